@@ -1,0 +1,104 @@
+"""Fixtures for tests in a browser: `site`, `open_page`, and `open_module_page`.
+
+A SEVERE console entry that the test did not declare with `page.expect_console(regex)` fails it;
+a failed test leaves a screenshot of every page it had open in build/screenshots/.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.chromium import Page
+from tests.support.site import Site
+
+ROOT = Path(__file__).resolve().parent.parent
+SCREENSHOTS = ROOT / "build" / "screenshots"
+
+LIVE_PAGES: list[Page] = []
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """The repository, served as a plain static folder; `site.url` is its root."""
+    with ExitStack() as stack:
+        yield opened_site(stack)
+
+
+@pytest.fixture
+def open_site() -> Iterator[Callable[..., Site]]:
+    """Open sites with options: `open_site(prefix="/docs/", headers={...}, faults={...})`."""
+    with ExitStack() as stack:
+        yield lambda *arguments, **options: opened_site(stack, *arguments, **options)
+
+
+@pytest.fixture(scope="module")
+def module_site() -> Iterator[Site]:
+    """One site for all tests of a module: leave it as it is."""
+    with ExitStack() as stack:
+        yield opened_site(stack)
+
+
+@pytest.fixture
+def open_page() -> Iterator[Callable[..., Page]]:
+    """Open browsers: `page = open_page(site.url)`; each has a fresh profile."""
+    with ExitStack() as stack:
+        yield lambda *arguments, **options: opened_page(stack, *arguments, **options)
+
+
+@pytest.fixture(scope="module")
+def open_module_page() -> Iterator[Callable[..., Page]]:
+    """As `open_page`, for a page that all tests of a module use (starting costs seconds)."""
+    with ExitStack() as stack:
+        yield lambda *arguments, **options: opened_page(stack, *arguments, **options)
+
+
+def opened_site(stack: ExitStack, *arguments: object, **options: object) -> Site:
+    site = Site(*arguments, **options)  # type: ignore[arg-type]
+    stack.callback(site.close)
+    return site
+
+
+def opened_page(
+    stack: ExitStack, url: str | None = None, *arguments: str, profile: Path | None = None
+) -> Page:
+    page = Page(*arguments, profile=profile)
+    stack.callback(close, page)
+    LIVE_PAGES.append(page)
+    if url is not None:
+        page.get(url)
+    return page
+
+
+def close(page: Page) -> None:
+    LIVE_PAGES.remove(page)
+    page.quit()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item):
+    """A page that complains in its console fails the test that made it do so."""
+    result = yield
+    surprises = [message for page in LIVE_PAGES for message in page.surprises()]
+    assert not surprises, "errors in the browser's console:\n" + "\n".join(surprises)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    report = yield
+    if call.when == "call":
+        for number, page in enumerate(LIVE_PAGES):
+            if report.failed:
+                photograph(page, f"{item.nodeid}-{number}")
+                report.sections.append((f"console of page {number}", page.console_text()))
+            page.forget_console()
+    return report
+
+
+def photograph(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    target = SCREENSHOTS / (re.sub(r"[^\w.-]+", "_", name)[-120:] + ".png")
+    page.get_screenshot_as_file(str(target))

@@ -1,0 +1,178 @@
+"""Chromium without network, as a Selenium driver that knows the page's phases and its console."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from selenium.common.exceptions import JavascriptException, WebDriverException
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-search-engine-choice-screen",
+    # A hidden tab's timers are slowed to one a second; the tests measure the page, not that.
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--disable-backgrounding-occluded-windows",
+    "--force-device-scale-factor=1",
+    "--window-size=1280,1000",
+    # Whatever is not on this machine does not exist: a forgotten CDN address fails loudly.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
+
+Value = TypeVar("Value")
+
+
+class Page(Chrome):
+    """One browser with a profile of its own, gone after `quit()`.
+
+    Args:
+        arguments: further command line switches.
+        profile: a folder to keep the profile in (a returning visitor); default a fresh one.
+    """
+
+    def __init__(self, *arguments: str, profile: Path | None = None) -> None:
+        self.expected: list[re.Pattern[str]] = []
+        self.entries: list[dict[str, Any]] = []
+        self.temporary = None if profile else tempfile.TemporaryDirectory(prefix="chromium-")
+        options = ChromeOptions()
+        options.binary_location = found("chromium", "chromium-browser", "google-chrome")
+        for argument in (*ARGUMENTS, *arguments):
+            options.add_argument(argument)
+        options.add_argument(f"--user-data-dir={profile or self.temporary.name}")  # type: ignore[union-attr]
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        super().__init__(options=options, service=Service(found("chromedriver")))
+        self.set_script_timeout(60)
+
+    def quit(self) -> None:
+        super().quit()
+        if self.temporary is not None:
+            shutil.rmtree(self.temporary.name, ignore_errors=True)
+            self.temporary.cleanup()
+
+    # -- the page's state ---------------------------------------------------------------------
+
+    @property
+    def phase(self) -> str | None:
+        phase: str | None = self.execute_script(
+            "return document.documentElement.dataset.phase ?? null"
+        )
+        return phase
+
+    def wait_for_phase(self, *phases: str, timeout: float = 60) -> str:
+        """Wait until `data-phase` is one of `phases`.
+
+        Raises:
+            AssertionError: the page went to `error` instead, or the time is over.
+        """
+
+        def arrived() -> str | None:
+            phase = self.phase
+            if phase == "error" and "error" not in phases:
+                raise AssertionError(f"the page failed:\n{self.text}\n{self.console_text()}")
+            return phase if phase in phases else None
+
+        return str(self.until(arrived, timeout, f"phase {' or '.join(phases)}"))
+
+    def until(
+        self, condition: str | Callable[[], Value], timeout: float = 30, what: str | None = None
+    ) -> Any:
+        """Wait until a JavaScript expression, or a function, gives something true; return it."""
+        end = time.monotonic() + timeout
+        while True:
+            value = self.check(condition)
+            if value:
+                return value
+            if time.monotonic() > end:
+                raise AssertionError(
+                    f"waited {timeout:g} s for {what or condition!r}; phase is {self.phase!r}; "
+                    f"the page says:\n{self.text}\n{self.console_text()}"
+                )
+            time.sleep(0.02)
+
+    def check(self, condition: str | Callable[[], Value]) -> Any:
+        if callable(condition):
+            return condition()
+        try:
+            return self.execute_script(f"return ({condition})")
+        except JavascriptException:
+            return None  # `a.b.c` while a page still loads
+
+    @property
+    def text(self) -> str:
+        return self.find_element(By.TAG_NAME, "body").text
+
+    def output(self, name: str) -> str:
+        """Text of `<output name=...>`."""
+        return self.find_element(By.CSS_SELECTOR, f'output[name="{name}"]').text
+
+    def number(self, name: str) -> float:
+        """First number in `<output name=...>`, or NaN where it shows none."""
+        found_number = re.search(r"-?\d[\d,]*\.?\d*", self.output(name))
+        return float(found_number[0].replace(",", "")) if found_number else float("nan")
+
+    def button(self, name: str) -> WebElement:
+        """The visible button with this accessible name."""
+        buttons = self.find_elements(By.CSS_SELECTOR, "button, [role=button], input[type=submit]")
+        named = [button for button in buttons if button.accessible_name.strip() == name]
+        if not named:
+            names = [button.accessible_name for button in buttons]
+            raise AssertionError(f"no button is named {name!r}; there are {names}")
+        return named[0]
+
+    # -- the console --------------------------------------------------------------------------
+
+    def expect_console(self, pattern: str) -> None:
+        """Errors in the console that match this regular expression are part of this test."""
+        self.expected.append(re.compile(pattern, re.DOTALL))
+
+    def console(self) -> list[dict[str, Any]]:
+        """Every console entry so far: dicts with `level`, `message`, `source`, `timestamp`."""
+        with suppress(WebDriverException):  # the browser is gone: what it said until then counts
+            self.entries += self.get_log("browser")  # type: ignore[no-untyped-call]
+        return self.entries
+
+    def console_text(self) -> str:
+        return "\n".join(f"{entry['level']}: {entry['message']}" for entry in self.console())
+
+    def surprises(self) -> list[str]:
+        """SEVERE console messages that no `expect_console` covers."""
+        return [
+            entry["message"]
+            for entry in self.console()
+            if entry["level"] == "SEVERE"
+            and not any(pattern.search(entry["message"]) for pattern in self.expected)
+        ]
+
+    def forget_console(self) -> None:
+        self.console()
+        self.entries.clear()
+        self.expected.clear()
+
+
+def found(*names: str) -> str:
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    raise FileNotFoundError(
+        f"{names[0]} is not installed: the browser tests need Chromium and ChromeDriver "
+        "(Debian, Ubuntu: apt-get install chromium chromium-driver)"
+    )

@@ -1,0 +1,1 @@
+"""What `make` calls: vendor, build, serve, pack, check."""

@@ -1,0 +1,114 @@
+"""Serve the folder as plain static files: what any static host does, and no more."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from functools import partial
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import BinaryIO
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Named here because the operating system's tables differ: many lack .mjs and .wasm.
+MIME_TYPES = {
+    "": "application/octet-stream",
+    ".css": "text/css",
+    ".gz": "application/gzip",
+    ".html": "text/html",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".mjs": "text/javascript",
+    ".png": "image/png",
+    ".py": "text/x-python",
+    ".svg": "image/svg+xml",
+    ".toml": "application/toml",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+    ".whl": "application/zip",
+    ".zip": "application/zip",
+}
+
+
+class StaticHandler(SimpleHTTPRequestHandler):
+    """Files with the right MIME type that browsers may keep, but must ask about before use."""
+
+    protocol_version = "HTTP/1.1"
+    extensions_map = MIME_TYPES
+    etag: str | None = None
+
+    def send_head(self) -> BinaryIO | None:
+        self.etag = None
+        path = Path(self.translate_path(self.path))
+        if any(part.startswith(".") for part in self.path.split("?")[0].split("/")):
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        if path.is_file():
+            self.etag = entity_tag(path)
+        if self.etag and self.headers.get("If-None-Match") == self.etag:
+            self.send_response(HTTPStatus.NOT_MODIFIED)
+            self.end_headers()
+            return None
+        return super().send_head()
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-cache")
+        if self.etag:
+            self.send_header("ETag", self.etag)
+        super().end_headers()
+
+    def list_directory(self, path: str | os.PathLike[str]) -> None:
+        self.send_error(HTTPStatus.NOT_FOUND)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """A page is 80 requests: only what went wrong is worth a line."""
+
+    def log_error(self, format: str, *args: object) -> None:
+        sys.stderr.write(f"{self.command} {self.path}: {format % args}\n")
+
+
+def entity_tag(path: Path) -> str:
+    status = path.stat()
+    return f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+
+
+class StaticServer(ThreadingHTTPServer):
+    """One thread a request; a browser that goes away is no error."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=ROOT)
+    parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
+    options = parser.parse_args(arguments)
+    handler = partial(StaticHandler, directory=str(options.folder))
+    try:
+        server = StaticServer((options.host, options.port), handler)
+    except OSError as error:
+        raise SystemExit(
+            f"serve: cannot listen on {options.host}:{options.port}: {error.strerror}. "
+            f"Choose another port: make serve PORT={options.port + 1}"
+        ) from None
+    with server:
+        print(f"serve: http://localhost:{server.server_port}/  (Ctrl+C stops)", flush=True)  # noqa: T201
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print("\nserve: stopped")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
