@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from selenium.common.exceptions import JavascriptException, WebDriverException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+
+from tests.support.view import View
 
 ARGUMENTS = (
     "--headless=new",
@@ -38,10 +38,8 @@ ARGUMENTS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 
-Value = TypeVar("Value")
 
-
-class Page(Chrome):
+class Page(Chrome, View):
     """One browser with a profile of its own, gone after `quit()`.
 
     Args:
@@ -67,67 +65,6 @@ class Page(Chrome):
         if self.temporary is not None:
             shutil.rmtree(self.temporary.name, ignore_errors=True)
             self.temporary.cleanup()
-
-    # -- the page's state ---------------------------------------------------------------------
-
-    @property
-    def phase(self) -> str | None:
-        phase: str | None = self.execute_script(
-            "return document.documentElement.dataset.phase ?? null"
-        )
-        return phase
-
-    def wait_for_phase(self, *phases: str, timeout: float = 60) -> str:
-        """Wait until `data-phase` is one of `phases`.
-
-        Raises:
-            AssertionError: the page went to `error` instead, or the time is over.
-        """
-
-        def arrived() -> str | None:
-            phase = self.phase
-            if phase == "error" and "error" not in phases:
-                raise AssertionError(f"the page failed:\n{self.text}\n{self.console_text()}")
-            return phase if phase in phases else None
-
-        return str(self.until(arrived, timeout, f"phase {' or '.join(phases)}"))
-
-    def until(
-        self, condition: str | Callable[[], Value], timeout: float = 30, what: str | None = None
-    ) -> Any:
-        """Wait until a JavaScript expression, or a function, gives something true; return it."""
-        end = time.monotonic() + timeout
-        while True:
-            value = self.check(condition)
-            if value:
-                return value
-            if time.monotonic() > end:
-                raise AssertionError(
-                    f"waited {timeout:g} s for {what or condition!r}; phase is {self.phase!r}; "
-                    f"the page says:\n{self.text}\n{self.console_text()}"
-                )
-            time.sleep(0.02)
-
-    def check(self, condition: str | Callable[[], Value]) -> Any:
-        if callable(condition):
-            return condition()
-        try:
-            return self.execute_script(f"return ({condition})")
-        except JavascriptException:
-            return None  # `a.b.c` while a page still loads
-
-    @property
-    def text(self) -> str:
-        return self.find_element(By.TAG_NAME, "body").text
-
-    def output(self, name: str) -> str:
-        """Text of `<output name=...>`."""
-        return self.find_element(By.CSS_SELECTOR, f'output[name="{name}"]').text
-
-    def number(self, name: str) -> float:
-        """First number in `<output name=...>`, or NaN where it shows none."""
-        found_number = re.search(r"-?\d[\d,]*\.?\d*", self.output(name))
-        return float(found_number[0].replace(",", "")) if found_number else float("nan")
 
     def button(self, name: str) -> WebElement:
         """The visible button with this accessible name."""

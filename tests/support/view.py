@@ -1,0 +1,93 @@
+"""What tests ask of an open page, in whichever browser: its phase, its outputs, its buttons."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+
+# Every name a button can carry in this project is its text or its aria-label.
+CLICK = """
+const name = arguments[0];
+const buttons = [...document.querySelectorAll("button, [role=button]")];
+const label = (b) => (b.getAttribute("aria-label") ?? b.innerText).trim();
+const found = buttons.find((b) => label(b) === name && !b.disabled);
+if (!found) throw new Error(`no enabled button ${name} among ${buttons.map(label)}`);
+found.scrollIntoView({block: "center"}); found.click();
+"""
+
+
+class View:
+    """Mixin for a browser that has `execute_script(text, *arguments)` and `console_text()`."""
+
+    def execute_script(self, script: str, *arguments: Any) -> Any:
+        raise AssertionError(f"{type(self).__name__} cannot run {script!r} with {arguments}")
+
+    def console_text(self) -> str:
+        raise AssertionError(f"{type(self).__name__} keeps no console")
+
+    @property
+    def phase(self) -> str | None:
+        phase: str | None = self.execute_script(
+            "return document.documentElement?.dataset.phase ?? null"
+        )
+        return phase
+
+    @property
+    def text(self) -> str:
+        return str(self.execute_script("return document.body?.innerText ?? ''"))
+
+    def wait_for_phase(self, *phases: str, timeout: float = 60) -> str:
+        """Wait until `data-phase` is one of `phases`.
+
+        Raises:
+            AssertionError: the page went to `error` instead, or the time is over.
+        """
+
+        def arrived() -> str | None:
+            phase = self.phase
+            if phase == "error" and "error" not in phases:
+                raise AssertionError(f"the page failed:\n{self.text}\n{self.console_text()}")
+            return phase if phase in phases else None
+
+        return str(self.until(arrived, timeout, f"phase {' or '.join(phases)}"))
+
+    def until(
+        self, condition: str | Callable[[], Value], timeout: float = 30, what: str | None = None
+    ) -> Any:
+        """Wait until a JavaScript expression, or a function, gives something true; return it."""
+        end = time.monotonic() + timeout
+        while True:
+            value = self.check(condition)
+            if value:
+                return value
+            if time.monotonic() > end:
+                raise AssertionError(
+                    f"waited {timeout:g} s for {what or condition!r}; phase is {self.phase!r}; "
+                    f"the page says:\n{self.text}\n{self.console_text()}"
+                )
+            time.sleep(0.02)
+
+    def check(self, condition: str | Callable[[], Value]) -> Any:
+        """The condition's value now; an expression that throws has none yet."""
+        if callable(condition):
+            return condition()
+        return self.execute_script(f"try {{ return ({condition}) }} catch {{ return null }}")
+
+    def output(self, name: str) -> str:
+        """Text of `<output name=...>`."""
+        selector = json.dumps(f'output[name="{name}"]')
+        return str(self.execute_script(f"return document.querySelector({selector}).innerText"))
+
+    def number(self, name: str) -> float:
+        """First number in `<output name=...>`, or NaN where it shows none."""
+        found = re.search(r"-?\d[\d,]*\.?\d*", self.output(name))
+        return float(found[0].replace(",", "")) if found else float("nan")
+
+    def click(self, name: str) -> None:
+        """Click the enabled button with this name."""
+        self.execute_script(CLICK, name)

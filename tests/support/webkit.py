@@ -1,0 +1,119 @@
+"""WebKitGTK, Safari's engine, through Debian's `webkit2gtk-driver` on a screen that nobody sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from selenium.webdriver import WebKitGTK as Driver
+from selenium.webdriver import WebKitGTKOptions
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.webkitgtk.service import Service
+
+from tests.support.view import View
+
+# WebKit's driver has no log of the page's console: the page keeps its own errors for the test.
+LISTEN = """
+window.__errors = [];
+addEventListener("error", (e) => window.__errors.push(String(e.message)));
+addEventListener("unhandledrejection", (e) => window.__errors.push(String(e.reason)));
+"""
+
+
+class WebKit(View):
+    """One MiniBrowser on an Xvfb of its own, gone after `quit()`."""
+
+    def __init__(self) -> None:
+        self.home = tempfile.mkdtemp(prefix="webkit-")
+        self.screen, self.display = open_screen()
+        os.environ["DISPLAY"] = self.display
+        os.environ["WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS"] = "1"  # root cannot use bubblewrap
+        environment = dict(os.environ, HOME=self.home, XDG_DATA_HOME=self.home)
+        options = WebKitGTKOptions()
+        options.binary_location = str(mini_browser())
+        options.add_argument("--automation")
+        self.driver = Driver(
+            options=options, service=Service("/usr/bin/WebKitWebDriver", env=environment)
+        )
+        self.driver.set_script_timeout(60)
+
+    def get(self, url: str) -> None:
+        self.driver.get(url)
+        self.driver.execute_script(LISTEN)
+
+    def refresh(self) -> None:
+        self.driver.refresh()
+        self.driver.execute_script(LISTEN)
+
+    def execute_script(self, script: str, *arguments: Any) -> Any:
+        """Run a function body with `arguments`; promises are awaited, values cross as JSON."""
+        reply = json.loads(
+            self.driver.execute_async_script(
+                "const [text, done] = arguments;"
+                f"const f = async function () {{ {script} }};"
+                "f(...JSON.parse(text)).then((v) => done(JSON.stringify({value: v ?? null})),"
+                "(e) => done(JSON.stringify({error: String(e)})))",
+                json.dumps(arguments),
+            )
+        )
+        if "error" in reply:
+            raise RuntimeError(f"{reply['error']} in {script!r}")
+        return reply["value"]
+
+    def draw(self, points: list[tuple[float, float]]) -> None:
+        """Drag the mouse through viewport points, the button held down."""
+        chain = ActionChains(self.driver, duration=0)
+        pointer = chain.w3c_actions.pointer_action
+        pointer.move_to_location(*points[0]).pointer_down()
+        for point in points[1:]:
+            pointer.move_to_location(*point)
+        pointer.pointer_up()
+        chain.perform()
+
+    def screenshot(self, path: Path) -> None:
+        self.driver.save_screenshot(str(path))
+
+    def console_text(self) -> str:
+        return "\n".join(self.errors())
+
+    def errors(self) -> list[str]:
+        return list(self.execute_script("return window.__errors ?? []"))
+
+    def quit(self) -> None:
+        try:
+            self.driver.quit()
+        finally:
+            self.screen.kill()
+            self.screen.wait()
+            shutil.rmtree(self.home, ignore_errors=True)
+
+
+def open_screen() -> tuple[subprocess.Popen[bytes], str]:
+    """An Xvfb on a free display, whose number it writes once it is ready."""
+    if shutil.which("Xvfb") is None:
+        raise FileNotFoundError("Xvfb is not installed (Debian: apt-get install xvfb)")
+    reader, writer = os.pipe()
+    screen = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1280x1024x24", "-nolisten", "tcp"],
+        pass_fds=[writer], stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(writer)
+    with os.fdopen(reader) as numbers:
+        number = numbers.readline().strip()
+    if not number:
+        raise RuntimeError("Xvfb ended before it had a display")
+    return screen, f":{number}"
+
+
+def mini_browser() -> Path:
+    libraries = sorted(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"))
+    if not libraries:
+        raise FileNotFoundError(
+            "WebKit's MiniBrowser is not installed (Debian: apt-get install webkit2gtk-driver)"
+        )
+    return libraries[-1]
