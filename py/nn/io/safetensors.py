@@ -1,0 +1,160 @@
+"""safetensors: an 8-byte length, a JSON header, raw little-endian bytes.
+
+>>> data = encode({"w": np.zeros((2, 3), "f4")}, {"made_by": "nn"})
+>>> arrays, metadata = decode(data)
+
+Written here rather than with the library because Pyodide's offline folder holds none, and because
+every size is to be checked before it is allocated; tests read and write it with the library.
+Format: https://huggingface.co/docs/safetensors (header up to 100 MB, offsets without holes).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.io.errors import CorruptError, TruncatedError, UnsupportedError
+from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.io.tree import from_json, to_json
+
+Array = NDArray[np.generic]
+
+_DTYPES = {
+    "BOOL": "?",
+    "U8": "<u1",
+    "I8": "<i1",
+    "U16": "<u2",
+    "I16": "<i2",
+    "U32": "<u4",
+    "I32": "<i4",
+    "U64": "<u8",
+    "I64": "<i8",
+    "F16": "<f2",
+    "F32": "<f4",
+    "F64": "<f8",
+}
+_NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
+
+
+def encode(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return the file's bytes: arrays in the order given, header padded to 8 bytes.
+
+    Args:
+        arrays: numeric arrays by name; "__metadata__" is not a name.
+        metadata: texts to keep in the header.
+
+    Raises:
+        UnsupportedError: a dtype that the format lacks, or the reserved name.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    chunks: list[bytes] = []
+    offset = 0
+    for name, array in arrays.items():
+        chunk = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"))).tobytes()
+        header[_check_name(name)] = {
+            "dtype": _dtype_name(name, array),
+            "shape": list(array.shape),
+            "data_offsets": [offset, offset + len(chunk)],
+        }
+        chunks.append(chunk)
+        offset += len(chunk)
+    text = to_json(header)
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *chunks])
+
+
+def _check_name(name: str) -> str:
+    if name == "__metadata__":
+        raise UnsupportedError("safetensors: '__metadata__' cannot name an array")
+    return name
+
+
+def _dtype_name(name: str, array: Array) -> str:
+    dtype = np.dtype(array.dtype.newbyteorder("<"))
+    if dtype not in _NAMES:
+        raise UnsupportedError(f"safetensors array {name!r}: no such dtype as {array.dtype}")
+    return _NAMES[dtype]
+
+
+def decode(
+    data: bytes, limits: Limits = DEFAULT_LIMITS
+) -> tuple[dict[str, Array], dict[str, str]]:
+    """Return arrays by name (bfloat16 as float32) and the metadata.
+
+    Raises:
+        TruncatedError: the file ends before its header or its last array.
+        CorruptError: the header is not JSON, or offsets, shapes and length contradict each other.
+        UnsupportedError: a dtype NumPy has no equal of (float8 and smaller).
+        LimitError: more, or larger, than ``limits``.
+    """
+    header, body = _split(data, limits)
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict):
+        raise CorruptError(f"safetensors metadata: expected an object, received {metadata!r}")
+    limits.check_entries(len(header), "safetensors")
+    spans = {name: _span(name, entry) for name, entry in header.items()}
+    _check_spans(spans, len(body))
+    arrays = {name: _array(name, header[name], body[a:b]) for name, (a, b) in spans.items()}
+    return arrays, {str(key): str(value) for key, value in metadata.items()}
+
+
+def _split(data: bytes, limits: Limits) -> tuple[dict[str, Any], memoryview]:
+    limits.check_total(len(data), "safetensors")
+    length = int.from_bytes(data[:8], "little")
+    limits.check_document(length, "safetensors header")
+    if len(data) < 8 + length:
+        raise TruncatedError(
+            f"safetensors header: expected {8 + length} bytes, received {len(data)}"
+        )
+    return from_json(data[8 : 8 + length], "safetensors header", limits), memoryview(data)[
+        8 + length :
+    ]
+
+
+def _span(name: str, entry: Any) -> tuple[int, int]:
+    offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
+    if not (isinstance(offsets, list) and len(offsets) == 2 and all(map(_is_size, offsets))):
+        raise CorruptError(f"safetensors array {name!r}: expected two offsets, received {offsets}")
+    return offsets[0], offsets[1]
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _check_spans(spans: Mapping[str, tuple[int, int]], length: int) -> None:
+    """The arrays must tile the body: neither holes (hidden data) nor overlaps."""
+    end = 0
+    for name, (start, stop) in sorted(spans.items(), key=lambda item: item[1]):
+        if start != end or stop < start:
+            raise CorruptError(
+                f"safetensors array {name!r}: expected to begin at {end}, received {start}..{stop}"
+            )
+        end = stop
+    if end != length:
+        kind = TruncatedError if length < end else CorruptError
+        raise kind(f"safetensors: expected {end} bytes of arrays, received {length}")
+
+
+def _array(name: str, entry: Mapping[str, Any], data: memoryview) -> Array:
+    where = f"safetensors array {name!r}"
+    shape = entry.get("shape")
+    if not (isinstance(shape, list) and all(map(_is_size, shape))):
+        raise CorruptError(f"{where}: expected a shape, received {shape!r}")
+    dtype = entry.get("dtype")
+    stored = np.dtype("<u2" if dtype == "BF16" else _DTYPES.get(str(dtype), "V"))
+    if stored.kind == "V":
+        raise UnsupportedError(f"{where}: no such dtype as {dtype!r}")
+    if math.prod(shape) * stored.itemsize != len(data):
+        raise CorruptError(f"{where}: {dtype} {shape} does not fill {len(data)} bytes")
+    flat = np.frombuffer(data, stored).astype(stored.newbyteorder("="))
+    return (_widen(flat) if dtype == "BF16" else flat).reshape(shape)
+
+
+def _widen(halves: Array) -> Array:
+    """bfloat16 is the upper half of a float32."""
+    return (halves.astype(np.uint32) << np.uint32(16)).view(np.float32)
