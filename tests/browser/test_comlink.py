@@ -1,0 +1,71 @@
+"""Comlink's behaviours, driven and exposed in JavaScript (real Comlink 4.4.2), Pyodide and MicroPython.
+
+tests/conformance/comlink/behaviours.json lists them; each pairing is one page that runs all of
+them over a MessageChannel, a Worker and an iframe, and then leaves nothing behind on either side.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.support.chromium import Page
+from tests.support.site import Site
+
+ROOT = Path(__file__).resolve().parents[2]
+SUITE = ROOT / "tests" / "conformance" / "comlink"
+TRANSPORTS = ("channel", "worker", "iframe")
+BEHAVIOURS = json.loads((SUITE / "behaviours.json").read_text())
+PAIRINGS = ("js-js",)
+
+
+def cases() -> list[object]:
+    return [
+        pytest.param(
+            pairing,
+            f"{transport}-{number}",
+            id=f"{pairing}-{transport}-{number}-{name.replace(' ', '_')}",
+            marks=pytest.mark.xdist_group(pairing),
+        )
+        for pairing in PAIRINGS
+        for transport in TRANSPORTS
+        for number, name, where in BEHAVIOURS
+        if where in ("any", transport)
+    ]
+
+
+@pytest.fixture(scope="module")
+def results(
+    module_site: Site, open_module_page: Callable[..., Page]
+) -> Callable[[str], dict[str, str]]:
+    """What the page of a pairing found, by case; each page is loaded once, in one browser."""
+    page = open_module_page(None, "--js-flags=--expose-gc")
+    known: dict[str, dict[str, str]] = {}
+
+    def of(pairing: str) -> dict[str, str]:
+        if pairing not in known:
+            known[pairing] = run(page, module_site, pairing)
+        return known[pairing]
+
+    return of
+
+
+def run(page: Page, site: Site, pairing: str) -> dict[str, str]:
+    driver, exposer = pairing.split("-")
+    files = sorted(path.name for path in (ROOT / "py" / "farcall").glob("*.py"))
+    query = urlencode({"driver": driver, "exposer": exposer, "files": ",".join(files)})
+    page.get(f"{site.url}tests/conformance/comlink/page.html?{query}")
+    page.until("window.results", timeout=240)
+    return page.execute_script("return window.results")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("pairing", "case"), cases())
+def test_behaves_as_comlink_does(
+    results: Callable[[str], dict[str, str]], pairing: str, case: str
+) -> None:
+    found = results(pairing)
+    assert "failed" not in found, found["failed"]
+    assert found[case] == "ok", found[case]

@@ -1,0 +1,27 @@
+// An endpoint over something that outlives one behaviour (a worker, a window): taken off again afterwards.
+export function detachable(source, post) {
+  const attached = [];
+  return {
+    postMessage: post,
+    addEventListener(type, listener) {
+      source.addEventListener(type, listener);
+      attached.push([type, listener]);
+    },
+    removeEventListener: (type, listener) => source.removeEventListener(type, listener),
+    detach: () => attached.forEach(([type, listener]) => source.removeEventListener(type, listener)),
+  };
+}
+
+// An endpoint of the shape that Node's worker_threads have: on, off, and data in place of events.
+export function emitter(port) {
+  const listeners = new Map();
+  return {
+    postMessage: (message, transfer) => port.postMessage(message, transfer ?? []),
+    on(type, listener) {
+      listeners.set(listener, ({ data }) => listener(data));
+      port.addEventListener(type, listeners.get(listener));
+    },
+    off: (type, listener) => port.removeEventListener(type, listeners.get(listener)),
+    start: () => port.start(),
+  };
+}

@@ -1,0 +1,192 @@
+// Runs behaviours.json with ?driver= and ?exposer= in js, py or mpy; leaves `results` for the test to read.
+import { detachable, emitter } from "./adapters.mjs";
+import { drivingSide, exposingSide } from "./sides.mjs";
+
+const PATIENCE = 10_000;
+const query = new URLSearchParams(location.search);
+const files = query.get("files").split(",");
+const language = query.get("exposer");
+const hostQuery = `?language=${language}&files=${files}`;
+
+function within(promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took longer than ${PATIENCE} ms`)), PATIENCE);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+const tick = () => new Promise((resolve) => setTimeout(resolve, 2));
+async function until(condition) {
+  while (!(await condition())) await tick();
+}
+
+// Control messages to the far realm; replies come in order.
+class Far {
+  constructor(source, post) {
+    this.source = source;
+    this.post = post;
+  }
+  hear(kind) {
+    return new Promise((resolve, reject) => {
+      const listener = ({ data }) => {
+        if (data?.control !== kind) return;
+        this.source.removeEventListener("message", listener);
+        if (data.error) reject(new Error(data.error));
+        else resolve(data.value);
+      };
+      this.source.addEventListener("message", listener);
+    });
+  }
+  ask(control, more = {}) {
+    const answer = this.hear(control);
+    this.post({ control, ...more });
+    return answer;
+  }
+}
+
+// What a driver may ask for, over one transport.
+class Context {
+  endpoint = null;
+  constructor(far) { this.far = far; }
+  until = until;
+  async open(fixture) {
+    await this.far.ask("expose", { fixture });
+    this.endpoint = detachable(this.far.source, this.far.post);
+    return this.endpoint;
+  }
+  async broadcast(fixture) {
+    const channel = crypto.randomUUID();
+    await this.far.ask("broadcast", { fixture, channel });
+    return new BroadcastChannel(channel);
+  }
+  flag = (name) => this.far.ask("flag", { name });
+  leaks = () => this.far.ask("leaks");
+  collect = () => this.far.ask("gc");
+  close() { this.endpoint?.detach(); }
+}
+
+class Channel extends Context {
+  constructor(side) {
+    super(null);
+    this.side = side;
+  }
+  async open(fixture) {
+    const { port1, port2 } = new MessageChannel();
+    await this.side.open(fixture, port2);
+    return port1;
+  }
+  async emitter(fixture) {
+    const { port1, port2 } = new MessageChannel();
+    await this.side.openEmitter(fixture, emitter(port2));
+    return emitter(port1);
+  }
+  async broadcast(fixture) {
+    const channel = crypto.randomUUID();
+    await this.side.open(fixture, new BroadcastChannel(channel));
+    return new BroadcastChannel(channel);
+  }
+  flag = async (name) => this.side.flag(name);
+  leaks = async () => this.side.leaks();
+  collect = async () => globalThis.gc?.();
+}
+
+class InWorker extends Context {
+  async whole(fixture) {
+    await this.far.ask("whole", { fixture });
+    return this.far.worker;
+  }
+}
+
+class InIframe extends Context {
+  async window(fixture) {
+    await this.far.ask("window", { fixture });
+    return { peer: this.far.window, origin: location.origin };
+  }
+  async intruderIsAnswered(fixture, allowed) {
+    const origin = otherOrigin();
+    const frame = document.createElement("iframe");
+    const far = new Far(window, (message) => frame.contentWindow.postMessage(message, origin));
+    const ready = far.hear("intruder-ready");
+    Object.assign(frame, { name: "intruder", src: new URL("intruder.html", origin + location.pathname) });
+    document.body.append(frame);
+    await ready;
+    await this.far.ask("intruder", { fixture, origin, allowed: allowed ?? [origin] });
+    const answered = far.hear("intruder-answered");
+    far.post("attack");
+    try { return await answered; } finally { frame.remove(); }
+  }
+}
+
+function otherOrigin() {
+  const other = new URL(location.origin);
+  other.hostname = other.hostname === "localhost" ? "127.0.0.1" : "localhost";
+  return other.origin;
+}
+
+async function startWorker() {
+  const worker = new Worker(`host.mjs${hostQuery}`, { type: "module" });
+  const far = new Far(worker, (message, transfer) => worker.postMessage(message, transfer ?? []));
+  far.worker = worker;
+  await far.hear("ready");
+  return new InWorker(far);
+}
+
+async function startIframe() {
+  const frame = document.createElement("iframe");
+  const far = new Far(window, (message, transfer) => far.window.postMessage(message, location.origin, transfer));
+  const ready = far.hear("ready");
+  Object.assign(frame, { name: "host", src: `host.html${hostQuery}` });
+  document.body.append(frame);
+  far.window = frame.contentWindow;
+  await ready;
+  return new InIframe(far);
+}
+
+const TRANSPORTS = {
+  channel: async () => new Channel(await exposingSide(language, files)),
+  worker: startWorker,
+  iframe: startIframe,
+};
+
+async function leaks(driver, context) {
+  let held;
+  const clean = async () => {
+    await context.collect();
+    globalThis.gc?.();
+    held = [...(await driver.leaks()), ...(await context.leaks())];
+    return held.length === 0;
+  };
+  await within(until(clean), "letting go").catch(() => { throw new Error(`leaked ${held.join(", ")}`); });
+}
+
+async function runOne(driver, number, context) {
+  try {
+    await within(driver.run(number, context), "the behaviour");
+    context.close();
+    await leaks(driver, context);
+    return "ok";
+  } catch (error) {
+    return String(error?.stack ?? error);
+  }
+}
+
+async function runAll() {
+  const behaviours = await (await fetch("behaviours.json")).json();
+  const driver = await drivingSide(query.get("driver"), files);
+  const results = {};
+  for (const [transport, start] of Object.entries(TRANSPORTS)) {
+    const context = await within(start(), `starting the ${transport}`).catch((error) => error);
+    for (const [number, , where] of behaviours) {
+      if (where !== "any" && where !== transport) continue;
+      const failed = context instanceof Error ? String(context) : null;
+      results[`${transport}-${number}`] = failed ?? (await runOne(driver, number, context));
+    }
+  }
+  return results;
+}
+
+window.results = null;
+runAll().then(
+  (results) => { window.results = results; },
+  (error) => { window.results = { failed: String(error.stack ?? error) }; },
+);
