@@ -1,0 +1,37 @@
+# Two commands are all a newcomer needs: `make serve`, `make test`.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help serve vendor kernels files test bench soak site clean setup
+
+PORT ?= 8000
+PYTHON ?= python3
+PY := .venv/bin/python
+
+help:  ## say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*##/  make \1\t/' | expand -t 16
+
+serve: kernels files  ## set everything up, then serve http://localhost:8000 (PORT=... overrides)
+	@$(PY) -m tools.serve --port $(PORT)
+
+setup:
+	@$(PYTHON) tools/environment.py serve
+
+vendor: setup  ## fetch the runtimes and the data into static/vendor/, checked by sha256
+	@$(PY) -m tools.vendor
+
+kernels: vendor  ## compile the kernels to WebAssembly and to a native library
+	@$(PY) tools/build_kernels.py
+
+files: setup  ## write the lists of modules in pyscript.toml and worker.toml
+	@$(PY) -m tools.files
+
+test: kernels  ## install what tests need, then run every check and every test
+	@$(PYTHON) tools/environment.py test
+	@$(PY) -m tools.browser
+	@$(PY) -m tools.check
+
+clean:  ## remove everything that was fetched or built
+	rm -rf .venv node_modules build dist static/vendor .pytest_cache .mypy_cache .ruff_cache \
+	    .hypothesis .import_linter_cache *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +

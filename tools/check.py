@@ -1,0 +1,50 @@
+"""Run every check and every test; the last line is pytest's.
+
+Unit tests share the cores; tests in a browser run one by one, because they measure frames.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+PYTEST = [str(BIN / "pytest"), "-q"]
+STEPS = {
+    "ruff": [str(BIN / "ruff"), "check", "."],
+    "mypy": [str(BIN / "mypy"), "py", "tools", "tests/support"],
+    "import-linter": [str(BIN / "lint-imports")],
+    "module lists": [sys.executable, "-m", "tools.files", "--check"],
+    "unit tests": [*PYTEST, "-n", "2", "tests/unit"],
+    "conformance and browser tests": [*PYTEST, "tests/conformance", "tests/browser"],
+}
+
+
+def main() -> None:
+    failed = [name for name, command in STEPS.items() if not passes(name, command)]
+    if failed:
+        raise SystemExit(f"check: failed: {', '.join(failed)}")
+
+
+def passes(name: str, command: list[str]) -> bool:
+    say(f"{name} ...")
+    start = time.monotonic()
+    environment = {**os.environ, "PYTHONPATH": "py", "PYTHONUNBUFFERED": "1"}
+    status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    if status:
+        say(f"{name}: exit status {status} after {time.monotonic() - start:.0f} s")
+    return status == 0
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"check: {text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Install what a group of make targets needs: .venv from pyproject.toml's pins, node_modules.
+
+    python3 tools/environment.py serve | test | bench
+
+Run by the system's Python, before anything is installed.  A stamp beside what was installed says
+from which pins, so that a second run does nothing and needs no network.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - an older Python gets here and must be told
+    raise SystemExit("Python 3.11 or newer is needed, this is " + sys.version)
+
+import hashlib
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+GROUPS = {"serve": ["serve"], "test": ["serve", "test"], "bench": ["serve", "test", "bench"]}
+
+
+def main(group: str) -> None:
+    install_python(group)
+    install_node(group)
+
+
+def install_python(group: str) -> None:
+    pins = pinned(group)
+    stamp = VENV / "farcall.stamp"
+    content = "\n".join([f"{sys.version_info.major}.{sys.version_info.minor}", *pins])
+    if stamp.is_file() and set(content.split("\n")) <= set(stamp.read_text().split("\n")):
+        return
+    if not (VENV / "bin" / "python").is_file():
+        say(f"creating .venv with Python {sys.version.split()[0]}")
+        run([sys.executable, "-m", "venv", str(VENV)], "install python3-venv (Debian, Ubuntu)")
+    say(f"installing {len(pins)} pinned Python packages into .venv")
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    run([*pip, "install", "--progress-bar", "on", *pins], "is the network there?")
+    stamp.write_text(content)
+
+
+def pinned(group: str) -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    return [pin for name in GROUPS[group] for pin in extras[name]]
+
+
+def install_node(group: str) -> None:
+    """`make serve` takes what the site vendors; tests and benchmarks their peers too."""
+    lock = hashlib.sha256((ROOT / "package-lock.json").read_bytes()).hexdigest()
+    stamp = ROOT / "node_modules" / ".farcall.stamp"
+    wanted = {f"{lock} site"} if group == "serve" else {f"{lock} site", f"{lock} development"}
+    if stamp.is_file() and wanted <= set(stamp.read_text().split("\n")):
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SystemExit("npm is not installed: it brings the runtimes (apt-get install npm)")
+    say("installing npm packages into node_modules, checked against package-lock.json")
+    omit = ["--omit=dev"] if group == "serve" else []
+    run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", *omit], "see npm's words above")
+    stamp.write_text("\n".join(sorted(wanted)))
+
+
+def run(command: list[str], hint: str) -> None:
+    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if status:
+        raise SystemExit(f"setup: `{' '.join(command[:6])}` failed ({status}): {hint}")
+
+
+def say(text: str) -> None:
+    print(f"setup: {text}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == [] or sys.argv[1] not in GROUPS:
+        raise SystemExit(f"usage: environment.py {' | '.join(GROUPS)}")
+    main(sys.argv[1])
