@@ -1,6 +1,6 @@
 """What can be wrong with a file.
 
-    FormatError(ValueError)
+    FormatError (NNError, ValueError)
     ├── UnknownFormatError    the bytes are of none of the formats read here
     ├── TruncatedError        the file ends before what it announces
     ├── CorruptError          a hash, size, checksum or field contradicts another
@@ -14,8 +14,10 @@ Every message says what was expected, what was received, and where in the file.
 
 from __future__ import annotations
 
+from nn.errors import NNError
 
-class FormatError(ValueError):
+
+class FormatError(NNError, ValueError):
     """A model file cannot be read or written."""
 
 

@@ -67,6 +67,8 @@ def load(data: bytes, where: str = "array") -> Array:
 
 
 def _header(data: bytes, where: str) -> tuple[bytes, int]:
+    if len(data) < 10 and _MAGIC.startswith(data[:6]):
+        raise TruncatedError(f"{where}: expected a header, received {len(data)} bytes")
     if data[:6] != _MAGIC:
         raise CorruptError(f"{where}: expected {_MAGIC!r}, received {data[:6]!r}")
     if data[6:8] not in (b"\x01\x00", b"\x02\x00"):
@@ -87,6 +89,6 @@ def _description(
     try:
         dtype: np.dtype[np.generic] = np.dtype(f"{order}{kind}{size}")
     except TypeError as error:
-        raise UnsupportedError(f"{where}: {error}") from error
+        raise UnsupportedError(f"{where}: expected a numeric dtype, {error}") from error
     shape = tuple(int(size) for size in sizes.replace(" ", "").split(",") if size)
     return dtype, shape, fortran == "True"

@@ -13,7 +13,7 @@ from nn.io.safetensors import decode, encode
 
 DTYPES = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"]
 ARRAYS = st.dictionaries(
-    st.text(max_size=12),
+    st.text(max_size=12).filter(lambda name: name != "__metadata__"),
     st.sampled_from(DTYPES).flatmap(
         lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=4, max_side=4))
     ),

@@ -1,0 +1,156 @@
+"""Protocol buffers' wire format: numbered fields, nothing else.
+
+>>> data = write([(1, 150), (2, b"testing"), (3, 0.5)])
+>>> read(data)
+{1: [150], 2: [b'testing'], 3: [...]}
+
+Written here because Pyodide's offline folder holds no protobuf, and ONNX needs few messages;
+tests compare with the library. Format: https://protobuf.dev/programming-guides/encoding/
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+from nn.io.errors import CorruptError, TruncatedError
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+Value = int | float | bytes | str
+Fields = dict[int, list[int | bytes]]
+
+_MASK = (1 << 64) - 1
+
+
+def write(fields: Iterable[tuple[int, Value | None]]) -> bytes:
+    """Return a message: int as varint, float as 32 bits, bytes and str with their length.
+
+    None leaves a field out; negative numbers take the ten bytes of a two's complement int64.
+    """
+    return b"".join(_field(number, value) for number, value in fields if value is not None)
+
+
+def _field(number: int, value: Value) -> bytes:
+    if isinstance(value, int):
+        return varint(number << 3 | VARINT) + varint(value)
+    if isinstance(value, float):
+        return varint(number << 3 | FIXED32) + struct.pack("<f", value)
+    data = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | BYTES) + varint(len(data)) + data
+
+
+def varint(value: int) -> bytes:
+    """Return seven bits a byte, lowest first."""
+    value &= _MASK
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def read(data: bytes, where: str = "message") -> Fields:
+    """Return the values of each field in their order: int of a varint, bytes of the rest.
+
+    Raises:
+        TruncatedError: the message ends inside a field.
+        CorruptError: a field number or wire type that does not exist.
+    """
+    fields: Fields = {}
+    position = 0
+    while position < len(data):
+        key, position = _read_varint(data, position, where)
+        value, position = _read_value(data, position, key & 7, where)
+        if key >> 3 == 0:
+            raise CorruptError(f"{where}: expected a field number above 0 at byte {position}")
+        fields.setdefault(key >> 3, []).append(value)
+    return fields
+
+
+def _read_value(data: bytes, position: int, kind: int, where: str) -> tuple[int | bytes, int]:
+    if kind == VARINT:
+        return _read_varint(data, position, where)
+    if kind == BYTES:
+        length, position = _read_varint(data, position, where)
+    elif kind in (FIXED32, FIXED64):
+        length = 4 if kind == FIXED32 else 8
+    else:
+        raise CorruptError(f"{where}: expected wire type 0, 1, 2 or 5, received {kind}")
+    if position + length > len(data):
+        raise TruncatedError(
+            f"{where}: expected {length} bytes at {position}, received {len(data) - position}"
+        )
+    return data[position : position + length], position + length
+
+
+def _read_varint(data: bytes, position: int, where: str) -> tuple[int, int]:
+    value = shift = 0
+    for byte in data[position : position + 10]:
+        value |= (byte & 0x7F) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 0x80:
+            return value & _MASK, position
+    if position >= len(data):
+        raise TruncatedError(f"{where}: expected the rest of a number at byte {position}")
+    raise CorruptError(f"{where}: expected a number of at most ten bytes at {position - 10}")
+
+
+def signed(value: int) -> int:
+    """Return a varint as the int64 it stands for."""
+    return value - (1 << 64) if value >> 63 else value
+
+
+def integers(values: Iterable[int | bytes], where: str) -> list[int]:
+    """Return a repeated int64 field, packed or not."""
+    out: list[int] = []
+    for value in values:
+        if isinstance(value, int):
+            out.append(signed(value))
+            continue
+        position = 0
+        while position < len(value):
+            item, position = _read_varint(value, position, where)
+            out.append(signed(item))
+    return out
+
+
+def floats(values: Iterable[int | bytes], where: str, code: str = "f") -> list[float]:
+    """Return a repeated float field (``code`` "d": double), packed or not."""
+    data = b"".join(_as_bytes(value, where) for value in values)
+    if len(data) % struct.calcsize(code):
+        raise CorruptError(f"{where}: expected whole floats, received {len(data)} bytes")
+    return [item for (item,) in struct.iter_unpack(f"<{code}", data)]
+
+
+def _as_bytes(value: int | bytes, where: str) -> bytes:
+    if isinstance(value, int):
+        raise CorruptError(f"{where}: expected bytes, received the number {value}")
+    return value
+
+
+def single_bytes(fields: Fields, number: int, where: str) -> bytes:
+    """Return the last bytes of a field, b"" if it is absent."""
+    return _as_bytes(fields.get(number, [b""])[-1], where)
+
+
+def single_text(fields: Fields, number: int, where: str) -> str:
+    """Return the last text of a field, "" if it is absent."""
+    try:
+        return single_bytes(fields, number, where).decode()
+    except UnicodeDecodeError as error:
+        raise CorruptError(f"{where}: field {number} is not UTF-8: {error}") from error
+
+
+def single_integer(fields: Fields, number: int, where: str) -> int:
+    """Return the last number of a field, 0 if it is absent."""
+    value = fields.get(number, [0])[-1]
+    if not isinstance(value, int):
+        raise CorruptError(f"{where}: expected a number in field {number}, received bytes")
+    return signed(value)
+
+
+def messages(fields: Fields, number: int, where: str) -> list[bytes]:
+    """Return the bytes of each message of a repeated field."""
+    return [_as_bytes(value, where) for value in fields.get(number, [])]
