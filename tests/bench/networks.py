@@ -66,7 +66,7 @@ NETWORKS: dict[str, list[Layer]] = {
     ],
     "lstm": [
         ("Reshape", {"target_shape": [28, 28]}),
-        ("LSTM", {"units": 128}),
+        ("LSTM", {"units": 64}),  # the size of Keras' guide to recurrent layers on these rows
         ("Dense", {"units": 10}),
     ],
 }

@@ -23,7 +23,7 @@ const scaled = (images, start, count) => {
     return pixels;
 };
 
-export const serve = (create, info) => {
+export const serve = (create, info, more = {}) => {
     let data = null;
     const models = new Map();
 
@@ -55,7 +55,7 @@ export const serve = (create, info) => {
             model.position = 0;
             models.set(network + batch, model);
             const losses = [];
-            for (let i = 0; i < WARM_UP_STEPS && model.step; i++) losses.push(await step(model, batch));
+            for (let i = 0; i < WARM_UP_STEPS && batch; i++) losses.push(await step(model, batch));
             return { losses };
         },
         async train({ network, batch, seconds }) {
@@ -71,6 +71,7 @@ export const serve = (create, info) => {
             const { elapsed, count: calls } = await repeated(seconds, predict);
             return { rate: calls * count / elapsed * 1000, ms: elapsed / calls, first };
         },
+        ...more,
     };
 
     self.onmessage = async ({ data: { operation, arguments: given } }) => {

@@ -72,11 +72,14 @@ class Loop:
         self.position: dict[str, int] = {}
 
     def load(self, network: str, batch: int) -> dict[str, Any]:
-        """Build the network afresh and warm up; gives the losses of the first steps."""
+        """Build the network afresh and warm up; gives the losses of the first steps.
+
+        Batch 0 is for predictions alone.
+        """
         key = f"{network}{batch}"
         self.trainers[key] = self.factory(self.data.networks[network], self.data, network)
         self.position[key] = 0
-        return {"losses": [self._step(key, batch) for _ in range(WARM_UP_STEPS)]}
+        return {"losses": [self._step(key, batch) for _ in range(WARM_UP_STEPS if batch else 0)]}
 
     def train(self, network: str, batch: int, seconds: float) -> dict[str, Any]:
         """Train for at least so many seconds; gives images per second over the whole block."""
@@ -89,12 +92,12 @@ class Loop:
     def predict(self, network: str, batch: int, count: int, seconds: float) -> dict[str, Any]:
         """Predict `count` images at a time; gives images per second and ms a call."""
         trainer, images = self.trainers[f"{network}{batch}"], self.data.images[:count]
-        trainer.predict(images)
+        first = trainer.predict(images)[0].tolist()
         calls, start = 0, time.perf_counter()
         while (elapsed := time.perf_counter() - start) < seconds:
             trainer.predict(images)
             calls += 1
-        return {"rate": calls * count / elapsed, "ms": elapsed / calls * 1e3}
+        return {"rate": calls * count / elapsed, "ms": elapsed / calls * 1e3, "first": first}
 
     def _step(self, key: str, batch: int) -> float:
         start = self.position[key] * batch % len(self.data.images)

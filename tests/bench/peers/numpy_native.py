@@ -23,7 +23,7 @@ class Conv:
         """Give relu(conv(x)); keeps the columns for the backward pass."""
         kernel, bias = self.weights
         side, _, channels, filters = kernel.shape
-        windows: Array = sliding_window_view(x, (side, side), axis=(1, 2))
+        windows: Array = sliding_window_view(x, (side, side), axis=(1, 2))  # type: ignore[call-overload]
         windows = windows.transpose(0, 1, 2, 4, 5, 3)
         self.shape = x.shape
         self.columns = windows.reshape(-1, side * side * channels)

@@ -1,0 +1,101 @@
+"""`python -m tests.bench`: measure, print, judge, and write `build/bench.json`.
+
+python -m tests.bench --only train128,kernels --rounds 3    a quick look
+python -m tests.bench --markdown                            the README's table of the last run
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.bench import machine, networks, pack, report
+from tests.bench.cases import TASKS, Bench
+from tests.bench.drive import ROOT
+from tests.bench.requirements import Figures
+from tests.support.site import Site
+
+BUILD = ROOT / "build"
+FIGURES, MACHINE, SPREAD = (BUILD / f"bench{part}.json" for part in ("", "-machine", "-rounds"))
+PLOT = BUILD / "bench.svg"
+
+
+def say(text: str) -> None:
+    """Print at once: a run takes minutes and people watch it."""
+    print(text, flush=True)  # noqa: T201
+
+
+def options(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", default="", help=f"some of {','.join(TASKS)}")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--markdown", action="store_true", help="print the last run's table")
+    return parser.parse_args(arguments)
+
+
+def chosen(only: str) -> list[str]:
+    """Give the tasks to run.
+
+    Raises:
+        SystemExit: a name is unknown; the text lists those there are.
+    """
+    names = [name for name in only.split(",") if name] or list(TASKS)
+    if unknown := [name for name in names if name not in TASKS]:
+        raise SystemExit(f"bench: no task {', '.join(unknown)}; there are {', '.join(TASKS)}")
+    return names
+
+
+def run(tasks: list[str], rounds: int) -> tuple[Figures, dict[str, Any], dict[str, Any]]:
+    """Measure; gives the figures, the machine and every round's values."""
+    data = BUILD / "bench" / "data"
+    networks.write_data(ROOT / "static" / "vendor" / "mnist", data)
+    pack.write(BUILD / "bench" / "engine.zip", data)
+    place = machine.record()
+    site = Site()
+    try:
+        with Bench(site.url, data, rounds, say).running() as bench:
+            for task in tasks:
+                start = time.monotonic()
+                say(f"{task}: {TASKS[task].__doc__}")
+                TASKS[task](bench)
+                say(f"  ({time.monotonic() - start:.0f} s)")
+            return bench.figures, place | {"versions": bench.info}, bench.spread
+    finally:
+        site.close()
+
+
+def write(path: Path, values: dict[str, Any], *, keep: bool) -> dict[str, Any]:
+    """Write values, over those of earlier runs where `keep`; gives what is in the file now."""
+    before = json.loads(path.read_text()) if keep and path.exists() else {}
+    merged = before | values
+    path.write_text(json.dumps(merged, indent=1) + "\n")
+    return merged
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the bench; gives 1 where a requirement is not met."""
+    given = options(arguments)
+    if given.markdown:
+        say(report.markdown(json.loads(FIGURES.read_text()), json.loads(MACHINE.read_text())))
+        return 0
+    tasks = chosen(given.only)
+    complete = tasks == list(TASKS)
+    figures, place, spread = run(tasks, given.rounds)
+    place["kernels"] = place["versions"].get("engine", {}).get("backend", "not used")
+    say(f"\n{json.dumps(place, indent=1)}\n\n{report.table(figures)}\n")
+    lines, all_hold = report.verdicts(figures, complete=complete)
+    say(lines)
+    write(MACHINE, place, keep=not complete)
+    write(SPREAD, spread, keep=not complete)
+    PLOT.write_text(report.plot(write(FIGURES, figures, keep=not complete)))
+    say(f"\nbench: wrote {FIGURES.relative_to(ROOT)}, {PLOT.relative_to(ROOT)}")
+    return 0 if all_hold else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""The figures for people: a table in the terminal, Markdown and a plot for the README."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tests.bench.requirements import REQUIREMENTS, Figures, Requirement
+
+PEERS = {
+    "nn": "nn, in the page's worker",
+    "torch_1t": "PyTorch 2.13, native",
+    "ort_web_1t": "ONNX Runtime Web 1.19",
+    "tfjs_wasm_1t": "TensorFlow.js 4.22 wasm",
+    "numpy_native": "NumPy + OpenBLAS, native",
+    "nn_numpy": "nn without kernels",
+    "numpy_pyodide": "naive NumPy in Pyodide",
+}
+TASKS = {
+    "train128": "Train the seed network, batch 128",
+    "train512": "Train the seed network, batch 512",
+    "epoch": "One epoch of `fit`, all included",
+    "predict1000": "Predict, 1,000 images at a time",
+    "lenet": "Train LeNet-5",
+    "cnn_bn": "Train a 32-64-128 CNN with batch norm",
+    "mlp": "Train the 784-500-10 MLP",
+    "lstm": "Train an LSTM (64 units) on rows",
+}
+NOTE = (
+    "Images per second, one thread each, median of interleaved rounds in one run. TensorFlow.js "
+    "as shipped cannot train a convolution on wasm (`Conv2DBackpropFilter` is not registered)."
+)
+
+
+def shown(value: float) -> str:
+    """Give a figure as people read it."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value < 10 else f"{value:.1f}"
+
+
+def table(figures: Figures) -> str:
+    """Give every figure, one a line."""
+    width = max(map(len, figures), default=0)
+    return "\n".join(f"{key:<{width}}  {shown(value):>10}" for key, value in figures.items())
+
+
+def verdicts(figures: Figures, *, complete: bool) -> tuple[str, bool]:
+    """Judge the requirements; gives the lines and whether all hold.
+
+    Args:
+        figures: what was measured.
+        complete: whether a missing figure is a failure, or was not asked for.
+    """
+    judged = [
+        (each, each.holds(figures))
+        for each in REQUIREMENTS
+        if complete or each.measured(figures) is not None
+    ]
+    lines = [_verdict(each, figures, holds) for each, holds in judged]
+    return "\n".join(lines), all(holds for _, holds in judged)
+
+
+def _verdict(requirement: Requirement, figures: Figures, holds: bool) -> str:
+    value = requirement.measured(figures)
+    measured = "not measured" if value is None else f"{value:.3f}"
+    bound = f"{requirement.sign} {requirement.bound:.3g}"
+    return f"{'PASS' if holds else 'FAIL'}  {requirement.text:<62} {measured:>12}  {bound}"
+
+
+def markdown(figures: Figures, machine: dict[str, Any]) -> str:
+    """Give the README's table: a row a task, a column a peer, and where it was measured."""
+    heads = " | ".join(PEERS.values())
+    lines = [f"| Images/s | {heads} |", f"|---|{'---:|' * len(PEERS)}"]
+    lines += [
+        _row(figures, task, title) for task, title in TASKS.items() if f"{task}.nn" in figures
+    ]
+    return "\n".join([*lines, "", NOTE, "", _place(machine)])
+
+
+def _row(figures: Figures, task: str, title: str) -> str:
+    keys = [f"{task}.{peer}" for peer in PEERS]
+    cells = [shown(figures[key]) if key in figures else "–" for key in keys]
+    return f"| {title} | **{cells[0]}** | {' | '.join(cells[1:])} |"
+
+
+def _place(machine: dict[str, Any]) -> str:
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+        f"{machine['chromium']}, kernels: {machine.get('kernels', 'unknown')}, "
+        f"{machine['date'][:10]}."
+    )
+
+
+PLOTTED = ("train128", "predict1000", "lenet", "cnn_bn", "mlp", "lstm")
+PLOTTED_PEERS = ("nn", "torch_1t", "ort_web_1t", "tfjs_wasm_1t")
+COLOURS = {
+    "nn": "#2563eb",
+    "torch_1t": "#d97706",
+    "ort_web_1t": "#6b7280",
+    "tfjs_wasm_1t": "#a8a29e",
+}
+WIDTH, BAR, LEFT = 760, 15, 300
+
+
+def plot(figures: Figures) -> str:
+    """Give an SVG of bars: every peer's rate as a share of the fastest at that task."""
+    shapes: list[str] = []
+    y = 34
+    for task in PLOTTED:
+        rates = {p: figures[f"{task}.{p}"] for p in PLOTTED_PEERS if f"{task}.{p}" in figures}
+        if not rates:
+            continue
+        shapes += _group(TASKS[task], rates, y)
+        y += BAR * len(rates) + 16
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" role="img" '
+        'aria-label="Images per second of each engine" font-family="system-ui, sans-serif" '
+        'font-size="12"><rect width="100%" height="100%" fill="#fff"/>'
+        f"{_legend()}{''.join(shapes)}</svg>\n"
+    )
+
+
+def _group(title: str, rates: Figures, y: int) -> Iterable[str]:
+    yield f'<text x="{LEFT - 12}" y="{y + 11}" text-anchor="end" fill="#111">{title}</text>'
+    room = WIDTH - LEFT - 70
+    for index, (peer, rate) in enumerate(rates.items()):
+        top, length = y + index * BAR, max(1, round(room * rate / max(rates.values())))
+        yield (
+            f'<rect x="{LEFT}" y="{top}" width="{length}" height="{BAR - 2}" '
+            f'fill="{COLOURS[peer]}"/><text x="{LEFT + length + 6}" y="{top + 11}" '
+            f'fill="#444">{shown(rate)}</text>'
+        )
+
+
+def _legend() -> str:
+    step = (WIDTH - 20) // len(PLOTTED_PEERS)
+    return "".join(
+        f'<rect x="{12 + i * step}" y="8" width="11" height="11" fill="{COLOURS[peer]}"/>'
+        f'<text x="{28 + i * step}" y="18" fill="#111">{PEERS[peer]}</text>'
+        for i, peer in enumerate(PLOTTED_PEERS)
+    )

@@ -1,0 +1,101 @@
+"""What the figures must show: one table, each row a ratio (or a figure) and its bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """`figure` (over `over`, where there is one) must be at least, or at most, `bound`."""
+
+    figure: str
+    sign: str
+    bound: float
+    over: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What is compared, as written in the report."""
+        return f"{self.figure} / {self.over}" if self.over else self.figure
+
+    def measured(self, figures: Figures) -> float | None:
+        """Give the value to judge, or None where a figure was not measured."""
+        if self.figure not in figures or (self.over and self.over not in figures):
+            return None
+        return figures[self.figure] / (figures[self.over] if self.over else 1)
+
+    def holds(self, figures: Figures) -> bool:
+        """Say whether the bound is kept; a figure that is missing keeps none."""
+        value = self.measured(figures)
+        if value is None:
+            return False
+        return value >= self.bound if self.sign == ">=" else value <= self.bound
+
+
+def _at_least(bound: float, figure: str, over: str | None = None) -> Requirement:
+    return Requirement(figure, ">=", bound, over)
+
+
+def _at_most(bound: float, figure: str, over: str | None = None) -> Requirement:
+    return Requirement(figure, "<=", bound, over)
+
+
+# Plain NumPy without BLAS: 1,860 images/s where native NumPy has 7,000.
+NAIVE_SHARE = 1860 / 7000
+CHANNELS = (8, 16, 32, 64)
+DIRECTIONS = ("forward", "dw", "dx")
+OTHER_NETWORKS = ("lenet", "cnn_bn", "mlp", "lstm")
+
+TRAINING = [
+    _at_least(1.5, "train128.nn", "train128.numpy_native"),
+    _at_least(3.0, "train128.nn", "train128.ort_web_1t"),
+    _at_least(1.5, "train128.nn", "train128.torch_1t"),
+    _at_least(2.5, "train512.nn", "train512.ort_web_1t"),
+    _at_least(1.3, "train512.nn", "train512.torch_1t"),
+    _at_least(0.85, "epoch.nn", "epoch.steady"),
+    _at_least(1.0, "train128.nn_numpy", "train128.numpy_pyodide"),
+    _at_least(NAIVE_SHARE, "train128.nn_numpy", "train128.numpy_native"),
+]
+PREDICTING = [
+    _at_least(1.5, "predict1000.nn", "predict1000.ort_web_1t"),
+    _at_least(1.5, "predict1000.nn", "predict1000.tfjs_wasm_1t"),
+    _at_most(0.3, "predict1_ms.nn"),
+]
+KERNELS = [
+    _at_least(0.8, "gemm512.nn", "gemm512.fma_peak"),
+    *(
+        _at_least(0.5, f"conv3x3.{c}.{direction}", "gemm512.fma_peak")
+        for c in CHANNELS
+        for direction in DIRECTIONS
+    ),
+]
+NETWORKS = [
+    _at_least(1.0, f"{network}.nn", f"{network}.{peer}")
+    for network in OTHER_NETWORKS
+    for peer in ("ort_web_1t", "torch_1t")
+]
+REMOTE = [
+    *(
+        _at_most(2.0, f"rpc.p50_ms.farcall_{pair}", f"rpc.p50_ms.raw_{pair}")
+        for pair in ("mpy_py", "py_py")
+    ),
+    *(
+        _at_most(1.5, f"rpc.p50_ms.farcall_{pair}", "rpc.p50_ms.pyscript_workers")
+        for pair in ("mpy_py", "py_py")
+    ),
+    _at_least(3.0, "rpc.calls_per_s.64", "rpc.calls_per_s.1"),
+    _at_most(1.3, "rpc.array_10mb_ms.farcall", "rpc.array_10mb_ms.limit"),
+    _at_least(10.0, "rpc.stream_items_per_s", "rpc.calls_per_s.1"),
+]
+START = [
+    *(_at_most(0.3, f"start.{when}_s.paint") for when in ("cold", "warm")),
+    *(_at_most(0.6, f"start.{when}_s.controls") for when in ("cold", "warm")),
+    *(
+        _at_most(1.3, f"start.{when}_s.first_step", f"start.{when}_s.bare_worker")
+        for when in ("cold", "warm")
+    ),
+]
+REQUIREMENTS = [*TRAINING, *PREDICTING, *KERNELS, *NETWORKS, *REMOTE, *START]
