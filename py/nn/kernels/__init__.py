@@ -1,0 +1,60 @@
+"""The hot loops: compiled C where a build is loaded and the arrays are float32, NumPy otherwise.
+
+Every function has one meaning and two bodies: the C in src/, reached through ctypes on NumPy's own
+memory, and its twin in twins.py. `load` opens a build; without one everything runs on the twins.
+"""
+
+from nn.kernels.batches import gather_scale
+from nn.kernels.convolution import conv2d, conv2d_input_gradient, conv2d_weight_gradient
+from nn.kernels.dense import matmul
+from nn.kernels.elementwise import (
+    activate,
+    activation_gradient,
+    softmax,
+    softmax_cross_entropy,
+)
+from nn.kernels.library import Backend, backend, load, use
+from nn.kernels.normalization import (
+    batch_norm,
+    batch_norm_gradient,
+    column_affine,
+    column_moments,
+    column_sums,
+)
+from nn.kernels.optimizer import adam_update, sgd_update
+from nn.kernels.pooling import (
+    conv2d_max_pool2d,
+    conv2d_max_pool2d_gradient,
+    max_pool2d,
+    max_pool2d_gradient,
+)
+from nn.kernels.recurrent import lstm, lstm_gradient
+
+__all__ = [
+    "Backend",
+    "activate",
+    "activation_gradient",
+    "adam_update",
+    "backend",
+    "batch_norm",
+    "batch_norm_gradient",
+    "column_affine",
+    "column_moments",
+    "column_sums",
+    "conv2d",
+    "conv2d_input_gradient",
+    "conv2d_max_pool2d",
+    "conv2d_max_pool2d_gradient",
+    "conv2d_weight_gradient",
+    "gather_scale",
+    "load",
+    "lstm",
+    "lstm_gradient",
+    "matmul",
+    "max_pool2d",
+    "max_pool2d_gradient",
+    "sgd_update",
+    "softmax",
+    "softmax_cross_entropy",
+    "use",
+]

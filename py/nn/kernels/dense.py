@@ -1,0 +1,74 @@
+"""Matrix product with bias and activation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.kernels import library, twins
+from nn.kernels.elementwise import activate
+from nn.kernels.geometry import expect_shape
+from nn.kernels.library import F4, address, floats, optional
+from nn.kernels.twins import Array
+
+FUSED = {None: 0, "linear": 0, "relu": 1}
+
+
+def matmul(
+    a: Array,
+    b: Array,
+    out: Array | None = None,
+    *,
+    bias: Array | None = None,
+    activation: str | None = None,
+    accumulate: bool = False,
+) -> Array:
+    """Multiply (m, k) by (k, n) into (m, n), add `bias` (n,), apply `activation`.
+
+    Operands may be strided, a transpose costs nothing. `accumulate` adds to what `out` holds.
+
+    Raises:
+        ValueError: the shapes don't fit each other.
+    """
+    shape = _shape(a, b, out, bias)
+    lib = library.active
+    if lib is None or not floats(a, b, out, bias) or not _rows_in_order(out):
+        return twins.matmul(a, b, out, bias=bias, activation=activation, accumulate=accumulate)
+    if out is None:
+        out, accumulate = np.empty(shape, F4), False
+    a, b = _strided(a), _strided(b)
+    bias = None if bias is None else library.contiguous(bias)
+    fused = FUSED.get(activation)
+    m, n = shape
+    lib.gemm(
+        m, n, a.shape[1],
+        _start(a), a.strides[0] >> 2, a.strides[1] >> 2,
+        _start(b), b.strides[0] >> 2, b.strides[1] >> 2,
+        _start(out), out.strides[0] >> 2,
+        optional(bias), fused or 0, accumulate, lib.scratch(lib.gemm_scratch()),
+    )  # fmt: skip
+    return out if fused is not None else activate(out, str(activation), out)
+
+
+def _shape(a: Array, b: Array, out: Array | None, bias: Array | None) -> tuple[int, int]:
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
+        raise ValueError(f"expected (m, k) and (k, n), received {a.shape} and {b.shape}")
+    shape = a.shape[0], b.shape[1]
+    expect_shape(out, shape, "out")
+    expect_shape(bias, shape[1:], "bias")
+    return shape
+
+
+def _rows_in_order(out: Array | None) -> bool:
+    """Say whether the kernel can write `out`: adjacent columns, rows whole floats apart."""
+    if out is None:
+        return True
+    row, column = out.strides
+    return out.flags.writeable and (column == 4 or out.shape[1] == 1) and row % 4 == 0
+
+
+def _strided(a: Array) -> Array:
+    return a if a.strides[0] % 4 == 0 and a.strides[1] % 4 == 0 else np.ascontiguousarray(a)
+
+
+def _start(a: Array) -> int:
+    return address(a.T if a.flags.f_contiguous else a)

@@ -1,0 +1,104 @@
+"""Activations told from their output, and softmax cross-entropy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.kernels import library, twins
+from nn.kernels.geometry import expect_shape
+from nn.kernels.library import F4, address, contiguous, floats, optional, writable
+from nn.kernels.twins import Array
+
+CODES = {"relu": 1, "sigmoid": 2, "tanh": 3}
+
+
+def activate(x: Array, name: str, out: Array | None = None) -> Array:
+    """Apply relu, sigmoid or tanh; `out` may be `x`."""
+    expect_shape(out, x.shape, "out")
+    lib = library.active
+    if lib is None or name not in CODES or not floats(x, out) or not writable(out):
+        return twins.activate(x, name, out)
+    out = np.empty(x.shape, F4) if out is None else out
+    x = contiguous(x)
+    lib.activate(CODES[name], address(x), address(out), x.size)
+    return out
+
+
+def activation_gradient(dy: Array, y: Array, name: str, out: Array | None = None) -> Array:
+    """Return dx from dy and the activation's output y; `out` may be `dy`."""
+    expect_shape(y, dy.shape, "y")
+    expect_shape(out, dy.shape, "out")
+    lib = library.active
+    if lib is None or name not in CODES or not floats(dy, y, out) or not writable(out):
+        return twins.activation_gradient(dy, y, name, out)
+    out = np.empty(dy.shape, F4) if out is None else out
+    dy, y = contiguous(dy), contiguous(y)
+    lib.activation_gradient(CODES[name], address(dy), address(y), address(out), dy.size)
+    return out
+
+
+def softmax(x: Array, out: Array | None = None) -> Array:
+    """Return exp(x) / sum(exp(x)) along the last axis; `out` may be `x`."""
+    expect_shape(out, x.shape, "out")
+    lib = library.active
+    if lib is None or not floats(x, out) or not writable(out):
+        return twins.softmax(x, out)
+    out = np.empty(x.shape, F4) if out is None else out
+    x = contiguous(x)
+    lib.softmax(address(x), address(out), x.size // x.shape[-1], x.shape[-1])
+    return out
+
+
+def softmax_cross_entropy(
+    logits: Array,
+    labels: Array,
+    *,
+    sample_weight: Array | None = None,
+    gradient: Array | None = None,
+    probabilities: Array | None = None,
+) -> Array:
+    """Return the loss of each sample (n,), from logits (n, classes) and integer labels (n,).
+
+    `gradient` receives d(sum of losses)/d(logits), each row times its `sample_weight` when given;
+    the losses are not weighted.
+
+    Raises:
+        ValueError: a label is no class, or a shape doesn't fit.
+    """
+    n, classes = logits.shape
+    expect_shape(labels, (n,), "labels")
+    expect_shape(sample_weight, (n,), "sample_weight")
+    expect_shape(gradient, logits.shape, "gradient")
+    expect_shape(probabilities, logits.shape, "probabilities")
+    lib = library.active
+    if (
+        lib is None
+        or not floats(logits, sample_weight, gradient, probabilities)
+        or not writable(gradient, probabilities)
+    ):
+        _check_labels(labels, classes)
+        return twins.softmax_cross_entropy(
+            logits,
+            labels,
+            sample_weight=sample_weight,
+            gradient=gradient,
+            probabilities=probabilities,
+        )
+    logits, places = contiguous(logits), np.ascontiguousarray(labels, np.int32)
+    weights = None if sample_weight is None else contiguous(sample_weight)
+    losses = np.empty(n, F4)
+    wrong = lib.softmax_cross_entropy(
+        address(logits), address(places), optional(weights), address(losses),
+        optional(gradient), optional(probabilities), n, classes, lib.scratch(classes),
+    )  # fmt: skip
+    if wrong:
+        _check_labels(labels, classes)
+    return losses
+
+
+def _check_labels(labels: Array, classes: int) -> None:
+    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
+        raise ValueError(
+            f"expected labels from 0 to {classes - 1}, "
+            f"received values from {labels.min()} to {labels.max()}"
+        )

@@ -1,0 +1,86 @@
+"""The shapes of a convolution or pooling, checked once and packed for the compiled kernels."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from nn.kernels.library import Library, address
+from nn.kernels.twins import Array, Padding, Pair
+
+Shape = tuple[int, ...]
+
+
+class Geometry:
+    """All sizes of one layer at one batch size; `address` is that of C's `struct geometry`."""
+
+    def __init__(
+        self, x: Shape, kernel: Shape, strides: Pair, padding: Padding, dilation: Pair, groups: int
+    ) -> None:
+        _check(x, kernel, groups)
+        n, height, width, channels = x
+        kh, kw, _, filters = kernel
+        (top, bottom), (left, right) = padding
+        tall, wide = height + top + bottom, width + left + right
+        oh = (tall - (kh - 1) * dilation[0] - 1) // strides[0] + 1
+        ow = (wide - (kw - 1) * dilation[1] - 1) // strides[1] + 1
+        if oh < 1 or ow < 1:
+            raise ValueError(
+                f"expected images that hold a window of {(kh, kw)} with dilation {dilation}, "
+                f"received {(height, width)} padded by {padding}"
+            )
+        self.output = (n, oh, ow, filters)
+        self._packed = np.array(
+            [
+                n, height, width, channels, oh, ow, filters, kh, kw, *strides, *dilation,
+                top, left, tall, wide, groups,
+            ],
+            np.int32,
+        )  # fmt: skip
+        self.address = address(self._packed)
+        self._scratch: dict[tuple[Library, str], int] = {}
+
+    def scratch(self, library: Library, function: str) -> int:
+        """Return the address of as much scratch memory as `function` wants for these sizes."""
+        floats = self._scratch.get((library, function))
+        if floats is None:
+            floats = getattr(library, function + "_scratch")(self.address)
+            self._scratch[library, function] = floats
+        return library.scratch(floats)
+
+
+def _check(x: Shape, kernel: Shape, groups: int) -> None:
+    if len(x) != 4 or len(kernel) != 4:
+        raise ValueError(
+            "expected images (n, h, w, c) and a kernel (kh, kw, c, filters), "
+            f"received {x} and {kernel}"
+        )
+    if groups < 1 or x[3] != kernel[2] * groups or kernel[3] % groups:
+        raise ValueError(
+            f"expected {kernel[2]} channels in each of {groups} groups that divide the filters, "
+            f"received {x[3]} channels and {kernel[3]} filters"
+        )
+
+
+@lru_cache(maxsize=512)
+def geometry(
+    x: Shape,
+    kernel: Shape,
+    strides: Pair,
+    padding: Padding,
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> Geometry:
+    """Return the geometry of images of shape `x` under a kernel.
+
+    Raises:
+        ValueError: the shapes don't fit each other.
+    """
+    return Geometry(x, kernel, strides, padding, dilation, groups)
+
+
+def expect_shape(array: Array | None, shape: Shape, name: str) -> None:
+    """Raise ValueError where an array that a kernel would write has another shape."""
+    if array is not None and array.shape != shape:
+        raise ValueError(f"expected {name} of shape {shape}, received {array.shape}")

@@ -1,0 +1,186 @@
+"""The compiled kernels: which build is loaded, and how an array's memory reaches it.
+
+A build is a shared library made by tools/build_kernels.py and opened by ctypes: in the browser a
+WebAssembly side module that works on NumPy's own memory, elsewhere a native one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nn.kernels.twins import Array
+
+F4 = np.dtype(np.float32)
+NATIVE = Path(__file__).resolve().parents[3] / "build" / "kernels" / "libnn.so"
+VARIANTS = ("native", "simd", "relaxed-simd")
+_NAMED = {"p": ctypes.c_void_p, "i": ctypes.c_int, "f": ctypes.c_float}
+
+# One letter a parameter: pointer, int, float.
+SIGNATURES = {
+    "activate": "ippi",
+    "activation_gradient": "ipppi",
+    "adam_update": "ppppifffff",
+    "column_affine": "ppppppii",
+    "column_products": "ppppii",
+    "column_sums": "ppii",
+    "convolution": "pppppip",
+    "convolution_scratch": "p",
+    "fma_peak": "pi",
+    "gather_scale": "pippiiff",
+    "gemm": "iiipiipiipipiip",
+    "gemm_scratch": "",
+    "input_gradient": "ppppp",
+    "input_gradient_scratch": "p",
+    "lstm": "ppppiiip",
+    "lstm_gradient": "pppppiiip",
+    "max_pool": "pppp",
+    "max_pool_gradient": "ppppp",
+    "pooled_convolution": "ppppppip",
+    "pooled_convolution_scratch": "p",
+    "pooled_gradient": "pppppppppip",
+    "pooled_gradient_scratch": "p",
+    "sgd_update": "pppiiff",
+    "softmax": "ppii",
+    "softmax_cross_entropy": "ppppppiip",
+    "turn_weights": "ppp",
+    "variant": "",
+    "weight_gradient": "ppppp",
+    "weight_gradient_scratch": "p",
+}
+
+
+class Backend:
+    """What runs the kernels.
+
+    Attributes:
+        name: "relaxed-simd", "simd", "native" or "numpy".
+        path: of the library; None for NumPy.
+    """
+
+    def __init__(self, name: str, path: str | None = None) -> None:
+        self.name = name
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Backend({self.name!r}, {self.path!r})"
+
+
+class Library(Backend):
+    """A loaded build: its functions as attributes, and the scratch memory they share.
+
+    The calls hold the interpreter's lock (PyDLL), so one scratch is enough for all threads.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._dll = ctypes.PyDLL(path)
+        super().__init__(VARIANTS[self._function("variant", "")()], path)
+        for name, letters in SIGNATURES.items():
+            setattr(self, name, self._function(name, letters))
+        self._scratch = np.empty(0, F4)
+        self._scratch_address = 0
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{self.path} has no kernel {name!r}")
+
+    def _function(self, name: str, letters: str) -> Any:
+        function = getattr(self._dll, name)
+        # Where pointers are ints, ctypes takes plain ints for both in 0.3 us a call; told the
+        # types it needs 1.2 us (Pyodide 0.28.3 in Chromium 156).
+        if "f" in letters or ctypes.sizeof(ctypes.c_void_p) != ctypes.sizeof(ctypes.c_int):
+            function.argtypes = [_NAMED[letter] for letter in letters]
+        return function
+
+    def scratch(self, floats: int) -> int:
+        """Return the address of at least this many floats, free until the next call."""
+        if floats > self._scratch.size:
+            self._scratch = np.empty(floats, F4)
+            self._scratch_address = address(self._scratch)
+        return self._scratch_address
+
+
+NUMPY = Backend("numpy")
+_loaded: dict[str, Backend] = {"numpy": NUMPY}
+active: Library | None = None
+
+
+def load(path: str | None = None) -> Backend:
+    """Open a build of the kernels and make it the one that runs.
+
+    Args:
+        path: of the library; None takes the native one that tools/build_kernels.py made.
+
+    Raises:
+        OSError: it is not there, or has instructions that this engine doesn't know.
+    """
+    global active
+    active = Library(str(NATIVE) if path is None else path)
+    _loaded[active.name] = active
+    return active
+
+
+def backend() -> Backend:
+    """Say what runs the kernels now."""
+    return NUMPY if active is None else active
+
+
+@contextlib.contextmanager
+def use(name: str) -> Iterator[Backend]:
+    """Run the kernels on "numpy" or on a loaded variant inside a `with` block.
+
+    Raises:
+        ValueError: nothing of this name is loaded.
+    """
+    global active
+    if name not in _loaded:
+        raise ValueError(f"expected one of {sorted(_loaded)}, received {name!r}")
+    before, chosen = active, _loaded[name]
+    active = chosen if isinstance(chosen, Library) else None
+    try:
+        yield chosen
+    finally:
+        active = before
+
+
+_from_buffer = ctypes.c_char.from_buffer
+_addressof = ctypes.addressof
+
+
+def address(array: Array) -> int:
+    """Return where an array's first element lies.
+
+    The buffer protocol takes 0.3 us in Pyodide, `ctypes.data` 1.5; but it wants contiguous memory
+    that may be written.
+    """
+    try:
+        return _addressof(_from_buffer(array))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return int(array.__array_interface__["data"][0])
+
+
+def optional(array: Array | None) -> int | None:
+    """Return the address, or None (null)."""
+    return None if array is None else address(array)
+
+
+def floats(*arrays: Array | None) -> bool:
+    """Say whether all are float32 with at least one element: what the compiled kernels take."""
+    for array in arrays:
+        if array is not None and (array.dtype != F4 or not array.size):
+            return False
+    return True
+
+
+def contiguous(array: Array) -> Array:
+    """Return the array, or a copy whose elements lie in order."""
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def writable(*arrays: Array | None) -> bool:
+    """Say whether results can be written straight into all of these."""
+    return all(a is None or (a.flags.c_contiguous and a.flags.writeable) for a in arrays)

@@ -1,0 +1,107 @@
+"""Sums and affine maps by column, and batch normalisation made of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.kernels import library, twins
+from nn.kernels.geometry import expect_shape
+from nn.kernels.library import F4, address, contiguous, floats, optional, writable
+from nn.kernels.twins import Array
+
+
+def column_sums(x: Array, out: Array | None = None) -> Array:
+    """Add up the rows of (rows, columns)."""
+    expect_shape(out, x.shape[1:], "out")
+    lib = library.active
+    if lib is None or not floats(x, out) or not writable(out):
+        return twins.column_sums(x, out)
+    out = np.empty(x.shape[1], F4) if out is None else out
+    x = contiguous(x)
+    lib.column_sums(address(x), address(out), *x.shape)
+    return out
+
+
+def column_moments(x: Array) -> tuple[Array, Array]:
+    """Return the mean and the variance (over n, not n - 1) of each column of (rows, columns)."""
+    lib = library.active
+    if lib is None or not floats(x):
+        return twins.column_moments(x)
+    x = contiguous(x)
+    mean, variance = np.empty(x.shape[1], F4), np.empty(x.shape[1], F4)
+    lib.column_sums(address(x), address(mean), *x.shape)
+    mean /= len(x)
+    lib.column_products(address(x), address(mean), None, address(variance), *x.shape)
+    variance /= len(x)
+    return mean, variance
+
+
+def column_affine(
+    x: Array,
+    a: Array,
+    b: Array,
+    out: Array | None = None,
+    *,
+    y: Array | None = None,
+    e: Array | None = None,
+) -> Array:
+    """Return x a + b by column, with `y` and `e` x a + y e + b; `out` may be `x` or `y`."""
+    expect_shape(out, x.shape, "out")
+    expect_shape(y, x.shape, "y")
+    for array, name in ((a, "a"), (b, "b"), (e, "e")):
+        expect_shape(array, x.shape[1:], name)
+    lib = library.active
+    if lib is None or not floats(x, a, b, out, y, e) or not writable(out):
+        return twins.column_affine(x, a, b, out, y=y, e=e)
+    out = np.empty(x.shape, F4) if out is None else out
+    x, a, b = contiguous(x), contiguous(a), contiguous(b)
+    y, e = (None if v is None else contiguous(v) for v in (y, e))
+    lib.column_affine(
+        address(x), address(a), optional(y), optional(e), address(b), address(out), *x.shape
+    )
+    return out
+
+
+def batch_norm(
+    x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float,
+    out: Array | None = None,
+) -> Array:  # fmt: skip
+    """Return gamma (x - mean) / sqrt(variance + epsilon) + beta for (rows, columns)."""
+    scale = gamma / np.sqrt(variance + epsilon)
+    return column_affine(x, scale, beta - mean * scale, out)
+
+
+def batch_norm_gradient(
+    x: Array, dy: Array, mean: Array, variance: Array, gamma: Array, epsilon: float,
+    *, dgamma: Array | None = None, dbeta: Array | None = None, out: Array | None = None,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Return (dx, dgamma, dbeta) where mean and variance are those of x's own columns.
+
+    dx = gamma / s (dy - mean(dy) - z mean(dy z)), s = sqrt(variance + epsilon), z = (x - mean) / s.
+    """
+    deviation = np.sqrt(variance + epsilon)
+    sums, products = column_sums(dy), _centred_products(x, mean, dy) / deviation
+    a = gamma / deviation
+    e = -a * products / deviation / len(x)
+    b = -a * sums / len(x) - e * mean
+    dx = column_affine(dy, a, b, out, y=x, e=e)
+    return dx, _into(dgamma, products), _into(dbeta, sums)
+
+
+def _centred_products(x: Array, mean: Array, dy: Array) -> Array:
+    """Return the sum of (x - mean) dy of each column."""
+    expect_shape(dy, x.shape, "dy")
+    lib = library.active
+    if lib is None or not floats(x, mean, dy):
+        return twins.column_products(x, mean, dy)
+    x, dy, mean = contiguous(x), contiguous(dy), contiguous(mean)
+    out = np.empty(x.shape[1], F4)
+    lib.column_products(address(x), address(mean), address(dy), address(out), *x.shape)
+    return out
+
+
+def _into(out: Array | None, value: Array) -> Array:
+    if out is None:
+        return value
+    out[...] = value
+    return out

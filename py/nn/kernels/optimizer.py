@@ -1,0 +1,64 @@
+"""Optimizer steps over flat buffers."""
+
+from __future__ import annotations
+
+from nn.kernels import library, twins
+from nn.kernels.geometry import expect_shape
+from nn.kernels.library import address, contiguous, floats, optional, writable
+from nn.kernels.twins import Array
+
+
+def adam_update(
+    p: Array,
+    m: Array,
+    v: Array,
+    g: Array,
+    *,
+    step_size: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    weight_decay: float = 0.0,
+) -> None:
+    """Advance p, m and v in place: Adam (Kingma and Ba 2014) with bias correction in `step_size`.
+
+    `weight_decay` is the fraction taken off p first (learning rate times decay).
+    """
+    for array, name in ((m, "m"), (v, "v"), (g, "g")):
+        expect_shape(array, p.shape, name)
+    lib = library.active
+    if lib is None or not floats(p, m, v, g) or not writable(p, m, v):
+        twins.adam_update(
+            p, m, v, g, step_size=step_size, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon,
+            weight_decay=weight_decay,
+        )  # fmt: skip
+        return
+    g = contiguous(g)
+    lib.adam_update(
+        address(p), address(m), address(v), address(g), p.size, step_size, beta_1, beta_2, epsilon,
+        1 - weight_decay,
+    )  # fmt: skip
+
+
+def sgd_update(
+    p: Array,
+    velocity: Array | None,
+    g: Array,
+    *,
+    learning_rate: float,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+) -> None:
+    """Advance p (and velocity, when momentum) in place, as Keras' SGD."""
+    expect_shape(velocity, p.shape, "velocity")
+    expect_shape(g, p.shape, "g")
+    lib = library.active
+    if lib is None or not floats(p, velocity, g) or not writable(p, velocity):
+        twins.sgd_update(
+            p, velocity, g, learning_rate=learning_rate, momentum=momentum, nesterov=nesterov
+        )
+        return
+    g, kept = contiguous(g), velocity if momentum else None
+    lib.sgd_update(
+        address(p), optional(kept), address(g), p.size, nesterov, learning_rate, momentum
+    )

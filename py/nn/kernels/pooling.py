@@ -1,0 +1,186 @@
+"""Max pooling, alone and as one layer with the convolution before it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.kernels import library, twins
+from nn.kernels.dense import FUSED
+from nn.kernels.geometry import expect_shape, geometry
+from nn.kernels.library import F4, address, contiguous, floats, optional, writable
+from nn.kernels.twins import NO_PADDING, Array, Padding, Pair
+
+Shape = tuple[int, ...]
+U1 = np.dtype(np.uint8)
+
+
+def max_pool2d(
+    x: Array,
+    pool_size: Pair,
+    *,
+    strides: Pair,
+    padding: Padding = NO_PADDING,
+    out: Array | None = None,
+    argmax: Array | None = None,
+) -> tuple[Array, Array]:
+    """Return the windows' maxima and which element (row-major, uint8) it was; the first of equals.
+
+    Raises:
+        ValueError: a shape doesn't fit, or a window has more than 256 elements.
+    """
+    _check_window(pool_size)
+    g = geometry(x.shape, (*pool_size, x.shape[3], x.shape[3]), strides, padding)
+    expect_shape(out, g.output, "out")
+    expect_shape(argmax, g.output, "argmax")
+    lib = library.active
+    if lib is None or not floats(x, out) or not writable(out, argmax):
+        return twins.max_pool2d(
+            x, pool_size, strides=strides, padding=padding, out=out, argmax=argmax
+        )
+    out = np.empty(g.output, F4) if out is None else out
+    argmax = np.empty(g.output, U1) if argmax is None else argmax
+    x = contiguous(x)
+    lib.max_pool(g.address, address(x), address(out), address(argmax))
+    return out, argmax
+
+
+def max_pool2d_gradient(
+    dy: Array,
+    argmax: Array,
+    input_shape: Shape,
+    pool_size: Pair,
+    *,
+    strides: Pair,
+    padding: Padding = NO_PADDING,
+    out: Array | None = None,
+    relu_output: Array | None = None,
+) -> Array:
+    """Send every gradient to its window's maximum; `relu_output` masks by the pooled relu.
+
+    Raises:
+        ValueError: a shape doesn't fit, or a window has more than 256 elements.
+    """
+    _check_window(pool_size)
+    channels = input_shape[3]
+    g = geometry(input_shape, (*pool_size, channels, channels), strides, padding)
+    expect_shape(dy, g.output, "dy")
+    expect_shape(argmax, g.output, "argmax")
+    expect_shape(relu_output, g.output, "relu_output")
+    expect_shape(out, input_shape, "out")
+    lib = library.active
+    if lib is None or not floats(dy, relu_output, out) or not writable(out):
+        return twins.max_pool2d_gradient(
+            dy, argmax, input_shape, pool_size, strides=strides, padding=padding, out=out,
+            relu_output=relu_output,
+        )  # fmt: skip
+    out = np.empty(input_shape, F4) if out is None else out
+    dy, argmax = contiguous(dy), contiguous(argmax)
+    relu = None if relu_output is None else contiguous(relu_output)
+    lib.max_pool_gradient(g.address, address(dy), address(argmax), optional(relu), address(out))
+    return out
+
+
+def _check_window(size: Pair) -> None:
+    if not 0 < size[0] * size[1] <= 256:
+        raise ValueError(f"expected a window of 1 to 256 elements, received {size}")
+
+
+def conv2d_max_pool2d(
+    x: Array,
+    w: Array,
+    bias: Array | None = None,
+    *,
+    strides: Pair = (1, 1),
+    padding: Padding = NO_PADDING,
+    activation: str | None = None,
+    out: Array | None = None,
+    argmax: Array | None = None,
+) -> tuple[Array, Array]:
+    """Convolve, apply relu or nothing, take the maxima of 2x2 windows: (n, oh // 2, ow // 2, f).
+
+    The whole activation is never stored. Where relu cuts a window to zero, its argmax may be that
+    of any of its elements: no gradient goes there.
+
+    Raises:
+        ValueError: a shape doesn't fit, or the activation is another.
+    """
+    g = geometry(x.shape, w.shape, strides, padding)
+    pooled = _pooled(g.output)
+    _check_activation(activation)
+    expect_shape(bias, pooled[3:], "bias")
+    expect_shape(out, pooled, "out")
+    expect_shape(argmax, pooled, "argmax")
+    lib = library.active
+    if lib is None or not floats(x, w, bias, out) or not writable(out, argmax):
+        return twins.conv2d_max_pool2d(
+            x, w, bias, strides=strides, padding=padding, activation=activation, out=out,
+            argmax=argmax,
+        )  # fmt: skip
+    out = np.empty(pooled, F4) if out is None else out
+    argmax = np.empty(pooled, U1) if argmax is None else argmax
+    x, w = contiguous(x), contiguous(w)
+    bias = None if bias is None else contiguous(bias)
+    lib.pooled_convolution(
+        g.address, address(x), address(w), optional(bias), address(out), address(argmax),
+        FUSED[activation], g.scratch(lib, "pooled_convolution"),
+    )  # fmt: skip
+    return out, argmax
+
+
+def conv2d_max_pool2d_gradient(
+    x: Array,
+    w: Array,
+    dy: Array,
+    y: Array,
+    argmax: Array,
+    *,
+    strides: Pair = (1, 1),
+    padding: Padding = NO_PADDING,
+    activation: str | None = None,
+    out: Array | None = None,
+    bias_out: Array | None = None,
+    input_out: Array | None = None,
+) -> Array:
+    """Return the kernel's gradient from that of `conv2d_max_pool2d`'s output y.
+
+    `bias_out` and `input_out` receive the bias's and the images', where given.
+
+    Raises:
+        ValueError: a shape doesn't fit, or the activation is another.
+    """
+    g = geometry(x.shape, w.shape, strides, padding)
+    _check_activation(activation)
+    for array, name in ((dy, "dy"), (y, "y"), (argmax, "argmax")):
+        expect_shape(array, _pooled(g.output), name)
+    expect_shape(out, w.shape, "out")
+    expect_shape(bias_out, w.shape[3:], "bias_out")
+    expect_shape(input_out, x.shape, "input_out")
+    lib = library.active
+    if (
+        lib is None
+        or not floats(x, w, dy, y, out, bias_out, input_out)
+        or not writable(out, bias_out, input_out)
+    ):
+        return twins.conv2d_max_pool2d_gradient(
+            x, w, dy, y, argmax, strides=strides, padding=padding, activation=activation, out=out,
+            bias_out=bias_out, input_out=input_out,
+        )  # fmt: skip
+    out = np.empty(w.shape, F4) if out is None else out
+    bias_out = np.empty(w.shape[3:], F4) if bias_out is None else bias_out
+    x, w, dy, y, argmax = (contiguous(a) for a in (x, w, dy, y, argmax))
+    lib.pooled_gradient(
+        g.address, address(x), address(w), address(dy), address(y), address(argmax), address(out),
+        address(bias_out), optional(input_out), FUSED[activation],
+        g.scratch(lib, "pooled_gradient"),
+    )  # fmt: skip
+    return out
+
+
+def _pooled(shape: Shape) -> Shape:
+    n, height, width, filters = shape
+    return n, height // 2, width // 2, filters
+
+
+def _check_activation(name: str | None) -> None:
+    if name not in FUSED:
+        raise ValueError(f"expected activation relu, linear or None, received {name!r}")

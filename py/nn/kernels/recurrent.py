@@ -1,0 +1,63 @@
+"""Long short-term memory over whole sequences, time first, gates in Keras' order i, f, g, o."""
+
+from __future__ import annotations
+
+from nn.kernels import library, twins
+from nn.kernels.geometry import expect_shape
+from nn.kernels.library import address, contiguous, floats, writable
+from nn.kernels.twins import Array
+
+
+def lstm(z: Array, recurrent: Array, h: Array, c: Array) -> None:
+    """Run all steps in place.
+
+    Args:
+        z: (steps, n, 4 units): comes in as x W + b, goes out as the activated gates.
+        recurrent: (units, 4 units).
+        h: (steps + 1, n, units); the initial state at 0, the rest is written.
+        c: the same of the cell.
+    """
+    _check(z, recurrent, h, c)
+    lib = library.active
+    if lib is None or not floats(z, recurrent, h, c) or not writable(z, h, c):
+        twins.lstm(z, recurrent, h, c)
+        return
+    recurrent = contiguous(recurrent)
+    steps, n, gates = z.shape
+    lib.lstm(
+        address(z), address(recurrent), address(h), address(c), steps, n, gates // 4,
+        lib.scratch(lib.gemm_scratch()),
+    )  # fmt: skip
+
+
+def lstm_gradient(z: Array, recurrent: Array, c: Array, dh: Array, dc: Array) -> None:
+    """Run all steps back, in place.
+
+    Args:
+        z: the gates that `lstm` left; goes out as the gradient by x W + b.
+        recurrent: (units, 4 units).
+        c: what `lstm` left.
+        dh: (steps + 1, n, units): by each step's output, at the index of h; index 0 comes in as
+            zero or as what reaches the initial state otherwise, goes out with all of it.
+        dc: (n, units): by the last cell state; goes out as the one by the first.
+    """
+    _check(z, recurrent, dh, c)
+    expect_shape(dc, dh.shape[1:], "dc")
+    lib = library.active
+    if lib is None or not floats(z, recurrent, c, dh, dc) or not writable(z, dh, dc):
+        twins.lstm_gradient(z, recurrent, c, dh, dc)
+        return
+    recurrent, c = contiguous(recurrent), contiguous(c)
+    steps, n, gates = z.shape
+    lib.lstm_gradient(
+        address(z), address(recurrent), address(c), address(dh), address(dc), steps, n, gates // 4,
+        lib.scratch(lib.gemm_scratch()),
+    )  # fmt: skip
+
+
+def _check(z: Array, recurrent: Array, h: Array, c: Array) -> None:
+    steps, n, gates = z.shape
+    units = gates // 4
+    expect_shape(recurrent, (units, 4 * units), "recurrent")
+    expect_shape(h, (steps + 1, n, units), "h")
+    expect_shape(c, (steps + 1, n, units), "c")

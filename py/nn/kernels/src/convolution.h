@@ -1,0 +1,59 @@
+/* What every convolution kernel knows about its shapes; laid out as geometry.py packs it. */
+#ifndef NN_CONVOLUTION_H
+#define NN_CONVOLUTION_H
+
+#include "tile.h"
+
+struct geometry {
+    int images, height, width, channels;       /* x: images, height, width, channels */
+    int out_height, out_width, filters;        /* y: images, out_height, out_width, filters */
+    int kernel_height, kernel_width;           /* w: kernel_height, kernel_width, channels / groups, filters */
+    int stride_y, stride_x, dilation_y, dilation_x;
+    int top, left;                             /* rows and columns of zeros before the image */
+    int padded_height, padded_width;           /* of the image with its zeros */
+    int groups;
+};
+
+INLINE int depth_of(const struct geometry *g) {
+    return g->kernel_height * g->kernel_width * (g->channels / g->groups);
+}
+
+INLINE int round_up(int n, int to) { return (n + to - 1) / to * to; }
+
+/* Zeros around one image; the image itself where there are none. */
+INLINE const float *pad_image(const struct geometry *g, const float *x, float *padded) {
+    int row = g->width * g->channels, wide = g->padded_width * g->channels;
+    int before = g->left * g->channels;
+    if (g->padded_height == g->height && g->padded_width == g->width) return x;
+    for (int i = 0; i < g->height; i++) {
+        float *to = padded + (g->top + i) * wide + before;
+        copy(to, x + i * row, row);
+    }
+    return padded;
+}
+
+/* Floats from a patch's corner to each of its depth_of(g) inputs, in the order of w. */
+INLINE void patch_offsets(const struct geometry *g, int *offsets) {
+    int inputs = g->channels / g->groups, k = 0;
+    for (int i = 0; i < g->kernel_height; i++)
+        for (int j = 0; j < g->kernel_width; j++)
+            for (int c = 0; c < inputs; c++)
+                offsets[k++] = (i * g->dilation_y * g->padded_width + j * g->dilation_x) * g->channels + c;
+}
+
+/* Floats from the image's corner to each output pixel's patch. */
+INLINE void pixel_offsets(const struct geometry *g, int *offsets) {
+    for (int i = 0; i < g->out_height; i++)
+        for (int j = 0; j < g->out_width; j++)
+            *offsets++ = (i * g->stride_y * g->padded_width + j * g->stride_x) * g->channels;
+}
+
+/* w (depth, filters) -> panels (filters / groups / 8, depth, 8), zeros where filters end. */
+INLINE void pack_panels(const float *w, float *panels, int depth, int filters, int here) {
+    for (int f = 0; f < here; f += COLUMNS)
+        for (int k = 0; k < depth; k++, panels += COLUMNS)
+            for (int c = 0; c < COLUMNS; c++)
+                panels[c] = f + c < here ? w[k * filters + f + c] : 0;
+}
+
+#endif

@@ -1,0 +1,70 @@
+/* exp, log, tanh and the logistic function to a few units in the last place, four at a time.
+ *
+ * Range reduction and polynomials after Cephes (S. Moshier, single precision): relative error of
+ * exp below 1e-7 on its range, of log and tanh below 2e-7.
+ */
+#ifndef NN_EXPONENTIAL_H
+#define NN_EXPONENTIAL_H
+
+#include "vector.h"
+
+#define EXP_HIGHEST 88.72283f
+#define EXP_LOWEST -87.33654f
+#define ROUNDER 12582912.0f /* 1.5 * 2^23: added, it leaves the nearest integer in the low bits */
+
+INLINE f4 exponential(f4 x) {
+    i4 over = x > splat(EXP_HIGHEST), under = x < splat(EXP_LOWEST);
+    f4 v = select(over | under, splat(0), x);
+    f4 shifted = v * splat(1.44269504f) + splat(ROUNDER);
+    f4 n = shifted - splat(ROUNDER);
+    f4 r = v - n * splat(0.693359375f) + n * splat(2.12194440e-4f);
+    f4 p = splat(1.9875691500e-4f);
+    p = p * r + splat(1.3981999507e-3f);
+    p = p * r + splat(8.3334519073e-3f);
+    p = p * r + splat(4.1665795894e-2f);
+    p = p * r + splat(1.6666665459e-1f);
+    p = p * r + splat(5.0000001201e-1f);
+    p = p * r * r + r + splat(1);
+    /* 2^n in two factors: n reaches 128, which one exponent can't hold. */
+    i4 k = (i4)shifted - (i4)splat(ROUNDER), half = k >> 1;
+    f4 y = p * (f4)((half + 127) << 23) * (f4)((k - half + 127) << 23);
+    return select(under, splat(0), select(over, splat(__builtin_inff()), y));
+}
+
+INLINE f4 logistic(f4 x) { return splat(1) / (splat(1) + exponential(-x)); }
+
+INLINE f4 hyperbolic_tangent(f4 x) {
+    i4 sign = (i4)x & INT32_MIN;
+    f4 size = (f4)((i4)x & INT32_MAX), square = x * x, p = splat(-5.70498872745e-3f);
+    p = p * square + splat(2.06390887954e-2f);
+    p = p * square + splat(-5.37397155531e-2f);
+    p = p * square + splat(1.33314422036e-1f);
+    p = p * square + splat(-3.33332819422e-1f);
+    f4 small = p * square * x + x;
+    f4 large = splat(1) - splat(2) / (exponential(size + size) + splat(1));
+    return select(size < splat(0.625f), small, (f4)((i4)large | sign));
+}
+
+/* Natural logarithm of one positive normal number. */
+INLINE float logarithm(float x) {
+    union { float f; int32_t i; } u = {x};
+    int exponent = (u.i >> 23) - 126;
+    u.i = (u.i & 0x7fffff) | 0x3f000000;
+    float m = u.f, z, y;
+    if (m < 0.707106781f) exponent--, m = m + m - 1;
+    else m -= 1;
+    z = m * m;
+    y = 7.0376836292e-2f;
+    y = y * m - 1.1514610310e-1f;
+    y = y * m + 1.1676998740e-1f;
+    y = y * m - 1.2420140846e-1f;
+    y = y * m + 1.4249322787e-1f;
+    y = y * m - 1.6668057665e-1f;
+    y = y * m + 2.0000714765e-1f;
+    y = y * m - 2.4999993993e-1f;
+    y = y * m + 3.3333331174e-1f;
+    y = y * m * z - 0.5f * z + (float)exponent * -2.12194440e-4f;
+    return m + y + (float)exponent * 0.693359375f;
+}
+
+#endif

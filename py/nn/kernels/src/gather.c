@@ -1,0 +1,24 @@
+/* Rows of a uint8 data set as floats: to[i] = images[indices[i]] * scale + offset. */
+#include "vector.h"
+
+INLINE f4 widen(const uint8_t *from) {
+    typedef uint8_t u8x4 __attribute__((vector_size(4)));
+    u8x4 bytes;
+    __builtin_memcpy(&bytes, from, 4);
+    return __builtin_convertvector(bytes, f4);
+}
+
+/* Returns how many indices lie outside [0, count); nothing is written then. */
+EXPORT int gather_scale(const uint8_t *images, int count, const int *indices, float *to, int rows,
+                        int size, float scale, float offset) {
+    int wrong = 0;
+    for (int n = 0; n < rows; n++) wrong += indices[n] < 0 || indices[n] >= count;
+    if (wrong) return wrong;
+    for (int n = 0; n < rows; n++, to += size) {
+        const uint8_t *from = images + (long)indices[n] * size;
+        int i = 0;
+        for (; i + LANES <= size; i += LANES) store(to + i, madd(widen(from + i), splat(scale), splat(offset)));
+        for (; i < size; i++) to[i] = from[i] * scale + offset;
+    }
+    return 0;
+}

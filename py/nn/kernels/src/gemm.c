@@ -1,0 +1,137 @@
+/* C = activation(A B + bias), any strides for A and B, by packed panels and the register tile.
+ *
+ * Blocking after Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008):
+ * a panel of B stays in the level-2 cache, a block of A in level 1.
+ */
+#include "gemm.h"
+#include "tile.h"
+
+#define DEPTH 256
+#define BLOCK (16 * ROWS)
+#define WIDTH 1024
+
+struct matrix {
+    const float *at;
+    int row, column; /* strides, in floats */
+};
+
+static void pack_left(float *to, struct matrix a, int rows, int depth) {
+    for (int i = 0; i < rows; i += ROWS) {
+        const float *from = a.at + i * a.row;
+        int there = smaller(rows - i, ROWS);
+        for (int k = 0; k < depth; k++, from += a.column, to += ROWS) {
+            if (there == ROWS) {
+                UNROLL for (int r = 0; r < ROWS; r++) to[r] = from[r * a.row];
+            } else {
+                for (int r = 0; r < ROWS; r++) to[r] = r < there ? from[r * a.row] : 0;
+            }
+        }
+    }
+}
+
+static void pack_right(float *to, struct matrix b, int depth, int columns) {
+    for (int j = 0; j < columns; j += COLUMNS) {
+        const float *from = b.at + j * b.column;
+        int there = smaller(columns - j, COLUMNS);
+        for (int k = 0; k < depth; k++, from += b.row, to += COLUMNS) {
+            if (there == COLUMNS && b.column == 1) {
+                store(to, load(from));
+                store(to + LANES, load(from + LANES));
+            } else {
+                for (int c = 0; c < COLUMNS; c++) to[c] = c < there ? from[c * b.column] : 0;
+            }
+        }
+    }
+}
+
+INLINE void multiply_panels(tile t, const float *left, const float *right, int depth) {
+    ROLLED for (int k = 0; k < depth; k++, left += ROWS, right += COLUMNS) {
+        const float *rows[ROWS];
+        tile_rows(rows, left, 1);
+        tile_step(t, rows, right);
+    }
+}
+
+struct epilogue {
+    const float *bias;
+    int activation, accumulate;
+};
+
+INLINE void finish(tile t, float *to, int stride, int rows, int columns, struct epilogue e) {
+    float edge[ROWS][COLUMNS];
+    if (e.bias) {
+        f4 low = load_part(e.bias, columns), high = load_part(e.bias + LANES, columns - LANES);
+        UNROLL for (int r = 0; r < ROWS; r++) t[r][0] += low, t[r][1] += high;
+    }
+    if (rows == ROWS && columns == COLUMNS) {
+        if (e.accumulate) tile_add(t, to, stride);
+        tile_activate(t, e.activation);
+        tile_store(t, to, stride);
+        return;
+    }
+    for (int r = 0; e.accumulate && r < rows; r++)
+        for (int c = 0; c < columns; c++) edge[r][c] = to[r * stride + c];
+    if (e.accumulate) tile_add(t, edge[0], COLUMNS);
+    tile_activate(t, e.activation);
+    tile_store_part(t, to, stride, rows, columns);
+}
+
+static void multiply_block(const float *left, const float *right, float *c, int stride, int rows,
+                           int columns, int depth, struct epilogue e) {
+    for (int j = 0; j < columns; j += COLUMNS) {
+        struct epilogue here = e;
+        if (e.bias) here.bias += j;
+        for (int i = 0; i < rows; i += ROWS) {
+            tile t;
+            tile_fill(t, 0);
+            multiply_panels(t, left + i * depth, right + j * depth, depth);
+            finish(t, c + i * stride + j, stride, smaller(rows - i, ROWS),
+                   smaller(columns - j, COLUMNS), here);
+        }
+    }
+}
+
+EXPORT int gemm_scratch(void) { return DEPTH * (BLOCK + WIDTH); }
+
+EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, const float *b,
+                 int b_row, int b_column, float *c, int c_row, const float *bias, int activation,
+                 int accumulate, float *scratch) {
+    float *left = scratch, *right = scratch + DEPTH * BLOCK;
+    for (int j = 0; j < n; j += WIDTH)
+        for (int p = 0; p < k; p += DEPTH) {
+            int columns = smaller(n - j, WIDTH), depth = smaller(k - p, DEPTH), last = p + depth == k;
+            struct epilogue e = {last && bias ? bias + j : 0, last ? activation : LINEAR,
+                                 accumulate || p > 0};
+            struct matrix right_part = {b + p * b_row + j * b_column, b_row, b_column};
+            pack_right(right, right_part, depth, columns);
+            for (int i = 0; i < m; i += BLOCK) {
+                struct matrix left_part = {a + i * a_row + p * a_column, a_row, a_column};
+                int rows = smaller(m - i, BLOCK);
+                pack_left(left, left_part, rows, depth);
+                multiply_block(left, right, c + i * c_row + j, c_row, rows, columns, depth, e);
+            }
+        }
+}
+
+/* The rate of the tile's twelve chains of multiply-add alone: what GEMM is measured against. */
+EXPORT void fma_peak(float *out, int times) {
+    f4 t[12], x = splat(out[0]), y = splat(out[1]);
+    UNROLL for (int r = 0; r < 12; r++) t[r] = splat((float)r);
+    ROLLED for (int k = 0; k < times; k++) {
+        UNROLL for (int r = 0; r < 12; r++) t[r] = madd(t[r], x, y);
+    }
+    f4 total = splat(0);
+    UNROLL for (int r = 0; r < 12; r++) total += t[r];
+    out[2] = sum(total);
+}
+
+/* Which build this is: 0 native, 1 SIMD, 2 relaxed SIMD. */
+EXPORT int variant(void) {
+#if defined(__wasm_relaxed_simd__)
+    return 2;
+#elif defined(__wasm_simd128__)
+    return 1;
+#else
+    return 0;
+#endif
+}

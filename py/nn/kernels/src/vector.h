@@ -1,0 +1,83 @@
+/* Four floats at a time: WebAssembly's v128 in the browser, the compiler's vectors elsewhere. */
+#ifndef NN_VECTOR_H
+#define NN_VECTOR_H
+
+#include <stdint.h>
+
+#define LANES 4
+
+typedef float f4 __attribute__((vector_size(16)));
+typedef int32_t i4 __attribute__((vector_size(16)));
+typedef float f4_unaligned __attribute__((vector_size(16), aligned(4), may_alias));
+
+#define EXPORT __attribute__((visibility("default")))
+#define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#define ROLLED
+#endif
+
+INLINE f4 load(const float *p) { return *(const f4_unaligned *)p; }
+INLINE void store(float *p, f4 v) { *(f4_unaligned *)p = v; }
+INLINE f4 splat(float v) { return (f4){v, v, v, v}; }
+
+/* a * b + c. Relaxed SIMD rounds once where the machine has FMA, which doubles the rate. */
+INLINE f4 madd(f4 a, f4 b, f4 c) {
+#ifdef __wasm_relaxed_simd__
+    return __builtin_wasm_relaxed_madd_f32x4(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE f4 select(i4 mask, f4 yes, f4 no) { return (f4)((mask & (i4)yes) | (~mask & (i4)no)); }
+
+/* The larger of each pair; `a` where either is NaN, so that a NaN in `a` shows. */
+INLINE f4 larger(f4 a, f4 b) {
+#ifdef __wasm_simd128__
+    return __builtin_wasm_pmax_f32x4(a, b);
+#else
+    return select(a < b, b, a);
+#endif
+}
+
+INLINE f4 root(f4 v) {
+#ifdef __wasm_simd128__
+    return __builtin_wasm_sqrt_f32x4(v);
+#else
+    return (f4){__builtin_sqrtf(v[0]), __builtin_sqrtf(v[1]), __builtin_sqrtf(v[2]),
+                __builtin_sqrtf(v[3])};
+#endif
+}
+
+INLINE float sum(f4 v) { return (v[0] + v[2]) + (v[1] + v[3]); }
+
+/* The first `count` lanes, zero in the others; reads nothing past them. */
+INLINE f4 load_part(const float *p, int count) {
+    f4 v = splat(0);
+    for (int i = 0; i < count && i < LANES; i++) v[i] = p[i];
+    return v;
+}
+
+INLINE void store_part(float *p, f4 v, int count) {
+    for (int i = 0; i < count && i < LANES; i++) p[i] = v[i];
+}
+
+INLINE int smaller(int a, int b) { return a < b ? a : b; }
+
+INLINE void clear(float *p, int count) {
+    int i = 0;
+    for (; i + LANES <= count; i += LANES) store(p + i, splat(0));
+    for (; i < count; i++) p[i] = 0;
+}
+
+INLINE void copy(float *to, const float *from, int count) {
+    int i = 0;
+    for (; i + LANES <= count; i += LANES) store(to + i, load(from + i));
+    for (; i < count; i++) to[i] = from[i];
+}
+
+#endif

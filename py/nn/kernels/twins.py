@@ -1,0 +1,433 @@
+"""The kernels in plain NumPy: what runs without a compiled library, and what one must equal.
+
+Images are (n, h, w, c), convolution kernels (kh, kw, c / groups, filters). Any float type; results
+have the type of the first operand. Every `out` is written and returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Pair = tuple[int, int]
+Padding = tuple[Pair, Pair]
+NO_PADDING: Padding = ((0, 0), (0, 0))
+
+
+def matmul(
+    a: Array,
+    b: Array,
+    out: Array | None = None,
+    *,
+    bias: Array | None = None,
+    activation: str | None = None,
+    accumulate: bool = False,
+) -> Array:
+    """Multiply (m, k) by (k, n), add `bias` (n,), `activation`; `accumulate` adds to `out`."""
+    if accumulate and out is not None:
+        out += a @ b
+    else:
+        out = np.matmul(a, b, out=out)
+    if bias is not None:
+        out += bias
+    return out if activation is None else activate(out, activation, out)
+
+
+def conv2d(
+    x: Array,
+    w: Array,
+    bias: Array | None = None,
+    *,
+    strides: Pair = (1, 1),
+    padding: Padding = NO_PADDING,
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    activation: str | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Correlate images with kernels: (n, h, w, c), (kh, kw, c / groups, f) -> (n, oh, ow, f)."""
+    kh, kw, _, filters = w.shape
+    columns = _columns(x, (kh, kw), strides, padding, dilation)
+    if out is None:
+        out = np.empty((*columns.shape[:3], filters), x.dtype)
+    part = filters // groups
+    for g, cols in enumerate(_split(columns, groups)):
+        kernel = w[..., g * part : (g + 1) * part].reshape(-1, part)
+        out[..., g * part : (g + 1) * part] = (cols @ kernel).reshape(*columns.shape[:3], part)
+    if bias is not None:
+        out += bias
+    return out if activation is None else activate(out, activation, out)
+
+
+def conv2d_weight_gradient(
+    x: Array,
+    dy: Array,
+    kernel_shape: tuple[int, ...],
+    *,
+    strides: Pair = (1, 1),
+    padding: Padding = NO_PADDING,
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    out: Array | None = None,
+    bias_out: Array | None = None,
+) -> Array:
+    """Return the gradient of the kernel (`kernel_shape`); `bias_out` (f,) receives the bias's."""
+    kh, kw, channels, filters = kernel_shape
+    columns = _columns(x, (kh, kw), strides, padding, dilation)
+    if out is None:
+        out = np.empty(kernel_shape, dy.dtype)
+    part = filters // groups
+    for g, cols in enumerate(_split(columns, groups)):
+        d = dy[..., g * part : (g + 1) * part].reshape(-1, part)
+        out[..., g * part : (g + 1) * part] = (cols.T @ d).reshape(kh, kw, channels, part)
+    if bias_out is not None:
+        np.sum(dy, axis=(0, 1, 2), out=bias_out)
+    return out
+
+
+def conv2d_input_gradient(
+    dy: Array,
+    w: Array,
+    input_shape: tuple[int, ...],
+    *,
+    strides: Pair = (1, 1),
+    padding: Padding = NO_PADDING,
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    out: Array | None = None,
+) -> Array:
+    """Return the gradient of the images: each window's, scattered back to where it came from."""
+    n, height, width, _ = input_shape
+    (top, bottom), (left, right) = padding
+    kh, kw, channels, filters = w.shape
+    oh, ow = dy.shape[1:3]
+    padded = np.zeros((n, height + top + bottom, width + left + right, input_shape[3]), dy.dtype)
+    part = filters // groups
+    for i in range(kh):
+        for j in range(kw):
+            rows = slice(i * dilation[0], i * dilation[0] + (oh - 1) * strides[0] + 1, strides[0])
+            cols = slice(j * dilation[1], j * dilation[1] + (ow - 1) * strides[1] + 1, strides[1])
+            for g in range(groups):
+                d = dy[..., g * part : (g + 1) * part]
+                kernel = w[i, j, :, g * part : (g + 1) * part]
+                padded[:, rows, cols, g * channels : (g + 1) * channels] += d @ kernel.T
+    result = padded[:, top : top + height, left : left + width]
+    if out is None:
+        return np.ascontiguousarray(result)
+    out[...] = result
+    return out
+
+
+def max_pool2d(
+    x: Array,
+    pool_size: Pair,
+    *,
+    strides: Pair,
+    padding: Padding = NO_PADDING,
+    out: Array | None = None,
+    argmax: Array | None = None,
+) -> tuple[Array, Array]:
+    """Return the windows' maxima and which element (row-major) it was; the first of equals."""
+    windows = _windows(_pad(x, padding, -np.inf), pool_size, strides, (1, 1))
+    flat = windows.reshape(*windows.shape[:4], -1)
+    index = flat.argmax(axis=-1)
+    y = np.take_along_axis(flat, index[..., None], axis=-1)[..., 0]
+    if out is None:
+        out = np.empty(y.shape, x.dtype)
+    if argmax is None:
+        argmax = np.empty(y.shape, np.uint8)
+    out[...] = y
+    argmax[...] = index
+    return out, argmax
+
+
+def max_pool2d_gradient(
+    dy: Array,
+    argmax: Array,
+    input_shape: tuple[int, ...],
+    pool_size: Pair,
+    *,
+    strides: Pair,
+    padding: Padding = NO_PADDING,
+    out: Array | None = None,
+    relu_output: Array | None = None,
+) -> Array:
+    """Send every gradient to its window's maximum; `relu_output` masks by the pooled relu."""
+    n, height, width, channels = input_shape
+    (top, bottom), (left, right) = padding
+    oh, ow = dy.shape[1:3]
+    d = dy if relu_output is None else dy * (relu_output > 0)
+    padded = np.zeros((n, height + top + bottom, width + left + right, channels), dy.dtype)
+    for k in range(pool_size[0] * pool_size[1]):
+        i, j = divmod(k, pool_size[1])
+        rows = slice(i, i + (oh - 1) * strides[0] + 1, strides[0])
+        cols = slice(j, j + (ow - 1) * strides[1] + 1, strides[1])
+        padded[:, rows, cols] += d * (argmax == k)
+    result = padded[:, top : top + height, left : left + width]
+    if out is None:
+        return np.ascontiguousarray(result)
+    out[...] = result
+    return out
+
+
+def conv2d_max_pool2d(
+    x: Array,
+    w: Array,
+    bias: Array | None = None,
+    *,
+    strides: Pair = (1, 1),
+    padding: Padding = NO_PADDING,
+    activation: str | None = None,
+    out: Array | None = None,
+    argmax: Array | None = None,
+) -> tuple[Array, Array]:
+    """Convolve, apply relu or nothing, take the maxima of 2x2 windows."""
+    y = conv2d(x, w, bias, strides=strides, padding=padding)
+    if activation == "relu":
+        activate(y, "relu", y)
+    return max_pool2d(y, (2, 2), strides=(2, 2), out=out, argmax=argmax)
+
+
+def conv2d_max_pool2d_gradient(
+    x: Array,
+    w: Array,
+    dy: Array,
+    y: Array,
+    argmax: Array,
+    *,
+    strides: Pair = (1, 1),
+    padding: Padding = NO_PADDING,
+    activation: str | None = None,
+    out: Array | None = None,
+    bias_out: Array | None = None,
+    input_out: Array | None = None,
+) -> Array:
+    """Return the kernel's gradient; `bias_out` and `input_out` receive the others."""
+    (top, bottom), (left, right) = padding
+    size = (
+        (x.shape[1] + top + bottom - w.shape[0]) // strides[0] + 1,
+        (x.shape[2] + left + right - w.shape[1]) // strides[1] + 1,
+    )
+    relu = y if activation == "relu" else None
+    shape = (x.shape[0], *size, w.shape[3])
+    dz = max_pool2d_gradient(dy, argmax, shape, (2, 2), strides=(2, 2), relu_output=relu)
+    if input_out is not None:
+        conv2d_input_gradient(dz, w, x.shape, strides=strides, padding=padding, out=input_out)
+    return conv2d_weight_gradient(
+        x, dz, w.shape, strides=strides, padding=padding, out=out, bias_out=bias_out
+    )
+
+
+def softmax(x: Array, out: Array | None = None) -> Array:
+    """Return exp(x) / sum(exp(x)) along the last axis."""
+    out = np.subtract(x, x.max(axis=-1, keepdims=True), out=out)
+    np.exp(out, out=out)
+    out /= out.sum(axis=-1, keepdims=True)
+    return out
+
+
+def column_sums(x: Array, out: Array | None = None) -> Array:
+    """Add up the rows of (rows, columns)."""
+    return np.sum(x, axis=0, out=out)  # type: ignore[no-any-return]
+
+
+def column_moments(x: Array) -> tuple[Array, Array]:
+    """Return the mean and the variance of each column of (rows, columns)."""
+    return x.mean(axis=0), x.var(axis=0)
+
+
+def column_products(x: Array, mean: Array, y: Array) -> Array:
+    """Return the sum of (x - mean) y of each column."""
+    return ((x - mean) * y).sum(axis=0)  # type: ignore[no-any-return]
+
+
+def column_affine(
+    x: Array,
+    a: Array,
+    b: Array,
+    out: Array | None = None,
+    *,
+    y: Array | None = None,
+    e: Array | None = None,
+) -> Array:
+    """Return x a + b by column, with `y` and `e` x a + y e + b."""
+    other = None if y is None else y * e
+    out = np.multiply(x, a, out=out)
+    if other is not None:
+        out += other
+    out += b
+    return out
+
+
+def _sigmoid(x: Array) -> Array:
+    return 0.5 * (1 + np.tanh(0.5 * x))  # type: ignore[no-any-return]
+
+
+def lstm(z: Array, recurrent: Array, h: Array, c: Array) -> None:
+    """Run all steps in place; z (steps, n, 4 units) goes from x W + b to the activated gates."""
+    for t, now in enumerate(z):
+        now += h[t] @ recurrent
+        i, f, g, o = np.split(now, 4, axis=1)
+        for gate in (i, f, o):
+            gate[...] = _sigmoid(gate)
+        np.tanh(g, out=g)
+        c[t + 1] = f * c[t] + i * g
+        h[t + 1] = o * np.tanh(c[t + 1])
+
+
+def lstm_gradient(z: Array, recurrent: Array, c: Array, dh: Array, dc: Array) -> None:
+    """Run all steps back in place; z goes from the gates to the gradient by x W + b."""
+    for t in range(len(z) - 1, -1, -1):
+        i, f, g, o = (gate.copy() for gate in np.split(z[t], 4, axis=1))
+        tanh, d = np.tanh(c[t + 1]), dh[t + 1]
+        s = dc + d * o * (1 - tanh * tanh)
+        z[t] = np.concatenate(
+            [
+                s * g * i * (1 - i),
+                s * c[t] * f * (1 - f),
+                s * i * (1 - g * g),
+                d * tanh * o * (1 - o),
+            ],
+            axis=1,
+        )
+        dc[...] = s * f
+        dh[t] += z[t] @ recurrent.T
+
+
+def softmax_cross_entropy(
+    logits: Array,
+    labels: Array,
+    *,
+    sample_weight: Array | None = None,
+    gradient: Array | None = None,
+    probabilities: Array | None = None,
+) -> Array:
+    """Return the loss of each sample (n,), from logits (n, classes) and integer labels (n,).
+
+    `gradient` receives d(sum of losses)/d(logits), each row times its `sample_weight` when given;
+    the losses are not weighted.
+    """
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    exponentials = np.exp(shifted)
+    total = exponentials.sum(axis=-1, keepdims=True)
+    rows = np.arange(len(labels))
+    losses: Array = np.log(total[:, 0]) - shifted[rows, labels]
+    if probabilities is not None:
+        np.divide(exponentials, total, out=probabilities)
+    if gradient is not None:
+        np.divide(exponentials, total, out=gradient)
+        gradient[rows, labels] -= 1
+        if sample_weight is not None:
+            gradient *= sample_weight[:, None]
+    return losses
+
+
+_FORWARD: dict[str, Callable[[Array, Array], object]] = {
+    "relu": lambda x, out: np.maximum(x, 0, out=out),
+    "sigmoid": lambda x, out: np.copyto(out, 0.5 * (1 + np.tanh(0.5 * x))),
+    "tanh": lambda x, out: np.tanh(x, out=out),
+}
+_BACKWARD: dict[str, Callable[[Array, Array, Array], object]] = {
+    "relu": lambda dy, y, out: np.multiply(dy, y > 0, out=out),
+    "sigmoid": lambda dy, y, out: np.multiply(dy, y * (1 - y), out=out),
+    "tanh": lambda dy, y, out: np.multiply(dy, 1 - y * y, out=out),
+}
+
+
+def activate(x: Array, name: str, out: Array | None = None) -> Array:
+    """Apply relu, sigmoid or tanh; `out` may be `x`."""
+    out = np.empty_like(x) if out is None else out
+    _FORWARD[name](x, out)
+    return out
+
+
+def activation_gradient(dy: Array, y: Array, name: str, out: Array | None = None) -> Array:
+    """Return dx from dy and the activation's output y; `out` may be `dy`."""
+    out = np.empty_like(dy) if out is None else out
+    _BACKWARD[name](dy, y, out)
+    return out
+
+
+def adam_update(
+    p: Array,
+    m: Array,
+    v: Array,
+    g: Array,
+    *,
+    step_size: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    weight_decay: float = 0.0,
+) -> None:
+    """Advance p, m and v in place: Adam (Kingma and Ba 2014), bias correction in `step_size`.
+
+    `weight_decay` is the fraction taken off p first (learning rate times decay).
+    """
+    if weight_decay:
+        p *= 1 - weight_decay
+    m += (1 - beta_1) * (g - m)
+    v += (1 - beta_2) * (g * g - v)
+    p -= step_size * m / (np.sqrt(v) + epsilon)
+
+
+def sgd_update(
+    p: Array,
+    velocity: Array | None,
+    g: Array,
+    *,
+    learning_rate: float,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+) -> None:
+    """Advance p (and velocity, when momentum) in place, as Keras' SGD."""
+    if velocity is None or not momentum:
+        p -= learning_rate * g
+        return
+    velocity *= momentum
+    velocity -= learning_rate * g
+    p += momentum * velocity - learning_rate * g if nesterov else velocity
+
+
+def gather_scale(
+    images: Array, indices: Array, scale: float, offset: float = 0.0, out: Array | None = None
+) -> Array:
+    """Take rows of a uint8 data set as floats: images[indices] * scale + offset."""
+    if out is None:
+        out = np.empty((len(indices), *images.shape[1:]), np.float32)
+    np.multiply(images[indices], out.dtype.type(scale), out=out)
+    if offset:
+        out += out.dtype.type(offset)
+    return out
+
+
+def _pad(x: Array, padding: Padding, value: float = 0.0) -> Array:
+    if padding == NO_PADDING:
+        return x
+    return np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=value)
+
+
+def _windows(x: Array, size: Pair, strides: Pair, dilation: Pair) -> Array:
+    """View (n, h, w, c) as (n, oh, ow, c, kh, kw)."""
+    reach = tuple((k - 1) * d + 1 for k, d in zip(size, dilation, strict=True))
+    view = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(1, 2))
+    return view[:, :: strides[0], :: strides[1], :, :: dilation[0], :: dilation[1]]
+
+
+def _columns(x: Array, size: Pair, strides: Pair, padding: Padding, dilation: Pair) -> Array:
+    """View images as (n, oh, ow, kh, kw, c)."""
+    return _windows(_pad(x, padding), size, strides, dilation).transpose(0, 1, 2, 4, 5, 3)
+
+
+def _split(columns: Array, groups: int) -> list[Array]:
+    """Copy the columns of each group: (n * oh * ow, kh * kw * c / groups)."""
+    n, oh, ow, kh, kw, c = columns.shape
+    part = c // groups
+    return [
+        columns[..., g * part : (g + 1) * part].reshape(n * oh * ow, kh * kw * part)
+        for g in range(groups)
+    ]
