@@ -1,0 +1,287 @@
+"""Activation functions and their gradients, named and defined as in Keras 3 (`keras.activations`).
+
+An `Activation` is a pair of functions on arrays. `from_output` says whether the gradient is
+computed from the function's result (relu, tanh, ...) or from its argument (gelu, silu, ...): the
+layer keeps only the one that is needed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nn import kernels
+from nn.errors import ConfigError
+from nn.types import Array
+
+Forward = Callable[[Array, Array], None]
+Gradient = Callable[[Array, Array, Array], None]
+
+
+class Activation:
+    """A function, and its gradient.
+
+    Attributes:
+        name: as in Keras.
+        forward: `forward(x, out)` writes f(x); `out` may be `x` where `from_output`.
+        gradient: `gradient(dy, v, out)` writes dy * f'; v is f(x) where `from_output`, else x.
+        from_output: see above.
+        fused: whether the matrix and convolution kernels can apply it as they write.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        forward: Forward,
+        gradient: Gradient,
+        *,
+        from_output: bool = True,
+        fused: bool = False,
+    ) -> None:
+        self.name = name
+        self.forward = forward
+        self.gradient = gradient
+        self.from_output = from_output
+        self.fused = fused
+
+    def __call__(self, x: Any) -> Array:
+        """Return f(x) in a new array."""
+        x = np.asarray(x)
+        out = np.empty(x.shape, x.dtype if x.dtype.kind == "f" else np.float32)
+        self.forward(x.astype(out.dtype, copy=False), out)
+        return out
+
+    def __repr__(self) -> str:
+        return f"<Activation {self.name}>"
+
+
+def _kernel(name: str) -> Activation:
+    def forward(x: Array, out: Array) -> None:
+        kernels.activate(x, name, out)
+
+    def gradient(dy: Array, y: Array, out: Array) -> None:
+        kernels.activation_gradient(dy, y, name, out)
+
+    return Activation(name, forward, gradient, fused=name == "relu")
+
+
+def _linear(x: Array, out: Array) -> None:
+    if out is not x:
+        out[...] = x
+
+
+def _linear_gradient(dy: Array, y: Array, out: Array) -> None:
+    out[...] = dy
+
+
+def _softmax(x: Array, out: Array) -> None:
+    np.subtract(x, x.max(axis=-1, keepdims=True), out=out)
+    np.exp(out, out=out)
+    out /= out.sum(axis=-1, keepdims=True)
+
+
+def _softmax_gradient(dy: Array, y: Array, out: Array) -> None:
+    inner = (dy * y).sum(axis=-1, keepdims=True)
+    np.subtract(dy, inner, out=out)
+    out *= y
+
+
+def _log_softmax(x: Array, out: Array) -> None:
+    np.subtract(x, x.max(axis=-1, keepdims=True), out=out)
+    out -= np.log(np.exp(out).sum(axis=-1, keepdims=True))
+
+
+def _log_softmax_gradient(dy: Array, y: Array, out: Array) -> None:
+    out[...] = dy - np.exp(y) * dy.sum(axis=-1, keepdims=True)
+
+
+def leaky_relu(negative_slope: float = 0.2) -> Activation:
+    """Return max(x, slope * x) with the given slope below zero."""
+
+    def forward(x: Array, out: Array) -> None:
+        out[...] = np.where(x > 0, x, x * x.dtype.type(negative_slope))
+
+    def gradient(dy: Array, y: Array, out: Array) -> None:
+        out[...] = np.where(y > 0, dy, dy * dy.dtype.type(negative_slope))
+
+    return Activation("leaky_relu", forward, gradient)
+
+
+def elu(alpha: float = 1.0, scale: float = 1.0, name: str = "elu") -> Activation:
+    """Return x above zero and alpha * (exp(x) - 1) below (Clevert et al. 2015), times `scale`."""
+
+    def forward(x: Array, out: Array) -> None:
+        below = alpha * np.expm1(np.minimum(x, 0))
+        out[...] = scale * np.where(x > 0, x, below)
+
+    def gradient(dy: Array, y: Array, out: Array) -> None:
+        out[...] = dy * np.where(y > 0, scale, y + scale * alpha)
+
+    return Activation(name, forward, gradient)
+
+
+def relu(
+    max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0
+) -> Activation:
+    """Return Keras' general relu: f(x) = x between `threshold` and `max_value`."""
+
+    def forward(x: Array, out: Array) -> None:
+        below = negative_slope * (x - threshold)
+        y = np.where(x >= threshold, x, below) if threshold else np.where(x > 0, x, below)
+        out[...] = y if max_value is None else np.minimum(y, max_value)
+
+    def gradient(dy: Array, x: Array, out: Array) -> None:
+        slope = np.where(x > threshold, 1.0, negative_slope)
+        if max_value is not None:
+            slope = np.where(x >= max_value, 0.0, slope)
+        out[...] = dy * slope
+
+    return Activation("relu", forward, gradient, from_output=False)
+
+
+def _softplus(x: Array, out: Array) -> None:
+    out[...] = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def _sigmoid(x: Array) -> Array:
+    y: Array = 0.5 * (1 + np.tanh(0.5 * x))
+    return y
+
+
+def _softplus_gradient(dy: Array, x: Array, out: Array) -> None:
+    out[...] = dy * _sigmoid(x)
+
+
+def _softsign(x: Array, out: Array) -> None:
+    out[...] = x / (1 + np.abs(x))
+
+
+def _softsign_gradient(dy: Array, x: Array, out: Array) -> None:
+    out[...] = dy / np.square(1 + np.abs(x))
+
+
+def _silu(x: Array, out: Array) -> None:
+    out[...] = x * _sigmoid(x)
+
+
+def _silu_gradient(dy: Array, x: Array, out: Array) -> None:
+    s = _sigmoid(x)
+    out[...] = dy * (s * (1 + x * (1 - s)))
+
+
+# Numerical Recipes 3rd ed. 6.2.2: erfc(z) = t exp(-z^2 + P(t)), t = 2 / (2 + z), |error| < 1.2e-16.
+_ERFC = (
+    -1.3026537197817094, 6.4196979235649026e-1, 1.9476473204185836e-2, -9.561514786808631e-3,
+    -9.46595344482036e-4, 3.66839497852761e-4, 4.2523324806907e-5, -2.0278578112534e-5,
+    -1.624290004647e-6, 1.303655835580e-6, 1.5626441722e-8, -8.5238095915e-8, 6.529054439e-9,
+    5.059343495e-9, -9.91364156e-10, -2.27365122e-10, 9.6467911e-11, 2.394038e-12, -6.886027e-12,
+    8.94487e-13, 3.13092e-13, -1.12708e-13, 3.81e-16, 7.106e-15, -1.523e-15, -9.4e-17, 1.21e-16,
+    -2.8e-17,
+)  # fmt: skip
+
+
+def erf(x: Array) -> Array:
+    """Return the error function, to float64 rounding (NumPy has none)."""
+    z = np.abs(x).astype(np.float64)
+    t = 2 / (2 + z)
+    ty = 4 * t - 2
+    d = np.zeros_like(z)
+    dd = np.zeros_like(z)
+    for coefficient in _ERFC[:0:-1]:
+        d, dd = ty * d - dd + coefficient, d
+    erfc = t * np.exp(-z * z + 0.5 * (_ERFC[0] + ty * d) - dd)
+    y: Array = np.copysign(1 - erfc, x).astype(x.dtype, copy=False)
+    return y
+
+
+def _gelu(x: Array, out: Array) -> None:
+    out[...] = x * (0.5 * (1 + erf(x * math.sqrt(0.5))))
+
+
+def _gelu_gradient(dy: Array, x: Array, out: Array) -> None:
+    cumulative = 0.5 * (1 + erf(x * math.sqrt(0.5)))
+    density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    out[...] = dy * (cumulative + x * density)
+
+
+def _exponential(x: Array, out: Array) -> None:
+    np.exp(x, out=out)
+
+
+def _exponential_gradient(dy: Array, y: Array, out: Array) -> None:
+    np.multiply(dy, y, out=out)
+
+
+def _hard_sigmoid(x: Array, out: Array) -> None:
+    out[...] = np.clip(x / 6 + 0.5, 0, 1)
+
+
+def _hard_sigmoid_gradient(dy: Array, x: Array, out: Array) -> None:
+    out[...] = dy * (np.abs(x) < 3) / 6
+
+
+def _relu6(x: Array, out: Array) -> None:
+    np.clip(x, 0, 6, out=out)
+
+
+def _relu6_gradient(dy: Array, y: Array, out: Array) -> None:
+    out[...] = dy * ((y > 0) & (y < 6))
+
+
+# Klambauer et al. 2017.
+_SELU_ALPHA = 1.6732632423543772
+_SELU_SCALE = 1.0507009873554805
+
+LINEAR = Activation("linear", _linear, _linear_gradient)
+RELU = _kernel("relu")
+SIGMOID = _kernel("sigmoid")
+TANH = _kernel("tanh")
+SOFTMAX = Activation("softmax", _softmax, _softmax_gradient)
+
+ACTIVATIONS: dict[str, Activation] = {
+    a.name: a
+    for a in (
+        LINEAR,
+        RELU,
+        SIGMOID,
+        TANH,
+        SOFTMAX,
+        Activation("log_softmax", _log_softmax, _log_softmax_gradient),
+        leaky_relu(),
+        elu(),
+        elu(_SELU_ALPHA, _SELU_SCALE, "selu"),
+        Activation("softplus", _softplus, _softplus_gradient, from_output=False),
+        Activation("softsign", _softsign, _softsign_gradient, from_output=False),
+        Activation("silu", _silu, _silu_gradient, from_output=False),
+        Activation("gelu", _gelu, _gelu_gradient, from_output=False),
+        Activation("exponential", _exponential, _exponential_gradient),
+        Activation("hard_sigmoid", _hard_sigmoid, _hard_sigmoid_gradient, from_output=False),
+        Activation("relu6", _relu6, _relu6_gradient),
+    )
+}
+_ALIASES = {"swish": "silu"}
+
+
+def get(identifier: Any) -> Activation:
+    """Return the activation of that name; None is linear.
+
+    Raises:
+        ConfigError: nothing has that name.
+    """
+    if identifier is None:
+        return LINEAR
+    if isinstance(identifier, Activation):
+        return identifier
+    if isinstance(identifier, str):
+        found = ACTIVATIONS.get(_ALIASES.get(identifier, identifier))
+        if found is not None:
+            return found
+    raise ConfigError(f"activation: expected one of {sorted(ACTIVATIONS)}, received {identifier!r}")
+
+
+def serialize(activation: Activation) -> str:
+    """Return the activation's name."""
+    return activation.name

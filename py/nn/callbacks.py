@@ -1,0 +1,191 @@
+"""Callbacks: Keras' protocol, with hooks that may be coroutines or return awaitables.
+
+A coroutine that a hook returns is awaited at once. Any other awaitable (a call that is already on
+its way to another thread) is awaited at once from an epoch's or run's hook, but from a batch's
+hook it stays in flight, at most `IN_FLIGHT` of them, and they are awaited in order: a slow
+listener slows training only when it falls that far behind, and its errors still surface.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+IN_FLIGHT = 4
+HOOKS = (
+    "on_train_begin",
+    "on_train_end",
+    "on_epoch_begin",
+    "on_epoch_end",
+    "on_train_batch_begin",
+    "on_train_batch_end",
+    "on_test_begin",
+    "on_test_end",
+    "on_test_batch_begin",
+    "on_test_batch_end",
+    "on_predict_begin",
+    "on_predict_end",
+    "on_predict_batch_begin",
+    "on_predict_batch_end",
+)
+
+Logs = dict[str, Any]
+
+
+class Callback:
+    """Base class; override the hooks that are wanted.
+
+    Attributes:
+        model: the model that is being trained.
+        params: {"epochs", "steps", "batch_size"}.
+    """
+
+    model: Any = None
+    params: Logs = {}  # noqa: RUF012 - replaced, never changed
+
+    def set_model(self, model: Any) -> None:
+        self.model = model
+
+    def set_params(self, params: Logs) -> None:
+        self.params = params
+
+    def on_train_begin(self, logs: Logs | None = None) -> Any:
+        """The run begins."""
+
+    def on_train_end(self, logs: Logs | None = None) -> Any:
+        """The run has ended, by itself or by `stop`."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> Any:
+        """An epoch begins; counted from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> Any:
+        """An epoch has ended; logs: loss, metrics, val_loss, val_..."""
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> Any:
+        """The older name of on_train_batch_begin."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> Any:
+        """The older name of on_train_batch_end."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> Any:
+        """A batch begins; counted from 0."""
+        return self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> Any:
+        """A batch has ended; logs: means over the epoch so far, and see `nn.fitting`."""
+        return self.on_batch_end(batch, logs)
+
+    def on_test_begin(self, logs: Logs | None = None) -> Any:
+        """Evaluation or validation begins."""
+
+    def on_test_end(self, logs: Logs | None = None) -> Any:
+        """Evaluation or validation has ended."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> Any:
+        """A batch of evaluation begins."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> Any:
+        """A batch of evaluation has ended."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> Any:
+        """Prediction begins."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> Any:
+        """Prediction has ended."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> Any:
+        """A batch of prediction begins."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> Any:
+        """A batch of prediction has ended."""
+
+
+_OLD_NAMES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+
+
+class CallbackList:
+    """The callbacks of a run; hooks that nobody overrides cost nothing."""
+
+    def __init__(self, callbacks: Iterable[Any], model: Any, params: Logs) -> None:
+        self.callbacks = list(callbacks)
+        self._flight: deque[Any] = deque()
+        for callback in self.callbacks:
+            if isinstance(callback, Callback):
+                callback.set_params(params)
+                callback.set_model(model)
+        self._hooks = {name: self._listeners(name) for name in HOOKS}
+
+    def _listeners(self, name: str) -> list[Callable[..., Any]]:
+        return [getattr(c, name) for c in self.callbacks if _overrides(c, name)]
+
+    def listens(self, name: str) -> bool:
+        """Say whether anyone overrides the hook."""
+        return bool(self._hooks[name])
+
+    async def call(self, name: str, *arguments: Any) -> None:
+        """Call a hook of all callbacks and wait for each."""
+        for hook in self._hooks[name]:
+            result = hook(*arguments)
+            if inspect.isawaitable(result):
+                await result
+
+    async def call_batch(self, name: str, batch: int, logs: Logs) -> None:
+        """Call a batch's hook of all callbacks; wait for coroutines, keep a few others in
+        flight."""
+        for hook in self._hooks[name]:
+            result = hook(batch, logs)
+            if inspect.iscoroutine(result):
+                await result
+            elif inspect.isawaitable(result):
+                self._flight.append(result)
+        while len(self._flight) > IN_FLIGHT:
+            await self._flight.popleft()
+
+    async def land(self) -> None:
+        """Wait for everything in flight."""
+        while self._flight:
+            await self._flight.popleft()
+
+
+def _overrides(callback: Any, name: str) -> bool:
+    if not isinstance(callback, Callback):
+        # Somebody else's object, possibly remote: has it the hook?
+        return callable(getattr(callback, name, None))
+    names = [name, _OLD_NAMES[name]] if name in _OLD_NAMES else [name]
+    return any(
+        getattr(type(callback), n) is not getattr(Callback, n) or n in vars(callback) for n in names
+    )
+
+
+class History(Callback):
+    """The logs of every epoch; what `fit` returns.
+
+    Attributes:
+        epoch: the numbers of the epochs, from 0.
+        history: {"loss": [...], "val_loss": [...], ...}.
+    """
+
+    def __init__(self) -> None:
+        self.epoch: list[int] = []
+        self.history: dict[str, list[Any]] = {}
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.epoch.append(epoch)
+        for key, value in (logs or {}).items():
+            self.history.setdefault(key, []).append(value)
+
+
+class LambdaCallback(Callback):
+    """A callback made of functions: LambdaCallback(on_epoch_end=lambda epoch, logs: ...)."""
+
+    def __init__(self, **hooks: Callable[..., Any] | None) -> None:
+        allowed = {*HOOKS, "on_batch_begin", "on_batch_end"}
+        for name, function in hooks.items():
+            if name not in allowed:
+                raise TypeError(
+                    f"LambdaCallback: expected one of {sorted(allowed)}, received {name!r}"
+                )
+            if function is not None:
+                setattr(self, name, function)

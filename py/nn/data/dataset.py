@@ -1,0 +1,103 @@
+"""A data set in memory: arrays of samples, and the scaling that each batch gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nn import kernels
+from nn.data.idx import parse_idx
+from nn.errors import ShapeError
+from nn.types import Array
+
+
+class Dataset:
+    """Samples and labels, kept in the type in which they came.
+
+    Images stay uint8: 60,000 of 28x28 are 47 MB so and 188 MB as float32, and WebAssembly's memory
+    never shrinks. Each batch is gathered and scaled as it is needed: x * scale + offset.
+
+    Args:
+        x: (n, ...) samples; images (n, h, w) get a channel axis when uint8.
+        y: (n, ...) labels, or None.
+        scale: factor for each batch of `x`; 1/255 by default for uint8, else 1.
+        offset: added after scaling.
+        class_names: what the integer labels mean.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        scale: float | None = None,
+        offset: float = 0.0,
+        class_names: Sequence[str] | None = None,
+    ) -> None:
+        self.x = np.asarray(x)
+        if self.x.dtype == np.uint8 and self.x.ndim == 3:
+            self.x = self.x[..., None]
+        self.y = None if y is None else np.asarray(y)
+        if self.y is not None and len(self.y) != len(self.x):
+            raise ShapeError(
+                f"Dataset: expected as many labels as samples, received {len(self.y)} and "
+                f"{len(self.x)}"
+            )
+        self.scale = (1 / 255 if self.x.dtype == np.uint8 else 1.0) if scale is None else scale
+        self.offset = offset
+        self.class_names = list(class_names) if class_names is not None else None
+
+    @classmethod
+    def from_idx(cls, images: Any, labels: Any, **options: Any) -> Dataset:
+        """Read MNIST-like files, gzipped or not: images of rank 3 and labels of rank 1."""
+        return cls(parse_idx(images, rank=3), parse_idx(labels, rank=1), **options)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+        return self.x.shape[1:]
+
+    def batch(self, indices: Array, out: Array) -> Array:
+        """Write the samples at `indices`, scaled, into `out`."""
+        if self.x.dtype == np.uint8:
+            return kernels.gather_scale(self.x, indices, self.scale, self.offset, out)
+        np.copyto(out, self.x[indices], casting="unsafe")
+        if self.scale != 1.0:
+            out *= out.dtype.type(self.scale)
+        if self.offset:
+            out += out.dtype.type(self.offset)
+        return out
+
+    def labels(self, indices: Array) -> Array | None:
+        """Return the labels at `indices`."""
+        return None if self.y is None else self.y[indices]
+
+    def take(self, count: int, *, start: int = 0) -> Dataset:
+        """Return `count` samples from `start` on (views, not copies)."""
+        return self.slice(start, start + count)
+
+    def slice(self, start: int, stop: int) -> Dataset:
+        """Return the samples from `start` to `stop` (views, not copies)."""
+        return Dataset(
+            self.x[start:stop],
+            None if self.y is None else self.y[start:stop],
+            scale=self.scale,
+            offset=self.offset,
+            class_names=self.class_names,
+        )
+
+    def class_counts(self) -> list[int]:
+        """Return how many samples each class has, class 0 first.
+
+        Raises:
+            ShapeError: there are no integer labels.
+        """
+        if self.y is None or self.y.dtype.kind not in "iu":
+            kind = None if self.y is None else self.y.dtype
+            raise ShapeError(f"class_counts: expected integer labels, received {kind}")
+        return [int(n) for n in np.bincount(self.y.reshape(-1))]

@@ -1,0 +1,197 @@
+"""Graphs of layers: what stands where, and a program that runs them forward and backward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nn.context import Context
+from nn.errors import ConfigError
+from nn.types import Array, Shape
+
+if TYPE_CHECKING:
+    from nn.layers.base import Layer
+
+
+class SymbolicTensor:
+    """A value that a graph will compute: `shape` with the batch axis first (None), no data."""
+
+    __slots__ = ("dtype", "index", "node", "shape")
+
+    def __init__(self, shape: Shape, dtype: str, node: Node, index: int) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.node = node
+        self.index = index
+
+    def __repr__(self) -> str:
+        return f"<SymbolicTensor {self.shape} of {self.node.layer.name}>"
+
+
+class Node:
+    """One place of a layer in a graph."""
+
+    __slots__ = ("inputs", "layer", "outputs")
+
+    def __init__(
+        self, layer: Layer, inputs: Sequence[SymbolicTensor], shapes: Sequence[Shape], dtype: str
+    ) -> None:
+        self.layer = layer
+        self.inputs = list(inputs)
+        self.outputs = [SymbolicTensor(s, dtype, self, i) for i, s in enumerate(shapes)]
+
+
+class Graph:
+    """The nodes between `inputs` and `outputs`, in an order in which they can be computed.
+
+    Raises:
+        ConfigError: an output depends on an input that is not listed.
+    """
+
+    def __init__(self, inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]) -> None:
+        self.inputs = list(inputs)
+        self.outputs = list(outputs)
+        self.nodes: list[Node] = []
+        self._order()
+        self.slots: dict[SymbolicTensor, int] = {}
+        for tensor in [*self.inputs, *(t for node in self.nodes for t in node.outputs)]:
+            self.slots.setdefault(tensor, len(self.slots))
+
+    def _order(self) -> None:
+        given = set(self.inputs)
+        done: set[Node] = set()
+        stack = [(t, False) for t in reversed(self.outputs)]
+        while stack:
+            tensor, expanded = stack.pop()
+            node = tensor.node
+            if tensor in given or node in done:
+                continue
+            if expanded:
+                done.add(node)
+                self.nodes.append(node)
+                continue
+            if not node.inputs:
+                raise ConfigError(
+                    f"the outputs depend on {tensor!r}, which is not among the inputs"
+                )
+            stack.append((tensor, True))
+            stack.extend((t, False) for t in reversed(node.inputs))
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, each once, in the order of computation, inputs first."""
+        nodes = [*(t.node for t in self.inputs), *self.nodes]
+        return list({node.layer: None for node in nodes})
+
+    def consumers(self, tensor: SymbolicTensor) -> int:
+        """Count the places that read `tensor`."""
+        return sum(node.inputs.count(tensor) for node in self.nodes)
+
+
+class Program:
+    """A graph with memory: runs forward, then backward.
+
+    Everything that can be decided once is: the loop over nodes does no look-ups but of list items,
+    since in Pyodide Python costs three to five times what it does natively.
+    """
+
+    def __init__(self, graph: Graph, ctx: Context) -> None:
+        self.graph = graph
+        self.ctx = ctx
+        slots = graph.slots
+        self.contexts = [ctx.child(i) for i in range(len(graph.nodes))]
+        self._inputs = [slots[t] for t in graph.inputs]
+        self._outputs = [slots[t] for t in graph.outputs]
+        self._values: list[Any] = [None] * len(slots)
+        self._forward = [
+            (
+                node.layer.forward,
+                c,
+                [slots[t] for t in node.inputs],
+                [slots[t] for t in node.outputs],
+            )
+            for node, c in zip(graph.nodes, self.contexts, strict=True)
+        ]
+        self._backward: list[Any] = []
+        self._prepared: tuple[Any, bool] | None = None
+        self.logit_contexts: list[Context] = []
+
+    def expose_logits(self, value: bool) -> None:
+        """Let the layers before fused losses return logits, or their activation again."""
+        for ctx in self.logit_contexts:
+            ctx.logits = value
+
+    def context_of(self, tensor: SymbolicTensor) -> Context:
+        """Return the context of the node that computes `tensor`."""
+        return self.contexts[self.graph.nodes.index(tensor.node)]
+
+    def forward(self, inputs: Sequence[Array], training: bool) -> list[Array]:
+        """Return the outputs; they are valid until the next call."""
+        values = self._values
+        for slot, value in zip(self._inputs, inputs, strict=True):
+            values[slot] = value
+        for forward, ctx, ins, outs in self._forward:
+            if len(ins) == 1:
+                y = forward(ctx, values[ins[0]], training=training)
+            else:
+                y = forward(ctx, *[values[i] for i in ins], training=training)
+            if len(outs) == 1:
+                values[outs[0]] = y
+            else:
+                for slot, part in zip(outs, y, strict=True):
+                    values[slot] = part
+        return [values[i] for i in self._outputs]
+
+    def backward(self, gradients: Sequence[Array | None]) -> list[Array | None]:
+        """Return the gradients of the inputs, after adding those of the variables."""
+        run = self.ctx.run
+        self.prepare()
+        grads: list[Any] = [None] * len(self._values)
+        for slot, gradient in zip(self._outputs, gradients, strict=True):
+            self._add(grads, slot, gradient)
+        for backward, ctx, ins, outs, wanted in self._backward:
+            dy = grads[outs[0]] if len(outs) == 1 else tuple(grads[o] for o in outs)
+            if dy is None or (len(outs) > 1 and all(d is None for d in dy)):
+                continue
+            dx = backward(ctx, dy)
+            if run.pending:
+                run.settle()
+            if len(ins) == 1:
+                dx = (dx,)
+            for slot, want, part in zip(ins, wanted, dx if dx is not None else (), strict=False):
+                if want:
+                    self._add(grads, slot, part)
+        return [grads[i] for i in self._inputs]
+
+    def _add(self, grads: list[Any], slot: int, part: Array | None) -> None:
+        total = grads[slot]
+        if total is None or part is None:
+            grads[slot] = part if total is None else total
+            return
+        # Not in place: a layer may have passed the same array to several inputs.
+        out = self.ctx.buffer(f"sum {slot}", total.shape, total.dtype.name)
+        grads[slot] = np.add(total, part, out=out)
+
+    def prepare(self) -> None:
+        """Find out which nodes a gradient must pass through; again whenever the answer may
+        differ."""
+        state = (self.ctx.run.parameters, self.ctx.needs_input_gradient)
+        if self._prepared is not None and self._prepared == state:
+            return
+        self._prepared = state
+        slots = self.graph.slots
+        needs = [False] * len(slots)
+        for slot in self._inputs:
+            needs[slot] = state[1]
+        steps = []
+        for node, ctx in zip(self.graph.nodes, self.contexts, strict=True):
+            ins, outs = [slots[t] for t in node.inputs], [slots[t] for t in node.outputs]
+            wanted = [needs[i] for i in ins]
+            ctx.needs_input_gradient = any(wanted)
+            if any(wanted) or any(ctx.trains(v) for v in node.layer.variables):
+                for slot in outs:
+                    needs[slot] = True
+                steps.append((node.layer.backward, ctx, ins, outs, wanted))
+        self._backward = steps[::-1]

@@ -1,0 +1,297 @@
+"""The base of all layers.
+
+The gradient mechanism is layer-level backward: a layer is a pair of functions,
+`forward(ctx, *inputs, training) -> y` and `backward(ctx, dy) -> dx`, and `ctx` carries what the
+second needs from the first. A tape over array operations would let forward alone be written, but
+costs a Python object and a dispatch for each operation of each step (in Pyodide a few microseconds
+each, hundreds a step), keeps every intermediate alive, and hides from the layer what its kernels
+can fuse. A layer of one's own needs two short methods, and `nn.check_gradients(layer, x)` proves
+them:
+
+    class Scale(nn.Layer):
+        def build(self, input_shape):
+            self.factor = self.add_weight("factor", (input_shape[-1],), "ones")
+
+        def forward(self, ctx, x, training=False):
+            ctx.saved = x
+            return x * self.factor.value
+
+        def backward(self, ctx, dy):
+            ctx.gradient(self.factor)[...] += (dy * ctx.saved).reshape(-1, dy.shape[-1]).sum(0)
+            return dy * self.factor.value
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from nn import activations, config, initializers, regularizers
+from nn.activations import Activation
+from nn.context import Context, Run
+from nn.errors import ConfigError, ShapeError
+from nn.graph import Node, SymbolicTensor
+from nn.initializers import Initializer
+from nn.regularizers import Regularizer
+from nn.types import Array, Config, Shape, prod
+from nn.variables import Variable
+
+
+class Layer:
+    """A function with variables.
+
+    Subclasses define `build` (create variables), `forward`, `backward` and, where the output's
+    shape is not the input's, `compute_output_shape`. Names of constructor arguments that
+    `get_config` should return are listed in `fields`.
+
+    Args:
+        name: unique within a model; made from the class name by default.
+        trainable: False freezes the variables, from the next `compile` on.
+        dtype: "float32" or "float64"; `nn.config.floatx()` by default.
+        input_shape: without the batch axis; lets a Sequential model be built without `Input`.
+    """
+
+    fields: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+        input_shape: Sequence[int | None] | None = None,
+        input_dim: int | None = None,
+    ) -> None:
+        self.auto_named = name is None
+        self.name = name or snake_case(type(self).__name__)
+        self.scope = ""
+        self.dtype = np.dtype(dtype or config.floatx()).name
+        self.built = False
+        self.own_variables: list[Variable] = []
+        self.given_input_shape = tuple(input_shape) if input_shape is not None else None
+        if input_dim is not None:
+            self.given_input_shape = (input_dim,)
+        self._trainable = trainable
+
+    # Variables.
+
+    def add_weight(
+        self,
+        name: str,
+        shape: Sequence[int],
+        initializer: Any = "glorot_uniform",
+        *,
+        trainable: bool = True,
+        regularizer: Any = None,
+    ) -> Variable:
+        """Create a variable that this layer owns."""
+        config.claim(prod(tuple(shape)) * np.dtype(self.dtype).itemsize, f"{self.path}/{name}")
+        value = initializers.get(initializer)(tuple(shape), self.dtype)
+        variable = Variable(
+            value,
+            name,
+            trainable=trainable,
+            owner=self,
+            regularizer=regularizers.get(regularizer),
+        )
+        self.own_variables.append(variable)
+        return variable
+
+    @property
+    def sublayers(self) -> Sequence[Layer]:
+        """Layers inside this one."""
+        return ()
+
+    @property
+    def trainable(self) -> bool:
+        """False freezes the layer; takes effect at the next `compile`."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for layer in self.sublayers:
+            layer.trainable = value
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All variables, in Keras' order: own trainable, own others, then those of the layers
+        inside."""
+        own = sorted(self.own_variables, key=lambda v: not v.trainable)
+        return own + [v for layer in self.sublayers for v in layer.variables]
+
+    @property
+    def weights(self) -> list[Variable]:
+        return self.variables
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        return [v for v in self.variables if v.trainable and v.owner and v.owner.trainable]
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        trained = set(self.trainable_variables)
+        return [v for v in self.variables if v not in trained]
+
+    trainable_weights = trainable_variables
+    non_trainable_weights = non_trainable_variables
+
+    def count_params(self) -> int:
+        """Return the number of elements of all variables."""
+        return sum(v.size for v in self.variables)
+
+    def get_weights(self) -> list[Array]:
+        """Return copies of all variables, in the order of `variables`."""
+        return [v.numpy() for v in self.variables]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Copy arrays into the variables, in the order of `variables`.
+
+        Raises:
+            ShapeError: the number of arrays or the shape of one differs; nothing is changed then.
+        """
+        variables = self.variables
+        if len(weights) != len(variables):
+            raise ShapeError(
+                f"{self.name}: expected {len(variables)} arrays, received {len(weights)}"
+            )
+        arrays = [np.asarray(w) for w in weights]
+        for variable, array in zip(variables, arrays, strict=True):
+            if variable.shape != array.shape:
+                raise ShapeError(
+                    f"{variable.path}: expected shape {variable.shape}, received {array.shape}"
+                )
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+
+    @property
+    def path(self) -> str:
+        return f"{self.scope}/{self.name}" if self.scope else self.name
+
+    # What subclasses define.
+
+    def build(self, *input_shapes: Shape) -> None:
+        """Create the variables; called once, with the batch axis None."""
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Any:
+        """Return the output's shape (a list of shapes where there are several outputs)."""
+        return input_shapes[0]
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
+        """Return the output; leave in `ctx` what `backward` needs. Inputs must not be changed."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward")
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        """Return the gradient of the input (a tuple for several), and add those of the variables.
+
+        `dy` must not be changed. May return None where not `ctx.needs_input_gradient`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define backward")
+
+    # Use.
+
+    def ensure_built(self, *input_shapes: Shape) -> None:
+        """Build unless built."""
+        if self.built:
+            return
+        self.build(*input_shapes)
+        self.built = True
+
+    def __call__(self, *inputs: Any, training: bool = False) -> Any:
+        """Put the layer into a graph (symbolic tensors), or apply it to arrays (a copy is
+        returned)."""
+        items = (
+            list(inputs[0])
+            if len(inputs) == 1 and isinstance(inputs[0], list | tuple)
+            else [*inputs]
+        )
+        if items and all(isinstance(i, SymbolicTensor) for i in items):
+            return self._place(items)
+        arrays = [np.asarray(i) for i in items]
+        arrays = [a if a.dtype.kind == "f" else a.astype(self.dtype) for a in arrays]
+        self.ensure_built(*[(None, *a.shape[1:]) for a in arrays])
+        ctx = Context(Run(config.generator(), self.dtype))
+        return self.forward(ctx, *arrays, training=training)
+
+    def _place(self, inputs: list[SymbolicTensor]) -> Any:
+        shapes = [t.shape for t in inputs]
+        self.ensure_built(*shapes)
+        result = self.compute_output_shape(*shapes)
+        several = isinstance(result, list)
+        node = Node(self, inputs, result if several else [result], self.dtype)
+        return node.outputs if several else node.outputs[0]
+
+    # Configuration.
+
+    def get_config(self) -> Config:
+        """Return the constructor's arguments, JSON-ready."""
+        settings: Config = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        for field in self.fields:
+            settings[field] = serialize(getattr(self, field))
+        return settings
+
+    @classmethod
+    def from_config(cls, settings: Config) -> Layer:
+        """Return a layer made with the given arguments."""
+        return cls(**settings)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+
+def serialize(value: Any) -> Any:
+    """Return `value` as JSON can hold it."""
+    if isinstance(value, Activation):
+        return activations.serialize(value)
+    if isinstance(value, Initializer):
+        return initializers.serialize(value)
+    if isinstance(value, Regularizer):
+        return regularizers.serialize(value)
+    if isinstance(value, tuple | list):
+        return [serialize(v) for v in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def snake_case(name: str) -> str:
+    """Return a class name as Keras spells automatic names: MaxPooling2D -> max_pooling2d."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
+
+
+def walk(layers: Sequence[Layer]) -> Iterator[Layer]:
+    """Yield the layers and those inside them."""
+    for layer in layers:
+        yield layer
+        yield from walk(layer.sublayers)
+
+
+def pair(value: Any, name: str, layer: str) -> tuple[int, int]:
+    """Return an int or two of them as two.
+
+    Raises:
+        ConfigError: anything else, or numbers below 1.
+    """
+    numbers = (value, value) if isinstance(value, int) else tuple(value)
+    if len(numbers) != 2 or any(int(n) != n or n < 1 for n in numbers):
+        raise ConfigError(f"{layer}: {name} must be a positive int or two, received {value!r}")
+    return int(numbers[0]), int(numbers[1])
+
+
+def positive(value: Any, name: str, layer: str) -> int:
+    """Return a positive int.
+
+    Raises:
+        ConfigError: it is not one.
+    """
+    if int(value) != value or value < 1:
+        raise ConfigError(f"{layer}: {name} must be a positive int, received {value!r}")
+    return int(value)
+
+
+def expect_rank(shape: Shape, rank: int, layer: Layer) -> None:
+    """Raise ShapeError unless `shape` has `rank` axes, batch included."""
+    if len(shape) != rank:
+        raise ShapeError(f"{layer.name}: expected an input of {rank} axes, received shape {shape}")

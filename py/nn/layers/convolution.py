@@ -1,0 +1,159 @@
+"""Convolutions over images, channels last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nn import activations, initializers, kernels, regularizers
+from nn.context import Context
+from nn.errors import ConfigError, ShapeError
+from nn.layers import padding as pads
+from nn.layers.base import Layer, expect_rank, pair, positive
+from nn.layers.core import activate, activate_backward
+from nn.types import Array, Shape
+
+
+class Conv2D(Layer):
+    """Correlate images with learnt kernels: (n, h, w, c) -> (n, oh, ow, filters).
+
+    Kernel (kh, kw, c / groups, filters), bias (filters,), as `keras.layers.Conv2D`.
+    """
+
+    fields = (
+        "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups",
+        "activation", "use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer",
+        "bias_regularizer",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = (1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = (1, 1),
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.filters = positive(filters, "filters", self.name)
+        self.kernel_size = pair(kernel_size, "kernel_size", self.name)
+        self.strides = pair(strides, "strides", self.name)
+        self.padding = pads.check(padding, self.name)
+        self.data_format = channels_last(data_format, self.name)
+        self.dilation_rate = pair(dilation_rate, "dilation_rate", self.name)
+        self.groups = positive(groups, "groups", self.name)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        if self.filters % self.groups:
+            raise ConfigError(
+                f"{self.name}: filters must divide by groups, received {filters} and {groups}"
+            )
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ConfigError(f"{self.name}: strides and dilation_rate can't both be above 1")
+
+    def build(self, *input_shapes: Shape) -> None:
+        (shape,) = input_shapes
+        expect_rank(shape, 4, self)
+        channels = shape[-1]
+        if channels is None or channels % self.groups:
+            raise ShapeError(
+                f"{self.name}: expected channels that divide by {self.groups} groups, received "
+                f"{shape}"
+            )
+        self.kernel = self.add_weight(
+            "kernel",
+            (*self.kernel_size, channels // self.groups, self.filters),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                "bias", (self.filters,), self.bias_initializer, regularizer=self.bias_regularizer
+            )
+        self._plans: dict[tuple[int, ...], tuple[tuple[int, ...], dict[str, Any]]] = {}
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        n, height, width, _ = input_shapes[0]
+        sizes = [
+            pads.output_size(size, k, s, d, self.padding, self.name)
+            for size, k, s, d in zip(
+                (height, width), self.kernel_size, self.strides, self.dilation_rate, strict=True
+            )
+        ]
+        return (n, *sizes, self.filters)
+
+    def _plan(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], dict[str, Any]]:
+        """Return the output's shape and the geometry that the kernels take, computed once a
+        shape."""
+        plan = self._plans.get(shape)
+        if plan is None:
+            padding = pads.both(
+                shape, self.kernel_size, self.strides, self.dilation_rate, self.padding
+            )
+            options = {
+                "strides": self.strides,
+                "padding": padding,
+                "dilation": self.dilation_rate,
+                "groups": self.groups,
+            }
+            plan = self._plans[shape] = self.compute_output_shape(shape), options  # type: ignore[assignment]
+        return plan  # type: ignore[return-value]
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        shape, options = self._plan(x.shape)
+        function = self.activation
+        z = kernels.conv2d(
+            x,
+            self.kernel.value,
+            self.bias.value if self.bias else None,
+            activation=function.name if function.fused else None,
+            out=ctx.buffer("z", shape),
+            **options,
+        )
+        y = z if function.fused else activate(function, ctx, z)
+        ctx.saved = x, y if function.from_output else z
+        return y
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        x, v = ctx.saved
+        _, options = self._plan(x.shape)
+        dz = activate_backward(self.activation, ctx, dy, v)
+        if ctx.trains(self.kernel):
+            kernels.conv2d_weight_gradient(
+                x,
+                dz,
+                self.kernel.value.shape,
+                out=ctx.gradient(self.kernel, overwrite=True),
+                bias_out=ctx.gradient(self.bias, overwrite=True) if self.bias else None,
+                **options,
+            )
+        if not ctx.needs_input_gradient:
+            return None
+        return kernels.conv2d_input_gradient(
+            dz, self.kernel.value, x.shape, out=ctx.buffer("dx", x.shape), **options
+        )
+
+
+def channels_last(data_format: str | None, layer: str) -> str:
+    """Return "channels_last".
+
+    Raises:
+        ConfigError: another order was asked for; the kernels are written for this one.
+    """
+    if data_format not in (None, "channels_last"):
+        raise ConfigError(f"{layer}: data_format must be 'channels_last', received {data_format!r}")
+    return "channels_last"

@@ -1,0 +1,494 @@
+"""Models: a graph of layers with its weights, its training and its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nn import config, fitting, losses, optimizers, summary
+from nn.context import Context, Run
+from nn.errors import ConfigError, NotBuiltError, NotCompiledError, ShapeError
+from nn.graph import Graph, Node, Program, SymbolicTensor
+from nn.layers.base import Layer
+from nn.layers.core import InputLayer
+from nn.training import Trainer
+from nn.types import Array, Config, Shape
+from nn.variables import Parameters
+
+
+class Model(Layer):
+    """A graph of layers from `inputs` to `outputs` (symbolic tensors, one or a list of them).
+
+    Args:
+        inputs: what `Input` returned.
+        outputs: what came of calling layers on them.
+    """
+
+    def __init__(self, inputs: Any = None, outputs: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._graph: Graph | None = None
+        self._program: Program | None = None
+        self._parameters: Parameters | None = None
+        self._trainer: Trainer | None = None
+        self._progress = fitting.Progress()
+        self.history: Any = None
+        self.rng = config.generator()
+        self._single_output = True
+        if inputs is not None:
+            several = isinstance(outputs, list | tuple)
+            self._single_output = not several
+            self._set_graph(Graph(_tensors(inputs), _tensors(outputs)))
+
+    def _set_graph(self, graph: Graph) -> None:
+        self._graph = graph
+        self._program = None
+        self._parameters = None
+        self.built = True
+        _name_uniquely(graph.layers)
+
+    # The graph.
+
+    @property
+    def graph(self) -> Graph:
+        """The graph.
+
+        Raises:
+            NotBuiltError: the input shape is not known yet.
+        """
+        if self._graph is None:
+            raise NotBuiltError(
+                f"{self.name}: the input shape is not known yet: start with nn.Input(shape), "
+                "or call build(input_shape), or fit"
+            )
+        return self._graph
+
+    @property
+    def program(self) -> Program:
+        """The graph with the memory that it runs in."""
+        if self._program is None:
+            self._program = Program(self.graph, Context(Run(self.rng, self.dtype)))
+            self._program.ctx.needs_input_gradient = False
+        return self._program
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in the order of computation."""
+        return self.graph.layers
+
+    @property
+    def sublayers(self) -> Sequence[Layer]:
+        return self._graph.layers if self._graph else ()
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        return self.graph.inputs
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        return self.graph.outputs
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of the input (a list of shapes where there are several), batch axis None."""
+        shapes = [t.shape for t in self.inputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output (a list of shapes where there are several), batch axis None."""
+        shapes = [t.shape for t in self.outputs]
+        return shapes[0] if self._single_output else shapes
+
+    @property
+    def output_names(self) -> list[str]:
+        return [t.node.layer.name for t in self.outputs]
+
+    @property
+    def itemsize(self) -> int:
+        return np.dtype(self.dtype).itemsize
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return a layer by its name or place.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if index is not None:
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ConfigError(
+            f"{self.name}: expected one of {[la.name for la in self.layers]}, received {name!r}"
+        )
+
+    def layer_shapes(self) -> list[tuple[Layer, Shape]]:
+        """Return each layer with the shape of its (first) output."""
+        shapes: dict[Layer, Shape] = {}
+        for node in [*(t.node for t in self.inputs), *self.graph.nodes]:
+            shapes.setdefault(node.layer, node.outputs[0].shape)
+        return list(shapes.items())
+
+    def summary(self) -> str:
+        """Return a table of the layers with their output shapes and parameter counts."""
+        return summary.text(self)
+
+    def summary_rows(self) -> list[summary.Row]:
+        """Return (name, type, output shape, number of parameters) of each layer."""
+        return summary.rows(self)
+
+    # As a layer in another model.
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Any:
+        shapes = [(input_shapes[0][0], *t.shape[1:]) for t in self.outputs]
+        return shapes[0] if self._single_output else shapes
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
+        if not isinstance(ctx.saved, Program):
+            ctx.saved = Program(self.graph, ctx)
+        outputs = ctx.saved.forward(inputs, training)
+        return outputs[0] if self._single_output else tuple(outputs)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        gradients = ctx.saved.backward([dy] if self._single_output else list(dy))
+        return gradients[0] if len(gradients) == 1 else tuple(gradients)
+
+    # Parameters.
+
+    @property
+    def parameters(self) -> Parameters:
+        """The trainable variables, packed into one buffer; packed anew where another model did
+        since."""
+        if self._parameters is None or self._parameters.stale():
+            self.pack()
+        assert self._parameters is not None
+        return self._parameters
+
+    def pack(self) -> None:
+        """Gather the variables that are trainable now; `compile` does so."""
+        wanted = self.trainable_variables
+        held = self._parameters
+        if held is None or held.stale() or list(held.variables) != wanted:
+            self._parameters = Parameters(wanted)
+
+    # Training.
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        *,
+        loss_weights: Any = None,
+        weighted_metrics: Any = None,
+    ) -> None:
+        """Choose how to train.
+
+        Args:
+            optimizer: a name or an Optimizer.
+            loss: a name or a Loss; a list or a dict by output name where there are several outputs.
+            metrics: names or Metrics; nested for several outputs like `loss`.
+            loss_weights: factors of the losses, in the order of the outputs.
+            weighted_metrics: metrics that `sample_weight` and `class_weight` apply to.
+        """
+        self._trainer = Trainer(
+            self, optimizers.get(optimizer), loss, metrics, loss_weights, weighted_metrics
+        )
+        if self._graph is not None:
+            self.pack()
+
+    @property
+    def trainer(self) -> Trainer:
+        """The compiled training step.
+
+        Raises:
+            NotCompiledError: `compile` was not called.
+        """
+        if self._trainer is None:
+            raise NotCompiledError(f"{self.name}: call compile(optimizer, loss, metrics) first")
+        return self._trainer
+
+    @property
+    def optimizer(self) -> optimizers.Optimizer:
+        return self.trainer.optimizer
+
+    @property
+    def loss(self) -> losses.Loss | None:
+        return self.trainer.losses[0]
+
+    def _build_for(self, inputs: Sequence[Any]) -> None:
+        """Build from the shape of the data, where that is how the shape becomes known."""
+
+    async def fit(self, x: Any = None, y: Any = None, **options: Any) -> Any:
+        """Train; see `nn.fitting.fit` for the arguments. Returns the History."""
+        return await fitting.fit(self, x, y, **options)
+
+    async def evaluate(self, x: Any = None, y: Any = None, **options: Any) -> Any:
+        """Return the loss and metrics over data; see `nn.fitting.evaluate`."""
+        return await fitting.evaluate(self, x, y, **options)
+
+    async def predict(
+        self, x: Any, *, batch_size: int | None = None, steps: int | None = None
+    ) -> Any:
+        """Return the outputs for `x`: (n, ...), or one output where `x` is one sample without
+        batch axis.
+
+        Other work on the event loop gets its turn between batches.
+        """
+        return await fitting.predict(self, x, batch_size, steps)
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Take one training step; returns [loss, *metrics] of all since the last reset, or a
+        dict."""
+        self._build_for(_as_list(x))
+        batch = fitting.one_batch(self, x, y, sample_weight, class_weight)
+        self.trainer.train_step(*batch)
+        return self._result(self.trainer.train_logs(), return_dict)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Return [loss, *metrics] of one batch, or a dict, changing no weight."""
+        self._build_for(_as_list(x))
+        batch = fitting.one_batch(self, x, y, sample_weight, None)
+        self.trainer.reset_test()
+        self.trainer.test_step(*batch)
+        return self._result(self.trainer.test_logs(), return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the outputs for one batch, as one array (a list for several outputs)."""
+        self._build_for(_as_list(x))
+        arrays, _ = self.adapt(_as_list(x))
+        outputs = [y.copy() for y in self.run(arrays)]
+        return outputs[0] if self._single_output else outputs
+
+    def reset_metrics(self) -> None:
+        """Forget the batches that `train_on_batch` has averaged so far."""
+        self.trainer.reset_train()
+
+    def run(self, inputs: Sequence[Array], training: bool = False) -> list[Array]:
+        """Return the outputs, valid until the next run."""
+        program = self.program
+        program.expose_logits(False)
+        return program.forward(inputs, training)
+
+    @property
+    def metrics_names(self) -> list[str]:
+        return list(self.trainer.train_logs())
+
+    @staticmethod
+    def _result(logs: dict[str, float], return_dict: bool) -> Any:
+        if return_dict:
+            return logs
+        values = list(logs.values())
+        return values[0] if len(values) == 1 else values
+
+    # Control of a running fit.
+
+    def stop(self) -> None:
+        """End the running `fit` after the current batch; it returns its history so far."""
+        self._progress.stop()
+
+    def pause(self) -> None:
+        """Hold the running `fit` after the current batch."""
+        self._progress.pause()
+
+    def resume(self) -> None:
+        """Let a paused `fit` go on."""
+        self._progress.resume()
+
+    @property
+    def state(self) -> str:
+        """ "idle", "training", "paused" or "stopping"."""
+        return self._progress.state
+
+    @property
+    def progress(self) -> fitting.Progress:
+        return self._progress
+
+    @property
+    def stop_training(self) -> bool:
+        """Set by callbacks, as in Keras: True ends the run after the current batch."""
+        return self._progress.stopping
+
+    @stop_training.setter
+    def stop_training(self, value: bool) -> None:
+        self._progress.stopping = bool(value)
+
+    # Data.
+
+    def adapt(self, inputs: Sequence[Any]) -> tuple[list[Array], bool]:
+        """Return the inputs as arrays of the right type and shape, and whether a batch axis was
+        added.
+
+        Raises:
+            ShapeError: their number, or the shape of one, is not what the model takes.
+        """
+        if len(inputs) != len(self.inputs):
+            raise ShapeError(
+                f"{self.name}: expected {len(self.inputs)} inputs, received {len(inputs)}"
+            )
+        pairs = [_fit(value, t, self.name) for value, t in zip(inputs, self.inputs, strict=True)]
+        return [p[0] for p in pairs], any(p[1] for p in pairs)
+
+    def adapt_one(self, value: Any, tensor: SymbolicTensor) -> tuple[Array, bool]:
+        """Return one input with its axes checked, its type as it is."""
+        return _fit_axes(np.asarray(value), tensor, self.name)
+
+    # Configuration.
+
+    def get_config(self) -> Config:
+        """Return the graph: layers with their settings and, for each place, where its inputs come
+        from."""
+        graph = self.graph
+        places = _places(graph)
+        layers = [
+            {
+                "class_name": type(layer).__name__,
+                "name": layer.name,
+                "config": layer.get_config(),
+                "inbound_nodes": [
+                    [[*_address(t, places), {}] for t in node.inputs]
+                    for node in graph.nodes
+                    if node.layer is layer
+                ],
+            }
+            for layer in graph.layers
+        ]
+        outputs = [_address(t, places) for t in graph.outputs]
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "layers": layers,
+            "input_layers": [_address(t, places) for t in graph.inputs],
+            "output_layers": outputs[0] if self._single_output else outputs,
+        }
+
+    @classmethod
+    def from_config(cls, settings: Config, custom_objects: Any = None) -> Model:
+        """Return the model that `get_config` described, with new weights."""
+        from nn.layers import deserialize
+
+        made = {
+            item["config"]["name"]: deserialize(
+                {"class_name": item["class_name"], "config": item["config"]}, custom_objects
+            )
+            for item in settings["layers"]
+        }
+        tensors: dict[tuple[str, int, int], SymbolicTensor] = {}
+        for layer in made.values():
+            if isinstance(layer, InputLayer):
+                tensors[layer.name, 0, 0] = layer.output
+        waiting = [
+            (item["config"]["name"], index, call)
+            for item in settings["layers"]
+            for index, call in enumerate(item["inbound_nodes"])
+            if call
+        ]
+        while waiting:
+            ready = [w for w in waiting if all((s[0], s[1], s[2]) in tensors for s in w[2])]
+            if not ready:
+                raise ConfigError(f"{settings.get('name')}: no input for {[w[0] for w in waiting]}")
+            for name, index, call in ready:
+                sources = [tensors[s[0], s[1], s[2]] for s in call]
+                result = made[name](*sources)
+                for i, t in enumerate(result if isinstance(result, list) else [result]):
+                    tensors[name, index, i] = t
+            waiting = [w for w in waiting if w not in ready]
+        ends = settings["output_layers"]
+        single = bool(ends) and isinstance(ends[0], str)
+        outputs = [tensors[tuple(e)] for e in ([ends] if single else ends)]  # type: ignore[index]
+        inputs = [tensors[tuple(e)] for e in settings["input_layers"]]  # type: ignore[index]
+        model = cls(inputs, outputs[0] if single else outputs, name=settings.get("name"))
+        model._trainable = settings.get("trainable", True)
+        return model
+
+
+def _places(graph: Graph) -> dict[Node, int]:
+    """Number the places of each layer."""
+    seen: dict[Layer, int] = {}
+    places: dict[Node, int] = {}
+    for node in [*(t.node for t in graph.inputs), *graph.nodes]:
+        places[node] = seen.get(node.layer, 0)
+        seen[node.layer] = places[node] + 1
+    return places
+
+
+def _address(tensor: SymbolicTensor, places: dict[Node, int]) -> list[Any]:
+    return [tensor.node.layer.name, places[tensor.node], tensor.index]
+
+
+def _tensors(value: Any) -> list[SymbolicTensor]:
+    items = list(value.values()) if isinstance(value, dict) else _as_list(value)
+    for item in items:
+        if not isinstance(item, SymbolicTensor):
+            raise ConfigError(
+                f"Model: expected symbolic tensors, as from nn.Input, received {item!r}"
+            )
+    return items
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _fit(value: Any, tensor: SymbolicTensor, model: str) -> tuple[Array, bool]:
+    array = np.asarray(value)
+    if array.dtype != tensor.dtype:
+        array = array.astype(tensor.dtype)
+    return _fit_axes(array, tensor, model)
+
+
+def _fit_axes(array: Array, tensor: SymbolicTensor, model: str) -> tuple[Array, bool]:
+    expected = tensor.shape
+    if array.ndim == len(expected) - 1:
+        if expected[-1] == 1 and _matches(array.shape, expected[:-1]):
+            return array[..., None], False
+        if _matches(array.shape, expected[1:]):
+            return array[None], True
+    if not _matches(array.shape, expected):
+        wanted = "(" + ", ".join("n" if s is None else str(s) for s in expected) + ")"
+        raise ShapeError(
+            f"{model}: expected input of shape {wanted} at {tensor.node.layer.name!r}, "
+            f"received {array.shape}"
+        )
+    return array, False
+
+
+def _matches(shape: tuple[int, ...], expected: Shape) -> bool:
+    return len(shape) == len(expected) and all(
+        e is None or s == e for s, e in zip(shape, expected, strict=True)
+    )
+
+
+def _name_uniquely(layers: Sequence[Layer]) -> None:
+    """Number the layers that were given no name, within this model: dense, dense_1, ...
+
+    Raises:
+        ConfigError: two layers were given the same name.
+    """
+    taken: set[str] = set()
+    for layer in layers:
+        if layer.auto_named:
+            continue
+        if layer.name in taken:
+            raise ConfigError(f"layer names must be unique, received {layer.name!r} twice")
+        taken.add(layer.name)
+    for layer in layers:
+        if not layer.auto_named:
+            continue
+        name, number = layer.name, 0
+        while name in taken:
+            number += 1
+            name = f"{layer.name}_{number}"
+        layer.name, layer.auto_named = name, False
+        taken.add(name)

@@ -1,0 +1,87 @@
+"""Penalties on weights, named and defined as in Keras 3 (`keras.regularizers`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nn.errors import ConfigError
+from nn.types import Array, Config
+
+
+class Regularizer:
+    """l1 * sum(|w|) + l2 * sum(w^2)."""
+
+    fields: tuple[str, ...] = ("l1", "l2")
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
+        self.l1 = l1
+        self.l2 = l2
+
+    def loss(self, w: Array) -> float:
+        """Return the penalty."""
+        loss = self.l1 * float(np.abs(w).sum()) if self.l1 else 0.0
+        return loss + (self.l2 * float(np.square(w).sum()) if self.l2 else 0.0)
+
+    def add_gradient(self, w: Array, gradient: Array) -> None:
+        """Add the penalty's gradient to `gradient`."""
+        if self.l1:
+            gradient += w.dtype.type(self.l1) * np.sign(w)
+        if self.l2:
+            gradient += w.dtype.type(2 * self.l2) * w
+
+    def get_config(self) -> Config:
+        return {name: getattr(self, name) for name in self.fields}
+
+
+class L1(Regularizer):
+    """l1 * sum(|w|)."""
+
+    fields = ("l1",)
+
+    def __init__(self, l1: float = 0.01) -> None:
+        super().__init__(l1=l1)
+
+
+class L2(Regularizer):
+    """l2 * sum(w^2)."""
+
+    fields = ("l2",)
+
+    def __init__(self, l2: float = 0.01) -> None:
+        super().__init__(l2=l2)
+
+
+class L1L2(Regularizer):
+    """Both."""
+
+
+CLASSES: dict[str, type[Regularizer]] = {"L1": L1, "L2": L2, "L1L2": L1L2}
+
+
+def get(identifier: Any) -> Regularizer | None:
+    """Return a regularizer from its name ("l2"), configuration or itself; None is None.
+
+    Raises:
+        ConfigError: nothing has that name.
+    """
+    if identifier is None or isinstance(identifier, Regularizer):
+        return identifier
+    if isinstance(identifier, dict):
+        return _named(identifier["class_name"])(**(identifier.get("config") or {}))
+    return _named(identifier)()
+
+
+def _named(name: Any) -> type[Regularizer]:
+    for key, found in CLASSES.items():
+        if str(name).replace("_", "").lower() == key.lower():
+            return found
+    raise ConfigError(f"regularizer: expected one of {sorted(CLASSES)}, received {name!r}")
+
+
+def serialize(regularizer: Regularizer | None) -> Config | None:
+    """Return the class and settings, in Keras' spelling."""
+    if regularizer is None:
+        return None
+    return {"class_name": type(regularizer).__name__, "config": regularizer.get_config()}

@@ -1,0 +1,309 @@
+"""One training step: forward, loss, backward, optimizer, metrics."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nn import losses as losses_
+from nn import metrics as metrics_
+from nn.context import Context
+from nn.errors import ConfigError, ShapeError
+from nn.losses import Loss
+from nn.metrics import Mean, Metric
+from nn.optimizers import Optimizer
+from nn.types import Array
+
+if TYPE_CHECKING:
+    from nn.model import Model
+
+
+class Output:
+    """What belongs to one output: its loss, its metrics, and whether loss and activation are
+    fused."""
+
+    def __init__(self, loss: Loss | None, weight: float, metrics: list[Any], weighted: list[Any]):
+        self.loss = loss
+        self.weight = weight
+        self.wanted = [(m, False) for m in metrics] + [(m, True) for m in weighted]
+        self.train: list[tuple[Metric, bool]] = []
+        self.test: list[tuple[Metric, bool]] = []
+        self.resolved = not self.wanted
+        self.tracker = Mean("loss")
+        self.test_tracker = Mean("loss")
+        self.fused: Context | None = None
+        self.needs_predictions = False
+
+    def resolve(self, y_true: Any, y_pred: Array) -> None:
+        """Make the metrics now that the shapes of targets and outputs are known."""
+        true = np.asarray(y_true)
+        made = [
+            (metrics_.fitting(m, true, y_pred) if isinstance(m, str) else metrics_.get(m), w)
+            for m, w in self.wanted
+        ]
+        self.train = made
+        # Metrics of their own for evaluation, which may come between two batches of training.
+        self.test = [(copy.deepcopy(m), w) for m, w in made]
+        for metric, _ in self.test:
+            metric.reset_state()
+        self.needs_predictions = any(not m.order_only for m, _ in made)
+        self.resolved = True
+
+
+class Trainer:
+    """What `compile` makes."""
+
+    def __init__(
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        loss: Any,
+        metrics: Any,
+        loss_weights: Any,
+        weighted_metrics: Any,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.settings = {
+            "loss": loss,
+            "metrics": metrics,
+            "loss_weights": loss_weights,
+            "weighted_metrics": weighted_metrics,
+        }
+        self._made: list[Output] | None = None
+        self._tracker = Mean("loss")
+        self._test_tracker = Mean("loss")
+        self._step_for: Any = None
+        self._regularized: list[Any] = []
+        for item in loss if isinstance(loss, list | tuple) else [loss]:
+            if not isinstance(item, dict) or "class_name" in item:
+                self._loss(item)
+
+    @staticmethod
+    def _loss(identifier: Any) -> Loss | None:
+        return None if identifier is None else losses_.get(identifier)
+
+    @property
+    def outputs(self) -> list[Output]:
+        """One for each output of the model, made when the model's shapes are known."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    @property
+    def losses(self) -> list[Loss | None]:
+        return [o.loss for o in self.outputs]
+
+    def _make(self) -> list[Output]:
+        names = self.model.output_names
+        s = self.settings
+        count = len(names)
+        chosen = _per_output(s["loss"], names, "loss")
+        weights = _per_output(s["loss_weights"], names, "loss_weights")
+        metrics = _nested(s["metrics"], names, "metrics")
+        weighted = _nested(s["weighted_metrics"], names, "weighted_metrics")
+        made = [
+            Output(
+                self._loss(chosen[i]),
+                1.0 if weights[i] is None else float(weights[i]),
+                metrics[i],
+                weighted[i],
+            )
+            for i in range(count)
+        ]
+        if s["loss"] is not None and all(o.loss is None for o in made):
+            raise ConfigError(f"{self.model.name}: no loss for any output of {names}")
+        return made
+
+    # Steps.
+
+    def prepare(self) -> None:
+        """Bind to the model's memory; cheap when nothing changed."""
+        model = self.model
+        parameters = model.parameters
+        program = model.program
+        key = (parameters, program)
+        if self._step_for == key:
+            return
+        if self.optimizer.parameters is not parameters:
+            self.optimizer.build(parameters)
+        for output, tensor in zip(self.outputs, model.outputs, strict=True):
+            layer = tensor.node.layer
+            fusable = (
+                output.loss is not None
+                and output.loss.fused_activation is not None
+                and not getattr(output.loss, "from_logits", False)
+                and getattr(output.loss, "ignore_class", None) is None
+                and getattr(layer, "last_activation", None) == output.loss.fused_activation
+                and not model.graph.consumers(tensor)
+                and model.outputs.count(tensor) == 1
+                and output.loss.reduction not in ("none", None)
+            )
+            output.fused = program.context_of(tensor) if fusable else None
+        program.logit_contexts = [o.fused for o in self.outputs if o.fused is not None]
+        self._regularized = [
+            (v, parameters.views.get(v)) for v in model.variables if v.regularizer is not None
+        ]
+        self._step_for = key
+
+    def train_step(
+        self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
+    ) -> float:
+        """Forward, backward and an optimizer step; returns the loss of this batch."""
+        loss = self.gradient_step(inputs, targets, weights, size)
+        self.optimizer.step()
+        return loss
+
+    def gradient_step(
+        self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
+    ) -> float:
+        """Forward and backward: leave the gradients in the model's buffer; returns the loss."""
+        self.prepare()
+        program = self.model.program
+        program.expose_logits(True)
+        ys = program.forward(inputs, True)
+        loss, gradients = self._losses(ys, targets, weights, size, True)
+        run = program.ctx.run
+        parameters = self.model.parameters
+        run.start_backward(parameters)
+        program.backward(gradients)
+        run.finish_backward()
+        for variable, gradient in self._regularized:
+            if gradient is not None:
+                variable.regularizer.add_gradient(variable.value, gradient)
+        self._tracker.add(loss * size, size)
+        return loss
+
+    def test_step(
+        self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
+    ) -> float:
+        """Forward and loss; changes no weight; returns the loss of this batch."""
+        self.prepare()
+        program = self.model.program
+        program.expose_logits(True)
+        ys = program.forward(inputs, False)
+        loss, _ = self._losses(ys, targets, weights, size, False)
+        self._test_tracker.add(loss * size, size)
+        return loss
+
+    def _losses(
+        self,
+        ys: Sequence[Array],
+        targets: Sequence[Any],
+        weights: Sequence[Any],
+        size: int,
+        training: bool,
+    ) -> tuple[float, list[Array | None]]:
+        total = 0.0
+        gradients: list[Array | None] = []
+        outputs = self.outputs
+        if len(targets) != len(outputs):
+            raise ShapeError(
+                f"{self.model.name}: expected targets for {len(outputs)} outputs, "
+                f"received {len(targets)}"
+            )
+        for output, y, target, weight in zip(outputs, ys, targets, weights, strict=True):
+            if target is None and output.loss is not None:
+                raise ShapeError(f"{self.model.name}: expected targets (y), received none")
+            value, gradient, predictions = self._loss_of(output, y, target, weight)
+            total += output.weight * value
+            gradients.append(gradient)
+            (output.tracker if training else output.test_tracker).add(value * size, size)
+            for metric, weighted in output.train if training else output.test:
+                metric.update_state(target, predictions, weight if weighted else None)
+        for variable, _ in self._regularized:
+            total += variable.regularizer.loss(variable.value)
+        return total, gradients
+
+    def _loss_of(
+        self, output: Output, y: Array, target: Any, weight: Any
+    ) -> tuple[float, Array | None, Array]:
+        """Return (loss, gradient, what metrics see)."""
+        if not output.resolved:
+            output.resolve(target, y)
+        if output.loss is None:
+            return 0.0, None, y
+        if output.fused is None:
+            value, gradient = output.loss.step(target, y, weight)
+        else:
+            ctx = output.fused
+            gradient = ctx.buffer("dlogits", y.shape)
+            seen = ctx.buffer("predictions", y.shape) if output.needs_predictions else None
+            value = output.loss.from_logits_step(target, y, weight, gradient, seen)
+            y = y if seen is None else seen
+        if output.weight != 1.0:
+            gradient *= gradient.dtype.type(output.weight)
+        return value, gradient, y
+
+    # Logs.
+
+    def train_logs(self) -> dict[str, float]:
+        """Return the means since the last reset: loss, the outputs' losses where several,
+        metrics."""
+        return self._logs(self._tracker, True)
+
+    def test_logs(self) -> dict[str, float]:
+        """Return the same of evaluation."""
+        return self._logs(self._test_tracker, False)
+
+    def _logs(self, tracker: Mean, training: bool) -> dict[str, float]:
+        logs = {"loss": tracker.result()}
+        several = len(self.outputs) > 1
+        names = self.model.output_names if several else [""]
+        if several:
+            for name, output in zip(names, self.outputs, strict=True):
+                if output.loss is not None:
+                    held = output.tracker if training else output.test_tracker
+                    logs[f"{name}_loss"] = held.result()
+        for name, output in zip(names, self.outputs, strict=True):
+            for metric, _ in output.train if training else output.test:
+                logs[f"{name}_{metric.name}" if several else metric.name] = metric.result()
+        return logs
+
+    def reset_train(self) -> None:
+        """Start the running means of training anew."""
+        self._tracker.reset_state()
+        for output in self.outputs:
+            output.tracker.reset_state()
+            for metric, _ in output.train:
+                metric.reset_state()
+
+    def reset_test(self) -> None:
+        """Start the running means of evaluation anew."""
+        self._test_tracker.reset_state()
+        for output in self.outputs:
+            output.test_tracker.reset_state()
+            for metric, _ in output.test:
+                metric.reset_state()
+
+
+def _per_output(value: Any, names: list[str], what: str) -> list[Any]:
+    """Spread one value, a list or a dict by output name over the outputs."""
+    if isinstance(value, dict) and "class_name" not in value:
+        unknown = set(value) - set(names)
+        if unknown:
+            raise ConfigError(
+                f"{what}: expected output names of {names}, received {sorted(unknown)}"
+            )
+        return [value.get(n) for n in names]
+    if isinstance(value, list | tuple):
+        if len(value) != len(names):
+            raise ConfigError(
+                f"{what}: expected {len(names)} values for {names}, received {len(value)}"
+            )
+        return list(value)
+    return [value] * len(names)
+
+
+def _nested(value: Any, names: list[str], what: str) -> list[list[Any]]:
+    """Spread metrics over the outputs: a flat list for one output, nested for several."""
+    if value is None:
+        return [[] for _ in names]
+    if len(names) == 1 and not isinstance(value, dict):
+        flat = list(value) if isinstance(value, list | tuple) else [value]
+        return [list(flat[0]) if len(flat) == 1 and isinstance(flat[0], list | tuple) else flat]
+    items = _per_output(value, names, what)
+    return [[] if i is None else list(i) if isinstance(i, list | tuple) else [i] for i in items]

@@ -1,0 +1,30 @@
+"""The names that every module's signatures share."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+"""Any array; float32 in training, float64 in gradient checks, uint8 for images in memory."""
+
+Shape: TypeAlias = tuple[int | None, ...]
+"""A shape with the batch axis first; None where the size is not known."""
+
+Config: TypeAlias = dict[str, Any]
+"""JSON-ready settings, as `get_config` returns and `from_config` takes them."""
+
+
+def prod(shape: tuple[int, ...]) -> int:
+    """Count the elements of `shape` as a Python int (np.prod wraps at 2**31 on 32-bit intp)."""
+    size = 1
+    for n in shape:
+        size *= n
+    return size
+
+
+def floating(dtype: Any) -> bool:
+    """Say whether `dtype` is a floating-point type."""
+    return bool(np.issubdtype(dtype, np.floating))
