@@ -1,0 +1,41 @@
+"""Models as files: saved, loaded, and told apart by their first bytes.
+
+>>> data = nn.io.save(model)                    # the native format, .npz
+>>> model = nn.io.load(data)                    # whichever format it is
+>>> data = nn.io.save(model, "tfjs", quantization={"uint8": "*"})
+
+Nothing is unpickled or evaluated; sizes are checked before they are allocated (`Limits`), and every
+corruption is a `FormatError` that says what was expected, what was received, and where.
+"""
+
+from __future__ import annotations
+
+from nn.io.errors import (
+    CorruptError,
+    FormatError,
+    LimitError,
+    MismatchError,
+    MissingEntryError,
+    TruncatedError,
+    UnknownFormatError,
+    UnsupportedError,
+)
+from nn.io.formats import FORMATS, load, load_with_fallback, save, sniff
+from nn.io.limits import Limits
+
+__all__ = [
+    "FORMATS",
+    "CorruptError",
+    "FormatError",
+    "LimitError",
+    "Limits",
+    "MismatchError",
+    "MissingEntryError",
+    "TruncatedError",
+    "UnknownFormatError",
+    "UnsupportedError",
+    "load",
+    "load_with_fallback",
+    "save",
+    "sniff",
+]

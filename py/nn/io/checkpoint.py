@@ -1,0 +1,84 @@
+"""What a model needs to go on learning as if it had never stopped, as plain data and arrays.
+
+Optimizer slots and step, the random generator, and how it was compiled. Losses and metrics are kept
+as names or settings, never as code.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nn import losses, metrics, optimizers
+from nn.errors import NotCompiledError
+from nn.io.errors import UnsupportedError
+from nn.io.snapshot import expect, guarded
+
+if TYPE_CHECKING:
+    from nn.model import Model
+
+Json = dict[str, Any]
+
+
+def take(model: Model) -> Json | None:
+    """Return the state of training; None where the model is not compiled.
+
+    Raises:
+        UnsupportedError: a loss or metric that the engine does not know by name.
+    """
+    try:
+        trainer = model.trainer
+    except NotCompiledError:
+        return None
+    return {
+        "compile": compile_settings(model),
+        "optimizer": trainer.optimizer.get_state(),
+        "generator": model.rng.bit_generator.state,
+    }
+
+
+def compile_settings(model: Model) -> Json:
+    """Return the arguments of `compile`, JSON-ready.
+
+    Raises:
+        UnsupportedError: a loss or metric that the engine does not know by name.
+    """
+    trainer = model.trainer
+    settings = {key: _plain(value, key) for key, value in trainer.settings.items()}
+    return {"optimizer": optimizers.serialize(trainer.optimizer), **settings}
+
+
+def _plain(value: Any, where: str) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(item, where) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item, where) for key, item in value.items()}
+    known: dict[str, Any] = {**losses.CLASSES, **metrics.CLASSES}
+    if type(value) is known.get(type(value).__name__):
+        return {"class_name": type(value).__name__, "config": value.get_config()}
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise UnsupportedError(
+        f"{where}: expected a name, or one of {', '.join(known)}; received {value!r}, which cannot "
+        "be saved; save with include_optimizer=False"
+    )
+
+
+def restore(model: Model, training: Any) -> None:
+    """Compile the model as it was, and put the optimizer and the generator where they were.
+
+    Raises:
+        FormatError: a part is missing or does not fit the model.
+    """
+    settings = expect(training, "compile", dict, "training")
+    guarded(lambda: model.compile(**settings), "training, compile")
+    guarded(lambda: model.trainer.prepare(), "training, compile")
+    slots = expect(training, "optimizer", dict, "training")
+    guarded(lambda: model.optimizer.set_state(slots), "training, optimizer")
+    _restore_generator(model, expect(training, "generator", dict, "training"))
+
+
+def _restore_generator(model: Model, state: Json) -> None:
+    def assign() -> None:
+        model.rng.bit_generator.state = state
+
+    guarded(assign, "training, generator")

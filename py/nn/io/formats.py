@@ -1,0 +1,119 @@
+"""Which formats there are, and which of them some bytes are."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from nn.io import archive
+from nn.io.errors import FormatError, UnknownFormatError
+from nn.io.limits import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from nn.model import Model
+
+FORMATS = {
+    "npz": "nn.io.npz",
+}
+"""Format -> module with `save(model, **options)` and `load(data, **options)`."""
+
+# Members that tell the archives apart.
+_ARCHIVES = {"nn.json": "npz"}
+
+
+def save(model: Model, format: str = "npz", **options: Any) -> bytes:
+    """Return the model as the bytes of one file.
+
+    Args:
+        model: a built model.
+        format: one of `FORMATS`.
+        options: those of the format's own `save`.
+
+    Raises:
+        UnsupportedError: the model holds what the format cannot express.
+        UnknownFormatError: no such format.
+    """
+    data: bytes = _module(format).save(model, **options)
+    return data
+
+
+def load(data: bytes, format: str | None = None, **options: Any) -> Model:
+    """Return the model of a file.
+
+    Args:
+        data: the file's bytes.
+        format: one of `FORMATS`; found out from the bytes by default.
+        options: those of the format's own `load`.
+
+    Raises:
+        FormatError: see `nn.io.errors` for which.
+    """
+    data = bytes(data)
+    found = format or sniff(data, options.get("limits", DEFAULT_LIMITS))
+    model: Model = _module(found).load(data, **options)
+    return model
+
+
+def _module(format: str) -> Any:
+    if format not in FORMATS:
+        raise UnknownFormatError(f"expected a format out of {', '.join(FORMATS)}; got {format!r}")
+    # Lazily, so that a page that only predicts from .npz imports one format.
+    return import_module(FORMATS[format])
+
+
+def sniff(data: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
+    """Return the format of some bytes.
+
+    Raises:
+        UnknownFormatError: none of `FORMATS`.
+        FormatError: a zip archive whose directory cannot be read.
+    """
+    if data.startswith(archive.SIGNATURE):
+        return _sniff_archive(archive.Archive(data, limits).names)
+    if data[:64].lstrip()[:1] == b"<":
+        raise UnknownFormatError(
+            f"expected a model file, received a page: {data[:60]!r}; is the address right?"
+        )
+    raise UnknownFormatError(
+        f"expected one of {', '.join(FORMATS)}, "
+        f"received {len(data)} bytes beginning with {data[:8]!r}"
+    )
+
+
+def _sniff_archive(names: list[str]) -> str:
+    for member, format in _ARCHIVES.items():
+        if member in names:
+            return format
+    raise UnknownFormatError(
+        f"expected an archive with one of {', '.join(_ARCHIVES)}, "
+        f"received {', '.join(names[:10]) or 'an empty one'}"
+    )
+
+
+def load_with_fallback(small: bytes, full: bytes, **options: Any) -> Model:
+    """Load the quantized file, or the full one if the former is damaged.
+
+    Args:
+        small: the file to prefer.
+        full: the file to fall back to, with a RuntimeWarning that names the damage.
+        options: those of `load`.
+
+    Raises:
+        FormatError: both are damaged; the first file's error, with the second's as its cause.
+    """
+    try:
+        return load(small, **options)
+    except FormatError as error:
+        return _fall_back(error, full, options)
+
+
+def _fall_back(error: FormatError, full: bytes, options: Mapping[str, Any]) -> Model:
+    try:
+        model = load(full, **options)
+    except FormatError as second:
+        error.add_note(f"the full-precision file cannot be loaded either: {second}")
+        raise error from second
+    warnings.warn(f"loaded the full-precision file instead: {error}", RuntimeWarning, stacklevel=3)
+    return model

@@ -1,0 +1,186 @@
+"""The native format: NumPy's `.npz` with a JSON document, `nn.json`, beside the arrays.
+
+>>> data = save(model)                          # bytes: download them, keep them in IndexedDB
+>>> model = load(data)                          # the same predictions, bit for bit
+>>> small = save(model, quantization={"uint8": "*"})
+
+`numpy.load(file, allow_pickle=False)` opens the arrays anywhere. The document names each array's
+dtype, shape and SHA-256, so whatever happened to the file on its way is noticed and named:
+
+    nn.json             {"format": "nn", "version": 1, "arrays": {…}, "content": {…}}
+    <path>.npy          one for each array, stored without compression
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.io import npy, snapshot, tree
+from nn.io.archive import Archive, pack
+from nn.io.errors import CorruptError, MismatchError, MissingEntryError, UnsupportedError
+from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.quantize import Globs, Quantized, quantize_arrays
+
+if TYPE_CHECKING:
+    from nn.model import Model
+
+Array = NDArray[np.generic]
+
+DOCUMENT = "nn.json"
+VERSION = 1
+
+# The longest header of an array with 32 axes is 4 KiB; NumPy's own are 128 bytes.
+_HEADER = 8192
+
+
+def save(
+    model: Model,
+    *,
+    include_optimizer: bool = True,
+    quantization: Mapping[str, Globs] | None = None,
+) -> bytes:
+    """Return the model as `.npz` bytes: topology, weights and what `fit` needs to go on.
+
+    Args:
+        model: a built model.
+        include_optimizer: False leaves out optimizer slots, step, generator and history.
+        quantization: dtype -> globs of weight paths, as `nn.quantize.choose_dtypes` takes them;
+            optimizer slots are never quantized.
+
+    Raises:
+        UnsupportedError: the model holds what is not plain data (a layer of no known class).
+        ValueError: the globs conflict.
+    """
+    content = snapshot.take(model, include_optimizer=include_optimizer)
+    return encode(content, quantization)
+
+
+def load(
+    data: bytes,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Model:
+    """Return the model that `save` was given; it predicts the same to the bit.
+
+    Args:
+        data: the whole file.
+        custom_objects: class name -> layer class, for layers of one's own.
+        limits: bounds on what the file may ask for.
+
+    Raises:
+        FormatError: see `nn.io.errors` for which; each message says what was expected and received.
+    """
+    return snapshot.restore(decode(data, limits), custom_objects=custom_objects, limits=limits)
+
+
+def encode(content: Any, quantization: Mapping[str, Globs] | None = None) -> bytes:
+    """Return nested plain data with arrays in it as `.npz` bytes; equal data give equal bytes."""
+    document, arrays = tree.flatten(content)
+    weights = {name: a for name, a in arrays.items() if name.startswith(snapshot.WEIGHTS)}
+    quantized = quantize_arrays(_by_path(weights), quantization)
+    entries: dict[str, Any] = {}
+    members: dict[str, bytes] = {}
+    for name, array in arrays.items():
+        stored = quantized.get(name.removeprefix(snapshot.WEIGHTS))
+        kept = stored.data if stored and name in weights else array
+        entries[name] = _entry(array, kept, stored if name in weights else None)
+        members[f"{name}.npy"] = npy.dump(kept)
+    header = {"format": "nn", "version": VERSION, "arrays": entries, "content": document}
+    return pack({DOCUMENT: tree.to_json(header), **members})
+
+
+def _by_path(weights: Mapping[str, Array]) -> dict[str, Array]:
+    return {name.removeprefix(snapshot.WEIGHTS): array for name, array in weights.items()}
+
+
+def _entry(array: Array, kept: Array, stored: Quantized | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "dtype": kept.dtype.name,
+        "shape": list(array.shape),
+        "sha256": _digest(kept),
+    }
+    if stored:
+        entry["quantization"] = {"scale": stored.scale, "min": stored.minimum}
+    return entry
+
+
+def _digest(array: Array) -> str:
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    return hashlib.sha256(little.tobytes()).hexdigest()
+
+
+def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
+    """Return what `encode` was given, quantized arrays as float32.
+
+    Raises:
+        FormatError: see `nn.io.errors`.
+    """
+    archive = Archive(data, limits)
+    limits.check_document(archive.size(DOCUMENT), DOCUMENT)
+    header = tree.from_json(archive.read(DOCUMENT), DOCUMENT, limits)
+    _check_version(header)
+    arrays = {name: _array(archive, name, entry) for name, entry in header["arrays"].items()}
+    return tree.restore(header["content"], arrays, DOCUMENT)
+
+
+def _check_version(header: Mapping[str, Any]) -> None:
+    if header.get("format") != "nn" or header.get("version") != VERSION:
+        raise UnsupportedError(
+            f"{DOCUMENT}: expected format 'nn', version {VERSION}, "
+            f"received {header.get('format')!r}, {header.get('version')!r}"
+        )
+    for key in ("arrays", "content"):
+        if not isinstance(header.get(key), dict):
+            raise MissingEntryError(f"{DOCUMENT}: expected an object {key!r}")
+
+
+def _array(archive: Archive, name: str, entry: Any) -> Array:
+    member = f"{name}.npy"
+    dtype, shape, digest = _description(name, entry)
+    most = _HEADER + np.dtype(dtype).itemsize * math.prod(shape)
+    if archive.size(member) > most:
+        raise CorruptError(
+            f"{member}: expected at most {most} bytes for {dtype} {shape}, "
+            f"received {archive.size(member)}"
+        )
+    array = npy.load(archive.read(member), member)
+    if array.dtype.name != dtype or array.shape != shape:
+        raise MismatchError(
+            f"{member}: expected {dtype} {shape}, received {array.dtype.name} {array.shape}"
+        )
+    if _digest(array) != digest:
+        raise CorruptError(f"{member}: expected SHA-256 {digest}, received {_digest(array)}")
+    return _dequantize(array, entry.get("quantization"), member)
+
+
+def _description(name: str, entry: Any) -> tuple[str, tuple[int, ...], str]:
+    """Check and return dtype, shape and digest of an entry."""
+    try:
+        dtype, shape, digest = entry["dtype"], tuple(entry["shape"]), entry["sha256"]
+        numeric = np.dtype(dtype).kind in "biuf"
+    except (KeyError, TypeError) as error:
+        raise CorruptError(
+            f"{DOCUMENT}: array {name!r}: expected dtype, shape and sha256, received {entry!r}"
+        ) from error
+    if not numeric or not all(type(size) is int and size >= 0 for size in shape):
+        raise CorruptError(f"{DOCUMENT}: array {name!r}: received {dtype!r}, {shape!r}")
+    return str(dtype), shape, str(digest)
+
+
+def _dequantize(array: Array, quantization: Any, where: str) -> Array:
+    if quantization is None:
+        return array
+    try:
+        stored = Quantized(array, float(quantization["scale"]), float(quantization["min"]))
+        return stored.dequantize()
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptError(
+            f"{where}: expected a scale and a min, received {quantization!r}"
+        ) from error

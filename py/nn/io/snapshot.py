@@ -1,0 +1,188 @@
+"""A model as plain data and arrays, and a model from such data.
+
+    {"class_name": "Sequential", "config": {…},            topology, as get_config returns it
+     "weights": {"conv2d/kernel": array, …},               by path, in the model's order
+     "training": {"compile": {…}, "optimizer": {…},        None where the model is not compiled
+                  "generator": {…}, "history": {…}, …}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn import config
+from nn.errors import NNError, TooLargeError
+from nn.io.errors import (
+    CorruptError,
+    FormatError,
+    LimitError,
+    MismatchError,
+    MissingEntryError,
+    UnsupportedError,
+)
+from nn.io.limits import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from nn.model import Model
+
+Array = NDArray[np.generic]
+Json = dict[str, Any]
+
+WEIGHTS = "weights/"
+
+
+def take(model: Model, *, include_optimizer: bool = True) -> Json:
+    """Return everything that decides what the model predicts and how it goes on learning.
+
+    Raises:
+        UnsupportedError: two weights have one path, or the loss is not one of the engine's.
+    """
+    from nn.io import checkpoint
+
+    return {
+        "class_name": type(model).__name__,
+        "config": model.get_config(),
+        "weights": take_weights(model),
+        "training": checkpoint.take(model) if include_optimizer else None,
+    }
+
+
+def take_weights(model: Model) -> dict[str, Array]:
+    """Return copies of the weights by path.
+
+    Raises:
+        UnsupportedError: two weights have one path.
+    """
+    weights = {variable.path: variable.numpy() for variable in model.variables}
+    if len(weights) != len(model.variables):
+        raise UnsupportedError(f"{model.name}: expected distinct weight paths, name its layers")
+    return weights
+
+
+def restore(
+    content: Any,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Model:
+    """Return the model that `take` was given.
+
+    Raises:
+        FormatError: a part is missing, of no known class, or does not fit the others.
+    """
+    from nn.io import checkpoint
+
+    where = "model"
+    topology = {key: expect(content, key, kind, where) for key, kind in _PARTS.items()}
+    model = build(topology, custom_objects=custom_objects, limits=limits)
+    set_weights(model, expect(content, "weights", dict, where))
+    training = content.get("training")
+    if training is not None:
+        checkpoint.restore(model, training)
+    return model
+
+
+_PARTS: dict[str, type] = {"class_name": str, "config": dict}
+
+
+def expect(content: Any, key: str, kind: type, where: str) -> Any:
+    """Return a part of a document.
+
+    Raises:
+        MissingEntryError: it is not there, or of another type.
+    """
+    value = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(value, kind):
+        raise MissingEntryError(
+            f"{where}: expected {key!r} to be {kind.__name__}, received {type(value).__name__}"
+        )
+    return value
+
+
+def build(
+    topology: Json,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Model:
+    """Return the model of ``{"class_name": …, "config": …}`` with new weights.
+
+    Raises:
+        LimitError: it would have more weights than ``limits.total`` bytes.
+        CorruptError: the layers cannot be made so, or put together so.
+    """
+    from nn.model import Model
+    from nn.sequential import Sequential
+
+    classes: dict[str, Any] = {"Sequential": Sequential, "Model": Model, "Functional": Model}
+    found = {**classes, **(custom_objects or {})}.get(topology["class_name"])
+    if not (isinstance(found, type) and issubclass(found, Model)):
+        raise CorruptError(
+            f"topology: expected one of {', '.join(classes)}, received {topology['class_name']!r}"
+        )
+    settings = topology["config"]
+    made: Model = guarded(lambda: found.from_config(settings, custom_objects), "topology", limits)
+    return made
+
+
+def guarded(make: Callable[[], Any], where: str, limits: Limits = DEFAULT_LIMITS) -> Any:
+    """Return ``make()``, with the errors of a document that says impossible things named.
+
+    A configuration reaches every constructor of the engine, each of which checks its own arguments.
+
+    Raises:
+        LimitError: more weights than ``limits.total`` bytes.
+        CorruptError: any other objection.
+    """
+    try:
+        with config.weight_limit(limits.total):
+            return make()
+    except FormatError:
+        raise
+    except (TooLargeError, MemoryError) as error:
+        raise LimitError(f"{where}: {error}") from error
+    except (NNError, *_OBJECTIONS) as error:
+        raise CorruptError(f"{where}: {type(error).__name__}: {error}") from error
+
+
+_OBJECTIONS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def set_weights(model: Model, weights: Mapping[str, Array]) -> None:
+    """Copy arrays into the model's weights by path; nothing is changed if one does not fit.
+
+    Raises:
+        MissingEntryError: the model has a weight that is not given.
+        MismatchError: a shape differs, or a weight is given that the model has not.
+    """
+    variables = {variable.path: variable for variable in model.variables}
+    missing = [path for path in variables if path not in weights]
+    if missing:
+        raise MissingEntryError(f"weights: expected {', '.join(missing)}, which are not there")
+    extra = [path for path in weights if path not in variables]
+    if extra:
+        raise MismatchError(f"weights: {', '.join(extra)} belong to no layer of the model")
+    for path, variable in variables.items():
+        check_weight(path, weights[path], variable.shape)
+    for path, variable in variables.items():
+        variable.assign(weights[path])
+
+
+def check_weight(path: str, array: Any, shape: tuple[int, ...]) -> None:
+    """Raise MismatchError unless ``array`` is a real-valued one of this shape."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise MismatchError(f"weight {path}: expected an array, received {type(array).__name__}")
+    if array.shape != shape:
+        raise MismatchError(f"weight {path}: expected shape {shape}, received {array.shape}")
