@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.io import npy, snapshot, tree
+from nn.io import npy, tree
+from nn.io import snapshot as snapshot
 from nn.io.archive import Archive, pack
 from nn.io.errors import CorruptError, MismatchError, MissingEntryError, UnsupportedError
 from nn.io.limits import DEFAULT_LIMITS, Limits
