@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help serve vendor kernels files test bench soak site clean setup
+.PHONY: help serve vendor kernels files precache test bench soak site clean setup
 
 PORT ?= 8000
 PYTHON ?= python3
@@ -11,7 +11,7 @@ PY := .venv/bin/python
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*##/  make \1\t/' | expand -t 16
 
-serve: kernels files  ## set everything up, then serve http://localhost:8000 (PORT=... overrides)
+serve: precache  ## set everything up, then serve http://localhost:8000 (PORT=... overrides)
 	@$(PY) -m tools.serve --port $(PORT)
 
 setup:
@@ -26,7 +26,13 @@ kernels: vendor  ## compile the kernels to WebAssembly and to a native library
 files: setup  ## write the lists of modules in pyscript.toml and worker.toml
 	@$(PY) -m tools.files
 
-test: kernels  ## install what tests need, then run every check and every test
+precache: kernels files  ## list the site's files for the service worker
+	@$(PY) -m tools.precache
+
+site: precache  ## write dist/, ready to upload to any static host, and its size
+	@$(PY) -m tools.site
+
+test: precache  ## install what tests need, then run every check and every test
 	@$(PYTHON) tools/environment.py test
 	@$(PY) -m tools.browser
 	@$(PY) -m tools.check

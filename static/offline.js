@@ -1,0 +1,101 @@
+// Keeps an offline copy of the page, once the page itself works, and tells when a new version is ready.
+//
+// <html data-offline> says how far it is: `waiting`, `installing`, `ready`, `update` (a new version waits for a yes),
+// `failed` or `unavailable`; data-offline-reason says why. Without an offline copy the page works online as ever.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const usable = () => ["ready", "training", "paused"].includes(root.dataset.phase);
+
+  function tell(state, reason = "") {
+    root.dataset.offline = state;
+    root.dataset.offlineReason = reason;
+  }
+
+  // null where this browser, or this place on a page, has none: a sandboxed frame throws at the mere question.
+  function workers() {
+    try {
+      return isSecureContext ? (navigator.serviceWorker ?? null) : null;
+    } catch {
+      return null;
+    }
+  }
+
+  const container = workers();
+  if (!container) return tell("unavailable", "this browser keeps no offline copies here (https and no sandbox are needed)");
+  if (window !== window.top) return tell("unavailable", "embedded pages keep no copy of their own");
+  if (navigator.connection?.saveData) return tell("unavailable", "the browser was asked to save data");
+
+  // The first load must not compete with 20 MB of copying; and what it fetched is in the HTTP cache by then.
+  tell("waiting");
+  const observer = new MutationObserver(begin);
+  observer.observe(root, { attributes: true, attributeFilter: ["data-phase"] });
+  begin();
+
+  function begin() {
+    if (!usable()) return;
+    observer.disconnect();
+    register();
+  }
+
+  async function register() {
+    container.addEventListener("message", (event) => heard(event.data));
+    try {
+      const registration = await container.register("./sw.js", { updateViaCache: "none" });
+      watch(registration);
+    } catch (error) {
+      tell("failed", error.message);
+    }
+  }
+
+  function watch(registration) {
+    if (registration.active) tell("ready");
+    if (registration.waiting) offer(registration.waiting);
+    follow(registration.installing);
+    registration.addEventListener("updatefound", () => follow(registration.installing));
+  }
+
+  function follow(worker) {
+    if (!worker) return;
+    const update = Boolean(container.controller);
+    if (!update) tell("installing");
+    worker.addEventListener("statechange", () => {
+      if (worker.state === "activated") tell("ready");
+      if (worker.state === "installed" && update) offer(worker);
+      if (worker.state === "redundant" && !update && root.dataset.offline !== "failed") tell("failed", "it could not be installed");
+    });
+  }
+
+  function heard({ type, reason, count }) {
+    if (type === "farcall:failed" && root.dataset.offline !== "ready") tell("failed", reason);
+    if (type === "farcall:others") say(`Close the other ${count === 1 ? "tab" : `${count} tabs`} of this page first, then update.`);
+  }
+
+  function say(text) {
+    document.querySelector("#offline-notice p").textContent = text;
+  }
+
+  function offer(worker) {
+    if (document.getElementById("offline-notice")) return;
+    tell("update");
+    const notice = document.createElement("aside");
+    notice.id = "offline-notice";
+    notice.setAttribute("role", "status");
+    notice.append(document.createElement("p"), button("Update", () => take(worker)), button("Later", () => notice.remove()));
+    document.body.append(notice);
+    say("A new version is ready. Updating reloads the page: save your model first.");
+  }
+
+  function button(name, pressed) {
+    const element = document.createElement("button");
+    element.type = "button";
+    element.textContent = name;
+    element.addEventListener("click", pressed);
+    return element;
+  }
+
+  function take(worker) {
+    container.addEventListener("controllerchange", () => location.reload(), { once: true });
+    worker.postMessage("farcall:update");
+  }
+})();

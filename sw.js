@@ -1,0 +1,115 @@
+// The offline copy of this page.
+//
+// static/vendor/precache.js lists every file of one version with its sha256. Files are kept under their hash, so an
+// update fetches only what changed, and each version of this worker serves exactly the files of its own list: old and
+// new never mix, even while both exist. A file that cannot be proved is not kept, and then the version is not installed.
+"use strict";
+importScripts("./static/vendor/precache.js"); // self.PRECACHE = { version, files: { path: [sha256 in base64, bytes] } }
+
+const FILES = new Map(Object.entries(self.PRECACHE.files));
+const SCOPE = self.registration.scope;
+const STORE = `farcall ${SCOPE}`; // one origin may hold several copies, each in its folder
+const AT_ONCE = 4;
+const ATTEMPTS = [["default", 0], ["reload", 1000], ["reload", 5000]]; // HTTP cache mode, pause before in ms
+
+const key = (hash) => `${SCOPE}~sha256/${encodeURIComponent(hash)}`;
+const pause = (duration) => new Promise((resolve) => setTimeout(resolve, duration));
+
+addEventListener("install", (event) => event.waitUntil(install()));
+addEventListener("activate", (event) => event.waitUntil(prune()));
+addEventListener("fetch", (event) => {
+  const path = event.request.method === "GET" ? pathOf(event.request.url) : null;
+  if (FILES.has(path)) event.respondWith(answer(event.request, path));
+});
+addEventListener("message", (event) => {
+  if (event.data === "farcall:update") event.waitUntil(update(event.source));
+});
+
+function pathOf(address) {
+  const url = new URL(address);
+  const bare = url.origin + url.pathname;
+  if (!bare.startsWith(SCOPE)) return null;
+  return decodeURIComponent(bare.slice(SCOPE.length)) || "index.html";
+}
+
+async function install() {
+  try {
+    const store = await caches.open(STORE);
+    const kept = new Set((await store.keys()).map((request) => request.url));
+    const missing = [...FILES].filter(([, [hash]]) => !kept.has(key(hash)));
+    const take = async () => {
+      for (let file; (file = missing.shift());) await download(store, file[0], file[1][0]);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, take));
+  } catch (error) {
+    await say({ type: "farcall:failed", reason: `${error.name}: ${error.message}` });
+    throw error;
+  }
+}
+
+async function download(store, path, hash) {
+  let failure;
+  for (const [cache, wait] of ATTEMPTS) {
+    try {
+      await pause(wait);
+      return await store.put(key(hash), await proved(path, hash, cache));
+    } catch (error) {
+      if (error.name === "QuotaExceededError") throw error;
+      failure = new Error(`${path}: ${error.message}`);
+    }
+  }
+  throw failure;
+}
+
+// The file, or a rejection where the server's bytes are not those of this version.
+async function proved(path, hash, cache) {
+  const response = await fetch(new URL(path, SCOPE), { cache, integrity: `sha256-${hash}` });
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  const headers = new Headers(response.headers);
+  for (const name of ["content-encoding", "content-length", "vary"]) headers.delete(name); // of the transfer, not of the file
+  return new Response(response.body, { headers });
+}
+
+async function prune() {
+  const store = await caches.open(STORE);
+  const wanted = new Set([...FILES.values()].map(([hash]) => key(hash)));
+  const old = (await store.keys()).filter((request) => !wanted.has(request.url));
+  await Promise.all(old.map((request) => store.delete(request)));
+}
+
+async function answer(request, path) {
+  const [hash] = FILES.get(path);
+  const store = await caches.open(STORE);
+  const kept = await store.match(key(hash));
+  if (kept) return kept;
+  try {
+    return await proved(path, hash, "no-cache"); // the browser dropped it
+  } catch (error) {
+    return navigator.onLine === false ? Response.error() : giveUp(request);
+  }
+}
+
+// A file of this version is gone, here and on the server: let the next load come from the server as a whole.
+async function giveUp(request) {
+  await self.registration.unregister();
+  await caches.delete(STORE);
+  if (request.mode !== "navigate") return Response.error();
+  const again = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0"><title>Farcall</title>';
+  return new Response(again, { headers: { "content-type": "text/html" } });
+}
+
+// Take over only from the one page that asks: another one would go on with old files and get new ones.
+async function update(page) {
+  const open = (await pages()).length;
+  if (open > 1) return page.postMessage({ type: "farcall:others", count: open - 1 });
+  return self.skipWaiting();
+}
+
+async function say(message) {
+  for (const page of await pages()) page.postMessage(message);
+}
+
+async function pages() {
+  const all = await clients.matchAll({ type: "window", includeUncontrolled: true });
+  return all.filter((page) => page.url.startsWith(SCOPE));
+}

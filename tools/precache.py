@@ -1,0 +1,77 @@
+"""List the files of the site with their hashes, for the service worker.
+
+Writes static/vendor/precache.js, whose content is the version: a browser that finds it changed
+installs the new version beside the old one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from tools.vendor import PARTIAL, write
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = "static/vendor/precache.js"
+
+PUBLISHED = ("index.html", "manifest.webmanifest", "pyscript.toml", "worker.toml", "py", "static")
+# Never asked for by the page: PyScript's editor, terminal and donkey, its reader of zip files and
+# its table of Pyodide's package names, which only `packages` that need micropip want.
+UNUSED = (
+    "static/vendor/pyscript/codemirror*",
+    "static/vendor/pyscript/xterm*",
+    "static/vendor/pyscript/zip-*",
+    "static/vendor/pyscript/service-worker.js",
+)
+REFUSED = (TARGET, "*/__pycache__/*", "*.[ch]", f"*/{PARTIAL}*", "*/.*", *UNUSED)
+
+
+def published(root: Path) -> list[str]:
+    """Paths of the site's files, relative to `root`, sorted; without precache.js and sw.js."""
+    found = set()
+    for name in PUBLISHED:
+        place = root / name
+        files = [place] if place.is_file() else place.rglob("*")
+        found |= {path.relative_to(root).as_posix() for path in files if path.is_file()}
+    return sorted(path for path in found if not any(fnmatchcase(path, no) for no in REFUSED))
+
+
+def listing(root: Path) -> dict[str, tuple[str, int]]:
+    """Path to sha256 (base64, as the browser's `integrity` takes it) and size in bytes."""
+    entries = {}
+    for path in published(root):
+        body = (root / path).read_bytes()
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        entries[path] = (digest, len(body))
+    return entries
+
+
+def script(entries: dict[str, tuple[str, int]]) -> str:
+    version = hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()[:16]
+    lines = ",\n".join(
+        f"{json.dumps(path)}: {json.dumps(entry)}" for path, entry in entries.items()
+    )
+    return f'self.PRECACHE = {{ version: "{version}", files: {{\n{lines}\n}} }};\n'
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--root", type=Path, default=ROOT)
+    root: Path = parser.parse_args(arguments).root
+    entries = listing(root)
+    body = script(entries).encode()
+    target = root / TARGET
+    if target.is_file() and target.read_bytes() == body:
+        return
+    write(target, body)
+    size = sum(size for _, size in entries.values()) / 1e6
+    sys.stdout.write(f"precache: {len(entries)} files, {size:.1f} MB, kept for use offline\n")
+
+
+if __name__ == "__main__":
+    main()
