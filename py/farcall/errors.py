@@ -1,0 +1,192 @@
+"""What can go wrong, and how an exception crosses the wire.
+
+    Exception
+    ├── FarcallError
+    │   ├── RemoteError         raised on the other side; `.remote_traceback` is its traceback as text
+    │   ├── ProtocolError       the peer sent something that is not the protocol, or broke a limit
+    │   ├── SessionClosedError  the session was closed on this side
+    │   │   └── ReleasedError   this proxy was released on this side
+    │   └── WorkerError
+    │       ├── WorkerBootError  the worker never served; `.remote_traceback` when Python got that far
+    │       └── WorkerDiedError  it served once and is gone: terminated, crashed, tab discarded
+    ├── AttributeError
+    │   └── PolicyError         the owner does not serve that name
+    └── TimeoutError            the built-in one (asyncio's on MicroPython, which has no built-in)
+"""
+
+import builtins
+
+from . import platform
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class FarcallError(Exception):
+    """Base of all that farcall itself raises, except PolicyError and TimeoutError."""
+
+    remote_traceback = ""
+
+
+class RemoteError(FarcallError):
+    """An exception of a type that this side does not know; its name is the class's name."""
+
+
+class ProtocolError(FarcallError):
+    """A message that breaks the protocol or a limit."""
+
+
+class SessionClosedError(FarcallError):
+    """The session, or this proxy, was closed here."""
+
+
+class ReleasedError(SessionClosedError):
+    """The proxy was released here."""
+
+
+class WorkerError(FarcallError):
+    """Something about a worker as a whole."""
+
+
+class WorkerBootError(WorkerError):
+    """The worker never got as far as serving."""
+
+
+class WorkerDiedError(WorkerError):
+    """The worker is gone."""
+
+
+class PolicyError(AttributeError):
+    """The owner does not serve that name."""
+
+    remote_traceback = ""
+
+
+TimeoutError = platform.TimeoutError  # noqa: A001 - one name for all interpreters
+
+# MicroPython's native exceptions refuse attributes; a subclass of the same name takes them.
+_known: "dict[str, Any]" = {}
+_unknown: "dict[tuple[str, ...], Any]" = {}
+
+_OWN = (
+    FarcallError,
+    RemoteError,
+    ProtocolError,
+    SessionClosedError,
+    ReleasedError,
+    WorkerError,
+    WorkerBootError,
+    WorkerDiedError,
+    PolicyError,
+)
+
+
+def register_exception(cls: "Any", name: "str | None" = None) -> "Any":
+    """Let `cls` be rebuilt from the wire under its name; usable as a decorator.
+
+    Args:
+        cls: an exception class whose constructor accepts the `args` it was raised with.
+        name: the name on the wire; the class's own by default.
+    """
+    if not (isinstance(cls, type) and issubclass(cls, Exception)):
+        raise TypeError(f"register_exception: expected an Exception class, received {cls!r}")
+    _known[name or cls.__name__] = cls
+    return cls
+
+
+for _cls in _OWN:
+    register_exception(_cls)
+
+
+def lineage(exc: "BaseException") -> "list[str]":
+    """Names of the exception's classes, its own first, `Exception` last."""
+    if hasattr(type(exc), "__mro__"):
+        return [c.__name__ for c in type(exc).__mro__ if issubclass(c, BaseException)]
+    return _lineage_by_bases(type(exc), [])
+
+
+def _lineage_by_bases(cls: "Any", names: "list[str]") -> "list[str]":
+    if cls is not object and cls.__name__ not in names:
+        names.append(cls.__name__)
+        for base in cls.__bases__:
+            _lineage_by_bases(base, names)
+    return names
+
+
+def known(name: "str") -> "Any":
+    """The class that this side rebuilds `name` as, or None.
+
+    Only Exception and below: a peer must not be able to raise SystemExit or KeyboardInterrupt here.
+    """
+    cls = _known.get(name) or (TimeoutError if name == "TimeoutError" else None)
+    if cls is None:
+        cls = getattr(builtins, name, None)
+        if not (isinstance(cls, type) and issubclass(cls, Exception)):
+            return None
+        if platform.MICROPYTHON:
+            cls = type(name, (cls,), {})
+        _known[name] = cls
+    return cls
+
+
+def rebuild(names: "list[str]", args: "tuple[Any, ...]", text: "str") -> "Exception":
+    """An exception of the first of `names` if known here, else of a class made for it.
+
+    The made class derives from RemoteError and the nearest known base. MicroPython cannot combine
+    two native layouts: there it derives from that base, or from RemoteError if that is Exception.
+    """
+    cls = known(names[0]) if names else RemoteError
+    if cls is not None:
+        try:
+            return cls(*args)
+        except Exception:
+            cls = None
+    exc: "Exception" = _made(tuple(names))(text)
+    return exc
+
+
+def _made(names: "tuple[str, ...]") -> "Any":
+    cls = _unknown.get(names)
+    if cls is None:
+        base = next((known(n) for n in names[1:] if known(n) is not None), Exception)
+        cls = _unknown[names] = type(names[0] if names else "RemoteError", _bases(base), {})
+        if len(_unknown) > 1000:  # names come from the peer: bound what it can make us keep
+            _unknown.clear()
+    return cls
+
+
+def _bases(base: "Any") -> "tuple[Any, ...]":
+    if base is Exception or issubclass(base, RemoteError):
+        return (RemoteError,) if base is Exception else (base,)
+    if platform.MICROPYTHON:
+        return (base,)
+    try:
+        type("probe", (RemoteError, base), {})
+    except TypeError:  # layouts of two native bases conflict
+        return (RemoteError,)
+    return (RemoteError, base)
+
+
+class RemoteTraceback(Exception):
+    """Carries the other side's traceback as the `__cause__` of what was raised there."""
+
+    def __init__(self, text: "str") -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return "\n" + self.text
+
+
+def attach(exc: "Exception", traceback: "str", notes: "list[str]") -> "Exception":
+    """Hang the remote traceback and notes on `exc`."""
+    try:
+        exc.remote_traceback = traceback  # type: ignore[attr-defined]
+    except AttributeError:
+        return exc
+    if not platform.MICROPYTHON:
+        exc.__cause__ = RemoteTraceback(traceback) if traceback else None
+        for note in notes:
+            exc.add_note(note)
+    return exc

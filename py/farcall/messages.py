@@ -1,0 +1,72 @@
+"""The wire: kinds and fields, nothing else.
+
+A message is a JavaScript array `[header, buffer, ...]`. The header is JSON text, the buffers are
+Uint8Arrays whose memory is transferred. The header is `[received, frame, ...]`: `received` counts
+the peer's messages that have arrived here (it lets the peer forget results nobody can ask for any
+more), the frames are in the order of the calls. Ids are positive and never reused.
+
+    ["hello", version, description]            first frame each way
+    ["call", id, target, path, args, kwargs]   id 0: one-way, no reply
+    ["get", id, target, path]
+    ["set", id, target, path, value]
+    ["del", id, target, path]
+    ["op", id, target, path, name, args]       len, iter, contains ... see OPERATIONS in policy
+    ["ret", id, value]      ["err", id, exception]
+    ["cancel", id]          the caller has gone
+    ["free", id, count]     `count` of the times that object was sent here are over
+    ["pull", stream, credit]     ["items", stream, [value, ...]]   ["end", stream, exception?]
+    ["bye", text]           the peer closes on purpose
+
+`target` is an id of the receiver's objects (0 is what it serves), or minus the id of a call of
+the sender whose result is meant. A step of `path` is an attribute's name, or `[key]` for an item.
+
+A value is JSON for None, bool, str, int below 2**63 and finite floats, an object for a dict with
+str keys, and for all else an array that begins with one of the tags below.
+"""
+
+VERSION = 1
+
+HELLO = "hello"
+CALL = "call"
+GET = "get"
+SET = "set"
+DEL = "del"
+OP = "op"
+RET = "ret"
+ERR = "err"
+CANCEL = "cancel"
+FREE = "free"
+PULL = "pull"
+ITEMS = "items"
+END = "end"
+BYE = "bye"
+
+LIST = "l"
+TUPLE = "t"
+DICT = "d"  # key, value, key, value ...
+SET_ = "s"
+FROZENSET = "z"
+INT = "i"  # hexadecimal text
+FLOAT = "f"  # nan, inf, -inf
+COMPLEX = "c"
+BYTES = "b"  # buffer
+BYTEARRAY = "B"
+ARRAY = "a"  # buffer, dtype, shape, order
+SCALAR = "n"  # dtype, value: a NumPy scalar
+RANGE = "r"
+SLICE = "S"
+ELLIPSIS = "E"
+EXCEPTION = "e"  # names, args, text, traceback, notes, cause
+DATACLASS = "D"  # registered name, fields
+OBJECT = "o"  # export id, kind, name, description: an object of the sender
+HOME = "h"  # export id: an object of the receiver
+PROMISE = "p"  # call id: the result of a call of the sender
+GRAPH = "g"  # root, nodes: containers that hold themselves, or nest deeper than codec.DEPTH
+NODE = "@"  # index of a node of the graph
+
+SERVED = 0  # target: what the peer serves
+
+KIND_OBJECT = "o"
+KIND_FUNCTION = "f"
+KIND_CLASS = "c"
+KIND_STREAM = "s"

@@ -1,0 +1,374 @@
+"""The only module that knows which interpreter it runs on: CPython, Pyodide or MicroPython.
+
+Python is told about JavaScript's world through a handful of functions made from one constant
+text. They exist because MicroPython cannot catch a JavaScript exception thrown in a synchronous
+call (it aborts the whole script), so every call that may throw has its try/catch in JavaScript;
+and because handing Python the header string instead of the event saves two proxies a message.
+Nothing that a peer sent ever reaches that constructor.
+"""
+
+import asyncio
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import Any
+
+MICROPYTHON = sys.implementation.name == "micropython"
+PYODIDE = sys.platform == "emscripten" and not MICROPYTHON
+BROWSER = MICROPYTHON or PYODIDE
+
+_SOURCE = """
+const attempt = (f) => { try { f(); return ""; } catch (e) { return String(e); } };
+const views = (list) => list.map((b) => b.buffer);
+return {
+  open(target, onText, onBuffers, onBroken, accept) {
+    const listener = (event) => {
+      if (accept && !accept(event)) return;
+      const data = event.data;
+      if (!Array.isArray(data) || typeof data[0] !== "string") onBroken(String(typeof data));
+      else if (data.length === 1) onText(data[0]);
+      else onBuffers(data[0], data);
+    };
+    const broken = () => onBroken("a message that could not be deserialised");
+    target.addEventListener("message", listener);
+    target.addEventListener("messageerror", broken);
+    if (target.start) target.start();
+    return () => {
+      target.removeEventListener("message", listener);
+      target.removeEventListener("messageerror", broken);
+    };
+  },
+  poster(target, origin) {
+    const post = (message, list) => attempt(() =>
+      origin ? target.postMessage(message, origin, list) : target.postMessage(message, list));
+    return {
+      text: (header) => post([header], []),
+      buffers: (header, list) => post([header, ...list], views(list)),
+      copies: (header, list) => attempt(() => target.postMessage([header, ...list])),
+    };
+  },
+  ticker(callback) { return () => queueMicrotask(callback); },
+  onClose(target, callback) { target.addEventListener("close", () => callback()); },
+  holdLock(name, done) {
+    if (!globalThis.navigator?.locks) { done(false); return; }
+    navigator.locks.request(name, () => { done(true); return new Promise(() => {}); })
+      .catch(() => done(false));
+  },
+  watchLock(name, callback) {
+    if (!globalThis.navigator?.locks) return () => {};
+    const stop = new AbortController();
+    navigator.locks.request(name, { signal: stop.signal }, () => callback()).catch(() => {});
+    return () => stop.abort();
+  },
+  registry(callback) { return new FinalizationRegistry((held) => callback(held[0], held[1])); },
+  token(registry, id, generation) {
+    const token = {}; registry.register(token, [id, generation]); return token;
+  },
+  status(url, callback) {
+    fetch(url, { method: "HEAD" }).then((r) => callback(r.status), () => callback(0));
+  },
+  listenControl(target, callback) {
+    const listener = (event) => {
+      const data = event.data;
+      if (data && typeof data === "object" && typeof data.farcall === "string")
+        callback(data.farcall, String(data.detail ?? ""), event.ports[0] ?? null);
+    };
+    target.addEventListener("message", listener);
+    return () => target.removeEventListener("message", listener);
+  },
+  sendControl(target, kind, detail, port) {
+    return attempt(() => target.postMessage({ farcall: kind, detail }, port ? [port] : []));
+  },
+  broadcast(kind, detail) {
+    const channel = new BroadcastChannel("farcall");
+    channel.postMessage({ farcall: kind, detail }); channel.close();
+  },
+  broadcasts: () => new BroadcastChannel("farcall"),
+  named(name) {
+    return [...document.querySelectorAll("script[worker][name]")].find((s) => s.getAttribute("name") === name) ?? null;
+  },
+  names() {
+    return [...document.querySelectorAll("script[worker][name]")].map((s) => s.getAttribute("name")).join(", ");
+  },
+  isView: (value) => ArrayBuffer.isView(value) || value instanceof ArrayBuffer,
+  bytesOf(value, move) {
+    const view = value instanceof ArrayBuffer ? new Uint8Array(value)
+      : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    const whole = view.byteLength === view.buffer.byteLength;
+    return move && whole ? view : view.slice();
+  },
+  typed(bytes, kind) {
+    const whole = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+    const type = globalThis[kind];
+    return new type(whole.buffer, whole.byteOffset, whole.byteLength / type.BYTES_PER_ELEMENT);
+  },
+  kindOf: (value) => value instanceof ArrayBuffer ? "ArrayBuffer" : value.constructor.name,
+  isFunction: (value) => typeof value === "function",
+  random() { return crypto.getRandomValues(new Uint32Array(4)).join("-"); },
+  now: () => performance.now() / 1000,
+};
+"""
+
+javascript: "Any" = None
+if BROWSER:
+    import js  # type: ignore[import-not-found]
+
+    javascript = js.Function.new(_SOURCE)()
+
+if MICROPYTHON:
+    from jsffi import JsProxy, create_proxy  # type: ignore[import-not-found]
+
+    TimeoutError = asyncio.TimeoutError  # noqa: A001
+elif PYODIDE:
+    from pyodide.ffi import JsProxy, create_proxy  # type: ignore[import-not-found]
+
+    TimeoutError = TimeoutError  # noqa: A001, PLW0127
+else:
+    TimeoutError = TimeoutError  # noqa: A001, PLW0127
+
+    class JsProxy:  # type: ignore[no-redef]
+        """Stands in for the type that only exists in a browser."""
+
+
+CancelledError = asyncio.CancelledError
+
+
+def callback(function: "Callable[..., Any]") -> "Any":
+    """What JavaScript may keep and call; give it back to `forget` when done."""
+    return create_proxy(function)
+
+
+def forget(proxy: "Any") -> None:
+    """Free a `callback`; MicroPython frees its own."""
+    if PYODIDE:
+        proxy.destroy()
+
+
+def is_null(value: "Any") -> bool:
+    """True for None and for JavaScript's null, which Pyodide keeps apart from None."""
+    return value is None or (PYODIDE and type(value).__name__ == "JsNull")
+
+
+def spawn(coroutine: "Any") -> "Any":
+    """Run a coroutine as a task of its own."""
+    return asyncio.create_task(coroutine)
+
+
+def is_awaitable(value: "Any") -> bool:
+    """Whether a function's result must be awaited before it is a value."""
+    if MICROPYTHON:
+        return hasattr(value, "send") or (isinstance(value, JsProxy) and hasattr(value, "then"))
+    return hasattr(type(value), "__await__")
+
+
+def clock() -> float:
+    """Seconds on a clock that only goes forward."""
+    if MICROPYTHON:
+        return float(javascript.now())
+    return time.perf_counter()
+
+
+class Timer:
+    """Calls `function` once after `seconds`, unless cancelled."""
+
+    def __init__(self, seconds: "float", function: "Callable[[], Any]") -> None:
+        if MICROPYTHON:
+            self._handle = js.setTimeout(create_proxy(function), int(seconds * 1000))
+        else:
+            self._handle = asyncio.get_running_loop().call_later(seconds, function)
+
+    def cancel(self) -> None:
+        """Nothing happens when it has run already."""
+        if MICROPYTHON:
+            js.clearTimeout(self._handle)
+        else:
+            self._handle.cancel()
+
+
+class Ticker:
+    """Calls `function` at the end of the current turn; asking twice in a turn calls it once more.
+
+    In a browser a microtask: it runs when Python has returned to JavaScript, before any other
+    event, so what one step of a task sends travels together and costs no wait.
+    """
+
+    def __init__(self, function: "Callable[[], Any]") -> None:
+        self._function = function
+        if BROWSER:
+            self._proxy = callback(function)
+            self.schedule = javascript.ticker(self._proxy)
+        else:
+            self.schedule = self._call_soon
+
+    def _call_soon(self) -> None:
+        asyncio.get_running_loop().call_soon(self._function)
+
+    def close(self) -> None:
+        """A turn already asked for still comes; nothing else does."""
+        if PYODIDE:
+            Timer(1, self._proxy.destroy)
+
+
+def finalizers(function: "Callable[[int, int], Any]") -> "Any":
+    """A registry that calls function(id, generation) when a token of it is collected."""
+    return javascript.registry(callback(function)) if MICROPYTHON else None
+
+
+class Waiter:
+    """Settled once with a value or an error; any number of tasks may wait for it.
+
+    asyncio.Future would do, but wakes its task through the event loop: one more turn a call.
+    Here the task is stepped by `wake`, right where the reply came in. A task that waits and is
+    cancelled cancels the waiter (`on_cancel` is told), as with asyncio.Future.
+    """
+
+    _asyncio_future_blocking = False
+
+    def __init__(self) -> None:
+        self.done = False
+        self.value: "Any" = None
+        self.error: "Any" = None
+        self.retrieved = False
+        self.on_cancel: "Any" = None
+        self._waiting: "list[Any]" = []
+
+    def settle(self, value: "Any", error: "Any" = None) -> bool:
+        """Keep the outcome; True when somebody waits for it and `wake` must follow."""
+        if self.done:
+            return False
+        self.done = True
+        self.value = value
+        self.error = error
+        return bool(self._waiting)
+
+    def settle_now(self, value: "Any", error: "Any" = None) -> None:
+        """Settle and wake: in an event handler, outside any task."""
+        if self.settle(value, error):
+            self.wake()
+            drain()
+
+    def result(self) -> "Any":
+        """The value; raises the error."""
+        self.retrieved = True
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def cancel(self, msg: "Any" = None) -> bool:
+        """Called by a task that waits and is being cancelled; False when already settled."""
+        if self.done:
+            return False
+        self.settle(None, CancelledError())
+        if self.on_cancel:
+            self.on_cancel()
+        if not MICROPYTHON:  # the canceller's own step is still running: not from within it
+            asyncio.get_running_loop().call_soon(self.wake)
+        return True
+
+    def wake(self) -> None:
+        """Step the tasks that wait. Only outside any task: in an event handler."""
+        waiting, self._waiting = self._waiting, []
+        if MICROPYTHON:
+            for task in waiting:
+                asyncio.core._task_queue.push(task)
+            return
+        for function, context in waiting:
+            context.run(function, self)
+
+    def wait(self) -> "Generator[Any, None, Any]":
+        """Yield to the event loop until settled."""
+        if not self.done:
+            if MICROPYTHON:
+                yield from self._park()
+            else:
+                self._asyncio_future_blocking = True
+                yield self
+        return self.result()
+
+    # -- what asyncio's Task asks of a future (CPython, Pyodide)
+
+    def get_loop(self) -> "Any":
+        return asyncio.get_running_loop()
+
+    def add_done_callback(self, function: "Any", *, context: "Any" = None) -> None:
+        self._waiting.append((function, context))
+
+    def remove_done_callback(self, function: "Any") -> int:
+        before = len(self._waiting)
+        self._waiting = [pair for pair in self._waiting if pair[0] != function]
+        return before - len(self._waiting)
+
+    # -- what MicroPython's Task asks of a queue it waits in
+
+    def _park(self) -> "Generator[Any, None, Any]":
+        task = asyncio.core.cur_task  # type: ignore[attr-defined]
+        self._waiting.append(task)
+        task.data = self
+        try:
+            yield
+        except CancelledError:
+            self.cancel()
+            raise
+
+    def remove(self, task: "Any") -> None:
+        self._waiting.remove(task)
+
+
+def drain() -> None:
+    """Run the tasks that `wake` made ready now instead of after a timer (MicroPython only).
+
+    MicroPython resumes tasks from setTimeout, clamped to 4 ms when nested; we are already in an
+    event of our own.
+    """
+    if MICROPYTHON and asyncio.core._task_queue.peek():
+        asyncio.core._run_iter()
+
+
+def traceback_text(exc: "BaseException") -> str:
+    """The traceback as a person would see it."""
+    if MICROPYTHON:
+        import io
+
+        text = io.StringIO()
+        sys.print_exception(exc, text)  # type: ignore[attr-defined]
+        return str(text.getvalue())
+    import traceback
+
+    return "".join(traceback.format_exception(exc))
+
+
+def last_exception_text() -> str:
+    """The traceback that ended the script, if the interpreter kept it (Pyodide does)."""
+    exc = getattr(sys, "last_exc", None)
+    return traceback_text(exc) if exc is not None else ""
+
+
+def report(text: "str") -> None:
+    """Tell a person: the browser's console, or stderr."""
+    print(text, file=sys.stderr)  # noqa: T201
+
+
+def random_id() -> str:
+    """Unguessable enough to name a lock."""
+    if BROWSER:
+        return str(javascript.random())
+    import uuid
+
+    return str(uuid.uuid4())
+
+
+if MICROPYTHON:
+    import weakref as _weakref
+
+    def weak(value: "Any", gone: "Callable[[Any], Any]") -> "Any":
+        """A reference that does not keep `value`; MicroPython never calls `gone`."""
+        return _weakref.ref(value)
+else:
+    import weakref as _weakref
+
+    def weak(value: "Any", gone: "Callable[[Any], Any]") -> "Any":
+        """A reference that does not keep `value`; `gone` is called when it is collected."""
+        return _weakref.ref(value, gone)

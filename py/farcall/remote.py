@@ -1,0 +1,244 @@
+"""The proxies: a path on an object of the peer, and a call on its way.
+
+`Remote` gathers a path without a message; calling it sends. The `Call` that a call returns is
+awaitable, and is a Remote itself: it may be the target or an argument of later calls before its
+result is here.
+"""
+
+from . import errors, platform
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Reference:
+    """What a proxy stands for.
+
+    Attributes:
+        session: the Session it belongs to.
+        target: id of the peer's object, or minus the id of a call.
+        path: steps from there, str or `[key]`.
+        owner: the proxy whose life keeps the target's.
+        kind: one of messages.KIND_*, of the target.
+        name: what the peer calls the target.
+        waiter: of a Call: settled by its reply.
+        options: from `farcall.options`, or None.
+    """
+
+    def __init__(
+        self,
+        session: "Any",
+        target: "int",
+        path: "tuple[Any, ...]" = (),
+        owner: "Any" = None,
+        kind: "str" = "o",
+        name: "str" = "",
+    ) -> None:
+        self.session = session
+        self.target = target
+        self.path = path
+        self.owner = owner
+        self.kind = kind
+        self.name = name
+        self.waiter: "Any" = None
+        self.options: "Any" = None
+        self.released = False
+        self.token: "Any" = None
+
+    def step(self, holder: "Any", step: "Any") -> "Reference":
+        """The reference one step further."""
+        owner = self.owner if self.path else holder
+        ref = Reference(self.session, self.target, self.path + (step,), owner, self.kind, self.name)
+        ref.options = self.options
+        return ref
+
+    def text(self) -> str:
+        """For people: name.path[key]."""
+        steps = ["." + s if isinstance(s, str) else f"[{s[0]!r}]" for s in self.path]
+        return (self.name + "".join(steps)).lstrip(".")
+
+
+def _refused(what: "str", instead: "str") -> "Any":
+    def refuse(self: "Any", *args: "Any") -> "Any":
+        raise TypeError(f"{what} cannot wait for the other side: write {instead}")
+
+    return refuse
+
+
+def _operator(name: "str") -> "Any":
+    def operate(self: "Any", *args: "Any") -> "Any":
+        ref = self._farcall
+        return ref.session.operate(self, name, args)
+
+    return operate
+
+
+class Remote:
+    """A path on an object of the peer. Attributes and items extend it, calling it sends a call.
+
+    `await` reads what it leads to. Awaiting an object itself gives the object.
+    """
+
+    __slots__ = ("__weakref__", "_farcall")
+
+    def __init__(self, ref: "Reference") -> None:
+        object.__setattr__(self, "_farcall", ref)
+
+    def __getattr__(self, name: "str") -> "Remote":
+        if name[:1] == "_":
+            raise AttributeError(f"{name!r} of a remote object is private")
+        ref = self._farcall
+        ref.session.foresee(ref, name)
+        return Remote(ref.step(self, name))
+
+    def __getitem__(self, key: "Any") -> "Remote":
+        return Remote(self._farcall.step(self, [key]))
+
+    def __call__(self, *args: "Any", **kwargs: "Any") -> "Call":
+        call: "Call" = self._farcall.session.call(self, args, kwargs)
+        return call
+
+    def __setattr__(self, name: "str", value: "Any") -> None:
+        if name[:1] == "_":
+            raise AttributeError(f"{name!r} of a remote object is private")
+        self._farcall.session.assign(getattr(self, name), value)
+
+    def __delattr__(self, name: "str") -> None:
+        self._farcall.session.remove(getattr(self, name))
+
+    def __setitem__(self, key: "Any", value: "Any") -> None:
+        self._farcall.session.assign(self[key], value)
+
+    def __delitem__(self, key: "Any") -> None:
+        self._farcall.session.remove(self[key])
+
+    def _await(self) -> "Any":
+        ref = self._farcall
+        if not ref.path:
+            return self
+        return (yield from ref.session.read(self).wait())
+
+    if platform.MICROPYTHON:
+        __iter__ = _await
+    else:
+        __await__ = _await
+        __iter__ = _refused("a for loop", "`async for item in obj`")
+
+    # -- protocols that only exist as coroutines
+
+    def __aiter__(self) -> "Any":
+        return self._farcall.session.iterate(self)
+
+    async def __aenter__(self) -> "Any":
+        return await self._farcall.session.operate(self, "enter", ())
+
+    async def __aexit__(self, kind: "Any", exc: "Any", traceback: "Any") -> "Any":
+        return await self._farcall.session.operate(self, "exit", (exc,))
+
+    __len__ = _refused("len()", "`await farcall.len(obj)`")
+    __bool__ = _refused("truth", "`await farcall.bool(obj)`, or `obj is not None`")
+    __contains__ = _refused("`in`", "`await farcall.contains(obj, item)`")
+    __int__ = _refused("int()", "`await farcall.int(obj)`")
+    __float__ = _refused("float()", "`await farcall.float(obj)`")
+    __index__ = _refused("an index", "`await farcall.int(obj)`")
+    __reversed__ = _refused("reversed()", "`async for item in obj` and reverse here")
+    __enter__ = _refused("with", "`async with obj`")
+    __exit__ = _refused("with", "`async with obj`")
+
+    __add__ = _operator("add")
+    __radd__ = _operator("radd")
+    __sub__ = _operator("sub")
+    __rsub__ = _operator("rsub")
+    __mul__ = _operator("mul")
+    __rmul__ = _operator("rmul")
+    __truediv__ = _operator("truediv")
+    __rtruediv__ = _operator("rtruediv")
+    __floordiv__ = _operator("floordiv")
+    __mod__ = _operator("mod")
+    __pow__ = _operator("pow")
+    __matmul__ = _operator("matmul")
+    __neg__ = _operator("neg")
+    __abs__ = _operator("abs")
+    __lt__ = _operator("lt")
+    __le__ = _operator("le")
+    __gt__ = _operator("gt")
+    __ge__ = _operator("ge")
+
+    # -- local by design: identity of the reference
+
+    def __eq__(self, other: "Any") -> bool:
+        if not isinstance(other, Remote):
+            return False
+        a, b = self._farcall, other._farcall
+        return a.session is b.session and a.target == b.target and a.path == b.path
+
+    def __hash__(self) -> int:
+        ref = self._farcall
+        return hash((id(ref.session), ref.target, str(ref.path)))
+
+    def __repr__(self) -> str:
+        ref = self._farcall
+        text = ref.text() or "root"
+        state = " (released)" if ref.released else ""
+        return f"<{type(self).__name__} {text} of {ref.session.name or 'peer'}{state}>"
+
+    def __dir__(self) -> "list[str]":
+        ref = self._farcall
+        return list(ref.session.names(ref))
+
+
+class Call(Remote):
+    """A call that was sent. `await` gives its result, again and again if asked."""
+
+    __slots__ = ()
+
+    def _await(self) -> "Any":
+        return (yield from self._farcall.waiter.wait())
+
+    if platform.MICROPYTHON:
+        __iter__ = _await
+    else:
+        __await__ = _await
+
+        def __del__(self) -> None:
+            waiter = self._farcall.waiter
+            if waiter.error is not None and not waiter.retrieved:
+                self._farcall.session.unretrieved(self._farcall, waiter.error)
+
+
+class Stream:
+    """Items of a remote iterable, as they come; made by `async for` and by remote generators."""
+
+    def __init__(self, session: "Any", proxy: "Any") -> None:
+        self._session = session
+        self._proxy = proxy
+
+    def __aiter__(self) -> "Stream":
+        return self
+
+    async def __anext__(self) -> "Any":
+        raise StopAsyncIteration
+
+
+def reference(proxy: "Any", what: "str") -> "Reference":
+    """What a proxy stands for.
+
+    Raises:
+        TypeError: it is no proxy.
+    """
+    if not isinstance(proxy, Remote):
+        raise TypeError(f"{what}: expected a remote object, received {type(proxy).__name__}")
+    ref: "Reference" = proxy._farcall
+    return ref
+
+
+def usable(ref: "Reference") -> None:
+    """Refuse a proxy that was released.
+
+    Raises:
+        ReleasedError: it was.
+    """
+    holder = ref.owner._farcall if ref.path and ref.owner is not None else ref
+    if holder.released:
+        raise errors.ReleasedError(f"{ref.text() or 'this proxy'} was released")

@@ -1,0 +1,34 @@
+"""Runs every behaviour and leaves the outcomes as JSON in the page."""
+
+import asyncio
+import json
+
+import farcall
+import suite
+from js import document, location
+
+
+async def outcome(name, engine):
+    """"passed", or what went wrong."""
+    try:
+        await asyncio.wait_for(suite.run(name, engine), 20)
+        return "passed"
+    except Exception as exc:
+        return farcall.platform.traceback_text(exc) + getattr(exc, "remote_traceback", "")
+
+
+async def main():
+    results = {}
+    try:
+        engine = await farcall.connect("far", timeout=60)
+        only = location.hash[1:]
+        for name in [only] if only else sorted(suite.CASES):
+            results[name] = await outcome(name, engine)
+            document.title = name
+    except Exception as exc:
+        results["connect"] = farcall.platform.traceback_text(exc)
+    document.getElementById("results").textContent = json.dumps(results)
+    document.documentElement.dataset.phase = "done"
+
+
+task = asyncio.create_task(main())

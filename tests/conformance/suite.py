@@ -1,0 +1,329 @@
+"""RPC behaviours, each a coroutine over a connected engine; the same in every pairing.
+
+Runs on CPython, Pyodide and MicroPython: common subset only, no test library. Each case ends
+with both sides' statistics back where they were (`run`).
+"""
+
+import asyncio
+import gc
+import sys
+
+import farcall
+
+MICROPYTHON = sys.implementation.name == "micropython"
+HELD = ("pending", "serving", "exports", "imports", "streams")
+CASES = {}
+
+
+def case(function):
+    """Register a behaviour under its name."""
+    CASES[function.__name__] = function
+    return function
+
+
+async def run(name, engine):
+    """Run one case and require that nothing is left held on either side."""
+    before = await held(engine)
+    await CASES[name](engine)
+    for _ in range(200):
+        collect()
+        after = await held(engine)
+        if after == before:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"held before {before}, after {after}")
+
+
+def collect():
+    """Collect garbage, JavaScript's too where the browser lets us."""
+    gc.collect()
+    if farcall.platform.BROWSER and hasattr(farcall.platform.js, "gc"):
+        farcall.platform.js.gc()
+
+
+async def held(engine):
+    """What both sides hold, the asking itself left out."""
+    far = await engine.far.statistics()
+    near = farcall.statistics(engine)
+    return [[far[k] for k in HELD], [near[k] for k in HELD]]
+
+
+def equal(received, expected):
+    """Require equality, and say what came."""
+    assert received == expected, f"expected {expected!r}, received {received!r}"
+
+
+async def raises(kind, awaitable):
+    """The exception that awaiting must raise."""
+    try:
+        result = await awaitable
+    except kind as exc:
+        return exc
+    raise AssertionError(f"expected {kind.__name__}, received the value {result!r}")
+
+
+async def awaited(awaitable):
+    """A coroutine around any awaitable: what create_task wants."""
+    return await awaitable
+
+
+# -- reading, calling, constructing
+
+
+@case
+async def reads_a_path_of_attributes_and_items_in_one_round_trip(engine):
+    sent = farcall.statistics(engine)["messages_sent"]
+    equal(await engine.far.nested["deep"]["list"][2]["x"], "found")
+    equal(farcall.statistics(engine)["messages_sent"], sent + 1)
+    equal(await engine.text, "plain")
+
+
+@case
+async def calls_with_positional_and_keyword_arguments(engine):
+    equal(await engine.far.echo(1, "two", x=3, y=[4]), [[1, "two"], {"x": 3, "y": [4]}])
+    equal(await engine.far.echo(5), 5)
+
+
+@case
+async def constructs_a_remote_class_and_keeps_its_state(engine):
+    counter = await engine.Counter(10)
+    equal(await counter.add(5), 15)
+    equal(await counter.slowly(1), 16)
+    equal(await counter.value, 16)
+
+
+@case
+async def values_of_every_plain_type_arrive_equal(engine):
+    values = [None, True, False, 0, -1, 2**31, -(2**31) - 1, 2**53 + 1, 2**64, -(2**200), 1.5, -0.0]
+    values += [1e300, 5e-324, 0.1, float("inf"), "", "snø ☃ 😀 \x00\"\\\n", (), (1, (2,)), [], [[]]]
+    values += [{}, {"l": ["l"]}, {1: "a", (2, 3): None}, {1, 2}, frozenset([3])]
+    for value in values:
+        received = await engine.far.echo(value)
+        equal(type(received), type(value))
+        equal(received, value)
+    equal(list(await engine.far.echo(range(2, 9, 3))), [2, 5, 8])
+    nan = await engine.far.echo(float("nan"))
+    assert nan != nan
+
+
+@case
+async def a_container_that_holds_itself_arrives_so(engine):
+    loop = [1]
+    loop.append({"me": loop})
+    received = await engine.far.echo(loop)
+    assert received[1]["me"] is received
+    equal(received[0], 1)
+
+
+@case
+async def nesting_a_thousand_deep_arrives(engine):
+    value = []
+    for _ in range(1000):
+        value = [value]
+    received = await engine.far.echo(value)
+    depth = 0
+    while received:
+        received = received[0]
+        depth += 1
+    equal(depth, 1000)
+
+
+# -- callbacks
+
+
+@case
+async def a_local_function_is_called_with_arguments_and_gives_its_result(engine):
+    equal(await engine.far.call_all({"double": lambda x: x * 2, "text": str}, 4),
+          {"double": 8, "text": "4"})
+
+
+@case
+async def a_local_coroutine_function_is_awaited(engine):
+    async def later(x):
+        await asyncio.sleep(0)
+        return x + 1
+
+    equal(await engine.far.call(later, 1), 2)
+
+
+@case
+async def callbacks_have_run_before_the_result_that_follows_them(engine):
+    seen = []
+    equal(await engine.far.notify(seen.append, 100), "done")
+    equal(seen, list(range(100)))
+
+
+@case
+async def an_exception_in_a_callback_travels_to_the_caller_and_back(engine):
+    def broken(x):
+        raise KeyError("from here")
+
+    exc = await raises(KeyError, engine.far.call(broken, 1))
+    equal(exc.args[0], "from here")
+
+
+# -- pipelining
+
+
+@case
+async def an_unawaited_call_is_a_target_in_the_same_message(engine):
+    sent = farcall.statistics(engine)["messages_sent"]
+    equal(await engine.Counter(3).itself().add(4), 7)
+    equal(farcall.statistics(engine)["messages_sent"], sent + 1)
+
+
+@case
+async def an_unawaited_call_is_an_argument_at_any_depth(engine):
+    equal(await engine.far.echo([engine.far.echo(1), {"x": (engine.Counter(2).slowly(3),)}]),
+          [1, {"x": (5,)}])
+
+
+@case
+async def an_answered_call_can_still_be_a_target(engine):
+    call = engine.Counter(1)
+    await call
+    equal(await call.add(1), 2)
+    equal(await engine.far.same(call, await call), True)
+
+
+@case
+async def the_error_of_a_call_reaches_the_calls_built_on_it(engine):
+    exc = await raises(ValueError, engine.far.echo(engine.far.fail("first")))
+    equal(exc.args, ("first", 7))
+
+
+# -- identity and release
+
+
+@case
+async def the_same_object_is_the_same_proxy(engine):
+    counter = await engine.Counter()
+    assert await counter.itself() is counter
+
+
+@case
+async def a_proxy_sent_home_is_the_original(engine):
+    counter = await engine.Counter()
+    equal(await engine.far.same(counter, counter), True)
+
+    def local():
+        return 1
+
+    await engine.far.hold(local)
+    assert await engine.far.give_back() is local
+
+
+@case
+async def a_released_proxy_says_so(engine):
+    counter = await engine.Counter()
+    farcall.release(counter)
+    farcall.release(counter)
+    try:
+        counter.add()
+    except farcall.ReleasedError:
+        return
+    raise AssertionError("expected ReleasedError")
+
+
+# -- errors
+
+
+@case
+async def an_exception_keeps_type_arguments_and_traceback(engine):
+    exc = await raises(ValueError, engine.far.fail("wrong"))
+    equal(exc.args, ("wrong", 7))
+    assert "in fail" in exc.remote_traceback, exc.remote_traceback
+
+
+@case
+async def an_unknown_exception_is_its_nearest_known_base(engine):
+    exc = await raises(LookupError, engine.far.fail_later("lost"))
+    equal(type(exc).__name__, "Custom")
+    equal(str(exc), "lost")
+    assert MICROPYTHON or isinstance(exc, farcall.RemoteError)
+
+
+@case
+async def a_mistyped_name_is_refused_with_the_nearest_one(engine):
+    exc = await raises(AttributeError, engine.far.ecko(1))
+    assert "'echo'" in str(exc), str(exc)
+    try:
+        engine.fra.echo(1)
+    except AttributeError as exc:
+        assert "'far'" in str(exc), str(exc)
+    else:
+        raise AssertionError("expected AttributeError")
+
+
+@case
+async def private_names_and_modules_are_refused(engine):
+    counter = await engine.Counter()
+    session = farcall.session(engine)
+    for steps in (("_hidden",), ("__class__",), ("add", "__globals__"), ("add", "__func__")):
+        proxy = counter
+        for step in steps:
+            proxy = farcall.Remote(proxy._farcall.step(proxy, step))
+        exc = await raises(AttributeError, awaited(proxy))
+        assert isinstance(exc, farcall.PolicyError), repr(exc)
+    await raises(farcall.PolicyError, engine.far.unsendable())
+    equal(session.error, None)
+
+
+@case
+async def an_argument_that_cannot_cross_is_refused_here_and_leaves_nothing(engine):
+    try:
+        engine.far.echo([lambda: 1, sys])
+    except farcall.PolicyError:
+        return
+    raise AssertionError("expected PolicyError")
+
+
+@case
+async def protocols_that_cannot_wait_say_what_to_write(engine):
+    counter = await engine.Counter()
+    for attempt in (lambda: len(counter), lambda: bool(counter), lambda: 1 in counter):
+        try:
+            attempt()
+        except TypeError as exc:
+            assert "farcall." in str(exc), str(exc)
+        else:
+            raise AssertionError("expected TypeError")
+
+
+# -- data
+
+
+@case
+async def an_array_arrives_with_dtype_and_shape(engine):
+    received = await engine.far.array(6)
+    equal(tuple(received.shape), (2, 3))
+    equal([[float(x) for x in row] for row in received], [[0, 1, 2], [3, 4, 5]])
+    equal(await engine.far.describe(received), ["ndarray", "float32", [2, 3]])
+    equal(await engine.far.total(received), 15.0)
+
+
+@case
+async def bytes_arrive_equal(engine):
+    data = bytes(range(256))
+    equal(bytes(await engine.far.echo(data)), data)
+    equal(await engine.far.describe(data), ["bytes", "", []])
+    equal(bytes(await engine.far.echo(b"")), b"")
+
+
+# -- cancellation
+
+
+@case
+async def cancelling_the_task_cancels_the_remote_coroutine(engine):
+    task = asyncio.create_task(awaited(engine.far.forever()))
+    while await engine.far.take_events() != ["started"]:
+        await asyncio.sleep(0.001)
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass
+    else:
+        raise AssertionError("expected CancelledError")
+    while await engine.far.take_events() != ["cancelled"]:
+        await asyncio.sleep(0.001)

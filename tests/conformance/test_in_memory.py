@@ -1,0 +1,17 @@
+"""The suite between two sessions of one CPython."""
+
+import pytest
+from tests.conformance import served, suite
+
+import farcall
+from farcall.endpoints import memory_pair
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", sorted(suite.CASES))
+async def test_behaviour_holds_between_two_cpython_sessions(name):
+    near, far = memory_pair()
+    session = farcall.Session(far, served.far(lambda: session), name="near")
+    engine = await farcall.connect(near, timeout=5, name="far")
+    await suite.run(name, engine)
+    farcall.session(engine).close()
