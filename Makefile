@@ -37,7 +37,12 @@ test: precache  ## install what tests need, then run every check and every test
 	@$(PY) -m tools.browser
 	@$(PY) -m tools.check
 
+bench: precache  ## measure against the peers, write build/bench.json
+	@$(PYTHON) tools/environment.py bench
+	@$(PY) -m tools.browser
+	@PYTHONPATH=py $(PY) -m tests.bench
+
 clean:  ## remove everything that was fetched or built
-	rm -rf .venv node_modules build dist static/vendor .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf .venv node_modules tests/bench/node_modules build dist static/vendor .pytest_cache .mypy_cache .ruff_cache \
 	    .hypothesis .import_linter_cache *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -24,7 +24,9 @@ GROUPS = {"serve": ["serve"], "test": ["serve", "test"], "bench": ["serve", "tes
 
 def main(group: str) -> None:
     install_python(group)
-    install_node(group)
+    install_node(ROOT, development=group != "serve")
+    if group == "bench":
+        install_node(ROOT / "tests" / "bench", development=True)
 
 
 def install_python(group: str) -> None:
@@ -48,24 +50,27 @@ def pinned(group: str) -> list[str]:
     return [pin for name in GROUPS[group] for pin in extras[name]]
 
 
-def install_node(group: str) -> None:
-    """`make serve` takes what the site vendors; tests and benchmarks their peers too."""
-    lock = hashlib.sha256((ROOT / "package-lock.json").read_bytes()).hexdigest()
-    stamp = ROOT / "node_modules" / ".farcall.stamp"
-    wanted = {f"{lock} site"} if group == "serve" else {f"{lock} site", f"{lock} development"}
+def install_node(folder: Path, *, development: bool) -> None:
+    """Packages of `folder`'s package-lock.json; the site's own need no development ones."""
+    lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".farcall.stamp"
+    wanted = {f"{lock} site", f"{lock} development"} if development else {f"{lock} site"}
     if stamp.is_file() and wanted <= set(stamp.read_text().split("\n")):
         return
     npm = shutil.which("npm")
     if npm is None:
-        raise SystemExit("npm is not installed: it brings the runtimes (apt-get install npm)")
-    say("installing npm packages into node_modules, checked against package-lock.json")
-    omit = ["--omit=dev"] if group == "serve" else []
-    run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", *omit], "see npm's words above")
+        raise SystemExit(
+            "setup: npm is not installed: it brings the runtimes (apt-get install npm)"
+        )
+    say(f"installing npm packages for {folder.name}, checked against package-lock.json")
+    omit = [] if development else ["--omit=dev"]
+    command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", *omit]
+    run(command, "see npm's words above", folder)
     stamp.write_text("\n".join(sorted(wanted)))
 
 
-def run(command: list[str], hint: str) -> None:
-    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+def run(command: list[str], hint: str, folder: Path = ROOT) -> None:
+    status = subprocess.run(command, cwd=folder, check=False).returncode
     if status:
         raise SystemExit(f"setup: `{' '.join(command[:6])}` failed ({status}): {hint}")
 

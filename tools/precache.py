@@ -36,6 +36,8 @@ def published(root: Path) -> list[str]:
     found = set()
     for name in PUBLISHED:
         place = root / name
+        if not place.exists():
+            raise SystemExit(f"precache: {name} is part of the site, but not there: {place}")
         files = [place] if place.is_file() else place.rglob("*")
         found |= {path.relative_to(root).as_posix() for path in files if path.is_file()}
     return sorted(path for path in found if not any(fnmatchcase(path, no) for no in REFUSED))

@@ -1,0 +1,51 @@
+"""Setting up: what is pinned is installed once, and a second run asks nobody."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import browser, environment
+
+SCRIPT = Path(environment.__file__)
+
+
+@pytest.mark.parametrize("group", environment.GROUPS)
+def test_every_python_package_is_pinned_exactly(group):
+    for pin in environment.pinned(group):
+        assert re.fullmatch(r"[\w.-]+==[\w.]+", pin), pin
+
+
+def test_groups_contain_one_another():
+    serve, test, bench = (set(environment.pinned(group)) for group in ("serve", "test", "bench"))
+    assert serve < test < bench
+
+
+def test_a_set_up_that_is_complete_installs_nothing(monkeypatch):
+    """This very environment is one; without PATH nothing could be installed."""
+    command = [sys.executable, str(SCRIPT), "serve"]
+    done = subprocess.run(command, capture_output=True, text=True, env={}, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_an_unknown_group_is_refused():
+    done = subprocess.run([sys.executable, str(SCRIPT), "x"], capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"serve | test | bench" in done.stderr
+
+
+def test_lock_files_name_no_host():
+    """npm would go to the host that the lock's author used, whatever the machine's own is."""
+    locks = [environment.ROOT / "package-lock.json", *environment.ROOT.glob("tests/*/*-lock.json")]
+    assert len(locks) == 2
+    assert [lock for lock in locks if '"resolved"' in lock.read_text()] == []
+
+
+def test_a_missing_browser_is_named_where_it_cannot_be_installed(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert browser.missing() == ["chromium", "chromedriver"]
+    assert not browser.can_install()
+    with pytest.raises(SystemExit, match="apt-get install chromium chromium-driver"):
+        browser.main()
