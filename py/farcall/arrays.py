@@ -212,6 +212,28 @@ def is_numpy(value: "Any") -> bool:
     return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
 
 
+def _numpy() -> "Any":
+    """NumPy, or None where arrays stay in JavaScript instead.
+
+    Raises:
+        ImportError: there is neither NumPy nor JavaScript.
+    """
+    global _missing
+    if platform.MICROPYTHON or _missing:
+        return None
+    try:
+        import numpy
+    except ImportError:
+        if not platform.BROWSER:
+            raise
+        _missing = True
+        return None
+    return numpy
+
+
+_missing = False
+
+
 def encode_numpy(value: "Any", buffers: "list[Any]") -> "list[Any]":
     """Wire form of an ndarray or a NumPy scalar."""
     import numpy
@@ -247,10 +269,9 @@ def decode_array(wire: "list[Any]", buffers: "Any") -> "Any":
     """
     _, index, dtype, shape, order = wire
     buffer = buffers[index]
-    if platform.MICROPYTHON:
+    numpy = _numpy()
+    if numpy is None:
         return _light(buffer, dtype, shape, order)
-    import numpy
-
     kind = numpy.dtype(dtype)
     if kind.hasobject:
         raise ValueError(f"dtype {dtype!r} holds references")

@@ -172,6 +172,7 @@ class Session(References):
     def _request(self, kind: "str", proxy: "Any", *values: "Any") -> "Any":
         ref = proxy._farcall
         self._check_open(ref)
+        del self._dependencies[:]
         target = self._target(ref)
         fields = self._carefully(self._fields, (ref.path, values))
         number = self._last_call = self._last_call + 1
@@ -181,11 +182,15 @@ class Session(References):
         self._send(frame)
         return self._awaiting(number, ref, proxy)
 
+    def _waiter(self, ref: "Any") -> "Any":
+        """The waiter of the call that `ref` is, or leads on from."""
+        return (ref.owner._farcall if ref.path else ref).waiter
+
     def _fields(self, content: "Any") -> "list[Any]":
         """Wire forms of a path, then of each value; args are a plain JSON array."""
         path, values = content
         encode = self._codec.encode
-        fields: "list[Any]" = [[p if type(p) is str else [encode(p[0])] for p in path]]
+        fields: "list[Any]" = [self._path(path)]
         for value in values:
             if type(value) is tuple:
                 fields.append([encode(v) for v in value])
@@ -202,11 +207,9 @@ class Session(References):
 
     def _target(self, ref: "Any") -> int:
         """The wire's target: a call that was answered stands for its result, if an object."""
-        del self._dependencies[:]
         if ref.target >= 0:
             return int(ref.target)
-        call = ref.owner._farcall if ref.path else ref
-        waiter = call.waiter
+        waiter = self._waiter(ref)
         if waiter.done and waiter.error is None and isinstance(waiter.value, remote.Remote):
             inner = waiter.value._farcall
             if inner.session is self and not inner.path:
@@ -321,7 +324,7 @@ class Session(References):
         self._owes_ack = True
         try:
             value, error = self._codec.decode_with(frame[2], buffers), None
-        except errors.ProtocolError as exc:
+        except Exception as exc:
             value, error = None, exc
         if waiter.settle(value, error):
             self._woken.append(waiter)
@@ -566,7 +569,11 @@ class Session(References):
             self._export_ids.pop(export.key, None)
 
     def home(self, wire: "list[Any]") -> "Any":
-        """The object of this side that came back."""
+        """The object of this side that came back, or what a path on it leads to."""
+        path = wire[2] if len(wire) > 2 else []
+        owner = self._owner(wire[1])
+        if path:
+            return self.policy.walk(owner, path, self._codec.decode)
         return self._known_export(wire[1]).value
 
     # -- objects of the peer
@@ -578,17 +585,20 @@ class Session(References):
         ref = value._farcall
         if ref.session is not self:
             return None  # another session's: exported as the object it is here
-        if ref.path:
-            raise TypeError(f"{ref.text()} is a path: await it first, or send its object")
-        if ref.target >= 0:
-            remote.usable(ref)
-            return [messages.HOME, ref.target]
-        waiter = ref.waiter
-        if waiter.done:
-            wire: "list[Any]" = self._codec.encode(waiter.result())
-            return wire
-        self._dependencies.append(-ref.target)
-        return [messages.PROMISE, -ref.target]
+        remote.usable(ref)
+        target = ref.target
+        if target < 0:
+            waiter = self._waiter(ref)
+            if waiter.done and not ref.path:
+                wire: "list[Any]" = self._codec.encode(waiter.result())
+                return wire
+            target = self._target(ref)
+        kind, number = (messages.HOME, target) if target >= 0 else (messages.PROMISE, -target)
+        return [kind, number, self._path(ref.path)] if ref.path else [kind, number]
+
+    def _path(self, path: "Any") -> "list[Any]":
+        encode = self._codec.encode
+        return [p if type(p) is str else [encode(p[0])] for p in path]
 
     def arrived(self, wire: "list[Any]") -> "Any":
         """The proxy of an object of the peer: always the same one for the same object."""
@@ -633,7 +643,7 @@ class Session(References):
 
     def promise(self, wire: "list[Any]") -> "Any":
         """Placeholder for the result of a call made earlier; `_substituted` puts it in."""
-        return Promised(self._known_answer(wire[1]))
+        return Promised(self, self._known_answer(wire[1]), wire[2] if len(wire) > 2 else [])
 
     # -- metadata
 
@@ -732,14 +742,22 @@ class Session(References):
 class Promised:
     """Stands for the result of a running call in decoded arguments."""
 
-    def __init__(self, answer: "Answer") -> None:
-        self.answer = answer
+    def __init__(self, session: "Session", answer: "Answer", path: "Any") -> None:
+        self._session = session
+        self._answer = answer
+        self._path = path
+
+    def value(self) -> "Any":
+        """The result, or what the path leads to from it; raises the call's error."""
+        session = self._session
+        result = self._answer.waiter.result()
+        return session.policy.walk(result, self._path, session._codec.decode)
 
 
 def _substituted(value: "Any") -> "Any":
     """`value` with the results in place of what was promised."""
     if isinstance(value, Promised):
-        return value.answer.waiter.result()
+        return value.value()
     if type(value) is list:
         return [_substituted(v) for v in value]
     if type(value) is tuple:

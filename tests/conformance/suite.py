@@ -179,6 +179,14 @@ async def an_unawaited_call_is_an_argument_at_any_depth(engine):
 
 
 @case
+async def a_path_is_an_argument_without_a_round_trip_of_its_own(engine):
+    sent = farcall.statistics(engine)["messages_sent"]
+    equal(await engine.far.echo(engine.far.nested["deep"]["list"][1], engine.text), [2, "plain"])
+    equal(await engine.far.echo(engine.Counter(8).value), 8)
+    equal(farcall.statistics(engine)["messages_sent"], sent + 2)
+
+
+@case
 async def an_answered_call_can_still_be_a_target(engine):
     call = engine.Counter(1)
     await call
