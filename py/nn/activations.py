@@ -17,6 +17,16 @@ from nn import kernels
 from nn.errors import ConfigError
 from nn.types import Array
 
+__all__ = [
+    "Activation",
+    "elu",
+    "erf",
+    "get",
+    "leaky_relu",
+    "relu",
+    "serialize",
+]
+
 Forward = Callable[[Array, Array], None]
 Gradient = Callable[[Array, Array, Array], None]
 

@@ -13,6 +13,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+__all__ = [
+    "Callback",
+    "CallbackList",
+    "History",
+    "LambdaCallback",
+]
+
 IN_FLIGHT = 4
 HOOKS = (
     "on_train_begin",

@@ -17,6 +17,22 @@ NNError
 
 from __future__ import annotations
 
+__all__ = [
+    "BusyError",
+    "ConfigError",
+    "DataError",
+    "DisposedError",
+    "EmptyError",
+    "MagicError",
+    "NNError",
+    "NotBuiltError",
+    "NotCompiledError",
+    "NotReadyError",
+    "ShapeError",
+    "TooLargeError",
+    "TruncatedError",
+]
+
 
 class NNError(Exception):
     """Base of every error that the engine raises on purpose."""

@@ -16,6 +16,14 @@ from nn.errors import ConfigError, ShapeError
 from nn.types import Array, Config
 from nn.variables import Parameters
 
+__all__ = [
+    "SGD",
+    "Adam",
+    "Optimizer",
+    "get",
+    "serialize",
+]
+
 
 class Optimizer:
     """Base class: an optimizer of one's own names its `slots` and defines `update`.

@@ -9,6 +9,15 @@ import numpy as np
 from nn.errors import ConfigError
 from nn.types import Array, Config
 
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "Regularizer",
+    "get",
+    "serialize",
+]
+
 
 class Regularizer:
     """l1 * sum(|w|) + l2 * sum(w^2)."""

@@ -16,7 +16,7 @@ from nn.types import Array, prod
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP = b"\x1f\x8b"
-LIMIT = 1 << 31
+LIMIT = (1 << 31) - 2
 """Most bytes that one file may hold, declared or decompressed: WebAssembly's memory ends at 4
 GiB."""
 
