@@ -1,0 +1,265 @@
+"""The networks that the page offers and edits: lists of layers as plain data.
+
+A layer is `(class name, {argument: value})`. Plain tuples go into the URL, into the editor's
+fields, to the worker (as constructor calls) and into the code in view: no second description.
+"""
+
+try:
+    from typing import Any
+except ImportError:  # MicroPython has no typing, and never evaluates an annotation.
+    pass
+
+INPUT_SHAPE = (28, 28, 1)
+ACTIVATIONS = ("linear", "relu", "elu", "gelu", "sigmoid", "tanh", "softmax")
+
+# Argument -> (kind, lowest, highest, default). Kinds: "int", "float", or a tuple of choices.
+FIELDS: "dict[str, dict[str, Any]]" = {
+    "Conv2D": {
+        "filters": ("int", 1, 256, 16),
+        "kernel_size": ("int", 1, 11, 3),
+        "strides": ("int", 1, 4, 1),
+        "padding": (("valid", "same"), None, None, "valid"),
+        "activation": (ACTIVATIONS, None, None, "relu"),
+    },
+    "MaxPooling2D": {"pool_size": ("int", 1, 8, 2)},
+    "AveragePooling2D": {"pool_size": ("int", 1, 8, 2)},
+    "Flatten": {},
+    "Dense": {
+        "units": ("int", 1, 2048, 64),
+        "activation": (ACTIVATIONS, None, None, "relu"),
+    },
+    "Dropout": {"rate": ("float", 0.0, 0.9, 0.25)},
+    "BatchNormalization": {},
+}
+
+
+def _conv(filters: int, kernel_size: int = 3, **more: Any) -> Any:
+    layer = {"filters": filters, "kernel_size": kernel_size, "activation": "relu"}
+    return ("Conv2D", dict(layer, **more))
+
+
+def _dense(units: int, activation: str = "relu") -> Any:
+    return ("Dense", {"units": units, "activation": activation})
+
+
+# What Keras takes by position, and so what no layer can do without.
+_POSITIONAL: "dict[str, tuple[str, ...]]" = {
+    "Conv2D": ("filters", "kernel_size"),
+    "MaxPooling2D": ("pool_size",),
+    "AveragePooling2D": ("pool_size",),
+    "Dense": ("units",),
+    "Dropout": ("rate",),
+}
+_POOL = ("MaxPooling2D", {"pool_size": 2})
+_FLAT: "tuple[str, dict[str, Any]]" = ("Flatten", {})
+
+PRESETS: "dict[str, tuple[str, list[Any]]]" = {
+    "seed": (
+        "Two convolutions (54 k)",
+        [_conv(8), _POOL, _conv(16), _POOL, _FLAT, _dense(128), _dense(10, "softmax")],
+    ),
+    "small": (
+        "One convolution, fast",
+        [_conv(8, 5, strides=2), _POOL, _FLAT, _dense(10, "softmax")],
+    ),
+    "lenet": (
+        "LeNet-5 (1998)",
+        [
+            _conv(6, 5, padding="same", activation="tanh"),
+            ("AveragePooling2D", {"pool_size": 2}),
+            _conv(16, 5, activation="tanh"),
+            ("AveragePooling2D", {"pool_size": 2}),
+            _FLAT,
+            _dense(120, "tanh"),
+            _dense(84, "tanh"),
+            _dense(10, "softmax"),
+        ],
+    ),
+    "mlp": ("Perceptron 784-500-10", [_FLAT, _dense(500), _dense(10, "softmax")]),
+    "deep": (
+        "Deep, with dropout",
+        [
+            _conv(16, padding="same"),
+            _conv(16, padding="same"),
+            _POOL,
+            _conv(32, padding="same"),
+            _conv(32, padding="same"),
+            _POOL,
+            _FLAT,
+            ("Dropout", {"rate": 0.25}),
+            _dense(128),
+            ("Dropout", {"rate": 0.5}),
+            _dense(10, "softmax"),
+        ],
+    ),
+}
+DEFAULT = "seed"
+
+
+class LayerError(ValueError):
+    """A layer that cannot be: `index` is its place in the list."""
+
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(message)
+        self.index = index
+
+
+def layers_of(preset: str) -> "list[Any]":
+    """A copy of a preset's layers that the editor may change."""
+    return [(kind, dict(arguments)) for kind, arguments in PRESETS[preset][1]]
+
+
+def new_layer(kind: str) -> "tuple[Any, ...]":
+    """A layer with the default of every field."""
+    return (kind, {name: field[3] for name, field in FIELDS[kind].items()})
+
+
+def read_field(kind: str, name: str, text: str) -> Any:
+    """The value that an editor's field means. Raises ValueError: expected, received."""
+    expected, low, high, _ = FIELDS[kind][name]
+    if isinstance(expected, tuple):
+        if text in expected:
+            return text
+        raise ValueError(f"{name}: expected one of {', '.join(expected)}, got {text!r}")
+    try:
+        value = int(text) if expected == "int" else float(text)
+    except ValueError:
+        noun = "a whole number" if expected == "int" else "a number"
+        raise ValueError(f"{name}: expected {noun}, got {text!r}")  # noqa: B904 (MicroPython keeps no chain)
+    if not low <= value <= high:
+        raise ValueError(f"{name}: expected {low} to {high}, got {text}")
+    return value
+
+
+def _window(side: int, window: int, stride: int, padding: str) -> int:
+    if padding == "same":
+        return -(-side // stride)
+    return (side - window) // stride + 1
+
+
+def _spatial(
+    index: int, kind: str, arguments: "dict[str, Any]", shape: "tuple[int, ...]"
+) -> "tuple[Any, ...]":
+    if len(shape) != 3:
+        raise LayerError(index, f"{kind} expects an image: move it before Flatten")
+    window = arguments.get("kernel_size", arguments.get("pool_size", 2))
+    stride = arguments.get("strides", 1) if kind == "Conv2D" else window
+    padding = arguments.get("padding", "valid")
+    sides = [_window(side, window, stride, padding) for side in shape[:2]]
+    if min(sides) < 1:
+        raise LayerError(index, f"a window of {window} does not fit into {shape[0]} × {shape[1]}")
+    return (sides[0], sides[1], arguments["filters"] if kind == "Conv2D" else shape[2])
+
+
+def _next_shape(
+    index: int, kind: str, arguments: "dict[str, Any]", shape: "tuple[int, ...]"
+) -> "tuple[Any, ...]":
+    if kind in ("Conv2D", "MaxPooling2D", "AveragePooling2D"):
+        return _spatial(index, kind, arguments, shape)
+    if kind == "Flatten":
+        product = 1
+        for side in shape:
+            product *= side
+        return (product,)
+    if kind == "Dense":
+        if len(shape) != 1:
+            sides = " × ".join(str(side) for side in shape)
+            raise LayerError(
+                index, f"Dense expects a flat input, got {sides}: put Flatten before it"
+            )
+        return (arguments["units"],)
+    return shape
+
+
+def _parameters(kind: str, arguments: "dict[str, Any]", shape: "tuple[int, ...]") -> int:
+    if kind == "Conv2D":
+        return int((arguments["kernel_size"] ** 2 * shape[2] + 1) * arguments["filters"])
+    if kind == "Dense":
+        return int((shape[0] + 1) * arguments["units"])
+    if kind == "BatchNormalization":
+        return 4 * shape[-1]
+    return 0
+
+
+def plan(layers: "list[Any]", classes: int = 10) -> "list[Any]":
+    """What the layers will be, before anything is built: (class name, output shape, parameters).
+
+    Raises:
+        LayerError: at the first layer that cannot take its input, or at the last one when it is
+            not `Dense(classes, softmax)`.
+    """
+    shape: tuple[int, ...] = INPUT_SHAPE
+    rows = []
+    for index, (kind, arguments) in enumerate(layers):
+        following = _next_shape(index, kind, arguments, shape)
+        rows.append((kind, following, _parameters(kind, arguments, shape)))
+        shape = following
+    last = len(layers) - 1
+    if shape != (classes,) or layers[last][1].get("activation") != "softmax":
+        ending = f"Dense with {classes} units and softmax"
+        raise LayerError(max(last, 0), f"the last layer must be {ending}: one probability a class")
+    return rows
+
+
+def _literal(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _call(kind: str, arguments: "dict[str, Any]") -> str:
+    places = _POSITIONAL.get(kind, ())
+    words = [repr(arguments[name]) for name in places if name in arguments]
+    others = sorted(name for name in arguments if name not in places)
+    words += [f"{name}={_literal(arguments[name])}" for name in others]
+    return f"{kind}({', '.join(words)})"
+
+
+def python_code(layers: "list[Any]", options: "dict[str, Any]") -> str:
+    """The program that trains this network on this page's engine, as one types it in main.py."""
+    lines = [
+        'engine = await farcall.connect("engine")',
+        "nn = engine.nn",
+        "model = await nn.Sequential([",
+    ]
+    lines += [f"    nn.{_call(kind, arguments)}," for kind, arguments in layers]
+    optimizer = f"nn.optimizers.{options['optimizer']}(learning_rate={options['lr']:g})"
+    lines += [
+        "])",
+        f'await model.compile({optimizer}, "sparse_categorical_crossentropy", ["accuracy"])',
+        "history = await model.fit(",
+        f"    engine.mnist.train, epochs={options['epochs']}, batch_size={options['batch']},",
+        "    validation_data=engine.mnist.test, on_batch_end=draw_point,",
+        ")",
+        "probabilities = await model.predict(pixels)",
+    ]
+    return "\n".join(lines)
+
+
+def encode(layers: "list[Any]") -> str:
+    """Layers as the URL keeps them: 'Conv2D,filters:8,kernel_size:3;Flatten;...'."""
+    parts = []
+    for kind, arguments in layers:
+        words = [kind]
+        words += [f"{name}:{value}" for name, value in sorted(arguments.items())]
+        parts.append(",".join(words))
+    return ";".join(parts)
+
+
+def decode(text: str) -> "list[Any]":
+    """The inverse of `encode`. Raises ValueError naming the part that is not a layer."""
+    layers = []
+    for part in text.split(";"):
+        words = part.split(",")
+        kind = words[0]
+        if kind not in FIELDS:
+            raise ValueError(f"expected a layer ({', '.join(FIELDS)}), got {kind!r}")
+        layer = {}
+        for word in words[1:]:
+            name, _, value = word.partition(":")
+            if name not in FIELDS[kind]:
+                raise ValueError(f"{kind} has no field {name!r}")
+            layer[name] = read_field(kind, name, value)
+        missing = [name for name in _POSITIONAL.get(kind, ()) if name not in layer]
+        if missing:
+            raise ValueError(f"{kind} needs {missing[0]}")
+        layers.append((kind, layer))
+    return layers

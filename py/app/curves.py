@@ -1,0 +1,135 @@
+"""Curves that grow while a network learns: uPlot, fed with JavaScript arrays, drawn once a frame at most."""
+
+import js
+from pyscript.js_modules import uplot
+
+from . import formats, page
+
+# A chart of 300 to 1,000 pixels shows no more; beyond, batches are averaged into one point.
+POINTS = 1200
+
+
+class Chart:
+    """One uPlot in an element of the page.
+
+    Args:
+        identifier: of the element, whose content (the empty state) goes away with the first point.
+        series: (label, colour of the style sheet, width, how to state a value) for each curve.
+    """
+
+    def __init__(self, identifier, series, sync=None):
+        self.element = page.find(identifier)
+        self.empty = self.element.querySelector(".empty")
+        self.series = series
+        self.sync = sync
+        self.log = False
+        self.plot = None
+        self.low_high = None
+        self.clear()
+        self._observer = js.ResizeObserver.new(page.call(lambda *_: self.refresh("resize")))
+        self._observer.observe(self.element)
+
+    def clear(self):
+        self.columns = js.Array.new()
+        for _ in range(len(self.series) + 1):
+            self.columns.push(js.Array.new())
+        self.arrays = [self.columns[i] for i in range(len(self.series) + 1)]
+        self.length = 0
+
+    def add(self, *values):
+        """One more point: x, then a value (or None) for each curve. `refresh` draws it."""
+        for array, value in zip(self.arrays, values):
+            array.push(value)
+        self.length += 1
+
+    def refresh(self, reason="data"):
+        page.next_frame(self.element.id + reason, self._draw if reason == "data" else self._resize)
+
+    def rebuild(self):
+        """After a change of theme, of scale or of the series' number."""
+        if self.plot is not None:
+            self.plot.destroy()
+            self.plot = None
+        self.refresh()
+
+    def close(self):
+        """Take the chart off the page."""
+        self._observer.disconnect()
+        if self.plot is not None:
+            self.plot.destroy()
+            self.plot = None
+
+    def _size(self):
+        legend = 26
+        height = max(self.element.clientHeight - legend, 80)
+        return {"width": max(self.element.clientWidth, 120), "height": height}
+
+    def _resize(self):
+        if self.plot is not None:
+            self.plot.setSize(page.record(self._size()))
+
+    def _draw(self):
+        if self.length < 2:  # uPlot needs two points to make a scale.
+            return
+        if self.plot is None:
+            self._create()
+        self.plot.setData(self.columns)
+
+    def _axis(self, size):
+        line = page.colour("line")
+        return {
+            "stroke": page.colour("soft"),
+            "grid": {"stroke": line, "width": 1},
+            "ticks": {"stroke": line, "width": 1, "size": 4},
+            "size": size,
+            "gap": 4,
+        }
+
+    def _create(self):
+        if self.empty:
+            self.empty.remove()
+            self.empty = None
+        options = self._size()
+        options["series"] = [{"label": "Batch"}] + [self._line(*entry) for entry in self.series]
+        options["axes"] = [self._axis(26), self._axis(46)]
+        scale = {"distr": 3} if self.log else {}
+        options["scales"] = {"x": {"time": False}, "y": scale}
+        options["padding"] = [8, 8, 0, 0]
+        if self.sync:
+            options["cursor"] = {"sync": {"key": self.sync}, "points": {"size": 6}}
+        options = page.record(options)
+        for index, entry in enumerate(self.series):
+            options.series[index + 1].value = page.call_value(_stater(entry[3]))
+        self.plot = uplot.default.new(options, self.columns, self.element)
+        self.plot.root.querySelector("canvas").setAttribute("aria-hidden", "true")
+
+    def _line(self, label, name, width, _):
+        line = {"label": label, "stroke": page.colour(name), "width": width, "spanGaps": True}
+        line["points"] = {"show": name == "val", "size": 7, "fill": page.colour(name)}
+        return line
+
+
+def _stater(state):
+    return lambda _, value, *rest: formats.DASH if value is None else state(value)
+
+
+class Thinner:
+    """Averages consecutive batches so that a run of any length has at most POINTS points."""
+
+    def __init__(self, total):
+        self.stride = max(1, -(-total // POINTS))
+        self._count = 0
+        self._sums = None
+
+    def __call__(self, *values):
+        """The mean of the last `stride` values when they are complete, else None."""
+        if self.stride == 1:
+            return values
+        self._sums = [a + b for a, b in zip(self._sums, values)] if self._sums else list(values)
+        self._count += 1
+        if self._count < self.stride:
+            return None
+        means = [total / self._count for total in self._sums]
+        self._count = 0
+        self._sums = None
+        return means

@@ -1,0 +1,130 @@
+"""Step 1: what there is to learn from."""
+
+import js
+
+from . import formats, options, page, pictures, settings, status
+
+COLUMNS, ROWS = 10, 6
+
+
+class DataPanel:
+    """Samples, class counts, the subset, and a user's own files."""
+
+    def __init__(self, studio, settings_, training):
+        self.studio = studio
+        self.options = settings_
+        self.training = training
+        slider = page.find("subset")
+        slider.max = str(len(settings.SUBSETS) - 1)
+        page.on(slider, "input", lambda _: self._slid())
+        settings_.listen("subset", lambda _: self._show_subset())
+        page.click("more-samples", self.samples)
+        page.click("open-data", page.find("data-files").click)
+        page.on("data-files", "change", self._chosen)
+        page.click("drawn-add", self._add_drawn)
+        page.click("data-reset", self._restore)
+        self._drop_zone()
+        self._show_subset()
+
+    async def ready(self):
+        """The data are there: show them."""
+        page.enable("more-samples", "open-data", "try-test")
+        await self.refresh()
+
+    async def refresh(self):
+        await self.studio.refresh_data()
+        data = self.studio.data
+        words = f"{data['name']}: {formats.count(data['train'])} + {formats.count(data['test'])} images"
+        page.write("data-count", words, page.find("data-count"))
+        page.find("data-reset").hidden = data["name"] == "MNIST" and data["train"] == 60000
+        self._classes(data)
+        self._show_subset()
+        await self.samples()
+
+    async def samples(self):
+        found = await self.studio.lab.samples(COLUMNS, ROWS)
+        canvas = page.find("samples")
+        pictures.paint(canvas, found["rgba"])
+        labels = " ".join(str(label) for label in found["labels"])
+        canvas.setAttribute("aria-label", "Sample images of the classes " + labels)
+
+    def _classes(self, data):
+        most = max(data["counts"]) or 1
+        bars = []
+        for name, count in zip(data["names"], data["counts"]):
+            bar = page.make("span", title=f"{name}: {formats.count(count)} images")
+            fill = page.make("i")
+            fill.style.height = f"{100 * count / most:.1f}%"
+            bar.append(fill, page.make("b", name))
+            bars.append(bar)
+        box = page.find("classes")
+        page.fill(box, bars)
+        pairs = [f"{name}: {count}" for name, count in zip(data["names"], data["counts"])]
+        box.setAttribute("aria-label", "Images of each class: " + ", ".join(pairs))
+
+    # -- subset -----------------------------------------------------------------------------
+
+    def _slid(self):
+        self.options.set("subset", settings.SUBSETS[int(page.find("subset").value)])
+        self._show_subset()
+
+    def _show_subset(self):
+        count = min(self.options["subset"], self.studio.data["train"])
+        page.find("subset").value = str(options.subset_position(self.options["subset"]))
+        page.find("subset").setAttribute("aria-valuetext", f"{count} images")
+        page.write("subset-value", formats.count(count), page.find("subset-value"))
+
+    # -- a user's own -----------------------------------------------------------------------
+
+    def _drop_zone(self):
+        zone = page.find("drop")
+        page.on(zone, "dragover", lambda event: self._over(event, True), passive=False)
+        page.on(zone, "dragleave", lambda event: self._over(event, False), passive=False)
+        page.on(zone, "drop", self._dropped, passive=False)
+
+    def _over(self, event, inside):
+        event.preventDefault()
+        page.find("drop").classList.toggle("over", inside)
+
+    async def _dropped(self, event):
+        self._over(event, False)
+        await self._take(event.dataTransfer.files)
+
+    async def _chosen(self, event):
+        await self._take(event.target.files)
+        event.target.value = ""
+
+    async def _take(self, files):
+        """Hand files to the worker by address: their bytes do not pass through here."""
+        if not files.length or self.training.running:
+            return
+        names = [files[i].name for i in range(files.length)]
+        urls = [js.URL.createObjectURL(files[i]) for i in range(files.length)]
+        status.say("Reading " + ", ".join(names) + "…")
+        try:
+            await self.studio.lab.import_data(names, urls)
+        except Exception as error:
+            status.notice(
+                "These files are no data set",
+                str(error),
+                "Nothing was changed. Give IDX images with labels, a CSV or a zip of folders.",
+                status.details_of(error),
+            )
+            return
+        finally:
+            for url in urls:
+                js.URL.revokeObjectURL(url)
+        await self.refresh()
+        status.say(f"{self.studio.data['name']}: {formats.count(self.studio.data['train'])} images to train on.")
+
+    async def _add_drawn(self):
+        count = await self.studio.lab.add_drawn()
+        page.write("drawn-count", "0", page.find("drawn-count"))
+        page.enable("drawn-add", when=False)
+        page.find("fine-tune").hidden = True
+        await self.refresh()
+        status.say(f"Your drawings are among the {formats.count(count)} training images now.")
+
+    async def _restore(self):
+        await self.studio.lab.restore_data()
+        await self.refresh()

@@ -1,0 +1,152 @@
+"""Step 4: what the network learned, and where it is wrong."""
+
+import farcall
+
+from . import formats, page, pictures, status
+
+DIGITS = range(10)
+
+
+class Findings:
+    """Confusion matrix, scores, mistakes, filters, feature maps, weights, environment."""
+
+    def __init__(self, studio, training):
+        self.studio = studio
+        self.training = training
+        page.click("analyse", self.analyse)
+        page.on("environment", "toggle", lambda _: self.environment())
+
+    async def analyse(self):
+        """Ask the worker for everything and show it."""
+        if self.training.running:
+            return
+        page.enable("analyse", when=False)
+        try:
+            await self._analyse()
+        finally:
+            page.enable("analyse")
+
+    async def _analyse(self):
+        studio = self.studio
+        model = studio.model
+        status.say("Reading all test images…")
+        found = await studio.lab.findings(model)
+        page.find("findings").hidden = False
+        right = found["total"] - found["wrong"]
+        words = f"{formats.count(right)} of {formats.count(found['total'])} test images right, {formats.count(found['wrong'])} wrong."
+        page.write("analysis-note", words, page.find("analysis-note"))
+        self._confusion(found["confusion"])
+        self._scores(found["per_class"])
+        self._tiles("mistakes", [self._mistake(entry) for entry in found["mistakes"]], "No mistake: look at the data.")
+        filters = [pictures.tile(rgba, (), f"Filter {i + 1}", tint=False) for i, rgba in enumerate(await studio.lab.filters(model))]
+        self._tiles("filters", filters, "This network has no convolution.")
+        await self.maps()
+        self._histograms(await studio.lab.weights(model))
+        status.say(words)
+
+    def _tiles(self, identifier, tiles, otherwise):
+        page.fill(page.find(identifier), tiles or [page.make("li", otherwise)])
+
+    def _mistake(self, entry):
+        words = page.make("span", f"{entry['truth']} → ")
+        words.append(page.make("b", entry["answer"], class_="bad"))
+        share = page.make("div", formats.percent(entry["confidence"], 0))
+        return pictures.tile(entry["rgba"], (words, share), f"A {entry['truth']} read as {entry['answer']}")
+
+    def _confusion(self, matrix):
+        table = page.find("confusion")
+        head = page.make("tr")
+        head.append(page.make("td"))
+        for digit in DIGITS:
+            head.append(page.make("th", digit, scope="col"))
+        section = page.make("thead")
+        section.append(head)
+        body = page.make("tbody")
+        wrong = max([matrix[i][j] for i in DIGITS for j in DIGITS if i != j]) or 1
+        for truth in DIGITS:
+            body.append(self._row(truth, matrix[truth], wrong))
+        for old in table.querySelectorAll("thead, tbody"):
+            old.remove()
+        table.append(section, body)
+
+    def _row(self, truth, counts, wrong):
+        line = page.make("tr")
+        line.append(page.make("th", truth, scope="row"))
+        support = sum(counts) or 1
+        for answer in DIGITS:
+            count = counts[answer]
+            hit = truth == answer
+            share = count / support if hit else count / wrong
+            name = f"{count} images of {truth} read as {answer}"
+            button = page.make("button", count or "", type="button", class_="hit" if hit else None, aria_label=name)
+            button.style.setProperty("--p", f"{0.75 * share:.3f}")
+            if hit and share > 0.5:
+                button.classList.add("dark")
+            page.on(button, "click", lambda _, answer=answer: self._cell(truth, answer))
+            cell = page.make("td")
+            cell.append(button)
+            line.append(cell)
+        return line
+
+    async def _cell(self, truth, answer):
+        found = await self.studio.lab.cell(truth, answer)
+        list_ = page.make("ul", class_="tiles")
+        for entry in found:
+            share = page.make("span", formats.percent(entry["confidence"], 0))
+            list_.append(pictures.tile(entry["rgba"], (share,), f"A {truth} read as {answer}"))
+        box = page.find("cell")
+        page.fill(box, [page.make("p", f"{truth} read as {answer}: the first {len(found)}", class_="note"), list_])
+
+    def _scores(self, rows):
+        head = page.make("tr")
+        for name in ("Digit", "Precision", "Recall", "F1", "Images"):
+            head.append(page.make("th", name, scope="col", class_="number" if name != "Digit" else None))
+        lines = [head]
+        for row in rows:
+            line = page.make("tr")
+            line.append(page.make("th", row["label"], scope="row"))
+            for name in ("precision", "recall", "f1"):
+                line.append(page.make("td", formats.percent(row[name]), class_="number"))
+            line.append(page.make("td", formats.count(row["support"]), class_="number"))
+            lines.append(line)
+        page.fill(page.find("per-class"), lines)
+
+    async def maps(self):
+        """What the layers make of the drawing."""
+        items = []
+        for entry in await self.studio.lab.feature_maps(self.studio.model):
+            for index, rgba in enumerate(entry["maps"]):
+                words = (page.make("span", entry["layer"]),) if index == 0 else ()
+                items.append(pictures.tile(rgba, words, f"{entry['layer']}, map {index + 1}"))
+        self._tiles("maps", items, "Draw a digit first, then press Analyse again.")
+
+    def _histograms(self, rows):
+        blocks = []
+        for row in rows:
+            most = max(row["counts"]) or 1
+            bins = page.make("div", class_="bins", role="img", aria_label=f"Histogram of the weights of {row['layer']}")
+            for count in row["counts"]:
+                bar = page.make("i")
+                bar.style.height = f"{100 * count / most:.1f}%"
+                bins.append(bar)
+            words = f"{row['layer']}: {formats.count(row['count'])} weights from {row['low']:.2f} to {row['high']:.2f}, deviation {row['deviation']:.3f}"
+            block = page.make("div", words)
+            block.append(bins)
+            blocks.append(block)
+        page.fill(page.find("histograms"), blocks)
+
+    # -- environment ------------------------------------------------------------------------
+
+    async def environment(self):
+        """Interpreters, kernels, isolation, and what has crossed between the threads."""
+        if not page.find("environment").open or self.studio.engine is None:
+            return
+        facts = {"Page": "MicroPython"}
+        facts.update(await self.studio.lab.environment())
+        numbers = farcall.statistics(self.studio.engine)
+        for name in sorted(numbers):
+            facts["farcall: " + name.replace("_", " ")] = formats.count(numbers[name])
+        parts = []
+        for name, value in facts.items():
+            parts += [page.make("dt", name), page.make("dd", value)]
+        page.fill(page.find("facts"), parts)

@@ -1,0 +1,79 @@
+"""Numbers as people read them. Pure Python that runs alike on CPython and MicroPython."""
+
+DASH = "–"
+_UNITS = ("B", "kB", "MB", "GB")
+
+
+def count(number: float) -> str:
+    """Group the thousands of a whole number: 53866 -> '53,866'."""
+    digits = str(abs(int(number)))
+    groups = []
+    while digits:
+        groups.append(digits[-3:])
+        digits = digits[:-3]
+    return ("-" if number < 0 else "") + ",".join(reversed(groups))
+
+
+def size(octets: float) -> str:
+    """Bytes in decimal units, as downloads are advertised: 9719438 -> '9.7 MB'."""
+    value = float(octets)
+    unit = 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:
+        value /= 1000
+        unit += 1
+    digits = 1 if unit and value < 99.95 else 0
+    return f"{value:.{digits}f} {_UNITS[unit]}"
+
+
+def seconds(duration: float) -> str:
+    """A measured time: '34 ms', '2.1 s', '1:05', '2:03:04'."""
+    if duration < 0.9995:
+        return f"{duration * 1000:.0f} ms"
+    if duration < 59.95:
+        return f"{duration:.1f} s"
+    return clock(duration)
+
+
+def clock(duration: float) -> str:
+    """Minutes and seconds, hours where needed: 65 -> '1:05'."""
+    whole = int(duration + 0.5)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return f"{hours}:{minutes:02d}:{rest:02d}"
+    return f"{minutes}:{rest:02d}"
+
+
+def remaining(done: int, total: int, rate: float) -> str:
+    """Time left at `rate` items a second, a dash while the rate is unknown."""
+    if rate <= 0 or total <= 0:
+        return DASH
+    return clock(max(0, total - done) / rate)
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """0.97654 -> '97.7 %'. A share below one never reads '100 %'."""
+    text = f"{share * 100:.{digits}f}"
+    if share < 1 and float(text) >= 100:
+        text = f"{100 - 10**-digits:.{digits}f}"
+    return text + " %"
+
+
+def loss(value: float) -> str:
+    """Three significant digits without an exponent where that stays short."""
+    if value != value:
+        return "NaN"
+    if value in (float("inf"), float("-inf")):
+        return "∞"
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.4f}" if abs(value) < 1 else f"{value:.3f}"
+
+
+def shape(dimensions: "tuple[int | None, ...] | list[int | None]") -> str:
+    """(None, 26, 26, 8) -> '26 × 26 × 8': the batch axis says nothing to a reader."""
+    return " × ".join(str(n) for n in dimensions if n is not None)
+
+
+def date(iso: str) -> str:
+    """'2026-11-21T03:38:21.001Z' -> '2026-11-21 03:38' (UTC as stored)."""
+    return iso[:16].replace("T", " ")

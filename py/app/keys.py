@@ -1,0 +1,38 @@
+"""Keys for what is done often. Off while a field or the drawing area has the keyboard."""
+
+from . import page
+
+_BUTTONS = {"t": "train", " ": "train", "p": "pause", "s": "step", "x": "stop", "r": "reset", "c": "clear"}
+_FIELDS = "input, select, textarea, summary, button, a, [role=application]"
+
+
+def begin(correct):
+    """Listen; digits call `correct(digit)`."""
+    page.on(page.document, "keydown", lambda event: _pressed(event, correct), passive=False)
+
+
+def _pressed(event, correct):
+    if event.ctrlKey or event.altKey or event.metaKey or event.repeat:
+        return None
+    key = event.key.lower()
+    target = event.target
+    in_field = target.matches(_FIELDS)
+    if in_field and not (target.id == "pad" and key in "c0123456789"):
+        # A pressed button keeps the focus: letters still work there, Space presses it again.
+        if not target.matches("button") or key == " ":
+            return None
+    if len(key) == 1 and key in "0123456789":
+        return correct(int(key))
+    if key in _BUTTONS:
+        event.preventDefault()
+        _press(key)
+    return None
+
+
+def _press(key):
+    button = page.find(_BUTTONS[key])
+    pause = page.find("pause")
+    if key == " " and button.disabled:
+        button = pause
+    if not button.disabled:
+        button.click()

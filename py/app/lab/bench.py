@@ -1,0 +1,350 @@
+"""The bench: the one object that the page talks to besides `nn` and `mnist`.
+
+Everything with pixels or weights in it happens here; the page gets numbers, rows and pictures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import platform
+import sys
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import js
+import nn
+import numpy as np
+from nn import kernels
+from nn.data import Dataset
+
+from app.lab import analysis, augment, digits, downloads, engine, pictures, rates, store
+from app.lab.mnist import Mnist
+
+CLASSES = 10
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).isoformat()
+
+
+class Bench:
+    """Served to the page as `lab`.
+
+    Args:
+        mnist: the data sets that the page trains on.
+        started: the worker's clock when its first line ran, in milliseconds.
+        imported: the same when NumPy and the engine were imported.
+    """
+
+    def __init__(self, mnist: Mnist, started: float, imported: float) -> None:
+        self._mnist = mnist
+        self._clock = (started, imported)
+        self._kernels: dict[str, Any] = {"name": "numpy", "size": 0, "problems": []}
+        self._drawn: list[tuple[Any, int]] = []
+        self._last_image: Any = None
+        self._rng = np.random.default_rng(0)
+        self._answers: tuple[Any, Any] | None = None
+        self._optimizers: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        self._schedule: rates.Schedule | None = None
+
+    # -- start-up ---------------------------------------------------------------------------
+
+    def origins(self) -> dict[str, Any]:
+        """What happened before this object could be reached: bytes and seconds."""
+        loaded = downloads.downloaded()
+        numpy = sum(size for name, size in loaded.items() if name.startswith("numpy"))
+        runtime = sum(size for name, size in loaded.items() if name.startswith(("pyodide", "python_stdlib")))
+        return {
+            "runtime_bytes": runtime,
+            "runtime_s": self._clock[0] / 1000,
+            "numpy_bytes": numpy,
+            "numpy_s": (self._clock[1] - self._clock[0]) / 1000,
+            "numpy_version": np.__version__,
+        }
+
+    async def load_kernels(self, base: str) -> dict[str, Any]:
+        """The fastest kernels that this browser takes: {name, size, problems}."""
+        self._kernels = await engine.load(base)
+        return self._kernels
+
+    async def load_data(self, base: str) -> int:
+        """Fetch MNIST; returns the bytes that came."""
+        return await self._mnist.load(base)
+
+    def environment(self) -> dict[str, str]:
+        """Where this runs, in words."""
+        wasm = sys.modules.get("_pyodide_core")
+        memory = getattr(getattr(js, "performance", None), "memory", None)
+        facts = {
+            "Worker": f"CPython {platform.python_version()} in Pyodide",
+            "NumPy": np.__version__,
+            "Kernels": self._kernels["name"],
+            "Isolated": "yes" if js.crossOriginIsolated else "no (not needed)",
+            "Processors": str(js.navigator.hardwareConcurrency),
+        }
+        if wasm is not None and memory is not None:
+            facts["Memory"] = f"{memory.usedJSHeapSize / 1e6:.0f} MB"
+        return facts
+
+    # -- data -------------------------------------------------------------------------------
+
+    def counts(self) -> dict[str, Any]:
+        """What the data are: name, sizes, images a class."""
+        data = self._mnist
+        counts = data.train.class_counts()
+        counts += [0] * (CLASSES - len(counts))
+        names = list(data.train.class_names or range(CLASSES))
+        return {
+            "name": data.name,
+            "train": len(data.train),
+            "test": len(data.test),
+            "counts": counts,
+            "names": [str(name) for name in names],
+        }
+
+    def samples(self, columns: int, rows: int) -> dict[str, Any]:
+        """Random training images as one picture, and their labels."""
+        data = self._mnist.train
+        indices = self._rng.integers(0, len(data), columns * rows)
+        picture = pictures.mosaic(data.x[indices][..., 0], columns)
+        assert data.y is not None
+        return {"rgba": picture, "labels": data.y[indices].tolist()}
+
+    def training_set(self, count: int, shift: bool, seed: int) -> Dataset:
+        """The first `count` training images, moved about if asked."""
+        data = self._mnist.train.take(min(count, len(self._mnist.train)))
+        return augment.Shifted(data, seed) if shift else data
+
+    def any_test_image(self) -> dict[str, Any]:
+        """One test image as a picture, with its label."""
+        data = self._mnist.test
+        index = int(self._rng.integers(0, len(data)))
+        assert data.y is not None
+        return {"rgba": pictures.ink(data.x[index, ..., 0]), "label": int(data.y[index])}
+
+    # -- drawing ----------------------------------------------------------------------------
+
+    async def read(self, model: Any, pixels: Any, width: int) -> dict[str, Any] | None:
+        """What the network makes of a canvas; None when nothing is drawn.
+
+        Args:
+            model: whom to ask.
+            pixels: RGBA bytes of the canvas, row by row.
+            width: pixels in a row.
+        """
+        image = digits.from_drawing(digits.from_rgba(pixels, width))
+        if image is None:
+            return None
+        self._last_image = image
+        probabilities = (await model.predict(self._scaled(image[None])))[0]
+        return {
+            "digit": int(probabilities.argmax()),
+            "confidence": float(probabilities.max()),
+            "probabilities": [float(share) for share in probabilities],
+            "bits": probabilities.tobytes().hex(),
+            "image": pictures.ink(image),
+        }
+
+    @staticmethod
+    def _scaled(images: Any) -> Any:
+        return images[..., None].astype(np.float32) * np.float32(1 / 255)
+
+    def label_drawing(self, digit: int) -> int:
+        """Keep the last drawing as an example of a digit; how many are kept."""
+        if self._last_image is None:
+            raise ValueError("nothing is drawn: expected a drawing before its label")
+        if not 0 <= digit < CLASSES:
+            raise ValueError(f"expected a digit from 0 to 9, got {digit}")
+        self._drawn.append((self._last_image, digit))
+        return len(self._drawn)
+
+    def _drawn_arrays(self) -> tuple[Any, Any]:
+        images = np.stack([image for image, _ in self._drawn])
+        return images, np.array([label for _, label in self._drawn], np.uint8)
+
+    def add_drawn(self) -> int:
+        """Put the labelled drawings in front of the training images; returns the new number."""
+        images, labels = self._drawn_arrays()
+        data = self._mnist.train
+        x = np.concatenate([images[..., None], data.x])
+        train = Dataset(x, np.concatenate([labels, data.y]), class_names=data.class_names)
+        self._mnist.use(self._mnist.name, train, self._mnist.test)
+        self._drawn.clear()
+        return len(train)
+
+    async def fine_tune(self, model: Any, steps: int = 12) -> float:
+        """A few steps on the labelled drawings, mixed with training images so that nothing else is lost."""
+        images, labels = self._drawn_arrays()
+        data = self._mnist.train
+        loss = 0.0
+        for _ in range(steps):
+            others = self._rng.integers(0, len(data), max(32, len(labels)))
+            x = np.concatenate([images, data.x[others][..., 0]])
+            model.train_on_batch(self._scaled(x), np.concatenate([labels, data.y[others]]))
+            loss = model.test_on_batch(self._scaled(images), labels, return_dict=True)["loss"]
+            await asyncio.sleep(0)
+        return float(loss)
+
+    # -- training ---------------------------------------------------------------------------
+
+    def compile(self, model: Any, choice: dict[str, Any]) -> None:
+        """Give a model its optimizer and penalty, keeping the state of one that is the same.
+
+        Args:
+            model: the model.
+            choice: optimizer (class name), lr, l2.
+        """
+        kind = getattr(nn.optimizers, choice["optimizer"])
+        held = self._optimizers.get(model)
+        optimizer = held if type(held) is kind else kind(learning_rate=choice["lr"])
+        optimizer.learning_rate = choice["lr"]
+        penalty = nn.regularizers.L2(choice["l2"]) if choice["l2"] else None
+        for variable in model.trainable_variables:
+            if len(variable.value.shape) > 1:  # weights, not biases
+                variable.regularizer = penalty
+        self._optimizers[model] = optimizer
+        model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
+
+    def schedule(self, kind: str, rate: float) -> rates.Schedule:
+        """A callback that sets the learning rate of each batch."""
+        self._schedule = rates.Schedule(kind, rate)
+        return self._schedule
+
+    def set_rate(self, model: Any, rate: float) -> None:
+        """Change the learning rate of a run in progress."""
+        model.optimizer.learning_rate = rate
+        if self._schedule is not None:
+            self._schedule.rate = rate
+
+    def step(self, model: Any, size: int) -> dict[str, float]:
+        """Train one random batch; {loss, accuracy} of it."""
+        data = self._mnist.train
+        indices = self._rng.integers(0, len(data), size)
+        model.reset_metrics()
+        assert data.y is not None
+        x = self._scaled(data.x[indices][..., 0])
+        logs = model.train_on_batch(x, data.y[indices], return_dict=True)
+        return {name: float(value) for name, value in logs.items()}
+
+    # -- models -----------------------------------------------------------------------------
+
+    async def save(self, model: Any, name: str, about: dict[str, Any]) -> list[dict[str, Any]]:
+        """Keep a model in this browser; returns all that are kept."""
+        octets = nn.io.save(model)
+        await store.put(name, octets, dict(about, saved=_now()))
+        return await store.listing()
+
+    async def saved(self) -> list[dict[str, Any]]:
+        return await store.listing()
+
+    async def forget(self, name: str) -> list[dict[str, Any]]:
+        await store.delete(name)
+        return await store.listing()
+
+    async def open(self, name: str) -> Any:
+        """A model that was kept, with weights equal to the bit."""
+        octets, _ = await store.get(name)
+        return nn.io.load(octets)
+
+    def export(self, model: Any, name: str) -> dict[str, Any]:
+        """The model as a file: an address inside this browser, a name and a size."""
+        octets = nn.io.save(model)
+        return {"url": _object_url(octets), "name": f"{name}.npz", "size": len(octets)}
+
+    async def load(self, url: str, name: str) -> Any:
+        """A model from a file that the user chose; `url` is its object URL."""
+        octets = await downloads.download(url)
+        try:
+            return nn.io.load(octets)
+        except Exception as error:
+            raise ValueError(f"{name}: {error}") from error
+
+    # -- analysis ---------------------------------------------------------------------------
+
+    async def findings(self, model: Any, progress: Callable[[float], Any] | None = None) -> dict[str, Any]:
+        """Confusion matrix, scores a class and the worst mistakes over the test set."""
+        data = self._mnist.test
+        parts = []
+        for start in range(0, len(data), 500):
+            images = data.x[start : start + 500]
+            parts.append(await model.predict(images.astype(np.float32) * np.float32(data.scale)))
+            await asyncio.sleep(0)
+            if progress:
+                progress(min(1.0, (start + 500) / len(data)))
+        probabilities = np.concatenate(parts)
+        truth = np.asarray(data.y)
+        self._answers = (truth, probabilities)
+        matrix = analysis.confusion(truth, probabilities.argmax(axis=1), CLASSES)
+        wrong = analysis.worst(truth, probabilities)
+        return {
+            "confusion": matrix.tolist(),
+            "per_class": analysis.per_class(matrix),
+            "mistakes": [self._mistake(index) for index in wrong],
+            "wrong": int(matrix.sum() - np.trace(matrix)),
+            "total": int(matrix.sum()),
+        }
+
+    def _mistake(self, index: int) -> dict[str, Any]:
+        assert self._answers is not None
+        truth, probabilities = self._answers
+        answer = int(probabilities[index].argmax())
+        return {
+            "rgba": pictures.ink(self._mnist.test.x[index, ..., 0]),
+            "truth": int(truth[index]),
+            "answer": answer,
+            "confidence": float(probabilities[index, answer]),
+        }
+
+    def cell(self, truth: int, answer: int, most: int = 30) -> list[dict[str, Any]]:
+        """The test images of one cell of the confusion matrix."""
+        if self._answers is None:
+            return []
+        labels, probabilities = self._answers
+        found = np.flatnonzero((labels == truth) & (probabilities.argmax(axis=1) == answer))
+        return [self._mistake(index) for index in found[:most]]
+
+    def filters(self, model: Any, most: int = 32) -> list[Any]:
+        """The first convolution's filters as pictures, or [] where there is none."""
+        for layer in model.layers:
+            if type(layer).__name__ == "Conv2D":
+                kernel = layer.get_weights()[0]
+                return [pictures.signed(kernel[:, :, 0, i]) for i in range(min(most, kernel.shape[3]))]
+        return []
+
+    def feature_maps(self, model: Any, most: int = 16) -> list[dict[str, Any]]:
+        """What each convolution and pooling makes of the last drawing: {layer, maps}."""
+        if self._last_image is None:
+            return []
+        nodes = [node for node in model.graph.nodes if len(node.outputs[0].shape) == 4]
+        if not nodes:
+            return []
+        part = nn.Model(model.inputs, [node.outputs[0] for node in nodes])
+        outputs = part.run([self._scaled(self._last_image[None])])
+        return [
+            {
+                "layer": node.layer.name,
+                "maps": [pictures.activation(y[0, :, :, i]) for i in range(min(most, y.shape[3]))],
+            }
+            for node, y in zip(nodes, outputs, strict=True)
+        ]
+
+    def weights(self, model: Any) -> list[dict[str, Any]]:
+        """The distribution of each layer's weights."""
+        rows = []
+        for layer in model.layers:
+            tensors = layer.get_weights()
+            if tensors:
+                values = np.concatenate([tensor.reshape(-1) for tensor in tensors])
+                rows.append(dict(analysis.histogram(values), layer=layer.name, count=int(values.size)))
+        return rows
+
+    def backend(self) -> str:
+        return str(kernels.backend().name)
+
+
+def _object_url(octets: bytes) -> str:
+    array = js.Uint8Array.new(len(octets))
+    array.assign(octets)
+    return str(js.URL.createObjectURL(js.Blob.new([array])))

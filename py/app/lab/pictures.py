@@ -1,0 +1,43 @@
+"""Pictures as a canvas takes them: RGBA bytes whose alpha is the ink, so that the page can tint them."""
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+Bytes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+
+POSITIVE = (35, 110, 235)
+NEGATIVE = (226, 92, 20)
+
+
+def ink(image: Array) -> Bytes:
+    """A uint8 image (..., height, width) as RGBA bytes of black ink."""
+    rgba = np.zeros((*image.shape, 4), np.uint8)
+    rgba[..., 3] = image
+    return rgba
+
+
+def mosaic(images: Array, columns: int) -> Bytes:
+    """(n, h, w) uint8 -> RGBA (rows * h, columns * w, 4), empty tiles at the end."""
+    count, height, width = images.shape
+    rows = -(-count // columns)
+    tiles = np.zeros((rows * columns, height, width), np.uint8)
+    tiles[:count] = images
+    grid = tiles.reshape(rows, columns, height, width).swapaxes(1, 2)
+    return ink(grid.reshape(rows * height, columns * width))
+
+
+def signed(tensor: Array) -> Bytes:
+    """(h, w) floats as RGBA: blue above zero, orange below, opaque at the largest magnitude."""
+    largest = float(np.abs(tensor).max()) or 1.0
+    rgba = np.empty((*tensor.shape, 4), np.uint8)
+    rgba[..., :3] = np.where(tensor[..., None] >= 0, POSITIVE, NEGATIVE)
+    rgba[..., 3] = np.rint(np.abs(tensor) * (255 / largest))
+    return rgba
+
+
+def activation(tensor: Array) -> Bytes:
+    """(h, w) floats as ink, from the lowest value to the highest."""
+    low, high = float(tensor.min()), float(tensor.max())
+    return ink(np.rint((tensor - low) * (255 / ((high - low) or 1.0))).astype(np.uint8))

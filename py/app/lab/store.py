@@ -1,0 +1,109 @@
+"""Models and runs kept by the browser: IndexedDB, in the worker, so that weights never visit the page.
+
+Every promise of IndexedDB becomes one await. A browser that refuses (private mode, a full disk)
+raises StorageError with what to do; nothing half-written stays, as a transaction is all or nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import js
+from pyodide.ffi import create_once_callable, to_js
+
+NAME = "farcall"
+VERSION = 1
+STORE = "models"
+
+
+class StorageError(RuntimeError):
+    """The browser would not store or hand out a model."""
+
+
+def _reason(error: Any) -> str:
+    name = getattr(error, "name", "") or "unknown error"
+    if name == "QuotaExceededError":
+        return "the browser's storage is full: delete a saved model or free disk space"
+    if name in ("InvalidStateError", "SecurityError", "UnknownError", "NotFoundError"):
+        return f"the browser allows no storage here ({name}): a private window or a setting; use Download"
+    return f"{name}: {getattr(error, 'message', error)}"
+
+
+async def _done(request: Any, succeeded: str = "onsuccess") -> Any:
+    """The result of an IDBRequest, or None when a transaction completes."""
+    promise = js.Promise.withResolvers()
+    setattr(request, succeeded, create_once_callable(lambda _: promise.resolve(True)))
+    for event in ("onerror", "onabort"):
+        setattr(request, event, create_once_callable(lambda _: promise.resolve(False)))
+    if not await promise.promise:
+        raise StorageError(_reason(request.error))
+    return getattr(request, "result", None)
+
+
+async def _open() -> Any:
+    if not getattr(js, "indexedDB", None):
+        raise StorageError(_reason(None))
+    try:
+        request = js.indexedDB.open(NAME, VERSION)
+    except Exception as error:
+        raise StorageError(_reason(error)) from error
+
+    def upgrade(_: Any) -> None:
+        request.result.createObjectStore(
+            STORE, to_js({"keyPath": "name"}, dict_converter=js.Object.fromEntries)
+        )
+
+    request.onupgradeneeded = create_once_callable(upgrade)
+    return await _done(request)
+
+
+async def put(name: str, octets: bytes, about: dict[str, Any]) -> None:
+    """Keep bytes under a name, in place of what was there."""
+    database = await _open()
+    try:
+        transaction = database.transaction(STORE, "readwrite")
+        row = {
+            "name": name,
+            "about": js.JSON.stringify(to_js(about, dict_converter=js.Object.fromEntries)),
+            "octets": octets,
+        }
+        transaction.objectStore(STORE).put(to_js(row, dict_converter=js.Object.fromEntries))
+        await _done(transaction, "oncomplete")
+    finally:
+        database.close()
+
+
+async def get(name: str) -> tuple[bytes, dict[str, Any]]:
+    """The bytes and the words kept under a name. Raises KeyError when there are none."""
+    database = await _open()
+    try:
+        row = await _done(database.transaction(STORE, "readonly").objectStore(STORE).get(name))
+        if not row:
+            raise KeyError(f"no model named {name!r} is saved in this browser")
+        return row.octets.to_bytes(), js.JSON.parse(row.about).to_py()
+    finally:
+        database.close()
+
+
+async def delete(name: str) -> None:
+    database = await _open()
+    try:
+        transaction = database.transaction(STORE, "readwrite")
+        transaction.objectStore(STORE).delete(name)
+        await _done(transaction, "oncomplete")
+    finally:
+        database.close()
+
+
+async def listing() -> list[dict[str, Any]]:
+    """What is saved, the newest first: the words of each with its name and size."""
+    database = await _open()
+    try:
+        rows = await _done(database.transaction(STORE, "readonly").objectStore(STORE).getAll())
+        found = [
+            dict(js.JSON.parse(row.about).to_py(), name=row.name, octets=row.octets.length)
+            for row in rows
+        ]
+    finally:
+        database.close()
+    return sorted(found, key=lambda entry: entry.get("saved", ""), reverse=True)

@@ -1,0 +1,156 @@
+"""The training options: a form made from the table of settings, kept in the URL."""
+
+import js
+
+from . import page, settings
+
+_CHOICES = {
+    "optimizer": settings.TABLE["optimizer"][3],
+    "schedule": settings.TABLE["schedule"][3],
+    "batch": (16, 32, 64, 128, 256, 512),
+}
+_LABELS = (
+    ("optimizer", "Optimizer"),
+    ("lr", "Learning rate"),
+    ("batch", "Batch size"),
+    ("epochs", "Epochs"),
+    ("schedule", "Schedule"),
+    ("l2", "L2 penalty"),
+    ("patience", "Stop early after"),
+    ("seed", "Seed"),
+    ("smoothing", "Smoothing"),
+    ("log", "Log scale"),
+    ("augment", "Augment images"),
+)
+_RANGES = {"smoothing": (0, 0.99, 0.01)}
+_NUMBERS = {
+    "epochs": (1, 100, 1),
+    "seed": (0, 999999, 1),
+    "l2": (0, 0.1, 0.0001),
+    "patience": (0, 20, 1),
+}
+
+
+class Options:
+    """The values of all settings, and those who want to know when one changes."""
+
+    def __init__(self):
+        self.values = settings.from_hash(js.location.hash)
+        self.listeners = {}
+        self.fields = {}
+        form = page.find("options")
+        for name, label in _LABELS:
+            form.append(self._field(name, label))
+        page.on(form, "submit", lambda event: event.preventDefault(), passive=False)
+        page.on(js.window, "hashchange", lambda _: self._from_address())
+        self.apply_hidden()
+
+    def __getitem__(self, name):
+        return self.values[name]
+
+    def listen(self, name, listener):
+        """Call `listener(value)` whenever a setting changes."""
+        self.listeners.setdefault(name, []).append(listener)
+
+    def set(self, name, value):
+        if self.values[name] == value:
+            return
+        self.values[name] = value
+        self._to_address()
+        for listener in self.listeners.get(name, ()):
+            listener(value)
+
+    def _to_address(self):
+        text = settings.to_hash(self.values)
+        address = js.location.pathname + js.location.search + ("#" + text if text else "")
+        js.history.replaceState(None, "", address)
+
+    def _from_address(self):
+        values = settings.from_hash(js.location.hash)
+        for name, value in values.items():
+            if value != self.values[name]:
+                self.values[name] = value
+                self._show(name)
+                for listener in self.listeners.get(name, ()):
+                    listener(value)
+        self.apply_hidden()
+
+    def apply_hidden(self):
+        for identifier in settings.PANELS:
+            page.find(identifier).hidden = identifier in self.values["hide"]
+
+    # -- the form ---------------------------------------------------------------------------
+
+    def _field(self, name, label):
+        identifier = "option-" + name
+        checkbox = settings.TABLE[name][0] == "bool"
+        field = page.make("label", for_=identifier, class_="field check" if checkbox else "field")
+        words = page.make("span", label)
+        control = self._control(name, identifier)
+        if name in ("lr", "smoothing"):
+            words.append(page.make("output", id=identifier + "-value"))
+        field.append(*((control, words) if checkbox else (words, control)))
+        self.fields[name] = control
+        page.on(
+            control, "input" if control.type == "range" else "change", lambda _: self._changed(name)
+        )
+        self._show(name, words)
+        return field
+
+    def _control(self, name, identifier):
+        if name in _CHOICES:
+            control = page.make("select", id=identifier)
+            for choice in _CHOICES[name]:
+                control.append(page.make("option", choice, value=choice))
+            return control
+        if settings.TABLE[name][0] == "bool":
+            return page.make("input", id=identifier, type="checkbox")
+        if name == "lr":
+            return page.make("input", id=identifier, type="range", min=0, max=100, step=1)
+        low, high, step = _RANGES.get(name) or _NUMBERS[name]
+        kind = "range" if name in _RANGES else "number"
+        return page.make("input", id=identifier, type=kind, min=low, max=high, step=step)
+
+    def _changed(self, name):
+        control = self.fields[name]
+        if control.type == "checkbox":
+            self.set(name, control.checked)
+        elif name == "lr":
+            self.set(name, settings.learning_rate(float(control.value)))
+        else:
+            self._read(name, control)
+        self._show(name)
+
+    def _read(self, name, control):
+        try:
+            value = settings.read(name, control.value)
+        except ValueError as error:
+            control.setCustomValidity(str(error))
+            control.reportValidity()
+            return
+        control.setCustomValidity("")
+        self.set(name, value)
+
+    def _show(self, name, words=None):
+        control = self.fields.get(name)
+        if control is None:
+            return
+        value = self.values[name]
+        if control.type == "checkbox":
+            control.checked = value
+        elif name == "lr":
+            control.value = str(settings.slider(value))
+            control.setAttribute("aria-valuetext", f"{value:g}")
+        elif not control.validationMessage:
+            control.value = settings.write(name, value)
+        shown = (words or page.find("option-" + name).parentElement).querySelector("output")
+        if shown:
+            shown.textContent = f"{value:g}"
+
+
+def subset_position(images):
+    """Where the subset slider stands for a number of images."""
+    for index, size in enumerate(settings.SUBSETS):
+        if images <= size:
+            return index
+    return len(settings.SUBSETS) - 1

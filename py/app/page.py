@@ -1,0 +1,178 @@
+"""The document, in the few words that the panels need: find, write, listen, draw once a frame.
+
+Two rules of MicroPython shape this module. A Python exception in a function called by JavaScript
+ends as an uncaught error of the page, so `on` and `spawn` hand it to `failed`. And a JavaScript
+function costs some microseconds a call, so `write` touches the document only where a text changed.
+"""
+
+import asyncio
+import json
+
+import js
+from pyscript import document, ffi
+
+root = document.documentElement
+_written = {}
+_jobs = {}
+_handlers = []
+
+
+def find(identifier):
+    """The element with this id."""
+    return document.getElementById(identifier)
+
+
+def output(name):
+    """The <output> with this name."""
+    return document.querySelector('output[name="' + name + '"]')
+
+
+def write(key, text, element=None):
+    """Set the text of an output (by name), touching the document only when it changes."""
+    if _written.get(key) == text:
+        return
+    _written[key] = text
+    (element or output(key)).textContent = text
+
+
+def make(tag, text="", **attributes):
+    """A new element. `class_` and `for_` stand for the words that Python keeps; `_` becomes `-`."""
+    element = document.createElement(tag)
+    if text != "":
+        element.textContent = str(text)
+    for name, value in attributes.items():
+        if value is not None:
+            element.setAttribute(name.rstrip("_").replace("_", "-"), str(value))
+    return element
+
+
+def fill(parent, children):
+    """Replace what is in an element."""
+    parent.replaceChildren()
+    for child in children:
+        parent.append(child)
+    return parent
+
+
+def record(value):
+    """A plain JavaScript object from dicts, lists, numbers and texts."""
+    return js.JSON.parse(json.dumps(value))
+
+
+def failed(error):
+    """What happens to an exception that no panel caught; `status` puts itself here."""
+    raise error
+
+
+handler_of_failures = [failed]
+
+
+async def _guarded(coroutine):
+    try:
+        await coroutine
+    except Exception as error:
+        handler_of_failures[0](error)
+
+
+_attempt = js.Function.new("f", "try { return f() } catch (e) { console.info(String(e)); return null }")
+
+
+def attempt(function):
+    """The value of a call of JavaScript that may throw, or None.
+
+    MicroPython cannot catch what JavaScript throws in a synchronous call: a function of two lines does.
+    """
+    return _attempt(ffi.create_proxy(function))
+
+
+def spawn(coroutine):
+    """Run a coroutine on its own; what it raises is shown on the page."""
+    return asyncio.create_task(_guarded(coroutine))
+
+
+def call(function):
+    """A function that JavaScript may call with any arguments: takes coroutines, shows what it raises."""
+
+    def guarded(*arguments):
+        try:
+            result = function(*arguments)
+        except Exception as error:
+            handler_of_failures[0](error)
+            return
+        if hasattr(result, "send"):
+            spawn(result)
+
+    proxy = ffi.create_proxy(guarded)
+    _handlers.append(proxy)
+    return proxy
+
+
+def call_value(function):
+    """A function whose value JavaScript uses; it must not raise."""
+    proxy = ffi.create_proxy(function)
+    _handlers.append(proxy)
+    return proxy
+
+
+def on(element, event, handler, passive=True):
+    """Call `handler(event)` on an event of an element (or of the element with this id)."""
+    target = find(element) if isinstance(element, str) else element
+    target.addEventListener(event, call(handler), record({"passive": passive}))
+
+
+def click(identifier, handler):
+    """Call `handler()` when a button is pressed."""
+    on(identifier, "click", lambda _: handler())
+
+
+def enable(*identifiers, when=True):
+    """Let buttons be pressed, or not."""
+    for identifier in identifiers:
+        find(identifier).disabled = not when
+
+
+def _draw(_):
+    waiting = list(_jobs.values())
+    _jobs.clear()
+    for job in waiting:
+        try:
+            job()
+        except Exception as error:
+            handler_of_failures[0](error)
+
+
+_frame = ffi.create_proxy(_draw)
+
+
+def next_frame(name, job):
+    """Run `job()` before the next paint; of several under one name only the last."""
+    if not _jobs:
+        js.requestAnimationFrame(_frame)
+    _jobs[name] = job
+
+
+def now():
+    """Seconds since the page began, to compare with each other."""
+    return js.performance.now() / 1000
+
+
+def colour(name):
+    """A colour of the style sheet (a custom property) as the theme in force has it."""
+    probe = find("colour-probe")
+    probe.style.color = "var(--" + name + ")"
+    return js.getComputedStyle(probe).color
+
+
+def save_as(url, filename):
+    """Let the browser store what is at an address under a name."""
+    link = make("a", href=url, download=filename)
+    document.body.append(link)
+    link.click()
+    link.remove()
+
+
+def save_text(text, kind, filename):
+    blob = js.Blob.new(ffi.to_js([text]), record({"type": kind}))
+    url = js.URL.createObjectURL(blob)
+    save_as(url, filename)
+    js.setTimeout(call(lambda *_: js.URL.revokeObjectURL(url)), 10000)

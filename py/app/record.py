@@ -1,0 +1,105 @@
+"""The runs: a table of epochs, the last runs overlaid, kept from visit to visit, exported."""
+
+import js
+
+from . import formats, history, page, status
+from .curves import Chart
+
+_KEY = "farcall-runs"
+_COLOURS = ("train", "val", "good", "bad", "accent", "soft", "ink", "faint")
+
+
+def _kept():
+    # localStorage is null in some private modes, and reading it is refused in others.
+    text = page.attempt(lambda: js.localStorage.getItem(_KEY))
+    return history.from_json(text) if text else []
+
+
+class Record:
+    """What earlier runs and the present one came to."""
+
+    def __init__(self):
+        self.runs = _kept()
+        self.chart = None
+        page.click("export-csv", lambda: page.save_text(history.to_csv(self.runs), "text/csv", "runs.csv"))
+        page.click("export-json", lambda: page.save_text(history.to_json(self.runs), "application/json", "runs.json"))
+        page.click("export-png", self._picture)
+        page.click("forget-runs", self._forget)
+        for run in self.runs:
+            for row in run["epochs"]:
+                self._line(run["number"], row)
+        self._update()
+
+    def next_number(self):
+        return 1 + max([run["number"] for run in self.runs] or [0])
+
+    def add_epoch(self, run, row):
+        """One more line of the table, while the run goes on."""
+        self._line(run["number"], row)
+
+    def finish(self, run):
+        """Keep a run that has ended."""
+        self.runs.append(run)
+        self.runs = self.runs[-history.KEPT :]
+        page.attempt(lambda: js.localStorage.setItem(_KEY, history.to_json(self.runs)))
+        self._update()
+
+    def _line(self, number, row):
+        body = page.document.querySelector("#epochs tbody")
+        empty = body.querySelector(".empty")
+        if empty:
+            empty.remove()
+        line = page.make("tr")
+        cells = [str(number), str(row["epoch"])]
+        for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+            value = row.get(name)
+            state = formats.percent if "accuracy" in name else formats.loss
+            cells.append(formats.DASH if value is None else state(value))
+        cells.append(formats.seconds(row["seconds"]))
+        for index, text in enumerate(cells):
+            line.append(page.make("td", text, class_="number" if index > 1 else None))
+        body.append(line)
+
+    def _update(self):
+        some = bool(self.runs)
+        page.enable("export-csv", "export-json", "export-png", "forget-runs", when=some)
+        page.find("runs-figure").hidden = not some
+        if some:
+            self._overlay()
+
+    def _overlay(self):
+        if self.chart is not None:
+            self.chart.close()
+        series = []
+        for index, run in enumerate(self.runs):
+            series.append((f"Run {run['number']}", _COLOURS[index % len(_COLOURS)], 2, formats.percent))
+        self.chart = Chart("runs-chart", series)
+        longest = max([len(run["epochs"]) for run in self.runs])
+        for epoch in range(max(longest, 2)):
+            self.chart.add(epoch + 1, *[_accuracy(run, epoch) for run in self.runs])
+        self.chart.refresh()
+
+    def rebuild(self):
+        if self.chart is not None:
+            self.chart.rebuild()
+
+    def _picture(self):
+        canvas = page.document.querySelector("#loss-chart canvas") or page.document.querySelector("#runs-chart canvas")
+        if not canvas:
+            status.say("There is no chart yet.")
+            return
+        page.save_as(canvas.toDataURL("image/png"), "loss.png")
+
+    def _forget(self):
+        self.runs = []
+        page.attempt(lambda: js.localStorage.removeItem(_KEY))
+        empty = page.make("tr", class_="empty")
+        empty.append(page.make("td", "No epoch finished yet.", colspan=7))
+        page.fill(page.document.querySelector("#epochs tbody"), [empty])
+        self._update()
+
+
+def _accuracy(run, epoch):
+    if epoch >= len(run["epochs"]):
+        return None
+    return run["epochs"][epoch].get("val_accuracy")

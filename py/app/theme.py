@@ -1,0 +1,44 @@
+"""Light, dark, or as the system has it; remembered."""
+
+import js
+
+from . import page
+
+_KEY = "farcall-theme"
+_NAMES = ("auto", "light", "dark")
+
+
+class Theme:
+    """The button that changes the theme, and those who draw in its colours."""
+
+    def __init__(self):
+        self._listeners = []
+        kept = page.attempt(lambda: js.localStorage.getItem(_KEY))
+        self._set(kept if kept in _NAMES else "auto")
+        page.click("theme", self._next)
+        dark = js.matchMedia("(prefers-color-scheme: dark)")
+        page.on(dark, "change", lambda _: self._tell())
+
+    def listen(self, listener):
+        """Call `listener()` when colours change."""
+        self._listeners.append(listener)
+
+    def _next(self):
+        name = _NAMES[(_NAMES.index(self.name) + 1) % len(_NAMES)]
+        self._set(name)
+        page.attempt(lambda: js.localStorage.setItem(_KEY, name))
+        self._tell()
+
+    def _set(self, name):
+        self.name = name
+        if name == "auto":
+            page.root.removeAttribute("data-theme")
+        else:
+            page.root.dataset.theme = name
+        button = page.find("theme")
+        button.textContent = name[0].upper() + name[1:]
+        button.setAttribute("aria-label", "Theme: " + ("automatic" if name == "auto" else name))
+
+    def _tell(self):
+        for listener in self._listeners:
+            listener()

@@ -1,0 +1,257 @@
+"""Step 3: train, pause, step, stop, reset; the figures and the curves.
+
+The engine calls `on_batch` after every batch, 100 times a second and more. It only notes numbers:
+the figures are written and the curves drawn once a frame at most, and not more often than one reads.
+"""
+
+import js
+
+from . import formats, history, page, status
+from .curves import Chart, Thinner
+
+# Figures that change faster than this are a blur; it leaves most frames free for the drawing.
+REDRAW = 0.08
+
+
+class Training:
+    """The run in progress and the buttons that steer it."""
+
+    def __init__(self, studio, options, record):
+        self.studio = studio
+        self.options = options
+        self.record = record
+        self.loss = Chart("loss-chart", _curves(formats.loss), sync="run")
+        self.accuracy = Chart("accuracy-chart", _curves(formats.percent), sync="run")
+        self.charts = (self.loss, self.accuracy)
+        self.running = False
+        self.paused = False
+        self.finished = []
+        self.run = None
+        for name, handler in (
+            ("train", self.train), ("pause", self.pause), ("step", self.step),
+            ("stop", self.stop), ("reset", self.reset),
+        ):
+            page.click(name, handler)
+        options.listen("log", self._scale)
+        options.listen("lr", lambda value: self._live_rate(value))
+        self.loss.log = options["log"]
+
+    def ready(self):
+        """The network can be trained now."""
+        self.running = self.paused = False
+        status.phase("ready")
+        page.enable("train", "step", "reset", "save", "load", "download", "analyse")
+        page.enable("pause", "stop", when=False)
+        page.find("pause").textContent = "Pause"
+
+    def locked(self):
+        return self.running
+
+    # -- buttons ----------------------------------------------------------------------------
+
+    async def train(self):
+        if self.running or self.studio.model is None:
+            return
+        self._begin()
+        try:
+            await self._fit()
+        finally:
+            if status.current_phase() != "error":
+                self.ready()
+        self._end()
+
+    async def stop(self):
+        if self.running:
+            page.enable("stop", "pause", when=False)
+            await self.studio.model.stop()
+
+    async def pause(self):
+        if not self.running:
+            return
+        model = self.studio.model
+        if self.paused:
+            await model.resume()
+        else:
+            await model.pause()
+        self.paused = not self.paused
+        status.phase("paused" if self.paused else "training")
+        page.find("pause").textContent = "Resume" if self.paused else "Pause"
+        status.say("Paused." if self.paused else "Training…")
+        self.rate = history.Rate()
+
+    async def step(self):
+        """Train one batch and show what it did."""
+        if self.running or self.studio.model is None:
+            return
+        self.running = True
+        page.enable("step", "train", when=False)
+        try:
+            await self.studio.compile()
+            logs = await self.studio.lab.step(self.studio.model, self.options["batch"])
+        finally:
+            self.ready()
+        page.write("loss", formats.loss(logs["loss"]))
+        page.write("accuracy", formats.percent(logs["accuracy"]))
+        status.say(f"One batch of {self.options['batch']}: loss {formats.loss(logs['loss'])}.")
+        self.studio.changed()
+
+    async def reset(self):
+        if self.running:
+            return
+        await self.studio.build(self.studio.layers or [])
+        for name in ("epoch", "batch", "images_per_second", "elapsed", "eta", "loss", "accuracy", "val_loss", "val_accuracy"):
+            page.write(name, formats.DASH)
+        page.find("progress").value = 0
+        page.find("advice").hidden = True
+        for chart in self.charts:
+            chart.clear()
+            chart.rebuild()
+        status.say("A new network, not trained yet.")
+
+    # -- a run ------------------------------------------------------------------------------
+
+    def _begin(self):
+        options = self.options
+        self.running = True
+        self.total_epochs = options["epochs"]
+        self.images = min(options["subset"], self.studio.data["train"])
+        self.batches = -(-self.images // options["batch"])
+        self.thinner = Thinner(self.total_epochs * self.batches)
+        self.smooth = [history.Smoother(options["smoothing"]) for _ in range(2)]
+        self.rate = history.Rate()
+        self.began = self.epoch_began = page.now()
+        self.drawn = 0.0
+        self.steps = 0
+        self.mean = (0, 0.0)
+        self.latest = None
+        self.run = {"number": self._number(), "epochs": [], "options": dict(options.values, layers=None, hide=None)}
+        for chart in self.charts:
+            chart.clear()
+        status.phase("training")
+        status.say("Training…")
+        page.enable("train", "step", "reset", "load", "analyse", when=False)
+        page.enable("pause", "stop")
+        page.find("advice").hidden = True
+        page.find("progress").value = 0
+
+    def _number(self):
+        return 1 + max([run["number"] for run in self.finished] or [0])
+
+    async def _fit(self):
+        options = self.options
+        studio = self.studio
+        await studio.compile()
+        callbacks = [studio.lab.schedule(options["schedule"], options["lr"])]
+        if options["patience"]:
+            callbacks.append(
+                studio.engine.nn.callbacks.EarlyStopping(
+                    monitor="val_loss", patience=options["patience"], restore_best_weights=True
+                )
+            )
+        await studio.model.fit(
+            studio.lab.training_set(options["subset"], options["augment"], options["seed"]),
+            validation_data=studio.test_set,
+            epochs=self.total_epochs,
+            batch_size=options["batch"],
+            seed=options["seed"] + studio.trained,
+            callbacks=callbacks,
+            on_batch_end=self.on_batch,
+            on_epoch_end=self.on_epoch,
+        )
+
+    def on_batch(self, batch, logs):
+        """Called by the engine, in its worker, after every batch."""
+        self.steps += 1
+        self.latest = logs
+        loss = logs["batch_loss"]
+        accuracy = self._own_accuracy(batch, logs)
+        point = self.thinner(loss, accuracy)
+        if point is not None:
+            self.loss.add(self.steps, point[0], self.smooth[0](point[0]), None)
+            self.accuracy.add(self.steps, point[1], self.smooth[1](point[1]), None)
+        now = page.now()
+        if now - self.drawn >= REDRAW:
+            self.drawn = now
+            page.next_frame("training", self._show)
+
+    def _own_accuracy(self, batch, logs):
+        """The engine states the epoch's mean, as Keras does; the curve wants the batch by itself."""
+        seen, mean = self.mean if batch else (0, 0.0)
+        total = seen + logs["size"]
+        self.mean = (total, logs["accuracy"])
+        return (logs["accuracy"] * total - mean * seen) / logs["size"]
+
+    def on_epoch(self, epoch, logs):
+        """An epoch ended: its figures, and a point on the test curves."""
+        now = page.now()
+        row = {name: logs.get(name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        row["epoch"] = epoch + 1
+        row["seconds"] = round(now - self.epoch_began, 3)
+        self.epoch_began = now
+        self.run["epochs"].append(row)
+        self.loss.add(self.steps + 0.5, None, None, row["val_loss"])
+        self.accuracy.add(self.steps + 0.5, None, None, row["val_accuracy"])
+        page.next_frame("epoch", lambda: self._show_epoch(row))
+        page.next_frame("training", self._show)
+        self.studio.trained += 1
+        self.studio.changed()
+
+    def _show(self):
+        if self.latest is None:
+            return
+        logs = self.latest
+        done = self.steps
+        total = self.total_epochs * self.batches
+        seen = min(done * self.options["batch"], self.total_epochs * self.images)
+        rate = self.rate(page.now(), seen)
+        page.write("epoch", f"{int(logs['epoch']) + 1}/{self.total_epochs}")
+        page.write("batch", f"{int(logs['batch'])}/{int(logs['batches'])}")
+        page.write("images_per_second", formats.count(rate) if rate else formats.DASH)
+        page.write("elapsed", formats.clock(page.now() - self.began))
+        page.write("eta", formats.remaining(seen, self.total_epochs * self.images, rate))
+        page.write("loss", formats.loss(logs["loss"]))
+        page.write("accuracy", formats.percent(logs["accuracy"]))
+        page.find("progress").value = done / total
+        for chart in self.charts:
+            chart.refresh()
+
+    def _show_epoch(self, row):
+        if row["val_loss"] is not None:
+            page.write("val_loss", formats.loss(row["val_loss"]))
+            page.write("val_accuracy", formats.percent(row["val_accuracy"]))
+        words = history.advice(self.run["epochs"])
+        page.find("advice").hidden = not words
+        page.write("advice", words, page.find("advice"))
+        self.record.add_epoch(self.run, row)
+
+    def _end(self):
+        self._show()
+        page.write("eta", formats.DASH)
+        if not self.run["epochs"]:
+            status.say("Stopped before the first epoch was through.")
+            return
+        self.finished.append(self.run)
+        self.record.finish(self.run)
+        last = self.run["epochs"][-1]
+        words = f"Done: {len(self.run['epochs'])} of {self.total_epochs} epochs"
+        if last["val_accuracy"] is not None:
+            words += f", {formats.percent(last['val_accuracy'])} of the test images right"
+        status.say(words + ". Draw a digit.")
+
+    # -- options that act at once -----------------------------------------------------------
+
+    async def _live_rate(self, value):
+        if self.running:
+            await self.studio.lab.set_rate(self.studio.model, value)
+
+    def _scale(self, value):
+        self.loss.log = value
+        self.loss.rebuild()
+
+
+def _curves(state):
+    return (
+        ("Batch", "faint", 1, state),
+        ("Smoothed", "train", 2, state),
+        ("Test", "val", 2, state),
+    )

@@ -1,0 +1,15 @@
+"""The worker: Pyodide, NumPy, the engine, the data. One line hands it all to the page."""
+
+import js
+
+started = js.performance.now()
+
+import farcall  # noqa: E402, I001 (first: its listener must be there before the page knocks)
+import nn  # noqa: E402
+
+from app.lab.bench import Bench  # noqa: E402
+from app.lab.mnist import Mnist  # noqa: E402
+
+mnist = Mnist()
+lab = Bench(mnist, started, js.performance.now())
+farcall.serve({"nn": nn, "mnist": mnist, "lab": lab})

@@ -1,0 +1,27 @@
+// The one thing that MicroPython on this page cannot do is to say that it did not start: its own files missing, blocked or broken.
+// Until main.py takes over (it sets data-python), a failed script, an unhandled rejection or 60 s of silence becomes a visible message.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const fail = (what) => {
+    if (root.dataset.python || root.dataset.phase === "error") return;
+    root.dataset.phase = "error";
+    const show = () => {
+      document.getElementById("failure-title").textContent = "Python could not start";
+      document.getElementById("failure-what").textContent = what;
+      document.getElementById("failure-next").textContent =
+        "Check that the folder static/vendor is complete on the server (make serve fills it), then reload the page.";
+      document.getElementById("failure-reload").addEventListener("click", () => location.reload());
+      document.getElementById("status").textContent = "Python could not start.";
+      document.getElementById("failure").hidden = false;
+    };
+    if (document.body) show(); else addEventListener("DOMContentLoaded", show);
+  };
+  addEventListener("error", (event) => {
+    const file = event.target.src || event.target.href;
+    if (file) fail(`This file could not be loaded: ${file}`);
+    else if (event.message) fail(event.message);
+  }, true);
+  addEventListener("unhandledrejection", (event) => fail(String(event.reason)));
+  setTimeout(() => fail("Nothing happened for 60 seconds while the Python runtime was loading."), 60000);
+})();

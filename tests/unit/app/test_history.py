@@ -1,0 +1,87 @@
+"""What is kept of a run, and the words about it."""
+
+import csv
+import io
+import json
+import math
+
+import pytest
+from app import history
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def epoch(
+    number: int, loss: float, accuracy: float = 0.9, val_loss: float | None = None
+) -> dict[str, object]:
+    return {
+        "epoch": number,
+        "loss": loss,
+        "accuracy": accuracy,
+        "val_loss": val_loss,
+        "val_accuracy": 0.9,
+        "seconds": 1.5,
+    }
+
+
+RUNS = [{"number": 1, "epochs": [epoch(1, 0.5), epoch(2, 0.25, val_loss=0.3)]}]
+
+
+def test_csv_has_a_line_an_epoch() -> None:
+    table = list(csv.DictReader(io.StringIO(history.to_csv(RUNS))))
+    assert [row["loss"] for row in table] == ["0.5", "0.25"]
+    assert table[0]["val_loss"] == ""
+    assert set(table[0]) == set(history.COLUMNS)
+
+
+def test_json_goes_there_and_back() -> None:
+    assert history.from_json(history.to_json(RUNS)) == RUNS
+
+
+def test_json_has_null_where_a_loss_is_nan() -> None:
+    text = history.to_json([{"number": 1, "epochs": [epoch(1, math.nan), epoch(2, math.inf)]}])
+    assert [row["loss"] for row in json.loads(text)[0]["epochs"]] == [None, None]
+
+
+@pytest.mark.parametrize("text", ["", "{", "3", '{"a": 1}', '[1, {"number": 2}]'])
+def test_kept_runs_that_make_no_sense_are_dropped(text: str) -> None:
+    assert history.from_json(text) == []
+
+
+@given(st.floats(-100, 100), st.floats(0, 0.99), st.integers(1, 50))
+def test_smoothing_a_constant_leaves_it(value: float, weight: float, times: int) -> None:
+    smooth = history.Smoother(weight)
+    assert [smooth(value) for _ in range(times)] == pytest.approx([value] * times)
+
+
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=50), st.floats(0, 0.99))
+def test_smoothing_stays_between_the_extremes(values: list[float], weight: float) -> None:
+    smooth = history.Smoother(weight)
+    for value in values:
+        assert min(values) - 1e-6 <= smooth(value) <= max(values) + 1e-6
+
+
+def test_the_rate_is_that_of_the_last_two_seconds() -> None:
+    rate = history.Rate(window=2.0)
+    assert rate(0.0, 0) == 0.0
+    assert rate(1.0, 1000) == pytest.approx(1000)
+    for second in range(2, 8):
+        last = rate(float(second), 1000 + (second - 1) * 4000)
+    assert last == pytest.approx(4000)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "words"),
+    [
+        ([], ""),
+        ([epoch(1, math.nan)], "NaN"),
+        ([epoch(1, 2.3, accuracy=0.1)], "guessing"),
+        (
+            [epoch(i, 1 / (i + 1), val_loss=v) for i, v in enumerate([0.5, 0.3, 0.4, 0.5])],
+            "Over-fitting",
+        ),
+    ],
+)
+def test_calls_out_what_a_curve_shows(epochs: list[dict[str, object]], words: str) -> None:
+    assert words in history.advice(epochs)
+    assert bool(words) == bool(history.advice(epochs))

@@ -1,0 +1,66 @@
+"""The options in the URL hash."""
+
+import pytest
+from app import architectures, settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def test_an_empty_hash_is_the_defaults() -> None:
+    assert settings.from_hash("") == settings.from_hash("#") == settings.defaults()
+    assert settings.to_hash(settings.defaults()) == ""
+
+
+def test_keeps_only_what_differs() -> None:
+    values = dict(settings.defaults(), lr=0.01, log=True, hide=("data", "code-panel"))
+    assert settings.to_hash(values) == "lr=0.01&log=1&hide=data,code-panel"
+    assert settings.from_hash("#lr=0.01&log=1&hide=data,code-panel") == values
+
+
+def test_ignores_what_it_does_not_know() -> None:
+    broken = "#lr=fast&batch=0&epochs=&epochs=1e9&optimizer=Magic&colour=red&preset=custom"
+    broken += "&layers=Dense&log=yes&seed"
+    assert settings.from_hash(broken) == settings.defaults()
+
+
+def test_carries_a_network_of_ones_own() -> None:
+    layers = [("Flatten", {}), ("Dense", {"units": 10, "activation": "softmax"})]
+    values = dict(settings.defaults(), preset="custom", layers=layers)
+    assert settings.from_hash(settings.to_hash(values)) == values
+
+
+VALUES = st.fixed_dictionaries(
+    {
+        "preset": st.sampled_from(sorted(architectures.PRESETS)),
+        "layers": st.none(),
+        "subset": st.integers(1, 60000),
+        "optimizer": st.sampled_from(settings.TABLE["optimizer"][3]),
+        "lr": st.floats(0, 100).map(settings.learning_rate),
+        "schedule": st.sampled_from(settings.TABLE["schedule"][3]),
+        "batch": st.integers(1, 2048),
+        "epochs": st.integers(1, 100),
+        "l2": st.sampled_from([0.0, 1e-4, 0.01]),
+        "patience": st.integers(0, 20),
+        "augment": st.booleans(),
+        "seed": st.integers(0, 999999),
+        "smoothing": st.sampled_from([0.0, 0.5, 0.99]),
+        "log": st.booleans(),
+        "hide": st.lists(st.sampled_from(settings.PANELS), unique=True).map(tuple),
+    }
+)
+
+
+@given(VALUES)
+def test_every_choice_survives_the_url(values: dict[str, object]) -> None:
+    assert settings.from_hash("#" + settings.to_hash(values)) == values
+
+
+@given(st.text(max_size=80))
+def test_any_hash_gives_valid_options(text: str) -> None:
+    values = settings.from_hash(text)
+    assert settings.from_hash(settings.to_hash(values)) == values
+
+
+@given(st.integers(0, 100))
+def test_the_learning_rate_slider_goes_there_and_back(position: int) -> None:
+    assert settings.slider(settings.learning_rate(position)) == pytest.approx(position, abs=0.5)
