@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 FORMATS = {
     "npz": "nn.io.npz",
+    "safetensors": "nn.io.safetensors",
+    "tfjs": "nn.io.tfjs",
 }
 """Format -> module with `save(model, **options)` and `load(data, **options)`."""
 
 # Members that tell the archives apart.
-_ARCHIVES = {"nn.json": "npz"}
+_ARCHIVES = {"nn.json": "npz", "model.json": "tfjs"}
 
 
 def save(model: Model, format: str = "npz", **options: Any) -> bytes:
@@ -39,20 +41,25 @@ def save(model: Model, format: str = "npz", **options: Any) -> bytes:
     return data
 
 
-def load(data: bytes, format: str | None = None, **options: Any) -> Model:
+def load(data: bytes | Mapping[str, bytes], format: str | None = None, **options: Any) -> Model:
     """Return the model of a file.
 
     Args:
-        data: the file's bytes.
+        data: the file's bytes; for "tfjs" also a mapping of file names to bytes.
         format: one of `FORMATS`; found out from the bytes by default.
         options: those of the format's own `load`.
 
     Raises:
         FormatError: see `nn.io.errors` for which.
     """
+    if isinstance(data, Mapping):
+        return _load("tfjs", data, options)
     data = bytes(data)
-    found = format or sniff(data, options.get("limits", DEFAULT_LIMITS))
-    model: Model = _module(found).load(data, **options)
+    return _load(format or sniff(data, options.get("limits", DEFAULT_LIMITS)), data, options)
+
+
+def _load(format: str, data: Any, options: Mapping[str, Any]) -> Model:
+    model: Model = _module(format).load(data, **options)
     return model
 
 
@@ -72,6 +79,8 @@ def sniff(data: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
     """
     if data.startswith(archive.SIGNATURE):
         return _sniff_archive(archive.Archive(data, limits).names)
+    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") <= len(data):
+        return "safetensors"
     if data[:64].lstrip()[:1] == b"<":
         raise UnknownFormatError(
             f"expected a model file, received a page: {data[:60]!r}; is the address right?"

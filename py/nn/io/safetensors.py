@@ -11,18 +11,23 @@ Format: https://huggingface.co/docs/safetensors (header up to 100 MB, offsets wi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.io.errors import CorruptError, TruncatedError, UnsupportedError
+from nn.io import snapshot
+from nn.io.errors import CorruptError, MissingEntryError, TruncatedError, UnsupportedError
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tree import from_json, to_json
 
+if TYPE_CHECKING:
+    from nn.model import Model
+
 Array = NDArray[np.generic]
 
+_TOPOLOGY = "nn"
 _DTYPES = {
     "BOOL": "?",
     "U8": "<u1",
@@ -158,3 +163,63 @@ def _array(name: str, entry: Mapping[str, Any], data: memoryview) -> Array:
 def _widen(halves: Array) -> Array:
     """bfloat16 is the upper half of a float32."""
     return (halves.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+# Models.
+
+
+def save(model: Model) -> bytes:
+    """Return the model's weights by path, its topology as JSON under the metadata "nn".
+
+    The optimizer's state is not kept: the format is for sharing weights.
+    """
+    content = snapshot.take(model, include_optimizer=False)
+    topology = {key: content[key] for key in ("class_name", "config")}
+    return encode(content["weights"], {_TOPOLOGY: to_json(topology).decode()})
+
+
+def load(
+    data: bytes,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Model:
+    """Return the model that `save` was given.
+
+    Raises:
+        MissingEntryError: the file holds weights only; `load_weights` puts them into a model.
+        FormatError: see `nn.io.errors` for which.
+    """
+    arrays, metadata = decode(data, limits)
+    if _TOPOLOGY not in metadata:
+        raise MissingEntryError(
+            f"safetensors: expected a topology under the metadata {_TOPOLOGY!r}, received "
+            f"{sorted(metadata)}; for weights alone use load_weights(model, data)"
+        )
+    topology = from_json(metadata[_TOPOLOGY].encode(), "safetensors topology", limits)
+    content = {**topology, "weights": arrays}
+    return snapshot.restore(content, custom_objects=custom_objects, limits=limits)
+
+
+def load_weights(
+    model: Model,
+    data: bytes,
+    *,
+    rename: Callable[[str], str] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> None:
+    """Copy the arrays of a file into the model's weights.
+
+    Args:
+        model: a built model.
+        data: the file's bytes.
+        rename: array name -> weight path ("dense/kernel"), for names from elsewhere.
+        limits: bounds on what the file may ask for.
+
+    Raises:
+        MissingEntryError: a weight is not in the file.
+        MismatchError: an array is of another shape, or belongs to no weight.
+    """
+    arrays, _ = decode(data, limits)
+    named = {rename(name) if rename else name: array for name, array in arrays.items()}
+    snapshot.set_weights(model, named)

@@ -1,0 +1,235 @@
+"""Keras' description of a model as JSON, read into the engine's own.
+
+Three dialects say the same thing: Keras 3 (`.keras`), Keras 2 and TensorFlow.js (`model.json`).
+`read` turns each of them into what `get_config` of the engine's own models returns. An option that
+the engine does not have is refused unless it is at a value that changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nn import initializers
+from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError
+from nn.io.snapshot import expect
+from nn.layers import CLASSES
+from nn.layers.base import Layer
+
+Json = dict[str, Any]
+
+MODELS = {"Sequential": "Sequential", "Functional": "Model", "Model": "Model"}
+
+# Keras 2's spelling -> Keras 3's.
+_RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
+
+# Options that change nothing by themselves.
+_INERT = {
+    "backend",
+    "batch_input_shape",
+    "build_config",
+    "implementation",
+    "input_dim",
+    "input_length",
+    "input_shape",
+    "ragged",
+    "renorm_momentum",
+    "seed",
+    "sparse",
+    "synchronized",
+    "unroll",
+}
+
+
+def read(document: Any, custom_objects: Mapping[str, Any] | None = None) -> Json:
+    """Return ``{"class_name", "config"}`` in the engine's own dialect.
+
+    Args:
+        document: a model as any of the three dialects describes it.
+        custom_objects: class name -> layer class, for layers of one's own.
+
+    Raises:
+        UnsupportedError: a class or an option that the engine does not have.
+        MissingEntryError: a part that the description needs is not there.
+        CorruptError: the description contradicts itself.
+    """
+    class_name = expect(document, "class_name", str, "topology")
+    config = document.get("config")
+    classes = {**CLASSES, **(custom_objects or {})}
+    if class_name == "Sequential":
+        return {"class_name": "Sequential", "config": _sequential(config, document, classes)}
+    if class_name in MODELS:
+        return {"class_name": "Model", "config": _functional(config, classes)}
+    raise UnsupportedError(f"topology: expected {', '.join(MODELS)}, received {class_name!r}")
+
+
+def _sequential(config: Any, document: Json, classes: Mapping[str, Any]) -> Json:
+    # Keras 1 and early TensorFlow.js wrote the list of layers itself.
+    settings = {"layers": config} if isinstance(config, list) else config
+    layers = expect(settings, "layers", list, "topology")
+    stack = [_layer(item, classes) for item in layers if _class_name(item) != "InputLayer"]
+    shape = next(_input_shapes(layers, settings, document), None)
+    if shape is None:
+        raise MissingEntryError("topology: expected the input's shape, found none")
+    return {
+        "name": settings.get("name"),
+        "trainable": settings.get("trainable", True),
+        "layers": stack,
+        "build_input_shape": shape,
+    }
+
+
+def _input_shapes(layers: list[Any], settings: Json, document: Json) -> Iterator[Any]:
+    """Yield the places where the dialects keep the input's shape, batch axis first."""
+    first = layers[0].get("config", {}) if layers and isinstance(layers[0], dict) else {}
+    build = document.get("build_config") or {}
+    candidates = [
+        *(first.get(key) for key in ("batch_shape", "batch_input_shape")),
+        settings.get("build_input_shape"),
+        build.get("input_shape"),
+    ]
+    yield from (shape for shape in candidates if isinstance(shape, list))
+
+
+def _class_name(item: Any) -> str:
+    name: str = expect(item, "class_name", str, "topology, layer")
+    return name
+
+
+def _layer(item: Any, classes: Mapping[str, Any]) -> Json:
+    class_name = _class_name(item)
+    if class_name in MODELS:
+        return read(item, classes)
+    config = expect(item, "config", dict, f"topology, {class_name}")
+    if class_name == "InputLayer":
+        return {"class_name": class_name, "config": _input(config)}
+    found = classes.get(class_name)
+    if found is None:
+        raise UnsupportedError(f"topology: no layer is called {class_name!r} here")
+    return {"class_name": class_name, "config": _options(class_name, found, config)}
+
+
+def _input(config: Json) -> Json:
+    shape = config.get("batch_shape") or config.get("batch_input_shape")
+    if not isinstance(shape, list) or not shape:
+        raise MissingEntryError(f"topology, InputLayer: expected batch_shape, received {config!r}")
+    return {"name": config.get("name"), "shape": shape[1:], "dtype": _dtype(config.get("dtype"))}
+
+
+def _options(class_name: str, found: type[Layer], config: Json) -> Json:
+    known = {"name", "trainable", *found.fields}
+    options: Json = {"dtype": _dtype(config.get("dtype"))}
+    for key, value in config.items():
+        name = _RENAMED.get((class_name, key), key)
+        if name in known:
+            options[name] = _value(class_name, name, value)
+        elif not _inert(name, value):
+            raise UnsupportedError(
+                f"topology, {class_name} {config.get('name')!r}: no option {key!r} here, "
+                f"received {value!r}"
+            )
+    if class_name == "GRU":
+        # TensorFlow.js leaves it out and means False.
+        options.setdefault("reset_after", False)
+    return options
+
+
+def _inert(name: str, value: Any) -> bool:
+    neutral = value is None or value is False or value in ("channels_last", 0)
+    return neutral or name == "dtype" or name in _INERT or name.endswith("_initializer")
+
+
+def _value(class_name: str, name: str, value: Any) -> Any:
+    if name.endswith("_initializer"):
+        return _initializer(value)
+    if name.endswith("activation"):
+        return _activation(class_name, value)
+    if name.endswith("_regularizer") and isinstance(value, dict):
+        return {"class_name": value.get("class_name"), "config": _numbers(value.get("config"))}
+    if name == "axis" and isinstance(value, list) and len(value) == 1:
+        return value[0]
+    return value
+
+
+def _initializer(value: Any) -> Any:
+    """The settings that the engine has too; zeros for an initializer it has not: weights follow."""
+    found = initializers.CLASSES.get(str(value.get("class_name"))) if isinstance(value, dict) else None
+    if found is None:
+        return "zeros"
+    config = value.get("config") or {}
+    known = {key: config[key] for key in found.fields if key in config}
+    return {"class_name": found.__name__, "config": known}
+
+
+def _numbers(config: Any) -> Json:
+    if not isinstance(config, dict):
+        raise CorruptError(f"topology: expected a regularizer's settings, received {config!r}")
+    return {key: config[key] for key in ("l1", "l2") if key in config}
+
+
+def _activation(class_name: str, value: Any) -> Any:
+    name = value.get("config") if isinstance(value, dict) else value
+    if isinstance(name, dict):
+        raise UnsupportedError(f"topology, {class_name}: no activation {value!r} here")
+    return name
+
+
+def _dtype(value: Any) -> str:
+    name = value.get("config", {}).get("name") if isinstance(value, dict) else value
+    if name in (None, "float32", "int32", "int64", "uint8", "bool"):
+        return "float32"
+    if name == "float64":
+        return "float64"
+    raise UnsupportedError(f"topology: expected float32 or float64 layers, received {name!r}")
+
+
+def _functional(config: Any, classes: Mapping[str, Any]) -> Json:
+    layers = [_node(item, classes) for item in expect(config, "layers", list, "topology")]
+    outputs = _addresses(config, "output_layers")
+    return {
+        "name": config.get("name"),
+        "trainable": config.get("trainable", True),
+        "layers": layers,
+        "input_layers": _addresses(config, "input_layers"),
+        "output_layers": outputs[0] if len(outputs) == 1 else outputs,
+    }
+
+
+def _node(item: Any, classes: Mapping[str, Any]) -> Json:
+    layer = _layer(item, classes)
+    name = item.get("name") or layer["config"].get("name")
+    layer["config"]["name"] = name
+    calls = expect(item, "inbound_nodes", list, f"topology, layer {name!r}")
+    return {**layer, "name": name, "inbound_nodes": [_call(call, name) for call in calls]}
+
+
+def _call(call: Any, name: str) -> list[Any]:
+    """Return the addresses of one call: Keras 2's lists, or Keras 3's args and kwargs."""
+    if isinstance(call, list):
+        return [[*_address(source), {}] for source in call]
+    where = f"topology, layer {name!r}"
+    args = expect(call, "args", list, where)
+    options = {key: value for key, value in call.get("kwargs", {}).items() if value}
+    if options:
+        raise UnsupportedError(f"{where}: expected a call without options, received {options!r}")
+    return [[*_address(source), {}] for source in _tensors(args)]
+
+
+def _tensors(args: Any) -> Iterator[Any]:
+    for arg in args:
+        if isinstance(arg, list):
+            yield from _tensors(arg)
+        else:
+            config = expect(arg, "config", dict, "topology, call")
+            yield expect(config, "keras_history", list, "topology, call")
+
+
+def _address(source: Any) -> list[Any]:
+    if isinstance(source, list) and len(source) >= 3 and isinstance(source[0], str):
+        return source[:3]
+    raise CorruptError(f"topology: expected [layer, call, output], received {source!r}")
+
+
+def _addresses(config: Json, key: str) -> list[Any]:
+    value = expect(config, key, list, "topology")
+    return [_address(value)] if value and isinstance(value[0], str) else [*map(_address, value)]

@@ -1,0 +1,211 @@
+"""The engine's models described as Keras' JSON: the inverse of `keras_json`.
+
+`keras3` gives what Keras 3 reads from a `.keras` file, `keras2` what TensorFlow.js reads from
+`model.json`. TensorFlow.js lacks some layers and options, and defines some otherwise than Keras 3
+does; these are refused by name rather than exported to predict something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nn.io.errors import UnsupportedError
+from nn.layers import CLASSES
+
+Json = dict[str, Any]
+Write = Callable[[Json], Json]
+
+
+def keras3(topology: Json) -> Json:
+    """Return Keras 3's description of ``{"class_name", "config"}``.
+
+    Raises:
+        UnsupportedError: a layer of one's own.
+    """
+    return _model(topology, _keras3_item, _keras3_call)
+
+
+def keras2(topology: Json) -> Json:
+    """Return TensorFlow.js' description of ``{"class_name", "config"}``.
+
+    Raises:
+        UnsupportedError: a layer, option or activation that TensorFlow.js lacks.
+    """
+    return _model(topology, _keras2_item, _keras2_call)
+
+
+def _model(topology: Json, item: Write, call: Callable[[Any], Any]) -> Json:
+    config = topology["config"]
+    if topology["class_name"] == "Sequential":
+        return _sequential(config, item)
+    layers = [
+        {
+            **item(layer),
+            "name": layer["config"]["name"],
+            "inbound_nodes": [call(node) for node in layer["inbound_nodes"]],
+        }
+        for layer in config["layers"]
+    ]
+    outputs = config["output_layers"]
+    return {
+        "module": "keras",
+        "class_name": "Functional",
+        "config": {
+            "name": config["name"],
+            "trainable": config["trainable"],
+            "layers": layers,
+            "input_layers": config["input_layers"],
+            "output_layers": [outputs] if isinstance(outputs[0], str) else outputs,
+        },
+        "registered_name": "Functional",
+    }
+
+
+def _sequential(config: Json, item: Write) -> Json:
+    if "build_input_shape" not in config:
+        raise UnsupportedError(f"{config['name']}: expected a built model, its input has no shape")
+    shape = config["build_input_shape"]
+    first = {"class_name": "InputLayer", "config": {"name": "input", "shape": shape[1:]}}
+    return {
+        "module": "keras",
+        "class_name": "Sequential",
+        "config": {
+            "name": config["name"],
+            "trainable": config["trainable"],
+            "layers": [item(layer) for layer in [first, *config["layers"]]],
+            "build_input_shape": shape,
+        },
+        "registered_name": None,
+    }
+
+
+# Keras 3.
+
+
+def _keras3_item(layer: Json) -> Json:
+    class_name, config = layer["class_name"], layer["config"]
+    if class_name in ("Sequential", "Model", "Functional"):
+        return keras3(layer)
+    _known(class_name, config)
+    if class_name == "InputLayer":
+        shape = [None, *config["shape"]]
+        config = {"name": config["name"], "batch_shape": shape, "dtype": "float32"}
+    return {
+        "module": "keras.layers",
+        "class_name": class_name,
+        "config": {key: _object3(key, value) for key, value in config.items()},
+        "registered_name": None,
+    }
+
+
+def _object3(key: str, value: Any) -> Any:
+    """Initializers and regularizers name the module that they are from."""
+    for kind in ("initializer", "regularizer"):
+        if key.endswith(kind) and isinstance(value, dict):
+            return {"module": f"keras.{kind}s", **value, "registered_name": None}
+    return value
+
+
+def _keras3_call(node: Any) -> Json:
+    tensors = [
+        {
+            "class_name": "__keras_tensor__",
+            "config": {"dtype": "float32", "keras_history": source[:3]},
+        }
+        for source in node
+    ]
+    return {"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": {}}
+
+
+def _known(class_name: str, config: Json) -> None:
+    if class_name not in CLASSES:
+        raise UnsupportedError(f"layer {config.get('name')!r}: Keras has no class {class_name!r}")
+
+
+# TensorFlow.js. Differences: tfjs-layers/src/layers and src/activations.ts, version 4.22.
+
+_KERAS2_CLASSES = {
+    "Activation", "Add", "AveragePooling1D", "AveragePooling2D", "BatchNormalization",
+    "Concatenate", "Conv1D", "Conv2D", "Conv2DTranspose", "Dense", "DepthwiseConv2D", "Dropout",
+    "ELU", "Embedding", "Flatten", "GRU", "GaussianNoise", "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "InputLayer", "LSTM",
+    "LayerNormalization", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "Multiply", "Permute",
+    "ReLU", "Rescaling", "Reshape", "SeparableConv2D", "SimpleRNN", "Softmax", "SpatialDropout2D",
+    "UpSampling2D", "ZeroPadding2D",
+}  # fmt: skip
+
+_KERAS2_ACTIVATIONS = {
+    "linear": "linear", "relu": "relu", "relu6": "relu6", "elu": "elu", "selu": "selu",
+    "gelu": "gelu", "silu": "swish", "sigmoid": "sigmoid", "softmax": "softmax",
+    "log_softmax": "log_softmax", "softplus": "softplus", "softsign": "softsign", "tanh": "tanh",
+    "mish": "mish",
+}  # fmt: skip
+
+# Options that TensorFlow.js does not read, with the only value that means what it does there.
+_KERAS2_FIXED: dict[str, Any] = {
+    "groups": 1,
+    "keepdims": False,
+    "reset_after": False,
+    "negative_slope": 0.0,
+    "threshold": 0.0,
+    "output_padding": None,
+    "interpolation": "nearest",
+}
+
+
+def _keras2_item(layer: Json) -> Json:
+    class_name, config = layer["class_name"], dict(layer["config"])
+    if class_name in ("Sequential", "Model", "Functional"):
+        return keras2(layer)
+    where = f"layer {config.get('name')!r} ({class_name})"
+    if class_name not in _KERAS2_CLASSES:
+        raise UnsupportedError(f"{where}: TensorFlow.js has no such layer")
+    if class_name == "InputLayer":
+        return {"class_name": class_name, "config": _keras2_input(config)}
+    class_name, config = _keras2_special(class_name, config)
+    return {"class_name": class_name, "config": _keras2_options(config, where)}
+
+
+def _keras2_input(config: Json) -> Json:
+    return {
+        "name": config["name"],
+        "batch_input_shape": [None, *config["shape"]],
+        "dtype": "float32",
+        "sparse": False,
+    }
+
+
+def _keras2_special(class_name: str, config: Json) -> tuple[str, Json]:
+    """Spell what TensorFlow.js calls otherwise."""
+    if class_name == "LeakyReLU":
+        config["alpha"] = config.pop("negative_slope")
+    if class_name == "SpatialDropout2D":
+        # tfjs' Dropout takes the noise's shape: one decision for each sample and channel.
+        return "Dropout", {**config, "noise_shape": [None, 1, 1, None]}
+    return class_name, config
+
+
+def _keras2_options(config: Json, where: str) -> Json:
+    options: Json = {}
+    for key, value in config.items():
+        if key in _KERAS2_FIXED and value != _KERAS2_FIXED[key]:
+            raise UnsupportedError(f"{where}: TensorFlow.js has no {key}={value!r}")
+        if key.endswith("_initializer"):
+            continue
+        if key.endswith("activation"):
+            value = _keras2_activation(value, where)
+        if key.endswith("_regularizer") and value is not None:
+            value = {"class_name": "L1L2", "config": {"l1": 0.0, "l2": 0.0, **value["config"]}}
+        options[key] = value
+    return options
+
+
+def _keras2_activation(name: Any, where: str) -> str:
+    if name not in _KERAS2_ACTIVATIONS:
+        raise UnsupportedError(f"{where}: TensorFlow.js has no activation {name!r} like Keras 3's")
+    return _KERAS2_ACTIVATIONS[name]
+
+
+def _keras2_call(node: Any) -> Any:
+    return node
