@@ -34,6 +34,9 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", default="", help=f"some of {','.join(TASKS)}")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--profile", default="", help="say where one network's step spends its time"
+    )
     parser.add_argument("--markdown", action="store_true", help="print the last run's table")
     return parser.parse_args(arguments)
 
@@ -50,11 +53,29 @@ def chosen(only: str) -> list[str]:
     return names
 
 
-def run(tasks: list[str], rounds: int) -> tuple[Figures, dict[str, Any], dict[str, Any]]:
-    """Measure; gives the figures, the machine and every round's values."""
+def prepared() -> Path:
+    """Write the data and the engine's archive; gives the data's folder."""
     data = BUILD / "bench" / "data"
     networks.write_data(ROOT / "static" / "vendor" / "mnist", data)
     pack.write(BUILD / "bench" / "engine.zip", data)
+    return data
+
+
+def profile(network: str) -> None:
+    """Print the milliseconds of one training step in each kernel and in all else."""
+    site = Site()
+    try:
+        with Bench(site.url, prepared(), 1, say).running() as bench:
+            given = {"network": network, "batch": 128, "seconds": 2}
+            for name, spent in bench.peer("engine").call("profile", **given).items():
+                say(f"{name:<28} {spent:8.3f} ms")
+    finally:
+        site.close()
+
+
+def run(tasks: list[str], rounds: int) -> tuple[Figures, dict[str, Any], dict[str, Any]]:
+    """Measure; gives the figures, the machine and every round's values."""
+    data = prepared()
     place = machine.record()
     site = Site()
     try:
@@ -82,6 +103,9 @@ def main(arguments: list[str] | None = None) -> int:
     given = options(arguments)
     if given.markdown:
         say(report.markdown(json.loads(FIGURES.read_text()), json.loads(MACHINE.read_text())))
+        return 0
+    if given.profile:
+        profile(given.profile)
         return 0
     tasks = chosen(given.only)
     complete = tasks == list(TASKS)

@@ -12,8 +12,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.bench import start
 from tests.bench.drive import PagePeer, Peer, ProcessPeer
 from tests.bench.requirements import CHANNELS, DIRECTIONS, OTHER_NETWORKS, Figures
+from tests.support.chromium import Page
 
 Case = Callable[[], float]
 LOSS_TOLERANCE = 1e-3
@@ -103,6 +105,18 @@ class Bench:
             turn = index % len(names)  # whoever goes first finds the coolest machine
             for name in names[turn:] + names[:turn]:
                 taken[name].append(cases[name]())
+        self.keep(taken)
+
+    def repeat(self, measured: Callable[[], Figures], rounds: int) -> None:
+        """Run something that gives many figures at once, and keep each one's median."""
+        taken: dict[str, list[float]] = {}
+        for _ in range(rounds):
+            for name, value in measured().items():
+                taken.setdefault(name, []).append(value)
+        self.keep(taken)
+
+    def keep(self, taken: dict[str, list[float]]) -> None:
+        """Note the rounds' values and their medians."""
         self.spread |= taken
         for name, values in taken.items():
             self.figures[name] = statistics.median(values)
@@ -204,6 +218,18 @@ def kernels(bench: Bench) -> None:
     bench.measure(cases)
 
 
+def remote(bench: Bench) -> None:
+    """Round trips, calls in flight, callbacks, streams and arrays over farcall and its peers."""
+    from tests.bench import rpc
+
+    bench.keep({name: [value] for name, value in rpc.measure(Page, bench.site).items()})
+
+
+def starting(bench: Bench) -> None:
+    """The page's start, cold and warm, beside a bare worker's."""
+    bench.repeat(lambda: start.measure(bench.site), rounds=3)
+
+
 def _network(name: str) -> Callable[[Bench], None]:
     def task(bench: Bench) -> None:
         _train(bench, name, name, 128)
@@ -219,4 +245,6 @@ TASKS: dict[str, Callable[[Bench], None]] = {
     "predict": predict,
     "kernels": kernels,
     **{name: _network(name) for name in OTHER_NETWORKS},
+    "rpc": remote,
+    "start": starting,
 }

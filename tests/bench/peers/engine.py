@@ -15,7 +15,6 @@ from nn import kernels
 from tests.bench.peers.loop import Array, Data, Loop
 from tests.bench.peers.numpy_native import NumpyTrainer
 
-SCALE = np.float32(1 / 255)
 SIDE, IMAGES = 28, 32  # of the convolutions measured alone: "valid", 28x28 to 26x26
 
 
@@ -29,12 +28,12 @@ def _load_kernels() -> str:
     return str(kernels.backend().name)
 
 
-def build(spec: list[tuple[str, dict[str, Any]]], data: Data, network: str) -> Any:
+def build(spec: Any, data: Data, network: str, metrics: tuple[str, ...] = ()) -> Any:
     """Give the compiled model with the shared initial weights."""
     layers = [getattr(nn, name)(**options) for name, options in spec]
     model = nn.Sequential([nn.Input((28, 28, 1)), *layers])
-    loss = nn.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(nn.Adam(1e-3), loss)
+    loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(nn.Adam(1e-3), loss, metrics)
     model.set_weights(data.weights(network))
     return model
 
@@ -44,21 +43,26 @@ class EngineTrainer:
 
     def __init__(self, spec: Any, data: Data, network: str) -> None:
         self.model = build(spec, data, network)
+        self.batches: dict[int, tuple[Array, Array]] = {}
 
     def step(self, images: Array, labels: Array) -> float:
         """Train on one batch and give its loss."""
-        logs = self.model.train_on_batch(_scaled(images), labels, return_dict=True)
+        self.model.reset_metrics()
+        logs = self.model.train_on_batch(self._scaled(images), labels, return_dict=True)
         return float(logs["loss"])
 
     def predict(self, images: Array) -> Array:
         """Give the scores before softmax."""
-        scores: Array = self.model.predict_on_batch(_scaled(images))
+        scores: Array = self.model.predict_on_batch(self._scaled(images))
         return scores
 
-
-def _scaled(images: Array) -> Array:
-    batch: Array = images.reshape(-1, 28, 28, 1) * SCALE
-    return batch
+    def _scaled(self, images: Array) -> Array:
+        """Scale a batch as `fit` does, into memory kept from step to step."""
+        count = len(images)
+        if count not in self.batches:
+            self.batches[count] = np.arange(count), np.empty((count, 28, 28, 1), np.float32)
+        indices, out = self.batches[count]
+        return kernels.gather_scale(images.reshape(-1, 28, 28, 1), indices, 1 / 255, 0.0, out)
 
 
 class WithoutKernels(EngineTrainer):
@@ -71,9 +75,9 @@ class WithoutKernels(EngineTrainer):
 
 
 async def epoch() -> dict[str, Any]:
-    """Run `fit` over the 60,000 real images once: shuffling, scaling and callbacks included."""
+    """Run `fit` over the 60,000 real images once: shuffling, scaling, accuracy and callbacks."""
     dataset = _mnist()
-    model = build(DATA.networks["seed"], DATA, "seed")
+    model = build(DATA.networks["seed"], DATA, "seed", ("accuracy",))
     losses: list[float] = []
     start = time.perf_counter()
     await model.fit(
@@ -134,6 +138,36 @@ def convolution(channels: int, direction: str, seconds: float) -> dict[str, Any]
     return gflops(flops, seconds, actions[direction])
 
 
+def profile(network: str, batch: int, seconds: float) -> dict[str, Any]:
+    """Say where a step's time goes: ms a step in each C kernel and in all else."""
+    LOOPS["nn"].load(network, batch)
+    before = LOOPS["nn"].train(network, batch, seconds)
+    spent: dict[str, float] = {}
+    library = kernels.library.active
+    originals = {name: getattr(library, name) for name in kernels.library.SIGNATURES}
+    try:
+        for name, original in originals.items():
+            setattr(library, name, _timed(name, original, spent))
+        timed = LOOPS["nn"].train(network, batch, seconds)
+    finally:
+        for name, original in originals.items():
+            setattr(library, name, original)
+    rows = {name: value / timed["steps"] * 1e3 for name, value in spent.items()}
+    whole = seconds / timed["steps"] * 1e3
+    rows |= {"all else": whole - sum(rows.values()), "step": whole}
+    return rows | {"step, not watched": batch / before["rate"] * 1e3}
+
+
+def _timed(name: str, original: Callable[..., Any], spent: dict[str, float]) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        start = time.perf_counter()
+        result = original(*arguments)
+        spent[name] = spent.get(name, 0.0) + time.perf_counter() - start
+        return result
+
+    return call
+
+
 VARIANT = _load_kernels()
 DATA = Data(Path("./data"))
 LOOPS = {
@@ -152,6 +186,7 @@ ALONE: dict[str, Callable[..., Any]] = {
     "info": info,
     "gemm": gemm,
     "convolution": convolution,
+    "profile": profile,
     "nn.epoch": epoch,
 }
 
