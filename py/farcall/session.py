@@ -417,6 +417,8 @@ class Session(References):
     def _owing(self, dependencies: "Any") -> bool:
         """Whether a call this one builds on is still running."""
         for number in dependencies:
+            if number == 0:  # a path on an object: to be walked, not waited for
+                continue
             answer = self._answers.get(number)
             if answer is None:
                 raise errors.ProtocolError(f"call {number!r} is not known any more")
@@ -487,13 +489,20 @@ class Session(References):
         if not number:
             return
         try:
-            wire = self._carefully(self._codec.encode, value)
+            del self._dependencies[:]
+            wire = self._carefully(self._result, value)
         except Exception as exc:
             self._fail(number, answer, exc)
             return
         self._finish(answer, value, None)
         self._send([messages.RET, number, wire])
         self._settled.append((self._sent + 1, number))
+
+    def _result(self, value: "Any") -> "Any":
+        wire = self._codec.encode(value)
+        if self._dependencies:
+            raise TypeError("the result holds a remote path or an un-awaited call: await it first")
+        return wire
 
     def _fail(self, number: "int", answer: "Answer", exc: "BaseException") -> None:
         answer.task = None
@@ -570,10 +579,8 @@ class Session(References):
 
     def home(self, wire: "list[Any]") -> "Any":
         """The object of this side that came back, or what a path on it leads to."""
-        path = wire[2] if len(wire) > 2 else []
-        owner = self._owner(wire[1])
-        if path:
-            return self.policy.walk(owner, path, self._codec.decode)
+        if len(wire) > 2:
+            return Promised(self, self._owner(wire[1]), wire[2])
         return self._known_export(wire[1]).value
 
     # -- objects of the peer
@@ -594,7 +601,10 @@ class Session(References):
                 return wire
             target = self._target(ref)
         kind, number = (messages.HOME, target) if target >= 0 else (messages.PROMISE, -target)
-        return [kind, number, self._path(ref.path)] if ref.path else [kind, number]
+        if not ref.path:
+            return [kind, number]
+        self._dependencies.append(0)
+        return [kind, number, self._path(ref.path)]
 
     def _path(self, path: "Any") -> "list[Any]":
         encode = self._codec.encode
@@ -740,18 +750,19 @@ class Session(References):
 
 
 class Promised:
-    """Stands for the result of a running call in decoded arguments."""
+    """Stands in decoded arguments for the result of an earlier call, or the end of a path."""
 
-    def __init__(self, session: "Session", answer: "Answer", path: "Any") -> None:
+    def __init__(self, session: "Session", source: "Any", path: "Any") -> None:
         self._session = session
-        self._answer = answer
+        self._source = source
         self._path = path
 
     def value(self) -> "Any":
         """The result, or what the path leads to from it; raises the call's error."""
-        session = self._session
-        result = self._answer.waiter.result()
-        return session.policy.walk(result, self._path, session._codec.decode)
+        owner = self._source
+        if isinstance(owner, Answer):
+            owner = owner.waiter.result()
+        return self._session.policy.walk(owner, self._path, self._session._codec.decode)
 
 
 def _substituted(value: "Any") -> "Any":

@@ -1,0 +1,25 @@
+"""Serves, and can be told to die."""
+
+import asyncio
+
+import farcall
+from js import globalThis
+
+
+async def never():
+    await asyncio.sleep(3600)
+
+
+def die():
+    globalThis.close()
+
+
+def ping():
+    return "pong"
+
+
+def is_serving():
+    return len(farcall.workers.host.sessions)
+
+
+farcall.serve({"never": never, "die": die, "ping": ping, "sessions": is_serving})

@@ -1,0 +1,3 @@
+"""Ends without serving."""
+
+import farcall  # noqa: F401

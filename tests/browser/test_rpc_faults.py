@@ -1,0 +1,74 @@
+"""Workers that fail, each in its own way, in Chromium: every await ends, and says why."""
+
+import json
+
+import pytest
+
+DIED_WITHIN = 0.1  # seconds from the kill to the typed error
+
+
+@pytest.fixture(scope="module")
+def outcomes(module_site, open_module_page):
+    page = open_module_page()
+    page.get(f"{module_site.url}tests/browser/rpc/faults.html")
+    page.wait_for_phase("done", timeout=90)
+    page.expect_console("kettle|there_is_no_such")
+    page.surprises()
+    text = page.execute_script("return document.getElementById('results').textContent")
+    page.forget_console()
+    return json.loads(text)
+
+
+def test_a_wrong_name_is_an_error_at_once_that_lists_the_names(outcomes):
+    kind, text, _, seconds = outcomes["unknown"]
+    assert kind == "WorkerBootError"
+    assert "'unknown'" in text
+    assert "broken, silent, early" in text
+    assert seconds < 0.1
+
+
+def test_a_missing_source_is_an_error_that_names_it(outcomes):
+    kind, text, _, _ = outcomes["missing"]
+    assert kind == "WorkerBootError"
+    assert "there_is_no_such_file.py: status 404" in text
+
+
+def test_an_exception_at_boot_arrives_with_its_traceback(outcomes):
+    kind, text, traceback, _ = outcomes["broken"]
+    assert kind == "WorkerBootError"
+    assert "RuntimeError: the kettle is empty" in text
+    assert "in prepare" in traceback
+
+
+def test_a_script_that_fails_before_importing_farcall_is_an_error(outcomes):
+    kind, text, _, seconds = outcomes["early"]
+    assert kind == "WorkerBootError"
+    assert "without importing farcall" in text
+    assert seconds < 10
+
+
+def test_a_script_that_never_serves_is_an_error(outcomes):
+    kind, text, _, _ = outcomes["silent"]
+    assert kind == "WorkerBootError"
+    assert "without farcall.serve()" in text
+
+
+def test_a_worker_that_takes_too_long_is_a_time_out(outcomes):
+    kind, text, _, seconds = outcomes["late"]
+    assert kind == "TimeoutError"
+    assert "'late'" in text
+    assert 0.4 < seconds < 2
+
+
+@pytest.mark.parametrize("death", ["killed", "raw", "suicidal"])
+def test_a_dead_worker_ends_every_pending_call_at_once(outcomes, death):
+    (kind, text, _, _), seconds, later, pending = outcomes[death]
+    assert kind == "WorkerDiedError"
+    assert f"'{death}'" in text
+    assert seconds < DIED_WITHIN
+    assert later == "refused"
+    assert pending == 0
+
+
+def test_a_closed_session_is_forgotten_by_the_worker_that_lives_on(outcomes):
+    assert outcomes["twice"] == [2, 1]
