@@ -146,6 +146,8 @@ def _value(class_name: str, name: str, value: Any) -> Any:
         return _activation(class_name, value)
     if name.endswith("_regularizer") and isinstance(value, dict):
         return {"class_name": value.get("class_name"), "config": _numbers(value.get("config"))}
+    if value == "channels_first":
+        raise UnsupportedError(f"topology, {class_name}: expected channels_last, received {value}")
     if name == "axis" and isinstance(value, list) and len(value) == 1:
         return value[0]
     return value
@@ -153,11 +155,15 @@ def _value(class_name: str, name: str, value: Any) -> Any:
 
 def _initializer(value: Any) -> Any:
     """The settings that the engine has too; zeros for an initializer it has not: weights follow."""
-    found = initializers.CLASSES.get(str(value.get("class_name"))) if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return "zeros"
+    found = initializers.CLASSES.get(str(value.get("class_name")))
     if found is None:
         return "zeros"
     config = value.get("config") or {}
     known = {key: config[key] for key in found.fields if key in config}
+    if known.get("distribution") == "normal":
+        known["distribution"] = "truncated_normal"  # as Keras 2 called it
     return {"class_name": found.__name__, "config": known}
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 
+import nn
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from nn.io import errors, limits
-from nn.io.safetensors import decode, encode
+from nn.io.safetensors import decode, encode, load_weights
 
 DTYPES = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"]
 ARRAYS = st.dictionaries(
@@ -115,3 +116,35 @@ def test_refuses_what_the_format_cannot_hold():
         encode({"a": np.ones(1, "c8")})
     with pytest.raises(errors.UnsupportedError, match="__metadata__"):
         encode({"__metadata__": np.ones(1, "f4")})
+
+
+def test_a_model_comes_back_from_its_weights_and_metadata():
+    model = nn.Sequential([nn.Input((4,)), nn.Dense(3, activation="tanh"), nn.Dense(2)])
+    data = nn.io.save(model, "safetensors")
+    assert set(safetensors.numpy.load(data)) == {variable.path for variable in model.variables}
+    x = np.ones((2, 4), "f4")
+    loaded = nn.io.load(data)
+    np.testing.assert_array_equal(loaded.predict_on_batch(x), model.predict_on_batch(x))
+
+
+def test_weights_from_elsewhere_are_put_into_a_model():
+    model = nn.Sequential([nn.Input((2,)), nn.Dense(2)])
+    names = {"fc.weight": "dense/kernel", "fc.bias": "dense/bias"}
+    arrays = {"fc.weight": np.eye(2, dtype="f4"), "fc.bias": np.ones(2, "f4")}
+    data = safetensors.numpy.save(arrays)
+    load_weights(model, data, rename=names.get)
+    assert model.predict_on_batch(np.ones((1, 2))).tolist() == [[2, 2]]
+    with pytest.raises(errors.MissingEntryError, match="dense/kernel"):
+        load_weights(model, data)
+    with pytest.raises(errors.MissingEntryError, match="load_weights"):
+        nn.io.load(data)
+
+
+def test_weights_of_other_shapes_change_nothing():
+    model = nn.Sequential([nn.Input((2,)), nn.Dense(2)])
+    before = model.get_weights()
+    data = encode({"dense/kernel": np.ones((2, 2), "f4"), "dense/bias": np.ones(3, "f4")})
+    with pytest.raises(errors.MismatchError, match=r"dense/bias: expected shape \(2,\)"):
+        load_weights(model, data)
+    for array, kept in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(array, kept)

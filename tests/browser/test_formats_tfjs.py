@@ -1,0 +1,131 @@
+"""TensorFlow.js itself, in Chromium, loads our layers-models and we load its own."""
+
+import base64
+import json
+
+import nn
+import numpy as np
+import pytest
+from nn.io import tfjs
+
+PAGE = """<!doctype html><meta charset="utf-8"><title>TensorFlow.js</title>
+<link rel="icon" href="data:,">
+<script src="node_modules/@tensorflow/tfjs/dist/tf.min.js"></script>
+"""
+
+# The backend is chosen before anything else: software WebGL takes seconds to start.
+PREDICT = """
+const [url, inputs, done] = arguments;
+(async () => {
+  await tf.setBackend('cpu');
+  const model = await tf.loadLayersModel(url);
+  const tensors = inputs.map(({values, shape}) => tf.tensor(values, shape));
+  const outputs = [model.predict(tensors.length > 1 ? tensors : tensors[0])].flat();
+  return outputs.map(y => ({values: Array.from(y.dataSync()), shape: y.shape}));
+})().then(done, error => done({error: String(error.stack)}));
+"""
+
+WRITE = """
+const done = arguments[0];
+(async () => {
+  await tf.setBackend('cpu');
+  const input = tf.input({shape: [8, 8, 2]});
+  let x = tf.layers.conv2d({filters: 3, kernelSize: 3, padding: 'same', activation: 'relu',
+                            kernelRegularizer: 'l1l2'}).apply(input);
+  x = tf.layers.maxPooling2d({poolSize: 2}).apply(x);
+  x = tf.layers.leakyReLU({alpha: 0.1}).apply(tf.layers.flatten().apply(x));
+  const dense = tf.layers.dense({units: 4, activation: 'softmax'});
+  const model = tf.model({inputs: input, outputs: dense.apply(x)});
+  const data = tf.randomUniform([3, 8, 8, 2], 0, 1, 'float32', 7);
+  let saved;
+  await model.save(tf.io.withSaveHandler(async artifacts => { saved = artifacts; return {}; }));
+  const bytes = new Uint8Array(saved.weightData);
+  const weights = btoa(Array.from(bytes, b => String.fromCharCode(b)).join(''));
+  return {topology: saved.modelTopology, specs: saved.weightSpecs, weights,
+          x: Array.from(data.dataSync()), y: Array.from(model.predict(data).dataSync())};
+})().then(done, error => done({error: String(error.stack)}));
+"""
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    module_site.replace("tfjs.html", PAGE)
+    return open_module_page(module_site.url + "tfjs.html")
+
+
+def predictions(page, site, files, *inputs):
+    """Serve the files, let TensorFlow.js load them from their address and predict."""
+    for name, data in files.items():
+        site.replace(f"model/{name}", data)
+    wanted = [{"values": x.ravel().tolist(), "shape": x.shape} for x in inputs]
+    outputs = page.execute_async_script(PREDICT, f"{site.url}model/model.json", wanted)
+    assert isinstance(outputs, list), outputs
+    return [np.array(y["values"], np.float32).reshape(y["shape"]) for y in outputs]
+
+
+def random(shape, seed=0):
+    return np.random.default_rng(seed).random(shape, dtype=np.float32)
+
+
+def randomized(model):
+    """Give every weight, biases and statistics too, a value that shows when it is misplaced."""
+    rng = np.random.default_rng(1)
+    for variable in model.variables:
+        variable.assign(rng.uniform(0.1, 0.5, variable.shape) * rng.choice([1, -1]))
+        if "variance" in variable.path:
+            variable.assign(np.abs(variable.value))
+    return model
+
+
+def seed_network():
+    return nn.Sequential(
+        [
+            nn.Input((28, 28, 1)),
+            nn.Conv2D(8, 3, activation="relu"),
+            nn.MaxPooling2D(),
+            nn.Conv2D(16, 3, activation="relu"),
+            nn.MaxPooling2D(),
+            nn.Flatten(),
+            nn.Dense(128, activation="relu"),
+            nn.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def test_predicts_what_the_seed_network_predicts(page, module_site):
+    model, x = seed_network(), random((16, 28, 28, 1))
+    (y,) = predictions(page, module_site, tfjs.save_files(model), x)
+    np.testing.assert_allclose(y, model.predict_on_batch(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16"])
+def test_reads_the_quantized_weights_as_we_do(page, module_site, dtype):
+    model, x = seed_network(), random((4, 28, 28, 1))
+    files = tfjs.save_files(model, quantization={dtype: "*"})
+    (y,) = predictions(page, module_site, files, x)
+    np.testing.assert_allclose(y, tfjs.load(files).predict_on_batch(x), atol=1e-5)
+
+
+def test_reads_weights_in_several_shards(page, module_site):
+    model = randomized(nn.Sequential([nn.Input((1100,)), nn.Dense(1100), nn.Dense(2)]))
+    files = tfjs.save_files(model)
+    assert sorted(files)[:2] == ["group1-shard1of2.bin", "group1-shard2of2.bin"]
+    x = random((2, 1100)) / 100
+    (y,) = predictions(page, module_site, files, x)
+    np.testing.assert_allclose(y, model.predict_on_batch(x), rtol=1e-4)
+
+
+def test_we_load_what_tensorflow_js_saves(page):
+    saved = page.execute_async_script(WRITE)
+    assert "error" not in saved, saved
+    manifest = [{"paths": ["weights.bin"], "weights": saved["specs"]}]
+    document = {"modelTopology": saved["topology"], "weightsManifest": manifest}
+    files = {
+        "model.json": json.dumps(document).encode(),
+        "weights.bin": base64.b64decode(saved["weights"]),
+    }
+    model = nn.io.load(files)
+    x = np.array(saved["x"], np.float32).reshape(3, 8, 8, 2)
+    y = np.array(saved["y"], np.float32).reshape(3, 4)
+    np.testing.assert_allclose(model.predict_on_batch(x), y, atol=1e-5)
+    assert model.layers[1].kernel.regularizer is not None
