@@ -90,7 +90,7 @@ class Chart:
             self.empty.remove()
             self.empty = None
         options = self._size()
-        options["series"] = [{"label": "Batch"}] + [self._line(*entry) for entry in self.series]
+        options["series"] = [{"label": "Step"}] + [self._line(*entry) for entry in self.series]
         options["axes"] = [self._axis(26), self._axis(46)]
         scale = {"distr": 3} if self.log else {}
         options["scales"] = {"x": {"time": False}, "y": scale}

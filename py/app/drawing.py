@@ -2,7 +2,7 @@
 
 import js
 
-from . import formats, page, status
+from . import formats, page, pictures, status
 
 SIDE = 560
 # What is sent: a quarter of the side, still seven times as fine as the network's 20 x 20.
@@ -194,7 +194,6 @@ class Answer:
             self.bars.append(item)
             self.values.append(value)
         page.fill(page.find("bars"), self.bars)
-        self.seen = page.find("seen").getContext("2d")
         self.last = None
 
     def show(self, answer):
@@ -206,9 +205,10 @@ class Answer:
             self.bars[digit].className = "top" if digit == answer["digit"] else ""
             page.write(f"bar {digit}", formats.percent(share), self.values[digit])
         page.write("prediction", str(answer["digit"]))
+        page.output("prediction").className = "digit"
         page.write("confidence", formats.percent(answer["confidence"]))
         page.find("bars").dataset.bits = answer["bits"]
-        self.seen.putImageData(grey_image(answer["image"].js, 28, 28), 0, 0)
+        pictures.paint(page.find("seen"), answer["image"])
 
     def clear(self):
         self.last = None
@@ -216,21 +216,16 @@ class Answer:
             self.bars[digit].style.setProperty("--p", "0")
             self.bars[digit].className = ""
             page.write(f"bar {digit}", "", self.values[digit])
-        page.write("prediction", formats.DASH)
+        page.write("prediction", "?")
+        page.output("prediction").className = "digit none"
         page.write("confidence", formats.DASH)
         page.find("bars").dataset.bits = ""
-        self.seen.clearRect(0, 0, 28, 28)
+        page.find("seen").getContext("2d").clearRect(0, 0, 28, 28)
 
     def say(self):
         if self.last is not None:
             words = f"{self.last['digit']}, {formats.percent(self.last['confidence'])}"
             page.write("said", "It reads " + words, page.find("said"))
-
-
-def grey_image(rgba, width, height):
-    """ImageData from RGBA bytes of a JavaScript array."""
-    clamped = js.Uint8ClampedArray.new(rgba.buffer, rgba.byteOffset, width * height * 4)
-    return js.ImageData.new(clamped, width, height)
 
 
 class Drawing:
@@ -291,9 +286,7 @@ class Drawing:
 
     async def try_test(self):
         sample = await self.studio.lab.any_test_image()
-        canvas = page.make("canvas", width=28, height=28)
-        canvas.getContext("2d").putImageData(grey_image(sample["rgba"].js, 28, 28), 0, 0)
-        self.pad.show(canvas)
+        self.pad.show(pictures.paint(page.make("canvas"), sample["rgba"]))
         page.write("draw-note", f"A test image: it is a {sample['label']}.", page.find("draw-note"))
         self.finished()
 

@@ -112,13 +112,18 @@ class Findings:
         page.fill(page.find("per-class"), lines)
 
     async def maps(self):
-        """What the layers make of the drawing."""
-        items = []
+        """What the layers make of the drawing, one row of maps a layer."""
+        groups = []
         for entry in await self.studio.lab.feature_maps(self.studio.model):
-            for index, rgba in enumerate(entry["maps"]):
-                words = (page.make("span", entry["layer"]),) if index == 0 else ()
-                items.append(pictures.tile(rgba, words, f"{entry['layer']}, map {index + 1}"))
-        self._tiles("maps", items, "Draw a digit first, then press Analyse again.")
+            tiles = [
+                pictures.tile(rgba, (), f"{entry['layer']}, map {index + 1}")
+                for index, rgba in enumerate(entry["maps"])
+            ]
+            group = page.make("div", class_="group")
+            group.append(page.make("h4", entry["layer"]), page.fill(page.make("ul", class_="tiles small"), tiles))
+            groups.append(group)
+        otherwise = page.make("p", "Draw a digit first, then press Analyse again.", class_="note")
+        page.fill(page.find("maps"), groups or [otherwise])
 
     def _histograms(self, rows):
         blocks = []

@@ -58,6 +58,11 @@ def percent(share: float, digits: int = 1) -> str:
     return text + " %"
 
 
+def points(value: float) -> str:
+    """Percentage points as a chart holds them: 97.65 -> '97.7 %'."""
+    return percent(value / 100)
+
+
 def loss(value: float) -> str:
     """Three significant digits without an exponent where that stays short."""
     if value != value:

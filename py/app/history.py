@@ -57,6 +57,11 @@ def to_csv(runs: "list[dict[str, Any]]") -> str:
     return "\n".join(lines) + "\n"
 
 
+def points(share: Any) -> Any:
+    """A share as percentage points for an axis, None where it was not measured."""
+    return None if share is None else 100 * share
+
+
 def _finite(value: Any) -> Any:
     """JSON has no NaN and no infinity: they become null."""
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):

@@ -64,7 +64,7 @@ class Page:
             chart.rebuild()
         self.record.rebuild()
         self.drawing.pad.set_up()
-        for canvas in page.document.querySelectorAll("#samples, canvas.tinted"):
+        for canvas in page.document.querySelectorAll("#samples, #seen, canvas.tinted"):
             pictures.recolour(canvas)
 
     def _leaving(self, event):

@@ -72,7 +72,7 @@ class Record:
             self.chart.close()
         series = []
         for index, run in enumerate(self.runs):
-            series.append((f"Run {run['number']}", _COLOURS[index % len(_COLOURS)], 2, formats.percent))
+            series.append((f"Run {run['number']}", _COLOURS[index % len(_COLOURS)], 2, formats.points))
         self.chart = Chart("runs-chart", series)
         longest = max([len(run["epochs"]) for run in self.runs])
         for epoch in range(max(longest, 2)):
@@ -102,4 +102,4 @@ class Record:
 def _accuracy(run, epoch):
     if epoch >= len(run["epochs"]):
         return None
-    return run["epochs"][epoch].get("val_accuracy")
+    return history.points(run["epochs"][epoch].get("val_accuracy"))

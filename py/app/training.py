@@ -21,7 +21,7 @@ class Training:
         self.options = options
         self.record = record
         self.loss = Chart("loss-chart", _curves(formats.loss), sync="run")
-        self.accuracy = Chart("accuracy-chart", _curves(formats.percent), sync="run")
+        self.accuracy = Chart("accuracy-chart", _curves(formats.points), sync="run")
         self.charts = (self.loss, self.accuracy)
         self.running = False
         self.paused = False
@@ -164,7 +164,7 @@ class Training:
         self.steps += 1
         self.latest = logs
         loss = logs["batch_loss"]
-        accuracy = self._own_accuracy(batch, logs)
+        accuracy = 100 * self._own_accuracy(batch, logs)
         point = self.thinner(loss, accuracy)
         if point is not None:
             self.loss.add(self.steps, point[0], self.smooth[0](point[0]), None)
@@ -190,7 +190,7 @@ class Training:
         self.epoch_began = now
         self.run["epochs"].append(row)
         self.loss.add(self.steps + 0.5, None, None, row["val_loss"])
-        self.accuracy.add(self.steps + 0.5, None, None, row["val_accuracy"])
+        self.accuracy.add(self.steps + 0.5, None, None, history.points(row["val_accuracy"]))
         page.next_frame("epoch", lambda: self._show_epoch(row))
         page.next_frame("training", self._show)
         self.studio.trained += 1
@@ -252,6 +252,6 @@ class Training:
 def _curves(state):
     return (
         ("Batch", "faint", 1, state),
-        ("Smoothed", "train", 2, state),
+        ("Smooth", "train", 2, state),
         ("Test", "val", 2, state),
     )
