@@ -9,7 +9,6 @@ from nn.kernels.dense import FUSED
 from nn.kernels.elementwise import activate
 from nn.kernels.geometry import Geometry, expect_shape, geometry
 from nn.kernels.library import F4, Library, address, contiguous, floats, optional, writable
-from nn.kernels.normalization import column_sums
 from nn.kernels.twins import NO_PADDING, Array, Padding, Pair
 
 Shape = tuple[int, ...]
@@ -77,6 +76,7 @@ def conv2d_weight_gradient(
     g = geometry(x.shape, kernel_shape, strides, padding, dilation, groups)
     expect_shape(dy, g.output, "dy")
     expect_shape(out, kernel_shape, "out")
+    expect_shape(bias_out, g.output[3:], "bias_out")
     lib = library.active
     if lib is None or not floats(x, dy, out, bias_out) or not writable(out, bias_out):
         return twins.conv2d_weight_gradient(
@@ -86,10 +86,9 @@ def conv2d_weight_gradient(
     out = np.empty(kernel_shape, F4) if out is None else out
     x, dy = contiguous(x), contiguous(dy)
     lib.weight_gradient(
-        g.address, address(x), address(dy), address(out), g.scratch(lib, "weight_gradient")
-    )
-    if bias_out is not None:
-        column_sums(dy.reshape(-1, dy.shape[3]), bias_out)
+        g.address, address(x), address(dy), address(out), optional(bias_out),
+        g.scratch(lib, "weight_gradient"),
+    )  # fmt: skip
     return out
 
 

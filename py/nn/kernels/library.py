@@ -50,7 +50,7 @@ SIGNATURES = {
     "softmax_cross_entropy": "ppppppiip",
     "turn_weights": "ppp",
     "variant": "",
-    "weight_gradient": "ppppp",
+    "weight_gradient": "pppppp",
     "weight_gradient_scratch": "p",
 }
 

@@ -23,7 +23,7 @@ from selenium.webdriver.chrome.service import Service
 
 ROOT = Path(__file__).resolve().parents[3]
 VENDOR = ROOT / "static" / "vendor" / "pyodide"
-LIMIT_S = 600
+LIMIT_S = 110  # Selenium's own connection gives up after 120
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>kernels</title><script>
 window.run = (files, script) => new Promise((resolve, reject) => {

@@ -4,12 +4,12 @@
 
 #define CACHED 4096 /* floats of x that stay in the level-1 cache beside dy and the panels */
 
-/* dw[k][f] = sum over pixels of x[pixel + k] dy[pixel][f]: six inputs by eight filters. */
+/* dw[k][f] = sum over a row's pixels of x[pixel + k] dy[pixel][f]: six inputs by eight filters. */
 INLINE void multiply_row(tile t, const float *x, const int *inputs, int step, const float *dy,
-                         int filters, int pixels) {
+                         int pixels) {
     const float *rows[ROWS];
     UNROLL for (int r = 0; r < ROWS; r++) rows[r] = x + inputs[r];
-    ROLLED for (int j = 0; j < pixels; j++, dy += filters) {
+    ROLLED for (int j = 0; j < pixels; j++, dy += COLUMNS) {
         tile_step(t, rows, dy);
         UNROLL for (int r = 0; r < ROWS; r++) rows[r] += step;
     }
@@ -17,77 +17,93 @@ INLINE void multiply_row(tile t, const float *x, const int *inputs, int step, co
 
 /* Some rows of one image into one panel (depth, 8). */
 static void gather_panel(const struct geometry *g, const float *x, const float *dy, float *panel,
-                         const int *inputs, int depth, int rows) {
+                         const int *inputs, int rows) {
     int row = g->stride_y * g->padded_width * g->channels, step = g->stride_x * g->channels;
-    for (int k = 0; k < depth; k += ROWS) {
+    int depth = depth_of(g);
+    for (int k = 0; k < depth; k += ROWS, panel += ROWS * COLUMNS) {
         tile t;
-        tile_load(t, panel + k * COLUMNS);
+        tile_load(t, panel);
         for (int i = 0; i < rows; i++)
-            multiply_row(t, x + i * row, inputs + k, step, dy + i * g->out_width * g->filters,
-                         g->filters, g->out_width);
-        tile_store(t, panel + k * COLUMNS, COLUMNS);
+            multiply_row(t, x + i * row, inputs + k, step, dy + i * g->out_width * COLUMNS, g->out_width);
+        tile_store(t, panel, COLUMNS);
     }
 }
 
+/* Eight filters (or the `here` that are left, and zeros) of some pixels, added up on the way. */
+static void pack_slopes(const float *dy, float *packed, float *sums, int filters, int here, int pixels) {
+    f4 low = load(sums), high = load(sums + LANES);
+    for (int p = 0; p < pixels; p++, dy += filters, packed += COLUMNS) {
+        f4 a = here == COLUMNS ? load(dy) : load_part(dy, here);
+        f4 b = here == COLUMNS ? load(dy + LANES) : load_part(dy + LANES, here - LANES);
+        low += a, high += b;
+        store(packed, a), store(packed + LANES, b);
+    }
+    store(sums, low), store(sums + LANES, high);
+}
+
 struct gradient {
-    float *panels, *padded, *tail;
+    float *panels, *sums, *padded, *packed;
     int *inputs;
 };
 
 INLINE int panel_size(const struct geometry *g) { return round_up(depth_of(g), ROWS) * COLUMNS; }
 
-static void gather_image(const struct geometry *g, const float *x, const float *dy,
-                         const struct gradient *s) {
-    int each = g->filters / g->groups, depth = depth_of(g);
-    int row = g->stride_y * g->padded_width * g->channels, wide = g->out_width * g->filters;
-    int block = row < CACHED ? CACHED / row : 1;
-    for (int i = 0; i < g->out_height; i += block) {
-        float *panel = s->panels;
-        for (int group = 0; group < g->groups; group++)
-            for (int f = 0; f < each; f += COLUMNS, panel += panel_size(g))
-                gather_panel(g, x + i * row + group * (g->channels / g->groups),
-                             dy + i * wide + group * each + f, panel, s->inputs, depth,
-                             smaller(block, g->out_height - i));
+/* A group's filters in eights; each eight has its panel and its sums. */
+static void gather_group(const struct geometry *g, const struct gradient *s, const float *x,
+                         const float *dy, int group, int rows) {
+    int each = g->filters / g->groups, eights = round_up(each, COLUMNS) / COLUMNS;
+    float *panel = s->panels + group * eights * panel_size(g);
+    float *sums = s->sums + group * eights * COLUMNS;
+    x += group * (g->channels / g->groups), dy += group * each;
+    for (int f = 0; f < each; f += COLUMNS, panel += panel_size(g), sums += COLUMNS) {
+        pack_slopes(dy + f, s->packed, sums, g->filters, smaller(COLUMNS, each - f), rows * g->out_width);
+        gather_panel(g, x, s->packed, panel, s->inputs, rows);
     }
 }
 
-static void unpack_panels(const struct geometry *g, const float *panels, float *dw) {
+static void gather_image(const struct geometry *g, const float *x, const float *dy,
+                         const struct gradient *s) {
+    int row = g->stride_y * g->padded_width * g->channels, wide = g->out_width * g->filters;
+    int block = row < CACHED ? CACHED / row : 1;
+    for (int i = 0; i < g->out_height; i += block)
+        for (int group = 0; group < g->groups; group++)
+            gather_group(g, s, x + i * row, dy + i * wide, group, smaller(block, g->out_height - i));
+}
+
+static void unpack_panels(const struct geometry *g, const struct gradient *s, float *dw, float *bias) {
     int each = g->filters / g->groups, depth = depth_of(g);
-    for (int group = 0; group < g->groups; group++)
-        for (int f = 0; f < each; f += COLUMNS, panels += panel_size(g))
-            for (int k = 0; k < depth; k++)
-                for (int c = 0; c < COLUMNS && f + c < each; c++)
-                    dw[k * g->filters + group * each + f + c] = panels[k * COLUMNS + c];
+    const float *panel = s->panels, *sums = s->sums;
+    for (int f = 0; f < g->filters; f += each)
+        for (int i = 0; i < each; i += COLUMNS, panel += panel_size(g), sums += COLUMNS)
+            for (int c = 0; c < COLUMNS && i + c < each; c++) {
+                for (int k = 0; k < depth; k++) dw[k * g->filters + f + i + c] = panel[k * COLUMNS + c];
+                if (bias) bias[f + i + c] = sums[c];
+            }
 }
 
 EXPORT int weight_gradient_scratch(const struct geometry *g) {
     int panels = round_up(g->filters / g->groups, COLUMNS) / COLUMNS * g->groups;
-    return panels * panel_size(g) + g->padded_height * g->padded_width * g->channels +
-           g->out_height * g->out_width * g->filters + COLUMNS + round_up(depth_of(g), ROWS);
+    return panels * (panel_size(g) + COLUMNS) + g->padded_height * g->padded_width * g->channels +
+           g->out_height * g->out_width * COLUMNS + round_up(depth_of(g), ROWS);
 }
 
-/* Panels are eight filters wide: where filters end earlier, the last image's dy is read from a
- * copy with room after it, and what those columns gather is dropped. */
+/* bias (filters) may be null. */
 EXPORT void weight_gradient(const struct geometry *g, const float *x, const float *dy, float *dw,
-                            float *scratch) {
-    int each = g->filters / g->groups, depth = depth_of(g);
-    int image = g->height * g->width * g->channels, size = g->out_height * g->out_width * g->filters;
-    int panels = round_up(each, COLUMNS) / COLUMNS * g->groups * panel_size(g);
+                            float *bias, float *scratch) {
+    int depth = depth_of(g), image = g->height * g->width * g->channels;
+    int panels = round_up(g->filters / g->groups, COLUMNS) / COLUMNS * g->groups;
     int padded = g->padded_height * g->padded_width * g->channels;
-    struct gradient s = {scratch, scratch + panels, scratch + panels + padded, 0};
-    s.inputs = (int *)(s.tail + size + COLUMNS);
+    struct gradient s;
+    s.panels = scratch, s.sums = s.panels + panels * panel_size(g);
+    s.padded = s.sums + panels * COLUMNS, s.packed = s.padded + padded;
+    s.inputs = (int *)(s.packed + g->out_height * g->out_width * COLUMNS);
     patch_offsets(g, s.inputs);
     for (int k = depth; k % ROWS; k++) s.inputs[k] = s.inputs[depth - 1];
-    clear(s.panels, panels + padded);
-    for (int n = 0; n < g->images; n++) {
-        const float *here = dy + n * size;
-        if (each % COLUMNS && n == g->images - 1) {
-            copy(s.tail, here, size);
-            here = s.tail;
-        }
-        gather_image(g, pad_image(g, x + n * image, s.padded), here, &s);
-    }
-    unpack_panels(g, s.panels, dw);
+    clear(scratch, panels * (panel_size(g) + COLUMNS) + padded);
+    for (int n = 0; n < g->images; n++)
+        gather_image(g, pad_image(g, x + n * image, s.padded),
+                     dy + n * g->out_height * g->out_width * g->filters, &s);
+    unpack_panels(g, &s, dw, bias);
 }
 
 /* w (kh, kw, inputs, filters) -> (kh, kw, filters / groups, channels), turned by 180 degrees:

@@ -1,8 +1,10 @@
 /* The register tile that GEMM and the convolutions share: six rows of eight columns.
  *
  * Twelve accumulators, two vectors of the right operand and one broadcast fill 15 of the 16
- * vector registers that x64 and V8 leave us. The loops around it are kept rolled: unrolled, LLVM 19
- * gathers all loads first and chains the additions, which halves the rate in V8.
+ * vector registers that x64 and V8 leave us. Two things would halve the rate in V8 by spilling:
+ * unrolled loops around it (LLVM 19 gathers all loads first) and a right operand whose rows lie a
+ * variable stride apart (it keeps six broadcasts alive). So loops stay rolled and the right operand
+ * is packed.
  */
 #ifndef NN_TILE_H
 #define NN_TILE_H
