@@ -13,10 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from selenium.common.exceptions import WebDriverException
+
 from tests.bench import machine, networks, pack, report
 from tests.bench.cases import TASKS, Bench
-from tests.bench.drive import ROOT
-from tests.bench.requirements import Figures
+from tests.bench.drive import ROOT, PeerError
 from tests.support.site import Site
 
 BUILD = ROOT / "build"
@@ -73,19 +74,28 @@ def profile(network: str) -> None:
         site.close()
 
 
-def run(tasks: list[str], rounds: int) -> tuple[Figures, dict[str, Any], dict[str, Any]]:
-    """Measure; gives the figures, the machine and every round's values."""
+def attempt(task: str, bench: Bench) -> None:
+    """Run one task; one that fails says so and leaves its figures out, the others go on."""
+    start = time.monotonic()
+    say(f"{task}: {TASKS[task].__doc__}")
+    try:
+        TASKS[task](bench)
+    except (PeerError, AssertionError, WebDriverException) as error:
+        bench.failures.append(f"{task}: {error}")
+        say(f"  FAILED {error}")
+    say(f"  ({time.monotonic() - start:.0f} s)")
+
+
+def run(tasks: list[str], rounds: int) -> tuple[Bench, dict[str, Any]]:
+    """Measure; gives the bench with its figures, and the machine."""
     data = prepared()
     place = machine.record()
     site = Site()
     try:
         with Bench(site.url, data, rounds, say).running() as bench:
             for task in tasks:
-                start = time.monotonic()
-                say(f"{task}: {TASKS[task].__doc__}")
-                TASKS[task](bench)
-                say(f"  ({time.monotonic() - start:.0f} s)")
-            return bench.figures, place | {"versions": bench.info}, bench.spread
+                attempt(task, bench)
+            return bench, place | {"versions": bench.info}
     finally:
         site.close()
 
@@ -109,16 +119,19 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     tasks = chosen(given.only)
     complete = tasks == list(TASKS)
-    figures, place, spread = run(tasks, given.rounds)
+    bench, place = run(tasks, given.rounds)
+    figures = bench.figures
     place["kernels"] = place["versions"].get("engine", {}).get("backend", "not used")
     say(f"\n{json.dumps(place, indent=1)}\n\n{report.table(figures)}\n")
     lines, all_hold = report.verdicts(figures, complete=complete)
     say(lines)
     write(MACHINE, place, keep=not complete)
-    write(SPREAD, spread, keep=not complete)
+    write(SPREAD, bench.spread, keep=not complete)
     PLOT.write_text(report.plot(write(FIGURES, figures, keep=not complete)))
     say(f"\nbench: wrote {FIGURES.relative_to(ROOT)}, {PLOT.relative_to(ROOT)}")
-    return 0 if all_hold else 1
+    for failure in bench.failures:
+        say(f"bench: failed: {failure.splitlines()[0]}")
+    return 0 if all_hold and not bench.failures else 1
 
 
 if __name__ == "__main__":

@@ -12,10 +12,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench import start
+from tests.bench import rpc, start
 from tests.bench.drive import PagePeer, Peer, ProcessPeer
 from tests.bench.requirements import CHANNELS, DIRECTIONS, OTHER_NETWORKS, Figures
-from tests.support.chromium import Page
 
 Case = Callable[[], float]
 LOSS_TOLERANCE = 1e-3
@@ -71,6 +70,7 @@ class Bench:
         self.info: dict[str, Any] = {}
         self.figures: Figures = {}
         self.spread: dict[str, list[float]] = {}
+        self.failures: list[str] = []
         self.stack = ExitStack()
 
     @contextmanager
@@ -220,9 +220,7 @@ def kernels(bench: Bench) -> None:
 
 def remote(bench: Bench) -> None:
     """Round trips, calls in flight, callbacks, streams and arrays over farcall and its peers."""
-    from tests.bench import rpc
-
-    bench.keep({name: [value] for name, value in rpc.measure(Page, bench.site).items()})
+    rpc.run(bench)
 
 
 def starting(bench: Bench) -> None:

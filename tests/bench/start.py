@@ -49,7 +49,7 @@ class Visitor:
         try:
             if self.watched:
                 script = {"source": WATCH}
-                page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", script)  # type: ignore[no-untyped-call]
+                page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", script)
             page.get(url)
             page.until("globalThis.moments?.first_step", LIMIT)
             moments: dict[str, float] = page.execute_script("return globalThis.moments")
