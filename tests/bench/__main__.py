@@ -100,6 +100,12 @@ def run(tasks: list[str], rounds: int) -> tuple[Bench, dict[str, Any]]:
         site.close()
 
 
+def markdown() -> str:
+    """Give the last run's tables, for README.md and docs/."""
+    figures, place = (json.loads(path.read_text()) for path in (FIGURES, MACHINE))
+    return "\n\n".join([report.markdown(figures, place), report.remote_markdown(figures)])
+
+
 def write(path: Path, values: dict[str, Any], *, keep: bool) -> dict[str, Any]:
     """Write values, over those of earlier runs where `keep`; gives what is in the file now."""
     before = json.loads(path.read_text()) if keep and path.exists() else {}
@@ -112,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the bench; gives 1 where a requirement is not met."""
     given = options(arguments)
     if given.markdown:
-        say(report.markdown(json.loads(FIGURES.read_text()), json.loads(MACHINE.read_text())))
+        say(markdown())
         return 0
     if given.profile:
         profile(given.profile)

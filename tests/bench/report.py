@@ -92,6 +92,30 @@ def _place(machine: dict[str, Any]) -> str:
     )
 
 
+CALLERS = {
+    "raw_js": "raw `postMessage`, JavaScript to JavaScript",
+    "comlink": "Comlink 4.4, JavaScript to JavaScript",
+    "raw_mpy_py": "raw JSON messages, MicroPython to Pyodide",
+    "farcall_mpy_py": "**farcall, MicroPython to Pyodide**",
+    "pyscript_workers": "PyScript `workers`, MicroPython to Pyodide",
+    "raw_py_py": "raw JSON messages, Pyodide to Pyodide",
+    "farcall_py_py": "**farcall, Pyodide to Pyodide**",
+    "pyscript_workers_py_py": "PyScript `workers`, Pyodide to Pyodide",
+}
+PERCENTILES = ("p50", "p95", "p99")
+
+
+def remote_markdown(figures: Figures) -> str:
+    """Give the round trips as a table, in ms; empty where none were measured."""
+    rows = [
+        f"| {title} | {' | '.join(shown(figures[f'rpc.{p}_ms.{name}']) for p in PERCENTILES)} |"
+        for name, title in CALLERS.items()
+        if f"rpc.p50_ms.{name}" in figures
+    ]
+    heads = ["| Round trip of `add(i, 1)`, ms | p50 | p95 | p99 |", "|---|---:|---:|---:|"]
+    return "\n".join(heads + rows) if rows else ""
+
+
 PLOTTED = ("train128", "predict1000", "lenet", "cnn_bn", "mlp", "lstm")
 PLOTTED_PEERS = ("nn", "torch_1t", "ort_web_1t", "tfjs_wasm_1t")
 COLOURS = {

@@ -1,0 +1,48 @@
+"""A requirement is judged by what was measured, and a missing figure is never a pass."""
+
+from tests.bench import report
+from tests.bench.requirements import REQUIREMENTS, Requirement
+
+
+def test_a_ratio_is_judged_by_its_bound():
+    faster = Requirement("a", ">=", 1.5, "b")
+    assert faster.holds({"a": 3.0, "b": 2.0})
+    assert not faster.holds({"a": 2.9, "b": 2.0})
+
+
+def test_a_time_must_stay_below_its_bound():
+    assert Requirement("ms", "<=", 0.3).holds({"ms": 0.3})
+    assert not Requirement("ms", "<=", 0.3).holds({"ms": 0.31})
+
+
+def test_a_missing_figure_keeps_no_bound():
+    assert not Requirement("a", "<=", 1.0).holds({})
+    assert not Requirement("a", ">=", 0.0, "b").holds({"a": 1.0})
+
+
+def test_a_complete_run_names_what_was_not_measured():
+    lines, all_hold = report.verdicts({}, complete=True)
+    assert not all_hold
+    assert lines.count("not measured") == len(REQUIREMENTS)
+
+
+def test_a_partial_run_judges_only_what_it_measured():
+    lines, all_hold = report.verdicts({"predict1_ms.nn": 0.1}, complete=False)
+    assert all_hold
+    assert lines.splitlines() == [lines]
+
+
+def test_the_table_has_a_dash_where_a_peer_cannot():
+    place = dict.fromkeys(("processor", "cores", "memory_gib", "chromium"), "x") | {"date": "2026"}
+    text = report.markdown({"train128.nn": 45_000.0, "train128.torch_1t": 20_000.0}, place)
+    row = next(line for line in text.splitlines() if line.startswith("| Train the seed"))
+    assert "**45,000** | 20,000 | – |" in row
+
+
+def test_the_plot_is_well_formed_and_scales_to_the_fastest():
+    from xml.etree import ElementTree
+
+    root = ElementTree.fromstring(report.plot({"mlp.nn": 100.0, "mlp.torch_1t": 50.0}))
+    bars = [r for r in root.iter("{http://www.w3.org/2000/svg}rect") if r.get("height") == "13"]
+    nn, torch = (int(bar.attrib["width"]) for bar in bars)
+    assert nn == 2 * torch
