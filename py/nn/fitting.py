@@ -227,7 +227,7 @@ class _Run:
             index += 1
             paused = model.progress.state == PAUSED
             if not await model.progress.gate():
-                return index == self.source.steps
+                return bool(index == self.source.steps)
             if paused:
                 clock.restart()
         if not index:
@@ -464,7 +464,8 @@ def _inputs(model: Model, x: Any) -> tuple[list[Any], bool]:
         raise ShapeError(
             f"{model.name}: expected {len(model.inputs)} inputs, received {len(items)}"
         )
-    result, single = [], False
+    result: list[Any] = []
+    single = False
     for item, tensor in zip(items, model.inputs, strict=True):
         if isinstance(item, Dataset):
             if item.shape != tuple(tensor.shape[1:]) and None not in tensor.shape[1:]:

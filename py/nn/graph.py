@@ -90,6 +90,20 @@ class Graph:
         return sum(node.inputs.count(tensor) for node in self.nodes)
 
 
+class Step:
+    """One node of a program, or two that are run as one."""
+
+    __slots__ = ("backward", "ctx", "forward", "inputs", "layer", "outputs")
+
+    def __init__(self, layer: Layer, ctx: Context, inputs: list[int], outputs: list[int]) -> None:
+        self.layer = layer
+        self.ctx = ctx
+        self.inputs = inputs
+        self.outputs = outputs
+        self.forward = layer.forward
+        self.backward = layer.backward
+
+
 class Program:
     """A graph with memory: runs forward, then backward.
 
@@ -100,23 +114,41 @@ class Program:
     def __init__(self, graph: Graph, ctx: Context) -> None:
         self.graph = graph
         self.ctx = ctx
+        self.logit_contexts: list[Context] = []
         slots = graph.slots
-        self.contexts = [ctx.child(i) for i in range(len(graph.nodes))]
         self._inputs = [slots[t] for t in graph.inputs]
         self._outputs = [slots[t] for t in graph.outputs]
         self._values: list[Any] = [None] * len(slots)
-        self._forward = [
-            (
-                node.layer.forward,
-                c,
-                [slots[t] for t in node.inputs],
-                [slots[t] for t in node.outputs],
-            )
-            for node, c in zip(graph.nodes, self.contexts, strict=True)
-        ]
+        self.steps = self._compile()
+        self._forward = [(s.forward, s.ctx, s.inputs, s.outputs) for s in self.steps]
         self._backward: list[Any] = []
         self._prepared: tuple[Any, bool] | None = None
-        self.logit_contexts: list[Context] = []
+
+    def _compile(self) -> list[Step]:
+        slots, nodes = self.graph.slots, self.graph.nodes
+        readers: dict[SymbolicTensor, list[Node]] = {}
+        for node in nodes:
+            for tensor in node.inputs:
+                readers.setdefault(tensor, []).append(node)
+        steps: list[Step] = []
+        merged: set[Node] = set()
+        self._contexts: dict[Node, Context] = {}
+        for number, node in enumerate(nodes):
+            if node in merged:
+                continue
+            ctx = self._contexts[node] = self.ctx.child(number)
+            layer, last = node.layer, node
+            after = readers.get(node.outputs[0], [])
+            alone = len(after) == 1 and len(node.outputs) == 1
+            if alone and node.outputs[0] not in self.graph.outputs:
+                fused = layer.fused_with(after[0].layer)
+                if fused is not None:
+                    layer, last = fused, after[0]
+                    merged.add(last)
+            steps.append(
+                Step(layer, ctx, [slots[t] for t in node.inputs], [slots[t] for t in last.outputs])
+            )
+        return steps
 
     def expose_logits(self, value: bool) -> None:
         """Let the layers before fused losses return logits, or their activation again."""
@@ -125,7 +157,7 @@ class Program:
 
     def context_of(self, tensor: SymbolicTensor) -> Context:
         """Return the context of the node that computes `tensor`."""
-        return self.contexts[self.graph.nodes.index(tensor.node)]
+        return self._contexts[tensor.node]
 
     def forward(self, inputs: Sequence[Array], training: bool) -> list[Array]:
         """Return the outputs; they are valid until the next call."""
@@ -181,17 +213,16 @@ class Program:
         if self._prepared is not None and self._prepared == state:
             return
         self._prepared = state
-        slots = self.graph.slots
-        needs = [False] * len(slots)
+        needs = [False] * len(self._values)
         for slot in self._inputs:
             needs[slot] = state[1]
         steps = []
-        for node, ctx in zip(self.graph.nodes, self.contexts, strict=True):
-            ins, outs = [slots[t] for t in node.inputs], [slots[t] for t in node.outputs]
-            wanted = [needs[i] for i in ins]
+        for step in self.steps:
+            wanted = [needs[i] for i in step.inputs]
+            ctx = step.ctx
             ctx.needs_input_gradient = any(wanted)
-            if any(wanted) or any(ctx.trains(v) for v in node.layer.variables):
-                for slot in outs:
+            if any(wanted) or any(ctx.trains(v) for v in step.layer.variables):
+                for slot in step.outputs:
                     needs[slot] = True
-                steps.append((node.layer.backward, ctx, ins, outs, wanted))
+                steps.append((step.backward, ctx, step.inputs, step.outputs, wanted))
         self._backward = steps[::-1]

@@ -11,6 +11,30 @@ from nn import config
 from nn.errors import ConfigError
 from nn.types import Array, Config, prod
 
+__all__ = [
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
+    "Initializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "Orthogonal",
+    "Random",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+    "fans",
+    "get",
+    "get_class",
+    "serialize",
+]
+
 
 class Initializer:
     """Base class: `__call__(shape, dtype)` returns a new array."""
@@ -31,7 +55,7 @@ class Initializer:
 class Constant(Initializer):
     """The same value everywhere."""
 
-    fields = ("value",)
+    fields: tuple[str, ...] = ("value",)
 
     def __init__(self, value: float = 0.0) -> None:
         self.value = value
@@ -114,7 +138,7 @@ class VarianceScaling(Random):
     Source: Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998, as `keras.initializers`.
     """
 
-    fields = ("scale", "mode", "distribution", "seed")
+    fields: tuple[str, ...] = ("scale", "mode", "distribution", "seed")
 
     def __init__(
         self,
@@ -222,7 +246,7 @@ class Identity(Initializer):
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         if len(shape) != 2:
             raise ConfigError(f"Identity: expected 2 axes, received shape {shape}")
-        return self.gain * np.eye(*shape, dtype=dtype or config.floatx())
+        return np.asarray(self.gain * np.eye(*shape), dtype or config.floatx())
 
 
 CLASSES: dict[str, type[Initializer]] = {

@@ -16,6 +16,16 @@ from nn import config, kernels
 from nn.errors import ConfigError, ShapeError
 from nn.types import Array, Config, prod
 
+__all__ = [
+    "FunctionLoss",
+    "Loss",
+    "SparseCategoricalCrossentropy",
+    "fit_weight",
+    "get",
+    "same_rank",
+    "serialize",
+]
+
 REDUCTIONS = ("sum", "sum_over_batch_size", "mean", "mean_with_sample_weight", "none", None)
 
 
@@ -269,8 +279,8 @@ class FunctionLoss(Loss):
         reduction: str | None = "sum_over_batch_size",
     ) -> None:
         super().__init__(reduction, name)
-        self.call = call  # type: ignore[method-assign]
-        self.gradient = gradient  # type: ignore[method-assign]
+        self.call = call  # type: ignore[assignment,method-assign]
+        self.gradient = gradient  # type: ignore[assignment,method-assign]
 
 
 def get(identifier: Any) -> Loss:

@@ -10,6 +10,18 @@ from nn.errors import ConfigError
 from nn.losses import fit_weight, same_rank
 from nn.types import Array, Config
 
+__all__ = [
+    "Accuracy",
+    "BinaryAccuracy",
+    "CategoricalAccuracy",
+    "Mean",
+    "MeanMetric",
+    "Metric",
+    "SparseCategoricalAccuracy",
+    "fitting",
+    "get",
+]
+
 
 class Metric:
     """Base class; a metric of one's own defines `update_state`, `result` and `reset_state`."""
@@ -102,7 +114,7 @@ class SparseCategoricalAccuracy(MeanMetric):
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
         labels = y_true[..., 0] if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1 else y_true
-        return y_pred.argmax(axis=-1) == labels
+        return np.asarray(y_pred.argmax(axis=-1) == labels)
 
 
 class CategoricalAccuracy(MeanMetric):
@@ -111,7 +123,7 @@ class CategoricalAccuracy(MeanMetric):
     order_only = True
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        return y_pred.argmax(axis=-1) == y_true.argmax(axis=-1)
+        return np.asarray(y_pred.argmax(axis=-1) == y_true.argmax(axis=-1))
 
 
 class BinaryAccuracy(MeanMetric):

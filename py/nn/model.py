@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nn import config, fitting, losses, optimizers, summary
+from nn import config, fitting, losses, optimizers
+from nn import summary as tables
 from nn.context import Context, Run
 from nn.errors import ConfigError, NotBuiltError, NotCompiledError, ShapeError
 from nn.graph import Graph, Node, Program, SymbolicTensor
@@ -133,11 +134,11 @@ class Model(Layer):
 
     def summary(self) -> str:
         """Return a table of the layers with their output shapes and parameter counts."""
-        return summary.text(self)
+        return tables.text(self)
 
-    def summary_rows(self) -> list[summary.Row]:
+    def summary_rows(self) -> list[tables.Row]:
         """Return (name, type, output shape, number of parameters) of each layer."""
-        return summary.rows(self)
+        return tables.rows(self)
 
     # As a layer in another model.
 
@@ -406,8 +407,8 @@ class Model(Layer):
             waiting = [w for w in waiting if w not in ready]
         ends = settings["output_layers"]
         single = bool(ends) and isinstance(ends[0], str)
-        outputs = [tensors[tuple(e)] for e in ([ends] if single else ends)]  # type: ignore[index]
-        inputs = [tensors[tuple(e)] for e in settings["input_layers"]]  # type: ignore[index]
+        outputs = [tensors[tuple(e)] for e in ([ends] if single else ends)]
+        inputs = [tensors[tuple(e)] for e in settings["input_layers"]]
         model = cls(inputs, outputs[0] if single else outputs, name=settings.get("name"))
         model._trainable = settings.get("trainable", True)
         return model

@@ -191,6 +191,10 @@ class Layer:
         """
         raise NotImplementedError(f"{type(self).__name__} must define backward")
 
+    def fused_with(self, after: Layer) -> Layer | None:
+        """Return a layer that does this one's work and `after`'s at once, or None."""
+        return None
+
     # Use.
 
     def ensure_built(self, *input_shapes: Shape) -> None:

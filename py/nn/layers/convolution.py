@@ -10,6 +10,8 @@ from nn.errors import ConfigError, ShapeError
 from nn.layers import padding as pads
 from nn.layers.base import Layer, expect_rank, pair, positive
 from nn.layers.core import activate, activate_backward
+from nn.layers.fusion import PooledConvolution
+from nn.layers.pooling import MaxPooling2D
 from nn.types import Array, Shape
 
 
@@ -47,7 +49,7 @@ class Conv2D(Layer):
         self.kernel_size = pair(kernel_size, "kernel_size", self.name)
         self.strides = pair(strides, "strides", self.name)
         self.padding = pads.check(padding, self.name)
-        self.data_format = channels_last(data_format, self.name)
+        self.data_format = pads.channels_last(data_format, self.name)
         self.dilation_rate = pair(dilation_rate, "dilation_rate", self.name)
         self.groups = positive(groups, "groups", self.name)
         self.activation = activations.get(activation)
@@ -83,7 +85,8 @@ class Conv2D(Layer):
             self.bias = self.add_weight(
                 "bias", (self.filters,), self.bias_initializer, regularizer=self.bias_regularizer
             )
-        self._plans: dict[tuple[int, ...], tuple[tuple[int, ...], dict[str, Any]]] = {}
+        self.kernel_shape = (*self.kernel_size, channels // self.groups, self.filters)
+        self._plans: dict[tuple[int, ...], tuple[Any, Any]] = {}
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         n, height, width, _ = input_shapes[0]
@@ -95,7 +98,7 @@ class Conv2D(Layer):
         ]
         return (n, *sizes, self.filters)
 
-    def _plan(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], dict[str, Any]]:
+    def plan(self, shape: tuple[int, ...]) -> tuple[Any, Any]:
         """Return the output's shape and the geometry that the kernels take, computed once a
         shape."""
         plan = self._plans.get(shape)
@@ -109,12 +112,28 @@ class Conv2D(Layer):
                 "dilation": self.dilation_rate,
                 "groups": self.groups,
             }
-            plan = self._plans[shape] = self.compute_output_shape(shape), options  # type: ignore[assignment]
-        return plan  # type: ignore[return-value]
+            plan = self._plans[shape] = self.compute_output_shape(shape), options
+        return plan
+
+    def fused_with(self, after: Layer) -> Layer | None:
+        """Return a layer that does this one's work and `after`'s, where there is a kernel for
+        both."""
+        if kernels.backend().name == "numpy":
+            return None  # the twins gain nothing: conv, then pool, with a copy between
+        plain = self.groups == 1 and self.dilation_rate == (1, 1)
+        pooled = (
+            type(after) is MaxPooling2D
+            and after.pool_size == after.strides == (2, 2)
+            and after.padding == "valid"
+        )
+        if type(self) is Conv2D and plain and pooled and self.activation.name in ("relu", "linear"):
+            assert isinstance(after, MaxPooling2D)
+            return PooledConvolution(self, after)
+        return None
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (x,) = inputs
-        shape, options = self._plan(x.shape)
+        shape, options = self.plan(x.shape)
         function = self.activation
         z = kernels.conv2d(
             x,
@@ -130,13 +149,13 @@ class Conv2D(Layer):
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         x, v = ctx.saved
-        _, options = self._plan(x.shape)
+        _, options = self.plan(x.shape)
         dz = activate_backward(self.activation, ctx, dy, v)
         if ctx.trains(self.kernel):
             kernels.conv2d_weight_gradient(
                 x,
                 dz,
-                self.kernel.value.shape,
+                self.kernel_shape,
                 out=ctx.gradient(self.kernel, overwrite=True),
                 bias_out=ctx.gradient(self.bias, overwrite=True) if self.bias else None,
                 **options,
@@ -146,14 +165,3 @@ class Conv2D(Layer):
         return kernels.conv2d_input_gradient(
             dz, self.kernel.value, x.shape, out=ctx.buffer("dx", x.shape), **options
         )
-
-
-def channels_last(data_format: str | None, layer: str) -> str:
-    """Return "channels_last".
-
-    Raises:
-        ConfigError: another order was asked for; the kernels are written for this one.
-    """
-    if data_format not in (None, "channels_last"):
-        raise ConfigError(f"{layer}: data_format must be 'channels_last', received {data_format!r}")
-    return "channels_last"

@@ -141,7 +141,7 @@ class Dense(Layer):
         if ctx.trains(self.kernel):
             kernels.matmul(rows.T, dz, ctx.gradient(self.kernel, overwrite=True))
         if self.bias and ctx.trains(self.bias):
-            np.add.reduce(dz, axis=0, out=ctx.gradient(self.bias, overwrite=True))
+            kernels.column_sums(dz, ctx.gradient(self.bias, overwrite=True))
         if not ctx.needs_input_gradient:
             return None
         dx = kernels.matmul(dz, self.kernel.value.T, ctx.buffer("dx", rows.shape))

@@ -8,7 +8,6 @@ from nn import kernels
 from nn.context import Context
 from nn.layers import padding as pads
 from nn.layers.base import Layer, expect_rank, pair
-from nn.layers.convolution import channels_last
 from nn.types import Array, Shape
 
 
@@ -29,7 +28,7 @@ class Pooling2D(Layer):
         self.pool_size = pair(pool_size, "pool_size", self.name)
         self.strides = pair(strides or self.pool_size, "strides", self.name)
         self.padding = pads.check(padding, self.name)
-        self.data_format = channels_last(data_format, self.name)
+        self.data_format = pads.channels_last(data_format, self.name)
         self._plans: dict[tuple[int, ...], tuple[Any, Any]] = {}
 
     def build(self, *input_shapes: Shape) -> None:

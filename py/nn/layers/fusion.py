@@ -1,0 +1,69 @@
+"""Pairs of layers that one kernel can run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nn import kernels
+from nn.context import Context
+from nn.layers.base import Layer
+from nn.types import Array
+
+if TYPE_CHECKING:
+    from nn.layers.convolution import Conv2D
+    from nn.layers.pooling import MaxPooling2D
+
+
+class PooledConvolution(Layer):
+    """Conv2D (linear or relu) and the 2x2 MaxPooling2D that alone reads it.
+
+    The convolution's output, four times the pooling's and the largest array of a small network, is
+    never stored, and relu's gradient is taken on the pooled output.
+    """
+
+    def __init__(self, convolution: Conv2D, pooling: MaxPooling2D) -> None:
+        super().__init__(name=f"{convolution.name} + {pooling.name}")
+        self.convolution = convolution
+        self.pooling = pooling
+        self.activation = convolution.activation.name
+
+    @property
+    def sublayers(self) -> tuple[Layer, ...]:
+        return (self.convolution,)
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        conv = self.convolution
+        shape, options = conv.plan(x.shape)
+        pooled = (shape[0], shape[1] // 2, shape[2] // 2, shape[3])
+        y, argmax = kernels.conv2d_max_pool2d(
+            x,
+            conv.kernel.value,
+            conv.bias.value if conv.bias else None,
+            strides=options["strides"],
+            padding=options["padding"],
+            activation=self.activation,
+            out=ctx.buffer("y", pooled),
+            argmax=ctx.buffer("argmax", pooled, "uint8"),
+        )
+        ctx.saved = x, y, argmax, options
+        return y
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        x, y, argmax, options = ctx.saved
+        conv = self.convolution
+        dx = ctx.buffer("dx", x.shape) if ctx.needs_input_gradient else None
+        kernels.conv2d_max_pool2d_gradient(
+            x,
+            conv.kernel.value,
+            dy,
+            y,
+            argmax,
+            strides=options["strides"],
+            padding=options["padding"],
+            activation=self.activation,
+            out=ctx.gradient(conv.kernel, overwrite=True),
+            bias_out=ctx.gradient(conv.bias, overwrite=True) if conv.bias else None,
+            input_out=dx,
+        )
+        return dx
