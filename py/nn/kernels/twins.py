@@ -6,7 +6,7 @@ have the type of the first operand. Every `out` is written and returned.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -107,14 +107,11 @@ def conv2d_input_gradient(
     oh, ow = dy.shape[1:3]
     padded = np.zeros((n, height + top + bottom, width + left + right, input_shape[3]), dy.dtype)
     part = filters // groups
-    for i in range(kh):
-        for j in range(kw):
-            rows = slice(i * dilation[0], i * dilation[0] + (oh - 1) * strides[0] + 1, strides[0])
-            cols = slice(j * dilation[1], j * dilation[1] + (ow - 1) * strides[1] + 1, strides[1])
-            for g in range(groups):
-                d = dy[..., g * part : (g + 1) * part]
-                kernel = w[i, j, :, g * part : (g + 1) * part]
-                padded[:, rows, cols, g * channels : (g + 1) * channels] += d @ kernel.T
+    for k, (rows, cols) in enumerate(_taps((kh, kw), strides, dilation, (oh, ow))):
+        for g in range(groups):
+            d = dy[..., g * part : (g + 1) * part]
+            kernel = w[k // kw, k % kw, :, g * part : (g + 1) * part]
+            padded[:, rows, cols, g * channels : (g + 1) * channels] += d @ kernel.T
     result = padded[:, top : top + height, left : left + width]
     if out is None:
         return np.ascontiguousarray(result)
@@ -132,16 +129,23 @@ def max_pool2d(
     argmax: Array | None = None,
 ) -> tuple[Array, Array]:
     """Return the windows' maxima and which element (row-major) it was; the first of equals."""
-    windows = _windows(_pad(x, padding, -np.inf), pool_size, strides, (1, 1))
-    flat = windows.reshape(*windows.shape[:4], -1)
-    index = flat.argmax(axis=-1)
-    y = np.take_along_axis(flat, index[..., None], axis=-1)[..., 0]
-    if out is None:
-        out = np.empty(y.shape, x.dtype)
-    if argmax is None:
-        argmax = np.empty(y.shape, np.uint8)
-    out[...] = y
-    argmax[...] = index
+    padded = _pad(x, padding, -np.inf)
+    oh, ow = (
+        (n - k) // s + 1 for n, k, s in zip(padded.shape[1:3], pool_size, strides, strict=True)
+    )
+    shape = (x.shape[0], oh, ow, x.shape[3])
+    out = np.empty(shape, x.dtype) if out is None else out
+    argmax = np.empty(shape, np.uint8) if argmax is None else argmax
+    for k, (rows, cols) in enumerate(_taps(pool_size, strides, (1, 1), (oh, ow))):
+        v = padded[:, rows, cols]
+        if k == 0:
+            out[...] = v
+            argmax.fill(0)
+            continue
+        wins = v > out
+        wins |= (v != v) & (out == out)
+        np.copyto(out, v, where=wins)
+        argmax[wins] = k
     return out, argmax
 
 
@@ -162,10 +166,7 @@ def max_pool2d_gradient(
     oh, ow = dy.shape[1:3]
     d = dy if relu_output is None else dy * (relu_output > 0)
     padded = np.zeros((n, height + top + bottom, width + left + right, channels), dy.dtype)
-    for k in range(pool_size[0] * pool_size[1]):
-        i, j = divmod(k, pool_size[1])
-        rows = slice(i, i + (oh - 1) * strides[0] + 1, strides[0])
-        cols = slice(j, j + (ow - 1) * strides[1] + 1, strides[1])
+    for k, (rows, cols) in enumerate(_taps(pool_size, strides, (1, 1), (oh, ow))):
         padded[:, rows, cols] += d * (argmax == k)
     result = padded[:, top : top + height, left : left + width]
     if out is None:
@@ -409,6 +410,16 @@ def _pad(x: Array, padding: Padding, value: float = 0.0) -> Array:
     if padding == NO_PADDING:
         return x
     return np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=value)
+
+
+def _taps(size: Pair, strides: Pair, dilation: Pair, out: Pair) -> Iterator[tuple[slice, slice]]:
+    """Yield, for each element of a window, the rows and columns that it meets."""
+    for i in range(size[0]):
+        for j in range(size[1]):
+            yield tuple(  # type: ignore[misc]
+                slice(at * d, at * d + (n - 1) * s + 1, s)
+                for at, d, n, s in zip((i, j), dilation, out, strides, strict=True)
+            )
 
 
 def _windows(x: Array, size: Pair, strides: Pair, dilation: Pair) -> Array:

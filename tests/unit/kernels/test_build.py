@@ -1,0 +1,66 @@
+"""Building the kernels: once, whole, and with errors that say what to do."""
+
+import pytest
+
+from tools import build_kernels
+from tools.build_kernels import BuildError, Target
+
+
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    folder = tmp_path / "src"
+    folder.mkdir()
+    (folder / "one.c").write_text("int one(void) { return 1; }\n")
+    monkeypatch.setattr(build_kernels, "SOURCES", folder)
+    return folder
+
+
+@pytest.fixture
+def target(tmp_path, sources):
+    return Target(tmp_path / "made" / "one.so", ("cc", "-O1", "-fPIC"), ("cc", "-shared"))
+
+
+def test_builds_once_and_again_when_a_source_changes(target, sources):
+    build_kernels.build(target)
+    assert target.path.exists()
+    assert build_kernels.is_current(target)
+    (sources / "one.c").write_text("int one(void) { return 2; }\n")
+    assert not build_kernels.is_current(target)
+
+
+def test_other_flags_are_another_library(target):
+    build_kernels.build(target)
+    other = Target(target.path, (*target.compile, "-g"), target.link)
+    assert not build_kernels.is_current(other)
+
+
+def test_a_refused_source_says_where_and_leaves_the_old_library(target, sources):
+    build_kernels.build(target)
+    before = target.path.read_bytes()
+    (sources / "one.c").write_text("int one(void) { return }\n")
+    with pytest.raises(BuildError, match=r"one\.c:1"):
+        build_kernels.build(target)
+    assert target.path.read_bytes() == before
+    assert not build_kernels.is_current(target)
+
+
+def test_no_sources_is_an_error(target, sources):
+    (sources / "one.c").unlink()
+    with pytest.raises(BuildError, match="expected C files"):
+        build_kernels.build(target)
+
+
+def test_a_missing_compiler_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(build_kernels.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(BuildError, match="-m pip install ziglang"):
+        build_kernels.wasm_target("simd", "simd128")
+
+
+def test_the_wasm_builds_are_dynamic_libraries_that_import_memory_only():
+    assert build_kernels.main(["wasm"]) == 0
+    for name in ("relaxed", "simd"):
+        bytes_ = (build_kernels.WASM / f"{name}.so").read_bytes()
+        assert bytes_[:4] == b"\0asm"
+        assert b"dylink.0" in bytes_[:24]
+        for symbol in (b"memset", b"memcpy", b"malloc", b"expf"):
+            assert symbol not in bytes_
