@@ -8,345 +8,162 @@ What a proxy does is farcall's `Remote`: await a path to read it, call it, assig
 of the other side are constructed with `new`. Between two Pythons farcall's own protocol does more.
 """
 
-from . import comlink_ports, errors, platform, remote
-from .codec import dumps
+from . import comlink_calls, comlink_ports, comlink_serve, errors, remote
+from .comlink_calls import Wrapped
+from .comlink_frames import LIMITS
+from .comlink_gate import Gate
 from .comlink_ports import memory_pair
-from .comlink_values import (
-    HANDLER,
-    RAW,
-    Incoming,
-    Marked,
-    Outgoing,
-    Thrown,
-    TransferHandler,
-    proxy,
-    received,
-    transfer,
-    transfer_handlers,
-)
-from .policy import Namespace, Policy, describe
+from .comlink_serve import Exposed, Options
+from .comlink_values import Thrown, TransferHandler, proxy, transfer, transfer_handlers
+from .policy import public_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
-
-GET, SET, APPLY, CONSTRUCT, ENDPOINT, RELEASE, CANCEL = (
-    "GET",
-    "SET",
-    "APPLY",
-    "CONSTRUCT",
-    "ENDPOINT",
-    "RELEASE",
-    "CANCEL",  # ours: JavaScript's Comlink ignores types it does not know
-)
-REQUESTS = (GET, SET, APPLY, CONSTRUCT, ENDPOINT, RELEASE, CANCEL)
-REPLIES = (RAW, HANDLER)
-
-LIMITS = {
-    "pending": 100_000,  # calls of ours without a reply
-    "serving": 10_000,  # calls of the peer that run here, for one exposed object
-    "exposed": 100_000,  # objects that peers hold, all together
-    "arguments": 10_000,
-    "id": 200,  # characters
-}
-
-# Everything alive, so that a test can show that nothing is left.
-_exposed: "dict[int, Exposed]" = {}
-_wrapped: "dict[int, Wrapped]" = {}
-_last = 0
-
-
-def _number() -> int:
-    global _last
-    _last += 1
-    return _last
 
 
 def statistics() -> "dict[str, int]":
     """What is held now: objects that peers hold, proxies of theirs, calls each way."""
+    served, wrapped = comlink_serve.alive, comlink_calls.alive
     return {
-        "exposed": len(_exposed),
-        "wrapped": len(_wrapped),
-        "pending": sum([len(w._pending) for w in _wrapped.values()]),
-        "serving": sum([len(e._running) for e in _exposed.values()]),
+        "exposed": len(served),
+        "wrapped": len(wrapped),
+        "pending": sum([w.statistics()["pending"] for w in wrapped.values()]),
+        "serving": sum([len(e.running) for e in served.values()]),
     }
 
 
-def _serve(value: "Any", parent: "Any") -> "Any":
-    """The far end of a new channel that serves `value`."""
-    near, far = parent.port.channel()
-    child = Exposed(value, near, parent.options)
-    parent.children.append(child)
-    return far
+def expose(
+    value: "Any",
+    endpoint: "Any",
+    *,
+    origins: "Any" = None,
+    traceback: "bool" = True,
+    limits: "dict[str, int] | None" = None,
+    on_error: "Any" = None,
+) -> "Exposed":
+    """Serve an object, function, class, module or dict of them to the peer behind `endpoint`.
+
+    The gate is farcall's: public names only, nothing writable unless its class says so with
+    `farcall.exposed(writable=...)`; a module serves its `__all__`. An object's `__finalizer__()`
+    runs when the peer has released it.
+
+    Args:
+        value: what the peer gets.
+        endpoint: a Worker, worker scope, MessagePort, BroadcastChannel, `window_endpoint`, or
+            an end of `memory_pair`.
+        origins: the only origins that are answered; needed for windows, empty for ports.
+        traceback: whether errors carry their traceback to the peer.
+        limits: overrides of LIMITS.
+        on_error: called with exceptions that no caller can get; printed by default.
+    """
+    options = Options(origins, traceback, limits, on_error)
+    return Exposed(value, comlink_ports.port_of(endpoint), options, Gate(value))
 
 
-class Options:
-    """What an exposed object hands on to those that are reached through it."""
+def wrap(
+    endpoint: "Any",
+    target: "Any" = None,
+    *,
+    timeout: "float | None" = None,
+    limits: "dict[str, int] | None" = None,
+    on_error: "Any" = None,
+) -> "Any":
+    """A proxy of what the peer behind `endpoint` exposes.
 
-    def __init__(self, origins: "Any", traceback: "bool", limits: "Any", on_error: "Any") -> None:
-        self.origins = None if origins is None else tuple(origins)
-        self.traceback = traceback
-        self.limits = dict(LIMITS)
-        self.limits.update(limits or {})
-        self.on_error = on_error
-
-
-class Exposed:
-    """An object that a peer uses through one port, until the peer releases it or `close`."""
-
-    def __init__(self, value: "Any", port: "Any", options: "Options") -> None:
-        if len(_exposed) >= options.limits["exposed"]:
-            raise errors.FarcallError(f"peers hold {len(_exposed)} objects")
-        self.policy = Policy(value)
-        self.policy.admit(value)
-        self.value = value
-        self.port = port
-        self.options = options
-        self.children: "list[Exposed]" = []
-        self.refused = 0
-        self._running: "dict[Any, Any]" = {}
-        self._leaving: "Any" = None
-        self._number = _number()
-        _exposed[self._number] = self
-        port.listen(REQUESTS, self._on_frame, self._on_broken, self._on_gone)
-
-    # -- requests
-
-    def _on_frame(self, text: "str", buffers: "Any", refs: "Any", origin: "str") -> None:
-        if not self._is_open():
-            return
-        if self.options.origins is not None and origin not in self.options.origins:
-            self.refused += 1
-            return
-        frame: "dict[str, Any]" = {}
-        number: "Any" = None
-        try:
-            frame = Incoming().frame(text, buffers, refs)
-            number = self._valid_id(frame)
-            if number is not None:
-                self._request(number, frame)
-        except Exception as exc:
-            self._fail(number, exc)
-        platform.drain()
-
-    def _valid_id(self, frame: "dict[str, Any]") -> "Any":
-        """The id to reply to; None for what is no request of Comlink's."""
-        if frame.get("type") not in REQUESTS:
-            return None
-        number = frame.get("id")
-        if isinstance(number, str) and 0 < len(number) <= self.options.limits["id"]:
-            return number
-        if type(number) in (int, float) and number:
-            return number
-        if frame["type"] != CANCEL:
-            self.refused += 1
-        return None
-
-    def _request(self, number: "Any", frame: "dict[str, Any]") -> None:
-        kind = frame["type"]
-        if kind == CANCEL:
-            self._cancel(number)
-        elif kind == RELEASE:
-            self._release(number)
-        elif kind == ENDPOINT:
-            near, far = self.port.channel()
-            Exposed(self.value, near, self.options)
-            self._reply(number, transfer(far, []))
-        else:
-            self._run(number, getattr(self, "_" + kind.lower()), frame)
-
-    def _run(self, number: "Any", handler: "Any", frame: "dict[str, Any]") -> None:
-        result = handler(frame)
-        if not platform.is_awaitable(result):
-            self._reply(number, result)
-            return
-        if len(self._running) >= self.options.limits["serving"]:
-            raise errors.FarcallError(f"{len(self._running)} calls are running already")
-        key = number if number not in self._running else (number, _number())
-        self._running[key] = None
-        self._running[key] = platform.spawn(self._later(number, key, result))
-
-    async def _later(self, number: "Any", key: "Any", awaitable: "Any") -> None:
-        try:
-            self._reply(number, await awaitable)
-        except platform.CancelledError:
-            self._fail(number, errors.RemoteError("the call was cancelled"))
-        except Exception as exc:
-            self._fail(number, exc)
-        finally:
-            self._running.pop(key, None)
-            self._leave()
-
-    def _get(self, frame: "dict[str, Any]") -> "Any":
-        return self._walk(self._path(frame))
-
-    def _set(self, frame: "dict[str, Any]") -> bool:
-        path = self._path(frame)
-        if not path:
-            raise errors.PolicyError("the exposed object itself cannot be replaced")
-        owner = self._walk(path[:-1])
-        value = received(frame.get("value"), self._adopt)
-        _set(self.policy, owner, path[-1], value)
-        return True
-
-    def _apply(self, frame: "dict[str, Any]") -> "Any":
-        function = self.policy.callable(self._walk(self._path(frame)))
-        args, kwargs = self._arguments(frame, function)
-        return function(*args, **kwargs)
-
-    def _construct(self, frame: "dict[str, Any]") -> "Any":
-        cls = self._walk(self._path(frame))
-        if not isinstance(cls, type):
-            raise TypeError(f"{describe(cls)} is not a class")
-        args, kwargs = self._arguments(frame, cls)
-        return proxy(self.policy.callable(cls)(*args, **kwargs))
-
-    def _path(self, frame: "dict[str, Any]") -> "list[Any]":
-        path = frame.get("path")
-        if path is None:
-            return []
-        if not isinstance(path, list):
-            raise errors.ProtocolError(f"expected a path, received a {type(path).__name__}")
-        return path
-
-    def _walk(self, path: "list[Any]") -> "Any":
-        return self.policy.walk(self.policy.root, [_step(s) for s in path], _key(self.policy))
-
-    def _arguments(self, frame: "dict[str, Any]", function: "Any") -> "Any":
-        wires = frame.get("argumentList")
-        if wires is None:
-            return [], {}
-        if not isinstance(wires, list) or len(wires) > self.options.limits["arguments"]:
-            raise errors.ProtocolError("expected a list of arguments, not too many")
-        args = [received(w, self._adopt) for w in wires]
-        if args and type(args[-1]) is dict and self._are_keywords(frame, function, args):
-            return args[:-1], args[-1]
-        return args, {}
-
-    def _are_keywords(self, frame: "Any", function: "Any", args: "list[Any]") -> bool:
-        if frame.get("py") == "kwargs":
-            return True
-        return _takes_keywords(function, args)
-
-    def _adopt(self, value: "Any") -> "Any":
-        return _adopted(value, self.options.on_error)
-
-    # -- replies
-
-    def _reply(self, number: "Any", value: "Any") -> None:
-        if not self._is_open():
-            return
-        frame = Outgoing(lambda v: _serve(v, self))
-        try:
-            if not isinstance(value, Marked):
-                self.policy.admit(value)
-            failure = self._post(number, frame, frame.wire(value))
-        except errors.PolicyError as exc:
-            self._fail(number, exc)
-            return
-        except Exception as exc:
-            failure = str(exc)
-        if failure:
-            self._fail(number, TypeError(f"Unserializable return value: {failure}"))
-
-    def _fail(self, number: "Any", exc: "BaseException") -> None:
-        if number is None:
-            self._complain(exc)
-            return
-        if not self._is_open():
-            return
-        frame = Outgoing(lambda v: _serve(v, self))
-        try:
-            wire = frame.thrown(exc, self.options.traceback)
-        except TypeError as why:
-            wire = frame.thrown(why, self.options.traceback)
-        if self._post(number, frame, wire):
-            self._complain(exc)
-
-    def _post(self, number: "Any", frame: "Any", wire: "dict[str, Any]") -> str:
-        wire["id"] = number
-        return str(self.port.post(dumps(wire), frame.buffers, frame.refs, frame.transfers))
-
-    def _complain(self, exc: "BaseException") -> None:
-        if self.options.on_error is not None:
-            self.options.on_error(exc)
-        else:
-            platform.report(f"farcall.comlink: {type(exc).__name__}: {exc}")
-
-    # -- the end
-
-    def _cancel(self, number: "Any") -> None:
-        task = self._running.get(number)
-        if task is not None:
-            task.cancel()
-
-    def _release(self, number: "Any") -> None:
-        """Reply and leave once the calls that came before are answered."""
-        self._leaving = number
-        self._leave()
-
-    def _leave(self) -> None:
-        if self._leaving is None or self._running or not self._is_open():
-            return
-        number, self._leaving = self._leaving, None
-        self._reply(number, None)
-        self._end()
-        finalize = getattr(self.value, "__finalizer__", None)
-        if finalize is not None:
-            try:
-                finalize()
-            except Exception as exc:
-                self._complain(exc)
-
-    def _on_broken(self, number: "str", kind: "str", why: "str") -> None:
-        exc = errors.ProtocolError(f"{kind or 'a'} message refused: {why}")
-        self._fail(number or None, exc)
-
-    def _on_gone(self, why: "str") -> None:
-        self.close()
-
-    def _is_open(self) -> bool:
-        return self._number in _exposed
-
-    def _end(self) -> None:
-        del _exposed[self._number]
-        self.port.close()
-
-    def close(self) -> None:
-        """Serve no more; what was reached through it neither. Calls that run are cancelled."""
-        if self._is_open():
-            self._end()
-        for task in list(self._running.values()):
-            task.cancel()
-        for child in self.children:
-            child.close()
-        del self.children[:]
+    Args:
+        endpoint: as for `expose`.
+        target: an object or class with the same public names: `dir()` and early AttributeError.
+        timeout: seconds after which a call raises TimeoutError; None waits, since Comlink has
+            no sign of a peer that will never answer.
+        limits: overrides of LIMITS.
+        on_error: called with exceptions of calls that nobody awaited; printed by default.
+    """
+    names = None if target is None else frozenset(public_names(target))
+    port = comlink_ports.port_of(endpoint)
+    return Wrapped(port, timeout, names, on_error, limits).root()
 
 
-def _step(step: "Any") -> "Any":
-    if type(step) is not str:
-        raise errors.PolicyError(f"expected a name as path step, received {step!r}")
-    return step
+def _connection(proxy: "Any", what: "str") -> "Wrapped":
+    found = remote.reference(proxy, what).session
+    if not isinstance(found, Wrapped):
+        raise TypeError(f"{what}: expected a proxy of comlink.wrap, received one of farcall's own")
+    return found
 
 
-class _Walker(Policy):
-    """Comlink's path steps: a JavaScript peer says `list.0`, `list.length` and `dict.key`."""
+def new(cls: "Any", *args: "Any", **kwargs: "Any") -> "remote.Call":
+    """Construct a class of the peer: JavaScript's `new cls(...)`."""
+    return _connection(cls, "new").construct(cls, args, kwargs)
 
-    def read(self, owner: "Any", name: "Any") -> "Any":
-        """One step, gate passed."""
-        if type(owner) in (list, tuple):
-            return self._element(owner, name)
-        if type(owner) is dict:
-            self.check(owner, name)
-            if name not in owner:
-                return None
-            return self.item(owner, name)
-        return super().read(owner, name)
 
-    def _element(self, owner: "Any", name: "Any") -> "Any":
-        if name == "length":
-            return len(owner)
-        if not name.isdigit() or len(name) > 15:
-            raise AttributeError(f"a {type(owner).__name__} has no {name!r}: indices and length")
-        return self.item(owner, int(name)) if int(name) < len(owner) else None
+def set(path: "Any", value: "Any") -> "remote.Call":
+    """Assign to what `path` leads to; awaiting it raises what the assignment raised."""
+    return _connection(path, "set").assign(path, value)
+
+
+def create_endpoint(proxy: "Any") -> "remote.Call":
+    """Ask for a second port to the object behind `proxy`; give it to `wrap`, or to a worker."""
+    return _connection(proxy, "create_endpoint").endpoint(proxy)
+
+
+def release(proxy: "Any") -> "Any":
+    """Give the object behind `proxy` up: its finalizer runs there. Calls under way raise."""
+    return _connection(proxy, "release").release(proxy._farcall)
+
+
+def close(proxy: "Any") -> None:
+    """End the connection of `proxy` here: pending calls raise SessionClosedError."""
+    _connection(proxy, "close").close()
+
+
+def terminate(proxy: "Any") -> None:
+    """Terminate the worker behind `proxy`: pending calls raise WorkerDiedError.
+
+    Raises:
+        TypeError: what was wrapped is no worker.
+    """
+    connection = _connection(proxy, "terminate")
+    if not connection.port.terminate():
+        raise TypeError("terminate: expected the proxy of a Worker")
+    connection.close(errors.WorkerDiedError("the worker was terminated"))
+
+
+def window_endpoint(window: "Any", origin: "str", context: "Any" = None) -> "Any":
+    """An endpoint to another window: only its messages, from that origin, are heard.
+
+    Args:
+        window: an iframe's contentWindow, parent, opener.
+        origin: the only one that is sent to and heard; `"*"` must be written out.
+        context: the window that listens; this one by default.
+    """
+    if not origin:
+        raise TypeError("window_endpoint: expected the peer's origin")
+    return comlink_ports.javascript.window(window, origin, context)
+
+
+def node_endpoint(emitter: "Any") -> "Any":
+    """An endpoint over an object with `on` and `off`, as Node's worker_threads have."""
+    return comlink_ports.javascript.emitter(emitter)
+
+
+__all__ = [
+    "LIMITS",
+    "Exposed",
+    "Thrown",
+    "TransferHandler",
+    "close",
+    "create_endpoint",
+    "expose",
+    "memory_pair",
+    "new",
+    "node_endpoint",
+    "proxy",
+    "release",
+    "set",
+    "statistics",
+    "terminate",
+    "transfer",
+    "transfer_handlers",
+    "window_endpoint",
+    "wrap",
+]

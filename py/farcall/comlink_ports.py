@@ -1,4 +1,4 @@
-"""What a Comlink dialogue runs on: anything with postMessage in a browser, a pair of queues in tests.
+"""What Comlink runs on: anything with postMessage in a browser, a pair of queues in tests.
 
 A frame travels as JSON text in the codec's form, with buffers and, by number, the JavaScript
 values that JSON cannot say (ports, dates, blobs). In a browser the text becomes the structure that
@@ -33,10 +33,11 @@ const bytesOf = (v) => v instanceof ArrayBuffer ? new Uint8Array(v)
 const number = (v) => Number.isFinite(v) ? v : ["f", v !== v ? "nan" : v > 0 ? "inf" : "-inf"];
 const bigint = (v) => ["i", v < 0n ? "-0x" + (-v).toString(16) : "0x" + v.toString(16)];
 
+const large = () => new RangeError("the message is larger than the limit");
 function bytes(value, out) {
   const view = bytesOf(value);
   out.bytes -= view.byteLength;
-  if (out.bytes < 0) throw new RangeError("the message is larger than the limit");
+  if (out.bytes < 0) throw large();
   const dtype = DTYPES[value.constructor.name];
   out.buffers.push(dtype ? view.slice() : view);
   const index = out.buffers.length - 1;
@@ -48,7 +49,7 @@ function leaf(value, out) {
     case "undefined": return null;
     case "boolean": return value;
     case "string":
-      if ((out.bytes -= value.length) < 0) throw new RangeError("the message is larger than the limit");
+      if ((out.bytes -= value.length) < 0) throw large();
       return value;
     case "number": return number(value);
     case "bigint": return bigint(value);
@@ -56,8 +57,8 @@ function leaf(value, out) {
   if (value === null) return null;
   if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return bytes(value, out);
   if (value instanceof Error) {
-    const message = String(value.message);
-    return ["e", [String(value.name), "Exception"], [message], message, String(value.stack ?? ""), [], null];
+    const message = String(value.message), stack = String(value.stack ?? "");
+    return ["e", [String(value.name), "Exception"], [message], message, stack, [], null];
   }
   out.refs.push(value);
   return ["o", out.refs.length - 1];
@@ -102,8 +103,8 @@ function value(v, out) {
     return graph(v, out);
   }
 }
-const wire = (w, out) => typeof w === "object" && w !== null && !Array.isArray(w)
-  ? { type: value(w.type, out), name: value(w.name, out), value: value(w.value, out) } : value(w, out);
+const wire = (w, out) => typeof w !== "object" || w === null || Array.isArray(w) ? value(w, out)
+  : { type: value(w.type, out), name: value(w.name, out), value: value(w.value, out) };
 function frame(data, out) {
   const list = data.argumentList;
   return {
@@ -127,7 +128,7 @@ const REVIVERS = {
     const kind = KINDS[dtype];
     if (!kind) throw new TypeError(`JavaScript has no typed array for dtype ${dtype}`);
     if (shape && shape.length > 1)
-      throw new TypeError(`Comlink's wire has no shapes: send a.ravel(), and the shape (${shape}) beside it`);
+      throw new TypeError(`Comlink's wire has no shapes: send a.ravel() and (${shape}) beside it`);
     const array = new globalThis[kind](all.buffers[index].buffer);
     return shape ? array : array[0];
   },
@@ -147,7 +148,8 @@ const REVIVERS = {
       if (Array.isArray(target)) target.push(...list);
       else if (target instanceof Set) list.forEach((v) => target.add(v));
       else for (let i = 0; i < list.length; i += 2)
-        if (target instanceof Map) target.set(list[i], list[i + 1]); else own(target, list[i], list[i + 1]);
+        if (target instanceof Map) target.set(list[i], list[i + 1]);
+        else own(target, list[i], list[i + 1]);
     });
     return part(root);
   },
@@ -155,7 +157,8 @@ const REVIVERS = {
 Object.assign(REVIVERS, { t: REVIVERS.l, z: REVIVERS.s, B: REVIVERS.b });
 function revive(w, all) {
   if (Array.isArray(w)) {
-    if (!Object.hasOwn(REVIVERS, w[0])) throw new TypeError(`JavaScript has nothing like this value: ${JSON.stringify(w)}`);
+    if (!Object.hasOwn(REVIVERS, w[0]))
+      throw new TypeError(`JavaScript has nothing like this value: ${JSON.stringify(w)}`);
     return REVIVERS[w[0]](w, all);
   }
   if (w === null || typeof w !== "object") return w;
@@ -204,7 +207,7 @@ return {
   limits: (bytes, values) => ({ bytes, values }),
   terminate(endpoint) { if (!endpoint.terminate) return false; endpoint.terminate(); return true; },
   window(peer, origin, context) {
-    const listeners = new Map();
+    const listeners = new Map(), here = context ?? globalThis;
     return {
       postMessage: (message, list) => peer.postMessage(message, origin, list),
       addEventListener(type, listener) {
@@ -212,10 +215,10 @@ return {
           if (event.source === peer && (origin === "*" || event.origin === origin)) listener(event);
         };
         listeners.set(listener, own);
-        context.addEventListener(type, own);
+        here.addEventListener(type, own);
       },
       removeEventListener(type, listener) {
-        context.removeEventListener(type, listeners.get(listener));
+        here.removeEventListener(type, listeners.get(listener));
         listeners.delete(listener);
       },
     };
@@ -253,6 +256,15 @@ def _array(items: "Any") -> "Any":
     return array
 
 
+def _list(array: "Any") -> "list[Any]":
+    return [array[i] for i in range(array.length)]
+
+
+def _forget(callbacks: "list[Any]") -> None:
+    for callback in callbacks:
+        platform.forget(callback)
+
+
 class JavaScriptPort:
     """Anything with postMessage and addEventListener.
 
@@ -262,8 +274,8 @@ class JavaScriptPort:
 
     def __init__(self, endpoint: "Any") -> None:
         self.endpoint = endpoint
-        self._callbacks: "list[Any]" = []
-        self._stop: "Any" = None
+        self._callbacks: list[Any] = []
+        self._stop: Any = None
 
     def listen(
         self,
@@ -277,7 +289,11 @@ class JavaScriptPort:
         on_broken(id, kind, why) is for messages past the limits or undecodable, on_gone(why) for
         a peer that is known to be gone.
         """
-        self._callbacks = [platform.callback(f) for f in (on_frame, on_broken, on_gone)]
+
+        def listed(text: "str", buffers: "Any", refs: "Any", origin: "str") -> None:
+            on_frame(text, _list(buffers), _list(refs), origin)
+
+        self._callbacks = [platform.callback(f) for f in (listed, on_broken, on_gone)]
         limits = javascript.limits(MESSAGE_BYTES, MESSAGE_VALUES)
         self._stop = javascript.listen(self.endpoint, _array(kinds), limits, *self._callbacks)
 
@@ -294,7 +310,7 @@ class JavaScriptPort:
         self._stop = None
         javascript.close(self.endpoint)
         callbacks, self._callbacks = self._callbacks, []
-        platform.Timer(0, lambda: [platform.forget(f) for f in callbacks])
+        platform.Timer(0, lambda: _forget(callbacks))
 
     def terminate(self) -> bool:
         """End the worker, if this is one."""
@@ -310,10 +326,10 @@ class MemoryPort:
     """One end of a pair in one process. Frames are copied, arrive in order and in later turns."""
 
     def __init__(self) -> None:
-        self.peer: "Any" = None
+        self.peer: Any = None
         self.closed = False
-        self._listeners: "Any" = None
-        self._early: "list[Any]" = []
+        self._listeners: Any = None
+        self._early: list[Any] = []
 
     def listen(
         self,
@@ -386,6 +402,6 @@ def is_port(value: "Any") -> bool:
     """Whether a value that came from a peer is a port, as a value by reference must be."""
     if isinstance(value, MemoryPort):
         return True
-    return platform.BROWSER and isinstance(value, platform.JsProxy) and bool(
-        javascript.isPort(value)
+    return (
+        platform.BROWSER and isinstance(value, platform.JsProxy) and bool(javascript.isPort(value))
     )

@@ -115,8 +115,8 @@ class Outgoing(Codec):
 
     def __init__(self, serve: "Callable[[Any], Any]") -> None:
         super().__init__(self)  # type: ignore[arg-type]
-        self.refs: "list[Any]" = []
-        self.transfers: "list[Any]" = []
+        self.refs: list[Any] = []
+        self.transfers: list[Any] = []
         self._serve = serve
 
     def wire(self, value: "Any") -> "dict[str, Any]":
@@ -207,7 +207,7 @@ class Incoming(Codec):
 
     def __init__(self) -> None:
         super().__init__(self)  # type: ignore[arg-type]
-        self._refs: "Any" = ()
+        self._refs: Any = ()
 
     def frame(self, text: "str", buffers: "Any", refs: "Any") -> "dict[str, Any]":
         """The fields of a frame.
@@ -218,7 +218,7 @@ class Incoming(Codec):
         self._refs = refs
         try:
             found = self.decode_with(loads(text), buffers)
-        except (ValueError, RecursionError, MemoryError) as exc:
+        except (ValueError, RuntimeError, MemoryError) as exc:
             raise errors.ProtocolError(f"undecodable frame: {exc!r}") from None
         finally:
             self._refs = ()
@@ -294,7 +294,7 @@ def _python_error(text: "Any") -> "Exception | None":
         return None
     try:
         found = Codec().decode(loads(text))
-    except (errors.ProtocolError, ValueError, RecursionError):
+    except (errors.ProtocolError, ValueError, RuntimeError):
         return None
     return found if isinstance(found, Exception) else None
 

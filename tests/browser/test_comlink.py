@@ -1,4 +1,4 @@
-"""Comlink's behaviours, driven and exposed in JavaScript (real Comlink 4.4.2), Pyodide and MicroPython.
+"""Comlink's behaviours, driven and exposed in JavaScript (real Comlink), Pyodide and MicroPython.
 
 tests/conformance/comlink/behaviours.json lists them; each pairing is one page that runs all of
 them over a MessageChannel, a Worker and an iframe, and then leaves nothing behind on either side.

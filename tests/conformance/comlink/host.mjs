@@ -53,7 +53,7 @@ const CONTROLS = {
 };
 
 addEventListener("message", async ({ data, source, origin }) => {
-  if (data?.ping) return source.postMessage({ pong: data.ping }, origin);
+  if (data?.ping) return source?.postMessage({ pong: data.ping }, origin);
   if (!data?.control) return;
   try {
     toPage({ control: data.control, value: await CONTROLS[data.control](data) });

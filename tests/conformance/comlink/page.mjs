@@ -60,6 +60,7 @@ class Context {
     return new BroadcastChannel(channel);
   }
   flag = (name) => this.far.ask("flag", { name });
+  collectHere = async () => globalThis.gc?.();
   leaks = () => this.far.ask("leaks");
   collect = () => this.far.ask("gc");
   close() { this.endpoint?.detach(); }
