@@ -70,7 +70,7 @@ def convolution(channels, size=28, images=None):
 
 
 class Seed:
-    """The seed network on bare kernels, with nothing between them: what a model can reach at best."""
+    """The seed network on bare kernels: what a model can reach at best."""
 
     def __init__(self, n):
         shapes = [(3, 3, 1, 8), (8,), (3, 3, 8, 16), (16,), (400, 128), (128,), (128, 10), (10,)]
@@ -96,12 +96,13 @@ class Seed:
 
     def parts(self):
         k, (w1, b1, w2, b2, w3, b3, w4, b4), g = kernels, self.p, self.g
+        x, p1, p2, a1, a2, d1, d2 = self.x, self.p1, self.p2, self.a1, self.a2, self.d1, self.d2
         f, df = self.p2.reshape(-1, 400), self.d2.reshape(-1, 400)
         relu = {"activation": "relu"}
         return {
             "gather": lambda: k.gather_scale(self.data, self.rows, 1 / 255, out=self.x),
-            "conv1": lambda: k.conv2d_max_pool2d(self.x, w1, b1, out=self.p1, argmax=self.a1, **relu),
-            "conv2": lambda: k.conv2d_max_pool2d(self.p1, w2, b2, out=self.p2, argmax=self.a2, **relu),
+            "conv1": lambda: k.conv2d_max_pool2d(x, w1, b1, out=p1, argmax=a1, **relu),
+            "conv2": lambda: k.conv2d_max_pool2d(p1, w2, b2, out=p2, argmax=a2, **relu),
             "dense1": lambda: k.matmul(f, w3, self.h, bias=b3, **relu),
             "dense2": lambda: k.matmul(self.h, w4, self.z, bias=b4),
             "loss": lambda: k.softmax_cross_entropy(
@@ -113,10 +114,10 @@ class Seed:
             "dense1 dw": lambda: (k.matmul(f.T, self.dh, g[4]), k.column_sums(self.dh, g[5])),
             "dense1 dx": lambda: k.matmul(self.dh, w3.T, df),
             "conv2 gradient": lambda: k.conv2d_max_pool2d_gradient(
-                self.p1, w2, self.d2, self.p2, self.a2, out=g[2], bias_out=g[3], input_out=self.d1, **relu
+                p1, w2, d2, p2, a2, out=g[2], bias_out=g[3], input_out=d1, **relu
             ),
             "conv1 gradient": lambda: k.conv2d_max_pool2d_gradient(
-                self.x, w1, self.d1, self.p1, self.a1, out=g[0], bias_out=g[1], **relu
+                x, w1, d1, p1, a1, out=g[0], bias_out=g[1], **relu
             ),
             "adam": lambda: k.adam_update(
                 self.flat, self.m, self.v, self.slopes,

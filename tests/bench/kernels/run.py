@@ -1,20 +1,25 @@
-"""Run rates.py on one build of the kernels: in Chromium, or on this Python.
+"""Run rates.py on builds of the kernels: in Chromium, or on this Python.
 
-python tests/bench/kernels/run.py relaxed simd native numpy
+python -m tests.bench.kernels.run relaxed simd native numpy
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
 
-import chromium
+from tests.support import pyodide
+from tests.support.chromium import Page
+from tests.support.site import Site
+from tools import build_kernels
+from tools.serve import ROOT
 
-ROOT = chromium.ROOT
 RATES = Path(__file__).with_name("rates.py")
 BROWSER = ("relaxed", "simd", "numpy")
+LIMIT_S = 300
 
 
 def script(variant: str, options: argparse.Namespace) -> str:
@@ -25,15 +30,18 @@ def script(variant: str, options: argparse.Namespace) -> str:
         "batches": options.batches,
         "lstm": options.lstm,
     }
-    head = "import sys\nsys.path.insert(0, '.')\n"
-    return f"{head}ARGUMENTS = {arguments!r}\n{RATES.read_text()}"
+    return f"ARGUMENTS = {arguments!r}\n{RATES.read_text()}"
 
 
-def rates(variant: str, options: argparse.Namespace) -> str:
-    text = script(variant, options)
-    if variant in BROWSER:
-        built = sorted((ROOT / "static" / "vendor" / "kernels").glob("*.so"))
-        return chromium.run(text, [ROOT / "py" / "nn", *built])
+def in_chromium(text: str) -> str:
+    with contextlib.closing(Site()) as site, contextlib.ExitStack() as stack:
+        page = Page()
+        stack.callback(page.quit)
+        pyodide.open_python(site, page)
+        return pyodide.run(page, text, pyodide.engine_files(), LIMIT_S)
+
+
+def on_this_python(text: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", text], cwd=ROOT / "py", capture_output=True, text=True, check=True
     )
@@ -42,13 +50,15 @@ def rates(variant: str, options: argparse.Namespace) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("variants", nargs="*", default=["relaxed"])
+    parser.add_argument("variants", nargs="*", default=["relaxed"], choices=[*BROWSER, "native"])
     parser.add_argument("--channels", type=int, nargs="*", default=[8, 16, 32, 64])
     parser.add_argument("--batches", type=int, nargs="*", default=[128, 512])
     parser.add_argument("--lstm", action="store_true")
     options = parser.parse_args()
+    build_kernels.main()
     for variant in options.variants:
-        sys.stdout.write(f"{variant}\n{rates(variant, options)}\n")
+        run = in_chromium if variant in BROWSER else on_this_python
+        sys.stdout.write(f"{variant}\n{run(script(variant, options))}\n")
 
 
 if __name__ == "__main__":
