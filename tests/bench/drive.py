@@ -42,7 +42,7 @@ class PagePeer:
     def __init__(self, name: str, url: str) -> None:
         self.name = name
         self.page = Page()
-        self.page.set_script_timeout(300)
+        self.page.set_script_timeout(120)
         self.page.get(url)
 
     def call(self, operation: str, **given: Any) -> dict[str, Any]:
