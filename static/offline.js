@@ -5,7 +5,7 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const usable = () => ["ready", "training", "paused"].includes(root.dataset.phase);
+  const patience = Number(document.currentScript.dataset.after ?? 0); // ms of rest before copying begins
 
   function tell(state, reason = "") {
     root.dataset.offline = state;
@@ -26,14 +26,19 @@
   if (window !== window.top) return tell("unavailable", "embedded pages keep no copy of their own");
   if (navigator.connection?.saveData) return tell("unavailable", "the browser was asked to save data");
 
-  // The first load must not compete with 20 MB of copying; and what it fetched is in the HTTP cache by then.
+  // Neither the first load nor training competes with 20 MB of copying; what they fetched is in the HTTP cache by then.
+  let timer = 0;
   tell("waiting");
-  const observer = new MutationObserver(begin);
+  const observer = new MutationObserver(wait);
   observer.observe(root, { attributes: true, attributeFilter: ["data-phase"] });
-  begin();
+  wait();
+
+  function wait() {
+    clearTimeout(timer);
+    if (root.dataset.phase === "ready") timer = setTimeout(begin, patience);
+  }
 
   function begin() {
-    if (!usable()) return;
     observer.disconnect();
     register();
   }
