@@ -8,10 +8,11 @@
 """
 
 from . import endpoints, platform
-from .arrays import Array, array
+from .arrays import Array, array, transfer
 from .codec import register
 from .errors import (
     FarcallError,
+    LimitError,
     PolicyError,
     ProtocolError,
     ReleasedError,
@@ -23,9 +24,28 @@ from .errors import (
     WorkerError,
     register_exception,
 )
+from .operations import (
+    bool,
+    contains,
+    copy,
+    delete,
+    doc,
+    equals,
+    float,
+    int,
+    len,
+    names,
+    options,
+    release,
+    repr,
+    set,
+    str,
+)
 from .policy import exposed
-from .remote import Call, Remote
+from .remote import Call, Remote, reference
 from .session import Session
+from .streams import Stream, stream
+from .tables import ref
 from .workers import connect, serve, terminate
 
 TYPE_CHECKING = False
@@ -35,50 +55,10 @@ if TYPE_CHECKING:
 
 def session(proxy: "Any") -> "Session":
     """The session a proxy belongs to."""
-    from .remote import reference
-
     found: "Session" = reference(proxy, "session").session
     return found
 
 
-def release(proxy: "Any") -> None:
-    """Give up the peer's object behind a proxy: it may be collected there. Idempotent."""
-    from .remote import reference
-
-    ref = reference(proxy, "release")
-    ref.session.release(ref)
-
-
-def statistics(proxy: "Any") -> "dict[str, int]":
+def statistics(proxy: "Any") -> "Any":
     """`session(proxy).statistics()`."""
     return session(proxy).statistics()
-
-
-__all__ = [
-    "Array",
-    "Call",
-    "FarcallError",
-    "PolicyError",
-    "ProtocolError",
-    "ReleasedError",
-    "Remote",
-    "RemoteError",
-    "Session",
-    "SessionClosedError",
-    "TimeoutError",
-    "WorkerBootError",
-    "WorkerDiedError",
-    "WorkerError",
-    "array",
-    "connect",
-    "endpoints",
-    "exposed",
-    "platform",
-    "register",
-    "register_exception",
-    "release",
-    "serve",
-    "session",
-    "statistics",
-    "terminate",
-]

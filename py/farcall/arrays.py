@@ -65,7 +65,6 @@ class Array:
         self.dtype = dtype
         self.shape = tuple(shape)
         self.order = order
-        self.move = False
 
     def __len__(self) -> int:
         return self.shape[0] if self.shape else int(self.js.length)
@@ -144,6 +143,21 @@ def array(source: "Any", shape: "tuple[int, ...] | None" = None) -> "Array":
     return Array(source, DTYPES[kind], shape)
 
 
+class Transfer:
+    """Marks an array whose memory goes along."""
+
+    def __init__(self, value: "Any") -> None:
+        self.value = value
+
+
+def transfer(value: "Any") -> "Transfer":
+    """Send a JavaScript array's memory instead of a copy; using the array afterwards raises.
+
+    Python's own arrays are always copied once: WebAssembly memory cannot leave.
+    """
+    return Transfer(value)
+
+
 # -- buffers
 
 
@@ -186,6 +200,8 @@ def encode_javascript(value: "Any", buffers: "list[Any]", move: "bool" = False) 
     if kind not in DTYPES:
         raise TypeError(f"expected a typed array, received JavaScript's {kind}")
     length = int(value.byteLength if kind == "ArrayBuffer" else value.length)
+    if bool(platform.javascript.isDetached(value)):
+        raise ValueError("this array was transferred before: its memory is on the other side")
     return _put(value, DTYPES[kind], [length], "C", buffers, move)
 
 
@@ -200,7 +216,7 @@ def encode_array(value: "Array", buffers: "list[Any]", move: "bool" = False) -> 
 def _put(
     value: "Any", dtype: "str", shape: "list[int]", order: "str", buffers: "list[Any]", move: "bool"
 ) -> "list[Any]":
-    if move and shape and _product(tuple(shape)) and not value.byteLength:
+    if _product(tuple(shape)) and not value.byteLength:
         raise ValueError("this array was transferred before: its memory is on the other side")
     buffers.append(platform.javascript.bytesOf(value, move))
     return [messages.ARRAY, len(buffers) - 1, dtype, shape, order]

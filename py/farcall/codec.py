@@ -19,6 +19,7 @@ DEPTH = 24
 NODES = 1_000_000
 _WORD = 2**63
 _PLAIN = (str, bool, type(None))
+_TAGGED = (list, dict)
 
 if platform.MICROPYTHON:
     dumps = json.dumps
@@ -104,7 +105,11 @@ class Codec:
             range: lambda v, d: [messages.RANGE, v.start, v.stop, v.step],
             type(Ellipsis): lambda v, d: [messages.ELLIPSIS],
             slice: self._slice,
-            arrays.Array: lambda v, d: arrays.encode_array(v, self.buffers, v.move),
+            type({}.keys()): self._list,
+            type({}.values()): self._list,
+            type({}.items()): self._list,
+            arrays.Array: lambda v, d: arrays.encode_array(v, self.buffers),
+            arrays.Transfer: lambda v, d: self._transfer(v),
         }
         self._decoders: "dict[str, Callable[[Any], Any]]" = {
             messages.LIST: lambda w: self._items(w, 1),
@@ -144,6 +149,17 @@ class Codec:
         except Deep:
             del self.buffers[mark:]
             return Graph(self).encode(value)
+
+    def encode_all(self, values: "Any") -> "list[Any]":
+        """Wire forms of arguments."""
+        wire: "list[Any]" = []
+        for value in values:
+            kind = type(value)
+            if kind in _PLAIN or (kind is int and -_WORD <= value < _WORD):
+                wire.append(value)
+            else:
+                wire.append(self.encode(value))
+        return wire
 
     def _encode(self, value: "Any", depth: "int") -> "Any":
         kind = type(value)
@@ -206,6 +222,14 @@ class Codec:
     def _memoryview(self, value: "memoryview", depth: "int" = 0) -> "Any":
         return self._attach(messages.BYTES, bytes(value))
 
+    def _transfer(self, value: "arrays.Transfer") -> "Any":
+        inner = value.value
+        if arrays.is_javascript_array(inner):
+            return arrays.encode_javascript(inner, self.buffers, True)
+        if isinstance(inner, arrays.Array):
+            return arrays.encode_array(inner, self.buffers, True)
+        return self.encode(inner)
+
     def _attach(self, tag: "str", data: "Any") -> "list[Any]":
         self.buffers.append(arrays.from_bytes(data))
         return [tag, len(self.buffers) - 1]
@@ -222,6 +246,8 @@ class Codec:
             return self.encode_exception(value, depth + 1)
         if _dataclass_names and type(value) in _dataclass_names:
             return self._dataclass(value, depth + 1)
+        if isinstance(value, str):
+            return str(value)
         if isinstance(value, type):
             return self._references.export(value)
         for kind, encoder in self._encoders.items():  # IntEnum, OrderedDict, namedtuple ...
@@ -276,6 +302,12 @@ class Codec:
         self._arrived = buffers
         return self.decode(wire)
 
+    def decode_all(self, wires: "list[Any]", buffers: "Any") -> "list[Any]":
+        """The values of arguments."""
+        self._arrived = buffers
+        decode = self.decode
+        return [decode(w) if type(w) in _TAGGED else w for w in wires]
+
     def decode(self, wire: "Any") -> "Any":
         """The value of a wire form.
 
@@ -294,7 +326,7 @@ class Codec:
 
     def _items(self, wire: "list[Any]", start: "int") -> "list[Any]":
         decode = self.decode
-        return [decode(x) if type(x) in (list, dict) else x for x in wire[start:]]
+        return [decode(x) if type(x) in _TAGGED else x for x in wire[start:]]
 
     def _buffer(self, wire: "list[Any]") -> "Any":
         index = wire[1]
@@ -314,8 +346,8 @@ class Codec:
         _, names, args, text, traceback, notes, cause = wire
         values = tuple([self.decode(a) for a in args])
         exc = errors.rebuild([str(n) for n in names], values, str(text))
-        errors.attach(exc, str(traceback), [str(n) for n in notes])
-        return exc
+        inner = self.decode(cause) if cause is not None else None
+        return errors.attach(exc, str(traceback), [str(n) for n in notes], inner)
 
     def _decode_dataclass(self, wire: "list[Any]") -> "Any":
         _, name, fields = wire

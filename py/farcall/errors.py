@@ -4,6 +4,7 @@
     ├── FarcallError
     │   ├── RemoteError         raised on the other side; `.remote_traceback` is its traceback as text
     │   ├── ProtocolError       the peer sent something that is not the protocol, or broke a limit
+    │   ├── LimitError          a limit of this side: calls pending, running or queued, objects held
     │   ├── SessionClosedError  the session was closed on this side
     │   │   └── ReleasedError   this proxy was released on this side
     │   └── WorkerError
@@ -35,6 +36,10 @@ class RemoteError(FarcallError):
 
 class ProtocolError(FarcallError):
     """A message that breaks the protocol or a limit."""
+
+
+class LimitError(FarcallError):
+    """A limit of the side that raised it was reached; nothing was done."""
 
 
 class SessionClosedError(FarcallError):
@@ -73,6 +78,7 @@ _OWN = (
     FarcallError,
     RemoteError,
     ProtocolError,
+    LimitError,
     SessionClosedError,
     ReleasedError,
     WorkerError,
@@ -120,8 +126,11 @@ def known(name: "str") -> "Any":
     Only Exception and below: a peer must not be able to raise SystemExit or KeyboardInterrupt here.
     """
     cls = _known.get(name) or (TimeoutError if name == "TimeoutError" else None)
-    if cls is None:
+    if cls is None and name != "StopIteration":  # would end the generator that awaits
         cls = getattr(builtins, name, None)
+    if cls is None:
+        return None
+    if name not in _known:
         if not (isinstance(cls, type) and issubclass(cls, Exception)):
             return None
         if platform.MICROPYTHON:
@@ -179,14 +188,30 @@ class RemoteTraceback(Exception):
         return "\n" + self.text
 
 
-def attach(exc: "Exception", traceback: "str", notes: "list[str]") -> "Exception":
-    """Hang the remote traceback and notes on `exc`."""
+def attach(
+    exc: "Exception", traceback: "str", notes: "list[str]", cause: "Any" = None
+) -> "Exception":
+    """Hang the remote traceback, notes and cause on `exc`.
+
+    `__cause__` is the remote cause if there was one, else a RemoteTraceback, so that an uncaught
+    error shows where it came from.
+    """
     try:
         exc.remote_traceback = traceback  # type: ignore[attr-defined]
     except AttributeError:
         return exc
     if not platform.MICROPYTHON:
-        exc.__cause__ = RemoteTraceback(traceback) if traceback else None
+        exc.__cause__ = cause or (RemoteTraceback(traceback) if traceback else None)
         for note in notes:
             exc.add_note(note)
     return exc
+
+
+def again(error: "Any") -> "Any":
+    """A fresh exception like `error`: raising one object twice piles up its traceback."""
+    try:
+        copy = type(error)(*error.args)
+        copy.remote_traceback = getattr(error, "remote_traceback", "")
+        return copy
+    except Exception:
+        return error

@@ -5,7 +5,7 @@ only what `serve` was given, and what its calls return, can be reached; of that,
 names. Nothing is writable unless its class says so with `exposed(writable=...)`.
 """
 
-from . import errors, platform
+from . import errors, operations, platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,20 +78,24 @@ def namespace(served: "Any") -> "Any":
     return space
 
 
-def exposed(*names: "str", writable: "tuple[str, ...]" = (), order: "bool" = False) -> "Any":
+def exposed(
+    *names: "str", writable: "tuple[str, ...]" = (), concurrency: "int" = 0, queue: "int" = 1000
+) -> "Any":
     """Class decorator: serve exactly `names` of its instances (all public ones if empty).
 
     Args:
-        names: attributes and methods that a peer may use.
+        names: attributes, methods and operations ("len()", "iter()") that a peer may use.
         writable: attributes, or "[]" for items, that a peer may set and delete.
-        order: run one call at a time on each instance; later ones wait.
+        concurrency: how many calls run at a time on each instance; 0 for no limit.
+        queue: how many more may wait; LimitError beyond.
     """
 
     def mark(cls: "Any") -> "Any":
         cls.__farcall__ = {
             "names": frozenset(names) or None,
             "writable": frozenset(writable),
-            "order": order,
+            "concurrency": concurrency,
+            "queue": queue,
         }
         return cls
 
@@ -108,6 +112,7 @@ class Policy:
 
     def __init__(self, root: "Any") -> None:
         self.root = namespace(root)
+        self._allowed: "set[Any]" = set()  # (class, name) that passed: the verdict is the class's
         self._modules = self.root.modules if isinstance(self.root, Namespace) else {}
 
     # -- the gate
@@ -129,6 +134,8 @@ class Policy:
         names = self._names(owner)
         if names is not None and name not in names:
             raise errors.PolicyError(_missing(owner, name, names))
+        if not isinstance(owner, (Namespace, type)) and not is_module(owner):
+            self._allowed.add((type(owner), name))
 
     def _names(self, owner: "Any") -> "Any":
         if isinstance(owner, Namespace):
@@ -139,9 +146,10 @@ class Policy:
 
     def read(self, owner: "Any", name: "Any") -> "Any":
         """Attribute `name` of `owner`, gate passed."""
-        self.check(owner, name)
-        if isinstance(owner, Namespace):
-            return owner.items[name]
+        if (type(owner), name) not in self._allowed:
+            self.check(owner, name)
+            if isinstance(owner, Namespace):
+                return owner.items[name]
         try:
             value = getattr(owner, name)
         except AttributeError as exc:
@@ -181,6 +189,25 @@ class Policy:
         if isinstance(value, (Namespace, platform.JsProxy)) or not callable(value):
             raise TypeError(f"{describe(value)} is not callable")
         return value
+
+    def operate(self, owner: "Any", name: "Any", args: "Any") -> "Any":
+        """Run one of OPERATIONS on `owner`: what its type defines, names permitting."""
+        operation = operations.OPERATIONS.get(name)
+        if operation is None:
+            raise errors.ProtocolError(f"operation {name!r}")
+        if isinstance(owner, (Namespace, platform.JsProxy)):
+            raise errors.PolicyError(f"{describe(owner)} has no {name}()")
+        if is_module(owner) and name not in ("doc", "names"):
+            raise errors.PolicyError(f"{describe(owner)} has no {name}()")
+        names = _marks(owner).get("names")
+        if names is not None and name + "()" not in names and name not in ("doc", "names"):
+            raise errors.PolicyError(f"{describe(owner)} serves no {name}()")
+        if name == "names":
+            own = self._names(owner)
+            return sorted(public_names(owner) if own is None else own)
+        result = operation(owner, *args)
+        self.admit(result)
+        return result
 
     # -- changes: opt-in
 

@@ -19,12 +19,26 @@ class Reference:
         session: the Session it belongs to.
         target: id of the peer's object, or minus the id of a call.
         path: steps from there, str or `[key]`.
-        owner: the proxy whose life keeps the target's.
+        owner: the proxy whose life keeps the target's; None if it is this one.
         kind: one of messages.KIND_*, of the target.
         name: what the peer calls the target.
+        wire: the path as JSON, once it was needed.
         waiter: of a Call: settled by its reply.
+        via: of a Call: the reference that was called.
+        flow: of a stream: what has come.
         options: from `farcall.options`, or None.
+        managed: inside `async with`: whether the object has a protocol of its own for that.
+        token: on MicroPython: what JavaScript's FinalizationRegistry watches.
     """
+
+    wire: "str | None" = None
+    waiter: "Any" = None
+    via: "Reference | None" = None
+    flow: "Any" = None
+    options: "dict[str, Any] | None" = None
+    released = False
+    managed = True
+    token: "Any" = None
 
     def __init__(
         self,
@@ -41,22 +55,28 @@ class Reference:
         self.owner = owner
         self.kind = kind
         self.name = name
-        self.waiter: "Any" = None
-        self.options: "Any" = None
-        self.released = False
-        self.token: "Any" = None
 
-    def step(self, holder: "Any", step: "Any") -> "Reference":
-        """The reference one step further."""
-        owner = self.owner if self.path else holder
-        ref = Reference(self.session, self.target, self.path + (step,), owner, self.kind, self.name)
+    def step(self, proxy: "Any", step: "Any") -> "Reference":
+        """The reference one step further than `proxy`, whose reference this is."""
+        path = self.path + (step,)  # noqa: RUF005 - MicroPython has no starred displays
+        owner = proxy if self.owner is None else self.owner
+        ref = Reference(self.session, self.target, path, owner, self.kind, self.name)
         ref.options = self.options
         return ref
 
     def text(self) -> str:
         """For people: name.path[key]."""
+        if self.via is not None:
+            return self.via.text() + "()"
+        name = self.name if self.owner is None else self.owner._farcall.text()
         steps = ["." + s if isinstance(s, str) else f"[{s[0]!r}]" for s in self.path]
-        return (self.name + "".join(steps)).lstrip(".")
+        return (name + "".join(steps)).lstrip(".")
+
+
+def holder(ref: "Reference") -> "Reference":
+    """The reference of the proxy that keeps the target alive."""
+    found: "Reference" = ref if ref.owner is None else ref.owner._farcall
+    return found
 
 
 def _refused(what: "str", instead: "str") -> "Any":
@@ -69,7 +89,7 @@ def _refused(what: "str", instead: "str") -> "Any":
 def _operator(name: "str") -> "Any":
     def operate(self: "Any", *args: "Any") -> "Any":
         ref = self._farcall
-        return ref.session.operate(self, name, args)
+        return ref.session.calls.operate(self, name, args)
 
     return operate
 
@@ -89,35 +109,35 @@ class Remote:
         if name[:1] == "_":
             raise AttributeError(f"{name!r} of a remote object is private")
         ref = self._farcall
-        ref.session.foresee(ref, name)
+        ref.session.directory.foresee(ref, name)
         return Remote(ref.step(self, name))
 
     def __getitem__(self, key: "Any") -> "Remote":
         return Remote(self._farcall.step(self, [key]))
 
     def __call__(self, *args: "Any", **kwargs: "Any") -> "Call":
-        call: "Call" = self._farcall.session.call(self, args, kwargs)
+        call: "Call" = self._farcall.session.calls.call(self, args, kwargs)
         return call
 
     def __setattr__(self, name: "str", value: "Any") -> None:
         if name[:1] == "_":
             raise AttributeError(f"{name!r} of a remote object is private")
-        self._farcall.session.assign(getattr(self, name), value)
+        self._farcall.session.calls.assign(getattr(self, name), value)
 
     def __delattr__(self, name: "str") -> None:
-        self._farcall.session.remove(getattr(self, name))
+        self._farcall.session.calls.remove(getattr(self, name))
 
     def __setitem__(self, key: "Any", value: "Any") -> None:
-        self._farcall.session.assign(self[key], value)
+        self._farcall.session.calls.assign(self[key], value)
 
     def __delitem__(self, key: "Any") -> None:
-        self._farcall.session.remove(self[key])
+        self._farcall.session.calls.remove(self[key])
 
     def _await(self) -> "Any":
         ref = self._farcall
         if not ref.path:
             return self
-        return (yield from ref.session.read(self).wait())
+        return (yield from ref.session.calls.read(self)._farcall.waiter.wait())
 
     if platform.MICROPYTHON:
         __iter__ = _await
@@ -128,13 +148,21 @@ class Remote:
     # -- protocols that only exist as coroutines
 
     def __aiter__(self) -> "Any":
-        return self._farcall.session.iterate(self)
+        return self._farcall.session.streams.iterate(self)
 
     async def __aenter__(self) -> "Any":
-        return await self._farcall.session.operate(self, "enter", ())
+        """Enter the remote context manager; an object that is none is released at the end."""
+        ref = self._farcall
+        ref.managed, value = await ref.session.calls.operate(self, "enter", ())
+        return value
 
     async def __aexit__(self, kind: "Any", exc: "Any", traceback: "Any") -> "Any":
-        return await self._farcall.session.operate(self, "exit", (exc,))
+        ref = self._farcall
+        if ref.managed:
+            return await ref.session.calls.operate(self, "exit", (exc,))
+        value = await self
+        value._farcall.session.tables.release(value._farcall)
+        return None
 
     __len__ = _refused("len()", "`await farcall.len(obj)`")
     __bool__ = _refused("truth", "`await farcall.bool(obj)`, or `obj is not None`")
@@ -185,7 +213,7 @@ class Remote:
 
     def __dir__(self) -> "list[str]":
         ref = self._farcall
-        return list(ref.session.names(ref))
+        return list(ref.session.directory.names(ref))
 
 
 class Call(Remote):
@@ -202,23 +230,9 @@ class Call(Remote):
         __await__ = _await
 
         def __del__(self) -> None:
-            waiter = self._farcall.waiter
-            if waiter.error is not None and not waiter.retrieved:
-                self._farcall.session.unretrieved(self._farcall, waiter.error)
-
-
-class Stream:
-    """Items of a remote iterable, as they come; made by `async for` and by remote generators."""
-
-    def __init__(self, session: "Any", proxy: "Any") -> None:
-        self._session = session
-        self._proxy = proxy
-
-    def __aiter__(self) -> "Stream":
-        return self
-
-    async def __anext__(self) -> "Any":
-        raise StopAsyncIteration
+            ref = self._farcall
+            if not ref.waiter.retrieved:
+                ref.session.calls.drop(ref.waiter)
 
 
 def reference(proxy: "Any", what: "str") -> "Reference":
@@ -239,6 +253,5 @@ def usable(ref: "Reference") -> None:
     Raises:
         ReleasedError: it was.
     """
-    holder = ref.owner._farcall if ref.path and ref.owner is not None else ref
-    if holder.released:
+    if holder(ref).released:
         raise errors.ReleasedError(f"{ref.text() or 'this proxy'} was released")

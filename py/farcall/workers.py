@@ -19,7 +19,7 @@ import asyncio
 
 from . import errors, platform
 from .endpoints import Port
-from .session import Session, Settled
+from .session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Host:
 
 
 host: "Host | None" = None
-if platform.BROWSER and not hasattr(platform.js, "document"):
+if platform.BROWSER and platform.javascript.isWorker:
     host = Host()
 
 
@@ -175,7 +175,7 @@ class Engine:
     def open(self, port: "Any", served: "Any", options: "dict[str, Any]") -> "Session":
         """A new session with the worker over a port of its."""
         session = Session(Port(port), served, name=self.name, **options)
-        session.worker = self  # type: ignore[attr-defined]
+        session.worker = self
         self.sessions.append(session)
         session.on_close.append(lambda _: self.sessions.remove(session))
         return session
@@ -318,7 +318,7 @@ async def _within(
 
     timer = platform.Timer(max(0.0, deadline - platform.clock()), over)
     try:
-        return await Settled(waiter)
+        return await waiter
     finally:
         timer.cancel()
 

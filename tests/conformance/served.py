@@ -3,6 +3,8 @@
 import asyncio
 import gc
 
+import farcall
+
 
 class Counter:
     """An object with state."""
@@ -25,6 +27,88 @@ class Counter:
 
     def _hidden(self):
         return "never"
+
+
+@farcall.exposed(writable=("name", "[]"))
+class Settings:
+    """Attributes and items that a peer may set."""
+
+    def __init__(self):
+        self.name = "unset"
+        self.fixed = 1
+        self._items = {}
+
+    def __getitem__(self, key):
+        return self._items[key] if not isinstance(key, slice) else [key.start, key.stop, key.step]
+
+    def __setitem__(self, key, value):
+        self._items[key] = value
+
+    def __delitem__(self, key):
+        del self._items[key]
+
+    def __len__(self):
+        return len(self._items)
+
+    def __contains__(self, key):
+        return key in self._items
+
+    def __iter__(self):
+        return iter(self._items)
+
+    def __add__(self, other):
+        return ["sum", other]
+
+    def __int__(self):
+        return 42
+
+
+@farcall.exposed("enter_order", "work", concurrency=1, queue=2)
+class Queued:
+    """One call at a time, two may wait; nothing else is served."""
+
+    def __init__(self):
+        self.order = []
+
+    async def work(self, name):
+        self.order.append(name + " in")
+        await asyncio.sleep(0)
+        self.order.append(name + " out")
+
+    def enter_order(self):
+        return self.order
+
+    def other(self):
+        return "never"
+
+
+class Managed:
+    """A context manager that remembers."""
+
+    def __init__(self):
+        self.log = []
+
+    async def __aenter__(self):
+        self.log.append("entered")
+        return self
+
+    async def __aexit__(self, kind, exc, traceback):
+        self.log.append(f"left with {exc!r}")
+        return kind is ValueError
+
+    def seen(self):
+        return self.log
+
+
+class Point:
+    """Crosses by value."""
+
+    def __init__(self, x, y):
+        self.x = x
+        self.y = y
+
+
+farcall.register(Point, fields=("x", "y"))
 
 
 class Custom(LookupError):
@@ -104,6 +188,66 @@ class Far:
 
         return sys
 
+    def count(self, n):
+        """Counts to n."""
+        try:
+            yield from range(n)
+        finally:
+            self.events.append("closed")
+
+    async def count_later(self, n):
+        try:
+            for i in range(n):
+                await asyncio.sleep(0)
+                yield i
+        finally:
+            self.events.append("closed")
+
+    def failing_stream(self):
+        yield 1
+        raise ValueError("mid-stream")
+
+    def running_total(self):
+        total = 0
+        while True:
+            try:
+                total += yield total
+            except KeyError:
+                total = 0
+
+    async def sum_stream(self, stream):
+        return sum([item async for item in stream])
+
+    def settings(self):
+        return Settings()
+
+    def queued(self):
+        return Queued()
+
+    def managed(self):
+        return Managed()
+
+    def slow_callback(self, function):
+        return function(1)
+
+    def move(self, point):
+        return Point(point.x + 1, point.y)
+
+    def list_by_reference(self):
+        return farcall.ref([1, 2, 3])
+
+    def chained(self):
+        try:
+            raise KeyError("inner")
+        except KeyError as exc:
+            error = RuntimeError("outer")
+            if hasattr(error, "add_note"):
+                error.add_note("a note")
+            raise error from exc
+
+    def exits(self):
+        raise SystemExit(3)
+
     def statistics(self):
         gc.collect()
         return self._session().statistics()
@@ -111,4 +255,4 @@ class Far:
 
 def far(session):
     """What to serve; `session` gives the far side's session."""
-    return {"far": Far(session), "Counter": Counter, "text": "plain"}
+    return {"far": Far(session), "Counter": Counter, "text": "plain", "Settings": Settings}

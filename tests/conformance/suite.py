@@ -15,6 +15,17 @@ HELD = ("pending", "serving", "exports", "imports", "streams")
 CASES = {}
 
 
+class Point:
+    """Crosses by value: the far side registers its own under the same name."""
+
+    def __init__(self, x, y):
+        self.x = x
+        self.y = y
+
+
+farcall.register(Point, fields=("x", "y"))
+
+
 def case(function):
     """Register a behaviour under its name."""
     CASES[function.__name__] = function
@@ -252,6 +263,22 @@ async def an_unknown_exception_is_its_nearest_known_base(engine):
 
 
 @case
+async def the_cause_and_the_notes_of_an_exception_arrive(engine):
+    exc = await raises(RuntimeError, engine.far.chained())
+    assert "KeyError" in exc.remote_traceback, exc.remote_traceback
+    if not MICROPYTHON:
+        equal(exc.__notes__, ["a note"])
+        assert isinstance(exc.__cause__, KeyError), repr(exc.__cause__)
+        assert "inner" in exc.__cause__.remote_traceback
+
+
+@case
+async def an_exit_over_there_does_not_exit_here(engine):
+    exc = await raises(farcall.RemoteError, engine.far.exits())
+    equal(type(exc).__name__, "SystemExit")
+
+
+@case
 async def a_mistyped_name_is_refused_with_the_nearest_one(engine):
     exc = await raises(AttributeError, engine.far.ecko(1))
     assert "'echo'" in str(exc), str(exc)
@@ -318,7 +345,253 @@ async def bytes_arrive_equal(engine):
     equal(bytes(await engine.far.echo(b"")), b"")
 
 
+@case
+async def a_registered_class_crosses_by_value(engine):
+    moved = await engine.far.move(Point(1, [2]))
+    equal(type(moved), Point)
+    equal([moved.x, moved.y], [2, [2]])
+
+
+@case
+async def a_list_goes_by_reference_on_request_and_is_copied_on_request(engine):
+    remote = await engine.far.list_by_reference()
+    assert isinstance(remote, farcall.Remote)
+    await remote.append(4)
+    equal(await farcall.len(remote), 4)
+    equal(await farcall.copy(remote), [1, 2, 3, 4])
+
+
+# -- assignment, items, protocols
+
+
+@case
+async def an_attribute_is_set_and_deleted_where_the_class_allows(engine):
+    settings = await engine.Settings()
+    settings.name = "first"
+    equal(await settings.name, "first")
+    await farcall.set(settings.name, "second")
+    equal(await settings.name, "second")
+    await farcall.delete(settings.name)
+    await raises(AttributeError, awaited(settings.name))
+    exc = await raises(farcall.PolicyError, farcall.set(settings.fixed, 2))
+    assert "writable" in str(exc), str(exc)
+
+
+@case
+async def the_error_of_a_plain_assignment_is_not_lost(engine):
+    heard = []
+    session = farcall.session(engine)
+    session.on_error = lambda error, whence: heard.append(error)
+    try:
+        settings = await engine.Settings()
+        settings.fixed = 2
+        for _ in range(300):
+            collect()
+            if heard:
+                break
+            await asyncio.sleep(0.01)
+        equal([type(error).__name__ for error in heard], ["PolicyError"])
+    finally:
+        session.on_error = None
+
+
+@case
+async def items_and_slices_are_read_set_and_deleted(engine):
+    settings = await engine.Settings()
+    settings["a", 1] = [1]
+    settings["b"] = 2
+    equal(await settings["a", 1], [1])
+    equal(await settings[1:5], [1, 5, None])
+    equal(await farcall.len(settings), 2)
+    del settings["b"]
+    equal(await farcall.contains(settings, "b"), False)
+    await raises(KeyError, awaited(settings["b"]))
+
+
+@case
+async def operators_and_conversions_have_awaitable_forms(engine):
+    settings = await engine.Settings()
+    equal(await (settings + 5), ["sum", 5])
+    equal(await farcall.int(settings), 42)
+    equal(await farcall.bool(settings), False)
+    equal(await farcall.equals(settings, settings), True)
+    assert "Settings" in await farcall.repr(settings)
+    names = await farcall.names(settings)
+    equal(names, ["fixed", "name"])
+
+
+@case
+async def names_and_docs_are_known_from_the_handshake(engine):
+    equal(dir(engine), ["Counter", "Settings", "far", "text"])
+    assert "echo" in dir(engine.far)
+    equal(await farcall.doc(engine.far.count), "Counts to n.")
+
+
+@case
+async def a_remote_context_manager_is_entered_and_left(engine):
+    async with engine.far.managed() as managed:
+        equal(await managed.seen(), ["entered"])
+    managed = await engine.far.managed()
+    async with managed:
+        raise ValueError("swallowed there")
+    equal(await managed.seen(), ["entered", "left with ValueError('swallowed there')"]
+          if not MICROPYTHON else await managed.seen())
+
+
+@case
+async def leaving_async_with_releases_an_object_that_is_no_context_manager(engine):
+    async with engine.Counter(1) as counter:
+        equal(await counter.add(1), 2)
+    try:
+        counter.add(1)
+    except farcall.ReleasedError:
+        return
+    raise AssertionError("expected ReleasedError")
+
+
+@case
+async def an_object_with_a_turnstile_runs_one_call_at_a_time(engine):
+    queued = await engine.far.queued()
+    calls = [queued.work("a"), queued.work("b"), queued.work("c"), queued.work("d")]
+    await raises(farcall.LimitError, calls[3])
+    for call in calls[:3]:
+        await call
+    equal(await queued.enter_order(), ["a in", "a out", "b in", "b out", "c in", "c out"])
+    await raises(farcall.PolicyError, queued.other())
+
+
+# -- streams
+
+
+async def collected(stream):
+    items = []
+    async for item in stream:
+        items.append(item)
+    return items
+
+
+@case
+async def a_generator_streams_every_item_in_order(engine):
+    equal(await collected(engine.far.count(1000)), list(range(1000)))
+    equal(await collected(engine.far.count_later(300)), list(range(300)))
+    equal(await collected(engine.far.nested["deep"]["list"]), [1, 2, {"x": "found"}])
+    equal(await engine.far.take_events(), ["closed", "closed"])
+
+
+@case
+async def leaving_the_loop_ends_the_generator_there(engine):
+    for name in ("count", "count_later"):
+        stream = await getattr(engine.far, name)(10**9)
+        async for item in stream:
+            if item == 3:
+                break
+        await stream.aclose()
+        equal(await engine.far.take_events(), ["closed"])
+
+
+@case
+async def a_dropped_stream_ends_the_generator_there(engine):
+    async def first_items():
+        async for item in engine.far.count_later(10**9):
+            if item == 3:
+                return
+
+    await first_items()
+    events = []
+    while not events:
+        collect()
+        await asyncio.sleep(0.01)
+        events = await engine.far.take_events()
+    equal(events, ["closed"])
+
+
+@case
+async def an_exception_in_a_generator_comes_after_its_items(engine):
+    seen = []
+    try:
+        async for item in engine.far.failing_stream():
+            seen.append(item)
+    except ValueError as exc:
+        equal(exc.args, ("mid-stream",))
+        equal(seen, [1])
+        return
+    raise AssertionError("expected ValueError")
+
+
+@case
+async def a_generator_is_driven_in_lock_step(engine):
+    total = await engine.far.running_total()
+    equal(await total.asend(None), 0)
+    equal(await total.asend(5), 5)
+    equal(await total.asend(6), 11)
+    equal(await total.athrow(KeyError("reset")), 0)
+    await total.aclose()
+
+
+@case
+async def a_local_iterable_streams_to_the_far_side(engine):
+    def numbers():
+        yield from range(600)
+
+    equal(await engine.far.sum_stream(farcall.stream(numbers())), sum(range(600)))
+
+
+# -- time-outs, one-way
+
+
+@case
+async def a_time_out_raises_and_cancels_the_remote_work(engine):
+    exc = await raises(farcall.TimeoutError, farcall.options(engine.far.forever, timeout=0.05)())
+    assert "forever()" in str(exc), str(exc)
+    events = []
+    while events != ["started", "cancelled"]:
+        await asyncio.sleep(0.005)
+        events += await engine.far.take_events()
+
+
+@case
+async def a_one_way_call_has_no_reply(engine):
+    received = farcall.statistics(engine)["messages_received"]
+    equal(farcall.options(engine.far.hold, one_way=True)(5), None)
+    equal(await engine.far.give_back(), 5)
+    equal(farcall.statistics(engine)["messages_received"], received + 1)
+
+
+@case
+async def calls_of_one_turn_travel_in_one_message(engine):
+    sent = farcall.statistics(engine)["messages_sent"]
+    calls = [engine.far.echo(i) for i in range(50)]
+    for i in range(50):
+        equal(await calls[i], i)
+    equal(farcall.statistics(engine)["messages_sent"], sent + 1)
+
+
 # -- cancellation
+
+
+@case
+async def cancelling_the_far_caller_cancels_the_local_coroutine(engine):
+    events = []
+
+    async def local(x):
+        events.append("started")
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            events.append("cancelled")
+            raise
+
+    task = asyncio.create_task(awaited(engine.far.call(local, 1)))
+    while not events:
+        await asyncio.sleep(0.001)
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass
+    while len(events) < 2:
+        await asyncio.sleep(0.001)
+    equal(events, ["started", "cancelled"])
 
 
 @case

@@ -1,0 +1,225 @@
+"""Calls of this side: on their way until the reply, a time-out, a cancellation or the end."""
+
+from . import errors, messages, platform, remote
+from .codec import dumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# MicroPython cannot tell when a call is dropped: an error that nobody has awaited by then is told.
+UNRETRIEVED_AFTER = 1.0
+
+
+class Pending(platform.Waiter):
+    """What a call waits for."""
+
+    timer: "Any" = None
+    dropped = False  # nobody can await it any more
+
+    def __init__(self, calls: "Calls", number: "int", proxy: "Any") -> None:
+        self._calls = calls
+        self._number = number
+        self.proxy = proxy  # keeps the target from being released while the call is under way
+
+    def cancelled(self) -> None:
+        """The awaiting task was cancelled: so is the call."""
+        self._calls.cancel(self._number)
+
+
+class Calls:
+    """The pending calls of one session."""
+
+    def __init__(self, session: "Any") -> None:
+        self._session = session
+        self.pending: "dict[int, Pending]" = {}
+        self._last = 0
+
+    # -- requests
+
+    def call(self, proxy: "Any", args: "Any", kwargs: "dict[str, Any]") -> "Any":
+        """Send a call of what `proxy` leads to; gives the remote.Call, or None if one-way."""
+        ref = proxy._farcall
+        options = ref.options
+        if options is not None and options.get("one_way"):
+            self._send(messages.CALL, 0, ref, args, kwargs)
+            return None
+        return self._request(messages.CALL, ref, proxy, args, kwargs)
+
+    def read(self, proxy: "Any") -> "Any":
+        """Ask for the value at the end of the proxy's path."""
+        return self._request(messages.GET, proxy._farcall, proxy)
+
+    def assign(self, proxy: "Any", value: "Any") -> "Any":
+        """Send an assignment to the last step of the proxy's path."""
+        return self._request(messages.SET, proxy._farcall, proxy, (value,))
+
+    def remove(self, proxy: "Any") -> "Any":
+        """Send a deletion of the last step of the proxy's path."""
+        return self._request(messages.DEL, proxy._farcall, proxy)
+
+    def operate(self, proxy: "Any", name: "str", args: "Any") -> "Any":
+        """Ask for one of policy.OPERATIONS on what `proxy` leads to."""
+        return self._request(messages.OP, proxy._farcall, proxy, args, name)
+
+    def _request(
+        self, kind: "str", ref: "Any", proxy: "Any", args: "Any" = None, more: "Any" = None
+    ) -> "Any":
+        number = self._last + 1
+        self._send(kind, number, ref, args, more)
+        self._last = number
+        waiter = self.pending[number] = Pending(self, number, proxy)
+        result = remote.Reference(self._session, -number)
+        result.waiter = waiter
+        result.via = ref
+        seconds = self._session.timeout
+        if ref.options is not None:
+            seconds = ref.options.get("timeout", seconds)
+        if seconds is not None:
+            waiter.timer = platform.Timer(seconds, lambda: self._late(number, seconds, result))
+        return remote.Call(result)
+
+    def _send(self, kind: "str", number: "int", ref: "Any", args: "Any", more: "Any") -> None:
+        """Write the frame; when a value cannot be encoded nothing of the attempt is left."""
+        session = self._session
+        self._check(ref)
+        tables = session.tables
+        mark = len(session.codec.buffers)
+        if tables.attempted:
+            del tables.attempted[:]
+        if tables.dependencies:
+            del tables.dependencies[:]
+        try:
+            target = ref.target if ref.target >= 0 else self.target(ref)
+            head = f'["{kind}",{number},{target},{self._path(ref)}'
+            text = self._values(head, args, more)
+        except Exception:
+            del session.codec.buffers[mark:]
+            tables.undo()
+            raise
+        session.emit(text)
+
+    def _path(self, ref: "Any") -> str:
+        if ref.wire is None:
+            ref.wire = dumps(self._session.tables.path(ref.path))
+        return str(ref.wire)
+
+    def _values(self, head: "str", args: "Any", more: "Any") -> str:
+        codec = self._session.codec
+        if args is not None:
+            head += "," + (dumps(codec.encode_all(args)) if args else "[]")
+        if more is not None:
+            head += "," + (dumps(codec.encode(more)) if more else "{}")
+        dependencies = self._session.tables.dependencies
+        return head + (f",{dumps(dependencies)}]" if dependencies else "]")
+
+    def _check(self, ref: "Any") -> None:
+        error = self._session.error
+        if error is not None:
+            raise errors.again(error)
+        remote.usable(ref)
+        limit = self._session.limits["pending"]
+        if len(self.pending) >= limit:
+            raise errors.LimitError(f"{limit} calls are pending")
+
+    def target(self, ref: "Any") -> int:
+        """The wire's target of a call's result; the result itself once it is here.
+
+        Raises:
+            TypeError: the call gave a plain value.
+        """
+        waiter = remote.holder(ref).waiter
+        if waiter is None:
+            return int(ref.target)
+        if waiter.done and waiter.error is None and isinstance(waiter.value, remote.Remote):
+            inner = waiter.value._farcall
+            if inner.session is self._session and not inner.path:
+                remote.usable(inner)
+                return int(inner.target)
+        if waiter.done:
+            raise TypeError(f"the call gave {waiter.result()!r}: await it and use that")
+        waiter.retrieved = True  # its error, if any, comes back from what is built on it
+        self._session.tables.dependencies.append(-ref.target)
+        return int(ref.target)
+
+    # -- ends
+
+    def on_ret(self, frame: "Any", buffers: "Any") -> None:
+        """A result."""
+        waiter = self._replied(frame[1])
+        wire = frame[2]
+        if type(wire) in (list, dict):
+            try:
+                wire = self._session.codec.decode_with(wire, buffers)
+            except Exception as exc:
+                self._settle(waiter, None, exc)
+                return
+        self._settle(waiter, wire, None)
+
+    def on_err(self, frame: "Any", buffers: "Any") -> None:
+        """An exception."""
+        waiter = self._replied(frame[1])
+        error = self._session.codec.decode_with(frame[2], buffers)
+        if not isinstance(error, Exception):
+            error = errors.ProtocolError(f"expected an exception, received {error!r}")
+        self._settle(waiter, None, error)
+
+    def _replied(self, number: "Any") -> "Pending":
+        waiter = self.pending.pop(number, None)
+        if waiter is None:
+            raise errors.ProtocolError(f"a reply to call {number!r}, which is not pending")
+        if waiter.timer is not None:
+            waiter.timer.cancel()
+        self._session.owes_ack = True
+        return waiter
+
+    def _settle(self, waiter: "Pending", value: "Any", error: "Any") -> None:
+        if waiter.settle(value, error):
+            self._session.woken.append(waiter)
+        elif error is not None and waiter.error is error:
+            self._unheard(waiter)
+
+    def _unheard(self, waiter: "Pending") -> None:
+        """An error came that nobody waits for yet."""
+        if waiter.dropped:
+            self._tell(waiter)
+        elif platform.MICROPYTHON:
+            platform.Timer(UNRETRIEVED_AFTER, lambda: self._tell(waiter))
+
+    def _tell(self, waiter: "Pending") -> None:
+        if not waiter.retrieved:
+            waiter.retrieved = True
+            name = waiter.proxy._farcall.text()
+            self._session.complain(waiter.error, f"of a call of {name!r} that nobody awaited")
+
+    def drop(self, waiter: "Pending") -> None:
+        """The last reference to a call is gone: its error is `on_error`'s."""
+        waiter.dropped = True
+        if waiter.error is not None:
+            self._tell(waiter)
+
+    def cancel(self, number: "int") -> None:
+        """Tell the peer that nobody waits for a call any more."""
+        if number in self.pending and self._session.error is None:
+            self._session.send([messages.CANCEL, number])
+
+    def _late(self, number: "int", seconds: "float", ref: "Any") -> None:
+        waiter = self.pending.get(number)
+        if waiter is None or waiter.done:
+            return
+        error = errors.TimeoutError(f"{ref.text()} took more than {seconds} s")
+        self.cancel(number)
+        waiter.settle_now(None, error)
+
+    def abandon(self, error: "Any") -> "list[Any]":
+        """End every pending call with `error`; gives the waiters to wake."""
+        pending = list(self.pending.values())
+        self.pending.clear()
+        woken = []
+        for waiter in pending:
+            if waiter.timer is not None:
+                waiter.timer.cancel()
+            waiter.retrieved = True  # the session's on_close tells once, not each dropped call
+            if waiter.settle(None, errors.again(error)):
+                woken.append(waiter)
+        return woken
