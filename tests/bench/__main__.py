@@ -2,6 +2,7 @@
 
 python -m tests.bench --only train128,kernels --rounds 3    a quick look
 python -m tests.bench --markdown                            the README's table of the last run
+python -m tests.bench --publish                             ... put into README.md, with the plot
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tests.support.site import Site
 BUILD = ROOT / "build"
 FIGURES, MACHINE, SPREAD = (BUILD / f"bench{part}.json" for part in ("", "-machine", "-rounds"))
 PLOT = BUILD / "bench.svg"
+PUBLISHED = ROOT / "docs" / "images" / "speed.svg"
 
 
 def say(text: str) -> None:
@@ -39,6 +41,9 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         "--profile", default="", help="say where one network's step spends its time"
     )
     parser.add_argument("--markdown", action="store_true", help="print the last run's table")
+    parser.add_argument(
+        "--publish", action="store_true", help="put it into README.md, and the plot"
+    )
     return parser.parse_args(arguments)
 
 
@@ -106,6 +111,15 @@ def markdown() -> str:
     return "\n\n".join([report.markdown(figures, place), report.remote_markdown(figures)])
 
 
+def publish() -> None:
+    """Put the last run's plot and tables between the README's figure marks."""
+    PUBLISHED.parent.mkdir(parents=True, exist_ok=True)
+    PUBLISHED.write_text(PLOT.read_text())
+    picture = f"![Images per second of each engine]({PUBLISHED.relative_to(ROOT)})"
+    readme = ROOT / "README.md"
+    readme.write_text(report.between_marks(readme.read_text(), f"{picture}\n\n{markdown()}"))
+
+
 def write(path: Path, values: dict[str, Any], *, keep: bool) -> dict[str, Any]:
     """Write values, over those of earlier runs where `keep`; gives what is in the file now."""
     before = json.loads(path.read_text()) if keep and path.exists() else {}
@@ -117,6 +131,9 @@ def write(path: Path, values: dict[str, Any], *, keep: bool) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the bench; gives 1 where a requirement is not met."""
     given = options(arguments)
+    if given.publish:
+        publish()
+        return 0
     if given.markdown:
         say(markdown())
         return 0

@@ -92,6 +92,22 @@ def _place(machine: dict[str, Any]) -> str:
     )
 
 
+MARKS = ("<!-- figures -->", "<!-- /figures -->")
+
+
+def between_marks(text: str, tables: str) -> str:
+    """Replace what stands between the marks in a Markdown text.
+
+    Raises:
+        ValueError: the marks are not there.
+    """
+    before, opening, rest = text.partition(MARKS[0])
+    _, closing, after = rest.partition(MARKS[1])
+    if not (opening and closing):
+        raise ValueError(f"expected {MARKS[0]} ... {MARKS[1]}, found {opening or 'neither'}")
+    return f"{before}{opening}\n{tables.strip()}\n{closing}{after}"
+
+
 CALLERS = {
     "raw_js": "raw `postMessage`, JavaScript to JavaScript",
     "comlink": "Comlink 4.4, JavaScript to JavaScript",

@@ -1,5 +1,7 @@
 """A requirement is judged by what was measured, and a missing figure is never a pass."""
 
+import pytest
+
 from tests.bench import report
 from tests.bench.requirements import REQUIREMENTS, Requirement
 
@@ -46,3 +48,15 @@ def test_the_plot_is_well_formed_and_scales_to_the_fastest():
     bars = [r for r in root.iter("{http://www.w3.org/2000/svg}rect") if r.get("height") == "13"]
     nn, torch = (int(bar.attrib["width"]) for bar in bars)
     assert nn == 2 * torch
+
+
+def test_the_tables_go_between_the_marks_and_nowhere_else():
+    text = "a\n<!-- figures -->\nold\n<!-- /figures -->\nb\n"
+    once = report.between_marks(text, "new\n")
+    assert once == "a\n<!-- figures -->\nnew\n<!-- /figures -->\nb\n"
+    assert report.between_marks(once, "new") == once
+
+
+def test_a_text_without_marks_is_refused():
+    with pytest.raises(ValueError, match="found neither"):
+        report.between_marks("no marks", "new")
