@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="*", default=[128, 512])
     parser.add_argument("--lstm", action="store_true")
     options = parser.parse_args()
-    build_kernels.main()
+    build_kernels.main([])
     for variant in options.variants:
         run = in_chromium if variant in BROWSER else on_this_python
         sys.stdout.write(f"{variant}\n{run(script(variant, options))}\n")
