@@ -13,8 +13,31 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# MicroPython cannot tell when a call is dropped: an error that nobody has awaited by then is told.
+UNRETRIEVED_AFTER = 1.0
 # Every connection now, so that a test can show that nothing is left.
 alive: "dict[int, Wrapped]" = {}
+
+
+class Pending(platform.Waiter):
+    """What a call waits for."""
+
+    timer: "Any" = None
+    dropped = False  # nobody can await it any more
+
+    def __init__(self, calls: "Wrapped", number: "str", proxy: "Any") -> None:
+        self._calls = calls
+        self._number = number
+        self.proxy = proxy  # keeps the peer from being released while the call is under way
+
+    @property
+    def name(self) -> str:
+        """What was called, for errors' texts."""
+        return f"{self.proxy._farcall.text() or 'the peer'}()"
+
+    def cancelled(self) -> None:
+        """The awaiting task was cancelled: so is the call."""
+        self._calls.cancel(self._number)
 
 
 class Wrapped:
@@ -44,6 +67,8 @@ class Wrapped:
         self.children: list[Exposed] = []
         self.policy = Gate({})
         self.options = Options(None, True, limits, on_error)
+        # What Remote asks of a session's parts, one object does here.
+        self.directory = self.calls = self.streams = self.tables = self
         self._number = unique()
         alive[self._number] = self
         port.listen(frames.REPLIES, self._on_frame, self._on_broken, self._on_gone)
@@ -72,18 +97,18 @@ class Wrapped:
     def call(self, proxy: "Any", args: "Any", kwargs: "dict[str, Any]") -> "remote.Call":
         """Send a call; keyword arguments travel as a trailing object."""
         extra = {"py": frames.KEYWORDS} if kwargs else {}
-        values = list(args) + [dict(kwargs)] if kwargs else list(args)  # noqa: RUF005
+        values = list(args) + [dict(kwargs)] if kwargs else list(args)
         return self._request(frames.APPLY, proxy, values, extra)
 
     def construct(self, proxy: "Any", args: "Any", kwargs: "dict[str, Any]") -> "remote.Call":
         """As `call`, for JavaScript's `new`."""
         extra = {"py": frames.KEYWORDS} if kwargs else {}
-        values = list(args) + [dict(kwargs)] if kwargs else list(args)  # noqa: RUF005
+        values = list(args) + [dict(kwargs)] if kwargs else list(args)
         return self._request(frames.CONSTRUCT, proxy, values, extra)
 
-    def read(self, proxy: "Any") -> "Any":
-        """Ask for the value at the end of a path; gives a waiter."""
-        return self._request(frames.GET, proxy, None, {})._farcall.waiter
+    def read(self, proxy: "Any") -> "remote.Call":
+        """Ask for the value at the end of a path."""
+        return self._request(frames.GET, proxy, None, {})
 
     def assign(self, proxy: "Any", value: "Any") -> "remote.Call":
         """Send an assignment, in order with calls."""
@@ -100,9 +125,7 @@ class Wrapped:
     def operate(self, proxy: "Any", name: "str", args: "Any") -> "Any":
         """`async with` releases at its end; nothing else has a message in Comlink."""
         if name == "enter":
-            return _given(proxy)
-        if name == "exit":
-            return self.release(proxy._farcall)
+            return _given((False, proxy))
         raise TypeError(f"Comlink has no message for the operation {name!r}: call a function")
 
     def iterate(self, proxy: "Any") -> "Any":
@@ -116,9 +139,16 @@ class Wrapped:
         else:
             platform.report(f"farcall.comlink: {type(error).__name__}: {error}, {whence}")
 
-    def unretrieved(self, ref: "Any", error: "Any") -> None:
-        """A call was dropped whose error nobody has seen."""
-        self.complain(error, f"of {ref.name}, which nobody awaited")
+    def drop(self, waiter: "Any") -> None:
+        """The last reference to a call is gone: its error is `on_error`'s."""
+        waiter.dropped = True
+        if waiter.error is not None:
+            self._tell(waiter)
+
+    def _tell(self, waiter: "Pending") -> None:
+        if not waiter.retrieved:
+            waiter.retrieved = True
+            self.complain(waiter.error, f"of {waiter.name}, which nobody awaited")
 
     # -- requests
 
@@ -129,7 +159,7 @@ class Wrapped:
         self._check(ref)
         frame = Outgoing(self.serve)
         path = [_text(s) for s in ref.path]
-        fields: dict[str, Any] = {"type": kind, "path": ["l"] + path}  # noqa: RUF005
+        fields: dict[str, Any] = {"type": kind, "path": ["l"] + path}
         if kind == frames.SET:
             fields["value"] = frame.wire(values[0])
         elif values is not None:
@@ -139,12 +169,12 @@ class Wrapped:
 
     def _check(self, ref: "Any") -> None:
         if self.error is not None:
-            raise again(self.error)
+            raise errors.again(self.error)
         if ref.target:
-            raise TypeError(f"await {ref.name} first: Comlink cannot use a result on its way")
+            raise TypeError(f"await {ref.text()} first: Comlink cannot use a result on its way")
         remote.usable(ref)
         if len(self._pending) >= self._limits["pending"]:
-            raise errors.FarcallError(f"{len(self._pending)} calls are pending already")
+            raise errors.LimitError(f"{len(self._pending)} calls are pending")
 
     def _send(
         self, ref: "Any", proxy: "Any", fields: "dict[str, Any]", frame: "Outgoing"
@@ -155,38 +185,31 @@ class Wrapped:
         failure = self.port.post(dumps(fields), frame.buffers, frame.refs, frame.transfers)
         if failure:
             raise TypeError(f"an argument cannot cross: {failure}")
-        result = remote.Reference(self, -self._calls, name=ref.text() + "()")
-        result.waiter = self._waiter(number, proxy, result.name)
+        waiter = self._pending[number] = Pending(self, number, proxy)
+        if self.timeout is not None:
+            waiter.timer = platform.Timer(self.timeout, lambda: self._timed_out(number))
+        result = remote.Reference(self, -self._calls)
+        result.via = ref
+        result.waiter = waiter
         return remote.Call(result)
 
-    def _waiter(self, number: "str", proxy: "Any", name: "str") -> "platform.Waiter":
-        waiter = platform.Waiter()
-        waiter.on_cancel = lambda: self._cancelled(number)
-        timer = None
-        if self.timeout is not None:
-            timer = platform.Timer(self.timeout, lambda: self._timed_out(number, name))
-        self._pending[number] = (waiter, proxy, timer)
-        return waiter
-
-    def _cancelled(self, number: "str") -> None:
+    def cancel(self, number: "str") -> None:
+        """Forget a call and tell the peer, should it understand."""
         if self._pop(number) is not None and self.error is None:
             self.port.post(dumps({"type": frames.CANCEL, "id": number}), [], [], [])
 
-    def _timed_out(self, number: "str", name: "str") -> None:
-        waiter = self._pop(number)
+    def _timed_out(self, number: "str") -> None:
+        waiter = self._pending.get(number)
         if waiter is not None:
-            self.port.post(dumps({"type": frames.CANCEL, "id": number}), [], [], [])
-            text = f"{name} took more than {self.timeout} s"
-            self._settle(waiter, None, errors.TimeoutError(text))
+            self.cancel(number)
+            self._settle(waiter, None, errors.TimeoutError(f"{waiter.name} took {self.timeout} s"))
             self._wake()
 
     def _pop(self, number: "Any") -> "Any":
-        entry = self._pending.pop(number, None) if isinstance(number, str) else None
-        if entry is None:
-            return None
-        if entry[2] is not None:
-            entry[2].cancel()
-        return entry[0]
+        waiter = self._pending.pop(number, None) if isinstance(number, str) else None
+        if waiter is not None and waiter.timer is not None:
+            waiter.timer.cancel()
+        return waiter
 
     def serve(self, value: "Any") -> "Any":
         """The far end of a new channel that serves an argument to the peer."""
@@ -245,12 +268,21 @@ class Wrapped:
 
     def _fail_all(self, error: "Exception") -> None:
         for number in list(self._pending):
-            self._settle(self._pop(number), None, again(error))
+            self._settle(self._pop(number), None, errors.again(error))
         self._wake()
 
     def _settle(self, waiter: "Any", value: "Any", error: "Any") -> None:
         if waiter.settle(value, error):
             self._woken.append(waiter)
+        elif error is not None and waiter.error is error:
+            self._unheard(waiter)
+
+    def _unheard(self, waiter: "Pending") -> None:
+        """An error came that nobody waits for yet."""
+        if waiter.dropped:
+            self._tell(waiter)
+        elif platform.MICROPYTHON:
+            platform.Timer(UNRETRIEVED_AFTER, lambda: self._tell(waiter))
 
     def _wake(self) -> None:
         """Called where no task runs: a port's event, or a timer's."""
@@ -270,15 +302,13 @@ class Wrapped:
 
     def leave(self, error: "Exception") -> "Any":
         """Tell the peer that its object is not needed, and end; pending calls raise `error`."""
+        if self.error is None:
+            fields = {"type": frames.RELEASE, "id": self._prefix + "-0"}
+            self.port.post(dumps(fields), [], [], [])
+            self.close(error)
         waiter = platform.Waiter()
-        if self.error is not None:
-            waiter.settle(None)
-            return _Settled(waiter)
-        fields = {"type": frames.RELEASE, "id": self._prefix + "-0"}
-        self.port.post(dumps(fields), [], [], [])
-        self.close(error)
         waiter.settle(None)
-        return _Settled(waiter)
+        return waiter
 
     def close(self, error: "Any" = None) -> None:
         """End it without a word to the peer: pending calls raise `error`."""
@@ -287,7 +317,7 @@ class Wrapped:
         self.error = error or errors.SessionClosedError("the connection was closed")
         del alive[self._number]
         for number in list(self._pending):
-            self._settle(self._pop(number), None, again(self.error))
+            self._settle(self._pop(number), None, errors.again(self.error))
         if not isinstance(self.error, errors.ReleasedError):
             for child in self.children:
                 child.close()
@@ -301,21 +331,6 @@ class Wrapped:
         return {"pending": len(self._pending), "exports": held}
 
 
-class _Settled:
-    """Awaitable on every interpreter; need not be awaited."""
-
-    def __init__(self, waiter: "platform.Waiter") -> None:
-        self._waiter = waiter
-
-    def _await(self) -> "Any":
-        return (yield from self._waiter.wait())
-
-    if platform.MICROPYTHON:
-        __iter__ = _await
-    else:
-        __await__ = _await
-
-
 async def _given(value: "Any") -> "Any":
     return value
 
@@ -327,11 +342,6 @@ def _text(step: "Any") -> str:
     if type(key) in (int, str):
         return str(key)
     raise TypeError(f"Comlink's paths are texts: expected an int or str as key, received {key!r}")
-
-
-def again(error: "Any") -> "Any":
-    """A fresh exception like `error`: raising one object twice piles up its traceback."""
-    return type(error)(*error.args)
 
 
 def _collected(number: "int", generation: "int") -> None:

@@ -33,7 +33,7 @@ class Exposed:
 
     def __init__(self, value: "Any", port: "Any", options: "Options", policy: "Gate") -> None:
         if len(alive) >= options.limits["exposed"]:
-            raise errors.FarcallError(f"peers hold {len(alive)} objects")
+            raise errors.LimitError(f"peers hold {len(alive)} objects")
         policy.admit(value)
         self.policy = policy
         self.value = value
@@ -98,7 +98,7 @@ class Exposed:
             self._reply(number, result)
             return
         if len(self.running) >= self.options.limits["serving"]:
-            raise errors.FarcallError(f"{len(self.running)} calls are running already")
+            raise errors.LimitError(f"{len(self.running)} calls are running")
         key = number if number not in self.running else (number, unique())
         self.running[key] = None
         self.running[key] = platform.spawn(self._later(number, key, result))

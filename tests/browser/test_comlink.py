@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SUITE = ROOT / "tests" / "conformance" / "comlink"
 TRANSPORTS = ("channel", "worker", "iframe")
 BEHAVIOURS = json.loads((SUITE / "behaviours.json").read_text())
-PAIRINGS = ("js-js",)
+LANGUAGES = ("js", "py", "mpy")
+PAIRINGS = [f"{driver}-{exposer}" for driver in LANGUAGES for exposer in LANGUAGES]
 
 
 def cases() -> list[object]:

@@ -1,14 +1,19 @@
-// An endpoint over something that outlives one behaviour (a worker, a window): taken off again afterwards.
+// An endpoint over something that outlives one behaviour (a worker, a window): taken off again afterwards,
+// so that what a collector releases late does not reach the next behaviour.
 export function detachable(source, post) {
   const attached = [];
+  let live = true;
   return {
-    postMessage: post,
+    postMessage: (...message) => { if (live) post(...message); },
     addEventListener(type, listener) {
       source.addEventListener(type, listener);
       attached.push([type, listener]);
     },
     removeEventListener: (type, listener) => source.removeEventListener(type, listener),
-    detach: () => attached.forEach(([type, listener]) => source.removeEventListener(type, listener)),
+    detach() {
+      live = false;
+      attached.forEach(([type, listener]) => source.removeEventListener(type, listener));
+    },
   };
 }
 

@@ -36,6 +36,14 @@ class Local {
   increment(by) { return (this.count += by); }
 }
 
+async function over(endpoint, check, context) {
+  const api = Comlink.wrap(endpoint);
+  await check(api, context);
+  api[Comlink.releaseProxy]();
+}
+async function uses(api) {
+  same([await api.increment(), await api.count], [2, 2]);
+}
 async function secondEndpoint(api) {
   const port = await api[Comlink.createEndpoint]();
   holds(port instanceof MessagePort, "a message port");
@@ -210,7 +218,7 @@ export const BEHAVIOURS = {
   }),
   50: async (context) => {
     const { peer, origin } = await context.window("add");
-    same(await Comlink.wrap(Comlink.windowEndpoint(peer, globalThis, origin))(1, 3), 4);
+    await over(Comlink.windowEndpoint(peer, globalThis, origin), async (api) => same(await api(1, 3), 4));
   },
   51: async (context) => {
     const { peer, origin } = await context.window("relay");
@@ -224,18 +232,12 @@ export const BEHAVIOURS = {
   53: async (context) => {
     same(await context.intruderIsAnswered("record", null), true);
   },
-  54: async (context) => {
-    const api = Comlink.wrap(await context.whole("instance"));
-    same([await api.increment(), await api.count], [2, 2]);
-  },
-  55: async (context) => sharesItsState(Comlink.wrap(await context.whole("instance"))),
-  56: async (context) => closesOnRelease(Comlink.wrap(await context.whole("instance")), context),
-  57: async (context) => {
-    const api = Comlink.wrap(nodeEndpoint(await context.emitter("instance")));
-    same([await api.increment(), await api.count], [2, 2]);
-  },
-  58: async (context) => sharesItsState(Comlink.wrap(nodeEndpoint(await context.emitter("instance")))),
-  59: async (context) => closesOnRelease(Comlink.wrap(nodeEndpoint(await context.emitter("instance"))), context),
+  54: async (context) => over(await context.whole("instance"), uses),
+  55: async (context) => over(await context.whole("instance"), sharesItsState),
+  56: async (context) => over(await context.whole("instance"), closesOnRelease, context),
+  57: async (context) => over(nodeEndpoint(await context.emitter("instance")), uses),
+  58: async (context) => over(nodeEndpoint(await context.emitter("instance")), sharesItsState),
+  59: async (context) => over(nodeEndpoint(await context.emitter("instance")), closesOnRelease, context),
 };
 
 export async function driver() {

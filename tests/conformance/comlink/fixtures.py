@@ -3,9 +3,8 @@
 import asyncio
 import json
 
-import js
-
 import farcall
+import js
 from farcall import comlink
 
 flags = {"finalized": 0}
@@ -185,7 +184,7 @@ def flag(name):
 
 
 def leaks():
-    return json.dumps(["%s: %d" % (k, v) for k, v in held().items() if v])
+    return json.dumps([f"{k}: {v}" for k, v in held().items() if v])
 
 
 def held():

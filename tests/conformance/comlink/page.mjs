@@ -2,7 +2,7 @@
 import { detachable, emitter } from "./adapters.mjs";
 import { drivingSide, exposingSide } from "./sides.mjs";
 
-const PATIENCE = 10_000;
+const PATIENCE = 5_000;
 const query = new URLSearchParams(location.search);
 const files = query.get("files").split(",");
 const language = query.get("exposer");
@@ -149,22 +149,24 @@ const TRANSPORTS = {
   iframe: startIframe,
 };
 
-async function leaks(driver, context) {
-  let held;
-  const clean = async () => {
-    await context.collect();
-    globalThis.gc?.();
-    held = [...(await driver.leaks()), ...(await context.leaks())];
-    return held.length === 0;
-  };
-  await within(until(clean), "letting go").catch(() => { throw new Error(`leaked ${held.join(", ")}`); });
+// What both sides hold, as text; a behaviour must leave no more than it found.
+async function held(driver, context) {
+  await context.collect();
+  globalThis.gc?.();
+  return [...(await driver.leaks()), ...(await context.leaks())].join(", ");
+}
+async function letsGo(driver, context, before) {
+  let now;
+  const clean = async () => (now = await held(driver, context)) === before;
+  await within(until(clean), "letting go").catch(() => { throw new Error(`held ${before}, then ${now}`); });
 }
 
 async function runOne(driver, number, context) {
   try {
+    const before = await held(driver, context);
     await within(driver.run(number, context), "the behaviour");
     context.close();
-    await leaks(driver, context);
+    await letsGo(driver, context, before);
     return "ok";
   } catch (error) {
     return String(error?.stack ?? error);
@@ -181,6 +183,7 @@ async function runAll() {
       if (where !== "any" && where !== transport) continue;
       const failed = context instanceof Error ? String(context) : null;
       results[`${transport}-${number}`] = failed ?? (await runOne(driver, number, context));
+      window.partial = results;
     }
   }
   return results;
