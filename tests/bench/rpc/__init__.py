@@ -104,6 +104,7 @@ class Remote:
         for peer in ARRAY_PEERS:
             for size in SIZES:
                 page.call("prepare", peer=peer, megabytes=size)
+                page.call("array", peer=peer, megabytes=size)  # the first touches fresh memory
 
         def bringing(peer: str, size: int) -> Case:
             return lambda: float(page.call("array", peer=peer, megabytes=size)["ms"])
