@@ -28,6 +28,27 @@ class Options:
         self.on_error = on_error
 
 
+class Running:
+    """A call of the peer whose result is awaited; `awaitable` until its task has begun."""
+
+    def __init__(self, awaitable: "Any") -> None:
+        self.awaitable = awaitable
+        self.task: "Any" = None
+
+    def stop(self) -> bool:
+        """Cancel it; True if it had not begun."""
+        awaitable, self.awaitable = self.awaitable, None
+        if awaitable is not None:
+            _discard(awaitable)
+        self.task.cancel()
+        return awaitable is not None
+
+
+def _discard(awaitable: "Any") -> None:
+    if hasattr(awaitable, "close"):
+        awaitable.close()
+
+
 class Exposed:
     """An object that a peer uses through one port, until the peer releases it or `close`."""
 
@@ -62,7 +83,7 @@ class Exposed:
             number = self._valid_id(frame)
             if number is not None:
                 self._request(number, frame)
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             self._fail(number, exc)
         platform.drain()
 
@@ -98,17 +119,19 @@ class Exposed:
             self._reply(number, result)
             return
         if len(self.running) >= self.options.limits["serving"]:
+            _discard(result)
             raise errors.LimitError(f"{len(self.running)} calls are running")
         key = number if number not in self.running else (number, unique())
-        self.running[key] = None
-        self.running[key] = platform.spawn(self._later(number, key, result))
+        run = self.running[key] = Running(result)
+        run.task = platform.spawn(self._later(number, key, run))
 
-    async def _later(self, number: "Any", key: "Any", awaitable: "Any") -> None:
+    async def _later(self, number: "Any", key: "Any", run: "Running") -> None:
+        awaitable, run.awaitable = run.awaitable, None
         try:
             self._reply(number, await awaitable)
         except platform.CancelledError:
             self._fail(number, errors.RemoteError("the call was cancelled"))
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             self._fail(number, exc)
         finally:
             self.running.pop(key, None)
@@ -221,9 +244,11 @@ class Exposed:
     # -- the end
 
     def _cancel(self, number: "Any") -> None:
-        task = self.running.get(number)
-        if task is not None:
-            task.cancel()
+        run = self.running.get(number)
+        if run is not None and run.stop():  # it had not begun: it will not reply itself
+            del self.running[number]
+            self._fail(number, errors.RemoteError("the call was cancelled"))
+            self._leave()
 
     def _release(self, number: "Any") -> None:
         """Reply and leave once the calls that came before are answered."""
@@ -262,8 +287,9 @@ class Exposed:
         """Serve no more; what was reached through it neither. Calls that run are cancelled."""
         if self.is_open():
             self._end()
-        for task in list(self.running.values()):
-            task.cancel()
+        for run in list(self.running.values()):
+            run.stop()
+        self.running.clear()
         for child in self.children:
             child.close()
         del self.children[:]

@@ -233,6 +233,12 @@ class Incoming(Codec):
             raise ValueError(f"reference {index!r} of {len(self._refs)}")
         return self._refs[index]
 
+    def home(self, wire: "list[Any]") -> "Any":
+        """Comlink has no such references: objects that come home are proxies like any other."""
+        raise ValueError(f"a reference of farcall's own protocol: {wire!r}")
+
+    promise = home
+
     def _decode_array(self, wire: "list[Any]") -> "Any":
         if platform.PYODIDE and not _has_numpy():
             _, index, dtype, shape, order = wire
