@@ -125,6 +125,8 @@ def known(name: "str") -> "Any":
 
     Only Exception and below: a peer must not be able to raise SystemExit or KeyboardInterrupt here.
     """
+    if name in ("StopIteration", "StopAsyncIteration"):  # would end a loop or coroutine here
+        return None
     cls = _known.get(name) or (TimeoutError if name == "TimeoutError" else None)
     if cls is None and name != "StopIteration":  # would end the generator that awaits
         cls = getattr(builtins, name, None)

@@ -107,7 +107,7 @@ PATHS = {
     "an empty name": path(""),
     "a name that is only an underscore": path("_"),
     "a name with a null byte": path("public\0"),
-    "a name that looks alike": path("ｐublic"),
+    "a name that looks alike": path("\uff50ublic"),
 }
 
 # Calls of public methods whose result must not cross.
