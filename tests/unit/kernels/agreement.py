@@ -90,6 +90,8 @@ def geometry(draw):
 def check_matmul(draw):
     m, n, k = draw.integer(0, 20), draw.integer(0, 20), draw.pick((0, 1, 5, 30, 300))
     a, b = draw.whole(m, k), draw.whole(k, n)
+    if draw.pick((False, True)):
+        a[:, draw.random.random(k) < 0.5] = 0  # steps that the packing leaves out
     bias = draw.pick((None, draw.whole(n)))
     activation, accumulate = draw.pick((None, "relu")), draw.pick((False, True))
     out = draw.whole(m, n) if accumulate else draw.out(m, n)

@@ -15,16 +15,16 @@
 INLINE f4 exponential(f4 x) {
     i4 over = x > splat(EXP_HIGHEST), under = x < splat(EXP_LOWEST);
     f4 v = select(over | under, splat(0), x);
-    f4 shifted = v * splat(1.44269504f) + splat(ROUNDER);
+    f4 shifted = madd(v, splat(1.44269504f), splat(ROUNDER));
     f4 n = shifted - splat(ROUNDER);
-    f4 r = v - n * splat(0.693359375f) + n * splat(2.12194440e-4f);
+    f4 r = madd(n, splat(2.12194440e-4f), madd(n, splat(-0.693359375f), v));
     f4 p = splat(1.9875691500e-4f);
-    p = p * r + splat(1.3981999507e-3f);
-    p = p * r + splat(8.3334519073e-3f);
-    p = p * r + splat(4.1665795894e-2f);
-    p = p * r + splat(1.6666665459e-1f);
-    p = p * r + splat(5.0000001201e-1f);
-    p = p * r * r + r + splat(1);
+    p = madd(p, r, splat(1.3981999507e-3f));
+    p = madd(p, r, splat(8.3334519073e-3f));
+    p = madd(p, r, splat(4.1665795894e-2f));
+    p = madd(p, r, splat(1.6666665459e-1f));
+    p = madd(p, r, splat(5.0000001201e-1f));
+    p = madd(p * r, r, r + splat(1));
     /* 2^n in two factors: n reaches 128, which one exponent can't hold. */
     i4 k = (i4)shifted - (i4)splat(ROUNDER), half = k >> 1;
     f4 y = p * (f4)((half + 127) << 23) * (f4)((k - half + 127) << 23);
@@ -36,11 +36,11 @@ INLINE f4 logistic(f4 x) { return splat(1) / (splat(1) + exponential(-x)); }
 INLINE f4 hyperbolic_tangent(f4 x) {
     i4 sign = (i4)x & INT32_MIN;
     f4 size = (f4)((i4)x & INT32_MAX), square = x * x, p = splat(-5.70498872745e-3f);
-    p = p * square + splat(2.06390887954e-2f);
-    p = p * square + splat(-5.37397155531e-2f);
-    p = p * square + splat(1.33314422036e-1f);
-    p = p * square + splat(-3.33332819422e-1f);
-    f4 small = p * square * x + x;
+    p = madd(p, square, splat(2.06390887954e-2f));
+    p = madd(p, square, splat(-5.37397155531e-2f));
+    p = madd(p, square, splat(1.33314422036e-1f));
+    p = madd(p, square, splat(-3.33332819422e-1f));
+    f4 small = madd(p * square, x, x);
     f4 large = splat(1) - splat(2) / (exponential(size + size) + splat(1));
     return select(size < splat(0.625f), small, (f4)((i4)large | sign));
 }

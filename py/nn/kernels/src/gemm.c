@@ -15,17 +15,43 @@ struct matrix {
     int row, column; /* strides, in floats */
 };
 
-static void pack_left(float *to, struct matrix a, int rows, int depth) {
-    for (int i = 0; i < rows; i += ROWS) {
-        const float *from = a.at + i * a.row;
-        int there = smaller(rows - i, ROWS);
-        for (int k = 0; k < depth; k++, from += a.column, to += ROWS) {
-            if (there == ROWS) {
-                UNROLL for (int r = 0; r < ROWS; r++) to[r] = from[r * a.row];
-            } else {
-                for (int r = 0; r < ROWS; r++) to[r] = r < there ? from[r * a.row] : 0;
-            }
+/* Six rows of A, step after step, without the steps at which all six are zero: half of them where
+ * A holds images with dark borders, or rows of a transpose of such. What stays is `count` steps,
+ * with where their rows of B begin in a panel. */
+struct left_panel {
+    int count;
+    int right[DEPTH];
+    float values[DEPTH * ROWS];
+};
+
+#define LEFT_FLOATS (BLOCK / ROWS * (int)(sizeof(struct left_panel) / sizeof(float)))
+
+INLINE int is_not_zero(float v) {
+    union { float f; uint32_t u; } bits = {v};
+    return bits.u << 1 != 0;
+}
+
+static void pack_panel(struct left_panel *to, const float *from, struct matrix a, int there, int depth) {
+    float *values = to->values;
+    int count = 0;
+    for (int k = 0; k < depth; k++, from += a.column) {
+        int any = 0;
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            float v = r < there ? from[r * a.row] : 0;
+            values[count * ROWS + r] = v;
+            any |= is_not_zero(v);
         }
+        to->right[count] = k * COLUMNS;
+        count += any;
+    }
+    to->count = count;
+}
+
+static void pack_left(struct left_panel *to, struct matrix a, int rows, int depth) {
+    for (int i = 0; i < rows; i += ROWS, to++) {
+        const float *from = a.at + i * a.row;
+        if (rows - i >= ROWS) pack_panel(to, from, a, ROWS, depth);
+        else pack_panel(to, from, a, rows - i, depth);
     }
 }
 
@@ -44,11 +70,18 @@ static void pack_right(float *to, struct matrix b, int depth, int columns) {
     }
 }
 
-INLINE void multiply_panels(tile t, const float *left, const float *right, int depth) {
-    ROLLED for (int k = 0; k < depth; k++, left += ROWS, right += COLUMNS) {
-        const float *rows[ROWS];
+INLINE void multiply_panels(tile t, const struct left_panel *panel, const float *right, int depth) {
+    const float *left = panel->values, *rows[ROWS];
+    if (panel->count == depth) {
+        ROLLED for (int k = 0; k < depth; k++, left += ROWS, right += COLUMNS) {
+            tile_rows(rows, left, 1);
+            tile_step(t, rows, right);
+        }
+        return;
+    }
+    ROLLED for (int k = 0; k < panel->count; k++, left += ROWS) {
         tile_rows(rows, left, 1);
-        tile_step(t, rows, right);
+        tile_step(t, rows, right + panel->right[k]);
     }
 }
 
@@ -76,7 +109,7 @@ INLINE void finish(tile t, float *to, int stride, int rows, int columns, struct 
     tile_store_part(t, to, stride, rows, columns);
 }
 
-static void multiply_block(const float *left, const float *right, float *c, int stride, int rows,
+static void multiply_block(const struct left_panel *left, const float *right, float *c, int stride, int rows,
                            int columns, int depth, struct epilogue e) {
     for (int j = 0; j < columns; j += COLUMNS) {
         struct epilogue here = e;
@@ -84,19 +117,20 @@ static void multiply_block(const float *left, const float *right, float *c, int 
         for (int i = 0; i < rows; i += ROWS) {
             tile t;
             tile_fill(t, 0);
-            multiply_panels(t, left + i * depth, right + j * depth, depth);
+            multiply_panels(t, left + i / ROWS, right + j * depth, depth);
             finish(t, c + i * stride + j, stride, smaller(rows - i, ROWS),
                    smaller(columns - j, COLUMNS), here);
         }
     }
 }
 
-EXPORT int gemm_scratch(void) { return DEPTH * (BLOCK + WIDTH); }
+EXPORT int gemm_scratch(void) { return LEFT_FLOATS + DEPTH * WIDTH; }
 
 EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, const float *b,
                  int b_row, int b_column, float *c, int c_row, const float *bias, int activation,
                  int accumulate, float *scratch) {
-    float *left = scratch, *right = scratch + DEPTH * BLOCK;
+    struct left_panel *left = (struct left_panel *)scratch;
+    float *right = scratch + LEFT_FLOATS;
     for (int j = 0; j < n; j += WIDTH)
         for (int p = 0; p < k; p += DEPTH) {
             int columns = smaller(n - j, WIDTH), depth = smaller(k - p, DEPTH), last = p + depth == k;
