@@ -1,7 +1,6 @@
 """Calls of this side: on their way until the reply, a time-out, a cancellation or the end."""
 
 from . import errors, messages, platform, remote
-from .codec import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +81,9 @@ class Calls:
     def _send(self, kind: "str", number: "int", ref: "Any", args: "Any", more: "Any") -> None:
         """Write the frame; when a value cannot be encoded nothing of the attempt is left."""
         session = self._session
-        self._check(ref)
+        if session.error is not None or len(self.pending) >= session.limits["pending"]:
+            self._refuse()
+        remote.usable(ref)
         tables = session.tables
         mark = len(session.codec.buffers)
         if tables.attempted:
@@ -91,36 +92,34 @@ class Calls:
             del tables.dependencies[:]
         try:
             target = ref.target if ref.target >= 0 else self.target(ref)
-            head = f'["{kind}",{number},{target},{self._path(ref)}'
-            text = self._values(head, args, more)
+            frame = self._frame([kind, number, target, self._path(ref)], args, more)
         except Exception:
             del session.codec.buffers[mark:]
             tables.undo()
             raise
-        session.emit(text)
+        session.send(frame)
 
-    def _path(self, ref: "Any") -> str:
+    def _path(self, ref: "Any") -> "Any":
         if ref.wire is None:
-            ref.wire = dumps(self._session.tables.path(ref.path))
-        return str(ref.wire)
+            ref.wire = self._session.tables.path(ref.path)
+        return ref.wire
 
-    def _values(self, head: "str", args: "Any", more: "Any") -> str:
+    def _frame(self, frame: "list[Any]", args: "Any", more: "Any") -> "list[Any]":
         codec = self._session.codec
         if args is not None:
-            head += "," + (dumps(codec.encode_all(args)) if args else "[]")
+            frame.append(codec.encode_all(args))
         if more is not None:
-            head += "," + (dumps(codec.encode(more)) if more else "{}")
+            frame.append(codec.encode(more) if more else {})
         dependencies = self._session.tables.dependencies
-        return head + (f",{dumps(dependencies)}]" if dependencies else "]")
+        if dependencies:
+            frame.append(list(dependencies))
+        return frame
 
-    def _check(self, ref: "Any") -> None:
+    def _refuse(self) -> None:
         error = self._session.error
         if error is not None:
             raise errors.again(error)
-        remote.usable(ref)
-        limit = self._session.limits["pending"]
-        if len(self.pending) >= limit:
-            raise errors.LimitError(f"{limit} calls are pending")
+        raise errors.LimitError(f"{len(self.pending)} calls are pending")
 
     def target(self, ref: "Any") -> int:
         """The wire's target of a call's result; the result itself once it is here.
@@ -147,14 +146,15 @@ class Calls:
     def on_ret(self, frame: "Any", buffers: "Any") -> None:
         """A result."""
         waiter = self._replied(frame[1])
-        wire = frame[2]
-        if type(wire) in (list, dict):
+        value = frame[2]
+        if type(value) in (list, dict):
             try:
-                wire = self._session.codec.decode_with(wire, buffers)
+                value = self._session.codec.decode_with(value, buffers)
             except Exception as exc:
                 self._settle(waiter, None, exc)
                 return
-        self._settle(waiter, wire, None)
+        if waiter.settle(value):
+            self._session.woken.append(waiter)
 
     def on_err(self, frame: "Any", buffers: "Any") -> None:
         """An exception."""
@@ -165,7 +165,7 @@ class Calls:
         self._settle(waiter, None, error)
 
     def _replied(self, number: "Any") -> "Pending":
-        waiter = self.pending.pop(number, None)
+        waiter = self.pending.pop(number, None) if type(number) is int else None
         if waiter is None:
             raise errors.ProtocolError(f"a reply to call {number!r}, which is not pending")
         if waiter.timer is not None:

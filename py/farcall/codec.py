@@ -89,7 +89,7 @@ class Codec:
     def __init__(self, references: "References | None" = None) -> None:
         self._references = references or References()
         self.buffers: "list[Any]" = []
-        self._arrived: "Any" = []
+        self.arrived: "Any" = []
         self._encoders: "dict[Any, Callable[[Any, int], Any]]" = {
             int: self._int,
             float: self._float,
@@ -299,12 +299,12 @@ class Codec:
 
     def decode_with(self, wire: "Any", buffers: "Any") -> "Any":
         """The value of a wire form whose buffers came along."""
-        self._arrived = buffers
+        self.arrived = buffers
         return self.decode(wire)
 
     def decode_all(self, wires: "list[Any]", buffers: "Any") -> "list[Any]":
         """The values of arguments."""
-        self._arrived = buffers
+        self.arrived = buffers
         decode = self.decode
         return [decode(w) if type(w) in _TAGGED else w for w in wires]
 
@@ -332,7 +332,7 @@ class Codec:
         index = wire[1]
         if type(index) is not int or index < 0:
             raise ValueError(f"buffer index {index!r}")
-        return self._arrived[index]
+        return self.arrived[index]
 
     def _decode_dict(self, wire: "list[Any]") -> "Any":
         flat = self._items(wire, 1)
@@ -340,7 +340,7 @@ class Codec:
 
     def _decode_array(self, wire: "list[Any]") -> "Any":
         self._buffer(wire)
-        return arrays.decode_array(wire, self._arrived)
+        return arrays.decode_array(wire, self.arrived)
 
     def _decode_exception(self, wire: "list[Any]") -> "Exception":
         _, names, args, text, traceback, notes, cause = wire

@@ -26,7 +26,7 @@ class Port:
     def start(self, receive: "Any", broken: "Any") -> None:
         """Listen; messages that came before are delivered then."""
         keep = [
-            platform.callback(lambda header: receive(header, ())),
+            platform.callback(receive),
             platform.callback(lambda header, data: receive(header, _buffers(data))),
             platform.callback(broken),
         ]
@@ -36,7 +36,7 @@ class Port:
     def post(self, header: "str", buffers: "list[Any]") -> str:
         """Send; the buffers' memory goes along."""
         if not buffers:
-            return str(self._text(header))
+            return self._text(header)  # type: ignore[no-any-return]
         return str(self._poster.buffers(header, _js_array(buffers)))
 
     def close(self) -> None:

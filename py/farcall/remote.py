@@ -22,7 +22,7 @@ class Reference:
         owner: the proxy whose life keeps the target's; None if it is this one.
         kind: one of messages.KIND_*, of the target.
         name: what the peer calls the target.
-        wire: the path as JSON, once it was needed.
+        wire: the path's wire form, once it was needed.
         waiter: of a Call: settled by its reply.
         via: of a Call: the reference that was called.
         flow: of a stream: what has come.
@@ -31,7 +31,7 @@ class Reference:
         token: on MicroPython: what JavaScript's FinalizationRegistry watches.
     """
 
-    wire: "str | None" = None
+    wire: "Any" = None
     waiter: "Any" = None
     via: "Reference | None" = None
     flow: "Any" = None
@@ -253,5 +253,5 @@ def usable(ref: "Reference") -> None:
     Raises:
         ReleasedError: it was.
     """
-    if holder(ref).released:
+    if (ref if ref.owner is None else ref.owner._farcall).released:
         raise errors.ReleasedError(f"{ref.text() or 'this proxy'} was released")

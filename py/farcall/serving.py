@@ -1,7 +1,6 @@
 """Calls of the peer: run here, answered in any order, kept until calls on them cannot come."""
 
 from . import errors, messages, platform
-from .codec import dumps
 from .tables import substituted
 from .turnstile import Turnstiles
 
@@ -24,7 +23,7 @@ class Serving:
         self._session = session
         self.answers: "dict[int, Answer]" = {}
         self.running: "set[Any]" = set()
-        self._settled: "list[tuple[int, int]]" = []  # number of the message, of the call
+        self.settled: "list[tuple[int, int]]" = []  # number of the message, of the call
         self._turnstiles = Turnstiles()
 
     # -- requests
@@ -204,8 +203,8 @@ class Serving:
             self._fail(number, answer, exc)
             return
         answer.settle_soon(value)
-        session.emit(f'["{messages.RET}",{number},{dumps(wire)}]')
-        self._settled.append((session.sent + 1, number))
+        session.send([messages.RET, number, wire])
+        self.settled.append((session.sent + 1, number))
 
     def _fail(self, number: "int", answer: "Answer", exc: "BaseException") -> None:
         self.running.discard(answer)
@@ -218,11 +217,11 @@ class Serving:
             return
         answer.settle_soon(None, exc)
         session.send([messages.ERR, number, session.codec.encode_exception(exc)])
-        self._settled.append((session.sent + 1, number))
+        self.settled.append((session.sent + 1, number))
 
     def forget(self, seen: "int") -> None:
         """Drop results that the peer has seen; every call on them has arrived by now."""
-        settled = self._settled
+        settled = self.settled
         while settled and settled[0][0] <= seen:
             self.answers.pop(settled.pop(0)[1], None)
 
@@ -232,7 +231,7 @@ class Serving:
             self._stop(answer)
         self.running.clear()
         self.answers.clear()
-        del self._settled[:]
+        del self.settled[:]
 
 
 async def _when(waiting: "Any", run: "Any", frame: "Any", args: "Any", more: "Any") -> "Any":

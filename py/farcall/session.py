@@ -83,7 +83,7 @@ class Session:
         self._ack_timer: "Any" = None
         self._bytes_sent = 0
         self._bytes_received = 0
-        self._out: "list[str]" = []
+        self._out: "list[Any]" = []
         self._scheduled = False
         self._endpoint = endpoint
         self._ticker = platform.Ticker(self._flush)
@@ -113,12 +113,8 @@ class Session:
     # -- out
 
     def send(self, frame: "Any") -> None:
-        """Send a frame with the others of this turn."""
-        self.emit(dumps(frame))
-
-    def emit(self, text: "str") -> None:
-        """Send a frame that is JSON already."""
-        self._out.append(text)
+        """Send a frame with the others of this turn; the caller gives it up."""
+        self._out.append(frame)
         if not self._scheduled:
             self._scheduled = True
             self._ticker.schedule()
@@ -127,16 +123,18 @@ class Session:
         self._scheduled = False
         if self._out and self.error is None:
             out, self._out = self._out, []
-            self._post(f"[{self.received},{','.join(out)}]")
+            self._post(out)
 
-    def _post(self, header: "str") -> None:
+    def _post(self, frames: "list[Any]") -> None:
+        header = dumps([self.received] + frames)  # noqa: RUF005 - MicroPython's displays
         buffers = self.codec.buffers
+        size = len(header)
         if buffers:
             self.codec.buffers = []
-            self._bytes_sent += _total(buffers)
+            size += _total(buffers)
         self.sent += 1
         self.owes_ack = False
-        self._bytes_sent += len(header)
+        self._bytes_sent += size
         if self.tracer is not None:
             self.tracer.message("out", self.sent, header, buffers)
         failure = self._endpoint.post(header, buffers)
@@ -146,11 +144,11 @@ class Session:
     def _acknowledge(self) -> None:
         self._ack_timer = None
         if self.owes_ack and self.error is None:
-            self._post(f"[{self.received}]")
+            self._post([])
 
     # -- in
 
-    def _receive(self, header: "str", buffers: "Any") -> None:
+    def _receive(self, header: "str", buffers: "Any" = ()) -> None:
         """Handle a message; the endpoint calls this outside any task."""
         if self.error is not None:
             return
@@ -159,15 +157,31 @@ class Session:
             self._handle(header, buffers)
         except Exception as exc:
             self.close(_protocol(exc))
-        self._wake()
+        if buffers:
+            self.codec.arrived = ()  # free now what was transferred: its memory is reused
+        if self.woken:
+            self._wake()
+        self._scheduled = False
+        if self._out:
+            self._flush()
+        if self.owes_ack and self._ack_timer is None and self.error is None:
+            self._ack_timer = platform.Timer(ACKNOWLEDGE_AFTER, self._acknowledge)
 
     def _handle(self, header: "str", buffers: "Any") -> None:
-        self._check_size(header, buffers)
+        size = len(header)
+        if size > self.limits["header"]:
+            raise errors.ProtocolError(f"a header of {size} characters")
+        if buffers:
+            size += self._size(buffers)
+        self._bytes_received += size
         self.received += 1
         if self.tracer is not None:
             self.tracer.message("in", self.received, header, buffers)
         batch = loads(header)
-        self.serving.forget(batch[0])
+        if type(batch) is not list or not batch or type(batch[0]) is not int:
+            raise errors.ProtocolError("expected a count and frames")
+        if self.serving.settled:
+            self.serving.forget(batch[0])
         handlers = self._handlers
         for index in range(1, len(batch)):
             frame = batch[index]
@@ -175,27 +189,19 @@ class Session:
             if self.error is not None:
                 return
 
-    def _check_size(self, header: "str", buffers: "Any") -> None:
-        size = len(header)
-        self._bytes_received += size
-        if size > self.limits["header"]:
-            raise errors.ProtocolError(f"a header of {size} characters")
-        if buffers:
-            size = _total(buffers)
-            self._bytes_received += size
-            if size > self.limits["buffers"]:
-                raise errors.ProtocolError(f"buffers of {size} bytes")
+    def _size(self, buffers: "Any") -> int:
+        size = _total(buffers)
+        if size > self.limits["buffers"]:
+            raise errors.ProtocolError(f"buffers of {size} bytes")
+        return size
 
     def _wake(self) -> None:
-        """Step what replies made ready, then send what those steps had to say."""
+        """Step what replies made ready; what those steps send goes out together."""
         while self.woken:
             woken, self.woken = self.woken, []
             for waiter in woken:
                 waiter.wake()
             platform.drain()
-        self._flush()
-        if self.owes_ack and self._ack_timer is None and self.error is None:
-            self._ack_timer = platform.Timer(ACKNOWLEDGE_AFTER, self._acknowledge)
 
     def _broken(self, received: "str") -> None:
         self.close(errors.ProtocolError(f"expected [header, buffer...], received {received}"))
@@ -235,9 +241,9 @@ class Session:
         if self.error is not None:
             return
         if tell:
-            self._out.append(dumps([messages.BYE, str(error or "closed")]))
-            out, self._out = self._out, []
-            self._endpoint.post(f"[{self.received},{','.join(out)}]", self.codec.buffers)
+            frames = self._out + [[messages.BYE, str(error or "closed")]]  # noqa: RUF005
+            self._endpoint.post(dumps([self.received] + frames), self.codec.buffers)  # noqa: RUF005
+        self._out = []
         self.error = error or errors.SessionClosedError(f"the session {self.name} was closed")
         self._endpoint.close()
         self._ticker.close()
