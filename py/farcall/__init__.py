@@ -1,10 +1,10 @@
 """Python objects that live in a worker, used as if they were local.
 
-    # worker
-    farcall.serve({"nn": nn})
-    # page
-    engine = await farcall.connect("engine")
-    model = await engine.nn.Sequential([...])
+# worker
+farcall.serve({"nn": nn})
+# page
+engine = await farcall.connect("engine")
+model = await engine.nn.Sequential([...])
 """
 
 from . import endpoints, platform
@@ -42,11 +42,13 @@ from .operations import (
     str,
 )
 from .policy import exposed
+from .pool import Pool, Worker
 from .remote import Call, Remote, reference
 from .session import Session
 from .streams import Stream, stream
 from .tables import ref
-from .workers import connect, serve, terminate
+from .trace import trace
+from .workers import connect, port, serve, serve_shared, terminate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,3 +64,58 @@ def session(proxy: "Any") -> "Session":
 def statistics(proxy: "Any") -> "Any":
     """`session(proxy).statistics()`."""
     return session(proxy).statistics()
+
+
+__all__ = [
+    "Array",
+    "Call",
+    "FarcallError",
+    "LimitError",
+    "PolicyError",
+    "Pool",
+    "ProtocolError",
+    "ReleasedError",
+    "Remote",
+    "RemoteError",
+    "Session",
+    "SessionClosedError",
+    "Stream",
+    "TimeoutError",
+    "Worker",
+    "WorkerBootError",
+    "WorkerDiedError",
+    "WorkerError",
+    "array",
+    "bool",
+    "connect",
+    "contains",
+    "copy",
+    "delete",
+    "doc",
+    "endpoints",
+    "equals",
+    "exposed",
+    "float",
+    "int",
+    "len",
+    "names",
+    "options",
+    "platform",
+    "port",
+    "ref",
+    "reference",
+    "register",
+    "register_exception",
+    "release",
+    "repr",
+    "serve",
+    "serve_shared",
+    "session",
+    "set",
+    "statistics",
+    "str",
+    "stream",
+    "terminate",
+    "trace",
+    "transfer",
+]

@@ -183,14 +183,25 @@ def to_bytes(buffer: "Any") -> "Any":
 
 
 def size(buffer: "Any") -> int:
-    """Bytes in a buffer."""
-    return int(buffer.byteLength) if platform.BROWSER else len(buffer)
+    """Bytes in a buffer; 0 for a port."""
+    return int(platform.javascript.byteLength(buffer)) if platform.BROWSER else len(buffer)
 
 
 def is_javascript_array(value: "Any") -> bool:
     """True for a typed array, DataView or ArrayBuffer of JavaScript's."""
-    return platform.BROWSER and isinstance(value, platform.JsProxy) and bool(
-        platform.javascript.isView(value)
+    return (
+        platform.BROWSER
+        and isinstance(value, platform.JsProxy)
+        and bool(platform.javascript.isView(value))
+    )
+
+
+def is_port(value: "Any") -> bool:
+    """True for a JavaScript MessagePort."""
+    return (
+        platform.BROWSER
+        and isinstance(value, platform.JsProxy)
+        and bool(platform.javascript.isPort(value))
     )
 
 

@@ -21,15 +21,13 @@ _WORD = 2**63
 _PLAIN = (str, bool, type(None))
 _TAGGED = (list, dict)
 
-if platform.MICROPYTHON:
-    dumps = json.dumps
-    loads = json.loads
-else:
+loads = json.loads
+dumps: "Any" = json.dumps
+if not platform.MICROPYTHON:
     _encoder = json.JSONEncoder(
         ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
     )
     dumps = _encoder.encode
-    loads = json.loads
 
 
 class Deep(Exception):
@@ -126,6 +124,7 @@ class Codec:
             messages.BYTES: lambda w: arrays.to_bytes(self._buffer(w)),
             messages.BYTEARRAY: lambda w: bytearray(_raw(arrays.to_bytes(self._buffer(w)))),
             messages.ARRAY: self._decode_array,
+            messages.PORT: self._buffer,
             messages.EXCEPTION: self._decode_exception,
             messages.DATACLASS: self._decode_dataclass,
             messages.OBJECT: lambda w: self._references.arrived(w),
@@ -186,7 +185,7 @@ class Codec:
         wire: "list[Any]" = [tag]
         encode = self._encode
         for value in values:
-            wire.append(value if type(value) in _PLAIN else encode(value, depth))  # noqa: PERF401
+            wire.append(value if type(value) in _PLAIN else encode(value, depth))
         return wire
 
     def _list(self, value: "list[Any]", depth: "int") -> "Any":
@@ -242,6 +241,9 @@ class Codec:
             return arrays.encode_numpy(value, self.buffers)
         if arrays.is_javascript_array(value):
             return arrays.encode_javascript(value, self.buffers)
+        if arrays.is_port(value):
+            self.buffers.append(value)
+            return [messages.PORT, len(self.buffers) - 1]
         if isinstance(value, Exception):
             return self.encode_exception(value, depth + 1)
         if _dataclass_names and type(value) in _dataclass_names:
@@ -336,7 +338,7 @@ class Codec:
 
     def _decode_dict(self, wire: "list[Any]") -> "Any":
         flat = self._items(wire, 1)
-        return dict(zip(flat[::2], flat[1::2]))  # noqa: B905 - MicroPython's zip has no strict
+        return dict(zip(flat[::2], flat[1::2]))
 
     def _decode_array(self, wire: "list[Any]") -> "Any":
         self._buffer(wire)
@@ -396,9 +398,10 @@ class Graph:
     def _node(self, value: "Any") -> "list[Any]":
         if isinstance(value, dict):
             flat = [self._part(x) for pair in value.items() for x in pair]
-            return [messages.DICT] + flat  # noqa: RUF005 - no starred displays on MicroPython
-        tag = {list: messages.LIST, tuple: messages.TUPLE, set: messages.SET_}[type(value)]
-        return [tag] + [self._part(x) for x in value]  # noqa: RUF005
+            return [messages.DICT] + flat
+        tags: "dict[Any, str]" = {list: messages.LIST, tuple: messages.TUPLE, set: messages.SET_}
+        tag = tags[type(value)]
+        return [tag] + [self._part(x) for x in value]
 
     def decode(self, wire: "list[Any]") -> "Any":
         """The value: empty containers first, then their parts.
@@ -411,7 +414,7 @@ class Graph:
         made: "list[Any]" = [{"l": [], "d": {}, "s": set()}.get(n[0]) for n in nodes]
         for index in range(len(nodes) - 1, -1, -1):
             self._tuple(nodes, made, index)
-        for node, container in zip(nodes, made):  # noqa: B905
+        for node, container in zip(nodes, made):
             self._fill(container, node, made)
         return self._value(root, made)
 
@@ -447,7 +450,7 @@ class Graph:
         elif node[0] == messages.SET_:
             container.update(parts)
         else:
-            container.update(zip(parts[::2], parts[1::2]))  # noqa: B905
+            container.update(zip(parts[::2], parts[1::2]))
 
     def _value(self, part: "Any", made: "list[Any]") -> "Any":
         if type(part) is list and part and part[0] == messages.NODE:

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 
 class Port:
-    """Over a JavaScript MessagePort, or anything with its methods: a Worker, a worker's self."""
+    """Over a JavaScript MessagePort: of a MessageChannel, a worker, a SharedWorker."""
 
     def __init__(self, port: "Any") -> None:
         self._port = port
         self._poster = platform.javascript.poster(port, "")
         self._text = self._poster.text
+        self._source: "Any" = None
+        self._origin = ""
+        self._listens_on = port
         self._stop: "Any" = None
         self._callbacks: "list[Any]" = []
 
@@ -31,7 +34,9 @@ class Port:
             platform.callback(broken),
         ]
         self._callbacks = keep
-        self._stop = platform.javascript.open(self._port, keep[0], keep[1], keep[2], None)
+        self._stop = platform.javascript.open(
+            self._listens_on, keep[0], keep[1], keep[2], self._source, self._origin
+        )
 
     def post(self, header: "str", buffers: "list[Any]") -> str:
         """Send; the buffers' memory goes along."""
@@ -44,10 +49,106 @@ class Port:
         if self._stop is not None:
             self._stop()
             self._stop = None
-        if hasattr(self._port, "close"):
-            self._port.close()
+        self._hang_up()
         callbacks, self._callbacks = self._callbacks, []
-        platform.Timer(1, lambda: [platform.forget(c) for c in callbacks])
+        platform.Timer(1, lambda: _forget(callbacks))
+
+    def _hang_up(self) -> None:
+        self._port.close()
+
+
+class Met(Port):
+    """Base of transports that everybody can talk on: the two ends must find each other first.
+
+    A header is preceded by the ids of receiver and sender. Whoever starts asks for any peer
+    ("?"), who hears it answers ("!"), and from then on each listens to the other only. What is
+    sent earlier waits.
+    """
+
+    def __init__(self, target: "Any") -> None:
+        super().__init__(target)
+        self._me = platform.random_id()
+        self._peer = ""
+        self._early: "list[Any]" = []
+        self._receive: "Any" = None
+
+    def start(self, receive: "Any", broken: "Any") -> None:
+        """Listen, and look for the peer."""
+        self._receive = receive
+        super().start(self._heard, lambda received: None)  # others' messages are not ours to judge
+        self._say("*", "?", [])
+
+    def _say(self, to: "str", header: "str", buffers: "list[Any]") -> str:
+        return self._deliver(f"{to} {self._me} {header}", buffers)
+
+    def _deliver(self, text: "str", buffers: "list[Any]") -> str:
+        return super().post(text, buffers)
+
+    def post(self, header: "str", buffers: "list[Any]") -> str:
+        """Send to the peer, or keep until there is one."""
+        if not self._peer:
+            self._early.append((header, buffers))
+            return ""
+        return self._say(self._peer, header, buffers)
+
+    def _heard(self, text: "str", buffers: "Any" = ()) -> None:
+        parts = text.split(" ", 2)
+        if len(parts) != 3 or parts[1] == self._me or parts[0] not in ("*", self._me):
+            return
+        _, sender, header = parts
+        if header in ("?", "!"):
+            self._meet(sender, header)
+        elif sender == self._peer:
+            self._receive(header, buffers)
+
+    def _meet(self, sender: "str", header: "str") -> None:
+        if self._peer:
+            return
+        self._peer = sender
+        if header == "?":
+            self._say(sender, "!", [])
+        early, self._early = self._early, []
+        for message in early:
+            self._say(sender, message[0], message[1])
+
+
+class Window(Met):
+    """Between a page and an iframe or another window: origin and source are checked both ways.
+
+    Args:
+        window: the other window: iframe.contentWindow, or window.parent.
+        origin: the other's origin, such as "https://example.org". There is no "*".
+    """
+
+    def __init__(self, window: "Any", origin: "str") -> None:
+        if not isinstance(origin, str) or "://" not in origin:
+            raise ValueError(
+                f"Window: expected an origin such as https://host, received {origin!r}"
+            )
+        super().__init__(window)
+        self._poster = platform.javascript.poster(window, origin)
+        self._text = self._poster.text
+        self._listens_on = platform.js.globalThis
+        self._source = window
+        self._origin = origin
+
+    def _hang_up(self) -> None:
+        """A window is not ours to close."""
+
+
+class Broadcast(Met):
+    """Between two contexts of one origin over a BroadcastChannel; buffers are copied."""
+
+    def __init__(self, name: "str") -> None:
+        super().__init__(platform.js.BroadcastChannel.new(name))
+
+    def _deliver(self, text: "str", buffers: "list[Any]") -> str:
+        return str(self._poster.copies(text, _js_array(buffers)))
+
+
+def _forget(callbacks: "list[Any]") -> None:
+    for callback in callbacks:
+        platform.forget(callback)
 
 
 def _buffers(data: "Any") -> "list[Any]":

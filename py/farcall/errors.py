@@ -1,18 +1,18 @@
 """What can go wrong, and how an exception crosses the wire.
 
-    Exception
-    ├── FarcallError
-    │   ├── RemoteError         raised on the other side; `.remote_traceback` is its traceback as text
-    │   ├── ProtocolError       the peer sent something that is not the protocol, or broke a limit
-    │   ├── LimitError          a limit of this side: calls pending, running or queued, objects held
-    │   ├── SessionClosedError  the session was closed on this side
-    │   │   └── ReleasedError   this proxy was released on this side
-    │   └── WorkerError
-    │       ├── WorkerBootError  the worker never served; `.remote_traceback` when Python got that far
-    │       └── WorkerDiedError  it served once and is gone: terminated, crashed, tab discarded
-    ├── AttributeError
-    │   └── PolicyError         the owner does not serve that name
-    └── TimeoutError            the built-in one (asyncio's on MicroPython, which has no built-in)
+Exception
+├── FarcallError
+│   ├── RemoteError         raised on the other side; `.remote_traceback` is a text
+│   ├── ProtocolError       the peer sent something that is not the protocol, or broke a limit
+│   ├── LimitError          a limit of this side: calls pending, running or queued, objects held
+│   ├── SessionClosedError  the session was closed on this side
+│   │   └── ReleasedError   this proxy was released on this side
+│   └── WorkerError
+│       ├── WorkerBootError  the worker never served; `.remote_traceback` if known
+│       └── WorkerDiedError  it served once and is gone: terminated, crashed, tab discarded
+├── AttributeError
+│   └── PolicyError         the owner does not serve that name
+└── TimeoutError            the built-in one (asyncio's on MicroPython, which has no built-in)
 """
 
 import builtins
@@ -68,7 +68,7 @@ class PolicyError(AttributeError):
     remote_traceback = ""
 
 
-TimeoutError = platform.TimeoutError  # noqa: A001 - one name for all interpreters
+TimeoutError = platform.TimeoutError
 
 # MicroPython's native exceptions refuse attributes; a subclass of the same name takes them.
 _known: "dict[str, Any]" = {}

@@ -4,14 +4,17 @@ A remote object cannot answer `len(obj)` in time; each of these asks for the sam
 side runs what the object's type defines; which of them it may is policy's business.
 """
 
+import builtins as _builtins
+
 from . import remote
 from .streams import Producer, Streamed, is_stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import builtins
     from typing import Any
 
-_len, _bool, _int, _float, _str, _repr = len, bool, int, float, str, repr
+_VALUES = (list, tuple, dict, _builtins.set, frozenset, bytes, bytearray)
 
 
 def _iter(owner: "Any") -> "Any":
@@ -49,7 +52,7 @@ def _copy(owner: "Any") -> "Any":
     Raises:
         TypeError: objects of its type have none.
     """
-    if isinstance(owner, (list, tuple, dict, set, frozenset, bytes, bytearray, str, int, float)):
+    if isinstance(owner, _VALUES):
         return owner
     state = getattr(owner, "__farcall_copy__", None)
     if state is None:
@@ -57,7 +60,7 @@ def _copy(owner: "Any") -> "Any":
     return state()
 
 
-def _lock_step(name: "_str") -> "Any":
+def _lock_step(name: "builtins.str") -> "Any":
     def step(owner: "Any", *args: "Any") -> "Any":
         if not isinstance(owner, Producer):
             raise TypeError(f"{name} is for streams")
@@ -66,16 +69,16 @@ def _lock_step(name: "_str") -> "Any":
     return step
 
 
-OPERATIONS: "dict[_str, Any]" = {
-    "len": _len,
-    "bool": _bool,
-    "int": _int,
-    "float": _float,
-    "str": _str,
-    "repr": _repr,
+OPERATIONS: "dict[builtins.str, Any]" = {
+    "len": _builtins.len,
+    "bool": _builtins.bool,
+    "int": _builtins.int,
+    "float": _builtins.float,
+    "str": _builtins.str,
+    "repr": _builtins.repr,
     "iter": _iter,
     "contains": lambda owner, item: item in owner,
-    "equals": lambda owner, other: _bool(owner == other),
+    "equals": lambda owner, other: _builtins.bool(owner == other),
     "enter": _enter,
     "exit": _exit,
     "copy": _copy,
@@ -94,7 +97,7 @@ OPERATIONS: "dict[_str, Any]" = {
     "rtruediv": lambda a, b: b / a,
     "floordiv": lambda a, b: a // b,
     "mod": lambda a, b: a % b,
-    "pow": lambda a, b: a ** b,
+    "pow": lambda a, b: a**b,
     "matmul": lambda a, b: a @ b,
     "neg": lambda a: -a,
     "abs": abs,
@@ -105,7 +108,7 @@ OPERATIONS: "dict[_str, Any]" = {
 }
 
 
-def _asking(name: "_str", doc: "_str") -> "Any":
+def _asking(name: "builtins.str", doc: "builtins.str") -> "Any":
     def ask(obj: "Any", *args: "Any") -> "Any":
         ref = remote.reference(obj, name)
         return ref.session.calls.operate(obj, name, args)
@@ -118,12 +121,12 @@ def _asking(name: "_str", doc: "_str") -> "Any":
     return ask
 
 
-len = _asking("len", "`len(obj)` there.")  # noqa: A001
-bool = _asking("bool", "`bool(obj)` there.")  # noqa: A001
-int = _asking("int", "`int(obj)` there.")  # noqa: A001
-float = _asking("float", "`float(obj)` there.")  # noqa: A001
-str = _asking("str", "`str(obj)` there.")  # noqa: A001
-repr = _asking("repr", "`repr(obj)` there; `repr` of a proxy itself is local.")  # noqa: A001
+len = _asking("len", "`len(obj)` there.")
+bool = _asking("bool", "`bool(obj)` there.")
+int = _asking("int", "`int(obj)` there.")
+float = _asking("float", "`float(obj)` there.")
+str = _asking("str", "`str(obj)` there.")
+repr = _asking("repr", "`repr(obj)` there; `repr` of a proxy itself is local.")
 contains = _asking("contains", "`item in obj` there.")
 equals = _asking("equals", "`obj == other` there; `==` of proxies is identity.")
 copy = _asking("copy", "The object by value, though it was sent by reference.")
@@ -131,7 +134,7 @@ doc = _asking("doc", "The object's docs, whole.")
 names = _asking("names", "Names that may be used of the object: dir() there.")
 
 
-def set(path: "Any", value: "Any") -> "Any":  # noqa: A001
+def set(path: "Any", value: "Any") -> "Any":
     """`path = value` there, to be awaited: obj.x = value whose error you get."""
     ref = remote.reference(path, "set")
     if not ref.path:

@@ -8,6 +8,7 @@ Nothing that a peer sent ever reaches that constructor.
 """
 
 import asyncio
+import builtins
 import sys
 import time
 
@@ -22,11 +23,12 @@ BROWSER = MICROPYTHON or PYODIDE
 
 _SOURCE = """
 const attempt = (f) => { try { f(); return ""; } catch (e) { return String(e); } };
-const views = (list) => list.map((b) => b.buffer);
+const scripts = () => [...document.querySelectorAll("script[worker][name]")];
+const views = (list) => list.map((item) => item.buffer ?? item);
 return {
-  open(target, onText, onBuffers, onBroken, accept) {
+  open(target, onText, onBuffers, onBroken, source, origin) {
     const listener = (event) => {
-      if (accept && !accept(event)) return;
+      if (source && (event.source !== source || event.origin !== origin)) return;
       const data = event.data;
       if (!Array.isArray(data) || typeof data[0] !== "string") onBroken(String(typeof data));
       else if (data.length === 1) onText(data[0]);
@@ -49,6 +51,18 @@ return {
       buffers: (header, list) => post([header, ...list], views(list)),
       copies: (header, list) => attempt(() => target.postMessage([header, ...list])),
     };
+  },
+  byteLength: (item) => item.byteLength ?? 0,
+  isPort: (value) => value instanceof MessagePort,
+  addWorker(type, name, source, config) {
+    const script = document.createElement("script");
+    script.type = type; script.src = source;
+    script.setAttribute("worker", ""); script.setAttribute("name", name);
+    if (config) script.setAttribute("config", config);
+    document.body.append(script);
+  },
+  removeWorker(name) {
+    scripts().filter((s) => s.getAttribute("name") === name).forEach((s) => s.remove());
   },
   ticker(callback) { return () => queueMicrotask(callback); },
   onClose(target, callback) { target.addEventListener("close", () => callback()); },
@@ -87,12 +101,8 @@ return {
     channel.postMessage({ farcall: kind, detail }); channel.close();
   },
   broadcasts: () => new BroadcastChannel("farcall"),
-  named(name) {
-    return [...document.querySelectorAll("script[worker][name]")].find((s) => s.getAttribute("name") === name) ?? null;
-  },
-  names() {
-    return [...document.querySelectorAll("script[worker][name]")].map((s) => s.getAttribute("name")).join(", ");
-  },
+  named: (name) => scripts().find((s) => s.getAttribute("name") === name) ?? null,
+  names: () => scripts().map((s) => s.getAttribute("name")).join(", "),
   // Under cross-origin isolation PyScript puts a `document` into workers too.
   isWorker: typeof WorkerGlobalScope !== "undefined" && globalThis instanceof WorkerGlobalScope,
   isView: (value) => ArrayBuffer.isView(value) || value instanceof ArrayBuffer,
@@ -115,25 +125,26 @@ return {
 };
 """
 
-javascript: "Any" = None
-if BROWSER:
-    import js  # type: ignore[import-not-found]
 
-    javascript = js.Function.new(_SOURCE)()
+class _NoProxy:
+    """Stands in for the type that only exists in a browser."""
+
+
+js: "Any" = None
+javascript: "Any" = None
+create_proxy: "Any" = None
+JsProxy: "Any" = _NoProxy
+TimeoutError: "Any" = getattr(builtins, "TimeoutError", None) or asyncio.TimeoutError
 
 if MICROPYTHON:
-    from jsffi import JsProxy, create_proxy  # type: ignore[import-not-found]
-
-    TimeoutError = asyncio.TimeoutError  # noqa: A001
+    import js  # type: ignore[import-not-found, no-redef]
+    from jsffi import JsProxy, create_proxy  # type: ignore[import-not-found, no-redef]
 elif PYODIDE:
-    from pyodide.ffi import JsProxy, create_proxy  # type: ignore[import-not-found]
+    import js  # type: ignore[no-redef]
+    from pyodide.ffi import JsProxy, create_proxy  # type: ignore[import-not-found, no-redef]
 
-    TimeoutError = TimeoutError  # noqa: A001, PLW0127
-else:
-    TimeoutError = TimeoutError  # noqa: A001, PLW0127
-
-    class JsProxy:  # type: ignore[no-redef]
-        """Stands in for the type that only exists in a browser."""
+if BROWSER:
+    javascript = js.Function.new(_SOURCE)()
 
 
 CancelledError = asyncio.CancelledError
@@ -313,7 +324,7 @@ class Waiter:
         return asyncio.get_running_loop()
 
     def add_done_callback(self, function: "Any", *, context: "Any" = None) -> None:
-        self._waiting = self._waiting + ((function, context),)  # noqa: RUF005
+        self._waiting = self._waiting + ((function, context),)
 
     def remove_done_callback(self, function: "Any") -> int:
         before = len(self._waiting)
@@ -324,7 +335,7 @@ class Waiter:
 
     def _park(self) -> "Generator[Any, None, Any]":
         task = _core.cur_task
-        self._waiting = self._waiting + (task,)  # noqa: RUF005 - no starred displays there
+        self._waiting = self._waiting + (task,)
         task.data = self
         try:
             yield
@@ -346,8 +357,9 @@ def drain() -> None:
         _core._run_iter()
 
 
+_core: "Any" = getattr(asyncio, "core", None)
+
 if MICROPYTHON:
-    _core = asyncio.core
 
     class _Now:
         """asyncio's view of `js`: sets no timer for tasks that `drain` is about to run.

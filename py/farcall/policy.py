@@ -68,7 +68,7 @@ def namespace(served: "Any") -> "Any":
     Raises:
         TypeError: a key is no public name, or a module has no `__all__`.
     """
-    if not isinstance(served, dict):
+    if not isinstance(served, dict):  # an object, or a Namespace already
         return served
     for name in served:
         if not isinstance(name, str) or not name or name[0] == "_" or "." in name:

@@ -58,7 +58,7 @@ class Reference:
 
     def step(self, proxy: "Any", step: "Any") -> "Reference":
         """The reference one step further than `proxy`, whose reference this is."""
-        path = self.path + (step,)  # noqa: RUF005 - MicroPython has no starred displays
+        path = self.path + (step,)
         owner = proxy if self.owner is None else self.owner
         ref = Reference(self.session, self.target, path, owner, self.kind, self.name)
         ref.options = self.options
@@ -101,6 +101,9 @@ class Remote:
     """
 
     __slots__ = ("__weakref__", "_farcall")
+
+    if TYPE_CHECKING:
+        _farcall: "Any"  # a Reference
 
     def __init__(self, ref: "Reference") -> None:
         object.__setattr__(self, "_farcall", ref)

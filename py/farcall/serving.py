@@ -241,7 +241,7 @@ async def _when(waiting: "Any", run: "Any", frame: "Any", args: "Any", more: "An
             await answer
         except platform.CancelledError:
             raise
-        except Exception:  # noqa: S112, PERF203 - it surfaces where its result is used
+        except Exception:
             continue
     result = run(frame, substituted(args), substituted(more))
     if platform.is_awaitable(result):

@@ -126,7 +126,7 @@ class Session:
             self._post(out)
 
     def _post(self, frames: "list[Any]") -> None:
-        header = dumps([self.received] + frames)  # noqa: RUF005 - MicroPython's displays
+        header = dumps([self.received] + frames)
         buffers = self.codec.buffers
         size = len(header)
         if buffers:
@@ -241,8 +241,8 @@ class Session:
         if self.error is not None:
             return
         if tell:
-            frames = self._out + [[messages.BYE, str(error or "closed")]]  # noqa: RUF005
-            self._endpoint.post(dumps([self.received] + frames), self.codec.buffers)  # noqa: RUF005
+            frames = self._out + [[messages.BYE, str(error or "closed")]]
+            self._endpoint.post(dumps([self.received] + frames), self.codec.buffers)
         self._out = []
         self.error = error or errors.SessionClosedError(f"the session {self.name} was closed")
         self._endpoint.close()

@@ -219,7 +219,8 @@ async def connect(
     """Connect to a worker; gives the proxy of what it serves.
 
     Args:
-        target: name of a `<script type="py" worker name=...>` of this page, or an endpoint.
+        target: name of a `<script type="py" worker name=...>` of this page; or a MessagePort,
+            such as `port` gives; or an endpoint.
         timeout: seconds for the whole of it, start of the worker included.
         serve: what the worker may use of this side.
         options: of the session: timeout for calls is `call_timeout`; on_error, limits.
@@ -233,7 +234,8 @@ async def connect(
         options["timeout"] = options.pop("call_timeout")
     deadline = platform.clock() + timeout
     if not isinstance(target, str):
-        session = Session(target, serve, **options)
+        endpoint = Port(target) if isinstance(target, platform.JsProxy) else target
+        session = Session(endpoint, serve, **options)
         return await _within(session.ready, deadline, timeout, "the other side", session.close)
     engine = await _engine(target, deadline, timeout)
     port = await _within(engine.port(), deadline, timeout, f"worker {target!r}", None)
@@ -309,6 +311,7 @@ async def _within(
     waiter: "Any", deadline: "float", timeout: "float", what: "str", otherwise: "Any"
 ) -> "Any":
     """The waiter's value before the deadline; every waiting task gets the same outcome."""
+
     def over() -> None:
         error = errors.TimeoutError(f"{what} did not answer in {timeout} s")
         if otherwise is not None:
@@ -323,11 +326,43 @@ async def _within(
         timer.cancel()
 
 
-def terminate(proxy: "Any") -> None:
-    """Kill the worker that `proxy` belongs to; all its pending calls raise WorkerDiedError."""
+async def port(proxy: "Any", timeout: "float" = 60.0) -> "Any":
+    """A new MessagePort to the worker that `proxy` belongs to.
+
+    Send it to another worker, which connects to it: they talk without the page.
+    """
+    engine = _worker_of(proxy, "port")
+    deadline = platform.clock() + timeout
+    return await _within(engine.port(), deadline, timeout, f"worker {engine.name!r}", None)
+
+
+def _worker_of(proxy: "Any", what: "str") -> "Any":
     from .remote import reference
 
-    worker = getattr(reference(proxy, "terminate").session, "worker", None)
+    worker = reference(proxy, what).session.worker
     if worker is None:
-        raise TypeError("terminate: this session has no worker")
-    worker.terminate()
+        raise TypeError(f"{what}: this session has no worker")
+    return worker
+
+
+def serve_shared(served: "Any", **options: "Any") -> None:
+    """In a SharedWorker: a session for every page that connects.
+
+    On the page: `await farcall.connect(js.SharedWorker.new(url).port)`.
+    """
+    from .policy import namespace
+
+    space = namespace(served)
+    sessions: "list[Session]" = []
+
+    def connected(event: "Any") -> None:
+        session = Session(Port(event.ports[0]), space, name="page", **options)
+        sessions.append(session)
+        session.on_close.append(lambda _: sessions.remove(session))
+
+    platform.js.addEventListener("connect", platform.callback(connected))
+
+
+def terminate(proxy: "Any") -> None:
+    """Kill the worker that `proxy` belongs to; all its pending calls raise WorkerDiedError."""
+    _worker_of(proxy, "terminate").terminate()

@@ -106,7 +106,7 @@ async def constructs_a_remote_class_and_keeps_its_state(engine):
 @case
 async def values_of_every_plain_type_arrive_equal(engine):
     values = [None, True, False, 0, -1, 2**31, -(2**31) - 1, 2**53 + 1, 2**64, -(2**200), 1.5, -0.0]
-    values += [1e300, 5e-324, 0.1, float("inf"), "", "snø ☃ 😀 \x00\"\\\n", (), (1, (2,)), [], [[]]]
+    values += [1e300, 5e-324, 0.1, float("inf"), "", 'snø ☃ 😀 \x00"\\\n', (), (1, (2,)), [], [[]]]
     values += [{}, {"l": ["l"]}, {1: "a", (2, 3): None}, {1, 2}, frozenset([3])]
     for value in values:
         received = await engine.far.echo(value)
@@ -144,8 +144,10 @@ async def nesting_a_thousand_deep_arrives(engine):
 
 @case
 async def a_local_function_is_called_with_arguments_and_gives_its_result(engine):
-    equal(await engine.far.call_all({"double": lambda x: x * 2, "text": str}, 4),
-          {"double": 8, "text": "4"})
+    equal(
+        await engine.far.call_all({"double": lambda x: x * 2, "text": str}, 4),
+        {"double": 8, "text": "4"},
+    )
 
 
 @case
@@ -185,8 +187,10 @@ async def an_unawaited_call_is_a_target_in_the_same_message(engine):
 
 @case
 async def an_unawaited_call_is_an_argument_at_any_depth(engine):
-    equal(await engine.far.echo([engine.far.echo(1), {"x": (engine.Counter(2).slowly(3),)}]),
-          [1, {"x": (5,)}])
+    equal(
+        await engine.far.echo([engine.far.echo(1), {"x": (engine.Counter(2).slowly(3),)}]),
+        [1, {"x": (5,)}],
+    )
 
 
 @case
@@ -434,8 +438,12 @@ async def a_remote_context_manager_is_entered_and_left(engine):
     managed = await engine.far.managed()
     async with managed:
         raise ValueError("swallowed there")
-    equal(await managed.seen(), ["entered", "left with ValueError('swallowed there')"]
-          if not MICROPYTHON else await managed.seen())
+    equal(
+        await managed.seen(),
+        ["entered", "left with ValueError('swallowed there')"]
+        if not MICROPYTHON
+        else await managed.seen(),
+    )
 
 
 @case

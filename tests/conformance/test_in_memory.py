@@ -1,10 +1,10 @@
 """The suite between two sessions of one CPython."""
 
-import pytest
-from tests.conformance import served, suite
-
 import farcall
+import pytest
 from farcall.endpoints import memory_pair
+
+from tests.conformance import served, suite
 
 
 @pytest.mark.asyncio

@@ -56,8 +56,9 @@ async def main():
     results["late"] = await caught(farcall.connect("late", timeout=0.5))
     results["twice"] = await twice("killed")
     results["killed"] = await pending_when("killed", farcall.terminate)
-    results["raw"] = await pending_when("raw", lambda e: document.querySelector(
-        "script[name=raw]").xworker.terminate())
+    results["raw"] = await pending_when(
+        "raw", lambda e: document.querySelector("script[name=raw]").xworker.terminate()
+    )
     results["suicidal"] = await pending_when("suicidal", lambda e: e.die())
     document.getElementById("results").textContent = json.dumps(results)
     document.documentElement.dataset.phase = "done"

@@ -4,4 +4,4 @@ import asyncio
 
 import farcall  # noqa: F401
 
-await asyncio.sleep(3600)  # noqa: F704, PLE1142
+await asyncio.sleep(3600)  # noqa: F704
