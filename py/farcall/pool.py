@@ -172,14 +172,24 @@ class Pool:
             for task in tasks:
                 results.append(await task)  # noqa: PERF401 - no async comprehensions there
         except BaseException:
-            for task in tasks:
-                task.cancel()
+            await _ended(tasks)
             raise
         return results
 
     def imap(self, function: "Any", items: "Any", ahead: "int" = 0) -> "Imap":
         """As `map`, results as they come, in their order; at most `ahead` items started early."""
         return Imap(self, function, iter(items), ahead or 2 * len(self.workers))
+
+
+async def _ended(tasks: "list[Any]") -> None:
+    """Cancel tasks and see their errors, which the first one's stands for."""
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        try:
+            await task
+        except BaseException:  # noqa: S112
+            continue
 
 
 class Imap:

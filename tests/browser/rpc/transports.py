@@ -1,0 +1,207 @@
+"""Pools, restarts, direct ports, trace, and every transport; leaves what each gave as JSON."""
+
+import asyncio
+import json
+
+import farcall
+import js
+from js import document, location
+
+SOURCE = "./transports/member.py"
+CONFIG = "./mpy.toml"
+
+
+async def kind_of(awaitable):
+    """Name of the exception, or the value."""
+    try:
+        return await awaitable
+    except Exception as exc:
+        return type(exc).__name__
+
+
+async def remember(engine):
+    """State that every start needs."""
+    return await engine.note("made by setup")
+
+
+async def started(condition):
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+async def a_worker_restarts_with_its_state():
+    worker = farcall.Worker(SOURCE, config=CONFIG, type="mpy", setup=remember)
+    await worker.start()
+    await worker.engine.note("lost with the restart")
+    await worker.restart()
+    result = [worker.state, await worker.engine.recall(), worker.starts]
+    worker.terminate()
+    return result + [worker.engine is None]
+
+
+async def a_worker_that_died_starts_again():
+    worker = farcall.Worker(SOURCE, config=CONFIG, type="mpy", setup=remember, restarts=1)
+    await worker.start()
+    pending = worker.engine.slowly(1)
+    worker.engine.die()
+    result = [await kind_of(pending)]
+    await started(lambda: worker.engine is not None)
+    result.append(await worker.engine.recall())
+    worker.terminate()
+    return result
+
+
+async def python_that_never_gives_way_is_killed():
+    worker = farcall.Worker(SOURCE, config=CONFIG, type="mpy")
+    await worker.start()
+    spinning = worker.engine.spin()
+    late = await kind_of(farcall.options(worker.engine.square, timeout=0.1)(2))
+    await worker.restart()
+    result = [late, await kind_of(spinning), await worker.engine.square(3)]
+    worker.terminate()
+    return result
+
+
+async def a_pool_maps_in_order_and_replaces_the_dead():
+    pool = await farcall.Pool(2, SOURCE, config=CONFIG, type="mpy").start()
+    squares = await pool.map(lambda engine, x: engine.square(x), range(20))
+    streamed = []
+    async for value in pool.imap(lambda engine, x: engine.slowly(x), range(7)):
+        streamed.append(value)
+    for i in range(4):
+        await pool.run(lambda engine: engine.note("mine"), affinity="me")
+    notes = []
+    for worker in pool.workers:
+        notes.append(len(await worker.engine.recall()))
+    busy = asyncio.create_task(kind_of(pool.run(lambda engine: engine.slowly(1), affinity="me")))
+    await pool.run(lambda engine: engine.die(), affinity="me")
+    died = await busy
+    await started(lambda: sum([w.starts for w in pool.workers]) == 3)
+    again = await pool.map(lambda engine, x: engine.square(x), range(5))
+    pool.terminate()
+    return [squares, streamed, sorted(notes), died, again]
+
+
+async def two_workers_talk_over_a_port_of_their_own():
+    target = await farcall.connect("target")
+    worker = farcall.Worker(SOURCE, config=CONFIG, type="mpy")
+    await worker.start()
+    messages = farcall.statistics(target)["messages_sent"]
+    port = await farcall.port(target)
+    count = await worker.engine.call_other(port, "from the other worker")
+    notes = await target.recall()
+    worker.terminate()
+    return [count, notes, farcall.statistics(target)["messages_sent"] - messages]
+
+
+async def a_broadcast_channel_carries_calls_and_arrays():
+    target = await farcall.connect("target")
+    await target.meet("farcall-test")
+    engine = await farcall.connect(farcall.endpoints.Broadcast("farcall-test"), timeout=5)
+    array = farcall.array(js.Float32Array.new(js.Array.of(1, 2, 3, 4)), (2, 2))
+    result = [await engine.square(5), await engine.take(js.Int16Array.new(js.Array.of(7, 8)))]
+    result.append((await engine.take(array))[:2])
+    farcall.session(engine).close()
+    return result
+
+
+async def framed(source):
+    frame = document.createElement("iframe")
+    frame.src = source
+    document.body.append(frame)
+    return frame
+
+
+async def a_frame_is_called_and_calls_back():
+    frame = await framed("./frame.html")
+    endpoint = farcall.endpoints.Window(frame.contentWindow, location.origin)
+    engine = await farcall.connect(endpoint, timeout=20)
+    result = [await engine.greet("parent"), await engine.relay(lambda x: x + 1, 41)]
+    farcall.session(engine).close()
+    frame.remove()
+    return result
+
+
+async def a_frame_of_another_origin_is_not_heard():
+    frame = await framed("./frame.html")
+    other = location.origin.replace("127.0.0.1", "localhost")
+    endpoint = farcall.endpoints.Window(frame.contentWindow, other)
+    result = await kind_of(farcall.connect(endpoint, timeout=2))
+    frame.remove()
+    try:
+        farcall.endpoints.Window(frame.contentWindow, "*")
+    except ValueError:
+        return [result, "* is refused"]
+    return [result]
+
+
+async def a_shared_worker_serves_every_page_that_connects():
+    url = js.URL.new("./transports/shared.mjs", location.href).href
+    options = js.JSON.parse('{"type": "module", "name": "farcall"}')
+    first = await farcall.connect(js.SharedWorker.new(url, options).port, timeout=20)
+    second = await farcall.connect(js.SharedWorker.new(url, options).port, timeout=20)
+    await first.visit("one")
+    result = await second.visit("two")
+    farcall.session(first).close()
+    farcall.session(second).close()
+    return result
+
+
+async def a_trace_shows_every_call():
+    target = await farcall.connect("target")
+    with farcall.trace(target) as log:
+        await target.square(2)
+    chrome = json.loads(log.chrome())["traceEvents"]
+    spans = [e for e in chrome if e["ph"] == "X"]
+    return [
+        [c["label"] for c in log.calls],
+        [e["kind"] + " " + e["direction"] for e in log.events],
+        spans[0]["name"],
+        spans[0]["dur"] > 0,
+        log.events[0]["bytes"] > 10,
+    ]
+
+
+async def a_transferred_array_is_gone_here():
+    target = await farcall.connect("target")
+    array = js.Uint8Array.new(js.Array.of(1, 2, 3))
+    result = [await target.take(farcall.transfer(array)), array.length]
+    try:
+        await target.take(array)
+    except ValueError as exc:
+        result.append("transferred before" in str(exc))
+    return result
+
+
+CASES = (
+    a_worker_restarts_with_its_state,
+    a_worker_that_died_starts_again,
+    python_that_never_gives_way_is_killed,
+    a_pool_maps_in_order_and_replaces_the_dead,
+    two_workers_talk_over_a_port_of_their_own,
+    a_broadcast_channel_carries_calls_and_arrays,
+    a_frame_is_called_and_calls_back,
+    a_frame_of_another_origin_is_not_heard,
+    a_shared_worker_serves_every_page_that_connects,
+    a_trace_shows_every_call,
+    a_transferred_array_is_gone_here,
+)
+
+
+async def main():
+    results = {}
+    only = location.hash[1:]
+    for case in CASES:
+        name = case.__name__
+        if only and only != name:
+            continue
+        try:
+            results[name] = await asyncio.wait_for(case(), 40)
+        except Exception as exc:
+            text = farcall.platform.traceback_text(exc) + getattr(exc, "remote_traceback", "")
+            results[name] = text or "timed out"
+    document.getElementById("results").textContent = json.dumps(results)
+    document.documentElement.dataset.phase = "done"
+
+
+task = asyncio.create_task(main())

@@ -1,0 +1,17 @@
+"""Serves its parent, which must have this page's origin, and nobody else."""
+
+import farcall
+from js import location, window
+
+
+def greet(name):
+    return "hello " + name
+
+
+async def relay(function, value):
+    return await function(value)
+
+
+session = farcall.Session(
+    farcall.endpoints.Window(window.parent, location.origin), {"greet": greet, "relay": relay}
+)

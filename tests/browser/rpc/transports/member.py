@@ -1,0 +1,69 @@
+"""A worker with a memory: of a pool, of a broadcast, of another worker."""
+
+import asyncio
+
+import farcall
+from js import globalThis
+
+notes = []
+
+
+def note(value):
+    notes.append(value)
+    return len(notes)
+
+
+def recall():
+    return notes
+
+
+def square(x):
+    return x * x
+
+
+async def slowly(x):
+    await asyncio.sleep(0.02)
+    return x
+
+
+def die():
+    globalThis.close()
+
+
+def spin():
+    """Python that never gives way."""
+    while True:
+        pass
+
+
+async def call_other(port, value):
+    """Call another worker over a port to it; the page is not involved."""
+    other = await farcall.connect(port)
+    result = await other.note(value)
+    farcall.session(other).close()
+    return result
+
+
+async def meet(name):
+    """Serve on a BroadcastChannel."""
+    channel = farcall.endpoints.Broadcast(name)
+    met.append(farcall.Session(channel, served, name="page"))
+
+
+def take(array):
+    return [array.dtype, list(array.shape), [x for x in array]]
+
+
+met = []
+served = {
+    "note": note,
+    "recall": recall,
+    "square": square,
+    "slowly": slowly,
+    "die": die,
+    "spin": spin,
+    "call_other": call_other,
+    "meet": meet,
+    "take": take,
+}
+farcall.serve(served)

@@ -1,0 +1,23 @@
+// MicroPython in a SharedWorker: PyScript does not start one, farcall serves in it all the same.
+const early = [];
+const keep = (event) => early.push(event);
+addEventListener("connect", keep);
+const { loadMicroPython } = await import("../../../../static/vendor/micropython/micropython.mjs");
+const url = (path) => new URL(path, import.meta.url).href;
+const python = await loadMicroPython({ url: url("../../../../static/vendor/micropython/micropython.wasm") });
+const config = await (await fetch(url("../mpy.toml"))).text();
+python.FS.mkdir("farcall");
+for (const [, name] of config.matchAll(/"farcall\/(\w+\.py)"/g)) {
+  const source = await (await fetch(url(`../../../../py/farcall/${name}`))).text();
+  python.FS.writeFile(`farcall/${name}`, source);
+}
+await python.runPythonAsync(`
+import farcall
+visits = []
+def visit(name):
+    visits.append(name)
+    return visits
+farcall.serve_shared({"visit": visit})
+`);
+removeEventListener("connect", keep);
+for (const event of early) dispatchEvent(new MessageEvent("connect", { ports: [...event.ports] }));

@@ -1,0 +1,50 @@
+"""Pools, restarts, direct ports, trace and every transport, in Chromium."""
+
+import json
+
+import pytest
+
+CASES = {
+    "a_worker_restarts_with_its_state": [1, ["made by setup"], 2, True],
+    "a_worker_that_died_starts_again": ["WorkerDiedError", ["made by setup"]],
+    "python_that_never_gives_way_is_killed": ["TimeoutError", "WorkerDiedError", 9],
+    "a_pool_maps_in_order_and_replaces_the_dead": [
+        [x * x for x in range(20)],
+        list(range(7)),
+        [0, 4],
+        "WorkerDiedError",
+        [0, 1, 4, 9, 16],
+    ],
+    "two_workers_talk_over_a_port_of_their_own": [1, ["from the other worker"], 1],
+    "a_broadcast_channel_carries_calls_and_arrays": [
+        25,
+        ["<i2", [2], [7, 8]],
+        ["<f4", [2, 2]],
+    ],
+    "a_frame_is_called_and_calls_back": ["hello parent", 42],
+    "a_frame_of_another_origin_is_not_heard": ["TimeoutError", "* is refused"],
+    "a_shared_worker_serves_every_page_that_connects": ["one", "two"],
+    "a_trace_shows_every_call": [
+        ["call #0.square"],
+        ["call out", "ret in"],
+        "call #0.square",
+        True,
+        True,
+    ],
+    "a_transferred_array_is_gone_here": [["|u1", [3], [1, 2, 3]], 0, True],
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes(module_site, open_module_page):
+    page = open_module_page()
+    page.get(f"{module_site.url}tests/browser/rpc/transports.html")
+    page.wait_for_phase("done", timeout=100)
+    return json.loads(
+        page.execute_script("return document.getElementById('results').textContent")
+    )
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_the_page_reports(name, outcomes):
+    assert outcomes[name] == CASES[name]
