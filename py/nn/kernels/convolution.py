@@ -9,6 +9,7 @@ from nn.kernels.dense import FUSED
 from nn.kernels.elementwise import activate
 from nn.kernels.geometry import Geometry, expect_shape, geometry
 from nn.kernels.library import F4, Library, address, contiguous, floats, optional, writable
+from nn.kernels.normalization import column_sums
 from nn.kernels.twins import NO_PADDING, Array, Padding, Pair
 
 Shape = tuple[int, ...]
@@ -50,9 +51,10 @@ def _convolve(
 ) -> None:
     x, w = contiguous(x), contiguous(w)
     bias = None if bias is None else contiguous(bias)
-    lib.convolution(
+    name = "winograd" if g.winograd else "convolution"
+    getattr(lib, name)(
         g.address, address(x), address(w), optional(bias), address(out), code,
-        g.scratch(lib, "convolution"),
+        g.scratch(lib, name),
     )  # fmt: skip
 
 
@@ -85,6 +87,13 @@ def conv2d_weight_gradient(
         )  # fmt: skip
     out = np.empty(kernel_shape, F4) if out is None else out
     x, dy = contiguous(x), contiguous(dy)
+    if g.winograd:
+        lib.winograd_gradient(
+            g.address, address(x), address(dy), address(out), g.scratch(lib, "winograd_gradient")
+        )
+        if bias_out is not None:
+            column_sums(dy.reshape(-1, dy.shape[3]), bias_out)
+        return out
     lib.weight_gradient(
         g.address, address(x), address(dy), address(out), optional(bias_out),
         g.scratch(lib, "weight_gradient"),

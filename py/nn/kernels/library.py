@@ -52,6 +52,10 @@ SIGNATURES = {
     "variant": "",
     "weight_gradient": "pppppp",
     "weight_gradient_scratch": "p",
+    "winograd": "pppppip",
+    "winograd_gradient": "ppppp",
+    "winograd_gradient_scratch": "p",
+    "winograd_scratch": "p",
 }
 
 

@@ -139,6 +139,32 @@ def check_conv2d_gradients(draw):
     equal(got, twins.conv2d_input_gradient(dy64, w64, shape, **options))
 
 
+def check_winograd(draw):
+    """Wide 3x3 convolutions take another way, whose rounding is some ten times the direct sum's."""
+    inputs, filters = draw.pick((16, 24, 32)), draw.pick((16, 24, 40))
+    shape = (draw.integer(0, 7), draw.pick((4, 7, 8, 11)), draw.pick((4, 7, 8, 13)), inputs)
+    padding = tuple((draw.integer(0, 2), draw.integer(0, 2)) for _ in range(2))
+    options = {"padding": draw.pick((padding, ((1, 1), (1, 1))))}
+    x, w, bias = draw.real(*shape), draw.real(3, 3, inputs, filters), draw.real(filters)
+    x64, w64, bias64 = doubled(x, w, bias)
+
+    def close(got, function, a, b, *rest):
+        want, size = function(a, b, *rest, **options), function(abs(a), abs(b), *rest, **options)
+        assert (np.abs(got - want) <= 256 * 2.0**-24 * size).all()
+
+    y = kernels.conv2d(x, w, bias, activation="relu", **options)
+    close(kernels.conv2d(x, w, **options), twins.conv2d, x64, w64)
+    near(y, twins.conv2d(x64, w64, bias64, activation="relu", **options), 2**12)
+    dy, bias_out = draw.real(*y.shape), draw.out(filters)
+    dw = kernels.conv2d_weight_gradient(x, dy, w.shape, bias_out=bias_out, **options)
+    dy64 = np.array(dy, float)
+    close(dw, twins.conv2d_weight_gradient, x64, dy64, w.shape)
+    dx = kernels.conv2d_input_gradient(dy, w, x.shape, **options)
+    close(dx, twins.conv2d_input_gradient, dy64, w64, x.shape)
+    if bias_out is not None:
+        near(bias_out, dy64.sum(axis=(0, 1, 2)), 2**10)
+
+
 def check_pooled_convolution(draw):
     shape, kernel, options = geometry(draw)
     inputs, filters = kernel[2], kernel[3]

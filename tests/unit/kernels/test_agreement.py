@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nn import kernels
 from nn.kernels import library, twins
+from nn.kernels.geometry import geometry
 
 from tests.unit.kernels import agreement
 from tools import build_kernels
@@ -46,6 +47,21 @@ def test_the_twins_agree_with_themselves_in_both_precisions(name):
     with kernels.use("numpy"):
         for seed in range(20):
             agreement.CHECKS[name](agreement.Draw(seed))
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "pays"),
+    [
+        ((1, 28, 28, 32), (3, 3, 32, 64), True),
+        ((1, 7, 7, 64), (3, 3, 64, 128), True),
+        ((1, 28, 28, 8), (3, 3, 8, 8), False),
+        ((1, 28, 28, 32), (5, 5, 32, 64), False),
+        ((1, 2, 2, 32), (3, 3, 32, 64), False),
+    ],
+)
+def test_tiles_are_taken_where_they_pay(x, w, pays):
+    assert geometry(x, w, (1, 1), ((1, 1), (1, 1))).winograd is pays
+    assert not geometry(x, w, (2, 2), ((1, 1), (1, 1))).winograd
 
 
 def test_float64_runs_on_the_twins_and_stays_float64():
