@@ -1,0 +1,214 @@
+"""Sessions over the in-memory pair: order, release, limits, ends."""
+
+import asyncio
+import gc
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import farcall
+import pytest
+from farcall.endpoints import memory_pair
+
+HELD = ("pending", "serving", "exports", "imports", "streams", "answers")
+
+
+@asynccontextmanager
+async def connected(served: Any, **options: Any) -> AsyncIterator[tuple[Any, farcall.Session]]:
+    """The near side's engine, and the far session."""
+    near, far = memory_pair()
+    session = farcall.Session(far, served, name="near")
+    engine = await farcall.connect(near, timeout=5, name="far", **options)
+    yield engine, session
+    farcall.session(engine).close()
+    await settle()
+
+
+async def settle() -> None:
+    """Let everything that is on its way arrive."""
+    gc.collect()
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def quiet(engine: Any, session: farcall.Session) -> None:
+    """Wait until nothing is held on either side.
+
+    Raises:
+        TimeoutError: something is.
+    """
+    async with asyncio.timeout(5):
+        while any(s[k] for s in (farcall.statistics(engine), session.statistics()) for k in HELD):
+            gc.collect()
+            await asyncio.sleep(0.01)
+
+
+class Box:
+    """Remembers what was put in."""
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+
+    def put(self, item: Any) -> int:
+        self.items.append(item)
+        return len(self.items)
+
+    async def put_later(self, item: Any, turns: int) -> int:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return self.put(item)
+
+    def box(self) -> "Box":
+        return Box()
+
+    def each(self, function: Any, count: int) -> list[Any]:
+        return [function(i) for i in range(count)] and []
+
+    def numbers(self, count: int) -> Any:
+        yield from range(count)
+
+    def get(self) -> list[Any]:
+        return self.items
+
+
+@pytest.mark.asyncio
+async def test_ten_thousand_calls_with_callbacks_proxies_and_streams_leave_nothing() -> None:
+    async with connected({"box": Box()}) as (engine, session):
+        for _ in range(100):
+            calls = [engine.box.box().put(i) for i in range(97)]
+            calls.append(engine.box.each(lambda i: i, 2))
+            assert [await call for call in calls][:97] == [1] * 97
+            assert [i async for i in engine.box.numbers(3)] == [0, 1, 2]
+            del calls
+        await quiet(engine, session)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seed", range(8))
+async def test_random_programs_give_what_the_model_gives(seed: int) -> None:
+    """The same steps on local boxes and on remote ones: equal results, equal order, no leaks."""
+    dice = random.Random(seed)
+    async with connected({"box": Box()}) as (engine, session):
+        far, model, calls, expected = [engine.box], [Box()], [], []
+        heard: list[int] = []
+        told: list[int] = []
+        for step in range(200):
+            k = dice.randrange(len(far))
+            match dice.randrange(6):
+                case 0:
+                    far.append(far[k].box())
+                    model.append(model[k].box())
+                case 1 if k:
+                    del far[k], model[k]
+                case 2:
+                    calls.append(far[k].each(heard.append, 3))
+                    expected.append(model[k].each(told.append, 3))
+                case 3:
+                    calls.append(far[k].get())
+                    expected.append(list(model[k].get()))
+                case 4:
+                    calls.append(far[k].put_later(step, 0))
+                    expected.append(await model[k].put_later(step, 0))
+                    await calls[-1]
+                case _:
+                    calls.append(far[k].put([step, (step,)]))
+                    expected.append(model[k].put([step, (step,)]))
+        assert [await call for call in calls] == expected
+        assert heard == told
+        calls.clear()
+        far.clear()
+        await quiet(engine, session)
+
+
+@pytest.mark.asyncio
+async def test_the_error_of_a_dropped_call_is_told_once() -> None:
+    told: list[Any] = []
+    async with connected({"box": Box()}, on_error=lambda e, whence: told.append((e, whence))) as (
+        engine,
+        _,
+    ):
+        engine.box.nothing()
+        await settle()
+        [(error, whence)] = told
+        assert isinstance(error, AttributeError)
+        assert "box.nothing" in whence
+
+
+@pytest.mark.asyncio
+async def test_the_calls_that_may_be_pending_are_limited() -> None:
+    async with connected({"box": Box()}, limits={"pending": 3}) as (engine, _):
+        calls = [engine.box.put(i) for i in range(3)]
+        with pytest.raises(farcall.LimitError, match="3 calls are pending"):
+            engine.box.put(4)
+        assert [await call for call in calls] == [1, 2, 3]
+        assert await engine.box.put(4) == 4
+
+
+@pytest.mark.asyncio
+async def test_a_message_that_is_too_long_ends_the_session_with_its_size() -> None:
+    async with connected({"box": Box()}, limits={"header": 1000}) as (engine, _):
+        await engine.box.put("x" * 3000)
+        with pytest.raises(farcall.ProtocolError, match="header of 3"):
+            await engine.box.get()
+
+
+@pytest.mark.asyncio
+async def test_closing_one_side_ends_the_calls_of_the_other() -> None:
+    async with connected({"box": Box()}) as (engine, session):
+        call = engine.box.put_later(1, 10**6)
+        await settle()
+        session.close()
+        with pytest.raises(farcall.SessionClosedError, match="the other side closed"):
+            await call
+        with pytest.raises(farcall.SessionClosedError):
+            engine.box.put(1)
+
+
+@pytest.mark.asyncio
+async def test_a_connection_without_a_peer_is_a_time_out() -> None:
+    near, _ = memory_pair()
+    with pytest.raises(TimeoutError, match=r"did not answer in 0\.05 s"):
+        await farcall.connect(near, timeout=0.05)
+
+
+@pytest.mark.asyncio
+async def test_wait_for_and_gather_and_task_groups_take_calls() -> None:
+    async with connected({"box": Box()}) as (engine, _):
+        assert await asyncio.wait_for(engine.box.put(0), 5) == 1
+        assert await asyncio.gather(engine.box.put(1), engine.box.put(2)) == [2, 3]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await engine.box.put_later(1, 10**6)
+
+
+@pytest.mark.asyncio
+async def test_a_trace_has_a_span_for_every_call() -> None:
+    async with connected({"box": Box()}) as (engine, _):
+        with farcall.trace(engine) as log:
+            await engine.box.put(b"12345")
+            with pytest.raises(AttributeError):
+                await engine.box.nothing
+        assert [c["label"] for c in log.calls] == ["call #0.box.put", "get #0.box.nothing"]
+        assert [c["failed"] for c in log.calls] == [False, True]
+        spans = [e for e in json.loads(log.chrome())["traceEvents"] if e["ph"] == "X"]
+        assert [s["name"] for s in spans] == ["call #0.box.put", "get #0.box.nothing"]
+
+
+@pytest.mark.asyncio
+async def test_a_slow_call_is_reported_when_a_trace_asks(capsys: Any) -> None:
+    async with connected({"box": Box()}) as (engine, _):
+        with farcall.trace(engine, slow=0.0):
+            await engine.box.put(1)
+    assert "call #0.box.put took" in capsys.readouterr().err
+
+
+def test_a_module_without_all_is_not_served() -> None:
+    with pytest.raises(TypeError, match="has no __all__"):
+        farcall.policy.namespace({"gc": gc})
+
+
+def test_names_that_are_not_public_are_not_served() -> None:
+    with pytest.raises(TypeError, match="'_hidden'"):
+        farcall.policy.namespace({"_hidden": 1})
