@@ -12,26 +12,37 @@
 #define EXP_LOWEST -87.33654f
 #define ROUNDER 12582912.0f /* 1.5 * 2^23: added, it leaves the nearest integer in the low bits */
 
-INLINE f4 exponential(f4 x) {
-    i4 over = x > splat(EXP_HIGHEST), under = x < splat(EXP_LOWEST);
-    f4 v = select(over | under, splat(0), x);
-    f4 shifted = madd(v, splat(1.44269504f), splat(ROUNDER));
-    f4 n = shifted - splat(ROUNDER);
-    f4 r = madd(n, splat(2.12194440e-4f), madd(n, splat(-0.693359375f), v));
+/* exp(x) = p 2^n; gives p and leaves n in the low bits of `shifted`. */
+INLINE f4 reduced(f4 x, f4 *shifted) {
+    *shifted = madd(x, splat(1.44269504f), splat(ROUNDER));
+    f4 n = *shifted - splat(ROUNDER);
+    f4 r = madd(n, splat(2.12194440e-4f), madd(n, splat(-0.693359375f), x));
     f4 p = splat(1.9875691500e-4f);
     p = madd(p, r, splat(1.3981999507e-3f));
     p = madd(p, r, splat(8.3334519073e-3f));
     p = madd(p, r, splat(4.1665795894e-2f));
     p = madd(p, r, splat(1.6666665459e-1f));
     p = madd(p, r, splat(5.0000001201e-1f));
-    p = madd(p * r, r, r + splat(1));
+    return madd(p * r, r, r + splat(1));
+}
+
+INLINE f4 exponential(f4 x) {
+    i4 over = x > splat(EXP_HIGHEST), under = x < splat(EXP_LOWEST);
+    f4 shifted, p = reduced(select(over | under, splat(0), x), &shifted);
     /* 2^n in two factors: n reaches 128, which one exponent can't hold. */
-    i4 k = (i4)shifted - (i4)splat(ROUNDER), half = k >> 1;
-    f4 y = p * (f4)((half + 127) << 23) * (f4)((k - half + 127) << 23);
+    i4 n = (i4)shifted - (i4)splat(ROUNDER), half = n >> 1;
+    f4 y = p * (f4)((half + 127) << 23) * (f4)((n - half + 127) << 23);
     return select(under, splat(0), select(over, splat(__builtin_inff()), y));
 }
 
-INLINE f4 logistic(f4 x) { return splat(1) / (splat(1) + exponential(-x)); }
+/* exp of x held within +-87, where the logistic function and tanh are at their ends. */
+INLINE f4 exponential_within(f4 x) {
+    f4 shifted, p = reduced(smallest(larger(x, splat(-87)), splat(87)), &shifted);
+    i4 n = (i4)shifted - (i4)splat(ROUNDER);
+    return p * (f4)((n + 127) << 23);
+}
+
+INLINE f4 logistic(f4 x) { return splat(1) / (splat(1) + exponential_within(-x)); }
 
 INLINE f4 hyperbolic_tangent(f4 x) {
     i4 sign = (i4)x & INT32_MIN;
@@ -41,7 +52,7 @@ INLINE f4 hyperbolic_tangent(f4 x) {
     p = madd(p, square, splat(1.33314422036e-1f));
     p = madd(p, square, splat(-3.33332819422e-1f));
     f4 small = madd(p * square, x, x);
-    f4 large = splat(1) - splat(2) / (exponential(size + size) + splat(1));
+    f4 large = splat(1) - splat(2) / (exponential_within(size + size) + splat(1));
     return select(size < splat(0.625f), small, (f4)((i4)large | sign));
 }
 

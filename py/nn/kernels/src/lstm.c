@@ -6,25 +6,27 @@
 #include "exponential.h"
 #include "gemm.h"
 
-INLINE f4 part(const float *p, int count) { return count >= LANES ? load(p) : load_part(p, count); }
+INLINE f4 part(const float *p, int count) { return count == LANES ? load(p) : load_part(p, count); }
 
 INLINE void put(float *p, f4 v, int count) {
-    if (count >= LANES) store(p, v);
+    if (count == LANES) store(p, v);
     else store_part(p, v, count);
 }
 
+/* n of one row's units, at most four. */
+INLINE void step(float *z, const float *c, float *next_c, float *next_h, int units, int n) {
+    f4 i = logistic(part(z, n)), f = logistic(part(z + units, n));
+    f4 g = hyperbolic_tangent(part(z + 2 * units, n)), o = logistic(part(z + 3 * units, n));
+    f4 state = madd(f, part(c, n), i * g);
+    put(z, i, n), put(z + units, f, n), put(z + 2 * units, g, n), put(z + 3 * units, o, n);
+    put(next_c, state, n);
+    put(next_h, o * hyperbolic_tangent(state), n);
+}
+
 static void step_row(float *z, const float *c, float *next_c, float *next_h, int units) {
-    for (int u = 0; u < units; u += LANES) {
-        int n = units - u;
-        f4 i = logistic(part(z + u, n)), f = logistic(part(z + units + u, n));
-        f4 g = hyperbolic_tangent(part(z + 2 * units + u, n));
-        f4 o = logistic(part(z + 3 * units + u, n));
-        f4 state = f * part(c + u, n) + i * g;
-        put(z + u, i, n), put(z + units + u, f, n);
-        put(z + 2 * units + u, g, n), put(z + 3 * units + u, o, n);
-        put(next_c + u, state, n);
-        put(next_h + u, o * hyperbolic_tangent(state), n);
-    }
+    int u = 0;
+    for (; u + LANES <= units; u += LANES) step(z + u, c + u, next_c + u, next_h + u, units, LANES);
+    if (u < units) step(z + u, c + u, next_c + u, next_h + u, units, units - u);
 }
 
 EXPORT void lstm(float *z, const float *recurrent, float *h, float *c, int steps, int rows, int units,
@@ -38,19 +40,24 @@ EXPORT void lstm(float *z, const float *recurrent, float *h, float *c, int steps
 }
 
 /* z's gates become dz; dc comes in as d/dc after the step and goes out as before it. */
+INLINE void step_back(float *z, const float *c, const float *next_c, const float *dh, float *dc, int units,
+                      int n) {
+    f4 one = splat(1), i = part(z, n), f = part(z + units, n);
+    f4 g = part(z + 2 * units, n), o = part(z + 3 * units, n);
+    f4 t = hyperbolic_tangent(part(next_c, n)), d = part(dh, n);
+    f4 s = madd(d * o, one - t * t, part(dc, n));
+    put(z, s * g * i * (one - i), n);
+    put(z + units, s * part(c, n) * f * (one - f), n);
+    put(z + 2 * units, s * i * (one - g * g), n);
+    put(z + 3 * units, d * t * o * (one - o), n);
+    put(dc, s * f, n);
+}
+
 static void step_row_back(float *z, const float *c, const float *next_c, const float *dh, float *dc, int units) {
-    for (int u = 0; u < units; u += LANES) {
-        int n = units - u;
-        f4 one = splat(1), i = part(z + u, n), f = part(z + units + u, n);
-        f4 g = part(z + 2 * units + u, n), o = part(z + 3 * units + u, n);
-        f4 t = hyperbolic_tangent(part(next_c + u, n)), d = part(dh + u, n);
-        f4 s = part(dc + u, n) + d * o * (one - t * t);
-        put(z + u, s * g * i * (one - i), n);
-        put(z + units + u, s * part(c + u, n) * f * (one - f), n);
-        put(z + 2 * units + u, s * i * (one - g * g), n);
-        put(z + 3 * units + u, d * t * o * (one - o), n);
-        put(dc + u, s * f, n);
-    }
+    int u = 0;
+    for (; u + LANES <= units; u += LANES)
+        step_back(z + u, c + u, next_c + u, dh + u, dc + u, units, LANES);
+    if (u < units) step_back(z + u, c + u, next_c + u, dh + u, dc + u, units, units - u);
 }
 
 /* dh (steps + 1, rows, units): d/dh of every step's output, at the index of h; index 0 goes out

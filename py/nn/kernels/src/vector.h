@@ -44,6 +44,15 @@ INLINE f4 larger(f4 a, f4 b) {
 #endif
 }
 
+/* The smaller of each pair; `a` where either is NaN. */
+INLINE f4 smallest(f4 a, f4 b) {
+#ifdef __wasm_simd128__
+    return __builtin_wasm_pmin_f32x4(a, b);
+#else
+    return select(b < a, b, a);
+#endif
+}
+
 INLINE f4 root(f4 v) {
 #ifdef __wasm_simd128__
     return __builtin_wasm_sqrt_f32x4(v);
