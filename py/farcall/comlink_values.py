@@ -7,7 +7,8 @@ inside this list is an object", so that is refused with a text that says so.
 """
 
 from . import arrays, errors, messages, platform
-from .codec import Codec, dumps, loads
+from .codec import Codec, References, dumps, loads
+from .comlink_ports import is_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Outgoing(Codec):
     """
 
     def __init__(self, serve: "Callable[[Any], Any]") -> None:
-        super().__init__(self)  # type: ignore[arg-type]
+        super().__init__(_Sent(self))
         self.refs: list[Any] = []
         self.transfers: list[Any] = []
         self._serve = serve
@@ -161,22 +162,29 @@ class Outgoing(Codec):
             return value
         return [messages.INT, hex(value) if value >= 0 else "-" + hex(-value)]
 
-    # -- what the codec asks for values that JSON cannot say
+    def _reference(self, value: "Any") -> "list[Any]":
+        self.refs.append(value)
+        return ["j" if platform.BROWSER else messages.OBJECT, len(self.refs) - 1]
+
+
+class _Sent(References):
+    """What the codec asks for values that JSON cannot say."""
+
+    def __init__(self, frame: "Outgoing") -> None:
+        self._frame = frame
 
     def outgoing(self, value: "Any") -> "Any":
         """Wire form of JavaScript's own values, and of moved ones."""
         if isinstance(value, Moved):
-            self.transfers.extend(value.list)
-            return self.encode(value.value)
+            self._frame.transfers.extend(value.list)
+            return self._frame.encode(value.value)
         if isinstance(value, platform.JsProxy):
             if platform.javascript.isFunction(value):
                 raise TypeError("a JavaScript function cannot cross: wrap it in a Python one")
-            return self._reference(value)
+            return self._frame._reference(value)
+        if not platform.BROWSER and is_port(value):
+            return self._frame._reference(value)
         return None
-
-    def _reference(self, value: "Any") -> "list[Any]":
-        self.refs.append(value)
-        return ["j" if platform.BROWSER else messages.OBJECT, len(self.refs) - 1]
 
     def export(self, value: "Any") -> "Any":
         """Called for what cannot be copied."""
@@ -202,12 +210,25 @@ def _error(exc: "BaseException", traceback: "bool") -> "dict[str, Any]":
     return found
 
 
+class _Came(References):
+    """What came along with a frame; no reference of farcall's own protocol means anything."""
+
+    refs: "Any" = ()
+
+    def arrived(self, wire: "list[Any]") -> "Any":
+        """A JavaScript value that stays one."""
+        index = wire[1]
+        if type(index) is not int or not 0 <= index < len(self.refs):
+            raise ValueError(f"reference {index!r} of {len(self.refs)}")
+        return self.refs[index]
+
+
 class Incoming(Codec):
     """Reads frames: what JSON cannot say is an index into what came along."""
 
     def __init__(self) -> None:
-        super().__init__(self)  # type: ignore[arg-type]
-        self._refs: Any = ()
+        self._came = _Came()
+        super().__init__(self._came)
 
     def frame(self, text: "str", buffers: "Any", refs: "Any") -> "dict[str, Any]":
         """The fields of a frame.
@@ -215,29 +236,16 @@ class Incoming(Codec):
         Raises:
             ProtocolError: it is none.
         """
-        self._refs = refs
+        self._came.refs = refs
         try:
             found = self.decode_with(loads(text), buffers)
         except (ValueError, RuntimeError, MemoryError) as exc:
             raise errors.ProtocolError(f"undecodable frame: {exc!r}") from None
         finally:
-            self._refs = ()
+            self._came.refs = ()
         if not isinstance(found, dict):
             raise errors.ProtocolError(f"expected a frame, received a {type(found).__name__}")
         return found
-
-    def arrived(self, wire: "list[Any]") -> "Any":
-        """A JavaScript value that stays one."""
-        index = wire[1]
-        if type(index) is not int or not 0 <= index < len(self._refs):
-            raise ValueError(f"reference {index!r} of {len(self._refs)}")
-        return self._refs[index]
-
-    def home(self, wire: "list[Any]") -> "Any":
-        """Comlink has no such references: objects that come home are proxies like any other."""
-        raise ValueError(f"a reference of farcall's own protocol: {wire!r}")
-
-    promise = home
 
     def _decode_array(self, wire: "list[Any]") -> "Any":
         if platform.PYODIDE and not _has_numpy():
