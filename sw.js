@@ -18,7 +18,7 @@ const pause = (duration) => new Promise((resolve) => setTimeout(resolve, duratio
 addEventListener("install", (event) => event.waitUntil(install()));
 addEventListener("activate", (event) => event.waitUntil(prune()));
 addEventListener("fetch", (event) => {
-  const path = event.request.method === "GET" ? pathOf(event.request.url) : null;
+  const path = ["GET", "HEAD"].includes(event.request.method) ? pathOf(event.request.url) : null;
   if (FILES.has(path)) event.respondWith(answer(event.request, path));
 });
 addEventListener("message", (event) => {
@@ -81,7 +81,7 @@ async function answer(request, path) {
   const [hash] = FILES.get(path);
   const store = await caches.open(STORE);
   const kept = await store.match(key(hash));
-  if (kept) return kept;
+  if (kept) return request.method === "HEAD" ? new Response(null, { headers: kept.headers }) : kept;
   try {
     return await proved(path, hash, "no-cache"); // the browser dropped it
   } catch (error) {

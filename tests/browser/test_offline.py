@@ -88,6 +88,9 @@ def test_works_without_network_after_the_first_visit(small, open_page):
     assert said(page) == "index 1, part 1, data 100000"
     page.get(small.url + "?embed=1")
     assert said(page) == "index 1, part 1, data 100000"
+    head = "fetch('./static/data.bin', {method: 'HEAD'}).then(r => { window.head = r.status })"
+    page.execute_script(head)
+    assert page.until("window.head") == 200
 
 
 def test_the_first_visit_moves_each_file_once(small, open_page):

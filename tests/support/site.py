@@ -106,6 +106,8 @@ class Hangs(Fault):
 
 @dataclass(frozen=True)
 class Request:
+    """A GET that was answered; HEAD moves nothing and is not recorded."""
+
     path: str  # relative to the site's prefix
     status: int
     sent: int  # bytes of body
@@ -115,6 +117,9 @@ class SiteHandler(StaticHandler):
     site: Site
     status = 0
     sent = 0
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def do_GET(self) -> None:
         self.status, self.sent = 0, 0
@@ -127,7 +132,8 @@ class SiteHandler(StaticHandler):
         try:
             self.serve(name)
         finally:
-            self.site.requests.append(Request(name, self.status, self.sent))
+            if self.command == "GET":
+                self.site.requests.append(Request(name, self.status, self.sent))
 
     def serve(self, name: str) -> None:
         fault = self.site.fault(name)
@@ -136,6 +142,8 @@ class SiteHandler(StaticHandler):
             fault.apply(self, content or b"")
         elif name in self.site.replaced and content is not None:
             self.send_body(content)
+        elif self.command == "HEAD":
+            super().do_HEAD()
         else:
             super().do_GET()
 
@@ -164,6 +172,8 @@ class SiteHandler(StaticHandler):
         self.send_header("Content-Type", self.guess_type(self.path))
         self.send_header("Content-Length", str(len(body) if announced is None else announced))
         self.end_headers()
+        if self.command == "HEAD":
+            return
         chunk = pace.chunk if pace else 65_536
         source = io.BytesIO(body)
         while part := source.read(chunk):

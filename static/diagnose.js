@@ -1,0 +1,85 @@
+// Asks the server for every file of the page when the page does not start, and says which are missing or sent wrongly.
+//
+// Nothing else notices all of them: a worker's failed download raises no event here, and browsers say of a module with a
+// wrong MIME type only that it could not be loaded. In the good case this costs nothing: it runs after a failure, or
+// where nothing is ready after 15 s.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const PATIENCE = 15000;
+  const AT_ONCE = 8;
+  const SCRIPT = /^(text|application)\/(x-)?(java|ecma)script\b/;
+  const LIST = "./static/vendor/precache.js";
+
+  const observer = new MutationObserver(() => {
+    if (root.dataset.phase !== "error" && root.dataset.phase !== "ready") return;
+    stop();
+    if (root.dataset.phase === "error") diagnose();
+  });
+  observer.observe(root, { attributes: true, attributeFilter: ["data-phase"] });
+  const timer = setTimeout(() => diagnose(), PATIENCE);
+
+  function stop() {
+    observer.disconnect();
+    clearTimeout(timer);
+  }
+
+  async function diagnose() {
+    const files = await paths();
+    const wrong = files ? await check(files) : [`${LIST} is missing: make serve writes it`];
+    if (!wrong.length) return;
+    stop();
+    show(wrong);
+  }
+
+  // The list is a script for the service worker; here it is read as text, line by line.
+  async function paths() {
+    const response = await fetch(LIST).catch(() => null);
+    if (!response?.ok) return null;
+    return [...(await response.text()).matchAll(/^"(.+?)": \[/gm)].map((line) => line[1]);
+  }
+
+  async function check(files) {
+    const queue = [...files];
+    const wrong = [];
+    const work = async () => {
+      for (let path; (path = queue.shift()); ) {
+        const problem = await examine(path);
+        if (problem) wrong.push(`${path}: ${problem}`);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    return wrong.sort();
+  }
+
+  async function examine(path) {
+    try {
+      const response = await fetch(`./${path}`, { method: "HEAD", cache: "no-store" });
+      if (!response.ok) return `the server answers ${response.status}`;
+      const type = response.headers.get("content-type") ?? "nothing";
+      if (/\.m?js$/.test(path) && !SCRIPT.test(type)) return `the server sends it as ${type}, browsers need text/javascript`;
+      if (path.endsWith(".wasm") && type !== "application/wasm") return `the server sends it as ${type}, Pyodide needs application/wasm`;
+      return null;
+    } catch {
+      return "no answer";
+    }
+  }
+
+  function show(wrong) {
+    root.dataset.phase = "error";
+    const failure = document.getElementById("failure");
+    if (failure.hidden) {
+      document.getElementById("failure-title").textContent = "The page could not start";
+      document.getElementById("failure-what").textContent = "Files of this page are missing, or the server sends them wrongly.";
+      document.getElementById("failure-next").textContent = "Restore them on the server, or press Reload when the connection is back.";
+      document.getElementById("status").textContent = "The page could not start.";
+      document.getElementById("failure-reload").addEventListener("click", () => location.reload());
+      failure.hidden = false;
+    }
+    const list = document.createElement("ul");
+    list.id = "failure-files";
+    const more = wrong.length > 8 ? [`and ${wrong.length - 8} more`] : [];
+    for (const text of [...wrong.slice(0, 8), ...more]) list.append(Object.assign(document.createElement("li"), { textContent: text }));
+    document.getElementById("failure-what").after(list);
+  }
+})();

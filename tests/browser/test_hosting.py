@@ -1,0 +1,137 @@
+"""The real page on hosts of every kind: strict, isolated, deep in a path, slow, wrong, offline."""
+
+import re
+
+import pytest
+
+from tests.support.site import Missing, Slow, Status, Truncated
+from tools.serve import ROOT
+
+VENDOR = "static/vendor/"
+
+
+def policy():
+    """The Content-Security-Policy that docs/hosting.md gives."""
+    return re.search(r"^    (default-src .*)$", (ROOT / "docs/hosting.md").read_text(), re.M)[1]
+
+
+def trains(page):
+    """Train a little, stop, and predict."""
+    page.wait_for_phase("ready")
+    page.button("Train").click()
+    page.until(lambda: page.number("batch") >= 3)
+    assert page.number("loss") < 3
+    page.button("Stop").click()
+    page.wait_for_phase("ready")
+    return True
+
+
+def failure(page, timeout=40):
+    page.wait_for_phase("error", timeout=timeout)
+    page.until("document.getElementById('failure-files')", 20)
+    return page.until("document.getElementById('failure').innerText")
+
+
+def test_runs_under_the_policy_in_the_docs(open_site, open_page):
+    site = open_site(headers={"Content-Security-Policy": policy()})
+    assert trains(open_page(site.url))
+    assert "'unsafe-inline'" not in policy()
+    assert "http" not in policy()
+
+
+def test_runs_under_a_path(open_site, open_page):
+    site = open_site(prefix="/someone/farcall/")
+    assert trains(open_page(site.url))
+    assert [r for r in site.requests if r.status >= 400] == []
+
+
+def test_runs_isolated_too(open_site, open_page):
+    headers = {
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Embedder-Policy": "require-corp",
+    }
+    page = open_page(open_site(headers=headers).url)
+    assert trains(page)
+    assert page.check("crossOriginIsolated")
+
+
+def test_a_wrong_type_of_wasm_is_named(open_site, open_page):
+    """MicroPython does without; Pyodide 0.28 does not."""
+    page = open_page(open_site(types={".wasm": "application/octet-stream"}).url)
+    page.expect_console("MIME|falling back")
+    text = failure(page)
+    assert "pyodide.asm.wasm: the server sends it as application/octet" in text
+
+
+def test_a_wrong_type_of_modules_is_named(open_site, open_page):
+    page = open_page(open_site(types={".mjs": "text/plain"}).url)
+    page.expect_console("MIME|Failed to fetch|not a valid|MessageEvent")
+    text = failure(page)
+    assert "pyodide.mjs: the server sends it as text/plain" in text
+    assert "text/javascript" in text
+    assert page.button("Reload the page").is_displayed()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pyodide.asm.wasm",
+        "micropython.wasm",
+        "py/app/main.py",
+    ],
+)
+def test_a_missing_file_is_named_and_loading_again_helps(site, open_page, name):
+    site.faults[f"*{name}"] = Missing()
+    page = open_page(site.url)
+    page.expect_console(".")
+    assert f"{name}: the server answers 404" in failure(page)
+    site.faults.clear()
+    page.button("Reload the page").click()
+    page.wait_for_phase("ready")
+
+
+def test_a_busy_server_is_asked_again(site, open_page):
+    site.faults[f"{VENDOR}mnist/train-images*"] = Status(code=503, times=2)
+    site.faults[f"{VENDOR}mnist/t10k-labels*"] = Truncated(keep=500, times=1)
+    page = open_page(site.url)
+    page.expect_console("503|ERR_CONTENT_LENGTH_MISMATCH")
+    assert trains(page)
+
+
+def test_data_that_never_comes_ends_in_a_message(site, open_page):
+    site.faults[f"{VENDOR}mnist/train-images*"] = Status(code=503)
+    page = open_page(site.url)
+    page.expect_console("503|DownloadError|train-images")
+    assert "train-images-idx3-ubyte.gz: the server answers 503" in failure(page)
+    site.faults.clear()
+    page.button("Reload the page").click()
+    page.wait_for_phase("ready")
+
+
+def test_a_slow_network_only_takes_longer(site, open_page):
+    site.faults["*/python_stdlib.zip"] = Slow(chunk=100_000, delay=0.2)
+    assert trains(open_page(site.url))
+
+
+def test_a_returning_visitor_moves_no_bytes_and_needs_no_network(site, open_page):
+    page = open_page(site.url)
+    page.wait_for_phase("ready")
+    page.until("document.documentElement.dataset.offline === 'ready'", 60)
+    first = {r.path for r in site.requests if r.sent and r.status == 200}
+    assert "index.html" in first
+    site.requests.clear()
+    page.get(site.url)
+    assert trains(page)
+    assert [r for r in site.requests if r.sent] == []
+    site.close()
+    page.get(site.url)
+    assert trains(page)
+
+
+def test_the_packed_site_is_the_same_page(tmp_path, open_site, open_page):
+    from tools import site as packed
+
+    packed.build(ROOT, tmp_path / "dist")
+    site = open_site(tmp_path / "dist", prefix="/somewhere/")
+    assert trains(open_page(site.url))
+    assert [r for r in site.requests if r.status >= 400] == []
