@@ -18,11 +18,12 @@ FORMATS = {
     "npz": "nn.io.npz",
     "safetensors": "nn.io.safetensors",
     "tfjs": "nn.io.tfjs",
+    "keras": "nn.io.keras",
 }
 """Format -> module with `save(model, **options)` and `load(data, **options)`."""
 
 # Members that tell the archives apart.
-_ARCHIVES = {"nn.json": "npz", "model.json": "tfjs"}
+_ARCHIVES = {"nn.json": "npz", "model.json": "tfjs", "config.json": "keras"}
 
 
 def save(model: Model, format: str = "npz", **options: Any) -> bytes:

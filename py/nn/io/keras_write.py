@@ -49,7 +49,7 @@ def _model(topology: Json, item: Write, call: Callable[[Any], Any]) -> Json:
     ]
     outputs = config["output_layers"]
     return {
-        "module": "keras",
+        "module": "keras.src.models.functional",
         "class_name": "Functional",
         "config": {
             "name": config["name"],
@@ -108,11 +108,10 @@ def _object3(key: str, value: Any) -> Any:
 
 
 def _keras3_call(node: Any) -> Json:
+    # Keras finds the tensor by its history and ignores the shape, but wants one.
+    known = {"shape": [None], "dtype": "float32"}
     tensors = [
-        {
-            "class_name": "__keras_tensor__",
-            "config": {"dtype": "float32", "keras_history": source[:3]},
-        }
+        {"class_name": "__keras_tensor__", "config": {**known, "keras_history": source[:3]}}
         for source in node
     ]
     return {"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": {}}

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from nn.io.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from nn.model import Model
+    from nn.variables import Variable
 
 Array = NDArray[np.generic]
 Json = dict[str, Any]
@@ -57,10 +58,34 @@ def take_weights(model: Model) -> dict[str, Array]:
     Raises:
         UnsupportedError: two weights have one path.
     """
-    weights = {variable.path: variable.numpy() for variable in model.variables}
-    if len(weights) != len(model.variables):
+    return {path: variable.numpy() for path, variable in weight_paths(model).items()}
+
+
+def weight_paths(model: Model, *, flat: bool = False) -> dict[str, Variable]:
+    """Return the weights by path: "dense/kernel", "encoder/dense/kernel" in a model inside.
+
+    Args:
+        model: a built model.
+        flat: leave out the names of models inside, as TensorFlow.js does.
+
+    Raises:
+        UnsupportedError: two weights have one path.
+    """
+    pairs = list(_paths(model, "", flat))
+    paths = dict(pairs)
+    if len(paths) != len(pairs):
         raise UnsupportedError(f"{model.name}: expected distinct weight paths, name its layers")
-    return weights
+    return paths
+
+
+def _paths(model: Model, prefix: str, flat: bool) -> Iterator[tuple[str, Variable]]:
+    from nn.model import Model
+
+    for layer in model.layers:
+        if isinstance(layer, Model):
+            yield from _paths(layer, prefix if flat else f"{prefix}{layer.name}/", flat)
+        else:
+            yield from ((f"{prefix}{variable.path}", variable) for variable in layer.variables)
 
 
 def restore(
@@ -160,14 +185,14 @@ _OBJECTIONS = (
 )
 
 
-def set_weights(model: Model, weights: Mapping[str, Array]) -> None:
+def set_weights(model: Model, weights: Mapping[str, Array], *, flat: bool = False) -> None:
     """Copy arrays into the model's weights by path; nothing is changed if one does not fit.
 
     Raises:
         MissingEntryError: the model has a weight that is not given.
         MismatchError: a shape differs, or a weight is given that the model has not.
     """
-    variables = {variable.path: variable for variable in model.variables}
+    variables = weight_paths(model, flat=flat)
     missing = [path for path in variables if path not in weights]
     if missing:
         raise MissingEntryError(f"weights: expected {', '.join(missing)}, which are not there")

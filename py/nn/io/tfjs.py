@@ -44,10 +44,9 @@ def save_files(
         UnsupportedError: a layer, option or activation that TensorFlow.js lacks.
     """
     topology = {"class_name": _class_name(model), "config": model.get_config()}
-    weights = {variable.path: variable.numpy() for variable in model.variables}
-    return tfjs_files.encode(
-        keras_write.keras2(topology), weights, quantization=quantization
-    )
+    paths = snapshot.weight_paths(model, flat=True)
+    weights = {path: variable.numpy() for path, variable in paths.items()}
+    return tfjs_files.encode(keras_write.keras2(topology), weights, quantization=quantization)
 
 
 def _class_name(model: Model) -> str:
@@ -72,7 +71,7 @@ def load(
     topology = document["modelTopology"]
     topology = keras_json.read(topology.get("model_config", topology), custom_objects)
     model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
-    snapshot.set_weights(model, arrays)
+    snapshot.set_weights(model, arrays, flat=True)
     return model
 
 

@@ -1,0 +1,129 @@
+"""The arrays of an HDF5 file: h5py where it can be had, else pyfive (pure Python, NumPy only).
+
+Both show a file as groups of groups and datasets. Links out of the file are not followed, virtual
+and external datasets not read: a model file has no business with other files.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.io.errors import CorruptError, FormatError, LimitError, UnknownFormatError, UnsupportedError
+from nn.io.limits import DEFAULT_LIMITS, Limits
+
+Array = NDArray[np.generic]
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+# Groups can be linked into themselves; Keras nests two levels for each model inside a model.
+_DEPTH = 32
+
+
+def reader() -> Any:
+    """Return the module that reads: h5py, else pyfive.
+
+    Raises:
+        UnsupportedError: neither is installed.
+    """
+    for name in ("h5py", "pyfive"):
+        try:
+            return import_module(name)
+        except ImportError:
+            continue
+    raise UnsupportedError("HDF5: expected h5py or pyfive to be installed, found neither")
+
+
+def read(
+    data: bytes, limits: Limits = DEFAULT_LIMITS
+) -> tuple[dict[str, Array], dict[str, dict[str, Any]]]:
+    """Return datasets by path ("layers/dense/vars/0"), and the attributes of the groups by path.
+
+    Raises:
+        UnknownFormatError: not an HDF5 file.
+        UnsupportedError: neither library is there, or a dataset is not plain numbers.
+        LimitError: more, or larger, than ``limits``.
+        CorruptError: the library cannot read it.
+    """
+    if not data.startswith(SIGNATURE):
+        raise UnknownFormatError(f"HDF5: expected {SIGNATURE!r}, received {data[:8]!r}")
+    module = reader()
+    try:
+        with module.File(io.BytesIO(data), "r") as file:
+            return _read(file, limits)
+    except FormatError:
+        raise
+    except Exception as error:  # damage shows as whatever the parser stumbles over, struct.error..
+        raise CorruptError(f"HDF5: {type(error).__name__}: {error}") from error
+
+
+def _read(file: Any, limits: Limits) -> tuple[dict[str, Array], dict[str, dict[str, Any]]]:
+    datasets: dict[str, Any] = {}
+    attributes: dict[str, dict[str, Any]] = {}
+    total = 0
+    for path, item in _walk(file, "", 0):
+        limits.check_entries(len(datasets) + len(attributes) + 1, "HDF5")
+        if hasattr(item, "keys"):
+            attributes[path] = {key: _text(value) for key, value in item.attrs.items()}
+            continue
+        _check(path, item)
+        total += math.prod(item.shape) * item.dtype.itemsize
+        limits.check_total(total, f"HDF5 dataset {path!r}")
+        datasets[path] = item
+    return {path: np.array(item[...]) for path, item in datasets.items()}, attributes
+
+
+def _walk(group: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
+    if depth > _DEPTH:
+        raise LimitError(f"HDF5 {path!r}: expected at most {_DEPTH} groups inside one another")
+    for name in group:
+        inner = f"{path}/{name}" if path else name
+        _check_link(group, name, inner)
+        item = group[name]
+        yield inner, item
+        if hasattr(item, "keys"):
+            yield from _walk(item, inner, depth + 1)
+
+
+def _check_link(group: Any, name: str, path: str) -> None:
+    # pyfive follows no links out of the file; h5py would open any file that the process can.
+    if type(group).__module__.startswith("h5py"):
+        kind = type(group.get(name, getlink=True)).__name__
+        if kind != "HardLink":
+            raise UnsupportedError(f"HDF5 {path!r}: expected data in this file, received {kind}")
+
+
+def _check(path: str, dataset: Any) -> None:
+    if getattr(dataset, "external", None) or getattr(dataset, "is_virtual", False):
+        raise UnsupportedError(f"HDF5 {path!r}: expected data in this file, received a reference")
+    if dataset.dtype.kind not in "biuf":
+        raise UnsupportedError(f"HDF5 {path!r}: expected numbers, received {dataset.dtype}")
+
+
+def _text(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def write(datasets: Mapping[str, Array], attributes: Mapping[str, Mapping[str, str]]) -> bytes:
+    """Return an HDF5 file with these datasets and group attributes.
+
+    Raises:
+        UnsupportedError: h5py is not installed (pyfive only reads).
+    """
+    try:
+        h5py = import_module("h5py")
+    except ImportError as error:
+        raise UnsupportedError("HDF5: expected h5py to be installed, which alone writes") from error
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        for path, values in attributes.items():
+            file.require_group(path).attrs.update(values)
+        for path, array in datasets.items():
+            file.create_dataset(path, data=array)
+    return stream.getvalue()

@@ -1,0 +1,151 @@
+"""Keras 3's `.keras` files: a zip of `metadata.json`, `config.json` and `model.weights.h5`.
+
+>>> model = load(open("model.keras", "rb").read())      # what keras.Model.save wrote
+>>> data = save(model)                                  # what keras.models.load_model reads
+
+Keras walks a model and names the groups of its weights by class, numbered in order:
+``layers/conv2d/vars/0``, ``layers/conv2d_1/vars/0``, ``layers/lstm/cell/vars/0``
+(keras/src/saving/saving_lib.py). Topology and weights pass; how it was compiled does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.io import hdf5, keras_json, keras_write, snapshot
+from nn.io.archive import Archive, pack
+from nn.io.errors import MismatchError, MissingEntryError
+from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.io.tree import from_json, to_json
+from nn.layers.base import Layer, snake_case
+
+if TYPE_CHECKING:
+    from nn.model import Model
+
+Array = NDArray[np.generic]
+
+CONFIG = "config.json"
+WEIGHTS = "model.weights.h5"
+
+# The version whose format is written; Keras reads files of older versions.
+_KERAS = "3.0.0"
+
+# Layers whose variables belong to a cell inside them.
+_RECURRENT = ("GRU", "LSTM", "SimpleRNN")
+
+
+def save(model: Model) -> bytes:
+    """Return the model as the bytes of a `.keras` file.
+
+    Raises:
+        UnsupportedError: h5py is not installed, or a layer is one's own.
+    """
+    content = snapshot.take(model, include_optimizer=False)
+    topology = {"class_name": _kind(model), "config": content["config"]}
+    datasets: dict[str, Array] = {}
+    attributes: dict[str, dict[str, str]] = {"vars": {"name": model.name}}
+    for path, layer in _groups(model, ""):
+        group = f"{path}/cell/vars" if type(layer).__name__ in _RECURRENT else f"{path}/vars"
+        attributes[f"{path}/vars"] = {"name": layer.name}
+        for index, variable in enumerate(layer.variables):
+            datasets[f"{group}/{index}"] = variable.numpy()
+    metadata = {"keras_version": _KERAS, "date_saved": "1980-01-01@00:00:00"}
+    return pack(
+        {
+            "metadata.json": to_json(metadata),
+            CONFIG: to_json(keras_write.keras3(topology)),
+            WEIGHTS: hdf5.write(datasets, attributes),
+        }
+    )
+
+
+def _kind(model: Model) -> str:
+    from nn.sequential import Sequential
+
+    return "Sequential" if isinstance(model, Sequential) else "Model"
+
+
+def load(
+    data: bytes,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Model:
+    """Return the model of a `.keras` file.
+
+    Raises:
+        FormatError: see `nn.io.errors` for which.
+    """
+    archive = Archive(data, limits)
+    document = from_json(archive.read(CONFIG), CONFIG, limits)
+    topology = keras_json.read(document, custom_objects)
+    model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
+    arrays, attributes = hdf5.read(archive.read(WEIGHTS), limits)
+    names = {path: item.get("name") for path, item in attributes.items()}
+    for path, layer in list(_groups(model, "")):
+        _assign(layer, _arrays(arrays, _named(path, layer, names)), path)
+    return model
+
+
+def _groups(model: Model, prefix: str) -> Iterator[tuple[str, Layer]]:
+    """Yield (group path, layer) of the layers with weights, named as Keras does."""
+    from nn.model import Model
+
+    used: dict[str, int] = {}
+    for layer in model.layers:
+        name = "functional" if _is_graph(layer) else snake_case(type(layer).__name__)
+        used[name] = used.get(name, -1) + 1
+        path = f"{prefix}layers/{name}_{used[name]}" if used[name] else f"{prefix}layers/{name}"
+        if isinstance(layer, Model):
+            yield from _groups(layer, f"{path}/")
+        elif layer.variables:
+            yield path, layer
+
+
+def _is_graph(layer: Layer) -> bool:
+    return type(layer).__name__ == "Model"
+
+
+def _named(path: str, layer: Layer, names: Mapping[str, str | None]) -> str:
+    """Return the group that says it is this layer's, else the one that the order tells."""
+    parent = path.rpartition("/")[0]
+    for group, name in names.items():
+        if name == layer.name and group.endswith("/vars"):
+            found = group.removesuffix("/vars")
+            if found.rpartition("/")[0] == parent:
+                return found
+    return path
+
+
+def _arrays(arrays: Mapping[str, Array], group: str) -> list[Array]:
+    """Return a layer's arrays: its own in order, then those of what is inside it."""
+    inside = [path for path in arrays if path.startswith(f"{group}/")]
+    own = [path for path in inside if path.startswith(f"{group}/vars/")]
+    rest = [path for path in inside if path not in own and "seed_generator" not in path]
+    return [arrays[path] for path in [*sorted(own, key=_order), *sorted(rest, key=_order)]]
+
+
+def _order(path: str) -> tuple[str, int, str]:
+    group, _, number = path.rpartition("/")
+    return group, int(number) if number.isdigit() else -1, number
+
+
+def _assign(layer: Layer, arrays: Sequence[Array], path: str) -> None:
+    variables = layer.variables
+    if len(arrays) < len(variables):
+        raise MissingEntryError(
+            f"{WEIGHTS}, {path}: expected {len(variables)} arrays for {layer.name!r}, "
+            f"received {len(arrays)}"
+        )
+    if len(arrays) > len(variables):
+        raise MismatchError(
+            f"{WEIGHTS}, {path}: expected {len(variables)} arrays for {layer.name!r}, "
+            f"received {len(arrays)}"
+        )
+    for variable, array in zip(variables, arrays, strict=True):
+        snapshot.check_weight(f"{variable.path} ({path})", array, variable.shape)
+        variable.assign(array)

@@ -1,0 +1,262 @@
+"""`.keras` files: Keras' own are read with both HDF5 readers, and Keras reads ours."""
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+os.environ["KERAS_BACKEND"] = "jax"
+
+import h5py
+import keras
+import nn
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nn.io import archive, errors, hdf5
+from nn.io.limits import Limits
+
+# Keras' variables predate NumPy 2's `copy` argument.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+L = keras.layers
+X = np.random.default_rng(0).random((3, 8, 8, 1), dtype=np.float32)
+
+
+def sequential():
+    layers = [
+        keras.Input((8, 8, 1)),
+        L.Conv2D(4, 3, activation="relu", padding="same"),
+        L.MaxPooling2D(),
+        L.Conv2D(3, 2, kernel_regularizer="l2"),
+        L.LeakyReLU(negative_slope=0.1),
+        L.Flatten(),
+        L.Dropout(0.2),
+        L.Dense(5, activation="gelu", kernel_initializer="he_normal"),
+        L.Dense(3, activation="softmax"),
+    ]
+    return keras.Sequential(layers)
+
+
+def functional():
+    entry = keras.Input((8, 8, 1), name="entry")
+    hidden = L.Dense(6, activation="tanh", name="hidden")
+    square = L.Dense(6)(hidden(L.Dense(6)(L.Flatten()(entry))))
+    inner = keras.Sequential([keras.Input((6,)), L.Dense(4, activation="elu"), L.Dense(2)])
+    return keras.Model(entry, [hidden(square), inner(square)], name="two_outputs")
+
+
+def written(model, path):
+    model.save(path)
+    return path.read_bytes()
+
+
+def outputs(model, x):
+    results = model.predict_on_batch(x)
+    return results if isinstance(results, list) else [results]
+
+
+@pytest.mark.parametrize("reader", ["h5py", "pyfive"])
+@pytest.mark.parametrize("make", [sequential, functional])
+def test_a_model_of_keras_predicts_the_same_here(make, reader, tmp_path, monkeypatch):
+    theirs = make()
+    if make is sequential:
+        theirs.compile("adam", "sparse_categorical_crossentropy")
+        theirs.train_on_batch(X, np.array([0, 1, 2]))
+    data = written(theirs, tmp_path / "model.keras")
+    if reader == "pyfive":
+        monkeypatch.setitem(sys.modules, "h5py", None)
+    assert hdf5.reader().__name__ == reader
+    assert nn.io.sniff(data) == "keras"
+    ours = nn.io.load(data)
+    for received, expected in zip(outputs(ours, X), outputs(theirs, X), strict=True):
+        np.testing.assert_allclose(received, expected, atol=1e-5)
+    assert ours.count_params() == theirs.count_params()
+    assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers]
+
+
+def test_a_model_from_here_predicts_the_same_in_keras(tmp_path):
+    entry = nn.Input((8, 8, 1))
+    shared = nn.Dense(7, activation="silu", kernel_regularizer="l2")
+    x = nn.Flatten()(nn.Conv2D(3, 3, strides=2, activation="relu")(entry))
+    x = shared(nn.Dense(7)(shared(nn.Dense(7)(x))))
+    stack = nn.Sequential([nn.Input((7,)), nn.Dense(4, activation="tanh")])
+    ours = nn.Model(entry, [stack(x), nn.Dense(3, activation="softmax", name="head")(x)])
+    path = tmp_path / "model.keras"
+    path.write_bytes(nn.io.save(ours, "keras"))
+    theirs = keras.models.load_model(path)
+    for received, expected in zip(outputs(theirs, X), outputs(ours, X), strict=True):
+        np.testing.assert_allclose(received, expected, atol=1e-5)
+
+
+def test_a_sequential_model_goes_to_keras_and_back(tmp_path):
+    ours = nn.Sequential([nn.Input((4,)), nn.Dense(3, activation="relu"), nn.Dense(2)])
+    path = tmp_path / "model.keras"
+    path.write_bytes(nn.io.save(ours, "keras"))
+    theirs = keras.models.load_model(path)
+    again = nn.io.load(written(theirs, tmp_path / "again.keras"))
+    for a, b in zip(ours.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+PURE = """
+import sys
+
+class OnlyNumPy:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"h5py", "numcodecs", "fsspec", "keras"}:
+            raise ImportError(name)
+
+sys.meta_path.insert(0, OnlyNumPy())
+sys.path.insert(0, sys.argv[1])
+import nn
+print(nn.io.load(open(sys.argv[2], "rb").read()).count_params())
+"""
+
+
+def test_reading_needs_nothing_that_is_compiled_but_numpy(tmp_path):
+    path = tmp_path / "model.keras"
+    theirs = sequential()
+    theirs.save(path)
+    folder = str(Path(nn.__file__).parent.parent)
+    command = [sys.executable, "-c", PURE, folder, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == str(theirs.count_params()), done.stderr
+
+
+# Damage.
+
+
+@pytest.fixture(scope="module")
+def saved():
+    return nn.io.save(nn.Sequential([nn.Input((2,)), nn.Dense(3)]), "keras")
+
+
+def edited(data, name, change):
+    with zipfile.ZipFile(io.BytesIO(data)) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    members[name] = change(members[name])
+    return archive.pack(members)
+
+
+def changed(*path, value):
+    def change(data):
+        document = json.loads(data)
+        place = document
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        return json.dumps(document).encode()
+
+    return change
+
+
+def dataset(path, array):
+    def change(data):
+        stream = io.BytesIO(data)
+        with h5py.File(stream, "r+") as file:
+            if path in file:
+                del file[path]
+            if array is not None:
+                file[path] = array
+        return stream.getvalue()
+
+    return change
+
+
+def outside(data):
+    stream = io.BytesIO(data)
+    with h5py.File(stream, "r+") as file:
+        del file["layers/dense/vars/0"]
+        file["layers/dense/vars/0"] = h5py.ExternalLink("/etc/passwd", "/")
+    return stream.getvalue()
+
+
+LAYER = ("config", "layers", 1, "config")
+
+
+@pytest.mark.parametrize(
+    ("member", "change", "error", "message"),
+    [
+        ("config.json", lambda data: data[:50], errors.CorruptError, "expected JSON"),
+        ("config.json", changed("class_name", value="X"), errors.UnsupportedError, "'X'"),
+        ("config.json", changed(*LAYER, "units", value=4), errors.MismatchError, r"\(2, 4\)"),
+        ("config.json", changed(*LAYER, "units", value=10**9), errors.LimitError, "units|weights"),
+        ("config.json", changed(*LAYER, "lora", value=4), errors.UnsupportedError, "lora"),
+        ("config.json", changed(*LAYER, "activation", value="f"), errors.CorruptError, "'f'"),
+        ("model.weights.h5", lambda data: data[:900], errors.CorruptError, "HDF5"),
+        ("model.weights.h5", lambda data: b"x" + data, errors.UnknownFormatError, "HDF5"),
+        (
+            "model.weights.h5",
+            dataset("layers/dense/vars/1", None),
+            errors.MissingEntryError,
+            "expected 2 arrays for 'dense', received 1",
+        ),
+        (
+            "model.weights.h5",
+            dataset("layers/dense/vars/2", np.ones(3)),
+            errors.MismatchError,
+            "received 3",
+        ),
+        (
+            "model.weights.h5",
+            dataset("layers/dense/vars/1", np.ones(4)),
+            errors.MismatchError,
+            r"dense/bias.*\(3,\), received \(4,\)",
+        ),
+        ("model.weights.h5", dataset("a", "text"), errors.UnsupportedError, "'a': expected"),
+        ("model.weights.h5", outside, errors.UnsupportedError, "ExternalLink"),
+    ],
+)
+def test_names_each_damage(saved, member, change, error, message):
+    with pytest.raises(error, match=message):
+        nn.io.load(edited(saved, member, change))
+
+
+def test_a_missing_member_is_named(saved):
+    with zipfile.ZipFile(io.BytesIO(saved)) as source:
+        config = source.read("config.json")
+    with pytest.raises(errors.MissingEntryError, match=r"model\.weights\.h5"):
+        nn.io.load(archive.pack({"config.json": config}))
+
+
+def test_a_dataset_beyond_the_limit_is_not_read(saved):
+    def grow(data):
+        stream = io.BytesIO(data)
+        with h5py.File(stream, "r+") as file:
+            file.create_dataset("huge", shape=(1 << 40,), dtype="f4", chunks=(1024,))
+        return stream.getvalue()
+
+    with pytest.raises(errors.LimitError, match=r"huge.*4398046511104"):
+        nn.io.load(edited(saved, "model.weights.h5", grow))
+    with pytest.raises(errors.LimitError):
+        nn.io.load(saved, limits=Limits(entries=3))
+
+
+@given(st.integers(0), st.integers(0, 255))
+def test_damage_to_the_weights_gives_a_model_or_a_named_error(saved, position, byte):
+    def change(data):
+        damaged = bytearray(data)
+        damaged[position % len(damaged)] = byte
+        return bytes(damaged)
+
+    with contextlib.suppress(errors.FormatError):
+        nn.io.load(edited(saved, "model.weights.h5", change))
+
+
+def test_writing_needs_h5py(monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(errors.UnsupportedError, match="h5py"):
+        nn.io.save(nn.Sequential([nn.Input((2,)), nn.Dense(3)]), "keras")
+
+
+def test_a_missing_reader_is_named(saved, monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    monkeypatch.setitem(sys.modules, "pyfive", None)
+    with pytest.raises(errors.UnsupportedError, match="h5py or pyfive"):
+        nn.io.load(saved)
