@@ -22,7 +22,7 @@ const LOADERS = {
 async function install(python, files) {
   const texts = await Promise.all([
     ...files.map(async (name) => [`farcall/${name}`, await text(new URL(`py/farcall/${name}`, root))]),
-    ...["fixtures.py", "behaviours.py"].map(async (name) => [name, await text(new URL(name, here))]),
+    ...["fixtures.py", "behaviours.py", "faults.py"].map(async (name) => [name, await text(new URL(name, here))]),
   ]);
   python.FS.mkdir("farcall");
   for (const [path, source] of texts) python.FS.writeFile(path, source);

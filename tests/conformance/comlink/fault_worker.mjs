@@ -1,0 +1,10 @@
+// A worker that real Comlink serves, and that fails on demand. ?fault=import: it never gets that far.
+import * as Comlink from "../../../node_modules/comlink/dist/esm/comlink.mjs";
+
+if (new URL(import.meta.url).searchParams.get("fault") === "import") await import("./missing.mjs");
+
+Comlink.expose({
+  add: (a, b) => a + b,
+  forever: () => new Promise(() => {}),
+  crash() { setTimeout(() => { throw new Error("crashed on demand"); }); },
+});

@@ -1,0 +1,171 @@
+"""What befalls a worker of JavaScript's Comlink, seen from farcall.comlink in Chromium."""
+
+import asyncio
+import json
+
+import farcall
+import js
+from farcall import comlink, platform
+
+MODULE = '{"type": "module"}'
+
+
+def start(source="fault_worker.mjs"):
+    return js.Worker.new(source, js.JSON.parse(MODULE))
+
+
+async def ending(awaitable, fault=None):
+    """Name of the error that ends an await, and how many ms after the fault."""
+
+    async def caught():
+        try:
+            await awaitable
+        except Exception as exc:
+            return type(exc).__name__ + ": " + str(exc)
+        return "no error"
+
+    task = asyncio.create_task(caught())
+    await asyncio.sleep(0.05)
+    begun = platform.clock()
+    if fault is not None:
+        fault()
+    text = await asyncio.wait_for(task, 20)
+    return [text, (platform.clock() - begun) * 1000]
+
+
+async def ready():
+    api = comlink.wrap(start())
+    if await api.add(1, 2) != 3:
+        raise AssertionError("the worker does not add")
+    return api
+
+
+async def terminated():
+    api = await ready()
+    return await ending(api.forever(), lambda: comlink.terminate(api))
+
+
+async def used_after_termination():
+    api = await ready()
+    comlink.terminate(api)
+    try:
+        api.add(1, 2)
+    except farcall.WorkerDiedError as exc:
+        return ["WorkerDiedError: " + str(exc), 0]
+    return ["no error", 0]
+
+
+async def uncaught_error():
+    api = await ready()
+    call = api.forever()
+    return await ending(call, lambda: api.crash())
+
+
+async def source_missing():
+    return await ending(comlink.wrap(start("missing.mjs")).add(1, 2))
+
+
+async def import_missing():
+    return await ending(comlink.wrap(start("fault_worker.mjs?fault=import")).add(1, 2))
+
+
+async def closed_here():
+    api = await ready()
+    return await ending(api.forever(), lambda: comlink.close(api))
+
+
+async def released_here():
+    api = await ready()
+    return await ending(api.forever(), lambda: comlink.release(api))
+
+
+async def never_answered():
+    """A closed port has no sign in this browser: only time tells."""
+    channel = js.MessageChannel.new()
+    channel.port2.close()
+    api = comlink.wrap(channel.port1, timeout=0.1)
+    return await ending(api.add(1, 2))
+
+
+class Odd:
+    pass
+
+
+async def handler_unknown_there():
+    """JavaScript's Comlink throws in its listener and never replies."""
+    comlink.transfer_handlers["odd"] = comlink.TransferHandler(
+        lambda value: isinstance(value, Odd), lambda value: (1, []), lambda value: Odd()
+    )
+    api = await ready()
+    return await ending(api.add(Odd(), 1))
+
+
+async def argument_that_cannot_cross():
+    api = await ready()
+    try:
+        api.add([lambda: 1], 1)
+    except TypeError as exc:
+        return ["TypeError: " + str(exc), 0]
+    return ["no error", 0]
+
+
+async def argument_that_cannot_be_cloned():
+    api = await ready()
+    try:
+        api.add(js.document, 1)
+    except TypeError as exc:
+        return ["TypeError: " + str(exc), 0]
+    return ["no error", 0]
+
+
+async def prototype_of_what_is_exposed():
+    channel = js.MessageChannel.new()
+    exposed = comlink.expose({"value": 1}, channel.port2)
+    api = comlink.wrap(channel.port1)
+    found = await ending(comlink.set(api["__proto__"]["polluted"], 1))
+    exposed.close()
+    return found
+
+
+async def code_of_what_is_exposed():
+    channel = js.MessageChannel.new()
+    exposed = comlink.expose({"add": max}, channel.port2)
+    api = comlink.wrap(channel.port1)
+    found = await ending(comlink.new(api.add.constructor, "return 1"))
+    exposed.close()
+    return found
+
+
+FAULTS = {
+    "terminated": terminated,
+    "used after termination": used_after_termination,
+    "uncaught error": uncaught_error,
+    "source missing": source_missing,
+    "import missing": import_missing,
+    "closed here": closed_here,
+    "released here": released_here,
+    "never answered": never_answered,
+    "handler unknown there": handler_unknown_there,
+    "argument that cannot cross": argument_that_cannot_cross,
+    "argument that cannot be cloned": argument_that_cannot_be_cloned,
+    "prototype": prototype_of_what_is_exposed,
+    "code through a constructor": code_of_what_is_exposed,
+}
+
+
+async def run_all(done):
+    found = {}
+    for name, fault in FAULTS.items():
+        try:
+            found[name] = await fault()
+        except Exception as exc:
+            found[name] = [platform.traceback_text(exc), -1]
+    found["pending"] = [str(comlink.statistics()["pending"]), 0]
+    done(None, json.dumps(found))
+
+
+tasks = []
+
+
+def call(name, values, done):
+    tasks.append(asyncio.create_task(run_all(done)))
