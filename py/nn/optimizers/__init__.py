@@ -1,0 +1,54 @@
+"""Optimizers, named and defined as in Keras 3 (`keras.optimizers`), over the model's one buffer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nn.errors import ConfigError
+from nn.optimizers.adaptive import Adagrad, Adam, Adamax, AdamW, RMSprop
+from nn.optimizers.base import Optimizer
+from nn.optimizers.descent import SGD, Lion
+from nn.types import Config
+
+__all__ = [
+    "CLASSES",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Lion",
+    "Optimizer",
+    "RMSprop",
+    "get",
+    "serialize",
+]
+
+CLASSES: dict[str, type[Optimizer]] = {
+    c.__name__: c for c in (SGD, RMSprop, Adagrad, Adam, AdamW, Adamax, Lion)
+}
+
+
+def get(identifier: Any) -> Optimizer:
+    """Return an optimizer from its name ("adam"), configuration or itself.
+
+    Raises:
+        ConfigError: nothing has that name.
+    """
+    if isinstance(identifier, Optimizer):
+        return identifier
+    if isinstance(identifier, dict):
+        return _named(identifier["class_name"]).from_config(identifier.get("config") or {})
+    return _named(identifier)()
+
+
+def _named(name: Any) -> type[Optimizer]:
+    for key, found in CLASSES.items():
+        if isinstance(name, str) and key.lower() == name.lower():
+            return found
+    raise ConfigError(f"optimizer: expected one of {sorted(CLASSES)}, received {name!r}")
+
+
+def serialize(optimizer: Optimizer) -> Config:
+    """Return the class and settings, in Keras' spelling."""
+    return {"class_name": type(optimizer).__name__, "config": optimizer.get_config()}

@@ -1,0 +1,179 @@
+"""Optimizers that scale each element's step by the history of its gradient."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from nn import kernels
+from nn.optimizers.base import Optimizer
+from nn.types import Array
+
+
+class Adam(Optimizer):
+    """Kingma and Ba 2014; `amsgrad` keeps the largest second moment (Reddi et al. 2018)."""
+
+    fields = ("beta_1", "beta_2", "epsilon", "amsgrad")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.amsgrad = amsgrad
+        self.slots = ("momentum", "velocity", *(("velocity_hat",) if amsgrad else ()))
+
+    def decays_in_update(self) -> bool:
+        return self._decays_all and not self.amsgrad
+
+    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+        t = self.local_step
+        step_size = learning_rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        m, v = self.state["momentum"], self.state["velocity"]
+        if self.amsgrad:
+            self._amsgrad(p, m, v, g, step_size)
+            return
+        decay = self.weight_decay * learning_rate if self.weight_decay and self._decays_all else 0.0
+        kernels.adam_update(
+            p,
+            m,
+            v,
+            g,
+            step_size=step_size,
+            beta_1=self.beta_1,
+            beta_2=self.beta_2,
+            epsilon=self.epsilon,
+            weight_decay=decay,
+        )
+
+    def _amsgrad(self, p: Array, m: Array, v: Array, g: Array, step_size: float) -> None:
+        largest = self.state["velocity_hat"]
+        m += (g - m) * (1 - self.beta_1)
+        v += (np.square(g) - v) * (1 - self.beta_2)
+        np.maximum(largest, v, out=largest)
+        p -= step_size * m / (np.sqrt(largest) + self.epsilon)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **options
+        )
+
+
+class Adamax(Optimizer):
+    """Adam with the infinity norm (Kingma and Ba 2014, section 7)."""
+
+    fields = ("beta_1", "beta_2", "epsilon")
+    slots = ("momentum", "norm")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+        m, u = self.state["momentum"], self.state["norm"]
+        m += (g - m) * (1 - self.beta_1)
+        np.maximum(self.beta_2 * u, np.abs(g), out=u)
+        correction = 1 - self.beta_1**self.local_step
+        p -= (learning_rate / correction) * m / (u + self.epsilon)
+
+
+class RMSprop(Optimizer):
+    """Divide by a running root mean square (Tieleman and Hinton 2012), optionally `centered`."""
+
+    fields = ("rho", "momentum", "epsilon", "centered")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.rho = rho
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.centered = centered
+        self.slots = (
+            "velocity",
+            *(("momentum",) if momentum > 0 else ()),
+            *(("average_gradient",) if centered else ()),
+        )
+
+    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+        v = self.state["velocity"]
+        v *= v.dtype.type(self.rho)
+        v += (1 - self.rho) * np.square(g)
+        denominator = v + self.epsilon
+        if self.centered:
+            mean = self.state["average_gradient"]
+            mean *= mean.dtype.type(self.rho)
+            mean += (1 - self.rho) * g
+            denominator -= np.square(mean)
+        increment = learning_rate * g / np.sqrt(denominator)
+        if self.momentum > 0:
+            m = self.state["momentum"]
+            m *= m.dtype.type(self.momentum)
+            m += increment
+            increment = m
+        p -= increment
+
+
+class Adagrad(Optimizer):
+    """Divide by the root of the sum of all squared gradients (Duchi et al. 2011)."""
+
+    fields = ("initial_accumulator_value", "epsilon")
+    slots = ("accumulator",)
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.initial_accumulator_value = initial_accumulator_value
+        self.epsilon = epsilon
+
+    def initial_value(self, slot: str) -> float:
+        return self.initial_accumulator_value if slot == "accumulator" else 0.0
+
+    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+        total = self.state["accumulator"]
+        total += np.square(g)
+        p -= learning_rate * g / np.sqrt(total + self.epsilon)

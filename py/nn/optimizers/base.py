@@ -1,0 +1,253 @@
+"""What all optimizers share: slots, clipping, decay, averages, accumulation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nn import schedules
+from nn.errors import ConfigError, ShapeError
+from nn.types import Array, Config
+from nn.variables import Parameters, Variable
+
+AVERAGE, ACCUMULATOR = "average", "gradient_accumulator"
+
+
+class Optimizer:
+    """Base class: an optimizer of one's own names its `slots` and defines `update`.
+
+    Every slot is one array parallel to the packed parameters, so a step is a handful of operations,
+    or one kernel, whatever the number of layers.
+
+    Args:
+        learning_rate: a number, or a schedule called with the count of steps so far.
+        weight_decay: fraction of each weight taken off in a step, times the learning rate.
+        clipnorm: scale each variable's gradient down to at most this L2 norm.
+        clipvalue: cut each element of the gradient to [-clipvalue, clipvalue].
+        global_clipnorm: scale all gradients down to at most this L2 norm together.
+        use_ema: keep an exponential moving average of the weights; `fit` ends by taking it.
+        ema_momentum: weight of the past in that average.
+        ema_overwrite_frequency: also take the average after every so many steps.
+        gradient_accumulation_steps: change the weights in every so-manieth step only, by the mean
+            gradient since.
+        name: shown in configurations.
+    """
+
+    fields: tuple[str, ...] = ()
+    common: tuple[str, ...] = (
+        "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum",
+        "ema_overwrite_frequency", "gradient_accumulation_steps",
+    )  # fmt: skip
+    slots: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.name = name or type(self).__name__.lower()
+        self.learning_rate = schedules.get(learning_rate)
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.iterations = 0
+        self.state: dict[str, Array] = {}
+        self.parameters: Parameters | None = None
+        self._excluded: tuple[set[Variable], tuple[str, ...]] = (set(), ())
+        self._check()
+
+    def _check(self) -> None:
+        clips = [self.clipnorm, self.clipvalue, self.global_clipnorm]
+        if sum(c is not None for c in clips) > 1:
+            raise ConfigError(
+                f"{self.name}: expected at most one of clipnorm, clipvalue, global_clipnorm"
+            )
+        if not 0 <= self.ema_momentum <= 1:
+            raise ConfigError(
+                f"{self.name}: ema_momentum must be between 0 and 1, received {self.ema_momentum}"
+            )
+        steps = self.gradient_accumulation_steps
+        if steps is not None and steps < 2:
+            raise ConfigError(
+                f"{self.name}: gradient_accumulation_steps must be at least 2, received {steps}"
+            )
+
+    # State.
+
+    def all_slots(self) -> tuple[str, ...]:
+        """Return the names of the arrays that the settings call for."""
+        extra = (AVERAGE,) if self.use_ema else ()
+        return (
+            *self.slots,
+            *extra,
+            *((ACCUMULATOR,) if self.gradient_accumulation_steps else ()),
+        )
+
+    def initial_value(self, slot: str) -> float:
+        """Return what a new slot holds."""
+        return 0.0
+
+    def build(self, parameters: Parameters) -> None:
+        """Make the slots for `parameters`; keep those that fit already (a recompiled model)."""
+        self.parameters = parameters
+        for slot in self.all_slots():
+            held = self.state.get(slot)
+            if held is None or held.shape != parameters.values.shape:
+                self.state[slot] = np.full_like(parameters.values, self.initial_value(slot))
+        self._decayed = [
+            span
+            for v, span in zip(parameters.variables, parameters.spans, strict=True)
+            if self._decays(v)
+        ]
+        self._decays_all = len(self._decayed) == len(parameters.variables)
+
+    def exclude_from_weight_decay(
+        self, var_list: Sequence[Variable] = (), var_names: Sequence[str] = ()
+    ) -> None:
+        """Leave out variables, and those in whose path one of the names occurs.
+
+        Raises:
+            ConfigError: the optimizer is built already.
+        """
+        if self.parameters is not None:
+            raise ConfigError(f"{self.name}: exclude_from_weight_decay must come before build")
+        self._excluded = (set(var_list), tuple(var_names))
+
+    def _decays(self, variable: Variable) -> bool:
+        variables, names = self._excluded
+        return variable not in variables and not any(n in variable.path for n in names)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return a copy of everything that decides the coming steps: step count and slots."""
+        return {"iterations": self.iterations} | {k: v.copy() for k, v in self.state.items()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restore what `get_state` returned.
+
+        Raises:
+            ShapeError: a slot has another size than the parameters; nothing is changed then.
+        """
+        arrays = {k: np.array(v) for k, v in state.items() if k != "iterations"}
+        for name, array in arrays.items():
+            if self.parameters is not None and array.shape != self.parameters.values.shape:
+                raise ShapeError(
+                    f"{self.name}/{name}: expected {self.parameters.values.size} elements, "
+                    f"received {array.shape}"
+                )
+        self.iterations = int(state["iterations"])
+        self.state.update(arrays)
+
+    # Steps.
+
+    def current_learning_rate(self) -> float:
+        """Return the learning rate of the coming step."""
+        rate = self.learning_rate
+        return float(rate(self.iterations)) if callable(rate) else float(rate)
+
+    def step(self) -> None:
+        """Apply the gradients that the parameters hold (they may be overwritten)."""
+        parameters = self.parameters
+        if parameters is None:
+            raise ConfigError(f"{self.name}: build(parameters) must come before step()")
+        p, g = parameters.values, parameters.gradients
+        steps = self.gradient_accumulation_steps
+        self.local_step = self.iterations // (steps or 1) + 1
+        if self._accumulate(g):
+            self._clip(parameters)
+            rate = self.current_learning_rate()
+            if self.weight_decay and not self.decays_in_update():
+                self._decay(p, self.weight_decay * rate)
+            self.update(p, g, rate)
+        if self.use_ema:
+            self._average(p)
+        self.iterations += 1
+
+    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+        """Change `p` in place by the gradient `g`; `self.local_step` counts updates from 1."""
+        raise NotImplementedError(f"{type(self).__name__} must define update")
+
+    def decays_in_update(self) -> bool:
+        """Say whether `update` takes care of `weight_decay` itself (a fused kernel)."""
+        return False
+
+    def _accumulate(self, g: Array) -> bool:
+        """Return whether this step changes the weights; if so `g` holds the gradient to use."""
+        steps = self.gradient_accumulation_steps
+        if not steps:
+            return True
+        total = self.state[ACCUMULATOR]
+        if (self.iterations + 1) % steps:
+            total += g
+            return False
+        g += total
+        g /= steps
+        total.fill(0)
+        return True
+
+    def _clip(self, parameters: Parameters) -> None:
+        g = parameters.gradients
+        if self.clipnorm:
+            for view in parameters.views.values():
+                _limit(view, self.clipnorm)
+        elif self.global_clipnorm:
+            _limit(g, self.global_clipnorm)
+        elif self.clipvalue:
+            np.clip(g, -self.clipvalue, self.clipvalue, out=g)
+
+    def _decay(self, p: Array, fraction: float) -> None:
+        keep = p.dtype.type(1 - fraction)
+        if self._decays_all:
+            p *= keep
+            return
+        for span in self._decayed:
+            p[span] *= keep
+
+    def _average(self, p: Array) -> None:
+        average = self.state[AVERAGE]
+        logical = self.iterations // (self.gradient_accumulation_steps or 1)
+        momentum = self.ema_momentum if logical else 0.0
+        average *= average.dtype.type(momentum)
+        average += p.dtype.type(1 - momentum) * p
+        every = self.ema_overwrite_frequency
+        if every and (logical + 1) % every == 0:
+            p[...] = average
+
+    def finalize(self) -> None:
+        """Put the moving average in place of the weights, where there is one; `fit` ends with it."""
+        if self.use_ema and self.parameters is not None and self.iterations:
+            self.parameters.values[...] = self.state[AVERAGE]
+
+    # Configuration.
+
+    def get_config(self) -> Config:
+        settings: Config = {"name": self.name, "learning_rate": schedules.serialize(self.learning_rate)}
+        return settings | {f: getattr(self, f) for f in (*self.common, *self.fields)}
+
+    @classmethod
+    def from_config(cls, settings: Config) -> Optimizer:
+        return cls(**settings)
+
+
+def _limit(gradient: Array, norm: float) -> None:
+    """Scale down to at most this L2 norm."""
+    size = float(np.sqrt(np.sum(np.square(gradient))))
+    if size > norm:
+        gradient *= gradient.dtype.type(norm / size)
+    elif size != size:
+        gradient.fill(np.nan)

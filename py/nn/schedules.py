@@ -1,0 +1,229 @@
+"""Learning-rate schedules, named and defined as in Keras 3 (`keras.optimizers.schedules`).
+
+A schedule is called with the count of steps so far and returns the learning rate of the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from nn.errors import ConfigError
+from nn.types import Config
+
+
+class LearningRateSchedule:
+    """Base class; a schedule of one's own defines `__call__(step) -> float`."""
+
+    fields: tuple[str, ...] = ()
+
+    def __call__(self, step: int) -> float:
+        raise NotImplementedError(f"{type(self).__name__} must define __call__")
+
+    def get_config(self) -> Config:
+        return {f: getattr(self, f) for f in self.fields}
+
+    @classmethod
+    def from_config(cls, settings: Config) -> LearningRateSchedule:
+        return cls(**settings)
+
+
+class ExponentialDecay(LearningRateSchedule):
+    """initial * rate ** (step / steps); `staircase` rounds the exponent down."""
+
+    fields = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "ExponentialDecay",
+    ) -> None:
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = _at_least_one(decay_steps, name)
+        self.decay_rate = decay_rate
+        self.staircase = staircase
+
+    def __call__(self, step: int) -> float:
+        p = step / self.decay_steps
+        power = math.floor(p) if self.staircase else p
+        return float(self.initial_learning_rate * self.decay_rate**power)
+
+
+class InverseTimeDecay(ExponentialDecay):
+    """initial / (1 + rate * step / steps)."""
+
+    def __call__(self, step: int) -> float:
+        p = step / self.decay_steps
+        p = math.floor(p) if self.staircase else p
+        return self.initial_learning_rate / (1 + self.decay_rate * p)
+
+
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """values[i] up to and including step boundaries[i], the last value after: steps."""
+
+    fields = ("boundaries", "values")
+
+    def __init__(
+        self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant"
+    ) -> None:
+        if len(values) != len(boundaries) + 1:
+            raise ConfigError(
+                f"{name}: expected one value more than boundaries, "
+                f"received {len(values)} and {len(boundaries)}"
+            )
+        self.boundaries = list(boundaries)
+        self.values = list(values)
+
+    def __call__(self, step: int) -> float:
+        for boundary, value in zip(self.boundaries, self.values, strict=False):
+            if step <= boundary:
+                return float(value)
+        return float(self.values[-1])
+
+
+class PolynomialDecay(LearningRateSchedule):
+    """From initial to end over the steps, by a power; `cycle` starts again with longer ones."""
+
+    fields = ("initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+        name: str = "PolynomialDecay",
+    ) -> None:
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = _at_least_one(decay_steps, name)
+        self.end_learning_rate = end_learning_rate
+        self.power = power
+        self.cycle = cycle
+
+    def __call__(self, step: int) -> float:
+        steps: float = self.decay_steps
+        if self.cycle:
+            steps *= 1 if step == 0 else math.ceil(step / self.decay_steps)
+        else:
+            step = min(step, self.decay_steps)
+        span = self.initial_learning_rate - self.end_learning_rate
+        return float(span * (1 - step / steps) ** self.power + self.end_learning_rate)
+
+
+class CosineDecay(LearningRateSchedule):
+    """Down a cosine to alpha * peak (Loshchilov and Hutter 2017), after a linear warm-up if any."""
+
+    fields = ("initial_learning_rate", "decay_steps", "alpha", "warmup_target", "warmup_steps")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: float = 0.0,
+        name: str = "CosineDecay",
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+    ) -> None:
+        self.initial_learning_rate = initial_learning_rate
+        self.decay_steps = _at_least_one(decay_steps, name)
+        self.alpha = alpha
+        self.warmup_target = warmup_target
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step: int) -> float:
+        if self.warmup_target is None:
+            return self._decay(step, self.initial_learning_rate)
+        if step < self.warmup_steps:
+            rise = self.warmup_target - self.initial_learning_rate
+            return self.initial_learning_rate + rise * step / self.warmup_steps
+        return self._decay(step - self.warmup_steps, self.warmup_target)
+
+    def _decay(self, step: int, peak: float) -> float:
+        share = min(step, self.decay_steps) / self.decay_steps
+        cosine = 0.5 * (1 + math.cos(math.pi * share))
+        return peak * ((1 - self.alpha) * cosine + self.alpha)
+
+
+class OneCycle(LearningRateSchedule):
+    """Up a cosine from max / div to max, then down one to max / (div * final_div).
+
+    Source: Smith and Topin 2018; equal to `torch.optim.lr_scheduler.OneCycleLR` (two phases, cosine).
+
+    Args:
+        max_learning_rate: the peak.
+        total_steps: steps in the cycle.
+        pct_start: share of the steps that rise.
+    """
+
+    fields = ("max_learning_rate", "total_steps", "pct_start", "div_factor", "final_div_factor")
+
+    def __init__(
+        self,
+        max_learning_rate: float,
+        total_steps: int,
+        pct_start: float = 0.3,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        name: str = "OneCycle",
+    ) -> None:
+        self.max_learning_rate = max_learning_rate
+        self.total_steps = _at_least_one(total_steps, name)
+        self.pct_start = pct_start
+        self.div_factor = div_factor
+        self.final_div_factor = final_div_factor
+
+    def __call__(self, step: int) -> float:
+        first = self.max_learning_rate / self.div_factor
+        rise = self.pct_start * self.total_steps - 1
+        last = self.total_steps - 1
+        if step <= rise:
+            return _cosine(first, self.max_learning_rate, step / rise if rise else 1.0)
+        share = (min(step, last) - rise) / (last - rise) if last > rise else 1.0
+        return _cosine(self.max_learning_rate, first / self.final_div_factor, share)
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
+
+
+def _at_least_one(steps: int, name: str) -> int:
+    if steps < 1:
+        raise ConfigError(f"{name}: expected at least 1 step, received {steps}")
+    return steps
+
+
+CLASSES: dict[str, type[LearningRateSchedule]] = {
+    c.__name__: c
+    for c in (
+        ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay, CosineDecay,
+        OneCycle,
+    )
+}  # fmt: skip
+
+
+def get(identifier: Any) -> Any:
+    """Return a schedule from its configuration; numbers and callables as they are.
+
+    Raises:
+        ConfigError: nothing has that name.
+    """
+    if not isinstance(identifier, dict):
+        return identifier
+    found = CLASSES.get(identifier["class_name"])
+    if found is None:
+        raise ConfigError(
+            f"schedule: expected one of {sorted(CLASSES)}, received {identifier['class_name']!r}"
+        )
+    return found.from_config(identifier.get("config") or {})
+
+
+def serialize(rate: Any) -> Any:
+    """Return a number as it is, a schedule as class and settings."""
+    if isinstance(rate, LearningRateSchedule):
+        return {"class_name": type(rate).__name__, "config": rate.get_config()}
+    return rate
