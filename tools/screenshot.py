@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from selenium.webdriver import ActionChains
@@ -44,7 +45,7 @@ def draw(page: Page) -> None:
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
     pen = ActionChains(page, duration=30)
     pen.move_to_element_with_offset(canvas, *SEVEN[0]).click_and_hold()
-    for (x, y), (next_x, next_y) in zip(SEVEN, SEVEN[1:], strict=False):
+    for (x, y), (next_x, next_y) in pairwise(SEVEN):
         pen.move_by_offset(next_x - x, next_y - y)
     pen.release().perform()
 
