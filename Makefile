@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help serve vendor kernels files precache test bench soak site clean setup
+.PHONY: help serve vendor kernels bundle precache test bench soak site clean setup
 
 PORT ?= 8000
 PYTHON ?= python3
@@ -23,10 +23,10 @@ vendor: setup  ## fetch the runtimes and the data into static/vendor/, checked b
 kernels: vendor  ## compile the kernels to WebAssembly and to a native library
 	@$(PY) tools/build_kernels.py
 
-files: setup  ## write the lists of modules in pyscript.toml and worker.toml
-	@$(PY) -m tools.files
+bundle: vendor  ## pack the page's Python, compiled for the worker, one request each
+	@$(PY) -m tools.bundle
 
-precache: kernels files  ## list the site's files for the service worker
+precache: kernels bundle  ## list the site's files for the service worker
 	@$(PY) -m tools.precache
 
 site: precache  ## write dist/, ready to upload to any static host, and its size

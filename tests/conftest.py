@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.chromium import Page
 from tests.support.site import Site
+from tools import bundle, precache
 
 ROOT = Path(__file__).resolve().parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -21,21 +22,21 @@ LIVE_PAGES: list[Page] = []
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
+def site(packed: None) -> Iterator[Site]:
     """The repository, served as a plain static folder; `site.url` is its root."""
     with ExitStack() as stack:
         yield opened_site(stack)
 
 
 @pytest.fixture
-def open_site() -> Iterator[Callable[..., Site]]:
+def open_site(packed: None) -> Iterator[Callable[..., Site]]:
     """Open sites with options: `open_site(prefix="/docs/", headers={...}, faults={...})`."""
     with ExitStack() as stack:
         yield lambda *arguments, **options: opened_site(stack, *arguments, **options)
 
 
 @pytest.fixture(scope="module")
-def module_site() -> Iterator[Site]:
+def module_site(packed: None) -> Iterator[Site]:
     """One site for all tests of a module: leave it as it is."""
     with ExitStack() as stack:
         yield opened_site(stack)
@@ -53,6 +54,13 @@ def open_module_page() -> Iterator[Callable[..., Page]]:
     """As `open_page`, for a page that all tests of a module use (starting costs seconds)."""
     with ExitStack() as stack:
         yield lambda *arguments, **options: opened_page(stack, *arguments, **options)
+
+
+@pytest.fixture(scope="session")
+def packed() -> None:
+    """The page's modules and its list of files as they are now."""
+    bundle.build()
+    precache.main([])
 
 
 def opened_site(stack: ExitStack, *arguments: object, **options: object) -> Site:

@@ -19,7 +19,6 @@ STEPS = {
     "ruff": [str(BIN / "ruff"), "check", "."],
     "mypy": [str(BIN / "mypy"), "py", "tools", "tests/support"],
     "import-linter": [str(BIN / "lint-imports")],
-    "module lists": [sys.executable, "-m", "tools.files", "--check"],
     "unit tests": [*PYTEST, "-n", "2", "tests/unit"],
     "conformance and browser tests": [*PYTEST, "tests/conformance", "tests/browser"],
 }

@@ -19,10 +19,16 @@ from tools.vendor import PARTIAL, write
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = "static/vendor/precache.js"
 
-PUBLISHED = ("index.html", "manifest.webmanifest", "pyscript.toml", "worker.toml", "py", "static")
+# The modules of py/ travel packed, in static/vendor/python/; two scripts fetch them.
+PUBLISHED = (
+    "index.html", "manifest.webmanifest", "pyscript.toml", "worker.toml",
+    "py/app/main.py", "py/app/worker.py", "static",
+)  # fmt: skip
 # Never asked for by the page: PyScript's editor, terminal and donkey, its reader of zip files and
-# its table of Pyodide's package names, which only `packages` that need micropip want.
+# its table of Pyodide's package names, which only `packages` that need micropip want; Pyodide as
+# it was fetched, from which static/vendor/runtime/ is made.
 UNUSED = (
+    "static/vendor/pyodide/*",
     "static/vendor/pyscript/codemirror*",
     "static/vendor/pyscript/xterm*",
     "static/vendor/pyscript/zip-*",

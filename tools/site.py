@@ -1,20 +1,11 @@
-"""Write dist/: the site ready to upload to any static host, with its size.
-
-What differs from the repository: the NumPy wheel without what only compilers and type checkers
-read (f2py, headers, stubs: 0.5 MB of 3.1), and so Pyodide's lock and the service worker's list.
-"""
+"""Write dist/: the site ready to upload to any static host, with its size."""
 
 from __future__ import annotations
 
 import argparse
 import gzip
-import hashlib
-import io
-import json
 import shutil
 import sys
-import zipfile
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tools import precache
@@ -22,11 +13,7 @@ from tools.precache import ROOT
 
 LIMIT = 9_000_000  # bytes to move on a first visit, gzip, without the data set
 DATA = "static/vendor/mnist/"
-PYODIDE = "static/vendor/pyodide/"
 ALONGSIDE = ("sw.js", "LICENSE")
-
-# Nothing imports these in a browser: there is no compiler there. Its tests are left out already.
-UNREAD = ("numpy/f2py/*", "*.pyi", "*.pxd", "*.h", "*.a", "*.c", "*.pc", "*/_pyinstaller/*")
 
 
 class TooLarge(Exception):
@@ -39,45 +26,7 @@ def build(root: Path, target: Path) -> None:
     for path in [*precache.published(root), *ALONGSIDE]:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target / path)
-    slim(target / PYODIDE)
     precache.main(["--root", str(target)])
-
-
-def slim(folder: Path) -> None:
-    """Trim the wheel, and give the lock its new hash."""
-    path = folder / "pyodide-lock.json"
-    lock = json.loads(path.read_text())
-    entry = lock["packages"]["numpy"]
-    wheel = folder / entry["file_name"]
-    body = trimmed(wheel.read_bytes())
-    wheel.write_bytes(body)
-    entry["sha256"] = hashlib.sha256(body).hexdigest()
-    path.write_text(json.dumps(lock, indent=1, sort_keys=True) + "\n")
-
-
-def trimmed(wheel: bytes) -> bytes:
-    """The wheel without UNREAD members, its RECORD too; the same bytes each time."""
-    result = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(wheel)) as source, zipfile.ZipFile(result, "w") as target:
-        for info in source.infolist():
-            if unread(info.filename):
-                continue
-            body = source.read(info)
-            if info.filename.endswith(".dist-info/RECORD"):
-                body = without_unread(body)
-            member = zipfile.ZipInfo(info.filename, (1980, 1, 1, 0, 0, 0))
-            member.external_attr = info.external_attr
-            target.writestr(member, body, zipfile.ZIP_DEFLATED, 9)
-    return result.getvalue()
-
-
-def unread(name: str) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in UNREAD)
-
-
-def without_unread(record: bytes) -> bytes:
-    lines = record.decode().splitlines(keepends=True)
-    return "".join(line for line in lines if not unread(line.split(",")[0])).encode()
 
 
 def sizes(folder: Path) -> dict[str, tuple[int, int]]:

@@ -4,6 +4,8 @@ A layer is `(class name, {argument: value})`. Plain tuples go into the URL, into
 fields, to the worker (as constructor calls) and into the code in view: no second description.
 """
 
+from collections import OrderedDict
+
 try:
     from typing import Any
 except ImportError:  # MicroPython has no typing, and never evaluates an annotation.
@@ -13,24 +15,37 @@ INPUT_SHAPE = (28, 28, 1)
 ACTIVATIONS = ("linear", "relu", "elu", "gelu", "sigmoid", "tanh", "softmax")
 
 # Argument -> (kind, lowest, highest, default). Kinds: "int", "float", or a tuple of choices.
-FIELDS: "dict[str, dict[str, Any]]" = {
-    "Conv2D": {
-        "filters": ("int", 1, 256, 16),
-        "kernel_size": ("int", 1, 11, 3),
-        "strides": ("int", 1, 4, 1),
-        "padding": (("valid", "same"), None, None, "valid"),
-        "activation": (ACTIVATIONS, None, None, "relu"),
-    },
-    "MaxPooling2D": {"pool_size": ("int", 1, 8, 2)},
-    "AveragePooling2D": {"pool_size": ("int", 1, 8, 2)},
-    "Flatten": {},
-    "Dense": {
-        "units": ("int", 1, 2048, 64),
-        "activation": (ACTIVATIONS, None, None, "relu"),
-    },
-    "Dropout": {"rate": ("float", 0.0, 0.9, 0.25)},
-    "BatchNormalization": {},
-}
+# A dict of MicroPython has no order; what the page lists in order is a list of pairs.
+FIELDS: "OrderedDict[str, OrderedDict[str, Any]]" = OrderedDict(
+    [
+        (
+            "Conv2D",
+            OrderedDict(
+                [
+                    ("filters", ("int", 1, 256, 16)),
+                    ("kernel_size", ("int", 1, 11, 3)),
+                    ("strides", ("int", 1, 4, 1)),
+                    ("padding", (("valid", "same"), None, None, "valid")),
+                    ("activation", (ACTIVATIONS, None, None, "relu")),
+                ]
+            ),
+        ),
+        ("MaxPooling2D", OrderedDict([("pool_size", ("int", 1, 8, 2))])),
+        ("AveragePooling2D", OrderedDict([("pool_size", ("int", 1, 8, 2))])),
+        ("Flatten", OrderedDict()),
+        (
+            "Dense",
+            OrderedDict(
+                [
+                    ("units", ("int", 1, 2048, 64)),
+                    ("activation", (ACTIVATIONS, None, None, "relu")),
+                ]
+            ),
+        ),
+        ("Dropout", OrderedDict([("rate", ("float", 0.0, 0.9, 0.25))])),
+        ("BatchNormalization", OrderedDict()),
+    ]
+)
 
 
 def _conv(filters: int, kernel_size: int = 3, **more: Any) -> Any:
@@ -53,46 +68,60 @@ _POSITIONAL: "dict[str, tuple[str, ...]]" = {
 _POOL = ("MaxPooling2D", {"pool_size": 2})
 _FLAT: "tuple[str, dict[str, Any]]" = ("Flatten", {})
 
-PRESETS: "dict[str, tuple[str, list[Any]]]" = {
-    "seed": (
-        "Two convolutions (54 k)",
-        [_conv(8), _POOL, _conv(16), _POOL, _FLAT, _dense(128), _dense(10, "softmax")],
-    ),
-    "small": (
-        "One convolution, fast",
-        [_conv(8, 5, strides=2), _POOL, _FLAT, _dense(10, "softmax")],
-    ),
-    "lenet": (
-        "LeNet-5 (1998)",
-        [
-            _conv(6, 5, padding="same", activation="tanh"),
-            ("AveragePooling2D", {"pool_size": 2}),
-            _conv(16, 5, activation="tanh"),
-            ("AveragePooling2D", {"pool_size": 2}),
-            _FLAT,
-            _dense(120, "tanh"),
-            _dense(84, "tanh"),
-            _dense(10, "softmax"),
-        ],
-    ),
-    "mlp": ("Perceptron 784-500-10", [_FLAT, _dense(500), _dense(10, "softmax")]),
-    "deep": (
-        "Deep, with dropout",
-        [
-            _conv(16, padding="same"),
-            _conv(16, padding="same"),
-            _POOL,
-            _conv(32, padding="same"),
-            _conv(32, padding="same"),
-            _POOL,
-            _FLAT,
-            ("Dropout", {"rate": 0.25}),
-            _dense(128),
-            ("Dropout", {"rate": 0.5}),
-            _dense(10, "softmax"),
-        ],
-    ),
-}
+PRESETS: "OrderedDict[str, tuple[str, list[Any]]]" = OrderedDict(
+    [
+        (
+            "seed",
+            (
+                "Two convolutions (54 k)",
+                [_conv(8), _POOL, _conv(16), _POOL, _FLAT, _dense(128), _dense(10, "softmax")],
+            ),
+        ),
+        (
+            "small",
+            (
+                "One convolution, fast",
+                [_conv(8, 5, strides=2), _POOL, _FLAT, _dense(10, "softmax")],
+            ),
+        ),
+        (
+            "lenet",
+            (
+                "LeNet-5 (1998)",
+                [
+                    _conv(6, 5, padding="same", activation="tanh"),
+                    ("AveragePooling2D", {"pool_size": 2}),
+                    _conv(16, 5, activation="tanh"),
+                    ("AveragePooling2D", {"pool_size": 2}),
+                    _FLAT,
+                    _dense(120, "tanh"),
+                    _dense(84, "tanh"),
+                    _dense(10, "softmax"),
+                ],
+            ),
+        ),
+        ("mlp", ("Perceptron 784-500-10", [_FLAT, _dense(500), _dense(10, "softmax")])),
+        (
+            "deep",
+            (
+                "Deep, with dropout",
+                [
+                    _conv(16, padding="same"),
+                    _conv(16, padding="same"),
+                    _POOL,
+                    _conv(32, padding="same"),
+                    _conv(32, padding="same"),
+                    _POOL,
+                    _FLAT,
+                    ("Dropout", {"rate": 0.25}),
+                    _dense(128),
+                    ("Dropout", {"rate": 0.5}),
+                    _dense(10, "softmax"),
+                ],
+            ),
+        ),
+    ]
+)
 DEFAULT = "seed"
 
 
@@ -125,7 +154,7 @@ def read_field(kind: str, name: str, text: str) -> Any:
         value = int(text) if expected == "int" else float(text)
     except ValueError:
         noun = "a whole number" if expected == "int" else "a number"
-        raise ValueError(f"{name}: expected {noun}, got {text!r}")  # noqa: B904 (MicroPython keeps no chain)
+        raise ValueError(f"{name}: expected {noun}, got {text!r}") from None
     if not low <= value <= high:
         raise ValueError(f"{name}: expected {low} to {high}, got {text}")
     return value

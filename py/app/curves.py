@@ -1,4 +1,4 @@
-"""Curves that grow while a network learns: uPlot, fed with JavaScript arrays, drawn once a frame at most."""
+"""Curves that grow while a network learns: uPlot on JavaScript arrays, drawn once a frame."""
 
 import js
 from pyscript.js_modules import uplot

@@ -34,7 +34,9 @@ class DataPanel:
     async def refresh(self):
         await self.studio.refresh_data()
         data = self.studio.data
-        words = f"{data['name']}: {formats.count(data['train'])} + {formats.count(data['test'])} images"
+        words = (
+            f"{data['name']}: {formats.count(data['train'])} + {formats.count(data['test'])} images"
+        )
         page.write("data-count", words, page.find("data-count"))
         page.find("data-reset").hidden = data["name"] == "MNIST" and data["train"] == 60000
         self._classes(data)
@@ -115,7 +117,8 @@ class DataPanel:
             for url in urls:
                 js.URL.revokeObjectURL(url)
         await self.refresh()
-        status.say(f"{self.studio.data['name']}: {formats.count(self.studio.data['train'])} images to train on.")
+        data = self.studio.data
+        status.say(f"{data['name']}: {formats.count(data['train'])} images to train on.")
 
     async def _add_drawn(self):
         count = await self.studio.lab.add_drawn()

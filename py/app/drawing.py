@@ -257,7 +257,7 @@ class Drawing:
         page.find("correct").hidden = True
 
     def changed(self):
-        """The drawing or the network changed: ask again, with what is there when the worker is free."""
+        """The drawing or the network changed: ask again, once the worker is free."""
         if self.studio.model is None or self.pad.empty:
             return
         self.wanted = True

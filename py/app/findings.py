@@ -33,12 +33,20 @@ class Findings:
         found = await studio.lab.findings(model)
         page.find("findings").hidden = False
         right = found["total"] - found["wrong"]
-        words = f"{formats.count(right)} of {formats.count(found['total'])} test images right, {formats.count(found['wrong'])} wrong."
+        total, wrong = formats.count(found["total"]), formats.count(found["wrong"])
+        words = f"{formats.count(right)} of {total} test images right, {wrong} wrong."
         page.write("analysis-note", words, page.find("analysis-note"))
         self._confusion(found["confusion"])
         self._scores(found["per_class"])
-        self._tiles("mistakes", [self._mistake(entry) for entry in found["mistakes"]], "No mistake: look at the data.")
-        filters = [pictures.tile(rgba, (), f"Filter {i + 1}", tint=False) for i, rgba in enumerate(await studio.lab.filters(model))]
+        self._tiles(
+            "mistakes",
+            [self._mistake(entry) for entry in found["mistakes"]],
+            "No mistake: look at the data.",
+        )
+        filters = [
+            pictures.tile(rgba, (), f"Filter {i + 1}", tint=False)
+            for i, rgba in enumerate(await studio.lab.filters(model))
+        ]
         self._tiles("filters", filters, "This network has no convolution.")
         await self.maps()
         self._histograms(await studio.lab.weights(model))
@@ -51,7 +59,9 @@ class Findings:
         words = page.make("span", f"{entry['truth']} → ")
         words.append(page.make("b", entry["answer"], class_="bad"))
         share = page.make("div", formats.percent(entry["confidence"], 0))
-        return pictures.tile(entry["rgba"], (words, share), f"A {entry['truth']} read as {entry['answer']}")
+        return pictures.tile(
+            entry["rgba"], (words, share), f"A {entry['truth']} read as {entry['answer']}"
+        )
 
     def _confusion(self, matrix):
         table = page.find("confusion")
@@ -78,7 +88,9 @@ class Findings:
             hit = truth == answer
             share = count / support if hit else count / wrong
             name = f"{count} images of {truth} read as {answer}"
-            button = page.make("button", count or "", type="button", class_="hit" if hit else None, aria_label=name)
+            button = page.make(
+                "button", count or "", type="button", class_="hit" if hit else None, aria_label=name
+            )
             button.style.setProperty("--p", f"{0.75 * share:.3f}")
             if hit and share > 0.5:
                 button.classList.add("dark")
@@ -95,12 +107,20 @@ class Findings:
             share = page.make("span", formats.percent(entry["confidence"], 0))
             list_.append(pictures.tile(entry["rgba"], (share,), f"A {truth} read as {answer}"))
         box = page.find("cell")
-        page.fill(box, [page.make("p", f"{truth} read as {answer}: the first {len(found)}", class_="note"), list_])
+        page.fill(
+            box,
+            [
+                page.make("p", f"{truth} read as {answer}: the first {len(found)}", class_="note"),
+                list_,
+            ],
+        )
 
     def _scores(self, rows):
         head = page.make("tr")
         for name in ("Digit", "Precision", "Recall", "F1", "Images"):
-            head.append(page.make("th", name, scope="col", class_="number" if name != "Digit" else None))
+            head.append(
+                page.make("th", name, scope="col", class_="number" if name != "Digit" else None)
+            )
         lines = [head]
         for row in rows:
             line = page.make("tr")
@@ -120,7 +140,10 @@ class Findings:
                 for index, rgba in enumerate(entry["maps"])
             ]
             group = page.make("div", class_="group")
-            group.append(page.make("h4", entry["layer"]), page.fill(page.make("ul", class_="tiles small"), tiles))
+            group.append(
+                page.make("h4", entry["layer"]),
+                page.fill(page.make("ul", class_="tiles small"), tiles),
+            )
             groups.append(group)
         otherwise = page.make("p", "Draw a digit first, then press Analyse again.", class_="note")
         page.fill(page.find("maps"), groups or [otherwise])
@@ -129,12 +152,18 @@ class Findings:
         blocks = []
         for row in rows:
             most = max(row["counts"]) or 1
-            bins = page.make("div", class_="bins", role="img", aria_label=f"Histogram of the weights of {row['layer']}")
+            bins = page.make(
+                "div",
+                class_="bins",
+                role="img",
+                aria_label=f"Histogram of the weights of {row['layer']}",
+            )
             for count in row["counts"]:
                 bar = page.make("i")
                 bar.style.height = f"{100 * count / most:.1f}%"
                 bins.append(bar)
-            words = f"{row['layer']}: {formats.count(row['count'])} weights from {row['low']:.2f} to {row['high']:.2f}, deviation {row['deviation']:.3f}"
+            reach = f"from {row['low']:.2f} to {row['high']:.2f}, deviation {row['deviation']:.3f}"
+            words = f"{row['layer']}: {formats.count(row['count'])} weights {reach}"
             block = page.make("div", words)
             block.append(bins)
             blocks.append(block)

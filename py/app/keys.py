@@ -2,7 +2,15 @@
 
 from . import page
 
-_BUTTONS = {"t": "train", " ": "train", "p": "pause", "s": "step", "x": "stop", "r": "reset", "c": "clear"}
+_BUTTONS = {
+    "t": "train",
+    " ": "train",
+    "p": "pause",
+    "s": "step",
+    "x": "stop",
+    "r": "reset",
+    "c": "clear",
+}
 _FIELDS = "input, select, textarea, summary, button, a, [role=application]"
 
 
@@ -16,11 +24,10 @@ def _pressed(event, correct):
         return None
     key = event.key.lower()
     target = event.target
-    in_field = target.matches(_FIELDS)
-    if in_field and not (target.id == "pad" and key in "c0123456789"):
-        # A pressed button keeps the focus: letters still work there, Space presses it again.
-        if not target.matches("button") or key == " ":
-            return None
+    # A pressed button keeps the focus: letters still work there, Space presses it again.
+    busy = target.matches(_FIELDS) and (not target.matches("button") or key == " ")
+    if busy and not (target.id == "pad" and key in "c0123456789"):
+        return None
     if len(key) == 1 and key in "0123456789":
         return correct(int(key))
     if key in _BUTTONS:

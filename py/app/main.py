@@ -1,128 +1,42 @@
-"""The page: MicroPython on the main thread. Panels, then the worker, then data, then you."""
+"""The page's first line of Python: MicroPython fetches its modules in one request, and begins.
 
-import farcall
+PyScript's own `[files]` asks for each module, or for an archive and 160 kB of JavaScript that
+reads archives; text crosses from JavaScript to MicroPython at once.
+"""
+
+import os
+
 import js
 
-from app import keys, page, pictures, status
-from app.dataset import DataPanel
-from app.drawing import Drawing
-from app.findings import Findings
-from app.network import Network
-from app.options import Options
-from app.record import Record
-from app.shelf import Shelf
-from app.studio import Studio
-from app.theme import Theme
-from app.training import Training
+MODULES = "./static/vendor/python/main.txt"  # path, NUL, source, NUL, path ...; see tools/bundle.py
 
 
-class Page:
-    """Everything on the page, and the way it starts."""
-
-    def __init__(self):
-        status.begin()
-        self.theme = Theme()
-        self.options = Options()
-        self.studio = Studio(self.options)
-        self.record = Record()
-        self.training = Training(self.studio, self.options, self.record)
-        self.network = Network(self.studio, self.options, self.training.locked)
-        self.drawing = Drawing(self.studio)
-        self.data = DataPanel(self.studio, self.options, self.training)
-        self.shelf = Shelf(self.studio, self.training, self.network)
-        self.findings = Findings(self.studio, self.training)
-        self.studio.listen(self._model_changed)
-        self.theme.listen(self._recolour)
-        keys.begin(self.drawing.correct)
-        page.click("failure-restart", self.restart)
-        page.on(js.window, "beforeunload", self._leaving, passive=False)
-
-    async def start(self):
-        """From nothing to a network that can be trained; every failure ends in words."""
-        try:
-            await self._start()
-        except Exception as error:
-            self._failed(error)
-
-    async def _start(self):
-        began = page.now()
-        await self.studio.connect()
-        farcall.session(self.studio.engine).on_close.append(self._died)
-        await self.data.ready()
-        if not await self.shelf.restore():
-            await self.studio.build(self.network.layers)
-            status.say("Ready. Press Train, or draw a digit.")
-        status.step("ready", "done", 0, page.now() - began)
-        self.training.ready()
-
-    def _model_changed(self):
-        self.network.show_model()
-        self.drawing.changed()
-
-    def _recolour(self):
-        for chart in self.training.charts:
-            chart.rebuild()
-        self.record.rebuild()
-        self.drawing.pad.set_up()
-        for canvas in page.document.querySelectorAll("#samples, #seen, canvas.tinted"):
-            pictures.recolour(canvas)
-
-    def _leaving(self, event):
-        if self.training.running:
-            event.preventDefault()
-
-    # -- failures ---------------------------------------------------------------------------
-
-    def _died(self, error):
-        self._failed(error or farcall.WorkerDiedError("the worker is gone"))
-
-    def _failed(self, error):
-        if status.current_phase() == "error":
-            return
-        title, following = _explain(error)
-        self.training.running = False
-        status.failure(title, _first_line(error), following, status.details_of(error))
-
-    async def restart(self):
-        js.location.reload()
+async def unpack(url):
+    """Write every module of the bundle where `import` looks for it."""
+    response = await js.fetch(url)
+    if not response.ok:
+        raise OSError(f"{url}: expected the page's modules, the server answered {response.status}")
+    parts = (await response.text()).split("\0")
+    folders = set()
+    for path, source in zip(parts[::2], parts[1::2]):
+        make_folders(path, folders)
+        with open(path, "w") as file:  # noqa: ASYNC230 - a file in memory
+            file.write(source)
 
 
-_EXPLANATIONS = {
-    "WorkerDiedError": (
-        "The worker is gone",
-        "It ran out of memory or was stopped by the browser. Reload the page: saved models are kept.",
-    ),
-    "WorkerBootError": (
-        "The worker could not start",
-        "Its Python files are missing or wrong on the server. Restore them, then reload the page.",
-    ),
-    "DataError": (
-        "A data file is damaged",
-        "Fetch static/vendor/mnist/ again on the server (make clean, make serve), then reload.",
-    ),
-    "DownloadError": (
-        "A file could not be fetched",
-        "Check the connection and that the server has the file, then reload the page.",
-    ),
-    "TimeoutError": (
-        "The worker does not answer",
-        "Reload the page. If it happens again, close other tabs: the machine may be out of memory.",
-    ),
-}
+def make_folders(path, made):
+    names = path.split("/")[:-1]
+    for depth in range(1, len(names) + 1):
+        folder = "/".join(names[:depth])
+        if folder not in made:
+            made.add(folder)
+            os.mkdir(folder)
 
 
-def _explain(error):
-    names = [type(error).__name__, getattr(error, "type_name", ""), getattr(error, "kind", "")]
-    for name in names:
-        if name in _EXPLANATIONS:
-            return _EXPLANATIONS[name]
-    return "Starting failed", "Reload the page. If it happens again, report the details below."
+await unpack(MODULES)  # noqa: F704
 
-
-def _first_line(error):
-    text = str(error) or type(error).__name__
-    return text.split("\n")[0]
-
+from app import page  # noqa: E402
+from app.stage import Stage  # noqa: E402
 
 page.root.dataset.python = "MicroPython"
-page.spawn(Page().start())
+page.spawn(Stage().start())

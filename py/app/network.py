@@ -98,7 +98,9 @@ class Network:
 
     def plan(self):
         """Show the layers as they are; True when they make a network."""
-        page.find("preset").value = "custom" if self.options["layers"] is not None else self.options["preset"]
+        page.find("preset").value = (
+            "custom" if self.options["layers"] is not None else self.options["preset"]
+        )
         self._editor()
         self._code()
         try:
@@ -122,7 +124,11 @@ class Network:
         for name, kind, shape, count in rows:
             line = page.make("tr")
             head = page.make("th", kind, scope="row", title=name or None)
-            line.append(head, page.make("td", formats.shape(shape)), page.make("td", formats.count(count), class_="number"))
+            line.append(
+                head,
+                page.make("td", formats.shape(shape)),
+                page.make("td", formats.count(count), class_="number"),
+            )
             lines.append(line)
         page.fill(body, lines)
         total = formats.count(sum(row[3] for row in rows))
@@ -130,7 +136,9 @@ class Network:
         page.write("network-note", total + " parameters", page.find("network-note"))
 
     def _code(self):
-        page.write("code", architectures.python_code(self.layers, self.options.values), page.find("code"))
+        page.write(
+            "code", architectures.python_code(self.layers, self.options.values), page.find("code")
+        )
 
     async def _copy(self):
         try:
@@ -171,7 +179,9 @@ class Network:
             for choice in expected:
                 control.append(page.make("option", choice, value=choice))
         else:
-            control = page.make("input", type="number", min=low, max=high, step=1 if expected == "int" else 0.05)
+            control = page.make(
+                "input", type="number", min=low, max=high, step=1 if expected == "int" else 0.05
+            )
         value = arguments.get(name, default)
         control.value = str("linear" if name == "activation" and name not in arguments else value)
         page.on(control, "change", lambda _: self._edit(index, name, control))

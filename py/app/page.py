@@ -74,13 +74,15 @@ async def _guarded(coroutine):
         handler_of_failures[0](error)
 
 
-_attempt = js.Function.new("f", "try { return f() } catch (e) { console.info(String(e)); return null }")
+_attempt = js.Function.new(
+    "f", "try { return f() } catch (e) { console.info(String(e)); return null }"
+)
 
 
 def attempt(function):
     """The value of a call of JavaScript that may throw, or None.
 
-    MicroPython cannot catch what JavaScript throws in a synchronous call: a function of two lines does.
+    MicroPython cannot catch what JavaScript throws in a synchronous call: two lines of it do.
     """
     return _attempt(ffi.create_proxy(function))
 
@@ -91,7 +93,7 @@ def spawn(coroutine):
 
 
 def call(function):
-    """A function that JavaScript may call with any arguments: takes coroutines, shows what it raises."""
+    """A function for JavaScript to call with any arguments; shows what it raises."""
 
     def guarded(*arguments):
         try:

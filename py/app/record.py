@@ -21,8 +21,13 @@ class Record:
     def __init__(self):
         self.runs = _kept()
         self.chart = None
-        page.click("export-csv", lambda: page.save_text(history.to_csv(self.runs), "text/csv", "runs.csv"))
-        page.click("export-json", lambda: page.save_text(history.to_json(self.runs), "application/json", "runs.json"))
+        page.click(
+            "export-csv", lambda: page.save_text(history.to_csv(self.runs), "text/csv", "runs.csv")
+        )
+        page.click(
+            "export-json",
+            lambda: page.save_text(history.to_json(self.runs), "application/json", "runs.json"),
+        )
         page.click("export-png", self._picture)
         page.click("forget-runs", self._forget)
         for run in self.runs:
@@ -72,7 +77,9 @@ class Record:
             self.chart.close()
         series = []
         for index, run in enumerate(self.runs):
-            series.append((f"Run {run['number']}", _COLOURS[index % len(_COLOURS)], 2, formats.points))
+            series.append(
+                (f"Run {run['number']}", _COLOURS[index % len(_COLOURS)], 2, formats.points)
+            )
         self.chart = Chart("runs-chart", series)
         longest = max([len(run["epochs"]) for run in self.runs])
         for epoch in range(max(longest, 2)):
@@ -84,7 +91,9 @@ class Record:
             self.chart.rebuild()
 
     def _picture(self):
-        canvas = page.document.querySelector("#loss-chart canvas") or page.document.querySelector("#runs-chart canvas")
+        canvas = page.document.querySelector("#loss-chart canvas") or page.document.querySelector(
+            "#runs-chart canvas"
+        )
         if not canvas:
             status.say("There is no chart yet.")
             return

@@ -6,6 +6,7 @@ still opens.
 """
 
 import math
+from collections import OrderedDict
 
 try:
     from typing import Any
@@ -30,23 +31,28 @@ PANELS = (
 )
 
 # name: (kind, default, lowest, highest or choices). Kinds: int, float, bool, choice, layers, list.
-TABLE: "dict[str, tuple[Any, ...]]" = {
-    "preset": ("choice", architectures.DEFAULT, None, tuple(architectures.PRESETS) + ("custom",)),
-    "layers": ("layers", None, None, None),
-    "subset": ("int", 60000, 1, 60000),
-    "optimizer": ("choice", "Adam", None, ("Adam", "AdamW", "SGD", "RMSprop")),
-    "lr": ("float", 1e-3, 1e-5, 1.0),
-    "schedule": ("choice", "constant", None, ("constant", "cosine", "step")),
-    "batch": ("int", 128, 1, 2048),
-    "epochs": ("int", 5, 1, 100),
-    "l2": ("float", 0.0, 0.0, 0.1),
-    "patience": ("int", 0, 0, 20),
-    "augment": ("bool", False, None, None),
-    "seed": ("int", 1, 0, 999999),
-    "smoothing": ("float", 0.9, 0.0, 0.99),
-    "log": ("bool", False, None, None),
-    "hide": ("list", (), None, PANELS),
-}
+TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
+    [
+        (
+            "preset",
+            ("choice", architectures.DEFAULT, None, tuple(architectures.PRESETS) + ("custom",)),
+        ),
+        ("layers", ("layers", None, None, None)),
+        ("subset", ("int", 60000, 1, 60000)),
+        ("optimizer", ("choice", "Adam", None, ("Adam", "AdamW", "SGD", "RMSprop"))),
+        ("lr", ("float", 1e-3, 1e-5, 1.0)),
+        ("schedule", ("choice", "constant", None, ("constant", "cosine", "step"))),
+        ("batch", ("int", 128, 1, 2048)),
+        ("epochs", ("int", 5, 1, 100)),
+        ("l2", ("float", 0.0, 0.0, 0.1)),
+        ("patience", ("int", 0, 0, 20)),
+        ("augment", ("bool", False, None, None)),
+        ("seed", ("int", 1, 0, 999999)),
+        ("smoothing", ("float", 0.9, 0.0, 0.99)),
+        ("log", ("bool", False, None, None)),
+        ("hide", ("list", (), None, PANELS)),
+    ]
+)
 
 
 def defaults() -> "dict[str, Any]":

@@ -70,11 +70,27 @@ class Shelf:
         for entry in kept:
             item = page.make("li")
             words = page.make("span", entry["name"])
-            words.append(page.make("small", f"{entry.get('layers', '')} · {formats.size(entry['octets'])}", class_="note"))
+            words.append(
+                page.make(
+                    "small",
+                    f"{entry.get('layers', '')} · {formats.size(entry['octets'])}",
+                    class_="note",
+                )
+            )
             item.append(words)
             for label, handler in (("Open", self._open), ("Delete", self._delete)):
-                button = page.make("button", label, type="button", class_="quiet", aria_label=f"{label} {entry['name']}")
-                page.on(button, "click", lambda _, handler=handler, entry=entry: handler(entry["name"], entry))
+                button = page.make(
+                    "button",
+                    label,
+                    type="button",
+                    class_="quiet",
+                    aria_label=f"{label} {entry['name']}",
+                )
+                page.on(
+                    button,
+                    "click",
+                    lambda _, handler=handler, entry=entry: handler(entry["name"], entry),
+                )
                 item.append(button)
             items.append(item)
         page.fill(page.find("saved"), items)
@@ -107,7 +123,9 @@ class Shelf:
 
     async def download(self):
         """Hand the model out as a file; its bytes go from the worker to the disk."""
-        made = await self.studio.lab.export(self.studio.model, "farcall-model", page.find("format").value)
+        made = await self.studio.lab.export(
+            self.studio.model, "farcall-model", page.find("format").value
+        )
         page.save_as(made["url"], made["name"])
         status.say(f"{made['name']}, {formats.size(made['size'])}, is being downloaded.")
 

@@ -49,7 +49,9 @@ class Studio:
         self.lab = self.engine.lab
         origins = await self.lab.origins()
         status.step("runtime", "done", origins["runtime_bytes"], origins["runtime_s"])
-        status.step("numpy", "done", origins["numpy_bytes"], origins["numpy_s"], origins["numpy_version"])
+        status.step(
+            "numpy", "done", origins["numpy_bytes"], origins["numpy_s"], origins["numpy_version"]
+        )
         await self._load_kernels()
         await self._load_data()
 
@@ -69,7 +71,7 @@ class Studio:
             status.notice(
                 "Training with NumPy alone",
                 "The fast kernels could not be loaded: " + "; ".join(found["problems"]) + ".",
-                "Everything works, several times slower. Check static/vendor/kernels/ on the server.",
+                "Everything works, but slower. Check static/vendor/kernels/ on the server.",
             )
 
     async def _load_data(self):
@@ -87,7 +89,7 @@ class Studio:
         nn.set_random_seed(self.options["seed"])
         parts = [nn.Input(architectures.INPUT_SHAPE)]
         parts += [getattr(nn, kind)(**arguments) for kind, arguments in layers]
-        # Nothing above was awaited: the layers travel as calls whose results never leave the worker.
+        # Nothing above was awaited: layers travel as calls whose results never leave the worker.
         await self.adopt(await nn.Sequential(parts), layers, 0)
 
     async def adopt(self, model, layers, trained):

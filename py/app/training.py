@@ -1,10 +1,8 @@
 """Step 3: train, pause, step, stop, reset; the figures and the curves.
 
 The engine calls `on_batch` after every batch, 100 times a second and more. It only notes numbers:
-the figures are written and the curves drawn once a frame at most, and not more often than one reads.
+the figures are written and the curves drawn once a frame at most.
 """
-
-import js
 
 from . import formats, history, page, status
 from .curves import Chart, Thinner
@@ -28,8 +26,11 @@ class Training:
         self.finished = []
         self.run = None
         for name, handler in (
-            ("train", self.train), ("pause", self.pause), ("step", self.step),
-            ("stop", self.stop), ("reset", self.reset),
+            ("train", self.train),
+            ("pause", self.pause),
+            ("step", self.step),
+            ("stop", self.stop),
+            ("reset", self.reset),
         ):
             page.click(name, handler)
         options.listen("log", self._scale)
@@ -99,7 +100,17 @@ class Training:
         if self.running:
             return
         await self.studio.build(self.studio.layers or [])
-        for name in ("epoch", "batch", "images_per_second", "elapsed", "eta", "loss", "accuracy", "val_loss", "val_accuracy"):
+        for name in (
+            "epoch",
+            "batch",
+            "images_per_second",
+            "elapsed",
+            "eta",
+            "loss",
+            "accuracy",
+            "val_loss",
+            "val_accuracy",
+        ):
             page.write(name, formats.DASH)
         page.find("progress").value = 0
         page.find("advice").hidden = True
@@ -124,7 +135,11 @@ class Training:
         self.steps = 0
         self.mean = (0, 0.0)
         self.latest = None
-        self.run = {"number": self._number(), "epochs": [], "options": dict(options.values, layers=None, hide=None)}
+        self.run = {
+            "number": self._number(),
+            "epochs": [],
+            "options": dict(options.values, layers=None, hide=None),
+        }
         for chart in self.charts:
             chart.clear()
         status.phase("training")
@@ -175,7 +190,7 @@ class Training:
             page.next_frame("training", self._show)
 
     def _own_accuracy(self, batch, logs):
-        """The engine states the epoch's mean, as Keras does; the curve wants the batch by itself."""
+        """The engine states the epoch's mean, as Keras does; the curve wants the batch itself."""
         seen, mean = self.mean if batch else (0, 0.0)
         total = seen + logs["size"]
         self.mean = (total, logs["accuracy"])

@@ -4,7 +4,7 @@ import js
 
 started = js.performance.now()
 
-import farcall  # noqa: E402, I001 (first: its listener must be there before the page knocks)
+import farcall  # noqa: E402 (first: its listener must be there before the page knocks)
 import nn  # noqa: E402
 
 from app.lab.bench import Bench  # noqa: E402

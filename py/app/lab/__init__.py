@@ -1,1 +1,1 @@
-"""The part of the page that runs in the worker: the data, the drawings, the saved models, the analysis."""
+"""What of the page runs in the worker: data, drawings, saved models, analysis."""

@@ -26,7 +26,7 @@ CLASSES = 10
 
 
 def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).isoformat()
+    return datetime.datetime.now(datetime.UTC).isoformat()
 
 
 class Bench:
@@ -55,7 +55,9 @@ class Bench:
         """What happened before this object could be reached: bytes and seconds."""
         loaded = downloads.downloaded()
         numpy = sum(size for name, size in loaded.items() if name.startswith("numpy"))
-        runtime = sum(size for name, size in loaded.items() if name.startswith(("pyodide", "python_stdlib")))
+        runtime = sum(
+            size for name, size in loaded.items() if name.startswith(("pyodide", "python_stdlib"))
+        )
         return {
             "runtime_bytes": runtime,
             "runtime_s": self._clock[0] / 1000,
@@ -175,7 +177,7 @@ class Bench:
         return len(train)
 
     async def fine_tune(self, model: Any, steps: int = 12) -> float:
-        """A few steps on the labelled drawings, mixed with training images so that nothing else is lost."""
+        """A few steps on the labelled drawings, mixed with training images to keep the rest."""
         images, labels = self._drawn_arrays()
         data = self._mnist.train
         loss = 0.0
@@ -263,7 +265,9 @@ class Bench:
 
     # -- analysis ---------------------------------------------------------------------------
 
-    async def findings(self, model: Any, progress: Callable[[float], Any] | None = None) -> dict[str, Any]:
+    async def findings(
+        self, model: Any, progress: Callable[[float], Any] | None = None
+    ) -> dict[str, Any]:
         """Confusion matrix, scores a class and the worst mistakes over the test set."""
         data = self._mnist.test
         parts = []
@@ -310,7 +314,9 @@ class Bench:
         for layer in model.layers:
             if type(layer).__name__ == "Conv2D":
                 kernel = layer.get_weights()[0]
-                return [pictures.signed(kernel[:, :, 0, i]) for i in range(min(most, kernel.shape[3]))]
+                return [
+                    pictures.signed(kernel[:, :, 0, i]) for i in range(min(most, kernel.shape[3]))
+                ]
         return []
 
     def feature_maps(self, model: Any, most: int = 16) -> list[dict[str, Any]]:
@@ -337,7 +343,9 @@ class Bench:
             tensors = layer.get_weights()
             if tensors:
                 values = np.concatenate([tensor.reshape(-1) for tensor in tensors])
-                rows.append(dict(analysis.histogram(values), layer=layer.name, count=int(values.size)))
+                rows.append(
+                    dict(analysis.histogram(values), layer=layer.name, count=int(values.size))
+                )
         return rows
 
     def backend(self) -> str:

@@ -1,7 +1,7 @@
-"""From a drawing to an image as MNIST has them. NumPy; runs in the worker, and under CPython's tests.
+"""From a drawing to an image as MNIST has them.
 
-NIST's bilevel digits were "size normalized to fit in a 20x20 pixel box while preserving their aspect
-ratio", with grey levels "as a result of the anti-aliasing", then "centered in a 28x28 image by
+NIST's bilevel digits were "size normalized to fit in a 20x20 pixel box while preserving their
+aspect ratio", with grey levels "as a result of the anti-aliasing", then "centered in a 28x28 image by
 computing the center of mass of the pixels" (yann.lecun.com/exdb/mnist). A network trained on such
 images reads a drawing best when it is made the same way.
 """
@@ -27,7 +27,7 @@ def box(ink: Image) -> tuple[slice, slice] | None:
 
 
 def area_weights(source: int, target: int) -> Matrix:
-    """(target, source): the share of each source pixel that falls on each target pixel, rows sum to 1."""
+    """(target, source): the share of each source pixel in each target pixel; rows sum to 1."""
     edges = np.arange(target + 1) * (source / target)
     pixels = np.arange(source)
     covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
@@ -35,7 +35,7 @@ def area_weights(source: int, target: int) -> Matrix:
 
 
 def fit_box(ink: Image) -> Matrix:
-    """Scale a cropped drawing so that its longer side is 20 pixels, each the mean of what it covers."""
+    """Scale a cropped drawing to a longer side of 20 pixels, each the mean of what it covers."""
     height, width = ink.shape
     scale = BOX / max(height, width)
     rows, columns = (max(1, round(side * scale)) for side in (height, width))

@@ -16,11 +16,16 @@ FOLDER = Path("/tmp/kernels")
 
 async def _try(base: str, variant: str) -> int:
     octets = await downloads.download(downloads.address(base, f"kernels/{variant}.so"))
+    kernels.load(_kept(variant, octets))
+    return len(octets)
+
+
+def _kept(variant: str, octets: bytes) -> str:
+    """The name of a file with these bytes, in the interpreter's memory."""
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{variant}.so"
     path.write_bytes(octets)
-    kernels.load(str(path))
-    return len(octets)
+    return str(path)
 
 
 async def load(base: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pictures as a canvas takes them: RGBA bytes whose alpha is the ink, so that the page can tint them."""
+"""Pictures as a canvas takes them: RGBA bytes whose alpha is the ink, for the page to tint."""
 
 from typing import Any
 

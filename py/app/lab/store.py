@@ -1,4 +1,4 @@
-"""Models and runs kept by the browser: IndexedDB, in the worker, so that weights never visit the page.
+"""Models kept by the browser: IndexedDB, in the worker, so that weights never visit the page.
 
 Every promise of IndexedDB becomes one await. A browser that refuses (private mode, a full disk)
 raises StorageError with what to do; nothing half-written stays, as a transaction is all or nothing.
@@ -25,7 +25,7 @@ def _reason(error: Any) -> str:
     if name == "QuotaExceededError":
         return "the browser's storage is full: delete a saved model or free disk space"
     if name in ("InvalidStateError", "SecurityError", "UnknownError", "NotFoundError"):
-        return f"the browser allows no storage here ({name}): a private window or a setting; use Download"
+        return f"the browser allows no storage here ({name}: a private window?); use Download"
     return f"{name}: {getattr(error, 'message', error)}"
 
 

@@ -2,26 +2,12 @@
 
 import base64
 import hashlib
-import io
 import json
 import re
-import zipfile
 
 import pytest
 
 from tools import precache, site
-
-WHEEL = "numpy-2.2.5-cp313-cp313-pyodide_2025_0_wasm32.whl"
-MEMBERS = {
-    "numpy/__init__.py": "import numpy._core",
-    "numpy/__init__.pyi": "stub",
-    "numpy/_core/x.so": "code",
-    "numpy/_core/include/numpy/x.h": "header",
-    "numpy/f2py/__init__.py": "fortran",
-    "numpy-2.2.5.dist-info/RECORD": (
-        "numpy/__init__.py,sha256=a,1\nnumpy/__init__.pyi,sha256=b,1\nnumpy/f2py/__init__.py,,\n"
-    ),
-}
 
 
 @pytest.fixture
@@ -36,33 +22,22 @@ def root(tmp_path):
         "LICENSE": "licence",
         "README.md": "not published",
         "tests/x.py": "not published",
-        "py/a/__init__.py": "one = 1",
-        "py/a/__pycache__/x.pyc": "not published",
-        "py/a/src/kernel.c": "not published",
-        "py/a/src/kernel.h": "not published",
+        "py/a/__init__.py": "not published",
+        "py/app/main.py": "one = 1",
+        "py/app/worker.py": "two = 2",
         "static/style.css": "p {}",
         "static/vendor/pyscript/core.js": "core",
         "static/vendor/pyscript/xterm-1.js": "not published",
         "static/vendor/mnist/images.gz": "x" * 500,
         "static/vendor/mnist/.partial-x": "not published",
-        "static/vendor/pyodide/pyodide-lock.json": json.dumps(
-            {"info": {}, "packages": {"numpy": {"file_name": WHEEL, "sha256": "old"}}}
-        ),
+        "static/vendor/pyodide/pyodide.mjs": "not published",
+        "static/vendor/runtime/pyodide.mjs": "runtime",
     }
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (folder / "static/vendor/pyodide" / WHEEL).write_bytes(wheel())
     return folder
-
-
-def wheel():
-    body = io.BytesIO()
-    with zipfile.ZipFile(body, "w") as archive:
-        for name, text in MEMBERS.items():
-            archive.writestr(name, text)
-    return body.getvalue()
 
 
 def listed(folder):
@@ -76,13 +51,13 @@ def test_lists_what_the_page_needs_and_nothing_else(root):
     assert precache.published(root) == [
         "index.html",
         "manifest.webmanifest",
-        "py/a/__init__.py",
+        "py/app/main.py",
+        "py/app/worker.py",
         "pyscript.toml",
         "static/style.css",
         "static/vendor/mnist/images.gz",
-        f"static/vendor/pyodide/{WHEEL}",
-        "static/vendor/pyodide/pyodide-lock.json",
         "static/vendor/pyscript/core.js",
+        "static/vendor/runtime/pyodide.mjs",
         "worker.toml",
     ]
 
@@ -98,7 +73,7 @@ def test_the_version_changes_with_any_file_and_only_then(root):
     first = listed(root)[0]
     precache.main(["--root", str(root)])
     assert listed(root)[0] == first
-    (root / "py/a/__init__.py").write_text("one = 2")
+    (root / "py/app/main.py").write_text("one = 2")
     precache.main(["--root", str(root)])
     assert listed(root)[0] != first
 
@@ -116,26 +91,6 @@ def test_the_site_is_what_is_listed_and_the_worker(root, tmp_path):
     found = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
     assert found == {*precache.published(root), "sw.js", "LICENSE", precache.TARGET}
     assert set(listed(target)[1]) == set(precache.published(root))
-
-
-def test_the_trimmed_wheel_is_the_one_its_lock_names(root, tmp_path):
-    site.build(root, tmp_path / "dist")
-    folder = tmp_path / "dist/static/vendor/pyodide"
-    body = (folder / WHEEL).read_bytes()
-    lock = json.loads((folder / "pyodide-lock.json").read_text())
-    assert lock["packages"]["numpy"]["sha256"] == hashlib.sha256(body).hexdigest()
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        assert archive.namelist() == [
-            "numpy/__init__.py",
-            "numpy/_core/x.so",
-            "numpy-2.2.5.dist-info/RECORD",
-        ]
-        assert archive.read("numpy-2.2.5.dist-info/RECORD") == b"numpy/__init__.py,sha256=a,1\n"
-        assert archive.testzip() is None
-
-
-def test_trimming_gives_the_same_bytes_each_time():
-    assert site.trimmed(wheel()) == site.trimmed(wheel())
 
 
 def test_the_limit_counts_everything_but_the_data(root):

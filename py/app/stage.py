@@ -1,0 +1,124 @@
+"""Everything on the page, and the way it starts: panels, the worker, data, then you."""
+
+import farcall
+import js
+
+from app import keys, page, pictures, status
+from app.dataset import DataPanel
+from app.drawing import Drawing
+from app.findings import Findings
+from app.network import Network
+from app.options import Options
+from app.record import Record
+from app.shelf import Shelf
+from app.studio import Studio
+from app.theme import Theme
+from app.training import Training
+
+
+class Stage:
+    """The page's panels, and what happens to all of them."""
+
+    def __init__(self):
+        status.begin()
+        self.theme = Theme()
+        self.options = Options()
+        self.studio = Studio(self.options)
+        self.record = Record()
+        self.training = Training(self.studio, self.options, self.record)
+        self.network = Network(self.studio, self.options, self.training.locked)
+        self.drawing = Drawing(self.studio)
+        self.data = DataPanel(self.studio, self.options, self.training)
+        self.shelf = Shelf(self.studio, self.training, self.network)
+        self.findings = Findings(self.studio, self.training)
+        self.studio.listen(self._model_changed)
+        self.theme.listen(self._recolour)
+        keys.begin(self.drawing.correct)
+        page.click("failure-restart", self.restart)
+        page.on(js.window, "beforeunload", self._leaving, passive=False)
+
+    async def start(self):
+        """From nothing to a network that can be trained; every failure ends in words."""
+        try:
+            await self._start()
+        except Exception as error:
+            self._failed(error)
+
+    async def _start(self):
+        began = page.now()
+        await self.studio.connect()
+        farcall.session(self.studio.engine).on_close.append(self._died)
+        await self.data.ready()
+        if not await self.shelf.restore():
+            await self.studio.build(self.network.layers)
+            status.say("Ready. Press Train, or draw a digit.")
+        status.step("ready", "done", 0, page.now() - began)
+        self.training.ready()
+
+    def _model_changed(self):
+        self.network.show_model()
+        self.drawing.changed()
+
+    def _recolour(self):
+        for chart in self.training.charts:
+            chart.rebuild()
+        self.record.rebuild()
+        self.drawing.pad.set_up()
+        for canvas in page.document.querySelectorAll("#samples, #seen, canvas.tinted"):
+            pictures.recolour(canvas)
+
+    def _leaving(self, event):
+        if self.training.running:
+            event.preventDefault()
+
+    # -- failures ---------------------------------------------------------------------------
+
+    def _died(self, error):
+        self._failed(error or farcall.WorkerDiedError("the worker is gone"))
+
+    def _failed(self, error):
+        if status.current_phase() == "error":
+            return
+        title, following = _explain(error)
+        self.training.running = False
+        status.failure(title, _first_line(error), following, status.details_of(error))
+
+    async def restart(self):
+        js.location.reload()
+
+
+_EXPLANATIONS = {
+    "WorkerDiedError": (
+        "The worker is gone",
+        "It ran out of memory or the browser stopped it. Reload the page: saved models are kept.",
+    ),
+    "WorkerBootError": (
+        "The worker could not start",
+        "Its Python files are missing or wrong on the server. Restore them, then reload the page.",
+    ),
+    "DataError": (
+        "A data file is damaged",
+        "Fetch static/vendor/mnist/ again on the server (make clean, make serve), then reload.",
+    ),
+    "DownloadError": (
+        "A file could not be fetched",
+        "Check the connection and that the server has the file, then reload the page.",
+    ),
+    "TimeoutError": (
+        "The worker does not answer",
+        "Reload the page. If it happens again, close other tabs: the machine may be out of memory.",
+    ),
+}
+
+
+def _explain(error):
+    names = [type(error).__name__, getattr(error, "type_name", ""), getattr(error, "kind", "")]
+    for name in names:
+        if name in _EXPLANATIONS:
+            return _EXPLANATIONS[name]
+    return "Starting failed", "Reload the page. If it happens again, report the details below."
+
+
+def _first_line(error):
+    text = str(error) or type(error).__name__
+    return text.split("\n")[0]

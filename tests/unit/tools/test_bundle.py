@@ -1,0 +1,119 @@
+"""What the page's Python travels in: complete, current, and named when it does not compile."""
+
+import importlib.util
+import json
+import shutil
+import zipfile
+
+import pytest
+
+from tools import bundle
+from tools.bundle import ROOT
+
+
+@pytest.fixture
+def root(tmp_path):
+    files = {
+        "py/farcall/__init__.py": "from .calls import call\n",
+        "py/farcall/calls.py": "def call():\n    return 1\n",
+        "py/nn/__init__.py": '"""Networks."""\n',
+        "py/app/__init__.py": "",
+        "py/app/main.py": "unpack()\n",
+        "py/app/worker.py": "serve()\n",
+        "py/app/panel.py": "shown = True\n",
+        "py/app/lab/__init__.py": "",
+        "py/app/lab/bench.py": "import struct\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def site(root):
+    """`root` with what compiling needs: the tools, Pyodide as vendored and as installed."""
+    shutil.copytree(ROOT / "tools", root / "tools")
+    shutil.copytree(ROOT / "static/vendor/pyodide", root / "static/vendor/pyodide")
+    shutil.copy(ROOT / "package-lock.json", root)
+    (root / "node_modules").symlink_to(ROOT / "node_modules")
+    return root
+
+
+def unpacked(body):
+    parts = body.decode().split("\0")
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_the_main_thread_gets_the_rpc_and_the_panels(root):
+    assert sorted(bundle.modules(bundle.MAIN, root)) == [
+        "app/__init__.py",
+        "app/panel.py",
+        "farcall/__init__.py",
+        "farcall/calls.py",
+    ]
+
+
+def test_the_worker_gets_the_engine_and_the_lab(root):
+    assert sorted(bundle.modules(bundle.WORKER, root)) == [
+        "app/__init__.py",
+        "app/lab/__init__.py",
+        "app/lab/bench.py",
+        "farcall/__init__.py",
+        "farcall/calls.py",
+        "nn/__init__.py",
+    ]
+
+
+def test_a_room_that_is_gone_is_named(root):
+    shutil.rmtree(root / "py/nn")
+    with pytest.raises(FileNotFoundError, match="py/nn"):
+        bundle.modules(bundle.WORKER, root)
+
+
+def test_text_gives_back_every_source():
+    sources = {"a.py": "x = 'é'\n", "b/c.py": ""}
+    assert unpacked(bundle.text(sources)) == sources
+
+
+def test_a_source_with_the_separator_is_refused():
+    with pytest.raises(ValueError, match=r"b/c\.py"):
+        bundle.text({"b/c.py": "x = '\0'"})
+
+
+def test_the_worker_gets_bytecode_without_sources(site):
+    bundle.build(site)
+    with zipfile.ZipFile(site / "static/vendor/python/worker.zip") as archive:
+        names = archive.namelist()
+        magic = archive.read("nn/__init__.pyc")[:4]
+    assert {name.rsplit(".", 1)[1] for name in names} == {"pyc"}
+    assert "farcall/calls.pyc" in names
+    assert magic != importlib.util.MAGIC_NUMBER, "compiled by this Python, not by Pyodide's"
+
+
+def test_the_runtime_is_the_one_its_lock_names(site):
+    bundle.build(site)
+    runtime = site / "static/vendor/runtime"
+    entry = json.loads((runtime / "pyodide-lock.json").read_text())["packages"]["numpy"]
+    assert bundle.sha256((runtime / entry["file_name"]).read_bytes()) == entry["sha256"]
+    with zipfile.ZipFile(runtime / entry["file_name"]) as wheel:
+        names = wheel.namelist()
+    assert "numpy/_core/numeric.pyc" in names
+    assert not [name for name in names if name.endswith((".h", ".pyi"))]
+    with zipfile.ZipFile(runtime / "python_stdlib.zip") as library:
+        assert {"asyncio/events.pyc", "struct.pyc"} <= set(library.namelist())
+
+
+def test_only_what_changed_is_written_again(site):
+    assert len(bundle.build(site)) == 3
+    assert bundle.build(site) == []
+    (site / "py/app/panel.py").write_text("shown = False\n")
+    assert bundle.build(site) == ["static/vendor/python/main.txt"]
+
+
+def test_a_module_that_does_not_compile_is_named_and_tried_again(site):
+    (site / "py/nn/__init__.py").write_text("def broken(:\n")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"(?s)line 1.*SyntaxError"):
+            bundle.build(site)

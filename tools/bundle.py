@@ -1,0 +1,109 @@
+"""Pack the page's Python into two files: one request each, instead of one a module.
+
+    static/vendor/python/main.txt     for MicroPython: path, NUL, source, NUL, path ...
+    static/vendor/python/worker.zip   for Pyodide: bytecode, so that nothing is compiled at start
+    static/vendor/runtime/            Pyodide and NumPy with bytecode of what a start imports
+
+The last two are made inside Pyodide (tools/bytecode.py).  MicroPython compiles its 46 modules in
+0.08 s; there it is the requests that cost, and text crosses from JavaScript at once, where bytes
+take 0.3 s a megabyte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from tools.vendor import write
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = Path("static/vendor/python")
+MAIN = ("py/farcall", "py/app", "!py/app/main.py", "!py/app/worker.py", "!py/app/lab")
+# What decides how the bytecode comes out, beside the sources; the lock names Pyodide's version.
+RECIPE = ("tools/bytecode.py", "tools/compile.mjs", "tools/vendor.lock", "package-lock.json")
+WORKER = ("py/farcall", "py/nn", "py/app/__init__.py", "py/app/lab")
+
+
+def modules(patterns: Iterable[str], root: Path) -> dict[str, str]:
+    """Sources by path below py/: every *.py under the patterns, less what `!` names.
+
+    Raises:
+        FileNotFoundError: a pattern names nothing.
+    """
+    found: set[Path] = set()
+    refused: set[Path] = set()
+    for pattern in patterns:
+        place = root / pattern.removeprefix("!")
+        if not place.exists():
+            raise FileNotFoundError(f"bundle: {pattern}: there is nothing at {place}")
+        below = set(place.rglob("*.py")) if place.is_dir() else {place}
+        (refused if pattern.startswith("!") else found).update(below)
+    base = root / "py"
+    return {path.relative_to(base).as_posix(): path.read_text() for path in sorted(found - refused)}
+
+
+def text(sources: dict[str, str]) -> bytes:
+    """What main.py unpacks."""
+    for path, source in sources.items():
+        if "\0" in source:
+            raise ValueError(f"bundle: {path} holds a NUL character, which separates the files")
+    return "\0".join(part for pair in sources.items() for part in pair).encode()
+
+
+def sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def build(root: Path = ROOT) -> list[str]:
+    """Write what changed; return the paths of the files written."""
+    written = []
+    body = text(modules(MAIN, root))
+    if content(root / FOLDER / "main.txt") != body:
+        write(root / FOLDER / "main.txt", body)
+        written.append(f"{FOLDER}/main.txt")
+    if compile_worker(root):
+        written += [f"{FOLDER}/worker.zip", "static/vendor/runtime/python_stdlib.zip"]
+    return written
+
+
+def compile_worker(root: Path) -> bool:
+    """Compile what the worker imports, unless these very sources are compiled already.
+
+    Raises:
+        RuntimeError: a module does not compile; the text names file and line.
+    """
+    sources = modules(WORKER, root)
+    stamp = root / FOLDER / ".compiled"
+    parts = [(root / name).read_text() for name in RECIPE]
+    wanted = sha256("\0".join([json.dumps(sources), *parts]).encode()).encode()
+    if content(stamp) == wanted:
+        return False
+    stamp.unlink(missing_ok=True)
+    write(root / "build/bundle.json", json.dumps({"sources": sources}).encode())
+    run = subprocess.run(
+        ["node", "tools/compile.mjs"], capture_output=True, text=True, cwd=root, check=False
+    )
+    if run.returncode:
+        raise RuntimeError(f"bundle: the worker's Python does not compile:\n{run.stderr[-2000:]}")
+    write(stamp, wanted)
+    return True
+
+
+def content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def main() -> None:
+    try:
+        for name in build():
+            sys.stdout.write(f"bundle: {name}, {(ROOT / name).stat().st_size / 1e3:.0f} kB\n")
+    except (FileNotFoundError, RuntimeError, ValueError) as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()
