@@ -9,7 +9,13 @@ from . import errors, platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Generic
+
+    from typing_extensions import TypeVar
+
+    T = TypeVar("T", default=Any)
+else:
+    T, Generic = 0, (object,)  # Generic[T] is object where there is no typing
 
 
 class Reference:
@@ -94,10 +100,11 @@ def _operator(name: "str") -> "Any":
     return operate
 
 
-class Remote:
+class Remote(Generic[T]):
     """A path on an object of the peer. Attributes and items extend it, calling it sends a call.
 
-    `await` reads what it leads to. Awaiting an object itself gives the object.
+    `await` reads what it leads to. Awaiting an object itself gives the object. `Remote[T]` in an
+    annotation says what is there; `python -m farcall.stubs` makes Protocols that know its members.
     """
 
     __slots__ = ("__weakref__", "_farcall")
@@ -108,7 +115,12 @@ class Remote:
     def __init__(self, ref: "Reference") -> None:
         object.__setattr__(self, "_farcall", ref)
 
-    def __getattr__(self, name: "str") -> "Remote":
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, kind):
+            return cls
+
+    def __getattr__(self, name: "str") -> "Any":
         if name[:1] == "_":
             raise AttributeError(f"{name!r} of a remote object is private")
         ref = self._farcall
