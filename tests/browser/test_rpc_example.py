@@ -11,8 +11,8 @@ PAGES = (*sorted((ROOT / "tests" / "browser" / "rpc").glob("*.toml")), *EXAMPLE.
 
 
 def modules() -> set[str]:
-    """Modules that `import farcall` loads: all but the Comlink dialect."""
-    return {p.name for p in PACKAGE.glob("*.py") if not p.name.startswith("comlink")}
+    """Modules that `import farcall` loads: all but the Comlink dialect and CPython's tools."""
+    return {p.name for p in PACKAGE.glob("*.py") if not p.name.startswith(("comlink", "stubs"))}
 
 
 def test_a_page_of_twenty_lines_calls_a_class_in_its_worker(site, open_page):
