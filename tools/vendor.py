@@ -83,7 +83,7 @@ def vendor(items: Iterable[Item], folder: Path, fetch: Fetch, say: Callable[[str
     wanted = [item for item in items if state(item, folder / item.target) != "intact"]
     for number, item in enumerate(wanted, 1):
         found = state(item, folder / item.target)
-        say(f"{number}/{len(wanted)} {item.target}: {found}")
+        say(f"{number}/{len(wanted)} {item.target}, {item.size / 1e6:.2f} MB: {found}, fetching")
         body = fetched(item, fetch, say)
         write(folder / item.target, gzip.compress(body, 9, mtime=0) if item.packed else body)
     return len(wanted)

@@ -1,0 +1,48 @@
+"""`make serve` once everything is set up: quick, and without asking the network for anything."""
+
+import os
+import signal
+import subprocess
+import time
+
+from tools.serve import ROOT
+
+# A proxy that refuses: whoever asks for a package, or for a file elsewhere, fails.
+REFUSING = "http://127.0.0.1:9"
+NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), REFUSING)
+
+
+def seconds_to_listening():
+    """Time from the command to the line that says it listens; what it said."""
+    start = time.monotonic()
+    process = subprocess.Popen(
+        ["make", "serve", "PORT=0"],
+        cwd=ROOT,
+        env={**os.environ, **NO_NETWORK},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if line.startswith("serve: http://localhost:"):
+            break
+    taken = time.monotonic() - start
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait()
+    process.stdout.close()
+    return taken, "".join(said)
+
+
+def test_a_second_make_serve_listens_within_two_seconds_without_network():
+    tries = [seconds_to_listening() for _ in range(3)]
+    assert all("serve: http://localhost:" in said for _, said in tries), tries
+    assert min(taken for taken, _ in tries) < 2, tries
+
+
+def test_help_names_every_public_target():
+    help_text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
+    for target in ("serve", "test", "bench", "site", "clean"):
+        assert f"make {target} " in help_text
