@@ -46,6 +46,7 @@ from nn.layers import (
 from nn.model import Model
 from nn.optimizers import SGD, Adam
 from nn.sequential import Sequential
+from nn.session import TrainingSession
 from nn.variables import Variable
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "ReLU",
     "Sequential",
     "Softmax",
+    "TrainingSession",
     "Variable",
     "activations",
     "callbacks",

@@ -1,0 +1,60 @@
+"""Bytes of an address, in Pyodide through the browser's fetch, on CPython through urllib.
+
+The one module of the engine that knows which interpreter it runs on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from importlib import import_module
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+from nn.io.errors import FormatError, LimitError
+from nn.io.limits import DEFAULT_LIMITS, Limits
+
+
+class FetchError(FormatError):
+    """An address does not give a file."""
+
+
+async def fetch(url: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """Return the bytes at ``url`` (http or https; in a browser also relative to the page).
+
+    Raises:
+        FetchError: no answer, or one that is not a success.
+        LimitError: longer than ``limits.total``.
+    """
+    if sys.platform == "emscripten":
+        return await _fetch_in_browser(url, limits)
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise FetchError(f"{url}: expected an address that begins with http:// or https://")
+    return await asyncio.to_thread(_fetch, url, limits)
+
+
+def _fetch(url: str, limits: Limits) -> bytes:
+    try:
+        with urlopen(url, timeout=60) as answer:
+            data: bytes = answer.read(limits.total + 1)
+    except (URLError, OSError, ValueError) as error:
+        raise FetchError(f"{url}: {error}") from error
+    limits.check_total(len(data), url)
+    return data
+
+
+async def _fetch_in_browser(url: str, limits: Limits) -> bytes:
+    http = import_module("pyodide.http")
+    try:
+        answer = await http.pyfetch(url)
+    except OSError as error:
+        raise FetchError(f"{url}: {error}") from error
+    if not answer.ok:
+        raise FetchError(f"{url}: expected a file, received status {answer.status}")
+    announced = answer.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > limits.total:
+        raise LimitError(f"{url}: expected at most {limits.total} bytes, received {announced}")
+    data: bytes = await answer.bytes()
+    limits.check_total(len(data), url)
+    return data
