@@ -48,7 +48,7 @@ from .session import Session
 from .streams import Stream, stream
 from .tables import ref
 from .trace import trace
-from .workers import connect, port, serve, serve_shared, terminate
+from .workers import connect, interrupt, port, serve, serve_shared, terminate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ __all__ = [
     "exposed",
     "float",
     "int",
+    "interrupt",
     "len",
     "names",
     "options",

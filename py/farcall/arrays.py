@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-if platform.BROWSER:
-    import js  # type: ignore[import-not-found]
-
 # dtype of each JavaScript typed array, and back. Uint8ClampedArray holds what a canvas gives.
 DTYPES = {
     "Int8Array": "|i1",
@@ -166,8 +163,8 @@ def from_bytes(data: "Any") -> "Any":
     if not platform.BROWSER:
         return bytearray(data)
     if platform.MICROPYTHON:
-        return js.Uint8Array.new(data)
-    buffer = js.Uint8Array.new(len(data))
+        return platform.js.Uint8Array.new(data)
+    buffer = platform.js.Uint8Array.new(len(data))
     if len(data):
         buffer.assign(data)
     return buffer
@@ -282,7 +279,7 @@ def encode_numpy(value: "Any", buffers: "list[Any]") -> "list[Any]":
 def _numpy_buffer(flat: "Any") -> "Any":
     if not platform.BROWSER:
         return bytearray(flat.tobytes())
-    buffer = js.Uint8Array.new(flat.nbytes)
+    buffer = platform.js.Uint8Array.new(flat.nbytes)
     if flat.nbytes:
         buffer.assign(flat.view("u1"))
     return buffer

@@ -88,14 +88,20 @@ return {
     const listener = (event) => {
       const data = event.data;
       if (data && typeof data === "object" && typeof data.farcall === "string")
-        callback(data.farcall, String(data.detail ?? ""), event.ports[0] ?? null);
+        callback(data.farcall, String(data.detail ?? ""), event.ports[0] ?? data.thing ?? null);
     };
     target.addEventListener("message", listener);
     return () => target.removeEventListener("message", listener);
   },
-  sendControl(target, kind, detail, port) {
-    return attempt(() => target.postMessage({ farcall: kind, detail }, port ? [port] : []));
+  sendControl(target, kind, detail, thing) {
+    const moved = thing instanceof MessagePort ? [thing] : [];
+    return attempt(() => target.postMessage(
+      { farcall: kind, detail, thing: moved.length ? null : thing }, moved));
   },
+  signal() {
+    return globalThis.crossOriginIsolated ? new Uint8Array(new SharedArrayBuffer(1)) : null;
+  },
+  interrupt(signal) { Atomics.store(signal, 0, 2); },  // SIGINT
   broadcast(kind, detail) {
     const channel = new BroadcastChannel("farcall");
     channel.postMessage({ farcall: kind, detail }); channel.close();
@@ -397,6 +403,22 @@ def last_exception_text() -> str:
     """The traceback that ended the script, if the interpreter kept it (Pyodide does)."""
     exc = getattr(sys, "last_exc", None)
     return traceback_text(exc) if exc is not None else ""
+
+
+def interruptible() -> "Any":
+    """A byte shared with the page that interrupts this worker's Python, or None.
+
+    Only Pyodide listens to one, and only an isolated page (COOP and COEP) can share memory.
+    """
+    if not PYODIDE:
+        return None
+    signal = javascript.signal()
+    if is_null(signal):
+        return None
+    import pyodide_js  # type: ignore[import-not-found]
+
+    pyodide_js.setInterruptBuffer(signal)
+    return signal
 
 
 def report(text: "str") -> None:

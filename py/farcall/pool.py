@@ -188,7 +188,7 @@ async def _ended(tasks: "list[Any]") -> None:
     for task in tasks:
         try:
             await task
-        except BaseException:  # noqa: S112
+        except BaseException:
             continue
 
 

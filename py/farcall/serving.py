@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# What a call may raise and its caller gets; a KeyboardInterrupt is farcall.interrupt's doing.
+_CAUGHT = (Exception, SystemExit, KeyboardInterrupt)
+
+
 class Answer(platform.Waiter):
     """A call of the peer: running, or done and kept for calls that target its result."""
 
@@ -68,7 +72,7 @@ class Serving:
             if platform.is_awaitable(result):
                 self._later(number, answer, result)
                 return
-        except (Exception, SystemExit) as exc:
+        except _CAUGHT as exc:
             self._fail(number, answer, exc)
             return
         self._reply(number, answer, result)
@@ -160,7 +164,7 @@ class Serving:
             result = await coroutine
         except platform.CancelledError:
             self._fail(number, answer, errors.RemoteError("the call was cancelled"))
-        except (Exception, SystemExit) as exc:
+        except _CAUGHT as exc:
             self._fail(number, answer, exc)
         else:
             self._reply(number, answer, result)

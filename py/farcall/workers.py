@@ -43,6 +43,7 @@ class Host:
         self.lock = "farcall-" + platform.random_id()
         self._locked = False
         self._decided = False
+        self._signal = platform.interruptible()
         self._keep = platform.callback(self._on_control)
         self._lock_keep = platform.callback(self._on_lock)
         self._channel = platform.javascript.broadcasts()
@@ -63,10 +64,10 @@ class Host:
             self._announce()
 
     def _announce(self) -> None:
-        self._say("serving", self.lock + (" locked" if self._locked else ""), None)
+        self._say("serving", self.lock + (" locked" if self._locked else ""), self._signal)
 
-    def _say(self, kind: "str", detail: "str", port: "Any") -> None:
-        platform.javascript.sendControl(platform.js.globalThis, kind, detail, port)
+    def _say(self, kind: "str", detail: "str", thing: "Any") -> None:
+        platform.javascript.sendControl(platform.js.globalThis, kind, detail, thing)
 
     def _on_control(self, kind: "str", detail: "str", port: "Any") -> None:
         try:
@@ -128,6 +129,7 @@ class Engine:
         self.outcome = platform.Waiter()
         self._keep = platform.callback(self._on_control)
         self._stop = platform.javascript.listenControl(worker, self._keep)
+        self.signal: "Any" = None  # the byte that interrupts its Python, where isolated
         self._unwatch: "Any" = None
         self._asked: "dict[str, Any]" = {}
         self._last = 0
@@ -136,6 +138,7 @@ class Engine:
     def _on_control(self, kind: "str", detail: "str", port: "Any") -> None:
         if kind == "serving" and self.lock is None:
             self.lock = detail.split(" ")[0]
+            self.signal = None if platform.is_null(port) else port
             if detail.endswith(" locked"):
                 gone = platform.callback(lambda: self.died("the worker is gone"))
                 self._unwatch = platform.javascript.watchLock(self.lock, gone)
@@ -343,6 +346,21 @@ def _worker_of(proxy: "Any", what: "str") -> "Any":
     if worker is None:
         raise TypeError(f"{what}: this session has no worker")
     return worker
+
+
+def interrupt(proxy: "Any") -> None:
+    """Interrupt the Python that the worker of `proxy` computes: its call raises RemoteError.
+
+    Raises:
+        RuntimeError: the page is not isolated, or the worker is no Pyodide: kill it instead.
+    """
+    signal = _worker_of(proxy, "interrupt").signal
+    if signal is None:
+        raise RuntimeError(
+            "interrupt: needs a cross-origin isolated page and Pyodide in the worker; "
+            "elsewhere use farcall.Worker and its restart()"
+        )
+    platform.javascript.interrupt(signal)
 
 
 def serve_shared(served: "Any", **options: "Any") -> None:

@@ -68,7 +68,7 @@ async def a_pool_maps_in_order_and_replaces_the_dead():
     streamed = []
     async for value in pool.imap(lambda engine, x: engine.slowly(x), range(7)):
         streamed.append(value)
-    for i in range(4):
+    for _ in range(4):
         await pool.run(lambda engine: engine.note("mine"), affinity="me")
     notes = []
     for worker in pool.workers:

@@ -51,7 +51,7 @@ async def meet(name):
 
 
 def take(array):
-    return [array.dtype, list(array.shape), [x for x in array]]
+    return [array.dtype, list(array.shape), list(array)]
 
 
 met = []
