@@ -40,9 +40,7 @@ def outcomes(module_site, open_module_page):
     page = open_module_page()
     page.get(f"{module_site.url}tests/browser/rpc/transports.html")
     page.wait_for_phase("done", timeout=100)
-    return json.loads(
-        page.execute_script("return document.getElementById('results').textContent")
-    )
+    return json.loads(page.execute_script("return document.getElementById('results').textContent"))
 
 
 @pytest.mark.parametrize("name", list(CASES))

@@ -119,11 +119,10 @@ class Far:
     """The root's members: one method for each behaviour."""
 
     Counter = Counter
-    nested = {"deep": {"list": [1, 2, {"x": "found"}]}}
-
     def __init__(self, session):
         self._session = session
         self.events = []
+        self.nested = {"deep": {"list": [1, 2, {"x": "found"}]}}
 
     def echo(self, *args, **kwargs):
         return [list(args), kwargs] if kwargs else args[0] if len(args) == 1 else list(args)
