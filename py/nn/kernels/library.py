@@ -39,6 +39,7 @@ SIGNATURES = {
     "input_gradient_scratch": "p",
     "lstm": "ppppiiip",
     "lstm_gradient": "pppppiiip",
+    "lstm_scratch": "i",
     "max_pool": "pppp",
     "max_pool_gradient": "ppppp",
     "pooled_convolution": "ppppppip",

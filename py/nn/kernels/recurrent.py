@@ -26,7 +26,7 @@ def lstm(z: Array, recurrent: Array, h: Array, c: Array) -> None:
     steps, n, gates = z.shape
     lib.lstm(
         address(z), address(recurrent), address(h), address(c), steps, n, gates // 4,
-        lib.scratch(lib.gemm_scratch()),
+        lib.scratch(lib.lstm_scratch(gates // 4)),
     )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def lstm_gradient(z: Array, recurrent: Array, c: Array, dh: Array, dc: Array) ->
     steps, n, gates = z.shape
     lib.lstm_gradient(
         address(z), address(recurrent), address(c), address(dh), address(dc), steps, n, gates // 4,
-        lib.scratch(lib.gemm_scratch()),
+        lib.scratch(lib.lstm_scratch(gates // 4)),
     )  # fmt: skip
 
 

@@ -4,7 +4,34 @@
  * c (steps + 1, rows, units) hold the states, the initial ones at index 0.
  */
 #include "exponential.h"
-#include "gemm.h"
+#include "tile.h"
+
+/* b (depth, columns), any strides -> (columns in eights, depth, 8), once for all steps. */
+static void pack_recurrent(float *to, const float *b, int row, int column, int depth, int columns) {
+    for (int j = 0; j < columns; j += COLUMNS)
+        for (int k = 0; k < depth; k++, to += COLUMNS)
+            for (int c = 0; c < COLUMNS; c++)
+                to[c] = j + c < columns ? b[k * row + (j + c) * column] : 0;
+}
+
+/* to (rows, columns) += a (rows, depth) by packed panels; a is read where it lies. */
+static void add_product(const float *a, const float *panels, float *to, int rows, int depth, int columns) {
+    for (int j = 0; j < columns; j += COLUMNS, panels += depth * COLUMNS)
+        for (int i = 0; i < rows; i += ROWS) {
+            const float *row[ROWS], *right = panels;
+            tile t;
+            tile_fill(t, 0);
+            UNROLL for (int r = 0; r < ROWS; r++) row[r] = a + smaller(i + r, rows - 1) * depth;
+            ROLLED for (int k = 0; k < depth; k++, right += COLUMNS) {
+                tile_step(t, row, right);
+                UNROLL for (int r = 0; r < ROWS; r++) row[r]++;
+            }
+            tile_accumulate(t, to + i * columns + j, columns, rows - i, columns - j);
+        }
+}
+
+/* Floats of scratch that either direction needs. */
+EXPORT int lstm_scratch(int units) { return 4 * units * (units + COLUMNS); }
 
 INLINE f4 part(const float *p, int count) { return count == LANES ? load(p) : load_part(p, count); }
 
@@ -32,8 +59,9 @@ static void step_row(float *z, const float *c, float *next_c, float *next_h, int
 EXPORT void lstm(float *z, const float *recurrent, float *h, float *c, int steps, int rows, int units,
                  float *scratch) {
     int gates = 4 * units, state = rows * units;
+    pack_recurrent(scratch, recurrent, gates, 1, units, gates);
     for (int t = 0; t < steps; t++, z += rows * gates, h += state, c += state) {
-        gemm(rows, gates, units, h, units, 1, recurrent, gates, 1, z, gates, 0, 0, 1, scratch);
+        add_product(h, scratch, z, rows, units, gates);
         for (int r = 0; r < rows; r++)
             step_row(z + r * gates, c + r * units, c + state + r * units, h + state + r * units, units);
     }
@@ -65,12 +93,13 @@ static void step_row_back(float *z, const float *c, const float *next_c, const f
 EXPORT void lstm_gradient(float *z, const float *recurrent, const float *c, float *dh, float *dc,
                           int steps, int rows, int units, float *scratch) {
     int gates = 4 * units, state = rows * units;
+    pack_recurrent(scratch, recurrent, 1, gates, gates, units);
     for (int t = steps - 1; t >= 0; t--) {
         float *now = z + t * rows * gates;
         const float *before = c + t * state;
         for (int r = 0; r < rows; r++)
             step_row_back(now + r * gates, before + r * units, before + state + r * units,
                           dh + (t + 1) * state + r * units, dc + r * units, units);
-        gemm(rows, units, gates, now, gates, 1, recurrent, 1, gates, dh + t * state, units, 0, 0, 1, scratch);
+        add_product(now, scratch, dh + t * state, rows, gates, units);
     }
 }

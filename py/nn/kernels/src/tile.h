@@ -79,4 +79,17 @@ INLINE void tile_store_part(const tile t, float *to, int stride, int rows, int c
         for (int c = 0; c < columns; c++) to[r * stride + c] = flat[r][c];
 }
 
+/* Adds what is there of a tile to the output. */
+INLINE void tile_accumulate(tile t, float *to, int stride, int rows, int columns) {
+    float flat[ROWS][COLUMNS];
+    if (rows >= ROWS && columns >= COLUMNS) {
+        tile_add(t, to, stride);
+        tile_store(t, to, stride);
+        return;
+    }
+    tile_store(t, flat[0], COLUMNS);
+    for (int r = 0; r < rows && r < ROWS; r++)
+        for (int c = 0; c < columns && c < COLUMNS; c++) to[r * stride + c] += flat[r][c];
+}
+
 #endif
