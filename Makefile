@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .PHONY: help serve vendor kernels bundle precache test bench soak site clean setup
 
 PORT ?= 8000
+MINUTES ?= 10
 PYTHON ?= python3
 PY := .venv/bin/python
 
@@ -41,6 +42,11 @@ bench: precache  ## measure against the peers, write build/bench.json
 	@$(PYTHON) tools/environment.py bench
 	@$(PY) -m tools.browser
 	@PYTHONPATH=py $(PY) -m tests.bench
+
+soak: precache  ## random programs with random faults in Chromium for MINUTES (10), then the counters
+	@$(PYTHON) tools/environment.py test
+	@$(PY) -m tools.browser
+	@PYTHONPATH=py $(PY) -m tests.soak --minutes $(MINUTES)
 
 clean:  ## remove everything that was fetched or built
 	rm -rf .venv node_modules tests/bench/node_modules build dist static/vendor .pytest_cache .mypy_cache .ruff_cache \

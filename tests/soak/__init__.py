@@ -1,0 +1,1 @@
+"""Random programs with random faults in real Chromium: `make soak`."""
