@@ -19,6 +19,7 @@ FORMATS = {
     "safetensors": "nn.io.safetensors",
     "tfjs": "nn.io.tfjs",
     "keras": "nn.io.keras",
+    "onnx": "nn.io.onnx",
 }
 """Format -> module with `save(model, **options)` and `load(data, **options)`."""
 
@@ -86,6 +87,9 @@ def sniff(data: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
         raise UnknownFormatError(
             f"expected a model file, received a page: {data[:60]!r}; is the address right?"
         )
+    # ModelProto's first field is its version: one byte of key, one of a number below 128.
+    if data[:1] == b"\x08" and 0 < int.from_bytes(data[1:2], "little") < 128:
+        return "onnx"
     raise UnknownFormatError(
         f"expected one of {', '.join(FORMATS)}, "
         f"received {len(data)} bytes beginning with {data[:8]!r}"

@@ -1,0 +1,287 @@
+"""ONNX Runtime runs what is exported here, and what is imported predicts what it does."""
+
+import warnings
+
+import nn
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nn.io import errors
+from nn.layers import CLASSES
+from onnx import TensorProto, helper, numpy_helper
+
+RNG = np.random.default_rng(0)
+ACTIVATIONS = [
+    "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "sigmoid", "hard_sigmoid",
+    "tanh", "softplus", "softsign", "exponential", "softmax", "log_softmax", "linear",
+]  # fmt: skip
+
+
+def random(*shape):
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+def run(data, *inputs):
+    """Return what ONNX Runtime computes."""
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_inputs()]
+    return session.run(None, dict(zip(names, inputs, strict=True)))
+
+
+def randomized(model):
+    for variable in model.variables:
+        variable.assign(RNG.uniform(0.1, 0.6, variable.shape) * RNG.choice([1, -1], variable.shape))
+        if "variance" in variable.path:
+            variable.assign(np.abs(variable.value))
+    return model
+
+
+def assert_exported(model, *inputs):
+    """Export, run and import again: all three predict the same."""
+    data = nn.io.save(model, "onnx")
+    assert nn.io.sniff(data) == "onnx"
+    onnx.checker.check_model(onnx.load_model_from_string(data), full_check=True)
+    outputs = run(data, *inputs)
+    expected = model.predict_on_batch(list(inputs) if len(inputs) > 1 else inputs[0])
+    expected = expected if isinstance(expected, list) else [expected]
+    for received, wanted in zip(outputs, expected, strict=True):
+        np.testing.assert_allclose(received, wanted, rtol=1e-4, atol=1e-5)
+    return data
+
+
+def stack(shape, *layers):
+    return randomized(nn.Sequential([nn.Input(shape), *layers]))
+
+
+def test_the_seed_network_passes_both_ways():
+    layers = [
+        nn.Conv2D(8, 3, activation="relu"),
+        nn.MaxPooling2D(),
+        nn.Conv2D(16, 3, activation="relu"),
+        nn.MaxPooling2D(),
+        nn.Flatten(),
+        nn.Dense(128, activation="relu"),
+        nn.Dense(10, activation="softmax"),
+    ]
+    model, x = nn.Sequential([nn.Input((28, 28, 1)), *layers]), random(5, 28, 28, 1)
+    data = assert_exported(model, x)
+    again = nn.io.load(data)
+    np.testing.assert_allclose(again.predict_on_batch(x), model.predict_on_batch(x), atol=1e-5)
+    again.compile("adam", "sparse_categorical_crossentropy")
+    before = again.train_on_batch(x, np.arange(5))
+    for _ in range(10):
+        again.reset_metrics()
+        after = again.train_on_batch(x, np.arange(5))
+    assert after < before
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_is_exported(activation):
+    assert_exported(stack((5,), nn.Dense(4, activation=activation)), random(3, 5))
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.integers(4, 9),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.sampled_from(["valid", "same"]),
+    st.sampled_from([(1, 1), (1, 2), (2, 1)]),
+    st.sampled_from([1, 2]),
+)
+def test_convolutions_of_any_geometry_pass_both_ways(size, kernel, stride, padding, spread, groups):
+    dilation = 1 if stride > 1 else spread
+    layer = nn.Conv2D(4, kernel, strides=stride, padding=padding, dilation_rate=dilation,
+                      groups=groups, activation="tanh")  # fmt: skip
+    pool = nn.MaxPooling2D(2, strides=1, padding=padding) if size > 7 else nn.Dropout(0.5)
+    model, x = stack((size, size + 1, 2), layer, pool), random(2, size, size + 1, 2)
+    data = assert_exported(model, x)
+    np.testing.assert_allclose(
+        nn.io.load(data).predict_on_batch(x), model.predict_on_batch(x), atol=1e-5
+    )
+
+
+MORE = {
+    "ReLU": lambda: nn.ReLU(max_value=0.5),
+    "LeakyReLU": lambda: nn.LeakyReLU(0.2),
+    "ELU": lambda: nn.ELU(0.7),
+    "Softmax": lambda: nn.Softmax(),
+    "AveragePooling2D": lambda: CLASSES["AveragePooling2D"](2, padding="same"),
+    "BatchNormalization": lambda: CLASSES["BatchNormalization"](),
+    "Conv2DTranspose": lambda: CLASSES["Conv2DTranspose"](3, 3, strides=2, padding="same"),
+    "DepthwiseConv2D": lambda: CLASSES["DepthwiseConv2D"](3, depth_multiplier=2),
+    "GlobalAveragePooling2D": lambda: CLASSES["GlobalAveragePooling2D"](),
+    "GlobalMaxPooling2D": lambda: CLASSES["GlobalMaxPooling2D"](),
+    "LayerNormalization": lambda: CLASSES["LayerNormalization"](),
+    "Permute": lambda: CLASSES["Permute"]((3, 1, 2)),
+    "Rescaling": lambda: CLASSES["Rescaling"](0.5, offset=-1.0),
+    "Reshape": lambda: CLASSES["Reshape"]((7, -1)),
+    "SeparableConv2D": lambda: CLASSES["SeparableConv2D"](5, 3, padding="same"),
+    "SpatialDropout2D": lambda: CLASSES["SpatialDropout2D"](0.3),
+    "UpSampling2D": lambda: CLASSES["UpSampling2D"](2),
+    "ZeroPadding2D": lambda: CLASSES["ZeroPadding2D"](((1, 2), (0, 1))),
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MORE if kind in CLASSES])
+def test_every_layer_for_images_is_exported(kind):
+    assert_exported(stack((7, 6, 4), nn.Conv2D(4, 1), MORE[kind]()), random(2, 7, 6, 4))
+
+
+def test_graphs_with_several_inputs_and_outputs_and_models_inside_are_exported():
+    left, right = nn.Input((4,), name="left"), nn.Input((4,), name="right")
+    shared = nn.Dense(3, activation="tanh", name="shared")
+    inner = nn.Sequential([nn.Input((3,)), nn.Dense(2)])
+    model = randomized(nn.Model([left, right], [inner(shared(left)), shared(right)]))
+    assert_exported(model, random(2, 4), random(2, 4))
+
+
+def test_layers_without_a_counterpart_are_named():
+    class Twice(nn.Layer):
+        def forward(self, ctx, x, training=False):
+            return 2 * x
+
+    with pytest.raises(errors.UnsupportedError, match="no Twice"):
+        nn.io.save(nn.Sequential([nn.Input((4,)), Twice()]), "onnx")
+
+
+# Graphs from elsewhere, as PyTorch writes them: images (n, c, h, w), matrices (out, in).
+
+
+def graph(nodes, constants, shape, opset=17):
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", *shape])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    made = helper.make_graph(nodes, "g", inputs, outputs, initializers)
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(made, opset_imports=opsets, ir_version=8).SerializeToString()
+
+
+def node(operator, inputs, output, **attributes):
+    return helper.make_node(operator, inputs, [output], **attributes)
+
+
+def test_a_network_as_pytorch_exports_it_predicts_the_same():
+    nodes = [
+        node("Conv", ["x", "w1", "b1"], "c", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        node("Relu", ["c"], "r"),
+        node("MaxPool", ["r"], "p", kernel_shape=[2, 2], strides=[2, 2]),
+        node("Dropout", ["p"], "d"),
+        node("Flatten", ["d"], "f", axis=1),
+        node("Gemm", ["f", "w2", "b2"], "g", transB=1),
+        node("LeakyRelu", ["g"], "l", alpha=0.1),
+        node("MatMul", ["l", "w3"], "m"),
+        node("Add", ["m", "b3"], "a"),
+        node("Softmax", ["a"], "y"),
+    ]
+    constants = {
+        "w1": random(5, 2, 3, 3), "b1": random(5), "w2": random(7, 5 * 4 * 3), "b2": random(7),
+        "w3": random(7, 4), "b3": random(4),
+    }  # fmt: skip
+    data, x = graph(nodes, constants, (2, 8, 6)), random(3, 2, 8, 6)
+    model = nn.io.load(data)
+    received = model.predict_on_batch(x.transpose(0, 2, 3, 1))
+    np.testing.assert_allclose(received, run(data, x)[0], atol=1e-5)
+    assert [type(layer).__name__ for layer in model.layers][-2:] == ["Dense", "Activation"]
+
+
+IMPORTS = {
+    "Relu": {}, "Sigmoid": {}, "Tanh": {}, "Softplus": {}, "Softsign": {}, "Exp": {}, "Selu": {},
+    "Elu": {"alpha": 0.5}, "LeakyRelu": {"alpha": 0.3}, "LogSoftmax": {"axis": -1},
+    "Softmax": {"axis": 1}, "Identity": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("operator", IMPORTS)
+def test_each_activation_is_imported(operator):
+    last = node(operator, ["g"], "y", **IMPORTS[operator])
+    nodes = [node("Gemm", ["x", "w"], "g", alpha=0.5), last]
+    data, x = graph(nodes, {"w": random(4, 3)}, (4,)), random(2, 4)
+    np.testing.assert_allclose(nn.io.load(data).predict_on_batch(x), run(data, x)[0], atol=1e-5)
+
+
+IMAGE_NODES = {
+    ("AveragePooling2D",): [node("AveragePool", ["x"], "y", kernel_shape=[2, 2], strides=[2, 2])],
+    ("GlobalAveragePooling2D",): [
+        node("GlobalAveragePool", ["x"], "p"),
+        node("Flatten", ["p"], "y"),
+    ],
+    ("BatchNormalization",): [
+        node("BatchNormalization", ["x", "s", "b", "m", "v"], "n"),
+        node("Flatten", ["n"], "f"),
+        node("MatMul", ["f", "w"], "y"),
+    ],
+    ("Add", "Concatenate"): [
+        node("Conv", ["x", "k"], "c"),
+        node("Add", ["x", "c"], "a"),
+        node("Concat", ["a", "x"], "t", axis=1),
+        node("Transpose", ["t"], "y", perm=[0, 2, 3, 1]),
+    ],
+    ("ZeroPadding2D",): [
+        node("Relu", ["x"], "r"),
+        node("MaxPool", ["r"], "p", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        node("Transpose", ["p"], "y", perm=[0, 2, 3, 1]),
+    ],
+    ("Rescaling",): [
+        node("Constant", [], "half", value_float=0.5),
+        node("Mul", ["x", "half"], "h"),
+        node("Transpose", ["h"], "y", perm=[0, 2, 3, 1]),
+    ],
+    ("Flatten",): [
+        node("Reshape", ["x", "shape"], "f"),
+        node("MatMul", ["f", "w"], "y"),
+    ],
+}
+CONSTANTS = {
+    "s": random(3), "b": random(3), "m": random(3), "v": np.abs(random(3)), "k": random(3, 3, 1, 1),
+    "w": random(3 * 6 * 5, 2), "shape": np.array([-1, 90]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kinds", [kinds for kinds in IMAGE_NODES if set(kinds) <= set(CLASSES)])
+def test_each_operator_on_images_is_imported(kinds):
+    nodes = IMAGE_NODES[kinds]
+    used = {name for n in nodes for name in n.input}
+    constants = {name: array for name, array in CONSTANTS.items() if name in used}
+    data, x = graph(nodes, constants, (3, 6, 5)), random(2, 3, 6, 5)
+    received = nn.io.load(data).predict_on_batch(x.transpose(0, 2, 3, 1))
+    expected = run(data, x)[0]
+    if received.ndim == 4 and expected.shape != received.shape:
+        expected = expected.transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(received, expected, atol=1e-5)
+
+
+def test_an_input_without_a_shape_is_given_one():
+    data = graph([node("Flatten", ["x"], "f"), node("Relu", ["f"], "y")], {}, ("a", "b"))
+    model = nn.io.load(data, input_shapes={"x": (None, 3, 2)})
+    x = random(2, 3, 2)
+    np.testing.assert_allclose(model.predict_on_batch(x), np.maximum(x.reshape(2, 6), 0))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "error", "message"),
+    [
+        ([node("Det", ["x"], "y")], errors.UnsupportedError, "Det.*expected an operator"),
+        ([node("Gemm", ["x", "x"], "y")], errors.UnsupportedError, "'x' to be constant"),
+        ([node("Gemm", ["x"], "y")], errors.MissingEntryError, "input 1"),
+        ([node("Gemm", ["x", "w"], "y", transA=1)], errors.UnsupportedError, "transA=0"),
+        ([node("Conv", ["x", "w"], "y")], errors.UnsupportedError, "expected an image"),
+        ([node("Relu", ["gone"], "y")], errors.UnsupportedError, "to be computed"),
+        ([node("Relu", ["x"], "z")], errors.MissingEntryError, "'y': no node computes it"),
+        ([node("Gemm", ["x", "wide"], "y")], errors.CorruptError, "wide|shape|axis|inputs"),
+        ([node("Softmax", ["x"], "y", axis=0)], errors.UnsupportedError, "channels' axis"),
+    ],
+)
+def test_names_what_cannot_be_imported(nodes, error, message):
+    data = graph(nodes, {"w": random(4, 3), "wide": random(9, 3)}, (4,))
+    with pytest.raises(error, match=message):
+        nn.io.load(data)
+
+
+def test_onnx_runtime_and_the_checker_are_quiet_about_our_graphs():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_exported(stack((4,), nn.Dense(2)), random(1, 4))
