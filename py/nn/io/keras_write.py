@@ -23,7 +23,12 @@ def keras3(topology: Json) -> Json:
     Raises:
         UnsupportedError: a layer of one's own.
     """
-    return _model(topology, _keras3_item, _keras3_call)
+    document = _model(topology, _keras3_item, _keras3_call)
+    for key in ("input_layers", "output_layers"):
+        ends = document["config"].get(key, [])
+        if len(ends) == 1:
+            document["config"][key] = ends[0]
+    return document
 
 
 def keras2(topology: Json) -> Json:

@@ -59,7 +59,8 @@ def test_clipping_is_flowers_and_bounds_the_update(parameters, norm):
     clipped = federated.clip_update(trained, received, norm)
     distance = federated.update_norm([a - b for a, b in zip(clipped, received, strict=True)])
     assert distance <= norm * (1 + 1e-4) + 1e-3
-    if any((a != b).any() for a, b in zip(trained, received, strict=True)):
+    # Flower divides by the norm, which in float32 vanishes for the smallest updates.
+    if flower_privacy.get_norm([a - b for a, b in zip(trained, received, strict=True)]):
         expected = [array.copy() for array in trained]
         flower_privacy.compute_clip_model_update(expected, received, norm)
         assert_close(clipped, expected)
