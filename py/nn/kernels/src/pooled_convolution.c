@@ -31,9 +31,11 @@ static int vector_offsets(const struct geometry *g, int *offsets) {
     return count;
 }
 
-static int vectors_of(const struct geometry *g) {
-    return round_up(g->kernel_height * (round_up(g->kernel_width * g->channels, LANES) / LANES), VECTORS);
+INLINE int vectors_used(const struct geometry *g) {
+    return g->kernel_height * (round_up(g->kernel_width * g->channels, LANES) / LANES);
 }
+
+INLINE int vectors_of(const struct geometry *g) { return round_up(vectors_used(g), VECTORS); }
 
 INLINE int windows_of(const struct geometry *g) { return (g->out_height / 2) * (g->out_width / 2); }
 
@@ -158,6 +160,24 @@ INLINE void gather_patches(float *dw, const float *x, const int *vectors, const 
     UNROLL for (int v = 0; v < VECTORS; v++) store(dw + v * LANES, t[v]);
 }
 
+/* The same for patches of at most six vectors, whose winners are met once: no list, and zeros are
+ * added like the rest. Returns the bias's share. */
+INLINE float gather_windows(float *dw, const float *x, const int *vectors, const int *pixels, int windows,
+                            const float *dy, const float *y, const uint8_t *argmax, int filters, int relu,
+                            const int length) {
+    f4 t[VECTORS];
+    float total = 0;
+    UNROLL for (int v = 0; v < length; v++) t[v] = load(dw + v * LANES);
+    ROLLED for (int p = 0; p < windows; p++, dy += filters, y += filters, argmax += filters) {
+        const float *patch = x + pixels[WINDOW * p + *argmax];
+        float slope = relu && !(*y > 0) ? 0 : *dy;
+        total += slope;
+        UNROLL for (int v = 0; v < length; v++) t[v] = madd(splat(slope), load(patch + vectors[v]), t[v]);
+    }
+    UNROLL for (int v = 0; v < length; v++) store(dw + v * LANES, t[v]);
+    return total;
+}
+
 INLINE void scatter_patches(float *dx, const float *w, const int *vectors, const struct winners *s) {
     f4 t[VECTORS];
     UNROLL for (int v = 0; v < VECTORS; v++) t[v] = load(w + v * LANES);
@@ -227,8 +247,17 @@ static void crop_image(const struct geometry *g, const float *padded, float *dx)
 /* One image; its filters' winners one after another. */
 static void differentiate(const struct geometry *g, struct patches *s, const float *x, const float *dy,
                           const float *y, const uint8_t *argmax, float *bias, int relu, int into_x) {
-    int size = vectors_of(g) * LANES;
+    int size = vectors_of(g) * LANES, few = !into_x && s->count == VECTORS;
     for (int f = 0; f < g->filters; f++) {
+        if (few) {
+            float *dw = s->dw + f * size;
+            bias[f] += vectors_used(g) <= 3
+                ? gather_windows(dw, x, s->vectors, s->pixels, s->windows, dy + f, y + f, argmax + f,
+                                 g->filters, relu, 3)
+                : gather_windows(dw, x, s->vectors, s->pixels, s->windows, dy + f, y + f, argmax + f,
+                                 g->filters, relu, VECTORS);
+            continue;
+        }
         find_winners(&s->winners, s->pixels, s->windows, dy + f, y + f, argmax + f, g->filters, relu);
         bias[f] += sum_of(s->winners.slope, s->winners.count);
         for (int v = 0; v < s->count; v += VECTORS) {
