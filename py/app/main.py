@@ -20,7 +20,7 @@ async def unpack(url):
     folders = set()
     for path, source in zip(parts[::2], parts[1::2]):
         make_folders(path, folders)
-        with open(path, "w") as file:  # noqa: ASYNC230 - a file in memory
+        with open(path, "w") as file:
             file.write(source)
 
 
@@ -33,10 +33,10 @@ def make_folders(path, made):
             os.mkdir(folder)
 
 
-await unpack(MODULES)  # noqa: F704
+await unpack(MODULES)
 
-from app import page  # noqa: E402
-from app.stage import Stage  # noqa: E402
+from app import page
+from app.stage import Stage
 
 page.root.dataset.python = "MicroPython"
 page.spawn(Stage().start())

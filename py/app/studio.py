@@ -92,6 +92,13 @@ class Studio:
         # Nothing above was awaited: layers travel as calls whose results never leave the worker.
         await self.adopt(await nn.Sequential(parts), layers, 0)
 
+    async def begin_again(self):
+        """The same architecture with fresh weights; a loaded network's is known to the worker."""
+        if self.layers is not None:
+            await self.build(self.layers)
+        else:
+            await self.adopt(await self.lab.fresh(self.model, self.options["seed"]), None, 0)
+
     async def adopt(self, model, layers, trained):
         """Take a network, built or loaded, as the one in work."""
         rows = await model.summary_rows()

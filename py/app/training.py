@@ -99,7 +99,7 @@ class Training:
     async def reset(self):
         if self.running:
             return
-        await self.studio.build(self.studio.layers or [])
+        await self.studio.begin_again()
         for name in (
             "epoch",
             "batch",

@@ -25,6 +25,19 @@ from app.lab.mnist import Mnist
 CLASSES = 10
 
 
+# What the page's list of file formats offers: format of nn.io, ending, options of its `save`.
+EXPORTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "npz": ("npz", ".npz", {}),
+    "npz-uint8": (
+        "npz",
+        "-uint8.npz",
+        {"include_optimizer": False, "quantization": {"uint8": "*"}},
+    ),
+    "safetensors": ("safetensors", ".safetensors", {}),
+    "tfjs": ("tfjs", "-tfjs.zip", {}),
+}
+
+
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat()
 
@@ -250,10 +263,24 @@ class Bench:
         octets, _ = await store.get(name)
         return nn.io.load(octets)
 
-    def export(self, model: Any, name: str) -> dict[str, Any]:
-        """The model as a file: an address inside this browser, a name and a size."""
-        octets = nn.io.save(model)
-        return {"url": _object_url(octets), "name": f"{name}.npz", "size": len(octets)}
+    def fresh(self, model: Any, seed: int) -> Any:
+        """A model of the same architecture that has learned nothing."""
+        nn.set_random_seed(seed)
+        return type(model).from_config(model.get_config())
+
+    def export(self, model: Any, name: str, choice: str = "npz") -> dict[str, Any]:
+        """The model as a file: an address inside this browser, a name and a size.
+
+        Args:
+            model: the model.
+            name: of the file, without its ending.
+            choice: one of EXPORTS.
+        """
+        if choice not in EXPORTS:
+            raise ValueError(f"file format: expected one of {list(EXPORTS)}, received {choice!r}")
+        form, ending, options = EXPORTS[choice]
+        octets = nn.io.save(model, form, **options)
+        return {"url": _object_url(octets), "name": f"{name}{ending}", "size": len(octets)}
 
     async def load(self, url: str, name: str) -> Any:
         """A model from a file that the user chose; `url` is its object URL."""

@@ -1,7 +1,8 @@
 """From a drawing to an image as MNIST has them.
 
 NIST's bilevel digits were "size normalized to fit in a 20x20 pixel box while preserving their
-aspect ratio", with grey levels "as a result of the anti-aliasing", then "centered in a 28x28 image by
+aspect ratio", with grey levels "as a result of the anti-aliasing", then "centered in a 28x28
+image by
 computing the center of mass of the pixels" (yann.lecun.com/exdb/mnist). A network trained on such
 images reads a drawing best when it is made the same way.
 """

@@ -1,0 +1,72 @@
+"""Whatever fails, the page says what happened and what to do; it never just waits."""
+
+import pytest
+
+from tests.support.pad import draw
+from tests.support.site import Corrupt, Missing, Truncated
+
+
+def failed(page, *words):
+    page.wait_for_phase("error", timeout=30)
+    text = page.until("document.getElementById('failure').innerText")
+    for word in words:
+        assert word in text, text
+    assert page.button("Reload the page").is_displayed()
+
+
+def test_a_worker_whose_source_is_missing(site, open_page):
+    site.faults["py/app/worker.py"] = Missing()
+    page = open_page(site.url)
+    page.expect_console("404|Unable to fetch")
+    failed(page, "could not start", "worker.py", "404")
+
+
+def test_an_exception_while_the_worker_imports(site, open_page):
+    site.replace("py/app/worker.py", lambda text: text.replace("import nn", "import no_such_room"))
+    page = open_page(site.url)
+    page.expect_console("no_such_room")
+    failed(page, "The worker could not start", "no_such_room")
+    page.execute_script("document.getElementById('failure-details').open = true")
+    assert "Traceback" in page.text
+
+
+@pytest.mark.parametrize("fault", [Missing(), Corrupt()], ids=["missing", "corrupt"])
+def test_kernels_that_cannot_be_loaded_leave_numpy(site, open_page, fault):
+    site.faults["static/vendor/kernels/*"] = fault
+    page = open_page(site.url)
+    page.expect_console("404|CompileError|wasm")
+    page.wait_for_phase("ready")
+    assert "Training with NumPy alone" in page.text
+    page.button("Train").click()
+    page.until(lambda: page.number("batch") > 2)
+    assert page.number("loss") < 5
+
+
+def test_without_relaxed_simd_the_plain_simd_kernels_serve(site, open_page):
+    site.faults["static/vendor/kernels/relaxed.so"] = Corrupt()
+    page = open_page(site.url)
+    page.expect_console("CompileError|wasm")
+    page.wait_for_phase("ready")
+    kernels = page.execute_script("return document.querySelector('[data-name=kernels]').innerText")
+    assert "simd" in kernels
+    assert "relaxed" not in kernels
+
+
+@pytest.mark.parametrize("fault", [Corrupt(), Truncated(5000, honest=True), Missing()])
+def test_a_data_file_that_is_not_as_it_should_be(site, open_page, fault):
+    site.faults["static/vendor/mnist/t10k-images*"] = fault
+    page = open_page(site.url)
+    page.expect_console("404")
+    failed(page, "t10k-images")
+
+
+def test_a_worker_that_is_killed_while_training(site, open_page):
+    page = open_page(site.url)
+    page.wait_for_phase("ready")
+    page.button("Train").click()
+    page.until(lambda: page.number("batch") > 5)
+    page.execute_script("document.querySelector('script[name=engine]').xworker.terminate()")
+    failed(page, "The worker is gone", "Reload the page")
+    draw(page)  # a dead page stays calm
+    page.button("Reload the page").click()
+    page.wait_for_phase("ready")

@@ -1,0 +1,131 @@
+"""Drawing with every pointer, and models that outlive a reload, to the bit."""
+
+import io
+
+import numpy as np
+import pytest
+
+from tests.support.pad import draw
+
+BITS = "document.getElementById('bars').dataset.bits"
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory):
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture
+def folder(downloads):
+    """The folder of downloads, empty."""
+    for file in downloads.iterdir():
+        file.unlink()
+    return downloads
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page, downloads):
+    """A page whose network has seen 20,000 images."""
+    page = open_module_page(module_site.url + "#epochs=1&subset=20000")
+    page.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)}
+    )
+    page.wait_for_phase("ready")
+    page.button("Train").click()
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready", timeout=60)
+    return page
+
+
+def answer(page, pointer="mouse"):
+    """Draw a 7 and return the exact probabilities once the page rests."""
+    page.button("Clear").click()
+    page.until(f"{BITS} === ''")
+    draw(page, pointer=pointer)
+    page.until(lambda: page.output("prediction").strip() == "7", 10, "the drawn 7 to be read")
+    seen = []
+
+    def rests():
+        seen.append(page.execute_script(f"return {BITS}"))
+        return len(seen) > 5 and len(set(seen[-5:])) == 1 and seen[-1]
+
+    return page.until(rests, 10)
+
+
+@pytest.mark.parametrize("pointer", ["mouse", "pen", "touch"])
+def test_a_drawn_7_is_read(page, pointer):
+    answer(page, pointer)
+    assert page.number("confidence") > 50
+
+
+def test_ten_bars_show_what_else_it_could_be(page):
+    answer(page)
+    shares = page.execute_script(
+        "return [...document.querySelectorAll('#bars li')]"
+        ".map((li) => parseFloat(li.style.getPropertyValue('--p')))"
+    )
+    assert len(shares) == 10
+    assert sum(shares) == pytest.approx(1, abs=0.01)
+    assert max(range(10), key=shares.__getitem__) == 7
+
+
+def test_clear_forgets_the_drawing(page):
+    answer(page)
+    page.button("Clear").click()
+    assert page.output("prediction").strip() == "?"
+
+
+def download(page, folder, choice):
+    """Download the network as a file and take it back as a stranger's; return the file."""
+    page.execute_script("document.getElementById('format').value = arguments[0]", choice)
+    page.button("Download").click()
+    page.until(lambda: [p for p in folder.iterdir() if p.suffix != ".crdownload"])
+    [file] = folder.iterdir()
+    page.button("Reset").click()
+    page.until(lambda: "not trained yet" in page.text)
+    page.find_element("id", "model-file").send_keys(str(file))
+    page.until(lambda: f"“{file.name}” is the network in work now" in page.text)
+    return file
+
+
+@pytest.mark.parametrize("choice", ["npz", "safetensors", "tfjs"])
+def test_a_downloaded_model_answers_the_same_to_the_bit(page, folder, choice):
+    before = answer(page)
+    download(page, folder, choice)
+    assert answer(page) == before
+
+
+def test_the_npz_is_one_that_numpy_reads(page, folder):
+    file = download(page, folder, "npz")
+    with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
+        weights = [name for name in archive.files if name.startswith("weights/")]
+        assert sum(archive[name].size for name in weights) == 53_866, archive.files
+
+
+def test_a_file_that_is_no_model_is_named_and_changes_nothing(page, tmp_path):
+    before = answer(page)
+    wrong = tmp_path / "holiday.npz"
+    wrong.write_bytes(b"not a model")
+    page.find_element("id", "model-file").send_keys(str(wrong))
+    page.until(lambda: "This file is no model" in page.text)
+    page.button("Dismiss").click()
+    assert answer(page) == before
+
+
+def test_a_model_with_8_bit_weights_is_a_quarter_and_still_reads(page, folder):
+    full = download(page, folder, "npz").stat().st_size
+    [file] = folder.iterdir()
+    file.unlink()
+    small = download(page, folder, "npz-uint8").stat().st_size
+    assert small < 0.3 * full
+    answer(page)
+    assert page.number("confidence") > 50
+
+
+def test_a_saved_model_answers_the_same_after_a_reload(page):
+    before = answer(page)
+    page.button("Save").click()
+    page.until(lambda: "Saved as" in page.text)
+    page.refresh()
+    page.wait_for_phase("ready")
+    assert answer(page) == before

@@ -1,0 +1,160 @@
+"""The page as a visitor meets it: it starts, trains on the real images, and stays responsive."""
+
+import json
+import statistics
+
+import pytest
+
+from tests.support.pad import draw
+from tools.serve import ROOT
+
+GOLDEN = [80, 0, 1168, 0, 0, 51328, 1290]
+
+# Notes what a visitor's eyes and hands would: frames, long tasks, the progress bar, the curves.
+WATCH = """
+globalThis.seen = { frames: [], longest: 0, tasks: [], progress: [], pictures: new Set() };
+new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) seen.tasks.push(entry.duration);
+}).observe({ type: "longtask" });
+let last = performance.now();
+requestAnimationFrame(function frame(now) {
+    seen.frames.push(now - last);
+    last = now;
+    if (seen.frames.length % 30 === 0) {
+        seen.progress.push(document.getElementById("progress").value);
+        const curve = document.querySelector("#loss-chart canvas");
+        if (curve) seen.pictures.add(curve.toDataURL().length);
+    }
+    if (document.documentElement.dataset.phase === "training") requestAnimationFrame(frame);
+});
+"""
+ANSWERS = """
+const [name, phase, done] = arguments;
+const began = performance.now();
+new MutationObserver((_, observer) => {
+    if (document.documentElement.dataset.phase !== phase) return;
+    observer.disconnect();
+    done(performance.now() - began);
+}).observe(document.documentElement, { attributes: true });
+[...document.querySelectorAll("button")].find((b) => b.textContent === name).click();
+"""
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    """A page that has trained one epoch on all 60,000 images, watched while it did."""
+    page = open_module_page(module_site.url + "#epochs=1")
+    page.wait_for_phase("ready")
+    page.button("Train").click()
+    page.wait_for_phase("training")
+    page.execute_script(WATCH)
+    page.wait_for_phase("ready", timeout=90)
+    return page
+
+
+def test_start_up_says_what_came_and_how_long_it_took(page):
+    steps = page.execute_script(
+        "return [...document.querySelectorAll('#phases li')]"
+        ".map((li) => [li.dataset.name, li.dataset.state, li.innerText])"
+    )
+    assert [step[0] for step in steps] == ["runtime", "numpy", "kernels", "data", "ready"]
+    assert {step[1] for step in steps} == {"done"}
+    for _, _, text in steps[:4]:
+        assert "B" in text, text
+        assert text.rstrip().endswith("s"), text
+
+
+def test_the_kernels_in_use_are_named(page):
+    assert "relaxed-simd" in page.text
+
+
+def test_the_summary_is_the_golden_table(page):
+    cells = page.execute_script(
+        "return [...document.querySelectorAll('#summary tbody tr')]"
+        ".map((row) => row.lastChild.innerText)"
+    )
+    assert [int(cell.replace(",", "")) for cell in cells] == GOLDEN
+    assert page.execute_script("return document.getElementById('total-params').innerText") == (
+        "53,866"
+    )
+
+
+def test_one_epoch_on_the_real_images_reads_97_of_100_test_images(page):
+    assert page.output("batch") == "469/469"
+    assert page.output("epoch") == "1/1"
+    assert page.number("val_accuracy") >= 97
+    assert page.number("val_loss") < 0.1
+    assert page.number("images_per_second") > 1000
+
+
+def test_curves_and_progress_move(page):
+    progress, pictures = page.execute_script("return [seen.progress, [...seen.pictures]]")
+    assert progress == sorted(progress)
+    assert len(set(progress)) >= 3
+    assert len(pictures) >= 3, "the loss curve looked the same all the time"
+
+
+def test_the_main_thread_stays_free_while_training(page):
+    frames, tasks = page.execute_script("return [seen.frames.slice(2), seen.tasks]")
+    figures = {
+        "frames": len(frames),
+        "frame_median_ms": statistics.median(frames),
+        "frame_p95_ms": statistics.quantiles(frames, n=20)[-1],
+        "long_tasks": len(tasks),
+        "longest_task_ms": max(tasks, default=0),
+    }
+    (ROOT / "build").mkdir(exist_ok=True)
+    (ROOT / "build" / "frames.json").write_text(json.dumps(figures, indent=1))
+    assert figures["frame_median_ms"] <= 17.5, figures
+    assert figures["long_tasks"] == 0, figures
+
+
+def test_nothing_is_sent_anywhere(page, module_site):
+    hosts = page.execute_script(
+        "return performance.getEntriesByType('resource').map((entry) => new URL(entry.name).host)"
+    )
+    assert {host for host in hosts if host and host not in module_site.url} == set()
+
+
+class TestControls:
+    """Pause, resume and stop, while all is busy."""
+
+    @pytest.fixture
+    def training(self, page):
+        page.button("Train").click()
+        page.until(lambda: page.phase == "training" and page.number("batch") > 5)
+        yield page
+        if page.phase != "ready":
+            page.button("Stop").click()
+            page.wait_for_phase("ready")
+
+    def answer(self, page, name, phase):
+        return page.execute_async_script(ANSWERS, name, phase)
+
+    def test_stop_answers_within_100_ms(self, training):
+        assert self.answer(training, "Stop", "ready") < 100
+
+    def test_pause_answers_within_100_ms_and_nothing_moves_until_resume(self, training):
+        assert self.answer(training, "Pause", "paused") < 100
+        training.until("document.getElementById('pause').textContent === 'Resume'")
+        weights = [self.bits(training) for _ in range(2)]
+        assert weights[0] == weights[1]
+        assert self.answer(training, "Resume", "training") < 100
+        before = training.number("batch")
+        training.until(lambda: training.number("batch") != before)
+
+    def bits(self, page):
+        """The exact probabilities for one drawing: they change whenever a weight does."""
+        page.button("Clear").click()
+        draw(page)
+        return page.until("document.getElementById('bars').dataset.bits")
+
+    def test_a_drawing_is_read_while_training(self, training):
+        training.button("Clear").click()
+        draw(training)
+        training.until(lambda: training.output("prediction").strip() == "7", 10)
+        assert training.phase == "training"
+
+    def test_stop_also_ends_a_paused_run(self, training):
+        self.answer(training, "Pause", "paused")
+        assert self.answer(training, "Stop", "ready") < 100

@@ -1,0 +1,55 @@
+"""Hands for the drawing pad: strokes as a mouse, a pen or a finger makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from tests.support.chromium import Page
+
+Point = tuple[float, float]  # fractions of the pad's side, from its upper left corner
+SEVEN: tuple[Point, ...] = ((0.25, 0.2), (0.5, 0.19), (0.75, 0.2), (0.62, 0.45), (0.52, 0.62),
+                            (0.45, 0.85))  # fmt: skip
+STEPS = 6  # moves between two points
+
+
+def draw(page: Page, points: Sequence[Point] = SEVEN, pointer: str = "mouse") -> None:
+    """Draw one stroke; `pointer` is mouse, pen or touch."""
+    left, top, side = page.execute_script(
+        "const pad = document.getElementById('pad'); pad.scrollIntoView({block: 'center'});"
+        "const box = pad.getBoundingClientRect(); return [box.left, box.top, box.width]"
+    )
+    places = [(left + x * side, top + y * side) for x, y in finely(points)]
+    (touch if pointer == "touch" else press)(page, places, pointer)
+
+
+def finely(points: Sequence[Point]) -> list[Point]:
+    fine = [points[0]]
+    for (x, y), (u, v) in pairwise(points):
+        fine += [(x + (u - x) * i / STEPS, y + (v - y) * i / STEPS) for i in range(1, STEPS + 1)]
+    return fine
+
+
+def press(page: Page, places: list[Point], pointer: str) -> None:
+    def send(kind: str, place: Point, buttons: int) -> None:
+        page.execute_cdp_cmd(
+            "Input.dispatchMouseEvent",
+            {"type": kind, "x": place[0], "y": place[1], "button": "left", "buttons": buttons,
+             "clickCount": 1, "pointerType": pointer},
+        )  # fmt: skip
+
+    send("mousePressed", places[0], 1)
+    for place in places[1:]:
+        send("mouseMoved", place, 1)
+    send("mouseReleased", places[-1], 0)
+
+
+def touch(page: Page, places: list[Point], _: str) -> None:
+    def send(kind: str, place: Point | None) -> None:
+        points = [{"x": place[0], "y": place[1]}] if place else []
+        page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    send("touchStart", places[0])
+    for place in places[1:]:
+        send("touchMove", place)
+    send("touchEnd", None)
