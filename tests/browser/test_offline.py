@@ -26,13 +26,14 @@ CONTROLLED = "navigator.serviceWorker.controller !== null"
 def folder(tmp_path):
     """A site in which only index.html, one module and one data file stand for the real ones."""
     folder = tmp_path / "site"
-    (folder / "py").mkdir(parents=True)
     (folder / "static" / "vendor").mkdir(parents=True)
     for name in ("sw.js", "manifest.webmanifest", "static/offline.js", "static/offline.css"):
         shutil.copy(precache.ROOT / name, folder / name)
     shutil.copy(precache.ROOT / "static/icon.svg", folder / "static/icon.svg")
-    for name in ("pyscript.toml", "worker.toml"):
-        (folder / name).write_text("")
+    for name in precache.PUBLISHED:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if not (folder / name).exists():
+            (folder / name).write_text("")
     (folder / "index.html").write_text(INDEX)
     (folder / "static/part.js").write_text('export const text = "part 1";\n')
     (folder / "static/data.bin").write_text("x" * 100_000)
