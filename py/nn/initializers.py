@@ -261,6 +261,8 @@ _ALIASES = {_snake: c for c in CLASSES.values() for _snake in [
     "".join("_" + ch.lower() if ch.isupper() else ch for ch in c.__name__).lstrip("_")
 ]}  # fmt: skip
 
+_ALIASES |= {"uniform": RandomUniform, "normal": RandomNormal}
+
 
 def get(identifier: Any) -> Initializer:
     """Return an initializer from its name ("glorot_uniform"), configuration or itself.

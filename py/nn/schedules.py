@@ -152,7 +152,7 @@ class CosineDecay(LearningRateSchedule):
 class OneCycle(LearningRateSchedule):
     """Up a cosine from max / div to max, then down one to max / (div * final_div).
 
-    Source: Smith and Topin 2018; equal to `torch.optim.lr_scheduler.OneCycleLR` (two phases, cosine).
+    Source: Smith and Topin 2018; equal to torch.optim.lr_scheduler.OneCycleLR (two phases, cosine).
 
     Args:
         max_learning_rate: the peak.

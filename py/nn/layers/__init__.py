@@ -19,18 +19,81 @@ from nn.layers.core import (
     ReLU,
     Softmax,
 )
-from nn.layers.pooling import MaxPooling2D
+from nn.layers.embedding import Embedding
+from nn.layers.merging import Add, Concatenate, Multiply
+from nn.layers.normalization import BatchNormalization, LayerNormalization
+from nn.layers.pooling import (
+    AveragePooling2D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    MaxPooling2D,
+)
+from nn.layers.recurrent import GRU, LSTM, SimpleRNN
+from nn.layers.separable import Conv1D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
+from nn.layers.shaping import (
+    GaussianNoise,
+    Permute,
+    Rescaling,
+    Reshape,
+    Resizing,
+    SpatialDropout2D,
+    UpSampling2D,
+    ZeroPadding2D,
+)
 from nn.types import Config
 
 CLASSES: dict[str, type[Layer]] = {
     c.__name__: c
     for c in (
-        InputLayer, Activation, Conv2D, Dense, Dropout, ELU, Flatten, LeakyReLU, MaxPooling2D, ReLU,
-        Softmax,
+        InputLayer, Activation, Add, AveragePooling2D, BatchNormalization, Concatenate, Conv1D,
+        Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, Dropout, ELU, Embedding, Flatten, GRU,
+        GaussianNoise, GlobalAveragePooling2D, GlobalMaxPooling2D, LSTM, LayerNormalization,
+        LeakyReLU, MaxPooling2D, Multiply, Permute, ReLU, Rescaling, Reshape, Resizing,
+        SeparableConv2D, SimpleRNN, Softmax, SpatialDropout2D, UpSampling2D, ZeroPadding2D,
     )
 }  # fmt: skip
 
-__all__ = [*CLASSES, "CLASSES", "Input", "Layer", "deserialize"]
+__all__ = [
+    "CLASSES",
+    "ELU",
+    "GRU",
+    "LSTM",
+    "Activation",
+    "Add",
+    "AveragePooling2D",
+    "BatchNormalization",
+    "Concatenate",
+    "Conv1D",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Dense",
+    "DepthwiseConv2D",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "GaussianNoise",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
+    "Input",
+    "InputLayer",
+    "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "MaxPooling2D",
+    "Multiply",
+    "Permute",
+    "ReLU",
+    "Rescaling",
+    "Reshape",
+    "Resizing",
+    "SeparableConv2D",
+    "SimpleRNN",
+    "Softmax",
+    "SpatialDropout2D",
+    "UpSampling2D",
+    "ZeroPadding2D",
+    "deserialize",
+]
 
 
 def deserialize(settings: Config, custom_objects: dict[str, type[Layer]] | None = None) -> Layer:

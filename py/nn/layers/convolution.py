@@ -137,7 +137,7 @@ class Conv2D(Layer):
         function = self.activation
         z = kernels.conv2d(
             x,
-            self.kernel.value,
+            self.kernel.value.reshape(self.kernel_shape),
             self.bias.value if self.bias else None,
             activation=function.name if function.fused else None,
             out=ctx.buffer("z", shape),
@@ -156,12 +156,16 @@ class Conv2D(Layer):
                 x,
                 dz,
                 self.kernel_shape,
-                out=ctx.gradient(self.kernel, overwrite=True),
+                out=ctx.gradient(self.kernel, overwrite=True).reshape(self.kernel_shape),
                 bias_out=ctx.gradient(self.bias, overwrite=True) if self.bias else None,
                 **options,
             )
         if not ctx.needs_input_gradient:
             return None
         return kernels.conv2d_input_gradient(
-            dz, self.kernel.value, x.shape, out=ctx.buffer("dx", x.shape), **options
+            dz,
+            self.kernel.value.reshape(self.kernel_shape),
+            x.shape,
+            out=ctx.buffer("dx", x.shape),
+            **options,
         )

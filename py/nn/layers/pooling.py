@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from nn import kernels
 from nn.context import Context
 from nn.layers import padding as pads
@@ -79,3 +81,92 @@ class MaxPooling2D(Pooling2D):
             padding=padding,
             out=ctx.buffer("dx", shape),
         )
+
+
+class AveragePooling2D(Pooling2D):
+    """The mean of each window, padding not counted: (n, h, w, c) -> (n, oh, ow, c)."""
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        shape, padding = self.plan(x.shape)
+        padded = np.pad(x, ((0, 0), *padding, (0, 0))) if self.padding == "same" else x
+        y = ctx.buffer("y", shape)
+        y.fill(0)
+        for rows, columns in self._places(shape):
+            y += padded[:, rows, columns]
+        counts = self._counts(x.shape, shape, padding).astype(x.dtype)
+        y /= counts
+        ctx.saved = x.shape, shape, padding, counts
+        return y
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        (n, h, w, c), shape, ((top, bottom), (left, right)), counts = ctx.saved
+        padded = ctx.buffer("padded", (n, h + top + bottom, w + left + right, c))
+        padded.fill(0)
+        share = dy / counts
+        for rows, columns in self._places(shape):
+            padded[:, rows, columns] += share
+        return np.ascontiguousarray(padded[:, top : top + h, left : left + w])
+
+    def _places(self, shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
+        """Return where each element of the windows lies."""
+        (sh, sw), (oh, ow) = self.strides, shape[1:3]
+        return [
+            (slice(i, i + (oh - 1) * sh + 1, sh), slice(j, j + (ow - 1) * sw + 1, sw))
+            for i in range(self.pool_size[0])
+            for j in range(self.pool_size[1])
+        ]
+
+    def _counts(self, shape: tuple[int, ...], out: tuple[int, ...], padding: Any) -> Array:
+        ones = np.pad(np.ones((1, *shape[1:3], 1)), ((0, 0), *padding, (0, 0)))
+        total: Array = sum(  # type: ignore[assignment]
+            (ones[:, rows, columns] for rows, columns in self._places(out)), np.zeros(1)
+        )
+        return total
+
+
+class GlobalPooling2D(Layer):
+    """Base of the two global ones: (n, h, w, c) -> (n, c), or (n, 1, 1, c) with keepdims."""
+
+    fields = ("data_format", "keepdims")
+
+    def __init__(
+        self, data_format: str | None = None, keepdims: bool = False, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.data_format = pads.channels_last(data_format, self.name)
+        self.keepdims = keepdims
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        expect_rank(input_shapes[0], 4, self)
+        n, _, _, c = input_shapes[0]
+        return (n, 1, 1, c) if self.keepdims else (n, c)
+
+
+class GlobalAveragePooling2D(GlobalPooling2D):
+    """The mean of each channel."""
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        ctx.saved = inputs[0].shape
+        return np.asarray(inputs[0].mean(axis=(1, 2), keepdims=self.keepdims))
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        n, h, w, c = ctx.saved
+        dx = ctx.buffer("dx", ctx.saved)
+        dx[...] = dy.reshape(n, 1, 1, c) / (h * w)
+        return dx
+
+
+class GlobalMaxPooling2D(GlobalPooling2D):
+    """The maximum of each channel; its gradient is shared among equals, as JAX does."""
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        top = x.max(axis=(1, 2), keepdims=True)
+        ctx.saved = x == top
+        return top if self.keepdims else top[:, 0, 0]
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        mask = ctx.saved
+        share = dy.reshape(len(mask), 1, 1, -1) / mask.sum(axis=(1, 2), keepdims=True)
+        return np.multiply(mask, share, out=ctx.buffer("dx", mask.shape))

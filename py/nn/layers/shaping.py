@@ -1,0 +1,242 @@
+"""Layers that move elements, or scale them, without variables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nn.context import Context
+from nn.data.resizing import matrix
+from nn.errors import ConfigError, ShapeError
+from nn.layers import padding as pads
+from nn.layers.base import Layer, expect_rank, pair, positive
+from nn.layers.core import Dropout
+from nn.types import Array, Shape, prod
+
+
+class Reshape(Layer):
+    """(n, ...) -> (n, *target_shape); one size may be -1."""
+
+    fields = ("target_shape",)
+
+    def __init__(self, target_shape: Sequence[int], **options: Any) -> None:
+        super().__init__(**options)
+        self.target_shape = tuple(target_shape)
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        n, *rest = input_shapes[0]
+        known = [s for s in self.target_shape if s != -1]
+        if None in rest:
+            return (n, *(None if s == -1 else s for s in self.target_shape))
+        size = prod(tuple(s for s in rest if s is not None))
+        missing = size // max(prod(tuple(known)), 1)
+        shape = tuple(missing if s == -1 else s for s in self.target_shape)
+        if prod(shape) != size:
+            raise ShapeError(f"{self.name}: expected {size} elements, received shape {shape}")
+        return (n, *shape)
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        ctx.saved = inputs[0].shape
+        return inputs[0].reshape(len(inputs[0]), *self.target_shape)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        return dy.reshape(ctx.saved)
+
+
+class Permute(Layer):
+    """Reorder the axes after the batch; `dims` counts from 1."""
+
+    fields = ("dims",)
+
+    def __init__(self, dims: Sequence[int], **options: Any) -> None:
+        super().__init__(**options)
+        self.dims = tuple(dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ConfigError(f"{self.name}: dims must be an order of 1 to n, received {dims}")
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        expect_rank(input_shapes[0], len(self.dims) + 1, self)
+        return (input_shapes[0][0], *(input_shapes[0][d] for d in self.dims))
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        return np.ascontiguousarray(inputs[0].transpose(0, *self.dims))
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        return np.ascontiguousarray(dy.transpose(np.argsort((0, *self.dims))))
+
+
+class ZeroPadding2D(Layer):
+    """Zeros around images; padding is an int, (h, w) or ((top, bottom), (left, right))."""
+
+    fields = ("padding", "data_format")
+
+    def __init__(
+        self, padding: Any = (1, 1), data_format: str | None = None, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.data_format = pads.channels_last(data_format, self.name)
+        both = (padding, padding) if isinstance(padding, int) else tuple(padding)
+        sides = tuple((p, p) if isinstance(p, int) else tuple(p) for p in both)
+        if len(sides) != 2 or any(len(s) != 2 or min(s) < 0 for s in sides):
+            raise ConfigError(
+                f"{self.name}: padding must be an int, two ints or two pairs, received {padding!r}"
+            )
+        self.padding = sides
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        expect_rank(input_shapes[0], 4, self)
+        n, h, w, c = input_shapes[0]
+        (top, bottom), (left, right) = self.padding
+        return (
+            n,
+            None if h is None else h + top + bottom,
+            None if w is None else w + left + right,
+            c,
+        )
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        return np.pad(inputs[0], ((0, 0), *self.padding, (0, 0)))
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        (top, bottom), (left, right) = self.padding
+        inner = dy[:, top : dy.shape[1] - bottom, left : dy.shape[2] - right]
+        return np.ascontiguousarray(inner)
+
+
+class Resampling(Layer):
+    """Base of the layers whose output is a product with one small matrix for each image axis."""
+
+    interpolation: str
+
+    def matrices(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
+        """Return (oh, h) and (ow, w)."""
+        _, oh, ow, _ = self.compute_output_shape(shape)
+        return (
+            matrix(shape[1], oh, self.interpolation, self.dtype),
+            matrix(shape[2], ow, self.interpolation, self.dtype),
+        )
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        ctx.saved = rows, columns = self.matrices(x.shape)
+        return _apply(x, rows.astype(x.dtype), columns.astype(x.dtype))
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        rows, columns = ctx.saved
+        return _apply(dy, rows.T.astype(dy.dtype), columns.T.astype(dy.dtype))
+
+
+class Resizing(Resampling):
+    """Images of another size; pixel centres at halves, as Keras 3."""
+
+    fields = ("height", "width", "interpolation", "data_format")
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        interpolation: str = "bilinear",
+        data_format: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.height = positive(height, "height", self.name)
+        self.width = positive(width, "width", self.name)
+        self.interpolation = pads.check(interpolation, self.name, ("bilinear", "nearest"))
+        self.data_format = pads.channels_last(data_format, self.name)
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        expect_rank(input_shapes[0], 4, self)
+        return (input_shapes[0][0], self.height, self.width, input_shapes[0][3])
+
+
+class UpSampling2D(Resampling):
+    """Images `size` times as large."""
+
+    fields = ("size", "data_format", "interpolation")
+
+    def __init__(
+        self,
+        size: Any = (2, 2),
+        data_format: str | None = None,
+        interpolation: str = "nearest",
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.size = pair(size, "size", self.name)
+        self.data_format = pads.channels_last(data_format, self.name)
+        self.interpolation = pads.check(interpolation, self.name, ("nearest", "bilinear"))
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        expect_rank(input_shapes[0], 4, self)
+        n, h, w, c = input_shapes[0]
+        sizes = [None if s is None else s * k for s, k in zip((h, w), self.size, strict=True)]
+        return (n, *sizes, c)
+
+
+class Rescaling(Layer):
+    """x * scale + offset."""
+
+    fields = ("scale", "offset")
+
+    def __init__(self, scale: float, offset: float = 0.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.scale = scale
+        self.offset = offset
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        y = np.multiply(x, x.dtype.type(self.scale), out=ctx.buffer("y", x.shape))
+        y += x.dtype.type(self.offset)
+        return y
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        return np.multiply(dy, dy.dtype.type(self.scale), out=ctx.buffer("dx", dy.shape))
+
+
+class SpatialDropout2D(Dropout):
+    """Dropout of whole channels (Tompson et al. 2015)."""
+
+    fields = ("rate", "seed")
+
+    def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
+        super().__init__(rate, None, seed, **options)
+
+    def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (shape[0], 1, 1, shape[3])
+
+
+class GaussianNoise(Layer):
+    """Add normal noise of deviation `stddev` in training."""
+
+    fields = ("stddev", "seed")
+
+    def __init__(self, stddev: float, seed: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        if stddev < 0:
+            raise ConfigError(f"{self.name}: stddev must be at least 0, received {stddev}")
+        self.stddev = stddev
+        self.seed = seed
+        self.rng = np.random.default_rng(seed) if seed is not None else None
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        if not training or not self.stddev:
+            return x
+        noise = ctx.buffer("y", x.shape)
+        (self.rng or ctx.run.rng).standard_normal(dtype=noise.dtype, out=noise)
+        noise *= noise.dtype.type(self.stddev)
+        noise += x
+        return noise
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        return dy
+
+
+def _apply(x: Array, rows: Array, columns: Array) -> Array:
+    """Multiply the two image axes of (n, h, w, c) by (oh, h) and (ow, w)."""
+    n, h, w, c = x.shape
+    tall = np.matmul(rows, x.reshape(n, h, w * c)).reshape(n, len(rows), w, c)
+    return np.matmul(columns, tall)
