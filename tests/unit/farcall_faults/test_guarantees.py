@@ -1,0 +1,53 @@
+"""docs/guarantees.md promises nothing that no test holds."""
+
+import re
+from pathlib import Path
+
+from farcall import comlink, policy
+from farcall.session import LIMITS
+
+from tests.conformance import suite
+
+ROOT = Path(__file__).resolve().parents[3]
+TEXT = (ROOT / "docs" / "guarantees.md").read_text()
+
+
+def existing() -> set[str]:
+    """Names of all tests, and of the conformance suite's behaviours."""
+    found = set(suite.CASES)
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        if "node_modules" not in path.parts:
+            found |= set(re.findall(r"def (test_\w+)", path.read_text()))
+    return found
+
+
+def test_every_test_that_the_guarantees_name_exists() -> None:
+    named = set(re.findall(r"`(test_\w+|\w+_\w+_\w+_\w+)`", TEXT))
+    assert len(named) > 60
+    assert named <= existing(), sorted(named - existing())
+
+
+def test_every_row_of_the_guarantees_names_a_test() -> None:
+    known = existing()
+    rows = [line for line in TEXT.splitlines() if line.startswith("|") and "---" not in line]
+    promises = [
+        row
+        for row in rows
+        if not re.match(r"\| (Guaranteed|When|Refused|Limit|Comlink) \|", row)
+        and not re.search(r"\| (\d+|-) \| (\d+|-) \|", row)
+    ]
+    assert len(promises) > 40
+    for row in promises:
+        assert any(name in known for name in re.findall(r"`(\w+)`", row)), row
+
+
+def test_the_limits_in_the_guarantees_are_the_code_s() -> None:
+    rows = re.findall(r"^\| (.*?) \| (\d+|-) \| (\d+|-) \|", TEXT, re.MULTILINE)
+    stated: dict[str, set[tuple[int, str]]] = {"farcall": set(), "comlink": set()}
+    for names, ours, theirs in rows:
+        found = re.findall(r"`(\w+)`", names) or ["path"]
+        stated["farcall"] |= {(int(ours), found[0])} if ours != "-" else set()
+        stated["comlink"] |= {(int(theirs), found[-1])} if theirs != "-" else set()
+    path = (policy.PATH_LENGTH, "path")
+    assert stated["farcall"] == {(v, k) for k, v in LIMITS.items()} | {path}
+    assert stated["comlink"] == {(v, k) for k, v in comlink.LIMITS.items()} | {path}
