@@ -61,7 +61,7 @@ async def answered(awaitable, what):
     task = asyncio.create_task(wait())
     try:
         result = await asyncio.wait_for(task, PATIENCE)
-    except TimeoutError as exc:
+    except platform.TimeoutError as exc:
         if isinstance(exc, farcall.FarcallError) or getattr(exc, "args", None):
             raise
         note("hangs", what)
@@ -107,7 +107,7 @@ async def order(bank):
     amounts = [random.randrange(100) for _ in range(8)]
     calls = [account.add(amount) for amount in amounts]
     total = 0
-    for call, amount in zip(calls, amounts):  # noqa: B905 - MicroPython
+    for call, amount in zip(calls, amounts):
         total += amount
         expect(await answered(call, "add"), total, "order of calls")
 

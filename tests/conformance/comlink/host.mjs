@@ -47,9 +47,6 @@ const CONTROLS = {
   async leaks() {
     return (await side).leaks();
   },
-  async gc() {
-    globalThis.gc?.();
-  },
 };
 
 addEventListener("message", async ({ data, source, origin }) => {

@@ -62,7 +62,6 @@ class Context {
   flag = (name) => this.far.ask("flag", { name });
   collectHere = async () => globalThis.gc?.();
   leaks = () => this.far.ask("leaks");
-  collect = () => this.far.ask("gc");
   close() { this.endpoint?.detach(); }
 }
 
@@ -88,7 +87,6 @@ class Channel extends Context {
   }
   flag = async (name) => this.side.flag(name);
   leaks = async () => this.side.leaks();
-  collect = async () => globalThis.gc?.();
 }
 
 class InWorker extends Context {
@@ -151,8 +149,6 @@ const TRANSPORTS = {
 
 // What both sides hold, as text; a behaviour must leave no more than it found.
 async function held(driver, context) {
-  await context.collect();
-  globalThis.gc?.();
   return [...(await driver.leaks()), ...(await context.leaks())].join(", ");
 }
 async function letsGo(driver, context, before) {
