@@ -313,11 +313,21 @@ class Waiter:
         """Yield to the event loop until settled."""
         if not self.done:
             if MICROPYTHON:
-                yield from self._park()
+                task = _core.cur_task
+                self._waiting = self._waiting + (task,)
+                task.data = self
+                try:
+                    yield
+                except CancelledError:
+                    self.cancel()
+                    raise
             else:
                 self._asyncio_future_blocking = True
                 yield self
-        return self.result()
+        if self.error is not None:
+            self.retrieved = True
+            raise self.error
+        return self.value
 
     if MICROPYTHON:
         __iter__ = wait
@@ -338,16 +348,6 @@ class Waiter:
         return before - len(self._waiting)
 
     # -- what MicroPython's Task asks of a queue it waits in
-
-    def _park(self) -> "Generator[Any, None, Any]":
-        task = _core.cur_task
-        self._waiting = self._waiting + (task,)
-        task.data = self
-        try:
-            yield
-        except CancelledError:
-            self.cancel()
-            raise
 
     def remove(self, task: "Any") -> None:
         self._waiting = tuple([t for t in self._waiting if t is not task])

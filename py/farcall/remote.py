@@ -237,7 +237,7 @@ class Call(Remote):
     __slots__ = ()
 
     def _await(self) -> "Any":
-        return (yield from self._farcall.waiter.wait())
+        return self._farcall.waiter.wait()
 
     if platform.MICROPYTHON:
         __iter__ = _await

@@ -119,6 +119,7 @@ class Far:
     """The root's members: one method for each behaviour."""
 
     Counter = Counter
+
     def __init__(self, session):
         self._session = session
         self.events = []
