@@ -14,6 +14,7 @@ LOADING = 5000  # ms that a worker's source may take to be missing
 AT_ONCE = 100  # ms from a fault to the end of the await
 
 EXPECTED = {
+    "values": ("equal", AT_ONCE),
     "terminated": ("WorkerDiedError: the worker was terminated", AT_ONCE),
     "used after termination": ("WorkerDiedError: the worker was terminated", AT_ONCE),
     "uncaught error": ("WorkerDiedError: the peer failed: Uncaught Error: crashed", AT_ONCE),

@@ -5,6 +5,10 @@ if (new URL(import.meta.url).searchParams.get("fault") === "import") await impor
 
 Comlink.expose({
   add: (a, b) => a + b,
+  echo: (value) => value,
+  kind: (value) => (value === null ? "null" : value?.constructor?.name ?? typeof value),
+  holdsItself: (list) => list[0] === list,
+  date: () => new Date(0),
   forever: () => new Promise(() => {}),
   crash() { setTimeout(() => { throw new Error("crashed on demand"); }); },
 });

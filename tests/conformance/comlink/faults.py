@@ -136,7 +136,81 @@ async def code_of_what_is_exposed():
     return found
 
 
+VALUES = [
+    None,
+    True,
+    0,
+    -1,
+    2**31 - 1,
+    2**31,
+    -(2**31) - 1,
+    2**40 + 1,
+    2**53 - 1,
+    2**53,
+    -(2**70),
+    0.5,
+    -1e300,
+    float("inf"),
+    float("-inf"),
+    "",
+    "text \u00e4\u4e2d\U0001f600 \0",
+    [],
+    [1, [2, [3, None]]],
+    {},
+    {"a": {"b": [1, "2", 3.5]}, "__proto__": 1, "constructor": 2},
+    {1: "one", 2: ["two"]},
+    {1, 2, 3},
+]
+KINDS = [
+    [None, "undefined"],
+    [7, "Number"],
+    [2**53, "BigInt"],
+    ["text", "String"],
+    [[None], "Array"],
+    [(1, 2), "Array"],
+    [{"a": 1}, "Object"],
+    [{1: 2}, "Map"],
+    [{1}, "Set"],
+    [b"bytes", "Uint8Array"],
+    [ValueError("no"), "Error"],
+]
+
+
+async def values():
+    """Everything that JavaScript can say arrives there as its own type, and comes back equal."""
+    api = await ready()
+    for value in VALUES:
+        back = await api.echo(value)
+        if back != value or type(back) is not type(value):
+            return [f"sent {value!r}, received {back!r}", 0]
+    nan = await api.echo(float("nan"))
+    if nan == nan:
+        return [f"sent nan, received {nan!r}", 0]
+    for value, kind in KINDS:
+        found = await api.kind(value)
+        if found != kind:
+            return [f"expected {value!r} to be a {kind}, it is a {found}", 0]
+    if bytes(await api.echo(b"\0\1\xff")) != b"\0\1\xff":
+        return ["bytes differ", 0]
+    deep = 1
+    for _ in range(60):
+        deep = [deep]
+    if await api.echo(deep) != deep:
+        return ["deep lists differ", 0]
+    cycle = []
+    cycle.append(cycle)
+    if not await api.holdsItself(cycle):
+        return ["a list that holds itself does not", 0]
+    back = await api.echo(cycle)
+    if back[0] is not back:
+        return ["a list that holds itself came back without itself", 0]
+    if (await api.date()).toISOString() != "1970-01-01T00:00:00.000Z":
+        return ["a date differs", 0]
+    return ["equal", 0]
+
+
 FAULTS = {
+    "values": values,
     "terminated": terminated,
     "used after termination": used_after_termination,
     "uncaught error": uncaught_error,
