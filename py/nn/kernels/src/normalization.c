@@ -1,39 +1,64 @@
 /* Sums down the columns of (rows, columns), and what batch normalisation makes of them. */
 #include "vector.h"
 
-/* Adds the terms of `rows` rows in four chains, so that rounding grows with rows / 4. */
-#define SUM_COLUMNS(TERM)                                                                          \
-    for (; c + LANES <= columns; c += LANES) {                                                     \
-        f4 t[4] = {splat(0), splat(0), splat(0), splat(0)};                                        \
-        int r = 0, at = c;                                                                         \
-        for (; r + 4 <= rows; r += 4)                                                              \
-            UNROLL for (int k = 0; k < 4; k++, at += columns) t[k] += TERM;                        \
-        for (; r < rows; r++, at += columns) t[0] += TERM;                                         \
-        store(out + c, (t[0] + t[1]) + (t[2] + t[3]));                                             \
-    }
+#define ROWS_AT_ONCE 64 /* of all columns: they stay in the level-1 cache while each four are summed */
 
-EXPORT void column_sums(const float *x, float *out, int rows, int columns) {
+/* Adds TERM of four columns over some rows to out, in four chains: rounding grows with rows / 256. */
+#define SUM_FOUR(TERM)                                                                             \
+    do {                                                                                           \
+        f4 t[4] = {splat(0), splat(0), splat(0), splat(0)};                                        \
+        int r = first, at = first * columns + c;                                                   \
+        for (; r + 4 <= last; r += 4)                                                              \
+            UNROLL for (int k = 0; k < 4; k++, at += columns) t[k] += TERM;                        \
+        for (; r < last; r++, at += columns) t[0] += TERM;                                         \
+        store(out + c, load(out + c) + ((t[0] + t[1]) + (t[2] + t[3])));                           \
+    } while (0)
+
+static void sum_rows(const float *x, float *out, int first, int last, int columns) {
     int c = 0;
-    SUM_COLUMNS(load(x + at))
-    for (; c < columns; c++) {
-        float total = 0;
-        for (int r = 0; r < rows; r++) total += x[r * columns + c];
-        out[c] = total;
-    }
+    for (; c + LANES <= columns; c += LANES) SUM_FOUR(load(x + at));
+    for (; c < columns; c++)
+        for (int r = first; r < last; r++) out[c] += x[r * columns + c];
 }
 
-/* Sums of (x - mean) y; with y = x - mean, the variance times rows. */
+EXPORT void column_sums(const float *x, float *out, int rows, int columns) {
+    clear(out, columns);
+    for (int r = 0; r < rows; r += ROWS_AT_ONCE)
+        sum_rows(x, out, r, smaller(r + ROWS_AT_ONCE, rows), columns);
+}
+
+static void sum_products(const float *x, const float *mean, const float *y, float *out, int first, int last,
+                         int columns) {
+    int c = 0;
+    for (; c + LANES <= columns; c += LANES) {
+        f4 m = load(mean + c);
+        SUM_FOUR((load(x + at) - m) * load(y + at));
+    }
+    for (; c < columns; c++)
+        for (int r = first; r < last; r++) out[c] += (x[r * columns + c] - mean[c]) * y[r * columns + c];
+}
+
+static void sum_squares(const float *x, const float *mean, float *out, int first, int last, int columns) {
+    int c = 0;
+    for (; c + LANES <= columns; c += LANES) {
+        f4 m = load(mean + c);
+        SUM_FOUR((load(x + at) - m) * (load(x + at) - m));
+    }
+    for (; c < columns; c++)
+        for (int r = first; r < last; r++) {
+            float d = x[r * columns + c] - mean[c];
+            out[c] += d * d;
+        }
+}
+
+/* Sums of (x - mean) y; without y of (x - mean)^2, the variance times rows. */
 EXPORT void column_products(const float *x, const float *mean, const float *y, float *out, int rows,
                             int columns) {
-    int c = 0;
-    SUM_COLUMNS((load(x + at) - load(mean + c)) * (y ? load(y + at) : load(x + at) - load(mean + c)))
-    for (; c < columns; c++) {
-        float total = 0;
-        for (int r = 0; r < rows; r++) {
-            float d = x[r * columns + c] - mean[c];
-            total += d * (y ? y[r * columns + c] : d);
-        }
-        out[c] = total;
+    clear(out, columns);
+    for (int r = 0; r < rows; r += ROWS_AT_ONCE) {
+        int last = smaller(r + ROWS_AT_ONCE, rows);
+        if (y) sum_products(x, mean, y, out, r, last, columns);
+        else sum_squares(x, mean, out, r, last, columns);
     }
 }
 

@@ -51,16 +51,37 @@ static void pool_window(const struct geometry *g, const float *x, struct window 
     }
 }
 
+/* 2x2 windows side by side, channels in fours. */
+static int in_pairs(const struct geometry *g) {
+    return g->kernel_height == 2 && g->kernel_width == 2 && g->stride_y == 2 && g->stride_x == 2 &&
+           !g->top && !g->left && g->channels % LANES == 0 && 2 * g->out_height <= g->height &&
+           2 * g->out_width <= g->width;
+}
+
+static void pool_pair(const float *x, int row, int channels, float *y, uint8_t *argmax) {
+    for (int c = 0; c < channels; c += LANES) {
+        f4 best = load(x + c);
+        i4 where = {0, 0, 0, 0};
+        compare(&best, &where, load(x + channels + c), 1);
+        compare(&best, &where, load(x + row + c), 2);
+        compare(&best, &where, load(x + row + channels + c), 3);
+        store(y + c, best);
+        put_four_indices(argmax + c, where);
+    }
+}
+
 EXPORT void max_pool(const struct geometry *g, const float *x, float *y, uint8_t *argmax) {
+    int pairs = in_pairs(g), row = g->width * g->channels;
     for (int n = 0; n < g->images; n++, x += g->height * g->width * g->channels)
         for (int i = 0; i < g->out_height; i++)
             for (int j = 0; j < g->out_width; j++, y += g->channels, argmax += g->channels) {
                 int corner = (i * g->stride_y - g->top) * g->width + j * g->stride_x - g->left;
-                pool_window(g, x + corner * g->channels, window_at(g, i, j), y, argmax);
+                if (pairs) pool_pair(x + corner * g->channels, row, g->channels, y, argmax);
+                else pool_window(g, x + corner * g->channels, window_at(g, i, j), y, argmax);
             }
 }
 
-/* 2x2 windows side by side on even channels: every input is written once, nothing is cleared. */
+/* Every input is written once, nothing is cleared. */
 static void spread_pair(const struct geometry *g, const float *dy, const uint8_t *argmax,
                         const float *relu, float *dx) {
     int row = g->width * g->channels, c = g->channels;
@@ -92,12 +113,6 @@ static void spread_pairs(const struct geometry *g, const float *dy, const uint8_
                 spread_pair(g, dy + at, argmax + at, relu ? relu + at : 0, dx + 2 * i * row + 2 * j * c);
             }
     }
-}
-
-static int in_pairs(const struct geometry *g) {
-    return g->kernel_height == 2 && g->kernel_width == 2 && g->stride_y == 2 && g->stride_x == 2 &&
-           !g->top && !g->left && g->channels % LANES == 0 && 2 * g->out_height <= g->height &&
-           2 * g->out_width <= g->width;
 }
 
 static void scatter_window(const struct geometry *g, const float *dy, const uint8_t *argmax,
