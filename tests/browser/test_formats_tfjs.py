@@ -98,6 +98,47 @@ def test_predicts_what_the_seed_network_predicts(page, module_site):
     np.testing.assert_allclose(y, model.predict_on_batch(x), atol=1e-5)
 
 
+def images():
+    return nn.Sequential(
+        [
+            nn.Input((12, 11, 3)),
+            nn.ZeroPadding2D(((1, 2), (0, 1))),
+            nn.DepthwiseConv2D(3, depth_multiplier=2, activation="relu"),
+            nn.BatchNormalization(epsilon=0.01),
+            nn.SeparableConv2D(5, 3, padding="same", activation="silu"),
+            nn.UpSampling2D(2),
+            nn.AveragePooling2D(2, padding="same"),
+            nn.Conv2DTranspose(3, 3, strides=2, padding="same"),
+            nn.SpatialDropout2D(0.3),
+            nn.LayerNormalization(),
+            nn.ELU(),
+            nn.GlobalAveragePooling2D(),
+            nn.Reshape((1, 3)),
+            nn.Permute((2, 1)),
+            nn.Flatten(),
+            nn.Dense(4, activation="gelu"),
+        ]
+    )
+
+
+def sequences():
+    entry = nn.Input((7, 4), name="entry")
+    x = nn.Conv1D(5, 2, activation="relu")(entry)
+    left = nn.LSTM(5, return_sequences=True)(x)
+    right = nn.SimpleRNN(5, return_sequences=True)(x)
+    x = nn.Concatenate()([nn.Add()([left, right]), nn.Multiply()([left, x])])
+    return nn.Model(entry, nn.SimpleRNN(3)(x))
+
+
+@pytest.mark.parametrize(("make", "shape"), [(images, (2, 12, 11, 3)), (sequences, (2, 7, 4))])
+def test_predicts_what_every_kind_of_layer_predicts(page, module_site, make, shape):
+    model, x = randomized(make()), random(shape)
+    files = tfjs.save_files(model)
+    (y,) = predictions(page, module_site, files, x)
+    np.testing.assert_allclose(y, model.predict_on_batch(x), atol=1e-5)
+    np.testing.assert_array_equal(tfjs.load(files).predict_on_batch(x), model.predict_on_batch(x))
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16"])
 def test_reads_the_quantized_weights_as_we_do(page, module_site, dtype):
     model, x = seed_network(), random((4, 28, 28, 1))

@@ -7,7 +7,7 @@ does; these are refused by name rather than exported to predict something else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from nn.io.errors import UnsupportedError
@@ -99,9 +99,14 @@ def _keras3_item(layer: Json) -> Json:
     return {
         "module": "keras.layers",
         "class_name": class_name,
-        "config": {key: _object3(key, value) for key, value in config.items()},
+        "config": {key: _object3(key, value) for key, value in _options3(config)},
         "registered_name": None,
     }
+
+
+def _options3(config: Json) -> Iterator[tuple[str, Any]]:
+    """Leave out `trainable` where it is the default: Keras' SpatialDropout2D does not take it."""
+    return ((key, value) for key, value in config.items() if (key, value) != ("trainable", True))
 
 
 def _object3(key: str, value: Any) -> Any:
@@ -182,6 +187,8 @@ def _keras2_input(config: Json) -> Json:
 
 def _keras2_special(class_name: str, config: Json) -> tuple[str, Json]:
     """Spell what TensorFlow.js calls otherwise."""
+    if class_name == "ELU" and config["alpha"] != 1:
+        raise UnsupportedError(f"layer {config['name']!r}: TensorFlow.js has no alpha but 1")
     if class_name == "LeakyReLU":
         config["alpha"] = config.pop("negative_slope")
     if class_name == "SpatialDropout2D":
@@ -193,7 +200,7 @@ def _keras2_special(class_name: str, config: Json) -> tuple[str, Json]:
 def _keras2_options(config: Json, where: str) -> Json:
     options: Json = {}
     for key, value in config.items():
-        if key in _KERAS2_FIXED and value != _KERAS2_FIXED[key]:
+        if value == "causal" or value != _KERAS2_FIXED.get(key, value):
             raise UnsupportedError(f"{where}: TensorFlow.js has no {key}={value!r}")
         if key.endswith("_initializer"):
             continue

@@ -90,20 +90,21 @@ def _depthwise(kernel: Array) -> Array:
 
 
 def _depthwise_conv(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
-    kernel = getattr(layer, "kernel", None) or layer.depthwise_kernel
-    groups = kernel.value.shape[2]
-    turned = _depthwise(kernel.value)
+    kernel = layer.kernel.value
+    groups = kernel.shape[2]
+    turned = _depthwise(kernel)
     y = _convolve(writer, layer, inputs[0], turned, groups, _bias(writer, layer))
     return Image(shape, first=y)
 
 
 def _separable_conv(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
-    depthwise, pointwise = layer.depthwise_kernel.value, layer.pointwise_kernel.value
+    depthwise, pointwise, *bias = (variable.value for variable in layer.variables)
     groups = depthwise.shape[2]
     middle = _convolve(writer, layer, inputs[0], _depthwise(depthwise), groups, [])
     turned = np.transpose(pointwise, (3, 2, 0, 1))
-    weights = writer.constant(f"{layer.name}/pointwise", turned)
-    return Image(shape, first=writer.add("Conv", [middle, weights, *_bias(writer, layer)]))
+    names = [writer.constant(f"{layer.name}/pointwise", turned)]
+    names += [writer.constant(f"{layer.name}/bias", array) for array in bias]
+    return Image(shape, first=writer.add("Conv", [middle, *names]))
 
 
 def _conv_transpose(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
@@ -239,7 +240,7 @@ def _check_axis(layer: Any, shape: Shape) -> None:
 
 
 def _embedding(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
-    table = getattr(layer, "embeddings", None) or layer.variables[0]
+    table = layer.variables[0]
     indices = writer.add("Cast", [writer.last(inputs[0])], to=7)
     weights = writer.constant(f"{layer.name}/embeddings", table.value)
     return Image(shape, last=writer.add("Gather", [weights, indices]))

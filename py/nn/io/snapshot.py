@@ -185,14 +185,22 @@ _OBJECTIONS = (
 )
 
 
-def set_weights(model: Model, weights: Mapping[str, Array], *, flat: bool = False) -> None:
+def set_weights(model: Model, weights: Mapping[str, Array]) -> None:
     """Copy arrays into the model's weights by path; nothing is changed if one does not fit.
+
+    Raises:
+        FormatError: as `assign`.
+    """
+    assign(weight_paths(model), weights)
+
+
+def assign(variables: Mapping[str, Variable], weights: Mapping[str, Array]) -> None:
+    """Copy arrays into variables by name; nothing is changed if one does not fit.
 
     Raises:
         MissingEntryError: the model has a weight that is not given.
         MismatchError: a shape differs, or a weight is given that the model has not.
     """
-    variables = weight_paths(model, flat=flat)
     missing = [path for path in variables if path not in weights]
     if missing:
         raise MissingEntryError(f"weights: expected {', '.join(missing)}, which are not there")

@@ -22,6 +22,7 @@ from nn.quantize import Globs
 
 if TYPE_CHECKING:
     from nn.model import Model
+    from nn.variables import Variable
 
 Array = NDArray[np.generic]
 
@@ -44,9 +45,19 @@ def save_files(
         UnsupportedError: a layer, option or activation that TensorFlow.js lacks.
     """
     topology = {"class_name": _class_name(model), "config": model.get_config()}
-    paths = snapshot.weight_paths(model, flat=True)
-    weights = {path: variable.numpy() for path, variable in paths.items()}
+    weights = {name: variable.numpy() for name, variable in _names(model).items()}
     return tfjs_files.encode(keras_write.keras2(topology), weights, quantization=quantization)
+
+
+def _names(model: Model) -> dict[str, Variable]:
+    """Return the weights by TensorFlow.js' names, which leave out the models inside."""
+    paths = snapshot.weight_paths(model, flat=True)
+    return {_name(path, variable): variable for path, variable in paths.items()}
+
+
+def _name(path: str, variable: Variable) -> str:
+    depthwise = type(variable.owner).__name__ == "DepthwiseConv2D" and variable.name == "kernel"
+    return f"{path.removesuffix('kernel')}depthwise_kernel" if depthwise else path
 
 
 def _class_name(model: Model) -> str:
@@ -71,7 +82,7 @@ def load(
     topology = document["modelTopology"]
     topology = keras_json.read(topology.get("model_config", topology), custom_objects)
     model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
-    snapshot.set_weights(model, arrays, flat=True)
+    snapshot.assign(_names(model), arrays)
     return model
 
 
