@@ -7,6 +7,7 @@ never by the sum of the weights, as Keras does; "mean_with_sample_weight" divide
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -264,8 +265,256 @@ def _from_probabilities(p: Array, labels: Array) -> tuple[Array, Array]:
     return losses, gradient
 
 
-CLASSES: dict[str, type[Loss]] = {c.__name__: c for c in (SparseCategoricalCrossentropy,)}
+class ElementLoss(Loss):
+    """Base of the losses that are the mean of one term for each element of the last axis."""
+
+    def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        """Return each element's loss and its derivative by y_pred."""
+        raise NotImplementedError(f"{type(self).__name__} must define terms")
+
+    def call(self, y_true: Array, y_pred: Array) -> Array:
+        return np.asarray(self.terms(y_true, y_pred)[0].mean(axis=-1))
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        return self.terms(y_true, y_pred)[1] / y_pred.shape[-1]
+
+
+class MeanSquaredError(ElementLoss):
+    """mean((y_true - y_pred)^2)."""
+
+    def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        error = y_pred - y_true
+        return np.square(error), 2 * error
+
+
+class MeanAbsoluteError(ElementLoss):
+    """mean(|y_true - y_pred|)."""
+
+    def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        error = y_pred - y_true
+        return np.abs(error), np.sign(error)
+
+
+class MeanAbsolutePercentageError(ElementLoss):
+    """100 * mean(|y_true - y_pred| / max(|y_true|, epsilon))."""
+
+    def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        scale = 100 / np.maximum(np.abs(y_true), y_true.dtype.type(config.epsilon()))
+        error = y_pred - y_true
+        return np.abs(error) * scale, np.sign(error) * scale
+
+
+class MeanSquaredLogarithmicError(ElementLoss):
+    """mean((log(y_true + 1) - log(y_pred + 1))^2), both at least epsilon."""
+
+    def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        epsilon = y_pred.dtype.type(config.epsilon())
+        pred = np.maximum(y_pred, epsilon)
+        error = np.log1p(pred) - np.log1p(np.maximum(y_true, epsilon))
+        return np.square(error), 2 * error / (pred + 1) * (y_pred >= epsilon)
+
+
+class Huber(ElementLoss):
+    """Squared near zero, linear beyond `delta` (Huber 1964)."""
+
+    fields = ("delta",)
+
+    def __init__(
+        self,
+        delta: float = 1.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(reduction, name)
+        self.delta = delta
+
+    def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        error = y_pred - y_true
+        size = np.abs(error)
+        beyond = self.delta * size - 0.5 * self.delta**2
+        value = np.where(size <= self.delta, 0.5 * np.square(error), beyond)
+        return value, np.clip(error, -self.delta, self.delta)
+
+
+class LogCosh(ElementLoss):
+    """mean(log(cosh(y_pred - y_true)))."""
+
+    def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        error = y_pred - y_true
+        size = np.abs(error)
+        return size + np.log1p(np.exp(-2 * size)) - math.log(2), np.tanh(error)
+
+
+class Poisson(ElementLoss):
+    """mean(y_pred - y_true * log(y_pred + epsilon))."""
+
+    def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        shifted = y_pred + y_pred.dtype.type(config.epsilon())
+        return y_pred - y_true * np.log(shifted), 1 - y_true / shifted
+
+
+class Hinge(ElementLoss):
+    """mean(max(1 - y_true * y_pred, 0)), labels 0 and 1 read as -1 and 1."""
+
+    def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        signs = _signs(y_true)
+        margin = np.maximum(1 - signs * y_pred, 0)
+        return margin, -signs * (margin > 0)
+
+
+class SquaredHinge(ElementLoss):
+    """mean(max(1 - y_true * y_pred, 0)^2), labels 0 and 1 read as -1 and 1."""
+
+    def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        signs = _signs(y_true)
+        margin = np.maximum(1 - signs * y_pred, 0)
+        return np.square(margin), -2 * signs * margin
+
+
+def _signs(y_true: Array) -> Array:
+    binary = bool(np.all((y_true == 0) | (y_true == 1)))
+    return 2 * y_true - 1 if binary else y_true
+
+
+class CategoricalHinge(Loss):
+    """max(1 + max((1 - y_true) * y_pred) - sum(y_true * y_pred), 0)."""
+
+    def call(self, y_true: Array, y_pred: Array) -> Array:
+        positive = (y_true * y_pred).sum(axis=-1)
+        negative = ((1 - y_true) * y_pred).max(axis=-1)
+        return np.asarray(np.maximum(1 + negative - positive, 0))
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        others = (1 - y_true) * y_pred
+        largest = others == others.max(axis=-1, keepdims=True)
+        share = largest / largest.sum(axis=-1, keepdims=True)
+        active = self.call(y_true, y_pred)[..., None] > 0
+        return np.asarray(active * (share * (1 - y_true) - y_true))
+
+
+class KLDivergence(Loss):
+    """sum(y_true * log(y_true / y_pred)), both cut to [epsilon, 1]."""
+
+    def call(self, y_true: Array, y_pred: Array) -> Array:
+        true, pred = (np.clip(y, config.epsilon(), 1) for y in (y_true, y_pred))
+        return np.asarray((true * np.log(true / pred)).sum(axis=-1))
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        inside = (y_pred >= config.epsilon()) & (y_pred <= 1)
+        return -np.clip(y_true, config.epsilon(), 1) / np.clip(y_pred, config.epsilon(), 1) * inside
+
+
+class CosineSimilarity(Loss):
+    """-sum(normalized y_true * normalized y_pred)."""
+
+    def call(self, y_true: Array, y_pred: Array) -> Array:
+        return -(_unit(y_true)[0] * _unit(y_pred)[0]).sum(axis=-1)
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        true, (pred, size) = _unit(y_true)[0], _unit(y_pred)
+        return -(true - pred * (true * pred).sum(axis=-1, keepdims=True)) / size
+
+
+def _unit(x: Array) -> tuple[Array, Array]:
+    size = np.sqrt(np.maximum(np.square(x).sum(axis=-1, keepdims=True), 1e-12))
+    return x / size, size
+
+
+class BinaryCrossentropy(ElementLoss):
+    """-mean(y_true * log(p) + (1 - y_true) * log(1 - p)), from probabilities or logits."""
+
+    fields = ("from_logits", "label_smoothing")
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(reduction, name)
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+
+    def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        true = y_true * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+        if self.from_logits:
+            value = np.maximum(y_pred, 0) - y_pred * true + np.log1p(np.exp(-np.abs(y_pred)))
+            return value, 0.5 * (1 + np.tanh(0.5 * y_pred)) - true
+        epsilon = config.epsilon()
+        p = np.clip(y_pred, epsilon, 1 - epsilon)
+        inside = (y_pred >= epsilon) & (y_pred <= 1 - epsilon)
+        value = -(true * np.log(p) + (1 - true) * np.log(1 - p))
+        return value, inside * (p - true) / (p * (1 - p))
+
+
+class CategoricalCrossentropy(Loss):
+    """-sum(y_true * log(p)), for one-hot labels and probabilities or logits."""
+
+    fields = ("from_logits", "label_smoothing")
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(reduction, name)
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+
+    def prepare(self, y_true: Any, y_pred: Array) -> Array:
+        true = super().prepare(y_true, y_pred)
+        if true.shape != y_pred.shape:
+            raise ShapeError(
+                f"{self.name}: expected one-hot labels of shape {y_pred.shape}, "
+                f"received {true.shape}"
+            )
+        return true * (1 - self.label_smoothing) + self.label_smoothing / y_pred.shape[-1]
+
+    def call(self, y_true: Array, y_pred: Array) -> Array:
+        if self.from_logits:
+            shifted = y_pred - y_pred.max(axis=-1, keepdims=True)
+            log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        else:
+            epsilon = config.epsilon()
+            share = y_pred / y_pred.sum(axis=-1, keepdims=True)
+            log_p = np.log(np.clip(share, epsilon, 1 - epsilon))
+        return -(y_true * log_p).sum(axis=-1)
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        if self.from_logits:
+            shifted = np.exp(y_pred - y_pred.max(axis=-1, keepdims=True))
+            p = shifted / shifted.sum(axis=-1, keepdims=True)
+            return np.asarray(p * y_true.sum(axis=-1, keepdims=True) - y_true)
+        total = y_pred.sum(axis=-1, keepdims=True)
+        share = y_pred / total
+        epsilon = config.epsilon()
+        by_share = -y_true / np.clip(share, epsilon, 1 - epsilon)
+        by_share = by_share * ((share >= epsilon) & (share <= 1 - epsilon))
+        return np.asarray((by_share - (by_share * share).sum(axis=-1, keepdims=True)) / total)
+
+
+CLASSES: dict[str, type[Loss]] = {
+    c.__name__: c
+    for c in (
+        BinaryCrossentropy, CategoricalCrossentropy, CategoricalHinge, CosineSimilarity, Hinge,
+        Huber,
+        KLDivergence, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError,
+        MeanSquaredLogarithmicError, Poisson, SparseCategoricalCrossentropy, SquaredHinge,
+    )
+}  # fmt: skip
 _ALIASES: dict[str, type[Loss]] = {c.default_name(): c for c in CLASSES.values()}
+_ALIASES |= {
+    "mse": MeanSquaredError,
+    "mae": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "msle": MeanSquaredLogarithmicError,
+    "kl_divergence": KLDivergence,
+    "kld": KLDivergence,
+    "log_cosh": LogCosh,
+}
 
 
 class FunctionLoss(Loss):
