@@ -1,7 +1,7 @@
 """What a model needs to go on learning as if it had never stopped, as plain data and arrays.
 
-Optimizer slots and step, the random generator, and how it was compiled. Losses and metrics are kept
-as names or settings, never as code.
+Optimizer slots and step, the random generator, the history of the epochs so far, and how it was
+compiled. Losses and metrics are kept as names or settings, never as code.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nn import losses, metrics, optimizers
+from nn.callbacks import History
 from nn.errors import NotCompiledError
 from nn.io.errors import UnsupportedError
 from nn.io.snapshot import expect, guarded
@@ -33,7 +34,14 @@ def take(model: Model) -> Json | None:
         "compile": compile_settings(model),
         "optimizer": trainer.optimizer.get_state(),
         "generator": model.rng.bit_generator.state,
+        "history": _history(model),
     }
+
+
+def _history(model: Model) -> Json | None:
+    if model.history is None:
+        return None
+    return {"epoch": list(model.history.epoch), "logs": dict(model.history.history)}
 
 
 def compile_settings(model: Model) -> Json:
@@ -75,6 +83,10 @@ def restore(model: Model, training: Any) -> None:
     slots = expect(training, "optimizer", dict, "training")
     guarded(lambda: model.optimizer.set_state(slots), "training, optimizer")
     _restore_generator(model, expect(training, "generator", dict, "training"))
+    if training.get("history") is not None:
+        model.history = History()
+        model.history.epoch = expect(training["history"], "epoch", list, "training, history")
+        model.history.history = expect(training["history"], "logs", dict, "training, history")
 
 
 def _restore_generator(model: Model, state: Json) -> None:

@@ -8,9 +8,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from importlib import import_module
-from urllib.error import URLError
-from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 from nn.io.errors import FormatError, LimitError
 from nn.io.limits import DEFAULT_LIMITS, Limits
@@ -29,12 +26,16 @@ async def fetch(url: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """
     if sys.platform == "emscripten":
         return await _fetch_in_browser(url, limits)
-    if urlsplit(url).scheme not in ("http", "https"):
+    if not url.startswith(("http://", "https://")):
         raise FetchError(f"{url}: expected an address that begins with http:// or https://")
     return await asyncio.to_thread(_fetch, url, limits)
 
 
 def _fetch(url: str, limits: Limits) -> bytes:
+    # Here rather than above: urllib pulls in http and email, which a page would load for nothing.
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
     try:
         with urlopen(url, timeout=60) as answer:
             data: bytes = answer.read(limits.total + 1)

@@ -4,7 +4,7 @@ import io
 import json
 import zipfile
 
-import nn.io
+import nn
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -80,6 +80,36 @@ def test_a_loaded_model_goes_on_learning_bit_for_bit():
         loaded.train_on_batch(images(), LABELS)
     for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+OPTIMIZERS = {
+    "AdamW": lambda: nn.optimizers.AdamW(nn.schedules.CosineDecay(1e-2, 20), clipnorm=0.5),
+    "SGD": lambda: nn.optimizers.SGD(1e-2, momentum=0.9, nesterov=True),
+    "SGD in parts": lambda: nn.optimizers.SGD(1e-2, gradient_accumulation_steps=2),
+    "Lion": lambda: nn.optimizers.Lion(1e-3, use_ema=True),
+    "RMSprop": lambda: nn.optimizers.RMSprop(),
+    "Adagrad": lambda: nn.optimizers.Adagrad(),
+    "Adamax": lambda: nn.optimizers.Adamax(),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", OPTIMIZERS)
+async def test_a_run_goes_on_after_loading_as_if_it_had_never_stopped(name):
+    x = np.random.default_rng(0).random((48, 4), dtype=np.float32)
+    y = np.arange(48) % 3
+    layers = [nn.Dense(8), nn.BatchNormalization(), nn.Dropout(0.3), nn.Dense(3), nn.Softmax()]
+    model = nn.Sequential([nn.Input((4,)), *layers])
+    model.compile(OPTIMIZERS[name](), "sparse_categorical_crossentropy", ["accuracy"])
+    first = await model.fit(x, y, epochs=1, batch_size=16)
+    loaded = nn.io.load(nn.io.save(model))
+    assert loaded.history.history == first.history
+    assert loaded.history.epoch == [0]
+    ours = await loaded.fit(x, y, epochs=3, initial_epoch=1, batch_size=16)
+    theirs = await model.fit(x, y, epochs=3, initial_epoch=1, batch_size=16)
+    assert ours.history["loss"] == theirs.history["loss"]
+    for a, b in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_a_graph_with_two_inputs_and_a_shared_layer_comes_back():
