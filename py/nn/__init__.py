@@ -24,8 +24,20 @@ from nn import (
     optimizers,
     quantize,
     regularizers,
+    schedules,
 )
-from nn.callbacks import Callback, History, LambdaCallback
+from nn.callbacks import (
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    History,
+    LambdaCallback,
+    LearningRateScheduler,
+    ModelCheckpoint,
+    ProgbarLogger,
+    ReduceLROnPlateau,
+    TerminateOnNaN,
+)
 from nn.config import epsilon, floatx, set_floatx, set_random_seed
 from nn.data import Dataset, parse_idx
 from nn.gradients import GradientError, check_gradients
@@ -87,6 +99,7 @@ __all__ = [
     "Add",
     "AveragePooling2D",
     "BatchNormalization",
+    "CSVLogger",
     "Callback",
     "Concatenate",
     "Conv1D",
@@ -96,6 +109,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv2D",
     "Dropout",
+    "EarlyStopping",
     "Embedding",
     "Flatten",
     "GaussianNoise",
@@ -109,13 +123,17 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "LearningRateScheduler",
     "Lion",
     "MaxPooling2D",
     "Model",
+    "ModelCheckpoint",
     "Multiply",
     "Permute",
+    "ProgbarLogger",
     "RMSprop",
     "ReLU",
+    "ReduceLROnPlateau",
     "Rescaling",
     "Reshape",
     "Resizing",
@@ -124,6 +142,7 @@ __all__ = [
     "SimpleRNN",
     "Softmax",
     "SpatialDropout2D",
+    "TerminateOnNaN",
     "TrainingSession",
     "UpSampling2D",
     "Variable",
@@ -146,6 +165,7 @@ __all__ = [
     "parse_idx",
     "quantize",
     "regularizers",
+    "schedules",
     "set_floatx",
     "set_random_seed",
 ]

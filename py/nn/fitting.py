@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn.callbacks import Callback, CallbackList, History, LambdaCallback
+from nn.callbacks import Callback, CallbackList, History, LambdaCallback, ProgbarLogger
 from nn.data.dataset import Dataset
 from nn.data.source import ArraySource, Batch, StreamSource, each
 from nn.errors import BusyError, ConfigError, EmptyError, ShapeError
@@ -152,8 +152,6 @@ async def fit(
     if hooks:
         listeners.append(LambdaCallback(**hooks))
     if verbose and verbose != "auto":
-        from nn.callbacks import ProgbarLogger
-
         listeners.append(ProgbarLogger())
     params = {"epochs": epochs, "steps": source.steps, "batch_size": batch_size}
     calls = CallbackList(listeners, model, params)
@@ -200,6 +198,8 @@ class _Run:
             await calls.call("on_epoch_end", epoch, logs)
             if progress.stopping:
                 break
+        # A moving average of the weights, where the optimizer keeps one, is what a run ends with.
+        self.trainer.optimizer.finalize()
         await calls.call("on_train_end", logs)
 
     async def _epoch(self, epoch: int) -> bool:

@@ -1,0 +1,276 @@
+"""Callbacks that watch a run and act on it, named and defined as in Keras 3 (`keras.callbacks`)."""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nn.callbacks.base import Callback, Logs
+from nn.errors import ConfigError
+
+
+class Monitor(Callback):
+    """Base of the callbacks that compare one number from epoch to epoch.
+
+    Args:
+        monitor: a key of the epoch's logs.
+        mode: "min", "max" or "auto" (max for accuracies, AUC, precision, recall and F1).
+        min_delta: what counts as better must be better by more than this.
+    """
+
+    def __init__(
+        self, monitor: str = "val_loss", mode: str = "auto", min_delta: float = 0.0
+    ) -> None:
+        if mode not in ("auto", "min", "max"):
+            raise ConfigError(f"{type(self).__name__}: unknown mode {mode!r}")
+        self.monitor = monitor
+        rising = ("acc", "auc", "precision", "recall", "f1")
+        self.upwards = mode == "max" or (mode == "auto" and any(r in monitor for r in rising))
+        self.min_delta = abs(min_delta)
+        self.best = -math.inf if self.upwards else math.inf
+
+    def value(self, logs: Logs | None) -> float:
+        """Return the monitored number.
+
+        Raises:
+            ConfigError: the logs have no such key.
+        """
+        if self.monitor not in (logs or {}):
+            raise ConfigError(
+                f"{type(self).__name__}: expected one of {sorted(logs or {})} to monitor, "
+                f"received {self.monitor!r}"
+            )
+        return float((logs or {})[self.monitor])
+
+    def better(self, value: float) -> bool:
+        """Say whether `value` beats the best so far by more than `min_delta`."""
+        gain = value - self.best if self.upwards else self.best - value
+        return gain > self.min_delta
+
+
+class EarlyStopping(Monitor):
+    """Stop when the monitored number has not improved for `patience` epochs.
+
+    Args:
+        baseline: counts as the best before the first epoch.
+        restore_best_weights: end with the weights of the best epoch.
+        start_from_epoch: epochs to wait before watching.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience = patience
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
+        self.on_train_begin()
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.wait = 0
+        self.stopped_epoch = 0
+        self.best_epoch = 0
+        self.best = -math.inf if self.upwards else math.inf
+        self.best_weights: Any = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if epoch < self.start_from_epoch:
+            return
+        value = self.value(logs)
+        if self.restore_best_weights and self.best_weights is None:
+            self.best_weights, self.best_epoch = self.model.get_weights(), epoch
+        self.wait += 1
+        if self.better(value):
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self._beats_baseline(value):
+                self.wait = 0
+            return
+        if self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def _beats_baseline(self, value: float) -> bool:
+        assert self.baseline is not None
+        gain = value - self.baseline if self.upwards else self.baseline - value
+        return gain > self.min_delta
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if self.restore_best_weights and self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
+
+
+class ReduceLROnPlateau(Monitor):
+    """Multiply the learning rate by `factor` after `patience` epochs without improvement."""
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        if factor >= 1:
+            raise ConfigError(f"ReduceLROnPlateau: factor must be below 1, received {factor}")
+        self.factor = factor
+        self.patience = patience
+        self.cooldown = cooldown
+        self.min_lr = min_lr
+        self.on_train_begin()
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.wait = 0
+        self.cooling = 0
+        self.best = -math.inf if self.upwards else math.inf
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        value = self.value(logs)
+        if self.cooling > 0:
+            self.cooling -= 1
+            self.wait = 0
+        if self.better(value):
+            self.best, self.wait = value, 0
+        elif self.cooling <= 0:
+            self.wait += 1
+            if self.wait >= self.patience:
+                self._reduce()
+
+    def _reduce(self) -> None:
+        optimizer = self.model.optimizer
+        if callable(optimizer.learning_rate):
+            raise ConfigError(
+                "ReduceLROnPlateau: the learning rate is a schedule, expected a number"
+            )
+        if optimizer.learning_rate > self.min_lr:
+            optimizer.learning_rate = max(optimizer.learning_rate * self.factor, self.min_lr)
+            self.cooling, self.wait = self.cooldown, 0
+
+
+class LearningRateScheduler(Callback):
+    """Set the learning rate of each epoch to schedule(epoch, current rate)."""
+
+    def __init__(self, schedule: Callable[..., Any], verbose: int = 0) -> None:
+        self.schedule = schedule
+
+    async def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        optimizer = self.model.optimizer
+        rate = self.schedule(epoch, optimizer.current_learning_rate())
+        optimizer.learning_rate = float(await rate if inspect.isawaitable(rate) else rate)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = self.model.optimizer.current_learning_rate()
+
+
+class TerminateOnNaN(Callback):
+    """Stop when the loss is no finite number any more."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        loss = (logs or {}).get("batch_loss", 0.0)
+        if not math.isfinite(loss):
+            self.model.stop_training = True
+
+
+class CSVLogger(Callback):
+    """Write a line for each epoch to a CSV file."""
+
+    def __init__(self, filename: str, separator: str = ",", append: bool = False) -> None:
+        self.filename = Path(filename)
+        self.separator = separator
+        self.append = append
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.keys: list[str] | None = None
+        if not self.append:
+            self.filename.write_text("")
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        row = {"epoch": epoch, **(logs or {})}
+        with self.filename.open("a", newline="") as file:
+            if self.keys is None:
+                self.keys = ["epoch", *sorted(logs or {})]
+                if not self.filename.stat().st_size:
+                    csv.writer(file, delimiter=self.separator).writerow(self.keys)
+            values = [row.get(key, "NA") for key in self.keys]
+            csv.writer(file, delimiter=self.separator).writerow(values)
+
+
+class ModelCheckpoint(Monitor):
+    """Save after epochs: weights, optimizer and generator, in the native format.
+
+    Args:
+        filepath: a path, which may hold {epoch} and {val_loss:.2f}; or a function (possibly
+            async) that is given the file's bytes and the epoch, since a page has no folders.
+        save_best_only: only when the monitored number is the best so far.
+    """
+
+    def __init__(
+        self,
+        filepath: Any,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        mode: str = "auto",
+        save_freq: str = "epoch",
+    ) -> None:
+        super().__init__(monitor, mode)
+        if save_freq != "epoch":
+            raise ConfigError(f"ModelCheckpoint: save_freq must be 'epoch', received {save_freq!r}")
+        self.filepath = filepath
+        self.save_best_only = save_best_only
+
+    async def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if self.save_best_only:
+            value = self.value(logs)
+            if not self.better(value):
+                return
+            self.best = value
+        from nn import io
+
+        data = io.save(self.model, "npz")
+        if not callable(self.filepath):
+            self._write(data, str(self.filepath).format(epoch=epoch + 1, **(logs or {})))
+            return
+        result = self.filepath(data, epoch)
+        if inspect.isawaitable(result):
+            await result
+
+    @staticmethod
+    def _write(data: bytes, path: str) -> None:
+        Path(path).write_bytes(data)
+
+
+class ProgbarLogger(Callback):
+    """Report each epoch's progress as a line of text to `write` (standard output by default)."""
+
+    def __init__(self, write: Callable[[str], Any] | None = None) -> None:
+        self.write = write or _standard_output
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        numbers = " - ".join(f"{k}: {v:.4f}" for k, v in (logs or {}).items())
+        self.write(f"Epoch {epoch + 1}/{self.params.get('epochs')} - {numbers}")
+
+
+def _standard_output(line: str) -> None:
+    import sys
+
+    sys.stdout.write(line + "\n")

@@ -1,0 +1,119 @@
+"""Losses, their gradients and metrics against Keras 3 on JAX, on the same draws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import keras
+import nn
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.usefixtures("float64")
+RNG = np.random.default_rng(4)
+PROBABILITIES = RNG.dirichlet(np.ones(5), size=6)
+LOGITS = RNG.normal(size=(6, 5)) * 3
+ONE_HOT = np.eye(5)[RNG.integers(0, 5, 6)]
+BITS = RNG.integers(0, 2, (6, 5)).astype(np.float64)
+LABELS = RNG.integers(0, 5, 6)
+WEIGHTS = RNG.uniform(0.2, 2, 6)
+
+CASES = [
+    ("MeanSquaredError", {}, LOGITS[::-1], LOGITS),
+    ("MeanAbsoluteError", {}, LOGITS[::-1], LOGITS),
+    ("MeanAbsolutePercentageError", {}, LOGITS[::-1], LOGITS),
+    ("MeanSquaredLogarithmicError", {}, PROBABILITIES[::-1], PROBABILITIES),
+    ("Huber", {"delta": 0.7}, LOGITS[::-1], LOGITS),
+    ("LogCosh", {}, LOGITS[::-1], LOGITS),
+    ("Poisson", {}, PROBABILITIES[::-1], PROBABILITIES),
+    ("Hinge", {}, BITS, LOGITS),
+    ("SquaredHinge", {}, BITS, LOGITS),
+    ("CategoricalHinge", {}, ONE_HOT, LOGITS),
+    ("KLDivergence", {}, PROBABILITIES[::-1], PROBABILITIES),
+    ("CosineSimilarity", {}, LOGITS[::-1], LOGITS),
+    ("BinaryCrossentropy", {}, BITS, PROBABILITIES),
+    ("BinaryCrossentropy", {"from_logits": True, "label_smoothing": 0.2}, BITS, LOGITS),
+    ("CategoricalCrossentropy", {}, ONE_HOT, PROBABILITIES * 2),
+    ("CategoricalCrossentropy", {"from_logits": True, "label_smoothing": 0.1}, ONE_HOT, LOGITS),
+    ("SparseCategoricalCrossentropy", {}, LABELS, PROBABILITIES * 2),
+    ("SparseCategoricalCrossentropy", {"from_logits": True}, LABELS, LOGITS),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "true", "pred"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES]
+)
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["unweighted", "weighted"])
+def test_loses_as_keras_and_its_gradient(
+    name: str, config: Any, true: Any, pred: Any, reduction: str, weights: Any
+) -> None:
+    ours = nn.losses.CLASSES[name](**config, reduction=reduction)
+    theirs = getattr(keras.losses, name)(**config, reduction=reduction)
+    value, gradient = ours.step(true, pred, weights)
+    expected, slope = jax.value_and_grad(lambda p: theirs(true, p, sample_weight=weights))(pred)
+    # Keras reads its epsilon as float32, 1e-7 to eight digits.
+    np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(ours(true, pred, weights), expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "true", "pred"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES]
+)
+def test_survives_its_own_configuration(name: str, config: Any, true: Any, pred: Any) -> None:
+    loss = nn.losses.CLASSES[name](**config)
+    again = nn.losses.get(nn.losses.serialize(loss))
+    assert again(true, pred) == loss(true, pred)
+
+
+METRICS = [
+    ("SparseCategoricalAccuracy", {}, LABELS, PROBABILITIES),
+    ("CategoricalAccuracy", {}, ONE_HOT, PROBABILITIES),
+    ("BinaryAccuracy", {"threshold": 0.2}, BITS, PROBABILITIES),
+    ("TopKCategoricalAccuracy", {"k": 2}, ONE_HOT, PROBABILITIES),
+    ("SparseTopKCategoricalAccuracy", {"k": 3}, LABELS, PROBABILITIES),
+    ("MeanAbsoluteError", {}, LOGITS[::-1], LOGITS),
+    ("MeanSquaredError", {}, LOGITS[::-1], LOGITS),
+    ("RootMeanSquaredError", {}, LOGITS[::-1], LOGITS),
+    ("Precision", {"thresholds": 0.2}, BITS, PROBABILITIES),
+    ("Recall", {"thresholds": [0.1, 0.2, 0.4]}, BITS, PROBABILITIES),
+    ("AUC", {}, BITS, PROBABILITIES),
+    ("AUC", {"num_thresholds": 20}, BITS, PROBABILITIES),
+    ("F1Score", {}, ONE_HOT, PROBABILITIES),
+    ("F1Score", {"average": "macro", "threshold": 0.2}, ONE_HOT, PROBABILITIES),
+    ("F1Score", {"average": "micro"}, ONE_HOT, PROBABILITIES),
+    ("F1Score", {"average": "weighted"}, ONE_HOT, PROBABILITIES),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "true", "pred"), METRICS, ids=[f"{c[0]}-{c[1]}" for c in METRICS]
+)
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["unweighted", "weighted"])
+def test_measures_as_keras_over_batches(
+    name: str, config: Any, true: Any, pred: Any, weights: Any
+) -> None:
+    ours, theirs = nn.metrics.CLASSES[name](**config), getattr(keras.metrics, name)(**config)
+    for part in (slice(0, 4), slice(4, 6)):
+        weight = None if weights is None else weights[part]
+        ours.update_state(true[part], pred[part], weight)
+        theirs.update_state(true[part], pred[part], sample_weight=weight)
+    np.testing.assert_allclose(ours.result(), np.asarray(theirs.result()), rtol=1e-6, atol=1e-7)
+    ours.reset_state()
+    assert np.all(np.asarray(ours.result()) == 0)
+
+
+def test_counts_confusions() -> None:
+    matrix = nn.metrics.ConfusionMatrix(3)
+    matrix.update_state(np.array([0, 1, 2, 2]), np.eye(3)[[0, 2, 2, 1]])
+    assert matrix.result() == [[1, 0, 0], [0, 0, 1], [0, 1, 1]]
+
+
+@pytest.mark.parametrize("kind", ["loss", "metric", "optimizer", "activation", "initializer"])
+def test_names_what_is_known_where_a_name_is_not(kind: str) -> None:
+    module = {"loss": nn.losses, "metric": nn.metrics, "optimizer": nn.optimizers}.get(kind)
+    module = module or {"activation": nn.activations, "initializer": nn.initializers}[kind]
+    with pytest.raises(nn.errors.ConfigError, match=f"{kind}: expected one of .*received 'nope'"):
+        module.get("nope")

@@ -1,0 +1,315 @@
+"""What fit promises: logs, order, control, weights, seeds, streams."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import nn
+import numpy as np
+import pytest
+
+SEED_ROWS = [
+    ("conv2d", "Conv2D", (None, 26, 26, 8), 80),
+    ("max_pooling2d", "MaxPooling2D", (None, 13, 13, 8), 0),
+    ("conv2d_1", "Conv2D", (None, 11, 11, 16), 1168),
+    ("max_pooling2d_1", "MaxPooling2D", (None, 5, 5, 16), 0),
+    ("flatten", "Flatten", (None, 400), 0),
+    ("dense", "Dense", (None, 128), 51328),
+    ("dense_1", "Dense", (None, 10), 1290),
+]
+
+
+def seed_network() -> nn.Sequential:
+    return nn.Sequential(
+        [
+            nn.Input((28, 28, 1)),
+            nn.Conv2D(8, 3, activation="relu"),
+            nn.MaxPooling2D(),
+            nn.Conv2D(16, 3, activation="relu"),
+            nn.MaxPooling2D(),
+            nn.Flatten(),
+            nn.Dense(128, activation="relu"),
+            nn.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def blobs(n: int = 96) -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, n)
+    x = rng.normal(size=(n, 4)).astype(np.float32) + 2 * np.eye(3, 4, dtype=np.float32)[y]
+    return x, y
+
+
+def small(optimizer: Any = "adam", **options: Any) -> nn.Sequential:
+    nn.set_random_seed(5)
+    layers = [nn.Dense(8, activation="relu"), nn.Dropout(0.2), nn.Dense(3, activation="softmax")]
+    model = nn.Sequential([nn.Input((4,)), *layers])
+    model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"], **options)
+    return model
+
+
+def test_summarizes_the_seed_network_as_the_golden_table() -> None:
+    model = seed_network()
+    assert model.summary_rows() == SEED_ROWS
+    assert model.count_params() == 53_866
+    for total in ("Total params: 53,866", "Trainable params: 53,866", "Non-trainable params: 0"):
+        assert total in model.summary()
+
+
+def test_counts_the_parameters_that_the_large_printed_network_really_has() -> None:
+    model = nn.Sequential([nn.Input((224, 224, 3))])
+    for filters in (32, 64, 128):
+        model.add(nn.Conv2D(filters, 3, padding="same", activation="relu"))
+        model.add(nn.MaxPooling2D())
+    for layer in (nn.Flatten(), nn.Dense(256, activation="relu"), nn.Dense(10)):
+        model.add(layer)
+    assert model.count_params() == 25_786_186
+
+
+@pytest.mark.asyncio
+async def test_learns_and_logs_means_over_each_epoch() -> None:
+    x, y = blobs()
+    model, seen = small(), []
+    history = await model.fit(
+        x,
+        y,
+        epochs=6,
+        batch_size=20,
+        validation_split=0.25,
+        on_batch_end=lambda _, logs: seen.append(logs),
+    )
+    assert list(history.history) == ["loss", "accuracy", "val_loss", "val_accuracy"]
+    assert history.epoch == [0, 1, 2, 3, 4, 5]
+    assert history.history["loss"][-1] < history.history["loss"][0]
+    assert [log["size"] for log in seen[:4]] == [20, 20, 20, 12]
+    assert [log["batch"] for log in seen[:4]] == [1, 2, 3, 4]
+    assert {log["batches"] for log in seen} == {4}
+    sizes = [20, 20, 20, 12]
+    mean = np.average([log["batch_loss"] for log in seen[:4]], weights=sizes)
+    assert history.history["loss"][0] == pytest.approx(mean)
+
+
+@pytest.mark.asyncio
+async def test_repeats_a_seeded_run_exactly() -> None:
+    x, y = blobs()
+    runs = [(await small().fit(x, y, epochs=3, seed=9)).history["loss"] for _ in range(2)]
+    assert runs[0] == runs[1]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])
+async def test_goes_on_from_a_checkpoint_bit_for_bit(optimizer: str) -> None:
+    x, y = blobs()
+    whole = small(optimizer)
+    await whole.fit(x, y, epochs=2)
+    saved = nn.io.save(whole, "npz")
+    again = nn.io.load(saved)
+    first = await whole.fit(x, y, initial_epoch=2, epochs=4)
+    second = await again.fit(x, y, initial_epoch=2, epochs=4)
+    assert first.history == second.history
+    assert first.epoch == [2, 3]
+    for a, b in zip(whole.get_weights(), again.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+@pytest.mark.asyncio
+async def test_predicts_pauses_resumes_and_stops_between_batches() -> None:
+    x, y = blobs()
+    model = small()
+    running = asyncio.ensure_future(model.fit(x, y, epochs=10_000, batch_size=8))
+    await asyncio.sleep(0)
+    assert model.state == "training"
+    assert (await model.predict(x[:2])).shape == (2, 3)
+    model.pause()
+    assert model.state == "paused"
+    for _ in range(5):
+        await asyncio.sleep(0)
+    step = model.optimizer.iterations
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert model.optimizer.iterations == step
+    model.resume()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert model.optimizer.iterations > step
+    model.stop()
+    assert model.state == "stopping"
+    await running
+    assert model.state == "idle"
+
+
+@pytest.mark.asyncio
+async def test_refuses_a_second_run_and_is_free_after_an_error() -> None:
+    x, y = blobs()
+    model = small()
+    running = asyncio.ensure_future(model.fit(x, y, epochs=1000))
+    await asyncio.sleep(0)
+    with pytest.raises(nn.errors.BusyError, match="under way"):
+        await model.fit(x, y)
+    model.stop()
+    await running
+
+    def fail(batch: int, logs: Any) -> None:
+        raise RuntimeError("listener broke")
+
+    with pytest.raises(RuntimeError, match="listener broke"):
+        await model.fit(x, y, on_batch_end=fail)
+    assert model.state == "idle"
+
+
+@pytest.mark.asyncio
+async def test_keeps_at_most_four_listeners_in_flight_and_surfaces_their_errors() -> None:
+    x, y = blobs()
+    waiting, most = 0, 0
+    loop = asyncio.get_running_loop()
+
+    def slow(batch: int, logs: Any) -> Any:
+        nonlocal waiting, most
+        waiting += 1
+        most = max(most, waiting)
+        future = loop.create_future()
+        loop.call_later(0.001, land, future, batch)
+        return future
+
+    def land(future: Any, batch: int) -> None:
+        nonlocal waiting
+        waiting -= 1
+        future.set_exception(RuntimeError("late")) if batch == 9 else future.set_result(None)
+
+    with pytest.raises(RuntimeError, match="late"):
+        await small().fit(x, y, batch_size=8, on_batch_end=slow)
+    assert 2 <= most <= 5
+
+
+@pytest.mark.asyncio
+async def test_weights_classes_as_samples() -> None:
+    x, y = blobs()
+    weights = np.where(y == 1, 3.0, 1.0)
+    a, b = small(), small()
+    await a.fit(x, y, class_weight={1: 3.0}, seed=1)
+    await b.fit(x, y, sample_weight=weights, seed=1)
+    for p, q in zip(a.get_weights(), b.get_weights(), strict=True):
+        assert np.array_equal(p, q)
+
+
+@pytest.mark.asyncio
+async def test_leaves_frozen_layers_as_they_are() -> None:
+    x, y = blobs()
+    model = small()
+    model.layers[0].trainable = False
+    model.compile("adam", "sparse_categorical_crossentropy")
+    before = model.layers[0].get_weights()
+    await model.fit(x, y)
+    assert all(
+        np.array_equal(a, b) for a, b in zip(before, model.layers[0].get_weights(), strict=True)
+    )
+    assert len(model.parameters.values) == 27
+
+
+@pytest.mark.asyncio
+async def test_reads_generators_and_async_generators() -> None:
+    x, y = blobs()
+
+    def batches() -> Iterator[Any]:
+        for start in range(0, 96, 32):
+            yield x[start : start + 32], y[start : start + 32]
+
+    async def later() -> AsyncIterator[Any]:
+        for batch in batches():
+            await asyncio.sleep(0)
+            yield batch
+
+    a, b, c = small(), small(), small()
+    await a.fit(batches, epochs=2, seed=3)
+    await b.fit(later, epochs=2, seed=3)
+    await c.fit(x, y, epochs=2, seed=3, shuffle=False)
+    for p, q, r in zip(a.get_weights(), b.get_weights(), c.get_weights(), strict=True):
+        assert np.array_equal(p, q)
+        assert np.array_equal(p, r)
+
+
+@pytest.mark.asyncio
+async def test_trains_a_graph_of_two_inputs_and_outputs_with_a_shared_layer() -> None:
+    x, y = blobs()
+    left, right = nn.Input((4,), name="left"), nn.Input((4,), name="right")
+    shared = nn.Dense(6, activation="tanh")
+    both = nn.Concatenate()([shared(left), shared(right)])
+    outputs = [nn.Dense(3, activation="softmax", name="kind")(both), nn.Dense(1, name="size")(both)]
+    model = nn.Model([left, right], outputs)
+    model.compile(nn.Adam(0.01), {"kind": "sparse_categorical_crossentropy", "size": "mse"})
+    targets = {"kind": y, "size": x.sum(1)}
+    history = await model.fit({"left": x, "right": -x}, targets, epochs=8)
+    assert history.history["loss"][-1] < history.history["loss"][0]
+    assert {"kind_loss", "size_loss"} <= set(history.history)
+    again = nn.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    for a, b in zip(await again.predict([x, -x]), await model.predict([x, -x]), strict=True):
+        assert np.array_equal(a, b)
+
+
+@pytest.mark.asyncio
+async def test_stops_early_and_restores_the_best_weights() -> None:
+    x, y = blobs()
+    model = small()
+    kept: dict[int, Any] = {}
+    stopping = nn.EarlyStopping("loss", patience=2, mode="max", restore_best_weights=True)
+    history = await model.fit(
+        x, y, epochs=50, callbacks=[stopping],
+        on_epoch_end=lambda epoch, logs: kept.setdefault(epoch, model.get_weights()),
+    )  # fmt: skip
+    assert len(history.epoch) < 50
+    for a, b in zip(kept[stopping.best_epoch], model.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+@pytest.mark.asyncio
+async def test_schedules_reduces_logs_and_saves(tmp_path: Path) -> None:
+    x, y = blobs()
+    model, saved = small(), []
+    await model.fit(
+        x, y, epochs=4,
+        callbacks=[
+            nn.LearningRateScheduler(lambda epoch, rate: rate / 2),
+            nn.CSVLogger(str(tmp_path / "log.csv")),
+            nn.ModelCheckpoint(lambda data, epoch: saved.append(nn.io.load(data))),
+        ],
+    )  # fmt: skip
+    assert model.optimizer.learning_rate == pytest.approx(0.001 / 16)
+    lines = (tmp_path / "log.csv").read_text().splitlines()
+    assert lines[0] == "epoch,accuracy,learning_rate,loss"
+    assert len(lines) == 5
+    assert np.array_equal(await saved[-1].predict(x), await model.predict(x))
+    plateau = nn.ReduceLROnPlateau("loss", factor=0.1, patience=1, mode="max", min_lr=1e-6)
+    await model.fit(x, y, epochs=3, callbacks=[plateau])
+    assert model.optimizer.learning_rate < 0.001 / 16
+
+
+@pytest.mark.asyncio
+async def test_stops_at_a_loss_that_is_not_finite() -> None:
+    x, y = blobs()
+    x[0] = np.nan
+    history = await small().fit(x, y, epochs=5, shuffle=False, callbacks=[nn.TerminateOnNaN()])
+    assert history.epoch == [0]
+
+
+@pytest.mark.asyncio
+async def test_takes_one_sample_without_batch_axis_and_names_wrong_shapes() -> None:
+    model = seed_network()
+    image = np.zeros((28, 28, 1), np.float32)
+    one = await model.predict(image)
+    assert one.shape == (10,)
+    assert one.sum() == pytest.approx(1, abs=1e-6)
+    assert (await model.predict(image[None])).shape == (1, 10)
+    with pytest.raises(nn.errors.ShapeError, match=r"expected input of shape \(n, 28, 28, 1\)"):
+        await model.predict(np.zeros((2, 784)))
+    with pytest.raises(nn.errors.NotCompiledError, match="call compile"):
+        await model.fit(image[None], [1])
+
+
+def test_keeps_softmax_finite_at_huge_logits() -> None:
+    p = nn.activations.get("softmax")(np.array([[1e4, -1e4, 0.0]]))
+    assert p.tolist() == [[1, 0, 0]]
