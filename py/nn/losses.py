@@ -203,8 +203,8 @@ class SparseCategoricalCrossentropy(Loss):
                 f"received {int(index.min())} to {int(index.max())}"
             )
         if self.from_logits:
-            gradient = np.empty_like(flat)
-            losses = kernels.softmax_cross_entropy(flat, index, gradient=gradient)
+            gradient: Array = np.empty_like(flat)
+            losses: Array = kernels.softmax_cross_entropy(flat, index, gradient=gradient)
         else:
             losses, gradient = _from_probabilities(flat, index)
         losses, gradient = losses.reshape(labels.shape), gradient.reshape(y_pred.shape)

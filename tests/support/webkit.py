@@ -68,7 +68,7 @@ class WebKit(View):
     def draw(self, points: list[tuple[float, float]]) -> None:
         """Drag the mouse through viewport points, the button held down."""
         chain = ActionChains(self.driver, duration=0)
-        pointer = chain.w3c_actions.pointer_action
+        pointer: Any = chain.w3c_actions.pointer_action
         pointer.move_to_location(*points[0]).pointer_down()
         for point in points[1:]:
             pointer.move_to_location(*point)

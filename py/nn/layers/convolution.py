@@ -21,7 +21,7 @@ class Conv2D(Layer):
     Kernel (kh, kw, c / groups, filters), bias (filters,), as `keras.layers.Conv2D`.
     """
 
-    fields = (
+    fields: tuple[str, ...] = (
         "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups",
         "activation", "use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer",
         "bias_regularizer",

@@ -19,7 +19,7 @@ from nn.types import Array, Shape, prod
 class InputLayer(Layer):
     """The place where data enter a graph; made by `Input`."""
 
-    fields = ("shape", "batch_size")
+    fields: tuple[str, ...] = ("shape", "batch_size")
 
     def __init__(
         self, shape: Sequence[int | None], batch_size: int | None = None, **options: Any
@@ -69,7 +69,7 @@ class Dense(Layer):
     Kernel (inputs, units), bias (units,), as `keras.layers.Dense`.
     """
 
-    fields = (
+    fields: tuple[str, ...] = (
         "units", "activation", "use_bias", "kernel_initializer", "bias_initializer",
         "kernel_regularizer", "bias_regularizer",
     )  # fmt: skip
@@ -177,7 +177,7 @@ class Elementwise(Layer):
 class Activation(Elementwise):
     """Apply the activation of that name."""
 
-    fields = ("activation",)
+    fields: tuple[str, ...] = ("activation",)
 
     def __init__(self, activation: Any, **options: Any) -> None:
         super().__init__(**options)
@@ -187,7 +187,7 @@ class Activation(Elementwise):
 class ReLU(Elementwise):
     """relu with Keras' three options."""
 
-    fields = ("max_value", "negative_slope", "threshold")
+    fields: tuple[str, ...] = ("max_value", "negative_slope", "threshold")
 
     def __init__(
         self,
@@ -209,7 +209,7 @@ class ReLU(Elementwise):
 class LeakyReLU(Elementwise):
     """x above zero, negative_slope * x below."""
 
-    fields = ("negative_slope",)
+    fields: tuple[str, ...] = ("negative_slope",)
 
     def __init__(self, negative_slope: float = 0.3, **options: Any) -> None:
         super().__init__(**options)
@@ -220,7 +220,7 @@ class LeakyReLU(Elementwise):
 class ELU(Elementwise):
     """x above zero, alpha * (exp(x) - 1) below."""
 
-    fields = ("alpha",)
+    fields: tuple[str, ...] = ("alpha",)
 
     def __init__(self, alpha: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
@@ -231,7 +231,7 @@ class ELU(Elementwise):
 class Softmax(Elementwise):
     """Softmax over the last axis."""
 
-    fields = ("axis",)
+    fields: tuple[str, ...] = ("axis",)
 
     def __init__(self, axis: int = -1, **options: Any) -> None:
         super().__init__(**options)
@@ -268,7 +268,7 @@ class Dropout(Layer):
         seed: of a generator of its own; otherwise the model's generator is used.
     """
 
-    fields = ("rate", "noise_shape", "seed")
+    fields: tuple[str, ...] = ("rate", "noise_shape", "seed")
 
     def __init__(
         self,

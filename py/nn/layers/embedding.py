@@ -16,7 +16,7 @@ from nn.types import Array, Shape
 class Embedding(Layer):
     """(n, ...) indices -> (n, ..., output_dim) rows of a learnt table (input_dim, output_dim)."""
 
-    fields = ("input_dim", "output_dim", "embeddings_initializer", "mask_zero")
+    fields: tuple[str, ...] = ("input_dim", "output_dim", "embeddings_initializer", "mask_zero")
 
     def __init__(
         self,

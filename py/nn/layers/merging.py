@@ -62,7 +62,7 @@ class Multiply(Merge):
 class Concatenate(Layer):
     """The inputs side by side along `axis`."""
 
-    fields = ("axis",)
+    fields: tuple[str, ...] = ("axis",)
 
     def __init__(self, axis: int = -1, **options: Any) -> None:
         super().__init__(**options)

@@ -72,7 +72,7 @@ class BatchNormalization(Normalization):
     when frozen, by those.
     """
 
-    fields = (
+    fields: tuple[str, ...] = (
         "axis", "momentum", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer",
     )  # fmt: skip
 
@@ -139,7 +139,7 @@ class BatchNormalization(Normalization):
 class LayerNormalization(Normalization):
     """Normalize the features of each sample (Ba et al. 2016): (n, ..., c) -> the same."""
 
-    fields = ("axis", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer")
+    fields: tuple[str, ...] = ("axis", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer")
 
     def __init__(
         self,

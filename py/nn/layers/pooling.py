@@ -16,7 +16,7 @@ from nn.types import Array, Shape
 class Pooling2D(Layer):
     """Base of the two windowed poolings: geometry only."""
 
-    fields = ("pool_size", "strides", "padding", "data_format")
+    fields: tuple[str, ...] = ("pool_size", "strides", "padding", "data_format")
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class AveragePooling2D(Pooling2D):
 class GlobalPooling2D(Layer):
     """Base of the two global ones: (n, h, w, c) -> (n, c), or (n, 1, 1, c) with keepdims."""
 
-    fields = ("data_format", "keepdims")
+    fields: tuple[str, ...] = ("data_format", "keepdims")
 
     def __init__(
         self, data_format: str | None = None, keepdims: bool = False, **options: Any

@@ -20,7 +20,7 @@ class Recurrent(Layer):
     """Base: weights, time axis first, and what is done for all steps at once."""
 
     gates = 1
-    fields = (
+    fields: tuple[str, ...] = (
         "units", "activation", "use_bias", "kernel_initializer", "recurrent_initializer",
         "bias_initializer", "return_sequences", "go_backwards",
     )  # fmt: skip
@@ -108,7 +108,7 @@ class Recurrent(Layer):
         )
         if not ctx.needs_input_gradient:
             return None
-        dx = kernels.matmul(dz, self.kernel.value.T).reshape(steps, n, features)
+        dx: Array = kernels.matmul(dz, self.kernel.value.T).reshape(steps, n, features)
         dx = dx[::-1] if self.go_backwards else dx
         return np.ascontiguousarray(dx.transpose(1, 0, 2))
 
@@ -160,7 +160,7 @@ class LSTM(Recurrent):
     """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate, Gers et al. 2000)."""
 
     gates = 4
-    fields = (*Recurrent.fields, "recurrent_activation", "unit_forget_bias")
+    fields: tuple[str, ...] = (*Recurrent.fields, "recurrent_activation", "unit_forget_bias")
 
     def __init__(
         self,
@@ -208,7 +208,7 @@ class GRU(Recurrent):
     """
 
     gates = 3
-    fields = (*Recurrent.fields, "recurrent_activation", "reset_after")
+    fields: tuple[str, ...] = (*Recurrent.fields, "recurrent_activation", "reset_after")
 
     def __init__(
         self,

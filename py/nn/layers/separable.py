@@ -21,7 +21,7 @@ class DepthwiseConv2D(Conv2D):
     with one group a channel, of which the kernel is a view.
     """
 
-    fields = (
+    fields: tuple[str, ...] = (
         "kernel_size", "strides", "padding", "depth_multiplier", "data_format", "dilation_rate",
         "activation", "use_bias", "depthwise_initializer", "bias_initializer",
     )  # fmt: skip
@@ -69,7 +69,7 @@ class SeparableConv2D(Layer):
     """A depthwise convolution, then a 1x1 one: (n, h, w, c) -> (n, oh, ow, filters) (Chollet
     2017)."""
 
-    fields = (
+    fields: tuple[str, ...] = (
         "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate",
         "depth_multiplier", "activation", "use_bias", "depthwise_initializer",
         "pointwise_initializer", "bias_initializer",
@@ -148,7 +148,7 @@ class Conv1D(Layer):
     Kernel (k, c / groups, filters). `padding` may be "causal".
     """
 
-    fields = (
+    fields: tuple[str, ...] = (
         "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups",
         "activation", "use_bias", "kernel_initializer", "bias_initializer",
     )  # fmt: skip
@@ -263,7 +263,7 @@ class Conv2DTranspose(Layer):
     stride, 0) with "valid".
     """
 
-    fields = (
+    fields: tuple[str, ...] = (
         "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate",
         "activation", "use_bias", "kernel_initializer", "bias_initializer",
     )  # fmt: skip

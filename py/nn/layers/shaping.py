@@ -19,7 +19,7 @@ from nn.types import Array, Shape, prod
 class Reshape(Layer):
     """(n, ...) -> (n, *target_shape); one size may be -1."""
 
-    fields = ("target_shape",)
+    fields: tuple[str, ...] = ("target_shape",)
 
     def __init__(self, target_shape: Sequence[int], **options: Any) -> None:
         super().__init__(**options)
@@ -48,7 +48,7 @@ class Reshape(Layer):
 class Permute(Layer):
     """Reorder the axes after the batch; `dims` counts from 1."""
 
-    fields = ("dims",)
+    fields: tuple[str, ...] = ("dims",)
 
     def __init__(self, dims: Sequence[int], **options: Any) -> None:
         super().__init__(**options)
@@ -70,7 +70,7 @@ class Permute(Layer):
 class ZeroPadding2D(Layer):
     """Zeros around images; padding is an int, (h, w) or ((top, bottom), (left, right))."""
 
-    fields = ("padding", "data_format")
+    fields: tuple[str, ...] = ("padding", "data_format")
 
     def __init__(
         self, padding: Any = (1, 1), data_format: str | None = None, **options: Any
@@ -131,7 +131,7 @@ class Resampling(Layer):
 class Resizing(Resampling):
     """Images of another size; pixel centres at halves, as Keras 3."""
 
-    fields = ("height", "width", "interpolation", "data_format")
+    fields: tuple[str, ...] = ("height", "width", "interpolation", "data_format")
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class Resizing(Resampling):
 class UpSampling2D(Resampling):
     """Images `size` times as large."""
 
-    fields = ("size", "data_format", "interpolation")
+    fields: tuple[str, ...] = ("size", "data_format", "interpolation")
 
     def __init__(
         self,
@@ -179,7 +179,7 @@ class UpSampling2D(Resampling):
 class Rescaling(Layer):
     """x * scale + offset."""
 
-    fields = ("scale", "offset")
+    fields: tuple[str, ...] = ("scale", "offset")
 
     def __init__(self, scale: float, offset: float = 0.0, **options: Any) -> None:
         super().__init__(**options)
@@ -199,7 +199,7 @@ class Rescaling(Layer):
 class SpatialDropout2D(Dropout):
     """Dropout of whole channels (Tompson et al. 2015)."""
 
-    fields = ("rate", "seed")
+    fields: tuple[str, ...] = ("rate", "seed")
 
     def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
         super().__init__(rate, None, seed, **options)
@@ -211,7 +211,7 @@ class SpatialDropout2D(Dropout):
 class GaussianNoise(Layer):
     """Add normal noise of deviation `stddev` in training."""
 
-    fields = ("stddev", "seed")
+    fields: tuple[str, ...] = ("stddev", "seed")
 
     def __init__(self, stddev: float, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
