@@ -139,7 +139,9 @@ class BatchNormalization(Normalization):
 class LayerNormalization(Normalization):
     """Normalize the features of each sample (Ba et al. 2016): (n, ..., c) -> the same."""
 
-    fields: tuple[str, ...] = ("axis", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer")
+    fields: tuple[str, ...] = (
+        "axis", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer",
+    )  # fmt: skip
 
     def __init__(
         self,

@@ -229,14 +229,15 @@ class Optimizer:
             p[...] = average
 
     def finalize(self) -> None:
-        """Put the moving average in place of the weights, where there is one; `fit` ends with it."""
+        """Put the moving average, if any, in place of the weights; `fit` ends with it."""
         if self.use_ema and self.parameters is not None and self.iterations:
             self.parameters.values[...] = self.state[AVERAGE]
 
     # Configuration.
 
     def get_config(self) -> Config:
-        settings: Config = {"name": self.name, "learning_rate": schedules.serialize(self.learning_rate)}
+        rate = schedules.serialize(self.learning_rate)
+        settings: Config = {"name": self.name, "learning_rate": rate}
         return settings | {f: getattr(self, f) for f in (*self.common, *self.fields)}
 
     @classmethod
