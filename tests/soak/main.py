@@ -342,6 +342,13 @@ def scrub(depth):
     return [0] * 20 if not depth else scrub(depth - 1)
 
 
+def forget_failed_task():
+    """MicroPython's asyncio keeps the last task that failed unawaited, with all it refers to."""
+    context = getattr(getattr(asyncio, "core", None), "_exc_context", None)
+    if context is not None:
+        context["future"] = context["exception"] = None
+
+
 async def no_pending(session):
     """The fault is known within 5 s (locks are told at once, a busy machine is slow)."""
     for _ in range(500):
@@ -355,6 +362,7 @@ async def nothing_held(session):
     names = ("pending", "serving", "exports", "imports", "streams")
     for _ in range(200):
         scrub(40)
+        forget_failed_task()
         gc.collect()
         if hasattr(js, "gc"):
             js.gc()
@@ -365,7 +373,8 @@ async def nothing_held(session):
         found.append(far["running"])
         if not any(found):
             return
-    note("leaks", f"page {[near[k] for k in names]}, worker {far!r}")
+    held = sorted(session.tables.imports)
+    note("leaks", f"page {[near[k] for k in names]}, worker {far!r}, objects {held}")
 
 
 async def main():
