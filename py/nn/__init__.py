@@ -83,6 +83,7 @@ from nn.layers import (
 from nn.model import Model
 from nn.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, RMSprop
 from nn.sequential import Sequential
+from nn.serving import Classifier
 from nn.session import TrainingSession
 from nn.variables import Variable
 
@@ -101,6 +102,7 @@ __all__ = [
     "BatchNormalization",
     "CSVLogger",
     "Callback",
+    "Classifier",
     "Concatenate",
     "Conv1D",
     "Conv2D",

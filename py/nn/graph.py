@@ -159,8 +159,13 @@ class Program:
         """Return the context of the node that computes `tensor`."""
         return self._contexts[tensor.node]
 
-    def forward(self, inputs: Sequence[Array], training: bool) -> list[Array]:
-        """Return the outputs; they are valid until the next call."""
+    def forward(self, inputs: Sequence[Array], training: bool, timed: Any = None) -> list[Array]:
+        """Return the outputs; they are valid until the next call.
+
+        `timed(name, function, ...)` calls a layer's function in place of this loop, to measure it.
+        """
+        if timed is not None:
+            return self._forward_timed(inputs, training, timed)
         values = self._values
         for slot, value in zip(self._inputs, inputs, strict=True):
             values[slot] = value
@@ -176,7 +181,18 @@ class Program:
                     values[slot] = part
         return [values[i] for i in self._outputs]
 
-    def backward(self, gradients: Sequence[Array | None]) -> list[Array | None]:
+    def _forward_timed(self, inputs: Sequence[Array], training: bool, timed: Any) -> list[Array]:
+        values = self._values
+        for slot, value in zip(self._inputs, inputs, strict=True):
+            values[slot] = value
+        for step in self.steps:
+            given = [values[i] for i in step.inputs]
+            y = timed(step.layer.name, step.forward, step.ctx, *given, training=training)
+            for slot, part in zip(step.outputs, y if len(step.outputs) > 1 else (y,), strict=True):
+                values[slot] = part
+        return [values[i] for i in self._outputs]
+
+    def backward(self, gradients: Sequence[Array | None], timed: Any = None) -> list[Array | None]:
         """Return the gradients of the inputs, after adding those of the variables."""
         run = self.ctx.run
         self.prepare()
@@ -187,7 +203,10 @@ class Program:
             dy = grads[outs[0]] if len(outs) == 1 else tuple(grads[o] for o in outs)
             if dy is None or (len(outs) > 1 and all(d is None for d in dy)):
                 continue
-            dx = backward(ctx, dy)
+            if timed is None:
+                dx = backward(ctx, dy)
+            else:
+                dx = timed(backward.__self__.name, backward, ctx, dy)
             if run.pending:
                 run.settle()
             if len(ins) == 1:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nn import config, fitting, losses, optimizers
+from nn import config, fitting, losses, optimizers, serving
 from nn import summary as tables
 from nn.context import Context, Run
 from nn.errors import ConfigError, NotBuiltError, NotCompiledError, ShapeError
@@ -248,10 +248,10 @@ class Model(Layer):
         class_weight: dict[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Take one training step; returns [loss, *metrics] of all since the last reset, or a
-        dict."""
+        """Take one training step; returns [loss, *metrics] of this batch, or a dict."""
         self._build_for(_as_list(x))
         batch = fitting.one_batch(self, x, y, sample_weight, class_weight)
+        self.trainer.reset_train()
         self.trainer.train_step(*batch)
         return self._result(self.trainer.train_logs(), return_dict)
 
@@ -292,6 +292,20 @@ class Model(Layer):
             return logs
         values = list(logs.values())
         return values[0] if len(values) == 1 else values
+
+    # Serving.
+
+    def warm_up(self) -> None:
+        """Predict one sample of zeros, so that the first real one finds its memory made."""
+        serving.warm_up(self)
+
+    def memory(self) -> dict[str, int]:
+        """Return arrays and bytes held: workspaces, weights, gradients, optimizer slots."""
+        return serving.memory(self)
+
+    def profile(self, x: Any, *, repeats: int = 5) -> list[dict[str, Any]]:
+        """Time each layer forward and backward on `x`; see `nn.serving.profile`."""
+        return serving.profile(self, x, repeats=repeats)
 
     # Control of a running fit.
 

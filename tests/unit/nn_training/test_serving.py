@@ -1,0 +1,99 @@
+"""A model in service: life, memory that stays flat, time of each layer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import nn
+import numpy as np
+import pytest
+
+
+def network() -> nn.Sequential:
+    nn.set_random_seed(1)
+    layers = [nn.Conv2D(4, 3, activation="relu"), nn.MaxPooling2D(), nn.Flatten()]
+    return nn.Sequential([nn.Input((12, 12, 1)), *layers, nn.Dense(10, activation="softmax")])
+
+
+@pytest.mark.asyncio
+async def test_loads_once_for_a_thousand_predictions() -> None:
+    saved = nn.io.save(network(), "npz")
+
+    async def fetch() -> bytes:
+        await asyncio.sleep(0)
+        return saved
+
+    digits = nn.Classifier(fetch)
+    assert not digits.ready
+    with pytest.raises(nn.errors.NotReadyError, match="initialize"):
+        await digits.classify(np.zeros((12, 12, 1)))
+    await asyncio.gather(digits.initialize(), digits.initialize())
+    await digits.initialize()
+    for _ in range(1000):
+        result = await digits.classify(np.ones((12, 12, 1)))
+    assert digits.loads == 1
+    assert result["confidence"] == max(result["probabilities"])
+    assert digits.describe() == {
+        "input_shape": (None, 12, 12, 1),
+        "output_shape": (None, 10),
+        "layers": 4,
+        "trainable_weights": 4,
+    }
+    digits.dispose()
+    digits.dispose()
+    with pytest.raises(nn.errors.DisposedError, match="after dispose"):
+        await digits.classify(np.zeros((12, 12, 1)))
+
+
+@pytest.mark.asyncio
+async def test_can_be_initialized_again_after_a_failed_load() -> None:
+    answers: list[Any] = [OSError("offline"), network()]
+
+    def source() -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    digits = nn.Classifier(source)
+    with pytest.raises(OSError, match="offline"):
+        await digits.initialize()
+    await digits.initialize()
+    assert digits.ready
+
+
+def test_holds_flat_memory_over_ten_thousand_predictions() -> None:
+    model = network()
+    model.warm_up()
+    image = np.ones((1, 12, 12, 1), np.float32)
+    model.predict_on_batch(image)
+    before = model.memory()
+    for _ in range(10_000):
+        model.predict_on_batch(image)
+    assert model.memory() == before
+
+
+@pytest.mark.asyncio
+async def test_holds_flat_memory_over_twenty_runs_that_are_stopped() -> None:
+    model = network()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x, y = np.ones((64, 12, 12, 1), np.float32), np.zeros(64, np.uint8)
+    sizes = []
+    for _ in range(20):
+        running = asyncio.ensure_future(model.fit(x, y, epochs=100))
+        for _ in range(4):
+            await asyncio.sleep(0)
+        model.stop()
+        await running
+        sizes.append(model.memory())
+    assert all(size == sizes[0] for size in sizes)
+
+
+def test_times_every_layer_and_changes_no_weight() -> None:
+    model = network()
+    before = model.get_weights()
+    rows = model.profile(np.ones((8, 12, 12, 1), np.float32))
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
+    assert rows[-1]["layer"] == "dense"
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
