@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # A worker whose script is over and that answers nothing for so long never imported farcall.
-GRACE = 5.0
+GRACE = 10.0
 _POLL = 0.02
 
 
@@ -129,6 +129,7 @@ class Engine:
         self.outcome = platform.Waiter()
         self._keep = platform.callback(self._on_control)
         self._stop = platform.javascript.listenControl(worker, self._keep)
+        self.ended = False  # PyScript says that its script is over
         self.signal: "Any" = None  # the byte that interrupts its Python, where isolated
         self._unwatch: "Any" = None
         self._asked: "dict[str, Any]" = {}
@@ -143,7 +144,7 @@ class Engine:
                 gone = platform.callback(lambda: self.died("the worker is gone"))
                 self._unwatch = platform.javascript.watchLock(self.lock, gone)
             self.settle(self)
-        elif kind == "failed":
+        elif kind == "failed" and self.ended:  # else it answers what was asked of another worker
             self.settle(None, _boot_error(self.name, detail))
         elif kind == "port" and detail in self._asked:
             self._asked.pop(detail).settle_now(port)
@@ -157,6 +158,7 @@ class Engine:
         if failure:
             self.settle(None, errors.WorkerBootError(f"worker {self.name!r}: {failure}"))
             return
+        self.ended = True
         platform.javascript.broadcast("status", "")
         platform.Timer(GRACE, self._silent)
 
