@@ -17,7 +17,7 @@ from nn.io.limits import DEFAULT_LIMITS, Limits
 
 SIGNATURE = b"PK\x03\x04"
 
-# The first moment that the format can express: equal models give equal bytes.
+# The first moment that the format can express: files do not differ by when they were made.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 # What zipfile raises on damaged directories and members (observed by flipping every byte).
@@ -100,7 +100,7 @@ class Archive:
 
 
 def pack(members: Mapping[str, bytes]) -> bytes:
-    """Write a zip archive, members stored as they are: equal members give equal bytes."""
+    """Write a zip archive, members stored as they are, without times: reproducible."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, data in members.items():

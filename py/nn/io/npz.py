@@ -82,7 +82,10 @@ def load(
 
 
 def encode(content: Any, quantization: Mapping[str, Globs] | None = None) -> bytes:
-    """Return nested plain data with arrays in it as `.npz` bytes; equal data give equal bytes."""
+    """Return nested plain data with arrays in it as `.npz` bytes.
+
+    Equal data give equal bytes under one version of Python (zip headers differ between them).
+    """
     document, arrays = tree.flatten(content)
     weights = {name: a for name, a in arrays.items() if name.startswith(snapshot.WEIGHTS)}
     quantized = quantize_arrays(_by_path(weights), quantization)
