@@ -8,6 +8,7 @@ from tests.support.site import Site
 SEED = 20_261_121
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", PAIRINGS)
 def test_random_programs_with_random_faults_end_as_their_model_says(site: Site, kind: str) -> None:
     prepare(site)

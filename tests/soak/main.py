@@ -12,7 +12,7 @@ import farcall
 import js
 from farcall import platform
 
-PATIENCE = 30.0  # seconds after which an await counts as a hang; a worker's start takes seconds
+PATIENCE = 60.0  # seconds after which an await counts as a hang; a worker starts in seconds
 ACTORS = 4
 PROGRAM = 60  # operations of an actor in a round
 
