@@ -12,6 +12,18 @@ from typing import Any
 from nn.errors import ConfigError
 from nn.types import Config
 
+__all__ = [
+    "CosineDecay",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "LearningRateSchedule",
+    "OneCycle",
+    "PiecewiseConstantDecay",
+    "PolynomialDecay",
+    "get",
+    "serialize",
+]
+
 
 class LearningRateSchedule:
     """Base class; a schedule of one's own defines `__call__(step) -> float`."""

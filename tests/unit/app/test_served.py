@@ -1,0 +1,10 @@
+"""What the worker serves can be served."""
+
+import nn
+from farcall import policy
+
+
+def test_every_module_in_reach_of_the_page_names_what_it_serves() -> None:
+    """A submodule without __all__ would keep the page from starting."""
+    space = policy.namespace({"nn": nn})
+    assert id(nn.schedules) in space.modules
