@@ -159,8 +159,17 @@ class Engine:
             self.settle(None, errors.WorkerBootError(f"worker {self.name!r}: {failure}"))
             return
         self.ended = True
+        self._ask(int(GRACE))
+
+    def _ask(self, times: "int") -> None:
+        """Ask how it is, once a second: a question that comes before `import farcall` is lost."""
+        if self.outcome.done:
+            return
+        if not times:
+            self._silent()
+            return
         platform.javascript.broadcast("status", "")
-        platform.Timer(GRACE, self._silent)
+        platform.Timer(1, lambda: self._ask(times - 1))
 
     def _silent(self) -> None:
         text = (
