@@ -1,6 +1,20 @@
-"""Data sets: arrays in memory, IDX files, and what feeds a training run batch by batch."""
+"""Data sets: arrays, IDX, CSV, zips of image folders, and what feeds a run batch by batch."""
 
+from nn.data.augmentation import Augmented
 from nn.data.dataset import Dataset
-from nn.data.idx import parse_idx
+from nn.data.folders import parse_image_zip
+from nn.data.idx import parse_idx, write_idx
+from nn.data.png import parse_png
+from nn.data.resizing import resize
+from nn.data.tables import parse_csv
 
-__all__ = ["Dataset", "parse_idx"]
+__all__ = [
+    "Augmented",
+    "Dataset",
+    "parse_csv",
+    "parse_idx",
+    "parse_image_zip",
+    "parse_png",
+    "resize",
+    "write_idx",
+]
