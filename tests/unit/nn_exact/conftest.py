@@ -23,7 +23,7 @@ settings.register_profile(
     "oracles",
     derandomize=True,
     deadline=None,
-    max_examples=5,
+    max_examples=3,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

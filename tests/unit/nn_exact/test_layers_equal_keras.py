@@ -108,7 +108,7 @@ def test_transforms_images_as_keras(name: str, config: dict[str, Any]) -> None:
     "config", [{}, {"momentum": 0.8, "epsilon": 0.01}, {"center": False, "scale": False}], ids=str
 )
 def test_normalizes_batches_as_keras(training: bool, config: dict[str, Any]) -> None:
-    compare("BatchNormalization", config, images(), training=training, tolerance=1e-8)
+    compare("BatchNormalization", config, images(), training=training)
 
 
 @pytest.mark.parametrize(
