@@ -28,7 +28,9 @@ TASKS = {
 }
 NOTE = (
     "Images per second, one thread each, median of interleaved rounds in one run. TensorFlow.js "
-    "as shipped cannot train a convolution on wasm (`Conv2DBackpropFilter` is not registered)."
+    "as shipped cannot train a convolution on wasm (`Conv2DBackpropFilter` is not registered). The "
+    "naive NumPy step is written for the seed network alone; "
+    "batch norm and LSTM run as layers of one's own on nn's kernels (`tests/bench/peers/layers.py`)."
 )
 
 
@@ -88,7 +90,7 @@ def _place(machine: dict[str, Any]) -> str:
     return (
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
         f"{machine['chromium']}, kernels: {machine.get('kernels', 'unknown')}, "
-        f"{machine['date'][:10]}."
+        f"{machine['date'][:10]}, load average {machine.get('load_before', 0):.0f} at the start."
     )
 
 
