@@ -42,6 +42,7 @@ __all__ = ["MissingArtifactError", "TrainingSession"]
 Json = dict[str, Any]
 Source = str | bytes
 
+
 class MissingArtifactError(MissingEntryError):
     """A verb needs an artifact that the session was not given."""
 
