@@ -29,7 +29,8 @@ def test_every_test_that_the_guarantees_name_exists() -> None:
 
 def test_every_row_of_the_guarantees_names_a_test() -> None:
     known = existing()
-    rows = [line for line in TEXT.splitlines() if line.startswith("|") and "---" not in line]
+    promised = TEXT[: TEXT.index("| Last runs")]  # below are figures
+    rows = [line for line in promised.splitlines() if line.startswith("|") and "---" not in line]
     promises = [
         row
         for row in rows
