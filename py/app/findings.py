@@ -175,12 +175,11 @@ class Findings:
         """Interpreters, kernels, isolation, and what has crossed between the threads."""
         if not page.find("environment").open or self.studio.engine is None:
             return
-        facts = {"Page": "MicroPython"}
-        facts.update(await self.studio.lab.environment())
+        facts = dict(await self.studio.lab.environment(), Page="MicroPython")
         numbers = farcall.statistics(self.studio.engine)
         for name in sorted(numbers):
             facts["farcall: " + name.replace("_", " ")] = formats.count(numbers[name])
         parts = []
-        for name, value in facts.items():
+        for name, value in sorted(facts.items()):
             parts += [page.make("dt", name), page.make("dd", value)]
         page.fill(page.find("facts"), parts)

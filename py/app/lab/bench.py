@@ -19,7 +19,7 @@ import numpy as np
 from nn import kernels
 from nn.data import Dataset
 
-from app.lab import analysis, augment, digits, downloads, engine, pictures, rates, store
+from app.lab import analysis, augment, digits, downloads, engine, own, pictures, rates, store
 from app.lab.mnist import Mnist
 
 CLASSES = 10
@@ -127,6 +127,19 @@ class Bench:
         assert data.y is not None
         return {"rgba": picture, "labels": data.y[indices].tolist()}
 
+    async def import_data(self, names: list[str], urls: list[str]) -> None:
+        """Train on a user's files from now on; `urls` are their object URLs."""
+        parts = await asyncio.gather(*[downloads.download(url) for url in urls])
+        files = dict(zip(names, parts, strict=True))
+        images, labels, classes = await own.read(files, downloads.decode_image)
+        self._mnist.use(names[0], *own.split(images, labels, classes))
+        self._answers = None
+
+    def restore_data(self) -> None:
+        """Back to MNIST."""
+        self._mnist.restore()
+        self._answers = None
+
     def training_set(self, count: int, shift: bool, seed: int) -> Dataset:
         """The first `count` training images, moved about if asked."""
         data = self._mnist.train.take(min(count, len(self._mnist.train)))
@@ -193,11 +206,13 @@ class Bench:
         """A few steps on the labelled drawings, mixed with training images to keep the rest."""
         images, labels = self._drawn_arrays()
         data = self._mnist.train
+        assert data.y is not None
         loss = 0.0
         for _ in range(steps):
             others = self._rng.integers(0, len(data), max(32, len(labels)))
             x = np.concatenate([images, data.x[others][..., 0]])
-            model.train_on_batch(self._scaled(x), np.concatenate([labels, data.y[others]]))
+            y = np.concatenate([labels, np.asarray(data.y)[others]])
+            model.train_on_batch(self._scaled(x), y)
             loss = model.test_on_batch(self._scaled(images), labels, return_dict=True)["loss"]
             await asyncio.sleep(0)
         return float(loss)
@@ -213,7 +228,7 @@ class Bench:
         """
         kind = getattr(nn.optimizers, choice["optimizer"])
         held = self._optimizers.get(model)
-        optimizer = held if type(held) is kind else kind(learning_rate=choice["lr"])
+        optimizer: Any = held if type(held) is kind else kind(learning_rate=choice["lr"])
         optimizer.learning_rate = choice["lr"]
         penalty = nn.regularizers.L2(choice["l2"]) if choice["l2"] else None
         for variable in model.trainable_variables:

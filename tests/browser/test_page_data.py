@@ -1,0 +1,73 @@
+"""A user's own data in place of MNIST, and back."""
+
+import base64
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from selenium.webdriver.common.by import By
+
+from tools.serve import ROOT
+
+# A picture of 1 x 1, light grey: the smallest that a browser decodes.
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    page = open_module_page(module_site.url)
+    page.wait_for_phase("ready")
+    page.execute_script("document.getElementById('drop').closest('details').open = true")
+    return page
+
+
+def give(page, *paths):
+    page.find_element(By.ID, "data-files").send_keys("\n".join(map(str, paths)))
+
+
+def count(page):
+    return page.execute_script("return document.getElementById('data-count').textContent")
+
+
+def test_a_csv_takes_the_place_of_mnist_and_gives_it_back(page, tmp_path):
+    rows = np.random.default_rng(0).integers(0, 256, (70, 785))
+    rows[:, 0] = np.arange(70) % 10
+    np.savetxt(tmp_path / "own.csv", rows, fmt="%d", delimiter=",")
+    give(page, tmp_path / "own.csv")
+    page.until(lambda: count(page) == "own.csv: 60 + 10 images")
+    page.button("Back to MNIST").click()
+    page.until(lambda: count(page) == "MNIST: 60,000 + 10,000 images")
+
+
+def test_a_zip_of_folders_names_the_classes(page, tmp_path):
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for index in range(14):
+            archive.writestr(f"{'cat' if index % 2 else 'bee'}/{index}.png", PNG)
+    (tmp_path / "pets.zip").write_bytes(target.getvalue())
+    give(page, tmp_path / "pets.zip")
+    page.until(lambda: count(page) == "pets.zip: 12 + 2 images")
+    assert "bee" in page.execute_script("return document.getElementById('classes').innerText")
+    page.button("Back to MNIST").click()
+    page.until(lambda: count(page).startswith("MNIST: 60,000"))
+
+
+def test_the_published_idx_files_are_read(page):
+    folder = ROOT / "static" / "vendor" / "mnist"
+    give(page, folder / "t10k-images-idx3-ubyte.gz", folder / "t10k-labels-idx1-ubyte.gz")
+    page.until(lambda: count(page).endswith("8,571 + 1,429 images"))
+    page.button("Back to MNIST").click()
+    page.until(lambda: count(page).startswith("MNIST: 60,000"))
+
+
+def test_a_file_that_is_no_data_set_is_named_and_changes_nothing(page, tmp_path):
+    (tmp_path / "notes.csv").write_text("1,2,3\n")
+    give(page, tmp_path / "notes.csv")
+    page.until("!document.getElementById('failure').hidden")
+    assert "notes.csv: expected 785 numbers a line, got 3" in page.text
+    assert page.phase == "ready"
+    assert count(page).startswith("MNIST: 60,000")
+    page.button("Dismiss").click()

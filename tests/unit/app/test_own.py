@@ -1,0 +1,88 @@
+"""A user's own files become a data set, or an error that names them."""
+
+import asyncio
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from app.lab import own
+from nn.data.idx import write_idx
+
+IMAGES = np.arange(20 * 784, dtype=np.uint32).astype(np.uint8).reshape(20, 28, 28)
+LABELS = np.arange(20, dtype=np.uint8) % 10
+
+
+async def decode(octets: bytes) -> np.ndarray:
+    return np.full((28, 28), int(octets), np.uint8)
+
+
+def read(files: dict[str, bytes]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    return asyncio.run(own.read(files, decode))
+
+
+def as_csv(rows: np.ndarray, heading: str = "") -> bytes:
+    return (heading + "\n".join(",".join(map(str, row)) for row in rows)).encode()
+
+
+def as_zip(files: dict[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, octets in files.items():
+            archive.writestr(name, octets)
+    return target.getvalue()
+
+
+ROWS = np.concatenate([LABELS[:, None], IMAGES.reshape(20, -1)], axis=1)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"labels": write_idx(LABELS), "images": write_idx(IMAGES)},
+        {"digits.csv": as_csv(ROWS)},
+        {"digits.csv": as_csv(ROWS, "label," + ",".join(f"p{i}" for i in range(784)) + "\n")},
+    ],
+)
+def test_reads_idx_pairs_and_csv(files: dict[str, bytes]) -> None:
+    images, labels, names = read(files)
+    np.testing.assert_array_equal(images, IMAGES)
+    np.testing.assert_array_equal(labels, LABELS)
+    assert names == list("0123456789")
+
+
+def test_reads_a_zip_with_a_folder_a_class() -> None:
+    files = {f"set/{'cat' if i % 2 else 'bee'}/{i}.png": str(i).encode() for i in range(12)}
+    images, labels, names = read({"pets.zip": as_zip({**files, "set/readme.txt": b"no image"})})
+    assert names == ["bee", "cat"]
+    assert labels.tolist() == [i % 2 for i in range(12)]
+    assert images[:, 0, 0].tolist() == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.bin": b"nonsense"}, "a.bin: IDX"),
+        ({"a": write_idx(IMAGES)}, "expected an IDX file of images and one of labels"),
+        ({"a": write_idx(IMAGES), "b": write_idx(LABELS[:5])}, "20 images but 5 labels"),
+        ({"a": write_idx(IMAGES[:, :9]), "b": write_idx(LABELS)}, "expected images of 28 x 28"),
+        ({"a": write_idx(IMAGES), "b": write_idx(LABELS + 3)}, "expected labels from 0 to 9"),
+        ({"a": write_idx(IMAGES[:3]), "b": write_idx(LABELS[:3])}, "at least 10 images, got 3"),
+        ({"a.csv": b"1,2,3\n"}, "a.csv: expected 785 numbers a line, got 3"),
+        ({"a.csv": as_csv(ROWS.astype(int) + 1)}, "expected pixels from 0 to 255, got 256"),
+        ({"a.csv": b"1,x,3\n"}, "a.csv: "),
+        ({"a.zip": b"PK not really"}, "a.zip: File is not a zip file"),
+        ({"a.zip": as_zip({"one/1.png": b"1"})}, "expected 2 to 10 folders of images, got 1"),
+        ({"a.zip": as_zip({"one/1.png": b"x", "two/2.png": b"2"})}, "one/1.png is no picture"),
+    ],
+)
+def test_names_the_file_that_does_not_fit(files: dict[str, bytes], message: str) -> None:
+    with pytest.raises(own.OwnDataError, match=message):
+        read(files)
+
+
+def test_keeps_a_seventh_for_the_test() -> None:
+    train, test = own.split(IMAGES, LABELS, list("0123456789"))
+    assert (len(train), len(test)) == (17, 3)
+    together = np.concatenate([train.x, test.x])[..., 0]
+    assert {image.tobytes() for image in together} == {image.tobytes() for image in IMAGES}
