@@ -29,8 +29,7 @@ TASKS = {
 NOTE = (
     "Images per second, one thread each, median of interleaved rounds in one run. TensorFlow.js "
     "as shipped cannot train a convolution on wasm (`Conv2DBackpropFilter` is not registered). The "
-    "naive NumPy step is written for the seed network alone; "
-    "batch norm and LSTM run as layers of one's own on nn's kernels (`tests/bench/peers/layers.py`)."
+    "naive NumPy step is written for the seed network alone."
 )
 
 

@@ -12,7 +12,6 @@ import nn
 import numpy as np
 from nn import kernels
 
-from tests.bench.peers import layers
 from tests.bench.peers.loop import Array, Data, Loop
 from tests.bench.peers.numpy_native import NumpyTrainer
 
@@ -31,17 +30,12 @@ def _load_kernels() -> str:
 
 def build(spec: Any, data: Data, network: str, metrics: tuple[str, ...] = ()) -> Any:
     """Give the compiled model with the shared initial weights."""
-    stack = [_layer_class(name)(**options) for name, options in spec]
+    stack = [getattr(nn, name)(**options) for name, options in spec]
     model = nn.Sequential([nn.Input((28, 28, 1)), *stack])
     loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(nn.Adam(1e-3), loss, metrics)
     model.set_weights(data.weights(network))
     return model
-
-
-def _layer_class(name: str) -> Any:
-    """Find a layer in nn, or among those that the bench adds as a user would."""
-    return getattr(nn, name, None) or getattr(layers, name)
 
 
 class EngineTrainer:
