@@ -37,7 +37,7 @@ class Theme:
             page.root.dataset.theme = name
         button = page.find("theme")
         button.textContent = name[0].upper() + name[1:]
-        button.setAttribute("aria-label", "Theme: " + ("automatic" if name == "auto" else name))
+        button.setAttribute("aria-label", "Theme: " + button.textContent)
 
     def _tell(self):
         for listener in self._listeners:
