@@ -67,7 +67,7 @@ def compare(
         return
     out, pull, after = jax.vjp(call, trainable, *inputs, has_aux=True)
     close(y, out)
-    expected_dws, *expected_dxs = pull(dy)
+    expected_dws, *expected_dxs = pull(np.asarray(dy, out.dtype))
     for received, expected in zip(dxs + dws, expected_dxs + list(expected_dws), strict=True):
         close(received, expected)
     for received, expected in zip(layer.non_trainable_variables, after, strict=False):
