@@ -91,9 +91,7 @@ class Findings:
             button = page.make(
                 "button", count or "", type="button", class_="hit" if hit else None, aria_label=name
             )
-            button.style.setProperty("--p", f"{0.75 * share:.3f}")
-            if hit and share > 0.5:
-                button.classList.add("dark")
+            button.style.setProperty("--p", f"{0.4 * share:.3f}")
             page.on(button, "click", lambda _, answer=answer: self._cell(truth, answer))
             cell = page.make("td")
             cell.append(button)

@@ -1,0 +1,95 @@
+"""For every eye and hand: axe-core in both themes, sizes; screenshots to look at."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
+SCREENSHOTS = ROOT / "build" / "screenshots"
+SIZES = [(768, 1024), (1440, 900)]
+THEMES = ["light", "dark"]
+RUN_AXE = """
+const done = arguments[arguments.length - 1];
+axe.run({resultTypes: ["violations"]}).then((found) => done(found.violations.map((rule) =>
+  `${rule.id}: ${rule.help}\\n` + rule.nodes.map((n) =>
+    `  ${n.target}: ${n.failureSummary}`).join("\\n"))));
+"""
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    page = open_module_page(module_site.url + "#epochs=1&subset=5000")
+    page.wait_for_phase("ready")
+    page.execute_script(AXE)
+    return page
+
+
+def wear(page, theme):
+    """Let the browser prefer a theme, without transitions that blur what axe measures."""
+    page.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {
+            "features": [
+                {"name": "prefers-color-scheme", "value": theme},
+                {"name": "prefers-reduced-motion", "value": "reduce"},
+            ]
+        },
+    )
+
+
+def violations(page, theme):
+    wear(page, theme)
+    return page.execute_async_script(RUN_AXE)
+
+
+def open_all(page):
+    page.execute_script("for (const d of document.querySelectorAll('main details')) d.open = true")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_before_training(page, theme):
+    open_all(page)
+    assert violations(page, theme) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_while_training(page, theme):
+    page.button("Train").click()
+    page.wait_for_phase("training")
+    page.button("Pause").click()
+    page.wait_for_phase("paused")
+    found = violations(page, theme)
+    page.button("Resume").click()
+    page.wait_for_phase("ready")
+    assert found == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_after_the_analysis(page, theme):
+    page.button("Analyse").click()
+    page.until("document.querySelectorAll('#histograms .bins').length > 0")
+    page.until("!document.getElementById('analyse').disabled")
+    open_all(page)
+    assert violations(page, theme) == []
+
+
+def test_a_cell_of_the_confusion_matrix_shows_its_images(page):
+    page.execute_script("document.querySelector('#confusion .hit').click()")
+    page.until("document.querySelectorAll('#cell canvas').length > 0")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_fits_the_screen(page, size, theme):
+    width, height = size
+    wear(page, theme)
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    page.execute_script(
+        "for (const d of document.querySelectorAll('main details')) d.open = false; scrollTo(0, 0)"
+    )
+    page.until(f"innerWidth === {width} && document.documentElement.scrollWidth <= {width}", 5)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.save_screenshot(str(SCREENSHOTS / f"page-{width}x{height}-{theme}.png"))
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
