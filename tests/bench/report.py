@@ -27,9 +27,9 @@ TASKS = {
     "lstm": "Train an LSTM (64 units) on rows",
 }
 NOTE = (
-    "Images per second, one thread each, median of interleaved rounds, each row in one run. TensorFlow.js "
-    "as shipped cannot train a convolution on wasm (`Conv2DBackpropFilter` is not registered). The "
-    "naive NumPy step is written for the seed network alone."
+    "Images per second, one thread each, median of interleaved rounds, each row in one run. "
+    "TensorFlow.js as shipped cannot train a convolution on wasm (`Conv2DBackpropFilter` is not "
+    "registered). The naive NumPy step is written for the seed network alone."
 )
 
 
