@@ -55,9 +55,8 @@ def test_axe_finds_nothing_before_training(page, theme):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_while_training(page, theme):
+    page.click_in("training", "Pause")
     page.button("Train").click()
-    page.wait_for_phase("training")
-    page.button("Pause").click()
     page.wait_for_phase("paused")
     found = violations(page, theme)
     page.button("Resume").click()

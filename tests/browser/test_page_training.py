@@ -116,11 +116,20 @@ def test_nothing_is_sent_anywhere(page, module_site):
     assert {host for host in hosts if host and host not in module_site.url} == set()
 
 
+@pytest.fixture(scope="module")
+def long_page(module_site, open_module_page):
+    """A page whose runs last until they are stopped."""
+    page = open_module_page(module_site.url + "#epochs=100")
+    page.wait_for_phase("ready")
+    return page
+
+
 class TestControls:
     """Pause, resume and stop, while all is busy."""
 
     @pytest.fixture
-    def training(self, page):
+    def training(self, long_page):
+        page = long_page
         page.button("Train").click()
         page.until(lambda: page.phase == "training" and page.number("batch") > 5)
         yield page
@@ -147,12 +156,18 @@ class TestControls:
         """The exact probabilities for one drawing: they change whenever a weight does."""
         page.button("Clear").click()
         draw(page)
-        return page.until("document.getElementById('bars').dataset.bits")
+        seen = []
+
+        def rests():
+            seen.append(page.execute_script("return document.getElementById('bars').dataset.bits"))
+            return len(seen) > 9 and len(set(seen[-10:])) == 1 and seen[-1]
+
+        return page.until(rests)
 
     def test_a_drawing_is_read_while_training(self, training):
         training.button("Clear").click()
         draw(training)
-        training.until(lambda: training.output("prediction").strip() == "7", 10)
+        training.until(lambda: training.output("prediction").strip() == "7", 20)
         assert training.phase == "training"
 
     def test_stop_also_ends_a_paused_run(self, training):

@@ -21,6 +21,19 @@ found.scrollIntoView({block: "center"}); found.click();
 """
 
 
+# In the page, because a short run is over before a driver's second command arrives.
+CLICK_IN = """
+const [phase, name] = arguments;
+const root = document.documentElement;
+const observer = new MutationObserver(() => {
+    if (root.dataset.phase !== phase) return;
+    observer.disconnect();
+    [...document.querySelectorAll("button")].find((b) => b.textContent.trim() === name).click();
+});
+observer.observe(root, { attributes: true, attributeFilter: ["data-phase"] });
+"""
+
+
 class View:
     """Mixin for a browser that has `execute_script(text, *arguments)` and `console_text()`."""
 
@@ -87,6 +100,10 @@ class View:
         """First number in `<output name=...>`, or NaN where it shows none."""
         found = re.search(r"-?\d[\d,]*\.?\d*", self.output(name))
         return float(found[0].replace(",", "")) if found else float("nan")
+
+    def click_in(self, phase: str, name: str) -> None:
+        """Click the button with this name as soon as the page is in this phase."""
+        self.execute_script(CLICK_IN, phase, name)
 
     def click(self, name: str) -> None:
         """Click the enabled button with this name."""
