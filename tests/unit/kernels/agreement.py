@@ -103,6 +103,15 @@ def check_matmul(draw):
     equal(got, want)
 
 
+def check_matmul_shows_what_is_not_finite(draw):
+    m, n, k = draw.integer(1, 20), draw.integer(1, 20), draw.pick((1, 5, 300))
+    a, b = draw.whole(m, k), draw.whole(k, n)
+    a[:, draw.random.random(k) < 0.5] = 0  # zero times NaN or infinity is NaN, and must be seen
+    b[draw.integer(0, k - 1), draw.integer(0, n - 1)] = draw.pick((np.nan, np.inf, -np.inf))
+    with np.errstate(invalid="ignore"):
+        equal(kernels.matmul(a, b), twins.matmul(*doubled(a, b)))
+
+
 def check_matmul_rounds_little(draw):
     m, n, k = draw.integer(1, 20), draw.integer(1, 20), draw.integer(1, 600)
     a, b = draw.real(m, k), draw.real(k, n)

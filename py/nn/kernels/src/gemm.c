@@ -17,7 +17,7 @@ struct matrix {
 
 /* Six rows of A, step after step, without the steps at which all six are zero: half of them where
  * A holds images with dark borders, or rows of a transpose of such. What stays is `count` steps,
- * with where their rows of B begin in a panel. */
+ * with where their rows of B begin in a panel. Where B isn't finite all stay: 0 x NaN is NaN. */
 struct left_panel {
     int count;
     int right[DEPTH];
@@ -31,11 +31,12 @@ INLINE int is_not_zero(float v) {
     return bits.u << 1 != 0;
 }
 
-static void pack_panel(struct left_panel *to, const float *from, struct matrix a, int there, int depth) {
+static void pack_panel(struct left_panel *to, const float *from, struct matrix a, int there, int depth,
+                       int finite) {
     float *values = to->values;
     int count = 0;
     for (int k = 0; k < depth; k++, from += a.column) {
-        int any = 0;
+        int any = !finite;
         UNROLL for (int r = 0; r < ROWS; r++) {
             float v = r < there ? from[r * a.row] : 0;
             values[count * ROWS + r] = v;
@@ -47,15 +48,17 @@ static void pack_panel(struct left_panel *to, const float *from, struct matrix a
     to->count = count;
 }
 
-static void pack_left(struct left_panel *to, struct matrix a, int rows, int depth) {
+static void pack_left(struct left_panel *to, struct matrix a, int rows, int depth, int finite) {
     for (int i = 0; i < rows; i += ROWS, to++) {
         const float *from = a.at + i * a.row;
-        if (rows - i >= ROWS) pack_panel(to, from, a, ROWS, depth);
-        else pack_panel(to, from, a, rows - i, depth);
+        if (rows - i >= ROWS) pack_panel(to, from, a, ROWS, depth, finite);
+        else pack_panel(to, from, a, rows - i, depth, finite);
     }
 }
 
-static void pack_right(float *to, struct matrix b, int depth, int columns) {
+/* Returns whether all that was packed is finite: the sum of each times zero is zero then. */
+static int pack_right(float *to, struct matrix b, int depth, int columns) {
+    f4 low = splat(0), high = low;
     for (int j = 0; j < columns; j += COLUMNS) {
         const float *from = b.at + j * b.column;
         int there = smaller(columns - j, COLUMNS);
@@ -66,8 +69,11 @@ static void pack_right(float *to, struct matrix b, int depth, int columns) {
             } else {
                 for (int c = 0; c < COLUMNS; c++) to[c] = c < there ? from[c * b.column] : 0;
             }
+            low = madd(load(to), splat(0), low);
+            high = madd(load(to + LANES), splat(0), high);
         }
     }
+    return sum(low + high) == 0;
 }
 
 INLINE void multiply_panels(tile t, const struct left_panel *panel, const float *right, int depth) {
@@ -137,11 +143,11 @@ EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, c
             struct epilogue e = {last && bias ? bias + j : 0, last ? activation : LINEAR,
                                  accumulate || p > 0};
             struct matrix right_part = {b + p * b_row + j * b_column, b_row, b_column};
-            pack_right(right, right_part, depth, columns);
+            int finite = pack_right(right, right_part, depth, columns);
             for (int i = 0; i < m; i += BLOCK) {
                 struct matrix left_part = {a + i * a_row + p * a_column, a_row, a_column};
                 int rows = smaller(m - i, BLOCK);
-                pack_left(left, left_part, rows, depth);
+                pack_left(left, left_part, rows, depth, finite);
                 multiply_block(left, right, c + i * c_row + j, c_row, rows, columns, depth, e);
             }
         }
