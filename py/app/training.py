@@ -9,6 +9,17 @@ from .curves import Chart, Thinner
 
 # Figures that change faster than this are a blur; it leaves most frames free for the drawing.
 REDRAW = 0.08
+FIGURES = (
+    "epoch",
+    "batch",
+    "images_per_second",
+    "elapsed",
+    "eta",
+    "loss",
+    "accuracy",
+    "val_loss",
+    "val_accuracy",
+)
 
 
 class Training:
@@ -23,7 +34,6 @@ class Training:
         self.charts = (self.loss, self.accuracy)
         self.running = False
         self.paused = False
-        self.finished = []
         self.run = None
         for name, handler in (
             ("train", self.train),
@@ -57,12 +67,18 @@ class Training:
         try:
             await self._fit()
         finally:
-            if status.current_phase() != "error":
-                self.ready()
+            self._settle()
         self._end()
+
+    def _settle(self):
+        """Whatever happened, the page is at rest; a dead worker stays an error."""
+        self.running = False
+        if status.current_phase() != "error":
+            self.ready()
 
     async def stop(self):
         if self.running:
+            self.stopped = True
             page.enable("stop", "pause", when=False)
             await self.studio.model.stop()
 
@@ -75,10 +91,19 @@ class Training:
         else:
             await model.pause()
         self.paused = not self.paused
+        self._hold()
         status.phase("paused" if self.paused else "training")
         page.find("pause").textContent = "Resume" if self.paused else "Pause"
         status.say("Paused." if self.paused else "Training…")
         self.rate = history.Rate()
+
+    def _hold(self):
+        """Time in a pause is not time of the run."""
+        if self.paused:
+            self.held = page.now()
+            return
+        self.began += page.now() - self.held
+        self.epoch_began += page.now() - self.held
 
     async def step(self):
         """Train one batch and show what it did."""
@@ -90,7 +115,7 @@ class Training:
             await self.studio.compile()
             logs = await self.studio.lab.step(self.studio.model, self.options["batch"])
         finally:
-            self.ready()
+            self._settle()
         page.write("loss", formats.loss(logs["loss"]))
         page.write("accuracy", formats.percent(logs["accuracy"]))
         status.say(f"One batch of {self.options['batch']}: loss {formats.loss(logs['loss'])}.")
@@ -100,17 +125,7 @@ class Training:
         if self.running:
             return
         await self.studio.begin_again()
-        for name in (
-            "epoch",
-            "batch",
-            "images_per_second",
-            "elapsed",
-            "eta",
-            "loss",
-            "accuracy",
-            "val_loss",
-            "val_accuracy",
-        ):
+        for name in FIGURES:
             page.write(name, formats.DASH)
         page.find("progress").value = 0
         page.find("advice").hidden = True
@@ -135,8 +150,9 @@ class Training:
         self.steps = 0
         self.mean = (0, 0.0)
         self.latest = None
+        self.stopped = False
         self.run = {
-            "number": self._number(),
+            "number": self.record.next_number(),
             "epochs": [],
             "options": dict(options.values, layers=None, hide=None),
         }
@@ -148,9 +164,6 @@ class Training:
         page.enable("pause", "stop")
         page.find("advice").hidden = True
         page.find("progress").value = 0
-
-    def _number(self):
-        return 1 + max([run["number"] for run in self.finished] or [0])
 
     async def _fit(self):
         options = self.options
@@ -198,6 +211,9 @@ class Training:
 
     def on_epoch(self, epoch, logs):
         """An epoch ended: its figures, and a point on the test curves."""
+        self.studio.changed()
+        if self._cut_short():
+            return
         now = page.now()
         row = {name: logs.get(name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
         row["epoch"] = epoch + 1
@@ -206,10 +222,13 @@ class Training:
         self.run["epochs"].append(row)
         self.loss.add(self.steps + 0.5, None, None, row["val_loss"])
         self.accuracy.add(self.steps + 0.5, None, None, history.points(row["val_accuracy"]))
-        page.next_frame("epoch", lambda: self._show_epoch(row))
+        page.next_frame(f"epoch {epoch}", lambda: self._show_epoch(row))
         page.next_frame("training", self._show)
         self.studio.trained += 1
-        self.studio.changed()
+
+    def _cut_short(self):
+        """Stop ends a run in the middle of an epoch: its means are of a part of the images."""
+        return self.latest is not None and self.latest["batch"] < self.latest["batches"]
 
     def _show(self):
         if self.latest is None:
@@ -242,16 +261,26 @@ class Training:
     def _end(self):
         self._show()
         page.write("eta", formats.DASH)
-        if not self.run["epochs"]:
-            status.say("Stopped before the first epoch was through.")
-            return
-        self.finished.append(self.run)
-        self.record.finish(self.run)
-        last = self.run["epochs"][-1]
-        words = f"Done: {len(self.run['epochs'])} of {self.total_epochs} epochs"
-        if last["val_accuracy"] is not None:
-            words += f", {formats.percent(last['val_accuracy'])} of the test images right"
-        status.say(words + ". Draw a digit.")
+        if self.run["epochs"]:
+            self.record.finish(self.run)
+        status.say(self._outcome())
+
+    def _outcome(self):
+        """The run in a sentence."""
+        done, total = len(self.run["epochs"]), self.total_epochs
+        if self.stopped and self._cut_short():
+            batch = f"batch {int(self.latest['batch'])} of {int(self.latest['batches'])}"
+            words = f"Stopped in epoch {done + 1} of {total}, at {batch}"
+        elif self.stopped:
+            words = f"Stopped after epoch {done} of {total}"
+        elif done < total:
+            words = f"Stopped early after epoch {done} of {total}, the test loss falls no more"
+        else:
+            words = f"Done: {done} of {total} epochs"
+        if done and self.run["epochs"][-1]["val_accuracy"] is not None:
+            share = formats.percent(self.run["epochs"][-1]["val_accuracy"])
+            words += f", {share} of the test images right"
+        return words + ". Draw a digit."
 
     # -- options that act at once -----------------------------------------------------------
 
