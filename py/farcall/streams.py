@@ -246,11 +246,25 @@ class Flow:
             if self._over:
                 self._finish()
             self._grant()
-            self._waiter = platform.Waiter()
-            await self._waiter
+            await self._more()
         self.at += 1
         self.taken += 1
         return self.items[self.at - 1]
+
+    async def _more(self) -> None:
+        """Wait for what comes next; the session holds the waiter, and with it the task.
+
+        The proxy is held weakly, to be released when nobody wants it. A task that waits does, but
+        no one else may hold it (event loops do not): it was collected in the middle of its loop.
+        """
+        waiter = self._waiter = platform.Waiter()
+        awaited = self._session.streams.awaited
+        awaited[self._number] = waiter
+        try:
+            await waiter
+        finally:
+            if awaited.get(self._number) is waiter:
+                del awaited[self._number]
 
     def _finish(self) -> None:
         error, self._error = self._error, None
@@ -323,6 +337,7 @@ class Streams:
 
     def __init__(self, session: "Any") -> None:
         self._session = session
+        self.awaited: "dict[int, Any]" = {}  # stream -> the waiter for its next items
 
     def producer(self, number: "int", source: "Any") -> "Producer":
         """This side's end of a stream that goes out."""

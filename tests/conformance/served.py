@@ -203,6 +203,15 @@ class Far:
         finally:
             self.events.append("closed")
 
+    async def gated(self):
+        self.gate = asyncio.Event()
+        yield 1
+        await self.gate.wait()
+        yield 2
+
+    def open_gate(self):
+        self.gate.set()
+
     def failing_stream(self):
         yield 1
         raise ValueError("mid-stream")

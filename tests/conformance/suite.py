@@ -514,6 +514,29 @@ async def a_dropped_stream_ends_the_generator_there(engine):
 
 
 @case
+async def a_loop_in_a_task_that_nobody_holds_gets_every_item(engine):
+    seen = []
+
+    async def consume():
+        async for item in engine.far.gated():
+            seen.append(item)
+        seen.append("end")
+
+    asyncio.create_task(consume())  # noqa: RUF006 (that nobody holds it is the point)
+    while not seen:
+        await asyncio.sleep(0.005)
+    for _ in range(5):
+        collect()
+        await asyncio.sleep(0.005)
+    await engine.far.open_gate()
+    for _ in range(200):
+        if seen[-1] == "end":
+            break
+        await asyncio.sleep(0.01)
+    equal(seen, [1, 2, "end"])
+
+
+@case
 async def an_exception_in_a_generator_comes_after_its_items(engine):
     seen = []
     try:
