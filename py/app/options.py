@@ -66,14 +66,23 @@ class Options:
         js.history.replaceState(None, "", address)
 
     def _from_address(self):
-        values = settings.from_hash(js.location.hash)
-        for name, value in values.items():
-            if value != self.values[name]:
-                self.values[name] = value
-                self._show(name)
-                for listener in self.listeners.get(name, ()):
-                    listener(value)
+        self._take(settings.from_hash(js.location.hash))
         self.apply_hidden()
+
+    def adopt(self, values):
+        """Take other values for all settings, and show them in the address."""
+        self._take(values)
+        self._to_address()
+
+    def _take(self, values):
+        """All values first: a listener of one may read another."""
+        changed = [name for name in values if values[name] != self.values[name]]
+        for name in changed:
+            self.values[name] = values[name]
+        for name in changed:
+            self._show(name)
+            for listener in self.listeners.get(name, ()):
+                listener(values[name])
 
     def apply_hidden(self):
         for identifier in settings.PANELS:

@@ -1,25 +1,17 @@
 """The runs: a table of epochs, the last runs overlaid, kept from visit to visit, exported."""
 
-import js
-
 from . import formats, history, page, status
 from .curves import Chart
 
-_KEY = "farcall-runs"
 _COLOURS = ("train", "val", "good", "bad", "accent", "soft", "ink", "faint")
 
 
-def _kept():
-    # localStorage is null in some private modes, and reading it is refused in others.
-    text = page.attempt(lambda: js.localStorage.getItem(_KEY))
-    return history.from_json(text) if text else []
-
-
 class Record:
-    """What earlier runs and the present one came to."""
+    """What earlier runs and the present one came to; the worker keeps them in IndexedDB."""
 
-    def __init__(self):
-        self.runs = _kept()
+    def __init__(self, studio):
+        self.studio = studio
+        self.runs = []
         self.chart = None
         page.click(
             "export-csv", lambda: page.save_text(history.to_csv(self.runs), "text/csv", "runs.csv")
@@ -30,6 +22,16 @@ class Record:
         )
         page.click("export-png", self._picture)
         page.click("forget-runs", self._forget)
+        self._update()
+
+    async def restore(self):
+        """The runs of earlier visits; none where the browser keeps nothing."""
+        if self.runs:
+            return
+        try:
+            self.runs = history.from_json(await self.studio.lab.runs.kept() or "[]")
+        except Exception as error:
+            status.say("Earlier runs could not be read: " + str(error))
         for run in self.runs:
             for row in run["epochs"]:
                 self._line(run["number"], row)
@@ -46,8 +48,19 @@ class Record:
         """Keep a run that has ended."""
         self.runs.append(run)
         self.runs = self.runs[-history.KEPT :]
-        page.attempt(lambda: js.localStorage.setItem(_KEY, history.to_json(self.runs)))
         self._update()
+        page.spawn(self._keep())
+
+    async def _keep(self):
+        try:
+            await self.studio.lab.runs.keep(history.to_json(self.runs))
+        except Exception as error:
+            status.notice_once(
+                "storage",
+                "Nothing can be kept in this browser now",
+                str(error),
+                "Training goes on. Export the runs, or they end with this page.",
+            )
 
     def _line(self, number, row):
         body = page.document.querySelector("#epochs tbody")
@@ -99,13 +112,13 @@ class Record:
             return
         page.save_as(canvas.toDataURL("image/png"), "loss.png")
 
-    def _forget(self):
+    async def _forget(self):
         self.runs = []
-        page.attempt(lambda: js.localStorage.removeItem(_KEY))
         empty = page.make("tr", class_="empty")
         empty.append(page.make("td", "No epoch finished yet.", colspan=7))
         page.fill(page.document.querySelector("#epochs tbody"), [empty])
         self._update()
+        await self.studio.lab.runs.forget()
 
 
 def _accuracy(run, epoch):

@@ -10,6 +10,7 @@ from app.findings import Findings
 from app.network import Network
 from app.options import Options
 from app.record import Record
+from app.recovery import Recovery
 from app.shelf import Shelf
 from app.studio import Studio
 from app.theme import Theme
@@ -24,9 +25,10 @@ class Stage:
         self.theme = Theme()
         self.options = Options()
         self.studio = Studio(self.options)
-        self.record = Record()
+        self.record = Record(self.studio)
         self.training = Training(self.studio, self.options, self.record)
         self.network = Network(self.studio, self.options, self.training.locked)
+        self.recovery = Recovery(self.studio, self.options, self.training, self.network)
         self.drawing = Drawing(self.studio)
         self.data = DataPanel(self.studio, self.options, self.training)
         self.shelf = Shelf(self.studio, self.training, self.network)
@@ -44,14 +46,16 @@ class Stage:
         except Exception as error:
             self._failed(error)
 
-    async def _start(self):
+    async def _start(self, again=False):
         began = page.now()
-        await self.studio.connect()
+        await self.studio.connect(again)
         farcall.session(self.studio.engine).on_close.append(self._died)
         await self.data.ready()
+        await self.record.restore()
         if not await self.shelf.restore():
             await self.studio.build(self.network.layers)
             status.say("Ready. Press Train, or draw a digit.")
+        await self.recovery.restore()
         status.step("ready", "done", 0, page.now() - began)
         self.training.ready()
 
@@ -68,7 +72,8 @@ class Stage:
             pictures.recolour(canvas)
 
     def _leaving(self, event):
-        if self.training.running:
+        # What is kept is there to be continued; what is not deserves a question.
+        if self.training.running and not self.training.kept:
             event.preventDefault()
 
     # -- failures ---------------------------------------------------------------------------
@@ -81,16 +86,26 @@ class Stage:
             return
         title, following = _explain(error)
         self.training.running = False
-        status.failure(title, _first_line(error), following, status.details_of(error))
+        gone = isinstance(error, farcall.WorkerDiedError)
+        if gone:
+            self.studio.lost()
+        status.failure(title, _first_line(error), following, status.details_of(error), restart=gone)
 
     async def restart(self):
-        js.location.reload()
+        """Start another worker in place of the one that is gone; the page stays as it is."""
+        status.again()
+        self.drawing.show_count(0)
+        try:
+            await self._start(again=True)
+        except Exception as error:
+            self._failed(error)
 
 
 _EXPLANATIONS = {
     "WorkerDiedError": (
         "The worker is gone",
-        "It ran out of memory or the browser stopped it. Reload the page: saved models are kept.",
+        "It ran out of memory or the browser stopped it. Restart it: saved models are kept, and a "
+        "run goes on from its last checkpoint.",
     ),
     "WorkerBootError": (
         "The worker could not start",

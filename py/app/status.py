@@ -10,6 +10,7 @@ import sys
 from . import formats, page
 
 _SIGNS = {"done": "", "warn": "! ", "failed": "✗ "}
+_told = set()
 
 
 def phase(name):
@@ -52,9 +53,26 @@ def _show(title, what, following, details, serious, restart):
     box.hidden = False
 
 
+def again():
+    """Start anew, with the start-up's steps as a fresh page shows them."""
+    hide()
+    phase("loading")
+    for item in page.document.querySelectorAll("#phases li"):
+        item.removeAttribute("data-state")
+        item.querySelector("span").textContent = ""
+    step("runtime", "active")
+
+
 def notice(title, what, following, details=""):
     """Something is less than it should be, and the page goes on."""
     _show(title, what, following, details, False, False)
+
+
+def notice_once(key, title, what, following):
+    """A notice that is given one time only, whatever happens again."""
+    if key not in _told:
+        _told.add(key)
+        notice(title, what, following)
 
 
 def failure(title, what, following, details="", restart=False):

@@ -42,10 +42,17 @@ class Studio:
 
     # -- start-up ---------------------------------------------------------------------------
 
-    async def connect(self):
-        """Walk through the start-up phases; each says its size and time."""
+    async def connect(self, again=False):
+        """Walk through the start-up phases; each says its size and time.
+
+        Args:
+            again: start a new worker in place of the one that the page came with.
+        """
         status.say("Starting Python and NumPy in a worker…")
-        self.engine = await farcall.connect("engine", timeout=90, on_error=self._unheard)
+        if again:
+            self.engine = await self._another_worker()
+        else:
+            self.engine = await farcall.connect("engine", timeout=90, on_error=self._unheard)
         self.lab = self.engine.lab
         origins = await self.lab.origins()
         status.step("runtime", "done", origins["runtime_bytes"], origins["runtime_s"])
@@ -54,6 +61,21 @@ class Studio:
         )
         await self._load_kernels()
         await self._load_data()
+
+    async def _another_worker(self):
+        worker = farcall.Worker(
+            "./py/app/worker.py",
+            config="./worker.toml",
+            name="engine",
+            timeout=90,
+            on_error=self._unheard,
+        )
+        await worker.start()
+        return worker.engine
+
+    def lost(self):
+        """The worker is gone, and everything in it."""
+        self.engine = self.lab = self.model = self.test_set = None
 
     def _unheard(self, error, text):
         """A call that nobody awaited failed in the worker."""

@@ -4,7 +4,7 @@ The engine calls `on_batch` after every batch, 100 times a second and more. It o
 the figures are written and the curves drawn once a frame at most.
 """
 
-from . import formats, history, page, status
+from . import budget, formats, history, page, settings, status
 from .curves import Chart, Thinner
 
 # Figures that change faster than this are a blur; it leaves most frames free for the drawing.
@@ -35,6 +35,9 @@ class Training:
         self.running = False
         self.paused = False
         self.run = None
+        self.latest = None
+        self.replaces = None  # the checkpoint of a run that was cut short: gone with the next run
+        self.kept = True  # whether the browser keeps what a run has learned so far
         for name, handler in (
             ("train", self.train),
             ("pause", self.pause),
@@ -60,15 +63,40 @@ class Training:
 
     # -- buttons ----------------------------------------------------------------------------
 
-    async def train(self):
-        if self.running or self.studio.model is None:
+    async def train(self, left=None):
+        """Run all epochs, or those that are left of a run that was cut short.
+
+        Args:
+            left: what `Recovery` knows of that run.
+        """
+        if self.running or self.studio.model is None or not self._affordable():
             return
-        self._begin()
+        self._begin(left)
         try:
             await self._fit()
+        except MemoryError as error:
+            self._settle()
+            self._too_large(str(error) or "The worker's memory is full.")
+            return
         finally:
             self._settle()
         self._end()
+
+    def _affordable(self):
+        """Refuse what no browser can hold before it takes the worker down."""
+        need = budget.step_bytes(self.studio.rows, self.options["batch"])
+        if need <= budget.LIMIT:
+            return True
+        size, limit = formats.size(need), formats.size(budget.LIMIT)
+        self._too_large(f"A batch of it needs {size}, a browser gives {limit} at most.")
+        return False
+
+    def _too_large(self, what):
+        status.notice(
+            "This is too large for the memory",
+            what,
+            "Nothing is lost. Take a smaller batch, or fewer and smaller layers, and train again.",
+        )
 
     def _settle(self):
         """Whatever happened, the page is at rest; a dead worker stays an error."""
@@ -136,9 +164,11 @@ class Training:
 
     # -- a run ------------------------------------------------------------------------------
 
-    def _begin(self):
+    def _begin(self, left):
         options = self.options
         self.running = True
+        done = left["rows"] if left else []
+        self.first = len(done)
         self.total_epochs = options["epochs"]
         self.images = min(options["subset"], self.studio.data["train"])
         self.batches = -(-self.images // options["batch"])
@@ -147,17 +177,21 @@ class Training:
         self.rate = history.Rate()
         self.began = self.epoch_began = page.now()
         self.drawn = 0.0
-        self.steps = 0
+        self.steps = self.first * self.batches
         self.mean = (0, 0.0)
         self.latest = None
         self.stopped = False
         self.run = {
-            "number": self.record.next_number(),
-            "epochs": [],
+            "number": left["number"] if left else self.record.next_number(),
+            "epochs": list(done),
             "options": dict(options.values, layers=None, hide=None),
+            "link": settings.to_hash(options.values),
         }
         for chart in self.charts:
             chart.clear()
+        for row in done:
+            self._mark_epoch(row, row["epoch"] * self.batches)
+        page.find("unfinished").hidden = True
         status.phase("training")
         status.say("Training…")
         page.enable("train", "step", "reset", "load", "analyse", when=False)
@@ -169,7 +203,8 @@ class Training:
         options = self.options
         studio = self.studio
         await studio.compile()
-        callbacks = [studio.lab.schedule(options["schedule"], options["lr"])]
+        rate = studio.lab.schedule(options["schedule"], options["lr"], self.steps)
+        callbacks = [rate, self._checkpoints()]
         if options["patience"]:
             callbacks.append(
                 studio.engine.nn.callbacks.EarlyStopping(
@@ -179,12 +214,41 @@ class Training:
         await studio.model.fit(
             studio.lab.training_set(options["subset"], options["augment"], options["seed"]),
             validation_data=studio.test_set,
+            initial_epoch=self.first,
             epochs=self.total_epochs,
             batch_size=options["batch"],
-            seed=options["seed"] + studio.trained,
+            # A run that goes on has brought its generator along.
+            seed=None if self.first else options["seed"] + studio.trained,
             callbacks=callbacks,
             on_batch_end=self.on_batch,
             on_epoch_end=self.on_epoch,
+        )
+
+    def _checkpoints(self):
+        studio = self.studio
+        about = {
+            "number": self.run["number"],
+            "hash": self.run["link"],
+            "epochs": self.total_epochs,
+            "trained": studio.trained - self.first,
+            "loaded": studio.layers is None,
+            "data": studio.data["name"],
+            "images": studio.data["train"],
+        }
+        replaces, self.replaces = self.replaces, None
+        self.kept = True
+        return studio.lab.runs.checkpoints(
+            about, list(self.run["epochs"]), self._not_kept, replaces
+        )
+
+    def _not_kept(self, reason):
+        """The browser stores nothing: the run goes on, and leaving the page asks first."""
+        self.kept = False
+        status.notice_once(
+            "storage",
+            "Nothing can be kept in this browser now",
+            reason,
+            "Training goes on. Use Download to keep a network, Export to keep the runs.",
         )
 
     def on_batch(self, batch, logs):
@@ -220,11 +284,14 @@ class Training:
         row["seconds"] = round(now - self.epoch_began, 3)
         self.epoch_began = now
         self.run["epochs"].append(row)
-        self.loss.add(self.steps + 0.5, None, None, row["val_loss"])
-        self.accuracy.add(self.steps + 0.5, None, None, history.points(row["val_accuracy"]))
+        self._mark_epoch(row, self.steps)
         page.next_frame(f"epoch {epoch}", lambda: self._show_epoch(row))
         page.next_frame("training", self._show)
         self.studio.trained += 1
+
+    def _mark_epoch(self, row, step):
+        self.loss.add(step + 0.5, None, None, row.get("val_loss"))
+        self.accuracy.add(step + 0.5, None, None, history.points(row.get("val_accuracy")))
 
     def _cut_short(self):
         """Stop ends a run in the middle of an epoch: its means are of a part of the images."""

@@ -4,7 +4,6 @@ import re
 
 import pytest
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.select import Select
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from nn.data import Dataset
 
 from app.lab import analysis, augment, digits, downloads, engine, own, pictures, rates, store
 from app.lab.mnist import Mnist
+from app.lab.runs import Runs
 
 CLASSES = 10
 
@@ -61,6 +62,7 @@ class Bench:
         self._answers: tuple[Any, Any] | None = None
         self._optimizers: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._schedule: rates.Schedule | None = None
+        self.runs = Runs(self._optimizers)
 
     # -- start-up ---------------------------------------------------------------------------
 
@@ -237,9 +239,9 @@ class Bench:
         self._optimizers[model] = optimizer
         model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
 
-    def schedule(self, kind: str, rate: float) -> rates.Schedule:
-        """A callback that sets the learning rate of each batch."""
-        self._schedule = rates.Schedule(kind, rate)
+    def schedule(self, kind: str, rate: float, first: int = 0) -> rates.Schedule:
+        """A callback that sets the learning rate of each batch, from the `first` on."""
+        self._schedule = rates.Schedule(kind, rate, first)
         return self._schedule
 
     def set_rate(self, model: Any, rate: float) -> None:

@@ -31,17 +31,19 @@ class Schedule(Callback):
     Args:
         kind: "constant", "cosine" (to zero at the end) or "step" (a tenth after each third).
         rate: the rate to start from.
+        first: batches of the run that are done already.
     """
 
-    def __init__(self, kind: str, rate: float) -> None:
+    def __init__(self, kind: str, rate: float, first: int = 0) -> None:
         super().__init__()
         factor(kind, 0.0)
         self.kind = kind
         self.rate = rate
-        self._step = 0
+        self.first = first
+        self._step = first
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._step = 0
+        self._step = self.first
 
     def on_batch_begin(self, batch: int, logs: Any = None) -> None:
         total = max(1, (self.params.get("steps") or 1) * (self.params.get("epochs") or 1))

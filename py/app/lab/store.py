@@ -1,4 +1,4 @@
-"""Models kept by the browser: IndexedDB, in the worker, so that weights never visit the page.
+"""What the browser keeps: IndexedDB, in the worker, so that weights never visit the page.
 
 Every promise of IndexedDB becomes one await. A browser that refuses (private mode, a full disk)
 raises StorageError with what to do; nothing half-written stays, as a transaction is all or nothing.
@@ -12,19 +12,20 @@ import js
 from pyodide.ffi import create_once_callable, to_js
 
 NAME = "farcall"
-VERSION = 1
-STORE = "models"
+VERSION = 2
+MODELS, CHECKPOINTS, RUNS = STORES = ("models", "checkpoints", "runs")
+MISSING = "no IndexedDB"
 
 
 class StorageError(RuntimeError):
-    """The browser would not store or hand out a model."""
+    """The browser would not store something, or not hand it out."""
 
 
 def _reason(error: Any) -> str:
-    name = getattr(error, "name", "") or "unknown error"
+    name = MISSING if error is None else getattr(error, "name", "") or "unknown error"
     if name == "QuotaExceededError":
         return "the browser's storage is full: delete a saved model or free disk space"
-    if name in ("InvalidStateError", "SecurityError", "UnknownError", "NotFoundError"):
+    if name in (MISSING, "InvalidStateError", "SecurityError", "UnknownError", "NotFoundError"):
         return f"the browser allows no storage here ({name}: a private window?); use Download"
     return f"{name}: {getattr(error, 'message', error)}"
 
@@ -49,57 +50,59 @@ async def _open() -> Any:
         raise StorageError(_reason(error)) from error
 
     def upgrade(_: Any) -> None:
-        request.result.createObjectStore(
-            STORE, to_js({"keyPath": "name"}, dict_converter=js.Object.fromEntries)
-        )
+        database = request.result
+        by_name = to_js({"keyPath": "name"}, dict_converter=js.Object.fromEntries)
+        for store in STORES:  # the first version had the models only
+            if not database.objectStoreNames.contains(store):
+                database.createObjectStore(store, by_name)
 
     request.onupgradeneeded = create_once_callable(upgrade)
     return await _done(request)
 
 
-async def put(name: str, octets: bytes, about: dict[str, Any]) -> None:
+async def put(name: str, octets: bytes, about: dict[str, Any], store: str = MODELS) -> None:
     """Keep bytes under a name, in place of what was there."""
     database = await _open()
     try:
-        transaction = database.transaction(STORE, "readwrite")
+        transaction = database.transaction(store, "readwrite")
         row = {
             "name": name,
             "about": js.JSON.stringify(to_js(about, dict_converter=js.Object.fromEntries)),
             "octets": octets,
         }
-        transaction.objectStore(STORE).put(to_js(row, dict_converter=js.Object.fromEntries))
+        transaction.objectStore(store).put(to_js(row, dict_converter=js.Object.fromEntries))
         await _done(transaction, "oncomplete")
     finally:
         database.close()
 
 
-async def get(name: str) -> tuple[bytes, dict[str, Any]]:
+async def get(name: str, store: str = MODELS) -> tuple[bytes, dict[str, Any]]:
     """The bytes and the words kept under a name. Raises KeyError when there are none."""
     database = await _open()
     try:
-        row = await _done(database.transaction(STORE, "readonly").objectStore(STORE).get(name))
+        row = await _done(database.transaction(store, "readonly").objectStore(store).get(name))
         if not row:
-            raise KeyError(f"no model named {name!r} is saved in this browser")
+            raise KeyError(f"nothing named {name!r} is among the {store} kept in this browser")
         return row.octets.to_bytes(), js.JSON.parse(row.about).to_py()
     finally:
         database.close()
 
 
-async def delete(name: str) -> None:
+async def delete(name: str, store: str = MODELS) -> None:
     database = await _open()
     try:
-        transaction = database.transaction(STORE, "readwrite")
-        transaction.objectStore(STORE).delete(name)
+        transaction = database.transaction(store, "readwrite")
+        transaction.objectStore(store).delete(name)
         await _done(transaction, "oncomplete")
     finally:
         database.close()
 
 
-async def listing() -> list[dict[str, Any]]:
+async def listing(store: str = MODELS) -> list[dict[str, Any]]:
     """What is saved, the newest first: the words of each with its name and size."""
     database = await _open()
     try:
-        rows = await _done(database.transaction(STORE, "readonly").objectStore(STORE).getAll())
+        rows = await _done(database.transaction(store, "readonly").objectStore(store).getAll())
         found = [
             dict(js.JSON.parse(row.about).to_py(), name=row.name, octets=row.octets.length)
             for row in rows

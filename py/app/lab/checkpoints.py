@@ -1,0 +1,129 @@
+"""A run's network, kept while it learns: what a reload, a crash or a closed tab cannot take away.
+
+A checkpoint is written after every epoch, and every `PERIOD` seconds of a long one. One from the
+end of an epoch has the weights, the optimizer's state and the random generator, so that the run
+goes on from it as if nothing had happened, to the bit; one from within an epoch begins that epoch
+again with what was learned.
+
+Two tabs may train at once. A checkpoint names the lock that its worker holds for life, and only
+one whose lock nobody holds belongs to a run that was cut short.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import js
+import nn
+from farcall import workers
+from nn.callbacks import Callback
+
+from app.lab import store
+
+PERIOD = 10.0  # seconds: what a crash may cost; a checkpoint of the largest preset takes 0.05
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat()
+
+
+def _name() -> str:
+    return workers.host.lock if workers.host is not None else "run"
+
+
+class Checkpoints(Callback):
+    """Keeps the model in training; forgets it when the run ends by itself or by Stop.
+
+    Args:
+        about: what the page wants to know when it goes on: JSON-ready.
+        rows: the epochs that are done already, as the page lists them.
+        refused: called once with the reason when the browser stores nothing; the run goes on.
+        replaces: name of the checkpoint that this run goes on from.
+    """
+
+    def __init__(
+        self,
+        about: dict[str, Any],
+        rows: list[Any],
+        refused: Callable[[str], Any],
+        replaces: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.about = about
+        self.rows = list(rows)
+        self.replaces = replaces
+        self.refused = refused
+        self._works = True
+        self._last = self._began = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._began = time.monotonic()
+
+    def on_batch_end(self, batch: int, logs: Any = None) -> Coroutine[Any, Any, None] | None:
+        """Keep the model when the last time is PERIOD ago; nothing to wait for otherwise."""
+        if not self._works or time.monotonic() - self._last < PERIOD:
+            return None
+        return self._keep(batch + 1)
+
+    async def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.model.progress.stopping and "val_loss" not in (logs or {}):
+            return  # cut short by Stop
+        row = {name: float(value) for name, value in (logs or {}).items()}
+        self.rows.append(row | {"epoch": epoch + 1, "seconds": time.monotonic() - self._began})
+        if self._works:
+            await self._keep(0)
+
+    async def on_train_end(self, logs: Any = None) -> None:
+        if self._works:
+            await forget(_name())
+            await self._forget_former()
+
+    async def _forget_former(self) -> None:
+        if self.replaces is not None:
+            await forget(self.replaces)
+            self.replaces = None
+
+    async def _keep(self, batch: int) -> None:
+        self._last = time.monotonic()
+        about = dict(self.about, rows=self.rows, batch=batch)
+        words = {"saved": now(), "lock": _name(), "text": json.dumps(about)}
+        try:
+            await store.put(_name(), nn.io.save(self.model), words, store.CHECKPOINTS)
+            await self._forget_former()
+        except (store.StorageError, MemoryError) as error:
+            self._works = False
+            self.refused(str(error))
+
+
+async def _held() -> set[str]:
+    """Names of the locks that somebody holds; none where the browser has no locks."""
+    if not getattr(js.navigator, "locks", None):
+        return set()
+    found = await js.navigator.locks.query()
+    return {lock.name for lock in found.held}
+
+
+async def unfinished() -> dict[str, Any] | None:
+    """What is known of the run that was cut short last, or None; older ones are forgotten."""
+    held = await _held()
+    left = [row for row in await store.listing(store.CHECKPOINTS) if row.get("lock") not in held]
+    for row in left[1:]:
+        await forget(row["name"])
+    if not left:
+        return None
+    about: dict[str, Any] = json.loads(left[0]["text"])
+    return dict(about, name=left[0]["name"], saved=left[0]["saved"])
+
+
+async def take(name: str) -> Any:
+    """The model of a checkpoint, ready to go on."""
+    octets, _ = await store.get(name, store.CHECKPOINTS)
+    return nn.io.load(octets)
+
+
+async def forget(name: str) -> None:
+    await store.delete(name, store.CHECKPOINTS)
