@@ -12,6 +12,7 @@ from app.options import Options
 from app.record import Record
 from app.recovery import Recovery
 from app.shelf import Shelf
+from app.speed import SpeedPanel
 from app.studio import Studio
 from app.theme import Theme
 from app.training import Training
@@ -33,6 +34,7 @@ class Stage:
         self.data = DataPanel(self.studio, self.options, self.training)
         self.shelf = Shelf(self.studio, self.training, self.network)
         self.findings = Findings(self.studio, self.training)
+        self.speed = SpeedPanel(self.studio, self.training)
         self.studio.listen(self._model_changed)
         self.theme.listen(self._recolour)
         keys.begin(self.drawing.correct)

@@ -9,7 +9,8 @@ import nn  # noqa: E402
 
 from app.lab.bench import Bench  # noqa: E402
 from app.lab.mnist import Mnist  # noqa: E402
+from app.lab.speed import Speed  # noqa: E402
 
 mnist = Mnist()
 lab = Bench(mnist, started, js.performance.now())
-farcall.serve({"nn": nn, "mnist": mnist, "lab": lab})
+farcall.serve({"nn": nn, "mnist": mnist, "lab": lab, "speed": Speed(mnist)})

@@ -49,6 +49,18 @@ def set_random_seed(seed: int) -> None:
     _rng = np.random.default_rng(seed)
 
 
+@contextmanager
+def separate_seed(seed: int) -> Iterator[None]:
+    """Let what is drawn inside come from a seed of its own; the engine's goes on undisturbed."""
+    global _rng
+    before = _rng
+    _rng = np.random.default_rng(seed)
+    try:
+        yield
+    finally:
+        _rng = before
+
+
 def generator(seed: int | None = None) -> np.random.Generator:
     """Return a generator of its own, seeded with `seed` or from the engine's seed."""
     if seed is not None:

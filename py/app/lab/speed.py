@@ -1,0 +1,253 @@
+"""The engine's speed on this device, for a visitor to measure, read and copy.
+
+The same work as the repository's bench does (networks, batches, rates), without its peers, in some
+twelve seconds. Each figure is the median of a few rounds, so that a hiccup of the device is none
+of the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import platform
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import nn
+import numpy as np
+from nn import kernels
+from nn.config import separate_seed
+from nn.data import Dataset
+from nn.kernels.library import Library, address
+
+Row = dict[str, Any]
+Layers = list[Any]
+F4 = np.float32
+SEED = 1234
+CLASSES = 10
+BATCHES = 8  # different ones, so that no cache knows them all
+CHANNELS = (8, 32)
+DIRECTIONS = ("forward", "weight gradient", "input gradient")
+
+
+def _pooled(filters: int, side: int, padding: str = "valid") -> Layers:
+    convolution = nn.Conv2D(filters, side, padding=padding, activation="relu")
+    return [convolution, nn.MaxPooling2D(2)]
+
+
+def _normed(filters: int) -> Layers:
+    return [
+        nn.Conv2D(filters, 3, padding="same", use_bias=False),
+        nn.BatchNormalization(),
+        nn.Activation("relu"),
+        nn.MaxPooling2D(2),
+    ]
+
+
+def _seed() -> Layers:
+    return [*_pooled(8, 3), *_pooled(16, 3), nn.Flatten(), nn.Dense(128, activation="relu")]
+
+
+def _lenet() -> Layers:
+    dense = [nn.Dense(units, activation="relu") for units in (120, 84)]
+    return [*_pooled(6, 5, "same"), *_pooled(16, 5), nn.Flatten(), *dense]
+
+
+def _batch_norm() -> Layers:
+    return [*_normed(32), *_normed(64), *_normed(128), nn.Flatten()]
+
+
+def _perceptron() -> Layers:
+    return [nn.Flatten(), nn.Dense(500, activation="relu")]
+
+
+def _recurrent() -> Layers:
+    return [nn.Reshape((28, 28)), nn.LSTM(64)]
+
+
+TRAINED: tuple[tuple[str, int, Callable[[], Layers]], ...] = (
+    ("Two convolutions (54 k), batches of 128", 128, _seed),
+    ("Two convolutions (54 k), batches of 512", 512, _seed),
+    ("LeNet-5", 128, _lenet),
+    ("32-64-128 with batch norm", 128, _batch_norm),
+    ("Perceptron 784-500-10", 128, _perceptron),
+    ("LSTM of 64 units on rows", 128, _recurrent),
+)
+
+
+class Speed:
+    """Served to the page as `speed`.
+
+    Args:
+        data: has the images as `data.train`, a Dataset of uint8 (n, 28, 28, 1).
+    """
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        self._rows: list[Row] = []
+
+    async def measure(self, seconds: float = 0.1, rounds: int = 5) -> AsyncIterator[Row]:
+        """Measure everything, a row at a time.
+
+        Args:
+            seconds: the least that a round takes.
+            rounds: of which the median counts.
+
+        Yields:
+            {group, task, value, unit, plain, done}: `plain` is NumPy's alone or None, `done` the
+            share of the rows that are through.
+
+        Raises:
+            ValueError: there are no images.
+        """
+        if not len(self._data.train):
+            raise ValueError("speed: expected training images of 28 x 28, received none")
+        self._rows = []
+        tasks = list(self._tasks())
+        for number, (group, task, unit, work, action, compared) in enumerate(tasks, 1):
+            value = await _rate(action, work, seconds, rounds)
+            plain = None
+            if compared:
+                with kernels.use("numpy"):
+                    plain = await _rate(action, work, seconds, 1)
+            row = {"group": group, "task": task, "unit": unit, "done": number / len(tasks)}
+            row |= {"value": value, "plain": plain}
+            if unit == "ms":
+                row["value"] = 1e3 / value
+            self._rows.append(row)
+            yield row
+
+    def _tasks(self) -> Iterator[tuple[str, str, str, float, Callable[[], Any], bool]]:
+        """(group, task, unit, work of one action, action, compared with NumPy alone?)."""
+        data = self._data.train
+        for name, size, layers in TRAINED:
+            compared = layers is _seed and size == 128
+            yield "Train", name, "images/s", size, Trainer(layers, data, size).step, compared
+        many, one = Trainer(_seed, data, 1000), Trainer(_seed, data, 1)
+        yield "Predict", "1,000 images at a time", "images/s", 1000, many.predict, True
+        yield "Predict", "One image", "ms", 1, one.predict, False
+        yield "Kernels", "Matrix product 512³", "GFLOP/s", 2 * 512**3 / 1e9, _product(512), True
+        for channels in CHANNELS:
+            for direction, (work, action) in zip(DIRECTIONS, _convolutions(channels), strict=True):
+                name = f"3 × 3 convolution, {channels} channels, {direction}"
+                yield "Kernels", name, "GFLOP/s", work, action, False
+        library = kernels.library.active
+        if isinstance(library, Library):
+            name = "Peak of multiply-add, four lanes"
+            yield "Kernels", name, "GFLOP/s", *_peak(library), False
+
+    def report(self, device: str, processors: int) -> str:
+        """The last measurement as a Markdown table, with all that it depends on.
+
+        Args:
+            device: the browser's words for itself.
+            processors: how many it says it has.
+        """
+        lines = [
+            f"Farcall's engine, {datetime.datetime.now(datetime.UTC):%Y-%m-%d}: "
+            f"kernels {kernels.backend().name}, one thread; NumPy {np.__version__}, "
+            f"Python {platform.python_version()} on {sys.platform}; {processors} processors; "
+            f"{device}",
+            "",
+            "| | Task | With kernels | NumPy alone | |",
+            "|---|---|---:|---:|---|",
+        ]
+        for row in self._rows:
+            plain = "" if row["plain"] is None else _short(row["plain"])
+            cells = (row["group"], row["task"], _short(row["value"]), plain, row["unit"])
+            lines.append("| " + " | ".join(cells) + " |")
+        return "\n".join(lines) + "\n"
+
+
+class Trainer:
+    """A network with weights from a fixed seed and some batches of real images."""
+
+    def __init__(self, layers: Callable[[], Layers], data: Dataset, size: int) -> None:
+        with separate_seed(SEED):
+            parts = [nn.Input((28, 28, 1)), *layers(), nn.Dense(CLASSES)]
+            self.model = nn.Sequential(parts)
+            loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
+            self.model.compile(nn.optimizers.Adam(1e-3), loss)
+        self._data = data
+        starts = range(0, size * BATCHES, size)
+        self._batches = [np.arange(start, start + size) % len(data) for start in starts]
+        self._memory = np.empty((size, 28, 28, 1), F4)
+        self._count = 0
+
+    def _next(self) -> tuple[Any, Any]:
+        chosen = self._batches[self._count % BATCHES]
+        self._count += 1
+        x = kernels.gather_scale(self._data.x, chosen, 1 / 255, 0.0, self._memory)
+        assert self._data.y is not None
+        return x, self._data.y[chosen] % CLASSES
+
+    def step(self) -> None:
+        """Train one batch, scaling included."""
+        self.model.train_on_batch(*self._next())
+
+    def predict(self) -> None:
+        """Predict one batch, scaling included."""
+        self.model.predict_on_batch(self._next()[0])
+
+
+def _random(*shape: int) -> Any:
+    return np.random.default_rng(SEED).standard_normal(shape).astype(F4)
+
+
+def _product(side: int) -> Callable[[], Any]:
+    a, b, out = _random(side, side), _random(side, side), np.empty((side, side), F4)
+    return lambda: kernels.matmul(a, b, out)
+
+
+def _convolutions(channels: int) -> list[tuple[float, Callable[[], Any]]]:
+    """The three directions of a "same" convolution of 28 x 28: (GFLOP of an action, action)."""
+    images = 256 // channels
+    x, y = _random(images, 28, 28, channels), np.empty((images, 28, 28, channels), F4)
+    w, bias = _random(3, 3, channels, channels), np.zeros(channels, F4)
+    dw, dx, dy = np.empty_like(w), np.empty_like(x), _random(*y.shape)
+    same: Any = {"padding": ((1, 1), (1, 1))}
+    work = 2 * 9 * channels * y.size / 1e9
+    actions: list[Callable[[], Any]] = [
+        lambda: kernels.conv2d(x, w, bias, activation="relu", out=y, **same),
+        lambda: kernels.conv2d_weight_gradient(x, dy, w.shape, out=dw, bias_out=bias, **same),
+        lambda: kernels.conv2d_input_gradient(dy, w, x.shape, out=dx, **same),
+    ]
+    return [(work, action) for action in actions]
+
+
+def _peak(library: Any) -> tuple[float, Callable[[], Any]]:
+    """Twelve chains of multiply-add and nothing else, 100,000 times: (GFLOP, action)."""
+    numbers, times = np.array([0.5, 0.1, 0], F4), 100_000
+    return 12 * 8 * times / 1e9, lambda: library.fma_peak(address(numbers), times)
+
+
+async def _rate(action: Callable[[], Any], work: float, seconds: float, rounds: int) -> float:
+    """Work a second: the median of rounds. Between them whoever waits for this thread gets in."""
+    times = 1
+    took = _clocked(action, times)  # the first also fills caches and workspaces
+    while (took := _clocked(action, times)) < seconds / 4:
+        times *= 2
+        await asyncio.sleep(0)
+    times = max(1, round(times * seconds / took))
+    rates = []
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+        rates.append(work * times / _clocked(action, times))
+    return statistics.median(rates)
+
+
+def _clocked(action: Callable[[], Any], times: int) -> float:
+    start = time.perf_counter()
+    for _ in range(times):
+        action()
+    return max(time.perf_counter() - start, 1e-9)  # a browser's clock may not have moved yet
+
+
+def _short(value: float) -> str:
+    """Three figures, thousands grouped."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"

@@ -1,0 +1,58 @@
+"""A visitor measures the engine on their own device, stops, and copies the figures."""
+
+import pytest
+
+
+@pytest.fixture
+def page(site, open_page):
+    page = open_page(site.url)
+    page.wait_for_phase("ready")
+    page.execute_script("document.getElementById('speed').open = true")
+    return page
+
+
+def rows(page):
+    script = "return [...document.querySelectorAll('#speed-rows tr')].map((r) => r.innerText)"
+    return page.execute_script(script)
+
+
+def test_measures_this_device_and_copies_the_figures(page, site):
+    page.execute_cdp_cmd(
+        "Browser.grantPermissions",
+        {
+            "origin": site.url.rstrip("/"),
+            "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"],
+        },
+    )
+    page.button("Measure this device").click()
+    page.until("!document.getElementById('copy-speed').disabled", 120)
+    assert len(rows(page)) == 16
+    assert rows(page)[0].startswith("Train: Two convolutions (54 k), batches of 128")
+    page.button("Copy the figures").click()
+    page.until("document.getElementById('status').innerText === 'The figures are copied.'")
+    copied = page.execute_async_script(
+        "const done = arguments[0]; navigator.clipboard.readText().then(done)"
+    )
+    assert "kernels relaxed-simd" in copied
+    assert copied.count("\n|") == 18
+
+
+def test_stops_when_asked_and_trains_again(page):
+    page.button("Measure this device").click()
+    page.until("document.querySelectorAll('#speed-rows tr').length > 0")
+    assert not page.execute_script("return !document.getElementById('train').disabled")
+    page.button("Stop measuring").click()
+    page.until("!document.getElementById('train').disabled")
+    assert len(rows(page)) < 16
+    page.execute_script("document.getElementById('step').click()")
+    page.until("document.getElementById('status').innerText.startsWith('One batch')")
+
+
+def test_where_copying_is_not_allowed_the_figures_are_shown_selected(page):
+    page.execute_script("navigator.clipboard.writeText = () => Promise.reject(new Error('no'))")
+    page.button("Measure this device").click()
+    page.until("document.querySelectorAll('#speed-rows tr').length > 0")
+    page.button("Stop measuring").click()
+    page.until("!document.getElementById('copy-speed').disabled")
+    page.button("Copy the figures").click()
+    page.until("getSelection().toString().includes('kernels relaxed-simd')")

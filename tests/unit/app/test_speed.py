@@ -1,0 +1,59 @@
+"""The visitors' measurement: every row is real work, and nothing else is disturbed by it."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from app.lab.speed import TRAINED, Speed
+from nn import config, kernels
+from nn.data import Dataset
+
+
+def images(count):
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8)
+    return SimpleNamespace(train=Dataset(pixels, random.integers(0, 10, count).astype(np.uint8)))
+
+
+async def measured(speed):
+    return [row async for row in speed.measure(seconds=0.001, rounds=1)]
+
+
+@pytest.mark.asyncio
+async def test_every_task_is_measured_and_reported():
+    speed = Speed(images(300))
+    rows = await measured(speed)
+    assert all(row["value"] > 0 for row in rows)
+    assert [row["task"] for row in rows][: len(TRAINED)] == [name for name, _, _ in TRAINED]
+    assert rows[-1]["done"] == 1
+    assert sum(row["plain"] is not None for row in rows) == 3
+    report = speed.report("a browser", 2)
+    assert "a browser" in report
+    assert report.count("\n|") == len(rows) + 2
+    for row in rows:
+        assert f"| {row['task']} |" in report
+
+
+@pytest.mark.asyncio
+async def test_the_engines_own_seed_goes_on_undisturbed():
+    config.set_random_seed(7)
+    want = config.generator().random(3).tolist()
+    config.set_random_seed(7)
+    await measured(Speed(images(20)))
+    assert config.generator().random(3).tolist() == want
+
+
+@pytest.mark.asyncio
+async def test_the_kernels_in_use_come_back_when_a_measurement_is_left():
+    before = kernels.backend().name
+    rows = Speed(images(20)).measure(seconds=0.001, rounds=1)
+    async for _ in rows:
+        break
+    await rows.aclose()
+    assert kernels.backend().name == before
+
+
+@pytest.mark.asyncio
+async def test_no_images_are_an_error_in_words():
+    with pytest.raises(ValueError, match="expected training images of 28 x 28, received none"):
+        await measured(Speed(images(0)))
