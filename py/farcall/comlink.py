@@ -81,7 +81,16 @@ def wrap(
     """
     names = None if target is None else frozenset(public_names(target))
     port = comlink_ports.port_of(endpoint)
-    return Wrapped(port, timeout, names, on_error, limits).root()
+    realm = _realm(comlink_ports.remembered(endpoint))
+    return Wrapped(port, timeout, names, on_error, limits, realm).root()
+
+
+def _realm(number: "int") -> "Any":
+    """What a second endpoint shares with the first: both end when their worker does."""
+    for wrapped in comlink_calls.alive.values():
+        if number and wrapped.realm.number == number:
+            return wrapped.realm
+    return None
 
 
 def _connection(proxy: "Any", what: "str") -> "Wrapped":
@@ -125,7 +134,7 @@ def terminate(proxy: "Any") -> None:
     connection = _connection(proxy, "terminate")
     if not connection.port.terminate():
         raise TypeError("terminate: expected the proxy of a Worker")
-    connection.close(errors.WorkerDiedError("the worker was terminated"))
+    connection.realm.close(errors.WorkerDiedError("the worker was terminated"))
 
 
 def window_endpoint(window: "Any", origin: "str", context: "Any" = None) -> "Any":

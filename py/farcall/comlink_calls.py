@@ -25,9 +25,10 @@ class Pending(platform.Waiter):
     timer: "Any" = None
     dropped = False  # nobody can await it any more
 
-    def __init__(self, calls: "Wrapped", number: "str", proxy: "Any") -> None:
+    def __init__(self, calls: "Wrapped", number: "str", proxy: "Any", kind: "str") -> None:
         self._calls = calls
         self._number = number
+        self.kind = kind
         self.proxy = proxy  # keeps the peer from being released while the call is under way
 
     @property
@@ -49,7 +50,13 @@ class Wrapped:
     """
 
     def __init__(
-        self, port: "Any", timeout: "float | None", names: "Any", on_error: "Any", limits: "Any"
+        self,
+        port: "Any",
+        timeout: "float | None",
+        names: "Any",
+        on_error: "Any",
+        limits: "Any",
+        realm: "Any" = None,
     ) -> None:
         self.name = "Comlink's peer"
         self.error: Any = None
@@ -71,6 +78,8 @@ class Wrapped:
         self.directory = self.calls = self.streams = self.tables = self
         self._number = unique()
         alive[self._number] = self
+        self.realm = realm or frames.Realm()
+        self.realm.members[self._number] = self
         port.listen(frames.REPLIES, self._on_frame, self._on_broken, self._on_gone)
 
     def root(self) -> "remote.Remote":
@@ -185,7 +194,7 @@ class Wrapped:
         failure = self.port.post(dumps(fields), frame.buffers, frame.refs, frame.transfers)
         if failure:
             raise TypeError(f"an argument cannot cross: {failure}")
-        waiter = self._pending[number] = Pending(self, number, proxy)
+        waiter = self._pending[number] = Pending(self, number, proxy, fields["type"])
         if self.timeout is not None:
             waiter.timer = platform.Timer(self.timeout, lambda: self._timed_out(number))
         result = remote.Reference(self, -self._calls)
@@ -214,7 +223,7 @@ class Wrapped:
     def serve(self, value: "Any") -> "Any":
         """The far end of a new channel that serves an argument to the peer."""
         near, far = self.port.channel()
-        child = Exposed(value, near, self.options, Gate(value, self.policy))
+        child = Exposed(value, near, self.options, Gate(value, self.policy), self.realm)
         self.children = [c for c in self.children if c.is_open()]
         self.children.append(child)
         return far
@@ -225,7 +234,7 @@ class Wrapped:
         try:
             frame = Incoming().frame(text, buffers, refs)
         except errors.ProtocolError as exc:
-            self._fail_all(exc)
+            self.fail_all(exc)
             return
         if frame.get("type") not in frames.REPLIES:
             return
@@ -236,6 +245,8 @@ class Wrapped:
         self._heard = True
         try:
             value, error = received(frame, self._adopt), None
+            if waiter.kind == frames.ENDPOINT:
+                comlink_ports.remember(value, self.realm.number)
         except Exception as exc:
             value, error = None, exc
         self._settle(waiter, value, error)
@@ -248,25 +259,30 @@ class Wrapped:
             self._adopt(value)._farcall.session.leave(errors.ReleasedError("nobody waits for it"))
 
     def _adopt(self, value: "Any") -> "Any":
-        return adopted(value, self._on_error, self.timeout)
+        return adopted(value, self._on_error, self.timeout, self.realm)
 
     def _on_broken(self, number: "str", kind: "str", why: "str") -> None:
         error = errors.ProtocolError(f"the peer's message was refused: {why}")
         waiter = self._pop(number)
         if waiter is None:
-            self._fail_all(error)
+            self.fail_all(error)
         else:
             self._settle(waiter, None, error)
             self._wake()
 
-    def _on_gone(self, why: "str") -> None:
+    def _on_gone(self, why: "str", all_of_it: "bool" = False) -> None:
         """The worker reported an error, or the port its end: nothing says what still comes."""
         if self._heard:
-            self._fail_all(errors.WorkerDiedError(f"the peer failed: {why}"))
+            error: Exception = errors.WorkerDiedError(f"the peer failed: {why}")
         else:
-            self._fail_all(errors.WorkerBootError(f"the peer never answered: {why}"))
+            error = errors.WorkerBootError(f"the peer never answered: {why}")
+        if all_of_it:
+            self.realm.fail(error)
+        else:
+            self.fail_all(error)
 
-    def _fail_all(self, error: "Exception") -> None:
+    def fail_all(self, error: "Exception") -> None:
+        """End every pending call; later ones may still be answered."""
         for number in list(self._pending):
             self._settle(self._pop(number), None, errors.again(error))
         self._wake()
@@ -316,6 +332,7 @@ class Wrapped:
             return
         self.error = error or errors.SessionClosedError("the connection was closed")
         del alive[self._number]
+        del self.realm.members[self._number]
         for number in list(self._pending):
             self._settle(self._pop(number), None, errors.again(self.error))
         if not isinstance(self.error, errors.ReleasedError):
@@ -353,8 +370,10 @@ def _collected(number: "int", generation: "int") -> None:
 _registry = platform.finalizers(_collected)
 
 
-def adopted(value: "Any", on_error: "Any", timeout: "float | None" = None) -> "remote.Remote":
+def adopted(
+    value: "Any", on_error: "Any", timeout: "float | None" = None, realm: "Any" = None
+) -> "remote.Remote":
     """The proxy of what a port serves."""
     if not comlink_ports.is_port(value):
         raise errors.ProtocolError(f"expected a port, received a {type(value).__name__}")
-    return Wrapped(comlink_ports.port_of(value), timeout, None, on_error, None).root()
+    return Wrapped(comlink_ports.port_of(value), timeout, None, on_error, None, realm).root()

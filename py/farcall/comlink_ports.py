@@ -165,6 +165,7 @@ function revive(w, all) {
   return Object.fromEntries(Object.entries(w).map(([k, v]) => [k, revive(v, all)]));
 }
 const raw = (w) => { if (w && w.type === "RAW" && w.value === null) w.value = undefined; };
+const realms = new WeakMap();
 const known = { Worker: globalThis.Worker, MessagePort, Function };
 const isA = (v, kind) => known[kind] !== undefined && v instanceof known[kind];
 
@@ -184,8 +185,9 @@ return {
       onFrame(text, out.buffers, out.refs, String(event.origin ?? ""));
     };
     const broken = () => onBroken("", "", "a message that could not be deserialised");
-    const failed = (event) => onGone(String(event.message || "its source could not be loaded"));
-    const gone = () => onGone("the port was closed");
+    const why = (event) => String(event.message || "its source could not be loaded");
+    const failed = (event) => onGone(why(event), true);
+    const gone = () => onGone("the port was closed", false);
     const pairs = [["message", listener], ["messageerror", broken], ["close", gone]];
     if (isA(endpoint, "Worker")) pairs.push(["error", failed]);
     for (const [type, f] of pairs) endpoint.addEventListener(type, f);
@@ -204,6 +206,8 @@ return {
   },
   close(endpoint) { if (isA(endpoint, "MessagePort")) endpoint.close(); },
   isPort: (value) => isA(value, "MessagePort"),
+  remember(port, realm) { realms.set(port, realm); },
+  remembered: (port) => realms.get(port) ?? 0,
   limits: (bytes, values) => ({ bytes, values }),
   terminate(endpoint) { if (!endpoint.terminate) return false; endpoint.terminate(); return true; },
   window(peer, origin, context) {
@@ -327,6 +331,7 @@ class MemoryPort:
 
     def __init__(self) -> None:
         self.peer: Any = None
+        self.realm = 0
         self.closed = False
         self._listeners: Any = None
         self._early: list[Any] = []
@@ -396,6 +401,21 @@ def port_of(endpoint: "Any") -> "Any":
         return JavaScriptPort(endpoint)
     kind = type(endpoint).__name__
     raise TypeError(f"expected a worker, port, channel or window endpoint, received a {kind}")
+
+
+def remember(port: "Any", realm: "int") -> None:
+    """Note which realm a port leads to, for `remembered`."""
+    if isinstance(port, MemoryPort):
+        port.realm = realm
+    elif is_port(port):
+        javascript.remember(port, realm)
+
+
+def remembered(endpoint: "Any") -> int:
+    """The realm that a port leads to; 0 if it did not come from a peer."""
+    if isinstance(endpoint, MemoryPort):
+        return endpoint.realm
+    return int(javascript.remembered(endpoint)) if is_port(endpoint) else 0
 
 
 def is_port(value: "Any") -> bool:

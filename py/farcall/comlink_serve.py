@@ -52,13 +52,16 @@ def _discard(awaitable: "Any") -> None:
 class Exposed:
     """An object that a peer uses through one port, until the peer releases it or `close`."""
 
-    def __init__(self, value: "Any", port: "Any", options: "Options", policy: "Gate") -> None:
+    def __init__(
+        self, value: "Any", port: "Any", options: "Options", policy: "Gate", realm: "Any" = None
+    ) -> None:
         if len(alive) >= options.limits["exposed"]:
             raise errors.LimitError(f"peers hold {len(alive)} objects")
         policy.admit(value)
         self.policy = policy
         self.value = value
         self.port = port
+        self.realm = realm or frames.Realm()
         self.options = options
         self.children: list[Exposed] = []
         self.refused = 0
@@ -66,6 +69,7 @@ class Exposed:
         self._leaving: Any = None
         self._number = unique()
         alive[self._number] = self
+        self.realm.served[self._number] = self
         port.listen(frames.REQUESTS, self._on_frame, self._on_broken, self._on_gone)
 
     # -- requests
@@ -108,7 +112,7 @@ class Exposed:
             self._release(number)
         elif kind == frames.ENDPOINT:
             near, far = self.port.channel()
-            self.children.append(Exposed(self.value, near, self.options, self.policy))
+            self.children.append(Exposed(self.value, near, self.options, self.policy, self.realm))
             self._reply(number, transfer(far, []))
         else:
             self._run(number, getattr(self, "_" + kind.lower()), frame)
@@ -189,12 +193,12 @@ class Exposed:
     def _adopt(self, value: "Any") -> "Any":
         from .comlink_calls import adopted
 
-        return adopted(value, self.options.on_error)
+        return adopted(value, self.options.on_error, None, self.realm)
 
     def serve(self, value: "Any") -> "Any":
         """The far end of a new channel that serves `value` under this object's gate."""
         near, far = self.port.channel()
-        child = Exposed(value, near, self.options, Gate(value, self.policy))
+        child = Exposed(value, near, self.options, Gate(value, self.policy), self.realm)
         self.children = [c for c in self.children if c.is_open()]
         self.children.append(child)
         return far
@@ -272,8 +276,10 @@ class Exposed:
         exc = errors.ProtocolError(f"{kind or 'a'} message refused: {why}")
         self._fail(number or None, exc)
 
-    def _on_gone(self, why: "str") -> None:
+    def _on_gone(self, why: "str", all_of_it: "bool" = False) -> None:
         self.close()
+        if all_of_it:
+            self.realm.fail(errors.WorkerDiedError(f"the peer failed: {why}"))
 
     def is_open(self) -> bool:
         """Whether the peer can still use it."""
@@ -281,6 +287,7 @@ class Exposed:
 
     def _end(self) -> None:
         del alive[self._number]
+        del self.realm.served[self._number]
         self.port.close()
 
     def close(self) -> None:

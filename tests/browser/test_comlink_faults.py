@@ -16,6 +16,10 @@ AT_ONCE = 100  # ms from a fault to the end of the await
 EXPECTED = {
     "values": ("equal", AT_ONCE),
     "terminated": ("WorkerDiedError: the worker was terminated", AT_ONCE),
+    "terminated under a proxy of its": ("WorkerDiedError: the worker was terminated", AT_ONCE),
+    "terminated under a second endpoint": ("WorkerDiedError: the worker was terminated", AT_ONCE),
+    "terminated while it calls back": ("WorkerDiedError: the worker was terminated", AT_ONCE),
+    "uncaught error under a proxy": ("WorkerDiedError: the peer failed: Uncaught", AT_ONCE),
     "used after termination": ("WorkerDiedError: the worker was terminated", AT_ONCE),
     "uncaught error": ("WorkerDiedError: the peer failed: Uncaught Error: crashed", AT_ONCE),
     "source missing": ("WorkerBootError: the peer never answered", LOADING),
@@ -29,6 +33,7 @@ EXPECTED = {
     "prototype": ("PolicyError: '__proto__' of what is served is private", AT_ONCE),
     "code through a constructor": ("PolicyError: attributes of a function", AT_ONCE),
     "pending": ("0", AT_ONCE),
+    "serving": ("0", AT_ONCE),
 }
 
 

@@ -10,5 +10,7 @@ Comlink.expose({
   holdsItself: (list) => list[0] === list,
   date: () => new Date(0),
   forever: () => new Promise(() => {}),
+  box: () => Comlink.proxy({ forever: () => new Promise(() => {}) }),
+  callsBack: (callback) => callback(),
   crash() { setTimeout(() => { throw new Error("crashed on demand"); }); },
 });

@@ -45,6 +45,36 @@ async def terminated():
     return await ending(api.forever(), lambda: comlink.terminate(api))
 
 
+async def terminated_under_a_proxy_of_its():
+    """A port of its own, which says nothing when the worker dies."""
+    api = await ready()
+    box = await api.box()
+    return await ending(box.forever(), lambda: comlink.terminate(api))
+
+
+async def terminated_under_a_second_endpoint():
+    api = await ready()
+    twin = comlink.wrap(await comlink.create_endpoint(api))
+    return await ending(twin.forever(), lambda: comlink.terminate(api))
+
+
+async def terminated_while_it_calls_back():
+    api = await ready()
+    call = api.callsBack(forever)
+    await asyncio.sleep(0.05)
+    return await ending(call, lambda: comlink.terminate(api))
+
+
+async def forever():
+    await asyncio.sleep(3600)
+
+
+async def uncaught_error_under_a_proxy():
+    api = await ready()
+    box = await api.box()
+    return await ending(box.forever(), lambda: api.crash())
+
+
 async def used_after_termination():
     api = await ready()
     comlink.terminate(api)
@@ -212,6 +242,10 @@ async def values():
 FAULTS = {
     "values": values,
     "terminated": terminated,
+    "terminated under a proxy of its": terminated_under_a_proxy_of_its,
+    "terminated under a second endpoint": terminated_under_a_second_endpoint,
+    "terminated while it calls back": terminated_while_it_calls_back,
+    "uncaught error under a proxy": uncaught_error_under_a_proxy,
     "used after termination": used_after_termination,
     "uncaught error": uncaught_error,
     "source missing": source_missing,
@@ -234,7 +268,9 @@ async def run_all(done):
             found[name] = await fault()
         except Exception as exc:
             found[name] = [platform.traceback_text(exc), -1]
-    found["pending"] = [str(comlink.statistics()["pending"]), 0]
+    held = comlink.statistics()
+    found["pending"] = [str(held["pending"]), 0]
+    found["serving"] = [str(held["serving"]), 0]
     done(None, json.dumps(found))
 
 
