@@ -1,4 +1,8 @@
-"""`make soak`: random programs with random faults in Chromium, both pairings, then the counters."""
+"""`make soak`: random programs with random faults in Chromium, both pairings, then the counters.
+
+Each pairing's programs speak farcall's own protocol with a Pyodide worker and Comlink's with a
+JavaScript one, side by side on one page.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +24,17 @@ HTML = """<!doctype html><meta charset="utf-8"><title>soak</title><link rel="ico
 <script type="{kind}" src="./main.py" config="./{kind}.toml"></script>
 """
 INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
+MODULES = ("bank", "comlink_programs", "counters", "programs")
 ZERO = ("hangs", "leaks", "wrong")
+SILENCE = 300  # seconds without a finished round after which the page itself hangs
 
 
 def configuration(kind: str) -> str:
-    """A TOML with every module of farcall, so that no list of them can fall behind."""
+    """A TOML with every module of farcall and of the soak."""
     files = sorted(path.name for path in (ROOT / "py" / "farcall").glob("*.py"))
     lines = [f'interpreter = "../../static/vendor/{INTERPRETERS[kind]}"', "[files]"]
     lines += [f'"../../py/farcall/{name}" = "farcall/{name}"' for name in files]
+    lines += [f'"./{name}.py" = "{name}.py"' for name in MODULES]
     return "\n".join(lines)
 
 
@@ -39,34 +46,42 @@ def prepare(site: Site) -> None:
         site.replace(f"tests/soak/{kind}.toml", configuration(kind))
 
 
-def soak(site: Site, kind: str, seconds: float, seed: int) -> dict[str, Any]:
-    """Run one pairing for that long; its counters, as tests/soak/main.py leaves them."""
-    page = Page("--js-flags=--expose-gc")
+def soak(site: Site, kind: str, seconds: float, seed: int, rounds: int = 1) -> dict[str, Any]:
+    """Run one pairing for that long and so many rounds; its counters, as the page leaves them."""
+    page = Page("--js-flags=--expose-gc", "--enable-precise-memory-info")
     try:
-        page.get(f"{site.url}tests/soak/{kind}.html?seconds={seconds}&seed={seed}")
-        found: dict[str, Any] = {"state": "never began"}
-        latest = time.monotonic() + seconds + 180
-        while found["state"] not in ("done", "failed") and time.monotonic() < latest:
-            time.sleep(0.5)
-            text = page.execute_script("return window.soak ?? null")
-            found = json.loads(text) if text else found
-        found.setdefault("notes", [])
-        if found["state"] not in ("done", "failed"):
-            found["notes"].append(f"the page is silent\n{page.console_text()[-3000:]}")
-        return found
+        query = f"seconds={seconds}&seed={seed}&rounds={rounds}"
+        page.get(f"{site.url}tests/soak/{kind}.html?{query}")
+        return watched(page)
     finally:
         page.quit()
+
+
+def watched(page: Page) -> dict[str, Any]:
+    """The counters when the page is done, or has said nothing new for too long."""
+    text, found = "", {"state": "never began", "notes": []}
+    latest = time.monotonic() + SILENCE
+    while found["state"] not in ("done", "failed"):
+        time.sleep(0.5)
+        new = page.execute_script("return window.soak ?? ''")
+        if new != text:
+            text, found = new, json.loads(new)
+            latest = time.monotonic() + SILENCE
+        elif time.monotonic() > latest:
+            found["notes"].append(f"the page is silent\n{page.console_text()[-3000:]}")
+            break
+    return found
 
 
 def report(kind: str, seed: int, seconds: float, found: dict[str, Any]) -> bool:
     """Print a pairing's counters; whether it is sound."""
     faults = found.get("faults", {})
     print(f"{PAIRINGS[kind]}, {seconds:.0f} s, seed {seed}: {found['state']}")
-    for name in ("rounds", "calls", "restarts", *ZERO):
-        print(f"  {name:<26}{found.get(name, '-'):>10}")
-    print(f"  {'faults':<26}{sum(faults.values()):>10}")
+    for name in ("rounds", "calls", "comlink_calls", "restarts", "seconds", *ZERO):
+        print(f"  {name.replace('_', ' '):<46}{found.get(name, '-'):>10}")
+    print(f"  {'faults':<46}{sum(faults.values()):>10}")
     for name, number in sorted(faults.items()):
-        print(f"    {name.replace('_', ' '):<26}{number:>8}")
+        print(f"    {name.replace('_', ' '):<44}{number:>8}")
     for text in found["notes"]:
         print(f"  note: {text}")
     return found["state"] == "done" and not any(found[name] for name in ZERO)

@@ -1,67 +1,22 @@
-"""What the soak's programs use: everything is either checked against a model or fails on demand."""
+"""The worker of the soak: a bank that also streams, crashes and counts what it holds."""
 
 import asyncio
 import gc
 
 import farcall  # first: its own failures at boot would reach the page as well
 import js
+from bank import Bank
 from pyodide.ffi import create_once_callable
 
 
-class Account:
-    """A total that shows the order of calls."""
-
-    def __init__(self, total=0):
-        self.total = total
-
-    def add(self, amount):
-        self.total += amount
-        return self.total
-
-    def child(self, total):
-        return Account(total)
-
-
-class Refused(ValueError):
-    """Raised on demand."""
-
-
-class Bank:
-    """The root of what the programs use."""
-
-    def __init__(self):
-        self.accounts = Account
-        self.running = 0
-
-    def echo(self, value):
-        return value
-
-    async def later(self, value, seconds):
-        self.running += 1
-        try:
-            await asyncio.sleep(seconds)
-            return value
-        finally:
-            self.running -= 1
-
-    async def tell(self, callback, count, awaited):
-        for n in range(count):
-            answer = callback(n)
-            if awaited:
-                await answer
-        return count
+class WorkerBank(Bank):
+    """What only a worker has."""
 
     async def numbers(self, count):
         for n in range(count):
             if n % 7 == 0:
                 await asyncio.sleep(0)
             yield n
-
-    def refuse(self, text):
-        raise Refused(text)
-
-    def unencodable(self):
-        return {"module": asyncio}
 
     def crash_later(self):
         """An uncaught JavaScript error in the worker; the worker lives on."""
@@ -75,4 +30,4 @@ class Bank:
         return dict([(k, found[k]) for k in names], running=self.running)
 
 
-farcall.serve(Bank())
+farcall.serve(WorkerBank())
