@@ -29,10 +29,8 @@ def column_moments(x: Array) -> tuple[Array, Array]:
         return twins.column_moments(x)
     x = contiguous(x)
     mean, variance = np.empty(x.shape[1], F4), np.empty(x.shape[1], F4)
-    lib.column_sums(address(x), address(mean), *x.shape)
-    mean /= len(x)
-    lib.column_products(address(x), address(mean), None, address(variance), *x.shape)
-    variance /= len(x)
+    scratch = lib.scratch(2 * x.shape[1])
+    lib.column_moments(address(x), address(mean), address(variance), scratch, *x.shape)
     return mean, variance
 
 
@@ -80,7 +78,8 @@ def batch_norm_gradient(
     dx = gamma / s (dy - mean(dy) - z mean(dy z)), s = sqrt(variance + epsilon), z = (x - mean) / s.
     """
     deviation = np.sqrt(variance + epsilon)
-    sums, products = column_sums(dy), _centred_products(x, mean, dy) / deviation
+    sums, products = _sums_and_products(x, mean, dy)
+    products /= deviation
     a = gamma / deviation
     e = -a * products / deviation / len(x)
     b = -a * sums / len(x) - e * mean
@@ -88,16 +87,18 @@ def batch_norm_gradient(
     return dx, _into(dgamma, products), _into(dbeta, sums)
 
 
-def _centred_products(x: Array, mean: Array, dy: Array) -> Array:
-    """Return the sum of (x - mean) dy of each column."""
+def _sums_and_products(x: Array, mean: Array, dy: Array) -> tuple[Array, Array]:
+    """Return the sums of dy and of (x - mean) dy of each column."""
     expect_shape(dy, x.shape, "dy")
     lib = library.active
     if lib is None or not floats(x, mean, dy):
-        return twins.column_products(x, mean, dy)
+        return twins.column_sums(dy), twins.column_products(x, mean, dy)
     x, dy, mean = contiguous(x), contiguous(dy), contiguous(mean)
-    out = np.empty(x.shape[1], F4)
-    lib.column_products(address(x), address(mean), address(dy), address(out), *x.shape)
-    return out
+    sums, products = np.empty(x.shape[1], F4), np.empty(x.shape[1], F4)
+    lib.column_products(
+        address(x), address(mean), address(dy), address(products), address(sums), *x.shape
+    )
+    return sums, products
 
 
 def _into(out: Array | None, value: Array) -> Array:

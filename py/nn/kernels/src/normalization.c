@@ -51,15 +51,45 @@ static void sum_squares(const float *x, const float *mean, float *out, int first
         }
 }
 
-/* Sums of (x - mean) y; without y of (x - mean)^2, the variance times rows. */
-EXPORT void column_products(const float *x, const float *mean, const float *y, float *out, int rows,
-                            int columns) {
+/* Sums of (x - mean) y, and of y, in one pass over both. */
+EXPORT void column_products(const float *x, const float *mean, const float *y, float *out, float *sums,
+                            int rows, int columns) {
     clear(out, columns);
+    clear(sums, columns);
     for (int r = 0; r < rows; r += ROWS_AT_ONCE) {
         int last = smaller(r + ROWS_AT_ONCE, rows);
-        if (y) sum_products(x, mean, y, out, r, last, columns);
-        else sum_squares(x, mean, out, r, last, columns);
+        sum_products(x, mean, y, out, r, last, columns);
+        sum_rows(y, sums, r, last, columns);
     }
+}
+
+/* Puts a block's mean and squares to those of `before` rows. */
+static void add_moments(float *mean, float *squares, const float *block, const float *apart, int before,
+                        int count, int columns) {
+    float share = (float)count / (float)(before + count);
+    for (int c = 0; c < columns; c++) {
+        float d = block[c] - mean[c];
+        mean[c] += d * share;
+        squares[c] += apart[c] + d * d * share * (float)before;
+    }
+}
+
+/* Means and variances (over rows, not rows - 1) in one pass over x: those of blocks that stay in the
+ * cache, put together (Chan, Golub and LeVeque 1979). scratch: 2 * columns. */
+EXPORT void column_moments(const float *x, float *mean, float *variance, float *scratch, int rows,
+                           int columns) {
+    float *block = scratch, *apart = scratch + columns;
+    clear(mean, columns);
+    clear(variance, columns);
+    for (int r = 0; r < rows; r += ROWS_AT_ONCE) {
+        int last = smaller(r + ROWS_AT_ONCE, rows);
+        clear(scratch, 2 * columns);
+        sum_rows(x, block, r, last, columns);
+        for (int c = 0; c < columns; c++) block[c] /= (float)(last - r);
+        sum_squares(x, block, apart, r, last, columns);
+        add_moments(mean, variance, block, apart, r, last - r, columns);
+    }
+    for (int c = 0; c < columns; c++) variance[c] /= (float)rows;
 }
 
 /* out = x * a + b by column; with y, out = x * a + y * e + b. */
