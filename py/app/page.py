@@ -74,17 +74,24 @@ async def _guarded(coroutine):
         handler_of_failures[0](error)
 
 
-_attempt = js.Function.new(
-    "f", "try { return f() } catch (e) { console.info(String(e)); return null }"
+# What JavaScript throws in a synchronous call unwinds MicroPython's own stack: it can neither be
+# caught in Python nor be let through it. Storage that is refused throws on being read.
+_recall = js.Function.new("key", "try { return localStorage.getItem(key) } catch { return null }")
+_remember = js.Function.new(
+    "key",
+    "value",
+    "try { localStorage.setItem(key, value) } catch { /* not from visit to visit */ }",
 )
 
 
-def attempt(function):
-    """The value of a call of JavaScript that may throw, or None.
+def recall(key):
+    """What `remember` kept on an earlier visit, or None."""
+    return _recall(key)
 
-    MicroPython cannot catch what JavaScript throws in a synchronous call: two lines of it do.
-    """
-    return _attempt(ffi.create_proxy(function))
+
+def remember(key, text):
+    """Keep a text from visit to visit, where the browser keeps anything."""
+    _remember(key, text)
 
 
 def spawn(coroutine):

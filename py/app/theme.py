@@ -13,7 +13,7 @@ class Theme:
 
     def __init__(self):
         self._listeners = []
-        kept = page.attempt(lambda: js.localStorage.getItem(_KEY))
+        kept = page.recall(_KEY)
         self._set(kept if kept in _NAMES else "auto")
         page.click("theme", self._next)
         dark = js.matchMedia("(prefers-color-scheme: dark)")
@@ -26,7 +26,7 @@ class Theme:
     def _next(self):
         name = _NAMES[(_NAMES.index(self.name) + 1) % len(_NAMES)]
         self._set(name)
-        page.attempt(lambda: js.localStorage.setItem(_KEY, name))
+        page.remember(_KEY, name)
         self._tell()
 
     def _set(self, name):
