@@ -9,6 +9,9 @@ except ImportError:  # MicroPython has no typing, and never evaluates an annotat
 
 COLUMNS = ("run", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 KEPT = 8
+NOT_A_NUMBER = (
+    "The loss is not a number (NaN): the steps are too large. Reset, then lower the learning rate."
+)
 
 
 class Smoother:
@@ -98,7 +101,7 @@ def advice(epochs: "list[dict[str, Any]]", classes: int = 10) -> str:
         return ""
     last = epochs[-1]
     if last["loss"] is None or last["loss"] != last["loss"]:
-        return "The loss is NaN: the steps are too large. Reset, then lower the learning rate."
+        return NOT_A_NUMBER
     if last["accuracy"] < 1.5 / classes:
         return "Still guessing: it does not learn. Try another learning rate or fewer layers."
     losses = [epoch["val_loss"] for epoch in epochs if epoch.get("val_loss") is not None]

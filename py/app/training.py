@@ -6,6 +6,7 @@ the figures are written and the curves drawn once a frame at most.
 
 from . import budget, formats, history, page, settings, status
 from .curves import Chart, Thinner
+from .tab import Tab
 
 # Figures that change faster than this are a blur; it leaves most frames free for the drawing.
 REDRAW = 0.08
@@ -32,6 +33,7 @@ class Training:
         self.loss = Chart("loss-chart", _curves(formats.loss), sync="run")
         self.accuracy = Chart("accuracy-chart", _curves(formats.points), sync="run")
         self.charts = (self.loss, self.accuracy)
+        self.tab = Tab()
         self.running = False
         self.paused = False
         self.run = None
@@ -181,6 +183,7 @@ class Training:
         self.mean = (0, 0.0)
         self.latest = None
         self.stopped = False
+        self.nan = ""
         self.run = {
             "number": left["number"] if left else self.record.next_number(),
             "epochs": list(done),
@@ -261,10 +264,21 @@ class Training:
         if point is not None:
             self.loss.add(self.steps, point[0], self.smooth[0](point[0]), None)
             self.accuracy.add(self.steps, point[1], self.smooth[1](point[1]), None)
+        if loss != loss and not self.nan:
+            page.spawn(self._diverged(batch, logs))
         now = page.now()
         if now - self.drawn >= REDRAW:
             self.drawn = now
             page.next_frame("training", self._show)
+            if self.tab.hidden:  # no frame is drawn: the title tells
+                self.tab.tell(formats.percent(self.steps / (self.total_epochs * self.batches), 0))
+
+    async def _diverged(self, batch, logs):
+        """Nothing follows a loss that is not a number: end the run and say so."""
+        self.nan = f"batch {batch + 1} of epoch {int(logs['epoch']) + 1}"
+        page.write("advice", history.NOT_A_NUMBER, page.find("advice"))
+        page.find("advice").hidden = False
+        await self.stop()
 
     def _own_accuracy(self, batch, logs):
         """The engine states the epoch's mean, as Keras does; the curve wants the batch itself."""
@@ -320,7 +334,7 @@ class Training:
         if row["val_loss"] is not None:
             page.write("val_loss", formats.loss(row["val_loss"]))
             page.write("val_accuracy", formats.percent(row["val_accuracy"]))
-        words = history.advice(self.run["epochs"])
+        words = history.NOT_A_NUMBER if self.nan else history.advice(self.run["epochs"])
         page.find("advice").hidden = not words
         page.write("advice", words, page.find("advice"))
         self.record.add_epoch(self.run, row)
@@ -330,11 +344,15 @@ class Training:
         page.write("eta", formats.DASH)
         if self.run["epochs"]:
             self.record.finish(self.run)
-        status.say(self._outcome())
+        words = self._outcome()
+        status.say(words)
+        self.tab.end(words.split(",")[0])
 
     def _outcome(self):
         """The run in a sentence."""
         done, total = len(self.run["epochs"]), self.total_epochs
+        if self.nan:
+            return f"Stopped: the loss is not a number since {self.nan}."
         if self.stopped and self._cut_short():
             batch = f"batch {int(self.latest['batch'])} of {int(self.latest['batches'])}"
             words = f"Stopped in epoch {done + 1} of {total}, at {batch}"

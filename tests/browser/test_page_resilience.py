@@ -62,3 +62,162 @@ def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_pa
     runs = rows(page)
     assert [row[0] for row in runs] == ["1"] * 3 + ["2"] * 3
     assert [row[1:] for row in runs[3:]] == [row[1:] for row in runs[:3]]
+
+
+def test_a_full_disk_ends_nothing_and_is_said_once(site, open_page):
+    page = open_page(site.url + "#epochs=2&subset=2500")
+    page.wait_for_phase("ready")
+    page.execute_cdp_cmd("Storage.overrideQuotaForOrigin", {"origin": site.url, "quotaSize": 1000})
+    page.button("Train").click()
+    page.until("!document.getElementById('failure').hidden")
+    assert "storage is full" in page.text
+    page.button("Dismiss").click()
+    page.wait_for_phase("ready")
+    assert "Done: 2 of 2 epochs" in said(page)
+    page.button("Train").click()
+    page.until(lambda: len(rows(page)) == 4)
+    page.wait_for_phase("ready")
+    assert not page.find_element("id", "failure").is_displayed()
+    page.button("Save").click()
+    page.until("!document.getElementById('failure').hidden")
+    assert "delete a saved model or free disk space" in page.text
+    page.button("Dismiss").click()
+
+
+def test_a_run_that_is_not_kept_is_not_left_by_mistake(site, open_page):
+    without_storage(site)
+    page = open_page(site.url + "#epochs=50&subset=500")
+    page.wait_for_phase("ready")
+    page.button("Dismiss").click()
+    page.button("Train").click()
+    page.until(lambda: len(rows(page)) >= 2)
+    assert page.execute_script(LEAVES) is True
+    page.button("Stop").click()
+    page.wait_for_phase("ready")
+    assert page.execute_script(LEAVES) is False
+
+
+LEAVES = """
+const event = new Event("beforeunload", { cancelable: true });
+dispatchEvent(event);
+return event.defaultPrevented;
+"""
+WITHOUT_STORAGE = """
+import js
+js.eval("Object.defineProperty(globalThis, 'indexedDB', { value: undefined })")
+"""
+REFUSES_LOCAL_STORAGE = """
+Object.defineProperty(window, "localStorage", {
+    get() { throw new DOMException("denied", "SecurityError") },
+});
+"""
+
+
+def without_storage(site):
+    site.replace("py/app/worker.py", lambda text: WITHOUT_STORAGE + text)
+
+
+def test_a_private_window_without_storage_trains_and_draws(site, open_page):
+    without_storage(site)
+    page = open_page()
+    page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": REFUSES_LOCAL_STORAGE})
+    page.get(site.url + "#epochs=1&subset=2500")
+    page.wait_for_phase("ready")
+    assert "Models cannot be saved in this browser" in page.text
+    assert "private window" in page.text
+    page.button("Dismiss").click()
+    page.button("Train").click()
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    assert "Done: 1 of 1 epochs" in said(page)
+    draw(page)
+    page.until(lambda: page.output("prediction").strip().isdigit())
+    page.button("Theme: Auto").click()
+    assert page.execute_script("return document.documentElement.dataset.theme") == "light"
+
+
+def test_what_no_browser_can_hold_is_refused_before_it_is_tried(site, open_page):
+    wide = "Conv2D,filters:256,kernel_size:3,padding:same"
+    layers = f"{wide};{wide};Flatten;Dense,units:10,activation:softmax"
+    page = open_page(f"{site.url}#preset=custom&layers={layers}&batch=2048")
+    page.wait_for_phase("ready")
+    page.button("Train").click()
+    page.until("!document.getElementById('failure').hidden")
+    assert "This is too large for the memory" in page.text
+    assert "9.9 GB" in page.text
+    assert page.phase == "ready"
+
+
+# Takes what the worker's memory has left, but for a little: what follows is the engine's own error.
+HOG = """
+import js, numpy
+from pyodide.ffi import create_proxy
+hoard = []
+channel = js.BroadcastChannel.new("hog")
+def fill(event):
+    hoard.clear()
+    size = 1 << 28
+    while event.data and size >= 1 << 20:
+        try:
+            hoard.append(numpy.empty(size, numpy.uint8))
+        except MemoryError:
+            size >>= 1
+    left = 0
+    while event.data and left < 48e6:
+        left += hoard.pop().nbytes
+    channel.postMessage(len(hoard))
+channel.onmessage = keep = create_proxy(fill)
+"""
+FILL = """
+const [full, done] = arguments;
+const channel = new BroadcastChannel("hog");
+channel.onmessage = (event) => done(event.data);
+channel.postMessage(full);
+"""
+
+
+def test_a_memory_that_is_full_ends_the_run_and_not_the_page(site, open_page):
+    site.replace("py/app/worker.py", lambda text: HOG + text)
+    page = open_page(site.url + "#preset=deep&batch=2048&epochs=1&subset=5000")
+    page.wait_for_phase("ready")
+    blocks = page.execute_async_script(FILL, True)
+    assert blocks > 0
+    page.button("Train").click()
+    page.until("!document.getElementById('failure').hidden")
+    assert "This is too large for the memory" in page.text
+    assert page.phase == "ready"
+    page.button("Dismiss").click()
+    page.execute_async_script(FILL, False)
+    page.execute_script("location.hash = 'preset=deep&batch=128&epochs=1&subset=2500'")
+    page.button("Train").click()
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    assert "Done: 1 of 1 epochs" in said(page)
+
+
+THROTTLED = [
+    "!--disable-background-timer-throttling",
+    "!--disable-renderer-backgrounding",
+    "!--disable-backgrounding-occluded-windows",
+]
+
+
+def test_a_hidden_tab_goes_on_training_tells_its_title_and_is_whole_when_seen_again(
+    site, open_page
+):
+    page = open_page(site.url + "#epochs=2&subset=30000", *THROTTLED)
+    page.wait_for_phase("ready")
+    title = page.title
+    page.button("Train").click()
+    page.until(lambda: page.number("batch") > 5)
+    page.execute_cdp_cmd("Target.createTarget", {"url": "about:blank"})
+    page.until("document.visibilityState === 'hidden'")
+    page.until(lambda: " % · " in page.title)
+    page.until(lambda: "Done: 2 of 2 epochs" in page.title, timeout=60)
+    page.execute_cdp_cmd("Page.bringToFront", {})
+    page.until("document.visibilityState === 'visible'")
+    assert page.title == title
+    page.until(lambda: len(rows(page)) == 2)
+    assert page.output("epoch") == "2/2"
+    assert page.output("batch") == "235/235"
+    assert page.number("val_accuracy") > 90

@@ -43,7 +43,7 @@ class Page(Chrome, View):
     """One browser with a profile of its own, gone after `quit()`.
 
     Args:
-        arguments: further command line switches.
+        arguments: further command line switches; "!--switch" leaves one of ours out.
         profile: a folder to keep the profile in (a returning visitor); default a fresh one.
     """
 
@@ -54,7 +54,8 @@ class Page(Chrome, View):
         options = ChromeOptions()
         options.binary_location = found("chromium", "chromium-browser", "google-chrome")
         for argument in (*ARGUMENTS, *arguments):
-            options.add_argument(argument)
+            if f"!{argument}" not in arguments and not argument.startswith("!"):
+                options.add_argument(argument)
         options.add_argument(f"--user-data-dir={profile or self.temporary.name}")  # type: ignore[union-attr]
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         super().__init__(options=options, service=Service(found("chromedriver")))
