@@ -1,6 +1,7 @@
 """Calls of this side: on their way until the reply, a time-out, a cancellation or the end."""
 
 from . import errors, messages, platform, remote
+from .codec import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,23 +52,41 @@ class Calls:
     def call(self, proxy: "Any", args: "Any", kwargs: "dict[str, Any]") -> "Any":
         """Send a call of what `proxy` leads to; gives the remote.Call, or None if one-way."""
         ref = proxy._farcall
-        options = ref.options
-        if options is not None and options.get("one_way"):
-            self._send(messages.CALL, 0, ref, args, kwargs)
-            return None
-        if kwargs or ref.wire is None or ref.target < 0 or options is not None or not _plain(args):
-            return self._request(messages.CALL, ref, proxy, args, kwargs)
+        plain = 0 if kwargs or ref.options is not None or ref.target < 0 else _plain(args)
+        if not plain or (ref.wire is None and not _names(ref.path)):
+            return self._call(ref, proxy, args, kwargs)
         # The same for the commonest call, straight: half of MicroPython's time for one.
         session = self._session
-        if session.error is not None or len(self.pending) >= self._limit:
+        pending = self.pending
+        owner = ref.owner
+        if session.error is not None or len(pending) >= self._limit:
             self._refuse()
-        remote.usable(ref)
+        if (ref if owner is None else owner._farcall).released:
+            remote.usable(ref)
         number = self._last = self._last + 1
-        session.send([messages.CALL, number, ref.target, ref.wire, args, {}])
-        waiter = self.pending[number] = Pending(session, -number, ref, proxy)
+        place = ref.place
+        if place is None and plain == _SHORT:
+            place = self._place(ref)
+        frame = [messages.CALL, number, ref.target, ref.wire or list(ref.path), args, {}]
+        session.send_call(frame, place if plain == _SHORT else None)
+        waiter = pending[number] = Pending(session, -number, ref, proxy)
         if session.timeout is not None:
             self._time(number, waiter, session.timeout)
         return remote.Call(waiter)
+
+    def _call(self, ref: "Any", proxy: "Any", args: "Any", kwargs: "dict[str, Any]") -> "Any":
+        if ref.options is not None and ref.options.get("one_way"):
+            self._send(messages.CALL, 0, ref, args, kwargs)
+            return None
+        return self._request(messages.CALL, ref, proxy, args, kwargs)
+
+    def _place(self, ref: "Any") -> "Any":
+        """Target and path as JSON, from the second call of a proxy on."""
+        if ref.wire is None:
+            ref.wire = list(ref.path)
+            return None
+        ref.place = f"{ref.target},{dumps(ref.wire)}"
+        return ref.place
 
     def read(self, proxy: "Any") -> "Any":
         """Ask for the value at the end of the proxy's path."""
@@ -254,13 +273,26 @@ class Calls:
         return woken
 
 
-def _plain(args: "Any") -> bool:
-    """Whether all arguments are their own wire form."""
+_SHORT = 2
+_SMALL = 2**30  # MicroPython passes JavaScript no larger number, and compares no larger one as fast
+
+
+def _plain(args: "Any") -> int:
+    """0 unless all arguments are their own wire form, _SHORT if JavaScript's as well."""
+    found = _SHORT
     for value in args:
         kind = type(value)
         if kind is int:
-            if not -(2**63) <= value < 2**63:
-                return False
-        elif kind is not str and kind is not bool and value is not None:
-            return False
-    return True
+            if not -_SMALL < value < _SMALL:
+                found = 1
+                if not -(2**63) <= value < 2**63:
+                    return 0
+        elif kind is str:
+            found = 1
+        elif kind is not bool and value is not None:
+            return 0
+    return found
+
+
+def _names(path: "Any") -> bool:
+    return all(type(step) is str for step in path)

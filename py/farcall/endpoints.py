@@ -1,7 +1,9 @@
 """What a session sends through: something that carries a header and buffers, in order.
 
 An endpoint has `start(receive, broken)`, `post(header, buffers) -> text of the failure or ""` and
-`close()`.
+`close()`. It may have shorter ways for the commonest messages: `call(received, number, place,
+*args) -> length, or text of the failure` sends a call with plain arguments, and `replied`, when the
+session has set it, is called with (received, number, value, length) for a plain result.
 """
 
 import asyncio
@@ -20,6 +22,8 @@ class Port:
         self._port = port
         self._poster = platform.javascript.poster(port, "")
         self._text = self._poster.text
+        self.call = self._poster.call
+        self.replied: "Any" = None
         self._source: "Any" = None
         self._origin = ""
         self._listens_on = port
@@ -33,9 +37,12 @@ class Port:
             platform.callback(lambda header, data: receive(header, _buffers(data))),
             platform.callback(broken),
         ]
+        if self.replied is not None:
+            keep.append(platform.callback(self.replied))
         self._callbacks = keep
+        replied = keep[3] if len(keep) > 3 else None
         self._stop = platform.javascript.open(
-            self._listens_on, keep[0], keep[1], keep[2], self._source, self._origin
+            self._listens_on, keep[0], keep[1], keep[2], replied, self._source, self._origin
         )
 
     def post(self, header: "str", buffers: "list[Any]") -> str:
@@ -67,6 +74,7 @@ class Met(Port):
 
     def __init__(self, target: "Any") -> None:
         super().__init__(target)
+        self.call = None  # the short ways know no addresses
         self._me = platform.random_id()
         self._peer = ""
         self._early: "list[Any]" = []
@@ -75,6 +83,7 @@ class Met(Port):
     def start(self, receive: "Any", broken: "Any") -> None:
         """Listen, and look for the peer."""
         self._receive = receive
+        self.replied = None
         super().start(self._heard, lambda received: None)  # others' messages are not ours to judge
         self._say("*", "?", [])
 

@@ -36,6 +36,7 @@ class Namespace:
 
     def __init__(self, items: "dict[str, Any]") -> None:
         self.items = items
+        self.public = {n: v for n, v in items.items() if n not in _DOORS}
         self.modules = {id(m): _public(n, m) for n, m in items.items() if is_module(m)}
 
     def add_submodules(self) -> None:
@@ -180,6 +181,8 @@ class Policy:
         for step in path:
             if type(step) is list:
                 owner = self.item(owner, decode(step[0]))
+            elif type(owner) is Namespace and type(step) is str and step in owner.public:
+                owner = owner.public[step]
             else:
                 owner = self.read(owner, step)
         return owner

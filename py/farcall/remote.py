@@ -29,6 +29,7 @@ class Reference:
         kind: one of messages.KIND_*, of the target.
         name: what the peer calls the target.
         wire: the path's wire form, once it was needed.
+        place: target and path as JSON text, once they were needed twice.
         waiter: of a Call: settled by its reply.
         via: of a Call: the reference that was called.
         flow: of a stream: what has come.
@@ -38,6 +39,7 @@ class Reference:
     """
 
     wire: "Any" = None
+    place: "str | None" = None
     waiter: "Any" = None
     via: "Reference | None" = None
     flow: "Any" = None

@@ -117,9 +117,9 @@ class Serving:
         path = frame[3]
         parent = owner = self.owner(frame[2])
         if path:
-            if len(path) > 1:
-                parent = policy.walk(owner, path[:-1], self._session.codec.decode)
-            owner = policy.walk(parent, path[-1:], self._session.codec.decode)
+            decode = self._session.codec.decode
+            parent = policy.walk(owner, path[:-1], decode)
+            owner = policy.walk(parent, path[-1:], decode)
         function = policy.callable(owner)
         turns = self._turnstiles.of(parent)
         if turns is not None:

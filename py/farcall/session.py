@@ -85,10 +85,14 @@ class Session:
         self._bytes_received = 0
         self._out: "list[Any]" = []
         self._scheduled = False
+        self._place: "str | None" = None  # of the only frame of this turn, a call
         self._endpoint = endpoint
         self._ticker = platform.Ticker(self._flush)
         self._handlers = self._kinds()
         self.root = remote.Remote(remote.Reference(self, messages.SERVED))
+        self._short: "Any" = getattr(endpoint, "call", None)
+        if self._short is not None:
+            endpoint.replied = self._replied
         endpoint.start(self._receive, self._broken)
         self.send([messages.HELLO, messages.VERSION, self.policy.description()])
 
@@ -119,6 +123,15 @@ class Session:
             self._scheduled = True
             self._ticker.schedule()
 
+    def send_call(self, frame: "Any", place: "Any") -> None:
+        """Send a call; `place` is its target and path as JSON if its arguments are plain."""
+        out = self._out
+        self._place = None if out or self._short is None else place
+        out.append(frame)
+        if not self._scheduled:
+            self._scheduled = True
+            self._ticker.schedule()
+
     def _flush(self) -> None:
         self._scheduled = False
         if self._out and self.error is None:
@@ -126,6 +139,10 @@ class Session:
             self._post(out)
 
     def _post(self, frames: "list[Any]") -> None:
+        place, self._place = self._place, None
+        if place is not None and len(frames) == 1 and self.tracer is None:
+            self._post_call(frames[0], place)
+            return
         header = dumps([self.received] + frames)
         buffers = self.codec.buffers
         size = len(header)
@@ -140,6 +157,16 @@ class Session:
         failure = self._endpoint.post(header, buffers)
         if failure:
             self.close(errors.ProtocolError(f"a message could not be sent: {failure}"), tell=False)
+
+    def _post_call(self, frame: "Any", place: "str") -> None:
+        """A call alone with plain arguments: its text is made in JavaScript."""
+        self.sent += 1
+        self.owes_ack = False
+        size = self._short(self.received, frame[1], place, *frame[4])
+        if type(size) is str:
+            self.close(errors.ProtocolError(f"a message could not be sent: {size}"), tell=False)
+        else:
+            self._bytes_sent += size
 
     def _acknowledge(self) -> None:
         self._ack_timer = None
@@ -161,6 +188,28 @@ class Session:
             self.codec.arrived = ()  # free now what was transferred: its memory is reused
         if self.woken:
             self._wake()
+        self._settled()
+
+    def _replied(self, seen: "int", number: "int", value: "Any", length: "int") -> None:
+        """Handle a message that is one plain result, parsed in JavaScript."""
+        waiter = self.calls.pending.get(number)
+        if waiter is None or waiter.timer is not None or self.tracer is not None or self.error:
+            self._receive(dumps([seen, [messages.RET, number, value]]))
+            return
+        self._scheduled = True
+        self._bytes_received += length
+        self.received += 1
+        if self.serving.settled:
+            self.serving.forget(seen)
+        del self.calls.pending[number]
+        self.owes_ack = True
+        if waiter.settle(value):
+            waiter.wake()
+            platform.drain()
+        self._settled()
+
+    def _settled(self) -> None:
+        """What was sent meanwhile goes out; an acknowledgement goes with it, or later."""
         self._scheduled = False
         if self._out:
             self._flush()
