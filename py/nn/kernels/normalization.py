@@ -42,62 +42,88 @@ def column_affine(
     *,
     y: Array | None = None,
     e: Array | None = None,
+    relu_output: Array | None = None,
+    activation: str | None = None,
 ) -> Array:
-    """Return x a + b by column, with `y` and `e` x a + y e + b; `out` may be `x` or `y`."""
+    """Return x a + b by column, with `y` and `e` x a + y e + b; `out` may be `x` or `y`.
+
+    Args:
+        x: (rows, columns).
+        a: (columns,).
+        b: (columns,).
+        out: where to put it.
+        y: (rows, columns).
+        e: (columns,).
+        relu_output: with `y`: x counts only where this is above 0.
+        activation: without `y`: None or "relu".
+    """
     expect_shape(out, x.shape, "out")
     expect_shape(y, x.shape, "y")
+    expect_shape(relu_output, x.shape, "relu_output")
     for array, name in ((a, "a"), (b, "b"), (e, "e")):
         expect_shape(array, x.shape[1:], name)
     lib = library.active
-    if lib is None or not floats(x, a, b, out, y, e) or not writable(out):
-        return twins.column_affine(x, a, b, out, y=y, e=e)
+    if lib is None or not floats(x, a, b, out, y, e, relu_output) or not writable(out):
+        return twins.column_affine(
+            x, a, b, out, y=y, e=e, relu_output=relu_output, activation=activation
+        )
     out = np.empty(x.shape, F4) if out is None else out
     x, a, b = contiguous(x), contiguous(a), contiguous(b)
-    y, e = (None if v is None else contiguous(v) for v in (y, e))
+    y, e, relu = (None if v is None else contiguous(v) for v in (y, e, relu_output))
     lib.column_affine(
-        address(x), address(a), optional(y), optional(e), address(b), address(out), *x.shape
-    )
+        address(x), address(a), optional(y), optional(e), address(b), optional(relu), address(out),
+        activation == "relu", *x.shape,
+    )  # fmt: skip
     return out
 
 
 def batch_norm(
     x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float,
-    out: Array | None = None,
+    out: Array | None = None, *, activation: str | None = None,
 ) -> Array:  # fmt: skip
-    """Return gamma (x - mean) / sqrt(variance + epsilon) + beta for (rows, columns)."""
+    """Return gamma (x - mean) / sqrt(variance + epsilon) + beta for (rows, columns).
+
+    With the activation "relu" its negatives are zero.
+    """
     scale = gamma / np.sqrt(variance + epsilon)
-    return column_affine(x, scale, beta - mean * scale, out)
+    return column_affine(x, scale, beta - mean * scale, out, activation=activation)
 
 
 def batch_norm_gradient(
     x: Array, dy: Array, mean: Array, variance: Array, gamma: Array, epsilon: float,
     *, dgamma: Array | None = None, dbeta: Array | None = None, out: Array | None = None,
+    relu_output: Array | None = None,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """Return (dx, dgamma, dbeta) where mean and variance are those of x's own columns.
 
     dx = gamma / s (dy - mean(dy) - z mean(dy z)), s = sqrt(variance + epsilon), z = (x - mean) / s.
+    With `relu_output`, what `batch_norm` gave with "relu", dy is by that.
     """
     deviation = np.sqrt(variance + epsilon)
-    sums, products = _sums_and_products(x, mean, dy)
+    sums, products = _sums_and_products(x, mean, dy, relu_output)
     products /= deviation
     a = gamma / deviation
     e = -a * products / deviation / len(x)
     b = -a * sums / len(x) - e * mean
-    dx = column_affine(dy, a, b, out, y=x, e=e)
+    dx = column_affine(dy, a, b, out, y=x, e=e, relu_output=relu_output)
     return dx, _into(dgamma, products), _into(dbeta, sums)
 
 
-def _sums_and_products(x: Array, mean: Array, dy: Array) -> tuple[Array, Array]:
+def _sums_and_products(
+    x: Array, mean: Array, dy: Array, relu_output: Array | None
+) -> tuple[Array, Array]:
     """Return the sums of dy and of (x - mean) dy of each column."""
     expect_shape(dy, x.shape, "dy")
     lib = library.active
-    if lib is None or not floats(x, mean, dy):
-        return twins.column_sums(dy), twins.column_products(x, mean, dy)
+    if lib is None or not floats(x, mean, dy, relu_output):
+        return twins.column_products(x, mean, dy, relu_output)
     x, dy, mean = contiguous(x), contiguous(dy), contiguous(mean)
+    relu = None if relu_output is None else contiguous(relu_output)
     sums, products = np.empty(x.shape[1], F4), np.empty(x.shape[1], F4)
     lib.column_products(
-        address(x), address(mean), address(dy), address(products), address(sums), *x.shape
-    )
+        address(x), address(mean), address(dy), optional(relu), address(products), address(sums),
+        *x.shape,
+    )  # fmt: skip
     return sums, products
 
 

@@ -257,9 +257,16 @@ def column_moments(x: Array) -> tuple[Array, Array]:
     return x.mean(axis=0), x.var(axis=0)
 
 
-def column_products(x: Array, mean: Array, y: Array) -> Array:
-    """Return the sum of (x - mean) y of each column."""
-    return ((x - mean) * y).sum(axis=0)  # type: ignore[no-any-return]
+def _let_through(y: Array, relu_output: Array | None) -> Array:
+    return y if relu_output is None else np.where(relu_output > 0, y, 0)
+
+
+def column_products(
+    x: Array, mean: Array, y: Array, relu_output: Array | None = None
+) -> tuple[Array, Array]:
+    """Return the sums of y and of (x - mean) y of each column; y where relu let it through."""
+    y = _let_through(y, relu_output)
+    return y.sum(axis=0), ((x - mean) * y).sum(axis=0)
 
 
 def column_affine(
@@ -270,13 +277,17 @@ def column_affine(
     *,
     y: Array | None = None,
     e: Array | None = None,
+    relu_output: Array | None = None,
+    activation: str | None = None,
 ) -> Array:
     """Return x a + b by column, with `y` and `e` x a + y e + b."""
     other = None if y is None else y * e
-    out = np.multiply(x, a, out=out)
+    out = np.multiply(_let_through(x, relu_output), a, out=out)
     if other is not None:
         out += other
     out += b
+    if activation == "relu":
+        np.maximum(out, 0, out=out)
     return out
 
 

@@ -318,6 +318,17 @@ def check_columns(draw):
     equal(kernels.column_affine(x, a, b, draw.pick((None, x, y)), y=y, e=e), want)
 
 
+def check_columns_and_relu(draw):
+    rows, columns = draw.integer(0, 20), draw.integer(1, 13)
+    x, y, shown = (draw.whole(rows, columns) for _ in range(3))
+    a, b, e = (draw.whole(columns) for _ in range(3))
+    x64, a64, b64, y64, e64, shown64 = doubled(x, a, b, y, e, shown)
+    want = twins.column_affine(x64, a64, b64, activation="relu")
+    equal(kernels.column_affine(x, a, b, draw.out(rows, columns), activation="relu"), want)
+    want = twins.column_affine(x64, a64, b64, y=y64, e=e64, relu_output=shown64)
+    equal(kernels.column_affine(x, a, b, y=y, e=e, relu_output=shown), want)
+
+
 def check_batch_norm(draw):
     rows, columns = draw.integer(1, 30), draw.integer(1, 13)
     x, dy = draw.real(rows, columns), draw.real(rows, columns)
@@ -334,6 +345,12 @@ def check_batch_norm(draw):
     )
     got = kernels.batch_norm_gradient(x, dy, *moments, gamma, 0.1)
     want = kernels.batch_norm_gradient(x64, dy64, *moments64, gamma64, 0.1)
+    for one, other in zip(got, want, strict=True):
+        near(one, other, 2048)
+    y = kernels.batch_norm(x, *moments, gamma, beta, 0.1, activation="relu")
+    y64 = np.array(y, np.float64)  # the same ones are let through
+    got = kernels.batch_norm_gradient(x, dy, *moments, gamma, 0.1, relu_output=y)
+    want = kernels.batch_norm_gradient(x64, dy64, *moments64, gamma64, 0.1, relu_output=y64)
     for one, other in zip(got, want, strict=True):
         near(one, other, 2048)
 

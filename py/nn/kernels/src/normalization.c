@@ -27,15 +27,33 @@ EXPORT void column_sums(const float *x, float *out, int rows, int columns) {
         sum_rows(x, out, r, smaller(r + ROWS_AT_ONCE, rows), columns);
 }
 
-static void sum_products(const float *x, const float *mean, const float *y, float *out, int first, int last,
-                         int columns) {
+/* Four of y, zero where the relu that came after let nothing through. */
+INLINE f4 let_through(const float *y, const float *relu, int at) {
+    f4 v = load(y + at);
+    return relu ? (f4)((i4)v & (load(relu + at) > splat(0))) : v;
+}
+
+INLINE float let_one_through(const float *y, const float *relu, int at) {
+    return relu && !(relu[at] > 0) ? 0 : y[at];
+}
+
+INLINE void sum_products(const float *x, const float *mean, const float *y, const float *relu, float *out,
+                         int first, int last, int columns) {
     int c = 0;
     for (; c + LANES <= columns; c += LANES) {
         f4 m = load(mean + c);
-        SUM_FOUR((load(x + at) - m) * load(y + at));
+        SUM_FOUR((load(x + at) - m) * let_through(y, relu, at));
     }
     for (; c < columns; c++)
-        for (int r = first; r < last; r++) out[c] += (x[r * columns + c] - mean[c]) * y[r * columns + c];
+        for (int r = first; r < last; r++)
+            out[c] += (x[r * columns + c] - mean[c]) * let_one_through(y, relu, r * columns + c);
+}
+
+INLINE void sum_let_through(const float *y, const float *relu, float *out, int first, int last, int columns) {
+    int c = 0;
+    for (; c + LANES <= columns; c += LANES) SUM_FOUR(let_through(y, relu, at));
+    for (; c < columns; c++)
+        for (int r = first; r < last; r++) out[c] += let_one_through(y, relu, r * columns + c);
 }
 
 static void sum_squares(const float *x, const float *mean, float *out, int first, int last, int columns) {
@@ -51,16 +69,22 @@ static void sum_squares(const float *x, const float *mean, float *out, int first
         }
 }
 
-/* Sums of (x - mean) y, and of y, in one pass over both. */
-EXPORT void column_products(const float *x, const float *mean, const float *y, float *out, float *sums,
-                            int rows, int columns) {
-    clear(out, columns);
-    clear(sums, columns);
+INLINE void sum_both(const float *x, const float *mean, const float *y, const float *relu, float *out,
+                     float *sums, int rows, int columns) {
     for (int r = 0; r < rows; r += ROWS_AT_ONCE) {
         int last = smaller(r + ROWS_AT_ONCE, rows);
-        sum_products(x, mean, y, out, r, last, columns);
-        sum_rows(y, sums, r, last, columns);
+        sum_products(x, mean, y, relu, out, r, last, columns);
+        sum_let_through(y, relu, sums, r, last, columns);
     }
+}
+
+/* Sums of (x - mean) y, and of y, in one pass over both; y only where relu, if given, is above 0. */
+EXPORT void column_products(const float *x, const float *mean, const float *y, const float *relu, float *out,
+                            float *sums, int rows, int columns) {
+    clear(out, columns);
+    clear(sums, columns);
+    if (relu) sum_both(x, mean, y, relu, out, sums, rows, columns);
+    else sum_both(x, mean, y, 0, out, sums, rows, columns);
 }
 
 /* Puts a block's mean and squares to those of `before` rows. */
@@ -92,16 +116,28 @@ EXPORT void column_moments(const float *x, float *mean, float *variance, float *
     for (int c = 0; c < columns; c++) variance[c] /= (float)rows;
 }
 
-/* out = x * a + b by column; with y, out = x * a + y * e + b. */
-EXPORT void column_affine(const float *x, const float *a, const float *y, const float *e, const float *b,
-                          float *out, int rows, int columns) {
-    for (int r = 0; r < rows; r++, x += columns, out += columns) {
-        int c = 0;
-        for (; c + LANES <= columns; c += LANES) {
-            f4 v = madd(load(x + c), load(a + c), load(b + c));
-            store(out + c, y ? madd(load(y + c), load(e + c), v) : v);
+INLINE void affine(const float *x, const float *a, const float *y, const float *e, const float *b,
+                   const float *relu, float *out, int positive, int rows, int columns) {
+    for (int r = 0, first = 0; r < rows; r++, first += columns) {
+        int c = 0, at = first;
+        for (; c + LANES <= columns; c += LANES, at += LANES) {
+            f4 v = madd(let_through(x, relu, at), load(a + c), load(b + c));
+            if (y) v = madd(load(y + at), load(e + c), v);
+            store(out + at, positive ? larger(v, splat(0)) : v);
         }
-        for (; c < columns; c++) out[c] = x[c] * a[c] + (y ? y[c] * e[c] : 0) + b[c];
-        if (y) y += columns;
+        for (; c < columns; c++, at++) {
+            float v = let_one_through(x, relu, at) * a[c] + (y ? y[at] * e[c] : 0) + b[c];
+            out[at] = positive && v < 0 ? 0 : v;
+        }
     }
+}
+
+/* out = x * a + b by column, its negatives zero if `positive`; with y, out = x * a + y * e + b, x only
+ * where relu, if given, is above 0. */
+EXPORT void column_affine(const float *x, const float *a, const float *y, const float *e, const float *b,
+                          const float *relu, float *out, int positive, int rows, int columns) {
+    if (relu) affine(x, a, y, e, b, relu, out, 0, rows, columns);
+    else if (y) affine(x, a, y, e, b, 0, out, 0, rows, columns);
+    else if (positive) affine(x, a, 0, 0, b, 0, out, 1, rows, columns);
+    else affine(x, a, 0, 0, b, 0, out, 0, rows, columns);
 }
