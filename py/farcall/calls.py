@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 # MicroPython cannot tell when a call is dropped: an error that nobody has awaited by then is told.
 UNRETRIEVED_AFTER = 1.0
+_TAGGED = (list, dict)
 
 
 class Pending(platform.Waiter, remote.Reference):
@@ -16,17 +17,24 @@ class Pending(platform.Waiter, remote.Reference):
 
     timer: "Any" = None
     dropped = False  # nobody can await it any more
-    via: "Any" = None
     path: "Any" = ()
     owner: "Any" = None
     kind = messages.KIND_OBJECT
     name = ""
 
-    def __init__(self, session: "Any", target: "int", via: "Any", proxy: "Any") -> None:
-        self.session = session
-        self.target = target  # minus the call's number
-        self.via = via
+    def __init__(self, proxy: "Any", target: "int") -> None:
         self.proxy = proxy  # keeps its target from being released while the call is under way
+        self.target = target  # minus the call's number
+
+    @property
+    def via(self) -> "Any":  # type: ignore[override]
+        """The reference that was called."""
+        return self.proxy._farcall
+
+    @property
+    def session(self) -> "Any":  # type: ignore[override]
+        """Its session."""
+        return self.proxy._farcall.session
 
     @property
     def waiter(self) -> "Any":  # type: ignore[override]
@@ -69,7 +77,7 @@ class Calls:
             place = self._place(ref)
         frame = [messages.CALL, number, ref.target, ref.wire or list(ref.path), args, {}]
         session.send_call(frame, place if plain == _SHORT else None)
-        waiter = pending[number] = Pending(session, -number, ref, proxy)
+        waiter = pending[number] = Pending(proxy, -number)
         if session.timeout is not None:
             self._time(number, waiter, session.timeout)
         return remote.Call(waiter)
@@ -110,7 +118,7 @@ class Calls:
         number = self._last + 1
         self._send(kind, number, ref, args, more)
         self._last = number
-        waiter = self.pending[number] = Pending(self._session, -number, ref, proxy)
+        waiter = self.pending[number] = Pending(proxy, -number)
         seconds = self._session.timeout
         if ref.options is not None:
             seconds = ref.options.get("timeout", seconds)
@@ -188,12 +196,13 @@ class Calls:
 
     def on_ret(self, frame: "Any", buffers: "Any") -> None:
         """A result."""
-        number, value = frame[1], frame[2]
+        number = frame[1]
+        value = frame[2]
         waiter = self.pending.pop(number, None) if type(number) is int else None
         if waiter is None or waiter.timer is not None:
             waiter = self._replied(number, waiter)
         self._session.owes_ack = True
-        if type(value) in (list, dict):
+        if type(value) in _TAGGED:
             try:
                 value = self._session.codec.decode_with(value, buffers)
             except Exception as exc:
@@ -274,19 +283,22 @@ class Calls:
 
 
 _SHORT = 2
-_SMALL = 2**30  # MicroPython passes JavaScript no larger number, and compares no larger one as fast
 
 
 def _plain(args: "Any") -> int:
-    """0 unless all arguments are their own wire form, _SHORT if JavaScript's as well."""
+    """0 unless all arguments are their own wire form, _SHORT if JavaScript's as well.
+
+    MicroPython wraps integers above 2**30 on their way to JavaScript.
+    """
     found = _SHORT
     for value in args:
         kind = type(value)
         if kind is int:
-            if not -_SMALL < value < _SMALL:
-                found = 1
-                if not -(2**63) <= value < 2**63:
-                    return 0
+            if -1_000_000_000 < value < 1_000_000_000:
+                continue
+            found = 1
+            if not -(2**63) <= value < 2**63:
+                return 0
         elif kind is str:
             found = 1
         elif kind is not bool and value is not None:

@@ -192,8 +192,13 @@ def spawn(coroutine: "Any") -> "Any":
     return asyncio.create_task(coroutine)
 
 
+_VALUES = (int, str, float, type(None), bool, list, dict, tuple)
+
+
 def is_awaitable(value: "Any") -> bool:
     """Whether a function's result must be awaited before it is a value."""
+    if type(value) in _VALUES:
+        return False
     if MICROPYTHON:
         return hasattr(value, "send") or (isinstance(value, JsProxy) and hasattr(value, "then"))
     return hasattr(type(value), "__await__")
@@ -273,7 +278,8 @@ class Waiter:
             return False
         self.done = True
         self.value = value
-        self.error = error
+        if error is not None:
+            self.error = error
         return bool(self._waiting)
 
     def settle_now(self, value: "Any", error: "Any" = None) -> None:

@@ -29,6 +29,7 @@ _FUNCTIONS = frozenset(
     "function builtin_function_or_method method bound_method closure generator "
     "builtin_method method-wrapper wrapper_descriptor method_descriptor".split()
 )
+_CALLABLE = frozenset("function builtin_function_or_method method bound_method closure".split())
 
 
 class Namespace:
@@ -189,6 +190,8 @@ class Policy:
 
     def callable(self, value: "Any") -> "Any":
         """`value` if it may be called."""
+        if type(value).__name__ in _CALLABLE:
+            return value
         if isinstance(value, (Namespace, platform.JsProxy)) or not callable(value):
             raise TypeError(f"{describe(value)} is not callable")
         return value
