@@ -47,6 +47,7 @@ class Worker:
         self.state: "Any" = None
         self.starts = 0
         self.task: "Any" = None
+        self._thread: "Any" = None  # outlives its session if that fails
         self._source = source
         self._config = config
         self._type = type
@@ -70,9 +71,14 @@ class Worker:
         platform.javascript.addWorker(self._type, name, self._source, self._config)
         try:
             engine = await workers.connect(name, timeout=self._timeout, **self._options)
+        except Exception:
+            _kill(platform.javascript.named(name))
+            raise
         finally:
             platform.javascript.removeWorker(name)
-        engine._farcall.session.on_close.append(self._died)
+        session = engine._farcall.session
+        self._thread = session.worker
+        session.on_close.append(self._died)
         if self._setup is not None:
             self.state = await self._setup(engine)
         self.engine = engine
@@ -93,13 +99,20 @@ class Worker:
     def terminate(self) -> None:
         """Kill it for good; pending calls raise WorkerDiedError. Python at work is no obstacle."""
         self._stopped = True
-        if self.engine is not None:
-            workers.terminate(self.engine)
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.terminate()
 
     async def restart(self) -> "Worker":
         """Kill it and start a fresh one: the way out of Python that does not give way."""
         self.terminate()
         return await self.start()
+
+
+def _kill(script: "Any") -> None:
+    """End the thread of a worker that did not start, if it has one by now."""
+    if hasattr(script, "xworker") and script.xworker:
+        script.xworker.terminate()
 
 
 class Pool:

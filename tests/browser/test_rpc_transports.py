@@ -7,6 +7,8 @@ import pytest
 CASES = {
     "a_worker_restarts_with_its_state": [1, ["made by setup"], 2, True],
     "a_worker_that_died_starts_again": ["WorkerDiedError", ["made by setup"]],
+    "a_worker_whose_session_ended_is_killed_by_a_restart": [True, 1, 2],
+    "a_worker_that_does_not_start_in_time_is_killed": ["TimeoutError"],
     "python_that_never_gives_way_is_killed": ["TimeoutError", "WorkerDiedError", 9],
     "a_pool_maps_in_order_and_replaces_the_dead": [
         [x * x for x in range(20)],

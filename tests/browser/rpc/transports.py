@@ -51,6 +51,37 @@ async def a_worker_that_died_starts_again():
     return result
 
 
+async def living():
+    """How many workers hold their locks."""
+    locks = (await js.navigator.locks.query()).held
+    return len([n for n in range(locks.length) if str(locks[n].name).startswith("farcall-")])
+
+
+async def a_worker_whose_session_ended_is_killed_by_a_restart():
+    before = await living()
+    worker = farcall.Worker(SOURCE, config=CONFIG, type="mpy")
+    await worker.start()
+    farcall.session(worker.engine).close()
+    result = [worker.engine is None, await living() - before]
+    await worker.restart()
+    while await living() - before > 1:
+        await asyncio.sleep(0.01)
+    farcall.session(worker.engine).close()
+    worker.terminate()
+    while await living() > before:
+        await asyncio.sleep(0.01)
+    return result + [worker.starts]
+
+
+async def a_worker_that_does_not_start_in_time_is_killed():
+    before = await living()
+    worker = farcall.Worker("./faults/late.py", config=CONFIG, type="mpy", timeout=3)
+    result = [await kind_of(worker.start())]
+    while await living() > before:
+        await asyncio.sleep(0.01)
+    return result
+
+
 async def python_that_never_gives_way_is_killed():
     worker = farcall.Worker(SOURCE, config=CONFIG, type="mpy")
     await worker.start()
@@ -176,6 +207,8 @@ async def a_transferred_array_is_gone_here():
 CASES = (
     a_worker_restarts_with_its_state,
     a_worker_that_died_starts_again,
+    a_worker_whose_session_ended_is_killed_by_a_restart,
+    a_worker_that_does_not_start_in_time_is_killed,
     python_that_never_gives_way_is_killed,
     a_pool_maps_in_order_and_replaces_the_dead,
     two_workers_talk_over_a_port_of_their_own,
