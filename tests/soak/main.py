@@ -113,6 +113,17 @@ async def nothing_held(session):
     note("leaks", f"page {[near[k] for k in HELD]}, worker {far!r}, objects {held}")
 
 
+async def one_lives():
+    """Every worker that was replaced is gone: the living ones hold a lock each."""
+    until = counters.lived[0] + PATIENCE
+    while counters.lived[0] < until:
+        locks = (await js.navigator.locks.query()).held
+        if len([n for n in range(locks.length) if "farcall-" in str(locks[n].name)]) == 1:
+            return
+        await asyncio.sleep(0.02)
+    note("leaks", f"{locks.length} workers live")
+
+
 async def nothing_wrapped(roots):
     expected = {"exposed": 0, "wrapped": roots, "pending": 0, "serving": 0}
     until = counters.lived[0] + PATIENCE
@@ -138,6 +149,7 @@ async def main():
         if await native:
             count("restarts")
             await worker.restart()
+            await one_lives()
         count("rounds")
         publish("running")
     watching.cancel()
