@@ -54,6 +54,17 @@ TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
     ]
 )
 
+# What the page that frames this one may ask for, in the query: ?embed=1&theme=dark&hide=data
+FRAME: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
+    [
+        ("embed", ("bool", False, None, None)),
+        ("theme", ("choice", "auto", None, ("auto", "light", "dark"))),
+        ("hide", TABLE["hide"]),
+        ("host", ("origin", "", None, None)),
+    ]
+)
+_HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.:[]")
+
 
 def defaults() -> "dict[str, Any]":
     return {name: row[1] for name, row in TABLE.items()}
@@ -66,15 +77,24 @@ def _number(kind: str, text: str, low: float, high: float) -> Any:
     return value
 
 
-def read(name: str, text: str) -> Any:
+def _origin(text: str) -> str:
+    scheme, found, host = text.partition("://")
+    if scheme not in ("http", "https") or not found or not host or set(host) - _HOST:
+        raise ValueError(f"expected an origin such as https://docs.example.org, got {text!r}")
+    return text
+
+
+def read(name: str, text: str, table: "Any" = TABLE) -> Any:
     """The value that `text` means for an option. Raises ValueError: expected, received."""
-    kind, _, low, high = TABLE[name]
+    kind, _, low, high = table[name]
     if kind in ("int", "float"):
         return _number(kind, text, low, high)
     if kind == "bool":
         if text not in ("0", "1"):
             raise ValueError(f"expected 0 or 1, got {text!r}")
         return text == "1"
+    if kind == "origin":
+        return _origin(text)
     if kind == "layers":
         return architectures.decode(text)
     if kind == "list":
@@ -82,6 +102,27 @@ def read(name: str, text: str) -> Any:
     if text not in high:
         raise ValueError(f"expected one of {', '.join(high)}, got {text!r}")
     return text
+
+
+def value(name: str, given: Any) -> Any:
+    """The value of an option that a program gave: as it is in Python or JSON, or as in the URL.
+
+    Raises:
+        ValueError: no such option, or nothing that it can be: expected, received.
+    """
+    if name not in TABLE:
+        raise ValueError(f"options: expected some of {', '.join(TABLE)}; received {name!r}")
+    kind = TABLE[name][0]
+    if kind == "int" and isinstance(given, float) and given == given // 1:
+        given = int(given)
+    if kind in ("list", "layers") and isinstance(given, (list, tuple)):
+        given = write(name, given)
+    if isinstance(given, bool):
+        given = "1" if given else "0"
+    try:
+        return read(name, str(given))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def write(name: str, value: Any) -> str:
@@ -111,6 +152,22 @@ def from_hash(text: str) -> "dict[str, Any]":
             continue
     if values["layers"] is None and values["preset"] == "custom":
         values["preset"] = architectures.DEFAULT
+    return values
+
+
+def framed(get: "Any") -> "dict[str, Any]":
+    """The FRAME options in a query, defaults for what is missing or wrong.
+
+    Args:
+        get: gives the decoded text of a name, or None.
+    """
+    values = {name: row[1] for name, row in FRAME.items()}
+    for name in FRAME:
+        text = get(name)
+        try:
+            values[name] = values[name] if text is None else read(name, text, FRAME)
+        except ValueError:
+            continue
     return values
 
 
