@@ -3,6 +3,12 @@
 "use strict";
 (() => {
   const root = document.documentElement;
+
+  // Set before the first paint: a framed page would flash the full layout, and the other theme.
+  const query = new URLSearchParams(location.search);
+  if (query.get("embed") === "1") root.dataset.embed = "";
+  if (["light", "dark"].includes(query.get("theme"))) root.dataset.theme = query.get("theme");
+
   const fail = (what) => {
     if (root.dataset.python || root.dataset.phase === "error") return;
     root.dataset.phase = "error";

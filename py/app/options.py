@@ -36,6 +36,8 @@ class Options:
 
     def __init__(self):
         self.values = settings.from_hash(js.location.hash)
+        query = js.URLSearchParams.new(js.location.search)
+        self.frame = settings.framed(lambda name: query.get(name))
         self.listeners = {}
         self.fields = {}
         form = page.find("options")
@@ -85,8 +87,9 @@ class Options:
                 listener(values[name])
 
     def apply_hidden(self):
+        hidden = self.values["hide"] + self.frame["hide"]
         for identifier in settings.PANELS:
-            page.find(identifier).hidden = identifier in self.values["hide"]
+            page.find(identifier).hidden = identifier in hidden
 
     # -- the form ---------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import js
 from app import keys, page, pictures, status
 from app.dataset import DataPanel
 from app.drawing import Drawing
+from app.embed import Embedding
 from app.findings import Findings
 from app.network import Network
 from app.options import Options
@@ -23,8 +24,9 @@ class Stage:
 
     def __init__(self):
         status.begin()
-        self.theme = Theme()
         self.options = Options()
+        frame = self.options.frame
+        self.theme = Theme(frame["embed"], frame["theme"])
         self.studio = Studio(self.options)
         self.record = Record(self.studio)
         self.training = Training(self.studio, self.options, self.record)
@@ -35,6 +37,7 @@ class Stage:
         self.shelf = Shelf(self.studio, self.training, self.network)
         self.findings = Findings(self.studio, self.training)
         self.speed = SpeedPanel(self.studio, self.training)
+        self.embedding = Embedding(self)
         self.studio.listen(self._model_changed)
         self.theme.listen(self._recolour)
         keys.begin(self.drawing.correct)

@@ -9,11 +9,16 @@ _NAMES = ("auto", "light", "dark")
 
 
 class Theme:
-    """The button that changes the theme, and those who draw in its colours."""
+    """The button that changes the theme, and those who draw in its colours.
 
-    def __init__(self):
+    Args:
+        framed: whether this page is inside another one, which decides.
+        wanted: the theme that the other one asks for.
+    """
+
+    def __init__(self, framed, wanted):
         self._listeners = []
-        kept = page.recall(_KEY)
+        kept = wanted if framed else page.recall(_KEY)
         self._set(kept if kept in _NAMES else "auto")
         page.click("theme", self._next)
         dark = js.matchMedia("(prefers-color-scheme: dark)")
@@ -27,6 +32,17 @@ class Theme:
         name = _NAMES[(_NAMES.index(self.name) + 1) % len(_NAMES)]
         self._set(name)
         page.remember(_KEY, name)
+        self._tell()
+
+    def show(self, name):
+        """Change to a theme, this time only.
+
+        Raises:
+            ValueError: there is none of that name.
+        """
+        if name not in _NAMES:
+            raise ValueError(f"theme: expected one of {', '.join(_NAMES)}, received {name!r}")
+        self._set(name)
         self._tell()
 
     def _set(self, name):

@@ -1,0 +1,145 @@
+// <farcall-demo></farcall-demo>: the demo, in any page. Nothing is fetched before it is wanted: a poster says how much that is.
+//
+//   src="https://host/demo/"   where the demo is; by default where this script came from
+//   load="click"               or "visible" (scrolled to) or "eager"
+//   theme="auto"               or "light" or "dark"; may be changed at any time, and so may config
+//   hide="data,network"        panels to leave out          config="epochs=1&lr=0.01"   as in the demo's own address
+//   height="auto"              or a CSS length              poster="picture.png"        behind the button
+//   sandbox="allow-scripts"    how much the frame may do    label="Digits"              its name for screen readers
+//
+// element.frame is the iframe, element.state what it said last, element.load() presses the button. Events: farcall-load (detail: {version, drivable}) once the
+// demo's Python runs, farcall-state (detail: {phase, epoch, batch, loss, ...}) whenever that changes. docs/embedding.md has the rest.
+//
+// JavaScript, because it runs in other people's pages: 6 kB that need nothing, where a Python runtime would have to be loaded to ask whether to load one.
+"use strict";
+(() => {
+  const SIZE = "20 MB"; // of a first visit, compressed, with the data: a test holds it to the built site
+  const PATIENCE = 30000; // ms after the frame has loaded: the demo's Python speaks within seconds, or is not there
+  const SANDBOX = "allow-scripts allow-same-origin allow-downloads";
+  const HERE = new URL("../", document.currentScript.src).href;
+  const STYLE = `
+:host { display: block; position: relative; min-height: 12rem; color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
+:host([hidden]) { display: none; }
+:host([theme="light"]) { color-scheme: light; } :host([theme="dark"]) { color-scheme: dark; }
+iframe { display: block; width: 100%; height: 40rem; border: 0; border-radius: 0.5rem; background: light-dark(#f6f3ec, #121318); }
+.box { display: grid; gap: 0.75rem; justify-items: center; align-content: center; text-align: center; min-height: 12rem; padding: 1.5rem; box-sizing: border-box;
+  border: 1px solid light-dark(#ddd6c8, #2f323c); border-radius: 0.5rem; background: light-dark(#f6f3ec, #121318) center / cover; color: light-dark(#1d1b18, #ece9e2); }
+.box p { margin: 0; } .fault { border-color: light-dark(#b3261e, #ff9c93); margin-bottom: 0.5rem; }
+button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1.4rem; border: 0; border-radius: 0.6rem; cursor: pointer;
+  background: light-dark(#2346d8, #8fa8ff); color: light-dark(#fff, #0e1330); }
+:focus-visible { outline: 0.2rem solid light-dark(#2346d8, #8fa8ff); outline-offset: 0.15rem; }
+.note { font-size: 0.85rem; } a { color: light-dark(#2346d8, #8fa8ff); }`;
+  const sheet = new CSSStyleSheet(); // a <style> would need 'unsafe-inline' in the host's policy
+  sheet.replaceSync(STYLE);
+
+  const make = (tag, properties, ...children) => {
+    const element = Object.assign(document.createElement(tag), properties);
+    element.append(...children);
+    return element;
+  };
+
+  class FarcallDemo extends HTMLElement {
+    static observedAttributes = ["theme", "config"];
+    frame = null;
+    state = null;
+    #heard = (event) => this.#hear(event);
+    #watch = null;
+    #timer = 0;
+
+    constructor() {
+      super();
+      this.attachShadow({ mode: "open" }).adoptedStyleSheets = [sheet];
+    }
+
+    connectedCallback() {
+      addEventListener("message", this.#heard);
+      this.#poster();
+      const wish = navigator.connection?.saveData ? "click" : this.getAttribute("load");
+      if (wish === "eager") this.load();
+      if (wish !== "visible") return;
+      this.#watch = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && this.load());
+      this.#watch.observe(this);
+    }
+
+    disconnectedCallback() {
+      removeEventListener("message", this.#heard);
+      this.#watch?.disconnect();
+      clearTimeout(this.#timer);
+      this.frame = this.state = null;
+    }
+
+    attributeChangedCallback(name, before, now) {
+      if (!this.frame || before === now) return;
+      if (name === "config") this.frame.src = Object.assign(new URL(this.frame.src), { hash: now ?? "" }).href; // only the hash differs: no reload
+      else this.frame.contentWindow.postMessage({ type: "farcall-demo", theme: now ?? "auto" }, this.#sealed ? "*" : this.#origin);
+    }
+
+    get src() { return new URL(this.getAttribute("src") ?? HERE, document.baseURI).href; }
+    get #origin() { return new URL(this.src).origin; }
+    get #sandbox() { return this.getAttribute("sandbox") ?? SANDBOX; }
+    get #sealed() { return !this.#sandbox.split(/\s+/).includes("allow-same-origin"); } // then the frame's origin is "null"
+    get #name() { return this.getAttribute("label") ?? "Train a neural network in this page"; }
+
+    #address(framed = true) {
+      const url = new URL(this.src);
+      url.hash = this.getAttribute("config") ?? "";
+      if (!framed) return url.href;
+      url.searchParams.set("embed", "1");
+      if (window.origin !== "null") url.searchParams.set("host", window.origin);
+      for (const name of ["theme", "hide"]) if (this.hasAttribute(name)) url.searchParams.set(name, this.getAttribute(name));
+      return url.href;
+    }
+
+    #link() { return make("a", { href: this.#address(false), target: "_blank", rel: "noopener", textContent: "Open it in a tab of its own" }); }
+
+    #poster() {
+      const button = make("button", { type: "button", textContent: `Run the demo here (${SIZE})`, onclick: () => this.load(true) });
+      const note = make("p", { className: "note", textContent: "Python and NumPy run on your device; nothing you do leaves it. " }, this.#link());
+      const box = make("div", { className: "box" }, make("p", { textContent: this.#name }), button, note);
+      if (this.hasAttribute("poster")) box.style.backgroundImage = `url(${JSON.stringify(new URL(this.getAttribute("poster"), document.baseURI).href)})`;
+      this.shadowRoot.replaceChildren(box);
+    }
+
+    load(focus = false) {
+      if (this.frame) return;
+      this.#watch?.disconnect();
+      const frame = this.frame = make("iframe", { title: this.#name, allow: "clipboard-write; fullscreen; cross-origin-isolated", src: this.#address() });
+      frame.sandbox = this.#sandbox;
+      if (!["", "auto"].includes(this.getAttribute("height") ?? "")) frame.style.height = this.getAttribute("height");
+      frame.addEventListener("load", () => { this.#timer = setTimeout(() => this.#silent(), PATIENCE); }, { once: true });
+      this.shadowRoot.replaceChildren(frame);
+      if (focus) frame.focus();
+    }
+
+    // A frame says "load" for an error page as well, and tells nobody what it shows.
+    #silent() {
+      if (this.state || window.origin === "null") return;
+      const again = make("button", { type: "button", textContent: "Try again", onclick: () => { this.frame = null; this.load(true); } });
+      const words = `The demo at ${this.src} does not answer. It may not be there, or not allow this page to show it.`;
+      this.shadowRoot.prepend(make("div", { className: "box fault", role: "alert" }, make("p", { textContent: words }), again, this.#link()));
+    }
+
+    #hear({ source, origin, data }) {
+      if (!this.frame || source !== this.frame.contentWindow || origin !== (this.#sealed ? "null" : this.#origin)) return;
+      if (data?.type !== "farcall-demo") return;
+      const { type, kind, ...detail } = data;
+      if (kind === "hello") this.#hello(detail);
+      if (kind === "size" && ["", "auto"].includes(this.getAttribute("height") ?? "")) this.frame.style.height = `${Number(detail.height)}px`;
+      if (kind === "state") this.#tell("farcall-state", this.state = detail);
+    }
+
+    #hello(detail) {
+      clearTimeout(this.#timer);
+      this.shadowRoot.querySelector(".fault")?.remove();
+      this.state ??= { phase: "loading" };
+      this.#tell("farcall-load", detail);
+    }
+
+    #tell(name, detail) {
+      if (name === "farcall-state") this.dataset.phase = detail.phase;
+      this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+    }
+  }
+
+  if (!customElements.get("farcall-demo")) customElements.define("farcall-demo", FarcallDemo);
+})();

@@ -1,0 +1,276 @@
+"""<farcall-demo> in a page of another origin: it loads, resizes, takes a theme, and fails."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from tests.support import embed
+from tests.support.embed import ALERT, HEAD, change, element, inside, script, tag, wait_for, write
+from tests.support.site import Missing, Site, Slow
+from tools import precache
+from tools import site as packed
+from tools.serve import ROOT
+
+HEIGHT = "document.getElementById('demo').frame.getBoundingClientRect().height"
+FORGED = """heard.length = 0;
+const forged = { type: "farcall-demo", kind: "state", phase: "error", height: 5 };
+postMessage(forged, location.origin);
+postMessage({ ...forged, kind: "size" }, location.origin);
+const other = document.body.appendChild(document.createElement("iframe"));
+addEventListener("message", ({ data }) => { if (data === "done") globalThis.done = true });
+other.srcdoc = `<script>parent.postMessage(${JSON.stringify(forged)}, "*");
+  parent.postMessage("done", "*")</${"script"}>`;"""
+
+
+@pytest.fixture
+def host(tmp_path: Path, open_site: Callable[..., Site]) -> Site:
+    """Somebody else's site: another port, and no file but those that a test writes."""
+    (tmp_path / "host").mkdir()
+    return open_site(tmp_path / "host")
+
+
+class TestPoster:
+    def test_nothing_is_fetched_before_the_button_is_pressed(self, site, host, open_page):
+        page = open_page(write(host, script(site) + tag()))
+        button = embed.button(page)
+        assert button.is_displayed()
+        assert {request.path for request in site.requests} == {"static/embed.js"}
+        button.click()
+        wait_for(page, "ready")
+
+    def test_the_button_says_what_a_first_visit_moves(self, site, host, open_page):
+        page = open_page(write(host, script(site) + tag()))
+        [said] = re.findall(r"\((\d+) MB\)", embed.button(page).text)
+        moved = sum(packed.moved((ROOT / path).read_bytes()) for path in precache.published(ROOT))
+        assert int(said) == round(moved / 1e6)
+
+    def test_the_keyboard_alone_reaches_and_starts_it(self, site, host, open_page):
+        page = open_page(write(host, script(site) + tag(label="Digits")))
+        page.find_element("css selector", "body").send_keys(Keys.TAB)
+        focused = "shadowRoot.activeElement"
+        assert element(page, f"{focused}.textContent").startswith("Run the demo here")
+        page.switch_to.active_element.send_keys(Keys.ENTER)
+        wait_for(page, "ready")
+        assert element(page, f"{focused}.title") == "Digits"
+
+    def test_without_javascript_there_is_a_link(self, site, host, open_page):
+        link = f'<a href="{site.url}">Open the demo</a>'
+        body = script(site) + f"<farcall-demo>{link}</farcall-demo>"
+        page = open_page(write(host, body), "--blink-settings=scriptEnabled=false")
+        assert page.find_element("link text", "Open the demo").is_displayed()
+
+
+@pytest.fixture(scope="module")
+def started(module_site, open_module_page, tmp_path_factory):
+    """A host with one embedded demo that is ready."""
+    host = Site(tmp_path_factory.mktemp("host"))
+    write(host, script(module_site) + tag(load="eager", config="epochs=1&seed=3"))
+    page = open_module_page(host.url)
+    wait_for(page, "ready")
+    yield page
+    host.close()
+
+
+class TestFrame:
+    """One embedded page that has started, looked at from both sides."""
+
+    @pytest.fixture
+    def page(self, started):
+        return started
+
+    def test_the_layout_is_compact(self, page):
+        with inside(page):
+            shown = page.execute_script(
+                "return [...document.querySelectorAll('.brand, h2, footer, #phases, #theme')]"
+                ".filter((e) => e.checkVisibility() && e.getBoundingClientRect().width > 1)"
+                ".map((e) => e.innerText)"
+            )
+        assert shown == ["Training", "Draw a digit"]
+
+    def test_the_frame_is_as_high_as_its_page(self, page):
+        with inside(page):
+            before = page.execute_script("return document.body.getBoundingClientRect().height")
+            fits = "document.documentElement.scrollHeight <= innerHeight"
+            assert page.execute_script(f"return {fits}")
+        assert 0 <= page.execute_script(f"return {HEIGHT}") - before < 2
+        with inside(page):
+            page.execute_script("document.getElementById('history').open = true")
+        page.until(f"{HEIGHT} > {before} + 20")
+        with inside(page):
+            page.execute_script("document.getElementById('history').open = false")
+        page.until(f"Math.abs({HEIGHT} - {before}) < 2")
+
+    def test_the_frame_grows_when_the_host_is_narrow(self, page):
+        wide = page.execute_script(f"return {HEIGHT}")
+        page.execute_script("document.getElementById('demo').style.width = '360px'")
+        page.until(f"{HEIGHT} > {wide} + 100")
+        with inside(page):
+            overflow = "document.documentElement.scrollWidth - innerWidth"
+            assert page.execute_script(f"return {overflow}") <= 0
+        page.execute_script("document.getElementById('demo').style.width = ''")
+        page.until(f"Math.abs({HEIGHT} - {wide}) < 2")
+
+    def test_the_theme_follows_the_attribute(self, page):
+        colours = {}
+        for theme in ("dark", "light"):
+            change(page, "theme", theme)
+            with inside(page):
+                page.until(f"document.documentElement.dataset.theme === '{theme}'")
+                paper = "return getComputedStyle(document.body).backgroundColor"
+                colours[theme] = page.execute_script(paper)
+        assert colours == {"dark": "rgb(18, 19, 24)", "light": "rgb(246, 243, 236)"}
+
+    def test_the_config_is_the_hash_and_changes_it_without_a_reload(self, page):
+        seed = "document.getElementById('option-seed').value"
+        with inside(page):
+            assert page.execute_script(f"return {seed}") == "3"
+            page.execute_script("globalThis.same = true")
+        change(page, "config", "epochs=2&seed=4")
+        with inside(page):
+            page.until(f"{seed} === '4'")
+            hash_ = page.execute_script("return globalThis.same && location.hash")
+        assert hash_ == "#epochs=2&seed=4"
+
+    def test_the_host_is_told_what_goes_on(self, page):
+        change(page, "config", "epochs=1&subset=2500")
+        page.execute_script("heard.length = 0")
+        with inside(page):
+            page.until("document.getElementById('option-epochs').value === '1'")
+            page.button("Train").click()
+        wait_for(page, "training")
+        wait_for(page, "ready")
+        heard = page.execute_script("return heard")
+        assert {(who, name) for who, name, _ in heard} == {("demo", "farcall-state")}
+        told = [detail for _, _, detail in heard]
+        batches = [detail["batch"] for detail in told if "batch" in detail]
+        assert batches == sorted(batches)
+        assert told[-1]["phase"] == element(page, "dataset.phase") == "ready"
+        assert (told[-1]["batch"], told[-1]["batches"]) == (20, 20)
+        assert told[-1]["val_accuracy"] > 0.5
+
+    def test_messages_of_others_are_not_heard(self, page):
+        """Neither the host's own messages nor those of another frame move the element."""
+        before = element(page, "state")
+        page.execute_script(FORGED)
+        page.until("globalThis.done")
+        assert element(page, "state") == before
+        assert page.execute_script("return heard") == []
+
+    def test_the_frame_hears_the_framing_page_only(self, page):
+        theme = "document.documentElement.dataset.theme"
+        with inside(page):
+            before = page.execute_script(f"return {theme}")
+            page.execute_script(
+                "postMessage({ type: 'farcall-demo', theme: arguments[0] }, location.origin);"
+                "setTimeout(() => { globalThis.passed = true })",
+                "dark" if before == "light" else "light",
+            )
+            page.until("globalThis.passed")
+            assert page.execute_script(f"return {theme}") == before
+
+
+def test_two_on_one_page_know_nothing_of_each_other(site, host, open_page):
+    config = "epochs=1&subset=2500&seed="
+    tags = [tag(name, load="eager", config=f"{config}{name}") for name in ("1", "2")]
+    page = open_page(write(host, script(site) + "".join(tags)))
+    for name in ("1", "2"):
+        wait_for(page, "ready", name)
+    with inside(page, "1"):
+        page.button("Train").click()
+    wait_for(page, "training", "1")
+    assert element(page, "state", "2") == {"phase": "ready"}
+    wait_for(page, "ready", "1")
+    assert element(page, "state.batch", "1") == 20
+    with inside(page, "2"):
+        assert page.output("batch") == "–"
+        page.button("Train").click()
+    wait_for(page, "training", "2")
+    wait_for(page, "ready", "2")
+    assert element(page, "state.loss", "2") != element(page, "state.loss", "1")
+
+
+def test_loads_when_it_is_scrolled_to(site, host, open_page):
+    body = '<div style="height: 4000px"></div>' + tag(load="visible")
+    page = open_page(write(host, script(site) + body))
+    page.until("document.getElementById('demo').shadowRoot.querySelector('button')")
+    assert {request.path for request in site.requests} == {"static/embed.js"}
+    page.execute_script("document.getElementById('demo').scrollIntoView()")
+    wait_for(page, "ready")
+
+
+def test_a_fixed_height_stays(site, host, open_page):
+    page = open_page(write(host, script(site) + tag(load="eager", height="420px")))
+    wait_for(page, "ready")
+    assert page.execute_script(f"return {HEIGHT}") == 420
+
+
+def test_taken_out_and_put_back_it_starts_again(site, host, open_page):
+    page = open_page(write(host, script(site) + tag(load="eager")))
+    wait_for(page, "ready")
+    page.execute_script(
+        "const demo = document.getElementById('demo'); demo.remove(); document.body.append(demo)"
+    )
+    assert element(page, "state") is None
+    wait_for(page, "ready")
+
+
+class TestTrouble:
+    """What can go wrong is said where the demo would be."""
+
+    @pytest.fixture
+    def impatient(self):
+        """An element that waits 1.5 s for its demo, not half a minute."""
+        return lambda site: site.replace(
+            "static/embed.js", lambda text: text.replace("PATIENCE = 30000", "PATIENCE = 1500")
+        )
+
+    def test_a_demo_that_is_not_there_can_be_tried_again(self, site, host, open_page, impatient):
+        impatient(site)
+        site.faults["index.html"] = Missing()
+        page = open_page(write(host, script(site) + tag(load="eager")))
+        page.expect_console("404")
+        assert f"The demo at {site.url} does not answer" in page.until(ALERT, 20).text
+        site.faults.clear()
+        embed.button(page).click()
+        wait_for(page, "ready")
+        assert not page.check(ALERT)
+
+    def test_a_demo_that_refuses_to_be_framed(self, open_site, host, open_page, impatient):
+        demo = open_site(headers={"Content-Security-Policy": "frame-ancestors 'none'"})
+        impatient(demo)
+        page = open_page(write(host, script(demo) + tag(load="eager")))
+        page.expect_console("frame-ancestors")
+        assert "not allow this page to show it" in page.until(ALERT, 20).text
+
+    def test_an_error_of_the_embedded_page_is_shown_in_it_and_told(self, site, host, open_page):
+        site.replace("py/app/worker.py", "raise ValueError('boom')")
+        page = open_page(write(host, script(site) + tag(load="eager")))
+        page.expect_console("boom|MessageEvent")
+        wait_for(page, "error")
+        assert element(page, "dataset.phase") == "error"
+        with inside(page):
+            assert "The worker could not start" in page.text
+            assert page.button("Reload the page").is_displayed()
+
+    def test_a_slow_demo_takes_the_alert_away(self, site, host, open_page, impatient):
+        impatient(site)
+        site.faults["static/vendor/python/main.txt"] = Slow(chunk=20_000, delay=0.4)
+        page = open_page(write(host, script(site) + tag(load="eager")))
+        assert "does not answer" in page.until(ALERT, 20).text
+        wait_for(page, "ready")
+        assert not page.check(ALERT)
+
+
+def test_the_host_s_own_policy_may_be_strict(site, open_site, open_page, tmp_path):
+    """No inline style or script is needed, and the demo's origin in two places."""
+    origin = site.url.rstrip("/")
+    policy = f"default-src 'none'; script-src {origin}; frame-src {origin}; img-src data:"
+    (tmp_path / "strict").mkdir()
+    strict = open_site(tmp_path / "strict", headers={"Content-Security-Policy": policy})
+    (strict.folder / "index.html").write_text(HEAD + script(site) + tag(load="eager"))
+    page = open_page(strict.url)
+    wait_for(page, "ready")
+    assert element(page, "state") == {"phase": "ready"}
