@@ -113,6 +113,11 @@ async def nothing_held(session):
     note("leaks", f"page {[near[k] for k in HELD]}, worker {far!r}, objects {held}")
 
 
+async def greeted(worker):
+    """Answer the connection's first call, which `reply_twice` then answers again."""
+    counters.expect(await worker.engine.echo(1), 1, "first call")
+
+
 async def one_lives():
     """Every worker that was replaced is gone: the living ones hold a lock each."""
     until = counters.lived[0] + PATIENCE
@@ -138,6 +143,7 @@ async def main():
     worker = farcall.Worker("./worker.py", config="./worker.toml", timeout=START)
     worker._options["on_error"] = lambda exc, whence: None
     await worker.start()
+    await greeted(worker)
     api = comlink_programs.start()
     watching = asyncio.create_task(counters.live())
     began = platform.clock()
@@ -150,6 +156,7 @@ async def main():
             count("restarts")
             await worker.restart()
             await one_lives()
+            await greeted(worker)
         count("rounds")
         publish("running")
     watching.cancel()
