@@ -7,6 +7,7 @@ model may be trained and asked for predictions in turn without either disturbing
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,19 @@ from nn.variables import Parameters, Variable
 
 
 class Run:
-    """What all contexts of a model share: the random generator and where gradients go."""
+    """What all contexts of a model share: the random generator and where gradients go.
 
-    __slots__ = ("dtype", "parameters", "pending", "rng", "touched")
+    Attributes:
+        penalty: the sum of the layers' penalties on their outputs in the last forward pass.
+    """
+
+    __slots__ = ("dtype", "parameters", "penalty", "pending", "rng", "touched")
 
     def __init__(self, rng: np.random.Generator, dtype: Any = np.float32) -> None:
         self.rng = rng
         self.dtype = np.dtype(dtype)
         self.parameters: Parameters | None = None
+        self.penalty = 0.0
         self.touched: set[Variable] = set()
         self.pending: list[tuple[Array, Array]] = []
 
@@ -56,16 +62,23 @@ class Context:
         needs_input_gradient: False where nobody will use what `backward` returns; it may then be
             None.
         logits: True where a fused loss wants the values before the layer's softmax or sigmoid.
+        mask: which steps of the (first) input count: (n, steps) of bool, or None for all.
+        masks: the same for each input.
         run: the model-wide part: `run.rng`, `run.dtype`.
     """
 
-    __slots__ = ("_arrays", "_children", "_views", "logits", "needs_input_gradient", "run", "saved")
+    __slots__ = (
+        "_arrays", "_children", "_views", "logits", "mask", "masks", "needs_input_gradient", "run",
+        "saved",
+    )  # fmt: skip
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.saved: Any = None
         self.needs_input_gradient = True
         self.logits = False
+        self.mask: Any = None
+        self.masks: Sequence[Any] = ()
         self._arrays: dict[tuple[str, np.dtype[Any]], Array] = {}
         self._views: dict[tuple[Any, ...], Array] = {}
         self._children: dict[Any, Context] = {}

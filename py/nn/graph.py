@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,8 +124,12 @@ class Program:
         self._forward = [(s.forward, s.ctx, s.inputs, s.outputs) for s in self.steps]
         self._backward: list[Any] = []
         self._prepared: tuple[Any, bool] | None = None
+        self._masked = any(_begins_mask(s.layer) for s in self.steps)
+        self.masks: list[Any] = [None] * len(slots)
 
     def _compile(self) -> list[Step]:
+        from nn.layers.fusion import Penalized
+
         slots, nodes = self.graph.slots, self.graph.nodes
         readers: dict[SymbolicTensor, list[Node]] = {}
         for node in nodes:
@@ -140,9 +145,11 @@ class Program:
             layer, last = node.layer, node
             after = readers.get(node.outputs[0], [])
             alone = len(after) == 1 and len(node.outputs) == 1
-            if alone and node.outputs[0] not in self.graph.outputs:
+            if layer.activity_regularizer is not None:
+                layer = Penalized(layer)
+            elif alone and node.outputs[0] not in self.graph.outputs:
                 fused = layer.fused_with(after[0].layer)
-                if fused is not None:
+                if fused is not None and after[0].layer.activity_regularizer is None:
                     layer, last = fused, after[0]
                     merged.add(last)
             steps.append(
@@ -159,13 +166,25 @@ class Program:
         """Return the context of the node that computes `tensor`."""
         return self._contexts[tensor.node]
 
-    def forward(self, inputs: Sequence[Array], training: bool, timed: Any = None) -> list[Array]:
+    def mask_of(self, tensor: SymbolicTensor) -> Any:
+        """Return the mask of a value of the last forward pass: (n, steps) of bool, or None."""
+        return self.masks[self.graph.slots[tensor]]
+
+    def forward(
+        self,
+        inputs: Sequence[Array],
+        training: bool,
+        timed: Any = None,
+        masks: Sequence[Any] = (),
+    ) -> list[Array]:
         """Return the outputs; they are valid until the next call.
 
         `timed(name, function, ...)` calls a layer's function in place of this loop, to measure it.
+        `masks` are those of the inputs, where this graph stands in another.
         """
-        if timed is not None:
-            return self._forward_timed(inputs, training, timed)
+        self._masked = self._masked or any(m is not None for m in masks)
+        if timed is not None or self._masked:
+            return self._forward_masked(inputs, training, timed or _plainly, masks)
         values = self._values
         for slot, value in zip(self._inputs, inputs, strict=True):
             values[slot] = value
@@ -181,15 +200,24 @@ class Program:
                     values[slot] = part
         return [values[i] for i in self._outputs]
 
-    def _forward_timed(self, inputs: Sequence[Array], training: bool, timed: Any) -> list[Array]:
-        values = self._values
-        for slot, value in zip(self._inputs, inputs, strict=True):
-            values[slot] = value
+    def _forward_masked(
+        self, inputs: Sequence[Array], training: bool, timed: Any, masks: Sequence[Any]
+    ) -> list[Array]:
+        """Do as `forward`, the masks passed on from layer to layer."""
+        values, found = self._values, [None] * len(self._values)
+        self.masks = found
+        for slot, value, mask in zip_longest(self._inputs, inputs, masks):
+            values[slot], found[slot] = value, mask
         for step in self.steps:
-            given = [values[i] for i in step.inputs]
-            y = timed(step.layer.name, step.forward, step.ctx, *given, training=training)
-            for slot, part in zip(step.outputs, y if len(step.outputs) > 1 else (y,), strict=True):
-                values[slot] = part
+            given, ctx = [values[i] for i in step.inputs], step.ctx
+            ctx.masks = [found[i] for i in step.inputs]
+            ctx.mask = ctx.masks[0] if ctx.masks else None
+            y = timed(step.layer.name, step.forward, ctx, *given, training=training)
+            mask = step.layer.compute_mask(given, ctx.masks)
+            several = len(step.outputs) > 1
+            made = mask if isinstance(mask, list) else [mask]
+            for slot, part, m in zip_longest(step.outputs, y if several else (y,), made):
+                values[slot], found[slot] = part, m
         return [values[i] for i in self._outputs]
 
     def backward(self, gradients: Sequence[Array | None], timed: Any = None) -> list[Array | None]:
@@ -199,9 +227,10 @@ class Program:
         grads: list[Any] = [None] * len(self._values)
         for slot, gradient in zip(self._outputs, gradients, strict=True):
             self._add(grads, slot, gradient)
-        for backward, ctx, ins, outs, wanted in self._backward:
+        for backward, ctx, ins, outs, wanted, penalized in self._backward:
             dy = grads[outs[0]] if len(outs) == 1 else tuple(grads[o] for o in outs)
-            if dy is None or (len(outs) > 1 and all(d is None for d in dy)):
+            nothing = dy is None or (len(outs) > 1 and all(d is None for d in dy))
+            if nothing and not penalized:
                 continue
             if timed is None:
                 dx = backward(ctx, dy)
@@ -243,5 +272,14 @@ class Program:
             if any(wanted) or any(ctx.trains(v) for v in step.layer.variables):
                 for slot in step.outputs:
                     needs[slot] = True
-                steps.append((step.backward, ctx, step.inputs, step.outputs, wanted))
+                entry = (step.backward, ctx, step.inputs, step.outputs, wanted)
+                steps.append((*entry, step.layer.penalized))
         self._backward = steps[::-1]
+
+
+def _plainly(name: str, function: Any, *arguments: Any, **options: Any) -> Any:
+    return function(*arguments, **options)
+
+
+def _begins_mask(layer: Layer) -> bool:
+    return layer.begins_mask or any(_begins_mask(inner) for inner in layer.sublayers)

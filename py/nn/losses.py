@@ -23,6 +23,7 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "fit_weight",
     "get",
+    "masked_weight",
     "same_rank",
     "serialize",
 ]
@@ -149,6 +150,17 @@ def fit_weight(sample_weight: Any, shape: tuple[int, ...], dtype: Any) -> Array:
             f"sample_weight: expected a shape that broadcasts to {shape}, "
             f"received {np.shape(sample_weight)}"
         ) from error
+
+
+def masked_weight(sample_weight: Any, mask: Array, reduction: str | None, dtype: Any) -> Array:
+    """Return weights that leave out what the mask does; means are over what it keeps (Keras'
+    apply_mask)."""
+    weight = mask.astype(dtype)
+    if reduction in ("sum_over_batch_size", "mean"):
+        weight *= weight.size / max(float(weight.sum()), 1.0)
+    return (
+        weight if sample_weight is None else weight * fit_weight(sample_weight, mask.shape, dtype)
+    )
 
 
 class SparseCategoricalCrossentropy(Loss):

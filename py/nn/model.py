@@ -149,8 +149,11 @@ class Model(Layer):
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
         if not isinstance(ctx.saved, Program):
             ctx.saved = Program(self.graph, ctx)
-        outputs = ctx.saved.forward(inputs, training)
+        outputs = ctx.saved.forward(inputs, training, masks=ctx.masks)
         return outputs[0] if self._single_output else tuple(outputs)
+
+    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+        return None
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         gradients = ctx.saved.backward([dy] if self._single_output else list(dy))

@@ -12,8 +12,8 @@ from nn import losses as losses_
 from nn import metrics as metrics_
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
-from nn.losses import Loss
-from nn.metrics import Mean, Metric
+from nn.losses import Loss, masked_weight
+from nn.metrics import Mean, MeanMetric, Metric
 from nn.optimizers import Optimizer
 from nn.types import Array
 
@@ -138,6 +138,7 @@ class Trainer:
                 and not getattr(output.loss, "from_logits", False)
                 and getattr(output.loss, "ignore_class", None) is None
                 and getattr(layer, "last_activation", None) == output.loss.fused_activation
+                and layer.activity_regularizer is None
                 and not model.graph.consumers(tensor)
                 and model.outputs.count(tensor) == 1
                 and output.loss.reduction not in ("none", None)
@@ -164,6 +165,7 @@ class Trainer:
         self.prepare()
         program = self.model.program
         program.expose_logits(True)
+        program.ctx.run.penalty = 0.0
         ys = program.forward(inputs, True)
         loss, gradients = self._losses(ys, targets, weights, size, True)
         run = program.ctx.run
@@ -184,6 +186,7 @@ class Trainer:
         self.prepare()
         program = self.model.program
         program.expose_logits(True)
+        program.ctx.run.penalty = 0.0
         ys = program.forward(inputs, False)
         loss, _ = self._losses(ys, targets, weights, size, False)
         self._test_tracker.add(loss * size, size)
@@ -205,27 +208,35 @@ class Trainer:
                 f"{self.model.name}: expected targets for {len(outputs)} outputs, "
                 f"received {len(targets)}"
             )
-        for output, y, target, weight in zip(outputs, ys, targets, weights, strict=True):
+        masks = [self.model.program.mask_of(t) for t in self.model.outputs]
+        for output, y, target, weight, mask in zip(
+            outputs, ys, targets, weights, masks, strict=True
+        ):
             if target is None and output.loss is not None:
                 raise ShapeError(f"{self.model.name}: expected targets (y), received none")
-            value, gradient, predictions = self._loss_of(output, y, target, weight)
+            if not output.resolved:
+                output.resolve(target, y)
+            value, gradient, predictions = self._loss_of(output, y, target, weight, mask)
             total += output.weight * value
             gradients.append(gradient)
             (output.tracker if training else output.test_tracker).add(value * size, size)
             for metric, weighted in output.train if training else output.test:
-                metric.update_state(target, predictions, weight if weighted else None)
+                factor = weight if weighted else None
+                if mask is not None and isinstance(metric, MeanMetric):
+                    factor = masked_weight(factor, mask, "sum", y.dtype)
+                metric.update_state(target, predictions, factor)
         for variable, _ in self._regularized:
             total += variable.regularizer.loss(variable.value)
-        return total, gradients
+        return total + self.model.program.ctx.run.penalty, gradients
 
     def _loss_of(
-        self, output: Output, y: Array, target: Any, weight: Any
+        self, output: Output, y: Array, target: Any, weight: Any, mask: Any
     ) -> tuple[float, Array | None, Array]:
         """Return (loss, gradient, what metrics see)."""
-        if not output.resolved:
-            output.resolve(target, y)
         if output.loss is None:
             return 0.0, None, y
+        if mask is not None:
+            weight = masked_weight(weight, mask, output.loss.reduction, y.dtype)
         if output.fused is None:
             value, gradient = output.loss.step(target, y, weight)
         else:

@@ -17,6 +17,7 @@ from nn.errors import ShapeError
 from nn.types import Array, prod
 
 if TYPE_CHECKING:
+    from nn.constraints import Constraint
     from nn.layers.base import Layer
     from nn.regularizers import Regularizer
 
@@ -29,9 +30,10 @@ class Variable:
             the variable, not the array.
         trainable: whether an optimizer may change it (the layer's own `trainable` counts too).
         regularizer: adds to the loss, or None.
+        constraint: projects the value after each step, or None.
     """
 
-    __slots__ = ("home", "name", "owner", "regularizer", "trainable", "value")
+    __slots__ = ("constraint", "home", "name", "owner", "regularizer", "trainable", "value")
 
     def __init__(
         self,
@@ -41,12 +43,14 @@ class Variable:
         trainable: bool = True,
         owner: Layer | None = None,
         regularizer: Regularizer | None = None,
+        constraint: Constraint | None = None,
     ) -> None:
         self.value = value
         self.name = name
         self.trainable = trainable
         self.owner = owner
         self.regularizer = regularizer
+        self.constraint = constraint
         self.home: Parameters | None = None
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nn import initializers
+from nn import constraints, initializers
 from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError
 from nn.io.snapshot import expect
 from nn.layers import CLASSES
@@ -146,11 +146,22 @@ def _value(class_name: str, name: str, value: Any) -> Any:
         return _activation(class_name, value)
     if name.endswith("_regularizer") and isinstance(value, dict):
         return {"class_name": value.get("class_name"), "config": _numbers(value.get("config"))}
+    if name.endswith("_constraint") and isinstance(value, dict):
+        return _constraint(class_name, value)
     if value == "channels_first":
         raise UnsupportedError(f"topology, {class_name}: expected channels_last, received {value}")
     if name == "axis" and isinstance(value, list) and len(value) == 1:
         return value[0]
     return value
+
+
+def _constraint(class_name: str, value: Json) -> Json:
+    found = constraints.CLASSES.get(str(value.get("class_name")))
+    if found is None:
+        raise UnsupportedError(f"topology, {class_name}: no constraint {value!r} here")
+    config = value.get("config") or {}
+    known = {key: config[key] for key in found.fields if key in config}
+    return {"class_name": found.__name__, "config": known}
 
 
 def _initializer(value: Any) -> Any:

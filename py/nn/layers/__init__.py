@@ -6,6 +6,7 @@ from typing import Any
 
 from nn.errors import ConfigError
 from nn.layers.base import Layer
+from nn.layers.conv1d import Conv1D
 from nn.layers.convolution import Conv2D
 from nn.layers.core import (
     ELU,
@@ -20,6 +21,9 @@ from nn.layers.core import (
     Softmax,
 )
 from nn.layers.embedding import Embedding
+from nn.layers.gru import GRU
+from nn.layers.lstm import LSTM
+from nn.layers.masking import Masking
 from nn.layers.merging import Add, Concatenate, Multiply
 from nn.layers.normalization import BatchNormalization, LayerNormalization
 from nn.layers.pooling import (
@@ -28,8 +32,7 @@ from nn.layers.pooling import (
     GlobalMaxPooling2D,
     MaxPooling2D,
 )
-from nn.layers.recurrent import GRU, LSTM, SimpleRNN
-from nn.layers.separable import Conv1D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
+from nn.layers.separable import DepthwiseConv2D, SeparableConv2D
 from nn.layers.shaping import (
     GaussianNoise,
     Permute,
@@ -40,6 +43,8 @@ from nn.layers.shaping import (
     UpSampling2D,
     ZeroPadding2D,
 )
+from nn.layers.simple_rnn import SimpleRNN
+from nn.layers.transposed import Conv2DTranspose
 from nn.types import Config
 
 CLASSES: dict[str, type[Layer]] = {
@@ -48,7 +53,7 @@ CLASSES: dict[str, type[Layer]] = {
         InputLayer, Activation, Add, AveragePooling2D, BatchNormalization, Concatenate, Conv1D,
         Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, Dropout, ELU, Embedding, Flatten, GRU,
         GaussianNoise, GlobalAveragePooling2D, GlobalMaxPooling2D, LSTM, LayerNormalization,
-        LeakyReLU, MaxPooling2D, Multiply, Permute, ReLU, Rescaling, Reshape, Resizing,
+        LeakyReLU, Masking, MaxPooling2D, Multiply, Permute, ReLU, Rescaling, Reshape, Resizing,
         SeparableConv2D, SimpleRNN, Softmax, SpatialDropout2D, UpSampling2D, ZeroPadding2D,
     )
 }  # fmt: skip
@@ -79,6 +84,7 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "MaxPooling2D",
     "Multiply",
     "Permute",

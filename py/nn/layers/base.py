@@ -25,12 +25,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from nn import activations, config, initializers, regularizers
+from nn import activations, config, constraints, initializers, regularizers
 from nn.activations import Activation
+from nn.arguments import LeftOut, refuse
+from nn.constraints import Constraint
 from nn.context import Context, Run
 from nn.errors import ConfigError, ShapeError
 from nn.graph import Node, SymbolicTensor
@@ -51,10 +53,18 @@ class Layer:
         name: unique within a model; made from the class name by default.
         trainable: False freezes the variables, from the next `compile` on.
         dtype: "float32" or "float64"; `nn.config.floatx()` by default.
+        activity_regularizer: penalty on the outputs, divided by the batch's size.
         input_shape: without the batch axis; lets a Sequential model be built without `Input`.
     """
 
     fields: tuple[str, ...] = ()
+    left_out: ClassVar[LeftOut] = {"autocast": (True, "all layers of a model share one float type")}
+    supports_masking = False
+    """Whether the mask of the first input is also the mask of the output."""
+    begins_mask = False
+    """Whether `compute_mask` may make a mask where the inputs have none."""
+    penalized = False
+    """Whether `backward` has something to do even where no gradient arrives."""
 
     def __init__(
         self,
@@ -62,9 +72,13 @@ class Layer:
         name: str | None = None,
         trainable: bool = True,
         dtype: str | None = None,
+        activity_regularizer: Any = None,
         input_shape: Sequence[int | None] | None = None,
         input_dim: int | None = None,
+        **others: Any,
     ) -> None:
+        refuse(type(self), others)
+        self.activity_regularizer = regularizers.get(activity_regularizer)
         self.auto_named = name is None
         self.name = name or snake_case(type(self).__name__)
         self.scope = ""
@@ -86,6 +100,7 @@ class Layer:
         *,
         trainable: bool = True,
         regularizer: Any = None,
+        constraint: Any = None,
     ) -> Variable:
         """Create a variable that this layer owns."""
         config.claim(prod(tuple(shape)) * np.dtype(self.dtype).itemsize, f"{self.path}/{name}")
@@ -96,9 +111,29 @@ class Layer:
             trainable=trainable,
             owner=self,
             regularizer=regularizers.get(regularizer),
+            constraint=constraints.get(constraint),
         )
         self.own_variables.append(variable)
         return variable
+
+    def set_options(
+        self, name: str, initializer: Any, regularizer: Any = None, constraint: Any = None
+    ) -> None:
+        """Keep what `add_named` needs, as attributes like `kernel_initializer`."""
+        setattr(self, f"{name}_initializer", initializers.get(initializer))
+        setattr(self, f"{name}_regularizer", regularizers.get(regularizer))
+        setattr(self, f"{name}_constraint", constraints.get(constraint))
+
+    def add_named(self, name: str, shape: Sequence[int], options: str | None = None) -> Variable:
+        """Create a variable by the options that `set_options` keeps under `options` or `name`."""
+        key = options or name
+        return self.add_weight(
+            name,
+            shape,
+            getattr(self, f"{key}_initializer"),
+            regularizer=getattr(self, f"{key}_regularizer"),
+            constraint=getattr(self, f"{key}_constraint"),
+        )
 
     @property
     def sublayers(self) -> Sequence[Layer]:
@@ -191,6 +226,11 @@ class Layer:
         """
         raise NotImplementedError(f"{type(self).__name__} must define backward")
 
+    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+        """Return the output's mask from the inputs' (a list of them where there are several
+        outputs)."""
+        return masks[0] if self.supports_masking else None
+
     def fused_with(self, after: Layer) -> Layer | None:
         """Return a layer that does this one's work and `after`'s at once, or None."""
         return None
@@ -204,9 +244,14 @@ class Layer:
         self.build(*input_shapes)
         self.built = True
 
-    def __call__(self, *inputs: Any, training: bool = False) -> Any:
-        """Put the layer into a graph (symbolic tensors), or apply it to arrays (a copy is
-        returned)."""
+    def __call__(self, *inputs: Any, training: bool = False, mask: Any = None) -> Any:
+        """Put the layer into a graph (symbolic tensors), or apply it to arrays.
+
+        Args:
+            inputs: one or several, or a list of them.
+            training: for arrays, whether to act as in training.
+            mask: for arrays, which steps count; in a graph it comes with the input.
+        """
         items = (
             list(inputs[0])
             if len(inputs) == 1 and isinstance(inputs[0], list | tuple)
@@ -218,6 +263,7 @@ class Layer:
         arrays = [a if a.dtype.kind == "f" else a.astype(self.dtype) for a in arrays]
         self.ensure_built(*[(None, *a.shape[1:]) for a in arrays])
         ctx = Context(Run(config.generator(), self.dtype))
+        ctx.mask = None if mask is None else np.asarray(mask, bool)
         return self.forward(ctx, *arrays, training=training)
 
     def _place(self, inputs: list[SymbolicTensor]) -> Any:
@@ -235,6 +281,8 @@ class Layer:
         settings: Config = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
         for field in self.fields:
             settings[field] = serialize(getattr(self, field))
+        if self.activity_regularizer is not None:
+            settings["activity_regularizer"] = serialize(self.activity_regularizer)
         return settings
 
     @classmethod
@@ -254,6 +302,8 @@ def serialize(value: Any) -> Any:
         return initializers.serialize(value)
     if isinstance(value, Regularizer):
         return regularizers.serialize(value)
+    if isinstance(value, Constraint):
+        return constraints.serialize(value)
     if isinstance(value, tuple | list):
         return [serialize(v) for v in value]
     return value.item() if isinstance(value, np.generic) else value

@@ -1,21 +1,23 @@
-"""Convolutions over images, channels last."""
+"""Convolutions over images."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from nn import activations, initializers, kernels, regularizers
+from nn import activations, kernels
+from nn.arguments import LeftOut
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.layers import padding as pads
 from nn.layers.base import Layer, expect_rank, pair, positive
-from nn.layers.core import activate, activate_backward
+from nn.layers.core import LORA, activate, activate_backward
+from nn.layers.formats import Spatial
 from nn.layers.fusion import PooledConvolution
 from nn.layers.pooling import MaxPooling2D
 from nn.types import Array, Shape
 
 
-class Conv2D(Layer):
+class Conv2D(Spatial):
     """Correlate images with learnt kernels: (n, h, w, c) -> (n, oh, ow, filters).
 
     Kernel (kh, kw, c / groups, filters), bias (filters,), as `keras.layers.Conv2D`.
@@ -24,8 +26,9 @@ class Conv2D(Layer):
     fields: tuple[str, ...] = (
         "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups",
         "activation", "use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer",
-        "bias_regularizer",
+        "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint",
     )  # fmt: skip
+    left_out: ClassVar[LeftOut] = {k: v for k, v in LORA.items() if k.startswith("lora")}
 
     def __init__(
         self,
@@ -42,22 +45,22 @@ class Conv2D(Layer):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(data_format, activity_regularizer=activity_regularizer, **options)
         self.filters = positive(filters, "filters", self.name)
         self.kernel_size = pair(kernel_size, "kernel_size", self.name)
         self.strides = pair(strides, "strides", self.name)
         self.padding = pads.check(padding, self.name)
-        self.data_format = pads.channels_last(data_format, self.name)
         self.dilation_rate = pair(dilation_rate, "dilation_rate", self.name)
         self.groups = positive(groups, "groups", self.name)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.set_options("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_options("bias", bias_initializer, bias_regularizer, bias_constraint)
         if self.filters % self.groups:
             raise ConfigError(
                 f"{self.name}: filters must divide by groups, received {filters} and {groups}"
@@ -66,30 +69,25 @@ class Conv2D(Layer):
             raise ConfigError(f"{self.name}: strides and dilation_rate can't both be above 1")
 
     def build(self, *input_shapes: Shape) -> None:
-        (shape,) = input_shapes
-        expect_rank(shape, 4, self)
+        expect_rank(input_shapes[0], 4, self)
+        shape = self.seen_shape(input_shapes[0])
         channels = shape[-1]
         if channels is None or channels % self.groups:
             raise ShapeError(
                 f"{self.name}: expected channels that divide by {self.groups} groups, received "
                 f"{shape}"
             )
-        self.kernel = self.add_weight(
-            "kernel",
-            (*self.kernel_size, channels // self.groups, self.filters),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                "bias", (self.filters,), self.bias_initializer, regularizer=self.bias_regularizer
-            )
         self.kernel_shape = (*self.kernel_size, channels // self.groups, self.filters)
+        self.kernel = self.add_named("kernel", self.kernel_shape)
+        self.bias = self.add_named("bias", (self.filters,)) if self.use_bias else None
         self._plans: dict[tuple[int, ...], tuple[Any, Any]] = {}
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        n, height, width, _ = input_shapes[0]
+        return self.shown_shape(self.output_shape(self.seen_shape(input_shapes[0])))
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the output's shape for an input's, channels last both."""
+        n, height, width, _ = shape
         sizes = [
             pads.output_size(size, k, s, d, self.padding, self.name)
             for size, k, s, d in zip(
@@ -112,7 +110,7 @@ class Conv2D(Layer):
                 "dilation": self.dilation_rate,
                 "groups": self.groups,
             }
-            plan = self._plans[shape] = self.compute_output_shape(shape), options
+            plan = self._plans[shape] = self.output_shape(shape), options
         return plan
 
     def fused_with(self, after: Layer) -> Layer | None:
@@ -120,11 +118,12 @@ class Conv2D(Layer):
         both."""
         if kernels.backend().name == "numpy":
             return None  # the twins gain nothing: conv, then pool, with a copy between
-        plain = self.groups == 1 and self.dilation_rate == (1, 1)
+        plain = self.groups == 1 and self.dilation_rate == (1, 1) and not self.channels_first
         pooled = (
             type(after) is MaxPooling2D
             and after.pool_size == after.strides == (2, 2)
             and after.padding == "valid"
+            and not after.channels_first
         )
         if type(self) is Conv2D and plain and pooled and self.activation.name in ("relu", "linear"):
             assert isinstance(after, MaxPooling2D)
@@ -132,7 +131,7 @@ class Conv2D(Layer):
         return None
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        (x,) = inputs
+        x = self.seen(inputs[0])
         shape, options = self.plan(x.shape)
         function = self.activation
         z = kernels.conv2d(
@@ -145,12 +144,12 @@ class Conv2D(Layer):
         )
         y = z if function.fused else activate(function, ctx, z)
         ctx.saved = x, y if function.from_output else z
-        return y
+        return self.shown(y)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         x, v = ctx.saved
         _, options = self.plan(x.shape)
-        dz = activate_backward(self.activation, ctx, dy, v)
+        dz = activate_backward(self.activation, ctx, self.seen(dy), v)
         if ctx.trains(self.kernel):
             kernels.conv2d_weight_gradient(
                 x,
@@ -162,10 +161,11 @@ class Conv2D(Layer):
             )
         if not ctx.needs_input_gradient:
             return None
-        return kernels.conv2d_input_gradient(
+        dx = kernels.conv2d_input_gradient(
             dz,
             self.kernel.value.reshape(self.kernel_shape),
             x.shape,
             out=ctx.buffer("dx", x.shape),
             **options,
         )
+        return self.shown(dx)

@@ -3,29 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from nn import activations, initializers, kernels, regularizers
+from nn import activations, kernels
 from nn.activations import Activation as Function
+from nn.arguments import LeftOut
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.graph import Node, SymbolicTensor
+from nn.layers import formats
 from nn.layers.base import Layer, positive
 from nn.types import Array, Shape, prod
+
+LORA: LeftOut = {
+    "lora_rank": (None, "there are no low-rank adapters"),
+    "lora_alpha": (None, "there are no low-rank adapters"),
+    "quantization_config": (None, "nn.quantize is for files; layers compute in floats"),
+}
 
 
 class InputLayer(Layer):
     """The place where data enter a graph; made by `Input`."""
 
     fields: tuple[str, ...] = ("shape", "batch_size")
+    left_out: ClassVar[LeftOut] = {
+        "sparse": (None, "arrays are dense"),
+        "ragged": (None, "arrays are rectangular"),
+        "input_tensor": (None, "an input is data, not another tensor"),
+        "optional": (False, "every input of a model is needed"),
+    }
 
     def __init__(
-        self, shape: Sequence[int | None], batch_size: int | None = None, **options: Any
+        self,
+        shape: Sequence[int | None] | None = None,
+        batch_size: int | None = None,
+        *,
+        batch_shape: Sequence[int | None] | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.shape = tuple(shape)
+        if (shape is None) == (batch_shape is None) or (batch_shape and batch_size):
+            raise ConfigError(
+                f"{self.name}: expected shape (and batch_size) or batch_shape, received "
+                f"shape={shape}, batch_size={batch_size}, batch_shape={batch_shape}"
+            )
+        if batch_shape is not None:
+            batch_size, *shape = batch_shape
+        self.shape = tuple(shape or ())
         self.batch_size = batch_size
         self.built = True
         self.node = Node(self, [], [(batch_size, *self.shape)], self.dtype)
@@ -36,13 +62,15 @@ class InputLayer(Layer):
 
 
 def Input(
-    shape: Sequence[int | None],
+    shape: Sequence[int | None] | None = None,
     batch_size: int | None = None,
     dtype: str | None = None,
     name: str | None = None,
+    batch_shape: Sequence[int | None] | None = None,
 ) -> SymbolicTensor:
-    """Return a symbolic tensor for data of `shape` (batch axis left out)."""
-    return InputLayer(shape, batch_size, dtype=dtype, name=name).output
+    """Return a symbolic tensor for data of `shape` (batch axis left out), or of `batch_shape`."""
+    layer = InputLayer(shape, batch_size, batch_shape=batch_shape, dtype=dtype, name=name)
+    return layer.output
 
 
 def activate(function: Function, ctx: Context, z: Array) -> Array:
@@ -69,10 +97,13 @@ class Dense(Layer):
     Kernel (inputs, units), bias (units,), as `keras.layers.Dense`.
     """
 
+    supports_masking = True
     fields: tuple[str, ...] = (
         "units", "activation", "use_bias", "kernel_initializer", "bias_initializer",
-        "kernel_regularizer", "bias_regularizer",
+        "kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint",
+        "bias_constraint",
     )  # fmt: skip
+    left_out = LORA
 
     def __init__(
         self,
@@ -83,16 +114,17 @@ class Dense(Layer):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(activity_regularizer=activity_regularizer, **options)
         self.units = positive(units, "units", self.name)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.set_options("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_options("bias", bias_initializer, bias_regularizer, bias_constraint)
 
     @property
     def last_activation(self) -> str:
@@ -105,17 +137,8 @@ class Dense(Layer):
             raise ShapeError(
                 f"{self.name}: expected (n, ..., inputs) with inputs known, received {shape}"
             )
-        self.kernel = self.add_weight(
-            "kernel",
-            (inputs, self.units),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                "bias", (self.units,), self.bias_initializer, regularizer=self.bias_regularizer
-            )
+        self.kernel = self.add_named("kernel", (inputs, self.units))
+        self.bias = self.add_named("bias", (self.units,)) if self.use_bias else None
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         return (*input_shapes[0][:-1], self.units)
@@ -151,6 +174,7 @@ class Dense(Layer):
 class Elementwise(Layer):
     """Base of the layers that only apply a function."""
 
+    supports_masking = True
     function: Function
 
     @property
@@ -229,20 +253,44 @@ class ELU(Elementwise):
 
 
 class Softmax(Elementwise):
-    """Softmax over the last axis."""
+    """Softmax over one axis; 0 is the batch's."""
 
     fields: tuple[str, ...] = ("axis",)
 
     def __init__(self, axis: int = -1, **options: Any) -> None:
         super().__init__(**options)
-        if axis != -1:
-            raise ConfigError(f"{self.name}: only axis=-1 is supported, received {axis}")
         self.axis = axis
         self.function = activations.SOFTMAX
 
+    @property
+    def last_activation(self) -> str:
+        return "softmax" if self.axis == -1 else f"softmax over axis {self.axis}"
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        if self.axis == -1:
+            return super().forward(ctx, *inputs, training=training)
+        moved = np.ascontiguousarray(np.moveaxis(inputs[0], self.axis, -1))
+        return np.moveaxis(super().forward(ctx, moved, training=training), -1, self.axis)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        if self.axis == -1:
+            return super().backward(ctx, dy)
+        moved = np.ascontiguousarray(np.moveaxis(dy, self.axis, -1))
+        return np.ascontiguousarray(np.moveaxis(super().backward(ctx, moved), -1, self.axis))
+
 
 class Flatten(Layer):
-    """(n, a, b, ...) -> (n, a * b * ...), without a copy."""
+    """(n, a, b, ...) -> (n, a * b * ...), without a copy where channels are last.
+
+    With data_format="channels_first" the channels are moved last before, as Keras does, so that a
+    model's weights fit either order.
+    """
+
+    fields: tuple[str, ...] = ("data_format",)
+
+    def __init__(self, data_format: str | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.data_format = formats.check(data_format, self.name)
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         rest = input_shapes[0][1:]
@@ -251,11 +299,16 @@ class Flatten(Layer):
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (x,) = inputs
-        ctx.saved = x.shape
-        return x.reshape(x.shape[0], prod(x.shape[1:]))
+        moved = np.moveaxis(x, 1, -1) if self._moves(x) else x
+        ctx.saved = moved.shape
+        return moved.reshape(x.shape[0], prod(x.shape[1:]))
+
+    def _moves(self, x: Array) -> bool:
+        return self.data_format == "channels_first" and x.ndim > 1
 
     def backward(self, ctx: Context, dy: Any) -> Any:
-        return dy.reshape(ctx.saved)
+        dx = dy.reshape(ctx.saved)
+        return np.ascontiguousarray(np.moveaxis(dx, -1, 1)) if self._moves(dx) else dx
 
 
 class Dropout(Layer):
@@ -268,6 +321,7 @@ class Dropout(Layer):
         seed: of a generator of its own; otherwise the model's generator is used.
     """
 
+    supports_masking = True
     fields: tuple[str, ...] = ("rate", "noise_shape", "seed")
 
     def __init__(

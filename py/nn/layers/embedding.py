@@ -2,46 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
-from nn import initializers
+from nn.arguments import LeftOut
 from nn.context import Context
-from nn.errors import ConfigError, ShapeError
+from nn.errors import ShapeError
 from nn.layers.base import Layer, positive
+from nn.layers.core import LORA
 from nn.types import Array, Shape
 
 
 class Embedding(Layer):
-    """(n, ...) indices -> (n, ..., output_dim) rows of a learnt table (input_dim, output_dim)."""
+    """(n, ...) indices -> (n, ..., output_dim) rows of a learnt table (input_dim, output_dim).
 
-    fields: tuple[str, ...] = ("input_dim", "output_dim", "embeddings_initializer", "mask_zero")
+    Args:
+        mask_zero: index 0 stands for nothing: it is masked for the layers that follow.
+        weights: the table to begin with, or [table].
+    """
+
+    fields: tuple[str, ...] = (
+        "input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer",
+        "embeddings_constraint", "activity_regularizer", "mask_zero",
+    )  # fmt: skip
+    left_out: ClassVar[LeftOut] = LORA
 
     def __init__(
         self,
         input_dim: int,
         output_dim: int,
         embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
         mask_zero: bool = False,
+        weights: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.input_size = positive(input_dim, "input_dim", self.name)
+        self.input_dim = positive(input_dim, "input_dim", self.name)
         self.output_dim = positive(output_dim, "output_dim", self.name)
-        if mask_zero:
-            raise ConfigError(f"{self.name}: masks are not supported, received mask_zero=True")
-        self.input_dim = self.input_size
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.mask_zero = mask_zero
+        self.set_options(
+            "embeddings", embeddings_initializer, embeddings_regularizer, embeddings_constraint
+        )
+        self.mask_zero = self.supports_masking = self.begins_mask = mask_zero
+        if weights is not None:
+            self.ensure_built((None,))
+            self.set_weights(weights if isinstance(weights, list | tuple) else [weights])
 
     def build(self, *input_shapes: Shape) -> None:
-        self.embeddings = self.add_weight(
-            "embeddings", (self.input_dim, self.output_dim), self.embeddings_initializer
-        )
+        self.embeddings = self.add_named("embeddings", (self.input_dim, self.output_dim))
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         return (*input_shapes[0], self.output_dim)
+
+    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+        return inputs[0] != 0 if self.mask_zero else None
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         indices = inputs[0].astype(np.intp)

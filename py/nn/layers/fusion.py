@@ -1,8 +1,11 @@
-"""Pairs of layers that one kernel can run."""
+"""What stands in a program in place of a layer: a pair that one kernel runs, a penalized output."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nn import kernels
 from nn.context import Context
@@ -67,3 +70,43 @@ class PooledConvolution(Layer):
             input_out=dx,
         )
         return dx
+
+
+class Penalized(Layer):
+    """A layer whose outputs `activity_regularizer` penalizes, divided by the batch's size."""
+
+    penalized = True
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__(name=layer.name)
+        self.layer = layer
+        self.regularizer = layer.activity_regularizer
+
+    @property
+    def sublayers(self) -> tuple[Layer, ...]:
+        return (self.layer,)
+
+    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+        return self.layer.compute_mask(inputs, masks)
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
+        assert self.regularizer is not None
+        outputs = self.layer.forward(ctx, *inputs, training=training)
+        several = isinstance(outputs, list | tuple)
+        seen = list(outputs) if several else [outputs]
+        ctx.child("penalized").saved = several, seen
+        for y in seen:
+            ctx.run.penalty += self.regularizer.loss(y) / len(y)
+        return outputs
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        assert self.regularizer is not None
+        several, seen = ctx.child("penalized").saved
+        given = list(dy) if several else [dy]
+        total = []
+        for y, d in zip(seen, given, strict=True):
+            slope = np.zeros_like(y)
+            self.regularizer.add_gradient(y, slope)
+            slope /= len(y)
+            total.append(slope if d is None else slope + d)
+        return self.layer.backward(ctx, tuple(total) if several else total[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,12 @@ from nn.types import Array, Shape
 
 class Merge(Layer):
     """Base of the elementwise ones: two inputs or more, all of one shape."""
+
+    supports_masking = True
+
+    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+        known = [m for m in masks if m is not None]
+        return np.logical_or.reduce(known) if len(known) == len(masks) else None
 
     def build(self, *input_shapes: Shape) -> None:
         if len(input_shapes) < 2 or len({s[1:] for s in input_shapes}) > 1:
@@ -37,17 +44,31 @@ class Add(Merge):
 
 
 class Multiply(Merge):
-    """The product of the inputs."""
+    """The product of the inputs; a masked step of one counts as 1 there."""
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        if any(m is not None for m in ctx.masks):
+            return self._forward_masked(ctx, inputs)
+        ctx.child("masks").saved = None
         y = np.multiply(inputs[0], inputs[1], out=ctx.buffer("y", inputs[0].shape))
         for x in inputs[2:]:
             y *= x
         ctx.saved = inputs
         return y
 
+    def _forward_masked(self, ctx: Context, inputs: Sequence[Array]) -> Array:
+        kept = [True if m is None else m[..., None] for m in ctx.masks]
+        ctx.saved = [np.where(k, x, x.dtype.type(1)) for k, x in zip(kept, inputs, strict=True)]
+        shown = np.logical_or.reduce(kept) if all(k is not True for k in kept) else True
+        ctx.child("masks").saved = kept, shown
+        return np.multiply.reduce(ctx.saved) * shown
+
     def backward(self, ctx: Context, dy: Any) -> Any:
-        return tuple(self._others(ctx, i, dy) for i in range(len(ctx.saved)))
+        masks = ctx.child("masks").saved
+        if masks is None:
+            return tuple(self._others(ctx, i, dy) for i in range(len(ctx.saved)))
+        kept, shown = masks
+        return tuple(self._others(ctx, i, dy * shown) * k for i, k in enumerate(kept))
 
     @staticmethod
     def _others(ctx: Context, i: int, dy: Array) -> Array:
@@ -61,6 +82,8 @@ class Multiply(Merge):
 
 class Concatenate(Layer):
     """The inputs side by side along `axis`."""
+
+    supports_masking = True
 
     fields: tuple[str, ...] = ("axis",)
 
@@ -86,6 +109,17 @@ class Concatenate(Layer):
         known = [n for n in sizes if n is not None]
         first[self.axis] = sum(known) if len(known) == len(sizes) else None
         return tuple(first)
+
+    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+        if all(m is None for m in masks):
+            return None
+        filled = [
+            np.ones(x.shape[:2], bool) if m is None else m
+            for x, m in zip(inputs, masks, strict=True)
+        ]
+        if self.axis % inputs[0].ndim == 1:
+            return np.concatenate(filled, axis=1)
+        return np.logical_or.reduce(filled)
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         ctx.saved = np.cumsum([x.shape[self.axis] for x in inputs])[:-1]

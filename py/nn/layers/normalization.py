@@ -2,79 +2,106 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
-from nn import kernels
+from nn import config, kernels
+from nn.arguments import LeftOut
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.layers.base import Layer
-from nn.types import Array, Shape
+from nn.types import Array, Shape, prod
 from nn.variables import Variable
 
 
 class Normalization(Layer):
-    """Base of the two: gamma and beta over the last axis."""
+    """Base of the two: gamma and beta over one or several axes, the last by default.
+
+    Inside, these axes come last, as one: `lined` brings an array there and `unlined` back.
+    """
+
+    supports_masking = True
 
     def __init__(
-        self,
-        axis: int,
-        epsilon: float,
-        center: bool,
-        scale: bool,
-        beta_initializer: Any,
-        gamma_initializer: Any,
-        **options: Any,
+        self, axis: Any, epsilon: float, center: bool, scale: bool, **options: Any
     ) -> None:
         super().__init__(**options)
-        if axis != -1:
-            raise ConfigError(f"{self.name}: only axis=-1 is supported, received {axis}")
-        self.axis = axis
+        self.axis = list(axis) if isinstance(axis, list | tuple) else axis
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
-        self.beta_initializer = beta_initializer
-        self.gamma_initializer = gamma_initializer
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
 
     def build(self, *input_shapes: Shape) -> None:
-        features = input_shapes[0][-1]
-        if features is None:
-            raise ShapeError(
-                f"{self.name}: the last axis must be known, received {input_shapes[0]}"
+        shape = input_shapes[0]
+        rank = len(shape)
+        given = self.axis if isinstance(self.axis, list) else [self.axis]
+        if any(not -rank <= a < rank or a % rank == 0 for a in given):
+            raise ConfigError(
+                f"{self.name}: expected axis from 1 to {rank - 1} or -1 to {1 - rank}, "
+                f"received {self.axis}"
             )
-        self.features = features
+        self.axes = tuple(sorted(a % rank for a in given))
+        self.moves = self.axes != (rank - 1,)
+        sizes = [shape[a] for a in self.axes]
+        if None in sizes:
+            raise ShapeError(f"{self.name}: axis {self.axis} must be known, received {shape}")
+        self.size = tuple(n for n in sizes if n is not None)
+        self.features = prod(self.size)
         if self.scale:
-            self.gamma = self.add_weight("gamma", (features,), self.gamma_initializer)
+            self.gamma = self.add_named("gamma", self.size)
         if self.center:
-            self.beta = self.add_weight("beta", (features,), self.beta_initializer)
+            self.beta = self.add_named("beta", self.size)
+
+    def lined(self, x: Array) -> Array:
+        """Return (..., features), the normalized axes last and as one."""
+        if not self.moves:
+            return x
+        moved = np.moveaxis(x, self.axes, range(-len(self.axes), 0))
+        lead = moved.shape[: -len(self.axes)]
+        return np.ascontiguousarray(moved).reshape(*lead, self.features)
+
+    def unlined(self, y: Array) -> Array:
+        """Undo `lined`."""
+        if not self.moves:
+            return y
+        apart = y.reshape(*y.shape[:-1], *self.size)
+        return np.ascontiguousarray(np.moveaxis(apart, range(-len(self.axes), 0), self.axes))
 
     def factors(self, dtype: Any) -> tuple[Array, Array]:
-        """Return gamma and beta, 1 and 0 where there are none."""
-        gamma = self.gamma.value if self.gamma else np.ones(self.features, dtype)
-        beta = self.beta.value if self.beta else np.zeros(self.features, dtype)
+        """Return gamma and beta (features,), 1 and 0 where there are none."""
+        gamma = self.gamma.value.reshape(-1) if self.gamma else np.ones(self.features, dtype)
+        beta = self.beta.value.reshape(-1) if self.beta else np.zeros(self.features, dtype)
         return gamma, beta
 
     def keep(self, ctx: Context, dgamma: Array, dbeta: Array) -> None:
         """Hand over the gradients of gamma and beta."""
-        if self.gamma is not None and ctx.trains(self.gamma):
-            ctx.gradient(self.gamma, overwrite=True)[...] = dgamma
-        if self.beta is not None and ctx.trains(self.beta):
-            ctx.gradient(self.beta, overwrite=True)[...] = dbeta
+        for variable, gradient in ((self.gamma, dgamma), (self.beta, dbeta)):
+            if variable is not None and ctx.trains(variable):
+                ctx.gradient(variable, overwrite=True)[...] = gradient.reshape(self.size)
 
 
 class BatchNormalization(Normalization):
     """Normalize each feature over the batch (Ioffe and Szegedy 2015): (n, ..., c) -> the same.
 
-    In training by the batch's own mean and variance, which move the running ones; otherwise, or
-    when frozen, by those.
+    In training by the batch's own mean and variance (of the steps that the mask keeps), which move
+    the running ones; otherwise, or when frozen, by those.
     """
 
     fields: tuple[str, ...] = (
         "axis", "momentum", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer",
+        "moving_mean_initializer", "moving_variance_initializer", "beta_regularizer",
+        "gamma_regularizer", "beta_constraint", "gamma_constraint",
     )  # fmt: skip
+    left_out: ClassVar[LeftOut] = {
+        "renorm": (False, "no batch renormalization"),
+        "renorm_clipping": (None, "no batch renormalization"),
+        "renorm_momentum": (0.99, "no batch renormalization"),
+        "synchronized": (False, "a batch is in one place"),
+    }
 
     def __init__(
         self,
@@ -85,33 +112,46 @@ class BatchNormalization(Normalization):
         scale: bool = True,
         beta_initializer: Any = "zeros",
         gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
         **options: Any,
     ) -> None:
-        super().__init__(
-            axis, epsilon, center, scale, beta_initializer, gamma_initializer, **options
-        )
+        super().__init__(axis, epsilon, center, scale, **options)
         self.momentum = momentum
+        self.set_options("beta", beta_initializer, beta_regularizer, beta_constraint)
+        self.set_options("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
+        self.set_options("moving_mean", moving_mean_initializer)
+        self.set_options("moving_variance", moving_variance_initializer)
 
     def build(self, *input_shapes: Shape) -> None:
         super().build(*input_shapes)
-        shape = (self.features,)
-        self.moving_mean = self.add_weight("moving_mean", shape, "zeros", trainable=False)
-        self.moving_variance = self.add_weight("moving_variance", shape, "ones", trainable=False)
+        self.moving_mean = self.add_named("moving_mean", self.size)
+        self.moving_variance = self.add_named("moving_variance", self.size)
+        self.moving_mean.trainable = self.moving_variance.trainable = False
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        (x,) = inputs
-        rows = x.reshape(-1, self.features)
-        gamma, beta = self.factors(x.dtype)
+        lined = self.lined(inputs[0])
+        rows = lined.reshape(-1, self.features)
+        gamma, beta = self.factors(rows.dtype)
         own = training and self.trainable
+        kept = self._kept(ctx) if own else None
         if own:
-            mean, variance = kernels.column_moments(rows)
+            mean, variance = _moments(rows, kept)
             self._move(mean, variance)
         else:
             mean, variance = self.moving_mean.value, self.moving_variance.value
         out = ctx.buffer("y", rows.shape)
         kernels.batch_norm(rows, mean, variance, gamma, beta, self.epsilon, out)
-        ctx.saved = rows, mean, variance, own
-        return out.reshape(x.shape)
+        ctx.saved = rows, mean, variance, own, kept
+        return self.unlined(out.reshape(lined.shape))
+
+    def _kept(self, ctx: Context) -> Array | None:
+        """Return the mask as a column of 0 and 1, a row for each vector of features."""
+        return None if ctx.mask is None else ctx.mask.reshape(-1, 1).astype(ctx.run.dtype)
 
     def _move(self, mean: Array, variance: Array) -> None:
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
@@ -119,58 +159,81 @@ class BatchNormalization(Normalization):
             moving.value += value * moving.dtype.type(1 - self.momentum)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
-        rows, mean, variance, own = ctx.saved
-        d = dy.reshape(rows.shape)
+        rows, mean, variance, own, kept = ctx.saved
+        lined = self.lined(dy)
+        d = lined.reshape(rows.shape)
         gamma, _ = self.factors(d.dtype)
         dx = ctx.buffer("dx", rows.shape)
-        if own:
+        if own and kept is None:
             _, dgamma, dbeta = kernels.batch_norm_gradient(
                 rows, d, mean, variance, gamma, self.epsilon, out=dx
             )
         else:
             deviation = np.sqrt(variance + self.epsilon)
+            normal = (rows - mean) / deviation
             np.multiply(d, gamma / deviation, out=dx)
-            dgamma = (d * ((rows - mean) / deviation)).sum(axis=0)
-            dbeta = d.sum(axis=0)
+            dgamma, dbeta = (d * normal).sum(axis=0), d.sum(axis=0)
+            if own:
+                count = kept.sum() + config.epsilon()
+                dx -= kept * (gamma / deviation / count) * (dbeta + normal * dgamma)
         self.keep(ctx, dgamma, dbeta)
-        return dx.reshape(dy.shape)
+        return self.unlined(dx.reshape(lined.shape))
+
+
+def _moments(rows: Array, kept: Array | None) -> tuple[Array, Array]:
+    """Return each column's mean and variance, of the rows where `kept` is 1."""
+    if kept is None:
+        return kernels.column_moments(rows)
+    count = kept.sum() + config.epsilon()
+    mean = (rows * kept).sum(axis=0) / count
+    return mean, (np.square(rows - mean) * kept).sum(axis=0) / count
 
 
 class LayerNormalization(Normalization):
-    """Normalize the features of each sample (Ba et al. 2016): (n, ..., c) -> the same."""
+    """Normalize the features of each sample (Ba et al. 2016): (n, ..., c) -> the same.
+
+    Args:
+        axis: the axis or axes that are normalized together, with a gamma and beta for each element.
+    """
 
     fields: tuple[str, ...] = (
         "axis", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer",
+        "beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint",
     )  # fmt: skip
 
     def __init__(
         self,
-        axis: int = -1,
+        axis: int | Sequence[int] = -1,
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
         beta_initializer: Any = "zeros",
         gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
         **options: Any,
     ) -> None:
-        super().__init__(
-            axis, epsilon, center, scale, beta_initializer, gamma_initializer, **options
-        )
+        super().__init__(axis, epsilon, center, scale, **options)
+        self.set_options("beta", beta_initializer, beta_regularizer, beta_constraint)
+        self.set_options("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        (x,) = inputs
+        x = self.lined(inputs[0])
         gamma, beta = self.factors(x.dtype)
         centred = x - x.mean(axis=-1, keepdims=True)
         inverse = 1 / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + self.epsilon)
         centred *= inverse
         ctx.saved = centred, inverse
-        return np.add(centred * gamma, beta, out=ctx.buffer("y", x.shape))
+        return self.unlined(np.add(centred * gamma, beta, out=ctx.buffer("y", x.shape)))
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         z, inverse = ctx.saved
+        lined = self.lined(dy)
         gamma, _ = self.factors(dy.dtype)
-        axes = tuple(range(dy.ndim - 1))
-        self.keep(ctx, (dy * z).sum(axis=axes), dy.sum(axis=axes))
-        d = dy * gamma
+        axes = tuple(range(lined.ndim - 1))
+        self.keep(ctx, (lined * z).sum(axis=axes), lined.sum(axis=axes))
+        d = lined * gamma
         d -= d.mean(axis=-1, keepdims=True) + z * (d * z).mean(axis=-1, keepdims=True)
-        return np.multiply(d, inverse, out=ctx.buffer("dx", dy.shape))
+        return self.unlined(np.multiply(d, inverse, out=ctx.buffer("dx", lined.shape)))

@@ -56,14 +56,3 @@ def output_size(
     if size < reach:
         raise ShapeError(f"{layer}: a window of {reach} does not fit into an axis of {size}")
     return (size - reach) // stride + 1
-
-
-def channels_last(data_format: str | None, layer: str) -> str:
-    """Return "channels_last".
-
-    Raises:
-        ConfigError: another order was asked for; the kernels are written for this one.
-    """
-    if data_format not in (None, "channels_last"):
-        raise ConfigError(f"{layer}: data_format must be 'channels_last', received {data_format!r}")
-    return "channels_last"

@@ -1,4 +1,4 @@
-"""Pooling over images, channels last."""
+"""Pooling over images."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from nn import kernels
 from nn.context import Context
 from nn.layers import padding as pads
-from nn.layers.base import Layer, expect_rank, pair
+from nn.layers.base import expect_rank, pair
+from nn.layers.formats import Spatial
 from nn.types import Array, Shape
 
 
-class Pooling2D(Layer):
+class Pooling2D(Spatial):
     """Base of the two windowed poolings: geometry only."""
 
     fields: tuple[str, ...] = ("pool_size", "strides", "padding", "data_format")
@@ -26,18 +27,21 @@ class Pooling2D(Layer):
         data_format: str | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(data_format, **options)
         self.pool_size = pair(pool_size, "pool_size", self.name)
         self.strides = pair(strides or self.pool_size, "strides", self.name)
         self.padding = pads.check(padding, self.name)
-        self.data_format = pads.channels_last(data_format, self.name)
         self._plans: dict[tuple[int, ...], tuple[Any, Any]] = {}
 
     def build(self, *input_shapes: Shape) -> None:
         expect_rank(input_shapes[0], 4, self)
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        n, height, width, channels = input_shapes[0]
+        return self.shown_shape(self.output_shape(self.seen_shape(input_shapes[0])))
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the output's shape for an input's, channels last both."""
+        n, height, width, channels = shape
         sizes = [
             pads.output_size(size, k, s, 1, self.padding, self.name)
             for size, k, s in zip((height, width), self.pool_size, self.strides, strict=True)
@@ -49,7 +53,7 @@ class Pooling2D(Layer):
         plan = self._plans.get(shape)
         if plan is None:
             padding = pads.both(shape, self.pool_size, self.strides, (1, 1), self.padding)
-            plan = self._plans[shape] = self.compute_output_shape(shape), padding
+            plan = self._plans[shape] = self.output_shape(shape), padding
         return plan
 
 
@@ -57,7 +61,7 @@ class MaxPooling2D(Pooling2D):
     """The largest of each window: (n, h, w, c) -> (n, oh, ow, c)."""
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        (x,) = inputs
+        x = self.seen(inputs[0])
         shape, padding = self.plan(x.shape)
         y, argmax = kernels.max_pool2d(
             x,
@@ -68,12 +72,12 @@ class MaxPooling2D(Pooling2D):
             argmax=ctx.buffer("argmax", shape, "uint8"),
         )
         ctx.saved = x.shape, padding, argmax
-        return y
+        return self.shown(y)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         shape, padding, argmax = ctx.saved
-        return kernels.max_pool2d_gradient(
-            dy,
+        dx = kernels.max_pool2d_gradient(
+            self.seen(dy),
             argmax,
             shape,
             self.pool_size,
@@ -81,13 +85,14 @@ class MaxPooling2D(Pooling2D):
             padding=padding,
             out=ctx.buffer("dx", shape),
         )
+        return self.shown(dx)
 
 
 class AveragePooling2D(Pooling2D):
     """The mean of each window, padding not counted: (n, h, w, c) -> (n, oh, ow, c)."""
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        (x,) = inputs
+        x = self.seen(inputs[0])
         shape, padding = self.plan(x.shape)
         padded = np.pad(x, ((0, 0), *padding, (0, 0))) if self.padding == "same" else x
         y = ctx.buffer("y", shape)
@@ -97,16 +102,16 @@ class AveragePooling2D(Pooling2D):
         counts = self._counts(x.shape, shape, padding).astype(x.dtype)
         y /= counts
         ctx.saved = x.shape, shape, padding, counts
-        return y
+        return self.shown(y)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         (n, h, w, c), shape, ((top, bottom), (left, right)), counts = ctx.saved
         padded = ctx.buffer("padded", (n, h + top + bottom, w + left + right, c))
         padded.fill(0)
-        share = dy / counts
+        share = self.seen(dy) / counts
         for rows, columns in self._places(shape):
             padded[:, rows, columns] += share
-        return np.ascontiguousarray(padded[:, top : top + h, left : left + w])
+        return self.shown(np.ascontiguousarray(padded[:, top : top + h, left : left + w]))
 
     def _places(self, shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
         """Return where each element of the windows lies."""
@@ -125,7 +130,7 @@ class AveragePooling2D(Pooling2D):
         return total
 
 
-class GlobalPooling2D(Layer):
+class GlobalPooling2D(Spatial):
     """Base of the two global ones: (n, h, w, c) -> (n, c), or (n, 1, 1, c) with keepdims."""
 
     fields: tuple[str, ...] = ("data_format", "keepdims")
@@ -133,14 +138,17 @@ class GlobalPooling2D(Layer):
     def __init__(
         self, data_format: str | None = None, keepdims: bool = False, **options: Any
     ) -> None:
-        super().__init__(**options)
-        self.data_format = pads.channels_last(data_format, self.name)
+        super().__init__(data_format, **options)
         self.keepdims = keepdims
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         expect_rank(input_shapes[0], 4, self)
-        n, _, _, c = input_shapes[0]
-        return (n, 1, 1, c) if self.keepdims else (n, c)
+        n, _, _, c = self.seen_shape(input_shapes[0])
+        return self.shown_shape((n, 1, 1, c)) if self.keepdims else (n, c)
+
+    @property
+    def image_axes(self) -> tuple[int, int]:
+        return (2, 3) if self.channels_first else (1, 2)
 
 
 class GlobalAveragePooling2D(GlobalPooling2D):
@@ -148,12 +156,13 @@ class GlobalAveragePooling2D(GlobalPooling2D):
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         ctx.saved = inputs[0].shape
-        return np.asarray(inputs[0].mean(axis=(1, 2), keepdims=self.keepdims))
+        return np.asarray(inputs[0].mean(axis=self.image_axes, keepdims=self.keepdims))
 
     def backward(self, ctx: Context, dy: Any) -> Any:
-        n, h, w, c = ctx.saved
-        dx = ctx.buffer("dx", ctx.saved)
-        dx[...] = dy.reshape(n, 1, 1, c) / (h * w)
+        shape = ctx.saved
+        dx = ctx.buffer("dx", shape)
+        count = shape[self.image_axes[0]] * shape[self.image_axes[1]]
+        dx[...] = (dy if self.keepdims else np.expand_dims(dy, self.image_axes)) / count
         return dx
 
 
@@ -162,11 +171,12 @@ class GlobalMaxPooling2D(GlobalPooling2D):
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (x,) = inputs
-        top = x.max(axis=(1, 2), keepdims=True)
+        top = x.max(axis=self.image_axes, keepdims=True)
         ctx.saved = x == top
-        return top if self.keepdims else top[:, 0, 0]
+        return top if self.keepdims else top.reshape(len(x), -1)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         mask = ctx.saved
-        share = dy.reshape(len(mask), 1, 1, -1) / mask.sum(axis=(1, 2), keepdims=True)
+        wide = dy if self.keepdims else np.expand_dims(dy, self.image_axes)
+        share = wide / mask.sum(axis=self.image_axes, keepdims=True)
         return np.multiply(mask, share, out=ctx.buffer("dx", mask.shape))

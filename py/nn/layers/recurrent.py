@@ -1,67 +1,120 @@
-"""Recurrent layers: (n, steps, features) -> (n, units), or (n, steps, units) with return_sequences.
+"""What the recurrent layers share: (n, steps, features) -> (n, units), or (n, steps, units).
 
-Gates, weights and their order are Keras': LSTM i, f, c, o; GRU z, r, h (reset_after).
+Inside, time is the first axis. What does not depend on the step before (x W + b) is done for all
+steps at once; a layer defines one step and its reverse, and this base takes care of masks, states,
+dropout and the gradients of the weights. Weights, gates and their order are Keras' (LSTM i, f, c,
+o; GRU z, r, h).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
-from nn import activations, initializers, kernels
+from nn import activations, kernels
+from nn.arguments import LeftOut
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.layers.base import Layer, expect_rank, positive
 from nn.types import Array, Shape
 
+States = list[Array]
+
 
 class Recurrent(Layer):
-    """Base: weights, time axis first, and what is done for all steps at once."""
+    """Base of SimpleRNN, LSTM and GRU.
+
+    Args:
+        units: size of the state and of the output.
+        dropout: fraction of the inputs to drop in training, the same ones at every step.
+        recurrent_dropout: fraction of the state to drop on its way into the gates, likewise (Gal
+            and Ghahramani 2016).
+        seed: of the dropouts' own generator; otherwise the model's is used.
+        return_sequences: return the output of every step, not of the last alone.
+        return_state: return [output, *states].
+        go_backwards: read the sequence from its end; outputs come in that order.
+        stateful: begin each batch with the states that the last one ended with, until
+            `reset_state()`.
+        zero_output_for_mask: masked steps give zeros in place of the last output.
+
+    A step that the mask leaves out changes no state. `initial_state=` of a call gives the states to
+    begin with: (n, units) each, arrays or symbolic tensors.
+    """
 
     gates = 1
+    state_count = 1
+    supports_masking = True
     fields: tuple[str, ...] = (
         "units", "activation", "use_bias", "kernel_initializer", "recurrent_initializer",
-        "bias_initializer", "return_sequences", "go_backwards",
+        "bias_initializer", "kernel_regularizer", "recurrent_regularizer", "bias_regularizer",
+        "kernel_constraint", "recurrent_constraint", "bias_constraint", "dropout",
+        "recurrent_dropout", "seed", "return_sequences", "return_state", "go_backwards", "stateful",
+        "zero_output_for_mask",
     )  # fmt: skip
+    left_out: ClassVar[LeftOut] = {
+        "unroll": (False, "there is no graph to unroll: steps are a plain loop")
+    }
 
     def __init__(
         self,
         units: int,
-        activation: Any = "tanh",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        return_sequences: bool = False,
-        go_backwards: bool = False,
+        activation: Any,
+        use_bias: bool,
+        kernel: tuple[Any, Any, Any],
+        recurrent: tuple[Any, Any, Any],
+        bias: tuple[Any, Any, Any],
+        dropout: float,
+        recurrent_dropout: float,
+        seed: int | None,
+        return_sequences: bool,
+        return_state: bool,
+        go_backwards: bool,
+        stateful: bool,
+        *,
+        zero_output_for_mask: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.units = positive(units, "units", self.name)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.recurrent_initializer = initializers.get(recurrent_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
+        self.set_options("kernel", *kernel)
+        self.set_options("recurrent", *recurrent)
+        self.set_options("bias", *bias)
+        self.dropout = _fraction(dropout, "dropout", self.name)
+        self.recurrent_dropout = _fraction(recurrent_dropout, "recurrent_dropout", self.name)
+        self.seed = seed
+        self.rng = np.random.default_rng(seed) if seed is not None else None
         self.return_sequences = return_sequences
+        self.return_state = return_state
         self.go_backwards = go_backwards
+        self.stateful = stateful
+        self.zero_output_for_mask = zero_output_for_mask
+        self.states: States | None = None
+
+    # Weights and shapes.
 
     def build(self, *input_shapes: Shape) -> None:
         expect_rank(input_shapes[0], 3, self)
+        self._expect_states(input_shapes[1:])
         features = input_shapes[0][-1]
         if features is None:
             raise ShapeError(f"{self.name}: features must be known, received {input_shapes[0]}")
         width = self.gates * self.units
-        self.kernel = self.add_weight("kernel", (features, width), self.kernel_initializer)
-        self.recurrent_kernel = self.add_weight(
-            "recurrent_kernel", (self.units, width), self.recurrent_initializer
-        )
-        self.bias = (
-            self.add_weight("bias", self.bias_shape(), self.bias_initializer)
-            if self.use_bias
-            else None
-        )
+        self.kernel = self.add_named("kernel", (features, width))
+        shape = (self.units, width)
+        self.recurrent_kernel = self.add_named("recurrent_kernel", shape, "recurrent")
+        self.bias = self.add_named("bias", self.bias_shape()) if self.use_bias else None
+
+    def _expect_states(self, shapes: Sequence[Shape]) -> None:
+        wanted = [(self.units,)] * self.state_count
+        if shapes and [s[1:] for s in shapes] != wanted:
+            raise ShapeError(
+                f"{self.name}: expected {self.state_count} states of shape (n, {self.units}), "
+                f"received {list(shapes)}"
+            )
 
     def bias_shape(self) -> tuple[int, ...]:
         return (self.gates * self.units,)
@@ -70,215 +123,256 @@ class Recurrent(Layer):
         """Return the part of the bias that goes with the input."""
         return self.bias.value if self.bias else None
 
-    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+    def compute_output_shape(self, *input_shapes: Shape) -> Any:
         n, steps, _ = input_shapes[0]
-        return (n, steps, self.units) if self.return_sequences else (n, self.units)
+        output = (n, steps, self.units) if self.return_sequences else (n, self.units)
+        return [output, *[(n, self.units)] * self.state_count] if self.return_state else output
 
-    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        (x,) = inputs
+    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+        mask = masks[0] if self.return_sequences else None
+        return [mask, *[None] * self.state_count] if self.return_state else mask
+
+    # States from batch to batch.
+
+    def reset_state(self) -> None:
+        """Begin the next batch with zeros."""
+        self.states = None
+
+    reset_states = reset_state
+
+    def __call__(
+        self, *inputs: Any, initial_state: Any = None, mask: Any = None, training: bool = False
+    ) -> Any:
+        """Apply the layer; see `Layer.__call__`, and above for `initial_state`."""
+        given = initial_state if initial_state is not None else ()
+        states = given if isinstance(given, list | tuple) else (given,)
+        if states and len(inputs) == 1 and isinstance(inputs[0], list | tuple):
+            inputs = tuple(inputs[0])
+        return super().__call__(*inputs, *states, mask=mask, training=training)
+
+    def _begin(self, given: Sequence[Array], n: int) -> Sequence[Any]:
+        """Return the states to begin with: 0 where there are none."""
+        if given:
+            self._expect_states([a.shape for a in given])
+            return given
+        if not self.stateful or self.states is None:
+            return [0] * self.state_count
+        if len(self.states[0]) != n:
+            raise ShapeError(
+                f"{self.name}: expected batches of {len(self.states[0])}, as the states that are "
+                f"kept from the last one, received {n}; reset_state() lets go of them"
+            )
+        return self.states
+
+    # Forward.
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
+        x, *given = inputs
         n, steps, features = x.shape
-        order = x[:, ::-1] if self.go_backwards else x
         rows = ctx.buffer("rows", (steps, n, features))
-        np.copyto(rows, order.transpose(1, 0, 2))
+        np.copyto(rows, self._in_order(x).transpose(1, 0, 2))
+        drops = self._drop(ctx, n, features) if training else (None, None)
+        z = self._project(ctx, rows, drops[0])
+        states = [ctx.buffer(f"state {i}", (steps + 1, n, self.units)) for i in self._counted()]
+        for state, first in zip(states, self._begin(given, n), strict=True):
+            state[0] = first
+        mask = None if ctx.mask is None else self._in_order(ctx.mask.astype(bool)).T[..., None]
+        if mask is not None or drops[1] is not None or not self.run(ctx, z, states):
+            self._walk(ctx, z, states, mask, drops[1])
+        ctx.saved = rows, z, states, mask, drops, len(given)
+        return self._outputs(states, mask)
+
+    def _in_order(self, x: Array) -> Array:
+        return x[:, ::-1] if self.go_backwards else x
+
+    def _counted(self) -> range:
+        return range(self.state_count)
+
+    def _project(self, ctx: Context, rows: Array, drop: Array | None) -> Array:
+        """Return x W + b: (steps, n, gates * units); inputs that one mask drops are dropped in
+        `rows`."""
+        steps, n, features = rows.shape
         z = ctx.buffer("z", (steps, n, self.gates * self.units))
-        kernels.matmul(
-            rows.reshape(steps * n, features),
-            self.kernel.value,
-            z.reshape(steps * n, -1),
-            bias=self.input_bias(),
+        if drop is not None and len(drop) == 1:
+            rows *= drop[0]
+        if drop is None or len(drop) == 1:
+            flat, out = rows.reshape(steps * n, features), z.reshape(steps * n, -1)
+            kernels.matmul(flat, self.kernel.value, out, bias=self.input_bias())
+            return z
+        for g, part in enumerate(self.parts):
+            z[..., part] = (rows * drop[g]) @ self.kernel.value[:, part]
+        bias = self.input_bias()
+        if bias is not None:
+            z += bias
+        return z
+
+    @property
+    def parts(self) -> list[slice]:
+        """Where each gate lies on the last axis."""
+        return [slice(g * self.units, (g + 1) * self.units) for g in range(self.gates)]
+
+    def _drop(self, ctx: Context, n: int, features: int) -> tuple[Array | None, Array | None]:
+        """Draw the factors for inputs and states: one for all gates, or one each where the states
+        are dropped too, as Keras."""
+        count = self.gates if self.recurrent_dropout else 1
+        return (
+            self._draw(ctx, (count, n, features), self.dropout),
+            self._draw(ctx, (count, n, self.units), self.recurrent_dropout),
         )
-        h = ctx.buffer("h", (steps + 1, n, self.units))
-        h[0] = 0
-        self.run(ctx, z, h)
-        ctx.saved = rows, z, h
-        return np.ascontiguousarray(h[1:].transpose(1, 0, 2)) if self.return_sequences else h[-1]
+
+    def _draw(self, ctx: Context, shape: tuple[int, ...], rate: float) -> Array | None:
+        if not rate:
+            return None
+        kept = (self.rng or ctx.run.rng).random(shape, dtype=ctx.run.dtype.type) >= rate
+        return kept * ctx.run.dtype.type(1 / (1 - rate) if rate < 1 else 0)
+
+    def _walk(
+        self, ctx: Context, z: Array, states: States, mask: Array | None, drop: Array | None
+    ) -> None:
+        """Take the steps one by one."""
+        for t, now in enumerate(z):
+            old, new = [s[t] for s in states], [s[t + 1] for s in states]
+            self.step(ctx, t, now, old, new, drop)
+            if mask is not None:
+                for before, after in zip(old, new, strict=True):
+                    np.copyto(after, before, where=~mask[t])
+
+    def _outputs(self, states: States, mask: Array | None) -> Any:
+        last = [s[-1].copy() for s in states] if self.return_state or self.stateful else []
+        if self.stateful:
+            self.states = last
+        h = states[0][1:]
+        if mask is not None and self.zero_output_for_mask:
+            h = h * mask
+        y = np.ascontiguousarray(h.transpose(1, 0, 2)) if self.return_sequences else h[-1]
+        return [y, *last] if self.return_state else y
+
+    # Backward.
 
     def backward(self, ctx: Context, dy: Any) -> Any:
-        rows, z, h = ctx.saved
+        rows, z, states, mask, drops, given = ctx.saved
+        ds = self._given_gradients(ctx, dy, states, mask)
+        plain = mask is None and drops[1] is None
+        if not (plain and self.run_back(ctx, z, states, ds)):
+            self._walk_back(ctx, z, states, ds, mask, drops[1])
+            self.keep(ctx, states[0][:-1], z, drops[1])
+        dx = self._input_gradient(ctx, rows, z, drops[0])
+        return (dx, *(d[0] for d in ds)) if given else dx
+
+    def _given_gradients(self, ctx: Context, dy: Any, states: States, mask: Any) -> States:
+        """Return the gradients by all states, with what the outputs give to them."""
+        ds = [ctx.buffer(f"d state {i}", s.shape) for i, s in enumerate(states)]
+        for d in ds:
+            d.fill(0)
+        output, *last = dy if self.return_state else (dy,)
+        if output is not None:
+            to = ds[0][1:] if self.return_sequences else ds[0][-1:]
+            to += output.transpose(1, 0, 2) if self.return_sequences else output
+            if mask is not None and self.zero_output_for_mask:
+                to *= mask if self.return_sequences else mask[-1:]
+        for d, part in zip(ds, last, strict=False):
+            if part is not None:
+                d[-1] += part
+        return ds
+
+    def _walk_back(
+        self, ctx: Context, z: Array, states: States, ds: States, mask: Any, drop: Any
+    ) -> None:
+        for t in range(len(z) - 1, -1, -1):
+            later = [d[t + 1] for d in ds]
+            if mask is not None:
+                for d in ds:
+                    d[t] += d[t + 1] * ~mask[t]
+                later = [d * mask[t] for d in later]
+            old, new = [s[t] for s in states], [s[t + 1] for s in states]
+            self.step_back(ctx, t, z[t], old, new, later, [d[t] for d in ds], drop)
+
+    def _input_gradient(self, ctx: Context, rows: Array, z: Array, drop: Array | None) -> Any:
+        """Hand over the kernel's gradient and return the input's; `z` is that of x W + b."""
         steps, n, features = rows.shape
-        dh = ctx.buffer("dh", h.shape)
-        dh.fill(0)
-        if self.return_sequences:
-            dh[1:] = dy.transpose(1, 0, 2)
+        dz, weight = z.reshape(steps * n, -1), ctx.gradient(self.kernel, overwrite=True)
+        apart = drop is not None and len(drop) > 1
+        if apart:
+            for g, part in enumerate(self.parts):
+                dropped = (rows * drop[g]).reshape(steps * n, features)  # type: ignore[index]
+                weight[:, part] = dropped.T @ dz[:, part]
         else:
-            dh[-1] = dy
-        dz = self.run_back(ctx, z, h, dh).reshape(steps * n, -1)
-        kernels.matmul(
-            rows.reshape(steps * n, features).T, dz, ctx.gradient(self.kernel, overwrite=True)
-        )
+            kernels.matmul(rows.reshape(steps * n, features).T, dz, weight)
         if not ctx.needs_input_gradient:
             return None
-        dx: Array = kernels.matmul(dz, self.kernel.value.T).reshape(steps, n, features)
+        dx: Array = self._before(dz, drop if apart else None, steps, n, self.kernel.value)
+        if drop is not None and not apart:
+            dx *= drop[0]
         dx = dx[::-1] if self.go_backwards else dx
         return np.ascontiguousarray(dx.transpose(1, 0, 2))
 
-    def keep(self, ctx: Context, h: Array, d: Array) -> None:
-        """Hand over the gradients of the recurrent kernel and a bias of one row."""
+    def _before(self, dz: Array, drop: Array | None, steps: int, n: int, kernel: Array) -> Array:
+        """Return dz W^T, each gate's part times its dropout: (steps, n, features)."""
+        if drop is None:
+            return kernels.matmul(dz, kernel.T).reshape(steps, n, len(kernel))
+        parts = [
+            (dz[:, part] @ kernel[:, part].T).reshape(steps, n, -1) * drop[g]
+            for g, part in enumerate(self.parts)
+        ]
+        return np.sum(parts, axis=0)
+
+    def keep(self, ctx: Context, h: Array, d: Array, drop: Array | None) -> Array:
+        """Hand over the gradients of the recurrent kernel, and of a bias of one row; returns the
+        former."""
         flat = d.reshape(-1, d.shape[-1])
         out = ctx.gradient(self.recurrent_kernel, overwrite=True)
-        kernels.matmul(h[:-1].reshape(-1, self.units).T, flat, out)
+        if drop is None:
+            kernels.matmul(h.reshape(-1, self.units).T, flat, out)
+        else:
+            for g, part in enumerate(self.parts):
+                out[:, part] = (h * drop[g]).reshape(-1, self.units).T @ flat[:, part]
         if self.bias and self.bias.value.ndim == 1:
             kernels.column_sums(flat, ctx.gradient(self.bias, overwrite=True))
+        return out
 
-    def run(self, ctx: Context, z: Array, h: Array) -> None:
-        """Write the states h (steps + 1, n, units) from z (steps, n, gates * units) = x W + b."""
+    # What a layer defines, and what it may.
+
+    def step(
+        self, ctx: Context, t: int, z: Array, old: States, new: States, drop: Array | None
+    ) -> None:
+        """Write the states `new` from x W + b (n, gates * units) and the states `old`.
+
+        `z` is the layer's own from now on: what `step_back` needs. `drop` are the factors
+        (gates, n, units) for the state on its way into each gate, or None.
+        """
         raise NotImplementedError
 
-    def run_back(self, ctx: Context, z: Array, h: Array, dh: Array) -> Array:
-        """Return the gradient of x W + b from that of the states, after handing over the others."""
+    def step_back(
+        self, ctx: Context, t: int, z: Array, old: States, new: States, later: States, ds: States,
+        drop: Array | None,
+    ) -> None:  # fmt: skip
+        """Replace `z` by the gradient of x W + b, and add to `ds` those of the states `old`, from
+        those of `new`."""
         raise NotImplementedError
 
+    def run(self, ctx: Context, z: Array, states: States) -> bool:
+        """Take all steps at once where there is a kernel for it; returns whether."""
+        return False
 
-class SimpleRNN(Recurrent):
-    """h = activation(x W + h U + b)."""
+    def run_back(self, ctx: Context, z: Array, states: States, ds: States) -> bool:
+        """Take all steps back as `run` took them, `keep` included; returns whether."""
+        return False
 
-    def __init__(
-        self, units: int, activation: Any = "tanh", *arguments: Any, **options: Any
-    ) -> None:
-        super().__init__(units, activation, *arguments, **options)
-        if not self.activation.from_output:
-            raise ConfigError(
-                f"{self.name}: expected an activation like tanh, sigmoid or relu, "
-                f"received {self.activation.name!r}"
-            )
-
-    def run(self, ctx: Context, z: Array, h: Array) -> None:
-        for t, now in enumerate(z):
-            kernels.matmul(h[t], self.recurrent_kernel.value, now, accumulate=True)
-            self.activation.forward(now, h[t + 1])
-
-    def run_back(self, ctx: Context, z: Array, h: Array, dh: Array) -> Array:
-        back = np.ascontiguousarray(self.recurrent_kernel.value.T)
-        for t in range(len(z) - 1, -1, -1):
-            self.activation.gradient(dh[t + 1], h[t + 1], z[t])
-            dh[t] += z[t] @ back
-        self.keep(ctx, h, z)
-        return z
-
-
-class LSTM(Recurrent):
-    """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate, Gers et al. 2000)."""
-
-    gates = 4
-    fields: tuple[str, ...] = (*Recurrent.fields, "recurrent_activation", "unit_forget_bias")
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            units, activation, use_bias, kernel_initializer, recurrent_initializer,
-            bias_initializer, **options,
-        )  # fmt: skip
-        self.recurrent_activation = activations.get(recurrent_activation)
-        self.unit_forget_bias = unit_forget_bias
-        _expect_standard(self, self.recurrent_activation.name)
-
-    def build(self, *input_shapes: Shape) -> None:
-        super().build(*input_shapes)
-        if self.bias is not None and self.unit_forget_bias:
-            self.bias.value[self.units : 2 * self.units] = 1
-
-    def run(self, ctx: Context, z: Array, h: Array) -> None:
-        c = ctx.buffer("c", h.shape)
-        c[0] = 0
-        kernels.lstm(z, self.recurrent_kernel.value, h, c)
-
-    def run_back(self, ctx: Context, z: Array, h: Array, dh: Array) -> Array:
-        dc = ctx.buffer("dc", dh.shape[1:])
-        dc.fill(0)
-        c = ctx.buffer("c", h.shape)
-        kernels.lstm_gradient(z, self.recurrent_kernel.value, c, dh, dc)
-        self.keep(ctx, h, z)
-        return z
-
-
-class GRU(Recurrent):
-    """Gated recurrent unit (Cho et al. 2014), the reset gate after the product (cuDNN's form).
-
-    Bias (2, 3 * units): one for the input, one for the state.
-    """
-
-    gates = 3
-    fields: tuple[str, ...] = (*Recurrent.fields, "recurrent_activation", "reset_after")
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        reset_after: bool = True,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            units, activation, use_bias, kernel_initializer, recurrent_initializer,
-            bias_initializer, **options,
-        )  # fmt: skip
-        self.recurrent_activation = activations.get(recurrent_activation)
-        self.reset_after = reset_after
-        _expect_standard(self, self.recurrent_activation.name)
-        if not reset_after:
-            raise ConfigError(f"{self.name}: only reset_after=True is supported")
-
-    def bias_shape(self) -> tuple[int, ...]:
-        return (2, self.gates * self.units)
-
-    def input_bias(self) -> Array | None:
-        return self.bias.value[0] if self.bias else None
-
-    def run(self, ctx: Context, z: Array, h: Array) -> None:
-        u = self.units
-        inner = ctx.buffer("inner", (len(z), z.shape[1], 3 * u))
-        for t, now in enumerate(z):
-            recurrent = kernels.matmul(
-                h[t],
-                self.recurrent_kernel.value,
-                inner[t],
-                bias=self.bias.value[1] if self.bias else None,
-            )
-            gates = now[:, : 2 * u]
-            gates += recurrent[:, : 2 * u]
-            gates[...] = 0.5 * (1 + np.tanh(0.5 * gates))
-            update, reset, candidate = now[:, :u], now[:, u : 2 * u], now[:, 2 * u :]
-            candidate += reset * recurrent[:, 2 * u :]
-            np.tanh(candidate, out=candidate)
-            h[t + 1] = update * h[t] + (1 - update) * candidate
-
-    def run_back(self, ctx: Context, z: Array, h: Array, dh: Array) -> Array:
-        u = self.units
-        inner = ctx.buffer("inner", z.shape)
-        back = np.ascontiguousarray(self.recurrent_kernel.value.T)
-        for t in range(len(z) - 1, -1, -1):
-            update, reset, candidate = (g.copy() for g in np.split(z[t], 3, axis=1))
-            d = dh[t + 1]
-            dcandidate = d * (1 - update) * (1 - candidate * candidate)
-            dupdate = d * (h[t] - candidate) * update * (1 - update)
-            dreset = dcandidate * inner[t, :, 2 * u :] * reset * (1 - reset)
-            z[t] = np.concatenate([dupdate, dreset, dcandidate], axis=1)
-            inner[t] = np.concatenate([dupdate, dreset, dcandidate * reset], axis=1)
-            dh[t] += d * update + inner[t] @ back
-        self.keep(ctx, h, inner)
-        if self.bias:
-            out = ctx.gradient(self.bias, overwrite=True)
-            out[0], out[1] = z.sum(axis=(0, 1)), inner.sum(axis=(0, 1))
-        return z
-
-
-def _expect_standard(layer: Recurrent, recurrent: str) -> None:
-    if layer.activation.name != "tanh" or recurrent != "sigmoid":
-        raise ConfigError(
-            f"{layer.name}: the kernels know activation 'tanh' and recurrent_activation 'sigmoid', "
-            f"received {layer.activation.name!r} and {recurrent!r}"
+    def recur(self, h: Array, drop: Array | None) -> Array:
+        """Return h U: (n, gates * units), the state's dropout applied."""
+        kernel = self.recurrent_kernel.value
+        if drop is None:
+            return kernels.matmul(h, kernel)
+        return np.concatenate(
+            [(h * drop[g]) @ kernel[:, part] for g, part in enumerate(self.parts)], axis=1
         )
+
+    def recur_back(self, d: Array, drop: Array | None) -> Array:
+        """Return the gradient of h from that of h U."""
+        return self._before(d, drop, 1, len(d), self.recurrent_kernel.value)[0]
+
+
+def _fraction(value: float, what: str, layer: str) -> float:
+    if not 0 <= value <= 1:
+        raise ConfigError(f"{layer}: {what} must be between 0 and 1, received {value}")
+    return value

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from nn.arguments import LeftOut
 from nn.context import Context
 from nn.data.resizing import matrix
 from nn.errors import ConfigError, ShapeError
+from nn.layers import formats
 from nn.layers import padding as pads
 from nn.layers.base import Layer, expect_rank, pair, positive
 from nn.layers.core import Dropout
+from nn.layers.formats import Spatial
 from nn.types import Array, Shape, prod
 
 
@@ -67,7 +70,7 @@ class Permute(Layer):
         return np.ascontiguousarray(dy.transpose(np.argsort((0, *self.dims))))
 
 
-class ZeroPadding2D(Layer):
+class ZeroPadding2D(Spatial):
     """Zeros around images; padding is an int, (h, w) or ((top, bottom), (left, right))."""
 
     fields: tuple[str, ...] = ("padding", "data_format")
@@ -75,8 +78,7 @@ class ZeroPadding2D(Layer):
     def __init__(
         self, padding: Any = (1, 1), data_format: str | None = None, **options: Any
     ) -> None:
-        super().__init__(**options)
-        self.data_format = pads.channels_last(data_format, self.name)
+        super().__init__(data_format, **options)
         both = (padding, padding) if isinstance(padding, int) else tuple(padding)
         sides = tuple((p, p) if isinstance(p, int) else tuple(p) for p in both)
         if len(sides) != 2 or any(len(s) != 2 or min(s) < 0 for s in sides):
@@ -87,51 +89,68 @@ class ZeroPadding2D(Layer):
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         expect_rank(input_shapes[0], 4, self)
-        n, h, w, c = input_shapes[0]
+        n, h, w, c = self.seen_shape(input_shapes[0])
         (top, bottom), (left, right) = self.padding
-        return (
-            n,
-            None if h is None else h + top + bottom,
-            None if w is None else w + left + right,
-            c,
-        )
+        height = None if h is None else h + top + bottom
+        return self.shown_shape((n, height, None if w is None else w + left + right, c))
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        return np.pad(inputs[0], ((0, 0), *self.padding, (0, 0)))
+        around = (*self.padding, (0, 0))
+        return np.pad(
+            inputs[0], ((0, 0), *(around[2:] + around[:2] if self.channels_first else around))
+        )
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         (top, bottom), (left, right) = self.padding
-        inner = dy[:, top : dy.shape[1] - bottom, left : dy.shape[2] - right]
+        h, w = dy.shape[2:] if self.channels_first else dy.shape[1:3]
+        place = slice(top, h - bottom), slice(left, w - right)
+        inner = dy[:, :, *place] if self.channels_first else dy[:, *place]
         return np.ascontiguousarray(inner)
 
 
-class Resampling(Layer):
+class Resampling(Spatial):
     """Base of the layers whose output is a product with one small matrix for each image axis."""
 
     interpolation: str
 
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        expect_rank(input_shapes[0], 4, self)
+        return self.shown_shape(self.output_shape(self.seen_shape(input_shapes[0])))
+
+    def output_shape(self, shape: Shape) -> Any:
+        """Return the output's shape for an input's, channels last both."""
+        raise NotImplementedError
+
     def matrices(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
         """Return (oh, h) and (ow, w)."""
-        _, oh, ow, _ = self.compute_output_shape(shape)
+        _, oh, ow, _ = self.output_shape(shape)
         return (
             matrix(shape[1], oh, self.interpolation, self.dtype),
             matrix(shape[2], ow, self.interpolation, self.dtype),
         )
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        (x,) = inputs
+        x = self.seen(inputs[0])
         ctx.saved = rows, columns = self.matrices(x.shape)
-        return _apply(x, rows.astype(x.dtype), columns.astype(x.dtype))
+        return self.shown(_apply(x, rows.astype(x.dtype), columns.astype(x.dtype)))
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         rows, columns = ctx.saved
-        return _apply(dy, rows.T.astype(dy.dtype), columns.T.astype(dy.dtype))
+        moved = self.seen(dy)
+        return self.shown(_apply(moved, rows.T.astype(dy.dtype), columns.T.astype(dy.dtype)))
 
 
 class Resizing(Resampling):
     """Images of another size; pixel centres at halves, as Keras 3."""
 
     fields: tuple[str, ...] = ("height", "width", "interpolation", "data_format")
+    left_out: ClassVar[LeftOut] = {
+        "crop_to_aspect_ratio": (False, "images are stretched"),
+        "pad_to_aspect_ratio": (False, "images are stretched"),
+        "fill_mode": ("constant", "nothing is padded"),
+        "fill_value": (0.0, "nothing is padded"),
+        "antialias": (False, "a pixel is read from its two neighbours on each axis"),
+    }
 
     def __init__(
         self,
@@ -141,15 +160,13 @@ class Resizing(Resampling):
         data_format: str | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(data_format, **options)
         self.height = positive(height, "height", self.name)
         self.width = positive(width, "width", self.name)
         self.interpolation = pads.check(interpolation, self.name, ("bilinear", "nearest"))
-        self.data_format = pads.channels_last(data_format, self.name)
 
-    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        expect_rank(input_shapes[0], 4, self)
-        return (input_shapes[0][0], self.height, self.width, input_shapes[0][3])
+    def output_shape(self, shape: Shape) -> Any:
+        return (shape[0], self.height, self.width, shape[3])
 
 
 class UpSampling2D(Resampling):
@@ -164,14 +181,12 @@ class UpSampling2D(Resampling):
         interpolation: str = "nearest",
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(data_format, **options)
         self.size = pair(size, "size", self.name)
-        self.data_format = pads.channels_last(data_format, self.name)
         self.interpolation = pads.check(interpolation, self.name, ("nearest", "bilinear"))
 
-    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        expect_rank(input_shapes[0], 4, self)
-        n, h, w, c = input_shapes[0]
+    def output_shape(self, shape: Shape) -> Any:
+        n, h, w, c = shape
         sizes = [None if s is None else s * k for s, k in zip((h, w), self.size, strict=True)]
         return (n, *sizes, c)
 
@@ -179,6 +194,7 @@ class UpSampling2D(Resampling):
 class Rescaling(Layer):
     """x * scale + offset."""
 
+    supports_masking = True
     fields: tuple[str, ...] = ("scale", "offset")
 
     def __init__(self, scale: float, offset: float = 0.0, **options: Any) -> None:
@@ -199,18 +215,27 @@ class Rescaling(Layer):
 class SpatialDropout2D(Dropout):
     """Dropout of whole channels (Tompson et al. 2015)."""
 
-    fields: tuple[str, ...] = ("rate", "seed")
+    fields: tuple[str, ...] = ("rate", "data_format", "seed")
 
-    def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(rate, None, seed, **options)
+        self.data_format = formats.check(data_format, self.name)
 
     def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (shape[0], 1, 1, shape[3])
+        n, channels = shape[0], shape[1 if self.data_format == "channels_first" else 3]
+        return (n, channels, 1, 1) if self.data_format == "channels_first" else (n, 1, 1, channels)
 
 
 class GaussianNoise(Layer):
     """Add normal noise of deviation `stddev` in training."""
 
+    supports_masking = True
     fields: tuple[str, ...] = ("stddev", "seed")
 
     def __init__(self, stddev: float, seed: int | None = None, **options: Any) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from nn import schedules
+from nn.arguments import LeftOut, refuse
 from nn.errors import ConfigError, ShapeError
 from nn.types import Array, Config
 from nn.variables import Parameters, Variable
@@ -41,6 +42,9 @@ class Optimizer:
         "ema_overwrite_frequency", "gradient_accumulation_steps",
     )  # fmt: skip
     slots: tuple[str, ...] = ()
+    left_out: ClassVar[LeftOut] = {
+        "loss_scale_factor": (None, "float32 gradients do not underflow as float16's do")
+    }
 
     def __init__(
         self,
@@ -55,7 +59,9 @@ class Optimizer:
         ema_overwrite_frequency: int | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
+        **others: Any,
     ) -> None:
+        refuse(type(self), others)
         self.name = name or type(self).__name__.lower()
         self.learning_rate = schedules.get(learning_rate)
         self.weight_decay = weight_decay
@@ -115,6 +121,7 @@ class Optimizer:
             for v, span in zip(parameters.variables, parameters.spans, strict=True)
             if self._decays(v)
         ]
+        self._constrained = [v for v in parameters.variables if v.constraint is not None]
         self._decays_all = len(self._decayed) == len(parameters.variables)
 
     def exclude_from_weight_decay(
@@ -176,6 +183,8 @@ class Optimizer:
             self.update(p, g, rate)
         if self.use_ema:
             self._average(p)
+        for variable in self._constrained:
+            variable.value[...] = variable.constraint(variable.value)  # type: ignore[misc]
         self.iterations += 1
 
     def update(self, p: Array, g: Array, learning_rate: float) -> None:

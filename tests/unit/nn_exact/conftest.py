@@ -34,10 +34,13 @@ def float64() -> Iterator[None]:
     """Both engines in float64."""
     jax.config.update("jax_enable_x64", True)
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     nn.set_floatx("float64")
     nn.set_random_seed(7)
     yield
     keras.config.set_floatx("float32")
+    # Keras keeps the policy of the first layer ever made.
+    keras.config.set_dtype_policy("float32")
     nn.set_floatx("float32")
     jax.config.update("jax_enable_x64", False)
 

@@ -1,0 +1,132 @@
+"""Long short-term memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nn import activations, kernels
+from nn.arguments import LeftOut
+from nn.context import Context
+from nn.layers.recurrent import Recurrent, States
+from nn.types import Array, Shape
+
+AUTO: LeftOut = {"use_cudnn": ("auto", "there is no cuDNN here")}
+
+
+class LSTM(Recurrent):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate, Gers et al. 2000).
+
+    i, f, o = recurrent_activation(x W + h U + b), g = activation(...), c = f c + i g,
+    h = o activation(c). Kernel (features, 4 * units), recurrent kernel (units, 4 * units), bias
+    (4 * units,), gates in the order i, f, g, o; states [h, c]. Arguments as in `Recurrent`.
+    With tanh and sigmoid, no mask and no dropout of the state, one kernel takes all steps.
+    """
+
+    gates = 4
+    state_count = 2
+    fields: tuple[str, ...] = (*Recurrent.fields, "recurrent_activation", "unit_forget_bias")
+    left_out = AUTO
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            units, activation, use_bias,
+            (kernel_initializer, kernel_regularizer, kernel_constraint),
+            (recurrent_initializer, recurrent_regularizer, recurrent_constraint),
+            (bias_initializer, bias_regularizer, bias_constraint),
+            dropout, recurrent_dropout, seed, return_sequences, return_state, go_backwards,
+            stateful, activity_regularizer=activity_regularizer, **options,
+        )  # fmt: skip
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.unit_forget_bias = unit_forget_bias
+        i = f = o = self.recurrent_activation
+        self.functions = (i, f, self.activation, o)
+
+    def build(self, *input_shapes: Shape) -> None:
+        super().build(*input_shapes)
+        if self.bias is not None and self.unit_forget_bias:
+            self.bias.value[self.units : 2 * self.units] = 1
+
+    # All steps at once.
+
+    @property
+    def standard(self) -> bool:
+        """Whether the kernel knows the activations."""
+        return (self.activation.name, self.recurrent_activation.name) == ("tanh", "sigmoid")
+
+    def run(self, ctx: Context, z: Array, states: States) -> bool:
+        if self.standard:
+            kernels.lstm(z, self.recurrent_kernel.value, *states)
+        return self.standard
+
+    def run_back(self, ctx: Context, z: Array, states: States, ds: States) -> bool:
+        if not self.standard:
+            return False
+        h, c = states
+        dc = ds[1][-1]
+        kernels.lstm_gradient(z, self.recurrent_kernel.value, c, ds[0], dc)
+        ds[1][0] = dc
+        self.keep(ctx, h[:-1], z, None)
+        return True
+
+    # Step by step.
+
+    def step(
+        self, ctx: Context, t: int, z: Array, old: States, new: States, drop: Array | None
+    ) -> None:
+        z += self.recur(old[0], drop)
+        i, f, g, o = self._activated(z)
+        new[1][...] = f * old[1] + i * g
+        new[0][...] = o * self.activation(new[1])
+
+    def _activated(self, z: Array) -> list[Array]:
+        """Return the gates; `z` stays as it is."""
+        return [f(z[:, part]) for f, part in zip(self.functions, self.parts, strict=True)]
+
+    def step_back(
+        self, ctx: Context, t: int, z: Array, old: States, new: States, later: States, ds: States,
+        drop: Array | None,
+    ) -> None:  # fmt: skip
+        i, f, g, o = gates = self._activated(z)
+        # Of the cell before a mask, which new[1] is not where the step was left out.
+        cell = f * old[1] + i * g
+        shown = self.activation(cell)
+        dcell = later[1] + derived(self.activation, later[0] * o, cell, shown)
+        wanted = (dcell * g, dcell * old[1], dcell * i, later[0] * shown)
+        for function, part, d, y in zip(self.functions, self.parts, wanted, gates, strict=True):
+            z[:, part] = derived(function, d, z[:, part], y)
+        ds[0] += self.recur_back(z, drop)
+        ds[1] += dcell * f
+
+
+def derived(function: activations.Activation, dy: Array, x: Array, y: Array) -> Array:
+    """Return dy * f'(x), y being f(x)."""
+    dx = np.empty_like(dy)
+    function.gradient(dy, np.ascontiguousarray(y if function.from_output else x), dx)
+    return dx

@@ -1,0 +1,148 @@
+"""Transposed convolutions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nn import activations, kernels
+from nn.context import Context
+from nn.errors import ConfigError, ShapeError
+from nn.layers import padding as pads
+from nn.layers.base import expect_rank, pair, positive
+from nn.layers.core import activate, activate_backward
+from nn.layers.formats import Spatial
+from nn.types import Array, Shape
+
+
+class Conv2DTranspose(Spatial):
+    """The gradient of a convolution used as a layer: (n, h, w, c) -> (n, oh, ow, filters).
+
+    Kernel (kh, kw, filters, c). oh is h * stride with "same", and (h - 1) * stride +
+    max(kernel, stride) with "valid"; with `output_padding` it is (h - 1) * stride + kernel % 2 +
+    output_padding with "same", (h - 1) * stride + kernel + output_padding with "valid".
+    """
+
+    fields: tuple[str, ...] = (
+        "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate",
+        "activation", "use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer",
+        "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint",
+        "output_padding",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = (1, 1),
+        padding: str = "valid",
+        output_padding: Any = None,
+        data_format: str | None = None,
+        dilation_rate: Any = (1, 1),
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(data_format, activity_regularizer=activity_regularizer, **options)
+        self.filters = positive(filters, "filters", self.name)
+        self.kernel_size = pair(kernel_size, "kernel_size", self.name)
+        self.strides = pair(strides, "strides", self.name)
+        self.padding = pads.check(padding, self.name)
+        self.dilation_rate = pair(dilation_rate, "dilation_rate", self.name)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.set_options("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_options("bias", bias_initializer, bias_regularizer, bias_constraint)
+        self.output_padding = self._extra(output_padding)
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ConfigError(f"{self.name}: strides and dilation_rate can't both be above 1")
+
+    def _extra(self, value: Any) -> tuple[int, int] | None:
+        if value is None:
+            return None
+        first, second = (value, value) if isinstance(value, int) else value
+        if not (0 <= first < self.strides[0] and 0 <= second < self.strides[1]):
+            raise ConfigError(
+                f"{self.name}: output_padding must be at least 0 and below strides "
+                f"{self.strides}, received {value}"
+            )
+        return int(first), int(second)
+
+    def build(self, *input_shapes: Shape) -> None:
+        expect_rank(input_shapes[0], 4, self)
+        channels = self.seen_shape(input_shapes[0])[-1]
+        if channels is None:
+            raise ShapeError(f"{self.name}: channels must be known, received {input_shapes[0]}")
+        shape = (*self.kernel_size, self.filters, channels)
+        self.kernel = self.add_named("kernel", shape)
+        self.bias = self.add_named("bias", (self.filters,)) if self.use_bias else None
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        return self.shown_shape(self.output_shape(self.seen_shape(input_shapes[0])))
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the output's shape for an input's, channels last both."""
+        n, *sizes, _ = shape
+        return (n, *(self._size(s, i) for i, s in enumerate(sizes)), self.filters)
+
+    def _reach(self, axis: int) -> int:
+        return (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1
+
+    def _size(self, size: int | None, axis: int) -> int | None:
+        if size is None:
+            return None
+        cut, extra = self._edges(axis)
+        return (size - 1) * self.strides[axis] + self._reach(axis) - cut + extra
+
+    def _edges(self, axis: int) -> tuple[int, int]:
+        """Return how much of the full result is cut before, and (negative) after or added there.
+
+        The amounts are those that Keras asks of JAX.
+        """
+        reach, stride = self._reach(axis), self.strides[axis]
+        extra = None if self.output_padding is None else self.output_padding[axis]
+        if self.padding == "valid":
+            return 0, max(stride - reach, 0) if extra is None else extra
+        total = stride + reach - 2 if extra is None else reach + reach % 2 - 2 + extra
+        before = min(total // 2 + total % 2, reach - 1)
+        return reach - 1 - before, total - before - (reach - 1)
+
+    def _options(self) -> dict[str, Any]:
+        edges = [self._edges(axis) for axis in (0, 1)]
+        return {
+            "strides": self.strides,
+            "padding": tuple((cut, max(-extra, 0)) for cut, extra in edges),
+            "dilation": self.dilation_rate,
+        }
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        x = self.seen(inputs[0])
+        shape: Any = self.output_shape(x.shape)
+        z = kernels.conv2d_input_gradient(
+            x, self.kernel.value, shape, out=ctx.buffer("z", shape), **self._options()
+        )
+        if self.bias:
+            z += self.bias.value
+        y = activate(self.activation, ctx, z)
+        ctx.saved = x, y if self.activation.from_output else z
+        return self.shown(y)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        x, v = ctx.saved
+        dz = activate_backward(self.activation, ctx, self.seen(dy), v)
+        options = self._options()
+        shape: Any = self.kernel.value.shape
+        out = ctx.gradient(self.kernel, overwrite=True)
+        kernels.conv2d_weight_gradient(dz, x, shape, out=out, **options)
+        if self.bias:
+            ctx.gradient(self.bias, overwrite=True)[...] = dz.sum(axis=(0, 1, 2))
+        if not ctx.needs_input_gradient:
+            return None
+        dx = kernels.conv2d(dz, self.kernel.value, out=ctx.buffer("dx", x.shape), **options)
+        return self.shown(dx)
