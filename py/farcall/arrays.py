@@ -2,7 +2,8 @@
 
 A buffer is a Uint8Array in a browser and a bytearray on CPython. Python's own memory cannot be
 transferred (WebAssembly memory is not detachable), so sending copies once into a fresh buffer and
-receiving copies once out of it. MicroPython has no arrays worth the name and copies a byte a
+receiving copies once out of it; what was copied out of goes back to the sender, whose next buffer
+of that size it is (`REUSED`). MicroPython has no arrays worth the name and copies a byte a
 microsecond: there the bytes stay in JavaScript, held by an `Array`.
 """
 
@@ -45,6 +46,7 @@ _KINDS = {
     "<u8": "BigUint64Array",
 }
 BYTES = "bytes"
+REUSED = 65536  # bytes: smaller buffers are not worth the way back
 
 
 class Array:
@@ -164,7 +166,7 @@ def from_bytes(data: "Any") -> "Any":
         return bytearray(data)
     if platform.MICROPYTHON:
         return platform.js.Uint8Array.new(data)
-    buffer = platform.js.Uint8Array.new(len(data))
+    buffer = platform.javascript.take(len(data))
     if len(data):
         buffer.assign(data)
     return buffer
@@ -182,6 +184,17 @@ def to_bytes(buffer: "Any") -> "Any":
 def size(buffer: "Any") -> int:
     """Bytes in a buffer; 0 for a port."""
     return int(platform.javascript.byteLength(buffer)) if platform.BROWSER else len(buffer)
+
+
+def spare(buffer: "Any") -> None:
+    """Keep the memory of a buffer for the next one of its size: at most 8, and 256 MiB."""
+    if platform.BROWSER:
+        platform.javascript.spare(buffer)
+
+
+def reused() -> int:
+    """How many buffers were made of memory that came back."""
+    return int(platform.javascript.reused()) if platform.BROWSER else 0
 
 
 def is_javascript_array(value: "Any") -> bool:
@@ -279,10 +292,15 @@ def encode_numpy(value: "Any", buffers: "list[Any]") -> "list[Any]":
 def _numpy_buffer(flat: "Any") -> "Any":
     if not platform.BROWSER:
         return bytearray(flat.tobytes())
-    buffer = platform.js.Uint8Array.new(flat.nbytes)
+    buffer = platform.javascript.take(flat.nbytes)
     if flat.nbytes:
         buffer.assign(flat.view("u1"))
     return buffer
+
+
+def kept_nothing() -> bool:
+    """Whether decoding copied, as it does unless NumPy is missing."""
+    return not _missing
 
 
 def decode_array(wire: "list[Any]", buffers: "Any") -> "Any":

@@ -114,6 +114,8 @@ class Codec:
         self._references = references or References()
         self.buffers: "list[Any]" = []
         self.arrived: "Any" = []
+        self.emptied: "list[Any]" = []  # buffers of the peer that go back to it
+        self.returns = False
         self._encoders: "dict[Any, Callable[[Any, int], Any]]" = {
             int: self._int,
             float: self._float,
@@ -147,8 +149,8 @@ class Codec:
             messages.RANGE: lambda w: range(w[1], w[2], w[3]),
             messages.SLICE: lambda w: slice(*self._items(w, 1)),
             messages.ELLIPSIS: lambda w: Ellipsis,
-            messages.BYTES: lambda w: arrays.to_bytes(self._buffer(w)),
-            messages.BYTEARRAY: lambda w: bytearray(_raw(arrays.to_bytes(self._buffer(w)))),
+            messages.BYTES: self._decode_bytes,
+            messages.BYTEARRAY: lambda w: bytearray(_raw(self._decode_bytes(w))),
             messages.ARRAY: self._decode_array,
             messages.PORT: self._buffer,
             messages.EXCEPTION: self._decode_exception,
@@ -367,8 +369,22 @@ class Codec:
         return dict(zip(flat[::2], flat[1::2]))
 
     def _decode_array(self, wire: "list[Any]") -> "Any":
-        self._buffer(wire)
-        return arrays.decode_array(wire, self.arrived)
+        buffer = self._buffer(wire)
+        value = arrays.decode_array(wire, self.arrived)
+        self._emptied(wire[1], buffer)
+        return value
+
+    def _decode_bytes(self, wire: "list[Any]") -> "Any":
+        buffer = self._buffer(wire)
+        value = arrays.to_bytes(buffer)
+        self._emptied(wire[1], buffer)
+        return value
+
+    def _emptied(self, index: "int", buffer: "Any") -> None:
+        """A buffer was copied out of: back to the sender, if it is worth it."""
+        if self.returns and arrays.kept_nothing() and buffer.byteLength >= arrays.REUSED:
+            self.arrived[index] = None  # a second use of it would be a forged one
+            self.emptied.append(buffer)
 
     def _decode_exception(self, wire: "list[Any]") -> "Exception":
         _, names, args, text, traceback, notes, cause = wire

@@ -148,6 +148,8 @@ class Window(Met):
 class Broadcast(Met):
     """Between two contexts of one origin over a BroadcastChannel; buffers are copied."""
 
+    copies = True
+
     def __init__(self, name: "str") -> None:
         super().__init__(platform.js.BroadcastChannel.new(name))
 

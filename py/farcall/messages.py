@@ -17,6 +17,7 @@ more), the frames are in the order of the calls. Ids are positive and never reus
     ["cancel", id]          the caller has gone
     ["free", id, count]     `count` of the times that object was sent here are over
     ["pull", stream, credit]     ["items", stream, [value, ...]]   ["end", stream, exception?]
+    ["back", buffer, count] buffers that have been copied out of: the receiver may reuse them
     ["bye", text]           the peer closes on purpose
 
 `target` is an id of the receiver's objects (0 is what it serves), or minus the id of a call of
@@ -41,6 +42,7 @@ FREE = "free"
 PULL = "pull"
 ITEMS = "items"
 END = "end"
+BACK = "back"
 BYE = "bye"
 
 LIST = "l"
@@ -59,7 +61,8 @@ RANGE = "r"
 SLICE = "S"
 ELLIPSIS = "E"
 EXCEPTION = "e"  # names, args, text, traceback, notes, cause
-DATACLASS = "D"  # registered name, fields
+DATACLASS = "D"  # registered name, fields or what its `encode` gave
+FAILED = "!"  # exception: an asynchronous `encode` raised it
 OBJECT = "o"  # export id, kind, name, description: an object of the sender
 HOME = "h"  # export id: an object of the receiver
 PROMISE = "p"  # call id: the result of a call of the sender

@@ -24,6 +24,16 @@ BROWSER = MICROPYTHON or PYODIDE
 _SOURCE = """
 const attempt = (f) => { try { f(); return ""; } catch (e) { return String(e); } };
 const scripts = () => [...document.querySelectorAll("script[worker][name]")];
+// Memory that came back: a fresh ArrayBuffer costs a page fault for every 4 KiB of it.
+const spares = [];
+const SPARE = { least: 65536, most: 256 * 2 ** 20, count: 8 };
+let reused = 0;
+const take = (length) => {
+  const index = spares.findIndex((view) => view.byteLength === length);
+  if (index < 0) return new Uint8Array(length);
+  reused += 1;
+  return spares.splice(index, 1)[0];
+};
 const views = (list) => list.map((item) => item.buffer ?? item);
 // One plain result, the commonest message, costs MicroPython less as numbers than as a text.
 const REPLY = /^\\[(\\d{1,9}), ?\\["ret", ?(\\d{1,9}), ?(-?\\d{1,9}|true|false)\\]\\]$/;
@@ -67,6 +77,17 @@ return {
         target.postMessage(list.length ? [header, ...list] : header)),
     };
   },
+  take,
+  spare(view) {
+    if (!(view instanceof Uint8Array) || view.byteLength < SPARE.least) return;
+    if (view.byteLength !== view.buffer.byteLength) return;
+    spares.unshift(view);
+    let bytes = 0;
+    const kept = spares.filter((v) => (bytes += v.byteLength) <= SPARE.most).slice(0, SPARE.count);
+    spares.splice(0, spares.length, ...kept);
+  },
+  reused: () => reused,
+  spares: () => spares.length,
   byteLength: (item) => item.byteLength ?? 0,
   isPort: (value) => value instanceof MessagePort,
   addWorker(type, name, source, config) {
@@ -130,8 +151,10 @@ return {
   bytesOf(value, move) {
     const view = value instanceof ArrayBuffer ? new Uint8Array(value)
       : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-    const whole = view.byteLength === view.buffer.byteLength;
-    return move && whole ? view : view.slice();
+    if (move && view.byteLength === view.buffer.byteLength) return view;
+    const copy = take(view.byteLength);
+    copy.set(view);
+    return copy;
   },
   typed(bytes, kind) {
     const whole = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();

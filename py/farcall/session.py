@@ -5,7 +5,7 @@ and only then are waiting tasks woken: a callback has run before the result that
 seen. Sync functions run where their message is handled; coroutines become tasks.
 """
 
-from . import errors, messages, platform, remote
+from . import arrays, errors, messages, platform, remote
 from .calls import Calls
 from .codec import Codec, dumps, loads
 from .directory import Directory
@@ -73,6 +73,7 @@ class Session:
         self.ready = platform.Waiter()
         self.tables = Tables(self)
         self.codec = Codec(self.tables)
+        self.codec.returns = platform.PYODIDE and not getattr(endpoint, "copies", False)
         self.calls = Calls(self)
         self.serving = Serving(self)
         self.streams = Streams(self)
@@ -111,6 +112,7 @@ class Session:
             messages.PULL: self.streams.on_pull,
             messages.ITEMS: self.streams.on_items,
             messages.END: self.streams.on_end,
+            messages.BACK: self._on_back,
             messages.BYE: self._on_bye,
         }
 
@@ -140,7 +142,9 @@ class Session:
 
     def _post(self, frames: "list[Any]") -> None:
         place, self._place = self._place, None
-        if place is not None and len(frames) == 1 and self.tracer is None:
+        if self.codec.emptied:
+            frames = frames + self._back()
+        elif place is not None and len(frames) == 1 and self.tracer is None:
             self._post_call(frames[0], place)
             return
         header = dumps([self.received] + frames)
@@ -157,6 +161,21 @@ class Session:
         failure = self._endpoint.post(header, buffers)
         if failure:
             self.close(errors.ProtocolError(f"a message could not be sent: {failure}"), tell=False)
+
+    def _back(self) -> "list[Any]":
+        """Give back what was copied out of, with what goes out anyway."""
+        emptied, self.codec.emptied = self.codec.emptied, []
+        buffers = self.codec.buffers
+        first = len(buffers)
+        buffers.extend(emptied)
+        return [[messages.BACK, first, len(emptied)]]
+
+    def _on_back(self, frame: "Any", buffers: "Any") -> None:
+        _, first, count = frame
+        if type(first) is not int or type(count) is not int or first < 0 or count < 1:
+            raise errors.ProtocolError(f"buffers {first!r}, {count!r} of them, came back")
+        for buffer in buffers[first : first + count]:
+            arrays.spare(buffer)
 
     def _post_call(self, frame: "Any", place: "str") -> None:
         """A call alone with plain arguments: its text is made in JavaScript."""
@@ -322,8 +341,9 @@ class Session:
 
         `pending`: calls of ours without a reply; `serving`: calls of the peer that run here;
         `answers`: results kept until the peer has seen them; `exports`, `imports`: objects held
-        by the peer, of the peer; `streams`: those produced here. Sums: messages, and bytes of
-        their headers (as characters) and buffers.
+        by the peer, of the peer; `streams`: those produced here. Sums: buffers whose memory was
+        reused, by all sessions here; messages, and bytes of their headers (as characters) and
+        buffers.
         """
         return {
             "pending": len(self.calls.pending),
@@ -332,6 +352,7 @@ class Session:
             "exports": len(self.tables.exports),
             "imports": len(self.tables.imports),
             "streams": self.streams.open(),
+            "reused": arrays.reused(),
             "messages_sent": self.sent,
             "messages_received": self.received,
             "bytes_sent": self._bytes_sent,
@@ -340,9 +361,7 @@ class Session:
 
 
 def _total(buffers: "Any") -> int:
-    from .arrays import size
-
-    return sum([size(b) for b in buffers])
+    return sum([arrays.size(b) for b in buffers])
 
 
 def _protocol(exc: "Exception") -> "Exception":

@@ -173,6 +173,14 @@ class Far:
 
         return numpy.arange(n, dtype=numpy.float32).reshape(2, -1)
 
+    def large(self, first):
+        import numpy
+
+        return numpy.arange(first, first + 250_000, dtype=numpy.float32)
+
+    def ends(self, array):
+        return [float(array[0]), float(array[-1])]
+
     def hold(self, value):
         self._held = value
 

@@ -350,6 +350,23 @@ async def bytes_arrive_equal(engine):
 
 
 @case
+async def the_memory_of_an_array_is_reused_by_later_ones(engine):
+    """In Chromium: 20 arrays of 1 MB from there, and back, in the memory of a few."""
+    reused = (await engine.far.statistics())["reused"]
+    for i in range(20):
+        received = await engine.far.large(i)
+        equal([len(received), received[0], received[249_999]], [250_000, i, i + 249_999])
+        equal(await engine.far.ends(received), [i, i + 249_999])
+    if not farcall.platform.BROWSER:
+        return
+    if isinstance(received, farcall.Array):  # no NumPy here: only its own come back
+        assert farcall.statistics(engine)["reused"] >= 15, farcall.statistics(engine)
+    else:
+        later = (await engine.far.statistics())["reused"]
+        assert later - reused >= 15, [reused, later]
+
+
+@case
 async def a_registered_class_crosses_by_value(engine):
     moved = await engine.far.move(Point(1, [2]))
     equal(type(moved), Point)
