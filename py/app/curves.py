@@ -1,5 +1,7 @@
 """Curves that grow while a network learns: uPlot on JavaScript arrays, drawn once a frame."""
 
+import json
+
 import js
 from pyscript.js_modules import uplot
 
@@ -28,6 +30,7 @@ class Chart:
         self.clear()
         self._observer = js.ResizeObserver.new(page.call(lambda *_: self.refresh("resize")))
         self._observer.observe(self.element)
+        page.on(self.element, "keydown", self._key, passive=False)
 
     def clear(self):
         self.columns = js.Array.new()
@@ -41,6 +44,15 @@ class Chart:
         for array, value in zip(self.arrays, values):
             array.push(value)
         self.length += 1
+
+    def column(self, index):
+        """The values of a curve (0: the steps) as a list."""
+        return json.loads(js.JSON.stringify(self.arrays[index]))
+
+    def replace(self, index, values):
+        """Other values for a curve; `refresh` draws them."""
+        self.arrays[index] = page.record(values)
+        self.columns[index] = self.arrays[index]
 
     def refresh(self, reason="data"):
         page.next_frame(self.element.id + reason, self._draw if reason == "data" else self._resize)
@@ -58,6 +70,38 @@ class Chart:
         if self.plot is not None:
             self.plot.destroy()
             self.plot = None
+
+    # -- reading it with keys -----------------------------------------------------------------
+
+    def _key(self, event):
+        """Arrows, Home and End move the cursor from point to point; Escape takes it away."""
+        if self.plot is None:
+            return
+        last = self.length - 1
+        here = self.plot.cursor.idx
+        here = last if here is None or not isinstance(here, int) else here
+        stride = max(1, last // 50)
+        places = {
+            "ArrowLeft": max(here - stride, 0),
+            "ArrowRight": min(here + stride, last),
+            "Home": 0,
+            "End": last,
+        }
+        if event.key in places:
+            event.preventDefault()
+            event.stopPropagation()
+            self._point_at(places[event.key])
+
+    def _point_at(self, index):
+        plot = self.plot
+        x = self.arrays[0][index]
+        plot.setCursor(page.record({"left": plot.valToPos(x, "x"), "top": 0}))
+        words = [f"Step {x:g}"]
+        for (label, _, _, state), array in zip(self.series, self.arrays[1:]):
+            value = array[index]
+            if isinstance(value, (int, float)):
+                words.append(f"{label} {state(value)}")
+        page.write("point", ", ".join(words), page.find("point"))
 
     def _size(self):
         legend = 26

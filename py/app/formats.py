@@ -74,6 +74,11 @@ def loss(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 1 else f"{value:.3f}"
 
 
+def rate(value: float) -> str:
+    """A learning rate in two digits: 0.001, 3.2e-05."""
+    return f"{value:.2g}"
+
+
 def shape(dimensions: "tuple[int | None, ...] | list[int | None]") -> str:
     """(None, 26, 26, 8) -> '26 × 26 × 8': the batch axis says nothing to a reader."""
     return " × ".join(str(n) for n in dimensions if n is not None)

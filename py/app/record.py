@@ -104,13 +104,22 @@ class Record:
             self.chart.rebuild()
 
     def _picture(self):
-        canvas = page.document.querySelector("#loss-chart canvas") or page.document.querySelector(
-            "#runs-chart canvas"
-        )
-        if not canvas:
+        """The curves side by side on the card's colour, as one PNG."""
+        charts = page.document.querySelectorAll("#training .charts canvas, #runs-chart canvas")
+        if not charts.length:
             status.say("There is no chart yet.")
             return
-        page.save_as(canvas.toDataURL("image/png"), "loss.png")
+        sheet = page.make("canvas")
+        sheet.width = sum([charts[i].width for i in range(charts.length)])
+        sheet.height = max([charts[i].height for i in range(charts.length)])
+        context = sheet.getContext("2d")
+        context.fillStyle = page.colour("card")
+        context.fillRect(0, 0, sheet.width, sheet.height)
+        left = 0
+        for index in range(charts.length):
+            context.drawImage(charts[index], left, 0)
+            left += charts[index].width
+        page.save_as(sheet.toDataURL("image/png"), "curves.png")
 
     async def _forget(self):
         self.runs = []

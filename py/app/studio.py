@@ -3,6 +3,8 @@
 Everything that has pixels or weights stays there; here are proxies, numbers and words.
 """
 
+import asyncio
+
 import farcall
 import js
 
@@ -30,6 +32,7 @@ class Studio:
         self.data = {"train": 60000}
         self.test_set = None
         self.trained = 0
+        self.building = asyncio.Lock()
         self._listeners = []
 
     def listen(self, listener):
@@ -107,12 +110,18 @@ class Studio:
 
     async def build(self, layers):
         """A new network with fresh weights from the seed in the options."""
-        nn = self.engine.nn
-        nn.set_random_seed(self.options["seed"])
-        parts = [nn.Input(architectures.INPUT_SHAPE)]
-        parts += [getattr(nn, kind)(**arguments) for kind, arguments in layers]
-        # Nothing above was awaited: layers travel as calls whose results never leave the worker.
-        await self.adopt(await nn.Sequential(parts), layers, 0)
+        async with self.building:
+            nn = self.engine.nn
+            nn.set_random_seed(self.options["seed"])
+            parts = [nn.Input(architectures.INPUT_SHAPE)]
+            parts += [getattr(nn, kind)(**arguments) for kind, arguments in layers]
+            # Nothing above was awaited: layers travel as calls, their results stay in the worker.
+            await self.adopt(await nn.Sequential(parts), layers, 0)
+
+    async def settled(self):
+        """Wait for the network that is being built, if one is."""
+        async with self.building:
+            pass
 
     async def begin_again(self):
         """The same architecture with fresh weights; a loaded network's is known to the worker."""

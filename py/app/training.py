@@ -14,6 +14,7 @@ FIGURES = (
     "epoch",
     "batch",
     "images_per_second",
+    "learning_rate",
     "elapsed",
     "eta",
     "loss",
@@ -49,8 +50,10 @@ class Training:
         ):
             page.click(name, handler)
         options.listen("log", self._scale)
-        options.listen("lr", lambda value: self._live_rate(value))
+        options.listen("lr", lambda value: page.spawn(self._live_rate(value)))
+        options.listen("smoothing", lambda _: page.next_frame("smoothing", self._smooth_again))
         self.loss.log = options["log"]
+        self._fresh_curves()
 
     def ready(self):
         """The network can be trained now."""
@@ -71,6 +74,7 @@ class Training:
         Args:
             left: what `Recovery` knows of that run.
         """
+        await self.studio.settled()
         if self.running or self.studio.model is None or not self._affordable():
             return
         self._begin(left)
@@ -137,6 +141,7 @@ class Training:
 
     async def step(self):
         """Train one batch and show what it did."""
+        await self.studio.settled()
         if self.running or self.studio.model is None:
             return
         self.running = True
@@ -148,6 +153,10 @@ class Training:
             self._settle()
         page.write("loss", formats.loss(logs["loss"]))
         page.write("accuracy", formats.percent(logs["accuracy"]))
+        self.steps += 1
+        self._add(logs["loss"], 100 * logs["accuracy"])
+        for chart in self.charts:
+            chart.refresh()
         status.say(f"One batch of {self.options['batch']}: loss {formats.loss(logs['loss'])}.")
         self.studio.changed()
 
@@ -159,10 +168,28 @@ class Training:
             page.write(name, formats.DASH)
         page.find("progress").value = 0
         page.find("advice").hidden = True
+        self._fresh_curves()
         for chart in self.charts:
-            chart.clear()
             chart.rebuild()
         status.say("A new network, not trained yet.")
+
+    def _fresh_curves(self):
+        self.steps = 0
+        self.thinner = Thinner(1)
+        self._smoothers()
+        for chart in self.charts:
+            chart.clear()
+
+    def _smoothers(self):
+        self.smooth = [history.Smoother(self.options["smoothing"]) for _ in self.charts]
+
+    def _smooth_again(self):
+        """The slider moved: the smooth curves anew from the batches, those to come included."""
+        self._smoothers()
+        for chart, smooth in zip(self.charts, self.smooth):
+            batches = chart.column(1)
+            chart.replace(2, [None if value is None else smooth(value) for value in batches])
+            chart.refresh()
 
     # -- a run ------------------------------------------------------------------------------
 
@@ -174,8 +201,8 @@ class Training:
         self.total_epochs = options["epochs"]
         self.images = min(options["subset"], self.studio.data["train"])
         self.batches = -(-self.images // options["batch"])
+        self._fresh_curves()
         self.thinner = Thinner(self.total_epochs * self.batches)
-        self.smooth = [history.Smoother(options["smoothing"]) for _ in range(2)]
         self.rate = history.Rate()
         self.began = self.epoch_began = page.now()
         self.drawn = 0.0
@@ -190,8 +217,6 @@ class Training:
             "options": dict(options.values, layers=None, hide=None),
             "link": settings.to_hash(options.values),
         }
-        for chart in self.charts:
-            chart.clear()
         for row in done:
             self._mark_epoch(row, row["epoch"] * self.batches)
         page.find("unfinished").hidden = True
@@ -260,10 +285,7 @@ class Training:
         self.latest = logs
         loss = logs["batch_loss"]
         accuracy = 100 * self._own_accuracy(batch, logs)
-        point = self.thinner(loss, accuracy)
-        if point is not None:
-            self.loss.add(self.steps, point[0], self.smooth[0](point[0]), None)
-            self.accuracy.add(self.steps, point[1], self.smooth[1](point[1]), None)
+        self._add(loss, accuracy)
         if loss != loss and not self.nan:
             page.spawn(self._diverged(batch, logs))
         now = page.now()
@@ -272,6 +294,15 @@ class Training:
             page.next_frame("training", self._show)
             if self.tab.hidden:  # no frame is drawn: the title tells
                 self.tab.tell(formats.percent(self.steps / (self.total_epochs * self.batches), 0))
+
+    def _add(self, *values):
+        """One more batch: its loss and its accuracy, in percent."""
+        values = self.thinner(*values)
+        if values is None:
+            return
+        for chart, smooth, value in zip(self.charts, self.smooth, values):
+            if value == value:  # what is not a number has no place on a curve
+                chart.add(self.steps, value, smooth(value), None)
 
     async def _diverged(self, batch, logs):
         """Nothing follows a loss that is not a number: end the run and say so."""
@@ -322,6 +353,7 @@ class Training:
         page.write("epoch", f"{int(logs['epoch']) + 1}/{self.total_epochs}")
         page.write("batch", f"{int(logs['batch'])}/{int(logs['batches'])}")
         page.write("images_per_second", formats.count(rate) if rate else formats.DASH)
+        page.write("learning_rate", formats.rate(logs["learning_rate"]))
         page.write("elapsed", formats.clock(page.now() - self.began))
         page.write("eta", formats.remaining(seen, self.total_epochs * self.images, rate))
         page.write("loss", formats.loss(logs["loss"]))

@@ -4,6 +4,8 @@ import re
 
 import pytest
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +72,231 @@ def test_the_table_has_every_epoch_however_short(page):
         ".filter((row, _, all) => row[0] === all.at(-1)[0]).map((row) => row[1])"
     )
     assert run == [str(number) for number in range(1, 13)]
+
+
+def rates(page, text):
+    """The learning rates shown while a run with these options goes on, in order."""
+    options(page, text)
+    page.execute_script(WATCH_RATE)
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    return [float(rate) for rate in page.execute_script("return seenRates") if rate != "–"]
+
+
+WATCH_RATE = """
+globalThis.seenRates = [];
+const output = document.querySelector("output[name=learning_rate]");
+globalThis.rateWatcher?.disconnect();
+globalThis.rateWatcher = new MutationObserver(() => seenRates.push(output.textContent));
+rateWatcher.observe(output, { childList: true, characterData: true, subtree: true });
+"""
+
+
+def test_the_learning_rate_may_be_changed_while_training(page):
+    started(page, "epochs=50&lr=0.01")
+    assert page.output("learning_rate") == "0.01"
+    slider = page.find_element(By.ID, "option-lr")
+    slider.send_keys(Keys.HOME)
+    page.until(lambda: page.output("learning_rate") == "1e-05")
+    assert page.phase == "training"
+    slider.send_keys(Keys.END)
+    page.until(lambda: page.output("learning_rate") == "1")
+    assert "lr=1" in page.execute_script("return location.hash")
+
+
+def test_the_slider_of_the_learning_rate_is_logarithmic(page):
+    slider = page.find_element(By.ID, "option-lr")
+    shown = []
+    for position in (0, 20, 40, 60, 80, 100):
+        page.execute_script(
+            "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))",
+            slider, position,
+        )  # fmt: skip
+        shown.append(float(slider.get_attribute("aria-valuetext")))
+    assert shown == pytest.approx([1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1])
+
+
+def test_the_cosine_schedule_falls_to_nothing(page):
+    seen = rates(page, "schedule=cosine&subset=10000&epochs=3&lr=0.01")
+    assert seen == sorted(seen, reverse=True)
+    assert seen[0] > 0.009
+    assert seen[-1] < 0.0001
+
+
+def test_the_step_schedule_has_three_levels(page):
+    seen = rates(page, "schedule=step&subset=10000&epochs=3&lr=0.01")
+    assert sorted(set(seen), reverse=True) == pytest.approx([0.01, 0.001, 0.0001])
+
+
+def test_early_stopping_ends_a_run_that_learns_no_more(page):
+    words = train(page, "subset=500&lr=0.01&epochs=100&patience=2")
+    found = re.search(r"Stopped early after epoch (\d+) of 100", words)
+    assert found, words
+    assert int(found[1]) < 60
+
+
+def test_over_fitting_is_called_out(page):
+    started(page, "subset=500&lr=0.003&epochs=100&batch=32", batch=1)
+    page.until(lambda: "Over-fitting" in page.text, timeout=60)
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run_and_is_called_out(page):
+    layers = "Flatten" + 12 * ";Dense,units:256,activation:linear"
+    text = f"preset=custom&layers={layers};Dense,units:10,activation:softmax"
+    text += "&optimizer=SGD&lr=1&subset=2500"
+    words = train(page, text)
+    assert re.search(r"the loss is not a number since batch \d+ of epoch 1", words), words
+    advice = page.find_element(By.ID, "advice")
+    assert advice.is_displayed()
+    assert "lower the learning rate" in advice.text
+    options(page)
+    page.until("document.getElementById('total-params').textContent === '53,866'")
+
+
+def deviations(page):
+    """The standard deviation of each layer's weights, as the analysis states it."""
+    page.click("Analyse")
+    page.until("!document.getElementById('analyse').disabled")
+    texts = page.execute_script(
+        "return [...document.querySelectorAll('#histograms > div')].map((d) => d.textContent)"
+    )
+    return [float(re.search(r"deviation ([\d.]+)", text)[1]) for text in texts]
+
+
+def test_the_l2_penalty_keeps_weights_small(page):
+    train(page, "subset=10000&epochs=1&optimizer=SGD&lr=0.1")
+    free = deviations(page)
+    page.click("Reset")
+    train(page, "subset=10000&epochs=1&optimizer=SGD&lr=0.1&l2=0.1")
+    held = deviations(page)
+    assert max(held) < 0.5 * max(free), (held, free)
+
+
+def curve(page):
+    """What makes two runs the same: the table of the last run, and the picture of the curve."""
+    return page.execute_script(
+        "const rows = [...document.querySelectorAll('#epochs tbody tr')].map("
+        "(row) => [...row.children].map((cell) => cell.textContent));"
+        "return [rows.filter((row) => row[0] === rows.at(-1)[0]).map((row) => row.slice(1, 6)),"
+        "document.querySelector('#loss-chart canvas').toDataURL()]"
+    )
+
+
+def test_a_seed_is_a_curve(page):
+    curves = []
+    page.execute_script("document.getElementById('history').open = true")
+    for seed in (7, 7, 8):
+        options(page, f"subset=2500&epochs=2&seed={seed}")
+        page.click("Reset")
+        page.until(lambda: "not trained yet" in said(page))
+        train(page, f"subset=2500&epochs=2&seed={seed}")
+        curves.append(curve(page))
+    assert curves[0][0] == curves[1][0]
+    assert curves[0][1] == curves[1][1]
+    assert curves[0][0] != curves[2][0]
+    assert curves[0][1] != curves[2][1]
+
+
+def test_step_trains_one_batch_and_draws_it(page):
+    losses = []
+    for _ in range(3):
+        page.click("Step")
+        page.until(lambda: "One batch of 128" in said(page) and page.phase == "ready")
+        page.until("!document.getElementById('step').disabled")
+        losses.append(page.number("loss"))
+    assert len(set(losses)) == 3
+    page.until("document.querySelector('#loss-chart canvas')")
+
+
+def test_reset_begins_with_fresh_weights_and_an_empty_chart(page):
+    train(page, "subset=5000&epochs=1")
+    trained = deviations(page)
+    page.click("Reset")
+    page.until(lambda: "not trained yet" in said(page))
+    for name in ("epoch", "batch", "loss", "val_accuracy", "learning_rate"):
+        assert page.output(name) == "–"
+    assert deviations(page) != trained
+
+
+def test_progress_says_where_the_run_is_and_how_long_it_will_be(page):
+    started(page, "epochs=3", batch=100)
+    page.until(lambda: re.fullmatch(r"\d+:\d\d", page.output("eta")))
+    assert re.fullmatch(r"\d+/469", page.output("batch"))
+    assert re.fullmatch(r"1/3", page.output("epoch"))
+    assert re.fullmatch(r"0:\d\d", page.output("elapsed"))
+    assert page.number("images_per_second") > 500
+    value = page.execute_script("return document.getElementById('progress').value")
+    assert 0 < value < 1
+
+
+def test_a_pause_is_not_time_of_the_run(page):
+    started(page, "epochs=50")
+    page.click("Pause")
+    page.wait_for_phase("paused")
+    before = page.output("elapsed")
+    held = page.execute_async_script("setTimeout(arguments[0], 2500, true)")
+    assert held
+    page.click("Resume")
+    page.wait_for_phase("training")
+    batch = page.output("batch")
+    page.until(lambda: page.output("batch") != batch)
+    minutes, seconds = before.split(":")
+    now = page.output("elapsed").split(":")
+    assert int(now[0]) * 60 + int(now[1]) <= int(minutes) * 60 + int(seconds) + 1
+
+
+def choose(page, identifier, value):
+    Select(page.find_element(By.ID, identifier)).select_by_value(value)
+
+
+def enter(page, identifier, value):
+    field = page.find_element(By.ID, identifier)
+    field.clear()
+    field.send_keys(value, Keys.TAB)
+
+
+def test_every_control_is_in_the_address(page):
+    choose(page, "option-optimizer", "SGD")
+    choose(page, "option-batch", "64")
+    choose(page, "option-schedule", "step")
+    enter(page, "option-epochs", "7")
+    enter(page, "option-seed", "42")
+    enter(page, "option-l2", "0.001")
+    enter(page, "option-patience", "3")
+    page.find_element(By.ID, "option-lr").send_keys(Keys.END)
+    page.find_element(By.ID, "option-smoothing").send_keys(Keys.HOME)
+    page.find_element(By.ID, "option-log").click()
+    page.find_element(By.ID, "option-augment").click()
+    page.find_element(By.ID, "subset").send_keys(Keys.HOME)
+    choose(page, "preset", "mlp")
+    wanted = {
+        "preset=mlp", "subset=500", "optimizer=SGD", "lr=1", "schedule=step", "batch=64",
+        "epochs=7", "l2=0.001", "patience=3", "augment=1", "seed=42", "smoothing=0", "log=1",
+    }  # fmt: skip
+    found = page.until(lambda: set(page.execute_script("return location.hash")[1:].split("&")))
+    assert found == wanted
+
+
+def test_a_value_out_of_range_is_refused_where_it_is_typed(page):
+    enter(page, "option-epochs", "0")
+    message = page.execute_script(
+        "return document.getElementById('option-epochs').validationMessage"
+    )
+    assert message
+    assert "epochs=0" not in page.execute_script("return location.hash")
+    enter(page, "option-epochs", "5")
+
+
+def test_train_trains_the_network_that_was_just_chosen(page):
+    page.execute_script(
+        "location.hash = 'preset=mlp&subset=500&epochs=1';"
+        "addEventListener('hashchange', () => setTimeout("
+        "() => document.getElementById('train').click()), { once: true })"
+    )
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    page.click("Analyse")
+    page.until("!document.getElementById('analyse').disabled")
+    words = page.execute_script("return document.getElementById('histograms').textContent")
+    assert "392,500 weights" in words, words

@@ -49,3 +49,7 @@ class Schedule(Callback):
         total = max(1, (self.params.get("steps") or 1) * (self.params.get("epochs") or 1))
         self.model.optimizer.learning_rate = self.rate * factor(self.kind, self._step / total)
         self._step += 1
+
+    def on_batch_end(self, batch: int, logs: Any = None) -> None:
+        """State the rate of this batch to the listeners that come after."""
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
