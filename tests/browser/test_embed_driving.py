@@ -1,0 +1,155 @@
+"""The host drives the demo in its frame: in Python by farcall, in JavaScript by Comlink.
+
+Both run one scenario (tests/browser/embed/) from another origin, which the demo must list.
+"""
+
+import json
+import re
+
+import pytest
+
+from tests.support.embed import HEAD, element, script, tag, trust
+from tests.support.site import Site
+from tools.serve import ROOT
+
+INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
+BUSY = "a run is in progress: stop it, or wait until it is over"
+
+
+def config(interpreter: str) -> str:
+    lines = [f'interpreter = "./static/vendor/{INTERPRETERS[interpreter]}"', "[files]"]
+    names = sorted(path.name for path in (ROOT / "py/farcall").glob("*.py"))
+    return "\n".join([*lines, *(f'"./py/farcall/{n}" = "farcall/{n}"' for n in names)])
+
+
+def python_host(host: Site, demo: Site, interpreter: str) -> str:
+    """A page on `host` whose Python is tests/browser/embed/driver.py; its address."""
+    host.replace("host.toml", config(interpreter))
+    host.replace(
+        "host.html",
+        f"{HEAD}{script(demo)}{tag(load='click')}"
+        '<script type="module" src="./static/vendor/pyscript/core.js"></script>'
+        f'<script type="{interpreter}" src="./tests/browser/embed/driver.py" config="./host.toml">'
+        "</script>",
+    )
+    return host.url + "host.html"
+
+
+def javascript_host(host: Site, demo: Site, **attributes: str) -> str:
+    driver = '<script type="module" src="./tests/browser/embed/driver.mjs"></script>'
+    host.replace("host.html", HEAD + script(demo) + tag(load="click", **attributes) + driver)
+    return host.url + "host.html"
+
+
+def results(page):
+    found = json.loads(page.until("globalThis.results", 110))
+    assert "failed" not in found, found["failed"]
+    return found
+
+
+def check(found):
+    assert found["options"][2:] == [1, 2500, 125, 0.002, 1]
+    assert re.search("options: expected some of .*epochs.*received 'speed'", found["options"][0])
+    assert "epochs: expected 1 to 100, got 0" in found["options"][1]
+    assert found["training"] == [1, True, 20, "ready", True]
+    assert found["predicting"][:3] == [10, 1, 1]
+    assert "expected 784 shades, 28 rows of 28; received 783" in found["predicting"][3]
+    assert "expected shades from 0 to 255" in found["predicting"][4]
+    assert found["predicting"][5] is None
+    assert found["files"][:2] == ["PK", True]
+    assert "magic" in found["files"][2]
+    assert BUSY in found["steering"][0]
+    assert found["steering"][1:] == ["ready", 0]
+    assert "'forget'" in found["refused"][0]
+    assert "'tell'" in found["refused"][1]
+
+
+@pytest.mark.parametrize("interpreter", ["mpy", "py"])
+def test_python_drives_it_by_farcall(site, open_site, open_page, interpreter):
+    host = open_site()
+    trust(site, host)
+    page = open_page(python_host(host, site, interpreter))
+    found = results(page)
+    check(found)
+    assert found["again"] == "ready"
+
+
+def test_javascript_drives_it_by_comlink(site, open_site, open_page):
+    host = open_site()
+    trust(site, host)
+    found = results(open_page(javascript_host(host, site)))
+    check(found)
+    assert "'_stage' of a Demo is private" in found["refused"][2]
+
+
+class TestDefaultDeny:
+    """Who is not listed gets no answer; who lies about its origin is not even spoken to."""
+
+    ASK = """globalThis.answers = [];
+    addEventListener("message", ({ data }) => {
+      if (data?.id === "probe" || Array.isArray(data)) answers.push(data);
+    });
+    const frame = document.querySelector("iframe") ?? document.querySelector("farcall-demo").frame;
+    const ask = (message) => frame.contentWindow.postMessage(message, "*");
+    ask({ id: "probe", type: "APPLY", path: ["state"], argumentList: [] });
+    ask(["* probe ?"]);"""
+    ARRIVED = """globalThis.arrived = 0;
+    addEventListener("message", ({ source }) => {
+      if (source === parent) setTimeout(() => { arrived += 1 }, 500); // time enough to answer
+    });"""
+
+    def answers(self, page, frame):
+        """What the host hears when it asks as Comlink and as farcall do."""
+        page.switch_to.frame(frame)
+        page.wait_for_phase("ready")
+        page.execute_script(self.ARRIVED)
+        page.switch_to.default_content()
+        page.execute_script(self.ASK)
+        page.switch_to.frame(frame)
+        page.until("arrived === 2")
+        page.switch_to.default_content()
+        return page.execute_script("return answers")
+
+    @pytest.fixture
+    def hosted(self, site, open_site, tmp_path):
+        """A host that listens from the start, and the demo it frames."""
+        host = open_site(tmp_path)
+        listen = "<script>globalThis.heard = []; onmessage = (e) => heard.push(e.data)</script>"
+        (tmp_path / "element.html").write_text(HEAD + listen + script(site) + tag(load="eager"))
+        liar = f'<iframe src="{site.url}?embed=1&host=https://docs.example.org"></iframe>'
+        (tmp_path / "liar.html").write_text(HEAD + listen + liar)
+        return host
+
+    def test_a_host_that_is_not_listed_gets_no_answer(self, hosted, open_page):
+        page = open_page(hosted.url + "element.html")
+        page.until("heard.length")
+        assert self.answers(page, element(page, "frame")) == []
+        assert (
+            page.execute_script("return heard.find(({ kind }) => kind === 'hello').drivable")
+            is False
+        )
+
+    def test_a_listed_host_does(self, site, hosted, open_page):
+        trust(site, hosted)
+        page = open_page(hosted.url + "element.html")
+        page.until("heard.length")
+        answers = self.answers(page, element(page, "frame"))
+        assert {"id": "probe", "type": "RAW", "value": {"phase": "ready"}} in answers
+
+    def test_a_host_that_gives_another_s_origin_hears_nothing(self, site, hosted, open_page):
+        listed = 'name="farcall-drivers" content="https://docs.example.org"'
+        empty = 'name="farcall-drivers" content=""'
+        site.replace("index.html", lambda text: text.replace(empty, listed))
+        page = open_page(hosted.url + "liar.html")
+        page.expect_console("target origin provided")
+        assert self.answers(page, page.find_element("css selector", "iframe")) == []
+        assert page.execute_script("return heard") == []
+
+    def test_without_a_host_in_the_address_nothing_is_said(self, site, hosted, open_page):
+        trust(site, hosted)
+        (hosted.folder / "plain.html").write_text(
+            (hosted.folder / "liar.html").read_text().replace("&host=https://docs.example.org", "")
+        )
+        page = open_page(hosted.url + "plain.html")
+        assert self.answers(page, page.find_element("css selector", "iframe")) == []
+        assert page.execute_script("return heard") == []
