@@ -14,6 +14,7 @@ from nn.types import Array
 
 if TYPE_CHECKING:
     from nn.layers.convolution import Conv2D
+    from nn.layers.normalization import BatchNormalization
     from nn.layers.pooling import MaxPooling2D
 
 
@@ -70,6 +71,26 @@ class PooledConvolution(Layer):
             input_out=dx,
         )
         return dx
+
+
+class NormedRelu(Layer):
+    """BatchNormalization and the relu that alone reads it: a pass over memory less, each way."""
+
+    supports_masking = True
+
+    def __init__(self, norm: BatchNormalization) -> None:
+        super().__init__(name=f"{norm.name} + relu")
+        self.norm = norm
+
+    @property
+    def sublayers(self) -> tuple[Layer, ...]:
+        return (self.norm,)
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        return self.norm.forward(ctx, *inputs, training=training, activation="relu")
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        return self.norm.backward(ctx, dy)
 
 
 class Penalized(Layer):

@@ -7,11 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nn import config, kernels
+from nn import activations, config, kernels
 from nn.arguments import LeftOut
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.layers.base import Layer
+from nn.layers.core import Elementwise
+from nn.layers.fusion import NormedRelu
 from nn.types import Array, Shape, prod
 from nn.variables import Variable
 
@@ -133,7 +135,15 @@ class BatchNormalization(Normalization):
         self.moving_variance = self.add_named("moving_variance", self.size)
         self.moving_mean.trainable = self.moving_variance.trainable = False
 
-    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+    def fused_with(self, after: Layer) -> Layer | None:
+        """Return a layer that does this one's work and that of a relu, where there is a kernel."""
+        if kernels.backend().name == "numpy" or not isinstance(after, Elementwise):
+            return None
+        return NormedRelu(self) if after.function is activations.RELU else None
+
+    def forward(
+        self, ctx: Context, *inputs: Array, training: bool = False, activation: str | None = None
+    ) -> Array:
         lined = self.lined(inputs[0])
         rows = lined.reshape(-1, self.features)
         gamma, beta = self.factors(rows.dtype)
@@ -145,8 +155,10 @@ class BatchNormalization(Normalization):
         else:
             mean, variance = self.moving_mean.value, self.moving_variance.value
         out = ctx.buffer("y", rows.shape)
-        kernels.batch_norm(rows, mean, variance, gamma, beta, self.epsilon, out)
-        ctx.saved = rows, mean, variance, own, kept
+        kernels.batch_norm(
+            rows, mean, variance, gamma, beta, self.epsilon, out, activation=activation
+        )
+        ctx.saved = rows, mean, variance, own, kept, out if activation else None
         return self.unlined(out.reshape(lined.shape))
 
     def _kept(self, ctx: Context) -> Array | None:
@@ -159,16 +171,18 @@ class BatchNormalization(Normalization):
             moving.value += value * moving.dtype.type(1 - self.momentum)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
-        rows, mean, variance, own, kept = ctx.saved
+        rows, mean, variance, own, kept, relu_output = ctx.saved
         lined = self.lined(dy)
         d = lined.reshape(rows.shape)
         gamma, _ = self.factors(d.dtype)
         dx = ctx.buffer("dx", rows.shape)
         if own and kept is None:
             _, dgamma, dbeta = kernels.batch_norm_gradient(
-                rows, d, mean, variance, gamma, self.epsilon, out=dx
+                rows, d, mean, variance, gamma, self.epsilon, out=dx, relu_output=relu_output
             )
         else:
+            if relu_output is not None:
+                d = np.where(relu_output > 0, d, 0)
             deviation = np.sqrt(variance + self.epsilon)
             normal = (rows - mean) / deviation
             np.multiply(d, gamma / deviation, out=dx)

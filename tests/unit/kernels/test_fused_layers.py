@@ -1,0 +1,67 @@
+"""Pairs of layers that one kernel runs learn what they learn apart."""
+
+import nn
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nn import kernels
+from nn.kernels import library
+from nn.layers.fusion import NormedRelu, PooledConvolution
+
+from tools import build_kernels
+
+
+@pytest.fixture(scope="module", autouse=True)
+def native():
+    assert build_kernels.main(["native"]) == 0
+    before = library.active
+    yield kernels.load()
+    library.active = before
+
+
+def network(relu, filters, frozen):
+    nn.set_random_seed(3)
+    norm = nn.BatchNormalization()
+    norm.trainable = not frozen
+    middle = [nn.Conv2D(filters, 3, use_bias=False), norm, relu()]
+    pooled = [nn.Conv2D(4, 3, activation="relu"), nn.MaxPooling2D()]
+    layers = [nn.Input((9, 8, 2)), *middle, *pooled, nn.Flatten(), nn.Dense(3)]
+    model = nn.Sequential(layers)
+    loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(nn.optimizers.SGD(0.1), loss)
+    return model
+
+
+def learned(model, steps=3):
+    random = np.random.default_rng(1)
+    for _ in range(steps):
+        x = random.standard_normal((6, 9, 8, 2)).astype(np.float32)
+        model.train_on_batch(x, random.integers(0, 3, 6))
+    return [*model.get_weights(), model.predict_on_batch(x)]
+
+
+def kinds(model):
+    return [type(step.layer) for step in model.program.steps]
+
+
+@pytest.mark.parametrize("relu", [lambda: nn.Activation("relu"), lambda: nn.ReLU()])
+@pytest.mark.parametrize("frozen", [False, True])
+@settings(max_examples=6, deadline=None)
+@given(filters=st.integers(1, 9))
+def test_a_fused_pair_learns_what_its_layers_learn_apart(relu, frozen, filters):
+    together = network(relu, filters, frozen)
+    got = learned(together)
+    assert {NormedRelu, PooledConvolution} <= set(kinds(together))
+    with kernels.use("numpy"):
+        apart = network(relu, filters, frozen)
+        want = learned(apart)
+        assert not {NormedRelu, PooledConvolution} & set(kinds(apart))
+    for one, other in zip(got, want, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
+
+
+def test_a_relu_with_a_ceiling_stays_a_layer_of_its_own():
+    model = network(lambda: nn.ReLU(max_value=6.0), 4, False)
+    learned(model, 1)
+    assert NormedRelu not in kinds(model)
