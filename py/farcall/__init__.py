@@ -9,7 +9,6 @@ model = await engine.nn.Sequential([...])
 
 from . import endpoints, platform
 from .arrays import Array, array, transfer
-from .codec import register
 from .errors import (
     FarcallError,
     LimitError,
@@ -24,6 +23,7 @@ from .errors import (
     WorkerError,
     register_exception,
 )
+from .handlers import register
 from .operations import (
     bool,
     contains,

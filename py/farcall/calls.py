@@ -2,6 +2,7 @@
 
 from . import errors, messages, platform, remote
 from .codec import dumps
+from .handlers import cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ class Calls:
             try:
                 value = self._session.codec.decode_with(value, buffers)
             except Exception as exc:
-                self._settle(waiter, None, exc)
+                self._settle(waiter, None, cause(exc))
                 return
         if waiter.settle(value):
             self._session.woken.append(waiter)

@@ -6,7 +6,7 @@ registered dataclasses. What is left goes by reference, through the `References`
 
 import json
 
-from . import arrays, errors, messages, platform
+from . import arrays, errors, handlers, messages, platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +71,11 @@ class References:
         """Wire form of a proxy or an un-awaited call; None if it is neither."""
         return None
 
+    def later(self, coroutine: "Any", wire: "list[Any]") -> None:
+        """Have `wire` filled with what an asynchronous `encode` gives, before it is sent."""
+        coroutine.close()
+        raise TypeError("an asynchronous encode can only be awaited in a session")
+
     def arrived(self, wire: "list[Any]") -> "Any":
         """The proxy for an object of the peer."""
         raise errors.ProtocolError(f"a reference outside a session: {wire!r}")
@@ -82,29 +87,6 @@ class References:
     def promise(self, wire: "list[Any]") -> "Any":
         """The result of a call made earlier."""
         raise errors.ProtocolError(f"a promise outside a session: {wire!r}")
-
-
-_dataclasses: "dict[str, Any]" = {}
-_dataclass_names: "dict[Any, str]" = {}
-
-
-def register(cls: "Any", name: "str | None" = None, fields: "Any" = None) -> "Any":
-    """Let instances of `cls` cross by value: a dataclass, or any class built from its fields.
-
-    Both sides register under the same name; usable as a decorator.
-
-    Args:
-        cls: the class; called with the fields as keyword arguments to rebuild an instance.
-        name: the name on the wire; the class's own by default.
-        fields: names of the fields; a dataclass's own by default.
-    """
-    fields = fields or getattr(cls, "__dataclass_fields__", None)
-    if not fields:
-        raise TypeError(f"register: {cls!r} is no dataclass; name its fields")
-    name = name or cls.__name__
-    _dataclasses[name] = (cls, tuple(fields))
-    _dataclass_names[cls] = name
-    return cls
 
 
 class Codec:
@@ -154,7 +136,8 @@ class Codec:
             messages.ARRAY: self._decode_array,
             messages.PORT: self._buffer,
             messages.EXCEPTION: self._decode_exception,
-            messages.DATACLASS: self._decode_dataclass,
+            messages.DATACLASS: self._decode_registered,
+            messages.FAILED: self._decode_failed,
             messages.OBJECT: lambda w: self._references.arrived(w),
             messages.HOME: lambda w: self._references.home(w),
             messages.PROMISE: lambda w: self._references.promise(w),
@@ -272,10 +255,10 @@ class Codec:
         if arrays.is_port(value):
             self.buffers.append(value)
             return [messages.PORT, len(self.buffers) - 1]
+        if handlers.names and type(value) in handlers.names:
+            return self._registered(value, depth + 1)
         if isinstance(value, Exception):
             return self.encode_exception(value, depth + 1)
-        if _dataclass_names and type(value) in _dataclass_names:
-            return self._dataclass(value, depth + 1)
         if isinstance(value, str):
             return str(value)
         if isinstance(value, type):
@@ -285,12 +268,20 @@ class Codec:
                 return encoder(_as_base(kind, value), depth + 1)
         return self._references.export(value)
 
-    def _dataclass(self, value: "Any", depth: "int") -> "Any":
+    def _registered(self, value: "Any", depth: "int") -> "Any":
         if depth > DEPTH:
             raise Deep
-        name = _dataclass_names[type(value)]
-        fields = {f: self._encode(getattr(value, f), depth) for f in _dataclasses[name][1]}
-        return [messages.DATACLASS, name, fields]
+        name = handlers.names[type(value)]
+        handler = handlers.by_name[name]
+        if handler.encode is None:
+            fields = {f: self._encode(getattr(value, f), depth) for f in handler.fields}
+            return [messages.DATACLASS, name, fields]
+        made = handler.encode(value)
+        if not platform.is_awaitable(made):
+            return [messages.DATACLASS, name, self._encode(made, depth)]
+        wire: "list[Any]" = [messages.DATACLASS, name, None]
+        self._references.later(made, wire)
+        return wire
 
     def encode_exception(self, exc: "BaseException", depth: "int" = 1) -> "Any":
         """Wire form of an exception: always succeeds, dropping what cannot cross."""
@@ -393,15 +384,27 @@ class Codec:
         inner = self.decode(cause) if cause is not None else None
         return errors.attach(exc, str(traceback), [str(n) for n in notes], inner)
 
-    def _decode_dataclass(self, wire: "list[Any]") -> "Any":
-        _, name, fields = wire
-        if name not in _dataclasses:
-            raise ValueError(f"dataclass {name!r} is not registered here (farcall.register)")
-        cls, names = _dataclasses[name]
-        values = self.decode(fields)
-        if set(values) != set(names):
-            raise ValueError(f"{name} has fields {sorted(names)}, received {sorted(values)}")
-        return cls(**values)
+    def _decode_registered(self, wire: "list[Any]") -> "Any":
+        _, name, content = wire
+        if type(content) is handlers.Made:
+            if content.error is not None:
+                raise handlers.Failure(content.error)
+            return content.value
+        handler = handlers.registered(name)
+        values = self.decode(content)
+        if handler.decode is not None:
+            made = handler.decode(values)
+            if platform.is_awaitable(made):
+                made.close()
+                raise ValueError(f"the decode of {name} must be awaited, which cannot be done here")
+            return made
+        if set(values) != set(handler.fields):
+            wanted = sorted(handler.fields)
+            raise ValueError(f"{name} has fields {wanted}, received {sorted(values)}")
+        return handler.cls(**values)
+
+    def _decode_failed(self, wire: "list[Any]") -> "Any":
+        raise handlers.Failure(self.decode(wire[1]))
 
     def _decode_graph(self, wire: "list[Any]") -> "Any":
         return Graph(self).decode(wire)

@@ -153,8 +153,14 @@ def rebuild(names: "list[str]", args: "tuple[Any, ...]", text: "str") -> "Except
             return cls(*args)
         except Exception:
             cls = None
-    exc: "Exception" = _made(tuple(names))(text)
+    made = _made(tuple(names))
+    exc: "Exception" = made(*args) if _is_group(made) and len(args) == 2 else made(text)
     return exc
+
+
+def _is_group(cls: "Any") -> bool:
+    group = getattr(builtins, "ExceptionGroup", None)
+    return group is not None and issubclass(cls, group)
 
 
 def _made(names: "tuple[str, ...]") -> "Any":
@@ -168,10 +174,14 @@ def _made(names: "tuple[str, ...]") -> "Any":
 
 
 def _bases(base: "Any") -> "tuple[Any, ...]":
-    if base is Exception or issubclass(base, RemoteError):
-        return (RemoteError,) if base is Exception else (base,)
+    if base is Exception or base is _known.get("Exception"):
+        return (RemoteError,)
+    if issubclass(base, RemoteError):
+        return (base,)
     if platform.MICROPYTHON:
         return (base,)
+    if _is_group(base):
+        return (base,)  # whose constructor takes the exceptions
     try:
         type("probe", (RemoteError, base), {})
     except TypeError:  # layouts of two native bases conflict

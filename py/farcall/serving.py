@@ -1,6 +1,9 @@
 """Calls of the peer: run here, answered in any order, kept until calls on them cannot come."""
 
+import builtins
+
 from . import errors, messages, platform
+from .handlers import cause
 from .tables import substituted
 from .turnstile import Turnstiles
 
@@ -10,7 +13,8 @@ if TYPE_CHECKING:
 
 
 # What a call may raise and its caller gets; a KeyboardInterrupt is farcall.interrupt's doing.
-_CAUGHT = (Exception, SystemExit, KeyboardInterrupt)
+_GROUP = getattr(builtins, "BaseExceptionGroup", Exception)
+_CAUGHT = (Exception, SystemExit, KeyboardInterrupt, _GROUP)
 
 
 class Answer(platform.Waiter):
@@ -73,7 +77,7 @@ class Serving:
                 self._later(number, answer, result)
                 return
         except _CAUGHT as exc:
-            self._fail(number, answer, exc)
+            self._fail(number, answer, cause(exc))
             return
         self._reply(number, answer, result)
 

@@ -9,6 +9,7 @@ from . import arrays, errors, messages, platform, remote
 from .calls import Calls
 from .codec import Codec, dumps, loads
 from .directory import Directory
+from .handlers import Waits
 from .policy import Policy
 from .serving import Serving
 from .streams import WINDOW, Streams
@@ -77,6 +78,7 @@ class Session:
         self.calls = Calls(self)
         self.serving = Serving(self)
         self.streams = Streams(self)
+        self.waits = Waits(self)
         self.woken: "list[Any]" = []  # waiters settled by the message being handled
         self.sent = 0
         self.received = 0
@@ -136,7 +138,7 @@ class Session:
 
     def _flush(self) -> None:
         self._scheduled = False
-        if self._out and self.error is None:
+        if self._out and self.error is None and not self.waits.encoding:
             out, self._out = self._out, []
             self._post(out)
 
@@ -189,8 +191,26 @@ class Session:
 
     def _acknowledge(self) -> None:
         self._ack_timer = None
-        if self.owes_ack and self.error is None:
+        if self.owes_ack and self.error is None and not self._out:
             self._post([])
+
+    def encode_late(self, value: "Any") -> "Any":
+        """Wire form of what an asynchronous `encode` gave, for a frame that waits for it.
+
+        Raises:
+            TypeError: it holds a call that was not awaited.
+        """
+        del self.tables.dependencies[:]
+        wire = self.codec.encode(value)
+        if self.tables.dependencies:
+            raise TypeError("an encode gave a path or an un-awaited call: await it first")
+        return wire
+
+    def flush_soon(self) -> None:
+        """Send what waited, at the end of this turn."""
+        if self._out and not self._scheduled:
+            self._scheduled = True
+            self._ticker.schedule()
 
     # -- in
 
@@ -198,12 +218,23 @@ class Session:
         """Handle a message; the endpoint calls this outside any task."""
         if self.error is not None:
             return
-        self._scheduled = True  # what is sent meanwhile goes out with `_wake`
+        if self.waits.held is not None:
+            self.waits.held.append((header, buffers))
+            return
+        self._turn(self._handle, header, buffers)
+
+    def resume(self, batch: "list[Any]", buffers: "Any") -> None:
+        """Handle a message that waited for what it holds."""
+        if self.error is None:
+            self._turn(self._dispatch, batch, buffers)
+
+    def _turn(self, handle: "Any", message: "Any", buffers: "Any") -> None:
+        self._scheduled = True  # what is sent meanwhile goes out with `_settled`
         try:
-            self._handle(header, buffers)
+            handle(message, buffers)
         except Exception as exc:
             self.close(_protocol(exc))
-        if buffers:
+        if buffers and self.waits.held is None:
             self.codec.arrived = ()  # free now what was transferred: its memory is reused
         if self.woken:
             self._wake()
@@ -212,7 +243,8 @@ class Session:
     def _replied(self, seen: "int", number: "int", value: "Any", length: "int") -> None:
         """Handle a message that is one plain result, parsed in JavaScript."""
         waiter = self.calls.pending.get(number)
-        if waiter is None or waiter.timer is not None or self.tracer is not None or self.error:
+        special = self.tracer is not None or self.waits.held is not None or self.error
+        if waiter is None or waiter.timer is not None or special:
             self._receive(dumps([seen, [messages.RET, number, value]]))
             return
         self._scheduled = True
@@ -242,12 +274,16 @@ class Session:
         if buffers:
             size += self._size(buffers)
         self._bytes_received += size
-        self.received += 1
         if self.tracer is not None:
-            self.tracer.message("in", self.received, header, buffers)
+            self.tracer.message("in", self.received + 1, header, buffers)
         batch = loads(header)
         if type(batch) is not list or not batch or type(batch[0]) is not int:
             raise errors.ProtocolError("expected a count and frames")
+        if not self.waits.hold(header, batch, buffers):
+            self._dispatch(batch, buffers)
+
+    def _dispatch(self, batch: "list[Any]", buffers: "Any") -> None:
+        self.received += 1  # not before: the peer forgets what we cannot ask for any more
         if self.serving.settled:
             self.serving.forget(batch[0])
         handlers = self._handlers
@@ -309,7 +345,9 @@ class Session:
         if self.error is not None:
             return
         if tell:
-            frames = self._out + [[messages.BYE, str(error or "closed")]]
+            frames = [[messages.BYE, str(error or "closed")]]
+            if not self.waits.encoding:
+                frames = self._out + frames
             self._endpoint.post(dumps([self.received] + frames), self.codec.buffers)
         self._out = []
         self.error = error or errors.SessionClosedError(f"the session {self.name} was closed")
@@ -327,6 +365,7 @@ class Session:
         if self.ready.settle(None, errors.again(self.error)):
             self.woken.append(self.ready)
         self.serving.clear()
+        self.waits.clear()
         self.tables.clear()
         platform.Timer(0, self._wake_closed)
 

@@ -9,6 +9,7 @@ asend and athrow need lock-step: use them before or instead of `async for`, not 
 """
 
 from . import errors, messages, platform, remote
+from .handlers import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -260,11 +261,22 @@ class Flow:
         waiter = self._waiter = platform.Waiter()
         awaited = self._session.streams.awaited
         awaited[self._number] = waiter
+        timer = self._timer(waiter)
         try:
             await waiter
         finally:
+            if timer is not None:
+                timer.cancel()
             if awaited.get(self._number) is waiter:
                 del awaited[self._number]
+
+    def _timer(self, waiter: "Any") -> "Any":
+        """Each wait for items may take as long as a call, where calls have a time-out."""
+        seconds = self._session.timeout
+        if seconds is None:
+            return None
+        error = errors.TimeoutError(f"the next item of a stream took more than {seconds} s")
+        return platform.Timer(seconds, lambda: waiter.settle_now(None, error))
 
     def _finish(self) -> None:
         error, self._error = self._error, None
@@ -366,7 +378,12 @@ class Streams:
         """A batch of items; dropped when the stream was released meanwhile."""
         proxy = self._session.tables.import_of(frame[1])
         if isinstance(proxy, Stream):
-            proxy._farcall.flow.feed(self._session.codec.decode_all(frame[2], buffers))
+            try:
+                items = self._session.codec.decode_all(frame[2], buffers)
+            except Failure as exc:  # of a handler
+                proxy._farcall.flow.end(exc.error)
+            else:
+                proxy._farcall.flow.feed(items)
 
     def on_end(self, frame: "Any", buffers: "Any") -> None:
         """A stream has ended."""

@@ -152,6 +152,10 @@ class Tables(References):
 
     # -- objects of the peer
 
+    def later(self, coroutine: "Any", wire: "list[Any]") -> None:
+        """Have `wire` filled before it is sent."""
+        self._session.waits.later(coroutine, wire)
+
     def outgoing(self, value: "Any") -> "list[Any] | None":
         """Wire form of a proxy of this session, or of a call on its way."""
         if not isinstance(value, remote.Remote):

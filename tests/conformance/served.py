@@ -111,8 +111,47 @@ class Point:
 farcall.register(Point, fields=("x", "y"))
 
 
+class Length:
+    """Crosses as a number of millimetres, by coroutines of both sides."""
+
+    def __init__(self, metres):
+        self.metres = metres
+
+
+async def length_to_wire(length):
+    await asyncio.sleep(0)
+    if length.metres < 0:
+        raise ValueError("no such length", length.metres)
+    return {"millimetres": [length.metres * 1000]}
+
+
+async def length_from_wire(wire):
+    await asyncio.sleep(0)
+    if wire["millimetres"] == [13000]:
+        raise LookupError("unlucky")
+    return Length(wire["millimetres"][0] // 1000)
+
+
+farcall.register(Length, encode=length_to_wire, decode=length_from_wire)
+
+
+def text(value):
+    """What arrived, so that both sides can compare it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {text(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(text(v) for v in value) + "]"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(text(v) for v in value) + ")"
+    return f"{value.metres} m" if hasattr(value, "metres") else str(value)
+
+
 class Custom(LookupError):
     """An exception the near side does not know."""
+
+
+class Mine(ExceptionGroup):
+    """A group that the near side does not know."""
 
 
 class Far:
@@ -123,10 +162,31 @@ class Far:
     def __init__(self, session):
         self._session = session
         self.events = []
+        self.logged = []
         self.nested = {"deep": {"list": [1, 2, {"x": "found"}]}}
 
     def echo(self, *args, **kwargs):
         return [list(args), kwargs] if kwargs else args[0] if len(args) == 1 else list(args)
+
+    def log(self, *args, **kwargs):
+        self.logged.append(text(args[0] if args else kwargs))
+
+    def take_logged(self):
+        logged, self.logged = self.logged, []
+        return logged
+
+    def make_length(self, metres):
+        return Length(metres)
+
+    def group(self):
+        try:
+            error = ValueError("first")
+            error.add_note("of the first")
+            raise error
+        except ValueError as exc:
+            group = ExceptionGroup("both", [exc, Mine("inner", [Custom("second")])])
+            group.add_note("a note")
+            raise group from None
 
     def call(self, function, *args):
         return function(*args)

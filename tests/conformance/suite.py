@@ -26,6 +26,30 @@ class Point:
 farcall.register(Point, fields=("x", "y"))
 
 
+class Length:
+    """Crosses as a number of millimetres, by coroutines of both sides."""
+
+    def __init__(self, metres):
+        self.metres = metres
+
+
+async def length_to_wire(length):
+    await asyncio.sleep(0.001)
+    if length.metres < 0:
+        raise ValueError("no such length", length.metres)
+    return {"millimetres": [length.metres * 1000]}
+
+
+async def length_from_wire(wire):
+    await asyncio.sleep(0.001)
+    if wire["millimetres"] == [13000]:
+        raise LookupError("unlucky")
+    return Length(wire["millimetres"][0] // 1000)
+
+
+farcall.register(Length, encode=length_to_wire, decode=length_from_wire)
+
+
 def case(function):
     """Register a behaviour under its name."""
     CASES[function.__name__] = function
@@ -277,6 +301,24 @@ async def the_cause_and_the_notes_of_an_exception_arrive(engine):
 
 
 @case
+async def an_exception_group_arrives_with_its_exceptions(engine):
+    exc = await raises(Exception, engine.far.group())
+    assert "ValueError: first" in exc.remote_traceback, exc.remote_traceback
+    if MICROPYTHON:  # has no ExceptionGroup
+        equal(type(exc).__name__, "ExceptionGroup")
+        assert isinstance(exc, farcall.RemoteError)
+        return
+    equal([type(exc).__name__, exc.message, exc.__notes__], ["ExceptionGroup", "both", ["a note"]])
+    first, inner = exc.exceptions
+    equal([type(first), first.args, first.__notes__], [ValueError, ("first",), ["of the first"]])
+    assert "in group" in first.remote_traceback, first.remote_traceback
+    equal([type(inner).__name__, len(inner.exceptions)], ["Mine", 1])
+    assert isinstance(inner, type(exc)), type(inner).__mro__
+    equal([type(inner.exceptions[0]).__name__, str(inner.exceptions[0])], ["Custom", "second"])
+    assert isinstance(inner.exceptions[0], (LookupError, farcall.RemoteError))
+
+
+@case
 async def an_exit_over_there_does_not_exit_here(engine):
     exc = await raises(farcall.RemoteError, engine.far.exits())
     equal(type(exc).__name__, "SystemExit")
@@ -371,6 +413,36 @@ async def a_registered_class_crosses_by_value(engine):
     moved = await engine.far.move(Point(1, [2]))
     equal(type(moved), Point)
     equal([moved.x, moved.y], [2, [2]])
+
+
+@case
+async def a_handler_that_must_be_awaited_converts_at_any_depth_in_order(engine):
+    calls = [
+        engine.far.log({"deep": [Length(3), (Length(4),)]}),
+        engine.far.log("after"),
+        engine.far.log(key=Length(5)),
+    ]
+    for call in calls:
+        await call
+    equal(await engine.far.take_logged(), ["{deep: [3 m, (4 m)]}", "after", "{key: 5 m}"])
+    received = await engine.far.echo([Length(6)])
+    equal([type(received[0]), received[0].metres], [Length, 6])
+    equal(await engine.far.call(lambda length: length.metres, Length(7)), 7)
+    equal([x.metres for x in await collected(engine.far.echo([Length(1), Length(2)]))], [1, 2])
+
+
+@case
+async def a_handler_that_fails_ends_only_the_call_it_was_for(engine):
+    before = engine.far.echo(1)
+    failing = engine.far.echo(Length(-1))
+    after = engine.far.echo(2)
+    exc = await raises(ValueError, failing)
+    equal(exc.args, ("no such length", -1))
+    exc = await raises(LookupError, engine.far.echo([Length(13)]))
+    equal(exc.args, ("unlucky",))
+    equal([await before, await after], [1, 2])
+    exc = await raises(ValueError, engine.far.make_length(-2))
+    equal(exc.args, ("no such length", -2))
 
 
 @case
