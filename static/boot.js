@@ -2,6 +2,12 @@
 // Until main.py takes over (it sets data-python), a failed script, an unhandled rejection or 60 s of silence becomes a visible message.
 "use strict";
 (() => {
+  // WebKitGTK in the C locale names its language "C", at which everything of Intl throws, and uPlot with it.
+  try {
+    new Intl.NumberFormat(navigator.language);
+  } catch {
+    Object.defineProperty(navigator, "language", { value: "en" });
+  }
   const root = document.documentElement;
 
   // Set before the first paint: a framed page would flash the full layout, and the other theme.
