@@ -78,9 +78,13 @@ class Checkpoints(Callback):
             await self._keep(0)
 
     async def on_train_end(self, logs: Any = None) -> None:
-        if self._works:
+        if not self._works:
+            return
+        try:
             await forget(_name())
             await self._forget_former()
+        except store.StorageError as error:  # stopped before the first one was to be kept
+            self._refuse(error)
 
     async def _forget_former(self) -> None:
         if self.replaces is not None:
@@ -95,8 +99,11 @@ class Checkpoints(Callback):
             await store.put(_name(), nn.io.save(self.model), words, store.CHECKPOINTS)
             await self._forget_former()
         except (store.StorageError, MemoryError) as error:
-            self._works = False
-            self.refused(str(error))
+            self._refuse(error)
+
+    def _refuse(self, error: Exception) -> None:
+        self._works = False
+        self.refused(str(error))
 
 
 async def _held() -> set[str]:
