@@ -21,8 +21,9 @@
     const show = () => {
       document.getElementById("failure-title").textContent = "Python could not start";
       document.getElementById("failure-what").textContent = what;
-      document.getElementById("failure-next").textContent =
-        "Check that the folder static/vendor is complete on the server (make serve fills it), then reload the page.";
+      document.getElementById("failure-next").textContent = self.origin === "null"
+        ? "This frame is sandboxed without allow-same-origin: give it that, or have the server send Access-Control-Allow-Origin: *."
+        : "Check that the folder static/vendor is complete on the server (make serve fills it), then reload the page.";
       document.getElementById("failure-reload").addEventListener("click", () => location.reload());
       document.getElementById("status").textContent = "Python could not start.";
       document.getElementById("failure").hidden = false;

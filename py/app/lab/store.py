@@ -26,7 +26,10 @@ def _reason(error: Any) -> str:
     if name == "QuotaExceededError":
         return "the browser's storage is full: delete a saved model or free disk space"
     if name in (MISSING, "InvalidStateError", "SecurityError", "UnknownError", "NotFoundError"):
-        return f"the browser allows no storage here ({name}: a private window?); use Download"
+        return (
+            f"the browser allows no storage here ({name}: a private window, a sandboxed frame?); "
+            "use Download"
+        )
     return f"{name}: {getattr(error, 'message', error)}"
 
 

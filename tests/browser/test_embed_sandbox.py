@@ -1,0 +1,100 @@
+"""The demo in a sandbox: with its origin, and in the strictest one that runs scripts at all."""
+
+import pytest
+
+from tests.browser.test_embed_driving import check, javascript_host, results
+from tests.support.embed import HEAD, change, element, inside, script, tag, trust, wait_for
+
+ANYONE = {"Access-Control-Allow-Origin": "*"}
+
+
+def frame(demo, sandbox):
+    return (
+        f'<iframe title="Demo" sandbox="{sandbox}" width="900" height="900" src="{demo}"></iframe>'
+    )
+
+
+@pytest.fixture
+def host(open_site, tmp_path):
+    return open_site(tmp_path)
+
+
+@pytest.fixture
+def framed(host, open_page):
+    """Open a host with one plain iframe; the driver is inside it."""
+
+    def opened(demo, sandbox):
+        address = f"{demo.url}?embed=1#epochs=1&subset=2500"
+        (host.folder / "index.html").write_text(HEAD + frame(address, sandbox))
+        page = open_page(host.url)
+        page.switch_to.frame(page.find_element("css selector", "iframe"))
+        return page
+
+    return opened
+
+
+def trains_and_reads(page):
+    page.wait_for_phase("ready")
+    page.click("Train")
+    page.until(lambda: page.output("batch") == "20/20" and page.phase == "ready")
+    page.click("Try a test image")
+    page.until(lambda: page.output("prediction").strip().isdigit())
+
+
+def test_with_its_origin_it_does_everything(site, framed):
+    page = framed(site, "allow-scripts allow-same-origin")
+    trains_and_reads(page)
+    page.click("Save")
+    page.until(lambda: "Saved as" in page.text)
+
+
+class TestSealed:
+    """sandbox="allow-scripts": the document's origin is "null", and nothing is kept."""
+
+    def test_it_trains_and_reads(self, open_site, framed):
+        page = framed(open_site(headers=ANYONE), "allow-scripts")
+        assert page.execute_script("return origin") == "null"
+        trains_and_reads(page)
+        phases = "return document.getElementById('phases').textContent"
+        assert "relaxed-simd" in page.execute_script(phases)
+
+    def test_it_says_that_nothing_is_kept(self, open_site, framed):
+        page = framed(open_site(headers=ANYONE), "allow-scripts")
+        page.wait_for_phase("ready")
+        page.click("Save")
+        page.until(lambda: "cannot be saved in this browser" in page.text)
+        assert "sandbox" in page.text
+        assert page.phase == "ready"
+        reason = page.execute_script("return document.documentElement.dataset.offlineReason")
+        assert "sandbox" in reason
+
+    def test_without_cors_headers_it_says_what_the_server_must_send(self, site, framed):
+        page = framed(site, "allow-scripts")
+        page.expect_console("CORS|ERR_FAILED")
+        page.wait_for_phase("error")
+        assert "Access-Control-Allow-Origin: *" in page.text
+        assert "allow-same-origin" in page.text
+
+    def test_the_element_hears_it_and_is_heard(self, open_site, host, open_page):
+        demo = open_site(headers=ANYONE)
+        tags = tag(load="eager", sandbox="allow-scripts", theme="dark")
+        (host.folder / "index.html").write_text(HEAD + script(demo) + tags)
+        page = open_page(host.url)
+        wait_for(page, "ready")
+        assert element(page, "frame.style.height").endswith("px")
+        change(page, "theme", "light")
+        with inside(page):
+            page.until("document.documentElement.dataset.theme === 'light'")
+
+    def test_javascript_drives_it(self, open_site, open_page):
+        demo, host = open_site(headers=ANYONE), open_site()
+        trust(demo, host)
+        check(results(open_page(javascript_host(host, demo, sandbox="allow-scripts"))))
+
+
+def test_without_scripts_it_says_so(site, host, open_page):
+    (host.folder / "index.html").write_text(HEAD + frame(f"{site.url}?embed=1", ""))
+    page = open_page(host.url)
+    page.expect_console("sandboxed|Blocked script")
+    page.switch_to.frame(page.find_element("css selector", "iframe"))
+    assert "Allow it for this page and reload" in page.find_element("css selector", "body").text
