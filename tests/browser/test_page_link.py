@@ -1,0 +1,75 @@
+"""The address says everything that decides a curve."""
+
+import pytest
+from app import settings
+from selenium.webdriver.common.by import By
+
+LINK = "preset=lenet&subset=2500&optimizer=SGD&lr=0.05&schedule=cosine&batch=64&epochs=2&seed=77"
+
+
+def trained(page, url):
+    """The figures of both epochs, the loss curve's picture and the numbers of the last batch."""
+    page.get(url)
+    page.wait_for_phase("ready")
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    page.until("document.querySelectorAll('#epochs tbody tr:not(.empty)').length >= 2")
+    rows = page.execute_script(
+        "return [...document.querySelectorAll('#epochs tbody tr')].slice(-2)"
+        ".map((row) => [...row.children].slice(1, 6).map((cell) => cell.textContent))"
+    )
+    return rows, page.execute_script(
+        "return document.querySelector('#loss-chart canvas').toDataURL()"
+    )
+
+
+def test_the_same_link_gives_the_same_curve_in_another_browser(site, open_page):
+    first = trained(open_page(), f"{site.url}#{LINK}")
+    second = trained(open_page(), f"{site.url}#{LINK}")
+    assert first == second
+    other = trained(open_page(), f"{site.url}#{LINK.replace('seed=77', 'seed=78')}")
+    assert other[0] != first[0]
+    assert other[1] != first[1]
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    page = open_module_page(module_site.url + "#" + LINK + "&l2=0.001&patience=4&smoothing=0.5")
+    page.wait_for_phase("ready")
+    return page
+
+
+def value(page, name):
+    return page.execute_script(f"return document.getElementById('option-{name}').value")
+
+
+def test_a_link_fills_the_form(page):
+    names = ("optimizer", "batch", "epochs", "schedule", "l2", "patience", "seed", "smoothing")
+    shown = {name: value(page, name) for name in names}
+    assert shown == {
+        "optimizer": "SGD", "batch": "64", "epochs": "2", "schedule": "cosine",
+        "l2": "0.001", "patience": "4", "seed": "77", "smoothing": "0.5",
+    }  # fmt: skip
+    assert page.execute_script("return document.getElementById('preset').value") == "lenet"
+    assert page.output("eta") == "–"
+    subset = page.execute_script("return document.getElementById('subset-value').textContent")
+    assert subset == "2,500"
+
+
+def test_values_that_make_no_sense_are_ignored(page):
+    nonsense = "#lr=fast&batch=0&epochs=1e9&optimizer=Magic&colour=red&seed=12&hide=moon"
+    page.execute_script("location.hash = arguments[0]", nonsense)
+    page.until(lambda: value(page, "seed") == "12")
+    assert value(page, "optimizer") == "Adam"
+    assert value(page, "batch") == "128"
+    assert value(page, "epochs") == "5"
+    assert page.phase == "ready"
+
+
+@pytest.mark.parametrize("panel", settings.PANELS)
+def test_every_panel_can_be_hidden_by_the_link(page, panel):
+    page.execute_script("location.hash = arguments[0]", f"hide={panel}")
+    page.until(lambda: not page.find_element(By.ID, panel).is_displayed())
+    page.execute_script("location.hash = ''")
+    page.until(f"!document.getElementById({panel!r}).hidden")

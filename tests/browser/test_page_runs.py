@@ -1,0 +1,204 @@
+"""What a run leaves: curves to read, to compare, to keep and to take away."""
+
+import csv
+import io
+import json
+import struct
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory):
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page, downloads):
+    """A page that has done two runs of two epochs, with different seeds."""
+    page = open_module_page(module_site.url + "#epochs=2&subset=5000")
+    page.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)}
+    )
+    for seed in (1, 2):
+        page.wait_for_phase("ready")
+        page.execute_script(f"location.hash = 'epochs=2&subset=5000&seed={seed}'")
+        page.click("Train")
+        page.until(lambda: len(lines(page)) == 2 * seed)  # noqa: B023
+        page.wait_for_phase("ready")
+    page.execute_script("document.getElementById('history').open = true")
+    return page
+
+
+def lines(page):
+    return page.execute_script(
+        "return [...document.querySelectorAll('#epochs tbody tr:not(.empty)')]"
+        ".map((row) => [...row.children].map((cell) => cell.textContent))"
+    )
+
+
+def legend(page, chart):
+    """Label and value of each curve, as the legend below a chart has them."""
+    pairs = page.execute_script(
+        "return [...document.querySelectorAll(`#${arguments[0]} .u-series`)].map((row) =>"
+        "[row.querySelector('.u-label').textContent, row.querySelector('.u-value').textContent])",
+        chart,
+    )
+    return dict(pairs)
+
+
+def hover(page, chart, share):
+    """Put the mouse over a chart, at a share of its width."""
+    left, top, width, height = page.execute_script(
+        "const over = document.querySelector(`#${arguments[0]} .u-over`);"
+        "over.scrollIntoView({ block: 'center' });"
+        "const box = over.getBoundingClientRect();"
+        "return [box.left, box.top, box.width, box.height]",
+        chart,
+    )
+    for x in (0.5, share):
+        page.execute_cdp_cmd(
+            "Input.dispatchMouseEvent",
+            {"type": "mouseMoved", "x": left + x * width, "y": top + height / 2},
+        )
+
+
+def test_hovering_reads_the_batch_and_its_smooth_value(page):
+    hover(page, "loss-chart", 0.25)
+    page.until(lambda: legend(page, "loss-chart")["Batch"] not in ("–", "--"))
+    values = legend(page, "loss-chart")
+    assert 15 <= float(values["Step"]) <= 25
+    assert float(values["Batch"]) > 0
+    assert float(values["Smooth"]) > 0
+    assert legend(page, "accuracy-chart")["Batch"].endswith("%"), "both charts show one step"
+
+
+def test_hovering_an_epochs_end_reads_the_test_value(page):
+    hover(page, "accuracy-chart", 0.9999)
+    page.until(lambda: legend(page, "accuracy-chart")["Test"].endswith("%"))
+    assert legend(page, "accuracy-chart")["Test"] == lines(page)[-1][5]
+
+
+def test_arrow_keys_read_a_chart_aloud(page):
+    chart = page.find_element(By.ID, "loss-chart")
+    chart.send_keys(Keys.HOME)
+    words = page.until("document.getElementById('point').textContent")
+    assert words.startswith("Step 1, Batch ")
+    chart.send_keys(Keys.ARROW_RIGHT)
+    page.until(
+        lambda: page.execute_script("return document.getElementById('point').textContent") != words
+    )
+    chart.send_keys(Keys.END)
+    page.until("document.getElementById('point').textContent.includes('Test ')")
+
+
+def picture(page, chart="loss-chart"):
+    return page.execute_script(
+        "return document.querySelector(`#${arguments[0]} canvas`).toDataURL()", chart
+    )
+
+
+def test_the_log_scale_draws_another_picture_and_back(page):
+    before = picture(page)
+    page.find_element(By.ID, "option-log").click()
+    page.until(lambda: picture(page) != before)
+    assert "log=1" in page.execute_script("return location.hash")
+    page.find_element(By.ID, "option-log").click()
+    page.until(lambda: picture(page) == before)
+
+
+def test_smoothing_acts_on_what_is_drawn(page):
+    slider = page.find_element(By.ID, "option-smoothing")
+    slider.send_keys(Keys.HOME)
+    hover(page, "loss-chart", 0.3)
+    page.until(lambda: legend(page, "loss-chart")["Batch"] == legend(page, "loss-chart")["Smooth"])
+    slider.send_keys(Keys.END)
+    hover(page, "loss-chart", 0.3)
+    page.until(lambda: legend(page, "loss-chart")["Batch"] != legend(page, "loss-chart")["Smooth"])
+
+
+def test_the_table_has_train_and_test_figures_of_every_epoch(page):
+    table = lines(page)
+    assert [line[:2] for line in table] == [["1", "1"], ["1", "2"], ["2", "1"], ["2", "2"]]
+    for line in table:
+        assert float(line[2]) > 0
+        assert line[3].endswith("%")
+        assert float(line[4]) > 0
+        assert line[5].endswith("%")
+
+
+def taken(page, downloads, name, button):
+    page.click(button)
+    target = downloads / name
+    page.until(target.exists)
+    return target.read_bytes()
+
+
+def test_the_csv_has_a_line_for_every_epoch(page, downloads):
+    text = taken(page, downloads, "runs.csv", "CSV").decode()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [(row["run"], row["epoch"]) for row in rows] == [
+        ("1", "1"), ("1", "2"), ("2", "1"), ("2", "2"),
+    ]  # fmt: skip
+    for row, line in zip(rows, lines(page), strict=True):
+        assert f"{100 * float(row['val_accuracy']):.1f} %" == line[5]
+
+
+def test_the_json_has_the_options_and_the_link_of_every_run(page, downloads):
+    runs = json.loads(taken(page, downloads, "runs.json", "JSON"))
+    assert [run["number"] for run in runs] == [1, 2]
+    assert [run["options"]["seed"] for run in runs] == [1, 2]
+    assert runs[1]["link"] == "subset=5000&epochs=2&seed=2"
+    assert len(runs[0]["epochs"]) == 2
+
+
+def test_the_png_is_a_picture_of_every_chart(page, downloads):
+    octets = taken(page, downloads, "curves.png", "PNG")
+    assert octets.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", octets[16:24])
+    widths = page.execute_script(
+        "return [...document.querySelectorAll('#training canvas')].map((c) => c.width)"
+    )
+    assert len(widths) == 3
+    assert width == sum(widths)
+    assert height > 100
+
+
+def test_the_runs_are_overlaid_and_kept_over_a_reload(page):
+    page.until(lambda: set(legend(page, "runs-chart")) == {"Step", "Run 1", "Run 2"})
+    before = lines(page)
+    page.refresh()
+    page.wait_for_phase("ready")
+    page.execute_script("document.getElementById('history').open = true")
+    assert lines(page) == before
+    page.until(lambda: set(legend(page, "runs-chart")) == {"Step", "Run 1", "Run 2"})
+    hover(page, "runs-chart", 0.98)
+    page.until(lambda: legend(page, "runs-chart")["Run 2"].endswith("%"))
+    assert legend(page, "runs-chart")["Run 2"] == before[-1][5]
+
+
+def test_runs_can_be_forgotten_for_good(page):
+    page.click("Forget runs")
+    page.until(lambda: lines(page) == [])
+    page.refresh()
+    page.wait_for_phase("ready")
+    assert lines(page) == []
+    assert not page.find_element(By.ID, "export-csv").is_enabled()
+
+
+def test_a_theme_colours_the_charts_and_is_kept(page):
+    page.execute_script("location.hash = 'epochs=1&subset=1000'")
+    page.click("Train")
+    page.until(lambda: len(lines(page)) == 1)
+    page.wait_for_phase("ready")
+    page.button("Theme: Auto").click()
+    light = picture(page)
+    page.button("Theme: Light").click()
+    page.until(lambda: picture(page) != light)
+    page.refresh()
+    page.wait_for_phase("ready")
+    assert page.button("Theme: Dark").is_displayed()
+    assert page.execute_script("return document.documentElement.dataset.theme") == "dark"
+    page.button("Theme: Dark").click()
