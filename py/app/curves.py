@@ -9,6 +9,9 @@ from . import formats, page
 
 # A chart of 300 to 1,000 pixels shows no more; beyond, batches are averaged into one point.
 POINTS = 1200
+# The legend below a chart: pixels that an entry takes at most, and a line of them.
+ENTRY = 96
+LINE = 24
 
 
 class Chart:
@@ -104,9 +107,10 @@ class Chart:
         page.write("point", ", ".join(words), page.find("point"))
 
     def _size(self):
-        legend = 26
-        height = max(self.element.clientHeight - legend, 80)
-        return {"width": max(self.element.clientWidth, 120), "height": height}
+        width = max(self.element.clientWidth, 120)
+        lines = -(-len(self.series) * ENTRY // width)
+        height = max(self.element.clientHeight - 2 - LINE * lines, 80)
+        return {"width": width, "height": height}
 
     def _resize(self):
         if self.plot is not None:

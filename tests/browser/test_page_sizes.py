@@ -1,0 +1,112 @@
+"""From the smallest phone to 4K nothing leaves the screen sideways; screenshots to look at."""
+
+import base64
+
+import pytest
+
+from tests.conftest import SCREENSHOTS
+from tests.support.pad import draw
+
+SIZES = [(320, 640), (360, 740), (768, 1024), (1024, 768), (1440, 900), (1920, 1080), (3840, 2160)]
+PICTURED = [(360, 740), (768, 1024), (1440, 900)]
+THEMES = ["light", "dark"]
+
+# Elements that reach beyond the page's width and are not inside something that scrolls by itself.
+TOO_WIDE = """
+const width = document.documentElement.clientWidth;
+const inScroller = (e) => {
+    for (let p = e.parentElement; p; p = p.parentElement)
+        if (p !== document.body && getComputedStyle(p).overflowX !== "visible") return true;
+    return false;
+};
+return [...document.querySelectorAll("body *")]
+    .filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > width + 0.5)
+    .filter((e) => !inScroller(e) && !e.closest(".visually-hidden"))
+    .map((e) => `${e.tagName}#${e.id}.${e.className} ${e.getBoundingClientRect().right}`);
+"""
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    """A page with everything there is to show: runs, analysis, drawing, saved model."""
+    page = open_module_page(module_site.url + "#epochs=3&subset=10000")
+    page.wait_for_phase("ready")
+    for number in (1, 2):
+        page.click("Train")
+        page.until(lambda: len(rows(page)) == 3 * number)  # noqa: B023
+        page.wait_for_phase("ready")
+    draw(page)
+    page.until(lambda: page.output("prediction").strip().isdigit())
+    page.click("Save")
+    page.until("document.querySelector('#saved li')")
+    page.click("Analyse")
+    page.until("document.querySelectorAll('#histograms .bins').length > 0")
+    page.until("!document.getElementById('analyse').disabled")
+    page.execute_script("document.querySelector('#confusion .hit').click()")
+    page.until("document.querySelector('#cell canvas')")
+    return page
+
+
+def rows(page):
+    return page.execute_script(
+        "return [...document.querySelectorAll('#epochs tbody tr:not(.empty)')].map((row) => 0)"
+    )
+
+
+def wear(page, width, height, theme, unfolded):
+    page.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": theme}]},
+    )
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
+    )
+    page.execute_script(
+        "for (const d of document.querySelectorAll('main details')) d.open = arguments[0];"
+        "scrollTo(0, 0)",
+        unfolded,
+    )
+    page.until(f"Math.abs(document.documentElement.clientWidth - {width}) < 20", 5)
+    # Charts follow their box in the frame after the next.
+    page.execute_async_script(
+        "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(arguments[0], 300)))"
+    )
+
+
+@pytest.mark.parametrize("unfolded", [False, True], ids=["folded", "unfolded"])
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_nothing_leaves_the_screen_sideways(page, size, unfolded):
+    wear(page, *size, "light", unfolded)
+    assert page.execute_script(TOO_WIDE) == []
+    assert page.execute_script("return document.documentElement.scrollWidth") <= size[0]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", PICTURED, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_has_its_picture_taken(page, size, theme):
+    wear(page, *size, theme, False)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    name = f"{size[0]}x{size[1]}-{theme}.png"
+    page.save_screenshot(str(SCREENSHOTS / f"page-{name}"))
+    whole = page.execute_cdp_cmd(
+        "Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True}
+    )
+    picture = base64.b64decode(whole["data"])
+    (SCREENSHOTS / f"whole-{name}").write_bytes(picture)
+    scroll_bar = 20
+    assert size[0] - scroll_bar <= int.from_bytes(picture[16:20], "big") <= size[0]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_what_is_pressed_is_large_enough(page, size):
+    wear(page, *size, "light", False)
+    small = page.execute_script(
+        "return [...document.querySelectorAll('button, select, summary, input')]"
+        ".filter((e) => e.checkVisibility())"
+        ".map((e) => [e.id || e.textContent, e.getBoundingClientRect()])"
+        ".filter(([, box]) => Math.min(box.width, box.height) < 24 && box.width * box.height > 0)"
+        ".map(([name, box]) => `${name} ${box.width} x ${box.height}`)"
+    )
+    # Boxes of a checkbox are pressed through their label, which is 44 px high.
+    assert [line for line in small if not line.startswith(("option-log", "option-augment"))] == []
