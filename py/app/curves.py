@@ -12,6 +12,7 @@ POINTS = 1200
 # The legend below a chart: pixels that an entry takes at most, and a line of them.
 ENTRY = 96
 LINE = 24
+SEVERAL = 4  # so many curves take more than one line where the screen is narrow
 
 
 class Chart:
@@ -108,7 +109,7 @@ class Chart:
 
     def _size(self):
         width = max(self.element.clientWidth, 120)
-        lines = -(-len(self.series) * ENTRY // width)
+        lines = 1 if len(self.series) < SEVERAL else -(-len(self.series) * ENTRY // width)
         height = max(self.element.clientHeight - 2 - LINE * lines, 80)
         return {"width": width, "height": height}
 

@@ -17,6 +17,14 @@ _FIELDS = "input, select, textarea, summary, button, a, [role=application]"
 def begin(correct):
     """Listen; digits call `correct(digit)`."""
     page.on(page.document, "keydown", lambda event: _pressed(event, correct), passive=False)
+    page.on(page.document.querySelector(".skip"), "click", _skip, passive=False)
+
+
+def _skip(event):
+    """Go to the controls; following the link would put its target in place of the options."""
+    event.preventDefault()
+    train = page.find("train")
+    (page.find("pause") if train.disabled else train).focus()
 
 
 def _pressed(event, correct):

@@ -13,6 +13,7 @@ class Record:
         self.studio = studio
         self.runs = []
         self.chart = None
+        self._unfolded = False
         page.click(
             "export-csv", lambda: page.save_text(history.to_csv(self.runs), "text/csv", "runs.csv")
         )
@@ -83,7 +84,14 @@ class Record:
         page.enable("export-csv", "export-json", "export-png", "forget-runs", when=some)
         page.find("runs-figure").hidden = not some
         if some:
+            self._unfold()
             self._overlay()
+
+    def _unfold(self):
+        """Show the first runs where there is room for them: under the curves, between columns."""
+        if not self._unfolded and page.js.matchMedia("(min-width: 75rem)").matches:
+            page.find("history").open = True
+        self._unfolded = True
 
     def _overlay(self):
         if self.chart is not None:

@@ -66,6 +66,10 @@ class Stage:
 
     def _model_changed(self):
         self.network.show_model()
+        trained = self.studio.trained
+        words = f"Trained for {trained} epochs" if trained > 1 else "Trained for one epoch"
+        note = page.find("model-note")
+        page.write("model-note", words + "." if trained else "An untrained network.", note)
         self.drawing.changed()
 
     def _recolour(self):

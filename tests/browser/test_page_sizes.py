@@ -63,7 +63,9 @@ def wear(page, width, height, theme, unfolded):
         {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
     )
     page.execute_script(
-        "for (const d of document.querySelectorAll('main details')) d.open = arguments[0];"
+        "for (const d of document.querySelectorAll('main details:not(#history)'))"
+        "  d.open = arguments[0];"
+        "document.getElementById('history').open = arguments[0] || innerWidth > 1200;"
         "scrollTo(0, 0)",
         unfolded,
     )
