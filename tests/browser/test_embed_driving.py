@@ -136,6 +136,19 @@ class TestDefaultDeny:
         answers = self.answers(page, element(page, "frame"))
         assert {"id": "probe", "type": "RAW", "value": {"phase": "ready"}} in answers
 
+    def test_so_does_the_demo_s_own_origin(self, site, open_page):
+        site.replace("own.html", HEAD + script(site) + tag(load="eager"))
+        page = open_page(site.url + "own.html")
+        page.until("document.getElementById('demo').state")
+        assert self.answers(page, element(page, "frame")) != []
+
+    def test_so_does_everybody_where_a_star_is_listed(self, site, hosted, open_page):
+        empty = 'name="farcall-drivers" content=""'
+        site.replace("index.html", lambda text: text.replace(empty, empty[:-1] + '*"'))
+        page = open_page(hosted.url + "element.html")
+        page.until("heard.length")
+        assert self.answers(page, element(page, "frame")) != []
+
     def test_a_host_that_gives_another_s_origin_hears_nothing(self, site, hosted, open_page):
         listed = 'name="farcall-drivers" content="https://docs.example.org"'
         empty = 'name="farcall-drivers" content=""'
