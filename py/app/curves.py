@@ -9,6 +9,8 @@ from . import formats, page
 
 # A chart of 300 to 1,000 pixels shows no more; beyond, batches are averaged into one point.
 POINTS = 1200
+# Steps and epochs are counted: no line of the grid stands between two of them.
+WHOLE = [digit * 10**power for power in range(8) for digit in (1, 2, 5)]
 # The legend below a chart: pixels that an entry takes at most, and a line of them.
 ENTRY = 96
 LINE = 24
@@ -140,7 +142,7 @@ class Chart:
             self.empty = None
         options = self._size()
         options["series"] = [{"label": "Step"}] + [self._line(*entry) for entry in self.series]
-        options["axes"] = [self._axis(26), self._axis(46)]
+        options["axes"] = [dict(self._axis(26), incrs=WHOLE), self._axis(46)]
         scale = {"distr": 3} if self.log else {}
         options["scales"] = {"x": {"time": False}, "y": scale}
         options["padding"] = [8, 8, 0, 0]

@@ -320,8 +320,8 @@ class Training:
 
     def on_epoch(self, epoch, logs):
         """An epoch ended: its figures, and a point on the test curves."""
-        self.studio.changed()
         if self._cut_short():
+            self.studio.changed()
             return
         now = page.now()
         row = {name: logs.get(name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
@@ -333,6 +333,7 @@ class Training:
         page.next_frame(f"epoch {epoch}", lambda: self._show_epoch(row))
         page.next_frame("training", self._show)
         self.studio.trained += 1
+        self.studio.changed()
 
     def _mark_epoch(self, row, step):
         self.loss.add(step + 0.5, None, None, row.get("val_loss"))

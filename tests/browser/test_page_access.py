@@ -55,6 +55,7 @@ def test_axe_finds_nothing_before_training(page, theme):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_while_training(page, theme):
+    open_all(page)
     page.click_in("training", "Pause")
     page.button("Train").click()
     page.wait_for_phase("paused")
@@ -71,6 +72,20 @@ def test_axe_finds_nothing_after_the_analysis(page, theme):
     page.until("!document.getElementById('analyse').disabled")
     open_all(page)
     assert violations(page, theme) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_in_what_appears_when_something_went_wrong(page, theme):
+    boxes = "['failure', 'unfinished', 'advice'].map((id) => document.getElementById(id))"
+    page.execute_script(f"{boxes}.forEach((box) => box.hidden = false)")
+    page.execute_script(
+        "document.getElementById('failure-title').textContent = 'The worker is gone';"
+        "document.getElementById('advice').textContent = 'Over-fitting.';"
+        "for (const b of document.querySelectorAll('#failure button')) b.hidden = false"
+    )
+    found = violations(page, theme)
+    page.execute_script(f"{boxes}.forEach((box) => box.hidden = true)")
+    assert found == []
 
 
 def test_a_cell_of_the_confusion_matrix_shows_its_images(page):

@@ -129,6 +129,11 @@ def test_the_table_has_train_and_test_figures_of_every_epoch(page):
         assert line[5].endswith("%")
 
 
+def test_the_network_in_work_says_how_long_it_was_trained(page):
+    note = page.find_element(By.ID, "model-note")
+    assert note.text == "Trained for 4 epochs."
+
+
 def taken(page, downloads, name, button):
     page.click(button)
     target = downloads / name

@@ -8,7 +8,7 @@ from tests.conftest import SCREENSHOTS
 from tests.support.pad import draw
 
 SIZES = [(320, 640), (360, 740), (768, 1024), (1024, 768), (1440, 900), (1920, 1080), (3840, 2160)]
-PICTURED = [(360, 740), (768, 1024), (1440, 900)]
+PICTURED = [(360, 740), (768, 1024), (1440, 900), (3840, 2160)]
 THEMES = ["light", "dark"]
 
 # Elements that reach beyond the page's width and are not inside something that scrolls by itself.
