@@ -42,6 +42,15 @@ class DataPanel:
         self._classes(data)
         self._show_subset()
         await self.samples()
+        await self._hints(data)
+
+    async def _hints(self, data):
+        """What is uneven or double in data that are not the published ones."""
+        own = data["name"] != "MNIST" or data["train"] != 60000
+        hints = await self.studio.engine.insight.hints() if own else []
+        box = page.find("data-hints")
+        page.fill(box, [page.make("li", hint) for hint in hints])
+        box.hidden = not hints
 
     async def samples(self):
         found = await self.studio.lab.samples(COLUMNS, ROWS)

@@ -50,6 +50,7 @@ class Findings:
         self._tiles("filters", filters, "This network has no convolution.")
         await self.maps()
         self._histograms(await studio.lab.weights(model))
+        self._profile(await studio.engine.insight.profile(model))
         status.say(words)
 
     def _tiles(self, identifier, tiles, otherwise):
@@ -167,6 +168,24 @@ class Findings:
             blocks.append(block)
         page.fill(page.find("histograms"), blocks)
 
+    def _profile(self, rows):
+        head = page.make("tr")
+        for name in ("Layer", "Forward", "Backward", "Share"):
+            head.append(
+                page.make("th", name, scope="col", class_="number" if name != "Layer" else None)
+            )
+        lines = [head]
+        for row in rows:
+            line = page.make("tr")
+            line.append(page.make("th", row["layer"], scope="row"))
+            for name in ("forward_ms", "backward_ms"):
+                line.append(page.make("td", f"{row[name]:.2f} ms", class_="number"))
+            share = page.make("td", formats.percent(row["share"], 0), class_="number share")
+            share.style.setProperty("--p", f"{row['share']:.3f}")
+            line.append(share)
+            lines.append(line)
+        page.fill(page.find("profile"), lines)
+
     # -- environment ------------------------------------------------------------------------
 
     async def environment(self):
@@ -174,6 +193,10 @@ class Findings:
         if not page.find("environment").open or self.studio.engine is None:
             return
         facts = dict(await self.studio.lab.environment(), Page="MicroPython")
+        if self.studio.model is not None:
+            held = await self.studio.engine.insight.memory(self.studio.model)
+            for name in held:
+                facts["Memory: " + name] = formats.size(held[name])
         numbers = farcall.statistics(self.studio.engine)
         for name in sorted(numbers):
             facts["farcall: " + name.replace("_", " ")] = formats.count(numbers[name])

@@ -18,6 +18,7 @@ class Shelf:
         page.click("download", self.download)
         page.click("load", page.find("model-file").click)
         page.on("model-file", "change", self._chosen)
+        page.click("quantise", self.compare)
 
     # -- in the browser ---------------------------------------------------------------------
 
@@ -99,12 +100,16 @@ class Shelf:
         if self.training.running:
             status.say("Stop the training first.")
             return
+        began = page.now()
         model = await self.studio.lab.open(name)
-        await self._take(model, about.get("trained", 1), f"“{name}”")
+        await self._take(model, about.get("trained", 1), f"“{name}”", began)
 
-    async def _take(self, model, trained, words):
+    async def _take(self, model, trained, words, began):
+        loaded = formats.seconds(page.now() - began)
         await self.studio.adopt(model, None, trained)
-        page.write("model-note", words, page.find("model-note"))
+        warm = await self.studio.engine.insight.warm_up(model)
+        note = f"{words}: loaded in {loaded}, warmed up in {warm:.1f} ms"
+        page.write("model-note", note, page.find("model-note"))
         status.say(f"{words} is the network in work now. Draw a digit.")
 
     async def _delete(self, name, _):
@@ -141,9 +146,10 @@ class Shelf:
             status.say("Stop the training first.")
             return
         url = js.URL.createObjectURL(file)
+        began = page.now()
         try:
             model = await self.studio.lab.load(url, file.name)
-            await self._take(model, 1, f"“{file.name}”")
+            await self._take(model, 1, f"“{file.name}”", began)
         except Exception as error:
             status.notice(
                 "This file is no model",
@@ -153,3 +159,49 @@ class Shelf:
             )
         finally:
             js.URL.revokeObjectURL(url)
+
+    # -- weights in fewer bits --------------------------------------------------------------
+
+    async def compare(self):
+        """What the network would lose, in bytes and in answers, with its weights rounded."""
+        if self.training.running or self.studio.model is None:
+            status.say("Stop the training first.")
+            return
+        page.enable("quantise", when=False)
+        status.say("Reading all test images with rounded weights…")
+        try:
+            rows = await self.studio.engine.insight.quantized(self.studio.model)
+        finally:
+            page.enable("quantise")
+        page.fill(page.find("precisions"), [self._precision(row, rows[0]) for row in rows])
+        page.find("precisions").parentNode.hidden = False
+        last = rows[-1]
+        status.say(
+            f"With 8-bit weights: {formats.size(last['octets'])} instead of "
+            f"{formats.size(rows[0]['octets'])}, {formats.percent(last['accuracy'], 2)} instead of "
+            f"{formats.percent(rows[0]['accuracy'], 2)} of the test images right."
+        )
+
+    def _precision(self, row, whole):
+        line = page.make("tr")
+        line.append(page.make("th", row["kind"], scope="row"))
+        size = (
+            f"{formats.size(row['octets'])} ({formats.percent(row['octets'] / whole['octets'], 0)})"
+        )
+        line.append(page.make("td", size, class_="number"))
+        line.append(page.make("td", formats.percent(row["accuracy"], 2), class_="number"))
+        kind = row["kind"]
+        button = page.make("button", "Use", type="button", class_="quiet", aria_label="Use " + kind)
+        page.on(button, "click", lambda _: self._use(kind))
+        cell = page.make("td")
+        cell.append(button)
+        line.append(cell)
+        return line
+
+    async def _use(self, kind):
+        if self.training.running:
+            status.say("Stop the training first.")
+            return
+        began = page.now()
+        model = await self.studio.engine.insight.quantize(self.studio.model, kind)
+        await self._take(model, self.studio.trained, f"Weights of {kind}", began)

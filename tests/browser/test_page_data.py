@@ -55,6 +55,89 @@ def test_a_zip_of_folders_names_the_classes(page, tmp_path):
     page.until(lambda: count(page).startswith("MNIST: 60,000"))
 
 
+def hints(page):
+    script = "return [...document.querySelectorAll('#data-hints li')].map((h) => h.innerText)"
+    return page.execute_script(script)
+
+
+def test_what_is_double_or_uneven_in_own_data_is_said(page, tmp_path):
+    rows = np.random.default_rng(0).integers(0, 256, (70, 785))
+    rows[:, 0] = np.where(np.arange(70) % 10 == 0, 1, 0)
+    rows[1::2] = rows[1]  # every other line is one and the same
+    np.savetxt(tmp_path / "uneven.csv", rows, fmt="%d", delimiter=",")
+    give(page, tmp_path / "uneven.csv")
+    page.until(lambda: len(hints(page)) == 3)
+    uneven, copies, shared = hints(page)
+    assert uneven.startswith("Class 0 has ")
+    assert "times the images of class 1" in uneven
+    assert "training images are copies of others" in copies
+    assert "test images are among the training images" in shared
+    page.button("Back to MNIST").click()
+    page.until(lambda: hints(page) == [])
+
+
+def drop(page, name, text):
+    page.execute_script(
+        """const [name, text] = arguments, data = new DataTransfer();
+        data.items.add(new File([text], name));
+        const zone = document.getElementById("drop");
+        for (const kind of ["dragover", "drop"])
+          zone.dispatchEvent(new DragEvent(kind, {dataTransfer: data, cancelable: true}));
+        """,
+        name,
+        text,
+    )
+
+
+def test_a_file_may_be_dropped(page):
+    rows = np.random.default_rng(1).integers(0, 256, (70, 785))
+    rows[:, 0] = np.arange(70) % 10
+    drop(page, "dropped.csv", "\n".join(",".join(map(str, row)) for row in rows))
+    page.until(lambda: count(page) == "dropped.csv: 60 + 10 images")
+    page.button("Back to MNIST").click()
+    page.until(lambda: count(page).startswith("MNIST: 60,000"))
+
+
+def test_a_dropped_file_that_is_no_data_set_is_named_and_changes_nothing(page):
+    drop(page, "diary.txt", "Dear diary")
+    page.until("!document.getElementById('failure').hidden")
+    assert "diary.txt: expected lines of a label and 784 numbers, got none" in page.text
+    assert count(page).startswith("MNIST: 60,000")
+    page.button("Dismiss").click()
+
+
+def label(page, identifier):
+    return page.execute_script(
+        "return document.getElementById(arguments[0]).getAttribute('aria-label')", identifier
+    )
+
+
+def test_the_classes_are_counted(page):
+    words = label(page, "classes")
+    assert words.startswith("Images of each class: 0: 5923, 1: 6742, 2: 5958")
+    assert words.endswith("9: 5949")
+
+
+def test_other_samples_are_others(page):
+    before = label(page, "samples")
+    page.button("Other samples").click()
+    page.until(lambda: label(page, "samples") != before)
+    assert len(label(page, "samples").split("classes ")[1].split()) == 60
+
+
+def test_the_subset_slider_says_how_many_images_train(page):
+    slide = (
+        "const s = document.getElementById('subset'); s.value = arguments[0];"
+        "s.dispatchEvent(new Event('input'))"
+    )
+    page.execute_script(slide, "0")
+    page.until("document.getElementById('subset-value').innerText !== '60,000'")
+    few = page.execute_script("return document.getElementById('subset-value').innerText")
+    assert f"subset={few.replace(',', '')}" in page.current_url
+    page.execute_script(slide, "6")
+    page.until("document.getElementById('subset-value').innerText === '60,000'")
+
+
 def test_the_published_idx_files_are_read(page):
     folder = ROOT / "static" / "vendor" / "mnist"
     give(page, folder / "t10k-images-idx3-ubyte.gz", folder / "t10k-labels-idx1-ubyte.gz")

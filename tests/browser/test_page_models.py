@@ -39,7 +39,7 @@ def page(module_site, open_module_page, downloads):
 
 def answer(page, pointer="mouse"):
     """Draw a 7 and return the exact probabilities once the page rests."""
-    page.button("Clear").click()
+    page.click("Clear")
     page.until(f"{BITS} === ''")
     draw(page, pointer=pointer)
     page.until(lambda: page.output("prediction").strip() == "7", 10, "the drawn 7 to be read")
@@ -71,17 +71,17 @@ def test_ten_bars_show_what_else_it_could_be(page):
 
 def test_clear_forgets_the_drawing(page):
     answer(page)
-    page.button("Clear").click()
+    page.click("Clear")
     assert page.output("prediction").strip() == "?"
 
 
 def download(page, folder, choice):
     """Download the network as a file and take it back as a stranger's; return the file."""
     page.execute_script("document.getElementById('format').value = arguments[0]", choice)
-    page.button("Download").click()
+    page.click("Download")
     page.until(lambda: [p for p in folder.iterdir() if p.suffix != ".crdownload"])
     [file] = folder.iterdir()
-    page.button("Reset").click()
+    page.click("Reset")
     page.until(lambda: "not trained yet" in page.text)
     page.find_element("id", "model-file").send_keys(str(file))
     page.until(lambda: f"“{file.name}” is the network in work now" in page.text)
@@ -93,6 +93,13 @@ def test_a_downloaded_model_answers_the_same_to_the_bit(page, folder, choice):
     before = answer(page)
     download(page, folder, choice)
     assert answer(page) == before
+
+
+def test_an_onnx_file_answers_the_same_to_rounding(page, folder):
+    before = np.frombuffer(bytes.fromhex(answer(page)), np.float32)
+    download(page, folder, "onnx")
+    after = np.frombuffer(bytes.fromhex(answer(page)), np.float32)
+    np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-7)
 
 
 def test_the_npz_is_one_that_numpy_reads(page, folder):
@@ -122,9 +129,50 @@ def test_a_model_with_8_bit_weights_is_a_quarter_and_still_reads(page, folder):
     assert page.number("confidence") > 50
 
 
+def test_precisions_are_compared_by_size_and_accuracy_and_one_is_taken(page):
+    before = answer(page)
+    page.execute_script("document.getElementById('quantise').closest('details').open = true")
+    page.click("Compare precisions")
+    page.until("document.querySelectorAll('#precisions tr').length === 4")
+    rows = page.execute_script(
+        "return [...document.querySelectorAll('#precisions tr')].map((r) => r.innerText)"
+    )
+    assert [row.split()[0] for row in rows] == ["float32", "float16", "uint16", "uint8"]
+    accuracies = [float(row.split("\t")[2].rstrip(" %")) for row in rows]
+    shares = [int(row.split("(")[1].split()[0]) for row in rows]
+    assert min(accuracies) > accuracies[0] - 0.5
+    assert shares[0] == 100
+    assert shares[3] <= 28
+    page.click("Use uint8")
+    page.until(lambda: "Weights of uint8: loaded in" in page.text and "warmed up in" in page.text)
+    assert answer(page) != before
+    assert page.number("confidence") > 50
+
+
+def names(page):
+    return page.execute_script(
+        "return [...document.querySelectorAll('#saved li > span')].map((s) => s.firstChild.data)"
+    )
+
+
+def test_saved_models_are_listed_opened_and_deleted(page):
+    before = answer(page)
+    had = names(page)
+    page.click("Save")
+    page.until(lambda: len(names(page)) == len(had) + 1)
+    [name] = set(names(page)) - set(had)
+    page.click("Reset")
+    page.until(lambda: "not trained yet" in page.text)
+    page.click(f"Open {name}")
+    page.until(lambda: f"“{name}”: loaded in" in page.text)
+    assert answer(page) == before
+    page.click(f"Delete {name}")
+    page.until(lambda: names(page) == had)
+
+
 def test_a_saved_model_answers_the_same_after_a_reload(page):
     before = answer(page)
-    page.button("Save").click()
+    page.click("Save")
     page.until(lambda: "Saved as" in page.text)
     page.refresh()
     page.wait_for_phase("ready")

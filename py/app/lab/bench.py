@@ -36,6 +36,7 @@ EXPORTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "safetensors": ("safetensors", ".safetensors", {}),
     "tfjs": ("tfjs", "-tfjs.zip", {}),
+    "onnx": ("onnx", ".onnx", {}),
 }
 
 

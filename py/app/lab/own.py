@@ -66,6 +66,8 @@ def read_csv(name: str, octets: bytes) -> tuple[Any, Any]:
     text = octets.decode("utf-8", "replace")
     first = text[: text.find("\n")].split(",")[0].strip()
     skip = 0 if first.lstrip("-").isdigit() else 1
+    if not any(line.strip() for line in text.splitlines()[skip:]):
+        raise OwnDataError(f"{name}: expected lines of a label and 784 numbers, got none")
     try:
         table = np.loadtxt(io.StringIO(text), delimiter=",", skiprows=skip, ndmin=2)
     except ValueError as error:
