@@ -128,7 +128,10 @@ class Chart:
 
     def _axis(self, size):
         line = page.colour("line")
+        rem = page.rem()
+        size *= rem / 16
         return {
+            "font": f"{0.75 * rem:.1f}px system-ui, sans-serif",
             "stroke": page.colour("soft"),
             "grid": {"stroke": line, "width": 1},
             "ticks": {"stroke": line, "width": 1, "size": 4},

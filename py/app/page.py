@@ -172,6 +172,11 @@ def colour(name):
     return js.getComputedStyle(probe).color
 
 
+def rem():
+    """The size of the page's letters in pixels: what is drawn grows with what is written."""
+    return float(js.getComputedStyle(root).fontSize[:-2])
+
+
 def save_as(url, filename):
     """Let the browser store what is at an address under a name."""
     link = make("a", href=url, download=filename)

@@ -29,12 +29,15 @@ return [...document.querySelectorAll("body *")]
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
     """A page with everything there is to show: runs, analysis, drawing, saved model."""
-    page = open_module_page(module_site.url + "#epochs=3&subset=10000")
+    page = open_module_page(module_site.url + "#epochs=4&subset=30000&optimizer=SGD&lr=0.05")
     page.wait_for_phase("ready")
     for number in (1, 2):
+        page.click("Reset")
+        page.until(lambda: "not trained yet" in page.text)
         page.click("Train")
-        page.until(lambda: len(rows(page)) == 3 * number)  # noqa: B023
+        page.until(lambda: len(rows(page)) == 4 * number, 60)  # noqa: B023
         page.wait_for_phase("ready")
+        page.execute_script("location.hash = 'epochs=4&subset=30000'")
     draw(page)
     page.until(lambda: page.output("prediction").strip().isdigit())
     page.click("Save")
@@ -91,6 +94,8 @@ def test_has_its_picture_taken(page, size, theme):
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     name = f"{size[0]}x{size[1]}-{theme}.png"
     page.save_screenshot(str(SCREENSHOTS / f"page-{name}"))
+    small = page.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": 82})
+    (SCREENSHOTS / f"page-{name}").with_suffix(".webp").write_bytes(base64.b64decode(small["data"]))
     whole = page.execute_cdp_cmd(
         "Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True}
     )
