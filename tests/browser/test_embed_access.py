@@ -1,0 +1,82 @@
+"""The element and what it frames, for every eye and hand: axe-core in both themes, screenshots."""
+
+import pytest
+
+from tests.browser.test_page_access import AXE, RUN_AXE, SCREENSHOTS
+from tests.support import embed
+from tests.support.embed import change, element, inside, script, tag, wait_for, write
+from tests.support.site import Site
+
+THEMES = ["light", "dark"]
+TEXT = "<h1>Convolutions</h1><p>Press the button, then Train: a network learns to read digits.</p>"
+# The host is as light or dark as the element: contrast is with what is behind.
+STYLE = "<style>:root { color-scheme: light dark } * { transition: none !important }</style>"
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page, tmp_path_factory):
+    """A host in the manner of a manual, with the poster."""
+    host = Site(tmp_path_factory.mktemp("host"))
+    options = {"label": "Digits", "config": "epochs=1&subset=5000"}
+    write(host, f"{STYLE}{script(module_site)}<main>{TEXT}{tag(**options)}<p>After it.</p></main>")
+    page = open_module_page(host.url)
+    yield page
+    host.close()
+
+
+def wear(page, theme):
+    features = [
+        {"name": "prefers-color-scheme", "value": theme},
+        {"name": "prefers-reduced-motion", "value": "reduce"},
+    ]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def violations(page):
+    """What axe finds in the document that the driver is in; frames are looked at on their own."""
+    page.execute_script(AXE)
+    page.execute_script("axe.configure({ allowedOrigins: [] })")
+    return page.execute_async_script(
+        RUN_AXE.replace('["violations"]', '["violations"], iframes: false')
+    )
+
+
+def photograph(page, name):
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.get_screenshot_as_file(str(SCREENSHOTS / f"embed-{name}.png"))
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_in_the_poster(page, theme):
+    wear(page, theme)
+    assert violations(page) == []
+    photograph(page, f"poster-{theme}")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_around_the_frame_and_in_it(page, theme):
+    wear(page, theme)
+    if element(page, "frame") is None:
+        embed.button(page).click()
+        wait_for(page, "ready")
+        with inside(page):
+            page.click("Train")
+        page.until(
+            lambda: element(page, "state.val_accuracy") and element(page, "state.phase") == "ready"
+        )
+    change(page, "theme", theme)
+    with inside(page):
+        page.until(f"document.documentElement.dataset.theme === '{theme}'")
+        found = violations(page)
+    assert found + violations(page) == []
+    photograph(page, f"frame-{theme}")
+
+
+def test_the_frame_fits_a_phone(page):
+    """390 pixels: nothing sticks out at the side, in the host or in the frame."""
+    page.set_window_size(390, 844)
+    overflow = "return document.documentElement.scrollWidth - innerWidth"
+    assert page.execute_script(overflow) <= 0
+    with inside(page):
+        assert page.execute_script(overflow) <= 0
+    photograph(page, "phone")
