@@ -1,0 +1,115 @@
+"""Step 4: what the network learned, where it is wrong, what it costs, and where it runs."""
+
+import pytest
+
+from tests.support.pad import draw
+
+COUNTS = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]  # of the published test set
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    """A page whose network has seen 10,000 images, with a drawing, analysed."""
+    page = open_module_page(module_site.url + "#epochs=1&subset=10000")
+    page.wait_for_phase("ready")
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    draw(page)
+    page.until(lambda: page.output("prediction").strip().isdigit())
+    page.click("Analyse")
+    page.until("document.querySelectorAll('#profile tr').length > 1", 60)
+    return page
+
+
+def table(page, identifier):
+    return page.execute_script(
+        "return [...document.querySelectorAll(`#${arguments[0]} tr`)].map((row) =>"
+        "[...row.children].map((cell) => cell.innerText.trim()))",
+        identifier,
+    )
+
+
+def matrix(page):
+    return [[int(cell or 0) for cell in row[1:]] for row in table(page, "confusion")[1:]]
+
+
+def tiles(page, selector):
+    return page.execute_script(
+        "return [...document.querySelectorAll(arguments[0] + ' canvas')].map((c) => c.ariaLabel)",
+        selector,
+    )
+
+
+def test_each_row_of_the_confusion_matrix_is_a_digit_of_the_test_set(page):
+    assert [sum(row) for row in matrix(page)] == COUNTS
+
+
+def test_precision_recall_and_f1_are_those_of_the_matrix(page):
+    cells, rows = matrix(page), table(page, "per-class")[1:]
+    for digit, (label, precision, recall, f1, images) in enumerate(rows):
+        hits = cells[digit][digit]
+        p, r = hits / sum(row[digit] for row in cells), hits / sum(cells[digit])
+        assert label == str(digit)
+        assert int(images.replace(",", "")) == COUNTS[digit]
+        for shown, value in ((precision, p), (recall, r), (f1, 2 * p * r / (p + r))):
+            assert float(shown.rstrip(" %")) == pytest.approx(100 * value, abs=0.051)
+
+
+def test_a_cell_shows_its_images(page):
+    cells = matrix(page)
+    truth, answer = max(
+        ((t, a) for t in range(10) for a in range(10) if t != a), key=lambda p: cells[p[0]][p[1]]
+    )
+    row = f"#confusion tbody tr:nth-child({truth + 1})"
+    page.execute_script(f"document.querySelectorAll('{row} button')[{answer}].click()")
+    page.until(f"document.getElementById('cell').innerText.startsWith('{truth} read as {answer}')")
+    assert len(tiles(page, "#cell")) == min(30, cells[truth][answer])
+
+
+def test_the_worst_mistakes_are_mistakes(page):
+    words = tiles(page, "#mistakes")
+    assert len(words) >= 10
+    for word in words:
+        truth, answer = word.removeprefix("A ").split(" read as ")
+        assert truth != answer
+
+
+def test_the_first_layers_filters_and_the_drawings_feature_maps_are_shown(page):
+    assert len(tiles(page, "#filters")) == 8
+    groups = page.execute_script(
+        "return [...document.querySelectorAll('#maps h4')].map((h) => h.innerText)"
+    )
+    assert len(groups) == 4
+    assert len(tiles(page, "#maps")) == 8 + 8 + 16 + 16
+
+
+def test_the_weights_of_every_layer_have_a_histogram(page):
+    shown = page.execute_script("return document.getElementById('histograms').innerText")
+    for count in ("80", "1,168", "51,328", "1,290"):
+        assert f": {count} weights from " in shown
+
+
+def test_the_time_of_every_layer_is_shown_and_the_shares_are_the_whole(page):
+    rows = table(page, "profile")
+    assert rows[0] == ["Layer", "Forward", "Backward", "Share"]
+    assert len(rows) >= 6
+    assert all(row[1].endswith("ms") and row[2].endswith("ms") for row in rows[1:])
+    assert sum(float(row[3].rstrip(" %")) for row in rows[1:]) == pytest.approx(100, abs=4)
+
+
+def test_the_environment_says_where_everything_runs_and_what_crossed(page):
+    page.execute_script("document.getElementById('environment').open = true")
+    page.until("document.querySelectorAll('#facts dt').length > 10")
+    facts = page.execute_script(
+        "return Object.fromEntries([...document.querySelectorAll('#facts dt')].map((d) =>"
+        "[d.innerText, d.nextElementSibling.innerText]))"
+    )
+    assert facts["Page"] == "MicroPython"
+    assert facts["Worker"].startswith("CPython 3.")
+    assert facts["Kernels"] == "relaxed-simd"
+    assert facts["Isolated"] == "no (not needed)"
+    assert facts["Memory: weights"] == "215 kB"
+    assert facts["Memory: WebAssembly"].endswith("MB")
+    assert int(facts["farcall: bytes received"].replace(",", "")) > 10_000
+    assert facts["farcall: pending"] == "0"

@@ -1,0 +1,137 @@
+"""Step 2: presets, the layer editor, errors where they belong, the same network as Python."""
+
+import nn
+import pytest
+from app import architectures
+
+WRONG = "document.querySelector('#layers li[data-wrong] .wrong')?.innerText"
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    page = open_module_page(module_site.url + "#subset=1000&epochs=1")
+    page.wait_for_phase("ready")
+    page.execute_script("for (const d of document.querySelectorAll('#network details')) d.open = 1")
+    return page
+
+
+@pytest.fixture(autouse=True)
+def seed_network(page):
+    choose(page, "preset", "seed")
+    page.until(lambda: total(page) == "53,866")
+
+
+def choose(page, identifier, value):
+    page.execute_script(
+        "const c = document.getElementById(arguments[0]); c.value = arguments[1];"
+        "c.dispatchEvent(new Event('change'))",
+        identifier,
+        value,
+    )
+
+
+def total(page):
+    return page.execute_script("return document.getElementById('total-params').innerText")
+
+
+def layers(page):
+    script = "return [...document.querySelectorAll('#layers li b')].map((b) => b.innerText)"
+    return page.execute_script(script)
+
+
+def summary(page):
+    script = "return [...document.querySelectorAll('#summary tbody tr')].map((r) => r.innerText)"
+    return page.execute_script(script)
+
+
+def edit(page, index, name, value):
+    """Type a value into a field of the layer with this index."""
+    page.execute_script(
+        """const [index, name, value] = arguments;
+        const item = document.querySelectorAll("#layers li")[index];
+        const label = [...item.querySelectorAll("label")].find((l) => l.firstChild.data === name);
+        const control = label.querySelector("input, select");
+        control.value = value;
+        control.dispatchEvent(new Event("change"));""",
+        index,
+        name,
+        value,
+    )
+
+
+def code(page):
+    return page.execute_script("return document.getElementById('code').textContent")
+
+
+def built(preset):
+    layers = [getattr(nn, kind)(**given) for kind, given in architectures.layers_of(preset)]
+    return nn.Sequential([nn.Input((28, 28, 1)), *layers])
+
+
+@pytest.mark.parametrize("preset", list(architectures.PRESETS))
+def test_a_preset_has_the_parameters_that_the_engine_counts(page, preset):
+    choose(page, "preset", preset)
+    page.until(lambda: total(page) == f"{built(preset).count_params():,}")
+    assert len(summary(page)) == len(architectures.layers_of(preset))
+
+
+def test_an_edit_changes_the_summary_the_parameters_and_the_code_at_once(page):
+    edit(page, 0, "filters", "16")
+    page.until("document.querySelector('#summary tbody td').innerText === '26 × 26 × 16'")
+    assert total(page) == "55,098"
+    assert "Conv2D(16, 3" in code(page)
+    assert "layers=Conv2D,activation:relu,filters:16" in page.current_url
+
+
+def test_layers_are_added_moved_and_removed(page):
+    choose(page, "new-layer", "Dropout")
+    page.click("Add layer")
+    page.until(lambda: layers(page)[-2] == "Dropout")
+    page.click("Move layer 7 up")
+    page.until(lambda: layers(page)[-3:] == ["Dropout", "Dense", "Dense"])
+    page.click("Remove layer 6")
+    page.until(lambda: layers(page).count("Dropout") == 0)
+    assert total(page) == "53,866"
+
+
+def test_a_value_out_of_range_is_refused_at_its_layer(page):
+    edit(page, 2, "filters", "1000")
+    page.until(f"({WRONG}) === 'filters: expected 1 to 256, got 1000'")
+    assert (
+        page.execute_script("return document.querySelectorAll('#layers [data-wrong]').length") == 1
+    )
+    assert total(page) == "53,866"
+
+
+def test_a_layer_that_does_not_fit_is_named_and_nothing_is_built(page):
+    edit(page, 3, "pool size", "8")  # on images of 11 x 11
+    edit(page, 2, "strides", "4")
+    page.until(f"({WRONG} ?? '') !== ''")
+    assert page.execute_script("return document.documentElement.dataset.network") == "wrong"
+    place = "[...document.querySelectorAll('#layers li')].findIndex((l) => 'wrong' in l.dataset)"
+    assert page.execute_script(f"return {place}") == 3
+    edit(page, 2, "strides", "1")
+    page.until("document.documentElement.dataset.network === 'right'")
+
+
+def test_the_edited_network_is_the_one_that_trains(page):
+    edit(page, 5, "units", "32")
+    page.until(lambda: "15,0" in total(page) or total(page) != "53,866")
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    assert "32" in summary(page)[5]
+
+
+def test_the_code_can_be_copied(page, module_site):
+    page.execute_cdp_cmd(
+        "Browser.grantPermissions",
+        {
+            "origin": module_site.url.rstrip("/"),
+            "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"],
+        },
+    )
+    page.click("Copy")
+    page.until("document.getElementById('status').innerText === 'The code is copied.'")
+    read = "const done = arguments[0]; navigator.clipboard.readText().then(done)"
+    assert page.execute_async_script(read) == code(page)
