@@ -1,6 +1,6 @@
 """Serving: a model that is loaded once, warmed up, asked many times and let go of at the end.
 
-digits = nn.Classifier(fetch_bytes)        # EMPTY
+digits = nn.Classifier(fetch_bytes, max_memory_mb=50)   # EMPTY
 await digits.initialize()                  # READY: loaded and warmed up; again is nothing
 await digits.classify(image)               # {"digit": 7, "confidence": 0.98, "probabilities": ...}
 digits.dispose()                           # DISPOSED; again is nothing
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nn.errors import DisposedError, NotReadyError
+from nn.kernels import heap_bytes
 
 if TYPE_CHECKING:
     from nn.model import Model
@@ -30,14 +31,25 @@ class Classifier:
     Args:
         source: a Model, the bytes of a model file, or a function (possibly async) that returns
             either.
+        max_memory_mb: what the model may hold, in 10^6 bytes; workspaces beyond are let go of. The
+            next prediction makes what it needs anew. None is no limit.
+        cleanup_every: predictions from one look at it to the next.
 
     Attributes:
         loads: how often the source was read; 1 however many predictions follow.
+        cleanups: how often workspaces were let go of.
         seconds: {"load": ..., "warm_up": ...}.
     """
 
-    def __init__(self, source: Any) -> None:
+    def __init__(
+        self, source: Any, *, max_memory_mb: float | None = None, cleanup_every: int = 50
+    ) -> None:
+        if cleanup_every < 1:
+            raise ValueError(f"cleanup_every: expected 1 or more, received {cleanup_every}")
         self._source = source
+        self.max_memory_mb = max_memory_mb
+        self.cleanup_every = cleanup_every
+        self.cleanups = 0
         self._model: Model | None = None
         self._loading: asyncio.Task[None] | None = None
         self.state = EMPTY
@@ -96,8 +108,20 @@ class Classifier:
         batch."""
         rows = np.atleast_2d(await self.model.predict(image))
         self.predictions += 1
+        if self.predictions % self.cleanup_every == 0:
+            self._clean_up()
         digit = int(rows[0].argmax())
         return {"digit": digit, "confidence": float(rows[0, digit]), "probabilities": rows[0]}
+
+    def memory(self) -> dict[str, int]:
+        """Return what the model holds; see `nn.serving.memory`."""
+        return memory(self.model)
+
+    def _clean_up(self) -> None:
+        limit = self.max_memory_mb
+        if limit is not None and self.memory()["num_bytes"] > limit * 1e6:
+            release(self.model)
+            self.cleanups += 1
 
     def dispose(self) -> None:
         """Let go of the model and its memory."""
@@ -139,7 +163,10 @@ def release(model: Model) -> None:
 
 
 def memory(model: Model) -> dict[str, int]:
-    """Return what a model holds: arrays and bytes of workspaces, bytes of weights and gradients."""
+    """Return what a model holds: arrays and bytes of workspaces, bytes of weights and gradients;
+    and `wasm_bytes`, the interpreter's whole memory in a browser (0 elsewhere), which never
+    shrinks.
+    """
     arrays, size = model.program.ctx.memory()
     weights = sum(v.value.nbytes for v in model.variables)
     gradients = model._parameters.gradients.nbytes if model._parameters is not None else 0
@@ -152,6 +179,7 @@ def memory(model: Model) -> dict[str, int]:
         "weight_bytes": weights,
         "gradient_bytes": gradients,
         "optimizer_bytes": slots,
+        "wasm_bytes": heap_bytes(),
     }
 
 

@@ -79,3 +79,15 @@ def test_a_build_equals_the_twins_in_chromium(variant, name, outcomes):
 def test_a_damaged_build_is_an_error_and_numpy_goes_on(page, files):
     said = pyodide.run(page, REFUSE, files)
     assert said.startswith("OSError numpy ")
+
+
+def test_the_size_of_the_interpreters_memory_is_told(page, files):
+    text = """
+import numpy as np
+from nn import kernels
+kernels.load("./simd.so")
+before = kernels.heap_bytes()
+large = np.ones(before, np.uint8)
+print(before > 2**20, kernels.heap_bytes() > before)
+"""
+    assert pyodide.run(page, text, files) == "True True"

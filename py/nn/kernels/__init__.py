@@ -13,7 +13,7 @@ from nn.kernels.elementwise import (
     softmax,
     softmax_cross_entropy,
 )
-from nn.kernels.library import Backend, backend, load, use
+from nn.kernels.library import Backend, backend, heap_bytes, load, use
 from nn.kernels.normalization import (
     batch_norm,
     batch_norm_gradient,
@@ -47,6 +47,7 @@ __all__ = [
     "conv2d_max_pool2d_gradient",
     "conv2d_weight_gradient",
     "gather_scale",
+    "heap_bytes",
     "load",
     "lstm",
     "lstm_gradient",

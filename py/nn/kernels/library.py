@@ -43,6 +43,7 @@ SIGNATURES = {
     "lstm_scratch": "i",
     "max_pool": "pppp",
     "max_pool_gradient": "ppppp",
+    "memory_pages": "",
     "pooled_convolution": "ppppppip",
     "pooled_convolution_scratch": "p",
     "pooled_gradient": "pppppppppip",
@@ -133,6 +134,11 @@ def load(path: str | None = None) -> Backend:
 def backend() -> Backend:
     """Say what runs the kernels now."""
     return NUMPY if active is None else active
+
+
+def heap_bytes() -> int:
+    """Return the size of WebAssembly's memory; 0 elsewhere, and where no kernels are loaded."""
+    return 0 if active is None else (active.memory_pages() & 0xFFFFFFFF) << 16
 
 
 @contextlib.contextmanager

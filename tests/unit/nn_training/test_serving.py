@@ -97,3 +97,49 @@ def test_times_every_layer_and_changes_no_weight() -> None:
     assert sum(row["share"] for row in rows) == pytest.approx(1)
     assert rows[-1]["layer"] == "dense"
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.asyncio
+async def test_lets_go_of_workspaces_beyond_the_limit_and_answers_the_same() -> None:
+    images = np.random.default_rng(0).random((500, 12, 12, 1)).astype(np.float32)
+    digits = nn.Classifier(network, max_memory_mb=0.1, cleanup_every=10)
+    await digits.initialize()
+    before = (await digits.classify(images))["probabilities"].tolist()
+    assert digits.memory()["num_bytes"] > 100_000
+    for _ in range(9):
+        await digits.classify(images)
+    assert digits.cleanups == 1
+    assert digits.memory()["num_bytes"] < 100_000
+    assert (await digits.classify(images))["probabilities"].tolist() == before
+
+
+@pytest.mark.asyncio
+async def test_keeps_workspaces_where_there_is_no_limit() -> None:
+    digits = nn.Classifier(network, cleanup_every=1)
+    await digits.initialize()
+    for _ in range(5):
+        await digits.classify(np.zeros((12, 12, 1)))
+    assert digits.cleanups == 0
+    assert digits.seconds.keys() == {"load", "warm_up"}
+
+
+def test_a_cleanup_never_is_refused() -> None:
+    with pytest.raises(ValueError, match="cleanup_every: expected 1 or more, received 0"):
+        nn.Classifier(network, cleanup_every=0)
+
+
+def test_a_warmed_up_model_allocates_nothing_for_its_first_answer() -> None:
+    model = network()
+    model.warm_up()
+    before = model.memory()
+    model.predict_on_batch(np.zeros((1, 12, 12, 1), np.float32))
+    assert model.memory() == before
+
+
+def test_weights_are_dequantized_once_when_they_are_loaded() -> None:
+    small = nn.io.save(network(), quantization={"uint8": "*"})
+    model = nn.io.load(small)
+    assert {v.value.dtype for v in model.variables} == {np.dtype(np.float32)}
+    x = np.ones((1, 12, 12, 1), np.float32)
+    answers = [model.predict_on_batch(x).tobytes() for _ in range(3)]
+    assert len(set(answers)) == 1

@@ -165,6 +165,15 @@ EXPORT void fma_peak(float *out, int times) {
     out[2] = sum(total);
 }
 
+/* Pages of 64 KiB in WebAssembly's memory, which grows and never shrinks; 0 elsewhere. */
+EXPORT int memory_pages(void) {
+#ifdef __wasm__
+    return (int)__builtin_wasm_memory_size(0);
+#else
+    return 0;
+#endif
+}
+
 /* Which build this is: 0 native, 1 SIMD, 2 relaxed SIMD. */
 EXPORT int variant(void) {
 #if defined(__wasm_relaxed_simd__)
