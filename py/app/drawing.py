@@ -280,6 +280,8 @@ class Drawing:
             self.asking = False
 
     def _show(self, answer):
+        if self.pad.empty:  # cleared before the frame came
+            return
         self.answer.show(answer)
         if self.pad.pointer is None:
             self.answer.say()

@@ -85,7 +85,8 @@ class Record:
         page.find("runs-figure").hidden = not some
         if some:
             self._unfold()
-            self._overlay()
+            # A chart takes a good part of a frame: it gets one to itself.
+            page.next_frame("runs", self._overlay)
 
     def _unfold(self):
         """Show the first runs where there is room for them: under the curves, between columns."""
@@ -94,6 +95,8 @@ class Record:
         self._unfolded = True
 
     def _overlay(self):
+        if not self.runs:
+            return
         if self.chart is not None:
             self.chart.close()
         series = []
