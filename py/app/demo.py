@@ -35,7 +35,7 @@ return image.every((shade) => shade >= 0 && shade <= 1) ? image : null""",
     "model",
 )
 class Demo:
-    """The page as an object. Every method waits until the page has started.
+    """The page as an object. What needs the network waits until the page has started.
 
     Raises:
         RuntimeError: by any method, when the page failed, with the page's own words.
