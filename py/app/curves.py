@@ -14,6 +14,7 @@ WHOLE = [digit * 10**power for power in range(8) for digit in (1, 2, 5)]
 # The legend below a chart: pixels that an entry takes at most, and a line of them.
 ENTRY = 96
 LINE = 24
+FRAME = 0.012  # seconds: making a chart takes most of them
 SEVERAL = 4  # so many curves take more than one line where the screen is narrow
 
 
@@ -123,6 +124,9 @@ class Chart:
         if self.length < 2:  # uPlot needs two points to make a scale.
             return
         if self.plot is None:
+            if _made_in_this_frame():
+                self.refresh()
+                return
             self._create()
         self.plot.setData(self.columns)
 
@@ -161,6 +165,18 @@ class Chart:
         line = {"label": label, "stroke": page.colour(name), "width": width, "spanGaps": True}
         line["points"] = {"show": name == "val", "size": 7, "fill": page.colour(name)}
         return line
+
+
+_last_made = [-1.0]
+
+
+def _made_in_this_frame():
+    """Whether a chart was made so lately that another one would cost the frame; notes the time."""
+    now = page.now()
+    if now - _last_made[0] < FRAME:
+        return True
+    _last_made[0] = now
+    return False
 
 
 def _stater(state):

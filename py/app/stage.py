@@ -24,6 +24,7 @@ class Stage:
 
     def __init__(self):
         status.begin()
+        self.shown = None  # the rows of the network's table
         self.options = Options()
         frame = self.options.frame
         self.theme = Theme(frame["embed"], frame["theme"])
@@ -65,7 +66,9 @@ class Stage:
         self.training.ready()
 
     def _model_changed(self):
-        self.network.show_model()
+        if self.shown is not self.studio.rows:  # more learned is no other table
+            self.shown = self.studio.rows
+            self.network.show_model()
         trained = self.studio.trained
         words = f"Trained for {trained} epochs" if trained > 1 else "Trained for one epoch"
         note = page.find("model-note")

@@ -137,7 +137,7 @@ def test_the_network_in_work_says_how_long_it_was_trained(page):
 def taken(page, downloads, name, button):
     page.click(button)
     target = downloads / name
-    page.until(target.exists)
+    page.until(lambda: target.exists() and target.stat().st_size)
     return target.read_bytes()
 
 
