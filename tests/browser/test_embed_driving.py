@@ -166,3 +166,50 @@ class TestDefaultDeny:
         page = open_page(hosted.url + "plain.html")
         assert self.answers(page, page.find_element("css selector", "iframe")) == []
         assert page.execute_script("return heard") == []
+
+
+EXPOSE = """<script type="module">
+import * as Comlink from "./node_modules/comlink/dist/esm/comlink.mjs";
+const element = document.querySelector("farcall-demo");
+element.addEventListener("farcall-load", () => {
+  const { origin } = new URL(element.src);
+  globalThis.api = Comlink.wrap(Comlink.windowEndpoint(element.frame.contentWindow, self, origin));
+});
+element.load();
+</script>"""
+CALL = """const [name, values, done] = arguments;
+globalThis.api[name](...values).then(
+  (value) => done(value ?? null), (error) => done(`${error.name}: ${error.message}`));"""
+
+
+class TestNetworks:
+    """Another network by `configure`: there when it returns, or refused with a reason."""
+
+    @pytest.fixture
+    def call(self, site, open_site, open_page):
+        """Call a method of the demo from the host; its value, or the error's text."""
+        host = open_site()
+        trust(site, host)
+        host.replace("host.html", HEAD + script(site) + tag(load="click") + EXPOSE)
+        page = open_page(host.url + "host.html")
+        page.until("typeof globalThis.api === 'function'", 40)
+        return lambda name, *values: page.execute_async_script(CALL, name, values)
+
+    def test_it_is_there_when_configure_returns_or_refused(self, call):
+        assert call("configure", {"preset": "small", "epochs": 100}) is None
+        assert call("options")["preset"] == "small"
+        small = len(call("model"))
+        own = [["Flatten", {}], ["Dense", {"units": 10, "activation": "softmax"}]]
+        assert call("configure", {"layers": own}) is None
+        assert len(call("model")) != small
+        assert len(call("predict", [0] * 784)["probabilities"]) == 10
+        assert "layers: Layer 1" in call("configure", {"layers": [["Dense", {"units": 10}]]})
+        assert call("configure", {"preset": "small", "batch": 256}) is None
+        assert call("options")["layers"] is None
+
+    def test_what_no_memory_holds_is_refused_before_it_is_tried(self, call):
+        wide = [["Conv2D", {"filters": 256, "kernel_size": 3, "padding": "same"}], ["Flatten", {}]]
+        layers = [*wide, ["Dense", {"units": 10, "activation": "softmax"}]]
+        assert call("configure", {"layers": layers, "batch": 2048}) is None
+        assert "RuntimeError: A batch of it needs" in call("train")
+        assert call("state") == {"phase": "ready"}
