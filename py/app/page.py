@@ -7,13 +7,16 @@ function costs some microseconds a call, so `write` touches the document only wh
 
 import asyncio
 import json
+from collections import OrderedDict
 
 import js
 from pyscript import document, ffi
 
+BUDGET = 0.008  # seconds: half a frame at 60 Hz, the browser's own work has the other
 root = document.documentElement
 _written = {}
-_jobs = {}
+_jobs = OrderedDict()  # MicroPython's dict has no order, and who waited longest goes first
+_asked = [False]
 _handlers = []
 
 
@@ -141,23 +144,39 @@ def enable(*identifiers, when=True):
 
 
 def _draw(_):
-    waiting = list(_jobs.values())
+    """Run what waits for this frame; once half of it is gone, the rest waits for the next."""
+    _asked[0] = False
+    waiting = list(_jobs.items())
     _jobs.clear()
-    for job in waiting:
+    deadline = now() + BUDGET
+    done = 0
+    for _, job in waiting:
+        if done and now() > deadline:
+            break
+        done += 1
         try:
             job()
         except Exception as error:
             handler_of_failures[0](error)
+    for name, job in waiting[done:]:
+        _jobs.setdefault(name, job)
+    if _jobs:
+        _ask()
 
 
 _frame = ffi.create_proxy(_draw)
 
 
-def next_frame(name, job):
-    """Run `job()` before the next paint; of several under one name only the last."""
-    if not _jobs:
+def _ask():
+    if not _asked[0]:
+        _asked[0] = True
         js.requestAnimationFrame(_frame)
+
+
+def next_frame(name, job):
+    """Run `job()` before one of the next paints; of several under one name only the last."""
     _jobs[name] = job
+    _ask()
 
 
 def now():
