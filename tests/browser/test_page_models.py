@@ -2,6 +2,7 @@
 
 import io
 
+import nn
 import numpy as np
 import pytest
 
@@ -100,6 +101,17 @@ def test_an_onnx_file_answers_the_same_to_rounding(page, folder):
     download(page, folder, "onnx")
     after = np.frombuffer(bytes.fromhex(answer(page)), np.float32)
     np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-7)
+
+
+def test_a_keras_file_is_opened_and_answers_the_same_to_rounding(page, folder, tmp_path):
+    before = np.frombuffer(bytes.fromhex(answer(page)), np.float32)
+    model = nn.io.load(download(page, folder, "npz").read_bytes())
+    path = tmp_path / "from-keras.keras"
+    path.write_bytes(nn.io.save(model, "keras"))
+    page.find_element("id", "model-file").send_keys(str(path))
+    page.until(lambda: "“from-keras.keras” is the network in work now" in page.text)
+    after = np.frombuffer(bytes.fromhex(answer(page)), np.float32)
+    np.testing.assert_allclose(after, before, rtol=1e-5)
 
 
 def test_the_npz_is_one_that_numpy_reads(page, folder):

@@ -18,8 +18,20 @@ import nn
 import numpy as np
 from nn import kernels
 from nn.data import Dataset
+from nn.io import formats
 
-from app.lab import analysis, augment, digits, downloads, engine, own, pictures, rates, store
+from app.lab import (
+    analysis,
+    augment,
+    digits,
+    downloads,
+    engine,
+    own,
+    pictures,
+    rates,
+    store,
+    wheels,
+)
 from app.lab.mnist import Mnist
 from app.lab.runs import Runs
 
@@ -59,6 +71,7 @@ class Bench:
         self._kernels: dict[str, Any] = {"name": "numpy", "size": 0, "problems": []}
         self._drawn: list[tuple[Any, int]] = []
         self._last_image: Any = None
+        self._base = ""
         self._rng = np.random.default_rng(0)
         self._answers: tuple[Any, Any] | None = None
         self._optimizers: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
@@ -84,6 +97,7 @@ class Bench:
 
     async def load_kernels(self, base: str) -> dict[str, Any]:
         """The fastest kernels that this browser takes: {name, size, problems}."""
+        self._base = base
         self._kernels = await engine.load(base)
         return self._kernels
 
@@ -306,6 +320,8 @@ class Bench:
         """A model from a file that the user chose; `url` is its object URL."""
         octets = await downloads.download(url)
         try:
+            if formats.sniff(octets) == "keras":
+                await wheels.add(self._base, "pyfive")  # reads its HDF5 part
             return nn.io.load(octets)
         except Exception as error:
             raise ValueError(f"{name}: {error}") from error
