@@ -154,3 +154,25 @@ def test_a_file_that_is_no_data_set_is_named_and_changes_nothing(page, tmp_path)
     assert page.phase == "ready"
     assert count(page).startswith("MNIST: 60,000")
     page.button("Dismiss").click()
+
+
+def learned(page, augmented):
+    """The test loss after an epoch of 500 images from fresh weights."""
+    page.execute_script(f"location.hash = 'subset=500&epochs=1&seed=3&augment={augmented:d}'")
+    page.until(f"document.getElementById('option-augment').checked === {str(augmented).lower()}")
+    page.click("Reset")
+    page.until(lambda: "not trained yet" in page.text)
+    finished = "document.querySelectorAll('#epochs tbody tr:not(.empty)').length"
+    before = page.execute_script(f"return {finished}")
+    page.click("Train")
+    page.until(f"{finished} > {before}", 60)
+    page.wait_for_phase("ready")
+    return page.output("val_loss")
+
+
+def test_augmentation_changes_what_is_learned_and_off_gives_it_back(page):
+    plain = learned(page, augmented=False)
+    assert learned(page, augmented=True) != plain
+    assert learned(page, augmented=False) == plain
+    page.execute_script("location.hash = ''")
+    page.until("document.getElementById('subset-value').innerText === '60,000'")
