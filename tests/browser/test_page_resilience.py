@@ -29,6 +29,7 @@ def test_a_worker_that_died_is_restarted_and_the_run_continued(site, open_page):
     kill(page)
     page.wait_for_phase("error")
     page.button("Restart the worker").click()
+    page.until(lambda: page.phase != "error")
     page.wait_for_phase("ready")
     assert "A run was cut short" in page.text
     page.button("Continue the run").click()
