@@ -264,6 +264,21 @@ async def test_a_peer_that_never_answers_is_a_time_out() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_stream_whose_peer_falls_silent_is_a_time_out() -> None:
+    pair = Pair(timeout=0.02)
+    stream = await pair.near.root.ticks()
+    assert await anext(stream) == 1
+    with pytest.raises(TimeoutError, match="next item of a stream"):
+        await anext(stream)
+    del stream
+    pair.near.close()
+    await settle()
+    assert pair.served.inside == 0
+    assert pair.far.statistics()["streams"] == 0
+    pair.far.close()
+
+
+@pytest.mark.asyncio
 async def test_faults_of_one_call_leave_the_others_alone() -> None:
     pair = Pair()
     served = pair.served

@@ -1,0 +1,36 @@
+"""Pages with Python on them, and configurations that name every module of farcall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAIRINGS = {"mpy": "MicroPython page, Pyodide worker", "py": "Pyodide page, Pyodide worker"}
+INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
+PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
+<link rel="icon" href="data:,">
+<script type="module" src="{up}static/vendor/pyscript/core.js"></script>
+{scripts}
+<script type="{kind}" src="./main.py" config="./{kind}.toml"></script>
+"""
+
+
+def configuration(kind: str, up: str, modules: Iterable[str] = ()) -> str:
+    """A TOML with every module of farcall, so that no list of them can fall behind.
+
+    Args:
+        kind: the interpreter, "mpy" or "py".
+        up: path to the repository's root, such as "../../".
+        modules: names of further modules beside the page.
+    """
+    files = sorted(path.name for path in (ROOT / "py" / "farcall").glob("*.py"))
+    lines = [f'interpreter = "{up}static/vendor/{INTERPRETERS[kind]}"', "[files]"]
+    lines += [f'"{up}py/farcall/{name}" = "farcall/{name}"' for name in files]
+    lines += [f'"./{name}.py" = "{name}.py"' for name in modules]
+    return "\n".join(lines)
+
+
+def page(kind: str, up: str, title: str, scripts: str = "") -> str:
+    """HTML that runs ./main.py with ./KIND.toml, after `scripts`, tags of workers."""
+    return PAGE.format(kind=kind, up=up, title=title, scripts=scripts)
