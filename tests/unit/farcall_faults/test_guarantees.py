@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from farcall import comlink, policy
 from farcall.session import LIMITS
 
@@ -26,6 +27,13 @@ def test_every_test_that_the_guarantees_name_exists() -> None:
     named = set(re.findall(r"`(test_\w+|\w+_\w+_\w+_\w+)`", TEXT))
     assert len(named) > 60
     assert named <= existing(), sorted(named - existing())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name)
+def test_every_test_that_a_document_names_exists(path: Path) -> None:
+    named = set(re.findall(r"`(test_\w+)`", path.read_text()))
+    files = {p.stem for p in (ROOT / "tests").rglob("test_*.py")}
+    assert named <= existing() | files, sorted(named - existing() - files)
 
 
 def test_every_row_of_the_guarantees_names_a_test() -> None:
