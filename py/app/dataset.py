@@ -70,8 +70,19 @@ class DataPanel:
             bars.append(bar)
         box = page.find("classes")
         page.fill(box, bars)
+        page.fill(
+            page.find("counts"), [self._count(*pair) for pair in zip(data["names"], data["counts"])]
+        )
         pairs = [f"{name}: {count}" for name, count in zip(data["names"], data["counts"])]
         box.setAttribute("aria-label", "Images of each class: " + ", ".join(pairs))
+
+    def _count(self, name, count):
+        line = page.make("tr")
+        line.append(
+            page.make("th", name, scope="row"),
+            page.make("td", formats.count(count), class_="number"),
+        )
+        return line
 
     # -- subset -----------------------------------------------------------------------------
 

@@ -118,6 +118,14 @@ def test_the_classes_are_counted(page):
     assert words.endswith("9: 5949")
 
 
+def test_a_table_says_the_counts_too(page):
+    rows = page.execute_script(
+        "return [...document.querySelectorAll('#counts tr')].map((row) => row.textContent)"
+    )
+    assert rows == ["05,923", "16,742", "25,958", "36,131", "45,842", "55,421", "65,918", "76,265",
+                    "85,851", "95,949"]  # fmt: skip
+
+
 def test_other_samples_are_others(page):
     before = label(page, "samples")
     page.button("Other samples").click()
