@@ -202,5 +202,7 @@ class Findings:
             facts["farcall: " + name.replace("_", " ")] = formats.count(numbers[name])
         parts = []
         for name, value in sorted(facts.items()):
-            parts += [page.make("dt", name), page.make("dd", value)]
+            fact = page.make("div")
+            fact.append(page.make("dt", name), page.make("dd", value))
+            parts.append(fact)
         page.fill(page.find("facts"), parts)
