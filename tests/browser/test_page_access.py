@@ -70,6 +70,9 @@ def test_axe_finds_nothing_after_the_analysis(page, theme):
     page.until("document.querySelectorAll('#histograms .bins').length > 0")
     page.until("!document.getElementById('analyse').disabled")
     open_all(page)
+    page.click("Compare precisions")
+    page.until("document.querySelectorAll('#precisions tr').length === 4", 60)
+    page.until("document.querySelectorAll('#facts dt').length > 10")
     assert violations(page, theme) == []
 
 
