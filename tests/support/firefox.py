@@ -74,10 +74,10 @@ class Firefox(View):
                 return match[1]
         raise RuntimeError("Firefox ended before it listened:\n" + "".join(lines))
 
-    @staticmethod
-    def drain(lines: Iterator[str]) -> None:
+    def drain(self, lines: Iterator[str]) -> None:
         """Read on, so that a full pipe never stops the browser."""
-        threading.Thread(target=lambda: [None for _ in lines], daemon=True).start()
+        self.reader = threading.Thread(target=lambda: [None for _ in lines], daemon=True)
+        self.reader.start()
 
     def command(self, method: str, **parameters: Any) -> Any:
         self.count += 1
@@ -117,7 +117,7 @@ class Firefox(View):
     def draw(self, points: list[tuple[float, float]]) -> None:
         """Drag the mouse through viewport points, the button held down."""
         steps = [
-            {"type": "pointerMove", "x": round(x), "y": round(y), "duration": 0} for x, y in points
+            {"type": "pointerMove", "x": x, "y": y, "duration": 0} for x, y in points
         ]
         actions = [steps[0], {"type": "pointerDown", "button": 0}, *steps[1:],
                    {"type": "pointerUp", "button": 0}]  # fmt: skip
@@ -142,6 +142,9 @@ class Firefox(View):
         finally:
             self.process.kill()
             self.process.wait()
+            self.reader.join(5)
+            if self.process.stderr is not None:
+                self.process.stderr.close()
             self.socket.close()
             shutil.rmtree(self.profile, ignore_errors=True)
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from tests.support.chromium import Page
+from tests.support.firefox import Firefox
+from tests.support.webkit import WebKit
 
 Point = tuple[float, float]  # fractions of the pad's side, from its upper left corner
 SEVEN: tuple[Point, ...] = ((0.25, 0.2), (0.5, 0.19), (0.75, 0.2), (0.62, 0.45), (0.52, 0.62),
@@ -13,13 +15,20 @@ SEVEN: tuple[Point, ...] = ((0.25, 0.2), (0.5, 0.19), (0.75, 0.2), (0.62, 0.45),
 STEPS = 6  # moves between two points
 
 
-def draw(page: Page, points: Sequence[Point] = SEVEN, pointer: str = "mouse") -> None:
-    """Draw one stroke; `pointer` is mouse, pen or touch."""
+def draw(
+    page: Page | Firefox | WebKit, points: Sequence[Point] = SEVEN, pointer: str = "mouse"
+) -> None:
+    """Draw one stroke; `pointer` is mouse, or in Chromium also pen or touch."""
     left, top, side = page.execute_script(
         "const pad = document.getElementById('pad'); pad.scrollIntoView({block: 'center'});"
+        # Firefox comes to rest between two pixels, after a reload between others.
+        "scrollTo(scrollX, Math.round(scrollY));"
         "const box = pad.getBoundingClientRect(); return [box.left, box.top, box.width]"
     )
     places = [(left + x * side, top + y * side) for x, y in finely(points)]
+    if not isinstance(page, Page):
+        page.draw(places)
+        return
     (touch if pointer == "touch" else press)(page, places, pointer)
 
 

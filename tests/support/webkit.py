@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.support.view import View
 
 # WebKit's driver has no log of the page's console: the page keeps its own errors for the test.
 LISTEN = """
+if (window.__errors) return; // a script of the page does so from its start
 window.__errors = [];
 addEventListener("error", (e) => window.__errors.push(String(e.message)));
 addEventListener("unhandledrejection", (e) => window.__errors.push(String(e.reason)));
@@ -37,9 +39,11 @@ class WebKit(View):
         options = WebKitGTKOptions()
         options.binary_location = str(mini_browser())
         options.add_argument("--automation")
-        self.driver = Driver(
-            options=options, service=Service("/usr/bin/WebKitWebDriver", env=environment)
-        )
+        try:
+            self.driver = driven(options, Service("/usr/bin/WebKitWebDriver", env=environment))
+        except BaseException:
+            self.leave()
+            raise
         self.driver.set_script_timeout(60)
 
     def get(self, url: str) -> None:
@@ -88,9 +92,20 @@ class WebKit(View):
         try:
             self.driver.quit()
         finally:
-            self.screen.kill()
-            self.screen.wait()
-            shutil.rmtree(self.home, ignore_errors=True)
+            self.leave()
+
+    def leave(self) -> None:
+        """Take down what the browser stood on."""
+        self.screen.kill()
+        self.screen.wait()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def driven(options: WebKitGTKOptions, service: Service) -> Driver:
+    with warnings.catch_warnings():
+        # Selenium 4.51 calls its own RemoteConnection in the way that it deprecates.
+        warnings.filterwarnings("ignore", "setting remote_server_addr", DeprecationWarning)
+        return Driver(options=options, service=service)
 
 
 def open_screen() -> tuple[subprocess.Popen[bytes], str]:

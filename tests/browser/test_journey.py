@@ -1,0 +1,171 @@
+"""One journey in each engine: load, train 200 batches, draw, predict, save, reload, embed,
+offline."""
+
+import math
+
+import pytest
+
+from tests.support import embed, pad
+from tests.support.chromium import Page
+from tests.support.firefox import Firefox
+from tests.support.site import Site
+from tools import precache
+from tools import site as packing
+from tools.serve import ROOT
+
+# Not each driver hears all of the console: a page keeps its own errors, from its first script on.
+KEEPER = """
+window.__errors = [];
+addEventListener("error", (e) => window.__errors.push(String(e.message ?? e.target.src)), true);
+addEventListener("unhandledrejection", (e) => window.__errors.push(String(e.reason)));
+const { error } = console;
+console.error = (...words) => { window.__errors.push(words.join(" ")); error(...words); };
+"""
+COMLINK = '<script src="./node_modules/comlink/dist/umd/comlink.js"></script>'
+EMBEDDED = """
+const { frame } = document.getElementById("demo");
+const { origin } = new URL(frame.src);
+const demo = Comlink.wrap(Comlink.windowEndpoint(frame.contentWindow, self, origin));
+const { probabilities } = await demo.predict(new Uint8Array(784));
+return [...probabilities];
+"""
+BITS = "document.getElementById('bars').dataset.bits"
+OFFLINE = "document.documentElement.dataset.offline"
+KERNELS = {
+    "chromium": ("relaxed-simd",),
+    "firefox": ("relaxed-simd", "simd"),  # older ones have no relaxed SIMD
+}
+ENGINES = {"chromium": Page, "firefox": Firefox}
+
+
+@pytest.fixture(scope="module")
+def host():
+    """Somebody else's site, on another port."""
+    site = Site(ROOT)
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="module")
+def dist(packed, tmp_path_factory, host):
+    """`make site`'s folder, which trusts the host, keeps its errors and copies itself at once."""
+    folder = tmp_path_factory.mktemp("journey") / "dist"
+    packing.build(ROOT, folder)
+    (folder / "static" / "keeper.js").write_text(KEEPER)
+    index = (folder / "index.html").read_text()
+    for old, new in (
+        ('<script src="./static/boot.js">', '<script src="./static/keeper.js"></script>\n'),
+        ('name="farcall-drivers" content="', host.url.rstrip("/")),
+    ):
+        assert old in index
+        index = index.replace(old, new + old if old.startswith("<") else old + new)
+    assert 'data-after="10000"' in index
+    (folder / "index.html").write_text(index.replace('data-after="10000"', 'data-after="0"'))
+    precache.main(["--root", str(folder)])
+    return folder
+
+
+@pytest.fixture
+def demo(dist):
+    site = Site(dist, prefix="/somebody/farcall/")
+    yield site
+    site.close()
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return request.param
+
+
+@pytest.fixture
+def page(engine):
+    browser = ENGINES[engine]()
+    yield browser
+    browser.quit()
+
+
+def complaints(page):
+    """What the page wrote to its console as an error, in all engines."""
+    kept = page.execute_script("return window.__errors.splice(0)")
+    return kept + (page.surprises() if isinstance(page, Page) else page.errors())
+
+
+def probabilities(page):
+    """Draw a 7 and give the bits of the ten answers, once the page rests."""
+    page.click("Clear")
+    page.until(f"{BITS} === ''")
+    pad.draw(page)
+    page.until(lambda: page.output("prediction").strip() == "7", 20, "the drawn 7 to be read")
+    seen = []
+
+    def rests():
+        seen.append(page.check(BITS))
+        return len(seen) > 25 and len(set(seen[-25:])) == 1 and seen[-1]
+
+    return page.until(rests, 20)
+
+
+def environment(page):
+    """The facts of the Environment panel, by name."""
+    page.execute_script("document.getElementById('environment').open = true")
+    page.until("document.querySelectorAll('#facts dt').length > 5")
+    pairs = page.execute_script(
+        "return [...document.querySelectorAll('#facts dt')]"
+        ".map((name) => [name.innerText, name.nextElementSibling.innerText])"
+    )
+    return dict(pairs)
+
+
+def same(page, before):
+    """Two drawings are equal to the bit where CDP draws; Firefox's mouse gives others each time."""
+    after = probabilities(page)
+    return after == before or not isinstance(page, Page)
+
+
+def trains(page):
+    page.click("Train")
+    page.until(lambda: page.number("batch") >= 200, 60, "200 batches")
+    page.click("Stop")
+    page.wait_for_phase("ready")
+    assert page.number("loss") < 0.8
+
+
+def saves(page):
+    page.click("Save")
+    page.until("document.getElementById('saved').children.length === 1")
+    page.until(lambda: "Saved as" in page.text)
+
+
+def embeds(page, host, demo):
+    """The same page in a frame of another origin, asked from outside."""
+    host.replace(
+        "journey.html",
+        embed.HEAD + embed.script(demo) + COMLINK + embed.tag(load="eager"),
+    )
+    page.get(host.url + "journey.html")
+    page.until("document.getElementById('demo').state?.phase === 'ready'", 60)
+    answers = page.execute_script(EMBEDDED)
+    assert len(answers) == 10
+    assert math.isclose(sum(answers), 1, abs_tol=1e-4)
+
+
+@pytest.mark.timeout(240)
+def test_the_whole_journey(engine, page, demo, host):
+    page.get(demo.url)
+    page.wait_for_phase("ready")
+    assert environment(page)["Kernels"] in KERNELS[engine]
+    trains(page)
+    before = probabilities(page)
+    saves(page)
+    page.until(f"{OFFLINE} === 'ready'", 60)
+    assert complaints(page) == []
+    page.refresh()
+    page.wait_for_phase("ready")
+    assert same(page, before)
+    assert complaints(page) == []
+    embeds(page, host, demo)
+    demo.close()
+    page.get(demo.url)
+    page.wait_for_phase("ready")
+    assert same(page, before)
+    assert complaints(page) == []
