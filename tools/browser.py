@@ -1,4 +1,4 @@
-"""Make sure that Chromium and ChromeDriver are there; install them where that is ours to do."""
+"""Make sure that the tests' browsers are there; install them where that is ours to do."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import subprocess
 import sys
 
 # Debian's and Ubuntu's names; Ubuntu's own chromium is a snap, which containers can't run.
-PACKAGES = ("chromium", "chromium-driver")
-BINARIES = (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",))
-HINT = """browser: the tests in a browser need Chromium and ChromeDriver; missing: {missing}.
-  Debian:        sudo apt-get install chromium chromium-driver
-  Fedora:        sudo dnf install chromium chromedriver
-  Arch:          sudo pacman -S chromium
-  macOS:         brew install --cask chromium chromedriver
-  elsewhere:     put `chromium` and `chromedriver` of one version on PATH"""
+PACKAGES = ("chromium", "chromium-driver", "firefox-esr")
+BINARIES = (
+    ("chromium", "chromium-browser", "google-chrome"),
+    ("chromedriver",),
+    ("firefox-esr", "firefox"),
+)
+HINT = """browser: Chromium, ChromeDriver and Firefox run the browser tests; missing: {missing}.
+  Debian:        sudo apt-get install chromium chromium-driver firefox-esr
+  Fedora:        sudo dnf install chromium chromedriver firefox
+  Arch:          sudo pacman -S chromium firefox
+  macOS:         brew install --cask chromium chromedriver firefox
+  elsewhere:     put `chromium`, `chromedriver` of one version and `firefox` on PATH"""
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ def test_lock_files_name_no_host():
 
 def test_a_missing_browser_is_named_where_it_cannot_be_installed(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert browser.missing() == ["chromium", "chromedriver"]
+    assert browser.missing() == ["chromium", "chromedriver", "firefox-esr"]
     assert not browser.can_install()
-    with pytest.raises(SystemExit, match="apt-get install chromium chromium-driver"):
+    with pytest.raises(SystemExit, match="apt-get install chromium chromium-driver firefox-esr"):
         browser.main()
