@@ -8,6 +8,7 @@ NNError
 ├── NotReadyError (RuntimeError)   prediction before `load`, or while there is no model
 ├── DisposedError (RuntimeError)   use after `dispose`
 ├── BusyError (RuntimeError)       a second `fit` while one is under way
+├── NotFiniteError (RuntimeError)  a loss that is NaN or infinite, where that is to end a run
 └── DataError (ValueError)
     ├── MagicError                 the file is of another kind than expected
     ├── TruncatedError             the file ends before its header says
@@ -27,6 +28,7 @@ __all__ = [
     "NNError",
     "NotBuiltError",
     "NotCompiledError",
+    "NotFiniteError",
     "NotReadyError",
     "ShapeError",
     "TooLargeError",
@@ -64,6 +66,10 @@ class DisposedError(NNError, RuntimeError):
 
 class BusyError(NNError, RuntimeError):
     """A second training run was asked for while one is under way."""
+
+
+class NotFiniteError(NNError, RuntimeError):
+    """The loss is NaN or infinite."""
 
 
 class DataError(NNError, ValueError):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nn.model import Model
 
 IDLE, TRAINING, PAUSED, STOPPING = "idle", "training", "paused", "stopping"
-PREDICT_BATCH = 128
+BATCH, PREDICT_BATCH = 32, 128
 
 
 class Progress:
@@ -90,11 +90,10 @@ async def fit(
     model: Model,
     x: Any = None,
     y: Any = None,
-    *,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     epochs: int = 1,
     verbose: Any = 0,
-    callbacks: Any = (),
+    callbacks: Any = None,
     validation_split: float = 0.0,
     validation_data: Any = None,
     shuffle: bool = True,
@@ -105,6 +104,7 @@ async def fit(
     validation_steps: int | None = None,
     validation_batch_size: int | None = None,
     validation_freq: int = 1,
+    *,
     seed: int | None = None,
     **hooks: Any,
 ) -> History:
@@ -114,7 +114,7 @@ async def fit(
         x: an array, a list of them, a Dataset, or a (possibly async) generator of (x, y[,
             weights]).
         y: targets; not for a Dataset with labels or a generator.
-        batch_size: samples to a step; the last step of an epoch may have fewer.
+        batch_size: samples to a step, 32 by default; the last step of an epoch may have fewer.
         epochs: the number of the last epoch, counted from 1.
         callbacks: Callback objects.
         validation_split: take this fraction from the end of the data, before shuffling, to
@@ -135,6 +135,7 @@ async def fit(
         ShapeError: data do not fit the model or each other.
     """
     trainer = model.trainer
+    batch_size = BATCH if batch_size is None else batch_size
     if seed is not None:
         model.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
     if isinstance(x, Dataset) and y is None and x.y is not None:
@@ -262,13 +263,12 @@ async def evaluate(
     model: Model,
     x: Any = None,
     y: Any = None,
-    *,
     batch_size: int | None = None,
+    verbose: Any = 0,
     sample_weight: Any = None,
     steps: int | None = None,
-    callbacks: Any = (),
+    callbacks: Any = None,
     return_dict: bool = False,
-    verbose: Any = 0,
     **hooks: Any,
 ) -> Any:
     """Return [loss, *metrics] over the data (a float where there are no metrics), or a dict of
@@ -304,8 +304,19 @@ async def _test(model: Model, source: Any, calls: CallbackList) -> dict[str, flo
     return logs
 
 
-async def predict(model: Model, x: Any, batch_size: int | None, steps: int | None = None) -> Any:
-    """Return the outputs for all of `x`."""
+async def predict(
+    model: Model,
+    x: Any,
+    batch_size: int | None = None,
+    verbose: Any = 0,
+    steps: int | None = None,
+    callbacks: Any = None,
+) -> Any:
+    """Return the outputs for `x`: (n, ...), or one output where `x` is one sample without batch
+    axis.
+
+    Other work on the event loop gets its turn between batches.
+    """
     model._build_for(_as_list(x))
     results: list[list[Array]] = []
     if isinstance(x, Dataset) or not _is_stream(x):
@@ -316,9 +327,15 @@ async def predict(model: Model, x: Any, batch_size: int | None, steps: int | Non
     else:
         single = False
         source = StreamSource(x, lambda item: Batch(_adapted(model, item), [], [], 0), steps)
+    calls = CallbackList(_as_list(callbacks), model, {"steps": source.steps})
+    await calls.call("on_predict_begin", {})
     async for batch in each(source.batches(None)):
+        await calls.call_batch("on_predict_batch_begin", len(results), {})
         results.append([y.copy() for y in model.run(batch.inputs)])
+        await calls.call_batch("on_predict_batch_end", len(results) - 1, {"outputs": results[-1]})
         await asyncio.sleep(0)
+    await calls.land()
+    await calls.call("on_predict_end", {})
     if not results:
         raise EmptyError(f"{model.name}: the data gave no batch to predict")
     outputs = [

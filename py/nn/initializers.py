@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -135,10 +136,13 @@ class TruncatedNormal(RandomNormal):
 class VarianceScaling(Random):
     """Variance scaled to the fans: `scale / n`, n being fan_in, fan_out or their average.
 
+    `input_axes` and `output_axes` say which axes the fans are counted over, both or neither.
     Source: Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998, as `keras.initializers`.
     """
 
-    fields: tuple[str, ...] = ("scale", "mode", "distribution", "seed")
+    fields: tuple[str, ...] = (
+        "scale", "mode", "distribution", "seed", "input_axes", "output_axes",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -146,6 +150,8 @@ class VarianceScaling(Random):
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
         seed: int | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
     ) -> None:
         super().__init__(seed)
         if scale <= 0:
@@ -154,10 +160,12 @@ class VarianceScaling(Random):
         _one_of("distribution", distribution, ("truncated_normal", "untruncated_normal", "uniform"))
         self.scale = scale
         self.mode = mode
+        self.input_axes = None if input_axes is None else list(input_axes)
+        self.output_axes = None if output_axes is None else list(output_axes)
         self.distribution = distribution
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
-        variance = self.scale / max(1.0, _fan(shape, self.mode))
+        variance = self.scale / max(1.0, self._fan(shape))
         rng = self.generator()
         if self.distribution == "uniform":
             limit = math.sqrt(3.0 * variance)
@@ -169,13 +177,26 @@ class VarianceScaling(Random):
             values = math.sqrt(variance) / 0.87962566103423978 * _truncated(rng, shape)
         return values.astype(dtype or config.floatx())
 
+    def _fan(self, shape: tuple[int, ...]) -> float:
+        fan_in, fan_out = fans(shape)
+        if self.input_axes is not None and self.output_axes is not None:
+            fan_in, fan_out = (
+                prod(tuple(shape[a] for a in axes)) for axes in (self.input_axes, self.output_axes)
+            )
+        return {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+
 
 class _Scaled(VarianceScaling):
-    fields = ("seed",)
+    fields = ("seed", "input_axes", "output_axes")
     settings: tuple[float, str, str]
 
-    def __init__(self, seed: int | None = None) -> None:
-        super().__init__(*self.settings, seed=seed)
+    def __init__(
+        self,
+        seed: int | None = None,
+        input_axes: Sequence[int] | None = None,
+        output_axes: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(*self.settings, seed=seed, input_axes=input_axes, output_axes=output_axes)
 
 
 class GlorotUniform(_Scaled):
@@ -299,11 +320,6 @@ def _truncated(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         flat[outside] = rng.normal(size=outside.size)
         outside = outside[np.abs(flat[outside]) > 2]
     return values
-
-
-def _fan(shape: tuple[int, ...], mode: str) -> float:
-    fan_in, fan_out = fans(shape)
-    return {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
 
 
 def fans(shape: tuple[int, ...]) -> tuple[float, float]:

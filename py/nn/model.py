@@ -225,23 +225,9 @@ class Model(Layer):
     def _build_for(self, inputs: Sequence[Any]) -> None:
         """Build from the shape of the data, where that is how the shape becomes known."""
 
-    async def fit(self, x: Any = None, y: Any = None, **options: Any) -> Any:
-        """Train; see `nn.fitting.fit` for the arguments. Returns the History."""
-        return await fitting.fit(self, x, y, **options)
-
-    async def evaluate(self, x: Any = None, y: Any = None, **options: Any) -> Any:
-        """Return the loss and metrics over data; see `nn.fitting.evaluate`."""
-        return await fitting.evaluate(self, x, y, **options)
-
-    async def predict(
-        self, x: Any, *, batch_size: int | None = None, steps: int | None = None
-    ) -> Any:
-        """Return the outputs for `x`: (n, ...), or one output where `x` is one sample without
-        batch axis.
-
-        Other work on the event loop gets its turn between batches.
-        """
-        return await fitting.predict(self, x, batch_size, steps)
+    fit = fitting.fit
+    evaluate = fitting.evaluate
+    predict = fitting.predict
 
     def train_on_batch(
         self,

@@ -68,6 +68,16 @@ class ExponentialDecay(LearningRateSchedule):
 class InverseTimeDecay(ExponentialDecay):
     """initial / (1 + rate * step / steps)."""
 
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "InverseTimeDecay",
+    ) -> None:
+        super().__init__(initial_learning_rate, decay_steps, decay_rate, staircase, name)
+
     def __call__(self, step: int) -> float:
         p = step / self.decay_steps
         p = math.floor(p) if self.staircase else p

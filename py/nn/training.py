@@ -137,6 +137,7 @@ class Trainer:
                 and output.loss.fused_activation is not None
                 and not getattr(output.loss, "from_logits", False)
                 and getattr(output.loss, "ignore_class", None) is None
+                and output.loss.axis == -1
                 and getattr(layer, "last_activation", None) == output.loss.fused_activation
                 and layer.activity_regularizer is None
                 and not model.graph.consumers(tensor)

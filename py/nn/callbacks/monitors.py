@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nn.callbacks.base import Callback, Logs
-from nn.errors import ConfigError
+from nn.errors import ConfigError, NotFiniteError
 
 
 class Monitor(Callback):
@@ -115,7 +115,13 @@ class EarlyStopping(Monitor):
 
 
 class ReduceLROnPlateau(Monitor):
-    """Multiply the learning rate by `factor` after `patience` epochs without improvement."""
+    """Multiply the learning rate by `factor` after `patience` epochs without improvement.
+
+    Args:
+        cooldown: epochs to wait after a reduction before counting again.
+        min_lr: never below this.
+        baseline: counts as the best before the first epoch.
+    """
 
     def __init__(
         self,
@@ -127,8 +133,11 @@ class ReduceLROnPlateau(Monitor):
         min_delta: float = 1e-4,
         cooldown: int = 0,
         min_lr: float = 0.0,
+        *,
+        baseline: float | None = None,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
+        self.baseline = baseline
         if factor >= 1:
             raise ConfigError(f"ReduceLROnPlateau: factor must be below 1, received {factor}")
         self.factor = factor
@@ -141,6 +150,8 @@ class ReduceLROnPlateau(Monitor):
         self.wait = 0
         self.cooling = 0
         self.best = -math.inf if self.upwards else math.inf
+        if self.baseline is not None:
+            self.best = self.baseline
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         value = self.value(logs)
@@ -182,12 +193,22 @@ class LearningRateScheduler(Callback):
 
 
 class TerminateOnNaN(Callback):
-    """Stop when the loss is no finite number any more."""
+    """Stop when the loss is no finite number any more; with `raise_error`, by an error.
+
+    Raises:
+        NotFiniteError: with `raise_error`.
+    """
+
+    def __init__(self, raise_error: bool = False) -> None:
+        self.raise_error = raise_error
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         loss = (logs or {}).get("batch_loss", 0.0)
-        if not math.isfinite(loss):
-            self.model.stop_training = True
+        if math.isfinite(loss):
+            return
+        if self.raise_error:
+            raise NotFiniteError(f"batch {batch}: expected a finite loss, received {loss}")
+        self.model.stop_training = True
 
 
 class CSVLogger(Callback):
@@ -221,6 +242,9 @@ class ModelCheckpoint(Monitor):
         filepath: a path, which may hold {epoch} and {val_loss:.2f}; or a function (possibly
             async) that is given the file's bytes and the epoch, since a page has no folders.
         save_best_only: only when the monitored number is the best so far.
+        save_weights_only: leave out optimizer, generator and history.
+        save_freq: "epoch", or a number of batches after which to save each time.
+        initial_value_threshold: counts as the best before the first epoch.
     """
 
     def __init__(
@@ -229,30 +253,56 @@ class ModelCheckpoint(Monitor):
         monitor: str = "val_loss",
         verbose: int = 0,
         save_best_only: bool = False,
+        save_weights_only: bool = False,
         mode: str = "auto",
-        save_freq: str = "epoch",
+        save_freq: Any = "epoch",
+        initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode)
-        if save_freq != "epoch":
-            raise ConfigError(f"ModelCheckpoint: save_freq must be 'epoch', received {save_freq!r}")
+        if save_freq != "epoch" and not (isinstance(save_freq, int) and save_freq > 0):
+            raise ConfigError(
+                "ModelCheckpoint: save_freq must be 'epoch' or a number of batches, "
+                f"received {save_freq!r}"
+            )
         self.filepath = filepath
         self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
+        self.save_freq = save_freq
+        if initial_value_threshold is not None:
+            self.best = initial_value_threshold
+        self.batches = 0
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self.epoch = epoch
+
+    async def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self.batches += 1
+        if self.save_freq != "epoch" and self.batches % self.save_freq == 0:
+            await self._save(self.epoch, logs)
 
     async def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if self.save_freq == "epoch":
+            await self._save(epoch, logs)
+
+    async def _save(self, epoch: int, logs: Logs | None) -> None:
         if self.save_best_only:
             value = self.value(logs)
             if not self.better(value):
                 return
             self.best = value
-        from nn import io
-
-        data = io.save(self.model, "npz")
+        data = self._bytes()
         if not callable(self.filepath):
             self._write(data, str(self.filepath).format(epoch=epoch + 1, **(logs or {})))
             return
         result = self.filepath(data, epoch)
         if inspect.isawaitable(result):
             await result
+
+    def _bytes(self) -> bytes:
+        from nn import io
+
+        return io.save(self.model, "safetensors" if self.save_weights_only else "npz")
 
     @staticmethod
     def _write(data: bytes, path: str) -> None:

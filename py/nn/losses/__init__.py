@@ -1,0 +1,112 @@
+"""Losses and their gradients, named and defined as in Keras 3 (`keras.losses`).
+
+A loss gives one number for each sample (and each further axis but the last), which are weighted by
+`sample_weight` and reduced: "sum_over_batch_size" (the default) divides their sum by their number,
+never by the sum of the weights, as Keras does; "mean_with_sample_weight" divides by that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nn.errors import ConfigError
+from nn.losses.base import (
+    ElementLoss,
+    FunctionLoss,
+    Loss,
+    fit_weight,
+    masked_weight,
+    same_rank,
+)
+from nn.losses.crossentropy import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+)
+from nn.losses.regression import (
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    Huber,
+    KLDivergence,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    SquaredHinge,
+)
+from nn.types import Config
+
+__all__ = [
+    "BinaryCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "ElementLoss",
+    "FunctionLoss",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
+    "SparseCategoricalCrossentropy",
+    "SquaredHinge",
+    "fit_weight",
+    "get",
+    "masked_weight",
+    "same_rank",
+    "serialize",
+]
+
+CLASSES: dict[str, type[Loss]] = {
+    c.__name__: c
+    for c in (
+        BinaryCrossentropy, CategoricalCrossentropy, CategoricalHinge, CosineSimilarity, Hinge,
+        Huber,
+        KLDivergence, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError,
+        MeanSquaredLogarithmicError, Poisson, SparseCategoricalCrossentropy, SquaredHinge,
+    )
+}  # fmt: skip
+_ALIASES: dict[str, type[Loss]] = {c.default_name(): c for c in CLASSES.values()}
+_ALIASES |= {
+    "mse": MeanSquaredError,
+    "mae": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "msle": MeanSquaredLogarithmicError,
+    "huber": Huber,
+    "kl_divergence": KLDivergence,
+    "kld": KLDivergence,
+    "log_cosh": LogCosh,
+}
+
+
+def get(identifier: Any) -> Loss:
+    """Return a loss from its name, configuration or itself.
+
+    Raises:
+        ConfigError: nothing has that name.
+    """
+    if isinstance(identifier, Loss):
+        return identifier
+    if isinstance(identifier, dict):
+        return _named(identifier["class_name"]).from_config(identifier.get("config") or {})
+    return _named(identifier)()
+
+
+def _named(name: Any) -> type[Loss]:
+    found = CLASSES.get(name) or _ALIASES.get(name) if isinstance(name, str) else None
+    if found is None:
+        raise ConfigError(f"loss: expected one of {sorted(_ALIASES)}, received {name!r}")
+    return found
+
+
+def serialize(loss: Loss) -> Config:
+    """Return the class and settings, in Keras' spelling."""
+    return {"class_name": type(loss).__name__, "config": loss.get_config()}

@@ -1,0 +1,201 @@
+"""What all losses share: reduction, weights, axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nn import config
+from nn.arguments import LeftOut, refuse
+from nn.errors import ConfigError, ShapeError
+from nn.types import Array, Config, prod
+
+REDUCTIONS = ("sum", "sum_over_batch_size", "mean", "mean_with_sample_weight", "none", None)
+
+
+class Loss:
+    """Base class; a loss of one's own defines `call` and `gradient`.
+
+    Args:
+        reduction: one of `REDUCTIONS`.
+        name: shown in logs; by default the class's, as Keras spells it.
+    """
+
+    fields: tuple[str, ...] = ()
+    left_out: ClassVar[LeftOut] = {"dtype": (None, "a loss is computed in its outputs' type")}
+    axis = -1
+    """The axis of classes or features; `call` and `gradient` have it last."""
+    fused_activation: str | None = None
+    """The activation before the loss for which `from_logits` is one exact, stable kernel."""
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        **others: Any,
+    ) -> None:
+        refuse(type(self), others)
+        if reduction not in REDUCTIONS:
+            raise ConfigError(f"reduction must be one of {REDUCTIONS}, received {reduction!r}")
+        self.reduction = reduction
+        self.name = name or self.default_name()
+
+    @classmethod
+    def default_name(cls) -> str:
+        from nn.layers.base import snake_case
+
+        return snake_case(cls.__name__)
+
+    def call(self, y_true: Array, y_pred: Array) -> Array:
+        """Return the loss of each sample: y_pred's shape less the last axis."""
+        raise NotImplementedError(f"{type(self).__name__} must define call")
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        """Return d(loss of each sample)/d(y_pred), in y_pred's shape."""
+        raise NotImplementedError(f"{type(self).__name__} must define gradient")
+
+    def prepare(self, y_true: Any, y_pred: Array) -> Array:
+        """Return `y_true` in y_pred's type, with a last axis of 1 added or taken where Keras
+        does."""
+        array = np.asarray(y_true)
+        if array.dtype != y_pred.dtype:
+            array = array.astype(y_pred.dtype)
+        return same_rank(array, y_pred)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Return the reduced loss: a float, or an array with reduction "none"."""
+        pred = np.asarray(y_pred)
+        pred = pred if pred.dtype.kind == "f" else pred.astype(config.floatx())
+        y_true, pred = self.lined(y_true, pred)
+        losses = self.call(self.prepare(y_true, pred), pred)
+        scale = self.scale(losses.shape, sample_weight, pred.dtype)
+        if self.reduction in ("none", None):
+            return losses * scale
+        return float(np.sum(losses * scale))
+
+    def scale(self, shape: tuple[int, ...], sample_weight: Any, dtype: Any) -> Any:
+        """Return what each sample's loss is multiplied with before they are summed."""
+        weight = None if sample_weight is None else fit_weight(sample_weight, shape, dtype)
+        divisor = 1.0
+        if self.reduction in ("sum_over_batch_size", "mean"):
+            divisor = float(prod(shape))
+        elif self.reduction == "mean_with_sample_weight":
+            divisor = float(prod(shape) if weight is None else np.broadcast_to(weight, shape).sum())
+        factor = dtype.type(1 / divisor) if divisor else dtype.type(0)
+        return factor if weight is None else weight * factor
+
+    def step(self, y_true: Any, y_pred: Array, sample_weight: Any = None) -> tuple[float, Array]:
+        """Return (loss, gradient with respect to y_pred)."""
+        if self.axis not in (-1, y_pred.ndim - 1):
+            y_true, pred = self.lined(y_true, y_pred)
+            loss, gradient = self.lined_step(y_true, pred, sample_weight)
+            return loss, np.ascontiguousarray(np.moveaxis(gradient, -1, self.axis))
+        return self.lined_step(y_true, y_pred, sample_weight)
+
+    def lined(self, y_true: Any, y_pred: Array) -> tuple[Any, Array]:
+        """Bring `axis` last."""
+        if self.axis in (-1, y_pred.ndim - 1):
+            return y_true, y_pred
+        true = np.asarray(y_true)
+        if true.ndim == y_pred.ndim:
+            true = np.moveaxis(true, self.axis, -1)
+        return true, np.ascontiguousarray(np.moveaxis(y_pred, self.axis, -1))
+
+    def lined_step(self, y_true: Any, y_pred: Array, sample_weight: Any) -> tuple[float, Array]:
+        """Do as `step`, `axis` being the last."""
+        true = self.prepare(y_true, y_pred)
+        losses = self.call(true, y_pred)
+        scale = self.scale(losses.shape, sample_weight, y_pred.dtype)
+        gradient = self.gradient(true, y_pred)
+        gradient = gradient * (scale[..., None] if np.ndim(scale) else scale)
+        return float(np.sum(losses * scale)), gradient
+
+    def from_logits_step(
+        self, y_true: Any, logits: Array, sample_weight: Any, out: Array, predictions: Array | None
+    ) -> float:
+        """Return the loss from what `fused_activation` would be applied to.
+
+        `out` receives the gradient with respect to the logits, `predictions` the activation's
+        output.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no fused form")
+
+    def get_config(self) -> Config:
+        return {"name": self.name, "reduction": self.reduction} | {
+            f: getattr(self, f) for f in self.fields
+        }
+
+    @classmethod
+    def from_config(cls, settings: Config) -> Loss:
+        return cls(**settings)
+
+
+def same_rank(a: Array, b: Array) -> Array:
+    """Add or take a last axis of 1 so that `a` has b's rank (Keras'
+    squeeze_or_expand_to_same_rank)."""
+    if a.ndim == b.ndim - 1 and b.shape[-1] == 1:
+        return a[..., None]
+    if a.ndim == b.ndim + 1 and a.shape[-1] == 1:
+        return a[..., 0]
+    return a
+
+
+def fit_weight(sample_weight: Any, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return the weights with as many axes as the losses.
+
+    Raises:
+        ShapeError: they do not broadcast to `shape`.
+    """
+    weight: Array = np.asarray(sample_weight, dtype)
+    while weight.ndim > len(shape) and weight.shape[-1] == 1:
+        weight = weight[..., 0]
+    weight = weight.reshape(*weight.shape, *[1] * (len(shape) - weight.ndim))
+    try:
+        return np.broadcast_to(weight, shape)
+    except ValueError as error:
+        raise ShapeError(
+            f"sample_weight: expected a shape that broadcasts to {shape}, "
+            f"received {np.shape(sample_weight)}"
+        ) from error
+
+
+def masked_weight(sample_weight: Any, mask: Array, reduction: str | None, dtype: Any) -> Array:
+    """Return weights that leave out what the mask does; means are over what it keeps (Keras'
+    apply_mask)."""
+    weight = mask.astype(dtype)
+    if reduction in ("sum_over_batch_size", "mean"):
+        weight *= weight.size / max(float(weight.sum()), 1.0)
+    return (
+        weight if sample_weight is None else weight * fit_weight(sample_weight, mask.shape, dtype)
+    )
+
+
+class ElementLoss(Loss):
+    """Base of the losses that are the mean of one term for each element of the last axis."""
+
+    def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        """Return each element's loss and its derivative by y_pred."""
+        raise NotImplementedError(f"{type(self).__name__} must define terms")
+
+    def call(self, y_true: Array, y_pred: Array) -> Array:
+        return np.asarray(self.terms(y_true, y_pred)[0].mean(axis=-1))
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        return self.terms(y_true, y_pred)[1] / y_pred.shape[-1]
+
+
+class FunctionLoss(Loss):
+    """A loss made of two functions: losses of the samples, and their gradient."""
+
+    def __init__(
+        self,
+        call: Callable[[Array, Array], Array],
+        gradient: Callable[[Array, Array], Array],
+        name: str = "loss",
+        reduction: str | None = "sum_over_batch_size",
+    ) -> None:
+        super().__init__(reduction, name)
+        self.call = call  # type: ignore[assignment,method-assign]
+        self.gradient = gradient  # type: ignore[assignment,method-assign]

@@ -1,0 +1,106 @@
+"""Metrics, named and defined as in Keras 3 (`keras.metrics`): running values over batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nn.errors import ConfigError
+from nn.losses import Loss
+from nn.losses import get as loss_named
+from nn.metrics.accuracy import (
+    Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+)
+from nn.metrics.base import LossMetric, Mean, MeanMetric, Metric
+from nn.metrics.confusion import ConfusionMatrix, F1Score
+from nn.metrics.counts import AUC, Precision, Recall
+from nn.metrics.regression import (
+    MeanAbsoluteErrorMetric,
+    MeanSquaredErrorMetric,
+    RootMeanSquaredError,
+)
+from nn.types import Array
+
+__all__ = [
+    "AUC",
+    "Accuracy",
+    "BinaryAccuracy",
+    "CategoricalAccuracy",
+    "ConfusionMatrix",
+    "F1Score",
+    "Mean",
+    "MeanMetric",
+    "Metric",
+    "Precision",
+    "Recall",
+    "RootMeanSquaredError",
+    "SparseCategoricalAccuracy",
+    "SparseTopKCategoricalAccuracy",
+    "TopKCategoricalAccuracy",
+    "fitting",
+    "get",
+]
+
+CLASSES: dict[str, type[Metric]] = {
+    c.__name__: c
+    for c in (
+        Mean, Accuracy, SparseCategoricalAccuracy, CategoricalAccuracy, BinaryAccuracy,
+        TopKCategoricalAccuracy, SparseTopKCategoricalAccuracy, RootMeanSquaredError, Precision,
+        Recall, AUC, F1Score, ConfusionMatrix,
+    )
+}  # fmt: skip
+CLASSES |= {
+    "MeanAbsoluteError": MeanAbsoluteErrorMetric,
+    "MeanSquaredError": MeanSquaredErrorMetric,
+}
+_ALIASES: dict[str, type[Metric]] = {c.default_name(): c for c in CLASSES.values()}
+_ALIASES |= {"mae": MeanAbsoluteErrorMetric, "mse": MeanSquaredErrorMetric}
+
+
+def get(identifier: Any) -> Metric:
+    """Return a metric from its name, configuration or itself.
+
+    Raises:
+        ConfigError: nothing has that name.
+    """
+    if isinstance(identifier, Metric):
+        return identifier
+    if isinstance(identifier, dict):
+        return _named(identifier["class_name"]).from_config(identifier.get("config") or {})
+    found = _find(identifier)
+    return found() if found is not None else LossMetric(_loss(identifier))
+
+
+def fitting(name: str, y_true: Array, y_pred: Array) -> Metric:
+    """Return the metric that "accuracy" means for these arrays, as Keras decides; else
+    `get(name)`."""
+    if name not in ("accuracy", "acc"):
+        return get(name)
+    if y_pred.ndim < 2 or y_pred.shape[-1] == 1:
+        return BinaryAccuracy(name)
+    sparse = y_true.ndim < y_pred.ndim or y_true.shape[-1] == 1
+    return SparseCategoricalAccuracy(name) if sparse else CategoricalAccuracy(name)
+
+
+def _find(name: Any) -> type[Metric] | None:
+    return CLASSES.get(name) or _ALIASES.get(name) if isinstance(name, str) else None
+
+
+def _loss(name: Any) -> Loss:
+    try:
+        return loss_named(name)
+    except ConfigError as error:
+        raise ConfigError(
+            f"metric: expected one of {sorted(_ALIASES)}, received {name!r}"
+        ) from error
+
+
+def _named(name: Any) -> type[Metric]:
+    found = _find(name)
+    if found is None:
+        raise ConfigError(f"metric: expected one of {sorted(_ALIASES)}, received {name!r}")
+    return found

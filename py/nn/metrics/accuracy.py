@@ -1,0 +1,98 @@
+"""Shares of samples that are right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nn.losses import same_rank
+from nn.metrics.base import MeanMetric
+from nn.types import Array
+
+
+class SparseCategoricalAccuracy(MeanMetric):
+    """The share of samples whose largest output is the integer label."""
+
+    order_only = True
+
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        labels = y_true[..., 0] if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1 else y_true
+        return np.asarray(y_pred.argmax(axis=-1) == labels)
+
+
+class CategoricalAccuracy(MeanMetric):
+    """The share of samples whose largest output is where the one-hot label is."""
+
+    order_only = True
+
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        return np.asarray(y_pred.argmax(axis=-1) == y_true.argmax(axis=-1))
+
+
+class BinaryAccuracy(MeanMetric):
+    """The share of outputs on the right side of `threshold` (strictly above is 1)."""
+
+    fields = ("threshold",)
+
+    def __init__(self, name: str | None = None, *, threshold: float = 0.5, **others: Any) -> None:
+        self.threshold = threshold
+        super().__init__(name, **others)
+
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        true = same_rank(y_true, y_pred)
+        right: Array = ((y_pred > self.threshold) == true).mean(axis=-1)
+        return right
+
+
+class Accuracy(MeanMetric):
+    """The share of equal elements; as "accuracy" in `compile` it becomes the accuracy that fits."""
+
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        right: Array = same_rank(y_true, y_pred) == y_pred
+        return right.mean(axis=-1) if right.ndim > 1 else right
+
+
+class TopKCategoricalAccuracy(MeanMetric):
+    """The share of samples whose one-hot label is among the `k` largest outputs."""
+
+    fields: tuple[str, ...] = ("k",)
+    order_only = True
+
+    def __init__(self, k: int = 5, name: str | None = None, **others: Any) -> None:
+        self.k = k
+        super().__init__(name, **others)
+
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        return _in_top(y_true.argmax(axis=-1), y_pred, self.k)
+
+
+class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
+    """The share of samples whose integer label is among the `k` largest outputs.
+
+    With `from_sorted_ids` the outputs are the labels themselves, the best first.
+    """
+
+    fields = ("k", "from_sorted_ids")
+
+    def __init__(
+        self,
+        k: int = 5,
+        name: str | None = None,
+        *,
+        from_sorted_ids: bool = False,
+        **others: Any,
+    ) -> None:
+        self.from_sorted_ids = from_sorted_ids
+        super().__init__(k, name, **others)
+
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        labels = y_true[..., 0] if y_true.ndim == y_pred.ndim else y_true
+        if self.from_sorted_ids:
+            return np.asarray((y_pred[..., : self.k] == labels[..., None]).any(axis=-1))
+        return _in_top(labels.astype(np.intp), y_pred, self.k)
+
+
+def _in_top(labels: Array, y_pred: Array, k: int) -> Array:
+    mine = np.take_along_axis(y_pred, labels[..., None], axis=-1)
+    return np.asarray((y_pred > mine).sum(axis=-1) < k)

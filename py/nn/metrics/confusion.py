@@ -1,0 +1,86 @@
+"""Metrics of each class: F1 and the confusion matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nn.errors import ConfigError
+from nn.metrics.base import Metric
+from nn.metrics.counts import ratio
+
+
+class F1Score(Metric):
+    """2 * precision * recall / (precision + recall) of each class, from one-hot labels.
+
+    Args:
+        average: None (one value a class), "micro", "macro" or "weighted".
+        threshold: an output above it is a prediction; None takes the largest of each sample.
+    """
+
+    fields = ("average", "threshold")
+
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str | None = None,
+        **others: Any,
+    ) -> None:
+        if average not in (None, "micro", "macro", "weighted"):
+            raise ConfigError(f"F1Score: unknown average {average!r}")
+        self.average = average
+        self.threshold = threshold
+        super().__init__(name, **others)
+
+    def reset_state(self) -> None:
+        self.tp: Any = 0.0
+        self.fp: Any = 0.0
+        self.fn: Any = 0.0
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        pred, true = np.asarray(y_pred), np.asarray(y_true) > 0.5
+        if self.threshold is None:
+            hit = pred == pred.max(axis=-1, keepdims=True)
+        else:
+            hit = pred > self.threshold
+        weight = 1.0 if sample_weight is None else np.asarray(sample_weight).reshape(-1, 1)
+        self.tp = self.tp + ((hit & true) * weight).sum(axis=0)
+        self.fp = self.fp + ((hit & ~true) * weight).sum(axis=0)
+        self.fn = self.fn + ((~hit & true) * weight).sum(axis=0)
+
+    def result(self) -> Any:
+        if self.average == "micro":
+            tp, fp, fn = np.sum(self.tp), np.sum(self.fp), np.sum(self.fn)
+            return float(ratio(2 * tp, 2 * tp + fp + fn))
+        scores = ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+        if self.average == "macro":
+            return float(np.mean(scores))
+        if self.average == "weighted":
+            support = self.tp + self.fn
+            return float(np.sum(scores * ratio(support, np.sum(support))))
+        return [float(v) for v in np.atleast_1d(scores)]
+
+
+class ConfusionMatrix(Metric):
+    """How often class i (row) was taken for class j (column): lists of ints."""
+
+    fields = ("num_classes",)
+
+    def __init__(self, num_classes: int, name: str | None = None) -> None:
+        self.num_classes = num_classes
+        super().__init__(name)
+
+    def reset_state(self) -> None:
+        self.matrix = np.zeros((self.num_classes, self.num_classes), np.int64)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        pred, true = np.asarray(y_pred), np.asarray(y_true)
+        if true.ndim == pred.ndim and true.shape[-1] > 1:
+            true = true.argmax(axis=-1)
+        pairs = true.reshape(-1).astype(np.intp), pred.argmax(axis=-1).reshape(-1)
+        np.add.at(self.matrix, pairs, 1)
+
+    def result(self) -> list[list[int]]:
+        return [[int(n) for n in row] for row in self.matrix]

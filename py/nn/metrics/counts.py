@@ -1,0 +1,257 @@
+"""Metrics of true and false positives and negatives at thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nn.errors import ConfigError, ShapeError
+from nn.losses import same_rank
+from nn.metrics.base import Metric
+from nn.types import Array, Config
+
+NEVER = -1e10
+"""Below every output: what an output that is not among the `top_k` is taken for."""
+
+
+class Counts(Metric):
+    """Base: counts at each threshold; an output strictly above it is a positive."""
+
+    multi_label = False
+
+    def __init__(self, thresholds: Sequence[float], name: str | None = None, **others: Any) -> None:
+        self.levels = [float(t) for t in thresholds]
+        super().__init__(name, **others)
+
+    def reset_state(self) -> None:
+        self.tp, self.fp, self.fn, self.tn = (np.zeros(self._shape()) for _ in range(4))
+
+    def _shape(self) -> tuple[int, ...]:
+        return (len(self.levels),)
+
+    def seen(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        """Return what of the labels and outputs is counted."""
+        return y_true, y_pred
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        pred = np.asarray(y_pred, np.float64)
+        true, pred = self.seen(same_rank(np.asarray(y_true), pred), pred)
+        weight = np.ones(pred.shape)
+        if sample_weight is not None:
+            given = np.asarray(sample_weight, np.float64)
+            weight = weight * given.reshape(*given.shape, *[1] * (pred.ndim - given.ndim))
+        self.count(true > 0.5, pred, weight)
+
+    def count(self, true: Array, pred: Array, weight: Array) -> None:
+        """Add a batch's labels, outputs and weights, all of one shape."""
+        columns = pred.shape[-1] if self.multi_label else 1
+        true, pred, weight = (a.reshape(-1, columns) for a in (true, pred, weight))
+        positive, negative = (weight * true).sum(axis=0), (weight * ~true).sum(axis=0)
+        for i, threshold in enumerate(self.levels):
+            above = pred > threshold
+            tp, fp = (weight * (above & true)).sum(axis=0), (weight * (above & ~true)).sum(axis=0)
+            for kept, more in (
+                (self.tp, tp), (self.fp, fp), (self.fn, positive - tp), (self.tn, negative - fp)
+            ):  # fmt: skip
+                kept[i] += more if self.multi_label else more[0]
+
+    def value(self) -> Array:
+        """Return the metric at each threshold."""
+        raise NotImplementedError(f"{type(self).__name__} must define value")
+
+    def result(self) -> Any:
+        values = [float(v) for v in self.value()]
+        return values[0] if len(values) == 1 else values
+
+
+class OfPositives(Counts):
+    """Base of precision and recall.
+
+    Args:
+        thresholds: one or several; 0.5 by default, or none at all with `top_k`.
+        top_k: of each sample only the k largest outputs may be positives.
+        class_id: count this class alone.
+    """
+
+    fields = ("thresholds", "top_k", "class_id")
+
+    def __init__(
+        self,
+        thresholds: Any = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str | None = None,
+        **others: Any,
+    ) -> None:
+        self.thresholds = thresholds
+        self.top_k = top_k
+        self.class_id = class_id
+        given = (0.5 if top_k is None else NEVER) if thresholds is None else thresholds
+        super().__init__(given if isinstance(given, list | tuple) else [given], name, **others)
+
+    def seen(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        if self.top_k is not None:
+            order = np.argsort(-y_pred, axis=-1, kind="stable")[..., : self.top_k]
+            kept = np.full(y_pred.shape, NEVER)
+            np.put_along_axis(kept, order, np.take_along_axis(y_pred, order, -1), -1)
+            y_pred = kept
+        if self.class_id is not None:
+            y_true, y_pred = y_true[..., self.class_id], y_pred[..., self.class_id]
+        return y_true, y_pred
+
+
+class Precision(OfPositives):
+    """True positives among the positives that were predicted."""
+
+    def value(self) -> Array:
+        return ratio(self.tp, self.tp + self.fp)
+
+
+class Recall(OfPositives):
+    """True positives among the positives that there are."""
+
+    def value(self) -> Array:
+        return ratio(self.tp, self.tp + self.fn)
+
+
+CURVES = ("ROC", "PR", "PRGAIN")
+SUMS = ("interpolation", "minoring", "majoring")
+
+
+class AUC(Counts):
+    """The area under a curve, by Riemann sums at thresholds.
+
+    Args:
+        num_thresholds: evenly spaced ones, where `thresholds` does not give them.
+        curve: "ROC", "PR" or "PRGAIN" (Flach and Kull 2015).
+        summation_method: "interpolation" (trapezoids; for PR, Davis and Goadrich 2006), "minoring"
+            or "majoring".
+        multi_label: an area for each column of the labels, averaged by `label_weights`.
+        num_labels: how many columns these are.
+        label_weights: weight of each column.
+        from_logits: outputs are to go through a sigmoid first.
+    """
+
+    fields = (
+        "num_thresholds", "curve", "summation_method", "thresholds", "multi_label", "num_labels",
+        "label_weights", "from_logits",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        num_thresholds: int = 200,
+        curve: str = "ROC",
+        summation_method: str = "interpolation",
+        name: str | None = None,
+        *,
+        thresholds: Sequence[float] | None = None,
+        multi_label: bool = False,
+        num_labels: int | None = None,
+        label_weights: Sequence[float] | None = None,
+        from_logits: bool = False,
+        **others: Any,
+    ) -> None:
+        self.curve = _one_of("curve", str(curve).upper(), CURVES)
+        self.summation_method = _one_of("summation_method", str(summation_method).lower(), SUMS)
+        self.thresholds = None if thresholds is None else sorted(thresholds)
+        inner = self.thresholds
+        if inner is None:
+            if num_thresholds < 2:
+                raise ConfigError(
+                    f"AUC: num_thresholds must be at least 2, received {num_thresholds}"
+                )
+            inner = [(i + 1) / (num_thresholds - 1) for i in range(num_thresholds - 2)]
+        self.num_thresholds = len(inner) + 2
+        self.multi_label = multi_label
+        self.num_labels = num_labels
+        self.label_weights = None if label_weights is None else list(label_weights)
+        self.from_logits = from_logits
+        super().__init__([-1e-7, *inner, 1 + 1e-7], name, **others)
+
+    @classmethod
+    def default_name(cls) -> str:
+        return "auc"
+
+    def get_config(self) -> Config:
+        settings = super().get_config()
+        if self.thresholds is not None:
+            del settings["num_thresholds"]
+        return settings
+
+    def _shape(self) -> tuple[int, ...]:
+        if self.multi_label:
+            return (len(self.levels), self.num_labels or 1)
+        return (len(self.levels),)
+
+    def seen(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+        return y_true, 0.5 * (1 + np.tanh(0.5 * y_pred)) if self.from_logits else y_pred
+
+    def count(self, true: Array, pred: Array, weight: Array) -> None:
+        if self.multi_label:
+            self._expect_labels(pred.shape[-1])
+        elif self.label_weights is not None:
+            weight = weight * np.asarray(self.label_weights)
+        super().count(true, pred, weight)
+
+    def _expect_labels(self, labels: int) -> None:
+        if self.num_labels is None:
+            self.num_labels = labels
+            self.reset_state()
+        if labels != self.num_labels:
+            raise ShapeError(f"AUC: expected {self.num_labels} labels, received {labels}")
+
+    def value(self) -> Array:
+        if self.curve == "PR" and self.summation_method == "interpolation":
+            areas = self._interpolated()
+        else:
+            x, y = self._points()
+            areas = (x[:-1] - x[1:]) * self._heights(y)
+        total = areas.sum(axis=0)
+        if not self.multi_label:
+            return np.asarray([total])
+        weights = np.ones(len(total)) if self.label_weights is None else self.label_weights
+        return np.asarray([np.average(total, weights=weights)])
+
+    def _points(self) -> tuple[Array, Array]:
+        recall = ratio(self.tp, self.tp + self.fn)
+        if self.curve == "ROC":
+            return ratio(self.fp, self.fp + self.tn), recall
+        if self.curve == "PR":
+            return recall, ratio(self.tp, self.tp + self.fp)
+        odds = ratio(self.tp + self.fn, self.tn + self.fp)
+        gain = np.where(self.tp == 0, 0, 1 - odds * ratio(self.fn, self.tp))
+        return np.maximum(gain, 0), np.where(self.tp == 0, 1, 1 - odds * ratio(self.fp, self.tp))
+
+    def _heights(self, y: Array) -> Array:
+        if self.summation_method == "minoring":
+            return np.minimum(y[:-1], y[1:])
+        if self.summation_method == "majoring":
+            return np.maximum(y[:-1], y[1:])
+        return (y[:-1] + y[1:]) / 2
+
+    def _interpolated(self) -> Array:
+        """Return the areas between thresholds, true positives and positives running linearly."""
+        dtp = self.tp[:-1] - self.tp[1:]
+        positives = self.tp + self.fp
+        slope = ratio(dtp, np.maximum(positives[:-1] - positives[1:], 0))
+        intercept = self.tp[1:] - slope * positives[1:]
+        both = (positives[:-1] > 0) & (positives[1:] > 0)
+        growth = np.where(both, ratio(positives[:-1], positives[1:]), 1)
+        area = slope * (dtp + intercept * np.log(growth))
+        return ratio(area, np.maximum(self.tp[1:] + self.fn[1:], 0))
+
+
+def _one_of(what: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ConfigError(f"AUC: {what} must be one of {known}, received {value!r}")
+    return value
+
+
+def ratio(a: Any, b: Any) -> Array:
+    """Divide, with 0 where the divisor is 0."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    return np.asarray(
+        np.divide(a, b, out=np.zeros(np.broadcast_shapes(a.shape, b.shape)), where=b != 0)
+    )

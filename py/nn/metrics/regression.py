@@ -1,0 +1,44 @@
+"""Means of distances."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nn.losses import same_rank
+from nn.metrics.base import MeanMetric
+from nn.types import Array
+
+
+class MeanAbsoluteErrorMetric(MeanMetric):
+    """The mean of |y_true - y_pred|."""
+
+    @classmethod
+    def default_name(cls) -> str:
+        return "mean_absolute_error"
+
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        return np.asarray(np.abs(y_pred - same_rank(y_true, y_pred)).mean(axis=-1))
+
+
+class MeanSquaredErrorMetric(MeanMetric):
+    """The mean of (y_true - y_pred)^2."""
+
+    @classmethod
+    def default_name(cls) -> str:
+        return "mean_squared_error"
+
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        return np.asarray(np.square(y_pred - same_rank(y_true, y_pred)).mean(axis=-1))
+
+
+class RootMeanSquaredError(MeanSquaredErrorMetric):
+    """The root of the mean of (y_true - y_pred)^2."""
+
+    @classmethod
+    def default_name(cls) -> str:
+        return "root_mean_squared_error"
+
+    def result(self) -> float:
+        return math.sqrt(super().result())
