@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.browser.test_page_access import AXE, RUN_AXE, SCREENSHOTS
+from tests.browser.test_page_access import AXE, RUN_AXE
+from tests.conftest import SCREENSHOTS
 from tests.support import embed
 from tests.support.embed import change, element, inside, script, tag, wait_for, write
 from tests.support.site import Site

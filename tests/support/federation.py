@@ -42,6 +42,7 @@ class Client:
     def __init__(self, number: int, session: TrainingSession, data: nn.Dataset) -> None:
         first = sum(EXAMPLES[:number])
         own = slice(first, first + EXAMPLES[number])
+        assert data.y is not None
         self.examples = EXAMPLES[number]
         self._session = session
         self._x, self._y = _floats(data, own), data.y[own]
