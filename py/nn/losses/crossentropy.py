@@ -160,8 +160,8 @@ class BinaryCrossentropy(ElementLoss):
 class CategoricalCrossentropy(Loss):
     """-sum(y_true * log(p)), for one-hot labels and probabilities or logits.
 
-    `label_smoothing` is shared among the classes of `axis`; Keras 3.15 divides it by the size of the
-    last axis, whichever `axis` is.
+    `label_smoothing` is shared among the classes of `axis`; Keras 3.15 divides it by the size of
+    the last axis, whichever `axis` is.
     """
 
     fields = ("from_logits", "label_smoothing", "axis")
