@@ -17,7 +17,9 @@ visits = []
 def visit(name):
     visits.append(name)
     return visits
-farcall.serve_shared({"visit": visit})
+def pages():
+    return len(sessions)
+sessions = farcall.serve_shared({"visit": visit, "pages": pages})
 `);
 removeEventListener("connect", keep);
 for (const event of early) dispatchEvent(new MessageEvent("connect", { ports: [...event.ports] }));
