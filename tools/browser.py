@@ -1,4 +1,8 @@
-"""Make sure that the tests' browsers are there; install them where that is ours to do."""
+"""Make sure that the tests' browsers are there; install them where that is ours to do.
+
+python -m tools.browser            Chromium and Firefox, which `make test` drives
+python -m tools.browser webkit     and WebKit, which `make bench` measures
+"""
 
 from __future__ import annotations
 
@@ -14,34 +18,40 @@ BINARIES = (
     ("chromedriver",),
     ("firefox-esr", "firefox"),
 )
+WEBKIT_PACKAGES = ("webkit2gtk-driver", "xvfb")
+WEBKIT_BINARIES = (("WebKitWebDriver",), ("Xvfb",))
 HINT = """browser: Chromium, ChromeDriver and Firefox run the browser tests; missing: {missing}.
   Debian:        sudo apt-get install chromium chromium-driver firefox-esr
+                 (`make bench` also: webkit2gtk-driver xvfb)
   Fedora:        sudo dnf install chromium chromedriver firefox
   Arch:          sudo pacman -S chromium firefox
   macOS:         brew install --cask chromium chromedriver firefox
   elsewhere:     put `chromium`, `chromedriver` of one version and `firefox` on PATH"""
 
 
-def main() -> None:
-    if missing() and can_install():
-        sys.stdout.write(f"browser: apt-get install {' '.join(PACKAGES)}\n")
+def main(arguments: list[str] | None = None) -> None:
+    webkit = "webkit" in (sys.argv[1:] if arguments is None else arguments)
+    packages = (*PACKAGES, *WEBKIT_PACKAGES) if webkit else PACKAGES
+    binaries = (*BINARIES, *WEBKIT_BINARIES) if webkit else BINARIES
+    if missing(binaries) and can_install():
+        sys.stdout.write(f"browser: apt-get install {' '.join(packages)}\n")
         sys.stdout.flush()
-        install()
-    if names := missing():
+        install(packages)
+    if names := missing(binaries):
         raise SystemExit(HINT.format(missing=", ".join(names)))
 
 
-def missing() -> list[str]:
-    return [names[0] for names in BINARIES if not any(shutil.which(name) for name in names)]
+def missing(binaries: tuple[tuple[str, ...], ...] = BINARIES) -> list[str]:
+    return [names[0] for names in binaries if not any(shutil.which(name) for name in names)]
 
 
 def can_install() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
-def install() -> None:
+def install(packages: tuple[str, ...]) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]
+    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
     for command in (["apt-get", "update", "-qq"], install):
         status = subprocess.run(command, env=environment, check=False).returncode
         if status:

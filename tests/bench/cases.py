@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench import rpc, start
+from tests.bench import engines, rpc, start
 from tests.bench.drive import PagePeer, Peer, ProcessPeer
 from tests.bench.requirements import CHANNELS, DIRECTIONS, OTHER_NETWORKS, Figures
 
@@ -231,6 +231,11 @@ def starting(bench: Bench) -> None:
     bench.repeat(lambda: start.measure(bench.site), rounds=3)
 
 
+def browsers(bench: Bench) -> None:
+    """The seed network on the page in Chromium, Firefox and WebKit."""
+    bench.repeat(lambda: engines.measure(bench.site, bench.rounds, bench.say), rounds=1)
+
+
 def _network(name: str) -> Callable[[Bench], None]:
     def task(bench: Bench) -> None:
         _train(bench, name, name, 128)
@@ -246,6 +251,7 @@ TASKS: dict[str, Callable[[Bench], None]] = {
     "predict": predict,
     "kernels": kernels,
     **{name: _network(name) for name in OTHER_NETWORKS},
+    "engines": browsers,
     "rpc": remote,
     "start": starting,
 }

@@ -75,6 +75,9 @@ NETWORKS = [
     for network in OTHER_NETWORKS
     for peer in ("ort_web_1t", "torch_1t")
 ]
+ENGINES = [
+    _at_least(0.8, f"train128.nn.{name}", "train128.nn.chromium") for name in ("firefox", "webkit")
+]
 REMOTE = [
     *(
         _at_most(2.0, f"rpc.p50_ms.farcall_{pair}", f"rpc.p50_ms.raw_{pair}")
@@ -96,4 +99,4 @@ START = [
         for when in ("cold", "warm")
     ),
 ]
-REQUIREMENTS = [*TRAINING, *PREDICTING, *KERNELS, *NETWORKS, *REMOTE, *START]
+REQUIREMENTS = [*TRAINING, *PREDICTING, *KERNELS, *NETWORKS, *ENGINES, *REMOTE, *START]
