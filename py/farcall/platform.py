@@ -34,7 +34,6 @@ const take = (length) => {
   reused += 1;
   return spares.splice(index, 1)[0];
 };
-const held = [];
 const views = (list) => list.map((item) => item.buffer ?? item);
 // One plain result, the commonest message, costs MicroPython less as numbers than as a text.
 const REPLY = /^\\[(\\d{1,9}), ?\\["ret", ?(\\d{1,9}), ?(-?\\d{1,9}|true|false)\\]\\]$/;
@@ -102,42 +101,17 @@ return {
     scripts().filter((s) => s.getAttribute("name") === name).forEach((s) => s.remove());
   },
   ticker(callback) { return () => queueMicrotask(callback); },
-  // Plain http has no Web Locks: an open IndexedDB database holds as long as its worker lives, and
-  // deleting it waits for that.
+  onClose(target, callback) { target.addEventListener("close", () => callback()); },
   holdLock(name, done) {
-    if (globalThis.navigator?.locks) {
-      navigator.locks.request(name, () => { done(true); return new Promise(() => {}); })
-        .catch(() => done(false));
-      return;
-    }
-    const request = globalThis.indexedDB?.open(name);
-    if (!request) { done(false); return; }
-    request.onsuccess = () => { held.push(request.result); done(true); };
-    request.onerror = () => done(false);
+    if (!globalThis.navigator?.locks) { done(false); return; }
+    navigator.locks.request(name, () => { done(true); return new Promise(() => {}); })
+      .catch(() => done(false));
   },
   watchLock(name, callback) {
+    if (!globalThis.navigator?.locks) return () => {};
     const stop = new AbortController();
-    if (globalThis.navigator?.locks) {
-      navigator.locks.request(name, { signal: stop.signal }, () => callback()).catch(() => {});
-    } else if (globalThis.indexedDB) {
-      const request = indexedDB.deleteDatabase(name);
-      request.onsuccess = () => { if (!stop.signal.aborted) callback(); };
-    }
+    navigator.locks.request(name, { signal: stop.signal }, () => callback()).catch(() => {});
     return () => stop.abort();
-  },
-  // A lock that nobody here holds is of another origin: it says nothing.
-  isHeld(name, answer) {
-    if (globalThis.navigator?.locks)
-      navigator.locks.query().then((all) => answer(all.held.some((lock) => lock.name === name)));
-    else if (globalThis.indexedDB?.databases)
-      indexedDB.databases().then((all) => answer(all.some((base) => base.name === name)));
-    else answer(false);
-  },
-  sweep() {  // databases of pages that were closed before their workers: deleting waits for owners
-    if (globalThis.navigator?.locks || !globalThis.indexedDB?.databases) return;
-    indexedDB.databases().then((all) => all.forEach(({ name }) => {
-      if (name.startsWith("farcall-")) indexedDB.deleteDatabase(name);
-    }));
   },
   registry(callback) { return new FinalizationRegistry((held) => callback(held[0], held[1])); },
   token(registry, id, generation) {
@@ -229,34 +203,6 @@ def forget(proxy: "Any") -> None:
     """Free a `callback`; MicroPython frees its own."""
     if PYODIDE:
         proxy.destroy()
-
-
-class Watch:
-    """Calls `gone` when the holder of a lock is gone; calling the watch itself ends it."""
-
-    def __init__(self, lock: "str", gone: "Callable[[], Any]") -> None:
-        self._lock = lock
-        self._gone: "Any" = gone
-        self._stop: "Any" = None
-        self._keep = [callback(self._held), callback(self._ended)]
-        javascript.isHeld(lock, self._keep[0])
-
-    def _held(self, held: "bool") -> None:
-        if held and self._gone is not None:
-            self._stop = javascript.watchLock(self._lock, self._keep[1])
-
-    def _ended(self) -> None:
-        if self._gone is not None:
-            self._gone()
-
-    def __call__(self) -> None:
-        """Stop watching."""
-        self._gone = None
-        if self._stop is not None:
-            self._stop()
-
-
-watch = Watch
 
 
 def is_null(value: "Any") -> bool:

@@ -90,7 +90,6 @@ class Session:
         self._scheduled = False
         self._place: "str | None" = None  # of the only frame of this turn, a call
         self._endpoint = endpoint
-        self._unwatch: "Any" = None
         self._ticker = platform.Ticker(self._flush)
         self._handlers = self._kinds()
         self.root = remote.Remote(remote.Reference(self, messages.SERVED))
@@ -116,7 +115,6 @@ class Session:
             messages.ITEMS: self.streams.on_items,
             messages.END: self.streams.on_end,
             messages.BACK: self._on_back,
-            messages.ALIVE: self._on_alive,
             messages.BYE: self._on_bye,
         }
 
@@ -324,17 +322,6 @@ class Session:
     def _on_bye(self, frame: "Any", buffers: "Any") -> None:
         self.close(errors.SessionClosedError(f"the other side closed: {frame[1]}"), tell=False)
 
-    def _on_alive(self, frame: "Any", buffers: "Any") -> None:
-        """The peer can be watched; its worker, if it is one that we hold, is watched already."""
-        lock = frame[1]
-        if type(lock) is not str or lock[:8] != "farcall-":
-            raise errors.ProtocolError(f"lock {lock!r}")
-        if platform.BROWSER and self.worker is None and self._unwatch is None:
-            self._unwatch = platform.watch(lock, self._gone)
-
-    def _gone(self) -> None:
-        self.close(errors.WorkerDiedError(f"{self.name or 'the other side'} is gone"), tell=False)
-
     def complain(self, error: "Any", whence: "str") -> None:
         """Hand an error that no caller can get to `on_error`, or print it."""
         try:
@@ -366,8 +353,6 @@ class Session:
         self.error = error or errors.SessionClosedError(f"the session {self.name} was closed")
         self._endpoint.close()
         self._ticker.close()
-        if self._unwatch is not None:
-            self._unwatch()
         if self._ack_timer is not None:
             self._ack_timer.cancel()
         self._abandon()

@@ -12,13 +12,12 @@ channel complains in the console about every message it does not know.
                      "open"    detail: the worker's lock, a space, a number
 
 Death raises no event either: the page queues for the worker's lock, and gets it when the worker
-is gone, for whatever reason. No heartbeat: Python at work cannot answer one. A side that connects
-over a port, as pages and a SharedWorker do, names a lock of its own, and the other side watches it.
+is gone, for whatever reason. No heartbeat: Python at work cannot answer one.
 """
 
 import asyncio
 
-from . import errors, messages, platform
+from . import errors, platform
 from .endpoints import Port
 from .session import Session
 
@@ -31,48 +30,6 @@ GRACE = 10.0
 _POLL = 0.02
 
 
-class Life:
-    """A lock that this page or worker holds as long as it lives, for its peers to watch.
-
-    Args:
-        decided: called once it is known whether the lock is held.
-    """
-
-    def __init__(self, decided: "Any" = None) -> None:
-        self.name = "farcall-" + platform.random_id()
-        self.held: "bool | None" = None  # None: not known yet
-        self._then = decided
-        self._waiting: "list[Session]" = []
-        self._keep = platform.callback(self._decided)
-        platform.javascript.holdLock(self.name, self._keep)
-
-    def _decided(self, held: "bool") -> None:
-        self.held = held
-        if self._then is not None:
-            self._then()
-        waiting, self._waiting = self._waiting, []
-        for session in waiting:
-            self.tell(session)
-
-    def tell(self, session: "Session") -> None:
-        """Let the peer know when this side is gone."""
-        if self.held is None:
-            self._waiting.append(session)
-        elif self.held and session.error is None:
-            session.send([messages.ALIVE, self.name])
-
-
-_lives: "list[Life]" = []
-
-
-def _mortal(session: "Session") -> "Session":
-    if platform.BROWSER:
-        if not _lives:
-            _lives.append(Life())
-        _lives[0].tell(session)
-    return session
-
-
 # -- in the worker
 
 
@@ -83,23 +40,31 @@ class Host:
         self.served: "Any" = None
         self.options: "dict[str, Any]" = {}
         self.sessions: "list[Session]" = []
+        self.lock = "farcall-" + platform.random_id()
+        self._locked = False
+        self._decided = False
         self._signal = platform.interruptible()
         self._keep = platform.callback(self._on_control)
+        self._lock_keep = platform.callback(self._on_lock)
         self._channel = platform.javascript.broadcasts()
         platform.javascript.listenControl(self._channel, self._keep)
-        self._life = Life(self._announce)
-        self.lock = self._life.name
-        _lives.append(self._life)
+        platform.javascript.holdLock(self.lock, self._lock_keep)
+
+    def _on_lock(self, held: "bool") -> None:
+        self._locked = held
+        self._decided = True
+        if self.served is not None:
+            self._announce()
 
     def serve(self, served: "Any", options: "dict[str, Any]") -> None:
         """Serve from now on, and say so."""
         self.served = served
         self.options = options
-        self._announce()
+        if self._decided:
+            self._announce()
 
     def _announce(self) -> None:
-        if self.served is not None and self._life.held is not None:
-            self._say("serving", self.lock + (" locked" if self._life.held else ""), self._signal)
+        self._say("serving", self.lock + (" locked" if self._locked else ""), self._signal)
 
     def _say(self, kind: "str", detail: "str", thing: "Any") -> None:
         platform.javascript.sendControl(platform.js.globalThis, kind, detail, thing)
@@ -113,14 +78,14 @@ class Host:
     def _handle(self, kind: "str", detail: "str") -> None:
         if kind == "open" and detail.split(" ")[0] == self.lock:
             self._open(detail)
+        elif kind == "status" and self.served is not None and self._decided:
+            self._announce()
         elif kind == "status" and self.served is None:
             self._say("failed", platform.last_exception_text(), None)
-        elif kind == "status":
-            self._announce()
 
     def _open(self, detail: "str") -> None:
         channel = platform.js.MessageChannel.new()
-        session = _mortal(Session(Port(channel.port1), self.served, name="page", **self.options))
+        session = Session(Port(channel.port1), self.served, name="page", **self.options)
         self.sessions.append(session)
         session.on_close.append(lambda _: self.sessions.remove(session))
         self._say("port", detail, channel.port2)
@@ -284,7 +249,7 @@ async def connect(
     deadline = platform.clock() + timeout
     if not isinstance(target, str):
         endpoint = Port(target) if isinstance(target, platform.JsProxy) else target
-        session = _mortal(Session(endpoint, serve, **options))
+        session = Session(endpoint, serve, **options)
         return await _within(session.ready, deadline, timeout, "the other side", session.close)
     engine = await _engine(target, deadline, timeout)
     port = await _within(engine.port(), deadline, timeout, f"worker {target!r}", None)
@@ -296,8 +261,6 @@ async def _engine(name: "str", deadline: "float", timeout: "float") -> "Engine":
     if name not in _engines:
         worker = await _thread(name, deadline, timeout)
         if name not in _engines:
-            if not _engines:
-                platform.javascript.sweep()
             _engines[name] = Engine(name, worker)
             _watch_boot(name, _engines[name])
     engine = _engines[name]
@@ -411,11 +374,10 @@ def interrupt(proxy: "Any") -> None:
     platform.javascript.interrupt(signal)
 
 
-def serve_shared(served: "Any", **options: "Any") -> "list[Session]":
-    """In a SharedWorker: a session for every page that connects, until that page is gone.
+def serve_shared(served: "Any", **options: "Any") -> None:
+    """In a SharedWorker: a session for every page that connects.
 
-    On the page: `await farcall.connect(js.SharedWorker.new(url).port)`. Returns the list of the
-    sessions that are open, which changes as pages come and go.
+    On the page: `await farcall.connect(js.SharedWorker.new(url).port)`.
     """
     from .policy import namespace
 
@@ -423,12 +385,11 @@ def serve_shared(served: "Any", **options: "Any") -> "list[Session]":
     sessions: "list[Session]" = []
 
     def connected(event: "Any") -> None:
-        session = _mortal(Session(Port(event.ports[0]), space, name="page", **options))
+        session = Session(Port(event.ports[0]), space, name="page", **options)
         sessions.append(session)
         session.on_close.append(lambda _: sessions.remove(session))
 
     platform.js.addEventListener("connect", platform.callback(connected))
-    return sessions
 
 
 def terminate(proxy: "Any") -> None:

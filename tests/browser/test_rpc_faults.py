@@ -72,19 +72,3 @@ def test_a_dead_worker_ends_every_pending_call_at_once(outcomes, death):
 
 def test_a_closed_session_is_forgotten_by_the_worker_that_lives_on(outcomes):
     assert outcomes["twice"] == [2, 1]
-
-
-@pytest.mark.parametrize("death", ["raw", "suicidal"])
-def test_where_there_are_no_web_locks_a_dead_worker_ends_every_call_all_the_same(
-    death, module_site, open_module_page
-):
-    page = open_module_page()
-    page.get(f"{module_site.url}tests/browser/rpc/unlocked.html")
-    page.wait_for_phase("done", timeout=60)
-    found = json.loads(page.execute_script("return document.getElementById('results').textContent"))
-    assert found["locks"] in ("None", "<undefined>")
-    (kind, text, _, _), seconds, later, pending = found[death]
-    assert kind == "WorkerDiedError", text
-    assert seconds < 1
-    assert later == "refused"
-    assert pending == 0

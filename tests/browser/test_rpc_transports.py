@@ -26,7 +26,6 @@ CASES = {
     "a_frame_is_called_and_calls_back": ["hello parent", 42],
     "a_frame_of_another_origin_is_not_heard": ["TimeoutError", "* is refused"],
     "a_shared_worker_serves_every_page_that_connects": ["one", "two"],
-    "a_shared_worker_forgets_a_page_that_is_gone": [1, "last"],
     "a_trace_shows_every_call": [
         ["call #0.square"],
         ["call out", "ret in"],

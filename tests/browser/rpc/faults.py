@@ -4,7 +4,6 @@ import asyncio
 import json
 
 import farcall
-import js
 from js import document, performance
 
 
@@ -49,18 +48,6 @@ async def twice(name):
     return [both, await first.sessions()]
 
 
-async def unlocked():
-    results = {
-        "locks": str(getattr(js.navigator, "locks", None)),
-        "raw": await pending_when(
-            "raw", lambda e: document.querySelector("script[name=raw]").xworker.terminate()
-        ),
-        "suicidal": await pending_when("suicidal", lambda e: e.die()),
-    }
-    document.getElementById("results").textContent = json.dumps(results)
-    document.documentElement.dataset.phase = "done"
-
-
 async def main():
     results = {}
     results["unknown"] = await caught(connected("unknown"))
@@ -77,4 +64,4 @@ async def main():
     document.documentElement.dataset.phase = "done"
 
 
-task = asyncio.create_task(unlocked() if "unlocked" in js.location.pathname else main())
+task = asyncio.create_task(main())

@@ -178,21 +178,6 @@ async def a_shared_worker_serves_every_page_that_connects():
     return result
 
 
-async def a_shared_worker_forgets_a_page_that_is_gone():
-    url = js.URL.new("./transports/shared.mjs", location.href).href
-    options = js.JSON.parse('{"type": "module", "name": "farcall"}')
-    engine = await farcall.connect(js.SharedWorker.new(url, options).port, timeout=20)
-    frame = await framed("./visitor.html")
-    while await engine.pages() < 2:
-        await asyncio.sleep(0.02)
-    frame.remove()
-    while await engine.pages() > 1:
-        await asyncio.sleep(0.02)
-    result = [await engine.pages(), (await engine.visit("last"))[-1]]
-    farcall.session(engine).close()
-    return result
-
-
 async def a_trace_shows_every_call():
     target = await farcall.connect("target")
     with farcall.trace(target) as log:
@@ -231,7 +216,6 @@ CASES = (
     a_frame_is_called_and_calls_back,
     a_frame_of_another_origin_is_not_heard,
     a_shared_worker_serves_every_page_that_connects,
-    a_shared_worker_forgets_a_page_that_is_gone,
     a_trace_shows_every_call,
     a_transferred_array_is_gone_here,
 )

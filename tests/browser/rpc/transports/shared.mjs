@@ -17,9 +17,7 @@ visits = []
 def visit(name):
     visits.append(name)
     return visits
-def pages():
-    return len(sessions)
-sessions = farcall.serve_shared({"visit": visit, "pages": pages})
+farcall.serve_shared({"visit": visit})
 `);
 removeEventListener("connect", keep);
 for (const event of early) dispatchEvent(new MessageEvent("connect", { ports: [...event.ports] }));
