@@ -57,7 +57,7 @@ async def _losses(model: Any, *data: Any, **options: Any) -> list[float]:
 
 
 RUNS = {
-    "digits by SGD": lambda folder: digits(folder, nn.SGD(0.1, momentum=0.9)),
+    "digits by SGD": lambda folder: digits(folder, nn.SGD(0.03, momentum=0.9)),
     "digits by Adam": lambda folder: digits(folder, nn.Adam()),
     "words by AdamW": words,
 }
