@@ -253,7 +253,8 @@ def python_code(layers: "list[Any]", options: "dict[str, Any]") -> str:
     optimizer = f"nn.optimizers.{options['optimizer']}(learning_rate={options['lr']:g})"
     lines += [
         "])",
-        f'await model.compile({optimizer}, "sparse_categorical_crossentropy", ["accuracy"])',
+        f"await model.compile({optimizer},",
+        '                    "sparse_categorical_crossentropy", metrics=["accuracy"])',
         "history = await model.fit(",
         f"    engine.mnist.train, epochs={options['epochs']}, batch_size={options['batch']},",
         "    validation_data=engine.mnist.test, on_batch_end=draw_point,",

@@ -1,7 +1,7 @@
 """A training engine on NumPy with the names, arguments and defaults of Keras 3.
 
     model = nn.Sequential([nn.Input((28, 28, 1)), nn.Conv2D(8, 3, activation="relu"), ...])
-    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     history = await model.fit(dataset, epochs=5, batch_size=128, on_batch_end=draw_loss)
     probabilities = await model.predict(images)
 

@@ -18,7 +18,11 @@ def refuse(cls: type, options: Mapping[str, Any]) -> None:
         TypeError: an argument that Keras has not either.
         ConfigError: another value than the default; says why there is only that one.
     """
-    known = left_out(cls)
+    refuse_all(cls, left_out(cls), options)
+
+
+def refuse_all(cls: type, known: LeftOut, options: Mapping[str, Any]) -> None:
+    """Accept `options` where they are in `known` and at Keras' default; raises as `refuse`."""
     for name, value in options.items():
         if name not in known:
             raise TypeError(f"{cls.__name__}: unexpected argument {name!r}")

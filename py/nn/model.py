@@ -9,6 +9,7 @@ import numpy as np
 
 from nn import config, fitting, losses, optimizers, serving
 from nn import summary as tables
+from nn.arguments import LeftOut, refuse_all
 from nn.context import Context, Run
 from nn.errors import ConfigError, NotBuiltError, NotCompiledError, ShapeError
 from nn.graph import Graph, Node, Program, SymbolicTensor
@@ -17,6 +18,13 @@ from nn.layers.core import InputLayer
 from nn.training import Trainer
 from nn.types import Array, Config, Shape
 from nn.variables import Parameters
+
+COMPILE_LEFT_OUT: LeftOut = {
+    "run_eagerly": (False, "nothing is traced, every step is eager"),
+    "steps_per_execution": (1, "the event loop has its turn after every batch"),
+    "jit_compile": ("auto", "kernels are compiled beforehand"),
+    "auto_scale_loss": (True, "float32 gradients do not underflow as float16's do"),
+}
 
 
 class Model(Layer):
@@ -183,20 +191,24 @@ class Model(Layer):
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
-        metrics: Any = None,
-        *,
         loss_weights: Any = None,
+        metrics: Any = None,
         weighted_metrics: Any = None,
+        **others: Any,
     ) -> None:
-        """Choose how to train.
+        """Choose how to train; the arguments and their order are Keras'.
 
         Args:
             optimizer: a name or an Optimizer.
             loss: a name or a Loss; a list or a dict by output name where there are several outputs.
-            metrics: names or Metrics; nested for several outputs like `loss`.
             loss_weights: factors of the losses, in the order of the outputs.
+            metrics: names or Metrics; nested for several outputs like `loss`.
             weighted_metrics: metrics that `sample_weight` and `class_weight` apply to.
+
+        Raises:
+            ConfigError: an argument of Keras' that is left out, at another value than its default.
         """
+        refuse_all(type(self), COMPILE_LEFT_OUT, others)
         self._trainer = Trainer(
             self, optimizers.get(optimizer), loss, metrics, loss_weights, weighted_metrics
         )
@@ -211,7 +223,7 @@ class Model(Layer):
             NotCompiledError: `compile` was not called.
         """
         if self._trainer is None:
-            raise NotCompiledError(f"{self.name}: call compile(optimizer, loss, metrics) first")
+            raise NotCompiledError(f"{self.name}: call compile(optimizer, loss) first")
         return self._trainer
 
     @property

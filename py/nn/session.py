@@ -93,8 +93,9 @@ class TrainingSession:
         if eval_model is not None:
             document = _read(await _bytes(eval_model, limits), "nn-eval", limits)
             metrics = snapshot.expect(document, "metrics", list, "eval_model")
+        loss = settings["loss"]
         snapshot.guarded(
-            lambda: model.compile(optimizer, settings["loss"], metrics), "training artifacts"
+            lambda: model.compile(optimizer, loss, metrics=metrics), "training artifacts"
         )
         snapshot.guarded(lambda: model.trainer.prepare(), "training artifacts")
         return cls(model, optimizer=optimizer_model is not None, evaluation=eval_model is not None)

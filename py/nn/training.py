@@ -102,13 +102,13 @@ class Trainer:
         s = self.settings
         count = len(names)
         chosen = _per_output(s["loss"], names, "loss")
-        weights = _per_output(s["loss_weights"], names, "loss_weights")
+        weights = _numbers(_per_output(s["loss_weights"], names, "loss_weights"))
         metrics = _nested(s["metrics"], names, "metrics")
         weighted = _nested(s["weighted_metrics"], names, "weighted_metrics")
         made = [
             Output(
                 self._loss(chosen[i]),
-                1.0 if weights[i] is None else float(weights[i]),
+                weights[i],
                 metrics[i],
                 weighted[i],
             )
@@ -308,6 +308,17 @@ def _per_output(value: Any, names: list[str], what: str) -> list[Any]:
             )
         return list(value)
     return [value] * len(names)
+
+
+def _numbers(weights: list[Any]) -> list[float]:
+    """Return the factors of the losses, 1 by default."""
+    for weight in weights:
+        if weight is not None and not isinstance(weight, int | float | np.number):
+            raise ConfigError(
+                f"loss_weights: expected numbers, received {weight!r} "
+                "(metrics is the fourth argument of compile, or metrics=)"
+            )
+    return [1.0 if w is None else float(w) for w in weights]
 
 
 def _nested(value: Any, names: list[str], what: str) -> list[list[Any]]:

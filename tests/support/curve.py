@@ -27,7 +27,7 @@ async def digits(folder: str, optimizer: Any) -> list[float]:
         nn.Dense(10, activation="softmax"),
     ]  # fmt: skip
     model = nn.Sequential([nn.Input((28, 28, 1)), *layers])
-    model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     held_out = data.slice(2000, 2500)
     return await _losses(model, data.take(2000), validation_data=held_out, batch_size=128)
 

@@ -254,7 +254,7 @@ class Bench:
             if len(variable.value.shape) > 1:  # weights, not biases
                 variable.regularizer = penalty
         self._optimizers[model] = optimizer
-        model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
+        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
 
     def schedule(self, kind: str, rate: float, first: int = 0) -> rates.Schedule:
         """A callback that sets the learning rate of each batch, from the `first` on."""

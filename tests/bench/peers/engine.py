@@ -33,7 +33,7 @@ def build(spec: Any, data: Data, network: str, metrics: tuple[str, ...] = ()) ->
     stack = [getattr(nn, name)(**options) for name, options in spec]
     model = nn.Sequential([nn.Input((28, 28, 1)), *stack])
     loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(nn.Adam(1e-3), loss, metrics)
+    model.compile(nn.Adam(1e-3), loss, metrics=metrics)
     model.set_weights(data.weights(network))
     return model
 

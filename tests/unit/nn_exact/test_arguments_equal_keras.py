@@ -10,6 +10,7 @@ import keras
 import nn
 import pytest
 from nn.arguments import left_out
+from nn.model import COMPILE_LEFT_OUT
 
 EMPTY = inspect.Parameter.empty
 
@@ -138,3 +139,30 @@ def test_models_take_the_arguments_of_keras(name: str) -> None:
     # A page has no terminal to write progress to: verbose is 0 here, "auto" in Keras.
     assert ours | {"verbose": "auto"} == theirs | {"verbose": "auto"}
     assert list(ours) == list(theirs)
+
+
+METHODS = ("compile", "fit", "evaluate", "predict", "train_on_batch", "test_on_batch",
+           "predict_on_batch")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_models_methods_take_their_arguments_in_the_order_of_keras(name: str) -> None:
+    def given_by_place(cls: type) -> list[str]:
+        parameters = list(inspect.signature(getattr(cls, name)).parameters.values())[1:]
+        return [p.name for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD]
+
+    wanted = [n for n in given_by_place(keras.Model) if n not in COMPILE_LEFT_OUT]
+    assert given_by_place(nn.Model) == wanted
+    if name == "compile":
+        options = inspect.signature(keras.Model.compile).parameters
+        for left, (default, _) in COMPILE_LEFT_OUT.items():
+            assert options[left].default == default
+
+
+def test_names_metrics_that_are_given_where_the_weights_of_the_losses_belong() -> None:
+    model = nn.Sequential([nn.Input((2,)), nn.Dense(1)])
+    model.compile("sgd", "mse", ["mae"])
+    with pytest.raises(nn.errors.ConfigError, match="metrics is the fourth argument"):
+        model.train_on_batch([[1.0, 2.0]], [[1.0]])
+    with pytest.raises(nn.errors.ConfigError, match="run_eagerly must be False"):
+        model.compile("sgd", "mse", run_eagerly=True)

@@ -28,7 +28,7 @@ def classifier(compiled=True):
     model = Sequential([*layers, drop(0.25), Dense(6, activation="tanh"), Dense(3)])
     model.add(CLASSES["Softmax"]())
     if compiled:
-        model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
@@ -100,7 +100,7 @@ async def test_a_run_goes_on_after_loading_as_if_it_had_never_stopped(name):
     y = np.arange(48) % 3
     layers = [nn.Dense(8), nn.BatchNormalization(), nn.Dropout(0.3), nn.Dense(3), nn.Softmax()]
     model = nn.Sequential([nn.Input((4,)), *layers])
-    model.compile(OPTIMIZERS[name](), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(OPTIMIZERS[name](), "sparse_categorical_crossentropy", metrics=["accuracy"])
     first = await model.fit(x, y, epochs=1, batch_size=16)
     loaded = nn.io.load(nn.io.save(model))
     assert loaded.history.history == first.history

@@ -48,7 +48,7 @@ def trained():
             nn.Dense(10, activation="softmax"),
         ]
     )
-    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     asyncio.run(model.fit(digits("train").take(30_000), epochs=1, batch_size=64))
     return model
 

@@ -48,7 +48,7 @@ def small(optimizer: Any = "adam", **options: Any) -> nn.Sequential:
     nn.set_random_seed(5)
     layers = [nn.Dense(8, activation="relu"), nn.Dropout(0.2), nn.Dense(3, activation="softmax")]
     model = nn.Sequential([nn.Input((4,)), *layers])
-    model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"], **options)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], **options)
     return model
 
 
