@@ -18,6 +18,7 @@ more), the frames are in the order of the calls. Ids are positive and never reus
     ["free", id, count]     `count` of the times that object was sent here are over
     ["pull", stream, credit]     ["items", stream, [value, ...]]   ["end", stream, exception?]
     ["back", buffer, count] buffers that have been copied out of: the receiver may reuse them
+    ["alive", lock]         the sender holds that Web Lock as long as it lives
     ["bye", text]           the peer closes on purpose
 
 `target` is an id of the receiver's objects (0 is what it serves), or minus the id of a call of
@@ -43,6 +44,7 @@ PULL = "pull"
 ITEMS = "items"
 END = "end"
 BACK = "back"
+ALIVE = "alive"
 BYE = "bye"
 
 LIST = "l"

@@ -101,7 +101,8 @@ return {
     scripts().filter((s) => s.getAttribute("name") === name).forEach((s) => s.remove());
   },
   ticker(callback) { return () => queueMicrotask(callback); },
-  onClose(target, callback) { target.addEventListener("close", () => callback()); },
+  // A page that may come back from the back/forward cache is not gone.
+  onLeave(callback) { addEventListener("pagehide", (e) => { if (!e.persisted) callback(); }); },
   holdLock(name, done) {
     if (!globalThis.navigator?.locks) { done(false); return; }
     navigator.locks.request(name, () => { done(true); return new Promise(() => {}); })
@@ -112,6 +113,12 @@ return {
     const stop = new AbortController();
     navigator.locks.request(name, { signal: stop.signal }, () => callback()).catch(() => {});
     return () => stop.abort();
+  },
+  // A lock that nobody holds here is of another origin: it says nothing.
+  isHeld(name, answer) {
+    if (!globalThis.navigator?.locks) { answer(false); return; }
+    navigator.locks.query()
+      .then((all) => answer(all.held.some((lock) => lock.name === name)), () => answer(false));
   },
   registry(callback) { return new FinalizationRegistry((held) => callback(held[0], held[1])); },
   token(registry, id, generation) {
@@ -203,6 +210,31 @@ def forget(proxy: "Any") -> None:
     """Free a `callback`; MicroPython frees its own."""
     if PYODIDE:
         proxy.destroy()
+
+
+class Watch:
+    """Calls `gone` when the holder of a lock is gone."""
+
+    def __init__(self, lock: "str", gone: "Callable[[], Any]") -> None:
+        self._lock = lock
+        self._gone: "Any" = gone
+        self._abort: "Any" = None
+        self._keep = [callback(self._held), callback(self._ended)]
+        javascript.isHeld(lock, self._keep[0])
+
+    def _held(self, held: "bool") -> None:
+        if held and self._gone is not None:
+            self._abort = javascript.watchLock(self._lock, self._keep[1])
+
+    def _ended(self) -> None:
+        if self._gone is not None:
+            self._gone()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._gone = None
+        if self._abort is not None:
+            self._abort()
 
 
 def is_null(value: "Any") -> bool:

@@ -31,6 +31,18 @@ LIMITS = {
 # with nothing else to say acknowledges after this long.
 ACKNOWLEDGE_AFTER = 0.05
 
+_open: "list[Session]" = []
+
+
+def _leave() -> None:
+    """The page is going: frames, windows and shared workers outlive it, and get to know."""
+    for session in _open:
+        session.close(errors.SessionClosedError("the page is gone"))
+
+
+if platform.BROWSER and not platform.javascript.isWorker:
+    platform.javascript.onLeave(platform.callback(_leave))
+
 
 class Session:
     """A connection to a peer over an endpoint.
@@ -90,12 +102,14 @@ class Session:
         self._scheduled = False
         self._place: "str | None" = None  # of the only frame of this turn, a call
         self._endpoint = endpoint
+        self._watch: "Any" = None
         self._ticker = platform.Ticker(self._flush)
         self._handlers = self._kinds()
         self.root = remote.Remote(remote.Reference(self, messages.SERVED))
         self._short: "Any" = getattr(endpoint, "call", None)
         if self._short is not None:
             endpoint.replied = self._replied
+        _open.append(self)
         endpoint.start(self._receive, self._broken)
         self.send([messages.HELLO, messages.VERSION, self.policy.description()])
 
@@ -115,6 +129,7 @@ class Session:
             messages.ITEMS: self.streams.on_items,
             messages.END: self.streams.on_end,
             messages.BACK: self._on_back,
+            messages.ALIVE: self._on_alive,
             messages.BYE: self._on_bye,
         }
 
@@ -322,6 +337,17 @@ class Session:
     def _on_bye(self, frame: "Any", buffers: "Any") -> None:
         self.close(errors.SessionClosedError(f"the other side closed: {frame[1]}"), tell=False)
 
+    def _on_alive(self, frame: "Any", buffers: "Any") -> None:
+        """The peer can be watched; a worker that we hold is watched already."""
+        lock = frame[1]
+        if type(lock) is not str or lock[:8] != "farcall-":
+            raise errors.ProtocolError(f"expected the name of a farcall lock, received {lock!r}")
+        if platform.BROWSER and self.worker is None and self._watch is None:
+            self._watch = platform.Watch(lock, self._gone)
+
+    def _gone(self) -> None:
+        self.close(errors.WorkerDiedError(f"{self.name or 'the other side'} is gone"), tell=False)
+
     def complain(self, error: "Any", whence: "str") -> None:
         """Hand an error that no caller can get to `on_error`, or print it."""
         try:
@@ -351,8 +377,11 @@ class Session:
             self._endpoint.post(dumps([self.received] + frames), self.codec.buffers)
         self._out = []
         self.error = error or errors.SessionClosedError(f"the session {self.name} was closed")
+        _open.remove(self)
         self._endpoint.close()
         self._ticker.close()
+        if self._watch is not None:
+            self._watch.stop()
         if self._ack_timer is not None:
             self._ack_timer.cancel()
         self._abandon()

@@ -12,12 +12,13 @@ channel complains in the console about every message it does not know.
                      "open"    detail: the worker's lock, a space, a number
 
 Death raises no event either: the page queues for the worker's lock, and gets it when the worker
-is gone, for whatever reason. No heartbeat: Python at work cannot answer one.
+is gone, for whatever reason. No heartbeat: Python at work cannot answer one. Over a port, as pages
+have to a SharedWorker and workers to each other, each side names a lock of its own to the other.
 """
 
 import asyncio
 
-from . import errors, platform
+from . import errors, messages, platform
 from .endpoints import Port
 from .session import Session
 
@@ -30,6 +31,49 @@ GRACE = 10.0
 _POLL = 0.02
 
 
+class Life:
+    """A lock that this page or worker holds as long as it lives, for its peers to watch.
+
+    Args:
+        decided: called once it is known whether the lock is held.
+    """
+
+    def __init__(self, decided: "Any" = None) -> None:
+        self.name = "farcall-" + platform.random_id()
+        self.held: "bool | None" = None  # None: not known yet
+        self._then = decided
+        self._waiting: "list[Session]" = []
+        self._keep = platform.callback(self._decided)
+        platform.javascript.holdLock(self.name, self._keep)
+
+    def _decided(self, held: "bool") -> None:
+        self.held = held
+        if self._then is not None:
+            self._then()
+        waiting, self._waiting = self._waiting, []
+        for session in waiting:
+            self.tell(session)
+
+    def tell(self, session: "Session") -> None:
+        """Let the peer know which lock to watch."""
+        if self.held is None:
+            self._waiting.append(session)
+        elif self.held and session.error is None:
+            session.send([messages.ALIVE, self.name])
+
+
+_lives: "list[Life]" = []
+
+
+def _watched(session: "Session") -> "Session":
+    """The session, whose peer will notice when this page or worker is gone."""
+    if platform.BROWSER:
+        if not _lives:
+            _lives.append(Life())
+        _lives[0].tell(session)
+    return session
+
+
 # -- in the worker
 
 
@@ -40,31 +84,23 @@ class Host:
         self.served: "Any" = None
         self.options: "dict[str, Any]" = {}
         self.sessions: "list[Session]" = []
-        self.lock = "farcall-" + platform.random_id()
-        self._locked = False
-        self._decided = False
         self._signal = platform.interruptible()
         self._keep = platform.callback(self._on_control)
-        self._lock_keep = platform.callback(self._on_lock)
         self._channel = platform.javascript.broadcasts()
         platform.javascript.listenControl(self._channel, self._keep)
-        platform.javascript.holdLock(self.lock, self._lock_keep)
-
-    def _on_lock(self, held: "bool") -> None:
-        self._locked = held
-        self._decided = True
-        if self.served is not None:
-            self._announce()
+        self._life = Life(self._announce)
+        self.lock = self._life.name
+        _lives.append(self._life)
 
     def serve(self, served: "Any", options: "dict[str, Any]") -> None:
         """Serve from now on, and say so."""
         self.served = served
         self.options = options
-        if self._decided:
-            self._announce()
+        self._announce()
 
     def _announce(self) -> None:
-        self._say("serving", self.lock + (" locked" if self._locked else ""), self._signal)
+        if self.served is not None and self._life.held is not None:
+            self._say("serving", self.lock + (" locked" if self._life.held else ""), self._signal)
 
     def _say(self, kind: "str", detail: "str", thing: "Any") -> None:
         platform.javascript.sendControl(platform.js.globalThis, kind, detail, thing)
@@ -78,14 +114,14 @@ class Host:
     def _handle(self, kind: "str", detail: "str") -> None:
         if kind == "open" and detail.split(" ")[0] == self.lock:
             self._open(detail)
-        elif kind == "status" and self.served is not None and self._decided:
-            self._announce()
         elif kind == "status" and self.served is None:
             self._say("failed", platform.last_exception_text(), None)
+        elif kind == "status":
+            self._announce()
 
     def _open(self, detail: "str") -> None:
         channel = platform.js.MessageChannel.new()
-        session = Session(Port(channel.port1), self.served, name="page", **self.options)
+        session = _watched(Session(Port(channel.port1), self.served, name="page", **self.options))
         self.sessions.append(session)
         session.on_close.append(lambda _: self.sessions.remove(session))
         self._say("port", detail, channel.port2)
@@ -249,7 +285,7 @@ async def connect(
     deadline = platform.clock() + timeout
     if not isinstance(target, str):
         endpoint = Port(target) if isinstance(target, platform.JsProxy) else target
-        session = Session(endpoint, serve, **options)
+        session = _watched(Session(endpoint, serve, **options))
         return await _within(session.ready, deadline, timeout, "the other side", session.close)
     engine = await _engine(target, deadline, timeout)
     port = await _within(engine.port(), deadline, timeout, f"worker {target!r}", None)
@@ -375,7 +411,7 @@ def interrupt(proxy: "Any") -> None:
 
 
 def serve_shared(served: "Any", **options: "Any") -> None:
-    """In a SharedWorker: a session for every page that connects.
+    """In a SharedWorker: a session for every page that connects, until that page is gone.
 
     On the page: `await farcall.connect(js.SharedWorker.new(url).port)`.
     """
@@ -385,7 +421,7 @@ def serve_shared(served: "Any", **options: "Any") -> None:
     sessions: "list[Session]" = []
 
     def connected(event: "Any") -> None:
-        session = Session(Port(event.ports[0]), space, name="page", **options)
+        session = _watched(Session(Port(event.ports[0]), space, name="page", **options))
         sessions.append(session)
         session.on_close.append(lambda _: sessions.remove(session))
 

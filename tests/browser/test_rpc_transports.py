@@ -18,6 +18,8 @@ CASES = {
         [0, 1, 4, 9, 16],
     ],
     "two_workers_talk_over_a_port_of_their_own": [1, ["from the other worker"], 1],
+    "a_worker_notices_that_the_worker_it_calls_is_gone": "WorkerDiedError",
+    "a_worker_notices_that_the_worker_that_calls_it_is_gone": ["WorkerDiedError"],
     "a_broadcast_channel_carries_calls_and_arrays": [
         25,
         ["<i2", [2], [7, 8]],
@@ -26,6 +28,8 @@ CASES = {
     "a_frame_is_called_and_calls_back": ["hello parent", 42],
     "a_frame_of_another_origin_is_not_heard": ["TimeoutError", "* is refused"],
     "a_shared_worker_serves_every_page_that_connects": ["one", "two"],
+    "a_shared_worker_forgets_a_page_that_is_gone": True,
+    "a_frame_that_is_removed_says_so": "SessionClosedError",
     "a_trace_shows_every_call": [
         ["call #0.square"],
         ["call out", "ret in"],

@@ -52,9 +52,15 @@ async def a_worker_that_died_starts_again():
 
 
 async def living():
-    """How many workers hold their locks."""
+    """The locks that workers hold."""
     locks = (await js.navigator.locks.query()).held
-    return len([n for n in range(locks.length) if str(locks[n].name).startswith("farcall-")])
+    names = [str(locks[n].name) for n in range(locks.length)]
+    return {name for name in names if name.startswith("farcall-")}
+
+
+async def newcomers(before):
+    """How many workers hold locks that were not held before."""
+    return len(await living() - before)
 
 
 async def a_worker_whose_session_ended_is_killed_by_a_restart():
@@ -62,13 +68,13 @@ async def a_worker_whose_session_ended_is_killed_by_a_restart():
     worker = farcall.Worker(SOURCE, config=CONFIG, type="mpy")
     await worker.start()
     farcall.session(worker.engine).close()
-    result = [worker.engine is None, await living() - before]
+    result = [worker.engine is None, await newcomers(before)]
     await worker.restart()
-    while await living() - before > 1:
+    while await newcomers(before) > 1:
         await asyncio.sleep(0.01)
     farcall.session(worker.engine).close()
     worker.terminate()
-    while await living() > before:
+    while await newcomers(before):
         await asyncio.sleep(0.01)
     return result + [worker.starts]
 
@@ -77,7 +83,7 @@ async def a_worker_that_does_not_start_in_time_is_killed():
     before = await living()
     worker = farcall.Worker("./faults/late.py", config=CONFIG, type="mpy", timeout=3)
     result = [await kind_of(worker.start())]
-    while await living() > before:
+    while await newcomers(before):
         await asyncio.sleep(0.01)
     return result
 
@@ -123,6 +129,28 @@ async def two_workers_talk_over_a_port_of_their_own():
     notes = await target.recall()
     worker.terminate()
     return [count, notes, farcall.statistics(target)["messages_sent"] - messages]
+
+
+async def a_worker_notices_that_the_worker_it_calls_is_gone():
+    first = farcall.Worker(SOURCE, config=CONFIG, type="mpy")
+    second = farcall.Worker(SOURCE, config=CONFIG, type="mpy")
+    await first.start()
+    await second.start()
+    outcome = first.engine.wait_for_other(await farcall.port(second.engine), second.terminate)
+    result = await outcome
+    first.terminate()
+    return result
+
+
+async def a_worker_notices_that_the_worker_that_calls_it_is_gone():
+    target = await farcall.connect("target")
+    worker = farcall.Worker(SOURCE, config=CONFIG, type="mpy")
+    await worker.start()
+    pending = worker.engine.wait_for_other(await farcall.port(target), worker.terminate)
+    result = [await kind_of(pending)]
+    while "the caller is gone" not in await target.recall():
+        await asyncio.sleep(0.01)
+    return result
 
 
 async def a_broadcast_channel_carries_calls_and_arrays():
@@ -178,6 +206,30 @@ async def a_shared_worker_serves_every_page_that_connects():
     return result
 
 
+async def a_shared_worker_forgets_a_page_that_is_gone():
+    url = js.URL.new("./transports/shared.mjs", location.href).href
+    options = js.JSON.parse('{"type": "module", "name": "farcall"}')
+    engine = await farcall.connect(js.SharedWorker.new(url, options).port, timeout=20)
+    frame = await framed("./visitor.html")
+    while "frame arrived" not in await engine.visits():
+        await asyncio.sleep(0.01)
+    frame.remove()
+    while "frame left" not in await engine.visits():
+        await asyncio.sleep(0.01)
+    farcall.session(engine).close()
+    return True
+
+
+async def a_frame_that_is_removed_says_so():
+    frame = await framed("./frame.html")
+    endpoint = farcall.endpoints.Window(frame.contentWindow, location.origin)
+    engine = await farcall.connect(endpoint, timeout=20)
+    pending = engine.relay(asyncio.Event().wait, None)
+    await engine.greet("parent")
+    frame.remove()
+    return await kind_of(pending)
+
+
 async def a_trace_shows_every_call():
     target = await farcall.connect("target")
     with farcall.trace(target) as log:
@@ -212,10 +264,14 @@ CASES = (
     python_that_never_gives_way_is_killed,
     a_pool_maps_in_order_and_replaces_the_dead,
     two_workers_talk_over_a_port_of_their_own,
+    a_worker_notices_that_the_worker_it_calls_is_gone,
+    a_worker_notices_that_the_worker_that_calls_it_is_gone,
     a_broadcast_channel_carries_calls_and_arrays,
     a_frame_is_called_and_calls_back,
     a_frame_of_another_origin_is_not_heard,
     a_shared_worker_serves_every_page_that_connects,
+    a_shared_worker_forgets_a_page_that_is_gone,
+    a_frame_that_is_removed_says_so,
     a_trace_shows_every_call,
     a_transferred_array_is_gone_here,
 )

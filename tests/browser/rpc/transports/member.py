@@ -44,6 +44,26 @@ async def call_other(port, value):
     return result
 
 
+async def wait():
+    """Wait until the caller is gone."""
+    try:
+        await asyncio.sleep(1000)
+    finally:
+        notes.append("the caller is gone")
+
+
+async def wait_for_other(port, waits):
+    """How a call that waits in another worker ends; `waits` is called once it does."""
+    other = await farcall.connect(port)
+    call = other.wait()
+    await other.square(1)
+    await waits()
+    try:
+        return await call
+    except farcall.FarcallError as exc:
+        return type(exc).__name__
+
+
 async def meet(name):
     """Serve on a BroadcastChannel."""
     channel = farcall.endpoints.Broadcast(name)
@@ -65,5 +85,7 @@ served = {
     "call_other": call_other,
     "meet": meet,
     "take": take,
+    "wait": wait,
+    "wait_for_other": wait_for_other,
 }
 farcall.serve(served)

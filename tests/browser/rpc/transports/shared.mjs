@@ -12,12 +12,21 @@ for (const [, name] of config.matchAll(/"farcall\/(\w+\.py)"/g)) {
   python.FS.writeFile(`farcall/${name}`, source);
 }
 await python.runPythonAsync(`
+import asyncio
 import farcall
 visits = []
 def visit(name):
     visits.append(name)
     return visits
-farcall.serve_shared({"visit": visit})
+def seen():
+    return visits
+async def stay(name):
+    visits.append(name + " arrived")
+    try:
+        await asyncio.sleep(1000)
+    finally:
+        visits.append(name + " left")
+farcall.serve_shared({"visit": visit, "visits": seen, "stay": stay})
 `);
 removeEventListener("connect", keep);
 for (const event of early) dispatchEvent(new MessageEvent("connect", { ports: [...event.ports] }));
