@@ -97,4 +97,5 @@ def test_without_scripts_it_says_so(site, host, open_page):
     page = open_page(host.url)
     page.expect_console("sandboxed|Blocked script")
     page.switch_to.frame(page.find_element("css selector", "iframe"))
-    assert "Allow it for this page and reload" in page.find_element("css selector", "body").text
+    # The driver may look into the frame while its document still arrives.
+    page.until(lambda: "Allow it for this page" in page.find_element("css selector", "body").text)
