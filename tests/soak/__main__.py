@@ -82,6 +82,8 @@ def report(kind: str, seed: int, seconds: float, found: dict[str, Any]) -> bool:
     print(f"  {'faults':<46}{sum(faults.values()):>10}")
     for name, number in sorted(faults.items()):
         print(f"    {name.replace('_', ' '):<44}{number:>8}")
+    for sample in found.get("heap", ()):
+        print("  heap in kB:", ", ".join(f"{name} {value}" for name, value in sample.items()))
     for text in found["notes"]:
         print(f"  note: {text}")
     return found["state"] == "done" and not any(found[name] for name in ZERO)

@@ -1,7 +1,9 @@
 """What the soak counts, and how it tells a hang from a slow machine. MicroPython and Pyodide."""
 
 import asyncio
+import gc
 import json
+import sys
 
 import farcall
 import js
@@ -20,6 +22,8 @@ faults = {}
 notes = []
 watches = []
 lived = [0.0]
+heap = {"every": 1, "samples": []}  # at most twice SAMPLES, evenly spread over the rounds
+SAMPLES = 12
 
 
 class Hung(Exception):
@@ -51,11 +55,37 @@ def note(kind, text):
         notes.append(kind + ": " + text)
 
 
+def memory():
+    """What this page holds, in kB: JavaScript's heap, Python's memory, objects or blocks, stack."""
+    found = {"javascript": js.performance.memory.usedJSHeapSize // 1024}
+    if platform.MICROPYTHON:
+        found["python"] = (gc.mem_alloc() + gc.mem_free()) // 1024
+        found["used"] = gc.mem_alloc() // 1024
+        return found
+    module = platform.pyodide_js._module
+    found["python"] = module.HEAPU8.length // 1024
+    found["blocks"] = sys.getallocatedblocks()
+    found["stack"] = (module._emscripten_stack_get_base() - module.stackSave()) // 1024
+    return found
+
+
+def sample():
+    """Keep what is held after this round, if it is one of the kept."""
+    if counters["rounds"] % heap["every"]:
+        return
+    kept = heap["samples"]
+    kept.append(dict(memory(), rounds=counters["rounds"]))
+    if len(kept) == 2 * SAMPLES:
+        heap["every"] *= 2
+        heap["samples"] = [s for s in kept if s["rounds"] % heap["every"] == 0]
+
+
 def publish(state, more=None):
     """Leave everything for the driver of the browser."""
     found = dict(counters)
     found["faults"] = faults
     found["notes"] = notes
+    found["heap"] = heap["samples"]
     found["state"] = state
     found.update(more or {})
     js.window.soak = json.dumps(found)

@@ -158,6 +158,7 @@ async def main():
             await one_lives()
             await greeted(worker)
         count("rounds")
+        counters.sample()
         publish("running")
     watching.cancel()
     publish("done", {"seconds": int(platform.clock() - began)})
