@@ -68,7 +68,8 @@ def watched(page: Page) -> dict[str, Any]:
             text, found = new, json.loads(new)
             latest = time.monotonic() + SILENCE
         elif time.monotonic() > latest:
-            found["notes"].append(f"the page is silent\n{page.console_text()[-3000:]}")
+            said = page.console_text()
+            found["notes"].append(f"the page is silent\n{said[:3000]}\n...\n{said[-1000:]}")
             break
     return found
 
@@ -83,7 +84,7 @@ def report(kind: str, seed: int, seconds: float, found: dict[str, Any]) -> bool:
     for name, number in sorted(faults.items()):
         print(f"    {name.replace('_', ' '):<44}{number:>8}")
     for sample in found.get("heap", ()):
-        print("  heap in kB:", ", ".join(f"{name} {value}" for name, value in sample.items()))
+        print("  memory:", ", ".join(f"{k} {v}" for k, v in sorted(sample.items(), reverse=True)))
     for text in found["notes"]:
         print(f"  note: {text}")
     return found["state"] == "done" and not any(found[name] for name in ZERO)

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import json
-import sys
 
 import farcall
 import js
@@ -56,16 +55,19 @@ def note(kind, text):
 
 
 def memory():
-    """What this page holds, in kB: JavaScript's heap, Python's memory, objects or blocks, stack."""
-    found = {"javascript": js.performance.memory.usedJSHeapSize // 1024}
+    """What this page holds: kB of JavaScript, kB of Python, and what shows its leaks best."""
+    found = {"javascript_kB": js.performance.memory.usedJSHeapSize // 1024}
     if platform.MICROPYTHON:
-        found["python"] = (gc.mem_alloc() + gc.mem_free()) // 1024
-        found["used"] = gc.mem_alloc() // 1024
+        import jsffi
+
+        total, used, _, _, in_javascript, _, of_javascript = jsffi.mem_info()
+        found.update({"python_kB": total // 1024, "used_kB": used // 1024})
+        found.update({"held_by_javascript": in_javascript, "held_of_javascript": of_javascript})
         return found
     module = platform.pyodide_js._module
-    found["python"] = module.HEAPU8.length // 1024
-    found["blocks"] = sys.getallocatedblocks()
-    found["stack"] = (module._emscripten_stack_get_base() - module.stackSave()) // 1024
+    found["python_kB"] = module.HEAPU8.length // 1024
+    found["objects"] = len(gc.get_objects())
+    found["stack_bytes"] = module._emscripten_stack_get_base() - module.stackSave()
     return found
 
 
