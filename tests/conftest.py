@@ -4,6 +4,7 @@ A SEVERE console entry that the test did not declare with `page.expect_console(r
 a failed test leaves a screenshot of every page it had open in build/screenshots/.
 """
 
+import fcntl
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -59,8 +60,12 @@ def open_module_page() -> Iterator[Callable[..., Page]]:
 @pytest.fixture(scope="session")
 def packed() -> None:
     """The page's modules and its list of files as they are now."""
-    bundle.build()
-    precache.main([])
+    lock = ROOT / "build" / "packed.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as file:  # tests share the cores: one process builds, the others find it
+        fcntl.flock(file, fcntl.LOCK_EX)
+        bundle.build()
+        precache.main([])
 
 
 def opened_site(stack: ExitStack, *arguments: object, **options: object) -> Site:

@@ -1,6 +1,6 @@
 """Run every check and every test; the last line is pytest's.
 
-Unit tests share the cores; tests in a browser run one by one, because they measure frames.
+Tests share the cores, but for those that measure time in a browser: these run one by one.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
 PYTEST = [str(BIN / "pytest"), "-q"]
+BROWSER = [*PYTEST, "tests/conformance", "tests/browser"]
 STEPS = {
     "ruff": [str(BIN / "ruff"), "check", "."],
     "mypy": [str(BIN / "mypy"), "py", "tools", "tests/support"],
     "import-linter": [str(BIN / "lint-imports")],
     "unit tests": [*PYTEST, "-n", "2", "tests/unit"],
-    "conformance and browser tests": [*PYTEST, "tests/conformance", "tests/browser"],
+    "conformance and browser tests": [*BROWSER, "-n", "2", "--dist", "loadfile", "-m", "not timed"],
+    "timed browser tests": [*BROWSER, "-m", "timed"],
 }
 
 

@@ -9,6 +9,8 @@ import pytest
 from tests.support.chromium import Page
 from tests.support.site import Site
 
+pytestmark = pytest.mark.timed
+
 FARCALL = Path(__file__).resolve().parents[2] / "py" / "farcall"
 LOADING = 5000  # ms that a worker's source may take to be missing
 AT_ONCE = 100  # ms from a fault to the end of the await

@@ -7,6 +7,8 @@ import pytest
 from tests.support.pad import draw
 from tools.serve import ROOT
 
+pytestmark = pytest.mark.timed
+
 # How long after a movement of the pen the ten bars show what the network makes of it.
 WATCH = """
 window.answered = [];

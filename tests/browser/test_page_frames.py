@@ -6,6 +6,8 @@ import pytest
 
 from tests.support.pad import draw
 
+pytestmark = pytest.mark.timed
+
 # The most callbacks a second that the page's own list of batch sizes allows, every chart in view.
 BUSY = "#preset=small&batch=16&epochs=100&subset=5000&log=1"
 

@@ -8,6 +8,8 @@ import pytest
 from tests.support.pad import draw
 from tools.serve import ROOT
 
+pytestmark = pytest.mark.timed
+
 GOLDEN = [80, 0, 1168, 0, 0, 51328, 1290]
 
 # Notes what a visitor's eyes and hands would: frames, long tasks, the progress bar, the curves.

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.timed
+
 DIED_WITHIN = 0.1  # seconds from the kill to the typed error
 
 

@@ -15,6 +15,8 @@ from tests.support.chromium import Page
 from tests.support.interpreters import PAIRINGS, configuration, page
 from tests.support.site import Site
 
+pytestmark = pytest.mark.timed
+
 FOLDER = "tests/browser/matrix"
 UP = "../../../"
 AT_MOST = 100  # ms from the moment the fault is known to the end of the last await
