@@ -13,7 +13,7 @@
 // JavaScript, because it runs in other people's pages: 6 kB that need nothing, where a Python runtime would have to be loaded to ask whether to load one.
 "use strict";
 (() => {
-  const SIZE = "20 MB"; // of a first visit, compressed, with the data: a test holds it to the built site
+  const SIZE = "19 MB"; // of a first visit, compressed, with the data: a test holds it to the built site
   const PATIENCE = 30000; // ms after the frame has loaded: the demo's Python speaks within seconds, or is not there
   const SANDBOX = "allow-scripts allow-same-origin allow-downloads";
   const HERE = new URL("../", document.currentScript.src).href;

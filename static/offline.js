@@ -26,7 +26,7 @@
   if (window !== window.top) return tell("unavailable", "embedded pages keep no copy of their own");
   if (navigator.connection?.saveData) return tell("unavailable", "the browser was asked to save data");
 
-  // Neither the first load nor training competes with 20 MB of copying; what they fetched is in the HTTP cache by then.
+  // Neither the first load nor training competes with 19 MB of copying; what they fetched is in the HTTP cache by then.
   let timer = 0;
   tell("waiting");
   const observer = new MutationObserver(wait);

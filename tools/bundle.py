@@ -1,6 +1,6 @@
 """Pack the page's Python into two files: one request each, instead of one a module.
 
-    static/vendor/python/main.txt     for MicroPython: path, NUL, source, NUL, path ...
+    static/vendor/python/main.txt     for MicroPython: path, NUL, source, NUL, path ...; no comments
     static/vendor/python/worker.zip   for Pyodide: bytecode, so that nothing is compiled at start
     static/vendor/runtime/            Pyodide and NumPy with bytecode of what a start imports
 
@@ -11,10 +11,13 @@ take 0.3 s a megabyte.
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import io
 import json
 import subprocess
 import sys
+import tokenize
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -48,10 +51,49 @@ def modules(patterns: Iterable[str], root: Path) -> dict[str, str]:
 
 def text(sources: dict[str, str]) -> bytes:
     """What main.py unpacks."""
+    parts = []
     for path, source in sources.items():
         if "\0" in source:
             raise ValueError(f"bundle: {path} holds a NUL character, which separates the files")
-    return "\0".join(part for pair in sources.items() for part in pair).encode()
+        parts += [path, bare(source)]
+    return "\0".join(parts).encode()
+
+
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def bare(source: str) -> str:
+    """The source without comments and docstrings; what is left stays on its line.
+
+    A third less to move; tracebacks name the same lines.
+    """
+    lines = source.splitlines(keepends=True)
+    for start, stop, instead in sorted(_words(source), reverse=True):
+        cut(lines, start, stop, instead)
+    return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def _words(source: str) -> Iterable[tuple[tuple[int, int], tuple[int, int], str]]:
+    """Start and end (line, column) of every comment and docstring, and what takes its place."""
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            first, alone = node.body[0], len(node.body) == 1 and not isinstance(node, ast.Module)
+            end, octets = first.end_lineno or 0, first.end_col_offset or 0
+            column = len(lines[end - 1].encode()[:octets].decode())  # ast counts bytes
+            yield (first.lineno, first.col_offset), (end, column), "pass" if alone else ""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start, token.end, ""
+
+
+def cut(lines: list[str], start: tuple[int, int], stop: tuple[int, int], instead: str) -> None:
+    """Replace what is between two places (line from 1, column); no line goes away."""
+    first, last = start[0] - 1, stop[0] - 1
+    tail = lines[last][stop[1] :]
+    lines[first] = lines[first][: start[1]] + instead + (tail if first == last else "\n")
+    for index in range(first + 1, last + 1):
+        lines[index] = "\n"
 
 
 def sha256(body: bytes) -> str:

@@ -29,15 +29,28 @@ PLAN = json.loads((SITE / "build/bundle.json").read_text())  # written by tools/
 UNCHECKED = (1).to_bytes(4, "little") + bytes(8)
 
 # Nothing imports these in a browser: no compiler is there, no type checker, and NumPy loads the
-# last three only where they are used, which nothing does here (0.25 MB of a first visit).
+# last lines' only where they are used, which nothing does here (0.45 MB of a first visit).
 UNREAD = (
     "numpy/f2py/*", "*.pyi", "*.pxd", "*.h", "*.a", "*.c", "*.pc", "*/_pyinstaller/*",
-    "numpy/ma/*", "numpy/polynomial/*", "numpy/testing/*",
+    "numpy/conftest.py", "numpy/typing/mypy_plugin.py", "numpy-*/RECORD",
+    "numpy/ma/*", "numpy/polynomial/*", "numpy/testing/*", "numpy/fft/*",
+    "numpy/linalg/lapack_lite*",
 )  # fmt: skip
 # Needs sockets, processes, a terminal or a debugger, none of which a browser has.
 UNUSABLE = (
     "_pyrepl/*", "multiprocessing/*", "wsgiref/*", "xmlrpc/*", "doctest.py", "ftplib.py",
     "imaplib.py", "mailbox.py", "pdb.py", "poplib.py", "pydoc.py", "smtplib.py", "socketserver.py",
+    "asyncio/proactor_events.py", "asyncio/windows_*.py", "bdb.py", "cProfile.py", "cmd.py",
+    "concurrent/futures/process.py", "http/server.py", "logging/handlers.py", "profile.py",
+    "pstats.py", "pty.py", "tty.py",
+)  # fmt: skip
+# Tools of programmers, readers of other programs' files, and twins in Python of modules that
+# Pyodide has in C: nothing of the page's asks for them (0.3 MB).
+UNASKED = (
+    "_pydatetime.py", "_pyio.py", "compileall.py", "configparser.py", "http/cookiejar.py",
+    "http/cookies.py", "logging/config.py", "modulefinder.py", "optparse.py", "pickletools.py",
+    "plistlib.py", "pyclbr.py", "symtable.py", "tabnanny.py", "timeit.py",
+    "tomllib/*", "trace.py", "unittest/*", "wave.py", "xml/*", "zipapp.py",
 )  # fmt: skip
 # Encodings of Python's own files and of the page's data are UTF-8 and Latin.
 FOREIGN = ("encodings/*",)
@@ -47,6 +60,10 @@ KEPT = (
     "encodings/iso8859_1.py", "encodings/punycode.py", "encodings/raw_unicode_escape.py",
     "encodings/unicode_escape.py", "encodings/undefined.py", "encodings/*_codec.py",
 )  # fmt: skip
+# What Pyodide's loader, PyScript and NumPy import before any module of ours.
+STARTING = {
+    "html", "hmac", "importlib.metadata", "pickle", "secrets", "shutil", "tarfile", "zipfile",
+}  # fmt: skip
 # Documentation of NumPy's C functions: 8,000 lines that do nothing else.
 DOCUMENTATION = ("numpy/_core/_add_newdocs.py", "numpy/_core/_add_newdocs_scalars.py")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -94,7 +111,9 @@ def repack(source: Path, target: Path, imported: set[str]) -> bytes:
 
 
 def left_out(name: str) -> bool:
-    return matches(name, UNREAD + UNUSABLE) or (matches(name, FOREIGN) and not matches(name, KEPT))
+    if matches(name, UNREAD + UNUSABLE + UNASKED):
+        return True
+    return matches(name, FOREIGN) and not matches(name, KEPT)
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
@@ -137,7 +156,7 @@ def runtime(sources: dict[str, str]) -> None:
     wheel = lock["packages"]["numpy"]["file_name"]
     shutil.unpack_archive(str(origin / wheel), "/tmp/packages", "zip")
     sys.path.append("/tmp/packages")
-    files = imports(needed(sources) | {"zipfile", "shutil"}) | numpy_files(origin / wheel)
+    files = imports(needed(sources) | STARTING) | numpy_files(origin / wheel)
     for name in ("pyodide.mjs", "pyodide.asm.js", "pyodide.asm.wasm"):
         shutil.copyfile(origin / name, target / name)
     repack(origin / "python_stdlib.zip", target / "python_stdlib.zip", files)
@@ -150,7 +169,7 @@ def numpy_files(wheel: Path) -> set[str]:
     """NumPy's modules, less those that only its own tests import (they stay source)."""
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if name.endswith(".py")}
-    later = ("numpy/testing/*", "numpy/polynomial/*", "numpy/typing/*", "*/tests/*")
+    later = ("numpy/testing/*", "numpy/polynomial/*", "*/tests/*")
     return {name for name in names if not matches(name, later)}
 
 

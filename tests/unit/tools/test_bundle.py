@@ -1,5 +1,6 @@
 """What the page's Python travels in: complete, current, and named when it does not compile."""
 
+import ast
 import importlib.util
 import json
 import shutil
@@ -77,6 +78,32 @@ def test_text_gives_back_every_source():
     assert unpacked(bundle.text(sources)) == sources
 
 
+def undocumented(source):
+    """(line, what it is) of every node but docstrings, and of the `pass` in place of one."""
+    tree = ast.parse(source)
+    for node in list(ast.walk(tree)):
+        if isinstance(node, bundle.DOCUMENTED) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    found = [(getattr(node, "lineno", 0), type(node).__name__) for node in ast.walk(tree)]
+    return sorted(pair for pair in found if pair[1] != "Pass")
+
+
+def test_what_the_page_gets_has_no_comments_and_every_line_where_it_was():
+    for path, source in bundle.modules(bundle.MAIN, ROOT).items():
+        bare = bundle.bare(source)
+        assert undocumented(bare) == undocumented(source), path
+        assert bare.count("\n") == source.count("\n"), path
+        assert not [node for node in ast.walk(ast.parse(bare))
+                    if isinstance(node, bundle.DOCUMENTED) and ast.get_docstring(node)]  # fmt: skip
+        comments = [line for line in bare.splitlines() if line.lstrip().startswith("#")]
+        assert comments == [], path
+
+
+def test_what_only_looks_like_a_comment_stays():
+    source = 'def f():\n    """é"""  # why\n\n\nx = "# é"  # no\n'
+    assert bundle.bare(source) == 'def f():\n    pass\n\n\nx = "# é"\n'
+
+
 def test_a_source_with_the_separator_is_refused():
     with pytest.raises(ValueError, match=r"b/c\.py"):
         bundle.text({"b/c.py": "x = '\0'"})
@@ -103,6 +130,7 @@ def test_the_runtime_is_the_one_its_lock_names(site):
     assert not [name for name in names if name.endswith((".h", ".pyi"))]
     with zipfile.ZipFile(runtime / "python_stdlib.zip") as library:
         assert {"asyncio/events.pyc", "struct.pyc"} <= set(library.namelist())
+        assert not [name for name in library.namelist() if name.startswith(("unittest/", "xml/"))]
 
 
 def test_only_what_changed_is_written_again(site):
