@@ -2,7 +2,7 @@
 
 from nn.data.augmentation import Augmented
 from nn.data.dataset import Dataset
-from nn.data.folders import parse_image_zip
+from nn.data.folders import parse_image_zip, read_image_zip
 from nn.data.idx import parse_idx, write_idx
 from nn.data.png import parse_png
 from nn.data.resizing import resize
@@ -15,6 +15,7 @@ __all__ = [
     "parse_idx",
     "parse_image_zip",
     "parse_png",
+    "read_image_zip",
     "resize",
     "write_idx",
 ]

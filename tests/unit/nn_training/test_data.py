@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import struct
+import sys
 import zipfile
 import zlib
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from nn import data, errors
+from PIL import Image
 
 
 def png(pixels: Any, kind: int, palette: bytes = b"") -> bytes:
@@ -126,6 +128,93 @@ def test_reads_folders_of_images_from_a_zip() -> None:
     assert found.x[0].min() == 255
     with pytest.raises(errors.MagicError, match="zip"):
         data.parse_image_zip(b"no zip")
+
+
+def folder_zip(**files: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, body in files.items():
+            archive.writestr(name.replace("__", "/").replace("_", "."), body)
+    return file.getvalue()
+
+
+def photograph(kind: str) -> tuple[bytes, Any]:
+    """A smooth picture in a file that Pillow wrote, and its pixels."""
+    y, x = np.mgrid[:24, :32]
+    pixels = np.stack([4 * x + y, 255 - 5 * y, 100 + 2 * x + 2 * y], axis=-1).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, quality=95)
+    return file.getvalue(), pixels
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "BMP"])
+def test_reads_photographs_where_pillow_is_installed(kind: str) -> None:
+    body, pixels = photograph(kind)
+    name = {"JPEG": "cat__1_jpg", "WEBP": "cat__1_webp", "BMP": "cat__1_bmp"}[kind]
+    found = data.parse_image_zip(folder_zip(**{name: body}), channels=3)
+    assert found.x.shape == (1, 24, 32, 3)
+    assert np.abs(found.x[0].astype(int) - pixels).mean() < 3
+
+
+def test_reads_png_of_other_kinds_where_pillow_is_installed() -> None:
+    deep = np.arange(0, 65536, 4096, dtype=np.uint16).reshape(4, 4)
+    file = io.BytesIO()
+    Image.fromarray(deep).save(file, "PNG")
+    with pytest.raises(errors.DataError, match="received 16 bits"):
+        data.parse_png(file.getvalue())
+    assert data.parse_image_zip(folder_zip(a__1_png=file.getvalue())).x.shape == (1, 4, 4, 1)
+
+
+def test_without_pillow_a_photograph_wants_a_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    body, pixels = photograph("JPEG")
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    packed = folder_zip(cat__1_jpg=body)
+    with pytest.raises(errors.DataError, match=r"cat/1.jpg: .*or a decoder="):
+        data.parse_image_zip(packed)
+    found = data.parse_image_zip(packed, channels=3, decoder=lambda body: pixels)
+    assert np.array_equal(found.x[0], pixels)
+    assert found.class_names == ["cat"]
+
+
+@pytest.mark.asyncio
+async def test_a_decoder_may_be_async_as_a_browsers_are() -> None:
+    seen: list[bytes] = []
+
+    async def decoder(body: bytes) -> Any:
+        seen.append(body)
+        return np.full((2, 3), len(seen), np.uint8)
+
+    packed = folder_zip(a__1_jpg=b"one", b__1_gif=b"two")
+    found = await data.read_image_zip(packed, decoder=decoder)
+    assert seen == [b"one", b"two"]
+    assert found.x.shape == (2, 2, 3, 1)
+    assert [x.max() for x in found.x] == [1, 2]
+    with pytest.raises(errors.DataError, match=r"a/1.jpg: .* await read_image_zip"):
+        data.parse_image_zip(packed, decoder=decoder_of(np.zeros((1, 1), np.uint8)))
+    with pytest.raises(errors.DataError, match=r"a/1.jpg: decoder: expected uint8 pixels"):
+        data.parse_image_zip(packed, decoder=lambda body: np.zeros((2, 2)))
+
+
+def decoder_of(pixels: Any) -> Any:
+    """A decoder that gives its answer later, without a coroutine that would have to be awaited."""
+
+    class Later:
+        def __await__(self) -> Any:
+            yield from ()
+            return pixels
+
+    return lambda body: Later()
+
+
+def test_damaged_photographs_and_those_that_are_too_large_are_named() -> None:
+    body, _ = photograph("JPEG")
+    for broken in (body[: len(body) // 2], b"no picture"):
+        with pytest.raises(errors.DataError, match=r"cat/1\.jpg: image: "):
+            data.parse_image_zip(folder_zip(cat__1_jpg=broken))
+    file = io.BytesIO()
+    Image.new("1", (10_000, 2_000)).save(file, "BMP")
+    with pytest.raises(errors.DataError, match="expected at most 67108864 bytes of pixels"):
+        data.parse_image_zip(folder_zip(cat__1_bmp=file.getvalue()))
 
 
 def test_reads_csv_with_names_as_labels() -> None:
