@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nn import config, fitting, losses, optimizers, serving
+from nn import config, evaluation, fitting, losses, optimizers, prediction, serving
 from nn import summary as tables
 from nn.arguments import LeftOut, refuse_all
 from nn.context import Context, Run
@@ -15,6 +15,7 @@ from nn.errors import ConfigError, NotBuiltError, NotCompiledError, ShapeError
 from nn.graph import Graph, Node, Program, SymbolicTensor
 from nn.layers.base import Layer
 from nn.layers.core import InputLayer
+from nn.progress import Progress
 from nn.training import Trainer
 from nn.types import Array, Config, Shape
 from nn.variables import Parameters
@@ -41,8 +42,9 @@ class Model(Layer):
         self._program: Program | None = None
         self._parameters: Parameters | None = None
         self._trainer: Trainer | None = None
-        self._progress = fitting.Progress()
+        self._progress = Progress()
         self.history: Any = None
+        self.course: Any = None
         self.rng = config.generator()
         self._single_output = True
         if inputs is not None:
@@ -238,8 +240,8 @@ class Model(Layer):
         """Build from the shape of the data, where that is how the shape becomes known."""
 
     fit = fitting.fit
-    evaluate = fitting.evaluate
-    predict = fitting.predict
+    evaluate = evaluation.evaluate
+    predict = prediction.predict
 
     def train_on_batch(
         self,
@@ -328,7 +330,7 @@ class Model(Layer):
         return self._progress.state
 
     @property
-    def progress(self) -> fitting.Progress:
+    def progress(self) -> Progress:
         return self._progress
 
     @property

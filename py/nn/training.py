@@ -36,6 +36,21 @@ class Output:
         self.test_tracker = Mean("loss")
         self.fused: Context | None = None
         self.needs_predictions = False
+        self.shapes: list[list[int]] = []
+
+    def get_means(self) -> dict[str, Any]:
+        """Return the running means of training: of the loss and of each metric."""
+        metrics = [metric.get_state() for metric, _ in self.train]
+        return {"loss": self.tracker.get_state(), "metrics": metrics, "shapes": self.shapes}
+
+    def set_means(self, means: dict[str, Any]) -> None:
+        """Restore what `get_means` returned."""
+        self.tracker.set_state(means["loss"])
+        if not self.resolved:
+            true, pred = (np.zeros((1, *shape)) for shape in means["shapes"])
+            self.resolve(true, pred)
+        for (metric, _), state in zip(self.train, means["metrics"], strict=True):
+            metric.set_state(state)
 
     def resolve(self, y_true: Any, y_pred: Array) -> None:
         """Make the metrics now that the shapes of targets and outputs are known."""
@@ -51,6 +66,7 @@ class Output:
             metric.reset_state()
         self.needs_predictions = any(not m.order_only for m, _ in made)
         self.resolved = True
+        self.shapes = [list(true.shape[1:]), list(y_pred.shape[1:])]
 
 
 class Trainer:
@@ -119,6 +135,12 @@ class Trainer:
         return made
 
     # Steps.
+
+    def begin(self, resume: bool) -> None:
+        """A run begins; `resume` where one that was broken off goes on."""
+        if resume:
+            self.prepare()
+        self.optimizer.begin(resume)
 
     def prepare(self) -> None:
         """Bind to the model's memory; cheap when nothing changed."""
@@ -282,6 +304,17 @@ class Trainer:
             output.tracker.reset_state()
             for metric, _ in output.train:
                 metric.reset_state()
+
+    def get_means(self) -> dict[str, Any]:
+        """Return the running means of training as plain data and arrays."""
+        outputs = [output.get_means() for output in self.outputs]
+        return {"loss": self._tracker.get_state(), "outputs": outputs}
+
+    def set_means(self, means: dict[str, Any]) -> None:
+        """Restore what `get_means` returned."""
+        self._tracker.set_state(means["loss"])
+        for output, kept in zip(self.outputs, means["outputs"], strict=True):
+            output.set_means(kept)
 
     def reset_test(self) -> None:
         """Start the running means of evaluation anew."""

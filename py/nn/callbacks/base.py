@@ -51,6 +51,20 @@ class Callback:
 
     model: Any = None
     params: Logs = {}  # noqa: RUF012 - replaced, never changed
+    remembers: tuple[str, ...] = ()
+    """Attributes that a checkpoint keeps, so that a resumed run goes on as one in one piece."""
+    comes_last = False
+    """Whether the hooks are called after everybody else's: a checkpoint has what all remember."""
+
+    def get_state(self) -> Logs:
+        """Return what a checkpoint keeps: plain data and arrays."""
+        return {name: getattr(self, name) for name in self.remembers}
+
+    def set_state(self, state: Logs) -> None:
+        """Restore what `get_state` returned; called after `on_train_begin`."""
+        for name in self.remembers:
+            if name in state:
+                setattr(self, name, state[name])
 
     def set_model(self, model: Any) -> None:
         self.model = model
@@ -116,7 +130,7 @@ class CallbackList:
     """The callbacks of a run; hooks that nobody overrides cost nothing."""
 
     def __init__(self, callbacks: Iterable[Any], model: Any, params: Logs) -> None:
-        self.callbacks = list(callbacks)
+        self.callbacks = sorted(callbacks, key=_comes_last)
         self._flight: deque[Any] = deque()
         for callback in self.callbacks:
             if isinstance(callback, Callback):
@@ -150,10 +164,31 @@ class CallbackList:
         while len(self._flight) > IN_FLIGHT:
             await self._flight.popleft()
 
+    def get_state(self) -> list[Any]:
+        """Return [class name, state] of the callbacks that remember something."""
+        states = [
+            (type(c).__name__, c.get_state()) for c in self.callbacks if isinstance(c, Callback)
+        ]
+        return [[name, state] for name, state in states if state]
+
+    def set_state(self, states: Iterable[Any]) -> None:
+        """Restore what `get_state` returned, to the callbacks of the same classes in order."""
+        waiting = list(states)
+        for callback in self.callbacks:
+            name = type(callback).__name__
+            found = next((entry for entry in waiting if entry[0] == name), None)
+            if found is not None and isinstance(callback, Callback):
+                waiting.remove(found)
+                callback.set_state(found[1])
+
     async def land(self) -> None:
         """Wait for everything in flight."""
         while self._flight:
             await self._flight.popleft()
+
+
+def _comes_last(callback: Any) -> bool:
+    return isinstance(callback, Callback) and callback.comes_last
 
 
 def _overrides(callback: Any, name: str) -> bool:
@@ -177,6 +212,13 @@ class History(Callback):
     def __init__(self) -> None:
         self.epoch: list[int] = []
         self.history: dict[str, list[Any]] = {}
+
+    def get_state(self) -> Logs:
+        return {"epoch": [*self.epoch], "history": {k: [*v] for k, v in self.history.items()}}
+
+    def set_state(self, state: Logs) -> None:
+        self.epoch = [*state["epoch"]]
+        self.history = {key: [*values] for key, values in state["history"].items()}
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch.append(epoch)

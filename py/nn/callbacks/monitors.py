@@ -61,6 +61,8 @@ class EarlyStopping(Monitor):
         start_from_epoch: epochs to wait before watching.
     """
 
+    remembers = ("wait", "stopped_epoch", "best_epoch", "best", "best_weights")
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -123,6 +125,8 @@ class ReduceLROnPlateau(Monitor):
         baseline: counts as the best before the first epoch.
     """
 
+    remembers = ("wait", "cooling", "best")
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -179,10 +183,19 @@ class ReduceLROnPlateau(Monitor):
 class LearningRateScheduler(Callback):
     """Set the learning rate of each epoch to schedule(epoch, current rate)."""
 
+    remembers = ("epoch",)
+
     def __init__(self, schedule: Callable[..., Any], verbose: int = 0) -> None:
         self.schedule = schedule
+        self.epoch: int | None = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.epoch = None
 
     async def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        if epoch == self.epoch:
+            return  # resumed within an epoch whose rate is set
+        self.epoch = epoch
         optimizer = self.model.optimizer
         rate = self.schedule(epoch, optimizer.current_learning_rate())
         optimizer.learning_rate = float(await rate if inspect.isawaitable(rate) else rate)
@@ -212,7 +225,9 @@ class TerminateOnNaN(Callback):
 
 
 class CSVLogger(Callback):
-    """Write a line for each epoch to a CSV file."""
+    """Write a line for each epoch to a CSV file; `append=True` is what a resumed run wants."""
+
+    remembers = ("keys",)
 
     def __init__(self, filename: str, separator: str = ",", append: bool = False) -> None:
         self.filename = Path(filename)
@@ -246,6 +261,9 @@ class ModelCheckpoint(Monitor):
         save_freq: "epoch", or a number of batches after which to save each time.
         initial_value_threshold: counts as the best before the first epoch.
     """
+
+    remembers = ("best", "batches", "epoch")
+    comes_last = True
 
     def __init__(
         self,

@@ -52,6 +52,14 @@ class Augmented:
             out = np.empty((len(rows), *self.dataset.shape), np.float32)
             yield self.apply(self.dataset.batch(rows, out)), self.dataset.labels(rows)
 
+    def get_state(self) -> Any:
+        """Return the generator's state: a resumed run draws the same changes."""
+        return {"generator": self.rng.bit_generator.state}
+
+    def set_state(self, state: Any) -> None:
+        """Restore what `get_state` returned."""
+        self.rng.bit_generator.state = state["generator"]
+
     def apply(self, images: Array) -> Array:
         """Return a new batch, each image changed by its own draw, zero from outside."""
         n, h, w, _ = images.shape

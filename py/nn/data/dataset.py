@@ -73,6 +73,14 @@ class Dataset:
             out += out.dtype.type(self.offset)
         return out
 
+    def get_state(self) -> Any:
+        """Return what is carried from batch to batch, None for nothing: a data set of one's own
+        that draws (`batch` overridden) gives its generator's state, for a run that is resumed."""
+        return None
+
+    def set_state(self, state: Any) -> None:
+        """Restore what `get_state` returned."""
+
     def labels(self, indices: Array) -> Array | None:
         """Return the labels at `indices`."""
         return None if self.y is None else self.y[indices]

@@ -1,7 +1,8 @@
 """What a model needs to go on learning as if it had never stopped, as plain data and arrays.
 
-Optimizer slots and step, the random generator, the history of the epochs so far, and how it was
-compiled. Losses and metrics are kept as names or settings, never as code.
+Optimizer slots and step, the random generators, the history of the epochs so far, where the run is
+(`nn.course`), what layers carry from batch to batch, and how the model was compiled. Losses and
+metrics are kept as names or settings, never as code.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nn import losses, metrics, optimizers
 from nn.callbacks import History
+from nn.course import Course, layer_states, restore_layers
 from nn.errors import NotCompiledError
 from nn.io.errors import UnsupportedError
 from nn.io.snapshot import expect, guarded
@@ -35,6 +37,8 @@ def take(model: Model) -> Json | None:
         "optimizer": trainer.optimizer.get_state(),
         "generator": model.rng.bit_generator.state,
         "history": _history(model),
+        "layers": layer_states(model.sublayers),
+        "course": None if model.course is None else model.course.describe(),
     }
 
 
@@ -87,6 +91,12 @@ def restore(model: Model, training: Any) -> None:
         model.history = History()
         model.history.epoch = expect(training["history"], "epoch", list, "training, history")
         model.history.history = expect(training["history"], "logs", dict, "training, history")
+    # Files written before nn kept these have neither.
+    layers, course = training.get("layers"), training.get("course")
+    if layers is not None:
+        guarded(lambda: restore_layers(model.sublayers, layers), "training, layers")
+    if course is not None:
+        model.course = guarded(lambda: Course.described(course), "training, course")
 
 
 def _restore_generator(model: Model, state: Json) -> None:

@@ -231,6 +231,18 @@ class Layer:
         outputs)."""
         return masks[0] if self.supports_masking else None
 
+    def get_state(self) -> Config:
+        """Return what is carried from batch to batch beside the variables: nothing, or the state of
+        a generator of the layer's own (`rng`)."""
+        rng = getattr(self, "rng", None)
+        return {"generator": rng.bit_generator.state} if rng is not None else {}
+
+    def set_state(self, state: Config) -> None:
+        """Restore what `get_state` returned."""
+        rng = getattr(self, "rng", None)
+        if rng is not None:
+            rng.bit_generator.state = state["generator"]
+
     def fused_with(self, after: Layer) -> Layer | None:
         """Return a layer that does this one's work and `after`'s at once, or None."""
         return None

@@ -18,7 +18,7 @@ from nn.arguments import LeftOut
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.layers.base import Layer, expect_rank, positive
-from nn.types import Array, Shape
+from nn.types import Array, Config, Shape
 
 States = list[Array]
 
@@ -139,6 +139,15 @@ class Recurrent(Layer):
         self.states = None
 
     reset_states = reset_state
+
+    def get_state(self) -> Config:
+        kept = [] if self.states is None else [state.copy() for state in self.states]
+        return super().get_state() | ({"states": kept} if self.stateful else {})
+
+    def set_state(self, state: Config) -> None:
+        super().set_state(state)
+        if self.stateful:
+            self.states = [np.array(s, self.dtype) for s in state["states"]] or None
 
     def __call__(
         self, *inputs: Any, initial_state: Any = None, mask: Any = None, training: bool = False

@@ -18,6 +18,8 @@ class Metric:
     left_out: ClassVar[LeftOut] = {"dtype": (None, "sums are float64")}
     order_only = False
     """True where only the order of a sample's outputs counts, so that logits do as well."""
+    sums: tuple[str, ...] = ()
+    """Attributes that `update_state` changes: what a checkpoint within an epoch keeps."""
 
     def __init__(self, name: str | None = None, **others: Any) -> None:
         refuse(type(self), others)
@@ -42,6 +44,16 @@ class Metric:
         """Forget all batches."""
         raise NotImplementedError(f"{type(self).__name__} must define reset_state")
 
+    def get_state(self) -> Config:
+        """Return what has been taken in since the last reset: plain data and arrays."""
+        return {name: getattr(self, name) for name in self.sums}
+
+    def set_state(self, state: Config) -> None:
+        """Restore what `get_state` returned."""
+        for name in self.sums:
+            value = state[name]
+            setattr(self, name, value.copy() if isinstance(value, np.ndarray) else value)
+
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         self.update_state(y_true, y_pred, sample_weight)
         return self.result()
@@ -56,6 +68,8 @@ class Metric:
 
 class Mean(Metric):
     """The weighted mean of values."""
+
+    sums = ("total", "count")
 
     def reset_state(self) -> None:
         self.total = 0.0

@@ -20,6 +20,7 @@ class F1Score(Metric):
     """
 
     fields = ("average", "threshold")
+    sums = ("tp", "fp", "fn")
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class ConfusionMatrix(Metric):
     """How often class i (row) was taken for class j (column): lists of ints."""
 
     fields = ("num_classes",)
+    sums = ("matrix",)
 
     def __init__(self, num_classes: int, name: str | None = None) -> None:
         self.num_classes = num_classes

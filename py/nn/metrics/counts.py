@@ -20,6 +20,7 @@ class Counts(Metric):
     """Base: counts at each threshold; an output strictly above it is a positive."""
 
     multi_label = False
+    sums: tuple[str, ...] = ("tp", "fp", "fn", "tn")
 
     def __init__(self, thresholds: Sequence[float], name: str | None = None, **others: Any) -> None:
         self.levels = [float(t) for t in thresholds]
@@ -138,6 +139,7 @@ class AUC(Counts):
         "num_thresholds", "curve", "summation_method", "thresholds", "multi_label", "num_labels",
         "label_weights", "from_logits",
     )  # fmt: skip
+    sums = (*Counts.sums, "num_labels")
 
     def __init__(
         self,

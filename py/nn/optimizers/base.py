@@ -13,7 +13,7 @@ from nn.errors import ConfigError, ShapeError
 from nn.types import Array, Config
 from nn.variables import Parameters, Variable
 
-AVERAGE, ACCUMULATOR = "average", "gradient_accumulator"
+AVERAGE, ACCUMULATOR, LIVE = "average", "gradient_accumulator", "live"
 
 
 class Optimizer:
@@ -240,7 +240,15 @@ class Optimizer:
     def finalize(self) -> None:
         """Put the moving average, if any, in place of the weights; `fit` ends with it."""
         if self.use_ema and self.parameters is not None and self.iterations:
+            self.state[LIVE] = self.parameters.values.copy()
             self.parameters.values[...] = self.state[AVERAGE]
+
+    def begin(self, resume: bool) -> None:
+        """A run begins: a resumed one from the weights that `finalize` put the average in place
+        of, any other from what there is."""
+        live = self.state.pop(LIVE, None)
+        if resume and live is not None and self.parameters is not None:
+            self.parameters.values[...] = live
 
     # Configuration.
 

@@ -1,0 +1,83 @@
+"""The life of a training run, and its pace."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from nn.errors import BusyError
+
+IDLE, TRAINING, PAUSED, STOPPING = "idle", "training", "paused", "stopping"
+
+
+class Progress:
+    """The life of a run: IDLE -> TRAINING <-> PAUSED -> STOPPING -> IDLE."""
+
+    def __init__(self) -> None:
+        self.running = False
+        self.stopping = False
+        self._go: asyncio.Event | None = None
+
+    @property
+    def state(self) -> str:
+        if not self.running:
+            return IDLE
+        if self.stopping:
+            return STOPPING
+        return PAUSED if self._go is not None else TRAINING
+
+    def start(self, model: str) -> None:
+        """Enter TRAINING.
+
+        Raises:
+            BusyError: a run is under way.
+        """
+        if self.running:
+            raise BusyError(f"{model}: a fit is under way; stop() it first")
+        self.running, self.stopping, self._go = True, False, None
+
+    def finish(self) -> None:
+        """Enter IDLE."""
+        self.running, self.stopping, self._go = False, False, None
+
+    def stop(self) -> None:
+        """End the run after the current batch."""
+        self.stopping = self.running
+        self.resume()
+
+    def pause(self) -> None:
+        """Hold the run after the current batch."""
+        if self.running and self._go is None:
+            self._go = asyncio.Event()
+
+    def resume(self) -> None:
+        """Let a held run go on."""
+        if self._go is not None:
+            self._go.set()
+            self._go = None
+
+    async def gate(self) -> bool:
+        """Let the event loop have its turn, wait while paused; returns whether to go on."""
+        await asyncio.sleep(0)
+        while self._go is not None:
+            await self._go.wait()
+        return not self.stopping
+
+
+class Pace:
+    """Samples per second, smoothed over about ten batches; pauses do not count."""
+
+    def __init__(self) -> None:
+        self.rate = 0.0
+        self._pace = 0.0
+        self._last = time.perf_counter()
+
+    def tick(self, size: int) -> None:
+        now = time.perf_counter()
+        pace = (now - self._last) / size
+        self._last = now
+        self._pace = pace if not self._pace else 0.9 * self._pace + 0.1 * pace
+        self.rate = 1 / self._pace if self._pace else 0.0
+
+    def restart(self) -> None:
+        self._last = time.perf_counter()
