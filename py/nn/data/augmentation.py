@@ -63,29 +63,42 @@ class Augmented:
     def apply(self, images: Array) -> Array:
         """Return a new batch, each image changed by its own draw, zero from outside."""
         n, h, w, _ = images.shape
-        angle = np.deg2rad(self.rng.uniform(-self.rotate, self.rotate, n))[:, None, None]
-        scale = self.rng.uniform(1 - self.zoom, 1 + self.zoom, n)[:, None, None]
-        move = self.rng.uniform(-self.shift, self.shift, (2, n, 1, 1)) * np.reshape(
-            [h, w], (2, 1, 1, 1)
-        )
-        y, x = np.mgrid[:h, :w] - np.reshape([(h - 1) / 2, (w - 1) / 2], (2, 1, 1))
-        rows = (np.cos(angle) * y - np.sin(angle) * x) / scale + (h - 1) / 2 - move[0]
-        columns = (np.sin(angle) * y + np.cos(angle) * x) / scale + (w - 1) / 2 - move[1]
+        kind = images.dtype.type
+        turn = np.deg2rad(self.rng.uniform(-self.rotate, self.rotate, n))
+        scale = self.rng.uniform(1 - self.zoom, 1 + self.zoom, n)
+        move = self.rng.uniform(-self.shift, self.shift, (2, n)) * [[h], [w]]
+        y, x = (np.arange(side, dtype=kind) - kind((side - 1) / 2) for side in (h, w))
+        cosine, sine = ((f(turn) / scale).astype(kind)[:, None] for f in (np.cos, np.sin))
+        top, left = ((side - 1) / 2 - by for side, by in zip((h, w), move, strict=True))
+        rows = (cosine * y + top.astype(kind)[:, None])[:, :, None] - (sine * x)[:, None, :]
+        columns = (sine * y + left.astype(kind)[:, None])[:, :, None] + (cosine * x)[:, None, :]
         out = _sample(images, rows, columns)
         if self.noise:
-            out += self.rng.normal(0, self.noise, out.shape).astype(out.dtype)
+            out += self.rng.standard_normal(out.shape, np.float32) * kind(self.noise)
         return out
 
 
 def _sample(images: Array, rows: Array, columns: Array) -> Array:
-    """Read images at (n, h, w) places, bilinearly, zero outside."""
-    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    height, width = images.shape[1:3]
-    y = np.clip(rows + 1, 0, height + 1 - 1e-6)
-    x = np.clip(columns + 1, 0, width + 1 - 1e-6)
-    top, left = y.astype(np.intp), x.astype(np.intp)
-    dy, dx = (y - top)[..., None], (x - left)[..., None]
-    n = np.arange(len(images))[:, None, None]
-    upper = padded[n, top, left] * (1 - dx) + padded[n, top, left + 1] * dx
-    lower = padded[n, top + 1, left] * (1 - dx) + padded[n, top + 1, left + 1] * dx
-    return np.asarray((upper * (1 - dy) + lower * dy).astype(images.dtype))
+    """Read images at (n, h, w) places, bilinearly, zero outside.
+
+    A batch of 128 digits takes 6 ms, where one index array for each axis takes 21.
+    """
+    n, height, width = images.shape[:3]
+    rows, columns = np.clip(rows + 1, 0, height + 1), np.clip(columns + 1, 0, width + 1)
+    top, left = rows.astype(np.int32), columns.astype(np.int32)
+    down, right = rows - top, columns - left
+    width += 3  # a pixel of nothing before, two behind: the last place has a neighbour as well
+    place = top * width + left
+    place += (np.arange(n, dtype=np.int32) * ((height + 3) * width))[:, None, None]
+    out = np.empty_like(images)
+    for channel in range(images.shape[3]):
+        pixels = np.pad(images[..., channel], ((0, 0), (1, 2), (1, 2))).reshape(-1)
+        upper = _between(pixels, place, right)
+        out[..., channel] = upper + (_between(pixels, place + width, right) - upper) * down
+    return out
+
+
+def _between(pixels: Array, place: Array, share: Array) -> Array:
+    """Read at `place`, and `share` of the way to the next pixel."""
+    found = pixels.take(place)
+    return np.asarray(found + (pixels.take(place + 1) - found) * share)

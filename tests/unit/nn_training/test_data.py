@@ -244,6 +244,38 @@ def test_augments_differently_each_time_and_repeats_by_seed() -> None:
     assert not np.allclose(first[0], first[1], atol=0.1)
 
 
+def read_between(image: Any, row: float, column: float) -> Any:
+    """An image's value at a place, bilinearly, zero outside: what augmenting reads, in a loop."""
+    found = np.zeros(image.shape[2])
+    for i in (int(np.floor(row)), int(np.floor(row)) + 1):
+        for j in (int(np.floor(column)), int(np.floor(column)) + 1):
+            if 0 <= i < image.shape[0] and 0 <= j < image.shape[1]:
+                found += image[i, j] * (1 - abs(row - i)) * (1 - abs(column - j))
+    return found
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 0.6), st.floats(0, 90), st.floats(0, 0.5))
+@settings(max_examples=15, deadline=None)
+def test_augments_as_a_loop_over_pixels_does(
+    seed: int, shift: float, rotate: float, zoom: float
+) -> None:
+    n, h, w = 3, 9, 7
+    images = np.random.default_rng(seed).random((n, h, w, 2)).astype(np.float32)
+    changed = data.Augmented(
+        nn.Dataset(images), n, shift=shift, rotate=rotate, zoom=zoom, seed=seed
+    )
+    rng = np.random.default_rng(seed)
+    turn, scale = np.deg2rad(rng.uniform(-rotate, rotate, n)), rng.uniform(1 - zoom, 1 + zoom, n)
+    move = rng.uniform(-shift, shift, (2, n)) * [[h], [w]]
+    wanted = np.zeros_like(images)
+    for k, i, j in np.ndindex(n, h, w):
+        y, x = i - (h - 1) / 2, j - (w - 1) / 2
+        row = (np.cos(turn[k]) * y - np.sin(turn[k]) * x) / scale[k] + (h - 1) / 2 - move[0, k]
+        column = (np.sin(turn[k]) * y + np.cos(turn[k]) * x) / scale[k] + (w - 1) / 2 - move[1, k]
+        wanted[k, i, j] = read_between(images[k], row, column)
+    np.testing.assert_allclose(changed.apply(images), wanted, atol=2e-5)
+
+
 def test_resizes_as_tensorflow_js_does_by_default() -> None:
     image = np.arange(4, dtype=np.float32).reshape(2, 2, 1)
     # align_corners=False, half_pixel_centers=False: places 0, .5, 1, 1.5 (cut to 1).
