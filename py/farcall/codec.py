@@ -98,6 +98,7 @@ class Codec:
         self.arrived: "Any" = []
         self.emptied: "list[Any]" = []  # buffers of the peer that go back to it
         self.returns = False
+        self.traceback = True  # whether exceptions carry theirs, and their causes
         self._encoders: "dict[Any, Callable[[Any, int], Any]]" = {
             int: self._int,
             float: self._float,
@@ -289,19 +290,21 @@ class Codec:
         cause = getattr(exc, "__cause__", None)
         if cause is None and not getattr(exc, "__suppress_context__", True):
             cause = exc.__context__
-        if isinstance(cause, errors.RemoteTraceback) or depth > 4:
+        if isinstance(cause, errors.RemoteTraceback) or depth > 4 or not self.traceback:
             cause = None
-        text = platform.traceback_text(exc)
+        text = platform.traceback_text(exc) if self.traceback else ""
         notes = [str(n) for n in getattr(exc, "__notes__", [])]
         inner = self.encode_exception(cause, depth + 1) if cause is not None else None
         names = errors.lineage(exc)
         return [messages.EXCEPTION, names, args, _message(exc), text, notes, inner]
 
     def _argument(self, value: "Any") -> "Any":
+        codec = Codec()
+        codec.traceback = self.traceback
         try:
             if type(value) in (str, int, float, bool, bytes, tuple, list, dict, type(None)):
-                return Codec().encode_plain(value)
-            return Codec().encode_plain(str(value))
+                return codec.encode_plain(value)
+            return codec.encode_plain(str(value))
         except Exception:
             return repr(value)
 

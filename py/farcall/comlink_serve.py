@@ -209,6 +209,7 @@ class Exposed:
         if not self.is_open():
             return
         frame = Outgoing(self.serve)
+        frame.traceback = self.options.traceback
         try:
             if not isinstance(value, Marked):
                 self.policy.admit(value)

@@ -200,9 +200,9 @@ def _inside(value: "Any") -> "TypeError":
 
 def _error(exc: "BaseException", traceback: "bool") -> "dict[str, Any]":
     """What Comlink keeps of an error, and ours in `py`, which it carries along unread."""
-    wire = Codec().encode_exception(exc)
-    if not traceback:
-        wire[4], wire[6] = "", None
+    codec = Codec()
+    codec.traceback = traceback
+    wire = codec.encode_exception(exc)
     ours = dumps(wire)
     found = {"message": wire[3], "name": wire[1][0], "stack": wire[4] or f"{wire[1][0]}: {wire[3]}"}
     if len(ours) <= _PY_LENGTH:

@@ -1,7 +1,8 @@
 """What a session sends through: something that carries a header and buffers, in order.
 
 An endpoint has `start(receive, broken)`, `post(header, buffers) -> text of the failure or ""` and
-`close()`. It may have shorter ways for the commonest messages: `call(received, number, place,
+`close()`. Where it has a true `boundary`, the peer is not this program: tracebacks stay here unless
+asked for. It may have shorter ways for the commonest messages: `call(received, number, place,
 *args) -> length, or text of the failure` sends a call with plain arguments, and `replied`, when the
 session has set it, is called with (received, number, value, length) for a plain result.
 """
@@ -71,6 +72,8 @@ class Met(Port):
     ("?"), who hears it answers ("!"), and from then on each listens to the other only. What is
     sent earlier waits.
     """
+
+    boundary = True
 
     def __init__(self, target: "Any") -> None:
         super().__init__(target)

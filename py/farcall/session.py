@@ -54,6 +54,8 @@ class Session:
         timeout: seconds after which a call of ours raises TimeoutError; None waits.
         on_error: called with an exception nobody else can get, and a text saying whence.
         limits: overrides of LIMITS.
+        traceback: whether exceptions that go to the peer carry their traceback and causes; None
+            keeps them back from a boundary: a window, an iframe, another tab.
 
     Attributes:
         root: the proxy of what the peer serves.
@@ -71,6 +73,7 @@ class Session:
         timeout: "float | None" = None,
         on_error: "Any" = None,
         limits: "dict[str, int] | None" = None,
+        traceback: "bool | None" = None,
     ) -> None:
         self.name = name
         self.timeout = timeout
@@ -86,6 +89,8 @@ class Session:
         self.ready = platform.Waiter()
         self.tables = Tables(self)
         self.codec = Codec(self.tables)
+        shown = not getattr(endpoint, "boundary", False) if traceback is None else traceback
+        self.codec.traceback = shown
         self.codec.returns = platform.PYODIDE and not getattr(endpoint, "copies", False)
         self.calls = Calls(self)
         self.serving = Serving(self)

@@ -138,7 +138,7 @@ def serve(served: "Any", **options: "Any") -> None:
     Args:
         served: names to modules (what their `__all__` names), objects and functions (their public
             names); or one object. Nothing else can be reached, but through what these return.
-        options: of the sessions: timeout, on_error, limits.
+        options: of the sessions: timeout, on_error, limits, traceback.
 
     Raises:
         TypeError: a module without `__all__`, or a name that is not public.
@@ -269,11 +269,11 @@ async def connect(
     """Connect to a worker; gives the proxy of what it serves.
 
     Args:
-        target: name of a `<script type="py" worker name=...>` of this page; or a MessagePort,
-            such as `port` gives; or an endpoint.
+        target: name of a `<script type="py" worker name=...>` of this page; or a SharedWorker; or a
+            MessagePort, such as `port` gives; or an endpoint.
         timeout: seconds for the whole of it, start of the worker included.
         serve: what the worker may use of this side.
-        options: of the session: timeout for calls is `call_timeout`; on_error, limits.
+        options: of the session: timeout for calls is `call_timeout`; on_error, limits, traceback.
 
     Raises:
         WorkerBootError: no such name (lists the names there are), source missing, script failed
@@ -283,6 +283,9 @@ async def connect(
     if "call_timeout" in options:
         options["timeout"] = options.pop("call_timeout")
     deadline = platform.clock() + timeout
+    if isinstance(target, platform.JsProxy) and hasattr(target, "port"):
+        target = target.port
+        options.setdefault("traceback", False)
     if not isinstance(target, str):
         endpoint = Port(target) if isinstance(target, platform.JsProxy) else target
         session = _watched(Session(endpoint, serve, **options))
@@ -413,10 +416,12 @@ def interrupt(proxy: "Any") -> None:
 def serve_shared(served: "Any", **options: "Any") -> None:
     """In a SharedWorker: a session for every page that connects, until that page is gone.
 
-    On the page: `await farcall.connect(js.SharedWorker.new(url).port)`.
+    On the page: `await farcall.connect(js.SharedWorker.new(url))`. Either side keeps its tracebacks
+    unless it has `traceback=True`.
     """
     from .policy import namespace
 
+    options.setdefault("traceback", False)
     space = namespace(served)
     sessions: "list[Session]" = []
 

@@ -28,6 +28,7 @@ CASES = {
     "a_frame_is_called_and_calls_back": ["hello parent", 42],
     "a_frame_of_another_origin_is_not_heard": ["TimeoutError", "* is refused"],
     "a_shared_worker_serves_every_page_that_connects": ["one", "two"],
+    "tracebacks_stay_behind_a_boundary": ["", "", "", True],
     "a_shared_worker_forgets_a_page_that_is_gone": True,
     "a_frame_that_is_removed_says_so": "SessionClosedError",
     "a_trace_shows_every_call": [

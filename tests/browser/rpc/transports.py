@@ -206,6 +206,34 @@ async def a_shared_worker_serves_every_page_that_connects():
     return result
 
 
+async def traceback_of(awaitable):
+    """Of the ValueError that it must raise."""
+    try:
+        await awaitable
+    except ValueError as exc:
+        return exc.remote_traceback
+
+
+def here():
+    raise ValueError("asked, on the page")
+
+
+async def tracebacks_stay_behind_a_boundary():
+    frame = await framed("./frame.html")
+    endpoint = farcall.endpoints.Window(frame.contentWindow, location.origin)
+    framed_engine = await farcall.connect(endpoint, timeout=20)
+    url = js.URL.new("./transports/shared.mjs", location.href).href
+    options = js.JSON.parse('{"type": "module", "name": "farcall"}')
+    shared = await farcall.connect(js.SharedWorker.new(url, options), timeout=20)
+    result = [await traceback_of(framed_engine.fail()), await traceback_of(shared.fail())]
+    relayed = await traceback_of(shared.relay(here))
+    result += [relayed, "in fail" in await traceback_of((await farcall.connect("target")).fail())]
+    farcall.session(framed_engine).close()
+    farcall.session(shared).close()
+    frame.remove()
+    return result
+
+
 async def a_shared_worker_forgets_a_page_that_is_gone():
     url = js.URL.new("./transports/shared.mjs", location.href).href
     options = js.JSON.parse('{"type": "module", "name": "farcall"}')
@@ -270,6 +298,7 @@ CASES = (
     a_frame_is_called_and_calls_back,
     a_frame_of_another_origin_is_not_heard,
     a_shared_worker_serves_every_page_that_connects,
+    tracebacks_stay_behind_a_boundary,
     a_shared_worker_forgets_a_page_that_is_gone,
     a_frame_that_is_removed_says_so,
     a_trace_shows_every_call,

@@ -33,8 +33,11 @@ HELLO = [messages.HELLO, messages.VERSION, {}]
 class Peer:
     """The other end of a session, saying whatever it wants."""
 
+    boundary = False
+
     def __init__(self, served: Any = None, **options: Any) -> None:
         near, self.endpoint = memory_pair()
+        near.boundary = self.boundary  # type: ignore[attr-defined]
         self.frames: list[Any] = []
         self.complaints: list[BaseException] = []
         options.setdefault("on_error", lambda exc, whence: self.complaints.append(exc))
@@ -533,3 +536,79 @@ def test_any_argument_decodes_or_is_refused(wire: Any) -> None:
 
 def test_the_corpus_has_what_json_cannot_say() -> None:
     assert any(isinstance(n, float) and math.isnan(n) for n in FORGED_IDS)
+
+
+class Kitchen:
+    """Fails in every way in which an exception can cross."""
+
+    def fail(self) -> None:
+        try:
+            raise KeyError("the cause")
+        except KeyError as exc:
+            raise ValueError("what happened") from exc
+
+    def group(self) -> None:
+        try:
+            self.fail()
+        except ValueError as exc:
+            raise ExceptionGroup("several", [exc]) from exc
+
+    def value(self) -> list[Exception]:
+        try:
+            self.fail()
+        except ValueError as exc:
+            return [exc]
+        return []
+
+    def stream(self) -> Any:
+        yield 1
+        self.fail()
+
+    async def tell(self, callback: Any) -> None:
+        await callback()
+
+
+async def replies_of_a_kitchen(**options: Any) -> str:
+    """All that a peer gets to see of its failures."""
+    peer = Peer({"kitchen": Kitchen()}, **options)
+    calls = [["call", n, 0, ["kitchen", name], [], {}] for n, name in enumerate(WAYS, 1)]
+    frames = await peer.send(*calls)
+    stream = next(f[2][1] for f in frames if f[0] == "ret" and f[2][0] == messages.OBJECT)
+    frames += await peer.send(["pull", stream, 5])
+    assert [f[0] for f in frames].count("err") == 2
+    assert json.dumps(frames).count("what happened") >= len(WAYS)
+    return json.dumps(frames)
+
+
+WAYS = ("fail", "group", "value", "stream")
+
+
+@in_a_loop
+async def test_tracebacks_and_causes_are_kept_from_a_boundary() -> None:
+    for options in ({"traceback": False}, {}):
+        Peer.boundary = not options
+        try:
+            seen = await replies_of_a_kitchen(**options)
+        finally:
+            Peer.boundary = False
+        assert "Traceback" not in seen
+        assert "test_native_attacks" not in seen
+        assert "the cause" not in seen
+
+
+@in_a_loop
+async def test_tracebacks_and_causes_reach_a_worker_or_who_was_trusted() -> None:
+    for boundary, options in ((False, {}), (True, {"traceback": True})):
+        Peer.boundary = boundary
+        try:
+            seen = await replies_of_a_kitchen(**options)
+        finally:
+            Peer.boundary = False
+        assert seen.count("Traceback (most recent call last)") >= len(WAYS)
+        assert "the cause" in seen
+
+
+def test_windows_frames_and_other_tabs_are_boundaries() -> None:
+    assert farcall.endpoints.Window.boundary
+    assert farcall.endpoints.Broadcast.boundary
+    assert not hasattr(farcall.endpoints.Port, "boundary")

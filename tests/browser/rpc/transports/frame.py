@@ -12,6 +12,11 @@ async def relay(function, value):
     return await function(value)
 
 
+async def fail():
+    raise ValueError("asked")
+
+
 session = farcall.Session(
-    farcall.endpoints.Window(window.parent, location.origin), {"greet": greet, "relay": relay}
+    farcall.endpoints.Window(window.parent, location.origin),
+    {"greet": greet, "relay": relay, "fail": fail},
 )

@@ -70,6 +70,10 @@ async def meet(name):
     met.append(farcall.Session(channel, served, name="page"))
 
 
+def fail():
+    raise ValueError("asked")
+
+
 def take(array):
     return [array.dtype, list(array.shape), list(array)]
 
@@ -85,6 +89,7 @@ served = {
     "call_other": call_other,
     "meet": meet,
     "take": take,
+    "fail": fail,
     "wait": wait,
     "wait_for_other": wait_for_other,
 }

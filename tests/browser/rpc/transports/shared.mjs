@@ -26,7 +26,11 @@ async def stay(name):
         await asyncio.sleep(1000)
     finally:
         visits.append(name + " left")
-farcall.serve_shared({"visit": visit, "visits": seen, "stay": stay})
+def fail():
+    raise ValueError("asked")
+async def relay(function):
+    return await function()
+farcall.serve_shared({"visit": visit, "visits": seen, "stay": stay, "fail": fail, "relay": relay})
 `);
 removeEventListener("connect", keep);
 for (const event of early) dispatchEvent(new MessageEvent("connect", { ports: [...event.ports] }));
