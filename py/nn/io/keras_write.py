@@ -136,12 +136,13 @@ def _known(class_name: str, config: Json) -> None:
 
 _KERAS2_CLASSES = {
     "Activation", "Add", "AveragePooling1D", "AveragePooling2D", "BatchNormalization",
-    "Concatenate", "Conv1D", "Conv2D", "Conv2DTranspose", "Dense", "DepthwiseConv2D", "Dropout",
-    "ELU", "Embedding", "Flatten", "GRU", "GaussianNoise", "GlobalAveragePooling1D",
-    "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "InputLayer", "LSTM",
-    "LayerNormalization", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "Multiply", "Permute",
-    "ReLU", "Rescaling", "Reshape", "SeparableConv2D", "SimpleRNN", "Softmax", "SpatialDropout2D",
-    "UpSampling2D", "ZeroPadding2D",
+    "Concatenate", "Conv1D", "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense",
+    "DepthwiseConv2D", "Dropout", "ELU", "Embedding", "Flatten", "GRU", "GaussianNoise",
+    "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D", "InputLayer", "LSTM", "LayerNormalization", "LeakyReLU",
+    "MaxPooling1D", "MaxPooling2D", "Multiply", "Permute", "ReLU", "Rescaling", "Reshape",
+    "SeparableConv2D", "SimpleRNN", "Softmax", "SpatialDropout2D", "UpSampling2D",
+    "ZeroPadding2D",
 }  # fmt: skip
 
 _KERAS2_ACTIVATIONS = {

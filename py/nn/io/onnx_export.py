@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nn.graph import Node as GraphNode
+from nn.graph import SymbolicTensor
 from nn.io.errors import UnsupportedError
 from nn.io.onnx_proto import Attribute, Graph, Model, Node, Value, encode
+from nn.layers.recurrent import Recurrent
 
 if TYPE_CHECKING:
     from nn.layers.base import Layer
@@ -46,9 +49,20 @@ class Writer:
 
     def add(self, operator: str, inputs: Sequence[str], **attributes: Attribute) -> str:
         """Append a node and return the name of its output."""
+        return self.add_several(operator, inputs, 1, **attributes)[0]
+
+    def add_several(
+        self, operator: str, inputs: Sequence[str], count: int, **attributes: Attribute
+    ) -> list[str]:
+        """Append a node of so many outputs and return their names."""
         name = f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(Node(operator, list(inputs), [name], attributes))
-        return name
+        names = [name, *(f"{name}_{index}" for index in range(1, count))]
+        self.nodes.append(Node(operator, list(inputs), names, attributes))
+        return names
+
+    def axes(self, axis: int) -> str:
+        """Keep the number of an axis, as an operator's input wants it."""
+        return self.constant("axes", [axis], np.int64)
 
     def constant(self, name: str, array: Any, dtype: Any = np.float32) -> str:
         """Keep an array with the graph and return its name."""
@@ -152,26 +166,72 @@ def _run(
     from nn.model import Model as NNModel
 
     values = dict(zip(model.inputs, inputs, strict=True))
+    masked: set[SymbolicTensor] = set()
     for node in model.graph.nodes:
         given = [values[tensor] for tensor in node.inputs]
+        _expect_whole(node, masked)
         if isinstance(node.layer, NNModel):
             made = _run(writer, node.layer, given, exporters)
         else:
-            made = [_layer(writer, node.layer, given, node.outputs[0].shape, exporters)]
+            made = _layer(writer, node.layer, given, node.outputs[0].shape, exporters)
         values.update(zip(node.outputs, made, strict=True))
     return [values[tensor] for tensor in model.outputs]
 
 
+def _expect_whole(node: GraphNode, masked: set[SymbolicTensor]) -> None:
+    """Follow the masks: an inference graph has none.
+
+    Raises:
+        UnsupportedError: a recurrent layer that would pass over masked steps.
+    """
+    layer = node.layer
+    reached = [tensor for tensor in node.inputs if tensor in masked]
+    if reached and (isinstance(layer, Recurrent) or layer.sublayers):
+        raise UnsupportedError(
+            f"layer {layer.name!r}: ONNX export knows no masks, the input from "
+            f"{reached[0].node.layer.name!r} has one"
+        )
+    if layer.begins_mask or (reached and layer.supports_masking):
+        masked.update(node.outputs)
+
+
 def _layer(
     writer: Writer, layer: Layer, inputs: list[Image], shape: Shape, exporters: dict[str, Any]
-) -> Image:
+) -> list[Image]:
     kind = type(layer).__name__
     if kind not in exporters:
         raise UnsupportedError(f"layer {layer.name!r}: ONNX export knows no {kind}")
-    made: Image = exporters[kind](writer, layer, inputs, shape)
+    if getattr(layer, "data_format", None) == "channels_first":
+        return [_channels_first(writer, layer, inputs[0], shape, exporters[kind])]
+    made = exporters[kind](writer, layer, inputs, shape)
+    if isinstance(made, list):
+        return made  # recurrent layers, which have their activations inside
+    return [_activated(writer, layer, made, shape)]
+
+
+def _activated(writer: Writer, layer: Layer, made: Image, shape: Shape) -> Image:
     function = getattr(getattr(layer, "activation", None), "name", "linear")
     if function == "linear":
         return made
     if function in _ALONG_CHANNELS:
         return Image(shape, last=writer.activate(writer.last(made), function, layer.name))
     return writer.like(made, lambda name: writer.activate(name, function, layer.name))
+
+
+def _channels_first(writer: Writer, layer: Any, image: Image, shape: Shape, export: Any) -> Image:
+    """Export a layer of the other order: what the model holds is what ONNX wants.
+
+    The activation comes before the channels are moved back, as in the layer.
+    """
+    rank = len(image.shape)
+    if rank < 3:
+        return _activated(writer, layer, export(writer, layer, [image], shape), shape)
+    seen = Image(_moved(image.shape), first=writer.last(image))
+    if len(shape) < 3:  # flattened, or a global pool
+        return _activated(writer, layer, export(writer, layer, [seen], shape), shape)
+    made = _activated(writer, layer, export(writer, layer, [seen], _moved(shape)), _moved(shape))
+    return Image(shape, last=writer.first(made))
+
+
+def _moved(shape: Shape) -> Shape:
+    return [shape[0], *shape[2:], shape[1]]

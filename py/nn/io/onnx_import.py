@@ -52,6 +52,18 @@ class Symbol:
         """Number of axes, batch included."""
         return len(self.tensor.shape)
 
+    @property
+    def sizes(self) -> list[int | None]:
+        """The sizes after the batch's, in the graph's order."""
+        inner = list(self.tensor.shape[1:])
+        return [*inner[-1:], *inner[:-1]] if self.first else inner
+
+    @property
+    def reordered(self) -> bool:
+        """Whether it was flattened from an image whose elements the graph counts otherwise."""
+        channels, *sizes = self.image or (1,)
+        return channels > 1 and any(size > 1 for size in sizes)
+
 
 class Reader:
     """The model while it grows: constants and symbols by the graph's names."""
@@ -61,6 +73,7 @@ class Reader:
         self.opset = opset
         self.constants: dict[str, Array] = dict(graph.initializers)
         self.symbols: dict[str, Symbol] = {}
+        self.sizes: dict[str, Array] = {}
         self.done: set[str] = set()
 
     def symbol(self, node: Node, index: int = 0) -> Symbol:
@@ -110,6 +123,26 @@ class Reader:
         if weights:
             layer.set_weights([np.asarray(weight, np.float32) for weight in weights])
         return replace(inputs[0], tensor=made, positive=False)
+
+    def as_image(self, symbol: Symbol) -> Symbol:
+        """Return a value of 3 axes or more with its channels, the graph's second axis, last."""
+        if symbol.first or symbol.rank < 3:
+            return symbol
+        moved = self.apply("Permute", symbol, dims=[*range(2, symbol.rank), 1])
+        return replace(moved, first=True, positive=symbol.positive)
+
+    def in_order(self, symbol: Symbol) -> Symbol:
+        """Return a value whose elements lie as the graph means them."""
+        if symbol.first:
+            last = symbol.rank - 1
+            made = self.apply("Permute", symbol, dims=[last, *range(1, last)])
+            return replace(made, first=False, positive=symbol.positive)
+        if not symbol.reordered:
+            return replace(symbol, image=None)
+        channels, *sizes = symbol.image or ()
+        folded = self.apply("Reshape", symbol, target_shape=[*sizes, channels])
+        turned = self.in_order(replace(folded, first=True, image=None))
+        return replace(self.apply("Flatten", turned), positive=symbol.positive)
 
     def consumers(self, name: str) -> list[Node]:
         """Return the nodes that read a value."""
@@ -196,19 +229,16 @@ def _output(reader: Reader, name: str) -> SymbolicTensor:
     if name not in reader.symbols:
         raise MissingEntryError(f"onnx output {name!r}: no node computes it")
     symbol = reader.symbols[name]
-    if symbol.image and _reordered(symbol.image):
-        raise UnsupportedError(f"onnx output {name!r}: a flattened image has another order here")
-    return symbol.tensor
-
-
-def _reordered(image: tuple[int, ...]) -> bool:
-    channels, *sizes = image
-    return channels > 1 and any(size > 1 for size in sizes)
+    return symbol.tensor if symbol.first else reader.in_order(symbol).tensor
 
 
 def _step(reader: Reader, node: Node) -> None:
+    from nn.io import onnx_shapes
     from nn.io.onnx_operators import OPERATORS
 
+    if onnx_shapes.handles(reader, node):
+        onnx_shapes.compute(reader, node)
+        return
     if node.domain not in ("", "ai.onnx") or node.operator not in OPERATORS:
         known = ", ".join(sorted(OPERATORS))
         raise UnsupportedError(f"{where(node)}: expected an operator out of {known}")

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from nn.io.errors import UnsupportedError
 from nn.io.onnx_export import Image, Shape, Writer
+from nn.io.onnx_recurrent import export as recurrent
 
 Array = NDArray[np.generic]
-Export = Callable[[Writer, Any, list[Image], Shape], Image]
+Export = Callable[[Writer, Any, list[Image], Shape], Any]
 
 
 def _identity(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
@@ -108,13 +109,9 @@ def _separable_conv(writer: Writer, layer: Any, inputs: list[Image], shape: Shap
 
 
 def _conv_transpose(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
-    if set(_spatial(layer.dilation_rate)) != {1} or getattr(layer, "output_padding", None):
-        raise UnsupportedError(f"{layer.name}: ONNX export knows no dilation or output_padding")
     kernel = layer.kernel.value  # (h, w, outputs, inputs)
-    strides, window = _spatial(layer.strides), kernel.shape[:2]
-    excess = [k - s for k, s in zip(window, strides, strict=True)]
-    same = layer.padding == "same"
-    cut = [max(e, 0) if same else 0 for e in excess]
+    # What is cut before, and (negative) after; what is above 0 after is added.
+    before, after = zip(*(layer.edges(axis) for axis in (0, 1)), strict=True)
     turned = np.transpose(kernel, (3, 2, 0, 1))
     y = writer.add(
         "ConvTranspose",
@@ -123,10 +120,11 @@ def _conv_transpose(writer: Writer, layer: Any, inputs: list[Image], shape: Shap
             writer.constant(f"{layer.name}/kernel", turned),
             *_bias(writer, layer),
         ],
-        kernel_shape=list(window),
-        strides=strides,
-        pads=[*(c // 2 for c in cut), *(c - c // 2 for c in cut)],
-        output_padding=[max(-e, 0) for e in excess],
+        kernel_shape=list(kernel.shape[:2]),
+        strides=_spatial(layer.strides),
+        dilations=_spatial(layer.dilation_rate),
+        pads=[*before, *(max(-extra, 0) for extra in after)],
+        output_padding=[max(extra, 0) for extra in after],
     )
     return Image(shape, first=y)
 
@@ -180,6 +178,34 @@ def _zero_padding(writer: Writer, layer: Any, inputs: list[Image], shape: Shape)
     (top, bottom), (left, right) = layer.padding
     pads = writer.constant(f"{layer.name}/pads", [0, top, left, 0, 0, bottom, right, 0], np.int64)
     return Image(shape, last=writer.add("Pad", [writer.last(inputs[0]), pads]))
+
+
+def _cropping(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    (top, bottom), (left, right) = layer.cropping
+    most = np.iinfo(np.int64).max
+    numbers = {
+        "starts": [top, left],
+        "ends": [-bottom if bottom else most, -right if right else most],
+        "axes": [1, 2],
+    }
+    kept = [writer.constant(f"{layer.name}/{k}", v, np.int64) for k, v in numbers.items()]
+    return Image(shape, last=writer.add("Slice", [writer.last(inputs[0]), *kept]))
+
+
+def _resizing(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    x = writer.first(inputs[0])
+    # All four sizes: ONNX Runtime 1.31 reads two and their axes as none.
+    front = writer.add("Shape", [x], start=0, end=2)
+    back = writer.constant(f"{layer.name}/sizes", [layer.height, layer.width], np.int64)
+    y = writer.add(
+        "Resize",
+        [x, "", "", writer.add("Concat", [front, back], axis=0)],
+        mode="linear" if layer.interpolation == "bilinear" else "nearest",
+        coordinate_transformation_mode="half_pixel",
+        # The pixel in which the centre lies, the further one on a border: floor(x + 1/2).
+        nearest_mode="round_prefer_ceil",
+    )
+    return Image(shape, first=y)
 
 
 def _up_sampling(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
@@ -302,15 +328,18 @@ EXPORTERS: dict[str, Export] = {
     "Conv1D": _conv,
     "Conv2D": _conv,
     "Conv2DTranspose": _conv_transpose,
+    "Cropping2D": _cropping,
     "Dense": _dense,
     "DepthwiseConv2D": _depthwise_conv,
     "Dropout": _identity,
     "ELU": _elu,
     "Embedding": _embedding,
     "Flatten": _flatten,
+    "GRU": recurrent,
     "GaussianNoise": _identity,
     "GlobalAveragePooling2D": _global_pool("GlobalAveragePool"),
     "GlobalMaxPooling2D": _global_pool("GlobalMaxPool"),
+    "LSTM": recurrent,
     "LayerNormalization": _layer_normalization,
     "LeakyReLU": _leaky_relu,
     "MaxPooling1D": _pool("MaxPool"),
@@ -320,7 +349,9 @@ EXPORTERS: dict[str, Export] = {
     "ReLU": _relu,
     "Rescaling": _rescaling,
     "Reshape": _reshape,
+    "Resizing": _resizing,
     "SeparableConv2D": _separable_conv,
+    "SimpleRNN": recurrent,
     "Softmax": _softmax,
     "SpatialDropout2D": _identity,
     "UpSampling2D": _up_sampling,

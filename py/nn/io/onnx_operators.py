@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nn.io import onnx_shapes
 from nn.io.errors import UnsupportedError
 from nn.io.onnx_import import Array, Reader, Symbol, where
 from nn.io.onnx_proto import Node
@@ -117,7 +118,7 @@ def _conv(reader: Reader, node: Node) -> None:
 
 
 def _image(reader: Reader, node: Node) -> Symbol:
-    symbol = reader.symbol(node)
+    symbol = reader.as_image(reader.symbol(node))
     if not symbol.first:
         raise UnsupportedError(f"{where(node)}: expected an image, received {symbol.tensor.shape}")
     return symbol
@@ -171,6 +172,52 @@ def _same(
     return [*before, *after]
 
 
+def _conv_transpose(reader: Reader, node: Node) -> None:
+    x, kernel, bias = _image(reader, node), reader.needed(node, 1), reader.constant(node, 2)
+    if kernel.ndim != 4 or node.attributes.get("group", 1) != 1:
+        raise UnsupportedError(f"{where(node)}: expected 2 axes and one group")
+    if "output_shape" in node.attributes:
+        raise UnsupportedError(f"{where(node)}: expected pads, received an output_shape")
+    strides, dilations = _list(node, "strides", 2, 1), _list(node, "dilations", 2, 1)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel.shape[2:], dilations, strict=True)]
+    added = _list(node, "output_padding", 2, 0)
+    before, after = _transposed_pads(node, reach, strides, added)
+    # What is cut away after the last element and what is added there make up for each other.
+    cut = [max(a - more, 0) for a, more in zip(after, added, strict=True)]
+    extra = [max(more - a, 0) for a, more in zip(after, added, strict=True)]
+    made = reader.apply(
+        "Conv2DTranspose",
+        x,
+        weights=[w for w in (np.transpose(kernel, (2, 3, 1, 0)), bias) if w is not None],
+        filters=kernel.shape[1],
+        kernel_size=list(kernel.shape[2:]),
+        strides=strides,
+        output_padding=extra,
+        dilation_rate=dilations,
+        use_bias=bias is not None,
+    )
+    border = [[b, a] for b, a in zip(before, cut, strict=True)]
+    if np.any(border):
+        made = reader.apply("Cropping2D", made, cropping=border)
+    reader.set(node, made)
+
+
+def _transposed_pads(
+    node: Node, reach: Sequence[int], strides: Sequence[int], added: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """Return what is cut before and after; "same" gives size * stride, the odd one after."""
+    mode = node.attributes.get("auto_pad", "NOTSET")
+    if mode in ("NOTSET", "VALID", ""):
+        pads = _list(node, "pads", 4, 0)
+        return pads[:2], pads[2:]
+    total = [max(r + more - s, 0) for r, s, more in zip(reach, strides, added, strict=True)]
+    halves = [t // 2 for t in total]
+    rest = [t - h for t, h in zip(total, halves, strict=True)]
+    if mode not in ("SAME_UPPER", "SAME_LOWER"):
+        raise UnsupportedError(f"{where(node)}: no auto_pad {mode!r} here")
+    return (halves, rest) if mode == "SAME_UPPER" else (rest, halves)
+
+
 def _pool(kind: str) -> Handle:
     def handle(reader: Reader, node: Node) -> None:
         x = _image(reader, node)
@@ -221,7 +268,7 @@ def _global_pool(kind: str) -> Handle:
 
 
 def _batch_normalization(reader: Reader, node: Node) -> None:
-    x = reader.symbol(node)
+    x = reader.as_image(reader.symbol(node))
     weights = [reader.needed(node, index) for index in (1, 2, 3, 4)]
     if x.image:
         weights = [_reorder_rows(weight[:, None], x.image)[:, 0] for weight in weights]
@@ -337,15 +384,16 @@ def _image_shape(x: Symbol) -> tuple[int, ...]:
 
 def _reshape(reader: Reader, node: Node) -> None:
     x = reader.symbol(node)
-    target = [int(size) for size in np.ravel(reader.needed(node, 1))]
+    target = onnx_shapes.target(reader, node)
     sizes = x.tensor.shape[1:]
     known = math.prod(size or 0 for size in sizes)
     if len(target) == 2 and target[1] in (-1, known) and x.rank > 2:
         reader.set(node, _flat(reader, x))
         return
-    if x.first or x.image or target[0] not in (0, -1) or target[1:].count(-1) > 1:
+    if target[0] not in (0, -1) or target[1:].count(-1) > 1 or 0 in target[1:]:
         raise UnsupportedError(f"{where(node)}: no reshape of {x.tensor.shape} to {target} here")
-    reader.set(node, reader.apply("Reshape", x, target_shape=target[1:]))
+    made = reader.apply("Reshape", reader.in_order(x), target_shape=target[1:])
+    reader.set(node, replace(made, positive=x.positive))
 
 
 def _transpose(reader: Reader, node: Node) -> None:
@@ -359,8 +407,8 @@ def _transpose(reader: Reader, node: Node) -> None:
         reader.set(node, replace(x, first=True))
     elif x.first and perm == to_last:
         reader.set(node, replace(x, first=False))
-    elif not x.first and isinstance(perm, list) and perm[0] == 0:
-        reader.set(node, reader.apply("Permute", x, dims=perm[1:]))
+    elif isinstance(perm, list) and perm[:1] == [0]:
+        reader.set(node, reader.apply("Permute", reader.in_order(x), dims=perm[1:]))
     else:
         raise UnsupportedError(f"{where(node)}: no permutation {perm} here")
 
@@ -374,9 +422,7 @@ def _merge(kind: str, scalar: str) -> Handle:
         if constants:
             reader.set(node, _with_constant(reader, node, constants[0], scalar))
             return
-        symbols = [reader.symbol(node, index) for index in range(len(node.inputs))]
-        _check_order(node, symbols)
-        reader.set(node, reader.apply(kind, *symbols))
+        reader.set(node, reader.apply(kind, *_in_one_order(reader, node)))
 
     return handle
 
@@ -389,20 +435,21 @@ def _with_constant(reader: Reader, node: Node, constant: Array, scalar: str) -> 
     return reader.apply("Rescaling", reader.symbols[computed], **options)
 
 
-def _check_order(node: Node, symbols: Sequence[Symbol]) -> None:
-    orders = {(symbol.first, symbol.image) for symbol in symbols}
-    if len(orders) > 1:
-        raise UnsupportedError(f"{where(node)}: expected inputs in one order of axes")
+def _in_one_order(reader: Reader, node: Node) -> list[Symbol]:
+    """Return the inputs; where their elements lie in different orders, in the graph's."""
+    symbols = [reader.symbol(node, index) for index in range(len(node.inputs))]
+    if len({(symbol.first, symbol.image) for symbol in symbols}) > 1:
+        return [reader.in_order(symbol) for symbol in symbols]
+    return symbols
 
 
 def _concat(reader: Reader, node: Node) -> None:
-    symbols = [reader.symbol(node, index) for index in range(len(node.inputs))]
-    _check_order(node, symbols)
+    symbols = _in_one_order(reader, node)
+    if symbols[0].reordered:
+        symbols = [reader.in_order(symbol) for symbol in symbols]
     x = symbols[0]
     axis = int(_number(node, "axis", 1))
     axis = axis + x.rank if axis < 0 else axis
-    if x.image and _is_image(x):
-        raise UnsupportedError(f"{where(node)}: no flattened images here")
     if x.first:
         axis = x.rank - 1 if axis == 1 else axis - 1
     reader.set(node, replace(reader.apply("Concatenate", *symbols, axis=axis), image=None))
@@ -416,6 +463,7 @@ OPERATORS: dict[str, Handle] = {
     "Concat": _concat,
     "Constant": _constant,
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "Dropout": _dropout,
     "Elu": _elu,
     "Exp": _activation("exponential", positive=True),

@@ -18,7 +18,7 @@ from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError
 from nn.io.limits import DEFAULT_LIMITS, Limits
 
 Array = NDArray[np.generic]
-Attribute = int | float | str | list[int] | list[float] | Array
+Attribute = int | float | str | list[int] | list[float] | list[str] | Array
 
 # TensorProto.DataType
 _DTYPES = {
@@ -39,7 +39,7 @@ _CODES = {np.dtype(dtype): code for code, dtype in _DTYPES.items()}
 FLOAT = 1
 
 # AttributeProto.AttributeType
-_A_FLOAT, _A_INT, _A_STRING, _A_TENSOR, _A_GRAPH, _A_FLOATS, _A_INTS = 1, 2, 3, 4, 5, 6, 7
+_A_FLOAT, _A_INT, _A_STRING, _A_TENSOR, _A_FLOATS, _A_INTS, _A_STRINGS = 1, 2, 3, 4, 6, 7, 8
 
 
 @dataclass
@@ -126,6 +126,8 @@ def _attribute(name: str, value: Attribute) -> bytes:
         return protobuf.write([(1, name), (4, value), (20, _A_STRING)])
     if isinstance(value, np.ndarray):
         return protobuf.write([(1, name), (5, _tensor("", value)), (20, _A_TENSOR)])
+    if value and all(isinstance(item, str) for item in value):
+        return protobuf.write([(1, name), *((9, item) for item in value), (20, _A_STRINGS)])
     if all(isinstance(item, int) for item in value):
         return protobuf.write([(1, name), *((8, item) for item in value), (20, _A_INTS)])
     return protobuf.write([(1, name), *((7, float(item)) for item in value), (20, _A_FLOATS)])
@@ -227,6 +229,8 @@ def _read_attribute(data: bytes, where: str) -> tuple[str, Attribute]:
         return name, protobuf.floats(fields.get(7, []), where)
     if kind == _A_INTS:
         return name, protobuf.integers(fields.get(8, []), where)
+    if kind == _A_STRINGS:
+        return name, _texts(fields, 9, where)
     raise UnsupportedError(f"{where}: expected number, text, tensor or list, received type {kind}")
 
 

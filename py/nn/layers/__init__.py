@@ -6,6 +6,7 @@ from typing import Any
 
 from nn.errors import ConfigError
 from nn.layers.base import Layer
+from nn.layers.borders import Cropping2D, ZeroPadding2D
 from nn.layers.conv1d import Conv1D
 from nn.layers.convolution import Conv2D
 from nn.layers.core import (
@@ -41,7 +42,6 @@ from nn.layers.shaping import (
     Resizing,
     SpatialDropout2D,
     UpSampling2D,
-    ZeroPadding2D,
 )
 from nn.layers.simple_rnn import SimpleRNN
 from nn.layers.transposed import Conv2DTranspose
@@ -51,10 +51,11 @@ CLASSES: dict[str, type[Layer]] = {
     c.__name__: c
     for c in (
         InputLayer, Activation, Add, AveragePooling2D, BatchNormalization, Concatenate, Conv1D,
-        Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, Dropout, ELU, Embedding, Flatten, GRU,
-        GaussianNoise, GlobalAveragePooling2D, GlobalMaxPooling2D, LSTM, LayerNormalization,
-        LeakyReLU, Masking, MaxPooling2D, Multiply, Permute, ReLU, Rescaling, Reshape, Resizing,
-        SeparableConv2D, SimpleRNN, Softmax, SpatialDropout2D, UpSampling2D, ZeroPadding2D,
+        Conv2D, Conv2DTranspose, Cropping2D, Dense, DepthwiseConv2D, Dropout, ELU, Embedding,
+        Flatten, GRU, GaussianNoise, GlobalAveragePooling2D, GlobalMaxPooling2D, LSTM,
+        LayerNormalization, LeakyReLU, Masking, MaxPooling2D, Multiply, Permute, ReLU,
+        Rescaling, Reshape, Resizing, SeparableConv2D, SimpleRNN, Softmax, SpatialDropout2D,
+        UpSampling2D, ZeroPadding2D,
     )
 }  # fmt: skip
 
@@ -71,6 +72,7 @@ __all__ = [
     "Conv1D",
     "Conv2D",
     "Conv2DTranspose",
+    "Cropping2D",
     "Dense",
     "DepthwiseConv2D",
     "Dropout",

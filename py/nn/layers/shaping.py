@@ -70,44 +70,6 @@ class Permute(Layer):
         return np.ascontiguousarray(dy.transpose(np.argsort((0, *self.dims))))
 
 
-class ZeroPadding2D(Spatial):
-    """Zeros around images; padding is an int, (h, w) or ((top, bottom), (left, right))."""
-
-    fields: tuple[str, ...] = ("padding", "data_format")
-
-    def __init__(
-        self, padding: Any = (1, 1), data_format: str | None = None, **options: Any
-    ) -> None:
-        super().__init__(data_format, **options)
-        both = (padding, padding) if isinstance(padding, int) else tuple(padding)
-        sides = tuple((p, p) if isinstance(p, int) else tuple(p) for p in both)
-        if len(sides) != 2 or any(len(s) != 2 or min(s) < 0 for s in sides):
-            raise ConfigError(
-                f"{self.name}: padding must be an int, two ints or two pairs, received {padding!r}"
-            )
-        self.padding = sides
-
-    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        expect_rank(input_shapes[0], 4, self)
-        n, h, w, c = self.seen_shape(input_shapes[0])
-        (top, bottom), (left, right) = self.padding
-        height = None if h is None else h + top + bottom
-        return self.shown_shape((n, height, None if w is None else w + left + right, c))
-
-    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        around = (*self.padding, (0, 0))
-        return np.pad(
-            inputs[0], ((0, 0), *(around[2:] + around[:2] if self.channels_first else around))
-        )
-
-    def backward(self, ctx: Context, dy: Any) -> Any:
-        (top, bottom), (left, right) = self.padding
-        h, w = dy.shape[2:] if self.channels_first else dy.shape[1:3]
-        place = slice(top, h - bottom), slice(left, w - right)
-        inner = dy[:, :, *place] if self.channels_first else dy[:, *place]
-        return np.ascontiguousarray(inner)
-
-
 class Resampling(Spatial):
     """Base of the layers whose output is a product with one small matrix for each image axis."""
 

@@ -97,10 +97,10 @@ class Conv2DTranspose(Spatial):
     def _size(self, size: int | None, axis: int) -> int | None:
         if size is None:
             return None
-        cut, extra = self._edges(axis)
+        cut, extra = self.edges(axis)
         return (size - 1) * self.strides[axis] + self._reach(axis) - cut + extra
 
-    def _edges(self, axis: int) -> tuple[int, int]:
+    def edges(self, axis: int) -> tuple[int, int]:
         """Return how much of the full result is cut before, and (negative) after or added there.
 
         The amounts are those that Keras asks of JAX.
@@ -114,7 +114,7 @@ class Conv2DTranspose(Spatial):
         return reach - 1 - before, total - before - (reach - 1)
 
     def _options(self) -> dict[str, Any]:
-        edges = [self._edges(axis) for axis in (0, 1)]
+        edges = [self.edges(axis) for axis in (0, 1)]
         return {
             "strides": self.strides,
             "padding": tuple((cut, max(-extra, 0)) for cut, extra in edges),

@@ -87,6 +87,8 @@ def test_pools_as_keras(size: Any, strides: Any, padding: str, kind: str) -> Non
         ("LayerNormalization", {"center": False, "epsilon": 0.01}),
         ("ZeroPadding2D", {"padding": ((1, 0), (2, 3))}),
         ("ZeroPadding2D", {"padding": (1, 2)}),
+        ("Cropping2D", {"cropping": ((1, 0), (2, 1))}),
+        ("Cropping2D", {"cropping": 1}),
         ("UpSampling2D", {"size": (2, 3)}),
         ("UpSampling2D", {"size": 2, "interpolation": "bilinear"}),
         ("Resizing", {"height": 5, "width": 9}),

@@ -33,6 +33,7 @@ FIRST = RNG.normal(size=(2, 4, 7, 6))
         ("GlobalMaxPooling2D", {"keepdims": True}),
         ("GlobalAveragePooling2D", {}),
         ("ZeroPadding2D", {"padding": ((1, 0), (2, 3))}),
+        ("Cropping2D", {"cropping": ((1, 0), (0, 1))}),
         ("UpSampling2D", {"size": (2, 3)}),
         ("Resizing", {"height": 5, "width": 9}),
         ("Flatten", {}),

@@ -113,6 +113,7 @@ MORE = {
     "AveragePooling2D": lambda: CLASSES["AveragePooling2D"](2, padding="same"),
     "BatchNormalization": lambda: CLASSES["BatchNormalization"](),
     "Conv2DTranspose": lambda: CLASSES["Conv2DTranspose"](3, 3, strides=2, padding="same"),
+    "Cropping2D": lambda: CLASSES["Cropping2D"](((1, 2), (0, 1))),
     "DepthwiseConv2D": lambda: CLASSES["DepthwiseConv2D"](3, depth_multiplier=2),
     "GlobalAveragePooling2D": lambda: CLASSES["GlobalAveragePooling2D"](),
     "GlobalMaxPooling2D": lambda: CLASSES["GlobalMaxPooling2D"](),
@@ -130,6 +131,110 @@ MORE = {
 @pytest.mark.parametrize("kind", [kind for kind in MORE if kind in CLASSES])
 def test_every_layer_for_images_is_exported(kind):
     assert_exported(stack((7, 6, 4), nn.Conv2D(4, 1), MORE[kind]()), random(2, 7, 6, 4))
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+@pytest.mark.parametrize("sizes", [(3, 9), (14, 2), (7, 6), (20, 1)])
+def test_resizing_is_exported(interpolation, sizes):
+    model = stack((7, 6, 2), nn.Resizing(*sizes, interpolation))
+    assert_exported(model, random(2, 7, 6, 2))
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.integers(1, 6),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.sampled_from(["valid", "same"]),
+    st.integers(1, 2),
+    st.integers(-1, 2),
+)
+def test_transposed_convolutions_of_any_geometry_pass_both_ways(
+    size, kernel, stride, padding, dilation, extra
+):
+    dilation = 1 if stride > 1 else dilation
+    layer = nn.Conv2DTranspose(
+        3, kernel, strides=stride, padding=padding, dilation_rate=dilation,
+        output_padding=None if extra < 0 or extra >= stride else extra, activation="relu",
+    )  # fmt: skip
+    model, x = stack((size, size + 1, 2), layer), random(2, size, size + 1, 2)
+    data = assert_exported(model, x)
+    np.testing.assert_allclose(
+        nn.io.load(data).predict_on_batch(x), model.predict_on_batch(x), atol=1e-5
+    )
+
+
+FIRST = {
+    "Conv2D": lambda: nn.Conv2D(3, 3, padding="same", strides=2, activation="softmax",
+                                data_format="channels_first"),
+    "DepthwiseConv2D": lambda: nn.DepthwiseConv2D(2, data_format="channels_first"),
+    "SeparableConv2D": lambda: nn.SeparableConv2D(2, 2, data_format="channels_first"),
+    "Conv2DTranspose": lambda: nn.Conv2DTranspose(2, 3, strides=2, data_format="channels_first"),
+    "MaxPooling2D": lambda: nn.MaxPooling2D(2, data_format="channels_first"),
+    "GlobalAveragePooling2D": lambda: nn.GlobalAveragePooling2D(data_format="channels_first"),
+    "GlobalMaxPooling2D": lambda: nn.GlobalMaxPooling2D("channels_first", keepdims=True),
+    "Flatten": lambda: nn.Flatten("channels_first"),
+    "ZeroPadding2D": lambda: nn.ZeroPadding2D(((1, 0), (2, 3)), "channels_first"),
+    "Cropping2D": lambda: nn.Cropping2D(((1, 0), (2, 1)), "channels_first"),
+    "UpSampling2D": lambda: nn.UpSampling2D((2, 3), "channels_first"),
+    "Resizing": lambda: nn.Resizing(4, 9, data_format="channels_first"),
+    "SpatialDropout2D": lambda: nn.SpatialDropout2D(0.5, "channels_first"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FIRST)
+def test_layers_with_channels_first_are_exported(kind):
+    assert_exported(stack((4, 6, 5), FIRST[kind](), nn.Rescaling(2.0)), random(2, 4, 6, 5))
+
+
+RECURRENT = {"SimpleRNN": nn.SimpleRNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
+INSIDE = ["tanh", "sigmoid", "relu", "linear", "leaky_relu", "hard_sigmoid", "elu", "softsign"]
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.data())
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_recurrent_layers_of_any_kind_are_exported(kind, data):
+    draw = data.draw
+    options = {name: draw(st.booleans(), name) for name in (
+        "use_bias", "return_sequences", "return_state", "go_backwards"
+    )}  # fmt: skip
+    options["activation"] = draw(st.sampled_from(INSIDE))
+    if kind != "SimpleRNN":
+        options["recurrent_activation"] = draw(st.sampled_from(["sigmoid", "hard_sigmoid"]))
+    if kind == "GRU":
+        options["reset_after"] = draw(st.booleans())
+    steps, features, units = (draw(st.integers(1, 4)) for _ in range(3))
+    layer = RECURRENT[kind](units, dropout=0.2, **options)
+    inputs = [nn.Input((steps, features))]
+    arrays = [random(3, steps, features)]
+    if draw(st.booleans(), "initial_state"):
+        states = 2 if kind == "LSTM" else 1
+        inputs += [nn.Input((units,)) for _ in range(states)]
+        arrays += [random(3, units) for _ in range(states)]
+    made = layer(inputs[0], initial_state=inputs[1:] or None)
+    assert_exported(randomized(nn.Model(inputs, made)), *arrays)
+
+
+def test_stacked_recurrent_layers_after_an_embedding_are_exported():
+    layers = [nn.Embedding(9, 4), nn.LSTM(5, return_sequences=True), nn.GRU(3), nn.Dense(2)]
+    model = stack((6,), *layers)
+    assert_exported(model, np.array(RNG.integers(0, 9, (2, 6)), np.float32))
+
+
+def test_what_recurrent_operators_cannot_say_is_named():
+    cases = {
+        r"keeps no state from run to run": [nn.LSTM(2, stateful=True)],
+        "no activation 'gelu'": [nn.GRU(2, activation="gelu")],
+    }
+    for message, layers in cases.items():
+        with pytest.raises(errors.UnsupportedError, match=message):
+            nn.io.save(stack((3, 2), *layers), "onnx")
+    masked = stack((3,), nn.Embedding(5, 2, mask_zero=True), nn.Dropout(0.1), nn.LSTM(2))
+    with pytest.raises(errors.UnsupportedError, match="knows no masks, the input from 'dropout"):
+        nn.io.save(masked, "onnx")
+    pooled = stack((3,), nn.Embedding(5, 2, mask_zero=True), nn.Dense(2))
+    assert_exported(pooled, np.array([[1, 0, 2]], np.float32))
 
 
 def test_graphs_with_several_inputs_and_outputs_and_models_inside_are_exported():
@@ -255,6 +360,104 @@ def test_each_operator_on_images_is_imported(kinds):
     np.testing.assert_allclose(received, expected, atol=1e-5)
 
 
+def assert_imported(nodes, constants, shape, x):
+    """Import a graph: it predicts what ONNX Runtime does; images go in and come out turned."""
+    data = graph(nodes, constants, shape)
+    turned = x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
+    received, expected = nn.io.load(data).predict_on_batch(turned), run(data, x)[0]
+    expected = expected.transpose(0, 2, 3, 1) if expected.ndim == 4 else expected
+    np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-5)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(2, 5),
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.data(),
+)
+def test_transposed_convolutions_are_imported_with_any_padding(size, kernel, strides, data):
+    dilation = data.draw(st.integers(1, 2)) if max(strides) == 1 else 1
+    reach = [(k - 1) * dilation + 1 for k in kernel]
+    options = {"strides": list(strides), "dilations": [dilation] * 2}
+    if data.draw(st.booleans(), "auto") and dilation == 1:
+        options["auto_pad"] = data.draw(st.sampled_from(["SAME_UPPER", "SAME_LOWER", "VALID"]))
+        # ONNX Runtime wants a kernel that reaches at least as far as the stride for these.
+        assume(all(r >= s for r, s in zip(reach, strides, strict=True)))
+    else:
+        pairs = zip(strides, reach, strict=True)
+        limits = [(size - 1 + i) * s + r for i, (s, r) in enumerate(pairs)]
+        pads = [data.draw(st.integers(0, min(2, r - 1))) for r in reach * 2]
+        assume(all(limits[i] > pads[i] + pads[i + 2] for i in (0, 1)))
+        options["pads"] = pads
+        options["output_padding"] = [data.draw(st.integers(0, s - 1)) for s in strides]
+    nodes = [node("ConvTranspose", ["x", "w", "b"], "y", **options)]
+    constants = {"w": random(2, 3, *kernel), "b": random(3)}
+    assert_imported(nodes, constants, (2, size, size + 1), random(2, 2, size, size + 1))
+
+
+def constant(name, value):
+    return node("Constant", [], name, value=numpy_helper.from_array(np.array(value, np.int64)))
+
+
+def test_shapes_that_pytorch_computes_are_followed():
+    """A decoder: x.view(x.size(0), 2, 3, 4), two convolutions, y.view(y.size(0), -1)."""
+    nodes = [
+        node("Gemm", ["x", "w", "b"], "g"),
+        node("Shape", ["g"], "s"), constant("zero", 0), node("Gather", ["s", "zero"], "n", axis=0),
+        constant("front", [0]), node("Unsqueeze", ["n", "front"], "n1"),
+        constant("c", [2]), constant("h", [3]), constant("v", [4]),
+        node("Concat", ["n1", "c", "h", "v"], "t", axis=0),
+        node("Reshape", ["g", "t"], "i"),
+        node("BatchNormalization", ["i", "s1", "s2", "s3", "s4"], "bn"),
+        node("ConvTranspose", ["bn", "k"], "u", strides=[2, 2], pads=[1, 1, 1, 1],
+             output_padding=[1, 1]),
+        node("Relu", ["u"], "r"),
+        node("Shape", ["r"], "s0"), constant("one", [1]),
+        node("Slice", ["s0", "front", "one"], "m"),
+        constant("rest", [-1]),
+        node("Concat", ["m", "rest"], "flat", axis=0),
+        node("Reshape", ["r", "flat"], "f"),
+        node("MatMul", ["f", "last"], "y"),
+    ]  # fmt: skip
+    nodes.sort(key=lambda n: n.op_type != "Constant")
+    constants = {
+        "w": random(5, 24), "b": random(24), "k": random(2, 3, 3, 3), "last": random(3 * 6 * 8, 2),
+        **{f"s{i}": np.abs(random(2)) for i in (1, 2, 3, 4)},
+    }  # fmt: skip
+    assert_imported(nodes, constants, (5,), random(3, 5))
+
+
+def test_sizes_are_reckoned_with_and_images_put_into_the_graphs_order():
+    """y = x.reshape(n, c * h, w) of an image, and back: elements lie as the graph means them."""
+    nodes = [
+        node("Conv", ["x", "k"], "a"), node("Shape", ["a"], "s"),
+        *(constant(f"i{i}", i) for i in range(4)), constant("axis", [0]),
+        *(node("Gather", ["s", f"i{i}"], f"d{i}") for i in range(4)),
+        node("Mul", ["d1", "d2"], "rows"),
+        *(node("Unsqueeze", [f"d{i}", "axis"], f"u{i}") for i in (0, 1, 2, 3)),
+        node("Unsqueeze", ["rows", "axis"], "ur"),
+        node("Concat", ["u0", "ur", "u3"], "two", axis=0), node("Reshape", ["a", "two"], "t"),
+        node("Tanh", ["t"], "h"),
+        node("Concat", ["u0", "u1", "u2", "u3"], "four", axis=0),
+        node("Cast", ["four"], "f4", to=7),
+        node("Reshape", ["h", "f4"], "back"), node("Add", ["back", "a"], "sum"),
+        node("Transpose", ["sum"], "y", perm=[0, 3, 1, 2]),
+    ]  # fmt: skip
+    nodes.sort(key=lambda n: n.op_type != "Constant")
+    assert_imported(nodes, {"k": random(3, 2, 1, 1)}, (2, 4, 5), random(2, 2, 4, 5))
+
+
+def test_a_flattened_image_may_leave_or_be_folded_again():
+    x = random(2, 3, 4, 2)
+    assert_imported([node("Flatten", ["x"], "y")], {}, (3, 4, 2), x)
+    folded = [
+        node("Flatten", ["x"], "f"), node("Relu", ["f"], "r"),
+        node("Concat", ["r", "f"], "c", axis=1), node("Reshape", ["c", "t"], "y"),
+    ]  # fmt: skip
+    assert_imported(folded, {"t": np.array([-1, 8, 6])}, (3, 4, 2), x)
+
+
 def test_an_input_without_a_shape_is_given_one():
     data = graph([node("Flatten", ["x"], "f"), node("Relu", ["f"], "y")], {}, ("a", "b"))
     model = nn.io.load(data, input_shapes={"x": (None, 3, 2)})
@@ -274,10 +477,29 @@ def test_an_input_without_a_shape_is_given_one():
         ([node("Relu", ["x"], "z")], errors.MissingEntryError, "'y': no node computes it"),
         ([node("Gemm", ["x", "wide"], "y")], errors.CorruptError, "wide|shape|axis|inputs"),
         ([node("Softmax", ["x"], "y", axis=0)], errors.UnsupportedError, "channels' axis"),
+        (
+            [node("Shape", ["x"], "s"), node("Add", ["s", "s"], "d"),
+             node("Reshape", ["x", "d"], "y")],
+            errors.UnsupportedError,
+            "expected known sizes, received 'n' and 'n'",
+        ),
+        (
+            [node("Shape", ["x"], "s"), node("Concat", ["one", "s"], "t", axis=0),
+             node("Reshape", ["x", "t"], "y")],
+            errors.UnsupportedError,
+            "expected the batch in front",
+        ),
+        (
+            [node("Reshape", ["x", "four"], "i"), node("ConvTranspose", ["i", "k"], "y", group=2)],
+            errors.UnsupportedError,
+            "one group",
+        ),
     ],
 )
 def test_names_what_cannot_be_imported(nodes, error, message):
-    data = graph(nodes, {"w": random(4, 3), "wide": random(9, 3)}, (4,))
+    constants = {"w": random(4, 3), "wide": random(9, 3), "one": np.array([1]),
+                 "four": np.array([-1, 2, 2, 1]), "k": random(2, 1, 1, 1)}  # fmt: skip
+    data = graph(nodes, constants, (4,))
     with pytest.raises(error, match=message):
         nn.io.load(data)
 
