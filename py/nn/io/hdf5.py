@@ -1,5 +1,7 @@
 """The arrays of an HDF5 file: h5py where it can be had, else pyfive (pure Python, NumPy only).
 
+`hdf5_write` writes, without either.
+
 Both show a file as groups of groups and datasets. Links out of the file are not followed, virtual
 and external datasets not read: a model file has no business with other files.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
@@ -108,22 +110,3 @@ def _check(path: str, dataset: Any) -> None:
 
 def _text(value: Any) -> Any:
     return value.decode() if isinstance(value, bytes) else value
-
-
-def write(datasets: Mapping[str, Array], attributes: Mapping[str, Mapping[str, str]]) -> bytes:
-    """Return an HDF5 file with these datasets and group attributes.
-
-    Raises:
-        UnsupportedError: h5py is not installed (pyfive only reads).
-    """
-    try:
-        h5py = import_module("h5py")
-    except ImportError as error:
-        raise UnsupportedError("HDF5: expected h5py to be installed, which alone writes") from error
-    stream = io.BytesIO()
-    with h5py.File(stream, "w") as file:
-        for path, values in attributes.items():
-            file.require_group(path).attrs.update(values)
-        for path, array in datasets.items():
-            file.create_dataset(path, data=array)
-    return stream.getvalue()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.io import hdf5, keras_json, keras_write, snapshot
+from nn.io import hdf5, hdf5_write, keras_json, keras_write, snapshot
 from nn.io.archive import Archive, pack
 from nn.io.errors import MismatchError, MissingEntryError
 from nn.io.limits import DEFAULT_LIMITS, Limits
@@ -42,7 +42,7 @@ def save(model: Model) -> bytes:
     """Return the model as the bytes of a `.keras` file.
 
     Raises:
-        UnsupportedError: h5py is not installed, or a layer is one's own.
+        UnsupportedError: a layer is one's own.
     """
     content = snapshot.take(model, include_optimizer=False)
     topology = {"class_name": _kind(model), "config": content["config"]}
@@ -58,7 +58,7 @@ def save(model: Model) -> bytes:
         {
             "metadata.json": to_json(metadata),
             CONFIG: to_json(keras_write.keras3(topology)),
-            WEIGHTS: hdf5.write(datasets, attributes),
+            WEIGHTS: hdf5_write.file(datasets, attributes),
         }
     )
 

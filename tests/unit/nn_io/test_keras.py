@@ -16,9 +16,10 @@ import keras
 import nn
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from nn.io import archive, errors, hdf5
+from hypothesis.extra import numpy as arrays
+from nn.io import archive, errors, hdf5, hdf5_write
 from nn.io.limits import Limits
 
 # Keras' variables predate NumPy 2's `copy` argument.
@@ -321,10 +322,53 @@ def test_damage_to_the_weights_gives_a_model_or_a_named_error(saved, position, b
         nn.io.load(edited(saved, "model.weights.h5", change))
 
 
-def test_writing_needs_h5py(monkeypatch):
-    monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(errors.UnsupportedError, match="h5py"):
-        nn.io.save(nn.Sequential([nn.Input((2,)), nn.Dense(3)]), "keras")
+@pytest.mark.parametrize("reader", ["h5py", "pyfive"])
+@given(
+    arrays.arrays(
+        st.sampled_from(["<f2", "<f4", ">f4", "<f8", "u1", "<i4", "<u8"]),
+        arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5),
+    ),
+    st.lists(st.text("aé/0", min_size=1, max_size=6), max_size=12),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=300),
+)
+@settings(max_examples=30, deadline=None)
+def test_both_readers_read_what_is_written_here(reader, array, names, text):
+    paths = {"/".join(part for part in name.split("/") if part) or "a" for name in names}
+    datasets = {f"layers/{path}/vars/0": array for path in paths}
+    attributes = {f"layers/{path}/vars": {"name": text} for path in paths} | {"vars": {"n": "é"}}
+    data = hdf5_write.file(datasets, attributes)
+    with pytest.importorskip(reader).File(io.BytesIO(data), "r") as file:
+        for path in paths:
+            found = file[f"layers/{path}/vars/0"][...]
+            np.testing.assert_array_equal(found, array)
+            assert np.shape(found) == array.shape
+            if text or reader == "h5py":  # pyfive gives bytes for no text at all
+                assert file[f"layers/{path}/vars"].attrs["name"] == text
+        assert file["vars"].attrs["n"] == "é"
+
+
+def test_a_group_may_have_hundreds_of_members_of_any_kind():
+    datasets = {
+        f"layers/dense_{i}/vars/{j}": np.full((2, i), j) for i in range(300) for j in (0, 1)
+    }
+    attributes = {f"layers/dense_{i}/vars": {"name": f"dense_{i}" * 9} for i in range(300)}
+    with h5py.File(io.BytesIO(hdf5_write.file(datasets, attributes)), "r") as file:
+        assert len(file["layers"]) == 300
+        for path, array in datasets.items():
+            np.testing.assert_array_equal(file[path][...], array)
+        for path, names in attributes.items():
+            assert dict(file[path].attrs) == names
+
+
+def test_what_is_no_number_is_not_written():
+    with pytest.raises(errors.UnsupportedError, match="'a/b': expected numbers, received <U1"):
+        hdf5_write.file({"a/b": np.array(["x"])}, {})
+
+
+def test_the_checksum_is_lookup3():
+    """The values of the algorithm's own driver5(), burtleburtle.net/bob/c/lookup3.c."""
+    assert hdf5_write.lookup3(b"") == 0xDEADBEEF
+    assert hdf5_write.lookup3(b"Four score and seven years ago") == 0x17770551
 
 
 def test_a_missing_reader_is_named(saved, monkeypatch):
