@@ -253,15 +253,47 @@ def python_code(layers: "list[Any]", options: "dict[str, Any]") -> str:
     optimizer = f"nn.optimizers.{options['optimizer']}(learning_rate={options['lr']:g})"
     lines += [
         "])",
-        f"await model.compile({optimizer},",
-        '                    "sparse_categorical_crossentropy", metrics=["accuracy"])',
+        f'await model.compile({optimizer}, "sparse_categorical_crossentropy", ["accuracy"])',
+    ]
+    lines += _data_code(options)
+    lines += [
         "history = await model.fit(",
-        f"    engine.mnist.train, epochs={options['epochs']}, batch_size={options['batch']},",
+        f"    images, epochs={options['epochs']}, batch_size={options['batch']}, "
+        f"seed={options['seed']},",
+    ]
+    lines += _callback_code(options)
+    lines += [
         "    validation_data=engine.mnist.test, on_batch_end=draw_point,",
         ")",
         "probabilities = await model.predict(pixels)",
     ]
     return "\n".join(lines)
+
+
+def _data_code(options: "dict[str, Any]") -> "list[str]":
+    """What is learned from: all images or the first of them, changed or as they are."""
+    whole = options["subset"] >= 60000
+    lines = ["images = " + ("engine.mnist.train" if whole else _subset(options))]
+    words = [
+        f"{name}={options[name] / scale:.3g}"
+        for name, scale in (("shift", 28), ("rotate", 1), ("zoom", 100), ("noise", 100))
+        if options[name]
+    ]
+    if words:
+        words.append(f"seed={options['seed']}")
+        changes = ", ".join(words)
+        lines.append(f"images = nn.data.Augmented(images, {options['batch']}, {changes})")
+    return lines
+
+
+def _subset(options: "dict[str, Any]") -> str:
+    return f"engine.mnist.train.take({options['subset']})"
+
+
+def _callback_code(options: "dict[str, Any]") -> "list[str]":
+    if not options["patience"]:
+        return []
+    return [f"    callbacks=[nn.callbacks.EarlyStopping(patience={options['patience']})],"]
 
 
 def encode(layers: "list[Any]") -> str:

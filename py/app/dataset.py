@@ -3,6 +3,8 @@
 import js
 
 from . import formats, options, page, pictures, settings, status
+from .augmentation import Augmentation
+from .buckets import Buckets
 
 COLUMNS, ROWS = 10, 6
 
@@ -21,8 +23,9 @@ class DataPanel:
         page.click("more-samples", self.samples)
         page.click("open-data", page.find("data-files").click)
         page.on("data-files", "change", self._chosen)
-        page.click("drawn-add", self._add_drawn)
         page.click("data-reset", self._restore)
+        self.buckets = Buckets(studio, self.refresh)
+        self.augmentation = Augmentation(studio, settings_)
         self._drop_zone()
         self._show_subset()
 
@@ -42,6 +45,7 @@ class DataPanel:
         self._classes(data)
         self._show_subset()
         await self.samples()
+        await self.augmentation.preview()
         await self._hints(data)
 
     async def _hints(self, data):
@@ -139,14 +143,6 @@ class DataPanel:
         await self.refresh()
         data = self.studio.data
         status.say(f"{data['name']}: {formats.count(data['train'])} images to train on.")
-
-    async def _add_drawn(self):
-        count = await self.studio.lab.add_drawn()
-        page.write("drawn-count", "0", page.find("drawn-count"))
-        page.enable("drawn-add", when=False)
-        page.find("fine-tune").hidden = True
-        await self.refresh()
-        status.say(f"Your drawings are among the {formats.count(count)} training images now.")
 
     async def _restore(self):
         await self.studio.lab.restore_data()

@@ -231,8 +231,9 @@ class Answer:
 class Drawing:
     """The pad and the answer, joined by a worker that is asked for the latest drawing only."""
 
-    def __init__(self, studio):
+    def __init__(self, studio, buckets):
         self.studio = studio
+        self.buckets = buckets
         self.pad = Pad(self.changed, self.finished)
         self.answer = Answer()
         self.wanted = False
@@ -296,18 +297,13 @@ class Drawing:
         """It was a ...: keep the drawing with its true label."""
         if self.answer.last is None:
             return
-        count = await self.studio.lab.label_drawing(digit)
+        await self.studio.lab.drawings.label(digit)
         right = digit == self.answer.last["digit"]
         status.say(
             f"Thank you: noted as a {digit}"
             + ("." if right else f", not a {self.answer.last['digit']}.")
         )
-        self.show_count(count)
-
-    def show_count(self, count):
-        page.write("drawn-count", str(count), page.find("drawn-count"))
-        page.find("fine-tune").hidden = not count
-        page.enable("drawn-add", when=bool(count))
+        await self.buckets.show()
 
     async def fine_tune(self):
         page.enable("fine-tune", when=False)

@@ -2,7 +2,7 @@
 
 import js
 
-from . import architectures, formats, page, status
+from . import architectures, formats, page, settings, status
 from .architectures import LayerError
 
 
@@ -18,7 +18,8 @@ class Network:
         page.on("preset", "change", lambda event: self._preset(event.target.value))
         page.click("add-layer", self._add)
         page.click("copy-code", self._copy)
-        for name in ("optimizer", "lr", "epochs", "batch"):
+        shown = ("optimizer", "lr", "epochs", "batch", "seed", "subset", "patience")
+        for name in shown + settings.CHANGES:
             options.listen(name, lambda _: self._code())
         options.listen("preset", lambda _: self._follow())
         options.listen("layers", lambda _: self._follow())

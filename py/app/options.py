@@ -20,7 +20,6 @@ _LABELS = (
     ("seed", "Seed"),
     ("smoothing", "Smoothing"),
     ("log", "Log scale"),
-    ("augment", "Augment images"),
 )
 _RANGES = {"smoothing": (0, 0.99, 0.01)}
 _NUMBERS = {
@@ -49,6 +48,10 @@ class Options:
 
     def __getitem__(self, name):
         return self.values[name]
+
+    def changes(self):
+        """What is done to training images, as the worker takes it: strength by name."""
+        return {name: self.values[name] for name in settings.CHANGES}
 
     def listen(self, name, listener):
         """Call `listener(value)` whenever a setting changes."""

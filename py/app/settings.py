@@ -18,6 +18,7 @@ from . import architectures
 SUBSETS = (500, 1000, 2500, 5000, 10000, 30000, 60000)
 PANELS = (
     "data",
+    "augmentation",
     "network",
     "training",
     "draw",
@@ -46,13 +47,19 @@ TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
         ("epochs", ("int", 5, 1, 100)),
         ("l2", ("float", 0.0, 0.0, 0.1)),
         ("patience", ("int", 0, 0, 20)),
-        ("augment", ("bool", False, None, None)),
+        ("shift", ("int", 0, 0, 6)),
+        ("rotate", ("int", 0, 0, 45)),
+        ("zoom", ("int", 0, 0, 40)),
+        ("noise", ("int", 0, 0, 50)),
         ("seed", ("int", 1, 0, 999999)),
         ("smoothing", ("float", 0.9, 0.0, 0.99)),
         ("log", ("bool", False, None, None)),
         ("hide", ("list", (), None, PANELS)),
     ]
 )
+
+# What is done to each training image when it is learned from; 0 is off.
+CHANGES = ("shift", "rotate", "zoom", "noise")
 
 # What the page that frames this one may ask for, in the query: ?embed=1&theme=dark&hide=data
 FRAME: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(

@@ -33,8 +33,8 @@ class Stage:
         self.training = Training(self.studio, self.options, self.record)
         self.network = Network(self.studio, self.options, self.training.locked)
         self.recovery = Recovery(self.studio, self.options, self.training, self.network)
-        self.drawing = Drawing(self.studio)
         self.data = DataPanel(self.studio, self.options, self.training)
+        self.drawing = Drawing(self.studio, self.data.buckets)
         self.shelf = Shelf(self.studio, self.training, self.network)
         self.findings = Findings(self.studio, self.training)
         self.speed = SpeedPanel(self.studio, self.training)
@@ -57,6 +57,8 @@ class Stage:
         await self.studio.connect(again)
         farcall.session(self.studio.engine).on_close.append(self._died)
         await self.data.ready()
+        if again:
+            await self.data.buckets.show()
         await self.record.restore()
         if not await self.shelf.restore():
             await self.studio.build(self.network.layers)
@@ -106,7 +108,6 @@ class Stage:
     async def restart(self):
         """Start another worker in place of the one that is gone; the page stays as it is."""
         status.again()
-        self.drawing.show_count(0)
         try:
             await self._start(again=True)
         except Exception as error:

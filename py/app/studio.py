@@ -30,6 +30,7 @@ class Studio:
         self.layers = None
         self.rows = []
         self.data = {"train": 60000}
+        self.data_ready = False
         self.test_set = None
         self.trained = 0
         self.building = asyncio.Lock()
@@ -79,6 +80,7 @@ class Studio:
     def lost(self):
         """The worker is gone, and everything in it."""
         self.engine = self.lab = self.model = self.test_set = None
+        self.data_ready = False
 
     def _unheard(self, error, text):
         """A call that nobody awaited failed in the worker."""
@@ -144,6 +146,7 @@ class Studio:
         """Ask again what the data are."""
         self.data = await self.lab.counts()
         self.test_set = await self.engine.mnist.test
+        self.data_ready = True
 
     async def read_drawing(self, pixels, width):
         return await self.lab.read(self.model, pixels, width)

@@ -240,7 +240,7 @@ class Training:
                 )
             )
         await studio.model.fit(
-            studio.lab.training_set(options["subset"], options["augment"], options["seed"]),
+            studio.lab.training_set(options["subset"], options.changes(), options["seed"]),
             validation_data=studio.test_set,
             initial_epoch=self.first,
             epochs=self.total_epochs,

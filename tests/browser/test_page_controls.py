@@ -267,12 +267,16 @@ def test_every_control_is_in_the_address(page):
     page.find_element(By.ID, "option-lr").send_keys(Keys.END)
     page.find_element(By.ID, "option-smoothing").send_keys(Keys.HOME)
     page.find_element(By.ID, "option-log").click()
-    page.find_element(By.ID, "option-augment").click()
+    page.execute_script("document.getElementById('augmentation').open = true")
+    for name in ("shift", "rotate", "zoom", "noise"):
+        page.find_element(By.ID, f"option-{name}-on").click()
+    page.find_element(By.ID, "option-noise").send_keys(Keys.END)
     page.find_element(By.ID, "subset").send_keys(Keys.HOME)
     choose(page, "preset", "mlp")
     wanted = {
         "preset=mlp", "subset=500", "optimizer=SGD", "lr=1", "schedule=step", "batch=64",
-        "epochs=7", "l2=0.001", "patience=3", "augment=1", "seed=42", "smoothing=0", "log=1",
+        "epochs=7", "l2=0.001", "patience=3", "shift=2", "rotate=12", "zoom=10", "noise=50",
+        "seed=42", "smoothing=0", "log=1",
     }  # fmt: skip
     found = page.until(lambda: set(page.execute_script("return location.hash")[1:].split("&")))
     assert found == wanted

@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from tools.serve import ROOT
 
@@ -164,10 +165,9 @@ def test_a_file_that_is_no_data_set_is_named_and_changes_nothing(page, tmp_path)
     page.button("Dismiss").click()
 
 
-def learned(page, augmented):
+def learned(page, changes):
     """The test loss after an epoch of 500 images from fresh weights."""
-    page.execute_script(f"location.hash = 'subset=500&epochs=1&seed=3&augment={augmented:d}'")
-    page.until(f"document.getElementById('option-augment').checked === {str(augmented).lower()}")
+    page.execute_script(f"location.hash = 'subset=500&epochs=1&seed=3{changes}'")
     page.click("Reset")
     page.until(lambda: "not trained yet" in page.text)
     finished = "document.querySelectorAll('#epochs tbody tr:not(.empty)').length"
@@ -178,9 +178,45 @@ def learned(page, augmented):
     return page.output("val_loss")
 
 
-def test_augmentation_changes_what_is_learned_and_off_gives_it_back(page):
-    plain = learned(page, augmented=False)
-    assert learned(page, augmented=True) != plain
-    assert learned(page, augmented=False) == plain
+def code(page):
+    return page.execute_script("return document.getElementById('code').textContent")
+
+
+def test_each_switch_changes_what_is_learned_and_off_gives_it_back(page):
+    plain = learned(page, "")
+    losses = {learned(page, f"&{change}") for change in ("shift=2", "rotate=12", "noise=15")}
+    assert len(losses | {plain}) == 4
+    assert "images = nn.data.Augmented(images, 128, noise=0.15, seed=3)" in code(page)
+    assert learned(page, "") == plain
+    assert "Augmented" not in code(page)
     page.execute_script("location.hash = ''")
     page.until("document.getElementById('subset-value').innerText === '60,000'")
+
+
+CHANGED = "document.getElementById('changed-samples')"
+
+
+def shown(page):
+    """The preview as it is painted, None while it is hidden."""
+    return page.execute_script(f"const c = {CHANGED}; return c.checkVisibility() && c.toDataURL()")
+
+
+def test_a_switch_shows_what_it_does_to_images(page):
+    page.execute_script("document.getElementById('augmentation').open = true")
+    assert not shown(page)
+    page.find_element(By.ID, "option-rotate-on").click()
+    page.until(lambda: shown(page))
+    assert "rotate=12" in page.current_url
+    words = page.execute_script(f"return {CHANGED}.getAttribute('aria-label')")
+    assert words.endswith("each as it is, then nine ways in which it may arrive")
+    before = shown(page)
+    page.find_element(By.ID, "option-rotate").send_keys(Keys.END)
+    page.until(lambda: shown(page) != before)
+    assert "rotate=45" in page.current_url
+    before = shown(page)
+    page.click("Again")
+    page.until(lambda: shown(page) != before)
+    page.find_element(By.ID, "option-rotate-on").click()
+    page.until(lambda: not shown(page))
+    assert "rotate" not in page.current_url
+    assert not page.find_element(By.ID, "option-rotate").is_enabled()

@@ -113,6 +113,42 @@ def test_corrections_are_kept_learned_from_and_added_to_the_data(page):
     page.until(lambda: "MNIST: 60,000 + 10,000 images" in page.text)
 
 
+def bucket(page, digit):
+    """How many drawings the bucket of a digit says, and how many it shows."""
+    return page.execute_script(
+        "const item = document.querySelectorAll('#buckets li')[arguments[0]];"
+        "return [Number(item.querySelector('small').textContent),"
+        " item.querySelectorAll('canvas').length]",
+        digit,
+    )
+
+
+def test_drawings_are_in_buckets_and_can_be_deleted(page):
+    page.execute_script("document.getElementById('drop').closest('details').open = true")
+    assert [bucket(page, digit) for digit in range(10)] == [[0, 0]] * 10
+    for digit, count in ((7, 1), (7, 2), (3, 1)):
+        page.click("Clear")
+        draw(page)
+        page.until(lambda: page.output("prediction").strip().isdigit())
+        page.click(f"It was a {digit}")
+        page.until(lambda: bucket(page, digit) == [count, count])  # noqa: B023
+    inked = page.execute_script(
+        "const c = document.querySelector('#buckets canvas').getContext('2d');"
+        "return c.getImageData(0, 0, 28, 28).data.filter((v, i) => i % 4 === 3 && v > 0).length"
+    )
+    assert 30 < inked < 300
+    page.click("Delete drawing 1 of a 7")
+    page.until(lambda: bucket(page, 7) == [1, 1])
+    assert status(page) == "A drawing of a 7 is deleted, 2 are left."
+    focused = page.execute_script("return document.activeElement.getAttribute('aria-label')")
+    assert focused == "Delete drawing 1 of a 7"
+    page.click("Delete drawing 1 of a 7")
+    page.until(lambda: bucket(page, 7) == [0, 0])
+    page.click("Delete drawing 1 of a 3")
+    page.until(lambda: bucket(page, 3) == [0, 0])
+    assert not page.execute_script("return !document.getElementById('drawn-add').disabled")
+
+
 def test_a_digit_key_says_what_it_was(page):
     draw(page)
     page.until(lambda: page.output("prediction").strip().isdigit())

@@ -25,6 +25,7 @@ from app.lab import (
     augment,
     digits,
     downloads,
+    drawings,
     engine,
     own,
     pictures,
@@ -48,6 +49,7 @@ EXPORTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "safetensors": ("safetensors", ".safetensors", {}),
     "tfjs": ("tfjs", "-tfjs.zip", {}),
+    "keras": ("keras", ".keras", {}),
     "onnx": ("onnx", ".onnx", {}),
 }
 
@@ -69,14 +71,13 @@ class Bench:
         self._mnist = mnist
         self._clock = (started, imported)
         self._kernels: dict[str, Any] = {"name": "numpy", "size": 0, "problems": []}
-        self._drawn: list[tuple[Any, int]] = []
-        self._last_image: Any = None
         self._base = ""
         self._rng = np.random.default_rng(0)
         self._answers: tuple[Any, Any] | None = None
         self._optimizers: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._schedule: rates.Schedule | None = None
         self.runs = Runs(self._optimizers)
+        self.drawings = drawings.Drawings(mnist)
 
     # -- start-up ---------------------------------------------------------------------------
 
@@ -157,10 +158,19 @@ class Bench:
         self._mnist.restore()
         self._answers = None
 
-    def training_set(self, count: int, shift: bool, seed: int) -> Dataset:
-        """The first `count` training images, moved about if asked."""
+    def training_set(self, count: int, choice: dict[str, int], seed: int) -> Dataset:
+        """The first `count` training images, each changed at random as the switches say."""
         data = self._mnist.train.take(min(count, len(self._mnist.train)))
-        return augment.Shifted(data, seed) if shift else data
+        return augment.Changed(data, choice, seed) if any(choice.values()) else data
+
+    def changed_samples(self, choice: dict[str, int], columns: int, rows: int) -> dict[str, Any]:
+        """Random training images, a row each: as they are, then as the switches change them."""
+        data = self._mnist.train
+        assert data.y is not None
+        indices = self._rng.integers(0, len(data), rows)
+        seed = int(self._rng.integers(0, 2**31))
+        ways = augment.variations(data.x[indices][..., 0], choice, columns - 1, seed)
+        return {"rgba": pictures.mosaic(ways, columns), "labels": data.y[indices].tolist()}
 
     def any_test_image(self) -> dict[str, Any]:
         """One test image as a picture, with its label."""
@@ -182,7 +192,7 @@ class Bench:
         image = digits.from_drawing(digits.from_rgba(pixels, width))
         if image is None:
             return None
-        self._last_image = image
+        self.drawings.last = image
         probabilities = (await model.predict(self._scaled(image[None])))[0]
         return {
             "digit": int(probabilities.argmax()),
@@ -196,32 +206,9 @@ class Bench:
     def _scaled(images: Any) -> Any:
         return images[..., None].astype(np.float32) * np.float32(1 / 255)
 
-    def label_drawing(self, digit: int) -> int:
-        """Keep the last drawing as an example of a digit; how many are kept."""
-        if self._last_image is None:
-            raise ValueError("nothing is drawn: expected a drawing before its label")
-        if not 0 <= digit < CLASSES:
-            raise ValueError(f"expected a digit from 0 to 9, got {digit}")
-        self._drawn.append((self._last_image, digit))
-        return len(self._drawn)
-
-    def _drawn_arrays(self) -> tuple[Any, Any]:
-        images = np.stack([image for image, _ in self._drawn])
-        return images, np.array([label for _, label in self._drawn], np.uint8)
-
-    def add_drawn(self) -> int:
-        """Put the labelled drawings in front of the training images; returns the new number."""
-        images, labels = self._drawn_arrays()
-        data = self._mnist.train
-        x = np.concatenate([images[..., None], data.x])
-        train = Dataset(x, np.concatenate([labels, data.y]), class_names=data.class_names)
-        self._mnist.use(self._mnist.name, train, self._mnist.test)
-        self._drawn.clear()
-        return len(train)
-
     async def fine_tune(self, model: Any, steps: int = 12) -> float:
         """A few steps on the labelled drawings, mixed with training images to keep the rest."""
-        images, labels = self._drawn_arrays()
+        images, labels = self.drawings.arrays()
         times = max(1, 16 // len(labels))  # one alone would drown among the others
         images, labels = np.repeat(images, times, 0), np.repeat(labels, times)
         data = self._mnist.train
@@ -384,13 +371,13 @@ class Bench:
 
     def feature_maps(self, model: Any, most: int = 16) -> list[dict[str, Any]]:
         """What each convolution and pooling makes of the last drawing: {layer, maps}."""
-        if self._last_image is None:
+        if self.drawings.last is None:
             return []
         nodes = [node for node in model.graph.nodes if len(node.outputs[0].shape) == 4]
         if not nodes:
             return []
         part = nn.Model(model.inputs, [node.outputs[0] for node in nodes])
-        outputs = part.run([self._scaled(self._last_image[None])])
+        outputs = part.run([self._scaled(self.drawings.last[None])])
         return [
             {
                 "layer": node.layer.name,

@@ -57,7 +57,7 @@ def test_any_query_gives_valid_options(pairs: dict[str, str]) -> None:
         ("epochs", "3", 3),
         ("lr", 0.01, 0.01),
         ("log", True, True),
-        ("augment", False, False),
+        ("shift", 2, 2),
         ("optimizer", "SGD", "SGD"),
         ("hide", ["data", "models"], ("data", "models")),
         ("layers", [("Flatten", {}), ("Dense", {"units": 10})],
