@@ -40,7 +40,7 @@ test: precache  ## install what tests need, then run every check and every test
 
 bench: precache  ## measure against the peers, write build/bench.json
 	@$(PYTHON) tools/environment.py bench
-	@$(PY) -m tools.browser webkit
+	@$(PY) -m tools.browser
 	@PYTHONPATH=py $(PY) -m tests.bench
 
 soak: precache  ## random programs with random faults in Chromium for MINUTES (10), then the counters

@@ -45,7 +45,8 @@ def test_lock_files_name_no_host():
 
 def test_a_missing_browser_is_named_where_it_cannot_be_installed(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert browser.missing() == ["chromium", "chromedriver", "firefox-esr"]
+    names = ["chromium", "chromedriver", "firefox-esr", "WebKitWebDriver", "Xvfb"]
+    assert browser.missing() == names
     assert not browser.can_install()
-    with pytest.raises(SystemExit, match="apt-get install chromium chromium-driver firefox-esr"):
+    with pytest.raises(SystemExit, match=r"apt-get install chromium .* webkit2gtk-driver xvfb"):
         browser.main()
