@@ -10,6 +10,8 @@
   function tell(state, reason = "") {
     root.dataset.offline = state;
     root.dataset.offlineReason = reason;
+    // A private session of WebKit drops a copy that nobody uses once it stops the idle service worker: the page uses it too.
+    if (state === "ready") caches.keys().catch(() => {});
   }
 
   // null where this browser, or this place on a page, has none: a sandboxed frame throws at the mere question.
