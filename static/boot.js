@@ -1,5 +1,6 @@
 // The one thing that MicroPython on this page cannot do is to say that it did not start: its own files missing, blocked or broken.
-// Until main.py takes over (it sets data-python), a failed script, an unhandled rejection or 60 s of silence becomes a visible message.
+// Until main.py takes over (it sets data-python), a failed script, an unhandled rejection or 60 s of silence becomes a visible message;
+// so does a worker whose runtime does not arrive. What was only passing becomes another load of the page instead, twice.
 "use strict";
 (() => {
   // WebKitGTK in the C locale names its language "C", at which everything of Intl throws, and uPlot with it.
@@ -9,32 +10,81 @@
     Object.defineProperty(navigator, "language", { value: "en" });
   }
   const root = document.documentElement;
+  const PAUSES = [500, 2000]; // ms before the page loads itself again
 
   // Set before the first paint: a framed page would flash the full layout, and the other theme.
   const query = new URLSearchParams(location.search);
   if (query.get("embed") === "1") root.dataset.embed = "";
   if (["light", "dark"].includes(query.get("theme"))) root.dataset.theme = query.get("theme");
 
-  const fail = (what) => {
-    if (root.dataset.python || root.dataset.phase === "error") return;
+  const note = (loads) => history.replaceState({ ...history.state, farcallLoads: loads }, "");
+
+  // Until the page is ready nothing is lost by loading it again, and a module that did not arrive comes no other way.
+  const again = () => {
+    const loads = history.state?.farcallLoads ?? 0;
+    if (loads >= PAUSES.length) return false;
+    note(loads + 1);
+    document.getElementById("status")?.replaceChildren("A file did not arrive. Loading the page again…");
+    setTimeout(() => location.reload(), PAUSES[loads]);
+    return true;
+  };
+
+  // Also diagnose.js' way to speak; `wrong` is its list of what the server gives wrongly, null where nobody may ask.
+  self.farcallFailure = (title, what, next, wrong) => {
+    note(0); // Retry has its tries anew
     root.dataset.phase = "error";
     const show = () => {
-      document.getElementById("failure-title").textContent = "Python could not start";
-      document.getElementById("failure-what").textContent = what;
-      document.getElementById("failure-next").textContent = self.origin === "null"
-        ? "This frame is sandboxed without allow-same-origin: give it that, or have the server send Access-Control-Allow-Origin: *."
-        : "Check that the folder static/vendor is complete on the server (make serve fills it), then reload the page.";
-      document.getElementById("failure-reload").addEventListener("click", () => location.reload());
-      document.getElementById("status").textContent = "Python could not start.";
-      document.getElementById("failure").hidden = false;
+      const failure = document.getElementById("failure");
+      const reload = document.getElementById("failure-reload");
+      if (failure.hidden) {
+        document.getElementById("failure-title").textContent = title;
+        document.getElementById("failure-what").textContent = what;
+        document.getElementById("failure-next").textContent = next;
+        document.getElementById("status").textContent = `${title}.`;
+        reload.addEventListener("click", () => location.reload());
+        failure.hidden = false;
+      }
+      reload.textContent = "Retry";
+      reload.hidden = false;
+      if (wrong?.length) document.getElementById("failure-what").after(list(wrong));
     };
     if (document.body) show(); else addEventListener("DOMContentLoaded", show);
   };
+
+  function list(wrong) {
+    const items = document.createElement("ul");
+    items.id = "failure-files";
+    const more = wrong.length > 8 ? [`and ${wrong.length - 8} more`] : [];
+    for (const text of [...wrong.slice(0, 8), ...more]) items.append(Object.assign(document.createElement("li"), { textContent: text }));
+    return items;
+  }
+
+  let failed = false;
+  const fail = async (what) => {
+    if (failed || ["error", "ready"].includes(root.dataset.phase)) return;
+    failed = true;
+    root.dataset.broken = ""; // Python leaves the last word to this
+    const wrong = self.farcallExamine ? await self.farcallExamine() : [];
+    if (root.dataset.phase === "error" || (wrong?.length === 0 && again())) return;
+    const next = self.origin === "null"
+      ? "This frame is sandboxed without allow-same-origin: give it that, or have the server send Access-Control-Allow-Origin: *."
+      : "Check the connection, and that the folder static/vendor is complete on the server (make serve fills it), then press Retry.";
+    self.farcallFailure("Python could not start", what, next, wrong);
+  };
+  const early = (what) => { if (!root.dataset.python) fail(what); };
   addEventListener("error", (event) => {
     const file = event.target.src || event.target.href;
-    if (file) fail(`This file could not be loaded: ${file}`);
-    else if (event.message) fail(event.message);
+    if (file) early(`This file could not be loaded: ${file}`);
+    else if (event.message) early(event.message);
   }, true);
-  addEventListener("unhandledrejection", (event) => fail(String(event.reason)));
-  setTimeout(() => fail("Nothing happened for 60 seconds while the Python runtime was loading."), 60000);
+  addEventListener("unhandledrejection", (event) => early(String(event.reason)));
+  addEventListener("farcall-broken", (event) => fail(`The worker's Python did not arrive: ${event.detail}`));
+
+  let arrived = 0;
+  const watch = setInterval(() => {
+    const files = performance.getEntriesByType("resource").length;
+    if (root.dataset.python) clearInterval(watch);
+    else if (files === arrived) early("Nothing happened for 60 seconds while the Python runtime was loading.");
+    arrived = files;
+  }, 60000);
 })();

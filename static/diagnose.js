@@ -14,6 +14,7 @@
   const observer = new MutationObserver(() => {
     if (root.dataset.phase !== "error" && root.dataset.phase !== "ready") return;
     stop();
+    if (root.dataset.phase === "ready" && history.state?.farcallLoads) history.replaceState({ ...history.state, farcallLoads: 0 }, "");
     if (root.dataset.phase === "error") diagnose();
   });
   observer.observe(root, { attributes: true, attributeFilter: ["data-phase"] });
@@ -25,13 +26,19 @@
   }
 
   async function diagnose() {
-    const files = await paths();
-    if (!files && self.origin === "null") return; // a sandboxed frame whose server lets no other origin read: boot.js says so
-    const wrong = files ? await check(files) : [`${LIST} is missing: make serve writes it`];
-    if (!wrong.length) return;
+    const wrong = await self.farcallExamine();
+    if (!wrong?.length || document.getElementById("failure-files")) return;
     stop();
-    show(wrong);
+    const what = "Files of this page are missing, or the server sends them wrongly.";
+    self.farcallFailure("The page could not start", what, "Restore them on the server, or press Retry when the connection is back.", wrong);
   }
+
+  // What is wrong, a line a file; null in a sandboxed frame whose server lets no other origin read.
+  self.farcallExamine = async () => {
+    const files = await paths();
+    if (!files && self.origin === "null") return null;
+    return files ? check(files) : [`${LIST} is missing: make serve writes it`];
+  };
 
   // The list is a script for the service worker; here it is read as text, line by line.
   async function paths() {
@@ -55,7 +62,7 @@
 
   async function examine(path) {
     try {
-      const response = await fetch(`./${path}`, { method: "HEAD", cache: "no-store" });
+      const response = await fetch(`./${path}`, { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
       if (!response.ok) return `the server answers ${response.status}`;
       const type = response.headers.get("content-type") ?? "nothing";
       if (/\.m?js$/.test(path) && !SCRIPT.test(type)) return `the server sends it as ${type}, browsers need text/javascript`;
@@ -64,23 +71,5 @@
     } catch {
       return "no answer";
     }
-  }
-
-  function show(wrong) {
-    root.dataset.phase = "error";
-    const failure = document.getElementById("failure");
-    if (failure.hidden) {
-      document.getElementById("failure-title").textContent = "The page could not start";
-      document.getElementById("failure-what").textContent = "Files of this page are missing, or the server sends them wrongly.";
-      document.getElementById("failure-next").textContent = "Restore them on the server, or press Reload when the connection is back.";
-      document.getElementById("status").textContent = "The page could not start.";
-      document.getElementById("failure-reload").addEventListener("click", () => location.reload());
-      failure.hidden = false;
-    }
-    const list = document.createElement("ul");
-    list.id = "failure-files";
-    const more = wrong.length > 8 ? [`and ${wrong.length - 8} more`] : [];
-    for (const text of [...wrong.slice(0, 8), ...more]) list.append(Object.assign(document.createElement("li"), { textContent: text }));
-    document.getElementById("failure-what").after(list);
   }
 })();

@@ -96,14 +96,16 @@ class Stage:
         self._failed(error or farcall.WorkerDiedError("the worker is gone"))
 
     def _failed(self, error):
-        if status.current_phase() == "error":
-            return
+        if status.current_phase() == "error" or page.root.hasAttribute("data-broken"):
+            return  # said already, or static/boot.js loads the page again
         title, following = _explain(error)
         self.training.running = False
         gone = isinstance(error, farcall.WorkerDiedError)
         if gone:
             self.studio.lost()
         status.failure(title, _first_line(error), following, status.details_of(error), restart=gone)
+        if "Retry" in following:
+            page.find("failure-reload").textContent = "Retry"
 
     async def restart(self):
         """Start another worker in place of the one that is gone; the page stays as it is."""
@@ -130,7 +132,7 @@ _EXPLANATIONS = {
     ),
     "DownloadError": (
         "A file could not be fetched",
-        "Check the connection and that the server has the file, then reload the page.",
+        "Check the connection and that the server has the file, then press Retry.",
     ),
     "TimeoutError": (
         "The worker does not answer",

@@ -11,6 +11,7 @@ import js
 from . import architectures, formats, page, status
 
 BASE = js.document.baseURI
+START = 600  # seconds for the worker's 9 MB: 15 kB/s; what breaks is heard of before
 
 
 class Studio:
@@ -56,7 +57,7 @@ class Studio:
         if again:
             self.engine = await self._another_worker()
         else:
-            self.engine = await farcall.connect("engine", timeout=90, on_error=self._unheard)
+            self.engine = await farcall.connect("engine", timeout=START, on_error=self._unheard)
         self.lab = self.engine.lab
         origins = await self.lab.origins()
         status.step("runtime", "done", origins["runtime_bytes"], origins["runtime_s"])
@@ -71,7 +72,7 @@ class Studio:
             "./py/app/worker.py",
             config="./worker.toml",
             name="engine",
-            timeout=90,
+            timeout=START,
             on_error=self._unheard,
         )
         await worker.start()

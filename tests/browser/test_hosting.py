@@ -69,7 +69,7 @@ def test_a_wrong_type_of_modules_is_named(open_site, open_page):
     text = failure(page)
     assert "pyodide.mjs: the server sends it as text/plain" in text
     assert "text/javascript" in text
-    assert page.button("Reload the page").is_displayed()
+    assert page.button("Retry").is_displayed()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_missing_file_is_named_and_loading_again_helps(site, open_page, name):
     page.expect_console(".")
     assert f"{name}: the server answers 404" in failure(page)
     site.faults.clear()
-    page.button("Reload the page").click()
+    page.button("Retry").click()
     page.wait_for_phase("ready")
 
 
@@ -104,7 +104,7 @@ def test_data_that_never_comes_ends_in_a_message(site, open_page):
     page.expect_console("503|DownloadError|train-images")
     assert "train-images-idx3-ubyte.gz: the server answers 503" in failure(page)
     site.faults.clear()
-    page.button("Reload the page").click()
+    page.button("Retry").click()
     page.wait_for_phase("ready")
 
 

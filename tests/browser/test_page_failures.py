@@ -11,7 +11,7 @@ def failed(page, *words):
     text = page.until("document.getElementById('failure').innerText")
     for word in words:
         assert word in text, text
-    assert page.button("Reload the page").is_displayed()
+    page.until(lambda: page.find_element("id", "failure-reload").is_displayed(), 10)
 
 
 def test_a_worker_whose_source_is_missing(site, open_page):

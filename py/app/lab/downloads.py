@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import js
@@ -10,18 +9,11 @@ import numpy as np
 from pyodide.ffi import JsException
 
 ROOT = "static/vendor/"
-PAUSES = (0.5, 2.0)  # seconds: a server that restarts is back, and nobody waits for long
-PASSING = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses that say "later"
-
 SIDE = 28
 
 
 class DownloadError(RuntimeError):
     """A file of this site could not be fetched."""
-
-
-class Passing(DownloadError):
-    """What may work a moment later: no connection, a broken one, a busy server."""
 
 
 def address(base: str, path: str) -> str:
@@ -30,32 +22,20 @@ def address(base: str, path: str) -> str:
 
 
 async def download(url: str) -> bytes:
-    """The bytes at an address; what may pass by itself is tried again, PAUSES long.
+    """The bytes at an address; static/steady.js tries again what may pass by itself.
 
     Raises:
         DownloadError: no answer, or another one than 200, or fewer bytes than announced.
     """
-    for pause in PAUSES:
-        try:
-            return await _fetched(url)
-        except Passing:
-            await asyncio.sleep(pause)
-    try:
-        return await _fetched(url)
-    except Passing as error:
-        raise DownloadError(str(error)) from error
-
-
-async def _fetched(url: str) -> bytes:
     name = url.rsplit("/", 1)[-1]
     try:
         response = await js.fetch(url)
-        if not response.ok:
-            kind = Passing if response.status in PASSING else DownloadError
-            raise kind(f"{name}: expected 200, the server answered {response.status}")
-        return (await response.arrayBuffer()).to_bytes()  # type: ignore[no-any-return]
+        octets = await response.arrayBuffer()
     except JsException as error:
-        raise Passing(f"{name}: the download broke off ({error})") from error
+        raise DownloadError(f"{name}: the download broke off ({error})") from error
+    if not response.ok:
+        raise DownloadError(f"{name}: expected 200, the server answered {response.status}")
+    return octets.to_bytes()  # type: ignore[no-any-return]
 
 
 def downloaded() -> dict[str, int]:

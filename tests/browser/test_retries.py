@@ -1,0 +1,71 @@
+"""A slow or broken network: what the start needs is asked for again, then there is a button."""
+
+import pytest
+
+from tests.support.site import Status, Truncated
+
+FETCHED = (
+    "static/vendor/micropython/micropython.wasm", "static/vendor/python/main.txt",
+    "py/app/main.py", "py/app/worker.py", "pyscript.toml", "worker.toml",
+    "static/vendor/runtime/pyodide.asm.wasm", "static/vendor/runtime/python_stdlib.zip",
+    "static/vendor/runtime/pyodide-lock.json", "static/vendor/runtime/numpy*",
+    "static/vendor/python/worker.zip", "static/vendor/kernels/*",
+)  # fmt: skip
+PYSCRIPT = "static/vendor/pyscript/core-*.js"
+MICROPYTHON = "static/vendor/micropython/micropython.mjs"
+PYODIDE = "static/vendor/runtime/pyodide.mjs"
+COMPILED = "static/vendor/runtime/pyodide.asm.js"
+BROKEN = "503|ERR_|Failed to|Fetch API|dynamically imported|instantiat|network|MessageEvent"
+LOADS = "performance.getEntriesByType('navigation')[0].type"
+
+
+def asked(site, name):
+    return len([r for r in site.requests if r.path.endswith(name)])
+
+
+@pytest.mark.parametrize("fault", [Truncated, Status])
+def test_what_is_fetched_is_asked_for_again(site, open_page, fault):
+    """Each file breaks once: in the middle of its bytes, or with 503."""
+    for name in FETCHED:
+        site.faults[name] = Truncated(keep=100, times=1) if fault is Truncated else Status(times=1)
+    page = open_page(site.url)
+    page.expect_console(BROKEN)
+    page.wait_for_phase("ready")
+    assert page.check(LOADS) == "navigate"
+    kernels = page.execute_script("return document.querySelector('[data-name=kernels]').innerText")
+    assert "relaxed-simd" in kernels
+
+
+@pytest.mark.parametrize("names", [(PYSCRIPT, PYODIDE), (MICROPYTHON, COMPILED)])
+def test_a_module_that_did_not_arrive_loads_the_page_again(site, open_page, names):
+    for name in names:
+        site.faults[name] = Truncated(keep=1000, times=1)
+    page = open_page(site.url)
+    page.expect_console(BROKEN)
+    page.wait_for_phase("ready")
+    assert page.check(LOADS) == "reload"
+    assert page.execute_script("return history.state?.farcallLoads ?? 0") == 0
+
+
+@pytest.mark.parametrize("name", [MICROPYTHON, PYODIDE])
+def test_a_module_that_never_arrives_ends_in_a_button(site, open_page, name):
+    site.faults[name] = Truncated(keep=1000)
+    page = open_page(site.url)
+    page.expect_console(BROKEN)
+    page.wait_for_phase("error")
+    assert "Python could not start" in page.text
+    assert asked(site, name) >= 3
+    site.faults.clear()
+    page.button("Retry").click()
+    page.wait_for_phase("ready")
+
+
+def test_a_runtime_that_never_arrives_ends_in_a_button(site, open_page):
+    site.faults["*/pyodide.asm.wasm"] = Truncated(keep=1000)
+    page = open_page(site.url)
+    page.expect_console(BROKEN)
+    page.wait_for_phase("error")
+    assert "pyodide.asm.wasm" in page.text
+    site.faults.clear()
+    page.button("Retry").click()
+    page.wait_for_phase("ready")
