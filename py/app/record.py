@@ -45,6 +45,13 @@ class Record:
         """One more line of the table, while the run goes on."""
         self._line(run["number"], row)
 
+    def resume(self, number, rows):
+        """The lines of a run that goes on, whether they are still there or not."""
+        for line in page.document.querySelectorAll(f'#epochs tr[data-run="{number}"]'):
+            line.remove()
+        for row in rows:
+            self._line(number, row)
+
     def finish(self, run):
         """Keep a run that has ended."""
         self.runs.append(run)
@@ -68,7 +75,7 @@ class Record:
         empty = body.querySelector(".empty")
         if empty:
             empty.remove()
-        line = page.make("tr")
+        line = page.make("tr", data_run=number)
         cells = [str(number), str(row["epoch"])]
         for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
             value = row.get(name)

@@ -31,6 +31,7 @@ class Recovery:
     async def _adopt(self, model, left):
         values = settings.from_hash(left["hash"])
         values["hide"] = self.options["hide"]
+        values["lr"] = left["rate"]  # it may have been moved in the course of the run
         layers = None
         if left["loaded"]:  # from a file: what it is made of is known to the worker only
             values["preset"], values["layers"] = self.options["preset"], self.options["layers"]
@@ -72,7 +73,7 @@ class Recovery:
 def _words(left):
     done, total = len(left["rows"]), left["epochs"]
     if left["batch"]:
-        words = f"Run {left['number']} was in epoch {done + 1} of {total}"
+        words = f"Run {left['number']} was in epoch {done + 1} of {total}, at batch {left['batch']}"
     else:
         words = f"Run {left['number']} had done {done} of {total} epochs"
     share = left["rows"][-1].get("val_accuracy") if left["rows"] else None

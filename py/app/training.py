@@ -206,8 +206,9 @@ class Training:
         self.rate = history.Rate()
         self.began = self.epoch_began = page.now()
         self.drawn = 0.0
-        self.steps = self.first * self.batches
-        self.mean = (0, 0.0)
+        self.steps = self.first * self.batches + (left["batch"] if left else 0)
+        self.resumed = left is not None
+        self.mean = (left["batch"] * options["batch"], left["mean"]) if left else (0, 0.0)
         self.latest = None
         self.stopped = False
         self.nan = ""
@@ -219,6 +220,8 @@ class Training:
         }
         for row in done:
             self._mark_epoch(row, row["epoch"] * self.batches)
+        if left:
+            self.record.resume(left["number"], done)
         page.find("unfinished").hidden = True
         status.phase("training")
         status.say("Training…")
@@ -242,11 +245,10 @@ class Training:
         await studio.model.fit(
             studio.lab.training_set(options["subset"], options.changes(), options["seed"]),
             validation_data=studio.test_set,
-            initial_epoch=self.first,
             epochs=self.total_epochs,
             batch_size=options["batch"],
-            # A run that goes on has brought its generator along.
-            seed=None if self.first else options["seed"] + studio.trained,
+            seed=options["seed"] + studio.trained,
+            resume=self.resumed,  # from where the checkpoint was made, to the bit
             callbacks=callbacks,
             on_batch_end=self.on_batch,
             on_epoch_end=self.on_epoch,

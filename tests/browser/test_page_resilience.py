@@ -1,5 +1,7 @@
 """Crash, reload, full memory, full disk, no storage, a hidden tab: each has an answer."""
 
+import json
+
 from tests.support.pad import draw
 
 
@@ -63,6 +65,50 @@ def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_pa
     runs = rows(page)
     assert [row[0] for row in runs] == ["1"] * 3 + ["2"] * 3
     assert [row[1:] for row in runs[3:]] == [row[1:] for row in runs[:3]]
+
+
+OFTEN = """
+from app.lab import checkpoints
+checkpoints.PERIOD = 0.3
+"""
+# All that draws or remembers: changed images, dropout, Adam, a schedule, early stopping.
+DRAWING = "preset=deep&batch=64&subset=2500&epochs=2&schedule=cosine&patience=5&l2=0.0001"
+DRAWING += "&shift=2&rotate=10&zoom=10&noise=10"
+
+
+def test_a_reload_in_the_middle_of_an_epoch_goes_on_at_that_batch_to_the_bit(site, open_page):
+    site.replace("py/app/worker.py", lambda text: OFTEN + text)
+    page = open_page(f"{site.url}#{DRAWING}")
+    page.wait_for_phase("ready")
+    page.button("Train").click()
+    page.until(lambda: len(rows(page)) == 2)
+    page.wait_for_phase("ready")
+    page.button("Reset").click()
+    page.until(lambda: "not trained yet" in said(page))
+    page.button("Train").click()
+    page.until(lambda: page.output("epoch") == "2/2" and page.number("batch") > 15)
+    page.refresh()
+    page.wait_for_phase("ready")
+    words = page.execute_script("return document.getElementById('unfinished-what').textContent")
+    assert words.startswith("Run 2 was in epoch 2 of 2, at batch "), words
+    batch = int(words.split("at batch ")[1].split(",")[0])
+    page.button("Continue the run").click()
+    page.wait_for_phase("training")
+    page.until(lambda: page.number("batch") > batch)
+    page.wait_for_phase("ready")
+    assert [row[:2] for row in rows(page)] == [["1", "1"], ["1", "2"], ["2", "1"], ["2", "2"]]
+    whole, resumed = json.loads(page.execute_async_script(EXPORTED))
+    for one, other in zip(whole["epochs"], resumed["epochs"], strict=True):
+        assert one | {"seconds": 0} == other | {"seconds": 0}
+
+
+# The runs as the button hands them out: every figure in full.
+EXPORTED = """
+const [done] = arguments, make = URL.createObjectURL;
+URL.createObjectURL = (blob) => { blob.text().then(done); return make.call(URL, blob); };
+document.getElementById("export-json").click();
+URL.createObjectURL = make;
+"""
 
 
 def test_a_full_disk_ends_nothing_and_is_said_once(site, open_page):

@@ -45,11 +45,11 @@ class Changed(Dataset):
 
     def get_state(self) -> Any:
         """The generator's state: a resumed run draws what it would have drawn."""
-        return self._changes.rng.bit_generator.state
+        return self._changes.get_state()
 
     def set_state(self, state: Any) -> None:
         """Restore what `get_state` returned."""
-        self._changes.rng.bit_generator.state = state
+        self._changes.set_state(state)
 
 
 def variations(images: Any, choice: Mapping[str, float], times: int, seed: int) -> Any:

@@ -76,7 +76,7 @@ class Bench:
         self._answers: tuple[Any, Any] | None = None
         self._optimizers: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._schedule: rates.Schedule | None = None
-        self.runs = Runs(self._optimizers)
+        self.runs = Runs(self._optimizers, self._rate)
         self.drawings = drawings.Drawings(mnist)
 
     # -- start-up ---------------------------------------------------------------------------
@@ -247,6 +247,9 @@ class Bench:
         """A callback that sets the learning rate of each batch, from the `first` on."""
         self._schedule = rates.Schedule(kind, rate, first)
         return self._schedule
+
+    def _rate(self) -> float:
+        return self._schedule.rate if self._schedule is not None else 0.0
 
     def set_rate(self, model: Any, rate: float) -> None:
         """Change the learning rate of a run in progress."""

@@ -1,9 +1,8 @@
 """A run's network, kept while it learns: what a reload, a crash or a closed tab cannot take away.
 
-A checkpoint is written after every epoch, and every `PERIOD` seconds of a long one. One from the
-end of an epoch has the weights, the optimizer's state and the random generator, so that the run
-goes on from it as if nothing had happened, to the bit; one from within an epoch begins that epoch
-again with what was learned.
+A checkpoint is written after every epoch, and every `PERIOD` seconds of a long one. It has the
+weights, the optimizer's state, every generator and the place in the run (nn.course), so that the
+run goes on from that batch as if nothing had happened, to the bit.
 
 Two tabs may train at once. A checkpoint names the lock that its worker holds for life, and only
 one whose lock nobody holds belongs to a run that was cut short.
@@ -42,17 +41,22 @@ class Checkpoints(Callback):
         about: what the page wants to know when it goes on: JSON-ready.
         rows: the epochs that are done already, as the page lists them.
         refused: called once with the reason when the browser stores nothing; the run goes on.
+        rate: tells the learning rate that is set, which may change in a run.
         replaces: name of the checkpoint that this run goes on from.
     """
+
+    comes_last = True  # what the others remember of a batch belongs into its checkpoint
 
     def __init__(
         self,
         about: dict[str, Any],
         rows: list[Any],
         refused: Callable[[str], Any],
+        rate: Callable[[], float],
         replaces: str | None = None,
     ) -> None:
         super().__init__()
+        self.rate = rate
         self.about = about
         self.rows = list(rows)
         self.replaces = replaces
@@ -67,7 +71,7 @@ class Checkpoints(Callback):
         """Keep the model when the last time is PERIOD ago; nothing to wait for otherwise."""
         if not self._works or time.monotonic() - self._last < PERIOD:
             return None
-        return self._keep(batch + 1)
+        return self._keep(batch + 1, float((logs or {}).get("accuracy", 0.0)))
 
     async def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.model.progress.stopping and "val_loss" not in (logs or {}):
@@ -91,9 +95,10 @@ class Checkpoints(Callback):
             await forget(self.replaces)
             self.replaces = None
 
-    async def _keep(self, batch: int) -> None:
+    async def _keep(self, batch: int, accuracy: float = 0.0) -> None:
+        """Keep the model after so many batches of an epoch, whose mean accuracy is known."""
         self._last = time.monotonic()
-        about = dict(self.about, rows=self.rows, batch=batch)
+        about = dict(self.about, rows=self.rows, batch=batch, mean=accuracy, rate=self.rate())
         words = {"saved": now(), "lock": _name(), "text": json.dumps(about)}
         try:
             await store.put(_name(), nn.io.save(self.model), words, store.CHECKPOINTS)

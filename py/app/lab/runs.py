@@ -15,10 +15,12 @@ class Runs:
 
     Args:
         optimizers: the optimizer of each model, which a model from a checkpoint brings along.
+        rate: tells the learning rate that is set for the run.
     """
 
-    def __init__(self, optimizers: MutableMapping[Any, Any]) -> None:
+    def __init__(self, optimizers: MutableMapping[Any, Any], rate: Callable[[], float]) -> None:
         self._optimizers = optimizers
+        self._rate = rate
 
     async def keep(self, text: str) -> None:
         """Keep the record of the last runs, as the page writes it, in place of the former."""
@@ -44,10 +46,13 @@ class Runs:
         replaces: str | None = None,
     ) -> checkpoints.Checkpoints:
         """The callback that keeps a run's network; its arguments are described there."""
-        return checkpoints.Checkpoints(about, rows, refused, replaces)
+        return checkpoints.Checkpoints(about, rows, refused, self._rate, replaces)
 
     async def unfinished(self) -> dict[str, Any] | None:
-        """What is known of the run that was cut short last: `about`, rows, batch, name, saved."""
+        """What is known of the run that was cut short last.
+
+        `about`, and rows, batch (of the epoch), mean (accuracy in it), rate, name, saved.
+        """
         return await checkpoints.unfinished()
 
     async def take(self, name: str) -> Any:
