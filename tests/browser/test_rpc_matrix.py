@@ -187,10 +187,9 @@ def test_a_port_that_closes_without_a_word_is_a_time_out_in_every_state(
     matrix: Callable[[str], Any], kind: str, state: str
 ) -> None:
     cell = matrix(kind)[state, "port_closed"]
-    assert len(cell["ends"]) >= cell["awaited"], cell
+    over(cell)
     assert set(cell["ends"]) <= {"TimeoutError", "CancelledError"}, cell
     assert "TimeoutError" in cell["ends"], cell
-    assert cell["near"] == [0] * 6, cell
 
 
 @pytest.mark.timeout(300)

@@ -7,6 +7,13 @@ from farcall.endpoints import memory_pair
 from tests.conformance import served, suite
 
 
+@pytest.fixture(autouse=True)
+def _ours():
+    """Both sides share one registry here; the side that checks must find its own classes there."""
+    farcall.register(suite.Point, fields=("x", "y"))
+    farcall.register(suite.Length, encode=suite.length_to_wire, decode=suite.length_from_wire)
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", sorted(suite.CASES))
 async def test_behaviour_holds_between_two_cpython_sessions(name):
