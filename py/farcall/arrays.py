@@ -3,8 +3,8 @@
 A buffer is a Uint8Array in a browser and a bytearray on CPython. Python's own memory cannot be
 transferred (WebAssembly memory is not detachable), so sending copies once into a fresh buffer and
 receiving copies once out of it; what was copied out of goes back to the sender, whose next buffer
-of that size it is (`REUSED`). MicroPython has no arrays worth the name and copies a byte a
-microsecond: there the bytes stay in JavaScript, held by an `Array`.
+of that size it is (`REUSED`). MicroPython has no arrays worth the name: there the bytes stay in
+JavaScript, held by an `Array`; bytes cross to Python and back as hexadecimal text.
 """
 
 import sys
@@ -89,10 +89,10 @@ class Array:
             yield self[index]
 
     def __bytes__(self) -> bytes:
-        return bytes(platform.javascript.bytesOf(self.js, False))
+        return bytes.fromhex(platform.javascript.toHex(self.js))
 
     def tobytes(self) -> bytes:
-        """The raw bytes as a Python object: about a second a megabyte on MicroPython."""
+        """The raw bytes as a Python object."""
         return self.__bytes__()
 
     def tolist(self) -> "list[Any]":
@@ -165,7 +165,9 @@ def from_bytes(data: "Any") -> "Any":
     if not platform.BROWSER:
         return bytearray(data)
     if platform.MICROPYTHON:
-        return platform.js.Uint8Array.new(data)
+        # JavaScript that iterates over a Python object holds it for ever there (1.28): an iterator
+        # is entered among what JavaScript holds, and nothing takes it out.
+        return platform.javascript.fromHex(bytes(data).hex())
     buffer = platform.javascript.take(len(data))
     if len(data):
         buffer.assign(data)

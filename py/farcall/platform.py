@@ -34,6 +34,8 @@ const take = (length) => {
   reused += 1;
   return spares.splice(index, 1)[0];
 };
+const bare = (value) => value instanceof ArrayBuffer ? new Uint8Array(value)
+  : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
 const views = (list) => list.map((item) => item.buffer ?? item);
 // One plain result, the commonest message, costs MicroPython less as numbers than as a text.
 const REPLY = /^\\[(\\d{1,9}), ?\\["ret", ?(\\d{1,9}), ?(-?\\d{1,9}|true|false)\\]\\]$/;
@@ -156,12 +158,18 @@ return {
   isWorker: typeof WorkerGlobalScope !== "undefined" && globalThis instanceof WorkerGlobalScope,
   isView: (value) => ArrayBuffer.isView(value) || value instanceof ArrayBuffer,
   bytesOf(value, move) {
-    const view = value instanceof ArrayBuffer ? new Uint8Array(value)
-      : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    const view = bare(value);
     if (move && view.byteLength === view.buffer.byteLength) return view;
     const copy = take(view.byteLength);
     copy.set(view);
     return copy;
+  },
+  fromHex: (text) => Uint8Array.fromHex ? Uint8Array.fromHex(text)
+    : Uint8Array.from(text.match(/../g) ?? [], (byte) => parseInt(byte, 16)),
+  toHex(value) {
+    const view = bare(value);
+    return view.toHex ? view.toHex()
+      : Array.from(view, (byte) => byte.toString(16).padStart(2, "0")).join("");
   },
   typed(bytes, kind) {
     const whole = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();

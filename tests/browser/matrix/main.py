@@ -467,7 +467,7 @@ async def worker_cells(fault):
 
 
 async def joins(waiting, ended):
-    """The state `connecting`: a port or a session that `connect` waits for; how it ends, and when."""
+    """The state `connecting`: what `connect` waits for; how it ends, and when."""
     try:
         await waiting
         name = "value"
