@@ -112,17 +112,22 @@ class DataPanel:
         event.preventDefault()
         page.find("drop").classList.toggle("over", inside)
 
-    async def _dropped(self, event):
+    def _dropped(self, event):
+        """Take files at once: after its event a drop is empty, and the browser has gone to it."""
         self._over(event, False)
-        await self._take(event.dataTransfer.files)
+        event.stopPropagation()
+        return self.take(event.dataTransfer.files)
 
     async def _chosen(self, event):
-        await self._take(event.target.files)
+        await self.take(event.target.files)
         event.target.value = ""
 
-    async def _take(self, files):
+    async def take(self, files):
         """Hand files to the worker by address: their bytes do not pass through here."""
-        if not files.length or self.training.running:
+        if not files.length or not self.studio.data_ready:
+            return
+        if self.training.running:
+            status.say("Stop the training first.")
             return
         names = [files[i].name for i in range(files.length)]
         urls = [js.URL.createObjectURL(files[i]) for i in range(files.length)]

@@ -3,14 +3,21 @@
 from . import formats, history, page, status
 from .curves import Chart
 
+_METRICS = (
+    ("val_accuracy", "Test accuracy, %"),
+    ("val_loss", "Test loss"),
+    ("accuracy", "Training accuracy, %"),
+    ("loss", "Training loss"),
+)
 _COLOURS = ("train", "val", "good", "bad", "accent", "soft", "ink", "faint")
 
 
 class Record:
     """What earlier runs and the present one came to; the worker keeps them in IndexedDB."""
 
-    def __init__(self, studio):
+    def __init__(self, studio, options):
         self.studio = studio
+        self.options = options
         self.runs = []
         self.chart = None
         self._unfolded = False
@@ -23,6 +30,21 @@ class Record:
         )
         page.click("export-png", self._picture)
         page.click("forget-runs", self._forget)
+        self._metrics()
+        self._update()
+
+    def _metrics(self):
+        select = page.find("runs-metric")
+        for name, label in _METRICS:
+            select.append(page.make("option", label, value=name))
+        select.value = self.options["metric"]
+        page.on(select, "change", lambda _: self.options.set("metric", select.value))
+        self.options.listen("metric", self._measure)
+        self.options.listen("log", lambda _: self._update())
+
+    def _measure(self, name):
+        """Overlay another figure of the runs."""
+        page.find("runs-metric").value = name
         self._update()
 
     async def restore(self):
@@ -106,15 +128,18 @@ class Record:
             return
         if self.chart is not None:
             self.chart.close()
+        metric = self.options["metric"]
+        state = formats.points if "accuracy" in metric else formats.loss
         series = []
         for index, run in enumerate(self.runs):
-            series.append(
-                (f"Run {run['number']}", _COLOURS[index % len(_COLOURS)], 2, formats.points)
-            )
+            series.append((f"Run {run['number']}", _COLOURS[index % len(_COLOURS)], 2, state))
         self.chart = Chart("runs-chart", series)
+        self.chart.log = self.options["log"] and "loss" in metric
         longest = max([len(run["epochs"]) for run in self.runs])
         for epoch in range(max(longest, 2)):
-            self.chart.add(epoch + 1, *[_accuracy(run, epoch) for run in self.runs])
+            self.chart.add(epoch + 1, *[_figure(run, epoch, metric) for run in self.runs])
+        label = dict(_METRICS)[metric] + " of the runs: arrow keys read its points"
+        page.find("runs-chart").setAttribute("aria-label", label)
         self.chart.refresh()
 
     def rebuild(self):
@@ -148,7 +173,9 @@ class Record:
         await self.studio.lab.runs.forget()
 
 
-def _accuracy(run, epoch):
+def _figure(run, epoch, metric):
+    """A figure of an epoch as the chart draws it: shares in percent, None where there is none."""
     if epoch >= len(run["epochs"]):
         return None
-    return history.points(run["epochs"][epoch].get("val_accuracy"))
+    value = run["epochs"][epoch].get(metric)
+    return history.points(value) if "accuracy" in metric else value

@@ -15,6 +15,7 @@ except ImportError:  # MicroPython has no typing, and never evaluates an annotat
 
 from . import architectures
 
+METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
 SUBSETS = (500, 1000, 2500, 5000, 10000, 30000, 60000)
 PANELS = (
     "data",
@@ -54,6 +55,7 @@ TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
         ("seed", ("int", 1, 0, 999999)),
         ("smoothing", ("float", 0.9, 0.0, 0.99)),
         ("log", ("bool", False, None, None)),
+        ("metric", ("choice", METRICS[0], None, METRICS)),
         ("hide", ("list", (), None, PANELS)),
     ]
 )

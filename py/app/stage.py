@@ -29,7 +29,7 @@ class Stage:
         frame = self.options.frame
         self.theme = Theme(frame["embed"], frame["theme"])
         self.studio = Studio(self.options)
-        self.record = Record(self.studio)
+        self.record = Record(self.studio, self.options)
         self.training = Training(self.studio, self.options, self.record)
         self.network = Network(self.studio, self.options, self.training.locked)
         self.recovery = Recovery(self.studio, self.options, self.training, self.network)
@@ -44,6 +44,8 @@ class Stage:
         keys.begin(self.drawing.correct)
         page.click("failure-restart", self.restart)
         page.on(js.window, "beforeunload", self._leaving, passive=False)
+        page.on(page.document, "dragover", lambda event: event.preventDefault(), passive=False)
+        page.on(page.document, "drop", self._dropped, passive=False)
 
     async def start(self):
         """From nothing to a network that can be trained; every failure ends in words."""
@@ -85,6 +87,16 @@ class Stage:
         for canvas in page.document.querySelectorAll("#samples, #seen, canvas.tinted"):
             pictures.recolour(canvas)
 
+    def _dropped(self, event):
+        """What misses the drop zone would take the browser away from here: it is meant for us."""
+        event.preventDefault()
+        files = event.dataTransfer.files
+        if self.studio.model is None:
+            return None
+        if files.length == 1 and files[0].name.lower().endswith(_MODELS):
+            return self.shelf.load(files[0])
+        return self.data.take(files)
+
     def _leaving(self, event):
         # What is kept is there to be continued; what is not deserves a question.
         if self.training.running and not self.training.kept:
@@ -116,6 +128,7 @@ class Stage:
             self._failed(error)
 
 
+_MODELS = (".npz", ".safetensors", ".keras", ".onnx", "-tfjs.zip")
 _EXPLANATIONS = {
     "WorkerDiedError": (
         "The worker is gone",

@@ -1,11 +1,14 @@
 """A user's own data in place of MNIST, and back."""
 
 import base64
+import gzip
 import io
 import zipfile
 
+import nn
 import numpy as np
 import pytest
+from nn.data import write_idx
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -77,33 +80,139 @@ def test_what_is_double_or_uneven_in_own_data_is_said(page, tmp_path):
     page.until(lambda: hints(page) == [])
 
 
-def drop(page, name, text):
-    page.execute_script(
-        """const [name, text] = arguments, data = new DataTransfer();
-        data.items.add(new File([text], name));
-        const zone = document.getElementById("drop");
-        for (const kind of ["dragover", "drop"])
-          zone.dispatchEvent(new DragEvent(kind, {dataTransfer: data, cancelable: true}));
+def drop(page, files, place="drop"):
+    """Drag files (bytes by name) over the drop zone and let go; whether it lit up meanwhile."""
+    packed = {name: base64.b64encode(body).decode() for name, body in files.items()}
+    return page.execute_script(
+        """const data = new DataTransfer(), zone = document.getElementById(arguments[1]);
+        for (const [name, body] of Object.entries(arguments[0]))
+          data.items.add(new File([Uint8Array.from(atob(body), (c) => c.charCodeAt(0))], name));
+        const send = (kind) =>
+          zone.dispatchEvent(new DragEvent(kind, {dataTransfer: data, cancelable: 1, bubbles: 1}));
+        const accepted = !send("dragover"), lit = zone.classList.contains("over");
+        const taken = !send("drop");  // else the browser goes to the file
+        return accepted && taken && (lit || zone.id !== "drop") && !zone.classList.contains("over");
         """,
-        name,
-        text,
+        packed,
+        place,
     )
 
 
-def test_a_file_may_be_dropped(page):
-    rows = np.random.default_rng(1).integers(0, 256, (70, 785))
-    rows[:, 0] = np.arange(70) % 10
-    drop(page, "dropped.csv", "\n".join(",".join(map(str, row)) for row in rows))
-    page.until(lambda: count(page) == "dropped.csv: 60 + 10 images")
+def restored(page):
     page.button("Back to MNIST").click()
     page.until(lambda: count(page).startswith("MNIST: 60,000"))
 
 
-def test_a_dropped_file_that_is_no_data_set_is_named_and_changes_nothing(page):
-    drop(page, "diary.txt", "Dear diary")
-    page.until("!document.getElementById('failure').hidden")
-    assert "diary.txt: expected lines of a label and 784 numbers, got none" in page.text
+def csv():
+    rows = np.random.default_rng(1).integers(0, 256, (70, 785))
+    rows[:, 0] = np.arange(70) % 10
+    return "\n".join(",".join(map(str, row)) for row in rows).encode()
+
+
+def idx(images=70, labels=70):
+    rng = np.random.default_rng(2)
+    pixels = rng.integers(0, 256, (images, 28, 28)).astype(np.uint8)
+    return {
+        "own-images.idx": write_idx(pixels),
+        "own-labels.idx": write_idx((np.arange(labels) % 10).astype(np.uint8)),
+    }
+
+
+def folders(**pictures):
+    """A zip with two folders of eight pictures each, by ending."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for index in range(16):
+            ending = list(pictures)[index % len(pictures)]
+            folder = "cat" if index < 8 else "bee"
+            archive.writestr(f"pets/{folder}/{index}.{ending}", pictures[ending])
+    return target.getvalue()
+
+
+def picture(page, kind):
+    """A picture as the browser itself writes it: a dark bar on white paper."""
+    address = page.execute_script(
+        """const canvas = document.createElement("canvas"), ink = canvas.getContext("2d");
+        canvas.width = canvas.height = 56;
+        ink.fillStyle = "white"; ink.fillRect(0, 0, 56, 56);
+        ink.fillStyle = "black"; ink.fillRect(20, 8, 16, 40);
+        return canvas.toDataURL("image/" + arguments[0])""",
+        kind,
+    )
+    assert address.startswith(f"data:image/{kind};base64,")
+    return base64.b64decode(address.split(",")[1])
+
+
+def test_a_csv_may_be_dropped(page):
+    assert drop(page, {"dropped.csv": csv()})
+    page.until(lambda: count(page) == "dropped.csv: 60 + 10 images")
+    restored(page)
+
+
+def test_what_misses_the_drop_zone_is_taken_as_well_and_a_model_is_a_model(page):
+    assert drop(page, {"dropped.csv": csv()}, "training")
+    page.until(lambda: count(page) == "dropped.csv: 60 + 10 images")
+    restored(page)
+    model = nn.Sequential([nn.Input((28, 28, 1)), nn.Flatten(), nn.Dense(10, activation="softmax")])
+    assert drop(page, {"mine.npz": nn.io.save(model)}, "data")
+    page.until(lambda: "“mine.npz” is the network in work now" in page.text)
     assert count(page).startswith("MNIST: 60,000")
+    page.execute_script("location.hash = 'preset=mlp'; location.hash = ''")
+
+
+@pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzip"])
+def test_a_pair_of_idx_files_may_be_dropped(page, zipped):
+    files = {f"{name}.gz": gzip.compress(body) for name, body in idx().items()} if zipped else idx()
+    assert drop(page, files)
+    page.until(
+        lambda: count(page).endswith(".gz: 60 + 10 images" if zipped else ": 60 + 10 images")
+    )
+    assert count(page).startswith("own-images.idx")
+    restored(page)
+
+
+def test_a_zip_of_folders_may_be_dropped_with_pictures_of_any_kind(page):
+    pictures = {kind: picture(page, kind) for kind in ("png", "jpeg", "webp")}
+    files = {"pets.zip": folders(**pictures, jpg=pictures["jpeg"])}
+    assert drop(page, files)
+    page.until(lambda: count(page) == "pets.zip: 13 + 3 images")
+    names = page.execute_script("return document.getElementById('classes').innerText").split()
+    assert names == ["bee", "cat"]
+    inked = page.execute_script(
+        "const c = document.getElementById('samples').getContext('2d');"
+        "const at = (x, y) => c.getImageData(x, y, 1, 1).data[3];"
+        "return [at(14, 14), at(2, 2)]"
+    )
+    assert inked[0] > 200, "dark on white is ink"
+    assert inked[1] < 40, "white is paper"
+    restored(page)
+
+
+BAD = {
+    "diary.txt": ({"diary.txt": b"Dear diary"}, "diary.txt: expected lines of a label and 784"),
+    "one IDX": ({"a.idx": idx()["own-images.idx"]}, "a.idx: expected an IDX file of images and"),
+    "cut IDX": (idx() | {"own-images.idx": idx()["own-images.idx"][:999]}, "own-images.idx: "),
+    "counts": (idx(70, 60), "70 images but 60 labels"),
+    "no zip": ({"pets.zip": b"PK not really"}, "pets.zip: "),
+    "no picture": ({"pets.zip": folders(png=b"not a picture")}, "is no picture"),
+    "one folder": ({"pets.zip": folders(txt=b"hello")}, "pets.zip: expected 2 to 10 folders"),
+    "gzip": (
+        {"own-images.gz": b"\x1f\x8b broken", "b.gz": b"\x1f\x8b"},
+        "gz: gzip: the stream ends early",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_dropped_files_that_are_no_data_set_are_named_and_change_nothing(page, name):
+    files, words = BAD[name]
+    before = label(page, "classes")
+    drop(page, files)
+    page.until("!document.getElementById('failure').hidden")
+    assert words in page.execute_script("return document.getElementById('failure-what').innerText")
+    assert page.phase == "ready"
+    assert count(page).startswith("MNIST: 60,000")
+    assert label(page, "classes") == before
     page.button("Dismiss").click()
 
 

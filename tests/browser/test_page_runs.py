@@ -8,6 +8,7 @@ import struct
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +183,23 @@ def test_the_runs_are_overlaid_and_kept_over_a_reload(page):
     hover(page, "runs-chart", 0.98)
     page.until(lambda: legend(page, "runs-chart")["Run 2"].endswith("%"))
     assert legend(page, "runs-chart")["Run 2"] == before[-1][5]
+
+
+METRICS = {"loss": 2, "accuracy": 3, "val_loss": 4, "val_accuracy": 5}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_overlay_compares_any_figure_of_the_runs(page, metric):
+    Select(page.find_element(By.ID, "runs-metric")).select_by_value(metric)
+    wanted = {f"Run {line[0]}": line[METRICS[metric]] for line in lines(page) if line[1] == "2"}
+
+    def compared():
+        if page.check("document.querySelector('#runs-chart .u-over') !== null"):
+            hover(page, "runs-chart", 0.98)
+        return wanted.items() <= legend(page, "runs-chart").items()
+
+    page.until(compared, 10, str(wanted))
+    assert (f"metric={metric}" in page.current_url) == (metric != "val_accuracy")
 
 
 def test_runs_can_be_forgotten_for_good(page):

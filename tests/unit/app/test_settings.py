@@ -48,6 +48,7 @@ VALUES = st.fixed_dictionaries(
         "seed": st.integers(0, 999999),
         "smoothing": st.sampled_from([0.0, 0.5, 0.99]),
         "log": st.booleans(),
+        "metric": st.sampled_from(settings.METRICS),
         "hide": st.lists(st.sampled_from(settings.PANELS), unique=True).map(tuple),
     }
 )
