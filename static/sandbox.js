@@ -1,29 +1,10 @@
 // What PyScript takes for granted, for a page in a sandbox without `allow-same-origin`: its origin is "null" then.
 //
-// There browsers refuse IndexedDB, which PyScript asks before it starts Pyodide, and will not start a module worker from a
-// blob, as PyScript does. So here is an IndexedDB that remembers nothing, for PyScript's own cache alone, and a worker that
-// begins as a script and imports the module. JavaScript, because it must be there before PyScript is; what a sandbox takes
-// away is in docs/embedding.md.
+// There browsers will not start a module worker from a blob, as PyScript does. So here is a worker that begins as a script and
+// imports the module. JavaScript, because it must be there before PyScript is; what a sandbox takes away is in docs/embedding.md.
 "use strict";
 (() => {
   if (self.origin !== "null") return;
-
-  const forgetful = () => {
-    const own = self.indexedDB;
-    const answer = (result) => {
-      const request = {};
-      queueMicrotask(() => request.onsuccess?.({ target: { result } }));
-      return request;
-    };
-    const nothing = () => answer();
-    const store = {
-      get: nothing, getKey: nothing, put: nothing, delete: nothing, clear: nothing,
-      count: () => answer(0), getAllKeys: () => answer([]),
-    };
-    const database = { close() {}, transaction: () => ({ objectStore: () => store }) };
-    const open = (name, version) => (name.startsWith("IDBMap/") ? answer(database) : own.open(name, version));
-    Object.defineProperty(self, "indexedDB", { value: { open } });
-  };
 
   // What is said to the worker before its module listens would be lost; and the module waits for it before it ends.
   const start = (address, base) => {
@@ -52,11 +33,10 @@
     import(address);
   };
 
-  forgetful();
   const Native = self.Worker;
   self.Worker = class extends Native {
     constructor(address, options) {
-      const text = `"use strict"; (${forgetful})(); (${start})(${JSON.stringify(String(address))}, ${JSON.stringify(location.href)});`;
+      const text = `"use strict"; (${start})(${JSON.stringify(String(address))}, ${JSON.stringify(location.href)});`;
       super(URL.createObjectURL(new Blob([text], { type: "text/javascript" })), { ...options, type: "classic" });
     }
   };

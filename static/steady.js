@@ -9,8 +9,37 @@
     if (self.farcallSteady) return;
     self.farcallSteady = true;
 
-    // PyScript, MicroPython and Pyodide make registries as they load; without them, only memory comes back later.
-    self.FinalizationRegistry ??= class { register() {} unregister() {} };
+    // PyScript, MicroPython and Pyodide make registries as they load; without them, memory comes back later.
+    if (!self.FinalizationRegistry) {
+      self.FinalizationRegistry = class { register() {} unregister() {} };
+      self.document?.documentElement.setAttribute("data-no-finalizers", "");
+    }
+
+    // PyScript opens a database for packages, which this page has none of, and does not start where storage is refused
+    // (a sandbox, a private window): its own database remembers nothing.
+    const answer = (result) => {
+      const request = {};
+      queueMicrotask(() => request.onsuccess?.({ target: { result } }));
+      return request;
+    };
+    const refusal = () => {
+      const request = { error: new DOMException("this browser has no IndexedDB", "NotFoundError") };
+      queueMicrotask(() => request.onerror?.({ target: request }));
+      return request;
+    };
+    const nothing = () => answer();
+    const store = {
+      get: nothing, getKey: nothing, put: nothing, delete: nothing, clear: nothing,
+      count: () => answer(0), getAllKeys: () => answer([]),
+    };
+    const database = { close() {}, transaction: () => ({ objectStore: () => store }) };
+    const factory = self.IDBFactory?.prototype ?? {};
+    const { open } = factory;
+    factory.open = function (name, ...version) {
+      if (name.startsWith("IDBMap/")) return answer(database);
+      return open ? open.call(this, name, ...version) : refusal();
+    };
+    if (!self.indexedDB) Object.defineProperty(self, "indexedDB", { value: factory, configurable: true });
 
     const PAUSES = [500, 2000]; // ms: a server that restarts is back, and nobody waits for long
     const PASSING = [408, 425, 429, 500, 502, 503, 504]; // HTTP statuses that say "later"

@@ -2,7 +2,7 @@
 
 import farcall
 
-from . import formats, page, pictures, status
+from . import abilities, formats, page, pictures, status
 
 DIGITS = range(10)
 
@@ -193,6 +193,7 @@ class Findings:
         if not page.find("environment").open or self.studio.engine is None:
             return
         facts = dict(await self.studio.lab.environment(), Page="MicroPython")
+        facts.update(abilities.facts())
         if self.studio.model is not None:
             held = await self.studio.engine.insight.memory(self.studio.model)
             for name in held:

@@ -42,11 +42,16 @@ PREFERENCES = {
 
 
 class Firefox(View):
-    """One headless Firefox with a fresh profile, gone after `quit()`."""
+    """One headless Firefox with a fresh profile, gone after `quit()`.
 
-    def __init__(self) -> None:
+    Args:
+        preferences: of about:config, beside ours.
+    """
+
+    def __init__(self, preferences: dict[str, Any] | None = None) -> None:
         self.profile = tempfile.mkdtemp(prefix="firefox-")
-        lines = [f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in PREFERENCES.items()]
+        chosen = PREFERENCES | (preferences or {})
+        lines = [f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in chosen.items()]
         Path(self.profile, "user.js").write_text("\n".join(lines))
         self.process = subprocess.Popen(
             [found(), "--headless", "--no-remote", "--profile", self.profile,

@@ -106,14 +106,16 @@ class Bench:
         """Fetch MNIST; returns the bytes that came."""
         return await self._mnist.load(base)
 
-    def environment(self) -> dict[str, str]:
-        """Where this runs, in words."""
+    async def environment(self) -> dict[str, str]:
+        """Where this runs, in words; what the browser lacks as well."""
         wasm = sys.modules.get("_pyodide_core")
         memory = getattr(getattr(js, "performance", None), "memory", None)
         facts = {
             "Worker": f"CPython {platform.python_version()} in Pyodide",
             "NumPy": np.__version__,
             "Kernels": self._kernels["name"],
+            "Relaxed SIMD": "yes" if engine.relaxed() else "no: the kernels do with plain SIMD",
+            "Storage": await store.state(),
             "Isolated": "yes" if js.crossOriginIsolated else "no (not needed)",
             "Processors": str(js.navigator.hardwareConcurrency),
         }

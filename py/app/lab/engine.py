@@ -6,12 +6,22 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import js
 from nn import kernels
+from pyodide.ffi import to_js
 
 from app.lab import downloads
 
+# (func (result v128) f32x4.relaxed_madd of zeros)
+RELAXED = bytes.fromhex("0061736d010000000105016000017b030201000a13011100"
+                        "4100fd114100fd114100fd11fd85020b")  # fmt: skip
 VARIANTS = ("relaxed", "simd")
 FOLDER = Path("/tmp/kernels")
+
+
+def relaxed() -> bool:
+    """Whether this browser has relaxed SIMD: asked, as to try would leave an error behind."""
+    return bool(js.WebAssembly.validate(to_js(RELAXED)))
 
 
 async def _try(base: str, variant: str) -> int:
@@ -35,7 +45,7 @@ async def load(base: str) -> dict[str, Any]:
         name of the backend in use, bytes of its file, and what went wrong on the way (texts).
     """
     problems: list[str] = []
-    for variant in VARIANTS:
+    for variant in VARIANTS if relaxed() else VARIANTS[1:]:
         try:
             size = await _try(base, variant)
         except (downloads.DownloadError, OSError, AttributeError) as error:

@@ -113,3 +113,12 @@ async def listing(store: str = MODELS) -> list[dict[str, Any]]:
     finally:
         database.close()
     return sorted(found, key=lambda entry: entry.get("saved", ""), reverse=True)
+
+
+async def state() -> str:
+    """Whether this browser keeps anything, in words."""
+    try:
+        await listing()
+    except StorageError as error:
+        return f"no: {error}"
+    return "yes"

@@ -1,0 +1,111 @@
+"""What a browser lacks is said in the Environment panel, and the page does without it."""
+
+import pytest
+
+from tests.support import pad
+from tests.support.firefox import Firefox
+
+# In front of all else, on the page and in its workers.
+ANCHOR = "    self.farcallSteady = true;\n"
+NAVIGATORS = "[self.Navigator, self.WorkerNavigator].forEach((c) => c && {});"
+FINALIZERS = "delete self.FinalizationRegistry;"
+LOCKS = NAVIGATORS.format("delete c.prototype.locks")
+RELAXED = "WebAssembly.validate = () => false;"
+WORKERS = "if (self.Navigator) delete Navigator.prototype.serviceWorker;"
+SETTINGS = (
+    "if (self.Storage) Object.defineProperty(self, 'localStorage', "
+    "{ get() { throw new DOMException('denied', 'SecurityError') } });"
+)
+DATABASE = (
+    "delete self.IDBFactory; "
+    "Object.defineProperty(self, 'indexedDB', { value: null, configurable: true });"
+)
+ENVIRONMENT = """
+return Object.fromEntries([...document.querySelectorAll("#facts dt")].map(
+    (name) => [name.innerText, name.nextElementSibling.innerText]))
+"""
+ABILITIES = ("Finalizers", "Memory for settings", "Offline copy", "Relaxed SIMD", "Storage",
+             "Web Locks")  # fmt: skip
+
+
+def environment(page):
+    page.execute_script("document.getElementById('environment').open = true")
+    page.until("document.querySelectorAll('#facts dt').length > 5")
+    return page.execute_script(ENVIRONMENT)
+
+
+def works(page):
+    """Train a little, draw, get an answer."""
+    page.wait_for_phase("ready")
+    page.click("Train")
+    page.until(lambda: page.number("batch") >= 20)
+    page.click("Stop")
+    page.wait_for_phase("ready")
+    pad.draw(page)
+    page.until(lambda: page.output("prediction").strip().isdigit())
+
+
+def without(site, *scripts):
+    """Take things away before any other script runs."""
+    site.replace("static/steady.js", lambda text: text.replace(ANCHOR, ANCHOR + " ".join(scripts)))
+
+
+def test_a_browser_that_has_everything_says_so(site, open_page):
+    page = open_page(site.url)
+    page.wait_for_phase("ready")
+    found = environment(page)
+    assert {name: found[name] for name in ABILITIES if found[name] != "yes"} == {
+        "Offline copy": "made once the page rests"
+    }
+
+
+@pytest.mark.parametrize(
+    ("script", "name", "word"),
+    [
+        (FINALIZERS, "Finalizers", "when the page closes"),
+        (LOCKS, "Web Locks", "a database that it holds tells"),
+        (RELAXED, "Relaxed SIMD", "plain SIMD"),
+        (WORKERS, "Offline copy", "keeps no offline copies"),
+        (SETTINGS, "Memory for settings", "at each visit"),
+    ],
+)
+def test_what_is_missing_is_said_and_done_without(site, open_page, script, name, word):
+    without(site, script)
+    page = open_page(site.url)
+    works(page)
+    found = environment(page)
+    assert found[name].startswith("no: ")
+    assert word in found[name]
+    assert found["Kernels"] == ("simd" if script is RELAXED else "relaxed-simd")
+    others = set(ABILITIES) - {name, "Offline copy"}
+    assert {found[other] for other in others} == {"yes"}
+
+
+def test_a_browser_that_lacks_all_of_it_still_trains_and_reads(site, open_page):
+    without(site, FINALIZERS, LOCKS, RELAXED, WORKERS, SETTINGS, DATABASE)
+    page = open_page(site.url)
+    works(page)
+    found = environment(page)
+    assert [name for name in ABILITIES if not found[name].startswith("no: ")] == []
+    assert "use Download" in found["Storage"]
+
+
+@pytest.mark.parametrize("storage", [True, False])
+def test_a_private_window_of_firefox(site, storage):
+    """It installs no service worker, and up to 114 it refused IndexedDB."""
+    private = {
+        "browser.privatebrowsing.autostart": True,
+        "dom.indexedDB.privateBrowsing.enabled": storage,
+    }
+    site.replace("index.html", lambda text: text.replace('data-after="10000"', ""))
+    page = Firefox(private)
+    try:
+        page.get(site.url)
+        works(page)
+        page.until("!['waiting', 'installing'].includes(document.documentElement.dataset.offline)")
+        found = environment(page)
+        assert found["Offline copy"] == "no: it could not be installed"
+        assert found["Storage"].startswith("yes" if storage else "no: ")
+        assert page.errors() == []
+    finally:
+        page.quit()
