@@ -102,7 +102,8 @@ def images():
     return nn.Sequential(
         [
             nn.Input((12, 11, 3)),
-            nn.ZeroPadding2D(((1, 2), (0, 1))),
+            nn.ZeroPadding2D(((2, 2), (0, 3))),
+            nn.Cropping2D(((1, 0), (0, 2))),
             nn.DepthwiseConv2D(3, depth_multiplier=2, activation="relu"),
             nn.BatchNormalization(epsilon=0.01),
             nn.SeparableConv2D(5, 3, padding="same", activation="silu"),
@@ -128,6 +129,14 @@ def sequences():
     right = nn.SimpleRNN(5, return_sequences=True)(x)
     x = nn.Concatenate()([nn.Add()([left, right]), nn.Multiply()([left, x])])
     return nn.Model(entry, nn.SimpleRNN(3)(x))
+
+
+def test_begins_with_the_states_that_are_given(page, module_site):
+    x, h, c = nn.Input((5, 2)), nn.Input((3,)), nn.Input((3,))
+    model = randomized(nn.Model([x, h, c], nn.LSTM(3)(x, initial_state=[h, c])))
+    values = [random((2, 5, 2)), random((2, 3), 1), random((2, 3), 2)]
+    (y,) = predictions(page, module_site, tfjs.save_files(model), *values)
+    np.testing.assert_allclose(y, model.predict_on_batch(values), atol=1e-5)
 
 
 @pytest.mark.parametrize(("make", "shape"), [(images, (2, 12, 11, 3)), (sequences, (2, 7, 4))])

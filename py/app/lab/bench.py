@@ -312,7 +312,7 @@ class Bench:
         """A model from a file that the user chose; `url` is its object URL."""
         octets = await downloads.download(url)
         try:
-            if formats.sniff(octets) == "keras":
+            if formats.sniff(octets) in ("keras", "h5"):
                 await wheels.add(self._base, "pyfive")  # reads its HDF5 part
             return nn.io.load(octets)
         except Exception as error:

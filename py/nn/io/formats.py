@@ -19,9 +19,12 @@ FORMATS = {
     "safetensors": "nn.io.safetensors",
     "tfjs": "nn.io.tfjs",
     "keras": "nn.io.keras",
+    "h5": "nn.io.h5",
     "onnx": "nn.io.onnx",
 }
 """Format -> module with `save(model, **options)` and `load(data, **options)`."""
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
 
 # Members that tell the archives apart.
 _ARCHIVES = {"nn.json": "npz", "model.json": "tfjs", "config.json": "keras"}
@@ -81,6 +84,8 @@ def sniff(data: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
     """
     if data.startswith(archive.SIGNATURE):
         return _sniff_archive(archive.Archive(data, limits).names)
+    if data.startswith(HDF5):
+        return "h5"
     if data[8:9] == b"{" and int.from_bytes(data[:8], "little") <= len(data):
         return "safetensors"
     if data[:64].lstrip()[:1] == b"<":

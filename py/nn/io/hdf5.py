@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -43,9 +43,10 @@ def reader() -> Any:
 
 
 def read(
-    data: bytes, limits: Limits = DEFAULT_LIMITS
+    data: bytes, limits: Limits = DEFAULT_LIMITS, names: Sequence[str] = ()
 ) -> tuple[dict[str, Array], dict[str, dict[str, Any]]]:
-    """Return datasets by path ("layers/dense/vars/0"), and the attributes of the groups by path.
+    """Return datasets by path ("layers/dense/vars/0"), and the attributes of the groups by path;
+    under "" those of the file's own that are in `names`.
 
     Raises:
         UnknownFormatError: not an HDF5 file.
@@ -58,21 +59,24 @@ def read(
     module = reader()
     try:
         with module.File(io.BytesIO(data), "r") as file:
-            return _read(file, limits)
+            return _read(file, limits, names)
     except FormatError:
         raise
     except Exception as error:  # damage shows as whatever the parser stumbles over, struct.error..
         raise CorruptError(f"HDF5: {type(error).__name__}: {error}") from error
 
 
-def _read(file: Any, limits: Limits) -> tuple[dict[str, Array], dict[str, dict[str, Any]]]:
+def _read(
+    file: Any, limits: Limits, names: Sequence[str]
+) -> tuple[dict[str, Array], dict[str, dict[str, Any]]]:
     datasets: dict[str, Any] = {}
-    attributes: dict[str, dict[str, Any]] = {}
+    wanted = {key: file.attrs[key] for key in names if key in file.attrs}
+    attributes: dict[str, dict[str, Any]] = {"": _plain(wanted)}
     total = 0
     for path, item in _walk(file, "", 0):
         limits.check_entries(len(datasets) + len(attributes) + 1, "HDF5")
         if hasattr(item, "keys"):
-            attributes[path] = {key: _text(value) for key, value in item.attrs.items()}
+            attributes[path] = _plain(item.attrs)
             continue
         _check(path, item)
         total += math.prod(item.shape) * item.dtype.itemsize
@@ -108,5 +112,12 @@ def _check(path: str, dataset: Any) -> None:
         raise UnsupportedError(f"HDF5 {path!r}: expected numbers, received {dataset.dtype}")
 
 
+def _plain(attributes: Any) -> dict[str, Any]:
+    return {key: _text(value) for key, value in attributes.items()}
+
+
 def _text(value: Any) -> Any:
+    """Return text as text, and an array of texts as a list of them."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "OSU":
+        return [_text(item) for item in value.ravel().tolist()]
     return value.decode() if isinstance(value, bytes) else value

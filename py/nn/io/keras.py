@@ -5,7 +5,8 @@
 
 Keras walks a model and names the groups of its weights by class, numbered in order:
 ``layers/conv2d/vars/0``, ``layers/conv2d_1/vars/0``, ``layers/lstm/cell/vars/0``
-(keras/src/saving/saving_lib.py). Topology and weights pass; how it was compiled does not.
+(keras/src/saving/saving_lib.py). Topology, weights, how the model was compiled and the optimizer's
+state pass.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.io import hdf5, hdf5_write, keras_json, keras_write, snapshot
+from nn.io import hdf5, hdf5_write, keras_json, keras_training, keras_write, snapshot
 from nn.io.archive import Archive, pack
 from nn.io.errors import MismatchError, MissingEntryError
 from nn.io.limits import DEFAULT_LIMITS, Limits
@@ -34,30 +35,40 @@ WEIGHTS = "model.weights.h5"
 # The version whose format is written; Keras reads files of older versions.
 _KERAS = "3.0.0"
 
-# Layers whose variables belong to a cell inside them.
-_RECURRENT = ("GRU", "LSTM", "SimpleRNN")
 
-
-def save(model: Model) -> bytes:
+def save(model: Model, *, include_optimizer: bool = True) -> bytes:
     """Return the model as the bytes of a `.keras` file.
 
+    Args:
+        model: a built model.
+        include_optimizer: False leaves out how it was compiled and the optimizer's state.
+
     Raises:
-        UnsupportedError: a layer is one's own.
+        UnsupportedError: a layer, loss or metric is not Keras'.
     """
     content = snapshot.take(model, include_optimizer=False)
     topology = {"class_name": _kind(model), "config": content["config"]}
     datasets: dict[str, Array] = {}
     attributes: dict[str, dict[str, str]] = {"vars": {"name": model.name}}
     for path, layer in _groups(model, ""):
-        group = f"{path}/cell/vars" if type(layer).__name__ in _RECURRENT else f"{path}/vars"
+        recurrent = type(layer).__name__ in keras_write.RECURRENT  # their cell has the variables
+        group = f"{path}/cell/vars" if recurrent else f"{path}/vars"
         attributes[f"{path}/vars"] = {"name": layer.name}
         for index, variable in enumerate(layer.variables):
             datasets[f"{group}/{index}"] = variable.numpy()
+    training = keras_training.settings(model) if include_optimizer else None
+    document = keras_write.keras3(topology)
+    if training is not None:
+        model.trainer.prepare()
+        document["compile_config"] = training
+        attributes["optimizer/vars"] = {"name": model.optimizer.name}
+        for index, array in enumerate(keras_training.variables(model)):
+            datasets[f"optimizer/vars/{index}"] = array
     metadata = {"keras_version": _KERAS, "date_saved": "1980-01-01@00:00:00"}
     return pack(
         {
             "metadata.json": to_json(metadata),
-            CONFIG: to_json(keras_write.keras3(topology)),
+            CONFIG: to_json(document),
             WEIGHTS: hdf5_write.file(datasets, attributes),
         }
     )
@@ -74,8 +85,15 @@ def load(
     *,
     custom_objects: Mapping[str, Any] | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    compile: bool = True,
 ) -> Model:
     """Return the model of a `.keras` file.
+
+    Args:
+        data: the whole file.
+        custom_objects: class name -> layer class, for layers of one's own.
+        limits: bounds on what the file may ask for.
+        compile: False leaves out how the model was compiled.
 
     Raises:
         FormatError: see `nn.io.errors` for which.
@@ -88,6 +106,9 @@ def load(
     names = {path: item.get("name") for path, item in attributes.items()}
     for path, layer in list(_groups(model, "")):
         _assign(layer, _arrays(arrays, _named(path, layer, names)), path)
+    if compile:
+        slots = _arrays(arrays, "optimizer") or None
+        keras_training.compile_model(model, document.get("compile_config"), slots)
     return model
 
 

@@ -148,8 +148,6 @@ def _value(class_name: str, name: str, value: Any) -> Any:
         return {"class_name": value.get("class_name"), "config": _numbers(value.get("config"))}
     if name.endswith("_constraint") and isinstance(value, dict):
         return _constraint(class_name, value)
-    if value == "channels_first":
-        raise UnsupportedError(f"topology, {class_name}: expected channels_last, received {value}")
     if name == "axis" and isinstance(value, list) and len(value) == 1:
         return value[0]
     return value
@@ -222,14 +220,18 @@ def _node(item: Any, classes: Mapping[str, Any]) -> Json:
 
 def _call(call: Any, name: str) -> list[Any]:
     """Return the addresses of one call: Keras 2's lists, or Keras 3's args and kwargs."""
-    if isinstance(call, list):
-        return [[*_address(source), {}] for source in call]
     where = f"topology, layer {name!r}"
+    if isinstance(call, list):
+        given = [o for source in call if isinstance(source, list) for o in source[3:4]]
+        if any(isinstance(o, dict) and any(o.values()) for o in given):
+            raise UnsupportedError(f"{where}: expected a call without options, received {given!r}")
+        return [[*_address(source), {}] for source in call]
     args = expect(call, "args", list, where)
     options = {key: value for key, value in call.get("kwargs", {}).items() if value}
+    states = options.pop("initial_state", [])
     if options:
         raise UnsupportedError(f"{where}: expected a call without options, received {options!r}")
-    return [[*_address(source), {}] for source in _tensors(args)]
+    return [[*_address(source), {}] for source in _tensors([*args, states])]
 
 
 def _tensors(args: Any) -> Iterator[Any]:

@@ -16,6 +16,9 @@ from nn.layers import CLASSES
 Json = dict[str, Any]
 Write = Callable[[Json], Json]
 
+RECURRENT = ("GRU", "LSTM", "SimpleRNN")
+"""Layers whose further inputs are the states to begin with."""
+
 
 def keras3(topology: Json) -> Json:
     """Return Keras 3's description of ``{"class_name", "config"}``.
@@ -40,7 +43,7 @@ def keras2(topology: Json) -> Json:
     return _model(topology, _keras2_item, _keras2_call)
 
 
-def _model(topology: Json, item: Write, call: Callable[[Any], Any]) -> Json:
+def _model(topology: Json, item: Write, call: Callable[[Json, Any], Any]) -> Json:
     config = topology["config"]
     if topology["class_name"] == "Sequential":
         return _sequential(config, item)
@@ -48,7 +51,7 @@ def _model(topology: Json, item: Write, call: Callable[[Any], Any]) -> Json:
         {
             **item(layer),
             "name": layer["config"]["name"],
-            "inbound_nodes": [call(node) for node in layer["inbound_nodes"]],
+            "inbound_nodes": [call(layer, node) for node in layer["inbound_nodes"]],
         }
         for layer in config["layers"]
     ]
@@ -117,13 +120,15 @@ def _object3(key: str, value: Any) -> Any:
     return value
 
 
-def _keras3_call(node: Any) -> Json:
+def _keras3_call(layer: Json, node: Any) -> Json:
     # Keras finds the tensor by its history and ignores the shape, but wants one.
     known = {"shape": [None], "dtype": "float32"}
     tensors = [
         {"class_name": "__keras_tensor__", "config": {**known, "keras_history": source[:3]}}
         for source in node
     ]
+    if layer["class_name"] in RECURRENT and len(tensors) > 1:
+        return {"args": tensors[:1], "kwargs": {"initial_state": tensors[1:]}}
     return {"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": {}}
 
 
@@ -201,6 +206,8 @@ def _keras2_special(class_name: str, config: Json) -> tuple[str, Json]:
 def _keras2_options(config: Json, where: str) -> Json:
     options: Json = {}
     for key, value in config.items():
+        if value == "channels_first":
+            raise UnsupportedError(f"{where}: expected channels_last, {value} is not exported")
         if value == "causal" or value != _KERAS2_FIXED.get(key, value):
             raise UnsupportedError(f"{where}: TensorFlow.js has no {key}={value!r}")
         if key.endswith("_initializer"):
@@ -219,5 +226,5 @@ def _keras2_activation(name: Any, where: str) -> str:
     return _KERAS2_ACTIVATIONS[name]
 
 
-def _keras2_call(node: Any) -> Any:
+def _keras2_call(layer: Json, node: Any) -> Any:
     return node

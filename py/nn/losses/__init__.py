@@ -84,6 +84,8 @@ _ALIASES |= {
     "kl_divergence": KLDivergence,
     "kld": KLDivergence,
     "log_cosh": LogCosh,
+    "logcosh": LogCosh,
+    "bce": BinaryCrossentropy,
 }
 
 

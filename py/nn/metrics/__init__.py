@@ -77,9 +77,11 @@ def get(identifier: Any) -> Metric:
 
 def fitting(name: str, y_true: Array, y_pred: Array) -> Metric:
     """Return the metric that "accuracy" means for these arrays, as Keras decides; else
-    `get(name)`."""
+    `get(name)`, which the logs call as it was called here ("mae")."""
     if name not in ("accuracy", "acc"):
-        return get(name)
+        metric = get(name)
+        metric.name = name
+        return metric
     if y_pred.ndim < 2 or y_pred.shape[-1] == 1:
         return BinaryAccuracy(name)
     sparse = y_true.ndim < y_pred.ndim or y_true.shape[-1] == 1

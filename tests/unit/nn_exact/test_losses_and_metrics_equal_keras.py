@@ -117,3 +117,15 @@ def test_names_what_is_known_where_a_name_is_not(kind: str) -> None:
     module = module or {"activation": nn.activations, "initializer": nn.initializers}[kind]
     with pytest.raises(nn.errors.ConfigError, match=f"{kind}: expected one of .*received 'nope'"):
         module.get("nope")
+
+
+def test_logs_call_metrics_as_keras_does() -> None:
+    names = ["mae", "mse", "mean_absolute_error", "MeanSquaredError", "acc", "bce", "AUC"]
+    x, y = np.ones((2, 4)), np.ones((2, 1))
+    ours = nn.Sequential([nn.Input((4,)), nn.Dense(1, activation="sigmoid")])
+    dense = keras.layers.Dense(1, activation="sigmoid")
+    theirs = keras.Sequential([keras.Input((4,)), dense])
+    ours.compile("sgd", "mse", metrics=names)
+    theirs.compile("sgd", "mse", metrics=names, run_eagerly=True)
+    received = ours.test_on_batch(x, y, return_dict=True)
+    assert set(received) == set(theirs.test_on_batch(x, y, return_dict=True))

@@ -148,8 +148,8 @@ def shapeless(document):
         (lambda d: layer(d, 1, groups=2.5), errors.CorruptError, "topology"),
         (
             lambda d: layer(d, 1, data_format="channels_first"),
-            errors.UnsupportedError,
-            "channels_first",
+            errors.CorruptError,
+            "a window of 3 does not fit into an axis of 1",
         ),
         (lambda d: layer(d, 3, kernel_constraint={"a": 1}), errors.UnsupportedError, "constraint"),
         (lambda d: layer(d, 3, dtype="float16"), errors.UnsupportedError, "float16"),
@@ -188,6 +188,7 @@ def test_refuses_more_than_the_limits(files):
     ("layer", "message"),
     [
         (lambda: nn.Conv2D(4, 1, groups=2), "groups=2"),
+        (lambda: nn.Conv2D(4, 1, data_format="channels_first"), "expected channels_last"),
         (lambda: nn.Dense(2, activation="hard_sigmoid"), "hard_sigmoid"),
         (lambda: nn.Dense(2, activation="exponential"), "exponential"),
         (lambda: nn.ReLU(negative_slope=0.1), "negative_slope"),

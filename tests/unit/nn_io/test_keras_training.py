@@ -1,0 +1,306 @@
+"""How a model was compiled, and where its optimizer was, pass to Keras and come from it; Keras'
+older `.h5` files are read."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+os.environ["KERAS_BACKEND"] = "jax"
+
+import h5py
+import keras
+import nn
+import numpy as np
+import pytest
+from nn.io import errors
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+L, O = keras.layers, keras.optimizers  # noqa: E741
+RNG = np.random.default_rng(0)
+SCHEDULE = {
+    "initial_learning_rate": 0.1, "decay_steps": 10, "warmup_target": 0.2, "warmup_steps": 3
+}  # fmt: skip
+OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "sgd": ("SGD", {"momentum": 0.9, "nesterov": True}),
+    "plain": ("SGD", {}),
+    "rmsprop": ("RMSprop", {"momentum": 0.5, "centered": True}),
+    "adagrad": ("Adagrad", {}),
+    "adam": ("Adam", {"amsgrad": True, "clipnorm": 1.0}),
+    "adamw": ("AdamW", {"use_ema": True, "gradient_accumulation_steps": 2}),
+    "adamax": ("Adamax", {"weight_decay": 0.1}),
+    "lion": ("Lion", {"ema_overwrite_frequency": 2, "use_ema": True}),
+    "schedule": ("Adam", {"learning_rate": SCHEDULE}),
+}
+
+
+def options(name: str, schedules: Any) -> tuple[str, dict[str, Any]]:
+    kind, given = OPTIMIZERS[name]
+    rate = given.get("learning_rate", 0.01)
+    rate = schedules.CosineDecay(**rate) if isinstance(rate, dict) else rate
+    return kind, {**given, "learning_rate": rate}
+
+
+def in_keras(name: str) -> keras.Model:
+    layers = [keras.Input((4,)), L.Dense(3, activation="relu"), L.BatchNormalization(), L.Dense(2)]
+    model = keras.Sequential(layers)
+    kind, given = options(name, O.schedules)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    top = keras.metrics.SparseTopKCategoricalAccuracy(k=1)
+    model.compile(getattr(O, kind)(**given), loss, metrics=["accuracy", top])
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def in_nn(name: str) -> nn.Model:
+    stack = [nn.Input((4,)), nn.Dense(3, activation="relu"), nn.BatchNormalization(), nn.Dense(2)]
+    model = nn.Sequential(stack)
+    kind, given = options(name, nn.schedules)
+    loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
+    top = nn.metrics.SparseTopKCategoricalAccuracy(k=1)
+    model.compile(getattr(nn, kind)(**given), loss, metrics=["accuracy", top])
+    model.trainer.prepare()
+    return model
+
+
+def step(model: Any, gradients: list[Any]) -> None:
+    if isinstance(model, keras.Model):
+        model.optimizer.apply(gradients)
+        return
+    for variable, gradient in zip(model.parameters.variables, gradients, strict=True):
+        model.parameters.views[variable][...] = gradient
+    model.optimizer.step()
+
+
+def walk_on_together(a: Any, b: Any, steps: int = 4) -> None:
+    """Both take the same steps to the same weights."""
+    for _ in range(steps):
+        gradients = [
+            RNG.normal(size=v.shape).astype(np.float32) for v in in_nn("plain").trainable_variables
+        ]
+        step(a, gradients)
+        step(b, gradients)
+    for x, y in zip(a.get_weights(), b.get_weights(), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5)
+
+
+def begun(model: Any) -> Any:
+    for _ in range(3):
+        shapes = [v.shape for v in model.trainable_variables]
+        step(model, [RNG.normal(size=s).astype(np.float32) for s in shapes])
+    return model
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_a_model_of_keras_goes_on_here(name: str, suffix: str, tmp_path: Path) -> None:
+    theirs = begun(in_keras(name))
+    path = tmp_path / f"model.{suffix}"
+    theirs.save(path)
+    data = path.read_bytes()
+    assert nn.io.sniff(data) == suffix
+    ours = nn.io.load(data)
+    assert type(ours.optimizer).__name__ == type(theirs.optimizer).__name__
+    assert ours.loss.from_logits
+    walk_on_together(ours, theirs)
+    x = RNG.normal(size=(6, 4)).astype(np.float32)
+    y = np.array([0, 1, 1, 0, 1, 0])
+    result = ours.test_on_batch(x, y, return_dict=True)
+    assert list(result) == ["loss", "accuracy", "sparse_top_k_categorical_accuracy"]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_model_from_here_goes_on_in_keras(name: str, tmp_path: Path) -> None:
+    ours = begun(in_nn(name))
+    path = tmp_path / "model.keras"
+    path.write_bytes(nn.io.save(ours, "keras"))
+    theirs = keras.models.load_model(path)
+    assert theirs.optimizer.get_config()["name"] == ours.optimizer.name
+    assert theirs.loss.get_config()["from_logits"] is True
+    walk_on_together(ours, theirs)
+
+
+def test_names_functions_and_settings_by_output_pass_both_ways(tmp_path: Path) -> None:
+    x = keras.Input((4,))
+    theirs = keras.Model(x, [L.Dense(2, name="a")(x), L.Dense(1, name="b")(x)])
+    theirs.compile(
+        "adam",
+        {"a": keras.losses.mean_absolute_error, "b": "mse"},
+        loss_weights={"a": 0.5, "b": 2.0},
+        metrics={"b": ["mae", keras.metrics.MeanSquaredError(name="squares")]},
+    )
+    path = tmp_path / "model.keras"
+    theirs.save(path)
+    ours = nn.io.load(path.read_bytes())
+    values = RNG.normal(size=(5, 4)), [RNG.normal(size=(5, 2)), RNG.normal(size=(5, 1))]
+    expected = ours.test_on_batch(*values, return_dict=True)
+    assert set(expected) == {"loss", "a_loss", "b_loss", "b_mae", "b_squares"}
+    parts = 0.5 * expected["a_loss"] + 2 * expected["b_loss"]
+    assert expected["loss"] == pytest.approx(parts, rel=1e-6)
+    path.write_bytes(nn.io.save(ours, "keras"))
+    again = keras.models.load_model(path).get_compile_config()
+    assert again["loss_weights"] == {"a": 0.5, "b": 2.0}
+    assert again["loss"]["b"] == "mse"
+    assert not hasattr(nn.io.load(path.read_bytes(), compile=False)._trainer, "optimizer")
+
+
+def test_what_the_engine_has_not_leaves_the_model_uncompiled_and_is_named(tmp_path: Path) -> None:
+    theirs = keras.Sequential([keras.Input((4,)), L.Dense(2)])
+    path = tmp_path / "model.keras"
+    for optimizer, loss, message in (
+        ("adafactor", "mse", "optimizer: expected one of .*Adafactor"),
+        ("sgd", keras.losses.Dice(), "compile settings: .*Dice|dice"),
+    ):
+        theirs.compile(optimizer, loss)
+        theirs.save(path)
+        with pytest.warns(RuntimeWarning, match=f"loaded without compiling: {message}"):
+            model = nn.io.load(path.read_bytes())
+        assert model.predict_on_batch(np.ones((1, 4), np.float32)).shape == (1, 2)
+        with pytest.raises(nn.errors.NotCompiledError):
+            model.train_on_batch(np.ones((1, 4)), np.ones((1, 2)))
+
+
+def test_what_keras_has_not_is_refused_by_name() -> None:
+    model = nn.Sequential([nn.Input((4,)), nn.Dense(2)])
+    model.compile("sgd", "mse", metrics=[nn.metrics.ConfusionMatrix(2)])
+    with pytest.raises(errors.UnsupportedError, match="metrics: Keras has no ConfusionMatrix"):
+        nn.io.save(model, "keras")
+    assert nn.io.load(nn.io.save(model, "keras", include_optimizer=False))._trainer is None
+    with pytest.raises(errors.UnsupportedError, match='expected format "keras"'):
+        nn.io.save(model, "h5")
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
+def test_states_to_begin_with_and_channels_first_pass_both_ways(kind: str, tmp_path: Path) -> None:
+    x, h = keras.Input((5, 3)), keras.Input((4,))
+    given = [h, L.Dense(4)(h)] if kind == "LSTM" else h
+    images = keras.Input((2, 6, 5))
+    pooled = L.Conv2D(3, 2, data_format="channels_first")(images)
+    flat = L.Flatten("channels_first")(L.ZeroPadding2D(1, data_format="channels_first")(pooled))
+    sequence, *ends = getattr(L, kind)(4, return_state=True)(x, initial_state=given)
+    theirs = keras.Model([x, h, images], [sequence, *ends, flat])
+    values = [RNG.random(s, np.float32) for s in ((2, 5, 3), (2, 4), (2, 2, 6, 5))]
+    # JAX' CPU build convolves with channels last alone, so the pictures are compared after a turn.
+    path = tmp_path / "model.keras"
+    theirs.save(path)
+    ours = nn.io.load(path.read_bytes())
+    path.write_bytes(nn.io.save(ours, "keras"))
+    again = keras.models.load_model(path)
+    received = ours.predict_on_batch(values)
+    for model in (theirs, again):
+        for a, b in zip(received, model(values, training=False), strict=True):
+            np.testing.assert_allclose(a, np.asarray(b), rtol=1e-4, atol=1e-5)
+
+
+# `.h5`.
+
+
+def graph() -> keras.Model:
+    entry = keras.Input((8, 8, 1), name="entry")
+    inner = keras.Sequential([keras.Input((6,)), L.Dense(4, activation="elu"), L.Dense(2)])
+    x = L.BatchNormalization(name="frozen", trainable=False)(L.Conv2D(3, 3)(entry))
+    x = L.Dense(6, activation="tanh", name="hidden")(L.Flatten()(x))
+    sequence = L.GRU(3, return_sequences=True)(L.Reshape((3, 2))(x))
+    last = L.LSTM(2)(L.SimpleRNN(4, return_sequences=True)(sequence))
+    return keras.Model(entry, [inner(x), last])
+
+
+@pytest.mark.parametrize("reader", ["h5py", "pyfive"])
+def test_an_older_file_predicts_the_same(
+    reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = graph()
+    for number, weight in enumerate(theirs.weights):
+        weight.assign(np.random.default_rng(number).uniform(0.1, 0.6, weight.shape))
+    path = tmp_path / "model.h5"
+    theirs.save(path)
+    if reader == "pyfive":
+        monkeypatch.setitem(sys.modules, "h5py", None)
+    ours = nn.io.load(path.read_bytes())
+    x = RNG.random((2, 8, 8, 1), np.float32)
+    for a, b in zip(ours.predict_on_batch(x), theirs(x, training=False), strict=True):
+        np.testing.assert_allclose(a, np.asarray(b), rtol=1e-4, atol=1e-5)
+
+
+def older(**attributes: Any) -> bytes:
+    """A file as Keras 2 wrote it: names with `:0`, texts as bytes, its own dialect."""
+    layers = [
+        {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 2], "dtype": "float32",
+                                                "sparse": False, "ragged": False, "name": "in"}},
+        {"class_name": "Dense", "config": {"name": "dense", "trainable": True, "dtype": "float32",
+                                           "units": 3, "activation": "relu", "use_bias": True}},
+    ]  # fmt: skip
+    document = {"class_name": "Sequential", "config": {"name": "old", "layers": layers}}
+    adam = {"name": "Adam", "learning_rate": 0.003, "decay": 0.0, "beta_1": 0.8, "beta_2": 0.999,
+            "epsilon": 1e-7, "amsgrad": False, "jit_compile": True}  # fmt: skip
+    wrapped = {"name": "acc", "dtype": "float32", "fn": "categorical_accuracy"}
+    training = {
+        "loss": "categorical_crossentropy",
+        "metrics": [[{"class_name": "MeanMetricWrapper", "config": wrapped}]],
+        "weighted_metrics": None,
+        "loss_weights": None,
+        "optimizer_config": {"class_name": "Adam", "config": adam},
+    }
+    texts = {"model_config": json.dumps(document), "training_config": json.dumps(training)}
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        for key, text in (texts | attributes).items():
+            if text is not None:
+                file.attrs[key] = np.bytes_(text)
+        group = file.create_group("model_weights/dense")
+        group.attrs["weight_names0"] = [b"dense/kernel:0"]
+        group.attrs["weight_names1"] = [b"dense/bias:0"]
+        group["dense/kernel:0"] = np.arange(6, dtype=np.float32).reshape(2, 3)
+        group["dense/bias:0"] = np.ones(3, np.float32)
+        slots = file.create_group("optimizer_weights")
+        slots.attrs["weight_names"] = [b"Adam/iter:0"]
+        slots["Adam/iter:0"] = 5
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("reader", ["h5py", "pyfive"])
+def test_a_file_of_keras_2_is_read(reader: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = older()
+    if reader == "pyfive":
+        monkeypatch.setitem(sys.modules, "h5py", None)
+    model = nn.io.load(data)
+    assert model.predict_on_batch(np.ones((1, 2), np.float32)).tolist() == [[4, 6, 8]]
+    assert model.optimizer.beta_1 == 0.8
+    assert model.optimizer.learning_rate == 0.003
+    logs = model.test_on_batch(np.ones((1, 2)), np.eye(3)[:1], return_dict=True)
+    assert list(logs) == ["loss", "categorical_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "error", "message"),
+    [
+        ({"model_config": None}, errors.MissingEntryError, "a file of weights alone"),
+        ({"model_config": "{"}, errors.CorruptError, "h5, model_config: expected JSON"),
+        ({"model_config": '{"class_name": "Subclassed"}'}, errors.UnsupportedError, "Subclassed"),
+    ],
+)
+def test_what_is_wrong_with_an_older_file_is_named(
+    attributes: Any, error: Any, message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        nn.io.load(older(**attributes))
+
+
+def test_a_weight_that_is_missing_or_of_another_shape_is_named() -> None:
+    for name, error, message in (
+        ("dense/kernel:0", errors.MissingEntryError, "expected an array 'model_weights/dense/d"),
+        ("dense/bias:0", errors.MismatchError, r"expected shape \(3,\), received \(4,\)"),
+    ):
+        stream = io.BytesIO(older())
+        with h5py.File(stream, "r+") as file:
+            del file[f"model_weights/dense/{name}"]
+            if error is errors.MismatchError:
+                file[f"model_weights/dense/{name}"] = np.ones(4, np.float32)
+        with pytest.raises(error, match=message), warnings.catch_warnings():
+            nn.io.load(stream.getvalue())
