@@ -59,7 +59,7 @@ class Port:
             self._stop = None
         self._hang_up()
         callbacks, self._callbacks = self._callbacks, []
-        platform.Timer(1, lambda: _forget(callbacks))
+        platform.forget_later(callbacks)
 
     def _hang_up(self) -> None:
         self._port.close()
@@ -158,11 +158,6 @@ class Broadcast(Met):
 
     def _deliver(self, text: "str", buffers: "list[Any]") -> str:
         return str(self._poster.copies(text, _js_array(buffers)))
-
-
-def _forget(callbacks: "list[Any]") -> None:
-    for callback in callbacks:
-        platform.forget(callback)
 
 
 def _buffers(data: "Any") -> "list[Any]":

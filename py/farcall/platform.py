@@ -232,7 +232,11 @@ CancelledError = asyncio.CancelledError
 
 
 def callback(function: "Callable[..., Any]") -> "Any":
-    """What JavaScript may keep and call; give it back to `forget` when done."""
+    """What JavaScript may keep and call; give it back to `forget` when done.
+
+    No collector sees both heaps: an object that holds what JavaScript made of its own callback
+    must let go of that as well, or both stay for ever.
+    """
     return create_proxy(function)
 
 
@@ -242,6 +246,16 @@ def forget(proxy: "Any") -> None:
         proxy.destroy()
 
 
+def forget_later(proxies: "list[Any]") -> None:
+    """Free several when none of them can be calling any more."""
+
+    def free() -> None:
+        for proxy in proxies:
+            forget(proxy)
+
+    Timer(1, free)
+
+
 class Watch:
     """Calls `gone` when the holder of a lock is gone."""
 
@@ -249,11 +263,15 @@ class Watch:
         self._lock = lock
         self._gone: "Any" = gone
         self._abort: "Any" = None
+        self._asked = True
         self._keep = [callback(self._held), callback(self._ended)]
         javascript.isHeld(lock, self._keep[0])
 
     def _held(self, held: "bool") -> None:
-        if held and self._gone is not None:
+        self._asked = False
+        if self._gone is None:
+            self._free()
+        elif held:
             self._abort = javascript.watchLock(self._lock, self._keep[1])
 
     def _ended(self) -> None:
@@ -265,6 +283,13 @@ class Watch:
         self._gone = None
         if self._abort is not None:
             self._abort()
+        if not self._asked:
+            self._free()
+
+    def _free(self) -> None:
+        self._abort = None
+        keep, self._keep = self._keep, []
+        forget_later(keep)
 
 
 def is_null(value: "Any") -> bool:
@@ -333,8 +358,13 @@ class Ticker:
 
     def close(self) -> None:
         """A turn already asked for still comes; nothing else does."""
-        if PYODIDE:
-            Timer(1, self._proxy.destroy)
+        if BROWSER:
+            proxy, self._proxy, self.schedule = self._proxy, None, _nothing
+            forget_later([proxy])
+
+
+def _nothing() -> None:
+    """What a closed Ticker does."""
 
 
 def finalizers(function: "Callable[[int, int], Any]") -> "Any":

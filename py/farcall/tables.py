@@ -236,6 +236,7 @@ class Tables(References):
         self.exports.clear()
         self.imports.clear()
         self._numbers.clear()
+        self._registry = None
         for export in exports:
             if isinstance(export.value, streams.Producer):
                 export.value.stop()

@@ -163,8 +163,8 @@ class Engine:
         self.lock: "str | None" = None
         self.sessions: "list[Session]" = []
         self.outcome = platform.Waiter()
-        self._keep = platform.callback(self._on_control)
-        self._stop = platform.javascript.listenControl(worker, self._keep)
+        self._callbacks = [platform.callback(self._on_control)]
+        self._stop = platform.javascript.listenControl(worker, self._callbacks[0])
         self.ended = False  # PyScript says that its script is over
         self.signal: "Any" = None  # the byte that interrupts its Python, where isolated
         self._unwatch: "Any" = None
@@ -178,6 +178,7 @@ class Engine:
             self.signal = None if platform.is_null(port) else port
             if detail.endswith(" locked"):
                 gone = platform.callback(lambda: self.died("the worker is gone"))
+                self._callbacks.append(gone)
                 self._unwatch = platform.javascript.watchLock(self.lock, gone)
             self.settle(self)
         elif kind == "failed" and self.ended:  # else it answers what was asked of another worker
@@ -239,12 +240,16 @@ class Engine:
             waiter.settle_now(None, error)
         for session in list(self.sessions):
             session.close(error, tell=False)
+        if self._stop is not None:
+            self._stop()
+        self._stop = self._unwatch = None
+        callbacks, self._callbacks = self._callbacks, []
+        platform.forget_later(callbacks)
 
     def terminate(self) -> None:
         """Kill the thread, wherever it is."""
         if self._unwatch is not None:
             self._unwatch()
-        self._stop()
         self.worker.terminate()
         self.died("terminated")
 

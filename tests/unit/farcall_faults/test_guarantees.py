@@ -15,8 +15,9 @@ PROMISED = TEXT[: TEXT.index("| Last runs")]  # below are figures
 
 
 def existing() -> set[str]:
-    """Names of all tests, and of the conformance suite's behaviours."""
-    found = set(suite.CASES)
+    """Names of all tests, of the conformance suite's behaviours and of the transports' cases."""
+    transports = (ROOT / "tests/browser/test_rpc_transports.py").read_text()
+    found = set(suite.CASES) | set(re.findall(r'^    "(\w+)":', transports, re.MULTILINE))
     for path in (ROOT / "tests").rglob("test_*.py"):
         if "node_modules" not in path.parts:
             found |= set(re.findall(r"def (test_\w+)", path.read_text()))

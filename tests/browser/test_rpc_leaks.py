@@ -1,0 +1,87 @@
+"""Ten thousand calls in Chromium: tables, heaps and stacks are what they were, on both sides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.chromium import Page
+from tests.support.interpreters import PAIRINGS, configuration, page
+from tests.support.site import Site
+
+FOLDER = "tests/browser/leaks"
+UP = "../../../"
+HELD = ("pending", "serving", "answers", "exports", "imports", "streams")
+WORKER = '<script type="py" worker name="far" src="./worker.py" config="./worker.toml"></script>'
+# What 10,000 calls may leave: less than a hundredth of one object, or of 32 bytes, each.
+NOISE = {
+    "javascript": 320_000,  # bytes of its heap
+    "used": 20_000,  # bytes of MicroPython's
+    "in_javascript": 20,  # Python's objects held by JavaScript, as MicroPython counts them
+    "of_javascript": 20,  # and the other way round
+    "wasm": 0,  # bytes of Pyodide's whole memory
+    "objects": 100,  # known to Pyodide's garbage collector
+    "stack": 32,  # bytes of Pyodide's
+}
+
+
+@pytest.fixture(scope="module")
+def leaks(module_site: Site, open_module_page: Callable[..., Page]) -> Callable[[str], Any]:
+    """What a pairing holds before and after; each page is opened once."""
+    known: dict[str, Any] = {}
+
+    def of(kind: str) -> Any:
+        if kind not in known:
+            known[kind] = {"failed": "the page ended without results"}
+            known[kind] = run(module_site, open_module_page, kind)
+        assert "failed" not in known[kind], known[kind]["failed"]
+        return known[kind]
+
+    return of
+
+
+def run(site: Site, open_page: Callable[..., Page], kind: str) -> Any:
+    site.replace(f"{FOLDER}/worker.toml", configuration("py", UP))
+    for each in PAIRINGS:
+        site.replace(f"{FOLDER}/{each}.toml", configuration(each, UP))
+    site.replace(f"{FOLDER}/{kind}.html", page(kind, UP, "ten thousand calls", WORKER))
+    browser = open_page(None, "--js-flags=--expose-gc", "--enable-precise-memory-info")
+    browser.get(f"{site.url}{FOLDER}/{kind}.html")
+    browser.until("window.leaks", timeout=150)
+    return json.loads(browser.execute_script("return window.leaks"))
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("side", ["near", "far"])
+@pytest.mark.parametrize("kind", PAIRINGS)
+def test_ten_thousand_calls_in_chromium_leave_the_tables_empty(
+    leaks: Callable[[str], Any], kind: str, side: str
+) -> None:
+    assert [leaks(kind)["after"][side][name] for name in HELD] == [0] * len(HELD)
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("side", ["near", "far"])
+@pytest.mark.parametrize("kind", PAIRINGS)
+def test_ten_thousand_calls_in_chromium_leave_the_heaps_as_they_were(
+    leaks: Callable[[str], Any], kind: str, side: str
+) -> None:
+    before, after = (leaks(kind)[when][side] for when in ("before", "after"))
+    measured = [name for name in before if name in NOISE]
+    assert len(measured) >= 3
+    for name in measured:
+        assert after[name] - before[name] <= NOISE[name], (name, before, after)
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("kind", PAIRINGS)
+def test_a_worker_that_was_replaced_leaves_nothing_on_the_page(
+    leaks: Callable[[str], Any], kind: str
+) -> None:
+    before, after = leaks(kind)["restarts"]
+    assert before["living"] == after["living"]
+    for name in ("in_javascript", "of_javascript"):
+        assert after.get(name, 0) - before.get(name, 0) <= 3, (name, before, after)
