@@ -65,6 +65,8 @@ class Augmentation:
         words = f"±{value}{unit}" if name != "noise" else f"{value}{unit}"
         slider.setAttribute("aria-valuetext", words)
         output.textContent = words if value else "off"
+        some = [name for name in settings.CHANGES if self.options[name]]
+        page.write("changes-note", ", ".join(some), page.find("changes-note"))
 
     async def preview(self):
         """Show some images as they are and as they may arrive; of several wishes the last."""

@@ -156,6 +156,7 @@ class Chart:
         if self.sync:
             options["cursor"] = {"sync": {"key": self.sync}, "points": {"size": 6}}
         options = page.record(options)
+        options.series[0].value = page.call_value(_stater(lambda step: f"{step:g}"))
         for index, entry in enumerate(self.series):
             options.series[index + 1].value = page.call_value(_stater(entry[3]))
         self.plot = uplot.default.new(options, self.columns, self.element)

@@ -151,12 +151,7 @@ class Findings:
         blocks = []
         for row in rows:
             most = max(row["counts"]) or 1
-            bins = page.make(
-                "div",
-                class_="bins",
-                role="img",
-                aria_label=f"Histogram of the weights of {row['layer']}",
-            )
+            bins = page.make("div", class_="bins", role="img", aria_label=_distribution(row))
             for count in row["counts"]:
                 bar = page.make("i")
                 bar.style.height = f"{100 * count / most:.1f}%"
@@ -207,3 +202,14 @@ class Findings:
             fact.append(page.make("dt", name), page.make("dd", value))
             parts.append(fact)
         page.fill(page.find("facts"), parts)
+
+
+def _distribution(row):
+    """A histogram in words: where its middle is, where most values are, its highest bar."""
+    counts = row["counts"]
+    width = (row["high"] - row["low"]) / len(counts)
+    peak = row["low"] + width * counts.index(max(counts))
+    reach = f"{row['low']:.2f} to {row['high']:.2f}"
+    middle = f"mean {row['mean']:.3f}, deviation {row['deviation']:.3f}"
+    highest = f"most of all from {peak:.2f} to {peak + width:.2f}"
+    return f"Histogram of the weights of {row['layer']}: {reach}, {middle}, {highest}"
