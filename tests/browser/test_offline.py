@@ -227,6 +227,34 @@ def test_a_full_disk_leaves_a_page_that_works_online(small, open_page):
     assert said(page) == "index 1, part 1, data 100000"
 
 
+REGISTER = "ServiceWorkerContainer.prototype.register = {} => {{ throw new TypeError('denied') }}"
+REFUSED, THROWS = REGISTER.format("async ()"), REGISTER.format("()")
+
+
+@pytest.mark.parametrize("script", [REFUSED, THROWS], ids=["refused", "throws"])
+def test_a_worker_that_may_not_register_leaves_a_page_that_works_online(small, open_page, script):
+    page = open_page()
+    page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+    for _ in range(2):
+        page.get(small.url)
+        page.until("document.documentElement.dataset.offline === 'failed'")
+        assert offline(page)[1] == "denied"
+        assert said(page) == "index 1, part 1, data 100000"
+
+
+@pytest.mark.parametrize("fault", [Missing(), Status(code=503)], ids=["missing", "busy"])
+def test_a_worker_that_does_not_arrive_leaves_a_page_that_works_online(small, open_page, fault):
+    small.faults["sw.js"] = fault
+    page = open_page(small.url)
+    page.expect_console("404|503|ServiceWorker")
+    page.until("document.documentElement.dataset.offline === 'failed'")
+    assert "script" in offline(page)[1]
+    assert said(page) == "index 1, part 1, data 100000"
+    small.faults.clear()
+    page.get(small.url)
+    page.until(READY)
+
+
 def origin(small):
     return f"http://127.0.0.1:{small.port}"
 
