@@ -144,7 +144,8 @@ return {
       { farcall: kind, detail, thing: moved.length ? null : thing }, moved));
   },
   signal() {
-    return globalThis.crossOriginIsolated ? new Uint8Array(new SharedArrayBuffer(1)) : null;
+    const shared = globalThis.crossOriginIsolated && globalThis.SharedArrayBuffer; // WebKitGTK has none
+    return shared ? new Uint8Array(new shared(1)) : null;
   },
   interrupt(signal) { Atomics.store(signal, 0, 2); },  // SIGINT
   broadcast(kind, detail) {

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from tests.support.firefox import Firefox
 from tests.support.site import Missing, Slow, Status, Truncated
+from tests.support.webkit import WebKit
 from tools.serve import ROOT
 
 VENDOR = "static/vendor/"
@@ -45,14 +47,31 @@ def test_runs_under_a_path(open_site, open_page):
     assert [r for r in site.requests if r.status >= 400] == []
 
 
+ISOLATED = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}
+
+
 def test_runs_isolated_too(open_site, open_page):
-    headers = {
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Embedder-Policy": "require-corp",
-    }
-    page = open_page(open_site(headers=headers).url)
+    page = open_page(open_site(headers=ISOLATED).url)
     assert trains(page)
     assert page.check("crossOriginIsolated")
+
+
+@pytest.mark.parametrize("engine", [Firefox, WebKit])
+def test_runs_isolated_in_other_engines(open_site, engine):
+    """WebKitGTK 2.50 isolates a page and gives it no SharedArrayBuffer all the same."""
+    page = engine()
+    try:
+        page.get(open_site(headers=ISOLATED).url)
+        page.wait_for_phase("ready")
+        page.click("Train")
+        page.until(lambda: page.number("batch") >= 3)
+        assert page.check("crossOriginIsolated")
+        assert page.errors() == []
+    finally:
+        page.quit()
 
 
 def test_a_wrong_type_of_wasm_is_named(open_site, open_page):
