@@ -32,6 +32,8 @@ class Chart:
         self.series = series
         self.sync = sync
         self.log = False
+        self.points = False  # a dot for each, where there are few
+        self.most = None  # what no value can pass
         self.plot = None
         self.low_high = None
         self.clear()
@@ -151,6 +153,8 @@ class Chart:
         options["series"] = [{"label": "Step"}] + [self._line(*entry) for entry in self.series]
         options["axes"] = [dict(self._axis(26), incrs=WHOLE), self._axis(46)]
         scale = {"distr": 3} if self.log else {}
+        if self.most is not None:
+            scale["range"] = {"min": {"pad": 0.1}, "max": {"pad": 0.1, "hard": self.most}}
         options["scales"] = {"x": {"time": False}, "y": scale}
         options["padding"] = [8, 8, 0, 0]
         if self.sync:
@@ -164,7 +168,8 @@ class Chart:
 
     def _line(self, label, name, width, _):
         line = {"label": label, "stroke": page.colour(name), "width": width, "spanGaps": True}
-        line["points"] = {"show": name == "val", "size": 7, "fill": page.colour(name)}
+        dots = self.points or name == "val"
+        line["points"] = {"show": dots, "size": 7, "fill": page.colour(name)}
         return line
 
 

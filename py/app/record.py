@@ -9,6 +9,7 @@ _METRICS = (
     ("accuracy", "Training accuracy, %"),
     ("loss", "Training loss"),
 )
+FEW = 50  # epochs whose dots do not touch
 _COLOURS = ("train", "val", "good", "bad", "accent", "soft", "ink", "faint")
 
 
@@ -135,7 +136,9 @@ class Record:
             series.append((f"Run {run['number']}", _COLOURS[index % len(_COLOURS)], 2, state))
         self.chart = Chart("runs-chart", series)
         self.chart.log = self.options["log"] and "loss" in metric
+        self.chart.most = 100 if "accuracy" in metric else None
         longest = max([len(run["epochs"]) for run in self.runs])
+        self.chart.points = longest < FEW
         for epoch in range(max(longest, 2)):
             self.chart.add(epoch + 1, *[_figure(run, epoch, metric) for run in self.runs])
         label = dict(_METRICS)[metric] + " of the runs: arrow keys read its points"
