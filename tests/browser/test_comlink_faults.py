@@ -13,6 +13,7 @@ pytestmark = pytest.mark.timed
 
 FARCALL = Path(__file__).resolve().parents[2] / "py" / "farcall"
 LOADING = 5000  # ms that a worker's source may take to be missing
+REFUSED = "ProtocolError: APPLY message refused: "
 AT_ONCE = 100  # ms from a fault to the end of the await
 
 EXPECTED = {
@@ -34,6 +35,9 @@ EXPECTED = {
     "argument that cannot be cloned": ("TypeError: an argument cannot cross: Data", AT_ONCE),
     "prototype": ("PolicyError: '__proto__' of what is served is private", AT_ONCE),
     "code through a constructor": ("PolicyError: attributes of a function", AT_ONCE),
+    # 256 MiB, and a million values.
+    "too many values": (REFUSED + "the message holds more values than the limit", LOADING),
+    "too many bytes": (REFUSED + "the message is larger than the limit", LOADING),
     "pending": ("0", AT_ONCE),
     "serving": ("0", AT_ONCE),
 }

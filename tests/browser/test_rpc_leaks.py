@@ -85,3 +85,10 @@ def test_a_worker_that_was_replaced_leaves_nothing_on_the_page(
     assert before["living"] == after["living"]
     for name in ("in_javascript", "of_javascript"):
         assert after.get(name, 0) - before.get(name, 0) <= 3, (name, before, after)
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("kind", PAIRINGS)
+def test_limits_the_buffers_that_are_kept_for_reuse(leaks: Callable[[str], Any], kind: str) -> None:
+    """None below 64 KiB, at most 8, at most 256 MiB: the latest ones."""
+    assert leaks(kind)["spares"] == [0, 8, 2]

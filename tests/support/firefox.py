@@ -121,9 +121,7 @@ class Firefox(View):
 
     def draw(self, points: list[tuple[float, float]]) -> None:
         """Drag the mouse through viewport points, the button held down."""
-        steps = [
-            {"type": "pointerMove", "x": x, "y": y, "duration": 0} for x, y in points
-        ]
+        steps = [{"type": "pointerMove", "x": x, "y": y, "duration": 0} for x, y in points]
         actions = [steps[0], {"type": "pointerDown", "button": 0}, *steps[1:],
                    {"type": "pointerUp", "button": 0}]  # fmt: skip
         source = {"type": "pointer", "id": "mouse", "actions": actions}

@@ -159,6 +159,19 @@ def living():
     return [names.count("Engine"), names.count("Session")]
 
 
+def spares():
+    """How many buffers are kept of those that came back: by number, by size, and small ones."""
+    javascript = platform.javascript
+
+    def kept(lengths):
+        for length in lengths:
+            javascript.spare(js.Uint8Array.new(length))
+        return javascript.spares()
+
+    small = kept([1000, 65535])
+    return [small, kept([65536] * 12), kept([100 * 2**20] * 4)]
+
+
 async def main():
     root = await farcall.connect("far")
     await run(root, 1000)
@@ -167,6 +180,7 @@ async def main():
     await run(root, 10_000)
     seconds = platform.clock() - began
     found = {"before": before, "after": await held(root), "seconds": seconds}
+    found["spares"] = spares()
     found["restarts"] = await restarts()
     js.window.leaks = json.dumps(found)
 

@@ -166,6 +166,24 @@ async def code_of_what_is_exposed():
     return found
 
 
+async def sent(source):
+    """How a call ends whose argument is what this JavaScript makes."""
+    channel = js.MessageChannel.new()
+    exposed = comlink.expose({"take": lambda value: "taken"}, channel.port2)
+    api = comlink.wrap(channel.port1)
+    found = await ending(api.take(js.Function.new("return " + source)()))
+    exposed.close()
+    return found
+
+
+async def too_many_values():
+    return await sent("new Array(1_000_000).fill(0)")
+
+
+async def too_many_bytes():
+    return await sent("[new ArrayBuffer(2 ** 28 + 1)]")
+
+
 VALUES = [
     None,
     True,
@@ -258,6 +276,8 @@ FAULTS = {
     "argument that cannot be cloned": argument_that_cannot_be_cloned,
     "prototype": prototype_of_what_is_exposed,
     "code through a constructor": code_of_what_is_exposed,
+    "too many values": too_many_values,
+    "too many bytes": too_many_bytes,
 }
 
 

@@ -9,6 +9,7 @@ import farcall
 import pytest
 from farcall import comlink
 from farcall.comlink_frames import REQUESTS
+from farcall.policy import PATH_LENGTH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -207,6 +208,40 @@ async def test_limits_the_arguments_of_a_call() -> None:
     frame["argumentList"] = [{"type": "RAW", "value": 1}] * 11
     peer = Peer(Victim(), limits={"arguments": 10})
     assert refusal(await peer.send(frame)) == "ProtocolError"
+
+
+@in_a_loop
+async def test_limits_the_steps_of_a_path() -> None:
+    served: Any = {"end": 7}
+    for _ in range(PATH_LENGTH - 1):
+        served = {"on": served}
+    steps = ["on"] * (PATH_LENGTH - 1)
+    (reply,) = await Peer(served).send(request("GET", [*steps, "end"]))
+    assert reply["value"] == 7
+    assert (
+        refusal(await Peer(served).send(request("GET", [*steps, "end", "on"]))) == "ProtocolError"
+    )
+
+
+@in_a_loop
+async def test_limits_the_length_of_a_request_s_id() -> None:
+    peer = Peer({"public": 1})
+    (reply,) = await peer.send(request("GET", ["public"]) | {"id": "x" * 200})
+    assert reply["value"] == 1
+    assert await peer.send(request("GET", ["public"]) | {"id": "x" * 201}) == []
+
+
+@in_a_loop
+async def test_limits_the_calls_of_ours_that_are_pending() -> None:
+    near, _ = comlink.memory_pair()
+    api = comlink.wrap(near, limits={"pending": 3})
+    calls = [api.forever() for _ in range(3)]
+    with pytest.raises(farcall.LimitError, match="3"):
+        api.forever()
+    comlink.close(api)
+    for call in calls:
+        with pytest.raises(farcall.SessionClosedError):
+            await call
 
 
 @in_a_loop

@@ -9,9 +9,10 @@ from typing import Any
 
 import farcall
 import pytest
-from farcall import messages
+from farcall import errors, messages
 from farcall.endpoints import memory_pair
 from farcall.operations import OPERATIONS
+from farcall.policy import PATH_LENGTH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -283,6 +284,61 @@ async def test_limits_the_objects_that_the_peer_holds() -> None:
         (reply,) = await peer.send(["call", number, 0, ["make"], [], {}])
         assert reply[2][0] == messages.OBJECT
     assert refusal(await peer.send(["call", 3, 0, ["make"], [], {}]), 3) == "LimitError"
+
+
+@in_a_loop
+async def test_limits_the_steps_of_a_path() -> None:
+    served: Any = {"end": 7}
+    for _ in range(PATH_LENGTH - 1):
+        served = {"on": served}
+    peer = Peer({"on": served["on"]})
+    steps = ["on", *([["on"]] * (PATH_LENGTH - 2)), ["end"]]
+    (reply,) = await peer.send(["get", 1, 0, steps])
+    assert reply[2] == 7
+    assert refusal(await peer.send(["get", 2, 0, [*steps, ["on"]]]), 2) == "ProtocolError"
+
+
+@in_a_loop
+async def test_limits_the_credit_for_a_stream() -> None:
+    for credit, ended in ((1_000_000, False), (1_000_001, True), (0, True), (-1, True)):
+        peer = Peer({"numbers": lambda: (n for n in range(3))})
+        (reply,) = await peer.send(["call", 1, 0, ["numbers"], [], {}])
+        await peer.send(["pull", reply[2][1], credit])
+        assert isinstance(peer.session.error, farcall.ProtocolError) == ended
+        peer.session.close()
+
+
+def test_limits_the_classes_that_a_peer_s_exceptions_make_us_keep() -> None:
+    for n in range(2500):
+        assert type(errors.rebuild([f"Made{n}", "ValueError"], (), "x")).__name__ == f"Made{n}"
+        assert len(errors._unknown) <= 1001
+
+
+@in_a_loop
+async def test_limits_the_items_of_a_stream_that_are_on_their_way() -> None:
+    """The producer sends what was granted, and waits for more."""
+    made = []
+
+    def numbers() -> Any:
+        for n in range(10_000):
+            made.append(n)
+            yield n
+
+    near, far = memory_pair()
+    session = farcall.Session(far, {"numbers": numbers})
+    engine = await farcall.connect(near, timeout=5, limits={"window": 16})
+    stream = await engine.numbers()
+    assert await stream.__anext__() == 0
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(made) == 16
+    heard = [await stream.__anext__() for _ in range(100)]
+    assert heard == list(range(1, 101))
+    assert len(made) <= 101 + 16
+    farcall.session(engine).close()
+    session.close()
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 @in_a_loop

@@ -16,7 +16,6 @@ with warnings.catch_warnings():
     from flwr.supercore import differential_privacy as flower_privacy
 
 
-
 @st.composite
 def clients(draw, smallest=1, min_dims=0):
     shape = hnp.array_shapes(min_dims=min_dims, max_dims=3, max_side=3)

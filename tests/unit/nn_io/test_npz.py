@@ -430,9 +430,10 @@ def test_a_format_of_no_name_is_unknown(trained):
 
 def test_compressed_archives_are_read_too(trained, saved):
     stream = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(saved)) as source, zipfile.ZipFile(
-        stream, "w", zipfile.ZIP_DEFLATED
-    ) as target:
+    with (
+        zipfile.ZipFile(io.BytesIO(saved)) as source,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
         for name in source.namelist():
             target.writestr(name, source.read(name))
     loaded = nn.io.load(stream.getvalue())

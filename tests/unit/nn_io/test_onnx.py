@@ -478,14 +478,20 @@ def test_an_input_without_a_shape_is_given_one():
         ([node("Gemm", ["x", "wide"], "y")], errors.CorruptError, "wide|shape|axis|inputs"),
         ([node("Softmax", ["x"], "y", axis=0)], errors.UnsupportedError, "channels' axis"),
         (
-            [node("Shape", ["x"], "s"), node("Add", ["s", "s"], "d"),
-             node("Reshape", ["x", "d"], "y")],
+            [
+                node("Shape", ["x"], "s"),
+                node("Add", ["s", "s"], "d"),
+                node("Reshape", ["x", "d"], "y"),
+            ],
             errors.UnsupportedError,
             "expected known sizes, received 'n' and 'n'",
         ),
         (
-            [node("Shape", ["x"], "s"), node("Concat", ["one", "s"], "t", axis=0),
-             node("Reshape", ["x", "t"], "y")],
+            [
+                node("Shape", ["x"], "s"),
+                node("Concat", ["one", "s"], "t", axis=0),
+                node("Reshape", ["x", "t"], "y"),
+            ],
             errors.UnsupportedError,
             "expected the batch in front",
         ),
