@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import re
+import textwrap
 import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
@@ -12,6 +14,9 @@ import numpy as np
 import pyfive
 import pytest
 from nn.artifacts import FILES, generate_artifacts
+from PIL import Image
+
+from tools.serve import ROOT
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>Formats</title>
 <link rel="icon" href="data:,">
@@ -114,15 +119,50 @@ def test_every_format_is_read_under_pyodide(page, module_site):
     model = classifier()
     x = np.random.default_rng(0).random((3, 8, 8, 1), dtype=np.float32)
     module_site.replace("model/x.bin", x.tobytes())
-    written = set(nn.io.FORMATS) - {"h5"}
-    for name in written:
+    for name in nn.io.FORMATS:
         module_site.replace(f"model/{name}", nn.io.save(model, name))
     answers = result(page, LOAD)
     weights = nn.federated.to_buffer(model.get_weights())
     assert answers.pop("digest") == hashlib.sha256(weights).hexdigest()
-    assert set(answers) == written
+    assert set(answers) == set(nn.io.FORMATS)
     for name, predictions in answers.items():
         np.testing.assert_allclose(predictions, model.predict_on_batch(x), atol=1e-6, err_msg=name)
+
+
+DECODE = """
+import json
+import js, numpy
+import nn
+from pyodide.ffi import to_js
+from pyodide.http import pyfetch
+
+{decoder}
+
+packed = await (await pyfetch("model/pictures.zip")).bytes()
+found = await nn.data.read_image_zip(packed, channels=3, decoder=decoder)
+try:
+    nn.data.parse_image_zip(packed)
+except nn.errors.DataError as error:
+    said = str(error)
+json.dumps([found.x.tolist(), found.class_names, said])
+"""
+
+
+def test_the_guides_decoder_reads_photographs_in_the_browser(page, module_site):
+    guide = (ROOT / "docs" / "nn.md").read_text()
+    block = re.search(r"^( {4}async def decoder.*?)\n\n", guide, flags=re.M | re.S)
+    y, x = np.mgrid[:24, :32]
+    pixels = np.stack([4 * x + y, 255 - 5 * y, 100 + 2 * x + 2 * y], axis=-1).astype(np.uint8)
+    picture, packed = io.BytesIO(), io.BytesIO()
+    Image.fromarray(pixels).save(picture, "JPEG", quality=95)
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("cat/1.jpg", picture.getvalue())
+    module_site.replace("model/pictures.zip", packed.getvalue())
+    received, names, said = result(page, DECODE.format(decoder=textwrap.dedent(block[1])))
+    assert np.abs(np.array(received)[0] - pixels).mean() < 3
+    assert names == ["cat"]
+    assert "cat/1.jpg" in said
+    assert "decoder=" in said
 
 
 def test_a_training_session_starts_from_addresses_in_the_browser(page, module_site):

@@ -19,10 +19,12 @@ FORMATS = {
     "safetensors": "nn.io.safetensors",
     "tfjs": "nn.io.tfjs",
     "keras": "nn.io.keras",
-    "h5": "nn.io.h5",
     "onnx": "nn.io.onnx",
 }
 """Format -> module with `save(model, **options)` and `load(data, **options)`."""
+
+READ = FORMATS | {"h5": "nn.io.h5"}
+"""What is read: older formats too."""
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -42,6 +44,8 @@ def save(model: Model, format: str = "npz", **options: Any) -> bytes:
         UnsupportedError: the model holds what the format cannot express.
         UnknownFormatError: no such format.
     """
+    if format not in FORMATS:
+        raise UnknownFormatError(f"expected a format out of {', '.join(FORMATS)}; got {format!r}")
     data: bytes = _module(format).save(model, **options)
     return data
 
@@ -51,7 +55,7 @@ def load(data: bytes | Mapping[str, bytes], format: str | None = None, **options
 
     Args:
         data: the file's bytes; for "tfjs" also a mapping of file names to bytes.
-        format: one of `FORMATS`; found out from the bytes by default.
+        format: one of `READ`; found out from the bytes by default.
         options: those of the format's own `load`.
 
     Raises:
@@ -69,17 +73,17 @@ def _load(format: str, data: Any, options: Mapping[str, Any]) -> Model:
 
 
 def _module(format: str) -> Any:
-    if format not in FORMATS:
-        raise UnknownFormatError(f"expected a format out of {', '.join(FORMATS)}; got {format!r}")
+    if format not in READ:
+        raise UnknownFormatError(f"expected a format out of {', '.join(READ)}; got {format!r}")
     # Lazily, so that a page that only predicts from .npz imports one format.
-    return import_module(FORMATS[format])
+    return import_module(READ[format])
 
 
 def sniff(data: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
     """Return the format of some bytes.
 
     Raises:
-        UnknownFormatError: none of `FORMATS`.
+        UnknownFormatError: none of `READ`.
         FormatError: a zip archive whose directory cannot be read.
     """
     if data.startswith(archive.SIGNATURE):
@@ -96,7 +100,7 @@ def sniff(data: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
     if data[:1] == b"\x08" and 0 < int.from_bytes(data[1:2], "little") < 128:
         return "onnx"
     raise UnknownFormatError(
-        f"expected one of {', '.join(FORMATS)}, "
+        f"expected one of {', '.join(READ)}, "
         f"received {len(data)} bytes beginning with {data[:8]!r}"
     )
 

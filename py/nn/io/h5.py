@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.io import hdf5, keras_json, keras_training, snapshot
-from nn.io.errors import MismatchError, MissingEntryError, UnsupportedError
+from nn.io.errors import MismatchError, MissingEntryError
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tree import from_json
 
@@ -28,15 +28,6 @@ Array = NDArray[np.generic]
 Attributes = Mapping[str, Mapping[str, Any]]
 
 WEIGHTS, OPTIMIZER = "model_weights", "optimizer_weights"
-
-
-def save(model: Model, **options: Any) -> bytes:
-    """Refuse: Keras reads `.keras` as well, and writes no `.h5` without a warning.
-
-    Raises:
-        UnsupportedError: always.
-    """
-    raise UnsupportedError('h5: expected format "keras": the older files are only read')
 
 
 def load(
