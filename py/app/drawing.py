@@ -238,6 +238,7 @@ class Drawing:
         self.answer = Answer()
         self.wanted = False
         self.asking = False
+        self.at_rest = lambda: None  # called when an answer is shown and the pen is lifted
         self._buttons()
         page.click("clear", self.clear)
         page.click("try-test", self.try_test)
@@ -286,6 +287,7 @@ class Drawing:
         self.answer.show(answer)
         if self.pad.pointer is None:
             self.answer.say()
+            self.at_rest()
 
     async def try_test(self):
         sample = await self.studio.lab.any_test_image()

@@ -5,6 +5,7 @@ import farcall
 from . import abilities, formats, page, pictures, status
 
 DIGITS = range(10)
+PAUSE = 1.0  # seconds between two looks at the maps while a run changes them
 
 
 class Findings:
@@ -13,6 +14,9 @@ class Findings:
     def __init__(self, studio, training):
         self.studio = studio
         self.training = training
+        self.following = self.behind = False
+        self.drawn = 0.0
+        self.kept = (None, [])  # layers with numbers of maps, and their canvases
         page.click("analyse", self.analyse)
         page.on("environment", "toggle", lambda _: self.environment())
 
@@ -48,6 +52,7 @@ class Findings:
             for i, rgba in enumerate(await studio.lab.filters(model))
         ]
         self._tiles("filters", filters, "This network has no convolution.")
+        self.kept = (None, [])
         await self.maps()
         self._histograms(await studio.lab.weights(model))
         self._profile(await studio.engine.insight.profile(model))
@@ -130,22 +135,52 @@ class Findings:
             lines.append(line)
         page.fill(page.find("per-class"), lines)
 
+    def follow(self):
+        """Another drawing: its maps, where maps are in view; of several drawings the last."""
+        resting = page.now() - self.drawn > (PAUSE if self.training.running else 0)
+        self.behind = resting and not page.find("findings").hidden
+        if self.behind and not self.following:
+            page.spawn(self._follow())
+
+    async def _follow(self):
+        self.following = True
+        try:
+            while self.behind and self.studio.model is not None:
+                self.behind = False
+                self.drawn = page.now()
+                await self.maps()
+        finally:
+            self.following = False
+
     async def maps(self):
         """What the layers make of the drawing, one row of maps a layer."""
-        groups = []
-        for entry in await self.studio.lab.feature_maps(self.studio.model):
-            tiles = [
-                pictures.tile(rgba, (), f"{entry['layer']}, map {index + 1}")
-                for index, rgba in enumerate(entry["maps"])
-            ]
+        found = await self.studio.lab.feature_maps(self.studio.model)
+        layers = [[entry["layer"], len(entry["maps"])] for entry in found]
+        if layers != self.kept[0]:
+            self._lay_out(layers)
+        pictures_ = [rgba for entry in found for rgba in entry["maps"]]
+        for canvas, rgba in zip(self.kept[1], pictures_):
+            pictures.paint(canvas, rgba)
+
+    def _lay_out(self, layers):
+        """A row of empty maps for each layer; another drawing is painted over them."""
+        groups, canvases = [], []
+        for name, count in layers:
+            row = page.make("ul", class_="tiles small")
+            for index in range(count):
+                canvas = page.make(
+                    "canvas", role="img", aria_label=f"{name}, map {index + 1}", class_="tinted"
+                )
+                item = page.make("li")
+                item.append(canvas)
+                row.append(item)
+                canvases.append(canvas)
             group = page.make("div", class_="group")
-            group.append(
-                page.make("h4", entry["layer"]),
-                page.fill(page.make("ul", class_="tiles small"), tiles),
-            )
+            group.append(page.make("h4", name), row)
             groups.append(group)
-        otherwise = page.make("p", "Draw a digit first, then press Analyse again.", class_="note")
+        otherwise = page.make("p", "Draw a digit: they appear here.", class_="note")
         page.fill(page.find("maps"), groups or [otherwise])
+        self.kept = (layers, canvases)
 
     def _histograms(self, rows):
         blocks = []

@@ -37,6 +37,7 @@ class Stage:
         self.drawing = Drawing(self.studio, self.data.buckets)
         self.shelf = Shelf(self.studio, self.training, self.network)
         self.findings = Findings(self.studio, self.training)
+        self.drawing.at_rest = self.findings.follow
         self.speed = SpeedPanel(self.studio, self.training)
         self.embedding = Embedding(self)
         self.studio.listen(self._model_changed)

@@ -1,5 +1,7 @@
 """Step 4: what the network learned, where it is wrong, what it costs, and where it runs."""
 
+from operator import ne
+
 import pytest
 
 from tests.support.pad import draw
@@ -82,6 +84,15 @@ def test_the_first_layers_filters_and_the_drawings_feature_maps_are_shown(page):
     )
     assert len(groups) == 4
     assert len(tiles(page, "#maps")) == 8 + 8 + 16 + 16
+
+
+def test_the_feature_maps_follow_the_drawing(page):
+    script = "return [...document.querySelectorAll('#maps canvas')].map((c) => c.toDataURL())"
+    before = page.execute_script(script)
+    page.click("Clear")
+    draw(page, ((0.5, 0.15), (0.5, 0.5), (0.5, 0.85)))
+    page.until(lambda: sum(map(ne, before, page.execute_script(script))) > 20)
+    assert len(tiles(page, "#maps")) == len(before)
 
 
 def test_the_weights_of_every_layer_have_a_histogram(page):
