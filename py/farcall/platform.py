@@ -144,7 +144,8 @@ return {
       { farcall: kind, detail, thing: moved.length ? null : thing }, moved));
   },
   signal() {
-    const shared = globalThis.crossOriginIsolated && globalThis.SharedArrayBuffer; // WebKitGTK has none
+    // WebKitGTK has none, though it says that it is isolated.
+    const shared = globalThis.crossOriginIsolated && globalThis.SharedArrayBuffer;
     return shared ? new Uint8Array(new shared(1)) : null;
   },
   interrupt(signal) { Atomics.store(signal, 0, 2); },  // SIGINT
@@ -535,6 +536,7 @@ def _ended(task: "Any", exc: "Any") -> None:
 
 
 _core: "Any" = getattr(asyncio, "core", None)
+proxies: "Any" = ()  # classes whose instances have every name
 
 if MICROPYTHON:
 
@@ -555,6 +557,16 @@ if MICROPYTHON:
             js.clearTimeout(handle)
 
     _core.js = _Now
+    _promote = _core._promote_to_task
+
+    async def _awaited(value: "Any") -> "Any":
+        return await value
+
+    def _task_of(value: "Any") -> "Any":
+        """What gather and wait_for wait for; theirs takes what has a `send` for a coroutine."""
+        return _promote(_awaited(value) if isinstance(value, proxies) else value)
+
+    _core._promote_to_task = _task_of
 
 
 def traceback_text(exc: "BaseException") -> str:

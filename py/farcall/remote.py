@@ -252,6 +252,9 @@ class Call(Remote):
                 ref.session.calls.drop(ref.waiter)
 
 
+platform.proxies = Remote
+
+
 def reference(proxy: "Any", what: "str") -> "Reference":
     """What a proxy stands for.
 

@@ -670,6 +670,21 @@ async def a_time_out_raises_and_cancels_the_remote_work(engine):
 
 
 @case
+async def asyncio_s_own_gather_and_wait_for_take_calls(engine):
+    far = engine.far
+    equal(await asyncio.gather(far.echo(1), far.echo(2), far.echo([3])), [1, 2, [3]])
+    equal(await asyncio.wait_for(far.echo(4), 5), 4)
+    found = await asyncio.gather(far.fail("one"), far.echo(5), return_exceptions=True)
+    equal([type(found[0]).__name__, found[1]], ["ValueError", 5])
+    await raises(ValueError, asyncio.wait_for(far.fail("two"), 5))
+    await raises(farcall.TimeoutError, asyncio.wait_for(far.forever(), 0.05))
+    events = []
+    while events != ["started", "cancelled"]:
+        await asyncio.sleep(0.005)
+        events += await far.take_events()
+
+
+@case
 async def a_one_way_call_has_no_reply(engine):
     received = farcall.statistics(engine)["messages_received"]
     equal(farcall.options(engine.far.hold, one_way=True)(5), None)
