@@ -233,7 +233,7 @@ def starting(bench: Bench) -> None:
 
 def browsers(bench: Bench) -> None:
     """The seed network on the page in Chromium, Firefox and WebKit."""
-    bench.repeat(lambda: engines.measure(bench.site, bench.rounds, bench.say), rounds=1)
+    bench.repeat(lambda: engines.measure(bench.rounds, bench.say), rounds=1)
 
 
 def _network(name: str) -> Callable[[Bench], None]:
