@@ -9,23 +9,14 @@ from nn.layers.base import Layer
 from nn.layers.borders import Cropping2D, ZeroPadding2D
 from nn.layers.conv1d import Conv1D
 from nn.layers.convolution import Conv2D
-from nn.layers.core import (
-    ELU,
-    Activation,
-    Dense,
-    Dropout,
-    Flatten,
-    Input,
-    InputLayer,
-    LeakyReLU,
-    ReLU,
-    Softmax,
-)
+from nn.layers.core import Dense, Flatten, Input, InputLayer
+from nn.layers.elementwise import ELU, Activation, LeakyReLU, ReLU, Softmax
 from nn.layers.embedding import Embedding
 from nn.layers.gru import GRU
 from nn.layers.lstm import LSTM
 from nn.layers.masking import Masking
 from nn.layers.merging import Add, Concatenate, Multiply
+from nn.layers.noise import Dropout, GaussianNoise, SpatialDropout2D
 from nn.layers.normalization import BatchNormalization, LayerNormalization
 from nn.layers.pooling import (
     AveragePooling2D,
@@ -35,12 +26,10 @@ from nn.layers.pooling import (
 )
 from nn.layers.separable import DepthwiseConv2D, SeparableConv2D
 from nn.layers.shaping import (
-    GaussianNoise,
     Permute,
     Rescaling,
     Reshape,
     Resizing,
-    SpatialDropout2D,
     UpSampling2D,
 )
 from nn.layers.simple_rnn import SimpleRNN

@@ -12,7 +12,7 @@ from nn.arguments import LeftOut
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.layers.base import Layer
-from nn.layers.core import Elementwise
+from nn.layers.elementwise import Elementwise
 from nn.layers.fusion import NormedRelu
 from nn.types import Array, Shape, prod
 from nn.variables import Variable

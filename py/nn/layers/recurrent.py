@@ -13,17 +13,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nn import activations, kernels
+from nn import activations
 from nn.arguments import LeftOut
 from nn.context import Context
-from nn.errors import ConfigError, ShapeError
-from nn.layers.base import Layer, expect_rank, positive
+from nn.errors import ShapeError
+from nn.layers.base import expect_rank, positive
+from nn.layers.gates import Gated, fraction
 from nn.types import Array, Config, Shape
 
 States = list[Array]
 
 
-class Recurrent(Layer):
+class Recurrent(Gated):
     """Base of SimpleRNN, LSTM and GRU.
 
     Args:
@@ -43,7 +44,6 @@ class Recurrent(Layer):
     begin with: (n, units) each, arrays or symbolic tensors.
     """
 
-    gates = 1
     state_count = 1
     supports_masking = True
     fields: tuple[str, ...] = (
@@ -83,8 +83,8 @@ class Recurrent(Layer):
         self.set_options("kernel", *kernel)
         self.set_options("recurrent", *recurrent)
         self.set_options("bias", *bias)
-        self.dropout = _fraction(dropout, "dropout", self.name)
-        self.recurrent_dropout = _fraction(recurrent_dropout, "recurrent_dropout", self.name)
+        self.dropout = fraction(dropout, "dropout", self.name)
+        self.recurrent_dropout = fraction(recurrent_dropout, "recurrent_dropout", self.name)
         self.seed = seed
         self.rng = np.random.default_rng(seed) if seed is not None else None
         self.return_sequences = return_sequences
@@ -118,10 +118,6 @@ class Recurrent(Layer):
 
     def bias_shape(self) -> tuple[int, ...]:
         return (self.gates * self.units,)
-
-    def input_bias(self) -> Array | None:
-        """Return the part of the bias that goes with the input."""
-        return self.bias.value if self.bias else None
 
     def compute_output_shape(self, *input_shapes: Shape) -> Any:
         n, steps, _ = input_shapes[0]
@@ -180,8 +176,8 @@ class Recurrent(Layer):
         n, steps, features = x.shape
         rows = ctx.buffer("rows", (steps, n, features))
         np.copyto(rows, self._in_order(x).transpose(1, 0, 2))
-        drops = self._drop(ctx, n, features) if training else (None, None)
-        z = self._project(ctx, rows, drops[0])
+        drops = self.drop(ctx, n, features) if training else (None, None)
+        z = self.project(ctx, rows, drops[0])
         states = [ctx.buffer(f"state {i}", (steps + 1, n, self.units)) for i in self._counted()]
         for state, first in zip(states, self._begin(given, n), strict=True):
             state[0] = first
@@ -196,44 +192,6 @@ class Recurrent(Layer):
 
     def _counted(self) -> range:
         return range(self.state_count)
-
-    def _project(self, ctx: Context, rows: Array, drop: Array | None) -> Array:
-        """Return x W + b: (steps, n, gates * units); inputs that one mask drops are dropped in
-        `rows`."""
-        steps, n, features = rows.shape
-        z = ctx.buffer("z", (steps, n, self.gates * self.units))
-        if drop is not None and len(drop) == 1:
-            rows *= drop[0]
-        if drop is None or len(drop) == 1:
-            flat, out = rows.reshape(steps * n, features), z.reshape(steps * n, -1)
-            kernels.matmul(flat, self.kernel.value, out, bias=self.input_bias())
-            return z
-        for g, part in enumerate(self.parts):
-            z[..., part] = (rows * drop[g]) @ self.kernel.value[:, part]
-        bias = self.input_bias()
-        if bias is not None:
-            z += bias
-        return z
-
-    @property
-    def parts(self) -> list[slice]:
-        """Where each gate lies on the last axis."""
-        return [slice(g * self.units, (g + 1) * self.units) for g in range(self.gates)]
-
-    def _drop(self, ctx: Context, n: int, features: int) -> tuple[Array | None, Array | None]:
-        """Draw the factors for inputs and states: one for all gates, or one each where the states
-        are dropped too, as Keras."""
-        count = self.gates if self.recurrent_dropout else 1
-        return (
-            self._draw(ctx, (count, n, features), self.dropout),
-            self._draw(ctx, (count, n, self.units), self.recurrent_dropout),
-        )
-
-    def _draw(self, ctx: Context, shape: tuple[int, ...], rate: float) -> Array | None:
-        if not rate:
-            return None
-        kept = (self.rng or ctx.run.rng).random(shape, dtype=ctx.run.dtype.type) >= rate
-        return kept * ctx.run.dtype.type(1 / (1 - rate) if rate < 1 else 0)
 
     def _walk(
         self, ctx: Context, z: Array, states: States, mask: Array | None, drop: Array | None
@@ -265,7 +223,7 @@ class Recurrent(Layer):
         if not (plain and self.run_back(ctx, z, states, ds)):
             self._walk_back(ctx, z, states, ds, mask, drops[1])
             self.keep(ctx, states[0][:-1], z, drops[1])
-        dx = self._input_gradient(ctx, rows, z, drops[0])
+        dx = self.input_gradient(ctx, rows, z, drops[0])
         return (dx, *(d[0] for d in ds)) if given else dx
 
     def _given_gradients(self, ctx: Context, dy: Any, states: States, mask: Any) -> States:
@@ -296,49 +254,6 @@ class Recurrent(Layer):
             old, new = [s[t] for s in states], [s[t + 1] for s in states]
             self.step_back(ctx, t, z[t], old, new, later, [d[t] for d in ds], drop)
 
-    def _input_gradient(self, ctx: Context, rows: Array, z: Array, drop: Array | None) -> Any:
-        """Hand over the kernel's gradient and return the input's; `z` is that of x W + b."""
-        steps, n, features = rows.shape
-        dz, weight = z.reshape(steps * n, -1), ctx.gradient(self.kernel, overwrite=True)
-        apart = drop is not None and len(drop) > 1
-        if apart:
-            for g, part in enumerate(self.parts):
-                dropped = (rows * drop[g]).reshape(steps * n, features)  # type: ignore[index]
-                weight[:, part] = dropped.T @ dz[:, part]
-        else:
-            kernels.matmul(rows.reshape(steps * n, features).T, dz, weight)
-        if not ctx.needs_input_gradient:
-            return None
-        dx: Array = self._before(dz, drop if apart else None, steps, n, self.kernel.value)
-        if drop is not None and not apart:
-            dx *= drop[0]
-        dx = dx[::-1] if self.go_backwards else dx
-        return np.ascontiguousarray(dx.transpose(1, 0, 2))
-
-    def _before(self, dz: Array, drop: Array | None, steps: int, n: int, kernel: Array) -> Array:
-        """Return dz W^T, each gate's part times its dropout: (steps, n, features)."""
-        if drop is None:
-            return kernels.matmul(dz, kernel.T).reshape(steps, n, len(kernel))
-        parts = [
-            (dz[:, part] @ kernel[:, part].T).reshape(steps, n, -1) * drop[g]
-            for g, part in enumerate(self.parts)
-        ]
-        return np.sum(parts, axis=0)
-
-    def keep(self, ctx: Context, h: Array, d: Array, drop: Array | None) -> Array:
-        """Hand over the gradients of the recurrent kernel, and of a bias of one row; returns the
-        former."""
-        flat = d.reshape(-1, d.shape[-1])
-        out = ctx.gradient(self.recurrent_kernel, overwrite=True)
-        if drop is None:
-            kernels.matmul(h.reshape(-1, self.units).T, flat, out)
-        else:
-            for g, part in enumerate(self.parts):
-                out[:, part] = (h * drop[g]).reshape(-1, self.units).T @ flat[:, part]
-        if self.bias and self.bias.value.ndim == 1:
-            kernels.column_sums(flat, ctx.gradient(self.bias, overwrite=True))
-        return out
-
     # What a layer defines, and what it may.
 
     def step(
@@ -366,22 +281,3 @@ class Recurrent(Layer):
     def run_back(self, ctx: Context, z: Array, states: States, ds: States) -> bool:
         """Take all steps back as `run` took them, `keep` included; returns whether."""
         return False
-
-    def recur(self, h: Array, drop: Array | None) -> Array:
-        """Return h U: (n, gates * units), the state's dropout applied."""
-        kernel = self.recurrent_kernel.value
-        if drop is None:
-            return kernels.matmul(h, kernel)
-        return np.concatenate(
-            [(h * drop[g]) @ kernel[:, part] for g, part in enumerate(self.parts)], axis=1
-        )
-
-    def recur_back(self, d: Array, drop: Array | None) -> Array:
-        """Return the gradient of h from that of h U."""
-        return self._before(d, drop, 1, len(d), self.recurrent_kernel.value)[0]
-
-
-def _fraction(value: float, what: str, layer: str) -> float:
-    if not 0 <= value <= 1:
-        raise ConfigError(f"{layer}: {what} must be between 0 and 1, received {value}")
-    return value

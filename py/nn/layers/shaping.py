@@ -11,10 +11,8 @@ from nn.arguments import LeftOut
 from nn.context import Context
 from nn.data.resizing import matrix
 from nn.errors import ConfigError, ShapeError
-from nn.layers import formats
 from nn.layers import padding as pads
 from nn.layers.base import Layer, expect_rank, pair, positive
-from nn.layers.core import Dropout
 from nn.layers.formats import Spatial
 from nn.types import Array, Shape, prod
 
@@ -172,54 +170,6 @@ class Rescaling(Layer):
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         return np.multiply(dy, dy.dtype.type(self.scale), out=ctx.buffer("dx", dy.shape))
-
-
-class SpatialDropout2D(Dropout):
-    """Dropout of whole channels (Tompson et al. 2015)."""
-
-    fields: tuple[str, ...] = ("rate", "data_format", "seed")
-
-    def __init__(
-        self,
-        rate: float,
-        data_format: str | None = None,
-        seed: int | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(rate, None, seed, **options)
-        self.data_format = formats.check(data_format, self.name)
-
-    def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        n, channels = shape[0], shape[1 if self.data_format == "channels_first" else 3]
-        return (n, channels, 1, 1) if self.data_format == "channels_first" else (n, 1, 1, channels)
-
-
-class GaussianNoise(Layer):
-    """Add normal noise of deviation `stddev` in training."""
-
-    supports_masking = True
-    fields: tuple[str, ...] = ("stddev", "seed")
-
-    def __init__(self, stddev: float, seed: int | None = None, **options: Any) -> None:
-        super().__init__(**options)
-        if stddev < 0:
-            raise ConfigError(f"{self.name}: stddev must be at least 0, received {stddev}")
-        self.stddev = stddev
-        self.seed = seed
-        self.rng = np.random.default_rng(seed) if seed is not None else None
-
-    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        (x,) = inputs
-        if not training or not self.stddev:
-            return x
-        noise = ctx.buffer("y", x.shape)
-        (self.rng or ctx.run.rng).standard_normal(dtype=noise.dtype, out=noise)
-        noise *= noise.dtype.type(self.stddev)
-        noise += x
-        return noise
-
-    def backward(self, ctx: Context, dy: Any) -> Any:
-        return dy
 
 
 def _apply(x: Array, rows: Array, columns: Array) -> Array:

@@ -1,0 +1,137 @@
+"""The products of recurrent layers: inputs and states with the weights of their gates, and dropout.
+
+x W + b does not depend on the step before and is one product for all steps; h U is one a step. With
+`recurrent_dropout` each gate sees another part of input and state (Gal and Ghahramani 2016), which
+makes a product for each gate.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nn import kernels
+from nn.context import Context
+from nn.errors import ConfigError
+from nn.layers.base import Layer
+from nn.types import Array
+from nn.variables import Variable
+
+
+class Gated(Layer):
+    """Base of the recurrent layers: what they do with their weights at all steps."""
+
+    gates = 1
+    units: int
+    go_backwards: bool
+    dropout: float
+    recurrent_dropout: float
+    rng: np.random.Generator | None
+    kernel: Variable
+    recurrent_kernel: Variable
+    bias: Variable | None
+
+    def input_bias(self) -> Array | None:
+        """Return the part of the bias that goes with the input."""
+        return self.bias.value if self.bias else None
+
+    def project(self, ctx: Context, rows: Array, drop: Array | None) -> Array:
+        """Return x W + b: (steps, n, gates * units); inputs that one mask drops are dropped in
+        `rows`."""
+        steps, n, features = rows.shape
+        z = ctx.buffer("z", (steps, n, self.gates * self.units))
+        if drop is not None and len(drop) == 1:
+            rows *= drop[0]
+        if drop is None or len(drop) == 1:
+            flat, out = rows.reshape(steps * n, features), z.reshape(steps * n, -1)
+            kernels.matmul(flat, self.kernel.value, out, bias=self.input_bias())
+            return z
+        for g, part in enumerate(self.parts):
+            z[..., part] = (rows * drop[g]) @ self.kernel.value[:, part]
+        bias = self.input_bias()
+        if bias is not None:
+            z += bias
+        return z
+
+    @property
+    def parts(self) -> list[slice]:
+        """Where each gate lies on the last axis."""
+        return [slice(g * self.units, (g + 1) * self.units) for g in range(self.gates)]
+
+    def drop(self, ctx: Context, n: int, features: int) -> tuple[Array | None, Array | None]:
+        """Draw the factors for inputs and states: one for all gates, or one each where the states
+        are dropped too, as Keras."""
+        count = self.gates if self.recurrent_dropout else 1
+        return (
+            self.draw(ctx, (count, n, features), self.dropout),
+            self.draw(ctx, (count, n, self.units), self.recurrent_dropout),
+        )
+
+    def draw(self, ctx: Context, shape: tuple[int, ...], rate: float) -> Array | None:
+        if not rate:
+            return None
+        kept = (self.rng or ctx.run.rng).random(shape, dtype=ctx.run.dtype.type) >= rate
+        return kept * ctx.run.dtype.type(1 / (1 - rate) if rate < 1 else 0)
+
+    def input_gradient(self, ctx: Context, rows: Array, z: Array, drop: Array | None) -> Any:
+        """Hand over the kernel's gradient and return the input's; `z` is that of x W + b."""
+        steps, n, features = rows.shape
+        dz, weight = z.reshape(steps * n, -1), ctx.gradient(self.kernel, overwrite=True)
+        apart = drop is not None and len(drop) > 1
+        if apart:
+            for g, part in enumerate(self.parts):
+                dropped = (rows * drop[g]).reshape(steps * n, features)  # type: ignore[index]
+                weight[:, part] = dropped.T @ dz[:, part]
+        else:
+            kernels.matmul(rows.reshape(steps * n, features).T, dz, weight)
+        if not ctx.needs_input_gradient:
+            return None
+        dx: Array = self.before(dz, drop if apart else None, steps, n, self.kernel.value)
+        if drop is not None and not apart:
+            dx *= drop[0]
+        dx = dx[::-1] if self.go_backwards else dx
+        return np.ascontiguousarray(dx.transpose(1, 0, 2))
+
+    def before(self, dz: Array, drop: Array | None, steps: int, n: int, kernel: Array) -> Array:
+        """Return dz W^T, each gate's part times its dropout: (steps, n, features)."""
+        if drop is None:
+            return kernels.matmul(dz, kernel.T).reshape(steps, n, len(kernel))
+        parts = [
+            (dz[:, part] @ kernel[:, part].T).reshape(steps, n, -1) * drop[g]
+            for g, part in enumerate(self.parts)
+        ]
+        return np.sum(parts, axis=0)
+
+    def keep(self, ctx: Context, h: Array, d: Array, drop: Array | None) -> Array:
+        """Hand over the gradients of the recurrent kernel, and of a bias of one row; returns the
+        former."""
+        flat = d.reshape(-1, d.shape[-1])
+        out = ctx.gradient(self.recurrent_kernel, overwrite=True)
+        if drop is None:
+            kernels.matmul(h.reshape(-1, self.units).T, flat, out)
+        else:
+            for g, part in enumerate(self.parts):
+                out[:, part] = (h * drop[g]).reshape(-1, self.units).T @ flat[:, part]
+        if self.bias and self.bias.value.ndim == 1:
+            kernels.column_sums(flat, ctx.gradient(self.bias, overwrite=True))
+        return out
+
+    def recur(self, h: Array, drop: Array | None) -> Array:
+        """Return h U: (n, gates * units), the state's dropout applied."""
+        kernel = self.recurrent_kernel.value
+        if drop is None:
+            return kernels.matmul(h, kernel)
+        return np.concatenate(
+            [(h * drop[g]) @ kernel[:, part] for g, part in enumerate(self.parts)], axis=1
+        )
+
+    def recur_back(self, d: Array, drop: Array | None) -> Array:
+        """Return the gradient of h from that of h U."""
+        return self.before(d, drop, 1, len(d), self.recurrent_kernel.value)[0]
+
+
+def fraction(value: float, what: str, layer: str) -> float:
+    if not 0 <= value <= 1:
+        raise ConfigError(f"{layer}: {what} must be between 0 and 1, received {value}")
+    return value

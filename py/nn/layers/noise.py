@@ -1,0 +1,117 @@
+"""Layers that draw while a model trains, and do nothing else: dropout and noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nn.context import Context
+from nn.errors import ConfigError
+from nn.layers import formats
+from nn.layers.base import Layer
+from nn.types import Array
+
+
+class Dropout(Layer):
+    """Zero a fraction `rate` in training and scale the rest by 1 / (1 - rate) (Srivastava et al.
+    2014).
+
+    Args:
+        rate: fraction to drop, 0 to 1.
+        noise_shape: 1 where the same draw serves the whole axis; None is the batch's own size.
+        seed: of a generator of its own; otherwise the model's generator is used.
+    """
+
+    supports_masking = True
+    fields: tuple[str, ...] = ("rate", "noise_shape", "seed")
+
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        if not 0 <= rate <= 1:
+            raise ConfigError(f"{self.name}: rate must be between 0 and 1, received {rate}")
+        self.rate = rate
+        self.noise_shape = tuple(noise_shape) if noise_shape is not None else None
+        self.seed = seed
+        self.rng = np.random.default_rng(seed) if seed is not None else None
+
+    def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the draw."""
+        if self.noise_shape is None:
+            return shape
+        return tuple(
+            n if n is not None else s for n, s in zip(self.noise_shape, shape, strict=True)
+        )
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        if not training or self.rate == 0:
+            ctx.saved = None
+            return x
+        shape = self.mask_shape(x.shape)
+        draw = ctx.buffer("mask", shape)
+        (self.rng or ctx.run.rng).random(shape, dtype=draw.dtype, out=draw)
+        scale = 1 / (1 - self.rate) if self.rate < 1 else 0.0
+        np.multiply(draw >= self.rate, draw.dtype.type(scale), out=draw)
+        ctx.saved = draw
+        return np.multiply(x, draw, out=ctx.buffer("y", x.shape))
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        if ctx.saved is None:
+            return dy
+        return np.multiply(dy, ctx.saved, out=ctx.buffer("dx", dy.shape))
+
+
+class SpatialDropout2D(Dropout):
+    """Dropout of whole channels (Tompson et al. 2015)."""
+
+    fields: tuple[str, ...] = ("rate", "data_format", "seed")
+
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(rate, None, seed, **options)
+        self.data_format = formats.check(data_format, self.name)
+
+    def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        n, channels = shape[0], shape[1 if self.data_format == "channels_first" else 3]
+        return (n, channels, 1, 1) if self.data_format == "channels_first" else (n, 1, 1, channels)
+
+
+class GaussianNoise(Layer):
+    """Add normal noise of deviation `stddev` in training."""
+
+    supports_masking = True
+    fields: tuple[str, ...] = ("stddev", "seed")
+
+    def __init__(self, stddev: float, seed: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        if stddev < 0:
+            raise ConfigError(f"{self.name}: stddev must be at least 0, received {stddev}")
+        self.stddev = stddev
+        self.seed = seed
+        self.rng = np.random.default_rng(seed) if seed is not None else None
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        if not training or not self.stddev:
+            return x
+        noise = ctx.buffer("y", x.shape)
+        (self.rng or ctx.run.rng).standard_normal(dtype=noise.dtype, out=noise)
+        noise *= noise.dtype.type(self.stddev)
+        noise += x
+        return noise
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        return dy
