@@ -45,7 +45,7 @@ async def native_round(worker):
     while tasks:
         await tasks.pop()
     bank = None
-    forget_calls()
+    forget_failed_task()
     if not state["faulty"]:
         await nothing_held(session)
         return False
@@ -63,23 +63,13 @@ async def comlink_round(api):
         tasks += started([comlink_programs.saboteur(api, state)])
     while tasks:
         await tasks.pop()
-    forget_calls()
+    forget_failed_task()
     if state["faulty"]:
         comlink.terminate(api)
     else:
         await answered(api.collect(), "collection in the JavaScript worker")
     await nothing_wrapped(0 if state["faulty"] else 1)
     return state["faulty"]
-
-
-def scrub(depth):
-    """Overwrite what calls left on the stack: MicroPython's collector takes it for references."""
-    return [0] * 20 if not depth else scrub(depth - 1)
-
-
-def forget_calls():
-    scrub(40)
-    forget_failed_task()
 
 
 def forget_failed_task():
@@ -91,7 +81,6 @@ def forget_failed_task():
 
 async def collected():
     """Give both collectors, and the messages that follow from them, a turn."""
-    scrub(40)
     forget_failed_task()
     gc.collect()
     if hasattr(js, "gc"):
