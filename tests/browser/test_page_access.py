@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.pad import draw
+
 ROOT = Path(__file__).resolve().parents[2]
 AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
 SIZES = [(768, 1024), (1440, 900)]
@@ -18,7 +20,7 @@ axe.run({resultTypes: ["violations"]}).then((found) => done(found.violations.map
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
-    page = open_module_page(module_site.url + "#epochs=1&subset=5000")
+    page = open_module_page(module_site.url + "#epochs=1&subset=5000&shift=2&noise=10")
     page.wait_for_phase("ready")
     page.execute_script(AXE)
     return page
@@ -66,6 +68,10 @@ def test_axe_finds_nothing_while_training(page, theme):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_after_the_analysis(page, theme):
+    draw(page)
+    page.until(lambda: page.output("prediction").strip().isdigit())
+    page.click("It was a 7")
+    page.until("document.querySelector('#buckets canvas')")
     page.button("Analyse").click()
     page.until("document.querySelectorAll('#histograms .bins').length > 0")
     page.until("!document.getElementById('analyse').disabled")
