@@ -54,6 +54,17 @@ class Chart:
             array.push(value)
         self.length += 1
 
+    def text(self):
+        """All points, for `restore`."""
+        return js.JSON.stringify(self.columns)
+
+    def restore(self, text, last):
+        """Take up the points of `text` up to a step; `refresh` draws them."""
+        self.clear()
+        for row in zip(*json.loads(text)):
+            if row[0] <= last:
+                self.add(*row)
+
     def column(self, index):
         """The values of a curve (0: the steps) as a list."""
         return json.loads(js.JSON.stringify(self.arrays[index]))

@@ -4,12 +4,15 @@ The engine calls `on_batch` after every batch, 100 times a second and more. It o
 the figures are written and the curves drawn once a frame at most.
 """
 
+import json
+
 from . import budget, formats, history, page, settings, status
 from .curves import Chart, Thinner
 from .tab import Tab
 
 # Figures that change faster than this are a blur; it leaves most frames free for the drawing.
 REDRAW = 0.08
+_CURVES = "farcall-curves"
 FIGURES = (
     "epoch",
     "batch",
@@ -38,6 +41,7 @@ class Training:
         self.running = False
         self.paused = False
         self.run = None
+        self.over = True  # whether the run came to its end
         self.latest = None
         self.replaces = None  # the checkpoint of a run that was cut short: gone with the next run
         self.kept = True  # whether the browser keeps what a run has learned so far
@@ -54,6 +58,7 @@ class Training:
         options.listen("smoothing", lambda _: page.next_frame("smoothing", self._smooth_again))
         self.loss.log = options["log"]
         self._fresh_curves()
+        page.on(page.js.window, "pagehide", lambda _: self._keep_curves())
 
     def ready(self):
         """The network can be trained now."""
@@ -193,6 +198,24 @@ class Training:
 
     # -- a run ------------------------------------------------------------------------------
 
+    def _keep_curves(self):
+        """What a reload would take from a run that can be continued."""
+        if self.run and not self.over:  # the worker may be gone by now, and the run with it
+            which = [self.run["number"], self.run["link"]]
+            page.remember(_CURVES, json.dumps([which, self._points()]))
+
+    def _points(self):
+        return [chart.text() for chart in self.charts]
+
+    def _former_curves(self, left):
+        """The points of a run that was cut short: still here, or kept; None when neither."""
+        if left is None:
+            return None
+        if self.run and self.run["number"] == left["number"]:
+            return self._points()
+        which, points = json.loads(page.recall(_CURVES) or "[0, null]")
+        return points if which == [left["number"], left["hash"]] else None
+
     def _begin(self, left):
         options = self.options
         self.running = True
@@ -201,6 +224,7 @@ class Training:
         self.total_epochs = options["epochs"]
         self.images = min(options["subset"], self.studio.data["train"])
         self.batches = -(-self.images // options["batch"])
+        former = self._former_curves(left)
         self._fresh_curves()
         self.thinner = Thinner(self.total_epochs * self.batches)
         self.rate = history.Rate()
@@ -210,7 +234,7 @@ class Training:
         self.resumed = left is not None
         self.mean = (left["batch"] * options["batch"], left["mean"]) if left else (0, 0.0)
         self.latest = None
-        self.stopped = False
+        self.stopped = self.over = False
         self.nan = ""
         self.run = {
             "number": left["number"] if left else self.record.next_number(),
@@ -218,8 +242,13 @@ class Training:
             "options": dict(options.values, layers=None, hide=None),
             "link": settings.to_hash(options.values),
         }
-        for row in done:
-            self._mark_epoch(row, row["epoch"] * self.batches)
+        if former:
+            for chart, text in zip(self.charts, former):
+                chart.restore(text, self.steps + 0.5)
+            self._smooth_again()
+        else:
+            for row in done:
+                self._mark_epoch(row, row["epoch"] * self.batches)
         if left:
             self.record.resume(left["number"], done)
         page.find("unfinished").hidden = True
@@ -375,6 +404,7 @@ class Training:
         self.record.add_epoch(self.run, row)
 
     def _end(self):
+        self.over = True
         self._show()
         page.write("eta", formats.DASH)
         if self.run["epochs"]:

@@ -2,6 +2,8 @@
 
 import json
 
+from selenium.webdriver.common.keys import Keys
+
 from tests.support.pad import draw
 
 
@@ -100,6 +102,10 @@ def test_a_reload_in_the_middle_of_an_epoch_goes_on_at_that_batch_to_the_bit(sit
     whole, resumed = json.loads(page.execute_async_script(EXPORTED))
     for one, other in zip(whole["epochs"], resumed["epochs"], strict=True):
         assert one | {"seconds": 0} == other | {"seconds": 0}
+    chart = page.find_element("id", "loss-chart")
+    chart.send_keys(Keys.HOME)
+    words = page.until("document.getElementById('point').textContent")
+    assert words.startswith("Step 1, Batch "), "the curve begins where the run began"
 
 
 # The runs as the button hands them out: every figure in full.
