@@ -39,7 +39,9 @@ const CONTROLS = {
     return listening((far) => far.openWindow(fixture, parent.frames.intruder, origin, allowed));
   },
   async broadcast({ fixture, channel }) {
-    (await side).open(fixture, new BroadcastChannel(channel));
+    const here = new BroadcastChannel(channel);
+    here.addEventListener("message", ({ data }) => data?.ping && here.postMessage({ pong: true }));
+    (await side).open(fixture, here);
   },
   async flag({ name }) {
     return (await side).flag(name);

@@ -58,12 +58,23 @@ class Context {
   async broadcast(fixture) {
     const channel = crypto.randomUUID();
     await this.far.ask("broadcast", { fixture, channel });
-    return new BroadcastChannel(channel);
+    return joined(new BroadcastChannel(channel));
   }
   flag = (name) => this.far.ask("flag", { name });
   collectHere = async () => globalThis.gc?.();
   leaks = () => this.far.ask("leaks");
   close() { this.endpoint?.detach(); }
+}
+
+// A worker's answer may overtake the news, in the browser's process, that it has joined a channel.
+async function joined(channel) {
+  let heard = false;
+  channel.addEventListener("message", ({ data }) => { heard ||= data?.pong === true; });
+  while (!heard) {
+    channel.postMessage({ ping: true });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return channel;
 }
 
 class Channel extends Context {
