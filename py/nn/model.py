@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from nn import config, evaluation, fitting, losses, optimizers, prediction, serving
+from nn import axes, config, evaluation, fitting, losses, optimizers, prediction, serving, topology
 from nn import summary as tables
 from nn.arguments import LeftOut, refuse_all
 from nn.context import Context, Run
 from nn.errors import ConfigError, NotBuiltError, NotCompiledError, ShapeError
-from nn.graph import Graph, Node, Program, SymbolicTensor
+from nn.graph import Graph, Program, SymbolicTensor
 from nn.layers.base import Layer
-from nn.layers.core import InputLayer
 from nn.progress import Progress
 from nn.training import Trainer
 from nn.types import Array, Config, Shape
@@ -57,7 +56,7 @@ class Model(Layer):
         self._program = None
         self._parameters = None
         self.built = True
-        _name_uniquely(graph.layers)
+        topology.name_uniquely(graph.layers)
 
     # The graph.
 
@@ -355,94 +354,28 @@ class Model(Layer):
             raise ShapeError(
                 f"{self.name}: expected {len(self.inputs)} inputs, received {len(inputs)}"
             )
-        pairs = [_fit(value, t, self.name) for value, t in zip(inputs, self.inputs, strict=True)]
+        wanted = zip(inputs, self.inputs, strict=True)
+        pairs = [axes.fit_as(value, tensor, self.name) for value, tensor in wanted]
         return [p[0] for p in pairs], any(p[1] for p in pairs)
 
     def adapt_one(self, value: Any, tensor: SymbolicTensor) -> tuple[Array, bool]:
         """Return one input with its axes checked, its type as it is."""
-        return _fit_axes(np.asarray(value), tensor, self.name)
+        return axes.fit(np.asarray(value), tensor, self.name)
 
     # Configuration.
 
     def get_config(self) -> Config:
         """Return the graph: layers with their settings and, for each place, where its inputs come
         from."""
-        graph = self.graph
-        places = _places(graph)
-        layers = [
-            {
-                "class_name": type(layer).__name__,
-                "name": layer.name,
-                "config": layer.get_config(),
-                "inbound_nodes": [
-                    [[*_address(t, places), {}] for t in node.inputs]
-                    for node in graph.nodes
-                    if node.layer is layer
-                ],
-            }
-            for layer in graph.layers
-        ]
-        outputs = [_address(t, places) for t in graph.outputs]
-        return {
-            "name": self.name,
-            "trainable": self.trainable,
-            "layers": layers,
-            "input_layers": [_address(t, places) for t in graph.inputs],
-            "output_layers": outputs[0] if self._single_output else outputs,
-        }
+        return topology.describe(self, self._single_output)
 
     @classmethod
     def from_config(cls, settings: Config, custom_objects: Any = None) -> Model:
         """Return the model that `get_config` described, with new weights."""
-        from nn.layers import deserialize
-
-        made = {
-            item["config"]["name"]: deserialize(
-                {"class_name": item["class_name"], "config": item["config"]}, custom_objects
-            )
-            for item in settings["layers"]
-        }
-        tensors: dict[tuple[str, int, int], SymbolicTensor] = {}
-        for layer in made.values():
-            if isinstance(layer, InputLayer):
-                tensors[layer.name, 0, 0] = layer.output
-        waiting = [
-            (item["config"]["name"], index, call)
-            for item in settings["layers"]
-            for index, call in enumerate(item["inbound_nodes"])
-            if call
-        ]
-        while waiting:
-            ready = [w for w in waiting if all((s[0], s[1], s[2]) in tensors for s in w[2])]
-            if not ready:
-                raise ConfigError(f"{settings.get('name')}: no input for {[w[0] for w in waiting]}")
-            for name, index, call in ready:
-                sources = [tensors[s[0], s[1], s[2]] for s in call]
-                result = made[name](*sources)
-                for i, t in enumerate(result if isinstance(result, list) else [result]):
-                    tensors[name, index, i] = t
-            waiting = [w for w in waiting if w not in ready]
-        ends = settings["output_layers"]
-        single = bool(ends) and isinstance(ends[0], str)
-        outputs = [tensors[tuple(e)] for e in ([ends] if single else ends)]
-        inputs = [tensors[tuple(e)] for e in settings["input_layers"]]
-        model = cls(inputs, outputs[0] if single else outputs, name=settings.get("name"))
+        inputs, outputs = topology.connect(settings, custom_objects)
+        model = cls(inputs, outputs, name=settings.get("name"))
         model._trainable = settings.get("trainable", True)
         return model
-
-
-def _places(graph: Graph) -> dict[Node, int]:
-    """Number the places of each layer."""
-    seen: dict[Layer, int] = {}
-    places: dict[Node, int] = {}
-    for node in [*(t.node for t in graph.inputs), *graph.nodes]:
-        places[node] = seen.get(node.layer, 0)
-        seen[node.layer] = places[node] + 1
-    return places
-
-
-def _address(tensor: SymbolicTensor, places: dict[Node, int]) -> list[Any]:
-    return [tensor.node.layer.name, places[tensor.node], tensor.index]
 
 
 def _tensors(value: Any) -> list[SymbolicTensor]:
@@ -457,56 +390,3 @@ def _tensors(value: Any) -> list[SymbolicTensor]:
 
 def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _fit(value: Any, tensor: SymbolicTensor, model: str) -> tuple[Array, bool]:
-    array = np.asarray(value)
-    if array.dtype != tensor.dtype:
-        array = array.astype(tensor.dtype)
-    return _fit_axes(array, tensor, model)
-
-
-def _fit_axes(array: Array, tensor: SymbolicTensor, model: str) -> tuple[Array, bool]:
-    expected = tensor.shape
-    if array.ndim == len(expected) - 1:
-        if expected[-1] == 1 and _matches(array.shape, expected[:-1]):
-            return array[..., None], False
-        if _matches(array.shape, expected[1:]):
-            return array[None], True
-    if not _matches(array.shape, expected):
-        wanted = "(" + ", ".join("n" if s is None else str(s) for s in expected) + ")"
-        raise ShapeError(
-            f"{model}: expected input of shape {wanted} at {tensor.node.layer.name!r}, "
-            f"received {array.shape}"
-        )
-    return array, False
-
-
-def _matches(shape: tuple[int, ...], expected: Shape) -> bool:
-    return len(shape) == len(expected) and all(
-        e is None or s == e for s, e in zip(shape, expected, strict=True)
-    )
-
-
-def _name_uniquely(layers: Sequence[Layer]) -> None:
-    """Number the layers that were given no name, within this model: dense, dense_1, ...
-
-    Raises:
-        ConfigError: two layers were given the same name.
-    """
-    taken: set[str] = set()
-    for layer in layers:
-        if layer.auto_named:
-            continue
-        if layer.name in taken:
-            raise ConfigError(f"layer names must be unique, received {layer.name!r} twice")
-        taken.add(layer.name)
-    for layer in layers:
-        if not layer.auto_named:
-            continue
-        name, number = layer.name, 0
-        while name in taken:
-            number += 1
-            name = f"{layer.name}_{number}"
-        layer.name, layer.auto_named = name, False
-        taken.add(name)
