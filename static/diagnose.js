@@ -33,18 +33,22 @@
     self.farcallFailure("The page could not start", what, "Restore them on the server, or press Retry when the connection is back.", wrong);
   }
 
-  // What is wrong, a line a file; null in a sandboxed frame whose server lets no other origin read.
+  // What is wrong, a line a file; null in a sandboxed frame whose server lets no other origin read. The list is a script for
+  // the service worker; here it is read as text, line by line.
   self.farcallExamine = async () => {
-    const files = await paths();
-    if (!files && self.origin === "null") return null;
-    return files ? check(files) : [`${LIST} is missing: make serve writes it`];
+    const response = await fetch(LIST).catch(() => null);
+    if (!response && self.origin === "null") return null;
+    if (!response) return copied() ? [] : [`${LIST}: no answer`]; // a slow start without network is none that failed
+    if (!response.ok) return [`${LIST} is missing: make serve writes it`];
+    return check([...(await response.text()).matchAll(/^"(.+?)": \[/gm)].map((line) => line[1]));
   };
 
-  // The list is a script for the service worker; here it is read as text, line by line.
-  async function paths() {
-    const response = await fetch(LIST).catch(() => null);
-    if (!response?.ok) return null;
-    return [...(await response.text()).matchAll(/^"(.+?)": \[/gm)].map((line) => line[1]);
+  function copied() {
+    try {
+      return Boolean(navigator.serviceWorker?.controller);
+    } catch {
+      return false;
+    }
   }
 
   async function check(files) {

@@ -145,6 +145,8 @@ def test_a_returning_visitor_moves_no_bytes_and_needs_no_network(site, open_page
     site.close()
     page.get(site.url)
     assert trains(page)
+    page.expect_console("precache.js.*ERR_CONNECTION_REFUSED")
+    assert page.execute_script("return farcallExamine()") == []  # no list, and nothing wrong
 
 
 def test_the_packed_site_is_the_same_page(tmp_path, open_site, open_page):
