@@ -311,6 +311,26 @@ def test_a_dataset_beyond_the_limit_is_not_read(saved):
         nn.io.load(saved, limits=Limits(entries=3))
 
 
+def heap(index, length):
+    """Give the object with this index in the texts' heap another length."""
+
+    def change(data):
+        start = data.index(b"GCOL")
+        place = start + 16
+        while data[place] != index:
+            place += 16 + -(-int.from_bytes(data[place + 8 : place + 16], "little") // 8) * 8
+        return data[: place + 8] + length.to_bytes(8, "little") + data[place + 16 :]
+
+    return change
+
+
+@pytest.mark.parametrize(("index", "length"), [(0, 0), (0, 16), (1, 255), (1, 1 << 60)])
+def test_a_heap_that_its_objects_do_not_fill_is_refused(saved, index, length):
+    """HDF5's library walks some of these for ever."""
+    with pytest.raises(errors.CorruptError, match="heap at byte"):
+        nn.io.load(edited(saved, "model.weights.h5", heap(index, length)))
+
+
 @given(st.integers(0), st.integers(0, 255))
 def test_damage_to_the_weights_gives_a_model_or_a_named_error(saved, position, byte):
     def change(data):
