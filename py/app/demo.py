@@ -235,7 +235,7 @@ def _javascript(values):
     """A typed array or an array of JavaScript's with these numbers."""
     if isinstance(values, farcall.Array):
         return values.js
-    if isinstance(values, (list, tuple)):
+    if isinstance(values, (list, tuple, bytes, bytearray)):  # iterating leaks on MicroPython
         return page.record(list(values))
     return js.Uint8Array.new(values)
 

@@ -104,7 +104,8 @@ def test_a_private_window_of_firefox(site, storage):
         works(page)
         page.until("!['waiting', 'installing'].includes(document.documentElement.dataset.offline)")
         found = environment(page)
-        assert found["Offline copy"] == "no: it could not be installed"
+        # Firefox says what failed before or after it gives the service worker up.
+        assert found["Offline copy"].startswith("no: ")
         assert found["Storage"].startswith("yes" if storage else "no: ")
         assert page.errors() == []
     finally:

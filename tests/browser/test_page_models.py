@@ -82,8 +82,12 @@ def download(page, folder, choice):
     """Download the network as a file and take it back as a stranger's; return the file."""
     page.execute_script("document.getElementById('format').value = arguments[0]", choice)
     page.click("Download")
-    page.until(lambda: [p for p in folder.iterdir() if p.suffix != ".crdownload"])
-    [file] = folder.iterdir()
+
+    def arrived():  # Chromium keeps a placeholder beside the part that has come
+        files = list(folder.iterdir())
+        return files if len(files) == 1 and files[0].suffix != ".crdownload" else None
+
+    [file] = page.until(arrived, what="the file")
     page.click("Reset")
     page.until(lambda: "not trained yet" in page.text)
     page.find_element("id", "model-file").send_keys(str(file))
