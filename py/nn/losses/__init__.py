@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from nn.errors import ConfigError
+from nn.identifiers import resolve
 from nn.losses.base import (
     ElementLoss,
     FunctionLoss,
@@ -95,11 +96,7 @@ def get(identifier: Any) -> Loss:
     Raises:
         ConfigError: nothing has that name.
     """
-    if isinstance(identifier, Loss):
-        return identifier
-    if isinstance(identifier, dict):
-        return _named(identifier["class_name"]).from_config(identifier.get("config") or {})
-    return _named(identifier)()
+    return resolve(identifier, Loss, _named)
 
 
 def _named(name: Any) -> type[Loss]:

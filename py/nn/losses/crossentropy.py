@@ -126,8 +126,8 @@ def _from_probabilities(p: Array, labels: Array) -> tuple[Array, Array]:
     return losses, gradient
 
 
-class BinaryCrossentropy(ElementLoss):
-    """-mean(y_true * log(p) + (1 - y_true) * log(1 - p)), from probabilities or logits."""
+class Smoothed(Loss):
+    """Labels shared among the classes, from probabilities or logits."""
 
     fields = ("from_logits", "label_smoothing", "axis")
 
@@ -144,6 +144,10 @@ class BinaryCrossentropy(ElementLoss):
         self.axis = axis
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
+
+
+class BinaryCrossentropy(Smoothed, ElementLoss):
+    """-mean(y_true * log(p) + (1 - y_true) * log(1 - p)), from probabilities or logits."""
 
     def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         true = y_true * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
@@ -157,28 +161,12 @@ class BinaryCrossentropy(ElementLoss):
         return value, inside * (p - true) / (p * (1 - p))
 
 
-class CategoricalCrossentropy(Loss):
+class CategoricalCrossentropy(Smoothed):
     """-sum(y_true * log(p)), for one-hot labels and probabilities or logits.
 
     `label_smoothing` is shared among the classes of `axis`; Keras 3.15 divides it by the size of
     the last axis, whichever `axis` is.
     """
-
-    fields = ("from_logits", "label_smoothing", "axis")
-
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = None,
-        **others: Any,
-    ) -> None:
-        super().__init__(reduction, name, **others)
-        self.axis = axis
-        self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
 
     def prepare(self, y_true: Any, y_pred: Array) -> Array:
         true = super().prepare(y_true, y_pred)

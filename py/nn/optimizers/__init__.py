@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nn.errors import ConfigError
+from nn.identifiers import resolve
 from nn.optimizers.adaptive import Adagrad, Adam, Adamax, AdamW, RMSprop
 from nn.optimizers.base import Optimizer
 from nn.optimizers.descent import SGD, Lion
@@ -35,11 +36,7 @@ def get(identifier: Any) -> Optimizer:
     Raises:
         ConfigError: nothing has that name.
     """
-    if isinstance(identifier, Optimizer):
-        return identifier
-    if isinstance(identifier, dict):
-        return _named(identifier["class_name"]).from_config(identifier.get("config") or {})
-    return _named(identifier)()
+    return resolve(identifier, Optimizer, _named)
 
 
 def _named(name: Any) -> type[Optimizer]:
