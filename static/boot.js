@@ -74,6 +74,7 @@
   const early = (what) => { if (!root.dataset.python) fail(what); };
   addEventListener("error", (event) => {
     const file = event.target.src || event.target.href;
+    if (/preload$/.test(event.target.rel)) return; // a hint: who asks for the file tries again
     if (file) early(`This file could not be loaded: ${file}`);
     else if (event.message) early(event.message);
   }, true);
