@@ -145,6 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
     complete = tasks == list(TASKS)
     bench, place = run(tasks, given.rounds)
     figures = bench.figures
+    figures |= report.ceilings(figures)
     if "engine" in place["versions"]:
         place["kernels"] = place["versions"]["engine"]["backend"]
     say(f"\n{json.dumps(place, indent=1)}\n\n{report.table(figures)}\n")

@@ -32,6 +32,17 @@ NOTE = (
     "registered). The naive NumPy step is written for the seed network alone."
 )
 
+# An image's recurrent products in the LSTM, in operations: h U forward, dz U' and h' dz backward,
+# each 28 rows x 2 x 64 x 256.
+RECURRENT = 3 * 28 * 2 * 64 * 256
+
+
+def ceilings(figures: Figures) -> Figures:
+    """Give what the measured peak (GFLOP/s) allows the LSTM: images/s with its recurrent products
+    alone, by the direct method."""
+    peak = figures.get("gemm512.fma_peak")
+    return {"lstm.ceiling": peak * 1e9 / RECURRENT} if peak else {}
+
 
 def shown(value: float) -> str:
     """Give a figure as people read it."""
@@ -76,7 +87,13 @@ def markdown(figures: Figures, machine: dict[str, Any]) -> str:
     lines += [
         _row(figures, task, title) for task, title in TASKS.items() if f"{task}.nn" in figures
     ]
-    return "\n".join([*lines, "", NOTE, "", _place(machine)])
+    notes = [NOTE]
+    if ceiling := figures.get("lstm.ceiling"):
+        notes.append(
+            f"At WebAssembly's peak here the LSTM's recurrent products alone, with nothing else "
+            f"done, would allow {shown(ceiling)} images/s."
+        )
+    return "\n".join([*lines, "", " ".join(notes), "", _place(machine)])
 
 
 def _row(figures: Figures, task: str, title: str) -> str:

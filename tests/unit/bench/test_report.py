@@ -60,3 +60,11 @@ def test_the_tables_go_between_the_marks_and_nowhere_else():
 def test_a_text_without_marks_is_refused():
     with pytest.raises(ValueError, match="found neither"):
         report.between_marks("no marks", "new")
+
+
+def test_the_lstm_s_ceiling_follows_from_the_measured_peak():
+    ceiling = report.ceilings({"gemm512.fma_peak": 67.0})["lstm.ceiling"]
+    assert 128 / ceiling == pytest.approx(352.3e6 / 67e9, rel=1e-3)
+    assert report.ceilings({}) == {}
+    place = dict.fromkeys(("processor", "cores", "memory_gib", "chromium"), "x") | {"date": "2026"}
+    assert "would allow 24,345 images/s" in report.markdown({"lstm.ceiling": 24_345.0}, place)
