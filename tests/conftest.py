@@ -1,4 +1,4 @@
-"""Fixtures for tests in a browser: `site`, `open_page`, and `open_module_page`.
+"""Settings of all tests; fixtures for tests in a browser: `site`, `open_page`, and `open_module_page`.
 
 A SEVERE console entry that the test did not declare with `page.expect_console(regex)` fails it;
 a failed test leaves a screenshot of every page it had open in build/screenshots/.
@@ -11,10 +11,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.chromium import Page
 from tests.support.site import Site
 from tools import bundle, precache
+
+# Other work on the machine is no fault of an example.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 ROOT = Path(__file__).resolve().parent.parent
 SCREENSHOTS = ROOT / "build" / "screenshots"

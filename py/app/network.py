@@ -44,8 +44,8 @@ class Network:
             page.find("editor").open = True
             await self._change(self.layers)
         else:
-            self.options.values["layers"] = None
-            self.options.set("preset", name)
+            more = architectures.TRAINED_WITH.get(name, {})
+            self.options.adopt(dict(self.options.values, layers=None, preset=name, **more))
 
     def _follow(self):
         """The settings changed, here or in the address: rebuild from them."""

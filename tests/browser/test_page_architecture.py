@@ -75,6 +75,19 @@ def test_a_preset_has_the_parameters_that_the_engine_counts(page, preset):
     assert len(summary(page)) == len(architectures.layers_of(preset))
 
 
+def test_a_published_demo_comes_with_what_it_is_trained_with(page):
+    """Batches of 64, 6,400 images, AdamW, pixels less their mean, over their deviation."""
+    choose(page, "preset", "ort")
+    page.until(lambda: total(page) == "397,510")
+    link = "return decodeURIComponent(location.hash).slice(1).split('&').sort()"
+    chosen = page.execute_script(link)
+    assert chosen == ["batch=64", "optimizer=AdamW", "preset=ort", "subset=6400"]
+    assert "nn.Rescaling(3.2457, offset=-0.4242)" in code(page)
+    assert "engine.mnist.train.take(6400)" in code(page)
+    page.execute_script("location.hash = 'subset=1000&epochs=1'")
+    page.until(lambda: total(page) == "53,866")
+
+
 def test_an_edit_changes_the_summary_the_parameters_and_the_code_at_once(page):
     edit(page, 0, "filters", "16")
     page.until("document.querySelector('#summary tbody td').innerText === '26 × 26 × 16'")
