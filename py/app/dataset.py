@@ -24,6 +24,7 @@ class DataPanel:
         page.click("open-data", page.find("data-files").click)
         page.on("data-files", "change", self._chosen)
         page.click("data-reset", self._restore)
+        self.told = lambda: None  # called when there are other data
         self.buckets = Buckets(studio, self.refresh)
         self.augmentation = Augmentation(studio, settings_)
         self._drop_zone()
@@ -44,6 +45,7 @@ class DataPanel:
         page.find("data-reset").hidden = data["name"] == "MNIST" and data["train"] == 60000
         self._classes(data)
         self._show_subset()
+        self.told()
         await self.samples()
         await self.augmentation.preview()
         await self._hints(data)

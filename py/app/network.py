@@ -18,9 +18,9 @@ class Network:
         page.on("preset", "change", lambda event: self._preset(event.target.value))
         page.click("add-layer", self._add)
         page.click("copy-code", self._copy)
-        shown = ("optimizer", "lr", "epochs", "batch", "seed", "subset", "patience")
-        for name in shown + settings.CHANGES:
-            options.listen(name, lambda _: self._code())
+        page.on("code-panel", "toggle", lambda _: self.code())
+        for name in settings.TABLE:
+            options.listen(name, lambda _: self.code())
         options.listen("preset", lambda _: self._follow())
         options.listen("layers", lambda _: self._follow())
         self.plan()
@@ -103,7 +103,7 @@ class Network:
             "custom" if self.options["layers"] is not None else self.options["preset"]
         )
         self._editor()
-        self._code()
+        self.code()
         try:
             rows = architectures.plan(self.layers)
         except LayerError as error:
@@ -117,6 +117,7 @@ class Network:
 
     def show_model(self):
         """The table as the engine itself states it."""
+        self.code()
         self._table([(name, kind, shape, count) for name, kind, shape, count in self.studio.rows])
 
     def _table(self, rows):
@@ -136,10 +137,16 @@ class Network:
         page.write("total-params", total, page.find("total-params"))
         page.write("network-note", total + " parameters", page.find("network-note"))
 
-    def _code(self):
-        page.write(
-            "code", architectures.python_code(self.layers, self.options.values), page.find("code")
-        )
+    def code(self):
+        """The program that does the same elsewhere, while somebody looks at it."""
+        if not page.find("code-panel").open:
+            return
+        from . import program  # the page begins without it
+
+        studio = self.studio
+        layers = None if studio.model is not None and studio.layers is None else self.layers
+        words = program.text(layers, self.options.values, studio.data, studio.trained)
+        page.write("code", words, page.find("code"))
 
     async def _copy(self):
         try:

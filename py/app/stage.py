@@ -34,6 +34,7 @@ class Stage:
         self.network = Network(self.studio, self.options, self.training.locked)
         self.recovery = Recovery(self.studio, self.options, self.training, self.network)
         self.data = DataPanel(self.studio, self.options, self.training)
+        self.data.told = self.network.code
         self.drawing = Drawing(self.studio, self.data.buckets)
         self.shelf = Shelf(self.studio, self.training, self.network)
         self.findings = Findings(self.studio, self.training)

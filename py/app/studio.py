@@ -30,7 +30,7 @@ class Studio:
         self.model = None
         self.layers = None
         self.rows = []
-        self.data = {"train": 60000}
+        self.data = {"name": "MNIST", "train": 60000}
         self.data_ready = False
         self.test_set = None
         self.trained = 0
@@ -128,6 +128,7 @@ class Studio:
 
     async def begin_again(self):
         """The same architecture with fresh weights; a loaded network's is known to the worker."""
+        await self.settled()  # another architecture may just have been chosen
         if self.layers is not None:
             await self.build(self.layers)
         else:

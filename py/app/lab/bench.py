@@ -163,7 +163,7 @@ class Bench:
     def training_set(self, count: int, choice: dict[str, int], seed: int) -> Dataset:
         """The first `count` training images, each changed at random as the switches say."""
         data = self._mnist.train.take(min(count, len(self._mnist.train)))
-        return augment.Changed(data, choice, seed) if any(choice.values()) else data
+        return augment.changed(data, choice, seed) if any(choice.values()) else data
 
     def changed_samples(self, choice: dict[str, int], columns: int, rows: int) -> dict[str, Any]:
         """Random training images, a row each: as they are, then as the switches change them."""

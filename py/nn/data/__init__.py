@@ -1,6 +1,6 @@
 """Data sets: arrays, IDX, CSV, zips of image folders, and what feeds a run batch by batch."""
 
-from nn.data.augmentation import Augmented
+from nn.data.augmentation import Augmented, AugmentedDataset
 from nn.data.dataset import Dataset
 from nn.data.folders import parse_image_zip, read_image_zip
 from nn.data.idx import parse_idx, write_idx
@@ -10,6 +10,7 @@ from nn.data.tables import parse_csv
 
 __all__ = [
     "Augmented",
+    "AugmentedDataset",
     "Dataset",
     "parse_csv",
     "parse_idx",

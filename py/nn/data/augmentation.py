@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn.data.dataset import Dataset
+from nn.errors import ConfigError
 from nn.types import Array
 
 
@@ -76,6 +77,49 @@ class Augmented:
         if self.noise:
             out += self.rng.standard_normal(out.shape, np.float32) * kind(self.noise)
         return out
+
+
+class AugmentedDataset(Dataset):
+    """A data set whose every batch is changed at random, each image by itself.
+
+    Unlike `Augmented` it is a data set: `fit` draws its order, and resumes it in mid-epoch.
+    Bytes stay in the range of bytes, so that noise makes no pixel that no picture has.
+
+    Args:
+        source: images (n, h, w, c).
+        changes: shift, rotate, zoom, noise, seed as for `Augmented`.
+    """
+
+    def __init__(self, source: Dataset, **changes: Any) -> None:
+        super().__init__(
+            source.x,
+            source.y,
+            scale=source.scale,
+            offset=source.offset,
+            class_names=source.class_names,
+        )
+        self._changes = Augmented(source, **changes)
+
+    def batch(self, indices: Array, out: Array) -> Array:
+        """Write the samples at `indices`, scaled and changed, into `out`."""
+        changed = self._changes.apply(super().batch(indices, out))
+        if self.x.dtype == np.uint8:
+            ends = sorted((self.offset, 255 * self.scale + self.offset))
+            return np.clip(changed, ends[0], ends[1], out=out)
+        np.copyto(out, changed)
+        return out
+
+    def slice(self, start: int, stop: int) -> Dataset:
+        """Refuse: a part for validation would be changed as well."""
+        raise ConfigError("AugmentedDataset: expected parts to be taken first; slice its source")
+
+    def get_state(self) -> Any:
+        """Return the generator's state: a resumed run draws the same changes."""
+        return self._changes.get_state()
+
+    def set_state(self, state: Any) -> None:
+        """Restore what `get_state` returned."""
+        self._changes.set_state(state)
 
 
 def _sample(images: Array, rows: Array, columns: Array) -> Array:

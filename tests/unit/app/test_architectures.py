@@ -1,14 +1,10 @@
 """The networks that the page offers, and the errors of those that cannot be."""
 
-import ast
-
 import pytest
-from app import architectures, settings
+from app import architectures
 from app.architectures import LayerError, decode, encode, layers_of, plan, read_field
 from hypothesis import given
 from hypothesis import strategies as st
-
-OPTIONS = settings.defaults()
 
 
 def test_plans_the_seed_network_as_the_golden_table_says() -> None:
@@ -32,25 +28,6 @@ def test_every_preset_ends_in_ten_probabilities(preset: str) -> None:
 @pytest.mark.parametrize("preset", architectures.PRESETS)
 def test_every_preset_survives_the_url(preset: str) -> None:
     assert decode(encode(layers_of(preset))) == layers_of(preset)
-
-
-@pytest.mark.parametrize("preset", architectures.PRESETS)
-def test_the_code_in_view_is_python(preset: str) -> None:
-    code = architectures.python_code(layers_of(preset), OPTIONS)
-    ast.parse("async def main():\n" + "\n".join("    " + line for line in code.splitlines()))
-
-
-def test_the_code_in_view_says_what_is_learned_from_and_how_it_is_changed() -> None:
-    plain = architectures.python_code(layers_of("seed"), OPTIONS)
-    assert "images = engine.mnist.train\nhistory" in plain
-    assert "EarlyStopping" not in plain
-    some = dict(OPTIONS, subset=5000, shift=2, rotate=12, seed=7, batch=64, patience=3)
-    code = architectures.python_code(layers_of("seed"), some)
-    ast.parse("async def main():\n" + "\n".join("    " + line for line in code.splitlines()))
-    assert "images = engine.mnist.train.take(5000)" in code
-    assert "nn.data.Augmented(images, 64, shift=0.0714, rotate=12, seed=7)" in code
-    assert "batch_size=64, seed=7," in code
-    assert "callbacks=[nn.callbacks.EarlyStopping(patience=3)]," in code
 
 
 def test_names_the_layer_that_gets_the_wrong_input() -> None:

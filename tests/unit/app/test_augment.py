@@ -19,7 +19,7 @@ def source() -> Dataset:
 
 
 def batches(choice: dict[str, int], seed: int, count: int = 3) -> list[Any]:
-    data = augment.Changed(source(), choice, seed)
+    data = augment.changed(source(), choice, seed)
     out = np.empty((8, 28, 28, 1), np.float32)
     return [data.batch(np.arange(8), out).copy() for _ in range(count)]
 
@@ -81,11 +81,11 @@ def test_batches_differ_from_each_other_and_repeat_by_seed() -> None:
 def test_goes_on_from_a_kept_state_to_the_bit() -> None:
     choice = {"shift": 2, "rotate": 10, "zoom": 10, "noise": 10}
     out = np.empty((8, 28, 28, 1), np.float32)
-    first = augment.Changed(source(), choice, 1)
+    first = augment.changed(source(), choice, 1)
     first.batch(np.arange(8), out)
     state = first.get_state()
     wanted = first.batch(np.arange(8), out).copy()
-    second = augment.Changed(source(), choice, 99)
+    second = augment.changed(source(), choice, 99)
     second.set_state(state)
     np.testing.assert_array_equal(second.batch(np.arange(8), out), wanted)
 

@@ -276,6 +276,25 @@ def test_augments_as_a_loop_over_pixels_does(
     np.testing.assert_allclose(changed.apply(images), wanted, atol=2e-5)
 
 
+def test_an_augmented_data_set_changes_bytes_within_their_range_and_is_not_split() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 9, 9, 1)).astype(np.uint8)
+    plain = nn.Dataset(images, np.arange(5), scale=2 / 255, offset=-1)
+    changes = {"shift": 0.2, "rotate": 20.0, "noise": 0.5}
+    changed = data.AugmentedDataset(plain, **changes, seed=3)
+    rows = np.array([4, 1])
+    out = changed.batch(rows, np.empty((2, 9, 9, 1), np.float32))
+    scaled = plain.batch(rows, np.empty((2, 9, 9, 1), np.float32))
+    wanted = np.clip(data.Augmented(plain, **changes, seed=3).apply(scaled), -1, 1)
+    assert np.array_equal(out, wanted)
+    assert (out == -1).any()
+    assert (out == 1).any()
+    assert changed.labels(rows).tolist() == [4, 1]
+    with pytest.raises(errors.ConfigError, match="slice its source"):
+        changed.take(2)
+    floats = data.AugmentedDataset(nn.Dataset(images + 0.5), noise=900.0, seed=3)
+    assert floats.batch(rows, np.empty((2, 9, 9, 1), np.float32)).max() > 256
+
+
 def test_resizes_as_tensorflow_js_does_by_default() -> None:
     image = np.arange(4, dtype=np.float32).reshape(2, 2, 1)
     # align_corners=False, half_pixel_centers=False: places 0, .5, 1, 1.5 (cut to 1).

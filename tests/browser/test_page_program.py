@@ -1,0 +1,121 @@
+"""The program in view, run by CPython, learns what the page learns."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tools import build_kernels
+from tools.serve import ROOT
+
+# A network of one's own: every kind of layer that draws, remembers or is penalised.
+OWN = (
+    "Conv2D,activation:relu,filters:6,kernel_size:5,strides:2;BatchNormalization;"
+    "AveragePooling2D,pool_size:2;Flatten;Dropout,rate:0.2;Dense,activation:tanh,units:24;"
+    "Dense,activation:softmax,units:10"
+)
+EVERYTHING = f"preset=custom&layers={OWN}&subset=1000&optimizer=SGD&lr=0.05&schedule=cosine"
+EVERYTHING += "&batch=48&epochs=3&l2=0.003&patience=5&shift=2&rotate=10&zoom=10&noise=10&seed=77"
+EARLY = "preset=mlp&subset=500&epochs=40&optimizer=SGD&lr=0.5&batch=50&patience=1&seed=4"
+# How far sums lead that are rounded otherwise: hardly where both sides multiply and add at once, as
+# Chromium's kernels and the native ones do; NumPy's do not (tests/browser/test_nn_curve.py).
+LIMIT, LIMIT_OF_NUMPY = 1e-4, 1e-2
+CHOICES = {
+    "as the page comes": "subset=2500&epochs=1",
+    "everything": EVERYTHING,
+    "thirds": "preset=small&subset=2500&epochs=3&optimizer=SGD&lr=0.1&schedule=step&seed=2",
+    "AdamW": "preset=small&subset=1000&epochs=2&optimizer=AdamW&schedule=step&l2=0.01",
+    "RMSprop": "preset=small&subset=1000&epochs=2&optimizer=RMSprop&noise=20",
+    "stopped early": EARLY,
+}
+# The runs as the button hands them out: every figure in full.
+EXPORTED = """
+const [done] = arguments, make = URL.createObjectURL;
+URL.createObjectURL = (blob) => { blob.text().then(done); return make.call(URL, blob); };
+document.getElementById("export-json").click();
+URL.createObjectURL = make;
+"""
+FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    page = open_module_page(module_site.url)
+    page.wait_for_phase("ready")
+    return page
+
+
+def learned(page, link):
+    """The epochs of a run with these options from fresh weights."""
+    page.execute_script("location.hash = arguments[0]", link)
+    page.click("Reset")
+    page.until(lambda: "not trained yet" in page.text)
+    page.click("Train")
+    ended = "/^(Done|Stopped)/.test(document.getElementById('status').textContent)"
+    page.until(ended, 120, "the run to end")
+    return page.execute_async_script(EXPORTED)
+
+
+def program(page):
+    """What the panel shows once it is opened."""
+    page.execute_script("document.getElementById('code-panel').open = true")
+    return page.until("document.getElementById('code').textContent")
+
+
+NATIVE = "import runpy, sys; from nn import kernels; kernels.load(); runpy.run_path(sys.argv[1], "
+NATIVE += "run_name='__main__')"
+
+
+def run(text, folder, *options):
+    """The history that a program prints."""
+    (folder / "program.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, *options, folder / "program.py"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": "py"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return ast.literal_eval(done.stdout)
+
+
+def assert_same(epochs, history, limit):
+    for figure in FIGURES:
+        here = [epoch[figure] for epoch in epochs]
+        # A limit on a loss lets single images of 10,000 turn.
+        atol = limit if "loss" in figure else 0.5 * limit + 5e-4
+        np.testing.assert_allclose(here, history[figure], atol=atol, rtol=0, err_msg=figure)
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_gives_the_pages_curve_on_cpython(page, tmp_path, name):
+    assert build_kernels.main(["native"]) == 0
+    epochs = json.loads(learned(page, CHOICES[name]))[-1]["epochs"]
+    assert_same(epochs, run(program(page), tmp_path, "-c", NATIVE), LIMIT)
+
+
+def test_runs_as_it_is_with_numpy_alone(page, tmp_path):
+    epochs = json.loads(learned(page, CHOICES["thirds"]))[-1]["epochs"]
+    assert_same(epochs, run(program(page), tmp_path), LIMIT_OF_NUMPY)
+
+
+def test_a_run_that_was_stopped_early_has_fewer_epochs(page):
+    assert len(json.loads(learned(page, EARLY))[-1]["epochs"]) < 40
+
+
+def test_follows_a_network_that_comes_from_a_file(page, tmp_path):
+    program(page)
+    page.execute_script("location.hash = ''")
+    page.click("Save")
+    page.until("document.querySelector('#saved li')")
+    page.execute_script("document.querySelector('#saved button').click()")
+    page.until("document.getElementById('code').textContent.includes('nn.io.load(')")
+    assert "Sequential" not in program(page)
+    page.execute_script("location.hash = 'preset=small'")
+    page.until("document.getElementById('code').textContent.includes('Sequential')")
