@@ -6,7 +6,7 @@ DIGITS = range(10)
 
 
 class Buckets:
-    """Labelled drawings that wait to be learned from; the worker keeps them."""
+    """Labelled drawings that wait to be learned from; the worker keeps them in IndexedDB."""
 
     def __init__(self, studio, refresh):
         self.studio = studio

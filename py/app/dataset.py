@@ -148,9 +148,11 @@ class DataPanel:
             for url in urls:
                 js.URL.revokeObjectURL(url)
         await self.refresh()
+        await self.buckets.show()
         data = self.studio.data
         status.say(f"{data['name']}: {formats.count(data['train'])} images to train on.")
 
     async def _restore(self):
         await self.studio.lab.restore_data()
         await self.refresh()
+        await self.buckets.show()

@@ -299,13 +299,20 @@ class Drawing:
         """It was a ...: keep the drawing with its true label."""
         if self.answer.last is None:
             return
-        await self.studio.lab.drawings.label(digit)
+        reason = await self.studio.lab.drawings.label(digit)
         right = digit == self.answer.last["digit"]
         status.say(
             f"Thank you: noted as a {digit}"
             + ("." if right else f", not a {self.answer.last['digit']}.")
         )
         await self.buckets.show()
+        if reason:
+            status.notice_once(
+                "drawings",
+                "Your drawings end with this page",
+                reason.split(";")[0] + ".",
+                "Until then they can be learned from.",
+            )
 
     async def fine_tune(self):
         page.enable("fine-tune", when=False)

@@ -31,7 +31,8 @@ class Recovery:
     async def _adopt(self, model, left):
         values = settings.from_hash(left["hash"])
         values["hide"] = self.options["hide"]
-        values["lr"] = left["rate"]  # it may have been moved in the course of the run
+        if left["rate"]:  # it may have been moved in the course of the run
+            values["lr"] = left["rate"]
         layers = None
         if left["loaded"]:  # from a file: what it is made of is known to the worker only
             values["preset"], values["layers"] = self.options["preset"], self.options["layers"]
@@ -55,7 +56,8 @@ class Recovery:
             return
         if (data["name"], data["train"]) != (left["data"], left["images"]):
             count = formats.count(left["images"])
-            status.say(f"It learns from {left['data']}, {count} images: open them again first.")
+            words = "add your drawings" if left["data"] == data["name"] else "open them"
+            status.say(f"It learns from {left['data']}, {count} images: {words} again first.")
             return
         self.left = None
         await self.training.train(left)
@@ -79,4 +81,7 @@ def _words(left):
     share = left["rows"][-1].get("val_accuracy") if left["rows"] else None
     if share is not None:
         words += f", {formats.percent(share)} of the test images right"
-    return words + ". What it had learned is back."
+    words += ". What it had learned is back."
+    if not left["exact"]:
+        words += f" The page is a newer one: epoch {done + 1} begins anew."
+    return words

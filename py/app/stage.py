@@ -61,8 +61,6 @@ class Stage:
         await self.studio.connect(again)
         farcall.session(self.studio.engine).on_close.append(self._died)
         await self.data.ready()
-        if again:
-            await self.data.buckets.show()
         await self.record.restore()
         if not await self.shelf.restore():
             await self.studio.build(self.network.layers)
@@ -70,6 +68,7 @@ class Stage:
         await self.recovery.restore()
         status.step("ready", "done", 0, page.now() - began)
         self.training.ready()
+        page.spawn(self.data.buckets.show())  # nobody waits for them
 
     def _model_changed(self):
         if self.shown is not self.studio.rows:  # more learned is no other table

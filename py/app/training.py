@@ -231,7 +231,7 @@ class Training:
         self.began = self.epoch_began = page.now()
         self.drawn = 0.0
         self.steps = self.first * self.batches + (left["batch"] if left else 0)
-        self.resumed = left is not None
+        self.resumed = left is not None and left["exact"]
         self.mean = (left["batch"] * options["batch"], left["mean"]) if left else (0, 0.0)
         self.latest = None
         self.stopped = self.over = False
@@ -278,6 +278,7 @@ class Training:
             batch_size=options["batch"],
             seed=options["seed"] + studio.trained,
             resume=self.resumed,  # from where the checkpoint was made, to the bit
+            initial_epoch=0 if self.resumed else self.first,
             callbacks=callbacks,
             on_batch_end=self.on_batch,
             on_epoch_end=self.on_epoch,

@@ -109,8 +109,12 @@ def test_corrections_are_kept_learned_from_and_added_to_the_data(page):
     page.execute_script("document.getElementById('drop').closest('details').open = true")
     page.click("Add to training set")
     page.until(lambda: "among the 60,001 training images now" in status(page))
+    assert bucket(page, 4) == [0, 0]
     page.click("Back to MNIST")
     page.until(lambda: "MNIST: 60,000 + 10,000 images" in page.text)
+    page.until(lambda: bucket(page, 4) == [1, 1])
+    page.click("Delete drawing 1 of a 4")
+    page.until(lambda: bucket(page, 4) == [0, 0])
 
 
 def bucket(page, digit):

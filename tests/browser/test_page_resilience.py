@@ -1,7 +1,10 @@
 """Crash, reload, full memory, full disk, no storage, a hidden tab: each has an answer."""
 
+import base64
 import json
 
+import nn
+import numpy as np
 from selenium.webdriver.common.keys import Keys
 
 from tests.support.pad import draw
@@ -117,6 +120,116 @@ URL.createObjectURL = make;
 """
 
 
+# A run as this page kept it before it knew its place in an epoch: no mean, no rate, no course.
+OLD = """
+const [about, text, done] = arguments, request = indexedDB.open("farcall");
+request.onsuccess = () => {
+  const kept = request.result.transaction("checkpoints", "readwrite");
+  const octets = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  kept.objectStore("checkpoints").put({ name: "old", about, octets });
+  kept.oncomplete = () => { request.result.close(); done(true); };
+};
+"""
+
+
+def old_checkpoint():
+    model = nn.Sequential([nn.Input((28, 28, 1)), nn.Flatten(), nn.Dense(10, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.train_on_batch(np.zeros((2, 28, 28, 1), np.float32), np.array([0, 1]))
+    row = {"loss": 2.0, "accuracy": 0.3, "val_loss": 1.9, "val_accuracy": 0.35}
+    layers = "Flatten;Dense,activation:softmax,units:10"
+    about = {
+        "number": 4, "epochs": 3, "trained": 0, "loaded": False, "data": "MNIST", "images": 60000,
+        "hash": f"preset=custom&layers={layers}&epochs=3&subset=2500&lr=0.005",
+        "rows": [row | {"epoch": 1, "seconds": 1.5}], "batch": 7,
+    }  # fmt: skip
+    words = {"saved": "2026-11-20T10:00:00+00:00", "lock": "old", "text": json.dumps(about)}
+    return json.dumps(words), base64.b64encode(nn.io.save(model)).decode()
+
+
+def test_a_run_that_an_older_page_kept_goes_on_with_its_epoch(site, open_page):
+    page = open_page(site.url)
+    page.wait_for_phase("ready")
+    assert page.execute_async_script(OLD, *old_checkpoint())
+    page.refresh()
+    page.wait_for_phase("ready")
+    words = page.execute_script("return document.getElementById('unfinished-what').textContent")
+    assert words.startswith("Run 4 had done 1 of 3 epochs, 35.0 % of the test images right.")
+    assert words.endswith("The page is a newer one: epoch 2 begins anew.")
+    assert "lr=0.005" in page.current_url
+    page.button("Continue the run").click()
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    assert "Done: 3 of 3 epochs" in said(page)
+    assert [row[:2] for row in rows(page)] == [["4", "1"], ["4", "2"], ["4", "3"]]
+    assert page.number("val_accuracy") > 60, "more than it had"
+
+
+COUNT = "document.getElementById('drawn-count').textContent"
+
+
+def unfold(page):
+    page.execute_script("document.getElementById('drop').closest('details').open = true")
+
+
+def labelled(page, digit):
+    page.click("Clear")
+    draw(page)
+    page.until(lambda: page.output("prediction").strip().isdigit())
+    before = int(page.execute_script(f"return {COUNT}"))
+    page.click(f"It was a {digit}")
+    page.until(f"{COUNT} === '{before + 1}'")
+
+
+def buckets(page):
+    return page.execute_script(
+        "return [...document.querySelectorAll('#buckets li')]"
+        ".map((item) => item.querySelectorAll('canvas').length)"
+    )
+
+
+def picture(page, digit):
+    return page.execute_script(
+        "return document.querySelectorAll('#buckets li')[arguments[0]]"
+        ".querySelector('canvas').toDataURL()",
+        digit,
+    )
+
+
+def test_drawings_outlive_the_page_until_they_are_deleted(site, open_page):
+    page = open_page(site.url + "#epochs=50&subset=500")
+    page.wait_for_phase("ready")
+    unfold(page)
+    for digit in (7, 7, 3):
+        labelled(page, digit)
+    before = picture(page, 3)
+    page.refresh()
+    page.until(lambda: sum(buckets(page)) == 3)
+    unfold(page)
+    assert (buckets(page)[3], buckets(page)[7]) == (1, 2)
+    assert picture(page, 3) == before
+    page.click("Delete drawing 1 of a 3")
+    page.until(f"{COUNT} === '2'")
+    page.click("Add to training set")
+    page.until(lambda: "60,002 training images" in said(page))
+    assert sum(buckets(page)) == 0
+    page.click("Train")
+    page.until(lambda: len(rows(page)) >= 2)
+    page.refresh()  # the training set is MNIST again, and the drawings wait
+    page.until(lambda: sum(buckets(page)) == 2)
+    unfold(page)
+    assert buckets(page)[7] == 2
+    page.click("Continue the run")
+    page.until(lambda: said(page) == "It learns from MNIST, 60,002 images: "
+               "add your drawings again first.")  # fmt: skip
+    page.click("Add to training set")
+    page.until(lambda: "60,002 training images" in said(page))
+    page.click("Continue the run")
+    page.wait_for_phase("training")
+    page.button("Stop").click()
+    page.wait_for_phase("ready")
+
+
 def test_a_full_disk_ends_nothing_and_is_said_once(site, open_page):
     page = open_page(site.url + "#epochs=2&subset=2500")
     page.wait_for_phase("ready")
@@ -187,6 +300,13 @@ def test_a_private_window_without_storage_trains_and_draws(site, open_page):
     page.until(lambda: page.output("prediction").strip().isdigit())
     page.button("Theme: Auto").click()
     assert page.execute_script("return document.documentElement.dataset.theme") == "light"
+    labelled(page, 7)
+    page.until("!document.getElementById('failure').hidden")
+    assert "Your drawings end with this page" in page.text
+    page.click("Dismiss")
+    labelled(page, 3)
+    assert not page.find_element("id", "failure").is_displayed(), "said once"
+    assert sum(buckets(page)) == 2
 
 
 def test_what_no_browser_can_hold_is_refused_before_it_is_tried(site, open_page):

@@ -6,7 +6,6 @@ Everything with pixels or weights in it happens here; the page gets numbers, row
 from __future__ import annotations
 
 import asyncio
-import datetime
 import platform
 import sys
 from collections.abc import Callable
@@ -52,10 +51,6 @@ EXPORTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "keras": ("keras", ".keras", {}),
     "onnx": ("onnx", ".onnx", {}),
 }
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat()
 
 
 class Bench:
@@ -153,11 +148,13 @@ class Bench:
         files = dict(zip(names, parts, strict=True))
         images, labels, classes = await own.read(files, downloads.decode_image)
         self._mnist.use(names[0], *own.split(images, labels, classes))
+        self.drawings.take_back()
         self._answers = None
 
     def restore_data(self) -> None:
-        """Back to MNIST."""
+        """Back to MNIST; drawings that were among its images are in their buckets again."""
         self._mnist.restore()
+        self.drawings.take_back()
         self._answers = None
 
     def training_set(self, count: int, choice: dict[str, int], seed: int) -> Dataset:
@@ -274,7 +271,7 @@ class Bench:
     async def save(self, model: Any, name: str, about: dict[str, Any]) -> list[dict[str, Any]]:
         """Keep a model in this browser; returns all that are kept."""
         octets = nn.io.save(model)
-        await store.put(name, octets, dict(about, saved=_now()))
+        await store.put(name, octets, dict(about, saved=store.now()))
         return await store.listing()
 
     async def saved(self) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ one whose lock nobody holds belongs to a run that was cut short.
 
 from __future__ import annotations
 
-import datetime
 import json
 import time
 from collections.abc import Callable, Coroutine
@@ -24,10 +23,6 @@ from nn.callbacks import Callback
 from app.lab import store
 
 PERIOD = 10.0  # seconds: what a crash may cost; a checkpoint of the largest preset takes 0.05
-
-
-def now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat()
 
 
 def _name() -> str:
@@ -99,7 +94,7 @@ class Checkpoints(Callback):
         """Keep the model after so many batches of an epoch, whose mean accuracy is known."""
         self._last = time.monotonic()
         about = dict(self.about, rows=self.rows, batch=batch, mean=accuracy, rate=self.rate())
-        words = {"saved": now(), "lock": _name(), "text": json.dumps(about)}
+        words = {"saved": store.now(), "lock": _name(), "text": json.dumps(about)}
         try:
             await store.put(_name(), nn.io.save(self.model), words, store.CHECKPOINTS)
             await self._forget_former()
@@ -128,6 +123,9 @@ async def unfinished() -> dict[str, Any] | None:
     if not left:
         return None
     about: dict[str, Any] = json.loads(left[0]["text"])
+    about["exact"] = "mean" in about
+    if not about["exact"]:  # of a page that knew no place in an epoch: that epoch begins anew
+        about |= {"batch": 0, "mean": 0.0, "rate": None}
     return dict(about, name=left[0]["name"], saved=left[0]["saved"])
 
 

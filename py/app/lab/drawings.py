@@ -1,16 +1,30 @@
-"""The user's own digits: labelled drawings, kept until they go into the training set."""
+"""The user's own digits: labelled drawings, kept in the browser until they are deleted.
+
+They wait in buckets until they go into the training set, which ends with the page: on the next
+visit, or when other data take its place, they are in their buckets again.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, NamedTuple
 
 import numpy as np
 from nn.data import Dataset
 
-from app.lab import pictures
+from app.lab import pictures, store
 from app.lab.mnist import Mnist
 
 CLASSES = 10
+SIDE = 28
+
+
+class Drawing(NamedTuple):
+    """A drawing under the name that the browser keeps it by."""
+
+    name: str
+    image: Any  # (28, 28) uint8
+    digit: int
 
 
 class Drawings:
@@ -22,14 +36,16 @@ class Drawings:
 
     def __init__(self, data: Mnist) -> None:
         self._data = data
-        self._kept: list[tuple[Any, int]] = []
+        self._waiting: list[Drawing] = []
+        self._added: list[Drawing] = []
+        self._recalled = False
         self.last: Any = None
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._waiting)
 
-    def label(self, digit: int) -> int:
-        """Keep the last drawing as an example of a digit; how many are kept.
+    async def label(self, digit: int) -> str:
+        """Keep the last drawing as an example of a digit; why it ends with the page, or ''.
 
         Raises:
             ValueError: nothing is drawn, or there is no such digit.
@@ -38,27 +54,56 @@ class Drawings:
             raise ValueError("nothing is drawn: expected a drawing before its label")
         if not 0 <= digit < CLASSES:
             raise ValueError(f"expected a digit from 0 to 9, got {digit}")
-        self._kept.append((self.last, digit))
-        return len(self._kept)
+        saved = store.now()
+        drawing = Drawing(f"{saved} {os.urandom(4).hex()}", self.last, digit)
+        self._waiting.append(drawing)
+        try:
+            about = {"saved": saved, "label": digit}
+            await store.put(drawing.name, drawing.image.tobytes(), about, store.DRAWINGS)
+        except store.StorageError as error:
+            return str(error)
+        return ""
 
-    def listing(self) -> list[dict[str, Any]]:
-        """Every kept drawing, the oldest first: {label, rgba}."""
-        return [{"label": digit, "rgba": pictures.ink(image)} for image, digit in self._kept]
+    async def listing(self) -> list[dict[str, Any]]:
+        """Every drawing that waits, the oldest first: {label, rgba}."""
+        await self._recall()
+        return [{"label": d.digit, "rgba": pictures.ink(d.image)} for d in self._waiting]
 
-    def remove(self, index: int) -> None:
-        """Forget one of them.
+    async def _recall(self) -> None:
+        """Take up what earlier visits left, once."""
+        if self._recalled:
+            return
+        self._recalled = True
+        try:
+            kept = await store.contents(store.DRAWINGS)
+        except store.StorageError:  # said when the models were asked for
+            return
+        known = {drawing.name for drawing in self._waiting + self._added}
+        found = [
+            Drawing(about["name"], np.frombuffer(octets, np.uint8).reshape(SIDE, SIDE), digit)
+            for about, octets in kept
+            if len(octets) == SIDE * SIDE and (digit := about.get("label", -1)) in range(CLASSES)
+        ]
+        self._waiting[:0] = [drawing for drawing in found if drawing.name not in known]
+
+    async def remove(self, index: int) -> None:
+        """Forget one of them, for good.
 
         Raises:
             ValueError: there is none at this place.
         """
-        if not 0 <= index < len(self._kept):
-            raise ValueError(f"expected one of {len(self._kept)} drawings, got number {index}")
-        del self._kept[index]
+        if not 0 <= index < len(self._waiting):
+            raise ValueError(f"expected one of {len(self._waiting)} drawings, got number {index}")
+        drawing = self._waiting.pop(index)
+        try:
+            await store.delete(drawing.name, store.DRAWINGS)
+        except store.StorageError:  # nor was it kept
+            return
 
     def arrays(self) -> tuple[Any, Any]:
         """Images (n, 28, 28) and labels (n,), uint8."""
-        images = np.stack([image for image, _ in self._kept])
-        return images, np.array([digit for _, digit in self._kept], np.uint8)
+        images = np.stack([drawing.image for drawing in self._waiting])
+        return images, np.array([drawing.digit for drawing in self._waiting], np.uint8)
 
     def add_to_training(self) -> int:
         """Put them in front of the training images; returns the new number.
@@ -66,12 +111,18 @@ class Drawings:
         Raises:
             ValueError: there are none.
         """
-        if not self._kept:
+        if not self._waiting:
             raise ValueError("expected labelled drawings, there are none")
         images, labels = self.arrays()
         data = self._data.train
         x = np.concatenate([images[..., None], data.x])
         train = Dataset(x, np.concatenate([labels, data.y]), class_names=data.class_names)
         self._data.use(self._data.name, train, self._data.test)
-        self._kept.clear()
+        self._added += self._waiting
+        self._waiting = []
         return len(train)
+
+    def take_back(self) -> None:
+        """The training set is another: what was added to it waits again."""
+        self._waiting[:0] = self._added
+        self._added = []

@@ -24,7 +24,7 @@ class Runs:
 
     async def keep(self, text: str) -> None:
         """Keep the record of the last runs, as the page writes it, in place of the former."""
-        await store.put(RECORD, text.encode(), {"saved": checkpoints.now()}, store.RUNS)
+        await store.put(RECORD, text.encode(), {"saved": store.now()}, store.RUNS)
 
     async def kept(self) -> str:
         """The record that was kept, or ''."""
@@ -51,7 +51,8 @@ class Runs:
     async def unfinished(self) -> dict[str, Any] | None:
         """What is known of the run that was cut short last.
 
-        `about`, and rows, batch (of the epoch), mean (accuracy in it), rate, name, saved.
+        `about`, and rows, batch (of the epoch), mean (accuracy in it), rate (None where it is not
+        known), exact (whether it goes on to the bit), name, saved.
         """
         return await checkpoints.unfinished()
 

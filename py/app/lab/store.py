@@ -6,19 +6,25 @@ raises StorageError with what to do; nothing half-written stays, as a transactio
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import js
 from pyodide.ffi import create_once_callable, to_js
 
 NAME = "farcall"
-VERSION = 2
-MODELS, CHECKPOINTS, RUNS = STORES = ("models", "checkpoints", "runs")
+VERSION = 3
+MODELS, CHECKPOINTS, RUNS, DRAWINGS = STORES = ("models", "checkpoints", "runs", "drawings")
 MISSING = "no IndexedDB"
 
 
 class StorageError(RuntimeError):
     """The browser would not store something, or not hand it out."""
+
+
+def now() -> str:
+    """The time as rows keep it under `saved`: texts that sort as the times do."""
+    return datetime.datetime.now(datetime.UTC).isoformat()
 
 
 def _reason(error: Any) -> str:
@@ -55,7 +61,7 @@ async def _open() -> Any:
     def upgrade(_: Any) -> None:
         database = request.result
         by_name = to_js({"keyPath": "name"}, dict_converter=js.Object.fromEntries)
-        for store in STORES:  # the first version had the models only
+        for store in STORES:  # earlier versions had the first, or the first three
             if not database.objectStoreNames.contains(store):
                 database.createObjectStore(store, by_name)
 
@@ -101,18 +107,26 @@ async def delete(name: str, store: str = MODELS) -> None:
         database.close()
 
 
-async def listing(store: str = MODELS) -> list[dict[str, Any]]:
-    """What is saved, the newest first: the words of each with its name and size."""
+async def _rows(store: str) -> list[tuple[dict[str, Any], Any]]:
+    """The words of each row with its name, the oldest first, and its bytes as JavaScript's."""
     database = await _open()
     try:
         rows = await _done(database.transaction(store, "readonly").objectStore(store).getAll())
-        found = [
-            dict(js.JSON.parse(row.about).to_py(), name=row.name, octets=row.octets.length)
-            for row in rows
-        ]
     finally:
         database.close()
-    return sorted(found, key=lambda entry: entry.get("saved", ""), reverse=True)
+    found = [(dict(js.JSON.parse(row.about).to_py(), name=row.name), row.octets) for row in rows]
+    return sorted(found, key=lambda entry: entry[0].get("saved", ""))
+
+
+async def listing(store: str = MODELS) -> list[dict[str, Any]]:
+    """What is saved, the newest first: the words of each with its name and size."""
+    rows = await _rows(store)
+    return [dict(about, octets=octets.length) for about, octets in reversed(rows)]
+
+
+async def contents(store: str) -> list[tuple[dict[str, Any], bytes]]:
+    """All that is saved, the oldest first: the words of each with its name, and its bytes."""
+    return [(about, octets.to_bytes()) for about, octets in await _rows(store)]
 
 
 async def state() -> str:
