@@ -1,6 +1,5 @@
 """Settings of all tests, and fixtures for those in a browser: `site`, `open_page`, ...
 
-
 A SEVERE console entry that the test did not declare with `page.expect_console(regex)` fails it;
 a failed test leaves a screenshot of every page it had open in build/screenshots/.
 """
