@@ -41,12 +41,15 @@ class Namespace:
         self.modules = {id(m): _public(n, m) for n, m in items.items() if is_module(m)}
 
     def add_submodules(self) -> None:
-        """Modules named in the `__all__` of a served module are served as well."""
+        """Modules named in the `__all__` of a served module are served as well.
+
+        Those that are not imported yet (PEP 562) are when a peer asks for them.
+        """
         queue = [m for m in self.items.values() if is_module(m)]
         while queue:
             module = queue.pop()
             for name in self.modules[id(module)]:
-                value = getattr(module, name, None)
+                value = module.__dict__.get(name)
                 if is_module(value) and id(value) not in self.modules:
                     self.modules[id(value)] = _public(name, value)
                     queue.append(value)
@@ -158,6 +161,8 @@ class Policy:
             if platform.MICROPYTHON or not hasattr(type(owner), name):
                 raise AttributeError(_missing(owner, name, public_names(owner))) from None
             raise exc  # the AttributeError comes from inside a property: keep it
+        if is_module(value) and is_module(owner) and id(value) not in self._modules:
+            self._modules[id(value)] = _public(name, value)  # imported just now
         self.admit(value)
         return value
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import random
+import types
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -207,6 +208,38 @@ async def test_a_slow_call_is_reported_when_a_trace_asks(capsys: Any) -> None:
 def test_a_module_without_all_is_not_served() -> None:
     with pytest.raises(TypeError, match="has no __all__"):
         farcall.policy.namespace({"gc": gc})
+
+
+def lazy_package(name: str, modules: dict[str, Any]) -> types.ModuleType:
+    """A module that makes what its `__all__` names when it is asked for (PEP 562)."""
+    package = types.ModuleType(name)
+
+    def find(wanted: str) -> Any:
+        if wanted not in modules:
+            raise AttributeError(wanted)
+        if isinstance(modules[wanted], Exception):
+            raise modules[wanted]
+        setattr(package, wanted, modules[wanted])
+        return modules[wanted]
+
+    package.__dict__.update(__all__=list(modules), __getattr__=find)
+    return package
+
+
+@pytest.mark.asyncio
+async def test_a_module_that_is_imported_when_asked_for_is_served_then() -> None:
+    tools = types.ModuleType("tools")
+    tools.__dict__.update(__all__=["double"], double=lambda x: 2 * x, hidden=1)
+    box = lazy_package("box", {"tools": tools, "gone": ImportError("not on this machine")})
+    async with connected({"box": box}) as (engine, _):
+        assert "tools" not in vars(box)
+        assert await engine.box.tools.double(4) == 8
+        with pytest.raises(farcall.PolicyError, match="hidden"):
+            await engine.box.tools.hidden
+        with pytest.raises(ImportError, match="not on this machine"):
+            await engine.box.gone.double(4)
+        with pytest.raises(AttributeError):
+            await engine.box.nothing
 
 
 def test_names_that_are_not_public_are_not_served() -> None:
