@@ -1,12 +1,15 @@
-"""Pack the page's Python into two files: one request each, instead of one a module.
+"""Pack the page's Python into three files: one request each, instead of one a module.
 
-    static/vendor/python/main.txt     for MicroPython: path, NUL, source, NUL, path ...; no comments
-    static/vendor/python/worker.zip   for Pyodide: bytecode, so that nothing is compiled at start
-    static/vendor/runtime/            Pyodide and NumPy with bytecode of what a start imports
+    static/vendor/python/main.txt      for MicroPython: path, NUL, source, NUL, path ...
+    static/vendor/python/predict.zip   for Pyodide: the RPC, and what of the engine predicts
+    static/vendor/python/training.zip  the rest of the engine, the lab, the RPC's Comlink dialect
+    static/vendor/runtime/             Pyodide and NumPy with bytecode of what a start imports
 
-The last two are made inside Pyodide (tools/bytecode.py).  MicroPython compiles its 46 modules in
-0.08 s; there it is the requests that cost, and text crosses from JavaScript at once, where bytes
-take 0.3 s a megabyte.
+A worker that only predicts lists the first zip alone under `[files]`, the page's lists both. They
+hold bytecode, so that nothing is compiled at start; they and the runtime are made inside Pyodide
+(tools/bytecode.py).  MicroPython gets its 46 modules without comments and compiles them in 0.08 s;
+there it is the requests that cost, and text crosses from JavaScript at once, where bytes take 0.3 s
+a megabyte.
 """
 
 from __future__ import annotations
@@ -28,7 +31,23 @@ FOLDER = Path("static/vendor/python")
 MAIN = ("py/farcall", "py/app", "!py/app/main.py", "!py/app/worker.py", "!py/app/lab")
 # What decides how the bytecode comes out, beside the sources; the lock names Pyodide's version.
 RECIPE = ("tools/bytecode.py", "tools/compile.mjs", "tools/vendor.lock", "package-lock.json")
-WORKER = ("py/farcall", "py/nn", "py/app/__init__.py", "py/app/lab")
+# Of the engine, what nothing but training, and writing other formats, imports.
+TRAINING = (
+    "py/nn/artifacts.py", "py/nn/batches.py", "py/nn/callbacks", "py/nn/course.py",
+    "py/nn/evaluation.py", "py/nn/federated.py", "py/nn/feed.py", "py/nn/fitting.py",
+    "py/nn/gradients.py", "py/nn/losses", "py/nn/metrics", "py/nn/optimizers", "py/nn/outputs.py",
+    "py/nn/schedules.py", "py/nn/session.py", "py/nn/training.py",
+    "py/nn/data/augmentation.py", "py/nn/data/decoding.py", "py/nn/data/folders.py",
+    "py/nn/data/png.py", "py/nn/data/prefetch.py", "py/nn/data/tables.py",
+    "py/nn/io/checkpoint.py", "py/nn/io/hdf5_write.py", "py/nn/io/keras_training.py",
+    "py/nn/io/keras_write.py", "py/nn/io/onnx_export.py", "py/nn/io/onnx_layers.py",
+    "py/nn/io/onnx_recurrent.py",
+)  # fmt: skip
+COMLINK = "py/farcall/comlink*.py"
+WORKER = {
+    "predict.zip": ("py/farcall", f"!{COMLINK}", "py/nn", *(f"!{name}" for name in TRAINING)),
+    "training.zip": (COMLINK, *TRAINING, "py/app/__init__.py", "py/app/lab"),
+}
 
 
 def modules(patterns: Iterable[str], root: Path) -> dict[str, str]:
@@ -40,11 +59,12 @@ def modules(patterns: Iterable[str], root: Path) -> dict[str, str]:
     found: set[Path] = set()
     refused: set[Path] = set()
     for pattern in patterns:
-        place = root / pattern.removeprefix("!")
-        if not place.exists():
-            raise FileNotFoundError(f"bundle: {pattern}: there is nothing at {place}")
-        below = set(place.rglob("*.py")) if place.is_dir() else {place}
-        (refused if pattern.startswith("!") else found).update(below)
+        places = list(root.glob(pattern.removeprefix("!")))
+        if not places:
+            raise FileNotFoundError(f"bundle: {pattern}: there is nothing at {root / pattern}")
+        for place in places:
+            below = set(place.rglob("*.py")) if place.is_dir() else {place}
+            (refused if pattern.startswith("!") else found).update(below)
     base = root / "py"
     return {path.relative_to(base).as_posix(): path.read_text() for path in sorted(found - refused)}
 
@@ -108,24 +128,27 @@ def build(root: Path = ROOT) -> list[str]:
         write(root / FOLDER / "main.txt", body)
         written.append(f"{FOLDER}/main.txt")
     if compile_worker(root):
-        written += [f"{FOLDER}/worker.zip", "static/vendor/runtime/python_stdlib.zip"]
+        written += [f"{FOLDER}/{name}" for name in WORKER]
+        written.append("static/vendor/runtime/python_stdlib.zip")
     return written
 
 
 def compile_worker(root: Path) -> bool:
-    """Compile what the worker imports, unless these very sources are compiled already.
+    """Compile what workers import, unless these very sources are compiled already.
 
     Raises:
         RuntimeError: a module does not compile; the text names file and line.
     """
-    sources = modules(WORKER, root)
+    packs = {name: modules(patterns, root) for name, patterns in WORKER.items()}
     stamp = root / FOLDER / ".compiled"
     parts = [(root / name).read_text() for name in RECIPE]
-    wanted = sha256("\0".join([json.dumps(sources), *parts]).encode()).encode()
+    wanted = sha256("\0".join([json.dumps(packs), *parts]).encode()).encode()
     if content(stamp) == wanted:
         return False
     stamp.unlink(missing_ok=True)
-    write(root / "build/bundle.json", json.dumps({"sources": sources}).encode())
+    for former in (root / FOLDER).glob("*.zip"):
+        former.unlink()
+    write(root / "build/bundle.json", json.dumps(packs).encode())
     run = subprocess.run(
         ["node", "tools/compile.mjs"], capture_output=True, text=True, cwd=root, check=False
     )

@@ -1,8 +1,8 @@
 """Compile ahead what the worker imports at start; runs inside Pyodide (see tools/compile.mjs).
 
-    static/vendor/python/worker.zip   our modules, as bytecode
-    static/vendor/runtime/            Pyodide and NumPy as vendored, but with bytecode for the
-                                      modules that a start imports, and the lock's hash to match
+    static/vendor/python/*.zip   our modules, as bytecode
+    static/vendor/runtime/       Pyodide and NumPy as vendored, but with bytecode for the modules
+                                 that a start imports, and the lock's hash to match
 
 Measured in node 20 on 2 cores, medians of three: loadPyodide 1.27 s -> 0.60 s, `import numpy`
 0.30 s -> 0.12 s, `import nn` 0.58 s -> 0.13 s.  The rest of the standard library stays source:
@@ -22,7 +22,8 @@ from pathlib import Path
 
 SITE = Path("/site")
 VENDOR = SITE / "static/vendor"
-PLAN = json.loads((SITE / "build/bundle.json").read_text())  # written by tools/bundle.py
+# Zip -> path -> source; written by tools/bundle.py.
+PLAN = json.loads((SITE / "build/bundle.json").read_text())
 
 # Flags and hash of a .pyc that is never compared with a source: what was compiled is what is
 # packed, in the same step (PEP 552).
@@ -173,9 +174,9 @@ def numpy_files(wheel: Path) -> set[str]:
     return {name for name in names if not matches(name, later)}
 
 
-sources = PLAN["sources"]
-pack(
-    VENDOR / "python/worker.zip",
-    {name + "c": compiled(name, ast.parse(body, name)) for name, body in sources.items()},
-)
-runtime(sources)
+for pack_name, sources in PLAN.items():
+    pack(
+        VENDOR / "python" / pack_name,
+        {name + "c": compiled(name, ast.parse(body, name)) for name, body in sources.items()},
+    )
+runtime({name: body for sources in PLAN.values() for name, body in sources.items()})

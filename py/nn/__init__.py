@@ -7,88 +7,96 @@
 
 Images are channels-last, numbers float32. `fit`, `evaluate` and `predict` are coroutines, since
 they let the event loop have its turn after every batch.
+
+Names are imported when they are first asked for, so that a page that only predicts imports, and is
+sent, no training (`nn.parts`).
 """
 
-from nn import (
-    activations,
-    callbacks,
-    constraints,
-    data,
-    errors,
-    federated,
-    initializers,
-    io,
-    kernels,
-    layers,
-    losses,
-    metrics,
-    optimizers,
-    quantize,
-    regularizers,
-    schedules,
-)
-from nn.callbacks import (
-    Callback,
-    CSVLogger,
-    EarlyStopping,
-    History,
-    LambdaCallback,
-    LearningRateScheduler,
-    ModelCheckpoint,
-    ProgbarLogger,
-    ReduceLROnPlateau,
-    TerminateOnNaN,
-)
-from nn.config import epsilon, floatx, set_floatx, set_random_seed
-from nn.data import Dataset, parse_idx
-from nn.gradients import GradientError, check_gradients
-from nn.layers import (
-    ELU,
-    GRU,
-    LSTM,
-    Activation,
-    Add,
-    AveragePooling2D,
-    BatchNormalization,
-    Concatenate,
-    Conv1D,
-    Conv2D,
-    Conv2DTranspose,
-    Cropping2D,
-    Dense,
-    DepthwiseConv2D,
-    Dropout,
-    Embedding,
-    Flatten,
-    GaussianNoise,
-    GlobalAveragePooling2D,
-    GlobalMaxPooling2D,
-    Input,
-    InputLayer,
-    Layer,
-    LayerNormalization,
-    LeakyReLU,
-    Masking,
-    MaxPooling2D,
-    Multiply,
-    Permute,
-    ReLU,
-    Rescaling,
-    Reshape,
-    Resizing,
-    SeparableConv2D,
-    SimpleRNN,
-    Softmax,
-    SpatialDropout2D,
-    UpSampling2D,
-    ZeroPadding2D,
-)
-from nn.model import Model
-from nn.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, RMSprop
-from nn.sequential import Sequential
-from nn.serving import Classifier
-from nn.session import TrainingSession
-from nn.variables import Variable
+from typing import TYPE_CHECKING
+
+from nn.parts import lookup
+
+if TYPE_CHECKING:
+    from nn import (
+        activations,
+        callbacks,
+        constraints,
+        data,
+        errors,
+        federated,
+        initializers,
+        io,
+        kernels,
+        layers,
+        losses,
+        metrics,
+        optimizers,
+        quantize,
+        regularizers,
+        schedules,
+    )
+    from nn.callbacks import (
+        Callback,
+        CSVLogger,
+        EarlyStopping,
+        History,
+        LambdaCallback,
+        LearningRateScheduler,
+        ModelCheckpoint,
+        ProgbarLogger,
+        ReduceLROnPlateau,
+        TerminateOnNaN,
+    )
+    from nn.config import epsilon, floatx, set_floatx, set_random_seed
+    from nn.data import Dataset, parse_idx
+    from nn.gradients import GradientError, check_gradients
+    from nn.layers import (
+        ELU,
+        GRU,
+        LSTM,
+        Activation,
+        Add,
+        AveragePooling2D,
+        BatchNormalization,
+        Concatenate,
+        Conv1D,
+        Conv2D,
+        Conv2DTranspose,
+        Cropping2D,
+        Dense,
+        DepthwiseConv2D,
+        Dropout,
+        Embedding,
+        Flatten,
+        GaussianNoise,
+        GlobalAveragePooling2D,
+        GlobalMaxPooling2D,
+        Input,
+        InputLayer,
+        Layer,
+        LayerNormalization,
+        LeakyReLU,
+        Masking,
+        MaxPooling2D,
+        Multiply,
+        Permute,
+        ReLU,
+        Rescaling,
+        Reshape,
+        Resizing,
+        SeparableConv2D,
+        SimpleRNN,
+        Softmax,
+        SpatialDropout2D,
+        UpSampling2D,
+        ZeroPadding2D,
+    )
+    from nn.model import Model
+    from nn.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, RMSprop
+    from nn.sequential import Sequential
+    from nn.serving import Classifier
+    from nn.session import TrainingSession
+    from nn.variables import Variable
 
 __all__ = [
     "ELU",
@@ -177,3 +185,39 @@ __all__ = [
     "set_floatx",
     "set_random_seed",
 ]
+
+HOMES = {
+    "nn.callbacks": (
+        "Callback", "CSVLogger", "EarlyStopping", "History", "LambdaCallback",
+        "LearningRateScheduler", "ModelCheckpoint", "ProgbarLogger", "ReduceLROnPlateau",
+        "TerminateOnNaN",
+    ),
+    "nn.config": ("epsilon", "floatx", "set_floatx", "set_random_seed"),
+    "nn.data": ("Dataset", "parse_idx"),
+    "nn.gradients": ("GradientError", "check_gradients"),
+    "nn.layers": (
+        "ELU", "GRU", "LSTM", "Activation", "Add", "AveragePooling2D", "BatchNormalization",
+        "Concatenate", "Conv1D", "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense",
+        "DepthwiseConv2D", "Dropout", "Embedding", "Flatten", "GaussianNoise",
+        "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Input", "InputLayer", "Layer",
+        "LayerNormalization", "LeakyReLU", "Masking", "MaxPooling2D", "Multiply", "Permute",
+        "ReLU", "Rescaling", "Reshape", "Resizing", "SeparableConv2D", "SimpleRNN", "Softmax",
+        "SpatialDropout2D", "UpSampling2D", "ZeroPadding2D",
+    ),
+    "nn.model": ("Model",),
+    "nn.optimizers": ("SGD", "Adagrad", "Adam", "Adamax", "AdamW", "Lion", "RMSprop"),
+    "nn.sequential": ("Sequential",),
+    "nn.serving": ("Classifier",),
+    "nn.session": ("TrainingSession",),
+    "nn.variables": ("Variable",),
+}  # fmt: skip
+"""Module -> names that are asked for here."""
+
+MODULES = (
+    "activations", "callbacks", "constraints", "data", "errors", "federated", "initializers", "io",
+    "kernels", "layers", "losses", "metrics", "optimizers", "quantize", "regularizers",
+    "schedules",
+)  # fmt: skip
+
+if not TYPE_CHECKING:  # a checker would take any name for one of the package
+    __getattr__, __dir__ = lookup(__name__, HOMES, MODULES)

@@ -9,6 +9,7 @@ NNError
 ├── DisposedError (RuntimeError)   use after `dispose`
 ├── BusyError (RuntimeError)       a second `fit` while one is under way
 ├── NotFiniteError (RuntimeError)  a loss that is NaN or infinite, where that is to end a run
+├── MissingPartError (ImportError) training where only the part that predicts was loaded
 └── DataError (ValueError)
     ├── MagicError                 the file is of another kind than expected
     ├── TruncatedError             the file ends before its header says
@@ -25,6 +26,7 @@ __all__ = [
     "DisposedError",
     "EmptyError",
     "MagicError",
+    "MissingPartError",
     "NNError",
     "NotBuiltError",
     "NotCompiledError",
@@ -70,6 +72,10 @@ class BusyError(NNError, RuntimeError):
 
 class NotFiniteError(NNError, RuntimeError):
     """The loss is NaN or infinite."""
+
+
+class MissingPartError(NNError, ImportError):
+    """Training was asked for where only the part of the engine that predicts was loaded."""
 
 
 class DataError(NNError, ValueError):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from nn.callbacks import CallbackList, LambdaCallback
 from nn.data.source import each
 from nn.errors import EmptyError
-from nn.feed import as_list, open_source
+from nn.feed import open_source
+from nn.inputs import as_list
 from nn.prediction import BATCH
 
 if TYPE_CHECKING:

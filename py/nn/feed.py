@@ -1,4 +1,4 @@
-"""Data of any kind, brought to a source of batches that fits a model."""
+"""Data of any kind, brought to a source of batches that a model is trained with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from nn.data.dataset import Dataset
 from nn.data.source import ArraySource, Batch, StreamSource
-from nn.errors import ConfigError, EmptyError, ShapeError
+from nn.errors import ConfigError, ShapeError
+from nn.inputs import as_list, by_name, inputs, is_stream
 from nn.types import Array
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def one_batch(
         out = np.empty((len(x), *x.shape), model.inputs[0].dtype)
         x = x.batch(np.arange(len(x)), out)
     model._build_for(as_list(x))
-    arrays, _ = model.adapt(as_list(x) if not isinstance(x, dict) else _by_name(model, x))
+    arrays, _ = model.adapt(as_list(x) if not isinstance(x, dict) else by_name(model, x))
     targets = _targets(model, y)
     weights = _weights(model, sample_weight, class_weight, targets)
     size = len(arrays[0])
@@ -99,54 +100,6 @@ def _slice(value: Any, start: int, stop: int) -> Any:
     return value.slice(start, stop) if isinstance(value, Dataset) else value[start:stop]
 
 
-def is_stream(x: Any) -> bool:
-    if x is None:
-        raise EmptyError("expected data, received None")
-    if isinstance(x, Dataset | np.ndarray | dict | list | tuple):
-        return False
-    if hasattr(x, "__array__"):
-        return False
-    return callable(x) or hasattr(x, "__iter__") or hasattr(x, "__aiter__")
-
-
-def _by_name(model: Model, x: dict[str, Any]) -> list[Any]:
-    names = [t.node.layer.name for t in model.inputs]
-    missing = [n for n in names if n not in x]
-    if missing:
-        raise ShapeError(f"{model.name}: expected inputs {names}, received {sorted(x)}")
-    return [x[n] for n in names]
-
-
-def inputs(model: Model, x: Any) -> tuple[list[Any], bool]:
-    """Return an array or Dataset for each input, checked, and whether a batch axis was added."""
-    items = _by_name(model, x) if isinstance(x, dict) else as_list(x)
-    if (
-        len(model.inputs) == 1
-        and isinstance(x, list | tuple)
-        and not (len(items) == 1 and isinstance(items[0], np.ndarray | Dataset))
-    ):
-        items = [np.asarray(x)]  # nested lists of numbers
-    if len(items) != len(model.inputs):
-        raise ShapeError(
-            f"{model.name}: expected {len(model.inputs)} inputs, received {len(items)}"
-        )
-    result: list[Any] = []
-    single = False
-    for item, tensor in zip(items, model.inputs, strict=True):
-        if isinstance(item, Dataset):
-            if item.shape != tuple(tensor.shape[1:]) and None not in tensor.shape[1:]:
-                raise ShapeError(
-                    f"{model.name}: expected samples of shape {tensor.shape[1:]}, received "
-                    f"{item.shape}"
-                )
-            result.append(item)
-            continue
-        array, added = model.adapt_one(item, tensor)
-        result.append(array)
-        single = single or added
-    return result, single
-
-
 def _targets(model: Model, y: Any) -> list[Any]:
     count = len(model.outputs)
     if y is None:
@@ -186,7 +139,3 @@ def _by_class(weight: Any, target: Array, class_weight: dict[Any, float], dtype:
         factors[int(label)] = factor
     found: Array = factors[labels.astype(np.intp)]
     return found if weight is None else found * weight
-
-
-def as_list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]

@@ -25,7 +25,8 @@ from nn.data.prefetch import Prefetched
 from nn.data.source import each
 from nn.errors import ConfigError, EmptyError
 from nn.evaluation import test
-from nn.feed import as_list, one_batch, open_source, open_validation, split
+from nn.feed import one_batch, open_source, open_validation, split
+from nn.inputs import as_list
 from nn.progress import PAUSED, Pace
 
 if TYPE_CHECKING:

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn import axes, config, evaluation, fitting, losses, optimizers, prediction, serving, topology
+from nn import axes, config, prediction, serving, topology
 from nn import summary as tables
-from nn.arguments import LeftOut, refuse_all
 from nn.context import Context, Run
 from nn.errors import ConfigError, NotBuiltError, NotCompiledError, ShapeError
 from nn.graph import Graph, Program, SymbolicTensor
+from nn.inputs import as_list
 from nn.layers.base import Layer
+from nn.parts import Deferred
 from nn.progress import Progress
-from nn.training import Trainer
 from nn.types import Array, Config, Shape
 from nn.variables import Parameters
 
-COMPILE_LEFT_OUT: LeftOut = {
-    "run_eagerly": (False, "nothing is traced, every step is eager"),
-    "steps_per_execution": (1, "the event loop has its turn after every batch"),
-    "jit_compile": ("auto", "kernels are compiled beforehand"),
-    "auto_scale_loss": (True, "float32 gradients do not underflow as float16's do"),
-}
+if TYPE_CHECKING:
+    from nn import batches, evaluation, fitting, losses, optimizers, training
 
 
 class Model(Layer):
@@ -40,7 +36,7 @@ class Model(Layer):
         self._graph: Graph | None = None
         self._program: Program | None = None
         self._parameters: Parameters | None = None
-        self._trainer: Trainer | None = None
+        self._trainer: training.Trainer | None = None
         self._progress = Progress()
         self.history: Any = None
         self.course: Any = None
@@ -188,36 +184,21 @@ class Model(Layer):
 
     # Training.
 
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
-        **others: Any,
-    ) -> None:
-        """Choose how to train; the arguments and their order are Keras'.
-
-        Args:
-            optimizer: a name or an Optimizer.
-            loss: a name or a Loss; a list or a dict by output name where there are several outputs.
-            loss_weights: factors of the losses, in the order of the outputs.
-            metrics: names or Metrics; nested for several outputs like `loss`.
-            weighted_metrics: metrics that `sample_weight` and `class_weight` apply to.
-
-        Raises:
-            ConfigError: an argument of Keras' that is left out, at another value than its default.
-        """
-        refuse_all(type(self), COMPILE_LEFT_OUT, others)
-        self._trainer = Trainer(
-            self, optimizers.get(optimizer), loss, metrics, loss_weights, weighted_metrics
-        )
-        if self._graph is not None:
-            self.pack()
+    if TYPE_CHECKING:
+        compile = training.compile
+        fit = fitting.fit
+        evaluate = evaluation.evaluate
+        train_on_batch = batches.train_on_batch
+        test_on_batch = batches.test_on_batch
+    else:
+        compile = Deferred("nn.training")
+        fit = Deferred("nn.fitting")
+        evaluate = Deferred("nn.evaluation")
+        train_on_batch = Deferred("nn.batches")
+        test_on_batch = Deferred("nn.batches")
 
     @property
-    def trainer(self) -> Trainer:
+    def trainer(self) -> training.Trainer:
         """The compiled training step.
 
         Raises:
@@ -238,62 +219,24 @@ class Model(Layer):
     def _build_for(self, inputs: Sequence[Any]) -> None:
         """Build from the shape of the data, where that is how the shape becomes known."""
 
-    fit = fitting.fit
-    evaluate = evaluation.evaluate
-    predict = prediction.predict
-
-    def train_on_batch(
-        self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        class_weight: dict[int, float] | None = None,
-        return_dict: bool = False,
-    ) -> Any:
-        """Take one training step; returns [loss, *metrics] of this batch, or a dict."""
-        self._build_for(_as_list(x))
-        batch = fitting.one_batch(self, x, y, sample_weight, class_weight)
-        self.trainer.reset_train()
-        self.trainer.train_step(*batch)
-        return self._result(self.trainer.train_logs(), return_dict)
-
-    def test_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
-    ) -> Any:
-        """Return [loss, *metrics] of one batch, or a dict, changing no weight."""
-        self._build_for(_as_list(x))
-        batch = fitting.one_batch(self, x, y, sample_weight, None)
-        self.trainer.reset_test()
-        self.trainer.test_step(*batch)
-        return self._result(self.trainer.test_logs(), return_dict)
-
-    def predict_on_batch(self, x: Any) -> Any:
-        """Return the outputs for one batch, as one array (a list for several outputs)."""
-        self._build_for(_as_list(x))
-        arrays, _ = self.adapt(_as_list(x))
-        outputs = [y.copy() for y in self.run(arrays)]
-        return outputs[0] if self._single_output else outputs
-
     def reset_metrics(self) -> None:
         """Forget the batches that `train_on_batch` has averaged so far."""
         self.trainer.reset_train()
+
+    @property
+    def metrics_names(self) -> list[str]:
+        return list(self.trainer.train_logs())
+
+    # Prediction.
+
+    predict = prediction.predict
+    predict_on_batch = prediction.predict_on_batch
 
     def run(self, inputs: Sequence[Array], training: bool = False) -> list[Array]:
         """Return the outputs, valid until the next run."""
         program = self.program
         program.expose_logits(False)
         return program.forward(inputs, training)
-
-    @property
-    def metrics_names(self) -> list[str]:
-        return list(self.trainer.train_logs())
-
-    @staticmethod
-    def _result(logs: dict[str, float], return_dict: bool) -> Any:
-        if return_dict:
-            return logs
-        values = list(logs.values())
-        return values[0] if len(values) == 1 else values
 
     # Serving.
 
@@ -379,14 +322,10 @@ class Model(Layer):
 
 
 def _tensors(value: Any) -> list[SymbolicTensor]:
-    items = list(value.values()) if isinstance(value, dict) else _as_list(value)
+    items = as_list(list(value.values()) if isinstance(value, dict) else value)
     for item in items:
         if not isinstance(item, SymbolicTensor):
             raise ConfigError(
                 f"Model: expected symbolic tensors, as from nn.Input, received {item!r}"
             )
     return items
-
-
-def _as_list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn.callbacks import CallbackList
 from nn.data.dataset import Dataset
 from nn.data.source import ArraySource, Batch, StreamSource, each
 from nn.errors import EmptyError
-from nn.feed import as_list, inputs, is_stream
+from nn.inputs import as_list, inputs, is_stream
+from nn.parts import load
 from nn.types import Array
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ async def predict(
     else:
         single = False
         source = StreamSource(x, lambda item: Batch(_adapted(model, item), [], [], 0), steps)
-    calls = CallbackList(as_list(callbacks), model, {"steps": source.steps})
+    calls = _listeners(model, as_list(callbacks), source.steps)
     await calls.call("on_predict_begin", {})
     async for batch in each(source.batches(None)):
         await calls.call_batch("on_predict_batch_begin", len(results), {})
@@ -60,6 +60,33 @@ async def predict(
     ]
     outputs = [y[0] for y in outputs] if single else outputs
     return outputs[0] if model._single_output else outputs
+
+
+def predict_on_batch(model: Model, x: Any) -> Any:
+    """Return the outputs for one batch, as one array (a list for several outputs)."""
+    model._build_for(as_list(x))
+    arrays, _ = model.adapt(as_list(x))
+    outputs = [y.copy() for y in model.run(arrays)]
+    return outputs[0] if model._single_output else outputs
+
+
+class Unheard:
+    """Stands for the callbacks where there are none; those that there are come with training."""
+
+    async def call(self, name: str, *arguments: Any) -> None:
+        """Call nobody."""
+
+    async def call_batch(self, name: str, batch: int, logs: dict[str, Any]) -> None:
+        """Call nobody."""
+
+    async def land(self) -> None:
+        """Wait for nobody."""
+
+
+def _listeners(model: Model, callbacks: list[Any], steps: int | None) -> Any:
+    if not callbacks:
+        return Unheard()
+    return load("nn.callbacks").CallbackList(callbacks, model, {"steps": steps})
 
 
 def _adapted(model: Model, item: Any) -> list[Array]:

@@ -75,7 +75,7 @@ class Sequential(Model):
         self._set_graph(Graph([self._input], [tensor]))
 
     def _build_for(self, inputs: Sequence[Any]) -> None:
-        if self._graph is None and self._stack:
+        if self._graph is None and self._stack and inputs:
             data = inputs[0]
             shape = data.shape if isinstance(data, Dataset) else np.shape(data)[1:]
             self.build((None, *shape))

@@ -30,7 +30,7 @@ class Classifier:
 
     Args:
         source: a Model, the bytes of a model file, or a function (possibly async) that returns
-            either.
+            either; of a file, what only training needs is left out.
         max_memory_mb: what the model may hold, in 10^6 bytes; workspaces beyond are let go of. The
             next prediction makes what it needs anew. None is no limit.
         cleanup_every: predictions from one look at it to the next.
@@ -148,7 +148,7 @@ async def _resolve(source: Any) -> Model:
 
     made = source() if callable(source) and not isinstance(source, Model) else source
     made = await made if inspect.isawaitable(made) else made
-    return made if isinstance(made, Model) else io.load(made)
+    return made if isinstance(made, Model) else io.load(made, compile=False)
 
 
 def _zeros(model: Model) -> list[Any]:

@@ -9,7 +9,8 @@ FETCHED = (
     "py/app/main.py", "py/app/worker.py", "pyscript.toml", "worker.toml",
     "static/vendor/runtime/pyodide.asm.wasm", "static/vendor/runtime/python_stdlib.zip",
     "static/vendor/runtime/pyodide-lock.json", "static/vendor/runtime/numpy*",
-    "static/vendor/python/worker.zip", "static/vendor/kernels/*",
+    "static/vendor/python/predict.zip", "static/vendor/python/training.zip",
+    "static/vendor/kernels/*",
 )  # fmt: skip
 PYSCRIPT = "static/vendor/pyscript/core-*.js"
 MICROPYTHON = "static/vendor/micropython/micropython.mjs"

@@ -1,12 +1,17 @@
 """Data sets: arrays, IDX, CSV, zips of image folders, and what feeds a run batch by batch."""
 
-from nn.data.augmentation import Augmented, AugmentedDataset
-from nn.data.dataset import Dataset
-from nn.data.folders import parse_image_zip, read_image_zip
-from nn.data.idx import parse_idx, write_idx
-from nn.data.png import parse_png
-from nn.data.resizing import resize
-from nn.data.tables import parse_csv
+from typing import TYPE_CHECKING
+
+from nn.parts import lookup
+
+if TYPE_CHECKING:
+    from nn.data.augmentation import Augmented, AugmentedDataset
+    from nn.data.dataset import Dataset
+    from nn.data.folders import parse_image_zip, read_image_zip
+    from nn.data.idx import parse_idx, write_idx
+    from nn.data.png import parse_png
+    from nn.data.resizing import resize
+    from nn.data.tables import parse_csv
 
 __all__ = [
     "Augmented",
@@ -20,3 +25,16 @@ __all__ = [
     "resize",
     "write_idx",
 ]
+
+HOMES = {
+    "nn.data.augmentation": ("Augmented", "AugmentedDataset"),
+    "nn.data.dataset": ("Dataset",),
+    "nn.data.folders": ("parse_image_zip", "read_image_zip"),
+    "nn.data.idx": ("parse_idx", "write_idx"),
+    "nn.data.png": ("parse_png",),
+    "nn.data.resizing": ("resize",),
+    "nn.data.tables": ("parse_csv",),
+}
+
+if not TYPE_CHECKING:  # as in nn
+    __getattr__, __dir__ = lookup(__name__, HOMES)

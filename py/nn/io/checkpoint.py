@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from nn import losses, metrics, optimizers
 from nn.callbacks import History
 from nn.course import Course, layer_states, restore_layers
-from nn.errors import NotCompiledError
 from nn.io.errors import UnsupportedError
 from nn.io.snapshot import expect, guarded
 
@@ -22,16 +21,13 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-def take(model: Model) -> Json | None:
-    """Return the state of training; None where the model is not compiled.
+def take(model: Model) -> Json:
+    """Return the state of training of a compiled model.
 
     Raises:
         UnsupportedError: a loss or metric that the engine does not know by name.
     """
-    try:
-        trainer = model.trainer
-    except NotCompiledError:
-        return None
+    trainer = model.trainer
     return {
         "compile": compile_settings(model),
         "optimizer": trainer.optimizer.get_state(),

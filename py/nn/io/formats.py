@@ -26,6 +26,9 @@ FORMATS = {
 READ = FORMATS | {"h5": "nn.io.h5"}
 """What is read: older formats too."""
 
+TRAINED = ("npz", "keras", "h5")
+"""Formats whose files may say how a model was compiled, and how far its training had come."""
+
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
 # Members that tell the archives apart.
@@ -50,24 +53,33 @@ def save(model: Model, format: str = "npz", **options: Any) -> bytes:
     return data
 
 
-def load(data: bytes | Mapping[str, bytes], format: str | None = None, **options: Any) -> Model:
+def load(
+    data: bytes | Mapping[str, bytes],
+    format: str | None = None,
+    *,
+    compile: bool = True,
+    **options: Any,
+) -> Model:
     """Return the model of a file.
 
     Args:
         data: the file's bytes; for "tfjs" also a mapping of file names to bytes.
         format: one of `READ`; found out from the bytes by default.
+        compile: False leaves out what only training needs, as in Keras: all that a page can load
+            which only predicts.
         options: those of the format's own `load`.
 
     Raises:
         FormatError: see `nn.io.errors` for which.
+        MissingPartError: the model is compiled, and only the part that predicts was loaded.
     """
     if isinstance(data, Mapping):
-        return _load("tfjs", data, options)
-    data = bytes(data)
-    return _load(format or sniff(data, options.get("limits", DEFAULT_LIMITS)), data, options)
-
-
-def _load(format: str, data: Any, options: Mapping[str, Any]) -> Model:
+        format = "tfjs"
+    else:
+        data = bytes(data)
+        format = format or sniff(data, options.get("limits", DEFAULT_LIMITS))
+    if format in TRAINED:
+        options["compile"] = compile
     model: Model = _module(format).load(data, **options)
     return model
 
@@ -100,8 +112,7 @@ def sniff(data: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
     if data[:1] == b"\x08" and 0 < int.from_bytes(data[1:2], "little") < 128:
         return "onnx"
     raise UnknownFormatError(
-        f"expected one of {', '.join(READ)}, "
-        f"received {len(data)} bytes beginning with {data[:8]!r}"
+        f"expected one of {', '.join(READ)}, received {len(data)} bytes beginning with {data[:8]!r}"
     )
 
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.io import hdf5, keras_json, keras_training, snapshot
+from nn.io import hdf5, keras_json, snapshot
 from nn.io.errors import MismatchError, MissingEntryError
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tree import from_json
+from nn.parts import load as part
 
 if TYPE_CHECKING:
     from nn.layers.base import Layer
@@ -61,9 +62,9 @@ def load(
     for layer in model.layers:
         if layer.variables:
             _assign(layer, _listed(arrays, attributes, f"{WEIGHTS}/{layer.name}"))
-    if compile:
-        settings = _document(attributes, "training_config", limits)
-        keras_training.compile_model(model, settings, _slots(arrays, attributes))
+    settings = _document(attributes, "training_config", limits)
+    if compile and settings:
+        part("nn.io.keras_training").compile_model(model, settings, _slots(arrays, attributes))
     return model
 
 

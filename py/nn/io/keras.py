@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.io import hdf5, hdf5_write, keras_json, keras_training, keras_write, snapshot
+from nn.io import hdf5, keras_json, snapshot
 from nn.io.archive import Archive, pack
 from nn.io.errors import MismatchError, MissingEntryError
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tree import from_json, to_json
 from nn.layers.base import Layer, snake_case
+from nn.parts import load as part
 
 if TYPE_CHECKING:
     from nn.model import Model
@@ -46,6 +47,7 @@ def save(model: Model, *, include_optimizer: bool = True) -> bytes:
     Raises:
         UnsupportedError: a layer, loss or metric is not Keras'.
     """
+    keras_write, keras_training = part("nn.io.keras_write"), part("nn.io.keras_training")
     content = snapshot.take(model, include_optimizer=False)
     topology = {"class_name": _kind(model), "config": content["config"]}
     datasets: dict[str, Array] = {}
@@ -69,7 +71,7 @@ def save(model: Model, *, include_optimizer: bool = True) -> bytes:
         {
             "metadata.json": to_json(metadata),
             CONFIG: to_json(document),
-            WEIGHTS: hdf5_write.file(datasets, attributes),
+            WEIGHTS: part("nn.io.hdf5_write").file(datasets, attributes),
         }
     )
 
@@ -106,9 +108,10 @@ def load(
     names = {path: item.get("name") for path, item in attributes.items()}
     for path, layer in list(_groups(model, "")):
         _assign(layer, _arrays(arrays, _named(path, layer, names)), path)
-    if compile:
+    settings = document.get("compile_config")
+    if compile and settings:
         slots = _arrays(arrays, "optimizer") or None
-        keras_training.compile_model(model, document.get("compile_config"), slots)
+        part("nn.io.keras_training").compile_model(model, settings, slots)
     return model
 
 

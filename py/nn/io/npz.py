@@ -67,6 +67,7 @@ def load(
     *,
     custom_objects: Mapping[str, Any] | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    compile: bool = True,
 ) -> Model:
     """Return the model that `save` was given; it predicts the same to the bit.
 
@@ -74,11 +75,14 @@ def load(
         data: the whole file.
         custom_objects: class name -> layer class, for layers of one's own.
         limits: bounds on what the file may ask for.
+        compile: False leaves out what only training needs.
 
     Raises:
         FormatError: see `nn.io.errors` for which; each message says what was expected and received.
     """
-    return snapshot.restore(decode(data, limits), custom_objects=custom_objects, limits=limits)
+    return snapshot.restore(
+        decode(data, limits), custom_objects=custom_objects, limits=limits, compile=compile
+    )
 
 
 def encode(content: Any, quantization: Mapping[str, Globs] | None = None) -> bytes:

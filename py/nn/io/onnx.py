@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nn.io import onnx_export, onnx_import
+from nn.io import onnx_import
 from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.parts import load as part
 
 if TYPE_CHECKING:
     from nn.model import Model
@@ -22,7 +23,8 @@ def save(model: Model) -> bytes:
     Raises:
         UnsupportedError: a layer or activation that has no counterpart there.
     """
-    return onnx_export.export(model)
+    data: bytes = part("nn.io.onnx_export").export(model)
+    return data
 
 
 def load(data: bytes, *, limits: Limits = DEFAULT_LIMITS, **options: Any) -> Model:

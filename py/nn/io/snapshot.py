@@ -1,9 +1,9 @@
 """A model as plain data and arrays, and a model from such data.
 
-    {"class_name": "Sequential", "config": {…},            topology, as get_config returns it
-     "weights": {"conv2d/kernel": array, …},               by path, in the model's order
-     "training": {"compile": {…}, "optimizer": {…},        None where the model is not compiled
-                  "generator": {…}, "history": {…}, …}}
+{"class_name": "Sequential", "config": {…},            topology, as get_config returns it
+ "weights": {"conv2d/kernel": array, …},               by path, in the model's order
+ "training": {"compile": {…}, "optimizer": {…},        None where the model is not compiled
+              "generator": {…}, "history": {…}, …}}
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from nn.io.errors import (
     UnsupportedError,
 )
 from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.parts import load
 
 if TYPE_CHECKING:
     from nn.model import Model
@@ -42,13 +43,12 @@ def take(model: Model, *, include_optimizer: bool = True) -> Json:
     Raises:
         UnsupportedError: two weights have one path, or the loss is not one of the engine's.
     """
-    from nn.io import checkpoint
-
+    compiled = include_optimizer and model._trainer is not None
     return {
         "class_name": type(model).__name__,
         "config": model.get_config(),
         "weights": take_weights(model),
-        "training": checkpoint.take(model) if include_optimizer else None,
+        "training": load("nn.io.checkpoint").take(model) if compiled else None,
     }
 
 
@@ -93,21 +93,20 @@ def restore(
     *,
     custom_objects: Mapping[str, Any] | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    compile: bool = True,
 ) -> Model:
-    """Return the model that `take` was given.
+    """Return the model that `take` was given; without `compile`, one that only predicts.
 
     Raises:
         FormatError: a part is missing, of no known class, or does not fit the others.
     """
-    from nn.io import checkpoint
-
     where = "model"
     topology = {key: expect(content, key, kind, where) for key, kind in _PARTS.items()}
     model = build(topology, custom_objects=custom_objects, limits=limits)
     set_weights(model, expect(content, "weights", dict, where))
-    training = content.get("training")
+    training = content.get("training") if compile else None
     if training is not None:
-        checkpoint.restore(model, training)
+        load("nn.io.checkpoint").restore(model, training)
     return model
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.io import keras_json, keras_write, snapshot, tfjs_files
+from nn.io import keras_json, snapshot, tfjs_files
 from nn.io.archive import Archive, pack
 from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.parts import load as part
 from nn.quantize import Globs
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ def save_files(
         UnsupportedError: a layer, option or activation that TensorFlow.js lacks.
     """
     topology = {"class_name": _class_name(model), "config": model.get_config()}
+    document = part("nn.io.keras_write").keras2(topology)
     weights = {name: variable.numpy() for name, variable in _names(model).items()}
-    return tfjs_files.encode(keras_write.keras2(topology), weights, quantization=quantization)
+    files: dict[str, bytes] = tfjs_files.encode(document, weights, quantization=quantization)
+    return files
 
 
 def _names(model: Model) -> dict[str, Variable]:

@@ -10,7 +10,7 @@ import keras
 import nn
 import pytest
 from nn.arguments import left_out
-from nn.model import COMPILE_LEFT_OUT
+from nn.training import COMPILE_LEFT_OUT
 
 EMPTY = inspect.Parameter.empty
 

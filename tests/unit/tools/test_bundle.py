@@ -17,7 +17,10 @@ def root(tmp_path):
     files = {
         "py/farcall/__init__.py": "from .calls import call\n",
         "py/farcall/calls.py": "def call():\n    return 1\n",
+        "py/farcall/comlink.py": "",
         "py/nn/__init__.py": '"""Networks."""\n',
+        "py/nn/prediction.py": "",
+        **{p if p.endswith(".py") else f"{p}/__init__.py": "" for p in bundle.TRAINING},
         "py/app/__init__.py": "",
         "py/app/main.py": "unpack()\n",
         "py/app/worker.py": "serve()\n",
@@ -53,24 +56,29 @@ def test_the_main_thread_gets_the_rpc_and_the_panels(root):
         "app/panel.py",
         "farcall/__init__.py",
         "farcall/calls.py",
+        "farcall/comlink.py",
     ]
 
 
-def test_the_worker_gets_the_engine_and_the_lab(root):
-    assert sorted(bundle.modules(bundle.WORKER, root)) == [
-        "app/__init__.py",
-        "app/lab/__init__.py",
-        "app/lab/bench.py",
+def test_a_worker_that_predicts_gets_no_training(root):
+    assert sorted(bundle.modules(bundle.WORKER["predict.zip"], root)) == [
         "farcall/__init__.py",
         "farcall/calls.py",
         "nn/__init__.py",
+        "nn/prediction.py",
     ]
+
+
+def test_every_module_of_a_worker_is_in_one_of_its_zips():
+    packs = [bundle.modules(patterns, ROOT) for patterns in bundle.WORKER.values()]
+    whole = bundle.modules(("py/farcall", "py/nn", "py/app/__init__.py", "py/app/lab"), ROOT)
+    assert sorted(name for pack in packs for name in pack) == sorted(whole)
 
 
 def test_a_room_that_is_gone_is_named(root):
     shutil.rmtree(root / "py/nn")
     with pytest.raises(FileNotFoundError, match="py/nn"):
-        bundle.modules(bundle.WORKER, root)
+        bundle.modules(bundle.WORKER["predict.zip"], root)
 
 
 def test_text_gives_back_every_source():
@@ -110,12 +118,19 @@ def test_a_source_with_the_separator_is_refused():
 
 
 def test_the_worker_gets_bytecode_without_sources(site):
+    former = site / "static/vendor/python/worker.zip"
+    former.parent.mkdir()
+    former.write_bytes(b"")
     bundle.build(site)
-    with zipfile.ZipFile(site / "static/vendor/python/worker.zip") as archive:
+    assert not former.exists()
+    with zipfile.ZipFile(site / "static/vendor/python/predict.zip") as archive:
         names = archive.namelist()
         magic = archive.read("nn/__init__.pyc")[:4]
-    assert {name.rsplit(".", 1)[1] for name in names} == {"pyc"}
+    with zipfile.ZipFile(site / "static/vendor/python/training.zip") as archive:
+        rest = archive.namelist()
+    assert {name.rsplit(".", 1)[1] for name in names + rest} == {"pyc"}
     assert "farcall/calls.pyc" in names
+    assert "nn/losses/__init__.pyc" in rest
     assert magic != importlib.util.MAGIC_NUMBER, "compiled by this Python, not by Pyodide's"
 
 
@@ -134,7 +149,7 @@ def test_the_runtime_is_the_one_its_lock_names(site):
 
 
 def test_only_what_changed_is_written_again(site):
-    assert len(bundle.build(site)) == 3
+    assert len(bundle.build(site)) == 4
     assert bundle.build(site) == []
     (site / "py/app/panel.py").write_text("shown = False\n")
     assert bundle.build(site) == ["static/vendor/python/main.txt"]
