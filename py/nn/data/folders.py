@@ -70,9 +70,7 @@ async def read_image_zip(
 class _Folders:
     """The images of an archive, one size and one number of channels all."""
 
-    def __init__(
-        self, data: Any, size: tuple[int, int] | None, channels: int, limit: int
-    ) -> None:
+    def __init__(self, data: Any, size: tuple[int, int] | None, channels: int, limit: int) -> None:
         self.size = size
         self.channels = channels
         try:

@@ -58,9 +58,7 @@ def load(data: bytes, where: str = "array") -> Array:
     received = len(data) - offset
     if received != expected:
         kind = TruncatedError if received < expected else CorruptError
-        raise kind(
-            f"{where}: expected {expected} bytes for {dtype} {shape}, received {received}"
-        )
+        raise kind(f"{where}: expected {expected} bytes for {dtype} {shape}, received {received}")
     flat = np.frombuffer(data, dtype, offset=offset)
     ordered = flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
     return np.array(ordered, dtype=dtype.newbyteorder("="), order="C")

@@ -249,9 +249,7 @@ def _read_tensor(data: bytes, limits: Limits) -> tuple[str, Array]:
     return name, _values(fields, dtype, shape, where)
 
 
-def _check_shape(
-    shape: Sequence[int], dtype: np.dtype[Any], where: str, limits: Limits
-) -> None:
+def _check_shape(shape: Sequence[int], dtype: np.dtype[Any], where: str, limits: Limits) -> None:
     if any(size < 0 for size in shape):
         raise CorruptError(f"{where}: expected sizes of at least 0, received {list(shape)}")
     limits.check_total(math.prod(shape) * dtype.itemsize, where)

@@ -85,9 +85,7 @@ def _dtype_name(name: str, array: Array) -> str:
     return _NAMES[dtype]
 
 
-def decode(
-    data: bytes, limits: Limits = DEFAULT_LIMITS
-) -> tuple[dict[str, Array], dict[str, str]]:
+def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[dict[str, Array], dict[str, str]]:
     """Return arrays by name (bfloat16 as float32) and the metadata.
 
     Raises:

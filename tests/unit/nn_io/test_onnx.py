@@ -157,6 +157,8 @@ def test_transposed_convolutions_of_any_geometry_pass_both_ways(
         3, kernel, strides=stride, padding=padding, dilation_rate=dilation,
         output_padding=None if extra < 0 or extra >= stride else extra, activation="relu",
     )  # fmt: skip
+    # Of an axis of 1 an even kernel leaves nothing here, as in Keras; ONNX Runtime refuses that.
+    assume(0 not in layer.output_shape((2, size, size + 1, 2)))
     model, x = stack((size, size + 1, 2), layer), random(2, size, size + 1, 2)
     data = assert_exported(model, x)
     np.testing.assert_allclose(
