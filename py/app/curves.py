@@ -5,7 +5,7 @@ import json
 import js
 from pyscript.js_modules import uplot
 
-from . import formats, page
+from . import page
 
 # A chart of 300 to 1,000 pixels shows no more; beyond, batches are averaged into one point.
 POINTS = 1200
@@ -165,7 +165,8 @@ class Chart:
         options["axes"] = [dict(self._axis(26), incrs=WHOLE), self._axis(46)]
         scale = {"distr": 3} if self.log else {}
         if self.most is not None:
-            scale["range"] = {"min": {"pad": 0.1}, "max": {"pad": 0.1, "hard": self.most}}
+            low = {"pad": 0.1, "soft": 0, "mode": 3}  # as uPlot does by itself
+            scale["range"] = {"min": low, "max": {"pad": 0.1, "hard": self.most}}
         options["scales"] = {"x": {"time": False}, "y": scale}
         options["padding"] = [8, 8, 0, 0]
         if self.sync:
@@ -197,7 +198,7 @@ def _made_in_this_frame():
 
 
 def _stater(state):
-    return lambda _, value, *rest: formats.DASH if value is None else state(value)
+    return lambda _, value, *rest: "" if value is None else state(value)
 
 
 class Thinner:

@@ -157,7 +157,11 @@ class Options:
             control.value = str(settings.slider(value))
             control.setAttribute("aria-valuetext", f"{value:g}")
         elif not control.validationMessage:
-            control.value = settings.write(name, value)
+            text = settings.write(name, value)
+            control.value = text
+            if name in _CHOICES and control.value != text:  # a link knows more than the list
+                control.append(page.make("option", text, value=text))
+                control.value = text
         shown = (words or page.find("option-" + name).parentElement).querySelector("output")
         if shown:
             shown.textContent = f"{value:g}"

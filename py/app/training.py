@@ -6,6 +6,8 @@ the figures are written and the curves drawn once a frame at most.
 
 import json
 
+import js
+
 from . import budget, formats, history, page, settings, status
 from .curves import Chart, Thinner
 from .tab import Tab
@@ -36,6 +38,7 @@ class Training:
         self.record = record
         self.loss = Chart("loss-chart", _curves(formats.loss), sync="run")
         self.accuracy = Chart("accuracy-chart", _curves(formats.points), sync="run")
+        self.accuracy.most = 100
         self.charts = (self.loss, self.accuracy)
         self.tab = Tab()
         self.running = False
@@ -46,7 +49,7 @@ class Training:
         self.replaces = None  # the checkpoint of a run that was cut short: gone with the next run
         self.kept = True  # whether the browser keeps what a run has learned so far
         for name, handler in (
-            ("train", self.train),
+            ("train", self._pressed),
             ("pause", self.pause),
             ("step", self.step),
             ("stop", self.stop),
@@ -72,6 +75,15 @@ class Training:
         return self.running
 
     # -- buttons ----------------------------------------------------------------------------
+
+    def _pressed(self):
+        """Train; where the curves are below what is in view, as on a phone, go there."""
+        box = self.loss.element.getBoundingClientRect()
+        away = box.top > js.innerHeight or box.bottom < 0
+        narrow = js.matchMedia("(max-width: 44rem)").matches and not self.options.frame["embed"]
+        if away and narrow:
+            page.find("training").scrollIntoView()
+        return self.train()
 
     async def train(self, left=None):
         """Run all epochs, or those that are left of a run that was cut short.

@@ -5,6 +5,7 @@ import statistics
 
 import pytest
 
+from tests.support import processor
 from tests.support.pad import draw
 
 pytestmark = pytest.mark.timed
@@ -37,17 +38,17 @@ requestAnimationFrame(function frame(now) {
 # Chromium's own record of every task; only a whole browser can be told to write one.
 TRACED = 20  # seconds from its start
 TRACE = ("toplevel,blink.user_timing", "json", str(TRACED))
-# Milliseconds of its own: half of what a user may notice, for machines that are half as fast.
+LONG = 50  # ms: w3c.github.io/longtasks
+# Milliseconds of its own: half of what is long, for machines that are half as fast. Of 38,363 tasks
+# in 45 s of training with every chart on, one took 15.6 ms (it makes the first chart), one 12.9
+# (a frame in which the page grows: paint 4.1, style and layout 3.7). The clock on the wall showed
+# 222 ms for one of 6 ms then: two cores had 16 other processes to serve.
 MOST = 25
 
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page, tmp_path_factory):
-    """A page that trained for some seconds with every chart on and somebody drawing.
-
-    A busy machine takes the processor away in the middle of a task: what is long once may be that,
-    what is long three times is ours. The trace tells the time that a task had the processor.
-    """
+    """A page that trained for some seconds with every chart on and somebody drawing."""
     trace = tmp_path_factory.mktemp("trace") / "trace.json"
     flags = zip(("", "-format", "-duration", "-file"), (*TRACE, trace), strict=True)
     page = open_module_page(
@@ -60,9 +61,9 @@ def page(module_site, open_module_page, tmp_path_factory):
     page.until(lambda: epochs(page) > 1)
     page.execute_script(WATCH)
     page.execute_script("performance.mark('watched')")
-    page.windows = [watched(page)]
-    while page.windows[-1]["tasks"] and len(page.windows) < 3:
-        page.windows.append(watched(page))
+    before = processor.waited(page.service.process.pid)
+    page.seen = watched(page)
+    page.waited = processor.waited(page.service.process.pid) - before
     page.rate = page.number("images_per_second") / 16
     yield page
     page.button("Stop").click()
@@ -110,13 +111,15 @@ def test_the_engine_reports_faster_than_the_screen_shows(page):
 
 
 def test_frames_keep_their_pace(page):
-    frames = page.windows[-1]["frames"][2:]
+    frames = page.seen["frames"][2:]
     assert len(frames) > 100
     assert statistics.median(frames) <= 17.5
 
 
 def test_no_task_is_long(page):
-    assert page.windows[-1]["tasks"] == [], page.windows
+    """A busy machine takes the processor away in mid-task: so much is its doing, and no more."""
+    beyond = sum(duration - LONG for duration in page.seen["tasks"])
+    assert beyond <= page.waited, page.seen["tasks"]
 
 
 def test_no_task_has_the_processor_for_long(page):
@@ -126,6 +129,6 @@ def test_no_task_has_the_processor_for_long(page):
 
 
 def test_a_chart_is_drawn_at_most_once_a_frame(page):
-    redraws = [count for window in page.windows for count in window["redraws"]]
+    redraws = page.seen["redraws"]
     assert len(redraws) > 20, "the charts are drawn at all"
     assert max(redraws) == 1

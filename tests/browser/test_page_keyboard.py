@@ -54,6 +54,7 @@ def test_tab_reaches_everything_and_shows_where_it_is(page):
         "return arguments[0].map((i) => document.querySelector(`[data-stop='${i}']`).outerHTML)",
         sorted(missed),
     )
+    assert list(seen) == sorted(seen, key=int), "Tab goes as the document does"
     unseen = [entry for entry in seen.values() if entry[1] == "none" or entry[2] < 2]
     assert unseen == []
     page.execute_script("for (const d of document.querySelectorAll('main details')) d.open = false")

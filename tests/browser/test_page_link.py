@@ -57,6 +57,13 @@ def test_a_link_fills_the_form(page):
     assert subset == "2,500"
 
 
+def test_a_link_may_have_a_batch_size_that_the_list_has_not(page):
+    page.execute_script("location.hash = 'batch=48'")
+    page.until(lambda: value(page, "batch") == "48")
+    page.execute_script("location.hash = ''")
+    page.until(lambda: value(page, "batch") == "128")
+
+
 def test_values_that_make_no_sense_are_ignored(page):
     nonsense = "#lr=fast&batch=0&epochs=1e9&optimizer=Magic&colour=red&seed=12&hide=moon"
     page.execute_script("location.hash = arguments[0]", nonsense)

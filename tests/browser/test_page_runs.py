@@ -68,7 +68,7 @@ def hover(page, chart, share):
 
 def test_hovering_reads_the_batch_and_its_smooth_value(page):
     hover(page, "loss-chart", 0.25)
-    page.until(lambda: legend(page, "loss-chart")["Batch"] not in ("–", "--"))
+    page.until(lambda: legend(page, "loss-chart")["Batch"] not in ("", "--"))
     values = legend(page, "loss-chart")
     assert 15 <= float(values["Step"]) <= 25
     assert float(values["Batch"]) > 0

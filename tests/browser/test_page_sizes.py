@@ -1,6 +1,7 @@
 """From the smallest phone to 4K nothing leaves the screen sideways; screenshots to look at."""
 
 import base64
+from itertools import pairwise
 
 import pytest
 
@@ -31,6 +32,11 @@ def page(module_site, open_module_page):
     """A page with everything there is to show: runs, analysis, drawing, saved model."""
     page = open_module_page(module_site.url + "#epochs=4&subset=30000&optimizer=SGD&lr=0.05")
     page.wait_for_phase("ready")
+    for size in PICTURED[:3]:
+        for theme in THEMES:
+            wear(page, *size, theme, False)
+            photograph(page, f"idle-{size[0]}x{size[1]}-{theme}.png")
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     for number in (1, 2):
         page.click("Reset")
         page.until(lambda: "not trained yet" in page.text)
@@ -79,6 +85,17 @@ def wear(page, width, height, theme, unfolded):
     )
 
 
+def photograph(page, name):
+    """Keep a picture of all of the page."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    whole = page.execute_cdp_cmd(
+        "Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True}
+    )
+    picture = base64.b64decode(whole["data"])
+    (SCREENSHOTS / name).write_bytes(picture)
+    return picture
+
+
 @pytest.mark.parametrize("unfolded", [False, True], ids=["folded", "unfolded"])
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_nothing_leaves_the_screen_sideways(page, size, unfolded):
@@ -87,20 +104,39 @@ def test_nothing_leaves_the_screen_sideways(page, size, unfolded):
     assert page.execute_script("return document.documentElement.scrollWidth") <= size[0]
 
 
+CARDS = ["data", "network", "training", "draw", "models", "analysis"]
+BOXES = """
+return [...document.querySelectorAll(arguments[0])].map((e) => {
+    const box = e.getBoundingClientRect();
+    return [e.id || e.className, box.left, box.top, box.right];
+});
+"""
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_cards_are_seen_in_the_order_in_which_they_are_read_and_reached(page, size):
+    wear(page, *size, "light", False)
+    cards = page.execute_script(BOXES, "main .card")
+    assert [card[0] for card in cards] == CARDS, "the order of a screen reader and of Tab"
+    wide = size[0] >= 1024
+    for one, other in pairwise(page.execute_script(BOXES, "main > *") if wide else cards):
+        assert other[2] > one[2] or (other[2] == one[2] and other[1] >= one[3]), (one, other)
+    sorted_out = page.execute_script(
+        "return [...document.querySelectorAll('main, main *')].filter((e) => e.tabIndex > 0 ||"
+        "(e.matches(':not(tr)') && getComputedStyle(e).order !== '0')).map((e) => e.outerHTML)"
+    )
+    assert sorted_out == []
+
+
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", PICTURED, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_has_its_picture_taken(page, size, theme):
     wear(page, *size, theme, False)
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     name = f"{size[0]}x{size[1]}-{theme}.png"
     page.save_screenshot(str(SCREENSHOTS / f"page-{name}"))
     small = page.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": 82})
     (SCREENSHOTS / f"page-{name}").with_suffix(".webp").write_bytes(base64.b64decode(small["data"]))
-    whole = page.execute_cdp_cmd(
-        "Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True}
-    )
-    picture = base64.b64decode(whole["data"])
-    (SCREENSHOTS / f"whole-{name}").write_bytes(picture)
+    picture = photograph(page, f"whole-{name}")
     scroll_bar = 20
     assert size[0] - scroll_bar <= int.from_bytes(picture[16:20], "big") <= size[0]
 
@@ -117,3 +153,19 @@ def test_what_is_pressed_is_large_enough(page, size):
     )
     # Boxes of a checkbox are pressed through their label, which is 44 px high.
     assert [line for line in small if not line.startswith("option-log")] == []
+
+
+def test_on_a_phone_train_leads_to_the_curves(page):
+    wear(page, 360, 740, "light", False)
+    top = "document.getElementById('loss-chart').getBoundingClientRect().top"
+    assert page.execute_script(f"return {top}") > 740
+    page.button("Train").click()
+    page.until(f"{top} < 740 && {top} > 0", 5)
+    page.button("Stop").click()
+    page.wait_for_phase("ready")
+    for theme in THEMES:
+        page.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": theme}]},
+        )
+        page.save_screenshot(str(SCREENSHOTS / f"phone-training-{theme}.png"))
