@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     )
     from nn.model import Model
     from nn.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, RMSprop
+    from nn.quantized import QuantizedModel
     from nn.sequential import Sequential
     from nn.serving import Classifier
     from nn.session import TrainingSession
@@ -146,6 +147,7 @@ __all__ = [
     "Multiply",
     "Permute",
     "ProgbarLogger",
+    "QuantizedModel",
     "RMSprop",
     "ReLU",
     "ReduceLROnPlateau",
@@ -206,6 +208,7 @@ HOMES = {
     ),
     "nn.model": ("Model",),
     "nn.optimizers": ("SGD", "Adagrad", "Adam", "Adamax", "AdamW", "Lion", "RMSprop"),
+    "nn.quantized": ("QuantizedModel",),
     "nn.sequential": ("Sequential",),
     "nn.serving": ("Classifier",),
     "nn.session": ("TrainingSession",),

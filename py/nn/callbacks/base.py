@@ -67,9 +67,11 @@ class Callback:
                 setattr(self, name, state[name])
 
     def set_model(self, model: Any) -> None:
+        """Be told which model is trained, before the run begins."""
         self.model = model
 
     def set_params(self, params: Logs) -> None:
+        """Be told {"epochs", "steps", "batch_size"}, before the run begins."""
         self.params = params
 
     def on_train_begin(self, logs: Logs | None = None) -> Any:

@@ -1,4 +1,7 @@
-"""Layers, one module a family."""
+"""Layers, one module a family, named and defined as in Keras 3 (`keras.layers`).
+
+Where a paper defines one, its class names it.
+"""
 
 from __future__ import annotations
 

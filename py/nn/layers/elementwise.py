@@ -73,7 +73,7 @@ class ReLU(Elementwise):
 
 
 class LeakyReLU(Elementwise):
-    """x above zero, negative_slope * x below."""
+    """x above zero, negative_slope * x below (Maas et al. 2013)."""
 
     fields: tuple[str, ...] = ("negative_slope",)
 
@@ -84,7 +84,7 @@ class LeakyReLU(Elementwise):
 
 
 class ELU(Elementwise):
-    """x above zero, alpha * (exp(x) - 1) below."""
+    """x above zero, alpha * (exp(x) - 1) below (Clevert et al. 2015)."""
 
     fields: tuple[str, ...] = ("alpha",)
 

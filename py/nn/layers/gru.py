@@ -64,6 +64,7 @@ class GRU(Recurrent):
         self.reset_after = reset_after
 
     def bias_shape(self) -> tuple[int, ...]:
+        """Return the shape of the bias: with `reset_after` a row for inputs, one for states."""
         width = self.gates * self.units
         return (2, width) if self.reset_after else (width,)
 

@@ -117,6 +117,7 @@ class Recurrent(Gated):
             )
 
     def bias_shape(self) -> tuple[int, ...]:
+        """Return the shape of the bias: one number for each unit of each gate."""
         return (self.gates * self.units,)
 
     def compute_output_shape(self, *input_shapes: Shape) -> Any:

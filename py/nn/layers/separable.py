@@ -13,7 +13,8 @@ from nn.types import Array, Shape
 
 
 class DepthwiseConv2D(Conv2D):
-    """Convolve each channel by itself: (n, h, w, c) -> (n, oh, ow, c * depth_multiplier).
+    """Convolve each channel by itself: (n, h, w, c) -> (n, oh, ow, c * depth_multiplier) (Sifre and
+    Mallat 2014).
 
     Kernel (kh, kw, c, depth_multiplier), as `keras.layers.DepthwiseConv2D`: a grouped convolution
     with one group a channel, of which the kernel is a view.

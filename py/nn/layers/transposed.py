@@ -15,7 +15,8 @@ from nn.types import Array, Shape
 
 
 class Conv2DTranspose(Spatial):
-    """The gradient of a convolution used as a layer: (n, h, w, c) -> (n, oh, ow, filters).
+    """The gradient of a convolution used as a layer: (n, h, w, c) -> (n, oh, ow, filters) (Zeiler
+    et al. 2010).
 
     Kernel (kh, kw, filters, c). oh is h * stride with "same", and (h - 1) * stride +
     max(kernel, stride) with "valid"; with `output_padding` it is (h - 1) * stride + kernel % 2 +

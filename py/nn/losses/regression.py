@@ -131,7 +131,7 @@ class CategoricalHinge(Loss):
 
 
 class KLDivergence(Loss):
-    """sum(y_true * log(y_true / y_pred)), both cut to [epsilon, 1]."""
+    """sum(y_true * log(y_true / y_pred)), both cut to [epsilon, 1] (Kullback and Leibler 1951)."""
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         true, pred = (np.clip(y, config.epsilon(), 1) for y in (y_true, y_pred))
