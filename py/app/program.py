@@ -5,7 +5,7 @@ CPython and compares the curves.
 """
 
 MNIST = 60000  # images
-_POSITIONAL = ("filters", "kernel_size", "pool_size", "units", "rate")  # as Keras takes them
+_POSITIONAL = ("filters", "kernel_size", "pool_size", "units", "rate", "scale")  # as in Keras
 _PENALISED = ("Conv2D", "Dense")
 
 _HEAD = """# Needs NumPy, and of this site's source py/ (on Python's path) and static/vendor/mnist/.

@@ -41,6 +41,7 @@ class Training:
         self.accuracy.most = 100
         self.charts = (self.loss, self.accuracy)
         self.tab = Tab()
+        self.glance = None
         self.running = False
         self.paused = False
         self.run = None
@@ -415,6 +416,10 @@ class Training:
         page.find("advice").hidden = not words
         page.write("advice", words, page.find("advice"))
         self.record.add_epoch(self.run, row)
+        if self.glance is None:
+            from .glance import Glance  # the page begins without it
+
+            self.glance = Glance(self.studio)
 
     def _end(self):
         self.over = True

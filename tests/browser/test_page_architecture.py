@@ -83,7 +83,7 @@ def test_a_published_demo_comes_with_what_it_is_trained_with(page):
     chosen = page.execute_script(link)
     assert chosen == ["batch=64", "optimizer=AdamW", "preset=ort", "subset=6400"]
     assert "nn.Rescaling(3.2457, offset=-0.4242)" in code(page)
-    assert "engine.mnist.train.take(6400)" in code(page)
+    assert 'read("train").take(6400)' in code(page)
     page.execute_script("location.hash = 'subset=1000&epochs=1'")
     page.until(lambda: total(page) == "53,866")
 
@@ -134,6 +134,22 @@ def test_the_edited_network_is_the_one_that_trains(page):
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
     assert "32" in summary(page)[5]
+
+
+def test_every_layer_and_every_option_is_explained_beside_it(page):
+    terms = (
+        "return [...document.querySelectorAll(arguments[0] + ' .words dt')].map((t) => t.innerText"
+        " || t.textContent)"
+    )
+    layers = page.execute_script(terms, "#network")
+    unexplained = [k for k in architectures.FIELDS if not any(term in k for term in layers)]
+    assert unexplained == []
+    labels = page.execute_script(
+        "return [...document.querySelectorAll('#options .field > span')]"
+        ".map((span) => span.firstChild.data)"
+    )
+    assert len(labels) > 8
+    assert page.execute_script(terms, "#training") == labels
 
 
 def test_the_code_can_be_copied(page, module_site):

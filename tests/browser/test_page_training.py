@@ -175,3 +175,31 @@ class TestControls:
     def test_stop_also_ends_a_paused_run(self, training):
         self.answer(training, "Pause", "paused")
         assert self.answer(training, "Stop", "ready") < 100
+
+
+def glance(page):
+    """True digit, answer and sign of each of the first test images."""
+    return page.execute_script(
+        "return [...document.querySelectorAll('#glance-images li')].map((item) =>"
+        "[item.querySelector('canvas').getAttribute('aria-label'), item.innerText.trim()])"
+    )
+
+
+def test_the_first_test_images_are_read_anew_whenever_the_network_changes(page):
+    page.until(lambda: len(glance(page)) == 16)
+    names = [name for name, _ in glance(page)]
+    truths = [int(name.split()[1].rstrip(",")) for name in names]
+    assert truths == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9, 0, 6, 9, 0, 1, 5]
+    note = "document.getElementById('glance-note').textContent"
+    right = sum(text.endswith("✓") for _, text in glance(page))
+    assert right >= 14
+    assert page.execute_script(f"return {note}") == f"{right} of 16 right"
+    inked = page.execute_script(
+        "const c = document.querySelector('#glance-images canvas');"
+        "return c.getContext('2d').getImageData(0, 0, 28, 28).data"
+        ".filter((v, i) => i % 4 === 3 && v > 0).length"
+    )
+    assert 30 < inked < 300
+    page.click("Reset")
+    page.until(f"parseInt({note}) < 8", what="an untrained network's guesses")
+    assert any(text.endswith("✗") for _, text in glance(page))

@@ -185,6 +185,16 @@ class Bench:
         assert data.y is not None
         return {"rgba": pictures.ink(data.x[index, ..., 0]), "label": int(data.y[index])}
 
+    async def glance(self, model: Any, count: int = 16) -> list[dict[str, Any]]:
+        """The first test images and what the model makes of them: {rgba, truth, answer}."""
+        data = self._mnist.test.take(count)
+        answers = (await model.predict(self._scaled(data.x[..., 0]))).argmax(axis=1)
+        assert data.y is not None
+        return [
+            {"rgba": pictures.ink(image[..., 0]), "truth": int(truth), "answer": int(answer)}
+            for image, truth, answer in zip(data.x, data.y, answers, strict=True)
+        ]
+
     # -- drawing ----------------------------------------------------------------------------
 
     async def read(self, model: Any, pixels: Any, width: int) -> dict[str, Any] | None:
