@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help serve vendor kernels bundle precache test bench soak site clean setup
+.PHONY: help serve vendor kernels bundle precache test bench soak site clean setup testers
 
 PORT ?= 8000
 MINUTES ?= 10
@@ -33,10 +33,16 @@ precache: kernels bundle  ## list the site's files for the service worker
 site: precache  ## write dist/, ready to upload to any static host, and its size
 	@$(PY) -m tools.site
 
-test: precache  ## install what tests need, then run every check and every test
+# Once the runtimes are there, compiling and installing go on side by side.
+test:  ## install what tests need, then run every check and every test
+	@$(PYTHON) tools/environment.py vendor
+	@$(PY) -m tools.vendor
+	@$(MAKE) --no-print-directory -j2 precache testers
+	@$(PY) -m tools.check
+
+testers:
 	@$(PYTHON) tools/environment.py test
 	@$(PY) -m tools.browser
-	@$(PY) -m tools.check
 
 bench: precache  ## measure against the peers, write build/bench.json
 	@$(PYTHON) tools/environment.py bench

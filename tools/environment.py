@@ -1,6 +1,9 @@
 """Install what a group of make targets needs: .venv from pyproject.toml's pins, node_modules.
 
-    python3 tools/environment.py serve | test | bench
+    python3 tools/environment.py serve | test | bench | vendor
+
+`vendor` is what `test` begins with: Python's packages of `serve`, all of npm's, so that nothing
+replaces node_modules once files are taken from there.
 
 Run by the system's Python, before anything is installed.  A stamp beside what was installed says
 from which pins, so that a second run does nothing and needs no network.
@@ -19,7 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-GROUPS = {"serve": ["serve"], "test": ["serve", "test"], "bench": ["serve", "test", "bench"]}
+GROUPS = {"serve": ["serve"], "test": ["serve", "test"], "bench": ["serve", "test", "bench"],
+          "vendor": ["serve"]}  # fmt: skip
 
 
 def main(group: str) -> None:
@@ -40,7 +44,9 @@ def install_python(group: str) -> None:
         run([sys.executable, "-m", "venv", str(VENV)], "install python3-venv (Debian, Ubuntu)")
     say(f"installing {len(pins)} pinned Python packages into .venv")
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    run([*pip, "install", "--progress-bar", "on", *pins], "is the network there?")
+    # Python compiles what is imported when it is: a small part of what is installed.
+    options = ["--no-compile", "--progress-bar", "on"]
+    run([*pip, "install", *options, *pins], "is the network there?")
     stamp.write_text(content)
 
 
