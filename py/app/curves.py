@@ -35,7 +35,7 @@ class Chart:
         self.points = False  # a dot for each, where there are few
         self.most = None  # what no value can pass
         self.plot = None
-        self.low_high = None
+        self.rem = 0.0  # the letters' size that its axes were made for
         self.clear()
         self._observer = js.ResizeObserver.new(page.call(lambda *_: self.refresh("resize")))
         self._observer.observe(self.element)
@@ -130,8 +130,12 @@ class Chart:
         return {"width": width, "height": height}
 
     def _resize(self):
-        if self.plot is not None:
-            self.plot.setSize(page.record(self._size()))
+        if self.plot is None:
+            return
+        if page.rem() != self.rem:  # letters grow with the window
+            self.rebuild()
+            return
+        self.plot.setSize(page.record(self._size()))
 
     def _draw(self):
         if self.length < 2:  # uPlot needs two points to make a scale.
@@ -145,7 +149,7 @@ class Chart:
 
     def _axis(self, size):
         line = page.colour("line")
-        rem = page.rem()
+        rem = self.rem
         size *= rem / 16
         return {
             "font": f"{0.75 * rem:.1f}px system-ui, sans-serif",
@@ -160,6 +164,7 @@ class Chart:
         if self.empty:
             self.empty.remove()
             self.empty = None
+        self.rem = page.rem()
         options = self._size()
         options["series"] = [{"label": "Step"}] + [self._line(*entry) for entry in self.series]
         options["axes"] = [dict(self._axis(26), incrs=WHOLE), self._axis(46)]

@@ -164,8 +164,15 @@ def test_on_a_phone_train_leads_to_the_curves(page):
     page.button("Stop").click()
     page.wait_for_phase("ready")
     for theme in THEMES:
-        page.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia",
-            {"features": [{"name": "prefers-color-scheme", "value": theme}]},
-        )
+        wear(page, 360, 740, theme, False)
+        page.execute_script("document.getElementById('training').scrollIntoView()")
         page.save_screenshot(str(SCREENSHOTS / f"phone-training-{theme}.png"))
+
+
+def test_the_letters_of_a_chart_follow_the_window(page):
+    axis = "document.querySelector('#loss-chart .u-axis').getBoundingClientRect().height"
+    heights = []
+    for size in ((3840, 2160), (360, 740), (3840, 2160)):
+        wear(page, *size, "light", False)
+        heights.append(page.execute_script(f"return {axis}"))
+    assert heights[0] == heights[2] > 1.3 * heights[1]
