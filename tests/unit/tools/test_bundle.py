@@ -2,8 +2,10 @@
 
 import ast
 import importlib.util
+import io
 import json
 import shutil
+import tokenize
 import zipfile
 
 import pytest
@@ -14,6 +16,11 @@ from tools.bundle import ROOT
 
 @pytest.fixture
 def root(tmp_path):
+    return sources(tmp_path)
+
+
+def sources(folder):
+    """Write a small page and its worker; their folder."""
     files = {
         "py/farcall/__init__.py": "from .calls import call\n",
         "py/farcall/calls.py": "def call():\n    return 1\n",
@@ -29,14 +36,28 @@ def root(tmp_path):
         "py/app/lab/bench.py": "import struct\n",
     }
     for name, text in files.items():
-        path = tmp_path / name
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return tmp_path
+    return folder
 
 
 @pytest.fixture
 def site(root):
+    return equipped(root)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A site built once, beside an archive of former days, and what was written: for looking at."""
+    site = equipped(sources(tmp_path_factory.mktemp("built")))
+    former = site / "static/vendor/python/worker.zip"
+    former.parent.mkdir()
+    former.write_bytes(b"")
+    return site, bundle.build(site)
+
+
+def equipped(root):
     """`root` with what compiling needs: the tools, Pyodide as vendored and as installed."""
     shutil.copytree(ROOT / "tools", root / "tools")
     shutil.copytree(ROOT / "static/vendor/pyodide", root / "static/vendor/pyodide")
@@ -103,8 +124,8 @@ def test_what_the_page_gets_has_no_comments_and_every_line_where_it_was():
         assert bare.count("\n") == source.count("\n"), path
         assert not [node for node in ast.walk(ast.parse(bare))
                     if isinstance(node, bundle.DOCUMENTED) and ast.get_docstring(node)]  # fmt: skip
-        comments = [line for line in bare.splitlines() if line.lstrip().startswith("#")]
-        assert comments == [], path
+        tokens = tokenize.generate_tokens(io.StringIO(bare).readline)
+        assert [token for token in tokens if token.type == tokenize.COMMENT] == [], path
 
 
 def test_what_only_looks_like_a_comment_stays():
@@ -117,12 +138,9 @@ def test_a_source_with_the_separator_is_refused():
         bundle.text({"b/c.py": "x = '\0'"})
 
 
-def test_the_worker_gets_bytecode_without_sources(site):
-    former = site / "static/vendor/python/worker.zip"
-    former.parent.mkdir()
-    former.write_bytes(b"")
-    bundle.build(site)
-    assert not former.exists()
+def test_the_worker_gets_bytecode_without_sources(built):
+    site, _ = built
+    assert not (site / "static/vendor/python/worker.zip").exists()
     with zipfile.ZipFile(site / "static/vendor/python/predict.zip") as archive:
         names = archive.namelist()
         magic = archive.read("nn/__init__.pyc")[:4]
@@ -134,8 +152,8 @@ def test_the_worker_gets_bytecode_without_sources(site):
     assert magic != importlib.util.MAGIC_NUMBER, "compiled by this Python, not by Pyodide's"
 
 
-def test_the_runtime_is_the_one_its_lock_names(site):
-    bundle.build(site)
+def test_the_runtime_is_the_one_its_lock_names(built):
+    site, _ = built
     runtime = site / "static/vendor/runtime"
     entry = json.loads((runtime / "pyodide-lock.json").read_text())["packages"]["numpy"]
     assert bundle.sha256((runtime / entry["file_name"]).read_bytes()) == entry["sha256"]
@@ -148,8 +166,10 @@ def test_the_runtime_is_the_one_its_lock_names(site):
         assert not [name for name in library.namelist() if name.startswith(("unittest/", "xml/"))]
 
 
-def test_only_what_changed_is_written_again(site):
-    assert len(bundle.build(site)) == 4
+def test_only_what_changed_is_written_again(built, tmp_path):
+    first, written = built
+    assert len(written) == 4
+    site = shutil.copytree(first, tmp_path / "site", symlinks=True)
     assert bundle.build(site) == []
     (site / "py/app/panel.py").write_text("shown = False\n")
     assert bundle.build(site) == ["static/vendor/python/main.txt"]
