@@ -35,6 +35,9 @@ class WebKit(View):
         self.screen, self.display = open_screen()
         os.environ["DISPLAY"] = self.display
         os.environ["WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS"] = "1"  # root cannot use bubblewrap
+        # There is no GPU: what moves while the page starts would be composed by llvmpipe, 60 times
+        # a second, for more than half of the start's processor time (18.7 s, without it 8.0 s).
+        os.environ["WEBKIT_DISABLE_COMPOSITING_MODE"] = "1"
         environment = dict(os.environ, HOME=self.home, XDG_DATA_HOME=self.home)
         options = WebKitGTKOptions()
         options.binary_location = str(mini_browser())
