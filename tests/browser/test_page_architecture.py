@@ -72,7 +72,8 @@ def built(preset):
 def test_a_preset_has_the_parameters_that_the_engine_counts(page, preset):
     choose(page, "preset", preset)
     page.until(lambda: total(page) == f"{built(preset).count_params():,}")
-    assert len(summary(page)) == len(architectures.layers_of(preset))
+    # Two presets have the same number of parameters: the total may be there before the rest.
+    page.until(lambda: len(summary(page)) == len(architectures.layers_of(preset)))
 
 
 def test_a_published_demo_comes_with_what_it_is_trained_with(page):
@@ -80,9 +81,9 @@ def test_a_published_demo_comes_with_what_it_is_trained_with(page):
     choose(page, "preset", "ort")
     page.until(lambda: total(page) == "397,510")
     link = "return decodeURIComponent(location.hash).slice(1).split('&').sort()"
-    chosen = page.execute_script(link)
-    assert chosen == ["batch=64", "optimizer=AdamW", "preset=ort", "subset=6400"]
-    assert "nn.Rescaling(3.2457, offset=-0.4242)" in code(page)
+    chosen = ["batch=64", "optimizer=AdamW", "preset=ort", "subset=6400"]
+    page.until(lambda: page.execute_script(link) == chosen)
+    page.until(lambda: "nn.Rescaling(3.2457, offset=-0.4242)" in code(page))
     assert 'read("train").take(6400)' in code(page)
     page.execute_script("location.hash = 'subset=1000&epochs=1'")
     page.until(lambda: total(page) == "53,866")
