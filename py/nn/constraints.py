@@ -9,6 +9,7 @@ import numpy as np
 
 from nn import config
 from nn.errors import ConfigError
+from nn.identifiers import describe, resolve
 from nn.types import Array, Config
 
 __all__ = [
@@ -114,12 +115,7 @@ def get(identifier: Any) -> Constraint | None:
     Raises:
         ConfigError: nothing has that name.
     """
-    if identifier is None or isinstance(identifier, Constraint):
-        return identifier
-    if isinstance(identifier, dict):
-        found = _named(identifier.get("class_name"))
-        return found.from_config(identifier.get("config") or {})
-    return _named(identifier)()
+    return None if identifier is None else resolve(identifier, Constraint, _named)
 
 
 def _named(name: Any) -> type[Constraint]:
@@ -131,6 +127,4 @@ def _named(name: Any) -> type[Constraint]:
 
 def serialize(constraint: Constraint | None) -> Config | None:
     """Return the class and settings, in Keras' spelling."""
-    if constraint is None:
-        return None
-    return {"class_name": type(constraint).__name__, "config": constraint.get_config()}
+    return None if constraint is None else describe(constraint)

@@ -1,9 +1,11 @@
-"""What Keras calls an identifier: a name, a configuration, or the object itself."""
+"""What Keras calls an identifier: a name, a configuration, or the object itself; and back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+from nn.types import Config
 
 T = TypeVar("T")
 
@@ -19,8 +21,13 @@ def resolve(identifier: Any, base: type[T], named: Callable[[Any], Any]) -> T:
     if isinstance(identifier, base):
         return identifier
     if isinstance(identifier, dict):
-        found = named(identifier["class_name"]).from_config(identifier.get("config") or {})
+        found = named(identifier.get("class_name")).from_config(identifier.get("config") or {})
     else:
         found = named(identifier)()
     made: T = found
     return made
+
+
+def describe(value: Any) -> Config:
+    """Return class and settings of an object, in Keras' spelling."""
+    return {"class_name": type(value).__name__, "config": value.get_config()}

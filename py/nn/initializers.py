@@ -10,6 +10,7 @@ import numpy as np
 
 from nn import config
 from nn.errors import ConfigError
+from nn.identifiers import describe, resolve
 from nn.types import Array, Config, prod
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "Zeros",
     "fans",
     "get",
-    "get_class",
     "serialize",
 ]
 
@@ -291,17 +291,11 @@ def get(identifier: Any) -> Initializer:
     Raises:
         ConfigError: nothing has that name.
     """
-    if isinstance(identifier, Initializer):
-        return identifier
-    if isinstance(identifier, dict):
-        return get_class(identifier["class_name"]).from_config(identifier.get("config") or {})
-    if isinstance(identifier, str):
-        return get_class(identifier)()
-    raise ConfigError(f"initializer: expected a name or an Initializer, received {identifier!r}")
+    return resolve(identifier, Initializer, _named)
 
 
-def get_class(name: str) -> type[Initializer]:
-    found = CLASSES.get(name) or _ALIASES.get(name)
+def _named(name: Any) -> type[Initializer]:
+    found = CLASSES.get(name) or _ALIASES.get(name) if isinstance(name, str) else None
     if found is None:
         raise ConfigError(f"initializer: expected one of {sorted(_ALIASES)}, received {name!r}")
     return found
@@ -309,7 +303,7 @@ def get_class(name: str) -> type[Initializer]:
 
 def serialize(initializer: Initializer) -> Config:
     """Return the class and settings, in Keras' spelling."""
-    return {"class_name": type(initializer).__name__, "config": initializer.get_config()}
+    return describe(initializer)
 
 
 def _truncated(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

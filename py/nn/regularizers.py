@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nn.errors import ConfigError
+from nn.identifiers import describe, resolve
 from nn.types import Array, Config
 
 __all__ = [
@@ -43,6 +44,11 @@ class Regularizer:
     def get_config(self) -> Config:
         return {name: getattr(self, name) for name in self.fields}
 
+    @classmethod
+    def from_config(cls, settings: Config) -> Regularizer:
+        """Return a regularizer with these arguments."""
+        return cls(**settings)
+
 
 class L1(Regularizer):
     """l1 * sum(|w|)."""
@@ -75,11 +81,7 @@ def get(identifier: Any) -> Regularizer | None:
     Raises:
         ConfigError: nothing has that name.
     """
-    if identifier is None or isinstance(identifier, Regularizer):
-        return identifier
-    if isinstance(identifier, dict):
-        return _named(identifier["class_name"])(**(identifier.get("config") or {}))
-    return _named(identifier)()
+    return None if identifier is None else resolve(identifier, Regularizer, _named)
 
 
 def _named(name: Any) -> type[Regularizer]:
@@ -91,6 +93,4 @@ def _named(name: Any) -> type[Regularizer]:
 
 def serialize(regularizer: Regularizer | None) -> Config | None:
     """Return the class and settings, in Keras' spelling."""
-    if regularizer is None:
-        return None
-    return {"class_name": type(regularizer).__name__, "config": regularizer.get_config()}
+    return None if regularizer is None else describe(regularizer)

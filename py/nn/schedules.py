@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nn.errors import ConfigError
+from nn.identifiers import describe, resolve
 from nn.types import Config
 
 __all__ = [
@@ -236,16 +237,15 @@ def get(identifier: Any) -> Any:
     """
     if not isinstance(identifier, dict):
         return identifier
-    found = CLASSES.get(identifier["class_name"])
-    if found is None:
-        raise ConfigError(
-            f"schedule: expected one of {sorted(CLASSES)}, received {identifier['class_name']!r}"
-        )
-    return found.from_config(identifier.get("config") or {})
+    return resolve(identifier, LearningRateSchedule, _named)
+
+
+def _named(name: Any) -> type[LearningRateSchedule]:
+    if name not in CLASSES:
+        raise ConfigError(f"schedule: expected one of {sorted(CLASSES)}, received {name!r}")
+    return CLASSES[name]
 
 
 def serialize(rate: Any) -> Any:
     """Return a number as it is, a schedule as class and settings."""
-    if isinstance(rate, LearningRateSchedule):
-        return {"class_name": type(rate).__name__, "config": rate.get_config()}
-    return rate
+    return describe(rate) if isinstance(rate, LearningRateSchedule) else rate

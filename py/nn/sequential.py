@@ -10,6 +10,7 @@ import numpy as np
 from nn.data.dataset import Dataset
 from nn.errors import ConfigError
 from nn.graph import Graph, SymbolicTensor
+from nn.identifiers import describe
 from nn.layers.base import Layer
 from nn.layers.core import Input, InputLayer
 from nn.model import Model
@@ -100,9 +101,7 @@ class Sequential(Model):
         settings: Config = {
             "name": self.name,
             "trainable": self.trainable,
-            "layers": [
-                {"class_name": type(la).__name__, "config": la.get_config()} for la in self._stack
-            ],
+            "layers": [describe(layer) for layer in self._stack],
         }
         if self._input is not None:
             settings["build_input_shape"] = list(self._input.shape)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nn import losses, metrics, optimizers
 from nn.callbacks import History
 from nn.course import Course, layer_states, restore_layers
+from nn.identifiers import describe
 from nn.io.errors import UnsupportedError
 from nn.io.snapshot import expect, guarded
 
@@ -62,7 +63,7 @@ def _plain(value: Any, where: str) -> Any:
         return {key: _plain(item, where) for key, item in value.items()}
     known: dict[str, Any] = {**losses.CLASSES, **metrics.CLASSES}
     if type(value) is known.get(type(value).__name__):
-        return {"class_name": type(value).__name__, "config": value.get_config()}
+        return describe(value)
     if value is None or isinstance(value, str | int | float):
         return value
     raise UnsupportedError(

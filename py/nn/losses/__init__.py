@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from nn.errors import ConfigError
-from nn.identifiers import resolve
+from nn.identifiers import describe, resolve
 from nn.losses.base import (
     ElementLoss,
     FunctionLoss,
@@ -108,4 +108,4 @@ def _named(name: Any) -> type[Loss]:
 
 def serialize(loss: Loss) -> Config:
     """Return the class and settings, in Keras' spelling."""
-    return {"class_name": type(loss).__name__, "config": loss.get_config()}
+    return describe(loss)

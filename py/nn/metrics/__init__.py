@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nn.errors import ConfigError
+from nn.identifiers import resolve
 from nn.losses import Loss
 from nn.losses import get as loss_named
 from nn.metrics.accuracy import (
@@ -67,12 +68,9 @@ def get(identifier: Any) -> Metric:
     Raises:
         ConfigError: nothing has that name.
     """
-    if isinstance(identifier, Metric):
-        return identifier
-    if isinstance(identifier, dict):
-        return _named(identifier["class_name"]).from_config(identifier.get("config") or {})
-    found = _find(identifier)
-    return found() if found is not None else LossMetric(_loss(identifier))
+    if isinstance(identifier, Metric | dict) or _find(identifier) is not None:
+        return resolve(identifier, Metric, _named)
+    return LossMetric(_loss(identifier))
 
 
 def fitting(name: str, y_true: Array, y_pred: Array) -> Metric:

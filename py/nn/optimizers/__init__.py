@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nn.errors import ConfigError
-from nn.identifiers import resolve
+from nn.identifiers import describe, resolve
 from nn.optimizers.adaptive import Adagrad, Adam, Adamax, AdamW, RMSprop
 from nn.optimizers.base import Optimizer
 from nn.optimizers.descent import SGD, Lion
@@ -48,4 +48,4 @@ def _named(name: Any) -> type[Optimizer]:
 
 def serialize(optimizer: Optimizer) -> Config:
     """Return the class and settings, in Keras' spelling."""
-    return {"class_name": type(optimizer).__name__, "config": optimizer.get_config()}
+    return describe(optimizer)

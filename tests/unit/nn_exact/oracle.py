@@ -1,4 +1,4 @@
-"""Compare a layer with Keras' of the same name: output, and gradients of inputs and weights."""
+"""Compare with Keras: a layer's output and gradients, the weights after an optimizer's steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keras
 import nn
 import numpy as np
 from nn.context import Context, Run
-from nn.variables import Parameters
+from nn.variables import Parameters, Variable
 
 
 def ours(layer: nn.Layer, inputs: list[Any], training: bool) -> tuple[Any, Any, Any, Any]:
@@ -72,3 +72,22 @@ def compare(
         close(received, expected)
     for received, expected in zip(layer.non_trainable_variables, after, strict=False):
         close(received.value, expected)
+
+
+def walk(ours: Any, theirs: Any, start: list[Any], steps: int, rtol: float, atol: float) -> None:
+    """Take steps with both optimizers from the same weights, and compare these after each."""
+    variables = [Variable(w.copy(), f"w{i}") for i, w in enumerate(start)]
+    parameters = Parameters(variables)
+    ours.build(parameters)
+    mirrors = [keras.Variable(w) for w in start]
+    theirs.build(mirrors)
+    rng = np.random.default_rng(4)
+    for _ in range(steps):
+        gradients = [rng.normal(size=w.shape) for w in start]
+        for variable, gradient in zip(variables, gradients, strict=True):
+            parameters.views[variable][...] = gradient
+        ours.step()
+        theirs.apply(gradients)
+        for variable, mirror in zip(variables, mirrors, strict=True):
+            # Keras holds its rate and betas' powers in float32.
+            np.testing.assert_allclose(variable.value, mirror.numpy(), rtol=rtol, atol=atol)

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nn import schedules
-from nn.variables import Parameters, Variable
+
+from tests.unit.nn_exact.oracle import walk
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -65,25 +66,11 @@ def options(draw: Any, name: str) -> dict[str, Any]:
     return found if steps is None else found | {"gradient_accumulation_steps": steps}
 
 
-def walk(name: str, config: dict[str, Any], rates: tuple[Any, Any]) -> None:
-    """Take five steps in both and compare the weights after each."""
-    variables = [Variable(w.copy(), f"w{i}") for i, w in enumerate(START)]
-    parameters = Parameters(variables)
+def compare(name: str, config: dict[str, Any], rates: tuple[Any, Any]) -> None:
+    """Take five steps in both; the optimizer's description makes the same one again."""
     ours = nn.optimizers.CLASSES[name](learning_rate=rates[0], **config)
-    ours.build(parameters)
     theirs = getattr(keras.optimizers, name)(learning_rate=rates[1], **config)
-    mirrors = [keras.Variable(w) for w in START]
-    theirs.build(mirrors)
-    rng = np.random.default_rng(4)
-    for _ in range(5):
-        gradients = [rng.normal(size=w.shape) for w in START]
-        for variable, gradient in zip(variables, gradients, strict=True):
-            parameters.views[variable][...] = gradient
-        ours.step()
-        theirs.apply(gradients)
-        for variable, mirror in zip(variables, mirrors, strict=True):
-            # Keras holds its rate and betas' powers in float32.
-            np.testing.assert_allclose(variable.value, mirror.numpy(), rtol=5e-6, atol=1e-6)
+    walk(ours, theirs, START, steps=5, rtol=5e-6, atol=1e-6)
     again = nn.optimizers.get(nn.optimizers.serialize(ours))
     assert again.get_config() == ours.get_config()
 
@@ -93,7 +80,7 @@ def test_every_optimizer_with_drawn_options_walks_as_keras(name: str) -> None:
     @settings(drawn, max_examples=3)
     @given(options(name), st.sampled_from([0.001, 0.03]))
     def check(config: dict[str, Any], rate: float) -> None:
-        walk(name, config, (rate, rate))
+        compare(name, config, (rate, rate))
 
     check()
 
@@ -166,7 +153,7 @@ def test_an_optimizer_walks_by_a_drawn_schedule_as_keras() -> None:
     @given(st.sampled_from(["Adam", "Lion"]), st.fixed_dictionaries(SCHEDULES["CosineDecay"]))
     def check(name: str, config: dict[str, Any]) -> None:
         rates = schedules.CosineDecay(**config), keras.optimizers.schedules.CosineDecay(**config)
-        walk(name, {"gradient_accumulation_steps": 2}, rates)
+        compare(name, {"gradient_accumulation_steps": 2}, rates)
 
     check()
 

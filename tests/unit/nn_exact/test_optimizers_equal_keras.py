@@ -11,6 +11,8 @@ import pytest
 from nn import schedules
 from nn.variables import Parameters, Variable
 
+from tests.unit.nn_exact.oracle import walk
+
 pytestmark = pytest.mark.usefixtures("float64")
 
 OPTIMIZERS = [
@@ -39,22 +41,9 @@ def test_walks_as_keras(name: str, config: dict[str, Any]) -> None:
     config = {"learning_rate": 0.05} | config
     rng = np.random.default_rng(8)
     start = [rng.normal(size=(3, 2)), rng.normal(size=4)]
-    variables = [Variable(w.copy(), f"w{i}") for i, w in enumerate(start)]
-    parameters = Parameters(variables)
     ours = nn.optimizers.CLASSES[name](**config)
-    ours.build(parameters)
     theirs = getattr(keras.optimizers, name)(**config)
-    mirrors = [keras.Variable(w) for w in start]
-    theirs.build(mirrors)
-    for _ in range(7):
-        gradients = [rng.normal(size=w.shape) for w in start]
-        for variable, gradient in zip(variables, gradients, strict=True):
-            parameters.views[variable][...] = gradient
-        ours.step()
-        theirs.apply(gradients)
-        for variable, mirror in zip(variables, mirrors, strict=True):
-            # Keras holds its rate and betas' powers in float32.
-            np.testing.assert_allclose(variable.value, mirror.numpy(), rtol=2e-6, atol=2e-7)
+    walk(ours, theirs, start, steps=7, rtol=2e-6, atol=2e-7)
 
 
 def test_leaves_excluded_variables_undecayed() -> None:
@@ -72,7 +61,7 @@ def test_goes_on_from_its_state_bit_for_bit(name: str, config: dict[str, Any]) -
     rng = np.random.default_rng(1)
     gradients = rng.normal(size=(8, 5))
 
-    def walk(optimizer: Any, parameters: Parameters, steps: Any) -> None:
+    def go(optimizer: Any, parameters: Parameters, steps: Any) -> None:
         for g in steps:
             parameters.gradients[...] = g
             optimizer.step()
@@ -80,13 +69,13 @@ def test_goes_on_from_its_state_bit_for_bit(name: str, config: dict[str, Any]) -
     made = nn.optimizers.CLASSES[name](**config)
     whole = Parameters([Variable(np.ones(5), "w")])
     made.build(whole)
-    walk(made, whole, gradients[:4])
+    go(made, whole, gradients[:4])
     again = nn.optimizers.get(nn.optimizers.serialize(made))
     rest = Parameters([Variable(whole.values.copy(), "w")])
     again.build(rest)
     again.set_state(made.get_state())
-    walk(made, whole, gradients[4:])
-    walk(again, rest, gradients[4:])
+    go(made, whole, gradients[4:])
+    go(again, rest, gradients[4:])
     assert np.array_equal(whole.values, rest.values)
 
 
