@@ -1,6 +1,7 @@
 """A page that only predicts: it is sent the part of the engine that does, and no more."""
 
 import json
+import re
 
 import nn
 import numpy as np
@@ -70,3 +71,12 @@ def test_a_page_that_only_predicts_moves_no_training(site, open_page, digits, mo
     rest = (ROOT / PACKS / "training.zip").stat().st_size
     assert rest <= more < rest + 1000  # the configuration is a line longer too
     assert moved[f"{PACKS}predict.zip"] < 0.65 * (moved[f"{PACKS}predict.zip"] + rest)
+
+
+def test_the_docs_state_the_parts_sizes(packed):
+    """Within 3 %: kB of what a page loads that only predicts, and of both parts."""
+    stated = re.search(r"(\d+) kB \(zip\) in place of (\d+)", (ROOT / "docs/nn.md").read_text())
+    sizes = [(ROOT / PACKS / f"{name}.zip").stat().st_size for name in ("predict", "training")]
+    assert [int(n) for n in stated.groups()] == pytest.approx(
+        [sizes[0] / 1000, sum(sizes) / 1000], rel=0.03
+    )
