@@ -8,10 +8,13 @@ import fcntl
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from tests.support.chromium import Page
 from tests.support.site import Site
@@ -120,3 +123,40 @@ def photograph(page: Page, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     target = SCREENSHOTS / (re.sub(r"[^\w.-]+", "_", name)[-120:] + ".png")
     page.get_screenshot_as_file(str(target))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The longest first (their time-outs are their own), what goes to a process alone last."""
+    if config.getoption("loadgroup", False):  # xdist's word to its processes
+        items.sort(key=lambda item: (-patience(item), not shared(item.nodeid)))
+
+
+def patience(item: pytest.Item) -> float:
+    """Seconds of the test's own time-out, 0 where it is everybody's."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else 0.0
+
+
+def shared(nodeid: str) -> bool:
+    """Whether the tests of this one's module use something together, such as an open page."""
+    return 'scope="module"' in source(nodeid.split("::")[0])
+
+
+@cache
+def source(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+class ByPage(LoadScopeScheduling):
+    """Modules whose tests share something go to one process as a whole, other tests one by one.
+
+    The order is that of the collection, so the last ones are short, and the processes end at
+    about the same time. xdist's own `loadgroup` leaves groups apart under pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.split("::")[0] if shared(nodeid) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPage | None:
+    return ByPage(config, log) if config.getvalue("dist") == "loadgroup" else None

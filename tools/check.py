@@ -1,6 +1,7 @@
 """Run every check and every test; the last line is pytest's.
 
-Tests share the cores, but for those that measure time in a browser: these run one by one.
+The checks of one stage run side by side, and each is told of once it is done. Tests share the
+cores, but for those that measure time in a browser: nothing runs beside these.
 """
 
 from __future__ import annotations
@@ -16,27 +17,48 @@ BIN = Path(sys.executable).parent
 
 PYTEST = [str(BIN / "pytest"), "-q"]
 BROWSER = [*PYTEST, "tests/conformance", "tests/browser"]
-STEPS = {
-    "ruff": [str(BIN / "ruff"), "check", "."],
-    "mypy": [str(BIN / "mypy"), "py", "tools", "tests/support"],
-    "import-linter": [str(BIN / "lint-imports")],
-    "unit tests": [*PYTEST, "-n", "2", "tests/unit"],
-    "conformance and browser tests": [*BROWSER, "-n", "2", "--dist", "loadfile", "-m", "not timed"],
-    "timed browser tests": [*BROWSER, "-m", "timed"],
-}
+# How tests/conftest.py shares them out; three processes, since browsers often wait.
+SHARED = ["-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder", "-m", "not timed"]
+STAGES: list[dict[str, list[str]]] = [
+    {
+        "mypy": [str(BIN / "mypy"), "py", "tools", "tests/support"],
+        "ruff": [str(BIN / "ruff"), "check", "."],
+        "import-linter": [str(BIN / "lint-imports")],
+    },
+    {"unit tests": [*PYTEST, "-n", "2", "tests/unit"]},
+    {"conformance and browser tests": [*BROWSER, *SHARED]},
+    {"timed browser tests": [*BROWSER, "-m", "timed"]},
+]
 
 
 def main() -> None:
-    failed = [name for name, command in STEPS.items() if not passes(name, command)]
+    failed = [name for stage in STAGES for name in failures(stage)]
     if failed:
         raise SystemExit(f"check: failed: {', '.join(failed)}")
 
 
-def passes(name: str, command: list[str]) -> bool:
-    say(f"{name} ...")
+def failures(stage: dict[str, list[str]]) -> list[str]:
+    """Run the checks of a stage side by side; the names of those that did not pass."""
+    alone = len(stage) == 1  # then what it says is seen at once
     start = time.monotonic()
+    running = {name: begun(name, command, alone) for name, command in stage.items()}
+    return [name for name, process in running.items() if not passes(name, process, start)]
+
+
+def begun(name: str, command: list[str], alone: bool) -> subprocess.Popen[str]:
+    say(f"{name} ...")
     environment = {**os.environ, "PYTHONPATH": "py", "PYTHONUNBUFFERED": "1"}
-    status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    kept = None if alone else subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=kept, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def passes(name: str, process: subprocess.Popen[str], start: float) -> bool:
+    words, _ = process.communicate()
+    status = process.returncode
+    if words is not None:
+        say(f"{name} says:\n{words.strip()}")
     if status:
         say(f"{name}: exit status {status} after {time.monotonic() - start:.0f} s")
     return status == 0

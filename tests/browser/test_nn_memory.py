@@ -70,6 +70,7 @@ def chromium(module_site, open_module_page):
     return lambda text: json.loads(pyodide.run(page, NETWORK + text, files, timeout=100))
 
 
+@pytest.mark.timed
 def test_ten_thousand_predictions_take_no_memory_and_no_longer_than_the_first(chromium):
     firsts, times, sizes, loads = chromium(PREDICT)
     assert loads == 1
