@@ -165,7 +165,7 @@ def test_the_png_is_a_picture_of_every_chart(page, downloads):
     assert octets.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = struct.unpack(">II", octets[16:24])
     widths = page.execute_script(
-        "return [...document.querySelectorAll('#training canvas')].map((c) => c.width)"
+        "return [...document.querySelectorAll('#training .uplot canvas')].map((c) => c.width)"
     )
     assert len(widths) == 3
     assert width == sum(widths)
