@@ -85,6 +85,7 @@ class Page(Chrome, View):
                 self.execute_cdp_cmd("Storage.clearDataForOrigin", everything)
             self.execute_cdp_cmd("Network.clearBrowserCache", {})
             self.execute_cdp_cmd("Browser.resetPermissions", {})
+            self.execute_cdp_cmd("Page.bringToFront", {})  # without focus no clipboard
             self.set_window_size(*SIZE)
             self.set_script_timeout(60)
             self.forget_console()
