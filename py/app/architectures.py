@@ -67,7 +67,7 @@ def _dense(units: int, activation: str = "relu") -> Any:
 
 
 # What Keras takes by position, and so what no layer can do without.
-_POSITIONAL: "dict[str, tuple[str, ...]]" = {
+POSITIONAL: "dict[str, tuple[str, ...]]" = {
     "Conv2D": ("filters", "kernel_size"),
     "MaxPooling2D": ("pool_size",),
     "AveragePooling2D": ("pool_size",),
@@ -278,7 +278,7 @@ def decode(text: str) -> "list[Any]":
             if name not in FIELDS[kind]:
                 raise ValueError(f"{kind} has no field {name!r}")
             layer[name] = read_field(kind, name, value)
-        missing = [name for name in _POSITIONAL.get(kind, ()) if name not in layer]
+        missing = [name for name in POSITIONAL.get(kind, ()) if name not in layer]
         if missing:
             raise ValueError(f"{kind} needs {missing[0]}")
         layers.append((kind, layer))

@@ -4,8 +4,9 @@ It is loaded when somebody looks at it. tests/browser/test_page_program.py runs 
 CPython and compares the curves.
 """
 
+from .architectures import POSITIONAL
+
 MNIST = 60000  # images
-_POSITIONAL = ("filters", "kernel_size", "pool_size", "units", "rate", "scale")  # as in Keras
 _PENALISED = ("Conv2D", "Dense")
 
 _HEAD = """# Needs NumPy, and of this site's source py/ (on Python's path) and static/vendor/mnist/.
@@ -74,8 +75,9 @@ def _file(options):
 
 
 def _call(kind, arguments):
-    words = [_literal(arguments[name]) for name in _POSITIONAL if name in arguments]
-    others = sorted(name for name in arguments if name not in _POSITIONAL)
+    places = POSITIONAL.get(kind, ())
+    words = [_literal(arguments[name]) for name in places if name in arguments]
+    others = sorted(name for name in arguments if name not in places)
     words += [f"{name}={_literal(arguments[name])}" for name in others]
     return f"{kind}({', '.join(words)})"
 

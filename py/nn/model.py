@@ -37,6 +37,7 @@ class Model(Layer):
         self._program: Program | None = None
         self._parameters: Parameters | None = None
         self._trainer: training.Trainer | None = None
+        self._around: Any = None  # calls each layer's function while predicting: Program.forward
         self._progress = Progress()
         self.history: Any = None
         self.course: Any = None
@@ -236,7 +237,7 @@ class Model(Layer):
         """Return the outputs, valid until the next run."""
         program = self.program
         program.expose_logits(False)
-        return program.forward(inputs, training)
+        return program.forward(inputs, training, self._around)
 
     # Serving.
 

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nn.quantize import Globs, Quantized, quantize_arrays
-from nn.types import Array
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from nn.layers.base import Layer
     from nn.model import Model
@@ -51,8 +50,7 @@ class QuantizedModel:
         model._parameters = model._trainer = None
         for variable in self._stored:
             _let_go(variable)
-        # What predicts, warms up and serves asks the model to run.
-        model.run = self._run  # type: ignore[method-assign]
+        model._around = self._widened
 
     async def predict(self, x: Any, batch_size: int | None = None) -> Any:
         """Return the outputs for `x`, as `Model.predict` does."""
@@ -75,11 +73,6 @@ class QuantizedModel:
             "weight_bytes": kept,
             "num_bytes": found["num_bytes"] - found["weight_bytes"] + kept,
         }
-
-    def _run(self, inputs: Sequence[Array], training: bool = False) -> list[Array]:
-        program = self._model.program
-        program.expose_logits(False)
-        return program.forward(inputs, False, self._widened)
 
     def _widened(self, name: str, function: Any, *arguments: Any, **options: Any) -> Any:
         """Call a layer's function with its weights in float32."""
