@@ -33,17 +33,22 @@ MAIN = ("py/farcall", "py/app", "!py/app/main.py", "!py/app/worker.py", "!py/app
 RECIPE = ("tools/bytecode.py", "tools/compile.mjs", "tools/vendor.lock", "package-lock.json")
 # Of the engine, what nothing but training, and writing other formats, imports.
 TRAINING = (
-    "py/nn/artifacts.py", "py/nn/batches.py", "py/nn/callbacks", "py/nn/course.py",
-    "py/nn/evaluation.py", "py/nn/federated.py", "py/nn/feed.py", "py/nn/fitting.py",
-    "py/nn/gradients.py", "py/nn/losses", "py/nn/metrics", "py/nn/optimizers", "py/nn/outputs.py",
-    "py/nn/schedules.py", "py/nn/session.py", "py/nn/training.py",
-    "py/nn/data/augmentation.py", "py/nn/data/decoding.py", "py/nn/data/folders.py",
-    "py/nn/data/png.py", "py/nn/data/prefetch.py", "py/nn/data/tables.py",
-    "py/nn/io/checkpoint.py", "py/nn/io/hdf5_write.py", "py/nn/io/keras_training.py",
-    "py/nn/io/keras_write.py", "py/nn/io/onnx_export.py", "py/nn/io/onnx_layers.py",
-    "py/nn/io/onnx_recurrent.py",
-)  # fmt: skip
-COMLINK = "py/farcall/comlink*.py"
+    "py/nn/artifacts.py",
+    "py/nn/callbacks",
+    "py/nn/data/loading",
+    "py/nn/federated.py",
+    "py/nn/fitting.py",
+    "py/nn/io/*/write*.py",
+    "py/nn/io/checkpoint.py",
+    "py/nn/io/keras/compile_state.py",
+    "py/nn/losses",
+    "py/nn/metrics",
+    "py/nn/optimizers",
+    "py/nn/ort",
+    "py/nn/schedules.py",
+    "py/nn/training",
+)
+COMLINK = "py/farcall/comlink"
 WORKER = {
     "predict.zip": ("py/farcall", f"!{COMLINK}", "py/nn", *(f"!{name}" for name in TRAINING)),
     "training.zip": (COMLINK, *TRAINING, "py/app/__init__.py", "py/app/lab"),

@@ -40,8 +40,8 @@ def make_folders(path, made):
 
 await unpack(MODULES)
 
-from app import page
-from app.stage import Stage
+from app.page import dom
+from app.page_app import Stage
 
-page.root.dataset.python = "MicroPython"
-page.spawn(Stage().start())
+dom.root.dataset.python = "MicroPython"
+dom.spawn(Stage().start())

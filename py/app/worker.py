@@ -8,8 +8,8 @@ import farcall  # noqa: E402 (first: its listener must be there before the page 
 import nn  # noqa: E402
 
 from app.lab.bench import Bench  # noqa: E402
-from app.lab.insight import Insight  # noqa: E402
 from app.lab.mnist import Mnist  # noqa: E402
+from app.lab.network import Insight  # noqa: E402
 from app.lab.speed import Speed  # noqa: E402
 
 mnist = Mnist()

@@ -7,9 +7,13 @@ engine = await farcall.connect("engine")
 model = await engine.nn.Sequential([...])
 """
 
-from . import endpoints, platform
-from .arrays import Array, array, transfer
-from .errors import (
+from farcall import endpoints, platform
+from farcall.connection.policy import exposed
+from farcall.connection.references import ref
+from farcall.connection.session import Session
+from farcall.connection.streams import Stream, stream
+from farcall.connection.trace import trace
+from farcall.errors import (
     FarcallError,
     LimitError,
     PolicyError,
@@ -23,8 +27,7 @@ from .errors import (
     WorkerError,
     register_exception,
 )
-from .handlers import register
-from .operations import (
+from farcall.proxies.operations import (
     bool,
     contains,
     copy,
@@ -41,14 +44,11 @@ from .operations import (
     set,
     str,
 )
-from .policy import exposed
-from .pool import Pool, Worker
-from .remote import Call, Remote, reference
-from .session import Session
-from .streams import Stream, stream
-from .tables import ref
-from .trace import trace
-from .workers import connect, interrupt, port, serve, serve_shared, terminate
+from farcall.proxies.remote import Call, Remote, reference
+from farcall.values.arrays import Array, array, transfer
+from farcall.values.registered import register
+from farcall.workers import connect, interrupt, port, serve, serve_shared, terminate
+from farcall.workers.pool import Pool, Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

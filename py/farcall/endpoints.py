@@ -9,7 +9,7 @@ session has set it, is called with (received, number, value, length) for a plain
 
 import asyncio
 
-from . import platform
+from farcall import platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

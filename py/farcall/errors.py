@@ -17,7 +17,7 @@ Exception
 
 import builtins
 
-from . import platform
+from farcall import platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ Images are channels-last, numbers float32. `fit`, `evaluate` and `predict` are c
 they let the event loop have its turn after every batch.
 
 Names are imported when they are first asked for, so that a page that only predicts imports, and is
-sent, no training (`nn.parts`).
+sent, no training (`nn.lazy`).
 """
 
 from typing import TYPE_CHECKING
 
-from nn.parts import lookup
+from nn.lazy import lookup
 
 if TYPE_CHECKING:
     from nn import (
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     )
     from nn.config import epsilon, floatx, set_floatx, set_random_seed
     from nn.data import Dataset, parse_idx
-    from nn.gradients import GradientError, check_gradients
     from nn.layers import (
         ELU,
         GRU,
@@ -91,12 +90,13 @@ if TYPE_CHECKING:
         UpSampling2D,
         ZeroPadding2D,
     )
-    from nn.model import Model
+    from nn.models.model import Model
+    from nn.models.sequential import Sequential
     from nn.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, RMSprop
-    from nn.quantized import QuantizedModel
-    from nn.sequential import Sequential
-    from nn.serving import Classifier
-    from nn.session import TrainingSession
+    from nn.ort.session import TrainingSession
+    from nn.serving.classifier import Classifier
+    from nn.serving.quantized_model import QuantizedModel
+    from nn.training.check_gradients import GradientError, check_gradients
     from nn.variables import Variable
 
 __all__ = [
@@ -196,7 +196,7 @@ HOMES = {
     ),
     "nn.config": ("epsilon", "floatx", "set_floatx", "set_random_seed"),
     "nn.data": ("Dataset", "parse_idx"),
-    "nn.gradients": ("GradientError", "check_gradients"),
+    "nn.training.check_gradients": ("GradientError", "check_gradients"),
     "nn.layers": (
         "ELU", "GRU", "LSTM", "Activation", "Add", "AveragePooling2D", "BatchNormalization",
         "Concatenate", "Conv1D", "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense",
@@ -206,12 +206,12 @@ HOMES = {
         "ReLU", "Rescaling", "Reshape", "Resizing", "SeparableConv2D", "SimpleRNN", "Softmax",
         "SpatialDropout2D", "UpSampling2D", "ZeroPadding2D",
     ),
-    "nn.model": ("Model",),
+    "nn.models.model": ("Model",),
     "nn.optimizers": ("SGD", "Adagrad", "Adam", "Adamax", "AdamW", "Lion", "RMSprop"),
-    "nn.quantized": ("QuantizedModel",),
-    "nn.sequential": ("Sequential",),
-    "nn.serving": ("Classifier",),
-    "nn.session": ("TrainingSession",),
+    "nn.serving.quantized_model": ("QuantizedModel",),
+    "nn.models.sequential": ("Sequential",),
+    "nn.serving.classifier": ("Classifier",),
+    "nn.ort.session": ("TrainingSession",),
     "nn.variables": ("Variable",),
 }  # fmt: skip
 """Module -> names that are asked for here."""

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.support.chromium import Page
+from tests.support.interpreters import farcall_files
 from tests.support.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,8 +56,7 @@ def results(
 
 def run(page: Page, site: Site, pairing: str) -> dict[str, str]:
     driver, exposer = pairing.split("-")
-    files = sorted(path.name for path in (ROOT / "py" / "farcall").glob("*.py"))
-    query = urlencode({"driver": driver, "exposer": exposer, "files": ",".join(files)})
+    query = urlencode({"driver": driver, "exposer": exposer, "files": ",".join(farcall_files())})
     page.get(f"{site.url}tests/conformance/comlink/page.html?{query}")
     page.until("window.results", timeout=240)
     return page.execute_script("return window.results")

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.support.chromium import Page
+from tests.support.interpreters import farcall_files
 from tests.support.site import Site
 
 pytestmark = pytest.mark.timed
@@ -54,7 +55,7 @@ def ends(
     def of(language: str) -> dict[str, tuple[str, float]]:
         page.expect_console("crashed on demand|missing.mjs|deserialize|Event")
         if language not in known:
-            files = ",".join(sorted(path.name for path in FARCALL.glob("*.py")))
+            files = ",".join(farcall_files())
             query = urlencode({"language": language, "files": files})
             page.get(f"{module_site.url}tests/conformance/comlink/faults.html?{query}")
             page.until("window.results", timeout=100)

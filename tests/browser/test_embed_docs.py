@@ -156,7 +156,7 @@ def test_the_line_that_lists_drivers_is_the_one_in_the_page(site):
 
 
 def test_every_panel_that_can_be_hidden_is_listed():
-    from app import settings
+    from app.state import settings
 
     [row] = re.findall(r"^\| `hide` \| .*?`([\w\- ]+)`", DOCUMENT, re.M)
     assert tuple(row.split()) == settings.PANELS

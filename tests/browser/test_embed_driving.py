@@ -9,8 +9,8 @@ import re
 import pytest
 
 from tests.support.embed import HEAD, element, script, tag, trust
+from tests.support.interpreters import farcall_files
 from tests.support.site import Site
-from tools.serve import ROOT
 
 INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
 BUSY = "a run is in progress: stop it, or wait until it is over"
@@ -18,8 +18,7 @@ BUSY = "a run is in progress: stop it, or wait until it is over"
 
 def config(interpreter: str) -> str:
     lines = [f'interpreter = "./static/vendor/{INTERPRETERS[interpreter]}"', "[files]"]
-    names = sorted(path.name for path in (ROOT / "py/farcall").glob("*.py"))
-    return "\n".join([*lines, *(f'"./py/farcall/{n}" = "farcall/{n}"' for n in names)])
+    return "\n".join([*lines, *(f'"./py/farcall/{n}" = "farcall/{n}"' for n in farcall_files())])
 
 
 def python_host(host: Site, demo: Site, interpreter: str) -> str:

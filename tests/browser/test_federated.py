@@ -7,8 +7,8 @@ import nn
 import numpy as np
 import pytest
 from nn import kernels
-from nn.artifacts import generate_artifacts
-from nn.session import TrainingSession
+from nn.ort.artifacts import generate_artifacts
+from nn.ort.session import TrainingSession
 
 from tests.support import federation
 from tools.serve import ROOT

@@ -13,7 +13,7 @@ import nn
 import numpy as np
 import pyfive
 import pytest
-from nn.artifacts import FILES, generate_artifacts
+from nn.ort.artifacts import FILES, generate_artifacts
 from PIL import Image
 
 from tools.serve import ROOT

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.support import pyodide
-from tests.unit.kernels import agreement
+from tests.unit.nn.kernels import agreement
 from tools import build_kernels
 
 SEEDS = 25

@@ -2,7 +2,7 @@
 
 import nn
 import pytest
-from app import architectures
+from app.state import architectures
 
 WRONG = "document.querySelector('#layers li[data-wrong] .wrong')?.innerText"
 

@@ -1,7 +1,7 @@
 """The address says everything that decides a curve."""
 
 import pytest
-from app import settings
+from app.state import settings
 from selenium.webdriver.common.by import By
 
 LINK = "preset=lenet&subset=2500&optimizer=SGD&lr=0.05&schedule=cosine&batch=64&epochs=2&seed=77"

@@ -56,7 +56,9 @@ def test_a_page_that_only_predicts_moves_no_training(site, open_page, digits, mo
 
     data, moved = opened(site, open_page, model, image)
     np.testing.assert_allclose(json.loads(data["found"]), want, atol=1e-5, rtol=0)
-    assert data["training"].startswith("nn.training: expected the whole engine, received the part")
+    assert data["training"].startswith(
+        "nn.training.step: expected the whole engine, received the part"
+    )
     assert f"{PACKS}predict.zip" in moved
     assert f"{PACKS}training.zip" not in moved
 

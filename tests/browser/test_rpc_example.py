@@ -4,6 +4,8 @@ import gzip
 import re
 from pathlib import Path
 
+from tests.support.interpreters import farcall_files
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "py" / "farcall"
 EXAMPLE = ROOT / "tests" / "browser" / "example"
@@ -12,7 +14,7 @@ PAGES = (*sorted((ROOT / "tests" / "browser" / "rpc").glob("*.toml")), *EXAMPLE.
 
 def modules() -> set[str]:
     """Modules that `import farcall` loads: all but the Comlink dialect and CPython's tools."""
-    return {p.name for p in PACKAGE.glob("*.py") if not p.name.startswith(("comlink", "stubs"))}
+    return {name for name in farcall_files() if not name.startswith(("comlink/", "stubs"))}
 
 
 def test_a_page_of_twenty_lines_calls_a_class_in_its_worker(site, open_page):
@@ -33,7 +35,7 @@ def test_the_example_s_page_side_has_at_most_twenty_lines_of_code():
 
 def test_the_pages_list_every_module_of_the_core():
     for path in PAGES:
-        listed = set(re.findall(r'= "farcall/(\w+\.py)"', path.read_text()))
+        listed = set(re.findall(r'= "farcall/([\w/]+\.py)"', path.read_text()))
         assert listed >= modules(), path.name
 
 

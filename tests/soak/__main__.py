@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.chromium import Page
+from tests.support.interpreters import farcall_files
 from tests.support.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,9 +32,8 @@ SILENCE = 300  # seconds without a finished round after which the page itself ha
 
 def configuration(kind: str) -> str:
     """A TOML with every module of farcall and of the soak."""
-    files = sorted(path.name for path in (ROOT / "py" / "farcall").glob("*.py"))
     lines = [f'interpreter = "../../static/vendor/{INTERPRETERS[kind]}"', "[files]"]
-    lines += [f'"../../py/farcall/{name}" = "farcall/{name}"' for name in files]
+    lines += [f'"../../py/farcall/{name}" = "farcall/{name}"' for name in farcall_files()]
     lines += [f'"./{name}.py" = "{name}.py"' for name in MODULES]
     return "\n".join(lines)
 

@@ -7,7 +7,7 @@ from typing import Any
 import nn
 import numpy as np
 from nn import federated
-from nn.session import TrainingSession
+from nn.ort.session import TrainingSession
 
 CLIENTS, ROUNDS, BATCH = 3, 4, 50
 PARTS = (

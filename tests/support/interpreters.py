@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "py" / "farcall"
 PAIRINGS = {"mpy": "MicroPython page, Pyodide worker", "py": "Pyodide page, Pyodide worker"}
 INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
 PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
@@ -16,6 +17,11 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
 """
 
 
+def farcall_files() -> list[str]:
+    """Paths of farcall's modules, relative to its folder."""
+    return sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+
+
 def configuration(kind: str, up: str, modules: Iterable[str] = ()) -> str:
     """A TOML with every module of farcall, so that no list of them can fall behind.
 
@@ -24,9 +30,8 @@ def configuration(kind: str, up: str, modules: Iterable[str] = ()) -> str:
         up: path to the repository's root, such as "../../".
         modules: names of further modules beside the page.
     """
-    files = sorted(path.name for path in (ROOT / "py" / "farcall").glob("*.py"))
     lines = [f'interpreter = "{up}static/vendor/{INTERPRETERS[kind]}"', "[files]"]
-    lines += [f'"{up}py/farcall/{name}" = "farcall/{name}"' for name in files]
+    lines += [f'"{up}py/farcall/{name}" = "farcall/{name}"' for name in farcall_files()]
     lines += [f'"./{name}.py" = "{name}.py"' for name in modules]
     return "\n".join(lines)
 

@@ -23,23 +23,23 @@ from nn.io import formats
 from app.lab import (
     analysis,
     augment,
-    digits,
     downloads,
     drawings,
-    engine,
-    own,
+    import_data,
+    indexed_db,
+    normalize_digit,
+    optional_packages,
     pictures,
-    rates,
-    store,
-    wheels,
+    schedule,
 )
+from app.lab import kernels as kernel_files
 from app.lab.mnist import Mnist
 from app.lab.runs import Runs
 
 CLASSES = 10
 
 # What the first model and its first step import: done while the data are on their way.
-LATER = ("nn.sequential", "nn.fitting", "nn.training")
+LATER = ("nn.models.sequential", "nn.training.loop", "nn.training.step")
 
 # What the page's list of file formats offers: format of nn.io, ending, options of its `save`.
 EXPORTS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -73,7 +73,7 @@ class Bench:
         self._rng = np.random.default_rng(0)
         self._answers: tuple[Any, Any] | None = None
         self._optimizers: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-        self._schedule: rates.Schedule | None = None
+        self._schedule: schedule.Schedule | None = None
         self.runs = Runs(self._optimizers, self._rate)
         self.drawings = drawings.Drawings(mnist)
 
@@ -97,7 +97,7 @@ class Bench:
     async def load_kernels(self, base: str) -> dict[str, Any]:
         """The fastest kernels that this browser takes: {name, size, problems}."""
         self._base = base
-        self._kernels = await engine.load(base)
+        self._kernels = await kernel_files.load(base)
         return self._kernels
 
     async def load_data(self, base: str) -> int:
@@ -116,8 +116,10 @@ class Bench:
             "Worker": f"CPython {platform.python_version()} in Pyodide",
             "NumPy": np.__version__,
             "Kernels": self._kernels["name"],
-            "Relaxed SIMD": "yes" if engine.relaxed() else "no: the kernels do with plain SIMD",
-            "Storage": await store.state(),
+            "Relaxed SIMD": "yes"
+            if kernel_files.relaxed()
+            else "no: the kernels do with plain SIMD",
+            "Storage": await indexed_db.state(),
             "Isolated": "yes" if js.crossOriginIsolated else "no (not needed)",
             "Processors": str(js.navigator.hardwareConcurrency),
         }
@@ -153,8 +155,8 @@ class Bench:
         """Train on a user's files from now on; `urls` are their object URLs."""
         parts = await asyncio.gather(*[downloads.download(url) for url in urls])
         files = dict(zip(names, parts, strict=True))
-        images, labels, classes = await own.read(files, downloads.decode_image)
-        self._mnist.use(names[0], *own.split(images, labels, classes))
+        images, labels, classes = await import_data.read(files, downloads.decode_image)
+        self._mnist.use(names[0], *import_data.split(images, labels, classes))
         self.drawings.take_back()
         self._answers = None
 
@@ -205,7 +207,7 @@ class Bench:
             pixels: RGBA bytes of the canvas, row by row.
             width: pixels in a row.
         """
-        image = digits.from_drawing(digits.from_rgba(pixels, width))
+        image = normalize_digit.from_drawing(normalize_digit.from_rgba(pixels, width))
         if image is None:
             return None
         self.drawings.last = image
@@ -259,9 +261,9 @@ class Bench:
         self._optimizers[model] = optimizer
         model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
 
-    def schedule(self, kind: str, rate: float, first: int = 0) -> rates.Schedule:
+    def schedule(self, kind: str, rate: float, first: int = 0) -> schedule.Schedule:
         """A callback that sets the learning rate of each batch, from the `first` on."""
-        self._schedule = rates.Schedule(kind, rate, first)
+        self._schedule = schedule.Schedule(kind, rate, first)
         return self._schedule
 
     def _rate(self) -> float:
@@ -288,19 +290,19 @@ class Bench:
     async def save(self, model: Any, name: str, about: dict[str, Any]) -> list[dict[str, Any]]:
         """Keep a model in this browser; returns all that are kept."""
         octets = nn.io.save(model)
-        await store.put(name, octets, dict(about, saved=store.now()))
-        return await store.listing()
+        await indexed_db.put(name, octets, dict(about, saved=indexed_db.now()))
+        return await indexed_db.listing()
 
     async def saved(self) -> list[dict[str, Any]]:
-        return await store.listing()
+        return await indexed_db.listing()
 
     async def forget(self, name: str) -> list[dict[str, Any]]:
-        await store.delete(name)
-        return await store.listing()
+        await indexed_db.delete(name)
+        return await indexed_db.listing()
 
     async def open(self, name: str) -> Any:
         """A model that was kept, with weights equal to the bit."""
-        octets, _ = await store.get(name)
+        octets, _ = await indexed_db.get(name)
         return nn.io.load(octets)
 
     def fresh(self, model: Any, seed: int) -> Any:
@@ -327,7 +329,7 @@ class Bench:
         octets = await downloads.download(url)
         try:
             if formats.sniff(octets) in ("keras", "h5"):
-                await wheels.add(self._base, "pyfive")  # reads its HDF5 part
+                await optional_packages.add(self._base, "pyfive")  # reads its HDF5 part
             return nn.io.load(octets)
         except Exception as error:
             raise ValueError(f"{name}: {error}") from error

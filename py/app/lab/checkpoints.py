@@ -1,8 +1,8 @@
 """A run's network, kept while it learns: what a reload, a crash or a closed tab cannot take away.
 
 A checkpoint is written after every epoch, and every `PERIOD` seconds of a long one. It has the
-weights, the optimizer's state, every generator and the place in the run (nn.course), so that the
-run goes on from that batch as if nothing had happened, to the bit.
+weights, the optimizer's state, every generator and the place in the run (`nn.training.run_state`),
+so that the run goes on from that batch as if nothing had happened, to the bit.
 
 Two tabs may train at once. A checkpoint names the lock that its worker holds for life, and only
 one whose lock nobody holds belongs to a run that was cut short.
@@ -20,7 +20,7 @@ import nn
 from farcall import workers
 from nn.callbacks import Callback
 
-from app.lab import store
+from app.lab import indexed_db
 
 PERIOD = 10.0  # seconds: what a crash may cost; a checkpoint of the largest preset takes 0.05
 
@@ -82,7 +82,7 @@ class Checkpoints(Callback):
         try:
             await forget(_name())
             await self._forget_former()
-        except store.StorageError as error:  # stopped before the first one was to be kept
+        except indexed_db.StorageError as error:  # stopped before the first one was to be kept
             self._refuse(error)
 
     async def _forget_former(self) -> None:
@@ -94,11 +94,11 @@ class Checkpoints(Callback):
         """Keep the model after so many batches of an epoch, whose mean accuracy is known."""
         self._last = time.monotonic()
         about = dict(self.about, rows=self.rows, batch=batch, mean=accuracy, rate=self.rate())
-        words = {"saved": store.now(), "lock": _name(), "text": json.dumps(about)}
+        words = {"saved": indexed_db.now(), "lock": _name(), "text": json.dumps(about)}
         try:
-            await store.put(_name(), nn.io.save(self.model), words, store.CHECKPOINTS)
+            await indexed_db.put(_name(), nn.io.save(self.model), words, indexed_db.CHECKPOINTS)
             await self._forget_former()
-        except (store.StorageError, MemoryError) as error:
+        except (indexed_db.StorageError, MemoryError) as error:
             self._refuse(error)
 
     def _refuse(self, error: Exception) -> None:
@@ -117,7 +117,11 @@ async def _held() -> set[str]:
 async def unfinished() -> dict[str, Any] | None:
     """What is known of the run that was cut short last, or None; older ones are forgotten."""
     held = await _held()
-    left = [row for row in await store.listing(store.CHECKPOINTS) if row.get("lock") not in held]
+    left = [
+        row
+        for row in await indexed_db.listing(indexed_db.CHECKPOINTS)
+        if row.get("lock") not in held
+    ]
     for row in left[1:]:
         await forget(row["name"])
     if not left:
@@ -131,9 +135,9 @@ async def unfinished() -> dict[str, Any] | None:
 
 async def take(name: str) -> Any:
     """The model of a checkpoint, ready to go on."""
-    octets, _ = await store.get(name, store.CHECKPOINTS)
+    octets, _ = await indexed_db.get(name, indexed_db.CHECKPOINTS)
     return nn.io.load(octets)
 
 
 async def forget(name: str) -> None:
-    await store.delete(name, store.CHECKPOINTS)
+    await indexed_db.delete(name, indexed_db.CHECKPOINTS)

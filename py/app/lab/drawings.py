@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from nn.data import Dataset
 
-from app.lab import pictures, store
+from app.lab import indexed_db, pictures
 from app.lab.mnist import Mnist
 
 CLASSES = 10
@@ -54,13 +54,13 @@ class Drawings:
             raise ValueError("nothing is drawn: expected a drawing before its label")
         if not 0 <= digit < CLASSES:
             raise ValueError(f"expected a digit from 0 to 9, got {digit}")
-        saved = store.now()
+        saved = indexed_db.now()
         drawing = Drawing(f"{saved} {os.urandom(4).hex()}", self.last, digit)
         self._waiting.append(drawing)
         try:
             about = {"saved": saved, "label": digit}
-            await store.put(drawing.name, drawing.image.tobytes(), about, store.DRAWINGS)
-        except store.StorageError as error:
+            await indexed_db.put(drawing.name, drawing.image.tobytes(), about, indexed_db.DRAWINGS)
+        except indexed_db.StorageError as error:
             return str(error)
         return ""
 
@@ -75,8 +75,8 @@ class Drawings:
             return
         self._recalled = True
         try:
-            kept = await store.contents(store.DRAWINGS)
-        except store.StorageError:  # said when the models were asked for
+            kept = await indexed_db.contents(indexed_db.DRAWINGS)
+        except indexed_db.StorageError:  # said when the models were asked for
             return
         known = {drawing.name for drawing in self._waiting + self._added}
         found = [
@@ -96,8 +96,8 @@ class Drawings:
             raise ValueError(f"expected one of {len(self._waiting)} drawings, got number {index}")
         drawing = self._waiting.pop(index)
         try:
-            await store.delete(drawing.name, store.DRAWINGS)
-        except store.StorageError:  # nor was it kept
+            await indexed_db.delete(drawing.name, indexed_db.DRAWINGS)
+        except indexed_db.StorageError:  # nor was it kept
             return
 
     def arrays(self) -> tuple[Any, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from app.lab import checkpoints, store
+from app.lab import checkpoints, indexed_db
 
 RECORD = "record"
 
@@ -24,19 +24,19 @@ class Runs:
 
     async def keep(self, text: str) -> None:
         """Keep the record of the last runs, as the page writes it, in place of the former."""
-        await store.put(RECORD, text.encode(), {"saved": store.now()}, store.RUNS)
+        await indexed_db.put(RECORD, text.encode(), {"saved": indexed_db.now()}, indexed_db.RUNS)
 
     async def kept(self) -> str:
         """The record that was kept, or ''."""
         try:
-            octets, _ = await store.get(RECORD, store.RUNS)
+            octets, _ = await indexed_db.get(RECORD, indexed_db.RUNS)
         except KeyError:
             return ""
         return octets.decode()
 
     async def forget(self) -> None:
         """Keep no record."""
-        await store.delete(RECORD, store.RUNS)
+        await indexed_db.delete(RECORD, indexed_db.RUNS)
 
     def checkpoints(
         self,

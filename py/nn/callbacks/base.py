@@ -97,7 +97,7 @@ class Callback:
         return self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> Any:
-        """A batch has ended; logs: means over the epoch so far, and see `nn.fitting`."""
+        """A batch has ended; logs: means over the epoch so far, and see `nn.training.loop`."""
         return self.on_batch_end(batch, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> Any:

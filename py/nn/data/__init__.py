@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from nn.parts import lookup
+from nn.lazy import lookup
 
 if TYPE_CHECKING:
-    from nn.data.augmentation import Augmented, AugmentedDataset
     from nn.data.dataset import Dataset
-    from nn.data.folders import parse_image_zip, read_image_zip
     from nn.data.idx import parse_idx, write_idx
-    from nn.data.png import parse_png
+    from nn.data.loading.augmentation import Augmented, AugmentedDataset
+    from nn.data.loading.folders import parse_image_zip, read_image_zip
+    from nn.data.loading.png import parse_png
+    from nn.data.loading.tables import parse_csv
     from nn.data.resizing import resize
-    from nn.data.tables import parse_csv
 
 __all__ = [
     "Augmented",
@@ -27,13 +27,13 @@ __all__ = [
 ]
 
 HOMES = {
-    "nn.data.augmentation": ("Augmented", "AugmentedDataset"),
+    "nn.data.loading.augmentation": ("Augmented", "AugmentedDataset"),
     "nn.data.dataset": ("Dataset",),
-    "nn.data.folders": ("parse_image_zip", "read_image_zip"),
+    "nn.data.loading.folders": ("parse_image_zip", "read_image_zip"),
     "nn.data.idx": ("parse_idx", "write_idx"),
-    "nn.data.png": ("parse_png",),
+    "nn.data.loading.png": ("parse_png",),
     "nn.data.resizing": ("resize",),
-    "nn.data.tables": ("parse_csv",),
+    "nn.data.loading.tables": ("parse_csv",),
 }
 
 if not TYPE_CHECKING:  # as in nn

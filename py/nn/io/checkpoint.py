@@ -1,8 +1,8 @@
 """What a model needs to go on learning as if it had never stopped, as plain data and arrays.
 
 Optimizer slots and step, the random generators, the history of the epochs so far, where the run is
-(`nn.course`), what layers carry from batch to batch, and how the model was compiled. Losses and
-metrics are kept as names or settings, never as code.
+(`nn.training.run_state`), what layers carry from batch to batch, and how the model was compiled.
+Losses and metrics are kept as names or settings, never as code.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from nn import losses, metrics, optimizers
 from nn.callbacks import History
-from nn.course import Course, layer_states, restore_layers
 from nn.identifiers import describe
 from nn.io.errors import UnsupportedError
 from nn.io.snapshot import expect, guarded
+from nn.training.run_state import Course, layer_states, restore_layers
 
 if TYPE_CHECKING:
-    from nn.model import Model
+    from nn.models.model import Model
 
 Json = dict[str, Any]
 

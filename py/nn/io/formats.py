@@ -12,7 +12,7 @@ from nn.io.errors import FormatError, UnknownFormatError
 from nn.io.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
-    from nn.model import Model
+    from nn.models.model import Model
 
 FORMATS = {
     "npz": "nn.io.npz",
@@ -23,7 +23,7 @@ FORMATS = {
 }
 """Format -> module with `save(model, **options)` and `load(data, **options)`."""
 
-READ = FORMATS | {"h5": "nn.io.h5"}
+READ = FORMATS | {"h5": "nn.io.keras.legacy_h5"}
 """What is read: older formats too."""
 
 TRAINED = ("npz", "keras", "h5")

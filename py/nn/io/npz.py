@@ -29,7 +29,7 @@ from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.quantize import Globs, Quantized, quantize_arrays
 
 if TYPE_CHECKING:
-    from nn.model import Model
+    from nn.models.model import Model
 
 Array = NDArray[np.generic]
 

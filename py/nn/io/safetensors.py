@@ -23,7 +23,7 @@ from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tree import from_json, to_json
 
 if TYPE_CHECKING:
-    from nn.model import Model
+    from nn.models.model import Model
 
 Array = NDArray[np.generic]
 

@@ -25,10 +25,10 @@ from nn.io.errors import (
     UnsupportedError,
 )
 from nn.io.limits import DEFAULT_LIMITS, Limits
-from nn.parts import load
+from nn.lazy import load
 
 if TYPE_CHECKING:
-    from nn.model import Model
+    from nn.models.model import Model
     from nn.variables import Variable
 
 Array = NDArray[np.generic]
@@ -79,7 +79,7 @@ def weight_paths(model: Model, *, flat: bool = False) -> dict[str, Variable]:
 
 
 def _paths(model: Model, prefix: str, flat: bool) -> Iterator[tuple[str, Variable]]:
-    from nn.model import Model
+    from nn.models.model import Model
 
     for layer in model.layers:
         if isinstance(layer, Model):
@@ -139,8 +139,8 @@ def build(
         LimitError: it would have more weights than ``limits.total`` bytes.
         CorruptError: the layers cannot be made so, or put together so.
     """
-    from nn.model import Model
-    from nn.sequential import Sequential
+    from nn.models.model import Model
+    from nn.models.sequential import Sequential
 
     classes: dict[str, Any] = {"Sequential": Sequential, "Model": Model, "Functional": Model}
     found = {**classes, **(custom_objects or {})}.get(topology["class_name"])

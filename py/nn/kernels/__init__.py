@@ -4,7 +4,6 @@ Every function has one meaning and two bodies: the C in src/, reached through ct
 memory, and its twin in twins.py. `load` opens a build; without one everything runs on the twins.
 """
 
-from nn.kernels.batches import gather_scale
 from nn.kernels.convolution import conv2d, conv2d_input_gradient, conv2d_weight_gradient
 from nn.kernels.dense import matmul
 from nn.kernels.elementwise import (
@@ -13,6 +12,7 @@ from nn.kernels.elementwise import (
     softmax,
     softmax_cross_entropy,
 )
+from nn.kernels.gather import gather_scale
 from nn.kernels.library import Backend, backend, heap_bytes, load, use
 from nn.kernels.normalization import (
     batch_norm,

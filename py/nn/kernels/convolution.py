@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.kernels import library, twins
+from nn.kernels import library, reference
 from nn.kernels.dense import FUSED
 from nn.kernels.elementwise import activate
 from nn.kernels.geometry import Geometry, expect_shape, geometry
 from nn.kernels.library import F4, Library, address, contiguous, floats, optional, writable
 from nn.kernels.normalization import column_sums
-from nn.kernels.twins import NO_PADDING, Array, Padding, Pair
+from nn.kernels.reference import NO_PADDING, Array, Padding, Pair
 
 Shape = tuple[int, ...]
 
@@ -37,7 +37,7 @@ def conv2d(
     expect_shape(bias, g.output[3:], "bias")
     lib = library.active
     if lib is None or not floats(x, w, bias, out) or not writable(out):
-        return twins.conv2d(
+        return reference.conv2d(
             x, w, bias, strides=strides, padding=padding, dilation=dilation, groups=groups,
             activation=activation, out=out,
         )  # fmt: skip
@@ -81,7 +81,7 @@ def conv2d_weight_gradient(
     expect_shape(bias_out, g.output[3:], "bias_out")
     lib = library.active
     if lib is None or not floats(x, dy, out, bias_out) or not writable(out, bias_out):
-        return twins.conv2d_weight_gradient(
+        return reference.conv2d_weight_gradient(
             x, dy, kernel_shape, strides=strides, padding=padding, dilation=dilation,
             groups=groups, out=out, bias_out=bias_out,
         )  # fmt: skip
@@ -124,7 +124,7 @@ def conv2d_input_gradient(
     expect_shape(out, input_shape, "out")
     lib = library.active
     if lib is None or not floats(dy, w, out) or not writable(out):
-        return twins.conv2d_input_gradient(
+        return reference.conv2d_input_gradient(
             dy, w, input_shape, strides=strides, padding=padding, dilation=dilation,
             groups=groups, out=out,
         )  # fmt: skip

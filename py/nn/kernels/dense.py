@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.kernels import library, twins
+from nn.kernels import library, reference
 from nn.kernels.elementwise import activate
 from nn.kernels.geometry import expect_shape
 from nn.kernels.library import F4, address, floats, optional
-from nn.kernels.twins import Array
+from nn.kernels.reference import Array
 
 FUSED = {None: 0, "linear": 0, "relu": 1}
 
@@ -32,7 +32,7 @@ def matmul(
     shape = _shape(a, b, out, bias)
     lib = library.active
     if lib is None or not floats(a, b, out, bias) or not _rows_in_order(out):
-        return twins.matmul(a, b, out, bias=bias, activation=activation, accumulate=accumulate)
+        return reference.matmul(a, b, out, bias=bias, activation=activation, accumulate=accumulate)
     if out is None:
         out, accumulate = np.empty(shape, F4), False
     a, b = _strided(a), _strided(b)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.kernels import library, twins
+from nn.kernels import library, reference
 from nn.kernels.geometry import expect_shape
 from nn.kernels.library import F4, address, contiguous, floats, optional, writable
-from nn.kernels.twins import Array
+from nn.kernels.reference import Array
 
 CODES = {"relu": 1, "sigmoid": 2, "tanh": 3}
 
@@ -17,7 +17,7 @@ def activate(x: Array, name: str, out: Array | None = None) -> Array:
     expect_shape(out, x.shape, "out")
     lib = library.active
     if lib is None or name not in CODES or not floats(x, out) or not writable(out):
-        return twins.activate(x, name, out)
+        return reference.activate(x, name, out)
     out = np.empty(x.shape, F4) if out is None else out
     x = contiguous(x)
     lib.activate(CODES[name], address(x), address(out), x.size)
@@ -30,7 +30,7 @@ def activation_gradient(dy: Array, y: Array, name: str, out: Array | None = None
     expect_shape(out, dy.shape, "out")
     lib = library.active
     if lib is None or name not in CODES or not floats(dy, y, out) or not writable(out):
-        return twins.activation_gradient(dy, y, name, out)
+        return reference.activation_gradient(dy, y, name, out)
     out = np.empty(dy.shape, F4) if out is None else out
     dy, y = contiguous(dy), contiguous(y)
     lib.activation_gradient(CODES[name], address(dy), address(y), address(out), dy.size)
@@ -42,7 +42,7 @@ def softmax(x: Array, out: Array | None = None) -> Array:
     expect_shape(out, x.shape, "out")
     lib = library.active
     if lib is None or not floats(x, out) or not writable(out):
-        return twins.softmax(x, out)
+        return reference.softmax(x, out)
     out = np.empty(x.shape, F4) if out is None else out
     x = contiguous(x)
     lib.softmax(address(x), address(out), x.size // x.shape[-1], x.shape[-1])
@@ -77,7 +77,7 @@ def softmax_cross_entropy(
         or not writable(gradient, probabilities)
     ):
         _check_labels(labels, classes)
-        return twins.softmax_cross_entropy(
+        return reference.softmax_cross_entropy(
             logits,
             labels,
             sample_weight=sample_weight,

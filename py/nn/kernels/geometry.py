@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from nn.kernels.library import Library, address
-from nn.kernels.twins import Array, Padding, Pair
+from nn.kernels.reference import Array, Padding, Pair
 
 Shape = tuple[int, ...]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.kernels.twins import Array
+from nn.kernels.reference import Array
 
 F4 = np.dtype(np.float32)
 NATIVE = Path(__file__).resolve().parents[3] / "build" / "kernels" / "libnn.so"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.kernels import library, twins
+from nn.kernels import library, reference
 from nn.kernels.geometry import expect_shape
 from nn.kernels.library import F4, address, contiguous, floats, optional, writable
-from nn.kernels.twins import Array
+from nn.kernels.reference import Array
 
 
 def column_sums(x: Array, out: Array | None = None) -> Array:
@@ -15,7 +15,7 @@ def column_sums(x: Array, out: Array | None = None) -> Array:
     expect_shape(out, x.shape[1:], "out")
     lib = library.active
     if lib is None or not floats(x, out) or not writable(out):
-        return twins.column_sums(x, out)
+        return reference.column_sums(x, out)
     out = np.empty(x.shape[1], F4) if out is None else out
     x = contiguous(x)
     lib.column_sums(address(x), address(out), *x.shape)
@@ -26,7 +26,7 @@ def column_moments(x: Array) -> tuple[Array, Array]:
     """Return the mean and the variance (over n, not n - 1) of each column of (rows, columns)."""
     lib = library.active
     if lib is None or not floats(x):
-        return twins.column_moments(x)
+        return reference.column_moments(x)
     x = contiguous(x)
     mean, variance = np.empty(x.shape[1], F4), np.empty(x.shape[1], F4)
     scratch = lib.scratch(2 * x.shape[1])
@@ -64,7 +64,7 @@ def column_affine(
         expect_shape(array, x.shape[1:], name)
     lib = library.active
     if lib is None or not floats(x, a, b, out, y, e, relu_output) or not writable(out):
-        return twins.column_affine(
+        return reference.column_affine(
             x, a, b, out, y=y, e=e, relu_output=relu_output, activation=activation
         )
     out = np.empty(x.shape, F4) if out is None else out
@@ -116,7 +116,7 @@ def _sums_and_products(
     expect_shape(dy, x.shape, "dy")
     lib = library.active
     if lib is None or not floats(x, mean, dy, relu_output):
-        return twins.column_products(x, mean, dy, relu_output)
+        return reference.column_products(x, mean, dy, relu_output)
     x, dy, mean = contiguous(x), contiguous(dy), contiguous(mean)
     relu = None if relu_output is None else contiguous(relu_output)
     sums, products = np.empty(x.shape[1], F4), np.empty(x.shape[1], F4)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nn.kernels import library, twins
+from nn.kernels import library, reference
 from nn.kernels.geometry import expect_shape
 from nn.kernels.library import address, contiguous, floats, optional, writable
-from nn.kernels.twins import Array
+from nn.kernels.reference import Array
 
 
 def adam_update(
@@ -28,7 +28,7 @@ def adam_update(
         expect_shape(array, p.shape, name)
     lib = library.active
     if lib is None or not floats(p, m, v, g) or not writable(p, m, v):
-        twins.adam_update(
+        reference.adam_update(
             p, m, v, g, step_size=step_size, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon,
             weight_decay=weight_decay,
         )  # fmt: skip
@@ -54,7 +54,7 @@ def sgd_update(
     expect_shape(g, p.shape, "g")
     lib = library.active
     if lib is None or not floats(p, velocity, g) or not writable(p, velocity):
-        twins.sgd_update(
+        reference.sgd_update(
             p, velocity, g, learning_rate=learning_rate, momentum=momentum, nesterov=nesterov
         )
         return

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.kernels import library, twins
+from nn.kernels import library, reference
 from nn.kernels.dense import FUSED
 from nn.kernels.geometry import expect_shape, geometry
 from nn.kernels.library import F4, address, contiguous, floats, optional, writable
-from nn.kernels.twins import NO_PADDING, Array, Padding, Pair
+from nn.kernels.reference import NO_PADDING, Array, Padding, Pair
 
 Shape = tuple[int, ...]
 U1 = np.dtype(np.uint8)
@@ -34,7 +34,7 @@ def max_pool2d(
     expect_shape(argmax, g.output, "argmax")
     lib = library.active
     if lib is None or not floats(x, out) or not writable(out, argmax):
-        return twins.max_pool2d(
+        return reference.max_pool2d(
             x, pool_size, strides=strides, padding=padding, out=out, argmax=argmax
         )
     out = np.empty(g.output, F4) if out is None else out
@@ -69,7 +69,7 @@ def max_pool2d_gradient(
     expect_shape(out, input_shape, "out")
     lib = library.active
     if lib is None or not floats(dy, relu_output, out) or not writable(out):
-        return twins.max_pool2d_gradient(
+        return reference.max_pool2d_gradient(
             dy, argmax, input_shape, pool_size, strides=strides, padding=padding, out=out,
             relu_output=relu_output,
         )  # fmt: skip
@@ -112,7 +112,7 @@ def conv2d_max_pool2d(
     expect_shape(argmax, pooled, "argmax")
     lib = library.active
     if lib is None or not floats(x, w, bias, out) or not writable(out, argmax):
-        return twins.conv2d_max_pool2d(
+        return reference.conv2d_max_pool2d(
             x, w, bias, strides=strides, padding=padding, activation=activation, out=out,
             argmax=argmax,
         )  # fmt: skip
@@ -161,7 +161,7 @@ def conv2d_max_pool2d_gradient(
         or not floats(x, w, dy, y, out, bias_out, input_out)
         or not writable(out, bias_out, input_out)
     ):
-        return twins.conv2d_max_pool2d_gradient(
+        return reference.conv2d_max_pool2d_gradient(
             x, w, dy, y, argmax, strides=strides, padding=padding, activation=activation, out=out,
             bias_out=bias_out, input_out=input_out,
         )  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nn.kernels import library, twins
+from nn.kernels import library, reference
 from nn.kernels.geometry import expect_shape
 from nn.kernels.library import address, contiguous, floats, writable
-from nn.kernels.twins import Array
+from nn.kernels.reference import Array
 
 
 def lstm(z: Array, recurrent: Array, h: Array, c: Array) -> None:
@@ -20,7 +20,7 @@ def lstm(z: Array, recurrent: Array, h: Array, c: Array) -> None:
     _check(z, recurrent, h, c)
     lib = library.active
     if lib is None or not floats(z, recurrent, h, c) or not writable(z, h, c):
-        twins.lstm(z, recurrent, h, c)
+        reference.lstm(z, recurrent, h, c)
         return
     recurrent = contiguous(recurrent)
     steps, n, gates = z.shape
@@ -45,7 +45,7 @@ def lstm_gradient(z: Array, recurrent: Array, c: Array, dh: Array, dc: Array) ->
     expect_shape(dc, dh.shape[1:], "dc")
     lib = library.active
     if lib is None or not floats(z, recurrent, c, dh, dc) or not writable(z, dh, dc):
-        twins.lstm_gradient(z, recurrent, c, dh, dc)
+        reference.lstm_gradient(z, recurrent, c, dh, dc)
         return
     recurrent, c = contiguous(recurrent), contiguous(c)
     steps, n, gates = z.shape

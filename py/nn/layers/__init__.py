@@ -9,7 +9,6 @@ from typing import Any
 
 from nn.errors import ConfigError
 from nn.layers.base import Layer
-from nn.layers.borders import Cropping2D, ZeroPadding2D
 from nn.layers.conv1d import Conv1D
 from nn.layers.convolution import Conv2D
 from nn.layers.core import Dense, Flatten, Input, InputLayer
@@ -21,6 +20,7 @@ from nn.layers.masking import Masking
 from nn.layers.merging import Add, Concatenate, Multiply
 from nn.layers.noise import Dropout, GaussianNoise, SpatialDropout2D
 from nn.layers.normalization import BatchNormalization, LayerNormalization
+from nn.layers.padding_layers import Cropping2D, ZeroPadding2D
 from nn.layers.pooling import (
     AveragePooling2D,
     GlobalAveragePooling2D,
@@ -102,8 +102,8 @@ def deserialize(settings: Config, custom_objects: dict[str, type[Layer]] | None 
     Raises:
         ConfigError: no class has that name.
     """
-    from nn.model import Model
-    from nn.sequential import Sequential
+    from nn.models.model import Model
+    from nn.models.sequential import Sequential
 
     name = settings["class_name"]
     nested: dict[str, Any] = {"Sequential": Sequential, "Model": Model, "Functional": Model}

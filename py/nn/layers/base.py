@@ -31,12 +31,12 @@ import numpy as np
 
 from nn import activations, config, constraints, initializers, regularizers
 from nn.activations import Activation
-from nn.arguments import LeftOut, refuse
 from nn.constraints import Constraint
 from nn.context import Context, Run
 from nn.errors import ConfigError, ShapeError
 from nn.graph import Node, SymbolicTensor
 from nn.initializers import Initializer
+from nn.keras_arguments import LeftOut, refuse
 from nn.regularizers import Regularizer
 from nn.types import Array, Config, Shape, prod
 from nn.variables import Variable

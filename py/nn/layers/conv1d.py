@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from nn import activations, kernels
-from nn.arguments import LeftOut
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
+from nn.keras_arguments import LeftOut
 from nn.layers import padding as pads
 from nn.layers.base import expect_rank, positive
 from nn.layers.convolution import Conv2D
 from nn.layers.core import activate, activate_backward
-from nn.layers.formats import Spatial
+from nn.layers.data_format import Spatial
 from nn.types import Array, Shape
 
 

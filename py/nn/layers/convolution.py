@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from nn import activations, kernels
-from nn.arguments import LeftOut
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
+from nn.keras_arguments import LeftOut
 from nn.layers import padding as pads
 from nn.layers.base import Layer, expect_rank, pair, positive
 from nn.layers.core import LORA, activate, activate_backward
-from nn.layers.formats import Spatial
+from nn.layers.data_format import Spatial
 from nn.layers.fusion import PooledConvolution
 from nn.layers.pooling import MaxPooling2D
 from nn.types import Array, Shape

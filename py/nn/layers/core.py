@@ -9,12 +9,12 @@ import numpy as np
 
 from nn import activations, kernels
 from nn.activations import Activation as Function
-from nn.arguments import LeftOut
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.graph import Node, SymbolicTensor
-from nn.layers import formats
+from nn.keras_arguments import LeftOut
 from nn.layers.base import Layer, positive
+from nn.layers.data_format import check_data_format
 from nn.types import Array, Shape, prod
 
 LORA: LeftOut = {
@@ -182,7 +182,7 @@ class Flatten(Layer):
 
     def __init__(self, data_format: str | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self.data_format = formats.check(data_format, self.name)
+        self.data_format = check_data_format(data_format, self.name)
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         rest = input_shapes[0][1:]

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nn.arguments import LeftOut
 from nn.context import Context
 from nn.errors import ShapeError
+from nn.keras_arguments import LeftOut
 from nn.layers.base import Layer, positive
 from nn.layers.core import LORA
 from nn.types import Array, Shape

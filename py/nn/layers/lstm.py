@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from nn import activations, kernels
-from nn.arguments import LeftOut
 from nn.context import Context
+from nn.keras_arguments import LeftOut
 from nn.layers.recurrent import Recurrent, States
 from nn.types import Array, Shape
 

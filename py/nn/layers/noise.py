@@ -9,8 +9,8 @@ import numpy as np
 
 from nn.context import Context
 from nn.errors import ConfigError
-from nn.layers import formats
 from nn.layers.base import Layer
+from nn.layers.data_format import check_data_format
 from nn.types import Array
 
 
@@ -82,7 +82,7 @@ class SpatialDropout2D(Dropout):
         **options: Any,
     ) -> None:
         super().__init__(rate, None, seed, **options)
-        self.data_format = formats.check(data_format, self.name)
+        self.data_format = check_data_format(data_format, self.name)
 
     def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         n, channels = shape[0], shape[1 if self.data_format == "channels_first" else 3]

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nn import activations, config, kernels
-from nn.arguments import LeftOut
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
+from nn.keras_arguments import LeftOut
 from nn.layers.base import Layer
 from nn.layers.elementwise import Elementwise
 from nn.layers.fusion import NormedRelu

@@ -10,7 +10,7 @@ from nn import kernels
 from nn.context import Context
 from nn.layers import padding as pads
 from nn.layers.base import expect_rank, pair
-from nn.layers.formats import Spatial
+from nn.layers.data_format import Spatial
 from nn.types import Array, Shape
 
 

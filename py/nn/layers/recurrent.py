@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nn import activations
-from nn.arguments import LeftOut
 from nn.context import Context
 from nn.errors import ShapeError
+from nn.keras_arguments import LeftOut
 from nn.layers.base import expect_rank, positive
-from nn.layers.gates import Gated, fraction
+from nn.layers.recurrent_products import Gated, fraction
 from nn.types import Array, Config, Shape
 
 States = list[Array]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from nn.arguments import LeftOut
 from nn.context import Context
 from nn.errors import ShapeError
+from nn.keras_arguments import LeftOut
 from nn.layers.base import Layer, expect_rank, positive
 from nn.layers.convolution import Conv2D
 from nn.types import Array, Shape

@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nn.arguments import LeftOut
 from nn.context import Context
 from nn.data.resizing import matrix
 from nn.errors import ConfigError, ShapeError
+from nn.keras_arguments import LeftOut
 from nn.layers import padding as pads
 from nn.layers.base import Layer, expect_rank, pair, positive
-from nn.layers.formats import Spatial
+from nn.layers.data_format import Spatial
 from nn.types import Array, Shape, prod
 
 

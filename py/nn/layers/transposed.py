@@ -10,7 +10,7 @@ from nn.errors import ConfigError, ShapeError
 from nn.layers import padding as pads
 from nn.layers.base import expect_rank, pair, positive
 from nn.layers.core import activate, activate_backward
-from nn.layers.formats import Spatial
+from nn.layers.data_format import Spatial
 from nn.types import Array, Shape
 
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nn import config
-from nn.arguments import LeftOut, refuse
 from nn.errors import ConfigError, ShapeError
+from nn.keras_arguments import LeftOut, refuse
 from nn.types import Array, Config, prod
 
 REDUCTIONS = ("sum", "sum_over_batch_size", "mean", "mean_with_sample_weight", "none", None)

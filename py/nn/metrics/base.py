@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nn.arguments import LeftOut, refuse
+from nn.keras_arguments import LeftOut, refuse
 from nn.losses import Loss, fit_weight
 from nn.types import Array, Config
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nn import schedules
-from nn.arguments import LeftOut, refuse
 from nn.errors import ConfigError, ShapeError
+from nn.keras_arguments import LeftOut, refuse
 from nn.types import Array, Config
 from nn.variables import Parameters, Variable
 

@@ -39,7 +39,7 @@ def pack(path: Path) -> None:
     """Write farcall as the zip that the pages' configurations name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for source in sorted((ROOT / "py" / "farcall").glob("*.py")):
+        for source in sorted((ROOT / "py" / "farcall").rglob("*.py")):
             archive.write(source, source.relative_to(ROOT / "py"))
 
 

@@ -2,7 +2,7 @@ import farcall  # first: its listener must be there before the page knocks
 import federation
 import nn
 from nn.io.fetch import fetch
-from nn.session import TrainingSession
+from nn.ort.session import TrainingSession
 
 
 class Device:

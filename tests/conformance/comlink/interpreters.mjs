@@ -24,8 +24,16 @@ async function install(python, files) {
     ...files.map(async (name) => [`farcall/${name}`, await text(new URL(`py/farcall/${name}`, root))]),
     ...["fixtures.py", "behaviours.py", "faults.py"].map(async (name) => [name, await text(new URL(name, here))]),
   ]);
-  python.FS.mkdir("farcall");
-  for (const [path, source] of texts) python.FS.writeFile(path, source);
+  for (const [path, source] of texts) write(python.FS, path, source);
+}
+
+function write(fs, path, source) {
+  const folders = path.split("/").slice(0, -1);
+  for (let i = 1; i <= folders.length; i++) {
+    const folder = folders.slice(0, i).join("/");
+    if (!fs.analyzePath(folder).exists) fs.mkdir(folder);
+  }
+  fs.writeFile(path, source);
 }
 
 async function text(url) {

@@ -1,8 +1,8 @@
 """The networks that the page offers, and the errors of those that cannot be."""
 
 import pytest
-from app import architectures
-from app.architectures import LayerError, decode, encode, layers_of, plan, read_field
+from app.state import architectures
+from app.state.architectures import LayerError, decode, encode, layers_of, plan, read_field
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,14 +1,14 @@
 """Numbers as people read them."""
 
 import pytest
-from app import formats
+from app.page import numbers
 from hypothesis import given
 from hypothesis import strategies as st
 
 
 @given(st.integers(-(10**12), 10**12))
 def test_groups_thousands_as_pythons_own_format_does(number: int) -> None:
-    assert formats.count(number) == f"{number:,}"
+    assert numbers.count(number) == f"{number:,}"
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_groups_thousands_as_pythons_own_format_does(number: int) -> None:
     ],
 )
 def test_states_bytes_in_decimal_units(octets: int, text: str) -> None:
-    assert formats.size(octets) == text
+    assert numbers.size(octets) == text
 
 
 @pytest.mark.parametrize(
@@ -31,23 +31,23 @@ def test_states_bytes_in_decimal_units(octets: int, text: str) -> None:
     [(0.034, "34 ms"), (2.06, "2.1 s"), (59.96, "1:00"), (65, "1:05"), (7384, "2:03:04")],
 )
 def test_states_a_time_in_the_unit_that_reads_best(duration: float, text: str) -> None:
-    assert formats.seconds(duration) == text
+    assert numbers.seconds(duration) == text
 
 
 def test_leaves_a_dash_while_the_rate_is_unknown() -> None:
-    assert formats.remaining(0, 60000, 0) == formats.DASH
-    assert formats.remaining(30000, 60000, 10000) == "0:03"
-    assert formats.remaining(70000, 60000, 10000) == "0:00"
+    assert numbers.remaining(0, 60000, 0) == numbers.DASH
+    assert numbers.remaining(30000, 60000, 10000) == "0:03"
+    assert numbers.remaining(70000, 60000, 10000) == "0:00"
 
 
 @given(st.floats(0, 1, exclude_max=True))
 def test_never_calls_less_than_all_of_it_100_percent(share: float) -> None:
-    assert formats.percent(share) != "100.0 %"
+    assert numbers.percent(share) != "100.0 %"
 
 
 def test_states_percent_with_one_digit() -> None:
-    assert formats.percent(0.97654) == "97.7 %"
-    assert formats.percent(1.0) == "100.0 %"
+    assert numbers.percent(0.97654) == "97.7 %"
+    assert numbers.percent(1.0) == "100.0 %"
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_states_percent_with_one_digit() -> None:
     ],
 )
 def test_states_a_loss_in_a_few_digits(value: float, text: str) -> None:
-    assert formats.loss(value) == text
+    assert numbers.loss(value) == text
 
 
 def test_leaves_the_batch_axis_out_of_a_shape() -> None:
-    assert formats.shape((None, 26, 26, 8)) == "26 × 26 × 8"
+    assert numbers.shape((None, 26, 26, 8)) == "26 × 26 × 8"

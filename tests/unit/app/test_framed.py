@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from app import settings
+from app.state import settings
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ import json
 import math
 
 import pytest
-from app import history
+from app.state import run_history
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,41 +28,41 @@ RUNS = [{"number": 1, "epochs": [epoch(1, 0.5), epoch(2, 0.25, val_loss=0.3)]}]
 
 
 def test_csv_has_a_line_an_epoch() -> None:
-    table = list(csv.DictReader(io.StringIO(history.to_csv(RUNS))))
+    table = list(csv.DictReader(io.StringIO(run_history.to_csv(RUNS))))
     assert [row["loss"] for row in table] == ["0.5", "0.25"]
     assert table[0]["val_loss"] == ""
-    assert set(table[0]) == set(history.COLUMNS)
+    assert set(table[0]) == set(run_history.COLUMNS)
 
 
 def test_json_goes_there_and_back() -> None:
-    assert history.from_json(history.to_json(RUNS)) == RUNS
+    assert run_history.from_json(run_history.to_json(RUNS)) == RUNS
 
 
 def test_json_has_null_where_a_loss_is_nan() -> None:
-    text = history.to_json([{"number": 1, "epochs": [epoch(1, math.nan), epoch(2, math.inf)]}])
+    text = run_history.to_json([{"number": 1, "epochs": [epoch(1, math.nan), epoch(2, math.inf)]}])
     assert [row["loss"] for row in json.loads(text)[0]["epochs"]] == [None, None]
 
 
 @pytest.mark.parametrize("text", ["", "{", "3", '{"a": 1}', '[1, {"number": 2}]'])
 def test_kept_runs_that_make_no_sense_are_dropped(text: str) -> None:
-    assert history.from_json(text) == []
+    assert run_history.from_json(text) == []
 
 
 @given(st.floats(-100, 100), st.floats(0, 0.99), st.integers(1, 50))
 def test_smoothing_a_constant_leaves_it(value: float, weight: float, times: int) -> None:
-    smooth = history.Smoother(weight)
+    smooth = run_history.Smoother(weight)
     assert [smooth(value) for _ in range(times)] == pytest.approx([value] * times)
 
 
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=50), st.floats(0, 0.99))
 def test_smoothing_stays_between_the_extremes(values: list[float], weight: float) -> None:
-    smooth = history.Smoother(weight)
+    smooth = run_history.Smoother(weight)
     for value in values:
         assert min(values) - 1e-6 <= smooth(value) <= max(values) + 1e-6
 
 
 def test_the_rate_is_that_of_the_last_two_seconds() -> None:
-    rate = history.Rate(window=2.0)
+    rate = run_history.Rate(window=2.0)
     assert rate(0.0, 0) == 0.0
     assert rate(1.0, 1000) == pytest.approx(1000)
     for second in range(2, 8):
@@ -83,5 +83,5 @@ def test_the_rate_is_that_of_the_last_two_seconds() -> None:
     ],
 )
 def test_calls_out_what_a_curve_shows(epochs: list[dict[str, object]], words: str) -> None:
-    assert words in history.advice(epochs)
-    assert bool(words) == bool(history.advice(epochs))
+    assert words in run_history.advice(epochs)
+    assert bool(words) == bool(run_history.advice(epochs))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import nn
 import numpy as np
 import pytest
-from app.lab.insight import Insight
+from app.lab.network import Insight
 from nn.data import Dataset
 
 

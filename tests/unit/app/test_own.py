@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from app.lab import own
+from app.lab import import_data
 from nn.data.idx import write_idx
 
 IMAGES = np.arange(20 * 784, dtype=np.uint32).astype(np.uint8).reshape(20, 28, 28)
@@ -18,7 +18,7 @@ async def decode(octets: bytes) -> np.ndarray:
 
 
 def read(files: dict[str, bytes]) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    return asyncio.run(own.read(files, decode))
+    return asyncio.run(import_data.read(files, decode))
 
 
 def as_csv(rows: np.ndarray, heading: str = "") -> bytes:
@@ -77,12 +77,12 @@ def test_reads_a_zip_with_a_folder_a_class() -> None:
     ],
 )
 def test_names_the_file_that_does_not_fit(files: dict[str, bytes], message: str) -> None:
-    with pytest.raises(own.OwnDataError, match=message):
+    with pytest.raises(import_data.OwnDataError, match=message):
         read(files)
 
 
 def test_keeps_a_seventh_for_the_test() -> None:
-    train, test = own.split(IMAGES, LABELS, list("0123456789"))
+    train, test = import_data.split(IMAGES, LABELS, list("0123456789"))
     assert (len(train), len(test)) == (17, 3)
     together = np.concatenate([train.x, test.x])[..., 0]
     assert {image.tobytes() for image in together} == {image.tobytes() for image in IMAGES}

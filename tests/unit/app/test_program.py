@@ -4,7 +4,7 @@ import ast
 from typing import Any
 
 import pytest
-from app import architectures, program, settings
+from app.state import architectures, generated_code, settings
 
 MNIST = {"name": "MNIST", "train": 60000}
 # What is seen of a run and of the page decides no curve.
@@ -17,7 +17,7 @@ OTHER: dict[str, Any] = {
 
 def text(preset: str = "seed", data: Any = MNIST, **options: Any) -> str:
     values = dict(settings.defaults(), **options)
-    return program.text(architectures.layers_of(preset), values, data)
+    return generated_code.text(architectures.layers_of(preset), values, data)
 
 
 @pytest.mark.parametrize("preset", architectures.PRESETS)
@@ -40,7 +40,7 @@ def test_what_is_only_shown_is_not(name: str) -> None:
 
 def test_a_network_from_a_file_comes_from_a_file() -> None:
     values = dict(settings.defaults(), l2=0.001, seed=4)
-    found = program.text(None, values, MNIST, trained=3)
+    found = generated_code.text(None, values, MNIST, trained=3)
     ast.parse(found)
     assert "nn.io.load(" in found
     assert "Sequential" not in found

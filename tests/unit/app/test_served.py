@@ -1,7 +1,7 @@
 """What the worker serves can be served."""
 
 import nn
-from farcall import policy
+from farcall.connection import policy
 
 
 def test_every_module_in_reach_of_the_page_names_what_it_serves() -> None:

@@ -1,7 +1,7 @@
 """The options in the URL hash."""
 
 import pytest
-from app import architectures, settings
+from app.state import architectures, settings
 from hypothesis import given
 from hypothesis import strategies as st
 

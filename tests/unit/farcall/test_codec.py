@@ -7,8 +7,8 @@ from typing import Any
 import farcall
 import numpy as np
 import pytest
-from farcall import codec
 from farcall.errors import ProtocolError
+from farcall.values import codec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst

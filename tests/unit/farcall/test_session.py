@@ -11,6 +11,7 @@ from typing import Any
 
 import farcall
 import pytest
+from farcall.connection import policy
 from farcall.endpoints import memory_pair
 
 HELD = ("pending", "serving", "exports", "imports", "streams", "answers")
@@ -207,7 +208,7 @@ async def test_a_slow_call_is_reported_when_a_trace_asks(capsys: Any) -> None:
 
 def test_a_module_without_all_is_not_served() -> None:
     with pytest.raises(TypeError, match="has no __all__"):
-        farcall.policy.namespace({"gc": gc})
+        policy.namespace({"gc": gc})
 
 
 def lazy_package(name: str, modules: dict[str, Any]) -> types.ModuleType:
@@ -244,4 +245,4 @@ async def test_a_module_that_is_imported_when_asked_for_is_served_then() -> None
 
 def test_names_that_are_not_public_are_not_served() -> None:
     with pytest.raises(TypeError, match="'_hidden'"):
-        farcall.policy.namespace({"_hidden": 1})
+        policy.namespace({"_hidden": 1})

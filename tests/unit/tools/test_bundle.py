@@ -23,10 +23,10 @@ def sources(folder):
     """Write a small page and its worker; their folder."""
     files = {
         "py/farcall/__init__.py": "from .calls import call\n",
-        "py/farcall/calls.py": "def call():\n    return 1\n",
-        "py/farcall/comlink.py": "",
+        "py/farcall/connection/calls.py": "def call():\n    return 1\n",
+        "py/farcall/comlink/__init__.py": "",
         "py/nn/__init__.py": '"""Networks."""\n',
-        "py/nn/prediction.py": "",
+        "py/nn/models/prediction.py": "",
         **{p if p.endswith(".py") else f"{p}/__init__.py": "" for p in bundle.TRAINING},
         "py/app/__init__.py": "",
         "py/app/main.py": "unpack()\n",
@@ -76,17 +76,17 @@ def test_the_main_thread_gets_the_rpc_and_the_panels(root):
         "app/__init__.py",
         "app/panel.py",
         "farcall/__init__.py",
-        "farcall/calls.py",
-        "farcall/comlink.py",
+        "farcall/comlink/__init__.py",
+        "farcall/connection/calls.py",
     ]
 
 
 def test_a_worker_that_predicts_gets_no_training(root):
     assert sorted(bundle.modules(bundle.WORKER["predict.zip"], root)) == [
         "farcall/__init__.py",
-        "farcall/calls.py",
+        "farcall/connection/calls.py",
         "nn/__init__.py",
-        "nn/prediction.py",
+        "nn/models/prediction.py",
     ]
 
 
@@ -147,7 +147,7 @@ def test_the_worker_gets_bytecode_without_sources(built):
     with zipfile.ZipFile(site / "static/vendor/python/training.zip") as archive:
         rest = archive.namelist()
     assert {name.rsplit(".", 1)[1] for name in names + rest} == {"pyc"}
-    assert "farcall/calls.pyc" in names
+    assert "farcall/connection/calls.pyc" in names
     assert "nn/losses/__init__.pyc" in rest
     assert magic != importlib.util.MAGIC_NUMBER, "compiled by this Python, not by Pyodide's"
 

@@ -1,0 +1,37 @@
+"""Pictures from the worker on canvases: RGBA whose alpha is the ink, tinted with the theme's."""
+
+import js
+
+from app.page import dom
+
+
+def paint(canvas, rgba, tint=True):
+    """Put RGBA bytes on a canvas of their size, in the theme's ink if asked."""
+    height, width = rgba.shape[0], rgba.shape[1]
+    canvas.width = width
+    canvas.height = height
+    context = canvas.getContext("2d")
+    bytes_ = js.Uint8ClampedArray.new(rgba.js.buffer, rgba.js.byteOffset, width * height * 4)
+    context.putImageData(js.ImageData.new(bytes_, width, height), 0, 0)
+    if tint:
+        recolour(canvas)
+    return canvas
+
+
+def recolour(canvas):
+    """Give what is on a canvas the theme's ink; its alpha stays."""
+    context = canvas.getContext("2d")
+    context.globalCompositeOperation = "source-in"
+    context.fillStyle = dom.colour("ink")
+    context.fillRect(0, 0, canvas.width, canvas.height)
+    context.globalCompositeOperation = "source-over"
+
+
+def tile(rgba, words, name, tint=True):
+    """A list item with a picture, and words below it."""
+    item = dom.make("li")
+    canvas = dom.make("canvas", role="img", aria_label=name)
+    if tint:
+        canvas.className = "tinted"
+    item.append(paint(canvas, rgba, tint), *words)
+    return item

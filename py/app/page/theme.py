@@ -1,0 +1,60 @@
+"""Light, dark, or as the system has it; remembered."""
+
+import js
+
+from app.page import dom
+
+_KEY = "farcall-theme"
+_NAMES = ("auto", "light", "dark")
+
+
+class Theme:
+    """The button that changes the theme, and those who draw in its colours.
+
+    Args:
+        framed: whether this page is inside another one, which decides.
+        wanted: the theme that the other one asks for.
+    """
+
+    def __init__(self, framed, wanted):
+        self._listeners = []
+        kept = wanted if framed else dom.recall(_KEY)
+        self._set(kept if kept in _NAMES else "auto")
+        dom.click("theme", self._next)
+        dark = js.matchMedia("(prefers-color-scheme: dark)")
+        dom.on(dark, "change", lambda _: self._tell())
+
+    def listen(self, listener):
+        """Call `listener()` when colours change."""
+        self._listeners.append(listener)
+
+    def _next(self):
+        name = _NAMES[(_NAMES.index(self.name) + 1) % len(_NAMES)]
+        self._set(name)
+        dom.remember(_KEY, name)
+        self._tell()
+
+    def show(self, name):
+        """Change to a theme, this time only.
+
+        Raises:
+            ValueError: there is none of that name.
+        """
+        if name not in _NAMES:
+            raise ValueError(f"theme: expected one of {', '.join(_NAMES)}, received {name!r}")
+        self._set(name)
+        self._tell()
+
+    def _set(self, name):
+        self.name = name
+        if name == "auto":
+            dom.root.removeAttribute("data-theme")
+        else:
+            dom.root.dataset.theme = name
+        button = dom.find("theme")
+        button.textContent = name[0].upper() + name[1:]
+        button.setAttribute("aria-label", "Theme: " + button.textContent)
+
+    def _tell(self):
+        for listener in self._listeners:
+            listener()

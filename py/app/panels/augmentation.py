@@ -1,0 +1,96 @@
+"""Switches that change each training image when it is learned from, and what they make of it."""
+
+from app.page import dom, images
+from app.state import settings
+
+COLUMNS, ROWS = 10, 3
+# name: (label, unit, strength when it is switched on for the first time)
+_SWITCHES = (
+    ("shift", "Shift", " px", 2),
+    ("rotate", "Rotate", "°", 12),
+    ("zoom", "Zoom", " %", 10),
+    ("noise", "Noise", " %", 15),
+)
+
+
+class Augmentation:
+    """Four switches with their strengths, and samples of what a network will see."""
+
+    def __init__(self, studio, options):
+        self.studio = studio
+        self.options = options
+        self.strengths = {name: first for name, _, _, first in _SWITCHES}
+        self.controls = {}
+        self.asking = self.wanted = False
+        box = dom.find("changes")
+        for name, label, unit, _ in _SWITCHES:
+            box.append(self._row(name, label, unit))
+            options.listen(name, lambda _, name=name: self._changed(name))
+        dom.click("more-changes", self.preview)
+        for name in settings.CHANGES:
+            self._show(name)
+
+    def _row(self, name, label, unit):
+        row = dom.make("div", class_="switch")
+        words = dom.make("label", class_="field check", for_=f"option-{name}-on")
+        switch = dom.make("input", type="checkbox", role="switch", id=f"option-{name}-on")
+        words.append(switch, dom.make("span", label))
+        _, _, _, high = settings.TABLE[name]
+        slider = dom.make(
+            "input", type="range", id="option-" + name, min=1, max=high, step=1,
+            aria_label=f"{label}: strength"
+        )  # fmt: skip
+        value = dom.make("output", for_="option-" + name)
+        dom.on(switch, "change", lambda _: self._switched(name))
+        dom.on(slider, "input", lambda _: self.options.set(name, int(slider.value)))
+        self.controls[name] = (switch, slider, value, unit)
+        row.append(words, slider, value)
+        return row
+
+    def _switched(self, name):
+        on = self.controls[name][0].checked
+        self.options.set(name, self.strengths[name] if on else 0)
+
+    def _changed(self, name):
+        self._show(name)
+        dom.spawn(self.preview())
+
+    def _show(self, name):
+        switch, slider, output, unit = self.controls[name]
+        value = self.options[name]
+        if value:
+            self.strengths[name] = value
+        switch.checked = bool(value)
+        slider.disabled = not value
+        slider.value = str(self.strengths[name])
+        words = f"±{value}{unit}" if name != "noise" else f"{value}{unit}"
+        slider.setAttribute("aria-valuetext", words)
+        output.textContent = words if value else "off"
+        some = [name for name in settings.CHANGES if self.options[name]]
+        dom.write("changes-note", ", ".join(some), dom.find("changes-note"))
+
+    async def preview(self):
+        """Show some images as they are and as they may arrive; of several wishes the last."""
+        self.wanted = True
+        if self.asking:
+            return
+        self.asking = True
+        try:
+            while self.wanted:
+                self.wanted = False
+                await self._preview()
+        finally:
+            self.asking = False
+
+    async def _preview(self):
+        choice = self.options.changes()
+        some = any(choice.values()) and self.studio.data_ready
+        dom.find("changed").hidden = not some
+        if not some:
+            return
+        found = await self.studio.lab.changed_samples(choice, COLUMNS, ROWS)
+        canvas = dom.find("changed-samples")
+        images.paint(canvas, found["rgba"])
+        labels = ", ".join([str(label) for label in found["labels"]])
+        words = f"A {labels}: each as it is, then nine ways in which it may arrive"
+        canvas.setAttribute("aria-label", words)

@@ -1,0 +1,186 @@
+"""The runs: a table of epochs, the last runs overlaid, kept from visit to visit, exported."""
+
+from app.page import dom, numbers, status
+from app.page.chart import Chart
+from app.state import run_history
+
+_METRICS = (
+    ("val_accuracy", "Test accuracy, %"),
+    ("val_loss", "Test loss"),
+    ("accuracy", "Training accuracy, %"),
+    ("loss", "Training loss"),
+)
+FEW = 50  # epochs whose dots do not touch
+_COLOURS = ("train", "val", "good", "bad", "accent", "soft", "ink", "faint")
+
+
+class Record:
+    """What earlier runs and the present one came to; the worker keeps them in IndexedDB."""
+
+    def __init__(self, studio, options):
+        self.studio = studio
+        self.options = options
+        self.runs = []
+        self.chart = None
+        self._unfolded = False
+        dom.click(
+            "export-csv",
+            lambda: dom.save_text(run_history.to_csv(self.runs), "text/csv", "runs.csv"),
+        )
+        dom.click(
+            "export-json",
+            lambda: dom.save_text(run_history.to_json(self.runs), "application/json", "runs.json"),
+        )
+        dom.click("export-png", self._picture)
+        dom.click("forget-runs", self._forget)
+        self._metrics()
+        self._update()
+
+    def _metrics(self):
+        select = dom.find("runs-metric")
+        for name, label in _METRICS:
+            select.append(dom.make("option", label, value=name))
+        select.value = self.options["metric"]
+        dom.on(select, "change", lambda _: self.options.set("metric", select.value))
+        self.options.listen("metric", self._measure)
+        self.options.listen("log", lambda _: self._update())
+
+    def _measure(self, name):
+        """Overlay another figure of the runs."""
+        dom.find("runs-metric").value = name
+        self._update()
+
+    async def restore(self):
+        """The runs of earlier visits; none where the browser keeps nothing."""
+        if self.runs:
+            return
+        try:
+            self.runs = run_history.from_json(await self.studio.lab.runs.kept() or "[]")
+        except Exception as error:
+            status.say("Earlier runs could not be read: " + str(error))
+        for run in self.runs:
+            for row in run["epochs"]:
+                self._line(run["number"], row)
+        self._update()
+
+    def next_number(self):
+        return 1 + max([run["number"] for run in self.runs] or [0])
+
+    def add_epoch(self, run, row):
+        """One more line of the table, while the run goes on."""
+        self._line(run["number"], row)
+
+    def resume(self, number, rows):
+        """The lines of a run that goes on, whether they are still there or not."""
+        for line in dom.document.querySelectorAll(f'#epochs tr[data-run="{number}"]'):
+            line.remove()
+        for row in rows:
+            self._line(number, row)
+
+    def finish(self, run):
+        """Keep a run that has ended."""
+        self.runs.append(run)
+        self.runs = self.runs[-run_history.KEPT :]
+        self._update()
+        dom.spawn(self._keep())
+
+    async def _keep(self):
+        try:
+            await self.studio.lab.runs.keep(run_history.to_json(self.runs))
+        except Exception as error:
+            status.notice_once(
+                "storage",
+                "Nothing can be kept in this browser now",
+                str(error),
+                "Training goes on. Export the runs, or they end with this page.",
+            )
+
+    def _line(self, number, row):
+        body = dom.document.querySelector("#epochs tbody")
+        empty = body.querySelector(".empty")
+        if empty:
+            empty.remove()
+        line = dom.make("tr", data_run=number)
+        cells = [str(number), str(row["epoch"])]
+        for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+            value = row.get(name)
+            state = numbers.percent if "accuracy" in name else numbers.loss
+            cells.append(numbers.DASH if value is None else state(value))
+        cells.append(numbers.seconds(row["seconds"]))
+        for index, text in enumerate(cells):
+            line.append(dom.make("td", text, class_="number" if index > 1 else None))
+        body.append(line)
+
+    def _update(self):
+        some = bool(self.runs)
+        dom.enable("export-csv", "export-json", "export-png", "forget-runs", when=some)
+        dom.find("runs-figure").hidden = not some
+        if some:
+            self._unfold()
+            # A chart takes a good part of a frame: it gets one to itself.
+            dom.next_frame("runs", self._overlay)
+
+    def _unfold(self):
+        """Show the first runs where there is room for them: under the curves, between columns."""
+        if not self._unfolded and dom.js.matchMedia("(min-width: 75rem)").matches:
+            dom.find("history").open = True
+        self._unfolded = True
+
+    def _overlay(self):
+        if not self.runs:
+            return
+        if self.chart is not None:
+            self.chart.close()
+        metric = self.options["metric"]
+        state = numbers.points if "accuracy" in metric else numbers.loss
+        series = []
+        for index, run in enumerate(self.runs):
+            series.append((f"Run {run['number']}", _COLOURS[index % len(_COLOURS)], 2, state))
+        self.chart = Chart("runs-chart", series)
+        self.chart.log = self.options["log"] and "loss" in metric
+        self.chart.most = 100 if "accuracy" in metric else None
+        longest = max([len(run["epochs"]) for run in self.runs])
+        self.chart.points = longest < FEW
+        for epoch in range(max(longest, 2)):
+            self.chart.add(epoch + 1, *[_figure(run, epoch, metric) for run in self.runs])
+        label = dict(_METRICS)[metric] + " of the runs: arrow keys read its points"
+        dom.find("runs-chart").setAttribute("aria-label", label)
+        self.chart.refresh()
+
+    def rebuild(self):
+        if self.chart is not None:
+            self.chart.rebuild()
+
+    def _picture(self):
+        """The curves side by side on the card's colour, as one PNG."""
+        charts = dom.document.querySelectorAll("#training .charts canvas, #runs-chart canvas")
+        if not charts.length:
+            status.say("There is no chart yet.")
+            return
+        sheet = dom.make("canvas")
+        sheet.width = sum([charts[i].width for i in range(charts.length)])
+        sheet.height = max([charts[i].height for i in range(charts.length)])
+        context = sheet.getContext("2d")
+        context.fillStyle = dom.colour("card")
+        context.fillRect(0, 0, sheet.width, sheet.height)
+        left = 0
+        for index in range(charts.length):
+            context.drawImage(charts[index], left, 0)
+            left += charts[index].width
+        dom.save_as(sheet.toDataURL("image/png"), "curves.png")
+
+    async def _forget(self):
+        self.runs = []
+        empty = dom.make("tr", class_="empty")
+        empty.append(dom.make("td", "No epoch finished yet.", colspan=7))
+        dom.fill(dom.document.querySelector("#epochs tbody"), [empty])
+        self._update()
+        await self.studio.lab.runs.forget()
+
+
+def _figure(run, epoch, metric):
+    """A figure of an epoch as the chart draws it: shares in percent, None where there is none."""
+    if epoch >= len(run["epochs"]):
+        return None
+    value = run["epochs"][epoch].get(metric)
+    return run_history.points(value) if "accuracy" in metric else value

@@ -1,0 +1,176 @@
+"""The training options: a form made from the table of settings, kept in the URL."""
+
+import js
+
+from app.page import dom
+from app.state import settings
+
+_CHOICES = {
+    "optimizer": settings.TABLE["optimizer"][3],
+    "schedule": settings.TABLE["schedule"][3],
+    "batch": (16, 32, 64, 128, 256, 512),
+}
+_LABELS = (
+    ("optimizer", "Optimizer"),
+    ("lr", "Learning rate"),
+    ("batch", "Batch size"),
+    ("epochs", "Epochs"),
+    ("schedule", "Schedule"),
+    ("l2", "L2 penalty"),
+    ("patience", "Stop early after"),
+    ("seed", "Seed"),
+    ("smoothing", "Smoothing"),
+    ("log", "Log scale"),
+)
+_RANGES = {"smoothing": (0, 0.99, 0.01)}
+_NUMBERS = {
+    "epochs": (1, 100, 1),
+    "seed": (0, 999999, 1),
+    "l2": (0, 0.1, 0.0001),
+    "patience": (0, 20, 1),
+}
+
+
+class Options:
+    """The values of all settings, and those who want to know when one changes."""
+
+    def __init__(self):
+        self.values = settings.from_hash(js.location.hash)
+        query = js.URLSearchParams.new(js.location.search)
+        self.frame = settings.framed(lambda name: query.get(name))
+        self.listeners = {}
+        self.fields = {}
+        form = dom.find("options")
+        for name, label in _LABELS:
+            form.append(self._field(name, label))
+        dom.on(form, "submit", lambda event: event.preventDefault(), passive=False)
+        dom.on(js.window, "hashchange", lambda _: self._from_address())
+        self.apply_hidden()
+
+    def __getitem__(self, name):
+        return self.values[name]
+
+    def changes(self):
+        """What is done to training images, as the worker takes it: strength by name."""
+        return {name: self.values[name] for name in settings.CHANGES}
+
+    def listen(self, name, listener):
+        """Call `listener(value)` whenever a setting changes."""
+        self.listeners.setdefault(name, []).append(listener)
+
+    def set(self, name, value):
+        if self.values[name] == value:
+            return
+        self.values[name] = value
+        self._to_address()
+        for listener in self.listeners.get(name, ()):
+            listener(value)
+
+    def _to_address(self):
+        text = settings.to_hash(self.values)
+        address = js.location.pathname + js.location.search + ("#" + text if text else "")
+        js.history.replaceState(None, "", address)
+
+    def _from_address(self):
+        self._take(settings.from_hash(js.location.hash))
+        self.apply_hidden()
+
+    def adopt(self, values):
+        """Take other values for all settings, and show them in the address."""
+        self._take(values)
+        self._to_address()
+
+    def _take(self, values):
+        """All values first: a listener of one may read another."""
+        changed = [name for name in values if values[name] != self.values[name]]
+        for name in changed:
+            self.values[name] = values[name]
+        for name in changed:
+            self._show(name)
+            for listener in self.listeners.get(name, ()):
+                listener(values[name])
+
+    def apply_hidden(self):
+        hidden = self.values["hide"] + self.frame["hide"]
+        for identifier in settings.PANELS:
+            dom.find(identifier).hidden = identifier in hidden
+
+    # -- the form ---------------------------------------------------------------------------
+
+    def _field(self, name, label):
+        identifier = "option-" + name
+        checkbox = settings.TABLE[name][0] == "bool"
+        field = dom.make("label", for_=identifier, class_="field check" if checkbox else "field")
+        words = dom.make("span", label)
+        control = self._control(name, identifier)
+        if name in ("lr", "smoothing"):
+            words.append(dom.make("output", id=identifier + "-value"))
+        field.append(*((control, words) if checkbox else (words, control)))
+        self.fields[name] = control
+        dom.on(
+            control, "input" if control.type == "range" else "change", lambda _: self._changed(name)
+        )
+        self._show(name, words)
+        return field
+
+    def _control(self, name, identifier):
+        if name in _CHOICES:
+            control = dom.make("select", id=identifier)
+            for choice in _CHOICES[name]:
+                control.append(dom.make("option", choice, value=choice))
+            return control
+        if settings.TABLE[name][0] == "bool":
+            return dom.make("input", id=identifier, type="checkbox")
+        if name == "lr":
+            return dom.make("input", id=identifier, type="range", min=0, max=100, step=1)
+        low, high, step = _RANGES.get(name) or _NUMBERS[name]
+        kind = "range" if name in _RANGES else "number"
+        return dom.make("input", id=identifier, type=kind, min=low, max=high, step=step)
+
+    def _changed(self, name):
+        control = self.fields[name]
+        if control.type == "checkbox":
+            self.set(name, control.checked)
+        elif name == "lr":
+            self.set(name, settings.learning_rate(float(control.value)))
+        else:
+            self._read(name, control)
+        self._show(name)
+
+    def _read(self, name, control):
+        try:
+            value = settings.read(name, control.value)
+        except ValueError as error:
+            control.setCustomValidity(str(error))
+            control.reportValidity()
+            return
+        control.setCustomValidity("")
+        self.set(name, value)
+
+    def _show(self, name, words=None):
+        control = self.fields.get(name)
+        if control is None:
+            return
+        value = self.values[name]
+        if control.type == "checkbox":
+            control.checked = value
+        elif name == "lr":
+            control.value = str(settings.slider(value))
+            control.setAttribute("aria-valuetext", f"{value:g}")
+        elif not control.validationMessage:
+            text = settings.write(name, value)
+            control.value = text
+            if name in _CHOICES and control.value != text:  # a link knows more than the list
+                control.append(dom.make("option", text, value=text))
+                control.value = text
+        shown = (words or dom.find("option-" + name).parentElement).querySelector("output")
+        if shown:
+            shown.textContent = f"{value:g}"
+
+
+def subset_position(images):
+    """Where the subset slider stands for a number of images."""
+    for index, size in enumerate(settings.SUBSETS):
+        if images <= size:
+            return index
+    return len(settings.SUBSETS) - 1

@@ -1,0 +1,151 @@
+"""The program in view: what Train does with these layers and options, for Python anywhere.
+
+It is loaded when somebody looks at it. tests/browser/test_page_program.py runs what it writes on
+CPython and compares the curves.
+"""
+
+from app.state.architectures import POSITIONAL
+
+MNIST = 60000  # images
+_PENALISED = ("Conv2D", "Dense")
+
+_HEAD = """# Needs NumPy, and of this site's source py/ (on Python's path) and static/vendor/mnist/.
+# A page has the same names in a worker: nn = (await farcall.connect("engine")).nn
+import asyncio
+from pathlib import Path
+
+import nn
+
+MNIST = Path("static/vendor/mnist")
+
+
+def read(kind):
+    names = (f"{{kind}}-images-idx3-ubyte.gz", f"{{kind}}-labels-idx1-ubyte.gz")
+    return nn.Dataset.from_idx(*[(MNIST / name).read_bytes() for name in names])
+
+
+async def main():
+    nn.set_random_seed({seed})
+"""
+_TAIL = """    print(history.history)
+
+
+asyncio.run(main())
+"""
+
+
+def text(layers, options, data, trained=0):
+    """The program.
+
+    Args:
+        layers: (class name, arguments) of each; None for a network from a file.
+        options: the settings of the page.
+        data: {name, train}: what is learned from.
+        trained: epochs that a network from a file has seen.
+    """
+    lines = _HEAD.format(seed=options["seed"]).split("\n")[:-1]
+    lines += _file(options) if layers is None else _network(layers, options["l2"])
+    lines += _data(options, data)
+    lines += _compile(options)
+    lines += _fit(options, options["seed"] + (trained if layers is None else 0))
+    return "\n".join(lines) + "\n" + _TAIL
+
+
+def _network(layers, l2):
+    parts = [("Input((28, 28, 1))", False)]
+    parts += [(_call(kind, arguments), kind in _PENALISED) for kind, arguments in layers]
+    lines = [f"    l2 = nn.regularizers.L2({l2:g})"] if l2 else []
+    lines.append("    model = nn.Sequential([")
+    for call, penalised in parts:
+        if l2 and penalised:
+            call = f"{call[:-1]}, kernel_regularizer=l2)"
+        lines.append(f"        nn.{call},")
+    return lines + ["    ])"]
+
+
+def _file(options):
+    lines = ['    model = nn.io.load(Path("farcall-model.npz").read_bytes())  # see Download']
+    if options["l2"]:
+        lines += [
+            "    for variable in model.trainable_variables:",
+            "        if len(variable.shape) > 1:",
+            f"            variable.regularizer = nn.regularizers.L2({options['l2']:g})",
+        ]
+    return lines
+
+
+def _call(kind, arguments):
+    places = POSITIONAL.get(kind, ())
+    words = [_literal(arguments[name]) for name in places if name in arguments]
+    others = sorted(name for name in arguments if name not in places)
+    words += [f"{name}={_literal(arguments[name])}" for name in others]
+    return f"{kind}({', '.join(words)})"
+
+
+def _literal(value):
+    if isinstance(value, float):  # MicroPython's repr has digits that CPython's has not
+        return f"{value:g}"
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _data(options, data):
+    """What is learned from: all images or the first of them, changed or as they are."""
+    lines = []
+    if data["name"] != "MNIST":
+        lines.append(f"    # The page learns from {data['name']}: put it in the place of MNIST.")
+    elif data["train"] > MNIST:
+        own = data["train"] - MNIST
+        lines.append(f"    # The page has {own} drawings of yours before these images.")
+    few = options["subset"] < data["train"]
+    lines.append('    images = read("train")' + (f".take({options['subset']})" if few else ""))
+    words = [f"{name}={amount}" for name, amount in _changes(options) if options[name]]
+    if words:
+        words.append(f"seed={options['seed']}")
+        lines.append("    images = nn.data.AugmentedDataset(")
+        lines += [f"        images, {', '.join(words)}", "    )"]
+    return lines
+
+
+def _changes(options):
+    return (
+        ("shift", f"{options['shift']} / 28"),
+        ("rotate", options["rotate"]),
+        ("zoom", f"{options['zoom']} / 100"),
+        ("noise", f"{options['noise']} / 100"),
+    )
+
+
+def _compile(options):
+    rate, lines = f"{options['lr']:g}", []
+    if options["schedule"] != "constant":
+        batches = f"-(-len(images) // {options['batch']})"
+        lines.append(f"    steps = {options['epochs']} * {batches}  # batches in all")
+    if options["schedule"] == "cosine":
+        lines.append(f"    rate = nn.schedules.CosineDecay({rate}, steps)")
+    elif options["schedule"] == "step":
+        lines += [
+            "    thirds = [-(-steps // 3) - 1, -(-2 * steps // 3) - 1]  # the last batch of each",
+            f"    rates = [{rate} * 0.1**third for third in range(3)]",
+            "    rate = nn.schedules.PiecewiseConstantDecay(thirds, rates)",
+        ]
+    if lines:
+        rate = "rate"
+    return lines + [
+        f"    optimizer = nn.optimizers.{options['optimizer']}(learning_rate={rate})",
+        '    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])',
+    ]
+
+
+def _fit(options, seed):
+    lines = [
+        "    history = await model.fit(",
+        "        images,",
+        '        validation_data=read("t10k"),',
+        f"        epochs={options['epochs']},",
+        f"        batch_size={options['batch']},",
+        f"        seed={seed},",
+    ]
+    if options["patience"]:
+        stop = f'monitor="val_loss", patience={options["patience"]}, restore_best_weights=True'
+        lines.append(f"        callbacks=[nn.EarlyStopping({stop})],")
+    return lines + ["    )"]

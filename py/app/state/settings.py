@@ -1,0 +1,196 @@
+"""Every option of the page in one typed table: its default, its range, its place in the URL.
+
+The URL hash holds what differs from the default, so a link is short and gives the same curve to
+whoever opens it. Unknown names and values out of range are ignored: a link from another version
+still opens.
+"""
+
+import math
+from collections import OrderedDict
+
+try:
+    from typing import Any
+except ImportError:  # MicroPython has no typing, and never evaluates an annotation.
+    pass
+
+from app.state import architectures
+
+METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
+SUBSETS = (500, 1000, 2500, 5000, 10000, 30000, 60000)
+PANELS = (
+    "data",
+    "augmentation",
+    "network",
+    "training",
+    "draw",
+    "models",
+    "analysis",
+    "options",
+    "history",
+    "editor",
+    "code-panel",
+    "environment",
+)
+
+# name: (kind, default, lowest, highest or choices). Kinds: int, float, bool, choice, layers, list.
+TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
+    [
+        (
+            "preset",
+            ("choice", architectures.DEFAULT, None, tuple(architectures.PRESETS) + ("custom",)),
+        ),
+        ("layers", ("layers", None, None, None)),
+        ("subset", ("int", 60000, 1, 60000)),
+        ("optimizer", ("choice", "Adam", None, ("Adam", "AdamW", "SGD", "RMSprop"))),
+        ("lr", ("float", 1e-3, 1e-5, 1.0)),
+        ("schedule", ("choice", "constant", None, ("constant", "cosine", "step"))),
+        ("batch", ("int", 128, 1, 2048)),
+        ("epochs", ("int", 5, 1, 100)),
+        ("l2", ("float", 0.0, 0.0, 0.1)),
+        ("patience", ("int", 0, 0, 20)),
+        ("shift", ("int", 0, 0, 6)),
+        ("rotate", ("int", 0, 0, 45)),
+        ("zoom", ("int", 0, 0, 40)),
+        ("noise", ("int", 0, 0, 50)),
+        ("seed", ("int", 1, 0, 999999)),
+        ("smoothing", ("float", 0.9, 0.0, 0.99)),
+        ("log", ("bool", False, None, None)),
+        ("metric", ("choice", METRICS[0], None, METRICS)),
+        ("hide", ("list", (), None, PANELS)),
+    ]
+)
+
+# What is done to each training image when it is learned from; 0 is off.
+CHANGES = ("shift", "rotate", "zoom", "noise")
+
+# What the page that frames this one may ask for, in the query: ?embed=1&theme=dark&hide=data
+FRAME: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
+    [
+        ("embed", ("bool", False, None, None)),
+        ("theme", ("choice", "auto", None, ("auto", "light", "dark"))),
+        ("hide", TABLE["hide"]),
+        ("host", ("origin", "", None, None)),
+    ]
+)
+_HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.:[]")
+
+
+def defaults() -> "dict[str, Any]":
+    return {name: row[1] for name, row in TABLE.items()}
+
+
+def _number(kind: str, text: str, low: float, high: float) -> Any:
+    value = int(text) if kind == "int" else float(text)
+    if not low <= value <= high:
+        raise ValueError(f"expected {low} to {high}, got {text}")
+    return value
+
+
+def _origin(text: str) -> str:
+    scheme, found, host = text.partition("://")
+    if scheme not in ("http", "https") or not found or not host or set(host) - _HOST:
+        raise ValueError(f"expected an origin such as https://docs.example.org, got {text!r}")
+    return text
+
+
+def read(name: str, text: str, table: "Any" = TABLE) -> Any:
+    """The value that `text` means for an option. Raises ValueError: expected, received."""
+    kind, _, low, high = table[name]
+    if kind in ("int", "float"):
+        return _number(kind, text, low, high)
+    if kind == "bool":
+        if text not in ("0", "1"):
+            raise ValueError(f"expected 0 or 1, got {text!r}")
+        return text == "1"
+    if kind == "origin":
+        return _origin(text)
+    if kind == "layers":
+        return architectures.decode(text)
+    if kind == "list":
+        return tuple(word for word in text.split(",") if word in high)
+    if text not in high:
+        raise ValueError(f"expected one of {', '.join(high)}, got {text!r}")
+    return text
+
+
+def value(name: str, given: Any) -> Any:
+    """The value of an option that a program gave: as it is in Python or JSON, or as in the URL.
+
+    Raises:
+        ValueError: no such option, or nothing that it can be: expected, received.
+    """
+    if name not in TABLE:
+        raise ValueError(f"options: expected some of {', '.join(TABLE)}; received {name!r}")
+    kind = TABLE[name][0]
+    if kind == "int" and isinstance(given, float) and given == given // 1:
+        given = int(given)
+    if kind in ("list", "layers") and isinstance(given, (list, tuple)):
+        given = write(name, given)
+    if isinstance(given, bool):
+        given = "1" if given else "0"
+    try:
+        return read(name, str(given))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def write(name: str, value: Any) -> str:
+    """The text that `read` turns back into the value."""
+    kind = TABLE[name][0]
+    if kind == "bool":
+        return "1" if value else "0"
+    if kind == "layers":
+        return architectures.encode(value)
+    if kind == "list":
+        return ",".join(value)
+    if kind == "float":
+        return f"{value:.6g}"
+    return str(value)
+
+
+def from_hash(text: str) -> "dict[str, Any]":
+    """The options in a URL hash ('#lr=0.01&batch=64'), defaults for the rest."""
+    values = defaults()
+    for pair in text.lstrip("#").split("&"):
+        name, _, value = pair.partition("=")
+        if name not in TABLE:
+            continue
+        try:
+            values[name] = read(name, value)
+        except ValueError:
+            continue
+    if values["layers"] is None and values["preset"] == "custom":
+        values["preset"] = architectures.DEFAULT
+    return values
+
+
+def framed(get: "Any") -> "dict[str, Any]":
+    """The FRAME options in a query, defaults for what is missing or wrong.
+
+    Args:
+        get: gives the decoded text of a name, or None.
+    """
+    values = {name: row[1] for name, row in FRAME.items()}
+    for name in FRAME:
+        text = get(name)
+        try:
+            values[name] = values[name] if text is None else read(name, text, FRAME)
+        except ValueError:
+            continue
+    return values
+
+
+def to_hash(values: "dict[str, Any]") -> str:
+    """The hash that differs from the defaults, without '#', empty when nothing does."""
+    kept = [name for name, row in TABLE.items() if values[name] != row[1]]
+    return "&".join(f"{name}={write(name, values[name])}" for name in kept)
+
+
+def learning_rate(position: float) -> float:
+    """A log slider: 0..100 -> 1e-5..1, rounded to two significant digits."""
+    return float(f"{10 ** (position / 20 - 5):.1e}")
+
+
+def slider(rate: float) -> float:
+    """The inverse of `learning_rate`, without the rounding."""
+    return 20 * (math.log10(rate) + 5)

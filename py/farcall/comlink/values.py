@@ -1,0 +1,330 @@
+"""Values on Comlink's wire: by value, by a port of their own, or by a handler of the user's.
+
+`{"type": "RAW", "value": ...}` holds what structured clone knows. `HANDLER proxy` holds a port
+that serves the value; `HANDLER throw` an exception; any other handler is one that both sides put
+into `transfer_handlers`. Only a value of its own can be served: Comlink has no way to say "a port
+inside this list is an object", so that is refused with a text that says so.
+"""
+
+from farcall import errors, messages, platform
+from farcall.comlink.ports import is_port
+from farcall.values import arrays
+from farcall.values.codec import Codec, References, dumps, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+RAW = "RAW"
+HANDLER = "HANDLER"
+PROXY = "proxy"
+THROW = "throw"
+
+_EXACT = 2**53  # JavaScript's numbers are exact below; a BigInt beyond
+_PY_LENGTH = 1_000_000
+# What a JavaScript error is nearest to here. Comlink keeps only its name.
+_NEAREST = {
+    "RangeError": "ValueError",
+    "URIError": "ValueError",
+    "SyntaxError": "ValueError",
+    "EvalError": "ValueError",
+    "ReferenceError": "NameError",
+    "DataCloneError": "TypeError",
+    "NotAllowedError": "PermissionError",
+    "NotFoundError": "LookupError",
+    "NotSupportedError": "NotImplementedError",
+    "QuotaExceededError": "MemoryError",
+    "NetworkError": "OSError",
+    "AbortError": "RuntimeError",
+}
+
+
+class Thrown(errors.RemoteError):
+    """JavaScript can throw what is no error: `throw 42`. Raise Thrown(42) to do so from here.
+
+    Attributes:
+        value: what was thrown.
+    """
+
+    def __init__(self, value: "Any" = None) -> None:
+        super().__init__(repr(value))
+        self.value = value
+
+
+class Marked:
+    """A value that goes by reference although it could be copied; made by `proxy`."""
+
+    def __init__(self, value: "Any") -> None:
+        self.value = value
+
+
+class Moved:
+    """A value whose `list` goes along instead of being copied; made by `transfer`."""
+
+    def __init__(self, value: "Any", moved: "list[Any]") -> None:
+        self.value = value
+        self.list = moved
+
+
+def proxy(value: "Any") -> "Marked":
+    """Send `value` by reference: a dict, a list, anything that would be copied otherwise."""
+    return value if isinstance(value, Marked) else Marked(value)
+
+
+def transfer(value: "Any", moved: "list[Any]") -> "Moved":
+    """Send `value`, at any depth, moving these JavaScript buffers, ports or streams with it."""
+    return Moved(value, list(moved))
+
+
+class TransferHandler:
+    """How values of some kind cross under a name that both sides know.
+
+    Args:
+        can_handle: whether a value is of that kind.
+        serialize: gives (what structured clone knows, list of what is moved).
+        deserialize: the value again.
+    """
+
+    def __init__(
+        self,
+        can_handle: "Callable[[Any], bool]",
+        serialize: "Callable[[Any], tuple[Any, list[Any]]]",
+        deserialize: "Callable[[Any], Any]",
+    ) -> None:
+        self.can_handle = can_handle
+        self.serialize = serialize
+        self.deserialize = deserialize
+
+
+transfer_handlers: "dict[str, TransferHandler]" = {}
+
+
+class _ByReference(Exception):
+    """The codec met a value that it cannot copy."""
+
+    def __init__(self, value: "Any") -> None:
+        super().__init__()
+        self.value = value
+
+
+class Outgoing(Codec):
+    """A frame on its way out: wire forms here, bulk in `buffers`, JavaScript's own in `refs`.
+
+    Args:
+        serve: gives the port, as it travels, that serves a value.
+    """
+
+    def __init__(self, serve: "Callable[[Any], Any]") -> None:
+        super().__init__(_Sent(self))
+        self.refs: list[Any] = []
+        self.transfers: list[Any] = []
+        self._serve = serve
+
+    def wire(self, value: "Any") -> "dict[str, Any]":
+        """The wire form of one argument or result.
+
+        Raises:
+            TypeError: it cannot cross.
+        """
+        if isinstance(value, Marked):
+            return self._served(value.value)
+        for name, handler in transfer_handlers.items():
+            if handler.can_handle(value):
+                plain, moved = handler.serialize(value)
+                self.transfers.extend(moved)
+                return {"type": HANDLER, "name": name, "value": self._copied(plain)}
+        try:
+            return {"type": RAW, "value": self.encode(value)}
+        except _ByReference as exc:
+            if exc.value is not value:
+                raise _inside(exc.value) from None
+        return self._served(value)
+
+    def _served(self, value: "Any") -> "dict[str, Any]":
+        return {"type": HANDLER, "name": PROXY, "value": self._reference(self._serve(value))}
+
+    def _copied(self, value: "Any") -> "Any":
+        try:
+            return self.encode(value)
+        except _ByReference as exc:
+            raise _inside(exc.value) from None
+
+    def thrown(self, exc: "BaseException", traceback: "bool") -> "dict[str, Any]":
+        """The wire form of an exception; what of it cannot cross is left out."""
+        if isinstance(exc, Thrown):
+            payload = {"isError": False, "value": self._copied(exc.value)}
+        else:
+            payload = {"isError": True, "value": _error(exc, traceback)}
+        return {"type": HANDLER, "name": THROW, "value": payload}
+
+    def _int(self, value: "int", depth: "int" = 0) -> "Any":
+        if -_EXACT < value < _EXACT:
+            return value
+        return [messages.INT, hex(value) if value >= 0 else "-" + hex(-value)]
+
+    def _reference(self, value: "Any") -> "list[Any]":
+        self.refs.append(value)
+        return ["j" if platform.BROWSER else messages.OBJECT, len(self.refs) - 1]
+
+
+class _Sent(References):
+    """What the codec asks for values that JSON cannot say."""
+
+    def __init__(self, frame: "Outgoing") -> None:
+        self._frame = frame
+
+    def outgoing(self, value: "Any") -> "Any":
+        """Wire form of JavaScript's own values, and of moved ones."""
+        if isinstance(value, Moved):
+            self._frame.transfers.extend(value.list)
+            return self._frame.encode(value.value)
+        if isinstance(value, platform.JsProxy):
+            if platform.javascript.isFunction(value):
+                raise TypeError("a JavaScript function cannot cross: wrap it in a Python one")
+            return self._frame._reference(value)
+        if not platform.BROWSER and is_port(value):
+            return self._frame._reference(value)
+        return None
+
+    def export(self, value: "Any") -> "Any":
+        """Called for what cannot be copied."""
+        raise _ByReference(value)
+
+
+def _inside(value: "Any") -> "TypeError":
+    return TypeError(
+        f"a {type(value).__name__} inside a container cannot cross to Comlink: "
+        "pass it as an argument or result of its own"
+    )
+
+
+def _error(exc: "BaseException", traceback: "bool") -> "dict[str, Any]":
+    """What Comlink keeps of an error, and ours in `py`, which it carries along unread."""
+    codec = Codec()
+    codec.traceback = traceback
+    wire = codec.encode_exception(exc)
+    ours = dumps(wire)
+    found = {"message": wire[3], "name": wire[1][0], "stack": wire[4] or f"{wire[1][0]}: {wire[3]}"}
+    if len(ours) <= _PY_LENGTH:
+        found["py"] = ours
+    return found
+
+
+class _Came(References):
+    """What came along with a frame; no reference of farcall's own protocol means anything."""
+
+    refs: "Any" = ()
+
+    def arrived(self, wire: "list[Any]") -> "Any":
+        """A JavaScript value that stays one."""
+        index = wire[1]
+        if type(index) is not int or not 0 <= index < len(self.refs):
+            raise ValueError(f"reference {index!r} of {len(self.refs)}")
+        return self.refs[index]
+
+
+class Incoming(Codec):
+    """Reads frames: what JSON cannot say is an index into what came along."""
+
+    def __init__(self) -> None:
+        self._came = _Came()
+        super().__init__(self._came)
+
+    def frame(self, text: "str", buffers: "Any", refs: "Any") -> "dict[str, Any]":
+        """The fields of a frame.
+
+        Raises:
+            ProtocolError: it is none.
+        """
+        self._came.refs = refs
+        try:
+            found = self.decode_with(loads(text), buffers)
+        except (ValueError, RuntimeError, MemoryError) as exc:
+            raise errors.ProtocolError(f"undecodable frame: {exc!r}") from None
+        finally:
+            self._came.refs = ()
+        if not isinstance(found, dict):
+            raise errors.ProtocolError(f"expected a frame, received a {type(found).__name__}")
+        return found
+
+    def _decode_array(self, wire: "list[Any]") -> "Any":
+        if platform.PYODIDE and not _has_numpy():
+            _, index, dtype, shape, order = wire
+            return arrays._light(self._buffer([0, index]), dtype, shape, order)
+        return super()._decode_array(wire)
+
+
+def _has_numpy() -> bool:
+    try:
+        import numpy  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def received(wire: "Any", adopt: "Callable[[Any], Any]") -> "Any":
+    """The value of one argument or result; raises what was thrown.
+
+    Args:
+        wire: its fields.
+        adopt: gives the proxy of what a port serves.
+
+    Raises:
+        ProtocolError: it is no wire value, or uses a handler that is not known here.
+    """
+    if not isinstance(wire, dict):
+        raise errors.ProtocolError(f"expected a wire value, received {_short(wire)}")
+    kind, name, value = wire.get("type"), wire.get("name"), wire.get("value")
+    if kind == RAW:
+        return value
+    if kind != HANDLER:
+        raise errors.ProtocolError(f"expected RAW or HANDLER, received {_short(kind)}")
+    if name == PROXY:
+        return adopt(value)
+    if name == THROW:
+        raise rebuilt(value)
+    handler = transfer_handlers.get(name) if isinstance(name, str) else None
+    if handler is None:
+        known = ", ".join(sorted(transfer_handlers)) or "none"
+        text = f"no transfer handler is called {_short(name)} here; there are: {known}"
+        raise errors.ProtocolError(text)
+    return handler.deserialize(value)
+
+
+def rebuilt(payload: "Any") -> "Exception":
+    """The exception that a `throw` holds."""
+    if not isinstance(payload, dict) or not isinstance(payload.get("isError"), bool):
+        raise errors.ProtocolError(f"expected what was thrown, received {_short(payload)}")
+    value = payload.get("value")
+    if not payload["isError"]:
+        return Thrown(value)
+    if not isinstance(value, dict):
+        raise errors.ProtocolError(f"expected an error's fields, received {_short(value)}")
+    return _python_error(value.get("py")) or _javascript_error(value)
+
+
+def _python_error(text: "Any") -> "Exception | None":
+    if not isinstance(text, str) or len(text) > _PY_LENGTH:
+        return None
+    try:
+        found = Codec().decode(loads(text))
+    except (errors.ProtocolError, ValueError, RuntimeError):
+        return None
+    return found if isinstance(found, Exception) else None
+
+
+def _javascript_error(value: "dict[str, Any]") -> "Exception":
+    name, message, stack = (str(value.get(key) or "") for key in ("name", "message", "stack"))
+    names = [name[:100] or "Error", "Exception"]
+    if name in _NEAREST:
+        names.insert(1, _NEAREST[name])
+    if name == "SyntaxError":  # Python's own is about Python's source
+        names[0] = "JavaScriptSyntaxError"
+    exc = errors.rebuild(names, (message,), message)
+    return errors.attach(exc, stack, [])
+
+
+def _short(value: "Any") -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:80] + "..."

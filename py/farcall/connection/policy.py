@@ -1,0 +1,328 @@
+"""The one gate: what a peer may read, call, change or ask of an object of this side.
+
+Every kind of message resolves its target here, one step of the path at a time. Default deny:
+only what `serve` was given, and what its calls return, can be reached; of that, only public
+names. Nothing is writable unless its class says so with `exposed(writable=...)`.
+"""
+
+from farcall import errors, platform
+from farcall.proxies import operations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+PATH_LENGTH = 32
+
+# Public names that lead out of an object into the interpreter: frames, code, globals, bases, and
+# str.format, whose template walks attributes.
+_DOORS = frozenset(
+    (
+        "mro gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await cr_origin ag_frame ag_code "
+        "ag_await tb_frame tb_next tb_lasti f_globals f_locals f_builtins f_back f_code co_code "
+        "co_consts func_globals func_code format format_map with_traceback"
+    ).split()
+)
+# Types of the interpreter that no name, item or result may hand out.
+_INNER = frozenset("module frame code traceback generator_frame cell".split())
+_FUNCTIONS = frozenset(
+    "function builtin_function_or_method method bound_method closure generator "
+    "builtin_method method-wrapper wrapper_descriptor method_descriptor".split()
+)
+_CALLABLE = frozenset("function builtin_function_or_method method bound_method closure".split())
+
+
+class Namespace:
+    """What `serve` was given: names to modules, objects and functions."""
+
+    def __init__(self, items: "dict[str, Any]") -> None:
+        self.items = items
+        self.public = {n: v for n, v in items.items() if n not in _DOORS}
+        self.modules = {id(m): _public(n, m) for n, m in items.items() if is_module(m)}
+
+    def add_submodules(self) -> None:
+        """Modules named in the `__all__` of a served module are served as well.
+
+        Those that are not imported yet (PEP 562) are when a peer asks for them.
+        """
+        queue = [m for m in self.items.values() if is_module(m)]
+        while queue:
+            module = queue.pop()
+            for name in self.modules[id(module)]:
+                value = module.__dict__.get(name)
+                if is_module(value) and id(value) not in self.modules:
+                    self.modules[id(value)] = _public(name, value)
+                    queue.append(value)
+
+
+def is_module(value: "Any") -> bool:
+    """True for Python modules, on every interpreter."""
+    return type(value).__name__ == "module"
+
+
+def _public(name: "str", module: "Any") -> "frozenset[str]":
+    names = getattr(module, "__all__", None)
+    if names is None:
+        raise TypeError(f"serve: module {name!r} has no __all__: list there what may be called")
+    return frozenset(str(n) for n in names)
+
+
+def namespace(served: "Any") -> "Any":
+    """What `serve` accepts as a Namespace; any other object is served as itself.
+
+    Raises:
+        TypeError: a key is no public name, or a module has no `__all__`.
+    """
+    if not isinstance(served, dict):  # an object, or a Namespace already
+        return served
+    for name in served:
+        if not isinstance(name, str) or not name or name[0] == "_" or "." in name:
+            raise TypeError(f"serve: expected public names as keys, received {name!r}")
+    space = Namespace(dict(served))
+    space.add_submodules()
+    return space
+
+
+def exposed(
+    *names: "str", writable: "tuple[str, ...]" = (), concurrency: "int" = 0, queue: "int" = 1000
+) -> "Any":
+    """Class decorator: serve exactly `names` of its instances (all public ones if empty).
+
+    Args:
+        names: attributes, methods and operations ("len()", "iter()") that a peer may use.
+        writable: attributes, or "[]" for items, that a peer may set and delete.
+        concurrency: how many calls run at a time on each instance; 0 for no limit.
+        queue: how many more may wait; LimitError beyond.
+    """
+
+    def mark(cls: "Any") -> "Any":
+        cls.__farcall__ = {
+            "names": frozenset(names) or None,
+            "writable": frozenset(writable),
+            "concurrency": concurrency,
+            "queue": queue,
+        }
+        return cls
+
+    return mark
+
+
+def _marks(owner: "Any") -> "dict[str, Any]":
+    cls = owner if isinstance(owner, type) else type(owner)
+    return getattr(cls, "__farcall__", None) or {}
+
+
+class Policy:
+    """Decides for one session what its peer may touch of `root`."""
+
+    def __init__(self, root: "Any") -> None:
+        self.root = namespace(root)
+        self._allowed: "set[Any]" = set()  # (class, name) that passed: the verdict is the class's
+        self._modules = self.root.modules if isinstance(self.root, Namespace) else {}
+
+    # -- the gate
+
+    def check(self, owner: "Any", name: "Any") -> None:
+        """Refuse attribute `name` of `owner` unless a peer may read it.
+
+        Raises:
+            PolicyError: it may not.
+        """
+        if type(name) is not str:
+            raise errors.PolicyError(f"expected a name as path step, received {name!r}")
+        if name[:1] == "_" or name in _DOORS or not name:
+            raise errors.PolicyError(f"{name!r} of {describe(owner)} is private")
+        if type(owner).__name__ in _FUNCTIONS:
+            raise errors.PolicyError(f"attributes of a function are not served: {name!r}")
+        if isinstance(owner, platform.JsProxy):
+            raise errors.PolicyError(f"JavaScript objects are not served: {name!r}")
+        names = self._names(owner)
+        if names is not None and name not in names:
+            raise errors.PolicyError(_missing(owner, name, names))
+        if not isinstance(owner, (Namespace, type)) and not is_module(owner):
+            self._allowed.add((type(owner), name))
+
+    def _names(self, owner: "Any") -> "Any":
+        if isinstance(owner, Namespace):
+            return frozenset(owner.items)
+        if is_module(owner):
+            return self._modules.get(id(owner), frozenset())
+        return _marks(owner).get("names")
+
+    def read(self, owner: "Any", name: "Any") -> "Any":
+        """Attribute `name` of `owner`, gate passed."""
+        if (type(owner), name) not in self._allowed:
+            self.check(owner, name)
+            if isinstance(owner, Namespace):
+                return owner.items[name]
+        try:
+            value = getattr(owner, name)
+        except AttributeError as exc:
+            if platform.MICROPYTHON or not hasattr(type(owner), name):
+                raise AttributeError(_missing(owner, name, public_names(owner))) from None
+            raise exc  # the AttributeError comes from inside a property: keep it
+        if is_module(value) and is_module(owner) and id(value) not in self._modules:
+            self._modules[id(value)] = _public(name, value)  # imported just now
+        self.admit(value)
+        return value
+
+    def admit(self, value: "Any") -> None:
+        """Refuse values that no peer may hold a reference to, whatever led to them."""
+        kind = type(value).__name__
+        if kind in _INNER and not (kind == "module" and id(value) in self._modules):
+            raise errors.PolicyError(f"a {kind} is not served")
+
+    def item(self, owner: "Any", key: "Any") -> "Any":
+        """Item `key` of `owner`."""
+        if isinstance(owner, (Namespace, type)) or is_module(owner):
+            raise errors.PolicyError(f"{describe(owner)} has no items")
+        value = owner[key]
+        self.admit(value)
+        return value
+
+    def walk(self, owner: "Any", path: "Any", decode: "Callable[[Any], Any]") -> "Any":
+        """What `path` leads to; steps are names, or `[key]` for items."""
+        if type(path) is not list or len(path) > PATH_LENGTH:
+            raise errors.ProtocolError(f"expected a path of at most {PATH_LENGTH}, received {path}")
+        for step in path:
+            if type(step) is list:
+                owner = self.item(owner, decode(step[0]))
+            elif type(owner) is Namespace and type(step) is str and step in owner.public:
+                owner = owner.public[step]
+            else:
+                owner = self.read(owner, step)
+        return owner
+
+    def callable(self, value: "Any") -> "Any":
+        """`value` if it may be called."""
+        if type(value).__name__ in _CALLABLE:
+            return value
+        if isinstance(value, (Namespace, platform.JsProxy)) or not callable(value):
+            raise TypeError(f"{describe(value)} is not callable")
+        return value
+
+    def operate(self, owner: "Any", name: "Any", args: "Any") -> "Any":
+        """Run one of OPERATIONS on `owner`: what its type defines, names permitting."""
+        operation = operations.OPERATIONS.get(name)
+        if operation is None:
+            raise errors.ProtocolError(f"operation {name!r}")
+        if isinstance(owner, (Namespace, platform.JsProxy)):
+            raise errors.PolicyError(f"{describe(owner)} has no {name}()")
+        if is_module(owner) and name not in ("doc", "names"):
+            raise errors.PolicyError(f"{describe(owner)} has no {name}()")
+        names = _marks(owner).get("names")
+        if names is not None and name + "()" not in names and name not in ("doc", "names"):
+            raise errors.PolicyError(f"{describe(owner)} serves no {name}()")
+        if name == "names":
+            own = self._names(owner)
+            return sorted(public_names(owner) if own is None else own)
+        result = operation(owner, *args)
+        self.admit(result)
+        return result
+
+    # -- changes: opt-in
+
+    def set(self, owner: "Any", step: "Any", value: "Any", decode: "Callable[[Any], Any]") -> None:
+        """Set an attribute or item that the owner's class declares writable."""
+        if type(step) is list:
+            self._writable(owner, "[]")
+            owner[decode(step[0])] = value
+        else:
+            self.check(owner, step)
+            self._writable(owner, step)
+            setattr(owner, step, value)
+
+    def delete(self, owner: "Any", step: "Any", decode: "Callable[[Any], Any]") -> None:
+        """Delete an attribute or item that the owner's class declares writable."""
+        if type(step) is list:
+            self._writable(owner, "[]")
+            del owner[decode(step[0])]
+        else:
+            self.check(owner, step)
+            self._writable(owner, step)
+            delattr(owner, step)
+
+    def _writable(self, owner: "Any", name: "str") -> None:
+        plain = name == "[]" and type(owner) in (list, dict, bytearray)
+        if not plain and name not in _marks(owner).get("writable", ()):
+            what = "items" if name == "[]" else repr(name)
+            raise errors.PolicyError(
+                f"{what} of {describe(owner)} is read-only: its class can declare "
+                f"@farcall.exposed(writable=({name!r},))"
+            )
+
+    # -- metadata
+
+    def description(self) -> "dict[str, Any]":
+        """Of what is served: name -> [kind, first line of its docs, names of its members]."""
+        if not isinstance(self.root, Namespace):
+            return {}
+        return {name: self._about(value) for name, value in self.root.items.items()}
+
+    def _about(self, value: "Any") -> "list[Any]":
+        names = self._names(value)
+        if names is None and is_plain(value):
+            return ["value", "", None]
+        members = sorted(public_names(value) if names is None else names)
+        kind = "module" if is_module(value) else "class" if isinstance(value, type) else "object"
+        if type(value).__name__ in _FUNCTIONS:
+            return ["function", first_line(value), []]
+        return [kind, first_line(value), members]
+
+
+def is_plain(value: "Any") -> bool:
+    """Whether it crosses by value, so that its attributes are nobody's business."""
+    return type(value) in (str, bytes, int, float, bool, complex, type(None))
+
+
+def first_line(value: "Any") -> str:
+    """First line of the docs; MicroPython keeps none."""
+    doc = getattr(value, "__doc__", None)
+    return doc.strip().split("\n")[0] if isinstance(doc, str) and doc.strip() else ""
+
+
+def public_names(value: "Any") -> "list[str]":
+    """Names of `value` that pass the gate by their spelling."""
+    try:
+        return [n for n in dir(value) if n[:1] != "_" and n not in _DOORS]
+    except Exception:
+        return []
+
+
+def describe(value: "Any") -> str:
+    """What the value is, for an error's text."""
+    if isinstance(value, Namespace):
+        return "what is served"
+    if is_module(value):
+        return f"module {value.__name__!r}"
+    if isinstance(value, type):
+        return f"class {value.__name__!r}"
+    return f"a {type(value).__name__}"
+
+
+def _missing(owner: "Any", name: "str", names: "Any") -> str:
+    near = nearest(name, names)
+    hint = f"; did you mean {near!r}?" if near else ""
+    return f"{describe(owner)} serves no {name!r}{hint}"
+
+
+def nearest(name: "str", names: "Any") -> "str | None":
+    """The name that differs least from `name`, if by at most a third of its letters."""
+    best, distance = None, len(name) // 3 + 2
+    for candidate in sorted(names):
+        if abs(len(candidate) - len(name)) < distance:
+            edits = _edits(name.lower(), candidate.lower())
+            if edits < distance:
+                best, distance = candidate, edits
+    return best
+
+
+def _edits(a: "str", b: "str") -> int:
+    """Levenshtein distance."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a):
+        last, row[0] = row[0], i + 1
+        for j, y in enumerate(b):
+            last, row[j + 1] = row[j + 1], min(last + (x != y), row[j] + 1, row[j + 1] + 1)
+    return row[-1]

@@ -1,0 +1,345 @@
+"""Bulk data: bytes and arrays as buffers that are transferred, never cloned.
+
+A buffer is a Uint8Array in a browser and a bytearray on CPython. Python's own memory cannot be
+transferred (WebAssembly memory is not detachable), so sending copies once into a fresh buffer and
+receiving copies once out of it; what was copied out of goes back to the sender, whose next buffer
+of that size it is (`REUSED`). MicroPython has no arrays worth the name: there the bytes stay in
+JavaScript, held by an `Array`; bytes cross to Python and back as hexadecimal text.
+"""
+
+import sys
+
+from farcall import messages, platform
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+# dtype of each JavaScript typed array, and back. Uint8ClampedArray holds what a canvas gives.
+DTYPES = {
+    "Int8Array": "|i1",
+    "Uint8Array": "|u1",
+    "Uint8ClampedArray": "|u1",
+    "Int16Array": "<i2",
+    "Uint16Array": "<u2",
+    "Int32Array": "<i4",
+    "Uint32Array": "<u4",
+    "BigInt64Array": "<i8",
+    "BigUint64Array": "<u8",
+    "Float16Array": "<f2",
+    "Float32Array": "<f4",
+    "Float64Array": "<f8",
+    "ArrayBuffer": "|u1",
+}
+_KINDS = {
+    "|b1": "Uint8Array",
+    "|i1": "Int8Array",
+    "|u1": "Uint8Array",
+    "<i2": "Int16Array",
+    "<u2": "Uint16Array",
+    "<i4": "Int32Array",
+    "<u4": "Uint32Array",
+    "<f4": "Float32Array",
+    "<f8": "Float64Array",
+    "<i8": "BigInt64Array",
+    "<u8": "BigUint64Array",
+}
+BYTES = "bytes"
+REUSED = 65536  # bytes: smaller buffers are not worth the way back
+
+
+class Array:
+    """A typed array that stays in JavaScript, with NumPy's dtype and shape.
+
+    Attributes:
+        js: the typed array, flat and in C order; a Uint8Array for dtypes JavaScript lacks.
+        dtype: NumPy's name of it ("<f4"), or "bytes" for what was a bytes object.
+        shape: tuple of int.
+        order: "C" or "F": how the flat elements fill the shape.
+    """
+
+    def __init__(self, js: "Any", dtype: "str", shape: "tuple[int, ...]", order: "str" = "C"):
+        self.js = js
+        self.dtype = dtype
+        self.shape = tuple(shape)
+        self.order = order
+
+    def __len__(self) -> int:
+        return self.shape[0] if self.shape else int(self.js.length)
+
+    def __getitem__(self, index: "Any") -> "Any":
+        """A flat element of a 1-D array, else the sub-array at `index` (C order only)."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*_bounds(index, len(self)))]
+        if index < 0:
+            index += len(self)
+        if not 0 <= index < len(self):
+            raise IndexError(f"index {index} is outside an array of length {len(self)}")
+        if len(self.shape) < 2:
+            return self.js[index]
+        if self.order != "C":
+            raise TypeError("an array in Fortran order can only be read through .js")
+        step = _product(self.shape[1:])
+        part = self.js.subarray(index * step, (index + 1) * step)
+        return Array(part, self.dtype, self.shape[1:])
+
+    def __iter__(self) -> "Iterator[Any]":
+        for index in range(len(self)):
+            yield self[index]
+
+    def __bytes__(self) -> bytes:
+        return bytes.fromhex(platform.javascript.toHex(self.js))
+
+    def tobytes(self) -> bytes:
+        """The raw bytes as a Python object."""
+        return self.__bytes__()
+
+    def tolist(self) -> "list[Any]":
+        """Nested lists of Python numbers."""
+        return [x.tolist() if isinstance(x, Array) else x for x in self]
+
+    def __eq__(self, other: "Any") -> bool:
+        if isinstance(other, (bytes, bytearray)):
+            return self.tobytes() == bytes(other)
+        if not isinstance(other, Array):
+            return False
+        same = (self.dtype, self.shape, self.order) == (other.dtype, other.shape, other.order)
+        return same and self.tobytes() == other.tobytes()
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"Array({self.dtype}, shape={self.shape})"
+
+
+def _bounds(index: "slice", length: "int") -> "tuple[int, int, int]":
+    start, stop, step = index.start, index.stop, index.step
+    if step not in (None, 1):
+        raise TypeError("slices of an Array take no step")
+    start = 0 if start is None else start + length if start < 0 else start
+    stop = length if stop is None else stop + length if stop < 0 else stop
+    return max(0, start), min(length, stop), 1
+
+
+def _product(shape: "tuple[int, ...]") -> int:
+    result = 1
+    for n in shape:
+        result *= n
+    return result
+
+
+def array(source: "Any", shape: "tuple[int, ...] | None" = None) -> "Array":
+    """Give a JavaScript typed array a shape, so that it arrives as an ndarray of that shape."""
+    kind = str(platform.javascript.kindOf(source))
+    if kind not in DTYPES:
+        raise TypeError(f"array: expected a JavaScript typed array, received {kind}")
+    length = int(source.byteLength if kind == "ArrayBuffer" else source.length)
+    shape = (length,) if shape is None else tuple(shape)
+    if _product(shape) != length:
+        raise ValueError(f"array: shape {shape} does not hold {length} elements")
+    return Array(source, DTYPES[kind], shape)
+
+
+class Transfer:
+    """Marks an array whose memory goes along."""
+
+    def __init__(self, value: "Any") -> None:
+        self.value = value
+
+
+def transfer(value: "Any") -> "Transfer":
+    """Send a JavaScript array's memory instead of a copy; using the array afterwards raises.
+
+    Python's own arrays are always copied once: WebAssembly memory cannot leave.
+    """
+    return Transfer(value)
+
+
+# -- buffers
+
+
+def from_bytes(data: "Any") -> "Any":
+    """A fresh buffer with a copy of bytes, bytearray or a contiguous memoryview."""
+    if not platform.BROWSER:
+        return bytearray(data)
+    if platform.MICROPYTHON:
+        # JavaScript that iterates over a Python object holds it for ever there (1.28): an iterator
+        # is entered among what JavaScript holds, and nothing takes it out.
+        return platform.javascript.fromHex(bytes(data).hex())
+    buffer = platform.javascript.take(len(data))
+    if len(data):
+        buffer.assign(data)
+    return buffer
+
+
+def to_bytes(buffer: "Any") -> "Any":
+    """bytes; an `Array` on MicroPython."""
+    if not platform.BROWSER:
+        return bytes(buffer)
+    if platform.MICROPYTHON:
+        return Array(buffer, BYTES, (buffer.length,))
+    return buffer.to_bytes()
+
+
+def size(buffer: "Any") -> int:
+    """Bytes in a buffer; 0 for a port."""
+    return int(platform.javascript.byteLength(buffer)) if platform.BROWSER else len(buffer)
+
+
+def spare(buffer: "Any") -> None:
+    """Keep the memory of a buffer for the next one of its size: at most 8, and 256 MiB."""
+    if platform.BROWSER:
+        platform.javascript.spare(buffer)
+
+
+def reused() -> int:
+    """How many buffers were made of memory that came back."""
+    return int(platform.javascript.reused()) if platform.BROWSER else 0
+
+
+def is_javascript_array(value: "Any") -> bool:
+    """True for a typed array, DataView or ArrayBuffer of JavaScript's."""
+    return (
+        platform.BROWSER
+        and isinstance(value, platform.JsProxy)
+        and bool(platform.javascript.isView(value))
+    )
+
+
+def is_port(value: "Any") -> bool:
+    """True for a JavaScript MessagePort."""
+    return (
+        platform.BROWSER
+        and isinstance(value, platform.JsProxy)
+        and bool(platform.javascript.isPort(value))
+    )
+
+
+def encode_javascript(value: "Any", buffers: "list[Any]", move: "bool" = False) -> "list[Any]":
+    """Wire form of a JavaScript typed array; moves its memory instead of copying if asked."""
+    kind = str(platform.javascript.kindOf(value))
+    if kind not in DTYPES:
+        raise TypeError(f"expected a typed array, received JavaScript's {kind}")
+    length = int(value.byteLength if kind == "ArrayBuffer" else value.length)
+    if bool(platform.javascript.isDetached(value)):
+        raise ValueError("this array was transferred before: its memory is on the other side")
+    return _put(value, DTYPES[kind], [length], "C", buffers, move)
+
+
+def encode_array(value: "Array", buffers: "list[Any]", move: "bool" = False) -> "list[Any]":
+    """Wire form of an `Array`."""
+    if value.dtype == BYTES:
+        buffers.append(platform.javascript.bytesOf(value.js, move))
+        return [messages.BYTES, len(buffers) - 1]
+    return _put(value.js, value.dtype, list(value.shape), value.order, buffers, move)
+
+
+def _put(
+    value: "Any", dtype: "str", shape: "list[int]", order: "str", buffers: "list[Any]", move: "bool"
+) -> "list[Any]":
+    if _product(tuple(shape)) and not value.byteLength:
+        raise ValueError("this array was transferred before: its memory is on the other side")
+    buffers.append(platform.javascript.bytesOf(value, move))
+    return [messages.ARRAY, len(buffers) - 1, dtype, shape, order]
+
+
+def is_numpy(value: "Any") -> bool:
+    """True for an ndarray or a NumPy scalar, without importing NumPy."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
+
+
+def _numpy() -> "Any":
+    """NumPy, or None where arrays stay in JavaScript instead.
+
+    Raises:
+        ImportError: there is neither NumPy nor JavaScript.
+    """
+    global _missing
+    if platform.MICROPYTHON or _missing:
+        return None
+    try:
+        import numpy
+    except ImportError:
+        if not platform.BROWSER:
+            raise
+        _missing = True
+        return None
+    return numpy
+
+
+_missing = False
+
+
+def encode_numpy(value: "Any", buffers: "list[Any]") -> "list[Any]":
+    """Wire form of an ndarray or a NumPy scalar."""
+    import numpy
+
+    if value.dtype.hasobject:
+        raise TypeError(f"an ndarray of dtype {value.dtype} holds references: send a list")
+    dtype = value.dtype.str if value.dtype.names is None else repr(value.dtype.descr)
+    if value.dtype.names is not None:
+        raise TypeError(f"a structured ndarray ({dtype}) is not supported: send its fields")
+    scalar = isinstance(value, numpy.generic)
+    array = numpy.asarray(value)
+    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    flat = numpy.ascontiguousarray(array.T if order == "F" else array).reshape(-1)
+    buffers.append(_numpy_buffer(flat))
+    shape = None if scalar else list(array.shape)
+    return [messages.ARRAY, len(buffers) - 1, dtype, shape, order]
+
+
+def _numpy_buffer(flat: "Any") -> "Any":
+    if not platform.BROWSER:
+        return bytearray(flat.tobytes())
+    buffer = platform.javascript.take(flat.nbytes)
+    if flat.nbytes:
+        buffer.assign(flat.view("u1"))
+    return buffer
+
+
+def kept_nothing() -> bool:
+    """Whether decoding copied, as it does unless NumPy is missing."""
+    return not _missing
+
+
+def decode_array(wire: "list[Any]", buffers: "Any") -> "Any":
+    """An ndarray (or NumPy scalar); an `Array` where there is no NumPy.
+
+    Raises:
+        ValueError: dtype, shape and the buffer's size do not agree.
+    """
+    _, index, dtype, shape, order = wire
+    buffer = buffers[index]
+    numpy = _numpy()
+    if numpy is None:
+        return _light(buffer, dtype, shape, order)
+    kind = numpy.dtype(dtype)
+    if kind.hasobject:
+        raise ValueError(f"dtype {dtype!r} holds references")
+    dims = tuple(shape or ())
+    wanted = kind.itemsize * _product(dims)
+    if wanted != size(buffer) or any(not isinstance(n, int) or n < 0 for n in dims):
+        raise ValueError(f"shape {dims} of {dtype} takes {wanted} bytes, {size(buffer)} came")
+    result = numpy.empty(dims, kind, order="F" if order == "F" else "C")
+    _fill(result, buffer, order)
+    return result[()] if shape is None else result
+
+
+def _fill(result: "Any", buffer: "Any", order: "str") -> None:
+    if not result.nbytes:
+        return
+    flat = (result.T if order == "F" else result).reshape(-1).view("u1")
+    if platform.BROWSER:
+        buffer.assign_to(flat)
+    else:
+        flat[:] = memoryview(buffer)
+
+
+def _light(buffer: "Any", dtype: "str", shape: "list[int] | None", order: "str") -> "Any":
+    typed = platform.javascript.typed(buffer, _KINDS.get(dtype, "Uint8Array"))
+    if shape is None:
+        return typed[0] if dtype in _KINDS else Array(typed, dtype, ())
+    return Array(typed, dtype, tuple(shape), order)

@@ -1,0 +1,233 @@
+"""Workers started from Python, restarted when they die, and pools of them."""
+
+from farcall import errors, platform, workers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Worker:
+    """A worker of a PyScript page, started by `await worker.start()`.
+
+    Calls are at-most-once: what was under way when the worker died raises WorkerDiedError and is
+    not tried again. A restarted worker starts empty; `setup` makes its state anew.
+
+    Args:
+        source: URL of its script, relative to the page.
+        config: URL of its PyScript configuration, relative to the page; names the interpreter.
+        type: "py" (Pyodide) or "mpy" (MicroPython).
+        name: for errors; a number is added for each start.
+        setup: `async def setup(engine)`, run after every start; its result is `state`.
+        restarts: how often a worker that died is started again by itself; None for always.
+        timeout: seconds for a start.
+        options: of the session, as for `connect`.
+
+    Attributes:
+        engine: the proxy of what it serves; None while it is not up.
+        state: what `setup` gave.
+        starts: how often it was started.
+    """
+
+    _last = 0
+
+    def __init__(
+        self,
+        source: "str",
+        *,
+        config: "str" = "",
+        type: "str" = "py",
+        name: "str" = "worker",
+        setup: "Any" = None,
+        restarts: "int | None" = 0,
+        timeout: "float" = 60.0,
+        **options: "Any",
+    ) -> None:
+        self.engine: "Any" = None
+        self.state: "Any" = None
+        self.starts = 0
+        self.task: "Any" = None
+        self._thread: "Any" = None  # outlives its session if that fails
+        self._source = source
+        self._config = config
+        self._type = type
+        self._name = name
+        self._setup = setup
+        self._restarts = restarts
+        self._timeout = timeout
+        self._options = options
+        self._stopped = False
+
+    async def start(self) -> "Worker":
+        """Start it, connect, run `setup`.
+
+        Raises:
+            WorkerBootError, TimeoutError: as `connect`.
+        """
+        self._stopped = False
+        self.starts += 1
+        Worker._last += 1
+        name = f"{self._name}~{Worker._last}"
+        platform.javascript.addWorker(self._type, name, self._source, self._config)
+        try:
+            engine = await workers.connect(name, timeout=self._timeout, **self._options)
+        except Exception:
+            _kill(platform.javascript.named(name))
+            raise
+        finally:
+            platform.javascript.removeWorker(name)
+        session = engine._farcall.session
+        self._thread = session.worker
+        session.on_close.append(self._died)
+        if self._setup is not None:
+            self.state = await self._setup(engine)
+        self.engine = engine
+        return self
+
+    def _died(self, error: "Any") -> None:
+        self.engine = self.state = None
+        left = self._restarts is None or self.starts <= self._restarts
+        if not self._stopped and left and isinstance(error, errors.WorkerDiedError):
+            self.task = platform.spawn(self._again())
+
+    async def _again(self) -> None:
+        try:
+            await self.start()
+        except Exception as exc:
+            platform.report(f"farcall: {self._name} did not start again: {exc!r}")
+
+    def terminate(self) -> None:
+        """Kill it for good; pending calls raise WorkerDiedError. Python at work is no obstacle."""
+        self._stopped = True
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.terminate()
+
+    async def restart(self) -> "Worker":
+        """Kill it and start a fresh one: the way out of Python that does not give way."""
+        self.terminate()
+        return await self.start()
+
+
+def _kill(script: "Any") -> None:
+    """End the thread of a worker that did not start, if it has one by now."""
+    if hasattr(script, "xworker") and script.xworker:
+        script.xworker.terminate()
+
+
+class Pool:
+    """`size` workers of one kind; work goes to the one with the least to do.
+
+    A worker that dies is replaced; what it was at raises WorkerDiedError.
+
+    Args:
+        size: how many.
+        source: URL of their script.
+        options: of each Worker.
+    """
+
+    def __init__(self, size: "int", source: "str", **options: "Any") -> None:
+        if size < 1:
+            raise ValueError(f"Pool: expected at least one worker, received {size}")
+        options.setdefault("restarts", None)
+        options.setdefault("name", "pool")
+        self.workers = [Worker(source, **options) for _ in range(size)]
+        self._loads = [0] * size
+        self._homes: "dict[Any, int]" = {}
+
+    async def start(self) -> "Pool":
+        """Start them all, one after the other: each takes a core while it starts."""
+        for worker in self.workers:
+            await worker.start()
+        return self
+
+    def terminate(self) -> None:
+        """Kill them all."""
+        for worker in self.workers:
+            worker.terminate()
+
+    async def run(self, function: "Any", *args: "Any", affinity: "Any" = None) -> "Any":
+        """`await function(engine, *args)` on the least loaded worker.
+
+        Args:
+            function: takes a worker's engine first: `lambda engine, x: engine.work(x)`.
+            args: passed on.
+            affinity: a hashable: the same worker for the same value, as long as it lives.
+        """
+        index = self._pick(affinity)
+        self._loads[index] += 1
+        try:
+            engine = await self._engine(self.workers[index])
+            return await function(engine, *args)
+        finally:
+            self._loads[index] -= 1
+
+    def _pick(self, affinity: "Any") -> int:
+        if affinity is not None and affinity in self._homes:
+            return self._homes[affinity]
+        index = self._loads.index(min(self._loads))
+        if affinity is not None:
+            self._homes[affinity] = index
+        return index
+
+    async def _engine(self, worker: "Worker") -> "Any":
+        if worker.engine is None and worker.task is not None:
+            await worker.task
+        if worker.engine is None:
+            raise errors.WorkerDiedError("a worker of the pool is gone and did not start again")
+        return worker.engine
+
+    async def map(self, function: "Any", items: "Any") -> "list[Any]":
+        """Results of function(engine, item) for all items, in their order."""
+        tasks = [platform.spawn(self.run(function, item)) for item in items]
+        results = []
+        try:
+            for task in tasks:
+                results.append(await task)  # noqa: PERF401 - no async comprehensions there
+        except BaseException:
+            await _ended(tasks)
+            raise
+        return results
+
+    def imap(self, function: "Any", items: "Any", ahead: "int" = 0) -> "Imap":
+        """As `map`, results as they come, in their order; at most `ahead` items started early."""
+        return Imap(self, function, iter(items), ahead or 2 * len(self.workers))
+
+
+async def _ended(tasks: "list[Any]") -> None:
+    """Cancel tasks and see their errors, which the first one's stands for."""
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        try:
+            await task
+        except BaseException:
+            continue
+
+
+class Imap:
+    """Async iterator over results in order."""
+
+    def __init__(self, pool: "Pool", function: "Any", items: "Any", ahead: "int") -> None:
+        self._pool = pool
+        self._function = function
+        self._items = items
+        self._ahead = ahead
+        self._tasks: "list[Any]" = []
+
+    def __aiter__(self) -> "Imap":
+        return self
+
+    async def __anext__(self) -> "Any":
+        self._fill()
+        if not self._tasks:
+            raise StopAsyncIteration
+        return await self._tasks.pop(0)
+
+    def _fill(self) -> None:
+        while len(self._tasks) < self._ahead:
+            try:
+                item = next(self._items)
+            except StopIteration:
+                return
+            self._tasks.append(platform.spawn(self._pool.run(self._function, item)))

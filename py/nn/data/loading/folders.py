@@ -1,0 +1,139 @@
+"""Folders of images in a zip: the folder's name is the label."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from nn.data.dataset import Dataset
+from nn.data.loading.decoding import SUFFIXES, Decoder, checked, decode
+from nn.data.resizing import resize
+from nn.errors import DataError, EmptyError, MagicError, TooLargeError
+from nn.types import Array
+
+LIMIT = 1 << 29
+
+
+def parse_image_zip(
+    data: Any,
+    *,
+    size: tuple[int, int] | None = None,
+    channels: int = 1,
+    limit: int = LIMIT,
+    decoder: Decoder | None = None,
+) -> Dataset:
+    """Read `label/name.png` entries: a Dataset of (n, h, w, channels) uint8 with class names.
+
+    Args:
+        size: (h, w) to resize to; None takes the first image's.
+        channels: 1 (grey) or 3.
+        limit: most bytes that the entries may hold together.
+        decoder: gives the pixels of an image file's bytes; by default
+            `nn.data.loading.decoding.decode`, which reads PNG, and what Pillow reads where it is
+            installed.
+
+    Raises:
+        MagicError: it is no zip.
+        EmptyError: no image in any folder.
+        TooLargeError: more than `limit` bytes declared.
+        DataError: an image that is not read; says which.
+    """
+    folders = _Folders(data, size, channels, limit)
+    for name, body in folders.files():
+        pixels = folders.attempt(name, decoder or decode, body)
+        if inspect.isawaitable(pixels):
+            raise DataError(f"{name}: expected pixels, the decoder is async: await read_image_zip")
+        folders.add(name, pixels)
+    return folders.dataset()
+
+
+async def read_image_zip(
+    data: Any,
+    *,
+    size: tuple[int, int] | None = None,
+    channels: int = 1,
+    limit: int = LIMIT,
+    decoder: Decoder | None = None,
+) -> Dataset:
+    """Do as `parse_image_zip` with a decoder that may be async, as a browser's are."""
+    folders = _Folders(data, size, channels, limit)
+    for name, body in folders.files():
+        pixels = folders.attempt(name, decoder or decode, body)
+        folders.add(name, await pixels if inspect.isawaitable(pixels) else pixels)
+    return folders.dataset()
+
+
+class _Folders:
+    """The images of an archive, one size and one number of channels all."""
+
+    def __init__(self, data: Any, size: tuple[int, int] | None, channels: int, limit: int) -> None:
+        self.size = size
+        self.channels = channels
+        try:
+            self._archive = zipfile.ZipFile(io.BytesIO(bytes(data)))
+        except zipfile.BadZipFile as error:
+            raise MagicError(f"zip: {error}") from error
+        self._entries = [e for e in self._archive.infolist() if _is_image(e)]
+        if not self._entries:
+            raise EmptyError(f"zip: expected images as label/name{SUFFIXES[0]}, received none")
+        total = sum(e.file_size for e in self._entries)
+        if total > limit:
+            raise TooLargeError(f"zip: expected at most {limit} bytes, entries declare {total}")
+        self._images: list[Array] = []
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Yield name and bytes of each image file."""
+        for entry in self._entries:
+            yield entry.filename, self.attempt(entry.filename, self._archive.read, entry)
+
+    @staticmethod
+    def attempt(name: str, function: Any, argument: Any) -> Any:
+        """Call a function on an image file; errors say which."""
+        try:
+            return function(argument)
+        except (DataError, zipfile.BadZipFile) as error:
+            raise DataError(f"{name}: {error}") from error
+
+    def add(self, name: str, pixels: Any) -> None:
+        """Take in the pixels of the next image."""
+        image = _channels(self.attempt(name, checked, pixels), self.channels, name)
+        self.size = self.size or (image.shape[0], image.shape[1])
+        if image.shape[:2] != self.size:
+            image = np.clip(np.round(resize(image, *self.size)), 0, 255).astype(np.uint8)
+        self._images.append(image)
+
+    def dataset(self) -> Dataset:
+        """Return the images with their folders' names as classes."""
+        labels = [_label(entry.filename) for entry in self._entries]
+        names = sorted(set(labels))
+        numbers = np.array([names.index(label) for label in labels], np.int32)
+        return Dataset(np.stack(self._images), numbers, class_names=names)
+
+
+def _is_image(entry: zipfile.ZipInfo) -> bool:
+    name = entry.filename
+    return bool(_label(name)) and not entry.is_dir() and name.lower().endswith(SUFFIXES)
+
+
+def _label(path: str) -> str:
+    parts = [p for p in path.split("/") if p]
+    hidden = any(p.startswith((".", "__MACOSX")) for p in parts)
+    return parts[-2] if len(parts) > 1 and not hidden else ""
+
+
+def _channels(image: Array, wanted: int, name: str) -> Array:
+    """Drop transparency, then make grey (ITU-R 601 luma) or colour."""
+    image = image[..., :1] if image.shape[-1] == 2 else image[..., :3]
+    if wanted == image.shape[-1]:
+        return image
+    if wanted == 3:
+        return np.repeat(image, 3, axis=-1)
+    if wanted == 1:
+        grey = image @ np.array([0.299, 0.587, 0.114])
+        return np.asarray(np.round(grey)[..., None].astype(np.uint8))
+    raise DataError(f"{name}: channels must be 1 or 3, received {wanted}")

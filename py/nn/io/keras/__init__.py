@@ -1,0 +1,180 @@
+"""Keras 3's `.keras` files: a zip of `metadata.json`, `config.json` and `model.weights.h5`.
+
+>>> model = load(open("model.keras", "rb").read())      # what keras.Model.save wrote
+>>> data = save(model)                                  # what keras.models.load_model reads
+
+Keras walks a model and names the groups of its weights by class, numbered in order:
+``layers/conv2d/vars/0``, ``layers/conv2d_1/vars/0``, ``layers/lstm/cell/vars/0``
+(keras/src/saving/saving_lib.py). Topology, weights, how the model was compiled and the optimizer's
+state pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.io import snapshot
+from nn.io.archive import Archive, pack
+from nn.io.errors import MismatchError, MissingEntryError
+from nn.io.hdf5 import read
+from nn.io.keras import read_config
+from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.io.tree import from_json, to_json
+from nn.layers.base import Layer, snake_case
+from nn.lazy import load as part
+
+if TYPE_CHECKING:
+    from nn.models.model import Model
+
+Array = NDArray[np.generic]
+
+CONFIG = "config.json"
+WEIGHTS = "model.weights.h5"
+
+# The version whose format is written; Keras reads files of older versions.
+_KERAS = "3.0.0"
+
+
+def save(model: Model, *, include_optimizer: bool = True) -> bytes:
+    """Return the model as the bytes of a `.keras` file.
+
+    Args:
+        model: a built model.
+        include_optimizer: False leaves out how it was compiled and the optimizer's state.
+
+    Raises:
+        UnsupportedError: a layer, loss or metric is not Keras'.
+    """
+    keras_write, keras_training = (
+        part("nn.io.keras.write_config"),
+        part("nn.io.keras.compile_state"),
+    )
+    content = snapshot.take(model, include_optimizer=False)
+    topology = {"class_name": _kind(model), "config": content["config"]}
+    datasets: dict[str, Array] = {}
+    attributes: dict[str, dict[str, str]] = {"vars": {"name": model.name}}
+    for path, layer in _groups(model, ""):
+        recurrent = type(layer).__name__ in keras_write.RECURRENT  # their cell has the variables
+        group = f"{path}/cell/vars" if recurrent else f"{path}/vars"
+        attributes[f"{path}/vars"] = {"name": layer.name}
+        for index, variable in enumerate(layer.variables):
+            datasets[f"{group}/{index}"] = variable.numpy()
+    training = keras_training.settings(model) if include_optimizer else None
+    document = keras_write.keras3(topology)
+    if training is not None:
+        model.trainer.prepare()
+        document["compile_config"] = training
+        attributes["optimizer/vars"] = {"name": model.optimizer.name}
+        for index, array in enumerate(keras_training.variables(model)):
+            datasets[f"optimizer/vars/{index}"] = array
+    metadata = {"keras_version": _KERAS, "date_saved": "1980-01-01@00:00:00"}
+    return pack(
+        {
+            "metadata.json": to_json(metadata),
+            CONFIG: to_json(document),
+            WEIGHTS: part("nn.io.hdf5.write").file(datasets, attributes),
+        }
+    )
+
+
+def _kind(model: Model) -> str:
+    from nn.models.sequential import Sequential
+
+    return "Sequential" if isinstance(model, Sequential) else "Model"
+
+
+def load(
+    data: bytes,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    compile: bool = True,
+) -> Model:
+    """Return the model of a `.keras` file.
+
+    Args:
+        data: the whole file.
+        custom_objects: class name -> layer class, for layers of one's own.
+        limits: bounds on what the file may ask for.
+        compile: False leaves out how the model was compiled.
+
+    Raises:
+        FormatError: see `nn.io.errors` for which.
+    """
+    archive = Archive(data, limits)
+    document = from_json(archive.read(CONFIG), CONFIG, limits)
+    topology = read_config.read(document, custom_objects)
+    model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
+    arrays, attributes = read.read(archive.read(WEIGHTS), limits)
+    names = {path: item.get("name") for path, item in attributes.items()}
+    for path, layer in list(_groups(model, "")):
+        _assign(layer, _arrays(arrays, _named(path, layer, names)), path)
+    settings = document.get("compile_config")
+    if compile and settings:
+        slots = _arrays(arrays, "optimizer") or None
+        part("nn.io.keras.compile_state").compile_model(model, settings, slots)
+    return model
+
+
+def _groups(model: Model, prefix: str) -> Iterator[tuple[str, Layer]]:
+    """Yield (group path, layer) of the layers with weights, named as Keras does."""
+    from nn.models.model import Model
+
+    used: dict[str, int] = {}
+    for layer in model.layers:
+        name = "functional" if _is_graph(layer) else snake_case(type(layer).__name__)
+        used[name] = used.get(name, -1) + 1
+        path = f"{prefix}layers/{name}_{used[name]}" if used[name] else f"{prefix}layers/{name}"
+        if isinstance(layer, Model):
+            yield from _groups(layer, f"{path}/")
+        elif layer.variables:
+            yield path, layer
+
+
+def _is_graph(layer: Layer) -> bool:
+    return type(layer).__name__ == "Model"
+
+
+def _named(path: str, layer: Layer, names: Mapping[str, str | None]) -> str:
+    """Return the group that says it is this layer's, else the one that the order tells."""
+    parent = path.rpartition("/")[0]
+    for group, name in names.items():
+        if name == layer.name and group.endswith("/vars"):
+            found = group.removesuffix("/vars")
+            if found.rpartition("/")[0] == parent:
+                return found
+    return path
+
+
+def _arrays(arrays: Mapping[str, Array], group: str) -> list[Array]:
+    """Return a layer's arrays: its own in order, then those of what is inside it."""
+    inside = [path for path in arrays if path.startswith(f"{group}/")]
+    own = [path for path in inside if path.startswith(f"{group}/vars/")]
+    rest = [path for path in inside if path not in own and "seed_generator" not in path]
+    return [arrays[path] for path in [*sorted(own, key=_order), *sorted(rest, key=_order)]]
+
+
+def _order(path: str) -> tuple[str, int, str]:
+    group, _, number = path.rpartition("/")
+    return group, int(number) if number.isdigit() else -1, number
+
+
+def _assign(layer: Layer, arrays: Sequence[Array], path: str) -> None:
+    variables = layer.variables
+    if len(arrays) < len(variables):
+        raise MissingEntryError(
+            f"{WEIGHTS}, {path}: expected {len(variables)} arrays for {layer.name!r}, "
+            f"received {len(arrays)}"
+        )
+    if len(arrays) > len(variables):
+        raise MismatchError(
+            f"{WEIGHTS}, {path}: expected {len(variables)} arrays for {layer.name!r}, "
+            f"received {len(arrays)}"
+        )
+    for variable, array in zip(variables, arrays, strict=True):
+        snapshot.check_weight(f"{variable.path} ({path})", array, variable.shape)
+        variable.assign(array)

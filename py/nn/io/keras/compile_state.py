@@ -1,0 +1,212 @@
+"""How Keras writes down how a model was compiled, and the state of its optimizer.
+
+Settings are the arguments of `compile` as JSON: names, or {"module", "class_name", "config", ...}.
+An optimizer's variables are one list: the count of steps, the learning rate unless it is a
+schedule, then slot after slot with an array for each trainable weight; Adam's and Adamax' two
+moments alternate (keras/src/optimizers/*.py, `build`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn import losses, metrics, optimizers, schedules
+from nn.errors import ConfigError
+from nn.io import checkpoint
+from nn.io.errors import FormatError, MismatchError, UnsupportedError
+from nn.io.snapshot import guarded
+from nn.optimizers.base import ACCUMULATOR, AVERAGE
+
+if TYPE_CHECKING:
+    from nn.models.model import Model
+
+Array = NDArray[np.generic]
+Json = dict[str, Any]
+
+_TOGETHER = {
+    "Adam": ("momentum", "velocity"),
+    "AdamW": ("momentum", "velocity"),
+    "Adamax": ("momentum", "norm"),
+}
+_ARGUMENTS = ("loss", "loss_weights", "metrics", "weighted_metrics")
+
+
+# Written.
+
+
+def settings(model: Model) -> Json | None:
+    """Return Keras' `compile_config`; None where the model is not compiled.
+
+    Raises:
+        UnsupportedError: a loss, metric or schedule that Keras does not have.
+    """
+    if model._trainer is None:
+        return None
+    plain = checkpoint.compile_settings(model)
+    return {key: _written(value, key) for key, value in plain.items()}
+
+
+_MODULES: dict[str, Mapping[str, Any]] = {
+    "keras.optimizers": optimizers.CLASSES,
+    "keras.losses": losses.CLASSES,
+    "keras.metrics": metrics.CLASSES,
+    "keras.optimizers.schedules": schedules.CLASSES,
+}
+_OURS_ALONE = ("ConfusionMatrix", "OneCycle")
+
+
+def _written(value: Any, where: str) -> Any:
+    if isinstance(value, list):
+        return [_written(item, where) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "class_name" not in value:
+        return {key: _written(item, key) for key, item in value.items()}
+    name = value["class_name"]
+    if name in _OURS_ALONE:
+        raise UnsupportedError(
+            f"{where}: Keras has no {name}; save with include_optimizer=False, or compile without"
+        )
+    places = {"metrics": "keras.metrics", "weighted_metrics": "keras.metrics"}
+    found = [module for module, classes in _MODULES.items() if name in classes]
+    module = places[where] if places.get(where) in found else found[0]
+    config = {key: _written(item, key) for key, item in value["config"].items()}
+    return {"module": module, "class_name": name, "config": config, "registered_name": None}
+
+
+def variables(model: Model) -> list[Array]:
+    """Return the optimizer's variables, in Keras' order."""
+    optimizer = model.optimizer
+    count = np.asarray(optimizer.iterations, np.int32)
+    rate = optimizer.learning_rate
+    head = [count] if callable(rate) else [count, np.asarray(rate, np.float32)]
+    return [*head, *(optimizer.state[s][span].reshape(v) for s, span, v in _places(model))]
+
+
+def _places(model: Model) -> Iterator[tuple[str, slice, tuple[int, ...]]]:
+    """Yield slot, span and shape of each array, in Keras' order."""
+    optimizer, parameters = model.optimizer, model.parameters
+    pieces = [(s, v.shape) for s, v in zip(parameters.spans, parameters.variables, strict=True)]
+    for slots in _groups(optimizer):
+        for span, shape in pieces:
+            for slot in slots:
+                yield slot, span, shape
+
+
+def _groups(optimizer: optimizers.Optimizer) -> Iterator[Sequence[str]]:
+    together = _TOGETHER.get(type(optimizer).__name__, ())
+    common = [s for s in (AVERAGE, ACCUMULATOR) if s in optimizer.all_slots()]
+    yield from ([slot] for slot in common)
+    if together:
+        yield together
+    yield from ([slot] for slot in optimizer.slots if slot not in together)
+
+
+# Read.
+
+
+def compile_model(model: Model, config: Any, arrays: Sequence[Array] | None) -> None:
+    """Compile as `config` says, and put the optimizer where it was.
+
+    What the engine does not have leaves the model uncompiled, with a RuntimeWarning that names it:
+    it predicts all the same.
+
+    Args:
+        config: Keras' `compile_config` or older `training_config`; nothing happens without.
+        arrays: the optimizer's variables in Keras' order, where the file has them.
+    """
+    chosen = _chosen(config)
+    if chosen is None:
+        return
+    try:
+        arguments = {key: _read(config.get(key), key) for key in _ARGUMENTS}
+        optimizer = _optimizer(chosen)
+        guarded(lambda: model.compile(optimizer, **arguments), "compile settings")
+        guarded(lambda: model.trainer.prepare(), "compile settings")
+        if arrays is not None:
+            _restore(model, arrays)
+    except FormatError as error:
+        model._trainer = None
+        warnings.warn(f"loaded without compiling: {error}", RuntimeWarning, stacklevel=4)
+
+
+def _chosen(config: Any) -> Any:
+    """Return the optimizer of some settings, None where there are none."""
+    found = config if isinstance(config, dict) else {}
+    return found.get("optimizer", found.get("optimizer_config"))
+
+
+def _read(value: Any, where: str) -> Any:
+    """Return settings as `compile` takes them, without what only Keras needs."""
+    if isinstance(value, list):
+        return [_read(item, where) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "class_name" not in value:
+        return {key: _read(item, where) for key, item in value.items()}
+    name, config = value["class_name"], value.get("config")
+    if name == "function":
+        return config
+    settings = config if isinstance(config, dict) else {}
+    if name == "MeanMetricWrapper":  # Keras 2: a function's name
+        return settings.get("fn")
+    kept = {key: _read(item, key) for key, item in settings.items() if key != "dtype"}
+    return {"class_name": name, "config": kept}
+
+
+# Options of older Keras that say how, not what.
+_INERT = ("jit_compile", "is_legacy_optimizer")
+
+
+def _optimizer(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    read = _read(value, "optimizer")
+    name = read.get("class_name") if isinstance(read, dict) else None
+    found = optimizers.CLASSES.get(str(name))
+    if found is None:
+        known = ", ".join(optimizers.CLASSES)
+        raise UnsupportedError(f"optimizer: expected one of {known}, received {value!r:.200}")
+    known_options = {"name", "learning_rate", *found.common, *found.fields}
+    config = {}
+    for key, item in read["config"].items():
+        if key in known_options:
+            config[key] = item
+        elif key == "lr":
+            config["learning_rate"] = item
+        elif item and key not in _INERT:
+            raise UnsupportedError(f"optimizer {name}: no option {key!r} here, received {item!r}")
+    return {"class_name": name, "config": config}
+
+
+def _restore(model: Model, arrays: Sequence[Array]) -> None:
+    """Put an optimizer's variables into its slots.
+
+    Raises:
+        MismatchError: their number or shapes are others.
+    """
+    optimizer = model.optimizer
+    places = list(_places(model))
+    head = 1 if callable(optimizer.learning_rate) else 2
+    if len(arrays) == head:
+        places = []  # saved before the first step
+    if len(arrays) != head + len(places):
+        raise MismatchError(
+            f"optimizer: expected {head + len(places)} variables, received {len(arrays)}"
+        )
+    state = optimizer.get_state() | {"iterations": int(np.ravel(arrays[0])[0])}
+    for (slot, span, shape), array in zip(places, arrays[head:], strict=True):
+        if array.shape != shape:
+            raise MismatchError(
+                f"optimizer, {slot}: expected shape {shape}, received {array.shape}"
+            )
+        state[slot][span] = array.ravel()
+    try:
+        optimizer.set_state(state)
+    except ConfigError as error:
+        raise MismatchError(f"optimizer: {error}") from error

@@ -1,0 +1,124 @@
+"""Keras' older whole-model files, `.h5`, read: topology, weights, how the model was compiled.
+
+>>> model = nn.io.load(open("model.h5", "rb").read())   # what keras.Model.save("model.h5") wrote
+
+Keras 2 and 3 keep the topology as JSON in an attribute of the file, the weights by layer, in the
+order that the attribute `weight_names` gives (keras/src/legacy/saving/legacy_h5_format.py).
+Written is `.keras` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.io import snapshot
+from nn.io.errors import MismatchError, MissingEntryError
+from nn.io.hdf5 import read
+from nn.io.keras import read_config
+from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.io.tree import from_json
+from nn.lazy import load as part
+
+if TYPE_CHECKING:
+    from nn.layers.base import Layer
+    from nn.models.model import Model
+
+Array = NDArray[np.generic]
+Attributes = Mapping[str, Mapping[str, Any]]
+
+WEIGHTS, OPTIMIZER = "model_weights", "optimizer_weights"
+
+
+def load(
+    data: bytes,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    compile: bool = True,
+) -> Model:
+    """Return the model of a `.h5` file.
+
+    Args:
+        data: the whole file.
+        custom_objects: class name -> layer class, for layers of one's own.
+        limits: bounds on what the file may ask for.
+        compile: False leaves out how the model was compiled.
+
+    Raises:
+        MissingEntryError: the file has weights alone.
+        FormatError: see `nn.io.errors` for which.
+    """
+    arrays, attributes = read.read(data, limits, ("model_config", "training_config"))
+    document = _document(attributes, "model_config", limits)
+    if document is None:
+        raise MissingEntryError(
+            "h5: expected a whole model, found no 'model_config': a file of weights alone has no "
+            "topology; save the model as .keras"
+        )
+    topology = read_config.read(document, custom_objects)
+    model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
+    for layer in model.layers:
+        if layer.variables:
+            _assign(layer, _listed(arrays, attributes, f"{WEIGHTS}/{layer.name}"))
+    settings = _document(attributes, "training_config", limits)
+    if compile and settings:
+        part("nn.io.keras.compile_state").compile_model(model, settings, _slots(arrays, attributes))
+    return model
+
+
+def _document(attributes: Attributes, name: str, limits: Limits) -> Any:
+    text = attributes.get("", {}).get(name)
+    if not isinstance(text, str):
+        return None
+    return from_json(text.encode(), f"h5, {name}", limits)
+
+
+def _names(attributes: Mapping[str, Any]) -> list[str]:
+    """Return `weight_names`, which Keras splits where an attribute would be above 64 KiB."""
+    whole = attributes.get("weight_names")
+    if whole is not None:
+        return list(whole)
+    names: list[str] = []
+    while f"weight_names{len(names)}" in attributes:
+        names.append(f"weight_names{len(names)}")
+    return [name for part in names for name in attributes[part]]
+
+
+def _listed(arrays: Mapping[str, Array], attributes: Attributes, group: str) -> list[Array]:
+    """Return a group's arrays in their order.
+
+    Raises:
+        MissingEntryError: the group, or an array that it lists, is not there.
+    """
+    if group not in attributes:
+        raise MissingEntryError(f"h5: expected a group {group!r}, found none")
+    paths = [f"{group}/{name}" for name in _names(attributes[group])]
+    missing = [path for path in paths if path not in arrays]
+    if missing:
+        raise MissingEntryError(f"h5: expected an array {missing[0]!r}, found none")
+    return [arrays[path] for path in paths]
+
+
+def _assign(layer: Layer, arrays: Sequence[Array]) -> None:
+    variables = [*layer.trainable_variables, *layer.non_trainable_variables]
+    if len(arrays) != len(variables):
+        raise MismatchError(
+            f"h5, {layer.name!r}: expected {len(variables)} arrays, received {len(arrays)}"
+        )
+    for variable, array in zip(variables, arrays, strict=True):
+        snapshot.check_weight(f"{variable.path} (h5)", array, variable.shape)
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+
+
+def _slots(arrays: Mapping[str, Array], attributes: Attributes) -> list[Array] | None:
+    """Return the optimizer's variables where Keras 3 wrote them; Keras 2 has other names and
+    another order."""
+    names = _names(attributes.get(OPTIMIZER, {}))
+    if not names or not names[0].endswith("/iteration"):
+        return None
+    return _listed(arrays, attributes, OPTIMIZER)

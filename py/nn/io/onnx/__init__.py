@@ -1,0 +1,33 @@
+"""ONNX: a model as an inference graph, and feed-forward graphs as models to train.
+
+>>> data = save(model)                 # onnxruntime, ONNX Runtime Web and Netron read it
+>>> model = load(data)                 # from PyTorch's exporter, say; then compile and fit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.io.onnx import read
+from nn.lazy import load as part
+
+if TYPE_CHECKING:
+    from nn.models.model import Model
+
+
+def save(model: Model) -> bytes:
+    """Return the inference graph of a model; its inputs and outputs are the model's.
+
+    Raises:
+        UnsupportedError: a layer or activation that has no counterpart there.
+    """
+    data: bytes = part("nn.io.onnx.write").export(model)
+    return data
+
+
+def load(data: bytes, *, limits: Limits = DEFAULT_LIMITS, **options: Any) -> Model:
+    """Return the model of a graph; see `nn.io.onnx.read.load` for options and errors."""
+    shapes: Mapping[str, Any] | None = options.get("input_shapes")
+    return read.load(data, input_shapes=shapes, limits=limits)

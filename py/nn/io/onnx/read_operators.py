@@ -1,0 +1,490 @@
+"""What each ONNX operator is in layers of the engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nn.io.errors import UnsupportedError
+from nn.io.onnx import read_shapes
+from nn.io.onnx.messages import Node
+from nn.io.onnx.read import Array, Reader, Symbol, where
+
+Handle = Callable[[Reader, Node], None]
+
+# ONNX's default; it means what Keras' `momentum` does.
+_MOMENTUM = 0.9
+
+
+def _number(node: Node, name: str, default: float) -> float:
+    value = node.attributes.get(name, default)
+    if not isinstance(value, int | float):
+        raise UnsupportedError(f"{where(node)}: expected a number {name!r}, received {value!r}")
+    return float(value)
+
+
+# Matrices.
+
+
+def _gemm(reader: Reader, node: Node) -> None:
+    if node.attributes.get("transA", 0):
+        raise UnsupportedError(f"{where(node)}: expected transA=0")
+    kernel = reader.needed(node, 1)
+    kernel = kernel.T if node.attributes.get("transB", 0) else kernel
+    kernel = np.multiply(kernel, _number(node, "alpha", 1.0), dtype=np.float32)
+    bias = reader.constant(node, 2)
+    if bias is not None:
+        scaled = np.multiply(bias, _number(node, "beta", 1.0), dtype=np.float32)
+        bias = np.broadcast_to(scaled.ravel(), kernel.shape[1:])
+    reader.set(node, _dense(reader, reader.symbol(node), kernel, bias))
+
+
+def _mat_mul(reader: Reader, node: Node) -> None:
+    kernel = reader.needed(node, 1)
+    if kernel.ndim != 2:
+        raise UnsupportedError(f"{where(node)}: expected a matrix, received shape {kernel.shape}")
+    follower = _bias_after(reader, node, kernel.shape[1])
+    if follower is None:
+        reader.set(node, _dense(reader, reader.symbol(node), kernel, None))
+        return
+    add, bias = follower
+    reader.done.add(add.outputs[0])
+    reader.set(add, _dense(reader, reader.symbol(node), kernel, bias))
+
+
+def _bias_after(reader: Reader, node: Node, units: int) -> tuple[Node, Array] | None:
+    """Return the Add of a bias that follows a product, if nothing else reads the product."""
+    consumers = reader.consumers(node.outputs[0])
+    if len(consumers) != 1 or consumers[0].operator != "Add":
+        return None
+    if any(value.name == node.outputs[0] for value in reader.graph.outputs):
+        return None
+    for name in consumers[0].inputs:
+        bias = reader.constants.get(name)
+        if bias is not None and bias.size == units and bias.shape[-1:] == (units,):
+            return consumers[0], bias.reshape(units)
+    return None
+
+
+def _dense(reader: Reader, x: Symbol, kernel: Array, bias: Array | None) -> Symbol:
+    if x.image:
+        kernel = _reorder_rows(kernel, x.image)
+    if x.first:
+        raise UnsupportedError("onnx import: expected a product along channels-last axes")
+    weights = [kernel] if bias is None else [kernel, bias]
+    made = reader.apply(
+        "Dense", x, weights=weights, units=kernel.shape[1], use_bias=bias is not None
+    )
+    return replace(made, image=None)
+
+
+def _reorder_rows(kernel: Array, image: tuple[int, ...]) -> Array:
+    """Rows for (c, h, w) flattened -> rows for (h, w, c) flattened."""
+    channels, *sizes = image
+    rows = np.moveaxis(kernel.reshape(channels, *sizes, kernel.shape[1]), 0, -2)
+    return rows.reshape(kernel.shape)
+
+
+# Convolutions and pools.
+
+
+def _conv(reader: Reader, node: Node) -> None:
+    x, kernel, bias = _image(reader, node), reader.needed(node, 1), reader.constant(node, 2)
+    rank = kernel.ndim - 2
+    if rank not in (1, 2):
+        raise UnsupportedError(f"{where(node)}: expected 1 or 2 axes, received {rank}")
+    strides = _list(node, "strides", rank, 1)
+    dilations = _list(node, "dilations", rank, 1)
+    window = [(k - 1) * d + 1 for k, d in zip(kernel.shape[2:], dilations, strict=True)]
+    x, padding = _pad(reader, node, x, window, strides, any_value=True)
+    turned = np.transpose(kernel, (*range(2, rank + 2), 1, 0))
+    made = reader.apply(
+        "Conv2D" if rank == 2 else "Conv1D",
+        x,
+        weights=[turned] if bias is None else [turned, bias],
+        filters=kernel.shape[0],
+        kernel_size=list(kernel.shape[2:]) if rank == 2 else kernel.shape[2],
+        strides=strides if rank == 2 else strides[0],
+        padding=padding,
+        dilation_rate=dilations if rank == 2 else dilations[0],
+        groups=node.attributes.get("group", 1),
+        use_bias=bias is not None,
+    )
+    reader.set(node, made)
+
+
+def _image(reader: Reader, node: Node) -> Symbol:
+    symbol = reader.as_image(reader.symbol(node))
+    if not symbol.first:
+        raise UnsupportedError(f"{where(node)}: expected an image, received {symbol.tensor.shape}")
+    return symbol
+
+
+def _list(node: Node, name: str, rank: int, default: int) -> list[int]:
+    value: Any = node.attributes.get(name, [default] * rank)
+    if not isinstance(value, list) or len(value) != rank:
+        raise UnsupportedError(f"{where(node)}: expected {rank} {name}, received {value!r}")
+    return [int(item) for item in value]
+
+
+def _pad(
+    reader: Reader,
+    node: Node,
+    x: Symbol,
+    window: Sequence[int],
+    strides: Sequence[int],
+    *,
+    any_value: bool,
+) -> tuple[Symbol, str]:
+    """Return the image, padded if need be, and Keras' padding for what follows."""
+    mode = node.attributes.get("auto_pad", "NOTSET")
+    if mode == "SAME_UPPER":
+        return x, "same"
+    if mode not in ("NOTSET", "VALID", ""):
+        raise UnsupportedError(f"{where(node)}: no auto_pad {mode!r} here")
+    rank = len(window)
+    pads = _list(node, "pads", 2 * rank, 0)
+    if not any(pads):
+        return x, "valid"
+    if pads == _same(x.tensor.shape[1:-1], window, strides):
+        return x, "same"
+    if rank != 2 or not (any_value or x.positive):
+        raise UnsupportedError(f"{where(node)}: no padding {pads} of values below 0 here")
+    top, left, bottom, right = pads
+    return reader.apply("ZeroPadding2D", x, padding=[[top, bottom], [left, right]]), "valid"
+
+
+def _same(
+    sizes: Sequence[int | None], window: Sequence[int], strides: Sequence[int]
+) -> list[int] | None:
+    """Return the pads that Keras' "same" means for these sizes."""
+    before, after = [], []
+    for size, extent, stride in zip(sizes, window, strides, strict=True):
+        if size is None:
+            return None
+        total = max((-(-size // stride) - 1) * stride + extent - size, 0)
+        before.append(total // 2)
+        after.append(total - total // 2)
+    return [*before, *after]
+
+
+def _conv_transpose(reader: Reader, node: Node) -> None:
+    x, kernel, bias = _image(reader, node), reader.needed(node, 1), reader.constant(node, 2)
+    if kernel.ndim != 4 or node.attributes.get("group", 1) != 1:
+        raise UnsupportedError(f"{where(node)}: expected 2 axes and one group")
+    if "output_shape" in node.attributes:
+        raise UnsupportedError(f"{where(node)}: expected pads, received an output_shape")
+    strides, dilations = _list(node, "strides", 2, 1), _list(node, "dilations", 2, 1)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel.shape[2:], dilations, strict=True)]
+    added = _list(node, "output_padding", 2, 0)
+    before, after = _transposed_pads(node, reach, strides, added)
+    # What is cut away after the last element and what is added there make up for each other.
+    cut = [max(a - more, 0) for a, more in zip(after, added, strict=True)]
+    extra = [max(more - a, 0) for a, more in zip(after, added, strict=True)]
+    made = reader.apply(
+        "Conv2DTranspose",
+        x,
+        weights=[w for w in (np.transpose(kernel, (2, 3, 1, 0)), bias) if w is not None],
+        filters=kernel.shape[1],
+        kernel_size=list(kernel.shape[2:]),
+        strides=strides,
+        output_padding=extra,
+        dilation_rate=dilations,
+        use_bias=bias is not None,
+    )
+    border = [[b, a] for b, a in zip(before, cut, strict=True)]
+    if np.any(border):
+        made = reader.apply("Cropping2D", made, cropping=border)
+    reader.set(node, made)
+
+
+def _transposed_pads(
+    node: Node, reach: Sequence[int], strides: Sequence[int], added: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """Return what is cut before and after; "same" gives size * stride, the odd one after."""
+    mode = node.attributes.get("auto_pad", "NOTSET")
+    if mode in ("NOTSET", "VALID", ""):
+        pads = _list(node, "pads", 4, 0)
+        return pads[:2], pads[2:]
+    total = [max(r + more - s, 0) for r, s, more in zip(reach, strides, added, strict=True)]
+    halves = [t // 2 for t in total]
+    rest = [t - h for t, h in zip(total, halves, strict=True)]
+    if mode not in ("SAME_UPPER", "SAME_LOWER"):
+        raise UnsupportedError(f"{where(node)}: no auto_pad {mode!r} here")
+    return (halves, rest) if mode == "SAME_UPPER" else (rest, halves)
+
+
+def _pool(kind: str) -> Handle:
+    def handle(reader: Reader, node: Node) -> None:
+        x = _image(reader, node)
+        rank = x.rank - 2
+        window = _list(node, "kernel_shape", rank, 1)
+        strides = _list(node, "strides", rank, 1)
+        if node.attributes.get("ceil_mode", 0) or len(node.outputs) > 1:
+            raise UnsupportedError(f"{where(node)}: no ceil_mode or indices here")
+        if any(size != 1 for size in _list(node, "dilations", rank, 1)):
+            raise UnsupportedError(f"{where(node)}: no dilations here")
+        counted = kind == "AveragePooling" and bool(node.attributes.get("count_include_pad", 0))
+        x, padding = _padded_pool(reader, node, x, window, strides, kind, counted)
+        made = reader.apply(
+            f"{kind}{rank}D",
+            x,
+            pool_size=window if rank == 2 else window[0],
+            strides=strides if rank == 2 else strides[0],
+            padding=padding,
+        )
+        reader.set(node, replace(made, positive=x.positive))
+
+    return handle
+
+
+def _padded_pool(
+    reader: Reader,
+    node: Node,
+    x: Symbol,
+    window: Sequence[int],
+    strides: Sequence[int],
+    kind: str,
+    counted: bool,
+) -> tuple[Symbol, str]:
+    """Keras' "same" pools leave the padding out; zeros do as well where nothing is below zero."""
+    padded, padding = _pad(reader, node, x, window, strides, any_value=counted)
+    if kind == "AveragePooling" and padding == "same" and counted:
+        raise UnsupportedError(f"{where(node)}: no count_include_pad with same padding here")
+    if kind == "AveragePooling" and padded is not x and not counted:
+        raise UnsupportedError(f"{where(node)}: no padding that is left out of the mean here")
+    return replace(padded, positive=x.positive), padding
+
+
+def _global_pool(kind: str) -> Handle:
+    def handle(reader: Reader, node: Node) -> None:
+        reader.set(node, reader.apply(kind, _image(reader, node), keepdims=True))
+
+    return handle
+
+
+def _batch_normalization(reader: Reader, node: Node) -> None:
+    x = reader.as_image(reader.symbol(node))
+    weights = [reader.needed(node, index) for index in (1, 2, 3, 4)]
+    if x.image:
+        weights = [_reorder_rows(weight[:, None], x.image)[:, 0] for weight in weights]
+    made = reader.apply(
+        "BatchNormalization",
+        x,
+        weights=weights,
+        epsilon=_number(node, "epsilon", 1e-5),
+        momentum=_number(node, "momentum", _MOMENTUM),
+    )
+    reader.set(node, made)
+
+
+# Element by element.
+
+
+def _layer(kind: str, positive: bool = False, **options: Any) -> Handle:
+    def handle(reader: Reader, node: Node) -> None:
+        made = reader.apply(kind, reader.symbol(node), **options)
+        reader.set(node, replace(made, positive=positive))
+
+    return handle
+
+
+def _activation(name: str, positive: bool = False) -> Handle:
+    return _layer("Activation", positive, activation=name)
+
+
+def _leaky_relu(reader: Reader, node: Node) -> None:
+    slope = _number(node, "alpha", 0.01)
+    reader.set(node, reader.apply("LeakyReLU", reader.symbol(node), negative_slope=slope))
+
+
+def _elu(reader: Reader, node: Node) -> None:
+    alpha = _number(node, "alpha", 1.0)
+    reader.set(node, reader.apply("ELU", reader.symbol(node), alpha=alpha))
+
+
+def _clip(reader: Reader, node: Node) -> None:
+    low, high = reader.constant(node, 1), reader.constant(node, 2)
+    if low is None or float(low) != 0:
+        raise UnsupportedError(f"{where(node)}: expected a least value of 0, received {low}")
+    most = None if high is None else float(high)
+    made = reader.apply("ReLU", reader.symbol(node), max_value=most)
+    reader.set(node, replace(made, positive=True))
+
+
+def _gelu(reader: Reader, node: Node) -> None:
+    if node.attributes.get("approximate", "none") != "none":
+        raise UnsupportedError(f"{where(node)}: no approximate gelu here")
+    _activation("gelu")(reader, node)
+
+
+def _softmax(name: str) -> Handle:
+    def handle(reader: Reader, node: Node) -> None:
+        x = reader.symbol(node)
+        axis = int(_number(node, "axis", -1 if reader.opset >= 13 else 1))
+        axis = axis + x.rank if axis < 0 else axis
+        last = 1 if x.first else x.rank - 1
+        if axis != last or (x.image and _is_image(x)):
+            raise UnsupportedError(f"{where(node)}: expected the channels' axis, received {axis}")
+        reader.set(node, replace(reader.apply("Activation", x, activation=name), positive=True))
+
+    return handle
+
+
+def _is_image(x: Symbol) -> bool:
+    return math.prod((x.image or ())[1:]) > 1
+
+
+def _same_value(reader: Reader, node: Node) -> None:
+    reader.set(node, reader.symbol(node))
+
+
+def _dropout(reader: Reader, node: Node) -> None:
+    ratio = reader.constant(node, 1)
+    rate = float(ratio) if ratio is not None else _number(node, "ratio", 0.5)
+    x = reader.symbol(node)
+    reader.set(node, replace(reader.apply("Dropout", x, rate=rate), positive=x.positive))
+
+
+def _constant(reader: Reader, node: Node) -> None:
+    for name in ("value", "value_float", "value_int", "value_floats", "value_ints"):
+        if name in node.attributes:
+            reader.constants[node.outputs[0]] = np.asarray(node.attributes[name])
+            return
+    raise UnsupportedError(f"{where(node)}: expected a value, received {sorted(node.attributes)}")
+
+
+# Shapes.
+
+
+def _flatten(reader: Reader, node: Node) -> None:
+    if node.attributes.get("axis", 1) != 1:
+        raise UnsupportedError(f"{where(node)}: expected axis 1")
+    reader.set(node, _flat(reader, reader.symbol(node)))
+
+
+def _flat(reader: Reader, x: Symbol) -> Symbol:
+    if x.rank == 2:
+        return x
+    image = _image_shape(x) if x.first else None
+    made = reader.apply("Flatten", x)
+    return replace(made, first=False, image=image, positive=x.positive)
+
+
+def _image_shape(x: Symbol) -> tuple[int, ...]:
+    *sizes, channels = x.tensor.shape[1:]
+    if channels is None or any(size is None for size in sizes):
+        raise UnsupportedError(f"onnx import: expected a known shape, received {x.tensor.shape}")
+    return (channels, *(size for size in sizes if size is not None))
+
+
+def _reshape(reader: Reader, node: Node) -> None:
+    x = reader.symbol(node)
+    target = read_shapes.target(reader, node)
+    sizes = x.tensor.shape[1:]
+    known = math.prod(size or 0 for size in sizes)
+    if len(target) == 2 and target[1] in (-1, known) and x.rank > 2:
+        reader.set(node, _flat(reader, x))
+        return
+    if target[0] not in (0, -1) or target[1:].count(-1) > 1 or 0 in target[1:]:
+        raise UnsupportedError(f"{where(node)}: no reshape of {x.tensor.shape} to {target} here")
+    made = reader.apply("Reshape", reader.in_order(x), target_shape=target[1:])
+    reader.set(node, replace(made, positive=x.positive))
+
+
+def _transpose(reader: Reader, node: Node) -> None:
+    x = reader.symbol(node)
+    perm = node.attributes.get("perm", [*range(x.rank)][::-1])
+    to_first = [0, x.rank - 1, *range(1, x.rank - 1)]
+    to_last = [0, *range(2, x.rank), 1]
+    if perm == [*range(x.rank)]:
+        reader.set(node, x)
+    elif not x.first and perm == to_first and x.rank > 2:
+        reader.set(node, replace(x, first=True))
+    elif x.first and perm == to_last:
+        reader.set(node, replace(x, first=False))
+    elif isinstance(perm, list) and perm[:1] == [0]:
+        reader.set(node, reader.apply("Permute", reader.in_order(x), dims=perm[1:]))
+    else:
+        raise UnsupportedError(f"{where(node)}: no permutation {perm} here")
+
+
+# Several inputs.
+
+
+def _merge(kind: str, scalar: str) -> Handle:
+    def handle(reader: Reader, node: Node) -> None:
+        constants = [reader.constants[name] for name in node.inputs if name in reader.constants]
+        if constants:
+            reader.set(node, _with_constant(reader, node, constants[0], scalar))
+            return
+        reader.set(node, reader.apply(kind, *_in_one_order(reader, node)))
+
+    return handle
+
+
+def _with_constant(reader: Reader, node: Node, constant: Array, scalar: str) -> Symbol:
+    if constant.size != 1:
+        raise UnsupportedError(f"{where(node)}: no constant of shape {constant.shape} here")
+    computed = next(name for name in node.inputs if name in reader.symbols)
+    options: dict[str, Any] = {"scale": 1.0, "offset": 0.0, scalar: float(constant.reshape(()))}
+    return reader.apply("Rescaling", reader.symbols[computed], **options)
+
+
+def _in_one_order(reader: Reader, node: Node) -> list[Symbol]:
+    """Return the inputs; where their elements lie in different orders, in the graph's."""
+    symbols = [reader.symbol(node, index) for index in range(len(node.inputs))]
+    if len({(symbol.first, symbol.image) for symbol in symbols}) > 1:
+        return [reader.in_order(symbol) for symbol in symbols]
+    return symbols
+
+
+def _concat(reader: Reader, node: Node) -> None:
+    symbols = _in_one_order(reader, node)
+    if symbols[0].reordered:
+        symbols = [reader.in_order(symbol) for symbol in symbols]
+    x = symbols[0]
+    axis = int(_number(node, "axis", 1))
+    axis = axis + x.rank if axis < 0 else axis
+    if x.first:
+        axis = x.rank - 1 if axis == 1 else axis - 1
+    reader.set(node, replace(reader.apply("Concatenate", *symbols, axis=axis), image=None))
+
+
+OPERATORS: dict[str, Handle] = {
+    "Add": _merge("Add", "offset"),
+    "AveragePool": _pool("AveragePooling"),
+    "BatchNormalization": _batch_normalization,
+    "Clip": _clip,
+    "Concat": _concat,
+    "Constant": _constant,
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "Dropout": _dropout,
+    "Elu": _elu,
+    "Exp": _activation("exponential", positive=True),
+    "Flatten": _flatten,
+    "Gelu": _gelu,
+    "Gemm": _gemm,
+    "GlobalAveragePool": _global_pool("GlobalAveragePooling2D"),
+    "GlobalMaxPool": _global_pool("GlobalMaxPooling2D"),
+    "Identity": _same_value,
+    "LeakyRelu": _leaky_relu,
+    "LogSoftmax": _softmax("log_softmax"),
+    "MatMul": _mat_mul,
+    "MaxPool": _pool("MaxPooling"),
+    "Mul": _merge("Multiply", "scale"),
+    "Relu": _layer("ReLU", positive=True),
+    "Reshape": _reshape,
+    "Selu": _activation("selu"),
+    "Sigmoid": _activation("sigmoid", positive=True),
+    "Softmax": _softmax("softmax"),
+    "Softplus": _activation("softplus", positive=True),
+    "Softsign": _activation("softsign"),
+    "Tanh": _activation("tanh"),
+    "Transpose": _transpose,
+}

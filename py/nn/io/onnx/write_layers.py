@@ -1,0 +1,359 @@
+"""How each layer looks in ONNX: layer, values -> nodes. Activations follow in `onnx_export`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.io.errors import UnsupportedError
+from nn.io.onnx.write import Image, Shape, Writer
+from nn.io.onnx.write_recurrent import export as recurrent
+
+Array = NDArray[np.generic]
+Export = Callable[[Writer, Any, list[Image], Shape], Any]
+
+
+def _identity(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    return inputs[0]
+
+
+def _dense(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    kernel = writer.constant(f"{layer.name}/kernel", layer.kernel.value)
+    x = writer.last(inputs[0])
+    bias = _bias(writer, layer)
+    if len(shape) == 2:
+        return Image(shape, last=writer.add("Gemm", [x, kernel, *bias]))
+    y = writer.add("MatMul", [x, kernel])
+    return Image(shape, last=writer.add("Add", [y, *bias]) if bias else y)
+
+
+def _bias(writer: Writer, layer: Any) -> list[str]:
+    if not layer.use_bias:
+        return []
+    return [writer.constant(f"{layer.name}/bias", layer.bias.value)]
+
+
+# Convolutions and pools.
+
+
+def _spatial(value: Any) -> list[int]:
+    return [value] if isinstance(value, int) else [int(size) for size in value]
+
+
+def _pads(
+    layer: Any, image: Image, window: Sequence[int], strides: Sequence[int]
+) -> dict[str, Any]:
+    """Keras pads at the end where the padding is odd, as SAME_UPPER says."""
+    if layer.padding == "valid":
+        return {}
+    sizes = image.shape[1:-1]
+    before, after = [], []
+    for size, extent, stride in zip(sizes, window, strides, strict=True):
+        if size is None:
+            return {"auto_pad": "SAME_UPPER"}
+        total = max((-(-size // stride) - 1) * stride + extent - size, 0)
+        before.append(total // 2)
+        after.append(total - total // 2)
+    return {"pads": [*before, *after]}
+
+
+def _convolve(
+    writer: Writer, layer: Any, image: Image, kernel: Array, groups: int, bias: list[str]
+) -> str:
+    """Append Conv for a kernel (*window, inputs / groups, outputs)."""
+    rank = kernel.ndim - 2
+    strides, dilations = _spatial(layer.strides), _spatial(layer.dilation_rate)
+    window = [(k - 1) * d + 1 for k, d in zip(kernel.shape[:rank], dilations, strict=True)]
+    turned = np.transpose(kernel, (rank + 1, rank, *range(rank)))
+    return writer.add(
+        "Conv",
+        [writer.first(image), writer.constant(f"{layer.name}/kernel", turned), *bias],
+        kernel_shape=list(kernel.shape[:rank]),
+        strides=strides,
+        dilations=dilations,
+        group=groups,
+        **_pads(layer, image, window, strides),
+    )
+
+
+def _conv(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    kernel = layer.kernel.value
+    y = _convolve(writer, layer, inputs[0], kernel, layer.groups, _bias(writer, layer))
+    return Image(shape, first=y)
+
+
+def _depthwise(kernel: Array) -> Array:
+    """(h, w, inputs, multiplier) -> (h, w, 1, inputs * multiplier)."""
+    return kernel.reshape(*kernel.shape[:2], 1, -1)
+
+
+def _depthwise_conv(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    kernel = layer.kernel.value
+    groups = kernel.shape[2]
+    turned = _depthwise(kernel)
+    y = _convolve(writer, layer, inputs[0], turned, groups, _bias(writer, layer))
+    return Image(shape, first=y)
+
+
+def _separable_conv(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    depthwise, pointwise, *bias = (variable.value for variable in layer.variables)
+    groups = depthwise.shape[2]
+    middle = _convolve(writer, layer, inputs[0], _depthwise(depthwise), groups, [])
+    turned = np.transpose(pointwise, (3, 2, 0, 1))
+    names = [writer.constant(f"{layer.name}/pointwise", turned)]
+    names += [writer.constant(f"{layer.name}/bias", array) for array in bias]
+    return Image(shape, first=writer.add("Conv", [middle, *names]))
+
+
+def _conv_transpose(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    kernel = layer.kernel.value  # (h, w, outputs, inputs)
+    # What is cut before, and (negative) after; what is above 0 after is added.
+    before, after = zip(*(layer.edges(axis) for axis in (0, 1)), strict=True)
+    turned = np.transpose(kernel, (3, 2, 0, 1))
+    y = writer.add(
+        "ConvTranspose",
+        [
+            writer.first(inputs[0]),
+            writer.constant(f"{layer.name}/kernel", turned),
+            *_bias(writer, layer),
+        ],
+        kernel_shape=list(kernel.shape[:2]),
+        strides=_spatial(layer.strides),
+        dilations=_spatial(layer.dilation_rate),
+        pads=[*before, *(max(-extra, 0) for extra in after)],
+        output_padding=[max(extra, 0) for extra in after],
+    )
+    return Image(shape, first=y)
+
+
+def _pool(operator: str, **attributes: Any) -> Export:
+    def export(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+        window, strides = _spatial(layer.pool_size), _spatial(layer.strides or layer.pool_size)
+        pads = _pads(layer, inputs[0], window, strides)
+        y = writer.add(
+            operator,
+            [writer.first(inputs[0])],
+            kernel_shape=window,
+            strides=strides,
+            **pads,
+            **attributes,
+        )
+        return Image(shape, first=y)
+
+    return export
+
+
+def _global_pool(operator: str) -> Export:
+    def export(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+        y = writer.add(operator, [writer.first(inputs[0])])
+        if len(shape) > 2:
+            return Image(shape, first=y)
+        return Image(shape, last=writer.add("Flatten", [y], axis=1))
+
+    return export
+
+
+# Shapes.
+
+
+def _flatten(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    return Image(shape, last=writer.add("Flatten", [writer.last(inputs[0])], axis=1))
+
+
+def _reshape(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    target = writer.constant(f"{layer.name}/shape", [0, *layer.target_shape], np.int64)
+    return Image(shape, last=writer.add("Reshape", [writer.last(inputs[0]), target]))
+
+
+def _permute(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    return Image(
+        shape, last=writer.add("Transpose", [writer.last(inputs[0])], perm=[0, *layer.dims])
+    )
+
+
+def _zero_padding(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    (top, bottom), (left, right) = layer.padding
+    pads = writer.constant(f"{layer.name}/pads", [0, top, left, 0, 0, bottom, right, 0], np.int64)
+    return Image(shape, last=writer.add("Pad", [writer.last(inputs[0]), pads]))
+
+
+def _cropping(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    (top, bottom), (left, right) = layer.cropping
+    most = np.iinfo(np.int64).max
+    numbers = {
+        "starts": [top, left],
+        "ends": [-bottom if bottom else most, -right if right else most],
+        "axes": [1, 2],
+    }
+    kept = [writer.constant(f"{layer.name}/{k}", v, np.int64) for k, v in numbers.items()]
+    return Image(shape, last=writer.add("Slice", [writer.last(inputs[0]), *kept]))
+
+
+def _resizing(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    x = writer.first(inputs[0])
+    # All four sizes: ONNX Runtime 1.31 reads two and their axes as none.
+    front = writer.add("Shape", [x], start=0, end=2)
+    back = writer.constant(f"{layer.name}/sizes", [layer.height, layer.width], np.int64)
+    y = writer.add(
+        "Resize",
+        [x, "", "", writer.add("Concat", [front, back], axis=0)],
+        mode="linear" if layer.interpolation == "bilinear" else "nearest",
+        coordinate_transformation_mode="half_pixel",
+        # The pixel in which the centre lies, the further one on a border: floor(x + 1/2).
+        nearest_mode="round_prefer_ceil",
+    )
+    return Image(shape, first=y)
+
+
+def _up_sampling(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    modes = {
+        "nearest": ("nearest", "asymmetric", "floor"),
+        "bilinear": ("linear", "half_pixel", "floor"),
+    }
+    if layer.interpolation not in modes:
+        raise UnsupportedError(f"{layer.name}: ONNX export knows no {layer.interpolation!r}")
+    mode, coordinates, rounding = modes[layer.interpolation]
+    scales = writer.constant(f"{layer.name}/scales", [1, 1, *_spatial(layer.size)])
+    y = writer.add(
+        "Resize",
+        [writer.first(inputs[0]), "", scales],
+        mode=mode,
+        coordinate_transformation_mode=coordinates,
+        nearest_mode=rounding,
+    )
+    return Image(shape, first=y)
+
+
+# Normalization, element-wise layers, several inputs.
+
+
+def _batch_normalization(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    _check_axis(layer, shape)
+    mean, variance = layer.moving_mean.value, layer.moving_variance.value
+    gamma = layer.gamma.value if layer.scale else np.ones_like(mean)
+    beta = layer.beta.value if layer.center else np.zeros_like(mean)
+    names = ("gamma", "beta", "mean", "variance")
+    arrays = (gamma, beta, mean, variance)
+    kept = [writer.constant(f"{layer.name}/{n}", a) for n, a in zip(names, arrays, strict=True)]
+    y = writer.add(
+        "BatchNormalization", [writer.first(inputs[0]), *kept], epsilon=float(layer.epsilon)
+    )
+    return Image(shape, first=y) if len(shape) > 2 else Image(shape, last=y)
+
+
+def _layer_normalization(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    _check_axis(layer, shape)
+    size = shape[-1] or 0
+    gamma = layer.gamma.value if layer.scale else np.ones(size)
+    beta = layer.beta.value if layer.center else np.zeros(size)
+    kept = [writer.constant(f"{layer.name}/{n}", a) for n, a in (("gamma", gamma), ("beta", beta))]
+    y = writer.add(
+        "LayerNormalization",
+        [writer.last(inputs[0]), *kept],
+        axis=-1,
+        epsilon=float(layer.epsilon),
+    )
+    return Image(shape, last=y)
+
+
+def _check_axis(layer: Any, shape: Shape) -> None:
+    axes = _spatial(layer.axis)
+    if axes not in ([-1], [len(shape) - 1]):
+        raise UnsupportedError(f"{layer.name}: ONNX export expects the last axis, received {axes}")
+
+
+def _embedding(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    table = layer.variables[0]
+    indices = writer.add("Cast", [writer.last(inputs[0])], to=7)
+    weights = writer.constant(f"{layer.name}/embeddings", table.value)
+    return Image(shape, last=writer.add("Gather", [weights, indices]))
+
+
+def _merge(operator: str) -> Export:
+    def export(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+        names = [writer.last(image) for image in inputs]
+        total = names[0]
+        for name in names[1:]:
+            total = writer.add(operator, [total, name])
+        return Image(shape, last=total)
+
+    return export
+
+
+def _concatenate(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    names = [writer.last(image) for image in inputs]
+    return Image(shape, last=writer.add("Concat", names, axis=layer.axis))
+
+
+def _rescaling(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    scale = writer.constant(f"{layer.name}/scale", layer.scale)
+    offset = writer.constant(f"{layer.name}/offset", layer.offset)
+    scaled = writer.add("Mul", [writer.last(inputs[0]), scale])
+    return Image(shape, last=writer.add("Add", [scaled, offset]))
+
+
+def _softmax(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    return Image(shape, last=writer.add("Softmax", [writer.last(inputs[0])], axis=layer.axis))
+
+
+def _leaky_relu(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    slope = float(layer.negative_slope)
+    return writer.like(inputs[0], lambda name: writer.add("LeakyRelu", [name], alpha=slope))
+
+
+def _elu(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    alpha = float(layer.alpha)
+    return writer.like(inputs[0], lambda name: writer.add("Elu", [name], alpha=alpha))
+
+
+def _relu(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    if layer.threshold or layer.negative_slope:
+        raise UnsupportedError(f"{layer.name}: ONNX export knows no threshold or negative_slope")
+    if layer.max_value is None:
+        return writer.like(inputs[0], lambda name: writer.add("Relu", [name]))
+    ends = [writer.constant("zero", 0.0), writer.constant("most", layer.max_value)]
+    return writer.like(inputs[0], lambda name: writer.add("Clip", [name, *ends]))
+
+
+EXPORTERS: dict[str, Export] = {
+    "Activation": _identity,
+    "Add": _merge("Add"),
+    "AveragePooling1D": _pool("AveragePool", count_include_pad=0),
+    "AveragePooling2D": _pool("AveragePool", count_include_pad=0),
+    "BatchNormalization": _batch_normalization,
+    "Concatenate": _concatenate,
+    "Conv1D": _conv,
+    "Conv2D": _conv,
+    "Conv2DTranspose": _conv_transpose,
+    "Cropping2D": _cropping,
+    "Dense": _dense,
+    "DepthwiseConv2D": _depthwise_conv,
+    "Dropout": _identity,
+    "ELU": _elu,
+    "Embedding": _embedding,
+    "Flatten": _flatten,
+    "GRU": recurrent,
+    "GaussianNoise": _identity,
+    "GlobalAveragePooling2D": _global_pool("GlobalAveragePool"),
+    "GlobalMaxPooling2D": _global_pool("GlobalMaxPool"),
+    "LSTM": recurrent,
+    "LayerNormalization": _layer_normalization,
+    "LeakyReLU": _leaky_relu,
+    "MaxPooling1D": _pool("MaxPool"),
+    "MaxPooling2D": _pool("MaxPool"),
+    "Multiply": _merge("Mul"),
+    "Permute": _permute,
+    "ReLU": _relu,
+    "Rescaling": _rescaling,
+    "Reshape": _reshape,
+    "Resizing": _resizing,
+    "SeparableConv2D": _separable_conv,
+    "SimpleRNN": recurrent,
+    "Softmax": _softmax,
+    "SpatialDropout2D": _identity,
+    "UpSampling2D": _up_sampling,
+    "ZeroPadding2D": _zero_padding,
+}

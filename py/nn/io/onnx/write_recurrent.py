@@ -1,0 +1,124 @@
+"""How recurrent layers look in ONNX: RNN, LSTM and GRU of one direction.
+
+Time is the first axis there, weights are (1, gates * units, inputs) with a direction in front, and
+LSTM's gates stand in the order i, o, f, c (https://onnx.ai/onnx/operators/onnx__LSTM.html).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.io.errors import UnsupportedError
+from nn.io.onnx.write import Image, Shape, Writer
+
+Array = NDArray[np.generic]
+
+# Operator, and where each of ONNX's gates is among Keras'.
+_OPERATORS = {"SimpleRNN": ("RNN", [0]), "LSTM": ("LSTM", [0, 3, 1, 2]), "GRU": ("GRU", [0, 1, 2])}
+
+# Keras' name -> ONNX' name, alpha, beta.
+_FUNCTIONS: dict[str, tuple[str, list[float], list[float]]] = {
+    "tanh": ("Tanh", [], []),
+    "sigmoid": ("Sigmoid", [], []),
+    "relu": ("Relu", [], []),
+    "linear": ("Affine", [1.0], [0.0]),
+    "leaky_relu": ("LeakyRelu", [0.2], []),
+    "hard_sigmoid": ("HardSigmoid", [1 / 6], [0.5]),
+    "elu": ("Elu", [1.0], []),
+    "softsign": ("Softsign", [], []),
+    "softplus": ("Softplus", [], []),
+}
+
+
+def export(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> list[Image]:
+    """Append the layer's nodes; returns its output, and its states with `return_state`.
+
+    Raises:
+        UnsupportedError: an activation that ONNX' recurrent operators do not have, or states that
+            are kept from batch to batch.
+    """
+    if layer.stateful:
+        raise UnsupportedError(f"{layer.name}: ONNX keeps no state from run to run (stateful=True)")
+    operator, order = _OPERATORS[type(layer).__name__]
+    x = writer.add("Transpose", [writer.last(inputs[0])], perm=[1, 0, 2])
+    if layer.go_backwards:
+        x = _reverse(writer, x)
+    states = [_with_direction(writer, writer.last(image)) for image in inputs[1:]]
+    # Inputs 4 is the sequences' lengths: all are whole.
+    given = [x, *_weights(writer, layer, order), "", *states]
+    options: dict[str, Any] = {"linear_before_reset": 1} if getattr(layer, "reset_after", 0) else {}
+    outputs = writer.add_several(
+        operator,
+        given,
+        2 + (operator == "LSTM"),
+        hidden_size=layer.units,
+        **_functions(layer, operator),
+        **options,
+    )
+    sequence, *last = outputs
+    ends = [writer.add("Squeeze", [name, writer.axes(0)]) for name in last]
+    if layer.return_sequences:
+        steps = writer.add("Squeeze", [sequence, writer.axes(1)])
+        output = writer.add("Transpose", [steps], perm=[1, 0, 2])
+    else:
+        output = ends[0]
+    kept = ends if layer.return_state else []
+    return [Image(shape, last=output), *(Image((None, layer.units), last=end) for end in kept)]
+
+
+def _reverse(writer: Writer, name: str) -> str:
+    """Append a Slice of the first axis from its end to its beginning."""
+    numbers = {"starts": [-1], "ends": [np.iinfo(np.int64).min], "axes": [0], "steps": [-1]}
+    kept = [writer.constant(key, value, np.int64) for key, value in numbers.items()]
+    return writer.add("Slice", [name, *kept])
+
+
+def _with_direction(writer: Writer, name: str) -> str:
+    return writer.add("Unsqueeze", [name, writer.axes(0)])
+
+
+def _weights(writer: Writer, layer: Any, order: list[int]) -> list[str]:
+    """Keep kernel, recurrent kernel and the two biases, each (1, gates * units, ...)."""
+    arrays = {
+        "kernel": layer.kernel.value.T,
+        "recurrent_kernel": layer.recurrent_kernel.value.T,
+        "bias": np.concatenate([_gates(row, order) for row in _biases(layer)]),
+    }
+    return [
+        writer.constant(f"{layer.name}/{name}", (a if name == "bias" else _gates(a, order))[None])
+        for name, a in arrays.items()
+    ]
+
+
+def _biases(layer: Any) -> Array:
+    """Return the bias of the input and that of the state: (2, gates * units)."""
+    width = layer.kernel.value.shape[1]
+    rows = np.zeros((2, width), np.float32)
+    if layer.bias is not None:
+        bias = layer.bias.value.reshape(-1, width)
+        rows[: len(bias)] = bias
+    return rows
+
+
+def _gates(array: Array, order: list[int]) -> Array:
+    """Put the parts of the first axis into ONNX' order."""
+    parts = np.split(array, len(order))
+    return np.concatenate([parts[i] for i in order])
+
+
+def _functions(layer: Any, operator: str) -> dict[str, Any]:
+    names = [layer.activation.name]
+    if operator != "RNN":
+        names = [layer.recurrent_activation.name, *names]
+    names += names[-1:] if operator == "LSTM" else []
+    unknown = [name for name in names if name not in _FUNCTIONS]
+    if unknown:
+        raise UnsupportedError(f"{layer.name}: ONNX' {operator} has no activation {unknown[0]!r}")
+    found = [_FUNCTIONS[name] for name in names]
+    alphas, betas = ([v for f in found for v in f[i]] for i in (1, 2))
+    attributes: dict[str, Any] = {"activations": [f[0] for f in found]}
+    attributes |= {"activation_alpha": alphas} if alphas else {}
+    return attributes | ({"activation_beta": betas} if betas else {})

@@ -1,0 +1,96 @@
+"""TensorFlow.js layers-models, read and written, quantized ones too.
+
+>>> files = save_files(model, quantization={"uint8": "*/kernel"})   # {"model.json": …, "group1-…"}
+>>> model = load(files)
+>>> model = load(save(model))                                       # the same files in one zip
+
+In JavaScript: ``await tf.loadLayersModel("model.json")``; it predicts what `predict` does to 1e-5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.io import snapshot
+from nn.io.archive import Archive, pack
+from nn.io.keras import read_config
+from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.io.tfjs import manifest
+from nn.lazy import load as part
+from nn.quantize import Globs
+
+if TYPE_CHECKING:
+    from nn.models.model import Model
+    from nn.variables import Variable
+
+Array = NDArray[np.generic]
+
+
+def save(model: Model, *, quantization: Mapping[str, Globs] | None = None) -> bytes:
+    """Return a zip archive of the files of `save_files`."""
+    return pack(save_files(model, quantization=quantization))
+
+
+def save_files(
+    model: Model, *, quantization: Mapping[str, Globs] | None = None
+) -> dict[str, bytes]:
+    """Return the model's files by name: `model.json` and the shards of its weights.
+
+    Args:
+        model: a built model.
+        quantization: dtype -> globs of weight names ("dense/kernel").
+
+    Raises:
+        UnsupportedError: a layer, option or activation that TensorFlow.js lacks.
+    """
+    topology = {"class_name": _class_name(model), "config": model.get_config()}
+    document = part("nn.io.keras.write_config").keras2(topology)
+    weights = {name: variable.numpy() for name, variable in _names(model).items()}
+    files: dict[str, bytes] = manifest.encode(document, weights, quantization=quantization)
+    return files
+
+
+def _names(model: Model) -> dict[str, Variable]:
+    """Return the weights by TensorFlow.js' names, which leave out the models inside."""
+    paths = snapshot.weight_paths(model, flat=True)
+    return {_name(path, variable): variable for path, variable in paths.items()}
+
+
+def _name(path: str, variable: Variable) -> str:
+    depthwise = type(variable.owner).__name__ == "DepthwiseConv2D" and variable.name == "kernel"
+    return f"{path.removesuffix('kernel')}depthwise_kernel" if depthwise else path
+
+
+def _class_name(model: Model) -> str:
+    from nn.models.sequential import Sequential
+
+    return "Sequential" if isinstance(model, Sequential) else "Model"
+
+
+def load(
+    data: bytes | Mapping[str, bytes],
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Model:
+    """Return the model of a layers-model, from its files by name or a zip archive of them.
+
+    Raises:
+        FormatError: see `nn.io.errors` for which.
+    """
+    files = data if isinstance(data, Mapping) else _unpack(data, limits)
+    document, arrays = manifest.decode(files, limits)
+    topology = document["modelTopology"]
+    topology = read_config.read(topology.get("model_config", topology), custom_objects)
+    model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
+    snapshot.assign(_names(model), arrays)
+    return model
+
+
+def _unpack(data: bytes, limits: Limits) -> dict[str, bytes]:
+    archive = Archive(data, limits)
+    return {name: archive.read(name) for name in archive.names}

@@ -1,0 +1,49 @@
+"""Batches of a data set that is kept as uint8."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.kernels import library, reference
+from nn.kernels.geometry import expect_shape
+from nn.kernels.library import F4, address, contiguous, floats, writable
+from nn.kernels.reference import Array
+
+U1 = np.dtype(np.uint8)
+
+
+def gather_scale(
+    images: Array, indices: Array, scale: float, offset: float = 0.0, out: Array | None = None
+) -> Array:
+    """Take rows of a uint8 data set as float32: images[indices] * scale + offset.
+
+    Raises:
+        IndexError: an index lies outside the data set.
+    """
+    shape = (len(indices), *images.shape[1:])
+    expect_shape(out, shape, "out")
+    lib = library.active
+    if lib is None or images.dtype != U1 or not floats(out) or not writable(out) or not _any(shape):
+        _check_indices(images, indices)
+        return reference.gather_scale(images, indices, scale, offset, out)
+    out = np.empty(shape, F4) if out is None else out
+    images, places = contiguous(images), np.ascontiguousarray(indices, np.int32)
+    wrong = lib.gather_scale(
+        address(images), len(images), address(places), address(out), len(places),
+        out.size // len(places), scale, offset,
+    )  # fmt: skip
+    if wrong:
+        _check_indices(images, indices)
+    return out
+
+
+def _any(shape: tuple[int, ...]) -> bool:
+    return all(shape)
+
+
+def _check_indices(images: Array, indices: Array) -> None:
+    if indices.size and not (indices.min() >= 0 and indices.max() < len(images)):
+        raise IndexError(
+            f"expected indices from 0 to {len(images) - 1}, "
+            f"received values from {indices.min()} to {indices.max()}"
+        )

@@ -1,0 +1,121 @@
+"""A stack of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nn.data.dataset import Dataset
+from nn.errors import ConfigError
+from nn.graph import Graph, SymbolicTensor
+from nn.identifiers import describe
+from nn.layers.base import Layer
+from nn.layers.core import Input, InputLayer
+from nn.models.model import Model
+from nn.models.summary import Row
+from nn.types import Config, Shape
+
+
+class Sequential(Model):
+    """Layers one after the other.
+
+    The input shape comes from `Input` at the front, from the first layer's `input_shape`, from
+    `build`, or from the first data.
+    """
+
+    def __init__(self, layers: Sequence[Any] = (), **options: Any) -> None:
+        super().__init__(**options)
+        self._stack: list[Layer] = []
+        self._input: SymbolicTensor | None = None
+        for layer in layers or ():
+            self.add(layer)
+
+    def add(self, layer: Any) -> None:
+        """Put a layer on top.
+
+        Raises:
+            ConfigError: it is not a layer, or an Input that is not at the front.
+        """
+        if isinstance(layer, SymbolicTensor) and isinstance(layer.node.layer, InputLayer):
+            layer = layer.node.layer
+        if not isinstance(layer, Layer):
+            raise ConfigError(f"{self.name}: expected a layer, received {layer!r}")
+        if isinstance(layer, InputLayer):
+            if self._stack or self._input is not None:
+                raise ConfigError(f"{self.name}: Input must come first")
+            self._input = layer.output
+            return
+        self._stack.append(layer)
+        self._graph = None
+        if self._input is None and layer.given_input_shape is not None and len(self._stack) == 1:
+            self._input = Input(layer.given_input_shape)
+        if self._input is not None:
+            self._connect()
+
+    def pop(self) -> Layer:
+        """Take the top layer off and return it."""
+        layer = self._stack.pop()
+        self._graph = None
+        if self._input is not None and self._stack:
+            self._connect()
+        return layer
+
+    def build(self, *input_shapes: Shape) -> None:
+        """Create the variables for an input of that shape (batch axis first, None)."""
+        if self._graph is None:
+            self._input = Input(tuple(input_shapes[0])[1:])
+            self._connect()
+
+    def _connect(self) -> None:
+        assert self._input is not None
+        tensor = self._input
+        for layer in self._stack:
+            tensor = layer(tensor)
+        self._set_graph(Graph([self._input], [tensor]))
+
+    def _build_for(self, inputs: Sequence[Any]) -> None:
+        if self._graph is None and self._stack and inputs:
+            data = inputs[0]
+            shape = data.shape if isinstance(data, Dataset) else np.shape(data)[1:]
+            self.build((None, *shape))
+
+    @property
+    def layers(self) -> list[Layer]:
+        return list(self._stack)
+
+    @property
+    def sublayers(self) -> Sequence[Layer]:
+        return self._stack
+
+    def layer_shapes(self) -> list[tuple[Layer, Shape]]:
+        """Return each layer with the shape of its output; the input is left out, as Keras does."""
+        return [(la, s) for la, s in super().layer_shapes() if not isinstance(la, InputLayer)]
+
+    def summary_rows(self) -> list[Row]:
+        return super().summary_rows()
+
+    def get_config(self) -> Config:
+        """Return the layers with their settings, and the input shape where it is known."""
+        settings: Config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "layers": [describe(layer) for layer in self._stack],
+        }
+        if self._input is not None:
+            settings["build_input_shape"] = list(self._input.shape)
+        return settings
+
+    @classmethod
+    def from_config(cls, settings: Config, custom_objects: Any = None) -> Sequential:
+        """Return the model that `get_config` described, with new weights."""
+        from nn.layers import deserialize
+
+        model = cls(name=settings.get("name"))
+        model._trainable = settings.get("trainable", True)
+        if settings.get("build_input_shape") is not None:
+            model.add(Input(tuple(settings["build_input_shape"])[1:]))
+        for item in settings["layers"]:
+            model.add(deserialize(item, custom_objects))
+        return model

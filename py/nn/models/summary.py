@@ -1,0 +1,51 @@
+"""A model's layers as rows and as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nn.types import Shape
+
+if TYPE_CHECKING:
+    from nn.models.model import Model
+
+Row = tuple[str, str, Shape, int]
+
+
+def rows(model: Model) -> list[Row]:
+    """Return (name, type, output shape, number of parameters) of each layer; the batch axis is
+    None."""
+    return [
+        (layer.name, type(layer).__name__, shape, layer.count_params())
+        for layer, shape in model.layer_shapes()
+    ]
+
+
+def totals(model: Model) -> tuple[int, int, int]:
+    """Return the number of parameters: all, trainable, the others."""
+    total = model.count_params()
+    trainable = sum(v.size for v in model.trainable_variables)
+    return total, trainable, total - trainable
+
+
+def text(model: Model) -> str:
+    """Return a table of the layers, and the totals."""
+    head = ("Layer (type)", "Output shape", "Param #")
+    lines = [(f"{name} ({kind})", str(shape), f"{n:,}") for name, kind, shape, n in rows(model)]
+    widths = [max(len(line[i]) for line in [head, *lines]) for i in range(3)]
+    bar = "-" * (sum(widths) + 4)
+    total, trainable, frozen = totals(model)
+    table = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in [head, *lines]]
+    return "\n".join(
+        [
+            f'Model: "{model.name}"',
+            bar,
+            table[0],
+            bar,
+            *table[1:],
+            bar,
+            f"Total params: {total:,} ({total * model.itemsize:,} bytes)",
+            f"Trainable params: {trainable:,}",
+            f"Non-trainable params: {frozen:,}",
+        ]
+    )

@@ -1,0 +1,125 @@
+"""A graph of layers as plain data and back, and the names of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nn.errors import ConfigError
+from nn.graph import Graph, Node, SymbolicTensor
+from nn.layers.core import InputLayer
+from nn.types import Config
+
+if TYPE_CHECKING:
+    from nn.layers.base import Layer
+    from nn.models.model import Model
+
+
+def describe(model: Model, single: bool) -> Config:
+    """Return the layers with their settings and, for each place, where its inputs come from.
+
+    Args:
+        single: the model's output is one tensor, not a list of one.
+    """
+    graph = model.graph
+    places = _places(graph)
+    layers = [
+        {
+            "class_name": type(layer).__name__,
+            "name": layer.name,
+            "config": layer.get_config(),
+            "inbound_nodes": [
+                [[*_address(t, places), {}] for t in node.inputs]
+                for node in graph.nodes
+                if node.layer is layer
+            ],
+        }
+        for layer in graph.layers
+    ]
+    outputs = [_address(t, places) for t in graph.outputs]
+    return {
+        "name": model.name,
+        "trainable": model.trainable,
+        "layers": layers,
+        "input_layers": [_address(t, places) for t in graph.inputs],
+        "output_layers": outputs[0] if single else outputs,
+    }
+
+
+def connect(settings: Config, custom_objects: Any = None) -> tuple[list[SymbolicTensor], Any]:
+    """Return inputs and outputs of the graph that `describe` described, with new weights.
+
+    Raises:
+        ConfigError: a layer's inputs are computed nowhere.
+    """
+    from nn.layers import deserialize
+
+    made = {
+        item["config"]["name"]: deserialize(
+            {"class_name": item["class_name"], "config": item["config"]}, custom_objects
+        )
+        for item in settings["layers"]
+    }
+    tensors: dict[tuple[str, int, int], SymbolicTensor] = {}
+    for layer in made.values():
+        if isinstance(layer, InputLayer):
+            tensors[layer.name, 0, 0] = layer.output
+    waiting = [
+        (item["config"]["name"], index, call)
+        for item in settings["layers"]
+        for index, call in enumerate(item["inbound_nodes"])
+        if call
+    ]
+    while waiting:
+        ready = [w for w in waiting if all((s[0], s[1], s[2]) in tensors for s in w[2])]
+        if not ready:
+            raise ConfigError(f"{settings.get('name')}: no input for {[w[0] for w in waiting]}")
+        for name, index, call in ready:
+            sources = [tensors[s[0], s[1], s[2]] for s in call]
+            result = made[name](*sources)
+            for i, t in enumerate(result if isinstance(result, list) else [result]):
+                tensors[name, index, i] = t
+        waiting = [w for w in waiting if w not in ready]
+    ends = settings["output_layers"]
+    single = bool(ends) and isinstance(ends[0], str)
+    outputs = [tensors[tuple(e)] for e in ([ends] if single else ends)]
+    inputs = [tensors[tuple(e)] for e in settings["input_layers"]]
+    return inputs, outputs[0] if single else outputs
+
+
+def _places(graph: Graph) -> dict[Node, int]:
+    """Number the places of each layer."""
+    seen: dict[Layer, int] = {}
+    places: dict[Node, int] = {}
+    for node in [*(t.node for t in graph.inputs), *graph.nodes]:
+        places[node] = seen.get(node.layer, 0)
+        seen[node.layer] = places[node] + 1
+    return places
+
+
+def _address(tensor: SymbolicTensor, places: dict[Node, int]) -> list[Any]:
+    return [tensor.node.layer.name, places[tensor.node], tensor.index]
+
+
+def name_uniquely(layers: Sequence[Layer]) -> None:
+    """Number the layers that were given no name, within this model: dense, dense_1, ...
+
+    Raises:
+        ConfigError: two layers were given the same name.
+    """
+    taken: set[str] = set()
+    for layer in layers:
+        if layer.auto_named:
+            continue
+        if layer.name in taken:
+            raise ConfigError(f"layer names must be unique, received {layer.name!r} twice")
+        taken.add(layer.name)
+    for layer in layers:
+        if not layer.auto_named:
+            continue
+        name, number = layer.name, 0
+        while name in taken:
+            number += 1
+            name = f"{layer.name}_{number}"
+        layer.name, layer.auto_named = name, False
+        taken.add(name)

@@ -1,0 +1,135 @@
+"""The four files that a `TrainingSession` is made of, made offline from a model.
+
+    artifacts = generate_artifacts(model, "adamw", frozen_params=["conv2d*"])
+    artifacts.write("artifacts")
+
+or, from a shell, ``python -m nn.artifacts model.npz artifacts --optimizer adamw``. They are what
+`onnxruntime.training.artifacts.generate_artifacts` makes, as JSON and `.npz`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nn import optimizers
+from nn.io import formats, npz, snapshot
+from nn.io.errors import MissingEntryError
+from nn.io.tree import to_json
+
+if TYPE_CHECKING:
+    from nn.models.model import Model
+
+__all__ = ["FILES", "Artifacts", "generate_artifacts"]
+
+Json = dict[str, Any]
+
+FILES = {
+    "training_model": "training_model.json",
+    "optimizer_model": "optimizer_model.json",
+    "eval_model": "eval_model.json",
+    "checkpoint": "checkpoint.npz",
+}
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """The four files that a session is made of, as bytes.
+
+    Attributes:
+        training_model: the layers, the loss, and which weights are trained.
+        optimizer_model: the optimizer and its settings.
+        eval_model: the layers, the loss and the metrics.
+        checkpoint: the weights.
+    """
+
+    training_model: bytes
+    optimizer_model: bytes
+    eval_model: bytes
+    checkpoint: bytes
+
+    def write(self, folder: str | Path) -> list[Path]:
+        """Write the four files into a folder, made if need be, and return their paths."""
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        paths = [place / name for name in FILES.values()]
+        for path, part in zip(paths, FILES, strict=True):
+            path.write_bytes(getattr(self, part))
+        return paths
+
+
+def generate_artifacts(
+    model: Model,
+    optimizer: Any = "adamw",
+    loss: str = "sparse_categorical_crossentropy",
+    *,
+    metrics: Sequence[str] = (),
+    requires_grad: Sequence[str] | None = None,
+    frozen_params: Sequence[str] = (),
+) -> Artifacts:
+    """Return the artifacts of a built model, as `onnxruntime.training.artifacts` does.
+
+    Args:
+        model: a built model; not changed.
+        optimizer: a name or an Optimizer.
+        loss: name of a loss.
+        metrics: names of metrics for `run_eval_step`.
+        requires_grad: globs of weight paths to train; all trainable ones by default.
+        frozen_params: globs of weight paths not to train.
+
+    Raises:
+        ConfigError: an optimizer of no known name.
+        MissingEntryError: a glob matches no weight.
+    """
+    paths = snapshot.weight_paths(model)
+    trained = {path for path, v in paths.items() if v in model.trainable_variables}
+    wanted = _matching(trained, requires_grad) if requires_grad is not None else trained
+    trained = wanted - _matching(set(paths), frozen_params)
+    content = snapshot.take(model, include_optimizer=False)
+    topology = {key: content[key] for key in ("class_name", "config")}
+    training = {"topology": topology, "loss": loss, "trainable": sorted(trained)}
+    chosen = optimizers.serialize(optimizers.get(optimizer))
+    evaluation = {"topology": topology, "loss": loss, "metrics": list(metrics)}
+    return Artifacts(
+        _document("nn-training", training),
+        _document("nn-optimizer", {"optimizer": chosen}),
+        _document("nn-eval", evaluation),
+        npz.encode({"weights": content["weights"]}),
+    )
+
+
+def _matching(paths: Iterable[str], globs: Sequence[str]) -> set[str]:
+    found = {glob: {path for path in paths if fnmatchcase(path, glob)} for glob in globs}
+    for glob, matches in found.items():
+        if not matches:
+            raise MissingEntryError(f"{glob!r} matches none of the weights {sorted(paths)}")
+    return set().union(*found.values())
+
+
+def _document(kind: str, content: Json) -> bytes:
+    return to_json({"format": kind, "version": 1, **content})
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the artifacts of a model file: ``python -m nn.artifacts model.npz folder``."""
+    parser = argparse.ArgumentParser(prog="python -m nn.artifacts", description=main.__doc__)
+    parser.add_argument("model", type=Path, help="a file that nn.io.load reads")
+    parser.add_argument("folder", type=Path, help="where the four artifacts go")
+    parser.add_argument("--optimizer", default="adamw", help="default: adamw")
+    parser.add_argument("--loss", default="sparse_categorical_crossentropy")
+    parser.add_argument("--metric", action="append", default=[], help="may be repeated")
+    parser.add_argument("--frozen", action="append", default=[], help="glob of weights")
+    given = parser.parse_args(arguments)
+    model = formats.load(given.model.read_bytes())
+    artifacts = generate_artifacts(
+        model, given.optimizer, given.loss, metrics=given.metric, frozen_params=given.frozen
+    )
+    artifacts.write(given.folder)
+
+
+if __name__ == "__main__":
+    main()

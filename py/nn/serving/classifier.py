@@ -1,0 +1,226 @@
+"""Serving: a model that is loaded once, warmed up, asked many times and let go of at the end.
+
+digits = nn.Classifier(fetch_bytes, max_memory_mb=50)   # EMPTY
+await digits.initialize()                  # READY: loaded and warmed up; again is nothing
+await digits.classify(image)               # {"digit": 7, "confidence": 0.98, "probabilities": ...}
+digits.dispose()                           # DISPOSED; again is nothing
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nn.errors import DisposedError, NotReadyError
+from nn.kernels import heap_bytes
+
+if TYPE_CHECKING:
+    from nn.models.model import Model
+
+EMPTY, LOADING, READY, DISPOSED = "empty", "loading", "ready", "disposed"
+
+
+class Classifier:
+    """A classifier with a life: EMPTY -> LOADING -> READY -> DISPOSED.
+
+    Args:
+        source: a Model, the bytes of a model file, or a function (possibly async) that returns
+            either; of a file, what only training needs is left out.
+        max_memory_mb: what the model may hold, in 10^6 bytes; workspaces beyond are let go of. The
+            next prediction makes what it needs anew. None is no limit.
+        cleanup_every: predictions from one look at it to the next.
+
+    Attributes:
+        loads: how often the source was read; 1 however many predictions follow.
+        cleanups: how often workspaces were let go of.
+        seconds: {"load": ..., "warm_up": ...}.
+    """
+
+    def __init__(
+        self, source: Any, *, max_memory_mb: float | None = None, cleanup_every: int = 50
+    ) -> None:
+        if cleanup_every < 1:
+            raise ValueError(f"cleanup_every: expected 1 or more, received {cleanup_every}")
+        self._source = source
+        self.max_memory_mb = max_memory_mb
+        self.cleanup_every = cleanup_every
+        self.cleanups = 0
+        self._model: Model | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self.state = EMPTY
+        self.loads = 0
+        self.predictions = 0
+        self.seconds: dict[str, float] = {}
+
+    @property
+    def ready(self) -> bool:
+        return self.state == READY
+
+    @property
+    def model(self) -> Model:
+        """The loaded model.
+
+        Raises:
+            DisposedError: it was let go of.
+            NotReadyError: it is not loaded yet.
+        """
+        if self.state == DISPOSED:
+            raise DisposedError("classifier: used after dispose()")
+        if self._model is None or self.state != READY:
+            raise NotReadyError(f"classifier: expected initialize() first, state is {self.state!r}")
+        return self._model
+
+    async def initialize(self) -> None:
+        """Load and warm up; calls that come while this goes on wait for the same load."""
+        if self.state == DISPOSED:
+            raise DisposedError("classifier: used after dispose()")
+        if self.state == READY:
+            return
+        if self._loading is None:
+            self._loading = asyncio.ensure_future(self._load())
+        try:
+            await asyncio.shield(self._loading)
+        finally:
+            if self._loading is not None and self._loading.done():
+                self._loading = None
+
+    async def _load(self) -> None:
+        self.state = LOADING
+        start = time.perf_counter()
+        try:
+            model = await _resolve(self._source)
+        except BaseException:
+            self.state = EMPTY
+            raise
+        self.loads += 1
+        loaded = time.perf_counter()
+        # The whole way of an answer, not `warm_up` alone: its first time costs 12 ms in Chromium.
+        await model.predict(_zeros(model))
+        self._model, self.state = model, READY
+        self.seconds = {"load": loaded - start, "warm_up": time.perf_counter() - loaded}
+
+    async def classify(self, image: Any) -> dict[str, Any]:
+        """Return {"digit", "confidence", "probabilities"} of one image, or of the first of a
+        batch."""
+        rows = np.atleast_2d(await self.model.predict(image))
+        self.predictions += 1
+        if self.predictions % self.cleanup_every == 0:
+            self._clean_up()
+        digit = int(rows[0].argmax())
+        return {"digit": digit, "confidence": float(rows[0, digit]), "probabilities": rows[0]}
+
+    def memory(self) -> dict[str, int]:
+        """Return what the model holds; see `nn.serving.classifier.memory`."""
+        return memory(self.model)
+
+    def _clean_up(self) -> None:
+        limit = self.max_memory_mb
+        if limit is not None and self.memory()["num_bytes"] > limit * 1e6:
+            release(self.model)
+            self.cleanups += 1
+
+    def dispose(self) -> None:
+        """Let go of the model and its memory."""
+        if self._model is not None:
+            release(self._model)
+        self._model = None
+        self.state = DISPOSED
+
+    def describe(self) -> dict[str, Any]:
+        """Return input shape, output shape, number of layers, number of trainable weights."""
+        model = self.model
+        return {
+            "input_shape": model.input_shape,
+            "output_shape": model.output_shape,
+            "layers": len(model.layers),
+            "trainable_weights": len(model.trainable_variables),
+        }
+
+
+async def _resolve(source: Any) -> Model:
+    from nn import io
+    from nn.models.model import Model
+
+    made = source() if callable(source) and not isinstance(source, Model) else source
+    made = await made if inspect.isawaitable(made) else made
+    return made if isinstance(made, Model) else io.load(made, compile=False)
+
+
+def _zeros(model: Model) -> list[Any]:
+    """One sample for each input; sizes that are not known are 1."""
+    return [np.zeros((1, *(n or 1 for n in t.shape[1:])), t.dtype) for t in model.inputs]
+
+
+def warm_up(model: Model) -> None:
+    """Predict one sample of zeros, so that workspaces are there when the first real one comes."""
+    model.run(_zeros(model))
+
+
+def release(model: Model) -> None:
+    """Let go of every workspace of a model; the next run makes them anew."""
+    model.program.ctx.clear()
+    model._program = None
+
+
+def memory(model: Model) -> dict[str, int]:
+    """Return what a model holds: arrays and bytes of workspaces, bytes of weights and gradients;
+    and `wasm_bytes`, the interpreter's whole memory in a browser (0 elsewhere), which never
+    shrinks.
+    """
+    arrays, size = model.program.ctx.memory()
+    weights = sum(v.value.nbytes for v in model.variables)
+    gradients = model._parameters.gradients.nbytes if model._parameters is not None else 0
+    optimizer = model._trainer.optimizer if model._trainer is not None else None
+    slots = sum(a.nbytes for a in optimizer.state.values()) if optimizer is not None else 0
+    return {
+        "num_arrays": arrays,
+        "num_bytes": size + weights + gradients + slots,
+        "workspace_bytes": size,
+        "weight_bytes": weights,
+        "gradient_bytes": gradients,
+        "optimizer_bytes": slots,
+        "wasm_bytes": heap_bytes(),
+    }
+
+
+def profile(model: Model, x: Any, *, repeats: int = 5) -> list[dict[str, Any]]:
+    """Time each layer: a row {"layer", "forward_ms", "backward_ms", "share"} for each step,
+    medians.
+
+    Layers that one kernel runs together are one row. The weights are not changed.
+    """
+    arrays, _ = model.adapt(x if isinstance(x, list) else [x])
+    program = model.program
+    program.expose_logits(False)
+    run = program.ctx.run
+    run.start_backward(model.parameters)
+    times: dict[str, tuple[list[float], list[float]]] = {}
+    for _ in range(repeats + 1):
+        ys = program.forward(arrays, True, _timer(times, 0))
+        run.start_backward(model.parameters)
+        program.backward([np.ones_like(y) for y in ys], _timer(times, 1))
+    rows = [(name, _median(f[1:]), _median(b[1:])) for name, (f, b) in times.items()]
+    total = sum(f + b for _, f, b in rows) or 1.0
+    return [
+        {"layer": n, "forward_ms": f * 1e3, "backward_ms": b * 1e3, "share": (f + b) / total}
+        for n, f, b in rows
+    ]
+
+
+def _timer(times: dict[str, tuple[list[float], list[float]]], side: int) -> Callable[..., Any]:
+    def timed(name: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        start = time.perf_counter()
+        result = function(*arguments, **options)
+        times.setdefault(name, ([], []))[side].append(time.perf_counter() - start)
+        return result
+
+    return timed
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2] if values else 0.0

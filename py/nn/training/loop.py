@@ -1,0 +1,245 @@
+"""Training runs: epochs and batches, with stop, pause and predictions in between.
+
+After every batch the event loop gets its turn, so that messages from another thread (stop, pause,
+a digit to predict) are served while training goes on. Nothing else could let them in: a worker
+that runs Python can't be interrupted without SharedArrayBuffer.
+
+Logs of a batch: `loss` and the metrics as means over the epoch so far (as Keras), `batch_loss`
+(this batch alone), `batch` and `batches` (from 1, and how many), `size`, `epoch` (from 0),
+`images_per_second`. Logs of an epoch: `loss`, metrics, and the same of validation with `val_`
+before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nn.callbacks import Callback, CallbackList, History, LambdaCallback, ProgbarLogger
+from nn.data.dataset import Dataset
+from nn.data.loading.prefetch import Prefetched
+from nn.data.source import each
+from nn.errors import ConfigError, EmptyError
+from nn.models.inputs import as_list
+from nn.models.run_control import PAUSED, Pace
+from nn.training.data_adapter import one_batch, open_source, open_validation, split
+from nn.training.evaluation import test
+from nn.training.run_state import Course, generator
+
+if TYPE_CHECKING:
+    from nn.models.model import Model
+
+__all__ = ["fit", "one_batch"]
+
+BATCH = 32
+
+
+async def fit(
+    model: Model,
+    x: Any = None,
+    y: Any = None,
+    batch_size: int | None = None,
+    epochs: int = 1,
+    verbose: Any = 0,
+    callbacks: Any = None,
+    validation_split: float = 0.0,
+    validation_data: Any = None,
+    shuffle: bool = True,
+    class_weight: dict[int, float] | None = None,
+    sample_weight: Any = None,
+    initial_epoch: int = 0,
+    steps_per_epoch: int | None = None,
+    validation_steps: int | None = None,
+    validation_batch_size: int | None = None,
+    validation_freq: int = 1,
+    *,
+    seed: int | None = None,
+    prefetch: int = 0,
+    resume: bool = False,
+    **hooks: Any,
+) -> History:
+    """Train `model`.
+
+    Args:
+        x: an array, a list of them, a Dataset, or a (possibly async) generator of (x, y[,
+            weights]).
+        y: targets; not for a Dataset with labels or a generator.
+        batch_size: samples to a step, 32 by default; the last step of an epoch may have fewer.
+        epochs: the number of the last epoch, counted from 1.
+        callbacks: Callback objects.
+        validation_split: take this fraction from the end of the data, before shuffling, to
+            validate.
+        validation_data: (x, y), (x, y, weights), a Dataset or a generator.
+        shuffle: draw a new order for each epoch.
+        class_weight: factor of each integer class.
+        sample_weight: factor of each sample.
+        initial_epoch: where to go on counting.
+        steps_per_epoch: end an epoch after so many batches.
+        validation_freq: validate after each so many epochs.
+        seed: of the shuffles and dropouts of this run, to repeat it exactly.
+        prefetch: batches to prepare ahead; `nn.data.loading.prefetch` says what that brings where.
+        resume: go on where the model's last run, or that of its checkpoint, was broken off, to the
+            bit, in place of `initial_epoch` and `seed`. Everything else is to be given again; a
+            generator from its first batch.
+        hooks: `on_batch_end=function` and the like, in place of a LambdaCallback.
+
+    Raises:
+        BusyError: the model is being trained.
+        NotCompiledError: `compile` was not called.
+        ShapeError: data do not fit the model or each other.
+        ConfigError: there is no run to resume.
+    """
+    trainer = model.trainer
+    batch_size = BATCH if batch_size is None else batch_size
+    course = _course(model, initial_epoch, resume)
+    if seed is not None and not resume:
+        model.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
+    if isinstance(x, Dataset) and y is None and x.y is not None:
+        y = x.y
+    if validation_split and validation_data is None:
+        x, y, sample_weight, validation_data = split(x, y, sample_weight, validation_split)
+    source = open_source(model, x, y, sample_weight, class_weight, batch_size, steps_per_epoch)
+    source = Prefetched(source, prefetch) if prefetch else source
+    held_out = None
+    if validation_data is not None:
+        held_out = open_validation(
+            model, validation_data, validation_batch_size or batch_size, validation_steps
+        )
+    history = History()
+    listeners: list[Callback] = [history, *as_list(callbacks)]
+    if hooks:
+        listeners.append(LambdaCallback(**hooks))
+    if verbose and verbose != "auto":
+        listeners.append(ProgbarLogger())
+    params = {"epochs": epochs, "steps": source.steps, "batch_size": batch_size}
+    calls = CallbackList(listeners, model, params)
+    with _under_way(model, course, history):
+        trainer.begin(resume)
+        run = _Run(model, trainer, source, held_out, calls, shuffle)
+        await run.epochs(epochs, validation_freq)
+    return history
+
+
+def _course(model: Model, initial_epoch: int, resume: bool) -> Course:
+    if not resume:
+        return Course(initial_epoch)
+    if model.course is None:
+        raise ConfigError(f"{model.name}: expected a run to resume; the model has had none")
+    return Course.described(model.course.describe())
+
+
+@contextmanager
+def _under_way(model: Model, course: Course, history: History) -> Iterator[None]:
+    """Mark the model as in training."""
+    model.progress.start(model.name)
+    model.history, model.course = history, course
+    try:
+        yield
+    finally:
+        model.progress.finish()
+
+
+class _Run:
+    """One `fit`."""
+
+    def __init__(
+        self,
+        model: Model,
+        trainer: Any,
+        source: Any,
+        held_out: Any,
+        calls: CallbackList,
+        shuffle: bool,
+    ) -> None:
+        self.model = model
+        self.trainer = trainer
+        self.source = source
+        self.held_out = held_out
+        self.calls = calls
+        self.shuffle = shuffle
+        self.course: Course = model.course
+
+    async def epochs(self, last: int, validation_freq: int) -> None:
+        progress, calls, course = self.model.progress, self.calls, self.course
+        await calls.call("on_train_begin", {})
+        self._pick_up()
+        logs: dict[str, Any] = {}
+        for epoch in range(course.epoch, last):
+            await calls.call("on_epoch_begin", epoch, {})
+            complete = await self._epoch(epoch)
+            await calls.land()
+            logs = self.trainer.train_logs()
+            if complete and self.held_out is not None and (epoch + 1) % validation_freq == 0:
+                logs |= await self._validate()
+            if progress.stopping:
+                course.stay()
+            else:
+                course.finish_epoch()
+            await calls.call("on_epoch_end", epoch, logs)
+            if progress.stopping:
+                break
+        # A moving average of the weights, where the optimizer keeps one, is what a run ends with.
+        self.trainer.optimizer.finalize()
+        await calls.call("on_train_end", logs)
+
+    def _pick_up(self) -> None:
+        """Give callbacks and data what they had where the run was broken off, if it was."""
+        course, sources = self.course, (self.source, self.held_out)
+        self.calls.set_state(course.callbacks)
+        for source, state in zip(sources, course.streams, strict=True):
+            if source is not None:
+                source.set_state(state)
+        course.follow(self.trainer, self.calls, sources)
+
+    def _batches(self, epoch: int) -> Any:
+        """Return the epoch's batches, or what is left of them."""
+        course, rng = self.course, self.model.rng
+        if course.batch and course.order is not None:
+            rng = generator(course.order)
+        else:
+            course.begin_epoch(epoch, rng.bit_generator.state)
+        order = rng if self.shuffle else None
+        return each(self.source.batches(order, course.batch, course.total - course.batch))
+
+    async def _epoch(self, epoch: int) -> bool:
+        """Run the batches; returns whether all of them were."""
+        model, trainer, calls, course = self.model, self.trainer, self.calls, self.course
+        trainer.reset_train()
+        if course.batch:
+            trainer.set_means(course.means)
+        begins = calls.listens("on_train_batch_begin")
+        ends = calls.listens("on_train_batch_end")
+        pace = Pace()
+        index = course.batch
+        async with aclosing(self._batches(epoch)) as batches:
+            async for batch in batches:
+                if begins:
+                    await calls.call_batch("on_train_batch_begin", index, {})
+                loss = trainer.train_step(*batch)
+                pace.tick(batch.size)
+                course.took(index + 1)
+                if ends:
+                    logs = trainer.train_logs()
+                    logs["batch_loss"] = loss
+                    logs["batch"] = index + 1
+                    logs["batches"] = self.source.steps
+                    logs["size"] = batch.size
+                    logs["epoch"] = epoch
+                    logs["images_per_second"] = pace.rate
+                    await calls.call_batch("on_train_batch_end", index, logs)
+                index += 1
+                paused = model.progress.state == PAUSED
+                if not await model.progress.gate():
+                    return bool(index == self.source.steps)
+                if paused:
+                    pace.restart()
+        if not index:
+            raise EmptyError(f"{model.name}: the data gave no batch in epoch {epoch + 1}")
+        return True
+
+    async def _validate(self) -> dict[str, float]:
+        logs = await test(self.model, self.held_out, self.calls)
+        return {f"val_{k}": v for k, v in logs.items()}

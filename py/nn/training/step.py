@@ -1,0 +1,312 @@
+"""One training step: forward, loss, backward, optimizer, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nn import losses as losses_
+from nn import optimizers
+from nn.errors import ConfigError, ShapeError
+from nn.keras_arguments import LeftOut, refuse_all
+from nn.losses import Loss, masked_weight
+from nn.metrics import Mean, MeanMetric
+from nn.optimizers import Optimizer
+from nn.training.compiled_outputs import Output, nested, numbers, per_output
+from nn.types import Array
+
+if TYPE_CHECKING:
+    from nn.models.model import Model
+
+
+COMPILE_LEFT_OUT: LeftOut = {
+    "run_eagerly": (False, "nothing is traced, every step is eager"),
+    "steps_per_execution": (1, "the event loop has its turn after every batch"),
+    "jit_compile": ("auto", "kernels are compiled beforehand"),
+    "auto_scale_loss": (True, "float32 gradients do not underflow as float16's do"),
+}
+
+
+def compile(
+    model: Model,
+    optimizer: Any = "rmsprop",
+    loss: Any = None,
+    loss_weights: Any = None,
+    metrics: Any = None,
+    weighted_metrics: Any = None,
+    **others: Any,
+) -> None:
+    """Choose how to train; the arguments and their order are Keras'.
+
+    Args:
+        optimizer: a name or an Optimizer.
+        loss: a name or a Loss; a list or a dict by output name where there are several outputs.
+        loss_weights: factors of the losses, in the order of the outputs.
+        metrics: names or Metrics; nested for several outputs like `loss`.
+        weighted_metrics: metrics that `sample_weight` and `class_weight` apply to.
+
+    Raises:
+        ConfigError: an argument of Keras' that is left out, at another value than its default.
+    """
+    refuse_all(type(model), COMPILE_LEFT_OUT, others)
+    model._trainer = Trainer(
+        model, optimizers.get(optimizer), loss, metrics, loss_weights, weighted_metrics
+    )
+    if model._graph is not None:
+        model.pack()
+
+
+class Trainer:
+    """What `compile` makes."""
+
+    def __init__(
+        self,
+        model: Model,
+        optimizer: Optimizer,
+        loss: Any,
+        metrics: Any,
+        loss_weights: Any,
+        weighted_metrics: Any,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.settings = {
+            "loss": loss,
+            "metrics": metrics,
+            "loss_weights": loss_weights,
+            "weighted_metrics": weighted_metrics,
+        }
+        self._made: list[Output] | None = None
+        self._tracker = Mean("loss")
+        self._test_tracker = Mean("loss")
+        self._step_for: Any = None
+        self._regularized: list[Any] = []
+        for item in loss if isinstance(loss, list | tuple) else [loss]:
+            if not isinstance(item, dict) or "class_name" in item:
+                self._loss(item)
+
+    @staticmethod
+    def _loss(identifier: Any) -> Loss | None:
+        return None if identifier is None else losses_.get(identifier)
+
+    @property
+    def outputs(self) -> list[Output]:
+        """One for each output of the model, made when the model's shapes are known."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    @property
+    def losses(self) -> list[Loss | None]:
+        return [o.loss for o in self.outputs]
+
+    def _make(self) -> list[Output]:
+        names = self.model.output_names
+        s = self.settings
+        count = len(names)
+        chosen = per_output(s["loss"], names, "loss")
+        weights = numbers(per_output(s["loss_weights"], names, "loss_weights"))
+        metrics = nested(s["metrics"], names, "metrics")
+        weighted = nested(s["weighted_metrics"], names, "weighted_metrics")
+        made = [
+            Output(
+                self._loss(chosen[i]),
+                weights[i],
+                metrics[i],
+                weighted[i],
+            )
+            for i in range(count)
+        ]
+        if s["loss"] is not None and all(o.loss is None for o in made):
+            raise ConfigError(f"{self.model.name}: no loss for any output of {names}")
+        return made
+
+    # Steps.
+
+    def begin(self, resume: bool) -> None:
+        """A run begins; `resume` where one that was broken off goes on."""
+        if resume:
+            self.prepare()
+        self.optimizer.begin(resume)
+
+    def prepare(self) -> None:
+        """Bind to the model's memory; cheap when nothing changed."""
+        model = self.model
+        parameters = model.parameters
+        program = model.program
+        key = (parameters, program)
+        if self._step_for == key:
+            return
+        if self.optimizer.parameters is not parameters:
+            self.optimizer.build(parameters)
+        for output, tensor in zip(self.outputs, model.outputs, strict=True):
+            layer = tensor.node.layer
+            fusable = (
+                output.loss is not None
+                and output.loss.fused_activation is not None
+                and not getattr(output.loss, "from_logits", False)
+                and getattr(output.loss, "ignore_class", None) is None
+                and output.loss.axis == -1
+                and getattr(layer, "last_activation", None) == output.loss.fused_activation
+                and layer.activity_regularizer is None
+                and not model.graph.consumers(tensor)
+                and model.outputs.count(tensor) == 1
+                and output.loss.reduction not in ("none", None)
+            )
+            output.fused = program.context_of(tensor) if fusable else None
+        program.logit_contexts = [o.fused for o in self.outputs if o.fused is not None]
+        self._regularized = [
+            (v, parameters.views.get(v)) for v in model.variables if v.regularizer is not None
+        ]
+        self._step_for = key
+
+    def train_step(
+        self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
+    ) -> float:
+        """Forward, backward and an optimizer step; returns the loss of this batch."""
+        loss = self.gradient_step(inputs, targets, weights, size)
+        self.optimizer.step()
+        return loss
+
+    def gradient_step(
+        self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
+    ) -> float:
+        """Forward and backward: leave the gradients in the model's buffer; returns the loss."""
+        self.prepare()
+        program = self.model.program
+        program.expose_logits(True)
+        program.ctx.run.penalty = 0.0
+        ys = program.forward(inputs, True)
+        loss, gradients = self._losses(ys, targets, weights, size, True)
+        run = program.ctx.run
+        parameters = self.model.parameters
+        run.start_backward(parameters)
+        program.backward(gradients)
+        run.finish_backward()
+        for variable, gradient in self._regularized:
+            if gradient is not None:
+                variable.regularizer.add_gradient(variable.value, gradient)
+        self._tracker.add(loss * size, size)
+        return loss
+
+    def test_step(
+        self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
+    ) -> float:
+        """Forward and loss; changes no weight; returns the loss of this batch."""
+        self.prepare()
+        program = self.model.program
+        program.expose_logits(True)
+        program.ctx.run.penalty = 0.0
+        ys = program.forward(inputs, False)
+        loss, _ = self._losses(ys, targets, weights, size, False)
+        self._test_tracker.add(loss * size, size)
+        return loss
+
+    def _losses(
+        self,
+        ys: Sequence[Array],
+        targets: Sequence[Any],
+        weights: Sequence[Any],
+        size: int,
+        training: bool,
+    ) -> tuple[float, list[Array | None]]:
+        total = 0.0
+        gradients: list[Array | None] = []
+        outputs = self.outputs
+        if len(targets) != len(outputs):
+            raise ShapeError(
+                f"{self.model.name}: expected targets for {len(outputs)} outputs, "
+                f"received {len(targets)}"
+            )
+        masks = [self.model.program.mask_of(t) for t in self.model.outputs]
+        for output, y, target, weight, mask in zip(
+            outputs, ys, targets, weights, masks, strict=True
+        ):
+            if target is None and output.loss is not None:
+                raise ShapeError(f"{self.model.name}: expected targets (y), received none")
+            if not output.resolved:
+                output.resolve(target, y)
+            value, gradient, predictions = self._loss_of(output, y, target, weight, mask)
+            total += output.weight * value
+            gradients.append(gradient)
+            (output.tracker if training else output.test_tracker).add(value * size, size)
+            for metric, weighted in output.train if training else output.test:
+                factor = weight if weighted else None
+                if mask is not None and isinstance(metric, MeanMetric):
+                    factor = masked_weight(factor, mask, "sum", y.dtype)
+                metric.update_state(target, predictions, factor)
+        for variable, _ in self._regularized:
+            total += variable.regularizer.loss(variable.value)
+        return total + self.model.program.ctx.run.penalty, gradients
+
+    def _loss_of(
+        self, output: Output, y: Array, target: Any, weight: Any, mask: Any
+    ) -> tuple[float, Array | None, Array]:
+        """Return (loss, gradient, what metrics see)."""
+        if output.loss is None:
+            return 0.0, None, y
+        if mask is not None:
+            weight = masked_weight(weight, mask, output.loss.reduction, y.dtype)
+        if output.fused is None:
+            value, gradient = output.loss.step(target, y, weight)
+        else:
+            ctx = output.fused
+            gradient = ctx.buffer("dlogits", y.shape)
+            seen = ctx.buffer("predictions", y.shape) if output.needs_predictions else None
+            value = output.loss.from_logits_step(target, y, weight, gradient, seen)
+            y = y if seen is None else seen
+        if output.weight != 1.0:
+            gradient *= gradient.dtype.type(output.weight)
+        return value, gradient, y
+
+    # Logs.
+
+    def train_logs(self) -> dict[str, float]:
+        """Return the means since the last reset: loss, the outputs' losses where several,
+        metrics."""
+        return self._logs(self._tracker, True)
+
+    def test_logs(self) -> dict[str, float]:
+        """Return the same of evaluation."""
+        return self._logs(self._test_tracker, False)
+
+    def _logs(self, tracker: Mean, training: bool) -> dict[str, float]:
+        logs = {"loss": tracker.result()}
+        several = len(self.outputs) > 1
+        names = self.model.output_names if several else [""]
+        if several:
+            for name, output in zip(names, self.outputs, strict=True):
+                if output.loss is not None:
+                    held = output.tracker if training else output.test_tracker
+                    logs[f"{name}_loss"] = held.result()
+        for name, output in zip(names, self.outputs, strict=True):
+            for metric, _ in output.train if training else output.test:
+                logs[f"{name}_{metric.name}" if several else metric.name] = metric.result()
+        return logs
+
+    def reset_train(self) -> None:
+        """Start the running means of training anew."""
+        self._tracker.reset_state()
+        for output in self.outputs:
+            output.tracker.reset_state()
+            for metric, _ in output.train:
+                metric.reset_state()
+
+    def get_means(self) -> dict[str, Any]:
+        """Return the running means of training as plain data and arrays."""
+        outputs = [output.get_means() for output in self.outputs]
+        return {"loss": self._tracker.get_state(), "outputs": outputs}
+
+    def set_means(self, means: dict[str, Any]) -> None:
+        """Restore what `get_means` returned."""
+        self._tracker.set_state(means["loss"])
+        for output, kept in zip(self.outputs, means["outputs"], strict=True):
+            output.set_means(kept)
+
+    def reset_test(self) -> None:
+        """Start the running means of evaluation anew."""
+        self._test_tracker.reset_state()
+        for output in self.outputs:
+            output.test_tracker.reset_state()
+            for metric, _ in output.test:
+                metric.reset_state()

@@ -1,0 +1,168 @@
+"""Every class has Keras' arguments, in Keras' order, with Keras' defaults; what is left out is
+refused by name."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import keras
+import nn
+import pytest
+from nn.keras_arguments import left_out
+from nn.training.step import COMPILE_LEFT_OUT
+
+EMPTY = inspect.Parameter.empty
+
+# Arguments of Keras' private base classes, which no caller of the public class can give.
+PRIVATE = {"cell", "pool_dimensions", "pool_mode", "rank", "bounding_box_format", "factor"}
+
+
+def arguments(cls: type) -> dict[str, Any]:
+    """Return name -> default of all arguments that `cls` takes, its bases' included."""
+    found: dict[str, Any] = {}
+    inherited = False
+    for base in cls.__mro__:
+        if "__init__" not in vars(base) or base is object:
+            continue
+        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
+        for p in parameters:
+            needed = inherited and p.default is EMPTY  # what a class itself gives to its base
+            if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and not needed:
+                found.setdefault(p.name, p.default)
+        inherited = True
+        if not any(p.kind == p.VAR_KEYWORD for p in parameters):
+            break
+    return found
+
+
+def positional(cls: type) -> list[str]:
+    """Return the names that may be given by place."""
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+    return [p.name for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD]
+
+
+def pairs() -> list[Any]:
+    modules = [
+        (nn.layers.CLASSES, keras.layers),
+        (nn.losses.CLASSES, keras.losses),
+        (nn.metrics.CLASSES, keras.metrics),
+        (nn.optimizers.CLASSES, keras.optimizers),
+        (nn.schedules.CLASSES, keras.optimizers.schedules),
+        ({n: getattr(nn.callbacks, n) for n in CALLBACKS}, keras.callbacks),
+        (nn.initializers.CLASSES, keras.initializers),
+        (nn.regularizers.CLASSES, keras.regularizers),
+        (nn.constraints.CLASSES, keras.constraints),
+    ]
+    return [
+        pytest.param(ours, getattr(theirs, name), id=name)
+        for classes, theirs in modules
+        for name, ours in classes.items()
+        if name not in OURS_ALONE
+    ]
+
+
+CALLBACKS = (
+    "CSVLogger", "EarlyStopping", "History", "LambdaCallback", "LearningRateScheduler",
+    "ModelCheckpoint", "ReduceLROnPlateau", "TerminateOnNaN",
+)  # fmt: skip
+OURS_ALONE = {"ConfusionMatrix", "OneCycle"}
+
+
+def same(name: str, cls: type, ours: Any, theirs: Any) -> bool:
+    # A base class of Keras needs what its public class gives it.
+    if name == "pool_size" and theirs is EMPTY:
+        return True
+    if name == "name" and ours is None:  # made from the class: compared below
+        return True
+    return bool(ours == theirs) and (ours is EMPTY) == (theirs is EMPTY)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), pairs())
+def test_takes_the_arguments_of_keras_with_their_defaults(ours: type, theirs: type) -> None:
+    mine, wanted, refused = arguments(ours), arguments(theirs), left_out(ours)
+    missing = {k for k in wanted if k not in mine and k not in refused} - PRIVATE
+    assert not missing
+    for name, default in wanted.items():
+        if name in mine:
+            assert same(name, ours, mine[name], default), name
+        elif name in refused:
+            assert refused[name][0] == default, name
+
+
+@pytest.mark.parametrize(("ours", "theirs"), pairs())
+def test_takes_them_in_the_order_of_keras(ours: type, theirs: type) -> None:
+    order = [n for n in positional(theirs) if n not in left_out(ours)]
+    assert positional(ours) == order[: len(positional(ours))]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), pairs())
+def test_refuses_what_is_left_out_by_name_and_says_why(ours: type, theirs: type) -> None:
+    needed = {n: EXAMPLES[n] for n, d in arguments(ours).items() if d is EMPTY}
+    if ours is nn.layers.InputLayer:
+        needed = {"shape": (2,)}
+    for name, (default, reason) in left_out(ours).items():
+        ours(**needed, **{name: default})
+        with pytest.raises(nn.errors.ConfigError, match=name) as caught:
+            ours(**needed, **{name: "another"})
+        assert reason in str(caught.value)
+    if left_out(ours):
+        with pytest.raises(TypeError, match="no_such_argument"):
+            ours(**needed, no_such_argument=1)
+
+
+EXAMPLES = {
+    "units": 2, "filters": 2, "kernel_size": 2, "input_dim": 2, "output_dim": 2, "rate": 0.1,
+    "stddev": 0.1, "activation": "relu", "target_shape": (2,), "dims": (1,), "height": 2,
+    "width": 2, "scale": 2.0, "num_classes": 2, "filename": "x", "filepath": "x",
+    "schedule": abs, "initial_learning_rate": 0.1, "decay_steps": 2, "decay_rate": 0.5,
+    "boundaries": [1], "values": [1.0, 2.0],
+}  # fmt: skip
+NAMED = [p for p in pairs() if issubclass(p.values[1], keras.losses.Loss | keras.metrics.Metric)]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), NAMED)
+def test_losses_and_metrics_have_the_names_of_keras(ours: Any, theirs: Any) -> None:
+    assert ours().name == theirs().name
+
+
+METHODS = ["fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_models_take_the_arguments_of_keras(name: str) -> None:
+    def named(method: Any) -> dict[str, Any]:
+        parameters = list(inspect.signature(method).parameters.values())[1:]
+        return {p.name: p.default for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD}
+
+    ours, theirs = named(getattr(nn.Model, name)), named(getattr(keras.Model, name))
+    # A page has no terminal to write progress to: verbose is 0 here, "auto" in Keras.
+    assert ours | {"verbose": "auto"} == theirs | {"verbose": "auto"}
+    assert list(ours) == list(theirs)
+
+
+METHODS = ("compile", "fit", "evaluate", "predict", "train_on_batch", "test_on_batch",
+           "predict_on_batch")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_models_methods_take_their_arguments_in_the_order_of_keras(name: str) -> None:
+    def given_by_place(cls: type) -> list[str]:
+        parameters = list(inspect.signature(getattr(cls, name)).parameters.values())[1:]
+        return [p.name for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD]
+
+    wanted = [n for n in given_by_place(keras.Model) if n not in COMPILE_LEFT_OUT]
+    assert given_by_place(nn.Model) == wanted
+    if name == "compile":
+        options = inspect.signature(keras.Model.compile).parameters
+        for left, (default, _) in COMPILE_LEFT_OUT.items():
+            assert options[left].default == default
+
+
+def test_names_metrics_that_are_given_where_the_weights_of_the_losses_belong() -> None:
+    model = nn.Sequential([nn.Input((2,)), nn.Dense(1)])
+    model.compile("sgd", "mse", ["mae"])
+    with pytest.raises(nn.errors.ConfigError, match="metrics is the fourth argument"):
+        model.train_on_batch([[1.0, 2.0]], [[1.0]])
+    with pytest.raises(nn.errors.ConfigError, match="run_eagerly must be False"):
+        model.compile("sgd", "mse", run_eagerly=True)

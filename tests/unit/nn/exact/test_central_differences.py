@@ -1,0 +1,97 @@
+"""Gradients by central differences in float64: the other layers, every loss, the whole network.
+
+Most layers are in `keras/test_gradients.py`; that none is in neither is tested here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nn
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nn.training.data_adapter import one_batch
+
+from tests.unit.nn.exact.test_losses_and_metrics_equal_keras import CASES as LOSSES
+from tests.unit.nn.keras.test_layers_against_keras import CASES as LAYERS
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+RNG = np.random.default_rng(6)
+IMAGES = RNG.normal(size=(2, 5, 6, 3))
+STEPS = RNG.normal(size=(3, 4, 5))
+OTHERS: list[tuple[str, dict[str, Any], Any]] = [
+    ("Cropping2D", {"cropping": ((1, 2), (0, 1))}, IMAGES),
+    ("Embedding", {"input_dim": 9, "output_dim": 4}, RNG.integers(0, 9, (3, 5))),
+    ("Masking", {"mask_value": 0.0}, STEPS),  # none is masked: at a mask's edge is no derivative
+    ("Resizing", {"height": 8, "width": 4, "interpolation": "bilinear"}, IMAGES),
+    ("Resizing", {"height": 3, "width": 7, "interpolation": "nearest"}, IMAGES),
+    *(("Activation", {"activation": name}, STEPS) for name in nn.activations.ACTIVATIONS),
+]
+# In tests of their own: random ones, and those of several inputs.
+APART = {"Add", "Concatenate", "GaussianNoise", "Multiply", "SpatialDropout2D"}
+
+
+@pytest.mark.parametrize(("kind", "config", "x"), OTHERS, ids=lambda v: str(v)[:40])
+def test_the_other_layers_backward_is_the_derivative_of_forward(
+    kind: str, config: dict[str, Any], x: Any
+) -> None:
+    nn.check_gradients(nn.layers.CLASSES[kind](**config), x, samples=25)
+
+
+def test_no_layer_is_left_out() -> None:
+    checked = {case[0] for case in [*LAYERS, *OTHERS]} | APART
+    assert checked == set(nn.layers.CLASSES) - {"InputLayer"}
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "true", "pred"), LOSSES, ids=[f"{c[0]}-{c[1]}" for c in LOSSES]
+)
+@settings(settings.get_profile("oracles"))
+@given(st.integers(0, 1000))
+def test_a_loss_gives_the_derivative_of_its_value(
+    name: str, config: Any, true: Any, pred: Any, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    loss = nn.losses.CLASSES[name](**config)
+    # Around the case's own outputs: probabilities stay positive.
+    y = np.array(pred, np.float64) * rng.uniform(0.9, 1.1, np.shape(pred))
+    weights = rng.uniform(0.5, 2, len(y))
+    gradient = np.array(loss.step(true, y, weights)[1])
+    direction = rng.normal(size=y.shape)
+    step = 1e-6 * direction
+    rise = loss.step(true, y + step, weights)[0] - loss.step(true, y - step, weights)[0]
+    np.testing.assert_allclose((gradient * direction).sum(), rise / 2e-6, rtol=1e-5, atol=1e-8)
+
+
+def test_every_loss_is_among_them() -> None:
+    assert {case[0] for case in LOSSES} == set(nn.losses.CLASSES)
+
+
+def test_the_seed_network_s_gradient_is_the_derivative_of_its_loss() -> None:
+    model = nn.Sequential(
+        [
+            nn.Input((28, 28, 1)),
+            nn.Conv2D(8, 3, activation="relu"), nn.MaxPooling2D(),
+            nn.Conv2D(16, 3, activation="relu"), nn.MaxPooling2D(),
+            nn.Flatten(), nn.Dense(128, activation="relu"), nn.Dense(10, activation="softmax"),
+        ]
+    )  # fmt: skip
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    rng = np.random.default_rng(3)
+    batch = one_batch(model, rng.random((4, 28, 28, 1)), rng.integers(0, 10, 4), None, None)
+    model.trainer.gradient_step(*batch)
+    values, gradients = model.parameters.values, model.parameters.gradients.copy()
+    assert values.size == 53_866
+    assert values.dtype == np.float64
+    for span in model.parameters.spans:
+        for place in rng.choice(np.arange(span.start, span.stop), 6):
+            kept, losses = values[place], []
+            for step in (1e-6, -1e-6):
+                values[place] = kept + step
+                losses.append(model.trainer.test_step(*batch))
+            values[place] = kept
+            slope = (losses[0] - losses[1]) / 2e-6
+            assert gradients[place] == pytest.approx(slope, rel=1e-4, abs=1e-8)

@@ -1,0 +1,109 @@
+"""Trajectories of optimizers and values of schedules against Keras 3, step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import nn
+import numpy as np
+import pytest
+from nn import schedules
+from nn.variables import Parameters, Variable
+
+from tests.unit.nn.exact.oracle import walk
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+OPTIMIZERS = [
+    ("SGD", {}),
+    ("SGD", {"momentum": 0.9}),
+    ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+    ("RMSprop", {}),
+    ("RMSprop", {"momentum": 0.5, "centered": True}),
+    ("Adagrad", {"learning_rate": 0.1}),
+    ("Adam", {}),
+    ("Adam", {"amsgrad": True, "weight_decay": 0.1}),
+    ("AdamW", {"weight_decay": 0.1}),
+    ("Adamax", {}),
+    ("Lion", {"weight_decay": 0.02}),
+    ("Adam", {"clipnorm": 0.5}),
+    ("Adam", {"clipvalue": 0.3}),
+    ("SGD", {"global_clipnorm": 0.5}),
+    ("Adam", {"use_ema": True, "ema_momentum": 0.8, "ema_overwrite_frequency": 3}),
+    ("SGD", {"gradient_accumulation_steps": 3, "momentum": 0.5}),
+    ("Adam", {"gradient_accumulation_steps": 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "config"), OPTIMIZERS, ids=str)
+def test_walks_as_keras(name: str, config: dict[str, Any]) -> None:
+    config = {"learning_rate": 0.05} | config
+    rng = np.random.default_rng(8)
+    start = [rng.normal(size=(3, 2)), rng.normal(size=4)]
+    ours = nn.optimizers.CLASSES[name](**config)
+    theirs = getattr(keras.optimizers, name)(**config)
+    walk(ours, theirs, start, steps=7, rtol=2e-6, atol=2e-7)
+
+
+def test_leaves_excluded_variables_undecayed() -> None:
+    variables = [Variable(np.ones(2), "kernel"), Variable(np.ones(2), "bias")]
+    optimizer = nn.SGD(0.1, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    optimizer.build(Parameters(variables))
+    optimizer.step()
+    assert variables[0].value.tolist() == [0.95, 0.95]
+    assert variables[1].value.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(("name", "config"), OPTIMIZERS, ids=str)
+def test_goes_on_from_its_state_bit_for_bit(name: str, config: dict[str, Any]) -> None:
+    rng = np.random.default_rng(1)
+    gradients = rng.normal(size=(8, 5))
+
+    def go(optimizer: Any, parameters: Parameters, steps: Any) -> None:
+        for g in steps:
+            parameters.gradients[...] = g
+            optimizer.step()
+
+    made = nn.optimizers.CLASSES[name](**config)
+    whole = Parameters([Variable(np.ones(5), "w")])
+    made.build(whole)
+    go(made, whole, gradients[:4])
+    again = nn.optimizers.get(nn.optimizers.serialize(made))
+    rest = Parameters([Variable(whole.values.copy(), "w")])
+    again.build(rest)
+    again.set_state(made.get_state())
+    go(made, whole, gradients[4:])
+    go(again, rest, gradients[4:])
+    assert np.array_equal(whole.values, rest.values)
+
+
+SCHEDULES = [
+    ("ExponentialDecay", (0.1, 10, 0.5), {}),
+    ("ExponentialDecay", (0.1, 10, 0.5), {"staircase": True}),
+    ("InverseTimeDecay", (0.1, 5, 0.5), {}),
+    ("PiecewiseConstantDecay", ([5, 12], [1.0, 0.5, 0.1]), {}),
+    ("PolynomialDecay", (0.1, 10), {"power": 2.0}),
+    ("PolynomialDecay", (0.1, 7), {"cycle": True}),
+    ("CosineDecay", (0.1, 15), {"alpha": 0.1}),
+    ("CosineDecay", (0.0, 15), {"warmup_target": 0.2, "warmup_steps": 4}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "options"), SCHEDULES, ids=str)
+def test_schedules_as_keras(name: str, arguments: Any, options: Any) -> None:
+    ours = schedules.CLASSES[name](*arguments, **options)
+    theirs = getattr(keras.optimizers.schedules, name)(*arguments, **options)
+    for step in range(25):
+        np.testing.assert_allclose(ours(step), float(theirs(step)), rtol=1e-5, atol=1e-8)
+    again = schedules.get(schedules.serialize(ours))
+    assert [again(s) for s in range(25)] == [ours(s) for s in range(25)]
+
+
+def test_rises_and_falls_in_one_cycle() -> None:
+    cycle = schedules.OneCycle(1.0, 10, pct_start=0.3)
+    rates = [cycle(step) for step in range(10)]
+    assert rates[0] == pytest.approx(1 / 25)
+    assert max(rates) == rates[2] == pytest.approx(1.0)
+    assert rates[9] == pytest.approx(1 / 25 / 1e4)

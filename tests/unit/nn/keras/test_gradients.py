@@ -1,0 +1,65 @@
+"""Every backward pass is the derivative of its forward pass: central differences in float64."""
+
+import nn
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tests.unit.nn.keras.oracle import DRAWS
+from tests.unit.nn.keras.test_layers_against_keras import CASES, FLAT, IMAGE, ROWS
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "x"), CASES, ids=lambda v: v if type(v) is str else ""
+)
+def test_backward_is_the_derivative_of_forward(kind, arguments, x):
+    nn.set_random_seed(3)
+    nn.check_gradients(getattr(nn, kind)(**arguments), x, samples=15)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Dropout(0.4), nn.SpatialDropout2D(0.3), nn.GaussianNoise(0.5), nn.BatchNormalization()],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_layers_that_behave_differently_while_training(layer):
+    nn.check_gradients(layer, IMAGE, training=True, samples=15)
+
+
+@pytest.mark.parametrize("kind", ["Add", "Multiply", "Concatenate"])
+def test_layers_of_several_inputs(kind):
+    nn.check_gradients(getattr(nn, kind)(), FLAT, FLAT[::-1].copy())
+
+
+def test_a_layer_of_ones_own_is_checked_too():
+    class Square(nn.Layer):
+        def forward(self, ctx, x, training=False):
+            ctx.saved = x
+            return x * x
+
+        def backward(self, ctx, dy):
+            return 2 * ctx.saved * dy
+
+    class Wrong(Square):
+        def backward(self, ctx, dy):
+            return ctx.saved * dy
+
+    nn.check_gradients(Square(), ROWS)
+    with pytest.raises(nn.GradientError, match="expected"):
+        nn.check_gradients(Wrong(), ROWS)
+
+
+@DRAWS
+@given(
+    h=st.integers(1, 7), w=st.integers(1, 7), c=st.integers(1, 4), filters=st.integers(1, 6),
+    k=st.integers(1, 3), stride=st.integers(1, 2), dilation=st.integers(1, 2),
+    padding=st.sampled_from(["valid", "same"]),
+)  # fmt: skip
+def test_any_convolution(h, w, c, filters, k, stride, dilation, padding):
+    assume(stride == 1 or dilation == 1)
+    reach = dilation * (k - 1) + 1
+    assume(padding == "same" or (reach <= h and reach <= w))
+    layer = nn.Conv2D(filters, k, strides=stride, dilation_rate=dilation, padding=padding)
+    x = np.random.default_rng(4).normal(size=(2, h, w, c))
+    nn.check_gradients(layer, x, samples=8)

@@ -1,0 +1,376 @@
+"""What it means that a kernel equals its twin, on shapes and layouts drawn by whoever asks.
+
+The twin runs in float64. Where a kernel only adds and multiplies, its inputs are small whole
+numbers, so that every sum is exact in float32 and the results must be equal to the bit; the rest
+must agree to a few roundings. Plain Python: the same checks run on CPython and in a browser.
+"""
+
+import numpy as np
+from nn import kernels
+from nn.kernels import reference
+
+F4 = np.float32
+ROUNDING = 4 * 2.0**-24
+
+
+class Draw:
+    """Where shapes, layouts and numbers come from; here from a seed."""
+
+    def __init__(self, seed):
+        self.random = np.random.default_rng(seed)
+
+    def integer(self, low, high):
+        return int(self.random.integers(low, high + 1))
+
+    def pick(self, options):
+        return options[self.integer(0, len(options) - 1)]
+
+    def whole(self, *shape):
+        """Small whole numbers in one of the layouts that callers may bring."""
+        return self._laid_out(self.random.integers(-4, 5, shape).astype(F4))
+
+    def real(self, *shape):
+        return self._laid_out((3 * self.random.standard_normal(shape)).astype(F4))
+
+    def _laid_out(self, values):
+        layout = self.pick(("plain", "plain", "reversed", "strided", "unaligned"))
+        if layout == "reversed":
+            return np.asfortranarray(values)
+        if layout == "strided" and values.ndim:
+            wide = np.zeros((*values.shape[:-1], 2 * values.shape[-1]), F4)
+            wide[..., ::2] = values
+            return wide[..., ::2]
+        if layout == "unaligned":
+            memory = np.zeros(values.nbytes + 1, np.uint8)[1:].view(F4).reshape(values.shape)
+            memory[...] = values
+            return memory
+        return values
+
+    def out(self, *shape):
+        """None, or memory for a result, full of what must not stay."""
+        layout = self.pick(("none", "plain", "strided"))
+        if layout == "none":
+            return None
+        wide = np.full((*shape[:-1], 2 * shape[-1]), np.nan, F4)
+        return wide[..., ::2] if layout == "strided" else np.ascontiguousarray(wide[..., ::2])
+
+
+def doubled(*arrays):
+    return [None if a is None else np.array(a, np.float64) for a in arrays]
+
+
+def equal(got, want):
+    np.testing.assert_array_equal(got, want)
+
+
+def near(got, want, scale=1.0):
+    np.testing.assert_allclose(got, want, rtol=ROUNDING * scale, atol=ROUNDING * scale)
+
+
+def written(out, result):
+    """A result lies in `out` where one was given."""
+    assert out is None or result is out
+
+
+def geometry(draw):
+    """A convolution whose window fits its image: (x shape, w shape, options)."""
+    kernel = draw.integer(1, 4), draw.integer(1, 4)
+    strides, dilation = [(draw.integer(1, 3), draw.integer(1, 3)) for _ in range(2)]
+    padding = tuple((draw.integer(0, 3), draw.integer(0, 3)) for _ in range(2))
+    size = [
+        max(1, (k - 1) * d + 1 - sum(p)) + draw.integer(0, 9)
+        for k, d, p in zip(kernel, dilation, padding, strict=True)
+    ]
+    groups, inputs, filters = draw.pick((1, 1, 2, 3)), draw.integer(1, 9), draw.integer(1, 17)
+    x = (draw.integer(0, 3), *size, inputs * groups)
+    options = {"strides": strides, "padding": padding, "dilation": dilation, "groups": groups}
+    return x, (*kernel, inputs, filters * groups), options
+
+
+def check_matmul(draw):
+    m, n, k = draw.integer(0, 20), draw.integer(0, 20), draw.pick((0, 1, 5, 30, 300))
+    a, b = draw.whole(m, k), draw.whole(k, n)
+    if draw.pick((False, True)):
+        a[:, draw.random.random(k) < 0.5] = 0  # steps that the packing leaves out
+    bias = draw.pick((None, draw.whole(n)))
+    activation, accumulate = draw.pick((None, "relu")), draw.pick((False, True))
+    out = draw.whole(m, n) if accumulate else draw.out(m, n)
+    a64, b64, bias64, out64 = doubled(a, b, bias, out)
+    options = {"activation": activation, "accumulate": accumulate}
+    want = reference.matmul(a64, b64, out64, bias=bias64, **options)
+    got = kernels.matmul(a, b, out, bias=bias, **options)
+    written(out, got)
+    equal(got, want)
+
+
+def check_matmul_shows_what_is_not_finite(draw):
+    m, n, k = draw.integer(1, 20), draw.integer(1, 20), draw.pick((1, 5, 300))
+    a, b = draw.whole(m, k), draw.whole(k, n)
+    a[:, draw.random.random(k) < 0.5] = 0  # zero times NaN or infinity is NaN, and must be seen
+    b[draw.integer(0, k - 1), draw.integer(0, n - 1)] = draw.pick((np.nan, np.inf, -np.inf))
+    with np.errstate(invalid="ignore"):
+        equal(kernels.matmul(a, b), reference.matmul(*doubled(a, b)))
+
+
+def check_matmul_rounds_little(draw):
+    m, n, k = draw.integer(1, 20), draw.integer(1, 20), draw.integer(1, 600)
+    a, b = draw.real(m, k), draw.real(k, n)
+    magnitude = np.abs(a).astype(float) @ np.abs(b)
+    error = np.abs(kernels.matmul(a, b) - np.matmul(*doubled(a, b)))
+    assert (error <= 4 * np.sqrt(k) * 2.0**-24 * magnitude).all()
+
+
+def check_conv2d(draw):
+    shape, kernel, options = geometry(draw)
+    x, w, bias = draw.whole(*shape), draw.whole(*kernel), draw.pick((None, draw.whole(kernel[3])))
+    options["activation"] = draw.pick((None, "relu"))
+    want = reference.conv2d(*doubled(x, w, bias), **options)
+    out = draw.out(*want.shape)
+    got = kernels.conv2d(x, w, bias, out=out, **options)
+    written(out, got)
+    equal(got, want)
+
+
+def check_conv2d_gradients(draw):
+    shape, kernel, options = geometry(draw)
+    x, w = draw.whole(*shape), draw.whole(*kernel)
+    dy = draw.whole(*reference.conv2d(x, w, **options).shape)
+    x64, w64, dy64 = doubled(x, w, dy)
+    bias, bias64, out = draw.out(kernel[3]), np.zeros(kernel[3]), draw.out(*kernel)
+    got = kernels.conv2d_weight_gradient(x, dy, kernel, out=out, bias_out=bias, **options)
+    written(out, got)
+    equal(got, reference.conv2d_weight_gradient(x64, dy64, kernel, bias_out=bias64, **options))
+    if bias is not None:
+        equal(bias, bias64)
+    out = draw.out(*shape)
+    got = kernels.conv2d_input_gradient(dy, w, shape, out=out, **options)
+    written(out, got)
+    equal(got, reference.conv2d_input_gradient(dy64, w64, shape, **options))
+
+
+def check_winograd(draw):
+    """Wide 3x3 convolutions take another way, whose rounding is some ten times the direct sum's."""
+    inputs, filters = draw.pick((16, 24, 32)), draw.pick((16, 24, 40))
+    shape = (draw.integer(0, 7), draw.pick((4, 7, 8, 11)), draw.pick((4, 7, 8, 13)), inputs)
+    padding = tuple((draw.integer(0, 2), draw.integer(0, 2)) for _ in range(2))
+    options = {"padding": draw.pick((padding, ((1, 1), (1, 1))))}
+    x, w, bias = draw.real(*shape), draw.real(3, 3, inputs, filters), draw.real(filters)
+    x64, w64 = doubled(x, w)
+
+    def close(got, function, a, b, *rest):
+        want, size = function(a, b, *rest, **options), function(abs(a), abs(b), *rest, **options)
+        limit = 128 * 2.0**-24 * size.max(initial=0)
+        assert (np.abs(got - want) <= limit).all()
+        return limit
+
+    y = kernels.conv2d(x, w, **options)
+    limit = close(y, reference.conv2d, x64, w64)
+    fused = kernels.conv2d(x, w, bias, activation="relu", **options)
+    assert (np.abs(fused - np.maximum(y + bias, 0)) <= limit).all()
+    dy, bias_out = draw.real(*y.shape), draw.out(filters)
+    dw = kernels.conv2d_weight_gradient(x, dy, w.shape, bias_out=bias_out, **options)
+    dy64 = np.array(dy, float)
+    close(dw, reference.conv2d_weight_gradient, x64, dy64, w.shape)
+    dx = kernels.conv2d_input_gradient(dy, w, x.shape, **options)
+    close(dx, reference.conv2d_input_gradient, dy64, w64, x.shape)
+    if bias_out is not None:
+        near(bias_out, dy64.sum(axis=(0, 1, 2)), 2**10)
+
+
+def check_pooled_convolution(draw):
+    shape, kernel, options = geometry(draw)
+    inputs, filters = kernel[2], kernel[3]
+    shape = (shape[0], shape[1] + 3, shape[2] + 3, inputs)
+    options = {"strides": options["strides"], "padding": options["padding"]}
+    options["activation"] = draw.pick((None, "relu"))
+    x, w, bias = draw.whole(*shape), draw.whole(*kernel), draw.pick((None, draw.whole(filters)))
+    want, index = reference.conv2d_max_pool2d(*doubled(x, w, bias), **options)
+    out = draw.out(*want.shape)
+    y, argmax = kernels.conv2d_max_pool2d(x, w, bias, out=out, **options)
+    written(out, y)
+    equal(y, want)
+    cut = (y == 0) if options["activation"] else np.zeros(y.shape, bool)
+    assert ((argmax == index) | cut).all()
+    _check_pooled_gradient(draw, x, w, y, argmax, options)
+
+
+def _check_pooled_gradient(draw, x, w, y, argmax, options):
+    dy = draw.whole(*y.shape)
+    outs = draw.out(*w.shape), draw.out(w.shape[3]), draw.out(*x.shape)
+    wanted = [np.zeros(s) for s in (w.shape, w.shape[3:], x.shape)]
+    x64, w64, dy64, y64 = doubled(x, w, dy, y)
+    named = dict(zip(("out", "bias_out", "input_out"), outs, strict=True))
+    named64 = dict(zip(named, wanted, strict=True))
+    got = kernels.conv2d_max_pool2d_gradient(x, w, dy, y, argmax, **named, **options)
+    reference.conv2d_max_pool2d_gradient(x64, w64, dy64, y64, argmax, **named64, **options)
+    written(outs[0], got)
+    equal(got, wanted[0])
+    for out, want in zip(outs[1:], wanted[1:], strict=True):
+        if out is not None:
+            equal(out, want)
+
+
+def check_max_pool2d(draw):
+    size = draw.integer(1, 4), draw.integer(1, 4)
+    strides = draw.pick((size, (draw.integer(1, 3), draw.integer(1, 3))))
+    padding = tuple((draw.integer(0, k - 1), draw.integer(0, k - 1)) for k in size)
+    channels = draw.pick((1, 3, 4, 8, 13))
+    shape = (draw.integer(0, 3), *(k + draw.integer(0, 9) for k in size), channels)
+    options = {"strides": strides, "padding": padding}
+    x = draw.whole(*shape)
+    want, index = reference.max_pool2d(*doubled(x), size, **options)
+    out = draw.out(*want.shape)
+    y, argmax = kernels.max_pool2d(x, size, out=out, **options)
+    written(out, y)
+    equal(y, want)
+    equal(argmax, index)
+    dy, relu = draw.whole(*y.shape), draw.pick((None, y))
+    dy64, relu64 = doubled(dy, relu)
+    options["relu_output"] = relu64
+    want = reference.max_pool2d_gradient(dy64, argmax, shape, size, **options)
+    out = draw.out(*shape)
+    options["relu_output"] = relu
+    got = kernels.max_pool2d_gradient(dy, argmax, shape, size, out=out, **options)
+    written(out, got)
+    equal(got, want)
+
+
+def check_activations(draw):
+    shape = tuple(draw.integer(0, 7) for _ in range(draw.integer(1, 3)))
+    name = draw.pick(("relu", "sigmoid", "tanh"))
+    x, dy, out = draw.real(*shape), draw.real(*shape), draw.out(*shape)
+    y = kernels.activate(x, name, out)
+    written(out, y)
+    near(y, reference.activate(*doubled(x), name))
+    out = draw.pick((None, dy))
+    want = reference.activation_gradient(*doubled(dy, y), name)
+    got = kernels.activation_gradient(dy, y, name, out)
+    written(out, got)
+    near(got, want, 4)
+
+
+def check_softmax_cross_entropy(draw):
+    n, classes = draw.integer(0, 9), draw.integer(1, 19)
+    logits = draw.real(n, classes) * F4(draw.pick((1, 30)))
+    labels = draw.random.integers(0, classes, n).astype(draw.pick(("u1", "i4", "i8")))
+    weights = draw.pick((None, draw.real(n)))
+    gradient, probabilities = draw.out(n, classes), draw.out(n, classes)
+    gradient64, probabilities64 = np.zeros((n, classes)), np.zeros((n, classes))
+    logits64, weights64 = doubled(logits, weights)
+    want = reference.softmax_cross_entropy(
+        logits64, labels, sample_weight=weights64, gradient=gradient64,
+        probabilities=probabilities64,
+    )  # fmt: skip
+    got = kernels.softmax_cross_entropy(
+        logits, labels, sample_weight=weights, gradient=gradient, probabilities=probabilities
+    )
+    near(got, want, 4)
+    if gradient is not None:
+        near(gradient, gradient64, 8)
+    if probabilities is not None:
+        near(probabilities, probabilities64, 4)
+    if n:
+        near(kernels.softmax(logits), reference.softmax(logits64), 4)
+
+
+def check_optimizers(draw):
+    size = draw.integer(0, 40)
+    p, m, g = draw.real(size), draw.real(size), draw.real(size)
+    v = np.abs(draw.real(size))
+    wanted = doubled(p, m, v, g)
+    options = {"step_size": 0.01, "beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-3}
+    options["weight_decay"] = draw.pick((0.0, 0.1))
+    reference.adam_update(*wanted, **options)
+    kernels.adam_update(p, m, v, g, **options)
+    for got, want in zip((p, m, v), wanted[:3], strict=True):
+        near(got, want, 16)
+    velocity = draw.pick((None, draw.real(size)))
+    options = {"learning_rate": 0.1, "momentum": draw.pick((0.0, 0.9))}
+    options["nesterov"] = draw.pick((False, True))
+    p64, velocity64, g64 = doubled(p, velocity, g)
+    reference.sgd_update(p64, velocity64, g64, **options)
+    kernels.sgd_update(p, velocity, g, **options)
+    near(p, p64, 16)
+    if velocity is not None:
+        near(velocity, velocity64, 16)
+
+
+def check_gather_scale(draw):
+    images = draw.random.integers(0, 256, (9, draw.integer(1, 5), draw.integer(1, 7)), np.uint8)
+    images = images[:: draw.pick((1, 2))]
+    indices = draw.random.integers(0, len(images), draw.integer(0, 12))
+    out = draw.out(len(indices), *images.shape[1:])
+    got = kernels.gather_scale(images, indices, 1 / 255, -0.5, out)
+    written(out, got)
+    near(got, images[indices] / 255 - 0.5)
+
+
+def check_columns(draw):
+    rows, columns = draw.integer(0, 20), draw.integer(1, 13)
+    x, y = draw.whole(rows, columns), draw.whole(rows, columns)
+    a, b, e = (draw.whole(columns) for _ in range(3))
+    out = draw.out(columns)
+    equal(kernels.column_sums(x, out), reference.column_sums(*doubled(x)))
+    out = draw.out(rows, columns)
+    equal(kernels.column_affine(x, a, b, out), reference.column_affine(*doubled(x, a, b)))
+    x64, a64, b64, y64, e64 = doubled(x, a, b, y, e)
+    want = reference.column_affine(x64, a64, b64, y=y64, e=e64)
+    equal(kernels.column_affine(x, a, b, draw.pick((None, x, y)), y=y, e=e), want)
+
+
+def check_columns_and_relu(draw):
+    rows, columns = draw.integer(0, 20), draw.integer(1, 13)
+    x, y, shown = (draw.whole(rows, columns) for _ in range(3))
+    a, b, e = (draw.whole(columns) for _ in range(3))
+    x64, a64, b64, y64, e64, shown64 = doubled(x, a, b, y, e, shown)
+    want = reference.column_affine(x64, a64, b64, activation="relu")
+    equal(kernels.column_affine(x, a, b, draw.out(rows, columns), activation="relu"), want)
+    want = reference.column_affine(x64, a64, b64, y=y64, e=e64, relu_output=shown64)
+    equal(kernels.column_affine(x, a, b, y=y, e=e, relu_output=shown), want)
+
+
+def check_batch_norm(draw):
+    rows, columns = draw.integer(1, 30), draw.integer(1, 13)
+    x, dy = draw.real(rows, columns), draw.real(rows, columns)
+    gamma, beta = draw.real(columns), draw.real(columns)
+    x64, dy64, gamma64, beta64 = doubled(x, dy, gamma, beta)
+    moments = kernels.column_moments(x)
+    moments64 = reference.column_moments(x64)
+    near(moments[0], moments64[0], 16)
+    near(moments[1], moments64[1], 64)
+    near(
+        kernels.batch_norm(x, *moments, gamma, beta, 0.1),
+        kernels.batch_norm(x64, *moments64, gamma64, beta64, 0.1),
+        256,
+    )
+    got = kernels.batch_norm_gradient(x, dy, *moments, gamma, 0.1)
+    want = kernels.batch_norm_gradient(x64, dy64, *moments64, gamma64, 0.1)
+    for one, other in zip(got, want, strict=True):
+        near(one, other, 2048)
+    y = kernels.batch_norm(x, *moments, gamma, beta, 0.1, activation="relu")
+    y64 = np.array(y, np.float64)  # the same ones are let through
+    got = kernels.batch_norm_gradient(x, dy, *moments, gamma, 0.1, relu_output=y)
+    want = kernels.batch_norm_gradient(x64, dy64, *moments64, gamma64, 0.1, relu_output=y64)
+    for one, other in zip(got, want, strict=True):
+        near(one, other, 2048)
+
+
+def check_lstm(draw):
+    steps, n, units = draw.integer(0, 4), draw.integer(0, 5), draw.integer(1, 9)
+    z, h, c = (draw.real(*s, units) for s in ((steps, n, 4), (steps + 1, n), (steps + 1, n)))
+    z = np.ascontiguousarray(z.reshape(steps, n, 4 * units))
+    h, c, recurrent = np.ascontiguousarray(h), np.ascontiguousarray(c), draw.real(units, 4 * units)
+    z64, recurrent64, h64, c64 = doubled(z, recurrent, h, c)
+    kernels.lstm(z, recurrent, h, c)
+    reference.lstm(z64, recurrent64, h64, c64)
+    for got, want in ((z, z64), (h, h64), (c, c64)):
+        near(got, want, 512)
+    dh, dc = np.ascontiguousarray(draw.real(steps + 1, n, units)), draw.real(n, units)
+    dh64, dc64 = doubled(dh, dc)
+    kernels.lstm_gradient(z, recurrent, c, dh, dc)
+    reference.lstm_gradient(z64, recurrent64, c64, dh64, dc64)
+    for got, want in ((z, z64), (dh, dh64), (dc, dc64)):
+        assert np.abs(got - want).max(initial=0) <= 2e-4 * (1 + np.abs(want).max(initial=0))
+
+
+CHECKS = {name: check for name, check in globals().items() if name.startswith("check_")}

@@ -1,0 +1,201 @@
+"""The part of the engine that predicts: enough for that, without a module of training."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import grimp
+import nn
+import nn.data
+import numpy as np
+import pytest
+
+from tools import bundle
+
+ROOT = Path(__file__).resolve().parents[3]
+X = np.random.default_rng(0).random((3, 12, 12, 1)).astype(np.float32)
+FORMATS = ["npz", "safetensors", "tfjs", "keras", "onnx"]
+
+IMPORTED = """
+import asyncio, sys
+import numpy as np
+import nn
+
+print(*(name for name in sys.modules if name.startswith("nn")))
+model = nn.io.load(open(sys.argv[1], "rb").read(), compile=False)
+model.warm_up()
+asyncio.run(model.predict(np.zeros((12, 12, 1))))
+nn.io.save(model, "npz"), model.summary(), model.memory()
+print(*(name for name in sys.modules if name.startswith("nn")))
+"""
+
+PREDICTED = """
+import asyncio, pathlib, sys
+import numpy as np
+import nn
+
+folder = pathlib.Path(sys.argv[1])
+x = np.load(folder / "x.npy")
+for path in sorted(folder.glob("model.*")):
+    model = nn.io.load(path.read_bytes(), compile=False)
+    np.save(folder / f"{path.suffix[1:]}.npy", asyncio.run(model.predict(x)))
+digits = nn.Classifier((folder / "model.npz").read_bytes())
+asyncio.run(digits.initialize())
+print(asyncio.run(digits.classify(x[:1]))["digit"], digits.describe()["layers"])
+"""
+
+REFUSED = """
+import sys
+from farcall.connection import policy
+import nn
+
+model = nn.Sequential([nn.Input((2,)), nn.Dense(1)])
+data = open(sys.argv[1], "rb").read()
+policy.namespace({"nn": nn})
+for ask in (
+    lambda: model.compile, lambda: model.fit, lambda: nn.losses, lambda: nn.Adam,
+    lambda: __import__("nn", fromlist=["metrics"]), lambda: nn.io.load(data),
+    lambda: nn.io.save(model, "keras"), lambda: nn.data.parse_csv, lambda: nn.nothing,
+    lambda: __import__("nn", fromlist=["EarlyStopping"]),
+):
+    try:
+        ask()
+        print("no error")
+    except (ImportError, AttributeError) as error:
+        print(type(error).__name__, error)
+"""
+
+
+def network(**compiled: Any) -> nn.Sequential:
+    nn.set_random_seed(1)
+    layers = [nn.Conv2D(4, 3, activation="relu"), nn.MaxPooling2D(), nn.Flatten()]
+    model = nn.Sequential([nn.Input((12, 12, 1)), *layers, nn.Dense(10, activation="softmax")])
+    if compiled:
+        model.compile(**compiled)
+        model.train_on_batch(X, np.arange(3))
+    return model
+
+
+def python(program: str, path: Path, *arguments: Any) -> list[str]:
+    """Run a program with the packages under `path` alone; return its lines."""
+    run = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(path)}, cwd=path,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert not run.returncode, run.stderr
+    return run.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What predict.zip holds, as sources."""
+    folder = tmp_path_factory.mktemp("part")
+    for name, source in bundle.modules(bundle.WORKER["predict.zip"], ROOT).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    return folder
+
+
+def training() -> set[str]:
+    """Modules that only training needs."""
+    rest = bundle.modules(bundle.TRAINING, ROOT)
+    return {p.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for p in rest}
+
+
+def test_a_prediction_imports_no_module_of_training(tmp_path: Path) -> None:
+    file = tmp_path / "model.npz"
+    file.write_bytes(nn.io.save(network(optimizer="adam", loss="sparse_categorical_crossentropy")))
+    first, last = python(IMPORTED, ROOT / "py", file)
+    assert sorted(first.split()) == ["nn", "nn.errors", "nn.lazy"]
+    assert "nn.models.prediction" in last.split()
+    assert set(last.split()) & training() == set()
+    assert not [name for name in last.split() if name.startswith(("nn.io.onnx", "nn.io.keras"))]
+
+
+def test_no_module_that_predicts_names_one_of_training_in_an_import() -> None:
+    graph = grimp.build_graph("nn", exclude_type_checking_imports=True)
+    rest = training()
+    assert rest < graph.modules
+    crossing = {
+        (one, other)
+        for one in graph.modules - rest
+        for other in graph.find_modules_directly_imported_by(one) & rest
+    }
+    assert crossing == set()
+
+
+def test_the_part_alone_predicts_from_every_format(part: Path, tmp_path: Path) -> None:
+    model = network(optimizer="adam", loss="sparse_categorical_crossentropy")
+    for name in FORMATS:
+        (tmp_path / f"model.{name}").write_bytes(nn.io.save(model, name))
+    np.save(tmp_path / "x.npy", X)
+    (said,) = python(PREDICTED, part, tmp_path)
+    want = model.predict_on_batch(X)
+    assert said == f"{want[0].argmax()} 4"
+    for name in FORMATS:
+        found = np.load(tmp_path / f"{name}.npy")
+        np.testing.assert_allclose(found, want, atol=1e-6, rtol=0, err_msg=name)
+
+
+def test_what_is_not_there_is_missed_by_name(part: Path, tmp_path: Path) -> None:
+    file = tmp_path / "model.npz"
+    file.write_bytes(nn.io.save(network(optimizer="adam", loss="sparse_categorical_crossentropy")))
+    lines = python(REFUSED, part, file)
+    said = "expected the whole engine, received the part that only predicts"
+    missing = [
+        "nn.training.step", "nn.training.loop", "nn.losses", "nn.optimizers", "nn.metrics",
+        "nn.io.checkpoint", "nn.io.keras.write_config", "nn.data.loading.tables", "",
+        "nn.callbacks",
+    ]  # fmt: skip
+    for line, name in zip(lines, missing, strict=True):
+        if name:
+            assert line.startswith(f"MissingPartError {name}: {said}"), line
+            assert "static/vendor/python/training.zip" in line
+        else:
+            assert line == "AttributeError module 'nn' has no attribute 'nothing'"
+
+
+def test_a_model_that_was_compiled_is_loaded_without_its_training() -> None:
+    model = network(optimizer="adam", loss="sparse_categorical_crossentropy")
+    for name in ("npz", "keras"):
+        loaded = nn.io.load(nn.io.save(model, name), compile=False)
+        assert loaded.memory()["optimizer_bytes"] == 0
+        with pytest.raises(nn.errors.NotCompiledError):
+            loaded.test_on_batch(X, np.arange(3))
+        np.testing.assert_array_equal(loaded.predict_on_batch(X), model.predict_on_batch(X))
+    assert nn.io.load(nn.io.save(model)).memory()["optimizer_bytes"] > 0
+
+
+@pytest.mark.parametrize("package", [nn, nn.data], ids=lambda package: package.__name__)
+def test_a_checker_and_python_find_the_same_names(package: Any) -> None:
+    """What stands under TYPE_CHECKING, what is looked up, and `__all__`."""
+    tree = ast.parse(Path(package.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    checked = {
+        alias.name: statement.module
+        for statement in block.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+    homes = {name: module for module, names in package.HOMES.items() for name in names}
+    homes |= dict.fromkeys(getattr(package, "MODULES", ()), package.__name__)
+    assert checked == homes
+    assert sorted(package.__all__) == sorted(homes)
+    assert set(package.__all__) <= set(dir(package))
+    for name, module in homes.items():
+        if module != package.__name__:
+            assert getattr(package, name) is getattr(importlib.import_module(module), name)
+
+
+def test_a_name_that_was_looked_up_is_an_attribute_from_then_on() -> None:
+    assert nn.Dense is vars(nn)["Dense"]
+    model = network()
+    assert model.fit.__func__ is vars(nn.Model)["fit"]
