@@ -39,7 +39,7 @@ class Model(Layer):
         self._graph: Graph | None = None
         self._program: Program | None = None
         self._parameters: Parameters | None = None
-        self._trainer: step.Trainer | None = None
+        self._trainer: step.TrainingStep | None = None
         self._around: Any = None  # calls each layer's function while predicting: Program.forward
         self._progress = Progress()
         self.history: Any = None
@@ -202,7 +202,7 @@ class Model(Layer):
         test_on_batch = Deferred("nn.training.batches")
 
     @property
-    def trainer(self) -> step.Trainer:
+    def trainer(self) -> step.TrainingStep:
         """The compiled training step.
 
         Raises:

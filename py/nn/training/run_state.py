@@ -26,7 +26,7 @@ from nn.types import Config
 if TYPE_CHECKING:
     from nn.callbacks import CallbackList
     from nn.layers.base import Layer
-    from nn.training.step import Trainer
+    from nn.training.step import TrainingStep
 
 FIELDS = ("epoch", "batch", "total", "order", "streams", "means", "callbacks")
 
@@ -54,9 +54,9 @@ class Course:
         self.streams: list[Any] = [None, None]
         self.means: Any = None
         self.callbacks: list[Any] = []
-        self._live: tuple[Trainer, CallbackList, Sequence[Any]] | None = None
+        self._live: tuple[TrainingStep, CallbackList, Sequence[Any]] | None = None
 
-    def follow(self, trainer: Trainer, calls: CallbackList, sources: Sequence[Any]) -> None:
+    def follow(self, trainer: TrainingStep, calls: CallbackList, sources: Sequence[Any]) -> None:
         """Take means, callbacks and streams from a run that begins."""
         self._live = trainer, calls, sources
 

@@ -49,15 +49,15 @@ def compile(
         ConfigError: an argument of Keras' that is left out, at another value than its default.
     """
     refuse_all(type(model), COMPILE_LEFT_OUT, others)
-    model._trainer = Trainer(
+    model._trainer = TrainingStep(
         model, optimizers.get(optimizer), loss, metrics, loss_weights, weighted_metrics
     )
     if model._graph is not None:
         model.pack()
 
 
-class Trainer:
-    """What `compile` makes."""
+class TrainingStep:
+    """Runs one training step: forward, loss, backward, optimizer. `compile` makes it."""
 
     def __init__(
         self,
