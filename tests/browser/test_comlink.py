@@ -62,6 +62,20 @@ def run(page: Page, site: Site, pairing: str) -> dict[str, str]:
     return page.execute_script("return window.results")
 
 
+@pytest.mark.promise(
+    "farcall: nothing leaks",
+    "Comlink: Every behaviour of the suites leaves both sides as it found them",
+)
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Comlink: Origins that are not allowed, windows other than the one meant",
+)
+@pytest.mark.promise(
+    "farcall: where Comlink 4.4.2 misbehaves",
+    "All 59 behaviours of Comlink's own tests hold in nine pairings of JavaScript, "
+    "Pyodide and MicroPython over a MessageChannel, a worker and an iframe (1,413 "
+    "cases)",
+)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("pairing", "case"), cases())
 def test_behaves_as_comlink_does(

@@ -65,6 +65,20 @@ def ends(
     return of
 
 
+@pytest.mark.promise(
+    "farcall: where Comlink 4.4.2 misbehaves",
+    "Prototype pollution, code through `constructor`",
+)
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "Comlink: With a JavaScript worker in Chromium: terminated, crashed, missing, "
+    "unimportable, silent, closed, released, a handler it does not know",
+)
+@pytest.mark.promise(
+    "farcall: limits",
+    "Comlink: A message in a browser holds at most 256 MiB and a million values, "
+    "counted before Python sees any of it",
+)
 @pytest.mark.parametrize("language", ["py", "mpy"])
 @pytest.mark.parametrize("fault", EXPECTED)
 def test_every_await_ends_with_a_typed_error_in_time(

@@ -43,6 +43,10 @@ async def on_cpython(artifacts):
     return losses
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "Three clients learn together, parameters alone on the wire",
+)
 def test_three_workers_learn_together_what_they_learn_on_cpython(
     packed, site, open_page, artifacts
 ):

@@ -165,6 +165,10 @@ def test_the_guides_decoder_reads_photographs_in_the_browser(page, module_site):
     assert "decoder=" in said
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "Four artifacts made offline, loaded from addresses or bytes",
+)
 def test_a_training_session_starts_from_addresses_in_the_browser(page, module_site):
     artifacts = generate_artifacts(classifier(), "adam")
     for part, name in FILES.items():

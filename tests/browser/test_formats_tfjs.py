@@ -165,6 +165,10 @@ def test_reads_weights_in_several_shards(page, module_site):
     np.testing.assert_allclose(y, model.predict_on_batch(x), rtol=1e-4)
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "Models of Keras and TensorFlow.js are opened",
+)
 def test_we_load_what_tensorflow_js_saves(page):
     saved = page.execute_async_script(WRITE)
     assert "error" not in saved, saved

@@ -81,6 +81,10 @@ def test_a_damaged_build_is_an_error_and_numpy_goes_on(page, files):
     assert said.startswith("OSError numpy ")
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "`memory()`: arrays, bytes, WebAssembly's memory",
+)
 def test_the_size_of_the_interpreters_memory_is_told(page, files):
     text = """
 import numpy as np

@@ -73,6 +73,10 @@ def limit(name, build, backend):
     return LIMIT if alike else LIMIT_OF_ADAM_OTHERWISE
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "`fit(batch_size, epochs)`, shuffled by a seed, the same wherever it runs",
+)
 @pytest.mark.parametrize("build", sorted(BUILDS))
 def test_a_seeded_run_has_the_same_losses_in_chromium_and_on_cpython(build, chromium, cpython):
     here = chromium(build)

@@ -81,6 +81,10 @@ def moved(small):
     return sent
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Works without a network after the first visit",
+)
 @pytest.mark.parametrize("prefix", ["/", "/docs/demo/"])
 def test_works_without_network_after_the_first_visit(small, open_page):
     page = visited(small, open_page)
@@ -94,12 +98,17 @@ def test_works_without_network_after_the_first_visit(small, open_page):
     assert page.until("window.head") == 200
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "One file for many images: MNIST in four requests",
+)
 def test_the_first_visit_moves_each_file_once(small, open_page):
     visited(small, open_page)
     data = [r for r in small.requests if r.path == "static/data.bin" and r.sent]
     assert len(data) == 1
 
 
+@pytest.mark.promise("Earlier work: models in production", "The second visit downloads nothing")
 def test_the_second_visit_moves_nothing(small, open_page):
     page = visited(small, open_page)
     moved(small)

@@ -48,12 +48,22 @@ def open_all(page):
     page.execute_script("for (const d of document.querySelectorAll('main details')) d.open = true")
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "axe-core finds nothing: idle, in training, after the analysis, after a failure, in"
+    " both themes",
+)
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_before_training(page, theme):
     open_all(page)
     assert violations(page, theme) == []
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "axe-core finds nothing: idle, in training, after the analysis, after a failure, in"
+    " both themes",
+)
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_while_training(page, theme):
     open_all(page)
@@ -66,6 +76,11 @@ def test_axe_finds_nothing_while_training(page, theme):
     assert found == []
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "axe-core finds nothing: idle, in training, after the analysis, after a failure, in"
+    " both themes",
+)
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_after_the_analysis(page, theme):
     draw(page)
@@ -82,6 +97,11 @@ def test_axe_finds_nothing_after_the_analysis(page, theme):
     assert violations(page, theme) == []
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "axe-core finds nothing: idle, in training, after the analysis, after a failure, in"
+    " both themes",
+)
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_in_what_appears_when_something_went_wrong(page, theme):
     boxes = "['failure', 'unfinished', 'advice'].map((id) => document.getElementById(id))"

@@ -43,10 +43,18 @@ def tiles(page, selector):
     )
 
 
+@pytest.mark.promise(
+    "The page: analysis",
+    "Confusion matrix, a cell's images, precision, recall and F1, the worst mistakes",
+)
 def test_each_row_of_the_confusion_matrix_is_a_digit_of_the_test_set(page):
     assert [sum(row) for row in matrix(page)] == COUNTS
 
 
+@pytest.mark.promise(
+    "The page: analysis",
+    "Confusion matrix, a cell's images, precision, recall and F1, the worst mistakes",
+)
 def test_precision_recall_and_f1_are_those_of_the_matrix(page):
     cells, rows = matrix(page), table(page, "per-class")[1:]
     for digit, (label, precision, recall, f1, images) in enumerate(rows):
@@ -58,6 +66,10 @@ def test_precision_recall_and_f1_are_those_of_the_matrix(page):
             assert float(shown.rstrip(" %")) == pytest.approx(100 * value, abs=0.051)
 
 
+@pytest.mark.promise(
+    "The page: analysis",
+    "Confusion matrix, a cell's images, precision, recall and F1, the worst mistakes",
+)
 def test_a_cell_shows_its_images(page):
     cells = matrix(page)
     truth, answer = max(
@@ -69,6 +81,10 @@ def test_a_cell_shows_its_images(page):
     assert len(tiles(page, "#cell")) == min(30, cells[truth][answer])
 
 
+@pytest.mark.promise(
+    "The page: analysis",
+    "Confusion matrix, a cell's images, precision, recall and F1, the worst mistakes",
+)
 def test_the_worst_mistakes_are_mistakes(page):
     words = tiles(page, "#mistakes")
     assert len(words) >= 10
@@ -77,6 +93,7 @@ def test_the_worst_mistakes_are_mistakes(page):
         assert truth != answer
 
 
+@pytest.mark.promise("The page: analysis", "First filters, feature maps that follow the pen")
 def test_the_first_layers_filters_and_the_drawings_feature_maps_are_shown(page):
     assert len(tiles(page, "#filters")) == 8
     groups = page.execute_script(
@@ -86,6 +103,7 @@ def test_the_first_layers_filters_and_the_drawings_feature_maps_are_shown(page):
     assert len(tiles(page, "#maps")) == 8 + 8 + 16 + 16
 
 
+@pytest.mark.promise("The page: analysis", "First filters, feature maps that follow the pen")
 def test_the_feature_maps_follow_the_drawing(page):
     script = "return [...document.querySelectorAll('#maps canvas')].map((c) => c.toDataURL())"
     before = page.execute_script(script)
@@ -95,12 +113,15 @@ def test_the_feature_maps_follow_the_drawing(page):
     assert len(tiles(page, "#maps")) == len(before)
 
 
+@pytest.mark.promise("The page: analysis", "Weights, time of each layer, environment")
 def test_the_weights_of_every_layer_have_a_histogram(page):
     shown = page.execute_script("return document.getElementById('histograms').innerText")
     for count in ("80", "1,168", "51,328", "1,290"):
         assert f": {count} weights from " in shown
 
 
+@pytest.mark.promise("The page: analysis", "Weights, time of each layer, environment")
+@pytest.mark.promise("Earlier work: models in production", "Time of each layer")
 def test_the_time_of_every_layer_is_shown_and_the_shares_are_the_whole(page):
     rows = table(page, "profile")
     assert rows[0] == ["Layer", "Forward", "Backward", "Share"]
@@ -109,6 +130,12 @@ def test_the_time_of_every_layer_is_shown_and_the_shares_are_the_whole(page):
     assert sum(float(row[3].rstrip(" %")) for row in rows[1:]) == pytest.approx(100, abs=4)
 
 
+@pytest.mark.promise("The page: analysis", "Weights, time of each layer, environment")
+@pytest.mark.promise("Earlier work: models in production", "The backend and its facts are told")
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "`memory()`: arrays, bytes, WebAssembly's memory",
+)
 def test_the_environment_says_where_everything_runs_and_what_crossed(page):
     page.execute_script("document.getElementById('environment').open = true")
     page.until("document.querySelectorAll('#facts dt').length > 10")

@@ -68,6 +68,15 @@ def built(preset):
     return nn.Sequential([nn.Input((28, 28, 1)), *layers])
 
 
+@pytest.mark.promise(
+    "The page: architecture",
+    "Presets, one with what its publisher trains it with",
+)
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "The demo's perceptron of 397,510 parameters, with its 6,400 images, batches of 64,"
+    " AdamW and normalization",
+)
 @pytest.mark.parametrize("preset", list(architectures.PRESETS))
 def test_a_preset_has_the_parameters_that_the_engine_counts(page, preset):
     choose(page, "preset", preset)
@@ -76,6 +85,15 @@ def test_a_preset_has_the_parameters_that_the_engine_counts(page, preset):
     page.until(lambda: len(summary(page)) == len(architectures.layers_of(preset)))
 
 
+@pytest.mark.promise(
+    "The page: architecture",
+    "Presets, one with what its publisher trains it with",
+)
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "The demo's perceptron of 397,510 parameters, with its 6,400 images, batches of 64,"
+    " AdamW and normalization",
+)
 def test_a_published_demo_comes_with_what_it_is_trained_with(page):
     """Batches of 64, 6,400 images, AdamW, pixels less their mean, over their deviation."""
     choose(page, "preset", "ort")
@@ -89,6 +107,10 @@ def test_a_published_demo_comes_with_what_it_is_trained_with(page):
     page.until(lambda: total(page) == "53,866")
 
 
+@pytest.mark.promise(
+    "The page: architecture",
+    "Layers added, moved, removed, edited; summary, parameters and code follow",
+)
 def test_an_edit_changes_the_summary_the_parameters_and_the_code_at_once(page):
     edit(page, 0, "filters", "16")
     page.until("document.querySelector('#summary tbody td').innerText === '26 × 26 × 16'")
@@ -97,6 +119,10 @@ def test_an_edit_changes_the_summary_the_parameters_and_the_code_at_once(page):
     assert "layers=Conv2D,activation:relu,filters:16" in page.current_url
 
 
+@pytest.mark.promise(
+    "The page: architecture",
+    "Layers added, moved, removed, edited; summary, parameters and code follow",
+)
 def test_layers_are_added_moved_and_removed(page):
     choose(page, "new-layer", "Dropout")
     page.click("Add layer")
@@ -108,6 +134,7 @@ def test_layers_are_added_moved_and_removed(page):
     assert total(page) == "53,866"
 
 
+@pytest.mark.promise("The page: architecture", "Errors at the layer that causes them")
 def test_a_value_out_of_range_is_refused_at_its_layer(page):
     edit(page, 2, "filters", "1000")
     page.until(f"({WRONG}) === 'filters: expected 1 to 256, got 1000'")
@@ -117,6 +144,7 @@ def test_a_value_out_of_range_is_refused_at_its_layer(page):
     assert total(page) == "53,866"
 
 
+@pytest.mark.promise("The page: architecture", "Errors at the layer that causes them")
 def test_a_layer_that_does_not_fit_is_named_and_nothing_is_built(page):
     edit(page, 3, "pool size", "8")  # on images of 11 x 11
     edit(page, 2, "strides", "4")
@@ -128,6 +156,10 @@ def test_a_layer_that_does_not_fit_is_named_and_nothing_is_built(page):
     page.until("document.documentElement.dataset.network === 'right'")
 
 
+@pytest.mark.promise(
+    "The page: architecture",
+    "Layers added, moved, removed, edited; summary, parameters and code follow",
+)
 def test_the_edited_network_is_the_one_that_trains(page):
     edit(page, 5, "units", "32")
     page.until(lambda: "15,0" in total(page) or total(page) != "53,866")
@@ -137,6 +169,7 @@ def test_the_edited_network_is_the_one_that_trains(page):
     assert "32" in summary(page)[5]
 
 
+@pytest.mark.promise("The page: architecture", "A word on every layer and option")
 def test_every_layer_and_every_option_is_explained_beside_it(page):
     terms = (
         "return [...document.querySelectorAll(arguments[0] + ' .words dt')].map((t) => t.innerText"
@@ -153,6 +186,11 @@ def test_every_layer_and_every_option_is_explained_beside_it(page):
     assert page.execute_script(terms, "#training") == labels
 
 
+@pytest.mark.promise(
+    "The page: architecture",
+    "The program that does the same elsewhere: to copy, complete, and with the page's "
+    "curve on CPython",
+)
 def test_the_code_can_be_copied(page, module_site):
     page.execute_cdp_cmd(
         "Browser.grantPermissions",

@@ -51,6 +51,7 @@ def started(page, text, batch=5):
     page.until(lambda: page.phase == "training" and page.number("batch") > batch)
 
 
+@pytest.mark.promise("The page: training", "Train, Pause, Resume, Step, Stop, Reset")
 def test_a_run_that_is_stopped_in_its_first_epoch_has_done_none(page):
     started(page, "epochs=5")
     page.click("Stop")
@@ -93,6 +94,7 @@ rateWatcher.observe(output, { childList: true, characterData: true, subtree: tru
 """
 
 
+@pytest.mark.promise("The page: training", "The rate on a log slider, changed in mid-run")
 def test_the_learning_rate_may_be_changed_while_training(page):
     started(page, "epochs=50&lr=0.01")
     assert page.output("learning_rate") == "0.01"
@@ -105,6 +107,7 @@ def test_the_learning_rate_may_be_changed_while_training(page):
     assert "lr=1" in page.execute_script("return location.hash")
 
 
+@pytest.mark.promise("The page: training", "The rate on a log slider, changed in mid-run")
 def test_the_slider_of_the_learning_rate_is_logarithmic(page):
     slider = page.find_element(By.ID, "option-lr")
     shown = []
@@ -117,6 +120,7 @@ def test_the_slider_of_the_learning_rate_is_logarithmic(page):
     assert shown == pytest.approx([1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1])
 
 
+@pytest.mark.promise("The page: training", "Schedules, penalty, early stopping, seed")
 def test_the_cosine_schedule_falls_to_nothing(page):
     seen = rates(page, "schedule=cosine&subset=10000&epochs=3&lr=0.01")
     assert seen == sorted(seen, reverse=True)
@@ -124,11 +128,13 @@ def test_the_cosine_schedule_falls_to_nothing(page):
     assert seen[-1] < 0.0001
 
 
+@pytest.mark.promise("The page: training", "Schedules, penalty, early stopping, seed")
 def test_the_step_schedule_has_three_levels(page):
     seen = rates(page, "schedule=step&subset=10000&epochs=3&lr=0.01")
     assert sorted(set(seen), reverse=True) == pytest.approx([0.01, 0.001, 0.0001])
 
 
+@pytest.mark.promise("The page: training", "Schedules, penalty, early stopping, seed")
 def test_early_stopping_ends_a_run_that_learns_no_more(page):
     words = train(page, "subset=500&lr=0.01&epochs=100&patience=2")
     found = re.search(r"Stopped early after epoch (\d+) of 100", words)
@@ -136,11 +142,21 @@ def test_early_stopping_ends_a_run_that_learns_no_more(page):
     assert int(found[1]) < 60
 
 
+@pytest.mark.promise("The page: training", "NaN and over-fitting are called out")
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "A loss that is not finite and over-fitting are called out",
+)
 def test_over_fitting_is_called_out(page):
     started(page, "subset=500&lr=0.003&epochs=100&batch=32", batch=1)
     page.until(lambda: "Over-fitting" in page.text, timeout=60)
 
 
+@pytest.mark.promise("The page: training", "NaN and over-fitting are called out")
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "A loss that is not finite and over-fitting are called out",
+)
 def test_a_loss_that_is_not_a_number_ends_the_run_and_is_called_out(page):
     layers = "Flatten" + 12 * ";Dense,units:256,activation:linear"
     text = f"preset=custom&layers={layers};Dense,units:10,activation:softmax"
@@ -164,6 +180,7 @@ def deviations(page):
     return [float(re.search(r"deviation ([\d.]+)", text)[1]) for text in texts]
 
 
+@pytest.mark.promise("The page: training", "Schedules, penalty, early stopping, seed")
 def test_the_l2_penalty_keeps_weights_small(page):
     train(page, "subset=10000&epochs=1&optimizer=SGD&lr=0.1")
     free = deviations(page)
@@ -183,6 +200,7 @@ def curve(page):
     )
 
 
+@pytest.mark.promise("The page: training", "Schedules, penalty, early stopping, seed")
 def test_a_seed_is_a_curve(page):
     curves = []
     page.execute_script("document.getElementById('history').open = true")
@@ -198,6 +216,7 @@ def test_a_seed_is_a_curve(page):
     assert curves[0][1] != curves[2][1]
 
 
+@pytest.mark.promise("The page: training", "Train, Pause, Resume, Step, Stop, Reset")
 def test_step_trains_one_batch_and_draws_it(page):
     losses = []
     for _ in range(3):
@@ -209,6 +228,7 @@ def test_step_trains_one_batch_and_draws_it(page):
     page.until("document.querySelector('#loss-chart canvas')")
 
 
+@pytest.mark.promise("The page: training", "Train, Pause, Resume, Step, Stop, Reset")
 def test_reset_begins_with_fresh_weights_and_an_empty_chart(page):
     train(page, "subset=5000&epochs=1")
     trained = deviations(page)
@@ -219,6 +239,7 @@ def test_reset_begins_with_fresh_weights_and_an_empty_chart(page):
     assert deviations(page) != trained
 
 
+@pytest.mark.promise("The page: training", "Epoch, batch i/n, images a second, elapsed, left")
 def test_progress_says_where_the_run_is_and_how_long_it_will_be(page):
     started(page, "epochs=3", batch=100)
     page.until(lambda: re.fullmatch(r"\d+:\d\d", page.output("eta")))
@@ -230,6 +251,7 @@ def test_progress_says_where_the_run_is_and_how_long_it_will_be(page):
     assert 0 < value < 1
 
 
+@pytest.mark.promise("The page: training", "Train, Pause, Resume, Step, Stop, Reset")
 def test_a_pause_is_not_time_of_the_run(page):
     started(page, "epochs=50")
     page.click("Pause")
@@ -256,6 +278,11 @@ def enter(page, identifier, value):
     field.send_keys(value, Keys.TAB)
 
 
+@pytest.mark.promise("The page: training", "Optimizers, batch size, epochs")
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Options editable, in the link, runs overlaid and kept",
+)
 def test_every_control_is_in_the_address(page):
     choose(page, "option-optimizer", "SGD")
     choose(page, "option-batch", "64")
@@ -292,6 +319,7 @@ def test_a_value_out_of_range_is_refused_where_it_is_typed(page):
     enter(page, "option-epochs", "5")
 
 
+@pytest.mark.promise("The page: training", "Train, Pause, Resume, Step, Stop, Reset")
 def test_train_trains_the_network_that_was_just_chosen(page):
     page.execute_script(
         "location.hash = 'preset=mlp&subset=500&epochs=1';"

@@ -36,6 +36,10 @@ def count(page):
     return page.execute_script("return document.getElementById('data-count').textContent")
 
 
+@pytest.mark.promise(
+    "The page: data",
+    "One's own: IDX, CSV, a zip of folders, opened or dropped, and back",
+)
 def test_a_csv_takes_the_place_of_mnist_and_gives_it_back(page, tmp_path):
     rows = np.random.default_rng(0).integers(0, 256, (70, 785))
     rows[:, 0] = np.arange(70) % 10
@@ -46,6 +50,10 @@ def test_a_csv_takes_the_place_of_mnist_and_gives_it_back(page, tmp_path):
     page.until(lambda: count(page) == "MNIST: 60,000 + 10,000 images")
 
 
+@pytest.mark.promise(
+    "The page: data",
+    "One's own: IDX, CSV, a zip of folders, opened or dropped, and back",
+)
 def test_a_zip_of_folders_names_the_classes(page, tmp_path):
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
@@ -64,6 +72,11 @@ def hints(page):
     return page.execute_script(script)
 
 
+@pytest.mark.promise("The page: data", "Hints on what is uneven or double")
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Class counts, samples, hints on what is uneven or double",
+)
 def test_what_is_double_or_uneven_in_own_data_is_said(page, tmp_path):
     rows = np.random.default_rng(0).integers(0, 256, (70, 785))
     rows[:, 0] = np.where(np.arange(70) % 10 == 0, 1, 0)
@@ -143,12 +156,20 @@ def picture(page, kind):
     return base64.b64decode(address.split(",")[1])
 
 
+@pytest.mark.promise(
+    "The page: data",
+    "One's own: IDX, CSV, a zip of folders, opened or dropped, and back",
+)
 def test_a_csv_may_be_dropped(page):
     assert drop(page, {"dropped.csv": csv()})
     page.until(lambda: count(page) == "dropped.csv: 60 + 10 images")
     restored(page)
 
 
+@pytest.mark.promise(
+    "The page: data",
+    "One's own: IDX, CSV, a zip of folders, opened or dropped, and back",
+)
 def test_what_misses_the_drop_zone_is_taken_as_well_and_a_model_is_a_model(page):
     assert drop(page, {"dropped.csv": csv()}, "training")
     page.until(lambda: count(page) == "dropped.csv: 60 + 10 images")
@@ -160,6 +181,10 @@ def test_what_misses_the_drop_zone_is_taken_as_well_and_a_model_is_a_model(page)
     page.execute_script("location.hash = 'preset=mlp'; location.hash = ''")
 
 
+@pytest.mark.promise(
+    "The page: data",
+    "One's own: IDX, CSV, a zip of folders, opened or dropped, and back",
+)
 @pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzip"])
 def test_a_pair_of_idx_files_may_be_dropped(page, zipped):
     files = {f"{name}.gz": gzip.compress(body) for name, body in idx().items()} if zipped else idx()
@@ -171,6 +196,10 @@ def test_a_pair_of_idx_files_may_be_dropped(page, zipped):
     restored(page)
 
 
+@pytest.mark.promise(
+    "The page: data",
+    "One's own: IDX, CSV, a zip of folders, opened or dropped, and back",
+)
 def test_a_zip_of_folders_may_be_dropped_with_pictures_of_any_kind(page):
     pictures = {kind: picture(page, kind) for kind in ("png", "jpeg", "webp")}
     files = {"pets.zip": folders(**pictures, jpg=pictures["jpeg"])}
@@ -203,6 +232,7 @@ BAD = {
 }
 
 
+@pytest.mark.promise("The page: data", "Bad files are named and change nothing")
 @pytest.mark.parametrize("name", BAD)
 def test_dropped_files_that_are_no_data_set_are_named_and_change_nothing(page, name):
     files, words = BAD[name]
@@ -222,12 +252,24 @@ def label(page, identifier):
     )
 
 
+@pytest.mark.promise(
+    "The page: data",
+    "MNIST with its class counts, a grid of samples, a slider for fewer images",
+)
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Class counts, samples, hints on what is uneven or double",
+)
 def test_the_classes_are_counted(page):
     words = label(page, "classes")
     assert words.startswith("Images of each class: 0: 5923, 1: 6742, 2: 5958")
     assert words.endswith("9: 5949")
 
 
+@pytest.mark.promise(
+    "The page: data",
+    "MNIST with its class counts, a grid of samples, a slider for fewer images",
+)
 def test_a_table_says_the_counts_too(page):
     rows = page.execute_script(
         "return [...document.querySelectorAll('#counts tr')].map((row) => row.textContent)"
@@ -236,6 +278,14 @@ def test_a_table_says_the_counts_too(page):
                     "85,851", "95,949"]  # fmt: skip
 
 
+@pytest.mark.promise(
+    "The page: data",
+    "MNIST with its class counts, a grid of samples, a slider for fewer images",
+)
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Class counts, samples, hints on what is uneven or double",
+)
 def test_other_samples_are_others(page):
     before = label(page, "samples")
     page.button("Other samples").click()
@@ -243,6 +293,10 @@ def test_other_samples_are_others(page):
     assert len(label(page, "samples").split("classes ")[1].split()) == 60
 
 
+@pytest.mark.promise(
+    "The page: data",
+    "MNIST with its class counts, a grid of samples, a slider for fewer images",
+)
 def test_the_subset_slider_says_how_many_images_train(page):
     slide = (
         "const s = document.getElementById('subset'); s.value = arguments[0];"
@@ -256,6 +310,10 @@ def test_the_subset_slider_says_how_many_images_train(page):
     page.until("document.getElementById('subset-value').innerText === '60,000'")
 
 
+@pytest.mark.promise(
+    "The page: data",
+    "One's own: IDX, CSV, a zip of folders, opened or dropped, and back",
+)
 def test_the_published_idx_files_are_read(page):
     folder = ROOT / "static" / "vendor" / "mnist"
     give(page, folder / "t10k-images-idx3-ubyte.gz", folder / "t10k-labels-idx1-ubyte.gz")
@@ -264,6 +322,7 @@ def test_the_published_idx_files_are_read(page):
     page.until(lambda: count(page).startswith("MNIST: 60,000"))
 
 
+@pytest.mark.promise("The page: data", "Bad files are named and change nothing")
 def test_a_file_that_is_no_data_set_is_named_and_changes_nothing(page, tmp_path):
     (tmp_path / "notes.csv").write_text("1,2,3\n")
     give(page, tmp_path / "notes.csv")
@@ -287,6 +346,7 @@ def learned(page, changes):
     return page.output("val_loss")
 
 
+@pytest.mark.promise("The page: data", "Switches for augmentation, with what they do to images")
 def test_each_switch_changes_what_is_learned_and_off_gives_it_back(page):
     plain = learned(page, "")
     losses = {learned(page, f"&{change}") for change in ("shift=2", "rotate=12", "noise=15")}
@@ -304,6 +364,7 @@ def shown(page):
     return page.execute_script(f"const c = {CHANGED}; return c.checkVisibility() && c.toDataURL()")
 
 
+@pytest.mark.promise("The page: data", "Switches for augmentation, with what they do to images")
 def test_a_switch_shows_what_it_does_to_images(page):
     page.execute_script("document.getElementById('augmentation').open = true")
     assert not shown(page)

@@ -64,12 +64,25 @@ def ink(page):
     )
 
 
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "Read while it is drawn, within 100 ms; by mouse, pen, finger, keys",
+)
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Drawn with mouse, pen or finger, cleared; by keys too",
+)
 def test_a_1_is_drawn_with_the_keyboard_alone(page):
     press(page, *["ArrowUp"] * 9, " ", *["ArrowDown"] * 18, " ")
     read(page, "1")
     assert page.number("confidence") > 50
 
 
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "Read while it is drawn, within 100 ms; by mouse, pen, finger, keys",
+)
+@pytest.mark.promise("Earlier work: models in production", "An answer within 100 ms of the pen")
 def test_the_answer_comes_within_100_ms_of_the_pen(page):
     page.execute_script("answered.length = 0")
     draw(page)
@@ -83,6 +96,11 @@ def test_the_answer_comes_within_100_ms_of_the_pen(page):
     assert median <= 100, waits
 
 
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "What the network sees; ten bars; a test image; corrections",
+)
+@pytest.mark.promise("Earlier work: a network trained in a worker", "The drawing as 28 x 28 ink")
 def test_what_the_network_sees_is_shown(page):
     assert ink(page) == 0
     draw(page)
@@ -90,12 +108,24 @@ def test_what_the_network_sees_is_shown(page):
     assert 30 < ink(page) < 300
 
 
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "What the network sees; ten bars; a test image; corrections",
+)
 def test_a_test_image_is_read_with_its_label_beside_it(page):
     page.click("Try a test image")
     page.until(lambda: "A test image: it is a" in page.text)
     page.until(lambda: page.output("prediction").strip().isdigit())
 
 
+@pytest.mark.promise(
+    "The page: data",
+    "Drawn digits in a bucket for each, deleted, added to the training set, there after a reload",
+)
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "A network made one's own: fine-tuned on one's digits, layers frozen",
+)
 def test_corrections_are_kept_learned_from_and_added_to_the_data(page):
     draw(page)
     read(page, "7")
@@ -127,6 +157,10 @@ def bucket(page, digit):
     )
 
 
+@pytest.mark.promise(
+    "The page: data",
+    "Drawn digits in a bucket for each, deleted, added to the training set, there after a reload",
+)
 def test_drawings_are_in_buckets_and_can_be_deleted(page):
     page.execute_script("document.getElementById('drop').closest('details').open = true")
     assert [bucket(page, digit) for digit in range(10)] == [[0, 0]] * 10
@@ -153,6 +187,10 @@ def test_drawings_are_in_buckets_and_can_be_deleted(page):
     assert not page.execute_script("return !document.getElementById('drawn-add').disabled")
 
 
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "What the network sees; ten bars; a test image; corrections",
+)
 def test_a_digit_key_says_what_it_was(page):
     draw(page)
     page.until(lambda: page.output("prediction").strip().isdigit())

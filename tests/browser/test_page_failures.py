@@ -14,6 +14,10 @@ def failed(page, *words):
     page.until(lambda: page.find_element("id", "failure-reload").is_displayed(), 10)
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Files that do not arrive, or are not what they should be",
+)
 def test_a_worker_whose_source_is_missing(site, open_page):
     site.faults["py/app/worker.py"] = Missing()
     page = open_page(site.url)
@@ -30,6 +34,10 @@ def test_an_exception_while_the_worker_imports(site, open_page):
     assert "Traceback" in page.text
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Files that do not arrive, or are not what they should be",
+)
 @pytest.mark.parametrize("fault", [Missing(), Corrupt()], ids=["missing", "corrupt"])
 def test_kernels_that_cannot_be_loaded_leave_numpy(site, open_page, fault):
     site.faults["static/vendor/kernels/*"] = fault
@@ -52,6 +60,10 @@ def test_without_relaxed_simd_the_plain_simd_kernels_serve(site, open_page):
     assert "relaxed" not in kernels
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Files that do not arrive, or are not what they should be",
+)
 @pytest.mark.parametrize("fault", [Corrupt(), Truncated(5000, honest=True), Missing()])
 def test_a_data_file_that_is_not_as_it_should_be(site, open_page, fault):
     site.faults["static/vendor/mnist/t10k-images*"] = fault

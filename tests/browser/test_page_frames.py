@@ -110,24 +110,52 @@ def test_the_engine_reports_faster_than_the_screen_shows(page):
     assert page.rate > 100, "batches a second"
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "60 frames a second, no long task, one redraw a frame",
+)
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Trains a deep network at 60 frames a second",
+)
 def test_frames_keep_their_pace(page):
     frames = page.seen["frames"][2:]
     assert len(frames) > 100
     assert statistics.median(frames) <= 17.5
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "60 frames a second, no long task, one redraw a frame",
+)
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Trains a deep network at 60 frames a second",
+)
 def test_no_task_is_long(page):
     """A busy machine takes the processor away in mid-task: so much is its doing, and no more."""
     beyond = sum(duration - LONG for duration in page.seen["tasks"])
     assert beyond <= page.waited, page.seen["tasks"]
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "60 frames a second, no long task, one redraw a frame",
+)
 def test_no_task_has_the_processor_for_long(page):
     times = own_times(page)
     assert len(times) > 1000
     assert max(times) <= MOST
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "60 frames a second, no long task, one redraw a frame",
+)
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Loss and accuracy of batches and epochs, live",
+)
 def test_a_chart_is_drawn_at_most_once_a_frame(page):
     redraws = page.seen["redraws"]
     assert len(redraws) > 20, "the charts are drawn at all"

@@ -37,6 +37,10 @@ def focused(page):
     return page.execute_script("return document.activeElement.id")
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Everything by keys, in the document's order, with visible focus",
+)
 def test_tab_reaches_everything_and_shows_where_it_is(page):
     page.execute_script("for (const d of document.querySelectorAll('main details')) d.open = true")
     page.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
@@ -71,6 +75,7 @@ def test_the_skip_link_leads_past_the_head_of_the_page(page):
     assert "subset=2500" in page.execute_script("return location.hash"), "the options stay"
 
 
+@pytest.mark.promise("The page: training", "Train, Pause, Resume, Step, Stop, Reset")
 def test_letters_train_pause_stop_step_and_reset(page):
     page.execute_script("location.hash = 'epochs=100'; document.activeElement.blur()")
     press(page, "t")
@@ -93,6 +98,10 @@ def test_letters_typed_into_a_field_do_nothing_else(page):
     assert page.phase == "ready"
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Everything by keys, in the document's order, with visible focus",
+)
 def test_a_digit_can_be_drawn_with_keys_alone(page):
     page.execute_script("location.hash = 'epochs=1&subset=20000'; document.activeElement.blur()")
     press(page, "t")
@@ -107,6 +116,10 @@ def test_a_digit_can_be_drawn_with_keys_alone(page):
     page.until(lambda: page.output("prediction").strip() == "?")
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Announcements; charts read by arrow keys and as tables",
+)
 def test_what_happens_is_announced_and_figures_that_run_are_not(page):
     live = page.execute_script(
         "return [...document.querySelectorAll('[role=status], [role=alert], [aria-live]')]"
@@ -120,6 +133,10 @@ def test_what_happens_is_announced_and_figures_that_run_are_not(page):
     assert running == []
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Announcements; charts read by arrow keys and as tables",
+)
 def test_every_chart_has_a_name_and_a_table_that_says_the_same(page):
     figures = page.execute_script(
         "return [...document.querySelectorAll('figure:has(.chart)')].map((f) =>"
@@ -134,6 +151,10 @@ def test_every_chart_has_a_name_and_a_table_that_says_the_same(page):
         assert index == 0
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Reduced motion; dark and light; 320 pixels to 4K",
+)
 def test_reduced_motion_stops_every_movement(page):
     page.execute_cdp_cmd(
         "Emulation.setEmulatedMedia",

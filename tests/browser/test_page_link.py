@@ -24,6 +24,10 @@ def trained(page, url):
     )
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "All options in the address, by one table; what makes no sense is ignored; a link is a curve",
+)
 def test_the_same_link_gives_the_same_curve_in_another_browser(site, open_page):
     first = trained(open_page(), f"{site.url}#{LINK}")
     second = trained(open_page(), f"{site.url}#{LINK}")
@@ -44,6 +48,10 @@ def value(page, name):
     return page.execute_script(f"return document.getElementById('option-{name}').value")
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "All options in the address, by one table; what makes no sense is ignored; a link is a curve",
+)
 def test_a_link_fills_the_form(page):
     names = ("optimizer", "batch", "epochs", "schedule", "l2", "patience", "seed", "smoothing")
     shown = {name: value(page, name) for name in names}
@@ -64,6 +72,10 @@ def test_a_link_may_have_a_batch_size_that_the_list_has_not(page):
     page.until(lambda: value(page, "batch") == "128")
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "All options in the address, by one table; what makes no sense is ignored; a link is a curve",
+)
 def test_values_that_make_no_sense_are_ignored(page):
     nonsense = "#lr=fast&batch=0&epochs=1e9&optimizer=Magic&colour=red&seed=12&hide=moon"
     page.execute_script("location.hash = arguments[0]", nonsense)
@@ -74,6 +86,10 @@ def test_values_that_make_no_sense_are_ignored(page):
     assert page.phase == "ready"
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "All options in the address, by one table; what makes no sense is ignored; a link is a curve",
+)
 @pytest.mark.parametrize("panel", settings.PANELS)
 def test_every_panel_can_be_hidden_by_the_link(page, panel):
     page.execute_script("location.hash = arguments[0]", f"hide={panel}")

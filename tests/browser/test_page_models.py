@@ -55,12 +55,25 @@ def answer(page, pointer="mouse"):
     return page.until(rests, 10)
 
 
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "Read while it is drawn, within 100 ms; by mouse, pen, finger, keys",
+)
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Drawn with mouse, pen or finger, cleared; by keys too",
+)
 @pytest.mark.parametrize("pointer", ["mouse", "pen", "touch"])
 def test_a_drawn_7_is_read(page, pointer):
     answer(page, pointer)
     assert page.number("confidence") > 50
 
 
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "What the network sees; ten bars; a test image; corrections",
+)
+@pytest.mark.promise("Earlier work: a network trained in a worker", "Digit, confidence, ten bars")
 def test_ten_bars_show_what_else_it_could_be(page):
     answer(page)
     shares = page.execute_script(
@@ -72,6 +85,10 @@ def test_ten_bars_show_what_else_it_could_be(page):
     assert max(range(10), key=shares.__getitem__) == 7
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Drawn with mouse, pen or finger, cleared; by keys too",
+)
 def test_clear_forgets_the_drawing(page):
     answer(page)
     page.click("Clear")
@@ -95,6 +112,11 @@ def download(page, folder, choice):
     return file
 
 
+@pytest.mark.promise("The page: drawing and models", "Downloaded and opened in every format")
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Saved in the browser, downloaded, loaded: the same to the bit",
+)
 @pytest.mark.parametrize("choice", ["npz", "safetensors", "keras", "tfjs"])
 def test_a_downloaded_model_answers_the_same_to_the_bit(page, folder, choice):
     before = answer(page)
@@ -102,6 +124,7 @@ def test_a_downloaded_model_answers_the_same_to_the_bit(page, folder, choice):
     assert answer(page) == before
 
 
+@pytest.mark.promise("The page: drawing and models", "Downloaded and opened in every format")
 def test_an_onnx_file_answers_the_same_to_rounding(page, folder):
     before = np.frombuffer(bytes.fromhex(answer(page)), np.float32)
     download(page, folder, "onnx")
@@ -124,6 +147,8 @@ def by_h5py(data):
     return stream.getvalue()
 
 
+@pytest.mark.promise("The page: drawing and models", "Downloaded and opened in every format")
+@pytest.mark.promise("nn: files and guides", "A `.keras` file is opened on the page")
 def test_a_keras_file_is_opened_and_answers_the_same(page, folder, tmp_path):
     before = answer(page)
     path = tmp_path / "from-keras.keras"
@@ -133,6 +158,7 @@ def test_a_keras_file_is_opened_and_answers_the_same(page, folder, tmp_path):
     assert answer(page) == before
 
 
+@pytest.mark.promise("The page: drawing and models", "Downloaded and opened in every format")
 def test_every_format_of_the_engine_can_be_downloaded(page):
     script = "return [...document.querySelectorAll('#format option')].map((o) => o.value)"
     assert set(formats.FORMATS) <= set(page.execute_script(script))
@@ -145,6 +171,7 @@ def test_the_npz_is_one_that_numpy_reads(page, folder):
         assert sum(archive[name].size for name in weights) == 53_866, archive.files
 
 
+@pytest.mark.promise("The page: drawing and models", "Downloaded and opened in every format")
 def test_a_file_that_is_no_model_is_named_and_changes_nothing(page, tmp_path):
     before = answer(page)
     wrong = tmp_path / "holiday.npz"
@@ -155,6 +182,10 @@ def test_a_file_that_is_no_model_is_named_and_changes_nothing(page, tmp_path):
     assert answer(page) == before
 
 
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "Fewer bits, with size and accuracy before and after",
+)
 def test_a_model_with_8_bit_weights_is_a_quarter_and_still_reads(page, folder):
     full = download(page, folder, "npz").stat().st_size
     [file] = folder.iterdir()
@@ -165,6 +196,11 @@ def test_a_model_with_8_bit_weights_is_a_quarter_and_still_reads(page, folder):
     assert page.number("confidence") > 50
 
 
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "Fewer bits, with size and accuracy before and after",
+)
+@pytest.mark.promise("Earlier work: models in production", "Load and warm-up times shown")
 def test_precisions_are_compared_by_size_and_accuracy_and_one_is_taken(page):
     before = answer(page)
     page.execute_script("document.getElementById('quantise').closest('details').open = true")
@@ -191,6 +227,15 @@ def names(page):
     )
 
 
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "Saved, listed, opened, deleted; load and warm-up times",
+)
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Saved in the browser, downloaded, loaded: the same to the bit",
+)
+@pytest.mark.promise("Earlier work: models in production", "Load and warm-up times shown")
 def test_saved_models_are_listed_opened_and_deleted(page):
     before = answer(page)
     had = names(page)
@@ -206,6 +251,14 @@ def test_saved_models_are_listed_opened_and_deleted(page):
     page.until(lambda: names(page) == had)
 
 
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "Saved, listed, opened, deleted; load and warm-up times",
+)
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Saved in the browser, downloaded, loaded: the same to the bit",
+)
 def test_a_saved_model_answers_the_same_after_a_reload(page):
     before = answer(page)
     page.click("Save")

@@ -93,6 +93,12 @@ def assert_same(epochs, history, limit):
         np.testing.assert_allclose(here, history[figure], atol=atol, rtol=0, err_msg=figure)
 
 
+@pytest.mark.promise(
+    "The page: architecture",
+    "The program that does the same elsewhere: to copy, complete, and with the page's "
+    "curve on CPython",
+)
+@pytest.mark.promise("The page: training", "Optimizers, batch size, epochs")
 @pytest.mark.parametrize("name", CHOICES)
 def test_gives_the_pages_curve_on_cpython(page, tmp_path, name):
     assert build_kernels.main(["native"]) == 0
@@ -100,6 +106,11 @@ def test_gives_the_pages_curve_on_cpython(page, tmp_path, name):
     assert_same(epochs, run(program(page), tmp_path, "-c", NATIVE), LIMIT)
 
 
+@pytest.mark.promise(
+    "The page: architecture",
+    "The program that does the same elsewhere: to copy, complete, and with the page's "
+    "curve on CPython",
+)
 def test_runs_as_it_is_with_numpy_alone(page, tmp_path):
     epochs = json.loads(learned(page, CHOICES["thirds"]))[-1]["epochs"]
     assert_same(epochs, run(program(page), tmp_path), LIMIT_OF_NUMPY)
@@ -109,6 +120,11 @@ def test_a_run_that_was_stopped_early_has_fewer_epochs(page):
     assert len(json.loads(learned(page, EARLY))[-1]["epochs"]) < 40
 
 
+@pytest.mark.promise(
+    "The page: architecture",
+    "The program that does the same elsewhere: to copy, complete, and with the page's "
+    "curve on CPython",
+)
 def test_follows_a_network_that_comes_from_a_file(page, tmp_path):
     program(page)
     page.execute_script("location.hash = ''")

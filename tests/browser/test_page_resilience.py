@@ -5,6 +5,7 @@ import json
 
 import nn
 import numpy as np
+import pytest
 from selenium.webdriver.common.keys import Keys
 
 from tests.support.pad import draw
@@ -28,6 +29,14 @@ def kill(page):
     )
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "A worker that dies; a full memory; what cannot fit",
+)
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "A full memory is freed by a new worker that goes on",
+)
 def test_a_worker_that_died_is_restarted_and_the_run_continued(site, open_page):
     page = open_page(site.url + "#epochs=3&subset=5000")
     page.wait_for_phase("ready")
@@ -48,6 +57,10 @@ def test_a_worker_that_died_is_restarted_and_the_run_continued(site, open_page):
     page.until(lambda: page.output("prediction").strip().isdigit())
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "A reload while training, to the bit; a run that an older page kept",
+)
 def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_page):
     page = open_page(site.url + "#epochs=3&subset=5000&schedule=cosine")
     page.wait_for_phase("ready")
@@ -81,6 +94,10 @@ DRAWING = "preset=deep&batch=64&subset=2500&epochs=2&schedule=cosine&patience=5&
 DRAWING += "&shift=2&rotate=10&zoom=10&noise=10"
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "A reload while training, to the bit; a run that an older page kept",
+)
 def test_a_reload_in_the_middle_of_an_epoch_goes_on_at_that_batch_to_the_bit(site, open_page):
     site.replace("py/app/worker.py", lambda text: OFTEN + text)
     page = open_page(f"{site.url}#{DRAWING}")
@@ -147,6 +164,10 @@ def old_checkpoint():
     return json.dumps(words), base64.b64encode(nn.io.save(model)).decode()
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "A reload while training, to the bit; a run that an older page kept",
+)
 def test_a_run_that_an_older_page_kept_goes_on_with_its_epoch(site, open_page):
     page = open_page(site.url)
     page.wait_for_phase("ready")
@@ -196,6 +217,10 @@ def picture(page, digit):
     )
 
 
+@pytest.mark.promise(
+    "The page: data",
+    "Drawn digits in a bucket for each, deleted, added to the training set, there after a reload",
+)
 def test_drawings_outlive_the_page_until_they_are_deleted(site, open_page):
     page = open_page(site.url + "#epochs=50&subset=500")
     page.wait_for_phase("ready")
@@ -230,6 +255,10 @@ def test_drawings_outlive_the_page_until_they_are_deleted(site, open_page):
     page.wait_for_phase("ready")
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "A full disk; a private window; a hidden tab",
+)
 def test_a_full_disk_ends_nothing_and_is_said_once(site, open_page):
     page = open_page(site.url + "#epochs=2&subset=2500")
     page.wait_for_phase("ready")
@@ -250,6 +279,10 @@ def test_a_full_disk_ends_nothing_and_is_said_once(site, open_page):
     page.button("Dismiss").click()
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "A reload while training, to the bit; a run that an older page kept",
+)
 def test_a_run_that_is_not_kept_is_not_left_by_mistake(site, open_page):
     without_storage(site)
     page = open_page(site.url + "#epochs=50&subset=500")
@@ -283,6 +316,10 @@ def without_storage(site):
     site.replace("py/app/worker.py", lambda text: WITHOUT_STORAGE + text)
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "A full disk; a private window; a hidden tab",
+)
 def test_a_private_window_without_storage_trains_and_draws(site, open_page):
     without_storage(site)
     page = open_page()
@@ -309,6 +346,14 @@ def test_a_private_window_without_storage_trains_and_draws(site, open_page):
     assert sum(buckets(page)) == 2
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "A worker that dies; a full memory; what cannot fit",
+)
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "What is too large for the device is refused before it is tried",
+)
 def test_what_no_browser_can_hold_is_refused_before_it_is_tried(site, open_page):
     wide = "Conv2D,filters:256,kernel_size:3,padding:same"
     layers = f"{wide};{wide};Flatten;Dense,units:10,activation:softmax"
@@ -349,6 +394,14 @@ channel.postMessage(full);
 """
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "A worker that dies; a full memory; what cannot fit",
+)
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "A full memory is freed by a new worker that goes on",
+)
 def test_a_memory_that_is_full_ends_the_run_and_not_the_page(site, open_page):
     site.replace("py/app/worker.py", lambda text: HOG + text)
     page = open_page(site.url + "#preset=deep&batch=2048&epochs=1&subset=5000")
@@ -375,6 +428,10 @@ THROTTLED = [
 ]
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "A full disk; a private window; a hidden tab",
+)
 def test_a_hidden_tab_goes_on_training_tells_its_title_and_is_whole_when_seen_again(
     site, open_page
 ):

@@ -66,6 +66,10 @@ def hover(page, chart, share):
         )
 
 
+@pytest.mark.promise(
+    "The page: training",
+    "Loss and accuracy by batch and by epoch, of training and of test images",
+)
 def test_hovering_reads_the_batch_and_its_smooth_value(page):
     hover(page, "loss-chart", 0.25)
     page.until(lambda: legend(page, "loss-chart")["Batch"] not in ("", "--"))
@@ -76,12 +80,20 @@ def test_hovering_reads_the_batch_and_its_smooth_value(page):
     assert legend(page, "accuracy-chart")["Batch"].endswith("%"), "both charts show one step"
 
 
+@pytest.mark.promise(
+    "The page: training",
+    "Loss and accuracy by batch and by epoch, of training and of test images",
+)
 def test_hovering_an_epochs_end_reads_the_test_value(page):
     hover(page, "accuracy-chart", 0.9999)
     page.until(lambda: legend(page, "accuracy-chart")["Test"].endswith("%"))
     assert legend(page, "accuracy-chart")["Test"] == lines(page)[-1][5]
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Announcements; charts read by arrow keys and as tables",
+)
 def test_arrow_keys_read_a_chart_aloud(page):
     chart = page.find_element(By.ID, "loss-chart")
     chart.send_keys(Keys.HOME)
@@ -101,6 +113,7 @@ def picture(page, chart="loss-chart"):
     )
 
 
+@pytest.mark.promise("The page: training", "Log scale, smoothing")
 def test_the_log_scale_draws_another_picture_and_back(page):
     before = picture(page)
     page.find_element(By.ID, "option-log").click()
@@ -110,6 +123,7 @@ def test_the_log_scale_draws_another_picture_and_back(page):
     page.until(lambda: picture(page) == before)
 
 
+@pytest.mark.promise("The page: training", "Log scale, smoothing")
 def test_smoothing_acts_on_what_is_drawn(page):
     slider = page.find_element(By.ID, "option-smoothing")
     slider.send_keys(Keys.HOME)
@@ -120,6 +134,14 @@ def test_smoothing_acts_on_what_is_drawn(page):
     page.until(lambda: legend(page, "loss-chart")["Batch"] != legend(page, "loss-chart")["Smooth"])
 
 
+@pytest.mark.promise(
+    "The page: training",
+    "Loss and accuracy by batch and by epoch, of training and of test images",
+)
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Loss and accuracy of batches and epochs, live",
+)
 def test_the_table_has_train_and_test_figures_of_every_epoch(page):
     table = lines(page)
     assert [line[:2] for line in table] == [["1", "1"], ["1", "2"], ["2", "1"], ["2", "2"]]
@@ -142,6 +164,8 @@ def taken(page, downloads, name, button):
     return target.read_bytes()
 
 
+@pytest.mark.promise("The page: training", "CSV, JSON, PNG")
+@pytest.mark.promise("Earlier work: a network trained in a worker", "Export of the run")
 def test_the_csv_has_a_line_for_every_epoch(page, downloads):
     text = taken(page, downloads, "runs.csv", "CSV").decode()
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -152,6 +176,8 @@ def test_the_csv_has_a_line_for_every_epoch(page, downloads):
         assert f"{100 * float(row['val_accuracy']):.1f} %" == line[5]
 
 
+@pytest.mark.promise("The page: training", "CSV, JSON, PNG")
+@pytest.mark.promise("Earlier work: a network trained in a worker", "Export of the run")
 def test_the_json_has_the_options_and_the_link_of_every_run(page, downloads):
     runs = json.loads(taken(page, downloads, "runs.json", "JSON"))
     assert [run["number"] for run in runs] == [1, 2]
@@ -160,6 +186,7 @@ def test_the_json_has_the_options_and_the_link_of_every_run(page, downloads):
     assert len(runs[0]["epochs"]) == 2
 
 
+@pytest.mark.promise("The page: training", "CSV, JSON, PNG")
 def test_the_png_is_a_picture_of_every_chart(page, downloads):
     octets = taken(page, downloads, "curves.png", "PNG")
     assert octets.startswith(b"\x89PNG\r\n\x1a\n")
@@ -172,6 +199,11 @@ def test_the_png_is_a_picture_of_every_chart(page, downloads):
     assert height > 100
 
 
+@pytest.mark.promise("The page: training", "Runs overlaid, by any figure, kept, forgotten")
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Options editable, in the link, runs overlaid and kept",
+)
 def test_the_runs_are_overlaid_and_kept_over_a_reload(page):
     page.until(lambda: set(legend(page, "runs-chart")) == {"Step", "Run 1", "Run 2"})
     before = lines(page)
@@ -188,6 +220,7 @@ def test_the_runs_are_overlaid_and_kept_over_a_reload(page):
 METRICS = {"loss": 2, "accuracy": 3, "val_loss": 4, "val_accuracy": 5}
 
 
+@pytest.mark.promise("The page: training", "Runs overlaid, by any figure, kept, forgotten")
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_overlay_compares_any_figure_of_the_runs(page, metric):
     Select(page.find_element(By.ID, "runs-metric")).select_by_value(metric)
@@ -202,6 +235,7 @@ def test_the_overlay_compares_any_figure_of_the_runs(page, metric):
     assert (f"metric={metric}" in page.current_url) == (metric != "val_accuracy")
 
 
+@pytest.mark.promise("The page: training", "Runs overlaid, by any figure, kept, forgotten")
 def test_runs_can_be_forgotten_for_good(page):
     page.click("Forget runs")
     page.until(lambda: lines(page) == [])
@@ -211,6 +245,10 @@ def test_runs_can_be_forgotten_for_good(page):
     assert not page.find_element(By.ID, "export-csv").is_enabled()
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Reduced motion; dark and light; 320 pixels to 4K",
+)
 def test_a_theme_colours_the_charts_and_is_kept(page):
     page.execute_script("location.hash = 'epochs=1&subset=1000'")
     page.click("Train")

@@ -96,6 +96,10 @@ def photograph(page, name):
     return picture
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Reduced motion; dark and light; 320 pixels to 4K",
+)
 @pytest.mark.parametrize("unfolded", [False, True], ids=["folded", "unfolded"])
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_nothing_leaves_the_screen_sideways(page, size, unfolded):
@@ -113,6 +117,10 @@ return [...document.querySelectorAll(arguments[0])].map((e) => {
 """
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Everything by keys, in the document's order, with visible focus",
+)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_the_cards_are_seen_in_the_order_in_which_they_are_read_and_reached(page, size):
     wear(page, *size, "light", False)
@@ -128,6 +136,10 @@ def test_the_cards_are_seen_in_the_order_in_which_they_are_read_and_reached(page
     assert sorted_out == []
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Pictures of the page idle, after training and in training, at four sizes in both themes",
+)
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", PICTURED, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_has_its_picture_taken(page, size, theme):
@@ -141,6 +153,10 @@ def test_has_its_picture_taken(page, size, theme):
     assert size[0] - scroll_bar <= int.from_bytes(picture[16:20], "big") <= size[0]
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Reduced motion; dark and light; 320 pixels to 4K",
+)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_what_is_pressed_is_large_enough(page, size):
     wear(page, *size, "light", False)
@@ -155,6 +171,10 @@ def test_what_is_pressed_is_large_enough(page, size):
     assert [line for line in small if not line.startswith("option-log")] == []
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Pictures of the page idle, after training and in training, at four sizes in both themes",
+)
 def test_on_a_phone_train_leads_to_the_curves(page):
     wear(page, 360, 740, "light", False)
     top = "document.getElementById('loss-chart').getBoundingClientRect().top"

@@ -16,6 +16,10 @@ def rows(page):
     return page.execute_script(script)
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "Measured on the visitor's own device, to copy",
+)
 def test_measures_this_device_and_copies_the_figures(page, site):
     page.execute_cdp_cmd(
         "Browser.grantPermissions",

@@ -49,6 +49,10 @@ def opened(site, open_page, model, image):
     return data, {request.path: request.sent for request in site.requests}
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "A page that only predicts is sent, and imports, no training: 442 kB of Python in place of 708",
+)
 def test_a_page_that_only_predicts_moves_no_training(site, open_page, digits, model):
     image = digits[0][9000]
     want = model.predict_on_batch(image[None, :, :, None])[0]

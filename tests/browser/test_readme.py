@@ -3,6 +3,8 @@
 import re
 import textwrap
 
+import pytest
+
 from tools.serve import ROOT
 
 PAGE = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
@@ -41,6 +43,10 @@ def example():
     return code
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Callbacks of the main thread called from the worker, in order",
+)
 def test_the_ten_lines_train(site, open_page):
     unpacking = (ROOT / "py/app/main.py").read_text().split("from app import page")[0]
     code = textwrap.indent(example(), " " * 8)

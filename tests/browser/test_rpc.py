@@ -26,6 +26,10 @@ def outcomes(module_site, open_module_page):
     return of
 
 
+@pytest.mark.promise(
+    "farcall: nothing leaks",
+    "Every behaviour of the suites leaves both sides as it found them",
+)
 @pytest.mark.parametrize("name", sorted(suite.CASES))
 @pytest.mark.parametrize("pairing", PAIRINGS)
 def test_behaviour_holds_between_page_and_worker(pairing, name, outcomes):

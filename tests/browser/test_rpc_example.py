@@ -4,6 +4,8 @@ import gzip
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.support.interpreters import farcall_files
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -17,6 +19,7 @@ def modules() -> set[str]:
     return {name for name in farcall_files() if not name.startswith(("comlink/", "stubs"))}
 
 
+@pytest.mark.promise("farcall: features", "On any page")
 def test_a_page_of_twenty_lines_calls_a_class_in_its_worker(site, open_page):
     page = open_page(site.url + "tests/browser/example/index.html")
     page.wait_for_phase("ready")

@@ -21,6 +21,10 @@ def outcomes(module_site, open_module_page):
     return json.loads(text)
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "A name that no script tag has: WorkerBootError at once, listing the names",
+)
 def test_a_wrong_name_is_an_error_at_once_that_lists_the_names(outcomes):
     kind, text, _, seconds = outcomes["unknown"]
     assert kind == "WorkerBootError"
@@ -29,12 +33,21 @@ def test_a_wrong_name_is_an_error_at_once_that_lists_the_names(outcomes):
     assert seconds < 0.1
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "The worker's source is missing: WorkerBootError that names it",
+)
 def test_a_missing_source_is_an_error_that_names_it(outcomes):
     kind, text, _, _ = outcomes["missing"]
     assert kind == "WorkerBootError"
     assert "there_is_no_such_file.py: status 404" in text
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "The worker's script raises before `serve`: WorkerBootError with the traceback",
+)
+@pytest.mark.promise("farcall: features", "Readiness handshake, boot traceback")
 def test_an_exception_at_boot_arrives_with_its_traceback(outcomes):
     kind, text, traceback, _ = outcomes["broken"]
     assert kind == "WorkerBootError"
@@ -42,6 +55,10 @@ def test_an_exception_at_boot_arrives_with_its_traceback(outcomes):
     assert "in prepare" in traceback
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "The worker's script raises before `serve`: WorkerBootError with the traceback",
+)
 def test_a_script_that_fails_before_importing_farcall_is_an_error(outcomes):
     kind, text, _, seconds = outcomes["early"]
     assert kind == "WorkerBootError"
@@ -49,12 +66,20 @@ def test_a_script_that_fails_before_importing_farcall_is_an_error(outcomes):
     assert seconds < 20
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "The script never serves, or takes too long: WorkerBootError; TimeoutError",
+)
 def test_a_script_that_never_serves_is_an_error(outcomes):
     kind, text, _, _ = outcomes["silent"]
     assert kind == "WorkerBootError"
     assert "without farcall.serve()" in text
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "The script never serves, or takes too long: WorkerBootError; TimeoutError",
+)
 def test_a_worker_that_takes_too_long_is_a_time_out(outcomes):
     kind, text, _, seconds = outcomes["late"]
     assert kind == "TimeoutError"
@@ -62,6 +87,12 @@ def test_a_worker_that_takes_too_long_is_a_time_out(outcomes):
     assert 0.4 < seconds < 2
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "The worker dies by any hand, known or not: WorkerDiedError for every pending call,"
+    " stream and callback",
+)
+@pytest.mark.promise("farcall: features", "Death of a worker")
 @pytest.mark.parametrize("death", ["killed", "raw", "suicidal"])
 def test_a_dead_worker_ends_every_pending_call_at_once(outcomes, death):
     (kind, text, _, _), seconds, later, pending = outcomes[death]

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
@@ -14,11 +16,13 @@ def results(page):
     return json.loads(page.execute_script("return document.getElementById('results').textContent"))
 
 
+@pytest.mark.promise("farcall: features", "Interrupt of Python that computes, on isolated pages")
 def test_python_that_computes_is_interrupted_and_the_worker_lives_on(open_site, open_page):
     page = open_page(open_site(headers=HEADERS).url + PAGE)
     assert results(page) == [["KeyboardInterrupt", True], 16] * 3
 
 
+@pytest.mark.promise("farcall: features", "Interrupt of Python that computes, on isolated pages")
 def test_without_isolation_interrupt_says_what_to_do_instead(open_site, open_page):
     page = open_page(open_site().url + PAGE)
     assert results(page) == [["RuntimeError", False]]

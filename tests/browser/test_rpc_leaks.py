@@ -54,6 +54,11 @@ def run(site: Site, open_page: Callable[..., Page], kind: str) -> Any:
     return json.loads(browser.execute_script("return window.leaks"))
 
 
+@pytest.mark.promise(
+    "farcall: nothing leaks",
+    "10,000 calls with callbacks, proxies, streams, failures and cancellations leave "
+    "both sides' `statistics()` and the heap where they were",
+)
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("side", ["near", "far"])
 @pytest.mark.parametrize("kind", PAIRINGS)
@@ -63,6 +68,16 @@ def test_ten_thousand_calls_in_chromium_leave_the_tables_empty(
     assert [leaks(kind)["after"][side][name] for name in HELD] == [0] * len(HELD)
 
 
+@pytest.mark.promise(
+    "farcall: nothing leaks",
+    "10,000 calls with callbacks, proxies, streams, failures and cancellations leave "
+    "both sides' `statistics()` and the heap where they were",
+)
+@pytest.mark.promise(
+    "farcall: nothing leaks",
+    "A turn of Pyodide's event loop leaves nothing on its stack, bytes sent from "
+    "MicroPython leave no reference",
+)
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("side", ["near", "far"])
 @pytest.mark.parametrize("kind", PAIRINGS)
@@ -76,6 +91,10 @@ def test_ten_thousand_calls_in_chromium_leave_the_heaps_as_they_were(
         assert after[name] - before[name] <= NOISE[name], (name, before, after)
 
 
+@pytest.mark.promise(
+    "farcall: nothing leaks",
+    "A worker that was replaced leaves nothing of farcall's on the page",
+)
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("kind", PAIRINGS)
 def test_a_worker_that_was_replaced_leaves_nothing_on_the_page(
@@ -87,6 +106,10 @@ def test_a_worker_that_was_replaced_leaves_nothing_on_the_page(
         assert after.get(name, 0) - before.get(name, 0) <= 3, (name, before, after)
 
 
+@pytest.mark.promise(
+    "farcall: limits",
+    "Buffers kept for reuse: at most 8 and 256 MiB, from 64 KiB each",
+)
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("kind", PAIRINGS)
 def test_limits_the_buffers_that_are_kept_for_reuse(leaks: Callable[[str], Any], kind: str) -> None:

@@ -8,6 +8,10 @@ from tests.support.site import Site
 SEED = 20_261_121
 
 
+@pytest.mark.promise(
+    "farcall: nothing leaks",
+    "Random programs with random faults, checked against a model: no hangs, leaks or wrong results",
+)
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", PAIRINGS)
 def test_random_programs_with_random_faults_end_as_their_model_says(site: Site, kind: str) -> None:

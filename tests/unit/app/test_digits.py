@@ -26,6 +26,7 @@ def test_an_empty_drawing_is_no_digit() -> None:
     )
 
 
+@pytest.mark.promise("Earlier work: a network trained in a worker", "The drawing as 28 x 28 ink")
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(0, 50), st.integers(0, 50))
 def test_any_block_fills_the_box_and_sits_in_the_middle(
     h: int, w: int, top: int, left: int

@@ -54,11 +54,19 @@ VALUES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "All options in the address, by one table; what makes no sense is ignored; a link is a curve",
+)
 @given(VALUES)
 def test_every_choice_survives_the_url(values: dict[str, object]) -> None:
     assert settings.from_hash("#" + settings.to_hash(values)) == values
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "All options in the address, by one table; what makes no sense is ignored; a link is a curve",
+)
 @given(st.text(max_size=80))
 def test_any_hash_gives_valid_options(text: str) -> None:
     values = settings.from_hash(text)

@@ -75,6 +75,7 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
+@pytest.mark.promise("farcall: features", "Plain values equal in value and type")
 @given(values)
 def test_every_plain_value_arrives_equal_in_value_and_type(value: Any) -> None:
     assert same(crossed(value), value)
@@ -96,6 +97,7 @@ ARRAY_KINDS = (
 )
 
 
+@pytest.mark.promise("farcall: features", "Arrays: dtype, shape, order; bytes")
 @given(npst.arrays(ARRAY_KINDS, npst.array_shapes(min_dims=0, max_dims=4, min_side=0)), st.data())
 @settings(deadline=None)
 def test_arrays_of_every_dtype_shape_and_order_arrive_equal(array: Any, data: Any) -> None:
@@ -153,6 +155,7 @@ def test_subclasses_of_plain_types_arrive_as_the_plain_type() -> None:
     assert same(crossed([Colour(3)]), [3])
 
 
+@pytest.mark.promise("farcall: features", "Registered classes by value, any depth")
 def test_a_registered_dataclass_arrives_as_one() -> None:
     @dataclasses.dataclass
     class Setting:
@@ -202,6 +205,10 @@ def test_builtin_exceptions_arrive_as_themselves(kind: Any, args: list[Any]) -> 
     assert arrived.args == kind(*args).args
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "A result or exception cannot cross: an error of that call only; the others go on",
+)
 def test_an_exception_whose_text_fails_still_arrives() -> None:
     class Broken(Exception):
         def __str__(self) -> str:

@@ -75,6 +75,7 @@ class Box:
         return self.items
 
 
+@pytest.mark.promise("farcall: features", "Release by garbage collection; nothing leaks")
 @pytest.mark.asyncio
 async def test_ten_thousand_calls_with_callbacks_proxies_and_streams_leave_nothing() -> None:
     async with connected({"box": Box()}) as (engine, session):
@@ -87,6 +88,11 @@ async def test_ten_thousand_calls_with_callbacks_proxies_and_streams_leave_nothi
         await quiet(engine, session)
 
 
+@pytest.mark.promise(
+    "farcall: order and delivery",
+    "Calls start in the order they were made; their results may come in any order",
+)
+@pytest.mark.promise("farcall: features", "Order: calls, and callbacks before the result")
 @pytest.mark.asyncio
 @pytest.mark.parametrize("seed", range(8))
 async def test_random_programs_give_what_the_model_gives(seed: int) -> None:
@@ -124,6 +130,10 @@ async def test_random_programs_give_what_the_model_gives(seed: int) -> None:
         await quiet(engine, session)
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "Nobody awaits a call that fails: `on_error`, once",
+)
 @pytest.mark.asyncio
 async def test_the_error_of_a_dropped_call_is_told_once() -> None:
     told: list[Any] = []
@@ -138,6 +148,10 @@ async def test_the_error_of_a_dropped_call_is_told_once() -> None:
         assert "box.nothing" in whence
 
 
+@pytest.mark.promise(
+    "farcall: limits",
+    "calls of ours without a reply: `pending`; beyond it: LimitError at the call",
+)
 @pytest.mark.asyncio
 async def test_the_calls_that_may_be_pending_are_limited() -> None:
     async with connected({"box": Box()}, limits={"pending": 3}) as (engine, _):
@@ -156,6 +170,10 @@ async def test_a_message_that_is_too_long_ends_the_session_with_its_size() -> No
             await engine.box.get()
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "The session is closed here or there: SessionClosedError",
+)
 @pytest.mark.asyncio
 async def test_closing_one_side_ends_the_calls_of_the_other() -> None:
     async with connected({"box": Box()}) as (engine, session):
@@ -175,6 +193,7 @@ async def test_a_connection_without_a_peer_is_a_time_out() -> None:
         await farcall.connect(near, timeout=0.05)
 
 
+@pytest.mark.promise("farcall: features", "asyncio's own wait_for, gather, timeout")
 @pytest.mark.asyncio
 async def test_wait_for_and_gather_and_task_groups_take_calls() -> None:
     async with connected({"box": Box()}) as (engine, _):
@@ -185,6 +204,7 @@ async def test_wait_for_and_gather_and_task_groups_take_calls() -> None:
                 await engine.box.put_later(1, 10**6)
 
 
+@pytest.mark.promise("farcall: features", "Tracing, Chrome trace, slow calls")
 @pytest.mark.asyncio
 async def test_a_trace_has_a_span_for_every_call() -> None:
     async with connected({"box": Box()}) as (engine, _):
@@ -198,6 +218,7 @@ async def test_a_trace_has_a_span_for_every_call() -> None:
         assert [s["name"] for s in spans] == ["call #0.box.put", "get #0.box.nothing"]
 
 
+@pytest.mark.promise("farcall: features", "Tracing, Chrome trace, slow calls")
 @pytest.mark.asyncio
 async def test_a_slow_call_is_reported_when_a_trace_asks(capsys: Any) -> None:
     async with connected({"box": Box()}) as (engine, _):
@@ -206,6 +227,7 @@ async def test_a_slow_call_is_reported_when_a_trace_asks(capsys: Any) -> None:
     assert "call #0.box.put took" in capsys.readouterr().err
 
 
+@pytest.mark.promise("farcall: what is refused", "Names that a class or module does not list")
 def test_a_module_without_all_is_not_served() -> None:
     with pytest.raises(TypeError, match="has no __all__"):
         policy.namespace({"gc": gc})

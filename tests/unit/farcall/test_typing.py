@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import farcall
+import pytest
 from farcall import stubs
 from mypy import api
 
@@ -57,6 +58,7 @@ def checked(folder: Path, text: str) -> tuple[str, int]:
     return report + errors, status
 
 
+@pytest.mark.promise("farcall: features", "Typing: `Remote[T]`, Protocols from classes")
 def test_made_protocols_type_calls_attributes_and_streams(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("MYPYPATH", str(tmp_path))
     report, status = checked(tmp_path, USE)
@@ -68,5 +70,6 @@ def test_made_protocols_type_calls_attributes_and_streams(tmp_path: Path, monkey
     assert 'expression has type "str", variable has type "int"' in report
 
 
+@pytest.mark.promise("farcall: features", "Typing: `Remote[T]`, Protocols from classes")
 def test_remote_takes_a_type_in_annotations() -> None:
     assert farcall.Remote[Model] is farcall.Remote

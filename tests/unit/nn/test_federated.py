@@ -32,6 +32,10 @@ def assert_close(received, expected):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "A server that combines clients: means, medians, trimmed means, clipping, noise",
+)
 @given(clients(), st.data())
 def test_fedavg_is_flowers_weighted_mean(parameters, data):
     counts = [data.draw(st.integers(1, 5000)) for _ in parameters]
@@ -39,12 +43,20 @@ def test_fedavg_is_flowers_weighted_mean(parameters, data):
     assert_close(federated.fedavg(results), flower.aggregate(results))
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "A server that combines clients: means, medians, trimmed means, clipping, noise",
+)
 @given(clients())
 def test_median_is_flowers(parameters):
     expected = flower.aggregate_median([(arrays, 1) for arrays in parameters])
     assert_close(federated.median(parameters), expected)
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "A server that combines clients: means, medians, trimmed means, clipping, noise",
+)
 @given(clients(), st.floats(0, 0.49))
 def test_trimmed_mean_is_flowers(parameters, proportion):
     expected = flower.aggregate_trimmed_avg([(a, 1) for a in parameters], proportion)
@@ -52,6 +64,10 @@ def test_trimmed_mean_is_flowers(parameters, proportion):
 
 
 # Flower's in-place scaling leaves arrays without dimensions unclipped, hence min_dims.
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "A server that combines clients: means, medians, trimmed means, clipping, noise",
+)
 @given(clients(smallest=2, min_dims=1), st.floats(0.01, 1000))
 def test_clipping_is_flowers_and_bounds_the_update(parameters, norm):
     trained, received = parameters[:2]
@@ -105,6 +121,10 @@ def test_arguments_are_left_as_they_were():
     assert b[0].tolist() == [0, 0]
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "A server that combines clients: means, medians, trimmed means, clipping, noise",
+)
 def test_noise_has_the_deviation_asked_for():
     noisy = federated.add_gaussian_noise([np.zeros(200_000, "f4")], 0.3, np.random.default_rng(7))
     assert noisy[0].dtype == np.float32

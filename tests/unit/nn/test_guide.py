@@ -33,6 +33,7 @@ def given() -> dict[str, Any]:
     }
 
 
+@pytest.mark.promise("nn: files and guides", "The examples of docs/nn.md run")
 @pytest.mark.asyncio
 async def test_the_examples_of_the_guide_run() -> None:
     names = given()

@@ -110,6 +110,10 @@ def training() -> set[str]:
     return {p.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for p in rest}
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "A page that only predicts is sent, and imports, no training: 442 kB of Python in place of 708",
+)
 def test_a_prediction_imports_no_module_of_training(tmp_path: Path) -> None:
     file = tmp_path / "model.npz"
     file.write_bytes(nn.io.save(network(optimizer="adam", loss="sparse_categorical_crossentropy")))
@@ -120,6 +124,10 @@ def test_a_prediction_imports_no_module_of_training(tmp_path: Path) -> None:
     assert not [name for name in last.split() if name.startswith(("nn.io.onnx", "nn.io.keras"))]
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "A page that only predicts is sent, and imports, no training: 442 kB of Python in place of 708",
+)
 def test_no_module_that_predicts_names_one_of_training_in_an_import() -> None:
     graph = grimp.build_graph("nn", exclude_type_checking_imports=True)
     rest = training()
@@ -132,6 +140,10 @@ def test_no_module_that_predicts_names_one_of_training_in_an_import() -> None:
     assert crossing == set()
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "A page that only predicts is sent, and imports, no training: 442 kB of Python in place of 708",
+)
 def test_the_part_alone_predicts_from_every_format(part: Path, tmp_path: Path) -> None:
     model = network(optimizer="adam", loss="sparse_categorical_crossentropy")
     for name in FORMATS:
@@ -145,6 +157,10 @@ def test_the_part_alone_predicts_from_every_format(part: Path, tmp_path: Path) -
         np.testing.assert_allclose(found, want, atol=1e-6, rtol=0, err_msg=name)
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "What such a page lacks is missed by name",
+)
 def test_what_is_not_there_is_missed_by_name(part: Path, tmp_path: Path) -> None:
     file = tmp_path / "model.npz"
     file.write_bytes(nn.io.save(network(optimizer="adam", loss="sparse_categorical_crossentropy")))

@@ -26,6 +26,10 @@ def test_every_value_is_off_by_at_most_one_step(array, dtype):
     assert difference.max() <= step * (1 + 1e-9) + 1e-7 * np.abs(array).max()
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "uint8, uint16, float16 by glob, TensorFlow.js' affine scheme",
+)
 @given(FLOATS, st.sampled_from(sorted(STEPS)))
 def test_zero_is_exact_when_it_lies_in_the_range(array, dtype):
     array.flat[0] = 0
@@ -40,6 +44,10 @@ def test_a_constant_tensor_is_exact_and_stored_as_zeros(value, dtype):
     np.testing.assert_array_equal(stored.dequantize(), np.float32(value))
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "uint8, uint16, float16 by glob, TensorFlow.js' affine scheme",
+)
 def test_follows_the_definition_on_an_example_done_by_hand():
     # (1 - -2) / 255 = 0.01176; -2 is 170 steps below zero; so the minimum is -170 * 3 / 255 = -2.
     stored = quantize(np.array([-2, 0, 0.5, 1], np.float32), "uint8")
@@ -81,6 +89,10 @@ def test_refuses_what_it_cannot_store(array, dtype, message):
         quantize(array, dtype)
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "uint8, uint16, float16 by glob, TensorFlow.js' affine scheme",
+)
 def test_globs_choose_the_dtype_of_each_tensor():
     names = ["conv/kernel", "conv/bias", "dense/kernel", "dense/bias"]
     globs = {"uint8": "*/kernel", "float16": ["conv/bias"], "uint16": True}

@@ -1,4 +1,4 @@
-"""Whatever test a document names exists, and so does whatever file it links to."""
+"""The documents say what is true: promises, links, limits, docstrings."""
 
 import inspect
 import re
@@ -6,21 +6,44 @@ from pathlib import Path
 
 import nn
 import pytest
+from farcall import comlink
+from farcall.connection import policy
+from farcall.connection.session import LIMITS
+
+from tests.conformance import suite
+from tests.conformance.promises import PROMISES
+from tools import promises
 
 ROOT = Path(__file__).resolve().parents[3]
-DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+BY_HAND = [path for path in DOCS if path != promises.TARGET]
+FOUND = promises.promises()
 
 
-def existing():
-    """Names of all test functions."""
-    paths = (p for p in (ROOT / "tests").rglob("*.py") if "node_modules" not in p.parts)
-    return {name for path in paths for name in re.findall(r"def (test_\w+)\(", path.read_text())}
+def test_the_list_of_promises_is_that_of_the_tests():
+    listed = promises.TARGET.read_text()
+    assert listed == promises.document(FOUND), "run: python -m tools.promises"
 
 
-@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
-def test_every_test_that_a_document_names_exists(path):
-    named = set(re.findall(r"`(test_\w+)`", path.read_text()))
-    assert named <= existing(), sorted(named - existing())
+def test_more_than_four_hundred_promises_are_held():
+    assert len(FOUND) > 400
+
+
+def test_every_behaviour_that_promises_something_exists():
+    transports = (ROOT / "tests/browser/test_rpc_transports.py").read_text()
+    existing = set(suite.CASES) | set(re.findall(r'^    "(\w+)":', transports, re.MULTILINE))
+    assert set(PROMISES) - existing == set()
+
+
+def test_every_section_has_a_promise():
+    assert {promise.section for promise in FOUND} == set(promises.SECTIONS)
+
+
+@pytest.mark.parametrize("path", BY_HAND, ids=lambda path: path.name)
+def test_no_document_for_users_names_a_test(path):
+    names = {promise.test for promise in FOUND}
+    quoted = re.findall(r"`(\w+)`", path.read_text())
+    assert [name for name in quoted if name in names or name.startswith("test_")] == []
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
@@ -30,11 +53,27 @@ def test_every_file_that_a_document_links_to_exists(path):
     assert [link for link in local if not (path.parent / link).exists()] == []
 
 
-def test_every_row_on_the_works_before_names_a_test():
-    rows = [
-        line for line in (ROOT / "docs" / "before.md").read_text().split("\n") if line[:2] == "| "
-    ]
-    assert [row for row in rows if "`" not in row.split("|")[2] and "What" not in row] == []
+@pytest.mark.parametrize("path", BY_HAND, ids=lambda path: path.name)
+def test_every_path_that_a_document_quotes_exists(path):
+    quoted = re.findall(r"`((?:py|tests|tools|static|examples|docs)/[\w./-]+)`", path.read_text())
+    made = ("static/vendor/",)
+    assert [
+        name for name in quoted if not name.startswith(made) and not (ROOT / name).exists()
+    ] == []
+
+
+def test_the_limits_in_the_guarantees_are_the_code_s():
+    text = (ROOT / "docs" / "guarantees.md").read_text()
+    limits = text.split("## Limits and their defaults")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (.*?) \| (\d+|-) \| (\d+|-) \|", limits, re.MULTILINE)
+    stated = {"farcall": set(), "comlink": set()}
+    for names, ours, theirs in rows:
+        found = re.findall(r"`(\w+)`", names) or ["path"]
+        stated["farcall"] |= {(int(ours), found[0])} if ours != "-" else set()
+        stated["comlink"] |= {(int(theirs), found[-1])} if theirs != "-" else set()
+    path = (policy.PATH_LENGTH, "path")
+    assert stated["farcall"] == {(v, k) for k, v in LIMITS.items()} | {path}
+    assert stated["comlink"] == {(v, k) for k, v in comlink.LIMITS.items()} | {path}
 
 
 DEFINED = ("activations", "constraints", "initializers", "layers", "losses", "metrics",

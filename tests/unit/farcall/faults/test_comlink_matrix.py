@@ -158,6 +158,10 @@ async def one(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "Comlink: Every state against every fault in memory",
+)
 @pytest.mark.asyncio
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("state", STATES, ids=lambda s: s.__name__)
@@ -177,6 +181,12 @@ async def test_every_await_ends_with_a_typed_error(
     assert pair.connection.statistics()["pending"] == 0
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "Comlink: A port whose far end vanished silently ends by `wrap(endpoint, "
+    "timeout=...)`, and the ports of a worker's proxies, callbacks and second endpoints"
+    " end with their worker",
+)
 @pytest.mark.asyncio
 async def test_a_peer_that_never_answers_is_a_time_out_and_its_work_is_cancelled() -> None:
     pair = Pair(timeout=0.02)
@@ -204,6 +214,10 @@ async def test_cancelling_a_task_cancels_the_work_there(pair: Pair) -> None:
 # -- where Comlink 4.4.2 misbehaves
 
 
+@pytest.mark.promise(
+    "farcall: where Comlink 4.4.2 misbehaves",
+    "A pending call never ends when its proxy is released",
+)
 @pytest.mark.asyncio
 async def test_a_pending_call_ends_when_its_proxy_is_released(pair: Pair) -> None:
     task = asyncio.ensure_future(one(pair.api.forever()))
@@ -213,6 +227,14 @@ async def test_a_pending_call_ends_when_its_proxy_is_released(pair: Pair) -> Non
         await task
 
 
+@pytest.mark.promise(
+    "farcall: nothing leaks",
+    "Comlink: A proxy is released when it is collected, never while a call of it is under way",
+)
+@pytest.mark.promise(
+    "farcall: where Comlink 4.4.2 misbehaves",
+    "A proxy collected in mid-call loses the reply",
+)
 @pytest.mark.asyncio
 async def test_a_proxy_is_not_released_while_a_call_of_it_is_under_way(pair: Pair) -> None:
     gate = asyncio.Event()
@@ -223,6 +245,14 @@ async def test_a_proxy_is_not_released_while_a_call_of_it_is_under_way(pair: Pai
     assert await call is True
 
 
+@pytest.mark.promise(
+    "farcall: order and delivery",
+    "Comlink: A release does not overtake the calls made before it",
+)
+@pytest.mark.promise(
+    "farcall: where Comlink 4.4.2 misbehaves",
+    "A proxy collected in mid-call loses the reply",
+)
 @pytest.mark.asyncio
 async def test_a_release_in_mid_call_does_not_lose_the_reply(pair: Pair) -> None:
     """JavaScript's Comlink sends RELEASE when its collector takes a proxy whose call is pending."""
@@ -241,11 +271,16 @@ async def test_a_release_in_mid_call_does_not_lose_the_reply(pair: Pair) -> None
     assert not exposed.is_open()
 
 
+@pytest.mark.promise("farcall: where Comlink 4.4.2 misbehaves", "Callbacks must be marked")
 @pytest.mark.asyncio
 async def test_a_callback_needs_no_mark(pair: Pair) -> None:
     assert await pair.api.calls_back(lambda: 5) == 5
 
 
+@pytest.mark.promise(
+    "farcall: where Comlink 4.4.2 misbehaves",
+    "A function inside an object: DataCloneError",
+)
 @pytest.mark.asyncio
 async def test_a_callback_inside_a_dict_is_refused_by_a_text_that_says_what_to_do(
     pair: Pair,
@@ -255,6 +290,10 @@ async def test_a_callback_inside_a_dict_is_refused_by_a_text_that_says_what_to_d
     assert comlink.statistics()["pending"] == 0
 
 
+@pytest.mark.promise(
+    "farcall: where Comlink 4.4.2 misbehaves",
+    'A missing method: "Cannot read properties of undefined"',
+)
 @pytest.mark.asyncio
 async def test_a_missing_method_is_named(pair: Pair) -> None:
     with pytest.raises(AttributeError, match="serves no 'ad'; did you mean 'add'"):
@@ -270,6 +309,10 @@ class Overdrawn(ValueError):
         self.missing = missing
 
 
+@pytest.mark.promise(
+    "farcall: where Comlink 4.4.2 misbehaves",
+    "An error's class and fields are lost",
+)
 @pytest.mark.asyncio
 async def test_an_error_keeps_its_class_arguments_and_traceback(pair: Pair) -> None:
     def fail() -> None:
@@ -282,6 +325,10 @@ async def test_an_error_keeps_its_class_arguments_and_traceback(pair: Pair) -> N
     assert "in fail" in caught.value.remote_traceback  # type: ignore[attr-defined]
 
 
+@pytest.mark.promise(
+    "farcall: where Comlink 4.4.2 misbehaves",
+    "The error of an assignment is lost",
+)
 @pytest.mark.asyncio
 async def test_the_error_of_an_assignment_is_not_lost(pair: Pair) -> None:
     with pytest.raises(ValueError, match="taken"):
@@ -292,6 +339,10 @@ async def test_the_error_of_an_assignment_is_not_lost(pair: Pair) -> None:
     assert [str(e) for e in pair.complaints] == ["the slot is taken"]
 
 
+@pytest.mark.promise(
+    "farcall: order and delivery",
+    "Comlink: Calls start in the order they were made; their results may come in any order",
+)
 @pytest.mark.asyncio
 async def test_calls_are_served_in_the_order_they_were_made(pair: Pair) -> None:
     heard: list[int] = []
@@ -307,6 +358,11 @@ async def test_keyword_arguments_arrive_as_such(pair: Pair) -> None:
     assert await pair.api.add(a=3) == 4
 
 
+@pytest.mark.promise(
+    "farcall: features",
+    "Comlink: A trailing plain object from JavaScript is keyword arguments where it "
+    "names open parameters",
+)
 @pytest.mark.asyncio
 async def test_a_trailing_object_of_javascript_is_keywords_if_it_names_open_parameters() -> None:
     def fit(data: Any, target: Any = None, epochs: int = 1, **more: Any) -> list[Any]:
@@ -331,6 +387,10 @@ async def test_a_trailing_object_of_javascript_is_keywords_if_it_names_open_para
     ]
 
 
+@pytest.mark.promise(
+    "farcall: nothing leaks",
+    "Comlink: What a late or forged reply brings is given back",
+)
 @pytest.mark.asyncio
 async def test_a_late_reply_is_given_back(pair: Pair) -> None:
     """What it brought by reference would be held for ever otherwise."""
@@ -354,6 +414,11 @@ async def test_a_late_reply_is_given_back(pair: Pair) -> None:
 # -- leaks
 
 
+@pytest.mark.promise(
+    "farcall: nothing leaks",
+    "Comlink: 10,000 calls with callbacks, proxies, streams, failures and cancellations"
+    " leave both sides' `statistics()` and the heap where they were",
+)
 @pytest.mark.asyncio
 @pytest.mark.timeout(120)
 async def test_ten_thousand_calls_with_callbacks_and_proxies_leave_nothing(pair: Pair) -> None:

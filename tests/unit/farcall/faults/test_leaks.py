@@ -100,6 +100,11 @@ async def quiet(*sessions: farcall.Session) -> list[dict[str, int]]:
     return held
 
 
+@pytest.mark.promise(
+    "farcall: nothing leaks",
+    "10,000 calls with callbacks, proxies, streams, failures and cancellations leave "
+    "both sides' `statistics()` and the heap where they were",
+)
 @pytest.mark.asyncio
 @pytest.mark.timeout(120)
 async def test_ten_thousand_calls_leave_nothing_on_either_side() -> None:

@@ -184,6 +184,25 @@ async def outcomes(tasks: list[asyncio.Future[Any]]) -> list[BaseException]:
     return results
 
 
+@pytest.mark.promise(
+    "farcall: order and delivery",
+    "A call is delivered at most once: it is never repeated, not even when a worker is "
+    "started again",
+)
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "The session is closed here or there: SessionClosedError",
+)
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "A message is undecodable, unknown, or cannot be deserialised: ProtocolError for "
+    "everything under way, on both sides",
+)
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "Seven states of a session, each met by ten faults: every await ends within 100 ms "
+    "of the fault, and the tables are empty",
+)
 @pytest.mark.asyncio
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("state", STATES, ids=lambda s: s.__name__)
@@ -211,6 +230,10 @@ async def one(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "The other side was not ready yet: the same errors",
+)
 @pytest.mark.asyncio
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
 async def test_waiting_for_the_other_side_to_be_ready_ends_too(
@@ -232,6 +255,10 @@ async def test_waiting_for_the_other_side_to_be_ready_ends_too(
     pair.far.close()
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "The far side waits for a callback of ours: its await ends too",
+)
 @pytest.mark.asyncio
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
 async def test_the_far_side_s_wait_for_a_callback_ends_too(fault: Callable[[Pair], None]) -> None:
@@ -249,6 +276,10 @@ async def test_the_far_side_s_wait_for_a_callback_ends_too(fault: Callable[[Pair
     pair.far.close()
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "The peer never answers: TimeoutError if a time-out was set, and the work there is cancelled",
+)
 @pytest.mark.asyncio
 async def test_a_peer_that_never_answers_is_a_time_out() -> None:
     pair = Pair(timeout=0.02)
@@ -263,6 +294,10 @@ async def test_a_peer_that_never_answers_is_a_time_out() -> None:
     await settle()
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "A stream's next item never comes: TimeoutError if the session has a time-out",
+)
 @pytest.mark.asyncio
 async def test_a_stream_whose_peer_falls_silent_is_a_time_out() -> None:
     pair = Pair(timeout=0.02)
@@ -278,6 +313,10 @@ async def test_a_stream_whose_peer_falls_silent_is_a_time_out() -> None:
     pair.far.close()
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "A result or exception cannot cross: an error of that call only; the others go on",
+)
 @pytest.mark.asyncio
 async def test_faults_of_one_call_leave_the_others_alone() -> None:
     pair = Pair()
@@ -311,6 +350,10 @@ def unprintable() -> None:
     raise Unprintable
 
 
+@pytest.mark.promise(
+    "farcall: order and delivery",
+    "A release does not overtake the calls made before it",
+)
 @pytest.mark.asyncio
 async def test_release_does_not_overtake_the_calls_before_it() -> None:
     pair = Pair()

@@ -93,6 +93,10 @@ def refusal(replies: list[Any]) -> str:
     return name
 
 
+@pytest.mark.promise(
+    "farcall: where Comlink 4.4.2 misbehaves",
+    "Prototype pollution, code through `constructor`",
+)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("steps", PATHS.values(), ids=PATHS)
 def test_refuses_what_leads_into_the_interpreter(kind: str, steps: list[object]) -> None:
@@ -106,6 +110,11 @@ def test_refuses_what_leads_into_the_interpreter(kind: str, steps: list[object])
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Private and dunder names, frames, code, globals, tracebacks, `format`, dots in "
+    "names, JavaScript's `__proto__` and `constructor`, at every step of a path",
+)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("steps", PATHS.values(), ids=PATHS)
 def test_refuses_it_through_a_served_name_too(kind: str, steps: list[object]) -> None:
@@ -135,6 +144,10 @@ def test_hands_out_no_module_frame_or_code_as_result(method: str) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Comlink: Assignments and deletions that a class does not declare",
+)
 @pytest.mark.parametrize("name", ["public", "touched", "greet", "new"])
 def test_sets_only_what_a_class_declares_writable(name: str) -> None:
     async def attack() -> None:
@@ -160,6 +173,14 @@ async def test_does_not_replace_the_exposed_object() -> None:
     assert refusal(await Peer(Victim()).send(request("SET", []))) == "PolicyError"
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Comlink: Handlers that are not known: an error, never silence",
+)
+@pytest.mark.promise(
+    "farcall: where Comlink 4.4.2 misbehaves",
+    "An unknown handler: no reply, the caller waits for ever",
+)
 @in_a_loop
 async def test_answers_an_unknown_handler_with_an_error() -> None:
     frame = request("APPLY", ["greet"])
@@ -202,6 +223,10 @@ async def test_an_argument_that_throws_cannot_end_the_program() -> None:
     assert refusal(await Peer(Victim()).send(frame)) == "SystemExit"
 
 
+@pytest.mark.promise(
+    "farcall: limits",
+    "arguments of a call: `arguments`; beyond it: ProtocolError for the caller",
+)
 @in_a_loop
 async def test_limits_the_arguments_of_a_call() -> None:
     frame = request("APPLY", ["greet"])
@@ -223,6 +248,10 @@ async def test_limits_the_steps_of_a_path() -> None:
     )
 
 
+@pytest.mark.promise(
+    "farcall: limits",
+    "characters of a request's id: `id`; beyond it: the request is ignored",
+)
 @in_a_loop
 async def test_limits_the_length_of_a_request_s_id() -> None:
     peer = Peer({"public": 1})
@@ -231,6 +260,10 @@ async def test_limits_the_length_of_a_request_s_id() -> None:
     assert await peer.send(request("GET", ["public"]) | {"id": "x" * 201}) == []
 
 
+@pytest.mark.promise(
+    "farcall: limits",
+    "Comlink: calls of ours without a reply: `pending`; beyond it: LimitError at the call",
+)
 @in_a_loop
 async def test_limits_the_calls_of_ours_that_are_pending() -> None:
     near, _ = comlink.memory_pair()
@@ -255,6 +288,11 @@ async def test_limits_the_calls_that_run_at_once() -> None:
     assert refusal(await peer.send(request("APPLY", ["forever"]))) == "LimitError"
 
 
+@pytest.mark.promise(
+    "farcall: limits",
+    "Comlink: objects that the peer may hold: `exports`; comlink: `exposed`, all peers "
+    "together; beyond it: LimitError for the caller",
+)
 @in_a_loop
 async def test_limits_the_objects_that_peers_hold() -> None:
     peer = Peer({"make": lambda: Guarded()}, limits={"exposed": 3})
@@ -294,6 +332,10 @@ async def test_release_ends_one_port_and_no_other() -> None:
     assert await two.send(request("GET", ["public"]))
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Comlink: Origins that are not allowed, windows other than the one meant",
+)
 @in_a_loop
 async def test_an_origin_that_is_not_allowed_gets_nothing() -> None:
     peer = Peer(Victim(), origins=["https://friend.example"])
@@ -301,6 +343,10 @@ async def test_an_origin_that_is_not_allowed_gets_nothing() -> None:
     assert peer.exposed.refused == 1
 
 
+@pytest.mark.promise(
+    "farcall: tracebacks and boundaries",
+    "Comlink: `comlink.expose(..., traceback=False)` keeps them from peers",
+)
 @in_a_loop
 async def test_tracebacks_can_be_kept_from_peers() -> None:
     def fail() -> None:
@@ -359,6 +405,11 @@ requests = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Comlink: Arbitrary messages get a reply, or end the session with ProtocolError; "
+    "never an exception elsewhere",
+)
 @settings(max_examples=300, deadline=None)
 @given(frame=requests | values)
 def test_any_frame_gets_a_reply_or_a_typed_error(frame: Any) -> None:
@@ -375,6 +426,11 @@ def test_any_frame_gets_a_reply_or_a_typed_error(frame: Any) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Comlink: Arbitrary messages get a reply, or end the session with ProtocolError; "
+    "never an exception elsewhere",
+)
 @settings(max_examples=300, deadline=None)
 @given(
     wire_form=st.recursive(
@@ -410,6 +466,11 @@ def test_any_text_gets_a_reply_or_a_typed_error(text: str) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Comlink: Arbitrary messages get a reply, or end the session with ProtocolError; "
+    "never an exception elsewhere",
+)
 @settings(max_examples=300, deadline=None)
 @given(reply=wires | values, own=st.booleans())
 def test_any_reply_ends_the_call_or_is_ignored(reply: Any, own: bool) -> None:

@@ -101,6 +101,11 @@ def refusal(replies: list[Any], number: int = 1) -> str:
     return name
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Private and dunder names, frames, code, globals, tracebacks, `format`, dots in "
+    "names, JavaScript's `__proto__` and `constructor`, at every step of a path",
+)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("steps", PATHS.values(), ids=PATHS)
 def test_refuses_what_leads_into_the_interpreter(kind: str, steps: list[Any]) -> None:
@@ -117,6 +122,11 @@ def test_refuses_what_leads_into_the_interpreter(kind: str, steps: list[Any]) ->
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Private and dunder names, frames, code, globals, tracebacks, `format`, dots in "
+    "names, JavaScript's `__proto__` and `constructor`, at every step of a path",
+)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("steps", PATHS.values(), ids=PATHS)
 def test_refuses_it_on_objects_that_calls_gave(kind: str, steps: list[Any]) -> None:
@@ -131,6 +141,7 @@ def test_refuses_it_on_objects_that_calls_gave(kind: str, steps: list[Any]) -> N
     in_a_loop(attack)()
 
 
+@pytest.mark.promise("farcall: what is refused", "Paths and values of the wrong shape")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("steps", SHAPES.values(), ids=SHAPES)
 def test_refuses_paths_of_the_wrong_shape(kind: str, steps: Any) -> None:
@@ -145,6 +156,7 @@ def test_refuses_paths_of_the_wrong_shape(kind: str, steps: Any) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise("farcall: what is refused", "The same inside arguments that are paths")
 @pytest.mark.parametrize("steps", PATHS.values(), ids=PATHS)
 def test_refuses_it_as_an_argument_that_is_a_path(steps: list[Any]) -> None:
     async def attack() -> None:
@@ -158,6 +170,7 @@ def test_refuses_it_as_an_argument_that_is_a_path(steps: list[Any]) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise("farcall: what is refused", "Modules, frames, code and tracebacks as results")
 @pytest.mark.parametrize("method", RESULTS)
 def test_hands_out_no_module_frame_or_code_as_result(method: str) -> None:
     async def attack() -> None:
@@ -167,6 +180,10 @@ def test_hands_out_no_module_frame_or_code_as_result(method: str) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Assignments and deletions that a class does not declare",
+)
 @pytest.mark.parametrize("kind", ["set", "del"])
 @pytest.mark.parametrize("name", ["public", "touched", "greet", "new"])
 def test_changes_only_what_a_class_declares_writable(kind: str, name: str) -> None:
@@ -179,6 +196,10 @@ def test_changes_only_what_a_class_declares_writable(kind: str, name: str) -> No
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Operations that are not listed, classes that are not registered",
+)
 @pytest.mark.parametrize("name", ["__class__", "eval", "system", "", None, 3, ["l"], {"a": 1}])
 def test_runs_no_operation_but_the_listed_ones(name: Any) -> None:
     async def attack() -> None:
@@ -192,6 +213,7 @@ def test_runs_no_operation_but_the_listed_ones(name: Any) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise("farcall: what is refused", "Names that a class or module does not list")
 @in_a_loop
 async def test_serves_only_the_names_that_a_class_lists() -> None:
     peer = Peer(Guarded())
@@ -200,6 +222,10 @@ async def test_serves_only_the_names_that_a_class_lists() -> None:
     assert reply == ["ret", 2, "guarded"]
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "A reply is forged or repeated: ProtocolError; the session ends",
+)
 @pytest.mark.parametrize("number", FORGED_IDS, ids=repr)
 def test_ends_the_session_on_a_forged_reply(number: Any) -> None:
     async def attack() -> None:
@@ -215,6 +241,10 @@ def test_ends_the_session_on_a_forged_reply(number: Any) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "A reply is forged or repeated: ProtocolError; the session ends",
+)
 @in_a_loop
 async def test_ends_the_session_on_a_repeated_reply() -> None:
     peer = Peer()
@@ -224,6 +254,15 @@ async def test_ends_the_session_on_a_repeated_reply() -> None:
     assert isinstance(peer.session.error, farcall.ProtocolError)
 
 
+@pytest.mark.promise(
+    "farcall: order and delivery",
+    "A call is delivered at most once: it is never repeated, not even when a worker is "
+    "started again",
+)
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Forged ids and targets, releases of what the peer does not hold, references of other sessions",
+)
 @pytest.mark.parametrize("number", [n for n in FORGED_IDS if n != 10**6], ids=repr)
 @pytest.mark.parametrize("kind", KINDS)
 def test_ends_the_session_on_a_forged_call_id(kind: str, number: Any) -> None:
@@ -238,6 +277,10 @@ def test_ends_the_session_on_a_forged_call_id(kind: str, number: Any) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Forged ids and targets, releases of what the peer does not hold, references of other sessions",
+)
 @pytest.mark.parametrize("number", FORGED_IDS, ids=repr)
 def test_refuses_a_forged_target(number: Any) -> None:
     async def attack() -> None:
@@ -253,6 +296,10 @@ def test_refuses_a_forged_target(number: Any) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Forged ids and targets, releases of what the peer does not hold, references of other sessions",
+)
 @pytest.mark.parametrize("count", [1, 2, -1, 0, 0.5, None, "1", 10**9])
 def test_refuses_to_release_what_the_peer_does_not_hold(count: Any) -> None:
     async def attack() -> None:
@@ -267,6 +314,10 @@ def test_refuses_to_release_what_the_peer_does_not_hold(count: Any) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Forged ids and targets, releases of what the peer does not hold, references of other sessions",
+)
 @in_a_loop
 async def test_a_reference_of_one_session_is_nothing_in_another() -> None:
     holder, thief = Peer({"make": Guarded}), Peer({"make": Guarded})
@@ -277,6 +328,11 @@ async def test_a_reference_of_one_session_is_nothing_in_another() -> None:
     assert reply == ["ret", 2, "guarded"]
 
 
+@pytest.mark.promise(
+    "farcall: limits",
+    "objects that the peer may hold: `exports`; comlink: `exposed`, all peers together;"
+    " beyond it: LimitError for the caller",
+)
 @in_a_loop
 async def test_limits_the_objects_that_the_peer_holds() -> None:
     peer = Peer({"make": Guarded}, limits={"exports": 2})
@@ -286,6 +342,7 @@ async def test_limits_the_objects_that_the_peer_holds() -> None:
     assert refusal(await peer.send(["call", 3, 0, ["make"], [], {}]), 3) == "LimitError"
 
 
+@pytest.mark.promise("farcall: limits", "steps of a path; beyond it: ProtocolError for the caller")
 @in_a_loop
 async def test_limits_the_steps_of_a_path() -> None:
     served: Any = {"end": 7}
@@ -298,6 +355,7 @@ async def test_limits_the_steps_of_a_path() -> None:
     assert refusal(await peer.send(["get", 2, 0, [*steps, ["on"]]]), 2) == "ProtocolError"
 
 
+@pytest.mark.promise("farcall: limits", "A stream's credit is at most a million")
 @in_a_loop
 async def test_limits_the_credit_for_a_stream() -> None:
     for credit, ended in ((1_000_000, False), (1_000_001, True), (0, True), (-1, True)):
@@ -308,12 +366,20 @@ async def test_limits_the_credit_for_a_stream() -> None:
         peer.session.close()
 
 
+@pytest.mark.promise(
+    "farcall: limits",
+    "At most a thousand classes are made for a peer's unknown exceptions",
+)
 def test_limits_the_classes_that_a_peer_s_exceptions_make_us_keep() -> None:
     for n in range(2500):
         assert type(errors.rebuild([f"Made{n}", "ValueError"], (), "x")).__name__ == f"Made{n}"
         assert len(errors._unknown) <= 1001
 
 
+@pytest.mark.promise(
+    "farcall: limits",
+    "items of a stream on their way: `window`; beyond it: the producer waits",
+)
 @in_a_loop
 async def test_limits_the_items_of_a_stream_that_are_on_their_way() -> None:
     """The producer sends what was granted, and waits for more."""
@@ -341,6 +407,10 @@ async def test_limits_the_items_of_a_stream_that_are_on_their_way() -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.promise(
+    "farcall: limits",
+    "calls of the peer that run here: `serving`; beyond it: LimitError for the caller",
+)
 @in_a_loop
 async def test_limits_the_calls_that_run_at_once() -> None:
     async def forever() -> None:
@@ -352,6 +422,14 @@ async def test_limits_the_calls_that_run_at_once() -> None:
     peer.session.close()
 
 
+@pytest.mark.promise(
+    "farcall: limits",
+    "characters of JSON in a message: `header`; beyond it: ProtocolError, the session ends",
+)
+@pytest.mark.promise(
+    "farcall: limits",
+    "bytes of buffers in a message: `buffers`; beyond it: ProtocolError, the session ends",
+)
 @in_a_loop
 async def test_limits_the_size_of_a_message() -> None:
     peer = Peer(Victim(), limits={"header": 1000, "buffers": 1000})
@@ -362,6 +440,11 @@ async def test_limits_the_size_of_a_message() -> None:
     assert isinstance(peer.session.error, farcall.ProtocolError)
 
 
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "A message is undecodable, unknown, or cannot be deserialised: ProtocolError for "
+    "everything under way, on both sides",
+)
 @pytest.mark.parametrize(
     "text",
     [
@@ -396,6 +479,10 @@ def test_ends_the_session_on_what_is_no_message(text: str) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Exceptions that would end the program, a loop or a coroutine",
+)
 @pytest.mark.parametrize("name", ["SystemExit", "KeyboardInterrupt", "GeneratorExit"])
 def test_an_error_of_the_peer_cannot_end_the_program(name: str) -> None:
     async def attack() -> None:
@@ -409,6 +496,10 @@ def test_an_error_of_the_peer_cannot_end_the_program(name: str) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Exceptions that would end the program, a loop or a coroutine",
+)
 @pytest.mark.parametrize("name", ["StopIteration", "StopAsyncIteration"])
 def test_an_error_that_ends_loops_is_still_an_error(name: str) -> None:
     """Raised as such inside a coroutine, MicroPython would take it for a result."""
@@ -424,6 +515,10 @@ def test_an_error_that_ends_loops_is_still_an_error(name: str) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Operations that are not listed, classes that are not registered",
+)
 @pytest.mark.parametrize("name", ["Unknown", "Victim", "os.system", "__class__"])
 def test_rebuilds_only_registered_classes(name: str) -> None:
     async def attack() -> None:
@@ -437,6 +532,7 @@ def test_rebuilds_only_registered_classes(name: str) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise("farcall: what is refused", "Paths and values of the wrong shape")
 @pytest.mark.parametrize(
     "wire",
     [
@@ -542,6 +638,11 @@ frames = st.tuples(
 ).flatmap(lambda fields: st.integers(1, 6).map(lambda n: list(fields[:n])))
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Arbitrary messages get a reply, or end the session with ProtocolError; never an "
+    "exception elsewhere",
+)
 @settings(max_examples=500, deadline=None)
 @given(batch=st.lists(frames | values, max_size=4), count=st.integers(0, 3) | values)
 def test_any_frames_get_replies_or_end_the_session(batch: list[Any], count: Any) -> None:
@@ -562,6 +663,15 @@ def test_any_frames_get_replies_or_end_the_session(batch: list[Any], count: Any)
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Arbitrary messages get a reply, or end the session with ProtocolError; never an "
+    "exception elsewhere",
+)
+@pytest.mark.promise(
+    "farcall: limits",
+    "Nesting that is too deep for JSON's parser ends the session",
+)
 @settings(max_examples=300, deadline=None)
 @given(text=st.text(max_size=60) | values.map(json.dumps))
 def test_any_text_ends_the_session_or_is_a_message(text: str) -> None:
@@ -575,6 +685,11 @@ def test_any_text_ends_the_session_or_is_a_message(text: str) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Arbitrary messages get a reply, or end the session with ProtocolError; never an "
+    "exception elsewhere",
+)
 @settings(max_examples=300, deadline=None)
 @given(wire=tagged)
 def test_any_argument_decodes_or_is_refused(wire: Any) -> None:
@@ -639,6 +754,11 @@ async def replies_of_a_kitchen(**options: Any) -> str:
 WAYS = ("fail", "group", "value", "stream")
 
 
+@pytest.mark.promise(
+    "farcall: tracebacks and boundaries",
+    "Tracebacks and causes of exceptions go to a worker or over a MessagePort, and stay"
+    " here at a boundary",
+)
 @in_a_loop
 async def test_tracebacks_and_causes_are_kept_from_a_boundary() -> None:
     for options in ({"traceback": False}, {}):
@@ -652,6 +772,11 @@ async def test_tracebacks_and_causes_are_kept_from_a_boundary() -> None:
         assert "the cause" not in seen
 
 
+@pytest.mark.promise(
+    "farcall: tracebacks and boundaries",
+    "Tracebacks and causes of exceptions go to a worker or over a MessagePort, and stay"
+    " here at a boundary",
+)
 @in_a_loop
 async def test_tracebacks_and_causes_reach_a_worker_or_who_was_trusted() -> None:
     for boundary, options in ((False, {}), (True, {"traceback": True})):

@@ -45,6 +45,10 @@ def png(pixels: Any, kind: int, palette: bytes = b"") -> bytes:
     return SIGNATURE + head + colours + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "IDX decoded from bytes, damage named",
+)
 @settings(derandomize=True, max_examples=30, deadline=None)
 @given(
     array=arrays.arrays(
@@ -64,6 +68,10 @@ def test_reads_back_any_idx(array: Any, packed: bool) -> None:
 IDX = data.write_idx(np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "IDX decoded from bytes, damage named",
+)
 @pytest.mark.parametrize(
     ("raw", "error", "match"),
     [
@@ -83,6 +91,10 @@ def test_names_what_is_wrong_with_an_idx_file(raw: bytes, error: Any, match: str
         data.parse_idx(raw)
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "IDX decoded from bytes, damage named",
+)
 def test_names_an_idx_file_of_another_rank() -> None:
     with pytest.raises(errors.MagicError, match=r"0x00000801 .1 axes., received 0x00000803"):
         data.parse_idx(IDX, rank=1)
@@ -290,6 +302,14 @@ def test_an_augmented_data_set_changes_bytes_within_their_range_and_is_not_split
     assert floats.batch(rows, np.empty((2, 9, 9, 1), np.float32)).max() > 256
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Resizing as TensorFlow.js does it",
+)
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "Bilinear resizing, scaling by 1/255, the batch axis",
+)
 def test_resizes_as_tensorflow_js_does_by_default() -> None:
     image = np.arange(4, dtype=np.float32).reshape(2, 2, 1)
     # align_corners=False, half_pixel_centers=False: places 0, .5, 1, 1.5 (cut to 1).
@@ -301,6 +321,10 @@ def test_resizes_as_tensorflow_js_does_by_default() -> None:
     ]
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "Bilinear resizing, scaling by 1/255, the batch axis",
+)
 def test_scales_uint8_batches_and_keeps_the_images_small() -> None:
     x = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
     dataset = nn.Dataset(x, [0, 1, 1])

@@ -34,6 +34,10 @@ OTHERS: list[tuple[str, dict[str, Any], Any]] = [
 APART = {"Add", "Concatenate", "GaussianNoise", "Multiply", "SpatialDropout2D"}
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Gradients of every layer and of the whole network; Adam",
+)
 @pytest.mark.parametrize(("kind", "config", "x"), OTHERS, ids=lambda v: str(v)[:40])
 def test_the_other_layers_backward_is_the_derivative_of_forward(
     kind: str, config: dict[str, Any], x: Any
@@ -41,11 +45,19 @@ def test_the_other_layers_backward_is_the_derivative_of_forward(
     nn.check_gradients(nn.layers.CLASSES[kind](**config), x, samples=25)
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Gradients of every layer and of the whole network; Adam",
+)
 def test_no_layer_is_left_out() -> None:
     checked = {case[0] for case in [*LAYERS, *OTHERS]} | APART
     assert checked == set(nn.layers.CLASSES) - {"InputLayer"}
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Gradients of every layer and of the whole network; Adam",
+)
 @pytest.mark.parametrize(
     ("name", "config", "true", "pred"), LOSSES, ids=[f"{c[0]}-{c[1]}" for c in LOSSES]
 )
@@ -70,6 +82,10 @@ def test_every_loss_is_among_them() -> None:
     assert {case[0] for case in LOSSES} == set(nn.losses.CLASSES)
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Gradients of every layer and of the whole network; Adam",
+)
 def test_the_seed_network_s_gradient_is_the_derivative_of_its_loss() -> None:
     model = nn.Sequential(
         [

@@ -24,6 +24,10 @@ def sequences() -> Any:
     return np.random.default_rng(2).normal(size=(3, 6, 4))
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    '"same" convolutions, dropout, poolings',
+)
 @settings(settings.get_profile("oracles"))
 @given(
     height=st.integers(5, 8),
@@ -57,6 +61,10 @@ def test_transposes_a_convolution_as_keras(kernel: Any, strides: int, padding: s
     compare("Conv2DTranspose", config, images(2, 4, 5))
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    '"same" convolutions, dropout, poolings',
+)
 @settings(settings.get_profile("oracles"))
 @given(
     size=st.tuples(st.integers(1, 3), st.integers(1, 3)),
@@ -68,6 +76,10 @@ def test_pools_as_keras(size: Any, strides: Any, padding: str, kind: str) -> Non
     compare(kind, {"pool_size": size, "strides": strides, "padding": padding}, images())
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Resizing as TensorFlow.js does it",
+)
 @pytest.mark.parametrize(
     ("name", "config"),
     [

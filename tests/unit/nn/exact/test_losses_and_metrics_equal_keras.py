@@ -41,6 +41,10 @@ CASES = [
 ]
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "Frozen and trainable parameters; AdamW and cross-entropy",
+)
 @pytest.mark.parametrize(
     ("name", "config", "true", "pred"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES]
 )

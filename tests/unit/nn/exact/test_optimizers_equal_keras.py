@@ -36,6 +36,10 @@ OPTIMIZERS = [
 ]
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Gradients of every layer and of the whole network; Adam",
+)
 @pytest.mark.parametrize(("name", "config"), OPTIMIZERS, ids=str)
 def test_walks_as_keras(name: str, config: dict[str, Any]) -> None:
     config = {"learning_rate": 0.05} | config

@@ -194,6 +194,10 @@ def test_globs_choose_weights_by_path_and_spare_the_optimizer(trained):
     assert kinds["training/optimizer/momentum"] == "float32"
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "A damaged quantized file falls back with a warning; both damaged: the first error",
+)
 def test_a_damaged_quantized_file_falls_back_with_a_warning(trained, saved):
     small = nn.io.save(trained, quantization={"uint8": "*"})
     for damaged in (flipped(small), small[: len(small) // 2], b"<!DOCTYPE html><title>404"):
@@ -209,6 +213,10 @@ def test_an_intact_quantized_file_is_preferred_without_a_warning(trained):
     assert nn.io.load_with_fallback(small, b"never read").count_params() > 0
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "A damaged quantized file falls back with a warning; both damaged: the first error",
+)
 def test_when_both_files_are_damaged_the_first_error_is_raised(trained, saved):
     small = nn.io.save(trained, quantization={"uint8": "*"})
     with pytest.raises(errors.CorruptError) as caught:

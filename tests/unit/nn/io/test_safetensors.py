@@ -127,6 +127,10 @@ def test_a_model_comes_back_from_its_weights_and_metadata():
     np.testing.assert_array_equal(loaded.predict_on_batch(x), model.predict_on_batch(x))
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "Networks as PyTorch exports them",
+)
 def test_weights_from_elsewhere_are_put_into_a_model():
     model = nn.Sequential([nn.Input((2,)), nn.Dense(2)])
     names = {"fc.weight": "dense/kernel", "fc.bias": "dense/bias"}

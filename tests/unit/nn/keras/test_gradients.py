@@ -10,6 +10,10 @@ from tests.unit.nn.keras.oracle import DRAWS
 from tests.unit.nn.keras.test_layers_against_keras import CASES, FLAT, IMAGE, ROWS
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Gradients of every layer and of the whole network; Adam",
+)
 @pytest.mark.parametrize(
     ("kind", "arguments", "x"), CASES, ids=lambda v: v if type(v) is str else ""
 )
@@ -18,6 +22,10 @@ def test_backward_is_the_derivative_of_forward(kind, arguments, x):
     nn.check_gradients(getattr(nn, kind)(**arguments), x, samples=15)
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    '"same" convolutions, dropout, poolings',
+)
 @pytest.mark.parametrize(
     "layer",
     [nn.Dropout(0.4), nn.SpatialDropout2D(0.3), nn.GaussianNoise(0.5), nn.BatchNormalization()],

@@ -48,6 +48,15 @@ def batches():
     ]
 
 
+@pytest.mark.promise(
+    "The page: architecture",
+    "Layers added, moved, removed, edited; summary, parameters and code follow",
+)
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Sequential model of 2 convolutions, 2 poolings, 2 dense layers: 53,866 parameters,"
+    " the published table",
+)
 def test_the_summary_is_the_golden_table(ours):
     rows = ours.summary_rows()
     assert [row[3] for row in rows] == GOLDEN
@@ -63,6 +72,10 @@ def test_predicts_what_keras_predicts(ours, theirs, batches):
     np.testing.assert_allclose(asyncio.run(ours.predict(x)), expected, atol=1e-6)
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Gradients of every layer and of the whole network; Adam",
+)
 @pytest.mark.parametrize(
     ("optimizer", "options"),
     [

@@ -43,6 +43,10 @@ async def created(artifacts, *without, **changed):
     return await TrainingSession.create(**parts | changed)
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "Train step, optimizer step, lazy reset; gradients add up until reset",
+)
 @pytest.mark.asyncio
 async def test_trains_as_train_on_batch_does(artifacts):
     session = await created(artifacts)
@@ -57,6 +61,10 @@ async def test_trains_as_train_on_batch_does(artifacts):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "Train step, optimizer step, lazy reset; gradients add up until reset",
+)
 @pytest.mark.asyncio
 @pytest.mark.parametrize("cuts", [[4, 8], [1, 2, 11], [6]])
 async def test_micro_batches_and_one_step_are_one_big_batch(artifacts, cuts):
@@ -73,6 +81,10 @@ async def test_micro_batches_and_one_step_are_one_big_batch(artifacts, cuts):
     )
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "Train step, optimizer step, lazy reset; gradients add up until reset",
+)
 @pytest.mark.asyncio
 async def test_gradients_stay_until_they_are_reset(artifacts):
     kept, reset = await created(artifacts), await created(artifacts)
@@ -95,6 +107,10 @@ async def test_gradients_stay_until_they_are_reset(artifacts):
     )
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "Eval step that changes nothing",
+)
 @pytest.mark.asyncio
 async def test_evaluation_gives_loss_metrics_and_outputs_and_changes_nothing(artifacts):
     session = await created(artifacts)
@@ -111,6 +127,10 @@ async def test_evaluation_gives_loss_metrics_and_outputs_and_changes_nothing(art
     assert session.training_output_names == ["loss"]
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "Contiguous parameters, out and in; their size; wrong lengths refused",
+)
 @pytest.mark.asyncio
 async def test_parameters_go_out_and_come_back(artifacts):
     session, other = await created(artifacts), await created(artifacts)
@@ -129,6 +149,10 @@ async def test_parameters_go_out_and_come_back(artifacts):
     np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "Frozen and trainable parameters; AdamW and cross-entropy",
+)
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     "choice", [{"frozen_params": ["dense/*"]}, {"requires_grad": ["dense_1/*"]}]
@@ -149,6 +173,10 @@ async def test_frozen_weights_stay_and_are_left_out(choice):
     assert not any(weights.any() for weights in session.model.get_weights())
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "Three clients learn together, parameters alone on the wire",
+)
 @pytest.mark.asyncio
 async def test_clients_averages_are_their_weighted_mean(artifacts):
     clients = [await created(artifacts) for _ in range(3)]
@@ -164,6 +192,10 @@ async def test_clients_averages_are_their_weighted_mean(artifacts):
     np.testing.assert_allclose(server.get_contiguous_parameters(), expected, atol=1e-7)
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "The optional ones are missed when they are needed, by name",
+)
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", ["checkpoint_state", "train_model"])
 async def test_without_a_required_artifact_there_is_no_session(artifacts, name):
@@ -171,6 +203,10 @@ async def test_without_a_required_artifact_there_is_no_session(artifacts, name):
         await created(artifacts, name)
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "The optional ones are missed when they are needed, by name",
+)
 @pytest.mark.asyncio
 async def test_the_other_artifacts_are_missed_when_they_are_needed(artifacts):
     session = await created(artifacts, "optimizer_model", "eval_model")
@@ -211,6 +247,10 @@ async def test_missing_feeds_and_gradients_are_named(artifacts):
         session.run_train_step(feeds(X[:, :5]))
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "After an error the session can be used again",
+)
 @pytest.mark.asyncio
 async def test_after_release_everything_is_refused(artifacts):
     session = await created(artifacts)
@@ -229,6 +269,10 @@ async def test_after_release_everything_is_refused(artifacts):
             call()
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "Frozen and trainable parameters; AdamW and cross-entropy",
+)
 def test_a_glob_that_matches_nothing_is_named():
     with pytest.raises(errors.MissingEntryError, match=r"'conv\*' matches none"):
         generate_artifacts(classifier(), "sgd", frozen_params=["conv*"])
@@ -239,6 +283,10 @@ class Quiet(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "Four artifacts made offline, loaded from addresses or bytes",
+)
 @pytest.mark.asyncio
 async def test_the_command_writes_artifacts_that_load_from_addresses(tmp_path):
     source = tmp_path / "model.npz"

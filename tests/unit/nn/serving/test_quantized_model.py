@@ -21,6 +21,12 @@ def network():
     )  # fmt: skip
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "Dequantized once, at load; or for each call: a quarter of the memory for weights, "
+    "an answer of the seed network in 0.45 in place of 0.06 ms (CPython, native "
+    "kernels, 1 thread)",
+)
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16"])
 def test_predicts_what_the_file_widened_once_does(dtype):
     data = nn.io.save(network(), quantization={dtype: "*"})
@@ -31,6 +37,12 @@ def test_predicts_what_the_file_widened_once_does(dtype):
     np.testing.assert_allclose(asyncio.run(small.predict(X[0])), want[0], atol=1e-6, rtol=0)
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "Dequantized once, at load; or for each call: a quarter of the memory for weights, "
+    "an answer of the seed network in 0.45 in place of 0.06 ms (CPython, native "
+    "kernels, 1 thread)",
+)
 def test_takes_a_quarter_of_the_memory_for_weights():
     model = network()
     whole = model.memory()["weight_bytes"]

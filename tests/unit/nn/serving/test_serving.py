@@ -16,6 +16,18 @@ def network() -> nn.Sequential:
     return nn.Sequential([nn.Input((12, 12, 1)), *layers, nn.Dense(10, activation="softmax")])
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "`digit, confidence, probabilities` of an image",
+)
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "Loaded once, however many predictions; states before, while and after; named errors",
+)
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "Input shape, output shape, layers, trainable weights",
+)
 @pytest.mark.asyncio
 async def test_loads_once_for_a_thousand_predictions() -> None:
     saved = nn.io.save(network(), "npz")
@@ -46,6 +58,10 @@ async def test_loads_once_for_a_thousand_predictions() -> None:
         await digits.classify(np.zeros((12, 12, 1)))
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "Loaded once, however many predictions; states before, while and after; named errors",
+)
 @pytest.mark.asyncio
 async def test_can_be_initialized_again_after_a_failed_load() -> None:
     answers: list[Any] = [OSError("offline"), network()]
@@ -63,6 +79,10 @@ async def test_can_be_initialized_again_after_a_failed_load() -> None:
     assert digits.ready
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "Thousands of predictions without growth; training stopped and begun again without growth",
+)
 def test_holds_flat_memory_over_ten_thousand_predictions() -> None:
     model = network()
     model.warm_up()
@@ -74,6 +94,10 @@ def test_holds_flat_memory_over_ten_thousand_predictions() -> None:
     assert model.memory() == before
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "Thousands of predictions without growth; training stopped and begun again without growth",
+)
 @pytest.mark.asyncio
 async def test_holds_flat_memory_over_twenty_runs_that_are_stopped() -> None:
     model = network()
@@ -90,6 +114,7 @@ async def test_holds_flat_memory_over_twenty_runs_that_are_stopped() -> None:
     assert all(size == sizes[0] for size in sizes)
 
 
+@pytest.mark.promise("Earlier work: models in production", "Time of each layer")
 def test_times_every_layer_and_changes_no_weight() -> None:
     model = network()
     before = model.get_weights()
@@ -99,6 +124,10 @@ def test_times_every_layer_and_changes_no_weight() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "A limit of memory, looked at every so many predictions",
+)
 @pytest.mark.asyncio
 async def test_lets_go_of_workspaces_beyond_the_limit_and_answers_the_same() -> None:
     images = np.random.default_rng(0).random((500, 12, 12, 1)).astype(np.float32)
@@ -113,6 +142,10 @@ async def test_lets_go_of_workspaces_beyond_the_limit_and_answers_the_same() -> 
     assert (await digits.classify(images))["probabilities"].tolist() == before
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "A limit of memory, looked at every so many predictions",
+)
 @pytest.mark.asyncio
 async def test_keeps_workspaces_where_there_is_no_limit() -> None:
     digits = nn.Classifier(network, cleanup_every=1)
@@ -128,6 +161,11 @@ def test_a_cleanup_never_is_refused() -> None:
         nn.Classifier(network, cleanup_every=0)
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "Warmed up: the first answer allocates nothing, and takes at most 1.5 times the "
+    "median of the next 20 (there: 500 to 800 ms more)",
+)
 def test_a_warmed_up_model_allocates_nothing_for_its_first_answer() -> None:
     model = network()
     model.warm_up()
@@ -136,6 +174,12 @@ def test_a_warmed_up_model_allocates_nothing_for_its_first_answer() -> None:
     assert model.memory() == before
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "Dequantized once, at load; or for each call: a quarter of the memory for weights, "
+    "an answer of the seed network in 0.45 in place of 0.06 ms (CPython, native "
+    "kernels, 1 thread)",
+)
 def test_weights_are_dequantized_once_when_they_are_loaded() -> None:
     small = nn.io.save(network(), quantization={"uint8": "*"})
     model = nn.io.load(small)

@@ -52,6 +52,11 @@ def small(optimizer: Any = "adam", **options: Any) -> nn.Sequential:
     return model
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Sequential model of 2 convolutions, 2 poolings, 2 dense layers: 53,866 parameters,"
+    " the published table",
+)
 def test_summarizes_the_seed_network_as_the_golden_table() -> None:
     model = seed_network()
     assert model.summary_rows() == SEED_ROWS
@@ -60,6 +65,10 @@ def test_summarizes_the_seed_network_as_the_golden_table() -> None:
         assert total in model.summary()
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "The printed network has 25,786,186 parameters (not 2.1 million)",
+)
 def test_counts_the_parameters_that_the_large_printed_network_really_has() -> None:
     model = nn.Sequential([nn.Input((224, 224, 3))])
     for filters in (32, 64, 128):
@@ -93,6 +102,10 @@ async def test_learns_and_logs_means_over_each_epoch() -> None:
     assert history.history["loss"][0] == pytest.approx(mean)
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "`fit(batch_size, epochs)`, shuffled by a seed, the same wherever it runs",
+)
 @pytest.mark.asyncio
 async def test_repeats_a_seeded_run_exactly() -> None:
     x, y = blobs()
@@ -116,6 +129,10 @@ async def test_goes_on_from_a_checkpoint_bit_for_bit(optimizer: str) -> None:
         assert np.array_equal(a, b)
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Training and inference are in a worker, and prediction answers while training",
+)
 @pytest.mark.asyncio
 async def test_predicts_pauses_resumes_and_stops_between_batches() -> None:
     x, y = blobs()
@@ -142,6 +159,10 @@ async def test_predicts_pauses_resumes_and_stops_between_batches() -> None:
     assert model.state == "idle"
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "After an error the session can be used again",
+)
 @pytest.mark.asyncio
 async def test_refuses_a_second_run_and_is_free_after_an_error() -> None:
     x, y = blobs()
@@ -161,6 +182,10 @@ async def test_refuses_a_second_run_and_is_free_after_an_error() -> None:
     assert model.state == "idle"
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Callbacks of the main thread called from the worker, in order",
+)
 @pytest.mark.asyncio
 async def test_keeps_at_most_four_listeners_in_flight_and_surfaces_their_errors() -> None:
     x, y = blobs()
@@ -196,6 +221,10 @@ async def test_weights_classes_as_samples() -> None:
         assert np.array_equal(p, q)
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "A network made one's own: fine-tuned on one's digits, layers frozen",
+)
 @pytest.mark.asyncio
 async def test_leaves_frozen_layers_as_they_are() -> None:
     x, y = blobs()
@@ -288,6 +317,10 @@ async def test_schedules_reduces_logs_and_saves(tmp_path: Path) -> None:
     assert model.optimizer.learning_rate < 0.001 / 16
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "A loss that is not finite and over-fitting are called out",
+)
 @pytest.mark.asyncio
 async def test_stops_at_a_loss_that_is_not_finite() -> None:
     x, y = blobs()
@@ -296,6 +329,10 @@ async def test_stops_at_a_loss_that_is_not_finite() -> None:
     assert history.epoch == [0]
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "One image or a batch, wrong shapes named",
+)
 @pytest.mark.asyncio
 async def test_takes_one_sample_without_batch_axis_and_names_wrong_shapes() -> None:
     model = seed_network()
@@ -310,6 +347,10 @@ async def test_takes_one_sample_without_batch_axis_and_names_wrong_shapes() -> N
         await model.fit(image[None], [1])
 
 
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Softmax that stays finite, probabilities that add up",
+)
 def test_keeps_softmax_finite_at_huge_logits() -> None:
     p = nn.activations.get("softmax")(np.array([[1e4, -1e4, 0.0]]))
     assert p.tolist() == [[1, 0, 0]]

@@ -118,6 +118,10 @@ def scatter(model):
         weight.assign(np.random.default_rng(number).uniform(least, 0.6, weight.shape))
 
 
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    "Models of Keras and TensorFlow.js are opened",
+)
 @pytest.mark.parametrize("make", INPUTS)
 def test_a_model_of_keras_predicts_the_same_here_and_goes_back(make, tmp_path):
     theirs = make()

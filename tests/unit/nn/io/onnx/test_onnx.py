@@ -272,6 +272,10 @@ def node(operator, inputs, output, **attributes):
     return helper.make_node(operator, inputs, [output], **attributes)
 
 
+@pytest.mark.promise(
+    "Earlier work: ONNX Runtime Training for Web",
+    "Networks as PyTorch exports them",
+)
 def test_a_network_as_pytorch_exports_it_predicts_the_same():
     nodes = [
         node("Conv", ["x", "w1", "b1"], "c", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
