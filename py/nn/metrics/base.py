@@ -1,4 +1,4 @@
-"""What all metrics share, and means."""
+"""Base classes of metrics: `Metric`, and means over samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nn.types import Array, Config
 
 
 class Metric:
-    """Base class; a metric of one's own defines `update_state`, `result` and `reset_state`."""
+    """Base class. A subclass defines `update_state`, `result` and `reset_state`."""
 
     fields: tuple[str, ...] = ()
     left_out: ClassVar[LeftOut] = {"dtype": (None, "sums are float64")}
@@ -67,18 +67,24 @@ class Metric:
 
 
 class Mean(Metric):
-    """The weighted mean of values."""
+    """The weighted mean of values.
+
+    Attributes:
+        latest: what the latest batch added: the sum of its values, and of their weights.
+    """
 
     sums = ("total", "count")
 
     def reset_state(self) -> None:
         self.total = 0.0
         self.count = 0.0
+        self.latest = (0.0, 0.0)
 
     def add(self, total: float, count: float) -> None:
-        """Add a sum of values and the weight that they stand for."""
+        """Add the sum of some values and the sum of their weights."""
         self.total += total
         self.count += count
+        self.latest = (total, count)
 
     def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
         """Take in values; here `y_true` holds them and `y_pred` may hold the weights (Keras'

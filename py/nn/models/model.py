@@ -276,6 +276,12 @@ class Model(Layer):
         return self._progress.state
 
     @property
+    def epoch_finished(self) -> bool:
+        """Whether the latest epoch of `fit` ran all its batches: False while an epoch is running,
+        and where `stop` ended it early."""
+        return self._progress.epoch_finished
+
+    @property
     def progress(self) -> Progress:
         return self._progress
 

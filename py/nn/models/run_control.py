@@ -1,4 +1,4 @@
-"""The life of a training run, and its pace."""
+"""States of a training run (idle, training, paused, stopping), and its pace."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ IDLE, TRAINING, PAUSED, STOPPING = "idle", "training", "paused", "stopping"
 
 
 class Progress:
-    """The life of a run: IDLE -> TRAINING <-> PAUSED -> STOPPING -> IDLE."""
+    """The state of a run: IDLE -> TRAINING <-> PAUSED -> STOPPING -> IDLE.
+
+    Attributes:
+        epoch_finished: whether the latest epoch ran all its batches; False while it runs, and
+            where `stop` ended it early.
+    """
 
     def __init__(self) -> None:
+        self.epoch_finished = False
         self.running = False
         self.stopping = False
         self._go: asyncio.Event | None = None

@@ -1,4 +1,4 @@
-"""What belongs to each output of a model that is trained, and arguments spread over the outputs."""
+"""The compiled loss and metrics of each output, and arguments of `compile` spread over outputs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from nn import metrics as metrics_
 from nn.context import Context
 from nn.errors import ConfigError
 from nn.losses import Loss
-from nn.metrics import Mean, Metric
+from nn.metrics import Mean, MeanMetric, Metric
 from nn.types import Array
 
 
 class Output:
-    """What belongs to one output: its loss, its metrics, and whether loss and activation are
-    fused."""
+    """One output of a compiled model: its loss, its metrics, and whether loss and activation are
+    fused.
+
+    Attributes:
+        seen: what each metric was given in the latest batch of training.
+    """
 
     def __init__(self, loss: Loss | None, weight: float, metrics: list[Any], weighted: list[Any]):
         self.loss = loss
@@ -25,6 +29,8 @@ class Output:
         self.wanted = [(m, False) for m in metrics] + [(m, True) for m in weighted]
         self.train: list[tuple[Metric, bool]] = []
         self.test: list[tuple[Metric, bool]] = []
+        self.alone: list[Metric | None] = []
+        self.seen: list[tuple[Any, Array, Any]] = []
         self.resolved = not self.wanted
         self.tracker = Mean("loss")
         self.test_tracker = Mean("loss")
@@ -46,6 +52,23 @@ class Output:
         for (metric, _), state in zip(self.train, means["metrics"], strict=True):
             metric.set_state(state)
 
+    def batch_values(self) -> list[Any]:
+        """Return the value of each metric over the latest batch of training alone.
+
+        A mean knows what that batch added. Another metric is computed once more, by a copy that
+        sees this batch only.
+        """
+        values: list[Any] = []
+        for (metric, _), alone, seen in zip(self.train, self.alone, self.seen, strict=True):
+            if alone is None:
+                total, count = metric.latest  # type: ignore[attr-defined]
+                values.append(total / count if count else 0.0)
+            else:
+                alone.reset_state()
+                alone.update_state(*seen)
+                values.append(alone.result())
+        return values
+
     def resolve(self, y_true: Any, y_pred: Array) -> None:
         """Make the metrics now that the shapes of targets and outputs are known."""
         true = np.asarray(y_true)
@@ -54,13 +77,24 @@ class Output:
             for m, w in self.wanted
         ]
         self.train = made
-        # Metrics of their own for evaluation, which may come between two batches of training.
+        self.alone = [None if _knows_latest(m) else copy.deepcopy(m) for m, _ in made]
+        # Evaluation has its own metrics, since it may come between two batches of training.
         self.test = [(copy.deepcopy(m), w) for m, w in made]
         for metric, _ in self.test:
             metric.reset_state()
         self.needs_predictions = any(not m.order_only for m, _ in made)
         self.resolved = True
         self.shapes = [list(true.shape[1:]), list(y_pred.shape[1:])]
+
+
+def _knows_latest(metric: Metric) -> bool:
+    """Say whether `metric.latest` gives the value of the latest batch."""
+    kind = type(metric)
+    return (
+        isinstance(metric, Mean)
+        and kind.result is Mean.result
+        and kind.update_state in (Mean.update_state, MeanMetric.update_state)
+    )
 
 
 def per_output(value: Any, names: list[str], what: str) -> list[Any]:

@@ -4,10 +4,10 @@ After every batch the event loop gets its turn, so that messages from another th
 a digit to predict) are served while training goes on. Nothing else could let them in: a worker
 that runs Python can't be interrupted without SharedArrayBuffer.
 
-Logs of a batch: `loss` and the metrics as means over the epoch so far (as Keras), `batch_loss`
-(this batch alone), `batch` and `batches` (from 1, and how many), `size`, `epoch` (from 0),
-`images_per_second`. Logs of an epoch: `loss`, metrics, and the same of validation with `val_`
-before.
+Logs of a batch: `loss` and the metrics as means over the epoch so far (as Keras), the same of this
+batch alone as `batch_loss` and `batch_<metric>`, `batch` and `batches` (from 1, and how many),
+`size`, `epoch` (from 0), `images_per_second`. Logs of an epoch: `loss`, metrics, and the same of
+validation with `val_` before. `model.epoch_finished` says whether that epoch ran all its batches.
 """
 
 from __future__ import annotations
@@ -168,11 +168,16 @@ class _Run:
         self._pick_up()
         logs: dict[str, Any] = {}
         for epoch in range(course.epoch, last):
+            progress.epoch_finished = False
             await calls.call("on_epoch_begin", epoch, {})
-            complete = await self._epoch(epoch)
+            progress.epoch_finished = await self._epoch(epoch)
             await calls.land()
             logs = self.trainer.train_logs()
-            if complete and self.held_out is not None and (epoch + 1) % validation_freq == 0:
+            if (
+                progress.epoch_finished
+                and self.held_out is not None
+                and (epoch + 1) % validation_freq == 0
+            ):
                 logs |= await self._validate()
             if progress.stopping:
                 course.stay()
@@ -224,6 +229,7 @@ class _Run:
                 if ends:
                     logs = trainer.train_logs()
                     logs["batch_loss"] = loss
+                    logs |= trainer.batch_logs()
                     logs["batch"] = index + 1
                     logs["batches"] = self.source.steps
                     logs["size"] = batch.size

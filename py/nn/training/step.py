@@ -230,11 +230,15 @@ class TrainingStep:
             total += output.weight * value
             gradients.append(gradient)
             (output.tracker if training else output.test_tracker).add(value * size, size)
+            seen: list[tuple[Any, Array, Any]] = []
             for metric, weighted in output.train if training else output.test:
                 factor = weight if weighted else None
                 if mask is not None and isinstance(metric, MeanMetric):
                     factor = masked_weight(factor, mask, "sum", y.dtype)
                 metric.update_state(target, predictions, factor)
+                seen.append((target, predictions, factor))
+            if training:
+                output.seen = seen
         for variable, _ in self._regularized:
             total += variable.regularizer.loss(variable.value)
         return total + self.model.program.ctx.run.penalty, gradients
@@ -284,8 +288,21 @@ class TrainingStep:
                 logs[f"{name}_{metric.name}" if several else metric.name] = metric.result()
         return logs
 
+    def batch_logs(self) -> dict[str, Any]:
+        """Return `batch_<metric>` of the latest batch of training; valid until the next batch."""
+        logs: dict[str, Any] = {}
+        several = len(self.outputs) > 1
+        for name, output in zip(self.model.output_names, self.outputs, strict=True):
+            before = f"batch_{name}_" if several else "batch_"
+            if several and output.loss is not None:
+                total, count = output.tracker.latest
+                logs[f"{before}loss"] = total / count
+            for (metric, _), value in zip(output.train, output.batch_values(), strict=True):
+                logs[f"{before}{metric.name}"] = value
+        return logs
+
     def reset_train(self) -> None:
-        """Start the running means of training anew."""
+        """Reset the running means of training."""
         self._tracker.reset_state()
         for output in self.outputs:
             output.tracker.reset_state()
@@ -304,7 +321,7 @@ class TrainingStep:
             output.set_means(kept)
 
     def reset_test(self) -> None:
-        """Start the running means of evaluation anew."""
+        """Reset the running means of evaluation."""
         self._test_tracker.reset_state()
         for output in self.outputs:
             output.test_tracker.reset_state()

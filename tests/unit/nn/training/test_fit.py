@@ -98,8 +98,82 @@ async def test_learns_and_logs_means_over_each_epoch() -> None:
     assert [log["batch"] for log in seen[:4]] == [1, 2, 3, 4]
     assert {log["batches"] for log in seen} == {4}
     sizes = [20, 20, 20, 12]
-    mean = np.average([log["batch_loss"] for log in seen[:4]], weights=sizes)
-    assert history.history["loss"][0] == pytest.approx(mean)
+    for name in ("loss", "accuracy"):
+        mean = np.average([log[f"batch_{name}"] for log in seen[:4]], weights=sizes)
+        assert history.history[name][0] == pytest.approx(mean)
+
+
+class Largest(nn.metrics.Metric):
+    """A metric of another project, with state that is no sum."""
+
+    def reset_state(self) -> None:
+        self.value = 0.0
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.value = max(self.value, float(np.max(y_pred)))
+
+    def result(self) -> float:
+        return self.value
+
+
+EVERY_METRIC = [
+    *(kind for kind in nn.metrics.CLASSES.values() if kind is not nn.metrics.Mean), Largest
+]  # fmt: skip
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("weights", [False, True])
+@pytest.mark.parametrize("kind", EVERY_METRIC, ids=lambda kind: kind.__name__)
+async def test_logs_each_metric_of_a_batch_alone(kind: Any, weights: bool) -> None:
+    x, labels = blobs()
+    sparse = kind.__name__.startswith("Sparse")
+    y = labels if sparse else np.eye(3, dtype=np.float32)[labels]
+    factors = np.random.default_rng(3).random(len(x)).astype(np.float32) if weights else None
+
+    def metric() -> Any:
+        return kind(num_classes=3) if kind is nn.metrics.ConfusionMatrix else kind()
+
+    nn.set_random_seed(5)
+    model = nn.Sequential([nn.Input((4,)), nn.Dense(3, activation="softmax")])
+    loss = "sparse_categorical_crossentropy" if sparse else "categorical_crossentropy"
+    model.compile(nn.SGD(0.0), loss, weighted_metrics=[metric()])
+    predicted, seen = await model.predict(x), []
+    await model.fit(
+        x, y, epochs=2, batch_size=20, shuffle=False, sample_weight=factors,
+        on_batch_end=lambda _, logs: seen.append(logs),
+    )  # fmt: skip
+    assert len(seen) == 10
+    for index, logs in enumerate(seen):
+        start = index % 5 * 20
+        part = slice(start, start + 20)
+        alone = metric()
+        weight = None if factors is None else factors[part]
+        wanted = alone(y[part], predicted[part], sample_weight=weight)
+        np.testing.assert_allclose(logs[f"batch_{alone.name}"], wanted, rtol=1e-5)
+
+
+@pytest.mark.asyncio
+async def test_says_whether_the_last_epoch_was_finished() -> None:
+    x, y = blobs()
+    model, ends = small(), []
+    assert not model.epoch_finished
+
+    def batch(number: int, logs: dict[str, Any]) -> None:
+        assert not model.epoch_finished
+        if logs["epoch"] == 1 and number == 2:
+            model.stop()
+
+    def end(epoch: int, logs: dict[str, Any]) -> None:
+        ends.append((epoch, model.epoch_finished, "val_loss" in logs))
+
+    history = await model.fit(
+        x, y, epochs=3, batch_size=20, validation_data=(x, y), on_batch_end=batch, on_epoch_end=end
+    )
+    assert ends == [(0, True, True), (1, False, False)]
+    assert not model.epoch_finished
+    assert [*history.history] == ["loss", "accuracy", "val_loss", "val_accuracy"]
+    await model.fit(x, y)
+    assert model.epoch_finished
 
 
 @pytest.mark.promise(
