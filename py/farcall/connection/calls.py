@@ -214,11 +214,15 @@ class Calls:
             self._session.woken.append(waiter)
 
     def on_err(self, frame: "Any", buffers: "Any") -> None:
-        """An exception."""
+        """Handle an `err` frame: the pending call raises the exception that it holds."""
         number = frame[1]
+        wire = frame[2]  # before the call is taken out: a short frame ends the session, and it
         waiter = self.pending.pop(number, None) if type(number) is int else None
         waiter = self._replied(number, waiter)
-        error = self._session.codec.decode_with(frame[2], buffers)
+        try:
+            error = self._session.codec.decode_with(wire, buffers)
+        except Exception as exc:
+            error = cause(exc)
         if not isinstance(error, Exception):
             error = errors.ProtocolError(f"expected an exception, received {error!r}")
         self._settle(waiter, None, error)

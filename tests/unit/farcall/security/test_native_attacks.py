@@ -612,6 +612,94 @@ paths = st.lists(
     | tagged,
     max_size=3,
 )
+# One well-formed frame of every kind, as an answer to call 1 where it is one.
+FRAMES: dict[str, list[Any]] = {
+    "hello": ["hello", messages.VERSION, {}],
+    "call": ["call", 1, 0, ["echo"], [1], {}],
+    "get": ["get", 1, 0, ["echo"]],
+    "set": ["set", 1, 0, ["echo"], [1]],
+    "del": ["del", 1, 0, ["echo"]],
+    "op": ["op", 1, 0, [], [], "str"],
+    "ret": ["ret", 1, [messages.TUPLE, 1]],
+    "err": ["err", 1, [messages.EXCEPTION, ["ValueError"], ["x"], "x", "", [], None]],
+    "cancel": ["cancel", 1],
+    "free": ["free", 1, 1],
+    "pull": ["pull", 1, 1],
+    "items": ["items", 1, [[messages.TUPLE, 1]]],
+    "end": ["end", 1, [messages.EXCEPTION, ["ValueError"], ["x"], "x", "", [], None]],
+    "back": ["back", 0, 1],
+    "alive": ["alive", "farcall-1"],
+    "bye": ["bye", "text"],
+}
+# What stands where something else should: no kind of value is a number, a text, a list of wire
+# forms and the wire form of an exception or object all at once.
+WRONG: tuple[Any, ...] = (
+    None,
+    -1,
+    1.5,
+    "x",
+    [],
+    {},
+    ["?"],
+    [messages.EXCEPTION],
+    [messages.EXCEPTION, 1, 2, 3, 4, 5, 6],
+    [messages.EXCEPTION, ["ValueError"], [["?"]], "", "", [], None],
+    [messages.EXCEPTION, ["ValueError"], [], "", "", [], [messages.BYTES, 9]],
+    [messages.OBJECT, "x", "o", "name"],
+    [messages.PROMISE, 77],
+    [messages.DATACLASS, "Unknown", {}],
+    [messages.FAILED, 1],
+    [messages.GRAPH, 1, [["t", ["@", 0]]]],
+)
+
+
+def malformed(frame: list[Any]) -> list[list[Any]]:
+    """The frame cut short at every field, and with every field replaced by every wrong value."""
+    short = [frame[:length] for length in range(1, len(frame))]
+    wrong = [
+        [*frame[:index], value, *frame[index + 1 :]]
+        for index in range(1, len(frame))
+        for value in WRONG
+    ]
+    return [*short, *wrong, [*frame, None]]
+
+
+def test_there_is_a_frame_of_every_kind_to_malform() -> None:
+    kinds = {value for name, value in vars(messages).items() if name in KIND_NAMES}
+    assert set(FRAMES) == kinds
+
+
+KIND_NAMES = ("HELLO CALL GET SET DEL OP RET ERR CANCEL FREE PULL ITEMS END BACK ALIVE BYE").split()
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_no_malformed_frame_leaves_a_call_or_stream_waiting_for_ever(kind: str) -> None:
+    async def attack(frame: list[Any]) -> None:
+        peer = Peer(Victim())
+        calls = [peer.session.root.anything(), peer.session.root.more()]
+        waiting = [asyncio.ensure_future(outcome(call)) for call in calls]
+        await peer.send(["ret", 2, [messages.OBJECT, 1, messages.KIND_STREAM, "items"]])
+        waiting.append(asyncio.ensure_future(outcome(calls[1], "items")))
+        await asyncio.sleep(0)
+        await peer.send(frame)
+        peer.session.close()
+        done, late = await asyncio.wait(waiting, timeout=2)
+        assert not late, frame
+        assert all(task.exception() is None for task in done), frame
+
+    for frame in malformed(FRAMES[kind]):
+        in_a_loop(attack)(frame=frame)
+
+
+async def outcome(call: Any, what: str = "result") -> Any:
+    """What awaiting gave: the value, the items, or the error that a peer may cause."""
+    try:
+        value = await call
+        return [item async for item in value] if what == "items" else value
+    except (Exception, asyncio.CancelledError) as exc:
+        return exc
+
+
 kinds = [
     "hello",
     "call",
