@@ -36,7 +36,11 @@ UNUSED = (
 )
 # Fetched when a visitor opens a file that wants them, and not kept before.
 ON_DEMAND = "static/vendor/wheels/"
-REFUSED = (TARGET, f"{ON_DEMAND}*", "*/__pycache__/*", "*.[ch]", f"*/{PARTIAL}*", "*/.*", *UNUSED)
+# What the kernels were built from: a build writes it, no page asks for it.
+STAMPS = "static/vendor/kernels/*.sha256"
+REFUSED = (
+    TARGET, f"{ON_DEMAND}*", STAMPS, "*/__pycache__/*", "*.[ch]", f"*/{PARTIAL}*", "*/.*", *UNUSED,
+)  # fmt: skip
 
 
 def published(root: Path) -> list[str]:

@@ -115,6 +115,28 @@ def test_waiting_ends_with_what_the_page_says(page):
         page.wait_for_phase("ready")
 
 
+SHORT = """
+const button = document.body.appendChild(document.createElement("button"));
+button.textContent = "Train";
+button.addEventListener("click", () => setTimeout(() => {
+  const root = document.documentElement;
+  for (const phase of ["training", "paused", "ready"]) root.dataset.phase = phase;
+}));
+"""
+
+
+def test_a_phase_too_short_to_be_seen_is_waited_for_all_the_same(page):
+    page.execute_script(SHORT)
+    for _ in range(2):
+        page.click("Train")
+        page.wait_for_phase("training")
+        page.wait_for_phase("ready")
+    with pytest.raises(AssertionError, match="phase paused"):  # before the phase that came last
+        page.wait_for_phase("paused", timeout=0.1)
+    page.click("Train")
+    page.wait_for_phase("paused")
+
+
 def test_a_closed_site_is_a_machine_without_network(page, site):
     site.close()
     with pytest.raises(WebDriverException, match="ERR_CONNECTION_REFUSED"):

@@ -15,7 +15,8 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from tests.support.view import View
+from tests.support.limit import granted
+from tests.support.view import RECORD, View
 
 SIZE = (1280, 1000)
 ARGUMENTS = (
@@ -55,6 +56,7 @@ class Page(Chrome, View):
     def __init__(self, *arguments: str, profile: Path | None = None) -> None:
         self.expected: list[re.Pattern[str]] = []
         self.entries: list[dict[str, Any]] = []
+        self.ended = False
         self.temporary = None if profile else tempfile.TemporaryDirectory(prefix="chromium-")
         options = ChromeOptions()
         options.binary_location = found("chromium", "chromium-browser", "google-chrome")
@@ -64,7 +66,12 @@ class Page(Chrome, View):
         options.add_argument(f"--user-data-dir={profile or self.temporary.name}")  # type: ignore[union-attr]
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         super().__init__(options=options, service=Service(found("chromedriver")))
-        self.set_script_timeout(60)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Set what a tab does not have from its start."""
+        self.set_script_timeout(granted(60))
+        self.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": RECORD})
 
     def renew(self) -> bool:
         """Another tab that knows nothing of the former one's site; False where that cannot be.
@@ -87,13 +94,18 @@ class Page(Chrome, View):
             self.execute_cdp_cmd("Browser.resetPermissions", {})
             self.execute_cdp_cmd("Page.bringToFront", {})  # without focus no clipboard
             self.set_window_size(*SIZE)
-            self.set_script_timeout(60)
+            self.prepare()
             self.forget_console()
         except WebDriverException:
             return False
         return True
 
     def quit(self) -> None:
+        """End the browser; what it wrote to its console can be read afterwards."""
+        if self.ended:
+            return
+        self.console()
+        self.ended = True
         super().quit()
         if self.temporary is not None:
             shutil.rmtree(self.temporary.name, ignore_errors=True)
@@ -116,6 +128,8 @@ class Page(Chrome, View):
 
     def console(self) -> list[dict[str, Any]]:
         """Every console entry so far: dicts with `level`, `message`, `source`, `timestamp`."""
+        if self.ended:
+            return self.entries
         with suppress(WebDriverException):  # the browser is gone: what it said until then counts
             self.entries += self.get_log("browser")  # type: ignore[no-untyped-call]
         return self.entries

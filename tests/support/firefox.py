@@ -19,7 +19,8 @@ from typing import Any
 
 import websocket
 
-from tests.support.view import View
+from tests.support.limit import Limit
+from tests.support.view import RECORD, View
 
 # No address but this machine's exists, and nothing is asked of Mozilla's servers.
 PREFERENCES = {
@@ -61,10 +62,11 @@ class Firefox(View):
         self.entries: list[dict[str, Any]] = []
         self.count = 0
         self.socket = websocket.create_connection(
-            self.address() + "/session", suppress_origin=True, timeout=90
+            self.address() + "/session", suppress_origin=True, timeout=5
         )
         self.command("session.new", capabilities={})
         self.command("session.subscribe", events=["log.entryAdded"])
+        self.command("script.addPreloadScript", functionDeclaration=f"() => {{ {RECORD} }}")
         tree = self.command("browsingContext.getTree")
         self.context = tree["contexts"][0]["context"]
 
@@ -88,8 +90,9 @@ class Firefox(View):
         self.count += 1
         message = {"id": self.count, "method": method, "params": parameters}
         self.socket.send(json.dumps(message))
+        limit = Limit(90)
         while True:
-            reply = json.loads(self.socket.recv())
+            reply = json.loads(self.received(limit))
             if reply.get("id") == message["id"]:
                 break
             if reply.get("method") == "log.entryAdded":
@@ -97,6 +100,15 @@ class Firefox(View):
         if reply["type"] == "error":
             raise RuntimeError(f"{method}: {reply['error']}: {reply['message']}")
         return reply["result"]
+
+    def received(self, limit: Limit) -> str:
+        """The next message; the socket's own time-out cannot grow while it runs."""
+        while True:
+            try:
+                return str(self.socket.recv())
+            except websocket.WebSocketTimeoutException:
+                if limit.over():
+                    raise
 
     def get(self, url: str) -> None:
         self.command("browsingContext.navigate", context=self.context, url=url, wait="complete")

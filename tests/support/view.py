@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tests.support.limit import Limit
+
 Value = TypeVar("Value")
 
 # Every name a button can carry in this project is its text or its aria-label.
@@ -20,6 +22,32 @@ if (!found) throw new Error(`no enabled button ${name} among ${buttons.map(label
 found.scrollIntoView({block: "center"}); found.click();
 """
 
+# Every phase since the last click or key, because a short run is over before a driver's next
+# question arrives. Two changes in one turn of the page's loop make two records.
+RECORD = """
+if (!globalThis.phasesSeen) {
+    const seen = (globalThis.phasesSeen = []);
+    const forget = () => { seen.length = 0; };
+    for (const kind of ["click", "keydown"]) addEventListener(kind, forget, true);
+    const observer = new MutationObserver((records) => {
+        const own = records.filter(({ target }) => target === document.documentElement);
+        const values = own.slice(1).map((record) => record.oldValue);
+        if (own.length) seen.push(...values, document.documentElement.dataset.phase);
+    });
+    const options = { attributeFilter: ["data-phase"], attributeOldValue: true, subtree: true };
+    observer.observe(document, options);
+}
+"""
+# The phase now, or one of those wanted that the page was in since the last click or key; what came
+# before it is then forgotten, so that phases are waited for in their order.
+PHASE = """
+const wanted = [...arguments];
+const now = document.documentElement?.dataset.phase ?? null;
+const seen = globalThis.phasesSeen ?? [];
+const place = seen.findIndex((phase) => wanted.includes(phase));
+const passed = place < 0 ? null : seen.splice(0, place + 1).at(-1);
+return now === "error" ? now : (passed ?? now);
+"""
 
 # In the page, because a short run is over before a driver's second command arrives.
 CLICK_IN = """
@@ -55,14 +83,14 @@ class View:
         return str(self.execute_script("return document.body?.innerText ?? ''"))
 
     def wait_for_phase(self, *phases: str, timeout: float = 60) -> str:
-        """Wait until `data-phase` is one of `phases`.
+        """Wait until `data-phase` is one of `phases`, or was since the last click or key.
 
         Raises:
             AssertionError: the page went to `error` instead, or the time is over.
         """
 
         def arrived() -> str | None:
-            phase = self.phase
+            phase: str | None = self.execute_script(PHASE, *phases)
             if phase == "error" and "error" not in phases:
                 raise AssertionError(f"the page failed:\n{self.text}\n{self.console_text()}")
             return phase if phase in phases else None
@@ -72,18 +100,27 @@ class View:
     def until(
         self, condition: str | Callable[[], Value], timeout: float = 30, what: str | None = None
     ) -> Any:
-        """Wait until a JavaScript expression, or a function, gives something true; return it."""
-        end = time.monotonic() + timeout
+        """Wait until a JavaScript expression, or a function, gives something true; return it.
+
+        Each question costs processor time in the driver, the browser and the page, so they become
+        rarer as the wait becomes longer.
+
+        Args:
+            condition: what to ask.
+            timeout: seconds on a quiet machine; a slow one is granted more.
+            what: words for the message.
+        """
+        limit = Limit(timeout)
         while True:
             value = self.check(condition)
             if value:
                 return value
-            if time.monotonic() > end:
+            if limit.over():
                 raise AssertionError(
-                    f"waited {timeout:g} s for {what or condition!r}; phase is {self.phase!r}; "
-                    f"the page says:\n{self.text}\n{self.console_text()}"
+                    f"waited {limit.waited:.3g} s for {what or condition!r}; "
+                    f"phase is {self.phase!r}; the page says:\n{self.text}\n{self.console_text()}"
                 )
-            time.sleep(0.02)
+            time.sleep(min(0.25, max(0.02, limit.waited / 20)))
 
     def check(self, condition: str | Callable[[], Value]) -> Any:
         """The condition's value now; an expression that throws has none yet."""
