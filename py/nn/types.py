@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,3 +28,13 @@ def prod(shape: tuple[int, ...]) -> int:
 def floating(dtype: Any) -> bool:
     """Say whether `dtype` is a floating-point type."""
     return bool(np.issubdtype(dtype, np.floating))
+
+
+class Owner(Protocol):
+    """What a variable knows of the layer that owns it."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def trainable(self) -> bool: ...

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nn.errors import ShapeError
-from nn.types import Array, prod
+from nn.types import Array, Owner, prod
 
 if TYPE_CHECKING:
     from nn.constraints import Constraint
-    from nn.layers.base import Layer
     from nn.regularizers import Regularizer
 
 
@@ -41,7 +40,7 @@ class Variable:
         name: str = "variable",
         *,
         trainable: bool = True,
-        owner: Layer | None = None,
+        owner: Owner | None = None,
         regularizer: Regularizer | None = None,
         constraint: Constraint | None = None,
     ) -> None:

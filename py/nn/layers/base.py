@@ -243,10 +243,6 @@ class Layer:
         if rng is not None:
             rng.bit_generator.state = state["generator"]
 
-    def fused_with(self, after: Layer) -> Layer | None:
-        """Return a layer that does this one's work and `after`'s at once, or None."""
-        return None
-
     # Use.
 
     def ensure_built(self, *input_shapes: Shape) -> None:

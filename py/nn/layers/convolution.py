@@ -9,11 +9,9 @@ from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import LeftOut
 from nn.layers import padding as pads
-from nn.layers.base import Layer, expect_rank, pair, positive
+from nn.layers.base import expect_rank, pair, positive
 from nn.layers.core import LORA, activate, activate_backward
 from nn.layers.data_format import Spatial
-from nn.layers.fusion import PooledConvolution
-from nn.layers.pooling import MaxPooling2D
 from nn.types import Array, Shape
 
 
@@ -112,23 +110,6 @@ class Conv2D(Spatial):
             }
             plan = self._plans[shape] = self.output_shape(shape), options
         return plan
-
-    def fused_with(self, after: Layer) -> Layer | None:
-        """Return a layer that does this one's work and `after`'s, where there is a kernel for
-        both."""
-        if kernels.backend().name == "numpy":
-            return None  # the twins gain nothing: conv, then pool, with a copy between
-        plain = self.groups == 1 and self.dilation_rate == (1, 1) and not self.channels_first
-        pooled = (
-            type(after) is MaxPooling2D
-            and after.pool_size == after.strides == (2, 2)
-            and after.padding == "valid"
-            and not after.channels_first
-        )
-        if type(self) is Conv2D and plain and pooled and self.activation.name in ("relu", "linear"):
-            assert isinstance(after, MaxPooling2D)
-            return PooledConvolution(self, after)
-        return None
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         x = self.seen(inputs[0])

@@ -1,21 +1,24 @@
-"""What stands in a program in place of a layer: a pair that one kernel runs, a penalized output."""
+"""Fusion: pairs of layers that one kernel runs, and outputs with a penalty.
+
+`RULES` maps the class of a layer to a function `(layer, after) -> Layer | None`. It returns a layer
+that does the work of both, where `after` alone reads the output of `layer`, or None.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from nn import kernels
+from nn import activations, kernels
 from nn.context import Context
 from nn.layers.base import Layer
+from nn.layers.convolution import Conv2D
+from nn.layers.elementwise import Elementwise
+from nn.layers.normalization import BatchNormalization
+from nn.layers.pooling import MaxPooling2D
 from nn.types import Array
-
-if TYPE_CHECKING:
-    from nn.layers.convolution import Conv2D
-    from nn.layers.normalization import BatchNormalization
-    from nn.layers.pooling import MaxPooling2D
 
 
 class PooledConvolution(Layer):
@@ -131,3 +134,35 @@ class Penalized(Layer):
             slope /= len(y)
             total.append(slope if d is None else slope + d)
         return self.layer.backward(ctx, tuple(total) if several else total[0])
+
+
+def pool_convolution(layer: Any, after: Layer) -> Layer | None:
+    """Fuse Conv2D (linear or relu) with the 2x2 MaxPooling2D after it."""
+    plain = layer.groups == 1 and layer.dilation_rate == (1, 1) and not layer.channels_first
+    if not plain or layer.activation.name not in ("relu", "linear"):
+        return None
+    if type(after) is not MaxPooling2D or after.padding != "valid" or after.channels_first:
+        return None
+    return PooledConvolution(layer, after) if after.pool_size == after.strides == (2, 2) else None
+
+
+def norm_relu(layer: Any, after: Layer) -> Layer | None:
+    """Fuse BatchNormalization with the relu after it."""
+    relu = isinstance(after, Elementwise) and after.function is activations.RELU
+    return NormedRelu(layer) if relu else None
+
+
+RULES: dict[type[Layer], Callable[[Any, Layer], Layer | None]] = {
+    BatchNormalization: norm_relu,
+    Conv2D: pool_convolution,
+}
+
+
+def fuse(layer: Layer, after: Layer) -> Layer | None:
+    """Return a layer that does the work of both, or None where there is no kernel for the pair."""
+    if kernels.backend().name == "numpy":
+        return None  # NumPy gains nothing: one function after the other, with a copy between
+    if layer.activity_regularizer is not None or after.activity_regularizer is not None:
+        return None
+    rule = RULES.get(type(layer))
+    return None if rule is None else rule(layer, after)

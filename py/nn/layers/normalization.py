@@ -7,13 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nn import activations, config, kernels
+from nn import config, kernels
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import LeftOut
 from nn.layers.base import Layer
-from nn.layers.elementwise import Elementwise
-from nn.layers.fusion import NormedRelu
 from nn.types import Array, Shape, prod
 from nn.variables import Variable
 
@@ -134,12 +132,6 @@ class BatchNormalization(Normalization):
         self.moving_mean = self.add_named("moving_mean", self.size)
         self.moving_variance = self.add_named("moving_variance", self.size)
         self.moving_mean.trainable = self.moving_variance.trainable = False
-
-    def fused_with(self, after: Layer) -> Layer | None:
-        """Return a layer that does this one's work and that of a relu, where there is a kernel."""
-        if kernels.backend().name == "numpy" or not isinstance(after, Elementwise):
-            return None
-        return NormedRelu(self) if after.function is activations.RELU else None
 
     def forward(
         self, ctx: Context, *inputs: Array, training: bool = False, activation: str | None = None

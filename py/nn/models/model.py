@@ -10,12 +10,13 @@ import numpy as np
 from nn import config
 from nn.context import Context, Run
 from nn.errors import ConfigError, NotBuiltError, NotCompiledError, ShapeError
-from nn.graph import Graph, Program, SymbolicTensor
+from nn.graph import Graph, SymbolicTensor
 from nn.layers.base import Layer
 from nn.lazy import Deferred
 from nn.models import prediction, signature, topology
 from nn.models import summary as tables
 from nn.models.inputs import as_list
+from nn.models.program import Program
 from nn.models.run_control import Progress
 from nn.serving import classifier
 from nn.types import Array, Config, Shape
