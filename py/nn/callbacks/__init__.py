@@ -1,4 +1,4 @@
-"""Callbacks: Keras' protocol, with hooks that may be coroutines or return awaitables."""
+"""Callbacks with Keras' protocol; hooks may be coroutines or return awaitables."""
 
 from nn.callbacks.base import Callback, CallbackList, History, LambdaCallback
 from nn.callbacks.monitors import (

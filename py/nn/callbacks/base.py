@@ -1,9 +1,9 @@
-"""Callbacks: Keras' protocol, with hooks that may be coroutines or return awaitables.
+"""Callbacks with Keras' protocol; hooks may be coroutines or return awaitables.
 
-A coroutine that a hook returns is awaited at once. Any other awaitable (a call that is already on
-its way to another thread) is awaited at once from an epoch's or run's hook, but from a batch's
-hook it stays in flight, at most `IN_FLIGHT` of them, and they are awaited in order: a slow
-listener slows training only when it falls that far behind, and its errors still surface.
+A coroutine returned by a hook is awaited immediately, and so is any other awaitable returned by the
+hook of an epoch or a run. Awaitables returned by batch hooks (such as calls already sent to another
+thread) are awaited later, in order, with at most `IN_FLIGHT` pending: a slow listener delays
+training only if it falls that far behind, and its errors are still raised.
 """
 
 from __future__ import annotations
@@ -42,94 +42,94 @@ Logs = dict[str, Any]
 
 
 class Callback:
-    """Base class; override the hooks that are wanted.
+    """Base class. Override the hooks you need.
 
     Attributes:
-        model: the model that is being trained.
+        model: the model being trained.
         params: {"epochs", "steps", "batch_size"}.
     """
 
     model: Any = None
     params: Logs = {}  # noqa: RUF012 - replaced, never changed
     remembers: tuple[str, ...] = ()
-    """Attributes that a checkpoint keeps, so that a resumed run goes on as one in one piece."""
+    """Attributes saved in a checkpoint, so that a resumed run equals an uninterrupted one."""
     comes_last = False
-    """Whether the hooks are called after everybody else's: a checkpoint has what all remember."""
+    """Whether its hooks run after those of other callbacks, as a checkpoint's must."""
 
     def get_state(self) -> Logs:
-        """Return what a checkpoint keeps: plain data and arrays."""
+        """Return the state to save in a checkpoint, as plain data and arrays."""
         return {name: getattr(self, name) for name in self.remembers}
 
     def set_state(self, state: Logs) -> None:
-        """Restore what `get_state` returned; called after `on_train_begin`."""
+        """Restore what `get_state` returned. Called after `on_train_begin`."""
         for name in self.remembers:
             if name in state:
                 setattr(self, name, state[name])
 
     def set_model(self, model: Any) -> None:
-        """Be told which model is trained, before the run begins."""
+        """Set the model being trained. Called before the run begins."""
         self.model = model
 
     def set_params(self, params: Logs) -> None:
-        """Be told {"epochs", "steps", "batch_size"}, before the run begins."""
+        """Set {"epochs", "steps", "batch_size"}. Called before the run begins."""
         self.params = params
 
     def on_train_begin(self, logs: Logs | None = None) -> Any:
-        """The run begins."""
+        """Called when the run begins."""
 
     def on_train_end(self, logs: Logs | None = None) -> Any:
-        """The run has ended, by itself or by `stop`."""
+        """Called when the run has ended or was stopped."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> Any:
-        """An epoch begins; counted from 0."""
+        """Called when an epoch begins; epochs count from 0."""
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> Any:
-        """An epoch has ended; logs: loss, metrics, val_loss, val_..."""
+        """Called when an epoch has ended; logs hold loss, metrics, val_loss, val_..."""
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> Any:
-        """The older name of on_train_batch_begin."""
+        """Alias of `on_train_batch_begin`."""
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> Any:
-        """The older name of on_train_batch_end."""
+        """Alias of `on_train_batch_end`."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> Any:
-        """A batch begins; counted from 0."""
+        """Called when a batch begins; batches count from 0."""
         return self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> Any:
-        """A batch has ended; logs: means over the epoch so far, and see `nn.training.loop`."""
+        """Called when a batch has ended; logs hold means over the epoch, see `nn.training.loop`."""
         return self.on_batch_end(batch, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> Any:
-        """Evaluation or validation begins."""
+        """Called when evaluation or validation begins."""
 
     def on_test_end(self, logs: Logs | None = None) -> Any:
-        """Evaluation or validation has ended."""
+        """Called when evaluation or validation has ended."""
 
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> Any:
-        """A batch of evaluation begins."""
+        """Called when a batch of evaluation begins."""
 
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> Any:
-        """A batch of evaluation has ended."""
+        """Called when a batch of evaluation has ended."""
 
     def on_predict_begin(self, logs: Logs | None = None) -> Any:
-        """Prediction begins."""
+        """Called when prediction begins."""
 
     def on_predict_end(self, logs: Logs | None = None) -> Any:
-        """Prediction has ended."""
+        """Called when prediction has ended."""
 
     def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> Any:
-        """A batch of prediction begins."""
+        """Called when a batch of prediction begins."""
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> Any:
-        """A batch of prediction has ended."""
+        """Called when a batch of prediction has ended."""
 
 
 _OLD_NAMES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
 
 
 class CallbackList:
-    """The callbacks of a run; hooks that nobody overrides cost nothing."""
+    """The callbacks of a run. Hooks that no callback overrides cost nothing."""
 
     def __init__(self, callbacks: Iterable[Any], model: Any, params: Logs) -> None:
         self.callbacks = sorted(callbacks, key=_comes_last)
@@ -144,19 +144,19 @@ class CallbackList:
         return [getattr(c, name) for c in self.callbacks if _overrides(c, name)]
 
     def listens(self, name: str) -> bool:
-        """Say whether anyone overrides the hook."""
+        """Return whether any callback overrides the hook."""
         return bool(self._hooks[name])
 
     async def call(self, name: str, *arguments: Any) -> None:
-        """Call a hook of all callbacks and wait for each."""
+        """Call a hook of all callbacks and await each result."""
         for hook in self._hooks[name]:
             result = hook(*arguments)
             if inspect.isawaitable(result):
                 await result
 
     async def call_batch(self, name: str, batch: int, logs: Logs) -> None:
-        """Call a batch's hook of all callbacks; wait for coroutines, keep a few others in
-        flight."""
+        """Call a batch hook of all callbacks. Coroutines are awaited; other awaitables may stay
+        pending, at most `IN_FLIGHT` of them."""
         for hook in self._hooks[name]:
             result = hook(batch, logs)
             if inspect.iscoroutine(result):
@@ -167,14 +167,14 @@ class CallbackList:
             await self._flight.popleft()
 
     def get_state(self) -> list[Any]:
-        """Return [class name, state] of the callbacks that remember something."""
+        """Return [class name, state] of the callbacks that have state to save."""
         states = [
             (type(c).__name__, c.get_state()) for c in self.callbacks if isinstance(c, Callback)
         ]
         return [[name, state] for name, state in states if state]
 
     def set_state(self, states: Iterable[Any]) -> None:
-        """Restore what `get_state` returned, to the callbacks of the same classes in order."""
+        """Restore what `get_state` returned, matching callbacks by class, in order."""
         waiting = list(states)
         for callback in self.callbacks:
             name = type(callback).__name__
@@ -184,7 +184,7 @@ class CallbackList:
                 callback.set_state(found[1])
 
     async def land(self) -> None:
-        """Wait for everything in flight."""
+        """Await everything pending."""
         while self._flight:
             await self._flight.popleft()
 
@@ -195,7 +195,7 @@ def _comes_last(callback: Any) -> bool:
 
 def _overrides(callback: Any, name: str) -> bool:
     if not isinstance(callback, Callback):
-        # Somebody else's object, possibly remote: has it the hook?
+        # An object of another class, possibly a remote proxy.
         return callable(getattr(callback, name, None))
     names = [name, _OLD_NAMES[name]] if name in _OLD_NAMES else [name]
     return any(
@@ -204,10 +204,10 @@ def _overrides(callback: Any, name: str) -> bool:
 
 
 class History(Callback):
-    """The logs of every epoch; what `fit` returns.
+    """The logs of every epoch, returned by `fit`.
 
     Attributes:
-        epoch: the numbers of the epochs, from 0.
+        epoch: epoch numbers, from 0.
         history: {"loss": [...], "val_loss": [...], ...}.
     """
 
@@ -229,7 +229,7 @@ class History(Callback):
 
 
 class LambdaCallback(Callback):
-    """A callback made of functions: LambdaCallback(on_epoch_end=lambda epoch, logs: ...)."""
+    """A callback made of functions, as in LambdaCallback(on_epoch_end=lambda epoch, logs: ...)."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Callbacks that watch a run and act on it, named and defined as in Keras 3 (`keras.callbacks`)."""
+"""Built-in callbacks, named and defined as in Keras 3 (`keras.callbacks`)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from nn.errors import ConfigError, NotFiniteError
 
 
 class Monitor(Callback):
-    """Base of the callbacks that compare one number from epoch to epoch.
+    """Base of callbacks that compare one logged value from epoch to epoch.
 
     Args:
         monitor: a key of the epoch's logs.
         mode: "min", "max" or "auto" (max for accuracies, AUC, precision, recall and F1).
-        min_delta: what counts as better must be better by more than this.
+        min_delta: smallest change that counts as an improvement.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Monitor(Callback):
         self.best = -math.inf if self.upwards else math.inf
 
     def value(self, logs: Logs | None) -> float:
-        """Return the monitored number.
+        """Return the monitored value.
 
         Raises:
             ConfigError: the logs have no such key.
@@ -47,18 +47,18 @@ class Monitor(Callback):
         return float((logs or {})[self.monitor])
 
     def better(self, value: float) -> bool:
-        """Say whether `value` beats the best so far by more than `min_delta`."""
+        """Return whether `value` improves on the best so far by more than `min_delta`."""
         gain = value - self.best if self.upwards else self.best - value
         return gain > self.min_delta
 
 
 class EarlyStopping(Monitor):
-    """Stop when the monitored number has not improved for `patience` epochs.
+    """Stop training when the monitored value has not improved for `patience` epochs.
 
     Args:
-        baseline: counts as the best before the first epoch.
+        baseline: value to improve on from the first epoch.
         restore_best_weights: end with the weights of the best epoch.
-        start_from_epoch: epochs to wait before watching.
+        start_from_epoch: first epoch to monitor.
     """
 
     remembers = ("wait", "stopped_epoch", "best_epoch", "best", "best_weights")
@@ -121,8 +121,8 @@ class ReduceLROnPlateau(Monitor):
 
     Args:
         cooldown: epochs to wait after a reduction before counting again.
-        min_lr: never below this.
-        baseline: counts as the best before the first epoch.
+        min_lr: lower bound of the learning rate.
+        baseline: value to improve on from the first epoch.
     """
 
     remembers = ("wait", "cooling", "best")
@@ -181,7 +181,7 @@ class ReduceLROnPlateau(Monitor):
 
 
 class LearningRateScheduler(Callback):
-    """Set the learning rate of each epoch to schedule(epoch, current rate)."""
+    """Set the learning rate of each epoch to `schedule(epoch, learning_rate)`."""
 
     remembers = ("epoch",)
 
@@ -194,7 +194,7 @@ class LearningRateScheduler(Callback):
 
     async def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if epoch == self.epoch:
-            return  # resumed within an epoch whose rate is set
+            return  # resumed within an epoch whose rate is already set
         self.epoch = epoch
         optimizer = self.model.optimizer
         rate = self.schedule(epoch, optimizer.current_learning_rate())
@@ -206,10 +206,10 @@ class LearningRateScheduler(Callback):
 
 
 class TerminateOnNaN(Callback):
-    """Stop when the loss is no finite number any more; with `raise_error`, by an error.
+    """Stop training when the loss is NaN or infinite.
 
     Raises:
-        NotFiniteError: with `raise_error`.
+        NotFiniteError: the loss is not finite and `raise_error` is True.
     """
 
     def __init__(self, raise_error: bool = False) -> None:
@@ -225,7 +225,7 @@ class TerminateOnNaN(Callback):
 
 
 class CSVLogger(Callback):
-    """Write a line for each epoch to a CSV file; `append=True` is what a resumed run wants."""
+    """Write one row per epoch to a CSV file. Use `append=True` for a resumed run."""
 
     remembers = ("keys",)
 
@@ -251,15 +251,15 @@ class CSVLogger(Callback):
 
 
 class ModelCheckpoint(Monitor):
-    """Save after epochs: weights, optimizer and generator, in the native format.
+    """Save the model in the native format: weights, optimizer, generator and history.
 
     Args:
-        filepath: a path, which may hold {epoch} and {val_loss:.2f}; or a function (possibly
-            async) that is given the file's bytes and the epoch, since a page has no folders.
-        save_best_only: only when the monitored number is the best so far.
+        filepath: a path, which may contain {epoch} and {val_loss:.2f}; or, for pages without a
+            file system, a function (possibly async) called with the file's bytes and the epoch.
+        save_best_only: save only if the monitored value is the best so far.
         save_weights_only: leave out optimizer, generator and history.
-        save_freq: "epoch", or a number of batches after which to save each time.
-        initial_value_threshold: counts as the best before the first epoch.
+        save_freq: "epoch", or the number of batches between two saves.
+        initial_value_threshold: value to improve on from the first epoch.
     """
 
     remembers = ("best", "batches", "epoch")
@@ -328,7 +328,7 @@ class ModelCheckpoint(Monitor):
 
 
 class ProgbarLogger(Callback):
-    """Report each epoch's progress as a line of text to `write` (standard output by default)."""
+    """Write one line of text per epoch, to standard output or to the function `write`."""
 
     def __init__(self, write: Callable[[str], Any] | None = None) -> None:
         self.write = write or _standard_output

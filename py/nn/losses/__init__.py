@@ -1,8 +1,8 @@
 """Losses and their gradients, named and defined as in Keras 3 (`keras.losses`).
 
-A loss gives one number for each sample (and each further axis but the last), which are weighted by
-`sample_weight` and reduced: "sum_over_batch_size" (the default) divides their sum by their number,
-never by the sum of the weights, as Keras does; "mean_with_sample_weight" divides by that.
+A loss computes one value per sample (and per position of any axis but the last). The values are
+weighted by `sample_weight` and reduced. As in Keras, "sum_over_batch_size" (the default) divides
+their sum by their number; only "mean_with_sample_weight" divides it by the sum of the weights.
 """
 
 from __future__ import annotations
@@ -91,10 +91,10 @@ _ALIASES |= {
 
 
 def get(identifier: Any) -> Loss:
-    """Return a loss from its name, configuration or itself.
+    """Return the loss for a name or configuration; a `Loss` is returned as it is.
 
     Raises:
-        ConfigError: nothing has that name.
+        ConfigError: the name is unknown.
     """
     return resolve(identifier, Loss, _named)
 
@@ -107,5 +107,5 @@ def _named(name: Any) -> type[Loss]:
 
 
 def serialize(loss: Loss) -> Config:
-    """Return the class and settings, in Keras' spelling."""
+    """Return the loss's class and settings as Keras writes them."""
     return describe(loss)

@@ -1,4 +1,4 @@
-"""What all losses share: reduction, weights, axes."""
+"""Base classes of losses: reduction, sample weights and axes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ REDUCTIONS = ("sum", "sum_over_batch_size", "mean", "mean_with_sample_weight", "
 
 
 class Loss:
-    """Base class; a loss of one's own defines `call` and `gradient`.
+    """Base class. Subclasses define `call` and `gradient`.
 
     Args:
         reduction: one of `REDUCTIONS`.
-        name: shown in logs; by default the class's, as Keras spells it.
+        name: shown in logs; the class name in snake case by default.
     """
 
     fields: tuple[str, ...] = ()
-    left_out: ClassVar[LeftOut] = {"dtype": (None, "a loss is computed in its outputs' type")}
+    left_out: ClassVar[LeftOut] = {"dtype": (None, "a loss has the dtype of its outputs")}
     axis = -1
-    """The axis of classes or features; `call` and `gradient` have it last."""
+    """The axis of classes or features. `call` and `gradient` receive arrays with it moved last."""
     fused_activation: str | None = None
-    """The activation before the loss for which `from_logits` is one exact, stable kernel."""
+    """The activation that one numerically stable kernel computes together with this loss."""
 
     def __init__(
         self,
@@ -44,21 +44,22 @@ class Loss:
 
     @classmethod
     def default_name(cls) -> str:
+        """Return the class name in snake case."""
         from nn.layers.base import snake_case
 
         return snake_case(cls.__name__)
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
-        """Return the loss of each sample: y_pred's shape less the last axis."""
+        """Return the loss of each sample, in the shape of `y_pred` without its last axis."""
         raise NotImplementedError(f"{type(self).__name__} must define call")
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
-        """Return d(loss of each sample)/d(y_pred), in y_pred's shape."""
+        """Return d(loss of each sample)/d(y_pred), in the shape of `y_pred`."""
         raise NotImplementedError(f"{type(self).__name__} must define gradient")
 
     def prepare(self, y_true: Any, y_pred: Array) -> Array:
-        """Return `y_true` in y_pred's type, with a last axis of 1 added or taken where Keras
-        does."""
+        """Return `y_true` in the dtype of `y_pred`, with a last axis of size 1 added or removed
+        where Keras does so."""
         array = np.asarray(y_true)
         if array.dtype != y_pred.dtype:
             array = array.astype(y_pred.dtype)
@@ -76,7 +77,7 @@ class Loss:
         return float(np.sum(losses * scale))
 
     def scale(self, shape: tuple[int, ...], sample_weight: Any, dtype: Any) -> Any:
-        """Return what each sample's loss is multiplied with before they are summed."""
+        """Return the factor of each loss: its weight divided by the reduction's divisor."""
         weight = None if sample_weight is None else fit_weight(sample_weight, shape, dtype)
         divisor = 1.0
         if self.reduction in ("sum_over_batch_size", "mean"):
@@ -87,7 +88,7 @@ class Loss:
         return factor if weight is None else weight * factor
 
     def step(self, y_true: Any, y_pred: Array, sample_weight: Any = None) -> tuple[float, Array]:
-        """Return (loss, gradient with respect to y_pred)."""
+        """Return the reduced loss and its gradient with respect to `y_pred`."""
         if self.axis not in (-1, y_pred.ndim - 1):
             y_true, pred = self.lined(y_true, y_pred)
             loss, gradient = self.lined_step(y_true, pred, sample_weight)
@@ -95,7 +96,7 @@ class Loss:
         return self.lined_step(y_true, y_pred, sample_weight)
 
     def lined(self, y_true: Any, y_pred: Array) -> tuple[Any, Array]:
-        """Bring `axis` last."""
+        """Return both arrays with `axis` moved last."""
         if self.axis in (-1, y_pred.ndim - 1):
             return y_true, y_pred
         true = np.asarray(y_true)
@@ -104,7 +105,7 @@ class Loss:
         return true, np.ascontiguousarray(np.moveaxis(y_pred, self.axis, -1))
 
     def lined_step(self, y_true: Any, y_pred: Array, sample_weight: Any) -> tuple[float, Array]:
-        """Do as `step`, `axis` being the last."""
+        """Compute `step` for arrays that have `axis` last."""
         true = self.prepare(y_true, y_pred)
         losses = self.call(true, y_pred)
         scale = self.scale(losses.shape, sample_weight, y_pred.dtype)
@@ -115,25 +116,27 @@ class Loss:
     def from_logits_step(
         self, y_true: Any, logits: Array, sample_weight: Any, out: Array, predictions: Array | None
     ) -> float:
-        """Return the loss from what `fused_activation` would be applied to.
+        """Return the loss of logits, applying `fused_activation` in the same kernel.
 
-        `out` receives the gradient with respect to the logits, `predictions` the activation's
-        output.
+        The gradient with respect to the logits is written into `out`, the activation's output
+        into `predictions`.
         """
         raise NotImplementedError(f"{type(self).__name__} has no fused form")
 
     def get_config(self) -> Config:
+        """Return the settings that `from_config` accepts."""
         return {"name": self.name, "reduction": self.reduction} | {
             f: getattr(self, f) for f in self.fields
         }
 
     @classmethod
     def from_config(cls, settings: Config) -> Loss:
+        """Create a loss from the settings that `get_config` returned."""
         return cls(**settings)
 
 
 def same_rank(a: Array, b: Array) -> Array:
-    """Add or take a last axis of 1 so that `a` has b's rank (Keras'
+    """Add or remove a last axis of size 1 so that `a` has the rank of `b` (Keras'
     squeeze_or_expand_to_same_rank)."""
     if a.ndim == b.ndim - 1 and b.shape[-1] == 1:
         return a[..., None]
@@ -143,10 +146,10 @@ def same_rank(a: Array, b: Array) -> Array:
 
 
 def fit_weight(sample_weight: Any, shape: tuple[int, ...], dtype: Any) -> Array:
-    """Return the weights with as many axes as the losses.
+    """Return the weights broadcast to the shape of the losses.
 
     Raises:
-        ShapeError: they do not broadcast to `shape`.
+        ShapeError: the weights do not broadcast to `shape`.
     """
     weight: Array = np.asarray(sample_weight, dtype)
     while weight.ndim > len(shape) and weight.shape[-1] == 1:
@@ -162,8 +165,8 @@ def fit_weight(sample_weight: Any, shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def masked_weight(sample_weight: Any, mask: Array, reduction: str | None, dtype: Any) -> Array:
-    """Return weights that leave out what the mask does; means are over what it keeps (Keras'
-    apply_mask)."""
+    """Return weights that are 0 where the mask is False, scaled so that means are taken over the
+    remaining elements (Keras' apply_mask)."""
     weight = mask.astype(dtype)
     if reduction in ("sum_over_batch_size", "mean"):
         weight *= weight.size / max(float(weight.sum()), 1.0)
@@ -173,10 +176,10 @@ def masked_weight(sample_weight: Any, mask: Array, reduction: str | None, dtype:
 
 
 class ElementLoss(Loss):
-    """Base of the losses that are the mean of one term for each element of the last axis."""
+    """Base of losses that average one term per element of the last axis."""
 
     def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
-        """Return each element's loss and its derivative by y_pred."""
+        """Return the loss of each element and its derivative with respect to `y_pred`."""
         raise NotImplementedError(f"{type(self).__name__} must define terms")
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
@@ -187,7 +190,7 @@ class ElementLoss(Loss):
 
 
 class FunctionLoss(Loss):
-    """A loss made of two functions: losses of the samples, and their gradient."""
+    """A loss made of two functions: the loss of each sample, and its gradient."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Cross-entropies, from probabilities or logits."""
+"""Cross-entropy losses of probabilities or logits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SparseCategoricalCrossentropy(Loss):
                 f"{self.name}: expected integer labels of shape {y_pred.shape[:-1]}, "
                 f"received {labels.shape}"
             )
-        # int32: NumPy's index type is 32-bit in WebAssembly, and int64 costs there.
+        # int32, because NumPy's index type has 32 bits in WebAssembly and int64 is slower there.
         return labels if labels.dtype.kind in "iu" else labels.astype(np.int32)
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
@@ -114,7 +114,7 @@ class SparseCategoricalCrossentropy(Loss):
 
 
 def _from_probabilities(p: Array, labels: Array) -> tuple[Array, Array]:
-    """Normalize, clip to [epsilon, 1 - epsilon], take the logarithm, as Keras on JAX."""
+    """Return losses and gradients of normalized, clipped probabilities, as Keras on JAX does."""
     epsilon = p.dtype.type(config.epsilon())
     rows = np.arange(len(p))
     total = p.sum(axis=-1)
@@ -127,7 +127,7 @@ def _from_probabilities(p: Array, labels: Array) -> tuple[Array, Array]:
 
 
 class Smoothed(Loss):
-    """Labels shared among the classes, from probabilities or logits."""
+    """Base of the cross-entropies with label smoothing."""
 
     fields = ("from_logits", "label_smoothing", "axis")
 
@@ -164,8 +164,8 @@ class BinaryCrossentropy(Smoothed, ElementLoss):
 class CategoricalCrossentropy(Smoothed):
     """-sum(y_true * log(p)), for one-hot labels and probabilities or logits.
 
-    `label_smoothing` is shared among the classes of `axis`; Keras 3.15 divides it by the size of
-    the last axis, whichever `axis` is.
+    `label_smoothing` is distributed over the classes of `axis`. (Keras 3.15 divides it by the size
+    of the last axis, whatever `axis` is.)
     """
 
     def prepare(self, y_true: Any, y_pred: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Losses of distances, margins and divergences."""
+"""Regression, hinge and divergence losses."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class MeanAbsolutePercentageError(ElementLoss):
 
 
 class MeanSquaredLogarithmicError(ElementLoss):
-    """mean((log(y_true + 1) - log(y_pred + 1))^2), both at least epsilon."""
+    """mean((log(y_true + 1) - log(y_pred + 1))^2), both clipped to at least epsilon."""
 
     def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         epsilon = y_pred.dtype.type(config.epsilon())
@@ -92,7 +92,7 @@ class Poisson(ElementLoss):
 
 
 class Hinge(ElementLoss):
-    """mean(max(1 - y_true * y_pred, 0)), labels 0 and 1 read as -1 and 1."""
+    """mean(max(1 - y_true * y_pred, 0)); labels 0 and 1 are converted to -1 and 1."""
 
     def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         signs = _signs(y_true)
@@ -101,7 +101,7 @@ class Hinge(ElementLoss):
 
 
 class SquaredHinge(ElementLoss):
-    """mean(max(1 - y_true * y_pred, 0)^2), labels 0 and 1 read as -1 and 1."""
+    """mean(max(1 - y_true * y_pred, 0)^2); labels 0 and 1 are converted to -1 and 1."""
 
     def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         signs = _signs(y_true)
@@ -131,7 +131,7 @@ class CategoricalHinge(Loss):
 
 
 class KLDivergence(Loss):
-    """sum(y_true * log(y_true / y_pred)), both cut to [epsilon, 1] (Kullback and Leibler 1951)."""
+    """sum(y_true * log(y_true / y_pred)), clipped to [epsilon, 1] (Kullback and Leibler 1951)."""
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         true, pred = (np.clip(y, config.epsilon(), 1) for y in (y_true, y_pred))

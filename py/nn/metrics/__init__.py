@@ -1,4 +1,4 @@
-"""Metrics, named and defined as in Keras 3 (`keras.metrics`): running values over batches."""
+"""Metrics, accumulated over batches, named and defined as in Keras 3 (`keras.metrics`)."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ _ALIASES |= {"mae": MeanAbsoluteErrorMetric, "mse": MeanSquaredErrorMetric}
 
 
 def get(identifier: Any) -> Metric:
-    """Return a metric from its name, configuration or itself.
+    """Return the metric for a name or configuration; a `Metric` is returned as it is.
 
     Raises:
-        ConfigError: nothing has that name.
+        ConfigError: the name is unknown.
     """
     if isinstance(identifier, Metric | dict) or _find(identifier) is not None:
         return resolve(identifier, Metric, _named)
@@ -74,8 +74,10 @@ def get(identifier: Any) -> Metric:
 
 
 def fitting(name: str, y_true: Array, y_pred: Array) -> Metric:
-    """Return the metric that "accuracy" means for these arrays, as Keras decides; else
-    `get(name)`, which the logs call as it was called here ("mae")."""
+    """Return the metric for a name given to `compile`; its name in the logs is `name`.
+
+    As in Keras, "accuracy" selects the accuracy that fits the shapes of the arrays.
+    """
     if name not in ("accuracy", "acc"):
         metric = get(name)
         metric.name = name

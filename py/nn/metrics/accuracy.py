@@ -1,4 +1,4 @@
-"""Shares of samples that are right."""
+"""Accuracy metrics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nn.types import Array
 
 
 class SparseCategoricalAccuracy(MeanMetric):
-    """The share of samples whose largest output is the integer label."""
+    """The fraction of samples whose largest output is at the integer label."""
 
     order_only = True
 
@@ -22,7 +22,7 @@ class SparseCategoricalAccuracy(MeanMetric):
 
 
 class CategoricalAccuracy(MeanMetric):
-    """The share of samples whose largest output is where the one-hot label is."""
+    """The fraction of samples whose largest output is at the one-hot label's position."""
 
     order_only = True
 
@@ -31,7 +31,7 @@ class CategoricalAccuracy(MeanMetric):
 
 
 class BinaryAccuracy(MeanMetric):
-    """The share of outputs on the right side of `threshold` (strictly above is 1)."""
+    """The fraction of outputs that equal the label after thresholding (above `threshold` is 1)."""
 
     fields = ("threshold",)
 
@@ -46,7 +46,7 @@ class BinaryAccuracy(MeanMetric):
 
 
 class Accuracy(MeanMetric):
-    """The share of equal elements; as "accuracy" in `compile` it becomes the accuracy that fits."""
+    """The fraction of equal elements. In `compile`, "accuracy" selects the accuracy that fits."""
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
         right: Array = same_rank(y_true, y_pred) == y_pred
@@ -54,7 +54,7 @@ class Accuracy(MeanMetric):
 
 
 class TopKCategoricalAccuracy(MeanMetric):
-    """The share of samples whose one-hot label is among the `k` largest outputs."""
+    """The fraction of samples whose one-hot label is among the `k` largest outputs."""
 
     fields: tuple[str, ...] = ("k",)
     order_only = True
@@ -68,9 +68,9 @@ class TopKCategoricalAccuracy(MeanMetric):
 
 
 class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
-    """The share of samples whose integer label is among the `k` largest outputs.
+    """The fraction of samples whose integer label is among the `k` largest outputs.
 
-    With `from_sorted_ids` the outputs are the labels themselves, the best first.
+    With `from_sorted_ids` the outputs are labels, sorted from the most to the least likely.
     """
 
     fields = ("k", "from_sorted_ids")

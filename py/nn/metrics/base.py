@@ -17,9 +17,9 @@ class Metric:
     fields: tuple[str, ...] = ()
     left_out: ClassVar[LeftOut] = {"dtype": (None, "sums are float64")}
     order_only = False
-    """True where only the order of a sample's outputs counts, so that logits do as well."""
+    """True if only the order of a sample's outputs matters, so that logits give the same result."""
     sums: tuple[str, ...] = ()
-    """Attributes that `update_state` changes: what a checkpoint within an epoch keeps."""
+    """Attributes that `update_state` changes, saved by a checkpoint within an epoch."""
 
     def __init__(self, name: str | None = None, **others: Any) -> None:
         refuse(type(self), others)
@@ -28,24 +28,25 @@ class Metric:
 
     @classmethod
     def default_name(cls) -> str:
+        """Return the class name in snake case."""
         from nn.layers.base import snake_case
 
         return snake_case(cls.__name__)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in a batch."""
+        """Accumulate one batch."""
         raise NotImplementedError(f"{type(self).__name__} must define update_state")
 
     def result(self) -> Any:
-        """Return the value over all batches since the last reset: a float."""
+        """Return the metric over all batches since the last reset, a float for most metrics."""
         raise NotImplementedError(f"{type(self).__name__} must define result")
 
     def reset_state(self) -> None:
-        """Forget all batches."""
+        """Discard everything accumulated so far."""
         raise NotImplementedError(f"{type(self).__name__} must define reset_state")
 
     def get_state(self) -> Config:
-        """Return what has been taken in since the last reset: plain data and arrays."""
+        """Return the accumulated values as plain data and arrays."""
         return {name: getattr(self, name) for name in self.sums}
 
     def set_state(self, state: Config) -> None:
@@ -55,22 +56,25 @@ class Metric:
             setattr(self, name, value.copy() if isinstance(value, np.ndarray) else value)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Accumulate one batch and return the metric so far."""
         self.update_state(y_true, y_pred, sample_weight)
         return self.result()
 
     def get_config(self) -> Config:
+        """Return the settings that `from_config` accepts."""
         return {"name": self.name} | {f: getattr(self, f) for f in self.fields}
 
     @classmethod
     def from_config(cls, settings: Config) -> Metric:
+        """Create a metric from the settings that `get_config` returned."""
         return cls(**settings)
 
 
 class Mean(Metric):
-    """The weighted mean of values.
+    """The weighted mean of the values passed to `update_state`.
 
     Attributes:
-        latest: what the latest batch added: the sum of its values, and of their weights.
+        latest: sum of the values of the latest batch, and sum of their weights.
     """
 
     sums = ("total", "count")
@@ -81,14 +85,14 @@ class Mean(Metric):
         self.latest = (0.0, 0.0)
 
     def add(self, total: float, count: float) -> None:
-        """Add the sum of some values and the sum of their weights."""
+        """Add a weighted sum of values and the sum of their weights."""
         self.total += total
         self.count += count
         self.latest = (total, count)
 
     def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
-        """Take in values; here `y_true` holds them and `y_pred` may hold the weights (Keras'
-        order)."""
+        """Accumulate values. As in Keras, `y_true` holds the values and `y_pred` may hold the
+        weights."""
         values = np.asarray(y_true, np.float64)
         weights = y_pred if sample_weight is None else sample_weight
         if weights is None:
@@ -102,10 +106,10 @@ class Mean(Metric):
 
 
 class MeanMetric(Mean):
-    """Base of the metrics that are the mean of something per sample."""
+    """Base of metrics that average one value per sample."""
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        """Return one value for each sample."""
+        """Return one value per sample."""
         raise NotImplementedError(f"{type(self).__name__} must define values")
 
     def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
@@ -118,7 +122,7 @@ class MeanMetric(Mean):
 
 
 class LossMetric(MeanMetric):
-    """The mean of a loss over samples: what a loss's name means among metrics."""
+    """The mean of a loss over samples, used when the name of a loss is given as a metric."""
 
     def __init__(self, loss: Loss, name: str | None = None) -> None:
         self.loss = loss

@@ -1,4 +1,4 @@
-"""Metrics of each class: F1 and the confusion matrix."""
+"""Per-class metrics: the F1 score and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from nn.metrics.counts import ratio
 
 
 class F1Score(Metric):
-    """2 * precision * recall / (precision + recall) of each class, from one-hot labels.
+    """2 * precision * recall / (precision + recall) of each class, for one-hot labels.
 
     Args:
-        average: None (one value a class), "micro", "macro" or "weighted".
-        threshold: an output above it is a prediction; None takes the largest of each sample.
+        average: None (one value per class), "micro", "macro" or "weighted".
+        threshold: outputs above it are predictions; None uses the largest output of each sample.
     """
 
     fields = ("average", "threshold")
@@ -65,7 +65,7 @@ class F1Score(Metric):
 
 
 class ConfusionMatrix(Metric):
-    """How often class i (row) was taken for class j (column): lists of ints."""
+    """Counts of samples of class i (row) predicted as class j (column), as lists of ints."""
 
     fields = ("num_classes",)
     sums = ("matrix",)

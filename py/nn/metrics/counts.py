@@ -1,4 +1,4 @@
-"""Metrics of true and false positives and negatives at thresholds."""
+"""Precision, recall and AUC: counts of true and false positives and negatives at thresholds."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from nn.metrics.base import Metric
 from nn.types import Array, Config
 
 NEVER = -1e10
-"""Below every output: what an output that is not among the `top_k` is taken for."""
+"""Replaces outputs that are not among the `top_k`; it is below every threshold."""
 
 
 class Counts(Metric):
-    """Base: counts at each threshold; an output strictly above it is a positive."""
+    """Base of metrics that count at thresholds; an output strictly above one is a positive."""
 
     multi_label = False
     sums: tuple[str, ...] = ("tp", "fp", "fn", "tn")
@@ -33,7 +33,7 @@ class Counts(Metric):
         return (len(self.levels),)
 
     def seen(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
-        """Return what of the labels and outputs is counted."""
+        """Return the labels and outputs to count."""
         return y_true, y_pred
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -46,7 +46,7 @@ class Counts(Metric):
         self.count(true > 0.5, pred, weight)
 
     def count(self, true: Array, pred: Array, weight: Array) -> None:
-        """Add a batch's labels, outputs and weights, all of one shape."""
+        """Count one batch; labels, outputs and weights have the same shape."""
         columns = pred.shape[-1] if self.multi_label else 1
         true, pred, weight = (a.reshape(-1, columns) for a in (true, pred, weight))
         positive, negative = (weight * true).sum(axis=0), (weight * ~true).sum(axis=0)
@@ -71,9 +71,9 @@ class OfPositives(Counts):
     """Base of precision and recall.
 
     Args:
-        thresholds: one or several; 0.5 by default, or none at all with `top_k`.
-        top_k: of each sample only the k largest outputs may be positives.
-        class_id: count this class alone.
+        thresholds: a number or a list; 0.5 by default, or no threshold if `top_k` is given.
+        top_k: only the k largest outputs of each sample can be positives.
+        class_id: count this class only.
     """
 
     fields = ("thresholds", "top_k", "class_id")
@@ -104,14 +104,14 @@ class OfPositives(Counts):
 
 
 class Precision(OfPositives):
-    """True positives among the positives that were predicted."""
+    """True positives / predicted positives."""
 
     def value(self) -> Array:
         return ratio(self.tp, self.tp + self.fp)
 
 
 class Recall(OfPositives):
-    """True positives among the positives that there are."""
+    """True positives / actual positives."""
 
     def value(self) -> Array:
         return ratio(self.tp, self.tp + self.fn)
@@ -122,17 +122,17 @@ SUMS = ("interpolation", "minoring", "majoring")
 
 
 class AUC(Counts):
-    """The area under a curve, by Riemann sums at thresholds.
+    """The area under the ROC or precision-recall curve, by Riemann sums at thresholds.
 
     Args:
-        num_thresholds: evenly spaced ones, where `thresholds` does not give them.
+        num_thresholds: number of evenly spaced thresholds, used if `thresholds` is None.
         curve: "ROC", "PR" or "PRGAIN" (Flach and Kull 2015).
         summation_method: "interpolation" (trapezoids; for PR, Davis and Goadrich 2006), "minoring"
             or "majoring".
-        multi_label: an area for each column of the labels, averaged by `label_weights`.
-        num_labels: how many columns these are.
-        label_weights: weight of each column.
-        from_logits: outputs are to go through a sigmoid first.
+        multi_label: compute one area per column of the labels and average them.
+        num_labels: number of columns of the labels.
+        label_weights: weight of each column in the average.
+        from_logits: apply a sigmoid to the outputs first.
     """
 
     fields = (
@@ -234,7 +234,7 @@ class AUC(Counts):
         return (y[:-1] + y[1:]) / 2
 
     def _interpolated(self) -> Array:
-        """Return the areas between thresholds, true positives and positives running linearly."""
+        """Return areas between thresholds, true positives interpolated linearly in positives."""
         dtp = self.tp[:-1] - self.tp[1:]
         positives = self.tp + self.fp
         slope = ratio(dtp, np.maximum(positives[:-1] - positives[1:], 0))
@@ -252,7 +252,7 @@ def _one_of(what: str, value: str, known: tuple[str, ...]) -> str:
 
 
 def ratio(a: Any, b: Any) -> Array:
-    """Divide, with 0 where the divisor is 0."""
+    """Return a / b, and 0 where b is 0."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     return np.asarray(
         np.divide(a, b, out=np.zeros(np.broadcast_shapes(a.shape, b.shape)), where=b != 0)

@@ -1,4 +1,4 @@
-"""Means of distances."""
+"""Regression metrics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nn.types import Array
 
 
 class MeanAbsoluteErrorMetric(MeanMetric):
-    """The mean of |y_true - y_pred|."""
+    """mean(|y_true - y_pred|)."""
 
     @classmethod
     def default_name(cls) -> str:
@@ -23,7 +23,7 @@ class MeanAbsoluteErrorMetric(MeanMetric):
 
 
 class MeanSquaredErrorMetric(MeanMetric):
-    """The mean of (y_true - y_pred)^2."""
+    """mean((y_true - y_pred)^2)."""
 
     @classmethod
     def default_name(cls) -> str:
@@ -34,7 +34,7 @@ class MeanSquaredErrorMetric(MeanMetric):
 
 
 class RootMeanSquaredError(MeanSquaredErrorMetric):
-    """The root of the mean of (y_true - y_pred)^2."""
+    """sqrt(mean((y_true - y_pred)^2))."""
 
     @classmethod
     def default_name(cls) -> str:

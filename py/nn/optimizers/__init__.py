@@ -1,4 +1,4 @@
-"""Optimizers, named and defined as in Keras 3 (`keras.optimizers`), over the model's one buffer."""
+"""Optimizers, named and defined as in Keras 3 (`keras.optimizers`)."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ CLASSES: dict[str, type[Optimizer]] = {
 
 
 def get(identifier: Any) -> Optimizer:
-    """Return an optimizer from its name ("adam"), configuration or itself.
+    """Return the optimizer for a name ("adam") or configuration; an `Optimizer` as it is.
 
     Raises:
-        ConfigError: nothing has that name.
+        ConfigError: the name is unknown.
     """
     return resolve(identifier, Optimizer, _named)
 
@@ -47,5 +47,5 @@ def _named(name: Any) -> type[Optimizer]:
 
 
 def serialize(optimizer: Optimizer) -> Config:
-    """Return the class and settings, in Keras' spelling."""
+    """Return the optimizer's class and settings as Keras writes them."""
     return describe(optimizer)

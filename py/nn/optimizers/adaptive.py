@@ -1,4 +1,4 @@
-"""Optimizers that scale each element's step by the history of its gradient."""
+"""Adaptive optimizers: each element's step is scaled by the history of its gradient."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nn.types import Array
 
 
 class Adam(Optimizer):
-    """Kingma and Ba 2014; `amsgrad` keeps the largest second moment (Reddi et al. 2018)."""
+    """Adam (Kingma and Ba 2014). `amsgrad` uses the largest second moment (Reddi et al. 2018)."""
 
     fields = ("beta_1", "beta_2", "epsilon", "amsgrad")
 
@@ -110,7 +110,10 @@ class Adamax(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """Divide by a running root mean square (Tieleman and Hinton 2012), optionally `centered`."""
+    """RMSprop: divides by a running root mean square (Tieleman and Hinton 2012).
+
+    `centered` subtracts the squared running mean of the gradient.
+    """
 
     fields = ("rho", "momentum", "epsilon", "centered")
 
@@ -154,7 +157,7 @@ class RMSprop(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """Divide by the root of the sum of all squared gradients (Duchi et al. 2011)."""
+    """Adagrad: divides by the root of the sum of all squared gradients (Duchi et al. 2011)."""
 
     fields = ("initial_accumulator_value", "epsilon")
     slots = ("accumulator",)

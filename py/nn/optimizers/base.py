@@ -1,4 +1,4 @@
-"""What all optimizers share: slots, clipping, decay, averages, accumulation."""
+"""Base class of optimizers: slots, clipping, weight decay, averaging and accumulation."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ AVERAGE, ACCUMULATOR, LIVE = "average", "gradient_accumulator", "live"
 
 
 class Optimizer:
-    """Base class: an optimizer of one's own names its `slots` and defines `update`.
+    """Base class. Subclasses list their `slots` and define `update`.
 
-    Every slot is one array parallel to the packed parameters, so a step is a handful of operations,
-    or one kernel, whatever the number of layers.
+    A slot is one array of the size of the packed parameters, so a step is a few operations, or one
+    kernel call, however many layers the model has.
 
     Args:
-        learning_rate: a number, or a schedule called with the count of steps so far.
-        weight_decay: fraction of each weight taken off in a step, times the learning rate.
-        clipnorm: scale each variable's gradient down to at most this L2 norm.
-        clipvalue: cut each element of the gradient to [-clipvalue, clipvalue].
-        global_clipnorm: scale all gradients down to at most this L2 norm together.
-        use_ema: keep an exponential moving average of the weights; `fit` ends by taking it.
+        learning_rate: a number, or a schedule called with the number of steps taken so far.
+        weight_decay: each step subtracts this fraction of each weight, times the learning rate.
+        clipnorm: scale the gradient of each variable down to at most this L2 norm.
+        clipvalue: clip each element of the gradient to [-clipvalue, clipvalue].
+        global_clipnorm: scale all gradients together down to at most this L2 norm.
+        use_ema: keep an exponential moving average of the weights; `fit` ends with the average.
         ema_momentum: weight of the past in that average.
-        ema_overwrite_frequency: also take the average after every so many steps.
-        gradient_accumulation_steps: change the weights in every so-manieth step only, by the mean
-            gradient since.
-        name: shown in configurations.
+        ema_overwrite_frequency: replace the weights by the average every this many steps.
+        gradient_accumulation_steps: update the weights every this many steps only, by the mean
+            gradient of those steps.
+        name: used in configurations.
     """
 
     fields: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ class Optimizer:
     # State.
 
     def all_slots(self) -> tuple[str, ...]:
-        """Return the names of the arrays that the settings call for."""
+        """Return the names of all state arrays that the settings require."""
         extra = (AVERAGE,) if self.use_ema else ()
         return (
             *self.slots,
@@ -106,11 +106,11 @@ class Optimizer:
         )
 
     def initial_value(self, slot: str) -> float:
-        """Return what a new slot holds."""
+        """Return the value that a new slot is filled with."""
         return 0.0
 
     def build(self, parameters: Parameters) -> None:
-        """Make the slots for `parameters`; keep those that fit already (a recompiled model)."""
+        """Create the slots for `parameters`; slots of the right size are kept (recompiling)."""
         self.parameters = parameters
         for slot in self.all_slots():
             held = self.state.get(slot)
@@ -127,10 +127,10 @@ class Optimizer:
     def exclude_from_weight_decay(
         self, var_list: Sequence[Variable] = (), var_names: Sequence[str] = ()
     ) -> None:
-        """Leave out variables, and those in whose path one of the names occurs.
+        """Exclude variables from weight decay: those listed, and those with a name in their path.
 
         Raises:
-            ConfigError: the optimizer is built already.
+            ConfigError: the optimizer has already been built.
         """
         if self.parameters is not None:
             raise ConfigError(f"{self.name}: exclude_from_weight_decay must come before build")
@@ -141,14 +141,14 @@ class Optimizer:
         return variable not in variables and not any(n in variable.path for n in names)
 
     def get_state(self) -> dict[str, Any]:
-        """Return a copy of everything that decides the coming steps: step count and slots."""
+        """Return a copy of the optimizer's state: step count and slots."""
         return {"iterations": self.iterations} | {k: v.copy() for k, v in self.state.items()}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned.
 
         Raises:
-            ShapeError: a slot has another size than the parameters; nothing is changed then.
+            ShapeError: the size of a slot differs from the parameters'; nothing is changed.
         """
         arrays = {k: np.array(v) for k, v in state.items() if k != "iterations"}
         for name, array in arrays.items():
@@ -163,12 +163,12 @@ class Optimizer:
     # Steps.
 
     def current_learning_rate(self) -> float:
-        """Return the learning rate of the coming step."""
+        """Return the learning rate of the next step."""
         rate = self.learning_rate
         return float(rate(self.iterations)) if callable(rate) else float(rate)
 
     def step(self) -> None:
-        """Apply the gradients that the parameters hold (they may be overwritten)."""
+        """Update the weights from `parameters.gradients`, which may be overwritten."""
         parameters = self.parameters
         if parameters is None:
             raise ConfigError(f"{self.name}: build(parameters) must come before step()")
@@ -188,15 +188,15 @@ class Optimizer:
         self.iterations += 1
 
     def update(self, p: Array, g: Array, learning_rate: float) -> None:
-        """Change `p` in place by the gradient `g`; `self.local_step` counts updates from 1."""
+        """Update `p` in place from the gradient `g`. `self.local_step` counts updates from 1."""
         raise NotImplementedError(f"{type(self).__name__} must define update")
 
     def decays_in_update(self) -> bool:
-        """Say whether `update` takes care of `weight_decay` itself (a fused kernel)."""
+        """Return whether `update` applies `weight_decay` itself (in a fused kernel)."""
         return False
 
     def _accumulate(self, g: Array) -> bool:
-        """Return whether this step changes the weights; if so `g` holds the gradient to use."""
+        """Return whether this step updates the weights; if so, `g` holds the gradient to use."""
         steps = self.gradient_accumulation_steps
         if not steps:
             return True
@@ -238,14 +238,13 @@ class Optimizer:
             p[...] = average
 
     def finalize(self) -> None:
-        """Put the moving average, if any, in place of the weights; `fit` ends with it."""
+        """Replace the weights by their moving average, if any. Called at the end of `fit`."""
         if self.use_ema and self.parameters is not None and self.iterations:
             self.state[LIVE] = self.parameters.values.copy()
             self.parameters.values[...] = self.state[AVERAGE]
 
     def begin(self, resume: bool) -> None:
-        """A run begins: a resumed one from the weights that `finalize` put the average in place
-        of, any other from what there is."""
+        """Prepare a run. A resumed run continues with the weights that `finalize` replaced."""
         live = self.state.pop(LIVE, None)
         if resume and live is not None and self.parameters is not None:
             self.parameters.values[...] = live
@@ -253,17 +252,19 @@ class Optimizer:
     # Configuration.
 
     def get_config(self) -> Config:
+        """Return the settings that `from_config` accepts."""
         rate = schedules.serialize(self.learning_rate)
         settings: Config = {"name": self.name, "learning_rate": rate}
         return settings | {f: getattr(self, f) for f in (*self.common, *self.fields)}
 
     @classmethod
     def from_config(cls, settings: Config) -> Optimizer:
+        """Create an optimizer from the settings that `get_config` returned."""
         return cls(**settings)
 
 
 def _limit(gradient: Array, norm: float) -> None:
-    """Scale down to at most this L2 norm."""
+    """Scale the gradient down to at most this L2 norm."""
     size = float(np.sqrt(np.sum(np.square(gradient))))
     if size > norm:
         gradient *= gradient.dtype.type(norm / size)

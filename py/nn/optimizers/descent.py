@@ -1,4 +1,4 @@
-"""Gradient descent, plain and with momentum, and its sign-only relative."""
+"""Gradient descent with momentum, and Lion."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SGD(Optimizer):
 
 
 class Lion(Optimizer):
-    """Steps of one size in the sign of an interpolated momentum (Chen et al. 2023)."""
+    """Lion: steps of equal size along the sign of an interpolated momentum (Chen et al. 2023)."""
 
     fields = ("beta_1", "beta_2")
     slots = ("momentum",)
