@@ -1,4 +1,4 @@
-"""Data sets: arrays, IDX, CSV, zips of image folders, and what feeds a run batch by batch."""
+"""Data sets and their readers: arrays, IDX, CSV, zips of image folders, and batch sources."""
 
 from typing import TYPE_CHECKING
 

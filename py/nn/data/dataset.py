@@ -1,4 +1,4 @@
-"""A data set in memory: arrays of samples, and the scaling that each batch gets."""
+"""Data sets in memory, scaled batch by batch."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from nn.types import Array
 
 
 class Dataset:
-    """Samples and labels, kept in the type in which they came.
+    """Samples and labels, stored in the dtype they are given in.
 
-    Images stay uint8: 60,000 of 28x28 are 47 MB so and 188 MB as float32, and WebAssembly's memory
-    never shrinks. Each batch is gathered and scaled as it is needed: x * scale + offset.
+    Images stay uint8: 60,000 images of 28x28 take 47 MB, and 188 MB as float32, and WebAssembly's
+    memory never shrinks. Each batch is gathered and scaled on demand: x * scale + offset.
 
     Args:
-        x: (n, ...) samples; images (n, h, w) get a channel axis when uint8.
+        x: (n, ...) samples; uint8 images (n, h, w) get a channel axis.
         y: (n, ...) labels, or None.
-        scale: factor for each batch of `x`; 1/255 by default for uint8, else 1.
+        scale: factor of `x`; by default 1/255 for uint8 and 1 otherwise.
         offset: added after scaling.
-        class_names: what the integer labels mean.
+        class_names: names of the integer labels.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Dataset:
 
     @classmethod
     def from_idx(cls, images: Any, labels: Any, **options: Any) -> Dataset:
-        """Read MNIST-like files, gzipped or not: images of rank 3 and labels of rank 1."""
+        """Read IDX files like MNIST's, gzipped or not: images of rank 3 and labels of rank 1."""
         return cls(parse_idx(images, rank=3), parse_idx(labels, rank=1), **options)
 
     def __len__(self) -> int:
@@ -63,7 +63,7 @@ class Dataset:
         return self.x.shape[1:]
 
     def batch(self, indices: Array, out: Array) -> Array:
-        """Write the samples at `indices`, scaled, into `out`."""
+        """Write the scaled samples at `indices` into `out`."""
         if self.x.dtype == np.uint8:
             return kernels.gather_scale(self.x, indices, self.scale, self.offset, out)
         np.copyto(out, self.x[indices], casting="unsafe")
@@ -74,8 +74,11 @@ class Dataset:
         return out
 
     def get_state(self) -> Any:
-        """Return what is carried from batch to batch, None for nothing: a data set of one's own
-        that draws (`batch` overridden) gives its generator's state, for a run that is resumed."""
+        """Return the state carried from batch to batch, or None.
+
+        A subclass whose `batch` draws random numbers returns its generator's state here, so that a
+        run can be resumed exactly.
+        """
         return None
 
     def set_state(self, state: Any) -> None:
@@ -86,11 +89,11 @@ class Dataset:
         return None if self.y is None else self.y[indices]
 
     def take(self, count: int, *, start: int = 0) -> Dataset:
-        """Return `count` samples from `start` on (views, not copies)."""
+        """Return a data set of `count` samples from `start` on (views, not copies)."""
         return self.slice(start, start + count)
 
     def slice(self, start: int, stop: int) -> Dataset:
-        """Return the samples from `start` to `stop` (views, not copies)."""
+        """Return a data set of the samples from `start` to `stop` (views, not copies)."""
         return Dataset(
             self.x[start:stop],
             None if self.y is None else self.y[start:stop],
@@ -100,7 +103,7 @@ class Dataset:
         )
 
     def class_counts(self) -> list[int]:
-        """Return how many samples each class has, class 0 first.
+        """Return the number of samples of each class, class 0 first.
 
         Raises:
             ShapeError: there are no integer labels.

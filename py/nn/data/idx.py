@@ -1,6 +1,6 @@
-"""IDX, the format of MNIST: two zero bytes, a type, a rank, big-endian sizes, then the elements.
+"""IDX, the file format of MNIST: two zero bytes, type, rank, big-endian sizes, elements.
 
-Source: http://yann.lecun.com/exdb/mnist (the format's description at the page's end).
+Source: http://yann.lecun.com/exdb/mnist (described at the end of the page).
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from nn.types import Array, prod
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP = b"\x1f\x8b"
 LIMIT = (1 << 31) - 2
-"""Most bytes that one file may hold, declared or decompressed: WebAssembly's memory ends at 4
-GiB."""
+"""Maximum size of a file in bytes, declared or decompressed (WebAssembly addresses 4 GiB)."""
 
 
 def parse_idx(data: Any, *, rank: int | None = None, limit: int = LIMIT) -> Array:
@@ -27,14 +26,14 @@ def parse_idx(data: Any, *, rank: int | None = None, limit: int = LIMIT) -> Arra
 
     Args:
         data: the file's bytes (any buffer).
-        rank: number of axes that are expected: 3 for images, 1 for labels; None takes any.
-        limit: refuse what would take more bytes than this.
+        rank: expected number of axes: 3 for images, 1 for labels; None accepts any.
+        limit: maximum size in bytes.
 
     Raises:
-        EmptyError: no bytes.
-        MagicError: it is not an IDX file, or one of another rank.
-        TruncatedError: fewer (or more) bytes than its header declares, or a broken gzip stream.
-        TooLargeError: more than `limit` declared.
+        EmptyError: the file is empty.
+        MagicError: not an IDX file, or one of another rank.
+        TruncatedError: the size differs from what the header declares, or gzip data are damaged.
+        TooLargeError: the header declares more than `limit` bytes.
     """
     raw = bytes(data)
     if not raw:
@@ -58,7 +57,7 @@ def write_idx(array: Array) -> bytes:
     """Return `array` as an IDX file.
 
     Raises:
-        MagicError: IDX has no such element type.
+        MagicError: IDX cannot store the array's dtype.
     """
     for code, name in _TYPES.items():
         dtype = np.dtype(name)
@@ -69,11 +68,11 @@ def write_idx(array: Array) -> bytes:
 
 
 def gunzip(raw: bytes, limit: int = LIMIT) -> bytes:
-    """Decompress one gzip member, at most `limit` bytes.
+    """Decompress one gzip member of at most `limit` bytes.
 
     Raises:
-        TruncatedError: the stream is broken or ends early.
-        TooLargeError: more than `limit` bytes come out.
+        TruncatedError: the stream is damaged or incomplete.
+        TooLargeError: it decompresses to more than `limit` bytes.
     """
     stream = zlib.decompressobj(wbits=31)
     try:

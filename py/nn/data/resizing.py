@@ -1,4 +1,4 @@
-"""Resizing images: each axis is a product with a small matrix, so its gradient is the transpose."""
+"""Image resizing, one matrix product per axis (its gradient is the transposed product)."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def matrix(
     *,
     half_pixel_centers: bool = True,
 ) -> Array:
-    """Return the (target, size) matrix that resamples an axis.
+    """Return the (target, size) matrix that resamples one axis.
 
     Args:
         interpolation: "bilinear" or "nearest".
-        half_pixel_centers: where pixels lie, as in Keras 3; False is TensorFlow.js' default
-            (align_corners=False).
+        half_pixel_centers: sample at pixel centers, as Keras 3 does; False samples as
+            TensorFlow.js does by default (align_corners=False).
 
     Raises:
-        ConfigError: another interpolation.
+        ConfigError: the interpolation is unknown.
     """
     shift = 0.5 if half_pixel_centers else 0.0
     place = (np.arange(target) + shift) * (size / target) - shift
@@ -55,7 +55,7 @@ def resize(
     *,
     half_pixel_centers: bool = False,
 ) -> Array:
-    """Resize (h, w, c) or (n, h, w, c), as TensorFlow.js' resizeBilinear by default: float32."""
+    """Resize (h, w, c) or (n, h, w, c) to float32, by default as TensorFlow.js' resizeBilinear."""
     x = np.asarray(images, np.float32)
     rows = matrix(x.shape[-3], height, interpolation, half_pixel_centers=half_pixel_centers)
     columns = matrix(x.shape[-2], width, interpolation, half_pixel_centers=half_pixel_centers)

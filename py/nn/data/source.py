@@ -1,4 +1,4 @@
-"""What feeds a training run: anything that gives batches, brought to one form."""
+"""Batch sources: arrays, data sets and generators as an iterator over batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nn.types import Array
 
 
 class Batch(NamedTuple):
-    """One batch: a list with an item for each input and output of the model."""
+    """One batch: lists with one item per input or output of the model."""
 
     inputs: list[Array]
     targets: list[Any]
@@ -23,17 +23,17 @@ class Batch(NamedTuple):
 
 
 class ArraySource:
-    """Arrays in memory, whole.
+    """A source of batches from arrays in memory.
 
     Args:
-        inputs: a Dataset, or an array, for each input; shapes already fit.
-        dtypes: the type that each input's batches should have.
-        targets: an array, or None, for each output.
-        weights: an array, or None, for each output.
-        limit: end an epoch after so many batches.
+        inputs: a Dataset or array per input, already of the right shape.
+        dtypes: dtype of the batches of each input.
+        targets: an array or None per output.
+        weights: an array or None per output.
+        limit: maximum number of batches in an epoch.
 
     Attributes:
-        depth: how many batches in a row keep their arrays; 1 is the last one alone.
+        depth: number of latest batches whose arrays stay valid.
     """
 
     repeats = True
@@ -66,16 +66,16 @@ class ArraySource:
 
     @property
     def steps(self) -> int:
-        """Batches in an epoch; the last may be smaller."""
+        """Number of batches in an epoch; the last batch may be smaller."""
         steps = -(-self.count // self.batch_size)
         return steps if self._limit is None else min(steps, self._limit)
 
     def awaits(self) -> bool:
-        """Say whether batches are awaited, not computed."""
+        """Return whether batches are awaited rather than computed."""
         return False
 
     def get_state(self) -> Any:
-        """Return what the data sets carry from batch to batch, None where it is nothing."""
+        """Return the state that each data set carries from batch to batch, or None."""
         states = [x.get_state() if isinstance(x, Dataset) else None for x in self.inputs]
         return states if any(s is not None for s in states) else None
 
@@ -88,11 +88,13 @@ class ArraySource:
     def batches(
         self, rng: np.random.Generator | None, skip: int = 0, before: int = 0
     ) -> Iterator[Batch]:
-        """Yield an epoch's batches but the first `skip`, shuffled by `rng` unless None; arrays are
-        valid until `depth` more were drawn."""
+        """Yield the batches of an epoch after the first `skip`, shuffled by `rng` if it is given.
+
+        The arrays of a batch are valid until `depth` more batches have been drawn.
+        """
         order = None if rng is None else rng.permutation(self.count).astype(np.intp)
         every = np.arange(self.count, dtype=np.intp) if order is None else order
-        # Data that draw from a generator of their own must be drawn to be passed over.
+        # Data sets with a random generator must compute the skipped batches too.
         first = 0 if self.get_state() is not None else skip
         for number in range(first, self.steps):
             start = number * self.batch_size
@@ -133,14 +135,15 @@ class ArraySource:
 
 
 class StreamSource:
-    """A generator or async generator, or a function that makes one, of (x, y) or (x, y, weights).
+    """A source of batches from a generator of (x, y) or (x, y, weights), sync or async.
 
-    A stream with `get_state` and `set_state` (as `nn.data.Augmented`) is put back to where it was
-    by a resumed run.
+    A stream with `get_state` and `set_state` (such as `nn.data.Augmented`) is restored when a run
+    is resumed.
 
     Args:
-        adapt: turns an item into a Batch.
-        steps: batches in an epoch; None is until the generator ends.
+        stream: a generator, or a function that returns one.
+        adapt: converts an item to a Batch.
+        steps: number of batches in an epoch; None means until the generator ends.
     """
 
     def __init__(self, stream: Any, adapt: Any, steps: int | None) -> None:
@@ -151,25 +154,26 @@ class StreamSource:
         self._fresh = True
 
     def awaits(self) -> bool:
-        """Say whether batches are awaited, not computed."""
+        """Return whether batches are awaited rather than computed."""
         if self._iterator is None:
             self._iterator = _iterate(self._stream)
         return hasattr(self._iterator, "__anext__")
 
     @property
     def steps(self) -> int | None:
+        """Number of batches in an epoch, or None if it is unknown."""
         if self._steps is None and hasattr(self._stream, "__len__"):
             return len(self._stream)
         return self._steps
 
     @property
     def repeats(self) -> bool:
-        """Whether it can be begun again: a generator cannot, a function or a list can."""
+        """Whether the stream can be restarted: a function or list can, a generator cannot."""
         stream = self._stream
         return not hasattr(stream, "__next__") and not hasattr(stream, "__anext__")
 
     def get_state(self) -> Any:
-        """Return the stream's state, None where it tells of none."""
+        """Return the state of the stream, or None if it has no `get_state`."""
         return self._stream.get_state() if hasattr(self._stream, "get_state") else None
 
     def set_state(self, state: Any) -> None:
@@ -184,13 +188,13 @@ class StreamSource:
         before: int = 0,
         draw: Any = None,
     ) -> AsyncIterator[Batch]:
-        """Yield an epoch's batches; a generator is read on from where the last epoch left it.
+        """Yield the batches of an epoch. A generator continues where the last epoch ended.
 
         Args:
-            rng: for the sake of `ArraySource`'s; streams have their own order.
-            skip: batches of the epoch to pass over: drawn, but not adapted.
-            before: batches of former epochs, to pass over where the stream cannot be begun again.
-            draw: calls a function elsewhere, in a thread say, and returns an awaitable.
+            rng: unused, as streams have their own order.
+            skip: number of batches of this epoch to skip: drawn, but not adapted.
+            before: number of batches of former epochs, skipped if the stream cannot be restarted.
+            draw: runs a function elsewhere, for example in a thread, and returns an awaitable.
         """
         self.awaits()
         taken = -before if self._fresh and not self.repeats else 0
@@ -198,7 +202,7 @@ class StreamSource:
         while self.steps is None or taken < self.steps:
             item = await _next(self._iterator, draw)
             if item is _END:
-                # A function or a list starts again with the next epoch; a generator is spent.
+                # A function or a list is restarted for the next epoch; a generator is exhausted.
                 self._iterator = None if self.repeats else self._iterator
                 return
             taken += 1
@@ -225,7 +229,7 @@ async def _next(iterator: Any, draw: Any) -> Any:
 
 
 async def each(batches: Any) -> AsyncGenerator[Batch]:
-    """Yield from a plain or an async generator, which is closed at the end."""
+    """Yield from a plain or async generator and close it at the end."""
     if hasattr(batches, "__aiter__"):
         async with aclosing(batches):
             async for batch in batches:

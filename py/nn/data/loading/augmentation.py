@@ -1,4 +1,4 @@
-"""Augmentation: every epoch sees each image moved, turned, scaled and noised differently."""
+"""Image augmentation: random shift, rotation, zoom and noise, different in every epoch."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from nn.types import Array
 
 
 class Augmented:
-    """A stream of augmented batches for `fit`: floats scaled as the data set says.
+    """A stream of augmented batches for `fit`: floats, scaled as in the data set.
 
     Args:
         dataset: images (n, h, w, c).
-        shift: largest move, as a share of the size.
-        rotate: largest turn, in degrees.
-        zoom: largest change of scale, as a share.
-        noise: deviation of normal noise, after scaling.
-        seed: of all draws and of the order.
+        shift: largest shift, as a fraction of the size.
+        rotate: largest rotation, in degrees.
+        zoom: largest change of scale, as a fraction.
+        noise: standard deviation of normal noise, added after scaling.
+        seed: seed of the changes and of the order.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Augmented:
             yield self.apply(self.dataset.batch(rows, out)), self.dataset.labels(rows)
 
     def get_state(self) -> Any:
-        """Return the generator's state: a resumed run draws the same changes."""
+        """Return the generator's state, so that a resumed run draws the same changes."""
         return {"generator": self.rng.bit_generator.state}
 
     def set_state(self, state: Any) -> None:
@@ -62,7 +62,7 @@ class Augmented:
         self.rng.bit_generator.state = state["generator"]
 
     def apply(self, images: Array) -> Array:
-        """Return a new batch, each image changed by its own draw, zero from outside."""
+        """Return a new batch with each image changed at random; pixels from outside are zero."""
         n, h, w, _ = images.shape
         kind = images.dtype.type
         turn = np.deg2rad(self.rng.uniform(-self.rotate, self.rotate, n))
@@ -80,10 +80,10 @@ class Augmented:
 
 
 class AugmentedDataset(Dataset):
-    """A data set whose every batch is changed at random, each image by itself.
+    """A data set whose images are changed at random whenever they are read.
 
-    Unlike `Augmented` it is a data set: `fit` draws its order, and resumes it in mid-epoch.
-    Bytes stay in the range of bytes, so that noise makes no pixel that no picture has.
+    Unlike `Augmented` it is a data set: `fit` shuffles it, and can resume within an epoch.
+    Pixels of uint8 images stay between 0 and 255, noise included.
 
     Args:
         source: images (n, h, w, c).
@@ -101,7 +101,7 @@ class AugmentedDataset(Dataset):
         self._changes = Augmented(source, **changes)
 
     def batch(self, indices: Array, out: Array) -> Array:
-        """Write the samples at `indices`, scaled and changed, into `out`."""
+        """Write the changed and scaled samples at `indices` into `out`."""
         changed = self._changes.apply(super().batch(indices, out))
         if self.x.dtype == np.uint8:
             ends = sorted((self.offset, 255 * self.scale + self.offset))
@@ -110,11 +110,11 @@ class AugmentedDataset(Dataset):
         return out
 
     def slice(self, start: int, stop: int) -> Dataset:
-        """Refuse: a part for validation would be changed as well."""
-        raise ConfigError("AugmentedDataset: expected parts to be taken first; slice its source")
+        """Raise an error, as a validation part would be augmented as well."""
+        raise ConfigError("AugmentedDataset: cannot be sliced; slice its source instead")
 
     def get_state(self) -> Any:
-        """Return the generator's state: a resumed run draws the same changes."""
+        """Return the generator's state, so that a resumed run draws the same changes."""
         return self._changes.get_state()
 
     def set_state(self, state: Any) -> None:
@@ -123,15 +123,15 @@ class AugmentedDataset(Dataset):
 
 
 def _sample(images: Array, rows: Array, columns: Array) -> Array:
-    """Read images at (n, h, w) places, bilinearly, zero outside.
+    """Sample images bilinearly at (n, h, w) positions, zero outside.
 
-    A batch of 128 digits takes 6 ms, where one index array for each axis takes 21.
+    A batch of 128 digits takes 6 ms; with one index array per axis it took 21 ms.
     """
     n, height, width = images.shape[:3]
     rows, columns = np.clip(rows + 1, 0, height + 1), np.clip(columns + 1, 0, width + 1)
     top, left = rows.astype(np.int32), columns.astype(np.int32)
     down, right = rows - top, columns - left
-    width += 3  # a pixel of nothing before, two behind: the last place has a neighbour as well
+    width += 3  # one zero pixel before and two after, so that the last position has a neighbour
     place = top * width + left
     place += (np.arange(n, dtype=np.int32) * ((height + 3) * width))[:, None, None]
     out = np.empty_like(images)
@@ -143,6 +143,6 @@ def _sample(images: Array, rows: Array, columns: Array) -> Array:
 
 
 def _between(pixels: Array, place: Array, share: Array) -> Array:
-    """Read at `place`, and `share` of the way to the next pixel."""
+    """Interpolate between the pixel at `place` and the next, at the fraction `share`."""
     found = pixels.take(place)
     return np.asarray(found + (pixels.take(place + 1) - found) * share)

@@ -1,8 +1,8 @@
-"""Bytes of an image file as pixels.
+"""Image decoding: the bytes of a file to pixels.
 
-PNG of 8 bits is read by `nn.data.parse_png` wherever the engine runs. Everything else (JPEG, WebP,
-GIF, PNG of other kinds) is read by Pillow where it is installed; a browser decodes images itself,
-so there a decoder of one's own does (docs/nn.md has one of five lines).
+`nn.data.parse_png` reads PNG files of 8 bits everywhere. Pillow, if installed, reads everything
+else (JPEG, WebP, GIF, other PNG files). In a browser, pass a `decoder` that uses the browser's own
+(docs/nn.md has one of five lines).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ Decoder = Callable[[bytes], Any]
 
 
 def decode(data: bytes) -> Array:
-    """Return (height, width, channels) uint8, as `parse_png` or Pillow reads it.
+    """Return the image as (height, width, channels) uint8, read by `parse_png` or Pillow.
 
     Raises:
-        DataError: neither reads it.
-        TooLargeError: more pixels than `nn.data.loading.png.LIMIT` bytes.
+        DataError: neither can read it.
+        TooLargeError: the pixels take more than `nn.data.loading.png.LIMIT` bytes.
     """
     png = data.startswith(SIGNATURE)
     try:
         if png:
             return parse_png(data)
     except DataError as error:
-        # Damage is damage; only a kind that is not read here is Pillow's.
+        # A damaged file is an error; only kinds that parse_png does not read go to Pillow.
         if type(error) is not DataError or _pillow() is None:
             raise
     return _by_pillow(data)
@@ -67,10 +67,10 @@ def _by_pillow(data: bytes) -> Array:
 
 
 def checked(pixels: Any) -> Array:
-    """Return what a decoder gave as (height, width, channels) uint8.
+    """Return the pixels of a decoder as (height, width, channels).
 
     Raises:
-        DataError: it is anything else than uint8 of 2 or 3 axes and 1 to 4 channels.
+        DataError: not uint8 with 2 or 3 axes and 1 to 4 channels.
     """
     image = np.asarray(pixels)
     image = image[..., None] if image.ndim == 2 else image

@@ -1,4 +1,4 @@
-"""Folders of images in a zip: the folder's name is the label."""
+"""Labelled images from a zip of folders; the folder's name is the label."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def parse_image_zip(
     limit: int = LIMIT,
     decoder: Decoder | None = None,
 ) -> Dataset:
-    """Read `label/name.png` entries: a Dataset of (n, h, w, channels) uint8 with class names.
+    """Read `label/name.png` entries into a Dataset of (n, h, w, channels) uint8 with class names.
 
     Args:
-        size: (h, w) to resize to; None takes the first image's.
+        size: (h, w) to resize to; None means the size of the first image.
         channels: 1 (grey) or 3.
-        limit: most bytes that the entries may hold together.
-        decoder: gives the pixels of an image file's bytes; by default
-            `nn.data.loading.decoding.decode`, which reads PNG, and what Pillow reads where it is
+        limit: maximum size of all entries together, in bytes.
+        decoder: converts the bytes of an image file to pixels; by default
+            `nn.data.loading.decoding.decode`, which reads PNG, and other formats if Pillow is
             installed.
 
     Raises:
-        MagicError: it is no zip.
-        EmptyError: no image in any folder.
-        TooLargeError: more than `limit` bytes declared.
-        DataError: an image that is not read; says which.
+        MagicError: not a zip file.
+        EmptyError: no folder contains an image.
+        TooLargeError: the entries declare more than `limit` bytes.
+        DataError: an image, named in the message, cannot be read.
     """
     folders = _Folders(data, size, channels, limit)
     for name, body in folders.files():
@@ -60,7 +60,7 @@ async def read_image_zip(
     limit: int = LIMIT,
     decoder: Decoder | None = None,
 ) -> Dataset:
-    """Do as `parse_image_zip` with a decoder that may be async, as a browser's are."""
+    """Do the same as `parse_image_zip` with a decoder that may be async, as in a browser."""
     folders = _Folders(data, size, channels, limit)
     for name, body in folders.files():
         pixels = folders.attempt(name, decoder or decode, body)
@@ -69,7 +69,7 @@ async def read_image_zip(
 
 
 class _Folders:
-    """The images of an archive, one size and one number of channels all."""
+    """The images of an archive, converted to one size and number of channels."""
 
     def __init__(self, data: Any, size: tuple[int, int] | None, channels: int, limit: int) -> None:
         self.size = size
@@ -87,20 +87,20 @@ class _Folders:
         self._images: list[Array] = []
 
     def files(self) -> Iterator[tuple[str, bytes]]:
-        """Yield name and bytes of each image file."""
+        """Yield the name and bytes of each image file."""
         for entry in self._entries:
             yield entry.filename, self.attempt(entry.filename, self._archive.read, entry)
 
     @staticmethod
     def attempt(name: str, function: Any, argument: Any) -> Any:
-        """Call a function on an image file; errors say which."""
+        """Call a function on an image file and name the file in errors."""
         try:
             return function(argument)
         except (DataError, zipfile.BadZipFile) as error:
             raise DataError(f"{name}: {error}") from error
 
     def add(self, name: str, pixels: Any) -> None:
-        """Take in the pixels of the next image."""
+        """Add the pixels of the next image."""
         image = _channels(self.attempt(name, checked, pixels), self.channels, name)
         self.size = self.size or (image.shape[0], image.shape[1])
         if image.shape[:2] != self.size:
@@ -108,7 +108,7 @@ class _Folders:
         self._images.append(image)
 
     def dataset(self) -> Dataset:
-        """Return the images with their folders' names as classes."""
+        """Return the images as a data set with the folders' names as classes."""
         labels = [_label(entry.filename) for entry in self._entries]
         names = sorted(set(labels))
         numbers = np.array([names.index(label) for label in labels], np.int32)
@@ -127,7 +127,7 @@ def _label(path: str) -> str:
 
 
 def _channels(image: Array, wanted: int, name: str) -> Array:
-    """Drop transparency, then make grey (ITU-R 601 luma) or colour."""
+    """Drop the alpha channel, then convert to grey (ITU-R 601 luma) or colour."""
     image = image[..., :1] if image.shape[-1] == 2 else image[..., :3]
     if wanted == image.shape[-1]:
         return image

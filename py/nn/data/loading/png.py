@@ -1,4 +1,4 @@
-"""PNG images, 8 bits a sample, not interlaced: what image folders hold. Source: RFC 2083."""
+"""PNG decoder for images of 8 bits per sample, not interlaced. Source: RFC 2083."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LIMIT = 1 << 26
 
 
 def parse_png(data: bytes, *, limit: int = LIMIT) -> Array:
-    """Read a PNG: (height, width, channels) uint8, channels 1 to 4; palettes come as colours.
+    """Decode a PNG to (height, width, 1 to 4 channels) uint8; palettes are applied.
 
     Raises:
-        MagicError: it is no PNG.
-        TruncatedError: it ends early or its checksum is wrong.
-        TooLargeError: more than `limit` bytes of pixels.
-        DataError: a kind that is not read (16 bits, below 8, interlaced).
+        MagicError: not a PNG.
+        TruncatedError: the file ends early or a checksum is wrong.
+        TooLargeError: the pixels take more than `limit` bytes.
+        DataError: an unsupported kind (not 8 bits per sample, or interlaced).
     """
     if not data.startswith(SIGNATURE):
         raise MagicError(f"PNG: expected signature {SIGNATURE!r}, received {data[:8]!r}")
@@ -96,7 +96,7 @@ def _unfilter(raw: bytes, height: int, width: int, channels: int) -> Array:
 
 
 def _serial(paeth: bool, given: Array, above: Array, here: Array) -> None:
-    """The two filters in which every pixel needs the one before it."""
+    """Undo the two filters in which every pixel depends on the one before it."""
     for x in range(len(given)):
         a, b, c = here[x], above[x + 1], above[x]
         if paeth:

@@ -1,9 +1,8 @@
-"""The next batches prepared while one trains.
+"""Prefetching: prepares the next batches while the current one trains.
 
-What it brings depends on where a batch comes from. What is awaited (a fetch, IndexedDB, another
-worker) goes on while a step computes, wherever the engine runs. What is computed can only overlap
-in a second thread: on CPython plain generators and arrays are drawn in one, a Pyodide worker has
-none, and there they are drawn when they are needed, as without prefetching.
+Batches that are awaited (a fetch, IndexedDB, another worker) load while a step computes. Batches
+that are computed can overlap with training only in a second thread: CPython draws plain generators
+and arrays in one. A Pyodide worker has no threads and draws them on demand, as without prefetching.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _END: Any = object()
 
 
 class Prefetched:
-    """A source of which at most `size` batches are prepared ahead of the one that trains.
+    """A source that prepares up to `size` batches of another source ahead.
 
     The batches, their order and their errors are those of `source`.
     """
@@ -47,7 +46,7 @@ class Prefetched:
     async def batches(
         self, rng: np.random.Generator | None, skip: int = 0, before: int = 0
     ) -> AsyncIterator[Batch]:
-        """Yield an epoch's batches; when it is closed early, nothing is prepared any more."""
+        """Yield the batches of an epoch; closing the generator stops the preparation."""
         async with AsyncExitStack() as stack:
             drawn = self._drawn(stack, rng, skip, before)
             if THREADS or self.source.awaits():
@@ -58,8 +57,7 @@ class Prefetched:
                 yield batch
 
     def _drawn(self, stack: AsyncExitStack, *arguments: Any) -> Any:
-        """Return the source's batches, drawn in a thread where they are computed and there is
-        one."""
+        """Return the source's batches, drawn in a thread if they are computed and threads exist."""
         if self.source.awaits() or not THREADS:
             return self.source.batches(*arguments)
         draw = self._thread(stack)
@@ -82,7 +80,7 @@ async def _in_thread(batches: Any, draw: Any) -> AsyncIterator[Batch]:
 
 
 class _Line:
-    """Batches that wait to be taken, and the task that prepares them."""
+    """A queue of prepared batches and the task that fills it."""
 
     def __init__(self, source: Any, size: int) -> None:
         self._source = source
@@ -112,6 +110,6 @@ class _Line:
             yield batch
 
     async def close(self) -> None:
-        """Stop preparing, and wait until that is so."""
+        """Stop preparing batches and wait for the task to end."""
         self._task.cancel()
         await asyncio.wait([self._task])

@@ -1,4 +1,4 @@
-"""Tables of numbers as CSV."""
+"""CSV tables of numbers."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from nn.errors import DataError, EmptyError
 
 
 def parse_csv(data: Any, *, label: str | int = -1, header: bool | None = None) -> Dataset:
-    """Read a table of numbers; one column holds the labels, numbers or names.
+    """Read a CSV table of numbers, one column of which holds labels (numbers or names).
 
     Args:
         data: text or bytes (UTF-8).
-        label: the label column's name or place.
-        header: whether the first line holds names; None decides by whether it is all numbers.
+        label: name or index of the label column.
+        header: whether the first line holds names; None means: unless it is all numbers.
 
     Returns:
-        A Dataset of float32 samples (n, columns - 1); names become 0, 1, ... in sorted order.
+        A Dataset of float32 samples (n, columns - 1). Names become 0, 1, ... in sorted order.
 
     Raises:
-        EmptyError: no row.
-        DataError: a row of another length, or a cell that is no number; says which.
+        EmptyError: the table has no rows.
+        DataError: a row has another length, or a cell is not a number; the message says which.
     """
     text = bytes(data).decode("utf-8-sig") if not isinstance(data, str) else data
     rows = [row for row in csv.reader(io.StringIO(text)) if row]
