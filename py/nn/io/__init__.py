@@ -1,11 +1,11 @@
-"""Models as files: saved, loaded, and told apart by their first bytes.
+"""Model files: save, load, and detect the format from the first bytes.
 
 >>> data = nn.io.save(model)                    # the native format, .npz
->>> model = nn.io.load(data)                    # whichever format it is
+>>> model = nn.io.load(data)                    # any of the formats
 >>> data = nn.io.save(model, "tfjs", quantization={"uint8": "*"})
 
-Nothing is unpickled or evaluated; sizes are checked before they are allocated (`Limits`), and every
-corruption is a `FormatError` that says what was expected, what was received, and where.
+Nothing is unpickled or evaluated. Sizes are checked before memory is allocated (`Limits`). Damaged
+files raise a `FormatError` that says what was expected, what was received, and where.
 """
 
 from __future__ import annotations

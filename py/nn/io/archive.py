@@ -1,7 +1,7 @@
-"""Zip archives, read with every size known before it is allocated and written reproducibly.
+"""Zip archives, with sizes checked before allocation and reproducible output.
 
 `zipfile` checks the CRC of each member that is read to its end and never yields more bytes than the
-directory announces; what is added here is the sum of the announced sizes, and named errors.
+directory announces. This module also checks the sum of the announced sizes and names the errors.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from nn.io.limits import DEFAULT_LIMITS, Limits
 
 SIGNATURE = b"PK\x03\x04"
 
-# The first moment that the format can express: files do not differ by when they were made.
+# The earliest time that zip can express, so that files do not depend on when they were made.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
-# What zipfile raises on damaged directories and members (observed by flipping every byte).
+# Errors that zipfile raises for damaged directories and members (found by flipping every byte).
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -36,17 +36,17 @@ _DAMAGE = (
 
 
 class Archive:
-    """A zip archive in memory whose members fit the limits.
+    """A zip archive in memory whose members are within the limits.
 
     Args:
         data: the whole file.
-        limits: bounds on the sum of the members and on their number.
+        limits: bounds on the number and the total size of the members.
 
     Raises:
-        UnknownFormatError: not a zip archive at all.
-        TruncatedError: it begins as one, but its directory (at the end) is missing.
+        UnknownFormatError: not a zip archive.
+        TruncatedError: the directory at the end is missing.
         CorruptError: the directory contradicts itself.
-        LimitError: the members would be too large or too many.
+        LimitError: the members are too large or too many.
     """
 
     def __init__(self, data: bytes, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -63,22 +63,22 @@ class Archive:
 
     @property
     def names(self) -> list[str]:
-        """Member names in the order of the directory."""
+        """Member names, in the order of the directory."""
         return list(self._members)
 
     def __contains__(self, name: str) -> bool:
         return name in self._members
 
     def size(self, name: str) -> int:
-        """Unpacked bytes of a member, as announced (and enforced when it is read)."""
+        """Return a member's unpacked size in bytes, as announced (and enforced when it is read)."""
         return self._member(name).file_size
 
     def read(self, name: str) -> bytes:
         """Return a member's bytes.
 
         Raises:
-            MissingEntryError: no such member.
-            CorruptError: it does not unpack, or not to its checksum and size.
+            MissingEntryError: there is no such member.
+            CorruptError: it does not unpack, or to another checksum or size.
         """
         member = self._member(name)
         try:
@@ -100,7 +100,7 @@ class Archive:
 
 
 def pack(members: Mapping[str, bytes]) -> bytes:
-    """Write a zip archive, members stored as they are, without times: reproducible."""
+    """Return a reproducible zip archive: members uncompressed and without times."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, data in members.items():

@@ -1,8 +1,8 @@
-"""What a model needs to go on learning as if it had never stopped, as plain data and arrays.
+"""Training state of a model as plain data and arrays, for exact resuming.
 
-Optimizer slots and step, the random generators, the history of the epochs so far, where the run is
-(`nn.training.run_state`), what layers carry from batch to batch, and how the model was compiled.
-Losses and metrics are kept as names or settings, never as code.
+It holds the optimizer's slots and step, the random generators, the history of the epochs so far,
+the position in the run (`nn.training.run_state`), state that layers carry from batch to batch, and
+the arguments of `compile`. Losses and metrics are stored as names or settings, never as code.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Json = dict[str, Any]
 
 
 def take(model: Model) -> Json:
-    """Return the state of training of a compiled model.
+    """Return the training state of a compiled model.
 
     Raises:
-        UnsupportedError: a loss or metric that the engine does not know by name.
+        UnsupportedError: the engine does not know a loss or metric by name.
     """
     trainer = model.trainer
     return {
@@ -46,10 +46,10 @@ def _history(model: Model) -> Json | None:
 
 
 def compile_settings(model: Model) -> Json:
-    """Return the arguments of `compile`, JSON-ready.
+    """Return the arguments of `compile` as JSON-ready data.
 
     Raises:
-        UnsupportedError: a loss or metric that the engine does not know by name.
+        UnsupportedError: the engine does not know a loss or metric by name.
     """
     trainer = model.trainer
     settings = {key: _plain(value, key) for key, value in trainer.settings.items()}
@@ -73,7 +73,7 @@ def _plain(value: Any, where: str) -> Any:
 
 
 def restore(model: Model, training: Any) -> None:
-    """Compile the model as it was, and put the optimizer and the generator where they were.
+    """Compile the model as it was saved, and restore the optimizer and the generators.
 
     Raises:
         FormatError: a part is missing or does not fit the model.
@@ -88,7 +88,7 @@ def restore(model: Model, training: Any) -> None:
         model.history = History()
         model.history.epoch = expect(training["history"], "epoch", list, "training, history")
         model.history.history = expect(training["history"], "logs", dict, "training, history")
-    # Files written before nn kept these have neither.
+    # Files of earlier versions of nn have neither.
     layers, course = training.get("layers"), training.get("course")
     if layers is not None:
         guarded(lambda: restore_layers(model.sublayers, layers), "training, layers")

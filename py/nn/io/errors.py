@@ -1,13 +1,13 @@
-"""What can be wrong with a file.
+"""Errors of model files.
 
     FormatError (NNError, ValueError)
-    ├── UnknownFormatError    the bytes are of none of the formats read here
-    ├── TruncatedError        the file ends before what it announces
+    ├── UnknownFormatError    the file has none of the supported formats
+    ├── TruncatedError        the file is shorter than it announces
     ├── CorruptError          a hash, size, checksum or field contradicts another
-    ├── MissingEntryError     a part that the format demands is not there
+    ├── MissingEntryError     a required part is missing
     ├── MismatchError         an array's dtype or shape is not what the model needs
-    ├── LimitError            larger than the limits, found before anything is allocated
-    └── UnsupportedError      well formed, but it asks for what is not implemented here
+    ├── LimitError            larger than the limits; raised before memory is allocated
+    └── UnsupportedError      well formed, but uses a feature that is not implemented
 
 Every message says what was expected, what was received, and where in the file.
 """
@@ -22,11 +22,11 @@ class FormatError(NNError, ValueError):
 
 
 class UnknownFormatError(FormatError):
-    """The bytes are of none of the formats read here."""
+    """The file has none of the supported formats."""
 
 
 class TruncatedError(FormatError):
-    """The file ends before what it announces."""
+    """The file is shorter than it announces."""
 
 
 class CorruptError(FormatError):
@@ -34,7 +34,7 @@ class CorruptError(FormatError):
 
 
 class MissingEntryError(FormatError):
-    """A part that the format demands is not there."""
+    """A required part is missing."""
 
 
 class MismatchError(FormatError):
@@ -42,8 +42,8 @@ class MismatchError(FormatError):
 
 
 class LimitError(FormatError):
-    """Larger than the limits; nothing was allocated for it."""
+    """The file is larger than the limits. Raised before memory is allocated."""
 
 
 class UnsupportedError(FormatError):
-    """Well formed, but it asks for what is not implemented here."""
+    """The file is well formed, but uses a feature that is not implemented."""

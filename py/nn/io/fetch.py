@@ -1,6 +1,6 @@
-"""Bytes of an address, in Pyodide through the browser's fetch, on CPython through urllib.
+"""Downloads, through the browser's fetch in Pyodide and urllib on CPython.
 
-The one module of the engine that knows which interpreter it runs on.
+This is the only module of the engine that depends on the interpreter.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from nn.io.limits import DEFAULT_LIMITS, Limits
 
 
 class FetchError(FormatError):
-    """An address does not give a file."""
+    """A download failed."""
 
 
 async def fetch(url: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """Return the bytes at ``url`` (http or https; in a browser also relative to the page).
 
     Raises:
-        FetchError: no answer, or one that is not a success.
-        LimitError: longer than ``limits.total``.
+        FetchError: no response, or a status that is not a success.
+        LimitError: the file is longer than ``limits.total``.
     """
     if sys.platform == "emscripten":
         return await _fetch_in_browser(url, limits)
@@ -32,7 +32,7 @@ async def fetch(url: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
 
 
 def _fetch(url: str, limits: Limits) -> bytes:
-    # Here rather than above: urllib pulls in http and email, which a page would load for nothing.
+    # Imported here because urllib imports http and email, which a page does not need.
     from urllib.error import URLError
     from urllib.request import urlopen
 

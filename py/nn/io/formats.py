@@ -1,4 +1,4 @@
-"""Which formats there are, and which of them some bytes are."""
+"""Supported model formats: saving, loading and detection."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ FORMATS = {
 """Format -> module with `save(model, **options)` and `load(data, **options)`."""
 
 READ = FORMATS | {"h5": "nn.io.keras.legacy_h5"}
-"""What is read: older formats too."""
+"""Formats that can be read, older ones included."""
 
 TRAINED = ("npz", "keras", "h5")
-"""Formats whose files may say how a model was compiled, and how far its training had come."""
+"""Formats whose files may hold the training state and the arguments of `compile`."""
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
-# Members that tell the archives apart.
+# Members that identify the formats of zip archives.
 _ARCHIVES = {"nn.json": "npz", "model.json": "tfjs", "config.json": "keras"}
 
 
@@ -41,14 +41,15 @@ def save(model: Model, format: str = "npz", **options: Any) -> bytes:
     Args:
         model: a built model.
         format: one of `FORMATS`.
-        options: those of the format's own `save`.
+        options: options of the format's `save`.
 
     Raises:
-        UnsupportedError: the model holds what the format cannot express.
-        UnknownFormatError: no such format.
+        UnsupportedError: the format cannot store a part of the model.
+        UnknownFormatError: there is no such format.
     """
     if format not in FORMATS:
-        raise UnknownFormatError(f"expected a format out of {', '.join(FORMATS)}; got {format!r}")
+        known = ", ".join(FORMATS)
+        raise UnknownFormatError(f"format: expected one of {known}, received {format!r}")
     data: bytes = _module(format).save(model, **options)
     return data
 
@@ -60,18 +61,18 @@ def load(
     compile: bool = True,
     **options: Any,
 ) -> Model:
-    """Return the model of a file.
+    """Return the model stored in a file.
 
     Args:
         data: the file's bytes; for "tfjs" also a mapping of file names to bytes.
-        format: one of `READ`; found out from the bytes by default.
-        compile: False leaves out what only training needs, as in Keras: all that a page can load
-            which only predicts.
-        options: those of the format's own `load`.
+        format: one of `READ`; detected from the bytes by default.
+        compile: False skips the training state, as in Keras. A page without the training part
+            of the engine must pass False.
+        options: options of the format's `load`.
 
     Raises:
-        FormatError: see `nn.io.errors` for which.
-        MissingPartError: the model is compiled, and only the part that predicts was loaded.
+        FormatError: see `nn.io.errors` for its subclasses.
+        MissingPartError: the file is of a compiled model, and the training part is not loaded.
     """
     if isinstance(data, Mapping):
         format = "tfjs"
@@ -86,17 +87,17 @@ def load(
 
 def _module(format: str) -> Any:
     if format not in READ:
-        raise UnknownFormatError(f"expected a format out of {', '.join(READ)}; got {format!r}")
-    # Lazily, so that a page that only predicts from .npz imports one format.
+        raise UnknownFormatError(f"format: expected one of {', '.join(READ)}, received {format!r}")
+    # Imported lazily, so that a page imports only the formats it uses.
     return import_module(READ[format])
 
 
 def sniff(data: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
-    """Return the format of some bytes.
+    """Return the format of a file, detected from its bytes.
 
     Raises:
         UnknownFormatError: none of `READ`.
-        FormatError: a zip archive whose directory cannot be read.
+        FormatError: a zip archive with an unreadable directory.
     """
     if data.startswith(archive.SIGNATURE):
         return _sniff_archive(archive.Archive(data, limits).names)
@@ -108,7 +109,7 @@ def sniff(data: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
         raise UnknownFormatError(
             f"expected a model file, received a page: {data[:60]!r}; is the address right?"
         )
-    # ModelProto's first field is its version: one byte of key, one of a number below 128.
+    # ModelProto's first field is its version: a key byte and a number below 128.
     if data[:1] == b"\x08" and 0 < int.from_bytes(data[1:2], "little") < 128:
         return "onnx"
     raise UnknownFormatError(
@@ -127,15 +128,15 @@ def _sniff_archive(names: list[str]) -> str:
 
 
 def load_with_fallback(small: bytes, full: bytes, **options: Any) -> Model:
-    """Load the quantized file, or the full one if the former is damaged.
+    """Load the quantized file, or the full one if the quantized one is damaged.
 
     Args:
-        small: the file to prefer.
-        full: the file to fall back to, with a RuntimeWarning that names the damage.
-        options: those of `load`.
+        small: the preferred file.
+        full: the fallback; using it raises a RuntimeWarning that describes the damage.
+        options: options of `load`.
 
     Raises:
-        FormatError: both are damaged; the first file's error, with the second's as its cause.
+        FormatError: both are damaged; the error of the first, with that of the second as cause.
     """
     try:
         return load(small, **options)

@@ -1,7 +1,7 @@
-"""How much a file may ask for before it is refused.
+"""Size limits of model files.
 
-A file announces its sizes (zip directory, npy header, JSON) in a few bytes and can announce
-anything, so every reader here adds them up first and allocates afterwards.
+A file announces its sizes (zip directory, npy header, JSON) in a few bytes, which may claim
+anything. So every reader adds up the sizes before it allocates memory.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ MEBIBYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds that a reader checks before it allocates.
+    """Bounds that a reader checks before it allocates memory.
 
     Attributes:
-        total: bytes of everything in the file once unpacked.
+        total: bytes of the whole file when unpacked.
         document: bytes of one JSON (or other text) document.
         entries: number of arrays or archive members.
         expansion: unpacked bytes per packed byte, for archives that unpack to over 64 MiB.
@@ -31,22 +31,22 @@ class Limits:
     expansion: int = 100
 
     def check_total(self, size: int, where: str) -> None:
-        """Raise LimitError if ``size`` bytes are too many for ``where``."""
+        """Raise LimitError if ``size`` exceeds the total; ``where`` is named in the error."""
         if size > self.total:
             raise LimitError(f"{where}: expected at most {self.total} bytes, received {size}")
 
     def check_document(self, size: int, where: str) -> None:
-        """Raise LimitError if a document of ``size`` bytes is too long."""
+        """Raise LimitError if ``size`` bytes are too long for a document."""
         if size > self.document:
             raise LimitError(f"{where}: expected at most {self.document} bytes, received {size}")
 
     def check_entries(self, count: int, where: str) -> None:
-        """Raise LimitError if ``count`` entries are too many."""
+        """Raise LimitError if there are too many entries."""
         if count > self.entries:
             raise LimitError(f"{where}: expected at most {self.entries} entries, received {count}")
 
     def check_expansion(self, packed: int, unpacked: int, where: str) -> None:
-        """Raise LimitError if ``packed`` bytes announce implausibly many unpacked ones."""
+        """Raise LimitError if ``packed`` bytes claim to expand implausibly far."""
         self.check_total(unpacked, where)
         if unpacked > 64 * MEBIBYTE and unpacked > self.expansion * packed:
             raise LimitError(

@@ -1,7 +1,7 @@
-"""One array as the bytes of a `.npy` file, without evaluating or unpickling anything.
+"""`.npy` files of numeric arrays, read without evaluating or unpickling anything.
 
-NumPy's reader evaluates the header as a Python literal and can be told to unpickle; the headers of
-plain numeric arrays have one spelling, so a regular expression reads all that is accepted here.
+NumPy's reader evaluates the header as a Python literal and can unpickle objects. The headers of
+plain numeric arrays have one spelling, so a regular expression reads every header accepted here.
 Format: numpy/lib/_format_impl.py ("Format Version 1.0", "2.0").
 """
 
@@ -40,7 +40,7 @@ def dump(array: Array) -> bytes:
 
 
 def load(data: bytes, where: str = "array") -> Array:
-    """Return the array of `.npy` bytes, C order, native byte order, its own memory.
+    """Return the array of `.npy` bytes as a copy in C order and native byte order.
 
     Raises:
         UnsupportedError: not a plain bool, integer or float array.

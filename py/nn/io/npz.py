@@ -1,14 +1,14 @@
-"""The native format: NumPy's `.npz` with a JSON document, `nn.json`, beside the arrays.
+"""The native model format: NumPy's `.npz` with a JSON document, `nn.json`.
 
->>> data = save(model)                          # bytes: download them, keep them in IndexedDB
+>>> data = save(model)                          # bytes, for a download or IndexedDB
 >>> model = load(data)                          # the same predictions, bit for bit
 >>> small = save(model, quantization={"uint8": "*"})
 
-`numpy.load(file, allow_pickle=False)` opens the arrays anywhere. The document names each array's
-dtype, shape and SHA-256, so whatever happened to the file on its way is noticed and named:
+`numpy.load(file, allow_pickle=False)` opens the arrays. The document holds the dtype, shape and
+SHA-256 of each array, so any damage is detected and located:
 
     nn.json             {"format": "nn", "version": 1, "arrays": {…}, "content": {…}}
-    <path>.npy          one for each array, stored without compression
+    <path>.npy          one per array, not compressed
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ def save(
     include_optimizer: bool = True,
     quantization: Mapping[str, Globs] | None = None,
 ) -> bytes:
-    """Return the model as `.npz` bytes: topology, weights and what `fit` needs to go on.
+    """Return the model as `.npz` bytes: topology, weights and the training state.
 
     Args:
         model: a built model.
-        include_optimizer: False leaves out optimizer slots, step, generator and history.
-        quantization: dtype -> globs of weight paths, as `nn.quantize.choose_dtypes` takes them;
+        include_optimizer: False leaves out the training state (optimizer, generator, history).
+        quantization: dtype -> globs of weight paths, as for `nn.quantize.choose_dtypes`;
             optimizer slots are never quantized.
 
     Raises:
-        UnsupportedError: the model holds what is not plain data (a layer of no known class).
+        UnsupportedError: a part of the model is not plain data.
         ValueError: the globs conflict.
     """
     content = snapshot.take(model, include_optimizer=include_optimizer)
@@ -69,16 +69,16 @@ def load(
     limits: Limits = DEFAULT_LIMITS,
     compile: bool = True,
 ) -> Model:
-    """Return the model that `save` was given; it predicts the same to the bit.
+    """Return the saved model. Its predictions are the same, bit for bit.
 
     Args:
         data: the whole file.
-        custom_objects: class name -> layer class, for layers of one's own.
-        limits: bounds on what the file may ask for.
-        compile: False leaves out what only training needs.
+        custom_objects: class name -> class of the custom layers in the file.
+        limits: bounds on the sizes in the file.
+        compile: False skips the training state.
 
     Raises:
-        FormatError: see `nn.io.errors` for which; each message says what was expected and received.
+        FormatError: see `nn.io.errors` for its subclasses.
     """
     return snapshot.restore(
         decode(data, limits), custom_objects=custom_objects, limits=limits, compile=compile
@@ -86,9 +86,9 @@ def load(
 
 
 def encode(content: Any, quantization: Mapping[str, Globs] | None = None) -> bytes:
-    """Return nested plain data with arrays in it as `.npz` bytes.
+    """Return nested plain data and arrays as `.npz` bytes.
 
-    Equal data give equal bytes under one version of Python (zip headers differ between them).
+    Equal data give equal bytes in one version of Python (zip headers differ between versions).
     """
     document, arrays = tree.flatten(content)
     weights = {name: a for name, a in arrays.items() if name.startswith(snapshot.WEIGHTS)}
@@ -125,7 +125,7 @@ def _digest(array: Array) -> str:
 
 
 def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
-    """Return what `encode` was given, quantized arrays as float32.
+    """Return the data given to `encode`, with quantized arrays as float32.
 
     Raises:
         FormatError: see `nn.io.errors`.
@@ -169,7 +169,7 @@ def _array(archive: Archive, name: str, entry: Any) -> Array:
 
 
 def _description(name: str, entry: Any) -> tuple[str, tuple[int, ...], str]:
-    """Check and return dtype, shape and digest of an entry."""
+    """Return the checked dtype, shape and digest of an entry."""
     try:
         dtype, shape, digest = entry["dtype"], tuple(entry["shape"]), entry["sha256"]
         numeric = np.dtype(dtype).kind in "biuf"

@@ -1,10 +1,10 @@
-"""safetensors: an 8-byte length, a JSON header, raw little-endian bytes.
+"""The safetensors format: an 8-byte length, a JSON header, raw little-endian arrays.
 
 >>> data = encode({"w": np.zeros((2, 3), "f4")}, {"made_by": "nn"})
 >>> arrays, metadata = decode(data)
 
-Written here rather than with the library because Pyodide's offline folder holds none, and because
-every size is to be checked before it is allocated; tests read and write it with the library.
+The library is not used because Pyodide's offline folder lacks it, and because every size is checked
+here before memory is allocated. Tests compare with the library.
 Format: https://huggingface.co/docs/safetensors (header up to 100 MB, offsets without holes).
 """
 
@@ -46,14 +46,14 @@ _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
 def encode(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> bytes:
-    """Return the file's bytes: arrays in the order given, header padded to 8 bytes.
+    """Return the file's bytes: arrays in the given order, header padded to 8 bytes.
 
     Args:
-        arrays: numeric arrays by name; "__metadata__" is not a name.
-        metadata: texts to keep in the header.
+        arrays: numeric arrays by name; "__metadata__" is reserved.
+        metadata: strings to store in the header.
 
     Raises:
-        UnsupportedError: a dtype that the format lacks, or the reserved name.
+        UnsupportedError: the format lacks a dtype, or a name is reserved.
     """
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     chunks: list[bytes] = []
@@ -91,8 +91,8 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[dict[str, Arra
     Raises:
         TruncatedError: the file ends before its header or its last array.
         CorruptError: the header is not JSON, or offsets, shapes and length contradict each other.
-        UnsupportedError: a dtype NumPy has no equal of (float8 and smaller).
-        LimitError: more, or larger, than ``limits``.
+        UnsupportedError: NumPy lacks a dtype (float8 and smaller).
+        LimitError: too many or too large arrays for ``limits``.
     """
     header, body = _split(data, limits)
     metadata = header.pop("__metadata__", {})
@@ -130,7 +130,7 @@ def _is_size(value: object) -> bool:
 
 
 def _check_spans(spans: Mapping[str, tuple[int, int]], length: int) -> None:
-    """The arrays must tile the body: neither holes (hidden data) nor overlaps."""
+    """Check that the arrays fill the body without gaps (hidden data) or overlaps."""
     end = 0
     for name, (start, stop) in sorted(spans.items(), key=lambda item: item[1]):
         if start != end or stop < start:
@@ -159,7 +159,7 @@ def _array(name: str, entry: Mapping[str, Any], data: memoryview) -> Array:
 
 
 def _widen(halves: Array) -> Array:
-    """bfloat16 is the upper half of a float32."""
+    """Return bfloat16 values, the upper halves of float32, as float32."""
     return (halves.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
@@ -167,9 +167,9 @@ def _widen(halves: Array) -> Array:
 
 
 def save(model: Model) -> bytes:
-    """Return the model's weights by path, its topology as JSON under the metadata "nn".
+    """Return a file of the model's weights by path, with its topology as JSON metadata "nn".
 
-    The optimizer's state is not kept: the format is for sharing weights.
+    The optimizer's state is not saved, since the format is for sharing weights.
     """
     content = snapshot.take(model, include_optimizer=False)
     topology = {key: content[key] for key in ("class_name", "config")}
@@ -182,11 +182,11 @@ def load(
     custom_objects: Mapping[str, Any] | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Model:
-    """Return the model that `save` was given.
+    """Return the model saved by `save`.
 
     Raises:
-        MissingEntryError: the file holds weights only; `load_weights` puts them into a model.
-        FormatError: see `nn.io.errors` for which.
+        MissingEntryError: the file holds weights only; use `load_weights`.
+        FormatError: see `nn.io.errors` for its subclasses.
     """
     arrays, metadata = decode(data, limits)
     if _TOPOLOGY not in metadata:
@@ -211,12 +211,12 @@ def load_weights(
     Args:
         model: a built model.
         data: the file's bytes.
-        rename: array name -> weight path ("dense/kernel"), for names from elsewhere.
-        limits: bounds on what the file may ask for.
+        rename: array name -> weight path ("dense/kernel"), for files from other programs.
+        limits: bounds on the sizes in the file.
 
     Raises:
         MissingEntryError: a weight is not in the file.
-        MismatchError: an array is of another shape, or belongs to no weight.
+        MismatchError: an array has another shape, or belongs to no weight.
     """
     arrays, _ = decode(data, limits)
     named = {rename(name) if rename else name: array for name, array in arrays.items()}

@@ -1,8 +1,8 @@
-"""A model as plain data and arrays, and a model from such data.
+"""Conversion of a model to plain data and arrays, and back.
 
-{"class_name": "Sequential", "config": {…},            topology, as get_config returns it
+{"class_name": "Sequential", "config": {…},            topology, from get_config
  "weights": {"conv2d/kernel": array, …},               by path, in the model's order
- "training": {"compile": {…}, "optimizer": {…},        None where the model is not compiled
+ "training": {"compile": {…}, "optimizer": {…},        None if the model is not compiled
               "generator": {…}, "history": {…}, …}}
 """
 
@@ -38,10 +38,10 @@ WEIGHTS = "weights/"
 
 
 def take(model: Model, *, include_optimizer: bool = True) -> Json:
-    """Return everything that decides what the model predicts and how it goes on learning.
+    """Return the complete state of a model: topology, weights and training state.
 
     Raises:
-        UnsupportedError: two weights have one path, or the loss is not one of the engine's.
+        UnsupportedError: two weights have the same path, or the loss is not the engine's.
     """
     compiled = include_optimizer and model._trainer is not None
     return {
@@ -56,20 +56,20 @@ def take_weights(model: Model) -> dict[str, Array]:
     """Return copies of the weights by path.
 
     Raises:
-        UnsupportedError: two weights have one path.
+        UnsupportedError: two weights have the same path.
     """
     return {path: variable.numpy() for path, variable in weight_paths(model).items()}
 
 
 def weight_paths(model: Model, *, flat: bool = False) -> dict[str, Variable]:
-    """Return the weights by path: "dense/kernel", "encoder/dense/kernel" in a model inside.
+    """Return the weights by path: "dense/kernel", or "encoder/dense/kernel" in a nested model.
 
     Args:
         model: a built model.
-        flat: leave out the names of models inside, as TensorFlow.js does.
+        flat: leave out the names of nested models, as TensorFlow.js does.
 
     Raises:
-        UnsupportedError: two weights have one path.
+        UnsupportedError: two weights have the same path.
     """
     pairs = list(_paths(model, "", flat))
     paths = dict(pairs)
@@ -95,10 +95,10 @@ def restore(
     limits: Limits = DEFAULT_LIMITS,
     compile: bool = True,
 ) -> Model:
-    """Return the model that `take` was given; without `compile`, one that only predicts.
+    """Return the model that `take` described; with `compile=False`, without training state.
 
     Raises:
-        FormatError: a part is missing, of no known class, or does not fit the others.
+        FormatError: a part is missing, has an unknown class, or does not fit the others.
     """
     where = "model"
     topology = {key: expect(content, key, kind, where) for key, kind in _PARTS.items()}
@@ -117,7 +117,7 @@ def expect(content: Any, key: str, kind: type, where: str) -> Any:
     """Return a part of a document.
 
     Raises:
-        MissingEntryError: it is not there, or of another type.
+        MissingEntryError: the part is missing or has another type.
     """
     value = content.get(key) if isinstance(content, dict) else None
     if not isinstance(value, kind):
@@ -136,8 +136,8 @@ def build(
     """Return the model of ``{"class_name": …, "config": …}`` with new weights.
 
     Raises:
-        LimitError: it would have more weights than ``limits.total`` bytes.
-        CorruptError: the layers cannot be made so, or put together so.
+        LimitError: its weights take more than ``limits.total`` bytes.
+        CorruptError: a layer or a connection is impossible.
     """
     from nn.models.model import Model
     from nn.models.sequential import Sequential
@@ -154,13 +154,13 @@ def build(
 
 
 def guarded(make: Callable[[], Any], where: str, limits: Limits = DEFAULT_LIMITS) -> Any:
-    """Return ``make()``, with the errors of a document that says impossible things named.
+    """Return ``make()``, converting its errors to errors of the document named ``where``.
 
-    A configuration reaches every constructor of the engine, each of which checks its own arguments.
+    A configuration reaches every constructor of the engine; each checks its own arguments.
 
     Raises:
-        LimitError: more weights than ``limits.total`` bytes.
-        CorruptError: any other objection.
+        LimitError: the weights take more than ``limits.total`` bytes.
+        CorruptError: a constructor refused its arguments.
     """
     try:
         with config.weight_limit(limits.total):
@@ -185,7 +185,7 @@ _OBJECTIONS = (
 
 
 def set_weights(model: Model, weights: Mapping[str, Array]) -> None:
-    """Copy arrays into the model's weights by path; nothing is changed if one does not fit.
+    """Copy arrays into the model's weights by path. If one does not fit, nothing changes.
 
     Raises:
         FormatError: as `assign`.
@@ -194,15 +194,15 @@ def set_weights(model: Model, weights: Mapping[str, Array]) -> None:
 
 
 def assign(variables: Mapping[str, Variable], weights: Mapping[str, Array]) -> None:
-    """Copy arrays into variables by name; nothing is changed if one does not fit.
+    """Copy arrays into variables by name. If one does not fit, nothing changes.
 
     Raises:
-        MissingEntryError: the model has a weight that is not given.
-        MismatchError: a shape differs, or a weight is given that the model has not.
+        MissingEntryError: the array of a weight is missing.
+        MismatchError: a shape differs, or an array belongs to no weight.
     """
     missing = [path for path in variables if path not in weights]
     if missing:
-        raise MissingEntryError(f"weights: expected {', '.join(missing)}, which are not there")
+        raise MissingEntryError(f"weights: expected {', '.join(missing)}, which are missing")
     extra = [path for path in weights if path not in variables]
     if extra:
         raise MismatchError(f"weights: {', '.join(extra)} belong to no layer of the model")
@@ -213,7 +213,7 @@ def assign(variables: Mapping[str, Variable], weights: Mapping[str, Array]) -> N
 
 
 def check_weight(path: str, array: Any, shape: tuple[int, ...]) -> None:
-    """Raise MismatchError unless ``array`` is a real-valued one of this shape."""
+    """Raise MismatchError unless ``array`` is real-valued and has this shape."""
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise MismatchError(f"weight {path}: expected an array, received {type(array).__name__}")
     if array.shape != shape:

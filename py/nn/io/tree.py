@@ -1,11 +1,11 @@
-"""Nested plain data with arrays in it, as JSON and a dict of arrays.
+"""Conversion of nested plain data and arrays to JSON and a dict of arrays.
 
 >>> document, arrays = flatten({"step": 3, "slots": [np.zeros(2, "f4")]})
 >>> document
 {'step': 3, 'slots': [{'$array': 'slots/0'}]}
 
-JSON's grammar is Python's (`NaN` and `Infinity` are read and written: losses may diverge), floats
-keep every bit (`repr` is shortest-exact) and integers any length (PCG64's state has 128 bits).
+The JSON is Python's: `NaN` and `Infinity` are allowed (losses may diverge), floats are exact
+(`repr` is shortest-exact), and integers have any length (PCG64's state has 128 bits).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Array = NDArray[np.generic]
 
 
 def flatten(value: Any, prefix: str = "") -> tuple[Any, dict[str, Array]]:
-    """Split ``value`` into JSON-able data and the arrays it refers to by their path.
+    """Split ``value`` into JSON-ready data and the arrays, referred to by path.
 
     Raises:
-        UnsupportedError: a value that is neither plain data, bytes nor a numeric array.
+        UnsupportedError: a value is neither plain data nor bytes nor a numeric array.
     """
     arrays: dict[str, Array] = {}
     return _flatten(value, prefix, arrays), arrays
@@ -68,7 +68,7 @@ def restore(document: Any, arrays: Mapping[str, Array], where: str = "document")
     """Undo `flatten` (tuples come back as lists).
 
     Raises:
-        MissingEntryError: the document refers to an array that is not there.
+        MissingEntryError: the document refers to a missing array.
         CorruptError: a reference or encoded bytes are malformed.
     """
     if isinstance(document, list):
@@ -96,7 +96,7 @@ def _bytes(text: object, where: str) -> bytes:
 
 
 def to_json(document: Any) -> bytes:
-    """Return UTF-8 JSON."""
+    """Return the document as UTF-8 JSON."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -104,7 +104,7 @@ def from_json(data: bytes, where: str, limits: Limits = DEFAULT_LIMITS) -> dict[
     """Read a JSON object.
 
     Raises:
-        LimitError: longer than ``limits.document``.
+        LimitError: the text is longer than ``limits.document``.
         CorruptError: not UTF-8, not JSON, nested too deeply, or not an object.
     """
     limits.check_document(len(data), where)

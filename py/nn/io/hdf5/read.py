@@ -1,9 +1,7 @@
-"""The arrays of an HDF5 file: h5py where it can be had, else pyfive (pure Python, NumPy only).
+"""HDF5 reader: returns arrays and attributes, using h5py or else pyfive (pure Python, NumPy only).
 
-`hdf5_write` writes, without either.
-
-Both show a file as groups of groups and datasets. Links out of the file are not followed, virtual
-and external datasets not read: a model file has no business with other files.
+Links to other files are not followed, and virtual and external datasets are not read, because a
+model file needs no other files. `nn.io.hdf5.write` writes files without a library.
 """
 
 from __future__ import annotations
@@ -26,12 +24,12 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 _HEAP = b"GCOL\x01\0\0\0"
 
-# Groups can be linked into themselves; Keras nests two levels for each model inside a model.
+# Groups can contain themselves; Keras nests two levels per nested model.
 _DEPTH = 32
 
 
 def reader() -> Any:
-    """Return the module that reads: h5py, else pyfive.
+    """Return h5py, or else pyfive.
 
     Raises:
         UnsupportedError: neither is installed.
@@ -47,13 +45,14 @@ def reader() -> Any:
 def read(
     data: bytes, limits: Limits = DEFAULT_LIMITS, names: Sequence[str] = ()
 ) -> tuple[dict[str, Array], dict[str, dict[str, Any]]]:
-    """Return datasets by path ("layers/dense/vars/0"), and the attributes of the groups by path;
-    under "" those of the file's own that are in `names`.
+    """Return datasets by path ("layers/dense/vars/0"), and attributes by the path of their group.
+
+    The path "" holds the file's attributes, those listed in `names` only.
 
     Raises:
         UnknownFormatError: not an HDF5 file.
-        UnsupportedError: neither library is there, or a dataset is not plain numbers.
-        LimitError: more, or larger, than ``limits``.
+        UnsupportedError: no library is installed, or a dataset is not plain numbers.
+        LimitError: too many or too large datasets for ``limits``.
         CorruptError: the library cannot read it.
     """
     if not data.startswith(SIGNATURE):
@@ -65,13 +64,15 @@ def read(
             return _read(file, limits, names)
     except FormatError:
         raise
-    except Exception as error:  # damage shows as whatever the parser stumbles over, struct.error..
+    except Exception as error:  # damaged files raise anything, such as struct.error
         raise CorruptError(f"HDF5: {type(error).__name__}: {error}") from error
 
 
 def _check_heaps(data: bytes) -> None:
-    """Refuse texts' heaps whose objects do not fill them: h5py's library (2.0) walks such a heap
-    for ever, and no time-out of Python's ends that. HDF5 File Format Specification 3.0, III.E.
+    """Raise CorruptError for string heaps that their objects do not fill.
+
+    HDF5's library (2.0) reads such a heap in an endless loop that Python cannot interrupt.
+    Source: HDF5 File Format Specification 3.0, III.E.
     """
     start = data.find(_HEAP)
     while start >= 0:
@@ -80,7 +81,7 @@ def _check_heaps(data: bytes) -> None:
         while place + 16 <= size:
             index = int.from_bytes(data[start + place : start + place + 2], "little")
             length = int.from_bytes(data[start + place + 8 : start + place + 16], "little")
-            place += -(-length // 8) * 8 + (16 if index else 0)  # free space counts its header
+            place += -(-length // 8) * 8 + (16 if index else 0)  # free space includes its header
             if not index:
                 break
         if place > size or start + size > len(data) or (size - place >= 16):
@@ -120,7 +121,7 @@ def _walk(group: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
 
 
 def _check_link(group: Any, name: str, path: str) -> None:
-    # pyfive follows no links out of the file; h5py would open any file that the process can.
+    # pyfive follows no links to other files; h5py would open any file that the process can.
     if type(group).__module__.startswith("h5py"):
         kind = type(group.get(name, getlink=True)).__name__
         if kind != "HardLink":
@@ -139,7 +140,7 @@ def _plain(attributes: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> Any:
-    """Return text as text, and an array of texts as a list of them."""
+    """Return a string as str, and an array of strings as a list."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "OSU":
         return [_text(item) for item in value.ravel().tolist()]
     return value.decode() if isinstance(value, bytes) else value

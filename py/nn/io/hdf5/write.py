@@ -1,8 +1,8 @@
-"""HDF5 files of groups, datasets and text attributes, written without a library.
+"""HDF5 writer for groups, datasets and text attributes.
 
-What h5py and pyfive read and Keras asks for, and no more: new-style groups with their links in the
-header, contiguous arrays, attributes of text. The names of the parts are those of the HDF5 File
-Format Specification, version 3.0. h5py itself would be 3 MB more to fetch in a browser.
+It writes the subset that Keras needs and that h5py and pyfive read: new-style groups with links in
+the header, contiguous arrays, text attributes. Names follow the HDF5 File Format Specification,
+version 3.0. A browser would have to download 3 MB more for h5py.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ Array = NDArray[np.generic]
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
 SUPERBLOCK = 48  # bytes, checksum included
-LEAST_HEAP = 4096  # bytes of a global heap collection, at least
+LEAST_HEAP = 4096  # minimum size of a global heap collection in bytes
 
 # Types of header messages.
 DATASPACE, LINK_INFO, DATATYPE, FILL, LINK, LAYOUT, GROUP_INFO, ATTRIBUTE = (
     1, 2, 3, 5, 6, 8, 10, 12,
 )  # fmt: skip
 
-# itemsize -> place and size of exponent, size of mantissa, bias (IEEE 754).
+# itemsize -> position and size of exponent, size of mantissa, bias (IEEE 754).
 _FLOATS = {2: (10, 5, 10, 15), 4: (23, 8, 23, 127), 8: (52, 11, 52, 1023)}
-# Text of any length, UTF-8: a reference of 16 bytes into the global heap.
+# UTF-8 text of any length: a 16-byte reference into the global heap.
 _TEXT = struct.pack("<BBBBI", 0x19, 1, 1, 0, 16) + struct.pack("<BBBBI", 0x13, 0x10, 0, 0, 1)
 _SCALAR = bytes([2, 0, 0, 0])
 
@@ -42,10 +42,10 @@ def file(datasets: Mapping[str, Array], attributes: Mapping[str, Mapping[str, st
 
     Args:
         datasets: arrays by path ("layers/dense/vars/0").
-        attributes: text by name, by path of a group.
+        attributes: group path -> name -> text.
 
     Raises:
-        UnsupportedError: an array of other things than numbers.
+        UnsupportedError: an array does not hold numbers.
     """
     writer = _Writer()
     references = writer.heap([text for group in attributes.values() for text in group.values()])
@@ -60,27 +60,27 @@ def file(datasets: Mapping[str, Array], attributes: Mapping[str, Mapping[str, st
 
 
 def _place(root: Tree, path: str) -> Tree:
-    """The group at a path, made if need be."""
+    """Return the group at a path; create it if it is missing."""
     for name in path.split("/") if path else []:
         root = root.setdefault(name, {})
     return root
 
 
 class _Writer:
-    """Appends parts and tells where they are; what refers to them comes after."""
+    """Appends parts of a file and returns their addresses. Referenced parts come first."""
 
     def __init__(self) -> None:
         self._body = bytearray(SUPERBLOCK)
 
     def append(self, part: bytes) -> int:
-        """The address of what is appended, a multiple of 8."""
+        """Append a part and return its address, a multiple of 8."""
         self._body += bytes(-len(self._body) % 8)
         address = len(self._body)
         self._body += part
         return address
 
     def finish(self, root: int) -> bytes:
-        """The whole file, its superblock pointing at the root group."""
+        """Return the whole file, with a superblock that refers to the root group."""
         self.append(b"")
         head = SIGNATURE + struct.pack(
             "<BBBBQQQQ", 2, 8, 8, 0, 0, NOWHERE, len(self._body), root
@@ -89,7 +89,7 @@ class _Writer:
         return bytes(self._body)
 
     def heap(self, texts: list[str]) -> Any:
-        """Write a global heap of texts; an iterator over their references."""
+        """Write a global heap of strings and return an iterator over their references."""
         objects, lengths = b"", []
         for index, text in enumerate(texts, 1):
             octets = text.encode()
@@ -104,7 +104,7 @@ class _Writer:
         )
 
     def group(self, tree: Tree, path: str, attributes: Mapping[str, Mapping[str, bytes]]) -> int:
-        """Write a group and all in it; the address of its header."""
+        """Write a group and its contents; return the address of its header."""
         messages = [
             (LINK_INFO, struct.pack("<BBQQ", 0, 0, NOWHERE, NOWHERE)),
             (GROUP_INFO, bytes(2)),
@@ -121,7 +121,7 @@ class _Writer:
         return self.append(_header(messages))
 
     def dataset(self, array: Array, path: str) -> int:
-        """Write an array; the address of its header."""
+        """Write an array; return the address of its header."""
         kind = _number(array.dtype, path)
         octets = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
         place = self.append(octets) if octets else NOWHERE
@@ -140,7 +140,7 @@ class _Writer:
 
 
 def _number(dtype: np.dtype[Any], path: str) -> bytes:
-    """The datatype message of a type of numbers, little endian."""
+    """Return the datatype message of a little-endian numeric dtype."""
     size = dtype.itemsize
     if dtype.kind == "f" and size in _FLOATS:
         exponent, width, mantissa, bias = _FLOATS[size]
@@ -159,7 +159,7 @@ def _attribute(name: str, reference: bytes) -> bytes:
 
 
 def _header(messages: list[tuple[int, bytes]]) -> bytes:
-    """An object header, version 2, in one chunk."""
+    """Return an object header, version 2, in one chunk."""
     body = b"".join(struct.pack("<BHB", kind, len(m), 0) + m for kind, m in messages)
     return _checked(b"OHDR" + struct.pack("<BBI", 2, 2, len(body)) + body)
 
@@ -172,7 +172,7 @@ def _checked(part: bytes) -> bytes:
 
 
 def lookup3(data: bytes) -> int:
-    """The checksum of HDF5's metadata: `hashlittle` with the initial value 0."""
+    """Return the checksum of HDF5 metadata: `hashlittle` with the initial value 0."""
     a = b = c = (0xDEADBEEF + len(data)) & 0xFFFF_FFFF
     if not data:
         return c

@@ -1,12 +1,12 @@
-"""Keras 3's `.keras` files: a zip of `metadata.json`, `config.json` and `model.weights.h5`.
+"""The `.keras` format of Keras 3: a zip of `metadata.json`, `config.json`, `model.weights.h5`.
 
 >>> model = load(open("model.keras", "rb").read())      # what keras.Model.save wrote
 >>> data = save(model)                                  # what keras.models.load_model reads
 
 Keras walks a model and names the groups of its weights by class, numbered in order:
 ``layers/conv2d/vars/0``, ``layers/conv2d_1/vars/0``, ``layers/lstm/cell/vars/0``
-(keras/src/saving/saving_lib.py). Topology, weights, how the model was compiled and the optimizer's
-state pass.
+(keras/src/saving/saving_lib.py). Topology, weights, the arguments of `compile` and the optimizer's
+state are kept.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Array = NDArray[np.generic]
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
 
-# The version whose format is written; Keras reads files of older versions.
+# The version of the written format; Keras reads files of older versions.
 _KERAS = "3.0.0"
 
 
@@ -44,10 +44,10 @@ def save(model: Model, *, include_optimizer: bool = True) -> bytes:
 
     Args:
         model: a built model.
-        include_optimizer: False leaves out how it was compiled and the optimizer's state.
+        include_optimizer: False leaves out the arguments of `compile` and the optimizer's state.
 
     Raises:
-        UnsupportedError: a layer, loss or metric is not Keras'.
+        UnsupportedError: Keras lacks a layer, loss or metric.
     """
     keras_write, keras_training = (
         part("nn.io.keras.write_config"),
@@ -58,7 +58,7 @@ def save(model: Model, *, include_optimizer: bool = True) -> bytes:
     datasets: dict[str, Array] = {}
     attributes: dict[str, dict[str, str]] = {"vars": {"name": model.name}}
     for path, layer in _groups(model, ""):
-        recurrent = type(layer).__name__ in keras_write.RECURRENT  # their cell has the variables
+        recurrent = type(layer).__name__ in keras_write.RECURRENT  # whose cells own the variables
         group = f"{path}/cell/vars" if recurrent else f"{path}/vars"
         attributes[f"{path}/vars"] = {"name": layer.name}
         for index, variable in enumerate(layer.variables):
@@ -94,16 +94,16 @@ def load(
     limits: Limits = DEFAULT_LIMITS,
     compile: bool = True,
 ) -> Model:
-    """Return the model of a `.keras` file.
+    """Return the model in a `.keras` file.
 
     Args:
         data: the whole file.
-        custom_objects: class name -> layer class, for layers of one's own.
-        limits: bounds on what the file may ask for.
-        compile: False leaves out how the model was compiled.
+        custom_objects: class name -> class of the custom layers in the file.
+        limits: bounds on the sizes in the file.
+        compile: False leaves the model uncompiled.
 
     Raises:
-        FormatError: see `nn.io.errors` for which.
+        FormatError: see `nn.io.errors` for its subclasses.
     """
     archive = Archive(data, limits)
     document = from_json(archive.read(CONFIG), CONFIG, limits)
@@ -121,7 +121,7 @@ def load(
 
 
 def _groups(model: Model, prefix: str) -> Iterator[tuple[str, Layer]]:
-    """Yield (group path, layer) of the layers with weights, named as Keras does."""
+    """Yield (group path, layer) for the layers with weights, with paths as Keras names them."""
     from nn.models.model import Model
 
     used: dict[str, int] = {}
@@ -140,7 +140,7 @@ def _is_graph(layer: Layer) -> bool:
 
 
 def _named(path: str, layer: Layer, names: Mapping[str, str | None]) -> str:
-    """Return the group that says it is this layer's, else the one that the order tells."""
+    """Return the group with the layer's name, or else the one at its place in the order."""
     parent = path.rpartition("/")[0]
     for group, name in names.items():
         if name == layer.name and group.endswith("/vars"):
@@ -151,7 +151,7 @@ def _named(path: str, layer: Layer, names: Mapping[str, str | None]) -> str:
 
 
 def _arrays(arrays: Mapping[str, Array], group: str) -> list[Array]:
-    """Return a layer's arrays: its own in order, then those of what is inside it."""
+    """Return a layer's arrays: its own in order, then those of nested layers."""
     inside = [path for path in arrays if path.startswith(f"{group}/")]
     own = [path for path in inside if path.startswith(f"{group}/vars/")]
     rest = [path for path in inside if path not in own and "seed_generator" not in path]

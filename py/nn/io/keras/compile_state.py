@@ -1,9 +1,9 @@
-"""How Keras writes down how a model was compiled, and the state of its optimizer.
+"""Keras' `compile_config` and optimizer state, read and written.
 
-Settings are the arguments of `compile` as JSON: names, or {"module", "class_name", "config", ...}.
-An optimizer's variables are one list: the count of steps, the learning rate unless it is a
-schedule, then slot after slot with an array for each trainable weight; Adam's and Adamax' two
-moments alternate (keras/src/optimizers/*.py, `build`).
+`compile_config` holds the arguments of `compile` as JSON: names, or {"module", "class_name",
+"config", ...}. The optimizer's variables are one list: the step count, the learning rate unless it
+is a schedule, then, slot by slot, one array per trainable weight; the two moments of Adam and
+Adamax alternate (keras/src/optimizers/*.py, `build`).
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _TOGETHER = {
 _ARGUMENTS = ("loss", "loss_weights", "metrics", "weighted_metrics")
 
 
-# Written.
+# Writing.
 
 
 def settings(model: Model) -> Json | None:
-    """Return Keras' `compile_config`; None where the model is not compiled.
+    """Return Keras' `compile_config`, or None if the model is not compiled.
 
     Raises:
-        UnsupportedError: a loss, metric or schedule that Keras does not have.
+        UnsupportedError: Keras lacks a loss, metric or schedule.
     """
     if model._trainer is None:
         return None
@@ -107,18 +107,18 @@ def _groups(optimizer: optimizers.Optimizer) -> Iterator[Sequence[str]]:
     yield from ([slot] for slot in optimizer.slots if slot not in together)
 
 
-# Read.
+# Reading.
 
 
 def compile_model(model: Model, config: Any, arrays: Sequence[Array] | None) -> None:
-    """Compile as `config` says, and put the optimizer where it was.
+    """Compile the model from Keras' settings and restore the optimizer.
 
-    What the engine does not have leaves the model uncompiled, with a RuntimeWarning that names it:
-    it predicts all the same.
+    If the engine lacks a setting, a RuntimeWarning names it and the model stays uncompiled, able to
+    predict.
 
     Args:
-        config: Keras' `compile_config` or older `training_config`; nothing happens without.
-        arrays: the optimizer's variables in Keras' order, where the file has them.
+        config: Keras' `compile_config` or older `training_config`; None does nothing.
+        arrays: the optimizer's variables in Keras' order, if the file has them.
     """
     chosen = _chosen(config)
     if chosen is None:
@@ -136,13 +136,13 @@ def compile_model(model: Model, config: Any, arrays: Sequence[Array] | None) -> 
 
 
 def _chosen(config: Any) -> Any:
-    """Return the optimizer of some settings, None where there are none."""
+    """Return the optimizer of the settings, or None if there is none."""
     found = config if isinstance(config, dict) else {}
     return found.get("optimizer", found.get("optimizer_config"))
 
 
 def _read(value: Any, where: str) -> Any:
-    """Return settings as `compile` takes them, without what only Keras needs."""
+    """Return settings as `compile` accepts them, without those that only Keras needs."""
     if isinstance(value, list):
         return [_read(item, where) for item in value]
     if not isinstance(value, dict):
@@ -153,13 +153,13 @@ def _read(value: Any, where: str) -> Any:
     if name == "function":
         return config
     settings = config if isinstance(config, dict) else {}
-    if name == "MeanMetricWrapper":  # Keras 2: a function's name
+    if name == "MeanMetricWrapper":  # Keras 2 stores a function's name
         return settings.get("fn")
     kept = {key: _read(item, key) for key, item in settings.items() if key != "dtype"}
     return {"class_name": name, "config": kept}
 
 
-# Options of older Keras that say how, not what.
+# Options of older Keras that do not change the result.
 _INERT = ("jit_compile", "is_legacy_optimizer")
 
 
@@ -185,10 +185,10 @@ def _optimizer(value: Any) -> Any:
 
 
 def _restore(model: Model, arrays: Sequence[Array]) -> None:
-    """Put an optimizer's variables into its slots.
+    """Copy an optimizer's variables into its slots.
 
     Raises:
-        MismatchError: their number or shapes are others.
+        MismatchError: their number or shapes differ.
     """
     optimizer = model.optimizer
     places = list(_places(model))

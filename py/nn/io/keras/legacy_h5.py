@@ -1,10 +1,10 @@
-"""Keras' older whole-model files, `.h5`, read: topology, weights, how the model was compiled.
+"""Reader of Keras' older whole-model files, `.h5`: topology, weights, arguments of `compile`.
 
 >>> model = nn.io.load(open("model.h5", "rb").read())   # what keras.Model.save("model.h5") wrote
 
-Keras 2 and 3 keep the topology as JSON in an attribute of the file, the weights by layer, in the
-order that the attribute `weight_names` gives (keras/src/legacy/saving/legacy_h5_format.py).
-Written is `.keras` instead.
+Keras 2 and 3 store the topology as JSON in an attribute of the file, and the weights by layer in
+the order of the attribute `weight_names` (keras/src/legacy/saving/legacy_h5_format.py). To save for
+Keras, write `.keras`.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ def load(
     limits: Limits = DEFAULT_LIMITS,
     compile: bool = True,
 ) -> Model:
-    """Return the model of a `.h5` file.
+    """Return the model in a `.h5` file.
 
     Args:
         data: the whole file.
-        custom_objects: class name -> layer class, for layers of one's own.
-        limits: bounds on what the file may ask for.
-        compile: False leaves out how the model was compiled.
+        custom_objects: class name -> class of the custom layers in the file.
+        limits: bounds on the sizes in the file.
+        compile: False leaves the model uncompiled.
 
     Raises:
-        MissingEntryError: the file has weights alone.
-        FormatError: see `nn.io.errors` for which.
+        MissingEntryError: the file holds weights only.
+        FormatError: see `nn.io.errors` for its subclasses.
     """
     arrays, attributes = read.read(data, limits, ("model_config", "training_config"))
     document = _document(attributes, "model_config", limits)
@@ -78,7 +78,7 @@ def _document(attributes: Attributes, name: str, limits: Limits) -> Any:
 
 
 def _names(attributes: Mapping[str, Any]) -> list[str]:
-    """Return `weight_names`, which Keras splits where an attribute would be above 64 KiB."""
+    """Return `weight_names`, which Keras splits into several attributes above 64 KiB."""
     whole = attributes.get("weight_names")
     if whole is not None:
         return list(whole)
@@ -89,10 +89,10 @@ def _names(attributes: Mapping[str, Any]) -> list[str]:
 
 
 def _listed(arrays: Mapping[str, Array], attributes: Attributes, group: str) -> list[Array]:
-    """Return a group's arrays in their order.
+    """Return the arrays of a group in the listed order.
 
     Raises:
-        MissingEntryError: the group, or an array that it lists, is not there.
+        MissingEntryError: the group or a listed array is missing.
     """
     if group not in attributes:
         raise MissingEntryError(f"h5: expected a group {group!r}, found none")
@@ -116,8 +116,7 @@ def _assign(layer: Layer, arrays: Sequence[Array]) -> None:
 
 
 def _slots(arrays: Mapping[str, Array], attributes: Attributes) -> list[Array] | None:
-    """Return the optimizer's variables where Keras 3 wrote them; Keras 2 has other names and
-    another order."""
+    """Return the optimizer's variables if Keras 3 wrote them (Keras 2 uses another order)."""
     names = _names(attributes.get(OPTIMIZER, {}))
     if not names or not names[0].endswith("/iteration"):
         return None

@@ -1,8 +1,8 @@
-"""Keras' description of a model as JSON, read into the engine's own.
+"""Conversion of Keras' JSON model configuration to the engine's.
 
-Three dialects say the same thing: Keras 3 (`.keras`), Keras 2 and TensorFlow.js (`model.json`).
-`read` turns each of them into what `get_config` of the engine's own models returns. An option that
-the engine does not have is refused unless it is at a value that changes nothing.
+There are three dialects: Keras 3 (`.keras`), Keras 2 and TensorFlow.js (`model.json`). `read`
+converts each to the form that `get_config` of the engine's models returns. An option that the
+engine lacks raises an error unless its value has no effect.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MODELS = {"Sequential": "Sequential", "Functional": "Model", "Model": "Model"}
 # Keras 2's spelling -> Keras 3's.
 _RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
 
-# Options that change nothing by themselves.
+# Options without effect on predictions.
 _INERT = {
     "backend",
     "batch_input_shape",
@@ -42,16 +42,16 @@ _INERT = {
 
 
 def read(document: Any, custom_objects: Mapping[str, Any] | None = None) -> Json:
-    """Return ``{"class_name", "config"}`` in the engine's own dialect.
+    """Return ``{"class_name", "config"}`` in the engine's form.
 
     Args:
-        document: a model as any of the three dialects describes it.
-        custom_objects: class name -> layer class, for layers of one's own.
+        document: a model configuration in any of the three dialects.
+        custom_objects: class name -> class of the custom layers in the file.
 
     Raises:
-        UnsupportedError: a class or an option that the engine does not have.
-        MissingEntryError: a part that the description needs is not there.
-        CorruptError: the description contradicts itself.
+        UnsupportedError: the engine lacks a class or an option.
+        MissingEntryError: a required part is missing.
+        CorruptError: the configuration contradicts itself.
     """
     class_name = expect(document, "class_name", str, "topology")
     config = document.get("config")
@@ -64,7 +64,7 @@ def read(document: Any, custom_objects: Mapping[str, Any] | None = None) -> Json
 
 
 def _sequential(config: Any, document: Json, classes: Mapping[str, Any]) -> Json:
-    # Keras 1 and early TensorFlow.js wrote the list of layers itself.
+    # Keras 1 and early TensorFlow.js wrote a plain list of layers.
     settings = {"layers": config} if isinstance(config, list) else config
     layers = expect(settings, "layers", list, "topology")
     stack = [_layer(item, classes) for item in layers if _class_name(item) != "InputLayer"]
@@ -80,7 +80,7 @@ def _sequential(config: Any, document: Json, classes: Mapping[str, Any]) -> Json
 
 
 def _input_shapes(layers: list[Any], settings: Json, document: Json) -> Iterator[Any]:
-    """Yield the places where the dialects keep the input's shape, batch axis first."""
+    """Yield the input shapes from the places the dialects use, batch axis first."""
     first = layers[0].get("config", {}) if layers and isinstance(layers[0], dict) else {}
     build = document.get("build_config") or {}
     candidates = [
@@ -129,7 +129,7 @@ def _options(class_name: str, found: type[Layer], config: Json) -> Json:
                 f"received {value!r}"
             )
     if class_name == "GRU":
-        # TensorFlow.js leaves it out and means False.
+        # TensorFlow.js omits it to mean False.
         options.setdefault("reset_after", False)
     return options
 
@@ -163,7 +163,7 @@ def _constraint(class_name: str, value: Json) -> Json:
 
 
 def _initializer(value: Any) -> Any:
-    """The settings that the engine has too; zeros for an initializer it has not: weights follow."""
+    """Return an initializer's settings, or zeros if the engine lacks it, as weights are loaded."""
     if not isinstance(value, dict):
         return "zeros"
     found = initializers.CLASSES.get(str(value.get("class_name")))
@@ -172,7 +172,7 @@ def _initializer(value: Any) -> Any:
     config = value.get("config") or {}
     known = {key: config[key] for key in found.fields if key in config}
     if known.get("distribution") == "normal":
-        known["distribution"] = "truncated_normal"  # as Keras 2 called it
+        known["distribution"] = "truncated_normal"  # its name in Keras 2
     return {"class_name": found.__name__, "config": known}
 
 
@@ -219,7 +219,7 @@ def _node(item: Any, classes: Mapping[str, Any]) -> Json:
 
 
 def _call(call: Any, name: str) -> list[Any]:
-    """Return the addresses of one call: Keras 2's lists, or Keras 3's args and kwargs."""
+    """Return the sources of one call, from Keras 2's lists or Keras 3's args and kwargs."""
     where = f"topology, layer {name!r}"
     if isinstance(call, list):
         given = [o for source in call if isinstance(source, list) for o in source[3:4]]

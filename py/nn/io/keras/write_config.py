@@ -1,8 +1,8 @@
-"""The engine's models described as Keras' JSON: the inverse of `keras_json`.
+"""Conversion of the engine's model configuration to Keras' JSON, the inverse of `read_config`.
 
-`keras3` gives what Keras 3 reads from a `.keras` file, `keras2` what TensorFlow.js reads from
-`model.json`. TensorFlow.js lacks some layers and options, and defines some otherwise than Keras 3
-does; these are refused by name rather than exported to predict something else.
+`keras3` returns the configuration that Keras 3 reads from a `.keras` file, `keras2` the one that
+TensorFlow.js reads from `model.json`. TensorFlow.js lacks some layers and options, and defines some
+differently from Keras 3; these raise an error, because the exported model would predict wrongly.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Json = dict[str, Any]
 Write = Callable[[Json], Json]
 
 RECURRENT = ("GRU", "LSTM", "SimpleRNN")
-"""Layers whose further inputs are the states to begin with."""
+"""Layers whose inputs after the first are initial states."""
 
 
 def keras3(topology: Json) -> Json:
-    """Return Keras 3's description of ``{"class_name", "config"}``.
+    """Return Keras 3's configuration for ``{"class_name", "config"}``.
 
     Raises:
-        UnsupportedError: a layer of one's own.
+        UnsupportedError: a custom layer.
     """
     document = _model(topology, _keras3_item, _keras3_call)
     for key in ("input_layers", "output_layers"):
@@ -35,10 +35,10 @@ def keras3(topology: Json) -> Json:
 
 
 def keras2(topology: Json) -> Json:
-    """Return TensorFlow.js' description of ``{"class_name", "config"}``.
+    """Return TensorFlow.js' configuration for ``{"class_name", "config"}``.
 
     Raises:
-        UnsupportedError: a layer, option or activation that TensorFlow.js lacks.
+        UnsupportedError: TensorFlow.js lacks a layer, option or activation.
     """
     return _model(topology, _keras2_item, _keras2_call)
 
@@ -108,12 +108,12 @@ def _keras3_item(layer: Json) -> Json:
 
 
 def _options3(config: Json) -> Iterator[tuple[str, Any]]:
-    """Leave out `trainable` where it is the default: Keras' SpatialDropout2D does not take it."""
+    """Omit `trainable` if it is True, as Keras' SpatialDropout2D does not accept it."""
     return ((key, value) for key, value in config.items() if (key, value) != ("trainable", True))
 
 
 def _object3(key: str, value: Any) -> Any:
-    """Initializers and regularizers name the module that they are from."""
+    """Add the module name to initializers and regularizers."""
     for kind in ("initializer", "regularizer"):
         if key.endswith(kind) and isinstance(value, dict):
             return {"module": f"keras.{kind}s", **value, "registered_name": None}
@@ -121,7 +121,7 @@ def _object3(key: str, value: Any) -> Any:
 
 
 def _keras3_call(layer: Json, node: Any) -> Json:
-    # Keras finds the tensor by its history and ignores the shape, but wants one.
+    # Keras finds the tensor by its history; it requires a shape but ignores it.
     known = {"shape": [None], "dtype": "float32"}
     tensors = [
         {"class_name": "__keras_tensor__", "config": {**known, "keras_history": source[:3]}}
@@ -157,7 +157,7 @@ _KERAS2_ACTIVATIONS = {
     "mish": "mish",
 }  # fmt: skip
 
-# Options that TensorFlow.js does not read, with the only value that means what it does there.
+# Options that TensorFlow.js ignores, with the only value for which that is correct.
 _KERAS2_FIXED: dict[str, Any] = {
     "groups": 1,
     "keepdims": False,
@@ -192,13 +192,13 @@ def _keras2_input(config: Json) -> Json:
 
 
 def _keras2_special(class_name: str, config: Json) -> tuple[str, Json]:
-    """Spell what TensorFlow.js calls otherwise."""
+    """Convert settings that have other names in TensorFlow.js."""
     if class_name == "ELU" and config["alpha"] != 1:
-        raise UnsupportedError(f"layer {config['name']!r}: TensorFlow.js has no alpha but 1")
+        raise UnsupportedError(f"layer {config['name']!r}: TensorFlow.js supports alpha=1 only")
     if class_name == "LeakyReLU":
         config["alpha"] = config.pop("negative_slope")
     if class_name == "SpatialDropout2D":
-        # tfjs' Dropout takes the noise's shape: one decision for each sample and channel.
+        # tfjs' Dropout accepts a noise shape: one random decision per sample and channel.
         return "Dropout", {**config, "noise_shape": [None, 1, 1, None]}
     return class_name, config
 

@@ -1,4 +1,4 @@
-"""TensorFlow.js layers-models, read and written, quantized ones too.
+"""TensorFlow.js layers-models, read and written, also quantized.
 
 >>> files = save_files(model, quantization={"uint8": "*/kernel"})   # {"model.json": …, "group1-…"}
 >>> model = load(files)
@@ -31,7 +31,7 @@ Array = NDArray[np.generic]
 
 
 def save(model: Model, *, quantization: Mapping[str, Globs] | None = None) -> bytes:
-    """Return a zip archive of the files of `save_files`."""
+    """Return the files of `save_files` as a zip archive."""
     return pack(save_files(model, quantization=quantization))
 
 
@@ -45,7 +45,7 @@ def save_files(
         quantization: dtype -> globs of weight names ("dense/kernel").
 
     Raises:
-        UnsupportedError: a layer, option or activation that TensorFlow.js lacks.
+        UnsupportedError: TensorFlow.js lacks a layer, option or activation.
     """
     topology = {"class_name": _class_name(model), "config": model.get_config()}
     document = part("nn.io.keras.write_config").keras2(topology)
@@ -55,7 +55,7 @@ def save_files(
 
 
 def _names(model: Model) -> dict[str, Variable]:
-    """Return the weights by TensorFlow.js' names, which leave out the models inside."""
+    """Return the weights by TensorFlow.js' names, which omit the names of nested models."""
     paths = snapshot.weight_paths(model, flat=True)
     return {_name(path, variable): variable for path, variable in paths.items()}
 
@@ -77,10 +77,10 @@ def load(
     custom_objects: Mapping[str, Any] | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Model:
-    """Return the model of a layers-model, from its files by name or a zip archive of them.
+    """Return the model of layers-model files, given by name or as a zip archive.
 
     Raises:
-        FormatError: see `nn.io.errors` for which.
+        FormatError: see `nn.io.errors` for its subclasses.
     """
     files = data if isinstance(data, Mapping) else _unpack(data, limits)
     document, arrays = manifest.decode(files, limits)

@@ -1,8 +1,8 @@
-"""The files of a TensorFlow.js layers-model: `model.json` and weights in shards of 4 MiB.
+"""Files of a TensorFlow.js layers-model: `model.json` and weights in shards of 4 MiB.
 
 Format: tfjs-core/src/io/types.ts (ModelJSON, WeightsManifestConfig) and
-tfjs-converter/python/tensorflowjs/write_weights.py. TensorFlow.js itself notices no damage to a
-shard, so the SHA-256 of each is kept in `userDefinedMetadata`, where its loader allows anything.
+tfjs-converter/python/tensorflowjs/write_weights.py. TensorFlow.js does not detect damaged shards,
+so the SHA-256 of each is stored in `userDefinedMetadata`, where its loader allows anything.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ def encode(
     training: Json | None = None,
     quantization: Mapping[str, Globs] | None = None,
 ) -> dict[str, bytes]:
-    """Return file name -> bytes.
+    """Return the files as a dict of name -> bytes.
 
     Args:
-        topology: Keras' JSON of the model.
+        topology: Keras' JSON configuration of the model.
         arrays: float32, int32, bool or uint8 weights by TensorFlow.js' names.
-        training: optimizer, loss and metrics, as Keras writes them.
-        quantization: dtype -> globs of weight names, as `nn.quantize.choose_dtypes` takes them.
+        training: optimizer, loss and metrics as Keras writes them.
+        quantization: dtype -> globs of weight names, as for `nn.quantize.choose_dtypes`.
 
     Raises:
-        UnsupportedError: a weight's dtype does not exist there.
+        UnsupportedError: TensorFlow.js lacks the dtype of a weight.
     """
     quantized = quantize_arrays(arrays, quantization)
     entries = [_entry(name, array, quantized.get(name)) for name, array in arrays.items()]
@@ -97,7 +97,7 @@ def _shards(body: bytes) -> Iterator[tuple[str, bytes]]:
 def decode(
     files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS
 ) -> tuple[Json, dict[str, Array]]:
-    """Return the document and the weights by name, quantized ones as float32.
+    """Return the document and the weights by name; quantized weights become float32.
 
     Raises:
         FormatError: see `nn.io.errors`.
@@ -115,10 +115,10 @@ def decode(
 
 
 def shard_groups(document: Mapping[str, Any]) -> list[Json]:
-    """Return the groups of the weights manifest, checked to have paths and weights.
+    """Return the groups of the weights manifest.
 
     Raises:
-        CorruptError: it is anything else.
+        CorruptError: a group lacks paths or weights.
     """
     groups = document.get("weightsManifest")
     if not isinstance(groups, list) or not all(map(_is_group, groups)):
@@ -182,7 +182,7 @@ def _check_rest(name: str, size: int, rest: int) -> None:
 
 
 def _description(entry: Json) -> tuple[str, np.dtype[Any], Sequence[int]]:
-    """Return name, stored dtype and shape of an entry."""
+    """Return the name, stored dtype and shape of an entry."""
     name, shape = entry.get("name"), entry.get("shape")
     if not isinstance(name, str) or not isinstance(shape, list) or not all(map(_is_size, shape)):
         raise CorruptError(f"{DOCUMENT}: expected a weight's name and shape, received {entry!r}")

@@ -432,7 +432,7 @@ def test_bytes_of_no_format_are_unknown(data, message):
 
 
 def test_a_format_of_no_name_is_unknown(trained):
-    with pytest.raises(errors.UnknownFormatError, match="got 'pickle'"):
+    with pytest.raises(errors.UnknownFormatError, match="received 'pickle'"):
         nn.io.save(trained, "pickle")
 
 

@@ -193,7 +193,7 @@ def test_refuses_more_than_the_limits(files):
         (lambda: nn.Dense(2, activation="hard_sigmoid"), "hard_sigmoid"),
         (lambda: nn.Dense(2, activation="exponential"), "exponential"),
         (lambda: nn.ReLU(negative_slope=0.1), "negative_slope"),
-        (lambda: nn.ELU(0.5), "no alpha but 1"),
+        (lambda: nn.ELU(0.5), "supports alpha=1 only"),
         (lambda: nn.UpSampling2D(2, interpolation="bilinear"), "bilinear"),
         (lambda: nn.GlobalMaxPooling2D(keepdims=True), "keepdims"),
         (lambda: nn.Resizing(2, 2), "no such layer"),

@@ -172,7 +172,7 @@ def test_what_keras_has_not_is_refused_by_name() -> None:
     with pytest.raises(errors.UnsupportedError, match="metrics: Keras has no ConfusionMatrix"):
         nn.io.save(model, "keras")
     assert nn.io.load(nn.io.save(model, "keras", include_optimizer=False))._trainer is None
-    with pytest.raises(errors.UnknownFormatError, match="got 'h5'"):
+    with pytest.raises(errors.UnknownFormatError, match="received 'h5'"):
         nn.io.save(model, "h5")
 
 
