@@ -5,11 +5,11 @@
     history = await model.fit(dataset, epochs=5, batch_size=128, on_batch_end=draw_loss)
     probabilities = await model.predict(images)
 
-Images are channels-last, numbers float32. `fit`, `evaluate` and `predict` are coroutines, since
-they let the event loop have its turn after every batch.
+Images are channels-last, numbers float32. `fit`, `evaluate` and `predict` are coroutines and yield
+to the event loop after every batch.
 
-Names are imported when they are first asked for, so that a page that only predicts imports, and is
-sent, no training (`nn.lazy`).
+Names are imported on first use, so that a page that only predicts neither imports nor downloads the
+training part (`nn.lazy`).
 """
 
 from typing import TYPE_CHECKING

@@ -1,8 +1,8 @@
 """Activation functions and their gradients, named and defined as in Keras 3 (`keras.activations`).
 
 An `Activation` is a pair of functions on arrays. `from_output` says whether the gradient is
-computed from the function's result (relu, tanh, ...) or from its argument (gelu, silu, ...): the
-layer keeps only the one that is needed.
+computed from the function's result (relu, tanh, ...) or from its argument (gelu, silu, ...);
+a layer keeps only the one it needs.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ Gradient = Callable[[Array, Array, Array], None]
 
 
 class Activation:
-    """A function, and its gradient.
+    """An activation function and its gradient.
 
     Attributes:
-        name: as in Keras.
-        forward: `forward(x, out)` writes f(x); `out` may be `x` where `from_output`.
-        gradient: `gradient(dy, v, out)` writes dy * f'; v is f(x) where `from_output`, else x.
-        from_output: see above.
-        fused: whether the matrix and convolution kernels can apply it as they write.
+        name: Keras' name.
+        forward: `forward(x, out)` writes f(x); `out` may be `x` if `from_output`.
+        gradient: `gradient(dy, v, out)` writes dy * f'; v is f(x) if `from_output`, else x.
+        from_output: whether the gradient is computed from the function's result.
+        fused: whether the matrix and convolution kernels can apply it.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ def _log_softmax_gradient(dy: Array, y: Array, out: Array) -> None:
 
 
 def leaky_relu(negative_slope: float = 0.2) -> Activation:
-    """Return max(x, slope * x) with the given slope below zero."""
+    """Return leaky relu, f(x) = x above zero and negative_slope * x below."""
 
     def forward(x: Array, out: Array) -> None:
         out[...] = np.where(x > 0, x, x * x.dtype.type(negative_slope))
@@ -121,7 +121,10 @@ def leaky_relu(negative_slope: float = 0.2) -> Activation:
 
 
 def elu(alpha: float = 1.0, scale: float = 1.0, name: str = "elu") -> Activation:
-    """Return x above zero and alpha * (exp(x) - 1) below (Clevert et al. 2015), times `scale`."""
+    """Return elu, f(x) = x above zero and alpha * (exp(x) - 1) below, times `scale`.
+
+    Source: Clevert et al. 2015.
+    """
 
     def forward(x: Array, out: Array) -> None:
         below = alpha * np.expm1(np.minimum(x, 0))
@@ -194,7 +197,7 @@ _ERFC = (
 
 
 def erf(x: Array) -> Array:
-    """Return the error function, to float64 rounding (NumPy has none)."""
+    """Return the error function, accurate to float64 rounding (NumPy lacks it)."""
     z = np.abs(x).astype(np.float64)
     t = 2 / (2 + z)
     ty = 4 * t - 2
@@ -276,10 +279,10 @@ _ALIASES = {"swish": "silu"}
 
 
 def get(identifier: Any) -> Activation:
-    """Return the activation of that name; None is linear.
+    """Return the activation for a name; None means linear.
 
     Raises:
-        ConfigError: nothing has that name.
+        ConfigError: the name is unknown.
     """
     if identifier is None:
         return LINEAR

@@ -1,4 +1,4 @@
-"""Settings of the whole engine: the float type and the seed."""
+"""Global settings: float type, random seed and weight limit."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _weight_bytes: ContextVar[int | None] = ContextVar("weight_bytes", default=None)
 
 
 def floatx() -> str:
-    """Return the float type of new layers, as Keras' `config.floatx`."""
+    """Return the float type of new layers (Keras' `config.floatx`)."""
     return _floatx.name
 
 
 def set_floatx(dtype: Any) -> None:
-    """Choose the float type of new layers: "float32" (default) or "float64" (gradient checks).
+    """Set the float type of new layers: "float32" (default) or "float64" (gradient checks).
 
     Raises:
-        ConfigError: any other type.
+        ConfigError: the type is not supported.
     """
     global _floatx
     wanted = np.dtype(dtype)
@@ -37,12 +37,12 @@ def set_floatx(dtype: Any) -> None:
 
 
 def epsilon() -> float:
-    """Return the small constant that keeps divisions and logarithms finite (1e-7, as in Keras)."""
+    """Return the constant that keeps divisions and logarithms finite (1e-7, as in Keras)."""
     return _epsilon
 
 
 def set_random_seed(seed: int) -> None:
-    """Make everything that follows reproducible: initial weights, shuffles, dropout, noise."""
+    """Seed all random numbers: initial weights, shuffling, dropout and noise."""
     global _rng
     random.seed(seed)
     np.random.seed(seed)
@@ -51,7 +51,7 @@ def set_random_seed(seed: int) -> None:
 
 @contextmanager
 def separate_seed(seed: int) -> Iterator[None]:
-    """Let what is drawn inside come from a seed of its own; the engine's goes on undisturbed."""
+    """Context manager: draw from another seed, without affecting the engine's random state."""
     global _rng
     before = _rng
     _rng = np.random.default_rng(seed)
@@ -62,7 +62,7 @@ def separate_seed(seed: int) -> Iterator[None]:
 
 
 def generator(seed: int | None = None) -> np.random.Generator:
-    """Return a generator of its own, seeded with `seed` or from the engine's seed."""
+    """Return a new generator, seeded with `seed` or from the engine's seed."""
     if seed is not None:
         return np.random.default_rng(seed)
     return np.random.default_rng(int(_rng.integers(0, 2**63 - 1)))
@@ -70,8 +70,10 @@ def generator(seed: int | None = None) -> np.random.Generator:
 
 @contextmanager
 def weight_limit(size: int) -> Iterator[None]:
-    """Let layers create at most `size` bytes of weights inside: a model file may announce
-    anything."""
+    """Context manager: limit the weights that layers create to `size` bytes.
+
+    Used when loading files, which may announce any size.
+    """
     token = _weight_bytes.set(size)
     try:
         yield
@@ -80,10 +82,10 @@ def weight_limit(size: int) -> Iterator[None]:
 
 
 def claim(size: int, what: str) -> None:
-    """Count `size` bytes, about to be allocated, against the limit.
+    """Count `size` bytes against the limit before they are allocated.
 
     Raises:
-        TooLargeError: more than what is left of it.
+        TooLargeError: the rest of the limit is smaller.
     """
     left = _weight_bytes.get()
     if left is None:

@@ -1,4 +1,7 @@
-"""Projections of weights after each step, named and defined as in Keras 3 (`keras.constraints`)."""
+"""Weight constraints, named and defined as in Keras 3 (`keras.constraints`).
+
+A constraint is applied to the weights after each optimizer step.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ __all__ = [
 
 
 class Constraint:
-    """Base class; a constraint of one's own returns the projected array of `w`'s shape."""
+    """Base class. Subclasses define `__call__(w)`, which returns an array of the shape of `w`."""
 
     fields: tuple[str, ...] = ()
 
@@ -32,10 +35,12 @@ class Constraint:
         return w
 
     def get_config(self) -> Config:
+        """Return the settings that `from_config` accepts."""
         return {name: getattr(self, name) for name in self.fields}
 
     @classmethod
     def from_config(cls, settings: Config) -> Constraint:
+        """Create a constraint from the settings that `get_config` returned."""
         return cls(**settings)
 
 
@@ -54,7 +59,7 @@ class MaxNorm(Constraint):
 
 
 class NonNeg(Constraint):
-    """Cut negative weights to zero."""
+    """Replace negative weights by zero."""
 
     def __call__(self, w: Array) -> Array:
         return np.maximum(w, 0)
@@ -73,7 +78,7 @@ class UnitNorm(Constraint):
 
 
 class MinMaxNorm(Constraint):
-    """Move the L2 norm along `axis` between two bounds, by the share `rate` of the way a step."""
+    """Move the L2 norm along `axis` towards [min_value, max_value] by the fraction `rate`."""
 
     fields = ("min_value", "max_value", "rate", "axis")
 
@@ -110,10 +115,10 @@ CLASSES: dict[str, type[Constraint]] = {
 
 
 def get(identifier: Any) -> Constraint | None:
-    """Return a constraint from its name ("non_neg"), configuration or itself; None is None.
+    """Return the constraint for a name ("non_neg") or configuration; None stays None.
 
     Raises:
-        ConfigError: nothing has that name.
+        ConfigError: the name is unknown.
     """
     return None if identifier is None else resolve(identifier, Constraint, _named)
 
@@ -126,5 +131,5 @@ def _named(name: Any) -> type[Constraint]:
 
 
 def serialize(constraint: Constraint | None) -> Config | None:
-    """Return the class and settings, in Keras' spelling."""
+    """Return the constraint's class and settings as Keras writes them."""
     return None if constraint is None else describe(constraint)

@@ -1,20 +1,20 @@
 """Errors of the engine.
 
 NNError
-├── ShapeError (ValueError)        an array or layer does not fit where it is put
-├── ConfigError (ValueError)       an argument or configuration that names nothing we have
-├── NotBuiltError (RuntimeError)   weights asked for before the input shape is known
-├── NotCompiledError (RuntimeError)
-├── NotReadyError (RuntimeError)   prediction before `load`, or while there is no model
+├── ShapeError (ValueError)        the shape of an array or layer does not fit
+├── ConfigError (ValueError)       an argument or configuration is unknown or contradictory
+├── NotBuiltError (RuntimeError)   weights are used before the input shape is known
+├── NotCompiledError (RuntimeError) training or evaluation before `compile`
+├── NotReadyError (RuntimeError)   prediction before the model is loaded
 ├── DisposedError (RuntimeError)   use after `dispose`
-├── BusyError (RuntimeError)       a second `fit` while one is under way
-├── NotFiniteError (RuntimeError)  a loss that is NaN or infinite, where that is to end a run
-├── MissingPartError (ImportError) training where only the part that predicts was loaded
+├── BusyError (RuntimeError)       a second `fit` while one is in progress
+├── NotFiniteError (RuntimeError)  the loss is NaN or infinite
+├── MissingPartError (ImportError) training, but only the prediction part is loaded
 └── DataError (ValueError)
     ├── MagicError                 the file is of another kind than expected
-    ├── TruncatedError             the file ends before its header says
-    ├── EmptyError                 nothing there
-    └── TooLargeError              refused before anything is allocated
+    ├── TruncatedError             the file is shorter than its header says
+    ├── EmptyError                 the file, array or folder is empty
+    └── TooLargeError              above the limit; raised before memory is allocated
 """
 
 from __future__ import annotations
@@ -39,35 +39,35 @@ __all__ = [
 
 
 class NNError(Exception):
-    """Base of every error that the engine raises on purpose."""
+    """Base of all errors that the engine raises."""
 
 
 class ShapeError(NNError, ValueError):
-    """An array or layer does not fit where it is put."""
+    """The shape of an array or layer does not fit."""
 
 
 class ConfigError(NNError, ValueError):
-    """An argument or a configuration names nothing that exists, or contradicts itself."""
+    """An argument or configuration is unknown or contradicts itself."""
 
 
 class NotBuiltError(NNError, RuntimeError):
-    """Weights were asked for before the input shape was known."""
+    """Weights were used before the input shape was known."""
 
 
 class NotCompiledError(NNError, RuntimeError):
-    """Training or evaluation was asked for before `compile`."""
+    """Training or evaluation was called before `compile`."""
 
 
 class NotReadyError(NNError, RuntimeError):
-    """A prediction was asked for before the model was loaded."""
+    """A prediction was requested before the model was loaded."""
 
 
 class DisposedError(NNError, RuntimeError):
-    """Something was asked of a model that had been disposed of."""
+    """The model was used after it was disposed of."""
 
 
 class BusyError(NNError, RuntimeError):
-    """A second training run was asked for while one is under way."""
+    """A training run was started while another is in progress."""
 
 
 class NotFiniteError(NNError, RuntimeError):
@@ -75,11 +75,11 @@ class NotFiniteError(NNError, RuntimeError):
 
 
 class MissingPartError(NNError, ImportError):
-    """Training was asked for where only the part of the engine that predicts was loaded."""
+    """Training was used, but only the prediction part of the engine is loaded."""
 
 
 class DataError(NNError, ValueError):
-    """A file or an array of data is not what it should be."""
+    """A data file or array is invalid."""
 
 
 class MagicError(DataError):
@@ -87,12 +87,12 @@ class MagicError(DataError):
 
 
 class TruncatedError(DataError):
-    """The file ends before its header says that it should."""
+    """The file is shorter than its header says."""
 
 
 class EmptyError(DataError):
-    """The file, array or folder holds nothing."""
+    """The file, array or folder is empty."""
 
 
 class TooLargeError(DataError):
-    """The file declares more than the limit; refused before anything is allocated."""
+    """The file declares more than the limit. Raised before memory is allocated."""

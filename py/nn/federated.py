@@ -1,7 +1,7 @@
-"""Federated learning's arithmetic: what clients send, and what the server makes of it.
+"""Federated learning: aggregation, clipping and noise for parameters sent by clients.
 
-A client sends its parameters (a list of arrays, Flower's currency) and how many examples they were
-trained on; never the examples. The server combines them:
+A client sends its parameters (a list of arrays, as in Flower) and the number of examples they were
+trained on, never the examples. The server combines them:
 
 >>> update = fedavg([(alice, 600), (bob, 200)])      # McMahan et al. 2017, arXiv:1602.05629
 >>> update = median([alice, bob, carol])             # Yin et al. 2018, arXiv:1803.01498
@@ -9,8 +9,8 @@ trained on; never the examples. The server combines them:
 >>> sent = clip_update(trained, received, norm=1.0)  # McMahan et al. 2018, arXiv:1710.06963
 >>> sent = add_gaussian_noise(sent, gaussian_deviation(1.0, epsilon=2, delta=1e-5), rng)
 
-Nothing here modifies its arguments. Sums are taken in float64 and results are returned in the
-arrays' own dtype, so the order of the clients does not show.
+No function modifies its arguments. Sums are computed in float64 and results have the dtype of the
+arrays, so the order of the clients does not affect them.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ Parameters = Sequence[Array]
 
 
 def fedavg(results: Sequence[tuple[Parameters, float]]) -> list[Array]:
-    """Return the mean of clients' parameters, weighted by their numbers of examples.
+    """Return the mean of the clients' parameters, weighted by their numbers of examples.
 
     Args:
         results: (parameters, number of examples) of each client.
 
     Raises:
-        ValueError: no clients, shapes that differ, a negative number, or none above zero.
+        ValueError: there are no clients, shapes differ, a number is negative, or all are zero.
     """
     clients = [parameters for parameters, _ in results]
     counts = np.array([count for _, count in results], np.float64)
@@ -56,10 +56,10 @@ def fedavg(results: Sequence[tuple[Parameters, float]]) -> list[Array]:
 
 
 def median(clients: Sequence[Parameters]) -> list[Array]:
-    """Return the element-wise median of clients' parameters; half of them may be hostile.
+    """Return the element-wise median of the clients' parameters (fewer than half may be hostile).
 
     Raises:
-        ValueError: no clients, or shapes that differ.
+        ValueError: there are no clients, or shapes differ.
     """
     _check_clients(clients)
     return _combine(clients, lambda stack: np.median(stack, axis=0))
@@ -70,10 +70,10 @@ def trimmed_mean(clients: Sequence[Parameters], proportion: float) -> list[Array
 
     Args:
         clients: parameters of each client.
-        proportion: part cut at each end, rounded down to whole clients; in [0, 0.5).
+        proportion: fraction removed at each end, in [0, 0.5); rounded down to whole clients.
 
     Raises:
-        ValueError: no clients, shapes that differ, or a proportion out of range.
+        ValueError: there are no clients, shapes differ, or the proportion is out of range.
     """
     _check_clients(clients)
     if not 0 <= proportion < 0.5:
@@ -84,20 +84,20 @@ def trimmed_mean(clients: Sequence[Parameters], proportion: float) -> list[Array
 
 
 def update_norm(parameters: Parameters) -> float:
-    """Return the L2 norm of all the arrays taken as one vector."""
+    """Return the L2 norm of all arrays as one vector."""
     return math.sqrt(math.fsum(float(np.square(a, dtype=np.float64).sum()) for a in parameters))
 
 
 def clip_update(trained: Parameters, received: Parameters, norm: float) -> list[Array]:
-    """Return parameters whose distance from those ``received`` is at most ``norm``.
+    """Return the trained parameters, moved to at most ``norm`` from the ``received`` ones.
 
     Args:
         trained: the client's parameters after training.
-        received: the parameters it began with.
-        norm: bound on the L2 norm of their difference, above zero.
+        received: the parameters it started with.
+        norm: bound on the L2 norm of the difference, above zero.
 
     Raises:
-        ValueError: shapes that differ, or a bound that is not above zero.
+        ValueError: shapes differ, or the bound is not above zero.
     """
     _check_clients([trained, received])
     if not norm > 0:
@@ -111,10 +111,10 @@ def clip_update(trained: Parameters, received: Parameters, norm: float) -> list[
 
 
 def gaussian_deviation(sensitivity: float, *, epsilon: float, delta: float) -> float:
-    """Return the deviation of noise that makes one release (epsilon, delta)-private.
+    """Return the standard deviation of noise that makes one release (epsilon, delta)-private.
 
-    The Gaussian mechanism of Dwork & Roth 2014 (Theorem A.1), valid for epsilon below 1 and used
-    beyond it by Flower's ``LocalDpMod`` as it is here.
+    This is the Gaussian mechanism of Dwork & Roth 2014 (Theorem A.1). It is valid for epsilon below
+    1; Flower's ``LocalDpMod`` also uses it above.
 
     Args:
         sensitivity: largest L2 change that one client can cause: the norm given to `clip_update`.
@@ -122,7 +122,7 @@ def gaussian_deviation(sensitivity: float, *, epsilon: float, delta: float) -> f
         delta: probability of exceeding it, in (0, 1).
 
     Raises:
-        ValueError: a value out of its range.
+        ValueError: a value is out of range.
     """
     if not (sensitivity >= 0 and epsilon > 0 and 0 < delta < 1):
         raise ValueError(
@@ -135,15 +135,15 @@ def gaussian_deviation(sensitivity: float, *, epsilon: float, delta: float) -> f
 def add_gaussian_noise(
     parameters: Parameters, deviation: float, rng: np.random.Generator
 ) -> list[Array]:
-    """Return the parameters with independent normal noise added to every element.
+    """Return the parameters with independent normal noise added to each element.
 
     Args:
         parameters: arrays of any shapes.
         deviation: standard deviation, zero or above.
-        rng: source of the noise; seed it from the operating system where privacy counts.
+        rng: source of the noise; for privacy, seed it from the operating system.
 
     Raises:
-        ValueError: a negative deviation.
+        ValueError: the deviation is negative.
     """
     if not deviation >= 0:
         raise ValueError(f"expected a deviation of at least zero, received {deviation}")
@@ -151,19 +151,19 @@ def add_gaussian_noise(
 
 
 def to_buffer(parameters: Parameters) -> bytes:
-    """Return the arrays one after another as little-endian float32 bytes, C order."""
+    """Return the arrays concatenated as little-endian float32 bytes in C order."""
     return b"".join(np.ascontiguousarray(array, "<f4").tobytes() for array in parameters)
 
 
 def from_buffer(buffer: bytes, shapes: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
-    """Undo `to_buffer`.
+    """Return the arrays that `to_buffer` converted to bytes.
 
     Args:
         buffer: little-endian float32 bytes.
-        shapes: the arrays' shapes in their order.
+        shapes: the arrays' shapes, in order.
 
     Raises:
-        ValueError: the buffer's length is not that of the shapes.
+        ValueError: the length of the buffer does not match the shapes.
     """
     sizes = [math.prod(shape) for shape in shapes]
     if len(buffer) != 4 * sum(sizes):
@@ -179,7 +179,7 @@ def from_buffer(buffer: bytes, shapes: Sequence[Sequence[int]]) -> list[NDArray[
 def _combine(
     clients: Sequence[Parameters], reduce: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 ) -> list[Array]:
-    """Reduce the stack (clients, ...) of each array in float64, and return to its dtype."""
+    """Reduce each array over the clients in float64 and return it in its dtype."""
     return [
         np.asarray(reduce(np.stack(layer).astype(np.float64))).astype(layer[0].dtype)
         for layer in zip(*clients, strict=True)

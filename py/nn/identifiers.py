@@ -1,4 +1,4 @@
-"""What Keras calls an identifier: a name, a configuration, or the object itself; and back."""
+"""Keras identifiers: names and configurations of losses, optimizers and other objects."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 
 def resolve(identifier: Any, base: type[T], named: Callable[[Any], Any]) -> T:
-    """Return the object that `identifier` stands for.
+    """Return the object that `identifier` refers to.
 
     Args:
-        identifier: a `base`; {"class_name", "config"}; or a name.
-        base: class of what is looked for.
-        named: gives the class of a name, or raises ConfigError.
+        identifier: an instance of `base`, {"class_name", "config"}, or a name.
+        base: class of the object.
+        named: returns the class for a name, or raises ConfigError.
     """
     if isinstance(identifier, base):
         return identifier
@@ -29,5 +29,5 @@ def resolve(identifier: Any, base: type[T], named: Callable[[Any], Any]) -> T:
 
 
 def describe(value: Any) -> Config:
-    """Return class and settings of an object, in Keras' spelling."""
+    """Return the class and settings of an object as Keras writes them."""
     return {"class_name": type(value).__name__, "config": value.get_config()}

@@ -1,4 +1,4 @@
-"""Initial values of weights, named and defined as in Keras 3 (`keras.initializers`)."""
+"""Weight initializers, named and defined as in Keras 3 (`keras.initializers`)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = [
 
 
 class Initializer:
-    """Base class: `__call__(shape, dtype)` returns a new array."""
+    """Base class. Subclasses define `__call__(shape, dtype)`, which returns a new array."""
 
     fields: tuple[str, ...] = ()
 
@@ -46,15 +46,17 @@ class Initializer:
         raise NotImplementedError(f"{type(self).__name__} must define __call__")
 
     def get_config(self) -> Config:
+        """Return the settings that `from_config` accepts."""
         return {name: getattr(self, name) for name in self.fields}
 
     @classmethod
     def from_config(cls, settings: Config) -> Initializer:
+        """Create an initializer from the settings that `get_config` returned."""
         return cls(**settings)
 
 
 class Constant(Initializer):
-    """The same value everywhere."""
+    """All elements equal `value`."""
 
     fields: tuple[str, ...] = ("value",)
 
@@ -84,17 +86,18 @@ class Ones(Constant):
 
 
 class Random(Initializer):
-    """Base of the random ones: a seeded one gives the same values at every call, as in Keras."""
+    """Base of random initializers. As in Keras, one with a seed always returns the same values."""
 
     def __init__(self, seed: int | None = None) -> None:
         self.seed = seed
 
     def generator(self) -> np.random.Generator:
+        """Return a generator for one call."""
         return config.generator(self.seed)
 
 
 class RandomNormal(Random):
-    """Normal with `mean` and standard deviation `stddev`."""
+    """Normal distribution with mean `mean` and standard deviation `stddev`."""
 
     fields = ("mean", "stddev", "seed")
 
@@ -109,7 +112,7 @@ class RandomNormal(Random):
 
 
 class RandomUniform(Random):
-    """Uniform between `minval` and `maxval`."""
+    """Uniform distribution between `minval` and `maxval`."""
 
     fields = ("minval", "maxval", "seed")
 
@@ -126,7 +129,7 @@ class RandomUniform(Random):
 
 
 class TruncatedNormal(RandomNormal):
-    """Normal, values beyond two standard deviations drawn again."""
+    """Normal distribution; values beyond two standard deviations are drawn again."""
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         values = self.mean + self.stddev * _truncated(self.generator(), shape)
@@ -134,9 +137,9 @@ class TruncatedNormal(RandomNormal):
 
 
 class VarianceScaling(Random):
-    """Variance scaled to the fans: `scale / n`, n being fan_in, fan_out or their average.
+    """Random values of variance `scale / n`, where n is fan_in, fan_out or their average.
 
-    `input_axes` and `output_axes` say which axes the fans are counted over, both or neither.
+    `input_axes` and `output_axes`, given both or neither, are the axes that define the fans.
     Source: Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998, as `keras.initializers`.
     """
 
@@ -173,7 +176,7 @@ class VarianceScaling(Random):
         elif self.distribution == "untruncated_normal":
             values = rng.normal(0.0, math.sqrt(variance), shape)
         else:
-            # .8796... is the deviation of a normal cut at two, so that the result has `variance`.
+            # .8796... is the deviation of a normal distribution truncated at two.
             values = math.sqrt(variance) / 0.87962566103423978 * _truncated(rng, shape)
         return values.astype(dtype or config.floatx())
 
@@ -286,10 +289,10 @@ _ALIASES |= {"uniform": RandomUniform, "normal": RandomNormal}
 
 
 def get(identifier: Any) -> Initializer:
-    """Return an initializer from its name ("glorot_uniform"), configuration or itself.
+    """Return the initializer for a name ("glorot_uniform") or configuration.
 
     Raises:
-        ConfigError: nothing has that name.
+        ConfigError: the name is unknown.
     """
     return resolve(identifier, Initializer, _named)
 
@@ -302,7 +305,7 @@ def _named(name: Any) -> type[Initializer]:
 
 
 def serialize(initializer: Initializer) -> Config:
-    """Return the class and settings, in Keras' spelling."""
+    """Return the initializer's class and settings as Keras writes them."""
     return describe(initializer)
 
 

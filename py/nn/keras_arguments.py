@@ -1,4 +1,4 @@
-"""Arguments that Keras has and the engine leaves out: accepted at their default, else refused."""
+"""Keras arguments that the engine lacks: accepted at their default value only."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 from nn.errors import ConfigError
 
 LeftOut = Mapping[str, tuple[Any, str]]
-"""Argument -> (Keras' default, why it is left out)."""
+"""Argument -> (Keras' default, reason why it is missing)."""
 
 
 def refuse(cls: type, options: Mapping[str, Any]) -> None:
-    """Accept `options` where they are left out by `cls.left_out` and at Keras' default.
+    """Raise an error unless all `options` are in `cls.left_out` and at Keras' default.
 
     Raises:
-        TypeError: an argument that Keras has not either.
-        ConfigError: another value than the default; says why there is only that one.
+        TypeError: Keras lacks the argument too.
+        ConfigError: the value is not the default; the message gives the reason.
     """
     refuse_all(cls, left_out(cls), options)
 
 
 def refuse_all(cls: type, known: LeftOut, options: Mapping[str, Any]) -> None:
-    """Accept `options` where they are in `known` and at Keras' default; raises as `refuse`."""
+    """Raise an error, as `refuse` does, unless all `options` are in `known` and at the default."""
     for name, value in options.items():
         if name not in known:
             raise TypeError(f"{cls.__name__}: unexpected argument {name!r}")
@@ -34,7 +34,7 @@ def refuse_all(cls: type, known: LeftOut, options: Mapping[str, Any]) -> None:
 
 
 def left_out(cls: type) -> dict[str, tuple[Any, str]]:
-    """Return what `cls` and its bases leave out."""
+    """Return the arguments that `cls` and its bases lack."""
     known: dict[str, tuple[Any, str]] = {}
     for base in reversed(cls.__mro__):
         known |= vars(base).get("left_out", {})

@@ -1,11 +1,11 @@
-"""Store weights in fewer bits: the affine scheme of TensorFlow.js, and float16.
+"""Weight quantization: the affine scheme of TensorFlow.js, and float16.
 
 >>> stored = quantize(np.array([-1, 0, 0.5], "f4"), "uint8")
 >>> stored.data, stored.dequantize()
 (array([  0, 170, 255], dtype=uint8), array([-1. ,  0. ,  0.5], dtype=float32))
 
-``value = data * scale + minimum`` for each tensor. Where zero lies in the range the minimum is
-moved by less than half a step so that 0.0 is exact, which padding and ReLU's sparsity rely on.
+``value = data * scale + minimum`` for each tensor. If zero lies in the range, the minimum is moved
+by less than half a step so that 0.0 is exact, which padding and ReLU's sparsity rely on.
 Scheme: tfjs-converter/python/tensorflowjs/quantization.py; after Jacob et al. 2018,
 https://arxiv.org/abs/1712.05877.
 """
@@ -29,10 +29,10 @@ DTYPES = ("uint8", "uint16", "float16")
 
 @dataclass(frozen=True)
 class Quantized:
-    """A tensor in fewer bits.
+    """A quantized tensor.
 
     Attributes:
-        data: uint8, uint16 or float16, the tensor's shape.
+        data: uint8, uint16 or float16, of the tensor's shape.
         scale: size of one step; 1 for float16.
         minimum: value of ``data == 0``; 0 for float16.
     """
@@ -43,7 +43,7 @@ class Quantized:
 
     @property
     def dtype(self) -> str:
-        """Name of the stored dtype."""
+        """The name of the stored dtype."""
         return self.data.dtype.name
 
     def dequantize(self) -> NDArray[np.float32]:
@@ -55,14 +55,14 @@ class Quantized:
 
 
 def quantize(array: Array, dtype: str) -> Quantized:
-    """Store a float tensor as ``dtype``.
+    """Quantize a float tensor to ``dtype``.
 
     Args:
         array: floats of any shape, finite.
         dtype: "uint8", "uint16" or "float16".
 
     Raises:
-        ValueError: another dtype; not floats; values that are not finite, or too large for float16.
+        ValueError: an unknown dtype, not floats, or values not finite or too large for float16.
     """
     array = _floats(array, dtype)
     if dtype == "float16":
@@ -96,7 +96,7 @@ def _halve(array: Array) -> NDArray[np.float16]:
 
 
 def _range(low: float, high: float, steps: int) -> tuple[float, float, float]:
-    """Step and ends of the range, moved so that 0.0 falls on a step if it lies inside."""
+    """Return step and ends of the range, moved so that a 0.0 inside falls on a step."""
     scale = (high - low) / steps
     if not low <= 0 <= high:
         return scale, low, high
@@ -132,7 +132,7 @@ def choose_dtypes(names: Sequence[str], globs: Mapping[str, Globs]) -> dict[str,
 
 def _check_dtype(dtype: str) -> None:
     if dtype not in DTYPES:
-        raise ValueError(f"expected a dtype out of {', '.join(DTYPES)}, received {dtype!r}")
+        raise ValueError(f"dtype: expected one of {', '.join(DTYPES)}, received {dtype!r}")
 
 
 def _matching(names: Sequence[str], patterns: Globs) -> list[str]:
@@ -145,7 +145,7 @@ def _matching(names: Sequence[str], patterns: Globs) -> list[str]:
 def quantize_arrays(
     arrays: Mapping[str, Array], globs: Mapping[str, Globs] | None
 ) -> dict[str, Quantized]:
-    """Quantize those float tensors of ``arrays`` whose names the globs match.
+    """Quantize the float tensors whose names the globs match.
 
     Args:
         arrays: tensors by name; integers are never quantized.

@@ -1,4 +1,4 @@
-"""Penalties on weights, named and defined as in Keras 3 (`keras.regularizers`)."""
+"""Weight regularizers, named and defined as in Keras 3 (`keras.regularizers`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 
 
 class Regularizer:
-    """l1 * sum(|w|) + l2 * sum(w^2)."""
+    """Base class: the penalty l1 * sum(|w|) + l2 * sum(w^2)."""
 
     fields: tuple[str, ...] = ("l1", "l2")
 
@@ -42,11 +42,12 @@ class Regularizer:
             gradient += w.dtype.type(2 * self.l2) * w
 
     def get_config(self) -> Config:
+        """Return the settings that `from_config` accepts."""
         return {name: getattr(self, name) for name in self.fields}
 
     @classmethod
     def from_config(cls, settings: Config) -> Regularizer:
-        """Return a regularizer with these arguments."""
+        """Create a regularizer from the settings that `get_config` returned."""
         return cls(**settings)
 
 
@@ -69,17 +70,17 @@ class L2(Regularizer):
 
 
 class L1L2(Regularizer):
-    """Both."""
+    """l1 * sum(|w|) + l2 * sum(w^2)."""
 
 
 CLASSES: dict[str, type[Regularizer]] = {"L1": L1, "L2": L2, "L1L2": L1L2}
 
 
 def get(identifier: Any) -> Regularizer | None:
-    """Return a regularizer from its name ("l2"), configuration or itself; None is None.
+    """Return the regularizer for a name ("l2") or configuration; None stays None.
 
     Raises:
-        ConfigError: nothing has that name.
+        ConfigError: the name is unknown.
     """
     return None if identifier is None else resolve(identifier, Regularizer, _named)
 
@@ -92,5 +93,5 @@ def _named(name: Any) -> type[Regularizer]:
 
 
 def serialize(regularizer: Regularizer | None) -> Config | None:
-    """Return the class and settings, in Keras' spelling."""
+    """Return the regularizer's class and settings as Keras writes them."""
     return None if regularizer is None else describe(regularizer)

@@ -1,6 +1,6 @@
 """Learning-rate schedules, named and defined as in Keras 3 (`keras.optimizers.schedules`).
 
-A schedule is called with the count of steps so far and returns the learning rate of the next.
+A schedule is called with the number of steps taken so far and returns the next learning rate.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class LearningRateSchedule:
-    """Base class; a schedule of one's own defines `__call__(step) -> float`."""
+    """Base class. Subclasses define `__call__(step) -> float`."""
 
     fields: tuple[str, ...] = ()
 
@@ -35,10 +35,12 @@ class LearningRateSchedule:
         raise NotImplementedError(f"{type(self).__name__} must define __call__")
 
     def get_config(self) -> Config:
+        """Return the settings that `from_config` accepts."""
         return {f: getattr(self, f) for f in self.fields}
 
     @classmethod
     def from_config(cls, settings: Config) -> LearningRateSchedule:
+        """Create a schedule from the settings that `get_config` returned."""
         return cls(**settings)
 
 
@@ -86,7 +88,7 @@ class InverseTimeDecay(ExponentialDecay):
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):
-    """values[i] up to and including step boundaries[i], the last value after: steps."""
+    """values[i] up to and including step boundaries[i], then the last value."""
 
     fields = ("boundaries", "values")
 
@@ -109,7 +111,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
 
 class PolynomialDecay(LearningRateSchedule):
-    """From initial to end over the steps, by a power; `cycle` starts again with longer ones."""
+    """Polynomial decay from initial to end rate; `cycle` restarts it, with a longer period."""
 
     fields = ("initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle")
 
@@ -139,7 +141,7 @@ class PolynomialDecay(LearningRateSchedule):
 
 
 class CosineDecay(LearningRateSchedule):
-    """Down a cosine to alpha * peak (Loshchilov and Hutter 2017), after a linear warm-up if any."""
+    """Cosine decay to alpha * peak (Loshchilov and Hutter 2017) after an optional warm-up."""
 
     fields = ("initial_learning_rate", "decay_steps", "alpha", "warmup_target", "warmup_steps")
 
@@ -173,14 +175,14 @@ class CosineDecay(LearningRateSchedule):
 
 
 class OneCycle(LearningRateSchedule):
-    """Up a cosine from max / div to max, then down one to max / (div * final_div).
+    """One-cycle policy: cosine rise from max / div to max, cosine decay to max / (div * final_div).
 
-    Source: Smith and Topin 2018; equal to torch.optim.lr_scheduler.OneCycleLR (two phases, cosine).
+    Source: Smith and Topin 2018; equals torch.optim.lr_scheduler.OneCycleLR (two phases, cosine).
 
     Args:
         max_learning_rate: the peak.
         total_steps: steps in the cycle.
-        pct_start: share of the steps that rise.
+        pct_start: fraction of the steps that rise.
     """
 
     fields = ("max_learning_rate", "total_steps", "pct_start", "div_factor", "final_div_factor")
@@ -230,10 +232,10 @@ CLASSES: dict[str, type[LearningRateSchedule]] = {
 
 
 def get(identifier: Any) -> Any:
-    """Return a schedule from its configuration; numbers and callables as they are.
+    """Return the schedule for a configuration; numbers and callables are returned as they are.
 
     Raises:
-        ConfigError: nothing has that name.
+        ConfigError: the class name is unknown.
     """
     if not isinstance(identifier, dict):
         return identifier
@@ -247,5 +249,5 @@ def _named(name: Any) -> type[LearningRateSchedule]:
 
 
 def serialize(rate: Any) -> Any:
-    """Return a number as it is, a schedule as class and settings."""
+    """Return a number as it is, and a schedule as its class and settings."""
     return describe(rate) if isinstance(rate, LearningRateSchedule) else rate

@@ -1,4 +1,4 @@
-"""The names that every module's signatures share."""
+"""Type aliases used throughout the engine."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
-"""Any array; float32 in training, float64 in gradient checks, uint8 for images in memory."""
+"""Any array: float32 in training, float64 in gradient checks, uint8 for stored images."""
 
 Shape: TypeAlias = tuple[int | None, ...]
-"""A shape with the batch axis first; None where the size is not known."""
+"""A shape with the batch axis first; None for unknown sizes."""
 
 Config: TypeAlias = dict[str, Any]
-"""JSON-ready settings, as `get_config` returns and `from_config` takes them."""
+"""JSON-ready settings, returned by `get_config` and accepted by `from_config`."""
 
 
 def prod(shape: tuple[int, ...]) -> int:
-    """Count the elements of `shape` as a Python int (np.prod wraps at 2**31 on 32-bit intp)."""
+    """Return the number of elements as a Python int (np.prod wraps at 2**31 with 32-bit intp)."""
     size = 1
     for n in shape:
         size *= n
@@ -26,7 +26,7 @@ def prod(shape: tuple[int, ...]) -> int:
 
 
 def floating(dtype: Any) -> bool:
-    """Say whether `dtype` is a floating-point type."""
+    """Return whether `dtype` is a floating-point type."""
     return bool(np.issubdtype(dtype, np.floating))
 
 

@@ -14,8 +14,8 @@ class Progress:
     """The state of a run: IDLE -> TRAINING <-> PAUSED -> STOPPING -> IDLE.
 
     Attributes:
-        epoch_finished: whether the latest epoch ran all its batches; False while it runs, and
-            where `stop` ended it early.
+        epoch_finished: whether the latest epoch ran all its batches; False while it runs and
+            after `stop` ended it early.
     """
 
     def __init__(self) -> None:
@@ -33,17 +33,17 @@ class Progress:
         return PAUSED if self._go is not None else TRAINING
 
     def start(self, model: str) -> None:
-        """Enter TRAINING.
+        """Change to TRAINING.
 
         Raises:
-            BusyError: a run is under way.
+            BusyError: another run is in progress.
         """
         if self.running:
             raise BusyError(f"{model}: a fit is under way; stop() it first")
         self.running, self.stopping, self._go = True, False, None
 
     def finish(self) -> None:
-        """Enter IDLE."""
+        """Change to IDLE."""
         self.running, self.stopping, self._go = False, False, None
 
     def stop(self) -> None:
@@ -52,18 +52,18 @@ class Progress:
         self.resume()
 
     def pause(self) -> None:
-        """Hold the run after the current batch."""
+        """Pause the run after the current batch."""
         if self.running and self._go is None:
             self._go = asyncio.Event()
 
     def resume(self) -> None:
-        """Let a held run go on."""
+        """Continue a paused run."""
         if self._go is not None:
             self._go.set()
             self._go = None
 
     async def gate(self) -> bool:
-        """Let the event loop have its turn, wait while paused; returns whether to go on."""
+        """Yield to the event loop, wait while paused, and return whether to continue."""
         await asyncio.sleep(0)
         while self._go is not None:
             await self._go.wait()

@@ -1,4 +1,4 @@
-"""A model's layers as rows and as text."""
+"""Model summary: the table of layers that `Model.summary` prints."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ Row = tuple[str, str, Shape, int]
 
 
 def rows(model: Model) -> list[Row]:
-    """Return (name, type, output shape, number of parameters) of each layer; the batch axis is
-    None."""
+    """Return (name, type, output shape, number of parameters) of each layer.
+
+    The batch axis of a shape is None.
+    """
     return [
         (layer.name, type(layer).__name__, shape, layer.count_params())
         for layer, shape in model.layer_shapes()
@@ -22,14 +24,14 @@ def rows(model: Model) -> list[Row]:
 
 
 def totals(model: Model) -> tuple[int, int, int]:
-    """Return the number of parameters: all, trainable, the others."""
+    """Return the numbers of all, trainable and non-trainable parameters."""
     total = model.count_params()
     trainable = sum(v.size for v in model.trainable_variables)
     return total, trainable, total - trainable
 
 
 def text(model: Model) -> str:
-    """Return a table of the layers, and the totals."""
+    """Return the summary as text: a table of the layers and the totals."""
     head = ("Layer (type)", "Output shape", "Param #")
     lines = [(f"{name} ({kind})", str(shape), f"{n:,}") for name, kind, shape, n in rows(model)]
     widths = [max(len(line[i]) for line in [head, *lines]) for i in range(3)]

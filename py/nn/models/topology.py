@@ -1,4 +1,4 @@
-"""A graph of layers as plain data and back, and the names of its layers."""
+"""Topology: a graph of layers as plain data, and unique layer names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def describe(model: Model, single: bool) -> Config:
-    """Return the layers with their settings and, for each place, where its inputs come from.
+    """Return the layers' settings and, for each call of a layer, the sources of its inputs.
 
     Args:
         single: the model's output is one tensor, not a list of one.
@@ -47,10 +47,10 @@ def describe(model: Model, single: bool) -> Config:
 
 
 def connect(settings: Config, custom_objects: Any = None) -> tuple[list[SymbolicTensor], Any]:
-    """Return inputs and outputs of the graph that `describe` described, with new weights.
+    """Build the graph that `describe` returned, with new weights; return its inputs and outputs.
 
     Raises:
-        ConfigError: a layer's inputs are computed nowhere.
+        ConfigError: the inputs of a layer are missing.
     """
     from nn.layers import deserialize
 
@@ -88,7 +88,7 @@ def connect(settings: Config, custom_objects: Any = None) -> tuple[list[Symbolic
 
 
 def _places(graph: Graph) -> dict[Node, int]:
-    """Number the places of each layer."""
+    """Number the calls of each layer."""
     seen: dict[Layer, int] = {}
     places: dict[Node, int] = {}
     for node in [*(t.node for t in graph.inputs), *graph.nodes]:
@@ -102,10 +102,10 @@ def _address(tensor: SymbolicTensor, places: dict[Node, int]) -> list[Any]:
 
 
 def name_uniquely(layers: Sequence[Layer]) -> None:
-    """Number the layers that were given no name, within this model: dense, dense_1, ...
+    """Name the layers that have no name, numbered within this model: dense, dense_1, ...
 
     Raises:
-        ConfigError: two layers were given the same name.
+        ConfigError: two layers have the same name.
     """
     taken: set[str] = set()
     for layer in layers:

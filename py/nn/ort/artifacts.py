@@ -1,10 +1,10 @@
-"""The four files that a `TrainingSession` is made of, made offline from a model.
+"""Training artifacts: the four files of a `TrainingSession`, generated offline from a model.
 
     artifacts = generate_artifacts(model, "adamw", frozen_params=["conv2d*"])
     artifacts.write("artifacts")
 
-or, from a shell, ``python -m nn.artifacts model.npz artifacts --optimizer adamw``. They are what
-`onnxruntime.training.artifacts.generate_artifacts` makes, as JSON and `.npz`.
+or, from a shell, ``python -m nn.artifacts model.npz artifacts --optimizer adamw``. The files
+correspond to those of `onnxruntime.training.artifacts.generate_artifacts`, as JSON and `.npz`.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ FILES = {
 
 @dataclass(frozen=True)
 class Artifacts:
-    """The four files that a session is made of, as bytes.
+    """The four files of a training session, as bytes.
 
     Attributes:
-        training_model: the layers, the loss, and which weights are trained.
+        training_model: the layers, the loss, and the names of the trained weights.
         optimizer_model: the optimizer and its settings.
         eval_model: the layers, the loss and the metrics.
         checkpoint: the weights.
@@ -53,7 +53,7 @@ class Artifacts:
     checkpoint: bytes
 
     def write(self, folder: str | Path) -> list[Path]:
-        """Write the four files into a folder, made if need be, and return their paths."""
+        """Write the four files into a folder, created if missing, and return their paths."""
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         paths = [place / name for name in FILES.values()]
@@ -82,7 +82,7 @@ def generate_artifacts(
         frozen_params: globs of weight paths not to train.
 
     Raises:
-        ConfigError: an optimizer of no known name.
+        ConfigError: the optimizer is unknown.
         MissingEntryError: a glob matches no weight.
     """
     paths = snapshot.weight_paths(model)

@@ -1,6 +1,6 @@
-"""ONNX Runtime's training verbs: a way on for those whose `onnxruntime-web/training` was removed.
+"""Training session with the API of ONNX Runtime's removed `onnxruntime-web/training`.
 
-Offline, on CPython, four artifacts are made; in the browser they are loaded and trained on:
+Generate four artifacts offline on CPython, then load and train them in the browser:
 
     artifacts = nn.artifacts.generate_artifacts(model, "adamw", "sparse_categorical_crossentropy")
     artifacts.write("artifacts")                 # or: python -m nn.artifacts model.npz artifacts
@@ -14,8 +14,8 @@ Offline, on CPython, four artifacts are made; in the browser they are loaded and
     update = session.get_contiguous_parameters()
 
 Names and rules are those of onnxruntime-common 1.19.2, lib/training-session.ts, in snake case.
-Gradients accumulate until `lazy_reset_grad`. They are averaged over the samples seen since, so that
-k micro-batches and one step are a step on the big batch (ONNX Runtime sums the batches' means).
+Gradients accumulate until `lazy_reset_grad` and are averaged over the samples, so that a step after
+k micro-batches equals a step on one large batch (ONNX Runtime sums the means of the batches).
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ Source = str | bytes
 
 
 class MissingArtifactError(MissingEntryError):
-    """A verb needs an artifact that the session was not given."""
+    """A method needs an artifact that the session was created without."""
 
 
 class TrainingSession:
-    """A model with separate steps for gradient, optimizer and evaluation; made by `create`."""
+    """A model with separate gradient, optimizer and evaluation steps. Use `create` to make one."""
 
     def __init__(self, model: Model, *, optimizer: bool, evaluation: bool) -> None:
         self._model: Model | None = model
@@ -68,19 +68,19 @@ class TrainingSession:
         eval_model: Source | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> TrainingSession:
-        """Return a session of the artifacts, each given as an address or as bytes.
+        """Create a session from artifacts, each given as a URL or as bytes.
 
         Args:
             checkpoint_state: the weights; required.
             train_model: required.
             optimizer_model: needed by `run_optimizer_step`.
             eval_model: needed by `run_eval_step`.
-            limits: bounds on what a file may ask for.
+            limits: bounds on the sizes in a file.
 
         Raises:
-            MissingArtifactError: one of the required ones is None.
-            FetchError: an address gives no file.
-            FormatError: a file is damaged, or of another kind.
+            MissingArtifactError: a required artifact is None.
+            FetchError: a URL cannot be downloaded.
+            FormatError: a file is damaged, or is another artifact.
         """
         checkpoint = await _required("checkpoint_state", checkpoint_state, limits)
         training = await _required("train_model", train_model, limits)
@@ -100,19 +100,20 @@ class TrainingSession:
         snapshot.guarded(lambda: model.trainer.prepare(), "training artifacts")
         return cls(model, optimizer=optimizer_model is not None, evaluation=eval_model is not None)
 
-    # What goes in and out.
+    # Inputs and outputs.
 
     @property
     def training_input_names(self) -> list[str]:
-        """Names of the feeds: "input" and "labels"; with several, the layers' names.
+        """Names of the feeds: "input" and "labels".
 
-        Several inputs are called as their layers, the labels of several outputs "<layer>_labels".
+        With several inputs, each has the name of its layer; with several outputs, the labels are
+        named "<layer>_labels".
         """
         return [*self._input_names, *self._label_names]
 
     @property
     def training_output_names(self) -> list[str]:
-        """Names of what `run_train_step` returns."""
+        """Names of the values that `run_train_step` returns."""
         return ["loss"]
 
     @property
@@ -123,7 +124,7 @@ class TrainingSession:
 
     @property
     def eval_output_names(self) -> list[str]:
-        """Names of what `run_eval_step` returns, metrics left out."""
+        """Names of the values that `run_eval_step` returns, without metrics."""
         self._need("eval_model", self._has_evaluation)
         return ["loss", *self._live.output_names]
 
@@ -140,14 +141,14 @@ class TrainingSession:
     # Steps.
 
     def run_train_step(self, feeds: Mapping[str, Any]) -> dict[str, float]:
-        """Add the gradients of a batch to those held; return {"loss": mean over the batch}.
+        """Add the gradients of a batch to the accumulated ones; return {"loss": mean of the batch}.
 
         Args:
             feeds: arrays (n, …) by the names of `training_input_names`.
 
         Raises:
             MissingEntryError: a feed is missing.
-            ShapeError: a feed has another shape than the model takes.
+            ShapeError: a feed does not have the shape of the model's input.
         """
         model = self._live
         inputs, targets, weights, size = self._batch(feeds)
@@ -160,11 +161,11 @@ class TrainingSession:
         return {"loss": float(loss)}
 
     def run_optimizer_step(self) -> None:
-        """Apply the mean of the gradients held.
+        """Update the weights from the mean of the accumulated gradients.
 
         Raises:
             MissingArtifactError: the session has no optimizer model.
-            MissingEntryError: no gradients: `run_train_step` comes first.
+            MissingEntryError: no gradients; call `run_train_step` first.
         """
         model = self._live
         self._need("optimizer_model", self._has_optimizer)
@@ -174,11 +175,11 @@ class TrainingSession:
         model.optimizer.step()
 
     def lazy_reset_grad(self) -> None:
-        """Let the next `run_train_step` start the gradients anew."""
+        """Reset the accumulated gradients at the next `run_train_step`."""
         self._reset = self._live is not None
 
     def run_eval_step(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
-        """Return {"loss": …, metric: …, output name: array (n, …)}; no weight changes.
+        """Return {"loss": …, metric: …, output name: array (n, …)} without changing weights.
 
         Raises:
             MissingArtifactError: the session has no evaluation model.
@@ -211,13 +212,13 @@ class TrainingSession:
     # Parameters.
 
     def get_parameters_size(self, trainable_only: bool = True) -> int:
-        """Return how many numbers `get_contiguous_parameters` has."""
+        """Return the number of elements of `get_contiguous_parameters`."""
         return sum(variable.size for variable in self._variables(trainable_only))
 
     def get_contiguous_parameters(self, trainable_only: bool = True) -> NDArray[np.float32]:
-        """Return a float32 copy of the weights, one after the other, C order.
+        """Return a float32 copy of the weights, concatenated in C order.
 
-        The order is that of `model.trainable_variables`, then of the others if they are wanted.
+        The trainable weights come first, in the order of `model.trainable_variables`.
         """
         parts = [np.ravel(variable.value) for variable in self._variables(trainable_only)]
         whole: NDArray[np.float32] = np.concatenate([np.empty(0, np.float32), *parts], dtype="f4")
@@ -231,7 +232,7 @@ class TrainingSession:
             trainable_only: as for `get_contiguous_parameters`.
 
         Raises:
-            MismatchError: it has another length; nothing is changed then.
+            MismatchError: the length is wrong; nothing is changed.
         """
         flat = _floats(buffer)
         size = self.get_parameters_size(trainable_only)
@@ -247,15 +248,15 @@ class TrainingSession:
         rest = [] if trainable_only else model.non_trainable_variables
         return [*model.trainable_variables, *rest]
 
-    # Life.
+    # Lifetime.
 
     @property
     def model(self) -> Model:
-        """The model that is trained: save it with `nn.io.save`, predict with it."""
+        """The model being trained. Use it to predict, or save it with `nn.io.save`."""
         return self._live
 
     def release(self) -> None:
-        """Let go of the model: all that is asked later raises DisposedError. May be repeated."""
+        """Release the model. Later calls of other methods raise DisposedError."""
         self._model = None
         self._sum = np.empty(0, np.float32)
 
@@ -272,7 +273,7 @@ class TrainingSession:
 
 async def _required(name: str, source: Source | None, limits: Limits) -> bytes:
     if source is None:
-        raise MissingArtifactError(f"expected {name} as an address or bytes, received None")
+        raise MissingArtifactError(f"expected {name} as a URL or bytes, received None")
     return await _bytes(source, limits)
 
 

@@ -1,9 +1,9 @@
-"""Serving: a model that is loaded once, warmed up, asked many times and let go of at the end.
+"""Serving: a classifier with managed loading, warm-up, memory and disposal.
 
 digits = nn.Classifier(fetch_bytes, max_memory_mb=50)   # EMPTY
-await digits.initialize()                  # READY: loaded and warmed up; again is nothing
+await digits.initialize()                  # READY: loaded and warmed up; may be repeated
 await digits.classify(image)               # {"digit": 7, "confidence": 0.98, "probabilities": ...}
-digits.dispose()                           # DISPOSED; again is nothing
+digits.dispose()                           # DISPOSED; may be repeated
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ EMPTY, LOADING, READY, DISPOSED = "empty", "loading", "ready", "disposed"
 
 
 class Classifier:
-    """A classifier with a life: EMPTY -> LOADING -> READY -> DISPOSED.
+    """A classifier with the states EMPTY -> LOADING -> READY -> DISPOSED.
 
     Args:
         source: a Model, the bytes of a model file, or a function (possibly async) that returns
-            either; of a file, what only training needs is left out.
-        max_memory_mb: what the model may hold, in 10^6 bytes; workspaces beyond are let go of. The
-            next prediction makes what it needs anew. None is no limit.
-        cleanup_every: predictions from one look at it to the next.
+            either. The training state in a file is skipped.
+        max_memory_mb: limit of the model's memory, in 10^6 bytes. Above it the workspaces are
+            released; the next prediction allocates them again. None means no limit.
+        cleanup_every: number of predictions between two checks of the limit.
 
     Attributes:
-        loads: how often the source was read; 1 however many predictions follow.
-        cleanups: how often workspaces were let go of.
+        loads: number of times the source was read, at most 1.
+        cleanups: number of times workspaces were released.
         seconds: {"load": ..., "warm_up": ...}.
     """
 
@@ -66,8 +66,8 @@ class Classifier:
         """The loaded model.
 
         Raises:
-            DisposedError: it was let go of.
-            NotReadyError: it is not loaded yet.
+            DisposedError: the classifier was disposed of.
+            NotReadyError: the model is not loaded yet.
         """
         if self.state == DISPOSED:
             raise DisposedError("classifier: used after dispose()")
@@ -76,7 +76,7 @@ class Classifier:
         return self._model
 
     async def initialize(self) -> None:
-        """Load and warm up; calls that come while this goes on wait for the same load."""
+        """Load the model and warm it up. Concurrent calls wait for the same load."""
         if self.state == DISPOSED:
             raise DisposedError("classifier: used after dispose()")
         if self.state == READY:
@@ -99,14 +99,13 @@ class Classifier:
             raise
         self.loads += 1
         loaded = time.perf_counter()
-        # The whole way of an answer, not `warm_up` alone: its first time costs 12 ms in Chromium.
+        # Not only `warm_up`: the first call of `predict` costs 12 ms more in Chromium.
         await model.predict(_zeros(model))
         self._model, self.state = model, READY
         self.seconds = {"load": loaded - start, "warm_up": time.perf_counter() - loaded}
 
     async def classify(self, image: Any) -> dict[str, Any]:
-        """Return {"digit", "confidence", "probabilities"} of one image, or of the first of a
-        batch."""
+        """Return {"digit", "confidence", "probabilities"} of an image, the first of a batch."""
         rows = np.atleast_2d(await self.model.predict(image))
         self.predictions += 1
         if self.predictions % self.cleanup_every == 0:
@@ -115,7 +114,7 @@ class Classifier:
         return {"digit": digit, "confidence": float(rows[0, digit]), "probabilities": rows[0]}
 
     def memory(self) -> dict[str, int]:
-        """Return what the model holds; see `nn.serving.classifier.memory`."""
+        """Return the model's memory use; see `nn.serving.classifier.memory`."""
         return memory(self.model)
 
     def _clean_up(self) -> None:
@@ -125,14 +124,14 @@ class Classifier:
             self.cleanups += 1
 
     def dispose(self) -> None:
-        """Let go of the model and its memory."""
+        """Release the model and its memory."""
         if self._model is not None:
             release(self._model)
         self._model = None
         self.state = DISPOSED
 
     def describe(self) -> dict[str, Any]:
-        """Return input shape, output shape, number of layers, number of trainable weights."""
+        """Return input shape, output shape, number of layers and number of trainable weights."""
         model = self.model
         return {
             "input_shape": model.input_shape,
@@ -152,25 +151,25 @@ async def _resolve(source: Any) -> Model:
 
 
 def _zeros(model: Model) -> list[Any]:
-    """One sample for each input; sizes that are not known are 1."""
+    """Return one sample of zeros per input; unknown sizes are 1."""
     return [np.zeros((1, *(n or 1 for n in t.shape[1:])), t.dtype) for t in model.inputs]
 
 
 def warm_up(model: Model) -> None:
-    """Predict one sample of zeros, so that workspaces are there when the first real one comes."""
+    """Predict one sample of zeros, so that workspaces exist before the first real prediction."""
     model.run(_zeros(model))
 
 
 def release(model: Model) -> None:
-    """Let go of every workspace of a model; the next run makes them anew."""
+    """Release all workspaces of a model; the next run allocates them again."""
     model.program.ctx.clear()
     model._program = None
 
 
 def memory(model: Model) -> dict[str, int]:
-    """Return what a model holds: arrays and bytes of workspaces, bytes of weights and gradients;
-    and `wasm_bytes`, the interpreter's whole memory in a browser (0 elsewhere), which never
-    shrinks.
+    """Return the memory of a model: number of workspace arrays and sizes in bytes.
+
+    `wasm_bytes` is the interpreter's whole memory in a browser, which never shrinks; else 0.
     """
     arrays, size = model.program.ctx.memory()
     weights = sum(v.value.nbytes for v in model.variables)
@@ -189,10 +188,9 @@ def memory(model: Model) -> dict[str, int]:
 
 
 def profile(model: Model, x: Any, *, repeats: int = 5) -> list[dict[str, Any]]:
-    """Time each layer: a row {"layer", "forward_ms", "backward_ms", "share"} for each step,
-    medians.
+    """Return the median time of each layer: rows {"layer", "forward_ms", "backward_ms", "share"}.
 
-    Layers that one kernel runs together are one row. The weights are not changed.
+    Layers that one kernel computes together share a row. The weights are not changed.
     """
     arrays, _ = model.adapt(x if isinstance(x, list) else [x])
     program = model.program

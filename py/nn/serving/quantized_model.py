@@ -1,10 +1,10 @@
-"""A model in service whose weights stay in few bits: each layer's are widened for its turn.
+"""Prediction with weights kept quantized; each layer's are converted to float32 when it runs.
 
-small = nn.QuantizedModel(data)            # the bytes of a model file, or a Model that is given up
-await small.predict(images)                # what the model loaded from a quantized file predicts
+small = nn.QuantizedModel(data)            # the bytes of a model file, or a Model no longer needed
+await small.predict(images)                # equals the model loaded from a quantized file
 
-`nn.io.load` widens the weights of a quantized file once, which predicts faster; this takes a
-quarter of the memory, and the time of widening for every batch.
+`nn.io.load` converts the weights of a quantized file once, which makes predictions faster. This
+class takes a quarter of the memory but converts the weights for every batch.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class QuantizedModel:
-    """Predictions of a model with quantized weights.
+    """A model that predicts with quantized weights.
 
     Args:
-        source: the bytes of a model file, or a Model; its own weights become NaN, as they are let
-            go of: ask it for nothing more.
+        source: the bytes of a model file, or a Model. A Model's weights are released and read as
+            NaN afterwards, so it can no longer be used.
         quantization: dtype -> globs of weight paths, as for `nn.io.save`; weights of a file that
             are quantized in the same way keep their values.
     """
@@ -61,11 +61,11 @@ class QuantizedModel:
         return self._model.predict_on_batch(x)
 
     def warm_up(self) -> None:
-        """Predict one sample of zeros, so that the first real one finds its memory made."""
+        """Predict one sample of zeros, so that workspaces exist before a real prediction."""
         self._model.warm_up()
 
     def memory(self) -> dict[str, int]:
-        """Return what `Model.memory` does; `weight_bytes` as they are kept."""
+        """Return the same as `Model.memory`, with the quantized size as `weight_bytes`."""
         found = self._model.memory()
         kept = sum(stored.data.nbytes for stored in self._stored.values())
         kept += sum(v.value.nbytes for v in self._model.variables if v not in self._stored)
@@ -94,5 +94,5 @@ class QuantizedModel:
 
 
 def _let_go(variable: Variable) -> None:
-    """Leave a variable its shape and type, and no memory."""
+    """Release a variable's memory; its shape and dtype stay."""
     variable.value = np.broadcast_to(variable.value.dtype.type(np.nan), variable.shape)
