@@ -63,6 +63,8 @@ def install_node(folder: Path, *, development: bool) -> None:
     wanted = {f"{lock} site", f"{lock} development"} if development else {f"{lock} site"}
     if stamp.is_file() and wanted <= set(stamp.read_text().split("\n")):
         return
+    if (folder / "node_modules").is_symlink():
+        raise SystemExit("setup: node_modules is a link; npm ci would empty its target")
     npm = shutil.which("npm")
     if npm is None:
         raise SystemExit(

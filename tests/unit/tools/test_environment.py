@@ -1,4 +1,4 @@
-"""Setting up: what is pinned is installed once, and a second run asks nobody."""
+"""Set-up: pinned packages are installed once; a second run needs no network."""
 
 import re
 import subprocess
@@ -23,11 +23,22 @@ def test_groups_contain_one_another():
     assert serve < test < bench
 
 
-def test_a_set_up_that_is_complete_installs_nothing(monkeypatch):
-    """This very environment is one; without PATH nothing could be installed."""
+def test_a_set_up_that_is_complete_installs_nothing():
+    """This environment is complete. With an empty PATH npm is not found, so it stays unchanged."""
     command = [sys.executable, str(SCRIPT), "serve"]
-    done = subprocess.run(command, capture_output=True, text=True, env={}, check=False)
+    empty = {"PATH": ""}  # without PATH, Python would search the system's default one
+    done = subprocess.run(command, capture_output=True, text=True, env=empty, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_linked_folder_of_packages_is_refused_and_kept(tmp_path):
+    shared = tmp_path / "shared"
+    (shared / "package").mkdir(parents=True)
+    (tmp_path / "package-lock.json").write_text("{}")
+    (tmp_path / "node_modules").symlink_to(shared)
+    with pytest.raises(SystemExit, match="node_modules is a link"):
+        environment.install_node(tmp_path, development=False)
+    assert (shared / "package").is_dir()
 
 
 def test_an_unknown_group_is_refused():
