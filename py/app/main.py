@@ -1,4 +1,4 @@
-"""The page's first line of Python: MicroPython fetches its modules in one request, and begins.
+"""Entry point of the page: MicroPython fetches its modules in one request and starts it.
 
 PyScript's own `[files]` asks for each module, or for an archive and 160 kB of JavaScript that
 reads archives; text crosses from JavaScript to MicroPython at once.
@@ -41,7 +41,7 @@ def make_folders(path, made):
 await unpack(MODULES)
 
 from app.page import dom
-from app.page_app import Stage
+from app.page_app import PageApp
 
 dom.root.dataset.python = "MicroPython"
-dom.spawn(Stage().start())
+dom.spawn(PageApp().start())

@@ -1,4 +1,4 @@
-"""Everything on the page, and the way it starts: panels, the worker, data, then you."""
+"""The whole page: it connects the panels to each other, to the worker and to the run's state."""
 
 import farcall
 import js
@@ -6,51 +6,55 @@ import js
 from app.embedding.frame import Embedding
 from app.page import dom, images, keys, status
 from app.page.theme import Theme
-from app.panels.analysis import Findings
-from app.panels.data import DataPanel
-from app.panels.draw import Drawing
-from app.panels.history import Record
-from app.panels.models import Shelf
+from app.panels.analysis import Analysis
+from app.panels.data import Data
+from app.panels.draw import Draw
+from app.panels.environment import Environment
+from app.panels.history import History
+from app.panels.models import Models
 from app.panels.network import Network
 from app.panels.options import Options
-from app.panels.speed import SpeedPanel
+from app.panels.speed import Speed
 from app.panels.training import Training
-from app.panels.unfinished import Recovery
-from app.state.engine_client import Studio
+from app.panels.unfinished import Unfinished
+from app.state.engine_client import EngineClient
+from app.state.run import RunState
 
 
-class Stage:
-    """The page's panels, and what happens to all of them."""
+class PageApp:
+    """The panels, and what concerns several of them: start, failures, themes, dropped files."""
 
     def __init__(self):
+        self.state = RunState()
         status.begin()
         self.shown = None  # the rows of the network's table
         self.options = Options()
         frame = self.options.frame
         self.theme = Theme(frame["embed"], frame["theme"])
-        self.studio = Studio(self.options)
-        self.record = Record(self.studio, self.options)
-        self.training = Training(self.studio, self.options, self.record)
-        self.network = Network(self.studio, self.options, self.training.locked)
-        self.recovery = Recovery(self.studio, self.options, self.training, self.network)
-        self.data = DataPanel(self.studio, self.options, self.training)
-        self.data.told = self.network.code
-        self.drawing = Drawing(self.studio, self.data.buckets)
-        self.shelf = Shelf(self.studio, self.training, self.network)
-        self.findings = Findings(self.studio, self.training)
-        self.drawing.at_rest = self.findings.follow
-        self.speed = SpeedPanel(self.studio, self.training)
+        self.client = EngineClient(self.options)
+        self.history = History(self.client, self.options)
+        self.training = Training(self.client, self.options, self.history, self.state)
+        self.network = Network(self.client, self.options, self.state)
+        self.unfinished = Unfinished(self.client, self.options, self.training, self.network)
+        self.data = Data(self.client, self.options, self.state)
+        self.data.changed = self.network.code
+        self.draw = Draw(self.client, self.data.buckets)
+        self.models = Models(self.client, self.state, self.training.accuracy)
+        self.analysis = Analysis(self.client, self.state)
+        self.draw.at_rest = self.analysis.follow
+        self.speed = Speed(self.client, self.state)
+        self.environment = Environment(self.client)
         self.embedding = Embedding(self)
-        self.studio.listen(self._model_changed)
+        self.client.listen(self._model_changed)
         self.theme.listen(self._recolour)
-        keys.begin(self.drawing.correct)
+        keys.begin(self.draw.correct)
         dom.click("failure-restart", self.restart)
         dom.on(js.window, "beforeunload", self._leaving, passive=False)
         dom.on(dom.document, "dragover", lambda event: event.preventDefault(), passive=False)
         dom.on(dom.document, "drop", self._dropped, passive=False)
 
     async def start(self):
-        """From nothing to a network that can be trained; every failure ends in words."""
+        """Start everything up to a network that can be trained; show every failure in words."""
         try:
             await self._start()
         except Exception as error:
@@ -58,49 +62,47 @@ class Stage:
 
     async def _start(self, again=False):
         began = dom.now()
-        await self.studio.connect(again)
-        farcall.session(self.studio.engine).on_close.append(self._died)
+        await self.client.connect(again)
+        farcall.session(self.client.engine).on_close.append(self._died)
         await self.data.ready()
-        await self.record.restore()
-        if not await self.shelf.restore():
-            await self.studio.build(self.network.layers)
+        await self.history.restore()
+        if not await self.models.restore():
+            await self.client.build(self.network.layers)
             status.say("Ready. Press Train, or draw a digit.")
-        await self.recovery.restore()
+        await self.unfinished.restore()
         status.step("ready", "done", 0, dom.now() - began)
-        self.training.ready()
-        dom.spawn(self.data.buckets.show())  # nobody waits for them
+        self.state.enter("ready")
+        dom.spawn(self.data.buckets.show())  # the start does not wait for them
 
     def _model_changed(self):
-        if self.shown is not self.studio.rows:  # more learned is no other table
-            self.shown = self.studio.rows
+        if self.shown is not self.client.rows:  # training changes no row
+            self.shown = self.client.rows
             self.network.show_model()
-        trained = self.studio.trained
+        trained = self.client.trained
         words = f"Trained for {trained} epochs" if trained > 1 else "Trained for one epoch"
-        note = dom.find("model-note")
-        dom.write("model-note", words + "." if trained else "An untrained network.", note)
-        self.drawing.changed()
+        dom.set_text("model-note", words + "." if trained else "An untrained network.")
+        self.draw.changed()
 
     def _recolour(self):
-        for chart in self.training.charts:
-            chart.rebuild()
-        self.record.rebuild()
-        self.drawing.pad.set_up()
+        self.training.progress.curves.rebuild()
+        self.history.rebuild()
+        self.draw.pad.set_up()
         for canvas in dom.document.querySelectorAll("#samples, #seen, canvas.tinted"):
             images.recolour(canvas)
 
     def _dropped(self, event):
-        """What misses the drop zone would take the browser away from here: it is meant for us."""
+        """Take files that miss the drop zone; the browser would open them in place of the page."""
         event.preventDefault()
         files = event.dataTransfer.files
-        if self.studio.model is None:
+        if self.client.model is None:
             return None
         if files.length == 1 and files[0].name.lower().endswith(_MODELS):
-            return self.shelf.load(files[0])
+            return self.models.load(files[0])
         return self.data.take(files)
 
     def _leaving(self, event):
-        # What is kept is there to be continued; what is not deserves a question.
-        if self.training.running and not self.training.kept:
+        # A run that is saved can be continued; one that is not deserves a question.
+        if self.state.under_way and not self.training.kept:
             event.preventDefault()
 
     # -- failures ---------------------------------------------------------------------------
@@ -109,19 +111,20 @@ class Stage:
         self._failed(error or farcall.WorkerDiedError("the worker is gone"))
 
     def _failed(self, error):
-        if status.current_phase() == "error" or dom.root.hasAttribute("data-broken"):
-            return  # said already, or static/boot.js loads the page again
+        if self.state.failed or dom.root.hasAttribute("data-broken"):
+            return  # shown already, or static/boot.js loads the page again
         title, following = _explain(error)
-        self.training.running = False
         gone = isinstance(error, farcall.WorkerDiedError)
         if gone:
-            self.studio.lost()
-        status.failure(title, _first_line(error), following, status.details_of(error), restart=gone)
+            self.client.lost()
+        details = status.details_of(error)
+        self.state.fail(title, _first_line(error), following, details, restart=gone)
         if "Retry" in following:
             dom.find("failure-reload").textContent = "Retry"
 
     async def restart(self):
         """Start another worker in place of the one that is gone; the page stays as it is."""
+        self.state.enter("starting")
         status.again()
         try:
             await self._start(again=True)

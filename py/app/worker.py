@@ -1,18 +1,14 @@
-"""The worker: Pyodide, NumPy, the engine, the data. One line hands it all to the page."""
+"""The worker: Pyodide, NumPy, the engine and the data, served to the page by one call."""
 
 import js
 
 started = js.performance.now()
 
-import farcall  # noqa: E402 (first: its listener must be there before the page knocks)
+import farcall  # noqa: E402 (first: it must listen before the page connects)
 import nn  # noqa: E402
 
-from app.lab.bench import Bench  # noqa: E402
-from app.lab.mnist import Mnist  # noqa: E402
-from app.lab.network import Insight  # noqa: E402
-from app.lab.speed import Speed  # noqa: E402
+from app.lab.images.mnist import Mnist  # noqa: E402
+from app.lab.start import Lab  # noqa: E402
 
 mnist = Mnist()
-lab = Bench(mnist, started, js.performance.now())
-served = {"nn": nn, "mnist": mnist, "lab": lab}
-farcall.serve({**served, "insight": Insight(mnist), "speed": Speed(mnist)})
+farcall.serve({"nn": nn, "mnist": mnist, "lab": Lab(mnist, started, js.performance.now())})

@@ -39,7 +39,7 @@ channel = js.BroadcastChannel.new("steps")
 
 def timed(event):
     _, size, layers = speed.TRAINED[0]
-    trainer = speed.Trainer(layers, mnist.train, size)
+    trainer = speed.Workload(layers, mnist.train, size)
     clock = []
     for _ in range(2 * event.data):
         trainer.step()

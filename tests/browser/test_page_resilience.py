@@ -86,8 +86,8 @@ def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_pa
 
 
 OFTEN = """
-from app.lab import checkpoints
-checkpoints.PERIOD = 0.3
+from app.lab import unfinished
+unfinished.PERIOD = 0.3
 """
 # All that draws or remembers: changed images, dropout, Adam, a schedule, early stopping.
 DRAWING = "preset=deep&batch=64&subset=2500&epochs=2&schedule=cosine&patience=5&l2=0.0001"

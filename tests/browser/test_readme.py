@@ -48,7 +48,7 @@ def example():
     "Callbacks of the main thread called from the worker, in order",
 )
 def test_the_ten_lines_train(site, open_page):
-    unpacking = (ROOT / "py/app/main.py").read_text().split("from app import page")[0]
+    unpacking = (ROOT / "py/app/main.py").read_text().split("from app.page import dom")[0]
     code = textwrap.indent(example(), " " * 8)
     site.replace("example.html", PAGE)
     site.replace("example.py", unpacking + FRAME.format(code=code))

@@ -1,17 +1,14 @@
-"""What a page that frames this one may do with it: the buttons, and a few things beside them."""
-
-import asyncio
+"""The object that a framing page may use: the buttons, the options, the network."""
 
 import farcall
 import js
 
-from app.page import dom, status
+from app.page import dom
 from app.state import settings
 
 PIXELS = 28 * 28
-POLL = 0.02
 
-# 784 numbers as the network takes them; null where one is no shade from 0 to 255.
+# 784 numbers as the network takes them; null if one is no shade from 0 to 255.
 _shades = js.Function.new(
     "numbers",
     """const image = Float32Array.from(numbers, (shade) => shade / 255);
@@ -36,36 +33,35 @@ return image.every((shade) => shade >= 0 && shade <= 1) ? image : null""",
     "model",
 )
 class Demo:
-    """The page as an object. What needs the network waits until the page has started.
+    """The page as an object. Methods that need the network wait until the page has started.
 
     Raises:
-        RuntimeError: by any method, when the page failed, with the page's own words.
+        RuntimeError: by any method, if the page failed, with the page's own message.
     """
 
-    def __init__(self, stage):
-        self._stage = stage
+    def __init__(self, page):
+        self._page = page
         self._followers = []
 
     # -- what it is doing -------------------------------------------------------------------
 
     def state(self):
         """{phase, epoch, epochs, batch, batches, loss, accuracy, val_loss, val_accuracy}."""
-        training = self._stage.training
-        found = {"phase": status.current_phase()}
-        logs = training.latest if training.run else None
+        run = self._page.training.run
+        found = {"phase": self._page.state.phase}
+        logs = run.latest if run else None
         if logs:
             found.update(
                 epoch=int(logs["epoch"]) + 1,
-                epochs=training.total_epochs,
+                epochs=run.epochs,
                 batch=int(logs["batch"]),
                 batches=int(logs["batches"]),
                 loss=_finite(logs["loss"]),
                 accuracy=_finite(logs["accuracy"]),
             )
-        if logs and training.run["epochs"]:
-            last = training.run["epochs"][-1]
+        if logs and run.rows:
             for name in ("val_loss", "val_accuracy"):
-                found[name] = _finite(last[name])
+                found[name] = _finite(run.rows[-1][name])
         return found
 
     def follow(self, callback):
@@ -74,31 +70,26 @@ class Demo:
         callback(self.state())
 
     def unfollow(self):
-        """Call nobody any more."""
+        """End all calls that `follow` asked for."""
         self.forget()
 
     def tell(self, state):
+        """Call the followers."""
         for callback in list(self._followers):
             try:
                 callback(state)
-            except Exception:  # Its owner has let go of it.
+            except Exception:  # its owner has released it
                 self._followers.remove(callback)
 
     def forget(self):
+        """Forget the followers."""
         self._followers = []
-
-    async def _ready(self):
-        while status.current_phase() == "loading":
-            await asyncio.sleep(POLL)
-        if status.current_phase() == "error":
-            what = dom.find("failure-what").textContent
-            raise RuntimeError(dom.find("failure-title").textContent + ": " + what)
 
     # -- options ----------------------------------------------------------------------------
 
     def options(self):
-        """Every option's name and value."""
-        return dict(self._stage.options.values)
+        """Return every option's name and value."""
+        return dict(self._page.options.values)
 
     async def configure(self, options=None, **more):
         """Set options by name; all or, where one is wrong, none.
@@ -111,23 +102,15 @@ class Demo:
         values = {name: settings.value(name, given) for name, given in wanted.items()}
         if "preset" in values and "layers" not in values:
             values["layers"] = None
-        await self._ready()
+        await self._page.state.started()
         self._refuse_network(values)
-        self._stage.options.adopt(dict(self._stage.options.values, **values))
-        await self._rebuilt()
+        self._page.options.adopt(dict(self._page.options.values, **values))
+        await self._page.network.rebuilt()
+        await self._page.state.started()
 
     def _refuse_network(self, values):
-        if self._stage.training.running and ("preset" in values or "layers" in values):
+        if self._page.state.busy and ("preset" in values or "layers" in values):
             raise RuntimeError("a run is in progress: stop it before you change the network")
-
-    async def _rebuilt(self):
-        """Wait for the network that the options ask for."""
-        studio, network = self._stage.studio, self._stage.network
-        while studio.layers is not None and studio.layers != network.layers:
-            if dom.root.dataset.network == "wrong":
-                raise ValueError("layers: " + dom.find("status").textContent)
-            await self._ready()
-            await asyncio.sleep(POLL)
 
     # -- training ---------------------------------------------------------------------------
 
@@ -140,9 +123,9 @@ class Demo:
         Raises:
             RuntimeError: a run is in progress already, or this one could not begin.
         """
-        await self._ready()
-        training = self._stage.training
-        if training.running:
+        await self._page.state.started()
+        training = self._page.training
+        if self._page.state.busy:
             raise RuntimeError("a run is in progress: stop it, or wait until it is over")
         before = training.run
         if progress is not None:
@@ -155,11 +138,11 @@ class Demo:
             if progress is not None:
                 self._followers.remove(progress)
         if training.run is before:
-            raise RuntimeError(dom.find("failure-what").textContent)
-        return training.run["epochs"]
+            raise RuntimeError(training.problem)
+        return training.run.rows
 
     async def _run(self, action):
-        """Do what a button does; what fails is shown here as well."""
+        """Do what a button does; errors are shown on this page too."""
         try:
             await action()
         except Exception as error:
@@ -167,37 +150,34 @@ class Demo:
             raise
 
     async def pause(self):
-        """Hold the run; does nothing when there is none."""
-        training = self._stage.training
-        if training.running and not training.paused:
-            await training.pause()
+        """Pause the run; does nothing when there is none."""
+        if self._page.state.name == "training":
+            await self._page.training.pause()
 
     async def resume(self):
-        """Go on with a run that was paused."""
-        training = self._stage.training
-        if training.running and training.paused:
-            await training.pause()
+        """Continue a run that was paused."""
+        if self._page.state.name == "paused":
+            await self._page.training.pause()
 
     async def stop(self):
         """End the run after the batch in progress; what it learned stays."""
-        await self._stage.training.stop()
-        while self._stage.training.running:
-            await asyncio.sleep(POLL)
+        await self._page.training.stop()
+        await self._page.state.until("ready")
 
     async def step(self):
         """Train one batch."""
-        await self._ready()
-        await self._run(self._stage.training.step)
+        await self._page.state.started()
+        await self._run(self._page.training.step)
 
     async def reset(self):
         """Begin again with fresh weights from the seed."""
-        await self._ready()
-        await self._run(self._stage.training.reset)
+        await self._page.state.started()
+        await self._run(self._page.training.reset)
 
     # -- the network ------------------------------------------------------------------------
 
     async def predict(self, pixels):
-        """What the network makes of an image: {digit, confidence, probabilities}.
+        """Return the network's answer to an image: {digit, confidence, probabilities}.
 
         Args:
             pixels: 28 x 28 shades row by row, 0 for paper and 255 for ink: bytes, an array, a list.
@@ -205,35 +185,37 @@ class Demo:
         Raises:
             ValueError: not 784 shades.
         """
-        await self._ready()
-        answer = await self._stage.studio.model.predict(_image(pixels))
+        await self._page.state.started()
+        answer = await self._page.client.model.predict(_image(pixels))
         return _verdict(answer.tolist()[0])
 
     async def read(self, rgba, width):
-        """What the network makes of a drawing: as `predict`, or None when nothing is drawn.
+        """Return the answer to a drawing, as `predict`, or None when nothing is drawn.
 
         Args:
             rgba: bytes of a canvas' ImageData; its alpha is the ink.
             width: pixels in a row.
         """
-        await self._ready()
+        await self._page.state.started()
+        client = self._page.client
         copy = js.Uint8Array.new(_javascript(rgba))
-        answer = await self._stage.studio.read_drawing(copy, width)
+        answer = await client.lab.draw.read(client.model, copy, width)
         return None if answer is None else _verdict(answer["probabilities"])
 
     async def model(self, format="npz"):
-        """The network as a file: bytes, in a format of nn.io (npz, safetensors, tfjs)."""
-        await self._ready()
-        return await self._stage.studio.engine.nn.io.save(self._stage.studio.model, format)
+        """Return the network as a file: bytes, in a format of nn.io (npz, safetensors, tfjs)."""
+        await self._page.state.started()
+        client = self._page.client
+        return await client.engine.nn.io.save(client.model, format)
 
 
 def _finite(number):
-    """The number, or None for what JSON cannot say: a run that diverged."""
+    """Return the number, or None for NaN and infinity, which JSON lacks."""
     return number if number is not None and abs(number) < float("inf") else None
 
 
 def _javascript(values):
-    """A typed array or an array of JavaScript's with these numbers."""
+    """Return a JavaScript array or typed array with these numbers."""
     if isinstance(values, farcall.Array):
         return values.js
     if isinstance(values, (list, tuple, bytes, bytearray)):  # iterating leaks on MicroPython

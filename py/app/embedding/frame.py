@@ -1,4 +1,4 @@
-"""This page inside another one: it tells its size and state; pages that it trusts may drive it.
+"""The page inside another one: it reports its size and state; trusted pages may control it.
 
 To the framing page, at the origin that the address names (`host=`), and to no other:
 
@@ -6,8 +6,8 @@ To the framing page, at the origin that the address names (`host=`), and to no o
     {type: "farcall-demo", kind: "size", height: 812}
     {type: "farcall-demo", kind: "state", phase: "training", epoch: 1, batch: 96, loss: 0.31, ...}
 
-From it: {type: "farcall-demo", theme: "dark"}, which its address could have asked for as well. All
-else is `Demo`, served by farcall's protocol and by Comlink's, to origins that index.html lists.
+From it: {type: "farcall-demo", theme: "dark"}, which the address can ask for too. Everything else
+is `Demo`, served by farcall's protocol and by Comlink's, to origins that index.html lists.
 """
 
 import farcall
@@ -16,11 +16,11 @@ import js
 from app.page import dom
 
 VERSION = 1
-# A host redraws a figure or two with it: more often than this nobody sees.
+# A host shows a figure or two with it: more updates would not be seen.
 TICK_MS = 200
 
 _framed = js.Function.new("return window.parent !== window")
-# A sandboxed document's own origin is "null"; that of its address would be somebody else's.
+# A sandboxed document's own origin is "null"; the origin of its address is another one.
 _origin = js.Function.new("return window.origin")
 _post = js.Function.new("message", "origin", "window.parent.postMessage(message, origin)")
 _hear = js.Function.new(
@@ -34,21 +34,21 @@ _hear = js.Function.new(
 
 
 class Embedding:
-    """The framing page, as far as it gave its origin."""
+    """Link to the framing page, if the address names its origin."""
 
-    def __init__(self, stage):
-        frame = stage.options.frame
+    def __init__(self, page):
+        frame = page.options.frame
         self.host = frame["host"] if _framed() else ""
         if not self.host:
             return
-        # Here, since a page that stands alone needs neither: 16 of its imports' 93 ms.
+        # A page that is not framed needs neither; they take 16 of the 93 ms of its imports.
         from farcall import comlink
 
         from app.embedding.demo import Demo
 
-        self.stage = stage
-        self.demo = Demo(stage)
-        self.told = None
+        self.page = page
+        self.demo = Demo(page)
+        self.reported = None
         self.height = 0
         self.session = None
         self.drivable = trusted(self.host, _origin(), _listed())
@@ -71,10 +71,7 @@ class Embedding:
         resized = dom.call(lambda *_: dom.next_frame("size", self._tell_size))
         self._sizes = js.ResizeObserver.new(resized)
         self._sizes.observe(dom.document.body)
-        self._phases = js.MutationObserver.new(dom.call(lambda *_: self._tell_state()))
-        self._phases.observe(
-            dom.root, dom.record({"attributes": True, "attributeFilter": ["data-phase"]})
-        )
+        self.page.state.listen(lambda _: dom.spawn(self._report()))
         js.setInterval(dom.call(self._tell_state), TICK_MS)
 
     def _tell_size(self):
@@ -83,10 +80,14 @@ class Embedding:
             self.height = height
             self._say("size", {"height": height})
 
+    async def _report(self):
+        """Report a change of state once the panels have followed it."""
+        self._tell_state()
+
     def _tell_state(self):
         state = self.demo.state()
-        if state != self.told:
-            self.told = state
+        if state != self.reported:
+            self.reported = state
             self._say("state", state)
             self.demo.tell(state)
 
@@ -94,12 +95,12 @@ class Embedding:
 
     def _theme(self, name):
         try:
-            self.stage.theme.show(name)
+            self.page.theme.show(name)
         except ValueError as error:
             js.console.info(str(error))
 
     def _serve(self):
-        """Answer farcall.connect, and after that session the next one."""
+        """Answer farcall.connect, once for each session."""
         window = farcall.endpoints.Window(js.window.parent, self.host)
         self.session = farcall.Session(window, {"demo": self.demo}, on_error=self._unheard)
         self.session.on_close.append(lambda _: self._over())
@@ -109,7 +110,7 @@ class Embedding:
         self._serve()
 
     def _unheard(self, error, text=""):
-        """A callback of the host failed, which is not this page's trouble."""
+        """Log an exception raised by a callback of the host."""
         js.console.info(f"the framing page: {text}: {error}")
 
 
@@ -119,5 +120,5 @@ def _listed():
 
 
 def trusted(host, own, listed):
-    """Whether a page of origin `host` may drive this one: its own origin, or a listed one."""
+    """Return whether pages of origin `host` may control this one: its own or a listed origin."""
     return host == own or host in listed or "*" in listed

@@ -1,15 +1,127 @@
-"""Where a classifier is right and wrong, from its probabilities. NumPy only."""
+"""Analysis of a trained classifier: confusion matrix, scores, filters, feature maps, weights."""
 
-from typing import Any, TypedDict
+from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import nn
 import numpy as np
+
+from app.lab.images import pictures
+from app.lab.images.mnist import CLASSES, Mnist, labels, scaled
+
+if TYPE_CHECKING:
+    from app.lab.buckets import Buckets
 
 Labels = np.ndarray[tuple[int, ...], np.dtype[Any]]
 Probabilities = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
+class Analysis:
+    """Served as `lab.analysis`.
+
+    Args:
+        mnist: the data sets that the page trains and tests on.
+        buckets: hold the last drawing, whose feature maps are shown.
+    """
+
+    def __init__(self, mnist: Mnist, buckets: Buckets) -> None:
+        self._mnist = mnist
+        self._buckets = buckets
+        self._read: tuple[Any, Any, Any] | None = None  # test set, its labels, the probabilities
+
+    async def findings(
+        self, model: Any, progress: Callable[[float], Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the confusion matrix, scores of each class and worst mistakes on the test set."""
+        data = self._mnist.test
+        parts = []
+        for start in range(0, len(data), 500):
+            images = data.x[start : start + 500]
+            parts.append(await model.predict(images.astype(np.float32) * np.float32(data.scale)))
+            await asyncio.sleep(0)
+            if progress:
+                progress(min(1.0, (start + 500) / len(data)))
+        truth, probabilities = labels(data), np.concatenate(parts)
+        self._read = (data, truth, probabilities)
+        matrix = confusion(truth, probabilities.argmax(axis=1), CLASSES)
+        return {
+            "confusion": matrix.tolist(),
+            "per_class": per_class(matrix),
+            "mistakes": [self._mistake(index) for index in worst(truth, probabilities)],
+            "wrong": int(matrix.sum() - np.trace(matrix)),
+            "total": int(matrix.sum()),
+        }
+
+    def _mistake(self, index: int) -> dict[str, Any]:
+        assert self._read is not None
+        data, truth, probabilities = self._read
+        answer = int(probabilities[index].argmax())
+        return {
+            "rgba": pictures.ink(data.x[index, ..., 0]),
+            "truth": int(truth[index]),
+            "answer": answer,
+            "confidence": float(probabilities[index, answer]),
+        }
+
+    def cell(self, truth: int, answer: int, most: int = 30) -> list[dict[str, Any]]:
+        """Return the test images of one cell of the last confusion matrix."""
+        if self._read is None or self._read[0] is not self._mnist.test:  # other data since
+            return []
+        _, digits, probabilities = self._read
+        found = np.flatnonzero((digits == truth) & (probabilities.argmax(axis=1) == answer))
+        return [self._mistake(index) for index in found[:most]]
+
+    def filters(self, model: Any, most: int = 32) -> list[Any]:
+        """Return the first convolution's filters as pictures; [] where there is none."""
+        for layer in model.layers:
+            if type(layer).__name__ == "Conv2D":
+                kernel = layer.get_weights()[0]
+                return [
+                    pictures.signed(kernel[:, :, 0, i]) for i in range(min(most, kernel.shape[3]))
+                ]
+        return []
+
+    def feature_maps(self, model: Any, most: int = 16) -> list[dict[str, Any]]:
+        """Return {layer, maps} of the last drawing for each convolution and pooling layer."""
+        if self._buckets.last is None:
+            return []
+        nodes = [node for node in model.graph.nodes if len(node.outputs[0].shape) == 4]
+        if not nodes:
+            return []
+        part = nn.Model(model.inputs, [node.outputs[0] for node in nodes])
+        outputs = part.run([scaled(self._buckets.last[None])])
+        return [
+            {
+                "layer": node.layer.name,
+                "maps": [pictures.activation(y[0, :, :, i]) for i in range(min(most, y.shape[3]))],
+            }
+            for node, y in zip(nodes, outputs, strict=True)
+        ]
+
+    def weights(self, model: Any) -> list[dict[str, Any]]:
+        """Return a histogram of each layer's weights."""
+        rows = []
+        for layer in model.layers:
+            tensors = layer.get_weights()
+            if tensors:
+                values = np.concatenate([tensor.reshape(-1) for tensor in tensors])
+                rows.append(dict(histogram(values), layer=layer.name, count=int(values.size)))
+        return rows
+
+    def profile(self, model: Any, size: int = 128) -> list[dict[str, Any]]:
+        """Return {layer, forward_ms, backward_ms, share} of each layer for a batch of images."""
+        data = self._mnist.train
+        rows: list[dict[str, Any]] = model.profile(
+            data.x[:size].astype(np.float32) * np.float32(data.scale)
+        )
+        return rows
+
+
 class PerClass(TypedDict):
-    """One class's scores, 0 where there is nothing to divide by (as scikit-learn does)."""
+    """Scores of one class; 0 instead of a division by zero, as in scikit-learn."""
 
     label: int
     support: int
@@ -19,7 +131,7 @@ class PerClass(TypedDict):
 
 
 def confusion(truth: Labels, answers: Labels, classes: int = 10) -> Labels:
-    """(classes, classes) counts: row the true class, column the answer."""
+    """Return counts (classes, classes): row the true class, column the answer."""
     if truth.shape != answers.shape:
         raise ValueError(f"expected as many answers as labels, got {answers.size} for {truth.size}")
     pairs = truth.astype(np.int64) * classes + answers.astype(np.int64)
@@ -31,7 +143,7 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def per_class(matrix: Labels) -> list[PerClass]:
-    """Precision, recall and F1 of each class of a confusion matrix."""
+    """Return precision, recall and F1 of each class of a confusion matrix."""
     rows: list[PerClass] = []
     for label, hits in enumerate(np.diag(matrix)):
         support = int(matrix[label].sum())
@@ -45,7 +157,7 @@ def per_class(matrix: Labels) -> list[PerClass]:
 
 
 def worst(truth: Labels, probabilities: Probabilities, most: int = 24) -> Labels:
-    """Indices of the wrong answers, the surest first."""
+    """Return the indices of the wrong answers, the most confident first."""
     answers = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(answers != truth)
     sureness = probabilities[wrong].max(axis=1)
@@ -53,7 +165,7 @@ def worst(truth: Labels, probabilities: Probabilities, most: int = 24) -> Labels
 
 
 def histogram(values: Probabilities, bins: int = 40) -> dict[str, Any]:
-    """Counts over the range of a tensor's values: {low, high, counts, mean, deviation}."""
+    """Return {low, high, counts, mean, deviation} of a tensor's values."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return {"low": 0.0, "high": 0.0, "counts": [0] * bins, "mean": 0.0, "deviation": 0.0}

@@ -1,8 +1,8 @@
-"""The engine's speed on this device, for a visitor to measure, read and copy.
+"""The engine's speed on this device: measured by the visitor, shown, copied.
 
-The same work as the repository's bench does (networks, batches, rates), without its peers, in some
-twelve seconds. Each figure is the median of a few rounds, so that a hiccup of the device is none
-of the engine.
+It does the same work as the repository's bench (networks, batches, rates) without the other
+libraries, in about twelve seconds. Each figure is the median of a few rounds, so that a short
+disturbance of the device does not count.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import numpy as np
 from nn import kernels
 from nn.config import separate_seed
 from nn.data import Dataset
-from nn.kernels.library import Library, address
+
+from app.lab.images.mnist import CLASSES, labels
 
 Row = dict[str, Any]
 Layers = list[Any]
 F4 = np.float32
 SEED = 1234
-CLASSES = 10
-BATCHES = 8  # different ones, so that no cache knows them all
+BATCHES = 8  # different ones, so that they do not stay in a cache
 CHANNELS = (8, 32)
 DIRECTIONS = ("forward", "weight gradient", "input gradient")
 
@@ -79,7 +79,7 @@ TRAINED: tuple[tuple[str, int, Callable[[], Layers]], ...] = (
 
 
 class Speed:
-    """Served to the page as `speed`.
+    """Served as `lab.speed`.
 
     Args:
         data: has the images as `data.train`, a Dataset of uint8 (n, 28, 28, 1).
@@ -93,12 +93,12 @@ class Speed:
         """Measure everything, a row at a time.
 
         Args:
-            seconds: the least that a round takes.
-            rounds: of which the median counts.
+            seconds: that a round takes at least.
+            rounds: whose median is taken.
 
         Yields:
             {group, task, value, unit, plain, done}: `plain` is NumPy's alone or None, `done` the
-            share of the rows that are through.
+            share of the rows that are done.
 
         Raises:
             ValueError: there are no images.
@@ -125,8 +125,8 @@ class Speed:
         data = self._data.train
         for name, size, layers in TRAINED:
             compared = layers is _seed and size == 128
-            yield "Train", name, "images/s", size, Trainer(layers, data, size).step, compared
-        many, one = Trainer(_seed, data, 1000), Trainer(_seed, data, 1)
+            yield "Train", name, "images/s", size, Workload(layers, data, size).step, compared
+        many, one = Workload(_seed, data, 1000), Workload(_seed, data, 1)
         yield "Predict", "1,000 images at a time", "images/s", 1000, many.predict, True
         yield "Predict", "One image", "ms", 1, one.predict, False
         yield "Kernels", "Matrix product 512³", "GFLOP/s", 2 * 512**3 / 1e9, _product(512), True
@@ -134,17 +134,16 @@ class Speed:
             for direction, (work, action) in zip(DIRECTIONS, _convolutions(channels), strict=True):
                 name = f"3 × 3 convolution, {channels} channels, {direction}"
                 yield "Kernels", name, "GFLOP/s", work, action, False
-        library = kernels.library.active
-        if isinstance(library, Library):
-            name = "Peak of multiply-add, four lanes"
-            yield "Kernels", name, "GFLOP/s", *_peak(library), False
+        work, action = _peak()
+        if work:
+            yield "Kernels", "Peak of multiply-add, four lanes", "GFLOP/s", work, action, False
 
     def report(self, device: str, processors: int) -> str:
-        """The last measurement as a Markdown table, with all that it depends on.
+        """Return the last measurement as a Markdown table, with all that it depends on.
 
         Args:
-            device: the browser's words for itself.
-            processors: how many it says it has.
+            device: the browser's name for itself.
+            processors: the number that the browser states.
         """
         lines = [
             f"Farcall's engine, {datetime.datetime.now(datetime.UTC):%Y-%m-%d}: "
@@ -162,7 +161,7 @@ class Speed:
         return "\n".join(lines) + "\n"
 
 
-class Trainer:
+class Workload:
     """A network with weights from a fixed seed and some batches of real images."""
 
     def __init__(self, layers: Callable[[], Layers], data: Dataset, size: int) -> None:
@@ -181,8 +180,7 @@ class Trainer:
         chosen = self._batches[self._count % BATCHES]
         self._count += 1
         x = kernels.gather_scale(self._data.x, chosen, 1 / 255, 0.0, self._memory)
-        assert self._data.y is not None
-        return x, self._data.y[chosen] % CLASSES
+        return x, labels(self._data)[chosen] % CLASSES
 
     def step(self) -> None:
         """Train one batch, scaling included."""
@@ -218,14 +216,13 @@ def _convolutions(channels: int) -> list[tuple[float, Callable[[], Any]]]:
     return [(work, action) for action in actions]
 
 
-def _peak(library: Any) -> tuple[float, Callable[[], Any]]:
-    """Twelve chains of multiply-add and nothing else, 100,000 times: (GFLOP, action)."""
-    numbers, times = np.array([0.5, 0.1, 0], F4), 100_000
-    return 12 * 8 * times / 1e9, lambda: library.fma_peak(address(numbers), times)
+def _peak(times: int = 100_000) -> tuple[float, Callable[[], Any]]:
+    """Multiply-adds and nothing else: (GFLOP of an action, action); no work without kernels."""
+    return kernels.multiply_add(times) / 1e9, lambda: kernels.multiply_add(times)
 
 
 async def _rate(action: Callable[[], Any], work: float, seconds: float, rounds: int) -> float:
-    """Work a second: the median of rounds. Between them whoever waits for this thread gets in."""
+    """Return work per second, the median of rounds; other tasks run between them."""
     times = 1
     took = _clocked(action, times)  # the first also fills caches and workspaces
     while (took := _clocked(action, times)) < seconds / 4:
@@ -243,7 +240,7 @@ def _clocked(action: Callable[[], Any], times: int) -> float:
     start = time.perf_counter()
     for _ in range(times):
         action()
-    return max(time.perf_counter() - start, 1e-9)  # a browser's clock may not have moved yet
+    return max(time.perf_counter() - start, 1e-9)  # a browser's clock is coarse
 
 
 def _short(value: float) -> str:

@@ -1,4 +1,4 @@
-"""The document, in the few words that the panels need: find, write, listen, draw once a frame.
+"""The document: find elements, write texts, listen to events, draw once a frame.
 
 Two rules of MicroPython shape this module. A Python exception in a function called by JavaScript
 ends as an uncaught error of the page, so `on` and `spawn` hand it to `failed`. And a JavaScript
@@ -15,7 +15,7 @@ from pyscript import document, ffi
 BUDGET = 0.008  # seconds: half a frame at 60 Hz, the browser's own work has the other
 root = document.documentElement
 _written = {}
-_jobs = OrderedDict()  # MicroPython's dict has no order, and who waited longest goes first
+_jobs = OrderedDict()  # in order of request, which MicroPython's dict does not keep
 _asked = [False]
 _handlers = []
 
@@ -38,8 +38,16 @@ def write(key, text, element=None):
     (element or output(key)).textContent = text
 
 
+def set_text(identifier, text):
+    """Set the text of the element with this id, touching the document only when it changes."""
+    key = "#" + identifier
+    if _written.get(key) != text:
+        _written[key] = text
+        find(identifier).textContent = text
+
+
 def make(tag, text="", **attributes):
-    """A new element. `class_` and `for_` stand for the words that Python keeps; `_` becomes `-`."""
+    """Return a new element. Write `class_` and `for_` for `class` and `for`; `_` becomes `-`."""
     element = document.createElement(tag)
     if text != "":
         element.textContent = str(text)
@@ -50,7 +58,7 @@ def make(tag, text="", **attributes):
 
 
 def fill(parent, children):
-    """Replace what is in an element."""
+    """Replace the children of an element."""
     parent.replaceChildren()
     for child in children:
         parent.append(child)
@@ -58,12 +66,12 @@ def fill(parent, children):
 
 
 def record(value):
-    """A plain JavaScript object from dicts, lists, numbers and texts."""
+    """Return a plain JavaScript object made from dicts, lists, numbers and texts."""
     return js.JSON.parse(json.dumps(value))
 
 
 def failed(error):
-    """What happens to an exception that no panel caught; `status` puts itself here."""
+    """Handle an exception that no panel caught; `app.state.run` replaces this."""
     raise error
 
 
@@ -77,33 +85,33 @@ async def _guarded(coroutine):
         handler_of_failures[0](error)
 
 
-# What JavaScript throws in a synchronous call unwinds MicroPython's own stack: it can neither be
-# caught in Python nor be let through it. Storage that is refused throws on being read.
+# An exception of JavaScript in a synchronous call unwinds MicroPython's own stack: Python cannot
+# catch it. Where storage is forbidden, reading it throws.
 _recall = js.Function.new("key", "try { return localStorage.getItem(key) } catch { return null }")
 _remember = js.Function.new(
     "key",
     "value",
-    "try { localStorage.setItem(key, value) } catch { /* not from visit to visit */ }",
+    "try { localStorage.setItem(key, value) } catch { /* nothing is remembered */ }",
 )
 
 
 def recall(key):
-    """What `remember` kept on an earlier visit, or None."""
+    """Return what `remember` stored on an earlier visit, or None."""
     return _recall(key)
 
 
 def remember(key, text):
-    """Keep a text from visit to visit, where the browser keeps anything."""
+    """Store a text for later visits, if the browser allows it."""
     _remember(key, text)
 
 
 def spawn(coroutine):
-    """Run a coroutine on its own; what it raises is shown on the page."""
+    """Run a coroutine as a task; exceptions are shown on the page."""
     return asyncio.create_task(_guarded(coroutine))
 
 
 def call(function):
-    """A function for JavaScript to call with any arguments; shows what it raises."""
+    """Return a function for JavaScript to call; its exceptions are shown on the page."""
 
     def guarded(*arguments):
         try:
@@ -120,7 +128,7 @@ def call(function):
 
 
 def call_value(function):
-    """A function whose value JavaScript uses; it must not raise."""
+    """Return a function whose result JavaScript uses; it must not raise."""
     proxy = ffi.create_proxy(function)
     _handlers.append(proxy)
     return proxy
@@ -138,13 +146,13 @@ def click(identifier, handler):
 
 
 def enable(*identifiers, when=True):
-    """Let buttons be pressed, or not."""
+    """Enable or disable buttons."""
     for identifier in identifiers:
         find(identifier).disabled = not when
 
 
 def _draw(_):
-    """Run what waits for this frame; once half of it is gone, the rest waits for the next."""
+    """Run the jobs of this frame; when half of it is over, the rest waits for the next frame."""
     _asked[0] = False
     waiting = list(_jobs.items())
     _jobs.clear()
@@ -174,30 +182,30 @@ def _ask():
 
 
 def next_frame(name, job):
-    """Run `job()` before one of the next paints; of several under one name only the last."""
+    """Run `job()` before one of the next paints; a later job of the same name replaces it."""
     _jobs[name] = job
     _ask()
 
 
 def now():
-    """Seconds since the page began, to compare with each other."""
+    """Return seconds since the page was opened."""
     return js.performance.now() / 1000
 
 
 def colour(name):
-    """A colour of the style sheet (a custom property) as the theme in force has it."""
+    """Return a colour of the style sheet (a custom property) in the current theme."""
     probe = find("colour-probe")
     probe.style.color = "var(--" + name + ")"
     return js.getComputedStyle(probe).color
 
 
 def rem():
-    """The size of the page's letters in pixels: what is drawn grows with what is written."""
+    """Return the root font size in pixels; charts scale with it."""
     return float(js.getComputedStyle(root).fontSize[:-2])
 
 
 def save_as(url, filename):
-    """Let the browser store what is at an address under a name."""
+    """Download the content of an address as a file of this name."""
     link = make("a", href=url, download=filename)
     document.body.append(link)
     link.click()
@@ -205,6 +213,7 @@ def save_as(url, filename):
 
 
 def save_text(text, kind, filename):
+    """Download a text as a file of this name."""
     blob = js.Blob.new(ffi.to_js([text]), record({"type": kind}))
     url = js.URL.createObjectURL(blob)
     save_as(url, filename)

@@ -1,8 +1,4 @@
-"""What the page is doing, and what went wrong, in words.
-
-`data-phase` of the document is one of loading, ready, training, paused, error: tests and pages that
-embed this one rely on it.
-"""
+"""The status line, the start-up steps, and the box for notices and failures."""
 
 import io
 import sys
@@ -10,20 +6,12 @@ import sys
 from app.page import dom, numbers
 
 _SIGNS = {"done": "", "warn": "! ", "failed": "✗ "}
-_told = set()
-
-
-def phase(name):
-    dom.root.dataset.phase = name
-
-
-def current_phase():
-    return dom.root.dataset.phase
+_noticed = set()
 
 
 def say(text):
-    """One line for everybody; screen readers speak it."""
-    dom.write("status", text, dom.find("status"))
+    """Write the status line, which screen readers speak."""
+    dom.set_text("status", text)
 
 
 def step(name, state, octets=0, duration=None, note=""):
@@ -54,9 +42,8 @@ def _show(title, what, following, details, serious, restart):
 
 
 def again():
-    """Start anew, with the start-up's steps as a fresh page shows them."""
+    """Show the start-up steps as a fresh page shows them."""
     hide()
-    phase("loading")
     for item in dom.document.querySelectorAll("#phases li"):
         item.removeAttribute("data-state")
         item.querySelector("span").textContent = ""
@@ -64,33 +51,32 @@ def again():
 
 
 def notice(title, what, following, details=""):
-    """Something is less than it should be, and the page goes on."""
+    """Show a warning; the page goes on."""
     _show(title, what, following, details, False, False)
 
 
 def notice_once(key, title, what, following):
-    """A notice that is given one time only, whatever happens again."""
-    if key not in _told:
-        _told.add(key)
+    """Show a warning the first time only."""
+    if key not in _noticed:
+        _noticed.add(key)
         notice(title, what, following)
 
 
 def failure(title, what, following, details="", restart=False):
-    """Something ended. Says what happened and what to do; the phase becomes `error`."""
-    phase("error")
+    """Show an error that ends everything: what happened and what to do."""
     say(title + ".")
     for item in dom.document.querySelectorAll('#phases [data-state="active"]'):
         item.dataset.state = "failed"
-    dom.enable("train", "pause", "step", "stop", "reset", "save", "load", "download", when=False)
     _show(title, what, following, details, True, restart)
 
 
 def hide():
+    """Close the box."""
     dom.find("failure").hidden = True
 
 
 def details_of(error):
-    """The remote traceback where there is one, else the local one."""
+    """Return the remote traceback of an error if it has one, else the local one."""
     remote = getattr(error, "remote_traceback", "")
     if remote:
         return str(remote)
@@ -99,16 +85,7 @@ def details_of(error):
     return text.getvalue()
 
 
-def unexpected(error):
-    """The last resort: an exception that no panel expected."""
-    if current_phase() == "error":
-        return
-    title = "Something unexpected happened"
-    what = type(error).__name__ + ": " + str(error)
-    failure(title, what, "Reload the page. A model that you saved is kept.", details_of(error))
-
-
 def begin():
-    dom.handler_of_failures[0] = unexpected
+    """Listen to the buttons of the box."""
     dom.click("failure-reload", dom.js.location.reload)
     dom.click("failure-dismiss", hide)

@@ -1,33 +1,34 @@
-"""The tab's title: how far a run is, for as long as nobody looks at the page."""
+"""The title of the tab: while the page is hidden, it says how far a run is."""
 
 from app.page import dom
 
-PAUSE = 1.0  # seconds: browsers redraw a title at their leisure
+PAUSE = 1.0  # seconds between two changes: browsers redraw a title rarely
 
 
-class Tab:
-    """Tells the title of a hidden tab; one in view has its own."""
+class Title:
+    """Changes the title of a hidden tab; in view it has its own."""
 
     def __init__(self):
-        self.title = dom.document.title
-        self.told = 0.0
+        self.own = dom.document.title
+        self.changed = 0.0
         dom.on(dom.document, "visibilitychange", lambda _: self._turned())
 
     @property
     def hidden(self):
+        """Whether the tab is out of view."""
         return dom.document.hidden
 
-    def tell(self, words):
+    def show(self, words):
         """Put words before the title, at most once a PAUSE."""
-        if dom.now() - self.told >= PAUSE:
-            self.told = dom.now()
+        if dom.now() - self.changed >= PAUSE:
+            self.changed = dom.now()
             self.end(words)
 
     def end(self, words):
-        """The last words: they stay until somebody looks."""
+        """Put the last words before the title, where they stay until the tab is in view."""
         if self.hidden:
-            dom.document.title = words + " · " + self.title
+            dom.document.title = words + " · " + self.own
 
     def _turned(self):
         if not self.hidden:
-            dom.document.title = self.title
+            dom.document.title = self.own

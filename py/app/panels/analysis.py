@@ -1,46 +1,42 @@
-"""Step 4: what the network learned, and where it is wrong."""
+"""The analysis panel: what the network has learned, and which images it gets wrong."""
 
-import farcall
-
-from app.page import dom, images, numbers, status
-from app.panels import environment
+from app.page import dom, images, numbers, status, table
+from app.page.latest import Latest
 
 DIGITS = range(10)
-PAUSE = 1.0  # seconds between two looks at the maps while a run changes them
+PAUSE = 1.0  # seconds between two updates of the maps while a run changes the network
 
 
-class Findings:
-    """Confusion matrix, scores, mistakes, filters, feature maps, weights, environment."""
+class Analysis:
+    """Confusion matrix, scores, mistakes, filters, feature maps, weights, times."""
 
-    def __init__(self, studio, training):
-        self.studio = studio
-        self.training = training
-        self.following = self.behind = False
+    def __init__(self, client, run):
+        self.client = client
+        self.run = run
         self.drawn = 0.0
         self.kept = (None, [])  # layers with numbers of maps, and their canvases
+        self._maps = Latest(self._draw_maps)
         dom.click("analyse", self.analyse)
-        dom.on("environment", "toggle", lambda _: self.environment())
 
     async def analyse(self):
         """Ask the worker for everything and show it."""
-        if self.training.running:
+        if self.run.busy:
             return
         dom.enable("analyse", when=False)
         try:
             await self._analyse()
         finally:
-            dom.enable("analyse")
+            dom.enable("analyse", when=not self.run.busy)
 
     async def _analyse(self):
-        studio = self.studio
-        model = studio.model
+        model, lab = self.client.model, self.client.lab.analysis
         status.say("Reading all test images…")
-        found = await studio.lab.findings(model)
+        found = await lab.findings(model)
         dom.find("findings").hidden = False
         right = found["total"] - found["wrong"]
         total, wrong = numbers.count(found["total"]), numbers.count(found["wrong"])
         words = f"{numbers.count(right)} of {total} test images right, {wrong} wrong."
-        dom.write("analysis-note", words, dom.find("analysis-note"))
+        dom.set_text("analysis-note", words)
         self._confusion(found["confusion"])
         self._scores(found["per_class"])
         self._tiles(
@@ -50,13 +46,13 @@ class Findings:
         )
         filters = [
             images.tile(rgba, (), f"Filter {i + 1}", tint=False)
-            for i, rgba in enumerate(await studio.lab.filters(model))
+            for i, rgba in enumerate(await lab.filters(model))
         ]
         self._tiles("filters", filters, "This network has no convolution.")
         self.kept = (None, [])
-        await self.maps()
-        self._histograms(await studio.lab.weights(model))
-        self._profile(await studio.engine.insight.profile(model))
+        await self._maps.now()
+        self._histograms(await lab.weights(model))
+        self._profile(await lab.profile(model))
         status.say(words)
 
     def _tiles(self, identifier, tiles, otherwise):
@@ -71,24 +67,21 @@ class Findings:
         )
 
     def _confusion(self, matrix):
-        table = dom.find("confusion")
+        matrix_table = dom.find("confusion")
         head = dom.make("tr")
-        head.append(dom.make("td"))
-        for digit in DIGITS:
-            head.append(dom.make("th", digit, scope="col"))
+        head.append(dom.make("td"), *[dom.make("th", digit, scope="col") for digit in DIGITS])
         section = dom.make("thead")
         section.append(head)
         body = dom.make("tbody")
         wrong = max([matrix[i][j] for i in DIGITS for j in DIGITS if i != j]) or 1
         for truth in DIGITS:
             body.append(self._row(truth, matrix[truth], wrong))
-        for old in table.querySelectorAll("thead, tbody"):
+        for old in matrix_table.querySelectorAll("thead, tbody"):
             old.remove()
-        table.append(section, body)
+        matrix_table.append(section, body)
 
     def _row(self, truth, counts, wrong):
-        line = dom.make("tr")
-        line.append(dom.make("th", truth, scope="row"))
+        cells = []
         support = sum(counts) or 1
         for answer in DIGITS:
             count = counts[answer]
@@ -100,13 +93,11 @@ class Findings:
             )
             button.style.setProperty("--p", f"{0.4 * share:.3f}")
             dom.on(button, "click", lambda _, answer=answer: self._cell(truth, answer))
-            cell = dom.make("td")
-            cell.append(button)
-            line.append(cell)
-        return line
+            cells.append(button)
+        return table.row(truth, *cells)
 
     async def _cell(self, truth, answer):
-        found = await self.studio.lab.cell(truth, answer)
+        found = await self.client.lab.analysis.cell(truth, answer)
         list_ = dom.make("ul", class_="tiles")
         for entry in found:
             share = dom.make("span", numbers.percent(entry["confidence"], 0))
@@ -121,41 +112,26 @@ class Findings:
         )
 
     def _scores(self, rows):
-        head = dom.make("tr")
-        for name in ("Digit", "Precision", "Recall", "F1", "Images"):
-            head.append(
-                dom.make("th", name, scope="col", class_="number" if name != "Digit" else None)
-            )
-        lines = [head]
+        lines = [table.heading("Digit", "Precision", "Recall", "F1", "Images")]
         for row in rows:
-            line = dom.make("tr")
-            line.append(dom.make("th", row["label"], scope="row"))
-            for name in ("precision", "recall", "f1"):
-                line.append(dom.make("td", numbers.percent(row[name]), class_="number"))
-            line.append(dom.make("td", numbers.count(row["support"]), class_="number"))
-            lines.append(line)
+            shares = [numbers.percent(row[name]) for name in ("precision", "recall", "f1")]
+            lines.append(table.row(row["label"], *shares, numbers.count(row["support"])))
         dom.fill(dom.find("per-class"), lines)
 
     def follow(self):
-        """Another drawing: its maps, where maps are in view; of several drawings the last."""
-        resting = dom.now() - self.drawn > (PAUSE if self.training.running else 0)
-        self.behind = resting and not dom.find("findings").hidden
-        if self.behind and not self.following:
-            dom.spawn(self._follow())
+        """Update the feature maps for the latest drawing, if they are in view."""
+        resting = dom.now() - self.drawn > (PAUSE if self.run.busy else 0)
+        if resting and not dom.find("findings").hidden:
+            self._maps.ask()
+        else:
+            self._maps.cancel()
 
-    async def _follow(self):
-        self.following = True
-        try:
-            while self.behind and self.studio.model is not None:
-                self.behind = False
-                self.drawn = dom.now()
-                await self.maps()
-        finally:
-            self.following = False
-
-    async def maps(self):
-        """What the layers make of the drawing, one row of maps a layer."""
-        found = await self.studio.lab.feature_maps(self.studio.model)
+    async def _draw_maps(self):
+        """Show what the layers make of the drawing, one row of maps a layer."""
+        if self.client.model is None:
+            return
+        self.drawn = dom.now()
+        found = await self.client.lab.analysis.feature_maps(self.client.model)
         layers = [[entry["layer"], len(entry["maps"])] for entry in found]
         if layers != self.kept[0]:
             self._lay_out(layers)
@@ -164,7 +140,7 @@ class Findings:
             images.paint(canvas, rgba)
 
     def _lay_out(self, layers):
-        """A row of empty maps for each layer; another drawing is painted over them."""
+        """Make a row of empty maps for each layer; every drawing is painted over them."""
         groups, canvases = [], []
         for name, count in layers:
             row = dom.make("ul", class_="tiles small")
@@ -200,48 +176,17 @@ class Findings:
         dom.fill(dom.find("histograms"), blocks)
 
     def _profile(self, rows):
-        head = dom.make("tr")
-        for name in ("Layer", "Forward", "Backward", "Share"):
-            head.append(
-                dom.make("th", name, scope="col", class_="number" if name != "Layer" else None)
-            )
-        lines = [head]
+        lines = [table.heading("Layer", "Forward", "Backward", "Share")]
         for row in rows:
-            line = dom.make("tr")
-            line.append(dom.make("th", row["layer"], scope="row"))
-            for name in ("forward_ms", "backward_ms"):
-                line.append(dom.make("td", f"{row[name]:.2f} ms", class_="number"))
+            times = [f"{row[name]:.2f} ms" for name in ("forward_ms", "backward_ms")]
             share = dom.make("td", numbers.percent(row["share"], 0), class_="number share")
             share.style.setProperty("--p", f"{row['share']:.3f}")
-            line.append(share)
-            lines.append(line)
+            lines.append(table.row(row["layer"], *times, share))
         dom.fill(dom.find("profile"), lines)
-
-    # -- environment ------------------------------------------------------------------------
-
-    async def environment(self):
-        """Interpreters, kernels, isolation, and what has crossed between the threads."""
-        if not dom.find("environment").open or self.studio.engine is None:
-            return
-        facts = dict(await self.studio.lab.environment(), Page="MicroPython")
-        facts.update(environment.facts())
-        if self.studio.model is not None:
-            held = await self.studio.engine.insight.memory(self.studio.model)
-            for name in held:
-                facts["Memory: " + name] = numbers.size(held[name])
-        counters = farcall.statistics(self.studio.engine)
-        for name in sorted(counters):
-            facts["farcall: " + name.replace("_", " ")] = numbers.count(counters[name])
-        parts = []
-        for name, value in sorted(facts.items()):
-            fact = dom.make("div")
-            fact.append(dom.make("dt", name), dom.make("dd", value))
-            parts.append(fact)
-        dom.fill(dom.find("facts"), parts)
 
 
 def _distribution(row):
-    """A histogram in words: where its middle is, where most values are, its highest bar."""
+    """Return a histogram in words: range, mean, deviation and highest bar."""
     counts = row["counts"]
     width = (row["high"] - row["low"]) / len(counts)
     peak = row["low"] + width * counts.index(max(counts))

@@ -1,6 +1,7 @@
-"""Switches that change each training image when it is learned from, and what they make of it."""
+"""The augmentation panel: random changes of training images, and a preview of them."""
 
 from app.page import dom, images
+from app.page.latest import Latest
 from app.state import settings
 
 COLUMNS, ROWS = 10, 3
@@ -14,19 +15,19 @@ _SWITCHES = (
 
 
 class Augmentation:
-    """Four switches with their strengths, and samples of what a network will see."""
+    """Four switches with their strengths, and samples of what the network will see."""
 
-    def __init__(self, studio, options):
-        self.studio = studio
+    def __init__(self, client, options):
+        self.client = client
         self.options = options
         self.strengths = {name: first for name, _, _, first in _SWITCHES}
         self.controls = {}
-        self.asking = self.wanted = False
+        self._preview = Latest(self._show_samples)
         box = dom.find("changes")
         for name, label, unit, _ in _SWITCHES:
             box.append(self._row(name, label, unit))
             options.listen(name, lambda _, name=name: self._changed(name))
-        dom.click("more-changes", self.preview)
+        dom.click("more-changes", self._preview.ask)
         for name in settings.CHANGES:
             self._show(name)
 
@@ -53,7 +54,7 @@ class Augmentation:
 
     def _changed(self, name):
         self._show(name)
-        dom.spawn(self.preview())
+        self._preview.ask()
 
     def _show(self, name):
         switch, slider, output, unit = self.controls[name]
@@ -67,28 +68,19 @@ class Augmentation:
         slider.setAttribute("aria-valuetext", words)
         output.textContent = words if value else "off"
         some = [name for name in settings.CHANGES if self.options[name]]
-        dom.write("changes-note", ", ".join(some), dom.find("changes-note"))
+        dom.set_text("changes-note", ", ".join(some))
 
     async def preview(self):
-        """Show some images as they are and as they may arrive; of several wishes the last."""
-        self.wanted = True
-        if self.asking:
-            return
-        self.asking = True
-        try:
-            while self.wanted:
-                self.wanted = False
-                await self._preview()
-        finally:
-            self.asking = False
+        """Show some images as they are and as they may be changed."""
+        await self._preview.now()
 
-    async def _preview(self):
+    async def _show_samples(self):
         choice = self.options.changes()
-        some = any(choice.values()) and self.studio.data_ready
+        some = any(choice.values()) and self.client.data_ready
         dom.find("changed").hidden = not some
         if not some:
             return
-        found = await self.studio.lab.changed_samples(choice, COLUMNS, ROWS)
+        found = await self.client.lab.augmentation.samples(choice, COLUMNS, ROWS)
         canvas = dom.find("changed-samples")
         images.paint(canvas, found["rgba"])
         labels = ", ".join([str(label) for label in found["labels"]])

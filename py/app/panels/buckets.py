@@ -1,4 +1,4 @@
-"""The user's own drawings, a bucket for each digit: seen, deleted, learned from."""
+"""The buckets: the user's labelled drawings, shown, deleted, added to the training images."""
 
 from app.page import dom, images, numbers, status
 
@@ -6,22 +6,27 @@ DIGITS = range(10)
 
 
 class Buckets:
-    """Labelled drawings that wait to be learned from; the worker keeps them in IndexedDB."""
+    """Labelled drawings, which the worker saves in IndexedDB.
 
-    def __init__(self, studio, refresh):
-        self.studio = studio
-        self.refresh = refresh  # what shows the data anew
+    Args:
+        client: the engine.
+        refresh: a coroutine function that shows the training data again.
+    """
+
+    def __init__(self, client, refresh):
+        self.client = client
+        self.refresh = refresh
         self.count = 0
         dom.click("drawn-add", self.add)
         self._fill([])
 
     async def show(self):
-        """Ask the worker what there is, and show it."""
-        self._fill(await self.studio.lab.drawings.listing())
+        """Ask the worker for the drawings and show them."""
+        self._fill(await self.client.lab.buckets.listing())
 
     def _fill(self, drawings):
         self.count = len(drawings)
-        dom.write("drawn-count", str(self.count), dom.find("drawn-count"))
+        dom.set_text("drawn-count", str(self.count))
         dom.enable("drawn-add", when=bool(drawings))
         dom.find("fine-tune").hidden = not drawings
         rows = []
@@ -45,16 +50,16 @@ class Buckets:
         return item
 
     async def remove(self, index, digit):
-        """Delete a drawing, and leave the keyboard where it was."""
-        await self.studio.lab.drawings.remove(index)
+        """Delete a drawing; the keyboard focus stays in its bucket."""
+        await self.client.lab.buckets.remove(index)
         await self.show()
         bucket = dom.find("buckets").children[digit]
         (bucket.querySelector("button") or dom.find("buckets")).focus()
         status.say(f"A drawing of a {digit} is deleted, {self.count} are left.")
 
     async def add(self):
-        """Put all drawings among the training images."""
-        count = await self.studio.lab.drawings.add_to_training()
+        """Add all drawings to the training images."""
+        count = await self.client.lab.buckets.add_to_training()
         self._fill([])
         await self.refresh()
         status.say(f"Your drawings are among the {numbers.count(count)} training images now.")

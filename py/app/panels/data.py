@@ -1,9 +1,8 @@
-"""Step 1: what there is to learn from."""
+"""The data panel: samples, class counts, the subset, and a user's own files."""
 
 import js
 
-from app.page import dom, images, numbers, status
-from app.panels import options
+from app.page import dom, images, numbers, status, table
 from app.panels.augmentation import Augmentation
 from app.panels.buckets import Buckets
 from app.state import settings
@@ -11,57 +10,65 @@ from app.state import settings
 COLUMNS, ROWS = 10, 6
 
 
-class DataPanel:
-    """Samples, class counts, the subset, and a user's own files."""
+class Data:
+    """The panel, with the buckets and the augmentation that are parts of it.
 
-    def __init__(self, studio, settings_, training):
-        self.studio = studio
-        self.options = settings_
-        self.training = training
+    Args:
+        client: the engine.
+        options: the settings.
+        run: the state of the page.
+    """
+
+    def __init__(self, client, options, run):
+        self.client = client
+        self.options = options
+        self.run = run
         slider = dom.find("subset")
         slider.max = str(len(settings.SUBSETS) - 1)
         dom.on(slider, "input", lambda _: self._slid())
-        settings_.listen("subset", lambda _: self._show_subset())
+        options.listen("subset", lambda _: self._show_subset())
         dom.click("more-samples", self.samples)
         dom.click("open-data", dom.find("data-files").click)
         dom.on("data-files", "change", self._chosen)
         dom.click("data-reset", self._restore)
-        self.told = lambda: None  # called when there are other data
-        self.buckets = Buckets(studio, self.refresh)
-        self.augmentation = Augmentation(studio, settings_)
+        self.changed = lambda: None  # called when the data are others
+        self.buckets = Buckets(client, self.refresh)
+        self.augmentation = Augmentation(client, options)
         self._drop_zone()
         self._show_subset()
 
     async def ready(self):
-        """The data are there: show them."""
+        """Show the data, which are loaded."""
         dom.enable("more-samples", "open-data", "try-test")
         await self.refresh()
 
     async def refresh(self):
-        await self.studio.refresh_data()
-        data = self.studio.data
+        """Show the data again."""
+        await self.client.refresh_data()
+        data = self.client.data
         words = (
             f"{data['name']}: {numbers.count(data['train'])} + {numbers.count(data['test'])} images"
         )
-        dom.write("data-count", words, dom.find("data-count"))
+        dom.set_text("data-count", words)
         dom.find("data-reset").hidden = data["name"] == "MNIST" and data["train"] == 60000
         self._classes(data)
         self._show_subset()
-        self.told()
+        self.changed()
         await self.samples()
         await self.augmentation.preview()
         await self._hints(data)
 
     async def _hints(self, data):
-        """What is uneven or double in data that are not the published ones."""
+        """Show warnings about class imbalance and duplicates in imported data."""
         own = data["name"] != "MNIST" or data["train"] != 60000
-        hints = await self.studio.engine.insight.hints() if own else []
+        hints = await self.client.lab.data.hints() if own else []
         box = dom.find("data-hints")
         dom.fill(box, [dom.make("li", hint) for hint in hints])
         box.hidden = not hints
 
     async def samples(self):
-        found = await self.studio.lab.samples(COLUMNS, ROWS)
+        """Show random training images."""
+        found = await self.client.lab.data.samples(COLUMNS, ROWS)
         canvas = dom.find("samples")
         images.paint(canvas, found["rgba"])
         labels = " ".join(str(label) for label in found["labels"])
@@ -78,19 +85,10 @@ class DataPanel:
             bars.append(bar)
         box = dom.find("classes")
         dom.fill(box, bars)
-        dom.fill(
-            dom.find("counts"), [self._count(*pair) for pair in zip(data["names"], data["counts"])]
-        )
+        rows = [table.row(name, numbers.count(n)) for name, n in zip(data["names"], data["counts"])]
+        dom.fill(dom.find("counts"), rows)
         pairs = [f"{name}: {count}" for name, count in zip(data["names"], data["counts"])]
         box.setAttribute("aria-label", "Images of each class: " + ", ".join(pairs))
-
-    def _count(self, name, count):
-        line = dom.make("tr")
-        line.append(
-            dom.make("th", name, scope="row"),
-            dom.make("td", numbers.count(count), class_="number"),
-        )
-        return line
 
     # -- subset -----------------------------------------------------------------------------
 
@@ -99,10 +97,10 @@ class DataPanel:
         self._show_subset()
 
     def _show_subset(self):
-        count = min(self.options["subset"], self.studio.data["train"])
-        dom.find("subset").value = str(options.subset_position(self.options["subset"]))
+        count = min(self.options["subset"], self.client.data["train"])
+        dom.find("subset").value = str(settings.subset_position(self.options["subset"]))
         dom.find("subset").setAttribute("aria-valuetext", f"{count} images")
-        dom.write("subset-value", numbers.count(count), dom.find("subset-value"))
+        dom.set_text("subset-value", numbers.count(count))
 
     # -- a user's own -----------------------------------------------------------------------
 
@@ -117,7 +115,7 @@ class DataPanel:
         dom.find("drop").classList.toggle("over", inside)
 
     def _dropped(self, event):
-        """Take files at once: after its event a drop is empty, and the browser has gone to it."""
+        """Take files now: after its event a drop is empty, and the browser has opened the files."""
         self._over(event, False)
         event.stopPropagation()
         return self.take(event.dataTransfer.files)
@@ -127,17 +125,14 @@ class DataPanel:
         event.target.value = ""
 
     async def take(self, files):
-        """Hand files to the worker by address: their bytes do not pass through here."""
-        if not files.length or not self.studio.data_ready:
-            return
-        if self.training.running:
-            status.say("Stop the training first.")
+        """Give files to the worker by address: their bytes do not pass through this thread."""
+        if not files.length or not self.client.data_ready or not self.run.free():
             return
         names = [files[i].name for i in range(files.length)]
         urls = [js.URL.createObjectURL(files[i]) for i in range(files.length)]
         status.say("Reading " + ", ".join(names) + "…")
         try:
-            await self.studio.lab.import_data(names, urls)
+            await self.client.lab.data.import_files(names, urls)
         except Exception as error:
             status.notice(
                 "These files are no data set",
@@ -151,10 +146,10 @@ class DataPanel:
                 js.URL.revokeObjectURL(url)
         await self.refresh()
         await self.buckets.show()
-        data = self.studio.data
+        data = self.client.data
         status.say(f"{data['name']}: {numbers.count(data['train'])} images to train on.")
 
     async def _restore(self):
-        await self.studio.lab.restore_data()
+        await self.client.lab.data.restore()
         await self.refresh()
         await self.buckets.show()

@@ -1,184 +1,10 @@
-"""The drawing area and the answer: strokes by mouse, pen, finger or keys; ten bars; corrections."""
-
-import js
+"""The draw panel: the network's answer to a drawing, and corrections of it."""
 
 from app.page import dom, images, numbers, status
+from app.page.latest import Latest
+from app.page.pad import SENT, Pad
 
-SIDE = 560
-# What is sent: a quarter of the side, still seven times as fine as the network's 20 x 20.
-SENT = 140
-LINE = 44
-KEY_STEP = 20
 DIGITS = range(10)
-
-
-class Pad:
-    """A canvas that keeps its strokes, so that it can be drawn again in another theme."""
-
-    def __init__(self, changed, finished):
-        self.changed = changed
-        self.finished = finished
-        self.canvas = dom.find("pad")
-        self.context = self.canvas.getContext("2d", dom.record({"willReadFrequently": True}))
-        self.small = dom.make("canvas", width=SENT, height=SENT)
-        self.reader = self.small.getContext("2d", dom.record({"willReadFrequently": True}))
-        self.strokes = []
-        self.image = None
-        self.pointer = None
-        self.rect = None
-        self.pen = [SIDE / 2, SIDE / 2]
-        self.pen_down = False
-        self._listen()
-
-    def _listen(self):
-        dom.on(self.canvas, "pointerdown", self._down, passive=False)
-        dom.on(js.window, "pointermove", self._move)
-        dom.on(js.window, "pointerup", self._up)
-        dom.on(js.window, "pointercancel", self._up)
-        dom.on(self.canvas, "keydown", self._key, passive=False)
-        dom.on(self.canvas, "focus", lambda _: self._show_pen())
-        dom.on(self.canvas, "blur", lambda _: self._lift_pen())
-
-    # -- pointers ---------------------------------------------------------------------------
-
-    def _down(self, event):
-        if event.button:
-            return
-        event.preventDefault()
-        self.canvas.focus(dom.record({"preventScroll": True}))
-        self._lift_pen()
-        self.rect = self.canvas.getBoundingClientRect()
-        self.pointer = event.pointerId
-        self._start(*self._place(event))
-
-    def _place(self, event):
-        scale = SIDE / self.rect.width
-        return (event.clientX - self.rect.left) * scale, (event.clientY - self.rect.top) * scale
-
-    def _move(self, event):
-        if self.pointer is None or event.pointerId != self.pointer:
-            return
-        # A fast hand makes several moves a frame; the browser keeps them all for us.
-        moves = event.getCoalescedEvents()
-        for index in range(moves.length):
-            self._line(*self._place(moves[index]))
-        if not moves.length:
-            self._line(*self._place(event))
-        self.changed()
-
-    def _up(self, event):
-        if self.pointer is not None and event.pointerId == self.pointer:
-            self.pointer = None
-            self.finished()
-
-    # -- keys -------------------------------------------------------------------------------
-
-    def _key(self, event):
-        steps = {
-            "ArrowLeft": (-1, 0),
-            "ArrowRight": (1, 0),
-            "ArrowUp": (0, -1),
-            "ArrowDown": (0, 1),
-        }
-        if event.key in steps:
-            event.preventDefault()
-            self._walk(*steps[event.key])
-        elif event.key == " ":
-            event.preventDefault()
-            event.stopPropagation()
-            self.pen_down = not self.pen_down
-            if self.pen_down:
-                self._start(*self.pen)
-            else:
-                self.finished()
-            self._show_pen()
-
-    def _walk(self, right, down):
-        for axis, direction in enumerate((right, down)):
-            self.pen[axis] = min(max(self.pen[axis] + direction * KEY_STEP, 0), SIDE)
-        if self.pen_down:
-            self._line(*self.pen)
-            self.changed()
-        self._show_pen()
-
-    def _show_pen(self):
-        pen = dom.find("pen")
-        pen.style.left = f"{self.pen[0] * 100 / SIDE}%"
-        pen.style.top = f"{self.pen[1] * 100 / SIDE}%"
-        pen.toggleAttribute("data-down", self.pen_down)
-        pen.hidden = not self.canvas.matches(":focus-visible")
-
-    def _lift_pen(self):
-        self.pen_down = False
-        dom.find("pen").hidden = True
-
-    # -- ink --------------------------------------------------------------------------------
-
-    def _start(self, x, y):
-        if self.image is not None:
-            self.clear()
-        dom.find("pad-hint").hidden = True
-        self.strokes.append([(x, y)])
-        self._segment(x, y, x + 0.01, y)
-        self.changed()
-
-    def _line(self, x, y):
-        stroke = self.strokes[-1]
-        self._segment(stroke[-1][0], stroke[-1][1], x, y)
-        stroke.append((x, y))
-
-    def _segment(self, x0, y0, x1, y1):
-        context = self.context
-        context.beginPath()
-        context.moveTo(x0, y0)
-        context.lineTo(x1, y1)
-        context.stroke()
-
-    def set_up(self):
-        """The pen in the theme's colour, and everything drawn so far in it."""
-        context = self.context
-        context.clearRect(0, 0, SIDE, SIDE)
-        context.lineWidth = LINE
-        context.lineCap = "round"
-        context.lineJoin = "round"
-        context.strokeStyle = dom.colour("ink")
-        if self.image is not None:
-            self._stamp()
-        for stroke in self.strokes:
-            for (x0, y0), (x1, y1) in zip(
-                stroke, stroke[1:] or [(stroke[0][0] + 0.01, stroke[0][1])]
-            ):
-                self._segment(x0, y0, x1, y1)
-
-    def clear(self):
-        self.strokes = []
-        self.image = None
-        self.context.clearRect(0, 0, SIDE, SIDE)
-        dom.find("pad-hint").hidden = False
-
-    def show(self, image):
-        """Put an image of the data set on the pad: a canvas of 28 x 28 with ink in its alpha."""
-        self.clear()
-        self.image = image
-        dom.find("pad-hint").hidden = True
-        self.set_up()
-
-    def _stamp(self):
-        self.context.drawImage(self.image, 0, 0, SIDE, SIDE)
-        self.context.globalCompositeOperation = "source-in"
-        self.context.fillStyle = dom.colour("ink")
-        self.context.fillRect(0, 0, SIDE, SIDE)
-        self.context.globalCompositeOperation = "source-over"
-
-    @property
-    def empty(self):
-        return not self.strokes and self.image is None
-
-    def pixels(self):
-        """The drawing as SENT x SENT RGBA in a Uint8Array of its own (it is transferred away)."""
-        self.reader.clearRect(0, 0, SENT, SENT)
-        self.reader.drawImage(self.canvas, 0, 0, SENT, SENT)
-        return js.Uint8Array.new(self.reader.getImageData(0, 0, SENT, SENT).data.buffer)
 
 
 class Answer:
@@ -197,6 +23,7 @@ class Answer:
         self.last = None
 
     def show(self, answer):
+        """Show what the worker answered."""
         self.last = answer
         probabilities = answer["probabilities"]
         for digit in DIGITS:
@@ -211,6 +38,7 @@ class Answer:
         images.paint(dom.find("seen"), answer["image"])
 
     def clear(self):
+        """Show no answer."""
         self.last = None
         for digit in DIGITS:
             self.bars[digit].style.setProperty("--p", "0")
@@ -223,22 +51,27 @@ class Answer:
         dom.find("seen").getContext("2d").clearRect(0, 0, 28, 28)
 
     def say(self):
+        """Let screen readers speak the answer."""
         if self.last is not None:
             words = f"{self.last['digit']}, {numbers.percent(self.last['confidence'])}"
-            dom.write("said", "It reads " + words, dom.find("said"))
+            dom.set_text("said", "It reads " + words)
 
 
-class Drawing:
-    """The pad and the answer, joined by a worker that is asked for the latest drawing only."""
+class Draw:
+    """The pad and the answer; the worker is asked for the latest drawing only.
 
-    def __init__(self, studio, buckets):
-        self.studio = studio
+    Args:
+        client: the engine.
+        buckets: the panel of labelled drawings.
+    """
+
+    def __init__(self, client, buckets):
+        self.client = client
         self.buckets = buckets
         self.pad = Pad(self.changed, self.finished)
         self.answer = Answer()
-        self.wanted = False
-        self.asking = False
         self.at_rest = lambda: None  # called when an answer is shown and the pen is lifted
+        self._latest = Latest(self._ask)
         self._buttons()
         dom.click("clear", self.clear)
         dom.click("try-test", self.try_test)
@@ -253,33 +86,29 @@ class Drawing:
             group.append(button)
 
     def clear(self):
+        """Remove the drawing and the answer."""
         self.pad.clear()
         self.answer.clear()
-        self.wanted = False
+        self._latest.cancel()
         dom.find("correct").hidden = True
 
     def changed(self):
-        """The drawing or the network changed: ask again, once the worker is free."""
-        if self.studio.model is None or self.pad.empty:
-            return
-        self.wanted = True
-        if not self.asking:
-            dom.spawn(self._ask())
+        """The drawing or the network changed: ask for another answer."""
+        if self.client.model is not None and not self.pad.empty:
+            self._latest.ask()
 
     def finished(self):
+        """The pen was lifted: ask, and offer corrections."""
         self.changed()
-        dom.find("correct").hidden = self.studio.model is None
+        dom.find("correct").hidden = self.client.model is None
 
     async def _ask(self):
-        self.asking = True
-        try:
-            while self.wanted and self.studio.model is not None:
-                self.wanted = False
-                answer = await self.studio.read_drawing(self.pad.pixels(), SENT)
-                if answer is not None and not self.pad.empty:
-                    dom.next_frame("answer", lambda answer=answer: self._show(answer))
-        finally:
-            self.asking = False
+        model = self.client.model
+        if model is None or self.pad.empty:
+            return
+        answer = await self.client.lab.draw.read(model, self.pad.pixels(), SENT)
+        if answer is not None and not self.pad.empty:
+            dom.next_frame("answer", lambda: self._show(answer))
 
     def _show(self, answer):
         if self.pad.empty:  # cleared before the frame came
@@ -290,16 +119,17 @@ class Drawing:
             self.at_rest()
 
     async def try_test(self):
-        sample = await self.studio.lab.any_test_image()
+        """Put a random test image on the pad."""
+        sample = await self.client.lab.draw.any_test_image()
         self.pad.show(images.paint(dom.make("canvas"), sample["rgba"]))
-        dom.write("draw-note", f"A test image: it is a {sample['label']}.", dom.find("draw-note"))
+        dom.set_text("draw-note", f"A test image: it is a {sample['label']}.")
         self.finished()
 
     async def correct(self, digit):
-        """It was a ...: keep the drawing with its true label."""
+        """Save the drawing with its true label."""
         if self.answer.last is None:
             return
-        reason = await self.studio.lab.drawings.label(digit)
+        reason = await self.client.lab.buckets.label(digit)
         right = digit == self.answer.last["digit"]
         status.say(
             f"Thank you: noted as a {digit}"
@@ -315,9 +145,10 @@ class Drawing:
             )
 
     async def fine_tune(self):
+        """Train on the corrected drawings."""
         dom.enable("fine-tune", when=False)
         try:
-            loss = await self.studio.fine_tune()
+            loss = await self.client.fine_tune()
         finally:
             dom.enable("fine-tune")
         if loss is not None:

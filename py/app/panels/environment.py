@@ -1,8 +1,9 @@
-"""What this browser has and what it lacks, in words: the page does without."""
+"""The environment panel: interpreters, kernels, storage, memory, traffic between the threads."""
 
+import farcall
 import js
 
-from app.page import dom
+from app.page import dom, numbers
 
 COPIES = {
     "waiting": "made once the page rests",
@@ -12,8 +13,41 @@ COPIES = {
 }
 
 
-def facts():
-    """The page's own abilities for the Environment panel; the worker adds its own."""
+class Environment:
+    """A list of facts, asked for when the panel is opened.
+
+    Args:
+        client: the engine.
+    """
+
+    def __init__(self, client):
+        self.client = client
+        dom.on("environment", "toggle", lambda _: self.show())
+
+    async def show(self):
+        """Ask for the facts and show them, if the panel is open."""
+        engine, model = self.client.engine, self.client.model
+        if not dom.find("environment").open or engine is None:
+            return
+        facts = dict(await engine.lab.environment.facts(), Page="MicroPython")
+        facts.update(_abilities())
+        if model is not None:
+            held = await engine.lab.environment.memory(model)
+            for name in held:
+                facts["Memory: " + name] = numbers.size(held[name])
+        counters = farcall.statistics(engine)
+        for name in sorted(counters):
+            facts["farcall: " + name.replace("_", " ")] = numbers.count(counters[name])
+        parts = []
+        for name, value in sorted(facts.items()):
+            fact = dom.make("div")
+            fact.append(dom.make("dt", name), dom.make("dd", value))
+            parts.append(fact)
+        dom.fill(dom.find("facts"), parts)
+
+
+def _abilities():
+    """Return what this browser has and lacks, as the page sees it."""
     return {
         "Offline copy": _copy(),
         "Web Locks": _either(

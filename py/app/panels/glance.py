@@ -1,40 +1,35 @@
-"""The first test images with the network's answers: what an epoch of training changes.
+"""The glance panel: the first test images with the network's answers, below the curves.
 
 It is loaded when the first epoch has ended.
 """
 
 from app.page import dom, images
+from app.page.latest import Latest
 
 
 class Glance:
-    """A strip of images below the curves; follows the network from now on."""
+    """A strip of images that is updated whenever the network changes.
 
-    def __init__(self, studio):
-        self.studio = studio
-        self.truths = None  # what the pictures were painted for
+    Args:
+        client: the engine.
+    """
+
+    def __init__(self, client):
+        self.client = client
+        self.truths = None  # the labels that the pictures were painted for
         self.items = []
-        self.wanted = self.asking = False
-        studio.listen(self.look)
-        self.look()
-
-    def look(self):
-        """Ask anew; of several wishes the last."""
-        self.wanted = True
-        if not self.asking:
-            dom.spawn(self._look())
+        latest = Latest(self._look)
+        client.listen(latest.ask)
+        latest.ask()
 
     async def _look(self):
-        self.asking = True
-        try:
-            while self.wanted and self.studio.model is not None:
-                self.wanted = False
-                found = await self.studio.lab.glance(self.studio.model)
-                dom.next_frame("glance", lambda found=found: self._show(found))
-        finally:
-            self.asking = False
+        model = self.client.model
+        if model is not None:
+            found = await self.client.lab.glance.answers(model)
+            dom.next_frame("glance", lambda: self._show(found))
 
     def _show(self, found):
-        truths = [self.studio.data["name"]] + [entry["truth"] for entry in found]
+        truths = [self.client.data["name"]] + [entry["truth"] for entry in found]
         if truths != self.truths:
             self.truths = truths
             self._paint(found)
@@ -46,7 +41,7 @@ class Glance:
             words.textContent = f"{entry['answer']} {'✓' if hit else '✗'}"
             name = f"A {entry['truth']}, read as {entry['answer']}"
             canvas.setAttribute("aria-label", name)
-        dom.write("glance", f"{right} of {len(found)} right", dom.find("glance-note"))
+        dom.set_text("glance-note", f"{right} of {len(found)} right")
         dom.find("glance").hidden = False
 
     def _paint(self, found):

@@ -1,6 +1,6 @@
-"""The runs: a table of epochs, the last runs overlaid, kept from visit to visit, exported."""
+"""The history panel: a table of epochs, the last runs in one chart, and exports of them."""
 
-from app.page import dom, numbers, status
+from app.page import dom, numbers, status, table
 from app.page.chart import Chart
 from app.state import run_history
 
@@ -14,11 +14,11 @@ FEW = 50  # epochs whose dots do not touch
 _COLOURS = ("train", "val", "good", "bad", "accent", "soft", "ink", "faint")
 
 
-class Record:
-    """What earlier runs and the present one came to; the worker keeps them in IndexedDB."""
+class History:
+    """The figures of earlier runs and the present one; the worker saves them in IndexedDB."""
 
-    def __init__(self, studio, options):
-        self.studio = studio
+    def __init__(self, client, options):
+        self.client = client
         self.options = options
         self.runs = []
         self.chart = None
@@ -46,16 +46,16 @@ class Record:
         self.options.listen("log", lambda _: self._update())
 
     def _measure(self, name):
-        """Overlay another figure of the runs."""
+        """Show another figure of the runs in the chart."""
         dom.find("runs-metric").value = name
         self._update()
 
     async def restore(self):
-        """The runs of earlier visits; none where the browser keeps nothing."""
+        """Load the runs of earlier visits."""
         if self.runs:
             return
         try:
-            self.runs = run_history.from_json(await self.studio.lab.runs.kept() or "[]")
+            self.runs = run_history.from_json(await self.client.lab.history.saved() or "[]")
         except Exception as error:
             status.say("Earlier runs could not be read: " + str(error))
         for run in self.runs:
@@ -64,29 +64,30 @@ class Record:
         self._update()
 
     def next_number(self):
+        """Return the number of the next run."""
         return 1 + max([run["number"] for run in self.runs] or [0])
 
     def add_epoch(self, run, row):
-        """One more line of the table, while the run goes on."""
+        """Add a line to the table, while the run goes on."""
         self._line(run["number"], row)
 
     def resume(self, number, rows):
-        """The lines of a run that goes on, whether they are still there or not."""
+        """Show the lines of a run that is continued."""
         for line in dom.document.querySelectorAll(f'#epochs tr[data-run="{number}"]'):
             line.remove()
         for row in rows:
             self._line(number, row)
 
     def finish(self, run):
-        """Keep a run that has ended."""
+        """Save a run that has ended."""
         self.runs.append(run)
         self.runs = self.runs[-run_history.KEPT :]
         self._update()
-        dom.spawn(self._keep())
+        dom.spawn(self._save())
 
-    async def _keep(self):
+    async def _save(self):
         try:
-            await self.studio.lab.runs.keep(run_history.to_json(self.runs))
+            await self.client.lab.history.save(run_history.to_json(self.runs))
         except Exception as error:
             status.notice_once(
                 "storage",
@@ -100,16 +101,13 @@ class Record:
         empty = body.querySelector(".empty")
         if empty:
             empty.remove()
-        line = dom.make("tr", data_run=number)
         cells = [str(number), str(row["epoch"])]
         for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
             value = row.get(name)
             state = numbers.percent if "accuracy" in name else numbers.loss
             cells.append(numbers.DASH if value is None else state(value))
         cells.append(numbers.seconds(row["seconds"]))
-        for index, text in enumerate(cells):
-            line.append(dom.make("td", text, class_="number" if index > 1 else None))
-        body.append(line)
+        body.append(table.plain(cells, 2, data_run=number))
 
     def _update(self):
         some = bool(self.runs)
@@ -117,11 +115,11 @@ class Record:
         dom.find("runs-figure").hidden = not some
         if some:
             self._unfold()
-            # A chart takes a good part of a frame: it gets one to itself.
+            # A chart takes a good part of a frame: it is drawn in one of its own.
             dom.next_frame("runs", self._overlay)
 
     def _unfold(self):
-        """Show the first runs where there is room for them: under the curves, between columns."""
+        """Open the panel with the first run, on screens with room for it between the columns."""
         if not self._unfolded and dom.js.matchMedia("(min-width: 75rem)").matches:
             dom.find("history").open = True
         self._unfolded = True
@@ -148,11 +146,12 @@ class Record:
         self.chart.refresh()
 
     def rebuild(self):
+        """Draw the chart again, after a change of theme."""
         if self.chart is not None:
             self.chart.rebuild()
 
     def _picture(self):
-        """The curves side by side on the card's colour, as one PNG."""
+        """Download the curves side by side as one PNG."""
         charts = dom.document.querySelectorAll("#training .charts canvas, #runs-chart canvas")
         if not charts.length:
             status.say("There is no chart yet.")
@@ -175,11 +174,11 @@ class Record:
         empty.append(dom.make("td", "No epoch finished yet.", colspan=7))
         dom.fill(dom.document.querySelector("#epochs tbody"), [empty])
         self._update()
-        await self.studio.lab.runs.forget()
+        await self.client.lab.history.forget()
 
 
 def _figure(run, epoch, metric):
-    """A figure of an epoch as the chart draws it: shares in percent, None where there is none."""
+    """Return a figure of an epoch for the chart: shares in percent, None where it is missing."""
     if epoch >= len(run["epochs"]):
         return None
     value = run["epochs"][epoch].get(metric)

@@ -1,19 +1,23 @@
-"""The models: saved in the browser, listed, opened, deleted, downloaded, loaded from a file."""
+"""The models panel: models saved in the browser, in files, and with weights in fewer bits."""
 
 import js
 
-from app.page import dom, numbers, status
-
-LATEST = "Latest"
+from app.page import dom, numbers, status, table
 
 
-class Shelf:
-    """The panel of saved models."""
+class Models:
+    """The panel.
 
-    def __init__(self, studio, training, network):
-        self.studio = studio
-        self.training = training
-        self.network = network
+    Args:
+        client: the engine.
+        run: the state of the page.
+        accuracy: returns the test accuracy of the last epoch, or None.
+    """
+
+    def __init__(self, client, run, accuracy):
+        self.client = client
+        self.run = run
+        self.accuracy = accuracy
         dom.click("save", self.save)
         dom.click("download", self.download)
         dom.click("load", dom.find("model-file").click)
@@ -23,9 +27,9 @@ class Shelf:
     # -- in the browser ---------------------------------------------------------------------
 
     async def restore(self):
-        """Take up the model that was saved last, if there is one; True when there was."""
+        """Open the model that was saved last; return whether there was one."""
         try:
-            kept = await self.studio.lab.saved()
+            kept = await self.client.lab.models.saved()
         except Exception as error:
             self._no_storage(error)
             return False
@@ -36,16 +40,16 @@ class Shelf:
         return True
 
     async def save(self):
-        """Keep the model in work under its time of day."""
-        studio = self.studio
+        """Save the network in use under its accuracy and the time of day."""
+        client = self.client
         name = self._name()
-        about = {"layers": studio.describe(), "trained": studio.trained}
-        accuracy = self._accuracy()
+        about = {"layers": client.describe(), "trained": client.trained}
+        accuracy = self.accuracy()
         if accuracy is not None:
             about["accuracy"] = accuracy
         dom.enable("save", when=False)
         try:
-            kept = await studio.lab.save(studio.model, name, about)
+            kept = await client.lab.models.save(client.model, name, about)
         except Exception as error:
             self._no_storage(error)
             return
@@ -56,15 +60,9 @@ class Shelf:
 
     def _name(self):
         clock = js.Date.new().toLocaleTimeString()
-        accuracy = self._accuracy()
+        accuracy = self.accuracy()
         words = numbers.percent(accuracy) if accuracy is not None else "untrained"
         return f"{words}, {clock}"
-
-    def _accuracy(self):
-        run = self.training.run
-        if run and run["epochs"]:
-            return run["epochs"][-1]["val_accuracy"]
-        return None
 
     def _list(self, kept):
         items = []
@@ -97,23 +95,22 @@ class Shelf:
         dom.fill(dom.find("saved"), items)
 
     async def _open(self, name, about):
-        if self.training.running:
-            status.say("Stop the training first.")
+        if not self.run.free():
             return
         began = dom.now()
-        model = await self.studio.lab.open(name)
+        model = await self.client.lab.models.open(name)
         await self._take(model, about.get("trained", 1), f"“{name}”", began)
 
     async def _take(self, model, trained, words, began):
         loaded = numbers.seconds(dom.now() - began)
-        await self.studio.adopt(model, None, trained)
-        warm = await self.studio.engine.insight.warm_up(model)
+        await self.client.adopt(model, None, trained)
+        warm = await self.client.lab.models.warm_up(model)
         note = f"{words}: loaded in {loaded}, warmed up in {warm:.1f} ms"
-        dom.write("model-note", note, dom.find("model-note"))
+        dom.set_text("model-note", note)
         status.say(f"{words} is the network in work now. Draw a digit.")
 
     async def _delete(self, name, _):
-        self._list(await self.studio.lab.forget(name))
+        self._list(await self.client.lab.models.forget(name))
         status.say(f"“{name}” is deleted.")
 
     def _no_storage(self, error):
@@ -127,9 +124,9 @@ class Shelf:
     # -- files ------------------------------------------------------------------------------
 
     async def download(self):
-        """Hand the model out as a file; its bytes go from the worker to the disk."""
-        made = await self.studio.lab.export(
-            self.studio.model, "farcall-model", dom.find("format").value
+        """Download the model as a file; its bytes go from the worker to the disk."""
+        made = await self.client.lab.models.export(
+            self.client.model, "farcall-model", dom.find("format").value
         )
         dom.save_as(made["url"], made["name"])
         status.say(f"{made['name']}, {numbers.size(made['size'])}, is being downloaded.")
@@ -141,14 +138,13 @@ class Shelf:
         event.target.value = ""
 
     async def load(self, file):
-        """Take a model from a file; a file that is none changes nothing."""
-        if self.training.running:
-            status.say("Stop the training first.")
+        """Load a model from a file; a file that holds none changes nothing."""
+        if not self.run.free():
             return
         url = js.URL.createObjectURL(file)
         began = dom.now()
         try:
-            model = await self.studio.lab.load(url, file.name)
+            model = await self.client.lab.models.load(url, file.name)
             await self._take(model, 1, f"“{file.name}”", began)
         except Exception as error:
             status.notice(
@@ -163,14 +159,13 @@ class Shelf:
     # -- weights in fewer bits --------------------------------------------------------------
 
     async def compare(self):
-        """What the network would lose, in bytes and in answers, with its weights rounded."""
-        if self.training.running or self.studio.model is None:
-            status.say("Stop the training first.")
+        """Show what the network loses, in bytes and in answers, with its weights rounded."""
+        if self.client.model is None or not self.run.free():
             return
         dom.enable("quantise", when=False)
         status.say("Reading all test images with rounded weights…")
         try:
-            rows = await self.studio.engine.insight.quantized(self.studio.model)
+            rows = await self.client.lab.models.quantized(self.client.model)
         finally:
             dom.enable("quantise")
         dom.fill(dom.find("precisions"), [self._precision(row, rows[0]) for row in rows])
@@ -183,25 +178,16 @@ class Shelf:
         )
 
     def _precision(self, row, whole):
-        line = dom.make("tr")
-        line.append(dom.make("th", row["kind"], scope="row"))
-        size = (
-            f"{numbers.size(row['octets'])} ({numbers.percent(row['octets'] / whole['octets'], 0)})"
-        )
-        line.append(dom.make("td", size, class_="number"))
-        line.append(dom.make("td", numbers.percent(row["accuracy"], 2), class_="number"))
         kind = row["kind"]
+        share = numbers.percent(row["octets"] / whole["octets"], 0)
         button = dom.make("button", "Use", type="button", class_="quiet", aria_label="Use " + kind)
         dom.on(button, "click", lambda _: self._use(kind))
-        cell = dom.make("td")
-        cell.append(button)
-        line.append(cell)
-        return line
+        size = f"{numbers.size(row['octets'])} ({share})"
+        return table.row(kind, size, numbers.percent(row["accuracy"], 2), button)
 
     async def _use(self, kind):
-        if self.training.running:
-            status.say("Stop the training first.")
+        if not self.run.free():
             return
         began = dom.now()
-        model = await self.studio.engine.insight.quantize(self.studio.model, kind)
-        await self._take(model, self.studio.trained, f"Weights of {kind}", began)
+        model = await self.client.lab.models.quantize(self.client.model, kind)
+        await self._take(model, self.client.trained, f"Weights of {kind}", began)

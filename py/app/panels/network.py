@@ -1,20 +1,32 @@
-"""Step 2: the architecture, as a choice, a table, an editor and Python code."""
+"""The network panel: the architecture as a choice, a table, an editor and Python code."""
 
 import js
 
-from app.page import dom, numbers, status
+from app.page import dom, numbers, status, table
 from app.state import architectures, settings
 from app.state.architectures import LayerError
 
 
 class Network:
-    """The panel that decides what the network is."""
+    """The panel.
 
-    def __init__(self, studio, options, locked):
-        self.studio = studio
+    Args:
+        client: the engine.
+        options: the settings.
+        run: the state of the page.
+
+    Attributes:
+        layers: as they are in the editor.
+        problem: why they make no network, '' where they do.
+    """
+
+    def __init__(self, client, options, run):
+        self.client = client
         self.options = options
-        self.locked = locked
+        self.run = run
+        self.problem = ""
         self.layers = self._chosen()
+        self._rebuilding = None
         self._choices()
         dom.on("preset", "change", lambda event: self._preset(event.target.value))
         dom.click("add-layer", self._add)
@@ -49,11 +61,11 @@ class Network:
             self.options.adopt(dict(self.options.values, layers=None, preset=name, **more))
 
     def _follow(self):
-        """The settings changed, here or in the address: rebuild from them."""
+        """Build the network again after a change of the settings, here or in the address."""
         layers = self._chosen()
-        if layers != self.layers or not self.studio.layers:
+        if layers != self.layers or not self.client.layers:
             self.layers = layers
-            dom.spawn(self._rebuild())
+            self._rebuilding = dom.spawn(self._rebuild())
         self.plan()
 
     async def _change(self, layers):
@@ -64,15 +76,28 @@ class Network:
             await self._rebuild()
 
     async def _rebuild(self):
-        if self.studio.engine is None or self.locked() or not self.plan():
+        if self.client.engine is None or self.run.busy or not self.plan():
             return
-        await self.studio.build(self.layers)
+        await self.client.build(self.layers)
         status.say("A new network, not trained yet.")
+
+    async def rebuilt(self):
+        """Wait until the network in use is the one that the settings describe.
+
+        Raises:
+            ValueError: they describe none.
+        """
+        if self.client.layers is None or self.client.layers == self.layers:
+            return
+        if not self.problem and self._rebuilding is not None:
+            await self._rebuilding
+        if self.problem:
+            raise ValueError("layers: " + self.problem)
 
     async def _add(self):
         kind = dom.find("new-layer").value
         layers = list(self.layers)
-        # The last layer gives the probabilities: what is added goes before it.
+        # The last layer gives the probabilities: others are inserted before it.
         layers.insert(max(len(layers) - 1, 0), architectures.new_layer(kind))
         await self._change(layers)
 
@@ -99,7 +124,7 @@ class Network:
     # -- views ------------------------------------------------------------------------------
 
     def plan(self):
-        """Show the layers as they are; True when they make a network."""
+        """Show the layers; return whether they make a network."""
         dom.find("preset").value = (
             "custom" if self.options["layers"] is not None else self.options["preset"]
         )
@@ -109,50 +134,47 @@ class Network:
             rows = architectures.plan(self.layers)
         except LayerError as error:
             self._mark(error.index, str(error))
-            dom.write("network-note", "Not a network yet", dom.find("network-note"))
+            self.problem = f"Layer {error.index + 1}: {error}"
+            dom.set_text("network-note", "Not a network yet")
             dom.root.dataset.network = "wrong"
             return False
+        self.problem = ""
         dom.root.dataset.network = "right"
         self._table([("", kind, shape, count) for kind, shape, count in rows])
         return True
 
     def show_model(self):
-        """The table as the engine itself states it."""
+        """Show the table as the engine states it."""
         self.code()
-        self._table([(name, kind, shape, count) for name, kind, shape, count in self.studio.rows])
+        self._table([(name, kind, shape, count) for name, kind, shape, count in self.client.rows])
 
     def _table(self, rows):
         body = dom.document.querySelector("#summary tbody")
         lines = []
         for name, kind, shape, count in rows:
-            line = dom.make("tr")
             head = dom.make("th", kind, scope="row", title=name or None)
-            line.append(
-                head,
-                dom.make("td", numbers.shape(shape)),
-                dom.make("td", numbers.count(count), class_="number"),
-            )
-            lines.append(line)
+            side = dom.make("td", numbers.shape(shape))
+            lines.append(table.row(head, side, numbers.count(count)))
         dom.fill(body, lines)
         total = numbers.count(sum(row[3] for row in rows))
-        dom.write("total-params", total, dom.find("total-params"))
-        dom.write("network-note", total + " parameters", dom.find("network-note"))
+        dom.set_text("total-params", total)
+        dom.set_text("network-note", total + " parameters")
 
     def code(self):
-        """The program that does the same elsewhere, while somebody looks at it."""
+        """Show the program that does the same elsewhere, if its panel is open."""
         if not dom.find("code-panel").open:
             return
-        from app.state import generated_code  # the page begins without it
+        from app.state import generated_code  # not needed at the start
 
-        studio = self.studio
-        layers = None if studio.model is not None and studio.layers is None else self.layers
-        words = generated_code.text(layers, self.options.values, studio.data, studio.trained)
-        dom.write("code", words, dom.find("code"))
+        client = self.client
+        layers = None if client.model is not None and client.layers is None else self.layers
+        words = generated_code.text(layers, self.options.values, client.data, client.trained)
+        dom.set_text("code", words)
 
     async def _copy(self):
         try:
             await js.navigator.clipboard.writeText(dom.find("code").textContent)
-        except Exception:  # No permission, no secure context: the code is there to be selected.
+        except Exception:  # no permission, no secure context
             js.getSelection().selectAllChildren(dom.find("code"))
             status.say("Copying is not allowed here: the code is selected, press Ctrl+C.")
             return

@@ -1,4 +1,4 @@
-"""The training options: a form made from the table of settings, kept in the URL."""
+"""The options panel: a form made from the table of settings; the values are in the URL."""
 
 import js
 
@@ -32,7 +32,7 @@ _NUMBERS = {
 
 
 class Options:
-    """The values of all settings, and those who want to know when one changes."""
+    """The values of all settings, and the listeners to their changes."""
 
     def __init__(self):
         self.values = settings.from_hash(js.location.hash)
@@ -51,7 +51,7 @@ class Options:
         return self.values[name]
 
     def changes(self):
-        """What is done to training images, as the worker takes it: strength by name."""
+        """Return the changes of training images as the worker takes them: strength by name."""
         return {name: self.values[name] for name in settings.CHANGES}
 
     def listen(self, name, listener):
@@ -59,6 +59,7 @@ class Options:
         self.listeners.setdefault(name, []).append(listener)
 
     def set(self, name, value):
+        """Change a setting; does nothing where it has this value."""
         if self.values[name] == value:
             return
         self.values[name] = value
@@ -76,12 +77,12 @@ class Options:
         self.apply_hidden()
 
     def adopt(self, values):
-        """Take other values for all settings, and show them in the address."""
+        """Change several settings, and show them in the address."""
         self._take(values)
         self._to_address()
 
     def _take(self, values):
-        """All values first: a listener of one may read another."""
+        """Set all values before the listeners are called: each may read all."""
         changed = [name for name in values if values[name] != self.values[name]]
         for name in changed:
             self.values[name] = values[name]
@@ -91,6 +92,7 @@ class Options:
                 listener(values[name])
 
     def apply_hidden(self):
+        """Hide the panels that the address or the framing page hides."""
         hidden = self.values["hide"] + self.frame["hide"]
         for identifier in settings.PANELS:
             dom.find(identifier).hidden = identifier in hidden
@@ -160,17 +162,9 @@ class Options:
         elif not control.validationMessage:
             text = settings.write(name, value)
             control.value = text
-            if name in _CHOICES and control.value != text:  # a link knows more than the list
+            if name in _CHOICES and control.value != text:  # from a link
                 control.append(dom.make("option", text, value=text))
                 control.value = text
         shown = (words or dom.find("option-" + name).parentElement).querySelector("output")
         if shown:
             shown.textContent = f"{value:g}"
-
-
-def subset_position(images):
-    """Where the subset slider stands for a number of images."""
-    for index, size in enumerate(settings.SUBSETS):
-        if images <= size:
-            return index
-    return len(settings.SUBSETS) - 1

@@ -1,12 +1,12 @@
-"""How fast the engine is on this device: measured by the visitor, shown, copied."""
+"""The speed panel: measures the engine on this device, shows and copies the figures."""
 
 import js
 
-from app.page import dom, numbers, status
+from app.page import dom, numbers, status, table
 
 
 def _figure(value):
-    """Three figures or all whole ones, as the report in the worker writes them."""
+    """Return a number with three digits, or all of a whole one, as the worker's report has it."""
     if value is None:
         return ""
     if value >= 100:
@@ -14,24 +14,23 @@ def _figure(value):
     return f"{value:.3g}"
 
 
-class SpeedPanel:
+class Speed:
     """A button, a table that fills row by row, and the text to copy."""
 
-    def __init__(self, studio, training):
-        self.studio = studio
-        self.training = training
-        self.measuring = False
+    def __init__(self, client, run):
+        self.client = client
+        self.run = run
         self.stopped = False
         dom.click("measure", self.measure)
         dom.click("copy-speed", self.copy)
 
     async def measure(self):
         """Measure everything; the same button stops."""
-        if self.measuring:
+        if self.run.name == "measuring":
             self.stopped = True
             return
-        if self.training.running or self.studio.engine is None:
-            status.say("Stop the training first: it takes the time that is to be measured.")
+        reason = ": it takes the time that is to be measured."
+        if self.client.engine is None or not self.run.free(reason):
             return
         self._begin()
         try:
@@ -40,9 +39,8 @@ class SpeedPanel:
             self._end()
 
     def _begin(self):
-        self.measuring = self.training.running = True
+        self.run.enter("measuring")
         self.stopped = False
-        dom.enable("train", "step", "reset", "analyse", when=False)
         dom.find("measure").textContent = "Stop measuring"
         dom.find("speed-table").hidden = False
         dom.fill(dom.find("speed-rows"), [])
@@ -53,33 +51,29 @@ class SpeedPanel:
     async def _rows(self):
         bar = dom.find("speed-progress")
         bar.hidden = False
-        async for row in self.studio.engine.speed.measure():
+        async for row in self.client.lab.speed.measure():
             bar.value = row["done"]
             dom.find("speed-rows").append(self._line(row))
-            if self.stopped:  # leaving the loop ends the work in the worker as well
+            if self.stopped:  # leaving the loop ends the work in the worker too
                 break
         agent, processors = js.navigator.userAgent, js.navigator.hardwareConcurrency
-        report = await self.studio.engine.speed.report(agent, processors)
+        report = await self.client.lab.speed.report(agent, processors)
         dom.find("speed-report").textContent = report
         dom.find("copy-speed").disabled = False
 
     def _line(self, row):
-        line = dom.make("tr")
-        line.append(dom.make("th", row["group"] + ": " + row["task"], scope="row"))
         value = _figure(row["value"]) + " " + row["unit"]
-        line.append(dom.make("td", value, class_="number"))
-        line.append(dom.make("td", _figure(row["plain"]), class_="number"))
-        return line
+        return table.row(row["group"] + ": " + row["task"], value, _figure(row["plain"]))
 
     def _end(self):
-        self.measuring = False
         dom.find("speed-progress").hidden = True
         dom.find("measure").textContent = "Measure this device"
-        if status.current_phase() != "error":
-            self.training.ready()
+        self.run.rest()
+        if not self.run.failed:
             status.say("Measuring was stopped." if self.stopped else "Measured.")
 
     async def copy(self):
+        """Copy the report."""
         text = dom.find("speed-report")
         try:
             await js.navigator.clipboard.writeText(text.textContent)

@@ -1,14 +1,21 @@
-"""A run that a reload, a crash or a closed tab cut short: its network is back, and may go on."""
+"""The unfinished panel: offers to continue a run that a reload or a crash cut short."""
 
 from app.page import dom, numbers, status
 from app.state import architectures, settings
 
 
-class Recovery:
-    """The offer to continue a run."""
+class Unfinished:
+    """The offer to continue a run.
 
-    def __init__(self, studio, options, training, network):
-        self.studio = studio
+    Args:
+        client: the engine.
+        options: the settings.
+        training: the panel that continues the run.
+        network: the panel that shows its layers.
+    """
+
+    def __init__(self, client, options, training, network):
+        self.client = client
         self.options = options
         self.training = training
         self.network = network
@@ -17,12 +24,12 @@ class Recovery:
         dom.click("discard-run", self.discard)
 
     async def restore(self):
-        """Take up the network of the run that was cut short last, if there is one."""
-        runs = self.studio.lab.runs
+        """Load the network of the run that was cut short last, if there is one."""
+        lab = self.client.lab.unfinished
         try:
-            left = await runs.unfinished()
-            model = await runs.take(left["name"]) if left else None
-        except Exception as error:  # no storage, or one that lost something: start without it
+            left = await lab.find()
+            model = await lab.take(left["name"]) if left else None
+        except Exception as error:  # no storage, or a damaged one: start without it
             status.say("No earlier run could be taken up: " + str(error))
             return
         if left:
@@ -32,28 +39,28 @@ class Recovery:
     async def _adopt(self, model, left):
         values = settings.from_hash(left["hash"])
         values["hide"] = self.options["hide"]
-        if left["rate"]:  # it may have been moved in the course of the run
+        if left["rate"]:  # it may have been changed during the run
             values["lr"] = left["rate"]
         layers = None
-        if left["loaded"]:  # from a file: what it is made of is known to the worker only
+        if left["loaded"]:  # from a file: only the worker knows its layers
             values["preset"], values["layers"] = self.options["preset"], self.options["layers"]
         else:
             layers = values["layers"] or architectures.layers_of(values["preset"])
             self.network.layers = layers
-        await self.studio.adopt(model, layers, left["trained"] + len(left["rows"]))
+        await self.client.adopt(model, layers, left["trained"] + len(left["rows"]))
         self.options.adopt(values)
 
     def _offer(self, left):
         self.left = left
         self.training.replaces = left["name"]
-        dom.find("unfinished-what").textContent = _words(left)
+        dom.set_text("unfinished-what", _words(left))
         dom.find("unfinished").hidden = False
         status.say("A run was cut short. Its network is back.")
 
     async def go_on(self):
         """Continue the run, with its options, to its last epoch."""
-        left, data = self.left, self.studio.data
-        if left is None or self.training.running:
+        left, data = self.left, self.client.data
+        if left is None or self.training.state.busy:
             return
         if (data["name"], data["train"]) != (left["data"], left["images"]):
             count = numbers.count(left["images"])
@@ -69,7 +76,7 @@ class Recovery:
         dom.find("unfinished").hidden = True
         self.training.replaces = None
         if left is not None:
-            await self.studio.lab.runs.forget_checkpoint(left["name"])
+            await self.client.lab.unfinished.forget(left["name"])
         await self.training.reset()
 
 
@@ -84,5 +91,5 @@ def _words(left):
         words += f", {numbers.percent(share)} of the test images right"
     words += ". What it had learned is back."
     if not left["exact"]:
-        words += f" The page is a newer one: epoch {done + 1} begins anew."
+        words += f" The page is a newer one: epoch {done + 1} begins again."
     return words

@@ -1,6 +1,6 @@
-"""The page's end of the worker: the engine, the network in work, and what becomes of both.
+"""The page's side of the worker: the engine, the network in use, and their life.
 
-Everything that has pixels or weights stays there; here are proxies, numbers and words.
+Pixels and weights stay in the worker; here are proxies, numbers and texts.
 """
 
 import asyncio
@@ -9,19 +9,20 @@ import farcall
 import js
 
 from app.page import dom, numbers, status
-from app.state import architectures
 
 BASE = js.document.baseURI
-START = 600  # seconds for the worker's 9 MB: 15 kB/s; what breaks is heard of before
+START = 600  # seconds to download the worker's 9 MB at 15 kB/s; errors are reported before
 
 
-class Studio:
+class EngineClient:
     """The engine and the network that the panels share.
 
     Attributes:
         engine: the worker's root, None until it answers.
+        lab: the object in the worker with one attribute for each panel.
         model: the network, None until it is built.
-        trained: epochs that the network has seen.
+        layers: its layers as the page's editor has them; None for a network from a file.
+        trained: epochs that the network has been trained for.
     """
 
     def __init__(self, options):
@@ -33,9 +34,9 @@ class Studio:
         self.rows = []
         self.data = {"name": "MNIST", "train": 60000}
         self.data_ready = False
-        self.test_set = None
         self.trained = 0
         self.building = asyncio.Lock()
+        self._built_with = None  # seed and penalty of a network that no step has changed
         self._listeners = []
 
     def listen(self, listener):
@@ -43,13 +44,14 @@ class Studio:
         self._listeners.append(listener)
 
     def changed(self):
+        """Tell the listeners that the network has changed."""
         for listener in self._listeners:
             listener()
 
     # -- start-up ---------------------------------------------------------------------------
 
     async def connect(self, again=False):
-        """Walk through the start-up phases; each says its size and time.
+        """Go through the start-up steps; each shows its size and time.
 
         Args:
             again: start a new worker in place of the one that the page came with.
@@ -80,12 +82,12 @@ class Studio:
         return worker.engine
 
     def lost(self):
-        """The worker is gone, and everything in it."""
-        self.engine = self.lab = self.model = self.test_set = None
+        """Forget the worker, which is gone, and everything in it."""
+        self.engine = self.lab = self.model = None
         self.data_ready = False
 
     def _unheard(self, error, text):
-        """A call that nobody awaited failed in the worker."""
+        """Handle the error of a call that was not awaited."""
         dom.handler_of_failures[0](error)
 
     async def _load_kernels(self):
@@ -107,20 +109,17 @@ class Studio:
         status.say("Loading 70,000 handwritten digits…")
         status.step("data", "active")
         began = dom.now()
-        octets = await self.lab.load_data(BASE)
-        status.step("data", "done", octets, dom.now() - began)
+        size = await self.lab.load_data(BASE)
+        status.step("data", "done", size, dom.now() - began)
 
     # -- the network ------------------------------------------------------------------------
 
     async def build(self, layers):
-        """A new network with fresh weights from the seed in the options."""
+        """Build a network with fresh weights from the seed in the options."""
         async with self.building:
-            nn = self.engine.nn
-            nn.set_random_seed(self.options["seed"])
-            parts = [nn.Input(architectures.INPUT_SHAPE)]
-            parts += [getattr(nn, kind)(**arguments) for kind, arguments in layers]
-            # Nothing above was awaited: layers travel as calls, their results stay in the worker.
-            await self.adopt(await nn.Sequential(parts), layers, 0)
+            seed, l2 = self.options["seed"], self.options["l2"]
+            await self.adopt(await self.lab.network.build(layers, seed, l2), layers, 0)
+            self._built_with = (seed, l2)
 
     async def settled(self):
         """Wait for the network that is being built, if one is."""
@@ -128,45 +127,67 @@ class Studio:
             pass
 
     async def begin_again(self):
-        """The same architecture with fresh weights; a loaded network's is known to the worker."""
+        """Build the same architecture with fresh weights."""
         await self.settled()  # another architecture may just have been chosen
         if self.layers is not None:
             await self.build(self.layers)
-        else:
-            await self.adopt(await self.lab.fresh(self.model, self.options["seed"]), None, 0)
+        else:  # the worker knows the architecture of a network from a file
+            fresh = await self.lab.network.fresh(self.model, self.options["seed"])
+            await self.adopt(fresh, None, 0)
 
     async def adopt(self, model, layers, trained):
-        """Take a network, built or loaded, as the one in work."""
+        """Use a network, built or loaded, in place of the present one."""
         rows = await model.summary_rows()
         before = self.model
         self.model, self.layers, self.trained = model, layers, trained
+        self._built_with = None
         self.rows = rows
         if before is not None:
             farcall.release(before)
         self.changed()
 
+    async def before_training(self):
+        """Build an untrained network again if seed or penalty have been changed since."""
+        wanted = (self.options["seed"], self.options["l2"])
+        if self._built_with is not None and self._built_with != wanted:
+            await self.build(self.layers)
+        self._built_with = None  # a step changes it
+
     async def refresh_data(self):
-        """Ask again what the data are."""
-        self.data = await self.lab.counts()
-        self.test_set = await self.engine.mnist.test
+        """Ask the worker for the name and the size of the data."""
+        self.data = await self.lab.data.counts()
         self.data_ready = True
 
-    async def read_drawing(self, pixels, width):
-        return await self.lab.read(self.model, pixels, width)
+    def settings(self):
+        """Return the options that decide a curve, as the worker takes them."""
+        return {name: self.options[name] for name in _DECISIVE}
 
     async def fine_tune(self):
-        await self.compile()
-        loss = await self.lab.fine_tune(self.model)
+        """Train on the labelled drawings; return the loss on them."""
+        await self.before_training()
+        await self.lab.training.compile(self.model, self.settings())
+        loss = await self.lab.draw.fine_tune(self.model)
         self.trained = self.trained or 1
         return loss
 
-    async def compile(self):
-        """Give the network the optimizer of the options, once; later changes keep its state."""
-        options = self.options
-        choice = {name: options[name] for name in ("optimizer", "lr", "schedule", "l2")}
-        await self.lab.compile(self.model, choice)
-
     def describe(self):
-        """The network in a line, for the list of saved ones."""
+        """Return the network in a line, for the list of saved ones."""
         parameters = sum(row[3] for row in self.rows)
         return f"{len(self.rows)} layers, {numbers.count(parameters)} parameters"
+
+
+_DECISIVE = (
+    "subset",
+    "optimizer",
+    "lr",
+    "schedule",
+    "batch",
+    "epochs",
+    "l2",
+    "patience",
+    "shift",
+    "rotate",
+    "zoom",
+    "noise",
+    "seed",
+)

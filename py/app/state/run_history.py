@@ -1,4 +1,4 @@
-"""What a run was: its options, its epochs, and words about what they show. Pure Python."""
+"""The record of runs: as CSV, as JSON, and advice on what their curves show. Pure Python."""
 
 import json
 
@@ -14,38 +14,8 @@ NOT_A_NUMBER = (
 )
 
 
-class Smoother:
-    """Exponential moving average without the pull to zero at the start (Adam's bias correction)."""
-
-    def __init__(self, weight: float) -> None:
-        self.weight = weight
-        self._sum = 0.0
-        self._norm = 0.0
-
-    def __call__(self, value: float) -> float:
-        self._sum = self.weight * self._sum + (1 - self.weight) * value
-        self._norm = self.weight * self._norm + (1 - self.weight)
-        return self._sum / self._norm
-
-
-class Rate:
-    """Items a second over the last few reports: steady enough to read, quick enough to be true."""
-
-    def __init__(self, window: float = 2.0) -> None:
-        self.window = window
-        self._marks: list[tuple[float, float]] = []
-
-    def __call__(self, now: float, total: float) -> float:
-        """Add a mark (seconds, items so far) and return the rate, 0 while unknown."""
-        self._marks.append((now, total))
-        while len(self._marks) > 2 and now - self._marks[0][0] > self.window:
-            self._marks.pop(0)
-        first_time, first_total = self._marks[0]
-        return (total - first_total) / (now - first_time) if now > first_time else 0.0
-
-
 def rows(runs: "list[dict[str, Any]]") -> "list[list[Any]]":
-    """Every epoch of every run in the order of COLUMNS, None where it was not measured."""
+    """Return every epoch of every run in the order of COLUMNS, None where a value is missing."""
     table = []
     for run in runs:
         for epoch in run["epochs"]:
@@ -54,6 +24,7 @@ def rows(runs: "list[dict[str, Any]]") -> "list[list[Any]]":
 
 
 def to_csv(runs: "list[dict[str, Any]]") -> str:
+    """Return the epochs of all runs as CSV."""
     lines = [",".join(COLUMNS)]
     for row in rows(runs):
         lines.append(",".join("" if value is None else str(value) for value in row))  # noqa: PERF401
@@ -61,12 +32,12 @@ def to_csv(runs: "list[dict[str, Any]]") -> str:
 
 
 def points(share: Any) -> Any:
-    """A share as percentage points for an axis, None where it was not measured."""
+    """Return a share as percentage points for an axis, None where it is missing."""
     return None if share is None else 100 * share
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity: they become null."""
+    """Replace NaN and infinity, which JSON lacks, by null."""
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     if isinstance(value, dict):
@@ -77,6 +48,7 @@ def _finite(value: Any) -> Any:
 
 
 def to_json(runs: "list[dict[str, Any]]") -> str:
+    """Return the runs as JSON."""
     return json.dumps(_finite(runs))
 
 
@@ -85,7 +57,7 @@ def _is_run(found: Any) -> bool:
 
 
 def from_json(text: str) -> "list[dict[str, Any]]":
-    """The runs kept by `to_json`; whatever does not look like a run is dropped."""
+    """Return the runs written by `to_json`; what does not look like a run is dropped."""
     try:
         found = json.loads(text)
     except ValueError:
@@ -96,7 +68,7 @@ def from_json(text: str) -> "list[dict[str, Any]]":
 
 
 def advice(epochs: "list[dict[str, Any]]", classes: int = 10) -> str:
-    """One sentence where a curve calls for one, else ''."""
+    """Return a sentence on what the curves show, '' if nothing stands out."""
     if not epochs:
         return ""
     last = epochs[-1]

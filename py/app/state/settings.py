@@ -194,3 +194,11 @@ def learning_rate(position: float) -> float:
 def slider(rate: float) -> float:
     """The inverse of `learning_rate`, without the rounding."""
     return 20 * (math.log10(rate) + 5)
+
+
+def subset_position(images: int) -> int:
+    """Return the position of the subset slider for a number of images."""
+    for index, size in enumerate(SUBSETS):
+        if images <= size:
+            return index
+    return len(SUBSETS) - 1

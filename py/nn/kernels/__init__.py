@@ -13,7 +13,7 @@ from nn.kernels.elementwise import (
     softmax_cross_entropy,
 )
 from nn.kernels.gather import gather_scale
-from nn.kernels.library import Backend, backend, heap_bytes, load, use
+from nn.kernels.library import Backend, backend, heap_bytes, load, multiply_add, use
 from nn.kernels.normalization import (
     batch_norm,
     batch_norm_gradient,
@@ -54,6 +54,7 @@ __all__ = [
     "matmul",
     "max_pool2d",
     "max_pool2d_gradient",
+    "multiply_add",
     "sgd_update",
     "softmax",
     "softmax_cross_entropy",

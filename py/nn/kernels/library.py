@@ -141,6 +141,17 @@ def heap_bytes() -> int:
     return 0 if active is None else (active.memory_pages() & 0xFFFFFFFF) << 16
 
 
+def multiply_add(times: int) -> int:
+    """Run twelve chains of `times` multiply-adds of four lanes, to measure the processor's peak.
+
+    Returns the number of floating-point operations; 0 where no kernels are loaded.
+    """
+    if active is None:
+        return 0
+    active.fma_peak(address(np.array([0.5, 0.1, 0], F4)), times)
+    return 12 * 8 * times
+
+
 @contextlib.contextmanager
 def use(name: str) -> Iterator[Backend]:
     """Run the kernels on "numpy" or on a loaded variant inside a `with` block.

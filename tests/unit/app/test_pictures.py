@@ -1,7 +1,7 @@
 """RGBA bytes for the canvases."""
 
 import numpy as np
-from app.lab import pictures
+from app.lab.images import pictures
 
 
 def test_a_mosaic_lays_tiles_row_by_row() -> None:

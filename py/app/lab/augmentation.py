@@ -1,4 +1,4 @@
-"""Training images that are never twice the same: moved, turned, scaled, with specks."""
+"""Random changes of training images (shift, rotation, zoom, noise), and a preview of them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,30 @@ from typing import Any
 import numpy as np
 from nn.data import AugmentedDataset, Dataset
 
+from app.lab.images import pictures
+from app.lab.images.mnist import Mnist
+
 SIDE = 28
 
 
+class Augmentation:
+    """Served as `lab.augmentation`."""
+
+    def __init__(self, mnist: Mnist) -> None:
+        self._mnist = mnist
+        self._rng = np.random.default_rng(0)
+
+    def samples(self, choice: dict[str, int], columns: int, rows: int) -> dict[str, Any]:
+        """Return random training images, one a row: as they are, then as they may be changed."""
+        indices = self._rng.integers(0, len(self._mnist.train), rows)
+        seed = int(self._rng.integers(0, 2**31))
+        images, labels = self._mnist.training_images(indices)
+        ways = variations(images, choice, columns - 1, seed)
+        return {"rgba": pictures.mosaic(ways, columns), "labels": labels.tolist()}
+
+
 def strengths(choice: Mapping[str, float]) -> dict[str, Any]:
-    """What the page's switches mean to `nn.data.AugmentedDataset`.
+    """Return the arguments of `nn.data.AugmentedDataset` for the page's switches.
 
     Args:
         choice: shift in pixels, rotate in degrees, zoom and noise in percent; 0 is off.
@@ -26,12 +45,12 @@ def strengths(choice: Mapping[str, float]) -> dict[str, Any]:
 
 
 def changed(source: Dataset, choice: Mapping[str, float], seed: int) -> AugmentedDataset:
-    """A data set whose every batch is changed as the switches say."""
+    """Return a data set whose batches are changed as the switches say."""
     return AugmentedDataset(source, **strengths(choice), seed=seed)
 
 
 def variations(images: Any, choice: Mapping[str, float], times: int, seed: int) -> Any:
-    """Each image (n, h, w) uint8 as it is, then `times` ways it may arrive: row by row, uint8."""
+    """Return each image (n, h, w) uint8 followed by `times` changed copies: row by row, uint8."""
     repeated = np.repeat(np.arange(len(images)), times)
     data = changed(Dataset(images), choice, seed)
     out = np.empty((len(repeated), *images.shape[1:], 1), np.float32)

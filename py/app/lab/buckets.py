@@ -1,7 +1,7 @@
-"""The user's own digits: labelled drawings, kept in the browser until they are deleted.
+"""The user's labelled drawings, saved in the browser until they are deleted.
 
-They wait in buckets until they go into the training set, which ends with the page: on the next
-visit, or when other data take its place, they are in their buckets again.
+A drawing waits in its bucket until it is added to the training set. That ends with the page: on the
+next visit, or when other data replace the training set, the drawings are in their buckets again.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from nn.data import Dataset
 
-from app.lab import indexed_db, pictures
-from app.lab.mnist import Mnist
+from app.lab.browser import indexed_db
+from app.lab.images import pictures
+from app.lab.images.mnist import CLASSES, Mnist
 
-CLASSES = 10
 SIDE = 28
 
 
 class Drawing(NamedTuple):
-    """A drawing under the name that the browser keeps it by."""
+    """A drawing and the name that it is saved under."""
 
     name: str
     image: Any  # (28, 28) uint8
     digit: int
 
 
-class Drawings:
-    """Served to the page as `lab.drawings`.
+class Buckets:
+    """Served as `lab.buckets`.
 
     Attributes:
         last: the drawing that was read last, (28, 28) uint8, or None.
@@ -45,7 +45,7 @@ class Drawings:
         return len(self._waiting)
 
     async def label(self, digit: int) -> str:
-        """Keep the last drawing as an example of a digit; why it ends with the page, or ''.
+        """Save the last drawing as an example of a digit; return why it cannot be saved, or ''.
 
         Raises:
             ValueError: nothing is drawn, or there is no such digit.
@@ -65,29 +65,29 @@ class Drawings:
         return ""
 
     async def listing(self) -> list[dict[str, Any]]:
-        """Every drawing that waits, the oldest first: {label, rgba}."""
+        """Return every drawing in the buckets, the oldest first: {label, rgba}."""
         await self._recall()
         return [{"label": d.digit, "rgba": pictures.ink(d.image)} for d in self._waiting]
 
     async def _recall(self) -> None:
-        """Take up what earlier visits left, once."""
+        """Load the drawings of earlier visits, once."""
         if self._recalled:
             return
         self._recalled = True
         try:
             kept = await indexed_db.contents(indexed_db.DRAWINGS)
-        except indexed_db.StorageError:  # said when the models were asked for
+        except indexed_db.StorageError:  # the models panel has said so
             return
         known = {drawing.name for drawing in self._waiting + self._added}
         found = [
-            Drawing(about["name"], np.frombuffer(octets, np.uint8).reshape(SIDE, SIDE), digit)
-            for about, octets in kept
-            if len(octets) == SIDE * SIDE and (digit := about.get("label", -1)) in range(CLASSES)
+            Drawing(about["name"], np.frombuffer(content, np.uint8).reshape(SIDE, SIDE), digit)
+            for about, content in kept
+            if len(content) == SIDE * SIDE and (digit := about.get("label", -1)) in range(CLASSES)
         ]
         self._waiting[:0] = [drawing for drawing in found if drawing.name not in known]
 
     async def remove(self, index: int) -> None:
-        """Forget one of them, for good.
+        """Delete a drawing for good.
 
         Raises:
             ValueError: there is none at this place.
@@ -97,16 +97,16 @@ class Drawings:
         drawing = self._waiting.pop(index)
         try:
             await indexed_db.delete(drawing.name, indexed_db.DRAWINGS)
-        except indexed_db.StorageError:  # nor was it kept
+        except indexed_db.StorageError:  # it was not saved either
             return
 
     def arrays(self) -> tuple[Any, Any]:
-        """Images (n, 28, 28) and labels (n,), uint8."""
+        """Return the drawings as images (n, 28, 28) and labels (n,), uint8."""
         images = np.stack([drawing.image for drawing in self._waiting])
         return images, np.array([drawing.digit for drawing in self._waiting], np.uint8)
 
     def add_to_training(self) -> int:
-        """Put them in front of the training images; returns the new number.
+        """Put the drawings in front of the training images; return the new number of images.
 
         Raises:
             ValueError: there are none.
@@ -123,6 +123,6 @@ class Drawings:
         return len(train)
 
     def take_back(self) -> None:
-        """The training set is another: what was added to it waits again."""
+        """Return the added drawings to their buckets: other data replaced the training set."""
         self._waiting[:0] = self._added
         self._added = []

@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from app.lab import import_data
+from app.lab.images import import_data
 from nn.data.idx import write_idx
 
 IMAGES = np.arange(20 * 784, dtype=np.uint32).astype(np.uint8).reshape(20, 28, 28)

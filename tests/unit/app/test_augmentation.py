@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from app.lab import augment
+from app.lab import augmentation
 from nn.data import Dataset
 
 OFF = {"shift": 0, "rotate": 0, "zoom": 0, "noise": 0}
@@ -19,7 +19,7 @@ def source() -> Dataset:
 
 
 def batches(choice: dict[str, int], seed: int, count: int = 3) -> list[Any]:
-    data = augment.changed(source(), choice, seed)
+    data = augmentation.changed(source(), choice, seed)
     out = np.empty((8, 28, 28, 1), np.float32)
     return [data.batch(np.arange(8), out).copy() for _ in range(count)]
 
@@ -81,18 +81,18 @@ def test_batches_differ_from_each_other_and_repeat_by_seed() -> None:
 def test_goes_on_from_a_kept_state_to_the_bit() -> None:
     choice = {"shift": 2, "rotate": 10, "zoom": 10, "noise": 10}
     out = np.empty((8, 28, 28, 1), np.float32)
-    first = augment.changed(source(), choice, 1)
+    first = augmentation.changed(source(), choice, 1)
     first.batch(np.arange(8), out)
     state = first.get_state()
     wanted = first.batch(np.arange(8), out).copy()
-    second = augment.changed(source(), choice, 99)
+    second = augmentation.changed(source(), choice, 99)
     second.set_state(state)
     np.testing.assert_array_equal(second.batch(np.arange(8), out), wanted)
 
 
 def test_variations_begin_with_the_image_itself() -> None:
     images = source().x[:2, ..., 0]
-    found = augment.variations(images, OFF | {"shift": 2}, 4, 0)
+    found = augmentation.variations(images, OFF | {"shift": 2}, 4, 0)
     assert found.shape == (10, 28, 28)
     np.testing.assert_array_equal(found[[0, 5]], images)
     assert len({way.tobytes() for way in found[1:5]}) == 4

@@ -6,6 +6,7 @@ import json
 import math
 
 import pytest
+from app.page.smoothing import Smoother
 from app.state import run_history
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,24 +51,15 @@ def test_kept_runs_that_make_no_sense_are_dropped(text: str) -> None:
 
 @given(st.floats(-100, 100), st.floats(0, 0.99), st.integers(1, 50))
 def test_smoothing_a_constant_leaves_it(value: float, weight: float, times: int) -> None:
-    smooth = run_history.Smoother(weight)
+    smooth = Smoother(weight)
     assert [smooth(value) for _ in range(times)] == pytest.approx([value] * times)
 
 
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=50), st.floats(0, 0.99))
 def test_smoothing_stays_between_the_extremes(values: list[float], weight: float) -> None:
-    smooth = run_history.Smoother(weight)
+    smooth = Smoother(weight)
     for value in values:
         assert min(values) - 1e-6 <= smooth(value) <= max(values) + 1e-6
-
-
-def test_the_rate_is_that_of_the_last_two_seconds() -> None:
-    rate = run_history.Rate(window=2.0)
-    assert rate(0.0, 0) == 0.0
-    assert rate(1.0, 1000) == pytest.approx(1000)
-    for second in range(2, 8):
-        last = rate(float(second), 1000 + (second - 1) * 4000)
-    assert last == pytest.approx(4000)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from app.lab import downloads
+from app.lab.browser import downloads
 
 FOLDER = Path("/tmp/wheels")
 

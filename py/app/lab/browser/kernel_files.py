@@ -10,7 +10,7 @@ import js
 from nn import kernels
 from pyodide.ffi import to_js
 
-from app.lab import downloads
+from app.lab.browser import downloads
 
 # (func (result v128) f32x4.relaxed_madd of zeros)
 RELAXED = bytes.fromhex("0061736d010000000105016000017b030201000a13011100"

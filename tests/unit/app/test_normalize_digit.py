@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from app.lab import normalize_digit
+from app.lab.images import normalize_digit
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,0 +1,1 @@
+"""What the worker needs of the browser: downloads, IndexedDB, kernels, optional packages."""

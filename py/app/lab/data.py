@@ -1,0 +1,68 @@
+"""The training and test data for the data panel: counts, samples, imported files, hints."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from app.lab.browser import downloads
+from app.lab.images import hints, import_data, pictures
+from app.lab.images.mnist import CLASSES, Mnist
+
+
+class Data:
+    """Served as `lab.data`.
+
+    Args:
+        mnist: the data sets that the page trains on.
+        replaced: called after other data have taken their place.
+    """
+
+    def __init__(self, mnist: Mnist, replaced: Callable[[], None]) -> None:
+        self._mnist = mnist
+        self._replaced = replaced
+        self._rng = np.random.default_rng(0)
+
+    def counts(self) -> dict[str, Any]:
+        """Return the data's name, sizes, class names and number of images of each class."""
+        data = self._mnist
+        counts = data.train.class_counts()
+        counts += [0] * (CLASSES - len(counts))
+        names = list(data.train.class_names or range(CLASSES))
+        return {
+            "name": data.name,
+            "train": len(data.train),
+            "test": len(data.test),
+            "counts": counts,
+            "names": [str(name) for name in names],
+        }
+
+    def samples(self, columns: int, rows: int) -> dict[str, Any]:
+        """Return random training images as one picture, and their labels."""
+        indices = self._rng.integers(0, len(self._mnist.train), columns * rows)
+        images, labels = self._mnist.training_images(indices)
+        return {"rgba": pictures.mosaic(images, columns), "labels": labels.tolist()}
+
+    async def import_files(self, names: list[str], urls: list[str]) -> None:
+        """Train on the user's files from now on; `urls` are their object URLs.
+
+        Raises:
+            OwnDataError: the files are no data set; the data stay as they are.
+        """
+        parts = await asyncio.gather(*[downloads.download(url) for url in urls])
+        files = dict(zip(names, parts, strict=True))
+        images, labels, classes = await import_data.read(files, downloads.decode_image)
+        self._mnist.use(names[0], *import_data.split(images, labels, classes))
+        self._replaced()
+
+    def restore(self) -> None:
+        """Go back to MNIST; drawings that were among its images return to their buckets."""
+        self._mnist.restore()
+        self._replaced()
+
+    def hints(self) -> list[str]:
+        """Return warnings about class imbalance and duplicate images, in sentences."""
+        return hints.hints(self._mnist.train, self._mnist.test)

@@ -1,0 +1,71 @@
+"""Drawings read by the network, and a few training steps on corrected ones."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+
+from app.lab.buckets import Buckets
+from app.lab.images import normalize_digit, pictures
+from app.lab.images.mnist import Mnist, labels, scaled
+
+
+class Draw:
+    """Served as `lab.draw`.
+
+    Args:
+        mnist: the data sets that the page trains on.
+        buckets: the labelled drawings; each drawing that is read becomes their `last`.
+    """
+
+    def __init__(self, mnist: Mnist, buckets: Buckets) -> None:
+        self._mnist = mnist
+        self._buckets = buckets
+        self._rng = np.random.default_rng(0)
+
+    async def read(self, model: Any, pixels: Any, width: int) -> dict[str, Any] | None:
+        """Return the network's answer to a canvas, or None when nothing is drawn.
+
+        Args:
+            model: the network.
+            pixels: RGBA bytes of the canvas, row by row.
+            width: pixels in a row.
+        """
+        image = normalize_digit.from_drawing(normalize_digit.from_rgba(pixels, width))
+        if image is None:
+            return None
+        self._buckets.last = image
+        probabilities = (await model.predict(scaled(image[None])))[0]
+        return {
+            "digit": int(probabilities.argmax()),
+            "confidence": float(probabilities.max()),
+            "probabilities": [float(share) for share in probabilities],
+            "bits": probabilities.tobytes().hex(),
+            "image": pictures.ink(image),
+        }
+
+    def any_test_image(self) -> dict[str, Any]:
+        """Return a random test image as a picture, with its label."""
+        data = self._mnist.test
+        index = int(self._rng.integers(0, len(data)))
+        return {"rgba": pictures.ink(data.x[index, ..., 0]), "label": int(labels(data)[index])}
+
+    async def fine_tune(self, model: Any, steps: int = 12) -> float:
+        """Train a few steps on the labelled drawings; return the loss on them.
+
+        Training images are mixed in, so that the network keeps what it knows.
+        """
+        images, digits = self._buckets.arrays()
+        times = max(1, 16 // len(digits))  # a single drawing must count among the others
+        images, digits = np.repeat(images, times, 0), np.repeat(digits, times)
+        loss = 0.0
+        for _ in range(steps):
+            others = self._rng.integers(0, len(self._mnist.train), max(32, len(digits)))
+            more, more_digits = self._mnist.training_images(others)
+            x, y = np.concatenate([images, more]), np.concatenate([digits, more_digits])
+            model.train_on_batch(scaled(x), y)
+            loss = model.test_on_batch(scaled(images), digits, return_dict=True)["loss"]
+            await asyncio.sleep(0)
+        return float(loss)

@@ -1,0 +1,24 @@
+"""The network's answers to the first test images, for the strip below the curves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.lab.images import pictures
+from app.lab.images.mnist import Mnist, labels, scaled
+
+
+class Glance:
+    """Served as `lab.glance`."""
+
+    def __init__(self, mnist: Mnist) -> None:
+        self._mnist = mnist
+
+    async def answers(self, model: Any, count: int = 16) -> list[dict[str, Any]]:
+        """Return the first test images and the model's answers: {rgba, truth, answer} each."""
+        data = self._mnist.test.take(count)
+        answers = (await model.predict(scaled(data.x[..., 0]))).argmax(axis=1)
+        return [
+            {"rgba": pictures.ink(image[..., 0]), "truth": int(truth), "answer": int(answer)}
+            for image, truth, answer in zip(data.x, labels(data), answers, strict=True)
+        ]

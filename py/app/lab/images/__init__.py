@@ -1,0 +1,1 @@
+"""Images in the worker: data sets, imported files, drawings, pictures. NumPy only."""

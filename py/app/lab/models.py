@@ -1,0 +1,114 @@
+"""Models saved in the browser, in files, and with weights in fewer bits."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import js
+import nn
+from nn.io import formats
+
+from app.lab import precisions
+from app.lab.browser import downloads, indexed_db, optional_packages
+from app.lab.images.mnist import Mnist
+
+# The page's list of file formats: format of nn.io, ending of the file, options of nn.io.save.
+EXPORTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "npz": ("npz", ".npz", {}),
+    "npz-uint8": (
+        "npz",
+        "-uint8.npz",
+        {"include_optimizer": False, "quantization": {"uint8": "*"}},
+    ),
+    "safetensors": ("safetensors", ".safetensors", {}),
+    "tfjs": ("tfjs", "-tfjs.zip", {}),
+    "keras": ("keras", ".keras", {}),
+    "onnx": ("onnx", ".onnx", {}),
+}
+
+
+class Models:
+    """Served as `lab.models`.
+
+    Attributes:
+        base: the page's address, where optional packages are found.
+    """
+
+    def __init__(self, mnist: Mnist) -> None:
+        self._mnist = mnist
+        self.base = ""
+
+    # -- in the browser ---------------------------------------------------------------------
+
+    async def save(self, model: Any, name: str, about: dict[str, Any]) -> list[dict[str, Any]]:
+        """Save a model in this browser; return all that are saved."""
+        content = nn.io.save(model)
+        await indexed_db.put(name, content, dict(about, saved=indexed_db.now()))
+        return await indexed_db.listing()
+
+    async def saved(self) -> list[dict[str, Any]]:
+        """Return what is known of each saved model, the newest first."""
+        return await indexed_db.listing()
+
+    async def forget(self, name: str) -> list[dict[str, Any]]:
+        """Delete a saved model; return those that are left."""
+        await indexed_db.delete(name)
+        return await indexed_db.listing()
+
+    async def open(self, name: str) -> Any:
+        """Return a saved model, with exactly the weights that it was saved with."""
+        content, _ = await indexed_db.get(name)
+        return nn.io.load(content)
+
+    def warm_up(self, model: Any) -> float:
+        """Run a first prediction, which allocates the workspaces; return its milliseconds."""
+        start = time.perf_counter()
+        model.warm_up()
+        return 1e3 * (time.perf_counter() - start)
+
+    # -- files ------------------------------------------------------------------------------
+
+    def export(self, model: Any, name: str, choice: str = "npz") -> dict[str, Any]:
+        """Write the model to a file: {url (inside this browser), name, size}.
+
+        Args:
+            model: the model.
+            name: of the file, without its ending.
+            choice: one of EXPORTS.
+        """
+        if choice not in EXPORTS:
+            raise ValueError(f"file format: expected one of {list(EXPORTS)}, received {choice!r}")
+        form, ending, options = EXPORTS[choice]
+        content = nn.io.save(model, form, **options)
+        return {"url": _object_url(content), "name": f"{name}{ending}", "size": len(content)}
+
+    async def load(self, url: str, name: str) -> Any:
+        """Return the model in a file that the user chose; `url` is its object URL.
+
+        Raises:
+            ValueError: the file, named in the message, holds no model that can be read.
+        """
+        content = await downloads.download(url)
+        try:
+            if formats.sniff(content) in ("keras", "h5"):
+                await optional_packages.add(self.base, "pyfive")  # reads its HDF5 part
+            return nn.io.load(content)
+        except Exception as error:
+            raise ValueError(f"{name}: {error}") from error
+
+    # -- weights in fewer bits --------------------------------------------------------------
+
+    async def quantized(self, model: Any) -> list[dict[str, Any]]:
+        """Return {kind, octets, accuracy on the test set} for each precision of the weights."""
+        return await precisions.compare(model, self._mnist.test)
+
+    def quantize(self, model: Any, kind: str) -> Any:
+        """Return the model with its weights rounded to a precision."""
+        return precisions.rounded(model, kind)
+
+
+def _object_url(content: bytes) -> str:
+    array = js.Uint8Array.new(len(content))
+    array.assign(content)
+    return str(js.URL.createObjectURL(js.Blob.new([array])))

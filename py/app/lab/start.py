@@ -1,0 +1,91 @@
+"""The object that the worker serves as `lab`: the start-up calls, and one object for each panel."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import nn
+import numpy as np
+
+from app.lab.analysis import Analysis
+from app.lab.augmentation import Augmentation
+from app.lab.browser import downloads, kernel_files
+from app.lab.buckets import Buckets
+from app.lab.data import Data
+from app.lab.draw import Draw
+from app.lab.environment import Environment
+from app.lab.glance import Glance
+from app.lab.history import History
+from app.lab.images.mnist import Mnist
+from app.lab.models import Models
+from app.lab.network import Network
+from app.lab.speed import Speed
+from app.lab.training import Training
+from app.lab.unfinished import Unfinished
+
+
+class Lab:
+    """Loads the kernels and the data; its attributes are named as the panels that use them.
+
+    Args:
+        mnist: the data sets that the page trains on.
+        started: the worker's clock when its first line ran, in milliseconds.
+        imported: the same when NumPy and the engine were imported.
+    """
+
+    def __init__(self, mnist: Mnist, started: float, imported: float) -> None:
+        self._mnist = mnist
+        self._clock = (started, imported)
+        self.environment = Environment()
+        self.buckets = Buckets(mnist)
+        self.data = Data(mnist, self.buckets.take_back)
+        self.augmentation = Augmentation(mnist)
+        self.network = Network()
+        self.training = Training(mnist)
+        self.glance = Glance(mnist)
+        self.draw = Draw(mnist, self.buckets)
+        self.models = Models(mnist)
+        self.analysis = Analysis(mnist, self.buckets)
+        self.history = History()
+        self.unfinished = Unfinished(self.training)
+        self.speed = Speed(mnist)
+
+    def origins(self) -> dict[str, Any]:
+        """Return what was loaded before this object could be reached: bytes and seconds."""
+        loaded = downloads.downloaded()
+        numpy = sum(size for name, size in loaded.items() if name.startswith("numpy"))
+        runtime = sum(
+            size for name, size in loaded.items() if name.startswith(("pyodide", "python_stdlib"))
+        )
+        return {
+            "runtime_bytes": runtime,
+            "runtime_s": self._clock[0] / 1000,
+            "numpy_bytes": numpy,
+            "numpy_s": (self._clock[1] - self._clock[0]) / 1000,
+            "numpy_version": np.__version__,
+        }
+
+    async def load_kernels(self, base: str) -> dict[str, Any]:
+        """Load the fastest kernels that this browser supports: {name, size, problems}."""
+        return await kernel_files.load(base)
+
+    async def load_data(self, base: str) -> int:
+        """Download MNIST; return the number of bytes downloaded."""
+        self.models.base = base
+
+        async def download(path: str) -> bytes:
+            return await downloads.download(downloads.address(base, path))
+
+        loading = asyncio.ensure_future(self._mnist.load(download))
+        await asyncio.sleep(0)  # the requests are sent
+        await _import_training()
+        return await loading
+
+
+async def _import_training() -> None:
+    """Train a network of one weight: this imports what the first run needs."""
+    layers = [nn.Input((1,), name="warm_up"), nn.Dense(1, name="warm_up")]
+    model = nn.Sequential(layers, name="warm_up")
+    model.compile("sgd", "mse")
+    await model.fit(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32), epochs=1)

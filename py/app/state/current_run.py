@@ -1,0 +1,107 @@
+"""The training run in progress: its place, its clock, its epochs, and what it came to in words."""
+
+from app.page import dom, numbers
+from app.state import settings
+
+
+class CurrentRun:
+    """One run, from its first batch or from the checkpoint that it continues.
+
+    Args:
+        number: of the run.
+        options: the settings.
+        images: that an epoch learns from.
+        left: what `Unfinished` knows of a run that is continued.
+
+    Attributes:
+        record: as the history keeps it: number, epochs, options, link.
+        latest: logs of the last batch.
+        diverged: where the loss was no number any more, '' if it is one.
+        over: whether the run has come to its end.
+    """
+
+    def __init__(self, number, options, images, left=None):
+        done = left["rows"] if left else []
+        self.epochs = options["epochs"]
+        self.size = options["batch"]
+        self.images = images
+        self.batches = -(-images // self.size)
+        self.first = len(done)
+        self.done = self.first * self.batches + (left["batch"] if left else 0)
+        self.resumed = left is not None and left["exact"]
+        self.latest = None
+        self.stopped = self.over = self.cut_short = False
+        self.diverged = ""
+        self._began = self._epoch_began = self._held = dom.now()
+        self.record = {
+            "number": left["number"] if left else number,
+            "epochs": list(done),
+            "options": dict(options.values, layers=None, hide=None),
+            "link": settings.to_hash(options.values),
+        }
+
+    @property
+    def rows(self):
+        """The figures of the finished epochs."""
+        return self.record["epochs"]
+
+    def hold(self):
+        """Stop the clock: time in a pause is not time of the run."""
+        self._held = dom.now()
+
+    def go_on(self):
+        """Start the clock again."""
+        pause = dom.now() - self._held
+        self._began += pause
+        self._epoch_began += pause
+
+    @property
+    def elapsed(self):
+        """Seconds since the run began, pauses left out."""
+        return dom.now() - self._began
+
+    @property
+    def total(self):
+        """Images to learn from in all epochs."""
+        return self.epochs * self.images
+
+    def seen(self, steps):
+        """Return how many images so many batches have."""
+        return min(steps * self.size, self.total)
+
+    def took(self, batch, logs):
+        """Note a batch; return whether its loss is the first that is no number."""
+        self.latest = logs
+        if self.diverged or abs(logs["batch_loss"]) < float("inf"):
+            return False
+        self.diverged = f"batch {batch + 1} of epoch {int(logs['epoch']) + 1}"
+        return True
+
+    def finish_epoch(self, epoch, logs):
+        """Note a finished epoch; return its row in the history."""
+        now = dom.now()
+        row = {name: logs.get(name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        row["epoch"] = epoch + 1
+        row["seconds"] = round(now - self._epoch_began, 3)
+        self._epoch_began = now
+        self.rows.append(row)
+        return row
+
+    def outcome(self):
+        """Return what the run came to, in a sentence."""
+        done, total = len(self.rows), self.epochs
+        if self.diverged:
+            return f"Stopped: the loss is not a number since {self.diverged}."
+        if self.stopped and self.cut_short:
+            batch = f"batch {int(self.latest['batch'])} of {int(self.latest['batches'])}"
+            words = f"Stopped in epoch {done + 1} of {total}, at {batch}"
+        elif self.stopped:
+            words = f"Stopped after epoch {done} of {total}"
+        elif done < total:
+            words = f"Stopped early after epoch {done} of {total}, the test loss falls no more"
+        else:
+            words = f"Done: {done} of {total} epochs"
+        if done and self.rows[-1]["val_accuracy"] is not None:
+            share = numbers.percent(self.rows[-1]["val_accuracy"])
+            words += f", {share} of the test images right"
+        return words + ". Draw a digit."

@@ -1,0 +1,119 @@
+"""The state of the page and its training run: one machine with named states.
+
+Panels ask it what is going on and request the next state; none sets a state for another. The
+attribute `data-phase` of the document follows from it and is one of loading, ready, training,
+paused, error: tests and pages that embed this one rely on it.
+"""
+
+import asyncio
+
+from app.page import dom, status
+
+# State: the phase of the document (None: as it was) and the states that may follow.
+STATES = {
+    "starting": ("loading", ("ready", "failed")),
+    "ready": ("ready", ("training", "stepping", "measuring", "failed")),
+    "stepping": ("ready", ("ready", "failed")),
+    "measuring": ("ready", ("ready", "failed")),
+    "training": ("training", ("paused", "stopping", "ready", "failed")),
+    "paused": ("paused", ("training", "stopping", "ready", "failed")),
+    "stopping": (None, ("ready", "failed")),
+    "failed": ("error", ("starting",)),
+}
+UNDER_WAY = ("training", "paused", "stopping")
+
+
+class RunState:
+    """The machine.
+
+    Attributes:
+        name: of the state, a key of STATES.
+        phase: of the document: loading, ready, training, paused or error.
+        problem: why the page failed, in words.
+    """
+
+    def __init__(self):
+        self.name = "starting"
+        self.phase = "loading"
+        self.problem = ""
+        self._listeners = []
+        self._changed = asyncio.Event()
+        dom.handler_of_failures[0] = self.unexpected
+
+    @property
+    def busy(self):
+        """Whether a run, a step or a measurement has the network and the worker."""
+        return self.name in UNDER_WAY or self.name in ("stepping", "measuring")
+
+    @property
+    def under_way(self):
+        """Whether a training run is in progress, paused ones included."""
+        return self.name in UNDER_WAY
+
+    @property
+    def failed(self):
+        return self.name == "failed"
+
+    def listen(self, listener):
+        """Call `listener(name)` after every change of state."""
+        self._listeners.append(listener)
+
+    def enter(self, name):
+        """Go to a state.
+
+        Raises:
+            RuntimeError: it cannot follow the present one.
+        """
+        phase, _ = STATES[name]
+        if name not in STATES[self.name][1]:
+            raise RuntimeError(f"the page is {self.name}: it cannot become {name}")
+        self.name = name
+        if phase is not None:
+            self.phase = dom.root.dataset.phase = phase
+        before, self._changed = self._changed, asyncio.Event()
+        before.set()
+        for listener in self._listeners:
+            listener(name)
+
+    def rest(self):
+        """Become ready after whatever was in progress; a page that failed stays so."""
+        if self.busy:
+            self.enter("ready")
+
+    def free(self, reason="."):
+        """Whether nothing is in progress; says what to do if something is."""
+        if self.busy:
+            status.say("Stop the training first" + reason)
+        return not self.busy
+
+    async def until(self, *names):
+        """Wait until the state is one of these, or `failed`.
+
+        Raises:
+            RuntimeError: the page failed, in its own words.
+        """
+        while self.name not in names and not self.failed:
+            await self._changed.wait()
+        if self.failed:
+            raise RuntimeError(self.problem)
+
+    async def started(self):
+        """Wait until the page can be used. Raises as `until`."""
+        await self.until(*[name for name in STATES if name not in ("starting", "failed")])
+
+    # -- failures ---------------------------------------------------------------------------
+
+    def fail(self, title, what, following, details="", restart=False):
+        """Show that the page cannot go on: what happened and what to do."""
+        self.problem = title + ": " + what
+        self.enter("failed")
+        status.failure(title, what, following, details, restart)
+
+    def unexpected(self, error):
+        """Show an exception that no panel caught."""
+        if self.failed:
+            return
+        what = type(error).__name__ + ": " + str(error)
+        following = "Reload the page. A model that you saved is kept."
+        details = status.details_of(error)
+        self.fail("Something unexpected happened", what, following, details)
