@@ -85,7 +85,7 @@ class Lab:
 
 async def _import_training() -> None:
     """Train a network of one weight: this imports what the first run needs."""
-    layers = [nn.Input((1,), name="warm_up"), nn.Dense(1, name="warm_up")]
+    layers = [nn.Input((1,), name="one"), nn.Dense(1, name="weight")]
     model = nn.Sequential(layers, name="warm_up")
     model.compile("sgd", "mse")
     await model.fit(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32), epochs=1)
