@@ -25,7 +25,9 @@ class PageApp:
     """The panels, and what concerns several of them: start, failures, themes, dropped files."""
 
     def __init__(self):
-        self.state = RunState()
+        self.state = RunState(status.say)
+        self.state.listen(self._show_phase)
+        dom.handler_of_failures[0] = self._unexpected
         status.begin()
         self.shown = None  # the rows of the network's table
         self.options = Options()
@@ -74,6 +76,9 @@ class PageApp:
         self.state.enter("ready")
         dom.spawn(self.data.buckets.show())  # the start does not wait for them
 
+    def _show_phase(self, _):
+        dom.root.dataset.phase = self.state.phase
+
     def _model_changed(self):
         if self.shown is not self.client.rows:  # training changes no row
             self.shown = self.client.rows
@@ -117,10 +122,21 @@ class PageApp:
         gone = isinstance(error, farcall.WorkerDiedError)
         if gone:
             self.client.lost()
-        details = status.details_of(error)
-        self.state.fail(title, _first_line(error), following, details, restart=gone)
+        self._fail(title, _first_line(error), following, error, gone)
         if "Retry" in following:
             dom.find("failure-reload").textContent = "Retry"
+
+    def _unexpected(self, error):
+        """Show an exception that no panel caught."""
+        if not self.state.failed:
+            what = type(error).__name__ + ": " + str(error)
+            following = "Reload the page. A model that you saved is kept."
+            self._fail("Something unexpected happened", what, following, error)
+
+    def _fail(self, title, what, following, error, restart=False):
+        """Show that the page cannot go on: what happened and what to do."""
+        self.state.fail(title + ": " + what)
+        status.failure(title, what, following, status.details_of(error), restart)
 
     async def restart(self):
         """Start another worker in place of the one that is gone; the page stays as it is."""

@@ -7,6 +7,100 @@ from app.state import architectures, settings
 from app.state.architectures import LayerError
 
 
+class Editor:
+    """The list of layers with a field for each argument.
+
+    Args:
+        change: a coroutine function that takes other layers.
+    """
+
+    def __init__(self, change):
+        self.change = change
+        self.layers = []
+        for kind in architectures.FIELDS:
+            dom.find("new-layer").append(dom.make("option", kind, value=kind))
+        dom.click("add-layer", self._add)
+
+    def show(self, layers):
+        """Show the layers with their fields."""
+        self.layers = layers
+        items = [self._item(index, *layer) for index, layer in enumerate(layers)]
+        dom.fill(dom.find("layers"), items)
+
+    def _item(self, index, kind, arguments):
+        item = dom.make("li")
+        head = dom.make("div", class_="row")
+        head.append(dom.make("b", kind))
+        for label, sign, handler in (
+            (f"Move layer {index + 1} up", "↑", lambda: self._move(index, -1)),
+            (f"Move layer {index + 1} down", "↓", lambda: self._move(index, 1)),
+            (f"Remove layer {index + 1}", "×", lambda: self._remove(index)),
+        ):
+            button = dom.make("button", sign, type="button", class_="quiet", aria_label=label)
+            dom.on(button, "click", lambda _, handler=handler: handler())
+            head.append(button)
+        fields = dom.make("div", class_="row")
+        for name in architectures.FIELDS[kind]:
+            fields.append(self._field(index, kind, name, arguments))
+        item.append(head, fields, dom.make("p", class_="wrong"))
+        return item
+
+    def _field(self, index, kind, name, arguments):
+        expected, low, high, default = architectures.FIELDS[kind][name]
+        label = dom.make("label", name.replace("_", " "))
+        if isinstance(expected, tuple):
+            control = dom.make("select")
+            for choice in expected:
+                control.append(dom.make("option", choice, value=choice))
+        else:
+            control = dom.make(
+                "input", type="number", min=low, max=high, step=1 if expected == "int" else 0.05
+            )
+        value = arguments.get(name, default)
+        control.value = str("linear" if name == "activation" and name not in arguments else value)
+        dom.on(control, "change", lambda _: self._edit(index, name, control))
+        label.append(control)
+        return label
+
+    def mark(self, index, message):
+        """Say what is wrong with a layer."""
+        items = dom.find("layers").children
+        if index >= items.length:
+            return
+        item = items[index]
+        item.setAttribute("data-wrong", "")
+        item.querySelector(".wrong").textContent = message
+        status.say(f"Layer {index + 1}: {message}")
+        dom.find("editor").open = True
+
+    async def _add(self):
+        kind = dom.find("new-layer").value
+        layers = list(self.layers)
+        # The last layer gives the probabilities: others are inserted before it.
+        layers.insert(max(len(layers) - 1, 0), architectures.new_layer(kind))
+        await self.change(layers)
+
+    async def _remove(self, index):
+        await self.change([layer for place, layer in enumerate(self.layers) if place != index])
+
+    async def _move(self, index, by):
+        layers = list(self.layers)
+        if 0 <= index + by < len(layers):
+            layers[index], layers[index + by] = layers[index + by], layers[index]
+            await self.change(layers)
+
+    async def _edit(self, index, name, control):
+        kind, arguments = self.layers[index]
+        try:
+            value = architectures.read_field(kind, name, control.value)
+        except ValueError as error:
+            self.mark(index, str(error))
+            return
+        layers = list(self.layers)
+        layers[index] = (kind, dict(arguments, **{name: value}))
+        await self.change(layers)
+
+
 class Network:
     """The panel.
 
@@ -27,9 +121,9 @@ class Network:
         self.problem = ""
         self.layers = self._chosen()
         self._rebuilding = None
+        self.editor = Editor(self._change)
         self._choices()
         dom.on("preset", "change", lambda event: self._preset(event.target.value))
-        dom.click("add-layer", self._add)
         dom.click("copy-code", self._copy)
         dom.on("code-panel", "toggle", lambda _: self.code())
         for name in settings.TABLE:
@@ -47,8 +141,6 @@ class Network:
         for name, (label, _) in architectures.PRESETS.items():
             select.append(dom.make("option", label, value=name))
         select.append(dom.make("option", "Your own", value="custom"))
-        for kind in architectures.FIELDS:
-            dom.find("new-layer").append(dom.make("option", kind, value=kind))
 
     # -- changes ----------------------------------------------------------------------------
 
@@ -94,33 +186,6 @@ class Network:
         if self.problem:
             raise ValueError("layers: " + self.problem)
 
-    async def _add(self):
-        kind = dom.find("new-layer").value
-        layers = list(self.layers)
-        # The last layer gives the probabilities: others are inserted before it.
-        layers.insert(max(len(layers) - 1, 0), architectures.new_layer(kind))
-        await self._change(layers)
-
-    async def _remove(self, index):
-        await self._change([layer for place, layer in enumerate(self.layers) if place != index])
-
-    async def _move(self, index, by):
-        layers = list(self.layers)
-        if 0 <= index + by < len(layers):
-            layers[index], layers[index + by] = layers[index + by], layers[index]
-            await self._change(layers)
-
-    async def _edit(self, index, name, control):
-        kind, arguments = self.layers[index]
-        try:
-            value = architectures.read_field(kind, name, control.value)
-        except ValueError as error:
-            self._mark(index, str(error))
-            return
-        layers = list(self.layers)
-        layers[index] = (kind, dict(arguments, **{name: value}))
-        await self._change(layers)
-
     # -- views ------------------------------------------------------------------------------
 
     def plan(self):
@@ -128,12 +193,12 @@ class Network:
         dom.find("preset").value = (
             "custom" if self.options["layers"] is not None else self.options["preset"]
         )
-        self._editor()
+        self.editor.show(self.layers)
         self.code()
         try:
             rows = architectures.plan(self.layers)
         except LayerError as error:
-            self._mark(error.index, str(error))
+            self.editor.mark(error.index, str(error))
             self.problem = f"Layer {error.index + 1}: {error}"
             dom.set_text("network-note", "Not a network yet")
             dom.root.dataset.network = "wrong"
@@ -179,52 +244,3 @@ class Network:
             status.say("Copying is not allowed here: the code is selected, press Ctrl+C.")
             return
         status.say("The code is copied.")
-
-    def _editor(self):
-        items = [self._item(index, *layer) for index, layer in enumerate(self.layers)]
-        dom.fill(dom.find("layers"), items)
-
-    def _item(self, index, kind, arguments):
-        item = dom.make("li")
-        head = dom.make("div", class_="row")
-        head.append(dom.make("b", kind))
-        for label, sign, handler in (
-            (f"Move layer {index + 1} up", "↑", lambda: self._move(index, -1)),
-            (f"Move layer {index + 1} down", "↓", lambda: self._move(index, 1)),
-            (f"Remove layer {index + 1}", "×", lambda: self._remove(index)),
-        ):
-            button = dom.make("button", sign, type="button", class_="quiet", aria_label=label)
-            dom.on(button, "click", lambda _, handler=handler: handler())
-            head.append(button)
-        fields = dom.make("div", class_="row")
-        for name in architectures.FIELDS[kind]:
-            fields.append(self._field(index, kind, name, arguments))
-        item.append(head, fields, dom.make("p", class_="wrong"))
-        return item
-
-    def _field(self, index, kind, name, arguments):
-        expected, low, high, default = architectures.FIELDS[kind][name]
-        label = dom.make("label", name.replace("_", " "))
-        if isinstance(expected, tuple):
-            control = dom.make("select")
-            for choice in expected:
-                control.append(dom.make("option", choice, value=choice))
-        else:
-            control = dom.make(
-                "input", type="number", min=low, max=high, step=1 if expected == "int" else 0.05
-            )
-        value = arguments.get(name, default)
-        control.value = str("linear" if name == "activation" and name not in arguments else value)
-        dom.on(control, "change", lambda _: self._edit(index, name, control))
-        label.append(control)
-        return label
-
-    def _mark(self, index, message):
-        items = dom.find("layers").children
-        if index >= items.length:
-            return
-        item = items[index]
-        item.setAttribute("data-wrong", "")
-        item.querySelector(".wrong").textContent = message
-        status.say(f"Layer {index + 1}: {message}")
-        dom.find("editor").open = True

@@ -1,7 +1,7 @@
-"""The program in view: what Train does with these layers and options, for Python anywhere.
+"""The program under "As Python": what Train does with these layers and options.
 
-It is loaded when somebody looks at it. tests/browser/test_page_program.py runs what it writes on
-CPython and compares the curves.
+It is loaded when its panel is opened. The worker does the same (app.lab.network, app.lab.training):
+tests/unit/app/test_training.py runs both and compares the weights.
 """
 
 from app.state.architectures import POSITIONAL
@@ -35,13 +35,13 @@ asyncio.run(main())
 
 
 def text(layers, options, data, trained=0):
-    """The program.
+    """Return the program.
 
     Args:
         layers: (class name, arguments) of each; None for a network from a file.
         options: the settings of the page.
-        data: {name, train}: what is learned from.
-        trained: epochs that a network from a file has seen.
+        data: {name, train} of the training images.
+        trained: epochs that a network from a file has been trained for.
     """
     lines = _HEAD.format(seed=options["seed"]).split("\n")[:-1]
     lines += _file(options) if layers is None else _network(layers, options["l2"])
@@ -83,13 +83,13 @@ def _call(kind, arguments):
 
 
 def _literal(value):
-    if isinstance(value, float):  # MicroPython's repr has digits that CPython's has not
+    if isinstance(value, float):  # MicroPython's repr has more digits than CPython's
         return f"{value:g}"
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def _data(options, data):
-    """What is learned from: all images or the first of them, changed or as they are."""
+    """Return the lines that read the training images, all or the first, and change them."""
     lines = []
     if data["name"] != "MNIST":
         lines.append(f"    # The page learns from {data['name']}: put it in the place of MNIST.")
@@ -145,7 +145,10 @@ def _fit(options, seed):
         f"        batch_size={options['batch']},",
         f"        seed={seed},",
     ]
+    callbacks = ["nn.TerminateOnNaN()"]
     if options["patience"]:
         stop = f'monitor="val_loss", patience={options["patience"]}, restore_best_weights=True'
-        lines.append(f"        callbacks=[nn.EarlyStopping({stop})],")
-    return lines + ["    )"]
+        callbacks.append(f"nn.EarlyStopping({stop})")
+    lines.append("        callbacks=[")
+    lines += [f"            {callback}," for callback in callbacks]
+    return lines + ["        ],", "    )"]

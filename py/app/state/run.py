@@ -2,12 +2,10 @@
 
 Panels ask it what is going on and request the next state; none sets a state for another. The
 attribute `data-phase` of the document follows from it and is one of loading, ready, training,
-paused, error: tests and pages that embed this one rely on it.
+paused, error: tests and pages that embed this one rely on it. Pure Python.
 """
 
 import asyncio
-
-from app.page import dom, status
 
 # State: the phase of the document (None: as it was) and the states that may follow.
 STATES = {
@@ -26,19 +24,22 @@ UNDER_WAY = ("training", "paused", "stopping")
 class RunState:
     """The machine.
 
+    Args:
+        say: shows a sentence to the user.
+
     Attributes:
         name: of the state, a key of STATES.
         phase: of the document: loading, ready, training, paused or error.
         problem: why the page failed, in words.
     """
 
-    def __init__(self):
+    def __init__(self, say):
+        self._say = say
         self.name = "starting"
         self.phase = "loading"
         self.problem = ""
         self._listeners = []
         self._changed = asyncio.Event()
-        dom.handler_of_failures[0] = self.unexpected
 
     @property
     def busy(self):
@@ -52,6 +53,7 @@ class RunState:
 
     @property
     def failed(self):
+        """Whether the page cannot go on."""
         return self.name == "failed"
 
     def listen(self, listener):
@@ -69,7 +71,7 @@ class RunState:
             raise RuntimeError(f"the page is {self.name}: it cannot become {name}")
         self.name = name
         if phase is not None:
-            self.phase = dom.root.dataset.phase = phase
+            self.phase = phase
         before, self._changed = self._changed, asyncio.Event()
         before.set()
         for listener in self._listeners:
@@ -83,7 +85,7 @@ class RunState:
     def free(self, reason="."):
         """Whether nothing is in progress; says what to do if something is."""
         if self.busy:
-            status.say("Stop the training first" + reason)
+            self._say("Stop the training first" + reason)
         return not self.busy
 
     async def until(self, *names):
@@ -101,19 +103,7 @@ class RunState:
         """Wait until the page can be used. Raises as `until`."""
         await self.until(*[name for name in STATES if name not in ("starting", "failed")])
 
-    # -- failures ---------------------------------------------------------------------------
-
-    def fail(self, title, what, following, details="", restart=False):
-        """Show that the page cannot go on: what happened and what to do."""
-        self.problem = title + ": " + what
+    def fail(self, problem):
+        """Note that the page cannot go on, and why."""
+        self.problem = problem
         self.enter("failed")
-        status.failure(title, what, following, details, restart)
-
-    def unexpected(self, error):
-        """Show an exception that no panel caught."""
-        if self.failed:
-            return
-        what = type(error).__name__ + ": " + str(error)
-        following = "Reload the page. A model that you saved is kept."
-        details = status.details_of(error)
-        self.fail("Something unexpected happened", what, following, details)
