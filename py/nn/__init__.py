@@ -14,6 +14,7 @@ training part (`nn.lazy`).
 
 from typing import TYPE_CHECKING
 
+from nn.layers import HOMES as LAYERS
 from nn.lazy import lookup
 
 if TYPE_CHECKING:
@@ -49,47 +50,7 @@ if TYPE_CHECKING:
     )
     from nn.config import epsilon, floatx, set_floatx, set_random_seed
     from nn.data import Dataset, parse_idx
-    from nn.layers import (
-        ELU,
-        GRU,
-        LSTM,
-        Activation,
-        Add,
-        AveragePooling2D,
-        BatchNormalization,
-        Concatenate,
-        Conv1D,
-        Conv2D,
-        Conv2DTranspose,
-        Cropping2D,
-        Dense,
-        DepthwiseConv2D,
-        Dropout,
-        Embedding,
-        Flatten,
-        GaussianNoise,
-        GlobalAveragePooling2D,
-        GlobalMaxPooling2D,
-        Input,
-        InputLayer,
-        Layer,
-        LayerNormalization,
-        LeakyReLU,
-        Masking,
-        MaxPooling2D,
-        Multiply,
-        Permute,
-        ReLU,
-        Rescaling,
-        Reshape,
-        Resizing,
-        SeparableConv2D,
-        SimpleRNN,
-        Softmax,
-        SpatialDropout2D,
-        UpSampling2D,
-        ZeroPadding2D,
-    )
+    from nn.layers import *
     from nn.models.model import Model
     from nn.models.sequential import Sequential
     from nn.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, RMSprop
@@ -98,95 +59,6 @@ if TYPE_CHECKING:
     from nn.serving.quantized_model import QuantizedModel
     from nn.training.check_gradients import GradientError, check_gradients
     from nn.variables import Variable
-
-__all__ = [
-    "ELU",
-    "GRU",
-    "LSTM",
-    "SGD",
-    "Activation",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Add",
-    "AveragePooling2D",
-    "BatchNormalization",
-    "CSVLogger",
-    "Callback",
-    "Classifier",
-    "Concatenate",
-    "Conv1D",
-    "Conv2D",
-    "Conv2DTranspose",
-    "Cropping2D",
-    "Dataset",
-    "Dense",
-    "DepthwiseConv2D",
-    "Dropout",
-    "EarlyStopping",
-    "Embedding",
-    "Flatten",
-    "GaussianNoise",
-    "GlobalAveragePooling2D",
-    "GlobalMaxPooling2D",
-    "GradientError",
-    "History",
-    "Input",
-    "InputLayer",
-    "LambdaCallback",
-    "Layer",
-    "LayerNormalization",
-    "LeakyReLU",
-    "LearningRateScheduler",
-    "Lion",
-    "Masking",
-    "MaxPooling2D",
-    "Model",
-    "ModelCheckpoint",
-    "Multiply",
-    "Permute",
-    "ProgbarLogger",
-    "QuantizedModel",
-    "RMSprop",
-    "ReLU",
-    "ReduceLROnPlateau",
-    "Rescaling",
-    "Reshape",
-    "Resizing",
-    "SeparableConv2D",
-    "Sequential",
-    "SimpleRNN",
-    "Softmax",
-    "SpatialDropout2D",
-    "TerminateOnNaN",
-    "TrainingSession",
-    "UpSampling2D",
-    "Variable",
-    "ZeroPadding2D",
-    "activations",
-    "callbacks",
-    "check_gradients",
-    "constraints",
-    "data",
-    "epsilon",
-    "errors",
-    "federated",
-    "floatx",
-    "initializers",
-    "io",
-    "kernels",
-    "layers",
-    "losses",
-    "metrics",
-    "optimizers",
-    "parse_idx",
-    "quantize",
-    "regularizers",
-    "schedules",
-    "set_floatx",
-    "set_random_seed",
-]
 
 HOMES = {
     "nn.callbacks": (
@@ -197,15 +69,6 @@ HOMES = {
     "nn.config": ("epsilon", "floatx", "set_floatx", "set_random_seed"),
     "nn.data": ("Dataset", "parse_idx"),
     "nn.training.check_gradients": ("GradientError", "check_gradients"),
-    "nn.layers": (
-        "ELU", "GRU", "LSTM", "Activation", "Add", "AveragePooling2D", "BatchNormalization",
-        "Concatenate", "Conv1D", "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense",
-        "DepthwiseConv2D", "Dropout", "Embedding", "Flatten", "GaussianNoise",
-        "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Input", "InputLayer", "Layer",
-        "LayerNormalization", "LeakyReLU", "Masking", "MaxPooling2D", "Multiply", "Permute",
-        "ReLU", "Rescaling", "Reshape", "Resizing", "SeparableConv2D", "SimpleRNN", "Softmax",
-        "SpatialDropout2D", "UpSampling2D", "ZeroPadding2D",
-    ),
     "nn.models.model": ("Model",),
     "nn.optimizers": ("SGD", "Adagrad", "Adam", "Adamax", "AdamW", "Lion", "RMSprop"),
     "nn.serving.quantized_model": ("QuantizedModel",),
@@ -213,8 +76,9 @@ HOMES = {
     "nn.serving.classifier": ("Classifier",),
     "nn.ort.session": ("TrainingSession",),
     "nn.variables": ("Variable",),
+    **LAYERS,
 }  # fmt: skip
-"""Module -> names that are asked for here."""
+"""Module -> names that the package has from it."""
 
 MODULES = (
     "activations", "callbacks", "constraints", "data", "errors", "federated", "initializers", "io",
@@ -223,4 +87,5 @@ MODULES = (
 )  # fmt: skip
 
 if not TYPE_CHECKING:  # a checker would take any name for one of the package
+    __all__ = sorted([*MODULES, *(name for names in HOMES.values() for name in names)])
     __getattr__, __dir__ = lookup(__name__, HOMES, MODULES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -31,3 +32,9 @@ def resolve(identifier: Any, base: type[T], named: Callable[[Any], Any]) -> T:
 def describe(value: Any) -> Config:
     """Return the class and settings of an object as Keras writes them."""
     return {"class_name": type(value).__name__, "config": value.get_config()}
+
+
+def snake_case(name: str) -> str:
+    """Return a class name as Keras spells automatic names: MaxPooling2D -> max_pooling2d."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()

@@ -1,10 +1,10 @@
-"""Modules that are imported when something of theirs is first asked for.
+"""Lazy imports: packages whose names are imported when they are first asked for (PEP 562).
 
 The engine is in two parts: what prediction needs, and what only training does. A page that only
-predicts is sent the first alone (tools/bundle.py packs them), and imports no more of it than it
-uses. So nothing of the first part imports anything of the second at its top: packages look their
-names up here (PEP 562), and a method that is at home in the second is a `Deferred`. Whatever was
-looked up once is an ordinary attribute from then on.
+predicts is sent the first part alone (tools/bundle.py packs them), and imports no more of it than
+it uses. So nothing of the first part imports anything of the second at its top: packages look their
+names up here, and the methods of `nn.models.trainer.Trainer` call `load`. A name that was looked up
+once is an ordinary attribute from then on.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from nn.errors import MissingPartError
 
 
 def load(module: str) -> Any:
-    """Return a module of the engine, which may be in the part that is not here.
+    """Return a module of the engine, which may be in the part that was not loaded.
 
     Raises:
-        MissingPartError: it was not loaded together with the engine.
+        MissingPartError: the module is in that part.
     """
     try:
         return import_module(module)
@@ -44,8 +44,8 @@ def lookup(
     Args:
         package: its name.
         homes: module -> names that the package has from it.
-        modules: modules of the package that are to be asked for by name; the others are found too,
-            but where one is missing, that is an AttributeError.
+        modules: public modules of the package. Its other modules are found too, but if one is
+            missing, that is an AttributeError.
     """
     where = {name: module for module, names in homes.items() for name in names}
     here = frozenset(modules)
@@ -65,22 +65,3 @@ def lookup(
         return sorted({*vars(sys.modules[package]), *where, *here})
 
     return find, names
-
-
-class Deferred:
-    """A method whose function is in another module: imported when it is first looked up.
-
-    Args:
-        module: where a function of the method's name is.
-    """
-
-    def __init__(self, module: str) -> None:
-        self.module = module
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.owner, self.name = owner, name
-
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        function = getattr(load(self.module), self.name)
-        setattr(self.owner, self.name, function)
-        return function.__get__(instance, owner)

@@ -13,19 +13,6 @@ if TYPE_CHECKING:
     from nn.data.loading.tables import parse_csv
     from nn.data.resizing import resize
 
-__all__ = [
-    "Augmented",
-    "AugmentedDataset",
-    "Dataset",
-    "parse_csv",
-    "parse_idx",
-    "parse_image_zip",
-    "parse_png",
-    "read_image_zip",
-    "resize",
-    "write_idx",
-]
-
 HOMES = {
     "nn.data.loading.augmentation": ("Augmented", "AugmentedDataset"),
     "nn.data.dataset": ("Dataset",),
@@ -37,4 +24,5 @@ HOMES = {
 }
 
 if not TYPE_CHECKING:  # as in nn
+    __all__ = sorted(name for names in HOMES.values() for name in names)
     __getattr__, __dir__ = lookup(__name__, HOMES)

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,9 @@ from nn.io.errors import (
 )
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.lazy import load
-
-if TYPE_CHECKING:
-    from nn.models.model import Model
-    from nn.variables import Variable
+from nn.models.model import Model
+from nn.registry import models
+from nn.variables import Variable
 
 Array = NDArray[np.generic]
 Json = dict[str, Any]
@@ -43,7 +42,7 @@ def take(model: Model, *, include_optimizer: bool = True) -> Json:
     Raises:
         UnsupportedError: two weights have the same path, or the loss is not the engine's.
     """
-    compiled = include_optimizer and model._trainer is not None
+    compiled = include_optimizer and model.compiled
     return {
         "class_name": type(model).__name__,
         "config": model.get_config(),
@@ -79,8 +78,6 @@ def weight_paths(model: Model, *, flat: bool = False) -> dict[str, Variable]:
 
 
 def _paths(model: Model, prefix: str, flat: bool) -> Iterator[tuple[str, Variable]]:
-    from nn.models.model import Model
-
     for layer in model.layers:
         if isinstance(layer, Model):
             yield from _paths(layer, prefix if flat else f"{prefix}{layer.name}/", flat)
@@ -139,15 +136,10 @@ def build(
         LimitError: its weights take more than ``limits.total`` bytes.
         CorruptError: a layer or a connection is impossible.
     """
-    from nn.models.model import Model
-    from nn.models.sequential import Sequential
-
-    classes: dict[str, Any] = {"Sequential": Sequential, "Model": Model, "Functional": Model}
-    found = {**classes, **(custom_objects or {})}.get(topology["class_name"])
+    name = topology["class_name"]
+    found = (custom_objects or {}).get(name) or models.get(name)
     if not (isinstance(found, type) and issubclass(found, Model)):
-        raise CorruptError(
-            f"topology: expected one of {', '.join(classes)}, received {topology['class_name']!r}"
-        )
+        raise CorruptError(f"topology: expected one of {', '.join(models)}, received {name!r}")
     settings = topology["config"]
     made: Model = guarded(lambda: found.from_config(settings, custom_objects), "topology", limits)
     return made

@@ -23,7 +23,6 @@ them:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -35,6 +34,7 @@ from nn.constraints import Constraint
 from nn.context import Context, Run
 from nn.errors import ConfigError, ShapeError
 from nn.graph import Node, SymbolicTensor
+from nn.identifiers import snake_case
 from nn.initializers import Initializer
 from nn.keras_arguments import LeftOut, refuse
 from nn.regularizers import Regularizer
@@ -315,12 +315,6 @@ def serialize(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [serialize(v) for v in value]
     return value.item() if isinstance(value, np.generic) else value
-
-
-def snake_case(name: str) -> str:
-    """Return a class name as Keras spells automatic names: MaxPooling2D -> max_pooling2d."""
-    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
 def walk(layers: Sequence[Layer]) -> Iterator[Layer]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nn import config
 from nn.errors import ConfigError, ShapeError
+from nn.identifiers import snake_case
 from nn.keras_arguments import LeftOut, refuse
 from nn.types import Array, Config, prod
 
@@ -45,8 +46,6 @@ class Loss:
     @classmethod
     def default_name(cls) -> str:
         """Return the class name in snake case."""
-        from nn.layers.base import snake_case
-
         return snake_case(cls.__name__)
 
     def call(self, y_true: Array, y_pred: Array) -> Array:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nn.identifiers import snake_case
 from nn.keras_arguments import LeftOut, refuse
 from nn.losses import Loss, fit_weight
 from nn.types import Array, Config
@@ -29,8 +30,6 @@ class Metric:
     @classmethod
     def default_name(cls) -> str:
         """Return the class name in snake case."""
-        from nn.layers.base import snake_case
-
         return snake_case(cls.__name__)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:

@@ -1,0 +1,1 @@
+"""Models: graphs of layers that are trained, evaluated and asked for predictions."""

@@ -1,4 +1,4 @@
-"""A stack of layers."""
+"""Sequential: a stack of layers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nn.identifiers import describe
 from nn.layers.base import Layer
 from nn.layers.core import Input, InputLayer
 from nn.models.model import Model
-from nn.models.summary import Row
+from nn.registry import deserialize
 from nn.types import Config, Shape
 
 
@@ -24,6 +24,8 @@ class Sequential(Model):
     The input shape comes from `Input` at the front, from the first layer's `input_shape`, from
     `build`, or from the first data.
     """
+
+    kind = "Sequential"
 
     def __init__(self, layers: Sequence[Any] = (), **options: Any) -> None:
         super().__init__(**options)
@@ -75,7 +77,7 @@ class Sequential(Model):
             tensor = layer(tensor)
         self._set_graph(Graph([self._input], [tensor]))
 
-    def _build_for(self, inputs: Sequence[Any]) -> None:
+    def build_from(self, inputs: Sequence[Any]) -> None:
         if self._graph is None and self._stack and inputs:
             data = inputs[0]
             shape = data.shape if isinstance(data, Dataset) else np.shape(data)[1:]
@@ -93,9 +95,6 @@ class Sequential(Model):
         """Return each layer with the shape of its output; the input is left out, as Keras does."""
         return [(la, s) for la, s in super().layer_shapes() if not isinstance(la, InputLayer)]
 
-    def summary_rows(self) -> list[Row]:
-        return super().summary_rows()
-
     def get_config(self) -> Config:
         """Return the layers with their settings, and the input shape where it is known."""
         settings: Config = {
@@ -110,8 +109,6 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, settings: Config, custom_objects: Any = None) -> Sequential:
         """Return the model that `get_config` described, with new weights."""
-        from nn.layers import deserialize
-
         model = cls(name=settings.get("name"))
         model._trainable = settings.get("trainable", True)
         if settings.get("build_input_shape") is not None:

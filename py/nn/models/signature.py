@@ -1,43 +1,144 @@
-"""Arrays that come from outside, fitted to the axes of a model's inputs."""
+"""Signatures: the names, shapes and dtypes that a model accepts, and data fitted to them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from nn.errors import ShapeError
-from nn.graph import SymbolicTensor
+from nn.data.dataset import Dataset
+from nn.errors import EmptyError, ShapeError
 from nn.types import Array, Shape
 
 
-def fit_as(value: Any, tensor: SymbolicTensor, model: str) -> tuple[Array, bool]:
-    """Return `value` in the type and axes of `tensor`, and whether a batch axis was added."""
-    array = np.asarray(value)
-    if array.dtype != tensor.dtype:
-        array = array.astype(tensor.dtype)
-    return fit(array, tensor, model)
+def as_list(value: Any) -> list[Any]:
+    """Return the items of a list, nothing for None, and anything else as the one item."""
+    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
 
 
-def fit(array: Array, tensor: SymbolicTensor, model: str) -> tuple[Array, bool]:
-    """Return an array with the axes of `tensor`, and whether a batch axis was added.
+def is_stream(x: Any) -> bool:
+    """Say whether data come one batch after the other, from an iterator or a function.
 
     Raises:
-        ShapeError: neither it nor one sample, nor grey images without channels, fit.
+        EmptyError: `x` is None.
     """
-    expected = tensor.shape
-    if array.ndim == len(expected) - 1:
-        if expected[-1] == 1 and _matches(array.shape, expected[:-1]):
-            return array[..., None], False
-        if _matches(array.shape, expected[1:]):
-            return array[None], True
-    if not _matches(array.shape, expected):
-        wanted = "(" + ", ".join("n" if s is None else str(s) for s in expected) + ")"
-        raise ShapeError(
-            f"{model}: expected input of shape {wanted} at {tensor.node.layer.name!r}, "
-            f"received {array.shape}"
-        )
-    return array, False
+    if x is None:
+        raise EmptyError("expected data, received None")
+    if isinstance(x, Dataset | np.ndarray | dict | list | tuple):
+        return False
+    if hasattr(x, "__array__"):
+        return False
+    return callable(x) or hasattr(x, "__iter__") or hasattr(x, "__aiter__")
+
+
+class Signature:
+    """What a model accepts.
+
+    Args:
+        model: its name, for messages.
+        names: the name of each input.
+        shapes: the shape of each input, with the batch axis first (None).
+        dtypes: the type of each input.
+    """
+
+    __slots__ = ("dtypes", "model", "names", "shapes")
+
+    def __init__(
+        self, model: str, names: Sequence[str], shapes: Sequence[Shape], dtypes: Sequence[str]
+    ) -> None:
+        self.model = model
+        self.names = list(names)
+        self.shapes = list(shapes)
+        self.dtypes = list(dtypes)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def by_name(self, x: dict[str, Any]) -> list[Any]:
+        """Return the arrays of a dict in the order of the inputs.
+
+        Raises:
+            ShapeError: one is missing.
+        """
+        missing = [name for name in self.names if name not in x]
+        if missing:
+            raise ShapeError(f"{self.model}: expected inputs {self.names}, received {sorted(x)}")
+        return [x[name] for name in self.names]
+
+    def arrays(self, values: Sequence[Any]) -> tuple[list[Array], bool]:
+        """Return one array for each input, in its type and axes, and whether a batch axis was
+        added.
+
+        Raises:
+            ShapeError: the number of values, or the shape of one, does not fit.
+        """
+        self._expect(len(values))
+        pairs = []
+        for index, value in enumerate(values):
+            array = np.asarray(value)
+            if array.dtype != self.dtypes[index]:
+                array = array.astype(self.dtypes[index])
+            pairs.append(self._fit(array, index))
+        return [array for array, _ in pairs], any(added for _, added in pairs)
+
+    def sources(self, x: Any) -> tuple[list[Any], bool]:
+        """Return an array or a Dataset for each input, in its axes but not yet in its type, and
+        whether a batch axis was added.
+
+        Args:
+            x: an array, a Dataset, nested lists of numbers, a list of these, or a dict by name.
+        """
+        items = self.by_name(x) if isinstance(x, dict) else as_list(x)
+        if (
+            len(self) == 1
+            and isinstance(x, list | tuple)
+            and not (len(items) == 1 and isinstance(items[0], np.ndarray | Dataset))
+        ):
+            items = [np.asarray(x)]  # nested lists of numbers
+        self._expect(len(items))
+        result: list[Any] = []
+        single = False
+        for index, item in enumerate(items):
+            if isinstance(item, Dataset):
+                self._expect_samples(item, index)
+                result.append(item)
+                continue
+            array, added = self._fit(np.asarray(item), index)
+            result.append(array)
+            single = single or added
+        return result, single
+
+    def _expect(self, received: int) -> None:
+        if received != len(self):
+            raise ShapeError(f"{self.model}: expected {len(self)} inputs, received {received}")
+
+    def _expect_samples(self, data: Dataset, index: int) -> None:
+        expected = self.shapes[index][1:]
+        if data.shape != tuple(expected) and None not in expected:
+            raise ShapeError(
+                f"{self.model}: expected samples of shape {expected}, received {data.shape}"
+            )
+
+    def _fit(self, array: Array, index: int) -> tuple[Array, bool]:
+        """Return an array in the axes of an input, and whether a batch axis was added.
+
+        Raises:
+            ShapeError: it is no batch, no single sample, and no grey images without channels.
+        """
+        expected = self.shapes[index]
+        if array.ndim == len(expected) - 1:
+            if expected[-1] == 1 and _matches(array.shape, expected[:-1]):
+                return array[..., None], False
+            if _matches(array.shape, expected[1:]):
+                return array[None], True
+        if not _matches(array.shape, expected):
+            wanted = "(" + ", ".join("n" if s is None else str(s) for s in expected) + ")"
+            raise ShapeError(
+                f"{self.model}: expected input of shape {wanted} at {self.names[index]!r}, "
+                f"received {array.shape}"
+            )
+        return array, False
 
 
 def _matches(shape: tuple[int, ...], expected: Shape) -> bool:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from nn.models.network import Network
 from nn.types import Shape
-
-if TYPE_CHECKING:
-    from nn.models.model import Model
 
 Row = tuple[str, str, Shape, int]
 
 
-def rows(model: Model) -> list[Row]:
+def rows(model: Network) -> list[Row]:
     """Return (name, type, output shape, number of parameters) of each layer.
 
     The batch axis of a shape is None.
@@ -23,14 +19,14 @@ def rows(model: Model) -> list[Row]:
     ]
 
 
-def totals(model: Model) -> tuple[int, int, int]:
+def totals(model: Network) -> tuple[int, int, int]:
     """Return the numbers of all, trainable and non-trainable parameters."""
     total = model.count_params()
     trainable = sum(v.size for v in model.trainable_variables)
     return total, trainable, total - trainable
 
 
-def text(model: Model) -> str:
+def text(model: Network) -> str:
     """Return the summary as text: a table of the layers and the totals."""
     head = ("Layer (type)", "Output shape", "Param #")
     lines = [(f"{name} ({kind})", str(shape), f"{n:,}") for name, kind, shape, n in rows(model)]

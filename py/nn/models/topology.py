@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nn.errors import ConfigError
 from nn.graph import Graph, Node, SymbolicTensor
+from nn.layers.base import Layer
 from nn.layers.core import InputLayer
+from nn.registry import deserialize
 from nn.types import Config
 
-if TYPE_CHECKING:
-    from nn.layers.base import Layer
-    from nn.models.model import Model
 
-
-def describe(model: Model, single: bool) -> Config:
+def config(graph: Graph, single: bool) -> Config:
     """Return the layers' settings and, for each call of a layer, the sources of its inputs.
 
     Args:
+        graph: a model's graph.
         single: the model's output is one tensor, not a list of one.
     """
-    graph = model.graph
     places = _places(graph)
     layers = [
         {
@@ -38,8 +36,6 @@ def describe(model: Model, single: bool) -> Config:
     ]
     outputs = [_address(t, places) for t in graph.outputs]
     return {
-        "name": model.name,
-        "trainable": model.trainable,
         "layers": layers,
         "input_layers": [_address(t, places) for t in graph.inputs],
         "output_layers": outputs[0] if single else outputs,
@@ -47,13 +43,11 @@ def describe(model: Model, single: bool) -> Config:
 
 
 def connect(settings: Config, custom_objects: Any = None) -> tuple[list[SymbolicTensor], Any]:
-    """Build the graph that `describe` returned, with new weights; return its inputs and outputs.
+    """Build the graph that `config` returned, with new weights; return its inputs and outputs.
 
     Raises:
         ConfigError: the inputs of a layer are missing.
     """
-    from nn.layers import deserialize
-
     made = {
         item["config"]["name"]: deserialize(
             {"class_name": item["class_name"], "config": item["config"]}, custom_objects

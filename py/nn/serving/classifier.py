@@ -11,16 +11,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from nn import io
 from nn.errors import DisposedError, NotReadyError
-from nn.kernels import heap_bytes
-
-if TYPE_CHECKING:
-    from nn.models.model import Model
+from nn.models import inspection
+from nn.models.model import Model
 
 EMPTY, LOADING, READY, DISPOSED = "empty", "loading", "ready", "disposed"
 
@@ -100,7 +98,7 @@ class Classifier:
         self.loads += 1
         loaded = time.perf_counter()
         # Not only `warm_up`: the first call of `predict` costs 12 ms more in Chromium.
-        await model.predict(_zeros(model))
+        await model.predict(inspection.zeros(model))
         self._model, self.state = model, READY
         self.seconds = {"load": loaded - start, "warm_up": time.perf_counter() - loaded}
 
@@ -114,19 +112,19 @@ class Classifier:
         return {"digit": digit, "confidence": float(rows[0, digit]), "probabilities": rows[0]}
 
     def memory(self) -> dict[str, int]:
-        """Return the model's memory use; see `nn.serving.classifier.memory`."""
-        return memory(self.model)
+        """Return the model's memory use; see `Model.memory`."""
+        return self.model.memory()
 
     def _clean_up(self) -> None:
         limit = self.max_memory_mb
         if limit is not None and self.memory()["num_bytes"] > limit * 1e6:
-            release(self.model)
+            inspection.release(self.model)
             self.cleanups += 1
 
     def dispose(self) -> None:
         """Release the model and its memory."""
         if self._model is not None:
-            release(self._model)
+            inspection.release(self._model)
         self._model = None
         self.state = DISPOSED
 
@@ -142,83 +140,6 @@ class Classifier:
 
 
 async def _resolve(source: Any) -> Model:
-    from nn import io
-    from nn.models.model import Model
-
     made = source() if callable(source) and not isinstance(source, Model) else source
     made = await made if inspect.isawaitable(made) else made
     return made if isinstance(made, Model) else io.load(made, compile=False)
-
-
-def _zeros(model: Model) -> list[Any]:
-    """Return one sample of zeros per input; unknown sizes are 1."""
-    return [np.zeros((1, *(n or 1 for n in t.shape[1:])), t.dtype) for t in model.inputs]
-
-
-def warm_up(model: Model) -> None:
-    """Predict one sample of zeros, so that workspaces exist before the first real prediction."""
-    model.run(_zeros(model))
-
-
-def release(model: Model) -> None:
-    """Release all workspaces of a model; the next run allocates them again."""
-    model.program.ctx.clear()
-    model._program = None
-
-
-def memory(model: Model) -> dict[str, int]:
-    """Return the memory of a model: number of workspace arrays and sizes in bytes.
-
-    `wasm_bytes` is the interpreter's whole memory in a browser, which never shrinks; else 0.
-    """
-    arrays, size = model.program.ctx.memory()
-    weights = sum(v.value.nbytes for v in model.variables)
-    gradients = model._parameters.gradients.nbytes if model._parameters is not None else 0
-    optimizer = model._trainer.optimizer if model._trainer is not None else None
-    slots = sum(a.nbytes for a in optimizer.state.values()) if optimizer is not None else 0
-    return {
-        "num_arrays": arrays,
-        "num_bytes": size + weights + gradients + slots,
-        "workspace_bytes": size,
-        "weight_bytes": weights,
-        "gradient_bytes": gradients,
-        "optimizer_bytes": slots,
-        "wasm_bytes": heap_bytes(),
-    }
-
-
-def profile(model: Model, x: Any, *, repeats: int = 5) -> list[dict[str, Any]]:
-    """Return the median time of each layer: rows {"layer", "forward_ms", "backward_ms", "share"}.
-
-    Layers that one kernel computes together share a row. The weights are not changed.
-    """
-    arrays, _ = model.adapt(x if isinstance(x, list) else [x])
-    program = model.program
-    program.expose_logits(False)
-    run = program.ctx.run
-    run.start_backward(model.parameters)
-    times: dict[str, tuple[list[float], list[float]]] = {}
-    for _ in range(repeats + 1):
-        ys = program.forward(arrays, True, _timer(times, 0))
-        run.start_backward(model.parameters)
-        program.backward([np.ones_like(y) for y in ys], _timer(times, 1))
-    rows = [(name, _median(f[1:]), _median(b[1:])) for name, (f, b) in times.items()]
-    total = sum(f + b for _, f, b in rows) or 1.0
-    return [
-        {"layer": n, "forward_ms": f * 1e3, "backward_ms": b * 1e3, "share": (f + b) / total}
-        for n, f, b in rows
-    ]
-
-
-def _timer(times: dict[str, tuple[list[float], list[float]]], side: int) -> Callable[..., Any]:
-    def timed(name: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        start = time.perf_counter()
-        result = function(*arguments, **options)
-        times.setdefault(name, ([], []))[side].append(time.perf_counter() - start)
-        return result
-
-    return timed
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2] if values else 0.0

@@ -9,18 +9,17 @@ class takes a quarter of the memory but converts the weights for every batch.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
+from nn import io
+from nn.io.snapshot import weight_paths
+from nn.layers.base import Layer
+from nn.models.model import Model
 from nn.quantize import Globs, Quantized, quantize_arrays
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from nn.layers.base import Layer
-    from nn.models.model import Model
-    from nn.variables import Variable
+from nn.variables import Variable
 
 
 class QuantizedModel:
@@ -34,10 +33,6 @@ class QuantizedModel:
     """
 
     def __init__(self, source: Any, quantization: Mapping[str, Globs] | None = None) -> None:
-        from nn import io
-        from nn.io.snapshot import weight_paths
-        from nn.models.model import Model
-
         model: Model = source if isinstance(source, Model) else io.load(source, compile=False)
         paths = weight_paths(model)
         stored = quantize_arrays(
@@ -49,7 +44,7 @@ class QuantizedModel:
         self._model = model
         model._parameters = model._trainer = None
         for variable in self._stored:
-            _let_go(variable)
+            _release(variable)
         model._around = self._widened
 
     async def predict(self, x: Any, batch_size: int | None = None) -> Any:
@@ -83,7 +78,7 @@ class QuantizedModel:
             return function(*arguments, **options)
         finally:
             for variable, _ in pairs:
-                _let_go(variable)
+                _release(variable)
 
     def _of(self, layer: Layer) -> list[tuple[Variable, Quantized]]:
         pairs = self._variables.get(layer)
@@ -93,6 +88,6 @@ class QuantizedModel:
         return pairs
 
 
-def _let_go(variable: Variable) -> None:
+def _release(variable: Variable) -> None:
     """Release a variable's memory; its shape and dtype stay."""
     variable.value = np.broadcast_to(variable.value.dtype.type(np.nan), variable.shape)

@@ -1,20 +1,18 @@
-"""Data of any kind, brought to a source of batches that a model is trained with."""
+"""Data adapters: arrays, Datasets, dicts and streams as a source of batches for one model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from nn.data.dataset import Dataset
 from nn.data.source import ArraySource, Batch, StreamSource
 from nn.errors import ConfigError, ShapeError
-from nn.models.inputs import as_list, by_name, inputs, is_stream
+from nn.models.model import Model
+from nn.models.signature import as_list, is_stream
 from nn.types import Array
-
-if TYPE_CHECKING:
-    from nn.models.model import Model
 
 
 def open_source(
@@ -26,8 +24,8 @@ def open_source(
     batch_size: int,
     steps: int | None,
 ) -> Any:
-    """Bring any kind of data to a source of batches, and build the model from its shape if need
-    be."""
+    """Return a source of batches of any kind of data; build the model from their shape if it is
+    not built."""
     if is_stream(x):
 
         def adapt(item: Any) -> Batch:
@@ -37,16 +35,15 @@ def open_source(
             return one_batch(model, x_, y_, w_, class_weight)
 
         return StreamSource(x, adapt, steps)
-    model._build_for(as_list(x))
+    model.build_from(as_list(x))
     if isinstance(x, Dataset) and y is None:
         y = x.y
-    data, _ = inputs(model, x)
+    data, _ = model.signature.sources(x)
     targets = _targets(model, y)
     weights = _weights(model, sample_weight, class_weight, targets)
     if batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1, received {batch_size}")
-    dtypes = [t.dtype for t in model.inputs]
-    return ArraySource(data, dtypes, targets, weights, batch_size, steps)
+    return ArraySource(data, model.signature.dtypes, targets, weights, batch_size, steps)
 
 
 def one_batch(
@@ -57,8 +54,9 @@ def one_batch(
         y = x.y if y is None else y
         out = np.empty((len(x), *x.shape), model.inputs[0].dtype)
         x = x.batch(np.arange(len(x)), out)
-    model._build_for(as_list(x))
-    arrays, _ = model.adapt(as_list(x) if not isinstance(x, dict) else by_name(model, x))
+    model.build_from(as_list(x))
+    signature = model.signature
+    arrays, _ = signature.arrays(signature.by_name(x) if isinstance(x, dict) else as_list(x))
     targets = _targets(model, y)
     weights = _weights(model, sample_weight, class_weight, targets)
     size = len(arrays[0])

@@ -1,45 +1,36 @@
-"""Loss and metrics over data, changing no weight."""
+"""Evaluation: loss and metrics over data; no weight changes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nn.callbacks import CallbackList, LambdaCallback
 from nn.data.source import each
 from nn.errors import EmptyError
-from nn.models.inputs import as_list
-from nn.models.prediction import BATCH
+from nn.models.model import Model
+from nn.models.signature import as_list
 from nn.training.data_adapter import open_source
-
-if TYPE_CHECKING:
-    from nn.models.model import Model
 
 
 async def evaluate(
     model: Model,
-    x: Any = None,
-    y: Any = None,
-    batch_size: int | None = None,
-    verbose: Any = 0,
-    sample_weight: Any = None,
-    steps: int | None = None,
-    callbacks: Any = None,
-    return_dict: bool = False,
-    **hooks: Any,
-) -> Any:
-    """Return [loss, *metrics] over the data (a float where there are no metrics), or a dict of
-    them."""
+    x: Any,
+    y: Any,
+    batch_size: int,
+    sample_weight: Any,
+    steps: int | None,
+    callbacks: Any,
+    hooks: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the logs of a whole evaluation; `Model.evaluate` says what the arguments are."""
     listeners = [*as_list(callbacks), *([LambdaCallback(**hooks)] if hooks else [])]
-    source = open_source(model, x, y, sample_weight, None, batch_size or BATCH, steps)
+    source = open_source(model, x, y, sample_weight, None, batch_size, steps)
     params = {"steps": source.steps, "batch_size": batch_size}
-    logs = await test(model, source, CallbackList(listeners, model, params))
-    if return_dict:
-        return logs
-    values = list(logs.values())
-    return values[0] if len(values) == 1 else values
+    return await run(model, source, CallbackList(listeners, model, params))
 
 
-async def test(model: Model, source: Any, calls: CallbackList) -> dict[str, float]:
+async def run(model: Model, source: Any, calls: CallbackList) -> dict[str, Any]:
+    """Return the logs of an evaluation over a source of batches."""
     trainer = model.trainer
     trainer.reset_test()
     await calls.call("on_test_begin", {})

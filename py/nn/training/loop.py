@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,75 +23,43 @@ from nn.data.dataset import Dataset
 from nn.data.loading.prefetch import Prefetched
 from nn.data.source import each
 from nn.errors import ConfigError, EmptyError
-from nn.models.inputs import as_list
+from nn.models.model import Model
 from nn.models.run_control import PAUSED, Pace
+from nn.models.signature import as_list
+from nn.training import evaluation
 from nn.training.data_adapter import one_batch, open_source, open_validation, split
-from nn.training.evaluation import test
 from nn.training.run_state import Course, generator
 
-if TYPE_CHECKING:
-    from nn.models.model import Model
-
-__all__ = ["fit", "one_batch"]
+__all__ = ["fit", "one_batch", "test_on_batch", "train_on_batch"]
 
 BATCH = 32
 
 
 async def fit(
     model: Model,
-    x: Any = None,
-    y: Any = None,
-    batch_size: int | None = None,
-    epochs: int = 1,
-    verbose: Any = 0,
-    callbacks: Any = None,
-    validation_split: float = 0.0,
-    validation_data: Any = None,
-    shuffle: bool = True,
-    class_weight: dict[int, float] | None = None,
-    sample_weight: Any = None,
-    initial_epoch: int = 0,
-    steps_per_epoch: int | None = None,
-    validation_steps: int | None = None,
-    validation_batch_size: int | None = None,
-    validation_freq: int = 1,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    epochs: int,
+    verbose: Any,
+    callbacks: Any,
+    validation_split: float,
+    validation_data: Any,
+    shuffle: bool,
+    class_weight: dict[int, float] | None,
+    sample_weight: Any,
+    initial_epoch: int,
+    steps_per_epoch: int | None,
+    validation_steps: int | None,
+    validation_batch_size: int | None,
+    validation_freq: int,
     *,
-    seed: int | None = None,
-    prefetch: int = 0,
-    resume: bool = False,
-    **hooks: Any,
+    seed: int | None,
+    prefetch: int,
+    resume: bool,
+    hooks: dict[str, Any],
 ) -> History:
-    """Train `model`.
-
-    Args:
-        x: an array, a list of them, a Dataset, or a (possibly async) generator of (x, y[,
-            weights]).
-        y: targets; not for a Dataset with labels or a generator.
-        batch_size: samples to a step, 32 by default; the last step of an epoch may have fewer.
-        epochs: the number of the last epoch, counted from 1.
-        callbacks: Callback objects.
-        validation_split: take this fraction from the end of the data, before shuffling, to
-            validate.
-        validation_data: (x, y), (x, y, weights), a Dataset or a generator.
-        shuffle: draw a new order for each epoch.
-        class_weight: factor of each integer class.
-        sample_weight: factor of each sample.
-        initial_epoch: where to go on counting.
-        steps_per_epoch: end an epoch after so many batches.
-        validation_freq: validate after each so many epochs.
-        seed: of the shuffles and dropouts of this run, to repeat it exactly.
-        prefetch: batches to prepare ahead; `nn.data.loading.prefetch` says what that brings where.
-        resume: go on where the model's last run, or that of its checkpoint, was broken off, to the
-            bit, in place of `initial_epoch` and `seed`. Everything else is to be given again; a
-            generator from its first batch.
-        hooks: `on_batch_end=function` and the like, in place of a LambdaCallback.
-
-    Raises:
-        BusyError: the model is being trained.
-        NotCompiledError: `compile` was not called.
-        ShapeError: data do not fit the model or each other.
-        ConfigError: there is no run to resume.
-    """
+    """Train `model`; `Model.fit` says what the arguments are."""
     trainer = model.trainer
     batch_size = BATCH if batch_size is None else batch_size
     course = _course(model, initial_epoch, resume)
@@ -121,6 +89,26 @@ async def fit(
         run = _Run(model, trainer, source, held_out, calls, shuffle)
         await run.epochs(epochs, validation_freq)
     return history
+
+
+def train_on_batch(
+    model: Model, x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None
+) -> dict[str, Any]:
+    """Take one training step; return the logs of this batch."""
+    batch = one_batch(model, x, y, sample_weight, class_weight)
+    trainer = model.trainer
+    trainer.reset_train()
+    trainer.train_step(*batch)
+    return trainer.train_logs()
+
+
+def test_on_batch(model: Model, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
+    """Return the logs of one batch; no weight changes."""
+    batch = one_batch(model, x, y, sample_weight, None)
+    trainer = model.trainer
+    trainer.reset_test()
+    trainer.test_step(*batch)
+    return trainer.test_logs()
 
 
 def _course(model: Model, initial_epoch: int, resume: bool) -> Course:
@@ -247,5 +235,5 @@ class _Run:
         return True
 
     async def _validate(self) -> dict[str, float]:
-        logs = await test(self.model, self.held_out, self.calls)
+        logs = await evaluation.run(self.model, self.held_out, self.calls)
         return {f"val_{k}": v for k, v in logs.items()}

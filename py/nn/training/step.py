@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nn import losses as losses_
 from nn import optimizers
@@ -11,13 +11,10 @@ from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import LeftOut, refuse_all
 from nn.losses import Loss, masked_weight
 from nn.metrics import Mean, MeanMetric
+from nn.models.model import Model
 from nn.optimizers import Optimizer
 from nn.training.compiled_outputs import Output, nested, numbers, per_output
 from nn.types import Array
-
-if TYPE_CHECKING:
-    from nn.models.model import Model
-
 
 COMPILE_LEFT_OUT: LeftOut = {
     "run_eagerly": (False, "nothing is traced, every step is eager"),
@@ -27,33 +24,20 @@ COMPILE_LEFT_OUT: LeftOut = {
 }
 
 
-def compile(
+def compiled(
     model: Model,
-    optimizer: Any = "rmsprop",
-    loss: Any = None,
-    loss_weights: Any = None,
-    metrics: Any = None,
-    weighted_metrics: Any = None,
-    **others: Any,
-) -> None:
-    """Choose how to train; the arguments and their order are Keras'.
-
-    Args:
-        optimizer: a name or an Optimizer.
-        loss: a name or a Loss; a list or a dict by output name where there are several outputs.
-        loss_weights: factors of the losses, in the order of the outputs.
-        metrics: names or Metrics; nested for several outputs like `loss`.
-        weighted_metrics: metrics that `sample_weight` and `class_weight` apply to.
-
-    Raises:
-        ConfigError: an argument of Keras' that is left out, at another value than its default.
-    """
+    optimizer: Any,
+    loss: Any,
+    loss_weights: Any,
+    metrics: Any,
+    weighted_metrics: Any,
+    others: dict[str, Any],
+) -> TrainingStep:
+    """Return the training step of a model; `Model.compile` says what the arguments are."""
     refuse_all(type(model), COMPILE_LEFT_OUT, others)
-    model._trainer = TrainingStep(
+    return TrainingStep(
         model, optimizers.get(optimizer), loss, metrics, loss_weights, weighted_metrics
     )
-    if model._graph is not None:
-        model.pack()
 
 
 class TrainingStep:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import os
+import pydoc
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,7 +54,7 @@ print(asyncio.run(digits.classify(x[:1]))["digit"], digits.describe()["layers"])
 """
 
 REFUSED = """
-import sys
+import asyncio, sys
 from farcall.connection import policy
 import nn
 
@@ -59,7 +62,8 @@ model = nn.Sequential([nn.Input((2,)), nn.Dense(1)])
 data = open(sys.argv[1], "rb").read()
 policy.namespace({"nn": nn})
 for ask in (
-    lambda: model.compile, lambda: model.fit, lambda: nn.losses, lambda: nn.Adam,
+    lambda: model.compile("sgd"), lambda: asyncio.run(model.fit([0])),
+    lambda: nn.losses, lambda: nn.Adam,
     lambda: __import__("nn", fromlist=["metrics"]), lambda: nn.io.load(data),
     lambda: nn.io.save(model, "keras"), lambda: nn.data.parse_csv, lambda: nn.nothing,
     lambda: __import__("nn", fromlist=["EarlyStopping"]),
@@ -118,8 +122,10 @@ def test_a_prediction_imports_no_module_of_training(tmp_path: Path) -> None:
     file = tmp_path / "model.npz"
     file.write_bytes(nn.io.save(network(optimizer="adam", loss="sparse_categorical_crossentropy")))
     first, last = python(IMPORTED, ROOT / "py", file)
-    assert sorted(first.split()) == ["nn", "nn.errors", "nn.lazy"]
-    assert "nn.models.prediction" in last.split()
+    assert sorted(first.split()) == ["nn", "nn.errors", "nn.layers", "nn.lazy", "nn.registry"]
+    assert "nn.models.trainer" in last.split()
+    assert {"nn.layers.convolution", "nn.layers.core"} < set(last.split())
+    assert "nn.layers.lstm" not in last.split()
     assert set(last.split()) & training() == set()
     assert not [name for name in last.split() if name.startswith(("nn.io.onnx", "nn.io.keras"))]
 
@@ -190,28 +196,68 @@ def test_a_model_that_was_compiled_is_loaded_without_its_training() -> None:
     assert nn.io.load(nn.io.save(model)).memory()["optimizer_bytes"] > 0
 
 
-@pytest.mark.parametrize("package", [nn, nn.data], ids=lambda package: package.__name__)
+@pytest.mark.parametrize("package", [nn, nn.data, nn.layers], ids=lambda package: package.__name__)
 def test_a_checker_and_python_find_the_same_names(package: Any) -> None:
-    """What stands under TYPE_CHECKING, what is looked up, and `__all__`."""
+    """What is imported under TYPE_CHECKING, what is looked up, and `__all__`."""
     tree = ast.parse(Path(package.__file__).read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
-    checked = {
-        alias.name: statement.module
-        for statement in block.body
-        if isinstance(statement, ast.ImportFrom)
-        for alias in statement.names
-    }
-    homes = {name: module for module, names in package.HOMES.items() for name in names}
+    checked: dict[str, Any] = {}
+    for statement in block.body:
+        if isinstance(statement, ast.ImportFrom):
+            for alias in statement.names:
+                star = HOMES_OF_LAYERS if alias.name == "*" else {alias.name: statement.module}
+                checked |= star
+    homes = homes_of(package)
     homes |= dict.fromkeys(getattr(package, "MODULES", ()), package.__name__)
     assert checked == homes
-    assert sorted(package.__all__) == sorted(homes)
+    besides = {"deserialize"} if package is nn.layers else set()
+    assert set(package.__all__) == set(homes) | besides
     assert set(package.__all__) <= set(dir(package))
     for name, module in homes.items():
         if module != package.__name__:
             assert getattr(package, name) is getattr(importlib.import_module(module), name)
 
 
-def test_a_name_that_was_looked_up_is_an_attribute_from_then_on() -> None:
-    assert nn.Dense is vars(nn)["Dense"]
-    model = network()
-    assert model.fit.__func__ is vars(nn.Model)["fit"]
+def homes_of(package: Any) -> dict[str, str]:
+    return {name: module for module, names in package.HOMES.items() for name in names}
+
+
+HOMES_OF_LAYERS = homes_of(nn.layers)
+
+
+def test_each_public_name_stands_at_most_twice_in_the_package_that_has_it() -> None:
+    for package in (nn, nn.data, nn.layers):
+        text = Path(package.__file__).read_text()
+        code = text.split('"""', 2)[2]
+        others = {"deserialize", "Input", "Layer", *getattr(package, "MODULES", ())}
+        for name in set(package.__all__) - others:
+            assert len(re.findall(rf"(?<!\.)\b{name}\b(?!\.)", code)) <= 2, (package, name)
+
+
+def test_a_layer_is_found_by_the_name_of_its_class_alone() -> None:
+    for name, found in nn.layers.CLASSES.items():
+        assert found.__name__ == name
+        assert issubclass(found, nn.Layer)
+    for layer in (nn.Dense(2, name="d"), nn.Sequential([nn.Input((2,)), nn.Dense(1)])):
+        settings = {"class_name": type(layer).__name__, "config": layer.get_config()}
+        made = nn.layers.deserialize(settings)
+        assert type(made) is type(layer)
+        assert made.get_config() == layer.get_config()
+    with pytest.raises(nn.errors.ConfigError, match="received 'Denser'"):
+        nn.layers.deserialize({"class_name": "Denser", "config": {}})
+
+
+METHODS = ("compile", "fit", "evaluate", "predict", "predict_on_batch", "train_on_batch",
+           "test_on_batch")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_help_on_a_method_of_a_model_lists_its_parameters(name: str) -> None:
+    method = getattr(nn.Model, name)
+    parameters = list(inspect.signature(method).parameters.values())
+    assert parameters[0].name == "self"
+    assert len(parameters) > 1
+    assert inspect.getdoc(method)
+    assert f"{name}(self, " in pydoc.render_doc(method, renderer=pydoc.plaintext)
+    asked = {"fit", "evaluate", "predict"}
+    assert inspect.iscoroutinefunction(method) == (name in asked)

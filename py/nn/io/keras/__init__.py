@@ -12,11 +12,12 @@ state are kept.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nn.identifiers import snake_case
 from nn.io import snapshot
 from nn.io.archive import Archive, pack
 from nn.io.errors import MismatchError, MissingEntryError
@@ -24,11 +25,9 @@ from nn.io.hdf5 import read
 from nn.io.keras import read_config
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tree import from_json, to_json
-from nn.layers.base import Layer, snake_case
+from nn.layers.base import Layer
 from nn.lazy import load as part
-
-if TYPE_CHECKING:
-    from nn.models.model import Model
+from nn.models.model import Model
 
 Array = NDArray[np.generic]
 
@@ -54,7 +53,7 @@ def save(model: Model, *, include_optimizer: bool = True) -> bytes:
         part("nn.io.keras.compile_state"),
     )
     content = snapshot.take(model, include_optimizer=False)
-    topology = {"class_name": _kind(model), "config": content["config"]}
+    topology = {"class_name": model.kind, "config": content["config"]}
     datasets: dict[str, Array] = {}
     attributes: dict[str, dict[str, str]] = {"vars": {"name": model.name}}
     for path, layer in _groups(model, ""):
@@ -79,12 +78,6 @@ def save(model: Model, *, include_optimizer: bool = True) -> bytes:
             WEIGHTS: part("nn.io.hdf5.write").file(datasets, attributes),
         }
     )
-
-
-def _kind(model: Model) -> str:
-    from nn.models.sequential import Sequential
-
-    return "Sequential" if isinstance(model, Sequential) else "Model"
 
 
 def load(
@@ -122,8 +115,6 @@ def load(
 
 def _groups(model: Model, prefix: str) -> Iterator[tuple[str, Layer]]:
     """Yield (group path, layer) for the layers with weights, with paths as Keras names them."""
-    from nn.models.model import Model
-
     used: dict[str, int] = {}
     for layer in model.layers:
         name = "functional" if _is_graph(layer) else snake_case(type(layer).__name__)

@@ -45,7 +45,7 @@ def settings(model: Model) -> Json | None:
     Raises:
         UnsupportedError: Keras lacks a loss, metric or schedule.
     """
-    if model._trainer is None:
+    if not model.compiled:
         return None
     plain = checkpoint.compile_settings(model)
     return {key: _written(value, key) for key, value in plain.items()}

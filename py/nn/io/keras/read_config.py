@@ -15,10 +15,9 @@ from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError
 from nn.io.snapshot import expect
 from nn.layers import CLASSES
 from nn.layers.base import Layer
+from nn.registry import models as MODELS
 
 Json = dict[str, Any]
-
-MODELS = {"Sequential": "Sequential", "Functional": "Model", "Model": "Model"}
 
 # Keras 2's spelling -> Keras 3's.
 _RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
@@ -55,19 +54,20 @@ def read(document: Any, custom_objects: Mapping[str, Any] | None = None) -> Json
     """
     class_name = expect(document, "class_name", str, "topology")
     config = document.get("config")
-    classes = {**CLASSES, **(custom_objects or {})}
-    if class_name == "Sequential":
-        return {"class_name": "Sequential", "config": _sequential(config, document, classes)}
-    if class_name in MODELS:
-        return {"class_name": "Model", "config": _functional(config, classes)}
-    raise UnsupportedError(f"topology: expected {', '.join(MODELS)}, received {class_name!r}")
+    custom = custom_objects or {}
+    if class_name not in MODELS:
+        raise UnsupportedError(f"topology: expected {', '.join(MODELS)}, received {class_name!r}")
+    kind = MODELS[class_name].kind
+    if kind == "Sequential":
+        return {"class_name": kind, "config": _sequential(config, document, custom)}
+    return {"class_name": kind, "config": _functional(config, custom)}
 
 
-def _sequential(config: Any, document: Json, classes: Mapping[str, Any]) -> Json:
+def _sequential(config: Any, document: Json, custom: Mapping[str, Any]) -> Json:
     # Keras 1 and early TensorFlow.js wrote a plain list of layers.
     settings = {"layers": config} if isinstance(config, list) else config
     layers = expect(settings, "layers", list, "topology")
-    stack = [_layer(item, classes) for item in layers if _class_name(item) != "InputLayer"]
+    stack = [_layer(item, custom) for item in layers if _class_name(item) != "InputLayer"]
     shape = next(_input_shapes(layers, settings, document), None)
     if shape is None:
         raise MissingEntryError("topology: expected the input's shape, found none")
@@ -96,14 +96,14 @@ def _class_name(item: Any) -> str:
     return name
 
 
-def _layer(item: Any, classes: Mapping[str, Any]) -> Json:
+def _layer(item: Any, custom: Mapping[str, Any]) -> Json:
     class_name = _class_name(item)
     if class_name in MODELS:
-        return read(item, classes)
+        return read(item, custom)
     config = expect(item, "config", dict, f"topology, {class_name}")
     if class_name == "InputLayer":
         return {"class_name": class_name, "config": _input(config)}
-    found = classes.get(class_name)
+    found = custom.get(class_name) or CLASSES.get(class_name)
     if found is None:
         raise UnsupportedError(f"topology: no layer is called {class_name!r} here")
     return {"class_name": class_name, "config": _options(class_name, found, config)}
@@ -198,8 +198,8 @@ def _dtype(value: Any) -> str:
     raise UnsupportedError(f"topology: expected float32 or float64 layers, received {name!r}")
 
 
-def _functional(config: Any, classes: Mapping[str, Any]) -> Json:
-    layers = [_node(item, classes) for item in expect(config, "layers", list, "topology")]
+def _functional(config: Any, custom: Mapping[str, Any]) -> Json:
+    layers = [_node(item, custom) for item in expect(config, "layers", list, "topology")]
     outputs = _addresses(config, "output_layers")
     return {
         "name": config.get("name"),
@@ -210,8 +210,8 @@ def _functional(config: Any, classes: Mapping[str, Any]) -> Json:
     }
 
 
-def _node(item: Any, classes: Mapping[str, Any]) -> Json:
-    layer = _layer(item, classes)
+def _node(item: Any, custom: Mapping[str, Any]) -> Json:
+    layer = _layer(item, custom)
     name = item.get("name") or layer["config"].get("name")
     layer["config"]["name"] = name
     calls = expect(item, "inbound_nodes", list, f"topology, layer {name!r}")

@@ -12,6 +12,7 @@ from typing import Any
 
 from nn.io.errors import UnsupportedError
 from nn.layers import CLASSES
+from nn.registry import models as MODELS
 
 Json = dict[str, Any]
 Write = Callable[[Json], Json]
@@ -93,7 +94,7 @@ def _sequential(config: Json, item: Write) -> Json:
 
 def _keras3_item(layer: Json) -> Json:
     class_name, config = layer["class_name"], layer["config"]
-    if class_name in ("Sequential", "Model", "Functional"):
+    if class_name in MODELS:
         return keras3(layer)
     _known(class_name, config)
     if class_name == "InputLayer":
@@ -140,12 +141,12 @@ def _known(class_name: str, config: Json) -> None:
 # TensorFlow.js. Differences: tfjs-layers/src/layers and src/activations.ts, version 4.22.
 
 _KERAS2_CLASSES = {
-    "Activation", "Add", "AveragePooling1D", "AveragePooling2D", "BatchNormalization",
+    "Activation", "Add", "AveragePooling2D", "BatchNormalization",
     "Concatenate", "Conv1D", "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense",
     "DepthwiseConv2D", "Dropout", "ELU", "Embedding", "Flatten", "GRU", "GaussianNoise",
-    "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D",
+    "GlobalAveragePooling2D", 
     "GlobalMaxPooling2D", "InputLayer", "LSTM", "LayerNormalization", "LeakyReLU",
-    "MaxPooling1D", "MaxPooling2D", "Multiply", "Permute", "ReLU", "Rescaling", "Reshape",
+    "MaxPooling2D", "Multiply", "Permute", "ReLU", "Rescaling", "Reshape",
     "SeparableConv2D", "SimpleRNN", "Softmax", "SpatialDropout2D", "UpSampling2D",
     "ZeroPadding2D",
 }  # fmt: skip
@@ -171,7 +172,7 @@ _KERAS2_FIXED: dict[str, Any] = {
 
 def _keras2_item(layer: Json) -> Json:
     class_name, config = layer["class_name"], dict(layer["config"])
-    if class_name in ("Sequential", "Model", "Functional"):
+    if class_name in MODELS:
         return keras2(layer)
     where = f"layer {config.get('name')!r} ({class_name})"
     if class_name not in _KERAS2_CLASSES:

@@ -47,7 +47,7 @@ def save_files(
     Raises:
         UnsupportedError: TensorFlow.js lacks a layer, option or activation.
     """
-    topology = {"class_name": _class_name(model), "config": model.get_config()}
+    topology = {"class_name": model.kind, "config": model.get_config()}
     document = part("nn.io.keras.write_config").keras2(topology)
     weights = {name: variable.numpy() for name, variable in _names(model).items()}
     files: dict[str, bytes] = manifest.encode(document, weights, quantization=quantization)
@@ -63,12 +63,6 @@ def _names(model: Model) -> dict[str, Variable]:
 def _name(path: str, variable: Variable) -> str:
     depthwise = type(variable.owner).__name__ == "DepthwiseConv2D" and variable.name == "kernel"
     return f"{path.removesuffix('kernel')}depthwise_kernel" if depthwise else path
-
-
-def _class_name(model: Model) -> str:
-    from nn.models.sequential import Sequential
-
-    return "Sequential" if isinstance(model, Sequential) else "Model"
 
 
 def load(

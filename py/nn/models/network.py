@@ -1,0 +1,206 @@
+"""Networks: a graph of layers with its memory and its parameters, itself a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nn import config
+from nn.context import Context, Run
+from nn.errors import ConfigError, NotBuiltError
+from nn.graph import Graph, SymbolicTensor
+from nn.layers.base import Layer
+from nn.models import topology
+from nn.models.program import Program
+from nn.models.signature import Signature, as_list
+from nn.types import Array, Config, Shape
+from nn.variables import Parameters
+
+
+class Network(Layer):
+    """The base of `Trainer` and `Model`: what runs a graph of layers, but not how it is trained."""
+
+    kind = "Model"
+    """The name of its class in files; subclasses of a user's own are written as this."""
+
+    def __init__(self, inputs: Any = None, outputs: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._graph: Graph | None = None
+        self._program: Program | None = None
+        self._parameters: Parameters | None = None
+        self._around: Any = None  # calls each layer's function while predicting: Program.forward
+        self.rng = config.generator()
+        self._single_output = True
+        if inputs is not None:
+            several = isinstance(outputs, list | tuple)
+            self._single_output = not several
+            self._set_graph(Graph(_tensors(inputs), _tensors(outputs)))
+
+    def _set_graph(self, graph: Graph) -> None:
+        self._graph = graph
+        self._program = None
+        self._parameters = None
+        self.built = True
+        topology.name_uniquely(graph.layers)
+
+    # The graph.
+
+    @property
+    def graph(self) -> Graph:
+        """The graph.
+
+        Raises:
+            NotBuiltError: the input shape is not known yet.
+        """
+        if self._graph is None:
+            raise NotBuiltError(
+                f"{self.name}: the input shape is not known yet: start with nn.Input(shape), "
+                "or call build(input_shape), or fit"
+            )
+        return self._graph
+
+    @property
+    def program(self) -> Program:
+        """The graph with the memory that it runs in."""
+        if self._program is None:
+            self._program = Program(self.graph, Context(Run(self.rng, self.dtype)))
+            self._program.ctx.needs_input_gradient = False
+        return self._program
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in the order of computation."""
+        return self.graph.layers
+
+    @property
+    def sublayers(self) -> Sequence[Layer]:
+        return self._graph.layers if self._graph else ()
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        return self.graph.inputs
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        return self.graph.outputs
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of the input (a list of shapes for several), batch axis None."""
+        shapes = [t.shape for t in self.inputs]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output (a list of shapes for several), batch axis None."""
+        shapes = [t.shape for t in self.outputs]
+        return shapes[0] if self._single_output else shapes
+
+    @property
+    def output_names(self) -> list[str]:
+        return [t.node.layer.name for t in self.outputs]
+
+    @property
+    def signature(self) -> Signature:
+        """The names, shapes and dtypes of the inputs."""
+        inputs = self.inputs
+        return Signature(
+            self.name,
+            [t.node.layer.name for t in inputs],
+            [t.shape for t in inputs],
+            [t.dtype for t in inputs],
+        )
+
+    @property
+    def itemsize(self) -> int:
+        return np.dtype(self.dtype).itemsize
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return a layer by its name or its index.
+
+        Raises:
+            ConfigError: no layer has that name.
+        """
+        if index is not None:
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ConfigError(
+            f"{self.name}: expected one of {[la.name for la in self.layers]}, received {name!r}"
+        )
+
+    def layer_shapes(self) -> list[tuple[Layer, Shape]]:
+        """Return each layer with the shape of its (first) output."""
+        shapes: dict[Layer, Shape] = {}
+        for node in [*(t.node for t in self.inputs), *self.graph.nodes]:
+            shapes.setdefault(node.layer, node.outputs[0].shape)
+        return list(shapes.items())
+
+    def run(self, inputs: Sequence[Array], training: bool = False) -> list[Array]:
+        """Return the outputs, valid until the next run."""
+        program = self.program
+        program.expose_logits(False)
+        return program.forward(inputs, training, self._around)
+
+    def build_from(self, inputs: Sequence[Any]) -> None:
+        """Build from the shape of the data, for a network whose input shape is not known yet."""
+
+    # As a layer in another model.
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Any:
+        shapes = [(input_shapes[0][0], *t.shape[1:]) for t in self.outputs]
+        return shapes[0] if self._single_output else shapes
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
+        if not isinstance(ctx.saved, Program):
+            ctx.saved = Program(self.graph, ctx)
+        outputs = ctx.saved.forward(inputs, training, masks=ctx.masks)
+        return outputs[0] if self._single_output else tuple(outputs)
+
+    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+        return None
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        gradients = ctx.saved.backward([dy] if self._single_output else list(dy))
+        return gradients[0] if len(gradients) == 1 else tuple(gradients)
+
+    # Parameters.
+
+    @property
+    def parameters(self) -> Parameters:
+        """The trainable variables, packed into one buffer.
+
+        They are packed again if a model that shares these layers has packed them in the meantime.
+        """
+        if self._parameters is None or self._parameters.stale():
+            self.pack()
+        assert self._parameters is not None
+        return self._parameters
+
+    def pack(self) -> None:
+        """Gather the variables that are trainable now; `compile` does so."""
+        wanted = self.trainable_variables
+        held = self._parameters
+        if held is None or held.stale() or list(held.variables) != wanted:
+            self._parameters = Parameters(wanted)
+
+    # Configuration.
+
+    def get_config(self) -> Config:
+        """Return the graph: layers with their settings and, for each call, where its inputs come
+        from."""
+        settings = topology.config(self.graph, self._single_output)
+        return {"name": self.name, "trainable": self.trainable, **settings}
+
+
+def _tensors(value: Any) -> list[SymbolicTensor]:
+    items = as_list(list(value.values()) if isinstance(value, dict) else value)
+    for item in items:
+        if not isinstance(item, SymbolicTensor):
+            raise ConfigError(
+                f"Model: expected symbolic tensors, as from nn.Input, received {item!r}"
+            )
+    return items

@@ -1,0 +1,408 @@
+"""Trainer: compile, fit, evaluate and predict, with the signatures of Keras' `Trainer`.
+
+The methods are here; what only training needs is imported by their first call, so that a page that
+only predicts has nothing of `nn.training` (`nn.lazy`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from nn.data.dataset import Dataset
+from nn.data.source import ArraySource, Batch, StreamSource, each
+from nn.errors import EmptyError, NotCompiledError
+from nn.lazy import load
+from nn.models.network import Network
+from nn.models.run_control import Progress
+from nn.models.signature import as_list, is_stream
+from nn.types import Array
+
+if TYPE_CHECKING:
+    from nn.callbacks.base import History
+    from nn.losses.base import Loss
+    from nn.optimizers.base import Optimizer
+
+BATCH = 128
+"""The batch size of `predict` and `evaluate` where none is given."""
+
+
+class CompiledStep(Protocol):
+    """What `compile` makes, as the rest of the engine sees it: `nn.training.step.TrainingStep`."""
+
+    optimizer: Optimizer
+    settings: dict[str, Any]
+
+    @property
+    def losses(self) -> list[Loss | None]: ...
+
+    def begin(self, resume: bool) -> None: ...
+
+    def prepare(self) -> None: ...
+
+    def gradient_step(
+        self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
+    ) -> float: ...
+
+    def train_step(
+        self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
+    ) -> float: ...
+
+    def test_step(
+        self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
+    ) -> float: ...
+
+    def train_logs(self) -> dict[str, Any]: ...
+
+    def test_logs(self) -> dict[str, Any]: ...
+
+    def reset_train(self) -> None: ...
+
+    def reset_test(self) -> None: ...
+
+
+class Trainer(Network):
+    """The methods of a model that train it, evaluate it and predict with it."""
+
+    def __init__(self, inputs: Any = None, outputs: Any = None, **options: Any) -> None:
+        super().__init__(inputs, outputs, **options)
+        self._trainer: CompiledStep | None = None
+        self._progress = Progress()
+        self.history: History | None = None
+        self.course: Any = None
+
+    # Training.
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        **others: Any,
+    ) -> None:
+        """Choose how to train; the arguments and their order are Keras'.
+
+        Args:
+            optimizer: a name or an Optimizer.
+            loss: a name or a Loss; a list or a dict by output name for several outputs.
+            loss_weights: factors of the losses, in the order of the outputs.
+            metrics: names or Metrics; nested for several outputs like `loss`.
+            weighted_metrics: metrics that `sample_weight` and `class_weight` apply to.
+            others: Keras' other arguments, at their defaults.
+
+        Raises:
+            ConfigError: one of `others` has another value than Keras' default.
+        """
+        self._trainer = load("nn.training.step").compiled(
+            self, optimizer, loss, loss_weights, metrics, weighted_metrics, others
+        )
+        if self._graph is not None:
+            self.pack()
+
+    async def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = 0,
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+        *,
+        seed: int | None = None,
+        prefetch: int = 0,
+        resume: bool = False,
+        **hooks: Any,
+    ) -> History:
+        """Train the model; other work on the event loop gets its turn after every batch.
+
+        Args:
+            x: an array, a list of them, a Dataset, or a (possibly async) generator of (x, y[,
+                weights]).
+            y: targets; not for a Dataset with labels or a generator.
+            batch_size: samples to a step, 32 by default; the last step of an epoch may have fewer.
+            epochs: the number of the last epoch, counted from 1.
+            verbose: 1 prints a line for each epoch.
+            callbacks: Callback objects.
+            validation_split: take this fraction from the end of the data, before shuffling, to
+                validate.
+            validation_data: (x, y), (x, y, weights), a Dataset or a generator.
+            shuffle: draw a new order for each epoch.
+            class_weight: factor of each integer class.
+            sample_weight: factor of each sample.
+            initial_epoch: the number of the first epoch, counted from 0.
+            steps_per_epoch: end an epoch after so many batches.
+            validation_steps: end a validation after so many batches.
+            validation_batch_size: samples to a batch of validation; `batch_size` by default.
+            validation_freq: validate after each so many epochs.
+            seed: of the shuffles and dropouts of this run, to repeat it exactly.
+            prefetch: batches to prepare ahead; see `nn.data.loading.prefetch`.
+            resume: continue the model's last run, or that of its checkpoint, exactly where it
+                stopped; `initial_epoch` and `seed` are ignored. Give everything else again; a
+                generator starts from its first batch.
+            hooks: `on_batch_end=function` and the like, in place of a LambdaCallback.
+
+        Returns:
+            The logs of every epoch. `nn.training.loop` says what logs hold.
+
+        Raises:
+            BusyError: the model is being trained.
+            NotCompiledError: `compile` was not called.
+            ShapeError: data do not fit the model or each other.
+            ConfigError: there is no run to resume.
+        """
+        history: History = await load("nn.training.loop").fit(
+            self,
+            x,
+            y,
+            batch_size,
+            epochs,
+            verbose,
+            callbacks,
+            validation_split,
+            validation_data,
+            shuffle,
+            class_weight,
+            sample_weight,
+            initial_epoch,
+            steps_per_epoch,
+            validation_steps,
+            validation_batch_size,
+            validation_freq,
+            seed=seed,
+            prefetch=prefetch,
+            resume=resume,
+            hooks=hooks,
+        )
+        return history
+
+    async def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = 0,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+        **hooks: Any,
+    ) -> Any:
+        """Return loss and metrics over the data; no weight changes.
+
+        Args:
+            x: as for `fit`.
+            y: targets, as for `fit`.
+            batch_size: samples to a batch, 128 by default.
+            verbose: accepted, and without effect.
+            sample_weight: factor of each sample.
+            steps: end after so many batches.
+            callbacks: Callback objects.
+            return_dict: return a dict by name.
+            hooks: `on_test_batch_end=function` and the like.
+
+        Returns:
+            [loss, *metrics], a float where there are no metrics, or a dict.
+
+        Raises:
+            EmptyError: the data gave no batch.
+            NotCompiledError: `compile` was not called.
+        """
+        logs = await load("nn.training.evaluation").evaluate(
+            self, x, y, batch_size or BATCH, sample_weight, steps, callbacks, hooks
+        )
+        return _results(logs, return_dict)
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Take one training step; return [loss, *metrics] of this batch, or a dict."""
+        logs = load("nn.training.loop").train_on_batch(self, x, y, sample_weight, class_weight)
+        return _results(logs, return_dict)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Return [loss, *metrics] of one batch, or a dict; no weight changes."""
+        logs = load("nn.training.loop").test_on_batch(self, x, y, sample_weight)
+        return _results(logs, return_dict)
+
+    @property
+    def trainer(self) -> CompiledStep:
+        """The compiled training step.
+
+        Raises:
+            NotCompiledError: `compile` was not called.
+        """
+        if self._trainer is None:
+            raise NotCompiledError(f"{self.name}: call compile(optimizer, loss) first")
+        return self._trainer
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` was called."""
+        return self._trainer is not None
+
+    @property
+    def optimizer(self) -> Optimizer:
+        return self.trainer.optimizer
+
+    @property
+    def loss(self) -> Loss | None:
+        return self.trainer.losses[0]
+
+    def reset_metrics(self) -> None:
+        """Reset the running means of training."""
+        self.trainer.reset_train()
+
+    @property
+    def metrics_names(self) -> list[str]:
+        return list(self.trainer.train_logs())
+
+    # Prediction.
+
+    async def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = 0,
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Return the outputs for `x`; other work on the event loop gets its turn after every batch.
+
+        Args:
+            x: as for `fit`, without targets.
+            batch_size: samples to a batch, 128 by default.
+            verbose: accepted, and without effect.
+            steps: end after so many batches.
+            callbacks: Callback objects.
+
+        Returns:
+            An array (n, ...), or one output where `x` is one sample without batch axis; a list of
+            these for several outputs.
+
+        Raises:
+            EmptyError: the data gave no batch.
+        """
+        self.build_from(as_list(x))
+        results: list[list[Array]] = []
+        if isinstance(x, Dataset) or not is_stream(x):
+            signature = self.signature
+            data, single = signature.sources(x)
+            source: Any = ArraySource(data, signature.dtypes, [], [], batch_size or BATCH)
+        else:
+            single = False
+            source = StreamSource(x, self._batch_without_targets, steps)
+        calls = self._callback_list(as_list(callbacks), source.steps)
+        await calls.call("on_predict_begin", {})
+        async for batch in each(source.batches(None)):
+            index = len(results)
+            await calls.call_batch("on_predict_batch_begin", index, {})
+            results.append([y.copy() for y in self.run(batch.inputs)])
+            await calls.call_batch("on_predict_batch_end", index, {"outputs": results[-1]})
+            await asyncio.sleep(0)
+        await calls.land()
+        await calls.call("on_predict_end", {})
+        if not results:
+            raise EmptyError(f"{self.name}: the data gave no batch to predict")
+        outputs = [
+            np.concatenate(parts) if len(parts) > 1 else parts[0]
+            for parts in zip(*results, strict=True)
+        ]
+        outputs = [y[0] for y in outputs] if single else outputs
+        return outputs[0] if self._single_output else outputs
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the outputs for one batch, as one array (a list for several outputs)."""
+        self.build_from(as_list(x))
+        arrays, _ = self.signature.arrays(as_list(x))
+        outputs = [y.copy() for y in self.run(arrays)]
+        return outputs[0] if self._single_output else outputs
+
+    def _batch_without_targets(self, item: Any) -> Batch:
+        inputs = item[0] if isinstance(item, tuple) and len(item) in (2, 3) else item
+        return Batch(self.signature.arrays(as_list(inputs))[0], [], [], 0)
+
+    def _callback_list(self, callbacks: list[Any], steps: int | None) -> Any:
+        if not callbacks:
+            return NoCallbacks()
+        return load("nn.callbacks").CallbackList(callbacks, self, {"steps": steps})
+
+    # Control of a running fit.
+
+    def stop(self) -> None:
+        """End the running `fit` after the current batch; it returns its history so far."""
+        self._progress.stop()
+
+    def pause(self) -> None:
+        """Hold the running `fit` after the current batch."""
+        self._progress.pause()
+
+    def resume(self) -> None:
+        """Continue a paused `fit`."""
+        self._progress.resume()
+
+    @property
+    def state(self) -> str:
+        """ "idle", "training", "paused" or "stopping"."""
+        return self._progress.state
+
+    @property
+    def epoch_finished(self) -> bool:
+        """Whether the latest epoch of `fit` ran all its batches: False while an epoch is running,
+        and where `stop` ended it early."""
+        return self._progress.epoch_finished
+
+    @property
+    def progress(self) -> Progress:
+        return self._progress
+
+    @property
+    def stop_training(self) -> bool:
+        """Set by callbacks, as in Keras: True ends the run after the current batch."""
+        return self._progress.stopping
+
+    @stop_training.setter
+    def stop_training(self, value: bool) -> None:
+        self._progress.stopping = bool(value)
+
+
+class NoCallbacks:
+    """An empty list of callbacks, for predicting where the part that trains is not loaded."""
+
+    async def call(self, name: str, *arguments: Any) -> None:
+        """Do nothing."""
+
+    async def call_batch(self, name: str, batch: int, logs: dict[str, Any]) -> None:
+        """Do nothing."""
+
+    async def land(self) -> None:
+        """Return immediately: no call is in flight."""
+
+
+def _results(logs: dict[str, Any], return_dict: bool) -> Any:
+    """Return logs as Keras' `evaluate` does."""
+    if return_dict:
+        return logs
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values
