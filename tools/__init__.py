@@ -1,1 +1,1 @@
-"""What `make` calls: vendor, build, serve, pack, check."""
+"""The programs that `make` runs: download, build, bundle, serve and check."""

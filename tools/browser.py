@@ -1,6 +1,6 @@
-"""Make sure that the tests' browsers are there; install them where that is ours to do.
+"""Check that the browsers for the tests are installed; install them if the machine allows it.
 
-Three engines: Chromium, Firefox, and WebKit (Safari's) on a screen that nobody sees.
+There are three engines: Chromium, Firefox, and WebKit (Safari's) on a virtual screen.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-# Debian's and Ubuntu's names; Ubuntu's own chromium is a snap, which containers can't run.
+# Packages of Debian and Ubuntu. Ubuntu's chromium is a snap, which containers cannot run.
 PACKAGES = ("chromium", "chromium-driver", "firefox-esr", "webkit2gtk-driver", "xvfb")
 BINARIES = (
     ("chromium", "chromium-browser", "google-chrome"),

@@ -1,11 +1,11 @@
-"""Build the kernels: py/nn/kernels/src/*.c -> WebAssembly side modules and a native library.
+"""Build the kernels in py/nn/kernels/src as WebAssembly side modules and a native library.
 
     python tools/build_kernels.py [wasm] [native] [--force]
 
 static/vendor/kernels/relaxed.so and simd.so are dynamic libraries in Emscripten's format, which
-Pyodide's ctypes opens; build/kernels/libnn.so is for CPython, where the tests run. The compiler is
-the one in the `ziglang` package; the native library takes `cc` or clang where there is one.
-Nothing is built again while sources, flags and compiler stay the same.
+Pyodide's ctypes opens; build/kernels/libnn.so is for CPython, where the tests run. The compiler
+comes with the `ziglang` package; the native library uses `cc` or clang if installed. A library is
+rebuilt only if sources, flags or compiler have changed.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ LINK = ("-shared", "--experimental-pic", "--no-entry", "--export-dynamic", "--st
 
 
 class BuildError(Exception):
-    """A compiler is missing or refused the sources."""
+    """A compiler is missing or reported an error."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """One library: where it goes and the commands that make its objects and link them."""
+    """A library to build: its path and the commands that compile and link it."""
 
     path: Path
     compile: tuple[str, ...]
@@ -53,7 +53,7 @@ def zig() -> tuple[str, ...]:
     """Return the command of the pinned compiler.
 
     Raises:
-        BuildError: it is not installed.
+        BuildError: the compiler is not installed.
     """
     if importlib.util.find_spec("ziglang") is None:
         raise BuildError(
@@ -67,7 +67,7 @@ def wasm_target(name: str, features: str) -> Target:
     compiler = zig()
     return Target(
         WASM / f"{name}.so",
-        # UBSan's checks are zig's default and would halve the rate.
+        # Zig enables UBSan's checks by default, which would halve the speed.
         (*compiler, "cc", "-target", "wasm32-freestanding", f"-mcpu=generic+{features}",
          "-fno-sanitize=all", *SHARED),
         (*compiler, "wasm-ld", *LINK),
@@ -89,10 +89,10 @@ def _refuses_march(compiler: Sequence[str]) -> bool:
 
 
 def sources() -> list[Path]:
-    """Return the C files, in order.
+    """Return the C files, sorted.
 
     Raises:
-        BuildError: there are none.
+        BuildError: there are no C files.
     """
     found = sorted(SOURCES.glob("*.c"))
     if not found:
@@ -101,7 +101,7 @@ def sources() -> list[Path]:
 
 
 def fingerprint(target: Target) -> str:
-    """Hash all that decides the library's bytes: sources, headers and commands."""
+    """Return a hash of everything that determines the library: sources, headers and commands."""
     digest = hashlib.sha256(repr((target.compile, target.link)).encode())
     for path in sorted(SOURCES.glob("*.[ch]")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -115,10 +115,10 @@ def is_current(target: Target) -> bool:
 
 
 def build(target: Target) -> None:
-    """Make the library; an older one stays until the new one is whole.
+    """Build the library; an older one is replaced only when the new one is complete.
 
     Raises:
-        BuildError: a compiler refused; the message holds the command and what it said.
+        BuildError: a command failed; the message holds the command and its output.
     """
     target.path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -155,7 +155,7 @@ def targets(kinds: Sequence[str]) -> list[Target]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kinds", nargs="*", help="wasm, native; both by default")
-    parser.add_argument("--force", action="store_true", help="build what is current too")
+    parser.add_argument("--force", action="store_true", help="rebuild also current libraries")
     options = parser.parse_args(arguments)
     unknown = set(options.kinds) - {"wasm", "native"}
     if unknown:

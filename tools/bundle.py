@@ -1,15 +1,14 @@
-"""Pack the page's Python into three files: one request each, instead of one a module.
+"""Bundle the page's Python into three files, instead of one request per module.
 
     static/vendor/python/main.txt      for MicroPython: path, NUL, source, NUL, path ...
-    static/vendor/python/predict.zip   for Pyodide: the RPC, and what of the engine predicts
+    static/vendor/python/predict.zip   for Pyodide: the RPC and the prediction part of the engine
     static/vendor/python/training.zip  the rest of the engine, the lab, the RPC's Comlink dialect
-    static/vendor/runtime/             Pyodide and NumPy with bytecode of what a start imports
+    static/vendor/runtime/             Pyodide and NumPy with bytecode of the modules used at start
 
-A worker that only predicts lists the first zip alone under `[files]`, the page's lists both. They
-hold bytecode, so that nothing is compiled at start; they and the runtime are made inside Pyodide
-(tools/bytecode.py).  MicroPython gets its 46 modules without comments and compiles them in 0.08 s;
-there it is the requests that cost, and text crosses from JavaScript at once, where bytes take 0.3 s
-a megabyte.
+A worker that only predicts lists predict.zip under `[files]`; the page's worker lists both zips.
+They hold bytecode, so that nothing is compiled at start; they and the runtime are made inside
+Pyodide (tools/bytecode.py). MicroPython gets its modules without comments as text: compiling them
+takes 0.08 s, and text is copied from JavaScript immediately, while bytes take 0.3 s per megabyte.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ from tools.vendor import write
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("static/vendor/python")
 MAIN = ("py/farcall", "py/app", "!py/app/main.py", "!py/app/worker.py", "!py/app/lab")
-# What decides how the bytecode comes out, beside the sources; the lock names Pyodide's version.
+# Inputs of the bytecode besides the sources; the lock names Pyodide's version.
 RECIPE = ("tools/bytecode.py", "tools/compile.mjs", "tools/vendor.lock", "package-lock.json")
-# Of the engine, what nothing but training, and writing other formats, imports.
+# The part of the engine that only training and writing other formats import.
 TRAINING = (
     "py/nn/artifacts.py",
     "py/nn/callbacks",
@@ -56,10 +55,10 @@ WORKER = {
 
 
 def modules(patterns: Iterable[str], root: Path) -> dict[str, str]:
-    """Sources by path below py/: every *.py under the patterns, less what `!` names.
+    """Return sources by path below py/: all *.py of the patterns, except those after `!`.
 
     Raises:
-        FileNotFoundError: a pattern names nothing.
+        FileNotFoundError: a pattern matches nothing.
     """
     found: set[Path] = set()
     refused: set[Path] = set()
@@ -75,7 +74,7 @@ def modules(patterns: Iterable[str], root: Path) -> dict[str, str]:
 
 
 def text(sources: dict[str, str]) -> bytes:
-    """What main.py unpacks."""
+    """Return the text that main.py unpacks."""
     parts = []
     for path, source in sources.items():
         if "\0" in source:
@@ -88,9 +87,9 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def bare(source: str) -> str:
-    """The source without comments and docstrings; what is left stays on its line.
+    """Return the source without comments and docstrings, with unchanged line numbers.
 
-    A third less to move; tracebacks name the same lines.
+    This saves a third of the size, and tracebacks stay correct.
     """
     lines = source.splitlines(keepends=True)
     for start, stop, instead in sorted(_words(source), reverse=True):
@@ -99,13 +98,13 @@ def bare(source: str) -> str:
 
 
 def _words(source: str) -> Iterable[tuple[tuple[int, int], tuple[int, int], str]]:
-    """Start and end (line, column) of every comment and docstring, and what takes its place."""
+    """Yield start and end (line, column) of each comment and docstring, and its replacement."""
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             first, alone = node.body[0], len(node.body) == 1 and not isinstance(node, ast.Module)
-            end, octets = first.end_lineno or 0, first.end_col_offset or 0
-            column = len(lines[end - 1].encode()[:octets].decode())  # ast counts bytes
+            end, offset = first.end_lineno or 0, first.end_col_offset or 0
+            column = len(lines[end - 1].encode()[:offset].decode())  # ast counts columns in bytes
             yield (first.lineno, first.col_offset), (end, column), "pass" if alone else ""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
@@ -113,7 +112,7 @@ def _words(source: str) -> Iterable[tuple[tuple[int, int], tuple[int, int], str]
 
 
 def cut(lines: list[str], start: tuple[int, int], stop: tuple[int, int], instead: str) -> None:
-    """Replace what is between two places (line from 1, column); no line goes away."""
+    """Replace the text between two positions (line from 1, column), keeping the lines."""
     first, last = start[0] - 1, stop[0] - 1
     tail = lines[last][stop[1] :]
     lines[first] = lines[first][: start[1]] + instead + (tail if first == last else "\n")
@@ -126,7 +125,7 @@ def sha256(body: bytes) -> str:
 
 
 def build(root: Path = ROOT) -> list[str]:
-    """Write what changed; return the paths of the files written."""
+    """Write the files that changed and return their paths."""
     written = []
     body = text(modules(MAIN, root))
     if content(root / FOLDER / "main.txt") != body:
@@ -139,10 +138,10 @@ def build(root: Path = ROOT) -> list[str]:
 
 
 def compile_worker(root: Path) -> bool:
-    """Compile what workers import, unless these very sources are compiled already.
+    """Compile the workers' modules, unless they have been compiled from the same sources.
 
     Raises:
-        RuntimeError: a module does not compile; the text names file and line.
+        RuntimeError: a module does not compile; the message names file and line.
     """
     packs = {name: modules(patterns, root) for name, patterns in WORKER.items()}
     stamp = root / FOLDER / ".compiled"

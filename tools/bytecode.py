@@ -1,12 +1,12 @@
-"""Compile ahead what the worker imports at start; runs inside Pyodide (see tools/compile.mjs).
+"""Compile the modules that the worker imports to bytecode, inside Pyodide (tools/compile.mjs).
 
     static/vendor/python/*.zip   our modules, as bytecode
-    static/vendor/runtime/       Pyodide and NumPy as vendored, but with bytecode for the modules
-                                 that a start imports, and the lock's hash to match
+    static/vendor/runtime/       Pyodide and NumPy as vendored, with bytecode for the modules
+                                 imported at start and the hash in the lock adapted
 
 Measured in node 20 on 2 cores, medians of three: loadPyodide 1.27 s -> 0.60 s, `import numpy`
-0.30 s -> 0.12 s, `import nn` 0.58 s -> 0.13 s.  The rest of the standard library stays source:
-bytecode of all of it would add 1.7 MB to a first visit.
+0.30 s -> 0.12 s, `import nn` 0.58 s -> 0.13 s. The rest of the standard library stays source,
+because its bytecode would add 1.7 MB to a first visit.
 """
 
 import ast
@@ -25,19 +25,19 @@ VENDOR = SITE / "static/vendor"
 # Zip -> path -> source; written by tools/bundle.py.
 PLAN = json.loads((SITE / "build/bundle.json").read_text())
 
-# Flags and hash of a .pyc that is never compared with a source: what was compiled is what is
-# packed, in the same step (PEP 552).
+# Flags and hash of a .pyc that is never compared with its source (PEP 552), because both are
+# packed in the same step.
 UNCHECKED = (1).to_bytes(4, "little") + bytes(8)
 
-# Nothing imports these in a browser: no compiler is there, no type checker, and NumPy loads the
-# last lines' only where they are used, which nothing does here (0.45 MB of a first visit).
+# Not imported in a browser, which has no compiler or type checker. NumPy loads the modules of the
+# last two lines only on use, and nothing here uses them (0.45 MB of a first visit).
 UNREAD = (
     "numpy/f2py/*", "*.pyi", "*.pxd", "*.h", "*.a", "*.c", "*.pc", "*/_pyinstaller/*",
     "numpy/conftest.py", "numpy/typing/mypy_plugin.py", "numpy-*/RECORD",
     "numpy/ma/*", "numpy/polynomial/*", "numpy/testing/*", "numpy/fft/*",
     "numpy/linalg/lapack_lite*",
 )  # fmt: skip
-# Needs sockets, processes, a terminal or a debugger, none of which a browser has.
+# These need sockets, processes, a terminal or a debugger, which a browser does not have.
 UNUSABLE = (
     "_pyrepl/*", "multiprocessing/*", "wsgiref/*", "xmlrpc/*", "doctest.py", "ftplib.py",
     "imaplib.py", "mailbox.py", "pdb.py", "poplib.py", "pydoc.py", "smtplib.py", "socketserver.py",
@@ -45,15 +45,15 @@ UNUSABLE = (
     "concurrent/futures/process.py", "http/server.py", "logging/handlers.py", "profile.py",
     "pstats.py", "pty.py", "tty.py",
 )  # fmt: skip
-# Tools of programmers, readers of other programs' files, and twins in Python of modules that
-# Pyodide has in C: nothing of the page's asks for them (0.3 MB).
+# Developer tools, readers of other programs' files, and Python versions of modules that Pyodide has
+# in C. The page uses none of them (0.3 MB).
 UNASKED = (
     "_pydatetime.py", "_pyio.py", "compileall.py", "configparser.py", "http/cookiejar.py",
     "http/cookies.py", "logging/config.py", "modulefinder.py", "optparse.py", "pickletools.py",
     "plistlib.py", "pyclbr.py", "symtable.py", "tabnanny.py", "timeit.py",
     "tomllib/*", "trace.py", "unittest/*", "wave.py", "xml/*", "zipapp.py",
 )  # fmt: skip
-# Encodings of Python's own files and of the page's data are UTF-8 and Latin.
+# Python's files and the page's data are encoded as UTF-8 or Latin-1.
 FOREIGN = ("encodings/*",)
 KEPT = (
     "encodings/__init__.py", "encodings/aliases.py", "encodings/ascii.py", "encodings/idna.py",
@@ -61,11 +61,11 @@ KEPT = (
     "encodings/iso8859_1.py", "encodings/punycode.py", "encodings/raw_unicode_escape.py",
     "encodings/unicode_escape.py", "encodings/undefined.py", "encodings/*_codec.py",
 )  # fmt: skip
-# What Pyodide's loader, PyScript and NumPy import before any module of ours.
+# Modules that Pyodide's loader, PyScript and NumPy import before any of ours.
 STARTING = {
     "html", "hmac", "importlib.metadata", "pickle", "secrets", "shutil", "tarfile", "zipfile",
 }  # fmt: skip
-# Documentation of NumPy's C functions: 8,000 lines that do nothing else.
+# Docstrings of NumPy's C functions: 8,000 lines.
 DOCUMENTATION = ("numpy/_core/_add_newdocs.py", "numpy/_core/_add_newdocs_scalars.py")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -76,7 +76,7 @@ def compiled(path: str, tree: ast.Module) -> bytes:
 
 
 def undocumented(path: str, source: bytes) -> ast.Module:
-    """The module with empty docstrings: empty, not absent, as some are added to at import."""
+    """Return the module with empty docstrings (not without, as some are extended at import)."""
     tree = ast.parse(b"" if path in DOCUMENTATION else source)
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False):
@@ -85,7 +85,7 @@ def undocumented(path: str, source: bytes) -> ast.Module:
 
 
 def pack(target: Path, members: dict[str, bytes]) -> bytes:
-    """Write a zip, the same bytes each time; return them."""
+    """Write a reproducible zip and return its bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile("/tmp/packed.zip", "w") as archive:
         for name, body in members.items():
@@ -97,7 +97,7 @@ def pack(target: Path, members: dict[str, bytes]) -> bytes:
 
 
 def repack(source: Path, target: Path, imported: set[str]) -> bytes:
-    """Copy a zip of modules, those in `imported` as bytecode, without what is left out."""
+    """Copy a zip of modules without those left out; modules in `imported` become bytecode."""
     members = {}
     with zipfile.ZipFile(source) as archive:
         for info in archive.infolist():
@@ -122,7 +122,7 @@ def matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 def needed(sources: dict[str, str]) -> set[str]:
-    """Names of the modules of other packages that the sources import."""
+    """Return the names of the standard library's modules that the sources import."""
     names = set()
     for source in sources.values():
         for node in ast.walk(ast.parse(source)):
@@ -134,12 +134,12 @@ def needed(sources: dict[str, str]) -> set[str]:
 
 
 def imports(names: set[str]) -> set[str]:
-    """Import them; return the files of every module that is loaded now, relative to its root."""
+    """Import modules and return the files of all loaded modules, relative to their roots."""
     for name in sorted(names):
         try:
             importlib.import_module(name)
         except ImportError:
-            continue  # not in Pyodide's standard library: a branch for CPython
+            continue  # missing in Pyodide's standard library: used by CPython only
     files = set()
     for module in list(sys.modules.values()):
         origin = getattr(getattr(module, "__spec__", None), "origin", None) or ""
@@ -167,7 +167,7 @@ def runtime(sources: dict[str, str]) -> None:
 
 
 def numpy_files(wheel: Path) -> set[str]:
-    """NumPy's modules, less those that only its own tests import (they stay source)."""
+    """Return NumPy's modules except those that only its tests import (they stay source)."""
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if name.endswith(".py")}
     later = ("numpy/testing/*", "numpy/polynomial/*", "*/tests/*")

@@ -1,7 +1,7 @@
-"""Run every check and every test; the last line is pytest's.
+"""Run all checks and tests; the last line of output is pytest's.
 
-The checks of one stage run side by side, and each is told of once it is done. Tests share the
-cores, but for those that measure time in a browser: nothing runs beside these.
+The checks of a stage run in parallel, and each is reported when it is done. Tests share the cores,
+except those that measure time in a browser, which run alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BIN = Path(sys.executable).parent
 
 PYTEST = [str(BIN / "pytest"), "-q"]
 BROWSER = [*PYTEST, "tests/conformance", "tests/browser"]
-# How tests/conftest.py shares them out; three processes, since browsers often wait.
+# Distributed by tests/conftest.py over three processes, since browsers often wait.
 SHARED = ["-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder", "-m", "not timed"]
 STAGES: list[dict[str, list[str]]] = [
     {
@@ -38,8 +38,8 @@ def main() -> None:
 
 
 def failures(stage: dict[str, list[str]]) -> list[str]:
-    """Run the checks of a stage side by side; the names of those that did not pass."""
-    alone = len(stage) == 1  # then what it says is seen at once
+    """Run the checks of a stage in parallel and return the names of those that failed."""
+    alone = len(stage) == 1  # then its output is shown immediately
     start = time.monotonic()
     running = {name: begun(name, command, alone) for name, command in stage.items()}
     return [name for name, process in running.items() if not passes(name, process, start)]
@@ -58,7 +58,7 @@ def passes(name: str, process: subprocess.Popen[str], start: float) -> bool:
     words, _ = process.communicate()
     status = process.returncode
     if words is not None:
-        say(f"{name} says:\n{words.strip()}")
+        say(f"output of {name}:\n{words.strip()}")
     if status:
         say(f"{name}: exit status {status} after {time.monotonic() - start:.0f} s")
     return status == 0

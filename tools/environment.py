@@ -1,17 +1,17 @@
-"""Install what a group of make targets needs: .venv from pyproject.toml's pins, node_modules.
+"""Install the packages that a group of make targets needs into .venv and node_modules.
 
     python3 tools/environment.py serve | test | bench | vendor
 
-`vendor` is what `test` begins with: Python's packages of `serve`, all of npm's, so that nothing
-replaces node_modules once files are taken from there.
+`vendor` is the first step of `test`: the Python packages of `serve` and all npm packages, so that
+node_modules is not replaced after files are copied from it.
 
-Run by the system's Python, before anything is installed.  A stamp beside what was installed says
-from which pins, so that a second run does nothing and needs no network.
+The system's Python runs this program before anything is installed. A stamp file records the
+installed pins, so that a second run does nothing and needs no network.
 """
 
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036 - an older Python gets here and must be told
+if sys.version_info < (3, 11):  # noqa: UP036 - report an unsupported Python
     raise SystemExit("Python 3.11 or newer is needed, this is " + sys.version)
 
 import hashlib
@@ -44,7 +44,7 @@ def install_python(group: str) -> None:
         run([sys.executable, "-m", "venv", str(VENV)], "install python3-venv (Debian, Ubuntu)")
     say(f"installing {len(pins)} pinned Python packages into .venv")
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    # Python compiles what is imported when it is: a small part of what is installed.
+    # Not compiled now: only a small part of the installed modules is ever imported.
     options = ["--no-compile", "--progress-bar", "on"]
     run([*pip, "install", *options, *pins], "is the network there?")
     stamp.write_text(content)
@@ -57,7 +57,7 @@ def pinned(group: str) -> list[str]:
 
 
 def install_node(folder: Path, *, development: bool) -> None:
-    """Packages of `folder`'s package-lock.json; the site's own need no development ones."""
+    """Install the packages of a folder's package-lock.json, the development ones if asked."""
     lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     stamp = folder / "node_modules" / ".farcall.stamp"
     wanted = {f"{lock} site", f"{lock} development"} if development else {f"{lock} site"}
@@ -73,7 +73,7 @@ def install_node(folder: Path, *, development: bool) -> None:
     say(f"installing npm packages for {folder.name}, checked against package-lock.json")
     omit = [] if development else ["--omit=dev"]
     command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", *omit]
-    run(command, "see npm's words above", folder)
+    run(command, "see npm's output above", folder)
     stamp.write_text("\n".join(sorted(wanted)))
 
 

@@ -1,7 +1,7 @@
-"""List the files of the site with their hashes, for the service worker.
+"""Write the list of the site's files and their hashes for the service worker.
 
-Writes static/vendor/precache.js, whose content is the version: a browser that finds it changed
-installs the new version beside the old one.
+The content of static/vendor/precache.js is the version: a browser that finds it changed installs
+the new version beside the old one.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from tools.vendor import PARTIAL, write
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = "static/vendor/precache.js"
 
-# The modules of py/ travel packed, in static/vendor/python/; two scripts fetch them.
+# The modules of py/ are bundled in static/vendor/python/; two scripts fetch the bundles.
 PUBLISHED = (
     "index.html", "manifest.webmanifest", "pyscript.toml", "worker.toml",
     "py/app/main.py", "py/app/worker.py", "static",
 )  # fmt: skip
-# Never asked for by the page: PyScript's editor, terminal and donkey, its reader of zip files and
-# its table of Pyodide's package names, which only `packages` that need micropip want; Pyodide as
-# it was fetched, from which static/vendor/runtime/ is made.
+# Never requested by the page: PyScript's editor, terminal, donkey and zip reader; its table of
+# Pyodide's package names, used only for `packages` that need micropip; and Pyodide as downloaded,
+# from which static/vendor/runtime/ is made.
 UNUSED = (
     "static/vendor/pyodide/*",
     "static/vendor/pyscript/codemirror*",
@@ -34,7 +34,7 @@ UNUSED = (
     "static/vendor/pyscript/zip-*",
     "static/vendor/pyscript/service-worker.js",
 )
-# Fetched when a visitor opens a file that wants them, and not kept before.
+# Fetched when a visitor opens a file that needs them, and not cached before.
 ON_DEMAND = "static/vendor/wheels/"
 # What the kernels were built from: a build writes it, no page asks for it.
 STAMPS = "static/vendor/kernels/*.sha256"
@@ -44,19 +44,19 @@ REFUSED = (
 
 
 def published(root: Path) -> list[str]:
-    """Paths of the site's files, relative to `root`, sorted; without precache.js and sw.js."""
+    """Return the sorted paths of the site's files below `root`, except precache.js and sw.js."""
     found = set()
     for name in PUBLISHED:
         place = root / name
         if not place.exists():
-            raise SystemExit(f"precache: {name} is part of the site, but not there: {place}")
+            raise SystemExit(f"precache: {name} is part of the site, but missing: {place}")
         files = [place] if place.is_file() else place.rglob("*")
         found |= {path.relative_to(root).as_posix() for path in files if path.is_file()}
     return sorted(path for path in found if not any(fnmatchcase(path, no) for no in REFUSED))
 
 
 def listing(root: Path) -> dict[str, tuple[str, int]]:
-    """Path to sha256 (base64, as the browser's `integrity` takes it) and size in bytes."""
+    """Return path -> (sha256 in base64, as in the browser's `integrity`, and size in bytes)."""
     entries = {}
     for path in published(root):
         body = (root / path).read_bytes()

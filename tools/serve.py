@@ -1,4 +1,4 @@
-"""Serve the folder as plain static files: what any static host does, and no more."""
+"""Serve the folder as plain static files, like any static host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Named here because the operating system's tables differ: many lack .mjs and .wasm.
+# Listed here because many operating systems' tables lack .mjs and .wasm.
 MIME_TYPES = {
     "": "application/octet-stream",
     ".css": "text/css",
@@ -36,7 +36,7 @@ MIME_TYPES = {
 
 
 class StaticHandler(SimpleHTTPRequestHandler):
-    """Files with the right MIME type that browsers may keep, but must ask about before use."""
+    """Serves files with the right MIME type, cacheable but revalidated before use."""
 
     protocol_version = "HTTP/1.1"
     extensions_map = MIME_TYPES
@@ -66,7 +66,7 @@ class StaticHandler(SimpleHTTPRequestHandler):
         self.send_error(HTTPStatus.NOT_FOUND)
 
     def log_message(self, format: str, *args: object) -> None:
-        """A page is 80 requests: only what went wrong is worth a line."""
+        """Log errors only, as a page makes 80 requests."""
 
     def log_error(self, format: str, *args: object) -> None:
         sys.stderr.write(f"{self.command} {self.path}: {format % args}\n")
@@ -78,7 +78,7 @@ def entity_tag(path: Path) -> str:
 
 
 class StaticServer(ThreadingHTTPServer):
-    """One thread a request; a browser that goes away is no error."""
+    """One thread per request. A browser that disconnects is not an error."""
 
     daemon_threads = True
     request_queue_size = 64

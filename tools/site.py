@@ -1,4 +1,4 @@
-"""Write dist/: the site ready to upload to any static host, with its size."""
+"""Write the site to dist/, ready to upload to a static host, and print its size."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 from tools import precache
 from tools.precache import ROOT
 
-LIMIT = 9_000_000  # bytes to move on a first visit, gzip, without the data set
+LIMIT = 9_000_000  # gzip bytes of a first visit, without the data set
 DATA = "static/vendor/mnist/"
 ALONGSIDE = ("sw.js", "LICENSE")
 
 
 class TooLarge(Exception):
-    """The site has outgrown its limit."""
+    """The site is larger than its limit."""
 
 
 def build(root: Path, target: Path) -> None:
-    """Write the site into `target`, replacing what is there."""
+    """Write the site into `target`, replacing its content."""
     shutil.rmtree(target, ignore_errors=True)
     for path in [*precache.published(root), *ALONGSIDE, *on_demand(root)]:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
@@ -30,13 +30,13 @@ def build(root: Path, target: Path) -> None:
 
 
 def on_demand(root: Path) -> list[str]:
-    """Paths of what no first visit fetches."""
+    """Return the paths of files that a first visit does not fetch."""
     files = (root / precache.ON_DEMAND).glob("*.whl")
     return sorted(path.relative_to(root).as_posix() for path in files)
 
 
 def sizes(folder: Path) -> dict[str, tuple[int, int]]:
-    """Path to (bytes, bytes as gzip -9 moves them)."""
+    """Return path -> (size in bytes, size after gzip -9)."""
     measured = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         body = path.read_bytes()
@@ -54,10 +54,10 @@ def group(path: str) -> str:
 
 
 def table(measured: dict[str, tuple[int, int]]) -> str:
-    """One line a room, and the total without the data set.
+    """Return one line per group of files, and the total without the data set.
 
     Raises:
-        TooLarge: that total is over LIMIT.
+        TooLarge: the total exceeds LIMIT.
     """
     groups: dict[str, list[int]] = {}
     for path, (raw, packed) in measured.items():

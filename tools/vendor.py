@@ -1,9 +1,9 @@
-"""Fill static/vendor/ with the files that tools/vendor.lock names, each proved by its sha256.
+"""Download the files listed in tools/vendor.lock to static/vendor/, verified by sha256.
 
-    python -m tools.vendor            fetch what is missing or damaged; says nothing else is needed
-    python -m tools.vendor --lock     write the lock anew from node_modules (after changing a pin)
+    python -m tools.vendor            fetch missing or damaged files
+    python -m tools.vendor --lock     rewrite the lock from node_modules (after changing a pin)
 
-Every run hashes every file (25 MB, 0.3 s), so a damaged one is noticed and fetched again.
+Each run hashes all files (25 MB, 0.3 s), so a damaged one is detected and fetched again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Fetch = Callable[[str], bytes]
 
 
 class VendorError(Exception):
-    """A file could not be had, or is not the one that the lock names."""
+    """A file could not be fetched, or differs from the one in the lock."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Item:
 
     Attributes:
         target: path under static/vendor/.
-        sources: where it comes from, tried in this order (see `tools.sources`).
-        sha256: of the content; of the unpacked content where the target ends in .gz, as
-            compressors differ in their bytes from version to version.
-        size: bytes of that content.
+        sources: where to fetch it, tried in this order (see `tools.sources`).
+        sha256: hash of the content; for .gz of the unpacked content, because the output of
+            compressors differs between versions.
+        size: size of that content in bytes.
     """
 
     target: str
@@ -58,10 +58,10 @@ class Item:
 
 
 def read_lock(path: Path = LOCK) -> list[Item]:
-    """Items of the lock.
+    """Return the items of the lock.
 
     Raises:
-        VendorError: it is missing or not what `write_lock` writes.
+        VendorError: the lock is missing or malformed.
     """
     try:
         entries = json.loads(path.read_text())["files"]
@@ -74,10 +74,10 @@ def read_lock(path: Path = LOCK) -> list[Item]:
 
 
 def vendor(items: Iterable[Item], folder: Path, fetch: Fetch, say: Callable[[str], None]) -> int:
-    """Make `folder` hold every item; return how many had to be fetched.
+    """Fetch all missing or damaged items into `folder` and return their number.
 
     Raises:
-        VendorError: no source of an item gives the bytes that the lock names.
+        VendorError: no source of an item provides the bytes in the lock.
     """
     sweep(folder)
     wanted = [item for item in items if state(item, folder / item.target) != "intact"]
@@ -90,7 +90,7 @@ def vendor(items: Iterable[Item], folder: Path, fetch: Fetch, say: Callable[[str
 
 
 def state(item: Item, path: Path) -> str:
-    """`intact`, `missing`, or what differs from the lock."""
+    """Return `intact`, `missing`, or a description of the difference from the lock."""
     try:
         body = path.read_bytes()
         actual = problem(item, gzip.decompress(body) if item.packed else body)
@@ -106,13 +106,13 @@ def problem(item: Item, body: bytes) -> str | None:
     if digest == item.sha256:
         return None
     return (
-        f"sha256 expected {item.sha256}, got {digest} "
-        f"({item.size:,} bytes expected, got {len(body):,})"
+        f"expected sha256 {item.sha256}, received {digest} "
+        f"(expected {item.size:,} bytes, received {len(body):,})"
     )
 
 
 def fetched(item: Item, fetch: Fetch, say: Callable[[str], None]) -> bytes:
-    """The item's content from the first source whose bytes are the right ones."""
+    """Return the item's content from the first source with the right bytes."""
     refusals = []
     for source in item.sources:
         try:
@@ -128,7 +128,7 @@ def fetched(item: Item, fetch: Fetch, say: Callable[[str], None]) -> bytes:
 
 
 def write(target: Path, body: bytes) -> None:
-    """All of it or nothing: a reader never sees half a file."""
+    """Write a file atomically, so that no reader sees a part of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=PARTIAL, dir=target.parent)
     try:
@@ -142,13 +142,13 @@ def write(target: Path, body: bytes) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed run left half-written."""
+    """Remove incomplete files left by an interrupted run."""
     for partial in folder.rglob(PARTIAL + "*"):
         partial.unlink()
 
 
 def write_lock(path: Path, fetch: Fetch, listed: dict[str, tuple[str, ...]]) -> None:
-    """Record size and sha256 of each listed file as its last source gives it now."""
+    """Write the lock: size and sha256 of each listed file from its last source."""
     entries = {}
     for target, origins in sorted(listed.items()):
         body = fetch(origins[-1])
@@ -159,7 +159,7 @@ def write_lock(path: Path, fetch: Fetch, listed: dict[str, tuple[str, ...]]) -> 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--lock", action="store_true", help="write the lock anew")
+    parser.add_argument("--lock", action="store_true", help="rewrite the lock")
     options = parser.parse_args(arguments)
     fetch = sources.Fetcher(ROOT / "node_modules", say)
     try:

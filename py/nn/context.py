@@ -1,8 +1,8 @@
-"""What a layer remembers between its forward and its backward pass.
+"""Contexts: what a layer saves between its forward and its backward pass.
 
-A layer holds settings and variables, never intermediate results: these live in a `Context`, one for
-each place where the layer stands in a graph. Therefore one layer may stand in several places, and a
-model may be trained and asked for predictions in turn without either disturbing the other.
+A layer holds settings and variables, never intermediate results. These live in a `Context`, one for
+each call of the layer in a graph. So a layer may be called several times in a graph, and a model
+may alternate between training and prediction.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nn.variables import Parameters, Variable
 
 
 class Run:
-    """What all contexts of a model share: the random generator and where gradients go.
+    """The part shared by all contexts of a model: random generator and gradient buffer.
 
     Attributes:
         penalty: the sum of the layers' penalties on their outputs in the last forward pass.
@@ -34,12 +34,12 @@ class Run:
         self.pending: list[tuple[Array, Array]] = []
 
     def start_backward(self, parameters: Parameters | None) -> None:
-        """Direct the gradients of the coming backward pass into `parameters.gradients`."""
+        """Start a backward pass that writes gradients into `parameters.gradients`."""
         self.parameters = parameters
         self.touched.clear()
 
     def settle(self) -> None:
-        """Add the gradients of variables that were used more than once."""
+        """Sum the gradients of variables that were used more than once."""
         for total, part in self.pending:
             total += part
         self.pending.clear()
@@ -55,16 +55,16 @@ class Run:
 
 
 class Context:
-    """The memory of one layer at one place of a graph.
+    """The memory of one call of a layer in a graph.
 
     Attributes:
-        saved: whatever `backward` needs from `forward`.
-        needs_input_gradient: False where nobody will use what `backward` returns; it may then be
-            None.
-        logits: True where a fused loss wants the values before the layer's softmax or sigmoid.
-        mask: which steps of the (first) input count: (n, steps) of bool, or None for all.
-        masks: the same for each input.
-        run: the model-wide part: `run.rng`, `run.dtype`.
+        saved: values that `forward` saves for `backward`.
+        needs_input_gradient: False if the input's gradient is not used; `backward` may then
+            return None.
+        logits: True if a fused loss needs the values before the layer's softmax or sigmoid.
+        mask: (n, steps) of bool, False for steps of the (first) input to skip; None for none.
+        masks: the masks of all inputs.
+        run: the part shared by the model: `run.rng`, `run.dtype`.
     """
 
     __slots__ = (
@@ -84,9 +84,9 @@ class Context:
         self._children: dict[Any, Context] = {}
 
     def buffer(self, name: str, shape: tuple[int, ...], dtype: Any = None) -> Array:
-        """Return a workspace of `shape`, the same memory at every call with this name.
+        """Return an uninitialized workspace, the same memory for each call with this name.
 
-        Its contents are whatever was there. A smaller last batch uses the front of the same memory.
+        A smaller last batch uses the start of the same memory.
         """
         key = (name, shape, dtype)
         view = self._views.get(key)
@@ -111,7 +111,7 @@ class Context:
         return context
 
     def trains(self, variable: Variable) -> bool:
-        """Say whether the gradient of `variable` is wanted."""
+        """Return whether the gradient of `variable` is needed."""
         parameters = self.run.parameters
         return parameters is not None and variable in parameters.views
 
@@ -120,7 +120,7 @@ class Context:
 
         Args:
             variable: one of the layer's variables.
-            overwrite: the caller promises to write every element, so it need not be zeroed first.
+            overwrite: the caller writes every element, so the array need not be zeroed first.
         """
         run = self.run
         view = run.parameters.views.get(variable) if run.parameters else None
@@ -141,7 +141,7 @@ class Context:
         return part
 
     def memory(self) -> tuple[int, int]:
-        """Return (number of arrays, bytes) held here and in the contexts inside."""
+        """Return (number of arrays, bytes) of this context and those inside it."""
         count = len(self._arrays)
         size = sum(a.nbytes for a in self._arrays.values())
         for context in self._children.values():
@@ -150,7 +150,7 @@ class Context:
         return count, size
 
     def clear(self) -> None:
-        """Let go of every workspace."""
+        """Release all workspaces."""
         self._arrays.clear()
         self._views.clear()
         self._children.clear()

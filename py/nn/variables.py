@@ -1,9 +1,8 @@
-"""Variables, and the one buffer that the trainable ones of a model share.
+"""Variables, and the packed parameters of a model.
 
-A layer creates its variables one by one. When a model is compiled it *packs* them: their values
-become views of one contiguous buffer and their gradients views of another. So an optimizer step is
-one kernel call over the whole model whatever the number of layers, and exporting the parameters is
-one copy.
+A layer creates its variables one by one. A compiled model *packs* them: their values become views
+of one contiguous buffer and their gradients views of another. So an optimizer step is one kernel
+call for the whole model, and exporting the parameters is one copy.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ class Variable:
     """A named array that a layer owns.
 
     Attributes:
-        value: the array; replaced by a view of the model's buffer when a model packs it, so hold
-            the variable, not the array.
-        trainable: whether an optimizer may change it (the layer's own `trainable` counts too).
+        value: the array. Packing replaces it by a view of the model's buffer, so keep the
+            variable, not the array.
+        trainable: whether an optimizer may change it (if the layer is trainable too).
         regularizer: adds to the loss, or None.
-        constraint: projects the value after each step, or None.
+        constraint: applied to the value after each step, or None.
     """
 
     __slots__ = ("constraint", "home", "name", "owner", "regularizer", "trainable", "value")
@@ -73,7 +72,7 @@ class Variable:
         """Copy `value` into the variable.
 
         Raises:
-            ShapeError: its shape is another.
+            ShapeError: the shapes differ.
         """
         array = np.asarray(value)
         if array.shape != self.value.shape:
@@ -89,7 +88,7 @@ class Variable:
 
 
 class Parameters:
-    """The trainable variables of a model, packed: `values` and `gradients` are 1-D and parallel."""
+    """The packed trainable variables of a model; `values` and `gradients` are 1-D and parallel."""
 
     def __init__(self, variables: Iterable[Variable]) -> None:
         self.variables = tuple(variables)
@@ -113,7 +112,7 @@ class Parameters:
             variable.home = self
 
     def stale(self) -> bool:
-        """Say whether another model has packed one of the variables since."""
+        """Return whether another model has since packed one of the variables."""
         return any(v.home is not self for v in self.variables)
 
 

@@ -109,7 +109,7 @@ def test_a_wrong_source_is_named_with_both_hashes_and_leaves_nothing(folder, mod
     assert "kind/name.bin" in text
     assert hashlib.sha256(BODY).hexdigest() in text
     assert hashlib.sha256(BODY[:-1]).hexdigest() in text
-    assert "5,120 bytes expected, got 5,119" in text
+    assert "expected 5,120 bytes, received 5,119" in text
     assert files_in(folder) == []
 
 
@@ -265,7 +265,7 @@ def test_a_lock_without_a_dependency_is_refused():
 
 
 def test_an_unknown_kind_of_source_is_refused(modules):
-    with pytest.raises(Refused, match="expected a source of kind npm, cdn, wheel, lock"):
+    with pytest.raises(Refused, match="source: expected one of npm, cdn, wheel, lock"):
         Fetcher(modules, quiet)("ftp:x")
 
 

@@ -1,0 +1,81 @@
+"""Plain English: words that docstrings, comments and documents avoid."""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+AVOIDED = {
+    "anew": "again",
+    "octets": "bytes",
+    "let go of": "released",
+    "to the bit": "bit for bit",
+    "stands for": "means, or refers to",
+    "of one's own": "a custom ...",
+    "told": "the name of what happens: called, notified, named",
+    "nobody": "the name of who does not",
+    "what there is": "the name of the thing",
+    "what there was": "the name of the thing",
+}
+WORDS = re.compile(rf"\b({'|'.join(AVOIDED)})\b", re.IGNORECASE)
+CLEAN = (
+    "py/nn/*.py",
+    "py/nn/callbacks/*.py",
+    "py/nn/data/**/*.py",
+    "py/nn/io/*.py",
+    "py/nn/io/hdf5/*.py",
+    "py/nn/io/keras/*.py",
+    "py/nn/io/tfjs/*.py",
+    "py/nn/losses/*.py",
+    "py/nn/metrics/*.py",
+    "py/nn/optimizers/*.py",
+    "py/nn/ort/*.py",
+    "py/nn/serving/*.py",
+    "tools/*.py",
+)
+FILES = sorted({path for pattern in CLEAN for path in ROOT.glob(pattern)})
+
+
+def prose(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the comments and texts of a Python module, or the lines of another file."""
+    source = path.read_text()
+    if path.suffix != ".py":
+        yield from enumerate(source.splitlines(), 1)
+        return
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_no_text_uses_an_avoided_word(path):
+    found = [
+        f"{path}:{line}: {word!r}; write {AVOIDED[' '.join(word.lower().split())]}"
+        for line, text in prose(path)
+        for word in WORDS.findall(" ".join(text.split()))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Packed anew.", ["anew"]),
+        ("Let go of it.", ["Let go of"]),
+        ("A toldering of tolds, renewed and anewed", []),
+    ],
+)
+def test_words_are_found_whole_and_in_either_case(text, found):
+    assert WORDS.findall(text) == found
