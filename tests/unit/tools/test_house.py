@@ -40,3 +40,8 @@ def test_large_classes_and_uses_of_any_are_counted(tmp_path: Path) -> None:
     (tmp_path / "py/one.py").write_text(f"{large}\nclass Small:\n    y: 'Any | Many'\n")
     assert house.large_classes("py", root=tmp_path) == [(201, "py/one.py: Large")]
     assert house.uses_of_any("py", root=tmp_path) == 201
+
+
+def test_the_engine_has_no_circle_and_few_exceptions_from_its_layers() -> None:
+    assert house.circles(house.imports("nn")) == []
+    assert len(house.ignored_imports()) <= 2

@@ -12,7 +12,7 @@ import numpy as np
 from nn.io.errors import UnsupportedError
 from nn.io.onnx import read_shapes
 from nn.io.onnx.messages import Node
-from nn.io.onnx.read import Array, Reader, Symbol, where
+from nn.io.onnx.reader import Array, Reader, Symbol, where
 
 Handle = Callable[[Reader, Node], None]
 

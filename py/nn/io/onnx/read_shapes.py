@@ -13,7 +13,7 @@ import numpy as np
 
 from nn.io.errors import UnsupportedError
 from nn.io.onnx.messages import Node
-from nn.io.onnx.read import Reader, where
+from nn.io.onnx.reader import Reader, where
 
 BATCH = "n"
 """The size that is not known, among the integers of a shape."""

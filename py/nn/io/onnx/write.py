@@ -9,130 +9,20 @@ Operators: https://onnx.ai/onnx/operators/, version 20 (the first with Gelu).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
+from typing import Any
 
 from nn.graph import Node as GraphNode
 from nn.graph import SymbolicTensor
 from nn.io.errors import UnsupportedError
-from nn.io.onnx.messages import Attribute, Graph, Model, Node, Value, encode
+from nn.io.onnx.messages import Graph, Model, Node, Value, encode
+from nn.io.onnx.write_layers import EXPORTERS
+from nn.io.onnx.writer import Image, Shape, Writer
+from nn.layers.base import Layer
 from nn.layers.recurrent import Recurrent
-
-if TYPE_CHECKING:
-    from nn.layers.base import Layer
-    from nn.models.model import Model as NNModel
-
-Array = NDArray[np.generic]
-Shape = Sequence[int | None]
+from nn.models.model import Model as NNModel
 
 OPSET = 20
-
-
-class Image:
-    """A value of the graph under one name for each order of its axes that was needed so far."""
-
-    def __init__(self, shape: Shape, *, last: str = "", first: str = "") -> None:
-        self.shape = shape
-        self.last = last
-        self.first = first
-
-
-class Writer:
-    """The graph while it grows."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Node] = []
-        self.initializers: dict[str, Array] = {}
-
-    def add(self, operator: str, inputs: Sequence[str], **attributes: Attribute) -> str:
-        """Append a node and return the name of its output."""
-        return self.add_several(operator, inputs, 1, **attributes)[0]
-
-    def add_several(
-        self, operator: str, inputs: Sequence[str], count: int, **attributes: Attribute
-    ) -> list[str]:
-        """Append a node of so many outputs and return their names."""
-        name = f"{operator.lower()}_{len(self.nodes)}"
-        names = [name, *(f"{name}_{index}" for index in range(1, count))]
-        self.nodes.append(Node(operator, list(inputs), names, attributes))
-        return names
-
-    def axes(self, axis: int) -> str:
-        """Keep the number of an axis, as an operator's input wants it."""
-        return self.constant("axes", [axis], np.int64)
-
-    def constant(self, name: str, array: Any, dtype: Any = np.float32) -> str:
-        """Keep an array with the graph and return its name."""
-        unique = name
-        while unique in self.initializers:
-            unique += "_"
-        self.initializers[unique] = np.ascontiguousarray(array, dtype)
-        return unique
-
-    def last(self, image: Image) -> str:
-        """Return the value's name with channels last."""
-        if not image.last:
-            rank = len(image.shape)
-            image.last = self.add("Transpose", [image.first], perm=[0, *range(2, rank), 1])
-        return image.last
-
-    def first(self, image: Image) -> str:
-        """Return the value's name with channels first."""
-        if len(image.shape) < 3:
-            return self.last(image)
-        if not image.first:
-            rank = len(image.shape)
-            order = [0, rank - 1, *range(1, rank - 1)]
-            image.first = self.add("Transpose", [image.last], perm=order)
-        return image.first
-
-    def activate(self, name: str, function: str, where: str) -> str:
-        """Append an activation by its Keras name."""
-        if function == "linear":
-            return name
-        if function not in _ACTIVATIONS:
-            raise UnsupportedError(f"{where}: ONNX has no activation {function!r}")
-        return _ACTIVATIONS[function](self, name)
-
-    def like(self, image: Image, apply: Callable[[str], str]) -> Image:
-        """Apply an element-wise function in the order that the value is already in."""
-        if image.first and not image.last:
-            return Image(image.shape, first=apply(image.first))
-        return Image(image.shape, last=apply(self.last(image)))
-
-
-def _node(operator: str, **attributes: Attribute) -> Callable[[Writer, str], str]:
-    return lambda writer, name: writer.add(operator, [name], **attributes)
-
-
-def _gated(operator: str) -> Callable[[Writer, str], str]:
-    return lambda writer, name: writer.add("Mul", [name, writer.add(operator, [name])])
-
-
-def _relu6(writer: Writer, name: str) -> str:
-    return writer.add("Clip", [name, writer.constant("zero", 0.0), writer.constant("six", 6.0)])
-
-
-_ACTIVATIONS: dict[str, Callable[[Writer, str], str]] = {
-    "relu": _node("Relu"),
-    "relu6": _relu6,
-    "leaky_relu": _node("LeakyRelu", alpha=0.2),
-    "elu": _node("Elu", alpha=1.0),
-    "selu": _node("Selu"),
-    "gelu": _node("Gelu"),
-    "silu": _gated("Sigmoid"),
-    "sigmoid": _node("Sigmoid"),
-    "hard_sigmoid": _node("HardSigmoid", alpha=1 / 6, beta=0.5),
-    "tanh": _node("Tanh"),
-    "softplus": _node("Softplus"),
-    "softsign": _node("Softsign"),
-    "exponential": _node("Exp"),
-    "softmax": _node("Softmax", axis=-1),
-    "log_softmax": _node("LogSoftmax", axis=-1),
-}
 
 # Those that mix the elements along the last axis.
 _ALONG_CHANNELS = {"softmax", "log_softmax"}
@@ -144,12 +34,10 @@ def export(model: NNModel) -> bytes:
     Raises:
         UnsupportedError: a layer or activation that has no counterpart here.
     """
-    from nn.io.onnx.write_layers import EXPORTERS
-
     writer = Writer()
     images = [Image(tensor.shape, last=tensor.node.layer.name) for tensor in model.inputs]
     inputs = [Value(image.last, list(image.shape)) for image in images]
-    results = _run(writer, model, images, EXPORTERS)
+    results = _run(writer, model, images)
     outputs: list[Value] = []
     for tensor, image in zip(model.outputs, results, strict=True):
         name = f"output_{len(outputs)}" if len(results) > 1 else "output"
@@ -159,21 +47,17 @@ def export(model: NNModel) -> bytes:
     return encode(Model(graph, OPSET, ir_version=9))
 
 
-def _run(
-    writer: Writer, model: NNModel, inputs: Sequence[Image], exporters: dict[str, Any]
-) -> list[Image]:
+def _run(writer: Writer, model: NNModel, inputs: Sequence[Image]) -> list[Image]:
     """Append the nodes of a model, which may stand inside another one."""
-    from nn.models.model import Model as NNModel
-
     values = dict(zip(model.inputs, inputs, strict=True))
     masked: set[SymbolicTensor] = set()
     for node in model.graph.nodes:
         given = [values[tensor] for tensor in node.inputs]
         _expect_whole(node, masked)
         if isinstance(node.layer, NNModel):
-            made = _run(writer, node.layer, given, exporters)
+            made = _run(writer, node.layer, given)
         else:
-            made = _layer(writer, node.layer, given, node.outputs[0].shape, exporters)
+            made = _layer(writer, node.layer, given, node.outputs[0].shape)
         values.update(zip(node.outputs, made, strict=True))
     return [values[tensor] for tensor in model.outputs]
 
@@ -195,15 +79,13 @@ def _expect_whole(node: GraphNode, masked: set[SymbolicTensor]) -> None:
         masked.update(node.outputs)
 
 
-def _layer(
-    writer: Writer, layer: Layer, inputs: list[Image], shape: Shape, exporters: dict[str, Any]
-) -> list[Image]:
+def _layer(writer: Writer, layer: Layer, inputs: list[Image], shape: Shape) -> list[Image]:
     kind = type(layer).__name__
-    if kind not in exporters:
+    if kind not in EXPORTERS:
         raise UnsupportedError(f"layer {layer.name!r}: ONNX export knows no {kind}")
     if getattr(layer, "data_format", None) == "channels_first":
-        return [_channels_first(writer, layer, inputs[0], shape, exporters[kind])]
-    made = exporters[kind](writer, layer, inputs, shape)
+        return [_channels_first(writer, layer, inputs[0], shape, EXPORTERS[kind])]
+    made = EXPORTERS[kind](writer, layer, inputs, shape)
     if isinstance(made, list):
         return made  # recurrent layers, which have their activations inside
     return [_activated(writer, layer, made, shape)]

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.io.errors import UnsupportedError
-from nn.io.onnx.write import Image, Shape, Writer
 from nn.io.onnx.write_recurrent import export as recurrent
+from nn.io.onnx.writer import Image, Shape, Writer
 
 Array = NDArray[np.generic]
 Export = Callable[[Writer, Any, list[Image], Shape], Any]
@@ -321,7 +321,6 @@ def _relu(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Imag
 EXPORTERS: dict[str, Export] = {
     "Activation": _identity,
     "Add": _merge("Add"),
-    "AveragePooling1D": _pool("AveragePool", count_include_pad=0),
     "AveragePooling2D": _pool("AveragePool", count_include_pad=0),
     "BatchNormalization": _batch_normalization,
     "Concatenate": _concatenate,
@@ -342,7 +341,6 @@ EXPORTERS: dict[str, Export] = {
     "LSTM": recurrent,
     "LayerNormalization": _layer_normalization,
     "LeakyReLU": _leaky_relu,
-    "MaxPooling1D": _pool("MaxPool"),
     "MaxPooling2D": _pool("MaxPool"),
     "Multiply": _merge("Mul"),
     "Permute": _permute,

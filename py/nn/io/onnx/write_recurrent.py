@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.io.errors import UnsupportedError
-from nn.io.onnx.write import Image, Shape, Writer
+from nn.io.onnx.writer import Image, Shape, Writer
 
 Array = NDArray[np.generic]
 

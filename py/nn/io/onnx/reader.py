@@ -1,0 +1,148 @@
+"""Reader: the model that grows while an ONNX graph is read, and the values of the graph.
+
+The operator tables (`read_operators`, `read_shapes`) use it; `read` drives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.graph import SymbolicTensor
+from nn.io.errors import MissingEntryError, UnsupportedError
+from nn.io.onnx.messages import Graph, Node
+from nn.layers import CLASSES
+from nn.layers.base import Layer
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A value that the model will compute.
+
+    Attributes:
+        tensor: in the engine's order of axes.
+        first: the graph thinks of it as channels-first.
+        image: shape (channels, h, w) of the image that it was flattened from, if it was one.
+        positive: no element is below zero.
+    """
+
+    tensor: SymbolicTensor
+    first: bool = False
+    image: tuple[int, ...] | None = None
+    positive: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Number of axes, batch included."""
+        return len(self.tensor.shape)
+
+    @property
+    def sizes(self) -> list[int | None]:
+        """The sizes after the batch's, in the graph's order."""
+        inner = list(self.tensor.shape[1:])
+        return [*inner[-1:], *inner[:-1]] if self.first else inner
+
+    @property
+    def reordered(self) -> bool:
+        """Whether it was flattened from an image whose elements the graph counts otherwise."""
+        channels, *sizes = self.image or (1,)
+        return channels > 1 and any(size > 1 for size in sizes)
+
+
+class Reader:
+    """The model while it grows: constants and symbols by the graph's names."""
+
+    def __init__(self, graph: Graph, opset: int) -> None:
+        self.graph = graph
+        self.opset = opset
+        self.constants: dict[str, Array] = dict(graph.initializers)
+        self.symbols: dict[str, Symbol] = {}
+        self.sizes: dict[str, Array] = {}
+        self.done: set[str] = set()
+
+    def symbol(self, node: Node, index: int = 0) -> Symbol:
+        """Return an input that the model computes.
+
+        Raises:
+            UnsupportedError: it is a constant, or absent.
+        """
+        name = _nth(node.inputs, index)
+        if name not in self.symbols:
+            raise UnsupportedError(f"{where(node)}: expected input {index} to be computed")
+        return self.symbols[name]
+
+    def constant(self, node: Node, index: int) -> Array | None:
+        """Return a constant input, None where it is absent.
+
+        Raises:
+            UnsupportedError: it is computed.
+        """
+        name = _nth(node.inputs, index)
+        if not name:
+            return None
+        if name not in self.constants:
+            raise UnsupportedError(f"{where(node)}: expected {name!r} to be constant")
+        return self.constants[name]
+
+    def needed(self, node: Node, index: int) -> Array:
+        """Return a constant input that must be there."""
+        array = self.constant(node, index)
+        if array is None:
+            raise MissingEntryError(f"{where(node)}: expected a constant as input {index}")
+        return array
+
+    def set(self, node: Node, symbol: Symbol) -> None:
+        """Give the node's first output its value."""
+        self.symbols[node.outputs[0]] = symbol
+
+    def apply(
+        self, kind: str, *inputs: Symbol, weights: Sequence[Any] = (), **options: Any
+    ) -> Symbol:
+        """Put a layer of the engine into the model; it keeps the order of its first input."""
+        if kind not in CLASSES:
+            raise UnsupportedError(f"onnx import: the engine has no layer {kind}")
+        layer: Layer = CLASSES[kind](**options)
+        tensors = [symbol.tensor for symbol in inputs]
+        made = layer(tensors) if len(tensors) > 1 else layer(tensors[0])
+        if weights:
+            layer.set_weights([np.asarray(weight, np.float32) for weight in weights])
+        return replace(inputs[0], tensor=made, positive=False)
+
+    def as_image(self, symbol: Symbol) -> Symbol:
+        """Return a value of 3 axes or more with its channels, the graph's second axis, last."""
+        if symbol.first or symbol.rank < 3:
+            return symbol
+        moved = self.apply("Permute", symbol, dims=[*range(2, symbol.rank), 1])
+        return replace(moved, first=True, positive=symbol.positive)
+
+    def in_order(self, symbol: Symbol) -> Symbol:
+        """Return a value whose elements lie as the graph means them."""
+        if symbol.first:
+            last = symbol.rank - 1
+            made = self.apply("Permute", symbol, dims=[last, *range(1, last)])
+            return replace(made, first=False, positive=symbol.positive)
+        if not symbol.reordered:
+            return replace(symbol, image=None)
+        channels, *sizes = symbol.image or ()
+        folded = self.apply("Reshape", symbol, target_shape=[*sizes, channels])
+        turned = self.in_order(replace(folded, first=True, image=None))
+        return replace(self.apply("Flatten", turned), positive=symbol.positive)
+
+    def consumers(self, name: str) -> list[Node]:
+        """Return the nodes that read a value."""
+        return [node for node in self.graph.nodes if name in node.inputs]
+
+
+def _nth(names: Sequence[str], index: int) -> str:
+    return names[index] if index < len(names) else ""
+
+
+def where(node: Node) -> str:
+    """Name a node in messages."""
+    return f"onnx {node.operator} {node.name!r}"
