@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help serve vendor kernels bundle precache test bench soak site clean setup testers
+.PHONY: help serve vendor kernels bundle precache check test coverage bench soak site clean setup testers
 
 PORT ?= 8000
 MINUTES ?= 10
@@ -39,6 +39,13 @@ test:  ## install what tests need, then run every check and every test
 	@$(PY) -m tools.vendor
 	@$(MAKE) --no-print-directory -j2 precache testers
 	@$(PY) -m tools.check
+
+check: testers  ## lint, types, import contracts, and the unit tests of what changed: within a minute
+	@$(PY) -m tools.lint
+
+coverage: testers  ## how much of py/farcall and py/nn the unit tests run on CPython; fails below the floor
+	@PYTHONPATH=py $(PY) -m coverage run -m pytest -q -p no:cacheprovider tests/unit/farcall tests/unit/nn
+	@$(PY) -m coverage report
 
 testers:
 	@$(PYTHON) tools/environment.py test

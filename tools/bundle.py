@@ -1,9 +1,11 @@
-"""Bundle the page's Python into three files, instead of one request per module.
+"""Bundle the page's Python into three files and each library into one: a request per file.
 
     static/vendor/python/main.txt      for MicroPython: path, NUL, source, NUL, path ...
     static/vendor/python/predict.zip   for Pyodide: the RPC and the prediction part of the engine
     static/vendor/python/training.zip  the rest of the engine, the lab, the RPC's Comlink dialect
     static/vendor/runtime/             Pyodide and NumPy with bytecode of the modules used at start
+    static/vendor/python/farcall.zip   sources of the RPC, for the `[files]` of other pages
+    static/vendor/python/nn.zip        sources of the engine, likewise; this page uses neither
 
 A worker that only predicts lists predict.zip under `[files]`; the page's worker lists both zips.
 They hold bytecode, so that nothing is compiled at start; they and the runtime are made inside
@@ -20,6 +22,7 @@ import json
 import subprocess
 import sys
 import tokenize
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -48,6 +51,8 @@ TRAINING = (
     "py/nn/training",
 )
 COMLINK = "py/farcall/comlink"
+# One line under `[files]`, `".../farcall.zip" = "./*"`, gives a page the whole library.
+LIBRARIES = {"farcall.zip": ("py/farcall",), "nn.zip": ("py/nn",)}
 WORKER = {
     "predict.zip": ("py/farcall", f"!{COMLINK}", "py/nn", *(f"!{name}" for name in TRAINING)),
     "training.zip": (COMLINK, *TRAINING, "py/app/__init__.py", "py/app/lab"),
@@ -131,10 +136,25 @@ def build(root: Path = ROOT) -> list[str]:
     if content(root / FOLDER / "main.txt") != body:
         write(root / FOLDER / "main.txt", body)
         written.append(f"{FOLDER}/main.txt")
+    written += [f"{FOLDER}/{name}" for name in LIBRARIES if pack(name, root)]
     if compile_worker(root):
         written += [f"{FOLDER}/{name}" for name in WORKER]
         written.append("static/vendor/runtime/python_stdlib.zip")
     return written
+
+
+def pack(name: str, root: Path) -> bool:
+    """Write a library's sources as a zip, unless it holds them already; the same at any hour."""
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path, source in modules(LIBRARIES[name], root).items():
+            entry = zipfile.ZipInfo(path)  # dated 1980
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, source)
+    if content(root / FOLDER / name) == body.getvalue():
+        return False
+    write(root / FOLDER / name, body.getvalue())
+    return True
 
 
 def compile_worker(root: Path) -> bool:
@@ -150,7 +170,7 @@ def compile_worker(root: Path) -> bool:
     if content(stamp) == wanted:
         return False
     stamp.unlink(missing_ok=True)
-    for former in (root / FOLDER).glob("*.zip"):
+    for former in set((root / FOLDER).glob("*.zip")) - {root / FOLDER / name for name in LIBRARIES}:
         former.unlink()
     write(root / "build/bundle.json", json.dumps(packs).encode())
     run = subprocess.run(

@@ -38,8 +38,11 @@ UNUSED = (
 ON_DEMAND = "static/vendor/wheels/"
 # What the kernels were built from: a build writes it, no page asks for it.
 STAMPS = "static/vendor/kernels/*.sha256"
+# For other pages: this one does not ask for them.
+LIBRARIES = ("static/vendor/python/farcall.zip", "static/vendor/python/nn.zip")
 REFUSED = (
-    TARGET, f"{ON_DEMAND}*", STAMPS, "*/__pycache__/*", "*.[ch]", f"*/{PARTIAL}*", "*/.*", *UNUSED,
+    TARGET, *LIBRARIES, f"{ON_DEMAND}*", STAMPS,
+    "*/__pycache__/*", "*.[ch]", f"*/{PARTIAL}*", "*/.*", *UNUSED,
 )  # fmt: skip
 
 

@@ -32,7 +32,8 @@ def build(root: Path, target: Path) -> None:
 def on_demand(root: Path) -> list[str]:
     """Return the paths of files that a first visit does not fetch."""
     files = (root / precache.ON_DEMAND).glob("*.whl")
-    return sorted(path.relative_to(root).as_posix() for path in files)
+    wheels = sorted(path.relative_to(root).as_posix() for path in files)
+    return [*wheels, *(name for name in precache.LIBRARIES if (root / name).is_file())]
 
 
 def sizes(folder: Path) -> dict[str, tuple[int, int]]:
@@ -74,7 +75,7 @@ def table(measured: dict[str, tuple[int, int]]) -> str:
 
 
 def first_visit(measured: dict[str, tuple[int, int]]) -> int:
-    later = (DATA, precache.ON_DEMAND)
+    later = (DATA, precache.ON_DEMAND, *precache.LIBRARIES)
     return sum(packed for path, (_, packed) in measured.items() if not path.startswith(later))
 
 

@@ -90,8 +90,8 @@ def markdown(figures: Figures, machine: dict[str, Any]) -> str:
     notes = [NOTE]
     if ceiling := figures.get("lstm.ceiling"):
         notes.append(
-            f"At WebAssembly's peak here the LSTM's recurrent products alone, with nothing else "
-            f"done, would allow {shown(ceiling)} images/s."
+            "Even if only its recurrent matrix products ran, an LSTM could not exceed "
+            f"{shown(ceiling)} images/s in WebAssembly here."
         )
     return "\n".join([*lines, "", " ".join(notes), "", _place(machine)])
 

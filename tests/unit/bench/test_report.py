@@ -67,4 +67,4 @@ def test_the_lstm_s_ceiling_follows_from_the_measured_peak():
     assert 128 / ceiling == pytest.approx(352.3e6 / 67e9, rel=1e-3)
     assert report.ceilings({}) == {}
     place = dict.fromkeys(("processor", "cores", "memory_gib", "chromium"), "x") | {"date": "2026"}
-    assert "would allow 24,345 images/s" in report.markdown({"lstm.ceiling": 24_345.0}, place)
+    assert "could not exceed 24,345 images/s" in report.markdown({"lstm.ceiling": 24_345.0}, place)

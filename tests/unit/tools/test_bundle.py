@@ -166,9 +166,23 @@ def test_the_runtime_is_the_one_its_lock_names(built):
         assert not [name for name in library.namelist() if name.startswith(("unittest/", "xml/"))]
 
 
+def test_each_library_is_one_archive_of_its_sources(built):
+    site, _ = built
+    for name, module in (
+        ("farcall.zip", "connection/calls.py"),
+        ("nn.zip", "models/prediction.py"),
+    ):
+        package = name.removesuffix(".zip")
+        with zipfile.ZipFile(site / "static/vendor/python" / name) as archive:
+            names = archive.namelist()
+            source = archive.read(f"{package}/{module}").decode()
+        assert {path.split("/")[0] for path in names} == {package}
+        assert source == (site / "py" / package / module).read_text()
+
+
 def test_only_what_changed_is_written_again(built, tmp_path):
     first, written = built
-    assert len(written) == 4
+    assert len(written) == 6
     site = shutil.copytree(first, tmp_path / "site", symlinks=True)
     assert bundle.build(site) == []
     (site / "py/app/panel.py").write_text("shown = False\n")

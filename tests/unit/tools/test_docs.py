@@ -25,6 +25,26 @@ def test_the_list_of_promises_is_that_of_the_tests():
     assert listed == promises.document(FOUND), "run: python -m tools.promises"
 
 
+def stated(text):
+    """What a document promises: its list items and rows, as markers state them."""
+    for line in re.split(r"\n## (?:Soak|What is promised)", text)[0].split("\n"):
+        if line.startswith("- "):
+            yield line[2:].removeprefix("**C** ")
+        elif line.startswith("| ") and not re.match(r"\| (When|What happens|Limit) \|", line):
+            first, *others = line[2:-2].split(" | ")
+            yield (
+                f"{first}; beyond it: {others[-1]}" if len(others) > 1 else f"{first}: {others[0]}"
+            )
+
+
+@pytest.mark.parametrize("name", ["before", "farcall", "guarantees", "page"])
+def test_every_promise_of_a_document_is_held_by_a_test(name):
+    held = {promise.text.removeprefix("Comlink: ") for promise in FOUND}
+    lines = set(stated((ROOT / "docs" / f"{name}.md").read_text()))
+    assert len(lines) > 30
+    assert [line for line in lines - held if "`make bench`" not in line] == []
+
+
 def test_more_than_four_hundred_promises_are_held():
     assert len(FOUND) > 400
 

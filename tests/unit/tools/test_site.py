@@ -93,6 +93,19 @@ def test_the_site_is_what_is_listed_and_the_worker(root, tmp_path):
     assert set(listed(target)[1]) == set(precache.published(root))
 
 
+def test_the_libraries_are_in_the_site_but_no_visit_of_the_page_fetches_them(root, tmp_path):
+    for name in precache.LIBRARIES:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"PK")
+    before = site.first_visit(site.sizes(root))
+    site.build(root, tmp_path / "dist")
+    assert set(listed(tmp_path / "dist")[1]).isdisjoint(precache.LIBRARIES)
+    assert all((tmp_path / "dist" / name).is_file() for name in precache.LIBRARIES)
+    for name in precache.LIBRARIES:
+        (root / name).write_bytes(bytes(range(256)))
+    assert site.first_visit(site.sizes(root)) == before
+
+
 def test_the_limit_counts_everything_but_the_data(root):
     measured = {"a.js": (10, 4_000_000), "b.js": (10, 4_999_999), "static/vendor/mnist/x": (1, 99)}
     assert "8,999,999 of at most 9,000,000" in site.table(measured)

@@ -1,0 +1,8 @@
+import farcall
+
+
+def square(number):
+    return number * number
+
+
+farcall.serve({"square": square})

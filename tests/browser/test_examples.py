@@ -1,0 +1,119 @@
+"""Every folder of examples/ as it stands, with PyScript from here in place of the CDN's.
+
+The one address of PyScript (and Comlink's, where a page uses it) is replaced, nothing else; the
+interpreters that PyScript fetches from the CDN come from here too.
+"""
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.interpreters import farcall_files
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGE = ROOT / "py" / "farcall"
+EXAMPLES = ROOT / "examples"
+CDN = "https://cdn.jsdelivr.net/"
+PYSCRIPT = f"{CDN}npm/@pyscript/core@0.7.31/dist/core.js"
+COMLINK = f"{CDN}npm/comlink@4.4.2/dist/esm/comlink.mjs"
+RUNTIMES = {
+    "npm/@micropython/micropython-webassembly-pyscript@${e}/": "static/vendor/micropython/",
+    "pyodide/v${e}/full/": "static/vendor/pyodide/",
+}
+# That it is ready, and that a worker of a page without isolation has no `document`.
+PYSCRIPTS_OWN = r"PyScript Ready|Unable to use `window` or `document` in worker"
+EXPECTED = {
+    "01-callback": {"found": ["Sense and Sensibility", "Sanditon"], "progress": "100%"},
+    "02-stream": {"primes": ["2", "3", "5", "7", "11", "13", "17", "19", "23", "29", "31"]},
+    "03-cancel": {},
+    "04-pool": {"squares": [str(i * i) for i in range(10)], "workers": "2 workers"},
+    "05-javascript-comlink": {"mean": "3", "progress": "100%"},
+    "06-nn-alone": {"answers": ["False", "True", "True", "False"]},
+}
+FILES = {"index.html", "config.toml", "worker.py"}
+
+
+@pytest.fixture
+def examples(site):
+    """The site, with each CDN address replaced by the vendored copy."""
+    for path in sorted(EXAMPLES.glob("*/*")):
+        text = path.read_text()
+        local = text.replace(PYSCRIPT, f"{site.url}static/vendor/pyscript/core.js")
+        local = local.replace(COMLINK, f"{site.url}node_modules/comlink/dist/esm/comlink.mjs")
+        assert CDN not in local, path
+        if local != text:
+            site.replace(path.relative_to(ROOT).as_posix(), local)
+    [core] = (ROOT / "static/vendor/pyscript").glob("core-*.js")
+    site.replace(core.relative_to(ROOT).as_posix(), lambda text: runtimes_here(text, site.url))
+    return site
+
+
+def runtimes_here(text, url):
+    for theirs, ours in RUNTIMES.items():
+        assert CDN + theirs in text
+        text = text.replace(CDN + theirs, url + ours)
+    return text
+
+
+def shown(page, element):
+    """Text of an element, or of its items."""
+    return page.execute_script(
+        "const e = document.getElementById(arguments[0]);"
+        "const texts = [...e.children].map((item) => item.textContent);"
+        "return e.tagName === 'OL' ? texts : e.textContent",
+        element,
+    )
+
+
+@pytest.mark.promise("farcall: features", "On any page")
+@pytest.mark.parametrize("name", EXPECTED)
+def test_an_example_shows_what_it_should(examples, open_page, name):
+    page = open_page(f"{examples.url}examples/{name}/index.html")
+    if name == "03-cancel":
+        page.until("Number(document.getElementById('ticks').textContent) >= 3", 60)
+        page.button("Stop").click()
+    page.wait_for_phase("ready")
+    assert {element: shown(page, element) for element in EXPECTED[name]} == EXPECTED[name]
+    if name == "03-cancel":
+        assert re.fullmatch(r"cancelled in the worker at \d+", shown(page, "end"))
+    if name == "06-nn-alone":
+        assert float(shown(page, "loss")) < 0.1
+    said = [entry["message"] for entry in page.console()]
+    assert [text for text in said if not re.search(PYSCRIPTS_OWN, text)] == []
+
+
+def test_every_example_is_tested_and_has_four_files_and_one_line_of_files():
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == set(EXPECTED)
+    for name in EXPECTED:
+        found = {path.name for path in (EXAMPLES / name).iterdir()}
+        assert found in (FILES | {"main.py"}, FILES | {"main.js"})
+        lines = (EXAMPLES / name / "config.toml").read_text().split("[files]\n")[1]
+        assert len(lines.strip().split("\n")) == 1
+
+
+def test_the_pinned_pyscript_is_the_one_that_is_tested():
+    package = (ROOT / "package.json").read_text()
+    assert f'"@pyscript/core": "{PYSCRIPT.split("core@")[1].split("/")[0]}"' in package
+    assert f'"comlink": "{COMLINK.split("comlink@")[1].split("/")[0]}"' in package
+
+
+def test_the_first_example_of_the_readme_is_the_tested_one():
+    readme = (ROOT / "README.md").read_text()
+    for name in ("worker.py", "main.py"):
+        assert f"```python\n{(EXAMPLES / '01-callback' / name).read_text()}```" in readme, name
+
+
+def test_the_example_s_page_side_has_at_most_twenty_lines_of_code():
+    code = (EXAMPLES / "01-callback" / "main.py").read_text().split("\n")
+    assert len([line for line in code if line.strip()]) <= 20
+
+
+def test_the_docs_state_the_core_s_size():
+    """Gzipped as one stream, as a wheel or an HTTP/2 connection sends it, within 1 kB."""
+    names = [name for name in farcall_files() if not name.startswith(("comlink/", "stubs"))]
+    text = b"".join((PACKAGE / name).read_bytes() for name in names)
+    stated = re.search(r"core is ([\d.]+) kB gzipped", (ROOT / "docs" / "farcall.md").read_text())
+    assert stated is not None
+    assert abs(float(stated[1]) - len(gzip.compress(text, 9)) / 1000) < 1
