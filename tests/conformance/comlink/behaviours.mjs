@@ -202,7 +202,7 @@ export const BEHAVIOURS = {
     const before = await context.flag("finalized");
     await (async () => same(await Comlink.wrap(await context.open("tracked")).value, 1))();
     await context.until(async () => {
-      gc();
+      globalThis.gc();
       return (await context.flag("finalized")) === before + 1;
     });
   },

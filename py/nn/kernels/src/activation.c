@@ -1,7 +1,9 @@
 /* Activations that can be told from their output, and their gradients by it. */
 #include "exponential.h"
 
-enum { RELU = 1, SIGMOID = 2, TANH = 3 };
+enum { RELU = 1,
+       SIGMOID = 2,
+       TANH = 3 };
 
 INLINE f4 apply(int kind, f4 x) {
     if (kind == RELU) return larger(x, splat(0));

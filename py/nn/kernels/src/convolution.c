@@ -26,10 +26,12 @@ INLINE void multiply_patches(tile t, const float *x, const int *pixel, const str
     for (int i = 0; i < r->count; i++) {
         const float *from = x + r->offsets[i];
         const float *rows[ROWS];
-        UNROLL for (int p = 0; p < ROWS; p++) rows[p] = from + pixel[p];
+        UNROLL for (int p = 0; p < ROWS; p++)
+            rows[p] = from + pixel[p];
         ROLLED for (int k = 0; k < r->length; k++, w += COLUMNS) {
             tile_step(t, rows, w);
-            UNROLL for (int p = 0; p < ROWS; p++) rows[p]++;
+            UNROLL for (int p = 0; p < ROWS; p++)
+                rows[p]++;
         }
     }
 }

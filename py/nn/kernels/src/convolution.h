@@ -5,12 +5,12 @@
 #include "tile.h"
 
 struct geometry {
-    int images, height, width, channels;       /* x: images, height, width, channels */
-    int out_height, out_width, filters;        /* y: images, out_height, out_width, filters */
-    int kernel_height, kernel_width;           /* w: kernel_height, kernel_width, channels / groups, filters */
+    int images, height, width, channels; /* x: images, height, width, channels */
+    int out_height, out_width, filters;  /* y: images, out_height, out_width, filters */
+    int kernel_height, kernel_width;     /* w: kernel_height, kernel_width, channels / groups, filters */
     int stride_y, stride_x, dilation_y, dilation_x;
-    int top, left;                             /* rows and columns of zeros before the image */
-    int padded_height, padded_width;           /* of the image with its zeros */
+    int top, left;                   /* rows and columns of zeros before the image */
+    int padded_height, padded_width; /* of the image with its zeros */
     int groups;
 };
 

@@ -8,10 +8,12 @@
 INLINE void multiply_row(tile t, const float *x, const int *inputs, int step, const float *dy,
                          int pixels) {
     const float *rows[ROWS];
-    UNROLL for (int r = 0; r < ROWS; r++) rows[r] = x + inputs[r];
+    UNROLL for (int r = 0; r < ROWS; r++)
+        rows[r] = x + inputs[r];
     ROLLED for (int j = 0; j < pixels; j++, dy += COLUMNS) {
         tile_step(t, rows, dy);
-        UNROLL for (int r = 0; r < ROWS; r++) rows[r] += step;
+        UNROLL for (int r = 0; r < ROWS; r++)
+            rows[r] += step;
     }
 }
 
@@ -132,7 +134,8 @@ static void scatter_columns(const struct geometry *g, const float *columns, floa
             for (int y = 0; y < g->kernel_height; y++)
                 for (int x = 0; x < g->kernel_width; x++, columns += inputs)
                     add(image + ((i * g->stride_y + y * g->dilation_y) * g->padded_width +
-                                 j * g->stride_x + x * g->dilation_x) * g->channels,
+                                 j * g->stride_x + x * g->dilation_x) *
+                                    g->channels,
                         columns, inputs);
 }
 

@@ -58,7 +58,10 @@ INLINE f4 hyperbolic_tangent(f4 x) {
 
 /* Natural logarithm of one positive normal number. */
 INLINE float logarithm(float x) {
-    union { float f; int32_t i; } u = {x};
+    union {
+        float f;
+        int32_t i;
+    } u = {x};
     int exponent = (u.i >> 23) - 126;
     u.i = (u.i & 0x7fffff) | 0x3f000000;
     float m = u.f, z, y;

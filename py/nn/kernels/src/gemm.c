@@ -27,7 +27,10 @@ struct left_panel {
 #define LEFT_FLOATS (BLOCK / ROWS * (int)(sizeof(struct left_panel) / sizeof(float)))
 
 INLINE int is_not_zero(float v) {
-    union { float f; uint32_t u; } bits = {v};
+    union {
+        float f;
+        uint32_t u;
+    } bits = {v};
     return bits.u << 1 != 0;
 }
 
@@ -100,7 +103,8 @@ INLINE void finish(tile t, float *to, int stride, int rows, int columns, struct 
     float edge[ROWS][COLUMNS];
     if (e.bias) {
         f4 low = load_part(e.bias, columns), high = load_part(e.bias + LANES, columns - LANES);
-        UNROLL for (int r = 0; r < ROWS; r++) t[r][0] += low, t[r][1] += high;
+        UNROLL for (int r = 0; r < ROWS; r++)
+            t[r][0] += low, t[r][1] += high;
     }
     if (rows == ROWS && columns == COLUMNS) {
         if (e.accumulate) tile_add(t, to, stride);
@@ -156,12 +160,15 @@ EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, c
 /* The rate of the tile's twelve chains of multiply-add alone: what GEMM is measured against. */
 EXPORT void fma_peak(float *out, int times) {
     f4 t[12], x = splat(out[0]), y = splat(out[1]);
-    UNROLL for (int r = 0; r < 12; r++) t[r] = splat((float)r);
+    UNROLL for (int r = 0; r < 12; r++)
+        t[r] = splat((float)r);
     ROLLED for (int k = 0; k < times; k++) {
-        UNROLL for (int r = 0; r < 12; r++) t[r] = madd(t[r], x, y);
+        UNROLL for (int r = 0; r < 12; r++)
+            t[r] = madd(t[r], x, y);
     }
     f4 total = splat(0);
-    UNROLL for (int r = 0; r < 12; r++) total += t[r];
+    UNROLL for (int r = 0; r < 12; r++)
+        total += t[r];
     out[2] = sum(total);
 }
 

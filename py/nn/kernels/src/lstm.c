@@ -21,10 +21,12 @@ static void add_product(const float *a, const float *panels, float *to, int rows
             const float *row[ROWS], *right = panels;
             tile t;
             tile_fill(t, 0);
-            UNROLL for (int r = 0; r < ROWS; r++) row[r] = a + smaller(i + r, rows - 1) * depth;
+            UNROLL for (int r = 0; r < ROWS; r++)
+                row[r] = a + smaller(i + r, rows - 1) * depth;
             ROLLED for (int k = 0; k < depth; k++, right += COLUMNS) {
                 tile_step(t, row, right);
-                UNROLL for (int r = 0; r < ROWS; r++) row[r]++;
+                UNROLL for (int r = 0; r < ROWS; r++)
+                    row[r]++;
             }
             tile_accumulate(t, to + i * columns + j, columns, rows - i, columns - j);
         }

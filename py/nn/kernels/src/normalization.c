@@ -4,14 +4,15 @@
 #define ROWS_AT_ONCE 64 /* of all columns: they stay in the level-1 cache while each four are summed */
 
 /* Adds TERM of four columns over some rows to out, in four chains: rounding grows with rows / 256. */
-#define SUM_FOUR(TERM)                                                                             \
-    do {                                                                                           \
-        f4 t[4] = {splat(0), splat(0), splat(0), splat(0)};                                        \
-        int r = first, at = first * columns + c;                                                   \
-        for (; r + 4 <= last; r += 4)                                                              \
-            UNROLL for (int k = 0; k < 4; k++, at += columns) t[k] += TERM;                        \
-        for (; r < last; r++, at += columns) t[0] += TERM;                                         \
-        store(out + c, load(out + c) + ((t[0] + t[1]) + (t[2] + t[3])));                           \
+#define SUM_FOUR(TERM)                                                   \
+    do {                                                                 \
+        f4 t[4] = {splat(0), splat(0), splat(0), splat(0)};              \
+        int r = first, at = first * columns + c;                         \
+        for (; r + 4 <= last; r += 4)                                    \
+            UNROLL                                                       \
+            for (int k = 0; k < 4; k++, at += columns) t[k] += TERM;     \
+        for (; r < last; r++, at += columns) t[0] += TERM;               \
+        store(out + c, load(out + c) + ((t[0] + t[1]) + (t[2] + t[3]))); \
     } while (0)
 
 static void sum_rows(const float *x, float *out, int first, int last, int columns) {

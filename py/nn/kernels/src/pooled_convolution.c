@@ -54,10 +54,12 @@ INLINE void quad_patches(quad q, const float *x, const int *pixel, const struct 
     int row = g->dilation_y * g->padded_width * g->channels, length = g->kernel_width * g->channels;
     for (int i = 0; i < g->kernel_height; i++, x += row) {
         const float *rows[WINDOW];
-        UNROLL for (int p = 0; p < WINDOW; p++) rows[p] = x + pixel[p];
+        UNROLL for (int p = 0; p < WINDOW; p++)
+            rows[p] = x + pixel[p];
         ROLLED for (int k = 0; k < length; k++, w += COLUMNS) {
             quad_step(q, rows, w);
-            UNROLL for (int p = 0; p < WINDOW; p++) rows[p]++;
+            UNROLL for (int p = 0; p < WINDOW; p++)
+                rows[p]++;
         }
     }
 }
@@ -96,7 +98,8 @@ static void pool_panel(const struct geometry *g, const float *x, const int *pixe
     int windows = windows_of(g);
     for (int p = 0; p < windows; p++) {
         quad q;
-        UNROLL for (int i = 0; i < WINDOW; i++) q[i][0] = q[i][1] = splat(0);
+        UNROLL for (int i = 0; i < WINDOW; i++)
+            q[i][0] = q[i][1] = splat(0);
         quad_patches(q, x, pixels + WINDOW * p, g, panel);
         pool_quad(q, o, p);
     }
@@ -151,13 +154,16 @@ static void find_winners(struct winners *s, const int *pixels, int windows, cons
 
 INLINE void gather_patches(float *dw, const float *x, const int *vectors, const struct winners *s) {
     f4 t[VECTORS];
-    UNROLL for (int v = 0; v < VECTORS; v++) t[v] = load(dw + v * LANES);
+    UNROLL for (int v = 0; v < VECTORS; v++)
+        t[v] = load(dw + v * LANES);
     ROLLED for (int i = 0; i < s->count; i++) {
         const float *patch = x + s->patch[i];
         f4 slope = splat(s->slope[i]);
-        UNROLL for (int v = 0; v < VECTORS; v++) t[v] = madd(slope, load(patch + vectors[v]), t[v]);
+        UNROLL for (int v = 0; v < VECTORS; v++)
+            t[v] = madd(slope, load(patch + vectors[v]), t[v]);
     }
-    UNROLL for (int v = 0; v < VECTORS; v++) store(dw + v * LANES, t[v]);
+    UNROLL for (int v = 0; v < VECTORS; v++)
+        store(dw + v * LANES, t[v]);
 }
 
 /* The same for patches of at most six vectors, whose winners are met once: no list, and zeros are
@@ -167,20 +173,24 @@ INLINE float gather_windows(float *dw, const float *x, const int *vectors, const
                             const int length) {
     f4 t[VECTORS];
     float total = 0;
-    UNROLL for (int v = 0; v < length; v++) t[v] = load(dw + v * LANES);
+    UNROLL for (int v = 0; v < length; v++)
+        t[v] = load(dw + v * LANES);
     ROLLED for (int p = 0; p < windows; p++, dy += filters, y += filters, argmax += filters) {
         const float *patch = x + pixels[WINDOW * p + *argmax];
         float slope = relu && !(*y > 0) ? 0 : *dy;
         total += slope;
-        UNROLL for (int v = 0; v < length; v++) t[v] = madd(splat(slope), load(patch + vectors[v]), t[v]);
+        UNROLL for (int v = 0; v < length; v++)
+            t[v] = madd(splat(slope), load(patch + vectors[v]), t[v]);
     }
-    UNROLL for (int v = 0; v < length; v++) store(dw + v * LANES, t[v]);
+    UNROLL for (int v = 0; v < length; v++)
+        store(dw + v * LANES, t[v]);
     return total;
 }
 
 INLINE void scatter_patches(float *dx, const float *w, const int *vectors, const struct winners *s) {
     f4 t[VECTORS];
-    UNROLL for (int v = 0; v < VECTORS; v++) t[v] = load(w + v * LANES);
+    UNROLL for (int v = 0; v < VECTORS; v++)
+        t[v] = load(w + v * LANES);
     ROLLED for (int i = 0; i < s->count; i++) {
         float *patch = dx + s->patch[i];
         f4 slope = splat(s->slope[i]);
@@ -252,10 +262,10 @@ static void differentiate(const struct geometry *g, struct patches *s, const flo
         if (few) {
             float *dw = s->dw + f * size;
             bias[f] += vectors_used(g) <= 3
-                ? gather_windows(dw, x, s->vectors, s->pixels, s->windows, dy + f, y + f, argmax + f,
-                                 g->filters, relu, 3)
-                : gather_windows(dw, x, s->vectors, s->pixels, s->windows, dy + f, y + f, argmax + f,
-                                 g->filters, relu, VECTORS);
+                           ? gather_windows(dw, x, s->vectors, s->pixels, s->windows, dy + f, y + f, argmax + f,
+                                            g->filters, relu, 3)
+                           : gather_windows(dw, x, s->vectors, s->pixels, s->windows, dy + f, y + f, argmax + f,
+                                            g->filters, relu, VECTORS);
             continue;
         }
         find_winners(&s->winners, s->pixels, s->windows, dy + f, y + f, argmax + f, g->filters, relu);

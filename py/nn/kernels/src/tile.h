@@ -18,13 +18,15 @@
 #endif
 #define COLUMNS 8
 
-enum activation { LINEAR = 0, RELU = 1 };
+enum activation { LINEAR = 0,
+                  RELU = 1 };
 
 typedef f4 tile[ROWS][2];
 
 INLINE void tile_fill(tile t, const float *bias) {
     f4 low = bias ? load(bias) : splat(0), high = bias ? load(bias + LANES) : splat(0);
-    UNROLL for (int r = 0; r < ROWS; r++) t[r][0] = low, t[r][1] = high;
+    UNROLL for (int r = 0; r < ROWS; r++)
+        t[r][0] = low, t[r][1] = high;
 }
 
 /* t[r] += left[r] * right, for one step of the inner dimension. */
@@ -39,7 +41,8 @@ INLINE void tile_step(tile t, const float *const left[ROWS], const float *right)
 
 /* Row pointers `row` floats apart. */
 INLINE void tile_rows(const float *rows[ROWS], const float *first, int row) {
-    UNROLL for (int r = 0; r < ROWS; r++) rows[r] = first + r * row;
+    UNROLL for (int r = 0; r < ROWS; r++)
+        rows[r] = first + r * row;
 }
 
 INLINE void tile_add(tile t, const float *from, int stride) {

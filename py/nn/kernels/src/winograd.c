@@ -7,11 +7,11 @@
  */
 #include "convolution.h"
 
-#define SIDE 6                /* of a tile of inputs */
-#define STEP 4                /* of a tile of outputs */
+#define SIDE 6 /* of a tile of inputs */
+#define STEP 4 /* of a tile of outputs */
 #define POINTS (SIDE * SIDE)
-#define BLOCK (4 * ROWS)      /* tiles at a time: their transforms stay in the level-2 cache */
-#define APART 16              /* floats between planes: 36 lines at a power of two share two cache sets */
+#define BLOCK (4 * ROWS) /* tiles at a time: their transforms stay in the level-2 cache */
+#define APART 16         /* floats between planes: 36 lines at a power of two share two cache sets */
 
 typedef f4 line[SIDE];
 
@@ -87,12 +87,14 @@ static void transform_input(const float *d, int row, int channels, float *to, in
     for (int c = 0; c < channels; c += LANES) {
         f4 in[POINTS], half[POINTS];
         for (int i = 0; i < SIDE; i++)
-            UNROLL for (int j = 0; j < SIDE; j++) in[i * SIDE + j] = load(d + i * row + j * channels + c);
+            UNROLL
+            for (int j = 0; j < SIDE; j++) in[i * SIDE + j] = load(d + i * row + j * channels + c);
         for (int j = 0; j < SIDE; j++) input_line(half + j * SIDE, in + j, SIDE);
         for (int i = 0; i < SIDE; i++) {
             line points;
             input_line(points, half + i, SIDE);
-            UNROLL for (int j = 0; j < SIDE; j++) store(to + (i * SIDE + j) * apart + c, points[j]);
+            UNROLL for (int j = 0; j < SIDE; j++)
+                store(to + (i * SIDE + j) * apart + c, points[j]);
         }
     }
 }
@@ -143,7 +145,8 @@ static void multiply_point(const struct geometry *g, const float *v, const float
             tile_rows(rows, v + i * g->channels, g->channels);
             ROLLED for (int k = 0; k < g->channels; k++, w += COLUMNS) {
                 tile_step(t, rows, w);
-                UNROLL for (int r = 0; r < ROWS; r++) rows[r]++;
+                UNROLL for (int r = 0; r < ROWS; r++)
+                    rows[r]++;
             }
             tile_store(t, m + i * g->filters + f, g->filters);
         }
@@ -188,7 +191,8 @@ static void transform_slopes(const float *dy, int row, int filters, float *to, i
         f4 in[STEP * STEP], half[STEP * SIDE];
         float *at = to + f / COLUMNS * BLOCK * COLUMNS + f % COLUMNS;
         for (int i = 0; i < STEP; i++)
-            UNROLL for (int j = 0; j < STEP; j++) in[i * STEP + j] = load(dy + i * row + j * filters + f);
+            UNROLL
+            for (int j = 0; j < STEP; j++) in[i * STEP + j] = load(dy + i * row + j * filters + f);
         for (int j = 0; j < STEP; j++) kernel_line(half + j * SIDE, in + j, STEP, 4);
         for (int i = 0; i < SIDE; i++) {
             line points;
@@ -208,7 +212,8 @@ static void gather_point(const struct geometry *g, const float *v, const float *
             tile_rows(rows, v + c, 1);
             ROLLED for (int k = 0; k < tiles; k++, slopes += COLUMNS) {
                 tile_step(t, rows, slopes);
-                UNROLL for (int r = 0; r < ROWS; r++) rows[r] += g->channels;
+                UNROLL for (int r = 0; r < ROWS; r++)
+                    rows[r] += g->channels;
             }
             tile_store(t, sums, COLUMNS);
         }

@@ -1,0 +1,75 @@
+"""`make check`: every linter, the structure's figures, and the unit tests of what changed.
+
+The linters run side by side; `tools.check` runs them too, before all tests. Changed is what git
+sees since the branch left main, and what is not committed yet; the tests are those of the folder
+that mirrors a changed one: py/nn/layers/dense.py has them in tests/unit/nn/layers.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from tools import check
+
+ROOT = check.ROOT
+
+
+def mirrored(changed: Iterable[str], root: Path = ROOT) -> list[str]:
+    """Folders and files of tests/unit for these changed paths, none inside another."""
+    found = {tests for path in changed if (tests := mirror(Path(path), root))}
+    return sorted(str(path) for path in found if not found.intersection(path.parents))
+
+
+def mirror(path: Path, root: Path) -> Path | None:
+    """The deepest folder of tests/unit that mirrors a source's; a test module is its own."""
+    unit = Path("tests/unit")
+    if path.suffix == ".md":
+        return unit / "tools" / "test_docs.py"
+    if path.is_relative_to(unit):
+        own = path.name.startswith("test_") and (root / path).is_file()
+        return path if own else nearest(path.parent, root)
+    if path.parts[0] == "py":
+        return nearest(unit.joinpath(*path.parent.parts[1:]), root)
+    return unit / "tools" if path.parts[0] == "tools" else None
+
+
+def nearest(folder: Path, root: Path) -> Path | None:
+    """The folder, or the nearest one above it that exists; None where that is all of tests/unit."""
+    while not (root / folder).is_dir():
+        folder = folder.parent
+    return folder if len(folder.parts) > 2 else None
+
+
+def changed() -> list[str]:
+    """Paths that differ from where this branch left main, untracked ones too."""
+    base = git("merge-base", "HEAD", "main") or ["HEAD"]
+    return [
+        *git("diff", "--name-only", base[0]),
+        *git("ls-files", "--others", "--exclude-standard"),
+    ]
+
+
+def git(*arguments: str) -> list[str]:
+    run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return run.stdout.split("\n")[:-1] if run.returncode == 0 else []
+
+
+def main() -> None:
+    start = time.monotonic()
+    folders = mirrored(changed())
+    stages = [check.LINTERS, {"figures of the structure": [sys.executable, "-m", "tools.house"]}]
+    if folders:
+        options = ["-n", "2", "-p", "no:cacheprovider"]
+        stages.append({f"tests of {' '.join(folders)}": [*check.PYTEST, *options, *folders]})
+    failed = [name for stage in stages for name in check.failures(stage)]
+    if failed:
+        raise SystemExit(f"check: failed: {', '.join(failed)}")
+    check.say(f"all well, {time.monotonic() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
