@@ -1,14 +1,14 @@
-// The offline copy of this page.
+// Service worker: serves an offline copy of this page.
 //
-// static/vendor/precache.js lists every file of one version with its sha256. Files are kept under their hash, so an
-// update fetches only what changed, and each version of this worker serves exactly the files of its own list: old and
-// new never mix, even while both exist. A file that cannot be proved is not kept, and then the version is not installed.
+// static/vendor/precache.js lists every file of one version with its sha256. Files are cached under their hash, so an
+// update fetches only the changed files. Each version of this worker serves exactly the files of its own list, so old
+// and new files never mix. If a file cannot be verified, it is not cached and the version is not installed.
 "use strict";
 importScripts("./static/vendor/precache.js"); // self.PRECACHE = { version, files: { path: [sha256 in base64, bytes] } }
 
 const FILES = new Map(Object.entries(self.PRECACHE.files));
 const SCOPE = self.registration.scope;
-const STORE = `farcall ${SCOPE}`; // one origin may hold several copies, each in its folder
+const STORE = `farcall ${SCOPE}`; // one origin may host several copies of the page, each in its folder
 const AT_ONCE = 4;
 const ATTEMPTS = [["default", 0], ["reload", 1000], ["reload", 5000]]; // HTTP cache mode, pause before in ms
 
@@ -61,12 +61,12 @@ async function download(store, path, hash) {
   throw failure;
 }
 
-// The file, or a rejection where the server's bytes are not those of this version.
+// Fetches the file, and rejects if the server's bytes are not those of this version.
 async function proved(path, hash, cache) {
   const response = await fetch(new URL(path, SCOPE), { cache, integrity: `sha256-${hash}` });
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   const headers = new Headers(response.headers);
-  for (const name of ["content-encoding", "content-length", "vary"]) headers.delete(name); // of the transfer, not of the file
+  for (const name of ["content-encoding", "content-length", "vary"]) headers.delete(name); // these describe the transfer
   return new Response(response.body, { headers });
 }
 
@@ -83,13 +83,13 @@ async function answer(request, path) {
   const kept = await store.match(key(hash));
   if (kept) return request.method === "HEAD" ? new Response(null, { headers: kept.headers }) : kept;
   try {
-    return await proved(path, hash, "no-cache"); // the browser dropped it
+    return await proved(path, hash, "no-cache"); // the browser evicted it
   } catch (error) {
     return navigator.onLine === false ? Response.error() : giveUp(request);
   }
 }
 
-// A file of this version is gone, here and on the server: let the next load come from the server as a whole.
+// A file of this version is neither cached nor on the server: load the whole page from the server next time.
 async function giveUp(request) {
   await self.registration.unregister();
   await caches.delete(STORE);
@@ -98,7 +98,7 @@ async function giveUp(request) {
   return new Response(again, { headers: { "content-type": "text/html" } });
 }
 
-// Take over only from the one page that asks: another one would go on with old files and get new ones.
+// Activates only if one page is open, because another page would mix old and new files.
 async function update(page) {
   const open = (await pages()).length;
   if (open > 1) return page.postMessage({ type: "farcall:others", count: open - 1 });
