@@ -48,7 +48,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def chosen(only: str) -> list[str]:
-    """Give the tasks to run.
+    """Return the tasks to run.
 
     Raises:
         SystemExit: a name is unknown; the text lists those there are.
@@ -60,7 +60,7 @@ def chosen(only: str) -> list[str]:
 
 
 def prepared() -> Path:
-    """Write the data and the engine's archive; gives the data's folder."""
+    """Write the data and the engine's archive; return the data's folder."""
     data = BUILD / "bench" / "data"
     networks.write_data(ROOT / "static" / "vendor" / "mnist", data)
     pack.write(BUILD / "bench" / "engine.zip", data)
@@ -92,7 +92,7 @@ def attempt(task: str, bench: Bench) -> None:
 
 
 def run(tasks: list[str], rounds: int) -> tuple[Bench, dict[str, Any]]:
-    """Measure; gives the bench with its figures, and the machine."""
+    """Measure; return the bench with its figures, and the machine."""
     data = prepared()
     place = machine.record()
     site = Site()
@@ -106,7 +106,7 @@ def run(tasks: list[str], rounds: int) -> tuple[Bench, dict[str, Any]]:
 
 
 def markdown() -> str:
-    """Give the last run's tables, for README.md and docs/."""
+    """Return the last run's tables, for README.md and docs/."""
     figures, place = (json.loads(path.read_text()) for path in (FIGURES, MACHINE))
     again = "`make bench` measures all of it again on your machine and writes `build/bench.json`."
     return "\n\n".join([report.markdown(figures, place), report.remote_markdown(figures), again])
@@ -122,7 +122,7 @@ def publish() -> None:
 
 
 def write(path: Path, values: dict[str, Any], *, keep: bool) -> dict[str, Any]:
-    """Write values, over those of earlier runs where `keep`; gives what is in the file now."""
+    """Write values, over those of earlier runs where `keep`; return what is in the file now."""
     before = json.loads(path.read_text()) if keep and path.exists() else {}
     merged = before | values
     path.write_text(json.dumps(merged, indent=1) + "\n")
@@ -130,7 +130,7 @@ def write(path: Path, values: dict[str, Any], *, keep: bool) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the bench; gives 1 where a requirement is not met."""
+    """Run the bench; return 1 where a requirement is not met."""
     given = options(arguments)
     if given.publish:
         publish()

@@ -81,7 +81,7 @@ class Bench:
             yield self
 
     def peer(self, name: str) -> Peer:
-        """Give a peer, started now if it is new."""
+        """Return a peer, started now if it is new."""
         if name not in self.peers:
             self.peers[name] = self._start(name)
             self.stack.callback(self.peers[name].close)
@@ -140,7 +140,7 @@ class Bench:
             assert apart <= tolerance, f"losses[{step}] on {network} differ: {values}"
 
     def trainer(self, name: str, network: str, batch: int) -> Case:
-        """Give the case of one peer training for a block of steps."""
+        """Return the case of one peer training for a block of steps."""
         peer, seconds = self.peer(name), SECONDS[network]
 
         def rate() -> float:

@@ -88,7 +88,7 @@ def kernels(view: View) -> str:
 
 
 def measure(rounds: int, say: Callable[[str], None]) -> dict[str, float]:
-    """Give train128.nn.<engine>, the medians of interleaved rounds."""
+    """Return train128.nn.<engine>, the medians of interleaved rounds."""
     with closing(isolated()) as site, ExitStack() as stack:
         views = {name: opened(name, site.url, stack) for name in ENGINES}
         say("  " + ", ".join(f"{name}: {kernels(view)}" for name, view in views.items()))

@@ -93,7 +93,7 @@ def _add_lstm(graph: Graph, index: int, units: int) -> None:
 
 
 def model(network: str) -> Any:
-    """Give the network as an ONNX model from (batch, 1, 28, 28) to logits."""
+    """Return the network as an ONNX model from (batch, 1, 28, 28) to logits."""
     graph = Graph(dict(onnx_weights(network)))
     for index, (name, options) in enumerate(NETWORKS[network]):
         _add_layer(graph, index, name, options)
@@ -132,7 +132,7 @@ def write_training(network: str) -> None:
 
 
 def inference_model(network: str) -> bytes:
-    """Give the plain network, its weights left in the file that the bench writes beside it."""
+    """Return the plain network, its weights left in the file that the bench writes beside it."""
     made, offset = model(network), 0
     for tensor in made.graph.initializer:
         size = len(tensor.raw_data)

@@ -87,7 +87,7 @@ def _convolved(length: int, kernel: int, padding: str) -> int:
 
 
 def initial_weights(network: str) -> list[Array]:
-    """Give the network's weights in Keras' order and layout, float32; the same at every call."""
+    """Return the network's weights in Keras' order and layout, float32; the same at every call."""
     random = np.random.default_rng(SEED)
     weights: list[Array] = []
     shape: tuple[int, ...] = INPUT_SHAPE
@@ -100,7 +100,7 @@ def initial_weights(network: str) -> list[Array]:
 def _layer_weights(
     random: np.random.Generator, name: str, options: dict[str, Any], shape: tuple[int, ...]
 ) -> tuple[list[Array], tuple[int, ...]]:
-    """Give one layer's weights and its output shape (without the batch axis)."""
+    """Return one layer's weights and its output shape (without the batch axis)."""
     if name == "Conv2D":
         side, filters = options["kernel_size"], options["filters"]
         kernel = _glorot(random, (side, side, shape[2], filters))
@@ -125,7 +125,7 @@ def _layer_weights(
 
 
 def nchw_weights(network: str) -> list[tuple[str, Array]]:
-    """Give the same weights as `(name, array)` in the layout of PyTorch and ONNX.
+    """Return the same weights as `(name, array)` in the layout of PyTorch and ONNX.
 
     Convolution kernels are OIHW, dense kernels (out, in); the first dense kernel after a
     convolution has its rows reordered, because those peers flatten channels first. Gates of an
@@ -173,7 +173,7 @@ def _channels_first(kernel: Array, flattened: tuple[int, ...]) -> Array:
 
 
 def onnx_weights(network: str) -> list[tuple[str, Array]]:
-    """Give the weights as ONNX wants them: like PyTorch's, but for an LSTM's gates and bias."""
+    """Return the weights as ONNX wants them: like PyTorch's, but for an LSTM's gates and bias."""
     return [(name, _onnx_lstm(name, array)) for name, array in nchw_weights(network)]
 
 

@@ -38,27 +38,27 @@ RECURRENT = 3 * 28 * 2 * 64 * 256
 
 
 def ceilings(figures: Figures) -> Figures:
-    """Give what the measured peak (GFLOP/s) allows the LSTM: images/s with its recurrent products
+    """Return what the measured peak (GFLOP/s) allows the LSTM: images/s with its recurrent products
     alone, by the direct method."""
     peak = figures.get("gemm512.fma_peak")
     return {"lstm.ceiling": peak * 1e9 / RECURRENT} if peak else {}
 
 
 def shown(value: float) -> str:
-    """Give a figure as people read it."""
+    """Return a figure as people read it."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}" if value < 10 else f"{value:.1f}"
 
 
 def table(figures: Figures) -> str:
-    """Give every figure, one a line."""
+    """Return every figure, one a line."""
     width = max(map(len, figures), default=0)
     return "\n".join(f"{key:<{width}}  {shown(value):>10}" for key, value in figures.items())
 
 
 def verdicts(figures: Figures, *, complete: bool) -> tuple[str, bool]:
-    """Judge the requirements; gives the lines and whether all hold.
+    """Judge the requirements; return the lines and whether all hold.
 
     Args:
         figures: what was measured.
@@ -81,7 +81,7 @@ def _verdict(requirement: Requirement, figures: Figures, holds: bool) -> str:
 
 
 def markdown(figures: Figures, machine: dict[str, Any]) -> str:
-    """Give the README's table: a row a task, a column a peer, and where it was measured."""
+    """Return the README's table: a row a task, a column a peer, and where it was measured."""
     heads = " | ".join(PEERS.values())
     lines = [f"| Images/s | {heads} |", f"|---|{'---:|' * len(PEERS)}"]
     lines += [
@@ -140,7 +140,7 @@ PERCENTILES = ("p50", "p95", "p99")
 
 
 def remote_markdown(figures: Figures) -> str:
-    """Give the round trips as a table, in ms; empty where none were measured."""
+    """Return the round trips as a table, in ms; empty where none were measured."""
     rows = [
         f"| {title} | {' | '.join(shown(figures[f'rpc.{p}_ms.{name}']) for p in PERCENTILES)} |"
         for name, title in CALLERS.items()
@@ -162,7 +162,7 @@ WIDTH, BAR, LEFT = 760, 15, 300
 
 
 def plot(figures: Figures) -> str:
-    """Give an SVG of bars: every peer's rate as a share of the fastest at that task."""
+    """Return an SVG of bars: every peer's rate as a share of the fastest at that task."""
     shapes: list[str] = []
     y = 34
     for task in PLOTTED:

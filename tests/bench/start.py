@@ -44,7 +44,7 @@ class Visitor:
         self.watched = watched
 
     def visit(self, url: str) -> dict[str, float]:
-        """Open the page in a new browser on the same profile; gives the moments in seconds."""
+        """Open the page in a new browser on the same profile; return the moments in seconds."""
         page = Page(profile=Path(self.folder.name))
         try:
             if self.watched:
@@ -63,7 +63,7 @@ class Visitor:
 
 
 def measure(site: str) -> dict[str, float]:
-    """Visit page and bare worker, each cold and warm; gives `start.*` figures in seconds."""
+    """Visit page and bare worker, each cold and warm; return `start.*` figures in seconds."""
     figures: dict[str, float] = {}
     bare, page = Visitor(watched=False), Visitor(watched=True)
     for when in ("cold", "warm"):

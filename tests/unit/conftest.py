@@ -1,4 +1,4 @@
-"""The oracles' compiler, told before anything imports it that nearly all it compiles runs once.
+"""Options of JAX's compiler, set before it is imported: most code that it compiles runs once.
 
 Without LLVM's expensive passes the comparisons with Keras take a third less processor time.
 """

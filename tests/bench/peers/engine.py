@@ -19,7 +19,7 @@ SIDE, IMAGES = 28, 32  # of the convolutions measured alone: "valid", 28x28 to 2
 
 
 def _load_kernels() -> str:
-    """Load the fastest variant that this engine runs; gives its name."""
+    """Load the fastest variant that this engine runs; return its name."""
     for name in ("relaxed", "simd"):
         try:
             return str(kernels.load(str(Path(f"./kernels/{name}.so").resolve())).name)
@@ -29,7 +29,7 @@ def _load_kernels() -> str:
 
 
 def build(spec: Any, data: Data, network: str, metrics: tuple[str, ...] = ()) -> Any:
-    """Give the compiled model with the shared initial weights."""
+    """Return the compiled model with the shared initial weights."""
     stack = [getattr(nn, name)(**options) for name, options in spec]
     model = nn.Sequential([nn.Input((28, 28, 1)), *stack])
     loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -52,7 +52,7 @@ class EngineTrainer:
         return float(logs["loss"])
 
     def predict(self, images: Array) -> Array:
-        """Give the scores before softmax."""
+        """Return the scores before softmax."""
         scores: Array = self.model.predict_on_batch(self._scaled(images))
         return scores
 
@@ -178,7 +178,7 @@ LOOPS = {
 
 
 def info() -> dict[str, Any]:
-    """Give the versions and the kernels in use."""
+    """Return the versions and the kernels in use."""
     return {"backend": VARIANT, "numpy": np.__version__, "threads": 1}
 
 

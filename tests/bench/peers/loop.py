@@ -27,7 +27,7 @@ class Trainer(Protocol):
         """Train on one batch, (n, 784) uint8 and (n,) uint8, and give its loss."""
 
     def predict(self, images: Array) -> Array:
-        """Give the scores, (n, 10), of (n, 784) uint8 images."""
+        """Return the scores, (n, 10), of (n, 784) uint8 images."""
 
 
 Factory = Callable[[list[tuple[str, dict[str, Any]]], "Data", str], Trainer]
@@ -43,16 +43,16 @@ class Data:
         self.networks = json.loads((folder / "networks.json").read_text())
 
     def shapes(self, network: str) -> dict[str, Any]:
-        """Give the shapes of a network's weights in both layouts."""
+        """Return the shapes of a network's weights in both layouts."""
         shapes: dict[str, Any] = json.loads((self.folder / f"{network}.shapes.json").read_text())
         return shapes
 
     def weights(self, network: str) -> list[Array]:
-        """Give the initial weights in Keras' layout."""
+        """Return the initial weights in Keras' layout."""
         return self._cut(network, "nhwc", self.shapes(network)["nhwc"])
 
     def nchw_weights(self, network: str) -> dict[str, Array]:
-        """Give the initial weights by name in PyTorch's layout."""
+        """Return the initial weights by name in PyTorch's layout."""
         names, shapes = zip(*self.shapes(network)["nchw"], strict=True)
         return dict(zip(names, self._cut(network, "nchw", list(shapes)), strict=True))
 
@@ -72,7 +72,7 @@ class Loop:
         self.position: dict[str, int] = {}
 
     def load(self, network: str, batch: int) -> dict[str, Any]:
-        """Build the network afresh and warm up; gives the losses of the first steps.
+        """Build the network afresh and warm up; return the losses of the first steps.
 
         Batch 0 is for predictions alone.
         """
@@ -82,7 +82,7 @@ class Loop:
         return {"losses": [self._step(key, batch) for _ in range(WARM_UP_STEPS if batch else 0)]}
 
     def train(self, network: str, batch: int, seconds: float) -> dict[str, Any]:
-        """Train for at least so many seconds; gives images per second over the whole block."""
+        """Train for at least so many seconds; return images per second over the whole block."""
         key, steps, start = f"{network}{batch}", 0, time.perf_counter()
         while (elapsed := time.perf_counter() - start) < seconds:
             loss = self._step(key, batch)
@@ -90,7 +90,7 @@ class Loop:
         return {"rate": steps * batch / elapsed, "loss": loss, "steps": steps}
 
     def predict(self, network: str, batch: int, count: int, seconds: float) -> dict[str, Any]:
-        """Predict `count` images at a time; gives images per second and ms a call."""
+        """Predict `count` images at a time; return images per second and ms a call."""
         trainer, images = self.trainers[f"{network}{batch}"], self.data.images[:count]
         first = trainer.predict(images)[0].tolist()
         calls, start = 0, time.perf_counter()

@@ -20,7 +20,7 @@ class Conv:
         self.weights = [kernel, bias]
 
     def forward(self, x: Array) -> Array:
-        """Give relu(conv(x)); keeps the columns for the backward pass."""
+        """Return relu(conv(x)); keeps the columns for the backward pass."""
         kernel, bias = self.weights
         side, _, channels, filters = kernel.shape
         windows: Array = sliding_window_view(x, (side, side), axis=(1, 2))  # type: ignore[call-overload]
@@ -32,7 +32,7 @@ class Conv:
         return self.y
 
     def backward(self, dy: Array, first: bool) -> tuple[Array | None, list[Array]]:
-        """Give the input's gradient (none for the first layer) and the weights' gradients."""
+        """Return the input's gradient (none for the first layer) and the weights' gradients."""
         kernel = self.weights[0]
         side, _, channels, filters = kernel.shape
         dy = (dy * (self.y > 0)).reshape(-1, filters)
@@ -56,7 +56,7 @@ class Pool:
     weights: tuple[Array, ...] = ()
 
     def forward(self, x: Array) -> Array:
-        """Give the maximum of each 2x2 window."""
+        """Return the maximum of each 2x2 window."""
         n, height, width, channels = x.shape
         height, width = height // 2, width // 2
         blocks = x[:, : height * 2, : width * 2].reshape(n, height, 2, width, 2, channels)
@@ -79,12 +79,12 @@ class Flatten:
     weights: tuple[Array, ...] = ()
 
     def forward(self, x: Array) -> Array:
-        """Give x as rows."""
+        """Return x as rows."""
         self.shape = x.shape
         return x.reshape(len(x), -1)
 
     def backward(self, dy: Array, first: bool) -> tuple[Array | None, list[Array]]:
-        """Give dy in x's shape."""
+        """Return dy in x's shape."""
         return dy.reshape(self.shape), []
 
 
@@ -95,14 +95,14 @@ class Dense:
         self.weights, self.relu = [kernel, bias], relu
 
     def forward(self, x: Array) -> Array:
-        """Give the layer's output."""
+        """Return the layer's output."""
         self.x = x
         y: Array = x @ self.weights[0] + self.weights[1]
         self.y: Array = np.maximum(y, 0) if self.relu else y
         return self.y
 
     def backward(self, dy: Array, first: bool) -> tuple[Array | None, list[Array]]:
-        """Give the input's gradient and the weights' gradients."""
+        """Return the input's gradient and the weights' gradients."""
         dy = dy * (self.y > 0) if self.relu else dy
         return dy @ self.weights[0].T, [self.x.T @ dy, dy.sum(0)]
 
@@ -129,7 +129,7 @@ class NumpyTrainer:
         return float(loss)
 
     def predict(self, images: Array) -> Array:
-        """Give the scores before softmax."""
+        """Return the scores before softmax."""
         x: Array = images.reshape(-1, 28, 28, 1) * np.float32(1 / 255)
         for layer in self.layers:
             x = layer.forward(x)

@@ -33,7 +33,7 @@ class Recurrent(nn.Module):
 def _module(
     name: str, options: dict[str, Any], shape: tuple[int, ...]
 ) -> tuple[list[nn.Module], tuple[int, ...]]:
-    """Give the modules of one Keras layer and its output shape (channels first, no batch)."""
+    """Return the modules of one Keras layer and its output shape (channels first, no batch)."""
     after: list[nn.Module] = [nn.ReLU()] if options.get("activation") == "relu" else []
     if name == "Conv2D":
         side, same = options["kernel_size"], options.get("padding") == "same"
@@ -98,7 +98,7 @@ class TorchTrainer:
         return float(loss.item())
 
     def predict(self, images: Array) -> Array:
-        """Give the scores before softmax."""
+        """Return the scores before softmax."""
         self.model.eval()
         with torch.inference_mode():
             scores: Array = self.model(_scaled(images)).numpy()

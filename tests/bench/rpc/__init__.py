@@ -66,14 +66,14 @@ class Remote:
         return PagePeer(name, f"{self.site.url}tests/bench/rpc/{name}.html")
 
     def latencies(self) -> dict[str, dict[str, float]]:
-        """Measure a round of every peer; gives p50, p95 and p99 by peer, in ms."""
+        """Measure a round of every peer; return p50, p95 and p99 by peer, in ms."""
         return {
             name: self.pages[page].call("latency", peer=peer, calls=CALLS)
             for name, (page, peer) in PEERS.items()
         }
 
     def round_trips(self) -> dict[str, float]:
-        """Give the figures of one round of latencies."""
+        """Return the figures of one round of latencies."""
         return {
             f"rpc.{percentile}_ms.{name}": value
             for name, found in self.latencies().items()
@@ -86,7 +86,7 @@ class Remote:
             self.pages[page].call("latency", peer=peer, calls=WARM_UP_CALLS)
 
     def rates(self) -> dict[str, Case]:
-        """Give the cases that count calls, callbacks and stream items a second (MicroPython)."""
+        """Return the cases that count calls, callbacks and stream items a second (MicroPython)."""
         page = self.pages["mpy"]
 
         def flying(count: int) -> Case:
@@ -99,7 +99,7 @@ class Remote:
         }
 
     def arrays(self) -> dict[str, Case]:
-        """Give the cases that bring an array from the worker into the page's NumPy."""
+        """Return the cases that bring an array from the worker into the page's NumPy."""
         page = self.pages["py"]
         for peer in ARRAY_PEERS:
             for size in SIZES:

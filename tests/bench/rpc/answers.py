@@ -28,7 +28,7 @@ def serve(operations):
 
 
 def described(exc):
-    """Give the traceback's text on either interpreter."""
+    """Return the traceback's text on either interpreter."""
     if sys.implementation.name == "micropython":
         import io
 

@@ -22,7 +22,7 @@ class Bench:
 
     @staticmethod
     def numbers(count):
-        """Give a stream."""
+        """Return a stream."""
         yield from range(count)
 
 

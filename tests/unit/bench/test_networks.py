@@ -1,4 +1,4 @@
-"""The shared weights mean the same in Keras' layout and in PyTorch's and ONNX'."""
+"""The shared weights are the same in the layouts of Keras, PyTorch and ONNX."""
 
 import numpy as np
 import pytest

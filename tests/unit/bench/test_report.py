@@ -1,4 +1,4 @@
-"""A requirement is judged by what was measured, and a missing figure is never a pass."""
+"""Requirements are judged by measured figures; a missing figure never passes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The examples of docs/nn.md run, one after the other, as a reader would type them."""
+"""The examples of docs/nn.md, run in order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RNG = np.random.default_rng(0)
 
 
 def given() -> dict[str, Any]:
-    """What the examples take for granted: data, and a listener."""
+    """Return the names that the examples assume: data and a listener."""
     images = RNG.integers(0, 256, (300, 28, 28), np.uint8)
     labels = RNG.integers(0, 10, 300, np.uint8)
     return {

@@ -1,4 +1,4 @@
-"""The part of the engine that predicts: enough for that, without a module of training."""
+"""The prediction part of the engine works without the training modules."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def network(**compiled: Any) -> nn.Sequential:
 
 
 def python(program: str, path: Path, *arguments: Any) -> list[str]:
-    """Run a program with the packages under `path` alone; return its lines."""
+    """Run a program with only the packages under `path`; return its output lines."""
     run = subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(path)}, cwd=path,
@@ -99,7 +99,7 @@ def python(program: str, path: Path, *arguments: Any) -> list[str]:
 
 @pytest.fixture(scope="module")
 def part(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What predict.zip holds, as sources."""
+    """The sources of predict.zip."""
     folder = tmp_path_factory.mktemp("part")
     for name, source in bundle.modules(bundle.WORKER["predict.zip"], ROOT).items():
         path = folder / name
@@ -109,7 +109,7 @@ def part(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def training() -> set[str]:
-    """Modules that only training needs."""
+    """The modules that only training needs."""
     rest = bundle.modules(bundle.TRAINING, ROOT)
     return {p.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for p in rest}
 

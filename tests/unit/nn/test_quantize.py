@@ -1,4 +1,4 @@
-"""The affine scheme: its bound, its zero, its globs."""
+"""The affine quantization scheme: error bound, exact zero, globs."""
 
 import numpy as np
 import pytest

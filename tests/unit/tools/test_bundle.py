@@ -1,4 +1,4 @@
-"""What the page's Python travels in: complete, current, and named when it does not compile."""
+"""The Python bundles: complete, up to date, with errors that name the module."""
 
 import ast
 import importlib.util
@@ -20,7 +20,7 @@ def root(tmp_path):
 
 
 def sources(folder):
-    """Write a small page and its worker; their folder."""
+    """Write a small page and its worker; return their folder."""
     files = {
         "py/farcall/__init__.py": "from .calls import call\n",
         "py/farcall/connection/calls.py": "def call():\n    return 1\n",

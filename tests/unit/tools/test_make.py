@@ -1,4 +1,4 @@
-"""`make serve` once everything is set up: quick, and without asking the network for anything."""
+"""`make serve` after set-up: quick, and without network access."""
 
 import os
 import resource

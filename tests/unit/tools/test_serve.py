@@ -1,4 +1,4 @@
-"""The server is as dumb as any static host, with the right types and revalidation."""
+"""The server acts like a static host, with the right types and revalidation."""
 
 import http.client
 import os

@@ -1,4 +1,4 @@
-"""What is published: complete, hashed as browsers hash, and small."""
+"""The published site: complete, hashed as browsers do, and small."""
 
 import base64
 import hashlib
@@ -41,7 +41,7 @@ def root(tmp_path):
 
 
 def listed(folder):
-    """The service worker's list, read as JSON."""
+    """Return the service worker's list, read as JSON."""
     text = (folder / precache.TARGET).read_text()
     version = re.search(r'version: "(\w+)"', text)[1]
     return version, json.loads(text[text.index("files: ") + 7 : text.rindex("};") - 1])

@@ -1,4 +1,4 @@
-"""Vendoring never leaves a file that isn't the one the lock names, whatever the network does."""
+"""Vendoring keeps only files that match the lock, whatever the network does."""
 
 import gzip
 import hashlib
@@ -55,7 +55,7 @@ def files_in(folder):
 
 
 def quiet(text):
-    """Progress nobody looks at."""
+    """Discard progress messages."""
 
 
 def fill(folder, modules, *items):
@@ -291,7 +291,7 @@ class RangeHandler(http.server.SimpleHTTPRequestHandler):
         return self.wfile.write(part)
 
     def log_message(self, *arguments):
-        """Tests look at what arrives."""
+        """Log nothing."""
 
 
 @pytest.fixture

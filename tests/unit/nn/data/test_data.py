@@ -1,4 +1,4 @@
-"""Files of data: what is read, and what each broken one is called."""
+"""Data files: what is read, and the error of each kind of damage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from PIL import Image
 
 
 def png(pixels: Any, kind: int, palette: bytes = b"") -> bytes:
-    """Write a PNG whose rows use the five filters in turn."""
+    """Return a PNG whose rows use the five filters in turn."""
     height, width, channels = pixels.shape
     raw, above = b"", np.zeros((width, channels), int)
     for y, row in enumerate(pixels.astype(int)):
@@ -146,7 +146,7 @@ def folder_zip(**files: bytes) -> bytes:
 
 
 def photograph(kind: str) -> tuple[bytes, Any]:
-    """A smooth picture in a file that Pillow wrote, and its pixels."""
+    """Return a smooth picture as a file written by Pillow, and its pixels."""
     y, x = np.mgrid[:24, :32]
     pixels = np.stack([4 * x + y, 255 - 5 * y, 100 + 2 * x + 2 * y], axis=-1).astype(np.uint8)
     file = io.BytesIO()
@@ -203,7 +203,7 @@ async def test_a_decoder_may_be_async_as_a_browsers_are() -> None:
 
 
 def decoder_of(pixels: Any) -> Any:
-    """A decoder that gives its answer later, without a coroutine that would have to be awaited."""
+    """Return a decoder whose result is a future rather than a coroutine."""
 
     class Later:
         def __await__(self) -> Any:
@@ -252,7 +252,7 @@ def test_augments_differently_each_time_and_repeats_by_seed() -> None:
 
 
 def read_between(image: Any, row: float, column: float) -> Any:
-    """An image's value at a place, bilinearly, zero outside: what augmenting reads, in a loop."""
+    """Return the bilinear value of an image at a position, zero outside."""
     found = np.zeros(image.shape[2])
     for i in (int(np.floor(row)), int(np.floor(row)) + 1):
         for j in (int(np.floor(column)), int(np.floor(column)) + 1):
@@ -312,7 +312,7 @@ def test_an_augmented_data_set_changes_bytes_within_their_range_and_is_not_split
 )
 def test_resizes_as_tensorflow_js_does_by_default() -> None:
     image = np.arange(4, dtype=np.float32).reshape(2, 2, 1)
-    # align_corners=False, half_pixel_centers=False: places 0, .5, 1, 1.5 (cut to 1).
+    # align_corners=False, half_pixel_centers=False: positions 0, .5, 1, 1.5 (clipped to 1).
     assert data.resize(image, 4, 4)[..., 0].tolist() == [
         [0, 0.5, 1, 1],
         [1, 1.5, 2, 2],

@@ -1,4 +1,4 @@
-"""Batches prepared ahead: the same ones, few of them, while a step computes."""
+"""Prefetching: the same batches, a limited number, prepared while a step computes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_trains_to_the_bit_as_without(
 
 
 class Tap:
-    """Gives a batch when asked, and counts them."""
+    """A source that counts the batches it returns."""
 
     def __init__(self) -> None:
         self.given = 0
@@ -82,8 +82,10 @@ async def test_plain_generators_are_drawn_in_another_thread_and_not_too_far_ahea
 
 @pytest.mark.asyncio
 async def test_what_is_awaited_comes_while_a_step_trains() -> None:
-    """Each batch comes when the one before has trained, whose step waits for it: without
-    prefetching that would be for ever."""
+    """Each batch arrives when the previous one has trained, whose step waits for it.
+
+    Without prefetching this would deadlock.
+    """
     trained, drawn = [asyncio.Event() for _ in range(9)], [asyncio.Event() for _ in range(9)]
 
     async def chained() -> AsyncIterator[Any]:

@@ -1,4 +1,4 @@
-"""Arrays as `.npy` bytes, against NumPy's own reader and writer, and against damage."""
+"""`.npy` files compared with NumPy's reader and writer, and damaged files."""
 
 import contextlib
 import io

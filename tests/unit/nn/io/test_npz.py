@@ -1,4 +1,4 @@
-"""The native format: the same model back, and a name for every damage."""
+"""The native format: exact round trips, and the error of each kind of damage."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Our safetensors against the library's, both ways, and against damage."""
+"""safetensors files compared with the library, both ways, and damaged files."""
 
 import contextlib
 

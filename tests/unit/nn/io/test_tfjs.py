@@ -1,5 +1,7 @@
-"""The files of a layers-model, and a name for every damage; the proof by TensorFlow.js is
-tests/browser/test_formats_tfjs.py."""
+"""Files of a layers-model, and the error of each kind of damage.
+
+tests/browser/test_formats_tfjs.py compares with TensorFlow.js.
+"""
 
 import contextlib
 import json

@@ -1,8 +1,8 @@
-"""What it means that a kernel equals its twin, on shapes and layouts drawn by whoever asks.
+"""Checks that kernels agree with their NumPy references, on drawn shapes and layouts.
 
-The twin runs in float64. Where a kernel only adds and multiplies, its inputs are small whole
-numbers, so that every sum is exact in float32 and the results must be equal to the bit; the rest
-must agree to a few roundings. Plain Python: the same checks run on CPython and in a browser.
+The reference runs in float64. If a kernel only adds and multiplies, its inputs are small integers,
+so that every sum is exact in float32 and results must be equal; other kernels must agree up to
+a few rounding errors. This is plain Python: the same checks run on CPython and in a browser.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ ROUNDING = 4 * 2.0**-24
 
 
 class Draw:
-    """Where shapes, layouts and numbers come from; here from a seed."""
+    """A source of shapes, layouts and numbers; this one draws from a seed."""
 
     def __init__(self, seed):
         self.random = np.random.default_rng(seed)
@@ -26,7 +26,7 @@ class Draw:
         return options[self.integer(0, len(options) - 1)]
 
     def whole(self, *shape):
-        """Small whole numbers in one of the layouts that callers may bring."""
+        """Return small integers in one of the layouts that callers may use."""
         return self._laid_out(self.random.integers(-4, 5, shape).astype(F4))
 
     def real(self, *shape):
@@ -47,7 +47,7 @@ class Draw:
         return values
 
     def out(self, *shape):
-        """None, or memory for a result, full of what must not stay."""
+        """Return None, or memory for a result, filled with values that must be overwritten."""
         layout = self.pick(("none", "plain", "strided"))
         if layout == "none":
             return None
@@ -68,12 +68,12 @@ def near(got, want, scale=1.0):
 
 
 def written(out, result):
-    """A result lies in `out` where one was given."""
+    """Check that the result is in `out` if it was given."""
     assert out is None or result is out
 
 
 def geometry(draw):
-    """A convolution whose window fits its image: (x shape, w shape, options)."""
+    """Return a convolution whose window fits its image: (x shape, w shape, options)."""
     kernel = draw.integer(1, 4), draw.integer(1, 4)
     strides, dilation = [(draw.integer(1, 3), draw.integer(1, 3)) for _ in range(2)]
     padding = tuple((draw.integer(0, 3), draw.integer(0, 3)) for _ in range(2))
@@ -106,7 +106,7 @@ def check_matmul(draw):
 def check_matmul_shows_what_is_not_finite(draw):
     m, n, k = draw.integer(1, 20), draw.integer(1, 20), draw.pick((1, 5, 300))
     a, b = draw.whole(m, k), draw.whole(k, n)
-    a[:, draw.random.random(k) < 0.5] = 0  # zero times NaN or infinity is NaN, and must be seen
+    a[:, draw.random.random(k) < 0.5] = 0  # zero times NaN or infinity is NaN, and must be kept
     b[draw.integer(0, k - 1), draw.integer(0, n - 1)] = draw.pick((np.nan, np.inf, -np.inf))
     with np.errstate(invalid="ignore"):
         equal(kernels.matmul(a, b), reference.matmul(*doubled(a, b)))
@@ -149,7 +149,7 @@ def check_conv2d_gradients(draw):
 
 
 def check_winograd(draw):
-    """Wide 3x3 convolutions take another way, whose rounding is some ten times the direct sum's."""
+    """Check wide 3x3 convolutions, whose rounding errors are ten times those of a direct sum."""
     inputs, filters = draw.pick((16, 24, 32)), draw.pick((16, 24, 40))
     shape = (draw.integer(0, 7), draw.pick((4, 7, 8, 11)), draw.pick((4, 7, 8, 13)), inputs)
     padding = tuple((draw.integer(0, 2), draw.integer(0, 2)) for _ in range(2))

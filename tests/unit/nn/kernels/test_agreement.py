@@ -1,4 +1,4 @@
-"""Every kernel equals its twin, on shapes, strides, paddings and layouts that Hypothesis draws."""
+"""Every kernel equals its NumPy reference, on shapes and layouts drawn by Hypothesis."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tools import build_kernels
 
 @pytest.fixture(scope="module", autouse=True)
 def native():
-    """The kernels as this machine's compiler makes them."""
+    """The kernels, compiled for this machine."""
     assert build_kernels.main(["native"]) == 0
     before = library.active
     yield kernels.load()

@@ -1,4 +1,4 @@
-"""Building the kernels: once, whole, and with errors that say what to do."""
+"""Building the kernels: only when needed, atomically, with helpful errors."""
 
 import pytest
 

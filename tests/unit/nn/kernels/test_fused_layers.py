@@ -1,4 +1,4 @@
-"""Pairs of layers that one kernel runs learn what they learn apart."""
+"""Layers fused into one kernel train like separate layers."""
 
 import nn
 import numpy as np

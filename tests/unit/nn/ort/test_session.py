@@ -1,4 +1,4 @@
-"""ONNX Runtime's training verbs: the rules of its TypeScript, and one big batch as the oracle."""
+"""Training sessions: the rules of ONNX Runtime's TypeScript, and large batches as reference."""
 
 import threading
 from functools import partial

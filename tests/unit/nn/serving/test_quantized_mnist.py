@@ -1,4 +1,4 @@
-"""The seed network trained on real digits: a quarter of the size, as right as before."""
+"""The seed network trained on real digits: quantized, a quarter of the size, as accurate."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ MNIST = Path(__file__).parents[4] / "static" / "vendor" / "mnist"
 
 @pytest.fixture(scope="module", autouse=True)
 def native():
-    """Train on the compiled kernels: their NumPy twins take ten times as long."""
+    """Train on the compiled kernels; the NumPy reference takes ten times as long."""
     assert build_kernels.main(["native"]) == 0
     before = library.active
     yield nn.kernels.load()

@@ -1,4 +1,4 @@
-"""Weights that stay in eight bits, widened layer by layer for each prediction."""
+"""Models that keep weights in eight bits and convert them layer by layer."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A model in service: life, memory that stays flat, time of each layer."""
+"""Serving a model: states, constant memory, time of each layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fit promises: logs, order, control, weights, seeds, streams."""
+"""`fit`: logs, order, control, weights, seeds and streams."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def test_learns_and_logs_means_over_each_epoch() -> None:
 
 
 class Largest(nn.metrics.Metric):
-    """A metric of another project, with state that is no sum."""
+    """A custom metric whose state is not a sum."""
 
     def reset_state(self) -> None:
         self.value = 0.0

@@ -1,5 +1,7 @@
-"""A run that was broken off anywhere and goes on from its checkpoint is the run in one piece, to
-the bit: weights, slots, generators, logs, states of callbacks and layers."""
+"""A run resumed from any checkpoint equals the uninterrupted run, bit for bit.
+
+Compared are weights, slots, generators, logs, and states of callbacks and layers.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ def recurrent() -> nn.Sequential:
 
 
 def bits(model: nn.Model) -> Bits:
-    """Everything that decides how the model goes on, and what its run has told."""
+    """Return the complete training state of the model and the logs of its run."""
     return {
         "weights": [w.tobytes() for w in model.get_weights()],
         "slots": {k: np.asarray(v).tobytes() for k, v in model.optimizer.get_state().items()},
@@ -63,7 +65,7 @@ Run = Callable[..., Any]
 
 
 def fitting(x: Any = None, y: Any = None, **options: Any) -> Run:
-    """Return what trains a model; `more` are the arguments that a case needs anew each time."""
+    """Return a function that trains a model; `more` makes arguments for each call."""
 
     async def run(model: nn.Model, more: Callable[[], Bits] = dict, **others: Any) -> Any:
         given = {"x": x, "y": y} | options | more()
@@ -76,7 +78,7 @@ def fitting(x: Any = None, y: Any = None, **options: Any) -> Run:
 async def goes_on(
     make: Callable[[], nn.Model], run: Run, more: Callable[[], Bits] = dict, every: int = 1
 ) -> None:
-    """Compare the run in one piece with what goes on from each of its checkpoints."""
+    """Compare the uninterrupted run with runs resumed from each of its checkpoints."""
     kept: list[bytes] = []
     watch = nn.ModelCheckpoint(lambda data, _: kept.append(data), save_freq=every)
     ends = nn.ModelCheckpoint(lambda data, _: kept.append(data))
@@ -146,7 +148,7 @@ async def test_augmented_images_are_changed_as_they_would_have_been() -> None:
 
 
 class Noisy(nn.Dataset):
-    """Draws in `batch`, as augmentations that keep the order of `fit` do."""
+    """A data set that draws random numbers in `batch`, as augmentation does."""
 
     def __init__(self) -> None:
         super().__init__(X, Y)

@@ -1,5 +1,4 @@
-"""How a model was compiled, and where its optimizer was, pass to Keras and come from it; Keras'
-older `.h5` files are read."""
+"""Compile settings and optimizer state in Keras' files, and Keras' older `.h5` files."""
 
 from __future__ import annotations
 
@@ -79,7 +78,7 @@ def step(model: Any, gradients: list[Any]) -> None:
 
 
 def walk_on_together(a: Any, b: Any, steps: int = 4) -> None:
-    """Both take the same steps to the same weights."""
+    """Check that both models take the same steps to the same weights."""
     for _ in range(steps):
         gradients = [
             RNG.normal(size=v.shape).astype(np.float32) for v in in_nn("plain").trainable_variables
@@ -229,7 +228,7 @@ def test_an_older_file_predicts_the_same(
 
 
 def older(**attributes: Any) -> bytes:
-    """A file as Keras 2 wrote it: names with `:0`, texts as bytes, its own dialect."""
+    """Return a file as Keras 2 wrote it: names with `:0`, texts as bytes."""
     layers = [
         {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 2], "dtype": "float32",
                                                 "sparse": False, "ragged": False, "name": "in"}},

@@ -1,4 +1,4 @@
-"""`.keras` files: Keras' own are read with both HDF5 readers, and Keras reads ours."""
+"""`.keras` files: Keras' files read with both HDF5 readers, and ours read by Keras."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""Our ONNX messages against the library's, both ways, and against damage."""
+"""ONNX messages compared with the library, both ways, and damaged files."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime runs what is exported here, and what is imported predicts what it does."""
+"""ONNX export and import, compared with ONNX Runtime."""
 
 import warnings
 
@@ -25,7 +25,7 @@ def random(*shape):
 
 
 def run(data, *inputs):
-    """Return what ONNX Runtime computes."""
+    """Return the outputs of ONNX Runtime."""
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
     return session.run(None, dict(zip(names, inputs, strict=True)))
@@ -40,7 +40,7 @@ def randomized(model):
 
 
 def assert_exported(model, *inputs):
-    """Export, run and import again: all three predict the same."""
+    """Check that the exported and the re-imported model predict the same."""
     data = nn.io.save(model, "onnx")
     assert nn.io.sniff(data) == "onnx"
     onnx.checker.check_model(onnx.load_model_from_string(data), full_check=True)
@@ -367,7 +367,7 @@ def test_each_operator_on_images_is_imported(kinds):
 
 
 def assert_imported(nodes, constants, shape, x):
-    """Import a graph: it predicts what ONNX Runtime does; images go in and come out turned."""
+    """Check that an imported graph predicts the same; images are transposed."""
     data = graph(nodes, constants, shape)
     turned = x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
     received, expected = nn.io.load(data).predict_on_batch(turned), run(data, x)[0]
