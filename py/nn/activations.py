@@ -40,6 +40,7 @@ class Activation:
         gradient: `gradient(dy, v, out)` writes dy * f'; v is f(x) if `from_output`, else x.
         from_output: whether the gradient is computed from the function's result.
         fused: whether the matrix and convolution kernels can apply it.
+        kernel: whether both functions are one kernel call and nothing else.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class Activation:
         *,
         from_output: bool = True,
         fused: bool = False,
+        kernel: bool = False,
     ) -> None:
         self.name = name
         self.forward = forward
         self.gradient = gradient
         self.from_output = from_output
         self.fused = fused
+        self.kernel = kernel
 
     def __call__(self, x: Any) -> Array:
         """Return f(x) in a new array."""
@@ -75,7 +78,7 @@ def _kernel(name: str) -> Activation:
     def gradient(dy: Array, y: Array, out: Array) -> None:
         kernels.activation_gradient(dy, y, name, out)
 
-    return Activation(name, forward, gradient, fused=name == "relu")
+    return Activation(name, forward, gradient, fused=name == "relu", kernel=True)
 
 
 def _linear(x: Array, out: Array) -> None:

@@ -20,16 +20,18 @@ class Run:
     """The part shared by all contexts of a model: random generator and gradient buffer.
 
     Attributes:
+        moved: how often a workspace got other memory; addresses from before are out of date.
         penalty: the sum of the layers' penalties on their outputs in the last forward pass.
     """
 
-    __slots__ = ("dtype", "parameters", "penalty", "pending", "rng", "touched")
+    __slots__ = ("dtype", "moved", "parameters", "penalty", "pending", "rng", "touched")
 
     def __init__(self, rng: np.random.Generator, dtype: Any = np.float32) -> None:
         self.rng = rng
         self.dtype = np.dtype(dtype)
         self.parameters: Parameters | None = None
         self.penalty = 0.0
+        self.moved = 0
         self.touched: set[Variable] = set()
         self.pending: list[tuple[Array, Array]] = []
 
@@ -99,6 +101,7 @@ class Context:
         memory = self._arrays.get((name, kind))
         if memory is None or memory.size < size:
             self._views = {k: v for k, v in self._views.items() if k[0] != name}
+            self.run.moved += memory is not None
             memory = self._arrays[name, kind] = np.empty(size, kind)
         view = self._views[key] = memory[:size].reshape(shape)
         return view
@@ -151,6 +154,7 @@ class Context:
 
     def clear(self) -> None:
         """Release all workspaces."""
+        self.run.moved += 1
         self._arrays.clear()
         self._views.clear()
         self._children.clear()

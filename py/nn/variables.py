@@ -8,6 +8,8 @@ call for the whole model, and exporting the parameters is one copy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from nn.types import Array, Owner, prod
 if TYPE_CHECKING:
     from nn.constraints import Constraint
     from nn.regularizers import Regularizer
+
+HOME = attrgetter("home")
 
 
 class Variable:
@@ -113,7 +117,7 @@ class Parameters:
 
     def stale(self) -> bool:
         """Return whether another model has since packed one of the variables."""
-        return any(v.home is not self for v in self.variables)
+        return not all(map(is_, map(HOME, self.variables), repeat(self)))
 
 
 def _spans(variables: Sequence[Variable]) -> Iterator[slice]:

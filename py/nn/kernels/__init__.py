@@ -1,7 +1,8 @@
-"""The hot loops: compiled C where a build is loaded and the arrays are float32, NumPy otherwise.
+"""Kernels: the hot loops, in C where a build is loaded and arrays are float32, else in NumPy.
 
-Every function has one meaning and two bodies: the C in src/, reached through ctypes on NumPy's own
-memory, and its twin in twins.py. `load` opens a build; without one everything runs on the twins.
+Each function has two bodies: the C in src/, called through ctypes on NumPy's own memory, and NumPy
+in reference.py. `load` opens a build; without one NumPy does everything. `recording` keeps the
+calls of a layer, so that a program can repeat them without their checks.
 """
 
 from nn.kernels.convolution import conv2d, conv2d_input_gradient, conv2d_weight_gradient

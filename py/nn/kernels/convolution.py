@@ -8,7 +8,7 @@ from nn.kernels import library, reference
 from nn.kernels.dense import FUSED
 from nn.kernels.elementwise import activate
 from nn.kernels.geometry import Geometry, expect_shape, geometry
-from nn.kernels.library import F4, Library, address, contiguous, floats, optional, writable
+from nn.kernels.library import F4, Library, address, contiguous, optional
 from nn.kernels.normalization import column_sums
 from nn.kernels.reference import NO_PADDING, Array, Padding, Pair
 
@@ -35,8 +35,8 @@ def conv2d(
     g = geometry(x.shape, w.shape, strides, padding, dilation, groups)
     expect_shape(out, g.output, "out")
     expect_shape(bias, g.output[3:], "bias")
-    lib = library.active
-    if lib is None or not floats(x, w, bias, out) or not writable(out):
+    lib = library.compiled((x, w, bias, out), (out,))
+    if lib is None:
         return reference.conv2d(
             x, w, bias, strides=strides, padding=padding, dilation=dilation, groups=groups,
             activation=activation, out=out,
@@ -79,8 +79,8 @@ def conv2d_weight_gradient(
     expect_shape(dy, g.output, "dy")
     expect_shape(out, kernel_shape, "out")
     expect_shape(bias_out, g.output[3:], "bias_out")
-    lib = library.active
-    if lib is None or not floats(x, dy, out, bias_out) or not writable(out, bias_out):
+    lib = library.compiled((x, dy, out, bias_out), (out, bias_out))
+    if lib is None:
         return reference.conv2d_weight_gradient(
             x, dy, kernel_shape, strides=strides, padding=padding, dilation=dilation,
             groups=groups, out=out, bias_out=bias_out,
@@ -122,8 +122,8 @@ def conv2d_input_gradient(
     g = geometry(input_shape, w.shape, strides, padding, dilation, groups)
     expect_shape(dy, g.output, "dy")
     expect_shape(out, input_shape, "out")
-    lib = library.active
-    if lib is None or not floats(dy, w, out) or not writable(out):
+    lib = library.compiled((dy, w, out), (out,))
+    if lib is None:
         return reference.conv2d_input_gradient(
             dy, w, input_shape, strides=strides, padding=padding, dilation=dilation,
             groups=groups, out=out,

@@ -7,7 +7,7 @@ import numpy as np
 from nn.kernels import library, reference
 from nn.kernels.elementwise import activate
 from nn.kernels.geometry import expect_shape
-from nn.kernels.library import F4, address, floats, optional
+from nn.kernels.library import F4, address, optional
 from nn.kernels.reference import Array
 
 FUSED = {None: 0, "linear": 0, "relu": 1}
@@ -30,8 +30,8 @@ def matmul(
         ValueError: the shapes don't fit each other.
     """
     shape = _shape(a, b, out, bias)
-    lib = library.active
-    if lib is None or not floats(a, b, out, bias) or not _rows_in_order(out):
+    lib = library.compiled((a, b, out, bias), able=_rows_in_order(out))
+    if lib is None:
         return reference.matmul(a, b, out, bias=bias, activation=activation, accumulate=accumulate)
     if out is None:
         out, accumulate = np.empty(shape, F4), False
@@ -67,7 +67,7 @@ def _rows_in_order(out: Array | None) -> bool:
 
 
 def _strided(a: Array) -> Array:
-    return a if a.strides[0] % 4 == 0 and a.strides[1] % 4 == 0 else np.ascontiguousarray(a)
+    return a if a.strides[0] % 4 == 0 and a.strides[1] % 4 == 0 else library.copied(a)
 
 
 def _start(a: Array) -> int:

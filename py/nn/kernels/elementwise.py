@@ -1,4 +1,4 @@
-"""Activations told from their output, and softmax cross-entropy."""
+"""Activations whose gradient follows from their output, softmax, softmax cross-entropy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from nn.kernels import library, reference
 from nn.kernels.geometry import expect_shape
-from nn.kernels.library import F4, address, contiguous, floats, optional, writable
+from nn.kernels.library import F4, address, contiguous, optional
 from nn.kernels.reference import Array
 
 CODES = {"relu": 1, "sigmoid": 2, "tanh": 3}
@@ -15,8 +15,8 @@ CODES = {"relu": 1, "sigmoid": 2, "tanh": 3}
 def activate(x: Array, name: str, out: Array | None = None) -> Array:
     """Apply relu, sigmoid or tanh; `out` may be `x`."""
     expect_shape(out, x.shape, "out")
-    lib = library.active
-    if lib is None or name not in CODES or not floats(x, out) or not writable(out):
+    lib = library.compiled((x, out), (out,), name in CODES)
+    if lib is None:
         return reference.activate(x, name, out)
     out = np.empty(x.shape, F4) if out is None else out
     x = contiguous(x)
@@ -28,8 +28,8 @@ def activation_gradient(dy: Array, y: Array, name: str, out: Array | None = None
     """Return dx from dy and the activation's output y; `out` may be `dy`."""
     expect_shape(y, dy.shape, "y")
     expect_shape(out, dy.shape, "out")
-    lib = library.active
-    if lib is None or name not in CODES or not floats(dy, y, out) or not writable(out):
+    lib = library.compiled((dy, y, out), (out,), name in CODES)
+    if lib is None:
         return reference.activation_gradient(dy, y, name, out)
     out = np.empty(dy.shape, F4) if out is None else out
     dy, y = contiguous(dy), contiguous(y)
@@ -40,8 +40,8 @@ def activation_gradient(dy: Array, y: Array, name: str, out: Array | None = None
 def softmax(x: Array, out: Array | None = None) -> Array:
     """Return exp(x) / sum(exp(x)) along the last axis; `out` may be `x`."""
     expect_shape(out, x.shape, "out")
-    lib = library.active
-    if lib is None or not floats(x, out) or not writable(out):
+    lib = library.compiled((x, out), (out,))
+    if lib is None:
         return reference.softmax(x, out)
     out = np.empty(x.shape, F4) if out is None else out
     x = contiguous(x)
@@ -70,12 +70,10 @@ def softmax_cross_entropy(
     expect_shape(sample_weight, (n,), "sample_weight")
     expect_shape(gradient, logits.shape, "gradient")
     expect_shape(probabilities, logits.shape, "probabilities")
-    lib = library.active
-    if (
-        lib is None
-        or not floats(logits, sample_weight, gradient, probabilities)
-        or not writable(gradient, probabilities)
-    ):
+    lib = library.compiled(
+        (logits, sample_weight, gradient, probabilities), (gradient, probabilities)
+    )
+    if lib is None:
         _check_labels(labels, classes)
         return reference.softmax_cross_entropy(
             logits,

@@ -1,4 +1,4 @@
-"""Batches of a data set that is kept as uint8."""
+"""Gather rows of a uint8 data set as scaled floats."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from nn.kernels import library, reference
 from nn.kernels.geometry import expect_shape
-from nn.kernels.library import F4, address, contiguous, floats, writable
+from nn.kernels.library import F4, address, contiguous
 from nn.kernels.reference import Array
 
 U1 = np.dtype(np.uint8)
@@ -22,8 +22,8 @@ def gather_scale(
     """
     shape = (len(indices), *images.shape[1:])
     expect_shape(out, shape, "out")
-    lib = library.active
-    if lib is None or images.dtype != U1 or not floats(out) or not writable(out) or not _any(shape):
+    lib = library.compiled((out,), (out,), images.dtype == U1 and all(shape))
+    if lib is None:
         _check_indices(images, indices)
         return reference.gather_scale(images, indices, scale, offset, out)
     out = np.empty(shape, F4) if out is None else out
@@ -35,10 +35,6 @@ def gather_scale(
     if wrong:
         _check_indices(images, indices)
     return out
-
-
-def _any(shape: tuple[int, ...]) -> bool:
-    return all(shape)
 
 
 def _check_indices(images: Array, indices: Array) -> None:

@@ -1,4 +1,4 @@
-"""The shapes of a convolution or pooling, checked once and packed for the compiled kernels."""
+"""Geometry of convolutions and poolings: shapes, checked once and packed for the kernels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Shape = tuple[int, ...]
 
 
 class Geometry:
-    """All sizes of one layer at one batch size; `address` is that of C's `struct geometry`."""
+    """All sizes of one layer at one batch size, as C's `struct geometry`."""
 
     def __init__(
         self, x: Shape, kernel: Shape, strides: Pair, padding: Padding, dilation: Pair, groups: int
@@ -44,15 +44,20 @@ class Geometry:
             ],
             np.int32,
         )  # fmt: skip
-        self.address = address(self._packed)
-        self._scratch: dict[tuple[Library, str], int] = {}
+        self._scratch: dict[tuple[str | None, str], int] = {}
+
+    @property
+    def address(self) -> int:
+        """The address of the packed sizes."""
+        return address(self._packed)
 
     def scratch(self, library: Library, function: str) -> int:
         """Return the address of as much scratch memory as `function` wants for these sizes."""
-        floats = self._scratch.get((library, function))
+        key = library.path, function
+        floats = self._scratch.get(key)
         if floats is None:
             floats = getattr(library, function + "_scratch")(self.address)
-            self._scratch[library, function] = floats
+            self._scratch[key] = floats
         return library.scratch(floats)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +89,7 @@ class Library(Backend):
         super().__init__(VARIANTS[self._function("variant", "")()], path)
         for name, letters in SIGNATURES.items():
             setattr(self, name, self._function(name, letters))
-        self._scratch = np.empty(0, F4)
-        self._scratch_address = 0
+        self._scratch = np.empty(1, F4)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"{self.path} has no kernel {name!r}")
@@ -107,8 +106,13 @@ class Library(Backend):
         """Return the address of at least this many floats, free until the next call."""
         if floats > self._scratch.size:
             self._scratch = np.empty(floats, F4)
-            self._scratch_address = address(self._scratch)
-        return self._scratch_address
+        return address(self._scratch)
+
+    def refuse(self) -> None:
+        """Note that NumPy does the work of a call: nothing to do here, see `Recorder`."""
+
+    def keep(self, array: Array) -> None:
+        """Note that a kernel gets this array's address: nothing to do here, see `Recorder`."""
 
 
 NUMPY = Backend("numpy")
@@ -172,6 +176,8 @@ def use(name: str) -> Iterator[Backend]:
 
 _from_buffer = ctypes.c_char.from_buffer
 _addressof = ctypes.addressof
+recording: Library | None = None
+"""The `Recorder` that `active` is while calls are recorded."""
 
 
 def address(array: Array) -> int:
@@ -180,6 +186,8 @@ def address(array: Array) -> int:
     The buffer protocol takes 0.3 us in Pyodide, `ctypes.data` 1.5; but it wants contiguous memory
     that may be written.
     """
+    if recording is not None:
+        recording.keep(array)
     try:
         return _addressof(_from_buffer(array))  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -191,19 +199,39 @@ def optional(array: Array | None) -> int | None:
     return None if array is None else address(array)
 
 
-def floats(*arrays: Array | None) -> bool:
-    """Say whether all are float32 with at least one element: what the compiled kernels take."""
+def compiled(
+    arrays: Sequence[Array | None], written: Sequence[Array | None] = (), able: bool = True
+) -> Library | None:
+    """Return the library where it can do the work, or None where NumPy must.
+
+    Args:
+        arrays: must be float32 and have elements.
+        written: arrays for results; must be writable memory without gaps.
+        able: whether the kernel has what else is wanted.
+    """
+    library = active
+    if library is None:
+        return None
     for array in arrays:
         if array is not None and (array.dtype != F4 or not array.size):
-            return False
-    return True
+            able = False
+    for array in written:
+        if array is not None:
+            flags = array.flags
+            able = able and flags.c_contiguous and flags.writeable
+    if able:
+        return library
+    library.refuse()
+    return None
 
 
 def contiguous(array: Array) -> Array:
     """Return the array, or a copy whose elements lie in order."""
-    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+    return array if array.flags.c_contiguous else copied(array)
 
 
-def writable(*arrays: Array | None) -> bool:
-    """Say whether results can be written straight into all of these."""
-    return all(a is None or (a.flags.c_contiguous and a.flags.writeable) for a in arrays)
+def copied(array: Array) -> Array:
+    """Return a copy whose elements lie in order."""
+    if recording is not None:
+        recording.refuse()
+    return np.ascontiguousarray(array)

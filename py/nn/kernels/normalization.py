@@ -6,15 +6,15 @@ import numpy as np
 
 from nn.kernels import library, reference
 from nn.kernels.geometry import expect_shape
-from nn.kernels.library import F4, address, contiguous, floats, optional, writable
+from nn.kernels.library import F4, address, contiguous, optional
 from nn.kernels.reference import Array
 
 
 def column_sums(x: Array, out: Array | None = None) -> Array:
     """Add up the rows of (rows, columns)."""
     expect_shape(out, x.shape[1:], "out")
-    lib = library.active
-    if lib is None or not floats(x, out) or not writable(out):
+    lib = library.compiled((x, out), (out,))
+    if lib is None:
         return reference.column_sums(x, out)
     out = np.empty(x.shape[1], F4) if out is None else out
     x = contiguous(x)
@@ -24,8 +24,8 @@ def column_sums(x: Array, out: Array | None = None) -> Array:
 
 def column_moments(x: Array) -> tuple[Array, Array]:
     """Return the mean and the variance (over n, not n - 1) of each column of (rows, columns)."""
-    lib = library.active
-    if lib is None or not floats(x):
+    lib = library.compiled((x,))
+    if lib is None:
         return reference.column_moments(x)
     x = contiguous(x)
     mean, variance = np.empty(x.shape[1], F4), np.empty(x.shape[1], F4)
@@ -62,8 +62,8 @@ def column_affine(
     expect_shape(relu_output, x.shape, "relu_output")
     for array, name in ((a, "a"), (b, "b"), (e, "e")):
         expect_shape(array, x.shape[1:], name)
-    lib = library.active
-    if lib is None or not floats(x, a, b, out, y, e, relu_output) or not writable(out):
+    lib = library.compiled((x, a, b, out, y, e, relu_output), (out,))
+    if lib is None:
         return reference.column_affine(
             x, a, b, out, y=y, e=e, relu_output=relu_output, activation=activation
         )
@@ -114,8 +114,8 @@ def _sums_and_products(
 ) -> tuple[Array, Array]:
     """Return the sums of dy and of (x - mean) dy of each column."""
     expect_shape(dy, x.shape, "dy")
-    lib = library.active
-    if lib is None or not floats(x, mean, dy, relu_output):
+    lib = library.compiled((x, mean, dy, relu_output))
+    if lib is None:
         return reference.column_products(x, mean, dy, relu_output)
     x, dy, mean = contiguous(x), contiguous(dy), contiguous(mean)
     relu = None if relu_output is None else contiguous(relu_output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nn.kernels import library, reference
 from nn.kernels.geometry import expect_shape
-from nn.kernels.library import address, contiguous, floats, optional, writable
+from nn.kernels.library import address, contiguous, optional
 from nn.kernels.reference import Array
 
 
@@ -26,8 +26,8 @@ def adam_update(
     """
     for array, name in ((m, "m"), (v, "v"), (g, "g")):
         expect_shape(array, p.shape, name)
-    lib = library.active
-    if lib is None or not floats(p, m, v, g) or not writable(p, m, v):
+    lib = library.compiled((p, m, v, g), (p, m, v))
+    if lib is None:
         reference.adam_update(
             p, m, v, g, step_size=step_size, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon,
             weight_decay=weight_decay,
@@ -52,8 +52,8 @@ def sgd_update(
     """Advance p (and velocity, when momentum) in place, as Keras' SGD."""
     expect_shape(velocity, p.shape, "velocity")
     expect_shape(g, p.shape, "g")
-    lib = library.active
-    if lib is None or not floats(p, velocity, g) or not writable(p, velocity):
+    lib = library.compiled((p, velocity, g), (p, velocity))
+    if lib is None:
         reference.sgd_update(
             p, velocity, g, learning_rate=learning_rate, momentum=momentum, nesterov=nesterov
         )

@@ -7,7 +7,7 @@ import numpy as np
 from nn.kernels import library, reference
 from nn.kernels.dense import FUSED
 from nn.kernels.geometry import expect_shape, geometry
-from nn.kernels.library import F4, address, contiguous, floats, optional, writable
+from nn.kernels.library import F4, address, contiguous, optional
 from nn.kernels.reference import NO_PADDING, Array, Padding, Pair
 
 Shape = tuple[int, ...]
@@ -32,8 +32,8 @@ def max_pool2d(
     g = geometry(x.shape, (*pool_size, x.shape[3], x.shape[3]), strides, padding)
     expect_shape(out, g.output, "out")
     expect_shape(argmax, g.output, "argmax")
-    lib = library.active
-    if lib is None or not floats(x, out) or not writable(out, argmax):
+    lib = library.compiled((x, out), (out, argmax))
+    if lib is None:
         return reference.max_pool2d(
             x, pool_size, strides=strides, padding=padding, out=out, argmax=argmax
         )
@@ -67,8 +67,8 @@ def max_pool2d_gradient(
     expect_shape(argmax, g.output, "argmax")
     expect_shape(relu_output, g.output, "relu_output")
     expect_shape(out, input_shape, "out")
-    lib = library.active
-    if lib is None or not floats(dy, relu_output, out) or not writable(out):
+    lib = library.compiled((dy, relu_output, out), (out,))
+    if lib is None:
         return reference.max_pool2d_gradient(
             dy, argmax, input_shape, pool_size, strides=strides, padding=padding, out=out,
             relu_output=relu_output,
@@ -110,8 +110,8 @@ def conv2d_max_pool2d(
     expect_shape(bias, pooled[3:], "bias")
     expect_shape(out, pooled, "out")
     expect_shape(argmax, pooled, "argmax")
-    lib = library.active
-    if lib is None or not floats(x, w, bias, out) or not writable(out, argmax):
+    lib = library.compiled((x, w, bias, out), (out, argmax))
+    if lib is None:
         return reference.conv2d_max_pool2d(
             x, w, bias, strides=strides, padding=padding, activation=activation, out=out,
             argmax=argmax,
@@ -155,12 +155,8 @@ def conv2d_max_pool2d_gradient(
     expect_shape(out, w.shape, "out")
     expect_shape(bias_out, w.shape[3:], "bias_out")
     expect_shape(input_out, x.shape, "input_out")
-    lib = library.active
-    if (
-        lib is None
-        or not floats(x, w, dy, y, out, bias_out, input_out)
-        or not writable(out, bias_out, input_out)
-    ):
+    lib = library.compiled((x, w, dy, y, out, bias_out, input_out), (out, bias_out, input_out))
+    if lib is None:
         return reference.conv2d_max_pool2d_gradient(
             x, w, dy, y, argmax, strides=strides, padding=padding, activation=activation, out=out,
             bias_out=bias_out, input_out=input_out,

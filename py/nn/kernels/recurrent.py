@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nn.kernels import library, reference
 from nn.kernels.geometry import expect_shape
-from nn.kernels.library import address, contiguous, floats, writable
+from nn.kernels.library import address, contiguous
 from nn.kernels.reference import Array
 
 
@@ -18,8 +18,8 @@ def lstm(z: Array, recurrent: Array, h: Array, c: Array) -> None:
         c: the same of the cell.
     """
     _check(z, recurrent, h, c)
-    lib = library.active
-    if lib is None or not floats(z, recurrent, h, c) or not writable(z, h, c):
+    lib = library.compiled((z, recurrent, h, c), (z, h, c))
+    if lib is None:
         reference.lstm(z, recurrent, h, c)
         return
     recurrent = contiguous(recurrent)
@@ -43,8 +43,8 @@ def lstm_gradient(z: Array, recurrent: Array, c: Array, dh: Array, dc: Array) ->
     """
     _check(z, recurrent, dh, c)
     expect_shape(dc, dh.shape[1:], "dc")
-    lib = library.active
-    if lib is None or not floats(z, recurrent, c, dh, dc) or not writable(z, dh, dc):
+    lib = library.compiled((z, recurrent, c, dh, dc), (z, dh, dc))
+    if lib is None:
         reference.lstm_gradient(z, recurrent, c, dh, dc)
         return
     recurrent, c = contiguous(recurrent), contiguous(c)

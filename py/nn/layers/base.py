@@ -90,6 +90,11 @@ class Layer:
             self.given_input_shape = (input_dim,)
         self._trainable = trainable
 
+    @property
+    def last_activation(self) -> str | None:
+        """The name of the activation that is applied last, where a loss may apply it instead."""
+        return None
+
     # Variables.
 
     def add_weight(
@@ -242,6 +247,15 @@ class Layer:
         rng = getattr(self, "rng", None)
         if rng is not None:
             rng.bit_generator.state = state["generator"]
+
+    def only_kernels(self, ctx: Context) -> bool:
+        """Say whether `forward` and `backward` do all their arithmetic by kernels.
+
+        Where they do (on workspaces, weights, gradients and whole inputs, which may be reshaped),
+        a program may record the kernel calls of one batch and repeat them for the next ones. The
+        answer of a class does not hold for subclasses with another `forward` or `backward`.
+        """
+        return False
 
     # Use.
 

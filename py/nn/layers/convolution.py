@@ -10,7 +10,7 @@ from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import LeftOut
 from nn.layers import padding as pads
 from nn.layers.base import expect_rank, pair, positive
-from nn.layers.core import LORA, activate, activate_backward
+from nn.layers.core import LORA, activate, activate_backward, kernels_apply
 from nn.layers.data_format import Spatial
 from nn.types import Array, Shape
 
@@ -110,6 +110,9 @@ class Conv2D(Spatial):
             }
             plan = self._plans[shape] = self.output_shape(shape), options
         return plan
+
+    def only_kernels(self, ctx: Context) -> bool:
+        return not self.channels_first and kernels_apply(self.activation, ctx)
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         x = self.seen(inputs[0])

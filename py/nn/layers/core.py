@@ -91,6 +91,11 @@ def activate_backward(function: Function, ctx: Context, dy: Array, v: Array) -> 
     return dz
 
 
+def kernels_apply(function: Function, ctx: Context) -> bool:
+    """Say whether `activate` and `activate_backward` call kernels only."""
+    return function is activations.LINEAR or function.kernel or ctx.logits
+
+
 class Dense(Layer):
     """activation(x @ kernel + bias) over the last axis: (n, ..., inputs) -> (n, ..., units).
 
@@ -143,6 +148,9 @@ class Dense(Layer):
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         return (*input_shapes[0][:-1], self.units)
 
+    def only_kernels(self, ctx: Context) -> bool:
+        return kernels_apply(self.activation, ctx)
+
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (x,) = inputs
         rows = x.reshape(-1, x.shape[-1])
@@ -188,6 +196,9 @@ class Flatten(Layer):
         rest = input_shapes[0][1:]
         known = [n for n in rest if n is not None]
         return (input_shapes[0][0], prod(tuple(known)) if len(known) == len(rest) else None)
+
+    def only_kernels(self, ctx: Context) -> bool:
+        return self.data_format != "channels_first"
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (x,) = inputs

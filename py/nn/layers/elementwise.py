@@ -23,6 +23,9 @@ class Elementwise(Layer):
     def last_activation(self) -> str:
         return self.function.name
 
+    def only_kernels(self, ctx: Context) -> bool:
+        return self.function.kernel or ctx.logits
+
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (x,) = inputs
         if ctx.logits:

@@ -7,18 +7,26 @@ that does the work of both, where `after` alone reads the output of `layer`, or 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from nn import activations, kernels
 from nn.context import Context
+from nn.graph import Graph, SymbolicTensor
 from nn.layers.base import Layer
 from nn.layers.convolution import Conv2D
 from nn.layers.elementwise import Elementwise
 from nn.layers.normalization import BatchNormalization
 from nn.layers.pooling import MaxPooling2D
 from nn.types import Array
+
+
+class FusableLoss(Protocol):
+    """What this module knows of a loss."""
+
+    def can_fuse(self, layer: Any) -> bool:
+        """Say whether the loss computes the activation at the end of `layer` too."""
 
 
 class PooledConvolution(Layer):
@@ -37,6 +45,9 @@ class PooledConvolution(Layer):
     @property
     def sublayers(self) -> tuple[Layer, ...]:
         return (self.convolution,)
+
+    def only_kernels(self, ctx: Context) -> bool:
+        return True
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (x,) = inputs
@@ -150,6 +161,13 @@ def norm_relu(layer: Any, after: Layer) -> Layer | None:
     """Fuse BatchNormalization with the relu after it."""
     relu = isinstance(after, Elementwise) and after.function is activations.RELU
     return NormedRelu(layer) if relu else None
+
+
+def fuses_loss(graph: Graph, tensor: SymbolicTensor, loss: FusableLoss) -> bool:
+    """Say whether the layer that computes an output may leave its activation to the loss."""
+    layer = tensor.node.layer
+    read_once = not graph.consumers(tensor) and graph.outputs.count(tensor) == 1
+    return read_once and layer.activity_regularizer is None and loss.can_fuse(layer)
 
 
 RULES: dict[type[Layer], Callable[[Any, Layer], Layer | None]] = {

@@ -60,6 +60,9 @@ class Pooling2D(Spatial):
 class MaxPooling2D(Pooling2D):
     """The largest of each window: (n, h, w, c) -> (n, oh, ow, c)."""
 
+    def only_kernels(self, ctx: Context) -> bool:
+        return not self.channels_first
+
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         x = self.seen(inputs[0])
         shape, padding = self.plan(x.shape)

@@ -38,6 +38,9 @@ class Reshape(Layer):
             raise ShapeError(f"{self.name}: expected {size} elements, received shape {shape}")
         return (n, *shape)
 
+    def only_kernels(self, ctx: Context) -> bool:
+        return True
+
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         ctx.saved = inputs[0].shape
         return inputs[0].reshape(len(inputs[0]), *self.target_shape)

@@ -30,6 +30,8 @@ class Loss:
     """The axis of classes or features. `call` and `gradient` receive arrays with it moved last."""
     fused_activation: str | None = None
     """The activation that one numerically stable kernel computes together with this loss."""
+    from_logits = False
+    """Whether the outputs are values before the activation."""
 
     def __init__(
         self,
@@ -47,6 +49,16 @@ class Loss:
     def default_name(cls) -> str:
         """Return the class name in snake case."""
         return snake_case(cls.__name__)
+
+    def can_fuse(self, layer: Any) -> bool:
+        """Say whether `from_logits_step` also computes the activation that ends `layer`."""
+        return (
+            self.fused_activation is not None
+            and self.fused_activation == layer.last_activation
+            and not self.from_logits
+            and self.axis == -1
+            and self.reduction not in ("none", None)
+        )
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         """Return the loss of each sample, in the shape of `y_pred` without its last axis."""

@@ -32,6 +32,9 @@ class SparseCategoricalCrossentropy(Loss):
         self.from_logits = from_logits
         self.ignore_class = ignore_class
 
+    def can_fuse(self, layer: Any) -> bool:
+        return self.ignore_class is None and super().can_fuse(layer)
+
     def prepare(self, y_true: Any, y_pred: Array) -> Array:
         labels = np.asarray(y_true)
         if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:

@@ -13,7 +13,7 @@ from nn.errors import ConfigError, NotBuiltError
 from nn.graph import Graph, SymbolicTensor
 from nn.layers.base import Layer
 from nn.models import topology
-from nn.models.program import Program
+from nn.models.program import PrepareWeights, Program, program_for
 from nn.models.signature import Signature, as_list
 from nn.types import Array, Config, Shape
 from nn.variables import Parameters
@@ -30,7 +30,7 @@ class Network(Layer):
         self._graph: Graph | None = None
         self._program: Program | None = None
         self._parameters: Parameters | None = None
-        self._around: Any = None  # calls each layer's function while predicting: Program.forward
+        self._prepare_weights: PrepareWeights | None = None
         self.rng = config.generator()
         self._single_output = True
         if inputs is not None:
@@ -65,7 +65,10 @@ class Network(Layer):
     def program(self) -> Program:
         """The graph with the memory that it runs in."""
         if self._program is None:
-            self._program = Program(self.graph, Context(Run(self.rng, self.dtype)))
+            context = Context(Run(self.rng, self.dtype))
+            self._program = program_for(
+                "cpu", self.graph, context=context, prepare_weights=self._prepare_weights
+            )
             self._program.ctx.needs_input_gradient = False
         return self._program
 
@@ -143,7 +146,15 @@ class Network(Layer):
         """Return the outputs, valid until the next run."""
         program = self.program
         program.expose_logits(False)
-        return program.forward(inputs, training, self._around)
+        return program.forward(inputs, training)
+
+    def prepare_weights(self, prepare: PrepareWeights) -> None:
+        """Predict with weights that a context manager, `prepare(layer)`, provides for each layer.
+
+        The model cannot be trained afterwards: its packed parameters are dropped.
+        """
+        self._parameters = self._program = None
+        self._prepare_weights = prepare
 
     def build_from(self, inputs: Sequence[Any]) -> None:
         """Build from the shape of the data, for a network whose input shape is not known yet."""

@@ -1,52 +1,123 @@
-"""Program: a graph with memory, which runs its layers forward and backward."""
+"""Program: a graph with memory, which runs its layers forward and backward.
+
+`program_for` is the one place that knows what executes a graph. On the CPU it gives a `Program`, or
+a `TrainingProgram` that also steps. A class for another device would have the same methods:
+
+    forward(inputs, training)   the outputs for a batch
+    step(batches)               train on a block of batches; the losses, or an awaitable of them
+    sync()                      bring weights and state to where the CPU reads them
+
+Layers know no device.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import zip_longest
-from typing import Any
+from operator import attrgetter
+from typing import Any, Protocol
 
 import numpy as np
 
 from nn.context import Context
+from nn.errors import ConfigError
 from nn.graph import Graph, Node, SymbolicTensor
+from nn.kernels import library
 from nn.layers.base import Layer
 from nn.layers.fusion import Penalized, fuse
+from nn.models.replay import Replay
+from nn.models.steps import Step
 from nn.types import Array
+from nn.variables import Parameters
+
+Batch = tuple[Sequence[Array], Sequence[Any], Sequence[Any], int]
+"""Inputs, targets, weights (one for each input or output of the model), number of samples."""
+PrepareWeights = Callable[[Layer], AbstractContextManager[None]]
+KEPT = 8
+"""Shapes of batches that a program keeps a list of calls for."""
+KIND = attrgetter("shape", "dtype")
 
 
-class Step:
-    """One node of a program, or two that are run as one."""
+class Compiled(Protocol):
+    """What `Model.compile` settles, as a program that trains needs it."""
 
-    __slots__ = ("backward", "ctx", "forward", "inputs", "layer", "outputs")
+    optimizer: Any
 
-    def __init__(self, layer: Layer, ctx: Context, inputs: list[int], outputs: list[int]) -> None:
-        self.layer = layer
-        self.ctx = ctx
-        self.inputs = inputs
-        self.outputs = outputs
-        self.forward = layer.forward
-        self.backward = layer.backward
+    def apply_losses(
+        self,
+        ys: Sequence[Array],
+        targets: Sequence[Any],
+        weights: Sequence[Any],
+        size: int,
+        training: bool,
+    ) -> tuple[float, list[Array | None]]:
+        """Return the loss and the gradients of the outputs; update the running means."""
+
+    def regularize(self) -> None:
+        """Add the gradients of the penalties on weights."""
+
+
+def program_for(
+    device: str,
+    graph: Graph,
+    parameters: Parameters | None = None,
+    batch: int | None = None,
+    training: Compiled | None = None,
+    *,
+    context: Context,
+    predicting: Program | None = None,
+    prepare_weights: PrepareWeights | None = None,
+) -> Any:
+    """Return what executes `graph` on `device`.
+
+    Args:
+        device: "cpu".
+        graph: the model's layers.
+        parameters: the packed variables that are trained; None to predict.
+        batch: the expected samples in a batch, or None; the CPU adapts to each batch.
+        training: the compiled losses, metrics and optimizer. Without it the program only predicts,
+            and may fold and pack weights: it need not leave them as layers know them.
+        context: the memory to run in.
+        predicting: with `training`, the program that predicts for the same model. Both run in the
+            same memory, in turn.
+        prepare_weights: returns a context manager for a layer, which surrounds each forward pass of
+            it while predicting: for weights that are only there when they are needed.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    if device != "cpu":
+        raise ConfigError(f"expected the device 'cpu', received {device!r}")
+    program = predicting or Program(graph, context, prepare_weights)
+    return program if training is None else TrainingProgram(program, parameters, training)
 
 
 class Program:
-    """A graph with memory: runs forward, then backward.
+    """A graph on the CPU, with memory: runs forward, then backward.
 
-    Everything that can be decided once is: the loop over nodes does no look-ups but of list items,
-    since in Pyodide Python costs three to five times what it does natively.
+    With compiled kernels a `Replay` for each shape of batch repeats recorded calls. Without, with
+    masks, and for a shape that comes for the first time, layers run one after the other.
     """
 
-    def __init__(self, graph: Graph, ctx: Context) -> None:
+    def __init__(
+        self, graph: Graph, ctx: Context, prepare_weights: PrepareWeights | None = None
+    ) -> None:
         self.graph = graph
+        self._prepare_weights = prepare_weights
         self.ctx = ctx
-        self.logit_contexts: list[Context] = []
+        self._logit_contexts: list[Context] = []
         slots = graph.slots
-        self._inputs = [slots[t] for t in graph.inputs]
-        self._outputs = [slots[t] for t in graph.outputs]
+        self.inputs = [slots[t] for t in graph.inputs]
+        self.outputs = [slots[t] for t in graph.outputs]
         self._values: list[Any] = [None] * len(slots)
         self.steps = self._compile()
         self._forward = [(s.forward, s.ctx, s.inputs, s.outputs) for s in self.steps]
-        self._backward: list[Any] = []
+        self.backward_steps: list[Step] = []
+        """The steps that a gradient must pass through, the last first."""
+        self._replays: dict[Any, Replay] = {}
+        self._replay: Replay | None = None
+        self._logits = False
         self._prepared: tuple[Any, bool] | None = None
         self._masked = any(_begins_mask(s.layer) for s in self.steps)
         self.masks: list[Any] = [None] * len(slots)
@@ -79,10 +150,18 @@ class Program:
             )
         return steps
 
+    def fuse_losses(self, contexts: list[Context]) -> None:
+        """Choose the layers that `expose_logits` is for."""
+        self.expose_logits(False)
+        self._logit_contexts = contexts
+        self._replays.clear()
+
     def expose_logits(self, value: bool) -> None:
         """Let the layers before fused losses return logits, or their activation again."""
-        for ctx in self.logit_contexts:
-            ctx.logits = value
+        if value is not self._logits:
+            self._logits = value
+            for ctx in self._logit_contexts:
+                ctx.logits = value
 
     def context_of(self, tensor: SymbolicTensor) -> Context:
         """Return the context of the node that computes `tensor`."""
@@ -104,11 +183,32 @@ class Program:
         `timed(name, function, ...)` calls a layer's function in place of this loop, to measure it.
         `masks` are those of the inputs, where this graph stands in another.
         """
+        self._replay = None
         self._masked = self._masked or any(m is not None for m in masks)
-        if timed is not None or self._masked:
+        if timed is not None or self._masked or self._prepare_weights is not None:
             return self._forward_masked(inputs, training, timed or _plainly, masks)
+        if library.active is not None:
+            key = (training, self._logits, library.active, *map(KIND, inputs))
+            replay = self._replays.get(key) or self._new_replay(key, training)
+            if replay.current():
+                self._replay = replay
+                return replay.forward(inputs)
+            if replay.seen and not replay.hopeless:
+                self._replay = replay
+                return replay.record_forward(inputs)
+            replay.seen += 1
+        return self._forward_plainly(inputs, training)
+
+    def _new_replay(self, key: Any, training: bool) -> Replay:
+        assert library.active is not None
+        if len(self._replays) == KEPT:
+            del self._replays[next(iter(self._replays))]
+        replay = self._replays[key] = Replay(self, library.active, training)
+        return replay
+
+    def _forward_plainly(self, inputs: Sequence[Array], training: bool) -> list[Array]:
         values = self._values
-        for slot, value in zip(self._inputs, inputs, strict=True):
+        for slot, value in zip(self.inputs, inputs, strict=True):
             values[slot] = value
         for forward, ctx, ins, outs in self._forward:
             if len(ins) == 1:
@@ -120,54 +220,78 @@ class Program:
             else:
                 for slot, part in zip(outs, y, strict=True):
                     values[slot] = part
-        return [values[i] for i in self._outputs]
+        return [values[i] for i in self.outputs]
 
     def _forward_masked(
         self, inputs: Sequence[Array], training: bool, timed: Any, masks: Sequence[Any]
     ) -> list[Array]:
-        """Do as `forward`, the masks passed on from layer to layer."""
+        """Do as `forward`, with masks, a timer and the preparation of weights."""
         values, found = self._values, [None] * len(self._values)
+        prepared = self._prepare_weights or nullcontext
         self.masks = found
-        for slot, value, mask in zip_longest(self._inputs, inputs, masks):
+        for slot, value, mask in zip_longest(self.inputs, inputs, masks):
             values[slot], found[slot] = value, mask
         for step in self.steps:
             given, ctx = [values[i] for i in step.inputs], step.ctx
             ctx.masks = [found[i] for i in step.inputs]
             ctx.mask = ctx.masks[0] if ctx.masks else None
-            y = timed(step.layer.name, step.forward, ctx, *given, training=training)
+            with prepared(step.layer):
+                y = timed(step.layer.name, step.forward, ctx, *given, training=training)
             mask = step.layer.compute_mask(given, ctx.masks)
             several = len(step.outputs) > 1
             made = mask if isinstance(mask, list) else [mask]
             for slot, part, m in zip_longest(step.outputs, y if several else (y,), made):
                 values[slot], found[slot] = part, m
-        return [values[i] for i in self._outputs]
+        return [values[i] for i in self.outputs]
 
     def backward(self, gradients: Sequence[Array | None], timed: Any = None) -> list[Array | None]:
         """Return the gradients of the inputs, after adding those of the variables."""
-        run = self.ctx.run
         self.prepare()
+        replay = self._replay
+        if replay is not None and timed is None:
+            if replay.matches(self._prepared, gradients):
+                return replay.backward(gradients)
+            if replay.records_backward:
+                return replay.record_backward(self._prepared, gradients)
+            replay.restore()
+            replay.reset()
+            self._replay = None
         grads: list[Any] = [None] * len(self._values)
-        for slot, gradient in zip(self._outputs, gradients, strict=True):
-            self._add(grads, slot, gradient)
-        for backward, ctx, ins, outs, wanted, penalized in self._backward:
-            dy = grads[outs[0]] if len(outs) == 1 else tuple(grads[o] for o in outs)
-            nothing = dy is None or (len(outs) > 1 and all(d is None for d in dy))
-            if nothing and not penalized:
-                continue
-            if timed is None:
-                dx = backward(ctx, dy)
-            else:
-                dx = timed(backward.__self__.name, backward, ctx, dy)
-            if run.pending:
-                run.settle()
-            if len(ins) == 1:
-                dx = (dx,)
-            for slot, want, part in zip(ins, wanted, dx if dx is not None else (), strict=False):
-                if want:
-                    self._add(grads, slot, part)
-        return [grads[i] for i in self._inputs]
+        for slot, gradient in zip(self.outputs, gradients, strict=True):
+            self.add(grads, slot, gradient)
+        for step in self.backward_steps:
+            self.run_back(grads, step, timed)
+        return [grads[i] for i in self.inputs]
 
-    def _add(self, grads: list[Any], slot: int, part: Array | None) -> None:
+    def run_back(self, grads: list[Any], step: Step, timed: Any = None) -> None:
+        """Run a layer backward on the gradients found so far."""
+        dy = self.gradient_of(grads, step)
+        if dy is None and not step.layer.penalized:
+            return
+        if timed is None:
+            dx = step.backward(step.ctx, dy)
+        else:
+            dx = timed(step.layer.name, step.backward, step.ctx, dy)
+        run = self.ctx.run
+        if run.pending:
+            run.settle()
+        if len(step.inputs) == 1:
+            dx = (dx,)
+        parts = dx if dx is not None else ()
+        for slot, want, part in zip(step.inputs, step.wanted, parts, strict=False):
+            if want:
+                self.add(grads, slot, part)
+
+    def gradient_of(self, grads: list[Any], step: Step) -> Any:
+        """Return the gradient of a layer's output (a tuple of several), or None."""
+        outs = step.outputs
+        if len(outs) == 1:
+            return grads[outs[0]]
+        dy = tuple(grads[o] for o in outs)
+        return None if all(d is None for d in dy) and not step.layer.penalized else dy
+
+    def add(self, grads: list[Any], slot: int, part: Array | None) -> None:
+        """Add a part to a value's gradient."""
         total = grads[slot]
         if total is None or part is None:
             grads[slot] = part if total is None else total
@@ -184,19 +308,78 @@ class Program:
             return
         self._prepared = state
         needs = [False] * len(self._values)
-        for slot in self._inputs:
+        for slot in self.inputs:
             needs[slot] = state[1]
         steps = []
         for step in self.steps:
-            wanted = [needs[i] for i in step.inputs]
+            step.wanted = [needs[i] for i in step.inputs]
             ctx = step.ctx
-            ctx.needs_input_gradient = any(wanted)
-            if any(wanted) or any(ctx.trains(v) for v in step.layer.variables):
+            ctx.needs_input_gradient = any(step.wanted)
+            if any(step.wanted) or any(ctx.trains(v) for v in step.layer.variables):
                 for slot in step.outputs:
                     needs[slot] = True
-                entry = (step.backward, ctx, step.inputs, step.outputs, wanted)
-                steps.append((*entry, step.layer.penalized))
-        self._backward = steps[::-1]
+                steps.append(step)
+        self.backward_steps = steps[::-1]
+
+    def sync(self) -> None:
+        """Bring weights and state to where the CPU reads them: they are there."""
+
+
+class TrainingProgram:
+    """A program that also trains.
+
+    Args:
+        program: runs the layers.
+        parameters: the variables to train.
+        training: the compiled losses, metrics and optimizer.
+    """
+
+    def __init__(self, program: Program, parameters: Parameters | None, training: Compiled) -> None:
+        self.program = program
+        self.parameters = parameters
+        self.training = training
+
+    def forward(self, inputs: Sequence[Array], training: bool = False) -> list[Array]:
+        """Return the outputs, logits before a fused loss; they are valid until the next call."""
+        program = self.program
+        program.expose_logits(True)
+        program.ctx.run.penalty = 0.0
+        return program.forward(inputs, training)
+
+    def step(self, batches: Sequence[Batch]) -> list[float]:
+        """Train on the batches, one after the other; returns their losses.
+
+        A program for another device may return an awaitable of them.
+        """
+        losses = []
+        for batch in batches:
+            losses.append(self.gradients(batch))
+            self.training.optimizer.step()
+        return losses
+
+    def segments(self, batch: Batch) -> Iterator[float | None]:
+        """Train on a batch in segments, between which a caller may await.
+
+        Yields the loss once the gradients are there: the moment to exchange them with other
+        workers. Going on updates the weights. In between the model must not run.
+        """
+        yield self.gradients(batch)
+        self.training.optimizer.step()
+
+    def gradients(self, batch: Batch) -> float:
+        """Compute the gradients of a batch; returns its loss."""
+        inputs, targets, weights, size = batch
+        ys = self.forward(inputs, True)
+        loss, gradients = self.training.apply_losses(ys, targets, weights, size, True)
+        run = self.program.ctx.run
+        run.start_backward(self.parameters)
+        self.program.backward(gradients)
+        run.finish_backward()
+        self.training.regularize()
+        return loss
+
+    def sync(self) -> None:
+        """Bring weights and state to where the CPU reads them: they are there."""
 
 
 def _plainly(name: str, function: Any, *arguments: Any, **options: Any) -> Any:

@@ -17,6 +17,7 @@ from nn.data.source import ArraySource, Batch, StreamSource, each
 from nn.errors import EmptyError, NotCompiledError
 from nn.lazy import load
 from nn.models.network import Network
+from nn.models.program import PrepareWeights
 from nn.models.run_control import Progress
 from nn.models.signature import as_list, is_stream
 from nn.types import Array
@@ -269,6 +270,10 @@ class Trainer(Network):
     @property
     def loss(self) -> Loss | None:
         return self.trainer.losses[0]
+
+    def prepare_weights(self, prepare: PrepareWeights) -> None:
+        super().prepare_weights(prepare)
+        self._trainer = None
 
     def reset_metrics(self) -> None:
         """Reset the running means of training."""

@@ -9,7 +9,8 @@ class takes a quarter of the memory but converts the weights for every batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,9 @@ class QuantizedModel:
         self._stored = {paths[path]: kept for path, kept in stored.items()}
         self._variables: dict[Layer, list[tuple[Variable, Quantized]]] = {}
         self._model = model
-        model._parameters = model._trainer = None
         for variable in self._stored:
             _release(variable)
-        model._around = self._widened
+        model.prepare_weights(self._widened)
 
     async def predict(self, x: Any, batch_size: int | None = None) -> Any:
         """Return the outputs for `x`, as `Model.predict` does."""
@@ -69,13 +69,14 @@ class QuantizedModel:
             "num_bytes": found["num_bytes"] - found["weight_bytes"] + kept,
         }
 
-    def _widened(self, name: str, function: Any, *arguments: Any, **options: Any) -> Any:
-        """Call a layer's function with its weights in float32."""
-        pairs = self._of(function.__self__)
+    @contextmanager
+    def _widened(self, layer: Layer) -> Iterator[None]:
+        """Give a layer its weights in float32 inside a `with` block."""
+        pairs = self._of(layer)
         try:
             for variable, stored in pairs:
                 variable.value = stored.dequantize().astype(variable.value.dtype, copy=False)
-            return function(*arguments, **options)
+            yield
         finally:
             for variable, _ in pairs:
                 _release(variable)

@@ -9,9 +9,11 @@ from nn import losses as losses_
 from nn import optimizers
 from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import LeftOut, refuse_all
+from nn.layers.fusion import fuses_loss
 from nn.losses import Loss, masked_weight
 from nn.metrics import Mean, MeanMetric
 from nn.models.model import Model
+from nn.models.program import TrainingProgram, program_for
 from nn.optimizers import Optimizer
 from nn.training.compiled_outputs import Output, nested, numbers, per_output
 from nn.types import Array
@@ -64,6 +66,7 @@ class TrainingStep:
         self._tracker = Mean("loss")
         self._test_tracker = Mean("loss")
         self._step_for: Any = None
+        self._program: TrainingProgram | None = None
         self._regularized: list[Any] = []
         for item in loss if isinstance(loss, list | tuple) else [loss]:
             if not isinstance(item, dict) or "class_name" in item:
@@ -124,69 +127,55 @@ class TrainingStep:
         if self.optimizer.parameters is not parameters:
             self.optimizer.build(parameters)
         for output, tensor in zip(self.outputs, model.outputs, strict=True):
-            layer = tensor.node.layer
-            fusable = (
-                output.loss is not None
-                and output.loss.fused_activation is not None
-                and not getattr(output.loss, "from_logits", False)
-                and getattr(output.loss, "ignore_class", None) is None
-                and output.loss.axis == -1
-                and getattr(layer, "last_activation", None) == output.loss.fused_activation
-                and layer.activity_regularizer is None
-                and not model.graph.consumers(tensor)
-                and model.outputs.count(tensor) == 1
-                and output.loss.reduction not in ("none", None)
-            )
-            output.fused = program.context_of(tensor) if fusable else None
-        program.logit_contexts = [o.fused for o in self.outputs if o.fused is not None]
+            fused = output.loss is not None and fuses_loss(model.graph, tensor, output.loss)
+            output.fused = program.context_of(tensor) if fused else None
+        program.fuse_losses([o.fused for o in self.outputs if o.fused is not None])
+        self._program = program_for(
+            "cpu",
+            model.graph,
+            parameters,
+            training=self,
+            context=program.ctx,
+            predicting=program,
+        )
         self._regularized = [
             (v, parameters.views.get(v)) for v in model.variables if v.regularizer is not None
         ]
         self._step_for = key
 
+    @property
+    def program(self) -> TrainingProgram:
+        """The program that runs the steps, in the model's memory."""
+        self.prepare()
+        assert self._program is not None
+        return self._program
+
     def train_step(
         self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
     ) -> float:
         """Forward, backward and an optimizer step; returns the loss of this batch."""
-        loss = self.gradient_step(inputs, targets, weights, size)
-        self.optimizer.step()
-        return loss
+        return self.program.step(((inputs, targets, weights, size),))[0]
 
     def gradient_step(
         self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
     ) -> float:
         """Forward and backward: leave the gradients in the model's buffer; returns the loss."""
-        self.prepare()
-        program = self.model.program
-        program.expose_logits(True)
-        program.ctx.run.penalty = 0.0
-        ys = program.forward(inputs, True)
-        loss, gradients = self._losses(ys, targets, weights, size, True)
-        run = program.ctx.run
-        parameters = self.model.parameters
-        run.start_backward(parameters)
-        program.backward(gradients)
-        run.finish_backward()
-        for variable, gradient in self._regularized:
-            if gradient is not None:
-                variable.regularizer.add_gradient(variable.value, gradient)
-        self._tracker.add(loss * size, size)
-        return loss
+        return self.program.gradients((inputs, targets, weights, size))
 
     def test_step(
         self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
     ) -> float:
         """Forward and loss; changes no weight; returns the loss of this batch."""
-        self.prepare()
-        program = self.model.program
-        program.expose_logits(True)
-        program.ctx.run.penalty = 0.0
-        ys = program.forward(inputs, False)
-        loss, _ = self._losses(ys, targets, weights, size, False)
-        self._test_tracker.add(loss * size, size)
-        return loss
+        ys = self.program.forward(inputs, False)
+        return self.apply_losses(ys, targets, weights, size, False)[0]
 
-    def _losses(
+    def regularize(self) -> None:
+        """Add the gradients of the penalties on weights."""
+        for variable, gradient in self._regularized:
+            if gradient is not None:
+                variable.regularizer.add_gradient(variable.value, gradient)
+
+    def apply_losses(
         self,
         ys: Sequence[Array],
         targets: Sequence[Any],
@@ -194,6 +183,7 @@ class TrainingStep:
         size: int,
         training: bool,
     ) -> tuple[float, list[Array | None]]:
+        """Return the loss and the gradients of the outputs; update the running means."""
         total = 0.0
         gradients: list[Array | None] = []
         outputs = self.outputs
@@ -202,7 +192,9 @@ class TrainingStep:
                 f"{self.model.name}: expected targets for {len(outputs)} outputs, "
                 f"received {len(targets)}"
             )
-        masks = [self.model.program.mask_of(t) for t in self.model.outputs]
+        assert self._program is not None
+        program = self._program.program
+        masks = map(program.masks.__getitem__, program.outputs)
         for output, y, target, weight, mask in zip(
             outputs, ys, targets, weights, masks, strict=True
         ):
@@ -225,7 +217,9 @@ class TrainingStep:
                 output.seen = seen
         for variable, _ in self._regularized:
             total += variable.regularizer.loss(variable.value)
-        return total + self.model.program.ctx.run.penalty, gradients
+        total += program.ctx.run.penalty
+        (self._tracker if training else self._test_tracker).add(total * size, size)
+        return total, gradients
 
     def _loss_of(
         self, output: Output, y: Array, target: Any, weight: Any, mask: Any

@@ -1,0 +1,64 @@
+"""How much Python runs in one batch of training."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import nn
+import numpy as np
+import pytest
+from nn import kernels
+from nn.kernels import library
+from nn.training.step import TrainingStep
+
+from tests.unit.nn.training.test_fit import seed_network
+from tools import build_kernels
+
+
+@pytest.fixture(autouse=True)
+def native() -> Iterator[None]:
+    assert build_kernels.main(["native"]) == 0
+    before = library.active
+    kernels.load()
+    yield
+    library.active = before
+
+
+def calls_of_batches(model: nn.Model, x: Any, y: Any) -> list[int]:
+    """Count the Python functions called from each training step to the next, all of them: the step,
+    the loop of `fit`, the batch's arrays, asyncio."""
+    counts: list[int] = []
+
+    def count(frame: Any, event: str, _: Any) -> None:
+        if event == "call":
+            if frame.f_code is TrainingStep.train_step.__code__:
+                counts.append(0)
+            if counts:
+                counts[-1] += 1
+
+    async def run() -> None:
+        sys.setprofile(count)
+        try:
+            await model.fit(x, y, batch_size=128)
+        finally:
+            sys.setprofile(None)
+
+    asyncio.run(run())
+    return counts[:-1]
+
+
+@pytest.mark.parametrize("kept_as", ["floats", "bytes"])
+def test_a_batch_of_the_seed_network_takes_at_most_130_calls_of_python_functions(kept_as):
+    model = seed_network()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    random = np.random.default_rng(0)
+    y = random.integers(0, 10, 1024)
+    x: Any = random.random((1024, 28, 28, 1), dtype=np.float32)
+    if kept_as == "bytes":
+        x, y = nn.Dataset((x * 255).astype(np.uint8), y), None
+    counts = calls_of_batches(model, x, y)
+    assert len(counts) == 7
+    assert max(counts[2:]) <= 130, counts
