@@ -84,6 +84,40 @@ def undocumented(path: str, source: bytes) -> ast.Module:
     return ast.fix_missing_locations(tree)
 
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def lean(path: str, source: str) -> ast.Module:
+    """Return one of our modules without what nothing reads in a page: imports for type checkers,
+    annotations and docstrings of private functions and of functions inside functions."""
+    tree = ast.parse(source, path)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.test, node.body = ast.Constant(False), [ast.Pass()]
+    strip_private(tree, False)
+    return ast.fix_missing_locations(tree)
+
+
+def strip_private(parent: ast.AST, hidden: bool) -> None:
+    for node in ast.iter_child_nodes(parent):
+        name = node.name if isinstance(node, (*FUNCTIONS, ast.ClassDef)) else ""
+        below = hidden or (name[:1] == "_" and name[-2:] != "__")
+        if isinstance(node, FUNCTIONS):
+            if below:
+                bare(node)
+            below = True
+        strip_private(node, below)
+
+
+def bare(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    function.returns = None
+    for argument in ast.walk(function.args):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    if ast.get_docstring(function, clean=False) and len(function.body) > 1:
+        del function.body[0]
+
+
 def pack(target: Path, members: dict[str, bytes]) -> bytes:
     """Write a reproducible zip and return its bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -177,6 +211,6 @@ def numpy_files(wheel: Path) -> set[str]:
 for pack_name, sources in PLAN.items():
     pack(
         VENDOR / "python" / pack_name,
-        {name + "c": compiled(name, ast.parse(body, name)) for name, body in sources.items()},
+        {name + "c": compiled(name, lean(name, body)) for name, body in sources.items()},
     )
 runtime({name: body for sources in PLAN.values() for name, body in sources.items()})

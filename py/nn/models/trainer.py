@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,46 +23,48 @@ from nn.models.signature import as_list, is_stream
 from nn.types import Array
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from nn.callbacks.base import History
     from nn.losses.base import Loss
     from nn.optimizers.base import Optimizer
 
+    class CompiledStep(Protocol):
+        """What the engine uses of `nn.training.step.TrainingStep`, which `compile` makes."""
+
+        optimizer: Optimizer
+        settings: dict[str, Any]
+
+        @property
+        def losses(self) -> list[Loss | None]: ...
+
+        def begin(self, resume: bool) -> None: ...
+
+        def prepare(self) -> None: ...
+
+        def gradient_step(
+            self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
+        ) -> float: ...
+
+        def train_step(
+            self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
+        ) -> float: ...
+
+        def test_step(
+            self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
+        ) -> float: ...
+
+        def train_logs(self) -> dict[str, Any]: ...
+
+        def test_logs(self) -> dict[str, Any]: ...
+
+        def reset_train(self) -> None: ...
+
+        def reset_test(self) -> None: ...
+
+
 BATCH = 128
 """The batch size of `predict` and `evaluate` where none is given."""
-
-
-class CompiledStep(Protocol):
-    """What `compile` makes, as the rest of the engine sees it: `nn.training.step.TrainingStep`."""
-
-    optimizer: Optimizer
-    settings: dict[str, Any]
-
-    @property
-    def losses(self) -> list[Loss | None]: ...
-
-    def begin(self, resume: bool) -> None: ...
-
-    def prepare(self) -> None: ...
-
-    def gradient_step(
-        self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
-    ) -> float: ...
-
-    def train_step(
-        self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
-    ) -> float: ...
-
-    def test_step(
-        self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
-    ) -> float: ...
-
-    def train_logs(self) -> dict[str, Any]: ...
-
-    def test_logs(self) -> dict[str, Any]: ...
-
-    def reset_train(self) -> None: ...
-
-    def reset_test(self) -> None: ...
 
 
 class Trainer(Network):

@@ -19,6 +19,34 @@ def root(tmp_path):
     return sources(tmp_path)
 
 
+PREDICTION = '''
+from __future__ import annotations
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from nn.models import Checker
+
+def predict(x: Batch) -> None:
+    """Predict."""
+    def inner_name(y: Inside) -> None:
+        """Of inner."""
+        return y
+
+def _loop(n: Count) -> None:
+    """Loop."""
+    return n
+
+class Public:
+    def method(self, x: Start) -> None:
+        """Its method."""
+        return x
+
+class _Private:
+    def method(self, x: Count) -> None:
+        """Hidden."""
+        return x
+'''
+
+
 def sources(folder):
     """Write a small page and its worker; return their folder."""
     files = {
@@ -26,7 +54,7 @@ def sources(folder):
         "py/farcall/connection/calls.py": "def call():\n    return 1\n",
         "py/farcall/comlink/__init__.py": "",
         "py/nn/__init__.py": '"""Networks."""\n',
-        "py/nn/models/prediction.py": "",
+        "py/nn/models/prediction.py": PREDICTION,
         **{p if p.endswith(".py") else f"{p}/__init__.py": "" for p in bundle.TRAINING},
         "py/app/__init__.py": "",
         "py/app/main.py": "unpack()\n",
@@ -150,6 +178,16 @@ def test_the_worker_gets_bytecode_without_sources(built):
     assert "farcall/connection/calls.pyc" in names
     assert "nn/losses/__init__.pyc" in rest
     assert magic != importlib.util.MAGIC_NUMBER, "compiled by this Python, not by Pyodide's"
+
+
+def test_bytecode_lacks_what_nothing_reads_in_a_page(built):
+    site, _ = built
+    with zipfile.ZipFile(site / "static/vendor/python/predict.zip") as archive:
+        code = archive.read("nn/models/prediction.pyc")
+    for kept in (b"Predict.", b"Batch", b"Its method.", b"Start", b"_loop", b"_Private"):
+        assert kept in code
+    for gone in (b"Loop.", b"Count", b"inner", b"Inside", b"Hidden.", b"Checker"):
+        assert gone not in code.replace(b"inner_name", b"")
 
 
 def test_the_runtime_is_the_one_its_lock_names(built):
