@@ -1,16 +1,16 @@
-// The one thing that MicroPython on this page cannot do is to say that it did not start: its own files missing, blocked or broken.
-// Until main.py takes over (it sets data-python), a failed script, an unhandled rejection or 60 s of silence becomes a visible message;
-// so does a worker whose runtime does not arrive. What was only passing becomes another load of the page instead, twice.
+// Report a start that fails. MicroPython cannot report that itself when its own files are missing, blocked or broken.
+// Until main.py takes over (it sets data-python), a failed script, an unhandled rejection or 60 s of silence shows a message;
+// so does a worker whose runtime does not arrive. A failure that may be temporary reloads the page first, at most twice.
 "use strict";
 (() => {
-  // WebKitGTK in the C locale names its language "C", at which everything of Intl throws, and uPlot with it.
+  // WebKitGTK in the C locale reports its language as "C"; all of Intl throws on that, and so does uPlot.
   try {
     new Intl.NumberFormat(navigator.language);
   } catch {
     Object.defineProperty(navigator, "language", { value: "en" });
   }
   const root = document.documentElement;
-  const PAUSES = [500, 2000]; // ms before the page loads itself again
+  const PAUSES = [500, 2000]; // ms before the page reloads
 
   // Set before the first paint: a framed page would flash the full layout, and the other theme.
   const query = new URLSearchParams(location.search);
@@ -19,7 +19,7 @@
 
   const note = (loads) => history.replaceState({ ...history.state, farcallLoads: loads }, "");
 
-  // Until the page is ready nothing is lost by loading it again, and a module that did not arrive comes no other way.
+  // Until the page is ready, a reload loses nothing, and only a reload fetches a failed module again.
   const again = () => {
     const loads = history.state?.farcallLoads ?? 0;
     if (loads >= PAUSES.length) return false;
@@ -29,9 +29,9 @@
     return true;
   };
 
-  // Also diagnose.js' way to speak; `wrong` is its list of what the server gives wrongly, null where nobody may ask.
+  // diagnose.js calls this too; `wrong` is its list of files that the server sends wrongly, or null if it could not check.
   self.farcallFailure = (title, what, next, wrong) => {
-    note(0); // Retry has its tries anew
+    note(0); // Retry may reload twice again
     root.dataset.phase = "error";
     const show = () => {
       const failure = document.getElementById("failure");
@@ -63,7 +63,7 @@
   const fail = async (what) => {
     if (failed || ["error", "ready"].includes(root.dataset.phase)) return;
     failed = true;
-    root.dataset.broken = ""; // Python leaves the last word to this
+    root.dataset.broken = ""; // Python does not replace this message
     const wrong = self.farcallExamine ? await self.farcallExamine() : [];
     if (root.dataset.phase === "error" || (wrong?.length === 0 && again())) return;
     const next = self.origin === "null"
@@ -74,7 +74,7 @@
   const early = (what) => { if (!root.dataset.python) fail(what); };
   addEventListener("error", (event) => {
     const file = event.target.src || event.target.href;
-    if (/preload$/.test(event.target.rel)) return; // a hint: who asks for the file tries again
+    if (/preload$/.test(event.target.rel)) return; // a hint: the request for the file itself is retried
     if (file) early(`This file could not be loaded: ${file}`);
     else if (event.message) early(event.message);
   }, true);

@@ -1,8 +1,7 @@
-// Asks the server for every file of the page when the page does not start, and says which are missing or sent wrongly.
+// Request every file of the page when the page does not start, and list those that are missing or sent wrongly.
 //
-// Nothing else notices all of them: a worker's failed download raises no event here, and browsers say of a module with a
-// wrong MIME type only that it could not be loaded. In the good case this costs nothing: it runs after a failure, or
-// where nothing is ready after 15 s.
+// Nothing else notices all of them: a worker's failed download raises no event here, and for a module with a wrong MIME type
+// browsers report only that it could not be loaded. It runs after a failure, or if the page is not ready after 15 s.
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -33,12 +32,12 @@
     self.farcallFailure("The page could not start", what, "Restore them on the server, or press Retry when the connection is back.", wrong);
   }
 
-  // What is wrong, a line a file; null in a sandboxed frame whose server lets no other origin read. The list is a script for
+  // One line for each wrong file; null in a sandboxed frame whose server lets no other origin read. The list is a script for
   // the service worker; here it is read as text, line by line.
   self.farcallExamine = async () => {
     const response = await fetch(LIST).catch(() => null);
     if (!response && self.origin === "null") return null;
-    if (!response) return copied() ? [] : [`${LIST}: no answer`]; // a slow start without network is none that failed
+    if (!response) return copied() ? [] : [`${LIST}: no answer`]; // a slow start without network is not a failure
     if (!response.ok) return [`${LIST} is missing: make serve writes it`];
     return check([...(await response.text()).matchAll(/^"(.+?)": \[/gm)].map((line) => line[1]));
   };

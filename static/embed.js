@@ -1,4 +1,4 @@
-// <farcall-demo></farcall-demo>: the demo, in any page. Nothing is fetched before it is wanted: a poster says how much that is.
+// <farcall-demo></farcall-demo>: the demo in any page. A button states the download size; pressing it loads the demo.
 //
 //   src="https://host/demo/"   where the demo is; by default where this script came from
 //   load="click"               or "visible" (scrolled to) or "eager"
@@ -7,14 +7,14 @@
 //   height="auto"              or a CSS length              poster="picture.png"        behind the button
 //   sandbox="allow-scripts"    how much the frame may do    label="Digits"              its name for screen readers
 //
-// element.frame is the iframe, element.state what it said last, element.load() presses the button. Events: farcall-load (detail: {version, drivable}) once the
-// demo's Python runs, farcall-state (detail: {phase, epoch, batch, loss, ...}) whenever that changes. docs/embedding.md has the rest.
+// element.frame is the iframe, element.state its last state, element.load() presses the button. Events: farcall-load (detail: {version, drivable}) once the
+// demo's Python runs, farcall-state (detail: {phase, epoch, batch, loss, ...}) whenever it changes. See docs/embedding.md.
 //
-// JavaScript, because it runs in other people's pages: 6 kB that need nothing, where a Python runtime would have to be loaded to ask whether to load one.
+// It is JavaScript because it runs in other pages: 6 kB without dependencies, before any Python runtime is loaded.
 "use strict";
 (() => {
   const SIZE = "19 MB"; // of a first visit, compressed, with the data: a test holds it to the built site
-  const PATIENCE = 30000; // ms after the frame has loaded: the demo's Python speaks within seconds, or is not there
+  const PATIENCE = 30000; // ms after the frame has loaded: the demo's Python answers within seconds, or not at all
   const SANDBOX = "allow-scripts allow-same-origin allow-downloads";
   const HERE = new URL("../", document.currentScript.src).href;
   const STYLE = `
@@ -111,7 +111,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
       if (focus) frame.focus();
     }
 
-    // A frame says "load" for an error page as well, and tells nobody what it shows.
+    // A frame fires "load" for an error page too, and its content cannot be read.
     #silent() {
       if (this.state || window.origin === "null") return;
       const again = make("button", { type: "button", textContent: "Try again", onclick: () => { this.frame = null; this.load(true); } });

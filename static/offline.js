@@ -1,7 +1,7 @@
-// Keeps an offline copy of the page, once the page itself works, and tells when a new version is ready.
+// Keep an offline copy of the page, once the page itself works, and announce a new version.
 //
-// <html data-offline> says how far it is: `waiting`, `installing`, `ready`, `update` (a new version waits for a yes),
-// `failed` or `unavailable`; data-offline-reason says why. Without an offline copy the page works online as ever.
+// <html data-offline> is its state: `waiting`, `installing`, `ready`, `update` (a new version waits for a yes),
+// `failed` or `unavailable`; data-offline-reason is the reason. Without an offline copy the page still works online.
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -10,11 +10,11 @@
   function tell(state, reason = "") {
     root.dataset.offline = state;
     root.dataset.offlineReason = reason;
-    // A private session of WebKit drops a copy that nobody uses once it stops the idle service worker: the page uses it too.
+    // A private session of WebKit drops an unused copy once it stops the idle service worker, so the page uses it too.
     if (state === "ready") caches.keys().catch(() => {});
   }
 
-  // null where this browser, or this place on a page, has none: a sandboxed frame throws at the mere question.
+  // null where this browser or frame has none: a sandboxed frame throws on reading the property.
   function workers() {
     try {
       return isSecureContext ? (navigator.serviceWorker ?? null) : null;
@@ -28,7 +28,7 @@
   if (window !== window.top) return tell("unavailable", "embedded pages keep no copy of their own");
   if (navigator.connection?.saveData) return tell("unavailable", "the browser was asked to save data");
 
-  // Neither the first load nor training competes with 19 MB of copying; what they fetched is in the HTTP cache by then.
+  // Copying 19 MB must not compete with the first load or with training; files they fetched are in the HTTP cache by then.
   let timer = 0;
   tell("waiting");
   const observer = new MutationObserver(wait);

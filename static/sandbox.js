@@ -1,14 +1,14 @@
-// What PyScript takes for granted, for a page in a sandbox without `allow-same-origin`: its origin is "null" then.
+// Let PyScript start workers on a page in a sandbox without `allow-same-origin`, where the origin is "null".
 //
-// There browsers will not start a module worker from a blob, as PyScript does. So here is a worker that begins as a script and
-// imports the module. JavaScript, because it must be there before PyScript is; what a sandbox takes away is in docs/embedding.md.
+// There, browsers do not start a module worker from a blob, as PyScript does. This worker begins as a classic script and imports
+// the module. It is JavaScript because it must run before PyScript; docs/embedding.md lists what a sandbox takes away.
 "use strict";
 (() => {
   if (self.origin !== "null") return;
 
-  // What is said to the worker before its module listens would be lost; and the module waits for it before it ends.
+  // Messages sent before the module listens would be lost, and the module waits for them. So they are kept.
   const start = (address, base) => {
-    Object.defineProperty(self, "location", { value: new URL(base) }); // a blob's own address, "blob:null/...", is no base
+    Object.defineProperty(self, "location", { value: new URL(base) }); // a blob's own address, "blob:null/...", cannot be a base
     const early = [];
     const keep = (event) => {
       if (!event.isTrusted) return;
@@ -16,7 +16,7 @@
       early.push(event);
     };
     const listen = self.addEventListener;
-    // One a turn, as messages come: the module may listen anew after each.
+    // One in each turn, as messages arrive: the module may add a listener after each.
     const deliver = () => {
       const event = early.shift();
       if (!event) return self.removeEventListener("message", keep);

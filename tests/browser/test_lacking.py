@@ -6,7 +6,7 @@ from tests.support import pad
 from tests.support.firefox import Firefox
 
 # In front of all else, on the page and in its workers.
-ANCHOR = "    self.farcallSteady = true;\n"
+ANCHOR = "    self.farcallResilience = true;\n"
 NAVIGATORS = "[self.Navigator, self.WorkerNavigator].forEach((c) => c && {});"
 FINALIZERS = "delete self.FinalizationRegistry;"
 LOCKS = NAVIGATORS.format("delete c.prototype.locks")
@@ -47,7 +47,9 @@ def works(page):
 
 def without(site, *scripts):
     """Take things away before any other script runs."""
-    site.replace("static/steady.js", lambda text: text.replace(ANCHOR, ANCHOR + " ".join(scripts)))
+    site.replace(
+        "static/resilience.js", lambda text: text.replace(ANCHOR, ANCHOR + " ".join(scripts))
+    )
 
 
 def test_a_browser_that_has_everything_says_so(site, open_page):

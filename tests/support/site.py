@@ -1,4 +1,4 @@
-"""A static site on this machine that can be made to misbehave, file by file.
+r"""A static site on this machine that can be made to misbehave, file by file.
 
 site = Site(prefix="/docs/demo/", headers={"Cross-Origin-Opener-Policy": "same-origin"})
 site.faults["static/vendor/mnist/train-images*"] = Truncated(1000)

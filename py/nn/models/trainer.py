@@ -371,7 +371,7 @@ class Trainer(Network):
 
     @property
     def state(self) -> str:
-        """ "idle", "training", "paused" or "stopping"."""
+        """One of "idle", "training", "paused" and "stopping"."""
         return self._progress.state
 
     @property

@@ -9,7 +9,7 @@ from js import document, location
 
 
 async def outcome(name, engine):
-    """ "passed", or what went wrong."""
+    """Return "passed" or what went wrong."""
     try:
         await asyncio.wait_for(suite.run(name, engine), 20)
         return "passed"

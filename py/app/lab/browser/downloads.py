@@ -22,7 +22,7 @@ def address(base: str, path: str) -> str:
 
 
 async def download(url: str) -> bytes:
-    """The bytes at an address; static/steady.js tries again what may pass by itself.
+    """The bytes at an address; static/resilience.js tries again what may pass by itself.
 
     Raises:
         DownloadError: no answer, or another one than 200, or fewer bytes than announced.

@@ -1,22 +1,30 @@
-// A download that breaks is tried again: whatever PyScript, MicroPython and Pyodide fetch, on the page and in its workers.
+// Patches of browser functions that PyScript, MicroPython and Pyodide call, so that a passing failure does not end a start.
 //
-// A worker is another world with a `fetch` of its own, so this text goes in front of each worker's script, which PyScript
-// makes of a blob. A module that did not arrive is missing in its world for good: there only starting again helps, and
-// boot.js does so when it hears `farcall-broken`.
+//   1 FinalizationRegistry          a substitute where the browser has none
+//   2 indexedDB.open                an empty database for PyScript where storage is refused
+//   3 fetch                         retry a download that breaks
+//   4 WebAssembly.instantiateStreaming   likewise, and report the last failure
+//   5 URL.createObjectURL, Worker   bring 1 to 4 into workers, and their reports to the page
+//
+// Each has its cause, and the condition under which it can go. No upstream issue is open for any of them. A module that did not
+// arrive stays missing in its page or worker; only starting again helps, and boot.js does so on the event `farcall-broken`.
 "use strict";
 (() => {
   const install = () => {
-    if (self.farcallSteady) return;
-    self.farcallSteady = true;
+    if (self.farcallResilience) return;
+    self.farcallResilience = true;
 
-    // PyScript, MicroPython and Pyodide make registries as they load; without them, memory comes back later.
+    // 1. FinalizationRegistry.
+    // Cause: PyScript, MicroPython and Pyodide construct registries as they load, and fail in a browser without them.
+    // Without finalizers, memory is released later. Remove when: the oldest supported browser has the class.
     if (!self.FinalizationRegistry) {
       self.FinalizationRegistry = class { register() {} unregister() {} };
       self.document?.documentElement.setAttribute("data-no-finalizers", "");
     }
 
-    // PyScript opens a database for packages, which this page has none of, and does not start where storage is refused
-    // (a sandbox, a private window): its own database remembers nothing.
+    // 2. indexedDB.open.
+    // Cause: PyScript opens a database for packages, which this page does not use, and does not start where storage is refused
+    // (a sandbox, a private window). It gets a database that stays empty. Remove when: PyScript starts without IndexedDB.
     const answer = (result) => {
       const request = {};
       queueMicrotask(() => request.onsuccess?.({ target: { result } }));
@@ -41,7 +49,10 @@
     };
     if (!self.indexedDB) Object.defineProperty(self, "indexedDB", { value: factory, configurable: true });
 
-    const PAUSES = [500, 2000]; // ms: a server that restarts is back, and nobody waits for long
+    // 3. fetch.
+    // Cause: PyScript and the interpreters fetch each file once; one broken connection ends the start. GET and HEAD are retried
+    // twice. Remove when: PyScript, MicroPython's loader and Pyodide retry by themselves.
+    const PAUSES = [500, 2000]; // ms: enough for a server that restarts, and no long wait
     const PASSING = [408, 425, 429, 500, 502, 503, 504]; // HTTP statuses that say "later"
     const native = self.fetch;
     const pause = (duration) => new Promise((resolve) => setTimeout(resolve, duration));
@@ -58,7 +69,7 @@
       return action();
     }
 
-    // A body may break off too, so it is read before it is handed out; WebAssembly is compiled while it comes.
+    // A body may break off too, so it is read before it is returned; WebAssembly is compiled while it arrives.
     async function whole(response) {
       if (response.status !== 200 || isWasm(response)) return response;
       const { status, statusText, headers } = response;
@@ -82,11 +93,14 @@
       try {
         return await tried(action, ({ name }) => name === "AbortError" || name === "TimeoutError");
       } catch (error) {
-        if (busy) return busy; // who asked decides what this status means
+        if (busy) return busy; // the caller decides what this status means
         throw error;
       }
     };
 
+    // 4. WebAssembly.instantiateStreaming.
+    // Cause: a body that breaks off fails here, after `fetch` has succeeded; Pyodide logs the failure and waits forever.
+    // Remove when: Pyodide rejects `loadPyodide` after a failed instantiation, and retries.
     const stream = WebAssembly.instantiateStreaming;
     WebAssembly.instantiateStreaming = async (source, imports) => {
       let response = await source;
@@ -99,7 +113,7 @@
       };
       const lasting = !response.ok || !isWasm(response);
       return tried(action, () => lasting).catch((error) => {
-        broken(`${url}: ${error.message}`); // Pyodide says so in the console alone, and waits for ever
+        broken(`${url}: ${error.message}`);
         throw error;
       });
     };
@@ -115,6 +129,10 @@
   };
 
   install();
+
+  // 5. URL.createObjectURL and Worker.
+  // Cause: a worker has its own `fetch`; PyScript makes each worker's script from a blob, so this text goes in front of it.
+  // A worker's failed download raises no event on the page, so it posts one. Remove when: 1 to 4 are gone.
   const text = `"use strict";(${install})();\n`;
   const { createObjectURL } = URL;
   URL.createObjectURL = (thing) => {
@@ -126,7 +144,7 @@
     constructor(address, options) {
       super(address, options);
       this.addEventListener("message", ({ data }) => {
-        // A TypeError is PyScript's: an import that failed. What Python raises comes as an Error.
+        // A TypeError is PyScript's: an import that failed. An exception of Python arrives as an Error.
         const reason = data instanceof TypeError ? data.message : data?.farcallBroken;
         if (reason) dispatchEvent(new CustomEvent("farcall-broken", { detail: reason }));
       });
