@@ -1,4 +1,4 @@
-/* Activations that can be told from their output, and their gradients by it. */
+/* Activations and their gradients, computed from the activation's output. */
 #include "exponential.h"
 
 enum { RELU = 1,

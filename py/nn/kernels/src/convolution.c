@@ -1,11 +1,11 @@
-/* Forward convolution, NHWC, without columns: six output pixels by eight filters in registers.
+/* Forward convolution, NHWC, without im2col: six output pixels by eight filters in registers.
  *
- * A pixel's inputs are read where they lie, by its own pointer, so pixels of one tile may lie in
- * different rows and strides, dilation and groups cost nothing. Weights are packed once a call.
+ * Inputs are read in place, with one pointer per pixel. So the pixels of a tile may be in different
+ * rows, and strides, dilation and groups cost nothing. Weights are packed once per call.
  */
 #include "convolution.h"
 
-/* A patch as runs of adjacent inputs: whole kernel rows where nothing lies between them. */
+/* A patch as runs of adjacent inputs: whole kernel rows if they are contiguous. */
 struct runs {
     int count, length;
     int *offsets;

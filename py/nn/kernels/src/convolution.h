@@ -1,4 +1,4 @@
-/* What every convolution kernel knows about its shapes; laid out as geometry.py packs it. */
+/* Shapes of a convolution, in the layout that geometry.py packs. */
 #ifndef NN_CONVOLUTION_H
 #define NN_CONVOLUTION_H
 
@@ -20,7 +20,7 @@ INLINE int depth_of(const struct geometry *g) {
 
 INLINE int round_up(int n, int to) { return (n + to - 1) / to * to; }
 
-/* Zeros around one image; the image itself where there are none. */
+/* Pads one image with zeros; returns the image itself if there is no padding. */
 INLINE const float *pad_image(const struct geometry *g, const float *x, float *padded) {
     int row = g->width * g->channels, wide = g->padded_width * g->channels;
     int before = g->left * g->channels;
@@ -32,7 +32,7 @@ INLINE const float *pad_image(const struct geometry *g, const float *x, float *p
     return padded;
 }
 
-/* Floats from a patch's corner to each of its depth_of(g) inputs, in the order of w. */
+/* Offsets in floats from a patch's corner to each of its depth_of(g) inputs, in the order of w. */
 INLINE void patch_offsets(const struct geometry *g, int *offsets) {
     int inputs = g->channels / g->groups, k = 0;
     for (int i = 0; i < g->kernel_height; i++)
@@ -41,14 +41,14 @@ INLINE void patch_offsets(const struct geometry *g, int *offsets) {
                 offsets[k++] = (i * g->dilation_y * g->padded_width + j * g->dilation_x) * g->channels + c;
 }
 
-/* Floats from the image's corner to each output pixel's patch. */
+/* Offsets in floats from the image's corner to each output pixel's patch. */
 INLINE void pixel_offsets(const struct geometry *g, int *offsets) {
     for (int i = 0; i < g->out_height; i++)
         for (int j = 0; j < g->out_width; j++)
             *offsets++ = (i * g->stride_y * g->padded_width + j * g->stride_x) * g->channels;
 }
 
-/* w (depth, filters) -> panels (filters / groups / 8, depth, 8), zeros where filters end. */
+/* w (depth, filters) -> panels (filters / groups / 8, depth, 8), padded with zeros. */
 INLINE void pack_panels(const float *w, float *panels, int depth, int filters, int here) {
     for (int f = 0; f < here; f += COLUMNS)
         for (int k = 0; k < depth; k++, panels += COLUMNS)

@@ -1,4 +1,4 @@
-/* Gradients of a convolution by its weights, its bias and its input. */
+/* Gradients of a convolution with respect to weights, bias and input. */
 #include "convolution.h"
 #include "gemm.h"
 
@@ -31,7 +31,7 @@ static void gather_panel(const struct geometry *g, const float *x, const float *
     }
 }
 
-/* Eight filters (or the `here` that are left, and zeros) of some pixels, added up on the way. */
+/* Packs eight filters (or the remaining `here`, padded with zeros) of some pixels and sums them. */
 static void pack_slopes(const float *dy, float *packed, float *sums, int filters, int here, int pixels) {
     f4 low = load(sums), high = load(sums + LANES);
     for (int p = 0; p < pixels; p++, dy += filters, packed += COLUMNS) {
@@ -50,7 +50,7 @@ struct gradient {
 
 INLINE int panel_size(const struct geometry *g) { return round_up(depth_of(g), ROWS) * COLUMNS; }
 
-/* A group's filters in eights; each eight has its panel and its sums. */
+/* A group's filters in blocks of eight, each with its panel and its sums. */
 static void gather_group(const struct geometry *g, const struct gradient *s, const float *x,
                          const float *dy, int group, int rows) {
     int each = g->filters / g->groups, eights = round_up(each, COLUMNS) / COLUMNS;
@@ -108,7 +108,7 @@ EXPORT void weight_gradient(const struct geometry *g, const float *x, const floa
     unpack_panels(g, &s, dw, bias);
 }
 
-/* w (kh, kw, inputs, filters) -> (kh, kw, filters / groups, channels), turned by 180 degrees:
+/* w (kh, kw, inputs, filters) -> (kh, kw, filters / groups, channels), rotated by 180 degrees:
  * the input gradient at stride 1 is a convolution of dy with it. */
 EXPORT void turn_weights(const struct geometry *g, const float *w, float *turned) {
     int inputs = g->channels / g->groups, each = g->filters / g->groups;
@@ -144,7 +144,7 @@ EXPORT int input_gradient_scratch(const struct geometry *g) {
            g->out_height * g->out_width * depth_of(g) + gemm_scratch();
 }
 
-/* Any stride, padding and dilation: columns = dy w', added where they came from. */
+/* Any stride, padding and dilation: columns = dy w', added to their inputs. */
 EXPORT void input_gradient(const struct geometry *g, const float *dy, const float *w, float *dx,
                            float *scratch) {
     int each = g->filters / g->groups, depth = depth_of(g), inputs = g->channels / g->groups;

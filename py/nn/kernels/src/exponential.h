@@ -10,9 +10,9 @@
 
 #define EXP_HIGHEST 88.72283f
 #define EXP_LOWEST -87.33654f
-#define ROUNDER 12582912.0f /* 1.5 * 2^23: added, it leaves the nearest integer in the low bits */
+#define ROUNDER 12582912.0f /* 1.5 * 2^23: adding it leaves the nearest integer in the low bits */
 
-/* exp(x) = p 2^n; gives p and leaves n in the low bits of `shifted`. */
+/* exp(x) = p 2^n; returns p and stores n in the low bits of `shifted`. */
 INLINE f4 reduced(f4 x, f4 *shifted) {
     *shifted = madd(x, splat(1.44269504f), splat(ROUNDER));
     f4 n = *shifted - splat(ROUNDER);
@@ -29,13 +29,13 @@ INLINE f4 reduced(f4 x, f4 *shifted) {
 INLINE f4 exponential(f4 x) {
     i4 over = x > splat(EXP_HIGHEST), under = x < splat(EXP_LOWEST);
     f4 shifted, p = reduced(select(over | under, splat(0), x), &shifted);
-    /* 2^n in two factors: n reaches 128, which one exponent can't hold. */
+    /* 2^n in two factors, because n reaches 128, which one exponent cannot hold. */
     i4 n = (i4)shifted - (i4)splat(ROUNDER), half = n >> 1;
     f4 y = p * (f4)((half + 127) << 23) * (f4)((n - half + 127) << 23);
     return select(under, splat(0), select(over, splat(__builtin_inff()), y));
 }
 
-/* exp of x held within +-87, where the logistic function and tanh are at their ends. */
+/* exp of x clipped to +-87, where the logistic function and tanh reach their limits. */
 INLINE f4 exponential_within(f4 x) {
     f4 shifted, p = reduced(smallest(larger(x, splat(-87)), splat(87)), &shifted);
     i4 n = (i4)shifted - (i4)splat(ROUNDER);

@@ -8,7 +8,7 @@ INLINE f4 widen(const uint8_t *from) {
     return __builtin_convertvector(bytes, f4);
 }
 
-/* Returns how many indices lie outside [0, count); nothing is written then. */
+/* Returns the number of indices outside [0, count); if there are any, nothing is written. */
 EXPORT int gather_scale(const uint8_t *images, int count, const int *indices, float *to, int rows,
                         int size, float scale, float offset) {
     int wrong = 0;

@@ -15,9 +15,9 @@ struct matrix {
     int row, column; /* strides, in floats */
 };
 
-/* Six rows of A, step after step, without the steps at which all six are zero: half of them where
- * A holds images with dark borders, or rows of a transpose of such. What stays is `count` steps,
- * with where their rows of B begin in a panel. Where B isn't finite all stay: 0 x NaN is NaN. */
+/* Six rows of A, step by step, without the steps at which all six are zero (half of them if A holds
+ * images with dark borders, or their transpose). `right` is the offset of each remaining step's row
+ * of B in a panel. If B is not finite, no step is skipped, because 0 x NaN is NaN. */
 struct left_panel {
     int count;
     int right[DEPTH];
@@ -59,7 +59,7 @@ static void pack_left(struct left_panel *to, struct matrix a, int rows, int dept
     }
 }
 
-/* Returns whether all that was packed is finite: the sum of each times zero is zero then. */
+/* Returns whether all packed values are finite: then the sum of their products with 0 is 0. */
 static int pack_right(float *to, struct matrix b, int depth, int columns) {
     f4 low = splat(0), high = low;
     for (int j = 0; j < columns; j += COLUMNS) {
@@ -157,7 +157,7 @@ EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, c
         }
 }
 
-/* The rate of the tile's twelve chains of multiply-add alone: what GEMM is measured against. */
+/* The rate of the tile's twelve multiply-add chains alone, the peak that GEMM is compared with. */
 EXPORT void fma_peak(float *out, int times) {
     f4 t[12], x = splat(out[0]), y = splat(out[1]);
     UNROLL for (int r = 0; r < 12; r++)

@@ -1,7 +1,7 @@
 #ifndef NN_GEMM_H
 #define NN_GEMM_H
 
-/* Floats of scratch that gemm needs, at most. */
+/* Maximum scratch size of gemm, in floats. */
 int gemm_scratch(void);
 
 /* c (m, n) = activation(a (m, k) b (k, n) + bias (n) [+ c]); strides in floats, rows of c adjacent. */

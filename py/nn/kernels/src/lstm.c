@@ -1,12 +1,12 @@
 /* Long short-term memory over whole sequences, time first. Gates in Keras' order: i, f, g, o.
  *
- * z (steps, rows, 4 units) comes in holding x W + b and goes out holding the activated gates; h and
- * c (steps + 1, rows, units) hold the states, the initial ones at index 0.
+ * z (steps, rows, 4 units) holds x W + b on entry and the activated gates on return; h and c
+ * (steps + 1, rows, units) hold the states, the initial ones at index 0.
  */
 #include "exponential.h"
 #include "tile.h"
 
-/* b (depth, columns), any strides -> (columns in eights, depth, 8), once for all steps. */
+/* b (depth, columns), any strides -> (columns / 8, depth, 8), once for all steps. */
 static void pack_recurrent(float *to, const float *b, int row, int column, int depth, int columns) {
     for (int j = 0; j < columns; j += COLUMNS)
         for (int k = 0; k < depth; k++, to += COLUMNS)
@@ -14,7 +14,7 @@ static void pack_recurrent(float *to, const float *b, int row, int column, int d
                 to[c] = j + c < columns ? b[k * row + (j + c) * column] : 0;
 }
 
-/* to (rows, columns) += a (rows, depth) by packed panels; a is read where it lies. */
+/* to (rows, columns) += a (rows, depth) by packed panels; a is read in place. */
 static void add_product(const float *a, const float *panels, float *to, int rows, int depth, int columns) {
     for (int j = 0; j < columns; j += COLUMNS, panels += depth * COLUMNS)
         for (int i = 0; i < rows; i += ROWS) {
@@ -32,7 +32,7 @@ static void add_product(const float *a, const float *panels, float *to, int rows
         }
 }
 
-/* Floats of scratch that either direction needs. */
+/* Scratch size of either direction, in floats. */
 EXPORT int lstm_scratch(int units) { return 4 * units * (units + COLUMNS); }
 
 INLINE f4 part(const float *p, int count) { return count == LANES ? load(p) : load_part(p, count); }
@@ -69,7 +69,7 @@ EXPORT void lstm(float *z, const float *recurrent, float *h, float *c, int steps
     }
 }
 
-/* z's gates become dz; dc comes in as d/dc after the step and goes out as before it. */
+/* Replaces the gates in z by dz; dc is d/dc after the step on entry, before it on return. */
 INLINE void step_back(float *z, const float *c, const float *next_c, const float *dh, float *dc, int units,
                       int n) {
     f4 one = splat(1), i = part(z, n), f = part(z + units, n);
@@ -90,8 +90,8 @@ static void step_row_back(float *z, const float *c, const float *next_c, const f
     if (u < units) step_back(z + u, c + u, next_c + u, dh + u, dc + u, units, units - u);
 }
 
-/* dh (steps + 1, rows, units): d/dh of every step's output, at the index of h; index 0 goes out
- * holding the initial state's. dc (rows, units) comes in as the last state's, goes out as the first's. */
+/* dh (steps + 1, rows, units): d/dh of every step's output, at the index of h; on return
+ * index 0 holds the initial state's. dc (rows, units): the last state's on entry, the first's on return. */
 EXPORT void lstm_gradient(float *z, const float *recurrent, const float *c, float *dh, float *dc,
                           int steps, int rows, int units, float *scratch) {
     int gates = 4 * units, state = rows * units;

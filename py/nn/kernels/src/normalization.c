@@ -1,9 +1,9 @@
-/* Sums down the columns of (rows, columns), and what batch normalisation makes of them. */
+/* Sums over the columns of (rows, columns), and batch normalization computed from them. */
 #include "vector.h"
 
-#define ROWS_AT_ONCE 64 /* of all columns: they stay in the level-1 cache while each four are summed */
+#define ROWS_AT_ONCE 64 /* they stay in the level-1 cache while four columns at a time are summed */
 
-/* Adds TERM of four columns over some rows to out, in four chains: rounding grows with rows / 256. */
+/* Adds TERM of four columns over some rows to out, in four chains, so that rounding errors grow with rows / 256. */
 #define SUM_FOUR(TERM)                                                   \
     do {                                                                 \
         f4 t[4] = {splat(0), splat(0), splat(0), splat(0)};              \
@@ -28,7 +28,7 @@ EXPORT void column_sums(const float *x, float *out, int rows, int columns) {
         sum_rows(x, out, r, smaller(r + ROWS_AT_ONCE, rows), columns);
 }
 
-/* Four of y, zero where the relu that came after let nothing through. */
+/* Four of y, zero where the output of the following relu is zero. */
 INLINE f4 let_through(const float *y, const float *relu, int at) {
     f4 v = load(y + at);
     return relu ? (f4)((i4)v & (load(relu + at) > splat(0))) : v;
@@ -88,7 +88,7 @@ EXPORT void column_products(const float *x, const float *mean, const float *y, c
     else sum_both(x, mean, y, 0, out, sums, rows, columns);
 }
 
-/* Puts a block's mean and squares to those of `before` rows. */
+/* Merges a block's mean and squares into those of `before` rows. */
 static void add_moments(float *mean, float *squares, const float *block, const float *apart, int before,
                         int count, int columns) {
     float share = (float)count / (float)(before + count);
@@ -99,8 +99,8 @@ static void add_moments(float *mean, float *squares, const float *block, const f
     }
 }
 
-/* Means and variances (over rows, not rows - 1) in one pass over x: those of blocks that stay in the
- * cache, put together (Chan, Golub and LeVeque 1979). scratch: 2 * columns. */
+/* Means and variances (over rows, not rows - 1) in one pass over x: those of blocks that fit in the
+ * cache, merged (Chan, Golub and LeVeque 1979). scratch: 2 * columns. */
 EXPORT void column_moments(const float *x, float *mean, float *variance, float *scratch, int rows,
                            int columns) {
     float *block = scratch, *apart = scratch + columns;
@@ -133,7 +133,7 @@ INLINE void affine(const float *x, const float *a, const float *y, const float *
     }
 }
 
-/* out = x * a + b by column, its negatives zero if `positive`; with y, out = x * a + y * e + b, x only
+/* out = x * a + b per column, its negatives zero if `positive`; with y, out = x * a + y * e + b, x only
  * where relu, if given, is above 0. */
 EXPORT void column_affine(const float *x, const float *a, const float *y, const float *e, const float *b,
                           const float *relu, float *out, int positive, int rows, int columns) {

@@ -1,8 +1,8 @@
 /* Convolution, relu and 2x2 max pooling as one layer.
  *
- * The full activation is never stored: four pixels of a window are compared in registers. Backwards
- * only the winners have a gradient, a quarter of the pixels or less, so each winner's patch is
- * gathered (weights) or scattered (input) by itself.
+ * The full activation is never stored: four pixels of a window are compared in registers. In the
+ * backward pass only the winners, at most a quarter of the pixels, have a gradient, so each winner's
+ * patch is gathered (weights) or scattered (input) separately.
  */
 #include "convolution.h"
 
@@ -22,7 +22,7 @@ static int window_offsets(const struct geometry *g, int *offsets) {
     return (int)(end - offsets) / WINDOW;
 }
 
-/* A patch as vectors: kernel rows in fours, rounded up. */
+/* A patch as vectors of four floats: each kernel row rounded up. */
 static int vector_offsets(const struct geometry *g, int *offsets) {
     int length = g->kernel_width * g->channels, count = 0;
     for (int i = 0; i < g->kernel_height; i++)
@@ -133,7 +133,7 @@ EXPORT void pooled_convolution(const struct geometry *g, const float *x, const f
     }
 }
 
-/* The winners of one filter on one image: where their patches start, and their gradients. */
+/* The winners of one filter on one image: offsets of their patches, and their gradients. */
 struct winners {
     int *patch;
     float *slope;
@@ -166,8 +166,8 @@ INLINE void gather_patches(float *dw, const float *x, const int *vectors, const 
         store(dw + v * LANES, t[v]);
 }
 
-/* The same for patches of at most six vectors, whose winners are met once: no list, and zeros are
- * added like the rest. Returns the bias's share. */
+/* The same for patches of at most six vectors, in one pass over the winners without a list; zeros
+ * are added like other values. Returns the gradient of the bias. */
 INLINE float gather_windows(float *dw, const float *x, const int *vectors, const int *pixels, int windows,
                             const float *dy, const float *y, const uint8_t *argmax, int filters, int relu,
                             const int length) {
@@ -201,7 +201,7 @@ INLINE void scatter_patches(float *dx, const float *w, const int *vectors, const
     }
 }
 
-/* w (depth, filters) <-> (filters, vectors, 4): a filter's patch in vectors, zeros between. */
+/* w (depth, filters) <-> (filters, vectors, 4): a filter's patch in vectors, padded with zeros. */
 static void move_patches(const struct geometry *g, float *w, float *patches, int into) {
     int length = g->kernel_width * g->channels, wide = round_up(length, LANES);
     int size = vectors_of(g) * LANES;
@@ -254,7 +254,7 @@ static void crop_image(const struct geometry *g, const float *padded, float *dx)
         copy(dx + i * row, padded + (g->top + i) * wide + g->left * g->channels, row);
 }
 
-/* One image; its filters' winners one after another. */
+/* One image, filter by filter. */
 static void differentiate(const struct geometry *g, struct patches *s, const float *x, const float *dy,
                           const float *y, const uint8_t *argmax, float *bias, int relu, int into_x) {
     int size = vectors_of(g) * LANES, few = !into_x && s->count == VECTORS;
@@ -277,8 +277,8 @@ static void differentiate(const struct geometry *g, struct patches *s, const flo
     }
 }
 
-/* dx may be null: the first layer's is not needed. Vectors reach past a patch's rows, so the last
- * image is read from a copy with room after it. */
+/* dx may be null, as for the first layer. Vectors extend past a patch's rows, so the last image is
+ * read from a copy with padding at its end. */
 EXPORT void pooled_gradient(const struct geometry *g, const float *x, const float *w, const float *dy,
                             const float *y, const uint8_t *argmax, float *dw, float *bias, float *dx,
                             int activation, float *scratch) {

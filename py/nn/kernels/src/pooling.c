@@ -14,7 +14,7 @@ INLINE void put_four_indices(uint8_t *to, i4 v) {
 
 INLINE i4 get_indices(const uint8_t *from) { return (i4){from[0], from[1], from[2], from[3]}; }
 
-/* The part of a window that lies on the image: zeros around it never win. */
+/* The part of a window inside the image; padding never wins. */
 struct window {
     int top, bottom, left, right;
 };
@@ -51,7 +51,7 @@ static void pool_window(const struct geometry *g, const float *x, struct window 
     }
 }
 
-/* 2x2 windows side by side, channels in fours. */
+/* Adjacent 2x2 windows, with a multiple of four channels. */
 static int in_pairs(const struct geometry *g) {
     return g->kernel_height == 2 && g->kernel_width == 2 && g->stride_y == 2 && g->stride_x == 2 &&
            !g->top && !g->left && g->channels % LANES == 0 && 2 * g->out_height <= g->height &&
@@ -81,7 +81,7 @@ EXPORT void max_pool(const struct geometry *g, const float *x, float *y, uint8_t
             }
 }
 
-/* Every input is written once, nothing is cleared. */
+/* Writes every input once, so nothing has to be cleared. */
 static void spread_pair(const struct geometry *g, const float *dy, const uint8_t *argmax,
                         const float *relu, float *dx) {
     int row = g->width * g->channels, c = g->channels;
@@ -124,7 +124,7 @@ static void scatter_window(const struct geometry *g, const float *dy, const uint
     }
 }
 
-/* relu: the pooled output where the input came through relu, so that its gradient is fused. */
+/* relu: the pooled output if the input came from a relu, whose gradient is then fused. */
 EXPORT void max_pool_gradient(const struct geometry *g, const float *dy, const uint8_t *argmax,
                               const float *relu, float *dx) {
     int image = g->height * g->width * g->channels;

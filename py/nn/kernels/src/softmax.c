@@ -1,4 +1,4 @@
-/* Softmax and cross-entropy with integer labels, with the gradient by the logits in the same pass. */
+/* Softmax and cross-entropy with integer labels, with the gradient of the logits in the same pass. */
 #include "exponential.h"
 
 INLINE float highest(const float *v, int count) {
@@ -36,7 +36,7 @@ EXPORT void softmax(const float *x, float *y, int rows, int classes) {
 }
 
 /* losses (rows); gradient and probabilities (rows, classes) and weights (rows) may be null;
- * work holds one row. Returns how many labels are no class; nothing is written then. */
+ * work holds one row. Returns the number of labels outside the classes; if any, nothing is written. */
 EXPORT int softmax_cross_entropy(const float *logits, const int *labels, const float *weights,
                                  float *losses, float *gradient, float *probabilities, int rows,
                                  int classes, float *work) {

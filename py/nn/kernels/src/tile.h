@@ -1,10 +1,10 @@
 /* The register tile that GEMM and the convolutions share: six rows of eight columns.
  *
  * Twelve accumulators, two vectors of the right operand and one broadcast fill 15 of the 16
- * vector registers that x64 and V8 leave us. Two things would halve the rate in V8 by spilling:
- * unrolled loops around it (LLVM 19 gathers all loads first) and a right operand whose rows lie a
- * variable stride apart (it keeps six broadcasts alive). So loops stay rolled and the right operand
- * is packed.
+ * vector registers that x64 and V8 leave free. Two things would halve the rate in V8 by spilling:
+ * unrolled loops around the tile (LLVM 19 moves all loads to the front), and a right operand with a
+ * variable stride between rows (it keeps six broadcasts alive). So loops stay rolled and the right
+ * operand is packed.
  */
 #ifndef NN_TILE_H
 #define NN_TILE_H
@@ -12,7 +12,7 @@
 #include "vector.h"
 
 #if defined(__wasm_simd128__) && !defined(__wasm_relaxed_simd__)
-#define ROWS 5 /* the product of a multiply without FMA needs a register too */
+#define ROWS 5 /* without FMA the product needs a register too */
 #else
 #define ROWS 6
 #endif
@@ -39,7 +39,7 @@ INLINE void tile_step(tile t, const float *const left[ROWS], const float *right)
     }
 }
 
-/* Row pointers `row` floats apart. */
+/* Row pointers at a distance of `row` floats. */
 INLINE void tile_rows(const float *rows[ROWS], const float *first, int row) {
     UNROLL for (int r = 0; r < ROWS; r++)
         rows[r] = first + r * row;
@@ -74,7 +74,7 @@ INLINE void tile_load(tile t, const float *from) {
     }
 }
 
-/* Edges of the output: only the first `rows` and `columns` are there. */
+/* At the edge of the output only the first `rows` and `columns` exist. */
 INLINE void tile_store_part(const tile t, float *to, int stride, int rows, int columns) {
     float flat[ROWS][COLUMNS];
     tile_store(t, flat[0], COLUMNS);
@@ -82,7 +82,7 @@ INLINE void tile_store_part(const tile t, float *to, int stride, int rows, int c
         for (int c = 0; c < columns; c++) to[r * stride + c] = flat[r][c];
 }
 
-/* Adds what is there of a tile to the output. */
+/* Adds the existing part of a tile to the output. */
 INLINE void tile_accumulate(tile t, float *to, int stride, int rows, int columns) {
     float flat[ROWS][COLUMNS];
     if (rows >= ROWS && columns >= COLUMNS) {

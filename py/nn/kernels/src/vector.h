@@ -24,7 +24,7 @@ INLINE f4 load(const float *p) { return *(const f4_unaligned *)p; }
 INLINE void store(float *p, f4 v) { *(f4_unaligned *)p = v; }
 INLINE f4 splat(float v) { return (f4){v, v, v, v}; }
 
-/* a * b + c. Relaxed SIMD rounds once where the machine has FMA, which doubles the rate. */
+/* a * b + c. Relaxed SIMD uses FMA (one rounding) if the machine has it, at twice the rate. */
 INLINE f4 madd(f4 a, f4 b, f4 c) {
 #ifdef __wasm_relaxed_simd__
     return __builtin_wasm_relaxed_madd_f32x4(a, b, c);
@@ -35,7 +35,7 @@ INLINE f4 madd(f4 a, f4 b, f4 c) {
 
 INLINE f4 select(i4 mask, f4 yes, f4 no) { return (f4)((mask & (i4)yes) | (~mask & (i4)no)); }
 
-/* The larger of each pair; `a` where either is NaN, so that a NaN in `a` shows. */
+/* The larger of each pair; `a` if either is NaN, so that a NaN in `a` is kept. */
 INLINE f4 larger(f4 a, f4 b) {
 #ifdef __wasm_simd128__
     return __builtin_wasm_pmax_f32x4(a, b);
@@ -44,7 +44,7 @@ INLINE f4 larger(f4 a, f4 b) {
 #endif
 }
 
-/* The smaller of each pair; `a` where either is NaN. */
+/* The smaller of each pair; `a` if either is NaN. */
 INLINE f4 smallest(f4 a, f4 b) {
 #ifdef __wasm_simd128__
     return __builtin_wasm_pmin_f32x4(a, b);

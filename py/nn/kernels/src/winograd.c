@@ -2,8 +2,8 @@
  *
  * Winograd's F(4x4, 3x3) and, for the weight gradient, F(3x3, 4x4), on the points 0, 1, -1, 2, -2
  * and infinity (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015). Both
- * take the same transform of the input. At each of the 36 points of a tile what is left is a product
- * of matrices, tiles by channels by filters. Rounding is some ten times that of the direct sum.
+ * use the same transform of the input. At each of the 36 points of a tile, a matrix product of tiles
+ * by channels by filters remains. Rounding errors are about ten times those of the direct sum.
  */
 #include "convolution.h"
 
@@ -56,7 +56,7 @@ INLINE void kernel_line(line to, const f4 *w, int s, int taps) {
     to[5] = end;
 }
 
-/* Floats from one point's plane to the next. */
+/* Distance between the planes of two points, in floats. */
 INLINE int plane_w(const struct geometry *g) { return g->channels * g->filters + APART; }
 INLINE int plane_x(const struct geometry *g) { return BLOCK * g->channels + APART; }
 INLINE int plane_y(const struct geometry *g) { return BLOCK * g->filters + APART; }
@@ -73,7 +73,7 @@ static struct tiles tiles_of(const struct geometry *g) {
     return t;
 }
 
-/* One image in the middle of zeros, `row` floats a row. */
+/* One image padded with zeros, `row` floats per row. */
 static void frame(const float *image, float *to, int height, int wide, int top, int before, int row, int size) {
     clear(to, size);
     for (int i = 0; i < height; i++) copy(to + (top + i) * row + before, image + i * wide, wide);
@@ -116,7 +116,7 @@ static void transform_weights(const struct geometry *g, const float *w, float *t
         }
 }
 
-/* Points of one tile -> y, as much of its 4x4 outputs as is there. */
+/* Points of one tile -> y, the existing part of its 4x4 outputs. */
 static void transform_output(const struct geometry *g, const float *points, int apart, const float *bias,
                              int activation, float *y, int rows, int columns) {
     for (int f = 0; f < g->filters; f += LANES) {
