@@ -19,6 +19,7 @@ import pytest_timeout
 from hypothesis import settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
+from tests.support import seconds
 from tests.support.chromium import Page
 from tests.support.limit import Limit
 from tests.support.site import Site
@@ -38,6 +39,12 @@ SPARE_PAGES: list[Page] = []
 # is ready instead of 3.8. Tests that measure time run alone, in V8 as it is, with all that moves.
 BUDGET = "--js-flags=--wasm-tiering-budget=1000000000"  # 13,000,000 is V8's own
 SPARING = (BUDGET, "--force-prefers-reduced-motion") if "PYTEST_XDIST_WORKER" in os.environ else ()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    target = os.environ.get(seconds.VARIABLE)
+    if target and "PYTEST_XDIST_WORKER" not in os.environ:  # xdist's own process hears all reports
+        config.pluginmanager.register(seconds.Seconds(Path(target)))
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
-"""Run all checks and tests; the last line of output is pytest's.
+"""Run all checks and tests, and print where the time went.
 
 The checks of a stage run in parallel, and each is reported when it is done. Tests share the cores,
-except those that measure time in a browser, which run alone.
+except those that measure time in a browser, which run alone. At the end come the seconds of each
+stage and of each folder of tests/, summed over the processes that ran in parallel.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -48,8 +51,18 @@ STAGES: list[dict[str, list[str]]] = [
 ]
 
 
+SECONDS = ROOT / "build" / "seconds"
+
+
 def main() -> None:
-    failed = [name for stage in STAGES for name in failures(stage)]
+    shutil.rmtree(SECONDS, ignore_errors=True)
+    SECONDS.mkdir(parents=True)
+    failed, clock = [], {}
+    for stage in STAGES:
+        start = time.monotonic()
+        failed += failures(stage)
+        clock[", ".join(stage)] = time.monotonic() - start
+    say("\n".join(["where the time went:", *table(clock, folders())]))
     if failed:
         raise SystemExit(f"check: failed: {', '.join(failed)}")
 
@@ -62,9 +75,33 @@ def failures(stage: dict[str, list[str]]) -> list[str]:
     return [name for name, process in running.items() if not passes(name, process, start)]
 
 
+def folders() -> dict[str, tuple[int, float]]:
+    """Tests and seconds of each folder, from all that pytest wrote."""
+    found: dict[str, tuple[int, float]] = {}
+    for path in SECONDS.glob("*.json"):
+        for folder, (tests, seconds) in json.loads(path.read_text()).items():
+            before = found.get(folder, (0, 0.0))
+            found[folder] = (before[0] + tests, before[1] + seconds)
+    return found
+
+
+def table(clock: dict[str, float], found: dict[str, tuple[int, float]]) -> list[str]:
+    """A line for each stage and, in the order of their names, for each folder."""
+    stages = [f"{seconds:8.1f} s  {name}" for name, seconds in clock.items()]
+    return stages + [
+        f"{seconds:8.1f} s  {folder}, {tests:,} tests"
+        for folder, (tests, seconds) in sorted(found.items())
+    ]
+
+
 def begun(name: str, command: list[str], alone: bool) -> subprocess.Popen[str]:
     say(f"{name} ...")
-    environment = {**os.environ, "PYTHONPATH": "py", "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": "py",
+        "PYTHONUNBUFFERED": "1",
+        "FARCALL_TEST_SECONDS": str(SECONDS / f"{name.replace(' ', '-')}.json"),
+    }
     kept = None if alone else subprocess.PIPE
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=kept, stderr=subprocess.STDOUT, text=True

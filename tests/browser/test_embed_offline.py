@@ -23,6 +23,7 @@ def test_two_frames_start_without_the_network(site, host, open_page):
     page.wait_for_phase("ready")
     page.until(KEPT, 60)
     site.close()
+    page.expect_no_network()
     (host.folder / "embed.js").write_bytes((ROOT / "static/embed.js").read_bytes())
     config = "epochs=1&subset=2500&seed="
     tags = [tag(name, src=site.url, load="eager", config=f"{config}{name}") for name in "12"]

@@ -143,9 +143,9 @@ def test_a_returning_visitor_moves_no_bytes_and_needs_no_network(site, open_page
     assert trains(page)
     assert [r for r in site.requests if r.sent] == []
     site.close()
+    page.expect_no_network()
     page.get(site.url)
     assert trains(page)
-    page.expect_console("precache.js.*ERR_CONNECTION_REFUSED")
     assert page.execute_script("return farcallExamine()") == []  # no list, and nothing wrong
 
 

@@ -11,6 +11,11 @@ from tests.support.pad import draw
 SIZES = [(320, 640), (360, 740), (768, 1024), (1024, 768), (1440, 900), (1920, 1080), (3840, 2160)]
 PICTURED = [(360, 740), (768, 1024), (1440, 900), (3840, 2160)]
 THEMES = ["light", "dark"]
+FRAMES = """
+const [count, done] = arguments;
+const frame = (left) => (left ? requestAnimationFrame(() => frame(left - 1)) : done());
+frame(count);
+"""
 
 # Elements that reach beyond the page's width and are not inside something that scrolls by itself.
 TOO_WIDE = """
@@ -30,7 +35,7 @@ return [...document.querySelectorAll("body *")]
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
     """A page with everything there is to show: runs, analysis, drawing, saved model."""
-    page = open_module_page(module_site.url + "#epochs=4&subset=30000&optimizer=SGD&lr=0.05")
+    page = open_module_page(module_site.url + "#epochs=4&subset=6000&optimizer=SGD&lr=0.05")
     page.wait_for_phase("ready")
     for size in PICTURED[:3]:
         for theme in THEMES:
@@ -43,7 +48,7 @@ def page(module_site, open_module_page):
         page.click("Train")
         page.until(lambda: len(rows(page)) == 4 * number, 60)  # noqa: B023
         page.wait_for_phase("ready")
-        page.execute_script("location.hash = 'epochs=4&subset=30000'")
+        page.execute_script("location.hash = 'epochs=4&subset=6000'")
     draw(page)
     page.until(lambda: page.output("prediction").strip().isdigit())
     page.click("Save")
@@ -79,10 +84,8 @@ def wear(page, width, height, theme, unfolded):
         unfolded,
     )
     page.until(f"Math.abs(document.documentElement.clientWidth - {width}) < 20", 5)
-    # Charts follow their box in the frame after the next.
-    page.execute_async_script(
-        "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(arguments[0], 300)))"
-    )
+    # Charts follow their box in the frames that come, each in one of its own.
+    page.execute_async_script(FRAMES, 20)
 
 
 def photograph(page, name):

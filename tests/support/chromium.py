@@ -16,7 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.support.limit import granted
-from tests.support.view import RECORD, View
+from tests.support.view import View, preload
 
 SIZE = (1280, 1000)
 ARGUMENTS = (
@@ -71,7 +71,7 @@ class Page(Chrome, View):
     def prepare(self) -> None:
         """Set what a tab does not have from its start."""
         self.set_script_timeout(granted(60))
-        self.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": RECORD})
+        self.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": preload()})
 
     def renew(self) -> bool:
         """Another tab that knows nothing of the former one's site; False where that cannot be.
@@ -125,6 +125,10 @@ class Page(Chrome, View):
     def expect_console(self, pattern: str) -> None:
         """Errors in the console that match this regular expression are part of this test."""
         self.expected.append(re.compile(pattern, re.DOTALL))
+
+    def expect_no_network(self) -> None:
+        """A start from the offline copy may ask for the list of files, if it takes long."""
+        self.expect_console("precache.js.*ERR_CONNECTION_REFUSED")
 
     def console(self) -> list[dict[str, Any]]:
         """Every console entry so far: dicts with `level`, `message`, `source`, `timestamp`."""

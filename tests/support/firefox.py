@@ -20,7 +20,7 @@ from typing import Any
 import websocket
 
 from tests.support.limit import Limit
-from tests.support.view import RECORD, View
+from tests.support.view import View, preload
 
 # No address but this machine's exists, and nothing is asked of Mozilla's servers.
 PREFERENCES = {
@@ -66,7 +66,7 @@ class Firefox(View):
         )
         self.command("session.new", capabilities={})
         self.command("session.subscribe", events=["log.entryAdded"])
-        self.command("script.addPreloadScript", functionDeclaration=f"() => {{ {RECORD} }}")
+        self.command("script.addPreloadScript", functionDeclaration=f"() => {{ {preload()} }}")
         tree = self.command("browsingContext.getTree")
         self.context = tree["contexts"][0]["context"]
 

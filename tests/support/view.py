@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tests.support.limit import Limit
+from tests.support.limit import Limit, granted
 
 Value = TypeVar("Value")
 
@@ -60,6 +60,11 @@ const observer = new MutationObserver(() => {
 });
 observer.observe(root, { attributes: true, attributeFilter: ["data-phase"] });
 """
+
+
+def preload() -> str:
+    """The script that every page runs first; `slowness` is what its own time limits grow by."""
+    return f"globalThis.slowness = {granted(1)};\n{RECORD}"
 
 
 class View:

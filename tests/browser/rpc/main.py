@@ -4,14 +4,18 @@ import asyncio
 import json
 
 import farcall
+import js
 import suite
 from js import document, location
+
+# Seconds for one behaviour; tests/support/limit.py measures how slow the machine is.
+PATIENCE = 20 * (js.slowness if hasattr(js, "slowness") else 1)
 
 
 async def outcome(name, engine):
     """Return "passed" or what went wrong."""
     try:
-        await asyncio.wait_for(suite.run(name, engine), 20)
+        await asyncio.wait_for(suite.run(name, engine), PATIENCE)
         return "passed"
     except Exception as exc:
         return farcall.platform.traceback_text(exc) + getattr(exc, "remote_traceback", "")

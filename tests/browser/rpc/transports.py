@@ -9,6 +9,9 @@ from js import document, location
 
 SOURCE = "./transports/member.py"
 CONFIG = "./mpy.toml"
+# How many times slower this machine is than a quiet one, as tests/support/limit.py measures.
+SLOWNESS = js.slowness if hasattr(js, "slowness") else 1
+PATIENCE = 20 * SLOWNESS  # seconds to connect
 
 
 async def kind_of(awaitable):
@@ -156,7 +159,7 @@ async def a_worker_notices_that_the_worker_that_calls_it_is_gone():
 async def a_broadcast_channel_carries_calls_and_arrays():
     target = await farcall.connect("target")
     await target.meet("farcall-test")
-    engine = await farcall.connect(farcall.endpoints.Broadcast("farcall-test"), timeout=5)
+    engine = await farcall.connect(farcall.endpoints.Broadcast("farcall-test"), timeout=PATIENCE)
     array = farcall.array(js.Float32Array.new(js.Array.of(1, 2, 3, 4)), (2, 2))
     result = [await engine.square(5), await engine.take(js.Int16Array.new(js.Array.of(7, 8)))]
     result.append((await engine.take(array))[:2])
@@ -174,7 +177,7 @@ async def framed(source):
 async def a_frame_is_called_and_calls_back():
     frame = await framed("./frame.html")
     endpoint = farcall.endpoints.Window(frame.contentWindow, location.origin)
-    engine = await farcall.connect(endpoint, timeout=20)
+    engine = await farcall.connect(endpoint, timeout=PATIENCE)
     result = [await engine.greet("parent"), await engine.relay(lambda x: x + 1, 41)]
     farcall.session(engine).close()
     frame.remove()
@@ -197,8 +200,8 @@ async def a_frame_of_another_origin_is_not_heard():
 async def a_shared_worker_serves_every_page_that_connects():
     url = js.URL.new("./transports/shared.mjs", location.href).href
     options = js.JSON.parse('{"type": "module", "name": "farcall"}')
-    first = await farcall.connect(js.SharedWorker.new(url, options).port, timeout=20)
-    second = await farcall.connect(js.SharedWorker.new(url, options).port, timeout=20)
+    first = await farcall.connect(js.SharedWorker.new(url, options).port, timeout=PATIENCE)
+    second = await farcall.connect(js.SharedWorker.new(url, options).port, timeout=PATIENCE)
     await first.visit("one")
     result = await second.visit("two")
     farcall.session(first).close()
@@ -221,10 +224,10 @@ def here():
 async def tracebacks_stay_behind_a_boundary():
     frame = await framed("./frame.html")
     endpoint = farcall.endpoints.Window(frame.contentWindow, location.origin)
-    framed_engine = await farcall.connect(endpoint, timeout=20)
+    framed_engine = await farcall.connect(endpoint, timeout=PATIENCE)
     url = js.URL.new("./transports/shared.mjs", location.href).href
     options = js.JSON.parse('{"type": "module", "name": "farcall"}')
-    shared = await farcall.connect(js.SharedWorker.new(url, options), timeout=20)
+    shared = await farcall.connect(js.SharedWorker.new(url, options), timeout=PATIENCE)
     result = [await traceback_of(framed_engine.fail()), await traceback_of(shared.fail())]
     relayed = await traceback_of(shared.relay(here))
     result += [relayed, "in fail" in await traceback_of((await farcall.connect("target")).fail())]
@@ -237,7 +240,7 @@ async def tracebacks_stay_behind_a_boundary():
 async def a_shared_worker_forgets_a_page_that_is_gone():
     url = js.URL.new("./transports/shared.mjs", location.href).href
     options = js.JSON.parse('{"type": "module", "name": "farcall"}')
-    engine = await farcall.connect(js.SharedWorker.new(url, options).port, timeout=20)
+    engine = await farcall.connect(js.SharedWorker.new(url, options).port, timeout=PATIENCE)
     frame = await framed("./visitor.html")
     while "frame arrived" not in await engine.visits():
         await asyncio.sleep(0.01)
@@ -251,7 +254,7 @@ async def a_shared_worker_forgets_a_page_that_is_gone():
 async def a_frame_that_is_removed_says_so():
     frame = await framed("./frame.html")
     endpoint = farcall.endpoints.Window(frame.contentWindow, location.origin)
-    engine = await farcall.connect(endpoint, timeout=20)
+    engine = await farcall.connect(endpoint, timeout=PATIENCE)
     pending = engine.relay(asyncio.Event().wait, None)
     await engine.greet("parent")
     frame.remove()
@@ -314,7 +317,7 @@ async def main():
         if only and only != name:
             continue
         try:
-            results[name] = await asyncio.wait_for(case(), 40)
+            results[name] = await asyncio.wait_for(case(), 40 * SLOWNESS)
         except Exception as exc:
             text = farcall.platform.traceback_text(exc) + getattr(exc, "remote_traceback", "")
             results[name] = text or "timed out"

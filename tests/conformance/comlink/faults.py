@@ -8,6 +8,9 @@ import js
 from farcall import comlink, platform
 
 MODULE = '{"type": "module"}'
+PATIENCE = 20 * (
+    js.slowness if hasattr(js, "slowness") else 1
+)  # as tests/support/limit.py measures
 
 
 def start(source="fault_worker.mjs"):
@@ -29,7 +32,7 @@ async def ending(awaitable, fault=None):
     begun = platform.clock()
     if fault is not None:
         fault()
-    text = await asyncio.wait_for(task, 20)
+    text = await asyncio.wait_for(task, PATIENCE)
     return [text, (platform.clock() - begun) * 1000]
 
 

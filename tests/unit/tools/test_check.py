@@ -1,0 +1,49 @@
+"""The command that runs every check: what it says of the seconds."""
+
+import json
+import os
+import subprocess
+import sys
+
+from tests.support import seconds
+from tools import check
+
+TESTS = {
+    "one/test_a.py": "def test_a(): ...\ndef test_b(): ...",
+    "two/test_c.py": "def test_c(): ...",
+}
+PLUGIN = """
+import os, pathlib
+from tests.support import seconds
+def pytest_configure(config):
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        config.pluginmanager.register(seconds.Seconds(pathlib.Path(os.environ[seconds.VARIABLE])))
+"""
+
+
+def test_the_seconds_of_all_workers_are_summed_by_folder(tmp_path):
+    for name, text in TESTS.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    (tmp_path / "conftest.py").write_text(PLUGIN)
+    target = tmp_path / "seconds.json"
+    environment = {**os.environ, "PYTHONPATH": str(check.ROOT), seconds.VARIABLE: str(target)}
+    environment = {k: v for k, v in environment.items() if not k.startswith("PYTEST_")}
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "."],
+        cwd=tmp_path, env=environment, check=True, capture_output=True,
+    )  # fmt: skip
+    found = json.loads(target.read_text())
+    assert {folder: tests for folder, (tests, _) in found.items()} == {"one": 2, "two": 1}
+    assert all(took > 0 for _, took in found.values())
+
+
+def test_the_table_has_every_stage_and_every_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "SECONDS", tmp_path)
+    (tmp_path / "unit.json").write_text(json.dumps({"tests/unit/nn": [3, 1.5], "tests/a": [1, 2]}))
+    (tmp_path / "timed.json").write_text(json.dumps({"tests/a": [4, 0.2]}))
+    assert check.table({"unit tests": 12.3}, check.folders()) == [
+        "    12.3 s  unit tests",
+        "     2.2 s  tests/a, 5 tests",
+        "     1.5 s  tests/unit/nn, 3 tests",
+    ]
