@@ -5,7 +5,6 @@ SHELL := /bin/bash
 .PHONY: help serve vendor kernels bundle precache check test coverage bench soak site clean setup testers
 
 PORT ?= 8000
-MINUTES ?= 10
 PYTHON ?= python3
 PY := .venv/bin/python
 
@@ -56,10 +55,10 @@ bench: precache  ## measure against the peers, write build/bench.json
 	@$(PY) -m tools.browser
 	@PYTHONPATH=py $(PY) -m tests.bench
 
-soak: precache  ## random programs with random faults in Chromium for MINUTES (10), then the counters
+soak: precache  ## what takes long, all or ONLY=mpy|py|tests, for MINUTES=n below 120 (ONLY=help says more)
 	@$(PYTHON) tools/environment.py test
 	@$(PY) -m tools.browser
-	@PYTHONPATH=py $(PY) -m tests.soak --minutes $(MINUTES)
+	@PYTHONPATH=py $(PY) -m tests.soak $(if $(filter help,$(ONLY)),--help,$(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES)))
 
 clean:  ## remove everything that was fetched or built
 	rm -rf .venv node_modules tests/bench/node_modules build dist static/vendor .pytest_cache .mypy_cache .ruff_cache \

@@ -1,7 +1,9 @@
-"""`make soak`: random programs with random faults in Chromium, both pairings, then the counters.
+"""`make soak`: what takes long, in parts that are each below two hours.
 
-Each pairing's programs speak farcall's own protocol with a Pyodide worker and Comlink's with a
-JavaScript one, side by side on one page.
+mpy and py are random programs with random faults in Chromium, driven from MicroPython and Pyodide:
+they speak farcall's own protocol with a Pyodide worker and Comlink's with a JavaScript one,
+side by side on one page. tests is every check and every test beside six busy processes. Without
+ONLY both pairings run, each for half of MINUTES.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.soak import load
 from tests.support.chromium import Page
 from tests.support.interpreters import farcall_files
+from tests.support.limit import Limit
 from tests.support.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +31,9 @@ HTML = """<!doctype html><meta charset="utf-8"><title>soak</title><link rel="ico
 INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
 MODULES = ("bank", "comlink_programs", "counters", "programs")
 ZERO = ("hangs", "leaks", "wrong")
+PARTS = (*PAIRINGS, "tests")
+MOST = 120  # minutes of a part
+TESTS = 80  # minutes within which all tests pass beside six busy processes
 SILENCE = 300  # seconds without a finished round after which the page itself hangs
 
 
@@ -60,14 +67,14 @@ def soak(site: Site, kind: str, seconds: float, seed: int, rounds: int = 1) -> d
 def watched(page: Page) -> dict[str, Any]:
     """The counters when the page is done, or has said nothing new for too long."""
     text, found = "", {"state": "never began", "notes": []}
-    latest = time.monotonic() + SILENCE
+    silence = Limit(SILENCE)
     while found["state"] not in ("done", "failed"):
         time.sleep(0.5)
         new = page.execute_script("return window.soak ?? ''")
         if new != text:
             text, found = new, json.loads(new)
-            latest = time.monotonic() + SILENCE
-        elif time.monotonic() > latest:
+            silence = Limit(SILENCE)
+        elif silence.over():
             said = page.console_text()
             found["notes"].append(f"the page is silent\n{said[:3000]}\n...\n{said[-1000:]}")
             break
@@ -90,14 +97,34 @@ def report(kind: str, seed: int, seconds: float, found: dict[str, Any]) -> bool:
     return found["state"] == "done" and not any(found[name] for name in ZERO)
 
 
-def main() -> int:
-    """Exit status 0 if both pairings end with no hang, no leak and no wrong result."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10, help="for both pairings together")
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="make soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", choices=PARTS, help="one part (ONLY=...); default both pairings")
+    parser.add_argument("--minutes", type=minutes, help=f"below {MOST} (MINUTES=...); default 10, "
+                        f"for tests {TESTS}")  # fmt: skip
     parser.add_argument("--seed", type=int, default=random.randrange(2**30))
-    parser.add_argument("--pairing", choices=sorted(PAIRINGS), action="append")
-    options = parser.parse_args()
-    kinds = options.pairing or list(PAIRINGS)
+    options = parser.parse_args(words)
+    if options.minutes is None:
+        options.minutes = TESTS if options.only == "tests" else 10
+    return options
+
+
+def minutes(text: str) -> float:
+    number = float(text)
+    if not 0 < number < MOST:
+        raise argparse.ArgumentTypeError(f"expected more than 0 and less than {MOST}, got {text}")
+    return number
+
+
+def main() -> int:
+    """Exit status 0 if each part ends with no hang, no leak, no wrong result and no failure."""
+    options = arguments()
+    if options.only == "tests":
+        return 0 if load.check(options.minutes) else 1
+    kinds = [options.only] if options.only else list(PAIRINGS)
     seconds = options.minutes * 60 / len(kinds)
     site = Site()
     prepare(site)
