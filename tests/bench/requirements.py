@@ -54,6 +54,8 @@ TRAINING = [
     _at_least(2.5, "train512.nn", "train512.ort_web_1t"),
     _at_least(1.3, "train512.nn", "train512.torch_1t"),
     _at_least(0.85, "epoch.nn", "epoch.steady"),
+    # Images a second, from the first batch to the last.
+    _at_least(1000, "epoch.nn"),
     # Without kernels: no slower than the naive step, run in the same worker.
     _at_least(1.0, "train128.nn_numpy", "train128.numpy_pyodide"),
 ]

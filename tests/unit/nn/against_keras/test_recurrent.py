@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from nn.context import Context, Run
 from nn.variables import Parameters
 
+from tests.unit.nn.against_keras.oracle import EXACT_TANH, built
+
 pytestmark = pytest.mark.usefixtures("float64")
 
-# Keras' own tanh gives float32 in its loop over float64 states, which JAX refuses there.
-EXACT_TANH = {"tanh": jnp.tanh}
 KINDS = st.sampled_from(["SimpleRNN", "LSTM", "GRU"])
 ACTIVATIONS = st.sampled_from(["tanh", "relu", "softsign", "elu", "gelu", "linear"])
 GATES = st.sampled_from(["sigmoid", "hard_sigmoid", "tanh", "softplus"])
@@ -29,9 +29,8 @@ def pair(kind: str, config: dict[str, Any], features: int) -> tuple[Any, Any]:
     layer = getattr(nn, kind)(**config)
     named = {"activation": "tanh"} | config
     named = {k: EXACT_TANH.get(v, v) if k.endswith("activation") else v for k, v in named.items()}
-    theirs = getattr(keras.layers, kind)(**named)
+    theirs = built(kind, named, [(3, 5, features)])
     layer.ensure_built((None, None, features))
-    theirs.build((3, 5, features))
     rng = np.random.default_rng(11)
     weights = [rng.uniform(-0.7, 0.7, size=w.shape) for w in layer.get_weights()]
     assert [w.shape for w in theirs.get_weights()] == [w.shape for w in weights]
@@ -78,10 +77,12 @@ def agree(
         )  # fmt: skip
         return list(y) if several else [y]
 
-    out, pull = jax.vjp(call, [v.value for v in theirs.trainable_variables], x, first)
-    by_weights, by_x, by_states = pull(
-        [np.asarray(d, o.dtype) for d, o in zip(dys, out, strict=True)]
-    )
+    def everything(trainable: Any, x: Any, first: Any) -> Any:
+        out, pull = jax.vjp(call, trainable, x, first)
+        return out, pull([jnp.asarray(d, o.dtype) for d, o in zip(dys, out, strict=True)])
+
+    trainable = [v.value for v in theirs.trainable_variables]
+    out, (by_weights, by_x, by_states) = jax.jit(everything)(trainable, x, first)
     for ours_one, expected in zip(ours, out, strict=True):
         np.testing.assert_allclose(ours_one, expected, rtol=1e-6, atol=1e-6)
     for one, expected in zip(received, [by_x, *by_states, *by_weights], strict=True):

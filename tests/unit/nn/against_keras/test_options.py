@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.nn.exact.oracle import compare
+from tests.unit.nn.against_keras.oracle import compare
 
 pytestmark = pytest.mark.usefixtures("float64")
 RNG = np.random.default_rng(6)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nn import schedules
 
-from tests.unit.nn.exact.oracle import walk
+from tests.unit.nn.against_keras.oracle import walk
 
 pytestmark = pytest.mark.usefixtures("float64")
 

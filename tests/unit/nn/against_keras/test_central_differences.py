@@ -1,6 +1,6 @@
 """Gradients by central differences in float64: the other layers, every loss, the whole network.
 
-Most layers are in `keras/test_gradients.py`; that none is in neither is tested here.
+Most layers are in test_gradients; that none is in neither is tested here.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn.training.data_adapter import one_batch
 
-from tests.unit.nn.exact.test_losses_and_metrics_equal_keras import CASES as LOSSES
-from tests.unit.nn.keras.test_layers_against_keras import CASES as LAYERS
+from tests.unit.nn.against_keras.test_layers import CASES as LAYERS
+from tests.unit.nn.against_keras.test_losses_and_metrics import CASES as LOSSES
 
 pytestmark = pytest.mark.usefixtures("float64")
 

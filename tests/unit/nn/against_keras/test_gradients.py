@@ -6,8 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.unit.nn.keras.oracle import DRAWS
-from tests.unit.nn.keras.test_layers_against_keras import CASES, FLAT, IMAGE, ROWS
+from tests.unit.nn.against_keras.test_layers import CASES, FLAT, IMAGE, ROWS, drawn
 
 
 @pytest.mark.promise(
@@ -58,7 +57,7 @@ def test_a_layer_of_ones_own_is_checked_too():
         nn.check_gradients(Wrong(), ROWS)
 
 
-@DRAWS
+@drawn
 @given(
     h=st.integers(1, 7), w=st.integers(1, 7), c=st.integers(1, 4), filters=st.integers(1, 6),
     k=st.integers(1, 3), stride=st.integers(1, 2), dilation=st.integers(1, 2),

@@ -3,6 +3,7 @@
 import asyncio
 import warnings
 
+import keras
 import nn
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def ours():
 
 
 @pytest.fixture
-def theirs(keras, ours):
+def theirs(ours):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = keras.Sequential(layers(keras))
@@ -95,7 +96,7 @@ def test_predicts_what_keras_predicts(ours, theirs, batches):
     ids=str,
 )
 def test_five_steps_of_every_optimizer_are_those_of_keras(
-    keras, ours, theirs, batches, optimizer, options
+    ours, theirs, batches, optimizer, options
 ):
     ours.compile(getattr(nn, optimizer)(**options), "sparse_categorical_crossentropy")
     with warnings.catch_warnings():

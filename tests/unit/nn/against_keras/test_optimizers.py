@@ -11,7 +11,7 @@ import pytest
 from nn import schedules
 from nn.variables import Parameters, Variable
 
-from tests.unit.nn.exact.oracle import walk
+from tests.unit.nn.against_keras.oracle import walk
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -1,0 +1,239 @@
+"""Every layer against Keras 3: output, gradients and layout of weights, in both precisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.nn.against_keras.oracle import compare
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+PADDINGS = st.sampled_from(["valid", "same"])
+# Few draws, and the same ones on every machine, for JAX compiles each shape.
+drawn = settings(settings.get_profile("oracles"), max_examples=15)
+
+
+def images(channels: int = 4, height: int = 7, width: int = 6, count: int = 2) -> Any:
+    rng = np.random.default_rng(height * 31 + width)
+    return rng.normal(size=(count, height, width, channels))
+
+
+def sequences() -> Any:
+    return np.random.default_rng(2).normal(size=(3, 6, 4))
+
+
+RNG = np.random.default_rng(0)
+IMAGE = RNG.normal(size=(3, 9, 8, 4))
+ROWS = RNG.normal(size=(4, 6, 5))
+FLAT = RNG.normal(size=(5, 7))
+
+# Also taken by test_gradients and test_central_differences.
+CASES: list[tuple[str, dict[str, Any], Any]] = [
+    ("Dense", {"units": 6}, FLAT),
+    ("Dense", {"units": 6, "use_bias": False, "activation": "tanh"}, FLAT),
+    ("Dense", {"units": 3, "activation": "relu"}, ROWS),
+    ("Dense", {"units": 5, "activation": "softmax"}, ROWS),
+    ("Conv2D", {"filters": 8, "kernel_size": 3, "activation": "relu"}, IMAGE),
+    ("Conv2D", {"filters": 5, "kernel_size": (2, 4), "padding": "same"}, IMAGE),
+    ("Conv2D", {"filters": 6, "kernel_size": 3, "strides": 2, "padding": "same"}, IMAGE),
+    ("Conv2D", {"filters": 4, "kernel_size": 3, "dilation_rate": 2, "activation": "relu"}, IMAGE),
+    ("Conv2D", {"filters": 6, "kernel_size": 3, "groups": 2, "activation": "sigmoid"}, IMAGE),
+    ("Conv1D", {"filters": 6, "kernel_size": 3, "padding": "same"}, ROWS),
+    ("Conv1D", {"filters": 5, "kernel_size": 3, "padding": "causal", "dilation_rate": 2}, ROWS),
+    ("DepthwiseConv2D", {"kernel_size": 3, "depth_multiplier": 2}, IMAGE),
+    ("DepthwiseConv2D", {"kernel_size": 3, "depth_multiplier": 2, "padding": "same"}, IMAGE),
+    ("DepthwiseConv2D", {"kernel_size": 3, "strides": 2, "padding": "same"}, IMAGE),
+    ("DepthwiseConv2D", {"kernel_size": 2, "strides": 2, "activation": "tanh"}, IMAGE),
+    ("SeparableConv2D", {"filters": 7, "kernel_size": 3}, IMAGE),
+    ("SeparableConv2D", {"filters": 5, "kernel_size": 3, "depth_multiplier": 2}, IMAGE),
+    ("SeparableConv2D", {"filters": 3, "kernel_size": 3, "padding": "same", "strides": 2}, IMAGE),
+    ("Conv2DTranspose", {"filters": 5, "kernel_size": 3, "strides": 2}, IMAGE),
+    ("Conv2DTranspose", {"filters": 5, "kernel_size": 4, "strides": 2, "padding": "same"}, IMAGE),
+    ("MaxPooling2D", {"pool_size": 2}, IMAGE),
+    ("MaxPooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}, IMAGE),
+    ("AveragePooling2D", {"pool_size": 2}, IMAGE),
+    ("AveragePooling2D", {"pool_size": 3, "strides": 2, "padding": "same"}, IMAGE),
+    ("GlobalMaxPooling2D", {}, IMAGE),
+    ("GlobalMaxPooling2D", {"keepdims": True}, IMAGE),
+    ("GlobalAveragePooling2D", {}, IMAGE),
+    ("GlobalAveragePooling2D", {"keepdims": True}, IMAGE),
+    ("Flatten", {}, IMAGE),
+    ("Reshape", {"target_shape": (4, 72)}, IMAGE),
+    ("Reshape", {"target_shape": (36, -1)}, IMAGE),
+    ("Permute", {"dims": (3, 1, 2)}, IMAGE),
+    ("Dropout", {"rate": 0.5}, FLAT),
+    ("LayerNormalization", {}, FLAT),
+    ("LayerNormalization", {}, IMAGE),
+    ("LayerNormalization", {"axis": -1, "epsilon": 1e-2}, IMAGE),
+    ("LayerNormalization", {"center": False, "epsilon": 0.01}, IMAGE),
+    ("BatchNormalization", {}, IMAGE),
+    ("SimpleRNN", {"units": 5}, ROWS),
+    ("SimpleRNN", {"units": 5, "return_sequences": True, "go_backwards": True}, ROWS),
+    ("SimpleRNN", {"units": 3, "activation": "sigmoid"}, ROWS),
+    ("SimpleRNN", {"units": 3, "return_sequences": True, "activation": "relu"}, ROWS),
+    ("LSTM", {"units": 5}, ROWS),
+    ("LSTM", {"units": 4, "return_sequences": True}, ROWS),
+    ("LSTM", {"units": 3, "return_sequences": True, "use_bias": False}, ROWS),
+    ("LSTM", {"units": 2, "go_backwards": True}, ROWS),
+    ("GRU", {"units": 5}, ROWS),
+    ("GRU", {"units": 4, "return_sequences": True}, ROWS),
+    ("GRU", {"units": 2, "use_bias": False}, ROWS),
+    ("ZeroPadding2D", {"padding": ((1, 2), (0, 3))}, IMAGE),
+    ("ZeroPadding2D", {"padding": (1, 2)}, IMAGE),
+    ("UpSampling2D", {"size": (2, 3)}, IMAGE),
+    ("UpSampling2D", {"size": 2, "interpolation": "bilinear"}, IMAGE),
+    ("Rescaling", {"scale": 0.5, "offset": -1.0}, IMAGE),
+    ("ReLU", {"max_value": 1.0, "negative_slope": 0.1}, IMAGE),
+    ("ReLU", {"max_value": 1.0, "negative_slope": 0.1, "threshold": 0.2}, IMAGE),
+    ("LeakyReLU", {}, IMAGE),
+    ("LeakyReLU", {"negative_slope": 0.3}, IMAGE),
+    ("ELU", {}, IMAGE),
+    ("ELU", {"alpha": 0.7}, IMAGE),
+    ("Softmax", {}, FLAT),
+    ("Softmax", {}, IMAGE),
+]
+# Their derivatives are compared with differences in test_central_differences.
+OTHERS: list[tuple[str, dict[str, Any], Any]] = [
+    ("Conv1D", {"filters": 4, "kernel_size": 2, "strides": 2, "groups": 2}, sequences()),
+    ("Cropping2D", {"cropping": ((1, 0), (2, 1))}, IMAGE),
+    ("Cropping2D", {"cropping": 1}, IMAGE),
+    ("Resizing", {"height": 5, "width": 9}, images()),
+    ("Resizing", {"height": 5, "width": 12, "interpolation": "bilinear"}, IMAGE),
+    ("Resizing", {"height": 5, "width": 12, "interpolation": "nearest"}, IMAGE),
+    ("Resizing", {"height": 3, "width": 4, "interpolation": "nearest"}, images()),
+]
+
+
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Resizing as TensorFlow.js does it",
+)
+@pytest.mark.parametrize(
+    ("name", "config", "x"),
+    [*CASES, *OTHERS],
+    ids=lambda v: "" if isinstance(v, np.ndarray) else str(v),
+)
+def test_a_layer_is_that_of_keras(name: str, config: dict[str, Any], x: Any) -> None:
+    compare(name, config, x)
+
+
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    '"same" convolutions, dropout, poolings',
+)
+@drawn
+@given(
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    channels=st.integers(1, 3),
+    filters=st.integers(1, 4),
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=PADDINGS,
+    groups=st.sampled_from([1, 2]),
+)
+def test_any_convolution_is_that_of_keras(
+    height: int, width: int, channels: int, filters: int, kernel: Any, strides: Any, padding: str,
+    groups: int,
+) -> None:  # fmt: skip
+    assume(padding == "same" or (kernel[0] <= height and kernel[1] <= width))
+    config = {
+        "filters": filters * groups,
+        "kernel_size": kernel,
+        "strides": strides,
+        "padding": padding,
+        "groups": groups,
+    }
+    compare("Conv2D", config, images(channels * groups, height, width))
+
+
+@settings(settings.get_profile("oracles"))
+@given(
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    strides=st.integers(1, 3),
+    padding=PADDINGS,
+)
+def test_any_transposed_convolution_is_that_of_keras(
+    kernel: Any, strides: int, padding: str
+) -> None:
+    config = {"filters": 3, "kernel_size": kernel, "strides": strides, "padding": padding}
+    compare("Conv2DTranspose", config, images(2, 4, 5))
+
+
+@pytest.mark.promise(
+    "Earlier work: models in production",
+    '"same" convolutions, dropout, poolings',
+)
+@drawn
+@given(
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    channels=st.integers(1, 5),
+    size=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=PADDINGS,
+    kind=st.sampled_from(["MaxPooling2D", "AveragePooling2D"]),
+)
+def test_any_pooling_is_that_of_keras(
+    height: int, width: int, channels: int, size: Any, strides: Any, padding: str, kind: str
+) -> None:
+    assume(padding == "same" or (size[0] <= height and size[1] <= width))
+    config = {"pool_size": size, "strides": strides, "padding": padding}
+    compare(kind, config, images(channels, height, width))
+
+
+@drawn
+@given(
+    count=st.integers(1, 4),
+    inputs=st.integers(1, 20),
+    units=st.integers(1, 20),
+    activation=st.sampled_from(["linear", "relu", "tanh", "sigmoid"]),
+)
+def test_any_dense_layer_is_that_of_keras(
+    count: int, inputs: int, units: int, activation: str
+) -> None:
+    x = np.random.default_rng(3).normal(size=(count, inputs))
+    compare("Dense", {"units": units, "activation": activation}, x)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(
+    "config", [{}, {"momentum": 0.8, "epsilon": 0.01}, {"center": False, "scale": False}], ids=str
+)
+def test_normalizes_batches_as_keras(training: bool, config: dict[str, Any]) -> None:
+    compare("BatchNormalization", config, IMAGE, training=training)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "sigmoid", "tanh", "softplus",
+        "softmax",
+        "log_softmax", "softsign", "exponential", "hard_sigmoid", "relu6", "linear",
+    ],
+)  # fmt: skip
+def test_activates_as_keras(name: str) -> None:
+    compare("Activation", {"activation": name}, 3 * sequences())
+
+
+@pytest.mark.parametrize(
+    ("name", "config"), [("Add", {}), ("Multiply", {}), ("Concatenate", {"axis": 2})], ids=str
+)
+def test_merges_images_as_keras(name: str, config: dict[str, Any]) -> None:
+    compare(name, config, images(), images() + 1, images() * 2)
+
+
+@pytest.mark.parametrize("name", ["Add", "Multiply", "Concatenate"])
+def test_merges_rows_as_keras(name: str) -> None:
+    compare(name, {}, FLAT, RNG.normal(size=FLAT.shape))
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(6, 3), (9, 5)])
+def test_looks_up_embeddings_as_keras(inputs: int, outputs: int) -> None:
+    indices = np.random.default_rng(1).integers(0, inputs, (3, 4)).astype(np.int32)
+    compare("Embedding", {"input_dim": inputs, "output_dim": outputs}, indices)
