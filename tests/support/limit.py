@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 LOOPS = 2_000_000
 USUAL = 0.1  # seconds for so many loops where two cores are quiet: 0.07 s measured
-MOST = 15.0  # beyond this a machine is of no use to anybody's tests
+MOST = 15.0  # a limit must end all the same
 
 _known: list[float] = []
 
@@ -26,7 +26,7 @@ def slowness() -> float:
 
 
 def granted(seconds: float) -> float:
-    """Seconds that stand for so many on a quiet machine, by the slowest measurement so far."""
+    """Scale seconds of a quiet machine by the slowest measurement so far."""
     if not _known:
         slowness()
     return seconds * max(_known)
