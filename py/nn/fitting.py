@@ -1,4 +1,14 @@
 """The former name of `nn.training.loop`, kept for programs that use it."""
 
-from nn.training.loop import fit as fit
-from nn.training.loop import one_batch as one_batch
+from typing import TYPE_CHECKING
+
+from nn.lazy import lookup
+from nn.models.model import Model
+
+if TYPE_CHECKING:
+    from nn.training.loop import one_batch as one_batch
+
+fit = Model.fit
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lookup(__name__, {"nn.training.loop": ("one_batch",)})

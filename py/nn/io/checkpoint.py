@@ -14,7 +14,7 @@ from nn.callbacks import History
 from nn.identifiers import describe
 from nn.io.errors import UnsupportedError
 from nn.io.snapshot import expect, guarded
-from nn.training.run_state import Course, layer_states, restore_layers
+from nn.training.run_state import RunState, layer_states, restore_layers
 
 if TYPE_CHECKING:
     from nn.models.model import Model
@@ -35,7 +35,7 @@ def take(model: Model) -> Json:
         "generator": model.rng.bit_generator.state,
         "history": _history(model),
         "layers": layer_states(model.sublayers),
-        "course": None if model.course is None else model.course.describe(),
+        "course": None if model.run_state is None else model.run_state.get_state(),
     }
 
 
@@ -93,7 +93,7 @@ def restore(model: Model, training: Any) -> None:
     if layers is not None:
         guarded(lambda: restore_layers(model.sublayers, layers), "training, layers")
     if course is not None:
-        model.course = guarded(lambda: Course.described(course), "training, course")
+        model.run_state = guarded(lambda: RunState.from_state(course), "training, course")
 
 
 def _restore_generator(model: Model, state: Json) -> None:

@@ -75,7 +75,7 @@ class Trainer(Network):
         self._trainer: CompiledStep | None = None
         self._progress = Progress()
         self.history: History | None = None
-        self.course: Any = None
+        self.run_state: Any = None
 
     # Training.
 

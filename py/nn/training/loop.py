@@ -28,7 +28,7 @@ from nn.models.run_control import PAUSED, Pace
 from nn.models.signature import as_list
 from nn.training import evaluation
 from nn.training.data_adapter import one_batch, open_source, open_validation, split
-from nn.training.run_state import Course, generator
+from nn.training.run_state import RunState, generator
 
 __all__ = ["fit", "one_batch", "test_on_batch", "train_on_batch"]
 
@@ -62,7 +62,7 @@ async def fit(
     """Train `model`; `Model.fit` says what the arguments are."""
     trainer = model.trainer
     batch_size = BATCH if batch_size is None else batch_size
-    course = _course(model, initial_epoch, resume)
+    state = _run_state(model, initial_epoch, resume)
     if seed is not None and not resume:
         model.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
     if isinstance(x, Dataset) and y is None and x.y is not None:
@@ -84,7 +84,7 @@ async def fit(
         listeners.append(ProgbarLogger())
     params = {"epochs": epochs, "steps": source.steps, "batch_size": batch_size}
     calls = CallbackList(listeners, model, params)
-    with _under_way(model, course, history):
+    with _under_way(model, state, history):
         trainer.begin(resume)
         run = _Run(model, trainer, source, held_out, calls, shuffle)
         await run.epochs(epochs, validation_freq)
@@ -111,19 +111,19 @@ def test_on_batch(model: Model, x: Any, y: Any, sample_weight: Any) -> dict[str,
     return trainer.test_logs()
 
 
-def _course(model: Model, initial_epoch: int, resume: bool) -> Course:
+def _run_state(model: Model, initial_epoch: int, resume: bool) -> RunState:
     if not resume:
-        return Course(initial_epoch)
-    if model.course is None:
+        return RunState(initial_epoch)
+    if model.run_state is None:
         raise ConfigError(f"{model.name}: expected a run to resume; the model has had none")
-    return Course.described(model.course.describe())
+    return RunState.from_state(model.run_state.get_state())
 
 
 @contextmanager
-def _under_way(model: Model, course: Course, history: History) -> Iterator[None]:
+def _under_way(model: Model, state: RunState, history: History) -> Iterator[None]:
     """Mark the model as in training."""
     model.progress.start(model.name)
-    model.history, model.course = history, course
+    model.history, model.run_state = history, state
     try:
         yield
     finally:
@@ -148,14 +148,14 @@ class _Run:
         self.held_out = held_out
         self.calls = calls
         self.shuffle = shuffle
-        self.course: Course = model.course
+        self.state: RunState = model.run_state
 
     async def epochs(self, last: int, validation_freq: int) -> None:
-        progress, calls, course = self.model.progress, self.calls, self.course
+        progress, calls, state = self.model.progress, self.calls, self.state
         await calls.call("on_train_begin", {})
         self._pick_up()
         logs: dict[str, Any] = {}
-        for epoch in range(course.epoch, last):
+        for epoch in range(state.epoch, last):
             progress.epoch_finished = False
             await calls.call("on_epoch_begin", epoch, {})
             progress.epoch_finished = await self._epoch(epoch)
@@ -168,9 +168,9 @@ class _Run:
             ):
                 logs |= await self._validate()
             if progress.stopping:
-                course.stay()
+                state.freeze()
             else:
-                course.finish_epoch()
+                state.finish_epoch()
             await calls.call("on_epoch_end", epoch, logs)
             if progress.stopping:
                 break
@@ -179,41 +179,41 @@ class _Run:
         await calls.call("on_train_end", logs)
 
     def _pick_up(self) -> None:
-        """Give callbacks and data what they had where the run was broken off, if it was."""
-        course, sources = self.course, (self.source, self.held_out)
-        self.calls.set_state(course.callbacks)
-        for source, state in zip(sources, course.streams, strict=True):
+        """Restore callbacks and data to where an interrupted run stopped."""
+        state, sources = self.state, (self.source, self.held_out)
+        self.calls.set_state(state.callbacks)
+        for source, stream in zip(sources, state.streams, strict=True):
             if source is not None:
-                source.set_state(state)
-        course.follow(self.trainer, self.calls, sources)
+                source.set_state(stream)
+        state.attach(self.trainer, self.calls, sources)
 
     def _batches(self, epoch: int) -> Any:
         """Return the epoch's batches, or what is left of them."""
-        course, rng = self.course, self.model.rng
-        if course.batch and course.order is not None:
-            rng = generator(course.order)
+        state, rng = self.state, self.model.rng
+        if state.batch and state.order is not None:
+            rng = generator(state.order)
         else:
-            course.begin_epoch(epoch, rng.bit_generator.state)
+            state.begin_epoch(epoch, rng.bit_generator.state)
         order = rng if self.shuffle else None
-        return each(self.source.batches(order, course.batch, course.total - course.batch))
+        return each(self.source.batches(order, state.batch, state.total - state.batch))
 
     async def _epoch(self, epoch: int) -> bool:
         """Run the batches; returns whether all of them were."""
-        model, trainer, calls, course = self.model, self.trainer, self.calls, self.course
+        model, trainer, calls, state = self.model, self.trainer, self.calls, self.state
         trainer.reset_train()
-        if course.batch:
-            trainer.set_means(course.means)
+        if state.batch:
+            trainer.set_means(state.means)
         begins = calls.listens("on_train_batch_begin")
         ends = calls.listens("on_train_batch_end")
         pace = Pace()
-        index = course.batch
+        index = state.batch
         async with aclosing(self._batches(epoch)) as batches:
             async for batch in batches:
                 if begins:
                     await calls.call_batch("on_train_batch_begin", index, {})
                 loss = trainer.train_step(*batch)
                 pace.tick(batch.size)
-                course.took(index + 1)
+                state.count_batch(index + 1)
                 if ends:
                     logs = trainer.train_logs()
                     logs["batch_loss"] = loss

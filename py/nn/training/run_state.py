@@ -1,16 +1,16 @@
-"""Where a training run is, so that another run can go on from there to the bit.
+"""State of a training run, from which another run continues exactly.
 
-Weights, slots and the generator say what the model is; a course says how far the run has come:
-which epoch, how many of its batches, the order in which they come, the means so far, and what
-callbacks and layers remember. `nn.io.save` keeps it, `fit(resume=True)` goes on from it:
+Weights, slots and the generator are the model's; a `RunState` says how far the run has come: which
+epoch, how many of its batches, the order in which they come, the means so far, and the state of
+callbacks and layers. `nn.io.save` saves it, `fit(resume=True)` continues from it:
 
     await model.fit(train, epochs=5, callbacks=[nn.ModelCheckpoint(keep, save_freq=100)])
     # the tab is closed in batch 1234; on another day
     model = nn.io.load(kept)
-    await model.fit(train, epochs=5, resume=True)       # the weights and logs of a run in one piece
+    await model.fit(train, epochs=5, resume=True)       # the weights and logs of an unbroken run
 
-An epoch that was broken off is not remembered by its batches but drawn again from its beginning,
-from the generator's state there, and the batches that are done are passed over.
+The batches of an interrupted epoch are not saved. The epoch's order is drawn again from the
+generator's state at its beginning, and the batches that are done are skipped.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 FIELDS = ("epoch", "batch", "total", "order", "streams", "means", "callbacks")
 
 
-class Course:
-    """A run's place.
+class RunState:
+    """The place of a run.
 
     Args:
-        epoch: the one to come, or under way; counted from 0.
+        epoch: the epoch that comes next or is running, counted from 0.
 
     Attributes:
-        batch: batches of that epoch that are done.
-        total: batches of the run that are done.
+        batch: number of batches of that epoch that are done.
+        total: number of batches of the run that are done.
         order: state of the model's generator before the epoch's order was drawn.
-        streams: states of the data (training, validation) at the epoch's beginning.
+        streams: states of the data (training, validation) at the beginning of the epoch.
         means: the running means of the epoch.
-        callbacks: what they remember.
+        callbacks: the states of the callbacks.
     """
 
     def __init__(self, epoch: int = 0) -> None:
@@ -56,32 +56,32 @@ class Course:
         self.callbacks: list[Any] = []
         self._live: tuple[TrainingStep, CallbackList, Sequence[Any]] | None = None
 
-    def follow(self, trainer: TrainingStep, calls: CallbackList, sources: Sequence[Any]) -> None:
-        """Take means, callbacks and streams from a run that begins."""
+    def attach(self, trainer: TrainingStep, calls: CallbackList, sources: Sequence[Any]) -> None:
+        """Read means, callbacks and streams from a run that begins."""
         self._live = trainer, calls, sources
 
     def begin_epoch(self, epoch: int, order: Any) -> None:
-        """Note where the data stand before the first batch is drawn."""
+        """Record the state of the data before the first batch is drawn."""
         self.epoch, self.order = epoch, order
         self.streams = self._stream_states()
 
-    def took(self, batches: int) -> None:
-        """Note how many batches of the epoch are done."""
+    def count_batch(self, batches: int) -> None:
+        """Record how many batches of the epoch are done."""
         self.batch = batches
         self.total += 1
 
     def finish_epoch(self) -> None:
-        """The next epoch is to come."""
+        """Move to the beginning of the next epoch."""
         self.epoch += 1
         self.batch, self.order = 0, None
 
-    def stay(self) -> None:
-        """Remember this very place: what callbacks learn from here on belongs to the past."""
-        vars(self).update(self.describe())
+    def freeze(self) -> None:
+        """Freeze the state at this batch; later updates of callbacks are not saved."""
+        vars(self).update(self.get_state())
         self._live = None
 
-    def describe(self) -> Config:
-        """Return the place as plain data and arrays."""
+    def get_state(self) -> Config:
+        """Return the state as plain data and arrays."""
         place = {name: getattr(self, name) for name in FIELDS}
         if self._live is None:
             return place
@@ -97,36 +97,36 @@ class Course:
         return [None if source is None else source.get_state() for source in sources]
 
     @classmethod
-    def described(cls, place: Config) -> Course:
-        """Return the course that `describe` returned.
+    def from_state(cls, place: Config) -> RunState:
+        """Return the run state that `get_state` returned.
 
         Raises:
             ConfigError: a part is missing, or no count.
         """
-        course = cls()
+        state = cls()
         for name in FIELDS:
             if name not in place:
                 raise ConfigError(f"course: expected {name!r}, received {sorted(place)}")
-            setattr(course, name, place[name])
+            setattr(state, name, place[name])
         for name in ("epoch", "batch", "total"):
             count = place[name]
             if type(count) is not int or count < 0:
                 raise ConfigError(f"course: expected {name} to be a count, received {count!r}")
-        if course.order is not None:
-            generator(course.order)
-        return course
+        if state.order is not None:
+            generator(state.order)
+        return state
 
 
 def generator(state: Any) -> np.random.Generator:
-    """Return a generator in this state of a bit generator."""
+    """Return a generator whose bit generator is in this state."""
     made = np.random.default_rng()
     made.bit_generator.state = state
     return made
 
 
 def layer_states(layers: Sequence[Layer]) -> dict[str, Any]:
-    """Return by layer's path what layers carry from batch to batch beside weights: generators of
-    their own, states of stateful recurrent layers."""
+    """Return, by the path of each layer, what it carries from batch to batch besides weights: its
+    own generator, the states of a stateful recurrent layer."""
     found: dict[str, Any] = {}
     for layer in layers:
         state = {} if layer.sublayers else layer.get_state()
@@ -137,7 +137,7 @@ def layer_states(layers: Sequence[Layer]) -> dict[str, Any]:
 
 
 def restore_layers(layers: Sequence[Layer], states: dict[str, Any]) -> None:
-    """Give the layers what `layer_states` returned."""
+    """Restore what `layer_states` returned."""
     for layer in layers:
         if layer.path in states:
             layer.set_state(states[layer.path])

@@ -50,7 +50,7 @@ def save(model: Model, *, include_optimizer: bool = True) -> bytes:
     """
     keras_write, keras_training = (
         part("nn.io.keras.write_config"),
-        part("nn.io.keras.compile_state"),
+        part("nn.io.keras.checkpoint"),
     )
     content = snapshot.take(model, include_optimizer=False)
     topology = {"class_name": model.kind, "config": content["config"]}
@@ -87,13 +87,7 @@ def load(
     limits: Limits = DEFAULT_LIMITS,
     compile: bool = True,
 ) -> Model:
-    """Return the model in a `.keras` file.
-
-    Args:
-        data: the whole file.
-        custom_objects: class name -> class of the custom layers in the file.
-        limits: bounds on the sizes in the file.
-        compile: False leaves the model uncompiled.
+    """Return the model in a `.keras` file; the arguments are those of `nn.io.npz.load`.
 
     Raises:
         FormatError: see `nn.io.errors` for its subclasses.
@@ -109,7 +103,7 @@ def load(
     settings = document.get("compile_config")
     if compile and settings:
         slots = _arrays(arrays, "optimizer") or None
-        part("nn.io.keras.compile_state").compile_model(model, settings, slots)
+        part("nn.io.keras.checkpoint").compile_model(model, settings, slots)
     return model
 
 

@@ -40,13 +40,7 @@ def load(
     limits: Limits = DEFAULT_LIMITS,
     compile: bool = True,
 ) -> Model:
-    """Return the model in a `.h5` file.
-
-    Args:
-        data: the whole file.
-        custom_objects: class name -> class of the custom layers in the file.
-        limits: bounds on the sizes in the file.
-        compile: False leaves the model uncompiled.
+    """Return the model in a `.h5` file; the arguments are those of `nn.io.npz.load`.
 
     Raises:
         MissingEntryError: the file holds weights only.
@@ -66,7 +60,7 @@ def load(
             _assign(layer, _listed(arrays, attributes, f"{WEIGHTS}/{layer.name}"))
     settings = _document(attributes, "training_config", limits)
     if compile and settings:
-        part("nn.io.keras.compile_state").compile_model(model, settings, _slots(arrays, attributes))
+        part("nn.io.keras.checkpoint").compile_model(model, settings, _slots(arrays, attributes))
     return model
 
 

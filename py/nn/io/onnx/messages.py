@@ -1,7 +1,4 @@
-"""ONNX's messages, as far as inference graphs use them, and their bytes.
-
-Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
-"""
+"""Messages of ONNX that an inference graph needs, and their bytes."""
 
 from __future__ import annotations
 
@@ -16,9 +13,34 @@ from numpy.typing import NDArray
 from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.onnx import protobuf
+from nn.io.onnx.protobuf import Message
 
 Array = NDArray[np.generic]
 Attribute = int | float | str | list[int] | list[float] | list[str] | Array
+
+# The fields that are used, from https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+MODEL = Message(ir_version=1, producer_name=2, graph=7, opset_import=8)
+OPSET = Message(domain=1, version=2)
+GRAPH = Message(node=1, name=2, initializer=5, input=11, output=12)
+NODE = Message(input=1, output=2, name=3, op_type=4, attribute=5, domain=7)
+ATTRIBUTE = Message(name=1, f=2, i=3, s=4, t=5, floats=7, ints=8, strings=9, type=20)
+TENSOR = Message(
+    dims=1,
+    data_type=2,
+    float_data=4,
+    int32_data=5,
+    int64_data=7,
+    name=8,
+    raw_data=9,
+    double_data=10,
+    uint64_data=11,
+    external_data=13,
+)
+VALUE = Message(name=1, type=2)
+TYPE = Message(tensor_type=1)
+TENSOR_TYPE = Message(elem_type=1, shape=2)
+SHAPE = Message(dim=1)
+DIMENSION = Message(dim_value=1, dim_param=2)
 
 # TensorProto.DataType
 _DTYPES = {
@@ -86,69 +108,70 @@ class Model:
 
 def encode(model: Model) -> bytes:
     """Return the bytes of a ModelProto."""
-    opset = protobuf.write([(1, ""), (2, model.opset)])
-    return protobuf.write(
-        [(1, model.ir_version), (2, model.producer), (7, _graph(model.graph)), (8, opset)]
+    return MODEL.write(
+        ir_version=model.ir_version,
+        producer_name=model.producer,
+        graph=_graph(model.graph),
+        opset_import=OPSET.write(domain="", version=model.opset),
     )
 
 
 def _graph(graph: Graph) -> bytes:
-    return protobuf.write(
-        [
-            *((1, _node(node)) for node in graph.nodes),
-            (2, graph.name),
-            *((5, _tensor(name, array)) for name, array in graph.initializers.items()),
-            *((11, _value(value)) for value in graph.inputs),
-            *((12, _value(value)) for value in graph.outputs),
-        ]
+    return GRAPH.write(
+        node=[_node(node) for node in graph.nodes],
+        name=graph.name,
+        initializer=[_tensor(name, array) for name, array in graph.initializers.items()],
+        input=[_value(value) for value in graph.inputs],
+        output=[_value(value) for value in graph.outputs],
     )
 
 
 def _node(node: Node) -> bytes:
-    return protobuf.write(
-        [
-            *((1, name) for name in node.inputs),
-            *((2, name) for name in node.outputs),
-            (3, node.name or node.outputs[0]),
-            (4, node.operator),
-            *((5, _attribute(name, value)) for name, value in node.attributes.items()),
-            (7, node.domain or None),
-        ]
+    return NODE.write(
+        input=node.inputs,
+        output=node.outputs,
+        name=node.name or node.outputs[0],
+        op_type=node.operator,
+        attribute=[_attribute(name, value) for name, value in node.attributes.items()],
+        domain=node.domain or None,
     )
 
 
 def _attribute(name: str, value: Attribute) -> bytes:
     if isinstance(value, int):
-        return protobuf.write([(1, name), (3, value), (20, _A_INT)])
+        return ATTRIBUTE.write(name=name, i=value, type=_A_INT)
     if isinstance(value, float):
-        return protobuf.write([(1, name), (2, value), (20, _A_FLOAT)])
+        return ATTRIBUTE.write(name=name, f=value, type=_A_FLOAT)
     if isinstance(value, str):
-        return protobuf.write([(1, name), (4, value), (20, _A_STRING)])
+        return ATTRIBUTE.write(name=name, s=value, type=_A_STRING)
     if isinstance(value, np.ndarray):
-        return protobuf.write([(1, name), (5, _tensor("", value)), (20, _A_TENSOR)])
+        return ATTRIBUTE.write(name=name, t=_tensor("", value), type=_A_TENSOR)
     if value and all(isinstance(item, str) for item in value):
-        return protobuf.write([(1, name), *((9, item) for item in value), (20, _A_STRINGS)])
+        return ATTRIBUTE.write(name=name, strings=value, type=_A_STRINGS)
     if all(isinstance(item, int) for item in value):
-        return protobuf.write([(1, name), *((8, item) for item in value), (20, _A_INTS)])
-    return protobuf.write([(1, name), *((7, float(item)) for item in value), (20, _A_FLOATS)])
+        return ATTRIBUTE.write(name=name, ints=value, type=_A_INTS)
+    return ATTRIBUTE.write(name=name, floats=[float(item) for item in value], type=_A_FLOATS)
 
 
 def _tensor(name: str, array: Array) -> bytes:
     little = np.asarray(array, array.dtype.newbyteorder("<"))
     if little.dtype not in _CODES:
         raise UnsupportedError(f"onnx tensor {name!r}: no such dtype as {array.dtype}")
-    dims = ((1, size) for size in array.shape)
-    return protobuf.write(
-        [*dims, (2, _CODES[little.dtype]), (8, name or None), (9, little.tobytes())]
+    return TENSOR.write(
+        dims=array.shape,
+        data_type=_CODES[little.dtype],
+        name=name or None,
+        raw_data=little.tobytes(),
     )
 
 
 def _value(value: Value) -> bytes:
-    sizes = value.shape or []
-    dims = [protobuf.write([(2, "N") if size is None else (1, size)]) for size in sizes]
-    shape = protobuf.write((1, dim) for dim in dims)
-    tensor = protobuf.write([(1, value.code), (2, shape)])
-    return protobuf.write([(1, value.name), (2, protobuf.write([(1, tensor)]))])
+    dims = [
+        DIMENSION.write(dim_param="N") if size is None else DIMENSION.write(dim_value=size)
+        for size in value.shape or []
+    ]
+    tensor = TENSOR_TYPE.write(elem_type=value.code, shape=SHAPE.write(dim=dims))
+    return VALUE.write(name=value.name, type=TYPE.write(tensor_type=tensor))
 
 
 def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Model:
@@ -158,92 +181,91 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Model:
         FormatError: see `nn.io.errors`; tensors kept in other files are UnsupportedError.
     """
     limits.check_total(len(data), "onnx")
-    fields = protobuf.read(data, "onnx model")
-    graphs = protobuf.messages(fields, 7, "onnx model")
+    fields = MODEL.read(data, "onnx model")
+    graphs = protobuf.messages(fields, "graph", "onnx model")
     if not graphs:
         raise MissingEntryError("onnx model: expected a graph, received none")
-    graph = _read_graph(protobuf.read(graphs[-1], "onnx graph"), limits)
+    graph = _read_graph(GRAPH.read(graphs[-1], "onnx graph"), limits)
     return Model(
         graph,
         _read_opset(fields),
-        protobuf.single_text(fields, 2, "onnx model"),
-        protobuf.single_integer(fields, 1, "onnx model"),
+        protobuf.single_text(fields, "producer_name", "onnx model"),
+        protobuf.single_integer(fields, "ir_version", "onnx model"),
     )
 
 
 def _read_opset(fields: protobuf.Fields) -> int:
-    for data in protobuf.messages(fields, 8, "onnx model"):
-        opset = protobuf.read(data, "onnx opset")
-        if protobuf.single_text(opset, 1, "onnx opset") in ("", "ai.onnx"):
-            return protobuf.single_integer(opset, 2, "onnx opset")
+    for data in protobuf.messages(fields, "opset_import", "onnx model"):
+        opset = OPSET.read(data, "onnx opset")
+        if protobuf.single_text(opset, "domain", "onnx opset") in ("", "ai.onnx"):
+            return protobuf.single_integer(opset, "version", "onnx opset")
     raise MissingEntryError("onnx model: expected the version of the operator set, received none")
 
 
 def _read_graph(fields: protobuf.Fields, limits: Limits) -> Graph:
     where = "onnx graph"
-    nodes = protobuf.messages(fields, 1, where)
-    tensors = protobuf.messages(fields, 5, where)
+    nodes = protobuf.messages(fields, "node", where)
+    tensors = protobuf.messages(fields, "initializer", where)
     limits.check_entries(len(nodes) + len(tensors), where)
     return Graph(
-        [_read_node(protobuf.read(node, "onnx node")) for node in nodes],
-        [_read_value(value) for value in protobuf.messages(fields, 11, where)],
-        [_read_value(value) for value in protobuf.messages(fields, 12, where)],
+        [_read_node(NODE.read(node, "onnx node")) for node in nodes],
+        [_read_value(value) for value in protobuf.messages(fields, "input", where)],
+        [_read_value(value) for value in protobuf.messages(fields, "output", where)],
         dict(_read_tensor(tensor, limits) for tensor in tensors),
-        protobuf.single_text(fields, 2, where),
+        protobuf.single_text(fields, "name", where),
     )
 
 
 def _read_node(fields: protobuf.Fields) -> Node:
-    operator = protobuf.single_text(fields, 4, "onnx node")
+    operator = protobuf.single_text(fields, "op_type", "onnx node")
     where = f"onnx node {operator}"
+    attributes = protobuf.messages(fields, "attribute", where)
     return Node(
         operator,
-        _texts(fields, 1, where),
-        _texts(fields, 2, where),
-        dict(_read_attribute(data, where) for data in protobuf.messages(fields, 5, where)),
-        protobuf.single_text(fields, 3, where),
-        protobuf.single_text(fields, 7, where),
+        _texts(fields, "input", where),
+        _texts(fields, "output", where),
+        dict(_read_attribute(data, where) for data in attributes),
+        protobuf.single_text(fields, "name", where),
+        protobuf.single_text(fields, "domain", where),
     )
 
 
-def _texts(fields: protobuf.Fields, number: int, where: str) -> list[str]:
-    return [
-        protobuf.single_text({number: [value]}, number, where) for value in fields.get(number, [])
-    ]
+def _texts(fields: protobuf.Fields, name: str, where: str) -> list[str]:
+    return [protobuf.single_text({name: [value]}, name, where) for value in fields.get(name, [])]
 
 
 def _read_attribute(data: bytes, where: str) -> tuple[str, Attribute]:
-    fields = protobuf.read(data, where)
-    name = protobuf.single_text(fields, 1, where)
+    fields = ATTRIBUTE.read(data, where)
+    name = protobuf.single_text(fields, "name", where)
     where = f"{where}, attribute {name!r}"
-    kind = protobuf.single_integer(fields, 20, where)
+    kind = protobuf.single_integer(fields, "type", where)
     if kind == _A_FLOAT:
-        return name, (protobuf.floats(fields.get(2, []), where) or [0.0])[-1]
+        return name, (protobuf.floats(fields.get("f", []), where) or [0.0])[-1]
     if kind == _A_INT:
-        return name, protobuf.single_integer(fields, 3, where)
+        return name, protobuf.single_integer(fields, "i", where)
     if kind == _A_STRING:
-        return name, protobuf.single_text(fields, 4, where)
+        return name, protobuf.single_text(fields, "s", where)
     if kind == _A_TENSOR:
-        return name, _read_tensor(protobuf.single_bytes(fields, 5, where), DEFAULT_LIMITS)[1]
+        return name, _read_tensor(protobuf.single_bytes(fields, "t", where), DEFAULT_LIMITS)[1]
     if kind == _A_FLOATS:
-        return name, protobuf.floats(fields.get(7, []), where)
+        return name, protobuf.floats(fields.get("floats", []), where)
     if kind == _A_INTS:
-        return name, protobuf.integers(fields.get(8, []), where)
+        return name, protobuf.integers(fields.get("ints", []), where)
     if kind == _A_STRINGS:
-        return name, _texts(fields, 9, where)
+        return name, _texts(fields, "strings", where)
     raise UnsupportedError(f"{where}: expected number, text, tensor or list, received type {kind}")
 
 
 def _read_tensor(data: bytes, limits: Limits) -> tuple[str, Array]:
-    fields = protobuf.read(data, "onnx tensor")
-    name = protobuf.single_text(fields, 8, "onnx tensor")
+    fields = TENSOR.read(data, "onnx tensor")
+    name = protobuf.single_text(fields, "name", "onnx tensor")
     where = f"onnx tensor {name!r}"
-    if 13 in fields:
+    if "external_data" in fields:
         raise UnsupportedError(f"{where}: its values are in another file; save it with them inside")
-    code = protobuf.single_integer(fields, 2, where)
+    code = protobuf.single_integer(fields, "data_type", where)
     if code not in _DTYPES:
         raise UnsupportedError(f"{where}: expected bool, integer or float, received type {code}")
-    shape = protobuf.integers(fields.get(1, []), where)
+    shape = protobuf.integers(fields.get("dims", []), where)
     dtype = np.dtype(_DTYPES[code])
     _check_shape(shape, dtype, where, limits)
     return name, _values(fields, dtype, shape, where)
@@ -266,34 +288,39 @@ def _values(
     return flat.astype(dtype.newbyteorder("=")).reshape(shape)
 
 
+_INTEGERS = {"int64": "int64_data", "uint32": "uint64_data", "uint64": "uint64_data"}
+
+
 def _flat(fields: protobuf.Fields, dtype: np.dtype[Any], where: str) -> Array:
-    """Values are raw bytes (9) or floats (4), int32 (5), int64 (7), doubles (10), uint64 (11)."""
-    raw = protobuf.single_bytes(fields, 9, where)
+    """Return the values, which stand in `raw_data` or in the field of their type."""
+    raw = protobuf.single_bytes(fields, "raw_data", where)
     if raw:
         if len(raw) % dtype.itemsize:
             raise CorruptError(f"{where}: {len(raw)} bytes are not whole values of {dtype}")
         return np.frombuffer(raw, dtype)
     if dtype.kind == "f" and dtype.itemsize > 2:
-        number, code = (4, "f") if dtype.itemsize == 4 else (10, "d")
-        return np.array(protobuf.floats(fields.get(number, []), where, code), dtype)
-    number = {"int64": 7, "uint32": 11, "uint64": 11}.get(dtype.name, 5)
-    integers = np.array(protobuf.integers(fields.get(number, []), where), np.int64)
+        name, code = ("float_data", "f") if dtype.itemsize == 4 else ("double_data", "d")
+        return np.array(protobuf.floats(fields.get(name, []), where, code), dtype)
+    name = _INTEGERS.get(dtype.name, "int32_data")
+    integers = np.array(protobuf.integers(fields.get(name, []), where), np.int64)
     return integers.astype(np.uint16).view(dtype) if dtype.kind == "f" else integers.astype(dtype)
 
 
 def _read_value(data: bytes) -> Value:
-    fields = protobuf.read(data, "onnx value")
-    name = protobuf.single_text(fields, 1, "onnx value")
+    fields = VALUE.read(data, "onnx value")
+    name = protobuf.single_text(fields, "name", "onnx value")
     where = f"onnx value {name!r}"
-    kind = protobuf.read(protobuf.single_bytes(fields, 2, where), where)
-    tensor = protobuf.read(protobuf.single_bytes(kind, 1, where), where)
-    code = protobuf.single_integer(tensor, 1, where)
-    if 2 not in tensor:
+    kind = TYPE.read(protobuf.single_bytes(fields, "type", where), where)
+    tensor = TENSOR_TYPE.read(protobuf.single_bytes(kind, "tensor_type", where), where)
+    code = protobuf.single_integer(tensor, "elem_type", where)
+    if "shape" not in tensor:
         return Value(name, None, code)
-    shape = protobuf.read(protobuf.single_bytes(tensor, 2, where), where)
-    return Value(name, [_size(dim, where) for dim in protobuf.messages(shape, 1, where)], code)
+    shape = SHAPE.read(protobuf.single_bytes(tensor, "shape", where), where)
+    return Value(name, [_size(dim, where) for dim in protobuf.messages(shape, "dim", where)], code)
 
 
 def _size(data: bytes, where: str) -> int | None:
-    fields = protobuf.read(data, where)
-    return protobuf.single_integer(fields, 1, where) if 1 in fields else None
+    fields = DIMENSION.read(data, where)
+    if "dim_value" not in fields:
+        return None
+    return protobuf.single_integer(fields, "dim_value", where)

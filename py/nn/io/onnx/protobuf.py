@@ -11,16 +11,48 @@ tests compare with the library. Format: https://protobuf.dev/programming-guides/
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from nn.io.errors import CorruptError, TruncatedError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 Value = int | float | bytes | str
-Fields = dict[int, list[int | bytes]]
+Fields = Mapping[Any, list[int | bytes]]
+"""The values of each field, by its number or by its name in a `Message`."""
 
 _MASK = (1 << 64) - 1
+
+
+class Message:
+    """The fields of one kind of message, by name.
+
+    >>> point = Message(x=1, y=2)
+    >>> point.read(point.write(x=3, y=4))
+    {'x': [3], 'y': [4]}
+
+    Args:
+        numbers: name of each field -> its number.
+    """
+
+    def __init__(self, **numbers: int) -> None:
+        self._numbers = numbers
+        self._names = {number: name for name, number in numbers.items()}
+
+    def write(self, **values: Value | Iterable[Value] | None) -> bytes:
+        """Return a message of these fields in this order; a list is a repeated field."""
+        pairs: list[tuple[int, Value | None]] = []
+        for name, value in values.items():
+            single = value is None or isinstance(value, int | float | bytes | str)
+            items: Any = [value] if single else value
+            pairs += [(self._numbers[name], item) for item in items]
+        return write(pairs)
+
+    def read(self, data: bytes, where: str) -> Fields:
+        """Return the values of the fields that have a name here; raises as `read`."""
+        names = self._names
+        return {names[n]: values for n, values in read(data, where).items() if n in names}
 
 
 def write(fields: Iterable[tuple[int, Value | None]]) -> bytes:
@@ -58,7 +90,7 @@ def read(data: bytes, where: str = "message") -> Fields:
         TruncatedError: the message ends inside a field.
         CorruptError: a field number or wire type that does not exist.
     """
-    fields: Fields = {}
+    fields: dict[int, list[int | bytes]] = {}
     position = 0
     while position < len(data):
         key, position = _read_varint(data, position, where)
@@ -98,7 +130,7 @@ def _read_varint(data: bytes, position: int, where: str) -> tuple[int, int]:
 
 
 def signed(value: int) -> int:
-    """Return a varint as the int64 it stands for."""
+    """Return a varint as the int64 that it encodes."""
     return value - (1 << 64) if value >> 63 else value
 
 
@@ -130,27 +162,27 @@ def _as_bytes(value: int | bytes, where: str) -> bytes:
     return value
 
 
-def single_bytes(fields: Fields, number: int, where: str) -> bytes:
+def single_bytes(fields: Fields, name: Any, where: str) -> bytes:
     """Return the last bytes of a field, b"" if it is absent."""
-    return _as_bytes(fields.get(number, [b""])[-1], where)
+    return _as_bytes(fields.get(name, [b""])[-1], where)
 
 
-def single_text(fields: Fields, number: int, where: str) -> str:
+def single_text(fields: Fields, name: Any, where: str) -> str:
     """Return the last text of a field, "" if it is absent."""
     try:
-        return single_bytes(fields, number, where).decode()
+        return single_bytes(fields, name, where).decode()
     except UnicodeDecodeError as error:
-        raise CorruptError(f"{where}: field {number} is not UTF-8: {error}") from error
+        raise CorruptError(f"{where}: field {name} is not UTF-8: {error}") from error
 
 
-def single_integer(fields: Fields, number: int, where: str) -> int:
+def single_integer(fields: Fields, name: Any, where: str) -> int:
     """Return the last number of a field, 0 if it is absent."""
-    value = fields.get(number, [0])[-1]
+    value = fields.get(name, [0])[-1]
     if not isinstance(value, int):
-        raise CorruptError(f"{where}: expected a number in field {number}, received bytes")
+        raise CorruptError(f"{where}: expected a number in field {name}, received bytes")
     return signed(value)
 
 
-def messages(fields: Fields, number: int, where: str) -> list[bytes]:
+def messages(fields: Fields, name: Any, where: str) -> list[bytes]:
     """Return the bytes of each message of a repeated field."""
-    return [_as_bytes(value, where) for value in fields.get(number, [])]
+    return [_as_bytes(value, where) for value in fields.get(name, [])]
