@@ -42,6 +42,11 @@ def test_large_classes_and_uses_of_any_are_counted(tmp_path: Path) -> None:
     assert house.uses_of_any("py", root=tmp_path) == 201
 
 
-def test_the_engine_has_no_circle_and_few_exceptions_from_its_layers() -> None:
-    assert house.circles(house.imports("nn")) == []
+def test_modules_import_each_other_in_no_circle() -> None:
+    """Comlink's two halves still do: an argument of one may be an object of the other."""
+    found = house.circles(house.imports(*house.PACKAGES))
+    assert [c for c in found if not all(m.startswith("farcall.comlink.") for m in c)] == []
+
+
+def test_the_contracts_of_the_layers_have_few_exceptions() -> None:
     assert len(house.ignored_imports()) <= 2
