@@ -89,7 +89,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 def lean(path: str, source: str) -> ast.Module:
     """Return one of our modules without what nothing reads in a page: imports for type checkers,
-    annotations and docstrings of private functions and of functions inside functions."""
+    annotations of functions, and docstrings of private functions and those inside functions."""
     tree = ast.parse(source, path)
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -103,18 +103,17 @@ def strip_private(parent: ast.AST, hidden: bool) -> None:
         name = node.name if isinstance(node, (*FUNCTIONS, ast.ClassDef)) else ""
         below = hidden or (name[:1] == "_" and name[-2:] != "__")
         if isinstance(node, FUNCTIONS):
-            if below:
-                bare(node)
+            bare(node, below)
             below = True
         strip_private(node, below)
 
 
-def bare(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+def bare(function: ast.FunctionDef | ast.AsyncFunctionDef, private: bool) -> None:
     function.returns = None
     for argument in ast.walk(function.args):
         if isinstance(argument, ast.arg):
             argument.annotation = None
-    if ast.get_docstring(function, clean=False) and len(function.body) > 1:
+    if private and ast.get_docstring(function, clean=False) and len(function.body) > 1:
         del function.body[0]
 
 
