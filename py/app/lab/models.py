@@ -100,7 +100,7 @@ class Models:
     # -- weights in fewer bits --------------------------------------------------------------
 
     async def quantized(self, model: Any) -> list[dict[str, Any]]:
-        """Return {kind, octets, accuracy on the test set} for each precision of the weights."""
+        """Return size in bytes and test accuracy for each precision of the weights."""
         return await precisions.compare(model, self._mnist.test)
 
     def quantize(self, model: Any, kind: str) -> Any:

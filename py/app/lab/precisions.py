@@ -15,7 +15,7 @@ KINDS = ("float32", "float16", "uint16", "uint8")
 
 
 async def compare(model: Any, test: Dataset) -> list[dict[str, Any]]:
-    """Return {kind, octets, accuracy on the test set} for each precision of KINDS."""
+    """Return size in bytes and accuracy on the test set for each precision of KINDS."""
     rows = []
     for kind in KINDS:
         content = _saved(model, kind)

@@ -1,7 +1,7 @@
-"""Kernels: the hot loops, in C where a build is loaded and arrays are float32, else in NumPy.
+"""Kernels: the inner loops, in C if a build is loaded and arrays are float32, else in NumPy.
 
-Each function has two bodies: the C in src/, called through ctypes on NumPy's own memory, and NumPy
-in reference.py. `load` opens a build; without one NumPy does everything. `recording` keeps the
+Each function has two implementations: C in src/, called through ctypes on NumPy's memory, and NumPy
+in reference.py. `load` opens a build; without one NumPy is used. `recording` keeps the
 calls of a layer, so that a program can repeat them without their checks.
 """
 

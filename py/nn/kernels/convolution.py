@@ -1,4 +1,4 @@
-"""Convolution of images and its gradients."""
+"""2D convolution and its gradients."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def conv2d(
     activation: str | None = None,
     out: Array | None = None,
 ) -> Array:
-    """Correlate images with kernels: (n, h, w, c), (kh, kw, c / groups, f) -> (n, oh, ow, f).
+    """Return the convolution: (n, h, w, c), (kh, kw, c / groups, f) -> (n, oh, ow, f).
 
     Raises:
-        ValueError: the shapes don't fit each other.
+        ValueError: the shapes do not match.
     """
     g = geometry(x.shape, w.shape, strides, padding, dilation, groups)
     expect_shape(out, g.output, "out")
@@ -70,10 +70,10 @@ def conv2d_weight_gradient(
     out: Array | None = None,
     bias_out: Array | None = None,
 ) -> Array:
-    """Return the gradient of the kernel (`kernel_shape`); `bias_out` (f,) receives the bias's.
+    """Return the gradient of the kernel (`kernel_shape`); that of the bias goes to `bias_out` (f,).
 
     Raises:
-        ValueError: the shapes don't fit each other.
+        ValueError: the shapes do not match.
     """
     g = geometry(x.shape, kernel_shape, strides, padding, dilation, groups)
     expect_shape(dy, g.output, "dy")
@@ -114,10 +114,10 @@ def conv2d_input_gradient(
 ) -> Array:
     """Return the gradient of the images.
 
-    At stride 1 it is a convolution of dy with the turned kernel, at others columns added in place.
+    At stride 1 it is a convolution of dy with the rotated kernel, otherwise columns are added.
 
     Raises:
-        ValueError: the shapes don't fit each other.
+        ValueError: the shapes do not match.
     """
     g = geometry(input_shape, w.shape, strides, padding, dilation, groups)
     expect_shape(dy, g.output, "dy")

@@ -24,10 +24,10 @@ def matmul(
 ) -> Array:
     """Multiply (m, k) by (k, n) into (m, n), add `bias` (n,), apply `activation`.
 
-    Operands may be strided, a transpose costs nothing. `accumulate` adds to what `out` holds.
+    Operands may be strided; a transpose costs nothing. `accumulate` adds to the content of `out`.
 
     Raises:
-        ValueError: the shapes don't fit each other.
+        ValueError: the shapes do not match.
     """
     shape = _shape(a, b, out, bias)
     lib = library.compiled((a, b, out, bias), able=_rows_in_order(out))
@@ -59,7 +59,7 @@ def _shape(a: Array, b: Array, out: Array | None, bias: Array | None) -> tuple[i
 
 
 def _rows_in_order(out: Array | None) -> bool:
-    """Say whether the kernel can write `out`: adjacent columns, rows whole floats apart."""
+    """Return whether the kernel can write `out`: contiguous rows at a stride of whole floats."""
     if out is None:
         return True
     row, column = out.strides

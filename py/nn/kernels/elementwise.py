@@ -1,4 +1,4 @@
-"""Activations whose gradient follows from their output, softmax, softmax cross-entropy."""
+"""Activations with gradients from their output, softmax, and softmax cross-entropy."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def softmax_cross_entropy(
 ) -> Array:
     """Return the loss of each sample (n,), from logits (n, classes) and integer labels (n,).
 
-    `gradient` receives d(sum of losses)/d(logits), each row times its `sample_weight` when given;
+    `gradient` receives d(sum of losses)/d(logits), each row times its `sample_weight` if given;
     the losses are not weighted.
 
     Raises:
-        ValueError: a label is no class, or a shape doesn't fit.
+        ValueError: a label is out of range, or shapes do not match.
     """
     n, classes = logits.shape
     expect_shape(labels, (n,), "labels")

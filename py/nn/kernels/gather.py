@@ -1,4 +1,4 @@
-"""Gather rows of a uint8 data set as scaled floats."""
+"""Gathering of uint8 rows as scaled floats."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ U1 = np.dtype(np.uint8)
 def gather_scale(
     images: Array, indices: Array, scale: float, offset: float = 0.0, out: Array | None = None
 ) -> Array:
-    """Take rows of a uint8 data set as float32: images[indices] * scale + offset.
+    """Return rows of a uint8 data set as float32: images[indices] * scale + offset.
 
     Raises:
-        IndexError: an index lies outside the data set.
+        IndexError: an index is out of range.
     """
     shape = (len(indices), *images.shape[1:])
     expect_shape(out, shape, "out")

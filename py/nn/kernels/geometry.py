@@ -1,4 +1,4 @@
-"""Geometry of convolutions and poolings: shapes, checked once and packed for the kernels."""
+"""Geometry of convolution and pooling: shapes, checked and packed for the kernels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Shape = tuple[int, ...]
 
 
 class Geometry:
-    """All sizes of one layer at one batch size, as C's `struct geometry`."""
+    """The sizes of a layer for one batch size, as C's `struct geometry`."""
 
     def __init__(
         self, x: Shape, kernel: Shape, strides: Pair, padding: Padding, dilation: Pair, groups: int
@@ -52,7 +52,7 @@ class Geometry:
         return address(self._packed)
 
     def scratch(self, library: Library, function: str) -> int:
-        """Return the address of as much scratch memory as `function` wants for these sizes."""
+        """Return the address of the scratch memory that `function` needs for these sizes."""
         key = library.path, function
         floats = self._scratch.get(key)
         if floats is None:
@@ -62,9 +62,9 @@ class Geometry:
 
 
 def _tiles_pay(channels: int, filters: int, height: int, width: int) -> bool:
-    """Say whether Winograd's 4x4 tiles beat the direct sum: 36 products each, not 9 an output.
+    """Return whether Winograd's 4x4 tiles (36 products, not 9 per output) are faster.
 
-    The transforms cost about as much as 8 channels by 8 filters, and want them in eights.
+    The transforms cost about as much as 8 channels by 8 filters, and need multiples of eight.
     """
     if channels % 8 or filters % 8 or min(channels, filters) < 16:
         return False
@@ -97,12 +97,12 @@ def geometry(
     """Return the geometry of images of shape `x` under a kernel.
 
     Raises:
-        ValueError: the shapes don't fit each other.
+        ValueError: the shapes do not match.
     """
     return Geometry(x, kernel, strides, padding, dilation, groups)
 
 
 def expect_shape(array: Array | None, shape: Shape, name: str) -> None:
-    """Raise ValueError where an array that a kernel would write has another shape."""
+    """Raise ValueError unless an array that a kernel writes has this shape."""
     if array is not None and array.shape != shape:
         raise ValueError(f"expected {name} of shape {shape}, received {array.shape}")

@@ -60,7 +60,7 @@ class Pointer:
 
     @staticmethod
     def fits(value: object) -> bool:
-        """Say whether a pointer to `value` can be handed to a kernel as it is."""
+        """Return whether a pointer to `value` can be handed to a kernel as it is."""
         if not isinstance(value, np.ndarray):
             return False
         return value.dtype == F4 and value.size > 0 and value.flags.c_contiguous

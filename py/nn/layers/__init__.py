@@ -1,7 +1,7 @@
 """Layers, one module a family, named and defined as in Keras 3 (`keras.layers`).
 
-Where a paper defines one, its class names it. A layer is imported when it is first asked for. To
-add one, name it in `HOMES` and, for type checkers, in the imports above that table.
+If a paper defines a layer, its docstring cites it. A layer is imported on first use. To add one,
+name it in `HOMES` and, for type checkers, in the imports above that table.
 """
 
 from typing import TYPE_CHECKING

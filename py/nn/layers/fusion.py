@@ -1,7 +1,7 @@
-"""Fusion: pairs of layers that one kernel runs, and outputs with a penalty.
+"""Layer fusion: pairs of layers computed by one kernel, and penalties on outputs.
 
 `RULES` maps the class of a layer to a function `(layer, after) -> Layer | None`. It returns a layer
-that does the work of both, where `after` alone reads the output of `layer`, or None.
+that replaces both, provided that only `after` reads the output of `layer`, or None.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class FusableLoss(Protocol):
     """What this module knows of a loss."""
 
     def can_fuse(self, layer: Any) -> bool:
-        """Say whether the loss computes the activation at the end of `layer` too."""
+        """Return whether the loss computes the activation at the end of `layer` too."""
 
 
 class PooledConvolution(Layer):
-    """Conv2D (linear or relu) and the 2x2 MaxPooling2D that alone reads it.
+    """Conv2D (linear or relu) fused with the following 2x2 MaxPooling2D.
 
-    The convolution's output, four times the pooling's and the largest array of a small network, is
-    never stored, and relu's gradient is taken on the pooled output.
+    The convolution's output, four times as large as the pooling's, is never stored, and relu's
+    gradient is computed on the pooled output.
     """
 
     def __init__(self, convolution: Conv2D, pooling: MaxPooling2D) -> None:
@@ -88,7 +88,7 @@ class PooledConvolution(Layer):
 
 
 class NormedRelu(Layer):
-    """BatchNormalization and the relu that alone reads it: a pass over memory less, each way."""
+    """BatchNormalization fused with the following relu, which saves a pass over memory each way."""
 
     supports_masking = True
 
@@ -164,7 +164,7 @@ def norm_relu(layer: Any, after: Layer) -> Layer | None:
 
 
 def fuses_loss(graph: Graph, tensor: SymbolicTensor, loss: FusableLoss) -> bool:
-    """Say whether the layer that computes an output may leave its activation to the loss."""
+    """Return whether the layer that computes an output may leave its activation to the loss."""
     layer = tensor.node.layer
     read_once = not graph.consumers(tensor) and graph.outputs.count(tensor) == 1
     return read_once and layer.activity_regularizer is None and loss.can_fuse(layer)
@@ -177,9 +177,9 @@ RULES: dict[type[Layer], Callable[[Any, Layer], Layer | None]] = {
 
 
 def fuse(layer: Layer, after: Layer) -> Layer | None:
-    """Return a layer that does the work of both, or None where there is no kernel for the pair."""
+    """Return a layer that replaces both, or None if no kernel computes the pair."""
     if kernels.backend().name == "numpy":
-        return None  # NumPy gains nothing: one function after the other, with a copy between
+        return None  # no gain in NumPy, which calls both with a copy between
     if layer.activity_regularizer is not None or after.activity_regularizer is not None:
         return None
     rule = RULES.get(type(layer))

@@ -1,4 +1,4 @@
-"""Transposed convolutions."""
+"""Transposed convolution."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from nn.types import Array, Shape
 
 
 class Conv2DTranspose(Spatial):
-    """The gradient of a convolution used as a layer: (n, h, w, c) -> (n, oh, ow, filters) (Zeiler
-    et al. 2010).
+    """Transposed convolution (Zeiler et al. 2010): (n, h, w, c) -> (n, oh, ow, filters).
 
     Kernel (kh, kw, filters, c). oh is h * stride with "same", and (h - 1) * stride +
     max(kernel, stride) with "valid"; with `output_padding` it is (h - 1) * stride + kernel % 2 +
@@ -88,7 +87,7 @@ class Conv2DTranspose(Spatial):
         return self.shown_shape(self.output_shape(self.seen_shape(input_shapes[0])))
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the output's shape for an input's, channels last both."""
+        """Return the output's shape for an input shape, both channels last."""
         n, *sizes, _ = shape
         return (n, *(self._size(s, i) for i, s in enumerate(sizes)), self.filters)
 
@@ -102,9 +101,9 @@ class Conv2DTranspose(Spatial):
         return (size - 1) * self.strides[axis] + self._reach(axis) - cut + extra
 
     def edges(self, axis: int) -> tuple[int, int]:
-        """Return how much of the full result is cut before, and (negative) after or added there.
+        """Return the amounts cut from the full result before and after (negative: added).
 
-        The amounts are those that Keras asks of JAX.
+        The amounts are those that Keras passes to JAX.
         """
         reach, stride = self._reach(axis), self.strides[axis]
         extra = None if self.output_padding is None else self.output_padding[axis]

@@ -51,7 +51,7 @@ class Loss:
         return snake_case(cls.__name__)
 
     def can_fuse(self, layer: Any) -> bool:
-        """Say whether `from_logits_step` also computes the activation that ends `layer`."""
+        """Return whether `from_logits_step` also computes the activation that ends `layer`."""
         return (
             self.fused_activation is not None
             and self.fused_activation == layer.last_activation

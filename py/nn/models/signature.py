@@ -18,7 +18,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def is_stream(x: Any) -> bool:
-    """Say whether data come one batch after the other, from an iterator or a function.
+    """Return whether data come one batch after the other, from an iterator or a function.
 
     Raises:
         EmptyError: `x` is None.

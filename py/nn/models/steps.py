@@ -38,7 +38,7 @@ class Step:
 
 
 def _speaks_for(kind: type[Layer]) -> bool:
-    """Say whether `only_kernels` is defined where `forward` and `backward` are, or below."""
+    """Return whether `only_kernels` is defined where `forward` and `backward` are, or below."""
     for base in kind.__mro__:
         if "only_kernels" in vars(base):
             return True

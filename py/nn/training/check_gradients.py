@@ -1,4 +1,4 @@
-"""Proof of a layer's gradients by central differences."""
+"""Gradient check of layers by central differences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FLOAT = np.dtype(np.float64)
 
 
 class GradientError(NNError, AssertionError):
-    """A layer's backward does not agree with its forward."""
+    """The gradients of a layer's `backward` do not match its `forward`."""
 
 
 def check_gradients(
@@ -45,7 +45,7 @@ def check_gradients(
         The largest error found.
 
     Raises:
-        GradientError: it is above `tolerance`; says where.
+        GradientError: the error is above `tolerance`; the message says where.
     """
     arrays = [
         np.array(x, FLOAT) if np.asarray(x).dtype.kind == "f" else np.asarray(x) for x in inputs

@@ -88,7 +88,7 @@ class Output:
 
 
 def _knows_latest(metric: Metric) -> bool:
-    """Say whether `metric.latest` gives the value of the latest batch."""
+    """Return whether `metric.latest` gives the value of the latest batch."""
     kind = type(metric)
     return (
         isinstance(metric, Mean)

@@ -1,4 +1,4 @@
-"""Evaluation: loss and metrics over data; no weight changes."""
+"""Evaluation: loss and metrics over data, without changing weights."""
 
 from __future__ import annotations
 

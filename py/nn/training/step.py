@@ -111,7 +111,7 @@ class TrainingStep:
     # Steps.
 
     def begin(self, resume: bool) -> None:
-        """A run begins; `resume` where one that was broken off goes on."""
+        """Start a run; `resume` continues an interrupted one."""
         if resume:
             self.prepare()
         self.optimizer.begin(resume)

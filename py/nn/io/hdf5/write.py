@@ -92,10 +92,10 @@ class _Writer:
         """Write a global heap of strings and return an iterator over their references."""
         objects, lengths = b"", []
         for index, text in enumerate(texts, 1):
-            octets = text.encode()
-            lengths.append(len(octets))
-            objects += struct.pack("<HHIQ", index, 1, 0, len(octets))
-            objects += octets + bytes(-len(octets) % 8)
+            body = text.encode()
+            lengths.append(len(body))
+            objects += struct.pack("<HHIQ", index, 1, 0, len(body))
+            objects += body + bytes(-len(body) % 8)
         free = max(LEAST_HEAP - 16 - len(objects), 16)
         objects += struct.pack("<HHIQ", 0, 0, 0, free) + bytes(free - 16)
         address = self.append(b"GCOL" + struct.pack("<BBHQ", 1, 0, 0, 16 + len(objects)) + objects)
@@ -113,8 +113,8 @@ class _Writer:
             inner = f"{path}/{name}" if path else name
             nested = isinstance(item, dict)
             place = self.group(item, inner, attributes) if nested else self.dataset(item, inner)
-            octets = name.encode()
-            link = struct.pack("<BBBH", 1, 0x11, 1, len(octets)) + octets + struct.pack("<Q", place)
+            body = name.encode()
+            link = struct.pack("<BBBH", 1, 0x11, 1, len(body)) + body + struct.pack("<Q", place)
             messages.append((LINK, link))
         for name, reference in attributes.get(path, {}).items():
             messages.append((ATTRIBUTE, _attribute(name, reference)))
@@ -123,8 +123,8 @@ class _Writer:
     def dataset(self, array: Array, path: str) -> int:
         """Write an array; return the address of its header."""
         kind = _number(array.dtype, path)
-        octets = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
-        place = self.append(octets) if octets else NOWHERE
+        body = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+        place = self.append(body) if body else NOWHERE
         space = struct.pack("<BBBB", 2, array.ndim, 0, int(array.ndim > 0))
         space += b"".join(struct.pack("<Q", side) for side in array.shape)
         return self.append(
@@ -133,7 +133,7 @@ class _Writer:
                     (DATASPACE, space),
                     (DATATYPE, kind),
                     (FILL, bytes([3, 0x0A])),
-                    (LAYOUT, struct.pack("<BBQQ", 3, 1, place, len(octets))),
+                    (LAYOUT, struct.pack("<BBQQ", 3, 1, place, len(body))),
                 ]
             )
         )
@@ -153,9 +153,9 @@ def _number(dtype: np.dtype[Any], path: str) -> bytes:
 
 
 def _attribute(name: str, reference: bytes) -> bytes:
-    octets = name.encode() + b"\0"
-    head = struct.pack("<BBHHHB", 3, 0, len(octets), len(_TEXT), len(_SCALAR), 1)
-    return head + octets + _TEXT + _SCALAR + reference
+    body = name.encode() + b"\0"
+    head = struct.pack("<BBHHHB", 3, 0, len(body), len(_TEXT), len(_SCALAR), 1)
+    return head + body + _TEXT + _SCALAR + reference
 
 
 def _header(messages: list[tuple[int, bytes]]) -> bytes:

@@ -1,7 +1,7 @@
-"""ONNX: a model as an inference graph, and feed-forward graphs as models to train.
+"""ONNX: export of models as inference graphs, import of feed-forward graphs for training.
 
->>> data = save(model)                 # onnxruntime, ONNX Runtime Web and Netron read it
->>> model = load(data)                 # from PyTorch's exporter, say; then compile and fit
+>>> data = save(model)                 # for onnxruntime, ONNX Runtime Web and Netron
+>>> model = load(data)                 # for example from PyTorch's exporter; then compile and fit
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def save(model: Model) -> bytes:
-    """Return the inference graph of a model; its inputs and outputs are the model's.
+    """Return the inference graph of a model, with the model's inputs and outputs.
 
     Raises:
-        UnsupportedError: a layer or activation that has no counterpart there.
+        UnsupportedError: ONNX lacks a layer or activation.
     """
     data: bytes = part("nn.io.onnx.write").export(model)
     return data

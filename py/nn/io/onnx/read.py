@@ -1,10 +1,9 @@
-"""A feed-forward ONNX graph as a model that can be trained.
+"""ONNX import: a feed-forward graph as a model that can be trained.
 
-ONNX's images are channels-first, the engine's channels-last. An image keeps the engine's order and
-remembers that the graph thinks of it as channels-first; a Transpose between the two orders is then
-nothing at all. Flattening an image puts its elements into another order than the graph meant, so
-the rows of the matrix that follows are put into that order as well. An image that enters the model
-is therefore given channels-last: ``x.transpose(0, 2, 3, 1)``.
+ONNX's images are channels-first, the engine's channels-last. Images are kept channels-last and
+marked as channels-first in the graph, so a Transpose between the two orders does nothing.
+Flattening an image changes the order of its elements, so the rows of the following matrix are
+reordered too. Input images must be channels-last: ``x.transpose(0, 2, 3, 1)``.
 """
 
 from __future__ import annotations
@@ -30,15 +29,15 @@ def load(
     input_shapes: Mapping[str, Sequence[int | None]] | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Model:
-    """Return the model of an ONNX file; images enter and leave it channels-last.
+    """Return the model of an ONNX file, with channels-last images as inputs and outputs.
 
     Args:
         data: the whole file.
         input_shapes: shapes with the batch axis, in ONNX's order, for inputs that have none.
-        limits: bounds on what the file may ask for.
+        limits: bounds on the sizes in the file.
 
     Raises:
-        UnsupportedError: an operator, or a use of one, that has no counterpart here.
+        UnsupportedError: the engine lacks an operator or an option of it.
         FormatError: see `nn.io.errors`.
     """
     proto = decode(data, limits)
@@ -81,7 +80,7 @@ def _identifier(name: str) -> str:
 
 
 def _turned_at_once(reader: Reader, name: str) -> bool:
-    """Say whether a channels-last input is turned before anything else, as exported from here."""
+    """Return whether a channels-last input is only transposed, as in graphs exported here."""
     consumers = reader.consumers(name)
     return bool(consumers) and all(
         node.operator == "Transpose" and node.attributes.get("perm") == [0, 3, 1, 2]
@@ -102,7 +101,7 @@ def _step(reader: Reader, node: Node) -> None:
         return
     if node.domain not in ("", "ai.onnx") or node.operator not in OPERATORS:
         known = ", ".join(sorted(OPERATORS))
-        raise UnsupportedError(f"{where(node)}: expected an operator out of {known}")
+        raise UnsupportedError(f"{where(node)}: expected one of the operators {known}")
     handle: Callable[[Reader, Node], None] = OPERATORS[node.operator]
     try:
         handle(reader, node)

@@ -1,4 +1,4 @@
-"""What each ONNX operator is in layers of the engine."""
+"""Conversion of ONNX operators to layers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nn.io.onnx.reader import Array, Reader, Symbol, where
 
 Handle = Callable[[Reader, Node], None]
 
-# ONNX's default; it means what Keras' `momentum` does.
+# ONNX's default, equivalent to Keras' `momentum`.
 _MOMENTUM = 0.9
 
 
@@ -83,7 +83,7 @@ def _dense(reader: Reader, x: Symbol, kernel: Array, bias: Array | None) -> Symb
 
 
 def _reorder_rows(kernel: Array, image: tuple[int, ...]) -> Array:
-    """Rows for (c, h, w) flattened -> rows for (h, w, c) flattened."""
+    """Reorder the rows of a kernel from flattened (c, h, w) to flattened (h, w, c)."""
     channels, *sizes = image
     rows = np.moveaxis(kernel.reshape(channels, *sizes, kernel.shape[1]), 0, -2)
     return rows.reshape(kernel.shape)
@@ -140,7 +140,7 @@ def _pad(
     *,
     any_value: bool,
 ) -> tuple[Symbol, str]:
-    """Return the image, padded if need be, and Keras' padding for what follows."""
+    """Return the image, padded if necessary, and Keras' padding for the following layer."""
     mode = node.attributes.get("auto_pad", "NOTSET")
     if mode == "SAME_UPPER":
         return x, "same"
@@ -161,7 +161,7 @@ def _pad(
 def _same(
     sizes: Sequence[int | None], window: Sequence[int], strides: Sequence[int]
 ) -> list[int] | None:
-    """Return the pads that Keras' "same" means for these sizes."""
+    """Return the pads of Keras' "same" padding for these sizes."""
     before, after = [], []
     for size, extent, stride in zip(sizes, window, strides, strict=True):
         if size is None:
@@ -182,7 +182,7 @@ def _conv_transpose(reader: Reader, node: Node) -> None:
     reach = [(k - 1) * d + 1 for k, d in zip(kernel.shape[2:], dilations, strict=True)]
     added = _list(node, "output_padding", 2, 0)
     before, after = _transposed_pads(node, reach, strides, added)
-    # What is cut away after the last element and what is added there make up for each other.
+    # Elements cut and elements added after the last one cancel out.
     cut = [max(a - more, 0) for a, more in zip(after, added, strict=True)]
     extra = [max(more - a, 0) for a, more in zip(after, added, strict=True)]
     made = reader.apply(
@@ -205,7 +205,7 @@ def _conv_transpose(reader: Reader, node: Node) -> None:
 def _transposed_pads(
     node: Node, reach: Sequence[int], strides: Sequence[int], added: Sequence[int]
 ) -> tuple[list[int], list[int]]:
-    """Return what is cut before and after; "same" gives size * stride, the odd one after."""
+    """Return the amounts cut before and after; "same" results in size * stride."""
     mode = node.attributes.get("auto_pad", "NOTSET")
     if mode in ("NOTSET", "VALID", ""):
         pads = _list(node, "pads", 4, 0)
@@ -251,7 +251,7 @@ def _padded_pool(
     kind: str,
     counted: bool,
 ) -> tuple[Symbol, str]:
-    """Keras' "same" pools leave the padding out; zeros do as well where nothing is below zero."""
+    """Pool with padding: Keras' "same" ignores it; zeros are equivalent for values >= 0."""
     padded, padding = _pad(reader, node, x, window, strides, any_value=counted)
     if kind == "AveragePooling" and padding == "same" and counted:
         raise UnsupportedError(f"{where(node)}: no count_include_pad with same padding here")
@@ -310,7 +310,7 @@ def _elu(reader: Reader, node: Node) -> None:
 def _clip(reader: Reader, node: Node) -> None:
     low, high = reader.constant(node, 1), reader.constant(node, 2)
     if low is None or float(low) != 0:
-        raise UnsupportedError(f"{where(node)}: expected a least value of 0, received {low}")
+        raise UnsupportedError(f"{where(node)}: expected a minimum of 0, received {low}")
     most = None if high is None else float(high)
     made = reader.apply("ReLU", reader.symbol(node), max_value=most)
     reader.set(node, replace(made, positive=True))
@@ -436,7 +436,7 @@ def _with_constant(reader: Reader, node: Node, constant: Array, scalar: str) -> 
 
 
 def _in_one_order(reader: Reader, node: Node) -> list[Symbol]:
-    """Return the inputs; where their elements lie in different orders, in the graph's."""
+    """Return the inputs, in the graph's order if the orders of their elements differ."""
     symbols = [reader.symbol(node, index) for index in range(len(node.inputs))]
     if len({(symbol.first, symbol.image) for symbol in symbols}) > 1:
         return [reader.in_order(symbol) for symbol in symbols]

@@ -1,7 +1,7 @@
-"""Shapes that an ONNX graph computes: Shape, Gather, Concat and what stands between them.
+"""Shape computations in ONNX graphs: Shape, Gather, Concat and arithmetic between them.
 
-PyTorch writes `x.view(x.size(0), 64, 7, 7)` as four to ten nodes that end in a Reshape. All their
-sizes are known when the graph is read but the batch's, which may only be passed on.
+PyTorch writes `x.view(x.size(0), 64, 7, 7)` as four to ten nodes that end in a Reshape. All sizes
+are known when the graph is read, except that of the batch, which can only be passed on.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from nn.io.onnx.messages import Node
 from nn.io.onnx.reader import Reader, where
 
 BATCH = "n"
-"""The size that is not known, among the integers of a shape."""
+"""The batch size, which is unknown, in an array of sizes."""
 
 
 def handles(reader: Reader, node: Node) -> bool:
-    """Say whether the node computes with shapes."""
+    """Return whether the node computes with shapes."""
     if node.operator == "Shape":
         return bool(node.inputs) and node.inputs[0] in reader.symbols
     return node.operator in _OPERATORS and any(name in reader.sizes for name in node.inputs)
@@ -37,7 +37,7 @@ def compute(reader: Reader, node: Node) -> None:
 
 
 def target(reader: Reader, node: Node) -> list[int]:
-    """Return the shape that a Reshape is to give; 0 stands for the batch's size."""
+    """Return the target shape of a Reshape; 0 means the batch size."""
     name = node.inputs[1] if len(node.inputs) > 1 else ""
     if name not in reader.sizes:
         return [int(size) for size in np.ravel(reader.needed(node, 1))]

@@ -1,4 +1,4 @@
-"""Reader: the model that grows while an ONNX graph is read, and the values of the graph.
+"""Reader: the state of an ONNX import, with the values of the graph.
 
 The operator tables (`read_operators`, `read_shapes`) use it; `read` drives them.
 """
@@ -26,10 +26,10 @@ class Symbol:
     """A value that the model will compute.
 
     Attributes:
-        tensor: in the engine's order of axes.
-        first: the graph thinks of it as channels-first.
-        image: shape (channels, h, w) of the image that it was flattened from, if it was one.
-        positive: no element is below zero.
+        tensor: the tensor, in the engine's order of axes.
+        first: whether it is channels-first in the graph.
+        image: shape (channels, h, w) of the image it was flattened from, or None.
+        positive: whether no element is below zero.
     """
 
     tensor: SymbolicTensor
@@ -39,24 +39,24 @@ class Symbol:
 
     @property
     def rank(self) -> int:
-        """Number of axes, batch included."""
+        """The number of axes, including the batch."""
         return len(self.tensor.shape)
 
     @property
     def sizes(self) -> list[int | None]:
-        """The sizes after the batch's, in the graph's order."""
+        """The sizes after the batch axis, in the graph's order."""
         inner = list(self.tensor.shape[1:])
         return [*inner[-1:], *inner[:-1]] if self.first else inner
 
     @property
     def reordered(self) -> bool:
-        """Whether it was flattened from an image whose elements the graph counts otherwise."""
+        """Whether it was flattened from an image in another order than in the graph."""
         channels, *sizes = self.image or (1,)
         return channels > 1 and any(size > 1 for size in sizes)
 
 
 class Reader:
-    """The model while it grows: constants and symbols by the graph's names."""
+    """The state of an import: constants and symbols by their names in the graph."""
 
     def __init__(self, graph: Graph, opset: int) -> None:
         self.graph = graph
@@ -70,7 +70,7 @@ class Reader:
         """Return an input that the model computes.
 
         Raises:
-            UnsupportedError: it is a constant, or absent.
+            UnsupportedError: the input is a constant, or absent.
         """
         name = _nth(node.inputs, index)
         if name not in self.symbols:
@@ -78,10 +78,10 @@ class Reader:
         return self.symbols[name]
 
     def constant(self, node: Node, index: int) -> Array | None:
-        """Return a constant input, None where it is absent.
+        """Return a constant input, or None if it is absent.
 
         Raises:
-            UnsupportedError: it is computed.
+            UnsupportedError: the input is computed.
         """
         name = _nth(node.inputs, index)
         if not name:
@@ -91,20 +91,20 @@ class Reader:
         return self.constants[name]
 
     def needed(self, node: Node, index: int) -> Array:
-        """Return a constant input that must be there."""
+        """Return a required constant input."""
         array = self.constant(node, index)
         if array is None:
             raise MissingEntryError(f"{where(node)}: expected a constant as input {index}")
         return array
 
     def set(self, node: Node, symbol: Symbol) -> None:
-        """Give the node's first output its value."""
+        """Set the value of the node's first output."""
         self.symbols[node.outputs[0]] = symbol
 
     def apply(
         self, kind: str, *inputs: Symbol, weights: Sequence[Any] = (), **options: Any
     ) -> Symbol:
-        """Put a layer of the engine into the model; it keeps the order of its first input."""
+        """Add a layer to the model; its output has the order of its first input."""
         if kind not in CLASSES:
             raise UnsupportedError(f"onnx import: the engine has no layer {kind}")
         layer: Layer = CLASSES[kind](**options)
@@ -122,7 +122,7 @@ class Reader:
         return replace(moved, first=True, positive=symbol.positive)
 
     def in_order(self, symbol: Symbol) -> Symbol:
-        """Return a value whose elements lie as the graph means them."""
+        """Return a value with its elements in the graph's order."""
         if symbol.first:
             last = symbol.rank - 1
             made = self.apply("Permute", symbol, dims=[last, *range(1, last)])
@@ -144,5 +144,5 @@ def _nth(names: Sequence[str], index: int) -> str:
 
 
 def where(node: Node) -> str:
-    """Name a node in messages."""
+    """Return the description of a node for error messages."""
     return f"onnx {node.operator} {node.name!r}"

@@ -1,7 +1,7 @@
-"""A model as an ONNX inference graph.
+"""ONNX export: a model as an inference graph.
 
-The engine's images are channels-last, ONNX's convolutions channels-first. Each value is kept in
-whichever order it was made, and transposed only where a node wants the other one, once; so a stack
+The engine's images are channels-last, ONNX's convolutions channels-first. Each value is kept in the
+order in which it is computed and transposed, once, only if a node needs the other order. So a stack
 of convolutions has one transposition at each end. Inputs and outputs are those of the model.
 
 Operators: https://onnx.ai/onnx/operators/, version 20 (the first with Gelu).
@@ -24,7 +24,7 @@ from nn.models.model import Model as NNModel
 
 OPSET = 20
 
-# Those that mix the elements along the last axis.
+# Activations that combine elements along the last axis.
 _ALONG_CHANNELS = {"softmax", "log_softmax"}
 
 
@@ -32,7 +32,7 @@ def export(model: NNModel) -> bytes:
     """Return the bytes of an ONNX file.
 
     Raises:
-        UnsupportedError: a layer or activation that has no counterpart here.
+        UnsupportedError: ONNX lacks a layer or activation.
     """
     writer = Writer()
     images = [Image(tensor.shape, last=tensor.node.layer.name) for tensor in model.inputs]
@@ -48,7 +48,7 @@ def export(model: NNModel) -> bytes:
 
 
 def _run(writer: Writer, model: NNModel, inputs: Sequence[Image]) -> list[Image]:
-    """Append the nodes of a model, which may stand inside another one."""
+    """Append the nodes of a model, which may be nested in another."""
     values = dict(zip(model.inputs, inputs, strict=True))
     masked: set[SymbolicTensor] = set()
     for node in model.graph.nodes:
@@ -63,10 +63,10 @@ def _run(writer: Writer, model: NNModel, inputs: Sequence[Image]) -> list[Image]
 
 
 def _expect_whole(node: GraphNode, masked: set[SymbolicTensor]) -> None:
-    """Follow the masks: an inference graph has none.
+    """Check that no layer needs a mask, as inference graphs have none.
 
     Raises:
-        UnsupportedError: a recurrent layer that would pass over masked steps.
+        UnsupportedError: a recurrent layer would skip masked steps.
     """
     layer = node.layer
     reached = [tensor for tensor in node.inputs if tensor in masked]
@@ -101,7 +101,7 @@ def _activated(writer: Writer, layer: Layer, made: Image, shape: Shape) -> Image
 
 
 def _channels_first(writer: Writer, layer: Any, image: Image, shape: Shape, export: Any) -> Image:
-    """Export a layer of the other order: what the model holds is what ONNX wants.
+    """Export a channels-first layer, whose images are already in ONNX's order.
 
     The activation comes before the channels are moved back, as in the layer.
     """

@@ -1,4 +1,4 @@
-"""How each layer looks in ONNX: layer, values -> nodes. Activations follow in `onnx_export`."""
+"""Conversion of layers to ONNX nodes. `write` appends their activations."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _spatial(value: Any) -> list[int]:
 def _pads(
     layer: Any, image: Image, window: Sequence[int], strides: Sequence[int]
 ) -> dict[str, Any]:
-    """Keras pads at the end where the padding is odd, as SAME_UPPER says."""
+    """Return the pads; an odd amount has the extra element at the end, as in SAME_UPPER."""
     if layer.padding == "valid":
         return {}
     sizes = image.shape[1:-1]
@@ -110,7 +110,7 @@ def _separable_conv(writer: Writer, layer: Any, inputs: list[Image], shape: Shap
 
 def _conv_transpose(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
     kernel = layer.kernel.value  # (h, w, outputs, inputs)
-    # What is cut before, and (negative) after; what is above 0 after is added.
+    # Amounts cut before and (negative) after; positive amounts after are added.
     before, after = zip(*(layer.edges(axis) for axis in (0, 1)), strict=True)
     turned = np.transpose(kernel, (3, 2, 0, 1))
     y = writer.add(

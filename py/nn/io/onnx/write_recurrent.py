@@ -1,7 +1,7 @@
-"""How recurrent layers look in ONNX: RNN, LSTM and GRU of one direction.
+"""Conversion of recurrent layers to ONNX: RNN, LSTM and GRU of one direction.
 
-Time is the first axis there, weights are (1, gates * units, inputs) with a direction in front, and
-LSTM's gates stand in the order i, o, f, c (https://onnx.ai/onnx/operators/onnx__LSTM.html).
+In ONNX time is the first axis, weights are (1, gates * units, inputs) with the direction first, and
+LSTM's gates have the order i, o, f, c (https://onnx.ai/onnx/operators/onnx__LSTM.html).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nn.io.onnx.writer import Image, Shape, Writer
 
 Array = NDArray[np.generic]
 
-# Operator, and where each of ONNX's gates is among Keras'.
+# Operator, and the index of each ONNX gate in Keras' order.
 _OPERATORS = {"SimpleRNN": ("RNN", [0]), "LSTM": ("LSTM", [0, 3, 1, 2]), "GRU": ("GRU", [0, 1, 2])}
 
 # Keras' name -> ONNX' name, alpha, beta.
@@ -34,11 +34,10 @@ _FUNCTIONS: dict[str, tuple[str, list[float], list[float]]] = {
 
 
 def export(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> list[Image]:
-    """Append the layer's nodes; returns its output, and its states with `return_state`.
+    """Append the layer's nodes; return its output, and its states with `return_state`.
 
     Raises:
-        UnsupportedError: an activation that ONNX' recurrent operators do not have, or states that
-            are kept from batch to batch.
+        UnsupportedError: ONNX' recurrent operators lack an activation, or the layer is stateful.
     """
     if layer.stateful:
         raise UnsupportedError(f"{layer.name}: ONNX keeps no state from run to run (stateful=True)")
@@ -47,7 +46,7 @@ def export(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> lis
     if layer.go_backwards:
         x = _reverse(writer, x)
     states = [_with_direction(writer, writer.last(image)) for image in inputs[1:]]
-    # Inputs 4 is the sequences' lengths: all are whole.
+    # Input 4, the sequence lengths, is absent: all sequences are complete.
     given = [x, *_weights(writer, layer, order), "", *states]
     options: dict[str, Any] = {"linear_before_reset": 1} if getattr(layer, "reset_after", 0) else {}
     outputs = writer.add_several(
@@ -70,7 +69,7 @@ def export(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> lis
 
 
 def _reverse(writer: Writer, name: str) -> str:
-    """Append a Slice of the first axis from its end to its beginning."""
+    """Append a Slice that reverses the first axis."""
     numbers = {"starts": [-1], "ends": [np.iinfo(np.int64).min], "axes": [0], "steps": [-1]}
     kept = [writer.constant(key, value, np.int64) for key, value in numbers.items()]
     return writer.add("Slice", [name, *kept])
@@ -81,7 +80,7 @@ def _with_direction(writer: Writer, name: str) -> str:
 
 
 def _weights(writer: Writer, layer: Any, order: list[int]) -> list[str]:
-    """Keep kernel, recurrent kernel and the two biases, each (1, gates * units, ...)."""
+    """Add kernel, recurrent kernel and the two biases, each (1, gates * units, ...)."""
     arrays = {
         "kernel": layer.kernel.value.T,
         "recurrent_kernel": layer.recurrent_kernel.value.T,

@@ -1,4 +1,4 @@
-"""Writer: the ONNX graph that grows while a model is written, and the values of the graph.
+"""Writer: the ONNX graph under construction, and its values.
 
 The tables of layers (`write_layers`, `write_recurrent`) use it; `write` drives them.
 """
@@ -19,7 +19,7 @@ Shape = Sequence[int | None]
 
 
 class Image:
-    """A value of the graph under one name for each order of its axes that was needed so far."""
+    """A tensor of the graph: its channels-last and channels-first names, created on demand."""
 
     def __init__(self, shape: Shape, *, last: str = "", first: str = "") -> None:
         self.shape = shape
@@ -28,7 +28,7 @@ class Image:
 
 
 class Writer:
-    """The graph while it grows."""
+    """The graph under construction."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
@@ -41,18 +41,18 @@ class Writer:
     def add_several(
         self, operator: str, inputs: Sequence[str], count: int, **attributes: Attribute
     ) -> list[str]:
-        """Append a node of so many outputs and return their names."""
+        """Append a node with `count` outputs and return their names."""
         name = f"{operator.lower()}_{len(self.nodes)}"
         names = [name, *(f"{name}_{index}" for index in range(1, count))]
         self.nodes.append(Node(operator, list(inputs), names, attributes))
         return names
 
     def axes(self, axis: int) -> str:
-        """Keep the number of an axis, as an operator's input wants it."""
+        """Add a constant with the number of an axis, for an operator's input."""
         return self.constant("axes", [axis], np.int64)
 
     def constant(self, name: str, array: Any, dtype: Any = np.float32) -> str:
-        """Keep an array with the graph and return its name."""
+        """Add a constant to the graph and return its name."""
         unique = name
         while unique in self.initializers:
             unique += "_"
@@ -60,14 +60,14 @@ class Writer:
         return unique
 
     def last(self, image: Image) -> str:
-        """Return the value's name with channels last."""
+        """Return the name of the channels-last tensor."""
         if not image.last:
             rank = len(image.shape)
             image.last = self.add("Transpose", [image.first], perm=[0, *range(2, rank), 1])
         return image.last
 
     def first(self, image: Image) -> str:
-        """Return the value's name with channels first."""
+        """Return the name of the channels-first tensor."""
         if len(image.shape) < 3:
             return self.last(image)
         if not image.first:
@@ -85,7 +85,7 @@ class Writer:
         return _ACTIVATIONS[function](self, name)
 
     def like(self, image: Image, apply: Callable[[str], str]) -> Image:
-        """Apply an element-wise function in the order that the value is already in."""
+        """Apply an element-wise function in the existing order of axes."""
         if image.first and not image.last:
             return Image(image.shape, first=apply(image.first))
         return Image(image.shape, last=apply(self.last(image)))
