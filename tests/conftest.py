@@ -8,6 +8,7 @@ import fcntl
 import os
 import re
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -133,7 +134,7 @@ def no_browser_outlives_the_tests() -> Iterator[None]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
     """Grant a test more seconds where the machine withholds the processor."""
-    if settings.method != "signal":
+    if settings.method != "signal" or threading.current_thread() is not threading.main_thread():
         return None
     limit = Limit(settings.timeout)
 

@@ -151,6 +151,14 @@ class TestFrame:
         assert (told[-1]["batch"], told[-1]["batches"]) == (20, 20)
         assert told[-1]["val_accuracy"] > 0.5
 
+    def test_it_keeps_no_copy_of_its_own(self, page):
+        with inside(page):
+            found = page.execute_script("return {...document.documentElement.dataset}")
+        assert (found["offline"], found["offlineReason"]) == (
+            "unavailable",
+            "embedded pages keep no copy of their own",
+        )
+
     def test_messages_of_others_are_not_heard(self, page):
         """Neither the host's own messages nor those of another frame move the element."""
         before = element(page, "state")

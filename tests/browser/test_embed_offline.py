@@ -45,17 +45,6 @@ def test_a_framed_page_that_is_kept_moves_no_bytes(site, host, open_page):
     assert [request for request in site.requests if request.sent] == []
 
 
-def test_a_framed_page_keeps_no_copy_of_its_own(site, host, open_page):
-    page = open_page(write(host, script(site) + tag(load="eager")))
-    wait_for(page, "ready")
-    with inside(page):
-        found = page.execute_script("return {...document.documentElement.dataset}")
-    assert (found["offline"], found["offlineReason"]) == (
-        "unavailable",
-        "embedded pages keep no copy of their own",
-    )
-
-
 def test_the_packed_site_under_a_path_and_its_policy_is_embedded(
     open_site, host, open_page, tmp_path
 ):

@@ -11,10 +11,12 @@ def trained(page, url):
     """The figures of both epochs, the loss curve's picture and the numbers of the last batch."""
     page.get(url)
     page.wait_for_phase("ready")
+    count = "document.querySelectorAll('#epochs tbody tr:not(.empty)').length"
+    before = page.execute_script(f"return {count}")
     page.click("Train")
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
-    page.until("document.querySelectorAll('#epochs tbody tr:not(.empty)').length >= 2")
+    page.until(f"{count} >= {before + 2}")
     rows = page.execute_script(
         "return [...document.querySelectorAll('#epochs tbody tr')].slice(-2)"
         ".map((row) => [...row.children].slice(1, 6).map((cell) => cell.textContent))"
@@ -30,9 +32,15 @@ def trained(page, url):
 )
 def test_the_same_link_gives_the_same_curve_in_another_browser(site, open_page):
     first = trained(open_page(), f"{site.url}#{LINK}")
-    second = trained(open_page(), f"{site.url}#{LINK}")
+    page = open_page()
+    second = trained(page, f"{site.url}#{LINK}")
     assert first == second
-    other = trained(open_page(), f"{site.url}#{LINK.replace('seed=77', 'seed=78')}")
+    another = LINK.replace("seed=77", "seed=78")
+    page.execute_script("location.hash = arguments[0]", another)
+    page.until(lambda: value(page, "seed") == "78")
+    page.click("Reset")
+    page.until(lambda: "not trained yet" in page.text)
+    other = trained(page, f"{site.url}#{another}")
     assert other[0] != first[0]
     assert other[1] != first[1]
 

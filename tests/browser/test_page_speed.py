@@ -2,10 +2,12 @@
 
 import pytest
 
+SOME = "(({ length }) => length > 0 && length < 16)(document.querySelectorAll('#speed-rows tr'))"
 
-@pytest.fixture
-def page(site, open_page):
-    page = open_page(site.url)
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    page = open_module_page(module_site.url)
     page.wait_for_phase("ready")
     page.execute_script("document.getElementById('speed').open = true")
     return page
@@ -20,11 +22,11 @@ def rows(page):
     "Earlier work: models in production",
     "Measured on the visitor's own device, to copy",
 )
-def test_measures_this_device_and_copies_the_figures(page, site):
+def test_measures_this_device_and_copies_the_figures(page, module_site):
     page.execute_cdp_cmd(
         "Browser.grantPermissions",
         {
-            "origin": site.url.rstrip("/"),
+            "origin": module_site.url.rstrip("/"),
             "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"],
         },
     )
@@ -43,7 +45,7 @@ def test_measures_this_device_and_copies_the_figures(page, site):
 
 def test_stops_when_asked_and_trains_again(page):
     page.button("Measure this device").click()
-    page.until("document.querySelectorAll('#speed-rows tr').length > 0")
+    page.until(SOME)
     assert not page.execute_script("return !document.getElementById('train').disabled")
     page.button("Stop measuring").click()
     page.until("!document.getElementById('train').disabled")
@@ -55,7 +57,7 @@ def test_stops_when_asked_and_trains_again(page):
 def test_where_copying_is_not_allowed_the_figures_are_shown_selected(page):
     page.execute_script("navigator.clipboard.writeText = () => Promise.reject(new Error('no'))")
     page.button("Measure this device").click()
-    page.until("document.querySelectorAll('#speed-rows tr').length > 0")
+    page.until(SOME)
     page.button("Stop measuring").click()
     page.until("!document.getElementById('copy-speed').disabled")
     page.button("Copy the figures").click()

@@ -23,6 +23,7 @@ for (const name of ["farcall-load", "farcall-state"])
 # What a page of documentation leaves out: the frame is then 680 pixels high.
 SMALL = "data,network,analysis,models"
 ELEMENT = "document.getElementById('{}')"
+HEARD = "heard.some(([id, _, detail]) => id === '{}' && detail?.phase === 'training')"
 ALERT = "document.getElementById('demo').shadowRoot.querySelector('[role=alert]')"
 
 
@@ -76,7 +77,9 @@ def inside(page: Page, identifier: str = "demo") -> Iterator[Page]:
 
 
 def wait_for(page: Page, phase: str, identifier: str = "demo", timeout: float = 60) -> None:
-    """Wait until the element was told of this phase.
+    """Wait until the element is in this phase, or for a run until it was heard to train.
+
+    A short run is over before a driver's next question arrives; NOTE keeps what was heard.
 
     Raises:
         AssertionError: the embedded page failed instead.
@@ -87,6 +90,8 @@ def wait_for(page: Page, phase: str, identifier: str = "demo", timeout: float = 
         if told == "error" != phase:
             with inside(page, identifier):
                 raise AssertionError(f"the embedded page failed:\n{page.text}")
+        if phase == "training" and told != phase:
+            return bool(page.check(HEARD.format(identifier)))
         return bool(told == phase)
 
     page.until(arrived, timeout, f"{identifier} to be {phase}")

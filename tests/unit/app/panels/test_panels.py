@@ -4,7 +4,7 @@ import ast
 from html.parser import HTMLParser
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 # Parts of a panel that have an id and can be hidden or folded, but no code of their own.
 PARTS = {"editor": "network", "code-panel": "network", "failure-details": "failure"}
 # Shown by the page as a whole: app.page_app through app.page.status.
