@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help serve vendor kernels bundle precache check test coverage bench soak site clean setup testers
+.PHONY: help serve vendor kernels bundle precache check test coverage bench soak site clean setup prepared testers
 
 PORT ?= 8000
 PYTHON ?= python3
@@ -32,18 +32,20 @@ precache: kernels bundle  ## list the site's files for the service worker
 site: precache  ## write dist/, ready to upload to any static host, and its size
 	@$(PY) -m tools.site
 
+test: prepared  ## install what tests need, then run every check and every test
+	@$(PY) -m tools.check
+
 # Once the runtimes are there, compiling and installing go on side by side.
-test:  ## install what tests need, then run every check and every test
+prepared:
 	@$(PYTHON) tools/environment.py vendor
 	@$(PY) -m tools.vendor
 	@$(MAKE) --no-print-directory -j2 precache testers
-	@$(PY) -m tools.check
 
-check: testers  ## lint, types, import contracts, and the unit tests of what changed: within a minute
+check: prepared  ## lint, types, import contracts, and the unit tests of what changed: within a minute
 	@$(PY) -m tools.lint
 
-coverage: testers  ## how much of py/farcall and py/nn the unit tests run on CPython; fails below the floor
-	@PYTHONPATH=py $(PY) -m coverage run -m pytest -q -p no:cacheprovider tests/unit/farcall tests/unit/nn
+coverage: prepared  ## how much of py/farcall and py/nn the unit tests run on CPython; fails below the floor
+	@PYTHONPATH=py $(PY) -m coverage run -m pytest -q -p no:cacheprovider tests/unit/farcall tests/unit/nn tests/conformance/test_in_memory.py
 	@$(PY) -m coverage report
 
 testers:

@@ -131,7 +131,7 @@ def test_the_time_of_every_layer_is_shown_and_the_shares_are_the_whole(page):
 
 
 @pytest.mark.promise("The page: analysis", "Weights, time of each layer, environment")
-@pytest.mark.promise("Earlier work: models in production", "The backend and its facts are told")
+@pytest.mark.promise("Earlier work: models in production", "The backend and its facts are shown")
 @pytest.mark.promise(
     "Earlier work: models in production",
     "`memory()`: arrays, bytes, WebAssembly's memory",

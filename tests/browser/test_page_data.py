@@ -38,7 +38,7 @@ def count(page):
 
 @pytest.mark.promise(
     "The page: data",
-    "One's own: IDX, CSV, a zip of folders, opened or dropped, and back",
+    "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",
 )
 def test_a_csv_takes_the_place_of_mnist_and_gives_it_back(page, tmp_path):
     rows = np.random.default_rng(0).integers(0, 256, (70, 785))
@@ -52,7 +52,7 @@ def test_a_csv_takes_the_place_of_mnist_and_gives_it_back(page, tmp_path):
 
 @pytest.mark.promise(
     "The page: data",
-    "One's own: IDX, CSV, a zip of folders, opened or dropped, and back",
+    "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",
 )
 def test_a_zip_of_folders_names_the_classes(page, tmp_path):
     target = io.BytesIO()
@@ -158,7 +158,7 @@ def picture(page, kind):
 
 @pytest.mark.promise(
     "The page: data",
-    "One's own: IDX, CSV, a zip of folders, opened or dropped, and back",
+    "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",
 )
 def test_a_csv_may_be_dropped(page):
     assert drop(page, {"dropped.csv": csv()})
@@ -168,7 +168,7 @@ def test_a_csv_may_be_dropped(page):
 
 @pytest.mark.promise(
     "The page: data",
-    "One's own: IDX, CSV, a zip of folders, opened or dropped, and back",
+    "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",
 )
 def test_what_misses_the_drop_zone_is_taken_as_well_and_a_model_is_a_model(page):
     assert drop(page, {"dropped.csv": csv()}, "training")
@@ -183,7 +183,7 @@ def test_what_misses_the_drop_zone_is_taken_as_well_and_a_model_is_a_model(page)
 
 @pytest.mark.promise(
     "The page: data",
-    "One's own: IDX, CSV, a zip of folders, opened or dropped, and back",
+    "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",
 )
 @pytest.mark.parametrize("zipped", [False, True], ids=["plain", "gzip"])
 def test_a_pair_of_idx_files_may_be_dropped(page, zipped):
@@ -198,7 +198,7 @@ def test_a_pair_of_idx_files_may_be_dropped(page, zipped):
 
 @pytest.mark.promise(
     "The page: data",
-    "One's own: IDX, CSV, a zip of folders, opened or dropped, and back",
+    "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",
 )
 def test_a_zip_of_folders_may_be_dropped_with_pictures_of_any_kind(page):
     pictures = {kind: picture(page, kind) for kind in ("png", "jpeg", "webp")}
@@ -312,7 +312,7 @@ def test_the_subset_slider_says_how_many_images_train(page):
 
 @pytest.mark.promise(
     "The page: data",
-    "One's own: IDX, CSV, a zip of folders, opened or dropped, and back",
+    "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",
 )
 def test_the_published_idx_files_are_read(page):
     folder = ROOT / "static" / "vendor" / "mnist"

@@ -124,7 +124,7 @@ def test_a_test_image_is_read_with_its_label_beside_it(page):
 )
 @pytest.mark.promise(
     "Earlier work: ONNX Runtime Training for Web",
-    "A network made one's own: fine-tuned on one's digits, layers frozen",
+    "A personal network: fine-tuned on the visitor's digits, layers frozen",
 )
 def test_corrections_are_kept_learned_from_and_added_to_the_data(page):
     draw(page)

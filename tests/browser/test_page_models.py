@@ -115,7 +115,7 @@ def download(page, folder, choice):
 @pytest.mark.promise("The page: drawing and models", "Downloaded and opened in every format")
 @pytest.mark.promise(
     "Earlier work: a network trained in a worker",
-    "Saved in the browser, downloaded, loaded: the same to the bit",
+    "Saved in the browser, downloaded, loaded: the same bit for bit",
 )
 @pytest.mark.parametrize("choice", ["npz", "safetensors", "keras", "tfjs"])
 def test_a_downloaded_model_answers_the_same_to_the_bit(page, folder, choice):
@@ -233,7 +233,7 @@ def names(page):
 )
 @pytest.mark.promise(
     "Earlier work: a network trained in a worker",
-    "Saved in the browser, downloaded, loaded: the same to the bit",
+    "Saved in the browser, downloaded, loaded: the same bit for bit",
 )
 @pytest.mark.promise("Earlier work: models in production", "Load and warm-up times shown")
 def test_saved_models_are_listed_opened_and_deleted(page):
@@ -257,7 +257,7 @@ def test_saved_models_are_listed_opened_and_deleted(page):
 )
 @pytest.mark.promise(
     "Earlier work: a network trained in a worker",
-    "Saved in the browser, downloaded, loaded: the same to the bit",
+    "Saved in the browser, downloaded, loaded: the same bit for bit",
 )
 def test_a_saved_model_answers_the_same_after_a_reload(page):
     before = answer(page)

@@ -59,7 +59,7 @@ def test_a_worker_that_died_is_restarted_and_the_run_continued(site, open_page):
 
 @pytest.mark.promise(
     "The page: everybody, any screen, any failure",
-    "A reload while training, to the bit; a run that an older page kept",
+    "A reload while training, bit for bit; a run that an older page kept",
 )
 def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_page):
     page = open_page(site.url + "#epochs=3&subset=5000&schedule=cosine")
@@ -98,7 +98,7 @@ DRAWING += "&shift=2&rotate=10&zoom=10&noise=10"
 
 @pytest.mark.promise(
     "The page: everybody, any screen, any failure",
-    "A reload while training, to the bit; a run that an older page kept",
+    "A reload while training, bit for bit; a run that an older page kept",
 )
 def test_a_reload_in_the_middle_of_an_epoch_goes_on_at_that_batch_to_the_bit(site, open_page):
     site.replace("py/app/worker.py", lambda text: OFTEN + text)
@@ -168,7 +168,7 @@ def old_checkpoint():
 
 @pytest.mark.promise(
     "The page: everybody, any screen, any failure",
-    "A reload while training, to the bit; a run that an older page kept",
+    "A reload while training, bit for bit; a run that an older page kept",
 )
 def test_a_run_that_an_older_page_kept_goes_on_with_its_epoch(site, open_page):
     page = open_page(site.url)
@@ -283,7 +283,7 @@ def test_a_full_disk_ends_nothing_and_is_said_once(site, open_page):
 
 @pytest.mark.promise(
     "The page: everybody, any screen, any failure",
-    "A reload while training, to the bit; a run that an older page kept",
+    "A reload while training, bit for bit; a run that an older page kept",
 )
 def test_a_run_that_is_not_kept_is_not_left_by_mistake(site, open_page):
     without_storage(site)

@@ -72,7 +72,7 @@ def test_start_up_says_what_came_and_how_long_it_took(page):
         assert text.rstrip().endswith("s"), text
 
 
-@pytest.mark.promise("Earlier work: models in production", "The backend and its facts are told")
+@pytest.mark.promise("Earlier work: models in production", "The backend and its facts are shown")
 def test_the_kernels_in_use_are_named(page):
     assert "relaxed-simd" in page.text
 

@@ -74,7 +74,7 @@ PROMISES: dict[str, list[tuple[str, str]]] = {
     "a_handler_that_must_be_awaited_converts_at_any_depth_in_order": [
         (
             "farcall: features",
-            "Handlers of one's own, any depth, awaited where they must be",
+            "Custom handlers, any depth, awaited where they must be",
         ),
     ],
     "a_list_goes_by_reference_on_request_and_is_copied_on_request": [
@@ -444,7 +444,7 @@ PROMISES: dict[str, list[tuple[str, str]]] = {
     "python_that_never_gives_way_is_killed": [
         (
             "farcall: features",
-            "Python that never gives way: kill and start anew",
+            "Python that never gives way: kill and restart",
         ),
     ],
     "reads_a_path_of_attributes_and_items_in_one_round_trip": [

@@ -132,7 +132,7 @@ async def test_random_programs_give_what_the_model_gives(seed: int) -> None:
 
 @pytest.mark.promise(
     "farcall: every await ends",
-    "Nobody awaits a call that fails: `on_error`, once",
+    "A call that fails is not awaited: `on_error`, once",
 )
 @pytest.mark.asyncio
 async def test_the_error_of_a_dropped_call_is_told_once() -> None:

@@ -297,7 +297,7 @@ async def test_weights_classes_as_samples() -> None:
 
 @pytest.mark.promise(
     "Earlier work: ONNX Runtime Training for Web",
-    "A network made one's own: fine-tuned on one's digits, layers frozen",
+    "A personal network: fine-tuned on the visitor's digits, layers frozen",
 )
 @pytest.mark.asyncio
 async def test_leaves_frozen_layers_as_they_are() -> None:
