@@ -1,9 +1,9 @@
-"""What the recurrent layers share: (n, steps, features) -> (n, units), or (n, steps, units).
+"""Base class of the recurrent layers: (n, steps, features) -> (n, units) or (n, steps, units).
 
-Inside, time is the first axis. What does not depend on the step before (x W + b) is done for all
-steps at once; a layer defines one step and its reverse, and this base takes care of masks, states,
-dropout and the gradients of the weights. Weights, gates and their order are Keras' (LSTM i, f, c,
-o; GRU z, r, h).
+Inside, time is the first axis. The part that does not depend on the previous step (x W + b) is
+computed for all steps at once. A layer defines one step and its reverse; this base handles masks,
+states, dropout and the gradients of the weights. Weights, gates and their order are Keras' (LSTM i,
+f, c, o; GRU z, r, h).
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Recurrent(Gated):
         dropout: fraction of the inputs to drop in training, the same ones at every step.
         recurrent_dropout: fraction of the state to drop on its way into the gates, likewise (Gal
             and Ghahramani 2016).
-        seed: of the dropouts' own generator; otherwise the model's is used.
-        return_sequences: return the output of every step, not of the last alone.
+        seed: seed of a generator for the dropouts; by default they use the model's.
+        return_sequences: return the output of every step, not only of the last.
         return_state: return [output, *states].
         go_backwards: read the sequence from its end; outputs come in that order.
-        stateful: begin each batch with the states that the last one ended with, until
+        stateful: start each batch with the final states of the batch before, until
             `reset_state()`.
-        zero_output_for_mask: masked steps give zeros in place of the last output.
+        zero_output_for_mask: masked steps return zeros instead of the last output.
 
     A step that the mask leaves out changes no state. `initial_state=` of a call gives the states to
     begin with: (n, units) each, arrays or symbolic tensors.
@@ -59,12 +59,19 @@ class Recurrent(Gated):
 
     def __init__(
         self,
+        *,
         units: int,
         activation: Any,
         use_bias: bool,
-        kernel: tuple[Any, Any, Any],
-        recurrent: tuple[Any, Any, Any],
-        bias: tuple[Any, Any, Any],
+        kernel_initializer: Any,
+        recurrent_initializer: Any,
+        bias_initializer: Any,
+        kernel_regularizer: Any,
+        recurrent_regularizer: Any,
+        bias_regularizer: Any,
+        kernel_constraint: Any,
+        recurrent_constraint: Any,
+        bias_constraint: Any,
         dropout: float,
         recurrent_dropout: float,
         seed: int | None,
@@ -72,7 +79,6 @@ class Recurrent(Gated):
         return_state: bool,
         go_backwards: bool,
         stateful: bool,
-        *,
         zero_output_for_mask: bool = False,
         **options: Any,
     ) -> None:
@@ -80,9 +86,11 @@ class Recurrent(Gated):
         self.units = positive(units, "units", self.name)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.set_options("kernel", *kernel)
-        self.set_options("recurrent", *recurrent)
-        self.set_options("bias", *bias)
+        self.set_options("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_options(
+            "recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint
+        )
+        self.set_options("bias", bias_initializer, bias_regularizer, bias_constraint)
         self.dropout = fraction(dropout, "dropout", self.name)
         self.recurrent_dropout = fraction(recurrent_dropout, "recurrent_dropout", self.name)
         self.seed = seed

@@ -1,8 +1,8 @@
-"""The products of recurrent layers: inputs and states with the weights of their gates, and dropout.
+"""Matrix products of the recurrent layers, with dropout: inputs and states times gate weights.
 
-x W + b does not depend on the step before and is one product for all steps; h U is one a step. With
-`recurrent_dropout` each gate sees another part of input and state (Gal and Ghahramani 2016), which
-makes a product for each gate.
+x W + b does not depend on the previous step, so it is one product for all steps; h U is one product
+for each step. With `recurrent_dropout` each gate drops other elements of input and state (Gal and
+Ghahramani 2016), so each gate has its own product.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nn.variables import Variable
 
 
 class Gated(Layer):
-    """Base of the recurrent layers: what they do with their weights at all steps."""
+    """Base of the recurrent layers: the products with their weights."""
 
     gates = 1
     units: int
