@@ -1,4 +1,4 @@
-"""The compiled kernels: which build is loaded, and how an array's memory reaches it.
+"""Library: a compiled build of the kernels, and the addresses of arrays that it gets.
 
 A build is a shared library made by tools/build_kernels.py and opened by ctypes: in the browser a
 WebAssembly side module that works on NumPy's own memory, elsewhere a native one.
@@ -96,8 +96,8 @@ class Library(Backend):
 
     def _function(self, name: str, letters: str) -> Any:
         function = getattr(self._dll, name)
-        # Where pointers are ints, ctypes takes plain ints for both in 0.3 us a call; told the
-        # types it needs 1.2 us (Pyodide 0.28.3 in Chromium 156).
+        # Where pointers are ints, ctypes takes plain ints for both in 0.3 us a call; with
+        # argtypes it needs 1.2 us (Pyodide 0.28.3 in Chromium 156).
         if "f" in letters or ctypes.sizeof(ctypes.c_void_p) != ctypes.sizeof(ctypes.c_int):
             function.argtypes = [_NAMED[letter] for letter in letters]
         return function

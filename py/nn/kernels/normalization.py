@@ -1,4 +1,4 @@
-"""Sums and affine maps by column, and batch normalisation made of them."""
+"""Column sums, column-wise affine maps, and batch normalization made of them."""
 
 from __future__ import annotations
 

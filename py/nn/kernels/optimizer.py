@@ -1,4 +1,4 @@
-"""Optimizer steps over flat buffers."""
+"""Optimizer updates of flat buffers: Adam and SGD."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Max pooling, alone and as one layer with the convolution before it."""
+"""Max pooling, alone or fused with the convolution before it."""
 
 from __future__ import annotations
 

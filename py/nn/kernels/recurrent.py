@@ -1,4 +1,4 @@
-"""Long short-term memory over whole sequences, time first, gates in Keras' order i, f, g, o."""
+"""LSTM over whole sequences: time first, gates in Keras' order i, f, g, o."""
 
 from __future__ import annotations
 

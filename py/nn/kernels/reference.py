@@ -1,4 +1,4 @@
-"""The kernels in plain NumPy: what runs without a compiled library, and what one must equal.
+"""Reference kernels in NumPy: they run without a compiled library, and are its specification.
 
 Images are (n, h, w, c), convolution kernels (kh, kw, c / groups, filters). Any float type; results
 have the type of the first operand. Every `out` is written and returned.

@@ -1,12 +1,12 @@
-"""The base of all layers.
+"""Layer: the base class of all layers.
 
-The gradient mechanism is layer-level backward: a layer is a pair of functions,
-`forward(ctx, *inputs, training) -> y` and `backward(ctx, dy) -> dx`, and `ctx` carries what the
-second needs from the first. A tape over array operations would let forward alone be written, but
-costs a Python object and a dispatch for each operation of each step (in Pyodide a few microseconds
-each, hundreds a step), keeps every intermediate alive, and hides from the layer what its kernels
-can fuse. A layer of one's own needs two short methods, and `nn.check_gradients(layer, x)` proves
-them:
+Gradients are computed layer by layer: a layer is a pair of functions,
+`forward(ctx, *inputs, training) -> y` and `backward(ctx, dy) -> dx`, and `ctx` carries the values
+that backward needs from forward. A tape over array operations would make `backward` unnecessary,
+but costs a Python object and a dispatch for each operation of each step (in Pyodide a few
+microseconds each, hundreds a step), keeps every intermediate result alive, and hides from the layer
+which operations its kernels can fuse. A custom layer needs two short methods, and
+`nn.check_gradients(layer, x)` tests them:
 
     class Scale(nn.Layer):
         def build(self, input_shape):

@@ -1,4 +1,4 @@
-"""Convolutions along one axis."""
+"""Conv1D: convolution along one axis."""
 
 from __future__ import annotations
 

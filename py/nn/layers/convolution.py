@@ -1,4 +1,4 @@
-"""Convolutions over images."""
+"""Conv2D: convolution of images."""
 
 from __future__ import annotations
 

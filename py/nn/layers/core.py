@@ -1,4 +1,4 @@
-"""Input, Dense and Flatten, and how a layer applies its activation."""
+"""Input, Dense and Flatten, and the activation at the end of a layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of an image's axes: kernels are written for channels last, channels first is moved."""
+"""Data format: the order of an image's axes. Kernels take channels last; others are transposed."""
 
 from __future__ import annotations
 

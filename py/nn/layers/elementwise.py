@@ -1,4 +1,4 @@
-"""Layers that only apply a function to each element, or along one axis."""
+"""Activation layers: a function of each element, or along one axis."""
 
 from __future__ import annotations
 

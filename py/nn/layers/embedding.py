@@ -1,4 +1,4 @@
-"""Vectors for indices."""
+"""Embedding: a trainable vector for each integer index."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Embedding(Layer):
     """(n, ...) indices -> (n, ..., output_dim) rows of a learnt table (input_dim, output_dim).
 
     Args:
-        mask_zero: index 0 stands for nothing: it is masked for the layers that follow.
+        mask_zero: index 0 is padding, which is masked for the following layers.
         weights: the table to begin with, or [table].
     """
 

@@ -1,4 +1,4 @@
-"""Long short-term memory."""
+"""LSTM: long short-term memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Marking the steps of a sequence that hold nothing."""
+"""Masking: mark the steps of a sequence that are padding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers of several inputs."""
+"""Merging layers: several inputs, one output."""
 
 from __future__ import annotations
 

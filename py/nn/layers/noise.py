@@ -1,4 +1,4 @@
-"""Layers that draw while a model trains, and do nothing else: dropout and noise."""
+"""Dropout and noise layers: random in training, the identity otherwise."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Dropout(Layer):
     Args:
         rate: fraction to drop, 0 to 1.
         noise_shape: 1 where the same draw serves the whole axis; None is the batch's own size.
-        seed: of a generator of its own; otherwise the model's generator is used.
+        seed: seed of a separate generator; by default the layer uses the model's.
     """
 
     supports_masking = True

@@ -1,4 +1,4 @@
-"""Normalization over the batch, or over each sample's features."""
+"""Batch normalization and layer normalization."""
 
 from __future__ import annotations
 

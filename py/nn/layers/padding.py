@@ -1,4 +1,4 @@
-"""What "valid" and "same" mean, and the sizes that follow (TensorFlow's rule, as in Keras)."""
+"""Padding arithmetic: "valid" and "same" as in Keras (TensorFlow's rule), and output sizes."""
 
 from __future__ import annotations
 

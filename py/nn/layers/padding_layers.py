@@ -1,4 +1,4 @@
-"""Layers that put something around images, or take it away."""
+"""Zero padding and cropping of images."""
 
 from __future__ import annotations
 

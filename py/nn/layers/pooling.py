@@ -1,4 +1,4 @@
-"""Pooling over images."""
+"""Pooling of images: maximum or mean, over windows or the whole image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convolutions by channel."""
+"""Depthwise and separable convolutions."""
 
 from __future__ import annotations
 

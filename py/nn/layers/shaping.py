@@ -1,4 +1,4 @@
-"""Layers that move elements, or scale them, without variables."""
+"""Layers that reshape, reorder, resize or scale, without variables."""
 
 from __future__ import annotations
 

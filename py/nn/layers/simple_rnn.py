@@ -1,4 +1,4 @@
-"""The plain recurrent layer."""
+"""SimpleRNN: the fully connected recurrent layer."""
 
 from __future__ import annotations
 
