@@ -263,6 +263,16 @@ class Program:
             self.run_back(grads, step, timed)
         return [grads[i] for i in self.inputs]
 
+    def backward_segments(self, gradients: Sequence[Array | None]) -> Iterator[None]:
+        """Do as `backward`, in segments: one for each layer where the calls were recorded."""
+        self.prepare()
+        replay = self._replay
+        if replay is not None and replay.matches(self._prepared, gradients):
+            yield from replay.segments(gradients)
+        else:
+            self.backward(gradients)
+            yield
+
     def run_back(self, grads: list[Any], step: Step, timed: Any = None) -> None:
         """Run a layer backward on the gradients found so far."""
         dy = self.gradient_of(grads, step)
@@ -360,23 +370,33 @@ class TrainingProgram:
     def segments(self, batch: Batch) -> Iterator[float | None]:
         """Train on a batch in segments, between which a caller may await.
 
-        Yields the loss once the gradients are there: the moment to exchange them with other
-        workers. Going on updates the weights. In between the model must not run.
+        Yields None after each layer's part of the backward pass, and then the loss, once all
+        gradients are there: the moment to exchange them with other workers. Going on updates the
+        weights. Until then the model must not run for anything else.
         """
-        yield self.gradients(batch)
+        loss, gradients = self._losses(batch)
+        yield from self.program.backward_segments(gradients)
+        self._finish_backward()
+        yield loss
         self.training.optimizer.step()
 
     def gradients(self, batch: Batch) -> float:
         """Compute the gradients of a batch; returns its loss."""
+        loss, gradients = self._losses(batch)
+        self.program.backward(gradients)
+        self._finish_backward()
+        return loss
+
+    def _losses(self, batch: Batch) -> tuple[float, list[Array | None]]:
         inputs, targets, weights, size = batch
         ys = self.forward(inputs, True)
-        loss, gradients = self.training.apply_losses(ys, targets, weights, size, True)
-        run = self.program.ctx.run
-        run.start_backward(self.parameters)
-        self.program.backward(gradients)
-        run.finish_backward()
+        found = self.training.apply_losses(ys, targets, weights, size, True)
+        self.program.ctx.run.start_backward(self.parameters)
+        return found
+
+    def _finish_backward(self) -> None:
+        self.program.ctx.run.finish_backward()
         self.training.regularize()
-        return loss
 
     def sync(self) -> None:
         """Bring weights and state to where the CPU reads them: they are there."""

@@ -114,17 +114,6 @@ class Replay:
             self._attempts = 0
         return list(map(values.__getitem__, self.program.outputs))
 
-    def segments(self) -> Iterator[None]:
-        """Run the backward pass in segments, one for each layer; a caller may await in between.
-
-        The gradients of the outputs are set before, by `start_backward`. Until the last segment the
-        program must not run for another batch.
-        """
-        for part in self.backward_parts or ():
-            for call in part:
-                call()
-            yield
-
     def record_forward(self, inputs: Sequence[Array]) -> list[Array]:
         """Run the forward pass layer by layer, and keep the calls."""
         self.reset()
@@ -223,6 +212,14 @@ class Replay:
             call()
         self._attempts = 0
         return list(map(self.gradients.__getitem__, self.program.inputs))
+
+    def segments(self, gradients: Sequence[Array | None]) -> Iterator[None]:
+        """Run the backward pass in segments, one for each layer; `matches` must hold."""
+        self.start_backward(gradients)
+        for part in self.backward_parts or ():
+            for call in part:
+                call()
+            yield
 
     def start_backward(self, gradients: Sequence[Array | None]) -> None:
         """Set the gradients of the outputs."""

@@ -1,0 +1,91 @@
+"""The program that executes a model: by device, in one step or in segments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import nn
+import numpy as np
+import pytest
+from nn import kernels
+from nn.context import Context, Run
+from nn.errors import ConfigError
+from nn.kernels import library
+from nn.models.program import program_for
+
+from tools import build_kernels
+
+
+@pytest.fixture(params=["native", "numpy"], autouse=True)
+def backend(request: Any) -> Iterator[None]:
+    assert build_kernels.main(["native"]) == 0
+    before = library.active
+    kernels.load()
+    with kernels.use(request.param):
+        yield
+    library.active = before
+
+
+def network() -> nn.Model:
+    nn.set_random_seed(3)
+    x = nn.Input((7,))
+    h = nn.Dropout(0.2)(nn.Dense(6, activation="relu")(x))
+    model = nn.Model(x, [nn.Dense(2)(h), nn.Dense(3, activation="softmax")(h)])
+    model.compile("adam", ["mse", "sparse_categorical_crossentropy"])
+    return model
+
+
+def batches(sizes: list[int]) -> list[Any]:
+    random = np.random.default_rng(0)
+    made = []
+    for size in sizes:
+        x = random.standard_normal((size, 7)).astype(np.float32)
+        y = random.standard_normal((size, 2)).astype(np.float32)
+        made.append(([x], [y, random.integers(0, 3, size)], [None, None], size))
+    return made
+
+
+def test_a_step_in_segments_equals_one_in_one_piece():
+    whole, parts = network(), network()
+    for batch in batches([4, 4, 4, 4, 2, 2, 2]):
+        wanted = whole.trainer.program.step([batch])
+        found = [loss for loss in parts.trainer.program.segments(batch) if loss is not None]
+        assert found == wanted
+    for a, b in zip(whole.get_weights(), parts.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_step_takes_a_block_of_batches_and_returns_their_losses():
+    one, other = network(), network()
+    block = batches([4, 4, 4, 2])
+    wanted = [one.trainer.train_step(*batch) for batch in block]
+    assert other.trainer.program.step(block) == wanted
+
+
+def test_gradients_are_all_there_when_the_loss_is_and_weights_change_after_it():
+    model = network()
+    before = model.get_weights()
+    for loss in model.trainer.program.segments(batches([4])[0]):
+        if loss is not None:
+            assert model.parameters.gradients.any()
+            for a, b in zip(before, model.get_weights(), strict=True):
+                np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_a_program_that_only_predicts_gives_the_models_outputs():
+    model = network()
+    x = batches([4])[0][0]
+    context = Context(Run(np.random.default_rng(0), np.float32))
+    program = program_for("cpu", model.graph, context=context)
+    for _ in range(4):
+        for a, b in zip(program.forward(x, False), model.predict_on_batch(x), strict=True):
+            np.testing.assert_array_equal(a, b)
+    program.sync()
+
+
+def test_another_device_than_the_cpu_is_refused():
+    model = network()
+    with pytest.raises(ConfigError, match="expected the device 'cpu', received 'abacus'"):
+        program_for("abacus", model.graph, context=model.program.ctx)
