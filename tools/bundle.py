@@ -30,6 +30,7 @@ from tools.vendor import write
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("static/vendor/python")
+KINDS = ("*.py", "*.js")  # modules, and the JavaScript that they evaluate
 MAIN = ("py/farcall", "py/app", "!py/app/main.py", "!py/app/worker.py", "!py/app/lab")
 # Inputs of the bytecode besides the sources; the lock names Pyodide's version.
 RECIPE = ("tools/bytecode.py", "tools/compile.mjs", "tools/vendor.lock", "package-lock.json")
@@ -58,7 +59,7 @@ WORKER = {
 
 
 def modules(patterns: Iterable[str], root: Path) -> dict[str, str]:
-    """Return sources by path below py/: all *.py of the patterns, except those after `!`.
+    """Return sources by path below py/: files of KINDS in the patterns, except those after `!`.
 
     Raises:
         FileNotFoundError: a pattern matches nothing.
@@ -70,7 +71,8 @@ def modules(patterns: Iterable[str], root: Path) -> dict[str, str]:
         if not places:
             raise FileNotFoundError(f"bundle: {pattern}: there is nothing at {root / pattern}")
         for place in places:
-            below = set(place.rglob("*.py")) if place.is_dir() else {place}
+            files = (f for kind in KINDS for f in place.rglob(kind))
+            below = set(files) if place.is_dir() else {place}
             (refused if pattern.startswith("!") else found).update(below)
     base = root / "py"
     return {path.relative_to(base).as_posix(): path.read_text() for path in sorted(found - refused)}
@@ -82,7 +84,7 @@ def text(sources: dict[str, str]) -> bytes:
     for path, source in sources.items():
         if "\0" in source:
             raise ValueError(f"bundle: {path} holds a NUL character, which separates the files")
-        parts += [path, bare(source)]
+        parts += [path, bare(source) if path.endswith(".py") else source]
     return "\0".join(parts).encode()
 
 

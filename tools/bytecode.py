@@ -75,6 +75,13 @@ def compiled(path: str, tree: ast.Module) -> bytes:
     return importlib.util.MAGIC_NUMBER + UNCHECKED + marshal.dumps(code)
 
 
+def member(name: str, body: str) -> tuple[str, bytes]:
+    """Name and content in the zip: bytecode of a module, any other file as it is."""
+    if name.endswith(".py"):
+        return name + "c", compiled(name, lean(name, body))
+    return name, body.encode()
+
+
 def undocumented(path: str, source: bytes) -> ast.Module:
     """Return the module with empty docstrings (not without, as some are extended at import)."""
     tree = ast.parse(b"" if path in DOCUMENTATION else source)
@@ -210,6 +217,7 @@ def numpy_files(wheel: Path) -> set[str]:
 for pack_name, sources in PLAN.items():
     pack(
         VENDOR / "python" / pack_name,
-        {name + "c": compiled(name, lean(name, body)) for name, body in sources.items()},
+        dict(member(name, body) for name, body in sources.items()),
     )
-runtime({name: body for sources in PLAN.values() for name, body in sources.items()})
+modules = {name: body for sources in PLAN.values() for name, body in sources.items()}
+runtime({name: body for name, body in modules.items() if name.endswith(".py")})

@@ -8,10 +8,11 @@ model = await engine.nn.Sequential([...])
 """
 
 from farcall import endpoints, platform
+from farcall.connection.exports import ref
 from farcall.connection.policy import exposed
-from farcall.connection.references import ref
+from farcall.connection.producers import stream
 from farcall.connection.session import Session
-from farcall.connection.streams import Stream, stream
+from farcall.connection.streams import Stream
 from farcall.connection.trace import trace
 from farcall.errors import (
     FarcallError,
@@ -52,16 +53,18 @@ from farcall.workers.pool import Pool, Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    import builtins
 
 
-def session(proxy: "Any") -> "Session":
+def session(proxy: "Remote") -> "Session":
     """The session a proxy belongs to."""
-    found: "Session" = reference(proxy, "session").session
+    found = reference(proxy, "session").connection
+    if not isinstance(found, Session):
+        raise TypeError("session: expected a proxy of farcall's own, received one of Comlink's")
     return found
 
 
-def statistics(proxy: "Any") -> "Any":
+def statistics(proxy: "Remote") -> "dict[builtins.str, builtins.int]":
     """`session(proxy).statistics()`."""
     return session(proxy).statistics()
 

@@ -1,41 +1,83 @@
-"""What a session sends through: something that carries a header and buffers, in order.
+"""Endpoints: what a session sends through. Write another one by subclassing `Endpoint`.
 
-An endpoint has `start(receive, broken)`, `post(header, buffers) -> text of the failure or ""` and
-`close()`. Where it has a true `boundary`, the peer is not this program: tracebacks stay here unless
-asked for. It may have shorter ways for the commonest messages: `call(received, number, place,
-*args) -> length, or text of the failure` sends a call with plain arguments, and `replied`, when the
-session has set it, is called with (received, number, value, length) for a plain result.
+class Socket(farcall.endpoints.Endpoint):
+    def start(self, receive, broken): self.receive = receive; ...
+    def post(self, header, buffers): ...; return ""
+    def close(self): ...
+
+engine = await farcall.connect(Socket(url))
 """
-
-import asyncio
 
 from farcall import platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+    from farcall.messages import Buffers
+    from farcall.platform.buffers import Buffer
+    from farcall.platform.javascript import JavaScript
 
-class Port:
+    Receive = Callable[..., object]  # (header, buffers=())
+    Broken = Callable[[str], object]
+
+
+class Endpoint:
+    """Carries messages, each a header and buffers, to one peer: complete, once, and in order.
+
+    Attributes:
+        boundary: whether the peer is another program than this: tracebacks stay here then,
+            unless asked for. A subclass that sets no such attribute is no boundary.
+        copies: whether buffers are copied on their way, so that they need not be given back.
+        call: None, or a shorter way for a call with plain arguments: call(received, number,
+            place, *args) sends it, and gives the length of its header, or a text that says what
+            went wrong.
+        replied: where `call` is not None, the session sets this before `start`: a function to
+            call with (received, number, value, length) for a message that is one plain result.
+    """
+
+    call: "Callable[..., int | str] | None" = None
+    replied: "Callable[[int, int, Any, int], object] | None" = None
+
+    def start(self, receive: "Receive", broken: "Broken") -> None:
+        """Listen; messages that came before are delivered then.
+
+        Args:
+            receive: takes the header and the list of buffers, outside any task.
+            broken: takes a description of what came and is no message.
+        """
+        raise NotImplementedError
+
+    def post(self, header: "str", buffers: "list[Buffer]") -> str:
+        """Send; the buffers are the peer's from now on. Gives what went wrong, or ""."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Stop listening; nothing is sent or received any more."""
+        raise NotImplementedError
+
+
+class Port(Endpoint):
     """Over a JavaScript MessagePort: of a MessageChannel, a worker, a SharedWorker."""
 
-    def __init__(self, port: "Any") -> None:
+    def __init__(self, port: "JavaScript") -> None:
         self._port = port
         self._poster = platform.javascript.poster(port, "")
         self._text = self._poster.text
         self.call = self._poster.call
-        self.replied: "Any" = None
-        self._source: "Any" = None
+        self.replied = None
+        self._source: "JavaScript" = None
         self._origin = ""
         self._listens_on = port
-        self._stop: "Any" = None
-        self._callbacks: "list[Any]" = []
+        self._stop: "JavaScript" = None
+        self._callbacks: "list[JavaScript]" = []
 
-    def start(self, receive: "Any", broken: "Any") -> None:
+    def start(self, receive: "Receive", broken: "Broken") -> None:
         """Listen; messages that came before are delivered then."""
         keep = [
             platform.callback(receive),
-            platform.callback(lambda header, data: receive(header, _buffers(data))),
+            platform.callback(lambda header, data: receive(header, platform.from_array(data, 1))),
             platform.callback(broken),
         ]
         if self.replied is not None:
@@ -46,11 +88,11 @@ class Port:
             self._listens_on, keep[0], keep[1], keep[2], replied, self._source, self._origin
         )
 
-    def post(self, header: "str", buffers: "list[Any]") -> str:
+    def post(self, header: "str", buffers: "list[Buffer]") -> str:
         """Send; the buffers' memory goes along."""
         if not buffers:
             return self._text(header)  # type: ignore[no-any-return]
-        return str(self._poster.buffers(header, _js_array(buffers)))
+        return str(self._poster.buffers(header, platform.to_array(buffers)))
 
     def close(self) -> None:
         """Stop listening, close the port."""
@@ -66,7 +108,7 @@ class Port:
 
 
 class Met(Port):
-    """Base of transports that everybody can talk on: the two ends must find each other first.
+    """Base of transports that anyone can talk on: the two ends must find each other first.
 
     A header is preceded by the ids of receiver and sender. Whoever starts asks for any peer
     ("?"), who hears it answers ("!"), and from then on each listens to the other only. What is
@@ -75,35 +117,35 @@ class Met(Port):
 
     boundary = True
 
-    def __init__(self, target: "Any") -> None:
+    def __init__(self, target: "JavaScript") -> None:
         super().__init__(target)
-        self.call = None  # the short ways know no addresses
+        self.call = None  # the shorter way knows no addresses
         self._me = platform.random_id()
         self._peer = ""
-        self._early: "list[Any]" = []
-        self._receive: "Any" = None
+        self._early: "list[tuple[str, list[Buffer]]]" = []
+        self._receive: "Receive" = platform.report
 
-    def start(self, receive: "Any", broken: "Any") -> None:
+    def start(self, receive: "Receive", broken: "Broken") -> None:
         """Listen, and look for the peer."""
         self._receive = receive
         self.replied = None
         super().start(self._heard, lambda received: None)  # others' messages are not ours to judge
         self._say("*", "?", [])
 
-    def _say(self, to: "str", header: "str", buffers: "list[Any]") -> str:
+    def _say(self, to: "str", header: "str", buffers: "list[Buffer]") -> str:
         return self._deliver(f"{to} {self._me} {header}", buffers)
 
-    def _deliver(self, text: "str", buffers: "list[Any]") -> str:
+    def _deliver(self, text: "str", buffers: "list[Buffer]") -> str:
         return super().post(text, buffers)
 
-    def post(self, header: "str", buffers: "list[Any]") -> str:
+    def post(self, header: "str", buffers: "list[Buffer]") -> str:
         """Send to the peer, or keep until there is one."""
         if not self._peer:
             self._early.append((header, buffers))
             return ""
         return self._say(self._peer, header, buffers)
 
-    def _heard(self, text: "str", buffers: "Any" = ()) -> None:
+    def _heard(self, text: "str", buffers: "Buffers" = ()) -> None:
         parts = text.split(" ", 2)
         if len(parts) != 3 or parts[1] == self._me or parts[0] not in ("*", self._me):
             return
@@ -132,7 +174,7 @@ class Window(Met):
         origin: the other's origin, such as "https://example.org". There is no "*".
     """
 
-    def __init__(self, window: "Any", origin: "str") -> None:
+    def __init__(self, window: "JavaScript", origin: "str") -> None:
         if not isinstance(origin, str) or "://" not in origin:
             raise ValueError(
                 f"Window: expected an origin such as https://host, received {origin!r}"
@@ -156,58 +198,40 @@ class Broadcast(Met):
     def __init__(self, name: "str") -> None:
         super().__init__(platform.js.BroadcastChannel.new(name))
 
-    def _deliver(self, text: "str", buffers: "list[Any]") -> str:
-        return str(self._poster.copies(text, _js_array(buffers)))
+    def _deliver(self, text: "str", buffers: "list[Buffer]") -> str:
+        return str(self._poster.copies(text, platform.to_array(buffers)))
 
 
-def _buffers(data: "Any") -> "list[Any]":
-    return [data[i] for i in range(1, data.length)]
-
-
-def _js_array(items: "list[Any]") -> "Any":
-    array = platform.js.Array.new()
-    for item in items:
-        array.push(item)
-    return array
-
-
-class Memory:
+class Memory(Endpoint):
     """One end of an in-memory pair: what is posted arrives at the other end a turn later."""
 
     def __init__(self) -> None:
         self.peer: "Memory | None" = None
-        self._receive: "Any" = None
-        self._early: "list[Any]" = []
+        self._receive: "Receive | None" = None
+        self._early: "list[tuple[str, list[Buffer]]]" = []
         self._closed = False
 
-    def start(self, receive: "Any", broken: "Any") -> None:
+    def start(self, receive: "Receive", broken: "Broken") -> None:
         """Listen; messages that came before are delivered."""
         self._receive = receive
         early, self._early = self._early, []
-        for message in early:
-            self._deliver(message)
+        for header, buffers in early:
+            platform.soon(self._arrive, header, buffers)
 
-    def post(self, header: "str", buffers: "list[Any]") -> str:
+    def post(self, header: "str", buffers: "list[Buffer]") -> str:
         """Hand over to the other end; the buffers are the receiver's from now on."""
-        if self.peer is not None and not self._closed:
-            self.peer._arrive((header, buffers))
+        peer = self.peer
+        if peer is None or self._closed:
+            return ""
+        if peer._receive is None:
+            peer._early.append((header, buffers))
+        else:
+            platform.soon(peer._arrive, header, buffers)
         return ""
 
-    def _arrive(self, message: "Any") -> None:
-        if self._receive is None:
-            self._early.append(message)
-        else:
-            self._deliver(message)
-
-    def _deliver(self, message: "Any") -> None:
-        if platform.MICROPYTHON:
-            platform.Timer(0, lambda: self._hand(message))
-        else:
-            asyncio.get_running_loop().call_soon(self._hand, message)
-
-    def _hand(self, message: "Any") -> None:
-        if not self._closed:
-            self._receive(message[0], message[1])
+    def _arrive(self, header: "str", buffers: "list[Buffer]") -> None:
+        if not self._closed and self._receive is not None:
+            self._receive(header, buffers)
 
     def close(self) -> None:
         """Nothing arrives here any more."""

@@ -12,7 +12,7 @@ more), the frames are in the order of the calls. Ids are positive and never reus
     ["get", id, target, path]
     ["set", id, target, path, value]
     ["del", id, target, path]
-    ["op", id, target, path, name, args]       len, iter, contains ... see OPERATIONS in policy
+    ["op", id, target, path, name, args]       len, iter, contains ... see connection/operations.py
     ["ret", id, value]      ["err", id, exception]
     ["cancel", id]          the caller has gone
     ["free", id, count]     `count` of the times that object was sent here are over
@@ -27,6 +27,17 @@ the sender whose result is meant. A step of `path` is an attribute's name, or `[
 A value is JSON for None, bool, str, int below 2**63 and finite floats, an object for a dict with
 str keys, and for all else an array that begins with one of the tags below.
 """
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from farcall.platform.buffers import Buffer
+
+    Wire = Any  # the wire form of a value: what JSON has, in lists that begin with a tag
+    Frame = list[Wire]
+    Buffers = Sequence[Buffer]  # that came with a message
 
 VERSION = 1
 

@@ -98,7 +98,7 @@ async def nothing_held(session):
         found.append(far["running"])
         if not any(found):
             return
-    held = sorted(session.tables.imports)
+    held = sorted(session.tables.imports.held)
     note("leaks", f"page {[near[k] for k in HELD]}, worker {far!r}, objects {held}")
 
 

@@ -18,8 +18,9 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
 
 
 def farcall_files() -> list[str]:
-    """Paths of farcall's modules, relative to its folder."""
-    return sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+    """Paths of farcall's modules and of the JavaScript they evaluate, relative to its folder."""
+    found = [path for kind in ("*.py", "*.js") for path in PACKAGE.rglob(kind)]
+    return sorted(path.relative_to(PACKAGE).as_posix() for path in found)
 
 
 def configuration(kind: str, up: str, modules: Iterable[str] = ()) -> str:

@@ -9,40 +9,47 @@ of the other side are constructed with `new`. Between two Pythons farcall's own 
 """
 
 from farcall import errors
-from farcall.comlink import calls, ports, serve
-from farcall.comlink.calls import Wrapped
+from farcall.comlink import frames, ports, serve, wrapped
 from farcall.comlink.frames import LIMITS
 from farcall.comlink.gate import Gate
 from farcall.comlink.ports import memory_pair
-from farcall.comlink.serve import Exposed, Options
+from farcall.comlink.realm import Options, Realm
+from farcall.comlink.serve import Exposed
 from farcall.comlink.values import Thrown, TransferHandler, proxy, transfer, transfer_handlers
+from farcall.comlink.wrapped import Wrapped, adopted
 from farcall.connection.policy import public_names
 from farcall.proxies import remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterable
+
+    from farcall.comlink.ports import Port
+    from farcall.comlink.realm import OnError
+    from farcall.platform import Waiter
+    from farcall.platform.javascript import JavaScript
+    from farcall.proxies.remote import Remote, Value
 
 
 def statistics() -> "dict[str, int]":
     """What is held now: objects that peers hold, proxies of theirs, calls each way."""
-    served, wrapped = serve.alive, calls.alive
+    served, proxies = serve.alive, wrapped.alive
     return {
         "exposed": len(served),
-        "wrapped": len(wrapped),
-        "pending": sum([w.statistics()["pending"] for w in wrapped.values()]),
+        "wrapped": len(proxies),
+        "pending": sum([w.statistics()["pending"] for w in proxies.values()]),
         "serving": sum([len(e.running) for e in served.values()]),
     }
 
 
 def expose(
-    value: "Any",
-    endpoint: "Any",
+    value: "Value",
+    endpoint: "Port | JavaScript",
     *,
-    origins: "Any" = None,
+    origins: "Iterable[str] | None" = None,
     traceback: "bool" = True,
     limits: "dict[str, int] | None" = None,
-    on_error: "Any" = None,
+    on_error: "OnError | None" = None,
 ) -> "Exposed":
     """Serve an object, function, class, module or dict of them to the peer behind `endpoint`.
 
@@ -60,17 +67,18 @@ def expose(
         on_error: called with exceptions that no caller can get; printed by default.
     """
     options = Options(origins, traceback, limits, on_error)
-    return Exposed(value, ports.port_of(endpoint), options, Gate(value))
+    realm = Realm(adopted, Exposed)
+    return Exposed(value, ports.port_of(endpoint), options, Gate(value), realm)
 
 
 def wrap(
-    endpoint: "Any",
-    target: "Any" = None,
+    endpoint: "Port | JavaScript",
+    target: "object" = None,
     *,
     timeout: "float | None" = None,
     limits: "dict[str, int] | None" = None,
-    on_error: "Any" = None,
-) -> "Any":
+    on_error: "OnError | None" = None,
+) -> "Remote":
     """A proxy of what the peer behind `endpoint` exposes.
 
     Args:
@@ -87,47 +95,47 @@ def wrap(
     return Wrapped(port, timeout, names, on_error, limits, realm).root()
 
 
-def _realm(number: "int") -> "Any":
+def _realm(number: "int") -> "Realm":
     """What a second endpoint shares with the first: both end when their worker does."""
-    for wrapped in calls.alive.values():
-        if number and wrapped.realm.number == number:
-            return wrapped.realm
-    return None
+    for found in wrapped.alive.values():
+        if number and found.realm.number == number:
+            return found.realm
+    return Realm(adopted, Exposed)
 
 
-def _connection(proxy: "Any", what: "str") -> "Wrapped":
-    found = remote.reference(proxy, what).session
+def _connection(proxy: "Remote", what: "str") -> "Wrapped":
+    found = remote.reference(proxy, what).connection
     if not isinstance(found, Wrapped):
         raise TypeError(f"{what}: expected a proxy of comlink.wrap, received one of farcall's own")
     return found
 
 
-def new(cls: "Any", *args: "Any", **kwargs: "Any") -> "remote.Call":
+def new(cls: "Remote", *args: "Value", **kwargs: "Value") -> "remote.Call":
     """Construct a class of the peer: JavaScript's `new cls(...)`."""
-    return _connection(cls, "new").construct(cls, args, kwargs)
+    return _connection(cls, "new").call(cls, args, kwargs, frames.CONSTRUCT)
 
 
-def set(path: "Any", value: "Any") -> "remote.Call":
+def set(path: "Remote", value: "Value") -> "remote.Call":
     """Assign to what `path` leads to; awaiting it raises what the assignment raised."""
     return _connection(path, "set").assign(path, value)
 
 
-def create_endpoint(proxy: "Any") -> "remote.Call":
+def create_endpoint(proxy: "Remote") -> "remote.Call":
     """Ask for a second port to the object behind `proxy`; give it to `wrap`, or to a worker."""
     return _connection(proxy, "create_endpoint").endpoint(proxy)
 
 
-def release(proxy: "Any") -> "Any":
+def release(proxy: "Remote") -> "Waiter":
     """Give the object behind `proxy` up: its finalizer runs there. Calls under way raise."""
     return _connection(proxy, "release").release(proxy._farcall)
 
 
-def close(proxy: "Any") -> None:
+def close(proxy: "Remote") -> None:
     """End the connection of `proxy` here: pending calls raise SessionClosedError."""
     _connection(proxy, "close").close()
 
 
-def terminate(proxy: "Any") -> None:
+def terminate(proxy: "Remote") -> None:
     """Terminate the worker behind `proxy`: pending calls raise WorkerDiedError.
 
     Raises:
@@ -139,7 +147,9 @@ def terminate(proxy: "Any") -> None:
     connection.realm.close(errors.WorkerDiedError("the worker was terminated"))
 
 
-def window_endpoint(window: "Any", origin: "str", context: "Any" = None) -> "Any":
+def window_endpoint(
+    window: "JavaScript", origin: "str", context: "JavaScript" = None
+) -> "JavaScript":
     """An endpoint to another window: only its messages, from that origin, are heard.
 
     Args:
@@ -152,7 +162,7 @@ def window_endpoint(window: "Any", origin: "str", context: "Any" = None) -> "Any
     return ports.javascript.window(window, origin, context)
 
 
-def node_endpoint(emitter: "Any") -> "Any":
+def node_endpoint(emitter: "JavaScript") -> "JavaScript":
     """An endpoint over an object with `on` and `off`, as Node's worker_threads have."""
     return ports.javascript.emitter(emitter)
 

@@ -1,11 +1,15 @@
 """What a Comlink peer may touch: farcall's gate, for paths that are texts throughout."""
 
 from farcall import errors, platform
-from farcall.connection.policy import Policy, describe, is_module
+from farcall.connection.policy import Policy, describe
+from farcall.platform import is_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+    from farcall.proxies.remote import Value
 
 
 class Gate(Policy):
@@ -16,7 +20,7 @@ class Gate(Policy):
         parent: the gate of what `root` was reached through; None for what `expose` was given.
     """
 
-    def __init__(self, root: "Any", parent: "Gate | None" = None) -> None:
+    def __init__(self, root: "Value", parent: "Gate | None" = None) -> None:
         if parent is not None:  # a dict by reference stays the very dict
             super().__init__(None)
             self.root = root
@@ -27,7 +31,7 @@ class Gate(Policy):
         else:
             super().__init__(root)
 
-    def read(self, owner: "Any", name: "Any") -> "Any":
+    def read(self, owner: "Value", name: "Any") -> "Value":
         """One step, gate passed."""
         if type(owner) in (list, tuple):
             return self._element(owner, name)
@@ -36,13 +40,13 @@ class Gate(Policy):
             return self.item(owner, name) if name in owner else None
         return super().read(owner, name)
 
-    def _element(self, owner: "Any", name: "str") -> "Any":
+    def _element(self, owner: "list[Value] | tuple[Value, ...]", name: "str") -> "Value":
         if name == "length":
             return len(owner)
         index = _index(owner, name)
         return self.item(owner, index) if index < len(owner) else None
 
-    def change(self, owner: "Any", name: "str", value: "Any") -> None:
+    def change(self, owner: "Value", name: "str", value: "Value") -> None:
         """Set an attribute that is declared writable, or an item of what was given by reference.
 
         Raises:
@@ -59,23 +63,23 @@ class Gate(Policy):
             owner[name] = value
 
 
-def _index(owner: "Any", name: "str") -> int:
+def _index(owner: "object", name: "str") -> int:
     if not name.isdigit() or len(name) > 15:
         raise AttributeError(f"a {type(owner).__name__} has indices and `length`, not {name!r}")
     return int(name)
 
 
-def step(step: "Any") -> str:
+def step(step: "object") -> str:
     if type(step) is not str:
         raise errors.PolicyError(f"expected a name as path step, received {step!r}")
     return step
 
 
-def no_items(key: "Any") -> "Any":
+def no_items(key: "object") -> "Value":
     raise errors.PolicyError(f"expected a name as path step, received {key!r}")
 
 
-def takes_keywords(function: "Any", args: "list[Any]") -> bool:
+def takes_keywords(function: "Callable[..., Any]", args: "list[Value]") -> bool:
     """Whether a trailing plain object is keyword arguments, as JavaScript has none.
 
     It is if each of its keys names a parameter that the arguments before it leave open.

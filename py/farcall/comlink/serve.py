@@ -3,29 +3,27 @@
 from farcall import errors, platform
 from farcall.comlink import frames
 from farcall.comlink.frames import number as unique
-from farcall.comlink.gate import Gate, no_items, step, takes_keywords
-from farcall.comlink.values import Incoming, Marked, Outgoing, proxy, received, transfer
-from farcall.connection.policy import Namespace, describe
+from farcall.comlink.gate import Gate
+from farcall.comlink.requests import Requests
+from farcall.comlink.values import Incoming, Marked, Outgoing, transfer
 from farcall.values.codec import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     from typing import Any
 
+    from farcall.comlink.ports import Port
+    from farcall.comlink.realm import Options, Realm, Servant
+    from farcall.comlink.requests import Fields
+    from farcall.platform.buffers import Buffer
+    from farcall.platform.javascript import JavaScript
+    from farcall.proxies.remote import Remote, Value
+
+    Number = str | int | float | None  # a request's id; None where there is no reply
 
 # Everything that peers can use now, so that a test can show that nothing is left.
 alive: "dict[int, Exposed]" = {}
-
-
-class Options:
-    """What an exposed object hands on to those that are reached through it."""
-
-    def __init__(self, origins: "Any", traceback: "bool", limits: "Any", on_error: "Any") -> None:
-        self.origins = None if origins is None else tuple(origins)
-        self.traceback = traceback
-        self.limits = dict(frames.LIMITS)
-        self.limits.update(limits or {})
-        self.on_error = on_error
 
 
 class Running:
@@ -33,27 +31,23 @@ class Running:
 
     def __init__(self, awaitable: "Any") -> None:
         self.awaitable = awaitable
-        self.task: "Any" = None
+        self.task: "asyncio.Task[Any] | None" = None
 
     def stop(self) -> bool:
         """Cancel it; True if it had not begun."""
         awaitable, self.awaitable = self.awaitable, None
         if awaitable is not None:
-            _discard(awaitable)
-        self.task.cancel()
+            platform.discard(awaitable)
+        if self.task is not None:
+            self.task.cancel()
         return awaitable is not None
-
-
-def _discard(awaitable: "Any") -> None:
-    if hasattr(awaitable, "close"):
-        awaitable.close()
 
 
 class Exposed:
     """An object that a peer uses through one port, until the peer releases it or `close`."""
 
     def __init__(
-        self, value: "Any", port: "Any", options: "Options", policy: "Gate", realm: "Any" = None
+        self, value: "Value", port: "Port", options: "Options", policy: "Gate", realm: "Realm"
     ) -> None:
         if len(alive) >= options.limits["exposed"]:
             raise errors.LimitError(f"peers hold {len(alive)} objects")
@@ -61,27 +55,30 @@ class Exposed:
         self.policy = policy
         self.value = value
         self.port = port
-        self.realm = realm or frames.Realm()
+        self.realm = realm
         self.options = options
-        self.children: list[Exposed] = []
+        self.children: "list[Servant]" = []
         self.refused = 0
-        self.running: dict[Any, Any] = {}
-        self._leaving: Any = None
+        self.running: "dict[object, Running]" = {}
+        self._requests = Requests(value, policy, options.limits["arguments"], self._adopt)
+        self._leaving: "Number" = None
         self._number = unique()
         alive[self._number] = self
-        self.realm.served[self._number] = self
+        realm.served[self._number] = self
         port.listen(frames.REQUESTS, self._on_frame, self._on_broken, self._on_gone)
 
     # -- requests
 
-    def _on_frame(self, text: "str", buffers: "Any", refs: "Any", origin: "str") -> None:
+    def _on_frame(
+        self, text: "str", buffers: "list[Buffer]", refs: "list[JavaScript]", origin: "str"
+    ) -> None:
         if not self.is_open():
             return
         if self.options.origins is not None and origin not in self.options.origins:
             self.refused += 1
             return
-        frame: dict[str, Any] = {}
-        number: Any = None
+        frame: "Fields" = {}
+        number: "Number" = None
         try:
             frame = Incoming().frame(text, buffers, refs)
             number = self._valid_id(frame)
@@ -91,20 +88,20 @@ class Exposed:
             self._fail(number, exc)
         platform.drain()
 
-    def _valid_id(self, frame: "dict[str, Any]") -> "Any":
+    def _valid_id(self, frame: "Fields") -> "Number":
         """The id to reply to; None for what is no request of Comlink's."""
         if frame.get("type") not in frames.REQUESTS:
             return None
         number = frame.get("id")
         if isinstance(number, str) and 0 < len(number) <= self.options.limits["id"]:
             return number
-        if type(number) in (int, float) and number:
+        if isinstance(number, (int, float)) and type(number) is not bool and number:
             return number
         if frame["type"] != frames.CANCEL:
             self.refused += 1
         return None
 
-    def _request(self, number: "Any", frame: "dict[str, Any]") -> None:
+    def _request(self, number: "Number", frame: "Fields") -> None:
         kind = frame["type"]
         if kind == frames.CANCEL:
             self._cancel(number)
@@ -112,24 +109,24 @@ class Exposed:
             self._release(number)
         elif kind == frames.ENDPOINT:
             near, far = self.port.channel()
-            self.children.append(Exposed(self.value, near, self.options, self.policy, self.realm))
+            self.children.append(self.realm.expose(self.value, near, self.options, self.policy))
             self._reply(number, transfer(far, []))
         else:
-            self._run(number, getattr(self, "_" + kind.lower()), frame)
+            self._run(number, frame)
 
-    def _run(self, number: "Any", handler: "Any", frame: "dict[str, Any]") -> None:
-        result = handler(frame)
+    def _run(self, number: "Number", frame: "Fields") -> None:
+        result = self._requests.run(frame)
         if not platform.is_awaitable(result):
             self._reply(number, result)
             return
         if len(self.running) >= self.options.limits["serving"]:
-            _discard(result)
+            platform.discard(result)
             raise errors.LimitError(f"{len(self.running)} calls are running")
         key = number if number not in self.running else (number, unique())
         run = self.running[key] = Running(result)
         run.task = platform.spawn(self._later(number, key, run))
 
-    async def _later(self, number: "Any", key: "Any", run: "Running") -> None:
+    async def _later(self, number: "Number", key: "object", run: "Running") -> None:
         awaitable, run.awaitable = run.awaitable, None
         try:
             self._reply(number, await awaitable)
@@ -141,71 +138,20 @@ class Exposed:
             self.running.pop(key, None)
             self._leave()
 
-    def _get(self, frame: "dict[str, Any]") -> "Any":
-        found = self._walk(self._path(frame))
-        return proxy(self.value) if isinstance(found, Namespace) else found
+    def _adopt(self, port: "Value") -> "Remote":
+        return self.realm.adopt(port, self.options.on_error)
 
-    def _set(self, frame: "dict[str, Any]") -> bool:
-        path = self._path(frame)
-        if not path:
-            raise errors.PolicyError("the exposed object itself cannot be replaced")
-        owner = self._walk(path[:-1])
-        value = received(frame.get("value"), self._adopt)
-        self.policy.change(owner, step(path[-1]), value)
-        return True
-
-    def _apply(self, frame: "dict[str, Any]") -> "Any":
-        function = self.policy.callable(self._walk(self._path(frame)))
-        args, kwargs = self._arguments(frame, function)
-        return function(*args, **kwargs)
-
-    def _construct(self, frame: "dict[str, Any]") -> "Any":
-        cls = self._walk(self._path(frame))
-        if not isinstance(cls, type):
-            raise TypeError(f"{describe(cls)} is not a class")
-        args, kwargs = self._arguments(frame, cls)
-        return proxy(self.policy.callable(cls)(*args, **kwargs))
-
-    def _path(self, frame: "dict[str, Any]") -> "list[Any]":
-        path = frame.get("path")
-        if path is None:
-            return []
-        if not isinstance(path, list):
-            raise errors.ProtocolError(f"expected a path, received a {type(path).__name__}")
-        return path
-
-    def _walk(self, path: "list[Any]") -> "Any":
-        return self.policy.walk(self.policy.root, [step(s) for s in path], no_items)
-
-    def _arguments(self, frame: "dict[str, Any]", function: "Any") -> "Any":
-        wires = frame.get("argumentList")
-        if wires is None:
-            return [], {}
-        if not isinstance(wires, list) or len(wires) > self.options.limits["arguments"]:
-            raise errors.ProtocolError("expected a list of arguments, not too many")
-        args = [received(w, self._adopt) for w in wires]
-        if not args or type(args[-1]) is not dict:
-            return args, {}
-        if frame.get("py") == frames.KEYWORDS or takes_keywords(function, args):
-            return args[:-1], args[-1]
-        return args, {}
-
-    def _adopt(self, value: "Any") -> "Any":
-        from farcall.comlink.calls import adopted
-
-        return adopted(value, self.options.on_error, None, self.realm)
-
-    def serve(self, value: "Any") -> "Any":
+    def serve(self, value: "Value") -> "JavaScript":
         """The far end of a new channel that serves `value` under this object's gate."""
         near, far = self.port.channel()
-        child = Exposed(value, near, self.options, Gate(value, self.policy), self.realm)
+        child = self.realm.expose(value, near, self.options, Gate(value, self.policy))
         self.children = [c for c in self.children if c.is_open()]
         self.children.append(child)
         return far
 
     # -- replies
 
-    def _reply(self, number: "Any", value: "Any") -> None:
+    def _reply(self, number: "Number", value: "Value") -> None:
         if not self.is_open():
             return
         frame = Outgoing(self.serve)
@@ -222,9 +168,9 @@ class Exposed:
         if failure:
             self._fail(number, TypeError(f"Unserializable return value: {failure}"))
 
-    def _fail(self, number: "Any", exc: "BaseException") -> None:
+    def _fail(self, number: "Number", exc: "BaseException") -> None:
         if number is None:
-            self._complain(exc)
+            self.options.complain(exc)
             return
         if not self.is_open():
             return
@@ -234,28 +180,22 @@ class Exposed:
         except TypeError as why:
             wire = frame.thrown(why, self.options.traceback)
         if self._post(number, frame, wire):
-            self._complain(exc)
+            self.options.complain(exc)
 
-    def _post(self, number: "Any", frame: "Any", wire: "dict[str, Any]") -> str:
+    def _post(self, number: "Number", frame: "Outgoing", wire: "Fields") -> str:
         wire["id"] = number
         return str(self.port.post(dumps(wire), frame.buffers, frame.refs, frame.transfers))
 
-    def _complain(self, exc: "BaseException") -> None:
-        if self.options.on_error is not None:
-            self.options.on_error(exc)
-        else:
-            platform.report(f"farcall.comlink: {type(exc).__name__}: {exc}")
-
     # -- the end
 
-    def _cancel(self, number: "Any") -> None:
+    def _cancel(self, number: "Number") -> None:
         run = self.running.get(number)
         if run is not None and run.stop():  # it had not begun: it will not reply itself
             del self.running[number]
             self._fail(number, errors.RemoteError("the call was cancelled"))
             self._leave()
 
-    def _release(self, number: "Any") -> None:
+    def _release(self, number: "Number") -> None:
         """Reply and leave once the calls that came before are answered."""
         self._leaving = number
         self._leave()
@@ -271,7 +211,7 @@ class Exposed:
             try:
                 finalize()
             except Exception as exc:
-                self._complain(exc)
+                self.options.complain(exc)
 
     def _on_broken(self, number: "str", kind: "str", why: "str") -> None:
         exc = errors.ProtocolError(f"{kind or 'a'} message refused: {why}")

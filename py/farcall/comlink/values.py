@@ -8,13 +8,17 @@ inside this list is an object", so that is refused with a text that says so.
 
 from farcall import errors, messages, platform
 from farcall.comlink.ports import is_port
-from farcall.values import arrays
-from farcall.values.codec import Codec, References, dumps, loads
+from farcall.values.codec import Codec, dumps, loads
+from farcall.values.graphs import short
+from farcall.values.references import References
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+
+    from farcall.messages import Buffers, Wire
+    from farcall.platform.javascript import JavaScript
+    from farcall.values.references import Value
 
 RAW = "RAW"
 HANDLER = "HANDLER"
@@ -47,7 +51,7 @@ class Thrown(errors.RemoteError):
         value: what was thrown.
     """
 
-    def __init__(self, value: "Any" = None) -> None:
+    def __init__(self, value: "Value" = None) -> None:
         super().__init__(repr(value))
         self.value = value
 
@@ -55,24 +59,24 @@ class Thrown(errors.RemoteError):
 class Marked:
     """A value that goes by reference although it could be copied; made by `proxy`."""
 
-    def __init__(self, value: "Any") -> None:
+    def __init__(self, value: "Value") -> None:
         self.value = value
 
 
 class Moved:
     """A value whose `list` goes along instead of being copied; made by `transfer`."""
 
-    def __init__(self, value: "Any", moved: "list[Any]") -> None:
+    def __init__(self, value: "Value", moved: "list[JavaScript]") -> None:
         self.value = value
         self.list = moved
 
 
-def proxy(value: "Any") -> "Marked":
+def proxy(value: "Value") -> "Marked":
     """Send `value` by reference: a dict, a list, anything that would be copied otherwise."""
     return value if isinstance(value, Marked) else Marked(value)
 
 
-def transfer(value: "Any", moved: "list[Any]") -> "Moved":
+def transfer(value: "Value", moved: "list[JavaScript]") -> "Moved":
     """Send `value`, at any depth, moving these JavaScript buffers, ports or streams with it."""
     return Moved(value, list(moved))
 
@@ -88,9 +92,9 @@ class TransferHandler:
 
     def __init__(
         self,
-        can_handle: "Callable[[Any], bool]",
-        serialize: "Callable[[Any], tuple[Any, list[Any]]]",
-        deserialize: "Callable[[Any], Any]",
+        can_handle: "Callable[[Value], bool]",
+        serialize: "Callable[[Value], tuple[Value, list[JavaScript]]]",
+        deserialize: "Callable[[Value], Value]",
     ) -> None:
         self.can_handle = can_handle
         self.serialize = serialize
@@ -103,7 +107,7 @@ transfer_handlers: "dict[str, TransferHandler]" = {}
 class _ByReference(Exception):
     """The codec met a value that it cannot copy."""
 
-    def __init__(self, value: "Any") -> None:
+    def __init__(self, value: "Value") -> None:
         super().__init__()
         self.value = value
 
@@ -115,13 +119,13 @@ class Outgoing(Codec):
         serve: gives the port, as it travels, that serves a value.
     """
 
-    def __init__(self, serve: "Callable[[Any], Any]") -> None:
+    def __init__(self, serve: "Callable[[Value], JavaScript]") -> None:
         super().__init__(_Sent(self))
-        self.refs: list[Any] = []
-        self.transfers: list[Any] = []
+        self.refs: "list[JavaScript]" = []
+        self.transfers: "list[JavaScript]" = []
         self._serve = serve
 
-    def wire(self, value: "Any") -> "dict[str, Any]":
+    def wire(self, value: "Value") -> "dict[str, Wire]":
         """The wire form of one argument or result.
 
         Raises:
@@ -141,16 +145,16 @@ class Outgoing(Codec):
                 raise _inside(exc.value) from None
         return self._served(value)
 
-    def _served(self, value: "Any") -> "dict[str, Any]":
+    def _served(self, value: "Value") -> "dict[str, Wire]":
         return {"type": HANDLER, "name": PROXY, "value": self._reference(self._serve(value))}
 
-    def _copied(self, value: "Any") -> "Any":
+    def _copied(self, value: "Value") -> "Wire":
         try:
             return self.encode(value)
         except _ByReference as exc:
             raise _inside(exc.value) from None
 
-    def thrown(self, exc: "BaseException", traceback: "bool") -> "dict[str, Any]":
+    def thrown(self, exc: "BaseException", traceback: "bool") -> "dict[str, Wire]":
         """The wire form of an exception; what of it cannot cross is left out."""
         if isinstance(exc, Thrown):
             payload = {"isError": False, "value": self._copied(exc.value)}
@@ -158,12 +162,12 @@ class Outgoing(Codec):
             payload = {"isError": True, "value": _error(exc, traceback)}
         return {"type": HANDLER, "name": THROW, "value": payload}
 
-    def _int(self, value: "int", depth: "int" = 0) -> "Any":
+    def _int(self, value: "int", depth: "int" = 0) -> "Wire":
         if -_EXACT < value < _EXACT:
             return value
         return [messages.INT, hex(value) if value >= 0 else "-" + hex(-value)]
 
-    def _reference(self, value: "Any") -> "list[Any]":
+    def _reference(self, value: "Value") -> "list[Wire]":
         self.refs.append(value)
         return ["j" if platform.BROWSER else messages.OBJECT, len(self.refs) - 1]
 
@@ -174,7 +178,7 @@ class _Sent(References):
     def __init__(self, frame: "Outgoing") -> None:
         self._frame = frame
 
-    def outgoing(self, value: "Any") -> "Any":
+    def outgoing(self, value: "Value") -> "Wire":
         """Wire form of JavaScript's own values, and of moved ones."""
         if isinstance(value, Moved):
             self._frame.transfers.extend(value.list)
@@ -183,23 +187,23 @@ class _Sent(References):
             if platform.javascript.isFunction(value):
                 raise TypeError("a JavaScript function cannot cross: wrap it in a Python one")
             return self._frame._reference(value)
-        if not platform.BROWSER and is_port(value):
+        if is_port(value):
             return self._frame._reference(value)
         return None
 
-    def export(self, value: "Any") -> "Any":
-        """Called for what cannot be copied."""
+    def export(self, value: "Value", depth: "int" = 0) -> "list[Wire]":
+        """Raise for what cannot be copied."""
         raise _ByReference(value)
 
 
-def _inside(value: "Any") -> "TypeError":
+def _inside(value: "object") -> "TypeError":
     return TypeError(
         f"a {type(value).__name__} inside a container cannot cross to Comlink: "
         "pass it as an argument or result of its own"
     )
 
 
-def _error(exc: "BaseException", traceback: "bool") -> "dict[str, Any]":
+def _error(exc: "BaseException", traceback: "bool") -> "dict[str, Wire]":
     """What Comlink keeps of an error, and ours in `py`, which it carries along unread."""
     codec = Codec()
     codec.traceback = traceback
@@ -214,9 +218,9 @@ def _error(exc: "BaseException", traceback: "bool") -> "dict[str, Any]":
 class _Came(References):
     """What came along with a frame; no reference of farcall's own protocol means anything."""
 
-    refs: "Any" = ()
+    refs: "list[JavaScript] | tuple[()]" = ()
 
-    def arrived(self, wire: "list[Any]") -> "Any":
+    def arrived(self, wire: "list[Wire]") -> "Value":
         """A JavaScript value that stays one."""
         index = wire[1]
         if type(index) is not int or not 0 <= index < len(self.refs):
@@ -231,7 +235,7 @@ class Incoming(Codec):
         self._came = _Came()
         super().__init__(self._came)
 
-    def frame(self, text: "str", buffers: "Any", refs: "Any") -> "dict[str, Any]":
+    def frame(self, text: "str", buffers: "Buffers", refs: "list[JavaScript]") -> "dict[str, Wire]":
         """The fields of a frame.
 
         Raises:
@@ -248,22 +252,8 @@ class Incoming(Codec):
             raise errors.ProtocolError(f"expected a frame, received a {type(found).__name__}")
         return found
 
-    def _decode_array(self, wire: "list[Any]") -> "Any":
-        if platform.PYODIDE and not _has_numpy():
-            _, index, dtype, shape, order = wire
-            return arrays._light(self._buffer([0, index]), dtype, shape, order)
-        return super()._decode_array(wire)
 
-
-def _has_numpy() -> bool:
-    try:
-        import numpy  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
-def received(wire: "Any", adopt: "Callable[[Any], Any]") -> "Any":
+def received(wire: "Wire", adopt: "Callable[[Value], Value]") -> "Value":
     """The value of one argument or result; raises what was thrown.
 
     Args:
@@ -274,12 +264,12 @@ def received(wire: "Any", adopt: "Callable[[Any], Any]") -> "Any":
         ProtocolError: it is no wire value, or uses a handler that is not known here.
     """
     if not isinstance(wire, dict):
-        raise errors.ProtocolError(f"expected a wire value, received {_short(wire)}")
+        raise errors.ProtocolError(f"expected a wire value, received {short(wire, 80)}")
     kind, name, value = wire.get("type"), wire.get("name"), wire.get("value")
     if kind == RAW:
         return value
     if kind != HANDLER:
-        raise errors.ProtocolError(f"expected RAW or HANDLER, received {_short(kind)}")
+        raise errors.ProtocolError(f"expected RAW or HANDLER, received {short(kind, 80)}")
     if name == PROXY:
         return adopt(value)
     if name == THROW:
@@ -287,24 +277,24 @@ def received(wire: "Any", adopt: "Callable[[Any], Any]") -> "Any":
     handler = transfer_handlers.get(name) if isinstance(name, str) else None
     if handler is None:
         known = ", ".join(sorted(transfer_handlers)) or "none"
-        text = f"no transfer handler is called {_short(name)} here; there are: {known}"
+        text = f"no transfer handler is called {short(name, 80)} here; there are: {known}"
         raise errors.ProtocolError(text)
     return handler.deserialize(value)
 
 
-def rebuilt(payload: "Any") -> "Exception":
+def rebuilt(payload: "Wire") -> "Exception":
     """The exception that a `throw` holds."""
     if not isinstance(payload, dict) or not isinstance(payload.get("isError"), bool):
-        raise errors.ProtocolError(f"expected what was thrown, received {_short(payload)}")
+        raise errors.ProtocolError(f"expected what was thrown, received {short(payload, 80)}")
     value = payload.get("value")
     if not payload["isError"]:
         return Thrown(value)
     if not isinstance(value, dict):
-        raise errors.ProtocolError(f"expected an error's fields, received {_short(value)}")
+        raise errors.ProtocolError(f"expected an error's fields, received {short(value, 80)}")
     return _python_error(value.get("py")) or _javascript_error(value)
 
 
-def _python_error(text: "Any") -> "Exception | None":
+def _python_error(text: "object") -> "Exception | None":
     if not isinstance(text, str) or len(text) > _PY_LENGTH:
         return None
     try:
@@ -314,7 +304,7 @@ def _python_error(text: "Any") -> "Exception | None":
     return found if isinstance(found, Exception) else None
 
 
-def _javascript_error(value: "dict[str, Any]") -> "Exception":
+def _javascript_error(value: "dict[str, Wire]") -> "Exception":
     name, message, stack = (str(value.get(key) or "") for key in ("name", "message", "stack"))
     names = [name[:100] or "Error", "Exception"]
     if name in _NEAREST:
@@ -323,8 +313,3 @@ def _javascript_error(value: "dict[str, Any]") -> "Exception":
         names[0] = "JavaScriptSyntaxError"
     exc = errors.rebuild(names, (message,), message)
     return errors.attach(exc, stack, [])
-
-
-def _short(value: "Any") -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:80] + "..."

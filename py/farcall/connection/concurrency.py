@@ -1,13 +1,23 @@
 """How many calls of an object run at a time, and how many may wait.
 
-Opt-in: `@farcall.exposed(concurrency=1, queue=100)`. Calls that wait are let in in their order.
+Opt-in, by the class:
+
+    @farcall.exposed(concurrency=1, queue=100)
+    class Model: ...
+
+Calls that wait are let in in their order. Not asyncio.Semaphore, because MicroPython has none;
+because it has no limit to how many wait, and a peer could make them a million; and because waking
+the next call through the event loop would let a call that comes meanwhile go first.
 """
 
 from farcall import errors, platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+    from farcall.proxies.remote import Value
 
 
 class Turnstile:
@@ -18,7 +28,9 @@ class Turnstile:
         self._queue = queue
         self._waiting: "list[platform.Waiter]" = []
 
-    async def through(self, function: "Any", args: "Any", kwargs: "Any") -> "Any":
+    async def through(
+        self, function: "Callable[..., Any]", args: "list[Value]", kwargs: "dict[str, Value]"
+    ) -> "Value":
         """Run a call when it is its turn.
 
         Raises:
@@ -63,13 +75,10 @@ class Turnstiles:
     """One turnstile an object, made when first needed."""
 
     def __init__(self) -> None:
-        self._known: "dict[int, tuple[Any, Turnstile]]" = {}
+        self._known: "dict[int, tuple[object, Turnstile]]" = {}
 
-    def of(self, owner: "Any") -> "Turnstile | None":
-        """The turnstile of an object whose class asks for one."""
-        marks = getattr(type(owner), "__farcall__", None)
-        if not marks or not marks["concurrency"]:
-            return None
+    def of(self, owner: "object", marks: "dict[str, Any]") -> "Turnstile":
+        """The turnstile of an object whose class asks for one in its marks."""
         found = self._known.get(id(owner))
         if found is None:  # keeps the owner, so that its id stays its own
             stile = Turnstile(marks["concurrency"], marks["queue"])

@@ -1,4 +1,4 @@
-"""The one gate: what a peer may read, call, change or ask of an object of this side.
+"""The policy: what a peer may read, call, change or ask of an object of this side.
 
 Every kind of message resolves its target here, one step of the path at a time. Default deny:
 only what `serve` was given, and what its calls return, can be reached; of that, only public
@@ -6,12 +6,19 @@ names. Nothing is writable unless its class says so with `exposed(writable=...)`
 """
 
 from farcall import errors, platform
-from farcall.proxies import operations
+from farcall.connection.operations import OPERATIONS
+from farcall.platform import is_module
+from farcall.proxies.spelling import hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
+
+    from farcall.messages import Wire
+    from farcall.proxies.remote import Value
+
+    Decode = Callable[[Wire], Value]
 
 PATH_LENGTH = 32
 
@@ -36,7 +43,7 @@ _CALLABLE = frozenset("function builtin_function_or_method method bound_method c
 class Namespace:
     """What `serve` was given: names to modules, objects and functions."""
 
-    def __init__(self, items: "dict[str, Any]") -> None:
+    def __init__(self, items: "dict[str, Value]") -> None:
         self.items = items
         self.public = {n: v for n, v in items.items() if n not in _DOORS}
         self.modules = {id(m): _public(n, m) for n, m in items.items() if is_module(m)}
@@ -56,19 +63,14 @@ class Namespace:
                     queue.append(value)
 
 
-def is_module(value: "Any") -> bool:
-    """True for Python modules, on every interpreter."""
-    return type(value).__name__ == "module"
-
-
-def _public(name: "str", module: "Any") -> "frozenset[str]":
+def _public(name: "str", module: "object") -> "frozenset[str]":
     names = getattr(module, "__all__", None)
     if names is None:
         raise TypeError(f"serve: module {name!r} has no __all__: list there what may be called")
     return frozenset(str(n) for n in names)
 
 
-def namespace(served: "Any") -> "Any":
+def namespace(served: "Value") -> "Value":
     """What `serve` accepts as a Namespace; any other object is served as itself.
 
     Raises:
@@ -108,22 +110,24 @@ def exposed(
     return mark
 
 
-def _marks(owner: "Any") -> "dict[str, Any]":
+def _marks(owner: "object") -> "dict[str, Any]":
     cls = owner if isinstance(owner, type) else type(owner)
     return getattr(cls, "__farcall__", None) or {}
 
 
 class Policy:
-    """Decides for one session what its peer may touch of `root`."""
+    """Decides for one session what its peer may use of `root`."""
 
-    def __init__(self, root: "Any") -> None:
+    def __init__(self, root: "Value") -> None:
         self.root = namespace(root)
-        self._allowed: "set[Any]" = set()  # (class, name) that passed: the verdict is the class's
+        self._allowed: "set[tuple[type, str]]" = (
+            set()
+        )  # (class, name) that passed: the verdict is the class's
         self._modules = self.root.modules if isinstance(self.root, Namespace) else {}
 
-    # -- the gate
+    # -- what may be read
 
-    def check(self, owner: "Any", name: "Any") -> None:
+    def check(self, owner: "Value", name: "object") -> None:
         """Refuse attribute `name` of `owner` unless a peer may read it.
 
         Raises:
@@ -143,15 +147,16 @@ class Policy:
         if not isinstance(owner, (Namespace, type)) and not is_module(owner):
             self._allowed.add((type(owner), name))
 
-    def _names(self, owner: "Any") -> "Any":
+    def _names(self, owner: "Value") -> "frozenset[str] | None":
         if isinstance(owner, Namespace):
             return frozenset(owner.items)
         if is_module(owner):
             return self._modules.get(id(owner), frozenset())
-        return _marks(owner).get("names")
+        found: "frozenset[str] | None" = _marks(owner).get("names")
+        return found
 
-    def read(self, owner: "Any", name: "Any") -> "Any":
-        """Attribute `name` of `owner`, gate passed."""
+    def read(self, owner: "Value", name: "Any") -> "Value":
+        """Attribute `name` of `owner`, if a peer may read it."""
         if (type(owner), name) not in self._allowed:
             self.check(owner, name)
             if isinstance(owner, Namespace):
@@ -162,18 +167,20 @@ class Policy:
             if platform.MICROPYTHON or not hasattr(type(owner), name):
                 raise AttributeError(_missing(owner, name, public_names(owner))) from None
             raise exc  # the AttributeError comes from inside a property: keep it
-        if is_module(value) and is_module(owner) and id(value) not in self._modules:
-            self._modules[id(value)] = _public(name, value)  # imported just now
-        self.admit(value)
+        kind = type(value).__name__
+        if kind in _INNER:
+            if is_module(value) and is_module(owner) and id(value) not in self._modules:
+                self._modules[id(value)] = _public(name, value)  # imported just now
+            self.admit(value)
         return value
 
-    def admit(self, value: "Any") -> None:
+    def admit(self, value: "object") -> None:
         """Refuse values that no peer may hold a reference to, whatever led to them."""
         kind = type(value).__name__
         if kind in _INNER and not (kind == "module" and id(value) in self._modules):
             raise errors.PolicyError(f"a {kind} is not served")
 
-    def item(self, owner: "Any", key: "Any") -> "Any":
+    def item(self, owner: "Value", key: "Value") -> "Value":
         """Item `key` of `owner`."""
         if isinstance(owner, (Namespace, type)) or is_module(owner):
             raise errors.PolicyError(f"{describe(owner)} has no items")
@@ -181,30 +188,36 @@ class Policy:
         self.admit(value)
         return value
 
-    def walk(self, owner: "Any", path: "Any", decode: "Callable[[Any], Any]") -> "Any":
+    def walk(self, owner: "Value", path: "Wire", decode: "Decode") -> "Value":
         """What `path` leads to; steps are names, or `[key]` for items."""
+        return self.resolve(owner, path, decode)[1]
+
+    def resolve(self, owner: "Value", path: "Wire", decode: "Decode") -> "tuple[Value, Value]":
+        """What all steps of `path` but the last lead to, and what the whole leads to."""
         if type(path) is not list or len(path) > PATH_LENGTH:
             raise errors.ProtocolError(f"expected a path of at most {PATH_LENGTH}, received {path}")
+        parent = owner
         for step in path:
+            parent = owner
             if type(step) is list:
                 owner = self.item(owner, decode(step[0]))
             elif type(owner) is Namespace and type(step) is str and step in owner.public:
                 owner = owner.public[step]
             else:
                 owner = self.read(owner, step)
-        return owner
+        return parent, owner
 
-    def callable(self, value: "Any") -> "Any":
+    def callable(self, value: "Value") -> "Callable[..., Any]":
         """`value` if it may be called."""
         if type(value).__name__ in _CALLABLE:
-            return value
+            return value  # type: ignore[no-any-return]
         if isinstance(value, (Namespace, platform.JsProxy)) or not callable(value):
             raise TypeError(f"{describe(value)} is not callable")
-        return value
+        return value  # type: ignore[no-any-return]
 
-    def operate(self, owner: "Any", name: "Any", args: "Any") -> "Any":
+    def operate(self, owner: "Value", name: "Any", args: "list[Value]") -> "Value":
         """Run one of OPERATIONS on `owner`: what its type defines, names permitting."""
-        operation = operations.OPERATIONS.get(name)
+        operation = OPERATIONS.get(name)
         if operation is None:
             raise errors.ProtocolError(f"operation {name!r}")
         if isinstance(owner, (Namespace, platform.JsProxy)):
@@ -223,7 +236,7 @@ class Policy:
 
     # -- changes: opt-in
 
-    def set(self, owner: "Any", step: "Any", value: "Any", decode: "Callable[[Any], Any]") -> None:
+    def set(self, owner: "Value", step: "Wire", value: "Value", decode: "Decode") -> None:
         """Set an attribute or item that the owner's class declares writable."""
         if type(step) is list:
             self._writable(owner, "[]")
@@ -233,7 +246,7 @@ class Policy:
             self._writable(owner, step)
             setattr(owner, step, value)
 
-    def delete(self, owner: "Any", step: "Any", decode: "Callable[[Any], Any]") -> None:
+    def delete(self, owner: "Value", step: "Wire", decode: "Decode") -> None:
         """Delete an attribute or item that the owner's class declares writable."""
         if type(step) is list:
             self._writable(owner, "[]")
@@ -243,7 +256,7 @@ class Policy:
             self._writable(owner, step)
             delattr(owner, step)
 
-    def _writable(self, owner: "Any", name: "str") -> None:
+    def _writable(self, owner: "Value", name: "str") -> None:
         plain = name == "[]" and type(owner) in (list, dict, bytearray)
         if not plain and name not in _marks(owner).get("writable", ()):
             what = "items" if name == "[]" else repr(name)
@@ -254,13 +267,13 @@ class Policy:
 
     # -- metadata
 
-    def description(self) -> "dict[str, Any]":
+    def description(self) -> "dict[str, list[Wire]]":
         """Of what is served: name -> [kind, first line of its docs, names of its members]."""
         if not isinstance(self.root, Namespace):
             return {}
         return {name: self._about(value) for name, value in self.root.items.items()}
 
-    def _about(self, value: "Any") -> "list[Any]":
+    def _about(self, value: "Value") -> "list[Wire]":
         names = self._names(value)
         if names is None and is_plain(value):
             return ["value", "", None]
@@ -271,18 +284,18 @@ class Policy:
         return [kind, first_line(value), members]
 
 
-def is_plain(value: "Any") -> bool:
+def is_plain(value: "object") -> bool:
     """Whether it crosses by value, so that its attributes are nobody's business."""
     return type(value) in (str, bytes, int, float, bool, complex, type(None))
 
 
-def first_line(value: "Any") -> str:
+def first_line(value: "object") -> str:
     """First line of the docs; MicroPython keeps none."""
     doc = getattr(value, "__doc__", None)
     return doc.strip().split("\n")[0] if isinstance(doc, str) and doc.strip() else ""
 
 
-def public_names(value: "Any") -> "list[str]":
+def public_names(value: "object") -> "list[str]":
     """Names of `value` that pass the gate by their spelling."""
     try:
         return [n for n in dir(value) if n[:1] != "_" and n not in _DOORS]
@@ -290,7 +303,7 @@ def public_names(value: "Any") -> "list[str]":
         return []
 
 
-def describe(value: "Any") -> str:
+def describe(value: "Value") -> str:
     """What the value is, for an error's text."""
     if isinstance(value, Namespace):
         return "what is served"
@@ -301,28 +314,5 @@ def describe(value: "Any") -> str:
     return f"a {type(value).__name__}"
 
 
-def _missing(owner: "Any", name: "str", names: "Any") -> str:
-    near = nearest(name, names)
-    hint = f"; did you mean {near!r}?" if near else ""
-    return f"{describe(owner)} serves no {name!r}{hint}"
-
-
-def nearest(name: "str", names: "Any") -> "str | None":
-    """The name that differs least from `name`, if by at most a third of its letters."""
-    best, distance = None, len(name) // 3 + 2
-    for candidate in sorted(names):
-        if abs(len(candidate) - len(name)) < distance:
-            edits = _edits(name.lower(), candidate.lower())
-            if edits < distance:
-                best, distance = candidate, edits
-    return best
-
-
-def _edits(a: "str", b: "str") -> int:
-    """Levenshtein distance."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a):
-        last, row[0] = row[0], i + 1
-        for j, y in enumerate(b):
-            last, row[j + 1] = row[j + 1], min(last + (x != y), row[j] + 1, row[j + 1] + 1)
-    return row[-1]
+def _missing(owner: "Value", name: "str", names: "Iterable[str]") -> str:
+    return f"{describe(owner)} serves no {name!r}{hint(name, names)}"

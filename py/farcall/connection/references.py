@@ -1,58 +1,46 @@
-"""Who holds what: objects of this side that the peer holds, and the other way round.
+"""Reference tables: what the codec asks of a session for values that go by reference.
 
-An object is exported under a number for as long as the peer holds it; each time it crosses
-counts once more. The peer's `free` says how many of those are over: a release that crosses a
-renewed export on its way cannot take it away.
+Objects go out as exports (ours) and come in as imports (the peer's). An own object that comes back
+is itself again; a proxy that goes out, and a call that was not awaited, are what they lead to.
 """
 
-from farcall import errors, messages, platform
-from farcall.connection import streams
+from farcall import messages, platform
+from farcall.connection.encoding import Encoding
+from farcall.connection.exports import Exports
+from farcall.connection.imports import Imports
+from farcall.connection.producers import Producer
 from farcall.proxies import remote
-from farcall.values.codec import References
+from farcall.values.references import References
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-
-class Ref:
-    """Marks a value to cross by reference."""
-
-    def __init__(self, value: "Any") -> None:
-        self.value = value
-
-
-def ref(value: "Any") -> "Ref":
-    """Send `value` by reference, though its type would be copied."""
-    return Ref(value)
-
-
-class Export:
-    """An object of this side that the peer holds `count` times."""
-
-    def __init__(self, value: "Any", key: "Any") -> None:
-        self.value = value
-        self.key = key
-        self.count = 0
+    from farcall.connection.answers import Answers
+    from farcall.connection.channel import Channel
+    from farcall.connection.policy import Policy
+    from farcall.messages import Wire
+    from farcall.proxies.remote import Connection, Reference, Value
 
 
 class Promised:
-    """Stands in decoded arguments for the result of an earlier call, or the end of a path."""
+    """Placeholder in decoded arguments: the result of an earlier call, or the end of a path."""
 
-    def __init__(self, session: "Any", source: "Any", path: "Any") -> None:
-        self._session = session
+    def __init__(self, tables: "Tables", source: "Value", path: "Wire") -> None:
+        self._tables = tables
         self._source = source
         self._path = path
 
-    def value(self) -> "Any":
+    def value(self) -> "Value":
         """The result, or what the path leads to from it; raises the call's error."""
         owner = self._source
         if isinstance(owner, platform.Waiter):
             owner = owner.result()
-        return self._session.policy.walk(owner, self._path, self._session.codec.decode)
+        return self._tables.walk(owner, self._path)
 
 
-def substituted(value: "Any") -> "Any":
+def substituted(value: "Value") -> "Value":
     """`value` with results in place of what was promised."""
     if isinstance(value, Promised):
         return value.value()
@@ -66,201 +54,133 @@ def substituted(value: "Any") -> "Any":
 
 
 class Tables(References):
-    """The reference tables of one session."""
+    """The reference tables of one session.
 
-    def __init__(self, session: "Any") -> None:
-        self._session = session
-        self.exports: "dict[int, Export]" = {}
-        self.imports: "dict[int, list[Any]]" = {}  # weak reference, count, generation
-        self.dependencies: "list[int]" = []  # calls that the values being encoded build on
-        self.attempted: "list[int]" = []  # exports of the encoding under way
-        self._numbers: "dict[Any, int]" = {}
-        self._last = 0
-        self._generation = 0
-        self._registry = platform.finalizers(self._collected)
+    Args:
+        channel: sends the session's frames.
+        connection: what the proxies made here belong to.
+        policy: decides what may be exported, and walks paths.
+        answers: calls of the peer, whose results are targets too.
+        later: has a wire form filled with what a coroutine gives, before it is sent.
 
-    # -- objects of this side
+    Attributes:
+        exports: objects of this side.
+        imports: objects of the peer.
+        encoding: encodes for the session.
+    """
 
-    def export(self, value: "Any") -> "list[Any]":
-        """Wire form of an object of this side; counts one more holder."""
-        if isinstance(value, Ref):
-            value = value.value
-        self._session.policy.admit(value)
-        if isinstance(value, platform.JsProxy):
-            raise TypeError("a JavaScript object cannot cross: send the values you need of it")
-        key = _identity(value)
-        number = self._numbers.get(key)
-        if number is None:
-            number = self._new(value, key)
-        self.exports[number].count += 1
-        self.attempted.append(number)
-        return [messages.OBJECT, number, _kind(value), _name(value)]
+    def __init__(
+        self,
+        channel: "Channel",
+        connection: "Connection",
+        policy: "Policy",
+        answers: "Answers",
+        later: "Callable[[Any, list[Wire]], object]",
+    ) -> None:
+        self._connection = connection
+        self._policy = policy
+        self._answers = answers
+        self._later = later
+        self.imports = Imports(channel, connection)
+        self.encoding = Encoding(channel.buffers, channel.emptied, self)
+        self.exports = Exports(channel, self.encoding, policy.admit)
+        self.encoding.unexport = self.exports.take_back
 
-    def _new(self, value: "Any", key: "Any") -> int:
-        limit = self._session.limits["exports"]
-        if len(self.exports) >= limit:
-            raise errors.LimitError(f"the peer holds {limit} objects of this side")
-        number = self._last = self._last + 1
-        if streams.is_stream(value):
-            value = self._session.streams.producer(number, value)
-        self.exports[number] = Export(value, key)
-        self._numbers[key] = number
-        return number
-
-    def undo(self) -> None:
-        """Take back the exports of an encoding that failed."""
-        for number in self.attempted:
-            self._drop(number, 1)
-
-    def on_free(self, frame: "Any", buffers: "Any") -> None:
-        """The peer gives up an object."""
-        _, number, count = frame
-        export = self.exports.get(number)
-        if export is None or type(count) is not int or not 0 < count <= export.count:
-            raise errors.ProtocolError(f"release of object {number!r}, {count!r} times")
-        self._drop(number, count)
-
-    def _drop(self, number: "int", count: "int") -> None:
-        export = self.exports[number]
-        export.count -= count
-        if not export.count:
-            del self.exports[number]
-            self._numbers.pop(export.key, None)
-            if isinstance(export.value, streams.Producer):
-                export.value.stop()
-
-    def export_of(self, number: "Any") -> "Any":
-        """The object of this side under a number.
+    def owner(self, target: "object") -> "Value":
+        """The object that a frame's target names.
 
         Raises:
             ReleasedError: there is none.
         """
-        export = self.exports.get(number) if type(number) is int else None
-        if export is None:
-            raise errors.ReleasedError(f"object {number!r} was released, or never sent")
-        return export.value
+        if target == messages.SERVED:
+            return self._policy.root
+        if type(target) is int and target < 0:
+            return self._answers.get(-target).result()
+        return self.exports.get(target)
 
-    def home(self, wire: "list[Any]") -> "Any":
+    def walk(self, owner: "Value", path: "Wire") -> "Value":
+        """The end of a path from `owner`, if the policy allows it."""
+        return self._policy.walk(owner, path, self.encoding.codec.decode)
+
+    # -- what the codec asks
+
+    def export(self, value: "Value", depth: "int" = 0) -> "list[Wire]":
+        """Wire form of an object of this side."""
+        return self.exports.add(value)
+
+    def export_function(self, value: "Value", depth: "int" = 0) -> "list[Wire]":
+        """Wire form of a plain function of this side."""
+        return self.exports.function(value)
+
+    def arrived(self, wire: "list[Wire]") -> "remote.Remote":
+        """The proxy of an object of the peer."""
+        return self.imports.arrived(wire)
+
+    def later(self, coroutine: "Any", wire: "list[Wire]") -> None:
+        """Have `wire` filled before it is sent."""
+        self._later(coroutine, wire)
+
+    def home(self, wire: "list[Wire]") -> "Value":
         """The object of this side that came back, or the promise of what a path leads to."""
         if len(wire) > 2:
-            return Promised(self._session, self._session.serving.owner(wire[1]), wire[2])
-        value = self.export_of(wire[1])
-        return value.source if isinstance(value, streams.Producer) else value
+            return Promised(self, self.owner(wire[1]), wire[2])
+        value = self.exports.get(wire[1])
+        return value.source if isinstance(value, Producer) else value
 
-    def promise(self, wire: "list[Any]") -> "Any":
+    def promise(self, wire: "list[Wire]") -> "Value":
         """Placeholder for the result of a call made earlier; `substituted` puts it in."""
-        answer = self._session.serving.answer(wire[1])
-        return Promised(self._session, answer, wire[2] if len(wire) > 2 else [])
+        answer = self._answers.get(wire[1])
+        return Promised(self, answer, wire[2] if len(wire) > 2 else [])
 
-    # -- objects of the peer
-
-    def later(self, coroutine: "Any", wire: "list[Any]") -> None:
-        """Have `wire` filled before it is sent."""
-        self._session.waits.later(coroutine, wire)
-
-    def outgoing(self, value: "Any") -> "list[Any] | None":
+    def outgoing(self, value: "Value") -> "list[Wire] | None":
         """Wire form of a proxy of this session, or of a call on its way."""
         if not isinstance(value, remote.Remote):
             return None
         ref = value._farcall
-        if ref.session is not self._session:
+        if ref.connection is not self._connection:
             return None  # another session's: exported as the object it is here
         remote.usable(ref)
         target = ref.target
         if target < 0:
             waiter = remote.holder(ref).waiter
             if waiter.done and not ref.path:
-                wire: "list[Any]" = self._session.codec.encode(waiter.result())
+                wire: "list[Wire]" = self.encoding.codec.encode(waiter.result())
                 return wire
-            target = self._session.calls.target(ref)
+            target = self.target(ref)
         kind, number = (messages.HOME, target) if target >= 0 else (messages.PROMISE, -target)
         if not ref.path:
             return [kind, number]
-        self.dependencies.append(0)
-        return [kind, number, self.path(ref.path)]
+        self.encoding.dependencies.append(0)
+        return [kind, number, self.path(ref)]
 
-    def path(self, path: "Any") -> "list[Any]":
-        """Wire form of a path."""
-        encode = self._session.codec.encode
-        return [p if type(p) is str else [encode(p[0])] for p in path]
+    def path(self, ref: "Reference") -> "list[Wire]":
+        """Wire form of a reference's path."""
+        if ref.named:
+            return list(ref.path)
+        encode = self.encoding.codec.encode
+        return [p if isinstance(p, str) else [encode(p[0])] for p in ref.path]
 
-    def arrived(self, wire: "list[Any]") -> "Any":
-        """The proxy of an object of the peer: always the same one for the same object."""
-        _, number, kind, name = wire
-        if type(number) is not int or number <= 0:
-            raise ValueError(f"object id {number!r}")
-        entry = self.imports.get(number)
-        proxy = entry[0]() if entry is not None else None
-        if entry is not None and proxy is not None:
-            entry[1] += 1
-            return proxy
-        self._generation += 1
-        generation = self._generation
-        proxy = self._proxy(number, generation, str(kind), str(name))
-        weak = platform.weak(proxy, lambda _: self._collected(number, generation))
-        self.imports[number] = [weak, (entry[1] if entry else 0) + 1, generation]
-        return proxy
+    def target(self, ref: "Reference") -> int:
+        """The wire's target of a call's result; the result itself once it is here.
 
-    def _proxy(self, number: "int", generation: "int", kind: "str", name: "str") -> "Any":
-        ref = remote.Reference(self._session, number, kind=kind, name=name)
-        if self._registry is not None:
-            ref.token = platform.javascript.token(self._registry, number, generation)
-        if kind == messages.KIND_STREAM:
-            return self._session.streams.consumer(ref)
-        return remote.Remote(ref)
-
-    def import_of(self, number: "Any") -> "Any":
-        """The live proxy of the peer's object under a number, or None."""
-        entry = self.imports.get(number)
-        return entry[0]() if entry is not None else None
-
-    def _collected(self, number: "int", generation: "int") -> None:
-        """A proxy was garbage-collected."""
-        entry = self.imports.get(number)
-        if entry is not None and entry[2] == generation:
-            self._free(number)
-
-    def _free(self, number: "int") -> None:
-        entry = self.imports.pop(number, None)
-        if entry is not None and self._session.error is None:
-            self._session.send([messages.FREE, number, entry[1]])
-
-    def release(self, ref: "Any") -> None:
-        """Give up the peer's object behind a proxy; calls under way still end."""
-        if ref.released or ref.target <= 0 or ref.path:
-            return
-        ref.released = True
-        self._free(ref.target)
+        Raises:
+            TypeError: the call gave a plain value.
+        """
+        waiter = remote.holder(ref).waiter
+        if waiter is None:
+            return ref.target
+        if waiter.done and waiter.error is None and isinstance(waiter.value, remote.Remote):
+            inner = waiter.value._farcall
+            if inner.connection is self._connection and not inner.path:
+                remote.usable(inner)
+                return inner.target
+        if waiter.done:
+            raise TypeError(f"the call gave {waiter.result()!r}: await it and use that")
+        waiter.retrieved = True  # its error, if any, comes back from what is built on it
+        self.encoding.dependencies.append(-ref.target)
+        return ref.target
 
     def clear(self) -> None:
         """Forget everything; what streamed is stopped."""
-        exports = list(self.exports.values())
         self.exports.clear()
         self.imports.clear()
-        self._numbers.clear()
-        self._registry = None
-        for export in exports:
-            if isinstance(export.value, streams.Producer):
-                export.value.stop()
-
-
-def _identity(value: "Any") -> "Any":
-    """Equal for the same object, and for bound methods of the same object."""
-    owner = getattr(value, "__self__", None) if type(value).__name__ == "method" else None
-    if owner is not None:
-        return (id(owner), id(value.__func__))
-    return id(value)
-
-
-def _kind(value: "Any") -> str:
-    if isinstance(value, type):
-        return messages.KIND_CLASS
-    if streams.is_stream(value):
-        return messages.KIND_STREAM
-    return messages.KIND_FUNCTION if callable(value) else messages.KIND_OBJECT
-
-
-def _name(value: "Any") -> str:
-    if _kind(value) in (messages.KIND_FUNCTION, messages.KIND_CLASS):
-        return getattr(value, "__name__", type(value).__name__)
-    return type(value).__name__

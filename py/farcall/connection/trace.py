@@ -6,12 +6,17 @@ Costs nothing until it is asked for: then every header is parsed once more.
 import json
 
 from farcall import messages, platform
+from farcall.connection.channel import Channel
+from farcall.platform.buffers import total
 from farcall.proxies import remote
-from farcall.values.arrays import size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from farcall.messages import Buffers, Frame
+
+    Event = dict[str, Any]
 
 _REPLIES = (messages.RET, messages.ERR)
 _REQUESTS = (messages.CALL, messages.GET, messages.SET, messages.DEL, messages.OP)
@@ -26,30 +31,30 @@ class Trace:
         slow: seconds after which a finished call is reported at once; None for never.
     """
 
-    def __init__(self, session: "Any", slow: "float | None" = None) -> None:
-        self._session = session
-        self._begun: "dict[Any, Any]" = {}
+    def __init__(self, channel: "Channel", slow: "float | None" = None) -> None:
+        self._channel = channel
+        self._begun: "dict[tuple[str, object], Event]" = {}
         self._start = platform.clock()
         self.slow = slow
-        self.events: "list[dict[str, Any]]" = []
-        self.calls: "list[dict[str, Any]]" = []
+        self.events: "list[Event]" = []
+        self.calls: "list[Event]" = []
 
     def __enter__(self) -> "Trace":
-        self._session.tracer = self
+        self._channel.tracer = self
         return self
 
-    def __exit__(self, kind: "Any", exc: "Any", traceback: "Any") -> None:
-        self._session.tracer = None
+    def __exit__(self, kind: "object", exc: "object", traceback: "object") -> None:
+        self._channel.tracer = None
 
-    def message(self, direction: "str", number: "int", header: "str", buffers: "Any") -> None:
+    def message(self, direction: "str", number: "int", header: "str", buffers: "Buffers") -> None:
         """Take down a message; the session calls this."""
         now = platform.clock() - self._start
-        length = len(header) + sum([size(b) for b in buffers])
+        length = len(header) + total(buffers)
         for frame in json.loads(header)[1:]:
             self._frame(now, direction, number, frame, length)
 
     def _frame(
-        self, now: "float", direction: "str", number: "int", frame: "Any", length: "int"
+        self, now: "float", direction: "str", number: "int", frame: "Frame", length: "int"
     ) -> None:
         kind = str(frame[0])
         event = {
@@ -67,7 +72,7 @@ class Trace:
         elif kind in _REPLIES:
             self._ended(now, "in" if direction == "out" else "out", frame)
 
-    def _ended(self, now: "float", direction: "str", frame: "Any") -> None:
+    def _ended(self, now: "float", direction: "str", frame: "Frame") -> None:
         request = self._begun.pop((direction, frame[1]), None)
         if request is None:
             return
@@ -87,9 +92,7 @@ class Trace:
         return json.dumps({"traceEvents": spans + marks})
 
 
-def _chrome(
-    event: "dict[str, Any]", phase: "str", thread: "str", **more: "Any"
-) -> "dict[str, Any]":
+def _chrome(event: "Event", phase: "str", thread: "str", **more: "object") -> "Event":
     entry = {
         "name": event["label"],
         "cat": event["kind"],
@@ -103,7 +106,7 @@ def _chrome(
     return entry
 
 
-def _label(frame: "Any") -> str:
+def _label(frame: "Frame") -> str:
     kind = str(frame[0])
     if kind not in _REQUESTS or len(frame) < 4:
         return kind
@@ -112,11 +115,14 @@ def _label(frame: "Any") -> str:
     return f"{kind}{operation} #{frame[2]}{path}"
 
 
-def trace(proxy: "Any", slow: "float | None" = None) -> "Trace":
+def trace(proxy: "remote.Remote", slow: "float | None" = None) -> "Trace":
     """A context manager that logs all messages of a proxy's session.
 
     Args:
         proxy: any proxy of the session.
         slow: report calls that take longer than these seconds at once.
     """
-    return Trace(remote.reference(proxy, "trace").session, slow)
+    session = remote.reference(proxy, "trace").connection
+    if not isinstance(session, Channel):
+        raise TypeError("trace: expected a proxy of a farcall session")
+    return Trace(session, slow)

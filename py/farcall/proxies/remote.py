@@ -1,44 +1,96 @@
-"""The proxies: a path on an object of the peer, and a call on its way.
+"""Proxies: a path on an object of the peer, and a call that was sent.
 
 `Remote` gathers a path without a message; calling it sends. The `Call` that a call returns is
 awaitable, and is a Remote itself: it may be the target or an argument of later calls before its
-result is here.
+result is here. What a proxy cannot do alone it asks of its `Connection`:
+
+    Remote -- _farcall --> Reference -- connection --> Connection (a Session, or Comlink's Wrapped)
 """
 
 from farcall import errors, platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Generic
+    from collections.abc import Callable, Generator
+    from typing import Any, Generic, Protocol
 
     from typing_extensions import TypeVar
 
     T = TypeVar("T", default=Any)
+    Step = str | list[Any]  # an attribute's name, or [key]
+    Value = Any  # a value of the user's program
 else:
-    T, Generic = 0, (object,)  # Generic[T] is object where there is no typing
+    T, Generic, Protocol = 0, (object,), object  # Generic[T] is object where there is no typing
+
+
+class Connection(Protocol):
+    """What proxies ask of the connection they belong to: ten methods.
+
+    Implemented by `Session` for farcall's own protocol and by Comlink's `Wrapped`.
+
+    Attributes:
+        name: of the peer, for texts.
+        error: what ended the connection, or None.
+    """
+
+    name: "str"
+    error: "BaseException | None"
+
+    def foresee(self, ref: "Reference", name: "str") -> None:
+        """Raise AttributeError for a name that is known not to exist."""
+
+    def names(self, ref: "Reference") -> "list[str]":
+        """Names for dir()."""
+
+    def call(self, proxy: "Remote", args: "tuple[Value, ...]", kwargs: "dict[str, Value]") -> "Any":
+        """Send a call; a Call, or None if it is one-way."""
+
+    def read(self, proxy: "Remote") -> "Call":
+        """Ask for the value at the end of the proxy's path."""
+
+    def assign(self, proxy: "Remote", value: "Value") -> "Call":
+        """Assign to the last step of the proxy's path."""
+
+    def remove(self, proxy: "Remote") -> "Call":
+        """Delete the last step of the proxy's path."""
+
+    def operate(self, proxy: "Remote", name: "str", args: "tuple[Value, ...]") -> "Any":
+        """Ask for an operation such as len(); awaitable."""
+
+    def iterate(self, proxy: "Remote") -> "Any":
+        """An async iterator over what the proxy leads to."""
+
+    def release(self, ref: "Reference") -> "Any":
+        """Give up the peer's object behind a proxy."""
+
+    def drop(self, waiter: "Any") -> None:
+        """The last reference to a Call is gone: report the error that no task got."""
 
 
 class Reference:
-    """What a proxy stands for.
+    """What a proxy refers to.
 
     Attributes:
-        session: the Session it belongs to.
+        connection: what the proxy belongs to.
         target: id of the peer's object, or minus the id of a call.
         path: steps from there, str or `[key]`.
         owner: the proxy whose life keeps the target's; None if it is this one.
         kind: one of messages.KIND_*, of the target.
         name: what the peer calls the target.
-        wire: the path's wire form, once it was needed.
-        place: target and path as JSON text, once they were needed twice.
+        named: whether all steps are names.
+        wire: the path's wire form, built when first needed.
+        place: JSON of target and path; built on second use.
         waiter: of a Call: settled by its reply.
         via: of a Call: the reference that was called.
-        flow: of a stream: what has come.
+        flow: of a stream: the items that have come.
         options: from `farcall.options`, or None.
         managed: inside `async with`: whether the object has a protocol of its own for that.
+        released: whether the peer's object was given up.
         token: on MicroPython: what JavaScript's FinalizationRegistry watches.
     """
 
-    wire: "Any" = None
+    named = True
+    wire: "list[Any] | None" = None
     place: "str | None" = None
     waiter: "Any" = None
     via: "Reference | None" = None
@@ -46,30 +98,33 @@ class Reference:
     options: "dict[str, Any] | None" = None
     released = False
     managed = True
-    token: "Any" = None
+    token: "object" = None
 
     def __init__(
         self,
-        session: "Any",
+        connection: "Connection",
         target: "int",
-        path: "tuple[Any, ...]" = (),
-        owner: "Any" = None,
+        path: "tuple[Step, ...]" = (),
+        owner: "Remote | None" = None,
         kind: "str" = "o",
         name: "str" = "",
     ) -> None:
-        self.session = session
+        self.connection = connection
         self.target = target
         self.path = path
         self.owner = owner
         self.kind = kind
         self.name = name
 
-    def step(self, proxy: "Any", step: "Any") -> "Reference":
+    def step(self, proxy: "Remote", step: "Step") -> "Reference":
         """The reference one step further than `proxy`, whose reference this is."""
-        path = self.path + (step,)
         owner = proxy if self.owner is None else self.owner
-        ref = Reference(self.session, self.target, path, owner, self.kind, self.name)
+        ref = Reference(
+            self.connection, self.target, self.path + (step,), owner, self.kind, self.name
+        )
         ref.options = self.options
+        if type(step) is not str or not self.named:
+            ref.named = False
         return ref
 
     def text(self) -> str:
@@ -83,21 +138,19 @@ class Reference:
 
 def holder(ref: "Reference") -> "Reference":
     """The reference of the proxy that keeps the target alive."""
-    found: "Reference" = ref if ref.owner is None else ref.owner._farcall
-    return found
+    return ref if ref.owner is None else ref.owner._farcall
 
 
 def _refused(what: "str", instead: "str") -> "Any":
-    def refuse(self: "Any", *args: "Any") -> "Any":
+    def refuse(self: "Remote", *args: "object") -> "Any":
         raise TypeError(f"{what} cannot wait for the other side: write {instead}")
 
     return refuse
 
 
-def _operator(name: "str") -> "Any":
-    def operate(self: "Any", *args: "Any") -> "Any":
-        ref = self._farcall
-        return ref.session.calls.operate(self, name, args)
+def _operator(name: "str") -> "Callable[..., Any]":
+    def operate(self: "Remote", *args: "Value") -> "Any":
+        return self._farcall.connection.operate(self, name, args)
 
     return operate
 
@@ -112,7 +165,7 @@ class Remote(Generic[T]):
     __slots__ = ("__weakref__", "_farcall")
 
     if TYPE_CHECKING:
-        _farcall: "Any"  # a Reference
+        _farcall: "Reference"
 
     def __init__(self, ref: "Reference") -> None:
         object.__setattr__(self, "_farcall", ref)
@@ -126,35 +179,35 @@ class Remote(Generic[T]):
         if name[:1] == "_":
             raise AttributeError(f"{name!r} of a remote object is private")
         ref = self._farcall
-        ref.session.directory.foresee(ref, name)
+        ref.connection.foresee(ref, name)
         return Remote(ref.step(self, name))
 
-    def __getitem__(self, key: "Any") -> "Remote":
+    def __getitem__(self, key: "Value") -> "Remote":
         return Remote(self._farcall.step(self, [key]))
 
-    def __call__(self, *args: "Any", **kwargs: "Any") -> "Call":
-        call: "Call" = self._farcall.session.calls.call(self, args, kwargs)
+    def __call__(self, *args: "Value", **kwargs: "Value") -> "Call":
+        call: "Call" = self._farcall.connection.call(self, args, kwargs)
         return call
 
-    def __setattr__(self, name: "str", value: "Any") -> None:
+    def __setattr__(self, name: "str", value: "Value") -> None:
         if name[:1] == "_":
             raise AttributeError(f"{name!r} of a remote object is private")
-        self._farcall.session.calls.assign(getattr(self, name), value)
+        self._farcall.connection.assign(getattr(self, name), value)
 
     def __delattr__(self, name: "str") -> None:
-        self._farcall.session.calls.remove(getattr(self, name))
+        self._farcall.connection.remove(getattr(self, name))
 
-    def __setitem__(self, key: "Any", value: "Any") -> None:
-        self._farcall.session.calls.assign(self[key], value)
+    def __setitem__(self, key: "Value", value: "Value") -> None:
+        self._farcall.connection.assign(self[key], value)
 
-    def __delitem__(self, key: "Any") -> None:
-        self._farcall.session.calls.remove(self[key])
+    def __delitem__(self, key: "Value") -> None:
+        self._farcall.connection.remove(self[key])
 
-    def _await(self) -> "Any":
+    def _await(self) -> "Generator[Any, None, Any]":
         ref = self._farcall
         if not ref.path:
             return self
-        return (yield from ref.session.calls.read(self)._farcall.waiter.wait())
+        return (yield from ref.connection.read(self)._farcall.waiter.wait())
 
     if platform.MICROPYTHON:
         __iter__ = _await
@@ -165,20 +218,20 @@ class Remote(Generic[T]):
     # -- protocols that only exist as coroutines
 
     def __aiter__(self) -> "Any":
-        return self._farcall.session.streams.iterate(self)
+        return self._farcall.connection.iterate(self)
 
     async def __aenter__(self) -> "Any":
         """Enter the remote context manager; an object that is none is released at the end."""
         ref = self._farcall
-        ref.managed, value = await ref.session.calls.operate(self, "enter", ())
+        ref.managed, value = await ref.connection.operate(self, "enter", ())
         return value
 
-    async def __aexit__(self, kind: "Any", exc: "Any", traceback: "Any") -> "Any":
+    async def __aexit__(self, kind: "object", exc: "object", traceback: "object") -> "Any":
         ref = self._farcall
         if ref.managed:
-            return await ref.session.calls.operate(self, "exit", (exc,))
+            return await ref.connection.operate(self, "exit", (exc,))
         value = await self
-        value._farcall.session.tables.release(value._farcall)
+        value._farcall.connection.release(value._farcall)
         return None
 
     __len__ = _refused("len()", "`await farcall.len(obj)`")
@@ -212,25 +265,25 @@ class Remote(Generic[T]):
 
     # -- local by design: identity of the reference
 
-    def __eq__(self, other: "Any") -> bool:
+    def __eq__(self, other: "object") -> bool:
         if not isinstance(other, Remote):
             return False
         a, b = self._farcall, other._farcall
-        return a.session is b.session and a.target == b.target and a.path == b.path
+        return a.connection is b.connection and a.target == b.target and a.path == b.path
 
     def __hash__(self) -> int:
         ref = self._farcall
-        return hash((id(ref.session), ref.target, str(ref.path)))
+        return hash((id(ref.connection), ref.target, str(ref.path)))
 
     def __repr__(self) -> str:
         ref = self._farcall
         text = ref.text() or "root"
         state = " (released)" if ref.released else ""
-        return f"<{type(self).__name__} {text} of {ref.session.name or 'peer'}{state}>"
+        return f"<{type(self).__name__} {text} of {ref.connection.name or 'peer'}{state}>"
 
     def __dir__(self) -> "list[str]":
         ref = self._farcall
-        return list(ref.session.directory.names(ref))
+        return ref.connection.names(ref)
 
 
 class Call(Remote):
@@ -238,8 +291,9 @@ class Call(Remote):
 
     __slots__ = ()
 
-    def _await(self) -> "Any":
-        return self._farcall.waiter.wait()
+    def _await(self) -> "Generator[Any, None, Any]":
+        found: "Generator[Any, None, Any]" = self._farcall.waiter.wait()
+        return found
 
     if platform.MICROPYTHON:
         __iter__ = _await
@@ -249,22 +303,21 @@ class Call(Remote):
         def __del__(self) -> None:
             ref = self._farcall
             if not ref.waiter.retrieved:
-                ref.session.calls.drop(ref.waiter)
+                ref.connection.drop(ref.waiter)
 
 
-platform.proxies = Remote
+platform.treat_as_awaitable(Remote)
 
 
-def reference(proxy: "Any", what: "str") -> "Reference":
-    """What a proxy stands for.
+def reference(proxy: "object", what: "str") -> "Reference":
+    """The reference of a proxy.
 
     Raises:
         TypeError: it is no proxy.
     """
     if not isinstance(proxy, Remote):
         raise TypeError(f"{what}: expected a remote object, received {type(proxy).__name__}")
-    ref: "Reference" = proxy._farcall
-    return ref
+    return proxy._farcall
 
 
 def usable(ref: "Reference") -> None:

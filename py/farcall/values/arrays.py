@@ -7,9 +7,8 @@ of that size it is (`REUSED`). MicroPython has no arrays worth the name: there t
 JavaScript, held by an `Array`; bytes cross to Python and back as hexadecimal text.
 """
 
-import sys
-
 from farcall import messages, platform
+from farcall.platform import buffers as memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +45,6 @@ _KINDS = {
     "<u8": "BigUint64Array",
 }
 BYTES = "bytes"
-REUSED = 65536  # bytes: smaller buffers are not worth the way back
 
 
 class Array:
@@ -157,64 +155,11 @@ def transfer(value: "Any") -> "Transfer":
     return Transfer(value)
 
 
-# -- buffers
-
-
-def from_bytes(data: "Any") -> "Any":
-    """A fresh buffer with a copy of bytes, bytearray or a contiguous memoryview."""
-    if not platform.BROWSER:
-        return bytearray(data)
-    if platform.MICROPYTHON:
-        # JavaScript that iterates over a Python object holds it for ever there (1.28): an iterator
-        # is entered among what JavaScript holds, and nothing takes it out.
-        return platform.javascript.fromHex(bytes(data).hex())
-    buffer = platform.javascript.take(len(data))
-    if len(data):
-        buffer.assign(data)
-    return buffer
-
-
 def to_bytes(buffer: "Any") -> "Any":
     """bytes; an `Array` on MicroPython."""
-    if not platform.BROWSER:
-        return bytes(buffer)
-    if platform.MICROPYTHON:
+    if memory.BYTES_STAY:
         return Array(buffer, BYTES, (buffer.length,))
-    return buffer.to_bytes()
-
-
-def size(buffer: "Any") -> int:
-    """Bytes in a buffer; 0 for a port."""
-    return int(platform.javascript.byteLength(buffer)) if platform.BROWSER else len(buffer)
-
-
-def spare(buffer: "Any") -> None:
-    """Keep the memory of a buffer for the next one of its size: at most 8, and 256 MiB."""
-    if platform.BROWSER:
-        platform.javascript.spare(buffer)
-
-
-def reused() -> int:
-    """How many buffers were made of memory that came back."""
-    return int(platform.javascript.reused()) if platform.BROWSER else 0
-
-
-def is_javascript_array(value: "Any") -> bool:
-    """True for a typed array, DataView or ArrayBuffer of JavaScript's."""
-    return (
-        platform.BROWSER
-        and isinstance(value, platform.JsProxy)
-        and bool(platform.javascript.isView(value))
-    )
-
-
-def is_port(value: "Any") -> bool:
-    """True for a JavaScript MessagePort."""
-    return (
-        platform.BROWSER
-        and isinstance(value, platform.JsProxy)
-        and bool(platform.javascript.isPort(value))
-    )
+    return memory.to_bytes(buffer)
 
 
 def encode_javascript(value: "Any", buffers: "list[Any]", move: "bool" = False) -> "list[Any]":
@@ -247,30 +192,8 @@ def _put(
 
 def is_numpy(value: "Any") -> bool:
     """True for an ndarray or a NumPy scalar, without importing NumPy."""
-    numpy = sys.modules.get("numpy")
+    numpy = platform.loaded("numpy")
     return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
-
-
-def _numpy() -> "Any":
-    """NumPy, or None where arrays stay in JavaScript instead.
-
-    Raises:
-        ImportError: there is neither NumPy nor JavaScript.
-    """
-    global _missing
-    if platform.MICROPYTHON or _missing:
-        return None
-    try:
-        import numpy
-    except ImportError:
-        if not platform.BROWSER:
-            raise
-        _missing = True
-        return None
-    return numpy
-
-
-_missing = False
 
 
 def encode_numpy(value: "Any", buffers: "list[Any]") -> "list[Any]":
@@ -286,23 +209,9 @@ def encode_numpy(value: "Any", buffers: "list[Any]") -> "list[Any]":
     array = numpy.asarray(value)
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     flat = numpy.ascontiguousarray(array.T if order == "F" else array).reshape(-1)
-    buffers.append(_numpy_buffer(flat))
+    buffers.append(memory.from_array(flat))
     shape = None if scalar else list(array.shape)
     return [messages.ARRAY, len(buffers) - 1, dtype, shape, order]
-
-
-def _numpy_buffer(flat: "Any") -> "Any":
-    if not platform.BROWSER:
-        return bytearray(flat.tobytes())
-    buffer = platform.javascript.take(flat.nbytes)
-    if flat.nbytes:
-        buffer.assign(flat.view("u1"))
-    return buffer
-
-
-def kept_nothing() -> bool:
-    """Whether decoding copied, as it does unless NumPy is missing."""
-    return not _missing
 
 
 def decode_array(wire: "list[Any]", buffers: "Any") -> "Any":
@@ -313,16 +222,18 @@ def decode_array(wire: "list[Any]", buffers: "Any") -> "Any":
     """
     _, index, dtype, shape, order = wire
     buffer = buffers[index]
-    numpy = _numpy()
-    if numpy is None:
+    if memory.without_numpy():
         return _light(buffer, dtype, shape, order)
+    import numpy
+
     kind = numpy.dtype(dtype)
     if kind.hasobject:
         raise ValueError(f"dtype {dtype!r} holds references")
     dims = tuple(shape or ())
     wanted = kind.itemsize * _product(dims)
-    if wanted != size(buffer) or any(not isinstance(n, int) or n < 0 for n in dims):
-        raise ValueError(f"shape {dims} of {dtype} takes {wanted} bytes, {size(buffer)} came")
+    came = memory.size(buffer)
+    if wanted != came or any(not isinstance(n, int) or n < 0 for n in dims):
+        raise ValueError(f"shape {dims} of {dtype} takes {wanted} bytes, {came} came")
     result = numpy.empty(dims, kind, order="F" if order == "F" else "C")
     _fill(result, buffer, order)
     return result[()] if shape is None else result
@@ -332,10 +243,7 @@ def _fill(result: "Any", buffer: "Any", order: "str") -> None:
     if not result.nbytes:
         return
     flat = (result.T if order == "F" else result).reshape(-1).view("u1")
-    if platform.BROWSER:
-        buffer.assign_to(flat)
-    else:
-        flat[:] = memoryview(buffer)
+    memory.copy_to(buffer, flat)
 
 
 def _light(buffer: "Any", dtype: "str", shape: "list[int] | None", order: "str") -> "Any":

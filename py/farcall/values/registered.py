@@ -8,22 +8,23 @@ from farcall import messages, platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any
 
-_CONTAINERS = (
-    messages.LIST,
-    messages.TUPLE,
-    messages.SET_,
-    messages.FROZENSET,
-    messages.DICT,
-    messages.SLICE,
-)
+    from farcall.messages import Wire
+    from farcall.values.references import Value
 
 
 class Handler:
     """How instances of a class cross."""
 
-    def __init__(self, cls: "Any", fields: "Any", encode: "Any", decode: "Any") -> None:
+    def __init__(
+        self,
+        cls: "Any",
+        fields: "tuple[str, ...]",
+        encode: "Callable[[Any], Any] | None",
+        decode: "Callable[[Any], Any] | None",
+    ) -> None:
         self.cls = cls
         self.fields = fields
         self.encode = encode
@@ -31,17 +32,17 @@ class Handler:
 
 
 by_name: "dict[str, Handler]" = {}
-names: "dict[Any, str]" = {}  # class -> name
+names: "dict[type, str]" = {}  # class -> name
 decoded: "set[str]" = set()  # names with a `decode` of their own
 
 
 def register(
     cls: "Any",
     name: "str | None" = None,
-    fields: "Any" = None,
+    fields: "Iterable[str] | None" = None,
     *,
-    encode: "Any" = None,
-    decode: "Any" = None,
+    encode: "Callable[[Any], Any] | None" = None,
+    decode: "Callable[[Any], Any] | None" = None,
 ) -> "Any":
     """Let instances of `cls` cross by value, at any depth.
 
@@ -70,7 +71,7 @@ def register(
     return cls
 
 
-def registered(name: "Any") -> "Handler":
+def registered(name: "object") -> "Handler":
     """The handler of a name.
 
     Raises:
@@ -85,7 +86,7 @@ def registered(name: "Any") -> "Handler":
 class Failure(Exception):
     """Carries what an `encode` or `decode` raised to where the value would have been."""
 
-    def __init__(self, error: "Any") -> None:
+    def __init__(self, error: "BaseException") -> None:
         super().__init__(repr(error))
         self.error = error
 
@@ -96,133 +97,60 @@ def cause(exc: "BaseException") -> "BaseException":
 
 
 class Made:
-    """Stands in a frame for what a `decode` has made, or the error that it raised."""
+    """In a frame: what a `decode` has made, or the error that it raised."""
 
-    def __init__(self, value: "Any", error: "Any") -> None:
+    def __init__(self, value: "Value", error: "BaseException | None") -> None:
         self.value = value
         self.error = error
 
 
-class Waits:
-    """What one session's messages wait for."""
+def encode(
+    value: "Value",
+    depth: "int",
+    encode: "Callable[[Value, int], Wire]",
+    later: "Callable[[Any, list[Wire]], object]",
+) -> "Wire":
+    """Wire form of an instance of a registered class.
 
-    def __init__(self, session: "Any") -> None:
-        self._session = session
-        self.encoding = 0
-        self.held: "list[Any] | None" = None  # messages behind one that is being decoded
-        self._tasks: "set[Any]" = set()
-
-    def _spawn(self, coroutine: "Any") -> None:
-        self._tasks.add(platform.spawn(coroutine))
-
-    # -- out
-
-    def later(self, coroutine: "Any", wire: "list[Any]") -> None:
-        """Fill `wire` with what an `encode` gives; nothing is sent before."""
-        self.encoding += 1
-        self._spawn(self._encode(coroutine, wire))
-
-    async def _encode(self, coroutine: "Any", wire: "list[Any]") -> None:
-        session = self._session
-        try:
-            value = await coroutine
-            if session.error is None:
-                wire[2] = session.encode_late(value)
-        except Exception as exc:
-            wire[:] = [messages.FAILED, session.codec.encode_exception(exc)]
-        self.encoding -= 1
-        if not self.encoding:
-            self._tasks.clear()
-            session.flush_soon()
-
-    # -- in
-
-    def hold(self, header: "str", batch: "list[Any]", buffers: "Any") -> bool:
-        """Whether a message must wait for coroutines; it is handed back when they are done."""
-        if not decoded or '"' + messages.DATACLASS + '"' not in header:
-            return False
-        waiting = []
-        for wire in reversed(_registered(batch)):  # inner ones first
-            made = self._make(wire, buffers)
-            if made is not None:
-                waiting.append((wire, made))
-                if len(waiting) == 1:
-                    self.held = []
-        if waiting:
-            self._spawn(self._decode(waiting, batch, buffers))
-        return bool(waiting)
-
-    def _make(self, wire: "list[Any]", buffers: "Any") -> "Any":
-        """Decode one node; its coroutine if it must be awaited."""
-        try:
-            content = self._session.codec.decode_with(wire[2], buffers)
-            value = by_name[wire[1]].decode(content)
-            if platform.is_awaitable(value):
-                return value
-            wire[2] = Made(value, None)
-        except Exception as exc:
-            wire[2] = Made(None, cause(exc))
-        return None
-
-    async def _decode(self, waiting: "list[Any]", batch: "list[Any]", buffers: "Any") -> None:
-        for wire, coroutine in waiting:
-            try:
-                wire[2] = Made(await coroutine, None)
-            except Exception as exc:
-                wire[2] = Made(None, exc)
-        platform.Timer(0, lambda: self._resume(batch, buffers))
-
-    def _resume(self, batch: "list[Any]", buffers: "Any") -> None:
-        """Hand the message on, and those behind it until one waits again."""
-        held, self.held = self.held or [], None
-        self._tasks.clear()
-        self._session.resume(batch, buffers)
-        for index in range(len(held)):
-            self._session._receive(held[index][0], held[index][1])
-            if self.held is not None:
-                self.held.extend(held[index + 1 :])
-                return
-
-    def clear(self) -> None:
-        """The session is over: cancel what is under way."""
-        self.held = None
-        for task in self._tasks:
-            task.cancel()
-        self._tasks.clear()
+    Args:
+        value: the instance.
+        depth: of its parts.
+        encode: gives the wire form of a part.
+        later: fills a wire form with what a coroutine gives, before it is sent.
+    """
+    name = names[type(value)]
+    handler = by_name[name]
+    if handler.encode is None:
+        fields = {f: encode(getattr(value, f), depth) for f in handler.fields}
+        return [messages.DATACLASS, name, fields]
+    made = handler.encode(value)
+    if not platform.is_awaitable(made):
+        return [messages.DATACLASS, name, encode(made, depth)]
+    wire: "list[Wire]" = [messages.DATACLASS, name, None]
+    later(made, wire)
+    return wire
 
 
-def _registered(batch: "list[Any]") -> "list[Any]":
-    """All nodes of a batch whose class has a `decode`, outer ones first."""
-    found: "list[Any]" = []
-    todo = [part for frame in batch[1:] for part in _values(frame)]
-    while todo:
-        wire = todo.pop()
-        if type(wire) is dict:
-            todo.extend(wire.values())
-        elif type(wire) is not list or not wire:
-            continue
-        elif wire[0] in _CONTAINERS:
-            todo.extend(wire[1:])
-        elif wire[0] == messages.GRAPH and len(wire) == 3 and type(wire[2]) is list:
-            todo.append(wire[1])
-            todo.extend(wire[2])
-        elif wire[0] == messages.DATACLASS and len(wire) == 3:
-            if type(wire[1]) is str and wire[1] in decoded:
-                found.append(wire)
-            todo.append(wire[2])
-    return found
+def decode(wire: "list[Wire]", decode: "Callable[[Wire], Value]") -> "Value":
+    """The instance of a wire form.
 
-
-def _values(frame: "Any") -> "list[Any]":
-    """The wire forms in a frame: arguments, keyword arguments, results, items."""
-    if type(frame) is not list or len(frame) < 3:
-        return []
-    kind = frame[0]
-    if kind == messages.RET:
-        return [frame[2]]
-    if kind == messages.ITEMS and type(frame[2]) is list:
-        return list(frame[2])
-    if kind in (messages.CALL, messages.SET, messages.OP) and len(frame) > 4:
-        args = frame[4] if type(frame[4]) is list else []
-        return args + frame[5:6]
-    return []
+    Raises:
+        ValueError: its class is not registered here, or has other fields.
+    """
+    _, name, content = wire
+    if type(content) is Made:
+        if content.error is not None:
+            raise Failure(content.error)
+        return content.value
+    handler = registered(name)
+    values = decode(content)
+    if handler.decode is not None:
+        made = handler.decode(values)
+        if platform.is_awaitable(made):
+            platform.discard(made)
+            raise ValueError(f"the decode of {name} must be awaited, which cannot be done here")
+        return made
+    if set(values) != set(handler.fields):
+        wanted = sorted(handler.fields)
+        raise ValueError(f"{name} has fields {wanted}, received {sorted(values)}")
+    return handler.cls(**values)

@@ -1,17 +1,33 @@
-"""Workers started from Python, restarted when they die, and pools of them."""
+"""Workers started from Python, restarted when they die, and pools of them.
 
-from farcall import errors, platform, workers
+worker = await farcall.Worker("./worker.py", config="./worker.toml").start()
+print(await worker.engine.add(1, 2))
+
+pool = await farcall.Pool(2, "./worker.py", config="./worker.toml").start()
+print(await pool.map(lambda engine, x: engine.square(x), range(10)))
+"""
+
+from farcall import errors, platform
+from farcall.workers.page import connect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
     from typing import Any
+
+    from farcall.platform.javascript import JavaScript
+    from farcall.proxies.remote import Value
+    from farcall.workers.page import Engine
+
+    Work = Callable[..., Awaitable[Value]]  # of a worker's engine, and more
 
 
 class Worker:
     """A worker of a PyScript page, started by `await worker.start()`.
 
     Calls are at-most-once: what was under way when the worker died raises WorkerDiedError and is
-    not tried again. A restarted worker starts empty; `setup` makes its state anew.
+    not tried again. A restarted worker starts empty; `setup` makes its state again.
 
     Args:
         source: URL of its script, relative to the page.
@@ -38,16 +54,16 @@ class Worker:
         config: "str" = "",
         type: "str" = "py",
         name: "str" = "worker",
-        setup: "Any" = None,
+        setup: "Callable[[Any], Awaitable[Value]] | None" = None,
         restarts: "int | None" = 0,
         timeout: "float" = 60.0,
         **options: "Any",
     ) -> None:
         self.engine: "Any" = None
-        self.state: "Any" = None
+        self.state: "Value" = None
         self.starts = 0
-        self.task: "Any" = None
-        self._thread: "Any" = None  # outlives its session if that fails
+        self.task: "asyncio.Task[None] | None" = None
+        self._thread: "Engine | None" = None  # outlives its session if that fails
         self._source = source
         self._config = config
         self._type = type
@@ -70,13 +86,13 @@ class Worker:
         name = f"{self._name}~{Worker._last}"
         platform.javascript.addWorker(self._type, name, self._source, self._config)
         try:
-            engine = await workers.connect(name, timeout=self._timeout, **self._options)
+            engine = await connect(name, timeout=self._timeout, **self._options)
         except Exception:
             _kill(platform.javascript.named(name))
             raise
         finally:
             platform.javascript.removeWorker(name)
-        session = engine._farcall.session
+        session = engine._farcall.connection
         self._thread = session.worker
         session.on_close.append(self._died)
         if self._setup is not None:
@@ -84,7 +100,7 @@ class Worker:
         self.engine = engine
         return self
 
-    def _died(self, error: "Any") -> None:
+    def _died(self, error: "BaseException") -> None:
         self.engine = self.state = None
         left = self._restarts is None or self.starts <= self._restarts
         if not self._stopped and left and isinstance(error, errors.WorkerDiedError):
@@ -109,7 +125,7 @@ class Worker:
         return await self.start()
 
 
-def _kill(script: "Any") -> None:
+def _kill(script: "JavaScript") -> None:
     """End the thread of a worker that did not start, if it has one by now."""
     if hasattr(script, "xworker") and script.xworker:
         script.xworker.terminate()
@@ -133,7 +149,7 @@ class Pool:
         options.setdefault("name", "pool")
         self.workers = [Worker(source, **options) for _ in range(size)]
         self._loads = [0] * size
-        self._homes: "dict[Any, int]" = {}
+        self._homes: "dict[object, int]" = {}
 
     async def start(self) -> "Pool":
         """Start them all, one after the other: each takes a core while it starts."""
@@ -146,7 +162,9 @@ class Pool:
         for worker in self.workers:
             worker.terminate()
 
-    async def run(self, function: "Any", *args: "Any", affinity: "Any" = None) -> "Any":
+    async def run(
+        self, function: "Work", *args: "Value", affinity: "Hashable | None" = None
+    ) -> "Value":
         """`await function(engine, *args)` on the least loaded worker.
 
         Args:
@@ -162,7 +180,7 @@ class Pool:
         finally:
             self._loads[index] -= 1
 
-    def _pick(self, affinity: "Any") -> int:
+    def _pick(self, affinity: "Hashable | None") -> int:
         if affinity is not None and affinity in self._homes:
             return self._homes[affinity]
         index = self._loads.index(min(self._loads))
@@ -177,7 +195,7 @@ class Pool:
             raise errors.WorkerDiedError("a worker of the pool is gone and did not start again")
         return worker.engine
 
-    async def map(self, function: "Any", items: "Any") -> "list[Any]":
+    async def map(self, function: "Work", items: "Iterable[Value]") -> "list[Value]":
         """Results of function(engine, item) for all items, in their order."""
         tasks = [platform.spawn(self.run(function, item)) for item in items]
         results = []
@@ -189,13 +207,13 @@ class Pool:
             raise
         return results
 
-    def imap(self, function: "Any", items: "Any", ahead: "int" = 0) -> "Imap":
+    def imap(self, function: "Work", items: "Iterable[Value]", ahead: "int" = 0) -> "Imap":
         """As `map`, results as they come, in their order; at most `ahead` items started early."""
         return Imap(self, function, iter(items), ahead or 2 * len(self.workers))
 
 
-async def _ended(tasks: "list[Any]") -> None:
-    """Cancel tasks and see their errors, which the first one's stands for."""
+async def _ended(tasks: "list[asyncio.Task[Value]]") -> None:
+    """Cancel the tasks and retrieve their exceptions; only the first is raised."""
     for task in tasks:
         task.cancel()
     for task in tasks:
@@ -208,17 +226,19 @@ async def _ended(tasks: "list[Any]") -> None:
 class Imap:
     """Async iterator over results in order."""
 
-    def __init__(self, pool: "Pool", function: "Any", items: "Any", ahead: "int") -> None:
+    def __init__(
+        self, pool: "Pool", function: "Work", items: "Iterator[Value]", ahead: "int"
+    ) -> None:
         self._pool = pool
         self._function = function
         self._items = items
         self._ahead = ahead
-        self._tasks: "list[Any]" = []
+        self._tasks: "list[asyncio.Task[Value]]" = []
 
     def __aiter__(self) -> "Imap":
         return self
 
-    async def __anext__(self) -> "Any":
+    async def __anext__(self) -> "Value":
         self._fill()
         if not self._tasks:
             raise StopAsyncIteration

@@ -6,8 +6,8 @@ const { loadMicroPython } = await import("../../../../static/vendor/micropython/
 const url = (path) => new URL(path, import.meta.url).href;
 const python = await loadMicroPython({ url: url("../../../../static/vendor/micropython/micropython.wasm") });
 const config = await (await fetch(url("../mpy.toml"))).text();
-for (const [, name] of config.matchAll(/ = "farcall\/([\w/]+\.py)"/g)) {
-  const folder = `farcall/${name}`.replace(/\/\w+\.py$/, "");
+for (const [, name] of config.matchAll(/ = "farcall\/([\w/]+\.(?:py|js))"/g)) {
+  const folder = `farcall/${name}`.replace(/\/\w+\.\w+$/, "");
   for (const made of ["farcall", folder]) if (!python.FS.analyzePath(made).exists) python.FS.mkdir(made);
   const source = await (await fetch(url(`../../../../py/farcall/${name}`))).text();
   python.FS.writeFile(`farcall/${name}`, source);

@@ -74,7 +74,7 @@ class Pair:
 
     @property
     def connection(self) -> Any:
-        return self.api._farcall.session
+        return self.api._farcall.connection
 
 
 async def settle() -> None:

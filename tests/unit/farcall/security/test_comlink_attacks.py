@@ -61,7 +61,7 @@ def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
             await test(**values)
             for exposed in list(farcall.comlink.serve.alive.values()):
                 exposed.close()
-            for wrapped in list(farcall.comlink.calls.alive.values()):
+            for wrapped in list(farcall.comlink.wrapped.alive.values()):
                 wrapped.close()
             await asyncio.sleep(0)
             assert not uncaught, uncaught

@@ -10,9 +10,9 @@ from typing import Any
 import farcall
 import pytest
 from farcall import errors, messages
+from farcall.connection.operations import OPERATIONS
 from farcall.connection.policy import PATH_LENGTH
 from farcall.endpoints import memory_pair
-from farcall.proxies.operations import OPERATIONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -667,7 +667,7 @@ def malformed(frame: list[Any]) -> list[list[Any]]:
 @pytest.mark.asyncio
 async def test_there_is_a_frame_of_every_kind_to_malform() -> None:
     peer = Peer()
-    assert set(FRAMES) == set(peer.session._handlers)
+    assert set(FRAMES) == set(peer.session.handlers)
     peer.session.close()
 
 

@@ -1,0 +1,57 @@
+"""Calls of the peer by their numbers: running, or kept while the peer may still build on them."""
+
+from farcall import errors, platform
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Answer(platform.Waiter):
+    """A call of the peer: running, or done and kept for calls that target its result."""
+
+    task: "Any" = None
+    coroutine: "Any" = None  # until the task has begun
+
+
+class Answers:
+    """The calls of one peer."""
+
+    def __init__(self) -> None:
+        self.known: "dict[int, Answer]" = {}
+        self.settled: "list[tuple[int, int]]" = []  # number of the message, of the call
+
+    def new(self, number: "object") -> "Answer":
+        """Note a call that has come; 0 is a call without a reply.
+
+        Raises:
+            ProtocolError: the number is none, or used.
+        """
+        if type(number) is not int or number < 0 or number in self.known:
+            raise errors.ProtocolError(f"call id {number!r}")
+        answer = Answer()
+        if number:
+            self.known[number] = answer
+        return answer
+
+    def get(self, number: "object") -> "Answer":
+        """The call of the peer under a number.
+
+        Raises:
+            ProtocolError: there is none, or none any more.
+        """
+        answer = self.known.get(number) if type(number) is int else None
+        if answer is None:
+            raise errors.ProtocolError(f"call {number!r} is not known (any more)")
+        return answer
+
+    def forget(self, seen: "int") -> None:
+        """Drop results that the peer has seen; every call on them has arrived by now."""
+        settled = self.settled
+        while settled and settled[0][0] <= seen:
+            self.known.pop(settled.pop(0)[1], None)
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self.known.clear()
+        del self.settled[:]

@@ -1,0 +1,192 @@
+"""The outgoing half of a session: frames gather in a turn, and leave as one message.
+
+`send` is the way; `send_call` is a short cut of it for the commonest message, a call with plain
+arguments that is alone in its turn: its text is made in JavaScript.
+"""
+
+from farcall import errors, messages, platform
+from farcall.platform import buffers as memory
+from farcall.values.codec import dumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from farcall.endpoints import Endpoint
+    from farcall.messages import Buffers, Frame
+    from farcall.platform.buffers import Buffer
+
+    class Tracer(Protocol):
+        """What logs messages; see `trace`."""
+
+        def message(
+            self, direction: "str", number: "int", header: "str", buffers: "Buffers"
+        ) -> None: ...
+
+
+# A result is kept until the peer must have seen it, since calls on it may be under way. A peer
+# with nothing else to say acknowledges after this long.
+ACKNOWLEDGE_AFTER = 0.05
+
+
+class Channel:
+    """Sends frames over an endpoint, and counts messages both ways.
+
+    Args:
+        endpoint: carries the messages.
+        name: of the peer, for errors' texts.
+        timeout: seconds after which a call raises TimeoutError; None waits.
+        on_error: called with an exception that no caller can get, and a text saying of what.
+        limits: how many of everything there may be.
+
+    Attributes:
+        error: what ended the session, or None.
+        tracer: logs messages while `farcall.trace` is on.
+        woken: waiters settled by the message being handled.
+        buffers: of the frames that have not left yet.
+        emptied: buffers of the peer that go back to it with the next message.
+        encoding: how many values wait for an asynchronous `encode`; nothing leaves before.
+        sent, received: numbers of messages.
+        owes_ack: whether the peer still has to learn how many messages arrived.
+    """
+
+    def __init__(
+        self,
+        endpoint: "Endpoint",
+        name: "str",
+        timeout: "float | None",
+        on_error: "Callable[[BaseException, str], object] | None",
+        limits: "dict[str, int]",
+    ) -> None:
+        self.name = name
+        self.timeout = timeout
+        self.on_error = on_error
+        self.limits = limits
+        self.error: "BaseException | None" = None
+        self.tracer: "Tracer | None" = None
+        self.woken: "list[platform.Waiter]" = []
+        self.buffers: "list[Buffer]" = []
+        self.emptied: "list[Buffer]" = []
+        self.encoding = 0
+        self.sent = 0
+        self.received = 0
+        self.bytes_sent = 0
+        self.owes_ack = False
+        self._acknowledgement: "platform.Timer | None" = None
+        self._out: "list[Frame]" = []
+        self._scheduled = False
+        self._place: "str | None" = None  # of the only frame of this turn, a call
+        self._endpoint = endpoint
+        self._ticker = platform.Ticker(self._flush)
+        self._short = getattr(endpoint, "call", None)
+
+    def send(self, frame: "Frame") -> None:
+        """Send a frame with the others of this turn; the caller must not change it any more."""
+        self._out.append(frame)
+        if not self._scheduled:
+            self._scheduled = True
+            self._ticker.schedule()
+
+    def send_call(self, frame: "Frame", place: "str | None") -> None:
+        """Send a call; `place` is its target and path as JSON if its arguments are plain."""
+        out = self._out
+        self._place = None if out or self._short is None else place
+        out.append(frame)
+        if not self._scheduled:
+            self._scheduled = True
+            self._ticker.schedule()
+
+    def flush_soon(self) -> None:
+        """Send what waited, at the end of this turn."""
+        if self._out and not self._scheduled:
+            self._scheduled = True
+            self._ticker.schedule()
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        if self._out and self.error is None and not self.encoding:
+            out, self._out = self._out, []
+            self._post(out)
+
+    def _post(self, frames: "list[Frame]") -> None:
+        place, self._place = self._place, None
+        if self.emptied:
+            frames = frames + self._back()
+        elif place is not None and len(frames) == 1 and self.tracer is None:
+            self._post_call(frames[0], place)
+            return
+        header = dumps([self.received] + frames)
+        buffers = self.buffers
+        size = len(header)
+        if buffers:
+            buffers = list(buffers)
+            del self.buffers[:]
+            size += memory.total(buffers)
+        self.sent += 1
+        self.owes_ack = False
+        self.bytes_sent += size
+        if self.tracer is not None:
+            self.tracer.message("out", self.sent, header, buffers)
+        failure = self._endpoint.post(header, buffers)
+        if failure:
+            self._unsent(failure)
+
+    def _back(self) -> "list[Frame]":
+        """Return emptied buffers to the peer with the next outgoing message."""
+        first, count = len(self.buffers), len(self.emptied)
+        self.buffers.extend(self.emptied)
+        del self.emptied[:]
+        return [[messages.BACK, first, count]]
+
+    def _post_call(self, frame: "Frame", place: "str") -> None:
+        self.sent += 1
+        self.owes_ack = False
+        size = self._short(self.received, frame[1], place, *frame[4])  # type: ignore[misc]
+        if type(size) is str:
+            self._unsent(size)
+        else:
+            self.bytes_sent += size
+
+    def _unsent(self, failure: "str") -> None:
+        self.close(errors.ProtocolError(f"a message could not be sent: {failure}"), tell=False)
+
+    def _acknowledge_later(self) -> None:
+        """Have the peer learn what arrived, with other frames or after a while without any."""
+        if self._acknowledgement is None and self.error is None:
+            self._acknowledgement = platform.Timer(ACKNOWLEDGE_AFTER, self._acknowledge)
+
+    def _acknowledge(self) -> None:
+        self._acknowledgement = None
+        if self.owes_ack and self.error is None and not self._out:
+            self._post([])
+
+    def complain(self, error: "BaseException", whence: "str") -> None:
+        """Hand an error that no caller can get to `on_error`, or print it."""
+        try:
+            if self.on_error is not None:
+                self.on_error(error, whence)
+            else:
+                text = getattr(error, "remote_traceback", "") or platform.traceback_text(error)
+                platform.report(f"farcall: {type(error).__name__}: {error}, {whence}\n{text}")
+        except Exception as exc:
+            platform.report(f"farcall: on_error failed: {platform.traceback_text(exc)}")
+
+    def close(self, error: "BaseException | None" = None, tell: "bool" = True) -> None:
+        """End the session; see `Session.close`."""
+        raise NotImplementedError
+
+    def _say_last(self, farewell: "Frame | None") -> None:
+        """Send what waited, and a last frame; None drops what waited."""
+        if farewell is not None:
+            frames = [farewell]
+            if not self.encoding:
+                frames = self._out + frames
+            self._endpoint.post(dumps([self.received] + frames), list(self.buffers))
+        self._out = []
+
+    def _hang_up(self) -> None:
+        self._endpoint.close()
+        self._ticker.close()
+        if self._acknowledgement is not None:
+            self._acknowledgement.cancel()

@@ -1,0 +1,104 @@
+"""What a peer may ask of an object: len(), iter(), contains and other operations of its type.
+
+`OPERATIONS` maps the name in an `op` frame to a function of the object. Which of them a peer may
+use of which object is decided by policy.
+"""
+
+from farcall.connection.producers import Producer, Streamed, is_stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_VALUES = (list, tuple, dict, set, frozenset, bytes, bytearray)
+
+
+def _iter(owner: "Any") -> "Any":
+    """A stream of the items of anything iterable; of itself if it is one already."""
+    if isinstance(owner, Producer) or is_stream(owner):
+        return owner.source if isinstance(owner, Producer) else owner
+    if not hasattr(owner, "__aiter__"):
+        iter(owner)  # TypeError now, not at the first item
+    return Streamed(owner)
+
+
+def _enter(owner: "Any") -> "Any":
+    """(True, what `with` gives), or (False, the object itself) if it is no context manager."""
+    if hasattr(owner, "__aenter__"):
+        return _entered(owner)
+    if hasattr(owner, "__enter__"):
+        return True, owner.__enter__()
+    return False, owner
+
+
+async def _entered(owner: "Any") -> "Any":
+    return True, await owner.__aenter__()
+
+
+def _exit(owner: "Any", exc: "Any") -> "Any":
+    kind = type(exc) if exc is not None else None
+    if hasattr(owner, "__aexit__"):
+        return owner.__aexit__(kind, exc, None)
+    return owner.__exit__(kind, exc, None)
+
+
+def _copy(owner: "Any") -> "Any":
+    """The object by value.
+
+    Raises:
+        TypeError: objects of its type have none.
+    """
+    if isinstance(owner, _VALUES):
+        return owner
+    state = getattr(owner, "__farcall_copy__", None)
+    if state is None:
+        raise TypeError(f"a {type(owner).__name__} has no value to copy: register its class")
+    return state()
+
+
+def _lock_step(name: "str") -> "Any":
+    def step(owner: "Any", *args: "Any") -> "Any":
+        if not isinstance(owner, Producer):
+            raise TypeError(f"{name} is for streams")
+        return getattr(owner, name)(*args)
+
+    return step
+
+
+OPERATIONS: "dict[str, Any]" = {
+    "len": len,
+    "bool": bool,
+    "int": int,
+    "float": float,
+    "str": str,
+    "repr": repr,
+    "iter": _iter,
+    "contains": lambda owner, item: item in owner,
+    "equals": lambda owner, other: bool(owner == other),
+    "enter": _enter,
+    "exit": _exit,
+    "copy": _copy,
+    "doc": lambda owner: getattr(owner, "__doc__", None) or "",
+    "names": lambda owner: [],  # policy answers this one itself
+    "asend": _lock_step("asend"),
+    "athrow": _lock_step("athrow"),
+    "aclose": _lock_step("aclose"),
+    "add": lambda a, b: a + b,
+    "radd": lambda a, b: b + a,
+    "sub": lambda a, b: a - b,
+    "rsub": lambda a, b: b - a,
+    "mul": lambda a, b: a * b,
+    "rmul": lambda a, b: b * a,
+    "truediv": lambda a, b: a / b,
+    "rtruediv": lambda a, b: b / a,
+    "floordiv": lambda a, b: a // b,
+    "mod": lambda a, b: a % b,
+    "pow": lambda a, b: a**b,
+    "matmul": lambda a, b: a @ b,
+    "neg": lambda a: -a,
+    "abs": abs,
+    "lt": lambda a, b: a < b,
+    "le": lambda a, b: a <= b,
+    "gt": lambda a, b: a > b,
+    "ge": lambda a, b: a >= b,
+}

@@ -1,0 +1,193 @@
+"""The sending side of a stream: items are pushed ahead in batches, within a window of credit.
+
+The consumer grants credit (`pull`), the producer sends that many items without being asked again
+(`items`) and `end`, with the exception if there was one. The producer stops when its consumer is
+released, collected or closed: leaving an `async for` loop ends the generator on the other side.
+
+    def batches():                  # in the worker: generators cross as streams
+        yield from range(1000)
+
+    def lines():                    # any other iterable does when it is marked
+        return farcall.stream(open("lines.txt"))
+"""
+
+from farcall import messages, platform
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+    from typing import Any
+
+    from farcall.connection.channel import Channel
+    from farcall.connection.encoding import Encoding
+    from farcall.messages import Wire
+    from farcall.proxies.remote import Value
+
+# A generator that computes gives way to messages this often; its items so far are sent.
+SLICE = 0.005
+
+
+class Streamed:
+    """Marks an iterable to be streamed rather than copied or referenced."""
+
+    def __init__(self, source: "Any") -> None:
+        self.source = source
+
+
+def stream(source: "Any") -> "Streamed":
+    """Send any iterable as a stream; MicroPython's generators, which look like coroutines, need it.
+
+    Args:
+        source: a generator, async generator, iterable or async iterable.
+    """
+    return Streamed(source)
+
+
+def is_stream(value: "object") -> bool:
+    """Whether a value crosses as a stream."""
+    return isinstance(value, Streamed) or type(value).__name__ in platform.GENERATORS
+
+
+class Producer:
+    """This side's end of a stream that the peer consumes."""
+
+    def __init__(
+        self, channel: "Channel", encoding: "Encoding", number: "int", source: "Any"
+    ) -> None:
+        self.source = source.source if isinstance(source, Streamed) else source
+        self._channel = channel
+        self._encoding = encoding
+        self._number = number
+        self._credit = 0
+        self._task: "asyncio.Task[Any] | None" = None
+        self._running: "platform.Waiter | None" = None  # settled when the task has ended
+        self._busy = False
+        self._over = False
+        asynchronous = hasattr(self.source, "__aiter__")
+        self._next = self._iterator(asynchronous)
+        self._asynchronous = asynchronous
+
+    def _iterator(self, asynchronous: "bool") -> "Any":
+        return self.source.__aiter__() if asynchronous else iter(self.source)
+
+    def pull(self, credit: "int") -> None:
+        """The consumer has room for `credit` more."""
+        self._credit += credit
+        if self._busy or self._over:
+            return
+        self._busy = True
+        if self._asynchronous:
+            self._task = platform.spawn(self._run())
+        else:
+            self._slice()
+
+    def _slice(self) -> None:
+        """Send what a sync source gives within SLICE seconds, then give way."""
+        if self._over:
+            return
+        end = platform.clock() + SLICE
+        items: "list[Wire]" = []
+        encode = self._encoding.item
+        try:
+            while self._credit > len(items) and platform.clock() < end:
+                items.append(encode(next(self._next)))
+        except StopIteration:
+            self._send(items)
+            self._end(None)
+            return
+        except Exception as exc:
+            self._send(items)
+            self._end(exc)
+            return
+        self._send(items)
+        self._busy = self._credit > 0
+        if self._busy:
+            platform.Timer(0, self._slice)
+
+    async def _run(self) -> None:
+        self._running = platform.Waiter()
+        try:
+            while self._credit > 0:
+                item = await self._next.__anext__()
+                self._send([self._encoding.item(item)])
+        except StopAsyncIteration:
+            self._end(None)
+        except platform.CancelledError:
+            raise
+        except Exception as exc:
+            self._end(exc)
+        finally:
+            self._busy = False
+            self._task = None
+            running, self._running = self._running, None
+            if running is not None:
+                running.settle_soon(None)
+
+    def _send(self, items: "list[Wire]") -> None:
+        self._credit -= len(items)
+        if items and not self._over:
+            self._channel.send([messages.ITEMS, self._number, items])
+
+    def _end(self, exc: "Exception | None") -> None:
+        if self._over:
+            return
+        self._over = True
+        wire = None if exc is None else self._encoding.codec.encode_exception(exc)
+        self._channel.send([messages.END, self._number, wire])
+
+    async def asend(self, value: "Value") -> "Any":
+        """Lock-step: resume the generator with a value, give its next item."""
+        if self._asynchronous:
+            return await self._next.asend(value)
+        return self._step(self._next.send, value)
+
+    async def athrow(self, exc: "BaseException") -> "Any":
+        """Lock-step: raise in the generator, give its next item."""
+        if self._asynchronous:
+            return await self._next.athrow(exc)
+        return self._step(self._next.throw, exc)
+
+    def _step(self, method: "Callable[[Any], Any]", value: "Value") -> "Value":
+        try:
+            return method(value)
+        except StopIteration:
+            self._over = True
+            raise StopAsyncIteration from None
+
+    async def aclose(self) -> None:
+        """End the generator; returns when its `finally` has run."""
+        self._over = True
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+        if self._running is not None:  # a generator that runs cannot be closed
+            await self._running
+        closing = getattr(self._next, "aclose", None) or getattr(self._next, "close", None)
+        result = closing() if closing else None
+        if result is not None and platform.is_awaitable(result):
+            await result
+
+    def stop(self) -> None:
+        """The consumer is gone."""
+        if self._over:
+            return
+        self._over = True
+        if self._asynchronous:
+            platform.spawn(self._stopped())
+        elif hasattr(self._next, "close"):
+            self._close()
+
+    def _close(self) -> None:
+        try:
+            self._next.close()
+        except Exception as exc:
+            self._channel.complain(exc, "of a stream that was closed")
+
+    async def _stopped(self) -> None:
+        try:
+            await self.aclose()
+        except platform.CancelledError:
+            return
+        except Exception as exc:
+            self._channel.complain(exc, "of a stream that was closed")

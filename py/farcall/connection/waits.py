@@ -1,0 +1,171 @@
+"""Messages that wait: for an asynchronous `encode` before they leave, `decode` once they are here.
+
+Everything behind a message that waits waits too: the order of messages stays.
+"""
+
+from farcall import messages, platform
+from farcall.values import registered
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from farcall.connection.channel import Channel
+    from farcall.connection.encoding import Encoding
+    from farcall.messages import Buffers, Frame, Wire
+
+_CONTAINERS = (
+    messages.LIST,
+    messages.TUPLE,
+    messages.SET_,
+    messages.FROZENSET,
+    messages.DICT,
+    messages.SLICE,
+)
+
+
+class Waits:
+    """What one session's messages wait for.
+
+    Args:
+        channel: sends nothing while an `encode` runs.
+        encoding: gives the codec; set once it exists.
+        resume: takes a message whose values are decoded.
+        receive: takes a message that was behind it.
+
+    Attributes:
+        held: messages behind one that is being decoded; None while there is none.
+    """
+
+    encoding: "Encoding"
+
+    def __init__(
+        self,
+        channel: "Channel",
+        resume: "Callable[[list[Frame], Buffers], object]",
+        receive: "Callable[[str, Buffers], object]",
+    ) -> None:
+        self._channel = channel
+        self._resume = resume
+        self._receive = receive
+        self.held: "list[tuple[str, Buffers]] | None" = None
+        self._tasks: "set[asyncio.Task[Any]]" = set()
+
+    def _spawn(self, coroutine: "Coroutine[Any, Any, None]") -> None:
+        self._tasks.add(platform.spawn(coroutine))
+
+    # -- out
+
+    def later(self, coroutine: "Any", wire: "list[Wire]") -> None:
+        """Fill `wire` with what an `encode` gives; nothing is sent before."""
+        self._channel.encoding += 1
+        self._spawn(self._encode(coroutine, wire))
+
+    async def _encode(self, coroutine: "Any", wire: "list[Wire]") -> None:
+        channel = self._channel
+        try:
+            value = await coroutine
+            if channel.error is None:
+                wire[2] = self.encoding.value(value)
+        except Exception as exc:
+            wire[:] = [messages.FAILED, self.encoding.codec.encode_exception(exc)]
+        channel.encoding -= 1
+        if not channel.encoding:
+            self._tasks.clear()
+            channel.flush_soon()
+
+    # -- in
+
+    def hold(self, header: "str", batch: "list[Frame]", buffers: "Buffers") -> bool:
+        """Whether a message must wait for coroutines; it is handed back when they are done."""
+        if '"' + messages.DATACLASS + '"' not in header:
+            return False
+        waiting: "list[tuple[list[Wire], Any]]" = []
+        for wire in reversed(_registered(batch)):  # inner ones first
+            made = self._make(wire, buffers)
+            if made is not None:
+                waiting.append((wire, made))
+                if len(waiting) == 1:
+                    self.held = []
+        if waiting:
+            self._spawn(self._decode(waiting, batch, buffers))
+        return bool(waiting)
+
+    def _make(self, wire: "list[Wire]", buffers: "Buffers") -> "Any":
+        """Decode one node; its coroutine if it must be awaited."""
+        try:
+            content = self.encoding.codec.decode_with(wire[2], buffers)
+            value = registered.registered(wire[1]).decode(content)  # type: ignore[misc]
+            if platform.is_awaitable(value):
+                return value
+            wire[2] = registered.Made(value, None)
+        except Exception as exc:
+            wire[2] = registered.Made(None, registered.cause(exc))
+        return None
+
+    async def _decode(
+        self, waiting: "list[tuple[list[Wire], Any]]", batch: "list[Frame]", buffers: "Buffers"
+    ) -> None:
+        for wire, coroutine in waiting:
+            try:
+                wire[2] = registered.Made(await coroutine, None)
+            except Exception as exc:
+                wire[2] = registered.Made(None, exc)
+        platform.Timer(0, lambda: self._release(batch, buffers))
+
+    def _release(self, batch: "list[Frame]", buffers: "Buffers") -> None:
+        """Hand the message on, and those behind it until one waits again."""
+        held, self.held = self.held or [], None
+        self._tasks.clear()
+        self._resume(batch, buffers)
+        for index in range(len(held)):
+            self._receive(held[index][0], held[index][1])
+            if self.held is not None:
+                self.held.extend(held[index + 1 :])
+                return
+
+    def clear(self) -> None:
+        """The session is over: cancel what is under way."""
+        self.held = None
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
+
+
+def _registered(batch: "list[Frame]") -> "list[list[Wire]]":
+    """All nodes of a batch whose class has a `decode`, outer ones first."""
+    found: "list[list[Wire]]" = []
+    todo: "list[Wire]" = [part for frame in batch[1:] for part in _values(frame)]
+    while todo:
+        wire = todo.pop()
+        if type(wire) is dict:
+            todo.extend(wire.values())
+        elif type(wire) is not list or not wire:
+            continue
+        elif wire[0] in _CONTAINERS:
+            todo.extend(wire[1:])
+        elif wire[0] == messages.GRAPH and len(wire) == 3 and type(wire[2]) is list:
+            todo.append(wire[1])
+            todo.extend(wire[2])
+        elif wire[0] == messages.DATACLASS and len(wire) == 3:
+            if type(wire[1]) is str and wire[1] in registered.decoded:
+                found.append(wire)
+            todo.append(wire[2])
+    return found
+
+
+def _values(frame: "Frame") -> "list[Wire]":
+    """The wire forms in a frame: arguments, keyword arguments, results, items."""
+    if type(frame) is not list or len(frame) < 3:
+        return []
+    kind = frame[0]
+    if kind == messages.RET:
+        return [frame[2]]
+    if kind == messages.ITEMS and type(frame[2]) is list:
+        return list(frame[2])
+    if kind in (messages.CALL, messages.SET, messages.OP) and len(frame) > 4:
+        args = frame[4] if type(frame[4]) is list else []
+        return args + frame[5:6]
+    return []

@@ -1,0 +1,142 @@
+"""Buffers: memory that crosses to the other side, a Uint8Array in a browser, a bytearray elsewhere.
+
+Python's own memory cannot be transferred (WebAssembly memory is not detachable), so sending copies
+once into a fresh buffer and receiving copies once out of it. What was copied out of goes back to
+the sender, whose next buffer of that size it is (`REUSED`). On MicroPython the bytes stay in
+JavaScript; they cross to Python and back as hexadecimal text.
+"""
+
+from farcall.platform.interpreter import BROWSER, MICROPYTHON, PYODIDE
+from farcall.platform.javascript import JsProxy, javascript
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Buffer = Any  # a Uint8Array or a bytearray
+
+REUSED = 65536  # bytes: smaller buffers are not worth the way back
+# Whether bytes, and arrays, that came stay in JavaScript. Arrays do where NumPy is missing.
+BYTES_STAY = MICROPYTHON
+arrays_stay = MICROPYTHON
+# Whether emptied buffers go back to the sender.
+RETURNED = PYODIDE
+
+if MICROPYTHON:
+
+    def from_bytes(data: "bytes | bytearray | memoryview") -> "Buffer":
+        """A fresh buffer with a copy of the bytes.
+
+        JavaScript that iterates over a Python object holds it for ever there (1.28): an iterator
+        is entered among what JavaScript holds, and nothing takes it out.
+        """
+        return javascript.fromHex(bytes(data).hex())
+
+elif PYODIDE:
+
+    def from_bytes(data: "bytes | bytearray | memoryview") -> "Buffer":
+        """A fresh buffer with a copy of the bytes."""
+        buffer = javascript.take(len(data))
+        if len(data):
+            buffer.assign(data)
+        return buffer
+
+else:
+
+    def from_bytes(data: "bytes | bytearray | memoryview") -> "Buffer":
+        """A fresh buffer with a copy of the bytes."""
+        return bytearray(data)
+
+
+if BROWSER:
+
+    def size(buffer: "Buffer") -> int:
+        """Bytes in a buffer; 0 for a port."""
+        return int(javascript.byteLength(buffer))
+
+    def spare(buffer: "Buffer") -> None:
+        """Keep the memory of a buffer for the next one of its size: at most 8, and 256 MiB."""
+        javascript.spare(buffer)
+
+    def reused() -> int:
+        """How many buffers were made of memory that came back."""
+        return int(javascript.reused())
+
+    def is_view(value: "object") -> bool:
+        """True for a typed array, DataView or ArrayBuffer of JavaScript's."""
+        return isinstance(value, JsProxy) and bool(javascript.isView(value))
+
+    def is_port(value: "object") -> bool:
+        """True for a JavaScript MessagePort."""
+        return isinstance(value, JsProxy) and bool(javascript.isPort(value))
+
+    def to_bytes(buffer: "Buffer") -> bytes:
+        """The bytes of a buffer."""
+        return bytes(buffer.to_bytes())
+
+    def from_array(flat: "Any") -> "Buffer":
+        """A fresh buffer with a copy of a flat, contiguous ndarray."""
+        buffer = javascript.take(flat.nbytes)
+        if flat.nbytes:
+            buffer.assign(flat.view("u1"))
+        return buffer
+
+    def copy_to(buffer: "Buffer", flat: "Any") -> None:
+        """Copy a buffer into a flat ndarray of bytes."""
+        buffer.assign_to(flat)
+
+else:
+
+    def size(buffer: "Buffer") -> int:
+        """Bytes in a buffer."""
+        return len(buffer)
+
+    def spare(buffer: "Buffer") -> None:
+        """Memory is not reused outside a browser."""
+
+    def reused() -> int:
+        """Memory is not reused outside a browser."""
+        return 0
+
+    def is_view(value: "object") -> bool:
+        """There are no JavaScript arrays outside a browser."""
+        return False
+
+    def is_port(value: "object") -> bool:
+        """There are no MessagePorts outside a browser."""
+        return False
+
+    def to_bytes(buffer: "Buffer") -> bytes:
+        """The bytes of a buffer."""
+        return bytes(buffer)
+
+    def from_array(flat: "Any") -> "Buffer":
+        """A fresh buffer with a copy of a flat, contiguous ndarray."""
+        return bytearray(flat.tobytes())
+
+    def copy_to(buffer: "Buffer", flat: "Any") -> None:
+        """Copy a buffer into a flat ndarray of bytes."""
+        flat[:] = memoryview(buffer)
+
+
+def total(buffers: "Any") -> int:
+    """Bytes in all the buffers together."""
+    return sum([size(b) for b in buffers])
+
+
+def without_numpy() -> bool:
+    """Whether arrays stay in JavaScript: on MicroPython, or on Pyodide where NumPy is missing.
+
+    Raises:
+        ImportError: there is neither NumPy nor JavaScript.
+    """
+    global arrays_stay
+    if arrays_stay:
+        return True
+    try:
+        import numpy  # noqa: F401
+    except ImportError:
+        if not BROWSER:
+            raise
+        arrays_stay = True
+    return arrays_stay

@@ -1,0 +1,182 @@
+// What JavaScript does for farcall: each function that may throw catches here, since MicroPython cannot.
+// Evaluated once by platform/javascript.py; nothing that a peer sent ever reaches it.
+"use strict";
+() => {
+  const attempt = (f) => { try { f(); return ""; } catch (e) { return String(e); } };
+  const scripts = () => [...document.querySelectorAll("script[worker][name]")];
+  // Memory that came back: a fresh ArrayBuffer costs a page fault for every 4 KiB of it.
+  const spares = [];
+  const SPARE = { least: 65536, most: 256 * 2 ** 20, count: 8 };
+  let reused = 0;
+  const take = (length) => {
+    const index = spares.findIndex((view) => view.byteLength === length);
+    if (index < 0) return new Uint8Array(length);
+    reused += 1;
+    return spares.splice(index, 1)[0];
+  };
+  const bare = (value) => value instanceof ArrayBuffer ? new Uint8Array(value)
+    : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  const views = (list) => list.map((item) => item.buffer ?? item);
+  // One plain result, the commonest message, costs MicroPython less as numbers than as a text.
+  const REPLY = /^\[(\d{1,9}), ?\["ret", ?(\d{1,9}), ?(-?\d{1,9}|true|false)\]\]$/;
+  const plain = (text) => text === "true" ? true : text === "false" ? false : +text;
+  return {
+    open(target, onText, onBuffers, onBroken, onReply, source, origin) {
+      const onString = (text) => {
+        const reply = onReply && text.length < 50 && REPLY.exec(text);
+        if (reply) onReply(+reply[1], +reply[2], plain(reply[3]), text.length);
+        else onText(text);
+      };
+      const listener = (event) => {
+        if (source && (event.source !== source || event.origin !== origin)) return;
+        const data = event.data;
+        if (typeof data === "string") onString(data);
+        else if (!Array.isArray(data) || typeof data[0] !== "string") onBroken(String(typeof data));
+        else if (data.length === 1) onText(data[0]);
+        else onBuffers(data[0], data);
+      };
+      const broken = () => onBroken("a message that could not be deserialised");
+      target.addEventListener("message", listener);
+      target.addEventListener("messageerror", broken);
+      if (target.start) target.start();
+      return () => {
+        target.removeEventListener("message", listener);
+        target.removeEventListener("messageerror", broken);
+      };
+    },
+    poster(target, origin) {
+      const post = (message, list) => attempt(() =>
+        origin ? target.postMessage(message, origin, list) : target.postMessage(message, list));
+      return {
+        text: (header) => post(header, []),
+        // Gives the length of the header, or what went wrong.
+        call(received, number, place, ...args) {
+          const header = `[${received},["call",${number},${place},${JSON.stringify(args)},{}]]`;
+          return post(header, []) || header.length;
+        },
+        buffers: (header, list) => post([header, ...list], views(list)),
+        copies: (header, list) => attempt(() =>
+          target.postMessage(list.length ? [header, ...list] : header)),
+      };
+    },
+    take,
+    spare(view) {
+      if (!(view instanceof Uint8Array) || view.byteLength < SPARE.least) return;
+      if (view.byteLength !== view.buffer.byteLength) return;
+      spares.unshift(view);
+      let bytes = 0;
+      const kept = spares.filter((v) => (bytes += v.byteLength) <= SPARE.most).slice(0, SPARE.count);
+      spares.splice(0, spares.length, ...kept);
+    },
+    reused: () => reused,
+    spares: () => spares.length,
+    byteLength: (item) => item.byteLength ?? 0,
+    isPort: (value) => value instanceof MessagePort,
+    addWorker(type, name, source, config) {
+      const script = document.createElement("script");
+      script.type = type; script.src = source;
+      script.setAttribute("worker", ""); script.setAttribute("name", name);
+      if (config) script.setAttribute("config", config);
+      document.body.append(script);
+    },
+    removeWorker(name) {
+      scripts().filter((s) => s.getAttribute("name") === name).forEach((s) => s.remove());
+    },
+    ticker(callback) { return () => queueMicrotask(callback); },
+    // A page that may come back from the back/forward cache is not gone.
+    onLeave(callback) { addEventListener("pagehide", (e) => { if (!e.persisted) callback(); }); },
+    holdLock(name, done) {
+      if (!globalThis.navigator?.locks) { done(false); return; }
+      navigator.locks.request(name, () => { done(true); return new Promise(() => {}); })
+        .catch(() => done(false));
+    },
+    watchLock(name, callback) {
+      if (!globalThis.navigator?.locks) return () => {};
+      const stop = new AbortController();
+      navigator.locks.request(name, { signal: stop.signal }, () => callback()).catch(() => {});
+      return () => stop.abort();
+    },
+    // A lock that nobody holds here is of another origin: it says nothing.
+    isHeld(name, answer) {
+      if (!globalThis.navigator?.locks) { answer(false); return; }
+      navigator.locks.query()
+        .then((all) => answer(all.held.some((lock) => lock.name === name)), () => answer(false));
+    },
+    registry(callback) { return new FinalizationRegistry((held) => callback(held[0], held[1])); },
+    token(registry, id, generation) {
+      const token = {}; registry.register(token, [id, generation]); return token;
+    },
+    status(url, callback) {
+      fetch(url, { method: "HEAD" }).then((r) => callback(r.status), () => callback(0));
+    },
+    listenControl(target, callback) {
+      const listener = (event) => {
+        const data = event.data;
+        if (data && typeof data === "object" && typeof data.farcall === "string")
+          callback(data.farcall, String(data.detail ?? ""), event.ports[0] ?? data.thing ?? null);
+      };
+      target.addEventListener("message", listener);
+      return () => target.removeEventListener("message", listener);
+    },
+    sendControl(target, kind, detail, thing) {
+      const moved = thing instanceof MessagePort ? [thing] : [];
+      return attempt(() => target.postMessage(
+        { farcall: kind, detail, thing: moved.length ? null : thing }, moved));
+    },
+    signal() {
+      // WebKitGTK has none, though it says that it is isolated.
+      const shared = globalThis.crossOriginIsolated && globalThis.SharedArrayBuffer;
+      return shared ? new Uint8Array(new shared(1)) : null;
+    },
+    interrupt(signal) { Atomics.store(signal, 0, 2); },  // SIGINT
+    broadcast(kind, detail) {
+      const channel = new BroadcastChannel("farcall");
+      channel.postMessage({ farcall: kind, detail }); channel.close();
+    },
+    broadcasts: () => new BroadcastChannel("farcall"),
+    named: (name) => scripts().find((s) => s.getAttribute("name") === name) ?? null,
+    names: () => scripts().map((s) => s.getAttribute("name")).join(", "),
+    // Under cross-origin isolation PyScript puts a `document` into workers too.
+    isWorker: typeof WorkerGlobalScope !== "undefined" && globalThis instanceof WorkerGlobalScope,
+    isView: (value) => ArrayBuffer.isView(value) || value instanceof ArrayBuffer,
+    bytesOf(value, move) {
+      const view = bare(value);
+      if (move && view.byteLength === view.buffer.byteLength) return view;
+      const copy = take(view.byteLength);
+      copy.set(view);
+      return copy;
+    },
+    fromHex: (text) => Uint8Array.fromHex ? Uint8Array.fromHex(text)
+      : Uint8Array.from(text.match(/../g) ?? [], (byte) => parseInt(byte, 16)),
+    toHex(value) {
+      const view = bare(value);
+      return view.toHex ? view.toHex()
+        : Array.from(view, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    },
+    typed(bytes, kind) {
+      const whole = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+      const type = globalThis[kind];
+      return new type(whole.buffer, whole.byteOffset, whole.byteLength / type.BYTES_PER_ELEMENT);
+    },
+    isDetached: (value) => (value instanceof ArrayBuffer ? value : value.buffer).detached === true,
+    kindOf: (value) => value instanceof ArrayBuffer ? "ArrayBuffer" : value.constructor.name,
+    isFunction: (value) => typeof value === "function",
+    random() { return crypto.getRandomValues(new Uint32Array(4)).join("-"); },
+    now: () => performance.now() / 1000,
+    mendStack(module) {
+      const apply = module.promisingApply;
+      if (!apply || !module.stackRestore) return;
+      let live = 0, top = 0;
+      // In a microtask after the last call's own: no frame of WebAssembly is left then.
+      const lift = () => { if (!live && module.stackSave() < top) module.stackRestore(top); };
+      const over = () => { live -= 1; queueMicrotask(lift); };
+      module.promisingApply = (...args) => {
+        if (!live) top = Math.max(top, module.stackSave());
+        live += 1;
+        const ended = apply(...args);
+        ended.then(over, over);
+        return ended;
+      };
+    },
+  };
+};

@@ -1,0 +1,246 @@
+"""Tasks, and what they wait for: one class that every interpreter's event loop steps at once."""
+
+import asyncio
+
+from farcall.platform.interpreter import MICROPYTHON, CancelledError
+from farcall.platform.javascript import JsProxy, js
+from farcall.platform.timers import Timer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import Any
+
+
+def spawn(coroutine: "Any") -> "asyncio.Task[Any]":
+    """Run a coroutine as a task of its own."""
+    return asyncio.create_task(coroutine)
+
+
+_VALUES = (int, str, float, type(None), bool, list, dict, tuple)
+
+
+def is_awaitable(value: "object") -> bool:
+    """Whether a function's result must be awaited before it is a value."""
+    if type(value) in _VALUES:
+        return False
+    if MICROPYTHON:
+        return hasattr(value, "send") or (isinstance(value, JsProxy) and hasattr(value, "then"))
+    return hasattr(type(value), "__await__")
+
+
+def discard(awaitable: "object") -> None:
+    """Close a coroutine that will never be awaited."""
+    close = getattr(awaitable, "close", None)
+    if close is not None:
+        close()
+
+
+class Waiter:
+    """Settled once with a value or an error; any number of tasks may wait for it.
+
+    asyncio.Future would do, but wakes its task through the event loop: one more turn a call.
+    Here the task is stepped by `wake`, right where the reply came in. A task that waits and is
+    cancelled cancels the waiter (and calls its `cancelled`), as with asyncio.Future.
+    """
+
+    _asyncio_future_blocking = False
+    done = False
+    value: "Any" = None
+    error: "BaseException | None" = None
+    retrieved = False  # whether the error was raised to a task
+    _waiting: "tuple[Any, ...]" = ()
+
+    def settle(self, value: "object", error: "BaseException | None" = None) -> bool:
+        """Keep the outcome; True when somebody waits for it and `wake` must follow."""
+        if self.done:
+            return False
+        self.done = True
+        self.value = value
+        if error is not None:
+            self.error = error
+        return bool(self._waiting)
+
+    def settle_now(self, value: "object", error: "BaseException | None" = None) -> None:
+        """Settle and wake: in an event handler, outside any task."""
+        if self.settle(value, error):
+            self.wake()
+            drain()
+
+    def settle_soon(self, value: "object", error: "BaseException | None" = None) -> None:
+        """Settle now, wake in a turn of its own: safe inside a task."""
+        if self.settle(value, error):
+            self.wake_soon()
+
+    def wake_soon(self) -> None:
+        """Wake in a turn of its own: safe inside a task."""
+        Timer(0, self._wake_alone)
+
+    def _wake_alone(self) -> None:
+        self.wake()
+        drain()
+
+    def result(self) -> "Any":
+        """The value; raises the error."""
+        if self.error is not None:
+            self.retrieved = True
+            raise self.error
+        return self.value
+
+    def cancelled(self) -> None:
+        """The task that waited was cancelled."""
+
+    def cancel(self, msg: "object" = None) -> bool:
+        """Called by a task that waits and is being cancelled; False when already settled."""
+        if self.done:
+            return False
+        self.settle(None, CancelledError())
+        self.retrieved = True
+        self.cancelled()
+        if not MICROPYTHON:  # the canceller's own step is still running: not from within it
+            asyncio.get_running_loop().call_soon(self.wake)
+        return True
+
+    def wake(self) -> None:
+        """Step the tasks that wait. Only outside any task, and `drain` must follow."""
+        waiting, self._waiting = self._waiting, ()
+        if MICROPYTHON:
+            for task in waiting:
+                _step(task)
+            return
+        for function, context in waiting:
+            context.run(function, self)
+
+    def wait(self) -> "Generator[Any, None, Any]":
+        """Yield to the event loop until settled."""
+        if not self.done:
+            if MICROPYTHON:
+                task = _core.cur_task
+                self._waiting = self._waiting + (task,)
+                task.data = self
+                try:
+                    yield
+                except CancelledError:
+                    self.cancel()
+                    raise
+            else:
+                self._asyncio_future_blocking = True
+                yield self
+        if self.error is not None:
+            self.retrieved = True
+            raise self.error
+        return self.value
+
+    if MICROPYTHON:
+        __iter__ = wait
+    else:
+        __await__ = wait
+
+    # -- what asyncio's Task asks of a future (CPython, Pyodide)
+
+    def get_loop(self) -> "asyncio.AbstractEventLoop":
+        return asyncio.get_running_loop()
+
+    def add_done_callback(
+        self, function: "Callable[..., object]", *, context: "object" = None
+    ) -> None:
+        self._waiting = self._waiting + ((function, context),)
+
+    def remove_done_callback(self, function: "Callable[..., object]") -> int:
+        before = len(self._waiting)
+        self._waiting = tuple(pair for pair in self._waiting if pair[0] != function)
+        return before - len(self._waiting)
+
+    # -- what MicroPython's Task asks of a queue it waits in
+
+    def remove(self, task: "object") -> None:
+        self._waiting = tuple([t for t in self._waiting if t is not task])
+
+
+def drain() -> None:
+    """Run the tasks that `wake` made ready now instead of after a timer (MicroPython only).
+
+    MicroPython resumes tasks from setTimeout, clamped to 4 ms when nested; we are already in an
+    event of our own.
+    """
+    if MICROPYTHON:
+        first = _core._task_queue.peek()
+        if first and _core.ticks_diff(first.ph_key, _core.ticks()) <= 0:
+            _core._run_iter()
+
+
+def _step(task: "Any") -> None:
+    """Resume a task of MicroPython's at once: its queue and loop cost 5 microseconds.
+
+    Task.state: True while it runs and no task waits for it, a function or a queue of the waiting
+    ones; afterwards None until one of them has taken what `data` keeps, then False.
+    """
+    before = _core.cur_task
+    _core.cur_task = task
+    task.data = None
+    try:
+        task.coro.send(None)
+    except (CancelledError, Exception) as exc:
+        _ended(task, exc)
+    finally:
+        _core.cur_task = before
+
+
+def _ended(task: "Any", exc: "Any") -> None:
+    state = task.state
+    heard = state is not True
+    task.state = False if heard else None
+    if callable(state):
+        state(task, exc)
+    elif heard:
+        _Now.draining = True
+        heard = bool(state.peek())
+        while state.peek():
+            _core._task_queue.push(state.pop())
+        _Now.draining = False
+    if not heard and not isinstance(exc, (CancelledError, StopIteration)):
+        _core._task_queue.push(task)  # its turn there reports the exception, if no task takes it
+    task.data = exc
+
+
+_core: "Any" = getattr(asyncio, "core", None)
+_awaitables: "tuple[type, ...]" = ()
+
+
+def treat_as_awaitable(cls: "type") -> None:
+    """Let gather and wait_for await instances of a class whose objects have every attribute.
+
+    MicroPython's take what has a `send` for a coroutine.
+    """
+    global _awaitables
+    _awaitables = (cls,)
+
+
+if MICROPYTHON:
+
+    class _Now:
+        """asyncio's view of `js`: sets no timer for tasks that `drain` is about to run.
+
+        A timer set and cleared each way costs 8 of a call's 60 microseconds.
+        """
+
+        draining = False
+
+        @staticmethod
+        def setTimeout(function, milliseconds):  # type: ignore[no-untyped-def]
+            return None if _Now.draining else js.setTimeout(function, milliseconds)
+
+        @staticmethod
+        def clearTimeout(handle):  # type: ignore[no-untyped-def]
+            js.clearTimeout(handle)
+
+    _core.js = _Now
+    _promote = _core._promote_to_task
+
+    async def _awaited(value: "Any") -> "Any":
+        return await value
+
+    def _task_of(value: "Any") -> "Any":
+        return _promote(_awaited(value) if isinstance(value, _awaitables) else value)
+
+    _core._promote_to_task = _task_of

@@ -1,0 +1,216 @@
+"""Values to wire form: JSON for what JSON says exactly, tagged lists for the rest.
+
+`encode` is the way of every value. `encode_all` is a short cut of it for arguments, most of which
+are their own wire form.
+"""
+
+from farcall import messages
+from farcall.platform import buffers as memory
+from farcall.values import arrays, exceptions, registered
+from farcall.values.graphs import Graph, short
+from farcall.values.references import References
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from farcall.messages import Wire
+    from farcall.platform.buffers import Buffer
+    from farcall.values.references import Value
+
+# Deeper values, and those that hold themselves, go as a graph without recursion. MicroPython's
+# stack ends between 100 and 200 Python frames, and a level takes two.
+DEPTH = 24
+_WORD = 2**63
+_PLAIN = (str, bool, type(None))
+_FUNCTIONS = (type(short),)  # MicroPython has a type more for closures: they go the usual way
+
+
+class Deep(Exception):
+    """The value nests deeper than DEPTH; it may hold itself."""
+
+
+class Encoder:
+    """Encodes into `buffers`.
+
+    Args:
+        references: for values that go by reference.
+        buffers: where the buffers of what is encoded go.
+
+    Attributes:
+        traceback: whether exceptions carry theirs, and their causes.
+    """
+
+    def __init__(
+        self, references: "References | None" = None, buffers: "list[Buffer] | None" = None
+    ) -> None:
+        self._references = references or References()
+        self.buffers: "list[Buffer]" = [] if buffers is None else buffers
+        self.traceback = True
+        self._encoders = self._encoding_table()
+
+    def _encoding_table(self) -> "dict[type, Callable[[Any, int], Wire]]":
+        table: "dict[type, Callable[[Any, int], Wire]]" = {
+            int: self._int,
+            float: self._float,
+            list: self._list,
+            tuple: self._tuple,
+            dict: self._dict,
+            set: self._set,
+            frozenset: self._frozenset,
+            bytes: lambda v, d: self._attach(messages.BYTES, v),
+            bytearray: lambda v, d: self._attach(messages.BYTEARRAY, v),
+            memoryview: lambda v, d: self._attach(messages.BYTES, bytes(v)),
+            complex: lambda v, d: [messages.COMPLEX, self._float(v.real), self._float(v.imag)],
+            range: lambda v, d: [messages.RANGE, v.start, v.stop, v.step],
+            type(Ellipsis): lambda v, d: [messages.ELLIPSIS],
+            slice: lambda v, d: self._each(messages.SLICE, (v.start, v.stop, v.step), d),
+            type({}.keys()): self._list,
+            type({}.values()): self._list,
+            type({}.items()): self._list,
+            arrays.Array: lambda v, d: arrays.encode_array(v, self.buffers),
+            arrays.Transfer: lambda v, d: self._transfer(v),
+        }
+        for kind in _FUNCTIONS:  # a callback needs none of the questions that `_other` asks
+            table[kind] = self._references.export_function
+        return table
+
+    def encode(self, value: "Value") -> "Wire":
+        """Wire form of a value; bulk data goes to `buffers`.
+
+        Raises:
+            TypeError: something in it can cross neither by value nor by reference.
+        """
+        mark = len(self.buffers)
+        try:
+            return self._encode(value, 0)
+        except Deep:
+            del self.buffers[mark:]
+            return Graph(self._encode).encode(value)
+
+    def encode_all(self, values: "Iterable[Value]") -> "list[Wire]":
+        """Wire forms of arguments."""
+        wire: "list[Wire]" = []
+        for value in values:
+            kind = type(value)
+            if kind in _PLAIN or (kind is int and -_WORD <= value < _WORD):
+                wire.append(value)
+            else:
+                wire.append(self.encode(value))
+        return wire
+
+    def _encode(self, value: "Value", depth: "int") -> "Wire":
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        encoder = self._encoders.get(kind)
+        if encoder is not None:
+            if depth > DEPTH:
+                raise Deep
+            return encoder(value, depth + 1)
+        return self._other(value, depth)
+
+    def _int(self, value: "int", depth: "int" = 0) -> "Wire":
+        if -_WORD <= value < _WORD:
+            return value
+        return [messages.INT, hex(value) if value >= 0 else "-" + hex(-value)]
+
+    def _float(self, value: "float", depth: "int" = 0) -> "Wire":
+        if value - value == 0.0:
+            return value
+        return [messages.FLOAT, "nan" if value != value else "inf" if value > 0 else "-inf"]
+
+    def _each(self, tag: "str", values: "Iterable[Value]", depth: "int") -> "list[Wire]":
+        wire: "list[Wire]" = [tag]
+        encode = self._encode
+        for value in values:
+            wire.append(value if type(value) in _PLAIN else encode(value, depth))
+        return wire
+
+    def _list(self, value: "list[Any]", depth: "int") -> "Wire":
+        return self._each(messages.LIST, value, depth)
+
+    def _tuple(self, value: "tuple[Any, ...]", depth: "int") -> "Wire":
+        return self._each(messages.TUPLE, value, depth)
+
+    def _set(self, value: "set[Any]", depth: "int") -> "Wire":
+        return self._each(messages.SET_, value, depth)
+
+    def _frozenset(self, value: "frozenset[Any]", depth: "int") -> "Wire":
+        return self._each(messages.FROZENSET, value, depth)
+
+    def _dict(self, value: "dict[Any, Any]", depth: "int") -> "Wire":
+        if all(type(key) is str for key in value):
+            return {key: self._encode(item, depth) for key, item in value.items()}
+        flat: "list[Value]" = []
+        for key, item in value.items():
+            flat.append(key)
+            flat.append(item)
+        return self._each(messages.DICT, flat, depth)
+
+    def _transfer(self, value: "arrays.Transfer") -> "Wire":
+        inner = value.value
+        if memory.is_view(inner):
+            return arrays.encode_javascript(inner, self.buffers, True)
+        if isinstance(inner, arrays.Array):
+            return arrays.encode_array(inner, self.buffers, True)
+        return self.encode(inner)
+
+    def _attach(self, tag: "str", data: "bytes | bytearray") -> "list[Wire]":
+        self.buffers.append(memory.from_bytes(data))
+        return [tag, len(self.buffers) - 1]
+
+    def _other(self, value: "Value", depth: "int") -> "Wire":
+        wire = self._references.outgoing(value)
+        if wire is not None:
+            return wire
+        if arrays.is_numpy(value):
+            return arrays.encode_numpy(value, self.buffers)
+        if memory.is_view(value):
+            return arrays.encode_javascript(value, self.buffers)
+        if memory.is_port(value):
+            self.buffers.append(value)
+            return [messages.PORT, len(self.buffers) - 1]
+        if registered.names and type(value) in registered.names:
+            return self._registered(value, depth + 1)
+        if isinstance(value, Exception):
+            return self.encode_exception(value, depth + 1)
+        if isinstance(value, str):
+            return str(value)
+        if isinstance(value, type):
+            return self._references.export(value)
+        for kind, encoder in self._encoders.items():  # IntEnum, OrderedDict, namedtuple ...
+            if isinstance(value, kind):
+                return encoder(_as_base(kind, value), depth + 1)
+        return self._references.export(value)
+
+    def _registered(self, value: "Value", depth: "int") -> "Wire":
+        if depth > DEPTH:
+            raise Deep
+        return registered.encode(value, depth, self._encode, self._references.later)
+
+    def encode_exception(self, exc: "BaseException", depth: "int" = 1) -> "list[Wire]":
+        """Wire form of an exception: always succeeds, dropping what cannot cross."""
+        return exceptions.encode(exc, self._plain_copy, self.traceback, depth)
+
+    def _plain_copy(self, value: "Value") -> "Wire":
+        """Wire form of an exception's argument."""
+        codec = Encoder()
+        codec.traceback = self.traceback
+        return codec.encode_plain(value)
+
+    def encode_plain(self, value: "Value") -> "Wire":
+        """Wire form of a value without buffers or references.
+
+        Raises:
+            TypeError: it needs one of them.
+        """
+        wire = self.encode(value)
+        if self.buffers:
+            raise TypeError("needs a buffer")
+        return wire
+
+
+def _as_base(kind: "type", value: "Value") -> "Value":
+    return kind(value) if kind in (int, float) else value

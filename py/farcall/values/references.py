@@ -1,0 +1,44 @@
+"""The interface for values that go by reference: what the codec asks of a session."""
+
+from farcall import errors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from farcall.messages import Wire
+
+    Value = Any  # a value of the user's program
+
+
+class References:
+    """What the codec needs from a session for values that go by reference."""
+
+    def export(self, value: "Value", depth: "int" = 0) -> "list[Wire]":
+        """Wire form of an object of this side."""
+        raise TypeError(f"a {type(value).__name__} can only cross in a session")
+
+    def export_function(self, value: "Value", depth: "int" = 0) -> "list[Wire]":
+        """Wire form of a plain function of this side."""
+        return self.export(value)
+
+    def outgoing(self, value: "Value") -> "list[Wire] | None":
+        """Wire form of a proxy or an un-awaited call; None if it is neither."""
+        return None
+
+    def later(self, coroutine: "Any", wire: "list[Wire]") -> None:
+        """Have `wire` filled with what an asynchronous `encode` gives, before it is sent."""
+        coroutine.close()
+        raise TypeError("an asynchronous encode can only be awaited in a session")
+
+    def arrived(self, wire: "list[Wire]") -> "Value":
+        """The proxy for an object of the peer."""
+        raise errors.ProtocolError(f"a reference outside a session: {wire!r}")
+
+    def home(self, wire: "list[Wire]") -> "Value":
+        """The object of this side that came back."""
+        raise errors.ProtocolError(f"a reference outside a session: {wire!r}")
+
+    def promise(self, wire: "list[Wire]") -> "Value":
+        """The result of a call made earlier."""
+        raise errors.ProtocolError(f"a promise outside a session: {wire!r}")

@@ -1,0 +1,313 @@
+"""The page's side: connect to a worker, and know when it is gone.
+
+    <script type="py" worker name="engine" src="./worker.py" config="./worker.toml"></script>
+
+    engine = await farcall.connect("engine")
+    print(await engine.model.predict(image))
+
+PyScript's own promises do not settle on most failures (a source that is missing never, a script
+that raised resolves), so the two sides talk on their own: the worker on its default channel, the
+page by BroadcastChannel, since PyScript's own handler of the default channel complains in the
+console about every message it does not know:
+
+    "status"  once PyScript says that the script is over
+    "open"    detail: the worker's lock, a space, a number
+"""
+
+import asyncio
+
+from farcall import errors, platform
+from farcall.connection.session import Session
+from farcall.endpoints import Port
+from farcall.proxies.remote import reference
+from farcall.workers.life import watched
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from farcall.endpoints import Endpoint
+    from farcall.platform.javascript import JavaScript
+    from farcall.proxies.remote import Remote, Value
+
+# A worker whose script is over and that answers nothing for so long never imported farcall.
+GRACE = 10.0
+_POLL = 0.02
+
+
+class Engine:
+    """The page's side of one worker: its thread, its lock, its sessions."""
+
+    def __init__(self, name: "str", worker: "JavaScript") -> None:
+        self.name = name
+        self.worker = worker
+        self.lock: "str | None" = None
+        self.sessions: "list[Session]" = []
+        self.outcome = platform.Waiter()
+        self._callbacks = [platform.callback(self._on_control)]
+        self._stop: "JavaScript" = platform.javascript.listenControl(worker, self._callbacks[0])
+        self.ended = False  # PyScript says that its script is over
+        self.signal: "JavaScript" = None  # the byte that interrupts its Python, where isolated
+        self._unwatch: "JavaScript" = None
+        self._asked: "dict[str, platform.Waiter]" = {}
+        self._last = 0
+        self.task: "asyncio.Task[Any] | None" = None
+
+    def _on_control(self, kind: "str", detail: "str", port: "JavaScript") -> None:
+        if kind == "serving" and self.lock is None:
+            self.lock = detail.split(" ")[0]
+            self.signal = None if platform.is_null(port) else port
+            if detail.endswith(" locked"):
+                gone = platform.callback(lambda: self.died("the worker is gone"))
+                self._callbacks.append(gone)
+                self._unwatch = platform.javascript.watchLock(self.lock, gone)
+            self.settle(self)
+        elif kind == "failed" and self.ended:  # else it answers what was asked of another worker
+            self.settle(None, _boot_error(self.name, detail))
+        elif kind == "port" and detail in self._asked:
+            self._asked.pop(detail).settle_now(port)
+
+    def settle(self, value: "object", error: "Exception | None" = None) -> None:
+        """Decide the outcome of the boot."""
+        self.outcome.settle_now(value, error)
+
+    def over(self, failure: "str") -> None:
+        """PyScript says that the worker's script is over, or that it cannot run."""
+        if failure:
+            self.settle(None, errors.WorkerBootError(f"worker {self.name!r}: {failure}"))
+            return
+        self.ended = True
+        self._ask(int(GRACE))
+
+    def _ask(self, times: "int") -> None:
+        """Ask how it is, once a second: a question that comes before `import farcall` is lost."""
+        if self.outcome.done:
+            return
+        if not times:
+            self._silent()
+            return
+        platform.javascript.broadcast("status", "")
+        platform.Timer(1, lambda: self._ask(times - 1))
+
+    def _silent(self) -> None:
+        text = (
+            f"the script of worker {self.name!r} ended without importing farcall: "
+            "it failed before that; its traceback is in the browser's console"
+        )
+        self.settle(None, errors.WorkerBootError(text))
+
+    def port(self) -> "platform.Waiter":
+        """Ask the worker for a port; gives the waiter of it."""
+        self._last += 1
+        asked = f"{self.lock} {self._last}"
+        waiter = self._asked[asked] = platform.Waiter()
+        platform.javascript.broadcast("open", asked)
+        return waiter
+
+    def open(self, port: "JavaScript", served: "Value", options: "dict[str, Any]") -> "Session":
+        """A new session with the worker over a port of its."""
+        session = Session(Port(port), served, name=self.name, **options)
+        session.worker = self
+        self.sessions.append(session)
+        session.on_close.append(lambda _: self.sessions.remove(session))
+        return session
+
+    def died(self, text: "str") -> None:
+        """End every session: the worker is no more."""
+        error = errors.WorkerDiedError(f"worker {self.name!r}: {text}")
+        _engines.pop(self.name, None)
+        self.settle(None, error)
+        for waiter in self._asked.values():
+            waiter.settle_now(None, error)
+        for session in list(self.sessions):
+            session.close(error, tell=False)
+        if self._stop is not None:
+            self._stop()
+        self._stop = self._unwatch = None
+        callbacks, self._callbacks = self._callbacks, []
+        platform.forget_later(callbacks)
+
+    def terminate(self) -> None:
+        """Kill the thread, wherever it is."""
+        if self._unwatch is not None:
+            self._unwatch()
+        self.worker.terminate()
+        self.died("terminated")
+
+
+_engines: "dict[str, Engine]" = {}
+
+
+def _boot_error(name: "str", traceback: "str") -> "Exception":
+    if traceback:
+        last = traceback.strip().split("\n")[-1]
+        text = f"worker {name!r} failed before it served: {last}"
+    else:
+        text = f"the script of worker {name!r} ended without farcall.serve()"
+    error = errors.WorkerBootError(text)
+    error.remote_traceback = traceback
+    return error
+
+
+async def connect(
+    target: "str | Endpoint | JavaScript",
+    *,
+    timeout: "float" = 60.0,
+    serve: "Value" = None,
+    **options: "Any",
+) -> "Any":
+    """Connect to a worker; gives the proxy of what it serves.
+
+    Args:
+        target: name of a `<script type="py" worker name=...>` of this page; or a SharedWorker; or a
+            MessagePort, such as `port` gives; or an endpoint.
+        timeout: seconds for the whole of it, start of the worker included.
+        serve: what the worker may use of this side.
+        options: of the session: timeout for calls is `call_timeout`; on_error, limits, traceback.
+
+    Raises:
+        WorkerBootError: no such name (lists the names there are), source missing, script failed
+            (with its traceback), script ended without serving.
+        TimeoutError: the time is over.
+    """
+    if "call_timeout" in options:
+        options["timeout"] = options.pop("call_timeout")
+    deadline = platform.clock() + timeout
+    if isinstance(target, platform.JsProxy) and hasattr(target, "port"):
+        target = target.port
+        options.setdefault("traceback", False)
+    if not isinstance(target, str):
+        endpoint = Port(target) if isinstance(target, platform.JsProxy) else target
+        session = watched(Session(endpoint, serve, **options))
+        return await _within(session.ready, deadline, timeout, "the other side", session.close)
+    engine = await _engine(target, deadline, timeout)
+    port = await _within(engine.port(), deadline, timeout, f"worker {target!r}", None)
+    session = engine.open(port, serve, options)
+    return await _within(session.ready, deadline, timeout, f"worker {target!r}", session.close)
+
+
+async def _engine(name: "str", deadline: "float", timeout: "float") -> "Engine":
+    if name not in _engines:
+        worker = await _thread(name, deadline, timeout)
+        if name not in _engines:
+            _engines[name] = Engine(name, worker)
+            _watch_boot(name, _engines[name])
+    engine = _engines[name]
+    try:
+        await _within(engine.outcome, deadline, timeout, f"worker {name!r}", None)
+    except Exception:
+        if engine.outcome.done and _engines.get(name) is engine:
+            del _engines[name]
+        raise
+    return engine
+
+
+async def _thread(name: "str", deadline: "float", timeout: "float") -> "JavaScript":
+    """The Worker of a script tag, as soon as PyScript has made it."""
+    script = platform.javascript.named(name)
+    if platform.is_null(script):
+        names = str(platform.javascript.names()) or "none"
+        raise errors.WorkerBootError(f"no worker named {name!r} on this page; there are: {names}")
+    failures: "list[int]" = []
+    source = str(script.src)
+    if source:
+        platform.javascript.status(source, platform.callback(failures.append))
+    while not hasattr(script, "xworker") or not script.xworker:
+        _refuse_missing(name, source, failures)
+        if platform.clock() > deadline:
+            raise errors.TimeoutError(f"PyScript made no worker {name!r} in {timeout} s")
+        await asyncio.sleep(_POLL)
+    return script.xworker
+
+
+def _refuse_missing(name: "str", source: "str", failures: "list[int]") -> None:
+    if failures and (failures[0] >= 400 or failures[0] == 0):
+        what = f"status {failures[0]}" if failures[0] else "no answer"
+        raise errors.WorkerBootError(f"the source of worker {name!r} is missing: {source}: {what}")
+
+
+def _watch_boot(name: "str", engine: "Engine") -> None:
+    from pyscript import workers  # type: ignore[import-not-found]
+
+    async def wait() -> None:
+        try:
+            await workers[name]
+        except Exception as exc:
+            engine.over(str(exc))
+        else:
+            engine.over("")
+
+    engine.task = platform.spawn(wait())
+    source = str(platform.javascript.named(name).src)
+
+    def answered(status: "int") -> None:
+        try:
+            _refuse_missing(name, source, [status])
+        except errors.WorkerBootError as exc:
+            engine.settle(None, exc)
+
+    if source:
+        platform.javascript.status(source, platform.callback(answered))
+
+
+async def _within(
+    waiter: "platform.Waiter",
+    deadline: "float",
+    timeout: "float",
+    what: "str",
+    otherwise: "Callable[[Exception], object] | None",
+) -> "Any":
+    """The waiter's value before the deadline; every waiting task gets the same outcome."""
+
+    def over() -> None:
+        error = errors.TimeoutError(f"{what} did not answer in {timeout} s")
+        if otherwise is not None:
+            otherwise(error)
+        else:
+            waiter.settle_now(None, error)
+
+    timer = platform.Timer(max(0.0, deadline - platform.clock()), over)
+    try:
+        return await waiter
+    finally:
+        timer.cancel()
+
+
+async def port(proxy: "Remote", timeout: "float" = 60.0) -> "JavaScript":
+    """A new MessagePort to the worker that `proxy` belongs to.
+
+    Send it to another worker, which connects to it: they talk without the page.
+    """
+    engine = _worker_of(proxy, "port")
+    deadline = platform.clock() + timeout
+    return await _within(engine.port(), deadline, timeout, f"worker {engine.name!r}", None)
+
+
+def _worker_of(proxy: "Remote", what: "str") -> "Engine":
+    session = reference(proxy, what).connection
+    worker = session.worker if isinstance(session, Session) else None
+    if worker is None:
+        raise TypeError(f"{what}: this session has no worker")
+    found: "Engine" = worker
+    return found
+
+
+def interrupt(proxy: "Remote") -> None:
+    """Interrupt the Python that the worker of `proxy` computes: its call raises RemoteError.
+
+    Raises:
+        RuntimeError: the page is not isolated, or the worker is no Pyodide: kill it instead.
+    """
+    signal = _worker_of(proxy, "interrupt").signal
+    if signal is None:
+        raise RuntimeError(
+            "interrupt: needs a cross-origin isolated page and Pyodide in the worker; "
+            "elsewhere use farcall.Worker and its restart()"
+        )
+    platform.javascript.interrupt(signal)
+
+
+def terminate(proxy: "Remote") -> None:
+    """Kill the worker that `proxy` belongs to; all its pending calls raise WorkerDiedError."""
+    _worker_of(proxy, "terminate").terminate()
