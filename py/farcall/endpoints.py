@@ -202,40 +202,54 @@ class Broadcast(Met):
         return str(self._poster.copies(text, platform.to_array(buffers)))
 
 
+class Mailbox:
+    """Messages to one end of an in-memory pair: kept until it listens, delivered in later turns."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._receive: "Receive | None" = None
+        self._early: "list[tuple[Any, ...]]" = []
+
+    def listen(self, receive: "Receive") -> None:
+        """Have receive(*message) called for each message; those that came before are delivered."""
+        self._receive = receive
+        early, self._early = self._early, []
+        for message in early:
+            platform.soon(self._deliver, *message)
+
+    def put(self, *message: "Any") -> None:
+        """Deliver a message a turn later."""
+        if self._receive is None:
+            self._early.append(message)
+        else:
+            platform.soon(self._deliver, *message)
+
+    def _deliver(self, *message: "Any") -> None:
+        if not self.closed and self._receive is not None:
+            self._receive(*message)
+
+
 class Memory(Endpoint):
     """One end of an in-memory pair: what is posted arrives at the other end a turn later."""
 
+    peer: "Memory"
+
     def __init__(self) -> None:
-        self.peer: "Memory | None" = None
-        self._receive: "Receive | None" = None
-        self._early: "list[tuple[str, list[Buffer]]]" = []
-        self._closed = False
+        self.inbox = Mailbox()
 
     def start(self, receive: "Receive", broken: "Broken") -> None:
         """Listen; messages that came before are delivered."""
-        self._receive = receive
-        early, self._early = self._early, []
-        for header, buffers in early:
-            platform.soon(self._arrive, header, buffers)
+        self.inbox.listen(receive)
 
     def post(self, header: "str", buffers: "list[Buffer]") -> str:
         """Hand over to the other end; the buffers are the receiver's from now on."""
-        peer = self.peer
-        if peer is None or self._closed:
-            return ""
-        if peer._receive is None:
-            peer._early.append((header, buffers))
-        else:
-            platform.soon(peer._arrive, header, buffers)
+        if not self.inbox.closed:
+            self.peer.inbox.put(header, buffers)
         return ""
 
-    def _arrive(self, header: "str", buffers: "list[Buffer]") -> None:
-        if not self._closed and self._receive is not None:
-            self._receive(header, buffers)
-
     def close(self) -> None:
-        """Nothing arrives here any more."""
-        self._closed = True
+        """Stop listening."""
+        self.inbox.closed = True
 
 
 def memory_pair() -> "tuple[Memory, Memory]":

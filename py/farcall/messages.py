@@ -3,9 +3,9 @@
 A message is a JavaScript array `[header, buffer, ...]`, or the header alone where there are no
 buffers: a string costs structured clone half of what an array with a string does (25 instead of
 50 us for a round trip). The header is JSON text, the buffers are Uint8Arrays whose memory is
-transferred. The header is `[received, frame, ...]`: `received` counts
-the peer's messages that have arrived here (it lets the peer forget results nobody can ask for any
-more), the frames are in the order of the calls. Ids are positive and never reused.
+transferred. The header is `[received, frame, ...]`: `received` counts the peer's messages that
+have arrived here (results that can no longer be asked for are forgotten by it), the frames are in
+the order of the calls. Ids are positive and never reused.
 
     ["hello", version, description]            first frame each way
     ["call", id, target, path, args, kwargs]   id 0: one-way, no reply

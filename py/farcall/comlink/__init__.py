@@ -87,7 +87,7 @@ def wrap(
         timeout: seconds after which a call raises TimeoutError; None waits, since Comlink has
             no sign of a peer that will never answer.
         limits: overrides of LIMITS.
-        on_error: called with exceptions of calls that nobody awaited; printed by default.
+        on_error: called with exceptions of calls that were never awaited; printed by default.
     """
     names = None if target is None else frozenset(public_names(target))
     port = ports.port_of(endpoint)

@@ -143,7 +143,7 @@ class Calls(PendingCalls):
         platform.drain()
 
     def wake_soon(self) -> None:
-        """Wake what was settled in a turn of its own: safe inside a task."""
+        """Wake what was settled in a separate turn: safe inside a task."""
         if self._woken:
             platform.Timer(0, self.wake)
 

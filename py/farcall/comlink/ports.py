@@ -7,6 +7,7 @@ integers to 32 bits when it reads a property), and without a proxy for each valu
 """
 
 from farcall import platform
+from farcall.endpoints import Mailbox
 from farcall.platform import buffers as memory
 from farcall.values.arrays import DTYPES
 from farcall.values.codec import dumps
@@ -104,9 +105,8 @@ class MemoryPort:
 
     def __init__(self) -> None:
         self.realm = 0
-        self.closed = False
-        self._listeners: "tuple[OnFrame, Callable[..., object]] | None" = None
-        self._early: "list[tuple[str, list[Buffer], list[JavaScript]]]" = []
+        self._inbox = Mailbox()
+        self._on_gone: "Callable[..., object] | None" = None
 
     def listen(
         self,
@@ -115,11 +115,9 @@ class MemoryPort:
         on_broken: "Callable[[str, str, str], object]",
         on_gone: "Callable[..., object]",
     ) -> None:
-        """As JavaScriptPort's; what came before is delivered now. Kinds are not told apart."""
-        self._listeners = (on_frame, on_gone)
-        early, self._early = self._early, []
-        for text, buffers, refs in early:
-            platform.soon(self._deliver, text, buffers, refs)
+        """As JavaScriptPort's; what came before is delivered now. All kinds are taken."""
+        self._on_gone = on_gone
+        self._inbox.listen(on_frame)
 
     def post(
         self,
@@ -129,25 +127,19 @@ class MemoryPort:
         transfers: "list[JavaScript]",
     ) -> str:
         """Send a copy, as JavaScriptPort's; a closed port swallows it, as a browser's does."""
-        if not self.closed and not self.peer.closed:
-            platform.soon(self.peer._deliver, text, [bytearray(b) for b in buffers], list(refs))
+        inbox = self.peer._inbox
+        if not self._inbox.closed and not inbox.closed:
+            inbox.put(text, [bytearray(b) for b in buffers], list(refs), "")
         return ""
 
-    def _deliver(self, text: "str", buffers: "list[Buffer]", refs: "list[JavaScript]") -> None:
-        if self.closed:
-            return
-        if self._listeners is None:
-            self._early.append((text, buffers, refs))
-        else:
-            self._listeners[0](text, buffers, refs, "")
-
     def close(self) -> None:
-        """Nothing arrives any more, and the other end is told."""
-        if self.closed:
+        """Stop listening, and report it to the other end."""
+        if self._inbox.closed:
             return
-        self.closed = True
-        if not self.peer.closed and self.peer._listeners:
-            platform.soon(self.peer._listeners[1], "the port was closed")
+        self._inbox.closed = True
+        peer = self.peer
+        if not peer._inbox.closed and peer._on_gone is not None:
+            platform.soon(peer._on_gone, "the port was closed")
 
     def terminate(self) -> bool:
         """There is no worker behind it."""

@@ -68,7 +68,7 @@ class Options:
 
 
 class Realm:
-    """The connections to one peer: each proxy has a port of its own, but they die as one.
+    """The connections to one peer: each proxy has its own port, but all end together.
 
     A port does not say that its far end died (measured: Chromium fires no `close` for a terminated
     worker's ports), so the worker that the first of them went to speaks for all.

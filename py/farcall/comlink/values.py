@@ -2,8 +2,8 @@
 
 `{"type": "RAW", "value": ...}` holds what structured clone knows. `HANDLER proxy` holds a port
 that serves the value; `HANDLER throw` an exception; any other handler is one that both sides put
-into `transfer_handlers`. Only a value of its own can be served: Comlink has no way to say "a port
-inside this list is an object", so that is refused with a text that says so.
+into `transfer_handlers`. Only a whole argument or result can be served: Comlink has no way to say
+"a port inside this list is an object", so that is refused with a text that says so.
 """
 
 from farcall import errors, messages, platform
@@ -199,7 +199,7 @@ class _Sent(References):
 def _inside(value: "object") -> "TypeError":
     return TypeError(
         f"a {type(value).__name__} inside a container cannot cross to Comlink: "
-        "pass it as an argument or result of its own"
+        "pass it as an argument or result itself"
     )
 
 

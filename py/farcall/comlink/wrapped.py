@@ -46,7 +46,7 @@ class Wrapped:
         port: what it talks through.
         timeout: seconds after which a call raises TimeoutError; None waits.
         names: what the peer serves, if `wrap` was given it.
-        on_error: called with exceptions of calls that nobody awaited.
+        on_error: called with exceptions of calls that were never awaited.
         limits: overrides of LIMITS.
         realm: the connections to this peer.
 

@@ -1,4 +1,4 @@
-"""Pending calls of this side: what a call waits for, and what becomes of an error nobody awaits.
+"""Pending calls of this side: what a call waits for, and what reports an error never awaited.
 
 Both dialects keep theirs in a `PendingCalls`: farcall's `Calls`, and Comlink's `Wrapped`.
 """
@@ -92,7 +92,7 @@ class PendingCalls:
         if not waiter.retrieved and waiter.error is not None:
             waiter.retrieved = True
             name = waiter.proxy._farcall.text() or "the peer"
-            self._complain(waiter.error, f"of a call of {name!r} that nobody awaited")
+            self._complain(waiter.error, f"of a call of {name!r} that was never awaited")
 
     def drop(self, waiter: "Pending") -> None:
         """The last reference to a call is gone: its error is `on_error`'s."""

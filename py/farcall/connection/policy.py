@@ -285,7 +285,7 @@ class Policy:
 
 
 def is_plain(value: "object") -> bool:
-    """Whether it crosses by value, so that its attributes are nobody's business."""
+    """Whether it crosses by value, so that a peer never reads its attributes."""
     return type(value) in (str, bytes, int, float, bool, complex, type(None))
 
 

@@ -1,4 +1,4 @@
-"""Which interpreter runs this, and what each does in a way of its own.
+"""Which interpreter runs this, and what each does differently.
 
 >>> from farcall import platform
 >>> platform.BROWSER  # Pyodide or MicroPython
@@ -24,7 +24,7 @@ TimeoutError: "Any" = getattr(builtins, "TimeoutError", None) or asyncio.Timeout
 
 # Whether `__del__` of Python's classes runs.
 CALLS_DEL = not MICROPYTHON
-# MicroPython's generators cannot be told from its coroutines.
+# MicroPython has one type for generators and coroutines.
 GENERATORS = () if MICROPYTHON else ("generator", "async_generator")
 
 

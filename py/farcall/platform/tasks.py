@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def spawn(coroutine: "Any") -> "asyncio.Task[Any]":
-    """Run a coroutine as a task of its own."""
+    """Run a coroutine as a new task."""
     return asyncio.create_task(coroutine)
 
 
@@ -68,12 +68,12 @@ class Waiter:
             drain()
 
     def settle_soon(self, value: "object", error: "BaseException | None" = None) -> None:
-        """Settle now, wake in a turn of its own: safe inside a task."""
+        """Settle now, wake in a separate turn: safe inside a task."""
         if self.settle(value, error):
             self.wake_soon()
 
     def wake_soon(self) -> None:
-        """Wake in a turn of its own: safe inside a task."""
+        """Wake in a separate turn: safe inside a task."""
         Timer(0, self._wake_alone)
 
     def _wake_alone(self) -> None:

@@ -67,7 +67,7 @@ def _nothing() -> None:
 
 
 def soon(function: "Callable[..., object]", *args: "object") -> None:
-    """Call a function in a turn of its own, after what is running now."""
+    """Call a function in a separate turn, after what is running now."""
     if MICROPYTHON:
         Timer(0, lambda: function(*args))
     else:

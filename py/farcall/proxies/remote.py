@@ -84,7 +84,7 @@ class Reference:
         via: of a Call: the reference that was called.
         flow: of a stream: the items that have come.
         options: from `farcall.options`, or None.
-        managed: inside `async with`: whether the object has a protocol of its own for that.
+        managed: inside `async with`: whether the object itself is a context manager.
         released: whether the peer's object was given up.
         token: on MicroPython: what JavaScript's FinalizationRegistry watches.
     """

@@ -16,7 +16,7 @@ if not platform.MICROPYTHON:
         ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
     )
     _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
-    # What `encode` makes anew each time: half of its time for a short message.
+    # What `encode` makes again each time: half of its time for a short message.
     _iterencode = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
         None,
         _encoder.default,

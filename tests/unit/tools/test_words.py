@@ -24,6 +24,7 @@ AVOIDED = {
 }
 WORDS = re.compile(rf"\b({'|'.join(AVOIDED)})\b", re.IGNORECASE)
 CLEAN = (
+    "py/farcall/**/*.py",
     "py/nn/*.py",
     "py/nn/callbacks/*.py",
     "py/nn/data/**/*.py",
