@@ -1,11 +1,11 @@
-"""What can go wrong, and how an exception crosses the wire.
+"""Exceptions that farcall raises, and rebuilding those of the other side.
 
 Exception
 ├── FarcallError
 │   ├── RemoteError         raised on the other side; `.remote_traceback` is a text
 │   ├── ProtocolError       the peer sent something that is not the protocol, or broke a limit
 │   ├── LimitError          a limit of this side: calls pending, running or queued, objects held
-│   ├── SessionClosedError  the session was closed on this side
+│   ├── SessionClosedError  the session was closed, here or by the peer
 │   │   └── ReleasedError   this proxy was released on this side
 │   └── WorkerError
 │       ├── WorkerBootError  the worker never served; `.remote_traceback` if known
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class FarcallError(Exception):
-    """Base of all that farcall itself raises, except PolicyError and TimeoutError."""
+    """Base class of farcall's exceptions, except PolicyError and TimeoutError."""
 
     remote_traceback = ""
 
@@ -43,7 +43,7 @@ class LimitError(FarcallError):
 
 
 class SessionClosedError(FarcallError):
-    """The session, or this proxy, was closed here."""
+    """The session was closed, here or by the peer."""
 
 
 class ReleasedError(SessionClosedError):
@@ -51,11 +51,11 @@ class ReleasedError(SessionClosedError):
 
 
 class WorkerError(FarcallError):
-    """Something about a worker as a whole."""
+    """A worker did not start, or is gone."""
 
 
 class WorkerBootError(WorkerError):
-    """The worker never got as far as serving."""
+    """The worker never served."""
 
 
 class WorkerDiedError(WorkerError):
@@ -141,7 +141,7 @@ def known(name: "str") -> "Any":
     return cls
 
 
-def rebuild(names: "list[str]", args: "tuple[Any, ...]", text: "str") -> "Exception":
+def rebuild(names: "list[str]", args: "tuple[object, ...]", text: "str") -> "Exception":
     """An exception of the first of `names` if known here, else of a class made for it.
 
     The made class derives from RemoteError and the nearest known base. MicroPython cannot combine
@@ -158,7 +158,7 @@ def rebuild(names: "list[str]", args: "tuple[Any, ...]", text: "str") -> "Except
     return exc
 
 
-def _is_group(cls: "Any") -> bool:
+def _is_group(cls: "type") -> bool:
     group = getattr(builtins, "ExceptionGroup", None)
     return group is not None and issubclass(cls, group)
 
@@ -201,7 +201,7 @@ class RemoteTraceback(Exception):
 
 
 def attach(
-    exc: "Exception", traceback: "str", notes: "list[str]", cause: "Any" = None
+    exc: "Exception", traceback: "str", notes: "list[str]", cause: "BaseException | None" = None
 ) -> "Exception":
     """Hang the remote traceback, notes and cause on `exc`.
 

@@ -1,10 +1,10 @@
-"""Bulk data: bytes and arrays as buffers that are transferred, never cloned.
+"""Arrays and bytes by value: in buffers that are transferred, not cloned (see platform.buffers).
 
-A buffer is a Uint8Array in a browser and a bytearray on CPython. Python's own memory cannot be
-transferred (WebAssembly memory is not detachable), so sending copies once into a fresh buffer and
-receiving copies once out of it; what was copied out of goes back to the sender, whose next buffer
-of that size it is (`REUSED`). MicroPython has no arrays worth the name: there the bytes stay in
-JavaScript, held by an `Array`; bytes cross to Python and back as hexadecimal text.
+An ndarray arrives as an ndarray. Where Python has no NumPy, as on MicroPython, an array stays in
+JavaScript, in an `Array`:
+
+    digits = await engine.digits()          # farcall.Array of dtype "<f4" and shape (10, 28, 28)
+    context.putImageData(digits[0].js, 0, 0)
 """
 
 from farcall import messages, platform
@@ -14,6 +14,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
+
+    from farcall.messages import Buffers, Wire
+    from farcall.platform.buffers import Buffer
+    from farcall.platform.javascript import JavaScript
+    from farcall.values.references import Value
 
 # dtype of each JavaScript typed array, and back. Uint8ClampedArray holds what a canvas gives.
 DTYPES = {
@@ -57,7 +62,9 @@ class Array:
         order: "C" or "F": how the flat elements fill the shape.
     """
 
-    def __init__(self, js: "Any", dtype: "str", shape: "tuple[int, ...]", order: "str" = "C"):
+    def __init__(
+        self, js: "JavaScript", dtype: "str", shape: "tuple[int, ...]", order: "str" = "C"
+    ):
         self.js = js
         self.dtype = dtype
         self.shape = tuple(shape)
@@ -97,7 +104,7 @@ class Array:
         """Nested lists of Python numbers."""
         return [x.tolist() if isinstance(x, Array) else x for x in self]
 
-    def __eq__(self, other: "Any") -> bool:
+    def __eq__(self, other: "object") -> bool:
         if isinstance(other, (bytes, bytearray)):
             return self.tobytes() == bytes(other)
         if not isinstance(other, Array):
@@ -128,7 +135,7 @@ def _product(shape: "tuple[int, ...]") -> int:
     return result
 
 
-def array(source: "Any", shape: "tuple[int, ...] | None" = None) -> "Array":
+def array(source: "JavaScript", shape: "tuple[int, ...] | None" = None) -> "Array":
     """Give a JavaScript typed array a shape, so that it arrives as an ndarray of that shape."""
     kind = str(platform.javascript.kindOf(source))
     if kind not in DTYPES:
@@ -143,11 +150,11 @@ def array(source: "Any", shape: "tuple[int, ...] | None" = None) -> "Array":
 class Transfer:
     """Marks an array whose memory goes along."""
 
-    def __init__(self, value: "Any") -> None:
+    def __init__(self, value: "Value") -> None:
         self.value = value
 
 
-def transfer(value: "Any") -> "Transfer":
+def transfer(value: "Value") -> "Transfer":
     """Send a JavaScript array's memory instead of a copy; using the array afterwards raises.
 
     Python's own arrays are always copied once: WebAssembly memory cannot leave.
@@ -155,14 +162,16 @@ def transfer(value: "Any") -> "Transfer":
     return Transfer(value)
 
 
-def to_bytes(buffer: "Any") -> "Any":
+def to_bytes(buffer: "Buffer") -> "bytes | Array":
     """bytes; an `Array` on MicroPython."""
     if memory.BYTES_STAY:
         return Array(buffer, BYTES, (buffer.length,))
     return memory.to_bytes(buffer)
 
 
-def encode_javascript(value: "Any", buffers: "list[Any]", move: "bool" = False) -> "list[Any]":
+def encode_javascript(
+    value: "JavaScript", buffers: "list[Buffer]", move: "bool" = False
+) -> "list[Wire]":
     """Wire form of a JavaScript typed array; moves its memory instead of copying if asked."""
     kind = str(platform.javascript.kindOf(value))
     if kind not in DTYPES:
@@ -173,7 +182,7 @@ def encode_javascript(value: "Any", buffers: "list[Any]", move: "bool" = False) 
     return _put(value, DTYPES[kind], [length], "C", buffers, move)
 
 
-def encode_array(value: "Array", buffers: "list[Any]", move: "bool" = False) -> "list[Any]":
+def encode_array(value: "Array", buffers: "list[Buffer]", move: "bool" = False) -> "list[Wire]":
     """Wire form of an `Array`."""
     if value.dtype == BYTES:
         buffers.append(platform.javascript.bytesOf(value.js, move))
@@ -182,21 +191,26 @@ def encode_array(value: "Array", buffers: "list[Any]", move: "bool" = False) -> 
 
 
 def _put(
-    value: "Any", dtype: "str", shape: "list[int]", order: "str", buffers: "list[Any]", move: "bool"
-) -> "list[Any]":
+    value: "JavaScript",
+    dtype: "str",
+    shape: "list[int]",
+    order: "str",
+    buffers: "list[Buffer]",
+    move: "bool",
+) -> "list[Wire]":
     if _product(tuple(shape)) and not value.byteLength:
         raise ValueError("this array was transferred before: its memory is on the other side")
     buffers.append(platform.javascript.bytesOf(value, move))
     return [messages.ARRAY, len(buffers) - 1, dtype, shape, order]
 
 
-def is_numpy(value: "Any") -> bool:
+def is_numpy(value: "object") -> bool:
     """True for an ndarray or a NumPy scalar, without importing NumPy."""
     numpy = platform.loaded("numpy")
     return numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic))
 
 
-def encode_numpy(value: "Any", buffers: "list[Any]") -> "list[Any]":
+def encode_numpy(value: "Any", buffers: "list[Buffer]") -> "list[Wire]":
     """Wire form of an ndarray or a NumPy scalar."""
     import numpy
 
@@ -214,7 +228,7 @@ def encode_numpy(value: "Any", buffers: "list[Any]") -> "list[Any]":
     return [messages.ARRAY, len(buffers) - 1, dtype, shape, order]
 
 
-def decode_array(wire: "list[Any]", buffers: "Any") -> "Any":
+def decode_array(wire: "list[Wire]", buffers: "Buffers") -> "Value":
     """An ndarray (or NumPy scalar); an `Array` where there is no NumPy.
 
     Raises:
@@ -239,14 +253,14 @@ def decode_array(wire: "list[Any]", buffers: "Any") -> "Any":
     return result[()] if shape is None else result
 
 
-def _fill(result: "Any", buffer: "Any", order: "str") -> None:
+def _fill(result: "Any", buffer: "Buffer", order: "str") -> None:
     if not result.nbytes:
         return
     flat = (result.T if order == "F" else result).reshape(-1).view("u1")
     memory.copy_to(buffer, flat)
 
 
-def _light(buffer: "Any", dtype: "str", shape: "list[int] | None", order: "str") -> "Any":
+def _light(buffer: "Buffer", dtype: "str", shape: "list[int] | None", order: "str") -> "Value":
     typed = platform.javascript.typed(buffer, _KINDS.get(dtype, "Uint8Array"))
     if shape is None:
         return typed[0] if dtype in _KINDS else Array(typed, dtype, ())
