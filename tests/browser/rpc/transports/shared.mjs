@@ -5,12 +5,16 @@ addEventListener("connect", keep);
 const { loadMicroPython } = await import("../../../../static/vendor/micropython/micropython.mjs");
 const url = (path) => new URL(path, import.meta.url).href;
 const python = await loadMicroPython({ url: url("../../../../static/vendor/micropython/micropython.wasm") });
-const config = await (await fetch(url("../mpy.toml"))).text();
-for (const [, name] of config.matchAll(/ = "farcall\/([\w/]+\.(?:py|js))"/g)) {
-  const folder = `farcall/${name}`.replace(/\/\w+\.\w+$/, "");
-  for (const made of ["farcall", folder]) if (!python.FS.analyzePath(made).exists) python.FS.mkdir(made);
-  const source = await (await fetch(url(`../../../../py/farcall/${name}`))).text();
-  python.FS.writeFile(`farcall/${name}`, source);
+// The page's bundle: path, NUL, source, NUL, path ...
+const parts = (await (await fetch(url("../../../../static/vendor/python/main.txt"))).text()).split("\0");
+for (let i = 0; i < parts.length; i += 2) {
+  const folders = parts[i].split("/").slice(0, -1);
+  if (folders[0] !== "farcall") continue;
+  for (let depth = 1; depth <= folders.length; depth++) {
+    const made = folders.slice(0, depth).join("/");
+    if (!python.FS.analyzePath(made).exists) python.FS.mkdir(made);
+  }
+  python.FS.writeFile(parts[i], parts[i + 1]);
 }
 await python.runPythonAsync(`
 import asyncio

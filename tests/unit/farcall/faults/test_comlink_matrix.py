@@ -285,7 +285,9 @@ async def test_a_callback_needs_no_mark(pair: Pair) -> None:
 async def test_a_callback_inside_a_dict_is_refused_by_a_text_that_says_what_to_do(
     pair: Pair,
 ) -> None:
-    with pytest.raises(TypeError, match=r"inside a container cannot cross.*argument or result itself"):
+    with pytest.raises(
+        TypeError, match=r"inside a container cannot cross.*argument or result itself"
+    ):
         pair.api.keep({"callback": print})
     assert comlink.statistics()["pending"] == 0
 
