@@ -64,7 +64,9 @@ def memory():
         found.update({"python_kB": total // 1024, "used_kB": used // 1024})
         found.update({"held_by_javascript": in_javascript, "held_of_javascript": of_javascript})
         return found
-    module = platform.pyodide_js._module
+    import pyodide_js
+
+    module = pyodide_js._module
     found["python_kB"] = module.HEAPU8.length // 1024
     found["objects"] = len(gc.get_objects())
     found["stack_bytes"] = module._emscripten_stack_get_base() - module.stackSave()

@@ -110,7 +110,9 @@ def memory():
         found.update({"used": used, "in_javascript": in_javascript})
         found["of_javascript"] = of_javascript
         return found
-    module = platform.pyodide_js._module
+    import pyodide_js
+
+    module = pyodide_js._module
     found["wasm"] = module.HEAPU8.length
     found["objects"] = len(gc.get_objects())
     found["stack"] = module._emscripten_stack_get_base() - module.stackSave()

@@ -5,7 +5,6 @@ import gc
 
 import farcall
 import js
-from farcall import platform
 
 HELD = ("pending", "serving", "answers", "exports", "imports", "streams")
 
@@ -35,12 +34,14 @@ class Far:
 
     async def held(self):
         """Of the page's session without this call, of Python and of JavaScript."""
+        import pyodide_js  # not at the top: MicroPython runs this module too
+
         gc.collect()
         js.gc()
         await asyncio.sleep(0.01)
         gc.collect()
         statistics = farcall.workers.host.sessions[-1].statistics()
-        module = platform.pyodide_js._module
+        module = pyodide_js._module
         found = {name: statistics[name] for name in HELD}
         found["serving"] -= 1
         found["answers"] -= 1
