@@ -113,7 +113,7 @@ def named_tests(root: Path = ROOT) -> dict[str, int]:
     """Count the names of tests in the documents by file, but for the generated list."""
     paths = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
     paths.remove(root / GENERATED)
-    counts = {path.name: len(TEST_NAME.findall(path.read_text())) for path in paths}
+    counts = {path.name: len(TEST_NAME.findall(path.read_text())) for path in sorted(paths)}
     return {name: count for name, count in counts.items() if count}
 
 
