@@ -1,7 +1,7 @@
 """Library: a compiled build of the kernels, and the addresses of arrays that it gets.
 
 A build is a shared library made by tools/build_kernels.py and opened by ctypes: in the browser a
-WebAssembly side module that works on NumPy's own memory, elsewhere a native one.
+WebAssembly side module that works on NumPy's memory, elsewhere a native one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NATIVE = Path(__file__).resolve().parents[3] / "build" / "kernels" / "libnn.so"
 VARIANTS = ("native", "simd", "relaxed-simd")
 _NAMED = {"p": ctypes.c_void_p, "i": ctypes.c_int, "f": ctypes.c_float}
 
-# One letter a parameter: pointer, int, float.
+# One letter per parameter: pointer, int, float.
 SIGNATURES = {
     "activate": "ippi",
     "activation_gradient": "ipppi",
@@ -63,11 +63,11 @@ SIGNATURES = {
 
 
 class Backend:
-    """What runs the kernels.
+    """The implementation in use.
 
     Attributes:
         name: "relaxed-simd", "simd", "native" or "numpy".
-        path: of the library; None for NumPy.
+        path: path of the library; None for NumPy.
     """
 
     def __init__(self, name: str, path: str | None = None) -> None:
@@ -81,7 +81,7 @@ class Backend:
 class Library(Backend):
     """A loaded build: its functions as attributes, and the scratch memory they share.
 
-    The calls hold the interpreter's lock (PyDLL), so one scratch is enough for all threads.
+    Calls hold the interpreter's lock (PyDLL), so all threads can share one scratch buffer.
     """
 
     def __init__(self, path: str) -> None:
@@ -103,7 +103,7 @@ class Library(Backend):
         return function
 
     def scratch(self, floats: int) -> int:
-        """Return the address of at least this many floats, free until the next call."""
+        """Return the address of scratch memory of at least this many floats, valid for one call."""
         if floats > self._scratch.size:
             self._scratch = np.empty(floats, F4)
         return address(self._scratch)
@@ -121,13 +121,13 @@ active: Library | None = None
 
 
 def load(path: str | None = None) -> Backend:
-    """Open a build of the kernels and make it the one that runs.
+    """Load a build of the kernels and use it.
 
     Args:
-        path: of the library; None takes the native one that tools/build_kernels.py made.
+        path: path of the library; None means the native one built by tools/build_kernels.py.
 
     Raises:
-        OSError: it is not there, or has instructions that this engine doesn't know.
+        OSError: the file is missing, or uses instructions that this machine lacks.
     """
     global active
     active = Library(str(NATIVE) if path is None else path)
@@ -136,19 +136,19 @@ def load(path: str | None = None) -> Backend:
 
 
 def backend() -> Backend:
-    """Say what runs the kernels now."""
+    """Return the implementation in use."""
     return NUMPY if active is None else active
 
 
 def heap_bytes() -> int:
-    """Return the size of WebAssembly's memory; 0 elsewhere, and where no kernels are loaded."""
+    """Return the size of WebAssembly's memory; 0 elsewhere or without kernels."""
     return 0 if active is None else (active.memory_pages() & 0xFFFFFFFF) << 16
 
 
 def multiply_add(times: int) -> int:
     """Run twelve chains of `times` multiply-adds of four lanes, to measure the processor's peak.
 
-    Returns the number of floating-point operations; 0 where no kernels are loaded.
+    Returns the number of floating-point operations; 0 without kernels.
     """
     if active is None:
         return 0
@@ -158,10 +158,10 @@ def multiply_add(times: int) -> int:
 
 @contextlib.contextmanager
 def use(name: str) -> Iterator[Backend]:
-    """Run the kernels on "numpy" or on a loaded variant inside a `with` block.
+    """Context manager: use "numpy" or a loaded variant.
 
     Raises:
-        ValueError: nothing of this name is loaded.
+        ValueError: no variant of this name is loaded.
     """
     global active
     if name not in _loaded:
@@ -181,10 +181,10 @@ recording: Library | None = None
 
 
 def address(array: Array) -> int:
-    """Return where an array's first element lies.
+    """Return the address of an array's first element.
 
-    The buffer protocol takes 0.3 us in Pyodide, `ctypes.data` 1.5; but it wants contiguous memory
-    that may be written.
+    The buffer protocol takes 0.3 us in Pyodide and `ctypes.data` 1.5 us, but it requires writable,
+    contiguous memory.
     """
     if recording is not None:
         recording.keep(array)
@@ -195,19 +195,19 @@ def address(array: Array) -> int:
 
 
 def optional(array: Array | None) -> int | None:
-    """Return the address, or None (null)."""
+    """Return the address of an array, or None (null)."""
     return None if array is None else address(array)
 
 
 def compiled(
     arrays: Sequence[Array | None], written: Sequence[Array | None] = (), able: bool = True
 ) -> Library | None:
-    """Return the library where it can do the work, or None where NumPy must.
+    """Return the library if it can run the operation, or None if NumPy must.
 
     Args:
-        arrays: must be float32 and have elements.
-        written: arrays for results; must be writable memory without gaps.
-        able: whether the kernel has what else is wanted.
+        arrays: must be float32 and not empty.
+        written: arrays for results; must be writable and contiguous.
+        able: whether the kernel supports the other arguments.
     """
     library = active
     if library is None:
@@ -226,12 +226,12 @@ def compiled(
 
 
 def contiguous(array: Array) -> Array:
-    """Return the array, or a copy whose elements lie in order."""
+    """Return the array, or a contiguous copy."""
     return array if array.flags.c_contiguous else copied(array)
 
 
 def copied(array: Array) -> Array:
-    """Return a copy whose elements lie in order."""
+    """Return a contiguous copy."""
     if recording is not None:
         recording.refuse()
     return np.ascontiguousarray(array)

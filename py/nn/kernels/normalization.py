@@ -11,7 +11,7 @@ from nn.kernels.reference import Array
 
 
 def column_sums(x: Array, out: Array | None = None) -> Array:
-    """Add up the rows of (rows, columns)."""
+    """Return the sum of the rows of (rows, columns)."""
     expect_shape(out, x.shape[1:], "out")
     lib = library.compiled((x, out), (out,))
     if lib is None:
@@ -45,16 +45,16 @@ def column_affine(
     relu_output: Array | None = None,
     activation: str | None = None,
 ) -> Array:
-    """Return x a + b by column, with `y` and `e` x a + y e + b; `out` may be `x` or `y`.
+    """Return x a + b per column, or x a + y e + b; `out` may be `x` or `y`.
 
     Args:
         x: (rows, columns).
         a: (columns,).
         b: (columns,).
-        out: where to put it.
+        out: array for the result.
         y: (rows, columns).
         e: (columns,).
-        relu_output: with `y`: x counts only where this is above 0.
+        relu_output: with `y`: x is taken as 0 where this is not above 0.
         activation: without `y`: None or "relu".
     """
     expect_shape(out, x.shape, "out")
@@ -83,7 +83,7 @@ def batch_norm(
 ) -> Array:  # fmt: skip
     """Return gamma (x - mean) / sqrt(variance + epsilon) + beta for (rows, columns).
 
-    With the activation "relu" its negatives are zero.
+    With the activation "relu", negative results become zero.
     """
     scale = gamma / np.sqrt(variance + epsilon)
     return column_affine(x, scale, beta - mean * scale, out, activation=activation)
@@ -94,10 +94,10 @@ def batch_norm_gradient(
     *, dgamma: Array | None = None, dbeta: Array | None = None, out: Array | None = None,
     relu_output: Array | None = None,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
-    """Return (dx, dgamma, dbeta) where mean and variance are those of x's own columns.
+    """Return (dx, dgamma, dbeta); mean and variance are those of the columns of x.
 
     dx = gamma / s (dy - mean(dy) - z mean(dy z)), s = sqrt(variance + epsilon), z = (x - mean) / s.
-    With `relu_output`, what `batch_norm` gave with "relu", dy is by that.
+    `relu_output` is the result of `batch_norm` with "relu", if dy is its gradient.
     """
     deviation = np.sqrt(variance + epsilon)
     sums, products = _sums_and_products(x, mean, dy, relu_output)

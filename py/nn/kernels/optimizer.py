@@ -20,9 +20,9 @@ def adam_update(
     epsilon: float,
     weight_decay: float = 0.0,
 ) -> None:
-    """Advance p, m and v in place: Adam (Kingma and Ba 2014) with bias correction in `step_size`.
+    """Update p, m and v in place by Adam (Kingma and Ba 2014); `step_size` is bias-corrected.
 
-    `weight_decay` is the fraction taken off p first (learning rate times decay).
+    `weight_decay` is the fraction of p subtracted first (learning rate times decay).
     """
     for array, name in ((m, "m"), (v, "v"), (g, "g")):
         expect_shape(array, p.shape, name)
@@ -49,7 +49,7 @@ def sgd_update(
     momentum: float = 0.0,
     nesterov: bool = False,
 ) -> None:
-    """Advance p (and velocity, when momentum) in place, as Keras' SGD."""
+    """Update p (and velocity, with momentum) in place, as Keras' SGD does."""
     expect_shape(velocity, p.shape, "velocity")
     expect_shape(g, p.shape, "g")
     lib = library.compiled((p, velocity, g), (p, velocity))

@@ -23,10 +23,10 @@ def max_pool2d(
     out: Array | None = None,
     argmax: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Return the windows' maxima and which element (row-major, uint8) it was; the first of equals.
+    """Return each window's maximum and the index (row-major, uint8) of its first occurrence.
 
     Raises:
-        ValueError: a shape doesn't fit, or a window has more than 256 elements.
+        ValueError: shapes do not match, or a window has more than 256 elements.
     """
     _check_window(pool_size)
     g = geometry(x.shape, (*pool_size, x.shape[3], x.shape[3]), strides, padding)
@@ -55,10 +55,10 @@ def max_pool2d_gradient(
     out: Array | None = None,
     relu_output: Array | None = None,
 ) -> Array:
-    """Send every gradient to its window's maximum; `relu_output` masks by the pooled relu.
+    """Assign each gradient to its window's maximum; `relu_output` masks by the pooled relu.
 
     Raises:
-        ValueError: a shape doesn't fit, or a window has more than 256 elements.
+        ValueError: shapes do not match, or a window has more than 256 elements.
     """
     _check_window(pool_size)
     channels = input_shape[3]
@@ -96,13 +96,13 @@ def conv2d_max_pool2d(
     out: Array | None = None,
     argmax: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Convolve, apply relu or nothing, take the maxima of 2x2 windows: (n, oh // 2, ow // 2, f).
+    """Return the 2x2 max pooling of a convolution with optional relu: (n, oh // 2, ow // 2, f).
 
-    The whole activation is never stored. Where relu cuts a window to zero, its argmax may be that
-    of any of its elements: no gradient goes there.
+    The full activation is never stored. If relu sets a window to zero, its argmax may be any of its
+    elements, as they get no gradient.
 
     Raises:
-        ValueError: a shape doesn't fit, or the activation is another.
+        ValueError: shapes do not match, or the activation is not supported.
     """
     g = geometry(x.shape, w.shape, strides, padding)
     pooled = _pooled(g.output)
@@ -141,12 +141,12 @@ def conv2d_max_pool2d_gradient(
     bias_out: Array | None = None,
     input_out: Array | None = None,
 ) -> Array:
-    """Return the kernel's gradient from that of `conv2d_max_pool2d`'s output y.
+    """Return the kernel's gradient, given that of `conv2d_max_pool2d`'s output y.
 
-    `bias_out` and `input_out` receive the bias's and the images', where given.
+    The gradients of bias and images go to `bias_out` and `input_out`, if given.
 
     Raises:
-        ValueError: a shape doesn't fit, or the activation is another.
+        ValueError: shapes do not match, or the activation is not supported.
     """
     g = geometry(x.shape, w.shape, strides, padding)
     _check_activation(activation)

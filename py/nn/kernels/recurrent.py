@@ -12,10 +12,10 @@ def lstm(z: Array, recurrent: Array, h: Array, c: Array) -> None:
     """Run all steps in place.
 
     Args:
-        z: (steps, n, 4 units): comes in as x W + b, goes out as the activated gates.
+        z: (steps, n, 4 units); x W + b on entry, the activated gates on return.
         recurrent: (units, 4 units).
-        h: (steps + 1, n, units); the initial state at 0, the rest is written.
-        c: the same of the cell.
+        h: (steps + 1, n, units); the initial state at index 0, the rest is written.
+        c: the cell states, likewise.
     """
     _check(z, recurrent, h, c)
     lib = library.compiled((z, recurrent, h, c), (z, h, c))
@@ -31,15 +31,15 @@ def lstm(z: Array, recurrent: Array, h: Array, c: Array) -> None:
 
 
 def lstm_gradient(z: Array, recurrent: Array, c: Array, dh: Array, dc: Array) -> None:
-    """Run all steps back, in place.
+    """Run all backward steps in place.
 
     Args:
-        z: the gates that `lstm` left; goes out as the gradient by x W + b.
+        z: the gates written by `lstm`; the gradient of x W + b on return.
         recurrent: (units, 4 units).
-        c: what `lstm` left.
-        dh: (steps + 1, n, units): by each step's output, at the index of h; index 0 comes in as
-            zero or as what reaches the initial state otherwise, goes out with all of it.
-        dc: (n, units): by the last cell state; goes out as the one by the first.
+        c: the cell states written by `lstm`.
+        dh: (steps + 1, n, units); gradients of each step's output, at the index of h. Index 0 holds
+            other gradients of the initial state, or zero; the total on return.
+        dc: (n, units); gradient of the last cell state, that of the first on return.
     """
     _check(z, recurrent, dh, c)
     expect_shape(dc, dh.shape[1:], "dc")

@@ -20,10 +20,10 @@ _BLAS = bool(np.show_config(mode="dicts")["Build Dependencies"]["blas"].get("fou
 
 
 def _product(a: Array, b: Array, out: Array | None = None) -> Array:
-    """Return a @ b, by the faster of NumPy's two loops where there is no BLAS (as in Pyodide).
+    """Return a @ b, by the faster of NumPy's two loops without BLAS (as in Pyodide).
 
-    There matmul falls off a cliff: 512x512x512 takes it 255 ms and einsum 35, 128x400x128 4.6 and
-    1.9, 72x15488x16 of a transpose 19.5 and 7.6; only narrow results of plain rows are faster.
+    Without BLAS matmul is slow: 512x512x512 takes 255 ms, einsum 35; 128x400x128 4.6 and 1.9;
+    72x15488x16 of a transpose 19.5 and 7.6. It is faster only for narrow results of plain rows.
     """
     if _BLAS or (b.shape[1] < 32 and a.flags.c_contiguous):
         return np.matmul(a, b, out=out)
@@ -62,7 +62,7 @@ def conv2d(
     activation: str | None = None,
     out: Array | None = None,
 ) -> Array:
-    """Correlate images with kernels: (n, h, w, c), (kh, kw, c / groups, f) -> (n, oh, ow, f)."""
+    """Return the convolution: (n, h, w, c), (kh, kw, c / groups, f) -> (n, oh, ow, f)."""
     kh, kw, _, filters = w.shape
     columns = _columns(x, (kh, kw), strides, padding, dilation)
     if out is None:
@@ -90,7 +90,7 @@ def conv2d_weight_gradient(
     out: Array | None = None,
     bias_out: Array | None = None,
 ) -> Array:
-    """Return the gradient of the kernel (`kernel_shape`); `bias_out` (f,) receives the bias's."""
+    """Return the gradient of the kernel (`kernel_shape`); the bias's goes to `bias_out` (f,)."""
     kh, kw, channels, filters = kernel_shape
     columns = _columns(x, (kh, kw), strides, padding, dilation)
     if out is None:
@@ -115,7 +115,7 @@ def conv2d_input_gradient(
     groups: int = 1,
     out: Array | None = None,
 ) -> Array:
-    """Return the gradient of the images: each window's, scattered back to where it came from."""
+    """Return the gradient of the images: each window's gradient, added to its inputs."""
     n, height, width, _ = input_shape
     (top, bottom), (left, right) = padding
     kh, kw, channels, filters = w.shape
@@ -143,7 +143,7 @@ def max_pool2d(
     out: Array | None = None,
     argmax: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Return the windows' maxima and which element (row-major) it was; the first of equals."""
+    """Return each window's maximum and the index (row-major) of its first occurrence."""
     padded = _pad(x, padding, -np.inf)
     oh, ow = (
         (n - k) // s + 1 for n, k, s in zip(padded.shape[1:3], pool_size, strides, strict=True)
@@ -176,7 +176,7 @@ def max_pool2d_gradient(
     out: Array | None = None,
     relu_output: Array | None = None,
 ) -> Array:
-    """Send every gradient to its window's maximum; `relu_output` masks by the pooled relu."""
+    """Assign each gradient to its window's maximum; `relu_output` masks by the pooled relu."""
     n, height, width, channels = input_shape
     (top, bottom), (left, right) = padding
     oh, ow = dy.shape[1:3]
@@ -202,7 +202,7 @@ def conv2d_max_pool2d(
     out: Array | None = None,
     argmax: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Convolve, apply relu or nothing, take the maxima of 2x2 windows."""
+    """Return the 2x2 max pooling of a convolution with optional relu."""
     y = conv2d(x, w, bias, strides=strides, padding=padding)
     if activation == "relu":
         activate(y, "relu", y)
@@ -223,7 +223,7 @@ def conv2d_max_pool2d_gradient(
     bias_out: Array | None = None,
     input_out: Array | None = None,
 ) -> Array:
-    """Return the kernel's gradient; `bias_out` and `input_out` receive the others."""
+    """Return the kernel's gradient; the others go to `bias_out` and `input_out`."""
     (top, bottom), (left, right) = padding
     size = (
         (x.shape[1] + top + bottom - w.shape[0]) // strides[0] + 1,
@@ -248,7 +248,7 @@ def softmax(x: Array, out: Array | None = None) -> Array:
 
 
 def column_sums(x: Array, out: Array | None = None) -> Array:
-    """Add up the rows of (rows, columns)."""
+    """Return the sum of the rows of (rows, columns)."""
     return np.sum(x, axis=0, out=out)
 
 
@@ -264,7 +264,7 @@ def _let_through(y: Array, relu_output: Array | None) -> Array:
 def column_products(
     x: Array, mean: Array, y: Array, relu_output: Array | None = None
 ) -> tuple[Array, Array]:
-    """Return the sums of y and of (x - mean) y of each column; y where relu let it through."""
+    """Return the sums of y and of (x - mean) y of each column, with y masked by `relu_output`."""
     y = _let_through(y, relu_output)
     return y.sum(axis=0), ((x - mean) * y).sum(axis=0)
 
@@ -280,7 +280,7 @@ def column_affine(
     relu_output: Array | None = None,
     activation: str | None = None,
 ) -> Array:
-    """Return x a + b by column, with `y` and `e` x a + y e + b."""
+    """Return x a + b per column, or x a + y e + b."""
     other = None if y is None else y * e
     out = np.multiply(_let_through(x, relu_output), a, out=out)
     if other is not None:
@@ -296,7 +296,7 @@ def _sigmoid(x: Array) -> Array:
 
 
 def lstm(z: Array, recurrent: Array, h: Array, c: Array) -> None:
-    """Run all steps in place; z (steps, n, 4 units) goes from x W + b to the activated gates."""
+    """Run all steps in place, replacing x W + b in z (steps, n, 4 units) by the gates."""
     for t, now in enumerate(z):
         now += _product(h[t], recurrent)
         i, f, g, o = np.split(now, 4, axis=1)
@@ -308,7 +308,7 @@ def lstm(z: Array, recurrent: Array, h: Array, c: Array) -> None:
 
 
 def lstm_gradient(z: Array, recurrent: Array, c: Array, dh: Array, dc: Array) -> None:
-    """Run all steps back in place; z goes from the gates to the gradient by x W + b."""
+    """Run all backward steps in place, replacing the gates in z by the gradient of x W + b."""
     for t in range(len(z) - 1, -1, -1):
         i, f, g, o = (gate.copy() for gate in np.split(z[t], 4, axis=1))
         tanh, d = np.tanh(c[t + 1]), dh[t + 1]
@@ -336,7 +336,7 @@ def softmax_cross_entropy(
 ) -> Array:
     """Return the loss of each sample (n,), from logits (n, classes) and integer labels (n,).
 
-    `gradient` receives d(sum of losses)/d(logits), each row times its `sample_weight` when given;
+    `gradient` receives d(sum of losses)/d(logits), each row times its `sample_weight` if given;
     the losses are not weighted.
     """
     shifted = logits - logits.max(axis=-1, keepdims=True)
@@ -392,9 +392,9 @@ def adam_update(
     epsilon: float,
     weight_decay: float = 0.0,
 ) -> None:
-    """Advance p, m and v in place: Adam (Kingma and Ba 2014), bias correction in `step_size`.
+    """Update p, m and v in place by Adam (Kingma and Ba 2014); `step_size` is bias-corrected.
 
-    `weight_decay` is the fraction taken off p first (learning rate times decay).
+    `weight_decay` is the fraction of p subtracted first (learning rate times decay).
     """
     if weight_decay:
         p *= 1 - weight_decay
@@ -412,7 +412,7 @@ def sgd_update(
     momentum: float = 0.0,
     nesterov: bool = False,
 ) -> None:
-    """Advance p (and velocity, when momentum) in place, as Keras' SGD."""
+    """Update p (and velocity, with momentum) in place, as Keras' SGD does."""
     if velocity is None or not momentum:
         p -= learning_rate * g
         return
@@ -424,7 +424,7 @@ def sgd_update(
 def gather_scale(
     images: Array, indices: Array, scale: float, offset: float = 0.0, out: Array | None = None
 ) -> Array:
-    """Take rows of a uint8 data set as floats: images[indices] * scale + offset."""
+    """Return rows of a uint8 data set as floats: images[indices] * scale + offset."""
     if out is None:
         out = np.empty((len(indices), *images.shape[1:]), np.float32)
     np.multiply(images[indices], out.dtype.type(scale), out=out)
@@ -440,7 +440,7 @@ def _pad(x: Array, padding: Padding, value: float = 0.0) -> Array:
 
 
 def _taps(size: Pair, strides: Pair, dilation: Pair, out: Pair) -> Iterator[tuple[slice, slice]]:
-    """Yield, for each element of a window, the rows and columns that it meets."""
+    """Yield the rows and columns of the image covered by each element of a window."""
     for i in range(size[0]):
         for j in range(size[1]):
             yield tuple(  # type: ignore[misc]

@@ -17,7 +17,7 @@ from nn.types import Array, Shape
 
 
 class Conv1D(Spatial):
-    """Correlate sequences with learnt kernels: (n, steps, c) -> (n, new steps, filters).
+    """1D convolution: (n, steps, c) -> (n, new steps, filters).
 
     Kernel (k, c / groups, filters). `padding` may be "causal".
     """
@@ -83,7 +83,7 @@ class Conv1D(Spatial):
         return self.shown_shape(self.output_shape(self.seen_shape(input_shapes[0])))
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the output's shape for an input's, channels last both."""
+        """Return the output's shape for an input shape, both channels last."""
         n, steps, _ = shape
         size = pads.output_size(
             steps,

@@ -16,7 +16,7 @@ from nn.types import Array, Shape
 
 
 class Conv2D(Spatial):
-    """Correlate images with learnt kernels: (n, h, w, c) -> (n, oh, ow, filters).
+    """2D convolution: (n, h, w, c) -> (n, oh, ow, filters).
 
     Kernel (kh, kw, c / groups, filters), bias (filters,), as `keras.layers.Conv2D`.
     """
@@ -84,7 +84,7 @@ class Conv2D(Spatial):
         return self.shown_shape(self.output_shape(self.seen_shape(input_shapes[0])))
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the output's shape for an input's, channels last both."""
+        """Return the output's shape for an input shape, both channels last."""
         n, height, width, _ = shape
         sizes = [
             pads.output_size(size, k, s, d, self.padding, self.name)
@@ -95,8 +95,7 @@ class Conv2D(Spatial):
         return (n, *sizes, self.filters)
 
     def plan(self, shape: tuple[int, ...]) -> tuple[Any, Any]:
-        """Return the output's shape and the geometry that the kernels take, computed once a
-        shape."""
+        """Return the output's shape and the geometry for the kernels, cached per shape."""
         plan = self._plans.get(shape)
         if plan is None:
             padding = pads.both(

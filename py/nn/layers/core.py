@@ -25,7 +25,7 @@ LORA: LeftOut = {
 
 
 class InputLayer(Layer):
-    """The place where data enter a graph; made by `Input`."""
+    """The input of a graph, created by `Input`."""
 
     fields: tuple[str, ...] = ("shape", "batch_size")
     left_out: ClassVar[LeftOut] = {
@@ -68,13 +68,13 @@ def Input(
     name: str | None = None,
     batch_shape: Sequence[int | None] | None = None,
 ) -> SymbolicTensor:
-    """Return a symbolic tensor for data of `shape` (batch axis left out), or of `batch_shape`."""
+    """Return a symbolic tensor of `shape` (without the batch axis) or `batch_shape`."""
     layer = InputLayer(shape, batch_size, batch_shape=batch_shape, dtype=dtype, name=name)
     return layer.output
 
 
 def activate(function: Function, ctx: Context, z: Array) -> Array:
-    """Apply an activation to `z`, a buffer of the caller's own, keeping what the gradient needs."""
+    """Apply an activation to the caller's buffer `z` and save what the gradient needs."""
     if function is activations.LINEAR or ctx.logits:
         return z
     y = z if function.from_output else ctx.buffer("activated", z.shape)
@@ -83,7 +83,7 @@ def activate(function: Function, ctx: Context, z: Array) -> Array:
 
 
 def activate_backward(function: Function, ctx: Context, dy: Array, v: Array) -> Array:
-    """Return dz; `v` is y or z, as the function's gradient wants."""
+    """Return dz; `v` is y or z, whichever the function's gradient needs."""
     if function is activations.LINEAR or ctx.logits:
         return dy
     dz = ctx.buffer("dz", dy.shape)
@@ -92,7 +92,7 @@ def activate_backward(function: Function, ctx: Context, dy: Array, v: Array) -> 
 
 
 def kernels_apply(function: Function, ctx: Context) -> bool:
-    """Say whether `activate` and `activate_backward` call kernels only."""
+    """Return whether `activate` and `activate_backward` call kernels only."""
     return function is activations.LINEAR or function.kernel or ctx.logits
 
 
@@ -180,10 +180,10 @@ class Dense(Layer):
 
 
 class Flatten(Layer):
-    """(n, a, b, ...) -> (n, a * b * ...), without a copy where channels are last.
+    """(n, a, b, ...) -> (n, a * b * ...), without a copy for channels last.
 
-    With data_format="channels_first" the channels are moved last before, as Keras does, so that a
-    model's weights fit either order.
+    With data_format="channels_first" the channels are first moved last, as in Keras, so that the
+    weights of a model fit both orders.
     """
 
     fields: tuple[str, ...] = ("data_format",)

@@ -14,7 +14,7 @@ from nn.types import Array
 
 
 class Elementwise(Layer):
-    """Base of the layers that only apply a function."""
+    """Base of layers that only apply an activation."""
 
     supports_masking = True
     function: Function
@@ -44,7 +44,7 @@ class Elementwise(Layer):
 
 
 class Activation(Elementwise):
-    """Apply the activation of that name."""
+    """Applies the named activation."""
 
     fields: tuple[str, ...] = ("activation",)
 
@@ -54,7 +54,7 @@ class Activation(Elementwise):
 
 
 class ReLU(Elementwise):
-    """relu with Keras' three options."""
+    """max(x, 0), with Keras' options max_value, negative_slope and threshold."""
 
     fields: tuple[str, ...] = ("max_value", "negative_slope", "threshold")
 
@@ -98,7 +98,7 @@ class ELU(Elementwise):
 
 
 class Softmax(Elementwise):
-    """Softmax over one axis; 0 is the batch's."""
+    """Softmax over one axis; axis 0 is the batch."""
 
     fields: tuple[str, ...] = ("axis",)
 

@@ -67,7 +67,7 @@ class GRU(Recurrent):
         self.reset_after = reset_after
 
     def bias_shape(self) -> tuple[int, ...]:
-        """Return the shape of the bias: with `reset_after` a row for inputs, one for states."""
+        """Return the shape of the bias; with `reset_after` a row for inputs and one for states."""
         width = self.gates * self.units
         return (2, width) if self.reset_after else (width,)
 
@@ -76,8 +76,8 @@ class GRU(Recurrent):
             return None
         return self.bias.value[0] if self.reset_after else self.bias.value
 
-    # `z` keeps the gates before their activations; `inner` what belongs to the state: h U + b with
-    # reset_after, else (in its last part) r h.
+    # `z` holds the gates before their activations; `inner` holds h U + b with reset_after, else r h
+    # (in its last part).
 
     def _walk(
         self, ctx: Context, z: Array, states: States, mask: Array | None, drop: Array | None
@@ -134,7 +134,7 @@ class GRU(Recurrent):
     def keep(self, ctx: Context, h: Array, d: Array, drop: Array | None) -> Array:
         inner, u = ctx.child("inner").saved, self.units
         if not self.reset_after:
-            # The candidate's source is r h, not h.
+            # The candidate is computed from r h, not h.
             out = super().keep(ctx, h, d, drop)
             held, flat = inner[..., 2 * u :].reshape(-1, u), d.reshape(-1, 3 * u)
             out[:, 2 * u :] = held.T @ flat[:, 2 * u :]

@@ -21,7 +21,7 @@ class LSTM(Recurrent):
     i, f, o = recurrent_activation(x W + h U + b), g = activation(...), c = f c + i g,
     h = o activation(c). Kernel (features, 4 * units), recurrent kernel (units, 4 * units), bias
     (4 * units,), gates in the order i, f, g, o; states [h, c]. Arguments as in `Recurrent`.
-    With tanh and sigmoid, no mask and no dropout of the state, one kernel takes all steps.
+    With tanh and sigmoid, and without a mask or recurrent dropout, one kernel runs all steps.
     """
 
     gates = 4
@@ -80,7 +80,7 @@ class LSTM(Recurrent):
 
     @property
     def standard(self) -> bool:
-        """Whether the kernel knows the activations."""
+        """Whether the kernel supports the activations."""
         return (self.activation.name, self.recurrent_activation.name) == ("tanh", "sigmoid")
 
     def run(self, ctx: Context, z: Array, states: States) -> bool:
@@ -109,7 +109,7 @@ class LSTM(Recurrent):
         new[0][...] = o * self.activation(new[1])
 
     def _activated(self, z: Array) -> list[Array]:
-        """Return the gates; `z` stays as it is."""
+        """Return the gates, leaving `z` unchanged."""
         return [f(z[:, part]) for f, part in zip(self.functions, self.parts, strict=True)]
 
     def step_back(
@@ -117,7 +117,7 @@ class LSTM(Recurrent):
         drop: Array | None,
     ) -> None:  # fmt: skip
         i, f, g, o = gates = self._activated(z)
-        # Of the cell before a mask, which new[1] is not where the step was left out.
+        # The cell before masking; new[1] differs from it at masked steps.
         cell = f * old[1] + i * g
         shown = self.activation(cell)
         dcell = later[1] + derived(self.activation, later[0] * o, cell, shown)

@@ -17,9 +17,9 @@ from nn.variables import Variable
 
 
 class Normalization(Layer):
-    """Base of the two: gamma and beta over one or several axes, the last by default.
+    """Base of normalization layers: gamma and beta over one or several axes, the last by default.
 
-    Inside, these axes come last, as one: `lined` brings an array there and `unlined` back.
+    The layers compute with these axes merged into one last axis; `lined` and `unlined` convert.
     """
 
     supports_masking = True
@@ -57,7 +57,7 @@ class Normalization(Layer):
             self.beta = self.add_named("beta", self.size)
 
     def lined(self, x: Array) -> Array:
-        """Return (..., features), the normalized axes last and as one."""
+        """Return (..., features), with the normalized axes merged into the last one."""
         if not self.moves:
             return x
         moved = np.moveaxis(x, self.axes, range(-len(self.axes), 0))
@@ -72,13 +72,13 @@ class Normalization(Layer):
         return np.ascontiguousarray(np.moveaxis(apart, range(-len(self.axes), 0), self.axes))
 
     def factors(self, dtype: Any) -> tuple[Array, Array]:
-        """Return gamma and beta (features,), 1 and 0 where there are none."""
+        """Return gamma and beta (features,), or 1 and 0 if the layer has none."""
         gamma = self.gamma.value.reshape(-1) if self.gamma else np.ones(self.features, dtype)
         beta = self.beta.value.reshape(-1) if self.beta else np.zeros(self.features, dtype)
         return gamma, beta
 
     def keep(self, ctx: Context, dgamma: Array, dbeta: Array) -> None:
-        """Hand over the gradients of gamma and beta."""
+        """Add the gradients of gamma and beta."""
         for variable, gradient in ((self.gamma, dgamma), (self.beta, dbeta)):
             if variable is not None and ctx.trains(variable):
                 ctx.gradient(variable, overwrite=True)[...] = gradient.reshape(self.size)
@@ -87,8 +87,8 @@ class Normalization(Layer):
 class BatchNormalization(Normalization):
     """Normalize each feature over the batch (Ioffe and Szegedy 2015): (n, ..., c) -> the same.
 
-    In training by the batch's own mean and variance (of the steps that the mask keeps), which move
-    the running ones; otherwise, or when frozen, by those.
+    Training uses the mean and variance of the batch (of unmasked steps) and updates the running
+    statistics. Prediction and frozen layers use the running statistics.
     """
 
     fields: tuple[str, ...] = (
@@ -154,7 +154,7 @@ class BatchNormalization(Normalization):
         return self.unlined(out.reshape(lined.shape))
 
     def _kept(self, ctx: Context) -> Array | None:
-        """Return the mask as a column of 0 and 1, a row for each vector of features."""
+        """Return the mask as a column of 0 and 1, with one row per feature vector."""
         return None if ctx.mask is None else ctx.mask.reshape(-1, 1).astype(ctx.run.dtype)
 
     def _move(self, mean: Array, variance: Array) -> None:
@@ -187,7 +187,7 @@ class BatchNormalization(Normalization):
 
 
 def _moments(rows: Array, kept: Array | None) -> tuple[Array, Array]:
-    """Return each column's mean and variance, of the rows where `kept` is 1."""
+    """Return the mean and variance of each column over the rows where `kept` is 1."""
     if kept is None:
         return kernels.column_moments(rows)
     count = kept.sum() + config.epsilon()
@@ -199,7 +199,7 @@ class LayerNormalization(Normalization):
     """Normalize the features of each sample (Ba et al. 2016): (n, ..., c) -> the same.
 
     Args:
-        axis: the axis or axes that are normalized together, with a gamma and beta for each element.
+        axis: the axis or axes normalized together, with a gamma and beta per element.
     """
 
     fields: tuple[str, ...] = (

@@ -15,7 +15,7 @@ from nn.types import Array, Shape
 
 
 class Pooling2D(Spatial):
-    """Base of the two windowed poolings: geometry only."""
+    """Base of pooling layers with windows: their geometry."""
 
     fields: tuple[str, ...] = ("pool_size", "strides", "padding", "data_format")
 
@@ -40,7 +40,7 @@ class Pooling2D(Spatial):
         return self.shown_shape(self.output_shape(self.seen_shape(input_shapes[0])))
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Return the output's shape for an input's, channels last both."""
+        """Return the output's shape for an input shape, both channels last."""
         n, height, width, channels = shape
         sizes = [
             pads.output_size(size, k, s, 1, self.padding, self.name)
@@ -49,7 +49,7 @@ class Pooling2D(Spatial):
         return (n, *sizes, channels)
 
     def plan(self, shape: tuple[int, ...]) -> tuple[Any, Any]:
-        """Return (output shape, padding), computed once a shape."""
+        """Return (output shape, padding), cached per shape."""
         plan = self._plans.get(shape)
         if plan is None:
             padding = pads.both(shape, self.pool_size, self.strides, (1, 1), self.padding)
@@ -58,7 +58,7 @@ class Pooling2D(Spatial):
 
 
 class MaxPooling2D(Pooling2D):
-    """The largest of each window: (n, h, w, c) -> (n, oh, ow, c)."""
+    """Maximum of each window: (n, h, w, c) -> (n, oh, ow, c)."""
 
     def only_kernels(self, ctx: Context) -> bool:
         return not self.channels_first
@@ -92,7 +92,7 @@ class MaxPooling2D(Pooling2D):
 
 
 class AveragePooling2D(Pooling2D):
-    """The mean of each window, padding not counted: (n, h, w, c) -> (n, oh, ow, c)."""
+    """Mean of each window, without padding: (n, h, w, c) -> (n, oh, ow, c)."""
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         x = self.seen(inputs[0])
@@ -117,7 +117,7 @@ class AveragePooling2D(Pooling2D):
         return self.shown(np.ascontiguousarray(padded[:, top : top + h, left : left + w]))
 
     def _places(self, shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
-        """Return where each element of the windows lies."""
+        """Return the positions of the elements of each window."""
         (sh, sw), (oh, ow) = self.strides, shape[1:3]
         return [
             (slice(i, i + (oh - 1) * sh + 1, sh), slice(j, j + (ow - 1) * sw + 1, sw))
@@ -134,7 +134,7 @@ class AveragePooling2D(Pooling2D):
 
 
 class GlobalPooling2D(Spatial):
-    """Base of the two global ones: (n, h, w, c) -> (n, c), or (n, 1, 1, c) with keepdims."""
+    """Base of global pooling layers: (n, h, w, c) -> (n, c), or (n, 1, 1, c) with keepdims."""
 
     fields: tuple[str, ...] = ("data_format", "keepdims")
 
@@ -170,7 +170,7 @@ class GlobalAveragePooling2D(GlobalPooling2D):
 
 
 class GlobalMaxPooling2D(GlobalPooling2D):
-    """The maximum of each channel; its gradient is shared among equals, as JAX does."""
+    """The maximum of each channel. Equal maxima share the gradient, as in JAX."""
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (x,) = inputs

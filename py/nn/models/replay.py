@@ -94,7 +94,7 @@ class Replay:
         return self._attempts >= ATTEMPTS
 
     def current(self) -> bool:
-        """Say whether the recorded addresses are still those of the workspaces and weights."""
+        """Return whether the recorded addresses are still those of the workspaces and weights."""
         return (
             self.forward_parts is not None
             and self._version == self.program.ctx.run.moved
@@ -202,7 +202,7 @@ class Replay:
         return self.training and self._fresh
 
     def matches(self, state: Any, gradients: Sequence[Array | None]) -> bool:
-        """Say whether a recorded backward pass is the one for this state of the program."""
+        """Return whether a recorded backward pass is the one for this state of the program."""
         return self.backward_parts is not None and self._state == (state, *map(MISSING, gradients))
 
     def backward(self, gradients: Sequence[Array | None]) -> list[Array | None]:

@@ -101,7 +101,7 @@ class RunState:
         """Return the run state that `get_state` returned.
 
         Raises:
-            ConfigError: a part is missing, or no count.
+            ConfigError: a part is missing, or a count is invalid.
         """
         state = cls()
         for name in FIELDS:

@@ -1,4 +1,4 @@
-"""Messages of ONNX that an inference graph needs, and their bytes."""
+"""ONNX messages of inference graphs, encoded and decoded."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Node:
 
 @dataclass
 class Value:
-    """A graph input or output; None is a dimension that is not fixed."""
+    """A graph input or output; None is an unknown dimension."""
 
     name: str
     shape: list[int | None] | None
@@ -87,7 +87,7 @@ class Value:
 
 @dataclass
 class Graph:
-    """Nodes in an order in which they can be computed, and the constants they use."""
+    """Nodes in order of computation, and the constants they use."""
 
     nodes: list[Node]
     inputs: list[Value]
@@ -98,7 +98,7 @@ class Graph:
 
 @dataclass
 class Model:
-    """A graph and the operator set version that gives its operators their meaning."""
+    """A graph and the version of its operator set."""
 
     graph: Graph
     opset: int
@@ -178,7 +178,7 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Model:
     """Read the bytes of a ModelProto.
 
     Raises:
-        FormatError: see `nn.io.errors`; tensors kept in other files are UnsupportedError.
+        FormatError: see `nn.io.errors`; UnsupportedError for tensors in other files.
     """
     limits.check_total(len(data), "onnx")
     fields = MODEL.read(data, "onnx model")
