@@ -1,7 +1,7 @@
 """Entry point of the page: MicroPython fetches its modules in one request and starts it.
 
 PyScript's own `[files]` asks for each module, or for an archive and 160 kB of JavaScript that
-reads archives; text crosses from JavaScript to MicroPython at once.
+reads archives; a text passes from JavaScript to MicroPython quickly.
 """
 
 import gc
@@ -9,8 +9,8 @@ import os
 
 import js
 
-# A collection walks all that lives, 0.7 ms at 0.3 MB: after each 16 kB of new objects, as is the
-# default here, collections took a third of this page's time in training.
+# A garbage collection takes 0.7 ms at 0.3 MB. By default there is one after each 16 kB of new
+# objects, which took a third of this page's time in training.
 gc.threshold(1 << 18)  # type: ignore[attr-defined]
 
 MODULES = "./static/vendor/python/main.txt"  # path, NUL, source, NUL, path ...; see tools/bundle.py

@@ -7,15 +7,15 @@ from pyscript.js_modules import uplot
 
 from app.page import dom
 
-# A chart of 300 to 1,000 pixels shows no more; beyond, batches are averaged into one point.
+# A chart of 300 to 1,000 pixels shows no more points; of more batches, several become one.
 POINTS = 1200
-# Steps and epochs are counted: no line of the grid stands between two of them.
+# Steps and epochs are whole numbers, and so are the lines of the grid.
 WHOLE = [digit * 10**power for power in range(8) for digit in (1, 2, 5)]
-# The legend below a chart: pixels that an entry takes at most, and a line of them.
+# The legend below a chart: greatest width of an entry and height of a line, in pixels.
 ENTRY = 96
 LINE = 24
-FRAME = 0.012  # seconds: making a chart takes most of them
-SEVERAL = 4  # so many curves take more than one line where the screen is narrow
+FRAME = 0.012  # seconds, most of which are needed to make a chart
+SEVERAL = 4  # from here on the legend may need more than one line
 
 
 class Chart:
@@ -32,16 +32,17 @@ class Chart:
         self.series = series
         self.sync = sync
         self.log = False
-        self.points = False  # a dot for each, where there are few
-        self.most = None  # what no value can pass
+        self.points = False  # whether each is drawn as a dot
+        self.most = None  # the greatest value that is possible
         self.plot = None
-        self.rem = 0.0  # the letters' size that its axes were made for
+        self.rem = 0.0  # font size that its axes were made for
         self.clear()
         self._observer = js.ResizeObserver.new(dom.call(lambda *_: self.refresh("resize")))
         self._observer.observe(self.element)
         dom.on(self.element, "keydown", self._key, passive=False)
 
     def clear(self):
+        """Remove all points."""
         self.columns = js.Array.new()
         for _ in range(len(self.series) + 1):
             self.columns.push(js.Array.new())
@@ -49,43 +50,44 @@ class Chart:
         self.length = 0
 
     def add(self, *values):
-        """One more point: x, then a value (or None) for each curve. `refresh` draws it."""
+        """Add a point: x, then a value (or None) for each curve. `refresh` draws it."""
         for array, value in zip(self.arrays, values):
             array.push(value)
         self.length += 1
 
     def text(self):
-        """All points, for `restore`."""
+        """Return all points, for `restore`."""
         return js.JSON.stringify(self.columns)
 
     def restore(self, text, last):
-        """Take up the points of `text` up to a step; `refresh` draws them."""
+        """Show the points of `text` up to a step; `refresh` draws them."""
         self.clear()
         for row in zip(*json.loads(text)):
             if row[0] <= last:
                 self.add(*row)
 
     def column(self, index):
-        """The values of a curve (0: the steps) as a list."""
+        """Return the values of a curve (0: the steps) as a list."""
         return json.loads(js.JSON.stringify(self.arrays[index]))
 
     def replace(self, index, values):
-        """Other values for a curve; `refresh` draws them."""
+        """Replace the values of a curve; `refresh` draws them."""
         self.arrays[index] = dom.record(values)
         self.columns[index] = self.arrays[index]
 
     def refresh(self, reason="data"):
+        """Draw the points, or resize the chart, in one of the next frames."""
         dom.next_frame(self.element.id + reason, self._draw if reason == "data" else self._resize)
 
     def rebuild(self):
-        """After a change of theme, of scale or of the series' number."""
+        """Make the chart again, after a change of theme, scale or number of curves."""
         if self.plot is not None:
             self.plot.destroy()
             self.plot = None
         self.refresh()
 
     def close(self):
-        """Take the chart off the page."""
+        """Remove the chart from the page."""
         self._observer.disconnect()
         if self.plot is not None:
             self.plot.destroy()
@@ -132,7 +134,7 @@ class Chart:
     def _resize(self):
         if self.plot is None:
             return
-        if dom.rem() != self.rem:  # letters grow with the window
+        if dom.rem() != self.rem:  # the font grows with the window
             self.rebuild()
             return
         self.plot.setSize(dom.record(self._size()))
@@ -194,7 +196,7 @@ _last_made = [-1.0]
 
 
 def _made_in_this_frame():
-    """Whether a chart was made so lately that another one would cost the frame; notes the time."""
+    """Return whether another chart was made within a frame's time; note the time."""
     now = dom.now()
     if now - _last_made[0] < FRAME:
         return True
@@ -215,7 +217,7 @@ class Thinner:
         self._sums = None
 
     def __call__(self, *values):
-        """The mean of the last `stride` values when they are complete, else None."""
+        """Return the mean of the last `stride` values once there are so many, else None."""
         if self.stride == 1:
             return values
         self._sums = [a + b for a, b in zip(self._sums, values)] if self._sums else list(values)

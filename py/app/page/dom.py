@@ -21,12 +21,12 @@ _handlers = []
 
 
 def find(identifier):
-    """The element with this id."""
+    """Return the element with this id."""
     return document.getElementById(identifier)
 
 
 def output(name):
-    """The <output> with this name."""
+    """Return the <output> with this name."""
     return document.querySelector('output[name="' + name + '"]')
 
 
@@ -71,7 +71,7 @@ def record(value):
 
 
 def failed(error):
-    """Handle an exception that no panel caught; `app.state.run` replaces this."""
+    """Handle an exception that no panel caught; `app.page_app` replaces this."""
     raise error
 
 

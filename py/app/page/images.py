@@ -1,4 +1,4 @@
-"""Pictures from the worker on canvases: RGBA whose alpha is the ink, tinted with the theme's."""
+"""Pictures from the worker on canvases: RGBA whose alpha is the ink, in the theme's colour."""
 
 import js
 
@@ -6,7 +6,7 @@ from app.page import dom
 
 
 def paint(canvas, rgba, tint=True):
-    """Put RGBA bytes on a canvas of their size, in the theme's ink if asked."""
+    """Put RGBA bytes on a canvas of their size, by default in the theme's ink."""
     height, width = rgba.shape[0], rgba.shape[1]
     canvas.width = width
     canvas.height = height
@@ -19,7 +19,7 @@ def paint(canvas, rgba, tint=True):
 
 
 def recolour(canvas):
-    """Give what is on a canvas the theme's ink; its alpha stays."""
+    """Give the picture on a canvas the theme's ink; its alpha stays."""
     context = canvas.getContext("2d")
     context.globalCompositeOperation = "source-in"
     context.fillStyle = dom.colour("ink")
@@ -28,7 +28,7 @@ def recolour(canvas):
 
 
 def tile(rgba, words, name, tint=True):
-    """A list item with a picture, and words below it."""
+    """Return a list item with a picture, and words below it."""
     item = dom.make("li")
     canvas = dom.make("canvas", role="img", aria_label=name)
     if tint:

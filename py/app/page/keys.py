@@ -1,4 +1,4 @@
-"""Keys for what is done often. Off while a field or the drawing area has the keyboard."""
+"""Keyboard shortcuts. They are off while a field or the drawing area has the focus."""
 
 from app.page import dom
 
@@ -21,7 +21,7 @@ def begin(correct):
 
 
 def _skip(event):
-    """Go to the controls; following the link would put its target in place of the options."""
+    """Go to the controls; following the link would replace the options in the address."""
     event.preventDefault()
     train = dom.find("train")
     (dom.find("pause") if train.disabled else train).focus()

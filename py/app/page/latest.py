@@ -29,7 +29,7 @@ class Latest:
         self._wanted = False
 
     async def now(self):
-        """Request a run and wait for it; while one is running, return at once."""
+        """Request a run and wait for it; return immediately if one is running."""
         self._wanted = True
         if self._running:
             return

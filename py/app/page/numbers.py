@@ -1,4 +1,4 @@
-"""Numbers as people read them. Pure Python that runs alike on CPython and MicroPython."""
+"""Numbers as text for the page. Pure Python for CPython and MicroPython."""
 
 DASH = "–"
 _UNITS = ("B", "kB", "MB", "GB")
@@ -14,9 +14,9 @@ def count(number: float) -> str:
     return ("-" if number < 0 else "") + ",".join(reversed(groups))
 
 
-def size(octets: float) -> str:
-    """Bytes in decimal units, as downloads are advertised: 9719438 -> '9.7 MB'."""
-    value = float(octets)
+def size(amount: float) -> str:
+    """Write bytes in decimal units: 9719438 -> '9.7 MB'."""
+    value = float(amount)
     unit = 0
     while value >= 999.5 and unit < len(_UNITS) - 1:
         value /= 1000
@@ -26,7 +26,7 @@ def size(octets: float) -> str:
 
 
 def seconds(duration: float) -> str:
-    """A measured time: '34 ms', '2.1 s', '1:05', '2:03:04'."""
+    """Write a measured time: '34 ms', '2.1 s', '1:05', '2:03:04'."""
     if duration < 0.9995:
         return f"{duration * 1000:.0f} ms"
     if duration < 59.95:
@@ -35,7 +35,7 @@ def seconds(duration: float) -> str:
 
 
 def clock(duration: float) -> str:
-    """Minutes and seconds, hours where needed: 65 -> '1:05'."""
+    """Write minutes and seconds, hours if needed: 65 -> '1:05'."""
     whole = int(duration + 0.5)
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     if hours:
@@ -44,14 +44,14 @@ def clock(duration: float) -> str:
 
 
 def remaining(done: int, total: int, rate: float) -> str:
-    """Time left at `rate` items a second, a dash while the rate is unknown."""
+    """Write the time left at `rate` items a second; a dash while the rate is unknown."""
     if rate <= 0 or total <= 0:
         return DASH
     return clock(max(0, total - done) / rate)
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """0.97654 -> '97.7 %'. A share below one never reads '100 %'."""
+    """Write a share: 0.97654 -> '97.7 %'. A share below one is never '100 %'."""
     text = f"{share * 100:.{digits}f}"
     if share < 1 and float(text) >= 100:
         text = f"{100 - 10**-digits:.{digits}f}"
@@ -59,12 +59,12 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def points(value: float) -> str:
-    """Percentage points as a chart holds them: 97.65 -> '97.7 %'."""
+    """Write percentage points, as charts have them: 97.65 -> '97.7 %'."""
     return percent(value / 100)
 
 
 def loss(value: float) -> str:
-    """Three significant digits without an exponent where that stays short."""
+    """Write a loss with at least three significant digits and no exponent."""
     if value != value:
         return "NaN"
     if value in (float("inf"), float("-inf")):
@@ -75,12 +75,12 @@ def loss(value: float) -> str:
 
 
 def rate(value: float) -> str:
-    """A learning rate in two digits: 0.001, 3.2e-05."""
+    """Write a learning rate in two digits: 0.001, 3.2e-05."""
     return f"{value:.2g}"
 
 
 def shape(dimensions: "tuple[int | None, ...] | list[int | None]") -> str:
-    """(None, 26, 26, 8) -> '26 × 26 × 8': the batch axis says nothing to a reader."""
+    """(None, 26, 26, 8) -> '26 × 26 × 8', without the batch axis."""
     return " × ".join(str(n) for n in dimensions if n is not None)
 
 

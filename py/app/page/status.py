@@ -14,13 +14,13 @@ def say(text):
     dom.set_text("status", text)
 
 
-def step(name, state, octets=0, duration=None, note=""):
+def step(name, state, amount=0, duration=None, note=""):
     """Move a start-up step to active, done, warn or failed, with its size and time."""
     item = dom.document.querySelector('#phases [data-name="' + name + '"]')
     item.dataset.state = state
     parts = [note] if note else []
-    if octets:
-        parts.append(numbers.size(octets))
+    if amount:
+        parts.append(numbers.size(amount))
     if duration is not None:
         parts.append(numbers.seconds(duration))
     item.querySelector("span").textContent = _SIGNS.get(state, "") + " · ".join(parts)

@@ -1,10 +1,10 @@
-"""Rows of tables."""
+"""Rows of HTML tables."""
 
 from app.page import dom
 
 
 def heading(*names):
-    """A row of column headings; all but the first are above numbers."""
+    """Return a row of column headings; all but the first are above numbers."""
     line = dom.make("tr")
     for index, name in enumerate(names):
         line.append(dom.make("th", name, scope="col", class_="number" if index else None))
@@ -12,7 +12,7 @@ def heading(*names):
 
 
 def row(head, *cells):
-    """A row with a heading (text or a `th`) and cells: texts are numbers, elements are wrapped."""
+    """Return a row: a heading (text or a `th`), then numbers as texts, or elements to wrap."""
     line = dom.make("tr")
     line.append(dom.make("th", head, scope="row") if isinstance(head, (str, int)) else head)
     for cell in cells:
@@ -21,7 +21,7 @@ def row(head, *cells):
 
 
 def plain(texts, numbers_from, **attributes):
-    """A row of texts without a heading; those from an index on are numbers."""
+    """Return a row of texts without a heading; those from an index on are numbers."""
     line = dom.make("tr", **attributes)
     for index, text in enumerate(texts):
         line.append(dom.make("td", text, class_="number" if index >= numbers_from else None))

@@ -1,4 +1,4 @@
-"""Light, dark, or as the system has it; remembered."""
+"""The theme: light, dark, or that of the system; it is remembered."""
 
 import js
 
@@ -9,11 +9,11 @@ _NAMES = ("auto", "light", "dark")
 
 
 class Theme:
-    """The button that changes the theme, and those who draw in its colours.
+    """The button that changes the theme, and the listeners to its changes.
 
     Args:
-        framed: whether this page is inside another one, which decides.
-        wanted: the theme that the other one asks for.
+        framed: whether this page is inside another one, which then chooses the theme.
+        wanted: the theme that the other page chooses.
     """
 
     def __init__(self, framed, wanted):
@@ -22,7 +22,7 @@ class Theme:
         self._set(kept if kept in _NAMES else "auto")
         dom.click("theme", self._next)
         dark = js.matchMedia("(prefers-color-scheme: dark)")
-        dom.on(dark, "change", lambda _: self._tell())
+        dom.on(dark, "change", lambda _: self._changed())
 
     def listen(self, listener):
         """Call `listener()` when colours change."""
@@ -32,18 +32,18 @@ class Theme:
         name = _NAMES[(_NAMES.index(self.name) + 1) % len(_NAMES)]
         self._set(name)
         dom.remember(_KEY, name)
-        self._tell()
+        self._changed()
 
     def show(self, name):
         """Change to a theme, this time only.
 
         Raises:
-            ValueError: there is none of that name.
+            ValueError: there is no such theme.
         """
         if name not in _NAMES:
             raise ValueError(f"theme: expected one of {', '.join(_NAMES)}, received {name!r}")
         self._set(name)
-        self._tell()
+        self._changed()
 
     def _set(self, name):
         self.name = name
@@ -55,6 +55,6 @@ class Theme:
         button.textContent = name[0].upper() + name[1:]
         button.setAttribute("aria-label", "Theme: " + button.textContent)
 
-    def _tell(self):
+    def _changed(self):
         for listener in self._listeners:
             listener()

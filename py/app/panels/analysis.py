@@ -10,9 +10,9 @@ PAUSE = 1.0  # seconds between two updates of the maps while a run changes the n
 class Analysis:
     """Confusion matrix, scores, mistakes, filters, feature maps, weights, times."""
 
-    def __init__(self, client, run):
+    def __init__(self, client, state):
         self.client = client
-        self.run = run
+        self.state = state
         self.drawn = 0.0
         self.kept = (None, [])  # layers with numbers of maps, and their canvases
         self._maps = Latest(self._draw_maps)
@@ -20,13 +20,13 @@ class Analysis:
 
     async def analyse(self):
         """Ask the worker for everything and show it."""
-        if self.run.busy:
+        if self.state.busy:
             return
         dom.enable("analyse", when=False)
         try:
             await self._analyse()
         finally:
-            dom.enable("analyse", when=not self.run.busy)
+            dom.enable("analyse", when=not self.state.busy)
 
     async def _analyse(self):
         model, lab = self.client.model, self.client.lab.analysis
@@ -120,7 +120,7 @@ class Analysis:
 
     def follow(self):
         """Update the feature maps for the latest drawing, if they are in view."""
-        resting = dom.now() - self.drawn > (PAUSE if self.run.busy else 0)
+        resting = dom.now() - self.drawn > (PAUSE if self.state.busy else 0)
         if resting and not dom.find("findings").hidden:
             self._maps.ask()
         else:

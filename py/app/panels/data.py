@@ -16,13 +16,13 @@ class Data:
     Args:
         client: the engine.
         options: the settings.
-        run: the state of the page.
+        state: of the page.
     """
 
-    def __init__(self, client, options, run):
+    def __init__(self, client, options, state):
         self.client = client
         self.options = options
-        self.run = run
+        self.state = state
         slider = dom.find("subset")
         slider.max = str(len(settings.SUBSETS) - 1)
         dom.on(slider, "input", lambda _: self._slid())
@@ -126,7 +126,7 @@ class Data:
 
     async def take(self, files):
         """Give files to the worker by address: their bytes do not pass through this thread."""
-        if not files.length or not self.client.data_ready or not self.run.free():
+        if not files.length or not self.client.data_ready or not self.state.free():
             return
         names = [files[i].name for i in range(files.length)]
         urls = [js.URL.createObjectURL(files[i]) for i in range(files.length)]

@@ -10,13 +10,13 @@ class Models:
 
     Args:
         client: the engine.
-        run: the state of the page.
+        state: of the page.
         accuracy: returns the test accuracy of the last epoch, or None.
     """
 
-    def __init__(self, client, run, accuracy):
+    def __init__(self, client, state, accuracy):
         self.client = client
-        self.run = run
+        self.state = state
         self.accuracy = accuracy
         dom.click("save", self.save)
         dom.click("download", self.download)
@@ -95,7 +95,7 @@ class Models:
         dom.fill(dom.find("saved"), items)
 
     async def _open(self, name, about):
-        if not self.run.free():
+        if not self.state.free():
             return
         began = dom.now()
         model = await self.client.lab.models.open(name)
@@ -139,7 +139,7 @@ class Models:
 
     async def load(self, file):
         """Load a model from a file; a file that holds none changes nothing."""
-        if not self.run.free():
+        if not self.state.free():
             return
         url = js.URL.createObjectURL(file)
         began = dom.now()
@@ -160,7 +160,7 @@ class Models:
 
     async def compare(self):
         """Show what the network loses, in bytes and in answers, with its weights rounded."""
-        if self.client.model is None or not self.run.free():
+        if self.client.model is None or not self.state.free():
             return
         dom.enable("quantise", when=False)
         status.say("Reading all test images with rounded weights…")
@@ -186,7 +186,7 @@ class Models:
         return table.row(kind, size, numbers.percent(row["accuracy"], 2), button)
 
     async def _use(self, kind):
-        if not self.run.free():
+        if not self.state.free():
             return
         began = dom.now()
         model = await self.client.lab.models.quantize(self.client.model, kind)

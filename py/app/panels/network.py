@@ -107,17 +107,17 @@ class Network:
     Args:
         client: the engine.
         options: the settings.
-        run: the state of the page.
+        state: of the page.
 
     Attributes:
         layers: as they are in the editor.
         problem: why they make no network, '' where they do.
     """
 
-    def __init__(self, client, options, run):
+    def __init__(self, client, options, state):
         self.client = client
         self.options = options
-        self.run = run
+        self.state = state
         self.problem = ""
         self.layers = self._chosen()
         self._rebuilding = None
@@ -168,7 +168,7 @@ class Network:
             await self._rebuild()
 
     async def _rebuild(self):
-        if self.client.engine is None or self.run.busy or not self.plan():
+        if self.client.engine is None or self.state.busy or not self.plan():
             return
         await self.client.build(self.layers)
         status.say("A new network, not trained yet.")

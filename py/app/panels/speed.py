@@ -17,20 +17,20 @@ def _figure(value):
 class Speed:
     """A button, a table that fills row by row, and the text to copy."""
 
-    def __init__(self, client, run):
+    def __init__(self, client, state):
         self.client = client
-        self.run = run
+        self.state = state
         self.stopped = False
         dom.click("measure", self.measure)
         dom.click("copy-speed", self.copy)
 
     async def measure(self):
         """Measure everything; the same button stops."""
-        if self.run.name == "measuring":
+        if self.state.name == "measuring":
             self.stopped = True
             return
         reason = ": it takes the time that is to be measured."
-        if self.client.engine is None or not self.run.free(reason):
+        if self.client.engine is None or not self.state.free(reason):
             return
         self._begin()
         try:
@@ -39,7 +39,7 @@ class Speed:
             self._end()
 
     def _begin(self):
-        self.run.enter("measuring")
+        self.state.enter("measuring")
         self.stopped = False
         dom.find("measure").textContent = "Stop measuring"
         dom.find("speed-table").hidden = False
@@ -68,8 +68,8 @@ class Speed:
     def _end(self):
         dom.find("speed-progress").hidden = True
         dom.find("measure").textContent = "Measure this device"
-        self.run.rest()
-        if not self.run.failed:
+        self.state.rest()
+        if not self.state.failed:
             status.say("Measuring was stopped." if self.stopped else "Measured.")
 
     async def copy(self):

@@ -299,7 +299,7 @@ class Training:
         self.state.enter("stepping")
         try:
             await client.before_training()
-            await client.lab.training.compile(client.model, client.settings())
+            await client.lab.training.compile(client.model, client.decisive())
             logs = await client.lab.training.step(client.model, self.options["batch"])
         finally:
             self.state.rest()
@@ -328,7 +328,7 @@ class Training:
         }
         run.cut_short = await client.lab.training.fit(
             client.model,
-            client.settings(),
+            client.decisive(),
             place,
             self.progress.on_batch,
             self.progress.on_epoch,

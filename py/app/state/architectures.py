@@ -1,7 +1,7 @@
 """The networks that the page offers and edits: lists of layers as plain data.
 
-A layer is `(class name, {argument: value})`. Plain tuples go into the URL, into the editor's
-fields, to the worker (as constructor calls) and into the code in view: no second description.
+A layer is `(class name, {argument: value})`. The same tuples go into the URL, the editor's fields,
+the worker and the generated program.
 """
 
 from collections import OrderedDict
@@ -15,7 +15,7 @@ INPUT_SHAPE = (28, 28, 1)
 ACTIVATIONS = ("linear", "relu", "elu", "gelu", "sigmoid", "tanh", "softmax")
 
 # Argument -> (kind, lowest, highest, default). Kinds: "int", "float", or a tuple of choices.
-# A dict of MicroPython has no order; what the page lists in order is a list of pairs.
+# A dict of MicroPython has no order, so what the page lists in order is made of pairs.
 FIELDS: "OrderedDict[str, OrderedDict[str, Any]]" = OrderedDict(
     [
         (
@@ -66,7 +66,7 @@ def _dense(units: int, activation: str = "relu") -> Any:
     return ("Dense", {"units": units, "activation": activation})
 
 
-# What Keras takes by position, and so what no layer can do without.
+# The arguments that Keras takes by position; no layer can be made without them.
 POSITIONAL: "dict[str, tuple[str, ...]]" = {
     "Conv2D": ("filters", "kernel_size"),
     "MaxPooling2D": ("pool_size",),
@@ -142,15 +142,15 @@ PRESETS: "OrderedDict[str, tuple[str, list[Any]]]" = OrderedDict(
     ]
 )
 DEFAULT = "seed"
-# What a preset is trained with where it was published; choosing it sets these.
-# "ort": its train.ts; its batches that do not fill are dropped, and 6,400 fills 100 of them.
+# The options that a preset was published with; choosing the preset sets them.
+# "ort": from its train.ts, which drops incomplete batches; 6,400 images make 100 complete ones.
 TRAINED_WITH: "dict[str, dict[str, Any]]" = {
     "ort": {"subset": 6400, "optimizer": "AdamW", "lr": 1e-3, "batch": 64, "epochs": 5},
 }
 
 
 class LayerError(ValueError):
-    """A layer that cannot be: `index` is its place in the list."""
+    """A layer that is not possible; `index` is its place in the list."""
 
     def __init__(self, index: int, message: str) -> None:
         super().__init__(message)
@@ -158,17 +158,17 @@ class LayerError(ValueError):
 
 
 def layers_of(preset: str) -> "list[Any]":
-    """A copy of a preset's layers that the editor may change."""
+    """Return a copy of a preset's layers, which the editor may change."""
     return [(kind, dict(arguments)) for kind, arguments in PRESETS[preset][1]]
 
 
 def new_layer(kind: str) -> "tuple[Any, ...]":
-    """A layer with the default of every field."""
+    """Return a layer with the default value of every field."""
     return (kind, {name: field[3] for name, field in FIELDS[kind].items()})
 
 
 def read_field(kind: str, name: str, text: str) -> Any:
-    """The value that an editor's field means. Raises ValueError: expected, received."""
+    """Return the value of an editor's field. Raises ValueError: expected, received."""
     expected, low, high, _ = FIELDS[kind][name]
     if isinstance(expected, tuple):
         if text in expected:
@@ -235,7 +235,7 @@ def _parameters(kind: str, arguments: "dict[str, Any]", shape: "tuple[int, ...]"
 
 
 def plan(layers: "list[Any]", classes: int = 10) -> "list[Any]":
-    """What the layers will be, before anything is built: (class name, output shape, parameters).
+    """Return (class name, output shape, parameters) of each layer, without building anything.
 
     Raises:
         LayerError: at the first layer that cannot take its input, or at the last one when it is
@@ -255,7 +255,7 @@ def plan(layers: "list[Any]", classes: int = 10) -> "list[Any]":
 
 
 def encode(layers: "list[Any]") -> str:
-    """Layers as the URL keeps them: 'Conv2D,filters:8,kernel_size:3;Flatten;...'."""
+    """Write layers for the URL: 'Conv2D,filters:8,kernel_size:3;Flatten;...'."""
     parts = []
     for kind, arguments in layers:
         words = [kind]
@@ -265,7 +265,7 @@ def encode(layers: "list[Any]") -> str:
 
 
 def decode(text: str) -> "list[Any]":
-    """The inverse of `encode`. Raises ValueError naming the part that is not a layer."""
+    """Read what `encode` wrote. Raises ValueError naming the part that is no layer."""
     layers = []
     for part in text.split(";"):
         words = part.split(",")

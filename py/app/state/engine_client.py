@@ -9,6 +9,7 @@ import farcall
 import js
 
 from app.page import dom, numbers, status
+from app.state import settings
 
 BASE = js.document.baseURI
 START = 600  # seconds to download the worker's 9 MB at 15 kB/s; errors are reported before
@@ -158,14 +159,14 @@ class EngineClient:
         self.data = await self.lab.data.counts()
         self.data_ready = True
 
-    def settings(self):
+    def decisive(self):
         """Return the options that decide a curve, as the worker takes them."""
-        return {name: self.options[name] for name in _DECISIVE}
+        return {name: self.options[name] for name in settings.DECISIVE}
 
     async def fine_tune(self):
         """Train on the labelled drawings; return the loss on them."""
         await self.before_training()
-        await self.lab.training.compile(self.model, self.settings())
+        await self.lab.training.compile(self.model, self.decisive())
         loss = await self.lab.draw.fine_tune(self.model)
         self.trained = self.trained or 1
         return loss
@@ -174,20 +175,3 @@ class EngineClient:
         """Return the network in a line, for the list of saved ones."""
         parameters = sum(row[3] for row in self.rows)
         return f"{len(self.rows)} layers, {numbers.count(parameters)} parameters"
-
-
-_DECISIVE = (
-    "subset",
-    "optimizer",
-    "lr",
-    "schedule",
-    "batch",
-    "epochs",
-    "l2",
-    "patience",
-    "shift",
-    "rotate",
-    "zoom",
-    "noise",
-    "seed",
-)

@@ -1,22 +1,22 @@
-"""What a training step will hold in memory, before it is tried. Pure Python."""
+"""Estimate of the memory that a training step needs, before it is tried. Pure Python."""
 
 try:
     from typing import Any
 except ImportError:  # MicroPython has no typing, and never evaluates an annotation.
     pass
 
-# A 32-bit WebAssembly memory ends at 4 GiB (webassembly.github.io/spec, limits); Python, NumPy,
-# the images and what the allocator cannot use of it take their part.
+# A 32-bit WebAssembly memory has at most 4 GiB (webassembly.github.io/spec, limits), of which
+# Python, NumPy, the images and the allocator need a part.
 LIMIT = 3 * 10**9
 FLOAT = 4
-# Of each layer's output: the values, their gradient. Of each parameter: value, gradient, and the
-# two moments of Adam.
+# For each element of an output: value and gradient. For each parameter: value, gradient and the two
+# moments of Adam.
 HELD_OF_OUTPUT = 2
 HELD_OF_PARAMETER = 4
 
 
 def step_bytes(rows: "list[Any]", batch: int) -> int:
-    """Bytes that a step holds at least.
+    """Return the bytes that a step needs at least.
 
     Args:
         rows: (name, class, output shape with None for the batch, parameters) of each layer.

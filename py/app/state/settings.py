@@ -1,8 +1,7 @@
-"""Every option of the page in one typed table: its default, its range, its place in the URL.
+"""The settings of the page in one typed table, and their text in the URL.
 
-The URL hash holds what differs from the default, so a link is short and gives the same curve to
-whoever opens it. Unknown names and values out of range are ignored: a link from another version
-still opens.
+The URL hash holds what differs from the defaults, so a link is short and gives everyone the same
+curve. Unknown names and values out of range are ignored, so links from other versions still open.
 """
 
 import math
@@ -60,10 +59,15 @@ TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
     ]
 )
 
-# What is done to each training image when it is learned from; 0 is off.
+# The settings that decide no curve: they change what is seen of it.
+SHOWN = ("smoothing", "log", "metric", "hide")
+# Those that decide it, for a given network.
+DECISIVE = tuple(name for name in TABLE if name not in SHOWN + ("preset", "layers"))
+
+# Random changes of training images; 0 is off.
 CHANGES = ("shift", "rotate", "zoom", "noise")
 
-# What the page that frames this one may ask for, in the query: ?embed=1&theme=dark&hide=data
+# What a framing page may set, in the query: ?embed=1&theme=dark&hide=data
 FRAME: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
     [
         ("embed", ("bool", False, None, None)),
@@ -94,7 +98,7 @@ def _origin(text: str) -> str:
 
 
 def read(name: str, text: str, table: "Any" = TABLE) -> Any:
-    """The value that `text` means for an option. Raises ValueError: expected, received."""
+    """Return the value of an option from its text. Raises ValueError: expected, received."""
     kind, _, low, high = table[name]
     if kind in ("int", "float"):
         return _number(kind, text, low, high)
@@ -114,10 +118,10 @@ def read(name: str, text: str, table: "Any" = TABLE) -> Any:
 
 
 def value(name: str, given: Any) -> Any:
-    """The value of an option that a program gave: as it is in Python or JSON, or as in the URL.
+    """Return the value of an option given by a program, in Python, JSON or the URL's text.
 
     Raises:
-        ValueError: no such option, or nothing that it can be: expected, received.
+        ValueError: no such option, or not a value for it: expected, received.
     """
     if name not in TABLE:
         raise ValueError(f"options: expected some of {', '.join(TABLE)}; received {name!r}")
@@ -135,7 +139,7 @@ def value(name: str, given: Any) -> Any:
 
 
 def write(name: str, value: Any) -> str:
-    """The text that `read` turns back into the value."""
+    """Return the text of a value, which `read` reads."""
     kind = TABLE[name][0]
     if kind == "bool":
         return "1" if value else "0"
@@ -149,7 +153,7 @@ def write(name: str, value: Any) -> str:
 
 
 def from_hash(text: str) -> "dict[str, Any]":
-    """The options in a URL hash ('#lr=0.01&batch=64'), defaults for the rest."""
+    """Return the options in a URL hash ('#lr=0.01&batch=64'), defaults for the rest."""
     values = defaults()
     for pair in text.lstrip("#").split("&"):
         name, _, value = pair.partition("=")
@@ -165,10 +169,10 @@ def from_hash(text: str) -> "dict[str, Any]":
 
 
 def framed(get: "Any") -> "dict[str, Any]":
-    """The FRAME options in a query, defaults for what is missing or wrong.
+    """Return the FRAME options in a query, defaults for what is missing or wrong.
 
     Args:
-        get: gives the decoded text of a name, or None.
+        get: returns the decoded text of a name, or None.
     """
     values = {name: row[1] for name, row in FRAME.items()}
     for name in FRAME:
@@ -181,18 +185,18 @@ def framed(get: "Any") -> "dict[str, Any]":
 
 
 def to_hash(values: "dict[str, Any]") -> str:
-    """The hash that differs from the defaults, without '#', empty when nothing does."""
+    """Return the hash of all values that differ from the defaults, without '#'."""
     kept = [name for name, row in TABLE.items() if values[name] != row[1]]
     return "&".join(f"{name}={write(name, values[name])}" for name in kept)
 
 
 def learning_rate(position: float) -> float:
-    """A log slider: 0..100 -> 1e-5..1, rounded to two significant digits."""
+    """Return the rate at a position (0 to 100) of the slider: 1e-5 to 1, in two digits."""
     return float(f"{10 ** (position / 20 - 5):.1e}")
 
 
 def slider(rate: float) -> float:
-    """The inverse of `learning_rate`, without the rounding."""
+    """Return the position of the slider for a rate."""
     return 20 * (math.log10(rate) + 5)
 
 

@@ -1,4 +1,4 @@
-"""Files of this site, fetched by the worker, with errors that name the file and what to do."""
+"""Downloads of files of this site, with errors that name the file."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class DownloadError(RuntimeError):
 
 
 def address(base: str, path: str) -> str:
-    """The address of a file of this site; a worker made from a blob has no address of its own."""
+    """Return the address of a file of this site; a worker made from a blob has no base address."""
     return str(js.URL.new(ROOT + path, base).href)
 
 
 async def download(url: str) -> bytes:
-    """The bytes at an address; static/resilience.js tries again what may pass by itself.
+    """Return the bytes at an address; static/resilience.js repeats requests that failed.
 
     Raises:
         DownloadError: no answer, or another one than 200, or fewer bytes than announced.
@@ -30,24 +30,24 @@ async def download(url: str) -> bytes:
     name = url.rsplit("/", 1)[-1]
     try:
         response = await js.fetch(url)
-        octets = await response.arrayBuffer()
+        content = await response.arrayBuffer()
     except JsException as error:
         raise DownloadError(f"{name}: the download broke off ({error})") from error
     if not response.ok:
         raise DownloadError(f"{name}: expected 200, the server answered {response.status}")
-    return octets.to_bytes()  # type: ignore[no-any-return]
+    return content.to_bytes()  # type: ignore[no-any-return]
 
 
 def downloaded() -> dict[str, int]:
-    """Bytes that this worker has loaded, by file name, cached files included."""
+    """Return the bytes that this worker has loaded by file name, cached files included."""
     entries = js.performance.getEntriesByType("resource")
     return {entry.name.rsplit("/", 1)[-1]: int(entry.decodedBodySize) for entry in entries}
 
 
-async def decode_image(octets: bytes) -> Any:
-    """Any picture that the browser reads, as (28, 28) uint8 with light ink on dark paper."""
-    data = js.Uint8Array.new(len(octets))
-    data.assign(octets)
+async def decode_image(content: bytes) -> Any:
+    """Return any picture that the browser reads as (28, 28) uint8, light ink on dark paper."""
+    data = js.Uint8Array.new(len(content))
+    data.assign(content)
     bitmap = await js.createImageBitmap(js.Blob.new([data]))
     context = js.OffscreenCanvas.new(SIDE, SIDE).getContext("2d")
     context.drawImage(bitmap, 0, 0, SIDE, SIDE)

@@ -1,7 +1,7 @@
-"""What the browser keeps: IndexedDB, in the worker, so that weights never visit the page.
+"""IndexedDB in the worker: models, checkpoints, runs and drawings stay in the browser.
 
 Every promise of IndexedDB becomes one await. A browser that refuses (private mode, a full disk)
-raises StorageError with what to do; nothing half-written stays, as a transaction is all or nothing.
+raises StorageError with what to do; a transaction that fails leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ MISSING = "no IndexedDB"
 
 
 class StorageError(RuntimeError):
-    """The browser would not store something, or not hand it out."""
+    """The browser refused to store or to read something."""
 
 
 def now() -> str:
-    """The time as rows keep it under `saved`: texts that sort as the times do."""
+    """Return the time as rows have it under `saved`: a text that sorts as the times do."""
     return datetime.datetime.now(datetime.UTC).isoformat()
 
 
@@ -40,7 +40,7 @@ def _reason(error: Any) -> str:
 
 
 async def _done(request: Any, succeeded: str = "onsuccess") -> Any:
-    """The result of an IDBRequest, or None when a transaction completes."""
+    """Return the result of an IDBRequest, or None when a transaction completes."""
     promise = js.Promise.withResolvers()
     setattr(request, succeeded, create_once_callable(lambda _: promise.resolve(True)))
     for event in ("onerror", "onabort"):
@@ -69,15 +69,15 @@ async def _open() -> Any:
     return await _done(request)
 
 
-async def put(name: str, octets: bytes, about: dict[str, Any], store: str = MODELS) -> None:
-    """Keep bytes under a name, in place of what was there."""
+async def put(name: str, content: bytes, about: dict[str, Any], store: str = MODELS) -> None:
+    """Save bytes under a name, in place of what was there."""
     database = await _open()
     try:
         transaction = database.transaction(store, "readwrite")
         row = {
             "name": name,
             "about": js.JSON.stringify(to_js(about, dict_converter=js.Object.fromEntries)),
-            "octets": octets,
+            "octets": content,
         }
         transaction.objectStore(store).put(to_js(row, dict_converter=js.Object.fromEntries))
         await _done(transaction, "oncomplete")
@@ -86,7 +86,7 @@ async def put(name: str, octets: bytes, about: dict[str, Any], store: str = MODE
 
 
 async def get(name: str, store: str = MODELS) -> tuple[bytes, dict[str, Any]]:
-    """The bytes and the words kept under a name. Raises KeyError when there are none."""
+    """Return the bytes and the facts saved under a name. Raises KeyError if there are none."""
     database = await _open()
     try:
         row = await _done(database.transaction(store, "readonly").objectStore(store).get(name))
@@ -108,7 +108,7 @@ async def delete(name: str, store: str = MODELS) -> None:
 
 
 async def _rows(store: str) -> list[tuple[dict[str, Any], Any]]:
-    """The words of each row with its name, the oldest first, and its bytes as JavaScript's."""
+    """Return the facts of each row with its name, the oldest first, and its JavaScript bytes."""
     database = await _open()
     try:
         rows = await _done(database.transaction(store, "readonly").objectStore(store).getAll())
@@ -119,18 +119,18 @@ async def _rows(store: str) -> list[tuple[dict[str, Any], Any]]:
 
 
 async def listing(store: str = MODELS) -> list[dict[str, Any]]:
-    """What is saved, the newest first: the words of each with its name and size."""
+    """Return what is saved, the newest first: facts, name and size of each."""
     rows = await _rows(store)
-    return [dict(about, octets=octets.length) for about, octets in reversed(rows)]
+    return [dict(about, octets=content.length) for about, content in reversed(rows)]
 
 
 async def contents(store: str) -> list[tuple[dict[str, Any], bytes]]:
-    """All that is saved, the oldest first: the words of each with its name, and its bytes."""
-    return [(about, octets.to_bytes()) for about, octets in await _rows(store)]
+    """Return all that is saved, the oldest first: facts with the name, and the bytes."""
+    return [(about, content.to_bytes()) for about, content in await _rows(store)]
 
 
 async def state() -> str:
-    """Whether this browser keeps anything, in words."""
+    """Return whether this browser can save anything, in words."""
     try:
         await listing()
     except StorageError as error:

@@ -1,4 +1,4 @@
-"""The kernels: fetched, tried, and reported. Relaxed SIMD, then SIMD, then NumPy's own loops."""
+"""The files of the kernels: relaxed SIMD where the browser has it, else SIMD, else NumPy."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ FOLDER = Path("/tmp/kernels")
 
 
 def relaxed() -> bool:
-    """Whether this browser has relaxed SIMD: asked, as to try would leave an error behind."""
+    """Return whether this browser has relaxed SIMD, without trying, which would log an error."""
     return bool(js.WebAssembly.validate(to_js(RELAXED)))
 
 
 async def _try(base: str, variant: str) -> int:
-    octets = await downloads.download(downloads.address(base, f"kernels/{variant}.so"))
-    kernels.load(_kept(variant, octets))
-    return len(octets)
+    content = await downloads.download(downloads.address(base, f"kernels/{variant}.so"))
+    kernels.load(_kept(variant, content))
+    return len(content)
 
 
-def _kept(variant: str, octets: bytes) -> str:
-    """The name of a file with these bytes, in the interpreter's memory."""
+def _kept(variant: str, content: bytes) -> str:
+    """Write a file with these bytes in the interpreter's memory; return its name."""
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{variant}.so"
-    path.write_bytes(octets)
+    path.write_bytes(content)
     return str(path)
 
 

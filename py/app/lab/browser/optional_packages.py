@@ -1,4 +1,4 @@
-"""Packages in pure Python that only some files want: fetched with the first of these."""
+"""Pure-Python packages that only some files need: downloaded with the first of them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ FOLDER = Path("/tmp/wheels")
 
 
 async def add(base: str, name: str) -> None:
-    """Make a package of static/vendor/wheels/ importable; again is nothing.
+    """Make a package of static/vendor/wheels/ importable, unless it is.
 
     Raises:
         DownloadError: the wheel cannot be fetched.
     """
     if importlib.util.find_spec(name) is not None:
         return
-    octets = await downloads.download(downloads.address(base, f"wheels/{name}.whl"))
-    sys.path.append(_kept(name, octets))  # a wheel is a zip archive: Python imports from those
+    content = await downloads.download(downloads.address(base, f"wheels/{name}.whl"))
+    sys.path.append(_kept(name, content))  # a wheel is a zip archive, from which Python imports
     importlib.invalidate_caches()
 
 
-def _kept(name: str, octets: bytes) -> str:
-    """The name of a file with these bytes, in the interpreter's memory."""
+def _kept(name: str, content: bytes) -> str:
+    """Write a file with these bytes in the interpreter's memory; return its name."""
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.whl"
-    path.write_bytes(octets)
+    path.write_bytes(content)
     return str(path)

@@ -28,7 +28,7 @@ class OwnDataError(ValueError):
 
 
 def checked(name: str, images: Any, labels: Any) -> tuple[Any, Any]:
-    """Images (n, 28, 28) uint8 and labels (n,) uint8 below 10.
+    """Return images (n, 28, 28) uint8 and labels (n,) uint8 below 10.
 
     Raises:
         OwnDataError: they are not.
@@ -47,11 +47,11 @@ def checked(name: str, images: Any, labels: Any) -> tuple[Any, Any]:
 
 
 def read_idx(files: dict[str, bytes]) -> tuple[Any, Any]:
-    """One file of images and one of labels, told apart by their rank."""
+    """Read one file of images and one of labels, recognised by their rank."""
     found: dict[int, Any] = {}
-    for name, octets in files.items():
+    for name, content in files.items():
         try:
-            array = parse_idx(octets)
+            array = parse_idx(content)
         except Exception as error:
             raise OwnDataError(f"{name}: {error}") from error
         found[array.ndim] = array
@@ -61,9 +61,9 @@ def read_idx(files: dict[str, bytes]) -> tuple[Any, Any]:
     return checked(" + ".join(files), found[3], found[1])
 
 
-def read_csv(name: str, octets: bytes) -> tuple[Any, Any]:
-    """Lines of a label and 784 numbers from 0 to 255; a line of headings may come first."""
-    text = octets.decode("utf-8", "replace")
+def read_csv(name: str, content: bytes) -> tuple[Any, Any]:
+    """Read lines of a label and 784 numbers from 0 to 255; the first may be headings."""
+    text = content.decode("utf-8", "replace")
     first = text[: text.find("\n")].split(",")[0].strip()
     skip = 0 if first.lstrip("-").isdigit() else 1
     if not any(line.strip() for line in text.splitlines()[skip:]):
@@ -81,10 +81,10 @@ def read_csv(name: str, octets: bytes) -> tuple[Any, Any]:
     return checked(name, pixels.astype(np.uint8).reshape(-1, SIDE, SIDE), labels)
 
 
-async def read_zip(name: str, octets: bytes, decode: Decode) -> tuple[Any, Any, list[str]]:
-    """Images in a folder a class; `decode` makes (28, 28) uint8 of a file's bytes."""
+async def read_zip(name: str, content: bytes, decode: Decode) -> tuple[Any, Any, list[str]]:
+    """Read images, one folder a class; `decode` makes (28, 28) uint8 of a file's bytes."""
     try:
-        archive = zipfile.ZipFile(io.BytesIO(octets))
+        archive = zipfile.ZipFile(io.BytesIO(content))
     except zipfile.BadZipFile as error:
         raise OwnDataError(f"{name}: {error}") from error
     entries = [entry for entry in archive.infolist() if _is_image(entry.filename)]
@@ -110,19 +110,19 @@ def _is_image(path: str) -> bool:
 
 
 async def read(files: dict[str, bytes], decode: Decode) -> tuple[Any, Any, list[str]]:
-    """Images, labels and class names of whatever the files are."""
+    """Return images, labels and class names of files of any of these kinds."""
     digits = [str(digit) for digit in range(CLASSES)]
     if len(files) == 1:
-        ((name, octets),) = files.items()
-        if octets[:2] == b"PK":
-            return await read_zip(name, octets, decode)
+        ((name, content),) = files.items()
+        if content[:2] == b"PK":
+            return await read_zip(name, content, decode)
         if name.lower().endswith((".csv", ".txt")):
-            return (*read_csv(name, octets), digits)
+            return (*read_csv(name, content), digits)
     return (*read_idx(files), digits)
 
 
 def split(images: Any, labels: Any, names: list[str], seed: int = 0) -> tuple[Dataset, Dataset]:
-    """Shuffle, and keep every seventh image for the test, as MNIST does."""
+    """Shuffle, and keep every seventh image for the test, about as MNIST does."""
     order = np.random.default_rng(seed).permutation(len(images))
     test, train = order[::7], np.delete(order, slice(None, None, 7))
     return (

@@ -12,14 +12,14 @@ NEGATIVE = (226, 92, 20)
 
 
 def ink(image: Array) -> Bytes:
-    """A uint8 image (..., height, width) as RGBA bytes of black ink."""
+    """Return a uint8 image (..., height, width) as RGBA bytes of black ink."""
     rgba = np.zeros((*image.shape, 4), np.uint8)
     rgba[..., 3] = image
     return rgba
 
 
 def mosaic(images: Array, columns: int) -> Bytes:
-    """(n, h, w) uint8 -> RGBA (rows * h, columns * w, 4), empty tiles at the end."""
+    """Return images (n, h, w) uint8 as RGBA (rows * h, columns * w, 4), empty tiles last."""
     count, height, width = images.shape
     rows = -(-count // columns)
     tiles = np.zeros((rows * columns, height, width), np.uint8)
@@ -29,7 +29,7 @@ def mosaic(images: Array, columns: int) -> Bytes:
 
 
 def signed(tensor: Array) -> Bytes:
-    """(h, w) floats as RGBA: blue above zero, orange below, opaque at the largest magnitude."""
+    """Return floats (h, w) as RGBA: blue above zero, orange below, opaque at the largest."""
     largest = float(np.abs(tensor).max()) or 1.0
     rgba = np.empty((*tensor.shape, 4), np.uint8)
     rgba[..., :3] = np.where(tensor[..., None] >= 0, POSITIVE, NEGATIVE)
@@ -38,6 +38,6 @@ def signed(tensor: Array) -> Bytes:
 
 
 def activation(tensor: Array) -> Bytes:
-    """(h, w) floats as ink, from the lowest value to the highest."""
+    """Return floats (h, w) as ink, from the lowest value to the highest."""
     low, high = float(tensor.min()), float(tensor.max())
     return ink(np.rint((tensor - low) * (255 / ((high - low) or 1.0))).astype(np.uint8))
