@@ -178,7 +178,7 @@ def test_a_run_that_an_older_page_kept_goes_on_with_its_epoch(site, open_page):
     page.wait_for_phase("ready")
     words = page.execute_script("return document.getElementById('unfinished-what').textContent")
     assert words.startswith("Run 4 had done 1 of 3 epochs, 35.0 % of the test images right.")
-    assert words.endswith("The page is a newer one: epoch 2 begins anew.")
+    assert words.endswith("The page is a newer one: epoch 2 begins again.")
     assert "lr=0.005" in page.current_url
     page.button("Continue the run").click()
     page.wait_for_phase("training")
