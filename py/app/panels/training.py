@@ -320,6 +320,8 @@ class Training:
     async def _fit(self):
         client, run = self.client, self.run
         await client.before_training()
+        if run.stopped:
+            return
         place = {
             "seed": self.options["seed"] + client.trained,
             "done": run.done,
