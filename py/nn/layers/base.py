@@ -43,18 +43,18 @@ from nn.variables import Variable
 
 
 class Layer:
-    """A function with variables.
+    """Base class of layers: functions with variables.
 
-    Subclasses define `build` (create variables), `forward`, `backward` and, where the output's
-    shape is not the input's, `compute_output_shape`. Names of constructor arguments that
-    `get_config` should return are listed in `fields`.
+    Subclasses define `build` (create variables), `forward`, `backward` and, if the output's shape
+    differs from the input's, `compute_output_shape`. `fields` lists the constructor arguments that
+    `get_config` returns.
 
     Args:
-        name: unique within a model; made from the class name by default.
+        name: unique within a model; derived from the class name by default.
         trainable: False freezes the variables, from the next `compile` on.
         dtype: "float32" or "float64"; `nn.config.floatx()` by default.
-        activity_regularizer: penalty on the outputs, divided by the batch's size.
-        input_shape: without the batch axis; lets a Sequential model be built without `Input`.
+        activity_regularizer: penalty on the outputs, divided by the batch size.
+        input_shape: shape without the batch axis, for Sequential models without `Input`.
     """
 
     fields: tuple[str, ...] = ()
@@ -62,9 +62,9 @@ class Layer:
     supports_masking = False
     """Whether the mask of the first input is also the mask of the output."""
     begins_mask = False
-    """Whether `compute_mask` may make a mask where the inputs have none."""
+    """Whether `compute_mask` may create a mask if the inputs have none."""
     penalized = False
-    """Whether `backward` has something to do even where no gradient arrives."""
+    """Whether `backward` must run even if no gradient arrives."""
 
     def __init__(
         self,
@@ -124,13 +124,13 @@ class Layer:
     def set_options(
         self, name: str, initializer: Any, regularizer: Any = None, constraint: Any = None
     ) -> None:
-        """Keep what `add_named` needs, as attributes like `kernel_initializer`."""
+        """Set the options for `add_named`, as attributes like `kernel_initializer`."""
         setattr(self, f"{name}_initializer", initializers.get(initializer))
         setattr(self, f"{name}_regularizer", regularizers.get(regularizer))
         setattr(self, f"{name}_constraint", constraints.get(constraint))
 
     def add_named(self, name: str, shape: Sequence[int], options: str | None = None) -> Variable:
-        """Create a variable by the options that `set_options` keeps under `options` or `name`."""
+        """Create a variable with the options that `set_options` set for `options` or `name`."""
         key = options or name
         return self.add_weight(
             name,
@@ -142,12 +142,12 @@ class Layer:
 
     @property
     def sublayers(self) -> Sequence[Layer]:
-        """Layers inside this one."""
+        """The layers inside this one."""
         return ()
 
     @property
     def trainable(self) -> bool:
-        """False freezes the layer; takes effect at the next `compile`."""
+        """Whether the layer is trained. A change takes effect at the next `compile`."""
         return self._trainable
 
     @trainable.setter
@@ -158,8 +158,7 @@ class Layer:
 
     @property
     def variables(self) -> list[Variable]:
-        """All variables, in Keras' order: own trainable, own others, then those of the layers
-        inside."""
+        """All variables in Keras' order: own trainable, own non-trainable, those of sublayers."""
         own = sorted(self.own_variables, key=lambda v: not v.trainable)
         return own + [v for layer in self.sublayers for v in layer.variables]
 
@@ -191,7 +190,7 @@ class Layer:
         """Copy arrays into the variables, in the order of `variables`.
 
         Raises:
-            ShapeError: the number of arrays or the shape of one differs; nothing is changed then.
+            ShapeError: the number of arrays or a shape differs; nothing is changed.
         """
         variables = self.variables
         if len(weights) != len(variables):
@@ -214,31 +213,32 @@ class Layer:
     # What subclasses define.
 
     def build(self, *input_shapes: Shape) -> None:
-        """Create the variables; called once, with the batch axis None."""
+        """Create the variables. Called once; the batch axis of the shapes is None."""
 
     def compute_output_shape(self, *input_shapes: Shape) -> Any:
-        """Return the output's shape (a list of shapes where there are several outputs)."""
+        """Return the output's shape, or a list of shapes for several outputs."""
         return input_shapes[0]
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
-        """Return the output; leave in `ctx` what `backward` needs. Inputs must not be changed."""
+        """Return the output and save in `ctx` what `backward` needs. Must not change the inputs."""
         raise NotImplementedError(f"{type(self).__name__} must define forward")
 
     def backward(self, ctx: Context, dy: Any) -> Any:
-        """Return the gradient of the input (a tuple for several), and add those of the variables.
+        """Return the gradient of the input (a tuple for several); add those of the variables.
 
-        `dy` must not be changed. May return None where not `ctx.needs_input_gradient`.
+        Must not change `dy`. May return None unless `ctx.needs_input_gradient`.
         """
         raise NotImplementedError(f"{type(self).__name__} must define backward")
 
     def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
-        """Return the output's mask from the inputs' (a list of them where there are several
-        outputs)."""
+        """Return the mask of the output, or a list of masks for several outputs."""
         return masks[0] if self.supports_masking else None
 
     def get_state(self) -> Config:
-        """Return what is carried from batch to batch beside the variables: nothing, or the state of
-        a generator of the layer's own (`rng`)."""
+        """Return the state carried from batch to batch besides variables.
+
+        This is the state of the layer's random generator (`rng`), if it has one.
+        """
         rng = getattr(self, "rng", None)
         return {"generator": rng.bit_generator.state} if rng is not None else {}
 
@@ -249,7 +249,7 @@ class Layer:
             rng.bit_generator.state = state["generator"]
 
     def only_kernels(self, ctx: Context) -> bool:
-        """Say whether `forward` and `backward` do all their arithmetic by kernels.
+        """Return whether `forward` and `backward` do all their arithmetic by kernels.
 
         Where they do (on workspaces, weights, gradients and whole inputs, which may be reshaped),
         a program may record the kernel calls of one batch and repeat them for the next ones. The
@@ -257,22 +257,22 @@ class Layer:
         """
         return False
 
-    # Use.
+    # Calling.
 
     def ensure_built(self, *input_shapes: Shape) -> None:
-        """Build unless built."""
+        """Build the layer if it is not built."""
         if self.built:
             return
         self.build(*input_shapes)
         self.built = True
 
     def __call__(self, *inputs: Any, training: bool = False, mask: Any = None) -> Any:
-        """Put the layer into a graph (symbolic tensors), or apply it to arrays.
+        """Call the layer on symbolic tensors, which adds it to a graph, or on arrays.
 
         Args:
-            inputs: one or several, or a list of them.
-            training: for arrays, whether to act as in training.
-            mask: for arrays, which steps count; in a graph it comes with the input.
+            inputs: one or several inputs, or a list.
+            training: whether to run in training mode (arrays only).
+            mask: mask of the steps (arrays only; in a graph it comes with the input).
         """
         items = (
             list(inputs[0])
@@ -309,7 +309,7 @@ class Layer:
 
     @classmethod
     def from_config(cls, settings: Config) -> Layer:
-        """Return a layer made with the given arguments."""
+        """Create a layer from the settings that `get_config` returned."""
         return cls(**settings)
 
     def __repr__(self) -> str:
@@ -317,7 +317,7 @@ class Layer:
 
 
 def serialize(value: Any) -> Any:
-    """Return `value` as JSON can hold it."""
+    """Return `value` as JSON-ready data."""
     if isinstance(value, Activation):
         return activations.serialize(value)
     if isinstance(value, Initializer):
@@ -332,17 +332,17 @@ def serialize(value: Any) -> Any:
 
 
 def walk(layers: Sequence[Layer]) -> Iterator[Layer]:
-    """Yield the layers and those inside them."""
+    """Yield the layers and, recursively, their sublayers."""
     for layer in layers:
         yield layer
         yield from walk(layer.sublayers)
 
 
 def pair(value: Any, name: str, layer: str) -> tuple[int, int]:
-    """Return an int or two of them as two.
+    """Return an int or a pair of ints as a pair.
 
     Raises:
-        ConfigError: anything else, or numbers below 1.
+        ConfigError: the value is something else, or a number is below 1.
     """
     numbers = (value, value) if isinstance(value, int) else tuple(value)
     if len(numbers) != 2 or any(int(n) != n or n < 1 for n in numbers):
@@ -354,7 +354,7 @@ def positive(value: Any, name: str, layer: str) -> int:
     """Return a positive int.
 
     Raises:
-        ConfigError: it is not one.
+        ConfigError: the value is something else.
     """
     if int(value) != value or value < 1:
         raise ConfigError(f"{layer}: {name} must be a positive int, received {value!r}")

@@ -12,10 +12,10 @@ from nn.types import Array, Shape
 
 
 def check_data_format(data_format: str | None, layer: str) -> str:
-    """Return the format; None is "channels_last", Keras' default.
+    """Return the data format; None means "channels_last", Keras' default.
 
     Raises:
-        ConfigError: there is no such format.
+        ConfigError: the format is unknown.
     """
     known = ("channels_last", "channels_first")
     if data_format not in (None, *known):
@@ -24,10 +24,10 @@ def check_data_format(data_format: str | None, layer: str) -> str:
 
 
 class Spatial(Layer):
-    """Base of the layers with `data_format`: (n, ..., c), or (n, c, ...) with "channels_first".
+    """Base of layers with `data_format`: (n, ..., c), or (n, c, ...) with "channels_first".
 
-    Such a layer works on what `seen` gives, channels last, and returns `shown`, in the order of its
-    input. Moving the channels is a copy each way; with channels last nothing is moved.
+    Such a layer computes on `seen(x)`, which has channels last, and returns `shown(y)`, in the
+    order of its input. Each conversion is a copy; channels last needs none.
     """
 
     def __init__(self, data_format: str | None = None, **options: Any) -> None:

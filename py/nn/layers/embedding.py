@@ -75,5 +75,5 @@ class Embedding(Layer):
         if ctx.trains(self.embeddings):
             rows = dy.reshape(-1, self.output_dim)
             np.add.at(ctx.gradient(self.embeddings), ctx.saved.reshape(-1), rows)
-        # Indices have no gradient; zeros let a layer below be asked without a special case.
+        # Indices have no gradient; zeros avoid a special case in the layer below.
         return np.zeros(ctx.saved.shape, dy.dtype) if ctx.needs_input_gradient else None

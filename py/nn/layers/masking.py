@@ -13,10 +13,10 @@ from nn.types import Array
 
 
 class Masking(Layer):
-    """Mask the steps of (n, steps, features) whose features all equal `mask_value`, with zeros.
+    """Mask the steps of (n, steps, features) whose features all equal `mask_value`.
 
-    Recurrent layers and the loss pass over masked steps; layers between keep the mask where it is
-    still about the same steps.
+    The values of masked steps become zero. Recurrent layers and the loss skip masked steps; layers
+    between them pass the mask on if they keep the steps.
     """
 
     fields: tuple[str, ...] = ("mask_value",)

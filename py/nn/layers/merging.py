@@ -14,7 +14,7 @@ from nn.types import Array, Shape
 
 
 class Merge(Layer):
-    """Base of the elementwise ones: two inputs or more, all of one shape."""
+    """Base of elementwise merging layers: two or more inputs of one shape."""
 
     supports_masking = True
 
@@ -44,7 +44,7 @@ class Add(Merge):
 
 
 class Multiply(Merge):
-    """The product of the inputs; a masked step of one counts as 1 there."""
+    """The product of the inputs; masked steps of an input count as 1."""
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         if any(m is not None for m in ctx.masks):
@@ -81,7 +81,7 @@ class Multiply(Merge):
 
 
 class Concatenate(Layer):
-    """The inputs side by side along `axis`."""
+    """The inputs concatenated along `axis`."""
 
     supports_masking = True
 

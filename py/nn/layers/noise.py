@@ -15,8 +15,9 @@ from nn.types import Array
 
 
 class Dropout(Layer):
-    """Zero a fraction `rate` in training and scale the rest by 1 / (1 - rate) (Srivastava et al.
-    2014).
+    """Set a fraction `rate` to zero in training and scale the rest by 1 / (1 - rate).
+
+    Source: Srivastava et al. 2014.
 
     Args:
         rate: fraction to drop, 0 to 1.
@@ -43,7 +44,7 @@ class Dropout(Layer):
         self.rng = np.random.default_rng(seed) if seed is not None else None
 
     def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of the draw."""
+        """Return the shape of the random draw."""
         if self.noise_shape is None:
             return shape
         return tuple(
@@ -90,7 +91,7 @@ class SpatialDropout2D(Dropout):
 
 
 class GaussianNoise(Layer):
-    """Add normal noise of deviation `stddev` in training."""
+    """Add normal noise of standard deviation `stddev` in training."""
 
     supports_masking = True
     fields: tuple[str, ...] = ("stddev", "seed")

@@ -12,7 +12,7 @@ def check(padding: str, layer: str, known: tuple[str, ...] = ("valid", "same")) 
     """Return `padding` in lower case.
 
     Raises:
-        ConfigError: it is not one of `known`.
+        ConfigError: the padding is not one of `known`.
     """
     if str(padding).lower() not in known:
         raise ConfigError(f"{layer}: padding must be one of {known}, received {padding!r}")
@@ -20,7 +20,7 @@ def check(padding: str, layer: str, known: tuple[str, ...] = ("valid", "same")) 
 
 
 def amounts(size: int, kernel: int, stride: int, dilation: int, padding: str) -> Pair:
-    """Return (before, after): "same" puts the odd one after; "causal" puts all before."""
+    """Return (before, after). "same" puts an odd one after, "causal" puts all before."""
     reach = (kernel - 1) * dilation + 1
     if padding == "valid":
         return 0, 0

@@ -14,10 +14,10 @@ from nn.types import Array, Shape
 
 
 def sides(value: Any, what: str, layer: str) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return an int, (h, w) or ((top, bottom), (left, right)) as the last of these.
+    """Return an int, (h, w) or ((top, bottom), (left, right)) in the last form.
 
     Raises:
-        ConfigError: it is none of them.
+        ConfigError: the value is something else.
     """
     both = (value, value) if isinstance(value, int) else tuple(value)
     pairs = [(p, p) if isinstance(p, int) else tuple(p) for p in both]
@@ -30,7 +30,7 @@ def sides(value: Any, what: str, layer: str) -> tuple[tuple[int, int], tuple[int
 
 
 class ZeroPadding2D(Spatial):
-    """Zeros around images; padding is an int, (h, w) or ((top, bottom), (left, right))."""
+    """Add zeros around images; padding is an int, (h, w) or ((top, bottom), (left, right))."""
 
     fields: tuple[str, ...] = ("padding", "data_format")
 
@@ -58,7 +58,7 @@ class ZeroPadding2D(Spatial):
 
 
 class Cropping2D(Spatial):
-    """Images without their borders; cropping is given as the padding of `ZeroPadding2D`."""
+    """Remove the borders of images; cropping has the forms of `ZeroPadding2D`'s padding."""
 
     fields: tuple[str, ...] = ("cropping", "data_format")
 
@@ -94,7 +94,7 @@ class Cropping2D(Spatial):
 
 
 def inner(x: Array, around: Any, channels_first: bool) -> Array:
-    """Return the view of images (n, h, w, c) or (n, c, h, w) within a border."""
+    """Return a view of images (n, h, w, c) or (n, c, h, w) without their borders."""
     (top, bottom), (left, right) = around
     h, w = x.shape[2:] if channels_first else x.shape[1:3]
     place = slice(top, h - bottom), slice(left, w - right)

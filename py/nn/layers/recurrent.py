@@ -125,7 +125,7 @@ class Recurrent(Gated):
             )
 
     def bias_shape(self) -> tuple[int, ...]:
-        """Return the shape of the bias: one number for each unit of each gate."""
+        """Return the shape of the bias: one element per unit and gate."""
         return (self.gates * self.units,)
 
     def compute_output_shape(self, *input_shapes: Shape) -> Any:
@@ -140,7 +140,7 @@ class Recurrent(Gated):
     # States from batch to batch.
 
     def reset_state(self) -> None:
-        """Begin the next batch with zeros."""
+        """Start the next batch with zero states."""
         self.states = None
 
     reset_states = reset_state
@@ -157,7 +157,7 @@ class Recurrent(Gated):
     def __call__(
         self, *inputs: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
-        """Apply the layer; see `Layer.__call__`, and above for `initial_state`."""
+        """Call the layer; see `Layer.__call__` and, for `initial_state`, the class."""
         given = initial_state if initial_state is not None else ()
         states = given if isinstance(given, list | tuple) else (given,)
         if states and len(inputs) == 1 and isinstance(inputs[0], list | tuple):
@@ -165,7 +165,7 @@ class Recurrent(Gated):
         return super().__call__(*inputs, *states, mask=mask, training=training)
 
     def _begin(self, given: Sequence[Array], n: int) -> Sequence[Any]:
-        """Return the states to begin with: 0 where there are none."""
+        """Return the initial states, zeros by default."""
         if given:
             self._expect_states([a.shape for a in given])
             return given
@@ -174,7 +174,7 @@ class Recurrent(Gated):
         if len(self.states[0]) != n:
             raise ShapeError(
                 f"{self.name}: expected batches of {len(self.states[0])}, as the states that are "
-                f"kept from the last one, received {n}; reset_state() lets go of them"
+                f"kept from the last one, received {n}; reset_state() discards them"
             )
         return self.states
 
@@ -205,7 +205,7 @@ class Recurrent(Gated):
     def _walk(
         self, ctx: Context, z: Array, states: States, mask: Array | None, drop: Array | None
     ) -> None:
-        """Take the steps one by one."""
+        """Run the steps one by one."""
         for t, now in enumerate(z):
             old, new = [s[t] for s in states], [s[t + 1] for s in states]
             self.step(ctx, t, now, old, new, drop)
@@ -236,7 +236,7 @@ class Recurrent(Gated):
         return (dx, *(d[0] for d in ds)) if given else dx
 
     def _given_gradients(self, ctx: Context, dy: Any, states: States, mask: Any) -> States:
-        """Return the gradients by all states, with what the outputs give to them."""
+        """Return the gradients of all states, including the contribution of the outputs."""
         ds = [ctx.buffer(f"d state {i}", s.shape) for i, s in enumerate(states)]
         for d in ds:
             d.fill(0)
@@ -263,15 +263,15 @@ class Recurrent(Gated):
             old, new = [s[t] for s in states], [s[t + 1] for s in states]
             self.step_back(ctx, t, z[t], old, new, later, [d[t] for d in ds], drop)
 
-    # What a layer defines, and what it may.
+    # Methods that a layer defines or may override.
 
     def step(
         self, ctx: Context, t: int, z: Array, old: States, new: States, drop: Array | None
     ) -> None:
         """Write the states `new` from x W + b (n, gates * units) and the states `old`.
 
-        `z` is the layer's own from now on: what `step_back` needs. `drop` are the factors
-        (gates, n, units) for the state on its way into each gate, or None.
+        The layer may overwrite `z` with values for `step_back`. `drop` holds the dropout factors
+        (gates, n, units) of the state for each gate, or None.
         """
         raise NotImplementedError
 
@@ -279,14 +279,14 @@ class Recurrent(Gated):
         self, ctx: Context, t: int, z: Array, old: States, new: States, later: States, ds: States,
         drop: Array | None,
     ) -> None:  # fmt: skip
-        """Replace `z` by the gradient of x W + b, and add to `ds` those of the states `old`, from
-        those of `new`."""
+        """Replace `z` by the gradient of x W + b, and add the gradients of the states `old`,
+        computed from those of `new`, to `ds`."""
         raise NotImplementedError
 
     def run(self, ctx: Context, z: Array, states: States) -> bool:
-        """Take all steps at once where there is a kernel for it; returns whether."""
+        """Run all steps in one kernel if there is one; return whether it did."""
         return False
 
     def run_back(self, ctx: Context, z: Array, states: States, ds: States) -> bool:
-        """Take all steps back as `run` took them, `keep` included; returns whether."""
+        """Run all backward steps, `keep` included, in one kernel; return whether it did."""
         return False

@@ -33,12 +33,12 @@ class Gated(Layer):
     bias: Variable | None
 
     def input_bias(self) -> Array | None:
-        """Return the part of the bias that goes with the input."""
+        """Return the part of the bias that is added to x W."""
         return self.bias.value if self.bias else None
 
     def project(self, ctx: Context, rows: Array, drop: Array | None) -> Array:
-        """Return x W + b: (steps, n, gates * units); inputs that one mask drops are dropped in
-        `rows`."""
+        """Return x W + b: (steps, n, gates * units). One dropout mask for all gates is applied to
+        `rows` in place."""
         steps, n, features = rows.shape
         z = ctx.buffer("z", (steps, n, self.gates * self.units))
         if drop is not None and len(drop) == 1:
@@ -56,12 +56,12 @@ class Gated(Layer):
 
     @property
     def parts(self) -> list[slice]:
-        """Where each gate lies on the last axis."""
+        """The slice of each gate on the last axis."""
         return [slice(g * self.units, (g + 1) * self.units) for g in range(self.gates)]
 
     def drop(self, ctx: Context, n: int, features: int) -> tuple[Array | None, Array | None]:
-        """Draw the factors for inputs and states: one for all gates, or one each where the states
-        are dropped too, as Keras."""
+        """Draw the dropout factors of inputs and states: one for all gates or, as in Keras, one per
+        gate if the states are dropped too."""
         count = self.gates if self.recurrent_dropout else 1
         return (
             self.draw(ctx, (count, n, features), self.dropout),
@@ -75,7 +75,7 @@ class Gated(Layer):
         return kept * ctx.run.dtype.type(1 / (1 - rate) if rate < 1 else 0)
 
     def input_gradient(self, ctx: Context, rows: Array, z: Array, drop: Array | None) -> Any:
-        """Hand over the kernel's gradient and return the input's; `z` is that of x W + b."""
+        """Add the kernel's gradient and return the input's; `z` is the gradient of x W + b."""
         steps, n, features = rows.shape
         dz, weight = z.reshape(steps * n, -1), ctx.gradient(self.kernel, overwrite=True)
         apart = drop is not None and len(drop) > 1
@@ -94,7 +94,7 @@ class Gated(Layer):
         return np.ascontiguousarray(dx.transpose(1, 0, 2))
 
     def before(self, dz: Array, drop: Array | None, steps: int, n: int, kernel: Array) -> Array:
-        """Return dz W^T, each gate's part times its dropout: (steps, n, features)."""
+        """Return dz W^T (steps, n, features), with the dropout of each gate applied."""
         if drop is None:
             return kernels.matmul(dz, kernel.T).reshape(steps, n, len(kernel))
         parts = [
@@ -104,8 +104,7 @@ class Gated(Layer):
         return np.sum(parts, axis=0)
 
     def keep(self, ctx: Context, h: Array, d: Array, drop: Array | None) -> Array:
-        """Hand over the gradients of the recurrent kernel, and of a bias of one row; returns the
-        former."""
+        """Add the gradients of the recurrent kernel and of a one-row bias; return the former."""
         flat = d.reshape(-1, d.shape[-1])
         out = ctx.gradient(self.recurrent_kernel, overwrite=True)
         if drop is None:
@@ -118,7 +117,7 @@ class Gated(Layer):
         return out
 
     def recur(self, h: Array, drop: Array | None) -> Array:
-        """Return h U: (n, gates * units), the state's dropout applied."""
+        """Return h U (n, gates * units), with the state's dropout applied."""
         kernel = self.recurrent_kernel.value
         if drop is None:
             return kernels.matmul(h, kernel)
@@ -127,7 +126,7 @@ class Gated(Layer):
         )
 
     def recur_back(self, d: Array, drop: Array | None) -> Array:
-        """Return the gradient of h from that of h U."""
+        """Return the gradient of h, given that of h U."""
         return self.before(d, drop, 1, len(d), self.recurrent_kernel.value)[0]
 
 

@@ -13,11 +13,10 @@ from nn.types import Array, Shape
 
 
 class DepthwiseConv2D(Conv2D):
-    """Convolve each channel by itself: (n, h, w, c) -> (n, oh, ow, c * depth_multiplier) (Sifre and
-    Mallat 2014).
+    """Depthwise convolution: (n, h, w, c) -> (n, oh, ow, c * depth_multiplier).
 
     Kernel (kh, kw, c, depth_multiplier), as `keras.layers.DepthwiseConv2D`: a grouped convolution
-    with one group a channel, of which the kernel is a view.
+    with one group per channel, whose kernel is a view. Source: Sifre and Mallat 2014.
     """
 
     fields: tuple[str, ...] = (
@@ -72,8 +71,7 @@ class DepthwiseConv2D(Conv2D):
 
 
 class SeparableConv2D(Layer):
-    """A depthwise convolution, then a 1x1 one: (n, h, w, c) -> (n, oh, ow, filters) (Chollet
-    2017)."""
+    """Depthwise, then 1x1 convolution (Chollet 2017): (n, h, w, c) -> (n, oh, ow, filters)."""
 
     fields: tuple[str, ...] = (
         "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate",

@@ -72,7 +72,7 @@ class Permute(Layer):
 
 
 class Resampling(Spatial):
-    """Base of the layers whose output is a product with one small matrix for each image axis."""
+    """Base of layers that multiply each image axis by a small matrix."""
 
     interpolation: str
 
@@ -81,7 +81,7 @@ class Resampling(Spatial):
         return self.shown_shape(self.output_shape(self.seen_shape(input_shapes[0])))
 
     def output_shape(self, shape: Shape) -> Any:
-        """Return the output's shape for an input's, channels last both."""
+        """Return the output's shape for an input shape, both channels last."""
         raise NotImplementedError
 
     def matrices(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
@@ -104,7 +104,7 @@ class Resampling(Spatial):
 
 
 class Resizing(Resampling):
-    """Images of another size; pixel centres at halves, as Keras 3."""
+    """Resize images; pixel centers are at halves, as in Keras 3."""
 
     fields: tuple[str, ...] = ("height", "width", "interpolation", "data_format")
     left_out: ClassVar[LeftOut] = {
@@ -133,7 +133,7 @@ class Resizing(Resampling):
 
 
 class UpSampling2D(Resampling):
-    """Images `size` times as large."""
+    """Enlarge images by the factor `size`."""
 
     fields: tuple[str, ...] = ("size", "data_format", "interpolation")
 

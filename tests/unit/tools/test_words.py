@@ -23,33 +23,19 @@ AVOIDED = {
     "what there was": "the name of the thing",
 }
 WORDS = re.compile(rf"\b({'|'.join(AVOIDED)})\b", re.IGNORECASE)
-CLEAN = (
-    "py/farcall/**/*.py",
-    "py/nn/*.py",
-    "py/nn/callbacks/*.py",
-    "py/nn/data/**/*.py",
-    "py/nn/io/*.py",
-    "py/nn/io/hdf5/*.py",
-    "py/nn/io/keras/*.py",
-    "py/nn/io/tfjs/*.py",
-    "py/nn/losses/*.py",
-    "py/nn/metrics/*.py",
-    "py/nn/optimizers/*.py",
-    "py/nn/ort/*.py",
-    "py/nn/serving/*.py",
-    "tools/*.py",
-)
-FILES = sorted({path for pattern in CLEAN for path in ROOT.glob(pattern)})
+CLEAN = ("py/**/*.py", "py/nn/kernels/src/*", "tools/*.py", "docs/*.md", "*.md", "sw.js")
+GENERATED = ROOT / "docs" / "promises.md"
+FILES = sorted({path for pattern in CLEAN for path in ROOT.glob(pattern)} - {GENERATED})
 
 
 def prose(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the comments and texts of a Python module, or the lines of another file."""
+    """Yield the comments and texts (not keys) of a Python module, or another file's lines."""
     source = path.read_text()
     if path.suffix != ".py":
         yield from enumerate(source.splitlines(), 1)
         return
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
             yield node.lineno, node.value
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:

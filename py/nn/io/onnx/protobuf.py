@@ -1,11 +1,11 @@
-"""Protocol buffers' wire format: numbered fields, nothing else.
+"""Protocol Buffers wire format.
 
 >>> data = write([(1, 150), (2, b"testing"), (3, 0.5)])
 >>> read(data)
 {1: [150], 2: [b'testing'], 3: [...]}
 
-Written here because Pyodide's offline folder holds no protobuf, and ONNX needs few messages;
-tests compare with the library. Format: https://protobuf.dev/programming-guides/encoding/
+The protobuf library is not used because Pyodide's offline folder lacks it and ONNX needs few
+messages. Tests compare with the library. Format: https://protobuf.dev/programming-guides/encoding/
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _field(number: int, value: Value) -> bytes:
 
 
 def varint(value: int) -> bytes:
-    """Return seven bits a byte, lowest first."""
+    """Return the varint encoding: seven bits per byte, lowest first."""
     value &= _MASK
     out = bytearray()
     while value > 0x7F:
@@ -88,7 +88,7 @@ def read(data: bytes, where: str = "message") -> Fields:
 
     Raises:
         TruncatedError: the message ends inside a field.
-        CorruptError: a field number or wire type that does not exist.
+        CorruptError: a field number or wire type does not exist.
     """
     fields: dict[int, list[int | bytes]] = {}
     position = 0
