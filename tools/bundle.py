@@ -52,8 +52,15 @@ TRAINING = (
 COMLINK = "py/farcall/comlink"
 # One line under `[files]`, `".../farcall.zip" = "./*"`, gives a page the whole library.
 LIBRARIES = {"farcall.zip": ("py/farcall",), "nn.zip": ("py/nn",)}
+STUBS = "!py/farcall/stubs.py"  # a command for CPython
 WORKER = {
-    "predict.zip": ("py/farcall", f"!{COMLINK}", "py/nn", *(f"!{name}" for name in TRAINING)),
+    "predict.zip": (
+        "py/farcall",
+        STUBS,
+        f"!{COMLINK}",
+        "py/nn",
+        *(f"!{name}" for name in TRAINING),
+    ),
     "training.zip": (COMLINK, *TRAINING, "py/app/__init__.py", "py/app/lab"),
 }
 

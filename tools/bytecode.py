@@ -92,27 +92,37 @@ def undocumented(path: str, source: bytes) -> ast.Module:
 
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+# Packages whose names no user calls: their docstrings would be a tenth of what a page is sent.
+INTERNAL = (
+    "farcall/comlink/*", "farcall/connection/*", "farcall/platform/*", "farcall/values/*",
+    "nn/io/*/*", "nn/kernels/*", "nn/models/program.py", "nn/models/replay.py",
+    "nn/models/signature.py", "nn/models/steps.py", "nn/models/topology.py",
+)  # fmt: skip
 
 
 def lean(path: str, source: str) -> ast.Module:
     """Return one of our modules without what nothing reads in a page: imports for type checkers,
-    annotations of functions, and docstrings of private functions and those inside functions."""
+    annotations of functions, and docstrings of internal packages, of private functions and of those
+    inside functions."""
     tree = ast.parse(source, path)
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             node.test, node.body = ast.Constant(False), [ast.Pass()]
-    strip_private(tree, False)
+    internal = any(fnmatchcase(path, pattern) for pattern in INTERNAL)
+    strip(tree, internal and not path.endswith("__init__.py"))
     return ast.fix_missing_locations(tree)
 
 
-def strip_private(parent: ast.AST, hidden: bool) -> None:
+def strip(parent: ast.AST, hidden: bool) -> None:
+    if hidden and isinstance(parent, ast.Module | ast.ClassDef):
+        drop_docstring(parent)
     for node in ast.iter_child_nodes(parent):
         name = node.name if isinstance(node, (*FUNCTIONS, ast.ClassDef)) else ""
         below = hidden or (name[:1] == "_" and name[-2:] != "__")
         if isinstance(node, FUNCTIONS):
             bare(node, below)
             below = True
-        strip_private(node, below)
+        strip(node, below)
 
 
 def bare(function: ast.FunctionDef | ast.AsyncFunctionDef, private: bool) -> None:
@@ -120,8 +130,15 @@ def bare(function: ast.FunctionDef | ast.AsyncFunctionDef, private: bool) -> Non
     for argument in ast.walk(function.args):
         if isinstance(argument, ast.arg):
             argument.annotation = None
-    if private and ast.get_docstring(function, clean=False) and len(function.body) > 1:
-        del function.body[0]
+    if private:
+        drop_docstring(function)
+
+
+def drop_docstring(
+    node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
+) -> None:
+    if len(node.body) > 1 and ast.get_docstring(node, clean=False):
+        del node.body[0]
 
 
 def pack(target: Path, members: dict[str, bytes]) -> bytes:
