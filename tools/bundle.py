@@ -31,7 +31,8 @@ from tools.vendor import write
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("static/vendor/python")
 KINDS = ("*.py", "*.js")  # modules, and the JavaScript that they evaluate
-MAIN = ("py/farcall", "py/app", "!py/app/main.py", "!py/app/worker.py", "!py/app/lab")
+STUBS = "!py/farcall/stubs.py"  # a command for CPython
+MAIN = ("py/farcall", STUBS, "py/app", "!py/app/main.py", "!py/app/worker.py", "!py/app/lab")
 # Inputs of the bytecode besides the sources; the lock names Pyodide's version.
 RECIPE = ("tools/bytecode.py", "tools/compile.mjs", "tools/vendor.lock", "package-lock.json")
 # The part of the engine that only training and writing other formats import.
@@ -52,7 +53,6 @@ TRAINING = (
 COMLINK = "py/farcall/comlink"
 # One line under `[files]`, `".../farcall.zip" = "./*"`, gives a page the whole library.
 LIBRARIES = {"farcall.zip": ("py/farcall",), "nn.zip": ("py/nn",)}
-STUBS = "!py/farcall/stubs.py"  # a command for CPython
 WORKER = {
     "predict.zip": (
         "py/farcall",

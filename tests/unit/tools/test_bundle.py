@@ -53,6 +53,7 @@ def sources(folder):
         "py/farcall/__init__.py": "from .calls import call\n",
         "py/farcall/connection/calls.py": "def call():\n    return 1\n",
         "py/farcall/comlink/__init__.py": "",
+        "py/farcall/stubs.py": "",
         "py/nn/__init__.py": '"""Networks."""\n',
         "py/nn/models/prediction.py": PREDICTION,
         **{p if p.endswith(".py") else f"{p}/__init__.py": "" for p in bundle.TRAINING},
@@ -120,7 +121,9 @@ def test_a_worker_that_predicts_gets_no_training(root):
 
 def test_every_module_of_a_worker_is_in_one_of_its_zips():
     packs = [bundle.modules(patterns, ROOT) for patterns in bundle.WORKER.values()]
-    whole = bundle.modules(("py/farcall", "py/nn", "py/app/__init__.py", "py/app/lab"), ROOT)
+    whole = bundle.modules(
+        ("py/farcall", bundle.STUBS, "py/nn", "py/app/__init__.py", "py/app/lab"), ROOT
+    )
     assert sorted(name for pack in packs for name in pack) == sorted(whole)
 
 
