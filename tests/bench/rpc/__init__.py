@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.drive import ROOT, PagePeer
+from tests.support.interpreters import farcall_files
 from tests.support.site import Site
 
 ISOLATED = {
@@ -39,8 +40,8 @@ def pack(path: Path) -> None:
     """Write farcall as the zip that the pages' configurations name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for source in sorted((ROOT / "py" / "farcall").rglob("*.py")):
-            archive.write(source, source.relative_to(ROOT / "py"))
+        for name in farcall_files():
+            archive.write(ROOT / "py" / "farcall" / name, f"farcall/{name}")
 
 
 class Remote:
