@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,13 +95,18 @@ def table(clock: dict[str, float], found: dict[str, tuple[int, float]]) -> list[
     ]
 
 
+def seconds_file(name: str) -> Path:
+    """Return where the tests of a stage write their seconds, whatever the stage is called."""
+    return SECONDS / (re.sub(r"\W+", "-", name) + ".json")
+
+
 def begun(name: str, command: list[str], alone: bool) -> subprocess.Popen[str]:
     say(f"{name} ...")
     environment = {
         **os.environ,
         "PYTHONPATH": "py",
         "PYTHONUNBUFFERED": "1",
-        "FARCALL_TEST_SECONDS": str(SECONDS / f"{name.replace(' ', '-')}.json"),
+        "FARCALL_TEST_SECONDS": str(seconds_file(name)),
     }
     kept = None if alone else subprocess.PIPE
     return subprocess.Popen(

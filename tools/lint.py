@@ -64,7 +64,8 @@ def main() -> None:
     stages = [check.LINTERS, {"figures of the structure": [sys.executable, "-m", "tools.house"]}]
     if folders:
         options = ["-n", "2", "-p", "no:cacheprovider"]
-        stages.append({f"tests of {' '.join(folders)}": [*check.PYTEST, *options, *folders]})
+        check.say(f"what changed has its tests in {', '.join(folders)}")
+        stages.append({"tests of what changed": [*check.PYTEST, *options, *folders]})
     failed = [name for stage in stages for name in check.failures(stage)]
     if failed:
         raise SystemExit(f"check: failed: {', '.join(failed)}")

@@ -31,4 +31,5 @@ class Seconds:
 
     def pytest_sessionfinish(self) -> None:
         rows = {name: [self.tests[name], self.seconds[name]] for name in self.seconds}
+        self.target.parent.mkdir(parents=True, exist_ok=True)
         self.target.write_text(json.dumps(rows))

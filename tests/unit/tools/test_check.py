@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.support import seconds
 from tools import check
 
@@ -47,3 +49,8 @@ def test_the_table_has_every_stage_and_every_folder(tmp_path, monkeypatch):
         "     2.2 s  tests/a, 5 tests",
         "     1.5 s  tests/unit/nn, 3 tests",
     ]
+
+
+@pytest.mark.parametrize("name", ["unit tests", "tests of tests/unit/nn", "../elsewhere", "a.b"])
+def test_the_seconds_of_any_stage_are_in_one_folder(name):
+    assert check.seconds_file(name).parent == check.SECONDS
