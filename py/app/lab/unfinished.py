@@ -78,8 +78,8 @@ class Checkpoints(Callback):
             await self._save(0)
 
     async def on_train_end(self, logs: Any = None) -> None:
-        if not self._works:
-            return
+        if not self._works or not (self.model.epoch_finished or self.model.stop_training):
+            return  # what was saved stays if an error ended the run
         try:
             await _forget(_name())
             await self._forget_former()

@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import inspect
 import math
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from nn.callbacks.base import Callback, Logs
 from nn.errors import ConfigError, NotFiniteError
+from nn.lazy import load
 
 
 class Monitor(Callback):
     """Base of callbacks that compare one logged value from epoch to epoch.
+
+    An epoch whose logs lack the value (stopped, not validated) is passed over.
 
     Args:
         monitor: a key of the epoch's logs.
@@ -32,19 +36,34 @@ class Monitor(Callback):
         self.upwards = mode == "max" or (mode == "auto" and any(r in monitor for r in rising))
         self.min_delta = abs(min_delta)
         self.best = -math.inf if self.upwards else math.inf
+        self.warned = False
 
-    def value(self, logs: Logs | None) -> float:
-        """Return the monitored value.
+    def value(self, logs: Logs | None) -> float | None:
+        """Return the monitored value; None where an epoch has none.
 
-        Raises:
-            ConfigError: the logs have no such key.
+        An epoch that `stop` ended early is not validated, nor is one between two of
+        `validation_freq`. Any other epoch without the value warns, once.
         """
-        if self.monitor not in (logs or {}):
-            raise ConfigError(
-                f"{type(self).__name__}: expected one of {sorted(logs or {})} to monitor, "
-                f"received {self.monitor!r}"
-            )
-        return float((logs or {})[self.monitor])
+        found = (logs or {}).get(self.monitor)
+        if found is not None:
+            return float(found)
+        self.pass_over(self.monitor, logs or {})
+        return None
+
+    def pass_over(self, key: str, logs: Logs) -> None:
+        """Warn, once, that logs lack a key, unless the epoch was stopped or not validated."""
+        skipped = (
+            key.startswith("val_")
+            and self.params.get("validates", False)
+            and not any(name.startswith("val_") for name in logs)
+        )
+        if self.warned or skipped or not self.model.epoch_finished:
+            return
+        self.warned = True
+        warnings.warn(
+            f"{type(self).__name__}: expected one of {sorted(logs)} to monitor, received {key!r}",
+            stacklevel=2,
+        )
 
     def better(self, value: float) -> bool:
         """Return whether `value` improves on the best so far by more than `min_delta`."""
@@ -89,9 +108,9 @@ class EarlyStopping(Monitor):
         self.best_weights: Any = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        if epoch < self.start_from_epoch:
-            return
         value = self.value(logs)
+        if value is None or epoch < self.start_from_epoch:
+            return
         if self.restore_best_weights and self.best_weights is None:
             self.best_weights, self.best_epoch = self.model.get_weights(), epoch
         self.wait += 1
@@ -158,7 +177,11 @@ class ReduceLROnPlateau(Monitor):
             self.best = self.baseline
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = self.model.optimizer.current_learning_rate()
         value = self.value(logs)
+        if value is None:
+            return
         if self.cooling > 0:
             self.cooling -= 1
             self.wait = 0
@@ -251,13 +274,18 @@ class CSVLogger(Callback):
 
 
 class ModelCheckpoint(Monitor):
-    """Save the model in the native format: weights, optimizer, generator and history.
+    """Save the model after each epoch, in the format that the file's name says.
+
+    An epoch whose logs lack the monitored value, or one in the name, is passed over.
 
     Args:
-        filepath: a path, which may contain {epoch} and {val_loss:.2f}; or, for pages without a
-            file system, a function (possibly async) called with the file's bytes and the epoch.
+        filepath: a path that ends in .keras, .npz (which also keeps generators and the place in the
+            run, for `fit(resume=True)`), .safetensors or .onnx, and may contain {epoch} and
+            {val_loss:.2f}; or, for pages without a file system, a function (possibly async) called
+            with the bytes of an .npz file and the epoch.
         save_best_only: save only if the monitored value is the best so far.
-        save_weights_only: leave out optimizer, generator and history.
+        save_weights_only: leave out optimizer, generator and history; the path ends in .weights.h5,
+            .npz or .safetensors.
         save_freq: "epoch", or the number of batches between two saves.
         initial_value_threshold: value to improve on from the first epoch.
     """
@@ -283,6 +311,9 @@ class ModelCheckpoint(Monitor):
                 f"received {save_freq!r}"
             )
         self.filepath = filepath
+        self.format = "safetensors" if save_weights_only else "npz"
+        if not callable(filepath):
+            self.format = load("nn.io").format_of(filepath, weights_only=save_weights_only)
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
         self.save_freq = save_freq
@@ -306,25 +337,32 @@ class ModelCheckpoint(Monitor):
     async def _save(self, epoch: int, logs: Logs | None) -> None:
         if self.save_best_only:
             value = self.value(logs)
-            if not self.better(value):
+            if value is None or not self.better(value):
                 return
             self.best = value
-        data = self._bytes()
-        if not callable(self.filepath):
-            self._write(data, str(self.filepath).format(epoch=epoch + 1, **(logs or {})))
+        if callable(self.filepath):
+            result = self.filepath(self._bytes(), epoch)
+            if inspect.isawaitable(result):
+                await result
             return
-        result = self.filepath(data, epoch)
-        if inspect.isawaitable(result):
-            await result
+        path = self._path(epoch, logs or {})
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self._bytes())
 
     def _bytes(self) -> bytes:
-        from nn import io
+        io = load("nn.io")
+        save = io.save_weights if self.save_weights_only else io.save
+        data: bytes = save(self.model, self.format)
+        return data
 
-        return io.save(self.model, "safetensors" if self.save_weights_only else "npz")
-
-    @staticmethod
-    def _write(data: bytes, path: str) -> None:
-        Path(path).write_bytes(data)
+    def _path(self, epoch: int, logs: Logs) -> Path | None:
+        """Return where to save; None where the name holds a value that these logs lack."""
+        try:
+            return Path(str(self.filepath).format(epoch=epoch + 1, **logs))
+        except KeyError as error:
+            self.pass_over(str(error.args[0]), logs)
+            return None
 
 
 class ProgbarLogger(Callback):

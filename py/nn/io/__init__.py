@@ -20,8 +20,9 @@ from nn.io.errors import (
     UnknownFormatError,
     UnsupportedError,
 )
-from nn.io.formats import FORMATS, load, load_with_fallback, save, sniff
+from nn.io.formats import FORMATS, format_of, load, load_with_fallback, save, sniff
 from nn.io.limits import Limits
+from nn.io.weights import load_weights, save_weights
 
 __all__ = [
     "FORMATS",
@@ -34,8 +35,11 @@ __all__ = [
     "TruncatedError",
     "UnknownFormatError",
     "UnsupportedError",
+    "format_of",
     "load",
+    "load_weights",
     "load_with_fallback",
     "save",
+    "save_weights",
     "sniff",
 ]

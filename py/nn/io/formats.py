@@ -26,6 +26,17 @@ FORMATS = {
 READ = FORMATS | {"h5": "nn.io.keras.legacy_h5"}
 """Formats that can be read, older ones included."""
 
+ENDINGS = {
+    ".npz": "npz",
+    ".keras": "keras",
+    ".safetensors": "safetensors",
+    ".onnx": "onnx",
+}
+"""End of a file's name -> format of a whole model."""
+
+WEIGHT_ENDINGS = {".weights.h5": "weights.h5", ".npz": "npz", ".safetensors": "safetensors"}
+"""End of a file's name -> format of weights alone."""
+
 TRAINED = ("npz", "keras", "h5")
 """Formats whose files may hold the training state and the arguments of `compile`."""
 
@@ -83,6 +94,26 @@ def load(
         options["compile"] = compile
     model: Model = _module(format).load(data, **options)
     return model
+
+
+def format_of(path: Any, *, weights_only: bool = False) -> str:
+    """Return the format that a file's name says.
+
+    Raises:
+        UnknownFormatError: a model is not saved under such a name.
+    """
+    known = WEIGHT_ENDINGS if weights_only else ENDINGS
+    name = str(path).lower()
+    if weights_only or not name.endswith(".weights.h5"):
+        for ending, format in known.items():
+            if name.endswith(ending):
+                return format
+    what = "weights" if weights_only else "a model"
+    hint = "; older .h5 files are only read" if name.endswith(".h5") else ""
+    raise UnknownFormatError(
+        f"file name of {what}: expected one that ends in {', '.join(known)}, "
+        f"received {str(path)!r}{hint}"
+    )
 
 
 def _module(format: str) -> Any:

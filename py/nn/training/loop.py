@@ -12,6 +12,7 @@ validation with `val_` before. `model.epoch_finished` says whether that epoch ra
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
@@ -82,7 +83,12 @@ async def fit(
         listeners.append(LambdaCallback(**hooks))
     if verbose and verbose != "auto":
         listeners.append(ProgbarLogger())
-    params = {"epochs": epochs, "steps": source.steps, "batch_size": batch_size}
+    params = {
+        "epochs": epochs,
+        "steps": source.steps,
+        "batch_size": batch_size,
+        "validates": held_out is not None,
+    }
     calls = CallbackList(listeners, model, params)
     with _under_way(model, state, history):
         trainer.begin(resume)
@@ -151,16 +157,39 @@ class _Run:
         self.state: RunState = model.run_state
 
     async def epochs(self, last: int, validation_freq: int) -> None:
-        progress, calls, state = self.model.progress, self.calls, self.state
-        await calls.call("on_train_begin", {})
+        await self.calls.call("on_train_begin", {})
         self._pick_up()
-        logs: dict[str, Any] = {}
+        self.logs: dict[str, Any] = {}
+        try:
+            await self._each_epoch(last, validation_freq)
+        except BaseException as error:
+            self.model.progress.epoch_finished = False
+            await self._end_after(error)
+            raise
+        await self._end()
+
+    async def _end(self) -> None:
+        # A moving average of the weights, where the optimizer keeps one, is what a run ends with.
+        self.trainer.optimizer.finalize()
+        await self.calls.call("on_train_end", self.logs)
+
+    async def _end_after(self, error: BaseException) -> None:
+        """End the run for callbacks too; a second error is a note on the first."""
+        try:
+            await self._end()
+        except Exception as second:
+            error.add_note(f"on_train_end: {type(second).__name__}: {second}")
+
+    async def _each_epoch(self, last: int, validation_freq: int) -> None:
+        progress, calls, state = self.model.progress, self.calls, self.state
         for epoch in range(state.epoch, last):
             progress.epoch_finished = False
             await calls.call("on_epoch_begin", epoch, {})
             progress.epoch_finished = await self._epoch(epoch)
             await calls.land()
-            logs = self.trainer.train_logs()
+            if not state.batch:
+                break  # a generator came to its end in an earlier epoch
+            logs = self.logs = self.trainer.train_logs()
             if (
                 progress.epoch_finished
                 and self.held_out is not None
@@ -174,9 +203,6 @@ class _Run:
             await calls.call("on_epoch_end", epoch, logs)
             if progress.stopping:
                 break
-        # A moving average of the weights, where the optimizer keeps one, is what a run ends with.
-        self.trainer.optimizer.finalize()
-        await calls.call("on_train_end", logs)
 
     def _pick_up(self) -> None:
         """Restore callbacks and data to where an interrupted run stopped."""
@@ -230,9 +256,19 @@ class _Run:
                     return bool(index == self.source.steps)
                 if paused:
                     pace.restart()
-        if not index:
-            raise EmptyError(f"{model.name}: the data gave no batch in epoch {epoch + 1}")
-        return True
+        return bool(index) or self._ends_early(epoch)
+
+    def _ends_early(self, epoch: int) -> bool:
+        """End a run whose data gave no more batch, as Keras does: warn, and return False.
+
+        Raises:
+            EmptyError: they never gave one.
+        """
+        what = f"{self.model.name}: the data gave no batch in epoch {epoch + 1}"
+        if not self.state.total:
+            raise EmptyError(what)
+        warnings.warn(f"{what}; the run ends after {epoch} epochs", stacklevel=2)
+        return False
 
     async def _validate(self) -> dict[str, float]:
         logs = await evaluation.run(self.model, self.held_out, self.calls)

@@ -54,14 +54,7 @@ def save(model: Model, *, include_optimizer: bool = True) -> bytes:
     )
     content = snapshot.take(model, include_optimizer=False)
     topology = {"class_name": model.kind, "config": content["config"]}
-    datasets: dict[str, Array] = {}
-    attributes: dict[str, dict[str, str]] = {"vars": {"name": model.name}}
-    for path, layer in _groups(model, ""):
-        recurrent = type(layer).__name__ in keras_write.RECURRENT  # whose cells own the variables
-        group = f"{path}/cell/vars" if recurrent else f"{path}/vars"
-        attributes[f"{path}/vars"] = {"name": layer.name}
-        for index, variable in enumerate(layer.variables):
-            datasets[f"{group}/{index}"] = variable.numpy()
+    datasets, attributes = layer_arrays(model)
     training = keras_training.settings(model) if include_optimizer else None
     document = keras_write.keras3(topology)
     if training is not None:
@@ -97,14 +90,43 @@ def load(
     topology = read_config.read(document, custom_objects)
     model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
     arrays, attributes = read.read(archive.read(WEIGHTS), limits)
-    names = {path: item.get("name") for path, item in attributes.items()}
-    for path, layer in list(_groups(model, "")):
-        _assign(layer, _arrays(arrays, _named(path, layer, names)), path)
+    assign_layers(model, arrays, {path: item.get("name") for path, item in attributes.items()})
     settings = document.get("compile_config")
     if compile and settings:
         slots = _arrays(arrays, "optimizer") or None
         part("nn.io.keras.checkpoint").compile_model(model, settings, slots)
     return model
+
+
+def layer_arrays(model: Model) -> tuple[dict[str, Array], dict[str, dict[str, str]]]:
+    """Return the arrays of the layers, and the text attributes of their groups, by path."""
+    recurrent_layers = part("nn.io.keras.write_config").RECURRENT  # whose cells own the variables
+    datasets: dict[str, Array] = {}
+    attributes: dict[str, dict[str, str]] = {"vars": {"name": model.name}}
+    for path, layer in _groups(model, ""):
+        recurrent = type(layer).__name__ in recurrent_layers
+        group = f"{path}/cell/vars" if recurrent else f"{path}/vars"
+        attributes[f"{path}/vars"] = {"name": layer.name}
+        for index, variable in enumerate(layer.variables):
+            datasets[f"{group}/{index}"] = variable.numpy()
+    return datasets, attributes
+
+
+def assign_layers(
+    model: Model, arrays: Mapping[str, Array], names: Mapping[str, str | None]
+) -> None:
+    """Copy arrays into the layers of a model.
+
+    Args:
+        model: a built model.
+        arrays: the arrays by path.
+        names: the name of the layer of each group.
+
+    Raises:
+        FormatError: an array is missing, or does not fit.
+    """
+    for path, layer in list(_groups(model, "")):
+        _assign(layer, _arrays(arrays, _named(path, layer, names)), path)
 
 
 def _groups(model: Model, prefix: str) -> Iterator[tuple[str, Layer]]:
