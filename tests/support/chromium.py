@@ -12,7 +12,6 @@ from typing import Any
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.support.limit import granted
@@ -43,6 +42,13 @@ ARGUMENTS = (
     # Whatever is not on this machine does not exist: a forgotten CDN address fails loudly.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
+
+# All buttons, in the document's order but for those whose text or label is the name.
+BUTTONS = """
+const says = (b) => (b.getAttribute("aria-label") ?? b.innerText ?? "").trim() === arguments[0];
+return [...document.querySelectorAll("button, [role=button], input[type=submit]")]
+    .sort((one, other) => says(other) - says(one));
+"""
 
 
 class Page(Chrome, View):
@@ -112,13 +118,17 @@ class Page(Chrome, View):
             self.temporary.cleanup()
 
     def button(self, name: str) -> WebElement:
-        """The visible button with this accessible name."""
-        buttons = self.find_elements(By.CSS_SELECTOR, "button, [role=button], input[type=submit]")
-        named = [button for button in buttons if button.accessible_name.strip() == name]
-        if not named:
-            names = [button.accessible_name for button in buttons]
-            raise AssertionError(f"no button is named {name!r}; there are {names}")
-        return named[0]
+        """The visible button with this accessible name.
+
+        The driver takes 10 ms to compute one such name, so buttons that say the name come first.
+        """
+        buttons: list[WebElement] = self.execute_script(BUTTONS, name)
+        names = []
+        for button in buttons:
+            names.append(button.accessible_name.strip())
+            if names[-1] == name:
+                return button
+        raise AssertionError(f"no button is named {name!r}; there are {names}")
 
     # -- the console --------------------------------------------------------------------------
 
