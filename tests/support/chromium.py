@@ -49,6 +49,12 @@ const says = (b) => (b.getAttribute("aria-label") ?? b.innerText ?? "").trim() =
 return [...document.querySelectorAll("button, [role=button], input[type=submit]")]
     .sort((one, other) => says(other) - says(one));
 """
+# A module that is compiled once is shared by all pages of one process for as long as one has it.
+COMPILE = """
+const [names, done] = arguments;
+const compiled = (name) => WebAssembly.compileStreaming(fetch(new URL(name, origin)));
+Promise.all(names.map(compiled)).then((modules) => { globalThis.modules = modules; done(); });
+"""
 
 
 class Page(Chrome, View):
@@ -63,6 +69,7 @@ class Page(Chrome, View):
         self.expected: list[re.Pattern[str]] = []
         self.entries: list[dict[str, Any]] = []
         self.ended = False
+        self.keeper: str | None = None
         self.temporary = None if profile else tempfile.TemporaryDirectory(prefix="chromium-")
         options = ChromeOptions()
         options.binary_location = found("chromium", "chromium-browser", "google-chrome")
@@ -78,6 +85,18 @@ class Page(Chrome, View):
         """Set what a tab does not have from its start."""
         self.set_script_timeout(granted(60))
         self.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": preload()})
+
+    def keep_compiled(self, url: str, *names: str) -> None:
+        """Have a tab that compiles these modules, and is neither closed nor seen by a test."""
+        self.get(url)
+        self.execute_async_script(COMPILE, names)
+        self.keeper = self.current_window_handle
+        self.switch_to.new_window("tab")
+        self.prepare()
+
+    @property
+    def window_handles(self) -> list[str]:
+        return [handle for handle in super().window_handles if handle != self.keeper]
 
     def renew(self) -> bool:
         """Another tab that knows nothing of the former one's site; False where that cannot be.
