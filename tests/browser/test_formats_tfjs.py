@@ -131,6 +131,38 @@ def sequences():
     return nn.Model(entry, nn.SimpleRNN(3)(x))
 
 
+def steps():
+    return nn.Sequential(
+        [
+            nn.Input((12, 5)),
+            nn.MaxPooling1D(3, strides=2, padding="same"),
+            nn.AveragePooling1D(3, strides=1, padding="same"),
+            nn.SpatialDropout1D(0.3),
+            nn.PReLU(shared_axes=[1]),
+            nn.GlobalAveragePooling1D(),
+            nn.AlphaDropout(0.3),
+            nn.GaussianDropout(0.3),
+            nn.RepeatVector(3),
+            nn.PReLU(),
+            nn.GlobalMaxPooling1D(),
+            nn.ThresholdedReLU(0.4),
+        ]
+    )
+
+
+def volumes():
+    pools = [nn.MaxPooling3D((2, 1, 3), strides=1), nn.AveragePooling3D(2)]
+    return nn.Sequential([nn.Input((7, 6, 8, 2)), *pools, nn.Flatten()])
+
+
+def merged():
+    entry = nn.Input((3, 4))
+    first, last = nn.Dense(4)(entry), nn.Dense(1)(entry)
+    few = nn.GlobalMaxPooling1D()(entry)
+    x = nn.Maximum()([nn.Average()([first, few]), nn.Minimum()([entry, last])])
+    return nn.Model(entry, nn.Dot((2, 1), normalize=True)([nn.Multiply()([x, last]), few]))
+
+
 def test_begins_with_the_states_that_are_given(page, module_site):
     x, h, c = nn.Input((5, 2)), nn.Input((3,)), nn.Input((3,))
     model = randomized(nn.Model([x, h, c], nn.LSTM(3)(x, initial_state=[h, c])))
@@ -139,7 +171,16 @@ def test_begins_with_the_states_that_are_given(page, module_site):
     np.testing.assert_allclose(y, model.predict_on_batch(values), atol=1e-5)
 
 
-@pytest.mark.parametrize(("make", "shape"), [(images, (2, 12, 11, 3)), (sequences, (2, 7, 4))])
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (images, (2, 12, 11, 3)),
+        (sequences, (2, 7, 4)),
+        (steps, (2, 12, 5)),
+        (volumes, (2, 7, 6, 8, 2)),
+        (merged, (2, 3, 4)),
+    ],
+)
 def test_predicts_what_every_kind_of_layer_predicts(page, module_site, make, shape):
     model, x = randomized(make()), random(shape)
     files = tfjs.save_files(model)

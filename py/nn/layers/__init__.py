@@ -12,50 +12,131 @@ from nn.registry import deserialize as deserialize
 
 if TYPE_CHECKING:
     from nn.layers.base import Layer
+    from nn.layers.category_encoding import CategoryEncoding
     from nn.layers.conv1d import Conv1D
     from nn.layers.convolution import Conv2D
     from nn.layers.core import Dense, Flatten, Input, InputLayer
-    from nn.layers.elementwise import ELU, Activation, LeakyReLU, ReLU, Softmax
+    from nn.layers.elementwise import (
+        ELU,
+        Activation,
+        LeakyReLU,
+        PReLU,
+        ReLU,
+        Softmax,
+        ThresholdedReLU,
+    )
     from nn.layers.embedding import Embedding
     from nn.layers.gru import GRU
     from nn.layers.lstm import LSTM
     from nn.layers.masking import Masking
-    from nn.layers.merging import Add, Concatenate, Multiply
-    from nn.layers.noise import Dropout, GaussianNoise, SpatialDropout2D
-    from nn.layers.normalization import BatchNormalization, LayerNormalization
-    from nn.layers.padding_layers import Cropping2D, ZeroPadding2D
+    from nn.layers.merging import (
+        Add,
+        Average,
+        Concatenate,
+        Dot,
+        Maximum,
+        Minimum,
+        Multiply,
+        Subtract,
+    )
+    from nn.layers.noise import (
+        AlphaDropout,
+        Dropout,
+        GaussianDropout,
+        GaussianNoise,
+        SpatialDropout1D,
+        SpatialDropout2D,
+        SpatialDropout3D,
+    )
+    from nn.layers.normalization import (
+        BatchNormalization,
+        GroupNormalization,
+        LayerNormalization,
+        RMSNormalization,
+    )
+    from nn.layers.padding_layers import (
+        Cropping1D,
+        Cropping2D,
+        Cropping3D,
+        ZeroPadding1D,
+        ZeroPadding2D,
+        ZeroPadding3D,
+    )
     from nn.layers.pooling import (
+        AveragePooling1D,
         AveragePooling2D,
+        AveragePooling3D,
+        GlobalAveragePooling1D,
         GlobalAveragePooling2D,
+        GlobalAveragePooling3D,
+        GlobalMaxPooling1D,
         GlobalMaxPooling2D,
+        GlobalMaxPooling3D,
+        MaxPooling1D,
         MaxPooling2D,
+        MaxPooling3D,
     )
     from nn.layers.separable import DepthwiseConv2D, SeparableConv2D
-    from nn.layers.shaping import Permute, Rescaling, Reshape, Resizing, UpSampling2D
+    from nn.layers.shaping import (
+        ActivityRegularization,
+        CenterCrop,
+        Identity,
+        Permute,
+        RepeatVector,
+        Rescaling,
+        Reshape,
+        Resizing,
+        UpSampling1D,
+        UpSampling2D,
+        UpSampling3D,
+    )
     from nn.layers.simple_rnn import SimpleRNN
     from nn.layers.transposed import Conv2DTranspose
+    from nn.layers.unit_length import UnitNormalization
 
 HOMES = {
     "nn.layers.base": ("Layer",),
+    "nn.layers.category_encoding": ("CategoryEncoding",),
     "nn.layers.conv1d": ("Conv1D",),
     "nn.layers.convolution": ("Conv2D",),
     "nn.layers.core": ("Dense", "Flatten", "Input", "InputLayer"),
-    "nn.layers.elementwise": ("ELU", "Activation", "LeakyReLU", "ReLU", "Softmax"),
+    "nn.layers.elementwise": (
+        "ELU", "Activation", "LeakyReLU", "PReLU", "ReLU", "Softmax", "ThresholdedReLU",
+    ),
     "nn.layers.embedding": ("Embedding",),
     "nn.layers.gru": ("GRU",),
     "nn.layers.lstm": ("LSTM",),
     "nn.layers.masking": ("Masking",),
-    "nn.layers.merging": ("Add", "Concatenate", "Multiply"),
-    "nn.layers.noise": ("Dropout", "GaussianNoise", "SpatialDropout2D"),
-    "nn.layers.normalization": ("BatchNormalization", "LayerNormalization"),
-    "nn.layers.padding_layers": ("Cropping2D", "ZeroPadding2D"),
+    "nn.layers.merging": (
+        "Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply",
+        "Subtract",
+    ),
+    "nn.layers.noise": (
+        "AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D",
+        "SpatialDropout2D", "SpatialDropout3D",
+    ),
+    "nn.layers.normalization": (
+        "BatchNormalization", "GroupNormalization", "LayerNormalization",
+        "RMSNormalization",
+    ),
+    "nn.layers.padding_layers": (
+        "Cropping1D", "Cropping2D", "Cropping3D", "ZeroPadding1D", "ZeroPadding2D",
+        "ZeroPadding3D",
+    ),
     "nn.layers.pooling": (
-        "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "MaxPooling2D"
+        "AveragePooling1D", "AveragePooling2D", "AveragePooling3D",
+        "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D",
+        "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "MaxPooling1D",
+        "MaxPooling2D", "MaxPooling3D",
     ),
     "nn.layers.separable": ("DepthwiseConv2D", "SeparableConv2D"),
-    "nn.layers.shaping": ("Permute", "Rescaling", "Reshape", "Resizing", "UpSampling2D"),
+    "nn.layers.shaping": (
+        "ActivityRegularization", "CenterCrop", "Identity", "Permute", "RepeatVector",
+        "Rescaling", "Reshape", "Resizing", "UpSampling1D", "UpSampling2D", "UpSampling3D",
+    ),
     "nn.layers.simple_rnn": ("SimpleRNN",),
     "nn.layers.transposed": ("Conv2DTranspose",),
+    "nn.layers.unit_length": ("UnitNormalization",),
 }  # fmt: skip
 """Module -> names that the package has from it."""
 

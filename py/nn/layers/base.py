@@ -338,16 +338,24 @@ def walk(layers: Sequence[Layer]) -> Iterator[Layer]:
         yield from walk(layer.sublayers)
 
 
-def pair(value: Any, name: str, layer: str) -> tuple[int, int]:
-    """Return an int or a pair of ints as a pair.
+def sizes(value: Any, rank: int, name: str, layer: str) -> tuple[int, ...]:
+    """Return one int for each of `rank` axes; a single int is that of every axis.
 
     Raises:
         ConfigError: the value is something else, or a number is below 1.
     """
-    numbers = (value, value) if isinstance(value, int) else tuple(value)
-    if len(numbers) != 2 or any(int(n) != n or n < 1 for n in numbers):
-        raise ConfigError(f"{layer}: {name} must be a positive int or two, received {value!r}")
-    return int(numbers[0]), int(numbers[1])
+    numbers = (value,) * rank if isinstance(value, int) else tuple(value)
+    if len(numbers) != rank or any(int(n) != n or n < 1 for n in numbers):
+        raise ConfigError(
+            f"{layer}: {name} must be a positive int or {rank} of them, received {value!r}"
+        )
+    return tuple(int(n) for n in numbers)
+
+
+def pair(value: Any, name: str, layer: str) -> tuple[int, int]:
+    """Return an int or a pair of ints as a pair; as `sizes`."""
+    first, second = sizes(value, 2, name, layer)
+    return first, second
 
 
 def positive(value: Any, name: str, layer: str) -> int:

@@ -9,7 +9,7 @@ from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import LeftOut
 from nn.layers import padding as pads
-from nn.layers.base import expect_rank, positive
+from nn.layers.base import positive
 from nn.layers.convolution import Conv2D
 from nn.layers.core import activate, activate_backward
 from nn.layers.data_format import Spatial
@@ -22,6 +22,7 @@ class Conv1D(Spatial):
     Kernel (k, c / groups, filters). `padding` may be "causal".
     """
 
+    rank = 1
     fields: tuple[str, ...] = (
         "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups",
         "activation", "use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer",
@@ -68,7 +69,7 @@ class Conv1D(Spatial):
             raise ConfigError(f"{self.name}: padding='causal' needs channels_last, as in Keras")
 
     def build(self, *input_shapes: Shape) -> None:
-        expect_rank(input_shapes[0], 3, self)
+        self.expect_axes(input_shapes[0])
         channels = self.seen_shape(input_shapes[0])[-1]
         if channels is None or channels % self.groups or self.filters % self.groups:
             raise ShapeError(
@@ -84,7 +85,7 @@ class Conv1D(Spatial):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the output's shape for an input shape, both channels last."""
-        n, steps, _ = shape
+        n, _, steps, _ = shape
         size = pads.output_size(
             steps,
             self.kernel_size[0],
@@ -93,7 +94,7 @@ class Conv1D(Spatial):
             self.padding,
             self.name,
         )
-        return (n, size, self.filters)
+        return (n, 1, size, self.filters)
 
     def _options(self, steps: int) -> dict[str, Any]:
         k, s, d = self.kernel_size[0], self.strides[0], self.dilation_rate[0]
@@ -105,24 +106,23 @@ class Conv1D(Spatial):
         }
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        rows = self.seen(inputs[0])
-        x = rows[:, None]
-        shape: Any = self.output_shape(rows.shape)
+        x = self.seen(inputs[0])
+        shape: Any = self.output_shape(x.shape)
         z = kernels.conv2d(
             x,
             self.kernel.value[None],
             self.bias.value if self.bias else None,
-            out=ctx.buffer("z", (shape[0], 1, *shape[1:])),
+            out=ctx.buffer("z", shape),
             **self._options(x.shape[2]),
         )
         y = activate(self.activation, ctx, z)
         ctx.saved = x, y if self.activation.from_output else z
-        return self.shown(y[:, 0])
+        return self.shown(y)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         x, v = ctx.saved
         options = self._options(x.shape[2])
-        dz = activate_backward(self.activation, ctx, self.seen(dy)[:, None], v)
+        dz = activate_backward(self.activation, ctx, self.seen(dy), v)
         weight = ctx.gradient(self.kernel, overwrite=True)[None]
         kernels.conv2d_weight_gradient(
             x,
@@ -136,4 +136,4 @@ class Conv1D(Spatial):
             return None
         out = ctx.buffer("dx", x.shape)
         kernels.conv2d_input_gradient(dz, self.kernel.value[None], x.shape, out=out, **options)
-        return self.shown(out[:, 0])
+        return self.shown(out)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from nn.errors import ConfigError
-from nn.layers.base import Layer
+from nn.layers.base import Layer, expect_rank
 from nn.types import Array, Shape
 
 
@@ -27,28 +28,44 @@ class Spatial(Layer):
     """Base of layers with `data_format`: (n, ..., c), or (n, c, ...) with "channels_first".
 
     Such a layer computes on `seen(x)`, which has channels last, and returns `shown(y)`, in the
-    order of its input. Each conversion is a copy; channels last needs none.
+    order of its input. Each conversion is a copy; channels last needs none. `rank` is the number of
+    axes between batch and channels. A layer of rank 1 computes as one of rank 2, on images of
+    height 1: `seen` adds that axis and `shown` takes it away.
     """
+
+    rank: ClassVar[int] = 2
 
     def __init__(self, data_format: str | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.data_format = check_data_format(data_format, self.name)
         self.channels_first = self.data_format == "channels_first"
 
+    def expect_axes(self, shape: Shape) -> None:
+        """Raise ShapeError unless an input's shape has the axes of this layer."""
+        expect_rank(shape, self.rank + 2, self)
+
+    def lifted(self, sizes: Sequence[int], one: int = 1) -> tuple[int, ...]:
+        """Return sizes for each axis of `seen(x)`, given those for each axis of the input."""
+        return (one, *sizes) if self.rank == 1 else tuple(sizes)
+
     def seen(self, x: Array) -> Array:
         """Return an input or an output's gradient with channels last."""
-        return np.ascontiguousarray(np.moveaxis(x, 1, -1)) if self.channels_first else x
+        last = np.ascontiguousarray(np.moveaxis(x, 1, -1)) if self.channels_first else x
+        return last[:, None] if self.rank == 1 else last
 
     def shown(self, y: Any) -> Any:
         """Return an output or an input's gradient in the order of the input."""
-        if not self.channels_first or y is None:
-            return y
-        return np.ascontiguousarray(np.moveaxis(y, -1, 1))
+        if y is None:
+            return None
+        flat = y[:, 0] if self.rank == 1 else y
+        return np.ascontiguousarray(np.moveaxis(flat, -1, 1)) if self.channels_first else flat
 
     def seen_shape(self, shape: Shape) -> Shape:
         """Return an input's shape with channels last."""
-        return (shape[0], *shape[2:], shape[1]) if self.channels_first else shape
+        last = (shape[0], *shape[2:], shape[1]) if self.channels_first else shape
+        return (last[0], 1, *last[1:]) if self.rank == 1 else last
 
     def shown_shape(self, shape: Shape) -> Shape:
         """Return an output's shape in the order of the input."""
-        return (shape[0], shape[-1], *shape[1:-1]) if self.channels_first else shape
+        flat = (shape[0], *shape[2:]) if self.rank == 1 else shape
+        return (flat[0], flat[-1], *flat[1:-1]) if self.channels_first else flat

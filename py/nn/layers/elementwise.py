@@ -9,8 +9,9 @@ import numpy as np
 from nn import activations
 from nn.activations import Activation as Function
 from nn.context import Context
+from nn.errors import ShapeError
 from nn.layers.base import Layer
-from nn.types import Array
+from nn.types import Array, Shape
 
 
 class Elementwise(Layer):
@@ -95,6 +96,64 @@ class ELU(Elementwise):
         super().__init__(**options)
         self.alpha = alpha
         self.function = activations.elu(alpha)
+
+
+class ThresholdedReLU(Elementwise):
+    """x above theta, 0 elsewhere (Konda et al. 2015). TensorFlow.js and Keras 2 have it."""
+
+    fields: tuple[str, ...] = ("theta",)
+
+    def __init__(self, theta: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.theta = theta
+        self.function = activations.relu(None, 0.0, theta)
+
+
+class PReLU(Layer):
+    """x above zero, alpha * x below, with a trained alpha for each feature (He et al. 2015).
+
+    Args:
+        shared_axes: the axes, from 1, along which one alpha serves all places.
+    """
+
+    supports_masking = True
+    fields: tuple[str, ...] = (
+        "alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes"
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        alpha_initializer: Any = "Zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.set_options("alpha", alpha_initializer, alpha_regularizer, alpha_constraint)
+        self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
+
+    def build(self, *input_shapes: Shape) -> None:
+        shared = self.shared_axes or ()
+        shape = [1 if i in shared else n for i, n in enumerate(input_shapes[0])][1:]
+        if None in shape:
+            raise ShapeError(
+                f"{self.name}: expected an input of known shape but for shared axes {shared}, "
+                f"received {input_shapes[0]}"
+            )
+        self.alpha = self.add_named("alpha", [n for n in shape if n is not None])
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        ctx.saved = x = inputs[0]
+        return np.where(x > 0, x, x * self.alpha.value)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        x, alpha = ctx.saved, self.alpha
+        if ctx.trains(alpha):
+            low = (dy * np.minimum(x, 0)).sum(axis=0)
+            axes = tuple(i for i, n in enumerate(alpha.shape) if n == 1)
+            ctx.gradient(alpha, overwrite=True)[...] = low.sum(axis=axes, keepdims=True)
+        return np.where(x > 0, dy, dy * alpha.value)
 
 
 class Softmax(Elementwise):

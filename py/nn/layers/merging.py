@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from nn import config
 from nn.context import Context
 from nn.errors import ShapeError
 from nn.layers.base import Layer
+from nn.layers.unit_length import unit_length, unit_length_gradient
 from nn.types import Array, Shape
 
 
 class Merge(Layer):
-    """Base of elementwise merging layers: two or more inputs of one shape."""
+    """Base of elementwise merging layers: two or more inputs, broadcast as in Keras.
+
+    Axes of size 1 are repeated; an input with fewer axes gets axes of size 1 after the batch.
+    """
 
     supports_masking = True
 
@@ -23,24 +29,89 @@ class Merge(Layer):
         return np.logical_or.reduce(known) if len(known) == len(masks) else None
 
     def build(self, *input_shapes: Shape) -> None:
-        if len(input_shapes) < 2 or len({s[1:] for s in input_shapes}) > 1:
+        if len(input_shapes) < 2:
+            raise ShapeError(f"{self.name}: expected 2 or more inputs, received {input_shapes}")
+        self.compute_output_shape(*input_shapes)
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        rank = max(map(len, input_shapes))
+        raised = [(s[0], *(1,) * (rank - len(s)), *s[1:]) for s in input_shapes]
+        return tuple(self._size(sizes, input_shapes) for sizes in zip(*raised, strict=True))
+
+    def _size(self, sizes: Sequence[int | None], shapes: Sequence[Shape]) -> int | None:
+        wider = {n for n in sizes if n != 1}
+        if len(wider - {None}) > 1:
             raise ShapeError(
-                f"{self.name}: expected 2 or more inputs of one shape, received {input_shapes}"
+                f"{self.name}: expected inputs of one shape, or of size 1 where they differ, "
+                f"received {list(shapes)}"
             )
+        return None if None in wider else wider.pop() if wider else 1
+
+    def raised(self, ctx: Context, inputs: Sequence[Array]) -> tuple[Sequence[Array], Array]:
+        """Return the inputs with the same number of axes, and a workspace for the output."""
+        first = inputs[0].shape
+        ctx.child("shapes").saved = [x.shape for x in inputs]
+        if all(x.shape == first for x in inputs):
+            return inputs, ctx.buffer("y", first)
+        rank = max(x.ndim for x in inputs)
+        xs = [x.reshape(len(x), *(1,) * (rank - x.ndim), *x.shape[1:]) for x in inputs]
+        return xs, ctx.buffer("y", np.broadcast_shapes(*[x.shape for x in xs]))
+
+    def narrowed(self, ctx: Context, gradients: Sequence[Array]) -> tuple[Array, ...]:
+        """Return the gradients in the shapes of the inputs: repeated axes are summed."""
+        shapes = ctx.child("shapes").saved
+        return tuple(_narrowed(d, shape) for d, shape in zip(gradients, shapes, strict=True))
+
+
+def _narrowed(d: Array, shape: tuple[int, ...]) -> Array:
+    if d.shape == shape:
+        return d
+    raised = (shape[0], *(1,) * (d.ndim - len(shape)), *shape[1:])
+    axes = tuple(i for i, (n, own) in enumerate(zip(d.shape, raised, strict=True)) if n != own)
+    return np.asarray(d.sum(axis=axes, keepdims=True).reshape(shape))
 
 
 class Add(Merge):
     """The sum of the inputs."""
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        y = np.add(inputs[0], inputs[1], out=ctx.buffer("y", inputs[0].shape))
-        for x in inputs[2:]:
+        xs, y = self.raised(ctx, inputs)
+        np.add(xs[0], xs[1], out=y)
+        for x in xs[2:]:
             y += x
-        ctx.saved = len(inputs)
+        ctx.saved = len(xs)
         return y
 
     def backward(self, ctx: Context, dy: Any) -> Any:
-        return (dy,) * ctx.saved
+        return self.narrowed(ctx, (dy,) * ctx.saved)
+
+
+class Average(Add):
+    """The mean of the inputs."""
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        y = super().forward(ctx, *inputs)
+        y /= len(inputs)
+        return y
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        return super().backward(ctx, dy / ctx.saved)
+
+
+class Subtract(Merge):
+    """The first input minus the second."""
+
+    def build(self, *input_shapes: Shape) -> None:
+        super().build(*input_shapes)
+        if len(input_shapes) != 2:
+            raise ShapeError(f"{self.name}: expected 2 inputs, received {len(input_shapes)}")
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (first, second), y = self.raised(ctx, inputs)
+        return np.subtract(first, second, out=y)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        return self.narrowed(ctx, (dy, np.negative(dy)))
 
 
 class Multiply(Merge):
@@ -50,25 +121,29 @@ class Multiply(Merge):
         if any(m is not None for m in ctx.masks):
             return self._forward_masked(ctx, inputs)
         ctx.child("masks").saved = None
-        y = np.multiply(inputs[0], inputs[1], out=ctx.buffer("y", inputs[0].shape))
-        for x in inputs[2:]:
+        xs, y = self.raised(ctx, inputs)
+        np.multiply(xs[0], xs[1], out=y)
+        for x in xs[2:]:
             y *= x
-        ctx.saved = inputs
+        ctx.saved = xs
         return y
 
     def _forward_masked(self, ctx: Context, inputs: Sequence[Array]) -> Array:
         kept = [True if m is None else m[..., None] for m in ctx.masks]
-        ctx.saved = [np.where(k, x, x.dtype.type(1)) for k, x in zip(kept, inputs, strict=True)]
+        xs, _ = self.raised(ctx, inputs)
+        ctx.saved = [np.where(k, x, x.dtype.type(1)) for k, x in zip(kept, xs, strict=True)]
         shown = np.logical_or.reduce(kept) if all(k is not True for k in kept) else True
         ctx.child("masks").saved = kept, shown
-        return np.multiply.reduce(ctx.saved) * shown
+        return functools.reduce(np.multiply, ctx.saved) * shown
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         masks = ctx.child("masks").saved
         if masks is None:
-            return tuple(self._others(ctx, i, dy) for i in range(len(ctx.saved)))
-        kept, shown = masks
-        return tuple(self._others(ctx, i, dy * shown) * k for i, k in enumerate(kept))
+            parts = [self._others(ctx, i, dy) for i in range(len(ctx.saved))]
+        else:
+            kept, shown = masks
+            parts = [self._others(ctx, i, dy * shown) * k for i, k in enumerate(kept)]
+        return self.narrowed(ctx, parts)
 
     @staticmethod
     def _others(ctx: Context, i: int, dy: Array) -> Array:
@@ -78,6 +153,111 @@ class Multiply(Merge):
             if j != i:
                 dx *= x
         return dx
+
+
+class Maximum(Merge):
+    """The largest of the inputs, element by element. Equal ones share the gradient, as in JAX."""
+
+    choose: ClassVar[np.ufunc] = np.maximum
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        xs, _ = self.raised(ctx, inputs)
+        masks = ctx.masks or [None] * len(xs)
+        y, mask = xs[0], masks[0]
+        ctx.saved = []
+        for x, own in zip(xs[1:], masks[1:], strict=True):
+            chosen = self.choose(y, x)
+            # The share of the gradient that goes to x; 1 - share goes to what came before it.
+            share = np.where(y == x, y.dtype.type(0.5), (x == chosen).astype(y.dtype))
+            if own is not None:
+                chosen, share = np.where(own[..., None], chosen, y), share * own[..., None]
+            if mask is not None:
+                alone = ~mask[..., None] if own is None else (own & ~mask)[..., None]
+                chosen, share = np.where(alone, x, chosen), np.where(alone, 1, share)
+            mask = None if mask is None or own is None else mask | own
+            ctx.saved.append(share)
+            y = chosen
+        return y
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        parts = []
+        for share in reversed(ctx.saved):
+            parts.append(dy * share)
+            dy = dy * (1 - share)
+        return self.narrowed(ctx, [dy, *reversed(parts)])
+
+
+class Minimum(Maximum):
+    """The smallest of the inputs, element by element. Equal ones share the gradient, as in JAX."""
+
+    choose: ClassVar[np.ufunc] = np.minimum
+
+
+class Dot(Layer):
+    """Sum of products over one axis of two inputs: (n, ..., k), (n, ..., k) -> (n, ..., ...).
+
+    Args:
+        axes: the axis of both inputs, or a pair of axes; the batch axis can't be one.
+        normalize: scale both inputs to length 1 along that axis first: cosine proximity.
+    """
+
+    fields: tuple[str, ...] = ("axes", "normalize")
+
+    def __init__(self, axes: Any, normalize: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.axes = axes if isinstance(axes, int) else list(axes)
+        self.normalize = normalize
+
+    def build(self, *input_shapes: Shape) -> None:
+        if len(input_shapes) != 2:
+            raise ShapeError(f"{self.name}: expected 2 inputs, received {len(input_shapes)}")
+        first, second = self._places(input_shapes)
+        sizes = input_shapes[0][first], input_shapes[1][second]
+        if 0 in (first, second) or sizes[0] != sizes[1]:
+            raise ShapeError(
+                f"{self.name}: expected axes of one size besides the batch, received axes "
+                f"{self.axes} of {list(input_shapes)}"
+            )
+
+    def _places(self, shapes: Sequence[Sequence[Any]]) -> tuple[int, int]:
+        first, second = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        return first % len(shapes[0]), second % len(shapes[1])
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        first, second = self._places(input_shapes)
+        x, y = input_shapes
+        shape = (*x[:first], *x[first + 1 :], *y[1:second], *y[second + 1 :])
+        return shape if len(shape) > 1 else (*shape, 1)
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        axes = self._places([x.shape for x in inputs])
+        lengths = None
+        if self.normalize:
+            pairs = [unit_length(x, a, config.epsilon()) for x, a in zip(inputs, axes, strict=True)]
+            inputs, lengths = tuple(x for x, _ in pairs), [inverse for _, inverse in pairs]
+        rows = [np.moveaxis(x, a, -1) for x, a in zip(inputs, axes, strict=True)]
+        x, y = (r.reshape(len(r), -1, r.shape[-1]) for r in rows)
+        ctx.saved = x, y, [r.shape for r in rows], axes, inputs, lengths
+        return np.matmul(x, y.transpose(0, 2, 1)).reshape(self._shape(rows))
+
+    def _shape(self, rows: Sequence[Array]) -> tuple[int, ...]:
+        x, y = rows
+        return (*x.shape[:-1], *y.shape[1:-1]) if x.ndim + y.ndim > 4 else (len(x), 1)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        x, y, shapes, axes, inputs, lengths = ctx.saved
+        d = dy.reshape(len(x), x.shape[1], y.shape[1])
+        parts = np.matmul(d, y), np.matmul(d.transpose(0, 2, 1), x)
+        dx = [
+            np.moveaxis(part.reshape(shape), -1, axis)
+            for part, shape, axis in zip(parts, shapes, axes, strict=True)
+        ]
+        if lengths is not None:
+            dx = [
+                unit_length_gradient(d, unit, axis, *length)
+                for d, unit, axis, length in zip(dx, inputs, axes, lengths, strict=True)
+            ]
+        return tuple(np.ascontiguousarray(d) for d in dx)
 
 
 class Concatenate(Layer):

@@ -13,6 +13,9 @@ from nn.layers.base import Layer
 from nn.layers.data_format import check_data_format
 from nn.types import Array
 
+LOWEST = -1.6732632423543772 * 1.0507009873554805
+"""The limit of selu for small inputs."""
+
 
 class Dropout(Layer):
     """Set a fraction `rate` to zero in training and scale the rest by 1 / (1 - rate).
@@ -86,8 +89,88 @@ class SpatialDropout2D(Dropout):
         self.data_format = check_data_format(data_format, self.name)
 
     def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        n, channels = shape[0], shape[1 if self.data_format == "channels_first" else 3]
-        return (n, channels, 1, 1) if self.data_format == "channels_first" else (n, 1, 1, channels)
+        ones = (1,) * (len(shape) - 2)
+        if self.data_format == "channels_first":
+            return (*shape[:2], *ones)
+        return (shape[0], *ones, shape[-1])
+
+
+class SpatialDropout1D(SpatialDropout2D):
+    """Dropout of whole channels of sequences (n, steps, c) (Tompson et al. 2015)."""
+
+    fields: tuple[str, ...] = ("rate", "seed")
+
+    def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
+        super().__init__(rate, None, seed, **options)
+
+
+class SpatialDropout3D(SpatialDropout2D):
+    """Dropout of whole channels of volumes (Tompson et al. 2015)."""
+
+
+class GaussianDropout(Layer):
+    """Multiply by normal noise of mean 1 and deviation sqrt(rate / (1 - rate)) in training.
+
+    Source: Srivastava et al. 2014.
+    """
+
+    supports_masking = True
+    fields: tuple[str, ...] = ("rate", "seed")
+
+    def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        if not 0 <= rate < 1:
+            raise ConfigError(f"{self.name}: rate must be at least 0 and below 1, received {rate}")
+        self.rate = rate
+        self.seed = seed
+        self.rng = np.random.default_rng(seed) if seed is not None else None
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        ctx.saved = None
+        if not training or not self.rate:
+            return x
+        ctx.saved = noise = ctx.buffer("noise", x.shape)
+        (self.rng or ctx.run.rng).standard_normal(dtype=noise.dtype, out=noise)
+        noise *= noise.dtype.type((self.rate / (1 - self.rate)) ** 0.5)
+        noise += noise.dtype.type(1)
+        return np.multiply(x, noise, out=ctx.buffer("y", x.shape))
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        if ctx.saved is None:
+            return dy
+        return np.multiply(dy, ctx.saved, out=ctx.buffer("dx", dy.shape))
+
+
+class AlphaDropout(Dropout):
+    """Dropout that keeps mean and variance of inputs of mean 0 and variance 1, for selu.
+
+    What is dropped becomes -1.758, the limit of selu (Klambauer et al. 2017).
+    """
+
+    fields: tuple[str, ...] = ("rate", "seed", "noise_shape")
+
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(rate, noise_shape, seed, **options)
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        ctx.saved = None
+        if not training or self.rate == 0:
+            return x
+        shape = self.mask_shape(x.shape)
+        kept = (self.rng or ctx.run.rng).random(shape, dtype=x.dtype.type) >= self.rate
+        factor = ((1 - self.rate) * (1 + self.rate * LOWEST**2)) ** -0.5
+        ctx.saved = kept * x.dtype.type(factor)
+        y = np.where(kept, x, x.dtype.type(LOWEST)) * x.dtype.type(factor)
+        y -= x.dtype.type(factor * LOWEST * self.rate)
+        return y
 
 
 class GaussianNoise(Layer):

@@ -1,4 +1,4 @@
-"""Batch normalization and layer normalization."""
+"""Normalization over the batch, over features, or over groups of channels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nn.types import Array, Shape, prod
 from nn.variables import Variable
 
 
-class Normalization(Layer):
+class Normalizing(Layer):
     """Base of normalization layers: gamma and beta over one or several axes, the last by default.
 
     The layers compute with these axes merged into one last axis; `lined` and `unlined` convert.
@@ -84,7 +84,7 @@ class Normalization(Layer):
                 ctx.gradient(variable, overwrite=True)[...] = gradient.reshape(self.size)
 
 
-class BatchNormalization(Normalization):
+class BatchNormalization(Normalizing):
     """Normalize each feature over the batch (Ioffe and Szegedy 2015): (n, ..., c) -> the same.
 
     Training uses the mean and variance of the batch (of unmasked steps) and updates the running
@@ -195,7 +195,7 @@ def _moments(rows: Array, kept: Array | None) -> tuple[Array, Array]:
     return mean, (np.square(rows - mean) * kept).sum(axis=0) / count
 
 
-class LayerNormalization(Normalization):
+class LayerNormalization(Normalizing):
     """Normalize the features of each sample (Ba et al. 2016): (n, ..., c) -> the same.
 
     Args:
@@ -243,3 +243,105 @@ class LayerNormalization(Normalization):
         d = lined * gamma
         d -= d.mean(axis=-1, keepdims=True) + z * (d * z).mean(axis=-1, keepdims=True)
         return self.unlined(np.multiply(d, inverse, out=ctx.buffer("dx", lined.shape)))
+
+
+class GroupNormalization(Normalizing):
+    """Normalize each group of channels of each sample (Wu and He 2018): (n, ..., c) -> the same.
+
+    Args:
+        groups: number of groups; -1 for one a channel (instance normalization).
+        axis: the axis of the channels.
+    """
+
+    fields: tuple[str, ...] = ("groups", *LayerNormalization.fields)
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(axis, epsilon, center, scale, **options)
+        if groups != -1 and groups < 1:
+            raise ConfigError(f"{self.name}: groups must be positive or -1, received {groups}")
+        self.groups = groups
+        self.set_options("beta", beta_initializer, beta_regularizer, beta_constraint)
+        self.set_options("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
+
+    def build(self, *input_shapes: Shape) -> None:
+        super().build(*input_shapes)
+        if self.groups == -1:
+            self.groups = self.features
+        if self.features % self.groups:
+            raise ShapeError(
+                f"{self.name}: expected channels that divide by {self.groups} groups, received "
+                f"{input_shapes[0]}"
+            )
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        lined = self.lined(inputs[0])
+        x = lined.reshape(len(lined), -1, self.groups, self.features // self.groups)
+        gamma, beta = self.factors(x.dtype)
+        centred = x - x.mean(axis=(1, 3), keepdims=True)
+        inverse = 1 / np.sqrt(np.square(centred).mean(axis=(1, 3), keepdims=True) + self.epsilon)
+        centred *= inverse
+        ctx.saved = centred, inverse
+        return self.unlined(centred.reshape(lined.shape) * gamma + beta)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        z, inverse = ctx.saved
+        lined = self.lined(dy)
+        gamma, _ = self.factors(dy.dtype)
+        rows = lined.reshape(-1, self.features)
+        self.keep(ctx, (rows * z.reshape(rows.shape)).sum(axis=0), rows.sum(axis=0))
+        d = (rows * gamma).reshape(z.shape)
+        along = (d * z).mean(axis=(1, 3), keepdims=True)
+        d = (d - d.mean(axis=(1, 3), keepdims=True) - z * along) * inverse
+        return self.unlined(d.reshape(lined.shape))
+
+
+class RMSNormalization(Normalizing):
+    """Divide by the root of the mean square of the features (Zhang and Sennrich 2019).
+
+    Args:
+        axis: the axis or axes normalized together, with a scale for each element.
+    """
+
+    fields: tuple[str, ...] = ("axis", "epsilon")
+
+    def __init__(
+        self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **options: Any
+    ) -> None:
+        super().__init__(axis, epsilon, center=False, scale=True, **options)
+        self.set_options("gamma", "ones")
+
+    def build(self, *input_shapes: Shape) -> None:
+        super().build(*input_shapes)
+        assert self.gamma is not None
+        self.gamma.name = "scale"  # as in Keras
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        x = self.lined(inputs[0])
+        gamma, _ = self.factors(x.dtype)
+        inverse = 1 / np.sqrt(np.square(x).mean(axis=-1, keepdims=True) + self.epsilon)
+        unit = x * inverse
+        ctx.saved = unit, inverse
+        return self.unlined(unit * gamma)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        unit, inverse = ctx.saved
+        lined = self.lined(dy)
+        gamma, _ = self.factors(dy.dtype)
+        rows = (lined * unit).reshape(-1, self.features)
+        self.keep(ctx, rows.sum(axis=0), rows[:0].sum(axis=0))
+        d = lined * gamma
+        return self.unlined((d - unit * (d * unit).mean(axis=-1, keepdims=True)) * inverse)

@@ -1,4 +1,4 @@
-"""Zero padding and cropping of images."""
+"""Zero padding and cropping of sequences, images and volumes."""
 
 from __future__ import annotations
 
@@ -8,94 +8,125 @@ import numpy as np
 
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
-from nn.layers.base import expect_rank
 from nn.layers.data_format import Spatial
 from nn.types import Array, Shape
 
 
-def sides(value: Any, what: str, layer: str) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return an int, (h, w) or ((top, bottom), (left, right)) in the last form.
+def sides(value: Any, rank: int, what: str, layer: str) -> tuple[tuple[int, int], ...]:
+    """Return an int, one int for each axis or one pair for each axis as pairs (before, after).
 
     Raises:
         ConfigError: the value is something else.
     """
-    both = (value, value) if isinstance(value, int) else tuple(value)
-    pairs = [(p, p) if isinstance(p, int) else tuple(p) for p in both]
-    if len(pairs) != 2 or any(len(s) != 2 or min(s) < 0 for s in pairs):
+    each = (value,) * rank if isinstance(value, int) else tuple(value)
+    if rank == 1 and len(each) == 2 and all(isinstance(n, int) for n in each):
+        each = (each,)
+    pairs = tuple((p, p) if isinstance(p, int) else tuple(p) for p in each)
+    if len(pairs) != rank or any(len(s) != 2 or min(s) < 0 for s in pairs):
         raise ConfigError(
-            f"{layer}: {what} must be an int, two ints or two pairs, received {value!r}"
+            f"{layer}: {what} must be an int, or an int or a pair for each of {rank} axes, "
+            f"received {value!r}"
         )
-    (top, bottom), (left, right) = pairs
-    return (top, bottom), (left, right)
+    return pairs  # type: ignore[return-value]
 
 
-class ZeroPadding2D(Spatial):
+class Edges(Spatial):
+    """Base of layers that add to or take from both ends of each axis."""
+
+    def edges(self) -> list[tuple[int, int]]:
+        """Return the amounts before and after, for each axis of the input."""
+        around: Any = getattr(self, self.fields[0])
+        pairs = [tuple(around)] if self.rank == 1 else list(around)
+        return [(0, 0), *([(0, 0), *pairs] if self.channels_first else [*pairs, (0, 0)])]
+
+    def inner(self, x: Array) -> Array:
+        """Return a view without the edges."""
+        return x[tuple(slice(b, n - a) for n, (b, a) in zip(x.shape, self.edges(), strict=True))]
+
+    def resized(self, shape: Shape, sign: int) -> Shape:
+        """Return the shape with the edges added (sign 1) or taken away (-1)."""
+        self.expect_axes(shape)
+        return tuple(
+            None if n is None else n + sign * sum(edge)
+            for n, edge in zip(shape, self.edges(), strict=True)
+        )
+
+
+class ZeroPadding2D(Edges):
     """Add zeros around images; padding is an int, (h, w) or ((top, bottom), (left, right))."""
 
     fields: tuple[str, ...] = ("padding", "data_format")
 
-    def __init__(
-        self, padding: Any = (1, 1), data_format: str | None = None, **options: Any
-    ) -> None:
+    def __init__(self, padding: Any = 1, data_format: str | None = None, **options: Any) -> None:
         super().__init__(data_format, **options)
-        self.padding = sides(padding, "padding", self.name)
+        pairs = sides(padding, self.rank, "padding", self.name)
+        self.padding = pairs[0] if self.rank == 1 else pairs
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        expect_rank(input_shapes[0], 4, self)
-        n, h, w, c = self.seen_shape(input_shapes[0])
-        (top, bottom), (left, right) = self.padding
-        height = None if h is None else h + top + bottom
-        return self.shown_shape((n, height, None if w is None else w + left + right, c))
+        return self.resized(input_shapes[0], 1)
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        around = (*self.padding, (0, 0))
-        return np.pad(
-            inputs[0], ((0, 0), *(around[2:] + around[:2] if self.channels_first else around))
-        )
+        return np.pad(inputs[0], self.edges())
 
     def backward(self, ctx: Context, dy: Any) -> Any:
-        return np.ascontiguousarray(inner(dy, self.padding, self.channels_first))
+        return np.ascontiguousarray(self.inner(dy))
 
 
-class Cropping2D(Spatial):
+class ZeroPadding1D(ZeroPadding2D):
+    """Add zeros before and after sequences (n, steps, c); padding is an int or (before, after)."""
+
+    rank = 1
+
+
+class ZeroPadding3D(ZeroPadding2D):
+    """Add zeros around volumes (n, d, h, w, c); padding is an int, three ints or three pairs."""
+
+    rank = 3
+
+
+class Cropping2D(Edges):
     """Remove the borders of images; cropping has the forms of `ZeroPadding2D`'s padding."""
 
     fields: tuple[str, ...] = ("cropping", "data_format")
 
-    def __init__(
-        self,
-        cropping: Any = ((0, 0), (0, 0)),
-        data_format: str | None = None,
-        **options: Any,
-    ) -> None:
+    def __init__(self, cropping: Any = 0, data_format: str | None = None, **options: Any) -> None:
         super().__init__(data_format, **options)
-        self.cropping = sides(cropping, "cropping", self.name)
+        pairs = sides(cropping, self.rank, "cropping", self.name)
+        self.cropping = pairs[0] if self.rank == 1 else pairs
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        expect_rank(input_shapes[0], 4, self)
-        n, *sizes, c = self.seen_shape(input_shapes[0])
-        left = [
-            None if size is None else size - sum(cut)
-            for size, cut in zip(sizes, self.cropping, strict=True)
-        ]
-        if any(size is not None and size < 1 for size in left):
-            raise ShapeError(f"{self.name}: cropping {self.cropping} leaves nothing of {sizes}")
-        return self.shown_shape((n, *left, c))
+        shape = self.resized(input_shapes[0], -1)
+        if any(n is not None and n < 1 for n in shape):
+            raise ShapeError(
+                f"{self.name}: cropping {self.cropping} leaves nothing of {input_shapes[0]}"
+            )
+        return shape
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         ctx.saved = inputs[0].shape
-        return np.ascontiguousarray(inner(inputs[0], self.cropping, self.channels_first))
+        return np.ascontiguousarray(self.inner(inputs[0]))
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         dx = ctx.buffer("dx", ctx.saved)
         dx.fill(0)
-        inner(dx, self.cropping, self.channels_first)[...] = dy
+        self.inner(dx)[...] = dy
         return dx
 
 
-def inner(x: Array, around: Any, channels_first: bool) -> Array:
-    """Return a view of images (n, h, w, c) or (n, c, h, w) without their borders."""
-    (top, bottom), (left, right) = around
-    h, w = x.shape[2:] if channels_first else x.shape[1:3]
-    place = slice(top, h - bottom), slice(left, w - right)
-    return x[:, :, *place] if channels_first else x[:, *place]
+class Cropping1D(Cropping2D):
+    """Remove the ends of sequences (n, steps, c); cropping is an int or (before, after)."""
+
+    rank = 1
+    fields: tuple[str, ...] = ("cropping",)
+
+    def __init__(self, cropping: Any = 1, **options: Any) -> None:
+        super().__init__(cropping, **options)
+
+
+class Cropping3D(Cropping2D):
+    """Remove the borders of volumes (n, d, h, w, c); cropping is an int, three ints or pairs."""
+
+    rank = 3
+
+    def __init__(self, cropping: Any = 1, data_format: str | None = None, **options: Any) -> None:
+        super().__init__(cropping, data_format, **options)

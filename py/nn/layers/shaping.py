@@ -12,9 +12,10 @@ from nn.data.resizing import matrix
 from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import LeftOut
 from nn.layers import padding as pads
-from nn.layers.base import Layer, expect_rank, pair, positive
+from nn.layers.base import Layer, expect_rank, pair, positive, sizes
 from nn.layers.data_format import Spatial
-from nn.types import Array, Shape, prod
+from nn.regularizers import L1L2
+from nn.types import Array, Config, Shape, prod
 
 
 class Reshape(Layer):
@@ -152,6 +153,147 @@ class UpSampling2D(Resampling):
         n, h, w, c = shape
         sizes = [None if s is None else s * k for s, k in zip((h, w), self.size, strict=True)]
         return (n, *sizes, c)
+
+
+class CenterCrop(Spatial):
+    """Cut the middle out of images. Images that are too small are cut to the proportions of the
+    output and enlarged (bilinear)."""
+
+    fields: tuple[str, ...] = ("height", "width", "data_format")
+
+    def __init__(
+        self, height: int, width: int, data_format: str | None = None, **options: Any
+    ) -> None:
+        super().__init__(data_format, **options)
+        self.height = positive(height, "height", self.name)
+        self.width = positive(width, "width", self.name)
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        self.expect_axes(input_shapes[0])
+        n, _, _, c = self.seen_shape(input_shapes[0])
+        return self.shown_shape((n, self.height, self.width, c))
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        x = self.seen(inputs[0])
+        _, h, w, _ = x.shape
+        small = h < self.height or w < self.width
+        tall = max(1, min(h, w * self.height // self.width)) if small else self.height
+        wide = max(1, min(w, h * self.width // self.height)) if small else self.width
+        top, left = (h - tall) // 2, (w - wide) // 2
+        cut = (slice(None), slice(top, top + tall), slice(left, left + wide))
+        ctx.saved = x.shape, cut, None
+        if not small:
+            return self.shown(np.ascontiguousarray(x[cut]))
+        rows = matrix(tall, self.height, dtype=x.dtype)
+        columns = matrix(wide, self.width, dtype=x.dtype)
+        ctx.saved = x.shape, cut, (rows, columns)
+        return self.shown(_apply(np.ascontiguousarray(x[cut]), rows, columns))
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        shape, cut, enlarged = ctx.saved
+        d = self.seen(dy)
+        if enlarged is not None:
+            d = _apply(d, *(m.T.astype(d.dtype) for m in enlarged))
+        dx = ctx.buffer("dx", shape)
+        dx.fill(0)
+        dx[cut] = d
+        return self.shown(dx)
+
+
+class UpSampling3D(Spatial):
+    """Repeat the values of volumes (n, d, h, w, c) `size` times along each axis."""
+
+    rank = 3
+    fields: tuple[str, ...] = ("size", "data_format")
+
+    def __init__(self, size: Any = 2, data_format: str | None = None, **options: Any) -> None:
+        super().__init__(data_format, **options)
+        self.size = sizes(size, self.rank, "size", self.name)
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        self.expect_axes(input_shapes[0])
+        n, *places, c = self.seen_shape(input_shapes[0])
+        factors = self.lifted(self.size)
+        made = [None if s is None else s * k for s, k in zip(places, factors, strict=True)]
+        return self.shown_shape((n, *made, c))
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        y = self.seen(inputs[0])
+        ctx.saved = y.shape
+        for axis, factor in enumerate(self.lifted(self.size), 1):
+            y = np.repeat(y, factor, axis) if factor > 1 else y
+        return self.shown(y)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        n, *places, c = ctx.saved
+        factors = self.lifted(self.size)
+        apart = [size for pair in zip(places, factors, strict=True) for size in pair]
+        blocks = self.seen(dy).reshape(n, *apart, c)
+        return self.shown(blocks.sum(axis=tuple(range(2, 2 * len(places) + 1, 2))))
+
+
+class UpSampling1D(UpSampling3D):
+    """Repeat the steps of sequences (n, steps, c) `size` times."""
+
+    rank = 1
+    fields: tuple[str, ...] = ("size",)
+
+    def __init__(self, size: int = 2, **options: Any) -> None:
+        super().__init__(positive(size, "size", "UpSampling1D"), **options)
+        self.size: Any = size
+
+    def lifted(self, sizes: Any, one: int = 1) -> tuple[int, ...]:
+        return (one, sizes) if isinstance(sizes, int) else super().lifted(sizes, one)
+
+
+class RepeatVector(Layer):
+    """Repeat each vector: (n, features) -> (n, times, features)."""
+
+    fields: tuple[str, ...] = ("n",)
+
+    def __init__(self, n: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.n = positive(n, "n", self.name)
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        expect_rank(input_shapes[0], 2, self)
+        return (input_shapes[0][0], self.n, input_shapes[0][1])
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        return np.repeat(inputs[0][:, None], self.n, axis=1)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        return dy.sum(axis=1)
+
+
+class Identity(Layer):
+    """The input, unchanged."""
+
+    supports_masking = True
+
+    def only_kernels(self, ctx: Context) -> bool:
+        return True
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        return inputs[0]
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        return dy
+
+
+class ActivityRegularization(Identity):
+    """Add a penalty on the input to the loss: l1 * sum |x| + l2 * sum x^2, by the batch's size."""
+
+    fields: tuple[str, ...] = ("l1", "l2")
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **options: Any) -> None:
+        super().__init__(activity_regularizer=L1L2(l1, l2), **options)
+        self.l1, self.l2 = l1, l2
+
+    def get_config(self) -> Config:
+        settings = super().get_config()
+        del settings["activity_regularizer"]
+        return settings
 
 
 class Rescaling(Layer):

@@ -141,14 +141,15 @@ def _known(class_name: str, config: Json) -> None:
 # TensorFlow.js. Differences: tfjs-layers/src/layers and src/activations.ts, version 4.22.
 
 _KERAS2_CLASSES = {
-    "Activation", "Add", "AveragePooling2D", "BatchNormalization",
-    "Concatenate", "Conv1D", "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense",
-    "DepthwiseConv2D", "Dropout", "ELU", "Embedding", "Flatten", "GRU", "GaussianNoise",
-    "GlobalAveragePooling2D", 
-    "GlobalMaxPooling2D", "InputLayer", "LSTM", "LayerNormalization", "LeakyReLU",
-    "MaxPooling2D", "Multiply", "Permute", "ReLU", "Rescaling", "Reshape",
-    "SeparableConv2D", "SimpleRNN", "Softmax", "SpatialDropout2D", "UpSampling2D",
-    "ZeroPadding2D",
+    "Activation", "Add", "AlphaDropout", "Average", "AveragePooling1D", "AveragePooling2D",
+    "AveragePooling3D", "BatchNormalization", "Concatenate", "Conv1D", "Conv2D",
+    "Conv2DTranspose", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "ELU",
+    "Embedding", "Flatten", "GRU", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "InputLayer", "LSTM",
+    "LayerNormalization", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
+    "Maximum", "Minimum", "Multiply", "PReLU", "Permute", "ReLU", "RepeatVector", "Rescaling",
+    "Reshape", "SeparableConv2D", "SimpleRNN", "Softmax", "SpatialDropout1D",
+    "SpatialDropout2D", "ThresholdedReLU", "UpSampling2D", "ZeroPadding2D",
 }  # fmt: skip
 
 _KERAS2_ACTIVATIONS = {
@@ -196,6 +197,8 @@ def _keras2_special(class_name: str, config: Json) -> tuple[str, Json]:
     """Convert settings that have other names in TensorFlow.js."""
     if class_name == "ELU" and config["alpha"] != 1:
         raise UnsupportedError(f"layer {config['name']!r}: TensorFlow.js supports alpha=1 only")
+    if class_name.endswith("Pooling3D") and config["padding"] == "same":
+        raise UnsupportedError(f"layer {config['name']!r}: TensorFlow.js pads volumes otherwise")
     if class_name == "LeakyReLU":
         config["alpha"] = config.pop("negative_slope")
     if class_name == "SpatialDropout2D":

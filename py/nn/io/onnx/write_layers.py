@@ -274,7 +274,13 @@ def _embedding(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) ->
 
 def _merge(operator: str) -> Export:
     def export(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+        if len({len(image.shape) for image in inputs}) > 1:
+            raise UnsupportedError(
+                f"layer {layer.name!r}: ONNX repeats inputs of fewer axes along other axes"
+            )
         names = [writer.last(image) for image in inputs]
+        if operator == "Mean":
+            return Image(shape, last=writer.add(operator, names))
         total = names[0]
         for name in names[1:]:
             total = writer.add(operator, [total, name])
@@ -320,7 +326,10 @@ def _relu(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Imag
 
 EXPORTERS: dict[str, Export] = {
     "Activation": _identity,
+    "ActivityRegularization": _identity,
     "Add": _merge("Add"),
+    "AlphaDropout": _identity,
+    "Average": _merge("Mean"),
     "AveragePooling2D": _pool("AveragePool", count_include_pad=0),
     "BatchNormalization": _batch_normalization,
     "Concatenate": _concatenate,
@@ -335,13 +344,17 @@ EXPORTERS: dict[str, Export] = {
     "Embedding": _embedding,
     "Flatten": _flatten,
     "GRU": recurrent,
+    "GaussianDropout": _identity,
     "GaussianNoise": _identity,
     "GlobalAveragePooling2D": _global_pool("GlobalAveragePool"),
     "GlobalMaxPooling2D": _global_pool("GlobalMaxPool"),
+    "Identity": _identity,
     "LSTM": recurrent,
     "LayerNormalization": _layer_normalization,
     "LeakyReLU": _leaky_relu,
     "MaxPooling2D": _pool("MaxPool"),
+    "Maximum": _merge("Max"),
+    "Minimum": _merge("Min"),
     "Multiply": _merge("Mul"),
     "Permute": _permute,
     "ReLU": _relu,
@@ -351,7 +364,10 @@ EXPORTERS: dict[str, Export] = {
     "SeparableConv2D": _separable_conv,
     "SimpleRNN": recurrent,
     "Softmax": _softmax,
+    "SpatialDropout1D": _identity,
     "SpatialDropout2D": _identity,
+    "SpatialDropout3D": _identity,
+    "Subtract": _merge("Sub"),
     "UpSampling2D": _up_sampling,
     "ZeroPadding2D": _zero_padding,
 }

@@ -66,7 +66,7 @@ CALLBACKS = (
     "CSVLogger", "EarlyStopping", "History", "LambdaCallback", "LearningRateScheduler",
     "ModelCheckpoint", "ReduceLROnPlateau", "TerminateOnNaN",
 )  # fmt: skip
-OURS_ALONE = {"ConfusionMatrix", "OneCycle"}
+OURS_ALONE = {"ConfusionMatrix", "OneCycle", "ThresholdedReLU"}
 
 
 def same(name: str, cls: type, ours: Any, theirs: Any) -> bool:
@@ -75,7 +75,15 @@ def same(name: str, cls: type, ours: Any, theirs: Any) -> bool:
         return True
     if name == "name" and ours is None:  # made from the class: compared below
         return True
-    return bool(ours == theirs) and (ours is EMPTY) == (theirs is EMPTY)
+    return bool(one(ours) == one(theirs)) and (ours is EMPTY) == (theirs is EMPTY)
+
+
+def one(default: Any) -> Any:
+    """Return the number that a nested tuple repeats: Keras takes it for every axis."""
+    if not isinstance(default, tuple) or not default:
+        return default
+    numbers = {one(item) for item in default}
+    return numbers.pop() if len(numbers) == 1 else default
 
 
 @pytest.mark.parametrize(("ours", "theirs"), pairs())
@@ -99,8 +107,8 @@ def test_takes_them_in_the_order_of_keras(ours: type, theirs: type) -> None:
 @pytest.mark.parametrize(("ours", "theirs"), pairs())
 def test_refuses_what_is_left_out_by_name_and_says_why(ours: type, theirs: type) -> None:
     needed = {n: EXAMPLES[n] for n, d in arguments(ours).items() if d is EMPTY}
-    if ours is nn.layers.InputLayer:
-        needed = {"shape": (2,)}
+    if ours in GIVEN:
+        needed = GIVEN[ours]
     for name, (default, reason) in left_out(ours).items():
         ours(**needed, **{name: default})
         with pytest.raises(nn.errors.ConfigError, match=name) as caught:
@@ -116,8 +124,12 @@ EXAMPLES = {
     "stddev": 0.1, "activation": "relu", "target_shape": (2,), "dims": (1,), "height": 2,
     "width": 2, "scale": 2.0, "num_classes": 2, "filename": "x", "filepath": "x",
     "schedule": abs, "initial_learning_rate": 0.1, "decay_steps": 2, "decay_rate": 0.5,
-    "boundaries": [1], "values": [1.0, 2.0],
+    "boundaries": [1], "values": [1.0, 2.0], "n": 2, "num_tokens": 2, "axes": 1,
 }  # fmt: skip
+GIVEN: dict[type, dict[str, Any]] = {
+    nn.layers.InputLayer: {"shape": (2,)},
+    nn.layers.CategoryEncoding: {"num_tokens": 2},
+}
 NAMED = [p for p in pairs() if issubclass(p.values[1], keras.losses.Loss | keras.metrics.Metric)]
 
 

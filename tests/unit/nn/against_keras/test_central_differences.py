@@ -24,14 +24,20 @@ IMAGES = RNG.normal(size=(2, 5, 6, 3))
 STEPS = RNG.normal(size=(3, 4, 5))
 OTHERS: list[tuple[str, dict[str, Any], Any]] = [
     ("Cropping2D", {"cropping": ((1, 2), (0, 1))}, IMAGES),
+    ("CategoryEncoding", {"num_tokens": 9}, RNG.integers(0, 9, (3, 5))),
     ("Embedding", {"input_dim": 9, "output_dim": 4}, RNG.integers(0, 9, (3, 5))),
+    ("ThresholdedReLU", {"theta": 0.4}, STEPS),
     ("Masking", {"mask_value": 0.0}, STEPS),  # none is masked: at a mask's edge is no derivative
     ("Resizing", {"height": 8, "width": 4, "interpolation": "bilinear"}, IMAGES),
     ("Resizing", {"height": 3, "width": 7, "interpolation": "nearest"}, IMAGES),
     *(("Activation", {"activation": name}, STEPS) for name in nn.activations.ACTIVATIONS),
 ]
 # In tests of their own: random ones, and those of several inputs.
-APART = {"Add", "Concatenate", "GaussianNoise", "Multiply", "SpatialDropout2D"}
+APART = {
+    "Add", "AlphaDropout", "Average", "Concatenate", "Dot", "GaussianDropout", "GaussianNoise",
+    "Maximum", "Minimum", "Multiply", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D",
+    "Subtract",
+}  # fmt: skip
 
 
 @pytest.mark.promise(

@@ -27,14 +27,19 @@ def test_backward_is_the_derivative_of_forward(kind, arguments, x):
 )
 @pytest.mark.parametrize(
     "layer",
-    [nn.Dropout(0.4), nn.SpatialDropout2D(0.3), nn.GaussianNoise(0.5), nn.BatchNormalization()],
+    [
+        nn.Dropout(0.4), nn.SpatialDropout2D(0.3), nn.SpatialDropout3D(0.3), nn.GaussianNoise(0.5),
+        nn.GaussianDropout(0.3), nn.AlphaDropout(0.3), nn.BatchNormalization(),
+    ],
     ids=lambda layer: type(layer).__name__,
-)
+)  # fmt: skip
 def test_layers_that_behave_differently_while_training(layer):
     nn.check_gradients(layer, IMAGE, training=True, samples=15)
 
 
-@pytest.mark.parametrize("kind", ["Add", "Multiply", "Concatenate"])
+@pytest.mark.parametrize(
+    "kind", ["Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"]
+)
 def test_layers_of_several_inputs(kind):
     nn.check_gradients(getattr(nn, kind)(), FLAT, FLAT[::-1].copy())
 

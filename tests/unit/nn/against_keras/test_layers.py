@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+import nn
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -31,6 +33,7 @@ RNG = np.random.default_rng(0)
 IMAGE = RNG.normal(size=(3, 9, 8, 4))
 ROWS = RNG.normal(size=(4, 6, 5))
 FLAT = RNG.normal(size=(5, 7))
+VOLUME = RNG.normal(size=(2, 5, 4, 6, 3))
 
 # Also taken by test_gradients and test_central_differences.
 CASES: list[tuple[str, dict[str, Any], Any]] = [
@@ -96,6 +99,40 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("ELU", {"alpha": 0.7}, IMAGE),
     ("Softmax", {}, FLAT),
     ("Softmax", {}, IMAGE),
+    ("PReLU", {}, FLAT),
+    ("PReLU", {"shared_axes": [1, 2]}, IMAGE),
+    ("MaxPooling1D", {"pool_size": 3, "strides": 2, "padding": "same"}, ROWS),
+    ("MaxPooling1D", {"data_format": "channels_first"}, ROWS),
+    ("MaxPooling3D", {"pool_size": (2, 1, 3), "strides": 2, "padding": "same"}, VOLUME),
+    ("MaxPooling3D", {}, VOLUME),
+    ("AveragePooling1D", {"pool_size": 3, "strides": 2, "padding": "same"}, ROWS),
+    ("AveragePooling3D", {"pool_size": (2, 1, 3), "strides": 2, "padding": "same"}, VOLUME),
+    ("AveragePooling3D", {"pool_size": 2, "data_format": "channels_first"}, VOLUME),
+    ("GlobalMaxPooling1D", {"data_format": "channels_first"}, ROWS),
+    ("GlobalMaxPooling3D", {"keepdims": True}, VOLUME),
+    ("GlobalAveragePooling1D", {"keepdims": True}, ROWS),
+    ("GlobalAveragePooling3D", {"data_format": "channels_first"}, VOLUME),
+    ("ZeroPadding1D", {"padding": (1, 2)}, ROWS),
+    ("ZeroPadding1D", {"data_format": "channels_first"}, ROWS),
+    ("ZeroPadding3D", {"padding": ((1, 0), (2, 1), (0, 3))}, VOLUME),
+    ("Cropping1D", {"cropping": (2, 1)}, ROWS),
+    ("Cropping3D", {"cropping": ((1, 0), (2, 1), (0, 3))}, VOLUME),
+    ("Cropping3D", {"data_format": "channels_first", "cropping": 1}, VOLUME),
+    ("UpSampling1D", {"size": 3}, ROWS),
+    ("UpSampling3D", {"size": (2, 1, 3)}, VOLUME),
+    ("UpSampling3D", {"data_format": "channels_first"}, VOLUME),
+    ("RepeatVector", {"n": 3}, FLAT),
+    ("Identity", {}, FLAT),
+    ("ActivityRegularization", {"l2": 0.1}, FLAT),
+    ("UnitNormalization", {}, FLAT),
+    ("UnitNormalization", {"axis": (1, 2)}, IMAGE),
+    ("GroupNormalization", {"groups": 2}, IMAGE),
+    ("GroupNormalization", {"groups": -1, "axis": 1, "center": False}, ROWS),
+    ("RMSNormalization", {}, FLAT),
+    ("RMSNormalization", {"axis": (2, 3), "epsilon": 0.1}, IMAGE),
+    ("CenterCrop", {"height": 4, "width": 5}, IMAGE),
+    ("CenterCrop", {"height": 10, "width": 5}, IMAGE),
+    ("CenterCrop", {"height": 3, "width": 11}, IMAGE),
 ]
 # Their derivatives are compared with differences in test_central_differences.
 OTHERS: list[tuple[str, dict[str, Any], Any]] = [
@@ -221,16 +258,56 @@ def test_activates_as_keras(name: str) -> None:
     compare("Activation", {"activation": name}, 3 * sequences())
 
 
-@pytest.mark.parametrize(
-    ("name", "config"), [("Add", {}), ("Multiply", {}), ("Concatenate", {"axis": 2})], ids=str
-)
-def test_merges_images_as_keras(name: str, config: dict[str, Any]) -> None:
-    compare(name, config, images(), images() + 1, images() * 2)
+def test_a_thresholded_relu_is_keras_relu_with_that_threshold() -> None:
+    ours, theirs = nn.ThresholdedReLU(0.4), keras.layers.ReLU(threshold=0.4)
+    np.testing.assert_allclose(ours(IMAGE), theirs(IMAGE), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["Add", "Multiply", "Concatenate"])
+MERGES = ["Add", "Average", "Maximum", "Minimum", "Multiply", "Concatenate"]
+# Shapes of the inputs after the batch axis: equal, with axes to repeat, with axes to add.
+SHAPES = [
+    [(3, 4), (3, 4), (3, 4)], [(3, 1), (3, 4)], [(1, 1, 4), (5, 2, 4), (5, 1, 1)], [(4,), (3, 4)]
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MERGES)
 def test_merges_rows_as_keras(name: str) -> None:
-    compare(name, {}, FLAT, RNG.normal(size=FLAT.shape))
+    compare(name, {}, FLAT, RNG.normal(size=FLAT.shape), FLAT.round())
+
+
+def test_joins_images_as_keras() -> None:
+    compare("Concatenate", {"axis": 2}, images(), images() + 1, images() * 2)
+
+
+@pytest.mark.parametrize("name", MERGES[:-1])
+@pytest.mark.parametrize("shapes", SHAPES, ids=str)
+def test_merges_inputs_of_several_shapes_as_keras(name: str, shapes: Any) -> None:
+    rng = np.random.default_rng(8)
+    # Few values, so that some inputs are equal.
+    compare(name, {}, *[rng.integers(-2, 3, (2, *shape)) * 1.0 for shape in shapes])
+
+
+@pytest.mark.parametrize("shapes", [s for s in SHAPES if len(s) == 2], ids=str)
+def test_subtracts_as_keras(shapes: Any) -> None:
+    compare("Subtract", {}, *[RNG.normal(size=(2, *shape)) for shape in shapes])
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize(
+    ("axes", "shapes"),
+    [(1, [(4,), (4,)]), (-1, [(2, 4), (3, 4)]), ((1, 2), [(3, 2), (4, 3)]),
+     ((2, 1), [(5, 3), (3,)]), ((1, 3), [(3, 2, 2), (4, 2, 3)])],
+)  # fmt: skip
+def test_multiplies_along_an_axis_as_keras(axes: Any, shapes: Any, normalize: bool) -> None:
+    inputs = [RNG.normal(size=(3, *shape)) for shape in shapes]
+    compare("Dot", {"axes": axes, "normalize": normalize}, *inputs)
+
+
+@pytest.mark.parametrize("mode", ["multi_hot", "one_hot", "count"])
+@pytest.mark.parametrize("shape", [(3, 4), (3, 1), (2, 3)], ids=str)
+def test_encodes_categories_as_keras(mode: str, shape: Any) -> None:
+    numbers = np.random.default_rng(1).integers(0, 5, shape).astype(np.int32)
+    compare("CategoryEncoding", {"num_tokens": 5, "output_mode": mode}, numbers)
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(6, 3), (9, 5)])

@@ -133,6 +133,20 @@ def test_every_layer_for_images_is_exported(kind):
     assert_exported(stack((7, 6, 4), nn.Conv2D(4, 1), MORE[kind]()), random(2, 7, 6, 4))
 
 
+@pytest.mark.parametrize("kind", ["Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"])
+@pytest.mark.parametrize("shape", [(5, 6, 3), (1, 1, 3), (5, 1, 1)], ids=str)
+def test_merges_are_exported_with_axes_that_repeat(kind, shape):
+    entry, other = nn.Input((5, 6, 3)), nn.Input(shape)
+    model = nn.Model([entry, other], CLASSES[kind]()([nn.Conv2D(3, 1)(entry), other]))
+    assert_exported(model, random(2, 5, 6, 3), random(2, *shape))
+
+
+def test_a_merge_of_inputs_with_fewer_axes_is_refused():
+    entry, other = nn.Input((5, 3)), nn.Input((3,))
+    with pytest.raises(nn.io.UnsupportedError, match=r"'add'.*fewer axes"):
+        nn.io.save(nn.Model([entry, other], nn.Add()([entry, other])), "onnx")
+
+
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
 @pytest.mark.parametrize("sizes", [(3, 9), (14, 2), (7, 6), (20, 1)])
 def test_resizing_is_exported(interpolation, sizes):

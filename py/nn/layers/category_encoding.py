@@ -1,0 +1,56 @@
+"""CategoryEncoding: whole numbers as rows of zeros and ones."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nn.context import Context
+from nn.errors import ShapeError
+from nn.keras_arguments import LeftOut
+from nn.layers import padding as pads
+from nn.layers.base import Layer, positive
+from nn.types import Array, Shape
+
+
+class CategoryEncoding(Layer):
+    """Encode numbers from 0 to num_tokens - 1: (n, ..., tokens) -> (n, ..., num_tokens).
+
+    Args:
+        num_tokens: how many numbers there are.
+        output_mode: "multi_hot" (1 where a number occurs on the last axis), "count" (how often), or
+            "one_hot": (n, ..., tokens, num_tokens), a last axis of size 1 being left out.
+    """
+
+    fields: tuple[str, ...] = ("num_tokens", "output_mode")
+    left_out: ClassVar[LeftOut] = {"sparse": (False, "arrays are dense")}
+
+    def __init__(
+        self, num_tokens: Any = None, output_mode: str = "multi_hot", **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.num_tokens = positive(num_tokens or 0, "num_tokens", self.name)
+        self.output_mode = pads.check(output_mode, self.name, ("multi_hot", "one_hot", "count"))
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        (shape,) = input_shapes
+        kept = shape if self.output_mode == "one_hot" and shape[-1] != 1 else shape[:-1]
+        return (*kept, self.num_tokens)
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        tokens = inputs[0].astype(np.intp)
+        if tokens.size and not (tokens.min() >= 0 and tokens.max() < self.num_tokens):
+            raise ShapeError(
+                f"{self.name}: expected numbers from 0 to {self.num_tokens - 1}, received "
+                f"{tokens.min()} to {tokens.max()}"
+            )
+        ctx.saved = tokens.shape
+        each = np.eye(self.num_tokens, dtype=self.dtype)[tokens]
+        if self.output_mode == "one_hot":
+            return each[..., 0, :] if tokens.shape[-1] == 1 else each
+        return each.sum(axis=-2) if self.output_mode == "count" else each.max(axis=-2)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        # Whole numbers have no gradient; zeros avoid a special case in the layer below.
+        return np.zeros(ctx.saved, dy.dtype)
