@@ -30,10 +30,23 @@ def set_floatx(dtype: Any) -> None:
         ConfigError: the type is not supported.
     """
     global _floatx
-    wanted = np.dtype(dtype)
-    if wanted not in (np.dtype(np.float32), np.dtype(np.float64)):
+    if dtype_name(dtype) not in ("float32", "float64"):
         raise ConfigError(f"floatx: expected 'float32' or 'float64', received {dtype!r}")
-    _floatx = wanted
+    _floatx = np.dtype(dtype)
+
+
+def dtype_name(dtype: Any) -> str:
+    """Return the name of a layer's type.
+
+    Raises:
+        ConfigError: it is no type of NumPy's, such as a policy of mixed types.
+    """
+    try:
+        return np.dtype(dtype).name
+    except TypeError:
+        raise ConfigError(
+            f"dtype: expected a type such as 'float32' or 'float64', received {dtype!r}"
+        ) from None
 
 
 def epsilon() -> float:

@@ -212,6 +212,58 @@ class StreamSource:
             self._iterator = None
 
 
+class IndexedSource(StreamSource):
+    """A source of batches from an object that gives them by number, as Keras' `PyDataset` does.
+
+    Args:
+        data: has `data[number]` and a length, and may have `on_epoch_begin` and `on_epoch_end`.
+        adapt: converts an item to a Batch.
+        limit: maximum number of batches in an epoch.
+    """
+
+    def __init__(self, data: Any, adapt: Any, limit: int | None) -> None:
+        super().__init__(self._drawn, adapt, None)
+        self.data = data
+        self._limit = limit
+        self._order: Iterator[int] = iter(())
+
+    @property
+    def steps(self) -> int:
+        """Number of batches in an epoch."""
+        return self._count() if self._limit is None else min(self._count(), self._limit)
+
+    def _count(self) -> int:
+        count = getattr(self.data, "num_batches", None)
+        return len(self.data) if count is None else int(count)
+
+    def _drawn(self) -> Iterator[Any]:
+        for number in self._order:
+            yield self.data[number]
+
+    async def batches(
+        self,
+        rng: np.random.Generator | None,
+        skip: int = 0,
+        before: int = 0,
+        draw: Any = None,
+    ) -> AsyncIterator[Batch]:
+        """Yield the batches of an epoch after the first `skip`, in an order that `rng` draws."""
+        count = self._count()
+        order = np.arange(count) if rng is None else rng.permutation(count)
+        self._order = map(int, order[skip : self.steps])
+        self._iterator = None
+        _call(self.data, "on_epoch_begin")
+        async for batch in super().batches(None, draw=draw):
+            yield batch
+        _call(self.data, "on_epoch_end")
+
+
+def _call(data: Any, name: str) -> None:
+    hook = getattr(data, name, None)
+    if hook is not None:
+        hook()
+
+
 _END: Any = object()
 
 

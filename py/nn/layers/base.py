@@ -82,7 +82,7 @@ class Layer:
         self.auto_named = name is None
         self.name = name or snake_case(type(self).__name__)
         self.scope = ""
-        self.dtype = np.dtype(dtype or config.floatx()).name
+        self.dtype = config.dtype_name(dtype or config.floatx())
         self.built = False
         self.own_variables: list[Variable] = []
         self.given_input_shape = tuple(input_shape) if input_shape is not None else None

@@ -17,6 +17,7 @@ from nn.losses.base import (
     Loss,
     fit_weight,
     masked_weight,
+    matching,
     same_rank,
 )
 from nn.losses.crossentropy import (
@@ -62,6 +63,7 @@ __all__ = [
     "fit_weight",
     "get",
     "masked_weight",
+    "matching",
     "same_rank",
     "serialize",
 ]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nn import config
+from nn.data.numeric import cast, numeric
 from nn.errors import ConfigError, ShapeError
 from nn.identifiers import snake_case
 from nn.keras_arguments import LeftOut, refuse
@@ -71,14 +72,12 @@ class Loss:
     def prepare(self, y_true: Any, y_pred: Array) -> Array:
         """Return `y_true` in the dtype of `y_pred`, with a last axis of size 1 added or removed
         where Keras does so."""
-        array = np.asarray(y_true)
-        if array.dtype != y_pred.dtype:
-            array = array.astype(y_pred.dtype)
-        return same_rank(array, y_pred)
+        array = numeric(y_true, f"{self.name}: labels (y_true)")
+        return matching(cast(array, y_pred.dtype), y_pred, self.name)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Return the reduced loss: a float, or an array with reduction "none"."""
-        pred = np.asarray(y_pred)
+        pred = numeric(y_pred, f"{self.name}: outputs (y_pred)")
         pred = pred if pred.dtype.kind == "f" else pred.astype(config.floatx())
         y_true, pred = self.lined(y_true, pred)
         losses = self.call(self.prepare(y_true, pred), pred)
@@ -110,7 +109,11 @@ class Loss:
         """Return both arrays with `axis` moved last."""
         if self.axis in (-1, y_pred.ndim - 1):
             return y_true, y_pred
-        true = np.asarray(y_true)
+        true = numeric(y_true, f"{self.name}: labels (y_true)")
+        if not -y_pred.ndim <= self.axis < y_pred.ndim:
+            raise ShapeError(
+                f"{self.name}: expected outputs with axis {self.axis}, received {y_pred.shape}"
+            )
         if true.ndim == y_pred.ndim:
             true = np.moveaxis(true, self.axis, -1)
         return true, np.ascontiguousarray(np.moveaxis(y_pred, self.axis, -1))
@@ -156,13 +159,41 @@ def same_rank(a: Array, b: Array) -> Array:
     return a
 
 
+def matching(y_true: Array, y_pred: Array, where: str, *, exact: bool = False) -> Array:
+    """Return labels in the rank of the outputs.
+
+    Args:
+        y_true: the labels.
+        y_pred: the outputs.
+        where: the name of the loss or metric, for messages.
+        exact: refuse labels that broadcast over an axis of the outputs.
+
+    Raises:
+        ShapeError: the labels do not have the shape of the outputs, or one that broadcasts to it.
+    """
+    array = same_rank(y_true, y_pred)
+    if array.shape == y_pred.shape:
+        return array
+    pairs = zip(array.shape[1:], y_pred.shape[1:], strict=False)
+    if (
+        exact
+        or array.ndim != y_pred.ndim
+        or array.shape[:1] != y_pred.shape[:1]
+        or any(t not in (1, p) for t, p in pairs)
+    ):
+        raise ShapeError(
+            f"{where}: expected labels (y_true) of shape {y_pred.shape}, received {y_true.shape}"
+        )
+    return array
+
+
 def fit_weight(sample_weight: Any, shape: tuple[int, ...], dtype: Any) -> Array:
     """Return the weights broadcast to the shape of the losses.
 
     Raises:
         ShapeError: the weights do not broadcast to `shape`.
     """
-    weight: Array = np.asarray(sample_weight, dtype)
+    weight: Array = cast(numeric(sample_weight, "sample_weight"), dtype)
     while weight.ndim > len(shape) and weight.shape[-1] == 1:
         weight = weight[..., 0]
     weight = weight.reshape(*weight.shape, *[1] * (len(shape) - weight.ndim))

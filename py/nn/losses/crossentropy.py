@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nn import config, kernels
+from nn.data.numeric import NUMBERS, numeric
 from nn.errors import ShapeError
 from nn.losses.base import ElementLoss, Loss
 from nn.types import Array
@@ -36,7 +37,7 @@ class SparseCategoricalCrossentropy(Loss):
         return self.ignore_class is None and super().can_fuse(layer)
 
     def prepare(self, y_true: Any, y_pred: Array) -> Array:
-        labels = np.asarray(y_true)
+        labels = numeric(y_true, f"{self.name}: labels (y_true)")
         if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
             labels = labels[..., 0]
         if labels.shape != y_pred.shape[:-1]:
@@ -44,8 +45,23 @@ class SparseCategoricalCrossentropy(Loss):
                 f"{self.name}: expected integer labels of shape {y_pred.shape[:-1]}, "
                 f"received {labels.shape}"
             )
+        return self._whole(labels, y_pred.shape[-1])
+
+    def _whole(self, labels: Array, classes: int) -> Array:
+        """Return labels as integers.
+
+        Raises:
+            ShapeError: a label is NaN, or too large for one.
+        """
+        if labels.dtype.kind in "iu":
+            return labels
+        if labels.dtype.kind == "f" and labels.size and not np.abs(labels).max() < 2**31:
+            raise ShapeError(
+                f"{self.name}: expected labels from 0 to {classes - 1}, "
+                f"received {labels.min()} to {labels.max()}"
+            )
         # int32, because NumPy's index type has 32 bits in WebAssembly and int64 is slower there.
-        return labels if labels.dtype.kind in "iu" else labels.astype(np.int32)
+        return labels.astype(np.int32)
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         return self._both(y_true, y_pred)[0]
@@ -90,12 +106,12 @@ class SparseCategoricalCrossentropy(Loss):
         self, y_true: Any, logits: Array, sample_weight: Any, out: Array, predictions: Array | None
     ) -> float:
         labels = np.asarray(y_true)
-        if labels.shape != logits.shape[:-1]:
+        if labels.shape != logits.shape[:-1] or labels.dtype.kind not in NUMBERS:
             labels = self.prepare(labels, logits)
         classes = logits.shape[-1]
-        index = labels.reshape(-1)
+        index: Array = labels.reshape(-1)
         if index.dtype.kind not in "iu":
-            index = index.astype(np.int32)
+            index = self._whole(index, classes)
         if index.size and (index.max() >= classes or (index.dtype.kind == "i" and index.min() < 0)):
             raise ShapeError(
                 f"{self.name}: expected labels from 0 to {classes - 1}, "

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nn.losses import same_rank
+from nn.errors import ShapeError
+from nn.losses import matching
 from nn.metrics.base import MeanMetric
 from nn.types import Array
 
@@ -18,6 +19,8 @@ class SparseCategoricalAccuracy(MeanMetric):
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
         labels = y_true[..., 0] if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1 else y_true
+        if labels.shape != y_pred.shape[:-1]:
+            raise wrong_labels(self.name, y_true, y_pred)
         return np.asarray(y_pred.argmax(axis=-1) == labels)
 
 
@@ -27,7 +30,8 @@ class CategoricalAccuracy(MeanMetric):
     order_only = True
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        return np.asarray(y_pred.argmax(axis=-1) == y_true.argmax(axis=-1))
+        true = matching(y_true, y_pred, self.name, exact=True)
+        return np.asarray(y_pred.argmax(axis=-1) == true.argmax(axis=-1))
 
 
 class BinaryAccuracy(MeanMetric):
@@ -40,7 +44,7 @@ class BinaryAccuracy(MeanMetric):
         super().__init__(name, **others)
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        true = same_rank(y_true, y_pred)
+        true = matching(y_true, y_pred, self.name)
         right: Array = ((y_pred > self.threshold) == true).mean(axis=-1)
         return right
 
@@ -49,7 +53,7 @@ class Accuracy(MeanMetric):
     """The fraction of equal elements. In `compile`, "accuracy" selects the accuracy that fits."""
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        right: Array = same_rank(y_true, y_pred) == y_pred
+        right: Array = matching(y_true, y_pred, self.name) == y_pred
         return right.mean(axis=-1) if right.ndim > 1 else right
 
 
@@ -64,7 +68,8 @@ class TopKCategoricalAccuracy(MeanMetric):
         super().__init__(name, **others)
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        return _in_top(y_true.argmax(axis=-1), y_pred, self.k)
+        true = matching(y_true, y_pred, self.name, exact=True)
+        return _in_top(true.argmax(axis=-1), y_pred, self.k)
 
 
 class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
@@ -87,7 +92,9 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
         super().__init__(k, name, **others)
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        labels = y_true[..., 0] if y_true.ndim == y_pred.ndim else y_true
+        labels = y_true[..., 0] if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1 else y_true
+        if labels.shape != y_pred.shape[:-1]:
+            raise wrong_labels(self.name, y_true, y_pred)
         if self.from_sorted_ids:
             return np.asarray((y_pred[..., : self.k] == labels[..., None]).any(axis=-1))
         return _in_top(labels.astype(np.intp), y_pred, self.k)
@@ -96,3 +103,11 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
 def _in_top(labels: Array, y_pred: Array, k: int) -> Array:
     mine = np.take_along_axis(y_pred, labels[..., None], axis=-1)
     return np.asarray((y_pred > mine).sum(axis=-1) < k)
+
+
+def wrong_labels(where: str, y_true: Array, y_pred: Array) -> ShapeError:
+    """Return the error of integer labels that do not fit the outputs."""
+    return ShapeError(
+        f"{where}: expected integer labels (y_true) of shape {y_pred.shape[:-1]}, "
+        f"received {y_true.shape}"
+    )

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nn.data.numeric import numeric
 from nn.identifiers import snake_case
 from nn.keras_arguments import LeftOut, refuse
 from nn.losses import Loss, fit_weight
@@ -43,6 +44,18 @@ class Metric:
     def reset_state(self) -> None:
         """Discard everything accumulated so far."""
         raise NotImplementedError(f"{type(self).__name__} must define reset_state")
+
+    def numbers(self, y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+        """Return labels and outputs as arrays of numbers.
+
+        Raises:
+            DataError: they are not numbers.
+        """
+        name = self.name
+        return (
+            numeric(y_true, f"{name}: labels (y_true)"),
+            numeric(y_pred, f"{name}: outputs (y_pred)"),
+        )
 
     def get_state(self) -> Config:
         """Return the accumulated values as plain data and arrays."""
@@ -92,7 +105,7 @@ class Mean(Metric):
     def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
         """Accumulate values. As in Keras, `y_true` holds the values and `y_pred` may hold the
         weights."""
-        values = np.asarray(y_true, np.float64)
+        values = numeric(y_true, self.name).astype(np.float64)
         weights = y_pred if sample_weight is None else sample_weight
         if weights is None:
             self.add(float(values.sum()), values.size)
@@ -112,7 +125,7 @@ class MeanMetric(Mean):
         raise NotImplementedError(f"{type(self).__name__} must define values")
 
     def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
-        values = self.values(np.asarray(y_true), np.asarray(y_pred))
+        values = self.values(*self.numbers(y_true, y_pred))
         if sample_weight is None:
             self.add(float(np.add.reduce(values, axis=None)), values.size)
             return

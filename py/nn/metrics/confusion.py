@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from nn.errors import ConfigError
+from nn.errors import ConfigError, ShapeError
+from nn.losses import fit_weight, matching
+from nn.metrics.accuracy import wrong_labels
 from nn.metrics.base import Metric
 from nn.metrics.counts import ratio
+from nn.types import Array
 
 
 class F1Score(Metric):
@@ -41,12 +44,15 @@ class F1Score(Metric):
         self.fn: Any = 0.0
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        pred, true = np.asarray(y_pred), np.asarray(y_true) > 0.5
+        labels, pred = self.numbers(y_true, y_pred)
+        true = matching(labels, pred, self.name, exact=True) > 0.5
         if self.threshold is None:
             hit = pred == pred.max(axis=-1, keepdims=True)
         else:
             hit = pred > self.threshold
-        weight = 1.0 if sample_weight is None else np.asarray(sample_weight).reshape(-1, 1)
+        weight: Any = 1.0
+        if sample_weight is not None:
+            weight = fit_weight(sample_weight, pred.shape[:-1], np.dtype(np.float64))[..., None]
         self.tp = self.tp + ((hit & true) * weight).sum(axis=0)
         self.fp = self.fp + ((hit & ~true) * weight).sum(axis=0)
         self.fn = self.fn + ((~hit & true) * weight).sum(axis=0)
@@ -78,11 +84,25 @@ class ConfusionMatrix(Metric):
         self.matrix = np.zeros((self.num_classes, self.num_classes), np.int64)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        pred, true = np.asarray(y_pred), np.asarray(y_true)
-        if true.ndim == pred.ndim and true.shape[-1] > 1:
-            true = true.argmax(axis=-1)
-        pairs = true.reshape(-1).astype(np.intp), pred.argmax(axis=-1).reshape(-1)
-        np.add.at(self.matrix, pairs, 1)
+        true, pred = self.numbers(y_true, y_pred)
+        if true.ndim == pred.ndim:
+            if true.shape == pred.shape and true.shape[-1] > 1:
+                true = true.argmax(axis=-1)
+            elif true.shape[-1] == 1:
+                true = true[..., 0]
+        if true.shape != pred.shape[:-1]:
+            raise wrong_labels(self.name, np.asarray(y_true), pred)
+        self._expect(true, "labels")
+        found = pred.argmax(axis=-1)
+        self._expect(found, "outputs")
+        np.add.at(self.matrix, (true.reshape(-1).astype(np.intp), found.reshape(-1)), 1)
+
+    def _expect(self, classes: Array, what: str) -> None:
+        if classes.size and not (classes.min() >= 0 and classes.max() < self.num_classes):
+            raise ShapeError(
+                f"{self.name}: expected {what} from 0 to {self.num_classes - 1}, "
+                f"received {classes.min()} to {classes.max()}"
+            )
 
     def result(self) -> list[list[int]]:
         return [[int(n) for n in row] for row in self.matrix]

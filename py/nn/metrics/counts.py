@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn.errors import ConfigError, ShapeError
-from nn.losses import same_rank
+from nn.losses import fit_weight, matching
 from nn.metrics.base import Metric
 from nn.types import Array, Config
 
@@ -37,12 +37,12 @@ class Counts(Metric):
         return y_true, y_pred
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        pred = np.asarray(y_pred, np.float64)
-        true, pred = self.seen(same_rank(np.asarray(y_true), pred), pred)
-        weight = np.ones(pred.shape)
+        labels, outputs = self.numbers(y_true, y_pred)
+        pred = outputs.astype(np.float64)
+        true, pred = self.seen(matching(labels, pred, self.name, exact=True), pred)
+        weight: Array = np.ones(pred.shape)
         if sample_weight is not None:
-            given = np.asarray(sample_weight, np.float64)
-            weight = weight * given.reshape(*given.shape, *[1] * (pred.ndim - given.ndim))
+            weight = fit_weight(sample_weight, pred.shape, weight.dtype)
         self.count(true > 0.5, pred, weight)
 
     def count(self, true: Array, pred: Array, weight: Array) -> None:
@@ -99,6 +99,11 @@ class OfPositives(Counts):
             np.put_along_axis(kept, order, np.take_along_axis(y_pred, order, -1), -1)
             y_pred = kept
         if self.class_id is not None:
+            if self.class_id >= y_pred.shape[-1]:
+                raise ShapeError(
+                    f"{self.name}: expected outputs with class {self.class_id}, "
+                    f"received {y_pred.shape}"
+                )
             y_true, y_pred = y_true[..., self.class_id], y_pred[..., self.class_id]
         return y_true, y_pred
 

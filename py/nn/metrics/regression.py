@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from nn.losses import same_rank
+from nn.losses import matching
 from nn.metrics.base import MeanMetric
 from nn.types import Array
 
@@ -19,7 +19,7 @@ class MeanAbsoluteErrorMetric(MeanMetric):
         return "mean_absolute_error"
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        return np.asarray(np.abs(y_pred - same_rank(y_true, y_pred)).mean(axis=-1))
+        return np.asarray(np.abs(y_pred - matching(y_true, y_pred, self.name)).mean(axis=-1))
 
 
 class MeanSquaredErrorMetric(MeanMetric):
@@ -30,7 +30,7 @@ class MeanSquaredErrorMetric(MeanMetric):
         return "mean_squared_error"
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        return np.asarray(np.square(y_pred - same_rank(y_true, y_pred)).mean(axis=-1))
+        return np.asarray(np.square(y_pred - matching(y_true, y_pred, self.name)).mean(axis=-1))
 
 
 class RootMeanSquaredError(MeanSquaredErrorMetric):

@@ -42,7 +42,7 @@ def memory(model: Trainer) -> dict[str, int]:
 
 def profile(model: Trainer, x: Any, *, repeats: int = 5) -> list[dict[str, Any]]:
     """Return the times of each layer; see `Model.profile`."""
-    arrays, _ = model.signature.arrays(x if isinstance(x, list) else [x])
+    arrays, _ = model.signature.arrays(x)
     program = model.program
     program.expose_logits(False)
     run = program.ctx.run

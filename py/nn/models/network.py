@@ -16,7 +16,7 @@ from nn.models import topology
 from nn.models.program import PrepareWeights, Program, program_for
 from nn.models.signature import Signature, as_list
 from nn.types import Array, Config, Shape
-from nn.variables import Parameters
+from nn.variables import Parameters, Variable
 
 
 class Network(Layer):
@@ -31,17 +31,21 @@ class Network(Layer):
         self._program: Program | None = None
         self._parameters: Parameters | None = None
         self._prepare_weights: PrepareWeights | None = None
+        self._trained: list[Variable] | None = None
         self.rng = config.generator()
         self._single_output = True
+        self._input_keys: list[str] | None = None
+        self._output_keys: list[str] | None = None
         if inputs is not None:
-            several = isinstance(outputs, list | tuple)
-            self._single_output = not several
-            self._set_graph(Graph(_tensors(inputs), _tensors(outputs)))
+            self._single_output = not isinstance(outputs, list | tuple | dict)
+            self._input_keys, given = _named(inputs)
+            self._output_keys, made = _named(outputs)
+            self._set_graph(Graph(given, made))
 
     def _set_graph(self, graph: Graph) -> None:
         self._graph = graph
         self._program = None
-        self._parameters = None
+        self._parameters = self._trained = None
         self.built = True
         topology.name_uniquely(graph.layers)
 
@@ -103,7 +107,14 @@ class Network(Layer):
 
     @property
     def output_names(self) -> list[str]:
-        return [t.node.layer.name for t in self.outputs]
+        """The key of each output of a dict, or the name of the layer that computes it."""
+        return self._output_keys or [t.node.layer.name for t in self.outputs]
+
+    def arranged(self, outputs: Sequence[Any]) -> Any:
+        """Return the outputs as the model was made: one, a list, or a dict."""
+        if self._output_keys is not None:
+            return dict(zip(self._output_keys, outputs, strict=True))
+        return outputs[0] if self._single_output else list(outputs)
 
     @property
     def signature(self) -> Signature:
@@ -111,7 +122,7 @@ class Network(Layer):
         inputs = self.inputs
         return Signature(
             self.name,
-            [t.node.layer.name for t in inputs],
+            self._input_keys or [t.node.layer.name for t in inputs],
             [t.shape for t in inputs],
             [t.dtype for t in inputs],
         )
@@ -156,10 +167,16 @@ class Network(Layer):
         self._parameters = self._program = None
         self._prepare_weights = prepare
 
-    def build_from(self, inputs: Sequence[Any]) -> None:
+    def build_from(self, x: Any) -> None:
         """Build from the shape of the data, for a network whose input shape is not known yet."""
 
     # As a layer in another model.
+
+    def __call__(self, *inputs: Any, training: bool = False, mask: Any = None) -> Any:
+        if len(inputs) == 1 and isinstance(inputs[0], dict):
+            inputs = tuple(self.signature.by_name(inputs[0]))
+        found = super().__call__(*inputs, training=training, mask=mask)
+        return found if self._output_keys is None else self.arranged(found)
 
     def compute_output_shape(self, *input_shapes: Shape) -> Any:
         shapes = [(input_shapes[0][0], *t.shape[1:]) for t in self.outputs]
@@ -182,36 +199,42 @@ class Network(Layer):
 
     @property
     def parameters(self) -> Parameters:
-        """The trainable variables, packed into one buffer.
+        """The trained variables, packed into one buffer: those that were trainable when `compile`
+        was called.
 
         They are packed again if a model that shares these layers has packed them in the meantime.
         """
         if self._parameters is None or self._parameters.stale():
-            self.pack()
-        assert self._parameters is not None
+            if self._trained is None:
+                self._trained = self.trainable_variables
+            self._parameters = Parameters(self._trained)
         return self._parameters
 
     def pack(self) -> None:
         """Gather the variables that are trainable now; `compile` does so."""
-        wanted = self.trainable_variables
+        self._trained = self.trainable_variables
         held = self._parameters
-        if held is None or held.stale() or list(held.variables) != wanted:
-            self._parameters = Parameters(wanted)
+        if held is None or held.stale() or list(held.variables) != self._trained:
+            self._parameters = Parameters(self._trained)
 
     # Configuration.
 
     def get_config(self) -> Config:
         """Return the graph: layers with their settings and, for each call, where its inputs come
         from."""
-        settings = topology.config(self.graph, self._single_output)
+        settings = topology.config(
+            self.graph, self._single_output, self._input_keys, self._output_keys
+        )
         return {"name": self.name, "trainable": self.trainable, **settings}
 
 
-def _tensors(value: Any) -> list[SymbolicTensor]:
-    items = as_list(list(value.values()) if isinstance(value, dict) else value)
+def _named(value: Any) -> tuple[list[str] | None, list[SymbolicTensor]]:
+    """Return the keys of a dict in their order, or None, and the tensors of dict, list or one."""
+    keys = sorted(value) if isinstance(value, dict) else None
+    items = as_list(value) if keys is None else [value[key] for key in keys]
     for item in items:
         if not isinstance(item, SymbolicTensor):
             raise ConfigError(
                 f"Model: expected symbolic tensors, as from nn.Input, received {item!r}"
             )
-    return items
+    return keys, items

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from nn.data.dataset import Dataset
+from nn.data.numeric import numeric
 from nn.errors import ConfigError
 from nn.graph import Graph, SymbolicTensor
 from nn.identifiers import describe
 from nn.layers.base import Layer
 from nn.layers.core import Input, InputLayer
 from nn.models.model import Model
+from nn.models.signature import data_items
 from nn.registry import deserialize
 from nn.types import Config, Shape
 
@@ -77,11 +77,16 @@ class Sequential(Model):
             tensor = layer(tensor)
         self._set_graph(Graph([self._input], [tensor]))
 
-    def build_from(self, inputs: Sequence[Any]) -> None:
-        if self._graph is None and self._stack and inputs:
-            data = inputs[0]
-            shape = data.shape if isinstance(data, Dataset) else np.shape(data)[1:]
-            self.build((None, *shape))
+    def build_from(self, x: Any) -> None:
+        if self._graph is None and self._stack:
+            if isinstance(x, dict) and len(x) == 1:
+                (x,) = x.values()
+            items = data_items(x, 1)
+            if items:
+                data = items[0]
+                whole = isinstance(data, Dataset)
+                shape = data.shape if whole else numeric(data, self.name).shape[1:]
+                self.build((None, *shape))
 
     @property
     def layers(self) -> list[Layer]:

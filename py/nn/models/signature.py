@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn.data.dataset import Dataset
+from nn.data.numeric import cast, numeric
 from nn.errors import EmptyError, ShapeError
 from nn.types import Array, Shape
 
@@ -17,8 +18,38 @@ def as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]
 
 
+def data_items(x: Any, count: int) -> list[Any]:
+    """Return data as one item for each of `count` inputs or outputs.
+
+    A list is the items of several, and of one input either that item in a list, as an array or a
+    Dataset, or nested lists of its numbers.
+    """
+    if not isinstance(x, list | tuple):
+        return [] if x is None else [x]
+    if count > 1 or (len(x) == 1 and _is_whole(x[0])):
+        return list(x)
+    return [x]
+
+
+def _is_whole(item: Any) -> bool:
+    """Return whether an item is the data of an input, and no row of them."""
+    return isinstance(item, Dataset) or (hasattr(item, "__array__") and np.ndim(item) > 0)
+
+
+def is_indexed(x: Any) -> bool:
+    """Return whether `x` gives batches by number, as a `keras.utils.PyDataset` does."""
+    return (
+        hasattr(x, "__getitem__")
+        and (hasattr(x, "__len__") or hasattr(x, "num_batches"))
+        and not hasattr(x, "__iter__")
+        and not hasattr(x, "__array__")
+        and not isinstance(x, type)
+    )
+
+
 def is_stream(x: Any) -> bool:
-    """Return whether data come one batch after the other, from an iterator or a function.
+    """Return whether data come one batch after the other: from an iterator, a function, or by
+    number.
 
     Raises:
         EmptyError: `x` is None.
@@ -29,7 +60,9 @@ def is_stream(x: Any) -> bool:
         return False
     if hasattr(x, "__array__"):
         return False
-    return callable(x) or hasattr(x, "__iter__") or hasattr(x, "__aiter__")
+    if callable(x) or hasattr(x, "__iter__") or hasattr(x, "__aiter__"):
+        return True
+    return is_indexed(x)
 
 
 class Signature:
@@ -66,21 +99,19 @@ class Signature:
             raise ShapeError(f"{self.model}: expected inputs {self.names}, received {sorted(x)}")
         return [x[name] for name in self.names]
 
-    def arrays(self, values: Sequence[Any]) -> tuple[list[Array], bool]:
+    def arrays(self, x: Any) -> tuple[list[Array], bool]:
         """Return one array for each input, in its type and axes, and whether a batch axis was
         added.
 
+        Args:
+            x: as for `sources`, without a Dataset.
+
         Raises:
-            ShapeError: the number of values, or the shape of one, does not fit.
+            ShapeError: the number of inputs, or the shape of one, does not fit.
+            DataError: an input is not of numbers.
         """
-        self._expect(len(values))
-        pairs = []
-        for index, value in enumerate(values):
-            array = np.asarray(value)
-            if array.dtype != self.dtypes[index]:
-                array = array.astype(self.dtypes[index])
-            pairs.append(self._fit(array, index))
-        return [array for array, _ in pairs], any(added for _, added in pairs)
+        found, single = self.sources(x)
+        return [cast(a, dtype) for a, dtype in zip(found, self.dtypes, strict=True)], single
 
     def sources(self, x: Any) -> tuple[list[Any], bool]:
         """Return an array or a Dataset for each input, in its axes but not yet in its type, and
@@ -88,14 +119,12 @@ class Signature:
 
         Args:
             x: an array, a Dataset, nested lists of numbers, a list of these, or a dict by name.
+
+        Raises:
+            ShapeError: the number of inputs, or the shape of one, does not fit.
+            DataError: an input is not of numbers.
         """
-        items = self.by_name(x) if isinstance(x, dict) else as_list(x)
-        if (
-            len(self) == 1
-            and isinstance(x, list | tuple)
-            and not (len(items) == 1 and isinstance(items[0], np.ndarray | Dataset))
-        ):
-            items = [np.asarray(x)]  # nested lists of numbers
+        items = self.by_name(x) if isinstance(x, dict) else data_items(x, len(self))
         self._expect(len(items))
         result: list[Any] = []
         single = False
@@ -104,10 +133,18 @@ class Signature:
                 self._expect_samples(item, index)
                 result.append(item)
                 continue
-            array, added = self._fit(np.asarray(item), index)
+            array, added = self._fit(self._numeric(item, index), index)
             result.append(array)
             single = single or added
         return result, single
+
+    def _numeric(self, item: Any, index: int) -> Array:
+        if self.dtypes[index] == "string":
+            return np.asarray(item)
+        array = numeric(item, f"{self.model}: input {self.names[index]!r}")
+        if isinstance(item, list | tuple) and array.ndim == len(self.shapes[index]) + 1:
+            return array[0] if len(array) == 1 else array  # a list of the one input
+        return array
 
     def _expect(self, received: int) -> None:
         if received != len(self):

@@ -13,12 +13,19 @@ from nn.registry import deserialize
 from nn.types import Config
 
 
-def config(graph: Graph, single: bool) -> Config:
+def config(
+    graph: Graph,
+    single: bool,
+    input_keys: list[str] | None = None,
+    output_keys: list[str] | None = None,
+) -> Config:
     """Return the layers' settings and, for each call of a layer, the sources of its inputs.
 
     Args:
         graph: a model's graph.
         single: the model's output is one tensor, not a list of one.
+        input_keys: the name of each input, where they are a dict.
+        output_keys: the name of each output, where they are a dict.
     """
     places = _places(graph)
     layers = [
@@ -34,15 +41,23 @@ def config(graph: Graph, single: bool) -> Config:
         }
         for layer in graph.layers
     ]
-    outputs = [_address(t, places) for t in graph.outputs]
+    inputs, outputs = (
+        [_address(t, places) for t in tensors] for tensors in (graph.inputs, graph.outputs)
+    )
     return {
         "layers": layers,
-        "input_layers": [_address(t, places) for t in graph.inputs],
-        "output_layers": outputs[0] if single else outputs,
+        "input_layers": dict(zip(input_keys, inputs, strict=True)) if input_keys else inputs,
+        "output_layers": (
+            dict(zip(output_keys, outputs, strict=True))
+            if output_keys
+            else outputs[0]
+            if single
+            else outputs
+        ),
     }
 
 
-def connect(settings: Config, custom_objects: Any = None) -> tuple[list[SymbolicTensor], Any]:
+def connect(settings: Config, custom_objects: Any = None) -> tuple[Any, Any]:
     """Build the graph that `config` returned, with new weights; return its inputs and outputs.
 
     Raises:
@@ -71,14 +86,19 @@ def connect(settings: Config, custom_objects: Any = None) -> tuple[list[Symbolic
         for name, index, call in ready:
             sources = [tensors[s[0], s[1], s[2]] for s in call]
             result = made[name](*sources)
+            result = list(result.values()) if isinstance(result, dict) else result
             for i, t in enumerate(result if isinstance(result, list) else [result]):
                 tensors[name, index, i] = t
         waiting = [w for w in waiting if w not in ready]
-    ends = settings["output_layers"]
-    single = bool(ends) and isinstance(ends[0], str)
-    outputs = [tensors[tuple(e)] for e in ([ends] if single else ends)]
-    inputs = [tensors[tuple(e)] for e in settings["input_layers"]]
-    return inputs, outputs[0] if single else outputs
+
+    def found(ends: Any) -> Any:
+        if isinstance(ends, dict):
+            return {key: tensors[tuple(end)] for key, end in ends.items()}
+        if ends and isinstance(ends[0], str):
+            return tensors[tuple(ends)]
+        return [tensors[tuple(end)] for end in ends]
+
+    return found(settings["input_layers"]), found(settings["output_layers"])
 
 
 def _places(graph: Graph) -> dict[Node, int]:

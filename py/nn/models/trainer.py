@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn.data.dataset import Dataset
-from nn.data.source import ArraySource, Batch, StreamSource, each
+from nn.data.numeric import whole
+from nn.data.source import ArraySource, Batch, IndexedSource, StreamSource, each
 from nn.errors import EmptyError, NotCompiledError
 from nn.lazy import load
 from nn.models.network import Network
 from nn.models.program import PrepareWeights
 from nn.models.run_control import Progress
-from nn.models.signature import as_list, is_stream
+from nn.models.signature import as_list, is_indexed, is_stream
 from nn.types import Array
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Trainer(Network):
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        validation_freq: int = 1,
+        validation_freq: Any = 1,
         *,
         seed: int | None = None,
         prefetch: int = 0,
@@ -134,8 +134,9 @@ class Trainer(Network):
         """Train the model; other work on the event loop gets its turn after every batch.
 
         Args:
-            x: an array, a list of them, a Dataset, or a (possibly async) generator of (x, y[,
-                weights]).
+            x: an array or nested lists, a list of them or a dict by name, a Dataset, a (possibly
+                async) generator of (x, y[, weights]), or an object that gives these by number as
+                Keras' PyDataset.
             y: targets; not for a Dataset with labels or a generator.
             batch_size: samples to a step, 32 by default; the last step of an epoch may have fewer.
             epochs: the number of the last epoch, counted from 1.
@@ -151,7 +152,7 @@ class Trainer(Network):
             steps_per_epoch: end an epoch after so many batches.
             validation_steps: end a validation after so many batches.
             validation_batch_size: samples to a batch of validation; `batch_size` by default.
-            validation_freq: validate after each so many epochs.
+            validation_freq: validate after each so many epochs, or after those in a list.
             seed: of the shuffles and dropouts of this run, to repeat it exactly.
             prefetch: batches to prepare ahead; see `nn.data.loading.prefetch`.
             resume: continue the model's last run, or that of its checkpoint, exactly where it
@@ -226,7 +227,14 @@ class Trainer(Network):
             NotCompiledError: `compile` was not called.
         """
         logs = await load("nn.training.evaluation").evaluate(
-            self, x, y, batch_size or BATCH, sample_weight, steps, callbacks, hooks
+            self,
+            x,
+            y,
+            BATCH if batch_size is None else batch_size,
+            sample_weight,
+            steps,
+            callbacks,
+            hooks,
         )
         return _results(logs, return_dict)
 
@@ -306,20 +314,22 @@ class Trainer(Network):
 
         Returns:
             An array (n, ...), or one output where `x` is one sample without batch axis; a list of
-            these for several outputs.
+            these for several outputs, a dict for a dict of outputs.
 
         Raises:
             EmptyError: the data gave no batch.
         """
-        self.build_from(as_list(x))
+        size = BATCH if batch_size is None else whole(batch_size, "batch_size")
         results: list[list[Array]] = []
-        if isinstance(x, Dataset) or not is_stream(x):
+        if not is_stream(x):
+            self.build_from(x)
             signature = self.signature
             data, single = signature.sources(x)
-            source: Any = ArraySource(data, signature.dtypes, [], [], batch_size or BATCH)
+            source: Any = ArraySource(data, signature.dtypes, [], [], size)
         else:
             single = False
-            source = StreamSource(x, self._batch_without_targets, steps)
+            kind = IndexedSource if is_indexed(x) else StreamSource
+            source = kind(x, self._batch_without_targets, steps)
         calls = self._callback_list(as_list(callbacks), source.steps)
         await calls.call("on_predict_begin", {})
         async for batch in each(source.batches(None)):
@@ -336,19 +346,18 @@ class Trainer(Network):
             np.concatenate(parts) if len(parts) > 1 else parts[0]
             for parts in zip(*results, strict=True)
         ]
-        outputs = [y[0] for y in outputs] if single else outputs
-        return outputs[0] if self._single_output else outputs
+        return self.arranged([y[0] for y in outputs] if single else outputs)
 
     def predict_on_batch(self, x: Any) -> Any:
-        """Return the outputs for one batch, as one array (a list for several outputs)."""
-        self.build_from(as_list(x))
-        arrays, _ = self.signature.arrays(as_list(x))
-        outputs = [y.copy() for y in self.run(arrays)]
-        return outputs[0] if self._single_output else outputs
+        """Return the outputs for one batch, as one array (a list or dict for several outputs)."""
+        self.build_from(x)
+        arrays, _ = self.signature.arrays(x)
+        return self.arranged([y.copy() for y in self.run(arrays)])
 
     def _batch_without_targets(self, item: Any) -> Batch:
         inputs = item[0] if isinstance(item, tuple) and len(item) in (2, 3) else item
-        return Batch(self.signature.arrays(as_list(inputs))[0], [], [], 0)
+        self.build_from(inputs)
+        return Batch(self.signature.arrays(inputs)[0], [], [], 0)
 
     def _callback_list(self, callbacks: list[Any], steps: int | None) -> Any:
         if not callbacks:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nn.callbacks import CallbackList, LambdaCallback
+from nn.callbacks import Callback, CallbackList, LambdaCallback
+from nn.data.numeric import optional, whole
 from nn.data.source import each
 from nn.errors import EmptyError
 from nn.models.model import Model
@@ -23,10 +24,27 @@ async def evaluate(
     hooks: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the logs of a whole evaluation; `Model.evaluate` says what the arguments are."""
-    listeners = [*as_list(callbacks), *([LambdaCallback(**hooks)] if hooks else [])]
+    listeners = [*as_list(callbacks), *as_callback("evaluate", hooks)]
+    batch_size = whole(batch_size, "batch_size")
+    steps = optional(steps, "steps")
     source = open_source(model, x, y, sample_weight, None, batch_size, steps)
     params = {"steps": source.steps, "batch_size": batch_size}
     return await run(model, source, CallbackList(listeners, model, params))
+
+
+def as_callback(function: str, hooks: dict[str, Any]) -> list[Callback]:
+    """Return the callback of the hooks that a function was given by keyword, if any.
+
+    Raises:
+        TypeError: a keyword is no hook.
+    """
+    unknown = [name for name in hooks if not name.startswith("on_")]
+    if unknown:
+        raise TypeError(
+            f"{function}: expected one of its arguments or a hook such as on_epoch_end, "
+            f"received {unknown[0]!r}"
+        )
+    return [LambdaCallback(**hooks)] if hooks else []
 
 
 async def run(model: Model, source: Any, calls: CallbackList) -> dict[str, Any]:

@@ -13,15 +13,16 @@ validation with `val_` before. `model.epoch_finished` says whether that epoch ra
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
 import numpy as np
 
-from nn.callbacks import Callback, CallbackList, History, LambdaCallback, ProgbarLogger
+from nn.callbacks import Callback, CallbackList, History, ProgbarLogger
 from nn.data.dataset import Dataset
 from nn.data.loading.prefetch import Prefetched
+from nn.data.numeric import optional, whole
 from nn.data.source import each
 from nn.errors import ConfigError, EmptyError
 from nn.models.model import Model
@@ -29,6 +30,7 @@ from nn.models.run_control import PAUSED, Pace
 from nn.models.signature import as_list
 from nn.training import evaluation
 from nn.training.data_adapter import one_batch, open_source, open_validation, split
+from nn.training.evaluation import as_callback
 from nn.training.run_state import RunState, generator
 
 __all__ = ["fit", "one_batch", "test_on_batch", "train_on_batch"]
@@ -53,7 +55,7 @@ async def fit(
     steps_per_epoch: int | None,
     validation_steps: int | None,
     validation_batch_size: int | None,
-    validation_freq: int,
+    validation_freq: Any,
     *,
     seed: int | None,
     prefetch: int,
@@ -62,25 +64,26 @@ async def fit(
 ) -> History:
     """Train `model`; `Model.fit` says what the arguments are."""
     trainer = model.trainer
-    batch_size = BATCH if batch_size is None else batch_size
+    batch_size = BATCH if batch_size is None else whole(batch_size, "batch_size")
+    epochs = whole(epochs, "epochs", 0)
+    steps_per_epoch = optional(steps_per_epoch, "steps_per_epoch")
+    validation_steps = optional(validation_steps, "validation_steps")
+    held_out_size = optional(validation_batch_size, "validation_batch_size") or batch_size
     state = _run_state(model, initial_epoch, resume)
     if seed is not None and not resume:
         model.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
     if isinstance(x, Dataset) and y is None and x.y is not None:
         y = x.y
     if validation_split and validation_data is None:
-        x, y, sample_weight, validation_data = split(x, y, sample_weight, validation_split)
+        x, y, sample_weight, validation_data = split(model, x, y, sample_weight, validation_split)
     source = open_source(model, x, y, sample_weight, class_weight, batch_size, steps_per_epoch)
     source = Prefetched(source, prefetch) if prefetch else source
     held_out = None
     if validation_data is not None:
-        held_out = open_validation(
-            model, validation_data, validation_batch_size or batch_size, validation_steps
-        )
+        held_out = open_validation(model, validation_data, held_out_size, validation_steps)
     history = History()
     listeners: list[Callback] = [history, *as_list(callbacks)]
-    if hooks:
-        listeners.append(LambdaCallback(**hooks))
+    listeners += as_callback("fit", hooks)
     if verbose and verbose != "auto":
         listeners.append(ProgbarLogger())
     params = {
@@ -93,7 +96,8 @@ async def fit(
     with _under_way(model, state, history):
         trainer.begin(resume)
         run = _Run(model, trainer, source, held_out, calls, shuffle)
-        await run.epochs(epochs, validation_freq)
+        run.validates_after = _after(validation_freq)
+        await run.epochs(epochs)
     return history
 
 
@@ -117,9 +121,21 @@ def test_on_batch(model: Model, x: Any, y: Any, sample_weight: Any) -> dict[str,
     return trainer.test_logs()
 
 
+def _after(frequency: Any) -> Callable[[int], bool]:
+    """Return whether to validate after an epoch, counted from 1.
+
+    Args:
+        frequency: after each so many epochs, or the numbers of the epochs.
+    """
+    if isinstance(frequency, Container) and not isinstance(frequency, str):
+        return frequency.__contains__
+    every = whole(frequency, "validation_freq")
+    return lambda epoch: epoch % every == 0
+
+
 def _run_state(model: Model, initial_epoch: int, resume: bool) -> RunState:
     if not resume:
-        return RunState(initial_epoch)
+        return RunState(whole(initial_epoch, "initial_epoch", 0))
     if model.run_state is None:
         raise ConfigError(f"{model.name}: expected a run to resume; the model has had none")
     return RunState.from_state(model.run_state.get_state())
@@ -154,14 +170,15 @@ class _Run:
         self.held_out = held_out
         self.calls = calls
         self.shuffle = shuffle
+        self.validates_after: Callable[[int], bool] = lambda epoch: True
         self.state: RunState = model.run_state
 
-    async def epochs(self, last: int, validation_freq: int) -> None:
+    async def epochs(self, last: int) -> None:
         await self.calls.call("on_train_begin", {})
         self._pick_up()
         self.logs: dict[str, Any] = {}
         try:
-            await self._each_epoch(last, validation_freq)
+            await self._each_epoch(last)
         except BaseException as error:
             self.model.progress.epoch_finished = False
             await self._end_after(error)
@@ -180,7 +197,7 @@ class _Run:
         except Exception as second:
             error.add_note(f"on_train_end: {type(second).__name__}: {second}")
 
-    async def _each_epoch(self, last: int, validation_freq: int) -> None:
+    async def _each_epoch(self, last: int) -> None:
         progress, calls, state = self.model.progress, self.calls, self.state
         for epoch in range(state.epoch, last):
             progress.epoch_finished = False
@@ -190,11 +207,8 @@ class _Run:
             if not state.batch:
                 break  # a generator came to its end in an earlier epoch
             logs = self.logs = self.trainer.train_logs()
-            if (
-                progress.epoch_finished
-                and self.held_out is not None
-                and (epoch + 1) % validation_freq == 0
-            ):
+            validates = self.held_out is not None and self.validates_after(epoch + 1)
+            if progress.epoch_finished and validates:
                 logs |= await self._validate()
             if progress.stopping:
                 state.freeze()

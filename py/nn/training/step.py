@@ -198,8 +198,8 @@ class TrainingStep:
         for output, y, target, weight, mask in zip(
             outputs, ys, targets, weights, masks, strict=True
         ):
-            if target is None and output.loss is not None:
-                raise ShapeError(f"{self.model.name}: expected targets (y), received none")
+            if target is None and (output.loss is not None or output.wanted):
+                raise self._without_target(output)
             if not output.resolved:
                 output.resolve(target, y)
             value, gradient, predictions = self._loss_of(output, y, target, weight, mask)
@@ -220,6 +220,12 @@ class TrainingStep:
         total += program.ctx.run.penalty
         (self._tracker if training else self._test_tracker).add(total * size, size)
         return total, gradients
+
+    def _without_target(self, output: Output) -> ShapeError:
+        name = self.model.output_names[self.outputs.index(output)]
+        return ShapeError(
+            f"{self.model.name}: expected targets (y) for output {name!r}, received none"
+        )
 
     def _loss_of(
         self, output: Output, y: Array, target: Any, weight: Any, mask: Any
@@ -282,7 +288,7 @@ class TrainingStep:
     def reset_train(self) -> None:
         """Reset the running means of training."""
         self._tracker.reset_state()
-        for output in self.outputs:
+        for output in self._made or ():  # none before the first batch gives the shapes
             output.tracker.reset_state()
             for metric, _ in output.train:
                 metric.reset_state()
@@ -301,7 +307,7 @@ class TrainingStep:
     def reset_test(self) -> None:
         """Reset the running means of evaluation."""
         self._test_tracker.reset_state()
-        for output in self.outputs:
+        for output in self._made or ():
             output.test_tracker.reset_state()
             for metric, _ in output.test:
                 metric.reset_state()

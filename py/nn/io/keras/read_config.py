@@ -201,12 +201,13 @@ def _dtype(value: Any) -> str:
 def _functional(config: Any, custom: Mapping[str, Any]) -> Json:
     layers = [_node(item, custom) for item in expect(config, "layers", list, "topology")]
     outputs = _addresses(config, "output_layers")
+    single = isinstance(outputs, list) and len(outputs) == 1
     return {
         "name": config.get("name"),
         "trainable": config.get("trainable", True),
         "layers": layers,
         "input_layers": _addresses(config, "input_layers"),
-        "output_layers": outputs[0] if len(outputs) == 1 else outputs,
+        "output_layers": outputs[0] if single else outputs,
     }
 
 
@@ -249,6 +250,9 @@ def _address(source: Any) -> list[Any]:
     raise CorruptError(f"topology: expected [layer, call, output], received {source!r}")
 
 
-def _addresses(config: Json, key: str) -> list[Any]:
+def _addresses(config: Json, key: str) -> Any:
+    value = config.get(key)
+    if isinstance(value, dict):
+        return {name: _address(source) for name, source in value.items()}
     value = expect(config, key, list, "topology")
     return [_address(value)] if value and isinstance(value[0], str) else [*map(_address, value)]

@@ -30,7 +30,7 @@ def keras3(topology: Json) -> Json:
     document = _model(topology, _keras3_item, _keras3_call)
     for key in ("input_layers", "output_layers"):
         ends = document["config"].get(key, [])
-        if len(ends) == 1:
+        if isinstance(ends, list) and len(ends) == 1:
             document["config"][key] = ends[0]
     return document
 
@@ -41,7 +41,12 @@ def keras2(topology: Json) -> Json:
     Raises:
         UnsupportedError: TensorFlow.js lacks a layer, option or activation.
     """
-    return _model(topology, _keras2_item, _keras2_call)
+    document = _model(topology, _keras2_item, _keras2_call)
+    for key in ("input_layers", "output_layers"):
+        ends = document["config"].get(key)
+        if isinstance(ends, dict):  # Keras 2 has no names of inputs and outputs
+            document["config"][key] = list(ends.values())
+    return document
 
 
 def _model(topology: Json, item: Write, call: Callable[[Json, Any], Any]) -> Json:
@@ -65,7 +70,11 @@ def _model(topology: Json, item: Write, call: Callable[[Json, Any], Any]) -> Jso
             "trainable": config["trainable"],
             "layers": layers,
             "input_layers": config["input_layers"],
-            "output_layers": [outputs] if isinstance(outputs[0], str) else outputs,
+            "output_layers": (
+                outputs
+                if isinstance(outputs, dict) or not isinstance(outputs[0], str)
+                else [outputs]
+            ),
         },
         "registered_name": "Functional",
     }
