@@ -95,8 +95,9 @@ class Exposed:
         number = frame.get("id")
         if isinstance(number, str) and 0 < len(number) <= self.options.limits["id"]:
             return number
-        if isinstance(number, (int, float)) and type(number) is not bool and number:
-            return number
+        finite = type(number) in (int, float) and number - number == 0  # type: ignore[operator]
+        if finite and number:  # JSON could not repeat an infinite one or a NaN in the reply
+            return number  # type: ignore[no-any-return]
         if frame["type"] != frames.CANCEL:
             self.refused += 1
         return None

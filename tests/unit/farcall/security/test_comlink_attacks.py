@@ -10,7 +10,7 @@ import pytest
 from farcall import comlink
 from farcall.comlink.frames import REQUESTS
 from farcall.connection.policy import PATH_LENGTH
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.conformance.attacks import PATHS, REFUSALS, RESULTS, SHAPES, Guarded, Victim, secret
@@ -412,6 +412,8 @@ requests = st.fixed_dictionaries(
 )
 @settings(max_examples=300, deadline=None)
 @given(frame=requests | values)
+@example(frame={"type": "GET", "id": float("inf")})
+@example(frame={"type": "GET", "id": float("nan")})
 def test_any_frame_gets_a_reply_or_a_typed_error(frame: Any) -> None:
     async def attack() -> None:
         peer = Peer(Victim())
