@@ -43,6 +43,35 @@ def test_a_missing_source_is_an_error_that_names_it(outcomes):
     assert "there_is_no_such_file.py: status 404" in text
 
 
+def test_a_missing_configuration_is_an_error_that_names_it(outcomes):
+    kind, text, _, seconds = outcomes["unconfigured"]
+    assert kind == "WorkerBootError"
+    assert "there_is_no_such.toml: status 404" in text
+    assert seconds < 10
+
+
+@pytest.mark.parametrize("name", ["nothing", "document"])
+def test_what_is_no_worker_port_or_endpoint_is_refused(outcomes, name):
+    kind, text, _, _ = outcomes[name]
+    assert kind == "TypeError"
+    assert "expected a worker's name, a port or an endpoint" in text
+
+
+def test_a_worker_cannot_connect_to_another_by_its_name(outcomes):
+    kind, text, _, _ = outcomes["inside"]
+    assert kind == "RuntimeError"
+    assert "only a page can connect to worker 'raw' by its name" in text
+
+
+@pytest.mark.parametrize("name", ["killed", "suicidal"])
+def test_a_worker_that_has_ended_cannot_be_connected_to_again(outcomes, name):
+    kind, text, _, seconds = outcomes["again " + name]
+    assert kind == "WorkerDiedError"
+    assert f"worker '{name}' has ended" in text
+    assert "farcall.Worker" in text
+    assert seconds < 1
+
+
 @pytest.mark.promise(
     "farcall: every await ends",
     "The worker's script raises before `serve`: WorkerBootError with the traceback",

@@ -55,6 +55,15 @@ if platform.on_page():
     platform.javascript.onLeave(platform.callback(_leave))
 
 
+def _mismatch(theirs: "object", peer: "str") -> str:
+    """What to do about a peer of another version."""
+    ours = messages.VERSION
+    older = peer if type(theirs) is int and theirs < ours else "this side"
+    return (
+        f"expected farcall's protocol {ours}, {peer} speaks {theirs!r}: update farcall on {older}"
+    )
+
+
 class Session(Duplex):
     """A connection to a peer over an endpoint; what proxies call a Connection.
 
@@ -157,11 +166,10 @@ class Session(Duplex):
         self.close(errors.ProtocolError(f"expected [header, buffer...], received {received}"))
 
     def _on_hello(self, frame: "Frame", buffers: "Buffers") -> None:
-        _, version, description = frame
+        version = frame[1]
         if version != messages.VERSION:
-            text = f"expected farcall's protocol {messages.VERSION}, the peer speaks {version!r}"
-            raise errors.ProtocolError(text)
-        self._names.learn(description)
+            raise errors.ProtocolError(_mismatch(version, self.name or "the other side"))
+        self._names.learn(frame[2])
         if self.ready.settle(self.root):
             self.woken.append(self.ready)
 

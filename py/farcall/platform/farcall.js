@@ -135,6 +135,11 @@
     },
     broadcasts: () => new BroadcastChannel("farcall"),
     named: (name) => scripts().find((s) => s.getAttribute("name") === name) ?? null,
+    // URL of its configuration; "" where the attribute holds the text itself.
+    config(script) {
+      const text = (script.getAttribute("config") ?? "").trim();
+      return /^[^{\s]+\.(json|toml)([?#]\S*)?$/.test(text) ? new URL(text, document.baseURI).href : "";
+    },
     names: () => scripts().map((s) => s.getAttribute("name")).join(", "),
     // Under cross-origin isolation PyScript puts a `document` into workers too.
     isWorker: typeof WorkerGlobalScope !== "undefined" && globalThis instanceof WorkerGlobalScope,

@@ -115,6 +115,7 @@ class Engine:
 
     def died(self, text: "str") -> None:
         """End every session: the worker is no more."""
+        self.worker.farcallEnd = text  # its script tag stays, and may be connected to again
         error = errors.WorkerDiedError(f"worker {self.name!r}: {text}")
         _engines.pop(self.name, None)
         self.settle(None, error)
@@ -177,6 +178,7 @@ async def connect(
     if isinstance(target, platform.JsProxy) and hasattr(target, "port"):
         target = target.port
         options.setdefault("traceback", False)
+    _check(target)
     if not isinstance(target, str):
         endpoint = Port(target) if isinstance(target, platform.JsProxy) else target
         session = watched(Session(endpoint, serve, **options))
@@ -185,6 +187,22 @@ async def connect(
     port = await _within(engine.port(), deadline, timeout, f"worker {target!r}", None)
     session = engine.open(port, serve, options)
     return await _within(session.ready, deadline, timeout, f"worker {target!r}", session.close)
+
+
+def _check(target: "object") -> None:
+    """Refuse what is no worker's name, port or endpoint, and a name where there is no page."""
+    if isinstance(target, str):
+        if not platform.on_page():
+            raise RuntimeError(
+                f"connect: only a page can connect to worker {target!r} by its name: "
+                "have the page send a port (`await farcall.port(proxy)`), and connect to that"
+            )
+        return
+    speaks = "postMessage" if isinstance(target, platform.JsProxy) else "post"
+    if not hasattr(target, speaks):
+        raise TypeError(
+            f"connect: expected a worker's name, a port or an endpoint, received {target!r}"
+        )
 
 
 async def _engine(name: "str", deadline: "float", timeout: "float") -> "Engine":
@@ -209,22 +227,36 @@ async def _thread(name: "str", deadline: "float", timeout: "float") -> "JavaScri
     if platform.is_null(script):
         names = str(platform.javascript.names()) or "none"
         raise errors.WorkerBootError(f"no worker named {name!r} on this page; there are: {names}")
-    failures: "list[int]" = []
-    source = str(script.src)
-    if source:
-        platform.javascript.status(source, platform.callback(failures.append))
+    failures: "list[Exception]" = []
+    _look_for(name, "source", str(script.src), failures.append)
+    _look_for(name, "configuration", str(platform.javascript.config(script)), failures.append)
     while not hasattr(script, "xworker") or not script.xworker:
-        _refuse_missing(name, source, failures)
+        if failures:
+            raise failures[0]
         if platform.clock() > deadline:
             raise errors.TimeoutError(f"PyScript made no worker {name!r} in {timeout} s")
         await asyncio.sleep(_POLL)
+    if hasattr(script.xworker, "farcallEnd") and script.xworker.farcallEnd:
+        raise errors.WorkerDiedError(
+            f"worker {name!r} has ended ({script.xworker.farcallEnd}), and its script tag starts "
+            "no other: start workers by farcall.Worker, or reload the page"
+        )
     return script.xworker
 
 
-def _refuse_missing(name: "str", source: "str", failures: "list[int]") -> None:
-    if failures and (failures[0] >= 400 or failures[0] == 0):
-        what = f"status {failures[0]}" if failures[0] else "no answer"
-        raise errors.WorkerBootError(f"the source of worker {name!r} is missing: {source}: {what}")
+def _look_for(
+    name: "str", what: "str", url: "str", refuse: "Callable[[Exception], object]"
+) -> None:
+    """Call `refuse` with an error if a file of a worker's cannot be had."""
+
+    def answered(status: "int") -> None:
+        if status >= 400 or status == 0:
+            why = f"status {status}" if status else "no answer"
+            text = f"the {what} of worker {name!r} is missing: {url}: {why}"
+            refuse(errors.WorkerBootError(text))
+
+    if url:
+        platform.javascript.status(url, platform.callback(answered))
 
 
 def _watch_boot(name: "str", engine: "Engine") -> None:
@@ -240,15 +272,7 @@ def _watch_boot(name: "str", engine: "Engine") -> None:
 
     engine.task = platform.spawn(wait())
     source = str(platform.javascript.named(name).src)
-
-    def answered(status: "int") -> None:
-        try:
-            _refuse_missing(name, source, [status])
-        except errors.WorkerBootError as exc:
-            engine.settle(None, exc)
-
-    if source:
-        platform.javascript.status(source, platform.callback(answered))
+    _look_for(name, "source", source, lambda error: engine.settle(None, error))
 
 
 async def _within(

@@ -80,6 +80,8 @@ class Worker:
         Raises:
             WorkerBootError, TimeoutError: as `connect`.
         """
+        if not platform.on_page():
+            raise RuntimeError("Worker: only a page can start workers: have it start this one too")
         self._stopped = False
         self.starts += 1
         Worker._last += 1

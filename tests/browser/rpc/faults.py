@@ -53,6 +53,10 @@ async def main():
     results["unknown"] = await caught(connected("unknown"))
     for name in ("silent", "missing", "early", "broken"):
         results[name] = await caught(connected(name))
+    results["unconfigured"] = await caught(connected("unconfigured"))
+    for name, target in (("nothing", None), ("document", document)):
+        results[name] = await caught(farcall.connect(target))
+    results["inside"] = await caught((await farcall.connect("raw")).connects())
     results["late"] = await caught(farcall.connect("late", timeout=0.5))
     results["twice"] = await twice("killed")
     results["killed"] = await pending_when("killed", farcall.terminate)
@@ -60,6 +64,8 @@ async def main():
         "raw", lambda e: document.querySelector("script[name=raw]").xworker.terminate()
     )
     results["suicidal"] = await pending_when("suicidal", lambda e: e.die())
+    for name in ("killed", "suicidal"):
+        results["again " + name] = await caught(connected(name))
     document.getElementById("results").textContent = json.dumps(results)
     document.documentElement.dataset.phase = "done"
 

@@ -22,4 +22,9 @@ def is_serving():
     return len(farcall.workers.host.sessions)
 
 
-farcall.serve({"never": never, "die": die, "ping": ping, "sessions": is_serving})
+async def connects():
+    return await farcall.connect("raw")
+
+
+served = {"never": never, "die": die, "ping": ping, "sessions": is_serving, "connects": connects}
+farcall.serve(served)
