@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from farcall.proxies.remote import Value
 
 
+# Types of bound methods; those of `list.append` and of MicroPython included.
+_BOUND = ("method", "bound_method", "builtin_function_or_method", "method-wrapper")
+
+
 class Ref:
     """Marks a value to cross by reference."""
 
@@ -145,11 +149,12 @@ class Exports:
 
 
 def _identity(value: "Any") -> "object":
-    """Equal for the same object, and for bound methods of the same object."""
-    owner = getattr(value, "__self__", None) if type(value).__name__ == "method" else None
-    if owner is not None:
-        return (id(owner), id(value.__func__))
-    return id(value)
+    """Equal for the same object, and for bound methods of the same object.
+
+    Every access makes a new one: obj.method is obj.method is False. They are equal, and have the
+    same hash, if object and function are the same.
+    """
+    return value if type(value).__name__ in _BOUND else id(value)
 
 
 def _kind(value: "object") -> str:

@@ -98,8 +98,13 @@ class Waiter:
         self.retrieved = True
         self.cancelled()
         if not MICROPYTHON:  # the canceller's own step is still running: not from within it
-            asyncio.get_running_loop().call_soon(self.wake)
+            self._loop().call_soon(self.wake)
         return True
+
+    def _loop(self) -> "asyncio.AbstractEventLoop":
+        """The loop of the task that waits: asyncio.run cancels tasks while no loop runs."""
+        loop: "asyncio.AbstractEventLoop" = self._waiting[0][0].__self__.get_loop()
+        return loop
 
     def wake(self) -> None:
         """Step the tasks that wait. Only outside any task, and `drain` must follow."""
@@ -208,7 +213,7 @@ _awaitables: "tuple[type, ...]" = ()
 
 
 def treat_as_awaitable(cls: "type") -> None:
-    """Let gather and wait_for await instances of a class whose objects have every attribute.
+    """Let create_task, gather and wait_for await a class whose objects have every attribute.
 
     MicroPython's take what has a `send` for a coroutine.
     """
@@ -235,12 +240,14 @@ if MICROPYTHON:
             js.clearTimeout(handle)
 
     _core.js = _Now
-    _promote = _core._promote_to_task
+    _create_task = _core.create_task
 
     async def _awaited(value: "Any") -> "Any":
         return await value
 
     def _task_of(value: "Any") -> "Any":
-        return _promote(_awaited(value) if isinstance(value, _awaitables) else value)
+        return _create_task(_awaited(value) if isinstance(value, _awaitables) else value)
 
-    _core._promote_to_task = _task_of
+    _modules: "Any" = (_core, asyncio)  # gather and wait_for ask the first
+    for _module in _modules:
+        _module.create_task = _task_of

@@ -51,9 +51,12 @@ class Ticker:
         if BROWSER:
             self._proxy: "JavaScript" = callback(function)
             self.schedule = javascript.ticker(self._proxy)
+        else:  # not the running loop: asyncio.run cancels calls while no loop runs
+            self._loop = asyncio.get_running_loop()
 
     def _call_soon(self) -> None:
-        asyncio.get_running_loop().call_soon(self._function)
+        if not self._loop.is_closed():
+            self._loop.call_soon(self._function)
 
     def close(self) -> None:
         """A turn already asked for still comes; nothing else does."""
