@@ -154,6 +154,45 @@ class Mine(ExceptionGroup):
     """A group that the near side does not know."""
 
 
+class Operand:
+    """Gives the operator's name and its other operand; `Operand.with_operators` has them all."""
+
+    names = (
+        "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift divmod "
+        "lt le gt ge neg pos abs invert round"
+    )
+
+    @classmethod
+    def with_operators(cls):
+        """An instance whose class has every operator, reflected ones too."""
+        for name in cls.names.split():
+            for prefix in ("", "r"):
+                setattr(cls, f"__{prefix}{name}__", cls._answering(prefix + name))
+        return cls()
+
+    @staticmethod
+    def _answering(name):
+        return lambda self, *others: [name, *others]
+
+
+class Bus:
+    """Functions that subscribe, and unsubscribe."""
+
+    def __init__(self):
+        self._listeners = []
+
+    def subscribe(self, function):
+        self._listeners.append(function)
+
+    def unsubscribe(self, function):
+        self._listeners.remove(function)
+
+    def publish(self, value):
+        for function in self._listeners:
+            function(value)
+        return len(self._listeners)
+
+
 class Far:
     """The root's members: one method for each behaviour."""
 
@@ -167,6 +206,10 @@ class Far:
 
     def echo(self, *args, **kwargs):
         return [list(args), kwargs] if kwargs else args[0] if len(args) == 1 else list(args)
+
+    @staticmethod
+    def named(self=0, *, args=0):
+        return [self, args]
 
     def log(self, *args, **kwargs):
         self.logged.append(text(args[0] if args else kwargs))
@@ -303,6 +346,12 @@ class Far:
 
     def managed(self):
         return Managed()
+
+    def operand(self):
+        return Operand.with_operators()
+
+    def bus(self):
+        return Bus()
 
     def slow_callback(self, function):
         return function(1)

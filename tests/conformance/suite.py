@@ -513,6 +513,105 @@ async def operators_and_conversions_have_awaitable_forms(engine):
     equal(names, ["fixed", "name"])
 
 
+# What each operator gives of `x`, an object whose operators give their name and other operand.
+OPERATORS = {
+    "add": (lambda x: x + 2, lambda x: 2 + x),
+    "sub": (lambda x: x - 2, lambda x: 2 - x),
+    "mul": (lambda x: x * 2, lambda x: 2 * x),
+    "truediv": (lambda x: x / 2, lambda x: 2 / x),
+    "floordiv": (lambda x: x // 2, lambda x: 2 // x),
+    "mod": (lambda x: x % 2, lambda x: 2 % x),
+    "pow": (lambda x: x**2, lambda x: 2**x),
+    "matmul": (lambda x: x @ 2, lambda x: 2 @ x),
+    "and": (lambda x: x & 2, lambda x: 2 & x),
+    "or": (lambda x: x | 2, lambda x: 2 | x),
+    "xor": (lambda x: x ^ 2, lambda x: 2 ^ x),
+    "lshift": (lambda x: x << 2, lambda x: 2 << x),
+    "rshift": (lambda x: x >> 2, lambda x: 2 >> x),
+    "divmod": (lambda x: divmod(x, 2), lambda x: divmod(2, x)),
+    "lt": (lambda x: x < 2,),
+    "le": (lambda x: x <= 2,),
+    "gt": (lambda x: x > 2,),
+    "ge": (lambda x: x >= 2,),
+}
+UNARY = {
+    "neg": lambda x: -x,
+    "pos": lambda x: +x,
+    "abs": abs,
+    "invert": lambda x: ~x,
+    "round": round,
+}
+
+
+@case
+async def every_operator_is_asked_of_the_other_side(engine):
+    operand = await engine.far.operand()
+    for name, forms in OPERATORS.items():
+        equal(await forms[0](operand), [name, 2])
+        if len(forms) > 1 and not (MICROPYTHON and name == "divmod"):
+            equal(await forms[1](operand), ["r" + name, 2])
+    for name, form in UNARY.items():
+        if not (MICROPYTHON and name == "round"):  # its round() asks no object
+            equal(await form(operand), [name])
+    equal(await ((operand > 1) + (operand < 3)), ["gt", 1, "lt", 3])
+
+
+@case
+async def an_operator_in_place_gives_the_call_of_the_operator(engine):
+    operand = await engine.far.operand()
+    operand -= 1
+    equal(await operand, ["sub", 1])
+    settings = await engine.Settings()
+    settings["k"] = 1
+    settings["k"] += 2
+    equal(await settings["k"], 3)
+
+
+@case
+async def a_bound_method_is_one_object_however_often_it_is_named(engine):
+    heard = []
+
+    class Listener:
+        def hear(self, value):
+            heard.append(value)
+
+    listener, other, bus = Listener(), Listener(), await engine.far.bus()
+    for method in (listener.hear, other.hear, heard.append):
+        await bus.subscribe(method)
+    equal(await bus.publish(1), 3)
+    equal(heard, [1, 1, 1])
+    for left in (2, 1, 0):
+        await bus.unsubscribe((heard.append, other.hear, listener.hear)[left])
+        equal(await bus.publish(2), left)
+
+
+@case
+async def create_task_takes_a_call_or_says_what_to_write(engine):
+    if MICROPYTHON:
+        equal(await asyncio.create_task(engine.far.echo(1)), 1)
+        task = asyncio.create_task(engine.far.forever())
+        while await engine.far.take_events() != ["started"]:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        while await engine.far.take_events() != ["cancelled"]:
+            await asyncio.sleep(0.001)
+        return
+    call = engine.far.echo(1)
+    for attempt in (lambda: asyncio.create_task(call), lambda: call.add_done_callback(print)):
+        try:
+            attempt()
+        except TypeError as exc:
+            assert "asyncio.ensure_future(call)" in str(exc), str(exc)
+        else:
+            raise AssertionError("expected TypeError")
+    equal(await asyncio.ensure_future(call), 1)
+
+
+@case
+async def an_argument_may_be_named_self(engine):
+    equal(await engine.far.named(self=1, args=2), [1, 2])
+
+
 @case
 async def names_and_docs_are_known_from_the_handshake(engine):
     equal(dir(engine), ["Counter", "Settings", "far", "text"])

@@ -46,21 +46,24 @@ class Gate(Policy):
         index = _index(owner, name)
         return self.item(owner, index) if index < len(owner) else None
 
-    def change(self, owner: "Value", name: "str", value: "Value") -> None:
+    def change(self, owner: "Value", name: "str", value: "Value") -> "Value":
         """Set an attribute that is declared writable, or an item of what was given by reference.
+
+        Gives a call to be awaited if the owner is a proxy.
 
         Raises:
             PolicyError: it is neither.
         """
         if type(owner) not in (list, dict):
-            self.set(owner, name, value, no_items)
-        elif owner is not self.root:
+            return self.set(owner, name, value, no_items)
+        if owner is not self.root:
             raise errors.PolicyError(f"{name!r} of {describe(owner)} is read-only")
-        elif type(owner) is list:
+        if type(owner) is list:
             owner[_index(owner, name)] = value
         else:
             self.check(owner, name)
             owner[name] = value
+        return None
 
 
 def _index(owner: "object", name: "str") -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from farcall.comlink.gate import Gate
     from farcall.messages import Wire
-    from farcall.proxies.remote import Remote, Value
+    from farcall.proxies.remote import Call, Remote, Value
 
     Fields = dict[str, Wire]  # of a message
 
@@ -50,14 +50,14 @@ class Requests:
         found = self._walk(_path(frame))
         return proxy(self._value) if isinstance(found, Namespace) else found
 
-    def _set(self, frame: "Fields") -> bool:
+    def _set(self, frame: "Fields") -> "Value":
         path = _path(frame)
         if not path:
             raise errors.PolicyError("the exposed object itself cannot be replaced")
         owner = self._walk(path[:-1])
         value = received(frame.get("value"), self._adopt)
-        self._policy.change(owner, step(path[-1]), value)
-        return True
+        changing = self._policy.change(owner, step(path[-1]), value)
+        return True if changing is None else _changed(changing)
 
     def _apply(self, frame: "Fields") -> "Value":
         function = self._policy.callable(self._walk(_path(frame)))
@@ -88,6 +88,12 @@ class Requests:
         if frame.get("py") == frames.KEYWORDS or takes_keywords(function, args):
             return args[:-1], args[-1]
         return args, {}
+
+
+async def _changed(changing: "Call") -> bool:
+    """The reply to a SET whose object lives on a third side."""
+    await changing
+    return True
 
 
 def _path(frame: "Fields") -> "list[Wire]":

@@ -4,6 +4,7 @@
 use of which object is decided by policy.
 """
 
+from farcall.connection.operators import OPERATORS
 from farcall.connection.producers import Producer, Streamed, is_stream
 
 TYPE_CHECKING = False
@@ -65,6 +66,11 @@ def _lock_step(name: "str") -> "Any":
     return step
 
 
+def forwarded(name: "str") -> bool:
+    """Whether an operation on a proxy is asked of the object behind it, and not of the proxy."""
+    return name not in ("iter", "enter", "exit", "asend", "athrow", "aclose")
+
+
 OPERATIONS: "dict[str, Any]" = {
     "len": len,
     "bool": bool,
@@ -83,22 +89,10 @@ OPERATIONS: "dict[str, Any]" = {
     "asend": _lock_step("asend"),
     "athrow": _lock_step("athrow"),
     "aclose": _lock_step("aclose"),
-    "add": lambda a, b: a + b,
-    "radd": lambda a, b: b + a,
-    "sub": lambda a, b: a - b,
-    "rsub": lambda a, b: b - a,
-    "mul": lambda a, b: a * b,
-    "rmul": lambda a, b: b * a,
-    "truediv": lambda a, b: a / b,
-    "rtruediv": lambda a, b: b / a,
-    "floordiv": lambda a, b: a // b,
-    "mod": lambda a, b: a % b,
-    "pow": lambda a, b: a**b,
-    "matmul": lambda a, b: a @ b,
     "neg": lambda a: -a,
+    "pos": lambda a: +a,
     "abs": abs,
-    "lt": lambda a, b: a < b,
-    "le": lambda a, b: a <= b,
-    "gt": lambda a, b: a > b,
-    "ge": lambda a, b: a >= b,
+    "invert": lambda a: ~a,
+    "round": round,
 }
+OPERATIONS.update(OPERATORS)

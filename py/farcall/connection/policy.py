@@ -6,8 +6,9 @@ names. Nothing is writable unless its class says so with `exposed(writable=...)`
 """
 
 from farcall import errors, platform
-from farcall.connection.operations import OPERATIONS
+from farcall.connection.operations import OPERATIONS, forwarded
 from farcall.platform import is_module
+from farcall.proxies.remote import Remote
 from farcall.proxies.spelling import hint
 
 TYPE_CHECKING = False
@@ -22,15 +23,21 @@ if TYPE_CHECKING:
 
 PATH_LENGTH = 32
 
-# Public names that lead out of an object into the interpreter: frames, code, globals, bases, and
-# str.format, whose template walks attributes.
+# Public names that lead out of any object into the interpreter: frames, code, globals.
 _DOORS = frozenset(
     (
-        "mro gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await cr_origin ag_frame ag_code "
+        "gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await cr_origin ag_frame ag_code "
         "ag_await tb_frame tb_next tb_lasti f_globals f_locals f_builtins f_back f_code co_code "
-        "co_consts func_globals func_code format format_map with_traceback"
+        "co_consts func_globals func_code"
     ).split()
 )
+# Those of one type only: bases, the setter of a traceback, and templates that walk attributes.
+_DOORS_OF: "dict[object, type]" = {
+    "mro": type,
+    "with_traceback": BaseException,
+    "format": str,
+    "format_map": str,
+}
 # Types of the interpreter that no name, item or result may hand out.
 _INNER = frozenset("module frame code traceback generator_frame cell".split())
 _FUNCTIONS = frozenset(
@@ -45,7 +52,7 @@ class Namespace:
 
     def __init__(self, items: "dict[str, Value]") -> None:
         self.items = items
-        self.public = {n: v for n, v in items.items() if n not in _DOORS}
+        self.public = items
         self.modules = {id(m): _public(n, m) for n, m in items.items() if is_module(m)}
 
     def add_submodules(self) -> None:
@@ -81,6 +88,8 @@ def namespace(served: "Value") -> "Value":
     for name in served:
         if not isinstance(name, str) or not name or name[0] == "_" or "." in name:
             raise TypeError(f"serve: expected public names as keys, received {name!r}")
+        if name in _DOORS:
+            raise TypeError(f"serve: {name!r} is a name of the interpreter's own: choose another")
     space = Namespace(dict(served))
     space.add_submodules()
     return space
@@ -135,7 +144,7 @@ class Policy:
         """
         if type(name) is not str:
             raise errors.PolicyError(f"expected a name as path step, received {name!r}")
-        if name[:1] == "_" or name in _DOORS or not name:
+        if name[:1] == "_" or not name or _is_door(owner, name):
             raise errors.PolicyError(f"{name!r} of {describe(owner)} is private")
         if type(owner).__name__ in _FUNCTIONS:
             raise errors.PolicyError(f"attributes of a function are not served: {name!r}")
@@ -220,6 +229,8 @@ class Policy:
         operation = OPERATIONS.get(name)
         if operation is None:
             raise errors.ProtocolError(f"operation {name!r}")
+        if isinstance(owner, Remote) and forwarded(name):
+            return owner._farcall.connection.operate(owner, name, tuple(args))
         if isinstance(owner, (Namespace, platform.JsProxy)):
             raise errors.PolicyError(f"{describe(owner)} has no {name}()")
         if is_module(owner) and name not in ("doc", "names"):
@@ -236,25 +247,38 @@ class Policy:
 
     # -- changes: opt-in
 
-    def set(self, owner: "Value", step: "Wire", value: "Value", decode: "Decode") -> None:
-        """Set an attribute or item that the owner's class declares writable."""
-        if type(step) is list:
-            self._writable(owner, "[]")
-            owner[decode(step[0])] = value
-        else:
-            self.check(owner, step)
-            self._writable(owner, step)
-            setattr(owner, step, value)
+    def set(self, owner: "Value", step: "Wire", value: "Value", decode: "Decode") -> "Value":
+        """Set an attribute or item that the owner's class declares writable.
 
-    def delete(self, owner: "Value", step: "Wire", decode: "Decode") -> None:
-        """Delete an attribute or item that the owner's class declares writable."""
+        Gives a call to be awaited if the owner is a proxy: its own side decides.
+        """
         if type(step) is list:
+            key = decode(step[0])
+            if isinstance(owner, Remote):
+                return owner._farcall.connection.assign(owner[key], value)
             self._writable(owner, "[]")
-            del owner[decode(step[0])]
-        else:
-            self.check(owner, step)
-            self._writable(owner, step)
-            delattr(owner, step)
+            owner[key] = value
+            return None
+        self.check(owner, step)
+        if isinstance(owner, Remote):
+            return owner._farcall.connection.assign(getattr(owner, step), value)
+        self._writable(owner, step)
+        return setattr(owner, step, value)
+
+    def delete(self, owner: "Value", step: "Wire", decode: "Decode") -> "Value":
+        """Delete an attribute or item that the owner's class declares writable; as `set`."""
+        if type(step) is list:
+            key = decode(step[0])
+            if isinstance(owner, Remote):
+                return owner._farcall.connection.remove(owner[key])
+            self._writable(owner, "[]")
+            del owner[key]
+            return None
+        self.check(owner, step)
+        if isinstance(owner, Remote):
+            return owner._farcall.connection.remove(getattr(owner, step))
+        self._writable(owner, step)
+        return delattr(owner, step)
 
     def _writable(self, owner: "Value", name: "str") -> None:
         plain = name == "[]" and type(owner) in (list, dict, bytearray)
@@ -284,6 +308,12 @@ class Policy:
         return [kind, first_line(value), members]
 
 
+def _is_door(owner: "object", name: "str") -> bool:
+    """Whether a public name of `owner` leads into the interpreter."""
+    kind = _DOORS_OF.get(name)
+    return name in _DOORS or (kind is not None and isinstance(owner, kind))
+
+
 def is_plain(value: "object") -> bool:
     """Whether it crosses by value, so that a peer never reads its attributes."""
     return type(value) in (str, bytes, int, float, bool, complex, type(None))
@@ -298,7 +328,7 @@ def first_line(value: "object") -> str:
 def public_names(value: "object") -> "list[str]":
     """Names of `value` that pass the gate by their spelling."""
     try:
-        return [n for n in dir(value) if n[:1] != "_" and n not in _DOORS]
+        return [n for n in dir(value) if n[:1] != "_" and not _is_door(value, n)]
     except Exception:
         return []
 

@@ -7,6 +7,7 @@ import builtins
 
 from farcall import errors, messages, platform
 from farcall.connection.concurrency import Turnstiles
+from farcall.connection.exports import Ref
 from farcall.connection.references import substituted
 from farcall.values.registered import cause
 
@@ -111,13 +112,13 @@ class Serving:
     def _get(self, frame: "Frame", args: "list[Value]", more: "Value") -> "Value":
         return self._tables.walk(self._tables.owner(frame[2]), frame[3])
 
-    def _set(self, frame: "Frame", args: "list[Value]", more: "Value") -> None:
+    def _set(self, frame: "Frame", args: "list[Value]", more: "Value") -> "Value":
         owner = self._tables.walk(self._tables.owner(frame[2]), frame[3][:-1])
-        self._policy.set(owner, frame[3][-1], args[0], self._codec.decode)
+        return self._policy.set(owner, frame[3][-1], args[0], self._codec.decode)
 
-    def _del(self, frame: "Frame", args: "list[Value]", more: "Value") -> None:
+    def _del(self, frame: "Frame", args: "list[Value]", more: "Value") -> "Value":
         owner = self._tables.walk(self._tables.owner(frame[2]), frame[3][:-1])
-        self._policy.delete(owner, frame[3][-1], self._codec.decode)
+        return self._policy.delete(owner, frame[3][-1], self._codec.decode)
 
     def _op(self, frame: "Frame", args: "list[Value]", name: "object") -> "Value":
         owner = self._tables.walk(self._tables.owner(frame[2]), frame[3])
@@ -175,6 +176,8 @@ class Serving:
             except Exception as exc:
                 self._fail(number, answer, exc)
                 return
+            if type(value) is Ref:  # calls on this result mean what it refers to
+                value = value.value
         self._answered(number, answer, [messages.RET, number, wire], value, None)
 
     def _fail(self, number: "int", answer: "Answer", exc: "BaseException") -> None:

@@ -185,8 +185,9 @@ class Remote(Generic[T]):
     def __getitem__(self, key: "Value") -> "Remote":
         return Remote(self._farcall.step(self, [key]))
 
-    def __call__(self, *args: "Value", **kwargs: "Value") -> "Call":
-        call: "Call" = self._farcall.connection.call(self, args, kwargs)
+    def __call__(*args: "Value", **kwargs: "Value") -> "Call":
+        # `self` is args[0]: the other side may have a parameter of that name.
+        call: "Call" = args[0]._farcall.connection.call(args[0], args[1:], kwargs)
         return call
 
     def __setattr__(self, name: "str", value: "Value") -> None:
@@ -243,6 +244,17 @@ class Remote(Generic[T]):
     __reversed__ = _refused("reversed()", "`async for item in obj` and reverse here")
     __enter__ = _refused("with", "`async with obj`")
     __exit__ = _refused("with", "`async with obj`")
+    __bytes__ = _refused("bytes()", "`bytes(await farcall.copy(obj))`")
+    __array__ = _refused("NumPy", "`numpy.asarray(await farcall.copy(obj))`")
+    __reduce_ex__ = _refused("pickle", "`pickle.dumps(await farcall.copy(obj))`")
+
+    def __format__(self, spec: "str") -> str:
+        if spec:
+            raise TypeError(
+                f"the format {spec!r} cannot wait for the other side: "
+                "format `await farcall.copy(obj)` or `await farcall.str(obj)`"
+            )
+        return repr(self)
 
     __add__ = _operator("add")
     __radd__ = _operator("radd")
@@ -253,17 +265,44 @@ class Remote(Generic[T]):
     __truediv__ = _operator("truediv")
     __rtruediv__ = _operator("rtruediv")
     __floordiv__ = _operator("floordiv")
+    __rfloordiv__ = _operator("rfloordiv")
     __mod__ = _operator("mod")
+    __rmod__ = _operator("rmod")
     __pow__ = _operator("pow")
+    __rpow__ = _operator("rpow")
     __matmul__ = _operator("matmul")
+    __rmatmul__ = _operator("rmatmul")
+    __and__ = _operator("and")
+    __rand__ = _operator("rand")
+    __or__ = _operator("or")
+    __ror__ = _operator("ror")
+    __xor__ = _operator("xor")
+    __rxor__ = _operator("rxor")
+    __lshift__ = _operator("lshift")
+    __rlshift__ = _operator("rlshift")
+    __rshift__ = _operator("rshift")
+    __rrshift__ = _operator("rrshift")
+    __divmod__ = _operator("divmod")
+    __rdivmod__ = _operator("rdivmod")
     __neg__ = _operator("neg")
+    __pos__ = _operator("pos")
     __abs__ = _operator("abs")
+    __invert__ = _operator("invert")
+    __round__ = _operator("round")
     __lt__ = _operator("lt")
     __le__ = _operator("le")
     __gt__ = _operator("gt")
     __ge__ = _operator("ge")
+    __array_ufunc__ = None  # an ndarray leaves an operator to its other operand, a proxy
 
     # -- local by design: identity of the reference
+
+    def __copy__(self) -> "Remote":
+        """A copy of a reference refers to the same object; `farcall.copy` fetches its value."""
+        return self
+
+    def __deepcopy__(self, memo: "object") -> "Remote":
+        return self
 
     def __eq__(self, other: "object") -> bool:
         if not isinstance(other, Remote):
@@ -299,6 +338,17 @@ class Call(Remote):
         __iter__ = _await
     else:
         __await__ = _await
+
+        def __getattr__(self, name: "str") -> "Any":
+            if name == "add_done_callback":  # asyncio.wait would wait for ever
+                raise TypeError(f"expected a task, received {self!r}")
+            return Remote.__getattr__(self, name)
+
+        def __repr__(self) -> str:
+            text = Remote.__repr__(self)
+            if self._farcall.waiter.done:
+                return text
+            return text[:-1] + ": await it, or make a task of it by asyncio.ensure_future(call)>"
 
         def __del__(self) -> None:
             ref = self._farcall

@@ -1,0 +1,326 @@
+"""Operators of proxies, against what Python gives of the objects themselves."""
+
+import asyncio
+import collections.abc
+import copy
+import dataclasses
+import itertools
+import operator
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import farcall
+import numpy as np
+import pytest
+
+from tests.conformance import served, suite
+from tests.unit.farcall.connection.test_session import connected
+
+NUMERIC = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift"
+BINARY = {name: getattr(operator, f"__{name}__") for name in NUMERIC.split()}
+BINARY |= {"divmod": divmod}
+BINARY |= {name: getattr(operator, name) for name in ("lt", "le", "gt", "ge")}
+UNARY = {"neg": operator.neg, "pos": operator.pos, "abs": abs, "invert": operator.inv}
+UNARY |= {"round": round}
+
+
+class Vector:
+    """A user's class whose operators take what operators take, in both orders."""
+
+    __array_ufunc__ = None
+
+    def __init__(self, *parts: float) -> None:
+        self.parts = parts
+
+    def __add__(self, other: Any) -> Any:
+        return ("add", *self.parts) if isinstance(other, int) else NotImplemented
+
+    def __radd__(self, other: Any) -> Any:
+        return ("radd", *self.parts)
+
+    def __matmul__(self, other: Any) -> Any:
+        return ("matmul", *self.parts)
+
+    def __lt__(self, other: Any) -> Any:
+        return len(self.parts) < 3
+
+
+KINDS = {
+    "int": 7,
+    "float": 2.5,
+    "complex": 1j,
+    "str": "ab",
+    "list": [1, 2],
+    "dict": {"a": 1},
+    "set": {1, 2},
+    "array": np.array([1, 2]),
+    "scalar": np.float64(2),
+    "vector": Vector(1, 2),
+}
+
+
+class Far:
+    """Gives the values by reference, and operates on proxies of a third side."""
+
+    def of(self, kind: str) -> Any:
+        return farcall.ref(KINDS[kind])
+
+    async def ask(self, name: str, proxy: Any, *args: Any) -> Any:
+        return await getattr(farcall, name)(proxy, *args)
+
+    async def operate(self, name: str, *operands: Any) -> Any:
+        return await (BINARY | UNARY)[name](*operands)
+
+    async def change(self, name: str, proxy: Any, value: Any) -> Any:
+        await farcall.set(getattr(proxy, name), value)
+        await farcall.set(proxy[name], value)
+        found = [await getattr(proxy, name), await proxy[name]]
+        await farcall.delete(proxy[name])
+        return found
+
+
+def outcome(function: Callable[..., Any], *operands: Any) -> Any:
+    """What the operator gives of local values, or the builtin class of what it raises."""
+    try:
+        return function(*operands)
+    except Exception as exc:
+        return raised(exc)
+
+
+async def remote_outcome(function: Callable[..., Any], *operands: Any) -> Any:
+    """As `outcome`, of proxies: awaited."""
+    try:
+        return await function(*operands)
+    except Exception as exc:
+        return raised(exc)
+
+
+def raised(exc: Exception) -> Any:
+    """The builtin class that an exception is of: NumPy's own are not known to every side."""
+    return next(cls for cls in type(exc).__mro__ if cls.__module__ == "builtins")
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two outcomes are equal in type and value."""
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return isinstance(a, np.ndarray) == isinstance(b, np.ndarray) and np.array_equal(a, b)
+    return type(a) is type(b) and (a == b or repr(a) == repr(b))
+
+
+@pytest.mark.promise("farcall: features", "len, contains, operators, conversions")
+@pytest.mark.asyncio
+async def test_an_operator_of_two_proxies_gives_what_it_gives_of_their_objects() -> None:
+    async with connected({"far": Far()}) as (engine, _):
+        proxies = {kind: await engine.far.of(kind) for kind in KINDS}
+        for (name, function), a, b in itertools.product(BINARY.items(), KINDS, KINDS):
+            expected = outcome(function, KINDS[a], KINDS[b])
+            found = await remote_outcome(function, proxies[a], proxies[b])
+            assert same(found, expected), (a, name, b, found, expected)
+
+
+# A text takes any value for `%`: its proxy's too, as the text that `str` of a proxy gives.
+BY_ITSELF = ("str", "mod")
+
+
+@pytest.mark.promise("farcall: features", "len, contains, operators, conversions")
+@pytest.mark.asyncio
+async def test_an_operator_of_a_value_and_a_proxy_gives_what_it_gives_of_both() -> None:
+    values = {kind: value for kind, value in KINDS.items() if kind != "vector"}
+    async with connected({"far": Far()}) as (engine, _):
+        proxies = {kind: await engine.far.of(kind) for kind in KINDS}
+        for (name, function), a, b in itertools.product(BINARY.items(), values, proxies):
+            found = await remote_outcome(function, proxies[b], values[a])
+            expected = outcome(function, KINDS[b], values[a])
+            assert same(found, expected), (b, name, a, found, expected)
+            if (a, name) != BY_ITSELF:
+                found = await remote_outcome(function, values[a], proxies[b])
+                expected = outcome(function, values[a], KINDS[b])
+                assert same(found, expected), (a, name, b, found, expected)
+
+
+@pytest.mark.asyncio
+async def test_an_operator_of_one_proxy_gives_what_it_gives_of_its_object() -> None:
+    async with connected({"far": Far()}) as (engine, _):
+        for (name, function), kind in itertools.product(UNARY.items(), KINDS):
+            found = await remote_outcome(function, await engine.far.of(kind))
+            assert same(found, outcome(function, KINDS[kind])), (name, kind, found)
+
+
+@pytest.mark.asyncio
+async def test_in_place_operators_give_the_call_of_the_plain_one() -> None:
+    async with connected({"far": Far()}) as (engine, _):
+        for name in NUMERIC.split():
+            in_place = getattr(operator, f"__i{name}__")
+            for kind in ("int", "float", "set"):
+                found = await remote_outcome(in_place, await engine.far.of(kind), 2)
+                assert same(found, outcome(BINARY[name], KINDS[kind], 2)), (name, kind, found)
+
+
+@pytest.mark.asyncio
+async def test_an_operator_takes_calls_that_have_no_result_yet() -> None:
+    async with connected({"far": Far()}) as (engine, _):
+        array = await engine.far.of("array")
+        assert (await ((array > 1) & (array < 3))).tolist() == [False, True]
+        assert await (engine.far.of("int") // 2 % 2) == 1
+        assert await pow(engine.far.of("int"), 2, 5) == 4
+        assert await round(engine.far.of("float"), 1) == 2.5
+
+
+# -- a proxy that was handed on to a third side
+
+
+ASKED: dict[str, list[tuple[str, tuple[Any, ...]]]] = {
+    "list": [("len", ()), ("bool", ()), ("contains", (2,)), ("copy", ()), ("doc", ())],
+    "str": [("str", ()), ("repr", ()), ("names", ()), ("int", ()), ("len", ())],
+    "float": [("int", ()), ("float", ()), ("equals", (2.5,)), ("len", ()), ("copy", ())],
+    "vector": [("bool", ()), ("names", ()), ("doc", ()), ("copy", ()), ("int", ())],
+}
+
+
+@pytest.mark.asyncio
+async def test_what_is_asked_of_a_proxy_that_was_handed_on_is_asked_of_its_object() -> None:
+    async with connected({"far": Far()}) as (first, _), connected({"far": Far()}) as (second, _):
+        for kind, asked in ASKED.items():
+            proxy = await first.far.of(kind)
+            for name, args in asked:
+                expected = await remote_outcome(getattr(farcall, name), proxy, *args)
+                found = await remote_outcome(second.far.ask, name, proxy, *args)
+                assert same(found, expected), (name, found, expected)
+            assert await second.far.ask("equals", proxy, proxy) is True
+
+
+@pytest.mark.asyncio
+async def test_operators_of_a_proxy_that_was_handed_on_are_those_of_its_object() -> None:
+    async with connected({"far": Far()}) as (first, _), connected({"far": Far()}) as (second, _):
+        for kind in ("int", "float", "set", "list", "array"):
+            proxy = await first.far.of(kind)
+            for name, function in BINARY.items():
+                for operands in ((proxy, 2), (2, proxy), (proxy, proxy)):
+                    local = [KINDS[kind] if x is proxy else x for x in operands]
+                    found = await remote_outcome(second.far.operate, name, *operands)
+                    assert same(found, outcome(function, *local)), (name, kind, found)
+            for name, function in UNARY.items():
+                found = await remote_outcome(second.far.operate, name, proxy)
+                assert same(found, outcome(function, KINDS[kind])), (name, kind, found)
+
+
+@pytest.mark.asyncio
+async def test_a_proxy_that_was_handed_on_is_assigned_to_where_its_class_allows() -> None:
+    settings_of = {"Settings": served.Settings}
+    async with connected(settings_of) as (first, _), connected({"far": Far()}) as (second, _):
+        settings = await first.Settings()
+        assert await second.far.change("name", settings, 3) == [3, 3]
+        assert await farcall.len(settings) == 0
+        with pytest.raises(farcall.PolicyError, match="read-only"):
+            await second.far.change("fixed", settings, 3)
+
+
+# -- what Python asks of a proxy by itself
+
+
+@dataclasses.dataclass
+class State:
+    """A program's state that holds a proxy."""
+
+    proxy: Any
+
+
+@pytest.mark.asyncio
+async def test_a_copy_of_a_proxy_refers_to_the_same_object() -> None:
+    async with connected({"far": Far()}) as (engine, _):
+        proxy = await engine.far.of("list")
+        assert copy.copy(proxy) is proxy
+        assert copy.deepcopy({"a": [proxy]})["a"][0] is proxy
+        assert dataclasses.asdict(State(proxy)) == {"proxy": proxy}
+        assert dataclasses.replace(State(proxy)).proxy is proxy
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_wait_for_the_other_side_says_what_to_write() -> None:
+    async with connected({"far": Far()}) as (engine, _):
+        proxy = await engine.far.of("list")
+        attempts: list[Callable[[], Any]] = [
+            lambda: pickle.dumps(proxy),
+            lambda: np.asarray(proxy),
+            lambda: bytes(proxy),
+            lambda: f"{proxy:>10}",
+            lambda: [1][proxy],
+            lambda: list(proxy),
+            lambda: sorted(proxy),
+            lambda: 1 < proxy < 3,
+        ]
+        for attempt in attempts:
+            with pytest.raises(TypeError, match=r"await|async for"):
+                attempt()
+        assert f"{proxy}" == repr(proxy)
+        # Its class has the methods that say what to write, which is all that these ask for.
+        assert isinstance(proxy, collections.abc.Sized)
+        assert not isinstance(proxy, collections.abc.Sequence)
+
+
+@pytest.mark.asyncio
+async def test_a_bound_method_that_is_sent_twice_is_held_once() -> None:
+    async with connected({"bus": served.Bus()}) as (engine, _):
+        heard: list[int] = []
+        for _ in range(3):
+            await engine.bus.subscribe(heard.append)
+        assert farcall.statistics(engine)["exports"] == 1
+        assert await engine.bus.publish(1) == 3
+
+
+# -- asyncio
+
+
+@pytest.mark.asyncio
+async def test_what_asyncio_offers_takes_a_call_or_says_what_to_write() -> None:
+    async with connected({"far": Far()}) as (engine, _):
+
+        def call() -> Any:
+            return engine.far.ask("len", [1])
+
+        with pytest.raises(ExceptionGroup) as caught:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(call())
+        errors = list(caught.value.exceptions)
+        for attempt in (asyncio.create_task, lambda c: asyncio.wait_for(asyncio.wait([c]), 5)):
+            with pytest.raises(TypeError) as refused:
+                await attempt(call())
+            errors.append(refused.value)
+        for error in errors:
+            assert "asyncio.ensure_future(call)" in str(error)
+        one, two = await engine.far.of("int"), await engine.far.of("float")
+        assert await asyncio.shield(one + 1) == 8
+        assert sorted([await x for x in asyncio.as_completed([one + 1, two + 1])]) == [3.5, 8]
+        done, _ = await asyncio.wait([asyncio.ensure_future(one + 1)])
+        assert done.pop().result() == 8
+
+
+def test_asyncio_run_ends_while_a_call_is_pending() -> None:
+    cancelled: list[str] = []
+
+    async def main() -> None:
+        near, far = farcall.endpoints.memory_pair()
+        farcall.Session(far, served.far(lambda: None))
+        engine = await farcall.connect(near, timeout=5)
+
+        async def wait() -> None:
+            try:
+                await engine.far.forever()
+            except asyncio.CancelledError:
+                cancelled.append("here")
+                raise
+
+        waiting.append(asyncio.create_task(wait()))
+        await engine.far.echo(1)
+
+    waiting: list[Any] = []
+    asyncio.run(main())
+    assert cancelled == ["here"]
+    assert waiting[0].cancelled()
+
+
+def test_the_suite_names_every_operator() -> None:
+    assert suite.OPERATORS.keys() | suite.UNARY.keys() == set(served.Operand.names.split())
