@@ -47,6 +47,7 @@ from farcall.proxies.operations import (
 )
 from farcall.proxies.remote import Call, Remote, reference
 from farcall.values.arrays import Array, array, transfer
+from farcall.values.opaque import Opaque
 from farcall.values.registered import register
 from farcall.workers import connect, interrupt, port, serve, serve_shared, terminate
 from farcall.workers.pool import Pool, Worker
@@ -74,6 +75,7 @@ __all__ = [
     "Call",
     "FarcallError",
     "LimitError",
+    "Opaque",
     "PolicyError",
     "Pool",
     "ProtocolError",

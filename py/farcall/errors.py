@@ -92,7 +92,8 @@ def register_exception(cls: "Any", name: "str | None" = None) -> "Any":
     """Let `cls` be rebuilt from the wire under its name; usable as a decorator.
 
     Args:
-        cls: an exception class whose constructor accepts the `args` it was raised with.
+        cls: an exception class. One whose constructor refuses the `args` that it was raised with
+            is made without calling it.
         name: the name on the wire; the class's own by default.
     """
     if not (isinstance(cls, type) and issubclass(cls, Exception)):
@@ -141,21 +142,90 @@ def known(name: "str") -> "Any":
     return cls
 
 
-def rebuild(names: "list[str]", args: "tuple[object, ...]", text: "str") -> "Exception":
+def rebuild(
+    names: "list[str]",
+    args: "tuple[object, ...]",
+    text: "str",
+    fields: "dict[str, object] | None" = None,
+    module: "str" = "",
+) -> "Exception":
     """An exception of the first of `names` if known here, else of a class made for it.
 
     The made class derives from RemoteError and the nearest known base. MicroPython cannot combine
     two native layouts: there it derives from that base, or from RemoteError if that is Exception.
+
+    Args:
+        names: of its class and the bases.
+        args: what it was raised with.
+        text: what it says.
+        fields: its public fields, set once it is made.
+        module: of a class of the standard library that is not builtin; never imported for it.
     """
-    cls = known(names[0]) if names else RemoteError
-    if cls is not None:
+    cls = (known(names[0]) or _standard(names[0], module)) if names else RemoteError
+    exc: "Any" = None if cls is None else _instance(cls, args, text, fields)
+    if exc is None:
+        made = _made(tuple(names))
+        exc = made(*args) if _is_group(made) and len(args) == 2 else made(text)
+        _set_fields(exc, fields)
+    result: "Exception" = exc
+    return result
+
+
+def _standard(name: "str", module: "str") -> "Any":
+    """An exception class of the standard library, if its module is imported here."""
+    cls = getattr(platform.loaded(module), name, None) if module else None
+    if cls is None or platform.standard_module(cls) != module:
+        return None
+    return cls if isinstance(cls, type) and issubclass(cls, Exception) else None
+
+
+def _instance(
+    cls: "Any", args: "tuple[object, ...]", text: "str", fields: "dict[str, object] | None"
+) -> "Any":
+    """An exception of `cls`; without its constructor where that refuses. None if neither works."""
+    try:
+        exc = cls(*args)
+    except Exception:
+        exc = None
+    if exc is not None and exc.args == args:
+        _set_fields(exc, fields)
+        return exc
+    if platform.MICROPYTHON:
+        return exc
+    try:
+        bare = cls.__new__(cls, *args)
+        bare.args = args
+        _set_fields(bare, fields)
+        return bare if str(bare) == text or exc is None else exc
+    except Exception:
+        return exc
+
+
+def is_field(name: "str") -> bool:
+    """Whether an exception may be given this attribute."""
+    return name[:1] != "_" and name not in _METHODS
+
+
+_METHODS = ("args", "with_traceback", "add_note", "remote_traceback")
+
+
+def _set_fields(exc: "Any", fields: "dict[str, object] | None") -> None:
+    """Set what crossed; no property of the class runs where there is a `__dict__`."""
+    for name, value in (fields or {}).items():
+        if not is_field(name):
+            continue
         try:
-            return cls(*args)
+            if platform.MICROPYTHON or not hasattr(exc, "__dict__") or _is_member(exc, name):
+                setattr(exc, name, value)
+            else:
+                exc.__dict__[name] = value
         except Exception:
-            cls = None
-    made = _made(tuple(names))
-    exc: "Exception" = made(*args) if _is_group(made) and len(args) == 2 else made(text)
-    return exc
+            continue
+
+
+def _is_member(exc: "Any", name: "str") -> bool:
+    """Whether a builtin exception keeps this field itself."""
+    return type(getattr(type(exc), name, None)).__name__ == "member_descriptor"
 
 
 def _is_group(cls: "type") -> bool:

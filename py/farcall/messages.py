@@ -68,12 +68,14 @@ FLOAT = "f"  # nan, inf, -inf
 COMPLEX = "c"
 BYTES = "b"  # buffer
 BYTEARRAY = "B"
+HEX = "x"  # bytes as hexadecimal text, in exceptions where no buffers go along
 ARRAY = "a"  # buffer, dtype, shape (None: a NumPy scalar), order
-PORT = "P"  # buffer: a MessagePort, transferred
+JAVASCRIPT = "P"  # buffer: a MessagePort, File, Date ... that stays one
 RANGE = "r"
 SLICE = "S"
 ELLIPSIS = "E"
-EXCEPTION = "e"  # names, args, text, traceback, notes, cause
+EXCEPTION = "e"  # names, args, text, traceback, notes, cause, fields?, module?
+VALUE = "v"  # type of the standard library, text, parts: see values/standard.py
 DATACLASS = "D"  # registered name, fields or what its `encode` gave
 FAILED = "!"  # exception: an asynchronous `encode` raised it
 OBJECT = "o"  # export id, kind, name, description: an object of the sender
@@ -81,6 +83,7 @@ HOME = "h"  # export id: an object of the receiver
 PROMISE = "p"  # call id: the result of a call of the sender
 GRAPH = "g"  # root, nodes: containers that hold themselves, or nest deeper than codec.DEPTH
 NODE = "@"  # index of a node of the graph
+HERE = "="  # never sent: a value that is here already, in a wire form that is decoded later
 
 SERVED = 0  # target: what the peer serves
 

@@ -8,6 +8,7 @@ into `transfer_handlers`. Only a whole argument or result can be served: Comlink
 
 from farcall import errors, messages, platform
 from farcall.comlink.ports import is_port
+from farcall.values import arrays, standard
 from farcall.values.codec import Codec, dumps, loads
 from farcall.values.graphs import short
 from farcall.values.references import References
@@ -15,6 +16,7 @@ from farcall.values.references import References
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from farcall.messages import Buffers, Wire
     from farcall.platform.javascript import JavaScript
@@ -167,6 +169,29 @@ class Outgoing(Codec):
             return value
         return [messages.INT, hex(value) if value >= 0 else "-" + hex(-value)]
 
+    def split(self, value: "Value") -> "tuple[list[Wire], Any] | None":
+        """The parts of a value as JavaScript has it: an instance is its fields."""
+        found = super().split(standard.plain(value))
+        if found is None or found[0][0] == messages.SLICE:
+            return None
+        if isinstance(found[1], dict):
+            return [messages.DICT], [x for pair in found[1].items() for x in pair]
+        return found
+
+    def _other(self, value: "Value", depth: "int") -> "Wire":
+        name = type(value).__name__
+        if name == "array":
+            found = standard.split(value)
+            if found is not None:
+                raw, size = found[1]
+                return arrays.encode_standard(found[0][2], raw, size, self.buffers)
+        plain = standard.plain(value)
+        if plain is value:
+            return super()._other(value, depth)
+        if name == "datetime" and platform.BROWSER:
+            return self._reference(platform.js.Date.new(plain))
+        return self._encode(plain, depth)
+
     def _reference(self, value: "Value") -> "list[Wire]":
         self.refs.append(value)
         return ["j" if platform.BROWSER else messages.OBJECT, len(self.refs) - 1]
@@ -207,6 +232,7 @@ def _error(exc: "BaseException", traceback: "bool") -> "dict[str, Wire]":
     """What Comlink keeps of an error, and ours in `py`, which it carries along unread."""
     codec = Codec()
     codec.traceback = traceback
+    codec.inline = True
     wire = codec.encode_exception(exc)
     ours = dumps(wire)
     found = {"message": wire[3], "name": wire[1][0], "stack": wire[4] or f"{wire[1][0]}: {wire[3]}"}

@@ -62,6 +62,35 @@ def loaded(name: "str") -> "ModuleType | None":
     return sys.modules.get(name)
 
 
+def imported(name: "str") -> "ModuleType | None":
+    """A module of the standard library or NumPy, imported if need be; None if it is missing."""
+    if name in sys.modules:
+        return sys.modules[name]
+    try:
+        found = __import__(name)
+    except ImportError:
+        return None
+    return sys.modules.get(name, found)  # MicroPython does not list what is built into it
+
+
+def standard_module(cls: "type") -> str:
+    """Module of a class of the standard library; "" if it is builtin or from elsewhere."""
+    name = getattr(cls, "__module__", "")
+    if name == "builtins" or not isinstance(name, str):
+        return ""
+    known = getattr(sys, "stdlib_module_names", ())
+    return name if name.split(".")[0] in known else ""
+
+
+def exact(kind: "Any", value: "Any") -> "Any":
+    """A value of a subclass of str, int or float as that type, whatever the subclass overrides."""
+    if MICROPYTHON:
+        return value[:] if kind is str else kind(value)
+    if kind is str:
+        return str.__str__(value)
+    return int.__index__(value) if kind is int else float.__float__(value)
+
+
 if MICROPYTHON:
     import weakref as _weakref
 

@@ -81,9 +81,12 @@ def forget(proxy: "JavaScript") -> None:
         proxy.destroy()
 
 
+_NULL = "undefined" if MICROPYTHON else "JsNull" if PYODIDE else ""
+
+
 def is_null(value: "object") -> bool:
-    """True for None and for JavaScript's null, which Pyodide keeps apart from None."""
-    return value is None or (PYODIDE and type(value).__name__ == "JsNull")
+    """True for None, for null, which Pyodide keeps apart from it, and MicroPython's undefined."""
+    return value is None or type(value).__name__ == _NULL
 
 
 def to_array(items: "Iterable[object]") -> "JavaScript":

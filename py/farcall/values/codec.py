@@ -1,7 +1,8 @@
 """Values to wire form and back.
 
-By value: None, bool, int, float, str, bytes, list, tuple, dict, set, ndarray, exceptions and
-registered dataclasses. Anything else goes by reference, through the `References` given.
+By value: None, bool, int, float, str, bytes, list, tuple, dict, set, ndarray, exceptions, the value
+types of the standard library (see `standard`) and registered classes. Anything else goes by
+reference, through the `References` given.
 
     >>> codec = Codec()
     >>> codec.encode((1, "two", {3}))
@@ -15,7 +16,7 @@ are their own wire form.
 
 from farcall import errors, messages
 from farcall.platform import buffers as memory
-from farcall.values import arrays, exceptions, registered
+from farcall.values import arrays, exceptions, registered, standard
 from farcall.values.encoder import DEPTH, Encoder
 from farcall.values.graphs import GraphReader, short
 from farcall.values.json_text import dumps, loads
@@ -69,19 +70,22 @@ class Codec(Encoder):
             messages.FLOAT: _decode_float,
             messages.COMPLEX: lambda w: complex(self.decode(w[1]), self.decode(w[2])),
             messages.RANGE: lambda w: range(w[1], w[2], w[3]),
-            messages.SLICE: lambda w: slice(*self._items(w, 1)),
+            messages.SLICE: lambda w: _slice(*self._items(w, 1)),
             messages.ELLIPSIS: lambda w: Ellipsis,
             messages.BYTES: self._decode_bytes,
             messages.BYTEARRAY: lambda w: bytearray(_raw(self._decode_bytes(w))),
             messages.ARRAY: self._decode_array,
-            messages.PORT: self._buffer,
+            messages.HEX: lambda w: bytes.fromhex(w[1]),
+            messages.JAVASCRIPT: self._buffer,
             messages.EXCEPTION: lambda w: exceptions.decode(w, self.decode),
+            messages.VALUE: lambda w: standard.join(w[1], w[2], self._items(w, 3)),
             messages.DATACLASS: lambda w: registered.decode(w, self.decode),
             messages.FAILED: self._decode_failed,
             messages.OBJECT: references.arrived,
             messages.HOME: references.home,
             messages.PROMISE: references.promise,
-            messages.GRAPH: lambda w: GraphReader(self.decode).decode(w),
+            messages.GRAPH: lambda w: GraphReader(self.decode, _empty, self._fill).decode(w),
+            messages.HERE: lambda w: w[1],
         }
 
     def decode_with(self, wire: "Wire", buffers: "Buffers") -> "Value":
@@ -134,8 +138,7 @@ class Codec(Encoder):
         return self.arrived[index]
 
     def _decode_dict(self, wire: "list[Wire]") -> "Value":
-        flat = self._items(wire, 1)
-        return dict(zip(flat[::2], flat[1::2]))
+        return standard.fill({}, self._items(wire, 1))
 
     def _decode_array(self, wire: "list[Wire]") -> "Value":
         buffer = self._buffer(wire)
@@ -155,8 +158,42 @@ class Codec(Encoder):
             self.arrived[index] = None  # type: ignore[index] # a second use would be a forged one
             self.emptied.append(buffer)
 
+    def _fill(self, value: "Value", wire: "list[Wire]") -> None:
+        """Put the parts of a graph's node into what `_empty` gave."""
+        if wire[0] == messages.DATACLASS:
+            registered.fill(value, wire[1], self.decode(wire[2]))
+        elif wire[0] == messages.SET_:
+            value.update(self._items(wire, 1))
+        else:
+            standard.fill(value, self._items(wire, 3 if wire[0] == messages.VALUE else 1))
+
     def _decode_failed(self, wire: "list[Wire]") -> "Value":
         raise registered.Failure(self.decode(wire[1]))
+
+
+class _Slices:
+    """Gives the slice that it is asked for: MicroPython's `slice` cannot be called."""
+
+    def __getitem__(self, key: "slice") -> "slice":
+        return key
+
+
+def _slice(start: "Value", stop: "Value", step: "Value") -> "slice":
+    return _Slices()[start:stop:step]
+
+
+def _empty(wire: "list[Wire]") -> "Value":
+    """A value of a graph's node to be filled later; None if it can only be made whole."""
+    kind = wire[0]
+    if kind == messages.LIST:
+        return []
+    if kind == messages.DICT:
+        return {}
+    if kind == messages.SET_:
+        return set()
+    if kind == messages.VALUE:
+        return standard.empty(wire[1], wire[2])
+    return registered.blank(wire[1]) if kind == messages.DATACLASS else None
 
 
 def _raw(value: "Value") -> bytes:

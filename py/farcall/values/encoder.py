@@ -4,9 +4,9 @@
 are their own wire form.
 """
 
-from farcall import messages
+from farcall import messages, platform
 from farcall.platform import buffers as memory
-from farcall.values import arrays, exceptions, registered
+from farcall.values import arrays, exceptions, registered, standard
 from farcall.values.graphs import Graph, short
 from farcall.values.references import References
 
@@ -25,6 +25,13 @@ DEPTH = 24
 _WORD = 2**63
 _PLAIN = (str, bool, type(None))
 _FUNCTIONS = (type(short),)  # MicroPython has a type more for closures: they go the usual way
+_VIEWS: "tuple[type, ...]" = (type({}.keys()), type({}.values()), type({}.items()))
+_TAGS = (
+    (list, messages.LIST),
+    (tuple, messages.TUPLE),
+    (set, messages.SET_),
+    (frozenset, messages.FROZENSET),
+)
 
 
 class Deep(Exception):
@@ -40,6 +47,7 @@ class Encoder:
 
     Attributes:
         traceback: whether exceptions carry theirs, and their causes.
+        inline: whether bytes in exceptions are part of the text, since no buffers go along.
     """
 
     def __init__(
@@ -48,6 +56,7 @@ class Encoder:
         self._references = references or References()
         self.buffers: "list[Buffer]" = [] if buffers is None else buffers
         self.traceback = True
+        self.inline = False
         self._encoders = self._encoding_table()
 
     def _encoding_table(self) -> "dict[type, Callable[[Any, int], Wire]]":
@@ -61,17 +70,15 @@ class Encoder:
             frozenset: self._frozenset,
             bytes: lambda v, d: self._attach(messages.BYTES, v),
             bytearray: lambda v, d: self._attach(messages.BYTEARRAY, v),
-            memoryview: lambda v, d: self._attach(messages.BYTES, bytes(v)),
             complex: lambda v, d: [messages.COMPLEX, self._float(v.real), self._float(v.imag)],
             range: lambda v, d: [messages.RANGE, v.start, v.stop, v.step],
             type(Ellipsis): lambda v, d: [messages.ELLIPSIS],
             slice: lambda v, d: self._each(messages.SLICE, (v.start, v.stop, v.step), d),
-            type({}.keys()): self._list,
-            type({}.values()): self._list,
-            type({}.items()): self._list,
             arrays.Array: lambda v, d: arrays.encode_array(v, self.buffers),
             arrays.Transfer: lambda v, d: self._transfer(v),
         }
+        for view in _VIEWS:
+            table[view] = self._list
         for kind in _FUNCTIONS:  # a callback needs none of the questions that `_other` asks
             table[kind] = self._references.export_function
         return table
@@ -87,7 +94,7 @@ class Encoder:
             return self._encode(value, 0)
         except Deep:
             del self.buffers[mark:]
-            return Graph(self._encode).encode(value)
+            return Graph(self.split, lambda v: self._encode(v, 0)).encode(value)
 
     def encode_all(self, values: "Iterable[Value]") -> "list[Wire]":
         """Wire forms of arguments."""
@@ -157,7 +164,28 @@ class Encoder:
             return arrays.encode_array(inner, self.buffers, True)
         return self.encode(inner)
 
+    def split(self, value: "Value") -> "tuple[list[Wire], Any] | None":
+        """The head of a value's wire form and its parts; None if it has none.
+
+        Parts of an instance of a registered class are a dict of its fields.
+        """
+        if type(value) in registered.names:
+            return registered.split(value)
+        found = standard.split(value)
+        if found is not None:
+            return found
+        if isinstance(value, dict):
+            return [messages.DICT], [x for pair in value.items() for x in pair]
+        for kind, tag in _TAGS:
+            if isinstance(value, kind):
+                return [tag], list(value)
+        if type(value) is slice:
+            return [messages.SLICE], [value.start, value.stop, value.step]
+        return ([messages.LIST], list(value)) if type(value) in _VIEWS else None
+
     def _attach(self, tag: "str", data: "bytes | bytearray") -> "list[Wire]":
+        if self.inline:
+            return [messages.HEX, bytes(data).hex()]
         self.buffers.append(memory.from_bytes(data))
         return [tag, len(self.buffers) - 1]
 
@@ -165,52 +193,70 @@ class Encoder:
         wire = self._references.outgoing(value)
         if wire is not None:
             return wire
+        if registered.names and type(value) in registered.names:
+            return self._registered(value, depth + 1)
+        found = self._standard(value)
+        if found is not None:
+            return self._parts(found, depth + 1)
         if arrays.is_numpy(value):
             return arrays.encode_numpy(value, self.buffers)
         if memory.is_view(value):
             return arrays.encode_javascript(value, self.buffers)
+        if platform.is_null(value):
+            return None
         if memory.is_port(value):
             self.buffers.append(value)
-            return [messages.PORT, len(self.buffers) - 1]
-        if registered.names and type(value) in registered.names:
-            return self._registered(value, depth + 1)
+            return [messages.JAVASCRIPT, len(self.buffers) - 1]
         if isinstance(value, Exception):
             return self.encode_exception(value, depth + 1)
         if isinstance(value, str):
-            return str(value)
+            return platform.exact(str, value)
         if isinstance(value, type):
             return self._references.export(value)
-        for kind, encoder in self._encoders.items():  # IntEnum, OrderedDict, namedtuple ...
+        for kind, encoder in self._encoders.items():  # subclasses
             if isinstance(value, kind):
                 return encoder(_as_base(kind, value), depth + 1)
         return self._references.export(value)
 
-    def _registered(self, value: "Value", depth: "int") -> "Wire":
+    def _standard(self, value: "Value") -> "tuple[list[Wire], Any] | None":
+        return standard.split(value)
+
+    def _parts(self, found: "tuple[list[Wire], Any]", depth: "int") -> "Wire":
         if depth > DEPTH:
             raise Deep
-        return registered.encode(value, depth, self._encode, self._references.later)
+        head, parts = found
+        if isinstance(parts, dict):
+            return head + [{key: self._encode(part, depth) for key, part in parts.items()}]
+        return head + [self._encode(part, depth) for part in parts]
+
+    def _registered(self, value: "Value", depth: "int") -> "Wire":
+        found = registered.split(value)
+        if found is not None:
+            return self._parts(found, depth)
+        return registered.encode(value, self.encode, self._references.later)
 
     def encode_exception(self, exc: "BaseException", depth: "int" = 1) -> "list[Wire]":
         """Wire form of an exception: always succeeds, dropping what cannot cross."""
         return exceptions.encode(exc, self._plain_copy, self.traceback, depth)
 
     def _plain_copy(self, value: "Value") -> "Wire":
-        """Wire form of an exception's argument."""
-        codec = Encoder()
-        codec.traceback = self.traceback
-        return codec.encode_plain(value)
-
-    def encode_plain(self, value: "Value") -> "Wire":
-        """Wire form of a value without buffers or references.
+        """Wire form of an exception's argument or field.
 
         Raises:
-            TypeError: it needs one of them.
+            TypeError: it needs a reference, or a buffer where none go along.
         """
-        wire = self.encode(value)
-        if self.buffers:
+        plain = Encoder(None, None if self.inline else self.buffers)
+        plain.traceback, plain.inline = self.traceback, self.inline
+        mark = len(plain.buffers)
+        try:
+            wire = plain.encode(value)
+        except Exception:
+            del plain.buffers[mark:]
+            raise
+        if self.inline and plain.buffers:
             raise TypeError("needs a buffer")
         return wire
 
 
 def _as_base(kind: "type", value: "Value") -> "Value":
-    return kind(value) if kind in (int, float) else value
+    return platform.exact(kind, value) if kind in (int, float) else value

@@ -1,4 +1,4 @@
-"""Exceptions by value: names of their classes, arguments, text, traceback, notes and cause."""
+"""Exceptions by value: names of their classes, arguments, text, traceback, notes, cause, fields."""
 
 from farcall import errors, messages, platform
 
@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from farcall.messages import Wire
     from farcall.values.references import Value
 
-_COPIED = (str, int, float, bool, bytes, tuple, list, dict, type(None))
+# What builtin exceptions keep outside of `args` and `__dict__`.
+_MEMBERS = ("filename", "filename2", "name", "path")
 
 
 def encode(
@@ -32,14 +33,27 @@ def encode(
     text = platform.traceback_text(exc) if traceback else ""
     notes = [str(n) for n in getattr(exc, "__notes__", [])]
     inner = None if cause is None else encode(cause, plain, traceback, depth + 1)
-    return [messages.EXCEPTION, errors.lineage(exc), args, _message(exc), text, notes, inner]
+    names, said = errors.lineage(exc), _message(exc)
+    wire: "list[Wire]" = [messages.EXCEPTION, names, args, said, text, notes, inner]
+    fields = _fields(exc, plain)
+    module = platform.standard_module(type(exc))
+    if fields or module:
+        wire.extend([fields, module])
+    return wire
 
 
 def _argument(value: "Value", plain: "Callable[[Value], Wire]") -> "Wire":
     try:
-        return plain(value if type(value) in _COPIED else str(value))
+        return plain(value)
     except Exception:
-        return repr(value)
+        return _text(value)
+
+
+def _text(value: "Value") -> str:
+    try:
+        return str(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
 
 
 def _message(exc: "BaseException") -> str:
@@ -49,10 +63,28 @@ def _message(exc: "BaseException") -> str:
         return "(str() of the exception failed)"
 
 
+def _fields(exc: "BaseException", plain: "Callable[[Value], Wire]") -> "dict[str, Wire]":
+    """Public fields whose values cross without a reference."""
+    found = {}
+    own = dict(getattr(exc, "__dict__", {}))
+    for name in _MEMBERS:
+        if getattr(exc, name, None) is not None:
+            own.setdefault(name, getattr(exc, name))
+    for name, value in own.items():
+        if errors.is_field(name):
+            try:
+                found[name] = plain(value)
+            except Exception:
+                continue
+    return found
+
+
 def decode(wire: "list[Wire]", decode: "Callable[[Wire], Value]") -> "Exception":
     """The exception of a wire form."""
-    _, names, args, text, traceback, notes, cause = wire
+    _, names, args, text, traceback, notes, cause = wire[:7]
+    fields, module = wire[7:9] if len(wire) > 7 else ({}, "")
     values = tuple([decode(a) for a in args])
-    exc = errors.rebuild([str(n) for n in names], values, str(text))
+    named = {str(name): decode(value) for name, value in fields.items()}
+    exc = errors.rebuild([str(n) for n in names], values, str(text), named, str(module))
     inner = None if cause is None else decode(cause)
     return errors.attach(exc, str(traceback), [str(n) for n in notes], inner)

@@ -1,4 +1,4 @@
-"""Containers that hold themselves, share parts, or nest deeper than the codec recurses.
+"""Values that hold themselves, share parts, or nest deeper than the codec recurses.
 
 >>> from farcall.values.codec import Codec
 >>> loop = []
@@ -11,119 +11,159 @@ from farcall import messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from farcall.messages import Wire
 
-    Container = list[Any] | dict[Any, Any] | set[Any] | tuple[Any, ...]
+    Parts = list[Any] | dict[str, Any]
+    Split = Callable[[Any], "tuple[list[Wire], Parts] | None"]
 
 NODES = 1_000_000
 
 
 class Graph:
-    """Containers as numbered nodes: cycles, shared parts and any depth, without recursion."""
+    """Values with parts as numbered nodes: cycles, shared parts and any depth, without recursion.
 
-    def __init__(self, encode: "Callable[[Any, int], Wire]") -> None:
+    Args:
+        split: gives the head of a value's wire form and its parts, or None if it has none.
+        encode: gives the wire form of a value without parts.
+    """
+
+    def __init__(self, split: "Split", encode: "Callable[[Any], Wire]") -> None:
+        self._split = split
         self._encode = encode
         self._numbers: "dict[int, int]" = {}
-        self._containers: "list[Container]" = []
+        self._kept: "list[Any]" = []  # their ids are not given to others meanwhile
+        self._found: "list[tuple[list[Wire], Parts]]" = []
 
     def encode(self, value: "object") -> "list[Wire]":
-        """Wire form of a value whose lists, dicts and sets become nodes."""
+        """Wire form of a value."""
         root = self._part(value)
         nodes: "list[Wire]" = []
-        while len(nodes) < len(self._containers):  # grows while its parts are visited
-            nodes.append(self._node(self._containers[len(nodes)]))
+        while len(nodes) < len(self._found):  # grows while its parts are visited
+            head, parts = self._found[len(nodes)]
+            if isinstance(parts, dict):
+                nodes.append(head + [{key: self._part(part) for key, part in parts.items()}])
+            else:
+                nodes.append(head + [self._part(part) for part in parts])
         return [messages.GRAPH, root, nodes]
 
     def _part(self, value: "Any") -> "Wire":
-        if isinstance(value, (list, dict, set, tuple)) and type(value) in (list, dict, set, tuple):
-            return [messages.NODE, self._number(value)]
-        return self._encode(value, 0)
-
-    def _number(self, value: "Container") -> int:
         number = self._numbers.get(id(value))
         if number is None:
-            number = self._numbers[id(value)] = len(self._containers)
-            self._containers.append(value)
+            found = self._split(value)
+            if found is None:
+                return self._encode(value)
+            number = self._numbers[id(value)] = len(self._found)
             if number > NODES:
                 raise ValueError(f"a value of more than {NODES} containers")
-        return number
-
-    def _node(self, value: "Container") -> "list[Wire]":
-        if isinstance(value, dict):
-            flat = [self._part(x) for pair in value.items() for x in pair]
-            return [messages.DICT] + flat
-        tags: "dict[type, str]" = {list: messages.LIST, tuple: messages.TUPLE, set: messages.SET_}
-        tag = tags[type(value)]
-        return [tag] + [self._part(x) for x in value]
+            self._kept.append(value)
+            self._found.append(found)
+        return [messages.NODE, number]
 
 
 class GraphReader:
-    """The containers of a graph's nodes."""
+    """The values of a graph's nodes.
 
-    def __init__(self, decode: "Callable[[Wire], Any]") -> None:
+    Args:
+        decode: gives the value of a wire form.
+        empty: gives a value of a node's kind to be filled later, or None if it is made whole.
+        fill: fills it with its parts.
+    """
+
+    def __init__(
+        self,
+        decode: "Callable[[Wire], Any]",
+        empty: "Callable[[list[Wire]], Any]",
+        fill: "Callable[[Any, list[Wire]], object]",
+    ) -> None:
         self._decode = decode
+        self._empty = empty
+        self._fill = fill
+        self._made: "dict[int, Any]" = {}
 
     def decode(self, wire: "list[Wire]") -> "Any":
-        """The value: empty containers first, then their parts.
+        """The value. A node is made when all of its parts are.
 
-        Tuples cannot be filled later: they are made last to first, which is the order in which
-        nothing is needed before it exists, unless a tuple holds itself through tuples only,
-        which Python cannot build either.
+        In a circle one of them is empty at first, and filled in the end: a container, or an
+        instance of a registered class.
+
+        Raises:
+            ValueError: nothing in a circle can be empty at first: Python could not build it.
         """
         _, root, nodes = wire
-        made: "list[Any]" = [{"l": [], "d": {}, "s": set()}.get(n[0]) for n in nodes]
-        for index in range(len(nodes) - 1, -1, -1):
-            self._tuple(nodes, made, index)
-        for node, container in zip(nodes, made):
-            self._fill(container, node, made)
-        return self._value(root, made)
+        late: "list[int]" = []
+        for index in range(len(nodes)):
+            self._make(nodes, index, late)
+        for whole in (False, True):  # a dict or set may need the hash of an instance
+            for index in late:
+                if isinstance(self._made[index], (dict, set)) is whole:
+                    self._fill(self._made[index], self._whole(nodes[index]))
+        return self._decode(self._here(root))
 
-    def _tuple(self, nodes: "list[Wire]", made: "list[Any]", index: "int") -> None:
-        stack = [index]
+    def _make(self, nodes: "list[Wire]", first: "int", late: "list[int]") -> None:
+        """Make a node and all that it needs, depth first."""
+        made = self._made
+        if first in made:
+            return
+        stack = [(first, _needs(nodes[first], len(nodes)))]
+        under = {first: 0}  # in the making -> its place in the stack
         while stack:
-            if len(stack) > len(nodes):
-                raise ValueError("a tuple that holds itself")
-            top = stack[-1]
-            missing = [] if made[top] is not None else self._missing(nodes[top], made)
-            if missing:
-                stack.extend(missing)
-                continue
-            if made[top] is None:
-                made[top] = tuple([self._value(part, made) for part in nodes[top][1:]])
-            stack.pop()
+            index, needs = stack[-1]
+            need = next(needs, None)
+            if need is None:
+                stack.pop()
+                del under[index]
+                if index not in made:
+                    made[index] = self._decode(self._whole(nodes[index]))
+            elif need in under and need not in made:
+                opened = self._open(nodes, [i for i, _ in stack[under[need] :]])
+                late.append(opened)
+                place = under[opened]
+                while len(stack) > place:  # what is above it is made later
+                    del under[stack.pop()[0]]
+            elif need not in made:
+                under[need] = len(stack)
+                stack.append((need, _needs(nodes[need], len(nodes))))
 
-    def _missing(self, node: "list[Wire]", made: "list[Any]") -> "list[int]":
-        if node[0] != messages.TUPLE:
-            raise ValueError(f"node {short(node)}")
+    def _open(self, nodes: "list[Wire]", circle: "list[int]") -> int:
+        """Make one node of a circle empty: a container rather than an instance."""
+        for index in sorted(circle, key=lambda i: bool(nodes[i][0] == messages.DATACLASS)):
+            value = self._empty(nodes[index])
+            if value is not None:
+                self._made[index] = value
+                return index
+        raise ValueError("a value that holds itself, which Python could not build")
+
+    def _whole(self, node: "list[Wire]") -> "list[Wire]":
+        """A node with values in place of the nodes that it needs."""
+        here = self._here
         return [
-            p[1]
-            for p in node[1:]
-            if type(p) is list and p[0] == messages.NODE and made[p[1]] is None
+            {key: here(part) for key, part in item.items()} if type(item) is dict else here(item)
+            for item in node
         ]
 
-    def _fill(self, container: "Any", node: "list[Wire]", made: "list[Any]") -> None:
-        if node[0] == messages.TUPLE:
-            return
-        parts = [self._value(part, made) for part in node[1:]]
-        if node[0] == messages.LIST:
-            container.extend(parts)
-        elif node[0] == messages.SET_:
-            container.update(parts)
-        else:
-            container.update(zip(parts[::2], parts[1::2]))
-
-    def _value(self, part: "Wire", made: "list[Any]") -> "Any":
+    def _here(self, part: "Wire") -> "Wire":
         if type(part) is list and part and part[0] == messages.NODE:
-            if type(part[1]) is not int or not 0 <= part[1] < len(made):
-                raise ValueError(f"node {part[1]!r} of {len(made)}")
-            return made[part[1]]
-        return self._decode(part)
+            return [messages.HERE, self._made[part[1]]]
+        return part
+
+
+def _needs(node: "list[Wire]", count: "int") -> "Iterator[int]":
+    """Numbers of the nodes that a node needs."""
+    for item in node:
+        for part in item.values() if type(item) is dict else (item,):
+            if type(part) is list and part and part[0] == messages.NODE:
+                if type(part[1]) is not int or not 0 <= part[1] < count:
+                    raise ValueError(f"node {part[1]!r} of {count}")
+                yield part[1]
 
 
 def short(value: "object", length: "int" = 200) -> str:
     """A value's repr for an error's text, cut where it is long."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # nested too deep, or an instance without its fields yet
+        text = f"a {type(value).__name__}"
     return text if len(text) <= length else text[:length] + "..."

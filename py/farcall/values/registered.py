@@ -16,17 +16,23 @@ if TYPE_CHECKING:
 
 
 class Handler:
-    """How instances of a class cross."""
+    """How instances of a class cross.
+
+    Attributes:
+        late: fields that the constructor does not take: they are set afterwards.
+    """
 
     def __init__(
         self,
         cls: "Any",
         fields: "tuple[str, ...]",
+        late: "tuple[str, ...]",
         encode: "Callable[[Any], Any] | None",
         decode: "Callable[[Any], Any] | None",
     ) -> None:
         self.cls = cls
         self.fields = fields
+        self.late = late
         self.encode = encode
         self.decode = decode
 
@@ -50,25 +56,55 @@ def register(
     coroutine functions: messages wait for them, so that their order stays.
 
     Args:
-        cls: the class; without `decode` called with the fields as keyword arguments.
+        cls: the class; without `decode` called with the fields as keyword arguments. An Enum or
+            a named tuple needs nothing else.
         name: the name on the wire; the class's own by default.
         fields: names of the fields; a dataclass's own by default.
         encode: instance -> what crosses instead of it.
         decode: that -> an instance. A side that only sends or only receives needs only one.
 
     Raises:
-        TypeError: neither functions nor fields.
+        TypeError: neither functions nor fields; or a dataclass that its fields cannot make.
     """
-    fields = fields or getattr(cls, "__dataclass_fields__", None)
+    late: "tuple[str, ...]" = ()
     if not fields and encode is None and decode is None:
-        raise TypeError(f"register: {cls!r} is no dataclass; name its fields")
+        enum = platform.loaded("enum")
+        if enum is not None and isinstance(cls, type) and issubclass(cls, enum.Enum):
+            encode, decode = _member_value, cls
+        else:
+            fields, late = _fields(cls)
     name = name or cls.__name__
-    by_name[name] = Handler(cls, tuple(fields or ()), encode, decode)
+    by_name[name] = Handler(cls, tuple(fields or ()), late, encode, decode)
     names[cls] = name
     decoded.discard(name)
     if decode is not None:
         decoded.add(name)
     return cls
+
+
+def _member_value(member: "Any") -> "Value":
+    return member.value
+
+
+def _fields(cls: "Any") -> "tuple[tuple[str, ...], tuple[str, ...]]":
+    """Fields of a dataclass or named tuple, and those that its constructor does not take."""
+    declared = getattr(cls, "__dataclass_fields__", None)
+    if declared is None:
+        if not getattr(cls, "_fields", None):
+            raise TypeError(f"register: {cls!r} is no dataclass; name its fields")
+        return tuple(cls._fields), ()
+    import dataclasses
+
+    fields = dataclasses.fields(cls)
+    names = [f.name for f in fields]
+    kinds = {n: getattr(f, "_field_type", None) for n, f in declared.items() if n not in names}
+    for name, kind in kinds.items():
+        if "INITVAR" in str(kind) and declared[name].default is dataclasses.MISSING:
+            raise TypeError(
+                f"register: {cls.__name__} needs {name!r}, an InitVar, which its instances do not "
+                "keep: give it a default, or give encode and decode"
+            )
+    return tuple(names), tuple([f.name for f in fields if not f.init])
 
 
 def registered(name: "object") -> "Handler":
@@ -104,31 +140,65 @@ class Made:
         self.error = error
 
 
+def split(value: "Value") -> "tuple[list[Wire], dict[str, Value]] | None":
+    """The head of an instance's wire form and its fields; None if a function encodes it."""
+    name = names[type(value)]
+    handler = by_name[name]
+    if handler.encode is not None:
+        return None
+    return [messages.DATACLASS, name], {f: getattr(value, f) for f in handler.fields}
+
+
 def encode(
     value: "Value",
-    depth: "int",
-    encode: "Callable[[Value, int], Wire]",
+    encode: "Callable[[Value], Wire]",
     later: "Callable[[Any, list[Wire]], object]",
 ) -> "Wire":
-    """Wire form of an instance of a registered class.
+    """Wire form of an instance whose class has an `encode`.
 
     Args:
         value: the instance.
-        depth: of its parts.
-        encode: gives the wire form of a part.
+        encode: gives the wire form of what that gave.
         later: fills a wire form with what a coroutine gives, before it is sent.
+
+    Raises:
+        ValueError: instances nest too deep in each other.
     """
     name = names[type(value)]
-    handler = by_name[name]
-    if handler.encode is None:
-        fields = {f: encode(getattr(value, f), depth) for f in handler.fields}
-        return [messages.DATACLASS, name, fields]
-    made = handler.encode(value)
+    made = by_name[name].encode(value)  # type: ignore[misc] # `split` handles those without
     if not platform.is_awaitable(made):
-        return [messages.DATACLASS, name, encode(made, depth)]
+        try:
+            return [messages.DATACLASS, name, encode(made)]
+        except RuntimeError as exc:
+            if "recursion" not in str(exc):
+                raise
+        text = "too deep for its `encode`, or holds itself: register it by its fields"
+        raise ValueError(f"a {name} nests {text}")
     wire: "list[Wire]" = [messages.DATACLASS, name, None]
     later(made, wire)
     return wire
+
+
+def blank(name: "object") -> "Any":
+    """An instance without its fields, made without its constructor; None if it cannot be so."""
+    handler = registered(name)
+    if handler.decode is not None or issubclass(handler.cls, tuple):
+        return None
+    cls = handler.cls
+    return cls.__new__(cls) if hasattr(cls, "__new__") else object.__new__(cls)
+
+
+def fill(instance: "Any", name: "str", values: "dict[str, Value]") -> None:
+    """Set the fields of an instance that `blank` gave."""
+    _check(name, registered(name), values)
+    for field, value in values.items():
+        object.__setattr__(instance, field, value)
+
+
+def _check(name: "str", handler: "Handler", values: "dict[str, Value]") -> None:
+    if set(values) != set(handler.fields):
+        wanted = sorted(handler.fields)
+        raise ValueError(f"{name} has fields {wanted}, received {sorted(values)}")
 
 
 def decode(wire: "list[Wire]", decode: "Callable[[Wire], Value]") -> "Value":
@@ -150,7 +220,9 @@ def decode(wire: "list[Wire]", decode: "Callable[[Wire], Value]") -> "Value":
             platform.discard(made)
             raise ValueError(f"the decode of {name} must be awaited, which cannot be done here")
         return made
-    if set(values) != set(handler.fields):
-        wanted = sorted(handler.fields)
-        raise ValueError(f"{name} has fields {wanted}, received {sorted(values)}")
-    return handler.cls(**values)
+    _check(name, handler, values)
+    late = {field: values.pop(field) for field in handler.late}
+    made = handler.cls(**values)
+    for field, value in late.items():
+        object.__setattr__(made, field, value)
+    return made

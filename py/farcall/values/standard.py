@@ -1,0 +1,363 @@
+"""The standard library's value types: dates, decimals, paths, enums, named tuples, containers.
+
+Each crosses as the name of its type, a text and parts. It arrives as its type where that type
+exists, else as a value that can be read and goes back as what it was: `Opaque`, a dict, a list.
+No module is imported by a name from the wire: `_KINDS` lists them all, and members of an Enum and
+named tuples need their class to be loaded here.
+
+    ["v", "Decimal", "1.50"]     ["v", "deque", "", 1, 2]
+    ["v", "Enum", "Color.RED", "colors", "Color", "RED", 1]
+"""
+
+import builtins
+
+from farcall import messages, platform
+from farcall.values.opaque import ENUM, DictOf, ListOf, NamedTuple, Opaque
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from farcall.messages import Wire
+    from farcall.values.references import Value
+
+    Parts = list[Any]
+
+TUPLE = "namedtuple"
+_PLAIN = (str, int, float)
+DICTS = ("OrderedDict", "Counter", "defaultdict")
+_FACTORIES = "list dict set int float str tuple bool frozenset bytes complex".split()
+# Sizes of array's typecodes differ between interpreters: which one has as many bytes.
+_TYPECODES = {("l", 8): "q", ("L", 8): "Q", ("l", 4): "i", ("L", 4): "I"}
+_made: "dict[tuple[str, ...], Any]" = {}
+
+
+# -- single types: (text, parts) of a value, and the value of them
+
+
+def _date(value: "Any") -> "tuple[str, Parts]":
+    zone, fold = getattr(value, "tzinfo", None), getattr(value, "fold", 0)
+    if zone is not None and not _name(zone):
+        raise TypeError(f"a {type(value).__name__} whose tzinfo is a {type(zone).__name__}")
+    return value.isoformat(), [zone, fold] if zone is not None or fold else []
+
+
+def _dated(cls: "Any", text: "str", parts: "Parts") -> "Any":
+    value = cls.fromisoformat(text)
+    if parts and hasattr(parts[0], "utcoffset"):
+        return value.replace(tzinfo=parts[0], fold=parts[1])
+    return value.replace(fold=parts[1]) if parts and parts[1] else value
+
+
+def _timedelta(value: "Any") -> "tuple[str, Parts]":
+    return str(value), [value.days, value.seconds, value.microseconds]
+
+
+def _timezone(value: "Any") -> "tuple[str, Parts]":
+    offset, name = value.utcoffset(None), value.tzname(None)
+    default = type(value)(offset).tzname(None)
+    parts = [offset.days, offset.seconds, offset.microseconds]
+    return str(name), parts if name == default else parts + [name]
+
+
+def _zoned(cls: "Any", text: "str", parts: "Parts") -> "Any":
+    return cls(_class("timedelta")(*parts[:3]), *parts[3:])
+
+
+def _zone(value: "Any") -> "tuple[str, Parts]":
+    if value.key is None:
+        raise TypeError("a ZoneInfo without a key cannot cross")
+    return value.key, []
+
+
+def _flat(value: "Any") -> "Parts":
+    return [x for pair in value.items() for x in pair]
+
+
+def _dict(value: "Any") -> "tuple[str, Parts]":
+    factory = getattr(value, "default_factory", None)
+    name = getattr(factory, "__name__", "")
+    known = name in _FACTORIES and getattr(builtins, name) is factory
+    # MicroPython's defaultdict keeps its items in `d`.
+    return name if known else "", _flat(getattr(value, "d", value))
+
+
+def _deque(value: "Any") -> "tuple[str, Parts]":
+    longest = getattr(value, "maxlen", None)
+    return "" if longest is None else str(longest), list(value)
+
+
+def _array(value: "Any") -> "tuple[str, Parts]":
+    raw = bytes(memoryview(value))
+    return _typecode(value), [raw, len(raw) // len(value) if len(value) else 0]
+
+
+def _typecode(value: "Any") -> str:
+    return str(getattr(value, "typecode", None) or repr(value)[7:8])  # array('h', [1])
+
+
+def _arrayed(cls: "Any", text: "str", parts: "Parts") -> "Any":
+    raw, size = bytes(parts[0]), parts[1]
+    if size and len(cls(text, bytes(size))) != 1:
+        text = _TYPECODES[text, size]
+    return cls(text, raw)
+
+
+def _view(value: "Any") -> "tuple[str, Parts]":
+    kind = getattr(value, "format", "B").lstrip("@")
+    if len(kind) != 1:
+        raise TypeError(f"a memoryview of format {kind!r} cannot cross: send bytes of it")
+    shape = list(value.shape) if getattr(value, "ndim", 1) != 1 and len(value.tobytes()) else None
+    size = getattr(value, "itemsize", 1)
+    return kind, [bytes(value), size, shape, getattr(value, "readonly", False)]
+
+
+def _viewed(cls: "Any", text: "str", parts: "Parts") -> "Any":
+    raw, size, shape, readonly = bytes(parts[0]), parts[1], parts[2], parts[3]
+    view = cls(raw if readonly else bytearray(raw))
+    if text == "B" and shape is None:
+        return view
+    if size != view[:0].cast(text).itemsize:
+        text = _TYPECODES[text, size]
+    return view.cast(text) if shape is None else view.cast(text, shape)
+
+
+def _masked(value: "Any") -> "tuple[str, Parts]":
+    return "", [value.data, value.mask, value.fill_value]
+
+
+def _unmasked(cls: "Any", text: "str", parts: "Parts") -> "Any":
+    return cls(parts[0], mask=parts[1], fill_value=parts[2])
+
+
+def _fraction(value: "Any") -> "tuple[str, Parts]":
+    small = abs(value.numerator) < 2**64 > value.denominator  # no texts of a million digits
+    return str(value) if small else "", [value.numerator, value.denominator]
+
+
+def _masked_constant(value: "Any") -> "tuple[str, Parts]":
+    return "--", []
+
+
+def _text(value: "Any") -> "tuple[str, Parts]":
+    return str(value), []
+
+
+def _from_text(cls: "Any", text: "str", parts: "Parts") -> "Any":
+    return cls(text)
+
+
+def _from_parts(cls: "Any", text: "str", parts: "Parts") -> "Any":
+    return cls(*parts)
+
+
+if TYPE_CHECKING:
+    Write = Callable[[Any], tuple[str, Parts]]
+    Make = Callable[[Any, str, Parts], Any]
+
+_KINDS: "dict[str, tuple[str, Write, Make | None]]" = {
+    "date": ("datetime", _date, _dated),
+    "time": ("datetime", _date, _dated),
+    "datetime": ("datetime", _date, _dated),
+    "timedelta": ("datetime", _timedelta, _from_parts),
+    "timezone": ("datetime", _timezone, _zoned),
+    "ZoneInfo": ("zoneinfo", _zone, _from_text),
+    "Decimal": ("decimal", _text, _from_text),
+    "Fraction": ("fractions", _fraction, _from_parts),
+    "UUID": ("uuid", _text, _from_text),
+    "PurePosixPath": ("pathlib", _text, _from_text),
+    "PureWindowsPath": ("pathlib", _text, _from_text),
+    "PosixPath": ("pathlib", _text, _from_text),
+    "WindowsPath": ("pathlib", _text, _from_text),
+    "OrderedDict": ("collections", _dict, None),
+    "Counter": ("collections", _dict, None),
+    "defaultdict": ("collections", _dict, None),
+    "deque": ("collections", _deque, None),
+    "array": ("array", _array, _arrayed),
+    "memoryview": ("builtins", _view, _viewed),
+    "MaskedArray": ("numpy.ma", _masked, _unmasked),
+    "MaskedConstant": ("numpy.ma.core", _masked_constant, _from_parts),
+}
+# MicroPython's defaultdict is no dict, its deque has a length that it does not tell.
+_LACKING = ("defaultdict", "deque") if platform.MICROPYTHON else ()
+
+
+def _class(name: "str") -> "Any":
+    """The class of a kind; None where there is none."""
+    if name in _LACKING:
+        return None
+    return getattr(platform.imported(_KINDS[name][0]), name, None)
+
+
+def _name(value: "Value") -> str:
+    """The kind of a value; "" if it is of none."""
+    name = type(value).__name__
+    if platform.MICROPYTHON and name == "Path":
+        return "PosixPath" if type(value).__module__ == "pathlib" else ""
+    kind = _KINDS.get(name)
+    module = None if kind is None else platform.imported(kind[0])
+    return name if getattr(module, name, None) is type(value) else ""
+
+
+# -- any of them: what it crosses as, and back
+
+
+def split(value: "Value") -> "tuple[list[Wire], Parts] | None":
+    """The head of a value's wire form, and its parts; None if it is of no kind."""
+    if isinstance(value, Opaque):
+        return [messages.VALUE, value.type, value.text], value.parts
+    if isinstance(value, (DictOf, ListOf)):
+        parts = list(value) if isinstance(value, ListOf) else _flat(value)
+        return [messages.VALUE] + value.kept, parts
+    name = _name(value)
+    if name:
+        text, parts = _KINDS[name][1](value)
+        return [messages.VALUE, name, text], parts
+    enum = platform.loaded("enum")
+    if enum is not None and isinstance(value, enum.Enum):
+        cls = type(value)
+        plain = next((base for base in _PLAIN if isinstance(value, base)), None)
+        held = value._value_ if plain is None else platform.exact(plain, value)
+        member = [cls.__module__, cls.__qualname__, value._name_, held, plain is not None]
+        return [messages.VALUE, ENUM, f"{cls.__name__}.{value._name_}"], member
+    if isinstance(value, tuple):
+        return _named(value)
+    return None
+
+
+def plain(value: "Value") -> "Value":
+    """What other languages have of a value: a dict, list, bytes or text; else the value itself."""
+    found = split(value)
+    if found is None:
+        return value
+    if found[0][1] == ENUM:
+        return found[1][3]
+    if isinstance(value, dict):
+        return dict(value)
+    if isinstance(value, tuple):
+        return tuple(value)
+    if isinstance(value, list) or found[0][1] == "deque":
+        return list(value)
+    if isinstance(value, memoryview):
+        return bytes(value)
+    return found[0][2]
+
+
+def _named(value: "Any") -> "tuple[list[Wire], Parts] | None":
+    cls = type(value)
+    fields = getattr(cls, "_fields", None)
+    if platform.MICROPYTHON and fields is None:
+        fields = tuple([n for n in dir(value) if n[:2] != "__"])
+        if [getattr(value, n) for n in fields] != list(value):
+            return None
+    if not isinstance(fields, tuple) or len(fields) != len(value):
+        return None
+    own = (getattr(cls, "__module__", ""), getattr(cls, "__qualname__", cls.__name__))
+    kept = getattr(cls, "_kept", own)
+    return [messages.VALUE, TUPLE, " ".join(fields)], list(kept) + list(value)
+
+
+def empty(name: "str", text: "str") -> "Any":
+    """A container of a kind, to be filled; None for what is made whole."""
+    if name in DICTS:
+        cls = _class(name)
+        if cls is None:
+            return _kept(DictOf(), name, text)
+        if name == "defaultdict":
+            return cls(getattr(builtins, text) if text in _FACTORIES else None)
+        return cls()
+    if name == "deque":
+        cls = _class(name)
+        return _kept(ListOf(), name, text) if cls is None else cls((), int(text) if text else None)
+    return None
+
+
+def _kept(value: "Any", name: "str", text: "str") -> "Any":
+    value.kept = [name, text]
+    return value
+
+
+def fill(container: "Any", parts: "Parts") -> "Any":
+    """Put the parts into a container that `empty` gave."""
+    if not isinstance(container, dict):
+        container.extend(parts)
+        return container
+    for index in range(0, len(parts) - 1, 2):
+        container[parts[index]] = parts[index + 1]
+    return container
+
+
+def join(name: "Any", text: "Any", parts: "Parts") -> "Any":
+    """The value of a wire form.
+
+    Raises:
+        ValueError: it is of no kind, or no value of its kind.
+    """
+    if type(name) is not str or type(text) is not str:
+        raise ValueError(f"expected a type's name and a text, received {name!r}, {text!r}")
+    if name == ENUM:
+        return _member(text, parts)
+    if name == TUPLE:
+        return _tuple(text, parts)
+    container = empty(name, text)
+    if container is not None:
+        return fill(container, parts)
+    if name not in _KINDS:
+        raise ValueError(f"no type of the standard library is called {name!r} here")
+    cls, make = _class(name), _KINDS[name][2]
+    if cls is None or make is None:
+        return Opaque(name, text, parts)
+    try:
+        return make(cls, text, parts)
+    except _ABSENT:
+        return Opaque(name, text, parts)
+    except ArithmeticError as exc:  # of a Decimal's text
+        raise ValueError(f"{text!r} is no {name}") from exc
+
+
+# A Windows path elsewhere, a time zone without its data, a method that MicroPython's type lacks.
+_ABSENT = (NotImplementedError, AttributeError, LookupError)
+
+
+def _known(module: "Any", path: "Any") -> "Any":
+    """The class of a module that is loaded here, under its qualified name; None if there is none.
+
+    Looked up in dictionaries: no attribute's code runs, nothing is imported.
+    """
+    found: "Any" = platform.loaded(module) if type(module) is str else None
+    for name in path.split(".") if type(path) is str else ():
+        found = getattr(found, "__dict__", {}).get(name)
+    return found if isinstance(found, type) else None
+
+
+def _member(text: "str", parts: "Parts") -> "Any":
+    """The member of an Enum that is loaded here; else its text or number, or an Opaque."""
+    module, path, name, value, plain = parts
+    enum = platform.loaded("enum")
+    cls = None if enum is None else _known(module, path)
+    if enum is not None and cls is not None and issubclass(cls, enum.Enum):
+        if name in cls.__members__:
+            return cls.__members__[name]
+        if issubclass(cls, enum.Flag) and type(value) is int:
+            return cls(value)
+    return value if plain is True else Opaque(ENUM, text, parts)
+
+
+def _tuple(text: "str", parts: "Parts") -> "Any":
+    """A named tuple, of its class if that is loaded here and has these fields."""
+    fields = tuple(text.split(" ")) if text else ()
+    module, path, values = parts[0], parts[1], parts[2:]
+    cls = _known(module, path)
+    if cls is not None and issubclass(cls, tuple) and getattr(cls, "_fields", None) == fields:
+        return tuple.__new__(cls, values)
+    if len(fields) != len(values):
+        raise ValueError(f"a named tuple with fields {fields} of {len(values)} values")
+    key = (str(module), str(path)) + fields
+    cls = _made.get(key)
+    if cls is None:
+        if len(_made) > 1000:  # names come from the peer: bound what it can make us keep
+            _made.clear()
+        name = str(path).split(".")[-1]
+        cls = _made[key] = type(name, (NamedTuple,), {"_fields": fields, "_kept": key[:2]})
+    return cls(values)

@@ -1,0 +1,70 @@
+"""Over Comlink's wire a value of the standard library is what JavaScript has of it."""
+
+import array
+import collections
+import datetime
+import decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from farcall.comlink.values import Incoming, Outgoing
+from farcall.values.codec import dumps
+from hypothesis import given, settings
+
+from tests.unit.farcall.values.test_registered import Node
+from tests.unit.farcall.values.test_standard import Colour, Level, Point, Word, values
+
+
+def over_comlink(value: Any) -> Any:
+    frame = Outgoing(lambda served: None)
+    text = dumps({"type": "RAW", "value": frame.wire(value)["value"]})
+    return Incoming().frame(text, frame.buffers, frame.refs)["value"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (datetime.date(2026, 1, 2), "2026-01-02"),
+        (decimal.Decimal("1.50"), "1.50"),
+        (collections.OrderedDict(a=1), {"a": 1}),
+        (collections.Counter("aa"), {"a": 2}),
+        (collections.deque([1, [2]]), [1, [2]]),
+        (Point(1, 2), (1, 2)),
+        (Word.YES, "yes"),
+        (Level.LOW, 1),
+        (Colour.GREEN, ("g", 2)),
+        (memoryview(b"ab"), b"ab"),
+        ([{"at": datetime.timedelta(1)}], [{"at": "1 day, 0:00:00"}]),
+    ],
+    ids=repr,
+)
+def test_a_value_of_the_standard_library_is_plain_there(value: Any, expected: Any) -> None:
+    arrived = over_comlink(value)
+    assert type(arrived) is type(expected)
+    assert arrived == expected
+
+
+def test_an_array_is_a_typed_array_there() -> None:
+    arrived = over_comlink([array.array("h", [1, -2]), array.array("d")])
+    assert [a.dtype for a in arrived] == [np.dtype("int16"), np.dtype("float64")]
+    assert arrived[0].tolist() == [1, -2]
+
+
+def test_an_instance_nested_deep_is_its_fields_there() -> None:
+    value: Any = "core"
+    for _ in range(40):
+        value = Node("n", [value])
+    arrived = over_comlink([value])[0]
+    for _ in range(40):
+        arrived = arrived["children"][0]
+    assert arrived == "core"
+
+
+@given(values)
+@settings(max_examples=50, deadline=None)
+def test_any_of_them_crosses_or_is_refused_where_it_is_passed(value: Any) -> None:
+    try:
+        over_comlink([value])
+    except TypeError:
+        return

@@ -1,0 +1,158 @@
+"""Exceptions arrive as their class, with their arguments, text and fields."""
+
+import builtins
+import contextlib
+import csv
+import decimal
+import json
+import os
+import zipfile
+from typing import Any
+
+import farcall
+import pytest
+from farcall.comlink import values as comlink
+from farcall.values import codec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.farcall.values.test_standard import crossed, scalars
+
+REFUSED = ("StopIteration", "StopAsyncIteration")
+CLASSES = [
+    cls
+    for name, cls in vars(builtins).items()
+    if isinstance(cls, type) and issubclass(cls, Exception) and name not in REFUSED
+]
+
+
+def over_comlink(exc: BaseException) -> Any:
+    """The exception as it arrives over Comlink's wire, which has no buffers for it."""
+    return comlink.rebuilt({"isError": True, "value": comlink._error(exc, False)})
+
+
+parts = scalars | st.binary(max_size=5) | st.text(max_size=5) | st.integers(-3, 9) | st.none()
+odd = parts | st.lists(parts, max_size=2) | st.dictionaries(st.text(max_size=2), parts, max_size=2)
+
+WAYS = pytest.mark.parametrize("way", [crossed, over_comlink], ids=["farcall", "comlink"])
+
+
+@WAYS
+@given(st.sampled_from(CLASSES), st.lists(odd, max_size=5), st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_builtin_exception_with_any_arguments_arrives_as_its_class(
+    way: Any, cls: Any, args: list[Any], data: Any
+) -> None:
+    if cls.__name__.startswith("Unicode") and data.draw(st.booleans()):
+        held = b"a\xffb" if cls is UnicodeDecodeError else "a\udc80b"
+        args = [] if cls is UnicodeTranslateError else ["utf-8"]
+        args += [held, 1, 2, data.draw(st.text(max_size=9))]
+    with contextlib.suppress(Exception):
+        exc = cls(*args)
+        str(exc)
+    if "exc" not in locals():
+        return
+    arrived = way(exc)
+    assert type(arrived) is type(exc)
+    assert isinstance(arrived, cls)
+    assert len(arrived.args) == len(exc.args)
+    assert str(arrived) == str(exc)
+
+
+def raised(function: Any) -> BaseException:
+    try:
+        function()
+    except Exception as exc:
+        return exc
+    raise AssertionError("nothing was raised")
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("function", "fields"),
+    [
+        (lambda: os.listdir("/nope/data.csv"), ("errno", "strerror", "filename")),
+        (lambda: b"ab\xff".decode(), ("object", "start", "reason", "encoding")),
+        (lambda: "\udc80".encode(), ("object", "start", "reason", "encoding")),
+        (lambda: json.loads("{]"), ("msg", "doc", "pos", "lineno", "colno")),
+        (lambda: __import__("no_such_module"), ("name", "path")),
+        (lambda: compile("a b", "f.py", "exec"), ("filename", "lineno", "text")),
+        (lambda: next(csv.reader(['"a'], strict=True)), ("args",)),
+        (lambda: decimal.Decimal(1) / 0, ("args",)),
+        (lambda: zipfile.ZipFile(__file__), ("args",)),
+    ],
+    ids=["file", "decode", "encode", "json", "import", "syntax", "csv", "decimal", "zip"],
+)
+def test_an_exception_of_the_standard_library_is_caught_by_its_own_class(
+    way: Any, function: Any, fields: tuple[str, ...]
+) -> None:
+    exc = raised(function)
+    arrived = way(exc)
+    assert type(arrived) is type(exc)
+    assert str(arrived) == str(exc)
+    if fields != ("args",):
+        assert [getattr(arrived, f) for f in fields] == [getattr(exc, f) for f in fields]
+
+
+class HttpError(Exception):
+    """Its constructor takes other arguments than it is raised with."""
+
+    def __init__(self, status: int, url: str) -> None:
+        super().__init__(f"{status} of {url}")
+        self.status = status
+        self.url = url
+
+
+@WAYS
+def test_a_registered_exception_whose_constructor_refuses_keeps_class_and_fields(way: Any) -> None:
+    farcall.register_exception(HttpError)
+    exc: Any = HttpError(404, "/data")
+    exc.row, exc.body, exc.held = 17, b"\x00\xff", object()
+    arrived = way(exc)
+    assert type(arrived) is HttpError
+    assert (str(arrived), arrived.args) == ("404 of /data", exc.args)
+    assert (arrived.status, arrived.url, arrived.row) == (404, "/data", 17)
+    assert arrived.body == b"\x00\xff"
+    assert not hasattr(arrived, "held")
+
+
+class Unheard(LookupError):
+    """Not registered."""
+
+
+@WAYS
+def test_an_exception_of_an_unknown_class_keeps_its_fields(way: Any) -> None:
+    exc: Any = Unheard("no row")
+    exc.row = [17, None]
+    arrived = way(exc)
+    assert (type(arrived).__name__, arrived.row, str(arrived)) == ("Unheard", [17, None], "no row")
+    assert isinstance(arrived, LookupError)
+    assert isinstance(arrived, farcall.RemoteError)
+
+
+def test_bytes_within_arguments_stay_bytes() -> None:
+    arrived = crossed(ValueError({"a": b"x"}, [b"y"]))
+    assert arrived.args == ({"a": b"x"}, [b"y"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["args", "with_traceback", "add_note", "__class__", "__traceback__", "_x", "remote_traceback"],
+)
+def test_a_field_cannot_replace_what_an_exception_is(name: str) -> None:
+    wire = ["e", ["ValueError", "Exception"], ["text"], "text", "", ["note"], None, {name: 1}, ""]
+    arrived = codec.Codec().decode(wire)
+    assert type(arrived) is ValueError
+    assert arrived.args == ("text",)
+    assert arrived.__notes__ == ["note"]
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("Popen", "subprocess"), ("system", "os"), ("Failure", "farcall.values.registered")],
+)
+def test_only_exceptions_of_the_standard_library_are_found_by_their_module(
+    name: str, module: str
+) -> None:
+    wire = ["e", [name, "Exception"], ["text"], "text", "", [], None, {}, module]
+    assert isinstance(codec.Codec().decode(wire), farcall.RemoteError)
