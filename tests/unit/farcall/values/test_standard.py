@@ -195,6 +195,11 @@ def test_a_member_of_an_enum_that_both_sides_import_is_that_member(member: Any) 
     assert crossed(member) is member
 
 
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Classes found by a module's name, except exceptions of the standard library, Enums and named "
+    "tuples that are loaded; nothing is imported",
+)
 def test_no_module_is_imported_for_a_member_of_an_enum() -> None:
     wire = ["v", "Enum", "Colour.RED", "antigravity", "Colour", "RED", 1, False]
     arrived = codec.Codec().decode(wire)
