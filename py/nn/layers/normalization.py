@@ -140,7 +140,7 @@ class BatchNormalization(Normalizing):
         rows = lined.reshape(-1, self.features)
         gamma, beta = self.factors(rows.dtype)
         own = training and self.trainable
-        kept = self._kept(ctx) if own else None
+        kept = self._kept(ctx, inputs[0]) if own else None
         if own:
             mean, variance = _moments(rows, kept)
             self._move(mean, variance)
@@ -153,9 +153,22 @@ class BatchNormalization(Normalizing):
         ctx.saved = rows, mean, variance, own, kept, out if activation else None
         return self.unlined(out.reshape(lined.shape))
 
-    def _kept(self, ctx: Context) -> Array | None:
-        """Return the mask as a column of 0 and 1, with one row per feature vector."""
-        return None if ctx.mask is None else ctx.mask.reshape(-1, 1).astype(ctx.run.dtype)
+    def _kept(self, ctx: Context, x: Array) -> Array | None:
+        """Return the mask as 0 and 1 in rows like the inputs' (one column if all are equal).
+
+        Raises:
+            ShapeError: the mask is not of all axes but the last.
+        """
+        if ctx.mask is None:
+            return None
+        if ctx.mask.shape != x.shape[:-1]:
+            raise ShapeError(
+                f"{self.name}: expected a mask of shape {x.shape[:-1]}, received {ctx.mask.shape}"
+            )
+        kept = ctx.mask[..., None].astype(ctx.run.dtype)
+        if not self.moves:
+            return kept.reshape(-1, 1)
+        return self.lined(np.broadcast_to(kept, x.shape)).reshape(-1, self.features)
 
     def _move(self, mean: Array, variance: Array) -> None:
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
@@ -180,7 +193,7 @@ class BatchNormalization(Normalizing):
             np.multiply(d, gamma / deviation, out=dx)
             dgamma, dbeta = (d * normal).sum(axis=0), d.sum(axis=0)
             if own:
-                count = kept.sum() + config.epsilon()
+                count = kept.sum(axis=0) + config.epsilon()
                 dx -= kept * (gamma / deviation / count) * (dbeta + normal * dgamma)
         self.keep(ctx, dgamma, dbeta)
         return self.unlined(dx.reshape(lined.shape))
@@ -190,7 +203,7 @@ def _moments(rows: Array, kept: Array | None) -> tuple[Array, Array]:
     """Return the mean and variance of each column over the rows where `kept` is 1."""
     if kept is None:
         return kernels.column_moments(rows)
-    count = kept.sum() + config.epsilon()
+    count = kept.sum(axis=0) + config.epsilon()
     mean = (rows * kept).sum(axis=0) / count
     return mean, (np.square(rows - mean) * kept).sum(axis=0) / count
 
