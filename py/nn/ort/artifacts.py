@@ -16,12 +16,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nn import losses as losses_
 from nn import optimizers
+from nn.errors import ConfigError
 from nn.io import formats, npz, snapshot
-from nn.io.errors import MissingEntryError
+from nn.io.errors import MissingEntryError, UnsupportedError
 from nn.io.tree import to_json
+from nn.models.network import Network
+from nn.registry import layers
 
 if TYPE_CHECKING:
+    from nn.graph import SymbolicTensor
     from nn.models.model import Model
 
 __all__ = ["FILES", "Artifacts", "generate_artifacts"]
@@ -65,7 +70,7 @@ class Artifacts:
 def generate_artifacts(
     model: Model,
     optimizer: Any = "adamw",
-    loss: str = "sparse_categorical_crossentropy",
+    loss: Any = "sparse_categorical_crossentropy",
     *,
     metrics: Sequence[str] = (),
     requires_grad: Sequence[str] | None = None,
@@ -76,13 +81,16 @@ def generate_artifacts(
     Args:
         model: a built model; not changed.
         optimizer: a name or an Optimizer.
-        loss: name of a loss.
+        loss: a name or a Loss; a list or a dict by output name for several outputs. The name of a
+            cross-entropy means that of logits for an output that ends without softmax or sigmoid,
+            such as a classifier's from PyTorch, as ONNX Runtime's losses do.
         metrics: names of metrics for `run_eval_step`.
         requires_grad: globs of weight paths to train; all trainable ones by default.
         frozen_params: globs of weight paths not to train.
 
     Raises:
-        ConfigError: the optimizer is unknown.
+        ConfigError: the optimizer or the loss is unknown.
+        UnsupportedError: the loss is made of functions, which no file holds.
         MissingEntryError: a glob matches no weight.
     """
     paths = snapshot.weight_paths(model)
@@ -91,15 +99,66 @@ def generate_artifacts(
     trained = wanted - _matching(set(paths), frozen_params)
     content = snapshot.take(model, include_optimizer=False)
     topology = {key: content[key] for key in ("class_name", "config")}
-    training = {"topology": topology, "loss": loss, "trainable": sorted(trained)}
+    losses = _losses(model, loss)
+    training = {"topology": topology, "loss": losses, "trainable": sorted(trained)}
     chosen = optimizers.serialize(optimizers.get(optimizer))
-    evaluation = {"topology": topology, "loss": loss, "metrics": list(metrics)}
+    evaluation = {"topology": topology, "loss": losses, "metrics": list(metrics)}
     return Artifacts(
         _document("nn-training", training),
         _document("nn-optimizer", {"optimizer": chosen}),
         _document("nn-eval", evaluation),
         npz.encode({"weights": content["weights"]}),
     )
+
+
+def _losses(model: Model, loss: Any) -> Any:
+    """Return the loss of each output as plain data: one, a list, or a dict by name."""
+    ends = dict(zip(model.output_names, model.outputs, strict=True))
+    if isinstance(loss, dict) and "class_name" not in loss:
+        unknown = sorted(set(loss) - set(ends))
+        if unknown:
+            raise ConfigError(f"loss: expected output names of {sorted(ends)}, received {unknown}")
+        return {name: _loss(item, ends[name]) for name, item in loss.items()}
+    if len(ends) == 1 and not isinstance(loss, list | tuple):
+        return _loss(loss, next(iter(ends.values())))
+    items = list(loss) if isinstance(loss, list | tuple) else [loss] * len(ends)
+    if len(items) != len(ends):
+        raise ConfigError(f"loss: expected {len(ends)} for {sorted(ends)}, received {len(items)}")
+    return [_loss(item, end) for item, end in zip(items, ends.values(), strict=True)]
+
+
+def _loss(identifier: Any, output: SymbolicTensor) -> Json | None:
+    if identifier is None:
+        return None
+    loss = losses_.get(identifier)
+    if type(loss).__name__ not in losses_.CLASSES:
+        raise UnsupportedError(
+            f"artifacts: expected a loss by Keras' name or class, received {loss.name!r}"
+        )
+    if isinstance(identifier, str) and hasattr(loss, "from_logits"):
+        loss.from_logits = "from_logits" in loss.fields and gives_logits(output)
+    return losses_.serialize(loss)
+
+
+PASS_ON = (
+    "Add", "Dropout", "Flatten", "Identity", "Permute", "Reshape", "Subtract", "BatchNormalization",
+    "Rescaling", "Activation",
+)  # fmt: skip
+"""Layers after which logits are logits still (an Activation, where it is linear)."""
+
+
+def gives_logits(output: SymbolicTensor) -> bool:
+    """Return whether an output of a graph is known to come without softmax or sigmoid."""
+    layer, inputs = output.node.layer, output.node.inputs
+    if isinstance(layer, Network):
+        return gives_logits(layer.outputs[output.index])
+    activation = getattr(layer, "activation", None)
+    name = layer.last_activation or getattr(activation, "name", "linear")
+    if type(layer).__name__ not in layers or name != "linear":
+        return False
+    if type(layer).__name__ in PASS_ON:
+        return all(map(gives_logits, inputs))
+    return activation is not None
 
 
 def _matching(paths: Iterable[str], globs: Sequence[str]) -> set[str]:

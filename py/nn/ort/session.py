@@ -296,7 +296,11 @@ def _build(training: bytes, checkpoint: bytes, limits: Limits) -> tuple[Model, J
     topology = snapshot.expect(document, "topology", dict, "train_model")
     snapshot.expect(topology, "class_name", str, "train_model")
     snapshot.expect(topology, "config", dict, "train_model")
-    snapshot.expect(document, "loss", str, "train_model")
+    if not isinstance(document.get("loss"), str | dict | list):
+        raise MissingEntryError(
+            "train_model: expected 'loss' to be a name or the settings of one, received "
+            f"{document.get('loss')!r}"
+        )
     model = snapshot.build(topology, limits=limits)
     trained = set(snapshot.expect(document, "trainable", list, "train_model"))
     for path, variable in snapshot.weight_paths(model).items():

@@ -3,7 +3,8 @@
 ONNX's images are channels-first, the engine's channels-last. Images are kept channels-last and
 marked as channels-first in the graph, so a Transpose between the two orders does nothing.
 Flattening an image changes the order of its elements, so the rows of the following matrix are
-reordered too. Input images must be channels-last: ``x.transpose(0, 2, 3, 1)``.
+reordered too. Images of 4 axes enter and leave channels-last: ``x.transpose(0, 2, 3, 1)``. All
+else, sequences (3 axes) and volumes (5), enters and leaves in the graph's order.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from nn.io.onnx.reader import Reader, Symbol, where
 from nn.io.snapshot import guarded
 from nn.layers import Input
 from nn.models.model import Model
+
+IMAGE = 4
+"""The number of axes of a batch of images: the only inputs and outputs whose channels come last."""
 
 
 def load(
@@ -65,7 +69,7 @@ def _inputs(reader: Reader, shapes: Mapping[str, Sequence[int | None]]) -> list[
             raise MissingEntryError(
                 f"onnx input {value.name!r}: expected a shape with a batch axis, received {shape}"
             )
-        first = len(shape) == 4 and not _turned_at_once(reader, value.name)
+        first = len(shape) == IMAGE and not _turned_at_once(reader, value.name)
         inner = [*shape[2:], shape[1]] if first else list(shape[1:])
         tensor = Input(inner, name=_identifier(value.name))
         reader.symbols[value.name] = Symbol(tensor, first=first)
@@ -92,7 +96,8 @@ def _output(reader: Reader, name: str) -> SymbolicTensor:
     if name not in reader.symbols:
         raise MissingEntryError(f"onnx output {name!r}: no node computes it")
     symbol = reader.symbols[name]
-    return symbol.tensor if symbol.first else reader.in_order(symbol).tensor
+    image = symbol.first and symbol.rank == IMAGE
+    return symbol.tensor if image else reader.in_order(symbol).tensor
 
 
 def _step(reader: Reader, node: Node) -> None:

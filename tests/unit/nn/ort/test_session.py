@@ -308,3 +308,50 @@ async def test_the_command_writes_artifacts_that_load_from_addresses(tmp_path):
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def ends(kind):
+    x = nn.Input((6,))
+    h = nn.Dense(5, activation="tanh")(x)
+    made = {
+        "logits": lambda: nn.Dense(3)(h),
+        "added": lambda: nn.Add()([nn.Dense(3)(h), nn.Dense(3)(h)]),
+        "reshaped": lambda: nn.Reshape((3,))(nn.Activation("linear")(nn.Dense(3)(h))),
+        "nested": lambda: nn.Sequential([nn.Input((5,)), nn.Dense(3)])(h),
+        "softmax": lambda: nn.Dense(3, activation="softmax")(h),
+        "softmax apart": lambda: nn.Softmax()(nn.Dense(3)(h)),
+        "averaged": lambda: nn.Average()([nn.Dense(3, "softmax")(h), nn.Dense(3, "softmax")(h)]),
+        "nested softmax": lambda: nn.Sequential([nn.Input((5,)), nn.Dense(3, "softmax")])(h),
+    }
+    return nn.Model(x, made[kind]())
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("kind", "logits"),
+    [("logits", True), ("added", True), ("reshaped", True), ("nested", True), ("softmax", False),
+     ("softmax apart", False), ("averaged", False), ("nested softmax", False)],
+)  # fmt: skip
+async def test_a_classifier_has_the_loss_of_what_it_gives(kind, logits):
+    model = ends(kind)
+    session = await created(generate_artifacts(model, "sgd"))
+    model.compile("sgd", nn.losses.SparseCategoricalCrossentropy(from_logits=logits))
+    expected = model.test_on_batch(X, Y)
+    assert session.run_train_step(feeds())["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("from_logits", [True, False])
+async def test_a_loss_that_is_an_object_stays_as_it_is(from_logits):
+    loss = nn.losses.SparseCategoricalCrossentropy(from_logits=from_logits, reduction="sum")
+    model = ends("softmax")
+    session = await created(generate_artifacts(model, "sgd", loss))
+    model.compile("sgd", loss)
+    expected = model.test_on_batch(X, Y)
+    assert session.run_train_step(feeds())["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_loss_of_functions_is_refused():
+    loss = nn.losses.FunctionLoss(lambda t, p: p[:, 0], lambda t, p: p)
+    with pytest.raises(errors.UnsupportedError, match="artifacts: expected a loss by Keras"):
+        generate_artifacts(classifier(), "sgd", loss)
