@@ -10,7 +10,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -115,14 +115,20 @@ def opened_page(
     else:
         page = Page(*SPARING, *arguments, profile=profile)
         if usual and SPARING:
-            with closing(Site()) as site:
-                site.replace("kept.html", "<!doctype html><link rel=icon href=data:,>")
-                page.keep_compiled(site.url + "kept.html", *COMPILED)
+            page.keep_compiled(kept().url + "kept.html", *COMPILED)
     stack.callback(close, page, usual)
     LIVE_PAGES.append(page)
     if url is not None:
         page.get(url)
     return page
+
+
+@cache
+def kept() -> Site:
+    """The site of the tabs that keep interpreters compiled, there until the tests end."""
+    site = Site()
+    site.replace("kept.html", "<!doctype html><link rel=icon href=data:,>")
+    return site
 
 
 def close(page: Page, usual: bool) -> None:

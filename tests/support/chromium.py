@@ -70,6 +70,7 @@ class Page(Chrome, View):
         self.entries: list[dict[str, Any]] = []
         self.ended = False
         self.keeper: str | None = None
+        self.blank = "about:blank"
         self.temporary = None if profile else tempfile.TemporaryDirectory(prefix="chromium-")
         options = ChromeOptions()
         options.binary_location = found("chromium", "chromium-browser", "google-chrome")
@@ -90,9 +91,14 @@ class Page(Chrome, View):
         """Have a tab that compiles these modules, and is neither closed nor seen by a test."""
         self.get(url)
         self.execute_async_script(COMPILE, names)
-        self.keeper = self.current_window_handle
-        self.switch_to.new_window("tab")
+        self.keeper, self.blank = self.current_window_handle, url  # its process is there already
+        self.switch_to.window(self.new_tab())
         self.prepare()
+
+    def new_tab(self) -> str:
+        """Open a tab and return its handle."""
+        target = self.execute_cdp_cmd("Target.createTarget", {"url": self.blank})
+        return str(target["targetId"])
 
     @property
     def window_handles(self) -> list[str]:
@@ -106,8 +112,7 @@ class Page(Chrome, View):
         try:
             handles = self.window_handles
             origin = self.execute_script("return location.origin")
-            self.switch_to.new_window("tab")
-            fresh = self.current_window_handle
+            fresh = self.new_tab()
             for handle in handles:
                 self.switch_to.window(handle)
                 self.close()
