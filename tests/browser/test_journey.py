@@ -176,6 +176,7 @@ def test_the_whole_journey(engine, page, demo, host):
     assert saves(page, 2) == [saved, saved]
     assert complaints(page) == []
     embeds(page, host, demo)
+    assert [request for request in demo.requests if request.status >= 400] == []
     demo.close()
     if isinstance(page, Page):  # the other engines keep the page's own errors alone
         page.expect_no_network()
