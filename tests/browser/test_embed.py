@@ -32,22 +32,35 @@ def host(tmp_path: Path, open_site: Callable[..., Site]) -> Site:
     return open_site(tmp_path / "host")
 
 
-class TestPoster:
-    def test_nothing_is_fetched_before_the_button_is_pressed(self, site, host, open_page):
-        page = open_page(write(host, script(site) + tag()))
-        button = embed.button(page)
-        assert button.is_displayed()
-        assert {request.path for request in site.requests} == {"static/embed.js"}
-        button.click()
-        wait_for(page, "ready")
+@pytest.fixture(scope="module")
+def started(module_site, open_module_page, tmp_path_factory):
+    """A host with one embedded demo that was started by its button: the page, what the button
+    showed, and what was fetched before it was pressed."""
+    host = Site(tmp_path_factory.mktemp("host"))
+    write(host, script(module_site) + tag(config="epochs=1&seed=3"))
+    page = open_module_page(host.url)
+    button = embed.button(page)
+    poster = {"displayed": button.is_displayed(), "text": button.text}
+    fetched = {request.path for request in module_site.requests}
+    button.click()
+    wait_for(page, "ready")
+    yield page, poster, fetched
+    host.close()
 
-    def test_the_button_says_what_a_first_visit_moves(self, site, host, open_page):
-        page = open_page(write(host, script(site) + tag()))
-        [said] = re.findall(r"\((\d+) MB\)", embed.button(page).text)
+
+class TestPoster:
+    def test_nothing_is_fetched_before_the_button_is_pressed(self, started):
+        _, poster, fetched = started
+        assert poster["displayed"]
+        assert fetched == {"static/embed.js"}
+
+    def test_the_button_says_what_a_first_visit_moves(self, started):
+        _, poster, _ = started
+        [said] = re.findall(r"\((\d+) MB\)", poster["text"])
         moved = sum(packed.moved((ROOT / path).read_bytes()) for path in precache.published(ROOT))
         assert int(said) == round(moved / 1e6)
 
-    def test_the_keyboard_alone_reaches_and_starts_it(self, site, host, open_page):
+    def test_the_keyboard_alone_starts_it_and_put_back_it_starts_again(self, site, host, open_page):
         page = open_page(write(host, script(site) + tag(label="Digits")))
         page.find_element("css selector", "body").send_keys(Keys.TAB)
         focused = "shadowRoot.activeElement"
@@ -55,6 +68,12 @@ class TestPoster:
         page.switch_to.active_element.send_keys(Keys.ENTER)
         wait_for(page, "ready")
         assert element(page, f"{focused}.title") == "Digits"
+        change(page, "load", "eager")
+        page.execute_script(
+            "const demo = document.getElementById('demo');demo.remove(); document.body.append(demo)"
+        )
+        assert element(page, "state") is None
+        wait_for(page, "ready")
 
     def test_without_javascript_there_is_a_link(self, site, host, open_page):
         link = f'<a href="{site.url}">Open the demo</a>'
@@ -63,23 +82,12 @@ class TestPoster:
         assert page.find_element("link text", "Open the demo").is_displayed()
 
 
-@pytest.fixture(scope="module")
-def started(module_site, open_module_page, tmp_path_factory):
-    """A host with one embedded demo that is ready."""
-    host = Site(tmp_path_factory.mktemp("host"))
-    write(host, script(module_site) + tag(load="eager", config="epochs=1&seed=3"))
-    page = open_module_page(host.url)
-    wait_for(page, "ready")
-    yield page
-    host.close()
-
-
 class TestFrame:
     """One embedded page that has started, looked at from both sides."""
 
     @pytest.fixture
     def page(self, started):
-        return started
+        return started[0]
 
     def test_the_layout_is_compact(self, page):
         with inside(page):
@@ -200,29 +208,14 @@ def test_two_on_one_page_know_nothing_of_each_other(site, host, open_page):
     assert element(page, "state.loss", "2") != element(page, "state.loss", "1")
 
 
-def test_loads_when_it_is_scrolled_to(site, host, open_page):
-    body = '<div style="height: 4000px"></div>' + tag(load="visible")
+def test_loads_when_it_is_scrolled_to_and_a_fixed_height_stays(site, host, open_page):
+    body = '<div style="height: 4000px"></div>' + tag(load="visible", height="420px")
     page = open_page(write(host, script(site) + body))
     page.until("document.getElementById('demo').shadowRoot.querySelector('button')")
     assert {request.path for request in site.requests} == {"static/embed.js"}
     page.execute_script("document.getElementById('demo').scrollIntoView()")
     wait_for(page, "ready")
-
-
-def test_a_fixed_height_stays(site, host, open_page):
-    page = open_page(write(host, script(site) + tag(load="eager", height="420px")))
-    wait_for(page, "ready")
     assert page.execute_script(f"return {HEIGHT}") == 420
-
-
-def test_taken_out_and_put_back_it_starts_again(site, host, open_page):
-    page = open_page(write(host, script(site) + tag(load="eager")))
-    wait_for(page, "ready")
-    page.execute_script(
-        "const demo = document.getElementById('demo'); demo.remove(); document.body.append(demo)"
-    )
-    assert element(page, "state") is None
-    wait_for(page, "ready")
 
 
 class TestTrouble:
@@ -235,14 +228,19 @@ class TestTrouble:
             "static/embed.js", lambda text: text.replace("PATIENCE = 30000", "PATIENCE = 1500")
         )
 
-    def test_a_demo_that_is_not_there_can_be_tried_again(self, site, host, open_page, impatient):
+    def test_a_demo_that_is_not_there_can_be_tried_again_and_a_slow_one_takes_the_alert_away(
+        self, site, host, open_page, impatient
+    ):
         impatient(site)
         site.faults["index.html"] = Missing()
         page = open_page(write(host, script(site) + tag(load="eager")))
         page.expect_console("404")
-        assert f"The demo at {site.url} does not answer" in page.until(ALERT, 20).text
-        site.faults.clear()
+        said = f"The demo at {site.url} does not answer"
+        assert said in page.until(ALERT, 20).text
+        site.faults = {"static/vendor/python/main.txt": Slow(chunk=20_000, delay=0.4)}
         embed.button(page).click()
+        page.until(f"!{ALERT}")
+        assert said in page.until(ALERT, 20).text
         wait_for(page, "ready")
         assert not page.check(ALERT)
 
@@ -262,14 +260,6 @@ class TestTrouble:
         with inside(page):
             assert "The worker could not start" in page.text
             assert page.button("Reload the page").is_displayed()
-
-    def test_a_slow_demo_takes_the_alert_away(self, site, host, open_page, impatient):
-        impatient(site)
-        site.faults["static/vendor/python/main.txt"] = Slow(chunk=20_000, delay=0.4)
-        page = open_page(write(host, script(site) + tag(load="eager")))
-        assert "does not answer" in page.until(ALERT, 20).text
-        wait_for(page, "ready")
-        assert not page.check(ALERT)
 
 
 def test_the_host_s_own_policy_may_be_strict(site, open_site, open_page, tmp_path):

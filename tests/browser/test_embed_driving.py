@@ -63,6 +63,41 @@ def check(found):
     assert "'tell'" in found["refused"][1]
 
 
+ASK = """globalThis.answers = [];
+addEventListener("message", ({ data }) => {
+  if (data?.id === "probe" || Array.isArray(data)) answers.push(data);
+});
+const frame = document.querySelector("iframe") ?? document.querySelector("farcall-demo").frame;
+const ask = (message) => frame.contentWindow.postMessage(message, "*");
+ask({ id: "probe", type: "APPLY", path: ["state"], argumentList: [] });
+ask(["* probe ?"]);"""
+ARRIVED = """globalThis.arrived = 0;
+// So many turns of the page's loop are enough to answer: hosts that are listed get theirs.
+const after = (turns) => { if (turns) setTimeout(after, 10, turns - 1); else arrived += 1; };
+addEventListener("message", ({ source }) => { if (source === parent) after(50); });"""
+
+
+def answers(page, frame):
+    """What the host hears when it asks as Comlink and as farcall do."""
+    page.switch_to.frame(frame)
+    page.wait_for_phase("ready")
+    page.execute_script(ARRIVED)
+    page.switch_to.default_content()
+    page.execute_script(ASK)
+    page.switch_to.frame(frame)
+    page.until("arrived === 2")
+    page.switch_to.default_content()
+    return page.execute_script("return answers")
+
+
+def may_drive(page):
+    """Whether the host of the element hears the demo's state as Comlink asks for it."""
+    heard = [said for said in answers(page, element(page, "frame")) if "id" in said]
+    return [(said["id"], said["type"], said["value"]["phase"]) for said in heard] == [
+        ("probe", "RAW", "ready")
+    ]
+
+
 @pytest.mark.parametrize("interpreter", ["mpy", "py"])
 def test_python_drives_it_by_farcall(site, open_site, open_page, interpreter):
     host = open_site()
@@ -76,38 +111,18 @@ def test_python_drives_it_by_farcall(site, open_site, open_page, interpreter):
 def test_javascript_drives_it_by_comlink(site, open_site, open_page):
     host = open_site()
     trust(site, host)
-    found = results(open_page(javascript_host(host, site)))
+    page = open_page(javascript_host(host, site))
+    found = results(page)
     check(found)
     assert "'_stage' of a Demo is private" in found["refused"][2]
+    assert may_drive(page), "its host is listed"
 
 
 class TestDefaultDeny:
-    """Who is not listed gets no answer; who lies about its origin is not even spoken to."""
+    """Who is not listed gets no answer; who lies about its origin is not even spoken to.
 
-    ASK = """globalThis.answers = [];
-    addEventListener("message", ({ data }) => {
-      if (data?.id === "probe" || Array.isArray(data)) answers.push(data);
-    });
-    const frame = document.querySelector("iframe") ?? document.querySelector("farcall-demo").frame;
-    const ask = (message) => frame.contentWindow.postMessage(message, "*");
-    ask({ id: "probe", type: "APPLY", path: ["state"], argumentList: [] });
-    ask(["* probe ?"]);"""
-    ARRIVED = """globalThis.arrived = 0;
-    // So many turns of the page's loop are enough to answer: hosts that are listed get theirs.
-    const after = (turns) => { if (turns) setTimeout(after, 10, turns - 1); else arrived += 1; };
-    addEventListener("message", ({ source }) => { if (source === parent) after(50); });"""
-
-    def answers(self, page, frame):
-        """What the host hears when it asks as Comlink and as farcall do."""
-        page.switch_to.frame(frame)
-        page.wait_for_phase("ready")
-        page.execute_script(self.ARRIVED)
-        page.switch_to.default_content()
-        page.execute_script(self.ASK)
-        page.switch_to.frame(frame)
-        page.until("arrived === 2")
-        page.switch_to.default_content()
-        return page.execute_script("return answers")
+    A listed host gets answers where it drives the demo, above and below.
+    """
 
     @pytest.fixture
     def hosted(self, site, open_site, tmp_path):
@@ -122,31 +137,11 @@ class TestDefaultDeny:
     def test_a_host_that_is_not_listed_gets_no_answer(self, hosted, open_page):
         page = open_page(hosted.url + "element.html")
         page.until("heard.length")
-        assert self.answers(page, element(page, "frame")) == []
+        assert answers(page, element(page, "frame")) == []
         assert (
             page.execute_script("return heard.find(({ kind }) => kind === 'hello').drivable")
             is False
         )
-
-    def test_a_listed_host_does(self, site, hosted, open_page):
-        trust(site, hosted)
-        page = open_page(hosted.url + "element.html")
-        page.until("heard.length")
-        answers = self.answers(page, element(page, "frame"))
-        assert {"id": "probe", "type": "RAW", "value": {"phase": "ready"}} in answers
-
-    def test_so_does_the_demo_s_own_origin(self, site, open_page):
-        site.replace("own.html", HEAD + script(site) + tag(load="eager"))
-        page = open_page(site.url + "own.html")
-        page.until("document.getElementById('demo').state")
-        assert self.answers(page, element(page, "frame")) != []
-
-    def test_so_does_everybody_where_a_star_is_listed(self, site, hosted, open_page):
-        empty = 'name="farcall-drivers" content=""'
-        site.replace("index.html", lambda text: text.replace(empty, empty[:-1] + '*"'))
-        page = open_page(hosted.url + "element.html")
-        page.until("heard.length")
-        assert self.answers(page, element(page, "frame")) != []
 
     def test_a_host_that_gives_another_s_origin_hears_nothing(self, site, hosted, open_page):
         listed = 'name="farcall-drivers" content="https://docs.example.org"'
@@ -154,7 +149,7 @@ class TestDefaultDeny:
         site.replace("index.html", lambda text: text.replace(empty, listed))
         page = open_page(hosted.url + "liar.html")
         page.expect_console("target origin provided")
-        assert self.answers(page, page.find_element("css selector", "iframe")) == []
+        assert answers(page, page.find_element("css selector", "iframe")) == []
         assert page.execute_script("return heard") == []
 
     def test_without_a_host_in_the_address_nothing_is_said(self, site, hosted, open_page):
@@ -163,7 +158,7 @@ class TestDefaultDeny:
             (hosted.folder / "liar.html").read_text().replace("&host=https://docs.example.org", "")
         )
         page = open_page(hosted.url + "plain.html")
-        assert self.answers(page, page.find_element("css selector", "iframe")) == []
+        assert answers(page, page.find_element("css selector", "iframe")) == []
         assert page.execute_script("return heard") == []
 
 
@@ -181,20 +176,22 @@ globalThis.api[name](...values).then(
   (value) => done(value ?? null), (error) => done(`${error.name}: ${error.message}`));"""
 
 
+def networks(host, demo, open_page):
+    """A page that drives the demo; how it calls a method: the value, or the error's text."""
+    host.replace("host.html", HEAD + script(demo) + tag(load="click") + EXPOSE)
+    page = open_page(host.url + "host.html")
+    page.until("typeof globalThis.api === 'function'", 40)
+    return page, lambda name, *values: page.execute_async_script(CALL, name, values)
+
+
 class TestNetworks:
     """Another network by `configure`: there when it returns, or refused with a reason."""
 
-    @pytest.fixture
-    def call(self, site, open_site, open_page):
-        """Call a method of the demo from the host; its value, or the error's text."""
-        host = open_site()
-        trust(site, host)
-        host.replace("host.html", HEAD + script(site) + tag(load="click") + EXPOSE)
-        page = open_page(host.url + "host.html")
-        page.until("typeof globalThis.api === 'function'", 40)
-        return lambda name, *values: page.execute_async_script(CALL, name, values)
-
-    def test_it_is_there_when_configure_returns_or_refused(self, call):
+    def test_it_is_there_when_configure_returns_or_refused(self, site, open_site, open_page):
+        """Everybody may drive where a star is listed."""
+        empty = 'name="farcall-drivers" content=""'
+        site.replace("index.html", lambda text: text.replace(empty, empty[:-1] + '*"'))
+        page, call = networks(open_site(), site, open_page)
         assert call("configure", {"preset": "small", "epochs": 100}) is None
         assert call("options")["preset"] == "small"
         small = len(call("model"))
@@ -205,10 +202,14 @@ class TestNetworks:
         assert "layers: Layer 1" in call("configure", {"layers": [["Dense", {"units": 10}]]})
         assert call("configure", {"preset": "small", "batch": 256}) is None
         assert call("options")["layers"] is None
+        assert may_drive(page)
 
-    def test_what_no_memory_holds_is_refused_before_it_is_tried(self, call):
+    def test_what_no_memory_holds_is_refused_before_it_is_tried(self, site, open_page):
+        """The demo's own origin may drive it unlisted."""
+        page, call = networks(site, site, open_page)
         wide = [["Conv2D", {"filters": 256, "kernel_size": 3, "padding": "same"}], ["Flatten", {}]]
         layers = [*wide, ["Dense", {"units": 10, "activation": "softmax"}]]
         assert call("configure", {"layers": layers, "batch": 2048}) is None
         assert "RuntimeError: A batch of it needs" in call("train")
         assert call("state") == {"phase": "ready"}
+        assert may_drive(page)

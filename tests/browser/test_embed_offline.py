@@ -17,11 +17,17 @@ def host(open_site, tmp_path):
     return open_site(tmp_path / "host")
 
 
-def test_two_frames_start_without_the_network(site, host, open_page):
+def test_a_kept_page_is_framed_without_moving_bytes_and_twice_without_the_network(
+    site, host, open_page
+):
     """The reader was at the demo before; the host, of the same site, keeps its own embed.js."""
     page = open_page(site.url)
     page.wait_for_phase("ready")
     page.until(KEPT, 60)
+    site.requests.clear()
+    page.get(write(host, script(site) + tag(load="eager")))
+    wait_for(page, "ready")
+    assert [request for request in site.requests if request.sent] == []
     site.close()
     page.expect_no_network()
     (host.folder / "embed.js").write_bytes((ROOT / "static/embed.js").read_bytes())
@@ -33,16 +39,6 @@ def test_two_frames_start_without_the_network(site, host, open_page):
     with inside(page, "2"):
         page.click("Train")
     page.until(lambda: element(page, "state.val_accuracy", "2"))
-
-
-def test_a_framed_page_that_is_kept_moves_no_bytes(site, host, open_page):
-    page = open_page(site.url)
-    page.wait_for_phase("ready")
-    page.until(KEPT, 60)
-    site.requests.clear()
-    page.get(write(host, script(site) + tag(load="eager")))
-    wait_for(page, "ready")
-    assert [request for request in site.requests if request.sent] == []
 
 
 def test_the_packed_site_under_a_path_and_its_policy_is_embedded(

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.test_embed_driving import check, javascript_host, results
-from tests.support.embed import HEAD, change, element, inside, script, tag, trust, wait_for
+from tests.support.embed import HEAD, change, element, inside, trust, wait_for
 
 ANYONE = {"Access-Control-Allow-Origin": "*"}
 
@@ -51,16 +51,12 @@ def test_with_its_origin_it_does_everything(site, framed):
 class TestSealed:
     """sandbox="allow-scripts": the document's origin is "null", and nothing is kept."""
 
-    def test_it_trains_and_reads(self, open_site, framed):
+    def test_it_trains_and_reads_and_says_that_nothing_is_kept(self, open_site, framed):
         page = framed(open_site(headers=ANYONE), "allow-scripts")
         assert page.execute_script("return origin") == "null"
         trains_and_reads(page)
         phases = "return document.getElementById('phases').textContent"
         assert "relaxed-simd" in page.execute_script(phases)
-
-    def test_it_says_that_nothing_is_kept(self, open_site, framed):
-        page = framed(open_site(headers=ANYONE), "allow-scripts")
-        page.wait_for_phase("ready")
         page.click("Save")
         page.until(lambda: "cannot be saved in this browser" in page.text)
         assert "sandbox" in page.text
@@ -75,21 +71,16 @@ class TestSealed:
         assert "Access-Control-Allow-Origin: *" in page.text
         assert "allow-same-origin" in page.text
 
-    def test_the_element_hears_it_and_is_heard(self, open_site, host, open_page):
-        demo = open_site(headers=ANYONE)
-        tags = tag(load="eager", sandbox="allow-scripts", theme="dark")
-        (host.folder / "index.html").write_text(HEAD + script(demo) + tags)
-        page = open_page(host.url)
+    def test_javascript_drives_it_and_the_element_hears_it_and_is_heard(self, open_site, open_page):
+        demo, host = open_site(headers=ANYONE), open_site()
+        trust(demo, host)
+        page = open_page(javascript_host(host, demo, sandbox="allow-scripts", theme="dark"))
+        check(results(page))
         wait_for(page, "ready")
         assert element(page, "frame.style.height").endswith("px")
         change(page, "theme", "light")
         with inside(page):
             page.until("document.documentElement.dataset.theme === 'light'")
-
-    def test_javascript_drives_it(self, open_site, open_page):
-        demo, host = open_site(headers=ANYONE), open_site()
-        trust(demo, host)
-        check(results(open_page(javascript_host(host, demo, sandbox="allow-scripts"))))
 
 
 def test_without_scripts_it_says_so(site, host, open_page):
