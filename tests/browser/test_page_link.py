@@ -5,12 +5,18 @@ from app.state import settings
 from selenium.webdriver.common.by import By
 
 LINK = "preset=lenet&subset=2500&optimizer=SGD&lr=0.05&schedule=cosine&batch=64&epochs=2&seed=77"
+LINK += "&l2=0.001&patience=4&smoothing=0.5"
 
 
-def trained(page, url):
-    """The figures of both epochs, the loss curve's picture and the numbers of the last batch."""
-    page.get(url)
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    page = open_module_page(module_site.url + "#" + LINK)
     page.wait_for_phase("ready")
+    return page
+
+
+def trained(page):
+    """The figures of both epochs, the loss curve's picture and the numbers of the last batch."""
     count = "document.querySelectorAll('#epochs tbody tr:not(.empty)').length"
     before = page.execute_script(f"return {count}")
     page.click("Train")
@@ -30,26 +36,19 @@ def trained(page, url):
     "The page: everybody, any screen, any failure",
     "All options in the address, by one table; what makes no sense is ignored; a link is a curve",
 )
-def test_the_same_link_gives_the_same_curve_in_another_browser(site, open_page):
-    first = trained(open_page(), f"{site.url}#{LINK}")
-    page = open_page()
-    second = trained(page, f"{site.url}#{LINK}")
+def test_the_same_link_gives_the_same_curve_in_another_browser(page, module_site, open_page):
+    first = trained(page)
+    page = open_page(f"{module_site.url}#{LINK}")
+    page.wait_for_phase("ready")
+    second = trained(page)
     assert first == second
-    another = LINK.replace("seed=77", "seed=78")
-    page.execute_script("location.hash = arguments[0]", another)
+    page.execute_script("location.hash = arguments[0]", LINK.replace("seed=77", "seed=78"))
     page.until(lambda: value(page, "seed") == "78")
     page.click("Reset")
     page.until(lambda: "not trained yet" in page.text)
-    other = trained(page, f"{site.url}#{another}")
+    other = trained(page)
     assert other[0] != first[0]
     assert other[1] != first[1]
-
-
-@pytest.fixture(scope="module")
-def page(module_site, open_module_page):
-    page = open_module_page(module_site.url + "#" + LINK + "&l2=0.001&patience=4&smoothing=0.5")
-    page.wait_for_phase("ready")
-    return page
 
 
 def value(page, name):

@@ -281,23 +281,6 @@ def test_a_full_disk_ends_nothing_and_is_said_once(site, open_page):
     page.button("Dismiss").click()
 
 
-@pytest.mark.promise(
-    "The page: everybody, any screen, any failure",
-    "A reload while training, bit for bit; a run that an older page kept",
-)
-def test_a_run_that_is_not_kept_is_not_left_by_mistake(site, open_page):
-    without_storage(site)
-    page = open_page(site.url + "#epochs=50&subset=500")
-    page.wait_for_phase("ready")
-    page.button("Dismiss").click()
-    page.button("Train").click()
-    page.until(lambda: len(rows(page)) >= 2)
-    assert page.execute_script(LEAVES) is True
-    page.button("Stop").click()
-    page.wait_for_phase("ready")
-    assert page.execute_script(LEAVES) is False
-
-
 LEAVES = """
 const event = new Event("beforeunload", { cancelable: true });
 dispatchEvent(event);
@@ -314,16 +297,18 @@ Object.defineProperty(window, "localStorage", {
 """
 
 
-def without_storage(site):
-    site.replace("py/app/worker.py", lambda text: WITHOUT_STORAGE + text)
-
-
 @pytest.mark.promise(
     "The page: everybody, any screen, any failure",
     "A full disk; a private window; a hidden tab",
 )
-def test_a_private_window_without_storage_trains_and_draws(site, open_page):
-    without_storage(site)
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "A reload while training, bit for bit; a run that an older page kept",
+)
+def test_a_private_window_without_storage_trains_and_draws_and_is_not_left_by_mistake(
+    site, open_page
+):
+    site.replace("py/app/worker.py", lambda text: WITHOUT_STORAGE + text)
     page = open_page()
     page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": REFUSES_LOCAL_STORAGE})
     page.get(site.url + "#epochs=1&subset=2500")
@@ -346,26 +331,13 @@ def test_a_private_window_without_storage_trains_and_draws(site, open_page):
     labelled(page, 3)
     assert not page.find_element("id", "failure").is_displayed(), "said once"
     assert sum(buckets(page)) == 2
-
-
-@pytest.mark.promise(
-    "The page: everybody, any screen, any failure",
-    "A worker that dies; a full memory; what cannot fit",
-)
-@pytest.mark.promise(
-    "Earlier work: a network trained in a worker",
-    "What is too large for the device is refused before it is tried",
-)
-def test_what_no_browser_can_hold_is_refused_before_it_is_tried(site, open_page):
-    wide = "Conv2D,filters:256,kernel_size:3,padding:same"
-    layers = f"{wide};{wide};Flatten;Dense,units:10,activation:softmax"
-    page = open_page(f"{site.url}#preset=custom&layers={layers}&batch=2048")
-    page.wait_for_phase("ready")
+    page.execute_script("location.hash = 'epochs=50&subset=500'")
     page.button("Train").click()
-    page.until("!document.getElementById('failure').hidden")
-    assert "This is too large for the memory" in page.text
-    assert "9.9 GB" in page.text
-    assert page.phase == "ready"
+    page.until(lambda: len(rows(page)) >= 3)
+    assert page.execute_script(LEAVES) is True
+    page.button("Stop").click()
+    page.wait_for_phase("ready")
+    assert page.execute_script(LEAVES) is False
 
 
 # Takes what the worker's memory has left, but for a little: what follows is the engine's own error.
@@ -404,10 +376,26 @@ channel.postMessage(full);
     "Earlier work: models in production",
     "A full memory is freed by a new worker that goes on",
 )
-def test_a_memory_that_is_full_ends_the_run_and_not_the_page(site, open_page):
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "What is too large for the device is refused before it is tried",
+)
+def test_what_no_browser_can_hold_is_refused_and_a_full_memory_ends_the_run_and_not_the_page(
+    site, open_page
+):
     site.replace("py/app/worker.py", lambda text: HOG + text)
-    page = open_page(site.url + "#preset=deep&batch=2048&epochs=1&subset=5000")
+    wide = "Conv2D,filters:256,kernel_size:3,padding:same"
+    layers = f"{wide};{wide};Flatten;Dense,units:10,activation:softmax"
+    page = open_page(f"{site.url}#preset=custom&layers={layers}&batch=2048")
     page.wait_for_phase("ready")
+    page.button("Train").click()
+    page.until("!document.getElementById('failure').hidden")
+    assert "This is too large for the memory" in page.text
+    assert "9.9 GB" in page.text
+    assert page.phase == "ready"
+    page.button("Dismiss").click()
+    page.execute_script("location.hash = 'preset=deep&batch=2048&epochs=1&subset=5000'")
+    page.until("document.getElementById('preset').value === 'deep'")
     blocks = page.execute_async_script(FILL, True)
     assert blocks > 0
     page.button("Train").click()
