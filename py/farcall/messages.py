@@ -7,7 +7,7 @@ transferred. The header is `[received, frame, ...]`: `received` counts the peer'
 have arrived here (results that can no longer be asked for are forgotten by it), the frames are in
 the order of the calls. Ids are positive and never reused.
 
-    ["hello", version, description]            first frame each way
+    ["hello", version, description, most]      first frame each way; most: what a message may hold
     ["call", id, target, path, args, kwargs]   id 0: one-way, no reply
     ["get", id, target, path]
     ["set", id, target, path, value]
@@ -84,6 +84,8 @@ PROMISE = "p"  # call id: the result of a call of the sender
 GRAPH = "g"  # root, nodes: containers that hold themselves, or nest deeper than codec.DEPTH
 NODE = "@"  # index of a node of the graph
 HERE = "="  # never sent: a value that is here already, in a wire form that is decoded later
+# Tags that a number of a buffer follows.
+BUFFERED = (BYTES, BYTEARRAY, ARRAY, JAVASCRIPT)
 
 SERVED = 0  # target: what the peer serves
 
@@ -91,3 +93,4 @@ KIND_OBJECT = "o"
 KIND_FUNCTION = "f"
 KIND_CLASS = "c"
 KIND_STREAM = "s"
+KIND_AWAITABLE = "w"  # MicroPython's coroutines, which its generators cannot be told from

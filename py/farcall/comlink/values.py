@@ -218,6 +218,7 @@ class _Sent(References):
 
     def export(self, value: "Value", depth: "int" = 0) -> "list[Wire]":
         """Raise for what cannot be copied."""
+        platform.refuse_unawaited(value)
         raise _ByReference(value)
 
 

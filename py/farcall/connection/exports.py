@@ -6,6 +6,7 @@ new export on its way cannot take it away.
 """
 
 from farcall import errors, messages, platform
+from farcall.connection.parts import nodes
 from farcall.connection.producers import Producer, is_stream
 
 TYPE_CHECKING = False
@@ -82,6 +83,7 @@ class Exports:
         self._admit(value)
         if isinstance(value, platform.JsProxy):
             raise TypeError("a JavaScript object cannot cross: send the values you need of it")
+        platform.refuse_unawaited(value)
         key = _identity(value)
         kind = _kind(value)
         number = self._numbers.get(key)
@@ -106,6 +108,15 @@ class Exports:
     def take_back(self, number: "int") -> None:
         """Take back one export, of an encoding that failed."""
         self._drop(number, 1)
+
+    def unsent(self, frame: "Frame") -> None:
+        """Take back what a frame exported that was not sent; a stream it was of has ended."""
+        for wire in nodes(frame):
+            if wire[0] == messages.OBJECT:
+                self.take_back(wire[1])
+        export = self.held.get(frame[1]) if frame[0] == messages.ITEMS else None
+        if export is not None:
+            export.value.stop()
 
     def on_free(self, frame: "Frame", buffers: "Buffers") -> None:
         """Handle a `free` frame: the peer gives up an object."""
@@ -162,6 +173,8 @@ def _kind(value: "object") -> str:
         return messages.KIND_CLASS
     if is_stream(value):
         return messages.KIND_STREAM
+    if platform.MICROPYTHON and platform.is_awaitable(value):
+        return messages.KIND_AWAITABLE  # or a generator
     return messages.KIND_FUNCTION if callable(value) else messages.KIND_OBJECT
 
 

@@ -4,6 +4,7 @@
 use of which object is decided by policy.
 """
 
+from farcall import platform
 from farcall.connection.operators import OPERATORS
 from farcall.connection.producers import Producer, Streamed, is_stream
 
@@ -57,6 +58,12 @@ def _copy(owner: "Any") -> "Any":
     return state()
 
 
+def _await(owner: "Any") -> "Any":
+    if not platform.is_awaitable(owner):
+        raise TypeError(f"a {type(owner).__name__} cannot be awaited")
+    return owner
+
+
 def _lock_step(name: "str") -> "Any":
     def step(owner: "Any", *args: "Any") -> "Any":
         if not isinstance(owner, Producer):
@@ -86,6 +93,7 @@ OPERATIONS: "dict[str, Any]" = {
     "copy": _copy,
     "doc": lambda owner: getattr(owner, "__doc__", None) or "",
     "names": lambda owner: [],  # policy answers this one itself
+    "await": _await,
     "asend": _lock_step("asend"),
     "athrow": _lock_step("athrow"),
     "aclose": _lock_step("aclose"),

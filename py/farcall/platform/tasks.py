@@ -2,7 +2,7 @@
 
 import asyncio
 
-from farcall.platform.interpreter import MICROPYTHON, CancelledError
+from farcall.platform.interpreter import MICROPYTHON, CancelledError, report, traceback_text
 from farcall.platform.javascript import JsProxy, js
 from farcall.platform.timers import Timer
 
@@ -18,6 +18,7 @@ def spawn(coroutine: "Any") -> "asyncio.Task[Any]":
 
 
 _VALUES = (int, str, float, type(None), bool, list, dict, tuple)
+_COROUTINE = "generator" if MICROPYTHON else "coroutine"
 
 
 def is_awaitable(value: "object") -> bool:
@@ -29,11 +30,41 @@ def is_awaitable(value: "object") -> bool:
     return hasattr(type(value), "__await__")
 
 
-def discard(awaitable: "object") -> None:
-    """Close a coroutine that will never be awaited."""
-    close = getattr(awaitable, "close", None)
-    if close is not None:
-        close()
+def refuse_unawaited(value: "Any") -> None:
+    """Refuse to send a coroutine, task or future: what it gives is meant.
+
+    MicroPython's coroutines are generators: only its tasks can be known there.
+
+    Raises:
+        TypeError: it is one.
+    """
+    name = type(value).__name__
+    if MICROPYTHON:
+        found = isinstance(value, _core.Task)
+    else:
+        coroutine = name == "coroutine" or name.startswith("async_generator_a")
+        found = coroutine or asyncio.isfuture(value)
+        if coroutine:
+            name = f"{name} {getattr(value, '__name__', '')}()"
+    if found:
+        raise TypeError(f"a {name} cannot cross: write `await` before it, to send what it gives")
+
+
+def discard(awaitable: "Any") -> None:
+    """Close a coroutine that will never be awaited; leave any other awaitable as it is."""
+    if type(awaitable).__name__ != _COROUTINE:
+        return  # its `close` is its class's own, or a remote call
+    try:
+        awaitable.close()
+    except BaseException as exc:  # of its `finally`: no caller can get it
+        report(f"farcall: a coroutine that was never awaited failed: {traceback_text(exc)}")
+
+
+def is_over(exc: "BaseException") -> bool:
+    """Whether a coroutine gets this exception because its event loop is gone: nothing can run."""
+    if MICROPYTHON or not isinstance(exc, GeneratorExit):
+        return False
+    return asyncio._get_running_loop() is None
 
 
 class Waiter:
@@ -114,7 +145,10 @@ class Waiter:
                 _step(task)
             return
         for function, context in waiting:
-            context.run(function, self)
+            try:
+                context.run(function, self)
+            except BaseException as exc:  # SystemExit of a task is the event loop's to raise
+                asyncio.get_running_loop().call_soon(_raise, exc)
 
     def wait(self) -> "Generator[Any, None, Any]":
         """Yield to the event loop until settled."""
@@ -162,6 +196,10 @@ class Waiter:
         self._waiting = tuple([t for t in self._waiting if t is not task])
 
 
+def _raise(exc: "BaseException") -> None:
+    raise exc
+
+
 def drain() -> None:
     """Run the tasks that `wake` made ready now instead of after a timer (MicroPython only).
 
@@ -185,7 +223,7 @@ def _step(task: "Any") -> None:
     task.data = None
     try:
         task.coro.send(None)
-    except (CancelledError, Exception) as exc:
+    except BaseException as exc:
         _ended(task, exc)
     finally:
         _core.cur_task = before

@@ -7,7 +7,7 @@ result is here. What a proxy cannot do alone it asks of its `Connection`:
     Remote -- _farcall --> Reference -- connection --> Connection (a Session, or Comlink's Wrapped)
 """
 
-from farcall import errors, platform
+from farcall import errors, messages, platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -207,7 +207,9 @@ class Remote(Generic[T]):
     def _await(self) -> "Generator[Any, None, Any]":
         ref = self._farcall
         if not ref.path:
-            return self
+            if ref.kind != messages.KIND_AWAITABLE:
+                return self
+            return (yield from ref.connection.operate(self, "await", ())._farcall.waiter.wait())
         return (yield from ref.connection.read(self)._farcall.waiter.wait())
 
     if platform.MICROPYTHON:
