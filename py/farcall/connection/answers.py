@@ -12,6 +12,21 @@ class Answer(platform.Waiter):
 
     task: "Any" = None
     coroutine: "Any" = None  # until the task has begun
+    _followers: "tuple[platform.Waiter, ...]" = ()
+
+    async def ended(self) -> None:
+        """Wait for its end, whatever that is; who is cancelled meanwhile leaves it running."""
+        if not self.done:
+            waiter = platform.Waiter()
+            self._followers = self._followers + (waiter,)
+            await waiter
+
+    def end(self, value: "object", error: "BaseException | None") -> None:
+        """Keep the outcome, and wake the calls that wait for it a turn later."""
+        self.settle(value, error)
+        followers, self._followers = self._followers, ()
+        for waiter in followers:
+            waiter.settle_soon(None)
 
 
 class Answers:
@@ -50,6 +65,10 @@ class Answers:
         settled = self.settled
         while settled and settled[0][0] <= seen:
             self.known.pop(settled.pop(0)[1], None)
+
+    def postpone(self, first: "int", last: "int") -> None:
+        """Replies of message `first` went out in several, up to `last`: keep results that long."""
+        self.settled[:] = [(last if first <= m < last else m, n) for m, n in self.settled]
 
     def clear(self) -> None:
         """Forget them all."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # A result is kept until the peer must have seen it, since calls on it may be under way. A peer
 # with nothing else to say acknowledges after this long.
 ACKNOWLEDGE_AFTER = 0.05
+# Limits of a message: each side tells the other its own.
+SIZES = ("header", "buffers")
 
 
 class Channel:
@@ -41,6 +43,7 @@ class Channel:
         limits: how many of everything there may be.
 
     Attributes:
+        most: characters and bytes of a message that neither side finds too many.
         error: what ended the session, or None.
         tracer: logs messages while `farcall.trace` is on.
         woken: waiters settled by the message being handled.
@@ -63,6 +66,7 @@ class Channel:
         self.timeout = timeout
         self.on_error = on_error
         self.limits = limits
+        self.most = {name: limits[name] for name in SIZES}
         self.error: "BaseException | None" = None
         self.tracer: "Tracer | None" = None
         self.woken: "list[platform.Waiter]" = []
@@ -103,34 +107,64 @@ class Channel:
             self._scheduled = True
             self._ticker.schedule()
 
-    def _flush(self) -> None:
+    def _flush(self, alone: "bool" = False) -> None:
+        """Send what waits; `alone`, a message even if nothing does."""
         self._scheduled = False
-        if self._out and self.error is None and not self.encoding:
-            out, self._out = self._out, []
-            self._post(out)
-
-    def _post(self, frames: "list[Frame]") -> None:
+        frames = self._out
+        if not (frames or alone) or self.error is not None or self.encoding:
+            return
+        self._out = []
         place, self._place = self._place, None
         if self.emptied:
             frames = frames + self._back()
         elif place is not None and len(frames) == 1 and self.tracer is None:
             self._post_call(frames[0], place)
             return
-        header = dumps([self.received] + frames)
         buffers = self.buffers
-        size = len(header)
         if buffers:
             buffers = list(buffers)
             del self.buffers[:]
-            size += memory.total(buffers)
+        failure = self._sent(frames, buffers)
+        if failure is not None:
+            self._in_parts(frames, buffers, failure)
+
+    def _sent(self, frames: "list[Frame]", buffers: "list[Buffer]") -> "Exception | None":
+        """Send frames as one message; gives what prevents it."""
+        try:
+            header = dumps([self.received] + frames)
+        except BaseException as exc:
+            return errors.LimitError(f"does not fit in memory: {exc!r}")
+        size = len(header)
+        if size > self.most["header"]:
+            return self._too_large(size, "characters of JSON", "header")
+        if buffers:
+            more = memory.total(buffers)
+            if more > self.most["buffers"]:
+                return self._too_large(more, "bytes of buffers", "buffers")
+            size += more
+        if self.tracer is not None:
+            self.tracer.message("out", self.sent + 1, header, buffers)
+        try:
+            failure = self._endpoint.post(header, buffers)
+        except BaseException as exc:  # of an endpoint that is not farcall's
+            failure = repr(exc)
+        if failure:
+            return TypeError(f"cannot be sent: {failure}")
         self.sent += 1
         self.owes_ack = False
         self.bytes_sent += size
-        if self.tracer is not None:
-            self.tracer.message("out", self.sent, header, buffers)
-        failure = self._endpoint.post(header, buffers)
-        if failure:
-            self._unsent(failure)
+        return None
+
+    def _too_large(self, size: "int", unit: "str", limit: "str") -> "Exception":
+        most = self.most[limit]
+        text = f"takes {size} {unit}, a message holds at most {most} (limits={{{limit!r}: ...}})"
+        return errors.LimitError(text)
+
+    def _in_parts(
+        self, frames: "list[Frame]", buffers: "list[Buffer]", failure: "Exception"
+    ) -> None:
+        """Send frames as several messages; see `Duplex`."""
+        raise NotImplementedError
 
     def _back(self) -> "list[Frame]":
         """Return emptied buffers to the peer with the next outgoing message."""
@@ -144,12 +178,12 @@ class Channel:
         self.owes_ack = False
         size = self._short(self.received, frame[1], place, *frame[4])  # type: ignore[misc]
         if type(size) is str:
-            self._unsent(size)
+            self._unsent(f"cannot be sent: {size}")
         else:
             self.bytes_sent += size
 
-    def _unsent(self, failure: "str") -> None:
-        self.close(errors.ProtocolError(f"a message could not be sent: {failure}"), tell=False)
+    def _unsent(self, failure: "object") -> None:
+        self.close(errors.ProtocolError(f"a message {failure}"), tell=False)
 
     def _acknowledge_later(self) -> None:
         """Have the peer learn what arrived, with other frames or after a while without any."""
@@ -158,8 +192,8 @@ class Channel:
 
     def _acknowledge(self) -> None:
         self._acknowledgement = None
-        if self.owes_ack and self.error is None and not self._out:
-            self._post([])
+        if self.owes_ack and not self._out:
+            self._flush(alone=True)
 
     def complain(self, error: "BaseException", whence: "str") -> None:
         """Hand an error that no caller can get to `on_error`, or print it."""
@@ -169,7 +203,7 @@ class Channel:
             else:
                 text = getattr(error, "remote_traceback", "") or platform.traceback_text(error)
                 platform.report(f"farcall: {type(error).__name__}: {error}, {whence}\n{text}")
-        except Exception as exc:
+        except BaseException as exc:
             platform.report(f"farcall: on_error failed: {platform.traceback_text(exc)}")
 
     def close(self, error: "BaseException | None" = None, tell: "bool" = True) -> None:
@@ -178,12 +212,11 @@ class Channel:
 
     def _say_last(self, farewell: "Frame | None") -> None:
         """Send what waited, and a last frame; None drops what waited."""
-        if farewell is not None:
-            frames = [farewell]
-            if not self.encoding:
-                frames = self._out + frames
-            self._endpoint.post(dumps([self.received] + frames), list(self.buffers))
-        self._out = []
+        out, self._out = self._out, []
+        if farewell is None:
+            return
+        if self.encoding or self._sent(out + [farewell], list(self.buffers)) is not None:
+            self._sent([farewell], [])
 
     def _hang_up(self) -> None:
         self._endpoint.close()

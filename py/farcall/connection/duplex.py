@@ -5,6 +5,7 @@ a single plain result, which JavaScript has parsed.
 """
 
 from farcall import errors, messages, platform
+from farcall.connection import parts
 from farcall.connection.channel import Channel
 from farcall.platform import buffers as memory
 from farcall.values import registered
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from farcall.connection.pending import Key, Pending
     from farcall.connection.waits import Waits
     from farcall.messages import Buffers, Frame, Wire
+    from farcall.platform.buffers import Buffer
     from farcall.values.codec import Codec
 
 
@@ -29,6 +31,7 @@ class Duplex(Channel):
         waits: holds back messages behind one whose values must be awaited.
         pending: calls of this side.
         codec: decodes values.
+        unsent: takes back what a frame exported that was not sent.
         handlers: what takes a frame, by its kind.
     """
 
@@ -36,6 +39,7 @@ class Duplex(Channel):
     waits: "Waits"
     pending: "dict[Key, Pending]"
     codec: "Codec"
+    unsent: "Callable[[Frame], object]"
     handlers: "dict[str, Callable[[Frame, Buffers], object]]"
     bytes_received = 0
 
@@ -51,9 +55,10 @@ class Duplex(Channel):
             batch = self._parsed(header, buffers)
             if not registered.decoded or not self.waits.hold(header, batch, buffers):
                 self._dispatch(batch, buffers)
-        except Exception as exc:
-            self.close(_protocol(exc))
-        self._settled(buffers)
+        except BaseException as exc:
+            self._broke(exc)
+        finally:
+            self._settled(buffers)
 
     def _resume(self, batch: "list[Wire]", buffers: "Buffers") -> None:
         """Dispatch a message whose asynchronous values have been decoded."""
@@ -61,9 +66,19 @@ class Duplex(Channel):
             self._scheduled = True
             try:
                 self._dispatch(batch, buffers)
-            except Exception as exc:
-                self.close(_protocol(exc))
-            self._settled(buffers)
+            except BaseException as exc:
+                self._broke(exc)
+            finally:
+                self._settled(buffers)
+
+    def _broke(self, exc: "BaseException") -> None:
+        """End the session over a message that cannot be handled."""
+        if not isinstance(exc, errors.ProtocolError):
+            self.close(errors.ProtocolError(f"a malformed message: {exc!r}"))
+        else:
+            self.close(exc)
+        if not isinstance(exc, Exception):  # an interrupt, in farcall's own code
+            raise exc
 
     def _parsed(self, header: "str", buffers: "Buffers") -> "list[Wire]":
         """The frames of a message, after the number of messages that the peer has received."""
@@ -130,8 +145,40 @@ class Duplex(Channel):
         if self.owes_ack:
             self._acknowledge_later()
 
+    # -- messages that cannot leave as they are
 
-def _protocol(exc: "Exception") -> "Exception":
-    if isinstance(exc, errors.ProtocolError):
-        return exc
-    return errors.ProtocolError(f"a malformed message: {exc!r}")
+    def _in_parts(
+        self, frames: "list[Frame]", buffers: "list[Buffer]", failure: "Exception"
+    ) -> None:
+        """Send frames as several messages; one that cannot be sent alone costs its call only."""
+        first = self.sent + 1
+        divided = parts.halves(frames)
+        if len(divided) == 1:
+            self._refused(frames[0], buffers, failure)
+        else:
+            for part in divided:
+                own = parts.taken(part, buffers)
+                reason = self._sent(part, own) if self.error is None else None
+                if reason is not None:
+                    self._in_parts(part, own, reason)
+        self.answers.postpone(first, self.sent)
+
+    def _refused(self, frame: "Frame", buffers: "list[Buffer]", failure: "Exception") -> None:
+        """Send the error in the place of a frame that cannot be sent."""
+        if frame[0] == messages.BACK:
+            return  # the memory stays here
+        if not buffers and not isinstance(failure, errors.LimitError):
+            self._unsent(failure)  # no text can be sent: it is not this frame's fault
+            return
+        error = type(failure)(f"{parts.subject(frame)} {failure}")
+        instead = parts.substitute(frame, self.codec.encode_exception(error))
+        if instead is None:
+            self._unsent(failure)
+            return
+        self.unsent(frame)
+        if not instead[1]:
+            self.complain(error, "of a one-way call")
+            return
+        reason = self._sent([instead], [])
+        if reason is not None:
+            self._unsent(reason)

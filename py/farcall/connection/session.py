@@ -113,7 +113,8 @@ class Session(Duplex):
             endpoint.replied = self._replied
         _open.append(self)
         endpoint.start(self._receive, self._broken)
-        self.send([messages.HELLO, messages.VERSION, self._policy.description()])
+        hello = [messages.HELLO, messages.VERSION, self._policy.description(), dict(self.most)]
+        self.send(hello)
 
     def _assemble(self, served: "object") -> None:
         """Make the parts, each with the parts that it uses; lend proxies what they ask for."""
@@ -128,6 +129,7 @@ class Session(Duplex):
         self.pending = self._calls.pending
         self._serving = Serving(self, self.tables, self._policy, self.answers)
         self._streams = Streams(self.tables)
+        self.unsent = self.tables.exports.unsent
         # Of the Connection that proxies know; not methods: one function less on every call.
         self.foresee = self._names.foresee
         self.names = self._names.names
@@ -170,6 +172,9 @@ class Session(Duplex):
         if version != messages.VERSION:
             raise errors.ProtocolError(_mismatch(version, self.name or "the other side"))
         self._names.learn(frame[2])
+        for name, most in (frame[3] if len(frame) > 3 else {}).items():
+            if name in self.most and type(most) is int and most > 0:
+                self.most[name] = min(self.most[name], most)
         if self.ready.settle(self.root):
             self.woken.append(self.ready)
 
@@ -215,7 +220,10 @@ class Session(Duplex):
             self._watch.stop()
         self._abandon(self.error)
         for function in list(self.on_close):
-            function(self.error)
+            try:
+                function(self.error)
+            except BaseException as exc:
+                self.complain(exc, "of an on_close function")
 
     def _abandon(self, error: "BaseException") -> None:
         """Settle whatever waits for the peer, and forget it."""

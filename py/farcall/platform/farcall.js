@@ -17,6 +17,15 @@
   const bare = (value) => value instanceof ArrayBuffer ? new Uint8Array(value)
     : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   const views = (list) => list.map((item) => item.buffer ?? item);
+  // Memory can be transferred once: the second view of it in a message is a copy.
+  const distinct = (list) => {
+    const moved = new Set();
+    return list.map((item) => {
+      const again = moved.has(item.buffer ?? item);
+      moved.add(item.buffer ?? item);
+      return again && ArrayBuffer.isView(item) ? item.slice() : item;
+    });
+  };
   // One plain result, the commonest message, costs MicroPython less as numbers than as a text.
   const REPLY = /^\[(\d{1,9}), ?\["ret", ?(\d{1,9}), ?(-?\d{1,9}|true|false)\]\]$/;
   const plain = (text) => text === "true" ? true : text === "false" ? false : +text;
@@ -54,7 +63,10 @@
           const header = `[${received},["call",${number},${place},${JSON.stringify(args)},{}]]`;
           return post(header, []) || header.length;
         },
-        buffers: (header, list) => post([header, ...list], views(list)),
+        buffers(header, list) {
+          const moved = distinct(list);
+          return post([header, ...moved], views(moved));
+        },
         copies: (header, list) => attempt(() =>
           target.postMessage(list.length ? [header, ...list] : header)),
       };

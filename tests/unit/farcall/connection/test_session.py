@@ -164,10 +164,12 @@ async def test_the_calls_that_may_be_pending_are_limited() -> None:
 
 @pytest.mark.asyncio
 async def test_a_message_that_is_too_long_ends_the_session_with_its_size() -> None:
-    async with connected({"box": Box()}, limits={"header": 1000}) as (engine, _):
-        await engine.box.put("x" * 3000)
+    async with connected({"box": Box()}, limits={"header": 1000}) as (engine, session):
+        call = engine.box.put_later(1, 10**6)
+        await settle()
+        session._endpoint.post(json.dumps([0, ["ret", 1, "x" * 3000]]), [])
         with pytest.raises(farcall.ProtocolError, match="header of 3"):
-            await engine.box.get()
+            await call
 
 
 @pytest.mark.promise(
