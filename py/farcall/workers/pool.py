@@ -35,7 +35,8 @@ class Worker:
         type: "py" (Pyodide) or "mpy" (MicroPython).
         name: for errors; a number is added for each start.
         setup: `async def setup(engine)`, run after every start; its result is `state`.
-        restarts: how often a worker that died is started again by itself; None for always.
+        restarts: how often it is started again by itself when it died, or its session ended for
+            another reason; None for always.
         timeout: seconds for a start.
         options: of the session, as for `connect`.
 
@@ -63,6 +64,7 @@ class Worker:
         self.state: "Value" = None
         self.starts = 0
         self.task: "asyncio.Task[None] | None" = None
+        self._behind: "list[platform.Waiter] | None" = None  # who waits for a restart under way
         self._thread: "Engine | None" = None  # outlives its session if that fails
         self._source = source
         self._config = config
@@ -96,16 +98,39 @@ class Worker:
             platform.javascript.removeWorker(name)
         session = engine._farcall.connection
         self._thread = session.worker
-        session.on_close.append(self._died)
-        if self._setup is not None:
-            self.state = await self._setup(engine)
+        try:
+            if self._stopped:
+                raise errors.WorkerDiedError(f"{self._name} was terminated while it started")
+            if self._setup is not None:
+                self.state = await self._setup(engine)
+        except BaseException:
+            self._end_thread()
+            raise
         self.engine = engine
+        session.on_close.append(self._died)
+        if session.error is not None:  # while `setup` ran
+            self._died(session.error)
         return self
 
+    def usable(self) -> bool:
+        """Whether it is up, or is being started again."""
+        return self.engine is not None or self._behind is not None
+
+    async def up(self) -> "Any":
+        """The engine, after a restart that is under way; None if there is none."""
+        if self.engine is None and self._behind is not None:
+            waiter = platform.Waiter()
+            self._behind.append(waiter)
+            await waiter
+        return self.engine
+
     def _died(self, error: "BaseException") -> None:
+        """Its session has ended; its thread may still live."""
         self.engine = self.state = None
         left = self._restarts is None or self.starts <= self._restarts
-        if not self._stopped and left and isinstance(error, errors.WorkerDiedError):
+        if left and not self._stopped:
+            self._end_thread()
+            self._behind = []
             self.task = platform.spawn(self._again())
 
     async def _again(self) -> None:
@@ -113,10 +138,17 @@ class Worker:
             await self.start()
         except Exception as exc:
             platform.report(f"farcall: {self._name} did not start again: {exc!r}")
+        finally:
+            behind, self._behind = self._behind or [], None
+            for waiter in behind:
+                waiter.settle_soon(None)
 
     def terminate(self) -> None:
         """Kill it for good; pending calls raise WorkerDiedError. Python at work is no obstacle."""
         self._stopped = True
+        self._end_thread()
+
+    def _end_thread(self) -> None:
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.terminate()
@@ -136,7 +168,7 @@ def _kill(script: "JavaScript") -> None:
 class Pool:
     """`size` workers of one kind; work goes to the one with the least to do.
 
-    A worker that dies is replaced; what it was at raises WorkerDiedError.
+    A worker whose session ends, for whatever reason, is replaced; what it was at raises the error.
 
     Args:
         size: how many.
@@ -174,28 +206,27 @@ class Pool:
             args: passed on.
             affinity: a hashable: the same worker for the same value, as long as it lives.
         """
-        index = self._pick(affinity)
-        self._loads[index] += 1
-        try:
-            engine = await self._engine(self.workers[index])
-            return await function(engine, *args)
-        finally:
-            self._loads[index] -= 1
+        while True:
+            index = self._pick(affinity)
+            self._loads[index] += 1
+            try:
+                engine = await self.workers[index].up()
+                if engine is not None:
+                    return await function(engine, *args)
+            finally:
+                self._loads[index] -= 1
 
     def _pick(self, affinity: "Hashable | None") -> int:
-        if affinity is not None and affinity in self._homes:
-            return self._homes[affinity]
-        index = self._loads.index(min(self._loads))
+        home = self._homes.get(affinity)
+        if home is not None and self.workers[home].usable():
+            return home
+        usable = [i for i, worker in enumerate(self.workers) if worker.usable()]
+        if not usable:
+            raise errors.WorkerDiedError("all workers of the pool are gone and did not start again")
+        index = min(usable, key=lambda i: self._loads[i])
         if affinity is not None:
             self._homes[affinity] = index
         return index
-
-    async def _engine(self, worker: "Worker") -> "Any":
-        if worker.engine is None and worker.task is not None:
-            await worker.task
-        if worker.engine is None:
-            raise errors.WorkerDiedError("a worker of the pool is gone and did not start again")
-        return worker.engine
 
     async def map(self, function: "Work", items: "Iterable[Value]") -> "list[Value]":
         """Results of function(engine, item) for all items, in their order."""
