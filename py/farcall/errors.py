@@ -185,7 +185,7 @@ def _instance(
     """An exception of `cls`; without its constructor where that refuses. None if neither works."""
     try:
         exc = cls(*args)
-    except Exception:
+    except BaseException:  # a class of the program may do anything here
         exc = None
     if exc is not None and exc.args == args:
         _set_fields(exc, fields)
@@ -197,7 +197,7 @@ def _instance(
         bare.args = args
         _set_fields(bare, fields)
         return bare if str(bare) == text or exc is None else exc
-    except Exception:
+    except BaseException:
         return exc
 
 
@@ -219,7 +219,7 @@ def _set_fields(exc: "Any", fields: "dict[str, object] | None") -> None:
                 setattr(exc, name, value)
             else:
                 exc.__dict__[name] = value
-        except Exception:
+        except BaseException:
             continue
 
 

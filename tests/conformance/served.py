@@ -193,6 +193,53 @@ class Bus:
         return len(self._listeners)
 
 
+class Abort(BaseException):
+    """No Exception: as what ends a task or a program."""
+
+
+class Faulty:
+    """Raises whatever there is, and meets operands that it does not know."""
+
+    kinds = (
+        ValueError,
+        asyncio.CancelledError,
+        GeneratorExit,
+        KeyboardInterrupt,
+        SystemExit,
+        Abort,
+    )
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, value):
+        self.notes.append(value)
+        return value
+
+    def raises(self, index):
+        raise self.kinds[index]("as asked")
+
+    async def raises_later(self, index):
+        await asyncio.sleep(0)
+        raise self.kinds[index]("as asked")
+
+    def streams(self, index):
+        yield 1
+        raise self.kinds[index]("as asked")
+
+    def plus(self, other):
+        return self + other
+
+    def added_to(self, other):
+        return other + self
+
+    def less(self, other):
+        return self < other
+
+    async def awaits(self, value):
+        return await value
+
+
 class Far:
     """The root's members: one method for each behaviour."""
 
@@ -210,6 +257,9 @@ class Far:
     @staticmethod
     def named(self=0, *, args=0):
         return [self, args]
+
+    def faulty(self):
+        return Faulty()
 
     def log(self, *args, **kwargs):
         self.logged.append(text(args[0] if args else kwargs))

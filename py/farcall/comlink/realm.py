@@ -60,11 +60,14 @@ class Options:
 
     def complain(self, error: "BaseException", whence: "str" = "") -> None:
         """Hand an error that no caller can get to `on_error`, or print it."""
-        if self.on_error is not None:
-            self.on_error(error)
-        else:
-            text = f"{error}, {whence}" if whence else str(error)
-            platform.report(f"farcall.comlink: {type(error).__name__}: {text}")
+        try:
+            if self.on_error is not None:
+                self.on_error(error)
+            else:
+                text = f"{error}, {whence}" if whence else str(error)
+                platform.report(f"farcall.comlink: {type(error).__name__}: {text}")
+        except BaseException as exc:
+            platform.report(f"farcall.comlink: on_error failed: {platform.traceback_text(exc)}")
 
 
 class Realm:

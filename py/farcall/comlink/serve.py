@@ -84,7 +84,7 @@ class Exposed:
             number = self._valid_id(frame)
             if number is not None:
                 self._request(number, frame)
-        except (Exception, SystemExit) as exc:
+        except BaseException as exc:  # whatever a function raises is its caller's
             self._fail(number, exc)
         platform.drain()
 
@@ -133,7 +133,9 @@ class Exposed:
             self._reply(number, await awaitable)
         except platform.CancelledError:
             self._fail(number, errors.RemoteError("the call was cancelled"))
-        except (Exception, SystemExit) as exc:
+        except BaseException as exc:
+            if platform.is_over(exc):
+                raise
             self._fail(number, exc)
         finally:
             self.running.pop(key, None)
@@ -164,7 +166,7 @@ class Exposed:
         except errors.PolicyError as exc:
             self._fail(number, exc)
             return
-        except Exception as exc:
+        except BaseException as exc:
             failure = str(exc)
         if failure:
             self._fail(number, TypeError(f"Unserializable return value: {failure}"))
@@ -178,8 +180,9 @@ class Exposed:
         frame = Outgoing(self.serve)
         try:
             wire = frame.thrown(exc, self.options.traceback)
-        except TypeError as why:
-            wire = frame.thrown(why, self.options.traceback)
+        except BaseException as why:
+            text = f"{type(exc).__name__}, which cannot cross: {type(why).__name__}"
+            wire = frame.thrown(errors.RemoteError(text), self.options.traceback)
         if self._post(number, frame, wire):
             self.options.complain(exc)
 
@@ -211,7 +214,7 @@ class Exposed:
         if finalize is not None:
             try:
                 finalize()
-            except Exception as exc:
+            except BaseException as exc:
                 self.options.complain(exc)
 
     def _on_broken(self, number: "str", kind: "str", why: "str") -> None:

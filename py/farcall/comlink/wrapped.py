@@ -172,7 +172,7 @@ class Wrapped:
             value = received(frame, self._adopt)
             if waiter.kind == frames.ENDPOINT:
                 ports.remember(value, self.realm.number)
-        except Exception as exc:
+        except BaseException as exc:
             self._calls.settle(waiter, None, exc)
         else:
             self._calls.settle(waiter, value)

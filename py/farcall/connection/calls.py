@@ -170,7 +170,7 @@ class Calls(PendingCalls):
         if type(value) in _TAGGED:
             try:
                 value = self._decode_with(value, buffers)
-            except Exception as exc:
+            except BaseException as exc:
                 self.settle(waiter, None, cause(exc))
                 return
         if waiter.settle(value):

@@ -51,7 +51,7 @@ class Encoding:
         self.exports, self.dependencies = [], []
         try:
             return write(*args)
-        except Exception:
+        except BaseException:
             del buffers[mark:]
             self._undo()
             raise

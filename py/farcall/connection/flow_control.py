@@ -3,7 +3,7 @@
 from farcall import errors
 from farcall.connection.producers import Producer
 from farcall.connection.streams import Stream
-from farcall.values.registered import Failure
+from farcall.values.registered import cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class Streams:
         if isinstance(proxy, Stream):
             try:
                 items = self._codec.decode_all(frame[2], buffers)
-            except Failure as exc:  # of a handler
-                proxy._farcall.flow.end(exc.error)
+            except BaseException as exc:  # of a class that is registered here: the stream's error
+                proxy._farcall.flow.end(cause(exc))
             else:
                 proxy._farcall.flow.feed(items)
 

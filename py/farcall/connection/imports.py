@@ -1,6 +1,6 @@
 """Imported references: proxies of the peer's objects, by number, released when collected."""
 
-from farcall import messages, platform
+from farcall import errors, messages, platform
 from farcall.connection.streams import Flow, Stream
 from farcall.proxies import remote
 
@@ -22,14 +22,14 @@ class Imports:
 
     Attributes:
         held: number -> weak reference of the proxy, count, generation.
-        awaited: stream -> the waiter for its next items.
+        awaited: stream -> the waiters for its next items.
     """
 
     def __init__(self, channel: "Channel", connection: "Connection") -> None:
         self._channel = channel
         self._connection = connection
         self.held: "dict[int, list[Any]]" = {}
-        self.awaited: "dict[int, platform.Waiter]" = {}
+        self.awaited: "dict[int, list[platform.Waiter]]" = {}
         self._generation = 0
         self._registry = platform.finalizers(self._collected)
 
@@ -80,6 +80,8 @@ class Imports:
         if ref.released or ref.target <= 0 or ref.path:
             return
         ref.released = True
+        if ref.flow is not None:
+            ref.flow.leave(errors.ReleasedError(f"the stream {ref.name} was released"))
         self._free(ref.target)
 
     def streams(self) -> "list[Stream]":

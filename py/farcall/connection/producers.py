@@ -96,7 +96,7 @@ class Producer:
             self._send(items)
             self._end(None)
             return
-        except Exception as exc:
+        except BaseException as exc:
             self._send(items)
             self._end(exc)
             return
@@ -113,9 +113,9 @@ class Producer:
                 self._send([self._encoding.item(item)])
         except StopAsyncIteration:
             self._end(None)
-        except platform.CancelledError:
-            raise
-        except Exception as exc:
+        except BaseException as exc:  # when `aclose` cancels this, the stream is over already
+            if self._over or platform.is_over(exc):
+                raise
             self._end(exc)
         finally:
             self._busy = False
@@ -129,12 +129,15 @@ class Producer:
         if items and not self._over:
             self._channel.send([messages.ITEMS, self._number, items])
 
-    def _end(self, exc: "Exception | None") -> None:
+    def _end(self, exc: "BaseException | None") -> None:
         if self._over:
             return
-        self._over = True
         wire = None if exc is None else self._encoding.codec.encode_exception(exc)
         self._channel.send([messages.END, self._number, wire])
+        if exc is None:
+            self._over = True
+        else:  # an item that cannot cross, maybe: the generator waits for the next
+            self.stop()
 
     async def asend(self, value: "Value") -> "Any":
         """Lock-step: resume the generator with a value, give its next item."""
@@ -163,31 +166,35 @@ class Producer:
             task.cancel()
         if self._running is not None:  # a generator that runs cannot be closed
             await self._running
-        closing = getattr(self._next, "aclose", None) or getattr(self._next, "close", None)
-        result = closing() if closing else None
-        if result is not None and platform.is_awaitable(result):
-            await result
+        if not self._asynchronous:
+            self._close()
+        elif hasattr(self._next, "aclose"):
+            await self._next.aclose()
 
     def stop(self) -> None:
-        """The consumer is gone."""
+        """The consumer is gone, or an item could not be sent."""
         if self._over:
             return
         self._over = True
         if self._asynchronous:
             platform.spawn(self._stopped())
-        elif hasattr(self._next, "close"):
+            return
+        try:
             self._close()
+        except BaseException as exc:
+            self._channel.complain(exc, "of a stream that was closed")
 
     def _close(self) -> None:
-        try:
+        """Close a generator; any other iterator, as a file, is as usable as before."""
+        if type(self._next).__name__ == "generator":
             self._next.close()
-        except Exception as exc:
-            self._channel.complain(exc, "of a stream that was closed")
 
     async def _stopped(self) -> None:
         try:
             await self.aclose()
         except platform.CancelledError:
             return
-        except Exception as exc:
+        except BaseException as exc:
+            if platform.is_over(exc):
+                raise
             self._channel.complain(exc, "of a stream that was closed")

@@ -3,12 +3,11 @@
 A result stays addressable until the peer can no longer use it (see `answers`).
 """
 
-import builtins
-
 from farcall import errors, messages, platform
 from farcall.connection.concurrency import Turnstiles
 from farcall.connection.exports import Ref
 from farcall.connection.references import substituted
+from farcall.proxies.remote import Call
 from farcall.values.registered import cause
 
 TYPE_CHECKING = False
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
     Run = Callable[[Frame, Any, Any], Value]
 
-# What a call may raise and its caller gets; a KeyboardInterrupt is farcall.interrupt's doing.
-_GROUP = getattr(builtins, "BaseExceptionGroup", Exception)
-_CAUGHT = (Exception, SystemExit, KeyboardInterrupt, _GROUP)
 _PLAIN = (str, bool, type(None))
 
 
@@ -88,7 +84,7 @@ class Serving:
             if type(result) not in _PLAIN and platform.is_awaitable(result):
                 self._later(number, answer, result)
                 return
-        except _CAUGHT as exc:
+        except BaseException as exc:  # whatever a function raises is its caller's
             self._fail(number, answer, cause(exc))
             return
         self._reply(number, answer, result)
@@ -129,7 +125,7 @@ class Serving:
     def _later(self, number: "int", answer: "Answer", coroutine: "Any") -> None:
         limit = self._channel.limits["serving"]
         if len(self.running) >= limit:
-            platform.discard(coroutine)
+            _discard(coroutine)
             raise errors.LimitError(f"{limit} calls are running")
         answer.coroutine = coroutine
         self.running.add(answer)
@@ -141,7 +137,9 @@ class Serving:
             result = await coroutine
         except platform.CancelledError:
             self._fail(number, answer, errors.RemoteError("the call was cancelled"))
-        except _CAUGHT as exc:
+        except BaseException as exc:
+            if platform.is_over(exc):
+                raise
             self._fail(number, answer, exc)
         else:
             self._reply(number, answer, result)
@@ -158,7 +156,7 @@ class Serving:
         """Cancel what runs; True if it had not begun, so that it will not reply itself."""
         waiting, answer.coroutine = answer.coroutine, None
         if waiting is not None:
-            platform.discard(waiting)
+            _discard(waiting)
         answer.task.cancel()
         return waiting is not None
 
@@ -173,7 +171,7 @@ class Serving:
         if type(value) not in _PLAIN:
             try:
                 wire = self._encoding.value(value)
-            except Exception as exc:
+            except BaseException as exc:
                 self._fail(number, answer, exc)
                 return
             if type(value) is Ref:  # calls on this result mean what it refers to
@@ -199,8 +197,7 @@ class Serving:
         value: "Value",
         error: "BaseException | None",
     ) -> None:
-        if answer.settle(value, error):
-            answer.wake_soon()
+        answer.end(value, error)
         self._channel.send(frame)
         self._answers.settled.append((self._channel.sent + 1, number))
 
@@ -216,17 +213,20 @@ class Serving:
         self._answers.clear()
 
 
+def _discard(awaitable: "Any") -> None:
+    """Give up what will not be awaited: a coroutine, or a call of the peer."""
+    if isinstance(awaitable, Call):
+        awaitable._farcall.waiter.cancel()
+    else:
+        platform.discard(awaitable)
+
+
 async def _when(
     waiting: "list[Answer]", run: "Run", frame: "Frame", args: "Value", more: "Value"
 ) -> "Value":
     """Run a request once the calls it builds on have ended."""
     for answer in waiting:
-        try:
-            await answer
-        except platform.CancelledError:
-            raise
-        except Exception:
-            continue
+        await answer.ended()
     result = run(frame, substituted(args), substituted(more))
     if platform.is_awaitable(result):
         result = await result

@@ -34,9 +34,11 @@ async def _next(self: "Stream | Iteration") -> "Value":
 class Flow:
     """Items that have come, and credit that was granted.
 
+    Several tasks may take items from one stream: each item goes to one of them.
+
     Args:
         channel: sends the credit.
-        awaited: stream -> the waiter for its next items; shared by all streams of the session.
+        awaited: stream -> the waiters for its next items; shared by all streams of the session.
         number: of the peer's stream.
         window: items that may be on their way.
     """
@@ -44,7 +46,7 @@ class Flow:
     def __init__(
         self,
         channel: "Channel",
-        awaited: "dict[int, platform.Waiter]",
+        awaited: "dict[int, list[platform.Waiter]]",
         number: "int",
         window: "int",
     ) -> None:
@@ -58,7 +60,6 @@ class Flow:
         self.taken = 0
         self._over = False
         self._error: "BaseException | None" = None
-        self._waiter: "platform.Waiter | None" = None
 
     async def next(self) -> "Value":
         """The next item, when the batch at hand is used up."""
@@ -78,17 +79,19 @@ class Flow:
         waits needs it, but may itself be held by nothing else (event loops hold tasks weakly):
         without this it was collected in the middle of its loop.
         """
-        waiter = self._waiter = platform.Waiter()
-        awaited = self._awaited
-        awaited[self._number] = waiter
+        waiter = platform.Waiter()
+        waiting = self._awaited.setdefault(self._number, [])
+        waiting.append(waiter)
         timer = self._timer(waiter)
         try:
             await waiter
         finally:
             if timer is not None:
                 timer.cancel()
-            if awaited.get(self._number) is waiter:
-                del awaited[self._number]
+            if waiter in waiting:
+                waiting.remove(waiter)
+            if not waiting:
+                self._awaited.pop(self._number, None)
 
     def _timer(self, waiter: "platform.Waiter") -> "platform.Timer | None":
         """Each wait for items may take as long as a call, where calls have a time-out."""
@@ -114,6 +117,8 @@ class Flow:
 
     def feed(self, items: "list[Value]") -> None:
         """Take a batch that has come."""
+        if self._over:
+            return
         self.items = self.items[self.at :] + items if self.at < len(self.items) else items
         self.at = 0
         if self.taken * 2 >= self._window:
@@ -121,14 +126,27 @@ class Flow:
         self._wake()
 
     def end(self, error: "BaseException | None") -> None:
-        """The producer has no more, or has failed."""
+        """The producer has no more, or has failed; the first end counts."""
+        if self._over:
+            return
         self._over = True
         self._error = error
         self._wake()
 
+    def leave(self, error: "BaseException | None" = None) -> None:
+        """The stream was closed or released on this side: nothing more is taken from it."""
+        if not self._over:
+            self._over = True
+            self._error = error
+        self.items = []
+        for waiter in list(self._awaited.get(self._number, ())):
+            waiter.settle_soon(None)
+
     def _wake(self) -> None:
-        if self._waiter is not None and self._waiter.settle(None):
-            self._channel.woken.append(self._waiter)
+        """Have the tasks that wait look again, in the order in which they came."""
+        for waiter in self._awaited.get(self._number, ()):
+            if waiter.settle(None):
+                self._channel.woken.append(waiter)
 
     def lock_step(self) -> None:
         """Refuse asend and athrow once items are pushed ahead."""
@@ -161,8 +179,11 @@ class Stream(Remote):
         ref = self._farcall
         if ref.released or ref.connection.error is not None:
             return
-        await ref.connection.operate(self, "aclose", ())
-        ref.connection.release(ref)
+        try:
+            await ref.connection.operate(self, "aclose", ())
+        finally:
+            ref.flow.leave()  # a task may be waiting for its next item
+            ref.connection.release(ref)
 
     async def __aenter__(self) -> "Stream":
         return self
@@ -177,6 +198,7 @@ class Iteration:
     def __init__(self, proxy: "Remote") -> None:
         self._proxy = proxy
         self._farcall = Reference(proxy._farcall.connection, 0)  # the stream's, once there is one
+        self._asking: "list[platform.Waiter] | None" = None  # tasks behind the one that asks
 
     def __aiter__(self) -> "Iteration":
         return self
@@ -184,11 +206,27 @@ class Iteration:
     __anext__ = _next
 
     async def start(self) -> "Flow":
-        """Ask for the stream."""
-        proxy = self._proxy = await self._farcall.connection.operate(self._proxy, "iter", ())
-        self._farcall = proxy._farcall
+        """Ask for the stream, unless another task has asked."""
+        while self._farcall.flow is None:
+            if self._asking is None:
+                await self._ask()
+            else:
+                waiter = platform.Waiter()
+                self._asking.append(waiter)
+                await waiter
         found: "Flow" = self._farcall.flow
         return found
+
+    async def _ask(self) -> None:
+        waiting: "list[platform.Waiter]" = []
+        self._asking = waiting
+        try:
+            proxy = self._proxy = await self._farcall.connection.operate(self._proxy, "iter", ())
+            self._farcall = proxy._farcall
+        finally:
+            self._asking = None
+            for waiter in waiting:
+                waiter.settle_soon(None)
 
     async def aclose(self) -> None:
         """End the remote iteration."""

@@ -69,7 +69,9 @@ class Waits:
             value = await coroutine
             if channel.error is None:
                 wire[2] = self.encoding.value(value)
-        except Exception as exc:
+        except BaseException as exc:
+            if platform.is_over(exc):
+                raise
             wire[:] = [messages.FAILED, self.encoding.codec.encode_exception(exc)]
         channel.encoding -= 1
         if not channel.encoding:
@@ -101,7 +103,7 @@ class Waits:
             if platform.is_awaitable(value):
                 return value
             wire[2] = registered.Made(value, None)
-        except Exception as exc:
+        except BaseException as exc:
             wire[2] = registered.Made(None, registered.cause(exc))
         return None
 
@@ -111,7 +113,9 @@ class Waits:
         for wire, coroutine in waiting:
             try:
                 wire[2] = registered.Made(await coroutine, None)
-            except Exception as exc:
+            except BaseException as exc:
+                if platform.is_over(exc):
+                    raise
                 wire[2] = registered.Made(None, exc)
         platform.Timer(0, lambda: self._release(batch, buffers))
 

@@ -105,7 +105,7 @@ class Codec(Encoder):
         """The exception of a wire form, or what is wrong with a form that is none."""
         try:
             error = self.decode_with(wire, buffers)
-        except Exception as exc:
+        except BaseException as exc:
             return registered.cause(exc)
         if isinstance(error, Exception):
             return error

@@ -4,7 +4,7 @@
 are their own wire form.
 """
 
-from farcall import messages, platform
+from farcall import errors, messages, platform
 from farcall.platform import buffers as memory
 from farcall.values import arrays, exceptions, registered, standard
 from farcall.values.graphs import Graph, short
@@ -207,7 +207,7 @@ class Encoder:
         if memory.is_port(value):
             self.buffers.append(value)
             return [messages.JAVASCRIPT, len(self.buffers) - 1]
-        if isinstance(value, Exception):
+        if isinstance(value, BaseException):
             return self.encode_exception(value, depth + 1)
         if isinstance(value, str):
             return platform.exact(str, value)
@@ -237,7 +237,11 @@ class Encoder:
 
     def encode_exception(self, exc: "BaseException", depth: "int" = 1) -> "list[Wire]":
         """Wire form of an exception: always succeeds, dropping what cannot cross."""
-        return exceptions.encode(exc, self._plain_copy, self.traceback, depth)
+        try:
+            return exceptions.encode(exc, self._plain_copy, self.traceback, depth)
+        except BaseException as failure:  # of its `args`, its notes or its traceback
+            names = f"{type(exc).__name__}, which cannot cross: {type(failure).__name__}"
+            return exceptions.encode(errors.RemoteError(names), self._plain_copy, False, depth)
 
     def _plain_copy(self, value: "Value") -> "Wire":
         """Wire form of an exception's argument or field.
@@ -250,7 +254,7 @@ class Encoder:
         mark = len(plain.buffers)
         try:
             wire = plain.encode(value)
-        except Exception:
+        except BaseException:
             del plain.buffers[mark:]
             raise
         if self.inline and plain.buffers:

@@ -45,21 +45,21 @@ def encode(
 def _argument(value: "Value", plain: "Callable[[Value], Wire]") -> "Wire":
     try:
         return plain(value)
-    except Exception:
+    except BaseException:
         return _text(value)
 
 
 def _text(value: "Value") -> str:
     try:
         return str(value)
-    except Exception:
+    except BaseException:
         return f"<{type(value).__name__}>"
 
 
 def _message(exc: "BaseException") -> str:
     try:
         return str(exc)
-    except Exception:
+    except BaseException:
         return "(str() of the exception failed)"
 
 
@@ -74,7 +74,7 @@ def _fields(exc: "BaseException", plain: "Callable[[Value], Wire]") -> "dict[str
         if errors.is_field(name):
             try:
                 found[name] = plain(value)
-            except Exception:
+            except BaseException:
                 continue
     return found
 
