@@ -265,8 +265,8 @@ def _watch_boot(name: "str", engine: "Engine") -> None:
     async def wait() -> None:
         try:
             await workers[name]
-        except Exception as exc:
-            engine.over(str(exc))
+        except Exception as exc:  # on MicroPython args are a proxy, the name and the text
+            engine.over(str(exc.args[-1] if exc.args else exc))
         else:
             engine.over("")
 
