@@ -22,6 +22,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from farcall.workers import worker
+
 HEAD = '''"""Remote types; made by `python -m farcall.stubs`."""
 
 from __future__ import annotations
@@ -278,8 +280,6 @@ def _imported(name: str) -> tuple[types.ModuleType, Mapping[str, Any] | None]:
     Raises:
         SystemExit: it cannot be imported here.
     """
-    from farcall.workers import worker
-
     recorder = _Recorder()
     worker.host = typing.cast(Any, recorder)
     path = Path(name)
