@@ -131,10 +131,13 @@ class Calls(PendingCalls):
         more: "dict[str, Value] | str | None",
     ) -> "Frame":
         encoding = self._encoding
-        if ref.wire is None:
-            ref.wire = list(ref.path) if ref.named else self._tables.path(ref)
+        path = ref.wire
+        if path is None:
+            path = self._tables.path(ref)
+            if ref.named:  # keys are encoded each time: they may hold objects, bytes and calls
+                ref.wire = path
         target = ref.target if ref.target >= 0 else self._tables.target(ref)
-        frame: "Frame" = [kind, number, target, ref.wire]
+        frame: "Frame" = [kind, number, target, path]
         if args is not None:
             frame.append(encoding.codec.encode_all(args))
         if more is not None:

@@ -4,53 +4,42 @@ Objects go out as exports (ours) and come in as imports (the peer's). An own obj
 is itself again; a proxy that goes out, and a call that was not awaited, are what they lead to.
 """
 
-from farcall import messages, platform
+from farcall import errors, messages
 from farcall.connection.encoding import Encoding
 from farcall.connection.exports import Exports
 from farcall.connection.imports import Imports
 from farcall.connection.producers import Producer
 from farcall.proxies import remote
-from farcall.values.references import References
+from farcall.values.references import References, referring
+from farcall.values.registered import Failure, cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from farcall.connection.answers import Answers
+    from farcall.connection.answers import Answer, Answers
     from farcall.connection.channel import Channel
     from farcall.connection.policy import Policy
-    from farcall.messages import Wire
+    from farcall.messages import Frame, Wire
     from farcall.proxies.remote import Connection, Reference, Value
 
 
-class Promised:
-    """Placeholder in decoded arguments: the result of an earlier call, or the end of a path."""
+class Held:
+    """In a frame that waits: an object of this side or a call of the peer, whatever happens then.
 
-    def __init__(self, tables: "Tables", source: "Value", path: "Wire") -> None:
-        self._tables = tables
-        self._source = source
-        self._path = path
+    Attributes:
+        value: the object.
+        answer: the call, or None.
+    """
 
-    def value(self) -> "Value":
-        """The result, or what the path leads to from it; raises the call's error."""
-        owner = self._source
-        if isinstance(owner, platform.Waiter):
-            owner = owner.result()
-        return self._tables.walk(owner, self._path)
+    def __init__(self, value: "Value", answer: "Answer | None" = None) -> None:
+        self.value = value
+        self.answer = answer
 
-
-def substituted(value: "Value") -> "Value":
-    """`value` with results in place of what was promised."""
-    if isinstance(value, Promised):
-        return value.value()
-    if type(value) is list:
-        return [substituted(v) for v in value]
-    if type(value) is tuple:
-        return tuple([substituted(v) for v in value])
-    if type(value) is dict:
-        return {key: substituted(v) for key, v in value.items()}
-    return value
+    def result(self) -> "Value":
+        """The object, or the call's result; raises its error."""
+        return self.value if self.answer is None else self.answer.result()
 
 
 class Tables(References):
@@ -94,6 +83,8 @@ class Tables(References):
         """
         if target == messages.SERVED:
             return self._policy.root
+        if type(target) is Held:
+            return target.result()
         if type(target) is int and target < 0:
             return self._answers.get(-target).result()
         return self.exports.get(target)
@@ -113,24 +104,68 @@ class Tables(References):
         return self.exports.function(value)
 
     def arrived(self, wire: "list[Wire]") -> "remote.Remote":
-        """The proxy of an object of the peer."""
-        return self.imports.arrived(wire)
+        """The proxy of an object of the peer; in the wire form from now on, too."""
+        proxy = self.imports.arrived(wire)
+        wire[:] = [messages.HERE, proxy]
+        return proxy
 
     def later(self, coroutine: "Any", wire: "list[Wire]") -> None:
         """Have `wire` filled before it is sent."""
         self._later(coroutine, wire)
 
     def home(self, wire: "list[Wire]") -> "Value":
-        """The object of this side that came back, or the promise of what a path leads to."""
+        """The object of this side that came back, or what a path leads to from it."""
         if len(wire) > 2:
-            return Promised(self, self.owner(wire[1]), wire[2])
-        value = self.exports.get(wire[1])
+            return self._reached(wire)
+        held = wire[1]
+        value = held.value if type(held) is Held else self.exports.get(held)
         return value.source if isinstance(value, Producer) else value
 
     def promise(self, wire: "list[Wire]") -> "Value":
-        """Placeholder for the result of a call made earlier; `substituted` puts it in."""
-        answer = self._answers.get(wire[1])
-        return Promised(self, answer, wire[2] if len(wire) > 2 else [])
+        """The result of a call made earlier, or what a path leads to from it."""
+        held = wire[1]
+        answer = held.answer if type(held) is Held else self._answers.get(held)
+        if answer is None or not answer.done:
+            raise errors.ProtocolError(f"call {held!r} has not ended")
+        return self._reached([wire[0], Held(None, answer)] + wire[2:])
+
+    def _reached(self, wire: "list[Wire]") -> "Value":
+        try:
+            return self.walk(self.owner(wire[1]), wire[2] if len(wire) > 2 else [])
+        except BaseException as exc:  # of an earlier call, or of a path: its caller's all the same
+            raise Failure(cause(exc)) from None
+
+    def keep(self, frame: "Frame") -> None:
+        """Note now what a frame refers to: what it leads to may be given up before it is used.
+
+        Raises:
+            ReleasedError: an object was already.
+            ProtocolError: a call is not known.
+        """
+        path = [step[0] for step in frame[3] if type(step) is list and step]
+        found = list(referring(path + list(frame[4:6])))
+        for wire in found:
+            if wire[0] == messages.OBJECT:
+                self.arrived(wire)
+        for wire in found:
+            if wire[0] == messages.PROMISE:
+                wire[1] = Held(None, self._answers.get(wire[1]))
+            elif wire[0] == messages.HOME and wire[1] != messages.SERVED:
+                wire[1] = Held(self.exports.get(wire[1]))
+        target = frame[2]
+        if target != messages.SERVED:
+            call = type(target) is int and target < 0
+            held = (None, self._answers.get(-target)) if call else (self.exports.get(target), None)
+            frame[2] = Held(*held)
+
+    def abandon(self, wires: "Wire") -> None:
+        """Have the proxies of a value that could not be decoded, so that they can be released."""
+        for wire in referring([wires]):
+            if wire[0] == messages.OBJECT:
+                try:
+                    self.arrived(wire)
+                except Exception:
+                    continue  # it is no reference
 
     def outgoing(self, value: "Value") -> "list[Wire] | None":
         """Wire form of a proxy of this session, or of a call on its way."""

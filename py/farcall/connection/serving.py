@@ -6,7 +6,6 @@ A result stays addressable until the peer can no longer use it (see `answers`).
 from farcall import errors, messages, platform
 from farcall.connection.concurrency import Turnstiles
 from farcall.connection.exports import Ref
-from farcall.connection.references import substituted
 from farcall.proxies.remote import Call
 from farcall.values.registered import cause
 
@@ -69,18 +68,16 @@ class Serving:
             more: "Value" = None
             if len(frame) < length or (length > 4 and type(frame[4]) is not list):
                 raise errors.ProtocolError(f"expected {length} fields, received {frame!r}")
-            if length > 4:
-                args = self._codec.decode_all(frame[4], buffers)
-                more = frame[5] if length == 6 else None
-                if more and type(more) is not str:
-                    more = self._codec.decode_with(more, buffers)
+            self._codec.arrived = buffers  # a key of the path may be bytes
             if len(frame) > length:
-                waiting = self._owing(frame[length])
-                if waiting:
-                    self._later(number, answer, _when(waiting, run, frame, args, more))
-                    return
-                args, more = substituted(args), substituted(more)
-            result = run(frame, args, more)
+                result = self._building(run, frame, length, buffers)
+            else:
+                if length > 4:
+                    args = self._codec.decode_all(frame[4], buffers)
+                    more = frame[5] if length == 6 else None
+                    if more and type(more) is not str:
+                        more = self._codec.decode_with(more, buffers)
+                result = run(frame, args, more)
             if type(result) not in _PLAIN and platform.is_awaitable(result):
                 self._later(number, answer, result)
                 return
@@ -88,6 +85,19 @@ class Serving:
             self._fail(number, answer, cause(exc))
             return
         self._reply(number, answer, result)
+
+    def _building(self, run: "Run", frame: "Frame", length: "int", buffers: "Buffers") -> "Value":
+        """Run a request that builds on calls or paths; a coroutine if a call still runs."""
+        waiting = self._owing(frame[length])
+        self._tables.keep(frame)
+
+        def decoded() -> "Value":
+            self._codec.arrived = buffers
+            args = self._codec.decode_all(frame[4], buffers) if length > 4 else []
+            more = self._codec.decode_with(frame[5], buffers) if length == 6 else None
+            return run(frame, args, more)
+
+        return _when(waiting, decoded) if waiting else decoded()
 
     def _owing(self, dependencies: "list[object]") -> "list[Answer]":
         """Calls still running that this one builds on."""
@@ -221,13 +231,11 @@ def _discard(awaitable: "Any") -> None:
         platform.discard(awaitable)
 
 
-async def _when(
-    waiting: "list[Answer]", run: "Run", frame: "Frame", args: "Value", more: "Value"
-) -> "Value":
+async def _when(waiting: "list[Answer]", decoded: "Callable[[], Value]") -> "Value":
     """Run a request once the calls it builds on have ended."""
     for answer in waiting:
         await answer.ended()
-    result = run(frame, substituted(args), substituted(more))
+    result = decoded()
     if platform.is_awaitable(result):
         result = await result
     return result

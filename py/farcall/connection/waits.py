@@ -5,6 +5,7 @@ Everything behind a message that waits waits too: the order of messages stays.
 
 from farcall import messages, platform
 from farcall.values import registered
+from farcall.values.references import referring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _CONTAINERS = (
     messages.FROZENSET,
     messages.DICT,
     messages.SLICE,
+    messages.VALUE,
 )
 
 
@@ -152,10 +154,12 @@ def _registered(batch: "list[Frame]") -> "list[list[Wire]]":
             todo.extend(wire[1:])
         elif wire[0] == messages.GRAPH and len(wire) == 3 and type(wire[2]) is list:
             todo.append(wire[1])
-            todo.extend(wire[2])
+            # Parts of an instance that is a node are in the graph: it is made with them.
+            todo.extend([n[2] if n[:1] == [messages.DATACLASS] else n for n in wire[2] if n])
         elif wire[0] == messages.DATACLASS and len(wire) == 3:
-            if type(wire[1]) is str and wire[1] in registered.decoded:
-                found.append(wire)
+            known = type(wire[1]) is str and wire[1] in registered.decoded
+            if known and all(w[0] == messages.OBJECT for w in referring([wire[2]])):
+                found.append(wire)  # else it is made when the calls that it refers to have ended
             todo.append(wire[2])
     return found
 

@@ -91,14 +91,22 @@ class Codec(Encoder):
     def decode_with(self, wire: "Wire", buffers: "Buffers") -> "Value":
         """The value of a wire form whose buffers came along."""
         self.arrived = buffers
-        return self.decode(wire)
+        try:
+            return self.decode(wire)
+        except Exception:
+            self._references.abandon(wire)
+            raise
 
     def decode_all(self, wires: "list[Wire]", buffers: "Buffers") -> "list[Value]":
         """The values of arguments."""
         self.arrived = buffers
         values: "list[Value]" = []
-        for wire in wires:
-            values.append(self.decode(wire) if type(wire) in _TAGGED else wire)
+        try:
+            for wire in wires:
+                values.append(self.decode(wire) if type(wire) in _TAGGED else wire)
+        except Exception:
+            self._references.abandon({"": [[wire] for wire in wires]})
+            raise
         return values
 
     def decode_error(self, wire: "Wire", buffers: "Buffers") -> "BaseException":

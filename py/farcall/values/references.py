@@ -1,9 +1,10 @@
 """The interface for values that go by reference: what the codec asks of a session."""
 
-from farcall import errors
+from farcall import errors, messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from farcall.messages import Wire
@@ -35,6 +36,9 @@ class References:
         """The proxy for an object of the peer."""
         raise errors.ProtocolError(f"a reference outside a session: {wire!r}")
 
+    def abandon(self, wires: "Wire") -> None:
+        """Take over the references of a value that could not be decoded."""
+
     def home(self, wire: "list[Wire]") -> "Value":
         """The object of this side that came back."""
         raise errors.ProtocolError(f"a reference outside a session: {wire!r}")
@@ -42,3 +46,25 @@ class References:
     def promise(self, wire: "list[Wire]") -> "Value":
         """The result of a call made earlier."""
         raise errors.ProtocolError(f"a promise outside a session: {wire!r}")
+
+
+_REFERENCES = (messages.OBJECT, messages.HOME, messages.PROMISE)
+_LEAVES = (messages.NODE, messages.ARRAY, messages.EXCEPTION)  # no references in them
+
+
+def referring(wires: "list[Wire]") -> "Iterator[list[Wire]]":
+    """The references in wire forms, at any depth; also those in the keys of their paths."""
+    todo = list(wires)
+    while todo:
+        wire = todo.pop()
+        if type(wire) is dict:
+            todo.extend(wire.values())
+        if type(wire) is not list or not wire:
+            continue
+        tag = wire[0]
+        if tag in _REFERENCES and len(wire) > 1:
+            yield wire
+            if len(wire) > 2 and type(wire[2]) is list:
+                todo.extend([step[0] for step in wire[2] if type(step) is list and step])
+        elif tag not in _LEAVES:
+            todo.extend(wire)
