@@ -6,7 +6,7 @@ calls of a layer, so that a program can repeat them without their checks.
 """
 
 from nn.kernels.convolution import conv2d, conv2d_input_gradient, conv2d_weight_gradient
-from nn.kernels.dense import matmul
+from nn.kernels.dense import batch_matmul, matmul
 from nn.kernels.elementwise import (
     activate,
     activation_gradient,
@@ -37,6 +37,7 @@ __all__ = [
     "activation_gradient",
     "adam_update",
     "backend",
+    "batch_matmul",
     "batch_norm",
     "batch_norm_gradient",
     "column_affine",

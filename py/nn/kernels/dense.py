@@ -49,6 +49,36 @@ def matmul(
     return out if fused is not None else activate(out, str(activation), out)
 
 
+def batch_matmul(a: Array, b: Array, out: Array | None = None) -> Array:
+    """Multiply (n, g, m, k) by (n, g, k, l) into (n, g, m, l): a product for each n and g.
+
+    Operands may be strided; a transpose costs nothing.
+
+    Raises:
+        ValueError: the shapes do not match.
+    """
+    if a.ndim != 4 or b.ndim != 4 or a.shape[:2] != b.shape[:2] or a.shape[3] != b.shape[2]:
+        raise ValueError(f"expected (n, g, m, k) and (n, g, k, l), received {a.shape}, {b.shape}")
+    shape = (*a.shape[:3], b.shape[3])
+    expect_shape(out, shape, "out")
+    able = all(stride % 4 == 0 for x in (a, b) for stride in x.strides)
+    if out is not None:
+        whole = all(stride % 4 == 0 for stride in out.strides)
+        able = able and whole and out.flags.writeable and out.strides[3] == 4
+    lib = library.compiled((a, b, out), able=able)
+    if lib is None:
+        return reference.batch_matmul(a, b, out)
+    out = np.empty(shape, F4) if out is None else out
+    lib.gemm_batch(
+        *shape, a.shape[3],
+        address(a), *(stride >> 2 for stride in a.strides),
+        address(b), *(stride >> 2 for stride in b.strides),
+        address(out), *(stride >> 2 for stride in out.strides[:3]),
+        lib.scratch(lib.gemm_scratch()),
+    )  # fmt: skip
+    return out
+
+
 def _shape(a: Array, b: Array, out: Array | None, bias: Array | None) -> tuple[int, int]:
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
         raise ValueError(f"expected (m, k) and (k, n), received {a.shape} and {b.shape}")

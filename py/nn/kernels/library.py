@@ -35,6 +35,7 @@ SIGNATURES = {
     "fma_peak": "pi",
     "gather_scale": "pippiiff",
     "gemm": "iiipiipiipipiip",
+    "gemm_batch": "iiiiipiiiipiiiipiiip",
     "gemm_scratch": "",
     "input_gradient": "ppppp",
     "input_gradient_scratch": "p",

@@ -50,6 +50,11 @@ def matmul(
     return out if activation is None else activate(out, activation, out)
 
 
+def batch_matmul(a: Array, b: Array, out: Array | None = None) -> Array:
+    """Multiply (n, g, m, k) by (n, g, k, l) into (n, g, m, l)."""
+    return np.matmul(a, b, out=out)
+
+
 def conv2d(
     x: Array,
     w: Array,

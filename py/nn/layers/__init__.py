@@ -11,6 +11,7 @@ from nn.lazy import lookup
 from nn.registry import deserialize as deserialize
 
 if TYPE_CHECKING:
+    from nn.layers.attention import Attention, MultiHeadAttention
     from nn.layers.base import Layer
     from nn.layers.category_encoding import CategoryEncoding
     from nn.layers.conv1d import Conv1D
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     from nn.layers.unit_length import UnitNormalization
 
 HOMES = {
+    "nn.layers.attention": ("Attention", "MultiHeadAttention"),
     "nn.layers.base": ("Layer",),
     "nn.layers.category_encoding": ("CategoryEncoding",),
     "nn.layers.conv1d": ("Conv1D",),

@@ -157,6 +157,19 @@ EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, c
         }
 }
 
+/* Products of outer * inner pairs of matrices: `a_outer` is the distance, in floats, from one pair's a
+   to that of the next outer index, and so on. */
+EXPORT void gemm_batch(int outer, int inner, int m, int n, int k, const float *a, int a_outer,
+                       int a_inner, int a_row, int a_column, const float *b, int b_outer,
+                       int b_inner, int b_row, int b_column, float *c, int c_outer, int c_inner,
+                       int c_row, float *scratch) {
+    for (int i = 0; i < outer; i++)
+        for (int j = 0; j < inner; j++)
+            gemm(m, n, k, a + i * a_outer + j * a_inner, a_row, a_column,
+                 b + i * b_outer + j * b_inner, b_row, b_column, c + i * c_outer + j * c_inner,
+                 c_row, 0, LINEAR, 0, scratch);
+}
+
 /* The rate of the tile's twelve multiply-add chains alone, the peak that GEMM is compared with. */
 EXPORT void fma_peak(float *out, int times) {
     f4 t[12], x = splat(out[0]), y = splat(out[1]);

@@ -21,6 +21,10 @@ FLOAT32 = 2e-5  # of the largest value: sums in another order
 EXACT_TANH = {"tanh": jnp.tanh}
 
 
+# Layers whose inputs are arguments, not a list.
+APART = {"MultiHeadAttention"}
+
+
 def ours(
     layer: nn.Layer, inputs: list[Any], training: bool, dtype: Any = np.float64
 ) -> tuple[Any, Any, Any, Any]:
@@ -38,7 +42,12 @@ def ours(
 
 
 def theirs(
-    name: str, config: dict[str, Any], inputs: list[Any], weights: list[Any], training: bool
+    name: str,
+    config: dict[str, Any],
+    inputs: list[Any],
+    weights: list[Any],
+    training: bool,
+    call_options: dict[str, Any],
 ) -> tuple[Any, list[Any], list[Any], list[Any]]:
     """Return (y, gradients of inputs and of weights, variables that are not trained) of Keras.
 
@@ -48,12 +57,14 @@ def theirs(
     layer = built(name, config, [x.shape for x in inputs])
     layer.set_weights(weights)
     before = [v.value for v in layer.non_trainable_variables]
-    options = {"training": training} if layer._call_has_training_arg else {}
+    options = dict(call_options)
+    if layer._call_has_training_arg:
+        options["training"] = training
     whole_numbers = inputs[0].dtype.kind == "i"
 
     def call(trainable: Any, *xs: Any) -> Any:
-        x = list(xs) if len(xs) > 1 else xs[0]
-        return layer.stateless_call(trainable, before, x, **options)
+        given = xs if len(xs) == 1 or name in APART else [list(xs)]
+        return layer.stateless_call(trainable, before, *given, **options)
 
     def everything(trainable: Any, *xs: Any) -> Any:
         if whole_numbers:
@@ -80,27 +91,34 @@ def built(name: str, config: dict[str, Any], shapes: list[Any]) -> Any:
     layer = cls(**zeros)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        layer.build(shapes if len(shapes) > 1 else shapes[0])
+        layer.build(*(shapes if len(shapes) == 1 or name in APART else [shapes]))
     return layer
 
 
 def compare(
-    name: str, config: dict[str, Any], *inputs: Any, training: bool = False, exact: float = EXACT
+    name: str,
+    config: dict[str, Any],
+    *inputs: Any,
+    training: bool = False,
+    exact: float = EXACT,
+    **call_options: Any,
 ) -> None:
     """Assert that nn.<name> equals keras.layers.<name> in output and gradients, weights being ours.
 
-    Keras computes in float64, ours in float64 and, where the kernels take part, in float32.
+    `call_options` are attributes of ours and arguments of Keras' call. Keras computes in float64,
+    ours in float64 and, where the kernels take part, in float32.
     """
     layer = getattr(nn, name)(**config)
     layer.ensure_built(*[(None, *x.shape[1:]) for x in inputs])
     weights = _weights(layer)
     given = [x if x.dtype.kind == "i" else x.astype(np.float64) for x in inputs]
-    y, dxs, dws, after = theirs(name, config, given, weights, training)
+    y, dxs, dws, after = theirs(name, config, given, weights, training, call_options)
     expected_shape = layer.compute_output_shape(*[(None, *x.shape[1:]) for x in inputs])
     assert y.shape[1:] == tuple(expected_shape[1:])
     for dtype in (np.float64, np.float32):
         nn.set_floatx(np.dtype(dtype).name)
         layer = getattr(nn, name)(**config)
+        vars(layer).update(call_options)
         layer.ensure_built(*[(None, *x.shape[1:]) for x in inputs])
         layer.set_weights([w.astype(dtype) for w in weights])
         xs = [x if x.dtype.kind == "i" else x.astype(dtype) for x in inputs]

@@ -125,6 +125,7 @@ EXAMPLES = {
     "width": 2, "scale": 2.0, "num_classes": 2, "filename": "x", "filepath": "x",
     "schedule": abs, "initial_learning_rate": 0.1, "decay_steps": 2, "decay_rate": 0.5,
     "boundaries": [1], "values": [1.0, 2.0], "n": 2, "num_tokens": 2, "axes": 1,
+    "num_heads": 2, "key_dim": 2,
 }  # fmt: skip
 GIVEN: dict[type, dict[str, Any]] = {
     nn.layers.InputLayer: {"shape": (2,)},

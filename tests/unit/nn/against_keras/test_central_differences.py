@@ -34,9 +34,9 @@ OTHERS: list[tuple[str, dict[str, Any], Any]] = [
 ]
 # In tests of their own: random ones, and those of several inputs.
 APART = {
-    "Add", "AlphaDropout", "Average", "Concatenate", "Dot", "GaussianDropout", "GaussianNoise",
-    "Maximum", "Minimum", "Multiply", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D",
-    "Subtract",
+    "Add", "AlphaDropout", "Attention", "Average", "Concatenate", "Dot", "GaussianDropout",
+    "GaussianNoise", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "SpatialDropout1D",
+    "SpatialDropout2D", "SpatialDropout3D", "Subtract",
 }  # fmt: skip
 
 

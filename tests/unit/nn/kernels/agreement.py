@@ -103,6 +103,19 @@ def check_matmul(draw):
     equal(got, want)
 
 
+def check_batch_matmul(draw):
+    n, g, m, k, w = (draw.integer(0, 5) for _ in range(5))
+    turned = draw.pick(((0, 1, 2, 3), (0, 2, 1, 3), (0, 1, 3, 2), (1, 0, 3, 2)))
+    back = np.argsort(turned)
+    a = draw.whole(*np.take((n, g, m, k), turned)).transpose(back)
+    b = draw.whole(*np.take((n, g, k, w), turned)).transpose(back)
+    out = draw.out(n, m, g, w)
+    out = None if out is None else out.transpose(0, 2, 1, 3)
+    got = kernels.batch_matmul(a, b, out)
+    written(out, got)
+    equal(got, reference.batch_matmul(*doubled(a, b)))
+
+
 def check_matmul_shows_what_is_not_finite(draw):
     m, n, k = draw.integer(1, 20), draw.integer(1, 20), draw.pick((1, 5, 300))
     a, b = draw.whole(m, k), draw.whole(k, n)

@@ -1,0 +1,361 @@
+"""Attention: each step of one sequence reads from all steps of another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nn import kernels
+from nn.context import Context
+from nn.errors import ConfigError, ShapeError
+from nn.keras_arguments import LeftOut
+from nn.layers import padding as pads
+from nn.layers.base import Layer, positive
+from nn.types import Array, Config, Shape
+from nn.variables import Variable
+
+
+class ScoredAttention(Layer):
+    """Base of attention layers: masks, softmax and dropout of the scores."""
+
+    supports_masking = True
+    dropout: float
+    rng: np.random.Generator | None
+    use_causal_mask = False
+
+    def __call__(self, *inputs: Any, use_causal_mask: bool | None = None, **options: Any) -> Any:
+        """Call the layer; see `Layer.__call__`.
+
+        Args:
+            inputs: as the class says.
+            use_causal_mask: a step reads from no later step. All calls of a layer have one value,
+                False if the first gives none.
+            options: `training` and `mask`.
+
+        Raises:
+            ConfigError: the layer was called with another `use_causal_mask` before.
+        """
+        if use_causal_mask is not None:
+            if self.built and use_causal_mask != self.use_causal_mask:
+                raise ConfigError(
+                    f"{self.name}: expected use_causal_mask={self.use_causal_mask} as in the call "
+                    f"before, received {use_causal_mask}"
+                )
+            self.use_causal_mask = use_causal_mask
+        return super().__call__(*inputs, **options)
+
+    def get_config(self) -> Config:
+        causal = {"use_causal_mask": True} if self.use_causal_mask else {}
+        return super().get_config() | causal
+
+    @classmethod
+    def from_config(cls, settings: Config) -> Layer:
+        settings = dict(settings)
+        causal = settings.pop("use_causal_mask", False)
+        layer = cls(**settings)
+        layer.use_causal_mask = causal
+        return layer
+
+    def mask_of(self, ctx: Context, shape: tuple[int, ...]) -> Array | None:
+        """Return which scores count, to be broadcast to `shape` (n, ..., t, s); None for all."""
+        parts = []
+        for place, mask in enumerate(ctx.masks):
+            if mask is not None and (place or self.masks_queries):
+                ones = (1,) * (len(shape) - 3)
+                ends = (shape[-2], 1) if place == 0 else (1, shape[-1])
+                parts.append(np.asarray(mask, bool).reshape(shape[0], *ones, *ends))
+        if self.use_causal_mask:
+            parts.append(np.tri(*shape[-2:], dtype=bool))
+        return np.logical_and.reduce(np.broadcast_arrays(*parts)) if parts else None
+
+    masks_queries: ClassVar[bool] = True
+
+    def attend(self, ctx: Context, scores: Array, low: Any, training: bool) -> Array:
+        """Return the weights: softmax over the last axis of `scores`, which it may overwrite."""
+        kept = self.mask_of(ctx, scores.shape)
+        if kept is not None:
+            np.copyto(scores, low(scores), where=~kept)
+        weights = kernels.softmax(scores, ctx.buffer("weights", scores.shape))
+        drop = None
+        if training and self.dropout:
+            rng = self.rng or ctx.run.rng
+            drop = rng.random(scores.shape, dtype=scores.dtype.type) >= self.dropout
+            drop = drop * scores.dtype.type(1 / (1 - self.dropout))
+        ctx.child("weights").saved = weights, drop, kept
+        return weights if drop is None else weights * drop
+
+    def scores_gradient(self, ctx: Context, dw: Array) -> Array:
+        """Return the gradient of the scores from that of the weights, which it overwrites."""
+        weights, drop, kept = ctx.child("weights").saved
+        if drop is not None:
+            dw *= drop
+        dw -= np.einsum("...s,...s->...", dw, weights)[..., None]
+        dw *= weights
+        return dw if kept is None else dw * self.through(kept)
+
+    def through(self, kept: Array) -> Any:
+        """Return the share of a masked score's gradient that reaches what it was made of."""
+        return kept
+
+
+class MultiHeadAttention(ScoredAttention):
+    """Attention of several heads (Vaswani et al. 2017): (n, t, d), (n, s, d) -> (n, t, d).
+
+    Call it as layer(query, value) or layer(query, value, key). Masks of the inputs, as of
+    `Embedding(mask_zero=True)`, leave out steps. Weights are those of Keras: query and key (d,
+    num_heads, key_dim), value (d, num_heads, value_dim), output (num_heads, value_dim, d).
+
+    Args:
+        num_heads: number of heads.
+        key_dim: size of queries and keys of each head.
+        value_dim: size of values of each head; `key_dim` by default.
+        dropout: fraction of the weights of the values to drop in training.
+        output_shape: size of the output's last axis; that of the query by default.
+    """
+
+    fields: tuple[str, ...] = (
+        "num_heads", "key_dim", "value_dim", "dropout", "use_bias", "output_shape",
+        "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer",
+        "kernel_constraint", "bias_constraint", "seed",
+    )  # fmt: skip
+    left_out: ClassVar[LeftOut] = {
+        "attention_axes": (None, "attention goes along the one axis of steps"),
+        "sliding_window": (None, "every step reads from all steps"),
+        "flash_attention": (None, "there is one way to compute it"),
+        "use_gate": (False, "there is no gate"),
+    }
+
+    def __init__(
+        self,
+        num_heads: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        output_shape: Any = None,
+        *,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        seed: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(activity_regularizer=activity_regularizer, **options)
+        self.num_heads = positive(num_heads, "num_heads", self.name)
+        self.key_dim = positive(key_dim, "key_dim", self.name)
+        self.value_dim = positive(value_dim or key_dim, "value_dim", self.name)
+        self.dropout = dropout
+        self.use_bias = use_bias
+        wanted = output_shape if isinstance(output_shape, list | tuple) else [output_shape]
+        if len(wanted) != 1:
+            raise ConfigError(f"{self.name}: output_shape must be one size, received {wanted}")
+        self.output_shape = wanted[0]
+        self.set_options("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        self.set_options("bias", bias_initializer, bias_regularizer, bias_constraint)
+        self.seed = seed
+        self.rng = np.random.default_rng(seed) if seed is not None else None
+
+    def build(self, *input_shapes: Shape) -> None:
+        if len(input_shapes) not in (2, 3) or any(len(s) != 3 for s in input_shapes):
+            raise ShapeError(
+                f"{self.name}: expected query, value and perhaps key of 3 axes, received "
+                f"{list(input_shapes)}"
+            )
+        query, value, key = (s[-1] for s in (*input_shapes, input_shapes[1])[:3])
+        heads, size = self.num_heads, self.output_shape or query
+        self.query = self._projection("query", (query, heads, self.key_dim))
+        self.key = self._projection("key", (key, heads, self.key_dim))
+        self.value = self._projection("value", (value, heads, self.value_dim))
+        self.output = self._projection("attention_output", (heads, self.value_dim, size))
+
+    def _projection(self, name: str, shape: Any) -> tuple[Variable, Variable | None]:
+        kernel = self.add_named("kernel", shape)
+        kernel.name = f"{name}/kernel"
+        if not self.use_bias:
+            return kernel, None
+        bias = self.add_named("bias", shape[-1:] if name == "attention_output" else shape[1:])
+        bias.name = f"{name}/bias"
+        return kernel, bias
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        return (*input_shapes[0][:-1], self.output_shape or input_shapes[0][-1])
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        query, value, key = (*inputs, inputs[1])[:3]
+        q = self._project(ctx, "query", query, self.query)
+        k = self._project(ctx, "key", key, self.key)
+        v = self._project(ctx, "value", value, self.value)
+        q *= q.dtype.type(self.key_dim**-0.5)
+        scores = ctx.buffer("scores", (*q.shape[:3], k.shape[2]))
+        kernels.batch_matmul(q, k.transpose(0, 1, 3, 2), scores)
+        weights = self.attend(ctx, scores, self._lowest, training)
+        n, t = query.shape[:2]
+        read = ctx.buffer("read", (n, t, self.num_heads, self.value_dim))
+        kernels.batch_matmul(weights, v, read.transpose(0, 2, 1, 3))
+        ctx.saved = query, value, key, q, k, v, weights, read, len(inputs)
+        kernel, bias = self.output
+        flat, matrix = read.reshape(n * t, -1), kernel.value.reshape(-1, kernel.shape[-1])
+        out = ctx.buffer("y", (n * t, matrix.shape[1]))
+        y = kernels.matmul(flat, matrix, out, bias=bias.value if bias else None)
+        return y.reshape(n, t, -1)
+
+    @staticmethod
+    def _lowest(scores: Array) -> Any:
+        return -0.7 * np.finfo(scores.dtype).max  # jax.nn.dot_product_attention's
+
+    def _project(self, ctx: Context, name: str, x: Array, weights: Any) -> Array:
+        """Return x times the weights: (n, heads, steps, size)."""
+        kernel, bias = weights
+        n, steps, size = x.shape
+        out = ctx.buffer(name, (n * steps, kernel.value[0].size))
+        kernels.matmul(
+            x.reshape(n * steps, size),
+            kernel.value.reshape(size, -1),
+            out,
+            bias=bias.value.reshape(-1) if bias else None,
+        )
+        return out.reshape(n, steps, *kernel.shape[1:]).transpose(0, 2, 1, 3)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        query, value, key, q, k, v, weights, read, count = ctx.saved
+        n, t, heads, size = read.shape
+        dread = self._project_back(ctx, "read", read.reshape(n, t, -1), dy, self.output, True)
+        dread = dread.reshape(n, t, heads, size).transpose(0, 2, 1, 3)
+        dweights = ctx.buffer("dweights", weights.shape)
+        kernels.batch_matmul(dread, v.transpose(0, 1, 3, 2), dweights)
+        dv = self._steps_first(ctx, "dv", v)
+        kernels.batch_matmul(weights.transpose(0, 1, 3, 2), dread, dv.transpose(0, 2, 1, 3))
+        scores = self.scores_gradient(ctx, dweights)
+        dq, dk = self._steps_first(ctx, "dq", q), self._steps_first(ctx, "dk", k)
+        kernels.batch_matmul(scores, k, dq.transpose(0, 2, 1, 3))
+        kernels.batch_matmul(scores.transpose(0, 1, 3, 2), q, dk.transpose(0, 2, 1, 3))
+        dq *= dq.dtype.type(self.key_dim**-0.5)
+        wanted = ctx.needs_input_gradient
+        dquery = self._project_back(ctx, "query", query, dq, self.query, wanted)
+        dvalue = self._project_back(ctx, "value", value, dv, self.value, wanted)
+        dkey = self._project_back(ctx, "key", key, dk, self.key, wanted)
+        if not wanted:
+            return None
+        return (dquery, dvalue, dkey) if count == 3 else (dquery, dvalue + dkey)
+
+    @staticmethod
+    def _steps_first(ctx: Context, name: str, x: Array) -> Array:
+        n, heads, steps, size = x.shape
+        return ctx.buffer(name, (n, steps, heads, size))
+
+    def _project_back(
+        self, ctx: Context, name: str, x: Array, dy: Array, weights: Any, wanted: bool
+    ) -> Any:
+        """Add the gradients of a projection's weights; return that of its input if wanted."""
+        kernel, bias = weights
+        rows = x.reshape(-1, x.shape[-1])
+        d = dy.reshape(len(rows), -1)
+        matrix = kernel.value.reshape(rows.shape[1], -1)
+        if ctx.trains(kernel):
+            out = ctx.gradient(kernel, overwrite=True)
+            kernels.matmul(rows.T, d, out.reshape(matrix.shape))
+        if bias and ctx.trains(bias):
+            kernels.column_sums(d, ctx.gradient(bias, overwrite=True).reshape(-1))
+        if not wanted:
+            return None
+        return kernels.matmul(d, matrix.T, ctx.buffer(f"d{name}", rows.shape)).reshape(x.shape)
+
+
+class Attention(ScoredAttention):
+    """Attention without projections (Luong et al. 2015): (n, t, d), (n, s, d) -> (n, t, d).
+
+    Call it as layer([query, value]) or layer([query, value, key]).
+
+    Args:
+        use_scale: train a factor of the scores.
+        score_mode: "dot", or "concat": tanh(query + key), summed over the features.
+        dropout: fraction of the weights of the values to drop in training.
+    """
+
+    fields: tuple[str, ...] = ("use_scale", "score_mode", "dropout", "seed")
+    masks_queries = False
+
+    def __init__(
+        self,
+        use_scale: bool = False,
+        score_mode: str = "dot",
+        dropout: float = 0.0,
+        seed: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.use_scale = use_scale
+        self.score_mode = pads.check(score_mode, self.name, ("dot", "concat"))
+        self.dropout = dropout
+        self.seed = seed
+        self.rng = np.random.default_rng(seed) if seed is not None else None
+
+    def build(self, *input_shapes: Shape) -> None:
+        if len(input_shapes) not in (2, 3) or any(len(s) != 3 for s in input_shapes):
+            raise ShapeError(
+                f"{self.name}: expected query, value and perhaps key of 3 axes, received "
+                f"{list(input_shapes)}"
+            )
+        self.scale = self.add_weight("scale", (), "ones") if self.use_scale else None
+        concat = self.score_mode == "concat"
+        self.weight = self.add_weight("concat_score_weight", (), "ones") if concat else None
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        return (*input_shapes[0][:-1], input_shapes[1][-1])
+
+    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+        return masks[0]
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        query, value, key = (*inputs, inputs[1])[:3]
+        factor = self.scale.value if self.scale else query.dtype.type(1)
+        if self.weight is None:
+            sums, raw = None, query @ key.transpose(0, 2, 1)
+            scores = raw * factor
+        else:
+            sums = query[:, :, None] + key[:, None]
+            raw = np.tanh(sums * factor)
+            scores = raw.sum(axis=-1) * self.weight.value
+        weights = self.attend(ctx, scores, lambda s: s - s.dtype.type(1e9), training)
+        ctx.saved = query, value, key, sums, raw, weights, len(inputs)
+        y = weights @ value
+        return y if not ctx.masks or ctx.masks[0] is None else y * ctx.masks[0][..., None]
+
+    def through(self, kept: Array) -> Any:
+        return 1  # a masked score is lowered, not replaced
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        query, value, key, sums, raw, weights, count = ctx.saved
+        if ctx.masks and ctx.masks[0] is not None:
+            dy = dy * ctx.masks[0][..., None]
+        dvalue = weights.transpose(0, 2, 1) @ dy
+        d = self.scores_gradient(ctx, dy @ value.transpose(0, 2, 1))
+        if self.weight is None:
+            factor = self.scale.value if self.scale else d.dtype.type(1)
+            self._keep(ctx, self.scale, (d * raw).sum())
+            dquery, dkey = d @ key * factor, d.transpose(0, 2, 1) @ query * factor
+        else:
+            dquery, dkey = self._concat_gradient(ctx, d, sums, raw)
+        return (dquery, dvalue, dkey) if count == 3 else (dquery, dvalue + dkey)
+
+    def _concat_gradient(
+        self, ctx: Context, d: Array, sums: Array, raw: Array
+    ) -> tuple[Array, Array]:
+        assert self.weight is not None
+        self._keep(ctx, self.weight, (d * raw.sum(axis=-1)).sum())
+        inner = d[..., None] * self.weight.value * (1 - raw * raw)
+        if self.scale:
+            self._keep(ctx, self.scale, (inner * sums).sum())
+            inner = inner * self.scale.value
+        return inner.sum(axis=2), inner.sum(axis=1)
+
+    @staticmethod
+    def _keep(ctx: Context, variable: Variable | None, gradient: Any) -> None:
+        if variable and ctx.trains(variable):
+            ctx.gradient(variable, overwrite=True)[...] = gradient
