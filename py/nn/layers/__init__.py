@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nn.layers.attention import Attention, MultiHeadAttention
     from nn.layers.base import Layer
     from nn.layers.category_encoding import CategoryEncoding
+    from nn.layers.cells import RNN, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
     from nn.layers.conv1d import Conv1D
     from nn.layers.convolution import Conv2D
     from nn.layers.core import Dense, Flatten, Input, InputLayer
@@ -94,11 +95,13 @@ if TYPE_CHECKING:
     from nn.layers.simple_rnn import SimpleRNN
     from nn.layers.transposed import Conv2DTranspose
     from nn.layers.unit_length import UnitNormalization
+    from nn.layers.wrappers import Bidirectional, TimeDistributed
 
 HOMES = {
     "nn.layers.attention": ("Attention", "MultiHeadAttention"),
     "nn.layers.base": ("Layer",),
     "nn.layers.category_encoding": ("CategoryEncoding",),
+    "nn.layers.cells": ("GRUCell", "LSTMCell", "RNN", "SimpleRNNCell", "StackedRNNCells"),
     "nn.layers.conv1d": ("Conv1D",),
     "nn.layers.convolution": ("Conv2D",),
     "nn.layers.core": ("Dense", "Flatten", "Input", "InputLayer"),
@@ -139,6 +142,7 @@ HOMES = {
     "nn.layers.simple_rnn": ("SimpleRNN",),
     "nn.layers.transposed": ("Conv2DTranspose",),
     "nn.layers.unit_length": ("UnitNormalization",),
+    "nn.layers.wrappers": ("Bidirectional", "TimeDistributed"),
 }  # fmt: skip
 """Module -> names that the package has from it."""
 

@@ -158,11 +158,8 @@ class Recurrent(Gated):
         self, *inputs: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
         """Call the layer; see `Layer.__call__` and, for `initial_state`, the class."""
-        given = initial_state if initial_state is not None else ()
-        states = given if isinstance(given, list | tuple) else (given,)
-        if states and len(inputs) == 1 and isinstance(inputs[0], list | tuple):
-            inputs = tuple(inputs[0])
-        return super().__call__(*inputs, *states, mask=mask, training=training)
+        given = with_states(inputs, initial_state)
+        return super().__call__(*given, mask=mask, training=training)
 
     def _begin(self, given: Sequence[Array], n: int) -> Sequence[Any]:
         """Return the initial states, zeros by default."""
@@ -290,3 +287,12 @@ class Recurrent(Gated):
     def run_back(self, ctx: Context, z: Array, states: States, ds: States) -> bool:
         """Run all backward steps, `keep` included, in one kernel; return whether it did."""
         return False
+
+
+def with_states(inputs: Sequence[Any], initial_state: Any) -> Sequence[Any]:
+    """Return the inputs of a call with the states that it gives after them."""
+    given = initial_state if initial_state is not None else ()
+    states = given if isinstance(given, list | tuple) else (given,)
+    if states and len(inputs) == 1 and isinstance(inputs[0], list | tuple):
+        inputs = inputs[0]
+    return (*inputs, *states)

@@ -23,6 +23,8 @@ EXACT_TANH = {"tanh": jnp.tanh}
 
 # Layers whose inputs are arguments, not a list.
 APART = {"MultiHeadAttention"}
+# Arguments that are layers: functions of `nn.layers` or `keras.layers`.
+INNER = {"backward_layer", "cell", "layer"}
 
 
 def ours(
@@ -32,13 +34,21 @@ def ours(
     ctx = Context(Run(np.random.default_rng(0), dtype))
     parameters = Parameters(layer.trainable_variables)
     ctx.run.start_backward(parameters)
-    y = np.array(layer.forward(ctx, *inputs, training=training))
+    made = layer.forward(ctx, *inputs, training=training)
+    several = isinstance(made, list)
+    y = np.concatenate([np.array(m).reshape(-1) for m in made]) if several else np.array(made)
     dy = np.random.default_rng(5).normal(size=y.shape)
-    dx = layer.backward(ctx, dy.astype(dtype))
+    dx = layer.backward(ctx, _like(dy.astype(dtype), made) if several else dy.astype(dtype))
     ctx.run.settle()
     ctx.run.finish_backward()
     dxs = [None if d is None else np.array(d) for d in (dx if isinstance(dx, tuple) else (dx,))]
     return y, dy, dxs, [parameters.views[v].copy() for v in parameters.variables]
+
+
+def _like(flat: Any, parts: list[Any]) -> list[Any]:
+    """Return a flat array cut into the shapes of `parts`."""
+    ends = np.cumsum([p.size for p in parts])[:-1]
+    return [d.reshape(p.shape) for d, p in zip(np.split(flat, ends), parts, strict=True)]
 
 
 def theirs(
@@ -64,7 +74,10 @@ def theirs(
 
     def call(trainable: Any, *xs: Any) -> Any:
         given = xs if len(xs) == 1 or name in APART else [list(xs)]
-        return layer.stateless_call(trainable, before, *given, **options)
+        y, after = layer.stateless_call(trainable, before, *given, **options)
+        if isinstance(y, list | tuple):
+            y = jnp.concatenate([p.reshape(-1) for p in keras.tree.flatten(y)])
+        return y, after
 
     def everything(trainable: Any, *xs: Any) -> Any:
         if whole_numbers:
@@ -79,11 +92,17 @@ def theirs(
     return y, dxs or [None] * len(inputs), list(dws), after
 
 
+def resolved(config: dict[str, Any], api: Any) -> dict[str, Any]:
+    """Return the config with its functions called: they make layers of either library."""
+    return {k: v(api.layers) if callable(v) and k in INNER else v for k, v in config.items()}
+
+
 def built(name: str, config: dict[str, Any], shapes: list[Any]) -> Any:
     """Return Keras' layer with weights of zero, which take no program of JAX's to draw."""
     cls = getattr(keras.layers, name)
     known = inspect.signature(cls.__init__).parameters
-    zeros = {key: "zeros" for key in known if key.endswith("_initializer")} | config
+    zeros = {key: "zeros" for key in known if key.endswith("_initializer")}
+    zeros |= resolved(config, keras)
     if name == "SimpleRNN":
         zeros = {"activation": "tanh"} | zeros
         named = zeros["activation"]
@@ -108,16 +127,17 @@ def compare(
     `call_options` are attributes of ours and arguments of Keras' call. Keras computes in float64,
     ours in float64 and, where the kernels take part, in float32.
     """
-    layer = getattr(nn, name)(**config)
+    layer = getattr(nn, name)(**resolved(config, nn))
     layer.ensure_built(*[(None, *x.shape[1:]) for x in inputs])
     weights = _weights(layer)
     given = [x if x.dtype.kind == "i" else x.astype(np.float64) for x in inputs]
     y, dxs, dws, after = theirs(name, config, given, weights, training, call_options)
     expected_shape = layer.compute_output_shape(*[(None, *x.shape[1:]) for x in inputs])
-    assert y.shape[1:] == tuple(expected_shape[1:])
+    if not isinstance(expected_shape, list):
+        assert y.shape[1:] == tuple(expected_shape[1:])
     for dtype in (np.float64, np.float32):
         nn.set_floatx(np.dtype(dtype).name)
-        layer = getattr(nn, name)(**config)
+        layer = getattr(nn, name)(**resolved(config, nn))
         vars(layer).update(call_options)
         layer.ensure_built(*[(None, *x.shape[1:]) for x in inputs])
         layer.set_weights([w.astype(dtype) for w in weights])

@@ -130,6 +130,7 @@ EXAMPLES = {
 GIVEN: dict[type, dict[str, Any]] = {
     nn.layers.InputLayer: {"shape": (2,)},
     nn.layers.CategoryEncoding: {"num_tokens": 2},
+    nn.layers.RNN: {"cell": nn.layers.LSTMCell(2)},
 }
 NAMED = [p for p in pairs() if issubclass(p.values[1], keras.losses.Loss | keras.metrics.Metric)]
 

@@ -32,11 +32,12 @@ OTHERS: list[tuple[str, dict[str, Any], Any]] = [
     ("Resizing", {"height": 3, "width": 7, "interpolation": "nearest"}, IMAGES),
     *(("Activation", {"activation": name}, STEPS) for name in nn.activations.ACTIVATIONS),
 ]
-# In tests of their own: random ones, and those of several inputs.
+# In tests of their own: random ones, those of several inputs, and those around other layers.
 APART = {
-    "Add", "AlphaDropout", "Attention", "Average", "Concatenate", "Dot", "GaussianDropout",
-    "GaussianNoise", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "SpatialDropout1D",
-    "SpatialDropout2D", "SpatialDropout3D", "Subtract",
+    "Add", "AlphaDropout", "Attention", "Average", "Bidirectional", "Concatenate", "Dot",
+    "GRUCell", "GaussianDropout", "GaussianNoise", "LSTMCell", "Maximum", "Minimum",
+    "MultiHeadAttention", "Multiply", "RNN", "SimpleRNNCell", "SpatialDropout1D",
+    "SpatialDropout2D", "SpatialDropout3D", "StackedRNNCells", "Subtract", "TimeDistributed",
 }  # fmt: skip
 
 

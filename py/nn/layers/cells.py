@@ -1,0 +1,261 @@
+"""Recurrent cells, which compute one step, and RNN, which runs them over a sequence."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nn.context import Context
+from nn.errors import ConfigError
+from nn.keras_arguments import LeftOut
+from nn.layers.base import Layer
+from nn.layers.gru import GRU
+from nn.layers.lstm import LSTM
+from nn.layers.recurrent import Recurrent, with_states
+from nn.layers.simple_rnn import SimpleRNN
+from nn.layers.wrappers import settings_of
+from nn.registry import deserialize
+from nn.types import Array, Config, Shape
+
+OF_SEQUENCES = {
+    "activity_regularizer", "return_sequences", "return_state", "go_backwards", "stateful",
+    "zero_output_for_mask",
+}  # fmt: skip
+"""Arguments of the layers that their cells lack."""
+
+
+class Cell(Layer):
+    """Base of the cells: one step of a layer, (n, features), states -> [output, states].
+
+    The layer's weights are the cell's.
+    """
+
+    of: ClassVar[type[Recurrent]]
+
+    def __init__(self, units: int, *arguments: Any, **options: Any) -> None:
+        names = list(inspect.signature(self.of.__init__).parameters)[2:]
+        given = dict(zip([n for n in names if n not in OF_SEQUENCES], arguments, strict=False))
+        own = {key: options[key] for key in ("trainable", "dtype") if key in options}
+        super().__init__(name=options.pop("name", None), **own)
+        self.layer = self.of(units, **given, **options, return_state=True)  # type: ignore[call-arg]
+        self.layer.name = self.name
+        self.units = self.layer.units
+        self.fields = tuple(f for f in self.of.fields if f not in OF_SEQUENCES)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.of.fields:
+            return getattr(self.layer, name)
+        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+
+    @property
+    def sublayers(self) -> tuple[Layer, ...]:
+        return (self.layer,)
+
+    def build(self, *input_shapes: Shape) -> None:
+        n, features = input_shapes[0]
+        self.layer.ensure_built((n, None, features))
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Any:
+        n, features = input_shapes[0]
+        return self.layer.compute_output_shape((n, 1, features))
+
+    def __call__(self, *inputs: Any, states: Any = None, **options: Any) -> Any:
+        """Call the cell on an input and the states, `cell(x, [h, c])`."""
+        flat = [i for given in inputs for i in (given if isinstance(given, list) else [given])]
+        return super().__call__(*with_states(flat, states), **options)
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
+        x, *states = inputs
+        return self.layer.forward(ctx.child("layer"), x[:, None], *states, training=training)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        inner = ctx.child("layer")
+        inner.needs_input_gradient = ctx.needs_input_gradient
+        made = self.layer.backward(inner, dy)
+        if isinstance(made, tuple):
+            dx, *states = made
+            return (None if dx is None else dx[:, 0], *states)
+        return None if made is None else made[:, 0]
+
+
+def _arguments(of: type[Recurrent]) -> Callable[[type[Cell]], type[Cell]]:
+    """Give a cell the arguments of its layer, but for those of sequences."""
+
+    def decorate(cls: type[Cell]) -> type[Cell]:
+        def initialize(self: Any, *arguments: Any, **options: Any) -> None:
+            Cell.__init__(self, *arguments, **options)
+
+        whole = inspect.signature(of.__init__)
+        kept = [p for p in whole.parameters.values() if p.name not in OF_SEQUENCES]
+        initialize.__signature__ = whole.replace(parameters=kept)  # type: ignore[attr-defined]
+        cls.of, cls.__init__ = of, initialize  # type: ignore[method-assign,assignment]
+        return cls
+
+    return decorate
+
+
+@_arguments(SimpleRNN)
+class SimpleRNNCell(Cell):
+    """One step of SimpleRNN, with its arguments and weights."""
+
+
+@_arguments(LSTM)
+class LSTMCell(Cell):
+    """One step of LSTM, with its arguments and weights."""
+
+
+@_arguments(GRU)
+class GRUCell(Cell):
+    """One step of GRU, with its arguments and weights."""
+
+
+class StackedRNNCells(Layer):
+    """Cells one above the other: the output of one is the input of the next. `RNN` runs them."""
+
+    def __init__(self, cells: Sequence[Cell], **options: Any) -> None:
+        super().__init__(**options)
+        if not cells or not all(isinstance(cell, Cell) for cell in cells):
+            raise ConfigError(
+                f"{self.name}: expected SimpleRNNCell, LSTMCell or GRUCell, received {cells!r}"
+            )
+        self.cells = list(cells)
+
+    @property
+    def sublayers(self) -> Sequence[Layer]:
+        return self.cells
+
+    def get_config(self) -> Config:
+        return super().get_config() | {"cells": [settings_of(cell) for cell in self.cells]}
+
+    @classmethod
+    def from_config(cls, settings: Config) -> Layer:
+        return cls(**{**settings, "cells": [deserialize(cell) for cell in settings["cells"]]})
+
+
+class RNN(Layer):
+    """Run a cell, or several stacked ones, over (n, steps, features).
+
+    Args:
+        cell: SimpleRNNCell, LSTMCell, GRUCell, StackedRNNCells or a list of cells. A cell of
+            your own is not possible, since nothing derives its gradient: write a layer.
+        return_sequences: return the output of every step, not only of the last.
+        return_state: return [output, *states], the states of the lowest cell first.
+        go_backwards: read the sequence from its end; outputs come in that order.
+        stateful: start each batch with the final states of the batch before.
+        zero_output_for_mask: masked steps return zeros instead of the last output.
+    """
+
+    supports_masking = True
+    fields: tuple[str, ...] = (
+        "return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask"
+    )  # fmt: skip
+    left_out: ClassVar[LeftOut] = Recurrent.left_out
+
+    def __init__(
+        self,
+        cell: Any,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        *,
+        zero_output_for_mask: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        stacked = isinstance(cell, list | tuple)
+        self.cell = StackedRNNCells(cell) if stacked else cell
+        self.cells = self.cell.cells if isinstance(self.cell, StackedRNNCells) else [self.cell]
+        StackedRNNCells(self.cells)  # checks them
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.stateful = stateful
+        self.zero_output_for_mask = zero_output_for_mask
+        self.runs: list[Any] = []
+
+    @property
+    def sublayers(self) -> tuple[Layer, ...]:
+        return (self.cell,)
+
+    def build(self, *input_shapes: Shape) -> None:
+        n, _, features = input_shapes[0]
+        for number, cell in enumerate(self.cells):
+            cell.ensure_built((n, features))
+            last = number == len(self.cells) - 1
+            run = copy.copy(cell.layer)  # with the cell's variables
+            run.return_sequences = self.return_sequences or not last
+            run.go_backwards = self.go_backwards and number == 0
+            run.stateful = self.stateful
+            run.zero_output_for_mask = self.zero_output_for_mask and last
+            self.runs.append(run)
+            features = cell.units
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Any:
+        n, steps, _ = input_shapes[0]
+        units = self.cells[-1].units
+        shape = (n, steps, units) if self.return_sequences else (n, units)
+        states = [(n, c.units) for c in self.cells for _ in range(c.of.state_count)]
+        return [shape, *states] if self.return_state else shape
+
+    def __call__(self, *inputs: Any, initial_state: Any = None, **options: Any) -> Any:
+        """Call the layer; see `Layer.__call__`. `initial_state` holds the states of all cells."""
+        return super().__call__(*with_states(inputs, initial_state), **options)
+
+    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+        mask = masks[0] if self.return_sequences else None
+        count = sum(cell.of.state_count for cell in self.cells)
+        return [mask, *[None] * count] if self.return_state else mask
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
+        y, *given = inputs
+        mask, states = ctx.mask, []
+        ctx.saved = bool(given)
+        for number, run in enumerate(self.runs):
+            inner = ctx.child(number)
+            inner.mask = mask
+            own = [given.pop(0) for _ in range(run.state_count)] if given else []
+            y, *made = run.forward(inner, y, *own, training=training)
+            states += made
+            if mask is not None and run.go_backwards:
+                mask = np.asarray(mask)[:, ::-1]
+        return [y, *states] if self.return_state else y
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        d, *states = dy if self.return_state else (dy,)
+        given: list[Any] = []
+        for number in range(len(self.runs) - 1, -1, -1):
+            run, inner = self.runs[number], ctx.child(number)
+            inner.needs_input_gradient = ctx.needs_input_gradient or number > 0
+            count = run.state_count
+            own = states[-count:] if states else [None] * count
+            states = states[:-count]
+            made = run.backward(inner, (d, *own))
+            d, first = (made[0], made[1:]) if ctx.saved else (made, ())
+            given = [*first, *given]
+        return (d, *given) if ctx.saved else d
+
+    def reset_state(self) -> None:
+        """Start the next batch with zero states."""
+        for run in self.runs:
+            run.reset_state()
+
+    reset_states = reset_state
+
+    def get_state(self) -> Config:
+        return {"cells": [run.get_state() for run in self.runs]}
+
+    def set_state(self, state: Config) -> None:
+        for run, kept in zip(self.runs, state["cells"], strict=True):
+            run.set_state(kept)
+
+    def get_config(self) -> Config:
+        return super().get_config() | {"cell": settings_of(self.cell)}
+
+    @classmethod
+    def from_config(cls, settings: Config) -> Layer:
+        return cls(**{**settings, "cell": deserialize(settings["cell"])})
