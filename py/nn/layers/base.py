@@ -37,6 +37,7 @@ from nn.graph import Node, SymbolicTensor
 from nn.identifiers import snake_case
 from nn.initializers import Initializer
 from nn.keras_arguments import LeftOut, refuse
+from nn.registry import deserialize
 from nn.regularizers import Regularizer
 from nn.types import Array, Config, Shape, prod
 from nn.variables import Variable
@@ -58,6 +59,8 @@ class Layer:
     """
 
     fields: tuple[str, ...] = ()
+    inner_fields: tuple[str, ...] = ()
+    """Those of `fields` whose value is a layer, or a list of layers."""
     left_out: ClassVar[LeftOut] = {"autocast": (True, "all layers of a model share one float type")}
     supports_masking = False
     """Whether the mask of the first input is also the mask of the output."""
@@ -310,14 +313,24 @@ class Layer:
     @classmethod
     def from_config(cls, settings: Config) -> Layer:
         """Create a layer from the settings that `get_config` returned."""
-        return cls(**settings)
+        made = {field: _made(settings[field]) for field in cls.inner_fields if field in settings}
+        return cls(**{**settings, **made})
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
 
+def _made(settings: Any) -> Any:
+    """Return the layer, or the list of layers, of serialized settings."""
+    if isinstance(settings, list):
+        return [deserialize(item) for item in settings]
+    return None if settings is None else deserialize(settings)
+
+
 def serialize(value: Any) -> Any:
     """Return `value` as JSON-ready data."""
+    if isinstance(value, Layer):
+        return {"class_name": type(value).__name__, "config": value.get_config()}
     if isinstance(value, Activation):
         return activations.serialize(value)
     if isinstance(value, Initializer):

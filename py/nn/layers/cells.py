@@ -17,8 +17,6 @@ from nn.layers.gru import GRU
 from nn.layers.lstm import LSTM
 from nn.layers.recurrent import Recurrent, with_states
 from nn.layers.simple_rnn import SimpleRNN
-from nn.layers.wrappers import settings_of
-from nn.registry import deserialize
 from nn.types import Array, Config, Shape
 
 OF_SEQUENCES = {
@@ -44,7 +42,6 @@ class Cell(Layer):
         self.layer = self.of(units, **given, **options, return_state=True)  # type: ignore[call-arg]
         self.layer.name = self.name
         self.units = self.layer.units
-        self.fields = tuple(f for f in self.of.fields if f not in OF_SEQUENCES)
 
     def __getattr__(self, name: str) -> Any:
         if name in self.of.fields:
@@ -92,6 +89,7 @@ def _arguments(of: type[Recurrent]) -> Callable[[type[Cell]], type[Cell]]:
         whole = inspect.signature(of.__init__)
         kept = [p for p in whole.parameters.values() if p.name not in OF_SEQUENCES]
         initialize.__signature__ = whole.replace(parameters=kept)  # type: ignore[attr-defined]
+        cls.fields = tuple(field for field in of.fields if field not in OF_SEQUENCES)
         cls.of, cls.__init__ = of, initialize  # type: ignore[method-assign,assignment]
         return cls
 
@@ -116,6 +114,9 @@ class GRUCell(Cell):
 class StackedRNNCells(Layer):
     """Cells one above the other: the output of one is the input of the next. `RNN` runs them."""
 
+    fields: tuple[str, ...] = ("cells",)
+    inner_fields: tuple[str, ...] = ("cells",)
+
     def __init__(self, cells: Sequence[Cell], **options: Any) -> None:
         super().__init__(**options)
         if not cells or not all(isinstance(cell, Cell) for cell in cells):
@@ -127,13 +128,6 @@ class StackedRNNCells(Layer):
     @property
     def sublayers(self) -> Sequence[Layer]:
         return self.cells
-
-    def get_config(self) -> Config:
-        return super().get_config() | {"cells": [settings_of(cell) for cell in self.cells]}
-
-    @classmethod
-    def from_config(cls, settings: Config) -> Layer:
-        return cls(**{**settings, "cells": [deserialize(cell) for cell in settings["cells"]]})
 
 
 class RNN(Layer):
@@ -151,8 +145,10 @@ class RNN(Layer):
 
     supports_masking = True
     fields: tuple[str, ...] = (
-        "return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask"
+        "return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask",
+        "cell",
     )  # fmt: skip
+    inner_fields: tuple[str, ...] = ("cell",)
     left_out: ClassVar[LeftOut] = Recurrent.left_out
 
     def __init__(
@@ -252,10 +248,3 @@ class RNN(Layer):
     def set_state(self, state: Config) -> None:
         for run, kept in zip(self.runs, state["cells"], strict=True):
             run.set_state(kept)
-
-    def get_config(self) -> Config:
-        return super().get_config() | {"cell": settings_of(self.cell)}
-
-    @classmethod
-    def from_config(cls, settings: Config) -> Layer:
-        return cls(**{**settings, "cell": deserialize(settings["cell"])})

@@ -9,15 +9,10 @@ import numpy as np
 
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
-from nn.layers.base import Layer
+from nn.layers.base import Layer, serialize
 from nn.layers.recurrent import with_states
 from nn.registry import deserialize
-from nn.types import Array, Config, Shape
-
-
-def settings_of(layer: Layer) -> Config:
-    """Return what `deserialize` makes the layer from."""
-    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+from nn.types import Array, Shape
 
 
 class TimeDistributed(Layer):
@@ -28,6 +23,8 @@ class TimeDistributed(Layer):
     """
 
     supports_masking = True
+    fields: tuple[str, ...] = ("layer",)
+    inner_fields: tuple[str, ...] = ("layer",)
 
     def __init__(self, layer: Layer, **options: Any) -> None:
         super().__init__(**options)
@@ -66,13 +63,6 @@ class TimeDistributed(Layer):
         dx = self.layer.backward(inner, dy.reshape(-1, *dy.shape[2:]))
         return None if dx is None else dx.reshape(*ctx.saved, *dx.shape[1:])
 
-    def get_config(self) -> Config:
-        return super().get_config() | {"layer": settings_of(self.layer)}
-
-    @classmethod
-    def from_config(cls, settings: Config) -> Layer:
-        return cls(**{**settings, "layer": deserialize(settings["layer"])})
-
 
 class Bidirectional(Layer):
     """Run a recurrent layer forwards and a copy of it backwards (Schuster and Paliwal 1997).
@@ -85,6 +75,8 @@ class Bidirectional(Layer):
     """
 
     supports_masking = True
+    fields: tuple[str, ...] = ("merge_mode", "layer", "backward_layer")
+    inner_fields: tuple[str, ...] = ("layer", "backward_layer")
 
     def __init__(
         self,
@@ -101,11 +93,10 @@ class Bidirectional(Layer):
                 f"received {merge_mode!r}"
             )
         self.merge_mode = merge_mode
-        self.forward_layer = self._copy(layer, "forward", layer.go_backwards)
+        self.layer = self.forward_layer = self._copy(layer, "forward", layer.go_backwards)
         self.backward_layer = backward_layer or self._copy(
             layer, "backward", not layer.go_backwards
         )
-        self.given_backward = backward_layer is not None
         self.initial = weights
         self.return_sequences = layer.return_sequences
         self.return_state = layer.return_state
@@ -120,7 +111,7 @@ class Bidirectional(Layer):
     @staticmethod
     def _copy(layer: Layer, side: str, go_backwards: bool) -> Any:
         plain = layer.name.removeprefix("forward_").removeprefix("backward_")
-        settings = settings_of(layer)
+        settings = serialize(layer)
         settings["config"] |= {"name": f"{side}_{plain}", "go_backwards": go_backwards}
         return deserialize(settings)
 
@@ -231,19 +222,3 @@ class Bidirectional(Layer):
             layer.reset_state()
 
     reset_states = reset_state
-
-    def get_config(self) -> Config:
-        settings = super().get_config() | {"merge_mode": self.merge_mode}
-        settings["layer"] = settings_of(self.forward_layer)
-        if self.given_backward:
-            settings["backward_layer"] = settings_of(self.backward_layer)
-        return settings
-
-    @classmethod
-    def from_config(cls, settings: Config) -> Layer:
-        made = {
-            key: deserialize(settings[key])
-            for key in ("layer", "backward_layer")
-            if settings.get(key)
-        }
-        return cls(**{**settings, **made})

@@ -22,7 +22,7 @@ from nn.io import snapshot
 from nn.io.archive import Archive, pack
 from nn.io.errors import MismatchError, MissingEntryError
 from nn.io.hdf5 import read
-from nn.io.keras import read_config
+from nn.io.keras import read_config, stores
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tree import from_json, to_json
 from nn.layers.base import Layer
@@ -100,15 +100,12 @@ def load(
 
 def layer_arrays(model: Model) -> tuple[dict[str, Array], dict[str, dict[str, str]]]:
     """Return the arrays of the layers, and the text attributes of their groups, by path."""
-    recurrent_layers = part("nn.io.keras.write_config").RECURRENT  # whose cells own the variables
     datasets: dict[str, Array] = {}
     attributes: dict[str, dict[str, str]] = {"vars": {"name": model.name}}
     for path, layer in _groups(model, ""):
-        recurrent = type(layer).__name__ in recurrent_layers
-        group = f"{path}/cell/vars" if recurrent else f"{path}/vars"
         attributes[f"{path}/vars"] = {"name": layer.name}
-        for index, variable in enumerate(layer.variables):
-            datasets[f"{group}/{index}"] = variable.numpy()
+        for place, variable in stores.variables(layer):
+            datasets[f"{path}/{place}"] = variable.numpy()
     return datasets, attributes
 
 
@@ -126,7 +123,11 @@ def assign_layers(
         FormatError: an array is missing, or does not fit.
     """
     for path, layer in list(_groups(model, "")):
-        _assign(layer, _arrays(arrays, _named(path, layer, names)), path)
+        group = _named(path, layer, names)
+        places = [f"{group}/{place}" for place, _ in stores.variables(layer)]
+        known = all(place in arrays for place in places)
+        own = [arrays[place] for place in places] if known else _arrays(arrays, group)
+        _assign(layer, own, path)
 
 
 def _groups(model: Model, prefix: str) -> Iterator[tuple[str, Layer]]:

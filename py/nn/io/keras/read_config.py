@@ -106,7 +106,7 @@ def _layer(item: Any, custom: Mapping[str, Any]) -> Json:
     found = custom.get(class_name) or CLASSES.get(class_name)
     if found is None:
         raise UnsupportedError(f"topology: no layer is called {class_name!r} here")
-    return {"class_name": class_name, "config": _options(class_name, found, config)}
+    return {"class_name": class_name, "config": _options(class_name, found, config, custom)}
 
 
 def _input(config: Json) -> Json:
@@ -116,12 +116,21 @@ def _input(config: Json) -> Json:
     return {"name": config.get("name"), "shape": shape[1:], "dtype": _dtype(config.get("dtype"))}
 
 
-def _options(class_name: str, found: type[Layer], config: Json) -> Json:
+def _inner(value: Any, custom: Mapping[str, Any]) -> Any:
+    """Return the settings of a layer, or of a list of layers, inside another."""
+    if isinstance(value, list):
+        return [_layer(item, custom) for item in value]
+    return None if value is None else _layer(value, custom)
+
+
+def _options(class_name: str, found: type[Layer], config: Json, custom: Mapping[str, Any]) -> Json:
     known = {"name", "trainable", *found.fields}
     options: Json = {"dtype": _dtype(config.get("dtype"))}
     for key, value in config.items():
         name = _RENAMED.get((class_name, key), key)
-        if name in known:
+        if name in found.inner_fields:
+            options[name] = _inner(value, custom)
+        elif name in known:
             options[name] = _value(class_name, name, value)
         elif not _inert(name, value):
             raise UnsupportedError(
@@ -136,6 +145,7 @@ def _options(class_name: str, found: type[Layer], config: Json) -> Json:
 
 def _inert(name: str, value: Any) -> bool:
     neutral = value is None or value is False or value in ("channels_last", 0)
+    neutral = neutral or (name, value) == ("attention_axes", [1])
     return neutral or name == "dtype" or name in _INERT or name.endswith("_initializer")
 
 
@@ -216,6 +226,8 @@ def _node(item: Any, custom: Mapping[str, Any]) -> Json:
     name = item.get("name") or layer["config"].get("name")
     layer["config"]["name"] = name
     calls = expect(item, "inbound_nodes", list, f"topology, layer {name!r}")
+    if any(isinstance(c, dict) and c.get("kwargs", {}).get("use_causal_mask") for c in calls):
+        layer["config"]["use_causal_mask"] = True
     return {**layer, "name": name, "inbound_nodes": [_call(call, name) for call in calls]}
 
 
@@ -230,9 +242,11 @@ def _call(call: Any, name: str) -> list[Any]:
     args = expect(call, "args", list, where)
     options = {key: value for key, value in call.get("kwargs", {}).items() if value}
     states = options.pop("initial_state", [])
+    options.pop("use_causal_mask", None)
+    named = [options.pop(key) for key in ("query", "value", "key") if key in options]
     if options:
         raise UnsupportedError(f"{where}: expected a call without options, received {options!r}")
-    return [[*_address(source), {}] for source in _tensors([*args, states])]
+    return [[*_address(source), {}] for source in _tensors([*args, *named, states])]
 
 
 def _tensors(args: Any) -> Iterator[Any]:

@@ -17,8 +17,10 @@ from nn.registry import models as MODELS
 Json = dict[str, Any]
 Write = Callable[[Json], Json]
 
-RECURRENT = ("GRU", "LSTM", "SimpleRNN")
+STATES_AFTER = ("Bidirectional", "GRU", "LSTM", "RNN", "SimpleRNN")
 """Layers whose inputs after the first are initial states."""
+INNER = ("backward_layer", "cell", "cells", "layer")
+"""Settings that are layers."""
 
 
 def keras3(topology: Json) -> Json:
@@ -118,8 +120,10 @@ def _keras3_item(layer: Json) -> Json:
 
 
 def _options3(config: Json) -> Iterator[tuple[str, Any]]:
-    """Omit `trainable` if it is True, as Keras' SpatialDropout2D does not accept it."""
-    return ((key, value) for key, value in config.items() if (key, value) != ("trainable", True))
+    """Omit `trainable` if it is True, as Keras' SpatialDropout2D does not accept it, and what
+    belongs to the call."""
+    left = (("trainable", True), ("use_causal_mask", True))
+    return ((key, value) for key, value in config.items() if (key, value) not in left)
 
 
 def _object3(key: str, value: Any) -> Any:
@@ -127,7 +131,9 @@ def _object3(key: str, value: Any) -> Any:
     for kind in ("initializer", "regularizer"):
         if key.endswith(kind) and isinstance(value, dict):
             return {"module": f"keras.{kind}s", **value, "registered_name": None}
-    return value
+    if key in INNER and isinstance(value, list):
+        return [_keras3_item(layer) for layer in value]
+    return _keras3_item(value) if key in INNER and value else value
 
 
 def _keras3_call(layer: Json, node: Any) -> Json:
@@ -137,9 +143,12 @@ def _keras3_call(layer: Json, node: Any) -> Json:
         {"class_name": "__keras_tensor__", "config": {**known, "keras_history": source[:3]}}
         for source in node
     ]
-    if layer["class_name"] in RECURRENT and len(tensors) > 1:
+    causal = {"use_causal_mask": True} if layer["config"].get("use_causal_mask") else {}
+    if layer["class_name"] == "MultiHeadAttention":
+        return {"args": tensors, "kwargs": causal}
+    if layer["class_name"] in STATES_AFTER and len(tensors) > 1:
         return {"args": tensors[:1], "kwargs": {"initial_state": tensors[1:]}}
-    return {"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": {}}
+    return {"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": causal}
 
 
 def _known(class_name: str, config: Json) -> None:

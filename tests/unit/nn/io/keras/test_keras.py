@@ -90,7 +90,19 @@ def words():
     return keras.Sequential(layers)
 
 
+def attentive():
+    entry = keras.Input((4, 5))
+    x = L.MultiHeadAttention(2, 3)(entry, value=entry, use_causal_mask=True)
+    x = L.Bidirectional(L.LSTM(3, return_sequences=True))(x)
+    x = L.RNN([L.LSTMCell(3), L.LSTMCell(2), L.GRUCell(2)], return_sequences=True)(x)
+    x = L.TimeDistributed(L.Dense(3))(L.RNN(L.SimpleRNNCell(2), return_sequences=True)(x))
+    x = L.TimeDistributed(L.LSTM(3))(L.Reshape((4, 3, 1))(x))
+    x = L.PReLU()(L.GroupNormalization(3)(x))
+    return keras.Model(entry, L.Attention(use_scale=True)([x, x], use_causal_mask=True))
+
+
 INPUTS = {
+    attentive: np.random.default_rng(1).random((2, 4, 5), dtype=np.float32),
     sequential: X,
     functional: X,
     images: np.random.default_rng(1).random((2, 12, 11, 3), dtype=np.float32),

@@ -1,0 +1,53 @@
+"""Where Keras keeps the variables of a layer, below the layer's group in a weights file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nn.identifiers import snake_case
+from nn.layers.base import Layer
+from nn.variables import Variable
+
+RECURRENT = ("GRU", "LSTM", "SimpleRNN")
+"""Layers whose cell owns the variables."""
+PROJECTIONS = ("query", "key", "value", "output")
+"""The layers inside MultiHeadAttention, in the order of its variables."""
+
+
+def variables(layer: Layer, path: str = "") -> Iterator[tuple[str, Variable]]:
+    """Yield each variable with its path ("vars/0"), in the order of `layer.variables`."""
+    kind: Any = type(layer).__name__
+    inside: Any = layer
+    if kind == "Bidirectional":
+        yield from variables(inside.forward_layer, f"{path}forward_layer/")
+        yield from variables(inside.backward_layer, f"{path}backward_layer/")
+    elif kind == "TimeDistributed":
+        yield from variables(inside.layer, f"{path}layer/")
+    elif kind == "RNN":
+        yield from _cells(inside, f"{path}cell/")
+    elif kind == "MultiHeadAttention":
+        for name in PROJECTIONS:
+            pair = [v for v in getattr(layer, name) if v is not None]
+            yield from _numbered(pair, f"{path}{name}_dense/vars/")
+    elif kind in RECURRENT:
+        yield from _numbered(layer.variables, f"{path}cell/vars/")
+    else:
+        yield from _numbered(layer.variables, f"{path}vars/")
+
+
+def _cells(layer: Any, path: str) -> Iterator[tuple[str, Variable]]:
+    """Yield those of RNN: a cell is numbered where several have its class."""
+    if layer.cell is layer.cells[0]:
+        yield from _numbered(layer.variables, f"{path}vars/")
+        return
+    used: dict[str, int] = {}
+    for cell in layer.cells:
+        name = snake_case(type(cell).__name__)
+        number = used[name] = used.get(name, -1) + 1
+        own = f"{name}_{number}" if number else name
+        yield from _numbered(cell.variables, f"{path}cells/{own}/vars/")
+
+
+def _numbered(found: list[Variable], path: str) -> Iterator[tuple[str, Variable]]:
+    return ((f"{path}{number}", variable) for number, variable in enumerate(found))
