@@ -93,4 +93,4 @@ KIND_OBJECT = "o"
 KIND_FUNCTION = "f"
 KIND_CLASS = "c"
 KIND_STREAM = "s"
-KIND_AWAITABLE = "w"  # MicroPython's coroutines, which its generators cannot be told from
+KIND_AWAITABLE = "w"  # MicroPython's coroutines; its generators look the same

@@ -121,6 +121,11 @@ PROMISES: dict[str, list[tuple[str, str]]] = {
     ],
     "a_pool_maps_in_order_and_replaces_the_dead": [
         (
+            "farcall: every await ends",
+            "A worker of a pool ends, or its session does: the error of what it was at; it is "
+            "replaced",
+        ),
+        (
             "farcall: features",
             "Pool: map, imap, affinity, replaces the dead",
         ),
@@ -501,5 +506,33 @@ PROMISES: dict[str, list[tuple[str, str]]] = {
             "farcall: features",
             "Plain values equal in value and type",
         ),
+    ],
+    "two_tasks_share_the_items_of_a_stream": [
+        (
+            "farcall: every await ends",
+            "Two tasks take items from one stream: each item goes to one of them",
+        )
+    ],
+    "a_stream_that_is_closed_ends_the_task_that_waits_for_it": [
+        (
+            "farcall: every await ends",
+            "A stream is closed while a task waits for an item: the loop ends; "
+            "ReleasedError if it is released",
+        )
+    ],
+    "a_coroutine_is_awaited_before_it_is_sent": [
+        (
+            "farcall: every await ends",
+            "A coroutine, task or future is an argument: TypeError where it is passed; on "
+            "MicroPython, where it may be a generator, the other side "
+            "awaits it",
+        )
+    ],
+    "what_the_browser_refuses_to_send_costs_one_call": [
+        (
+            "farcall: every await ends",
+            "The browser refuses to send a value: TypeError of that call or stream; "
+            "the others of the message go on",
+        )
     ],
 }

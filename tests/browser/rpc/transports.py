@@ -118,8 +118,15 @@ async def a_pool_maps_in_order_and_replaces_the_dead():
     died = await busy
     await started(lambda: sum([w.starts for w in pool.workers]) == 3)
     again = await pool.map(lambda engine, x: engine.square(x), range(5))
+    for worker in pool.workers:
+        farcall.session(worker.engine).close()
+    replaced = await pool.map(lambda engine, x: engine.square(x), range(4))
+    pool.workers[0].terminate()
+    alone = await pool.map(lambda engine, x: engine.square(x), range(3))
     pool.terminate()
-    return [squares, streamed, sorted(notes), died, again]
+    none = await kind_of(pool.run(lambda engine: engine.square(1)))
+    starts = sum([w.starts for w in pool.workers])
+    return [squares, streamed, sorted(notes), died, again, replaced, alone, none, starts]
 
 
 async def two_workers_talk_over_a_port_of_their_own():

@@ -424,11 +424,13 @@ async def test_limits_the_calls_that_run_at_once() -> None:
 
 @pytest.mark.promise(
     "farcall: limits",
-    "characters of JSON in a message: `header`; beyond it: ProtocolError, the session ends",
+    "characters of JSON in a message: `header`; beyond it: LimitError for the call or stream; "
+    "ProtocolError for a peer that does not keep to it",
 )
 @pytest.mark.promise(
     "farcall: limits",
-    "bytes of buffers in a message: `buffers`; beyond it: ProtocolError, the session ends",
+    "bytes of buffers in a message: `buffers`; beyond it: LimitError for the call or stream; "
+    "ProtocolError for a peer that does not keep to it",
 )
 @in_a_loop
 async def test_limits_the_size_of_a_message() -> None:
