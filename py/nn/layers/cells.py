@@ -35,8 +35,7 @@ class Cell(Layer):
     of: ClassVar[type[Recurrent]]
 
     def __init__(self, units: int, *arguments: Any, **options: Any) -> None:
-        names = list(inspect.signature(self.of.__init__).parameters)[2:]
-        given = dict(zip([n for n in names if n not in OF_SEQUENCES], arguments, strict=False))
+        given = dict(zip(list(_of_cells(self.of).parameters)[2:], arguments, strict=False))
         own = {key: options[key] for key in ("trainable", "dtype") if key in options}
         super().__init__(name=options.pop("name", None), **own)
         self.layer = self.of(units, **given, **options, return_state=True)  # type: ignore[call-arg]
@@ -79,6 +78,19 @@ class Cell(Layer):
         return None if made is None else made[:, 0]
 
 
+LAST = ("reset_after", "seed", "options")
+"""The last arguments of Keras' cells, in their order."""
+
+
+def _of_cells(layer: type[Recurrent]) -> inspect.Signature:
+    """Return the signature of a layer without the arguments of sequences."""
+    whole = inspect.signature(layer.__init__)
+    kept = [p for p in whole.parameters.values() if p.name not in OF_SEQUENCES]
+    kept.sort(key=lambda p: LAST.index(p.name) + 1 if p.name in LAST else 0)
+    named, given = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return whole.replace(parameters=[p.replace(kind=given) if p.kind is named else p for p in kept])
+
+
 def _arguments(of: type[Recurrent]) -> Callable[[type[Cell]], type[Cell]]:
     """Give a cell the arguments of its layer, but for those of sequences."""
 
@@ -86,9 +98,7 @@ def _arguments(of: type[Recurrent]) -> Callable[[type[Cell]], type[Cell]]:
         def initialize(self: Any, *arguments: Any, **options: Any) -> None:
             Cell.__init__(self, *arguments, **options)
 
-        whole = inspect.signature(of.__init__)
-        kept = [p for p in whole.parameters.values() if p.name not in OF_SEQUENCES]
-        initialize.__signature__ = whole.replace(parameters=kept)  # type: ignore[attr-defined]
+        initialize.__signature__ = _of_cells(of)  # type: ignore[attr-defined]
         cls.fields = tuple(field for field in of.fields if field not in OF_SEQUENCES)
         cls.of, cls.__init__ = of, initialize  # type: ignore[method-assign,assignment]
         return cls

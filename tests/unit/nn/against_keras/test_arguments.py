@@ -126,11 +126,11 @@ EXAMPLES = {
     "schedule": abs, "initial_learning_rate": 0.1, "decay_steps": 2, "decay_rate": 0.5,
     "boundaries": [1], "values": [1.0, 2.0], "n": 2, "num_tokens": 2, "axes": 1,
     "num_heads": 2, "key_dim": 2,
+    "cell": nn.LSTMCell(2), "cells": [nn.LSTMCell(2)], "layer": nn.LSTM(2),
 }  # fmt: skip
 GIVEN: dict[type, dict[str, Any]] = {
     nn.layers.InputLayer: {"shape": (2,)},
     nn.layers.CategoryEncoding: {"num_tokens": 2},
-    nn.layers.RNN: {"cell": nn.layers.LSTMCell(2)},
 }
 NAMED = [p for p in pairs() if issubclass(p.values[1], keras.losses.Loss | keras.metrics.Metric)]
 
