@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         callbacks,
         constraints,
         data,
+        datasets,
         errors,
         federated,
         initializers,
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
         layers,
         losses,
         metrics,
+        models,
         optimizers,
         quantize,
         regularizers,
         schedules,
+        utils,
     )
     from nn.callbacks import (
         Callback,
@@ -81,9 +84,9 @@ HOMES = {
 """Module -> names that the package has from it."""
 
 MODULES = (
-    "activations", "callbacks", "constraints", "data", "errors", "federated", "initializers", "io",
-    "kernels", "layers", "losses", "metrics", "optimizers", "quantize", "regularizers",
-    "schedules",
+    "activations", "callbacks", "constraints", "data", "datasets", "errors", "federated",
+    "initializers", "io", "kernels", "layers", "losses", "metrics", "models", "optimizers",
+    "quantize", "regularizers", "schedules", "utils",
 )  # fmt: skip
 
 if not TYPE_CHECKING:  # a checker would take any name for one of the package

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nn.errors import ConfigError
+from nn.lazy import load
 from nn.types import Shape
 
 
@@ -22,6 +23,48 @@ class SymbolicTensor:
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor {self.shape} of {self.node.layer.name}>"
+
+    # Operators add layers to the graph; `nn.layers.arithmetic` says which.
+
+    __array_ufunc__ = None
+    __iter__ = None
+
+    def __add__(self, other: Any) -> Any:
+        return _arithmetic().binary("+", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _arithmetic().binary("+", other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return _arithmetic().binary("-", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _arithmetic().binary("-", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return _arithmetic().binary("*", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _arithmetic().binary("*", other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _arithmetic().binary("/", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _arithmetic().binary("/", other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return _arithmetic().binary("**", self, other)
+
+    def __neg__(self) -> Any:
+        return _arithmetic().binary("*", self, -1)
+
+    def __getitem__(self, index: Any) -> Any:
+        return _arithmetic().part(self, index)
+
+
+def _arithmetic() -> Any:
+    return load("nn.layers.arithmetic")
 
 
 class Node:

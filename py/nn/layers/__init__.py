@@ -11,6 +11,7 @@ from nn.lazy import lookup
 from nn.registry import deserialize as deserialize
 
 if TYPE_CHECKING:
+    from nn.layers.arithmetic import Divide, GetItem, Power
     from nn.layers.attention import Attention, MultiHeadAttention
     from nn.layers.base import Layer
     from nn.layers.category_encoding import CategoryEncoding
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from nn.layers.wrappers import Bidirectional, TimeDistributed
 
 HOMES = {
+    "nn.layers.arithmetic": ("Divide", "GetItem", "Power"),
     "nn.layers.attention": ("Attention", "MultiHeadAttention"),
     "nn.layers.base": ("Layer",),
     "nn.layers.category_encoding": ("CategoryEncoding",),
@@ -146,6 +148,25 @@ HOMES = {
 }  # fmt: skip
 """Module -> names that the package has from it."""
 
+FUNCTIONS = {
+    "nn.layers.functional": (
+        "add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract",
+    )
+}  # fmt: skip
+"""Module -> functions that only `nn.layers` has from it, not `nn`."""
+
+if TYPE_CHECKING:
+    from nn.layers.functional import (
+        add,
+        average,
+        concatenate,
+        dot,
+        maximum,
+        minimum,
+        multiply,
+        subtract,
+    )
+
 CLASSES = registry.layers
 """Class name -> class of every layer that a configuration can name."""
 
@@ -153,4 +174,4 @@ CLASSES.register(HOMES, leave_out=("Input", "Layer"))
 
 if not TYPE_CHECKING:  # a checker would take any name for one of the package
     __all__ = sorted(["deserialize", *(name for names in HOMES.values() for name in names)])
-    __getattr__, __dir__ = lookup(__name__, HOMES)
+    __getattr__, __dir__ = lookup(__name__, HOMES | FUNCTIONS)

@@ -32,7 +32,7 @@ from nn import activations, config, constraints, initializers, regularizers
 from nn.activations import Activation
 from nn.constraints import Constraint
 from nn.context import Context, Run
-from nn.errors import ConfigError, ShapeError
+from nn.errors import ConfigError, NotBuiltError, ShapeError
 from nn.graph import Node, SymbolicTensor
 from nn.identifiers import snake_case
 from nn.initializers import Initializer
@@ -92,6 +92,7 @@ class Layer:
         if input_dim is not None:
             self.given_input_shape = (input_dim,)
         self._trainable = trainable
+        self._nodes: list[Node] = []
 
     @property
     def last_activation(self) -> str | None:
@@ -297,7 +298,28 @@ class Layer:
         result = self.compute_output_shape(*shapes)
         several = isinstance(result, list)
         node = Node(self, inputs, result if several else [result], self.dtype)
+        self._nodes.append(node)
         return node.outputs if several else node.outputs[0]
+
+    @property
+    def input(self) -> Any:
+        """What the layer was first called on in a graph: a symbolic tensor, or a list of them."""
+        tensors = self._first_node().inputs
+        return tensors[0] if len(tensors) == 1 else list(tensors)
+
+    @property
+    def output(self) -> Any:
+        """What the layer's first call in a graph returned: a symbolic tensor, or a list of them."""
+        tensors = self._first_node().outputs
+        return tensors[0] if len(tensors) == 1 else list(tensors)
+
+    def _first_node(self) -> Node:
+        if not self._nodes:
+            raise NotBuiltError(
+                f"{self.name}: expected a layer that was called in a graph, received one that has "
+                "neither input nor output yet"
+            )
+        return self._nodes[0]
 
     # Configuration.
 

@@ -57,7 +57,13 @@ class InputLayer(Layer):
         self.node = Node(self, [], [(batch_size, *self.shape)], self.dtype)
 
     @property
+    def input(self) -> SymbolicTensor:
+        """The symbolic tensor that `Input` returns."""
+        return self.node.outputs[0]
+
+    @property
     def output(self) -> SymbolicTensor:
+        """The symbolic tensor that `Input` returns."""
         return self.node.outputs[0]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from nn.models import inspection, topology
+from nn.models import inspection, saving, topology
 from nn.models import summary as tables
 from nn.models.trainer import Trainer
 from nn.types import Config
@@ -20,9 +21,27 @@ class Model(Trainer):
 
     # Inspection.
 
-    def summary(self) -> str:
-        """Return a table of the layers with their output shapes and parameter counts."""
-        return tables.text(self)
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print a table of the layers with their output shapes and parameter counts.
+
+        Args:
+            line_length: accepted; columns are as wide as their longest text.
+            positions: accepted, and without effect.
+            print_fn: called with the text in place of `print`.
+            expand_nested: list the layers of nested models too.
+            show_trainable: add a column that says whether a layer is trained.
+            layer_range: first and last layer to list, by name.
+        """
+        text = tables.text(self, expand_nested, show_trainable, layer_range)
+        (print_fn or print)(text)
 
     def summary_rows(self) -> list[tables.Row]:
         """Return (name, type, output shape, number of parameters) of each layer."""
@@ -51,6 +70,24 @@ class Model(Trainer):
             that one kernel runs together are one row.
         """
         return inspection.profile(self, x, repeats=repeats)
+
+    # Files and copies.
+
+    def save(self, filepath: Any, overwrite: bool = True, **options: Any) -> None:
+        """Write the model to a file; see `nn.models.save_model`."""
+        saving.save_model(self, filepath, overwrite, **options)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the weights to a file; see `nn.models.save_weights`."""
+        saving.save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath: Any) -> None:
+        """Copy the weights of a file into the model; see `nn.models.load_weights`."""
+        saving.load_weights(self, filepath)
+
+    def to_json(self, **options: Any) -> str:
+        """Return the layers as Keras 3's JSON; see `nn.models.to_json`."""
+        return saving.to_json(self, **options)
 
     # Configuration.
 

@@ -94,6 +94,18 @@ class Network(Layer):
         return self.graph.outputs
 
     @property
+    def input(self) -> Any:
+        """The symbolic input of the model: one, a list, or a dict by name."""
+        if self._input_keys is not None:
+            return dict(zip(self._input_keys, self.inputs, strict=True))
+        return self.inputs[0] if len(self.inputs) == 1 else list(self.inputs)
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of the model: one, a list, or a dict by name."""
+        return self.arranged(self.outputs)
+
+    @property
     def input_shape(self) -> Any:
         """The shape of the input (a list of shapes for several), batch axis None."""
         shapes = [t.shape for t in self.inputs]

@@ -31,6 +31,7 @@ class Sequential(Model):
         super().__init__(**options)
         self._stack: list[Layer] = []
         self._input: SymbolicTensor | None = None
+        self._ends: list[SymbolicTensor] = []
         for layer in layers or ():
             self.add(layer)
 
@@ -50,32 +51,35 @@ class Sequential(Model):
             self._input = layer.output
             return
         self._stack.append(layer)
-        self._graph = None
-        if self._input is None and layer.given_input_shape is not None and len(self._stack) == 1:
-            self._input = Input(layer.given_input_shape)
+        if self._input is None and len(self._stack) == 1:
+            if layer.given_input_shape is not None:
+                self._input = Input(layer.given_input_shape)
+            elif isinstance(layer, Model) and layer._graph is not None:
+                self._input = Input(layer.inputs[0].shape[1:], dtype=layer.inputs[0].dtype)
         if self._input is not None:
-            self._connect()
+            self._connect([layer])
 
     def pop(self) -> Layer:
         """Take the top layer off and return it."""
         layer = self._stack.pop()
+        self._ends.pop()
         self._graph = None
-        if self._input is not None and self._stack:
-            self._connect()
+        if self._stack:
+            self._connect([])
         return layer
 
     def build(self, *input_shapes: Shape) -> None:
         """Create the variables for an input of that shape (batch axis first, None)."""
         if self._graph is None:
             self._input = Input(tuple(input_shapes[0])[1:])
-            self._connect()
+            self._connect(self._stack)
 
-    def _connect(self) -> None:
+    def _connect(self, layers: Sequence[Layer]) -> None:
+        """Call further layers on the top, and make the graph of all."""
         assert self._input is not None
-        tensor = self._input
-        for layer in self._stack:
-            tensor = layer(tensor)
-        self._set_graph(Graph([self._input], [tensor]))
+        for layer in layers:
+            self._ends.append(layer(self._ends[-1] if self._ends else self._input))
+        self._set_graph(Graph([self._input], self._ends[-1:]))
 
     def build_from(self, x: Any) -> None:
         if self._graph is None and self._stack:

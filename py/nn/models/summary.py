@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+from nn.errors import ConfigError
+from nn.layers.base import Layer
 from nn.models.network import Network
 from nn.types import Shape
 
@@ -26,14 +31,26 @@ def totals(model: Network) -> tuple[int, int, int]:
     return total, trainable, total - trainable
 
 
-def text(model: Network) -> str:
+def text(
+    model: Network,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range: Any = None,
+) -> str:
     """Return the summary as text: a table of the layers and the totals."""
-    head = ("Layer (type)", "Output shape", "Param #")
-    lines = [(f"{name} ({kind})", str(shape), f"{n:,}") for name, kind, shape, n in rows(model)]
-    widths = [max(len(line[i]) for line in [head, *lines]) for i in range(3)]
-    bar = "-" * (sum(widths) + 4)
+    head = ["Layer (type)", "Output shape", "Param #", *(["Trainable"] if show_trainable else [])]
+    lines = list(_lines(model, expand_nested, layer_range))
+    shown = [head, *(line[: len(head)] for line in lines)]
+    widths = [max(len(line[i]) for line in shown) for i in range(len(head))]
+    bar = "-" * (sum(widths) + 2 * len(widths) - 2)
+    table = [
+        "  ".join(
+            cell.rjust(width) if column == 2 else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in shown
+    ]
     total, trainable, frozen = totals(model)
-    table = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in [head, *lines]]
     return "\n".join(
         [
             f'Model: "{model.name}"',
@@ -47,3 +64,26 @@ def text(model: Network) -> str:
             f"Non-trainable params: {frozen:,}",
         ]
     )
+
+
+def _lines(
+    model: Network, expand_nested: bool, layer_range: Any = None, depth: int = 0
+) -> Iterator[list[str]]:
+    for layer, shape in _between(model.layer_shapes(), layer_range):
+        name = f"{'  ' * depth}{layer.name} ({type(layer).__name__})"
+        trained = bool(layer.trainable_variables) if layer.variables else None
+        yes_or_no = "-" if trained is None else "Y" if trained else "N"
+        yield [name, str(shape), f"{layer.count_params():,}", yes_or_no]
+        if expand_nested and isinstance(layer, Network):
+            yield from _lines(layer, expand_nested, depth=depth + 1)
+
+
+def _between(layers: list[tuple[Layer, Shape]], layer_range: Any) -> list[tuple[Layer, Shape]]:
+    if layer_range is None:
+        return layers
+    names = [layer.name for layer, _ in layers]
+    unknown = [name for name in layer_range if name not in names]
+    if unknown or len(layer_range) != 2:
+        raise ConfigError(f"layer_range: expected two of {names}, received {layer_range!r}")
+    first, last = map(names.index, layer_range)
+    return layers[first : last + 1]

@@ -38,7 +38,7 @@ def given() -> dict[str, Any]:
 async def test_the_examples_of_the_guide_run() -> None:
     names = given()
     blocks = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), flags=re.M | re.S)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     for number, block in enumerate(blocks):
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         code = compile(block, f"nn.md, example {number + 1}", "exec", flags)

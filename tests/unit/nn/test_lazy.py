@@ -34,7 +34,7 @@ print(*(name for name in sys.modules if name.startswith("nn")))
 model = nn.io.load(open(sys.argv[1], "rb").read(), compile=False)
 model.warm_up()
 asyncio.run(model.predict(np.zeros((12, 12, 1))))
-nn.io.save(model, "npz"), model.summary(), model.memory()
+nn.io.save(model, "npz"), model.summary(print_fn=len), model.memory()
 print(*(name for name in sys.modules if name.startswith("nn")))
 """
 

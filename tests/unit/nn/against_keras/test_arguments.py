@@ -66,7 +66,7 @@ CALLBACKS = (
     "CSVLogger", "EarlyStopping", "History", "LambdaCallback", "LearningRateScheduler",
     "ModelCheckpoint", "ReduceLROnPlateau", "TerminateOnNaN",
 )  # fmt: skip
-OURS_ALONE = {"ConfusionMatrix", "OneCycle", "ThresholdedReLU"}
+OURS_ALONE = {"ConfusionMatrix", "Divide", "GetItem", "OneCycle", "Power", "ThresholdedReLU"}
 
 
 def same(name: str, cls: type, ours: Any, theirs: Any) -> bool:

@@ -1,0 +1,169 @@
+"""Arithmetic between symbolic tensors and numbers: `a + b`, `1 - a`, `a / b`, `a ** 2`, `a[:, 0]`.
+
+Each operator is a layer of the graph. Sums, differences, products and quotients with a number are
+`Rescaling`, those of two tensors the merging layers; the rest is here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nn.context import Context
+from nn.errors import ConfigError, ShapeError
+from nn.graph import SymbolicTensor
+from nn.layers import merging
+from nn.layers.base import Layer
+from nn.layers.shaping import Rescaling
+from nn.types import Array, Shape
+
+
+class Divide(merging.Merge):
+    """The first input divided by the second: (n, ...), (n, ...) -> (n, ...)."""
+
+    def build(self, *input_shapes: Shape) -> None:
+        super().build(*input_shapes)
+        if len(input_shapes) != 2:
+            raise ShapeError(f"{self.name}: expected 2 inputs, received {len(input_shapes)}")
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (a, b), y = self.raised(ctx, inputs)
+        ctx.saved = a, b
+        return np.divide(a, b, out=y)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        a, b = ctx.saved
+        da = dy / b
+        return self.narrowed(ctx, (da, -da * a / b))
+
+
+class Power(Layer):
+    """Each element to the power of a number."""
+
+    supports_masking = True
+    fields: tuple[str, ...] = ("exponent",)
+
+    def __init__(self, exponent: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.exponent = exponent
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        ctx.saved = x
+        return np.power(x, x.dtype.type(self.exponent), out=ctx.buffer("y", x.shape))
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        x = ctx.saved
+        slope = np.power(x, x.dtype.type(self.exponent - 1))
+        return np.multiply(dy, x.dtype.type(self.exponent) * slope, out=ctx.buffer("dx", dy.shape))
+
+
+class GetItem(Layer):
+    """A part of each sample, as `x[:, 1:3, 0]`.
+
+    Args:
+        index: for each axis after the batch an int, or [start, stop, step].
+    """
+
+    fields: tuple[str, ...] = ("index",)
+
+    def __init__(self, index: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.index = [list(i) if isinstance(i, list | tuple) else int(i) for i in index]
+
+    @property
+    def _places(self) -> tuple[Any, ...]:
+        inner = [slice(*i) if isinstance(i, list) else i for i in self.index]
+        return (slice(None), *inner)
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        (shape,) = input_shapes
+        if len(self.index) > len(shape) - 1:
+            raise ShapeError(
+                f"{self.name}: expected at most {len(shape) - 1} indices after the batch's, "
+                f"received {len(self.index)}"
+            )
+        sizes: list[int | None] = [shape[0]]
+        for axis, size in enumerate(shape[1:]):
+            index = self.index[axis] if axis < len(self.index) else [None, None, None]
+            if isinstance(index, int):
+                if size is not None and not -size <= index < size:
+                    raise ShapeError(
+                        f"{self.name}: expected an index below {size}, received {index}"
+                    )
+            elif size is None:
+                sizes.append(None)
+            else:
+                sizes.append(len(range(*slice(*index).indices(size))))
+        return tuple(sizes)
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        ctx.saved = x.shape
+        return np.ascontiguousarray(x[self._places])
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        dx = ctx.buffer("dx", ctx.saved)
+        dx.fill(0)
+        dx[self._places] = dy
+        return dx
+
+
+def binary(operator: str, a: Any, b: Any) -> Any:
+    """Return a symbolic tensor: one of "+-*/" or "**" applied to tensors and numbers.
+
+    Returns NotImplemented where one of them is neither.
+    """
+    if not all(isinstance(value, SymbolicTensor) or _number(value) is not None for value in (a, b)):
+        return NotImplemented
+    if isinstance(a, SymbolicTensor) and isinstance(b, SymbolicTensor):
+        if operator == "**":
+            raise ConfigError(f"expected a number as exponent, received {b!r}")
+        return _MERGES[operator]()([a, b])
+    if isinstance(a, SymbolicTensor):
+        return _by_number(operator, a, _number(b) or 0.0)
+    number = _number(a) or 0.0
+    if operator == "/":
+        return Rescaling(number)(Power(-1.0)(b))
+    if operator == "**":
+        raise ConfigError(f"expected a number as exponent, received {b!r}")
+    if operator == "-":
+        return Rescaling(-1.0, number)(b)
+    return _by_number(operator, b, number)
+
+
+_MERGES = {"+": merging.Add, "-": merging.Subtract, "*": merging.Multiply, "/": Divide}
+
+
+def _by_number(operator: str, tensor: SymbolicTensor, number: float) -> Any:
+    if operator == "**":
+        return Power(number)(tensor)
+    if operator in "+-":
+        return Rescaling(1.0, number if operator == "+" else -number)(tensor)
+    if operator == "/" and not number:
+        raise ConfigError(f"expected a divisor other than 0 of {tensor!r}")
+    return Rescaling(number if operator == "*" else 1 / number)(tensor)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        return float(value)
+    return float(value) if isinstance(value, np.ndarray) and not value.ndim else None
+
+
+def part(tensor: SymbolicTensor, index: Any) -> Any:
+    """Return `tensor[index]`: ints and slices, the batch axis whole."""
+    items = list(index) if isinstance(index, tuple) else [index]
+    if items.count(Ellipsis) > 1:
+        raise ConfigError(f"{tensor!r}: expected at most one ..., received {index!r}")
+    if Ellipsis in items:
+        place = items.index(Ellipsis)
+        rest = len(tensor.shape) - len(items) + 1
+        items[place : place + 1] = [slice(None)] * rest
+    if items[0] != slice(None):
+        raise ConfigError(f"{tensor!r}: expected the whole batch, as x[:, ...], received {index!r}")
+    if not all(isinstance(i, int | slice | np.integer) for i in items):
+        raise ConfigError(f"{tensor!r}: expected ints and slices, received {index!r}")
+    inner = [[i.start, i.stop, i.step] if isinstance(i, slice) else int(i) for i in items[1:]]
+    return GetItem(inner)(tensor)

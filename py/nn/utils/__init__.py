@@ -1,0 +1,20 @@
+"""Helpers for data and models, named and defined as in Keras 3 (`keras.utils`)."""
+
+from typing import TYPE_CHECKING
+
+from nn.lazy import lookup
+
+if TYPE_CHECKING:
+    from nn.config import set_random_seed
+    from nn.utils.arrays import normalize, pad_sequences, to_categorical
+    from nn.utils.drawing import model_to_svg, plot_model
+
+HOMES = {
+    "nn.config": ("set_random_seed",),
+    "nn.utils.arrays": ("normalize", "pad_sequences", "to_categorical"),
+    "nn.utils.drawing": ("model_to_svg", "plot_model"),
+}
+
+if not TYPE_CHECKING:  # as in nn
+    __all__ = sorted(name for names in HOMES.values() for name in names)
+    __getattr__, __dir__ = lookup(__name__, HOMES)
