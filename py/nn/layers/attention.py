@@ -172,7 +172,7 @@ class MultiHeadAttention(ScoredAttention):
         self.query = self._projection("query", (query, heads, self.key_dim))
         self.key = self._projection("key", (key, heads, self.key_dim))
         self.value = self._projection("value", (value, heads, self.value_dim))
-        self.output = self._projection("attention_output", (heads, self.value_dim, size))
+        self.output_projection = self._projection("attention_output", (heads, self.value_dim, size))
 
     def _projection(self, name: str, shape: Any) -> tuple[Variable, Variable | None]:
         kernel = self.add_named("kernel", shape)
@@ -199,7 +199,7 @@ class MultiHeadAttention(ScoredAttention):
         read = ctx.buffer("read", (n, t, self.num_heads, self.value_dim))
         kernels.batch_matmul(weights, v, read.transpose(0, 2, 1, 3))
         ctx.saved = query, value, key, q, k, v, weights, read, len(inputs)
-        kernel, bias = self.output
+        kernel, bias = self.output_projection
         flat, matrix = read.reshape(n * t, -1), kernel.value.reshape(-1, kernel.shape[-1])
         out = ctx.buffer("y", (n * t, matrix.shape[1]))
         y = kernels.matmul(flat, matrix, out, bias=bias.value if bias else None)
@@ -225,7 +225,9 @@ class MultiHeadAttention(ScoredAttention):
     def backward(self, ctx: Context, dy: Any) -> Any:
         query, value, key, q, k, v, weights, read, count = ctx.saved
         n, t, heads, size = read.shape
-        dread = self._project_back(ctx, "read", read.reshape(n, t, -1), dy, self.output, True)
+        dread = self._project_back(
+            ctx, "read", read.reshape(n, t, -1), dy, self.output_projection, True
+        )
         dread = dread.reshape(n, t, heads, size).transpose(0, 2, 1, 3)
         dweights = ctx.buffer("dweights", weights.shape)
         kernels.batch_matmul(dread, v.transpose(0, 1, 3, 2), dweights)
