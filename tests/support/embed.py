@@ -23,7 +23,13 @@ for (const name of ["farcall-load", "farcall-state"])
 # What a page of documentation leaves out: the frame is then 680 pixels high.
 SMALL = "data,network,analysis,models"
 ELEMENT = "document.getElementById('{}')"
-HEARD = "heard.some(([id, _, detail]) => id === '{}' && detail?.phase === 'training')"
+STATE = """
+const [identifier, phase] = wanted;
+const now = document.getElementById(identifier)?.state?.phase;
+const kept = phase === "training" ? globalThis.heard ?? [] : [];
+const passed = kept.some(([id, _, detail]) => id === identifier && detail?.phase === phase);
+return passed ? phase : ["error", phase].includes(now) ? now : null;
+"""
 ALERT = "document.getElementById('demo').shadowRoot.querySelector('[role=alert]')"
 
 
@@ -86,13 +92,11 @@ def wait_for(page: Page, phase: str, identifier: str = "demo", timeout: float = 
     """
 
     def arrived() -> bool:
-        told = (element(page, "state", identifier) or {}).get("phase")
-        if told == "error" != phase:
+        said = page.ask(STATE, identifier, phase)
+        if said == "error" != phase:
             with inside(page, identifier):
                 raise AssertionError(f"the embedded page failed:\n{page.text}")
-        if phase == "training" and told != phase:
-            return bool(page.check(HEARD.format(identifier)))
-        return bool(told == phase)
+        return bool(said)
 
     page.until(arrived, timeout, f"{identifier} to be {phase}")
 

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from selenium.common.exceptions import WebDriverException
+
 from tests.support.limit import Limit, granted
 
 Value = TypeVar("Value")
@@ -41,13 +43,31 @@ if (!globalThis.phasesSeen) {
 # The phase now, or one of those wanted that the page was in since the last click or key; what came
 # before it is then forgotten, so that phases are waited for in their order.
 PHASE = """
-const wanted = [...arguments];
-const now = document.documentElement?.dataset.phase ?? null;
+const root = document.documentElement;
+const now = root?.dataset.phase ?? null;
 const seen = globalThis.phasesSeen ?? [];
 const place = seen.findIndex((phase) => wanted.includes(phase));
 const passed = place < 0 ? null : seen.splice(0, place + 1).at(-1);
-return now === "error" ? now : (passed ?? now);
+const phase = now === "error" ? now : (passed ?? now);
+return phase === "error" || wanted.includes(phase) ? phase : null;
 """
+# Asks in the page for a while, where a question costs a hundredth of what the driver's does.
+PATIENT = """
+const wanted = [...arguments];
+const ask = () => { %s };
+const value = ask();
+if (value) return value;
+const end = performance.now() + %d;
+return new Promise((resolve) => {
+    const again = () => {
+        const value = ask();
+        if (value || performance.now() > end) resolve(value);
+        else setTimeout(again, 20);
+    };
+    setTimeout(again, 20);
+});
+"""
+SLICE = 400  # ms that one script asks for
 
 # In the page, because a short run is over before a driver's second command arrives.
 CLICK_IN = """
@@ -60,6 +80,11 @@ const observer = new MutationObserver(() => {
 });
 observer.observe(root, { attributes: true, attributeFilter: ["data-phase"] });
 """
+
+
+def valued(expression: str) -> str:
+    """The body of a function with the expression's value; one that throws has none yet."""
+    return f"try {{ return ({expression}) }} catch {{ return null }}"
 
 
 def preload() -> str:
@@ -95,10 +120,10 @@ class View:
         """
 
         def arrived() -> str | None:
-            phase: str | None = self.execute_script(PHASE, *phases)
+            phase: str | None = self.ask(PHASE, *phases)
             if phase == "error" and "error" not in phases:
                 raise AssertionError(f"the page failed:\n{self.text}\n{self.console_text()}")
-            return phase if phase in phases else None
+            return phase
 
         return str(self.until(arrived, timeout, f"phase {' or '.join(phases)}"))
 
@@ -107,8 +132,8 @@ class View:
     ) -> Any:
         """Wait until a JavaScript expression, or a function, gives something true; return it.
 
-        Each question costs processor time in the driver, the browser and the page, so they become
-        rarer as the wait becomes longer.
+        Each question costs processor time in the driver, the browser and the page, so expressions
+        are asked for in the page, and functions more rarely as the wait becomes longer.
 
         Args:
             condition: what to ask.
@@ -117,7 +142,8 @@ class View:
         """
         limit = Limit(timeout)
         while True:
-            value = self.check(condition)
+            began = limit.waited
+            value = condition() if callable(condition) else self.ask(valued(condition))
             if value:
                 return value
             if limit.over():
@@ -125,13 +151,21 @@ class View:
                     f"waited {limit.waited:.3g} s for {what or condition!r}; "
                     f"phase is {self.phase!r}; the page says:\n{self.text}\n{self.console_text()}"
                 )
-            time.sleep(min(0.25, max(0.02, limit.waited / 20)))
+            pause = min(0.25, max(0.02, limit.waited / 20))
+            time.sleep(max(0, pause - (limit.waited - began)))
 
     def check(self, condition: str | Callable[[], Value]) -> Any:
         """The condition's value now; an expression that throws has none yet."""
         if callable(condition):
             return condition()
-        return self.execute_script(f"try {{ return ({condition}) }} catch {{ return null }}")
+        return self.execute_script(valued(condition))
+
+    def ask(self, body: str, *wanted: str) -> Any:
+        """What this body of a function gives as soon as it is true, or after a while."""
+        try:
+            return self.execute_script(PATIENT % (body, SLICE), *wanted)
+        except (WebDriverException, RuntimeError):  # the page was left meanwhile
+            return self.execute_script(f"const wanted = [...arguments]; {body}", *wanted)
 
     def output(self, name: str) -> str:
         """Text of `<output name=...>`."""
