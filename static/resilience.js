@@ -6,7 +6,7 @@
 //   4 WebAssembly.instantiateStreaming   likewise, and report the last failure
 //   5 URL.createObjectURL, Worker   bring 1 to 4 into workers, and their reports to the page
 //
-// Each has its cause, and the condition under which it can go. No upstream issue is open for any of them. A module that did not
+// Each has its cause, and the condition under which it can go. An upstream issue is open for 4 alone. A module that did not
 // arrive stays missing in its page or worker; only starting again helps, and boot.js does so on the event `farcall-broken`.
 "use strict";
 (() => {
@@ -100,6 +100,8 @@
 
     // 4. WebAssembly.instantiateStreaming.
     // Cause: a body that breaks off fails here, after `fetch` has succeeded; Pyodide logs the failure and waits forever.
+    // Emscripten leaves it no other way: https://github.com/emscripten-core/emscripten/issues/23038. Pyodide's
+    // https://github.com/pyodide/pyodide/pull/6296 was closed.
     // Remove when: Pyodide rejects `loadPyodide` after a failed instantiation, and retries.
     const stream = WebAssembly.instantiateStreaming;
     WebAssembly.instantiateStreaming = async (source, imports) => {
