@@ -8,7 +8,7 @@ import farcall
 import pytest
 from farcall.endpoints import memory_pair
 
-HELD = ("pending", "serving", "exports", "imports", "streams")
+HELD = ("pending", "serving", "exports", "imports", "streams", "answers")
 
 
 class Far:
@@ -121,8 +121,6 @@ async def test_ten_thousand_calls_leave_nothing_on_either_side() -> None:
         await KINDS[n % len(KINDS)](root, n)
     assert await quiet(near, far) == nothing
     assert len(gc.get_objects()) - objects < 200  # noise: caches of pytest and asyncio
-    assert near.statistics()["answers"] == 0
-    assert far.statistics()["answers"] == 0
     near.close()
     far.close()
     await asyncio.sleep(0.01)
