@@ -183,6 +183,19 @@ def _near(what: str, received: Any, expected: Any) -> None:
     assert error <= FLOAT32, f"{what}: off by {error:.2g} of {scale:.3g}"
 
 
+def metric(name: str, config: dict[str, Any], shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
+    """Return Keras' metric as (first state, update, result), one compiled function each.
+
+    `update(state, true, pred, weights)` returns the next state, `result(state)` a value.  `shape`
+    is that of a batch, by which some metrics make their state.
+    """
+    made = getattr(keras.metrics, name)(**config)
+    if not getattr(made, "_built", True):
+        made._build(*[shape] * len(inspect.signature(made._build).parameters))
+    update, result = jax.jit(made.stateless_update_state), jax.jit(made.stateless_result)
+    return [v.value for v in made.variables], update, result
+
+
 def walk(ours: Any, theirs: Any, start: list[Any], steps: int, rtol: float, atol: float) -> None:
     """Take steps with both optimizers from the same weights, and compare these after each."""
     variables = [Variable(w.copy(), f"w{i}") for i, w in enumerate(start)]
@@ -190,13 +203,15 @@ def walk(ours: Any, theirs: Any, start: list[Any], steps: int, rtol: float, atol
     ours.build(parameters)
     mirrors = [keras.Variable(w) for w in start]
     theirs.build(mirrors)
+    apply = jax.jit(theirs.stateless_apply)  # one program, where Keras' `apply` has many
+    values, state = [v.value for v in mirrors], [v.value for v in theirs.variables]
     rng = np.random.default_rng(4)
     for _ in range(steps):
         gradients = [rng.normal(size=w.shape) for w in start]
         for variable, gradient in zip(variables, gradients, strict=True):
             parameters.views[variable][...] = gradient
         ours.step()
-        theirs.apply(gradients)
-        for variable, mirror in zip(variables, mirrors, strict=True):
+        values, state = apply(state, gradients, values)
+        for variable, value in zip(variables, values, strict=True):
             # Keras holds its rate and betas' powers in float32.
-            np.testing.assert_allclose(variable.value, mirror.numpy(), rtol=rtol, atol=atol)
+            np.testing.assert_allclose(variable.value, value, rtol=rtol, atol=atol)
