@@ -31,8 +31,10 @@ def test_the_seconds_of_all_workers_are_summed_by_folder(tmp_path):
     target = tmp_path / "seconds.json"
     environment = {**os.environ, "PYTHONPATH": str(check.ROOT), seconds.VARIABLE: str(target)}
     environment = {k: v for k, v in environment.items() if not k.startswith("PYTEST_")}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    options = ["-q", "-p", "xdist", "-n", "2", "-p", "no:cacheprovider", "."]
     subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "."],
+        [sys.executable, "-m", "pytest", *options],
         cwd=tmp_path, env=environment, check=True, capture_output=True,
     )  # fmt: skip
     found = json.loads(target.read_text())

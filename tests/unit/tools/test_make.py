@@ -44,7 +44,9 @@ def time_of_children():
 
 
 def test_a_second_make_serve_listens_within_two_seconds_without_network():
-    tries = [seconds_to_listening() for _ in range(3)]
+    tries = []
+    while len(tries) < 3 and not any(taken < 2 for taken, _ in tries):
+        tries.append(seconds_to_listening())
     assert all("serve: http://localhost:" in said for _, said in tries), tries
     assert min(taken for taken, _ in tries) < 2, tries
 

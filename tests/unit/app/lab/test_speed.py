@@ -1,5 +1,6 @@
 """The visitors' measurement: every row is real work, and nothing else is disturbed by it."""
 
+import asyncio
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,10 +20,20 @@ async def measured(speed):
     return [row async for row in speed.measure(seconds=0.001, rounds=1)]
 
 
-@pytest.mark.asyncio
-async def test_every_task_is_measured_and_reported():
+@pytest.fixture(scope="module")
+def measurement():
+    """One measurement; what the engine's seed gives without one, and what it gave after it."""
+    config.set_random_seed(7)
+    expected = config.generator().random(3).tolist()
+    config.set_random_seed(7)
     speed = Speed(images(300))
-    rows = await measured(speed)
+    rows = asyncio.run(measured(speed))
+    after = config.generator().random(3).tolist()
+    return SimpleNamespace(speed=speed, rows=rows, expected=expected, after=after)
+
+
+def test_every_task_is_measured_and_reported(measurement):
+    speed, rows = measurement.speed, measurement.rows
     assert all(row["value"] > 0 for row in rows)
     assert [row["task"] for row in rows][: len(TRAINED)] == [name for name, _, _ in TRAINED]
     assert rows[-1]["done"] == 1
@@ -34,13 +45,8 @@ async def test_every_task_is_measured_and_reported():
         assert f"| {row['task']} |" in report
 
 
-@pytest.mark.asyncio
-async def test_the_engines_own_seed_goes_on_undisturbed():
-    config.set_random_seed(7)
-    want = config.generator().random(3).tolist()
-    config.set_random_seed(7)
-    await measured(Speed(images(20)))
-    assert config.generator().random(3).tolist() == want
+def test_the_engines_own_seed_goes_on_undisturbed(measurement):
+    assert measurement.after == measurement.expected
 
 
 @pytest.mark.asyncio
