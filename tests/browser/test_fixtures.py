@@ -1,4 +1,4 @@
-"""The fixtures themselves: a fault that does not bite, or a console nobody reads, hides bugs."""
+"""The fixtures themselves: a fault without effect, or a console that is not read, hides bugs."""
 
 import pytest
 from selenium.common.exceptions import WebDriverException

@@ -1,4 +1,4 @@
-"""Drawing with every pointer, and models that outlive a reload, to the bit."""
+"""Drawing with every pointer, and models that outlive a reload, bit for bit."""
 
 import io
 import zipfile

@@ -12,7 +12,7 @@ import pytest
 from tools import build_kernels
 from tools.serve import ROOT
 
-# A network of one's own: every kind of layer that draws, remembers or is penalised.
+# A custom network: every kind of layer that draws, remembers or is penalised.
 OWN = (
     "Conv2D,activation:relu,filters:6,kernel_size:5,strides:2;BatchNormalization;"
     "AveragePooling2D,pool_size:2;Flatten;Dropout,rate:0.2;Dense,activation:tanh,units:24;"

@@ -154,7 +154,7 @@ def test_a_fault_of_one_call_ends_that_call_and_no_other(
     if state in ("closing", "closed") and expected:
         expected = ("SessionClosedError",)
     elif state == "connecting" and fault != "unencodable_argument" and expected:
-        expected = ("SessionClosedError", "TimeoutError")  # nobody has answered yet
+        expected = ("SessionClosedError", "TimeoutError")  # no answer has come yet
     found = set(cell["ends"]) - {"SessionClosedError", "CancelledError"}
     assert not expected or set(cell["ends"]) & set(expected), cell
     assert found <= set(expected), cell
@@ -193,7 +193,7 @@ def test_the_death_of_a_worker_ends_every_await_in_every_state(
 ) -> None:
     cell = matrix(kind)[state, fault]
     if (state, fault) == ("connecting", "ended_by_itself") and cell["ends"] == ["value"]:
-        return  # it gave the port that was asked for before it did as it was told
+        return  # it gave the port that was asked for before it did what was asked
     over(cell)
     expected = "SessionClosedError" if state in ("closing", "closed") else "WorkerDiedError"
     assert cell["session"] == expected, cell

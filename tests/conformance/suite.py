@@ -710,7 +710,7 @@ async def a_loop_in_a_task_that_nobody_holds_gets_every_item(engine):
             seen.append(item)
         seen.append("end")
 
-    asyncio.create_task(consume())  # noqa: RUF006 (that nobody holds it is the point)
+    asyncio.create_task(consume())  # noqa: RUF006 (the point is that no reference to it is kept)
     while not seen:
         await asyncio.sleep(0.005)
     for _ in range(5):
@@ -896,7 +896,7 @@ async def a_coroutine_is_awaited_before_it_is_sent(engine):
     async def load():
         return 7
 
-    if MICROPYTHON:  # where it cannot be told from a generator: the other side may await it
+    if MICROPYTHON:  # where it looks like a generator: the other side may await it
         equal(await faulty.awaits(load()), 7)
         equal(await engine.far.sum_stream(i for i in range(4)), 6)
     else:

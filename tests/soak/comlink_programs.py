@@ -82,7 +82,7 @@ async def assignment(api):
 
 
 async def dropped(api):
-    """Nobody releases it: it goes when it is collected."""
+    """It is not released: it goes when it is collected."""
     account = await call(comlink.new(api.Account, 1), "construction")
     expect(await call(account.add(1), "add"), 2, "comlink dropped")
 

@@ -174,7 +174,7 @@ async def unencodable_exception(bank):
 
 
 async def never_awaited(bank):
-    bank.refuse("nobody awaits this")
+    bank.refuse("never awaited")
 
 
 async def uncaught_error(bank):

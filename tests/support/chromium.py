@@ -29,8 +29,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-search-engine-choice-screen",
-    # The address bar's pop-ups are pages of their own, there from the start though nobody types:
-    # with the extensions' a seventh of the processor time of starting browser and page.
+    # The address bar's pop-ups are pages of their own, there from the start though no test types
+    # there: with the extensions' a seventh of the processor time of starting browser and page.
     "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup",
     "--disable-extensions",
     # A hidden tab's timers are slowed to one a second; the tests measure the page, not that.

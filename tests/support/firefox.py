@@ -1,4 +1,4 @@
-"""Firefox, driven over WebDriver BiDi: Debian packages the browser, and nobody its geckodriver.
+"""Firefox, driven over WebDriver BiDi: Debian packages the browser but not its geckodriver.
 
 The protocol is JSON over one WebSocket that Firefox itself opens
 (https://www.w3.org/TR/webdriver-bidi/), so no driver program is needed.

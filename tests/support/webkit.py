@@ -1,4 +1,4 @@
-"""WebKitGTK, Safari's engine, through Debian's `webkit2gtk-driver` on a screen that nobody sees."""
+"""WebKitGTK, Safari's engine, through Debian's `webkit2gtk-driver` on a virtual screen."""
 
 from __future__ import annotations
 

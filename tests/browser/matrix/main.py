@@ -356,7 +356,7 @@ async def opened(state, fault, name):
 
 
 def ignore(exc, whence):
-    """Errors that nobody awaits are not what is tested here."""
+    """Errors that are never awaited are not tested here."""
 
 
 async def entered(cell):

@@ -1,4 +1,4 @@
-"""Serves, and can be told to die."""
+"""Serves, and ends when asked to."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Serves its parent, which must have this page's origin, and nobody else."""
+"""Serves its parent alone, which must have this page's origin."""
 
 import farcall
 from js import location, window

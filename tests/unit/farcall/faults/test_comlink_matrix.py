@@ -335,7 +335,7 @@ async def test_an_error_keeps_its_class_arguments_and_traceback(pair: Pair) -> N
 async def test_the_error_of_an_assignment_is_not_lost(pair: Pair) -> None:
     with pytest.raises(ValueError, match="taken"):
         await comlink.set(pair.api.slot, 2)
-    pair.api.slot = 2  # nobody awaits this one
+    pair.api.slot = 2  # never awaited
     await settle()
     gc.collect()
     assert [str(e) for e in pair.complaints] == ["the slot is taken"]

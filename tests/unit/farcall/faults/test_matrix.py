@@ -268,7 +268,7 @@ async def test_the_far_side_s_wait_for_a_callback_ends_too(fault: Callable[[Pair
     assert pair.served.inside == 1
     fault(pair)
     await outcomes([call])
-    if fault in (worker_died, sending_fails):  # by then the far side cannot be told
+    if fault in (worker_died, sending_fails):  # by then the far side cannot be notified
         pair.far.close()
     await settle()
     assert pair.served.inside == 0
@@ -326,7 +326,7 @@ async def test_faults_of_one_call_leave_the_others_alone() -> None:
     other = asyncio.ensure_future(one(pair.near.root.forever()))
     await settle()
     with pytest.raises((TypeError, AttributeError), match="module"):
-        await pair.near.root.box(asyncio)  # a module is served to nobody
+        await pair.near.root.box(asyncio)  # a module is never served
     with pytest.raises((TypeError, AttributeError)):
         await pair.near.root.unencodable()
     with pytest.raises(Exception, match="str"):
