@@ -92,11 +92,10 @@ def undocumented(path: str, source: bytes) -> ast.Module:
 
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-# Packages whose names no user calls: their docstrings would be a tenth of what a page is sent.
+# Modules whose docstrings no one reads in the page's own worker: they would be a tenth of what a
+# page is sent. Pages of others get farcall.zip and nn.zip, which are sources.
 INTERNAL = (
-    "farcall/comlink/*", "farcall/connection/*", "farcall/platform/*", "farcall/values/*",
-    "nn/io/*/*", "nn/kernels/*", "nn/models/program.py", "nn/models/replay.py",
-    "nn/models/signature.py", "nn/models/steps.py", "nn/models/topology.py",
+    "farcall/comlink/*", "farcall/connection/*", "farcall/platform/*", "farcall/values/*", "nn/*",
 )  # fmt: skip
 
 
