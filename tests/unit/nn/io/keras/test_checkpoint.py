@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -13,6 +14,7 @@ from typing import Any
 os.environ["KERAS_BACKEND"] = "jax"
 
 import h5py
+import jax
 import keras
 import nn
 import numpy as np
@@ -68,9 +70,21 @@ def in_nn(name: str) -> nn.Model:
     return model
 
 
+@functools.cache
+def compiled(optimizer: Any) -> Any:
+    """Return the optimizer's step as one function, where Keras' `apply` compiles many."""
+    return jax.jit(optimizer.stateless_apply)
+
+
 def step(model: Any, gradients: list[Any]) -> None:
     if isinstance(model, keras.Model):
-        model.optimizer.apply(gradients)
+        weights = model.trainable_variables
+        variables = [*weights, *model.optimizer.variables]
+        values = [v.value for v in variables]
+        apply = compiled(model.optimizer)
+        updated, state = apply(values[len(weights) :], gradients, values[: len(weights)])
+        for variable, value in zip(variables, [*updated, *state], strict=True):
+            variable.assign(value)
         return
     for variable, gradient in zip(model.parameters.variables, gradients, strict=True):
         model.parameters.views[variable][...] = gradient
