@@ -43,6 +43,11 @@ CASES = {
         True,
     ],
     "a_transferred_array_is_gone_here": [["|u1", [3], [1, 2, 3]], 0, True],
+    "a_proxy_that_is_handed_on_is_asked_there_as_here": [
+        *[3, "[1, 2, 3]", True, True, [1, 2, 3, 4], [1, 2, 3, 1, 2, 3]],
+        *[7, [7, 2, 3]],
+    ],
+    "comlink_speaks_on_the_workers_own_channel": 49,
 }
 
 

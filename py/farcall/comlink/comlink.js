@@ -152,6 +152,13 @@
   const known = { Worker: globalThis.Worker, MessagePort, Function };
   const isA = (v, kind) => known[kind] !== undefined && v instanceof known[kind];
 
+  // For each message to a worker's own scope PyScript calls a handler that does not exist.
+  const scope = typeof WorkerGlobalScope === "undefined" ? null : globalThis;
+  const unhandled = (event) => {
+    const error = event.reason;
+    if (error instanceof TypeError && /\bonmessage\b/.test(error.message)) event.preventDefault();
+  };
+
   return {
     listen(endpoint, kinds, limits, onFrame, onBroken, onGone) {
       const wanted = new Set(kinds);
@@ -173,6 +180,7 @@
       const gone = () => onGone("the port was closed", false);
       const pairs = [["message", listener], ["messageerror", broken], ["close", gone]];
       if (isA(endpoint, "Worker")) pairs.push(["error", failed]);
+      if (endpoint === scope) pairs.push(["unhandledrejection", unhandled]);
       for (const [type, f] of pairs) endpoint.addEventListener(type, f);
       if (endpoint.start) endpoint.start();
       return () => pairs.forEach(([type, f]) => endpoint.removeEventListener(type, f));

@@ -185,9 +185,9 @@ class Remote(Generic[T]):
     def __getitem__(self, key: "Value") -> "Remote":
         return Remote(self._farcall.step(self, [key]))
 
-    def __call__(*args: "Value", **kwargs: "Value") -> "Call":
-        # `self` is args[0]: the other side may have a parameter of that name.
-        call: "Call" = args[0]._farcall.connection.call(args[0], args[1:], kwargs)
+    def __call__(_self_, *args: "Value", **kwargs: "Value") -> "Call":  # noqa: N805
+        # Not `self`: the other side may have a parameter of that name.
+        call: "Call" = _self_._farcall.connection.call(_self_, args, kwargs)
         return call
 
     def __setattr__(self, name: "str", value: "Value") -> None:

@@ -5,6 +5,7 @@ import json
 
 import farcall
 import js
+from farcall import comlink
 from js import document, location
 
 SOURCE = "./transports/member.py"
@@ -294,6 +295,23 @@ async def a_transferred_array_is_gone_here():
     return result
 
 
+async def a_proxy_that_is_handed_on_is_asked_there_as_here():
+    first = await farcall.connect("target", timeout=PATIENCE)
+    worker = await farcall.Worker(SOURCE, config=CONFIG, type="mpy").start()
+    result = await worker.engine.look_at(first.share())
+    worker.terminate()
+    return result
+
+
+async def comlink_speaks_on_the_workers_own_channel():
+    engine = await farcall.connect("target", timeout=PATIENCE)
+    await engine.speak_comlink()
+    proxy = comlink.wrap(document.querySelector("script[name=target]").xworker)
+    result = await proxy(7)
+    comlink.close(proxy)
+    return result
+
+
 CASES = (
     a_worker_restarts_with_its_state,
     a_worker_that_died_starts_again,
@@ -313,6 +331,8 @@ CASES = (
     a_frame_that_is_removed_says_so,
     a_trace_shows_every_call,
     a_transferred_array_is_gone_here,
+    a_proxy_that_is_handed_on_is_asked_there_as_here,
+    comlink_speaks_on_the_workers_own_channel,
 )
 
 

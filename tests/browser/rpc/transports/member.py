@@ -3,6 +3,7 @@
 import asyncio
 
 import farcall
+from farcall import comlink
 from js import globalThis
 
 notes = []
@@ -74,6 +75,23 @@ def fail():
     raise ValueError("asked")
 
 
+def share():
+    return farcall.ref([1, 2, 3])
+
+
+async def look_at(proxy):
+    """What a proxy of a third side says here."""
+    found = [await farcall.len(proxy), await farcall.str(proxy), await farcall.bool(proxy)]
+    found += [await farcall.contains(proxy, 2), await (proxy + [4]), await (proxy * 2)]
+    await farcall.set(proxy[0], 7)
+    return found + [await proxy[0], await farcall.copy(proxy)]
+
+
+def speak_comlink():
+    """Serve a function as Comlink does, on the worker's own channel."""
+    comlink.expose(square, globalThis)
+
+
 def take(array):
     return [array.dtype, list(array.shape), list(array)]
 
@@ -92,5 +110,8 @@ served = {
     "fail": fail,
     "wait": wait,
     "wait_for_other": wait_for_other,
+    "share": share,
+    "look_at": look_at,
+    "speak_comlink": speak_comlink,
 }
 farcall.serve(served)
