@@ -7,3 +7,16 @@ window.call = async (operation, given) => {
     return new Promise((resolve) =>
         window.startCall(operation, JSON.stringify(given), (text) => resolve(JSON.parse(text))));
 };
+
+// Beats every few milliseconds; the longest time without a beat is how long the page was blocked.
+window.beats = () => {
+    let last = performance.now(), longest = 0, on = true;
+    const note = () => {
+        const now = performance.now();
+        longest = Math.max(longest, now - last);
+        last = now;
+    };
+    const beat = () => { note(); if (on) setTimeout(beat); };
+    setTimeout(beat);
+    return () => { on = false; note(); return longest; };
+};

@@ -13,6 +13,10 @@ class Bench:
     add = staticmethod(served.add)
     prepare = staticmethod(served.prepare)
     give = staticmethod(served.give)
+    prepare_text = staticmethod(served.prepare_text)
+    text = staticmethod(served.text)
+    raw = staticmethod(served.raw)
+    rows = staticmethod(served.rows)
 
     @staticmethod
     async def call_back(function, count, wave):

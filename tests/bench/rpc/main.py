@@ -75,6 +75,42 @@ async def array(peer, megabytes):
     return {"ms": elapsed}
 
 
+async def prepare_text(peer, characters):
+    await bringing[peer].prepare_text(characters)
+    return {}
+
+
+async def bring(peer, kind, size):
+    """Milliseconds until a value of the worker has come and been read, and this page's pause."""
+    give, read = getattr(bringing[peer], kind), reading[kind, peer]
+    await asyncio.sleep(0.05)
+    stop, start = js.beats(), now()
+    count = read(await give(size))
+    elapsed, blocked = now() - start, stop()
+    assert count == size, (kind, peer, count)
+    return {"ms": elapsed, "block_ms": blocked}
+
+
+def read_rows(rows):
+    """How many there are, having read each one's fields."""
+    total = 0
+    for row in rows:
+        total += row["id"] + len(row["name"]) + row["value"] + row["ok"]
+    assert total > 0
+    return len(rows)
+
+
+def read_named_rows(rows):
+    """The same of JavaScript's objects, on Pyodide of what becomes of them."""
+    if hasattr(rows, "to_py"):
+        return read_rows(rows.to_py())
+    total = 0
+    for row in rows:
+        total += row.id + len(row.name) + row.value + row.ok
+    assert total > 0
+    return rows.length
+
+
 async def named_array(megabytes):
     import numpy as np
 
@@ -95,6 +131,7 @@ async def main():
     preparing["limit"] = lambda megabytes: raw.call("prepare", megabytes)
     giving["limit"] = lambda megabytes: raw.call("give", megabytes)
     preparing["pyscript_workers"], giving["pyscript_workers"] = named.prepare, named_array
+    bringing["farcall"], bringing["pyscript_workers"] = bench, named
     answers.serve(
         {
             "info": info,
@@ -104,10 +141,19 @@ async def main():
             "stream": stream,
             "prepare": prepare,
             "array": array,
+            "prepare_text": prepare_text,
+            "bring": bring,
         }
     )
 
 
-preparing, giving = {}, {}
+preparing, giving, bringing = {}, {}, {}
+reading = {
+    ("text", "farcall"): len,
+    ("text", "pyscript_workers"): len,
+    ("raw", "farcall"): len,
+    ("rows", "farcall"): read_rows,
+    ("rows", "pyscript_workers"): read_named_rows,
+}
 engine = named = None
 tasks = [asyncio.create_task(main())]
