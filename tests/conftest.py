@@ -193,6 +193,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
 
 
 def photograph(page: Page, name: str) -> None:
+    if page.ended:
+        return
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     target = SCREENSHOTS / (re.sub(r"[^\w.-]+", "_", name)[-120:] + ".png")
     page.get_screenshot_as_file(str(target))
