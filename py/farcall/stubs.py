@@ -28,6 +28,7 @@ HEAD = '''"""Remote types; made by `python -m farcall.stubs`."""
 
 from __future__ import annotations
 
+IMPORTS
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterable
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -55,6 +56,16 @@ _STREAMS = (
 )
 _ITERABLES = (*_STREAMS, collections.abc.AsyncIterable, collections.abc.Iterable)
 _AWAITABLES = (collections.abc.Awaitable, collections.abc.Coroutine)
+# Modules of types that cross by value.
+_BY_VALUE = ("datetime", "decimal", "fractions", "pathlib", "uuid")
+_BARE = {
+    list: "list[Any]",
+    tuple: "tuple[Any, ...]",
+    dict: "dict[Any, Any]",
+    set: "set[Any]",
+    frozenset: "frozenset[Any]",
+    type: "type[Any]",
+}
 _UNIONS = (typing.Union, types.UnionType)
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 
@@ -81,6 +92,7 @@ class Stubs:
     def __init__(self, classes: Iterable[type]) -> None:
         self._known = {cls: "Remote" + cls.__name__ for cls in classes}
         self._namespaces: dict[str, Mapping[str, Any]] = {}
+        self._imports: set[str] = set()  # of modules whose types are met
 
     def serve(self, name: str, items: Mapping[str, Any]) -> None:
         """Add the Protocol of a namespace, and of the classes and modules in it."""
@@ -101,7 +113,8 @@ class Stubs:
         """The module's text."""
         found = [self._namespace(name, items) for name, items in self._namespaces.items()]
         found += [self._protocol(cls) for cls in self._known]
-        return HEAD + "".join("\n\n" + text for text in found)
+        imports = "".join(f"import {name}\n" for name in sorted(self._imports))
+        return HEAD.replace("IMPORTS\n", imports) + "".join("\n\n" + text for text in found)
 
     def _namespace(self, name: str, items: Mapping[str, Any]) -> str:
         lines = [f"class {name}(Protocol):", '    """What the other side serves."""']
@@ -222,7 +235,13 @@ class Stubs:
         if origin in (list, tuple, dict, set, frozenset):
             inner = ["..." if k is ... else self._text(k) for k in arguments]
             return f"{origin.__name__}[{', '.join(inner) or '()'}]"
-        return kind.__name__ if getattr(kind, "__module__", "") == "builtins" else "Any"
+        if kind in _BARE:
+            return _BARE[kind]
+        home = getattr(kind, "__module__", "")
+        if home in _BY_VALUE and isinstance(kind, type):
+            self._imports.add(home)
+            return f"{home}.{kind.__qualname__}"
+        return kind.__name__ if home == "builtins" else "Any"
 
 
 class _Text:

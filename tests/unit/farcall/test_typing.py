@@ -1,9 +1,12 @@
 """What mypy knows about the other side."""
 
+import datetime
 import re
 import subprocess
 import sys
+import uuid
 from collections.abc import Awaitable, Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,6 +50,11 @@ class Model:
     def batches(self, count: int) -> Iterator[int]:
         yield from range(count)
 
+    def since(
+        self, day: datetime.date, paths: list | None = None
+    ) -> dict[uuid.UUID, Fraction] | tuple:
+        return ()
+
     def mode(self, mode: Literal["train", "test"] = "train") -> dict[str, list[int]] | None:
         return None
 
@@ -78,6 +86,8 @@ class Engine:
 
 
 USE = """
+import datetime
+from fractions import Fraction
 from remote_types import RemoteEngine
 
 def show(batch: int, text: str) -> None: ...
@@ -103,6 +113,8 @@ async def use(engine: RemoteEngine) -> float:
     trained = engine.trained()
     await trained.fit([await trained.score(show)])
     await trained.score(show_later)
+    since = await trained.since(datetime.date(2026, 1, 2), [1])
+    shares: list[Fraction] = list(since.values()) if isinstance(since, dict) else []
     texts: list[str] = await engine.each(iter([1]), text)
     texts = await engine.each(iter([1]), text_later)
     return await engine.model.fit([1.0], epochs=len(data))
@@ -116,6 +128,10 @@ MISTAKES = {
     ("opened.summary", "opened.batches"): '"RemoteReport" has no attribute "batches"',
     ("score(show)", "score(text)"): 'to "score" of "RemoteTrained" has incompatible type',
     ("iter([1]), text)", "iter([1]), show)"): 'to "each" of "RemoteEngine" has incompatible type',
+    (
+        "datetime.date(2026, 1, 2)",
+        "str(2026)",
+    ): 'to "since" of "RemoteTrained" has incompatible type "str"',
     ('"test"', '"rest"'): 'to "mode" of "RemoteModel" has incompatible type',
     ("stream.aclose", "stream.close"): '"Stream[int]" has no attribute "close"',
 }
