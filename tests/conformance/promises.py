@@ -10,6 +10,12 @@ PROMISES: dict[str, list[tuple[str, str]]] = {
             "BroadcastChannel",
         ),
     ],
+    "a_call_that_was_not_awaited_may_be_anywhere": [
+        (
+            "farcall: features",
+            "A call or path that was not awaited, anywhere a value may be",
+        ),
+    ],
     "a_container_that_holds_itself_arrives_so": [
         (
             "farcall: features",
@@ -196,6 +202,12 @@ PROMISES: dict[str, list[tuple[str, str]]] = {
         (
             "farcall: features",
             "transfer, and use after it",
+        ),
+    ],
+    "a_value_of_javascript_arrives_as_what_it_is": [
+        (
+            "farcall: features",
+            "JavaScript's File, Blob, ImageBitmap, stream, Map, Date as what they are",
         ),
     ],
     "a_worker_notices_that_the_worker_it_calls_is_gone": [
@@ -390,6 +402,12 @@ PROMISES: dict[str, list[tuple[str, str]]] = {
             "Remote construction, objects with state",
         ),
     ],
+    "instances_that_point_at_each_other_arrive_so": [
+        (
+            "farcall: features",
+            "Registered classes by value, any depth",
+        ),
+    ],
     "items_and_slices_are_read_set_and_deleted": [
         (
             "farcall: features",
@@ -534,5 +552,11 @@ PROMISES: dict[str, list[tuple[str, str]]] = {
             "The browser refuses to send a value: TypeError of that call or stream; "
             "the others of the message go on",
         )
+    ],
+    "values_of_the_standard_library_go_and_come_back_as_what_they_are": [
+        (
+            "farcall: features",
+            "The standard library's value types by value, with their type",
+        ),
     ],
 }

@@ -1,7 +1,16 @@
 """What the far side of every conformance run serves. Runs on CPython and Pyodide."""
 
+import array
 import asyncio
+import collections
+import datetime
+import decimal
+import enum
+import fractions
 import gc
+import pathlib
+import uuid
+from typing import NamedTuple
 
 import farcall
 
@@ -146,6 +155,62 @@ def text(value):
     return f"{value.metres} m" if hasattr(value, "metres") else str(value)
 
 
+class Colour(enum.Enum):
+    """Known to this side only, where the near side is MicroPython."""
+
+    RED = 1
+
+
+class Word(str, enum.Enum):  # noqa: UP042 # its text is its name
+    YES = "yes"
+
+
+class Pair(NamedTuple):
+    a: int
+    b: int
+
+
+def standard():
+    """A value of each type of the standard library that crosses by value."""
+    zone = datetime.timezone(datetime.timedelta(hours=1))
+    return {
+        "date": datetime.date(2026, 1, 2),
+        "time": datetime.time(3, 4, 5, 6),
+        "datetime": datetime.datetime(2026, 1, 2, 3, 4, 5, 6, zone),
+        "timedelta": datetime.timedelta(1, 2, 3),
+        "decimal": decimal.Decimal("1.50"),
+        "fraction": fractions.Fraction(1, 3),
+        "uuid": uuid.UUID(int=1),
+        "path": pathlib.PurePosixPath("a/b"),
+        "enum": Colour.RED,
+        "word": Word.YES,
+        "pair": Pair(1, 2),
+        "ordered": collections.OrderedDict([("b", 1), ("a", 2)]),
+        "counter": collections.Counter("aab"),
+        "defaultdict": collections.defaultdict(list, k=[1]),
+        "deque": collections.deque([1, 2], 3),
+        "array": array.array("h", [1, -2]),
+        "memoryview": memoryview(bytearray(b"ab")),
+        "slice": slice(1, 2),
+        "masked": _masked(),
+    }
+
+
+def _masked():
+    import numpy
+
+    return numpy.ma.array([1, 2], mask=[0, 1])
+
+
+class HttpError(Exception):
+    """Its constructor takes other arguments than it is raised with."""
+
+    def __init__(self, status, url):
+        super().__init__(f"{status} of {url}")
+        self.status = status
+        self.url = url
+
+
 class Custom(LookupError):
     """An exception the near side does not know."""
 
@@ -240,6 +305,12 @@ class Faulty:
         return await value
 
 
+def _differ(a, b):
+    if type(a) is not type(b):
+        return True
+    return bytes(a) != bytes(b) if isinstance(a, memoryview) else repr(a) != repr(b)
+
+
 class Far:
     """The root's members: one method for each behaviour."""
 
@@ -260,6 +331,41 @@ class Far:
 
     def faulty(self):
         return Faulty()
+
+    def standard(self):
+        return standard()
+
+    def changed(self, values):
+        """Names of those that are not equal to mine in value and type."""
+        own = standard()
+        return [name for name in values if _differ(values[name], own[name])]
+
+    def is_red(self, value):
+        return value is Colour.RED
+
+    def is_none(self, value):
+        return value is None
+
+    def open_missing(self):
+        return open("/no/such/file.csv")
+
+    def decode(self, data):
+        return bytes(data).decode()
+
+    def http_error(self):
+        raise HttpError(404, "/data")
+
+    async def content(self, value):
+        """Name of a JavaScript value's class, and what it holds."""
+        name = str(value.constructor.name)
+        if name in ("File", "Blob"):
+            return [name, str(await value.text())]
+        if name == "ReadableStream":
+            chunk = await value.getReader().read()
+            return [name, str(chunk.value)]
+        fields = {"Map": "size", "Date": "toISOString", "ImageData": "width", "Object": "size"}
+        held = getattr(value, fields.get(name, "width"))
+        return [name, held() if name == "Date" else held]
 
     def log(self, *args, **kwargs):
         self.logged.append(text(args[0] if args else kwargs))

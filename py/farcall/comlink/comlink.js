@@ -150,6 +150,9 @@
   const raw = (w) => { if (w && w.type === "RAW" && w.value === null) w.value = undefined; };
   const realms = new WeakMap();
   const known = { Worker: globalThis.Worker, MessagePort, Function };
+  // What the platform only moves.
+  const MOVED = /^(MessagePort|OffscreenCanvas|(Readable|Writable|Transform)Stream|RTCDataChannel)$/;
+  const moves = (v) => MOVED.test(Object.prototype.toString.call(v).slice(8, -1));
   const isA = (v, kind) => known[kind] !== undefined && v instanceof known[kind];
 
   // For each message to a worker's own scope PyScript calls a handler that does not exist.
@@ -189,8 +192,7 @@
       try {
         const message = revive(JSON.parse(text), { buffers, refs });
         raw(message); raw(message.value); (message.argumentList ?? []).forEach(raw);
-        const ports = refs.filter((r) => isA(r, "MessagePort"));
-        const moved = new Set([...buffers.map((b) => b.buffer), ...ports, ...transfers]);
+        const moved = new Set([...buffers.map((b) => b.buffer), ...refs.filter(moves), ...transfers]);
         endpoint.postMessage(message, [...moved]);
         return "";
       } catch (error) { return String(error); }

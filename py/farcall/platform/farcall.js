@@ -16,14 +16,25 @@
   };
   const bare = (value) => value instanceof ArrayBuffer ? new Uint8Array(value)
     : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  const views = (list) => list.map((item) => item.buffer ?? item);
-  // Memory can be transferred once: the second view of it in a message is a copy.
+  // What the platform only moves, what it clones without a copy worth avoiding, and what to move.
+  const MOVED = /^(MessagePort|OffscreenCanvas|(Readable|Writable|Transform)Stream|RTCDataChannel)$/;
+  const CLONED = /^(File|Blob|FileList|ImageData|ImageBitmap|VideoFrame|AudioData|Date|RegExp)$/;
+  const marked = new WeakSet();
+  const nameOf = (value) => Object.prototype.toString.call(value).slice(8, -1);
+  const movable = (item) => ArrayBuffer.isView(item) ? item.buffer
+    : marked.has(item) || MOVED.test(nameOf(item)) ? item : null;
+  const transferred = (list) => [...new Set(list.map(movable).filter((item) => item))];
+  // Memory can be transferred once: the second view of it in a message is a copy. So are all views
+  // beside a port: where that is refused, Chromium has taken the memory already.
   const distinct = (list) => {
     const moved = new Set();
+    const risky = list.some((item) => !ArrayBuffer.isView(item) && movable(item));
     return list.map((item) => {
-      const again = moved.has(item.buffer ?? item);
-      moved.add(item.buffer ?? item);
-      return again && ArrayBuffer.isView(item) ? item.slice() : item;
+      if (!ArrayBuffer.isView(item)) return item;
+      if (risky) return item.slice();
+      const again = moved.has(item.buffer);
+      moved.add(item.buffer);
+      return again ? item.slice() : item;
     });
   };
   // One plain result, the commonest message, costs MicroPython less as numbers than as a text.
@@ -65,7 +76,7 @@
         },
         buffers(header, list) {
           const moved = distinct(list);
-          return post([header, ...moved], views(moved));
+          return post([header, ...moved], transferred(moved));
         },
         copies: (header, list) => attempt(() =>
           target.postMessage(list.length ? [header, ...list] : header)),
@@ -82,7 +93,16 @@
     },
     reused: () => reused,
     spares: () => spares.length,
-    byteLength: (item) => item.byteLength ?? 0,
+    byteLength: (item) => ArrayBuffer.isView(item) ? item.byteLength : 0,
+    nameOf,
+    mark(value) { marked.add(value); },
+    // Why a value cannot cross as what it is; "" if it can.
+    refusal(value) {
+      const name = nameOf(value);
+      if (MOVED.test(name)) return value.locked ? "it is locked" : "";
+      if (CLONED.test(name) || marked.has(value)) return "";
+      return attempt(() => structuredClone(value));
+    },
     isPort: (value) => value instanceof MessagePort,
     addWorker(type, name, source, config) {
       const script = document.createElement("script");

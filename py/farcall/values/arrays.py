@@ -148,16 +148,17 @@ def array(source: "JavaScript", shape: "tuple[int, ...] | None" = None) -> "Arra
 
 
 class Transfer:
-    """Marks an array whose memory goes along."""
+    """Marks what is moved: an array's memory, an ImageBitmap."""
 
     def __init__(self, value: "Value") -> None:
         self.value = value
 
 
 def transfer(value: "Value") -> "Transfer":
-    """Send a JavaScript array's memory instead of a copy; using the array afterwards raises.
+    """Send a JavaScript array's memory, or an ImageBitmap, instead of a copy.
 
-    Python's own arrays are always copied once: WebAssembly memory cannot leave.
+    Using it afterwards raises. Python's own arrays are always copied once: WebAssembly memory
+    cannot leave.
     """
     return Transfer(value)
 

@@ -162,6 +162,8 @@ class Encoder:
             return arrays.encode_javascript(inner, self.buffers, True)
         if isinstance(inner, arrays.Array):
             return arrays.encode_array(inner, self.buffers, True)
+        if isinstance(inner, platform.JsProxy):
+            platform.javascript.mark(inner)
         return self.encode(inner)
 
     def split(self, value: "Value") -> "tuple[list[Wire], Any] | None":
@@ -183,6 +185,15 @@ class Encoder:
             return [messages.SLICE], [value.start, value.stop, value.step]
         return ([messages.LIST], list(value)) if type(value) in _VIEWS else None
 
+    def _javascript(self, value: "Value") -> "Wire":
+        """A File, Date, MessagePort ... crosses beside the header, as what it is."""
+        why = platform.javascript.refusal(value)
+        if why:
+            name = platform.javascript.nameOf(value)
+            raise TypeError(f"JavaScript's {name} cannot cross ({why}): send what you need of it")
+        self.buffers.append(value)
+        return [messages.JAVASCRIPT, len(self.buffers) - 1]
+
     def _attach(self, tag: "str", data: "bytes | bytearray") -> "list[Wire]":
         if self.inline:
             return [messages.HEX, bytes(data).hex()]
@@ -194,21 +205,20 @@ class Encoder:
         if wire is not None:
             return wire
         if registered.names and type(value) in registered.names:
-            return self._registered(value, depth + 1)
+            return self._registered(value, depth + 2)  # it takes more of the stack than a list
         found = self._standard(value)
         if found is not None:
-            return self._parts(found, depth + 1)
+            return self._parts(found, depth + 2)
         if arrays.is_numpy(value):
             return arrays.encode_numpy(value, self.buffers)
         if memory.is_view(value):
             return arrays.encode_javascript(value, self.buffers)
         if platform.is_null(value):
             return None
-        if memory.is_port(value):
-            self.buffers.append(value)
-            return [messages.JAVASCRIPT, len(self.buffers) - 1]
         if isinstance(value, BaseException):
             return self.encode_exception(value, depth + 1)
+        if isinstance(value, platform.JsProxy):
+            return self._javascript(value)
         if isinstance(value, str):
             return platform.exact(str, value)
         if isinstance(value, type):

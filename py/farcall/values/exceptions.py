@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from farcall.values.references import Value
 
 # What builtin exceptions keep outside of `args` and `__dict__`.
-_MEMBERS = ("filename", "filename2", "name", "path")
+_MEMBERS = ("errno", "strerror", "filename", "filename2", "name", "path")
 
 
 def encode(
