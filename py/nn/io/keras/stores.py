@@ -11,8 +11,8 @@ from nn.variables import Variable
 
 RECURRENT = ("GRU", "LSTM", "SimpleRNN")
 """Layers whose cell owns the variables."""
-PROJECTIONS = ("query", "key", "value", "output")
-"""The layers inside MultiHeadAttention, in the order of its variables."""
+PROJECTIONS = {"query": "query", "key": "key", "value": "value", "output": "output_projection"}
+"""The layers inside MultiHeadAttention, in the order of its variables: Keras' name and ours."""
 
 
 def variables(layer: Layer, path: str = "") -> Iterator[tuple[str, Variable]]:
@@ -27,8 +27,8 @@ def variables(layer: Layer, path: str = "") -> Iterator[tuple[str, Variable]]:
     elif kind == "RNN":
         yield from _cells(inside, f"{path}cell/")
     elif kind == "MultiHeadAttention":
-        for name in PROJECTIONS:
-            pair = [v for v in getattr(layer, name) if v is not None]
+        for name, own in PROJECTIONS.items():
+            pair = [v for v in getattr(layer, own) if v is not None]
             yield from _numbered(pair, f"{path}{name}_dense/vars/")
     elif kind in RECURRENT:
         yield from _numbered(layer.variables, f"{path}cell/vars/")
