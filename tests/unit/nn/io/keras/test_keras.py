@@ -1,6 +1,7 @@
 """`.keras` files: Keras' files read with both HDF5 readers, and ours read by Keras."""
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 os.environ["KERAS_BACKEND"] = "jax"
 
 import h5py
+import jax
 import keras
 import nn
 import numpy as np
@@ -117,9 +119,10 @@ def written(model, path):
 
 
 def outputs(model, x):
-    # Keras is called rather than asked to predict, which would compile for seconds.
-    eager = isinstance(model, keras.Model)
-    results = model(x, training=False) if eager else model.predict_on_batch(x)
+    # Keras is called as one program rather than asked to predict, which would compile for seconds.
+    known = isinstance(model, keras.Model)
+    called = jax.jit(functools.partial(model, training=False)) if known else model.predict_on_batch
+    results = called(x)
     return [np.asarray(y) for y in (results if isinstance(results, list) else [results])]
 
 
