@@ -1,6 +1,7 @@
 """What the soak's programs use: everything is either checked against a model or fails on demand."""
 
 import asyncio
+import builtins
 
 
 class Account:
@@ -26,6 +27,51 @@ class Unprintable(Exception):
 
     def __str__(self):
         raise RuntimeError("no text")
+
+
+class Abort(BaseException):
+    """No Exception."""
+
+
+def kinds():
+    """Every builtin class of exceptions, and those of tasks and of a program's own."""
+    found = [getattr(builtins, name) for name in dir(builtins)]
+    found = [k for k in found if isinstance(k, type) and issubclass(k, BaseException)]
+    return found + [asyncio.CancelledError, Abort]
+
+
+def made(kind, args):
+    """An exception of the class; a TypeError where it takes other arguments."""
+    try:
+        return kind(*args)
+    except Exception as exc:
+        return exc
+
+
+def operators():
+    """Those of two operands that every interpreter has."""
+    return (
+        lambda a, b: a + b,
+        lambda a, b: a - b,
+        lambda a, b: a * b,
+        lambda a, b: a / b,
+        lambda a, b: a // b,
+        lambda a, b: a % b,
+        lambda a, b: a**b,
+        lambda a, b: a & b,
+        lambda a, b: a | b,
+        lambda a, b: a ^ b,
+        lambda a, b: a << b,
+        lambda a, b: a >> b,
+        lambda a, b: a < b,
+        lambda a, b: a <= b,
+        lambda a, b: a > b,
+        lambda a, b: a >= b,
+    )
+
+
+KINDS = kinds()
+OPERATORS = operators()
 
 
 class Bank:
@@ -61,3 +107,26 @@ class Bank:
 
     def unprintable(self):
         raise Unprintable
+
+    # -- drawn faults
+
+    def raises(self, index, args):
+        raise made(KINDS[index % len(KINDS)], args)
+
+    async def raises_later(self, index, args):
+        await asyncio.sleep(0)
+        raise made(KINDS[index % len(KINDS)], args)
+
+    def streams(self, index, args):
+        yield 1
+        raise made(KINDS[index % len(KINDS)], args)
+
+    def operate(self, index, a, b):
+        return OPERATORS[index](a, b)
+
+    def text(self, size):
+        return "x" * size
+
+    def texts(self, sizes):
+        for size in sizes:
+            yield "x" * size

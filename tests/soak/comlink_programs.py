@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 
+import bank
 import farcall
 import js
 from counters import Hung, answered, count, ended, expect, fault, note, raised
@@ -136,12 +137,19 @@ async def unencodable_argument(api):
     note("wrong", "comlink: a function in a list was sent")
 
 
-def failing(n):
-    raise ValueError("callback")
-
-
 async def failing_callback(api):
-    await refused(api.tell(failing, 3), ValueError, "callback that raises")
+    """Whatever it raises reaches JavaScript, and comes back from there."""
+    kind = random.choice(bank.kinds())
+
+    def failing(n):
+        raise bank.made(kind, ["callback"])
+
+    async def failing_later(n):
+        await asyncio.sleep(0)
+        raise bank.made(kind, ["callback"])
+
+    function = random.choice((failing, failing_later))
+    await refused(api.tell(function, 3), Exception, "callback that raises")
 
 
 async def released_under_way(api):
@@ -242,6 +250,8 @@ class Served:
         self.accounts = bank.accounts
         self.echo = bank.echo
         self.later = bank.later
+        self.raises = bank.raises
+        self.raises_later = bank.raises_later
         self.refuse = bank.refuse
         self.unencodable = bank.unencodable
 

@@ -68,6 +68,13 @@ const FAULTS = {
   private_name: (api) => refused(api.__class__.__mro__, "PolicyError", "private name"),
   failing_callback: (api) => refused(
     api.tell(Comlink.proxy(() => { throw new RangeError("callback"); }), 1), "RangeError", "callback that raises"),
+  // Whatever Python raises is the error of its call, and the calls beside it are answered.
+  any_exception: async (api) => {
+    const index = integer(1000);
+    const calls = [api.echo(1), api.raises(index, ["text", 7]), api.raises_later(index, []), api.echo(2)];
+    const found = await Promise.allSettled(calls);
+    same(found.map((f) => f.status), ["fulfilled", "rejected", "rejected", "fulfilled"], "any exception");
+  },
   forged_path: async (_, port) => {
     const reply = await raw(port, { type: "SET", path: ["__proto__", "x"], value: { type: "RAW", value: 1 } });
     if (reply.name !== "throw") throw new Error(`a forged path was served: ${JSON.stringify(reply)}`);

@@ -12,6 +12,7 @@ import random
 import bank as local
 import comlink_programs
 import counters
+import drawn
 import farcall
 import js
 import programs
@@ -130,7 +131,7 @@ async def nothing_wrapped(roots):
 
 async def main():
     worker = farcall.Worker("./worker.py", config="./worker.toml", timeout=START)
-    worker._options["on_error"] = lambda exc, whence: None
+    worker._options.update({"on_error": lambda exc, whence: None, "limits": drawn.LIMITS})
     await worker.start()
     await greeted(worker)
     api = comlink_programs.start()

@@ -3,6 +3,7 @@
 import asyncio
 import random
 
+import drawn
 import farcall
 from counters import Hung, answered, expect, fault, note, raised
 from farcall import platform
@@ -193,7 +194,7 @@ CALL_FAULTS = (
     cancelled,
     never_awaited,
     uncaught_error,
-)
+) + drawn.FAULTS
 
 
 # -- faults of a whole worker or session: everything under way ends with a typed error

@@ -120,10 +120,8 @@ class Channel:
         elif place is not None and len(frames) == 1 and self.tracer is None:
             self._post_call(frames[0], place)
             return
-        buffers = self.buffers
-        if buffers:
-            buffers = list(buffers)
-            del self.buffers[:]
+        buffers = list(self.buffers)  # not the list itself, which goes on being filled
+        del self.buffers[:]
         failure = self._sent(frames, buffers)
         if failure is not None:
             self._in_parts(frames, buffers, failure)

@@ -6,7 +6,6 @@ of the event loop, with the notes between those calls taken in their order.
 """
 
 import asyncio
-import builtins
 import gc
 import operator
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,6 +16,8 @@ import pytest
 from farcall.endpoints import Memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support.raised import EXCEPTIONS, Abort
 
 MOST = 250  # examples
 TURNS = 3000  # of the event loop, within which everything ends
@@ -32,50 +33,6 @@ class Strict(Memory):
         if any(bytes(buffer[: len(REFUSED)]) == REFUSED for buffer in buffers):
             return "DataCloneError"
         return super().post(header, buffers)
-
-
-class Abort(BaseException):
-    """No Exception."""
-
-
-class Unprintable(Exception):
-    def __str__(self) -> str:
-        raise Abort("no text")
-
-
-class Unreadable(BaseException):
-    @property
-    def args(self) -> Any:  # type: ignore[override]
-        raise Abort("no arguments")
-
-
-CLASSES = [
-    kind
-    for kind in vars(builtins).values()
-    if isinstance(kind, type) and issubclass(kind, BaseException)
-] + [asyncio.CancelledError, Abort, Unprintable, Unreadable, farcall.ReleasedError]
-
-
-def made(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
-    """An exception of the class, also with arguments that its constructor refuses."""
-    if issubclass(kind, BaseExceptionGroup):
-        inner: list[Any] = [exc for exc in args if isinstance(exc, Exception)]
-        return kind("group", [*inner, KeyError("of the group")])
-    try:
-        return kind(*args)
-    except Exception:
-        return kind.__new__(kind, *args)
-
-
-ODD = st.one_of(
-    st.none(),
-    st.integers(),
-    st.text(max_size=5),
-    st.binary(max_size=5),
-    st.sampled_from([object(), ..., {"a": b"x"}, [1, (2,)], float("nan"), ValueError("inner")]),
-    st.builds(lambda n: "x" * n, st.integers(3000, 6000)),
-)
-EXCEPTIONS = st.builds(made, st.sampled_from(CLASSES), st.lists(ODD, max_size=3).map(tuple))
 
 
 class Encoded:
