@@ -9,6 +9,7 @@ engine = await farcall.connect(Socket(url))
 """
 
 from farcall import platform
+from farcall.platform import buffers as memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     Receive = Callable[..., object]  # (header, buffers=())
     Broken = Callable[[str], object]
+
+
+LONG_HEADER = 8192  # characters, from which on a header crosses as UTF-8, ahead of the buffers
 
 
 class Endpoint:
@@ -77,7 +81,7 @@ class Port(Endpoint):
         """Listen; messages that came before are delivered then."""
         keep = [
             platform.callback(receive),
-            platform.callback(lambda header, data: receive(header, platform.from_array(data, 1))),
+            platform.callback(lambda header, data: self._arrived(header, data, receive, broken)),
             platform.callback(broken),
         ]
         if self.replied is not None:
@@ -88,8 +92,21 @@ class Port(Endpoint):
             self._listens_on, keep[0], keep[1], keep[2], replied, self._source, self._origin
         )
 
+    def _arrived(
+        self, header: "str", data: "JavaScript", receive: "Receive", broken: "Broken"
+    ) -> None:
+        buffers = platform.from_array(data, 1)
+        try:
+            text = header or memory.to_text(buffers.pop(0))
+        except (IndexError, MemoryError, TypeError, ValueError) as exc:
+            broken(f"a header that cannot be read: {exc!r}")
+        else:
+            receive(text, buffers)
+
     def post(self, header: "str", buffers: "list[Buffer]") -> str:
         """Send; the buffers' memory goes along."""
+        if len(header) >= LONG_HEADER:
+            header, buffers = "", [memory.from_text(header)] + buffers
         if not buffers:
             return self._text(header)  # type: ignore[no-any-return]
         return str(self._poster.buffers(header, platform.to_array(buffers)))

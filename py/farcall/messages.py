@@ -3,7 +3,8 @@
 A message is a JavaScript array `[header, buffer, ...]`, or the header alone where there are no
 buffers: a string costs structured clone half of what an array with a string does (25 instead of
 50 us for a round trip). The header is JSON text, the buffers are Uint8Arrays whose memory is
-transferred. The header is `[received, frame, ...]`: `received` counts the peer's messages that
+transferred. A long header is empty in its place, and UTF-8 in the first buffer (see endpoints).
+The header is `[received, frame, ...]`: `received` counts the peer's messages that
 have arrived here (results that can no longer be asked for are forgotten by it), the frames are in
 the order of the calls. Ids are positive and never reused.
 
@@ -25,7 +26,8 @@ the order of the calls. Ids are positive and never reused.
 the sender whose result is meant. A step of `path` is an attribute's name, or `[key]` for an item.
 
 A value is JSON for None, bool, str, int below 2**63 and finite floats, an object for a dict with
-str keys, and for all else an array that begins with one of the tags below.
+str keys, and for all else an array that begins with one of the tags below. Long texts and
+containers of many items are in buffers (see values/bulk.py).
 """
 
 TYPE_CHECKING = False
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     Frame = list[Wire]
     Buffers = Sequence[Buffer]  # that came with a message
 
-VERSION = 1
+VERSION = 2
 
 HELLO = "hello"
 CALL = "call"
@@ -81,11 +83,16 @@ FAILED = "!"  # exception: an asynchronous `encode` raised it
 OBJECT = "o"  # export id, kind, name, description: an object of the sender
 HOME = "h"  # export id: an object of the receiver
 PROMISE = "p"  # call id: the result of a call of the sender
+TEXT = "u"  # buffer: UTF-8
+JSON = "j"  # buffer: a list of None, bools, ints, floats and texts, or of such lists
+PARTS = "+"  # tag of a container, its items as lists
+TABLE = "T"  # tag of a row, its keys as a list, columns
+MAPPING = "m"  # keys, values: a dict of many
 GRAPH = "g"  # root, nodes: containers that hold themselves, or nest deeper than codec.DEPTH
 NODE = "@"  # index of a node of the graph
 HERE = "="  # never sent: a value that is here already, in a wire form that is decoded later
 # Tags that a number of a buffer follows.
-BUFFERED = (BYTES, BYTEARRAY, ARRAY, JAVASCRIPT)
+BUFFERED = (BYTES, BYTEARRAY, ARRAY, JAVASCRIPT, TEXT, JSON)
 
 SERVED = 0  # target: what the peer serves
 

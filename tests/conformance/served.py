@@ -367,6 +367,12 @@ class Far:
         held = getattr(value, fields.get(name, "width"))
         return [name, held() if name == "Date" else held]
 
+    def make_text(self, characters):
+        return "x" * characters
+
+    def make_rows(self, count):
+        return [{"id": i, "name": f"row {i}", "value": i * 0.5} for i in range(count)]
+
     def log(self, *args, **kwargs):
         self.logged.append(text(args[0] if args else kwargs))
 

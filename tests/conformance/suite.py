@@ -142,6 +142,59 @@ async def values_of_every_plain_type_arrive_equal(engine):
 
 
 @case
+async def long_texts_of_every_kind_arrive_equal(engine):
+    pieces = ["a", "é", "漢", "😀", "\ud800", "\0", "\u2028", "\ufeff", '"\\\n']
+    for piece in pieces:
+        for length in (4095, 4096, 20_000):
+            text = (piece * length)[:length]
+            if piece != "\ud800" or length > 4095 or not MICROPYTHON:
+                assert await engine.far.echo(text) == text, (piece, length)
+                assert await engine.far.echo([text], x={"k": text}) == [
+                    [[text]],
+                    {"x": {"k": text}},
+                ], (piece, length)
+
+
+@case
+async def containers_of_many_items_arrive_equal(engine):
+    table = [{"i": i, "f": i / 3, "s": str(i), "b": i % 2 == 0, "n": None} for i in range(5000)]
+    for value in (
+        table,
+        [(row["i"], row["s"]) for row in table],
+        [[row["i"], [row["f"]]] for row in table],
+        [row["s"] * 1000 for row in table[:200]],
+        [table[i] if i % 7 else i for i in range(5000)],
+        {row["s"]: row for row in table},
+        {row["i"] for row in table},
+        tuple(range(-2500, 2500)),
+        [[2**100, -(2**31), float("inf"), "\ud83d\ude00"]] * 500,
+    ):
+        received = await engine.far.echo(value)
+        equal(type(received), type(value))
+        assert received == value, value[0] if type(value) is list else type(value)
+
+
+@case
+async def six_million_characters_and_100_000_dicts_arrive(engine):
+    text = await engine.far.make_text(6_000_000)
+    equal((len(text), text[-1]), (6_000_000, "x"))
+    table = await engine.far.make_rows(100_000)
+    equal(
+        (len(table), table[-1]), (100_000, {"id": 99_999, "name": "row 99999", "value": 49_999.5})
+    )
+
+
+@case
+async def what_is_sent_behind_a_long_list_comes_after_it(engine):
+    heard = []
+    table = [{"x": i} for i in range(20_000)]
+    calls = [engine.far.call(heard.append, value) for value in (table, "behind")]
+    for call in calls:
+        await call
+    equal([len(heard), heard[0] == table, heard[1]], [2, True, "behind"])
+
+
+@case
 async def a_container_that_holds_itself_arrives_so(engine):
     loop = [1]
     loop.append({"me": loop})

@@ -8,6 +8,7 @@ call, with plain arguments along a path of names: half of MicroPython's time for
 from farcall import errors, messages
 from farcall.connection.pending import Pending, PendingCalls
 from farcall.proxies import remote
+from farcall.values.bulk import LONG
 from farcall.values.codec import dumps
 from farcall.values.registered import cause
 
@@ -226,6 +227,8 @@ def _plain(args: "tuple[Value, ...]") -> int:
             if not -(2**63) <= value < 2**63:
                 return 0
         elif kind is str:
+            if len(value) >= LONG:
+                return 0
             found = 1
         elif kind is not bool and value is not None:
             return 0

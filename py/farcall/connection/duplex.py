@@ -53,7 +53,8 @@ class Duplex(Channel):
         self._scheduled = True  # what is sent meanwhile goes out with `_settled`
         try:
             batch = self._parsed(header, buffers)
-            if not registered.decoded or not self.waits.hold(header, batch, buffers):
+            plain = not registered.decoded and not (platform.MICROPYTHON and buffers)
+            if plain or not self.waits.hold(header, batch, buffers):
                 self._dispatch(batch, buffers)
         except BaseException as exc:
             self._broke(exc)

@@ -4,6 +4,7 @@ While values are encoded, buffers are set aside, objects are exported and calls 
 frame builds on. When one value cannot cross, all of that is undone, here and nowhere else.
 """
 
+from farcall.values.bulk import LONG
 from farcall.values.codec import Codec
 
 TYPE_CHECKING = False
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from farcall.proxies.remote import Value
     from farcall.values.references import References
 
-_PLAIN = (str, bool, type(None))
 _SMALL = 2**30
 
 
@@ -68,7 +68,8 @@ class Encoding:
         Raises:
             TypeError: it cannot cross.
         """
-        if type(value) in _PLAIN or (type(value) is int and -_SMALL < value < _SMALL):
+        kind = type(value)
+        if (kind is int and -_SMALL < value < _SMALL) or (kind is str and len(value) < LONG):
             return value  # a short cut for the commonest items
         return self.attempt(self.codec.encode, value)
 

@@ -7,6 +7,7 @@ from farcall import errors, messages, platform
 from farcall.connection.concurrency import Turnstiles
 from farcall.connection.exports import Ref
 from farcall.proxies.remote import Call
+from farcall.values.bulk import LONG
 from farcall.values.registered import cause
 
 TYPE_CHECKING = False
@@ -178,7 +179,7 @@ class Serving:
         if self._channel.error is not None or not number:
             return
         wire: "Wire" = value
-        if type(value) not in _PLAIN:
+        if type(value) not in _PLAIN or (type(value) is str and len(value) >= LONG):
             try:
                 wire = self._encoding.value(value)
             except BaseException as exc:

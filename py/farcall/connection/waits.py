@@ -1,10 +1,12 @@
 """Messages that wait: for an asynchronous `encode` before they leave, `decode` once they are here.
 
-Everything behind a message that waits waits too: the order of messages stays.
+On MicroPython, which mostly runs on the main thread, a message with long lists waits too, while
+they are decoded a few milliseconds a turn. Everything behind a message that waits waits as well:
+the order of messages stays.
 """
 
 from farcall import messages, platform
-from farcall.values import registered
+from farcall.values import bulk, registered
 from farcall.values.references import referring
 
 TYPE_CHECKING = False
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from farcall.connection.encoding import Encoding
     from farcall.messages import Buffers, Frame, Wire
 
+SLICE = 0.008  # seconds of decoding in a turn
 _CONTAINERS = (
     messages.LIST,
     messages.TUPLE,
@@ -25,6 +28,8 @@ _CONTAINERS = (
     messages.DICT,
     messages.SLICE,
     messages.VALUE,
+    messages.PARTS,
+    messages.MAPPING,
 )
 
 
@@ -83,19 +88,56 @@ class Waits:
     # -- in
 
     def hold(self, header: "str", batch: "list[Frame]", buffers: "Buffers") -> bool:
-        """Whether a message must wait for coroutines; it is handed back when they are done."""
-        if '"' + messages.DATACLASS + '"' not in header:
-            return False
+        """Whether a message must wait; it is handed back when it need not any more."""
         waiting: "list[tuple[list[Wire], Any]]" = []
-        for wire in reversed(_registered(batch)):  # inner ones first
-            made = self._make(wire, buffers)
-            if made is not None:
-                waiting.append((wire, made))
-                if len(waiting) == 1:
-                    self.held = []
+        if registered.decoded and '"' + messages.DATACLASS + '"' in header:
+            for wire in reversed(_tagged(batch, messages.DATACLASS)):  # inner ones first
+                if _decoded(wire):
+                    made = self._make(wire, buffers)
+                    if made is not None:
+                        waiting.append((wire, made))
+                        if len(waiting) == 1:
+                            self.held = []
         if waiting:
             self._spawn(self._decode(waiting, batch, buffers))
-        return bool(waiting)
+            return True
+        if platform.MICROPYTHON and buffers and '"' + messages.PARTS + '"' in header:
+            parts = [w for w in _tagged(batch, messages.PARTS) if all(_is_json(p) for p in w[2:])]
+            found: "list[tuple[list[Wire], list[Any]]]" = [(wire, []) for wire in parts]
+            return not self._unpacked(found, batch, buffers)
+        return False
+
+    def _unpacked(
+        self,
+        found: "list[tuple[list[Wire], list[Any]]]",
+        batch: "list[Frame]",
+        buffers: "Buffers",
+    ) -> bool:
+        """Decode parts of long lists for one turn; whether all are done."""
+        end = platform.clock() + SLICE
+        while found and platform.clock() < end:
+            wire, lists = found[-1]
+            try:
+                if len(lists) < len(wire) - 2:
+                    part = wire[len(lists) + 2]
+                    lists.append(self.encoding.codec.decode_with(part, buffers))
+                    continue
+                made = registered.Made(bulk.container(wire[1], lists), None)
+            except Exception as exc:
+                made = registered.Made(None, registered.cause(exc))
+            wire[:] = [messages.DATACLASS, "", made]
+            found.pop()
+        platform.collect_garbage(not found)
+        if found:
+            self.held = self.held or []
+            platform.pause(lambda: self._unpack(found, batch, buffers))
+        return not found
+
+    def _unpack(self, found: "Any", batch: "list[Frame]", buffers: "Buffers") -> None:
+        if self._channel.error is not None:
+            platform.collect_garbage(True)
+        elif self._unpacked(found, batch, buffers):
+            self._release(batch, buffers)
 
     def _make(self, wire: "list[Wire]", buffers: "Buffers") -> "Any":
         """Decode one node; its coroutine if it must be awaited."""
@@ -140,28 +182,46 @@ class Waits:
         self._tasks.clear()
 
 
-def _registered(batch: "list[Frame]") -> "list[list[Wire]]":
-    """All nodes of a batch whose class has a `decode`, outer ones first."""
+def _tagged(batch: "list[Frame]", tag: "str") -> "list[list[Wire]]":
+    """All nodes of a batch with a tag, outer ones first."""
     found: "list[list[Wire]]" = []
     todo: "list[Wire]" = [part for frame in batch[1:] for part in _values(frame)]
     while todo:
         wire = todo.pop()
         if type(wire) is dict:
             todo.extend(wire.values())
-        elif type(wire) is not list or not wire:
             continue
-        elif wire[0] in _CONTAINERS:
+        if type(wire) is not list or not wire:
+            continue
+        if wire[0] == tag and len(wire) > 2:
+            found.append(wire)
+        if wire[0] in _CONTAINERS:
             todo.extend(wire[1:])
+        elif wire[0] == messages.TABLE:
+            todo.append(wire[-1])
         elif wire[0] == messages.GRAPH and len(wire) == 3 and type(wire[2]) is list:
             todo.append(wire[1])
             # Parts of an instance that is a node are in the graph: it is made with them.
             todo.extend([n[2] if n[:1] == [messages.DATACLASS] else n for n in wire[2] if n])
         elif wire[0] == messages.DATACLASS and len(wire) == 3:
-            known = type(wire[1]) is str and wire[1] in registered.decoded
-            if known and all(w[0] == messages.OBJECT for w in referring([wire[2]])):
-                found.append(wire)  # else it is made when the calls that it refers to have ended
             todo.append(wire[2])
     return found
+
+
+def _decoded(wire: "list[Wire]") -> bool:
+    """Whether an instance is made before its message is handled.
+
+    If it refers to calls it is made when they have ended.
+    """
+    known = type(wire[1]) is str and wire[1] in registered.decoded
+    return known and all(w[0] == messages.OBJECT for w in referring([wire[2]]))
+
+
+def _is_json(part: "list[Wire]") -> bool:
+    """Whether part of a long list holds nothing that refers to the session."""
+    if part[0] == messages.TABLE:
+        part = part[-1]
+    return bool(part[0] == messages.JSON)
 
 
 def _values(frame: "Frame") -> "list[Wire]":

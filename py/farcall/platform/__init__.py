@@ -18,6 +18,7 @@ from farcall.platform.interpreter import (
     PYODIDE,
     CancelledError,
     TimeoutError,
+    collect_garbage,
     exact,
     imported,
     is_module,
@@ -56,7 +57,7 @@ from farcall.platform.tasks import (
     spawn,
     treat_as_awaitable,
 )
-from farcall.platform.timers import Ticker, Timer, clock, forget_later, soon
+from farcall.platform.timers import Ticker, Timer, clock, forget_later, pause, soon
 
 __all__ = [
     "BROWSER",
@@ -74,6 +75,7 @@ __all__ = [
     "beside",
     "callback",
     "clock",
+    "collect_garbage",
     "discard",
     "drain",
     "evaluate",
@@ -94,6 +96,7 @@ __all__ = [
     "last_exception_text",
     "loaded",
     "on_page",
+    "pause",
     "random_id",
     "refuse_unawaited",
     "report",

@@ -23,6 +23,34 @@ arrays_stay = MICROPYTHON
 RETURNED = PYODIDE
 
 if MICROPYTHON:
+    import io
+
+    def from_text(text: "str") -> "Buffer":
+        """A fresh buffer with a text as UTF-8.
+
+        Its way through JavaScript ends at a NUL, and changes lone surrogates and a byte order mark.
+        """
+        buffer = javascript.fromText(text)
+        data = text.encode()
+        return buffer if buffer.length == len(data) else from_bytes(data)
+
+    def to_text(buffer: "Buffer") -> str:
+        """The text of a buffer."""
+        reserve(buffer.length)
+        text = javascript.toText(buffer)
+        return bytes.fromhex(javascript.toHex(buffer)).decode() if text is None else str(text)
+
+    def reserve(size: "int") -> None:
+        """Have the heap grow until it holds `size` bytes in one piece.
+
+        MicroPython (1.28) fails to allocate what is larger than its heap so far, but the attempt
+        adds that much: https://github.com/micropython/micropython, py/gc.c, gc_try_add_heap.
+        """
+        if size >= 65536:
+            try:
+                io.StringIO(size + size // 32).close()  # type: ignore[arg-type]
+            except MemoryError:
+                pass
 
     def from_bytes(data: "bytes | bytearray | memoryview") -> "Buffer":
         """A fresh buffer with a copy of the bytes.
@@ -34,6 +62,14 @@ if MICROPYTHON:
 
 elif PYODIDE:
 
+    def from_text(text: "str") -> "Buffer":
+        """A fresh buffer with a text as UTF-8, lone surrogates too."""
+        return from_bytes(text.encode("utf-8", "surrogatepass"))
+
+    def to_text(buffer: "Buffer") -> str:
+        """The text of a buffer."""
+        return to_bytes(buffer).decode("utf-8", "surrogatepass")
+
     def from_bytes(data: "bytes | bytearray | memoryview") -> "Buffer":
         """A fresh buffer with a copy of the bytes."""
         buffer = javascript.take(len(data))
@@ -42,6 +78,14 @@ elif PYODIDE:
         return buffer
 
 else:
+
+    def from_text(text: "str") -> "Buffer":
+        """A fresh buffer with a text as UTF-8, lone surrogates too."""
+        return bytearray(text.encode("utf-8", "surrogatepass"))
+
+    def to_text(buffer: "Buffer") -> str:
+        """The text of a buffer."""
+        return buffer.decode("utf-8", "surrogatepass")  # type: ignore[no-any-return]
 
     def from_bytes(data: "bytes | bytearray | memoryview") -> "Buffer":
         """A fresh buffer with a copy of the bytes."""

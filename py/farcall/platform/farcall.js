@@ -114,6 +114,11 @@
     removeWorker(name) {
       scripts().filter((s) => s.getAttribute("name") === name).forEach((s) => s.remove());
     },
+    // Browsers make a timer that a timer sets wait for 4 ms.
+    pause(callback) {
+      if (globalThis.scheduler?.postTask) scheduler.postTask(() => callback());
+      else setTimeout(callback);
+    },
     ticker(callback) { return () => queueMicrotask(callback); },
     // A page that may come back from the back/forward cache is not gone.
     onLeave(callback) { addEventListener("pagehide", (e) => { if (!e.persisted) callback(); }); },
@@ -182,6 +187,11 @@
       const copy = take(view.byteLength);
       copy.set(view);
       return copy;
+    },
+    fromText: (text) => new TextEncoder().encode(text),
+    toText(bytes) {
+      const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+      try { return decoder.decode(bytes); } catch { return null; }
     },
     fromHex: (text) => Uint8Array.fromHex ? Uint8Array.fromHex(text)
       : Uint8Array.from(text.match(/../g) ?? [], (byte) => parseInt(byte, 16)),

@@ -91,6 +91,20 @@ def exact(kind: "Any", value: "Any") -> "Any":
     return int.__index__(value) if kind is int else float.__float__(value)
 
 
+def collect_garbage(allowed: "bool") -> None:
+    """Have MicroPython collect at the end of each turn, as it does, or put it off; elsewhere no-op.
+
+    A collection visits every object: once for each slice of a large value is half of its time.
+    """
+    if MICROPYTHON:
+        import gc
+
+        if allowed:
+            gc.enable()
+        else:
+            gc.disable()
+
+
 if MICROPYTHON:
     import weakref as _weakref
 

@@ -16,7 +16,7 @@ are their own wire form.
 
 from farcall import errors, messages
 from farcall.platform import buffers as memory
-from farcall.values import arrays, exceptions, registered, standard
+from farcall.values import arrays, bulk, exceptions, registered, standard
 from farcall.values.encoder import DEPTH, Encoder
 from farcall.values.graphs import GraphReader, short
 from farcall.values.json_text import dumps, loads
@@ -84,6 +84,11 @@ class Codec(Encoder):
             messages.OBJECT: references.arrived,
             messages.HOME: references.home,
             messages.PROMISE: references.promise,
+            messages.TEXT: self._decode_text,
+            messages.JSON: lambda w: loads(self._decode_text(w)),
+            messages.PARTS: lambda w: bulk.container(w[1], self._items(w, 2)),
+            messages.TABLE: lambda w: bulk.table(w, self.decode),
+            messages.MAPPING: lambda w: dict(zip(self.decode(w[1]), self.decode(w[2]))),
             messages.GRAPH: lambda w: GraphReader(self.decode, _empty, self._fill).decode(w),
             messages.HERE: lambda w: w[1],
         }
@@ -143,6 +148,8 @@ class Codec(Encoder):
         index = wire[1]
         if type(index) is not int or index < 0:
             raise ValueError(f"buffer index {index!r}")
+        if self.arrived[index] is None:
+            raise ValueError(f"buffer {index} twice")
         return self.arrived[index]
 
     def _decode_dict(self, wire: "list[Wire]") -> "Value":
@@ -159,6 +166,13 @@ class Codec(Encoder):
         value = arrays.to_bytes(buffer)
         self._emptied(wire[1], buffer)
         return value
+
+    def _decode_text(self, wire: "list[Wire]") -> "str":
+        buffer = self._buffer(wire)
+        text = memory.to_text(buffer)
+        self._emptied(wire[1], buffer)
+        self.arrived[wire[1]] = None  # type: ignore[index] # a short message must not make it many
+        return text
 
     def _emptied(self, index: "int", buffer: "Buffer") -> None:
         """A buffer was copied out of: back to the sender, if it is worth it."""

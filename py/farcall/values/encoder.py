@@ -7,12 +7,13 @@ are their own wire form.
 from farcall import errors, messages, platform
 from farcall.platform import buffers as memory
 from farcall.values import arrays, exceptions, registered, standard
+from farcall.values.bulk import LONG, MANY, Bulk
 from farcall.values.graphs import Graph, short
 from farcall.values.references import References
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from typing import Any
 
     from farcall.messages import Wire
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 # stack ends between 100 and 200 Python frames, and a level takes two.
 DEPTH = 24
 _WORD = 2**63
-_PLAIN = (str, bool, type(None))
+_PLAIN = (bool, type(None))
 _FUNCTIONS = (type(short),)  # MicroPython has a type more for closures: they go the usual way
 _VIEWS: "tuple[type, ...]" = (type({}.keys()), type({}.values()), type({}.items()))
 _TAGS = (
@@ -48,6 +49,7 @@ class Encoder:
     Attributes:
         traceback: whether exceptions carry theirs, and their causes.
         inline: whether bytes in exceptions are part of the text, since no buffers go along.
+        long, many: characters and items from which on texts and containers take buffers.
     """
 
     def __init__(
@@ -57,6 +59,8 @@ class Encoder:
         self.buffers: "list[Buffer]" = [] if buffers is None else buffers
         self.traceback = True
         self.inline = False
+        self.long, self.many = LONG, MANY
+        self._bulk = Bulk(self.buffers, self._encode)
         self._encoders = self._encoding_table()
 
     def _encoding_table(self) -> "dict[type, Callable[[Any, int], Wire]]":
@@ -101,7 +105,8 @@ class Encoder:
         wire: "list[Wire]" = []
         for value in values:
             kind = type(value)
-            if kind in _PLAIN or (kind is int and -_WORD <= value < _WORD):
+            plain = kind in _PLAIN or (kind is str and len(value) < self.long)
+            if plain or (kind is int and -_WORD <= value < _WORD):
                 wire.append(value)
             else:
                 wire.append(self.encode(value))
@@ -111,6 +116,8 @@ class Encoder:
         kind = type(value)
         if kind in _PLAIN:
             return value
+        if kind is str:
+            return value if len(value) < self.long else self._bulk.text(value)
         encoder = self._encoders.get(kind)
         if encoder is not None:
             if depth > DEPTH:
@@ -128,7 +135,9 @@ class Encoder:
             return value
         return [messages.FLOAT, "nan" if value != value else "inf" if value > 0 else "-inf"]
 
-    def _each(self, tag: "str", values: "Iterable[Value]", depth: "int") -> "list[Wire]":
+    def _each(self, tag: "str", values: "Collection[Value]", depth: "int") -> "list[Wire]":
+        if len(values) >= self.many:
+            return self._bulk.parts(tag, list(values), depth)
         wire: "list[Wire]" = [tag]
         encode = self._encode
         for value in values:
@@ -148,6 +157,9 @@ class Encoder:
         return self._each(messages.FROZENSET, value, depth)
 
     def _dict(self, value: "dict[Any, Any]", depth: "int") -> "Wire":
+        if 2 * len(value) >= self.many:
+            keys, items = self._list(list(value), depth), self._list(list(value.values()), depth)
+            return [messages.MAPPING, keys, items]
         if all(type(key) is str for key in value):
             return {key: self._encode(item, depth) for key, item in value.items()}
         flat: "list[Value]" = []
@@ -220,7 +232,7 @@ class Encoder:
         if isinstance(value, platform.JsProxy):
             return self._javascript(value)
         if isinstance(value, str):
-            return platform.exact(str, value)
+            return self._encode(platform.exact(str, value), depth)
         if isinstance(value, type):
             return self._references.export(value)
         for kind, encoder in self._encoders.items():  # subclasses
@@ -261,6 +273,8 @@ class Encoder:
         """
         plain = Encoder(None, None if self.inline else self.buffers)
         plain.traceback, plain.inline = self.traceback, self.inline
+        if self.inline:
+            plain.long = plain.many = 2**30
         mark = len(plain.buffers)
         try:
             wire = plain.encode(value)

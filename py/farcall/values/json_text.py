@@ -10,8 +10,34 @@ if TYPE_CHECKING:
     from typing import Any
 
 loads: "Any" = json.loads
-dumps: "Any" = json.dumps
-if not platform.MICROPYTHON:
+if platform.MICROPYTHON:
+    import io
+
+    def dumps(value: "Any") -> str:
+        """JSON text; of a list item by item: json.dumps takes a time quadratic in its result."""
+        if type(value) is not list or len(value) < 16:
+            return str(json.dumps(value))
+        return "[" + ",".join([json.dumps(item) for item in value]) + "]"
+
+    def plain_dumps(value: "list[Any]", lists: "list[list[Any]]", long: "int") -> "str | None":
+        """JSON text of lists of atoms; None where a text is `long` or a float is not in JSON."""
+        room = 64
+        for values in lists:
+            room += 24 * len(values)
+            for item in values:
+                kind = type(item)
+                if kind is str:
+                    if len(item) >= long:
+                        return None
+                    room += len(item)
+                elif kind is float and item - item != 0.0:
+                    return None
+        out = io.StringIO(room)  # type: ignore[arg-type] # grows by what it lacks, often
+        json.dump(value, out)
+        text = out.getvalue()
+        out.close()
+        return text
+else:
     _encoder = json.JSONEncoder(
         ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
     )
@@ -39,6 +65,16 @@ if not platform.MICROPYTHON:
             raise ValueError(f"expected JSON, received {short(text)}")
         return value
 
-    def dumps(value: "object") -> str:
+    def dumps(value: "Any") -> str:
         """JSON text of lists, dicts and plain values."""
         return "".join(_iterencode(value, 0))
+
+    def plain_dumps(value: "list[Any]", lists: "list[list[Any]]", long: "int") -> "str | None":
+        """JSON text of lists of atoms; None where a text is `long` or a float is not in JSON."""
+        for values in lists:
+            if any(len(item) >= long for item in values if type(item) is str):
+                return None
+        try:
+            return dumps(value)
+        except ValueError:
+            return None

@@ -8,7 +8,7 @@ import farcall
 import numpy as np
 import pytest
 from farcall.errors import ProtocolError
-from farcall.values import codec
+from farcall.values import bulk, codec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -47,12 +47,42 @@ wires = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 10**6) | st.floats() | st.text(max_size=4),
     lambda inner: (
         st.lists(inner, max_size=5)
-        | st.tuples(st.sampled_from("ltdszifcbBaPrSEeDohpg@"), inner, inner).map(list)
+        | st.tuples(st.sampled_from("ltdszifcbBaPrSEeDohpg@uj+Tm"), inner, inner).map(list)
         | st.lists(inner, max_size=4).map(lambda w: ["g", ["@", 0], [["t", *w]]])
         | st.dictionaries(st.text(max_size=3), inner, max_size=3)
     ),
     max_leaves=20,
 )
+
+
+characters = st.characters(exclude_categories=())  # lone surrogates too
+edges = st.sampled_from([bulk.LONG - 1, bulk.LONG, bulk.LONG + 1, 3 * bulk.LONG])
+long_texts = st.builds(
+    lambda piece, length: (piece * length)[:length],
+    st.text(characters, min_size=1, max_size=5),
+    edges,
+)
+cells = values | long_texts
+rows = (
+    st.dictionaries(st.text(max_size=2), cells, max_size=3)
+    | st.tuples(cells, cells)
+    | st.lists(cells, max_size=3)
+)
+counts = st.sampled_from([bulk.MANY - 1, bulk.MANY, bulk.MANY + 1, bulk.PART + 1])
+
+
+@st.composite
+def long_containers(draw: st.DrawFn) -> Any:
+    """Many items: of one kind or several, rows alike or with one that differs, in any container."""
+    some = draw(st.lists(draw(st.sampled_from([rows, cells, hashables])), min_size=1, max_size=3))
+    count = draw(counts)
+    items = (some * count)[:count]
+    if draw(st.booleans()):
+        items[draw(st.integers(0, count - 1))] = draw(rows | cells)
+    kind = draw(st.sampled_from(["list", "tuple", "dict", "set"]))
+    if kind == "set":
+        return {(index, "x" * (index % 3)) for index in range(count)}
+    return {"list": items, "tuple": tuple(items), "dict": dict(enumerate(items))}[kind]
 
 
 def crossed(value: Any) -> Any:
@@ -73,6 +103,49 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, float):
         return a == b and math.copysign(1, a) == math.copysign(1, b)
     return bool(a == b)
+
+
+@given(long_texts, st.sampled_from([str, lambda t: [t], lambda t: {"k": (t, t)}, lambda t: {t}]))
+@settings(max_examples=50)
+def test_texts_of_every_kind_and_length_arrive_equal(text: str, around: Any) -> None:
+    assert same(crossed(around(text)), around(text))
+
+
+@given(long_containers())
+@settings(max_examples=30, deadline=None)
+def test_containers_of_many_items_of_every_kind_arrive_equal(value: Any) -> None:
+    assert same(crossed(value), value)
+
+
+def test_rows_of_the_same_keys_in_another_order_keep_it() -> None:
+    table = [{"a": 1, "b": 2}] * bulk.MANY + [{"b": 3, "a": 4}]
+    assert list(crossed(table)[-1]) == ["b", "a"]
+
+
+def test_what_is_done_to_a_long_list_after_it_was_sent_does_not_cross() -> None:
+    near, far = codec.Codec(), codec.Codec()
+    table = [{"x": index} for index in range(1000)]
+    wire = near.encode(table)
+    table[0]["x"] = "changed"
+    table.clear()
+    assert far.decode_with(wire, near.buffers) == [{"x": index} for index in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("value", "tags"),
+    [
+        ("a" * bulk.LONG, ["u"]),
+        ([1.5] * 10_000, ["+", "j", "j", "j"]),
+        ([{"a": 1, "b": None}] * 1000, ["+", "T", "j"]),
+        ([(1, "two")] * 1000, ["+", "T", "j"]),
+        ({str(n): n for n in range(1000)}, ["m", "+", "j", "+", "j"]),
+    ],
+)
+def test_a_long_value_leaves_almost_nothing_to_the_header(value: Any, tags: list[str]) -> None:
+    near = codec.Codec()
+    text = codec.dumps(near.encode(value))
+    assert len(text) < 80
+    assert [c for c in text if c in "uj+Tm"] == tags
 
 
 @pytest.mark.promise("farcall: features", "Plain values equal in value and type")
@@ -173,6 +246,12 @@ def test_a_registered_dataclass_arrives_as_one() -> None:
         (["b", 7], "undecodable"),
         (["b", -1], "buffer index -1"),
         (["zz"], "undecodable"),
+        (["l", ["u", 0], ["u", 0]], "buffer 0 twice"),
+        (["+", "l", ["u", 0]], "undecodable"),
+        (["+", "l"], "undecodable"),
+        (["T", "d", ["l", "a"], ["l", ["l", 1], ["l", 2]]], "2 columns"),
+        (["T", "d", ["l", "a", "b"], ["l", ["l", 1], ["l"]]], "several lengths"),
+        (["T", "x", ["l"], ["l", ["l", 1]]], "rows of kind"),
         ([], "undecodable"),
         (["a", 0, "<f4", [3], "C"], "12 bytes, 4 came"),
         (["a", 0, "O", [1], "C"], "references"),
