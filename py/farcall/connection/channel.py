@@ -5,6 +5,7 @@ arguments that is alone in its turn: its text is made in JavaScript.
 """
 
 from farcall import errors, messages, platform
+from farcall.connection import parts
 from farcall.platform import buffers as memory
 from farcall.values.codec import dumps
 
@@ -134,11 +135,11 @@ class Channel:
             return errors.LimitError(f"does not fit in memory: {exc!r}")
         size = len(header)
         if size > self.most["header"]:
-            return self._too_large(size, "characters of JSON", "header")
+            return parts.too_large(size, "characters of JSON", "header", self.most)
         if buffers:
             more = memory.total(buffers)
             if more > self.most["buffers"]:
-                return self._too_large(more, "bytes of buffers", "buffers")
+                return parts.too_large(more, "bytes of buffers", "buffers", self.most)
             size += more
         if self.tracer is not None:
             self.tracer.message("out", self.sent + 1, header, buffers)
@@ -152,11 +153,6 @@ class Channel:
         self.owes_ack = False
         self.bytes_sent += size
         return None
-
-    def _too_large(self, size: "int", unit: "str", limit: "str") -> "Exception":
-        most = self.most[limit]
-        text = f"takes {size} {unit}, a message holds at most {most} (limits={{{limit!r}: ...}})"
-        return errors.LimitError(text)
 
     def _in_parts(
         self, frames: "list[Frame]", buffers: "list[Buffer]", failure: "Exception"
@@ -195,14 +191,7 @@ class Channel:
 
     def complain(self, error: "BaseException", whence: "str") -> None:
         """Hand an error that no caller can get to `on_error`, or print it."""
-        try:
-            if self.on_error is not None:
-                self.on_error(error, whence)
-            else:
-                text = getattr(error, "remote_traceback", "") or platform.traceback_text(error)
-                platform.report(f"farcall: {type(error).__name__}: {error}, {whence}\n{text}")
-        except BaseException as exc:
-            platform.report(f"farcall: on_error failed: {platform.traceback_text(exc)}")
+        _complain(self.on_error, error, whence)
 
     def close(self, error: "BaseException | None" = None, tell: "bool" = True) -> None:
         """End the session; see `Session.close`."""
@@ -221,3 +210,18 @@ class Channel:
         self._ticker.close()
         if self._acknowledgement is not None:
             self._acknowledgement.cancel()
+
+
+def _complain(
+    on_error: "Callable[[BaseException, str], object] | None",
+    error: "BaseException",
+    whence: "str",
+) -> None:
+    try:
+        if on_error is not None:
+            on_error(error, whence)
+        else:
+            text = getattr(error, "remote_traceback", "") or platform.traceback_text(error)
+            platform.report(f"farcall: {type(error).__name__}: {error}, {whence}\n{text}")
+    except BaseException as exc:
+        platform.report(f"farcall: on_error failed: {platform.traceback_text(exc)}")

@@ -4,7 +4,7 @@ A message is split into halves until each fits; then the frame that does not is 
 of its call or stream.
 """
 
-from farcall import messages
+from farcall import errors, messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +70,15 @@ def substitute(frame: "Frame", error: "Wire") -> "Frame | None":
     if kind in (messages.ITEMS, messages.END):
         return [messages.END, number, error]
     return None
+
+
+def too_large(
+    size: "int", unit: "str", limit: "str", limits: "dict[str, int]"
+) -> "errors.LimitError":
+    """What is wrong with a message of that size."""
+    most = limits[limit]
+    text = f"takes {size} {unit}, a message holds at most {most} (limits={{{limit!r}: ...}})"
+    return errors.LimitError(text)
 
 
 def subject(frame: "Frame") -> str:
