@@ -330,8 +330,10 @@ async def a_value_of_javascript_crosses_comlink_as_what_it_is(engine):
     from farcall import comlink
 
     channel = farcall.platform.js.MessageChannel.new()
-    comlink.expose(lambda value: str(value.constructor.name), channel.port1)
+    comlink.expose(lambda value: value and str(value.constructor.name), channel.port1)
     name_of = comlink.wrap(channel.port2)
+    for text in ("null", "undefined"):
+        equal(await name_of(farcall.platform.js.eval(text)), None)
     for text, expected in JAVASCRIPT.items():
         if expected[0] not in ("Map", "Object"):  # a dict there
             value = farcall.platform.js.eval(text)

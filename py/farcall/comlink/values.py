@@ -8,6 +8,7 @@ into `transfer_handlers`. Only a whole argument or result can be served: Comlink
 
 from farcall import errors, messages, platform
 from farcall.comlink.ports import is_port
+from farcall.proxies.remote import Call
 from farcall.values import arrays, standard
 from farcall.values.codec import Codec, dumps, loads
 from farcall.values.graphs import short
@@ -219,6 +220,8 @@ class _Sent(References):
     def export(self, value: "Value", depth: "int" = 0) -> "list[Wire]":
         """Raise for what cannot be copied."""
         platform.refuse_unawaited(value)
+        if isinstance(value, Call):
+            raise TypeError("a call cannot cross to Comlink before its result is here: await it")
         raise _ByReference(value)
 
 
