@@ -104,9 +104,9 @@ class Tables(References):
         return self.exports.function(value)
 
     def arrived(self, wire: "list[Wire]") -> "remote.Remote":
-        """The proxy of an object of the peer; in the wire form from now on, too."""
+        """The proxy of an object of the peer. Its wire form is used up."""
         proxy = self.imports.arrived(wire)
-        wire[:] = [messages.HERE, proxy]
+        del wire[1:]  # `abandon` leaves it out
         return proxy
 
     def later(self, coroutine: "Any", wire: "list[Wire]") -> None:
@@ -146,7 +146,7 @@ class Tables(References):
         found = list(referring(path + list(frame[4:6])))
         for wire in found:
             if wire[0] == messages.OBJECT:
-                self.arrived(wire)
+                wire[:] = [messages.HERE, self.imports.arrived(wire)]
         for wire in found:
             if wire[0] == messages.PROMISE:
                 wire[1] = Held(None, self._answers.get(wire[1]))
