@@ -239,6 +239,24 @@ def _hard_sigmoid_gradient(dy: Array, x: Array, out: Array) -> None:
     out[...] = dy * (np.abs(x) < 3) / 6
 
 
+def _keras2_hard_sigmoid(x: Array, out: Array) -> None:
+    """0.2 x + 0.5 between 0 and 1, as in Keras 2 and TensorFlow.js, whose files mean this one."""
+    out[...] = np.clip(0.2 * x + 0.5, 0, 1)
+
+
+def _keras2_hard_sigmoid_gradient(dy: Array, x: Array, out: Array) -> None:
+    out[...] = dy * (np.abs(x) < 2.5) * x.dtype.type(0.2)
+
+
+def _hard_silu(x: Array, out: Array) -> None:
+    out[...] = x * np.clip(x / 6 + 0.5, 0, 1)
+
+
+def _hard_silu_gradient(dy: Array, x: Array, out: Array) -> None:
+    inside = np.abs(x) < 3
+    out[...] = dy * np.where(inside, x / 3 + 0.5, x >= 3)
+
+
 def _relu6(x: Array, out: Array) -> None:
     np.clip(x, 0, 6, out=out)
 
@@ -275,10 +293,17 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("gelu", _gelu, _gelu_gradient, from_output=False),
         Activation("exponential", _exponential, _exponential_gradient),
         Activation("hard_sigmoid", _hard_sigmoid, _hard_sigmoid_gradient, from_output=False),
+        Activation(
+            "keras2_hard_sigmoid",
+            _keras2_hard_sigmoid,
+            _keras2_hard_sigmoid_gradient,
+            from_output=False,
+        ),
+        Activation("hard_silu", _hard_silu, _hard_silu_gradient, from_output=False),
         Activation("relu6", _relu6, _relu6_gradient),
     )
 }
-_ALIASES = {"swish": "silu"}
+_ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 
 
 def get(identifier: Any) -> Activation:

@@ -10,7 +10,7 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from nn.io.errors import CorruptError, MissingEntryError, TruncatedError, UnknownFormatError
 from nn.io.limits import DEFAULT_LIMITS, Limits
@@ -37,6 +37,8 @@ _DAMAGE = (
 
 class Archive:
     """A zip archive in memory whose members are within the limits.
+
+    The names of members have `/` between their parts. A folder that everything is in is left out.
 
     Args:
         data: the whole file.
@@ -121,7 +123,30 @@ def _open(data: bytes) -> zipfile.ZipFile:
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    members = {member.filename: member for member in archive.infolist()}
-    if len(members) != len(archive.infolist()):
+    found = [(plain_name(member.filename), member) for member in archive.infolist()]
+    found = [(name, member) for name, member in found if not _is_ignored(name)]
+    members = dict(found)
+    if len(members) != len(found):
         raise CorruptError("archive directory: expected distinct names, received a name twice")
+    while folder := _common_folder(members):
+        members = {name[len(folder) :]: member for name, member in members.items()}
     return members
+
+
+def plain_name(name: str) -> str:
+    """Return a path with `/` between its parts, as Windows' tools do not write it, and no `./`."""
+    name = name.replace("\\", "/")
+    while name.startswith("./"):
+        name = name[2:].lstrip("/")
+    return name
+
+
+def _is_ignored(name: str) -> bool:
+    """Return whether a member is a folder, or what macOS adds to archives."""
+    return name.endswith(("/", ".DS_Store")) or name.startswith("__MACOSX/")
+
+
+def _common_folder(names: Iterable[str]) -> str:
+    """Return the folder that all files are in, with its `/`, or ""."""
+    folders = {name[: name.find("/") + 1] for name in names}
+    return folders.pop() if len(folders) == 1 else ""

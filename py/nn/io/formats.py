@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from nn.io import archive
+from nn.io import archive, package
 from nn.io.errors import FormatError, UnknownFormatError
 from nn.io.limits import DEFAULT_LIMITS, Limits
 
@@ -41,9 +41,7 @@ TRAINED = ("npz", "keras", "h5")
 """Formats whose files may hold the training state and the arguments of `compile`."""
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
-
-# Members that identify the formats of zip archives.
-_ARCHIVES = {"nn.json": "npz", "model.json": "tfjs", "config.json": "keras"}
+BOM = b"\xef\xbb\xbf"
 
 
 def save(model: Model, format: str = "npz", **options: Any) -> bytes:
@@ -74,8 +72,12 @@ def load(
 ) -> Model:
     """Return the model stored in a file.
 
+    The names of the classes that stand beside the model, in `labels.txt` or Teachable Machine's
+    `metadata.json`, become `model.labels`.
+
     Args:
-        data: the file's bytes; for "tfjs" also a mapping of file names to bytes.
+        data: the file's bytes, or those of a zip archive that it is in; for "tfjs" also a mapping
+            of file names to bytes.
         format: one of `READ`; detected from the bytes by default.
         compile: False skips the training state, as in Keras. A page without the training part
             of the engine must pass False.
@@ -85,14 +87,18 @@ def load(
         FormatError: see `nn.io.errors` for its subclasses.
         MissingPartError: the file is of a compiled model, and the training part is not loaded.
     """
+    limits = options.get("limits", DEFAULT_LIMITS)
     if isinstance(data, Mapping):
         format = "tfjs"
+        labels = package.labels(data, data.__getitem__, limits)
     else:
-        data = bytes(data)
-        format = format or sniff(data, options.get("limits", DEFAULT_LIMITS))
+        data, labels = package.unpack(bytes(data), limits)
+        format = format or _detected(data, limits)
     if format in TRAINED:
         options["compile"] = compile
     model: Model = _module(format).load(data, **options)
+    if labels:
+        model.labels = labels
     return model
 
 
@@ -130,13 +136,20 @@ def sniff(data: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
         UnknownFormatError: none of `READ`.
         FormatError: a zip archive with an unreadable directory.
     """
+    return _detected(package.unpack(data, limits)[0], limits)
+
+
+def _detected(data: bytes, limits: Limits) -> str:
     if data.startswith(archive.SIGNATURE):
-        return _sniff_archive(archive.Archive(data, limits).names)
+        return _detected_archive(archive.Archive(data, limits).names)
     if data.startswith(HDF5):
         return "h5"
     if data[8:9] == b"{" and int.from_bytes(data[:8], "little") <= len(data):
         return "safetensors"
-    if data[:64].lstrip()[:1] == b"<":
+    start = data[:64].removeprefix(BOM).lstrip()[:1]
+    if start == b"{":
+        return "tfjs"
+    if start == b"<":
         raise UnknownFormatError(
             f"expected a model file, received a page: {data[:60]!r}; is the address right?"
         )
@@ -148,14 +161,14 @@ def sniff(data: bytes, limits: Limits = DEFAULT_LIMITS) -> str:
     )
 
 
-def _sniff_archive(names: list[str]) -> str:
-    for member, format in _ARCHIVES.items():
-        if member in names:
-            return format
-    raise UnknownFormatError(
-        f"expected an archive with one of {', '.join(_ARCHIVES)}, "
-        f"received {', '.join(names[:10]) or 'an empty one'}"
-    )
+def _detected_archive(names: list[str]) -> str:
+    found = package.format_of(names)
+    if found is None:  # an archive in an archive in an archive
+        raise UnknownFormatError(
+            f"expected an archive with one of {', '.join(package.MEMBERS)}, "
+            f"received {', '.join(names[:10]) or 'an empty one'}"
+        )
+    return found
 
 
 def load_with_fallback(small: bytes, full: bytes, **options: Any) -> Model:

@@ -46,6 +46,7 @@ def take(model: Model, *, include_optimizer: bool = True) -> Json:
     return {
         "class_name": type(model).__name__,
         "config": model.get_config(),
+        "labels": None if model.labels is None else [str(label) for label in model.labels],
         "weights": take_weights(model),
         "training": load("nn.io.checkpoint").take(model) if compiled else None,
     }
@@ -101,6 +102,8 @@ def restore(
     topology = {key: expect(content, key, kind, where) for key, kind in _PARTS.items()}
     model = build(topology, custom_objects=custom_objects, limits=limits)
     set_weights(model, expect(content, "weights", dict, where))
+    if content.get("labels") is not None:  # files of earlier versions of nn have none
+        model.labels = [str(label) for label in expect(content, "labels", list, where)]
     training = content.get("training") if compile else None
     if training is not None:
         load("nn.io.checkpoint").restore(model, training)

@@ -24,6 +24,8 @@ class Network(Layer):
 
     kind = "Model"
     """The name of its class in files; subclasses of a user's own are written as this."""
+    labels: Sequence[str] | None = None
+    """The names of the classes, where the model's file has them; not used for computing."""
 
     def __init__(self, inputs: Any = None, outputs: Any = None, **options: Any) -> None:
         super().__init__(**options)

@@ -11,7 +11,8 @@ state are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from nn.models.model import Model
 Array = NDArray[np.generic]
 
 CONFIG = "config.json"
+METADATA = "metadata.json"
 WEIGHTS = "model.weights.h5"
 
 # The version of the written format; Keras reads files of older versions.
@@ -66,7 +68,7 @@ def save(model: Model, *, include_optimizer: bool = True) -> bytes:
     metadata = {"keras_version": _KERAS, "date_saved": "1980-01-01@00:00:00"}
     return pack(
         {
-            "metadata.json": to_json(metadata),
+            METADATA: to_json(metadata),
             CONFIG: to_json(document),
             WEIGHTS: part("nn.io.hdf5.write").file(datasets, attributes),
         }
@@ -87,7 +89,7 @@ def load(
     """
     archive = Archive(data, limits)
     document = from_json(archive.read(CONFIG), CONFIG, limits)
-    topology = read_config.read(document, custom_objects)
+    topology = read_config.read(document, custom_objects, _version(archive, limits))
     model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
     arrays, attributes = read.read(archive.read(WEIGHTS), limits)
     assign_layers(model, arrays, {path: item.get("name") for path, item in attributes.items()})
@@ -122,12 +124,31 @@ def assign_layers(
     Raises:
         FormatError: an array is missing, or does not fit.
     """
+    arrays = {_plain_path(path): array for path, array in arrays.items()}
+    names = {_plain_path(path): name for path, name in names.items()}
     for path, layer in list(_groups(model, "")):
         group = _named(path, layer, names)
         places = [f"{group}/{place}" for place, _ in stores.variables(layer)]
         known = all(place in arrays for place in places)
         own = [arrays[place] for place in places] if known else _arrays(arrays, group)
         _assign(layer, own, path)
+
+
+def _version(archive: Archive, limits: Limits) -> Any:
+    if METADATA not in archive:
+        return "3"
+    return from_json(archive.read(METADATA), METADATA, limits).get("keras_version", "3")
+
+
+def _plain_path(path: str) -> str:
+    """Return a path as Keras 3 writes it; Keras 2.12 and 2.13 call the layers otherwise.
+
+    On Windows they put backslashes between the parts.
+    """
+    parts = path.replace("\\", "/").split("/")
+    return "/".join(
+        "layers" if part == "_layer_checkpoint_dependencies" else part for part in parts
+    )
 
 
 def _groups(model: Model, prefix: str) -> Iterator[tuple[str, Layer]]:
@@ -155,7 +176,24 @@ def _named(path: str, layer: Layer, names: Mapping[str, str | None]) -> str:
             found = group.removesuffix("/vars")
             if found.rpartition("/")[0] == parent:
                 return found
-    return path
+    return _located(path, names)
+
+
+def _located(path: str, groups: Iterable[str]) -> str:
+    """Return the group of a layer in a file without names.
+
+    Keras 2.12 and 2.13 count some layers twice: dense, dense_2, dense_4.
+    """
+    place = ""
+    for step in path.split("/"):
+        match = re.fullmatch(r"(.*?)(?:_(\d+))?", step)
+        kind, number = match.groups() if match else (step, None)
+        pattern = re.compile(rf"{re.escape(place + kind)}(?:_(\d+))?")
+        found = [m for m in map(pattern.fullmatch, groups) if m]
+        found.sort(key=lambda m: int(m[1] or 0))
+        index = int(number or 0)
+        place = f"{found[index][0] if index < len(found) else place + step}/"
+    return place[:-1]
 
 
 def _arrays(arrays: Mapping[str, Array], group: str) -> list[Array]:

@@ -149,7 +149,7 @@ def _read(value: Any, where: str) -> Any:
         return value
     if "class_name" not in value:
         return {key: _read(item, where) for key, item in value.items()}
-    name, config = value["class_name"], value.get("config")
+    name, config = str(value["class_name"]).rpartition(">")[2], value.get("config")
     if name == "function":
         return config
     settings = config if isinstance(config, dict) else {}

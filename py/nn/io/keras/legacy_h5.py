@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.generic]
 Attributes = Mapping[str, Mapping[str, Any]]
 
+_ATTRIBUTES = ("model_config", "training_config", "keras_version")
 WEIGHTS, OPTIMIZER = "model_weights", "optimizer_weights"
 
 
@@ -46,14 +47,15 @@ def load(
         MissingEntryError: the file holds weights only.
         FormatError: see `nn.io.errors` for its subclasses.
     """
-    arrays, attributes = read.read(data, limits, ("model_config", "training_config"))
+    arrays, attributes = read.read(data, limits, _ATTRIBUTES)
     document = _document(attributes, "model_config", limits)
     if document is None:
         raise MissingEntryError(
             "h5: expected a whole model, found no 'model_config': a file of weights alone has no "
             "topology; save the model as .keras"
         )
-    topology = read_config.read(document, custom_objects)
+    version = attributes[""].get("keras_version", "2")
+    topology = read_config.read(document, custom_objects, version)
     model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
     for layer in model.layers:
         if layer.variables:
@@ -68,7 +70,7 @@ def _document(attributes: Attributes, name: str, limits: Limits) -> Any:
     text = attributes.get("", {}).get(name)
     if not isinstance(text, str):
         return None
-    return from_json(text.encode(), f"h5, {name}", limits)
+    return from_json(text.encode(errors="replace"), f"h5, {name}", limits)
 
 
 def _names(attributes: Mapping[str, Any]) -> list[str]:

@@ -8,11 +8,14 @@ engine lacks raises an error unless its value has no effect.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from nn import constraints, initializers
 from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError
+from nn.io.keras import scalar_operations
 from nn.io.snapshot import expect
+from nn.keras_arguments import left_out
 from nn.layers import CLASSES
 from nn.layers.base import Layer
 from nn.registry import models as MODELS
@@ -40,73 +43,122 @@ _INERT = {
 }
 
 
-def read(document: Any, custom_objects: Mapping[str, Any] | None = None) -> Json:
+# Options that some of the engine's layers lack, with the values that change nothing.
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "groups": (1,),
+    "dilation_rate": (1, [1], [1, 1], [1, 1, 1]),
+    "activation": ("linear",),
+    "fused": (True,),
+    "attention_axes": ([1],),
+    "autocast": (True,),
+}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What the layers of a file mean.
+
+    Attributes:
+        custom: class name -> class of the custom layers in the file.
+        keras2: whether names have the meaning of Keras 2 and TensorFlow.js.
+    """
+
+    custom: Mapping[str, Any]
+    keras2: bool = False
+
+
+def read(
+    document: Any, custom_objects: Mapping[str, Any] | None = None, version: Any = "3"
+) -> Json:
     """Return ``{"class_name", "config"}`` in the engine's form.
 
     Args:
         document: a model configuration in any of the three dialects.
         custom_objects: class name -> class of the custom layers in the file.
+        version: the version of Keras that the file names, such as "2.15.0" or "tfjs-layers 4.22".
 
     Raises:
         UnsupportedError: the engine lacks a class or an option.
         MissingEntryError: a required part is missing.
         CorruptError: the configuration contradicts itself.
     """
-    class_name = expect(document, "class_name", str, "topology")
-    config = document.get("config")
-    custom = custom_objects or {}
+    keras2 = not (isinstance(version, str) and version.startswith("3"))
+    model = _model(document, Dialect(custom_objects or {}, keras2))
+    config = model["config"]
+    if model["class_name"] == "Sequential" and "build_input_shape" not in config:
+        raise MissingEntryError("topology: expected the input's shape, found none")
+    return model
+
+
+def _model(document: Any, dialect: Dialect) -> Json:
+    class_name = _class_name(document)
     if class_name not in MODELS:
         raise UnsupportedError(f"topology: expected {', '.join(MODELS)}, received {class_name!r}")
     kind = MODELS[class_name].kind
+    config = document.get("config")
     if kind == "Sequential":
-        return {"class_name": kind, "config": _sequential(config, document, custom)}
-    return {"class_name": kind, "config": _functional(config, custom)}
+        return {"class_name": kind, "config": _sequential(config, document, dialect)}
+    return {"class_name": kind, "config": _functional(config, dialect)}
 
 
-def _sequential(config: Any, document: Json, custom: Mapping[str, Any]) -> Json:
+def _sequential(config: Any, document: Json, dialect: Dialect) -> Json:
     # Keras 1 and early TensorFlow.js wrote a plain list of layers.
     settings = {"layers": config} if isinstance(config, list) else config
     layers = expect(settings, "layers", list, "topology")
-    stack = [_layer(item, custom) for item in layers if _class_name(item) != "InputLayer"]
-    shape = next(_input_shapes(layers, settings, document), None)
-    if shape is None:
-        raise MissingEntryError("topology: expected the input's shape, found none")
-    return {
+    stack = [_layer(item, dialect) for item in layers if _class_name(item) != "InputLayer"]
+    made = {
         "name": settings.get("name"),
         "trainable": settings.get("trainable", True),
         "layers": stack,
-        "build_input_shape": shape,
     }
+    shape = _input_shape(layers, settings, document)
+    # Without a shape, a Sequential inside another model takes that of what is before it.
+    return made if shape is None else made | {"build_input_shape": shape}
 
 
-def _input_shapes(layers: list[Any], settings: Json, document: Json) -> Iterator[Any]:
-    """Yield the input shapes from the places the dialects use, batch axis first."""
-    first = layers[0].get("config", {}) if layers and isinstance(layers[0], dict) else {}
-    build = document.get("build_config") or {}
-    candidates = [
-        *(first.get(key) for key in ("batch_shape", "batch_input_shape")),
+def _input_shape(layers: list[Any], settings: Json, document: Json) -> Any:
+    """Return the input's shape, batch axis first, from one of the places the dialects use."""
+    item: Any = layers[0] if layers else {}
+    first = item.get("config")
+    if item.get("class_name") in MODELS:  # the shape stands in the first layer's first layer
+        inner = {"layers": first} if isinstance(first, list) else first
+        inside = inner.get("layers") if isinstance(inner, dict) else None
+        found = _input_shape(inside, inner, item) if isinstance(inside, list) and inside else None
+        if found is not None:
+            return found
+    places = [
+        *(_get(first, key) for key in ("batch_shape", "batch_input_shape")),
         settings.get("build_input_shape"),
-        build.get("input_shape"),
+        _get(document.get("build_config"), "input_shape"),
     ]
-    yield from (shape for shape in candidates if isinstance(shape, list))
+    return next((shape for shape in places if isinstance(shape, list) and shape), None)
+
+
+def _get(config: Any, key: str) -> Any:
+    return config.get(key) if isinstance(config, dict) else None
 
 
 def _class_name(item: Any) -> str:
+    """Return the name of a class, without the package that Keras puts in front: "Custom>Adam"."""
     name: str = expect(item, "class_name", str, "topology, layer")
-    return name
+    return name.rpartition(">")[2]
 
 
-def _layer(item: Any, custom: Mapping[str, Any]) -> Json:
+def _layer(item: Any, dialect: Dialect) -> Json:
     class_name = _class_name(item)
     if class_name in MODELS:
-        return read(item, custom)
+        return _model(item, dialect)
     config = expect(item, "config", dict, f"topology, {class_name}")
     if class_name == "InputLayer":
         return {"class_name": class_name, "config": _input(config)}
-    found = custom.get(class_name) or CLASSES.get(class_name)
+    if scalar_operations.handles(item):
+        return scalar_operations.layer(item)
+    found = dialect.custom.get(class_name) or CLASSES.get(class_name)
     if found is None:
-        raise UnsupportedError(f"topology: no layer is called {class_name!r} here")
-    return {"class_name": class_name, "config": _options(class_name, found, config, custom)}
+        raise UnsupportedError(
+            f"topology, layer {config.get('name')!r}: no layer is called {class_name!r} here"
+        )
+    return {"class_name": class_name, "config": _options(class_name, found, config, dialect)}
 
 
 def _input(config: Json) -> Json:
@@ -116,23 +168,24 @@ def _input(config: Json) -> Json:
     return {"name": config.get("name"), "shape": shape[1:], "dtype": _dtype(config.get("dtype"))}
 
 
-def _inner(value: Any, custom: Mapping[str, Any]) -> Any:
+def _inner(value: Any, dialect: Dialect) -> Any:
     """Return the settings of a layer, or of a list of layers, inside another."""
     if isinstance(value, list):
-        return [_layer(item, custom) for item in value]
-    return None if value is None else _layer(value, custom)
+        return [_layer(item, dialect) for item in value]
+    return None if value is None else _layer(value, dialect)
 
 
-def _options(class_name: str, found: type[Layer], config: Json, custom: Mapping[str, Any]) -> Json:
+def _options(class_name: str, found: type[Layer], config: Json, dialect: Dialect) -> Json:
     known = {"name", "trainable", *found.fields}
+    missing = left_out(found)
     options: Json = {"dtype": _dtype(config.get("dtype"))}
     for key, value in config.items():
         name = _RENAMED.get((class_name, key), key)
         if name in found.inner_fields:
-            options[name] = _inner(value, custom)
+            options[name] = _inner(value, dialect)
         elif name in known:
-            options[name] = _value(class_name, name, value)
-        elif not _inert(name, value):
+            options[name] = _value(class_name, name, value, dialect)
+        elif not (_inert(name, value) or (name in missing and value == missing[name][0])):
             raise UnsupportedError(
                 f"topology, {class_name} {config.get('name')!r}: no option {key!r} here, "
                 f"received {value!r}"
@@ -145,15 +198,15 @@ def _options(class_name: str, found: type[Layer], config: Json, custom: Mapping[
 
 def _inert(name: str, value: Any) -> bool:
     neutral = value is None or value is False or value in ("channels_last", 0)
-    neutral = neutral or (name, value) == ("attention_axes", [1])
+    neutral = neutral or (name in _NEUTRAL and value in _NEUTRAL[name])
     return neutral or name == "dtype" or name in _INERT or name.endswith("_initializer")
 
 
-def _value(class_name: str, name: str, value: Any) -> Any:
+def _value(class_name: str, name: str, value: Any, dialect: Dialect) -> Any:
     if name.endswith("_initializer"):
         return _initializer(value)
     if name.endswith("activation"):
-        return _activation(class_name, value)
+        return _activation(class_name, value, dialect)
     if name.endswith("_regularizer") and isinstance(value, dict):
         return {"class_name": value.get("class_name"), "config": _numbers(value.get("config"))}
     if name.endswith("_constraint") and isinstance(value, dict):
@@ -167,9 +220,16 @@ def _constraint(class_name: str, value: Json) -> Json:
     found = constraints.CLASSES.get(str(value.get("class_name")))
     if found is None:
         raise UnsupportedError(f"topology, {class_name}: no constraint {value!r} here")
-    config = value.get("config") or {}
+    config = _settings(value, "constraint")
     known = {key: config[key] for key in found.fields if key in config}
     return {"class_name": found.__name__, "config": known}
+
+
+def _settings(value: Json, what: str) -> Json:
+    config = value.get("config") or {}
+    if not isinstance(config, dict):
+        raise CorruptError(f"topology: expected the settings of a {what}, received {config!r:.200}")
+    return config
 
 
 def _initializer(value: Any) -> Any:
@@ -179,7 +239,7 @@ def _initializer(value: Any) -> Any:
     found = initializers.CLASSES.get(str(value.get("class_name")))
     if found is None:
         return "zeros"
-    config = value.get("config") or {}
+    config = _settings(value, "initializer")
     known = {key: config[key] for key in found.fields if key in config}
     if known.get("distribution") == "normal":
         known["distribution"] = "truncated_normal"  # its name in Keras 2
@@ -192,15 +252,16 @@ def _numbers(config: Any) -> Json:
     return {key: config[key] for key in ("l1", "l2") if key in config}
 
 
-def _activation(class_name: str, value: Any) -> Any:
+def _activation(class_name: str, value: Any, dialect: Dialect) -> Any:
     name = value.get("config") if isinstance(value, dict) else value
     if isinstance(name, dict):
         raise UnsupportedError(f"topology, {class_name}: no activation {value!r} here")
-    return name
+    # Keras 2 and TensorFlow.js: 0.2 x + 0.5 between 0 and 1. Keras 3: x / 6 + 0.5.
+    return "keras2_hard_sigmoid" if dialect.keras2 and name == "hard_sigmoid" else name
 
 
 def _dtype(value: Any) -> str:
-    name = value.get("config", {}).get("name") if isinstance(value, dict) else value
+    name = _settings(value, "dtype").get("name") if isinstance(value, dict) else value
     if name in (None, "float32", "int32", "int64", "uint8", "bool"):
         return "float32"
     if name == "float64":
@@ -208,8 +269,8 @@ def _dtype(value: Any) -> str:
     raise UnsupportedError(f"topology: expected float32 or float64 layers, received {name!r}")
 
 
-def _functional(config: Any, custom: Mapping[str, Any]) -> Json:
-    layers = [_node(item, custom) for item in expect(config, "layers", list, "topology")]
+def _functional(config: Any, dialect: Dialect) -> Json:
+    layers = [_node(item, dialect) for item in expect(config, "layers", list, "topology")]
     outputs = _addresses(config, "output_layers")
     single = isinstance(outputs, list) and len(outputs) == 1
     return {
@@ -221,47 +282,61 @@ def _functional(config: Any, custom: Mapping[str, Any]) -> Json:
     }
 
 
-def _node(item: Any, custom: Mapping[str, Any]) -> Json:
-    layer = _layer(item, custom)
+def _node(item: Any, dialect: Dialect) -> Json:
+    layer = _layer(item, dialect)
     name = item.get("name") or layer["config"].get("name")
     layer["config"]["name"] = name
     calls = expect(item, "inbound_nodes", list, f"topology, layer {name!r}")
-    if any(isinstance(c, dict) and c.get("kwargs", {}).get("use_causal_mask") for c in calls):
+    if any(isinstance(c, dict) and _get(c.get("kwargs"), "use_causal_mask") for c in calls):
         layer["config"]["use_causal_mask"] = True
-    return {**layer, "name": name, "inbound_nodes": [_call(call, name) for call in calls]}
+    free = scalar_operations.handles(item)
+    return {**layer, "name": name, "inbound_nodes": [_call(call, name, free) for call in calls]}
 
 
-def _call(call: Any, name: str) -> list[Any]:
-    """Return the sources of one call, from Keras 2's lists or Keras 3's args and kwargs."""
+def _call(call: Any, name: str, free: bool) -> list[Any]:
+    """Return the sources of one call, from Keras 2's lists or Keras 3's args and kwargs.
+
+    Args:
+        call: one of the layer's `inbound_nodes`.
+        name: the layer's name.
+        free: whether numbers among the arguments are settings of the layer, already read.
+    """
     where = f"topology, layer {name!r}"
     if isinstance(call, list):
-        given = [o for source in call if isinstance(source, list) for o in source[3:4]]
-        if any(isinstance(o, dict) and any(o.values()) for o in given):
+        sources = [call] if call and isinstance(call[0], str) else call
+        given = [o for source in sources if isinstance(source, list) for o in source[3:4]]
+        if not free and any(isinstance(o, dict) and any(o.values()) for o in given):
             raise UnsupportedError(f"{where}: expected a call without options, received {given!r}")
-        return [[*_address(source), {}] for source in call]
+        return [[*_address(source), {}] for source in sources]
     args = expect(call, "args", list, where)
-    options = {key: value for key, value in call.get("kwargs", {}).items() if value}
+    given_options = expect(call, "kwargs", dict, where) if "kwargs" in call else {}
+    options = {key: value for key, value in given_options.items() if value}
     states = options.pop("initial_state", [])
     options.pop("use_causal_mask", None)
     named = [options.pop(key) for key in ("query", "value", "key") if key in options]
     if options:
         raise UnsupportedError(f"{where}: expected a call without options, received {options!r}")
-    return [[*_address(source), {}] for source in _tensors([*args, *named, states])]
+    return [[*_address(source), {}] for source in _tensors([*args, *named, states], free)]
 
 
-def _tensors(args: Any) -> Iterator[Any]:
+def _tensors(args: Any, free: bool) -> Iterator[Any]:
     for arg in args:
         if isinstance(arg, list):
-            yield from _tensors(arg)
-        else:
+            yield from _tensors(arg, free)
+        elif not (free and isinstance(arg, int | float)):
             config = expect(arg, "config", dict, "topology, call")
             yield expect(config, "keras_history", list, "topology, call")
 
 
 def _address(source: Any) -> list[Any]:
-    if isinstance(source, list) and len(source) >= 3 and isinstance(source[0], str):
+    if (
+        isinstance(source, list)
+        and len(source) >= 3
+        and isinstance(source[0], str)
+        and all(type(number) is int for number in source[1:3])
+    ):
         return source[:3]
-    raise CorruptError(f"topology: expected [layer, call, output], received {source!r}")
+    raise CorruptError(f"topology: expected [layer, call, output], received {source!r:.200}")
 
 
 def _addresses(config: Json, key: str) -> Any:

@@ -127,7 +127,13 @@ def _options3(config: Json) -> Iterator[tuple[str, Any]]:
 
 
 def _object3(key: str, value: Any) -> Any:
-    """Add the module name to initializers and regularizers."""
+    """Add the module name to initializers and regularizers.
+
+    Raises:
+        UnsupportedError: Keras 3 lacks an activation.
+    """
+    if key.endswith("activation") and value == "keras2_hard_sigmoid":
+        raise UnsupportedError(f"{key}: Keras 3 has another hard_sigmoid than Keras 2")
     for kind in ("initializer", "regularizer"):
         if key.endswith(kind) and isinstance(value, dict):
             return {"module": f"keras.{kind}s", **value, "registered_name": None}
@@ -174,7 +180,7 @@ _KERAS2_ACTIVATIONS = {
     "linear": "linear", "relu": "relu", "relu6": "relu6", "elu": "elu", "selu": "selu",
     "gelu": "gelu", "silu": "swish", "sigmoid": "sigmoid", "softmax": "softmax",
     "log_softmax": "log_softmax", "softplus": "softplus", "softsign": "softsign", "tanh": "tanh",
-    "mish": "mish",
+    "mish": "mish", "keras2_hard_sigmoid": "hard_sigmoid",
 }  # fmt: skip
 
 # Options that TensorFlow.js ignores, with the only value for which that is correct.

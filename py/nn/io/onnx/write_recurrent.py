@@ -27,6 +27,7 @@ _FUNCTIONS: dict[str, tuple[str, list[float], list[float]]] = {
     "linear": ("Affine", [1.0], [0.0]),
     "leaky_relu": ("LeakyRelu", [0.2], []),
     "hard_sigmoid": ("HardSigmoid", [1 / 6], [0.5]),
+    "keras2_hard_sigmoid": ("HardSigmoid", [0.2], [0.5]),
     "elu": ("Elu", [1.0], []),
     "softsign": ("Softsign", [], []),
     "softplus": ("Softplus", [], []),

@@ -113,6 +113,8 @@ _ACTIVATIONS: dict[str, Callable[[Writer, str], str]] = {
     "silu": _gated("Sigmoid"),
     "sigmoid": _node("Sigmoid"),
     "hard_sigmoid": _node("HardSigmoid", alpha=1 / 6, beta=0.5),
+    "keras2_hard_sigmoid": _node("HardSigmoid", alpha=0.2, beta=0.5),
+    "hard_silu": _node("HardSwish"),
     "tanh": _node("Tanh"),
     "softplus": _node("Softplus"),
     "softsign": _node("Softsign"),

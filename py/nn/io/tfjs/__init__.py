@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.io import snapshot
-from nn.io.archive import Archive, pack
+from nn.io.archive import SIGNATURE, Archive, pack
 from nn.io.keras import read_config
 from nn.io.limits import DEFAULT_LIMITS, Limits
-from nn.io.tfjs import manifest
+from nn.io.tfjs import manifest, matching
 from nn.lazy import load as part
 from nn.quantize import Globs
 
@@ -76,15 +76,21 @@ def load(
     Raises:
         FormatError: see `nn.io.errors` for its subclasses.
     """
-    files = data if isinstance(data, Mapping) else _unpack(data, limits)
-    document, arrays = manifest.decode(files, limits)
+    document, arrays = manifest.decode(_files(data, limits), limits)
     topology = document["modelTopology"]
-    topology = read_config.read(topology.get("model_config", topology), custom_objects)
-    model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
-    snapshot.assign(_names(model), arrays)
+    settings = read_config.read(
+        topology.get("model_config", topology), custom_objects, topology.get("keras_version", "2")
+    )
+    model = snapshot.build(settings, custom_objects=custom_objects, limits=limits)
+    names = _names(model)
+    snapshot.assign(names, matching.rename(arrays, names))
     return model
 
 
-def _unpack(data: bytes, limits: Limits) -> dict[str, bytes]:
+def _files(data: bytes | Mapping[str, bytes], limits: Limits) -> Mapping[str, bytes]:
+    if isinstance(data, Mapping):
+        return data
+    if not data.startswith(SIGNATURE):
+        return {manifest.DOCUMENT: data}
     archive = Archive(data, limits)
     return {name: archive.read(name) for name in archive.names}

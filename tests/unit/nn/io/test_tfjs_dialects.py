@@ -1,0 +1,162 @@
+"""Layers-models as the field has them, by TensorFlow.js' own writers and by its converter.
+
+TensorFlow.js itself (npm, in Node) writes and runs them; names of files are those of
+tfjs-core/src/io/browser_files.ts and indexed_db.ts, names of weights those that the converter makes
+of Keras 2 and 3.
+"""
+
+import base64
+import io
+import json
+import zipfile
+
+import nn
+import numpy as np
+import pytest
+from nn.io import errors, tfjs
+
+from tests.support import tensorflowjs
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.random((2, 8, 8, 3), dtype=np.float32)
+STEPS = RNG.random((2, 5, 4), dtype=np.float32)
+
+# tf.sequential in tf.sequential, with a shape in the innermost model alone, as Teachable Machine's.
+CODE = {
+    "images": """
+      const features = tf.sequential({layers: [
+        tf.layers.conv2d({inputShape: [8, 8, 3], filters: 4, kernelSize: 3, strides: 2}),
+        tf.layers.batchNormalization(), tf.layers.reLU({maxValue: 6}),
+        tf.layers.depthwiseConv2d({kernelSize: 3, padding: 'same'})]});
+      const head = tf.sequential({layers: [
+        tf.layers.dense({inputShape: [4], units: 5, activation: 'relu'}),
+        tf.layers.dense({units: 2, useBias: false, activation: 'softmax'})]});
+      const base = tf.model({inputs: features.inputs, outputs: features.outputs});
+      const body = tf.sequential({layers: [base, tf.layers.globalAveragePooling2d({})]});
+      return tf.sequential({layers: [body, head]});""",
+    "recurrent": """
+      return tf.sequential({layers: [
+        tf.layers.lstm({inputShape: [5, 4], units: 3, returnSequences: true}),
+        tf.layers.gru({units: 4, returnSequences: true}),
+        tf.layers.simpleRNN({units: 2})]});""",
+}
+INPUTS = {"images": IMAGES, "recurrent": STEPS}
+
+
+@pytest.fixture(scope="module")
+def written():
+    answers = tensorflowjs.ask([tensorflowjs.writing(CODE[k], INPUTS[k]) for k in CODE])
+    return dict(zip(CODE, answers, strict=True))
+
+
+def document(written, *paths, rename=lambda name: name):
+    """model.json, with the paths of its shards and its weights renamed."""
+    specs = [{**spec, "name": rename(spec["name"])} for spec in written["weightSpecs"]]
+    manifest = [{"paths": list(paths), "weights": specs}]
+    found = {"modelTopology": written["modelTopology"], "weightsManifest": manifest}
+    return json.dumps(found).encode()
+
+
+def weights(written):
+    return base64.b64decode(written["weights"])
+
+
+def expect_same(data, written, kind):
+    loaded = nn.io.load(data)
+    made = loaded.predict_on_batch(INPUTS[kind])
+    np.testing.assert_allclose(made, written["outputs"][0], atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", CODE)
+def test_downloads_of_a_browser_open(written, kind):
+    files = {
+        "m.json": document(written[kind], "./m.weights.bin"),
+        "m.weights.bin": weights(written[kind]),
+    }
+    expect_same(files, written[kind], kind)
+
+
+@pytest.mark.parametrize("kind", CODE)
+def test_a_record_of_indexeddb_opens(written, kind):
+    artifacts = {key: written[kind][key] for key in ("modelTopology", "weightSpecs")} | {
+        "format": "layers-model"
+    }
+    inside = {**artifacts, "weightData": written[kind]["weights"]}
+    expect_same(json.dumps({"modelArtifacts": inside}).encode(), written[kind], kind)
+    numbers = {**artifacts, "weightData": list(weights(written[kind]))}
+    expect_same(json.dumps(numbers).encode(), written[kind], kind)
+    beside = {"model.json": json.dumps(artifacts).encode(), "data.bin": weights(written[kind])}
+    expect_same(beside, written[kind], kind)
+
+
+def cells(name):
+    """The cell's name in front of the weight's, as TensorFlow has had it since 2.2."""
+    layer, weight = name.split("/")
+    return f"{layer}/{layer.split('_')[0]}_cell_7/{weight}"
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [cells, lambda name: f"sequential/{name}", lambda name: f"sequential/{cells(name)}:0"],
+    ids=["TensorFlow 2.2", "Keras 3", "both"],
+)
+def test_names_of_the_converter_are_found(written, rename):
+    model = written["recurrent"]
+    files = {"model.json": document(model, "w.bin", rename=rename), "w.bin": weights(model)}
+    expect_same(files, model, "recurrent")
+
+
+@pytest.mark.parametrize("folder", ["", "web_model/", "a/b/", "web\\", "./"])
+@pytest.mark.parametrize("shard", ["w.bin", "./w.bin", "elsewhere/w.bin"])
+def test_files_are_found_in_any_folder(written, folder, shard):
+    model = written["images"]
+    files = {f"{folder}model.json": document(model, shard), f"{folder}w.bin": weights(model)}
+    expect_same(files, model, "images")
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    expect_same(stream.getvalue(), model, "images")
+
+
+def test_teachable_machine_s_labels_are_kept(written):
+    model = written["images"]
+    files = {
+        "model.json": document(model, "weights.bin"),
+        "weights.bin": weights(model),
+        "metadata.json": json.dumps({"labels": ["hand", "no hand"], "imageSize": 224}).encode(),
+    }
+    loaded = nn.io.load(files)
+    assert loaded.labels == ["hand", "no hand"]
+    assert nn.io.load(nn.io.save(loaded)).labels == ["hand", "no hand"]
+
+
+def test_hard_sigmoid_is_the_one_of_keras_2():
+    code = """
+      return tf.sequential({layers: [
+        tf.layers.lstm({inputShape: [5, 4], units: 3, recurrentActivation: 'hardSigmoid'}),
+        tf.layers.dense({units: 40, activation: 'hardSigmoid'})]});"""
+    (model,) = tensorflowjs.ask([tensorflowjs.writing(code, STEPS)])
+    files = {"model.json": document(model, "w.bin"), "w.bin": weights(model)}
+    expect_same(files, model, "recurrent")
+    again = tfjs.save_files(nn.io.load(files))
+    expect_same(again, model, "recurrent")
+
+
+@pytest.mark.parametrize(
+    ("files", "error", "says"),
+    [
+        ({"format": "graph-model", "modelTopology": {"node": []}}, errors.UnsupportedError,
+         "--output_format=tfjs_layers_model"),
+        ({"modelTopology": {"node": []}, "weightsManifest": []}, errors.UnsupportedError,
+         "graph-model"),
+        ({"class_name": "Sequential", "config": {}}, errors.MissingEntryError, "topology alone"),
+        ({"modelTopology": {}, "weightsManifest": [{"paths": ["./a.bin"], "weights": []}]},
+         errors.MissingEntryError, "'./a.bin', received model.json alone"),
+        ({"modelTopology": {}, "weightSpecs": []}, errors.MissingEntryError, "weightData"),
+    ],
+)  # fmt: skip
+def test_a_lone_document_says_what_is_missing(files, error, says):
+    with pytest.raises(error) as caught:
+        nn.io.load(json.dumps(files).encode())
+    assert says in str(caught.value)
