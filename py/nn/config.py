@@ -15,6 +15,7 @@ from nn.errors import ConfigError, TooLargeError
 _floatx = np.dtype(np.float32)
 _epsilon = 1e-7
 _rng = np.random.default_rng()
+_weights_follow: ContextVar[bool] = ContextVar("weights_follow", default=False)
 _weight_bytes: ContextVar[int | None] = ContextVar("weight_bytes", default=None)
 
 
@@ -92,6 +93,24 @@ def weight_limit(size: int) -> Iterator[None]:
         yield
     finally:
         _weight_bytes.reset(token)
+
+
+@contextmanager
+def later_weights() -> Iterator[None]:
+    """Context manager: layers compute no initial weights, since a file's follow.
+
+    One that is read before it is assigned is computed then.
+    """
+    token = _weights_follow.set(True)
+    try:
+        yield
+    finally:
+        _weights_follow.reset(token)
+
+
+def weights_follow() -> bool:
+    """Return whether `later_weights` is in force."""
+    return _weights_follow.get()
 
 
 def claim(size: int, what: str) -> None:

@@ -1,8 +1,9 @@
-"""Keras arguments that the engine lacks: accepted at their default value only."""
+"""Arguments of Keras' constructors: their kinds, and those that the engine lacks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 from nn.errors import ConfigError
@@ -39,3 +40,29 @@ def left_out(cls: type) -> dict[str, tuple[Any, str]]:
     for base in reversed(cls.__mro__):
         known |= vars(base).get("left_out", {})
     return known
+
+
+_MOST = 1 << 63  # above, NumPy has no such integer
+_KINDS: dict[Any, Any] = {"bool": int, "float": Real, "int": Real, "str": str}
+
+
+def expect_kinds(cls: type, settings: Mapping[str, Any]) -> None:
+    """Raise an error for a setting of another kind than the constructor's annotation says.
+
+    Files bring settings of any kind, which would fail only where they are used: an epsilon that is
+    text, in the first prediction.
+
+    Raises:
+        ConfigError: a setting is no bool, number or text where the constructor takes only that.
+    """
+    annotations: dict[str, Any] = {}
+    for base in cls.__mro__:
+        annotations = getattr(vars(base).get("__init__"), "__annotations__", {}) | annotations
+    for name, value in settings.items():
+        kind, _, rest = str(annotations.get(name)).partition(" | ")
+        if kind not in _KINDS or (value is None and rest == "None"):
+            continue
+        if not isinstance(value, _KINDS[kind]) or (isinstance(value, int) and abs(value) >= _MOST):
+            raise ConfigError(
+                f"{cls.__name__}: expected {name} to be a {kind}, received {value!r:.80}"
+            )

@@ -24,6 +24,8 @@ __all__ = ["Quantized", "choose_dtypes", "quantize", "quantize_arrays"]
 Array = NDArray[np.generic]
 Globs = str | Sequence[str] | bool
 
+_CHUNK = 1 << 16
+
 DTYPES = ("uint8", "uint16", "float16")
 
 
@@ -50,8 +52,14 @@ class Quantized:
         """Return float32 values, at most half a step from the originals."""
         if self.dtype == "float16":
             return self.data.astype(np.float32)
-        wide = self.data.astype(np.float64)
-        return (wide * self.scale + self.minimum).astype(np.float32)
+        values = np.empty(self.data.size, np.float32)
+        flat = self.data.reshape(-1)
+        for start in range(0, flat.size, _CHUNK):  # the float64 values of all would take 4 times
+            wide = flat[start : start + _CHUNK].astype(np.float64)
+            wide *= self.scale
+            wide += self.minimum
+            values[start : start + _CHUNK] = wide
+        return values.reshape(self.data.shape)
 
 
 def quantize(array: Array, dtype: str) -> Quantized:

@@ -7,7 +7,7 @@ call for the whole model, and exporting the parameters is one copy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any
@@ -24,22 +24,36 @@ if TYPE_CHECKING:
 HOME = attrgetter("home")
 
 
+class Later:
+    """An initial value that is computed when it is first read."""
+
+    __slots__ = ("dtype", "make", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, make: Callable[[], Array]) -> None:
+        self.shape = shape
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.make = make
+
+
 class Variable:
     """A named array that a layer owns.
 
     Attributes:
         value: the array. Packing replaces it by a view of the model's buffer, so keep the
-            variable, not the array.
+            variable, not the array. Given as `Later`, it is computed when it is first read.
         trainable: whether an optimizer may change it (if the layer is trainable too).
         regularizer: adds to the loss, or None.
         constraint: applied to the value after each step, or None.
     """
 
-    __slots__ = ("constraint", "home", "name", "owner", "regularizer", "trainable", "value")
+    __slots__ = (
+        "constraint", "home", "later", "name", "owner", "regularizer", "trainable", "value",
+    )  # fmt: skip
+    value: Array
 
     def __init__(
         self,
-        value: Array,
+        value: Array | Later,
         name: str = "variable",
         *,
         trainable: bool = True,
@@ -47,7 +61,11 @@ class Variable:
         regularizer: Regularizer | None = None,
         constraint: Constraint | None = None,
     ) -> None:
-        self.value = value
+        self.later: Later | None = None
+        if isinstance(value, Later):
+            self.later = value
+        else:
+            self.value = value
         self.name = name
         self.trainable = trainable
         self.owner = owner
@@ -55,17 +73,26 @@ class Variable:
         self.constraint = constraint
         self.home: Parameters | None = None
 
+    if not TYPE_CHECKING:  # the type of no other attribute is to be lost
+
+        def __getattr__(self, name: str) -> Any:
+            """Compute `value`, which is missing until then."""
+            if name != "value" or self.later is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            self.value, self.later = self.later.make(), None
+            return self.value
+
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.value.shape
+        return self.value.shape if self.later is None else self.later.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return self.value.dtype
+        return self.value.dtype if self.later is None else self.later.dtype
 
     @property
     def size(self) -> int:
-        return self.value.size
+        return prod(self.shape)
 
     @property
     def path(self) -> str:
@@ -79,9 +106,12 @@ class Variable:
             ShapeError: the shapes differ.
         """
         array = np.asarray(value)
-        if array.shape != self.value.shape:
+        if array.shape != self.shape:
             raise ShapeError(f"{self.path}: expected shape {self.shape}, received {array.shape}")
-        self.value[...] = array
+        if self.later is None:
+            self.value[...] = array
+        else:
+            self.value, self.later = np.array(array, self.dtype, order="C"), None
 
     def numpy(self) -> Array:
         """Return a copy of the value."""
@@ -103,17 +133,18 @@ class Parameters:
             )
         total = sum(v.size for v in self.variables)
         self.values: Array = np.empty(total, dtypes.pop())
-        self.gradients: Array = np.zeros_like(self.values)
         self.spans = tuple(_spans(self.variables))
-        self.views = {
-            v: self.gradients[span].reshape(v.shape)
-            for v, span in zip(self.variables, self.spans, strict=True)
-        }
         for variable, span in zip(self.variables, self.spans, strict=True):
             view = self.values[span].reshape(variable.shape)
             view[...] = variable.value
             variable.value = view
             variable.home = self
+        # After the variables gave up their own arrays, so that there are two at a time, not three.
+        self.gradients: Array = np.zeros_like(self.values)
+        self.views = {
+            v: self.gradients[span].reshape(v.shape)
+            for v, span in zip(self.variables, self.spans, strict=True)
+        }
 
     def stale(self) -> bool:
         """Return whether another model has since packed one of the variables."""

@@ -14,7 +14,14 @@ Every message says what was expected, what was received, and where in the file.
 
 from __future__ import annotations
 
-from nn.errors import NNError
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from nn.errors import MissingPartError, NNError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class FormatError(NNError, ValueError):
@@ -47,3 +54,32 @@ class LimitError(FormatError):
 
 class UnsupportedError(FormatError):
     """The file is well formed, but uses a feature that is not implemented."""
+
+
+def reads(what: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Decorator of readers: every error that damaged data causes is a `FormatError`.
+
+    Readers check what they use and say what is wrong; this converts what no check foresaw.
+
+    Args:
+        what: the format, for the message.
+    """
+
+    def decorate(read: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(read)
+        def checked(*args: P.args, **options: P.kwargs) -> T:
+            try:
+                return read(*args, **options)
+            except (FormatError, MissingPartError):
+                raise
+            except MemoryError as error:
+                raise LimitError(f"{what}: expected less than all memory: {error}") from error
+            except Exception as error:
+                trace = error.__traceback__
+                if trace is not None and trace.tb_next is None:  # wrong arguments, not wrong data
+                    raise
+                raise CorruptError(f"{what}: {type(error).__name__}: {error}") from error
+
+        return checked
+
+    return decorate

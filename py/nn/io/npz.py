@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from nn.io import npy, tree
 from nn.io import snapshot as snapshot
 from nn.io.archive import Archive, pack
-from nn.io.errors import CorruptError, MismatchError, MissingEntryError, UnsupportedError
+from nn.io.errors import CorruptError, MismatchError, MissingEntryError, UnsupportedError, reads
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.quantize import Globs, Quantized, quantize_arrays
 
@@ -35,6 +35,7 @@ Array = NDArray[np.generic]
 
 DOCUMENT = "nn.json"
 VERSION = 1
+_DTYPES = [np.dtype(code).name for code in "?bhilqBHILQefd"]
 
 # The longest header of an array with 32 axes is 4 KiB; NumPy's own are 128 bytes.
 _HEADER = 8192
@@ -62,6 +63,7 @@ def save(
     return encode(content, quantization)
 
 
+@reads("npz")
 def load(
     data: bytes,
     *,
@@ -121,9 +123,10 @@ def _entry(array: Array, kept: Array, stored: Quantized | None) -> dict[str, Any
 
 def _digest(array: Array) -> str:
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    return hashlib.sha256(little.tobytes()).hexdigest()
+    return hashlib.sha256(little.reshape(-1).view(np.uint8).data).hexdigest()
 
 
+@reads("npz")
 def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
     """Return the data given to `encode`, with quantized arrays as float32.
 
@@ -172,13 +175,15 @@ def _description(name: str, entry: Any) -> tuple[str, tuple[int, ...], str]:
     """Return the checked dtype, shape and digest of an entry."""
     try:
         dtype, shape, digest = entry["dtype"], tuple(entry["shape"]), entry["sha256"]
-        numeric = np.dtype(dtype).kind in "biuf"
     except (KeyError, TypeError) as error:
         raise CorruptError(
-            f"{DOCUMENT}: array {name!r}: expected dtype, shape and sha256, received {entry!r}"
+            f"{DOCUMENT}: array {name!r}: expected dtype, shape and sha256, received {entry!r:.200}"
         ) from error
-    if not numeric or not all(type(size) is int and size >= 0 for size in shape):
-        raise CorruptError(f"{DOCUMENT}: array {name!r}: received {dtype!r}, {shape!r}")
+    if dtype not in _DTYPES or not all(type(size) is int and size >= 0 for size in shape):
+        raise CorruptError(
+            f"{DOCUMENT}: array {name!r}: expected one of {', '.join(_DTYPES)} and sizes, "
+            f"received {dtype!r:.80}, {shape!r:.80}"
+        )
     return str(dtype), shape, str(digest)
 
 
@@ -188,7 +193,7 @@ def _dequantize(array: Array, quantization: Any, where: str) -> Array:
     try:
         stored = Quantized(array, float(quantization["scale"]), float(quantization["min"]))
         return stored.dequantize()
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CorruptError(
             f"{where}: expected a scale and a min, received {quantization!r}"
         ) from error

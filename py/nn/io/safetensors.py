@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.io import snapshot
-from nn.io.errors import CorruptError, MissingEntryError, TruncatedError, UnsupportedError
+from nn.io.errors import CorruptError, MissingEntryError, TruncatedError, UnsupportedError, reads
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tree import from_json, to_json
 
@@ -85,6 +85,7 @@ def _dtype_name(name: str, array: Array) -> str:
     return _NAMES[dtype]
 
 
+@reads("safetensors")
 def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[dict[str, Array], dict[str, str]]:
     """Return arrays by name (bfloat16 as float32) and the metadata.
 
@@ -176,6 +177,7 @@ def save(model: Model) -> bytes:
     return encode(content["weights"], {_TOPOLOGY: to_json(topology).decode()})
 
 
+@reads("safetensors")
 def load(
     data: bytes,
     *,
@@ -199,6 +201,7 @@ def load(
     return snapshot.restore(content, custom_objects=custom_objects, limits=limits)
 
 
+@reads("safetensors")
 def load_weights(
     model: Model,
     data: bytes,

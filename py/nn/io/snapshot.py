@@ -102,6 +102,7 @@ def restore(
     topology = {key: expect(content, key, kind, where) for key, kind in _PARTS.items()}
     model = build(topology, custom_objects=custom_objects, limits=limits)
     set_weights(model, expect(content, "weights", dict, where))
+    content["weights"] = {}  # the model has copies; what follows needs memory too
     if content.get("labels") is not None:  # files of earlier versions of nn have none
         model.labels = [str(label) for label in expect(content, "labels", list, where)]
     training = content.get("training") if compile else None
@@ -144,7 +145,10 @@ def build(
     if not (isinstance(found, type) and issubclass(found, Model)):
         raise CorruptError(f"topology: expected one of {', '.join(models)}, received {name!r}")
     settings = topology["config"]
-    made: Model = guarded(lambda: found.from_config(settings, custom_objects), "topology", limits)
+    with config.later_weights():
+        made: Model = guarded(
+            lambda: found.from_config(settings, custom_objects), "topology", limits
+        )
     return made
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nn.io.errors import UnknownFormatError, UnsupportedError
+from nn.io.errors import UnknownFormatError, UnsupportedError, reads
 from nn.io.formats import WEIGHT_ENDINGS, sniff
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.lazy import load as part
@@ -40,6 +40,7 @@ def save_weights(model: Model, format: str = "weights.h5") -> bytes:
     return data
 
 
+@reads("weights")
 def load_weights(model: Model, data: bytes, limits: Limits = DEFAULT_LIMITS) -> None:
     """Copy the weights of a file into a model. If one does not fit, nothing changes.
 

@@ -24,6 +24,7 @@ which operations its kernels can fuse. A custom layer needs two short methods, a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,11 +37,11 @@ from nn.errors import ConfigError, NotBuiltError, ShapeError
 from nn.graph import Node, SymbolicTensor
 from nn.identifiers import snake_case
 from nn.initializers import Initializer
-from nn.keras_arguments import LeftOut, refuse
+from nn.keras_arguments import LeftOut, expect_kinds, refuse
 from nn.registry import deserialize
 from nn.regularizers import Regularizer
 from nn.types import Array, Config, Shape, prod
-from nn.variables import Variable
+from nn.variables import Later, Variable
 
 
 class Layer:
@@ -113,9 +114,9 @@ class Layer:
     ) -> Variable:
         """Create a variable that this layer owns."""
         config.claim(prod(tuple(shape)) * np.dtype(self.dtype).itemsize, f"{self.path}/{name}")
-        value = initializers.get(initializer)(tuple(shape), self.dtype)
+        make = partial(initializers.get(initializer), tuple(shape), self.dtype)
         variable = Variable(
-            value,
+            Later(tuple(shape), self.dtype, make) if config.weights_follow() else make(),
             name,
             trainable=trainable,
             owner=self,
@@ -334,7 +335,12 @@ class Layer:
 
     @classmethod
     def from_config(cls, settings: Config) -> Layer:
-        """Create a layer from the settings that `get_config` returned."""
+        """Create a layer from the settings that `get_config` returned.
+
+        Raises:
+            ConfigError: a setting is of another kind than the constructor takes.
+        """
+        expect_kinds(cls, settings)
         made = {field: _made(settings[field]) for field in cls.inner_fields if field in settings}
         return cls(**{**settings, **made})
 
@@ -380,7 +386,7 @@ def sizes(value: Any, rank: int, name: str, layer: str) -> tuple[int, ...]:
         ConfigError: the value is something else, or a number is below 1.
     """
     numbers = (value,) * rank if isinstance(value, int) else tuple(value)
-    if len(numbers) != rank or any(int(n) != n or n < 1 for n in numbers):
+    if len(numbers) != rank or any(int(n) != n or not 1 <= n < 2**31 for n in numbers):
         raise ConfigError(
             f"{layer}: {name} must be a positive int or {rank} of them, received {value!r}"
         )

@@ -302,7 +302,7 @@ class Rescaling(Layer):
     supports_masking = True
     fields: tuple[str, ...] = ("scale", "offset")
 
-    def __init__(self, scale: float, offset: float = 0.0, **options: Any) -> None:
+    def __init__(self, scale: Any, offset: Any = 0.0, **options: Any) -> None:
         super().__init__(**options)
         self.scale = scale
         self.offset = offset

@@ -105,7 +105,7 @@ def _read(
         total += math.prod(item.shape) * item.dtype.itemsize
         limits.check_total(total, f"HDF5 dataset {path!r}")
         datasets[path] = item
-    return {path: np.array(item[...]) for path, item in datasets.items()}, attributes
+    return {path: np.asarray(item[...]) for path, item in datasets.items()}, attributes
 
 
 def _walk(group: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from nn.identifiers import snake_case
 from nn.io import snapshot
 from nn.io.archive import Archive, pack
-from nn.io.errors import MismatchError, MissingEntryError
+from nn.io.errors import MismatchError, MissingEntryError, reads
 from nn.io.hdf5 import read
 from nn.io.keras import read_config, stores
 from nn.io.limits import DEFAULT_LIMITS, Limits
@@ -75,6 +75,7 @@ def save(model: Model, *, include_optimizer: bool = True) -> bytes:
     )
 
 
+@reads("keras")
 def load(
     data: bytes,
     *,
@@ -93,9 +94,10 @@ def load(
     model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
     arrays, attributes = read.read(archive.read(WEIGHTS), limits)
     assign_layers(model, arrays, {path: item.get("name") for path, item in attributes.items()})
+    slots = _arrays(arrays, "optimizer") or None
+    del arrays  # the model has copies; compiling needs memory too
     settings = document.get("compile_config")
     if compile and settings:
-        slots = _arrays(arrays, "optimizer") or None
         part("nn.io.keras.checkpoint").compile_model(model, settings, slots)
     return model
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.io import snapshot
-from nn.io.errors import MismatchError, MissingEntryError
+from nn.io.errors import MismatchError, MissingEntryError, reads
 from nn.io.hdf5 import read
 from nn.io.keras import read_config
 from nn.io.limits import DEFAULT_LIMITS, Limits
@@ -34,6 +34,7 @@ _ATTRIBUTES = ("model_config", "training_config", "keras_version")
 WEIGHTS, OPTIMIZER = "model_weights", "optimizer_weights"
 
 
+@reads("h5")
 def load(
     data: bytes,
     *,

@@ -234,13 +234,13 @@ def _texts(fields: protobuf.Fields, name: str, where: str) -> list[str]:
     return [protobuf.single_text({name: [value]}, name, where) for value in fields.get(name, [])]
 
 
-def _read_attribute(data: bytes, where: str) -> tuple[str, Attribute]:
+def _read_attribute(data: protobuf.Data, where: str) -> tuple[str, Attribute]:
     fields = ATTRIBUTE.read(data, where)
     name = protobuf.single_text(fields, "name", where)
     where = f"{where}, attribute {name!r}"
     kind = protobuf.single_integer(fields, "type", where)
     if kind == _A_FLOAT:
-        return name, (protobuf.floats(fields.get("f", []), where) or [0.0])[-1]
+        return name, [0.0, *protobuf.floats(fields.get("f", []), where).tolist()][-1]
     if kind == _A_INT:
         return name, protobuf.single_integer(fields, "i", where)
     if kind == _A_STRING:
@@ -248,15 +248,15 @@ def _read_attribute(data: bytes, where: str) -> tuple[str, Attribute]:
     if kind == _A_TENSOR:
         return name, _read_tensor(protobuf.single_bytes(fields, "t", where), DEFAULT_LIMITS)[1]
     if kind == _A_FLOATS:
-        return name, protobuf.floats(fields.get("floats", []), where)
+        return name, protobuf.floats(fields.get("floats", []), where).tolist()
     if kind == _A_INTS:
-        return name, protobuf.integers(fields.get("ints", []), where)
+        return name, protobuf.integers(fields.get("ints", []), where).tolist()
     if kind == _A_STRINGS:
         return name, _texts(fields, "strings", where)
     raise UnsupportedError(f"{where}: expected number, text, tensor or list, received type {kind}")
 
 
-def _read_tensor(data: bytes, limits: Limits) -> tuple[str, Array]:
+def _read_tensor(data: protobuf.Data, limits: Limits) -> tuple[str, Array]:
     fields = TENSOR.read(data, "onnx tensor")
     name = protobuf.single_text(fields, "name", "onnx tensor")
     where = f"onnx tensor {name!r}"
@@ -265,7 +265,7 @@ def _read_tensor(data: bytes, limits: Limits) -> tuple[str, Array]:
     code = protobuf.single_integer(fields, "data_type", where)
     if code not in _DTYPES:
         raise UnsupportedError(f"{where}: expected bool, integer or float, received type {code}")
-    shape = protobuf.integers(fields.get("dims", []), where)
+    shape = protobuf.integers(fields.get("dims", []), where).tolist()
     dtype = np.dtype(_DTYPES[code])
     _check_shape(shape, dtype, where, limits)
     return name, _values(fields, dtype, shape, where)
@@ -285,7 +285,7 @@ def _values(
         raise CorruptError(
             f"{where}: expected {math.prod(shape)} values for {list(shape)}, received {flat.size}"
         )
-    return flat.astype(dtype.newbyteorder("=")).reshape(shape)
+    return flat.astype(dtype.newbyteorder("="), copy=False).reshape(shape)
 
 
 _INTEGERS = {"int64": "int64_data", "uint32": "uint64_data", "uint64": "uint64_data"}
@@ -300,13 +300,13 @@ def _flat(fields: protobuf.Fields, dtype: np.dtype[Any], where: str) -> Array:
         return np.frombuffer(raw, dtype)
     if dtype.kind == "f" and dtype.itemsize > 2:
         name, code = ("float_data", "f") if dtype.itemsize == 4 else ("double_data", "d")
-        return np.array(protobuf.floats(fields.get(name, []), where, code), dtype)
+        return protobuf.floats(fields.get(name, []), where, code)
     name = _INTEGERS.get(dtype.name, "int32_data")
-    integers = np.array(protobuf.integers(fields.get(name, []), where), np.int64)
+    integers = protobuf.integers(fields.get(name, []), where)
     return integers.astype(np.uint16).view(dtype) if dtype.kind == "f" else integers.astype(dtype)
 
 
-def _read_value(data: bytes) -> Value:
+def _read_value(data: protobuf.Data) -> Value:
     fields = VALUE.read(data, "onnx value")
     name = protobuf.single_text(fields, "name", "onnx value")
     where = f"onnx value {name!r}"
@@ -319,7 +319,7 @@ def _read_value(data: bytes) -> Value:
     return Value(name, [_size(dim, where) for dim in protobuf.messages(shape, "dim", where)], code)
 
 
-def _size(data: bytes, where: str) -> int | None:
+def _size(data: protobuf.Data, where: str) -> int | None:
     fields = DIMENSION.read(data, where)
     if "dim_value" not in fields:
         return None

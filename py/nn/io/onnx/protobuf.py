@@ -11,17 +11,25 @@ messages. Tests compare with the library. Format: https://protobuf.dev/programmi
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nn.io.errors import CorruptError, TruncatedError
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.io.errors import CorruptError, LimitError, TruncatedError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 Value = int | float | bytes | str
-Fields = Mapping[Any, list[int | bytes]]
+Data = bytes | memoryview
+Fields = Mapping[Any, list[int | memoryview]]
 """The values of each field, by its number or by its name in a `Message`."""
 
+# Values of a message. Each is an object of Python, which takes much more memory than in the file;
+# long lists of numbers are packed into one.
+_MOST = 1 << 17
 _MASK = (1 << 64) - 1
 
 
@@ -49,7 +57,7 @@ class Message:
             pairs += [(self._numbers[name], item) for item in items]
         return write(pairs)
 
-    def read(self, data: bytes, where: str) -> Fields:
+    def read(self, data: Data, where: str) -> Fields:
         """Return the values of the fields that have a name here; raises as `read`."""
         names = self._names
         return {names[n]: values for n, values in read(data, where).items() if n in names}
@@ -83,25 +91,32 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
-def read(data: bytes, where: str = "message") -> Fields:
-    """Return the values of each field in their order: int of a varint, bytes of the rest.
+def read(data: Data, where: str = "message") -> Fields:
+    """Return the values of each field in their order: int of a varint, else a view of its bytes.
 
     Raises:
         TruncatedError: the message ends inside a field.
         CorruptError: a field number or wire type does not exist.
+        LimitError: more values than any message of a model has.
     """
-    fields: dict[int, list[int | bytes]] = {}
-    position = 0
-    while position < len(data):
-        key, position = _read_varint(data, position, where)
-        value, position = _read_value(data, position, key & 7, where)
+    view = memoryview(data)
+    fields: dict[int, list[int | memoryview]] = {}
+    position = count = 0
+    while position < len(view):
+        key, position = _read_varint(view, position, where)
+        value, position = _read_value(view, position, key & 7, where)
         if key >> 3 == 0:
             raise CorruptError(f"{where}: expected a field number above 0 at byte {position}")
         fields.setdefault(key >> 3, []).append(value)
+        count += 1
+        if count > _MOST:
+            raise LimitError(f"{where}: expected at most {_MOST} values, received more")
     return fields
 
 
-def _read_value(data: bytes, position: int, kind: int, where: str) -> tuple[int | bytes, int]:
+def _read_value(
+    data: memoryview, position: int, kind: int, where: str
+) -> tuple[int | memoryview, int]:
     if kind == VARINT:
         return _read_varint(data, position, where)
     if kind == BYTES:
@@ -117,7 +132,7 @@ def _read_value(data: bytes, position: int, kind: int, where: str) -> tuple[int 
     return data[position : position + length], position + length
 
 
-def _read_varint(data: bytes, position: int, where: str) -> tuple[int, int]:
+def _read_varint(data: memoryview, position: int, where: str) -> tuple[int, int]:
     value = shift = 0
     for byte in data[position : position + 10]:
         value |= (byte & 0x7F) << shift
@@ -134,43 +149,45 @@ def signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def integers(values: Iterable[int | bytes], where: str) -> list[int]:
+def integers(values: Iterable[int | Data], where: str) -> NDArray[np.int64]:
     """Return a repeated int64 field, packed or not."""
-    out: list[int] = []
+    out = array("q")
     for value in values:
         if isinstance(value, int):
             out.append(signed(value))
             continue
-        position = 0
-        while position < len(value):
-            item, position = _read_varint(value, position, where)
+        position, view = 0, memoryview(value)
+        while position < len(view):
+            item, position = _read_varint(view, position, where)
             out.append(signed(item))
-    return out
+    return np.frombuffer(out, np.int64)
 
 
-def floats(values: Iterable[int | bytes], where: str, code: str = "f") -> list[float]:
+def floats(values: Iterable[int | Data], where: str, code: str = "f") -> NDArray[np.floating[Any]]:
     """Return a repeated float field (``code`` "d": double), packed or not."""
-    data = b"".join(_as_bytes(value, where) for value in values)
+    parts = [_as_bytes(value, where) for value in values]
+    data = parts[0] if len(parts) == 1 else b"".join(parts)
     if len(data) % struct.calcsize(code):
         raise CorruptError(f"{where}: expected whole floats, received {len(data)} bytes")
-    return [item for (item,) in struct.iter_unpack(f"<{code}", data)]
+    return np.frombuffer(data, f"<{code}")
 
 
-def _as_bytes(value: int | bytes, where: str) -> bytes:
+def _as_bytes(value: int | Data, where: str) -> memoryview:
     if isinstance(value, int):
         raise CorruptError(f"{where}: expected bytes, received the number {value}")
-    return value
+    return memoryview(value)
 
 
-def single_bytes(fields: Fields, name: Any, where: str) -> bytes:
-    """Return the last bytes of a field, b"" if it is absent."""
-    return _as_bytes(fields.get(name, [b""])[-1], where)
+def single_bytes(fields: Fields, name: Any, where: str) -> memoryview:
+    """Return the last bytes of a field, none if it is absent."""
+    found = fields.get(name)
+    return _as_bytes(found[-1] if found else b"", where)
 
 
 def single_text(fields: Fields, name: Any, where: str) -> str:
     """Return the last text of a field, "" if it is absent."""
     try:
-        return single_bytes(fields, name, where).decode()
+        return str(single_bytes(fields, name, where), "utf-8")
     except UnicodeDecodeError as error:
         raise CorruptError(f"{where}: field {name} is not UTF-8: {error}") from error
 
@@ -183,6 +200,6 @@ def single_integer(fields: Fields, name: Any, where: str) -> int:
     return signed(value)
 
 
-def messages(fields: Fields, name: Any, where: str) -> list[bytes]:
+def messages(fields: Fields, name: Any, where: str) -> list[memoryview]:
     """Return the bytes of each message of a repeated field."""
     return [_as_bytes(value, where) for value in fields.get(name, [])]

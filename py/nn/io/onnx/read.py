@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from nn import config
 from nn.errors import NNError
 from nn.graph import SymbolicTensor
-from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError
+from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError, reads
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.onnx import read_shapes
 from nn.io.onnx.messages import Node, decode
@@ -27,6 +28,7 @@ IMAGE = 4
 """The number of axes of a batch of images: the only inputs and outputs whose channels come last."""
 
 
+@reads("onnx")
 def load(
     data: bytes,
     *,
@@ -55,7 +57,8 @@ def load(
         outputs = [_output(reader, value.name) for value in proto.graph.outputs]
         return Model(inputs, outputs if len(outputs) > 1 else outputs[0])
 
-    made: Model = guarded(build, "onnx graph", limits)
+    with config.later_weights():
+        made: Model = guarded(build, "onnx graph", limits)
     return made
 
 

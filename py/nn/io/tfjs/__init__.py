@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nn.io import snapshot
 from nn.io.archive import SIGNATURE, Archive, pack
+from nn.io.errors import reads
 from nn.io.keras import read_config
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tfjs import manifest, matching
@@ -65,6 +66,7 @@ def _name(path: str, variable: Variable) -> str:
     return f"{path.removesuffix('kernel')}depthwise_kernel" if depthwise else path
 
 
+@reads("tfjs")
 def load(
     data: bytes | Mapping[str, bytes],
     *,

@@ -278,7 +278,7 @@ def _is_size(value: object) -> bool:
 def _restore(array: Array, entry: Json, name: str) -> Array:
     quantization = entry.get("quantization")
     if not isinstance(quantization, dict):
-        return array.astype(array.dtype.newbyteorder("="))
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype.kind == "f":
         return Quantized(array).dequantize()
     try:

@@ -1,0 +1,173 @@
+"""Damaged and costly files: what `nn.io.load` may raise, and how much memory and time it may take.
+
+`make soak ONLY=io` runs 20,000 damaged files of each format; here are the first hundred.
+"""
+
+import gc
+import io
+import json
+import time
+import tracemalloc
+import zipfile
+from random import Random
+
+import nn
+import numpy as np
+import pytest
+from nn.io import errors, tfjs
+
+from tests.support import damage
+
+PIECE = 1 << 20
+
+
+@pytest.mark.parametrize("format", damage.FORMATS)
+def test_a_damaged_file_gives_a_model_or_a_format_error(format):
+    found = {damage.examine(damage.damaged(format, Random(seed))) for seed in range(100)}
+    assert "refused" in found
+
+
+@pytest.mark.parametrize("format", damage.FORMATS)
+def test_the_files_that_are_damaged_are_whole_before(format):
+    assert damage.examine(damage.whole(format, 0)) == "loaded"
+
+
+# Each setting of a layer, of every kind that JSON has.
+
+
+def layers():
+    return [
+        nn.Conv2D(2, 3, padding="same", activation="relu", kernel_regularizer="l2"),
+        nn.BatchNormalization(gamma_constraint="nonneg"),
+        nn.Dropout(0.5),
+        nn.LeakyReLU(0.1),
+        nn.MaxPooling2D(),
+        nn.Reshape((4, 2)),
+        nn.LSTM(2, return_sequences=True),
+        nn.LayerNormalization(),
+        nn.Flatten(),
+        nn.Dense(2),
+    ]
+
+
+def written():
+    return nn.Sequential([nn.Input((4, 4, 1)), *layers()])
+
+
+@pytest.mark.parametrize("value", damage.VALUES, ids=lambda value: repr(value)[:20])
+def test_a_setting_of_any_kind_is_used_or_refused(value):
+    files = tfjs.save_files(written())
+    document = json.loads(files["model.json"])
+    for item in document["modelTopology"]["config"]["layers"][1:]:
+        for key in item["config"]:
+            before = item["config"][key]
+            item["config"][key] = value
+            # Text that is no UTF-8 is damage that json.dumps writes as escapes.
+            changed = {**files, "model.json": json.dumps(document).encode()}
+            stream = io.BytesIO()
+            with zipfile.ZipFile(stream, "w") as archive:
+                for name, data in changed.items():
+                    archive.writestr(name, data)
+            damage.examine(stream.getvalue())
+            item["config"][key] = before
+
+
+# Cost.
+
+
+def big(format):
+    """A network with 6 MB of weights."""
+    layers = [nn.Input((8, 256)), nn.LSTM(512, recurrent_initializer="zeros"), nn.Dense(64)]
+    if format == "onnx":
+        layers = [nn.Input((1024,)), nn.Dense(1024), nn.Dense(512)]
+    model = nn.Sequential(layers)
+    if format in ("npz sgd", "keras sgd"):
+        model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    "format", ["npz", "npz sgd", "npz uint8", "safetensors", "tfjs", "tfjs uint8", "keras",
+               "keras sgd", "h5", "onnx"],
+)  # fmt: skip
+def test_a_load_takes_at_most_three_times_the_file_and_its_weights(format):
+    kind, _, how = format.partition(" ")
+    model = big(format)
+    options = {"quantization": {"uint8": "*"}} if how == "uint8" else {}
+    data = damage.keras2(model) if kind == "h5" else nn.io.save(model, kind, **options)
+    weights = sum(variable.size * 4 for variable in model.variables)
+    del model
+    gc.collect()
+    tracemalloc.start()
+    start = time.process_time()
+    try:
+        loaded = nn.io.load(data)
+        taken, seconds = tracemalloc.get_traced_memory()[1], time.process_time() - start
+    finally:
+        tracemalloc.stop()
+    assert sum(variable.size * 4 for variable in loaded.variables) == weights
+    assert taken < 3 * max(len(data), weights) + PIECE
+    assert seconds < damage.SECONDS
+
+
+@pytest.mark.parametrize(
+    ("change", "format"),
+    [
+        ({"units": 4002}, "npz"),
+        ({"units": 2999}, "tfjs"),
+        ({"units": 2999}, "keras"),
+        ({"recurrent_initializer": "orthogonal", "units": 4002}, "safetensors"),
+    ],
+)
+def test_no_initial_value_is_computed_before_the_sizes_are_compared(change, format):
+    model = nn.Sequential([nn.Input((3, 2)), nn.LSTM(2, name="lstm")])
+    data = edited(nn.io.save(model, format), change)
+    assert damage.examine(data, memory=True) == "refused"
+    with pytest.raises(errors.MismatchError, match=r"lstm/.*expected shape"):
+        nn.io.load(data)
+
+
+def edited(data, change):
+    """The file with settings of its last layer changed."""
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        length = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8 : 8 + length])
+        header["__metadata__"]["nn"] = changed(header["__metadata__"]["nn"], change)
+        text = json.dumps(header).encode()
+        return len(text).to_bytes(8, "little") + text + data[8 + length :]
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(stream, "w") as target:
+        for name in source.namelist():
+            inside = source.read(name)
+            is_topology = name in ("nn.json", "model.json", "config.json")
+            target.writestr(name, changed(inside, change) if is_topology else inside)
+    return stream.getvalue()
+
+
+def changed(text, change):
+    def visit(document):
+        if isinstance(document, dict):
+            if document.get("name") == "lstm" and "units" in document:
+                document.update(change)
+            for value in document.values():
+                visit(value)
+        elif isinstance(document, list):
+            for value in document:
+                visit(value)
+        return document
+
+    return json.dumps(visit(json.loads(text)))
+
+
+def test_a_weight_that_no_file_gives_has_its_initial_value():
+    with nn.config.later_weights():
+        layer = nn.Dense(3, kernel_initializer="ones")
+        layer.build((None, 2))
+    assert layer.kernel.shape == (2, 3)
+    assert layer.kernel.dtype == np.float32
+    np.testing.assert_array_equal(layer.kernel.value, np.ones((2, 3)))
+
+
+def test_wrong_arguments_are_no_damage():
+    with pytest.raises(TypeError, match="speed"):
+        nn.io.load(damage.whole("npz", 0), speed=3)
