@@ -43,7 +43,7 @@ SHAPE = Message(dim=1)
 DIMENSION = Message(dim_value=1, dim_param=2)
 
 # TensorProto.DataType
-_DTYPES = {
+DTYPES = {
     1: "<f4",
     2: "<u1",
     3: "<i1",
@@ -57,8 +57,9 @@ _DTYPES = {
     12: "<u4",
     13: "<u8",
 }
-_CODES = {np.dtype(dtype): code for code, dtype in _DTYPES.items()}
+_CODES = {np.dtype(dtype): code for code, dtype in DTYPES.items()}
 FLOAT = 1
+FLOATS = (1, 10, 11)
 
 # AttributeProto.AttributeType
 _A_FLOAT, _A_INT, _A_STRING, _A_TENSOR, _A_FLOATS, _A_INTS, _A_STRINGS = 1, 2, 3, 4, 6, 7, 8
@@ -263,10 +264,10 @@ def _read_tensor(data: protobuf.Data, limits: Limits) -> tuple[str, Array]:
     if "external_data" in fields:
         raise UnsupportedError(f"{where}: its values are in another file; save it with them inside")
     code = protobuf.single_integer(fields, "data_type", where)
-    if code not in _DTYPES:
+    if code not in DTYPES:
         raise UnsupportedError(f"{where}: expected bool, integer or float, received type {code}")
     shape = protobuf.integers(fields.get("dims", []), where).tolist()
-    dtype = np.dtype(_DTYPES[code])
+    dtype = np.dtype(DTYPES[code])
     _check_shape(shape, dtype, where, limits)
     return name, _values(fields, dtype, shape, where)
 

@@ -3,29 +3,35 @@
 ONNX's images are channels-first, the engine's channels-last. Images are kept channels-last and
 marked as channels-first in the graph, so a Transpose between the two orders does nothing.
 Flattening an image changes the order of its elements, so the rows of the following matrix are
-reordered too. Images of 4 axes enter and leave channels-last: ``x.transpose(0, 2, 3, 1)``. All
-else, sequences (3 axes) and volumes (5), enters and leaves in the graph's order.
+reordered too. Images (four axes) enter and leave channels-last: ``x.transpose(0, 2, 3, 1)``.
+Sequences, volumes and all else enter and leave in the graph's order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from nn import config
-from nn.errors import NNError
+from nn.errors import ConfigError, NNError
 from nn.graph import SymbolicTensor
 from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError, reads
 from nn.io.limits import DEFAULT_LIMITS, Limits
-from nn.io.onnx import read_shapes
-from nn.io.onnx.messages import Node, decode
+from nn.io.onnx import read_constants, read_shapes, read_sklearn
+from nn.io.onnx.messages import FLOATS, Graph, Node, Value, decode
 from nn.io.onnx.read_operators import OPERATORS
-from nn.io.onnx.reader import Reader, Symbol, where
+from nn.io.onnx.reader import Handle, Reader, Symbol, where
 from nn.io.snapshot import guarded
 from nn.layers import Input
 from nn.models.model import Model
 
-IMAGE = 4
-"""The number of axes of a batch of images: the only inputs and outputs whose channels come last."""
+# Types of outputs that are no labels; 0 is a map of probabilities.
+_NO_LABELS = (*FLOATS, 0)
+_ROOM = 16 << 20  # bytes that computed constants may take, or as many as the file has
+_DOMAINS: dict[str, dict[str, Handle]] = {
+    "": OPERATORS,
+    "ai.onnx": OPERATORS,
+    "ai.onnx.ml": read_sklearn.OPERATORS,
+}
 
 
 @reads("onnx")
@@ -47,22 +53,49 @@ def load(
         FormatError: see `nn.io.errors`.
     """
     proto = decode(data, limits)
-    reader = Reader(proto.graph, proto.opset)
-    inputs = _inputs(reader, dict(input_shapes or {}))
+    graph = proto.graph
+    reader = Reader(graph, proto.opset, max(len(data), _ROOM))
+    wanted = _wanted(graph)
+    needed = _needed(graph, [value.name for value in wanted])
+    ours = proto.producer == "nn"
+    inputs = _inputs(reader, dict(input_shapes or {}), ours)
+    ordered = ours or any(s.rank == 4 and not s.first for s in reader.symbols.values())
 
     def build() -> Model:
-        for node in proto.graph.nodes:
-            if node.outputs and node.outputs[0] not in reader.done:
+        for node in graph.nodes:
+            if node.outputs and needed.intersection(node.outputs):
                 _step(reader, node)
-        outputs = [_output(reader, value.name) for value in proto.graph.outputs]
+        outputs = [_output(reader, value.name, ordered) for value in wanted]
         return Model(inputs, outputs if len(outputs) > 1 else outputs[0])
 
     with config.later_weights():
         made: Model = guarded(build, "onnx graph", limits)
+    made.labels = read_sklearn.labels(graph)
     return made
 
 
-def _inputs(reader: Reader, shapes: Mapping[str, Sequence[int | None]]) -> list[SymbolicTensor]:
+def _wanted(graph: Graph) -> list[Value]:
+    """Return the outputs without labels (integers and texts) beside which others are."""
+    floats = [value for value in graph.outputs if value.code in _NO_LABELS]
+    return floats or graph.outputs
+
+
+def _needed(graph: Graph, names: Sequence[str]) -> set[str]:
+    """Return the names of all values that the outputs need."""
+    makers = {name: node for node in graph.nodes for name in node.outputs if name}
+    needed: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting += makers[name].inputs if name in makers else []
+    return needed
+
+
+def _inputs(
+    reader: Reader, shapes: Mapping[str, Sequence[int | None]], turned: bool
+) -> list[SymbolicTensor]:
     tensors = []
     for value in reader.graph.inputs:
         if value.name in reader.constants:
@@ -72,7 +105,7 @@ def _inputs(reader: Reader, shapes: Mapping[str, Sequence[int | None]]) -> list[
             raise MissingEntryError(
                 f"onnx input {value.name!r}: expected a shape with a batch axis, received {shape}"
             )
-        first = len(shape) == IMAGE and not _turned_at_once(reader, value.name)
+        first = len(shape) == 4 and not turned and not _turned_at_once(reader, value.name)
         inner = [*shape[2:], shape[1]] if first else list(shape[1:])
         tensor = Input(inner, name=_identifier(value.name))
         reader.symbols[value.name] = Symbol(tensor, first=first)
@@ -95,24 +128,37 @@ def _turned_at_once(reader: Reader, name: str) -> bool:
     )
 
 
-def _output(reader: Reader, name: str) -> SymbolicTensor:
+def _output(reader: Reader, name: str, ordered: bool) -> SymbolicTensor:
+    """Return an output: an image with its channels last, anything else in the graph's order.
+
+    Args:
+        reader: the state of the import.
+        name: the output's name.
+        ordered: whether the images of the graph have their channels last anyway.
+    """
     if name not in reader.symbols:
         raise MissingEntryError(f"onnx output {name!r}: no node computes it")
     symbol = reader.symbols[name]
-    image = symbol.first and symbol.rank == IMAGE
-    return symbol.tensor if image else reader.in_order(symbol).tensor
+    if symbol.rank == 4 and (symbol.first or not (ordered or symbol.turned)):
+        return reader.as_image(symbol).tensor
+    return reader.in_order(symbol).tensor
 
 
 def _step(reader: Reader, node: Node) -> None:
+    if read_constants.handles(reader, node):
+        read_constants.compute(reader, node)
+        return
     if read_shapes.handles(reader, node):
         read_shapes.compute(reader, node)
         return
-    if node.domain not in ("", "ai.onnx") or node.operator not in OPERATORS:
+    handle = _DOMAINS.get(node.domain, {}).get(node.operator)
+    if handle is None:
         known = ", ".join(sorted(OPERATORS))
         raise UnsupportedError(f"{where(node)}: expected one of the operators {known}")
-    handle: Callable[[Reader, Node], None] = OPERATORS[node.operator]
     try:
         handle(reader, node)
+    except ConfigError as error:  # the layer lacks what the operator can
+        raise UnsupportedError(f"{where(node)}: {error}") from error
     except NNError as error:
         error.add_note(f"in {where(node)}")
         raise

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from nn.io.errors import UnsupportedError
-from nn.io.onnx import read_shapes
-from nn.io.onnx.messages import Node
-from nn.io.onnx.reader import Array, Reader, Symbol, where
-
-Handle = Callable[[Reader, Node], None]
+from nn.io.onnx import read_arithmetic, read_axes, read_shapes
+from nn.io.onnx.messages import DTYPES, Node
+from nn.io.onnx.read_arithmetic import in_one_order
+from nn.io.onnx.read_constants import axis_of
+from nn.io.onnx.reader import Array, Handle, Reader, Symbol, where
 
 # ONNX's default, equivalent to Keras' `momentum`.
 _MOMENTUM = 0.9
@@ -45,36 +45,45 @@ def _gemm(reader: Reader, node: Node) -> None:
 
 def _mat_mul(reader: Reader, node: Node) -> None:
     kernel = reader.needed(node, 1)
+    while kernel.ndim > 2 and kernel.shape[0] == 1:
+        kernel = kernel[0]
     if kernel.ndim != 2:
         raise UnsupportedError(f"{where(node)}: expected a matrix, received shape {kernel.shape}")
-    follower = _bias_after(reader, node, kernel.shape[1])
-    if follower is None:
-        reader.set(node, _dense(reader, reader.symbol(node), kernel, None))
-        return
-    add, bias = follower
-    reader.done.add(add.outputs[0])
-    reader.set(add, _dense(reader, reader.symbol(node), kernel, bias))
+    bias = _bias_after(reader, node, kernel.shape[1])
+    reader.set(node, _dense(reader, reader.symbol(node), kernel, bias))
 
 
-def _bias_after(reader: Reader, node: Node, units: int) -> tuple[Node, Array] | None:
-    """Return the Add of a bias that follows a product, if nothing else reads the product."""
-    consumers = reader.consumers(node.outputs[0])
-    if len(consumers) != 1 or consumers[0].operator != "Add":
-        return None
-    if any(value.name == node.outputs[0] for value in reader.graph.outputs):
-        return None
-    for name in consumers[0].inputs:
+def _bias_after(reader: Reader, node: Node, units: int) -> Array | None:
+    """Return the bias that is added to a product, directly or reshaped, and mark it as added.
+
+    Nothing else may read the product.
+    """
+    output = node.outputs[0]
+    while True:
+        consumers = reader.consumers(output)
+        if len(consumers) != 1 or any(value.name == output for value in reader.graph.outputs):
+            return None
+        (follower,) = consumers
+        if follower.operator != "Reshape" or not _keeps_last(reader, follower, units):
+            break
+        output = follower.outputs[0]
+    for name in follower.inputs if follower.operator == "Add" else ():
         bias = reader.constants.get(name)
         if bias is not None and bias.size == units and bias.shape[-1:] == (units,):
-            return consumers[0], bias.reshape(units)
+            reader.same[follower.outputs[0]] = output
+            return bias.reshape(units)
     return None
+
+
+def _keeps_last(reader: Reader, node: Node, units: int) -> bool:
+    target = reader.constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
+    return target is not None and target.size > 1 and int(np.ravel(target)[-1]) == units
 
 
 def _dense(reader: Reader, x: Symbol, kernel: Array, bias: Array | None) -> Symbol:
     if x.image:
         kernel = _reorder_rows(kernel, x.image)
-    if x.first:
-        raise UnsupportedError("onnx import: expected a product along channels-last axes")
+    x = reader.in_order(x) if x.first else x
     weights = [kernel] if bias is None else [kernel, bias]
     made = reader.apply(
         "Dense", x, weights=weights, units=kernel.shape[1], use_bias=bias is not None
@@ -152,10 +161,15 @@ def _pad(
         return x, "valid"
     if pads == _same(x.tensor.shape[1:-1], window, strides):
         return x, "same"
-    if rank != 2 or not (any_value or x.positive):
+    if min(pads) < 0 or not (any_value or x.positive):
         raise UnsupportedError(f"{where(node)}: no padding {pads} of values below 0 here")
-    top, left, bottom, right = pads
-    return reader.apply("ZeroPadding2D", x, padding=[[top, bottom], [left, right]]), "valid"
+    return _zeros_around(reader, x, pads), "valid"
+
+
+def _zeros_around(reader: Reader, x: Symbol, pads: Sequence[int]) -> Symbol:
+    rank = len(pads) // 2
+    sides = [list(pair) for pair in zip(pads[:rank], pads[rank:], strict=True)]
+    return reader.apply(f"ZeroPadding{rank}D", x, padding=sides[0] if rank == 1 else sides)
 
 
 def _same(
@@ -233,8 +247,8 @@ def _pool(kind: str) -> Handle:
         made = reader.apply(
             f"{kind}{rank}D",
             x,
-            pool_size=window if rank == 2 else window[0],
-            strides=strides if rank == 2 else strides[0],
+            pool_size=window if rank > 1 else window[0],
+            strides=strides if rank > 1 else strides[0],
             padding=padding,
         )
         reader.set(node, replace(made, positive=x.positive))
@@ -262,12 +276,15 @@ def _padded_pool(
 
 def _global_pool(kind: str) -> Handle:
     def handle(reader: Reader, node: Node) -> None:
-        reader.set(node, reader.apply(kind, _image(reader, node), keepdims=True))
+        x = _image(reader, node)
+        reader.set(node, reader.apply(f"{kind}{x.rank - 2}D", x, keepdims=True))
 
     return handle
 
 
 def _batch_normalization(reader: Reader, node: Node) -> None:
+    if node.attributes.get("training_mode", 0) or not node.attributes.get("spatial", 1):
+        raise UnsupportedError(f"{where(node)}: expected training_mode=0 and spatial=1")
     x = reader.as_image(reader.symbol(node))
     weights = [reader.needed(node, index) for index in (1, 2, 3, 4)]
     if x.image:
@@ -308,12 +325,51 @@ def _elu(reader: Reader, node: Node) -> None:
 
 
 def _clip(reader: Reader, node: Node) -> None:
-    low, high = reader.constant(node, 1), reader.constant(node, 2)
-    if low is None or float(low) != 0:
+    if reader.opset < 11:
+        low, high = (_number(node, name, end) for name, end in (("min", -np.inf), ("max", np.inf)))
+    else:
+        ends = reader.constant(node, 1), reader.constant(node, 2)
+        low, high = (
+            default if end is None else float(end.reshape(()))
+            for end, default in zip(ends, (-np.inf, np.inf), strict=True)
+        )
+    if low != 0:
         raise UnsupportedError(f"{where(node)}: expected a minimum of 0, received {low}")
-    most = None if high is None else float(high)
+    most = float(high) if high < np.finfo(np.float32).max else None
     made = reader.apply("ReLU", reader.symbol(node), max_value=most)
     reader.set(node, replace(made, positive=True))
+
+
+def _hard_sigmoid(reader: Reader, node: Node) -> None:
+    slope, middle = _number(node, "alpha", 0.2), _number(node, "beta", 0.5)
+    names = {0.2: "keras2_hard_sigmoid", 0.1667: "hard_sigmoid"}
+    name = names.get(round(slope, 4))
+    if name is None or middle != 0.5:
+        raise UnsupportedError(f"{where(node)}: no alpha={slope}, beta={middle} here")
+    _activation(name, positive=True)(reader, node)
+
+
+def _parametric_relu(reader: Reader, node: Node) -> None:
+    x, slope = reader.symbol(node), reader.needed(node, 1)
+    slope = slope.reshape((1,) * (x.rank - 1 - slope.ndim) + slope.shape)
+    slope = np.moveaxis(slope, 0, -1) if x.first else slope
+    shared = [axis for axis, size in enumerate(slope.shape, 1) if size == 1]
+    reader.set(node, reader.apply("PReLU", x, weights=[slope], shared_axes=shared))
+
+
+def _layer_normalization(reader: Reader, node: Node) -> None:
+    x, scale, bias = reader.symbol(node), reader.needed(node, 1), reader.constant(node, 2)
+    x = reader.in_order(x)
+    if axis_of(node, -1, x.rank) != x.rank - 1 or len(node.outputs) > 1:
+        raise UnsupportedError(f"{where(node)}: expected the last axis, and one output")
+    made = reader.apply(
+        "LayerNormalization",
+        x,
+        weights=[scale] if bias is None else [scale, bias],
+        epsilon=_number(node, "epsilon", 1e-5),
+        center=bias is not None,
+    )
+    reader.set(node, made)
 
 
 def _gelu(reader: Reader, node: Node) -> None:
@@ -322,25 +378,31 @@ def _gelu(reader: Reader, node: Node) -> None:
     _activation("gelu")(reader, node)
 
 
-def _softmax(name: str) -> Handle:
-    def handle(reader: Reader, node: Node) -> None:
-        x = reader.symbol(node)
-        axis = int(_number(node, "axis", -1 if reader.opset >= 13 else 1))
-        axis = axis + x.rank if axis < 0 else axis
-        last = 1 if x.first else x.rank - 1
-        if axis != last or (x.image and _is_image(x)):
-            raise UnsupportedError(f"{where(node)}: expected the channels' axis, received {axis}")
-        reader.set(node, replace(reader.apply("Activation", x, activation=name), positive=True))
-
-    return handle
-
-
-def _is_image(x: Symbol) -> bool:
-    return math.prod((x.image or ())[1:]) > 1
-
-
 def _same_value(reader: Reader, node: Node) -> None:
     reader.set(node, reader.symbol(node))
+
+
+def _cast(reader: Reader, node: Node) -> None:
+    """Pass floats on, and whole numbers to where they are indices of a table."""
+    x, code = reader.symbol(node), node.attributes.get("to")
+    kind = np.dtype(DTYPES[code]).kind if isinstance(code, int) and code in DTYPES else ""
+    users = reader.consumers(node.outputs[0])
+    tables = bool(users) and all(
+        user.operator == "Gather" and user.inputs[0] in reader.constants for user in users
+    )
+    if kind != "f" and not (kind in "iu" and tables):
+        raise UnsupportedError(f"{where(node)}: expected a cast to floats, received type {code}")
+    reader.set(node, x)
+
+
+def _gather(reader: Reader, node: Node) -> None:
+    table = reader.needed(node, 0)
+    if table.ndim != 2 or node.attributes.get("axis", 0) != 0:
+        raise UnsupportedError(f"{where(node)}: expected rows of a table, received {table.shape}")
+    rows, width = table.shape
+    x = reader.in_order(reader.symbol(node, 1))
+    made = reader.apply("Embedding", x, weights=[table], input_dim=rows, output_dim=width)
+    reader.set(node, replace(made, turned=False))
 
 
 def _dropout(reader: Reader, node: Node) -> None:
@@ -362,9 +424,10 @@ def _constant(reader: Reader, node: Node) -> None:
 
 
 def _flatten(reader: Reader, node: Node) -> None:
-    if node.attributes.get("axis", 1) != 1:
+    x = reader.symbol(node)
+    if axis_of(node, 1, x.rank + 1) not in (1, 1 - (x.rank + 1)):
         raise UnsupportedError(f"{where(node)}: expected axis 1")
-    reader.set(node, _flat(reader, reader.symbol(node)))
+    reader.set(node, _flat(reader, x))
 
 
 def _flat(reader: Reader, x: Symbol) -> Symbol:
@@ -385,15 +448,19 @@ def _image_shape(x: Symbol) -> tuple[int, ...]:
 def _reshape(reader: Reader, node: Node) -> None:
     x = reader.symbol(node)
     target = read_shapes.target(reader, node)
+    if node.attributes.get("allowzero", 0) and 0 in target:
+        raise UnsupportedError(f"{where(node)}: no allowzero here")
     sizes = x.tensor.shape[1:]
     known = math.prod(size or 0 for size in sizes)
     if len(target) == 2 and target[1] in (-1, known) and x.rank > 2:
         reader.set(node, _flat(reader, x))
         return
-    if target[0] not in (0, -1) or target[1:].count(-1) > 1 or 0 in target[1:]:
+    if target[0] not in (0, -1) or target[1:].count(-1) > 1:
         raise UnsupportedError(f"{where(node)}: no reshape of {x.tensor.shape} to {target} here")
-    made = reader.apply("Reshape", reader.in_order(x), target_shape=target[1:])
-    reader.set(node, replace(made, positive=x.positive))
+    # A size of 0 is that of the input at the same place.
+    given = [0, *x.sizes, *[0] * len(target)]
+    shape = [given[i] if size == 0 else size for i, size in enumerate(target)]
+    reader.set(node, read_axes.shaped(reader, reader.in_order(x), shape[1:]))
 
 
 def _transpose(reader: Reader, node: Node) -> None:
@@ -406,9 +473,10 @@ def _transpose(reader: Reader, node: Node) -> None:
     elif not x.first and perm == to_first and x.rank > 2:
         reader.set(node, replace(x, first=True))
     elif x.first and perm == to_last:
-        reader.set(node, replace(x, first=False))
+        reader.set(node, replace(x, first=False, turned=True))
     elif isinstance(perm, list) and perm[:1] == [0]:
-        reader.set(node, reader.apply("Permute", reader.in_order(x), dims=perm[1:]))
+        made = reader.apply("Permute", reader.in_order(x), dims=perm[1:])
+        reader.set(node, replace(made, positive=x.positive, turned=False))
     else:
         raise UnsupportedError(f"{where(node)}: no permutation {perm} here")
 
@@ -416,35 +484,8 @@ def _transpose(reader: Reader, node: Node) -> None:
 # Several inputs.
 
 
-def _merge(kind: str, scalar: str) -> Handle:
-    def handle(reader: Reader, node: Node) -> None:
-        constants = [reader.constants[name] for name in node.inputs if name in reader.constants]
-        if constants:
-            reader.set(node, _with_constant(reader, node, constants[0], scalar))
-            return
-        reader.set(node, reader.apply(kind, *_in_one_order(reader, node)))
-
-    return handle
-
-
-def _with_constant(reader: Reader, node: Node, constant: Array, scalar: str) -> Symbol:
-    if constant.size != 1:
-        raise UnsupportedError(f"{where(node)}: no constant of shape {constant.shape} here")
-    computed = next(name for name in node.inputs if name in reader.symbols)
-    options: dict[str, Any] = {"scale": 1.0, "offset": 0.0, scalar: float(constant.reshape(()))}
-    return reader.apply("Rescaling", reader.symbols[computed], **options)
-
-
-def _in_one_order(reader: Reader, node: Node) -> list[Symbol]:
-    """Return the inputs, in the graph's order if the orders of their elements differ."""
-    symbols = [reader.symbol(node, index) for index in range(len(node.inputs))]
-    if len({(symbol.first, symbol.image) for symbol in symbols}) > 1:
-        return [reader.in_order(symbol) for symbol in symbols]
-    return symbols
-
-
 def _concat(reader: Reader, node: Node) -> None:
-    symbols = _in_one_order(reader, node)
+    symbols = in_one_order(reader, node)
     if symbols[0].reordered:
         symbols = [reader.in_order(symbol) for symbol in symbols]
     x = symbols[0]
@@ -456,9 +497,11 @@ def _concat(reader: Reader, node: Node) -> None:
 
 
 OPERATORS: dict[str, Handle] = {
-    "Add": _merge("Add", "offset"),
+    **read_arithmetic.OPERATORS,
+    **read_axes.OPERATORS,
     "AveragePool": _pool("AveragePooling"),
     "BatchNormalization": _batch_normalization,
+    "Cast": _cast,
     "Clip": _clip,
     "Concat": _concat,
     "Constant": _constant,
@@ -468,21 +511,23 @@ OPERATORS: dict[str, Handle] = {
     "Elu": _elu,
     "Exp": _activation("exponential", positive=True),
     "Flatten": _flatten,
+    "Gather": _gather,
     "Gelu": _gelu,
     "Gemm": _gemm,
-    "GlobalAveragePool": _global_pool("GlobalAveragePooling2D"),
-    "GlobalMaxPool": _global_pool("GlobalMaxPooling2D"),
+    "GlobalAveragePool": _global_pool("GlobalAveragePooling"),
+    "GlobalMaxPool": _global_pool("GlobalMaxPooling"),
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": _activation("hard_silu"),
     "Identity": _same_value,
+    "LayerNormalization": _layer_normalization,
     "LeakyRelu": _leaky_relu,
-    "LogSoftmax": _softmax("log_softmax"),
     "MatMul": _mat_mul,
     "MaxPool": _pool("MaxPooling"),
-    "Mul": _merge("Multiply", "scale"),
+    "PRelu": _parametric_relu,
     "Relu": _layer("ReLU", positive=True),
     "Reshape": _reshape,
     "Selu": _activation("selu"),
     "Sigmoid": _activation("sigmoid", positive=True),
-    "Softmax": _softmax("softmax"),
     "Softplus": _activation("softplus", positive=True),
     "Softsign": _activation("softsign"),
     "Tanh": _activation("tanh"),

@@ -5,7 +5,7 @@ The operator tables (`read_operators`, `read_shapes`) use it; `read` drives them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.graph import SymbolicTensor
-from nn.io.errors import MissingEntryError, UnsupportedError
+from nn.io.errors import LimitError, MissingEntryError, UnsupportedError
 from nn.io.onnx.messages import Graph, Node
 from nn.layers import CLASSES
 from nn.layers.base import Layer
 
 Array = NDArray[np.generic]
+
+_ROOM = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ class Symbol:
         first: whether it is channels-first in the graph.
         image: shape (channels, h, w) of the image it was flattened from, or None.
         positive: whether no element is below zero.
+        turned: whether the graph itself put the channels last.
     """
 
     tensor: SymbolicTensor
     first: bool = False
     image: tuple[int, ...] | None = None
     positive: bool = False
+    turned: bool = False
 
     @property
     def rank(self) -> int:
@@ -56,15 +60,42 @@ class Symbol:
 
 
 class Reader:
-    """The state of an import: constants and symbols by their names in the graph."""
+    """The state of an import: constants and symbols by their names in the graph.
 
-    def __init__(self, graph: Graph, opset: int) -> None:
+    Args:
+        graph: the graph.
+        opset: the version of the operators.
+        room: the bytes that computed constants may take.
+
+    Attributes:
+        sizes: shapes that the graph computes with, by name.
+        done: outputs that a node before has computed.
+        same: output of a node that need not be computed -> the value that it equals.
+    """
+
+    def __init__(self, graph: Graph, opset: int, room: int = _ROOM) -> None:
         self.graph = graph
         self.opset = opset
+        self.room = room
         self.constants: dict[str, Array] = dict(graph.initializers)
         self.symbols: dict[str, Symbol] = {}
         self.sizes: dict[str, Array] = {}
         self.done: set[str] = set()
+        self.same: dict[str, str] = {}
+        self._consumers: dict[str, list[Node]] = {}
+        for node in graph.nodes:
+            for name in dict.fromkeys(node.inputs):
+                self._consumers.setdefault(name, []).append(node)
+
+    def claim(self, size: int, what: str) -> None:
+        """Count the bytes of a constant before it is computed.
+
+        Raises:
+            LimitError: constants take more than the room for them.
+        """
+        self.room -= size
+        if self.room < 0:
+            raise LimitError(f"{what}: expected constants of less memory, received {size} bytes")
 
     def symbol(self, node: Node, index: int = 0) -> Symbol:
         """Return an input that the model computes.
@@ -136,7 +167,11 @@ class Reader:
 
     def consumers(self, name: str) -> list[Node]:
         """Return the nodes that read a value."""
-        return [node for node in self.graph.nodes if name in node.inputs]
+        return self._consumers.get(name, [])
+
+
+Handle = Callable[[Reader, Node], None]
+"""The conversion of a node: it sets the node's outputs."""
 
 
 def _nth(names: Sequence[str], index: int) -> str:

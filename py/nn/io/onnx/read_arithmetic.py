@@ -1,0 +1,173 @@
+"""Conversion of ONNX' arithmetic: between values of the model, and with constants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nn.io.errors import UnsupportedError
+from nn.io.onnx.messages import Node
+from nn.io.onnx.reader import Handle, Reader, Symbol, where
+
+_MOST = 1 << 20  # elements of a constant that a Rescaling holds
+
+
+def merge(kind: str, settings: Callable[[Any, bool], dict[str, Any] | None]) -> Handle:
+    """Return the conversion of an operator of two inputs.
+
+    Args:
+        kind: the layer for two values of the model.
+        settings: the options of the Rescaling for a constant, which may be the second operand;
+            None if there are none.
+    """
+
+    def handle(reader: Reader, node: Node) -> None:
+        if node.outputs[0] in reader.same:  # the bias of a product before, and already added
+            reader.set(node, reader.symbols[reader.same[node.outputs[0]]])
+            return
+        constants = [name in reader.constants for name in node.inputs]
+        if not any(constants):
+            reader.set(node, merged(reader, node, kind))
+            return
+        if len(constants) != 2:
+            raise UnsupportedError(f"{where(node)}: expected two inputs, received {len(constants)}")
+        at = constants.index(True)
+        x = reader.symbol(node, 1 - at)
+        with np.errstate(all="ignore"):
+            options = settings(reader.constants[node.inputs[at]], at == 1)
+        if options is None:
+            raise UnsupportedError(f"{where(node)}: no {node.operator} of this constant here")
+        reader.set(node, rescaled(reader, node, x, **options))
+
+    return handle
+
+
+def _add(constant: Any, second: bool) -> dict[str, Any]:
+    return {"offset": constant}
+
+
+def _subtract(constant: Any, second: bool) -> dict[str, Any]:
+    return {"offset": np.negative(constant)} if second else {"scale": -1.0, "offset": constant}
+
+
+def _multiply(constant: Any, second: bool) -> dict[str, Any]:
+    return {"scale": constant}
+
+
+def _divide(constant: Any, second: bool) -> dict[str, Any] | None:
+    wide = constant.astype(np.float64)
+    return {"scale": 1 / wide} if second and np.all(wide) else None
+
+
+def rescaled(
+    reader: Reader, node: Node, x: Symbol, *, scale: Any = 1.0, offset: Any = 0.0
+) -> Symbol:
+    """Return x * scale + offset, by constants that ONNX broadcasts."""
+    if x.image and max(np.size(scale), np.size(offset)) > 1:
+        x = reader.in_order(x)
+    settings = {"scale": _aligned(node, x, scale), "offset": _aligned(node, x, offset)}
+    return reader.apply("Rescaling", x, **settings)
+
+
+def _aligned(node: Node, x: Symbol, constant: Any) -> Any:
+    """Return a constant as JSON, in the order of the value's axes and without the batch's.
+
+    Raises:
+        UnsupportedError: it would give the value another shape.
+    """
+    array = np.asarray(constant, np.float32)
+    if array.size == 1:
+        return float(array.reshape(()))
+    array = array.reshape((1,) * (x.rank - array.ndim) + array.shape)
+    sizes = [1, *x.sizes]
+    if array.ndim != x.rank or any(
+        n not in (1, size) for n, size in zip(array.shape, sizes, strict=True)
+    ):
+        raise UnsupportedError(
+            f"{where(node)}: expected a constant that fits {['n', *x.sizes]}, "
+            f"received shape {list(np.shape(constant))}"
+        )
+    if array.size > _MOST:
+        raise UnsupportedError(
+            f"{where(node)}: expected a constant of at most {_MOST} elements, received {array.size}"
+        )
+    inner = np.moveaxis(array, 1, -1)[0] if x.first else array[0]
+    while inner.ndim > 1 and inner.shape[0] == 1:
+        inner = inner[0]
+    return inner.tolist()
+
+
+def merged(reader: Reader, node: Node, kind: str) -> Symbol:
+    """Return a merging layer's output for values of the model.
+
+    Raises:
+        UnsupportedError: the values have different ranks, or shapes that do not broadcast.
+    """
+    symbols = in_one_order(reader, node)
+    shapes = [["n", *symbol.sizes] for symbol in symbols]
+    for sizes in zip(*shapes, strict=False):
+        if len({n for n in sizes if n not in (1, None)}) > 1:
+            raise UnsupportedError(f"{where(node)}: expected shapes that fit, received {shapes}")
+    if len({len(shape) for shape in shapes}) > 1:
+        raise UnsupportedError(f"{where(node)}: expected one number of axes, received {shapes}")
+    if len(symbols) == 1:
+        return symbols[0]
+    return reader.apply(kind, *symbols)
+
+
+def in_one_order(reader: Reader, node: Node) -> list[Symbol]:
+    """Return the inputs, in the graph's order if the orders of their elements differ."""
+    symbols = [reader.symbol(node, index) for index in range(len(node.inputs))]
+    if len({(symbol.first, symbol.image) for symbol in symbols}) > 1:
+        return [reader.in_order(symbol) for symbol in symbols]
+    return symbols
+
+
+def _several(kind: str) -> Handle:
+    """Return the conversion of an operator of any number of values."""
+
+    def handle(reader: Reader, node: Node) -> None:
+        reader.set(node, merged(reader, node, kind))
+
+    return handle
+
+
+def _max(reader: Reader, node: Node) -> None:
+    constants = [reader.constants[name] for name in node.inputs if name in reader.constants]
+    if not constants:
+        reader.set(node, merged(reader, node, "Maximum"))
+        return
+    if len(node.inputs) != 2 or constants[0].size != 1 or float(constants[0].reshape(())) != 0:
+        raise UnsupportedError(f"{where(node)}: expected values of the model, or the constant 0")
+    x = reader.symbol(node, 0 if node.inputs[1] in reader.constants else 1)
+    reader.set(node, replace(reader.apply("ReLU", x), positive=True))
+
+
+def _power(reader: Reader, node: Node) -> None:
+    exponent, x = reader.needed(node, 1), reader.symbol(node)
+    if exponent.size != 1 or float(exponent.reshape(())) not in (1.0, 2.0):
+        raise UnsupportedError(f"{where(node)}: expected the exponent 1 or 2")
+    squared = float(exponent.reshape(())) == 2.0
+    made = reader.apply("Multiply", x, x) if squared else x
+    reader.set(node, replace(made, positive=True) if squared else made)
+
+
+def _negative(reader: Reader, node: Node) -> None:
+    reader.set(node, reader.apply("Rescaling", reader.symbol(node), scale=-1.0))
+
+
+OPERATORS: dict[str, Handle] = {
+    "Add": merge("Add", _add),
+    "Div": merge("Divide", _divide),
+    "Max": _max,
+    "Mean": _several("Average"),
+    "Min": _several("Minimum"),
+    "Mul": merge("Multiply", _multiply),
+    "Neg": _negative,
+    "Pow": _power,
+    "Sub": merge("Subtract", _subtract),
+    "Sum": _several("Add"),
+}

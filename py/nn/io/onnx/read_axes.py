@@ -1,0 +1,179 @@
+"""Conversion of ONNX operators on axes: reductions, softmax, axes of size 1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nn.io.errors import UnsupportedError
+from nn.io.onnx.messages import Node
+from nn.io.onnx.read_constants import axes_of, axis_of
+from nn.io.onnx.reader import Handle, Reader, Symbol, where
+
+
+def known(node: Node, x: Symbol) -> list[int]:
+    """Return the sizes after the batch axis, in the engine's order.
+
+    Raises:
+        UnsupportedError: one is unknown.
+    """
+    sizes = [size for size in x.tensor.shape[1:] if size is not None]
+    if len(sizes) != x.rank - 1:
+        raise UnsupportedError(f"{where(node)}: expected a known shape, received {['n', *x.sizes]}")
+    return sizes
+
+
+def shaped(reader: Reader, x: Symbol, sizes: Sequence[int | None]) -> Symbol:
+    """Return a value with these sizes after the batch axis; one of them may be unknown."""
+    target = [-1 if size is None else size for size in sizes]
+    made = reader.apply("Reshape", x, target_shape=target)
+    return replace(made, positive=x.positive, turned=False)
+
+
+def _inside(node: Node, axes: Sequence[int] | None) -> list[int]:
+    if not axes or 0 in axes:
+        raise UnsupportedError(f"{where(node)}: expected axes after the batch's, received {axes}")
+    return list(axes)
+
+
+def _moved(x: Symbol, axis: int) -> int:
+    """Return the place of one of the graph's axes among the engine's."""
+    if not x.first or axis == 0:
+        return axis
+    return x.rank - 1 if axis == 1 else axis - 1
+
+
+# Axes of size 1.
+
+
+def _squeeze(reader: Reader, node: Node) -> None:
+    x = reader.in_order(reader.symbol(node)) if reader.symbol(node).image else reader.symbol(node)
+    axes = axes_of(node, reader.constant(node, 1), x.rank)
+    if axes is None:
+        axes = [axis for axis, size in enumerate(x.sizes, 1) if size == 1]
+    axes = _inside(node, axes)
+    if any(x.sizes[axis - 1] != 1 for axis in axes):
+        raise UnsupportedError(f"{where(node)}: expected sizes of 1, received {['n', *x.sizes]}")
+    gone = {_moved(x, axis) for axis in axes}
+    sizes = [size for place, size in enumerate(x.tensor.shape) if place and place not in gone]
+    # Without its channels' axis an image is in the graph's order.
+    first = x.first and 1 not in axes and len(sizes) > 1
+    reader.set(node, replace(shaped(reader, x, sizes), first=first, image=None))
+
+
+def _unsqueeze(reader: Reader, node: Node) -> None:
+    x, given = reader.symbol(node), reader.constant(node, 1)
+    count = given.size if given is not None else len(node.attributes.get("axes", []))  # type: ignore[arg-type]
+    rank = x.rank + count
+    axes = _inside(node, axes_of(node, given, rank))
+    spatial = x.first and min(axes) > 1
+    x = x if spatial else reader.in_order(x)
+    places = {axis - 1 if spatial else axis for axis in axes}
+    rest = iter(x.tensor.shape[1:])
+    sizes = [1 if place in places else next(rest) for place in range(1, rank)]
+    reader.set(node, replace(shaped(reader, x, sizes), first=spatial, image=None))
+
+
+# Reductions.
+
+
+def _reduce(kind: str, *, total: bool = False, negative: bool = False) -> Handle:
+    """Return the conversion of a reduction.
+
+    Args:
+        kind: "Average" or "Max".
+        total: multiply by the number of elements: the sum.
+        negative: of the negative values, and negative again: the minimum.
+    """
+
+    def handle(reader: Reader, node: Node) -> None:
+        x = reader.symbol(node)
+        x = reader.in_order(x) if x.image else x
+        axes = axes_of(node, reader.constant(node, 1), x.rank)
+        if axes is None and node.attributes.get("noop_with_empty_axes", 0):
+            reader.set(node, x)
+            return
+        axes = _inside(node, axes)
+        count = math.prod(known(node, x)[_moved(x, axis) - 1] for axis in axes) if total else 1
+        if negative:
+            x = reader.apply("Rescaling", x, scale=-1.0)
+        kept = bool(node.attributes.get("keepdims", 1))
+        made = _pooled(reader, node, x, axes, kind, kept)
+        factor = -1.0 if negative else float(count)
+        reader.set(node, made if factor == 1 else reader.apply("Rescaling", made, scale=factor))
+
+    return handle
+
+
+def _pooled(
+    reader: Reader, node: Node, x: Symbol, axes: list[int], kind: str, kept: bool
+) -> Symbol:
+    if x.first and axes == [*range(2, x.rank)]:  # an image's places
+        made = reader.apply(f"Global{kind}Pooling{x.rank - 2}D", x, keepdims=kept)
+        return made if kept else replace(made, first=False)
+    sizes = known(node, x)
+    gone = sorted(_moved(x, axis) for axis in axes)
+    rest = [place for place in range(1, x.rank) if place not in gone]
+    if not rest and not kept:
+        raise UnsupportedError(f"{where(node)}: expected an axis beside the batch's to stay")
+    order = [*gone, *rest]
+    turned = x if order == sorted(order) else reader.apply("Permute", x, dims=order)
+    count = math.prod(sizes[place - 1] for place in gone)
+    flat = shaped(reader, turned, [count, math.prod(sizes) // max(count, 1)])
+    made = reader.apply(f"Global{kind}Pooling1D", flat)
+    left = [1 if n in gone else size for n, size in enumerate(sizes, 1) if kept or n not in gone]
+    first = x.first and (kept or (1 not in axes and len(left) > 1))
+    return replace(shaped(reader, made, left), first=first, positive=x.positive)
+
+
+# Softmax.
+
+
+def softmax(name: str) -> Handle:
+    """Return the conversion of Softmax or LogSoftmax."""
+
+    def handle(reader: Reader, node: Node) -> None:
+        x = reader.symbol(node)
+        x = reader.in_order(x) if x.image and x.reordered else x
+        axis = axis_of(node, -1 if reader.opset >= 13 else 1, x.rank)
+        if axis == 0:
+            raise UnsupportedError(f"{where(node)}: expected an axis after the batch's")
+        if reader.opset < 13 and axis < x.rank - 1:
+            made = _over_all_after(reader, node, x, axis, name)
+        else:
+            made = _over_one(reader, x, _moved(x, axis), name)
+        reader.set(node, replace(made, positive=name == "softmax"))
+
+    return handle
+
+
+def _over_one(reader: Reader, x: Symbol, place: int, name: str) -> Symbol:
+    last = x.rank - 1
+    if place == last:
+        return reader.apply("Activation", x, activation=name)
+    order = [*(axis for axis in range(1, x.rank) if axis != place), place]
+    made = reader.apply("Activation", reader.apply("Permute", x, dims=order), activation=name)
+    return reader.apply("Permute", made, dims=[order.index(axis) + 1 for axis in range(1, x.rank)])
+
+
+def _over_all_after(reader: Reader, node: Node, x: Symbol, axis: int, name: str) -> Symbol:
+    """Softmax before opset 13: over all axes from the given one on."""
+    if x.first and all(size == 1 for size in x.sizes[1:]):
+        return reader.apply("Activation", x, activation=name)
+    x = reader.in_order(x)
+    sizes = known(node, x)
+    flat = shaped(reader, x, [*sizes[: axis - 1], math.prod(sizes[axis - 1 :])])
+    return shaped(reader, reader.apply("Activation", flat, activation=name), sizes)
+
+
+OPERATORS: dict[str, Handle] = {
+    "LogSoftmax": softmax("log_softmax"),
+    "ReduceMax": _reduce("Max"),
+    "ReduceMean": _reduce("Average"),
+    "ReduceMin": _reduce("Max", negative=True),
+    "ReduceSum": _reduce("Average", total=True),
+    "Softmax": softmax("softmax"),
+    "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
+}

@@ -1,0 +1,234 @@
+"""Constant folding: operators whose inputs are all constants, computed with NumPy.
+
+Exporters that do not fold (PyTorch without `do_constant_folding`, tf2onnx, skl2onnx) transpose,
+reshape, slice and cast the weights by nodes of the graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from nn.io.errors import UnsupportedError
+from nn.io.onnx.messages import DTYPES, Node
+from nn.io.onnx.reader import Array, Reader, where
+
+Fold = Callable[..., Any]
+
+
+def handles(reader: Reader, node: Node) -> bool:
+    """Return whether all inputs of the node are constants, and NumPy can do what it does."""
+    given = [name for name in node.inputs if name]
+    return (
+        node.operator in _FOLDS
+        and node.domain in ("", "ai.onnx")
+        and bool(given)
+        and all(name in reader.constants for name in given)
+    )
+
+
+def compute(reader: Reader, node: Node) -> None:
+    """Compute the node's output.
+
+    Raises:
+        LimitError: it is larger than constants of a model are.
+        UnsupportedError: an option that is not known here.
+    """
+    given = [reader.constants[name] if name else None for name in node.inputs]
+    reader.claim(_size(node, given) * 8, where(node))
+    with np.errstate(all="ignore"):
+        made = _FOLDS[node.operator](node, *given)
+    reader.constants[node.outputs[0]] = np.asarray(made)
+
+
+def _size(node: Node, given: Sequence[Array | None]) -> int:
+    """Return the most elements that the output can have."""
+    arrays = [array for array in given if array is not None]
+    if node.operator == "ConstantOfShape":
+        return math.prod(int(n) for n in np.ravel(arrays[0]))
+    if node.operator == "Expand":
+        target = tuple(int(n) for n in np.ravel(arrays[1]))
+        return math.prod(np.broadcast_shapes(arrays[0].shape, target))
+    if node.operator == "Range":
+        start, stop, step = (float(np.ravel(array)[0]) for array in arrays)
+        return math.ceil(abs((stop - start) / step)) if step else 0
+    if node.operator == "Gather":
+        data, indices = arrays
+        return indices.size * (data.size // max(data.shape[axis_of(node, 0, data.ndim)], 1))
+    if node.operator == "Concat":
+        return sum(array.size for array in arrays)
+    if node.operator in _BROADCAST or node.operator == "Div":
+        return math.prod(np.broadcast_shapes(*(array.shape for array in arrays)))
+    return arrays[0].size
+
+
+def axis_of(node: Node, default: int, rank: int) -> int:
+    """Return the attribute `axis`, from 0.
+
+    Raises:
+        UnsupportedError: there is no such axis.
+    """
+    axis = node.attributes.get("axis", default)
+    if not isinstance(axis, int) or not -rank <= axis < rank:
+        raise UnsupportedError(f"{where(node)}: expected an axis of {rank}, received {axis!r}")
+    return axis % rank
+
+
+def axes_of(node: Node, given: Array | None, rank: int) -> list[int] | None:
+    """Return the axes from 0, of an input (opset 13 or 18) or the attribute, None if unnamed."""
+    named: Any = node.attributes.get("axes") if given is None else np.ravel(given).tolist()
+    if not isinstance(named, list) or not named:
+        return None
+    if not all(isinstance(axis, int) and -rank <= axis < rank for axis in named):
+        raise UnsupportedError(f"{where(node)}: expected axes of {rank}, received {named!r:.80}")
+    return sorted({axis % rank for axis in named})
+
+
+def dtype_of(node: Node) -> np.dtype[Any]:
+    """Return the dtype that a Cast makes.
+
+    Raises:
+        UnsupportedError: NumPy has none such.
+    """
+    code = node.attributes.get("to")
+    if code not in DTYPES:
+        raise UnsupportedError(f"{where(node)}: no type {code!r} here")
+    return np.dtype(DTYPES[code]).newbyteorder("=")  # type: ignore[index]
+
+
+def _squeeze(node: Node, data: Array, axes: Array | None = None) -> Array:
+    named = axes_of(node, axes, data.ndim)
+    return np.squeeze(data, None if named is None else tuple(named))
+
+
+def _unsqueeze(node: Node, data: Array, axes: Array | None = None) -> Array:
+    count = len(np.ravel(axes)) if axes is not None else len(_list(node, "axes"))
+    return np.expand_dims(data, tuple(axes_of(node, axes, data.ndim + count) or ()))
+
+
+def _list(node: Node, name: str) -> list[Any]:
+    value = node.attributes.get(name)
+    if not isinstance(value, list):
+        raise UnsupportedError(f"{where(node)}: expected a list {name!r}, received {value!r:.80}")
+    return value
+
+
+def _reshape(node: Node, data: Array, shape: Array) -> Array:
+    zeros = not node.attributes.get("allowzero", 0)
+    sizes = [int(n) for n in np.ravel(shape)]
+    return data.reshape([data.shape[i] if n == 0 and zeros else n for i, n in enumerate(sizes)])
+
+
+def _flatten(node: Node, data: Array) -> Array:
+    axis = int(node.attributes.get("axis", 1))  # type: ignore[arg-type]
+    return data.reshape(math.prod(data.shape[:axis]), -1)
+
+
+def _transpose(node: Node, data: Array) -> Array:
+    perm = node.attributes.get("perm")
+    return np.transpose(data, perm if isinstance(perm, list) else None)  # type: ignore[arg-type]
+
+
+def _gather(node: Node, data: Array, indices: Array) -> Array:
+    return np.take(data, indices.astype(np.int64), axis=axis_of(node, 0, data.ndim))
+
+
+def _concat(node: Node, *parts: Array) -> Array:
+    return np.concatenate(parts, axis=axis_of(node, 0, parts[0].ndim))
+
+
+def _slice(node: Node, data: Array, *given: Array | None) -> Array:
+    numbers = [None if a is None else [int(n) for n in np.ravel(a)] for a in given]
+    starts, ends, axes, steps = [*numbers, None, None, None, None][:4]
+    starts = _list(node, "starts") if starts is None else starts
+    ends = _list(node, "ends") if ends is None else ends
+    axes = node.attributes.get("axes", [*range(len(starts))]) if axes is None else axes  # type: ignore[assignment]
+    picked = [slice(None)] * data.ndim
+    for axis, *span in zip(axes or (), starts, ends, steps or [1] * len(starts), strict=True):
+        picked[axis] = slice(*_ends(*span))
+    return data[tuple(picked)]
+
+
+def _ends(start: int, end: int, step: int) -> tuple[int, int | None, int]:
+    """Return the ends of a slice as Python counts: the least integer is the front's end."""
+    return start, None if step < 0 and end < -(1 << 31) else end, step
+
+
+def _divide(node: Node, a: Any, b: Any) -> Any:
+    return np.fix(a / b).astype(a.dtype) if a.dtype.kind in "iu" else a / b
+
+
+def _reduce(function: Callable[..., Any]) -> Fold:
+    def fold(node: Node, data: Array, axes: Array | None = None) -> Any:
+        named = axes_of(node, axes, data.ndim)
+        if named is None and node.attributes.get("noop_with_empty_axes", 0):
+            return data
+        kept = bool(node.attributes.get("keepdims", 1))
+        made = function(data, axis=None if named is None else tuple(named), keepdims=kept)
+        return made.astype(data.dtype)
+
+    return fold
+
+
+def _constant_of_shape(node: Node, shape: Array) -> Array:
+    value = np.ravel(node.attributes.get("value", np.zeros(1, np.float32)))  # type: ignore[arg-type]
+    return np.full([int(n) for n in np.ravel(shape)], value[0])
+
+
+def _plain(function: Callable[..., Any]) -> Fold:
+    return lambda node, *given: function(*given)
+
+
+_BROADCAST: dict[str, Callable[..., Any]] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Pow": lambda a, b: np.power(a, b).astype(a.dtype),
+    "Max": lambda *given: np.maximum.reduce(np.broadcast_arrays(*given)),
+    "Min": lambda *given: np.minimum.reduce(np.broadcast_arrays(*given)),
+    "Equal": np.equal,
+    "Greater": np.greater,
+    "Less": np.less,
+    "And": np.logical_and,
+    "Or": np.logical_or,
+    "Where": np.where,
+}
+
+_FOLDS: dict[str, Fold] = {
+    **{name: _plain(function) for name, function in _BROADCAST.items()},
+    "Abs": _plain(np.abs),
+    "Cast": lambda node, data: data.astype(dtype_of(node)),
+    "Ceil": _plain(np.ceil),
+    "Concat": _concat,
+    "ConstantOfShape": _constant_of_shape,
+    "Div": _divide,
+    "Exp": _plain(np.exp),
+    "Expand": lambda node, a, shape: a * np.ones([int(n) for n in np.ravel(shape)], a.dtype),
+    "Flatten": _flatten,
+    "Floor": _plain(np.floor),
+    "Gather": _gather,
+    "Identity": lambda node, data: data,
+    "Log": _plain(np.log),
+    "Neg": _plain(np.negative),
+    "Not": _plain(np.logical_not),
+    "Range": lambda node, *ends: np.arange(*(np.ravel(end)[0] for end in ends)),
+    "Reciprocal": _plain(np.reciprocal),
+    "ReduceMax": _reduce(np.max),
+    "ReduceMean": _reduce(np.mean),
+    "ReduceMin": _reduce(np.min),
+    "ReduceProd": _reduce(np.prod),
+    "ReduceSum": _reduce(np.sum),
+    "Reshape": _reshape,
+    "Shape": lambda node, data: np.array(data.shape, np.int64)[
+        node.attributes.get("start", 0) : node.attributes.get("end")
+    ],
+    "Size": lambda node, data: np.array(data.size, np.int64),
+    "Slice": _slice,
+    "Sqrt": _plain(np.sqrt),
+    "Squeeze": _squeeze,
+    "Transpose": _transpose,
+    "Unsqueeze": _unsqueeze,
+}
