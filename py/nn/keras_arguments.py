@@ -55,14 +55,29 @@ def expect_kinds(cls: type, settings: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: a setting is no bool, number or text where the constructor takes only that.
     """
-    annotations: dict[str, Any] = {}
-    for base in cls.__mro__:
-        annotations = getattr(vars(base).get("__init__"), "__annotations__", {}) | annotations
+    kinds = _kinds(cls)
     for name, value in settings.items():
-        kind, _, rest = str(annotations.get(name)).partition(" | ")
+        kind, _, rest = kinds.get(name, "").partition(" | ")
         if kind not in _KINDS or (value is None and rest == "None"):
             continue
         if not isinstance(value, _KINDS[kind]) or (isinstance(value, int) and abs(value) >= _MOST):
             raise ConfigError(
                 f"{cls.__name__}: expected {name} to be a {kind}, received {value!r:.80}"
             )
+
+
+def without_missing(cls: type, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings without those that are None where the constructor takes no None.
+
+    TensorFlow.js writes null for what was not given.
+    """
+    kinds = _kinds(cls)
+    return {k: v for k, v in settings.items() if v is not None or kinds.get(k) not in _KINDS}
+
+
+def _kinds(cls: type) -> dict[str, str]:
+    """Return the annotations of a constructor's arguments, those of the bases included."""
+    found: dict[str, Any] = {}
+    for base in cls.__mro__:
+        found = getattr(vars(base).get("__init__"), "__annotations__", {}) | found
+    return {name: str(kind) for name, kind in found.items()}

@@ -11,8 +11,7 @@ state are kept.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from nn.io.archive import Archive, pack
 from nn.io.errors import MismatchError, MissingEntryError, reads
 from nn.io.hdf5 import read
 from nn.io.keras import read_config, stores
+from nn.io.keras.groups import Groups
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tree import from_json, to_json
 from nn.layers.base import Layer
@@ -94,7 +94,7 @@ def load(
     model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
     arrays, attributes = read.read(archive.read(WEIGHTS), limits)
     assign_layers(model, arrays, {path: item.get("name") for path, item in attributes.items()})
-    slots = _arrays(arrays, "optimizer") or None
+    slots = Groups(arrays, {}).inside("optimizer") or None
     del arrays  # the model has copies; compiling needs memory too
     settings = document.get("compile_config")
     if compile and settings:
@@ -126,13 +126,13 @@ def assign_layers(
     Raises:
         FormatError: an array is missing, or does not fit.
     """
-    arrays = {_plain_path(path): array for path, array in arrays.items()}
-    names = {_plain_path(path): name for path, name in names.items()}
+    groups = Groups(arrays, names)
     for path, layer in list(_groups(model, "")):
-        group = _named(path, layer, names)
+        group = groups.of(path, layer.name)
+        own = groups.inside(group)
         places = [f"{group}/{place}" for place, _ in stores.variables(layer)]
-        known = all(place in arrays for place in places)
-        own = [arrays[place] for place in places] if known else _arrays(arrays, group)
+        if len(own) == len(places) and all(place in groups.arrays for place in places):
+            own = [groups.arrays[place] for place in places]
         _assign(layer, own, path)
 
 
@@ -140,17 +140,6 @@ def _version(archive: Archive, limits: Limits) -> Any:
     if METADATA not in archive:
         return "3"
     return from_json(archive.read(METADATA), METADATA, limits).get("keras_version", "3")
-
-
-def _plain_path(path: str) -> str:
-    """Return a path as Keras 3 writes it; Keras 2.12 and 2.13 call the layers otherwise.
-
-    On Windows they put backslashes between the parts.
-    """
-    parts = path.replace("\\", "/").split("/")
-    return "/".join(
-        "layers" if part == "_layer_checkpoint_dependencies" else part for part in parts
-    )
 
 
 def _groups(model: Model, prefix: str) -> Iterator[tuple[str, Layer]]:
@@ -168,47 +157,6 @@ def _groups(model: Model, prefix: str) -> Iterator[tuple[str, Layer]]:
 
 def _is_graph(layer: Layer) -> bool:
     return type(layer).__name__ == "Model"
-
-
-def _named(path: str, layer: Layer, names: Mapping[str, str | None]) -> str:
-    """Return the group with the layer's name, or else the one at its place in the order."""
-    parent = path.rpartition("/")[0]
-    for group, name in names.items():
-        if name == layer.name and group.endswith("/vars"):
-            found = group.removesuffix("/vars")
-            if found.rpartition("/")[0] == parent:
-                return found
-    return _located(path, names)
-
-
-def _located(path: str, groups: Iterable[str]) -> str:
-    """Return the group of a layer in a file without names.
-
-    Keras 2.12 and 2.13 count some layers twice: dense, dense_2, dense_4.
-    """
-    place = ""
-    for step in path.split("/"):
-        match = re.fullmatch(r"(.*?)(?:_(\d+))?", step)
-        kind, number = match.groups() if match else (step, None)
-        pattern = re.compile(rf"{re.escape(place + kind)}(?:_(\d+))?")
-        found = [m for m in map(pattern.fullmatch, groups) if m]
-        found.sort(key=lambda m: int(m[1] or 0))
-        index = int(number or 0)
-        place = f"{found[index][0] if index < len(found) else place + step}/"
-    return place[:-1]
-
-
-def _arrays(arrays: Mapping[str, Array], group: str) -> list[Array]:
-    """Return a layer's arrays: its own in order, then those of nested layers."""
-    inside = [path for path in arrays if path.startswith(f"{group}/")]
-    own = [path for path in inside if path.startswith(f"{group}/vars/")]
-    rest = [path for path in inside if path not in own and "seed_generator" not in path]
-    return [arrays[path] for path in [*sorted(own, key=_order), *sorted(rest, key=_order)]]
-
-
-def _order(path: str) -> tuple[str, int, str]:
-    group, _, number = path.rpartition("/")
-    return group, int(number) if number.isdigit() else -1, number
 
 
 def _assign(layer: Layer, arrays: Sequence[Array], path: str) -> None:

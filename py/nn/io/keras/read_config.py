@@ -15,7 +15,7 @@ from nn import constraints, initializers
 from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError
 from nn.io.keras import scalar_operations
 from nn.io.snapshot import expect
-from nn.keras_arguments import left_out
+from nn.keras_arguments import left_out, without_missing
 from nn.layers import CLASSES
 from nn.layers.base import Layer
 from nn.registry import models as MODELS
@@ -193,7 +193,7 @@ def _options(class_name: str, found: type[Layer], config: Json, dialect: Dialect
     if class_name == "GRU":
         # TensorFlow.js omits it to mean False.
         options.setdefault("reset_after", False)
-    return options
+    return without_missing(found, options)
 
 
 def _inert(name: str, value: Any) -> bool:
@@ -272,6 +272,7 @@ def _dtype(value: Any) -> str:
 def _functional(config: Any, dialect: Dialect) -> Json:
     layers = [_node(item, dialect) for item in expect(config, "layers", list, "topology")]
     outputs = _addresses(config, "output_layers")
+    _count_calls(layers, outputs, dialect)
     single = isinstance(outputs, list) and len(outputs) == 1
     return {
         "name": config.get("name"),
@@ -280,6 +281,23 @@ def _functional(config: Any, dialect: Dialect) -> Json:
         "input_layers": _addresses(config, "input_layers"),
         "output_layers": outputs[0] if single else outputs,
     }
+
+
+def _count_calls(layers: list[Json], outputs: Any, dialect: Dialect) -> None:
+    """Number the calls of models inside a model from 0.
+
+    Keras 2 and TensorFlow.js take the model itself, as it was made, for call 0.
+    """
+    sources = [source for item in layers for call in item["inbound_nodes"] for source in call]
+    sources += outputs.values() if isinstance(outputs, dict) else outputs
+    for item in layers:
+        if item["class_name"] not in MODELS:
+            continue
+        mine = [source for source in sources if source[0] == item["name"]]
+        numbers = {source[1] for source in mine}
+        if len(item["inbound_nodes"]) in numbers or (dialect.keras2 and 0 not in numbers):
+            for source in mine:
+                source[1] -= 1
 
 
 def _node(item: Any, dialect: Dialect) -> Json:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from nn.io.errors import UnsupportedError
 from nn.layers import CLASSES
 from nn.registry import models as MODELS
@@ -48,7 +50,22 @@ def keras2(topology: Json) -> Json:
         ends = document["config"].get(key)
         if isinstance(ends, dict):  # Keras 2 has no names of inputs and outputs
             document["config"][key] = list(ends.values())
+    if document["class_name"] == "Functional":
+        _count_models_themselves(document["config"])
     return document
+
+
+def _count_models_themselves(config: Json) -> None:
+    """Number the calls of models inside from 1: TensorFlow.js takes the model itself for call 0."""
+    inside = {item["name"] for item in config["layers"] if item["class_name"] in MODELS}
+
+    def moved(source: list[Any]) -> list[Any]:
+        name, index, *rest = source
+        return [name, index + 1 if name in inside else index, *rest]
+
+    for item in config["layers"]:
+        item["inbound_nodes"] = [[moved(s) for s in call] for call in item["inbound_nodes"]]
+    config["output_layers"] = [moved(source) for source in config["output_layers"]]
 
 
 def _model(topology: Json, item: Write, call: Callable[[Json, Any], Any]) -> Json:
@@ -157,8 +174,11 @@ def _keras3_call(layer: Json, node: Any) -> Json:
     return {"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": causal}
 
 
+_OURS = ("Divide", "GetItem", "Power")  # operations in Keras, not layers
+
+
 def _known(class_name: str, config: Json) -> None:
-    if class_name not in CLASSES:
+    if class_name not in CLASSES or class_name in _OURS:
         raise UnsupportedError(f"layer {config.get('name')!r}: Keras has no class {class_name!r}")
 
 
@@ -188,11 +208,15 @@ _KERAS2_FIXED: dict[str, Any] = {
     "groups": 1,
     "keepdims": False,
     "reset_after": False,
+    "stateful": False,
     "negative_slope": 0.0,
     "threshold": 0.0,
     "output_padding": None,
     "interpolation": "nearest",
 }
+
+
+_UNDILATED = ("Conv2DTranspose", "DepthwiseConv2D")
 
 
 def _keras2_item(layer: Json) -> Json:
@@ -223,6 +247,11 @@ def _keras2_special(class_name: str, config: Json) -> tuple[str, Json]:
         raise UnsupportedError(f"layer {config['name']!r}: TensorFlow.js supports alpha=1 only")
     if class_name.endswith("Pooling3D") and config["padding"] == "same":
         raise UnsupportedError(f"layer {config['name']!r}: TensorFlow.js pads volumes otherwise")
+    if class_name in _UNDILATED and np.max(config["dilation_rate"]) > 1:
+        raise UnsupportedError(
+            f"layer {config['name']!r} ({class_name}): TensorFlow.js computes another "
+            f"dilation_rate={config['dilation_rate']!r}"
+        )
     if class_name == "LeakyReLU":
         config["alpha"] = config.pop("negative_slope")
     if class_name == "SpatialDropout2D":

@@ -48,7 +48,8 @@ def save_files(
     Raises:
         UnsupportedError: TensorFlow.js lacks a layer, option or activation.
     """
-    topology = {"class_name": model.kind, "config": model.get_config()}
+    part("nn.io.tfjs.write_checks").check(model)
+    topology = {"class_name": model.kind, "config": part("nn.io.tfjs.write_checks").config(model)}
     document = part("nn.io.keras.write_config").keras2(topology)
     weights = {name: variable.numpy() for name, variable in _names(model).items()}
     files: dict[str, bytes] = manifest.encode(document, weights, quantization=quantization)

@@ -39,8 +39,16 @@ CODE = {
         tf.layers.lstm({inputShape: [5, 4], units: 3, returnSequences: true}),
         tf.layers.gru({units: 4, returnSequences: true}),
         tf.layers.simpleRNN({units: 2})]});""",
+    # Calls of a model inside another are numbered from 1.
+    "models inside": """
+      const inner = tf.sequential({layers: [
+        tf.layers.dense({inputShape: [5, 4], units: 3}), tf.layers.dense({units: 4})]});
+      const input = tf.input({shape: [5, 4]});
+      const twice = inner.apply(inner.apply(input));
+      const sum = tf.layers.add().apply([twice, inner.apply(input)]);
+      return tf.model({inputs: input, outputs: sum});""",
 }
-INPUTS = {"images": IMAGES, "recurrent": STEPS}
+INPUTS = {"images": IMAGES, "recurrent": STEPS, "models inside": STEPS}
 
 
 @pytest.fixture(scope="module")

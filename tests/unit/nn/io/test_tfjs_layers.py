@@ -1,0 +1,186 @@
+"""Every layer and option that is saved for TensorFlow.js predicts the same there, or is refused.
+
+All models are run by npm's TensorFlow.js in one process.
+"""
+
+import nn
+import numpy as np
+import pytest
+from nn.io import errors, tfjs
+from nn.layers import CLASSES
+
+from tests.support import tensorflowjs
+
+RNG = np.random.default_rng(0)
+
+
+def random(*shape):
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+IMAGE, ROWS, FLAT, VOLUME = random(2, 6, 5, 4), random(2, 6, 4), random(3, 6), random(2, 4, 4, 4, 3)
+WORDS = np.array([[1, 2, 0, 3, 0, 0], [0, 4, 4, 0, 2, 1]], np.float32)
+MERGES = ("Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract", "Divide")
+SEVERAL = (*MERGES, "Concatenate", "Dot")
+NEEDED = {
+    "Activation": {"activation": "relu"}, "Bidirectional": None, "CategoryEncoding": None,
+    "CenterCrop": {"height": 2, "width": 2}, "Conv1D": {"filters": 2, "kernel_size": 3},
+    "Conv2D": {"filters": 2, "kernel_size": 3}, "Conv2DTranspose": {"filters": 2, "kernel_size": 3},
+    "Dense": {"units": 3}, "DepthwiseConv2D": {"kernel_size": 3}, "Dot": {"axes": 2},
+    "Dropout": {"rate": 0.5}, "AlphaDropout": {"rate": 0.5}, "GaussianDropout": {"rate": 0.5},
+    "SpatialDropout1D": {"rate": 0.5}, "SpatialDropout2D": {"rate": 0.5},
+    "SpatialDropout3D": {"rate": 0.5}, "Embedding": {"input_dim": 9, "output_dim": 3},
+    "GRU": {"units": 3}, "LSTM": {"units": 3}, "SimpleRNN": {"units": 3},
+    "GaussianNoise": {"stddev": 0.5}, "GroupNormalization": {"groups": 2}, "RepeatVector": {"n": 3},
+    "Permute": {"dims": (2, 1)}, "Rescaling": {"scale": 2.0}, "Reshape": {"target_shape": (-1, 2)},
+    "Resizing": {"height": 3, "width": 4},
+    "SeparableConv2D": {"filters": 2, "kernel_size": 3},
+}  # fmt: skip
+OPTIONS = {
+    "activation": ["relu", "softmax", "gelu", "silu", "exponential", "leaky_relu", "hard_sigmoid",
+                   "keras2_hard_sigmoid", "mish"],
+    "recurrent_activation": ["sigmoid", "hard_sigmoid", "keras2_hard_sigmoid"],
+    "axis": [1, 2, -1, -2, [1, 2]],
+    "axes": [1, -1],
+    "center": [False], "scale": [False, 3.0], "epsilon": [0.1], "use_bias": [False],
+    "data_format": ["channels_first"],
+    "depth_multiplier": [2], "dilation_rate": [2], "groups": [2],
+    "dropout": [0.2], "go_backwards": [True], "return_sequences": [True], "return_state": [True],
+    "stateful": [True], "reset_after": [False], "unit_forget_bias": [False],
+    "interpolation": ["bilinear"],
+    "keepdims": [True],
+    "max_value": [6.0], "negative_slope": [0.1], "threshold": [0.5], "alpha": [0.7],
+    "theta": [0.5],
+    "normalize": [True],
+    "offset": [1.0],
+    "output_padding": [1],
+    "padding": ["same", "causal"],
+    "pool_size": [3], "strides": [2, 3], "size": [3],
+    "shared_axes": [[1], [1, 2]],
+    "target_shape": [(2, -1), (4, 6)],
+    "mask_zero": [True],
+    "cropping": [1],
+}  # fmt: skip
+
+
+def inputs(kind):
+    """The input of a layer, by the number of axes that it takes."""
+    if "2D" in kind or kind in ("CenterCrop", "Resizing"):
+        return [IMAGE]
+    if "3D" in kind:
+        return [VOLUME]
+    if kind in ("Embedding", "RepeatVector"):
+        return [WORDS if kind == "Embedding" else FLAT]
+    if kind in ("BatchNormalization", "LayerNormalization", "Softmax", "Activation", "PReLU"):
+        return [ROWS, IMAGE]
+    return [ROWS]
+
+
+def cases():
+    """Yield (class, options, input) for each layer as it is, and with each option alone."""
+    for kind, layer in CLASSES.items():
+        needed = NEEDED.get(kind, {})
+        if kind == "InputLayer" or needed is None:
+            continue
+        for x in inputs(kind):
+            yield kind, needed, x
+            for name in layer.fields:
+                yield from ((kind, {**needed, name: v}, x) for v in OPTIONS.get(name, ()))
+    for kernel, stride in ((1, 1), (1, 2), (2, 3), (3, 2), (4, 2)):
+        options = {"filters": 2, "kernel_size": kernel, "strides": stride, "padding": "same"}
+        yield from ((kind, options, IMAGE) for kind in ("Conv2D", "Conv2DTranspose"))
+
+
+def alone(kind, options, x):
+    count = 2 if kind in SEVERAL else 1
+    entries = [nn.Input(x.shape[1:], name=f"x{i}") for i in range(count)]
+    return nn.Model(entries, CLASSES[kind](**options)(*entries)), [x, 0.5 * x + 0.1][:count]
+
+
+def masked(kind, options, which):
+    """The layer after one or two embeddings, of which some mask their zeros."""
+    count = 2 if kind in SEVERAL else 1
+    entries = [nn.Input((6,), name=f"x{i}") for i in range(count)]
+    found = [nn.Embedding(9, 4, mask_zero=i in which)(x) for i, x in enumerate(entries)]
+    return nn.Model(entries, CLASSES[kind](**options)(*found)), [WORDS, WORDS[::-1]][:count]
+
+
+def stacks():
+    """Models whose layers matter for one another."""
+    words = [nn.Input((6,)), nn.Embedding(9, 4, mask_zero=True)]
+    for middle in ([], [nn.Dense(3)], [nn.Dropout(0.1)], [nn.BatchNormalization()],
+                   [nn.LSTM(3, return_sequences=True)], [nn.Rescaling(2.0)]):  # fmt: skip
+        yield nn.Sequential([*words, *middle, nn.LSTM(3)]), [WORDS]
+    for shape in ((-1, 2), (2, -1)):
+        layers = [nn.Input((6,)), nn.Reshape(shape), nn.Flatten(), nn.Dense(2)]
+        yield nn.Sequential(layers), [WORDS]
+    for calls in (1, 2):
+        entry = nn.Input((6,))
+        inner = nn.Sequential([nn.Input((6,)), nn.Dense(4), nn.Dense(6, name="last")])
+        y = inner(inner(entry)) if calls == 2 else inner(entry)
+        yield nn.Model(entry, [y, nn.Dense(2, name="head")(inner(entry))]), [WORDS]
+
+
+def built():
+    makers = [lambda c=c: alone(*c) for c in cases()]
+    kinds = ("Dense", "LSTM", "Softmax", "Flatten", "Concatenate", *MERGES, "BatchNormalization")
+    for kind in kinds:
+        options = NEEDED.get(kind, {})
+        several = [(0,), (1,), (0, 1)] if kind in SEVERAL else [(0,)]
+        makers += [lambda k=kind, o=options, w=w: masked(k, o, w) for w in several]
+    makers += [lambda w=w: masked("Concatenate", {"axis": 1}, w) for w in ((0,), (0, 1))]
+    makers += [lambda s=s: s for s in stacks()]
+    for make in makers:
+        try:
+            model, xs = make()
+        except (nn.errors.NNError, TypeError, ValueError):  # an option that the layer has not
+            continue
+        for variable in model.variables:
+            variable.assign(
+                RNG.uniform(0.1, 0.6, variable.shape) * RNG.choice([1, -1], variable.shape)
+            )
+            if "variance" in variable.path:
+                variable.assign(np.abs(variable.value))
+        yield model, xs
+
+
+def test_what_is_saved_predicts_the_same_in_tensorflow_js():
+    tasks, expected, refused = [], [], []
+    for model, xs in built():
+        try:
+            files = tfjs.save_files(model)
+        except errors.UnsupportedError as error:
+            refused.append(str(error))
+            continue
+        outputs = model.predict_on_batch(xs if len(xs) > 1 else xs[0])
+        expected.append((model, outputs if isinstance(outputs, list) else [outputs]))
+        tasks.append(tensorflowjs.task(files, *xs))
+    assert len(tasks) > 150
+    assert len(refused) > 50
+    assert all("layer '" in text for text in refused)
+    for answer, (model, outputs) in zip(tensorflowjs.ask(tasks), expected, strict=True):
+        settings = model.layers[-1].get_config()
+        assert "error" not in answer, (settings, answer["error"])
+        for theirs, ours in zip(answer["outputs"], outputs, strict=True):
+            np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=2e-5, err_msg=str(settings))
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: alone("BatchNormalization", {"axis": 1}, ROWS), "last axis"),
+        (lambda: alone("Softmax", {"axis": 1}, ROWS), "last axis"),
+        (lambda: alone("Concatenate", {"axis": -2}, ROWS), "axis=1"),
+        (lambda: alone("DepthwiseConv2D", {"kernel_size": 2, "dilation_rate": 2}, IMAGE), "dilat"),
+        (lambda: alone("LSTM", {"units": 2, "stateful": True}, ROWS), "stateful"),
+        (lambda: masked("Softmax", {}, (0,)), "masked steps"),
+        (lambda: masked("Multiply", {}, (1,)), "masked steps"),
+        (lambda: masked("Concatenate", {"axis": 1}, (0,)), "all inputs or of none"),
+    ],
+)
+def test_what_tensorflow_js_computes_otherwise_is_refused_with_the_reason(make, says):
+    model, _ = make()
+    name = model.layers[-1].name
+    with pytest.raises(errors.UnsupportedError, match=says) as caught:
+        tfjs.save_files(model)
+    assert f"layer {name!r} ({type(model.layers[-1]).__name__})" in str(caught.value)
