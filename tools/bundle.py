@@ -59,6 +59,7 @@ WORKER = {
         STUBS,
         f"!{COMLINK}",
         "py/nn",
+        "!py/nn/io/__main__.py",  # a command for CPython
         *(f"!{name}" for name in TRAINING),
     ),
     "training.zip": (COMLINK, *TRAINING, "py/app/__init__.py", "py/app/lab"),
