@@ -110,20 +110,24 @@ def _conv(reader: Reader, node: Node) -> None:
     dilations = _list(node, "dilations", rank, 1)
     window = [(k - 1) * d + 1 for k, d in zip(kernel.shape[2:], dilations, strict=True)]
     x, padding = _pad(reader, node, x, window, strides, any_value=True)
-    turned = np.transpose(kernel, (*range(2, rank + 2), 1, 0))
-    made = reader.apply(
-        "Conv2D" if rank == 2 else "Conv1D",
-        x,
-        weights=[turned] if bias is None else [turned, bias],
-        filters=kernel.shape[0],
-        kernel_size=list(kernel.shape[2:]) if rank == 2 else kernel.shape[2],
-        strides=strides if rank == 2 else strides[0],
-        padding=padding,
-        dilation_rate=dilations if rank == 2 else dilations[0],
-        groups=node.attributes.get("group", 1),
-        use_bias=bias is not None,
-    )
-    reader.set(node, made)
+    options: dict[str, Any] = {
+        "kernel_size": list(kernel.shape[2:]) if rank == 2 else kernel.shape[2],
+        "strides": strides if rank == 2 else strides[0],
+        "padding": padding,
+        "dilation_rate": dilations if rank == 2 else dilations[0],
+        "use_bias": bias is not None,
+    }
+    groups: Any = node.attributes.get("group", 1)
+    if rank == 2 and groups == x.tensor.shape[-1] and groups != 1 and kernel.shape[1] == 1:
+        kind, times = "DepthwiseConv2D", kernel.shape[0] // groups
+        options["depth_multiplier"] = times
+        turned = np.transpose(kernel.reshape(groups, times, *kernel.shape[2:]), (2, 3, 0, 1))
+    else:
+        kind = f"Conv{rank}D"
+        options |= {"filters": kernel.shape[0], "groups": groups}
+        turned = np.transpose(kernel, (*range(2, rank + 2), 1, 0))
+    weights = [turned] if bias is None else [turned, bias]
+    reader.set(node, reader.apply(kind, x, weights=weights, **options))
 
 
 def _image(reader: Reader, node: Node) -> Symbol:
