@@ -1,0 +1,46 @@
+"""The part `io` of `make soak`: damaged model files, 20,000 of each format.
+
+Each format runs in a process of its own. A case is a seed: what fails is printed with it, and
+`examine(damaged(format, Random(seed)))` of tests.support.damage repeats it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from multiprocessing import get_context
+from random import Random
+
+from tests.support import damage
+
+CASES = 20_000  # of a format
+SHOWN = 20  # failures of a format that are printed
+
+
+def check(minutes: float, seed: int) -> bool:
+    """Run all formats side by side; return whether every case of each ended as it may."""
+    end = time.monotonic() + 60 * minutes
+    with get_context("spawn").Pool(min(2, len(damage.FORMATS))) as pool:
+        tasks = [(format, seed, end) for format in damage.FORMATS]
+        sound = pool.starmap(report, tasks, chunksize=1)
+    return all(sound)
+
+
+def report(format: str, seed: int, end: float) -> bool:
+    """Run the cases of one format and print how they ended; return whether all did as they may."""
+    found: Counter[str] = Counter()
+    failures: list[str] = []
+    for case in range(seed, seed + CASES):
+        if time.monotonic() > end:
+            break
+        try:
+            found[damage.examine(damage.damaged(format, Random(case)), memory=True)] += 1
+        except AssertionError as error:
+            found["failed"] += 1
+            failures.append(f"  seed {case}: {error}")
+    cases = sum(found.values())
+    lines = [f"{format}: {cases} cases, {dict(found)}", *failures[:SHOWN]]
+    sys.stdout.write("\n".join([*lines, ""]))
+    sys.stdout.flush()
+    return cases == CASES and not failures
