@@ -89,6 +89,16 @@ REMOTE = [
         _at_most(1.5, f"rpc.p50_ms.farcall_{pair}", f"rpc.p50_ms.pyscript_workers{other}")
         for pair, other in (("mpy_py", ""), ("py_py", "_py_py"))
     ),
+    *(
+        _at_most(1.0, f"rpc.{value}_ms.farcall_{pair}", f"rpc.{value}_ms.pyscript_workers{other}")
+        for value in ("text_100kb", "text_1mb", "text_10mb", "rows_20000")
+        for pair, other in (("mpy_py", ""), ("py_py", "_py_py"))
+    ),
+    # Milliseconds for which the page cannot answer.
+    *(_at_most(50, f"rpc.{value}_block_ms.farcall_mpy_py") for value in ("text_1mb", "bytes_1mb")),
+    _at_most(
+        1.0, "rpc.rows_20000_block_ms.farcall_mpy_py", "rpc.rows_20000_block_ms.pyscript_workers"
+    ),
     _at_least(3.0, "rpc.calls_per_s.64", "rpc.calls_per_s.1"),
     _at_most(1.3, "rpc.array_10mb_ms.farcall", "rpc.array_10mb_ms.limit"),
     _at_least(10.0, "rpc.stream_items_per_s", "rpc.calls_per_s.1"),

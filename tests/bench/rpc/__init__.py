@@ -6,12 +6,15 @@ them otherwise. Round trips are `add(i, 1)`, one after the other, every result c
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench.drive import ROOT, PagePeer
+from selenium.common.exceptions import TimeoutException
+
+from tests.bench.drive import ROOT, PagePeer, PeerError
 from tests.support.interpreters import farcall_files
 from tests.support.site import Site
 
@@ -34,6 +37,15 @@ PEERS = {
 CALLS, WARM_UP_CALLS = 2000, 1000  # a round; five rounds make the 10,000
 SIZES = (1, 10, 100)
 ARRAY_PEERS = ("farcall", "limit", "pyscript_workers")
+# What a worker gives: figure's name to (function of served.py, characters or rows).
+VALUES = {
+    "text_100kb": ("text", 100_000),
+    "text_1mb": ("text", 1_000_000),
+    "text_10mb": ("text", 10_000_000),
+    "rows_20000": ("rows", 20_000),
+    "bytes_1mb": ("raw", 1_000_000),
+}
+VALUE_PEERS = ("farcall_mpy_py", "pyscript_workers", "farcall_py_py", "pyscript_workers_py_py")
 
 
 def pack(path: Path) -> None:
@@ -51,6 +63,7 @@ class Remote:
         pack(ROOT / "build" / "bench" / "farcall.zip")
         self.site = Site(headers=ISOLATED)
         self.pages: dict[str, PagePeer] = {}
+        self.lacking: set[tuple[str, str]] = set()  # peers and what they cannot carry
 
     def __enter__(self) -> Remote:
         for name in ("javascript", "mpy", "py"):
@@ -116,6 +129,41 @@ class Remote:
             for peer in ARRAY_PEERS
         }
 
+    def values(self) -> dict[str, float]:
+        """Bring every value once: milliseconds until it is read, and the page's longest pause.
+
+        A peer that cannot carry a value takes for ever.
+        """
+        return {
+            f"rpc.{value}_{unit}.{name}": spent
+            for value in VALUES
+            for name in VALUE_PEERS
+            for unit, spent in self._brought(value, name).items()
+        }
+
+    def _brought(self, value: str, name: str) -> dict[str, float]:
+        page, peer = PEERS[name]
+        kind, size = VALUES[value]
+        if kind == "raw" and peer != "farcall":
+            return {}
+        if (value, name) not in self.lacking:
+            try:
+                return self.pages[page].call("bring", peer=peer, kind=kind, size=size)
+            except (PeerError, TimeoutException):
+                self.lacking.add((value, name))
+                self.pages[page].close()
+                self.pages[page] = self._opened(page)
+                self.prepare_texts(page)
+        return {"ms": math.inf, "block_ms": math.inf}
+
+    def prepare_texts(self, *pages: str) -> None:
+        """Have the texts made, so that no time of theirs is counted."""
+        for page in pages:
+            for kind, size in VALUES.values():
+                for peer in ("farcall", "pyscript_workers"):
+                    if kind == "text":
+                        self.pages[page].call("prepare_text", peer=peer, characters=size)
+
     def first_call(self) -> dict[str, float]:
         """Measure a worker's start to its first answer, in a fresh browser."""
         page = self._opened("first")
@@ -132,4 +180,9 @@ def run(bench: Any) -> None:
         bench.repeat(remote.round_trips, bench.rounds)
         bench.measure(remote.rates())
         bench.measure(remote.arrays(), rounds=3 * bench.rounds)
+        remote.prepare_texts("mpy", "py")
+        remote.values()  # the first grows heaps
+        bench.repeat(remote.values, bench.rounds)
+        for value, name in sorted(remote.lacking):
+            bench.say(f"  {name} cannot carry {value}")
         bench.repeat(remote.first_call, rounds=3)
