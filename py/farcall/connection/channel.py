@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # with nothing else to say acknowledges after this long.
 ACKNOWLEDGE_AFTER = 0.05
 # Limits of a message: each side tells the other its own.
-SIZES = ("header", "buffers")
+SIZES = ("header", "buffers", "window_bytes")
 
 
 class Channel:
@@ -44,7 +44,7 @@ class Channel:
         limits: how many of everything there may be.
 
     Attributes:
-        most: characters and bytes of a message that neither side finds too many.
+        most: characters and bytes of a message or stream that neither side finds too many.
         error: what ended the session, or None.
         tracer: logs messages while `farcall.trace` is on.
         woken: waiters settled by the message being handled.

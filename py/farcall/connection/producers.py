@@ -12,6 +12,7 @@ released, collected or closed: leaving an `async for` loop ends the generator on
 """
 
 from farcall import messages, platform
+from farcall.platform import buffers as memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 # A generator that computes gives way to messages this often; its items so far are sent.
 SLICE = 0.005
+WINDOW_BYTES = 256 * 1024
 
 
 class Streamed:
@@ -60,6 +62,10 @@ class Producer:
         self._encoding = encoding
         self._number = number
         self._credit = 0
+        self._made = 0  # items that were sent, and consumed
+        self._consumed: "int | None" = None
+        self._heavy: "list[tuple[int, int]]" = []  # which of the others have buffers; their bytes
+        self._ahead = 0  # bytes of those
         self._task: "asyncio.Task[Any] | None" = None
         self._running: "platform.Waiter | None" = None  # settled when the task has ended
         self._busy = False
@@ -74,6 +80,10 @@ class Producer:
     def pull(self, credit: "int") -> None:
         """The consumer has room for `credit` more."""
         self._credit += credit
+        # The first credit is the whole window, later ones are what was consumed.
+        self._consumed = 0 if self._consumed is None else self._consumed + credit
+        while self._heavy and self._heavy[0][0] <= self._consumed:
+            self._ahead -= self._heavy.pop(0)[1]
         if self._busy or self._over:
             return
         self._busy = True
@@ -88,10 +98,9 @@ class Producer:
             return
         end = platform.clock() + SLICE
         items: "list[Wire]" = []
-        encode = self._encoding.item
         try:
-            while self._credit > len(items) and platform.clock() < end:
-                items.append(encode(next(self._next)))
+            while self._credit > len(items) and self._has_room() and platform.clock() < end:
+                items.append(self._encoded(next(self._next)))
         except StopIteration:
             self._send(items)
             self._end(None)
@@ -101,16 +110,16 @@ class Producer:
             self._end(exc)
             return
         self._send(items)
-        self._busy = self._credit > 0
+        self._busy = self._credit > 0 and self._has_room()
         if self._busy:
             platform.Timer(0, self._slice)
 
     async def _run(self) -> None:
         self._running = platform.Waiter()
         try:
-            while self._credit > 0:
+            while self._credit > 0 and self._has_room():
                 item = await self._next.__anext__()
-                self._send([self._encoding.item(item)])
+                self._send([self._encoded(item)])
         except StopAsyncIteration:
             self._end(None)
         except BaseException as exc:  # when `aclose` cancels this, the stream is over already
@@ -123,6 +132,21 @@ class Producer:
             running, self._running = self._running, None
             if running is not None:
                 running.settle_soon(None)
+
+    def _has_room(self) -> bool:
+        """Whether the consumer has not too many bytes ahead; one item may be any size."""
+        return self._ahead < self._channel.most["window_bytes"]
+
+    def _encoded(self, value: "Value") -> "Wire":
+        buffers = self._channel.buffers
+        mark = len(buffers)
+        wire = self._encoding.item(value)
+        self._made += 1
+        if len(buffers) > mark:
+            size = memory.total(buffers[mark:])
+            self._heavy.append((self._made, size))
+            self._ahead += size
+        return wire
 
     def _send(self, items: "list[Wire]") -> None:
         self._credit -= len(items)

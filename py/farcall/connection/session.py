@@ -17,6 +17,7 @@ from farcall.connection.calls import Calls
 from farcall.connection.duplex import Duplex
 from farcall.connection.flow_control import Streams
 from farcall.connection.policy import Policy
+from farcall.connection.producers import WINDOW_BYTES
 from farcall.connection.references import Tables
 from farcall.connection.serving import Serving
 from farcall.connection.streams import WINDOW, Iteration
@@ -40,6 +41,7 @@ LIMITS = {
     "header": 64 * 2**20,  # characters of JSON in a message
     "buffers": 4 * 2**30,  # bytes of the buffers of a message
     "window": WINDOW,  # items of a stream that may be on their way
+    "window_bytes": WINDOW_BYTES,  # bytes of their buffers, not counting the last
 }
 
 _open: "list[Session]" = []

@@ -27,6 +27,8 @@ async def _next(self: "Stream | Iteration") -> "Value":
         item = flow.items[flow.at]
         flow.at += 1
         flow.taken += 1
+        if flow.at == len(flow.items):
+            flow.grant()  # so that the next is made while this one is used
         return item
     return await flow.next()
 
@@ -66,11 +68,14 @@ class Flow:
         while self.at >= len(self.items):
             if self._over:
                 self._finish()
-            self._grant()
+            self.grant()
             await self._more()
         self.at += 1
         self.taken += 1
-        return self.items[self.at - 1]
+        item = self.items[self.at - 1]
+        if self.at == len(self.items):
+            self.grant()
+        return item
 
     async def _more(self) -> None:
         """Wait for the next items; the session holds the waiter, and with it the task.
@@ -107,8 +112,10 @@ class Flow:
             raise error
         raise StopAsyncIteration
 
-    def _grant(self) -> None:
+    def grant(self) -> None:
         """Grant what was consumed since the last grant."""
+        if self._over:
+            return
         credit = self.taken if self._granted else self._window
         self.taken = 0
         self._granted = True
@@ -122,7 +129,7 @@ class Flow:
         self.items = self.items[self.at :] + items if self.at < len(self.items) else items
         self.at = 0
         if self.taken * 2 >= self._window:
-            self._grant()
+            self.grant()
         self._wake()
 
     def end(self, error: "BaseException | None") -> None:

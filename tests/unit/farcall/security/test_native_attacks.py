@@ -409,6 +409,46 @@ async def test_limits_the_items_of_a_stream_that_are_on_their_way() -> None:
 
 @pytest.mark.promise(
     "farcall: limits",
+    "bytes of buffers of a stream on their way: `window_bytes`; beyond it: the producer waits",
+)
+@pytest.mark.parametrize("item", [bytes(100_000), "é" * 50_000, [1.5] * 25_000])
+@pytest.mark.parametrize(("most", "ahead"), [(250_000, 3), (1, 1)])
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.asyncio
+async def test_limits_the_bytes_of_a_stream_that_are_on_their_way(
+    item: Any, most: int, ahead: int, asynchronous: bool
+) -> None:
+    """One item passes however large it is, and a consumer that goes on gets all of them."""
+    made = []
+
+    def items() -> Any:
+        for n in range(40):
+            made.append(n)
+            yield item
+
+    async def items_later() -> Any:
+        for each in items():
+            yield each
+
+    near, far = memory_pair()
+    session = farcall.Session(far, {"items": items_later if asynchronous else items})
+    engine = await farcall.connect(near, timeout=5, limits={"window_bytes": most})
+    stream = await engine.items()
+    first = asyncio.ensure_future(stream.__anext__())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    # Taking the last that has come lets the next be made.
+    assert ahead <= len(made) <= ahead + 1
+    assert await first == item
+    assert [each async for each in stream] == [item] * 39
+    farcall.session(engine).close()
+    session.close()
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.promise(
+    "farcall: limits",
     "calls of the peer that run here: `serving`; beyond it: LimitError for the caller",
 )
 @in_a_loop
