@@ -25,6 +25,8 @@ RETURNED = PYODIDE
 if MICROPYTHON:
     import io
 
+    _STRING = 2**29 - 24  # characters of JavaScript's longest string
+
     def from_text(text: "str") -> "Buffer":
         """A fresh buffer with a text as UTF-8.
 
@@ -36,9 +38,14 @@ if MICROPYTHON:
 
     def to_text(buffer: "Buffer") -> str:
         """The text of a buffer."""
-        reserve(buffer.length)
+        size = int(buffer.length)
+        reserve(size)
         text = javascript.toText(buffer)
-        return bytes.fromhex(javascript.toHex(buffer)).decode() if text is None else str(text)
+        if text is None and 2 * size <= _STRING:
+            return bytes.fromhex(javascript.toHex(buffer)).decode()
+        if not text and size:  # JavaScript, or its way here, gives "" for what does not fit
+            raise MemoryError(f"a text of {size} bytes does not fit in memory")
+        return str(text or "")
 
     def reserve(size: "int") -> None:
         """Have the heap grow until it holds `size` bytes in one piece.
