@@ -40,6 +40,7 @@ TRAINING = (
     "py/nn/artifacts.py",
     "py/nn/callbacks",
     "py/nn/data/loading",
+    "py/nn/differentiate.py",
     "py/nn/federated.py",
     "py/nn/io/*/write*.py",
     "py/nn/io/**/checkpoint.py",

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from nn.layers import *
     from nn.models.model import Model
     from nn.models.sequential import Sequential
-    from nn.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, RMSprop
+    from nn.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, Nadam, RMSprop
     from nn.ort.session import TrainingSession
     from nn.serving.classifier import Classifier
     from nn.serving.quantized_model import QuantizedModel
@@ -73,7 +73,9 @@ HOMES = {
     "nn.data": ("Dataset", "parse_idx"),
     "nn.training.check_gradients": ("GradientError", "check_gradients"),
     "nn.models.model": ("Model",),
-    "nn.optimizers": ("SGD", "Adagrad", "Adam", "Adamax", "AdamW", "Lion", "RMSprop"),
+    "nn.optimizers": (
+        "SGD", "Adadelta", "Adagrad", "Adam", "Adamax", "AdamW", "Lion", "Nadam", "RMSprop",
+    ),
     "nn.serving.quantized_model": ("QuantizedModel",),
     "nn.models.sequential": ("Sequential",),
     "nn.serving.classifier": ("Classifier",),

@@ -11,16 +11,27 @@ from nn.types import Config
 T = TypeVar("T")
 
 
-def resolve(identifier: Any, base: type[T], named: Callable[[Any], Any]) -> T:
+def resolve(
+    identifier: Any,
+    base: type[T],
+    named: Callable[[Any], Any],
+    wrap: Callable[[Any], T] | None = None,
+) -> T:
     """Return the object that `identifier` refers to.
 
     Args:
-        identifier: an instance of `base`, {"class_name", "config"}, or a name.
+        identifier: an instance of `base`, a subclass, {"class_name", "config"}, a name, or a
+            function.
         base: class of the object.
         named: returns the class for a name, or raises ConfigError.
+        wrap: returns the object for a function; without it a function is no identifier.
     """
     if isinstance(identifier, base):
         return identifier
+    if isinstance(identifier, type) and issubclass(identifier, base):
+        return identifier()
+    if wrap is not None and callable(identifier) and not isinstance(identifier, type):
+        return wrap(identifier)
     if isinstance(identifier, dict):
         found = named(identifier.get("class_name")).from_config(identifier.get("config") or {})
     else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from nn.errors import ConfigError
 from nn.identifiers import describe, resolve
+from nn.lazy import load
 from nn.types import Array, Config
 
 __all__ = [
@@ -16,6 +18,9 @@ __all__ = [
     "L2",
     "Regularizer",
     "get",
+    "l1",
+    "l1_l2",
+    "l2",
     "serialize",
 ]
 
@@ -73,16 +78,43 @@ class L1L2(Regularizer):
     """l1 * sum(|w|) + l2 * sum(w^2)."""
 
 
+class FunctionRegularizer(Regularizer):
+    """The penalty that a function of a weight, made of NumPy's, gives; it cannot be saved."""
+
+    fields = ()
+
+    def __init__(self, function: Callable[[Array], Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def loss(self, w: Array) -> float:
+        return float(self.function(w))
+
+    def add_gradient(self, w: Array, gradient: Array) -> None:
+        penalty, pull = load("nn.differentiate").differentiate(self.function, w)
+        gradient += pull(np.ones_like(penalty))
+
+    def get_config(self) -> Config:
+        name = getattr(self.function, "__name__", self.function)
+        raise ConfigError(f"regularizer: expected one with settings, received the function {name}")
+
+
+l1, l2, l1_l2 = L1, L2, L1L2
+
 CLASSES: dict[str, type[Regularizer]] = {"L1": L1, "L2": L2, "L1L2": L1L2}
 
 
 def get(identifier: Any) -> Regularizer | None:
-    """Return the regularizer for a name ("l2") or configuration; None stays None.
+    """Return the regularizer for a name ("l2"), configuration or function; None stays None.
 
     Raises:
         ConfigError: the name is unknown.
     """
-    return None if identifier is None else resolve(identifier, Regularizer, _named)
+    return (
+        None
+        if identifier is None
+        else resolve(identifier, Regularizer, _named, FunctionRegularizer)
+    )
 
 
 def _named(name: Any) -> type[Regularizer]:

@@ -15,6 +15,7 @@ from nn.types import Config
 
 __all__ = [
     "CosineDecay",
+    "CosineDecayRestarts",
     "ExponentialDecay",
     "InverseTimeDecay",
     "LearningRateSchedule",
@@ -174,6 +175,43 @@ class CosineDecay(LearningRateSchedule):
         return peak * ((1 - self.alpha) * cosine + self.alpha)
 
 
+class CosineDecayRestarts(LearningRateSchedule):
+    """Cosine decay that begins again, each time `t_mul` as long and `m_mul` as high.
+
+    Source: Loshchilov and Hutter 2017.
+    """
+
+    fields = ("initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: int,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        name: str = "SGDRDecay",
+    ) -> None:
+        self.initial_learning_rate = initial_learning_rate
+        self.first_decay_steps = _at_least_one(first_decay_steps, name)
+        self.t_mul = t_mul
+        self.m_mul = m_mul
+        self.alpha = alpha
+
+    def __call__(self, step: int) -> float:
+        share, restarts = step / self.first_decay_steps, 0
+        if self.t_mul == 1:
+            restarts = math.floor(share)
+            share -= restarts
+        else:
+            inner = 1 - share * (1 - self.t_mul)
+            restarts = math.floor(math.log(inner) / math.log(self.t_mul) + 1e-12)
+            before = (1 - self.t_mul**restarts) / (1 - self.t_mul)
+            share = (share - before) / self.t_mul**restarts
+        cosine = 0.5 * self.m_mul**restarts * (1 + math.cos(math.pi * share))
+        return self.initial_learning_rate * ((1 - self.alpha) * cosine + self.alpha)
+
+
 class OneCycle(LearningRateSchedule):
     """One-cycle policy: cosine rise from max / div to max, cosine decay to max / (div * final_div).
 
@@ -226,7 +264,7 @@ CLASSES: dict[str, type[LearningRateSchedule]] = {
     c.__name__: c
     for c in (
         ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay, CosineDecay,
-        OneCycle,
+        CosineDecayRestarts, OneCycle,
     )
 }  # fmt: skip
 

@@ -61,8 +61,9 @@ def _plain(value: Any, where: str) -> Any:
         return [_plain(item, where) for item in value]
     if isinstance(value, dict):
         return {key: _plain(item, where) for key, item in value.items()}
+    value = _made(value)
     known: dict[str, Any] = {**losses.CLASSES, **metrics.CLASSES}
-    if type(value) is known.get(type(value).__name__):
+    if type(value) in (losses.CLASSES.get(_kind(value)), metrics.CLASSES.get(_kind(value))):
         return describe(value)
     if value is None or isinstance(value, str | int | float):
         return value
@@ -70,6 +71,17 @@ def _plain(value: Any, where: str) -> Any:
         f"{where}: expected a name, or one of {', '.join(known)}; received {value!r}, which cannot "
         "be saved; save with include_optimizer=False"
     )
+
+
+def _made(value: Any) -> Any:
+    """Return the loss of one of Keras' functions, and an object for a class."""
+    kind = getattr(value, "kind", value)
+    is_class = isinstance(kind, type) and issubclass(kind, losses.Loss | metrics.Metric)
+    return kind() if is_class and (callable(value) or kind is value) else value
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__
 
 
 def restore(model: Model, training: Any) -> None:

@@ -72,7 +72,9 @@ class ReLU(Elementwise):
         self.threshold = threshold
         plain = max_value is None and not negative_slope and not threshold
         self.function = (
-            activations.RELU if plain else activations.relu(max_value, negative_slope, threshold)
+            activations.RELU
+            if plain
+            else activations.relu_with(max_value, negative_slope, threshold)
         )
 
 
@@ -84,7 +86,7 @@ class LeakyReLU(Elementwise):
     def __init__(self, negative_slope: float = 0.3, **options: Any) -> None:
         super().__init__(**options)
         self.negative_slope = negative_slope
-        self.function = activations.leaky_relu(negative_slope)
+        self.function = activations.leaky_relu_with(negative_slope)
 
 
 class ELU(Elementwise):
@@ -95,7 +97,7 @@ class ELU(Elementwise):
     def __init__(self, alpha: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
         self.alpha = alpha
-        self.function = activations.elu(alpha)
+        self.function = activations.elu_with(alpha)
 
 
 class ThresholdedReLU(Elementwise):
@@ -106,7 +108,7 @@ class ThresholdedReLU(Elementwise):
     def __init__(self, theta: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
         self.theta = theta
-        self.function = activations.relu(None, 0.0, theta)
+        self.function = activations.relu_with(None, 0.0, theta)
 
 
 class PReLU(Layer):

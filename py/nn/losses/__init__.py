@@ -16,6 +16,7 @@ from nn.losses.base import (
     FunctionLoss,
     Loss,
     fit_weight,
+    function_of,
     masked_weight,
     matching,
     same_rank,
@@ -25,6 +26,7 @@ from nn.losses.crossentropy import (
     CategoricalCrossentropy,
     SparseCategoricalCrossentropy,
 )
+from nn.losses.focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
 from nn.losses.regression import (
     CategoricalHinge,
     CosineSimilarity,
@@ -43,7 +45,9 @@ from nn.types import Config
 
 __all__ = [
     "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
     "CategoricalHinge",
     "CosineSimilarity",
     "ElementLoss",
@@ -71,8 +75,8 @@ __all__ = [
 CLASSES: dict[str, type[Loss]] = {
     c.__name__: c
     for c in (
-        BinaryCrossentropy, CategoricalCrossentropy, CategoricalHinge, CosineSimilarity, Hinge,
-        Huber,
+        BinaryCrossentropy, BinaryFocalCrossentropy, CategoricalCrossentropy,
+        CategoricalFocalCrossentropy, CategoricalHinge, CosineSimilarity, Hinge, Huber,
         KLDivergence, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError,
         MeanSquaredLogarithmicError, Poisson, SparseCategoricalCrossentropy, SquaredHinge,
     )
@@ -90,15 +94,31 @@ _ALIASES |= {
     "logcosh": LogCosh,
     "bce": BinaryCrossentropy,
 }
+_ALIASES |= {name.upper(): _ALIASES[name] for name in ("bce", "kld", "mae", "mape", "mse", "msle")}
+
+FUNCTIONS = {name: function_of(kind) for name, kind in _ALIASES.items() if name.islower()}
+"""Keras' functions of the losses, by name: `nn.losses.mean_squared_error` and the others."""
 
 
 def get(identifier: Any) -> Loss:
-    """Return the loss for a name or configuration; a `Loss` is returned as it is.
+    """Return the loss for a name, configuration or function; a `Loss` is returned as it is.
 
     Raises:
         ConfigError: the name is unknown.
     """
-    return resolve(identifier, Loss, _named)
+    return resolve(identifier, Loss, _named, _of_function)
+
+
+def _of_function(function: Any) -> Loss:
+    kind = getattr(function, "kind", None)
+    return kind() if isinstance(kind, type) else FunctionLoss(function)
+
+
+def __getattr__(name: str) -> Any:
+    """Return Keras' function of a loss, as `nn.losses.mean_squared_error`."""
+    if name in FUNCTIONS:
+        return FUNCTIONS[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _named(name: Any) -> type[Loss]:

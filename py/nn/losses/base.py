@@ -9,6 +9,7 @@ import numpy as np
 
 from nn import config
 from nn.data.numeric import cast, numeric
+from nn.differentiate import differentiate
 from nn.errors import ConfigError, ShapeError
 from nn.identifiers import snake_case
 from nn.keras_arguments import LeftOut, refuse
@@ -232,15 +233,65 @@ class ElementLoss(Loss):
 
 
 class FunctionLoss(Loss):
-    """A loss made of two functions: the loss of each sample, and its gradient."""
+    """A loss made of a function of labels and outputs: the loss of each sample, or of all.
+
+    Args:
+        call: the function.
+        gradient: the gradient of the loss of each sample with respect to the outputs; by default
+            the function, made of NumPy's, is differentiated (`nn.differentiate`).
+        name: by default the function's.
+        reduction: one of `REDUCTIONS`.
+    """
 
     def __init__(
         self,
-        call: Callable[[Array, Array], Array],
-        gradient: Callable[[Array, Array], Array],
-        name: str = "loss",
+        call: Callable[[Array, Array], Any],
+        gradient: Callable[[Array, Array], Array] | None = None,
+        name: str | None = None,
         reduction: str | None = "sum_over_batch_size",
     ) -> None:
-        super().__init__(reduction, name)
-        self.call = call  # type: ignore[assignment,method-assign]
-        self.gradient = gradient  # type: ignore[assignment,method-assign]
+        super().__init__(reduction, name or getattr(call, "__name__", "loss"))
+        self.function = call
+        self.given_gradient = gradient
+
+    def prepare(self, y_true: Any, y_pred: Array) -> Array:
+        array = numeric(y_true, f"{self.name}: labels (y_true)")
+        return same_rank(cast(array, y_pred.dtype), y_pred)
+
+    def call(self, y_true: Array, y_pred: Array) -> Array:
+        return np.asarray(self.function(y_true, y_pred))
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        if self.given_gradient is not None:
+            return self.given_gradient(y_true, y_pred)
+        losses, pull = differentiate(self.function, y_true, y_pred, wrt=1)
+        return pull(np.ones_like(losses))
+
+    def lined_step(self, y_true: Any, y_pred: Array, sample_weight: Any) -> tuple[float, Array]:
+        if self.given_gradient is not None:
+            return super().lined_step(y_true, y_pred, sample_weight)
+        true = self.prepare(y_true, y_pred)
+        losses, pull = differentiate(self.function, true, y_pred, wrt=1)
+        scale = self.scale(losses.shape, sample_weight, y_pred.dtype)
+        return float(np.sum(losses * scale)), pull(np.broadcast_to(scale, losses.shape))
+
+
+def function_of(kind: type[Loss]) -> Callable[..., Any]:
+    """Return Keras' function of a loss: the loss of each sample, `mean_squared_error(t, p)`."""
+
+    def function(y_true: Any, y_pred: Any, **options: Any) -> Any:
+        loss = kind(**options)
+        if hasattr(y_pred, "through"):  # a function that calls this one is being differentiated
+            values = loss.prepare(y_true, y_pred.value)
+            slope = loss.gradient(values, y_pred.value)
+            losses = loss.call(values, y_pred.value)
+            return y_pred.through(lambda _: losses, lambda dy: np.asarray(dy)[..., None] * slope)
+        pred = numeric(y_pred, "y_pred")
+        pred = pred if pred.dtype.kind == "f" else pred.astype(config.floatx())
+        true, pred = loss.lined(y_true, pred)
+        return loss.call(loss.prepare(true, pred), pred)
+
+    function.__name__ = function.__qualname__ = snake_case(kind.__name__)
+    function.__doc__ = f"Return the loss of each sample; `{kind.__name__}` has the options."
+    function.kind = kind  # type: ignore[attr-defined]
+    return function

@@ -16,12 +16,36 @@ from nn.metrics.accuracy import (
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
 )
-from nn.metrics.base import LossMetric, Mean, MeanMetric, Metric
-from nn.metrics.confusion import ConfusionMatrix, F1Score
-from nn.metrics.counts import AUC, Precision, Recall
+from nn.metrics.base import LossMetric, Mean, MeanMetric, Metric, Sum
+from nn.metrics.confusion import ConfusionMatrix, F1Score, FBetaScore
+from nn.metrics.counts import (
+    AUC,
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    Recall,
+    TrueNegatives,
+    TruePositives,
+)
+from nn.metrics.losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    KLDivergence,
+    LogCoshError,
+    MeanAbsolutePercentageError,
+    MeanMetricWrapper,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
+)
 from nn.metrics.regression import (
-    MeanAbsoluteErrorMetric,
-    MeanSquaredErrorMetric,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    R2Score,
     RootMeanSquaredError,
 )
 from nn.types import Array
@@ -30,18 +54,40 @@ __all__ = [
     "AUC",
     "Accuracy",
     "BinaryAccuracy",
+    "BinaryCrossentropy",
     "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "CategoricalHinge",
     "ConfusionMatrix",
+    "CosineSimilarity",
     "F1Score",
+    "FBetaScore",
+    "FalseNegatives",
+    "FalsePositives",
+    "Hinge",
+    "KLDivergence",
+    "LogCoshError",
     "Mean",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanMetric",
+    "MeanMetricWrapper",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
     "Metric",
+    "Poisson",
     "Precision",
+    "R2Score",
     "Recall",
     "RootMeanSquaredError",
     "SparseCategoricalAccuracy",
+    "SparseCategoricalCrossentropy",
     "SparseTopKCategoricalAccuracy",
+    "SquaredHinge",
+    "Sum",
     "TopKCategoricalAccuracy",
+    "TrueNegatives",
+    "TruePositives",
     "fitting",
     "get",
 ]
@@ -49,28 +95,39 @@ __all__ = [
 CLASSES: dict[str, type[Metric]] = {
     c.__name__: c
     for c in (
-        Mean, Accuracy, SparseCategoricalAccuracy, CategoricalAccuracy, BinaryAccuracy,
-        TopKCategoricalAccuracy, SparseTopKCategoricalAccuracy, RootMeanSquaredError, Precision,
-        Recall, AUC, F1Score, ConfusionMatrix,
+        Mean, Sum, Accuracy, SparseCategoricalAccuracy, CategoricalAccuracy, BinaryAccuracy,
+        TopKCategoricalAccuracy, SparseTopKCategoricalAccuracy, MeanAbsoluteError,
+        MeanSquaredError, RootMeanSquaredError, MeanAbsolutePercentageError,
+        MeanSquaredLogarithmicError, LogCoshError, CosineSimilarity, R2Score, BinaryCrossentropy,
+        CategoricalCrossentropy, SparseCategoricalCrossentropy, KLDivergence, Poisson, Hinge,
+        SquaredHinge, CategoricalHinge, Precision, Recall, TruePositives, TrueNegatives,
+        FalsePositives, FalseNegatives, AUC, F1Score, FBetaScore, ConfusionMatrix,
     )
 }  # fmt: skip
-CLASSES |= {
-    "MeanAbsoluteError": MeanAbsoluteErrorMetric,
-    "MeanSquaredError": MeanSquaredErrorMetric,
-}
 _ALIASES: dict[str, type[Metric]] = {c.default_name(): c for c in CLASSES.values()}
-_ALIASES |= {"mae": MeanAbsoluteErrorMetric, "mse": MeanSquaredErrorMetric}
+_ALIASES |= {
+    "bce": BinaryCrossentropy,
+    "mae": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "mse": MeanSquaredError,
+    "msle": MeanSquaredLogarithmicError,
+}
+_ALIASES |= {name.upper(): _ALIASES[name] for name in ("bce", "mae", "mape", "mse", "msle")}
 
 
 def get(identifier: Any) -> Metric:
-    """Return the metric for a name or configuration; a `Metric` is returned as it is.
+    """Return the metric for a name, configuration or function; a `Metric` is returned as it is.
 
     Raises:
         ConfigError: the name is unknown.
     """
-    if isinstance(identifier, Metric | dict) or _find(identifier) is not None:
-        return resolve(identifier, Metric, _named)
+    if callable(identifier) or isinstance(identifier, Metric | dict) or _find(identifier):
+        return resolve(identifier, Metric, _named, _of_function)
     return LossMetric(_loss(identifier))
+
+
+def _of_function(function: Any) -> Metric:
+    return MeanMetricWrapper(function)
 
 
 def fitting(name: str, y_true: Array, y_pred: Array) -> Metric:

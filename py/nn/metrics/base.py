@@ -117,6 +117,13 @@ class Mean(Metric):
         return self.total / self.count if self.count else 0.0
 
 
+class Sum(Mean):
+    """The weighted sum of the values passed to `update_state`."""
+
+    def result(self) -> float:
+        return self.total
+
+
 class MeanMetric(Mean):
     """Base of metrics that average one value per sample."""
 

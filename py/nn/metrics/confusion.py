@@ -14,29 +14,36 @@ from nn.metrics.counts import ratio
 from nn.types import Array
 
 
-class F1Score(Metric):
-    """2 * precision * recall / (precision + recall) of each class, for one-hot labels.
+class FBetaScore(Metric):
+    """(1 + b^2) * precision * recall / (b^2 * precision + recall) of each class (one-hot labels).
 
     Args:
         average: None (one value per class), "micro", "macro" or "weighted".
+        beta: b, the weight of recall.
         threshold: outputs above it are predictions; None uses the largest output of each sample.
     """
 
-    fields = ("average", "threshold")
+    fields: tuple[str, ...] = ("average", "beta", "threshold")
     sums = ("tp", "fp", "fn")
 
     def __init__(
         self,
         average: str | None = None,
+        beta: float = 1.0,
         threshold: float | None = None,
         name: str | None = None,
         **others: Any,
     ) -> None:
         if average not in (None, "micro", "macro", "weighted"):
-            raise ConfigError(f"F1Score: unknown average {average!r}")
+            raise ConfigError(f"{type(self).__name__}: unknown average {average!r}")
         self.average = average
+        self.beta = beta
         self.threshold = threshold
         super().__init__(name, **others)
+
+    @classmethod
+    def default_name(cls) -> str:
+        return "fbeta_score"
 
     def reset_state(self) -> None:
         self.tp: Any = 0.0
@@ -60,14 +67,42 @@ class F1Score(Metric):
     def result(self) -> Any:
         if self.average == "micro":
             tp, fp, fn = np.sum(self.tp), np.sum(self.fp), np.sum(self.fn)
-            return float(ratio(2 * tp, 2 * tp + fp + fn))
-        scores = ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+            return float(self._score(tp, fp, fn))
+        scores = self._score(self.tp, self.fp, self.fn)
         if self.average == "macro":
             return float(np.mean(scores))
         if self.average == "weighted":
             support = self.tp + self.fn
             return float(np.sum(scores * ratio(support, np.sum(support))))
         return [float(v) for v in np.atleast_1d(scores)]
+
+    def _score(self, tp: Any, fp: Any, fn: Any) -> Array:
+        square = self.beta**2
+        return ratio((1 + square) * tp, (1 + square) * tp + fp + square * fn)
+
+
+class F1Score(FBetaScore):
+    """2 * precision * recall / (precision + recall) of each class, for one-hot labels.
+
+    Args:
+        average: None (one value per class), "micro", "macro" or "weighted".
+        threshold: outputs above it are predictions; None uses the largest output of each sample.
+    """
+
+    fields = ("average", "threshold")
+
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str | None = None,
+        **others: Any,
+    ) -> None:
+        super().__init__(average, 1.0, threshold, name, **others)
+
+    @classmethod
+    def default_name(cls) -> str:
+        return "f1_score"
 
 
 class ConfusionMatrix(Metric):

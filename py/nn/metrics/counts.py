@@ -122,6 +122,49 @@ class Recall(OfPositives):
         return ratio(self.tp, self.tp + self.fn)
 
 
+class AtThresholds(Counts):
+    """Base of the metrics that are one of the four counts.
+
+    Args:
+        thresholds: a number or a list; 0.5 by default.
+    """
+
+    fields = ("thresholds",)
+
+    def __init__(self, thresholds: Any = None, name: str | None = None, **others: Any) -> None:
+        self.thresholds = thresholds
+        given = 0.5 if thresholds is None else thresholds
+        super().__init__(given if isinstance(given, list | tuple) else [given], name, **others)
+
+
+class TruePositives(AtThresholds):
+    """The weighted number of outputs above the threshold whose label is 1."""
+
+    def value(self) -> Array:
+        return self.tp
+
+
+class TrueNegatives(AtThresholds):
+    """The weighted number of outputs not above the threshold whose label is 0."""
+
+    def value(self) -> Array:
+        return self.tn
+
+
+class FalsePositives(AtThresholds):
+    """The weighted number of outputs above the threshold whose label is 0."""
+
+    def value(self) -> Array:
+        return self.fp
+
+
+class FalseNegatives(AtThresholds):
+    """The weighted number of outputs not above the threshold whose label is 1."""
+
+    def value(self) -> Array:
+        return self.fn
+
+
 CURVES = ("ROC", "PR", "PRGAIN")
 SUMS = ("interpolation", "minoring", "majoring")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from nn.errors import ConfigError
 from nn.identifiers import describe, resolve
-from nn.optimizers.adaptive import Adagrad, Adam, Adamax, AdamW, RMSprop
+from nn.optimizers.adaptive import Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, RMSprop
 from nn.optimizers.base import Optimizer
 from nn.optimizers.descent import SGD, Lion
 from nn.types import Config
@@ -14,11 +14,13 @@ from nn.types import Config
 __all__ = [
     "CLASSES",
     "SGD",
+    "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
     "Lion",
+    "Nadam",
     "Optimizer",
     "RMSprop",
     "get",
@@ -26,7 +28,7 @@ __all__ = [
 ]
 
 CLASSES: dict[str, type[Optimizer]] = {
-    c.__name__: c for c in (SGD, RMSprop, Adagrad, Adam, AdamW, Adamax, Lion)
+    c.__name__: c for c in (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion)
 }
 
 

@@ -180,3 +180,75 @@ class Adagrad(Optimizer):
         total = self.state["accumulator"]
         total += np.square(g)
         p -= learning_rate * g / np.sqrt(total + self.epsilon)
+
+
+class Adadelta(Optimizer):
+    """Adadelta: scales by running root mean squares of gradients and of steps (Zeiler 2012)."""
+
+    fields = ("rho", "epsilon")
+    slots = ("accumulated_grad", "accumulated_delta_var")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        rho: float = 0.95,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.rho = rho
+        self.epsilon = epsilon
+
+    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+        gradients, steps = self.state["accumulated_grad"], self.state["accumulated_delta_var"]
+        gradients *= gradients.dtype.type(self.rho)
+        gradients += (1 - self.rho) * np.square(g)
+        delta = -np.sqrt(steps + self.epsilon) * g / np.sqrt(gradients + self.epsilon)
+        steps *= steps.dtype.type(self.rho)
+        steps += (1 - self.rho) * np.square(delta)
+        p += learning_rate * delta
+
+
+class Nadam(Optimizer):
+    """Adam with Nesterov momentum (Dozat 2016)."""
+
+    fields = ("beta_1", "beta_2", "epsilon")
+    slots = ("momentum", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self._product = (0, 1.0)
+
+    def _rate(self, step: int) -> float:
+        return self.beta_1 * (1 - 0.5 * 0.96**step)
+
+    def product(self, step: int) -> float:
+        """Return the product of the rates of the steps so far."""
+        last, value = self._product
+        if step < last:
+            last, value = 0, 1.0
+        for number in range(last + 1, step + 1):
+            value *= self._rate(number)
+        self._product = step, value
+        return value
+
+    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+        m, v = self.state["momentum"], self.state["velocity"]
+        step = self.local_step
+        rate, after = self._rate(step), self._rate(step + 1)
+        product = self.product(step)
+        m += (g - m) * (1 - self.beta_1)
+        v += (np.square(g) - v) * (1 - self.beta_2)
+        mean = after * m / (1 - product * after) + (1 - rate) * g / (1 - product)
+        spread = v / (1 - self.beta_2**step)
+        p -= learning_rate * mean / (np.sqrt(spread) + self.epsilon)

@@ -31,7 +31,9 @@ Json = dict[str, Any]
 _TOGETHER = {
     "Adam": ("momentum", "velocity"),
     "AdamW": ("momentum", "velocity"),
+    "Adadelta": ("accumulated_grad", "accumulated_delta_var"),
     "Adamax": ("momentum", "norm"),
+    "Nadam": ("momentum", "velocity"),
 }
 _ARGUMENTS = ("loss", "loss_weights", "metrics", "weighted_metrics")
 
@@ -66,7 +68,9 @@ def _written(value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         return value
     if "class_name" not in value:
-        return {key: _written(item, key) for key, item in value.items()}
+        return {
+            key: _written(item, key if key in _ARGUMENTS else where) for key, item in value.items()
+        }
     name = value["class_name"]
     if name in _OURS_ALONE:
         raise UnsupportedError(
@@ -85,7 +89,15 @@ def variables(model: Model) -> list[Array]:
     count = np.asarray(optimizer.iterations, np.int32)
     rate = optimizer.learning_rate
     head = [count] if callable(rate) else [count, np.asarray(rate, np.float32)]
-    return [*head, *(optimizer.state[s][span].reshape(v) for s, span, v in _places(model))]
+    slots = [optimizer.state[s][span].reshape(v) for s, span, v in _places(model)]
+    return [*head, *slots, *_tail(optimizer)]
+
+
+def _tail(optimizer: optimizers.Optimizer) -> list[Array]:
+    """Return what Keras keeps behind the slots: of Nadam, a number that the steps give here."""
+    if not isinstance(optimizer, optimizers.Nadam):
+        return []
+    return [np.asarray(optimizer.product(optimizer.iterations), np.float32)]
 
 
 def _places(model: Model) -> Iterator[tuple[str, slice, tuple[int, ...]]]:
@@ -193,14 +205,15 @@ def _restore(model: Model, arrays: Sequence[Array]) -> None:
     optimizer = model.optimizer
     places = list(_places(model))
     head = 1 if callable(optimizer.learning_rate) else 2
-    if len(arrays) == head:
+    if len(arrays) in (head, head + len(_tail(optimizer))):
         places = []  # saved before the first step
-    if len(arrays) != head + len(places):
+    tail = len(arrays) - head if not places else len(_tail(optimizer))
+    if len(arrays) != head + len(places) + tail:
         raise MismatchError(
-            f"optimizer: expected {head + len(places)} variables, received {len(arrays)}"
+            f"optimizer: expected {head + len(places) + tail} variables, received {len(arrays)}"
         )
     state = optimizer.get_state() | {"iterations": int(np.ravel(arrays[0])[0])}
-    for (slot, span, shape), array in zip(places, arrays[head:], strict=True):
+    for (slot, span, shape), array in zip(places, arrays[head : head + len(places)], strict=True):
         if array.shape != shape:
             raise MismatchError(
                 f"optimizer, {slot}: expected shape {shape}, received {array.shape}"

@@ -124,7 +124,8 @@ EXAMPLES = {
     "stddev": 0.1, "activation": "relu", "target_shape": (2,), "dims": (1,), "height": 2,
     "width": 2, "scale": 2.0, "num_classes": 2, "filename": "x", "filepath": "x",
     "schedule": abs, "initial_learning_rate": 0.1, "decay_steps": 2, "decay_rate": 0.5,
-    "boundaries": [1], "values": [1.0, 2.0], "n": 2, "num_tokens": 2, "axes": 1,
+    "first_decay_steps": 2, "boundaries": [1],
+    "values": [1.0, 2.0], "n": 2, "num_tokens": 2, "axes": 1,
     "num_heads": 2, "key_dim": 2,
     "cell": nn.LSTMCell(2), "cells": [nn.LSTMCell(2)], "layer": nn.LSTM(2),
 }  # fmt: skip

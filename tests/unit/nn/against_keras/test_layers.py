@@ -247,15 +247,56 @@ def test_normalizes_batches_as_keras(training: bool, config: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "sigmoid", "tanh", "softplus",
-        "softmax",
-        "log_softmax", "softsign", "exponential", "hard_sigmoid", "relu6", "linear",
-    ],
-)  # fmt: skip
+    "name", sorted({*nn.activations.names()} - {"sparsemax", "keras2_hard_sigmoid"})
+)
 def test_activates_as_keras(name: str) -> None:
     compare("Activation", {"activation": name}, 3 * sequences())
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("relu", {"negative_slope": 0.1, "max_value": 2.0, "threshold": 0.5}),
+        ("leaky_relu", {"negative_slope": 0.3}),
+        ("elu", {"alpha": 0.5}),
+        ("celu", {"alpha": 0.5}),
+        ("gelu", {"approximate": True}),
+        ("softmax", {"axis": 1}),
+        ("log_softmax", {"axis": 1}),
+        ("hard_shrink", {"threshold": 0.2}),
+        ("soft_shrink", {"threshold": 0.2}),
+        ("squareplus", {"b": 2.0}),
+        ("glu", {"axis": 1}),
+        ("threshold", {"threshold": 0.3, "default_value": -1.0}),
+    ],
+)
+def test_activations_are_functions_with_the_options_of_keras(name: str, options: Any) -> None:
+    x = 3 * sequences()
+    ours, theirs = getattr(nn.activations, name), getattr(keras.activations, name)
+    np.testing.assert_allclose(ours(x, **options), theirs(x, **options), rtol=1e-6, atol=1e-7)
+    if name not in nn.activations.FUNCTIONS:
+        np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-6, atol=1e-7)
+        assert nn.activations.get(ours) is ours
+        assert nn.Dense(2, activation=ours).activation is nn.activations.get(name)
+
+
+def test_sparsemax_is_the_nearest_distribution_which_keras_misses_for_several_places() -> None:
+    x = 0.5 * sequences()
+    for axis in (-1, 1):
+        y = nn.activations.sparsemax(x, axis=axis)
+        np.testing.assert_allclose(y.sum(axis=axis), 1)
+        shift = np.where(y > 0, x - y, np.nan)
+        t = np.nanmax(shift, axis=axis, keepdims=True)
+        np.testing.assert_allclose(y, np.maximum(x - t, 0), atol=1e-12)
+    nn.check_gradients(nn.Activation("sparsemax"), x)
+    steep = 50 * x  # one place each
+    np.testing.assert_allclose(nn.activations.sparsemax(steep), keras.activations.sparsemax(steep))
+
+
+def test_all_activations_of_keras_are_here() -> None:
+    known = {name for name in dir(keras.activations) if name.islower() and name[0] != "_"}
+    known -= {"get", "serialize", "deserialize"}
+    assert known <= {*nn.activations.names(), *nn.activations.FUNCTIONS, "swish", "hard_swish"}
 
 
 def test_a_thresholded_relu_is_keras_relu_with_that_threshold() -> None:

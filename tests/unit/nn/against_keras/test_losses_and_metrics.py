@@ -38,7 +38,14 @@ CASES = [
     ("CategoricalCrossentropy", {"from_logits": True, "label_smoothing": 0.1}, ONE_HOT, LOGITS),
     ("SparseCategoricalCrossentropy", {}, LABELS, PROBABILITIES * 2),
     ("SparseCategoricalCrossentropy", {"from_logits": True}, LABELS, LOGITS),
-]
+    ("BinaryFocalCrossentropy", {}, BITS, PROBABILITIES),
+    ("BinaryFocalCrossentropy",
+     {"from_logits": True, "apply_class_balancing": True, "gamma": 1.5, "label_smoothing": 0.1},
+     BITS, LOGITS),
+    ("CategoricalFocalCrossentropy", {}, ONE_HOT, PROBABILITIES * 2),
+    ("CategoricalFocalCrossentropy",
+     {"from_logits": True, "alpha": 0.5, "gamma": 1.0, "label_smoothing": 0.1}, ONE_HOT, LOGITS),
+]  # fmt: skip
 
 
 @pytest.mark.promise(
@@ -81,6 +88,32 @@ METRICS = [
     ("MeanAbsoluteError", {}, LOGITS[::-1], LOGITS),
     ("MeanSquaredError", {}, LOGITS[::-1], LOGITS),
     ("RootMeanSquaredError", {}, LOGITS[::-1], LOGITS),
+    ("MeanAbsolutePercentageError", {}, LOGITS[::-1], LOGITS),
+    ("MeanSquaredLogarithmicError", {}, PROBABILITIES[::-1], PROBABILITIES),
+    ("LogCoshError", {}, LOGITS[::-1], LOGITS),
+    ("CosineSimilarity", {}, LOGITS[::-1], LOGITS),
+    ("CosineSimilarity", {"axis": 1}, LOGITS[::-1], LOGITS),
+    ("R2Score", {}, LOGITS[::-1], LOGITS),
+    ("R2Score", {"class_aggregation": None}, LOGITS[::-1], LOGITS),
+    ("R2Score", {"class_aggregation": "variance_weighted_average", "num_regressors": 2},
+     LOGITS[::-1], LOGITS),
+    ("BinaryCrossentropy", {}, BITS, PROBABILITIES),
+    ("BinaryCrossentropy", {"from_logits": True, "label_smoothing": 0.1}, BITS, LOGITS),
+    ("CategoricalCrossentropy", {}, ONE_HOT, PROBABILITIES),
+    ("CategoricalCrossentropy", {"from_logits": True, "label_smoothing": 0.1}, ONE_HOT, LOGITS),
+    ("SparseCategoricalCrossentropy", {}, LABELS, PROBABILITIES),
+    ("SparseCategoricalCrossentropy", {"from_logits": True}, LABELS, LOGITS),
+    ("KLDivergence", {}, PROBABILITIES[::-1], PROBABILITIES),
+    ("Poisson", {}, PROBABILITIES[::-1], PROBABILITIES),
+    ("Hinge", {}, BITS, LOGITS),
+    ("SquaredHinge", {}, BITS, LOGITS),
+    ("CategoricalHinge", {}, ONE_HOT, LOGITS),
+    ("TruePositives", {}, BITS, PROBABILITIES),
+    ("TrueNegatives", {"thresholds": 0.2}, BITS, PROBABILITIES),
+    ("FalsePositives", {"thresholds": [0.1, 0.3]}, BITS, PROBABILITIES),
+    ("FalseNegatives", {"thresholds": [0.1, 0.3]}, BITS, PROBABILITIES),
+    ("FBetaScore", {"beta": 2.0}, ONE_HOT, PROBABILITIES),
+    ("FBetaScore", {"beta": 0.5, "average": "weighted", "threshold": 0.2}, ONE_HOT, PROBABILITIES),
     ("Precision", {"thresholds": 0.2}, BITS, PROBABILITIES),
     ("Recall", {"thresholds": [0.1, 0.2, 0.4]}, BITS, PROBABILITIES),
     ("AUC", {}, BITS, PROBABILITIES),
@@ -89,7 +122,7 @@ METRICS = [
     ("F1Score", {"average": "macro", "threshold": 0.2}, ONE_HOT, PROBABILITIES),
     ("F1Score", {"average": "micro"}, ONE_HOT, PROBABILITIES),
     ("F1Score", {"average": "weighted"}, ONE_HOT, PROBABILITIES),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -109,6 +142,24 @@ def test_measures_as_keras_over_batches(
     assert np.all(np.asarray(ours.result()) == 0)
 
 
+def test_sums_as_keras() -> None:
+    ours, theirs = nn.metrics.Sum(), keras.metrics.Sum()
+    for metric in (ours, theirs):
+        metric.update_state(WEIGHTS)
+        metric.update_state(WEIGHTS, sample_weight=WEIGHTS)
+    assert ours.result() == pytest.approx(float(theirs.result()))
+
+
+FUNCTIONS = ["mean_squared_error", "binary_crossentropy", "categorical_crossentropy", "huber"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_losses_are_functions_as_in_keras(name: str) -> None:
+    ours, theirs = getattr(nn.losses, name), getattr(keras.losses, name)
+    np.testing.assert_allclose(ours(ONE_HOT, PROBABILITIES), theirs(ONE_HOT, PROBABILITIES), 1e-6)
+    assert nn.losses.get(ours).get_config() == nn.losses.get(name).get_config()
+
+
 def test_counts_confusions() -> None:
     matrix = nn.metrics.ConfusionMatrix(3)
     matrix.update_state(np.array([0, 1, 2, 2]), np.eye(3)[[0, 2, 2, 1]])
@@ -124,7 +175,10 @@ def test_names_what_is_known_where_a_name_is_not(kind: str) -> None:
 
 
 def test_logs_call_metrics_as_keras_does() -> None:
-    names = ["mae", "mse", "mean_absolute_error", "MeanSquaredError", "acc", "bce", "AUC"]
+    names = [
+        "mae", "mse", "mean_absolute_error", "MeanSquaredError", "acc", "bce", "AUC", "MAPE",
+        "cosine_similarity", "r2_score", "true_positives",
+    ]  # fmt: skip
     x, y = np.ones((2, 4)), np.ones((2, 1))
     ours = nn.Sequential([nn.Input((4,)), nn.Dense(1, activation="sigmoid")])
     dense = keras.layers.Dense(1, activation="sigmoid")

@@ -26,6 +26,9 @@ OPTIMIZERS = [
     ("Adam", {"amsgrad": True, "weight_decay": 0.1}),
     ("AdamW", {"weight_decay": 0.1}),
     ("Adamax", {}),
+    ("Adadelta", {"learning_rate": 1.0}),
+    ("Nadam", {}),
+    ("Nadam", {"beta_1": 0.5, "weight_decay": 0.1}),
     ("Lion", {"weight_decay": 0.02}),
     ("Adam", {"clipnorm": 0.5}),
     ("Adam", {"clipvalue": 0.3}),
@@ -91,6 +94,8 @@ SCHEDULES = [
     ("PolynomialDecay", (0.1, 10), {"power": 2.0}),
     ("PolynomialDecay", (0.1, 7), {"cycle": True}),
     ("CosineDecay", (0.1, 15), {"alpha": 0.1}),
+    ("CosineDecayRestarts", (0.1, 5), {"t_mul": 1.0, "m_mul": 0.5}),
+    ("CosineDecayRestarts", (0.1, 3), {"alpha": 0.1}),
     ("CosineDecay", (0.0, 15), {"warmup_target": 0.2, "warmup_steps": 4}),
 ]
 

@@ -90,6 +90,8 @@ OPTIMIZERS = {
     "RMSprop": lambda: nn.optimizers.RMSprop(),
     "Adagrad": lambda: nn.optimizers.Adagrad(),
     "Adamax": lambda: nn.optimizers.Adamax(),
+    "Adadelta": lambda: nn.optimizers.Adadelta(),
+    "Nadam": lambda: nn.optimizers.Nadam(),
 }
 
 

@@ -37,6 +37,8 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "adamw": ("AdamW", {"use_ema": True, "gradient_accumulation_steps": 2}),
     "adamax": ("Adamax", {"weight_decay": 0.1}),
     "lion": ("Lion", {"ema_overwrite_frequency": 2, "use_ema": True}),
+    "adadelta": ("Adadelta", {}),
+    "nadam": ("Nadam", {}),
     "schedule": ("Adam", {"learning_rate": SCHEDULE}),
 }
 

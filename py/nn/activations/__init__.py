@@ -15,15 +15,13 @@ import numpy as np
 
 from nn import kernels
 from nn.errors import ConfigError
+from nn.lazy import load
 from nn.types import Array
 
 __all__ = [
     "Activation",
-    "elu",
     "erf",
     "get",
-    "leaky_relu",
-    "relu",
     "serialize",
 ]
 
@@ -41,6 +39,7 @@ class Activation:
         from_output: whether the gradient is computed from the function's result.
         fused: whether the matrix and convolution kernels can apply it.
         kernel: whether both functions are one kernel call and nothing else.
+        family: returns the activation with other options, which Keras' function of the name has.
     """
 
     def __init__(
@@ -52,33 +51,58 @@ class Activation:
         from_output: bool = True,
         fused: bool = False,
         kernel: bool = False,
+        family: Callable[..., Activation] | None = None,
     ) -> None:
         self.name = name
+        self.family = family
         self.forward = forward
         self.gradient = gradient
         self.from_output = from_output
         self.fused = fused
         self.kernel = kernel
 
-    def __call__(self, x: Any) -> Array:
-        """Return f(x) in a new array."""
+    def __call__(self, x: Any, *args: Any, **options: Any) -> Any:
+        """Return f(x) in a new array, or a symbolic tensor of it; options are Keras'.
+
+        Raises:
+            TypeError: the function has no options.
+        """
+        if args or options:
+            if self.family is None:
+                raise TypeError(f"{self.name}: expected no options, received {args or options}")
+            return self.family(*args, **options)(x)
+        if hasattr(x, "node"):
+            return load("nn.layers").Activation(self)(x)
+        if hasattr(x, "through"):  # a function that calls this one is being differentiated
+            return self._through(x)
         x = np.asarray(x)
         out = np.empty(x.shape, x.dtype if x.dtype.kind == "f" else np.float32)
         self.forward(x.astype(out.dtype, copy=False), out)
         return out
 
+    def _through(self, x: Any) -> Any:
+        value = x.value
+        y = self(value)
+
+        def gradient(dy: Array) -> Array:
+            dx = np.empty_like(value)
+            self.gradient(np.asarray(dy, value.dtype), y if self.from_output else value, dx)
+            return dx
+
+        return x.through(lambda _: y, gradient)
+
     def __repr__(self) -> str:
         return f"<Activation {self.name}>"
 
 
-def _kernel(name: str) -> Activation:
+def _kernel(name: str, family: Callable[..., Activation] | None = None) -> Activation:
     def forward(x: Array, out: Array) -> None:
         kernels.activate(x, name, out)
 
     def gradient(dy: Array, y: Array, out: Array) -> None:
         kernels.activation_gradient(dy, y, name, out)
 
-    return Activation(name, forward, gradient, fused=name == "relu", kernel=True)
+    return Activation(name, forward, gradient, fused=name == "relu", kernel=True, family=family)
 
 
 def _linear(x: Array, out: Array) -> None:
@@ -111,7 +135,7 @@ def _log_softmax_gradient(dy: Array, y: Array, out: Array) -> None:
     out[...] = dy - np.exp(y) * dy.sum(axis=-1, keepdims=True)
 
 
-def leaky_relu(negative_slope: float = 0.2) -> Activation:
+def leaky_relu_with(negative_slope: float = 0.2) -> Activation:
     """Return leaky relu, f(x) = x above zero and negative_slope * x below."""
 
     def forward(x: Array, out: Array) -> None:
@@ -120,10 +144,10 @@ def leaky_relu(negative_slope: float = 0.2) -> Activation:
     def gradient(dy: Array, y: Array, out: Array) -> None:
         out[...] = np.where(y > 0, dy, dy * dy.dtype.type(negative_slope))
 
-    return Activation("leaky_relu", forward, gradient)
+    return Activation("leaky_relu", forward, gradient, family=leaky_relu_with)
 
 
-def elu(alpha: float = 1.0, scale: float = 1.0, name: str = "elu") -> Activation:
+def elu_with(alpha: float = 1.0, scale: float = 1.0, name: str = "elu") -> Activation:
     """Return elu, f(x) = x above zero and alpha * (exp(x) - 1) below, times `scale`.
 
     Source: Clevert et al. 2015.
@@ -136,10 +160,10 @@ def elu(alpha: float = 1.0, scale: float = 1.0, name: str = "elu") -> Activation
     def gradient(dy: Array, y: Array, out: Array) -> None:
         out[...] = dy * np.where(y > 0, scale, y + scale * alpha)
 
-    return Activation(name, forward, gradient)
+    return Activation(name, forward, gradient, family=elu_with if name == "elu" else None)
 
 
-def relu(
+def relu_with(
     max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0
 ) -> Activation:
     """Return Keras' general relu: f(x) = x between `threshold` and `max_value`."""
@@ -156,6 +180,27 @@ def relu(
         out[...] = dy * slope
 
     return Activation("relu", forward, gradient, from_output=False)
+
+
+def _relu_family(
+    negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
+) -> Activation:
+    return relu_with(max_value, negative_slope, threshold)
+
+
+def along(name: str, axis: int) -> Activation:
+    """Return an activation of the last axis, such as softmax, for another axis."""
+    function = get(name)
+
+    def forward(x: Array, out: Array) -> None:
+        out[...] = np.moveaxis(function(np.moveaxis(x, axis, -1)), -1, axis)
+
+    def gradient(dy: Array, v: Array, out: Array) -> None:
+        moved = np.empty_like(np.moveaxis(v, axis, -1))
+        function.gradient(np.moveaxis(dy, axis, -1), np.moveaxis(v, axis, -1), moved)
+        out[...] = np.moveaxis(moved, -1, axis)
+
+    return Activation(name, forward, gradient, from_output=function.from_output)
 
 
 def _softplus(x: Array, out: Array) -> None:
@@ -223,6 +268,10 @@ def _gelu_gradient(dy: Array, x: Array, out: Array) -> None:
     out[...] = dy * (cumulative + x * density)
 
 
+def _gelu_family(approximate: bool = False) -> Activation:
+    return load("nn.activations.further").APPROXIMATE_GELU if approximate else get("gelu")
+
+
 def _exponential(x: Array, out: Array) -> None:
     np.exp(x, out=out)
 
@@ -270,10 +319,12 @@ _SELU_ALPHA = 1.6732632423543772
 _SELU_SCALE = 1.0507009873554805
 
 LINEAR = Activation("linear", _linear, _linear_gradient)
-RELU = _kernel("relu")
+RELU = _kernel("relu", _relu_family)
 SIGMOID = _kernel("sigmoid")
 TANH = _kernel("tanh")
-SOFTMAX = Activation("softmax", _softmax, _softmax_gradient)
+SOFTMAX = Activation(
+    "softmax", _softmax, _softmax_gradient, family=lambda axis=-1: along("softmax", axis)
+)
 
 ACTIVATIONS: dict[str, Activation] = {
     a.name: a
@@ -283,14 +334,19 @@ ACTIVATIONS: dict[str, Activation] = {
         SIGMOID,
         TANH,
         SOFTMAX,
-        Activation("log_softmax", _log_softmax, _log_softmax_gradient),
-        leaky_relu(),
-        elu(),
-        elu(_SELU_ALPHA, _SELU_SCALE, "selu"),
+        Activation(
+            "log_softmax",
+            _log_softmax,
+            _log_softmax_gradient,
+            family=lambda axis=-1: along("log_softmax", axis),
+        ),
+        leaky_relu_with(),
+        elu_with(),
+        elu_with(_SELU_ALPHA, _SELU_SCALE, "selu"),
         Activation("softplus", _softplus, _softplus_gradient, from_output=False),
         Activation("softsign", _softsign, _softsign_gradient, from_output=False),
         Activation("silu", _silu, _silu_gradient, from_output=False),
-        Activation("gelu", _gelu, _gelu_gradient, from_output=False),
+        Activation("gelu", _gelu, _gelu_gradient, from_output=False, family=_gelu_family),
         Activation("exponential", _exponential, _exponential_gradient),
         Activation("hard_sigmoid", _hard_sigmoid, _hard_sigmoid_gradient, from_output=False),
         Activation(
@@ -305,9 +361,23 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 _ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
 
+FURTHER = (
+    "celu", "hard_shrink", "hard_tanh", "log_sigmoid", "mish", "soft_shrink",
+    "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "tanh_shrink",
+)  # fmt: skip
+"""Names of activations in `nn.activations.further`, which is imported when one of them is named."""
+
+FUNCTIONS = ("glu", "threshold")
+"""Functions there that no layer applies: they have an option without default, or another shape."""
+
+
+def names() -> list[str]:
+    """Return the names of all activations that a layer can apply."""
+    return sorted([*ACTIVATIONS, *FURTHER])
+
 
 def get(identifier: Any) -> Activation:
-    """Return the activation for a name; None means linear.
+    """Return the activation for a name, an activation, or a function of NumPy's; None means linear.
 
     Raises:
         ConfigError: the name is unknown.
@@ -317,12 +387,30 @@ def get(identifier: Any) -> Activation:
     if isinstance(identifier, Activation):
         return identifier
     if isinstance(identifier, str):
-        found = ACTIVATIONS.get(_ALIASES.get(identifier, identifier))
-        if found is not None:
+        name = _ALIASES.get(identifier, identifier)
+        if name in FURTHER:
+            found: Activation = getattr(load("nn.activations.further"), name)
             return found
-    raise ConfigError(f"activation: expected one of {sorted(ACTIVATIONS)}, received {identifier!r}")
+        if name in ACTIVATIONS:
+            return ACTIVATIONS[name]
+    elif callable(identifier) and not isinstance(identifier, type):
+        return load("nn.activations.further").of_function(identifier)  # type: ignore[no-any-return]
+    raise ConfigError(f"activation: expected one of {names()}, received {identifier!r}")
 
 
 def serialize(activation: Activation) -> str:
     """Return the activation's name."""
     return activation.name
+
+
+def __getattr__(name: str) -> Any:
+    """Return an activation by its name, as `nn.activations.relu`."""
+    if name in FUNCTIONS:
+        return getattr(load("nn.activations.further"), name)
+    if name in ACTIVATIONS or name in FURTHER or name in _ALIASES:
+        return get(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *names(), *FUNCTIONS, *_ALIASES})

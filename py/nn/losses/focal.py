@@ -1,0 +1,119 @@
+"""Focal losses, for classes of which some are rare (Lin et al. 2017)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nn import config
+from nn.differentiate import differentiate
+from nn.errors import ShapeError
+from nn.losses.base import Loss
+from nn.types import Array
+
+
+class Focal(Loss):
+    """Base of the focal losses: `focal` computes the loss of each sample by NumPy's functions."""
+
+    def __init__(
+        self,
+        alpha: float,
+        gamma: float,
+        from_logits: bool,
+        label_smoothing: float,
+        axis: int,
+        reduction: str | None,
+        name: str | None,
+        **others: Any,
+    ) -> None:
+        super().__init__(reduction, name, **others)
+        self.alpha = alpha
+        self.gamma = gamma
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.axis = axis
+
+    def focal(self, y_true: Array, y_pred: Any) -> Any:
+        """Return the loss of each sample."""
+        raise NotImplementedError(f"{type(self).__name__} must define focal")
+
+    def call(self, y_true: Array, y_pred: Array) -> Array:
+        return np.asarray(self.focal(y_true, y_pred))
+
+    def gradient(self, y_true: Array, y_pred: Array) -> Array:
+        losses, pull = differentiate(self.focal, y_true, y_pred, wrt=1)
+        return pull(np.ones_like(losses))
+
+
+class BinaryFocalCrossentropy(Focal):
+    """(1 - p_t)^gamma * binary cross-entropy; `alpha` weighs class 1 if `apply_class_balancing`."""
+
+    fields = (
+        "apply_class_balancing", "alpha", "gamma", "from_logits", "label_smoothing", "axis",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        **others: Any,
+    ) -> None:
+        super().__init__(
+            alpha, gamma, from_logits, label_smoothing, axis, reduction, name, **others
+        )
+        self.apply_class_balancing = apply_class_balancing
+
+    def focal(self, y_true: Array, y_pred: Any) -> Any:
+        true = y_true * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+        p = 0.5 * (1 + np.tanh(0.5 * y_pred)) if self.from_logits else y_pred
+        inside = np.clip(p, config.epsilon(), 1 - config.epsilon())
+        losses = -(true * np.log(inside) + (1 - true) * np.log(1 - inside))
+        losses = losses * (1 - true * p - (1 - true) * (1 - p)) ** self.gamma
+        if self.apply_class_balancing:
+            losses = losses * (true * self.alpha + (1 - true) * (1 - self.alpha))
+        return np.mean(losses, axis=-1)
+
+
+class CategoricalFocalCrossentropy(Focal):
+    """alpha * (1 - p)^gamma * categorical cross-entropy, for one-hot labels."""
+
+    fields = ("alpha", "gamma", "from_logits", "label_smoothing", "axis")
+
+    def __init__(
+        self,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        **others: Any,
+    ) -> None:
+        super().__init__(
+            alpha, gamma, from_logits, label_smoothing, axis, reduction, name, **others
+        )
+
+    def prepare(self, y_true: Any, y_pred: Array) -> Array:
+        true = super().prepare(y_true, y_pred)
+        if true.shape != y_pred.shape:
+            raise ShapeError(
+                f"{self.name}: expected one-hot labels of shape {y_pred.shape}, "
+                f"received {true.shape}"
+            )
+        return true * (1 - self.label_smoothing) + self.label_smoothing / y_pred.shape[-1]
+
+    def focal(self, y_true: Array, y_pred: Any) -> Any:
+        p = y_pred
+        if self.from_logits:
+            p = np.exp(p - np.max(p, axis=-1, keepdims=True))
+        share = p / np.sum(p, axis=-1, keepdims=True)
+        share = np.clip(share, config.epsilon(), 1 - config.epsilon())
+        return np.sum(-self.alpha * y_true * np.log(share) * (1 - share) ** self.gamma, axis=-1)
