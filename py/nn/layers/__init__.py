@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from nn.layers.base import Layer
     from nn.layers.category_encoding import CategoryEncoding
     from nn.layers.cells import RNN, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
-    from nn.layers.conv1d import Conv1D
-    from nn.layers.convolution import Conv2D
+    from nn.layers.convolution import Conv1D, Conv2D
     from nn.layers.core import Dense, Flatten, Input, InputLayer
     from nn.layers.elementwise import (
         ELU,
@@ -96,6 +95,7 @@ if TYPE_CHECKING:
     from nn.layers.simple_rnn import SimpleRNN
     from nn.layers.transposed import Conv2DTranspose
     from nn.layers.unit_length import UnitNormalization
+    from nn.layers.volumes import Conv3D, Conv3DTranspose
     from nn.layers.wrappers import Bidirectional, TimeDistributed
 
 HOMES = {
@@ -104,8 +104,7 @@ HOMES = {
     "nn.layers.base": ("Layer",),
     "nn.layers.category_encoding": ("CategoryEncoding",),
     "nn.layers.cells": ("GRUCell", "LSTMCell", "RNN", "SimpleRNNCell", "StackedRNNCells"),
-    "nn.layers.conv1d": ("Conv1D",),
-    "nn.layers.convolution": ("Conv2D",),
+    "nn.layers.convolution": ("Conv1D", "Conv2D"),
     "nn.layers.core": ("Dense", "Flatten", "Input", "InputLayer"),
     "nn.layers.elementwise": (
         "ELU", "Activation", "LeakyReLU", "PReLU", "ReLU", "Softmax", "ThresholdedReLU",
@@ -144,6 +143,7 @@ HOMES = {
     "nn.layers.simple_rnn": ("SimpleRNN",),
     "nn.layers.transposed": ("Conv2DTranspose",),
     "nn.layers.unit_length": ("UnitNormalization",),
+    "nn.layers.volumes": ("Conv3D", "Conv3DTranspose"),
     "nn.layers.wrappers": ("Bidirectional", "TimeDistributed"),
 }  # fmt: skip
 """Module -> names that the package has from it."""

@@ -1,4 +1,4 @@
-"""Conv2D: convolution of images."""
+"""Convolution of images, and of sequences as images of height 1."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import LeftOut
 from nn.layers import padding as pads
-from nn.layers.base import expect_rank, pair, positive
+from nn.layers.base import positive, sizes
 from nn.layers.core import LORA, activate, activate_backward, kernels_apply
 from nn.layers.data_format import Spatial
 from nn.types import Array, Shape
@@ -27,15 +27,19 @@ class Conv2D(Spatial):
         "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint",
     )  # fmt: skip
     left_out: ClassVar[LeftOut] = {k: v for k, v in LORA.items() if k.startswith("lora")}
+    paddings: tuple[str, ...] = ("valid", "same")
+    convolve: ClassVar[Any] = staticmethod(kernels.conv2d)
+    weight_gradient: ClassVar[Any] = staticmethod(kernels.conv2d_weight_gradient)
+    input_gradient: ClassVar[Any] = staticmethod(kernels.conv2d_input_gradient)
 
     def __init__(
         self,
         filters: int,
         kernel_size: Any,
-        strides: Any = (1, 1),
+        strides: Any = 1,
         padding: str = "valid",
         data_format: str | None = None,
-        dilation_rate: Any = (1, 1),
+        dilation_rate: Any = 1,
         groups: int = 1,
         activation: Any = None,
         use_bias: bool = True,
@@ -50,10 +54,10 @@ class Conv2D(Spatial):
     ) -> None:
         super().__init__(data_format, activity_regularizer=activity_regularizer, **options)
         self.filters = positive(filters, "filters", self.name)
-        self.kernel_size = pair(kernel_size, "kernel_size", self.name)
-        self.strides = pair(strides, "strides", self.name)
-        self.padding = pads.check(padding, self.name)
-        self.dilation_rate = pair(dilation_rate, "dilation_rate", self.name)
+        self.kernel_size = sizes(kernel_size, self.rank, "kernel_size", self.name)
+        self.strides = sizes(strides, self.rank, "strides", self.name)
+        self.padding = pads.check(padding, self.name, self.paddings)
+        self.dilation_rate = sizes(dilation_rate, self.rank, "dilation_rate", self.name)
         self.groups = positive(groups, "groups", self.name)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -67,7 +71,7 @@ class Conv2D(Spatial):
             raise ConfigError(f"{self.name}: strides and dilation_rate can't both be above 1")
 
     def build(self, *input_shapes: Shape) -> None:
-        expect_rank(input_shapes[0], 4, self)
+        self.expect_axes(input_shapes[0])
         shape = self.seen_shape(input_shapes[0])
         channels = shape[-1]
         if channels is None or channels % self.groups:
@@ -75,8 +79,9 @@ class Conv2D(Spatial):
                 f"{self.name}: expected channels that divide by {self.groups} groups, received "
                 f"{shape}"
             )
-        self.kernel_shape = (*self.kernel_size, channels // self.groups, self.filters)
-        self.kernel = self.add_named("kernel", self.kernel_shape)
+        ends = (channels // self.groups, self.filters)
+        self.kernel_shape = (*self.lifted(self.kernel_size), *ends)
+        self.kernel = self.add_named("kernel", (*self.kernel_size, *ends))
         self.bias = self.add_named("bias", (self.filters,)) if self.use_bias else None
         self._plans: dict[tuple[int, ...], tuple[Any, Any]] = {}
 
@@ -85,39 +90,46 @@ class Conv2D(Spatial):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the output's shape for an input shape, both channels last."""
-        n, height, width, _ = shape
-        sizes = [
-            pads.output_size(size, k, s, d, self.padding, self.name)
-            for size, k, s, d in zip(
-                (height, width), self.kernel_size, self.strides, self.dilation_rate, strict=True
-            )
+        n, *places, _ = shape
+        made = [
+            pads.output_size(size, *window, self.padding, self.name)
+            for size, window in zip(places, self._windows(), strict=True)
         ]
-        return (n, *sizes, self.filters)
+        return (n, *made, self.filters)
+
+    def _windows(self) -> list[tuple[int, int, int]]:
+        """Return kernel size, stride and dilation for each axis of `seen(x)`."""
+        each = (self.kernel_size, self.strides, self.dilation_rate)
+        return list(zip(*map(self.lifted, each), strict=True))  # type: ignore[arg-type]
 
     def plan(self, shape: tuple[int, ...]) -> tuple[Any, Any]:
         """Return the output's shape and the geometry for the kernels, cached per shape."""
         plan = self._plans.get(shape)
         if plan is None:
-            padding = pads.both(
-                shape, self.kernel_size, self.strides, self.dilation_rate, self.padding
+            windows = self._windows()
+            padding = tuple(
+                pads.amounts(size, *window, self.padding)
+                for size, window in zip(shape[1:-1], windows, strict=True)
             )
+            _, strides, dilation = zip(*windows, strict=True)
             options = {
-                "strides": self.strides,
+                "strides": strides,
                 "padding": padding,
-                "dilation": self.dilation_rate,
+                "dilation": dilation,
                 "groups": self.groups,
             }
             plan = self._plans[shape] = self.output_shape(shape), options
         return plan
 
     def only_kernels(self, ctx: Context) -> bool:
-        return not self.channels_first and kernels_apply(self.activation, ctx)
+        plain = self.rank == 2 and not self.channels_first
+        return plain and kernels_apply(self.activation, ctx)
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         x = self.seen(inputs[0])
         shape, options = self.plan(x.shape)
         function = self.activation
-        z = kernels.conv2d(
+        z = self.convolve(
             x,
             self.kernel.value.reshape(self.kernel_shape),
             self.bias.value if self.bias else None,
@@ -134,7 +146,7 @@ class Conv2D(Spatial):
         _, options = self.plan(x.shape)
         dz = activate_backward(self.activation, ctx, self.seen(dy), v)
         if ctx.trains(self.kernel):
-            kernels.conv2d_weight_gradient(
+            self.weight_gradient(
                 x,
                 dz,
                 self.kernel_shape,
@@ -144,7 +156,7 @@ class Conv2D(Spatial):
             )
         if not ctx.needs_input_gradient:
             return None
-        dx = kernels.conv2d_input_gradient(
+        dx = self.input_gradient(
             dz,
             self.kernel.value.reshape(self.kernel_shape),
             x.shape,
@@ -152,3 +164,18 @@ class Conv2D(Spatial):
             **options,
         )
         return self.shown(dx)
+
+
+class Conv1D(Conv2D):
+    """1D convolution: (n, steps, c) -> (n, new steps, filters).
+
+    Kernel (k, c / groups, filters). `padding` may be "causal".
+    """
+
+    rank = 1
+    paddings: tuple[str, ...] = ("valid", "same", "causal")
+
+    def build(self, *input_shapes: Shape) -> None:
+        if self.padding == "causal" and self.channels_first:
+            raise ConfigError(f"{self.name}: padding='causal' needs channels_last, as in Keras")
+        super().build(*input_shapes)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from nn import activations, kernels
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.layers import padding as pads
-from nn.layers.base import expect_rank, pair, positive
+from nn.layers.base import positive, sizes
 from nn.layers.core import activate, activate_backward
 from nn.layers.data_format import Spatial
 from nn.types import Array, Shape
@@ -28,16 +28,19 @@ class Conv2DTranspose(Spatial):
         "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint",
         "output_padding",
     )  # fmt: skip
+    convolve: ClassVar[Any] = staticmethod(kernels.conv2d)
+    weight_gradient: ClassVar[Any] = staticmethod(kernels.conv2d_weight_gradient)
+    input_gradient: ClassVar[Any] = staticmethod(kernels.conv2d_input_gradient)
 
     def __init__(
         self,
         filters: int,
         kernel_size: Any,
-        strides: Any = (1, 1),
+        strides: Any = 1,
         padding: str = "valid",
         output_padding: Any = None,
         data_format: str | None = None,
-        dilation_rate: Any = (1, 1),
+        dilation_rate: Any = 1,
         activation: Any = None,
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
@@ -51,10 +54,10 @@ class Conv2DTranspose(Spatial):
     ) -> None:
         super().__init__(data_format, activity_regularizer=activity_regularizer, **options)
         self.filters = positive(filters, "filters", self.name)
-        self.kernel_size = pair(kernel_size, "kernel_size", self.name)
-        self.strides = pair(strides, "strides", self.name)
+        self.kernel_size = sizes(kernel_size, self.rank, "kernel_size", self.name)
+        self.strides = sizes(strides, self.rank, "strides", self.name)
         self.padding = pads.check(padding, self.name)
-        self.dilation_rate = pair(dilation_rate, "dilation_rate", self.name)
+        self.dilation_rate = sizes(dilation_rate, self.rank, "dilation_rate", self.name)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.set_options("kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
@@ -63,19 +66,20 @@ class Conv2DTranspose(Spatial):
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ConfigError(f"{self.name}: strides and dilation_rate can't both be above 1")
 
-    def _extra(self, value: Any) -> tuple[int, int] | None:
+    def _extra(self, value: Any) -> tuple[int, ...] | None:
         if value is None:
             return None
-        first, second = (value, value) if isinstance(value, int) else value
-        if not (0 <= first < self.strides[0] and 0 <= second < self.strides[1]):
+        each = (value,) * self.rank if isinstance(value, int) else tuple(value)
+        pairs = zip(each, self.strides, strict=False)
+        if len(each) != self.rank or not all(0 <= extra < stride for extra, stride in pairs):
             raise ConfigError(
                 f"{self.name}: output_padding must be at least 0 and below strides "
                 f"{self.strides}, received {value}"
             )
-        return int(first), int(second)
+        return tuple(map(int, each))
 
     def build(self, *input_shapes: Shape) -> None:
-        expect_rank(input_shapes[0], 4, self)
+        self.expect_axes(input_shapes[0])
         channels = self.seen_shape(input_shapes[0])[-1]
         if channels is None:
             raise ShapeError(f"{self.name}: channels must be known, received {input_shapes[0]}")
@@ -114,7 +118,7 @@ class Conv2DTranspose(Spatial):
         return reach - 1 - before, total - before - (reach - 1)
 
     def _options(self) -> dict[str, Any]:
-        edges = [self.edges(axis) for axis in (0, 1)]
+        edges = [self.edges(axis) for axis in range(self.rank)]
         return {
             "strides": self.strides,
             "padding": tuple((cut, max(-extra, 0)) for cut, extra in edges),
@@ -124,7 +128,7 @@ class Conv2DTranspose(Spatial):
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         x = self.seen(inputs[0])
         shape: Any = self.output_shape(x.shape)
-        z = kernels.conv2d_input_gradient(
+        z = self.input_gradient(
             x, self.kernel.value, shape, out=ctx.buffer("z", shape), **self._options()
         )
         if self.bias:
@@ -139,10 +143,10 @@ class Conv2DTranspose(Spatial):
         options = self._options()
         shape: Any = self.kernel.value.shape
         out = ctx.gradient(self.kernel, overwrite=True)
-        kernels.conv2d_weight_gradient(dz, x, shape, out=out, **options)
+        self.weight_gradient(dz, x, shape, out=out, **options)
         if self.bias:
-            ctx.gradient(self.bias, overwrite=True)[...] = dz.sum(axis=(0, 1, 2))
+            ctx.gradient(self.bias, overwrite=True)[...] = dz.reshape(-1, self.filters).sum(axis=0)
         if not ctx.needs_input_gradient:
             return None
-        dx = kernels.conv2d(dz, self.kernel.value, out=ctx.buffer("dx", x.shape), **options)
+        dx = self.convolve(dz, self.kernel.value, out=ctx.buffer("dx", x.shape), **options)
         return self.shown(dx)
