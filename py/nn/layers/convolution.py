@@ -67,6 +67,8 @@ class Conv2D(Spatial):
             raise ConfigError(
                 f"{self.name}: filters must divide by groups, received {filters} and {groups}"
             )
+        if self.padding == "causal" and self.channels_first:
+            raise ConfigError(f"{self.name}: padding='causal' needs channels_last, as in Keras")
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ConfigError(f"{self.name}: strides and dilation_rate can't both be above 1")
 
@@ -174,8 +176,3 @@ class Conv1D(Conv2D):
 
     rank = 1
     paddings: tuple[str, ...] = ("valid", "same", "causal")
-
-    def build(self, *input_shapes: Shape) -> None:
-        if self.padding == "causal" and self.channels_first:
-            raise ConfigError(f"{self.name}: padding='causal' needs channels_last, as in Keras")
-        super().build(*input_shapes)

@@ -26,6 +26,8 @@ OTHERS: list[tuple[str, dict[str, Any], Any]] = [
     ("Cropping2D", {"cropping": ((1, 2), (0, 1))}, IMAGES),
     ("CategoryEncoding", {"num_tokens": 9}, RNG.integers(0, 9, (3, 5))),
     ("Embedding", {"input_dim": 9, "output_dim": 4}, RNG.integers(0, 9, (3, 5))),
+    ("GetItem", {"index": [[1, 4, 2], -1]}, STEPS),
+    ("Power", {"exponent": 3.0}, STEPS),
     ("ThresholdedReLU", {"theta": 0.4}, STEPS),
     ("Masking", {"mask_value": 0.0}, STEPS),  # none is masked: at a mask's edge is no derivative
     ("Resizing", {"height": 8, "width": 4, "interpolation": "bilinear"}, IMAGES),
@@ -34,8 +36,8 @@ OTHERS: list[tuple[str, dict[str, Any], Any]] = [
 ]
 # In tests of their own: random ones, those of several inputs, and those around other layers.
 APART = {
-    "Add", "AlphaDropout", "Attention", "Average", "Bidirectional", "Concatenate", "Dot",
-    "GRUCell", "GaussianDropout", "GaussianNoise", "LSTMCell", "Maximum", "Minimum",
+    "Add", "AlphaDropout", "Attention", "Average", "Bidirectional", "Concatenate", "Divide",
+    "Dot", "GRUCell", "GaussianDropout", "GaussianNoise", "LSTMCell", "Maximum", "Minimum",
     "MultiHeadAttention", "Multiply", "RNN", "SimpleRNNCell", "SpatialDropout1D",
     "SpatialDropout2D", "SpatialDropout3D", "StackedRNNCells", "Subtract", "TimeDistributed",
 }  # fmt: skip

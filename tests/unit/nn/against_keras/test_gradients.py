@@ -38,7 +38,8 @@ def test_layers_that_behave_differently_while_training(layer):
 
 
 @pytest.mark.parametrize(
-    "kind", ["Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"]
+    "kind",
+    ["Add", "Average", "Concatenate", "Divide", "Maximum", "Minimum", "Multiply", "Subtract"],
 )
 def test_layers_of_several_inputs(kind):
     nn.check_gradients(getattr(nn, kind)(), FLAT, FLAT[::-1].copy())
