@@ -123,7 +123,7 @@ class Waits:
                     lists.append(self.encoding.codec.decode_with(part, buffers))
                     continue
                 made = registered.Made(bulk.container(wire[1], lists), None)
-            except Exception as exc:
+            except BaseException as exc:
                 made = registered.Made(None, registered.cause(exc))
             wire[:] = [messages.DATACLASS, "", made]
             found.pop()

@@ -98,7 +98,7 @@ class Codec(Encoder):
         self.arrived = buffers
         try:
             return self.decode(wire)
-        except Exception:
+        except BaseException:
             self._references.abandon(wire)
             raise
 
@@ -109,7 +109,7 @@ class Codec(Encoder):
         try:
             for wire in wires:
                 values.append(self.decode(wire) if type(wire) in _TAGGED else wire)
-        except Exception:
+        except BaseException:
             self._references.abandon({"": [[wire] for wire in wires]})
             raise
         return values

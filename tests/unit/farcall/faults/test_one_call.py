@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tests.support.raised import EXCEPTIONS, Abort
 
-MOST = 250  # examples
+MOST = 150  # examples
 TURNS = 3000  # of the event loop, within which everything ends
 HELD = ("pending", "serving", "exports", "imports", "streams")
 LIMITS = {"header": 4000, "buffers": 4000}
@@ -249,6 +249,8 @@ def raising(draw: st.DrawFn) -> Step:
         lambda far: far.result(k, later, here),
         lambda far: everything(far.items(k, later, here)),
         lambda far: far.echo({"in": [Encoded(ERRORS[k], later, here)]}),
+        lambda far: far.echo([Bare(), Encoded(ERRORS[k], later, here), lambda: 1]),
+        lambda far: far.call(lambda: [Bare(), Encoded(ERRORS[k], later, here)]),
         lambda far: far.value(k),
         lambda far: far.echo(ERRORS[k]),
         lambda far: far.call(lambda: local_generator(k)),

@@ -122,7 +122,7 @@ def _little_garbage() -> Iterator[None]:
     "calls beside it are answered",
 )
 @pytest.mark.usefixtures("_little_garbage")
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(STEPS), EXCEPTIONS), min_size=1, max_size=5))
 def test_one_call_s_exception_leaves_the_others_alone(
     drawn: list[tuple[Callable[[Any, int], Any], BaseException]],
