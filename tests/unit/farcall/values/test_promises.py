@@ -129,6 +129,11 @@ PLACES: dict[str, Callable[[Any], Any]] = {
     "counter": lambda v: collections.Counter({v: 2}),
     "ordered": lambda v: collections.OrderedDict([(1, v)]),
 }
+LONG: dict[str, Callable[[Any], Any]] = {
+    "long list": lambda v: [0] * 5000 + [v],
+    "long dict": lambda v: {"k": 1, **dict.fromkeys(range(-5000, 0)), "v": v},
+    "rows": lambda v: [{"a": n, "b": v} for n in range(3000)],
+}
 CALLS: dict[str, Callable[[Any], Any]] = {
     "call": lambda far: far.two(),
     "coroutine": lambda far: far.later(2),
@@ -150,6 +155,12 @@ async def test_a_call_in_any_place_is_its_result(engine: Any, place: str, call: 
     assert await engine.far.echo(PLACES[place](promise)) == expected
     received = await engine.far.echo(1, x=PLACES[place](promise))
     assert received == [(1,), {"x": expected}]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("place", LONG)
+async def test_a_call_among_many_items_is_its_result(engine: Any, place: str) -> None:
+    assert await engine.far.echo(LONG[place](engine.far.later(2))) == LONG[place](2)
 
 
 @pytest.mark.asyncio

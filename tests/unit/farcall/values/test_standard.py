@@ -5,6 +5,7 @@ import collections
 import datetime
 import decimal
 import enum
+import fractions
 import pathlib
 from typing import Any, NamedTuple
 
@@ -297,7 +298,7 @@ names = st.sampled_from([*standard._KINDS, "Enum", "namedtuple", "no"])
 
 
 @given(names, wires, st.lists(wires | st.just(["b", 0]), max_size=6))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_text_and_parts_are_a_value_or_a_protocol_error(
     name: str, text: Any, parts: list[Any]
 ) -> None:
@@ -305,3 +306,15 @@ def test_any_text_and_parts_are_a_value_or_a_protocol_error(
         codec.Codec().decode_with(["v", name, text, *parts], [bytearray(8)])
     except farcall.ProtocolError:
         return
+
+
+def test_containers_of_many_items_arrive_with_their_type() -> None:
+    days = [datetime.date.fromordinal(n) for n in range(1, 6000)]
+    for value in (
+        collections.deque(days),
+        collections.Counter(days),
+        collections.OrderedDict((day, Colour.RED) for day in days),
+        [Point(day, decimal.Decimal(1)) for day in days],
+        {day: fractions.Fraction(1, 3) for day in days},
+    ):
+        assert same(crossed(value), value)
