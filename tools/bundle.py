@@ -40,16 +40,20 @@ TRAINING = (
     "py/nn/artifacts.py",
     "py/nn/callbacks",
     "py/nn/data/loading",
+    "py/nn/datasets",
     "py/nn/differentiate.py",
     "py/nn/federated.py",
     "py/nn/io/*/write*.py",
     "py/nn/io/**/checkpoint.py",
+    "py/nn/io/weights.py",
     "py/nn/losses",
     "py/nn/metrics",
+    "py/nn/models/saving.py",
     "py/nn/optimizers",
     "py/nn/ort",
     "py/nn/schedules.py",
     "py/nn/training",
+    "py/nn/utils",
 )
 COMLINK = "py/farcall/comlink"
 # One line under `[files]`, `".../farcall.zip" = "./*"`, gives a page the whole library.

@@ -10,6 +10,8 @@ files raise a `FormatError` that says what was expected, what was received, and 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nn.io.errors import (
     CorruptError,
     FormatError,
@@ -22,7 +24,10 @@ from nn.io.errors import (
 )
 from nn.io.formats import FORMATS, format_of, load, load_with_fallback, save, sniff
 from nn.io.limits import Limits
-from nn.io.weights import load_weights, save_weights
+from nn.lazy import lookup
+
+if TYPE_CHECKING:
+    from nn.io.weights import load_weights, save_weights
 
 __all__ = [
     "FORMATS",
@@ -43,3 +48,6 @@ __all__ = [
     "save_weights",
     "sniff",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, _ = lookup(__name__, {"nn.io.weights": ("load_weights", "save_weights")})

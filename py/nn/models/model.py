@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nn.models import inspection, saving, topology
+from nn.lazy import load
+from nn.models import inspection, topology
 from nn.models import summary as tables
 from nn.models.trainer import Trainer
 from nn.types import Config
+
+SAVING = "nn.models.saving"
 
 
 class Model(Trainer):
@@ -75,19 +78,20 @@ class Model(Trainer):
 
     def save(self, filepath: Any, overwrite: bool = True, **options: Any) -> None:
         """Write the model to a file; see `nn.models.save_model`."""
-        saving.save_model(self, filepath, overwrite, **options)
+        load(SAVING).save_model(self, filepath, overwrite, **options)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Write the weights to a file; see `nn.models.save_weights`."""
-        saving.save_weights(self, filepath, overwrite)
+        load(SAVING).save_weights(self, filepath, overwrite)
 
     def load_weights(self, filepath: Any) -> None:
         """Copy the weights of a file into the model; see `nn.models.load_weights`."""
-        saving.load_weights(self, filepath)
+        load(SAVING).load_weights(self, filepath)
 
     def to_json(self, **options: Any) -> str:
         """Return the layers as Keras 3's JSON; see `nn.models.to_json`."""
-        return saving.to_json(self, **options)
+        text: str = load(SAVING).to_json(self, **options)
+        return text
 
     # Configuration.
 

@@ -55,6 +55,7 @@ def sources(folder):
         "py/farcall/comlink/__init__.py": "",
         "py/farcall/stubs.py": "",
         "py/nn/__init__.py": '"""Networks."""\n',
+        "py/nn/io/__main__.py": "",
         "py/nn/models/prediction.py": PREDICTION,
         **{p if p.endswith(".py") else f"{p}/__init__.py": "" for p in bundle.TRAINING},
         "py/app/__init__.py": "",
