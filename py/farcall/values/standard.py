@@ -220,7 +220,8 @@ def split(value: "Value") -> "tuple[list[Wire], Parts] | None":
         plain = next((base for base in _PLAIN if isinstance(value, base)), None)
         held = value._value_ if plain is None else platform.exact(plain, value)
         member = [cls.__module__, cls.__qualname__, value._name_, held, plain is not None]
-        return [messages.VALUE, ENUM, f"{cls.__name__}.{value._name_}"], member
+        text = f".{value._name_}" if value._name_ else f"({held!r})"  # flags without a name
+        return [messages.VALUE, ENUM, cls.__name__ + text], member
     if isinstance(value, tuple):
         return _named(value)
     return None
