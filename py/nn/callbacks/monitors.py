@@ -14,6 +14,12 @@ from nn.callbacks.base import Callback, Logs
 from nn.errors import ConfigError, NotFiniteError
 from nn.lazy import load
 
+RISING = (
+    "acc", "auc", "precision", "recall", "f1", "fbeta", "r2_score", "cosine_similarity",
+    "true_positives", "true_negatives",
+)  # fmt: skip
+"""Parts of the names of metrics that are better the larger they are."""
+
 
 class Monitor(Callback):
     """Base of callbacks that compare one logged value from epoch to epoch.
@@ -22,7 +28,7 @@ class Monitor(Callback):
 
     Args:
         monitor: a key of the epoch's logs.
-        mode: "min", "max" or "auto" (max for accuracies, AUC, precision, recall and F1).
+        mode: "min", "max" or "auto" (max for accuracies, AUC, precision, recall and others).
         min_delta: smallest change that counts as an improvement.
     """
 
@@ -32,8 +38,7 @@ class Monitor(Callback):
         if mode not in ("auto", "min", "max"):
             raise ConfigError(f"{type(self).__name__}: unknown mode {mode!r}")
         self.monitor = monitor
-        rising = ("acc", "auc", "precision", "recall", "f1")
-        self.upwards = mode == "max" or (mode == "auto" and any(r in monitor for r in rising))
+        self.upwards = mode == "max" or (mode == "auto" and any(r in monitor for r in RISING))
         self.min_delta = abs(min_delta)
         self.best = -math.inf if self.upwards else math.inf
         self.warned = False

@@ -97,6 +97,15 @@ def test_a_plateau_passes_over_epochs_without_the_value_as_keras_does(
         assert mine[2:] == other[2:]
 
 
+@pytest.mark.parametrize("name", [n for n in nn.metrics.CLASSES if hasattr(keras.metrics, n)])
+def test_a_metric_is_better_in_the_direction_of_keras(name: str) -> None:
+    metric = getattr(keras.metrics, name)()
+    direction = getattr(metric, "_direction", None)
+    if direction is not None:
+        upwards = nn.EarlyStopping(f"val_{nn.metrics.CLASSES[name]().name}").upwards
+        assert upwards == (direction == "up")
+
+
 def test_keras_reads_the_weights_alone_and_nn_those_of_keras(tmp_path: Path) -> None:
     dense = keras.layers.Dense
     layers = [dense(8), keras.layers.Dropout(0.2), dense(3)]
