@@ -11,6 +11,7 @@ import farcall
 import js
 from bank import Account, kinds, made, operators
 from counters import Hung, answered, expect, note
+from farcall import platform
 
 # Of the page's sessions; the worker learns them.
 LIMITS = {"header": 20_000, "buffers": 20_000}
@@ -146,8 +147,10 @@ async def sizes_around_the_limits(bank):
 
 
 async def refused_by_the_browser(bank):
+    """A port that was transferred before."""
     port = js.MessageChannel.new().port1
-    found = await between(bank, "refused", lambda: [bank.echo([port, Account(1), port])])
+    js.MessageChannel.new().port1.postMessage(0, platform.to_array([port]))
+    found = await between(bank, "refused", lambda: [bank.echo([port, Account(1)])])
     if not isinstance(found[0], TypeError):
         note("wrong", f"refused: expected TypeError, received {found[0]!r}"[:400])
 
