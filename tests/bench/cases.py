@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.bench import engines, rpc, start
 from tests.bench.drive import PagePeer, Peer, ProcessPeer
-from tests.bench.requirements import CHANNELS, DIRECTIONS, OTHER_NETWORKS, Figures
+from tests.bench.requirements import CHANNELS, DIRECTIONS, LOADED, OTHER_NETWORKS, Figures
 
 Case = Callable[[], float]
 LOSS_TOLERANCE = 1e-3
@@ -221,6 +221,16 @@ def kernels(bench: Bench) -> None:
     bench.measure(cases)
 
 
+def loading(bench: Bench) -> None:
+    """Megabytes of weights a second that `nn.io.load` reads, in each format."""
+    engine = bench.peer("engine")
+
+    def case(format: str) -> Case:
+        return lambda: float(engine.call("loading", format=format, seconds=0.3)["mb_per_s"])
+
+    bench.measure({f"load.mb_per_s.{format}": case(format) for format in LOADED})
+
+
 def remote(bench: Bench) -> None:
     """Round trips, calls in flight, callbacks, streams and arrays over farcall and its peers."""
     rpc.run(bench)
@@ -250,6 +260,7 @@ TASKS: dict[str, Callable[[Bench], None]] = {
     "epoch": epoch,
     "predict": predict,
     "kernels": kernels,
+    "load": loading,
     **{name: _network(name) for name in OTHER_NETWORKS},
     "engines": browsers,
     "rpc": remote,

@@ -45,6 +45,7 @@ def _at_most(bound: float, figure: str, over: str | None = None) -> Requirement:
 
 CHANNELS = (8, 16, 32, 64)
 DIRECTIONS = ("forward", "dw", "dx")
+LOADED = ("npz", "safetensors", "tfjs", "keras", "onnx")
 OTHER_NETWORKS = ("lenet", "cnn_bn", "mlp", "lstm")
 
 TRAINING = [
@@ -77,6 +78,7 @@ NETWORKS = [
     for network in OTHER_NETWORKS
     for peer in ("ort_web_1t", "torch_1t")
 ]
+LOADING = [_at_least(100, f"load.mb_per_s.{format}") for format in LOADED]
 ENGINES = [
     _at_least(0.8, f"train128.nn.{name}", "train128.nn.chromium") for name in ("firefox", "webkit")
 ]
@@ -111,4 +113,4 @@ START = [
         for when in ("cold", "warm")
     ),
 ]
-REQUIREMENTS = [*TRAINING, *PREDICTING, *KERNELS, *NETWORKS, *ENGINES, *REMOTE, *START]
+REQUIREMENTS = [*TRAINING, *PREDICTING, *KERNELS, *LOADING, *NETWORKS, *ENGINES, *REMOTE, *START]

@@ -51,7 +51,7 @@ def layer(item: Json) -> Json:
     if kind is None or not calls or any(call != calls[0] for call in calls):
         raise UnsupportedError(f"topology, layer {name!r}: no operation {function!r:.80} here")
     first, second = calls[0]
-    if first is None and second is None and kind != "Divide":
+    if first is None and second is None:
         return {"class_name": kind, "config": {"name": name}}
     settings = _rescaling(kind, first, second)
     if settings is None:

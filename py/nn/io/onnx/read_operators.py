@@ -176,6 +176,24 @@ def _zeros_around(reader: Reader, x: Symbol, pads: Sequence[int]) -> Symbol:
     return reader.apply(f"ZeroPadding{rank}D", x, padding=sides[0] if rank == 1 else sides)
 
 
+def _padding(reader: Reader, node: Node) -> None:
+    """Add zeros around images, whose channels are the graph's second or last axis."""
+    x, given, value = reader.symbol(node), reader.constant(node, 1), reader.constant(node, 2)
+    pads: Any = node.attributes.get("pads") if given is None else np.ravel(given).tolist()
+    filling = node.attributes.get("value", 0.0) if value is None else value.reshape(())
+    zeros = node.attributes.get("mode", "constant") == "constant" and filling == 0
+    if not zeros or len(node.inputs) > 3 or not isinstance(pads, list) or len(pads) != 2 * x.rank:
+        raise UnsupportedError(f"{where(node)}: expected zeros around all axes, received {pads!r}")
+    padded = {axis % x.rank for axis, count in enumerate(pads) if count}
+    last = not padded & {0, x.rank - 1} and not (x.first and 1 not in padded)
+    x = reader.in_order(x) if last else reader.as_image(x)
+    places = range(1, x.rank - 1) if last else range(2, x.rank)
+    if x.image or x.rank < 3 or not padded <= {*places} or min(pads) < 0:
+        raise UnsupportedError(f"{where(node)}: no pads {pads} of {['n', *x.sizes]} here")
+    inner = [pads[axis + side] for side in (0, x.rank) for axis in places]
+    reader.set(node, replace(_zeros_around(reader, x, inner), positive=x.positive))
+
+
 def _same(
     sizes: Sequence[int | None], window: Sequence[int], strides: Sequence[int]
 ) -> list[int] | None:
@@ -528,6 +546,7 @@ OPERATORS: dict[str, Handle] = {
     "MatMul": _mat_mul,
     "MaxPool": _pool("MaxPooling"),
     "PRelu": _parametric_relu,
+    "Pad": _padding,
     "Relu": _layer("ReLU", positive=True),
     "Reshape": _reshape,
     "Selu": _activation("selu"),

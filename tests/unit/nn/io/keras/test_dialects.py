@@ -224,7 +224,7 @@ def squeeze_and_excite():
     entry = keras.Input((4, 4, 3))
     x = L.Conv2D(3, 1, padding="same")(entry)
     s = L.GlobalAveragePooling2D(keepdims=True)(x)
-    s = L.UpSampling2D(4)(L.ReLU(6.0)(L.Conv2D(3, 1)(s) + 3.0) * (1.0 / 6.0))
+    s = L.ReLU(6.0)(L.Conv2D(3, 1)(s) + 3.0) * (1.0 / 6.0)
     x = L.Activation("hard_silu")(L.Multiply()([x, s]))
     x = (2.0 - x) / 4.0 - 1.0
     return keras.Model(entry, L.Flatten()(x + entry) * L.Flatten()(x))

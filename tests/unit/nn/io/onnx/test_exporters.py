@@ -317,6 +317,20 @@ def test_normalized_inputs_and_what_else_pytorch_writes_open():
 
 
 @pytest.mark.parametrize("opset", [7, 10, 11, 23])
+@pytest.mark.parametrize("places", [(1, 2), (2, 3)], ids=["channels last", "channels first"])
+def test_zeros_around_images_are_imported(opset, places):
+    pads = [0] * 8
+    for axis in places:
+        pads[axis], pads[axis + 4] = axis, 1
+    if opset < 11:
+        nodes, constants = [node("Pad", ["x"], "p", pads=pads)], {}
+    else:
+        nodes, constants = [node("Pad", ["x", "pads"], "p")], {"pads": np.array(pads)}
+    data = graph([*nodes, node("Relu", ["p"], "y")], constants, IMAGE, opset)
+    expect_same(data, random(*IMAGE))
+
+
+@pytest.mark.parametrize("opset", [7, 10, 11, 23])
 def test_clips_of_any_version_open(opset):
     if opset < 11:
         nodes, constants = [node("Clip", ["x"], "y", min=0.0, max=6.0)], {}
