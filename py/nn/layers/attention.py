@@ -20,6 +20,7 @@ from nn.variables import Variable
 class ScoredAttention(Layer):
     """Base of attention layers: masks, softmax and dropout of the scores."""
 
+    several_inputs = True
     supports_masking = True
     dropout: float
     rng: np.random.Generator | None

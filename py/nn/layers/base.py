@@ -67,6 +67,8 @@ class Layer:
     """Whether the mask of the first input is also the mask of the output."""
     begins_mask = False
     """Whether `compute_mask` may create a mask if the inputs have none."""
+    several_inputs = False
+    """Whether a layer of the engine takes more than one input; others may take any number."""
     penalized = False
     """Whether `backward` must run even if no gradient arrives."""
 
@@ -294,6 +296,9 @@ class Layer:
         return self.forward(ctx, *arrays, training=training)
 
     def _place(self, inputs: list[SymbolicTensor]) -> Any:
+        ours = type(self).__module__.startswith("nn.layers.")
+        if ours and len(inputs) != 1 and not self.several_inputs:
+            raise ShapeError(f"{self.name}: expected one input, received {len(inputs)}")
         shapes = [t.shape for t in inputs]
         self.ensure_built(*shapes)
         result = self.compute_output_shape(*shapes)

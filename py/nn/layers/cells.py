@@ -32,6 +32,8 @@ class Cell(Layer):
     The layer's weights are the cell's.
     """
 
+    several_inputs = True
+
     of: ClassVar[type[Recurrent]]
 
     def __init__(self, units: int, *arguments: Any, **options: Any) -> None:
@@ -124,6 +126,8 @@ class GRUCell(Cell):
 class StackedRNNCells(Layer):
     """Cells one above the other: the output of one is the input of the next. `RNN` runs them."""
 
+    several_inputs = True
+
     fields: tuple[str, ...] = ("cells",)
     inner_fields: tuple[str, ...] = ("cells",)
 
@@ -153,6 +157,7 @@ class RNN(Layer):
         zero_output_for_mask: masked steps return zeros instead of the last output.
     """
 
+    several_inputs = True
     supports_masking = True
     fields: tuple[str, ...] = (
         "return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask",

@@ -22,6 +22,7 @@ class Merge(Layer):
     Axes of size 1 are repeated; an input with fewer axes gets axes of size 1 after the batch.
     """
 
+    several_inputs = True
     supports_masking = True
 
     def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
@@ -201,6 +202,8 @@ class Dot(Layer):
         normalize: scale both inputs to length 1 along that axis first: cosine proximity.
     """
 
+    several_inputs = True
+
     fields: tuple[str, ...] = ("axes", "normalize")
 
     def __init__(self, axes: Any, normalize: bool = False, **options: Any) -> None:
@@ -263,6 +266,7 @@ class Dot(Layer):
 class Concatenate(Layer):
     """The inputs concatenated along `axis`."""
 
+    several_inputs = True
     supports_masking = True
 
     fields: tuple[str, ...] = ("axis",)

@@ -44,6 +44,8 @@ class Recurrent(Gated):
     begin with: (n, units) each, arrays or symbolic tensors.
     """
 
+    several_inputs = True
+
     state_count = 1
     supports_masking = True
     fields: tuple[str, ...] = (

@@ -304,8 +304,22 @@ class Rescaling(Layer):
 
     def __init__(self, scale: Any, offset: Any = 0.0, **options: Any) -> None:
         super().__init__(**options)
+        try:
+            np.asarray(scale, np.float64), np.asarray(offset, np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ConfigError(
+                f"{self.name}: expected scale and offset to be numbers, "
+                f"received {scale!r:.80}, {offset!r:.80}"
+            ) from error
         self.scale = scale
         self.offset = offset
+
+    def build(self, *input_shapes: Shape) -> None:
+        (shape,) = input_shapes
+        for given in map(np.shape, (self.scale, self.offset)):
+            pairs = zip(reversed(given), reversed(shape), strict=False)
+            if len(given) > len(shape) or any(n != 1 and s not in (None, n) for n, s in pairs):
+                raise ShapeError(f"{self.name}: expected numbers for {shape}, received {given}")
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (x,) = inputs

@@ -22,6 +22,7 @@ class TimeDistributed(Layer):
     normalization inside it takes its moments over all steps, where Keras goes from step to step.
     """
 
+    several_inputs = True
     supports_masking = True
     fields: tuple[str, ...] = ("layer",)
     inner_fields: tuple[str, ...] = ("layer",)
@@ -74,6 +75,7 @@ class Bidirectional(Layer):
         backward_layer: the layer that runs backwards, with `go_backwards=True`.
     """
 
+    several_inputs = True
     supports_masking = True
     fields: tuple[str, ...] = ("merge_mode", "layer", "backward_layer")
     inner_fields: tuple[str, ...] = ("layer", "backward_layer")

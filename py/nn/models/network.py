@@ -9,7 +9,7 @@ import numpy as np
 
 from nn import config
 from nn.context import Context, Run
-from nn.errors import ConfigError, NotBuiltError
+from nn.errors import ConfigError, NotBuiltError, ShapeError
 from nn.graph import Graph, SymbolicTensor
 from nn.layers.base import Layer
 from nn.models import topology
@@ -193,6 +193,14 @@ class Network(Layer):
         return found if self._output_keys is None else self.arranged(found)
 
     def compute_output_shape(self, *input_shapes: Shape) -> Any:
+        wanted = [t.shape for t in self.inputs]
+        fits = len(wanted) == len(input_shapes) and all(
+            len(own) == len(given)
+            and all(a == b or None in (a, b) for a, b in zip(own[1:], given[1:], strict=True))
+            for own, given in zip(wanted, input_shapes, strict=True)
+        )
+        if not fits:
+            raise ShapeError(f"{self.name}: expected inputs {wanted}, received {input_shapes}")
         shapes = [(input_shapes[0][0], *t.shape[1:]) for t in self.outputs]
         return shapes[0] if self._single_output else shapes
 

@@ -171,3 +171,22 @@ def test_a_weight_that_no_file_gives_has_its_initial_value():
 def test_wrong_arguments_are_no_damage():
     with pytest.raises(TypeError, match="speed"):
         nn.io.load(damage.whole("npz", 0), speed=3)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x: nn.Dropout(0.5)(x, x),
+        lambda x: nn.Flatten()(x, x),
+        lambda x: nn.Rescaling([1.0, 2.0])(x),
+        lambda x: nn.Sequential([nn.Input((3,)), nn.Dense(2)])(x),
+    ],
+)
+def test_what_would_fail_in_the_first_prediction_fails_when_the_graph_is_made(build):
+    with pytest.raises(nn.errors.ShapeError, match="expected"):
+        build(nn.Input((4,)))
+
+
+def test_numbers_of_a_rescaling_that_are_none_are_refused():
+    with pytest.raises(nn.errors.ConfigError, match="numbers"):
+        nn.Rescaling("x")
