@@ -40,8 +40,6 @@ TRAINING = (
     "py/nn/artifacts.py",
     "py/nn/callbacks",
     "py/nn/data/loading",
-    "py/nn/datasets",
-    "py/nn/differentiate.py",
     "py/nn/federated.py",
     "py/nn/io/*/write*.py",
     "py/nn/io/**/checkpoint.py",
@@ -53,6 +51,15 @@ TRAINING = (
     "py/nn/ort",
     "py/nn/schedules.py",
     "py/nn/training",
+)
+# What few models need, in the same archive: the error of a model that needs it names the line.
+SELDOM = (
+    "py/nn/datasets",
+    "py/nn/layers/attention.py",
+    "py/nn/layers/category_encoding.py",
+    "py/nn/layers/cells.py",
+    "py/nn/layers/volumes.py",
+    "py/nn/layers/wrappers.py",
     "py/nn/utils",
 )
 COMLINK = "py/farcall/comlink"
@@ -65,9 +72,9 @@ WORKER = {
         f"!{COMLINK}",
         "py/nn",
         "!py/nn/io/__main__.py",  # a command for CPython
-        *(f"!{name}" for name in TRAINING),
+        *(f"!{name}" for name in (*TRAINING, *SELDOM)),
     ),
-    "training.zip": (COMLINK, *TRAINING, "py/app/__init__.py", "py/app/lab"),
+    "training.zip": (COMLINK, *TRAINING, *SELDOM, "py/app/__init__.py", "py/app/lab"),
 }
 
 

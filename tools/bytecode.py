@@ -92,45 +92,34 @@ def undocumented(path: str, source: bytes) -> ast.Module:
 
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-# Modules whose docstrings no one reads in the page's own worker: they would be a tenth of what a
-# page is sent. Pages of others get farcall.zip and nn.zip, which are sources.
-INTERNAL = (
-    "farcall/comlink/*", "farcall/connection/*", "farcall/platform/*", "farcall/values/*", "nn/*",
-)  # fmt: skip
 
 
 def lean(path: str, source: str) -> ast.Module:
-    """Return one of our modules without what nothing reads in a page: imports for type checkers,
-    annotations of functions, and docstrings of internal packages, of private functions and of those
-    inside functions."""
+    """Return one of our modules without what nothing reads in the page's own worker: imports for
+    type checkers, annotations of functions, and docstrings, which were a tenth of what it is sent.
+    Pages of others get farcall.zip and nn.zip, which are sources."""
     tree = ast.parse(source, path)
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             node.test, node.body = ast.Constant(False), [ast.Pass()]
-    internal = any(fnmatchcase(path, pattern) for pattern in INTERNAL)
-    strip(tree, internal and not path.endswith("__init__.py"))
+    strip(tree)
     return ast.fix_missing_locations(tree)
 
 
-def strip(parent: ast.AST, hidden: bool) -> None:
-    if hidden and isinstance(parent, ast.Module | ast.ClassDef):
+def strip(parent: ast.AST) -> None:
+    if isinstance(parent, DOCUMENTED):
         drop_docstring(parent)
     for node in ast.iter_child_nodes(parent):
-        name = node.name if isinstance(node, (*FUNCTIONS, ast.ClassDef)) else ""
-        below = hidden or (name[:1] == "_" and name[-2:] != "__")
         if isinstance(node, FUNCTIONS):
-            bare(node, below)
-            below = True
-        strip(node, below)
+            bare(node)
+        strip(node)
 
 
-def bare(function: ast.FunctionDef | ast.AsyncFunctionDef, private: bool) -> None:
+def bare(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     function.returns = None
     for argument in ast.walk(function.args):
         if isinstance(argument, ast.arg):
             argument.annotation = None
-    if private:
-        drop_docstring(function)
 
 
 def drop_docstring(

@@ -1,10 +1,10 @@
 """Lazy imports: packages whose names are imported when they are first asked for (PEP 562).
 
-The engine is in two parts: what prediction needs, and what only training does. A page that only
-predicts is sent the first part alone (tools/bundle.py packs them), and imports no more of it than
-it uses. So nothing of the first part imports anything of the second at its top: packages look their
-names up here, and the methods of `nn.models.trainer.Trainer` call `load`. A name that was looked up
-once is an ordinary attribute from then on.
+The engine is in two parts: what most predictions need, and what only training and a few layers do.
+A page that only predicts is sent the first part alone (tools/bundle.py packs them), and imports no
+more of it than it uses. So nothing of the first part imports anything of the second at its top:
+packages look their names up here, and the methods of `nn.models.trainer.Trainer` call `load`. A
+name that was looked up once is an ordinary attribute from then on.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def load(module: str) -> Any:
         if not f"{module}.".startswith(f"{error.name}."):  # the module or a package that it is in
             raise
         raise MissingPartError(
-            f"{module}: expected the whole engine, received the part that only predicts; to train, "
+            f"{module}: expected the whole engine, received the part for usual predictions; "
             'give the worker the rest as well: "static/vendor/python/training.zip" = "./*" under '
             "[files] of its configuration"
         ) from None

@@ -57,7 +57,10 @@ def sources(folder):
         "py/nn/__init__.py": '"""Networks."""\n',
         "py/nn/io/__main__.py": "",
         "py/nn/models/prediction.py": PREDICTION,
-        **{p if p.endswith(".py") else f"{p}/__init__.py": "" for p in bundle.TRAINING},
+        **{
+            p if p.endswith(".py") else f"{p}/__init__.py": ""
+            for p in (*bundle.TRAINING, *bundle.SELDOM)
+        },
         "py/app/__init__.py": "",
         "py/app/main.py": "unpack()\n",
         "py/app/worker.py": "serve()\n",
