@@ -43,10 +43,8 @@ TRAINING = (
     "py/nn/federated.py",
     "py/nn/io/*/write*.py",
     "py/nn/io/**/checkpoint.py",
-    "py/nn/io/weights.py",
     "py/nn/losses",
     "py/nn/metrics",
-    "py/nn/models/saving.py",
     "py/nn/optimizers",
     "py/nn/ort",
     "py/nn/schedules.py",
@@ -55,11 +53,13 @@ TRAINING = (
 # What few models need, in the same archive: the error of a model that needs it names the line.
 SELDOM = (
     "py/nn/datasets",
+    "py/nn/io/weights.py",
     "py/nn/layers/attention.py",
     "py/nn/layers/category_encoding.py",
     "py/nn/layers/cells.py",
     "py/nn/layers/volumes.py",
     "py/nn/layers/wrappers.py",
+    "py/nn/models/saving.py",
     "py/nn/utils",
 )
 COMLINK = "py/farcall/comlink"
