@@ -158,7 +158,7 @@ def threshold(x: Any, threshold: float, default_value: float) -> Any:
 def of_function(function: Callable[[Any], Any]) -> Activation:
     """Return the activation of a function of arrays, made of NumPy's; it has the input's shape.
 
-    Training differentiates the function (`nn.training.differentiate`).
+    Training differentiates the function (`nn.differentiate`).
     """
     name = getattr(function, "__name__", type(function).__name__)
 
@@ -171,6 +171,6 @@ def of_function(function: Callable[[Any], Any]) -> Activation:
         out[...] = y
 
     def gradient(dy: Array, x: Array, out: Array) -> None:
-        out[...] = load("nn.training.differentiate").differentiate(function, x)[1](dy)
+        out[...] = load("nn.differentiate").differentiate(function, x)[1](dy)
 
     return Activation(name, forward, gradient, from_output=False)

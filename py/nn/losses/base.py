@@ -9,10 +9,10 @@ import numpy as np
 
 from nn import config
 from nn.data.numeric import cast, numeric
+from nn.differentiate import differentiate
 from nn.errors import ConfigError, ShapeError
 from nn.identifiers import snake_case
 from nn.keras_arguments import LeftOut, refuse
-from nn.training.differentiate import differentiate
 from nn.types import Array, Config, prod
 
 REDUCTIONS = ("sum", "sum_over_batch_size", "mean", "mean_with_sample_weight", "none", None)
@@ -238,7 +238,7 @@ class FunctionLoss(Loss):
     Args:
         call: the function.
         gradient: the gradient of the loss of each sample with respect to the outputs; by default
-            the function, made of NumPy's, is differentiated (`nn.training.differentiate`).
+            the function, made of NumPy's, is differentiated (`nn.differentiate`).
         name: by default the function's.
         reduction: one of `REDUCTIONS`.
     """

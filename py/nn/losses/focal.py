@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from nn import config
+from nn.differentiate import differentiate
 from nn.errors import ShapeError
 from nn.losses.base import Loss
-from nn.training.differentiate import differentiate
 from nn.types import Array
 
 

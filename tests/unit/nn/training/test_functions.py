@@ -8,7 +8,7 @@ from typing import Any
 import nn
 import numpy as np
 import pytest
-from nn.training.differentiate import FUNCTIONS, REARRANGING, SLOPES, differentiate
+from nn.differentiate import FUNCTIONS, REARRANGING, SLOPES, differentiate
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 4))
