@@ -45,7 +45,7 @@ if MICROPYTHON:
             return bytes.fromhex(javascript.toHex(buffer)).decode()
         if not text and size:  # JavaScript, or its way here, gives "" for what does not fit
             raise MemoryError(f"a text of {size} bytes does not fit in memory")
-        return str(text or "")
+        return text or ""  # type: ignore[no-any-return] # str() would copy it
 
     def reserve(size: "int") -> None:
         """Have the heap grow until it holds `size` bytes in one piece.
@@ -53,7 +53,7 @@ if MICROPYTHON:
         MicroPython (1.28) fails to allocate what is larger than its heap so far, but the attempt
         adds that much: https://github.com/micropython/micropython, py/gc.c, gc_try_add_heap.
         """
-        if size >= 65536:
+        if size >= 2**19:  # of the MiB that it has at first
             try:
                 io.StringIO(size + size // 32).close()  # type: ignore[arg-type]
             except MemoryError:

@@ -45,6 +45,7 @@ VALUES = {
     "rows_20000": ("rows", 20_000),
     "bytes_1mb": ("raw", 1_000_000),
 }
+PATIENCE = 100  # seconds for what takes a few: then a peer cannot do it
 VALUE_PEERS = ("farcall_mpy_py", "pyscript_workers", "farcall_py_py", "pyscript_workers_py_py")
 
 
@@ -77,7 +78,9 @@ class Remote:
         self.site.close()
 
     def _opened(self, name: str) -> PagePeer:
-        return PagePeer(name, f"{self.site.url}tests/bench/rpc/{name}.html")
+        page = PagePeer(name, f"{self.site.url}tests/bench/rpc/{name}.html")
+        page.page.set_script_timeout(PATIENCE)
+        return page
 
     def latencies(self) -> dict[str, dict[str, float]]:
         """Measure a round of every peer; return p50, p95 and p99 by peer, in ms."""
