@@ -167,7 +167,7 @@ def _changed(document: Any, random: Random) -> Any:
 
 def _places(document: Any) -> Any:
     """Yield each (list or dict, index or key)."""
-    stack = [document]
+    stack = [document] if isinstance(document, dict | list) else []
     while stack:
         holder = stack.pop()
         items = list(holder.items()) if isinstance(holder, dict) else list(enumerate(holder))
