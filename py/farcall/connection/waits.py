@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from farcall.connection.encoding import Encoding
     from farcall.messages import Buffers, Frame, Wire
 
-SLICE = 0.008  # seconds of decoding in a turn
+SLICE = 0.016  # seconds of decoding in a turn: a frame of the screen
 _CONTAINERS = (
     messages.LIST,
     messages.TUPLE,
