@@ -115,10 +115,17 @@ def strip(parent: ast.AST) -> None:
         strip(node)
 
 
+# `nn.keras_arguments` holds the settings of a file to these annotations of constructors.
+READ = ("bool", "float", "int", "str")
+
+
 def bare(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     function.returns = None
     for argument in ast.walk(function.args):
-        if isinstance(argument, ast.arg):
+        if not isinstance(argument, ast.arg) or argument.annotation is None:
+            continue
+        kind = ast.unparse(argument.annotation).partition(" | ")[0]
+        if function.name != "__init__" or kind not in READ:
             argument.annotation = None
 
 

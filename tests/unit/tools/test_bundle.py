@@ -40,6 +40,10 @@ class Public:
         """Its method."""
         return x
 
+class Layer:
+    def __init__(self, rate: float | None, sizes: Wide) -> None:
+        self.rate = rate
+
 class _Private:
     def method(self, x: Count) -> None:
         """Hidden."""
@@ -203,12 +207,13 @@ def test_bytecode_lacks_what_nothing_reads_in_a_page(built):
     site, _ = built
     with zipfile.ZipFile(site / "static/vendor/python/predict.zip") as archive:
         code = archive.read("nn/models/prediction.pyc")
-    for kept in (b"_loop", b"_Private"):
+    for kept in (b"_loop", b"_Private", b"float | None"):
         assert kept in code
     for gone in (
         b"Predict.",
         b"Its method.",
         b"Loop.",
+        b"Wide",
         b"Count",
         b"Batch",
         b"Start",
