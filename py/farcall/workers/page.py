@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 # A worker whose script is over and that answers nothing for so long never imported farcall.
 GRACE = 10.0
 _POLL = 0.02
+# Seconds without a worker after which its configuration is looked for. PyScript fetched it once,
+# and a page that starts well fetches it no second time.
+_LATE = 10
 
 
 class Engine:
@@ -229,10 +232,14 @@ async def _thread(name: "str", deadline: "float", timeout: "float") -> "JavaScri
         raise errors.WorkerBootError(f"no worker named {name!r} on this page; there are: {names}")
     failures: "list[Exception]" = []
     _look_for(name, "source", str(script.src), failures.append)
-    _look_for(name, "configuration", str(platform.javascript.config(script)), failures.append)
+    late = platform.clock() + min(_LATE, timeout / 2)
     while not hasattr(script, "xworker") or not script.xworker:
         if failures:
             raise failures[0]
+        if late and platform.clock() > late:
+            late = 0
+            config = str(platform.javascript.config(script))
+            _look_for(name, "configuration", config, failures.append)
         if platform.clock() > deadline:
             raise errors.TimeoutError(f"PyScript made no worker {name!r} in {timeout} s")
         await asyncio.sleep(_POLL)
