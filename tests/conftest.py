@@ -203,7 +203,18 @@ def photograph(page: Page, name: str) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest first (their time-outs are their own), what goes to a process alone last."""
     if config.getoption("loadgroup", False):  # xdist's word to its processes
-        items.sort(key=lambda item: (-patience(item), not shared(item.nodeid)))
+        items.sort(key=lambda item: (-patience(item), not long(item), not shared(item.nodeid)))
+
+
+# Modules with single tests of more than 20 s: begun last, they would leave a core idle at the end.
+LONG = {
+    "test_page_link", "test_page_program", "test_page_resilience", "test_page_sizes",
+    "test_retries", "test_rpc_isolated", "test_rpc_leaks", "test_soak",
+}  # fmt: skip
+
+
+def long(item: pytest.Item) -> bool:
+    return item.path.stem in LONG
 
 
 def patience(item: pytest.Item) -> float:

@@ -302,6 +302,7 @@ def _imported(name: str) -> tuple[types.ModuleType, Mapping[str, Any] | None]:
     recorder = _Recorder()
     worker.host = typing.cast(Any, recorder)
     path = Path(name)
+    sys.dont_write_bytecode = True  # a folder that a page is served from gets no __pycache__
     sys.path.insert(0, str(path.parent) if path.suffix == ".py" else "")
     try:
         module = importlib.import_module(path.stem if path.suffix == ".py" else name)
