@@ -94,6 +94,10 @@ class Realm:
         """The proxy of what a port of the peer serves."""
         return self._adopt(port, on_error, timeout, self)
 
+    def adopter(self, on_error: "OnError | None") -> "Callable[[Value], Remote]":
+        """`adopt` with this `on_error`."""
+        return lambda port: self.adopt(port, on_error)
+
     def expose(self, value: "Value", port: "Port", options: "Options", gate: "Gate") -> "Servant":
         """Serve a value to the peer through a port."""
         return self._expose(value, port, options, gate, self)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from farcall.comlink.requests import Fields
     from farcall.platform.buffers import Buffer
     from farcall.platform.javascript import JavaScript
-    from farcall.proxies.remote import Remote, Value
+    from farcall.proxies.remote import Value
 
     Number = str | int | float | None  # a request's id; None where there is no reply
 
@@ -60,7 +60,8 @@ class Exposed:
         self.children: "list[Servant]" = []
         self.refused = 0
         self.running: "dict[object, Running]" = {}
-        self._requests = Requests(value, policy, options.limits["arguments"], self._adopt)
+        adopt = realm.adopter(options.on_error)
+        self._requests = Requests(value, policy, options.limits["arguments"], adopt)
         self._leaving: "Number" = None
         self._number = unique()
         alive[self._number] = self
@@ -140,9 +141,6 @@ class Exposed:
         finally:
             self.running.pop(key, None)
             self._leave()
-
-    def _adopt(self, port: "Value") -> "Remote":
-        return self.realm.adopt(port, self.options.on_error)
 
     def serve(self, value: "Value") -> "JavaScript":
         """The far end of a new channel that serves `value` under this object's gate."""

@@ -250,9 +250,8 @@ class Session(Duplex):
 
         `pending`: calls of ours without a reply; `serving`: calls of the peer that run here;
         `answers`: results kept until the peer has seen them; `exports`, `imports`: objects held
-        by the peer, of the peer; `streams`: those produced here. Sums: buffers whose memory was
-        reused, by all sessions here; messages, and bytes of their headers (as characters) and
-        buffers.
+        by the peer, of the peer; `streams`: those produced here. Sums: buffers whose memory all
+        sessions here reused; messages, and bytes of their headers (characters) and buffers.
         """
         return {
             "pending": len(self.pending),

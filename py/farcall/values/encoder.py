@@ -39,7 +39,76 @@ class Deep(Exception):
     """The value nests deeper than DEPTH; it may hold itself."""
 
 
-class Encoder:
+class Plain:
+    """Encodes numbers, bytes and containers; the base of `Encoder`, which encodes what they hold.
+
+    Attributes:
+        buffers: where the buffers of what is encoded go.
+        inline: whether bytes in exceptions are part of the text, since no buffers go along.
+        long, many: characters and items from which on texts and containers take buffers.
+    """
+
+    def __init__(self, buffers: "list[Buffer] | None") -> None:
+        self.buffers: "list[Buffer]" = [] if buffers is None else buffers
+        self.inline = False
+        self.long, self.many = LONG, MANY
+        self._bulk = Bulk(self.buffers, self._encode)
+
+    def _encode(self, value: "Value", depth: "int") -> "Wire":
+        """Wire form of a value inside another."""
+        raise NotImplementedError
+
+    def _int(self, value: "int", depth: "int" = 0) -> "Wire":
+        if -_WORD <= value < _WORD:
+            return value
+        return [messages.INT, hex(value) if value >= 0 else "-" + hex(-value)]
+
+    def _float(self, value: "float", depth: "int" = 0) -> "Wire":
+        if value - value == 0.0:
+            return value
+        return [messages.FLOAT, "nan" if value != value else "inf" if value > 0 else "-inf"]
+
+    def _each(self, tag: "str", values: "Collection[Value]", depth: "int") -> "list[Wire]":
+        if len(values) >= self.many:
+            return self._bulk.parts(tag, list(values), depth)
+        wire: "list[Wire]" = [tag]
+        encode = self._encode
+        for value in values:
+            wire.append(value if type(value) in _PLAIN else encode(value, depth))
+        return wire
+
+    def _list(self, value: "list[Any]", depth: "int") -> "Wire":
+        return self._each(messages.LIST, value, depth)
+
+    def _tuple(self, value: "tuple[Any, ...]", depth: "int") -> "Wire":
+        return self._each(messages.TUPLE, value, depth)
+
+    def _set(self, value: "set[Any]", depth: "int") -> "Wire":
+        return self._each(messages.SET_, value, depth)
+
+    def _frozenset(self, value: "frozenset[Any]", depth: "int") -> "Wire":
+        return self._each(messages.FROZENSET, value, depth)
+
+    def _dict(self, value: "dict[Any, Any]", depth: "int") -> "Wire":
+        if 2 * len(value) >= self.many:
+            keys, items = self._list(list(value), depth), self._list(list(value.values()), depth)
+            return [messages.MAPPING, keys, items]
+        if all(type(key) is str for key in value):
+            return {key: self._encode(item, depth) for key, item in value.items()}
+        flat: "list[Value]" = []
+        for key, item in value.items():
+            flat.append(key)
+            flat.append(item)
+        return self._each(messages.DICT, flat, depth)
+
+    def _attach(self, tag: "str", data: "bytes | bytearray") -> "list[Wire]":
+        if self.inline:
+            return [messages.HEX, bytes(data).hex()]
+        self.buffers.append(memory.from_bytes(data))
+        return [tag, len(self.buffers) - 1]
+
+
+class Encoder(Plain):
     """Encodes into `buffers`.
 
     Args:
@@ -48,19 +117,14 @@ class Encoder:
 
     Attributes:
         traceback: whether exceptions carry theirs, and their causes.
-        inline: whether bytes in exceptions are part of the text, since no buffers go along.
-        long, many: characters and items from which on texts and containers take buffers.
     """
 
     def __init__(
         self, references: "References | None" = None, buffers: "list[Buffer] | None" = None
     ) -> None:
+        super().__init__(buffers)
         self._references = references or References()
-        self.buffers: "list[Buffer]" = [] if buffers is None else buffers
         self.traceback = True
-        self.inline = False
-        self.long, self.many = LONG, MANY
-        self._bulk = Bulk(self.buffers, self._encode)
         self._encoders = self._encoding_table()
 
     def _encoding_table(self) -> "dict[type, Callable[[Any, int], Wire]]":
@@ -125,49 +189,6 @@ class Encoder:
             return encoder(value, depth + 1)
         return self._other(value, depth)
 
-    def _int(self, value: "int", depth: "int" = 0) -> "Wire":
-        if -_WORD <= value < _WORD:
-            return value
-        return [messages.INT, hex(value) if value >= 0 else "-" + hex(-value)]
-
-    def _float(self, value: "float", depth: "int" = 0) -> "Wire":
-        if value - value == 0.0:
-            return value
-        return [messages.FLOAT, "nan" if value != value else "inf" if value > 0 else "-inf"]
-
-    def _each(self, tag: "str", values: "Collection[Value]", depth: "int") -> "list[Wire]":
-        if len(values) >= self.many:
-            return self._bulk.parts(tag, list(values), depth)
-        wire: "list[Wire]" = [tag]
-        encode = self._encode
-        for value in values:
-            wire.append(value if type(value) in _PLAIN else encode(value, depth))
-        return wire
-
-    def _list(self, value: "list[Any]", depth: "int") -> "Wire":
-        return self._each(messages.LIST, value, depth)
-
-    def _tuple(self, value: "tuple[Any, ...]", depth: "int") -> "Wire":
-        return self._each(messages.TUPLE, value, depth)
-
-    def _set(self, value: "set[Any]", depth: "int") -> "Wire":
-        return self._each(messages.SET_, value, depth)
-
-    def _frozenset(self, value: "frozenset[Any]", depth: "int") -> "Wire":
-        return self._each(messages.FROZENSET, value, depth)
-
-    def _dict(self, value: "dict[Any, Any]", depth: "int") -> "Wire":
-        if 2 * len(value) >= self.many:
-            keys, items = self._list(list(value), depth), self._list(list(value.values()), depth)
-            return [messages.MAPPING, keys, items]
-        if all(type(key) is str for key in value):
-            return {key: self._encode(item, depth) for key, item in value.items()}
-        flat: "list[Value]" = []
-        for key, item in value.items():
-            flat.append(key)
-            flat.append(item)
-        return self._each(messages.DICT, flat, depth)
-
     def _transfer(self, value: "arrays.Transfer") -> "Wire":
         inner = value.value
         if memory.is_view(inner):
@@ -205,12 +226,6 @@ class Encoder:
             raise TypeError(f"JavaScript's {name} cannot cross ({why}): send what you need of it")
         self.buffers.append(value)
         return [messages.JAVASCRIPT, len(self.buffers) - 1]
-
-    def _attach(self, tag: "str", data: "bytes | bytearray") -> "list[Wire]":
-        if self.inline:
-            return [messages.HEX, bytes(data).hex()]
-        self.buffers.append(memory.from_bytes(data))
-        return [tag, len(self.buffers) - 1]
 
     def _other(self, value: "Value", depth: "int") -> "Wire":
         wire = self._references.outgoing(value)

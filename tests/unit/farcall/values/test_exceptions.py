@@ -94,7 +94,7 @@ def test_an_exception_of_the_standard_library_is_caught_by_its_own_class(
         assert [getattr(arrived, f) for f in fields] == [getattr(exc, f) for f in fields]
 
 
-class HttpError(Exception):
+class StatusError(Exception):
     """Its constructor takes other arguments than it is raised with."""
 
     def __init__(self, status: int, url: str) -> None:
@@ -105,11 +105,11 @@ class HttpError(Exception):
 
 @WAYS
 def test_a_registered_exception_whose_constructor_refuses_keeps_class_and_fields(way: Any) -> None:
-    farcall.register_exception(HttpError)
-    exc: Any = HttpError(404, "/data")
+    farcall.register_exception(StatusError)
+    exc: Any = StatusError(404, "/data")
     exc.row, exc.body, exc.held = 17, b"\x00\xff", object()
     arrived = way(exc)
-    assert type(arrived) is HttpError
+    assert type(arrived) is StatusError
     assert (str(arrived), arrived.args) == ("404 of /data", exc.args)
     assert (arrived.status, arrived.url, arrived.row) == (404, "/data", 17)
     assert arrived.body == b"\x00\xff"
