@@ -133,7 +133,7 @@
       navigator.locks.request(name, { signal: stop.signal }, () => callback()).catch(() => {});
       return () => stop.abort();
     },
-    // A lock that nobody holds here is of another origin: it says nothing.
+    // A lock that is not held here is of another origin: it says nothing.
     isHeld(name, answer) {
       if (!globalThis.navigator?.locks) { answer(false); return; }
       navigator.locks.query()

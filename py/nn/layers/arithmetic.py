@@ -22,10 +22,7 @@ from nn.types import Array, Shape
 class Divide(merging.Merge):
     """The first input divided by the second: (n, ...), (n, ...) -> (n, ...)."""
 
-    def build(self, *input_shapes: Shape) -> None:
-        super().build(*input_shapes)
-        if len(input_shapes) != 2:
-            raise ShapeError(f"{self.name}: expected 2 inputs, received {len(input_shapes)}")
+    two = True
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (a, b), y = self.raised(ctx, inputs)

@@ -25,6 +25,15 @@ class ScoredAttention(Layer):
     dropout: float
     rng: np.random.Generator | None
     use_causal_mask = False
+    masks_queries: ClassVar[bool] = True
+    """Whether a masked step of the query also has no scores."""
+
+    def build(self, *input_shapes: Shape) -> None:
+        if len(input_shapes) not in (2, 3) or any(len(s) != 3 for s in input_shapes):
+            raise ShapeError(
+                f"{self.name}: expected query, value and perhaps key of 3 axes, received "
+                f"{list(input_shapes)}"
+            )
 
     def __call__(self, *inputs: Any, use_causal_mask: bool | None = None, **options: Any) -> Any:
         """Call the layer; see `Layer.__call__`.
@@ -70,8 +79,6 @@ class ScoredAttention(Layer):
         if self.use_causal_mask:
             parts.append(np.tri(*shape[-2:], dtype=bool))
         return np.logical_and.reduce(np.broadcast_arrays(*parts)) if parts else None
-
-    masks_queries: ClassVar[bool] = True
 
     def attend(self, ctx: Context, scores: Array, low: Any, training: bool) -> Array:
         """Return the weights: softmax over the last axis of `scores`, which it may overwrite."""
@@ -163,11 +170,7 @@ class MultiHeadAttention(ScoredAttention):
         self.rng = np.random.default_rng(seed) if seed is not None else None
 
     def build(self, *input_shapes: Shape) -> None:
-        if len(input_shapes) not in (2, 3) or any(len(s) != 3 for s in input_shapes):
-            raise ShapeError(
-                f"{self.name}: expected query, value and perhaps key of 3 axes, received "
-                f"{list(input_shapes)}"
-            )
+        super().build(*input_shapes)
         query, value, key = (s[-1] for s in (*input_shapes, input_shapes[1])[:3])
         heads, size = self.num_heads, self.output_shape or query
         self.query = self._projection("query", (query, heads, self.key_dim))
@@ -300,11 +303,7 @@ class Attention(ScoredAttention):
         self.rng = np.random.default_rng(seed) if seed is not None else None
 
     def build(self, *input_shapes: Shape) -> None:
-        if len(input_shapes) not in (2, 3) or any(len(s) != 3 for s in input_shapes):
-            raise ShapeError(
-                f"{self.name}: expected query, value and perhaps key of 3 axes, received "
-                f"{list(input_shapes)}"
-            )
+        super().build(*input_shapes)
         self.scale = self.add_weight("scale", (), "ones") if self.use_scale else None
         concat = self.score_mode == "concat"
         self.weight = self.add_weight("concat_score_weight", (), "ones") if concat else None

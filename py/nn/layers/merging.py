@@ -24,6 +24,8 @@ class Merge(Layer):
 
     several_inputs = True
     supports_masking = True
+    two: ClassVar[bool] = False
+    """Whether there are exactly two inputs."""
 
     def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
         known = [m for m in masks if m is not None]
@@ -32,6 +34,8 @@ class Merge(Layer):
     def build(self, *input_shapes: Shape) -> None:
         if len(input_shapes) < 2:
             raise ShapeError(f"{self.name}: expected 2 or more inputs, received {input_shapes}")
+        if self.two and len(input_shapes) > 2:
+            raise ShapeError(f"{self.name}: expected 2 inputs, received {len(input_shapes)}")
         self.compute_output_shape(*input_shapes)
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
@@ -102,10 +106,7 @@ class Average(Add):
 class Subtract(Merge):
     """The first input minus the second."""
 
-    def build(self, *input_shapes: Shape) -> None:
-        super().build(*input_shapes)
-        if len(input_shapes) != 2:
-            raise ShapeError(f"{self.name}: expected 2 inputs, received {len(input_shapes)}")
+    two = True
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (first, second), y = self.raised(ctx, inputs)

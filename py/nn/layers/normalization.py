@@ -258,7 +258,7 @@ class LayerNormalization(Normalizing):
         return self.unlined(np.multiply(d, inverse, out=ctx.buffer("dx", lined.shape)))
 
 
-class GroupNormalization(Normalizing):
+class GroupNormalization(LayerNormalization):
     """Normalize each group of channels of each sample (Wu and He 2018): (n, ..., c) -> the same.
 
     Args:
@@ -275,20 +275,12 @@ class GroupNormalization(Normalizing):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(axis, epsilon, center, scale, **options)
         if groups != -1 and groups < 1:
             raise ConfigError(f"{self.name}: groups must be positive or -1, received {groups}")
         self.groups = groups
-        self.set_options("beta", beta_initializer, beta_regularizer, beta_constraint)
-        self.set_options("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
 
     def build(self, *input_shapes: Shape) -> None:
         super().build(*input_shapes)
