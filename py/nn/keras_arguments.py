@@ -57,8 +57,8 @@ def expect_kinds(cls: type, settings: Mapping[str, Any]) -> None:
     """
     kinds = _kinds(cls)
     for name, value in settings.items():
-        kind, _, rest = kinds.get(name, "").partition(" | ")
-        if kind not in _KINDS or (value is None and rest == "None"):
+        kind = kinds.get(name, "").removesuffix(" | None")
+        if kind not in _KINDS or (value is None and kind != kinds[name]):
             continue
         if not isinstance(value, _KINDS[kind]) or (isinstance(value, int) and abs(value) >= _MOST):
             raise ConfigError(

@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         MaxPooling2D,
         MaxPooling3D,
     )
+    from nn.layers.rescaling import Normalization, Rescaling
     from nn.layers.separable import DepthwiseConv2D, SeparableConv2D
     from nn.layers.shaping import (
         ActivityRegularization,
@@ -85,7 +86,6 @@ if TYPE_CHECKING:
         Identity,
         Permute,
         RepeatVector,
-        Rescaling,
         Reshape,
         Resizing,
         UpSampling1D,
@@ -135,10 +135,11 @@ HOMES = {
         "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "MaxPooling1D",
         "MaxPooling2D", "MaxPooling3D",
     ),
+    "nn.layers.rescaling": ("Normalization", "Rescaling"),
     "nn.layers.separable": ("DepthwiseConv2D", "SeparableConv2D"),
     "nn.layers.shaping": (
         "ActivityRegularization", "CenterCrop", "Identity", "Permute", "RepeatVector",
-        "Rescaling", "Reshape", "Resizing", "UpSampling1D", "UpSampling2D", "UpSampling3D",
+        "Reshape", "Resizing", "UpSampling1D", "UpSampling2D", "UpSampling3D",
     ),
     "nn.layers.simple_rnn": ("SimpleRNN",),
     "nn.layers.transposed": ("Conv2DTranspose",),

@@ -15,7 +15,7 @@ from nn.errors import ConfigError, ShapeError
 from nn.graph import SymbolicTensor
 from nn.layers import merging
 from nn.layers.base import Layer
-from nn.layers.shaping import Rescaling
+from nn.layers.rescaling import Rescaling
 from nn.types import Array, Shape
 
 

@@ -296,41 +296,6 @@ class ActivityRegularization(Identity):
         return settings
 
 
-class Rescaling(Layer):
-    """x * scale + offset."""
-
-    supports_masking = True
-    fields: tuple[str, ...] = ("scale", "offset")
-
-    def __init__(self, scale: Any, offset: Any = 0.0, **options: Any) -> None:
-        super().__init__(**options)
-        try:
-            np.asarray(scale, np.float64), np.asarray(offset, np.float64)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ConfigError(
-                f"{self.name}: expected scale and offset to be numbers, "
-                f"received {scale!r:.80}, {offset!r:.80}"
-            ) from error
-        self.scale = scale
-        self.offset = offset
-
-    def build(self, *input_shapes: Shape) -> None:
-        (shape,) = input_shapes
-        for given in map(np.shape, (self.scale, self.offset)):
-            pairs = zip(reversed(given), reversed(shape), strict=False)
-            if len(given) > len(shape) or any(n != 1 and s not in (None, n) for n, s in pairs):
-                raise ShapeError(f"{self.name}: expected numbers for {shape}, received {given}")
-
-    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        (x,) = inputs
-        y = np.multiply(x, x.dtype.type(self.scale), out=ctx.buffer("y", x.shape))
-        y += x.dtype.type(self.offset)
-        return y
-
-    def backward(self, ctx: Context, dy: Any) -> Any:
-        return np.multiply(dy, dy.dtype.type(self.scale), out=ctx.buffer("dx", dy.shape))
-
-
 def _apply(x: Array, rows: Array, columns: Array) -> Array:
     """Multiply the two image axes of (n, h, w, c) by (oh, h) and (ow, w)."""
     n, h, w, c = x.shape

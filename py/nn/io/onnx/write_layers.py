@@ -294,9 +294,10 @@ def _concatenate(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) 
     return Image(shape, last=writer.add("Concat", names, axis=layer.axis))
 
 
-def _rescaling(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
-    scale = writer.constant(f"{layer.name}/scale", layer.scale)
-    offset = writer.constant(f"{layer.name}/offset", layer.offset)
+def _affine(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    factor, shift = layer.factors()
+    scale = writer.constant(f"{layer.name}/scale", factor)
+    offset = writer.constant(f"{layer.name}/offset", shift)
     scaled = writer.add("Mul", [writer.last(inputs[0]), scale])
     return Image(shape, last=writer.add("Add", [scaled, offset]))
 
@@ -356,9 +357,10 @@ EXPORTERS: dict[str, Export] = {
     "Maximum": _merge("Max"),
     "Minimum": _merge("Min"),
     "Multiply": _merge("Mul"),
+    "Normalization": _affine,
     "Permute": _permute,
     "ReLU": _relu,
-    "Rescaling": _rescaling,
+    "Rescaling": _affine,
     "Reshape": _reshape,
     "Resizing": _resizing,
     "SeparableConv2D": _separable_conv,

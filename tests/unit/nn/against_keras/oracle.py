@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import warnings
 from typing import Any
 
@@ -124,6 +125,7 @@ def compare(
 ) -> None:
     """Assert that nn.<name> equals keras.layers.<name> in output and gradients, weights being ours.
 
+    The layer compared is made of its configuration, which went through JSON.
     `call_options` are attributes of ours and arguments of Keras' call. Keras computes in float64,
     ours in float64 and, where the kernels take part, in float32.
     """
@@ -137,7 +139,7 @@ def compare(
         assert y.shape[1:] == tuple(expected_shape[1:])
     for dtype in (np.float64, np.float32):
         nn.set_floatx(np.dtype(dtype).name)
-        layer = getattr(nn, name)(**resolved(config, nn))
+        layer = again(getattr(nn, name)(**resolved(config, nn)))
         vars(layer).update(call_options)
         layer.ensure_built(*[(None, *x.shape[1:]) for x in inputs])
         layer.set_weights([w.astype(dtype) for w in weights])
@@ -156,6 +158,14 @@ def compare(
         for received, expected in zip(own, after, strict=False):
             close(f"{name}: what is not trained", received, expected)
     nn.set_floatx("float64")
+
+
+def again(layer: nn.Layer) -> nn.Layer:
+    """Return a new layer from a layer's configuration as JSON."""
+    settings = layer.get_config()
+    made = type(layer).from_config(json.loads(json.dumps(settings)))
+    assert json.dumps(made.get_config()) == json.dumps(settings)
+    return made
 
 
 def _weights(layer: nn.Layer) -> list[Any]:

@@ -118,6 +118,7 @@ MORE = {
     "GlobalAveragePooling2D": lambda: CLASSES["GlobalAveragePooling2D"](),
     "GlobalMaxPooling2D": lambda: CLASSES["GlobalMaxPooling2D"](),
     "LayerNormalization": lambda: CLASSES["LayerNormalization"](),
+    "Normalization": lambda: nn.Normalization((1, 3), 0.5, 2.0),
     "Permute": lambda: CLASSES["Permute"]((3, 1, 2)),
     "Rescaling": lambda: CLASSES["Rescaling"](0.5, offset=-1.0),
     "Reshape": lambda: CLASSES["Reshape"]((7, -1)),
