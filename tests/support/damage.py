@@ -32,9 +32,7 @@ from nn.io.limits import Limits
 FORMATS = ("npz", "safetensors", "tfjs", "keras", "h5", "onnx")
 LIMITS = Limits(total=256 << 20)
 ALLOWED = 32 << 20  # bytes that any load may take, whatever the file's size
-# Of the processor, for a file of a few kilobytes. Most take 0.02 s; HDF5's own library takes 2.6 s
-# for a text whose length was damaged, twice that beside another process.
-SECONDS = 20.0
+SECONDS = 2.0  # of the processor, for a file of a few kilobytes; most take 0.02
 ELEMENTS = 1_000_000  # of the outputs of layers that are tried
 
 VALUES: tuple[Any, ...] = (

@@ -6,7 +6,6 @@ import functools
 import io
 import json
 import os
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -226,17 +225,12 @@ def graph() -> keras.Model:
     return keras.Model(entry, [inner(x), last])
 
 
-@pytest.mark.parametrize("reader", ["h5py", "pyfive"])
-def test_an_older_file_predicts_the_same(
-    reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_older_file_predicts_the_same(tmp_path: Path) -> None:
     theirs = graph()
     for number, weight in enumerate(theirs.weights):
         weight.assign(np.random.default_rng(number).uniform(0.1, 0.6, weight.shape))
     path = tmp_path / "model.h5"
     theirs.save(path)
-    if reader == "pyfive":
-        monkeypatch.setitem(sys.modules, "h5py", None)
     ours = nn.io.load(path.read_bytes())
     x = RNG.random((2, 8, 8, 1), np.float32)
     for a, b in zip(ours.predict_on_batch(x), theirs(x, training=False), strict=True):
@@ -279,11 +273,8 @@ def older(**attributes: Any) -> bytes:
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("reader", ["h5py", "pyfive"])
-def test_a_file_of_keras_2_is_read(reader: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_keras_2_is_read() -> None:
     data = older()
-    if reader == "pyfive":
-        monkeypatch.setitem(sys.modules, "h5py", None)
     model = nn.io.load(data)
     assert model.predict_on_batch(np.ones((1, 2), np.float32)).tolist() == [[4, 6, 8]]
     assert model.optimizer.beta_1 == 0.8

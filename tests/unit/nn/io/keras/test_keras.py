@@ -161,18 +161,6 @@ def assert_back_in_keras(ours, theirs, path):
         assert (option in config) == (option in wanted)
 
 
-def test_both_readers_read_the_same(tmp_path, monkeypatch):
-    theirs = functional()
-    data = written(theirs, tmp_path / "model.keras")
-    assert read.reader().__name__ == "h5py"
-    compiled = nn.io.load(data)
-    monkeypatch.setitem(sys.modules, "h5py", None)
-    assert read.reader().__name__ == "pyfive"
-    pure = nn.io.load(data)
-    for a, b in zip(compiled.get_weights(), pure.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 def test_a_model_from_here_predicts_the_same_in_keras(tmp_path):
     entry = nn.Input((8, 8, 1))
     shared = nn.Dense(7, activation="silu", kernel_regularizer="l2")
@@ -325,7 +313,7 @@ def test_a_dataset_beyond_the_limit_is_not_read(saved):
             file.create_dataset("huge", shape=(1 << 40,), dtype="f4", chunks=(1024,))
         return stream.getvalue()
 
-    with pytest.raises(errors.LimitError, match=r"huge.*4398046511104"):
+    with pytest.raises(errors.LimitError, match=r"huge.*received 43980465111\d\d"):
         nn.io.load(edited(saved, "model.weights.h5", grow))
     with pytest.raises(errors.LimitError):
         nn.io.load(saved, limits=Limits(entries=3))
@@ -362,7 +350,6 @@ def test_damage_to_the_weights_gives_a_model_or_a_named_error(saved, position, b
         nn.io.load(edited(saved, "model.weights.h5", change))
 
 
-@pytest.mark.parametrize("reader", ["h5py", "pyfive"])
 @given(
     arrays.arrays(
         st.sampled_from(["<f2", "<f4", ">f4", "<f8", "u1", "<i4", "<u8"]),
@@ -372,19 +359,21 @@ def test_damage_to_the_weights_gives_a_model_or_a_named_error(saved, position, b
     st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=300),
 )
 @settings(max_examples=30, deadline=None)
-def test_both_readers_read_what_is_written_here(reader, array, names, text):
+def test_h5py_and_this_reader_read_what_is_written_here(array, names, text):
     paths = {"/".join(part for part in name.split("/") if part) or "a" for name in names}
     datasets = {f"layers/{path}/vars/0": array for path in paths}
     attributes = {f"layers/{path}/vars": {"name": text} for path in paths} | {"vars": {"n": "é"}}
     data = write.file(datasets, attributes)
-    with pytest.importorskip(reader).File(io.BytesIO(data), "r") as file:
-        for path in paths:
-            found = file[f"layers/{path}/vars/0"][...]
-            np.testing.assert_array_equal(found, array)
-            assert np.shape(found) == array.shape
-            if text or reader == "h5py":  # pyfive gives bytes for no text at all
-                assert file[f"layers/{path}/vars"].attrs["name"] == text
+    found, texts = read.read(data)
+    assert texts["vars"]["n"] == "é"
+    with h5py.File(io.BytesIO(data), "r") as file:
         assert file["vars"].attrs["n"] == "é"
+        for path in paths:
+            for numbers in (found[f"layers/{path}/vars/0"], file[f"layers/{path}/vars/0"][...]):
+                np.testing.assert_array_equal(numbers, array)
+                assert np.shape(numbers) == array.shape
+            assert file[f"layers/{path}/vars"].attrs["name"] == text
+            assert texts[f"layers/{path}/vars"]["name"] == text
 
 
 def test_a_group_may_have_hundreds_of_members_of_any_kind():
@@ -412,7 +401,7 @@ def test_the_checksum_is_lookup3():
 
 
 def test_a_missing_reader_is_named(saved, monkeypatch):
-    monkeypatch.setitem(sys.modules, "h5py", None)
-    monkeypatch.setitem(sys.modules, "pyfive", None)
-    with pytest.raises(errors.UnsupportedError, match="h5py or pyfive"):
+    monkeypatch.delitem(sys.modules, "nn.io.hdf5.objects", raising=False)
+    monkeypatch.setitem(sys.modules, "pyfive.btree", None)
+    with pytest.raises(errors.UnsupportedError, match="expected pyfive to be installed"):
         nn.io.load(saved)
