@@ -58,6 +58,8 @@ SELDOM = (
     "py/nn/layers/attention.py",
     "py/nn/layers/category_encoding.py",
     "py/nn/layers/cells.py",
+    "py/nn/data/sampling.py",
+    "py/nn/layers/random_images.py",
     "py/nn/layers/volumes.py",
     "py/nn/layers/wrappers.py",
     "py/nn/models/saving.py",

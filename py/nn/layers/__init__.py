@@ -78,6 +78,15 @@ if TYPE_CHECKING:
         MaxPooling2D,
         MaxPooling3D,
     )
+    from nn.layers.random_images import (
+        RandomBrightness,
+        RandomContrast,
+        RandomCrop,
+        RandomFlip,
+        RandomRotation,
+        RandomTranslation,
+        RandomZoom,
+    )
     from nn.layers.rescaling import Normalization, Rescaling
     from nn.layers.separable import DepthwiseConv2D, SeparableConv2D
     from nn.layers.shaping import (
@@ -134,6 +143,10 @@ HOMES = {
         "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D",
         "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "MaxPooling1D",
         "MaxPooling2D", "MaxPooling3D",
+    ),
+    "nn.layers.random_images": (
+        "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation",
+        "RandomTranslation", "RandomZoom",
     ),
     "nn.layers.rescaling": ("Normalization", "Rescaling"),
     "nn.layers.separable": ("DepthwiseConv2D", "SeparableConv2D"),

@@ -273,12 +273,13 @@ class Layer:
         self.build(*input_shapes)
         self.built = True
 
-    def __call__(self, *inputs: Any, training: bool = False, mask: Any = None) -> Any:
+    def __call__(self, *inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Call the layer on symbolic tensors, which adds it to a graph, or on arrays.
 
         Args:
             inputs: one or several inputs, or a list.
-            training: whether to run in training mode (arrays only).
+            training: whether to run in training mode (arrays only). None is Keras' default: False,
+                but for layers that change images at random.
             mask: mask of the steps (arrays only; in a graph it comes with the input).
         """
         items = (

@@ -96,12 +96,12 @@ class Resampling(Spatial):
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         x = self.seen(inputs[0])
         ctx.saved = rows, columns = self.matrices(x.shape)
-        return self.shown(_apply(x, rows.astype(x.dtype), columns.astype(x.dtype)))
+        return self.shown(resample(x, rows.astype(x.dtype), columns.astype(x.dtype)))
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         rows, columns = ctx.saved
         moved = self.seen(dy)
-        return self.shown(_apply(moved, rows.T.astype(dy.dtype), columns.T.astype(dy.dtype)))
+        return self.shown(resample(moved, rows.T.astype(dy.dtype), columns.T.astype(dy.dtype)))
 
 
 class Resizing(Resampling):
@@ -187,13 +187,13 @@ class CenterCrop(Spatial):
         rows = matrix(tall, self.height, dtype=x.dtype)
         columns = matrix(wide, self.width, dtype=x.dtype)
         ctx.saved = x.shape, cut, (rows, columns)
-        return self.shown(_apply(np.ascontiguousarray(x[cut]), rows, columns))
+        return self.shown(resample(np.ascontiguousarray(x[cut]), rows, columns))
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         shape, cut, enlarged = ctx.saved
         d = self.seen(dy)
         if enlarged is not None:
-            d = _apply(d, *(m.T.astype(d.dtype) for m in enlarged))
+            d = resample(d, *(m.T.astype(d.dtype) for m in enlarged))
         dx = ctx.buffer("dx", shape)
         dx.fill(0)
         dx[cut] = d
@@ -296,7 +296,7 @@ class ActivityRegularization(Identity):
         return settings
 
 
-def _apply(x: Array, rows: Array, columns: Array) -> Array:
+def resample(x: Array, rows: Array, columns: Array) -> Array:
     """Multiply the two image axes of (n, h, w, c) by (oh, h) and (ow, w)."""
     n, h, w, c = x.shape
     tall = np.matmul(rows, x.reshape(n, h, w * c)).reshape(n, len(rows), w, c)

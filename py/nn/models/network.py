@@ -186,7 +186,7 @@ class Network(Layer):
 
     # As a layer in another model.
 
-    def __call__(self, *inputs: Any, training: bool = False, mask: Any = None) -> Any:
+    def __call__(self, *inputs: Any, training: Any = None, mask: Any = None) -> Any:
         if len(inputs) == 1 and isinstance(inputs[0], dict):
             inputs = tuple(self.signature.by_name(inputs[0]))
         found = super().__call__(*inputs, training=training, mask=mask)

@@ -126,7 +126,7 @@ EXAMPLES = {
     "schedule": abs, "initial_learning_rate": 0.1, "decay_steps": 2, "decay_rate": 0.5,
     "first_decay_steps": 2, "boundaries": [1],
     "values": [1.0, 2.0], "n": 2, "num_tokens": 2, "axes": 1,
-    "num_heads": 2, "key_dim": 2,
+    "num_heads": 2, "key_dim": 2, "factor": 0.1, "height_factor": 0.1, "width_factor": 0.1,
     "cell": nn.LSTMCell(2), "cells": [nn.LSTMCell(2)], "layer": nn.LSTM(2),
 }  # fmt: skip
 GIVEN: dict[type, dict[str, Any]] = {

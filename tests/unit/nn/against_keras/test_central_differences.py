@@ -38,8 +38,10 @@ OTHERS: list[tuple[str, dict[str, Any], Any]] = [
 APART = {
     "Add", "AlphaDropout", "Attention", "Average", "Bidirectional", "Concatenate", "Divide",
     "Dot", "GRUCell", "GaussianDropout", "GaussianNoise", "LSTMCell", "Maximum", "Minimum",
-    "MultiHeadAttention", "Multiply", "RNN", "SimpleRNNCell", "SpatialDropout1D",
-    "SpatialDropout2D", "SpatialDropout3D", "StackedRNNCells", "Subtract", "TimeDistributed",
+    "MultiHeadAttention", "Multiply", "RNN", "RandomBrightness", "RandomContrast", "RandomCrop",
+    "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "SimpleRNNCell",
+    "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "StackedRNNCells", "Subtract",
+    "TimeDistributed",
 }  # fmt: skip
 
 
