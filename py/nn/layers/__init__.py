@@ -83,8 +83,10 @@ if TYPE_CHECKING:
         RandomContrast,
         RandomCrop,
         RandomFlip,
+        RandomHeight,
         RandomRotation,
         RandomTranslation,
+        RandomWidth,
         RandomZoom,
     )
     from nn.layers.rescaling import Normalization, Rescaling
@@ -145,8 +147,8 @@ HOMES = {
         "MaxPooling2D", "MaxPooling3D",
     ),
     "nn.layers.random_images": (
-        "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation",
-        "RandomTranslation", "RandomZoom",
+        "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomHeight",
+        "RandomRotation", "RandomTranslation", "RandomWidth", "RandomZoom",
     ),
     "nn.layers.rescaling": ("Normalization", "Rescaling"),
     "nn.layers.separable": ("DepthwiseConv2D", "SeparableConv2D"),

@@ -143,7 +143,7 @@ class Moving(RandomImages):
         self.fill_value = fill_value
 
     def maps(self, drawn: Any, height: int, width: int) -> Array:
-        """Return (n, 6), the places of `Sampled` that what was drawn stands for."""
+        """Return (n, 6), the maps of `Sampled` for what was drawn."""
         raise NotImplementedError
 
     def change(self, x: Array, drawn: Any) -> tuple[Array, Any]:
@@ -424,3 +424,55 @@ class RandomCrop(RandomImages):
         dx = np.zeros(shape, dy.dtype)
         dx[cut] = dy if resized is None else resample(dy, *(m.T for m in resized))
         return dx
+
+
+class RandomWidth(RandomImages):
+    """Resize images to another width, the same for a batch: (n, h, w, c) -> (n, h, about w, c).
+
+    Keras 3 has it no more; pixels are taken as by TensorFlow.js.
+
+    Args:
+        factor: most of what the width grows or shrinks by, in parts of it, or the limits.
+        interpolation: "bilinear" or "nearest".
+        seed: seed of a separate generator; by default the layer uses the model's.
+    """
+
+    fields: tuple[str, ...] = ("factor", "interpolation", "seed", "data_format")
+    axis: ClassVar[int] = 2
+    """The axis of (n, h, w, c) that changes."""
+
+    def __init__(
+        self,
+        factor: Any,
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        data_format: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(seed, data_format, **options)
+        self.factor = bounds(factor, "factor", self.name, -1, 1)
+        self.interpolation = pads.check(interpolation, self.name, ("nearest", "bilinear"))
+
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        shape = list(self.seen_shape(super().compute_output_shape(*input_shapes)))
+        shape[self.axis] = None
+        return self.shown_shape(tuple(shape))
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        return max(1, round(shape[self.axis] * (1 + rng.uniform(*self.factor))))
+
+    def change(self, x: Array, drawn: Any) -> tuple[Array, Any]:
+        size = x.shape[self.axis]
+        one = np.eye(x.shape[3 - self.axis], dtype=x.dtype)
+        other = matrix(size, drawn, self.interpolation, x.dtype, half_pixel_centers=False)
+        sides = (one, other) if self.axis == 2 else (other, one)
+        return resample(x, *sides), sides
+
+    def unchange(self, dy: Array, saved: Any) -> Array:
+        return resample(dy, *(side.T for side in saved))
+
+
+class RandomHeight(RandomWidth):
+    """Resize images to another height, as `RandomWidth`: (n, h, w, c) -> (n, about h, w, c)."""
+
+    axis = 1

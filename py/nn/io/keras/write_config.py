@@ -174,7 +174,8 @@ def _keras3_call(layer: Json, node: Any) -> Json:
     return {"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": causal}
 
 
-_OURS = ("Divide", "GetItem", "Power")  # operations in Keras, not layers
+# Operations in Keras, not layers; and what only TensorFlow.js has.
+_OURS = ("Divide", "GetItem", "Power", "RandomHeight", "RandomWidth", "ThresholdedReLU")
 
 
 def _known(class_name: str, config: Json) -> None:

@@ -66,7 +66,10 @@ CALLBACKS = (
     "CSVLogger", "EarlyStopping", "History", "LambdaCallback", "LearningRateScheduler",
     "ModelCheckpoint", "ReduceLROnPlateau", "TerminateOnNaN",
 )  # fmt: skip
-OURS_ALONE = {"ConfusionMatrix", "Divide", "GetItem", "OneCycle", "Power", "ThresholdedReLU"}
+OURS_ALONE = {
+    "ConfusionMatrix", "Divide", "GetItem", "OneCycle", "Power", "RandomHeight", "RandomWidth",
+    "ThresholdedReLU",
+}  # fmt: skip
 
 
 def same(name: str, cls: type, ours: Any, theirs: Any) -> bool:

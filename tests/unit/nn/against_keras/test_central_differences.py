@@ -39,7 +39,8 @@ APART = {
     "Add", "AlphaDropout", "Attention", "Average", "Bidirectional", "Concatenate", "Divide",
     "Dot", "GRUCell", "GaussianDropout", "GaussianNoise", "LSTMCell", "Maximum", "Minimum",
     "MultiHeadAttention", "Multiply", "RNN", "RandomBrightness", "RandomContrast", "RandomCrop",
-    "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "SimpleRNNCell",
+    "RandomFlip", "RandomHeight", "RandomRotation", "RandomTranslation", "RandomWidth",
+    "RandomZoom", "SimpleRNNCell",
     "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "StackedRNNCells", "Subtract",
     "TimeDistributed",
 }  # fmt: skip
