@@ -129,6 +129,27 @@ def test_every_format_is_read_under_pyodide(page, module_site):
         np.testing.assert_allclose(predictions, model.predict_on_batch(x), atol=1e-6, err_msg=name)
 
 
+OPEN = """
+import json
+import numpy as np
+import nn
+from pyodide.http import pyfetch
+
+model = nn.io.load(await (await pyfetch("model/full_heap.keras")).bytes())
+kernel = model.get_layer("dense").kernel.numpy()
+made = model.predict_on_batch(np.eye(3, dtype=np.float32))
+json.dumps([kernel.shape, float(np.abs(made - np.maximum(kernel, 0)).max())])
+"""
+
+
+def test_a_keras_file_whose_names_fill_a_heap_is_read_under_pyodide(page, module_site):
+    file = ROOT / "tests/unit/nn/io/hdf5/files/full_heap.keras"
+    module_site.replace("model/full_heap.keras", file.read_bytes())
+    shape, error = result(page, OPEN)
+    assert shape == [3, 2]
+    assert error < 1e-6
+
+
 DECODE = """
 import json
 import js, numpy
