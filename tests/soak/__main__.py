@@ -29,7 +29,7 @@ HTML = """<!doctype html><meta charset="utf-8"><title>soak</title><link rel="ico
 <script type="{kind}" src="./main.py" config="./{kind}.toml"></script>
 """
 INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
-MODULES = ("bank", "comlink_programs", "counters", "drawn", "programs")
+MODULES = ("bank", "comlink_programs", "counters", "drawn", "programs", "standard", "values")
 ZERO = ("hangs", "leaks", "wrong")
 PARTS = ("rpc", *PAIRINGS, "io", "tests")
 MOST = 120  # minutes of a part
@@ -43,6 +43,7 @@ def configuration(kind: str) -> str:
     lines = [f'interpreter = "../../static/vendor/{INTERPRETERS[kind]}"', "[files]"]
     lines += [f'"../../py/farcall/{name}" = "farcall/{name}"' for name in farcall_files()]
     lines += [f'"./{name}.py" = "{name}.py"' for name in MODULES]
+    lines.append('"./values.js" = "values.js"')
     return "\n".join(lines)
 
 

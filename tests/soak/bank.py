@@ -3,6 +3,8 @@
 import asyncio
 import builtins
 
+import standard
+
 
 class Account:
     """A total that shows the order of calls."""
@@ -130,3 +132,25 @@ class Bank:
     def texts(self, sizes):
         for size in sizes:
             yield "x" * size
+
+    # -- values of the standard library
+
+    def make(self, recipe):
+        return standard.make(recipe)
+
+    def make_all(self, recipes):
+        for recipe in recipes:
+            yield standard.make(recipe)
+
+    def difference(self, recipe, value):
+        return standard.difference(recipe, value)
+
+    def shown(self, recipe):
+        value = standard.make(recipe)
+        return [type(value).__name__, str(value)]
+
+    async def hand(self, callback, recipe):
+        return standard.difference(recipe, await callback(standard.make(recipe)))
+
+    def raise_with(self, recipe):
+        raise ValueError(standard.make(recipe))

@@ -7,6 +7,7 @@ import random
 import bank
 import farcall
 import js
+import values
 from counters import Hung, answered, count, ended, expect, fault, note, raised
 from farcall import comlink, platform
 
@@ -106,6 +107,7 @@ async def second_endpoint(api):
 
 
 OPERATIONS = (echo, echo_bytes, order, assignment, dropped, callbacks, second_endpoint)
+OPERATIONS += values.COMLINK_OPERATIONS
 
 
 # -- faults of one call: the typed error is the right result

@@ -1,5 +1,6 @@
 // JavaScript's Comlink, serving what the soak's programs use, and driving what the page serves.
 import * as Comlink from "../../node_modules/comlink/dist/esm/comlink.mjs";
+import "./values.js";
 
 class Account {
   constructor(total = 0) { this.total = total; }
@@ -60,6 +61,11 @@ const STEPS = {
     same(await api.tell(Comlink.proxy((k) => { heard.push(k); }), n), n, "callbacks");
     same(heard, [...Array(n).keys()], "callbacks in order");
   },
+  async own_types(api) {
+    const names = ["Date", "RegExp", "Blob", "File", "ImageData", "ImageBitmap"];
+    const [sent, holds] = await drawnValues.draw(names[integer(names.length)]);
+    same(await drawnValues.held(await api.echo(sent)), holds, "value of JavaScript's own");
+  },
   async later(api) { same(await api.later(7, 0.001), 7, "later"); },
 };
 const FAULTS = {
@@ -96,6 +102,9 @@ Comlink.expose({
   Account,
   echo: (value) => value,
   later,
+  holds: (value) => drawnValues.held(value),
+  time: (date) => date.getTime(),
+  items: (array) => [...array],
   refuse: (text) => { throw new RangeError(text); },
   unencodable: () => [() => 1],
   async tell(callback, count) {

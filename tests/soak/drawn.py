@@ -23,8 +23,8 @@ async def ends(awaitable, what):
     """What it gives, or the error that it raises: either is right, as long as it ends."""
     try:
         return await answered(awaitable, what)
-    except (Hung, farcall.WorkerDiedError):
-        raise
+    except (Hung, farcall.WorkerDiedError, farcall.SessionClosedError, farcall.ProtocolError):
+        raise  # the session ended, so nothing can be said of this call
     except Exception as exc:
         return exc
 

@@ -5,6 +5,7 @@ import random
 
 import drawn
 import farcall
+import values
 from counters import Hung, answered, expect, fault, note, raised
 from farcall import platform
 
@@ -111,7 +112,7 @@ OPERATIONS = (
     stream,
     broken_off_stream,
     released,
-)
+) + values.OPERATIONS
 
 
 # -- faults of one call: the typed error is the right result

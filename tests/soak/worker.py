@@ -6,7 +6,11 @@ import gc
 import farcall  # first: its own failures at boot would reach the page as well
 import js
 from bank import Bank
+from farcall import platform
 from pyodide.ffi import create_once_callable
+
+
+platform.evaluate("values.js")
 
 
 class WorkerBank(Bank):
@@ -17,6 +21,10 @@ class WorkerBank(Bank):
             if n % 7 == 0:
                 await asyncio.sleep(0)
             yield n
+
+    async def holds(self, value):
+        """What a value of JavaScript holds, as a text."""
+        return str(await js.drawnValues.held(value))
 
     def crash_later(self):
         """An uncaught JavaScript error in the worker; the worker lives on."""

@@ -20,6 +20,7 @@ from farcall.values import arrays, bulk, exceptions, registered, standard
 from farcall.values.encoder import DEPTH, Encoder
 from farcall.values.graphs import GraphReader, short
 from farcall.values.json_text import dumps, loads
+from farcall.values.references import referring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from farcall.values.references import References, Value
 
 _TAGGED = (list, dict)
+_KEYED = (messages.SET_, messages.FROZENSET, messages.DICT, messages.MAPPING, messages.VALUE)
 
 
 class Codec(Encoder):
@@ -138,6 +140,8 @@ class Codec(Encoder):
         try:
             return self._decoders[wire[0]](wire)
         except (KeyError, IndexError, TypeError, ValueError) as exc:
+            if type(exc) is TypeError and wire[0] in _KEYED and any(referring([wire])):
+                raise registered.Failure(exc) from None  # what a call gave is no key
             raise errors.ProtocolError(f"undecodable value {short(wire)}: {exc!r}") from None
 
     def _items(self, wire: "list[Wire]", start: "int") -> "list[Value]":

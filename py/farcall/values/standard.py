@@ -28,6 +28,7 @@ TUPLE = "namedtuple"
 _PLAIN = (str, int, float)
 DICTS = ("OrderedDict", "Counter", "defaultdict")
 _FACTORIES = "list dict set int float str tuple bool frozenset bytes complex".split()
+_LARGE = 2**4096  # Python makes no text of a number of some thousand digits
 # Sizes of array's typecodes differ between interpreters: which one has as many bytes.
 _TYPECODES = {("l", 8): "q", ("L", 8): "Q", ("l", 4): "i", ("L", 4): "I"}
 _made: "dict[tuple[str, ...], Any]" = {}
@@ -132,7 +133,7 @@ def _unmasked(cls: "Any", text: "str", parts: "Parts") -> "Any":
 
 
 def _fraction(value: "Any") -> "tuple[str, Parts]":
-    small = abs(value.numerator) < 2**64 > value.denominator  # no texts of a million digits
+    small = max(abs(value.numerator), value.denominator) < _LARGE
     return str(value) if small else "", [value.numerator, value.denominator]
 
 
@@ -234,6 +235,8 @@ def plain(value: "Value") -> "Value":
         return value
     if found[0][1] == ENUM:
         return found[1][3]
+    if found[0][1:] == ["Fraction", ""]:
+        raise TypeError("a Fraction of so many digits has no text")
     if isinstance(value, dict):
         return dict(value)
     if isinstance(value, tuple):

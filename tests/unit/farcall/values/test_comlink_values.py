@@ -4,6 +4,7 @@ import array
 import collections
 import datetime
 import decimal
+import fractions
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ def over_comlink(value: Any) -> Any:
     [
         (datetime.date(2026, 1, 2), "2026-01-02"),
         (decimal.Decimal("1.50"), "1.50"),
+        (fractions.Fraction(-(10**40), 3), "-" + "1" + 40 * "0" + "/3"),
         (collections.OrderedDict(a=1), {"a": 1}),
         (collections.Counter("aa"), {"a": 2}),
         (collections.deque([1, [2]]), [1, [2]]),
@@ -43,6 +45,11 @@ def test_a_value_of_the_standard_library_is_plain_there(value: Any, expected: An
     arrived = over_comlink(value)
     assert type(arrived) is type(expected)
     assert arrived == expected
+
+
+def test_a_fraction_of_more_digits_than_python_writes_is_refused() -> None:
+    with pytest.raises(TypeError, match="digits"):
+        over_comlink([fractions.Fraction(10**5000, 3)])
 
 
 def test_an_array_is_a_typed_array_there() -> None:

@@ -204,6 +204,17 @@ async def test_the_error_of_a_call_is_that_of_what_builds_on_it(engine: Any, pla
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("place", ["key", "keys", "set", "frozenset", "counter"])
+async def test_what_a_call_gives_and_python_takes_for_no_key_is_a_type_error(
+    engine: Any, place: str
+) -> None:
+    beside = engine.far.two()
+    with pytest.raises(TypeError, match="unhashable type: 'list'"):
+        await engine.far.kept(PLACES[place](engine.far.echo([1])), lambda: None)
+    assert await beside == 2
+
+
+@pytest.mark.asyncio
 async def test_what_was_passed_with_a_waiting_call_may_be_released_meanwhile(engine: Any) -> None:
     far = engine.far
     table = await far.table
