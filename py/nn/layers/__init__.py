@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from nn.layers.embedding import Embedding
     from nn.layers.gru import GRU
+    from nn.layers.lookup import IntegerLookup, StringLookup
     from nn.layers.lstm import LSTM
     from nn.layers.masking import Masking
     from nn.layers.merging import (
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
         UpSampling3D,
     )
     from nn.layers.simple_rnn import SimpleRNN
+    from nn.layers.text import TextVectorization
     from nn.layers.transposed import Conv2DTranspose
     from nn.layers.unit_length import UnitNormalization
     from nn.layers.volumes import Conv3D, Conv3DTranspose
@@ -122,6 +124,7 @@ HOMES = {
     ),
     "nn.layers.embedding": ("Embedding",),
     "nn.layers.gru": ("GRU",),
+    "nn.layers.lookup": ("IntegerLookup", "StringLookup"),
     "nn.layers.lstm": ("LSTM",),
     "nn.layers.masking": ("Masking",),
     "nn.layers.merging": (
@@ -157,6 +160,7 @@ HOMES = {
         "Reshape", "Resizing", "UpSampling1D", "UpSampling2D", "UpSampling3D",
     ),
     "nn.layers.simple_rnn": ("SimpleRNN",),
+    "nn.layers.text": ("TextVectorization",),
     "nn.layers.transposed": ("Conv2DTranspose",),
     "nn.layers.unit_length": ("UnitNormalization",),
     "nn.layers.volumes": ("Conv3D", "Conv3DTranspose"),

@@ -416,6 +416,17 @@ def positive(value: Any, name: str, layer: str) -> int:
     return int(value)
 
 
+def one_of(value: Any, known: Sequence[Any], what: str, layer: str) -> Any:
+    """Return a value that is one of those known.
+
+    Raises:
+        ConfigError: it is another.
+    """
+    if value not in known:
+        raise ConfigError(f"{layer}: expected {what} to be one of {known}, received {value!r:.80}")
+    return value
+
+
 def expect_rank(shape: Shape, rank: int, layer: Layer) -> None:
     """Raise ShapeError unless `shape` has `rank` axes, batch included."""
     if len(shape) != rank:

@@ -9,8 +9,8 @@ import numpy as np
 from nn.context import Context
 from nn.errors import ShapeError
 from nn.keras_arguments import LeftOut
-from nn.layers import padding as pads
-from nn.layers.base import Layer, positive
+from nn.layers.base import Layer, one_of, positive
+from nn.layers.encoding import encode
 from nn.types import Array, Shape
 
 
@@ -31,7 +31,8 @@ class CategoryEncoding(Layer):
     ) -> None:
         super().__init__(**options)
         self.num_tokens = positive(num_tokens or 0, "num_tokens", self.name)
-        self.output_mode = pads.check(output_mode, self.name, ("multi_hot", "one_hot", "count"))
+        known = ("multi_hot", "one_hot", "count")
+        self.output_mode: str = one_of(output_mode, known, "output_mode", self.name)
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         (shape,) = input_shapes
@@ -46,10 +47,7 @@ class CategoryEncoding(Layer):
                 f"{tokens.min()} to {tokens.max()}"
             )
         ctx.saved = tokens.shape
-        each = np.eye(self.num_tokens, dtype=self.dtype)[tokens]
-        if self.output_mode == "one_hot":
-            return each[..., 0, :] if tokens.shape[-1] == 1 else each
-        return each.sum(axis=-2) if self.output_mode == "count" else each.max(axis=-2)
+        return encode(tokens, self.output_mode, self.num_tokens, self.dtype)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         # Whole numbers have no gradient; zeros avoid a special case in the layer below.

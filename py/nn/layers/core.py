@@ -17,6 +17,8 @@ from nn.layers.base import Layer, positive
 from nn.layers.data_format import check_data_format
 from nn.types import Array, Shape, prod
 
+TEXT = "string"
+"""The dtype of an input of texts."""
 LORA: LeftOut = {
     "lora_rank": (None, "there are no low-rank adapters"),
     "lora_alpha": (None, "there are no low-rank adapters"),
@@ -41,9 +43,12 @@ class InputLayer(Layer):
         batch_size: int | None = None,
         *,
         batch_shape: Sequence[int | None] | None = None,
+        dtype: str | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(dtype=None if dtype == TEXT else dtype, **options)
+        if dtype == TEXT:
+            self.dtype = TEXT
         if (shape is None) == (batch_shape is None) or (batch_shape and batch_size):
             raise ConfigError(
                 f"{self.name}: expected shape (and batch_size) or batch_shape, received "
@@ -74,7 +79,10 @@ def Input(
     name: str | None = None,
     batch_shape: Sequence[int | None] | None = None,
 ) -> SymbolicTensor:
-    """Return a symbolic tensor of `shape` (without the batch axis) or `batch_shape`."""
+    """Return a symbolic tensor of `shape` (without the batch axis) or `batch_shape`.
+
+    `dtype` is a type of numbers, or "string" for texts.
+    """
     layer = InputLayer(shape, batch_size, batch_shape=batch_shape, dtype=dtype, name=name)
     return layer.output
 

@@ -14,11 +14,12 @@ from nn.context import Context
 from nn.data.resizing import matrix
 from nn.data.sampling import FILL_MODES, Sampled
 from nn.errors import ConfigError, ShapeError
-from nn.layers import padding as pads
-from nn.layers.base import positive
+from nn.layers.base import one_of, positive
 from nn.layers.data_format import Spatial
 from nn.layers.shaping import resample
 from nn.types import Array, Shape
+
+KINDS = ("nearest", "bilinear")
 
 
 class RandomImages(Spatial):
@@ -113,7 +114,7 @@ class RandomFlip(RandomImages):
         **options: Any,
     ) -> None:
         super().__init__(seed, data_format, **options)
-        self.mode = pads.check(mode, self.name, tuple(self.AXES))
+        self.mode = one_of(mode, tuple(self.AXES), "mode", self.name)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
         return rng.random((shape[0], 1, 1, 1)) <= 0.5
@@ -138,8 +139,8 @@ class Moving(RandomImages):
         **options: Any,
     ) -> None:
         super().__init__(seed, data_format, **options)
-        self.fill_mode = pads.check(fill_mode, self.name, FILL_MODES)
-        self.interpolation = pads.check(interpolation, self.name, ("nearest", "bilinear"))
+        self.fill_mode = one_of(fill_mode, FILL_MODES, "fill_mode", self.name)
+        self.interpolation = one_of(interpolation, KINDS, "interpolation", self.name)
         self.fill_value = fill_value
 
     def maps(self, drawn: Any, height: int, width: int) -> Array:
@@ -451,7 +452,7 @@ class RandomWidth(RandomImages):
     ) -> None:
         super().__init__(seed, data_format, **options)
         self.factor = bounds(factor, "factor", self.name, -1, 1)
-        self.interpolation = pads.check(interpolation, self.name, ("nearest", "bilinear"))
+        self.interpolation = one_of(interpolation, KINDS, "interpolation", self.name)
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         shape = list(self.seen_shape(super().compute_output_shape(*input_shapes)))

@@ -72,7 +72,7 @@ class Signature:
         model: its name, for messages.
         names: the name of each input.
         shapes: the shape of each input, with the batch axis first (None).
-        dtypes: the type of each input.
+        dtypes: the type of each input; "string" becomes NumPy's "object".
     """
 
     __slots__ = ("dtypes", "model", "names", "shapes")
@@ -83,7 +83,7 @@ class Signature:
         self.model = model
         self.names = list(names)
         self.shapes = list(shapes)
-        self.dtypes = list(dtypes)
+        self.dtypes = ["object" if dtype == "string" else dtype for dtype in dtypes]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -139,8 +139,8 @@ class Signature:
         return result, single
 
     def _numeric(self, item: Any, index: int) -> Array:
-        if self.dtypes[index] == "string":
-            return np.asarray(item)
+        if self.dtypes[index] == "object":
+            return np.asarray(item, object)
         array = numeric(item, f"{self.model}: input {self.names[index]!r}")
         if isinstance(item, list | tuple) and array.ndim == len(self.shapes[index]) + 1:
             return array[0] if len(array) == 1 else array  # a list of the one input

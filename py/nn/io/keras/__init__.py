@@ -22,7 +22,7 @@ from nn.io import snapshot
 from nn.io.archive import Archive, pack
 from nn.io.errors import MismatchError, MissingEntryError, reads
 from nn.io.hdf5 import read
-from nn.io.keras import read_config, stores
+from nn.io.keras import assets, read_config, stores
 from nn.io.keras.groups import Groups
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tree import from_json, to_json
@@ -91,6 +91,7 @@ def load(
     archive = Archive(data, limits)
     document = from_json(archive.read(CONFIG), CONFIG, limits)
     topology = read_config.read(document, custom_objects, _version(archive, limits))
+    assets.fill(topology, archive, lambda: read.read(archive.read(WEIGHTS), limits)[0])
     model = snapshot.build(topology, custom_objects=custom_objects, limits=limits)
     arrays, attributes = read.read(archive.read(WEIGHTS), limits)
     assign_layers(model, arrays, {path: item.get("name") for path, item in attributes.items()})

@@ -40,6 +40,7 @@ _INERT = {
     "sparse",
     "synchronized",
     "unroll",
+    "vocabulary_size",  # that of an asset
 }
 
 
@@ -165,7 +166,9 @@ def _input(config: Json) -> Json:
     shape = config.get("batch_shape") or config.get("batch_input_shape")
     if not isinstance(shape, list) or not shape:
         raise MissingEntryError(f"topology, InputLayer: expected batch_shape, received {config!r}")
-    return {"name": config.get("name"), "shape": shape[1:], "dtype": _dtype(config.get("dtype"))}
+    text = config.get("dtype") == "string"
+    dtype = "string" if text else _dtype(config.get("dtype"))
+    return {"name": config.get("name"), "shape": shape[1:], "dtype": dtype}
 
 
 def _inner(value: Any, dialect: Dialect) -> Any:

@@ -34,15 +34,15 @@ OTHERS: list[tuple[str, dict[str, Any], Any]] = [
     ("Resizing", {"height": 3, "width": 7, "interpolation": "nearest"}, IMAGES),
     *(("Activation", {"activation": name}, STEPS) for name in nn.activations.ACTIVATIONS),
 ]
-# In tests of their own: random ones, those of several inputs, and those around other layers.
+# In tests of their own: random ones, of several inputs, around other layers, or of tokens.
 APART = {
     "Add", "AlphaDropout", "Attention", "Average", "Bidirectional", "Concatenate", "Divide",
-    "Dot", "GRUCell", "GaussianDropout", "GaussianNoise", "LSTMCell", "Maximum", "Minimum",
-    "MultiHeadAttention", "Multiply", "RNN", "RandomBrightness", "RandomContrast", "RandomCrop",
+    "Dot", "GRUCell", "GaussianDropout", "GaussianNoise", "IntegerLookup", "LSTMCell",
+    "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "RNN", "RandomBrightness", "RandomContrast", "RandomCrop",
     "RandomFlip", "RandomHeight", "RandomRotation", "RandomTranslation", "RandomWidth",
     "RandomZoom", "SimpleRNNCell",
-    "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "StackedRNNCells", "Subtract",
-    "TimeDistributed",
+    "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "StackedRNNCells",
+    "StringLookup", "Subtract", "TextVectorization", "TimeDistributed",
 }  # fmt: skip
 
 

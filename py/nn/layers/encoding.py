@@ -1,0 +1,32 @@
+"""Encodings of whole numbers: a row of zeros and ones for each, or for all of a sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nn.types import Array
+
+
+def encode(numbers: Array, mode: str, columns: int, dtype: Any) -> Array:
+    """Return numbers from 0 to columns - 1 as rows; a number below 0 leaves no trace.
+
+    Args:
+        numbers: (..., tokens) of int.
+        mode: "one_hot": (..., tokens, columns), a last axis of size 1 being left out; "multi_hot"
+            (1 where a number occurs on the last axis) or "count" (how often): (..., columns).
+        columns: the size of a row.
+        dtype: the type of the result.
+    """
+    if mode == "one_hot":
+        shape = numbers.shape[:-1] if numbers.ndim > 1 and numbers.shape[-1] == 1 else numbers.shape
+        flat = numbers.reshape(-1, 1)
+    else:
+        shape, flat = numbers.shape[:-1], numbers.reshape(-1, numbers.shape[-1] or 1)
+    rows = np.zeros((len(flat), columns), dtype)
+    places, tokens = np.nonzero(flat >= 0)
+    np.add.at(rows, (places, flat[places, tokens]), 1)
+    if mode == "multi_hot":
+        np.minimum(rows, 1, out=rows)
+    return rows.reshape(*shape, columns)
