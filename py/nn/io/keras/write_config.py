@@ -127,7 +127,7 @@ def _keras3_item(layer: Json) -> Json:
     _known(class_name, config)
     if class_name == "InputLayer":
         shape = [None, *config["shape"]]
-        dtype = "string" if config["dtype"] == "string" else "float32"
+        dtype = "string" if config.get("dtype") == "string" else "float32"
         config = {"name": config["name"], "batch_shape": shape, "dtype": dtype}
     return {
         "module": "keras.layers",
