@@ -37,7 +37,8 @@ class Activation:
         forward: `forward(x, out)` writes f(x); `out` may be `x` if `from_output`.
         gradient: `gradient(dy, v, out)` writes dy * f'; v is f(x) if `from_output`, else x.
         from_output: whether the gradient is computed from the function's result.
-        fused: whether the matrix and convolution kernels can apply it.
+        fused: whether the matrix and convolution kernels can apply it where a gradient will be
+            needed: its gradient is computed from its result.
         kernel: whether both functions are one kernel call and nothing else.
         family: returns the activation with other options, which Keras' function of the name has.
     """
@@ -95,14 +96,22 @@ class Activation:
         return f"<Activation {self.name}>"
 
 
-def _kernel(name: str, family: Callable[..., Activation] | None = None) -> Activation:
+def _kernel(
+    name: str,
+    family: Callable[..., Activation] | None = None,
+    *,
+    from_output: bool = True,
+    fused: bool = False,
+) -> Activation:
     def forward(x: Array, out: Array) -> None:
         kernels.activate(x, name, out)
 
-    def gradient(dy: Array, y: Array, out: Array) -> None:
-        kernels.activation_gradient(dy, y, name, out)
+    def gradient(dy: Array, v: Array, out: Array) -> None:
+        kernels.activation_gradient(dy, v, name, out)
 
-    return Activation(name, forward, gradient, fused=name == "relu", kernel=True, family=family)
+    return Activation(
+        name, forward, gradient, from_output=from_output, fused=fused, kernel=True, family=family
+    )
 
 
 def _linear(x: Array, out: Array) -> None:
@@ -167,6 +176,8 @@ def relu_with(
     max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0
 ) -> Activation:
     """Return Keras' general relu: f(x) = x between `threshold` and `max_value`."""
+    if not negative_slope and not threshold and max_value in (None, 6):
+        return RELU if max_value is None else RELU6
 
     def forward(x: Array, out: Array) -> None:
         below = negative_slope * (x - threshold)
@@ -280,14 +291,6 @@ def _exponential_gradient(dy: Array, y: Array, out: Array) -> None:
     np.multiply(dy, y, out=out)
 
 
-def _hard_sigmoid(x: Array, out: Array) -> None:
-    out[...] = np.clip(x / 6 + 0.5, 0, 1)
-
-
-def _hard_sigmoid_gradient(dy: Array, x: Array, out: Array) -> None:
-    out[...] = dy * (np.abs(x) < 3) / 6
-
-
 def _keras2_hard_sigmoid(x: Array, out: Array) -> None:
     """0.2 x + 0.5 between 0 and 1, as in Keras 2 and TensorFlow.js, whose files mean this one."""
     out[...] = np.clip(0.2 * x + 0.5, 0, 1)
@@ -297,29 +300,13 @@ def _keras2_hard_sigmoid_gradient(dy: Array, x: Array, out: Array) -> None:
     out[...] = dy * (np.abs(x) < 2.5) * x.dtype.type(0.2)
 
 
-def _hard_silu(x: Array, out: Array) -> None:
-    out[...] = x * np.clip(x / 6 + 0.5, 0, 1)
-
-
-def _hard_silu_gradient(dy: Array, x: Array, out: Array) -> None:
-    inside = np.abs(x) < 3
-    out[...] = dy * np.where(inside, x / 3 + 0.5, x >= 3)
-
-
-def _relu6(x: Array, out: Array) -> None:
-    np.clip(x, 0, 6, out=out)
-
-
-def _relu6_gradient(dy: Array, y: Array, out: Array) -> None:
-    out[...] = dy * ((y > 0) & (y < 6))
-
-
 # Klambauer et al. 2017.
 _SELU_ALPHA = 1.6732632423543772
 _SELU_SCALE = 1.0507009873554805
 
 LINEAR = Activation("linear", _linear, _linear_gradient)
-RELU = _kernel("relu", _relu_family)
+RELU = _kernel("relu", _relu_family, fused=True)
+RELU6 = _kernel("relu6", fused=True)
 SIGMOID = _kernel("sigmoid")
 TANH = _kernel("tanh")
 SOFTMAX = Activation(
@@ -348,15 +335,15 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("silu", _silu, _silu_gradient, from_output=False),
         Activation("gelu", _gelu, _gelu_gradient, from_output=False, family=_gelu_family),
         Activation("exponential", _exponential, _exponential_gradient),
-        Activation("hard_sigmoid", _hard_sigmoid, _hard_sigmoid_gradient, from_output=False),
+        _kernel("hard_sigmoid", fused=True),
         Activation(
             "keras2_hard_sigmoid",
             _keras2_hard_sigmoid,
             _keras2_hard_sigmoid_gradient,
             from_output=False,
         ),
-        Activation("hard_silu", _hard_silu, _hard_silu_gradient, from_output=False),
-        Activation("relu6", _relu6, _relu6_gradient),
+        _kernel("hard_silu", from_output=False),
+        RELU6,
     )
 }
 _ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}

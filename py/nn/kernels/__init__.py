@@ -5,7 +5,13 @@ in reference.py. `load` opens a build; without one NumPy is used. `recording` ke
 calls of a layer, so that a program can repeat them without their checks.
 """
 
-from nn.kernels.convolution import conv2d, conv2d_input_gradient, conv2d_weight_gradient
+from nn.kernels.convolution import (
+    conv2d,
+    conv2d_input_gradient,
+    conv2d_packed,
+    conv2d_weight_gradient,
+    pack_conv2d,
+)
 from nn.kernels.dense import batch_matmul, matmul
 from nn.kernels.elementwise import (
     activate,
@@ -14,6 +20,7 @@ from nn.kernels.elementwise import (
     softmax_cross_entropy,
 )
 from nn.kernels.gather import gather_scale
+from nn.kernels.layout import concatenate, pad2d
 from nn.kernels.library import Backend, backend, heap_bytes, load, multiply_add, use
 from nn.kernels.normalization import (
     batch_norm,
@@ -24,10 +31,14 @@ from nn.kernels.normalization import (
 )
 from nn.kernels.optimizer import adam_update, sgd_update
 from nn.kernels.pooling import (
+    average_pool2d,
+    average_pool2d_gradient,
     conv2d_max_pool2d,
     conv2d_max_pool2d_gradient,
     max_pool2d,
     max_pool2d_gradient,
+    mean_places,
+    mean_places_gradient,
 )
 from nn.kernels.recurrent import lstm, lstm_gradient
 
@@ -36,6 +47,8 @@ __all__ = [
     "activate",
     "activation_gradient",
     "adam_update",
+    "average_pool2d",
+    "average_pool2d_gradient",
     "backend",
     "batch_matmul",
     "batch_norm",
@@ -43,10 +56,12 @@ __all__ = [
     "column_affine",
     "column_moments",
     "column_sums",
+    "concatenate",
     "conv2d",
     "conv2d_input_gradient",
     "conv2d_max_pool2d",
     "conv2d_max_pool2d_gradient",
+    "conv2d_packed",
     "conv2d_weight_gradient",
     "gather_scale",
     "heap_bytes",
@@ -56,7 +71,11 @@ __all__ = [
     "matmul",
     "max_pool2d",
     "max_pool2d_gradient",
+    "mean_places",
+    "mean_places_gradient",
     "multiply_add",
+    "pack_conv2d",
+    "pad2d",
     "sgd_update",
     "softmax",
     "softmax_cross_entropy",

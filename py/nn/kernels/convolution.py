@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nn.kernels import library, reference
-from nn.kernels.dense import FUSED
-from nn.kernels.elementwise import activate
+from nn.kernels.elementwise import FUSED, activate
 from nn.kernels.geometry import Geometry, expect_shape, geometry
 from nn.kernels.library import F4, Library, address, contiguous, optional
 from nn.kernels.normalization import column_sums
@@ -51,11 +50,112 @@ def _convolve(
 ) -> None:
     x, w = contiguous(x), contiguous(w)
     bias = None if bias is None else contiguous(bias)
-    name = "winograd" if g.winograd else "convolution"
+    name = g.forward
     getattr(lib, name)(
         g.address, address(x), address(w), optional(bias), address(out), code,
         g.scratch(lib, name),
     )  # fmt: skip
+
+
+def pack_conv2d(
+    w: Array,
+    bias: Array | None = None,
+    *,
+    scale: Array | None = None,
+    strides: Pair = (1, 1),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    out: Array | None = None,
+) -> Array:
+    """Return weights and bias (f,) as `conv2d_packed` reads them, in one array of one axis.
+
+    Args:
+        w: (kh, kw, c / groups, f).
+        bias: added to the results.
+        scale: (f,), a factor of each filter.
+        strides: those of the convolution.
+        dilation: likewise.
+        groups: likewise.
+        out: what an earlier call for these sizes returned.
+
+    Raises:
+        ValueError: the shapes do not match.
+    """
+    kh, kw, inputs, filters = w.shape
+    window = (1, (kh - 1) * dilation[0] + 1, (kw - 1) * dilation[1] + 1, inputs * groups)
+    g = geometry(window, w.shape, strides, NO_PADDING, dilation, groups)
+    expect_shape(bias, (filters,), "bias")
+    expect_shape(scale, (filters,), "scale")
+    lib = library.compiled((w, bias, scale, out), (out,))
+    if lib is None:
+        return reference.pack_conv2d(w, bias, scale=scale, out=out)
+    name = "depthwise" if g.depthwise else "convolution"
+    size = getattr(lib, f"{name}_packed_size")(g.address)
+    expect_shape(out, (size,), "out")
+    out = np.empty(size, F4) if out is None else out
+    w, bias, scale = (None if v is None else contiguous(v) for v in (w, bias, scale))  # type: ignore[assignment]
+    getattr(lib, f"{name}_pack")(
+        g.address, address(w), optional(scale), optional(bias), address(out)
+    )
+    return out
+
+
+def conv2d_packed(
+    x: Array,
+    packed: Array,
+    kernel_shape: Shape,
+    *,
+    strides: Pair = (1, 1),
+    padding: Padding = NO_PADDING,
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    activation: str | None = None,
+    residual: Array | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Return activation(convolution + bias + residual) of weights that `pack_conv2d` packed.
+
+    Args:
+        x: (n, h, w, c).
+        packed: packed by the same backend as runs now, for the same strides, dilation and groups.
+        kernel_shape: (kh, kw, c / groups, f).
+        strides: as for `conv2d`.
+        padding: likewise.
+        dilation: likewise.
+        groups: likewise; no residual where each channel is a group of its own.
+        activation: one that `FUSED` lists.
+        residual: of the output's shape.
+        out: array for the result.
+
+    Raises:
+        ValueError: the shapes do not match.
+    """
+    g = geometry(x.shape, kernel_shape, strides, padding, dilation, groups)
+    expect_shape(out, g.output, "out")
+    expect_shape(residual, g.output, "residual")
+    if not x.size:
+        return np.empty(g.output, x.dtype) if out is None else out
+    lib = library.compiled((x, packed, residual))
+    if lib is None:
+        return reference.conv2d_packed(
+            x, packed, kernel_shape, strides=strides, padding=padding, dilation=dilation,
+            groups=groups, activation=activation, residual=residual, out=out,
+        )  # fmt: skip
+    if g.depthwise and residual is not None:
+        raise ValueError("expected no residual of a depthwise convolution, received one")
+    usable = out is not None and out.dtype == F4 and out.flags.c_contiguous and out.flags.writeable
+    y = out if out is not None and usable else np.empty(g.output, F4)
+    x, name = contiguous(x), f"{g.forward}_packed"
+    residual = None if residual is None else contiguous(residual)
+    given = [g.address, address(x), address(packed)]
+    if not g.depthwise:
+        given.append(optional(residual))
+    getattr(lib, name)(*given, address(y), FUSED[activation], g.scratch(lib, name))
+    if out is None or usable:
+        return y
+    lib.refuse()
+    out[...] = y
+    return out
 
 
 def conv2d_weight_gradient(

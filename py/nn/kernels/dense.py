@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from nn.kernels import library, reference
-from nn.kernels.elementwise import activate
+from nn.kernels.elementwise import FUSED, activate
 from nn.kernels.geometry import expect_shape
 from nn.kernels.library import F4, address, optional
 from nn.kernels.reference import Array
-
-FUSED = {None: 0, "linear": 0, "relu": 1}
 
 
 def matmul(

@@ -9,11 +9,15 @@ from nn.kernels.geometry import expect_shape
 from nn.kernels.library import F4, address, contiguous, optional
 from nn.kernels.reference import Array
 
-CODES = {"relu": 1, "sigmoid": 2, "tanh": 3}
+CODES = {
+    "relu": 1, "sigmoid": 2, "tanh": 3, "relu6": 4, "hard_sigmoid": 5, "hard_silu": 6,
+}  # fmt: skip
+FUSED = {None: 0, "linear": 0} | {k: v for k, v in CODES.items() if k not in ("sigmoid", "tanh")}
+"""The activations that products and convolutions apply before they store a result."""
 
 
 def activate(x: Array, name: str, out: Array | None = None) -> Array:
-    """Apply relu, sigmoid or tanh; `out` may be `x`."""
+    """Apply an activation of `CODES`; `out` may be `x`."""
     expect_shape(out, x.shape, "out")
     lib = library.compiled((x, out), (out,), name in CODES)
     if lib is None:
@@ -25,7 +29,7 @@ def activate(x: Array, name: str, out: Array | None = None) -> Array:
 
 
 def activation_gradient(dy: Array, y: Array, name: str, out: Array | None = None) -> Array:
-    """Return dx from dy and the activation's output y; `out` may be `dy`."""
+    """Return dx from dy and the activation's output y (hard_silu's input); `out` may be `dy`."""
     expect_shape(y, dy.shape, "y")
     expect_shape(out, dy.shape, "out")
     lib = library.compiled((dy, y, out), (out,), name in CODES)

@@ -35,7 +35,13 @@ class Geometry:
             kernel[:2] == (3, 3)
             and strides == dilation == (1, 1)
             and groups == 1
-            and _tiles_pay(channels, filters, oh, ow)
+            and _tiles_pay(channels, filters, self.output)
+        )
+        self.depthwise = (
+            groups == channels == filters >= 4
+            and kernel[:2] in ((3, 3), (5, 5))
+            and strides in ((1, 1), (2, 2))
+            and dilation == (1, 1)
         )
         self._packed = np.array(
             [
@@ -45,6 +51,13 @@ class Geometry:
             np.int32,
         )  # fmt: skip
         self._scratch: dict[tuple[str | None, str], int] = {}
+
+    @property
+    def forward(self) -> str:
+        """The name of the kernel that computes the convolution."""
+        if self.depthwise:
+            return "depthwise"
+        return "winograd" if self.winograd else "convolution"
 
     @property
     def address(self) -> int:
@@ -61,14 +74,18 @@ class Geometry:
         return library.scratch(floats)
 
 
-def _tiles_pay(channels: int, filters: int, height: int, width: int) -> bool:
+def _tiles_pay(channels: int, filters: int, output: Shape) -> bool:
     """Return whether Winograd's 4x4 tiles (36 products, not 9 per output) are faster.
 
-    The transforms cost about as much as 8 channels by 8 filters, and need multiples of eight.
+    The transforms cost about as much as 8 channels by 8 filters, and need multiples of eight; that
+    of the weights, which grow to four times their size, as much as a dozen tiles.
     """
+    n, height, width, _ = output
     if channels % 8 or filters % 8 or min(channels, filters) < 16:
         return False
     tiles = -(-height // 4) * -(-width // 4)
+    if n * tiles < 12 and channels * filters > 64 * 64:
+        return False
     return 36 * tiles <= 0.6 * 9 * height * width
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nn.kernels import library, reference
+from nn.kernels.elementwise import FUSED
 from nn.kernels.geometry import expect_shape
 from nn.kernels.library import F4, address, contiguous, optional
 from nn.kernels.reference import Array
@@ -42,10 +43,10 @@ def column_affine(
     *,
     y: Array | None = None,
     e: Array | None = None,
-    relu_output: Array | None = None,
+    shown: Array | None = None,
     activation: str | None = None,
 ) -> Array:
-    """Return x a + b per column, or x a + y e + b; `out` may be `x` or `y`.
+    """Return activation(x a + b) per column, or x a + y e + b; `out` may be `x` or `y`.
 
     Args:
         x: (rows, columns).
@@ -54,25 +55,24 @@ def column_affine(
         out: array for the result.
         y: (rows, columns).
         e: (columns,).
-        relu_output: with `y`: x is taken as 0 where this is not above 0.
-        activation: without `y`: None or "relu".
+        shown: with `y`: the output of the activation (relu or relu6); x is taken as 0 where that is
+            at an end of its range.
+        activation: one that `FUSED` lists.
     """
     expect_shape(out, x.shape, "out")
     expect_shape(y, x.shape, "y")
-    expect_shape(relu_output, x.shape, "relu_output")
+    expect_shape(shown, x.shape, "shown")
     for array, name in ((a, "a"), (b, "b"), (e, "e")):
         expect_shape(array, x.shape[1:], name)
-    lib = library.compiled((x, a, b, out, y, e, relu_output), (out,))
+    lib = library.compiled((x, a, b, out, y, e, shown), (out,))
     if lib is None:
-        return reference.column_affine(
-            x, a, b, out, y=y, e=e, relu_output=relu_output, activation=activation
-        )
+        return reference.column_affine(x, a, b, out, y=y, e=e, shown=shown, activation=activation)
     out = np.empty(x.shape, F4) if out is None else out
     x, a, b = contiguous(x), contiguous(a), contiguous(b)
-    y, e, relu = (None if v is None else contiguous(v) for v in (y, e, relu_output))
+    y, e, shown = (None if v is None else contiguous(v) for v in (y, e, shown))
     lib.column_affine(
-        address(x), address(a), optional(y), optional(e), address(b), optional(relu), address(out),
-        activation == "relu", *x.shape,
+        address(x), address(a), optional(y), optional(e), address(b), optional(shown), address(out),
+        FUSED[activation], *x.shape,
     )  # fmt: skip
     return out
 
@@ -83,7 +83,7 @@ def batch_norm(
 ) -> Array:  # fmt: skip
     """Return gamma (x - mean) / sqrt(variance + epsilon) + beta for (rows, columns).
 
-    With the activation "relu", negative results become zero.
+    `activation` is one that `FUSED` lists.
     """
     scale = gamma / np.sqrt(variance + epsilon)
     return column_affine(x, scale, beta - mean * scale, out, activation=activation)
@@ -92,37 +92,37 @@ def batch_norm(
 def batch_norm_gradient(
     x: Array, dy: Array, mean: Array, variance: Array, gamma: Array, epsilon: float,
     *, dgamma: Array | None = None, dbeta: Array | None = None, out: Array | None = None,
-    relu_output: Array | None = None,
+    shown: Array | None = None, activation: str | None = None,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """Return (dx, dgamma, dbeta); mean and variance are those of the columns of x.
 
     dx = gamma / s (dy - mean(dy) - z mean(dy z)), s = sqrt(variance + epsilon), z = (x - mean) / s.
-    `relu_output` is the result of `batch_norm` with "relu", if dy is its gradient.
+    `shown` is the result of `batch_norm` with `activation`, relu or relu6, if dy is its gradient.
     """
     deviation = np.sqrt(variance + epsilon)
-    sums, products = _sums_and_products(x, mean, dy, relu_output)
+    sums, products = _sums_and_products(x, mean, dy, shown, activation)
     products /= deviation
     a = gamma / deviation
     e = -a * products / deviation / len(x)
     b = -a * sums / len(x) - e * mean
-    dx = column_affine(dy, a, b, out, y=x, e=e, relu_output=relu_output)
+    dx = column_affine(dy, a, b, out, y=x, e=e, shown=shown, activation=activation)
     return dx, _into(dgamma, products), _into(dbeta, sums)
 
 
 def _sums_and_products(
-    x: Array, mean: Array, dy: Array, relu_output: Array | None
+    x: Array, mean: Array, dy: Array, shown: Array | None, activation: str | None
 ) -> tuple[Array, Array]:
     """Return the sums of dy and of (x - mean) dy of each column."""
     expect_shape(dy, x.shape, "dy")
-    lib = library.compiled((x, mean, dy, relu_output))
+    lib = library.compiled((x, mean, dy, shown))
     if lib is None:
-        return reference.column_products(x, mean, dy, relu_output)
+        return reference.column_products(x, mean, dy, shown, activation)
     x, dy, mean = contiguous(x), contiguous(dy), contiguous(mean)
-    relu = None if relu_output is None else contiguous(relu_output)
+    shown = None if shown is None else contiguous(shown)
     sums, products = np.empty(x.shape[1], F4), np.empty(x.shape[1], F4)
     lib.column_products(
-        address(x), address(mean), address(dy), optional(relu), address(products), address(sums),
-        *x.shape,
+        address(x), address(mean), address(dy), optional(shown), FUSED[activation],
+        address(products), address(sums), *x.shape,
     )  # fmt: skip
     return sums, products
 

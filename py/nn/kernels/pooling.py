@@ -1,17 +1,17 @@
-"""Max pooling, alone or fused with the convolution before it."""
+"""Pooling: the maximum, alone or fused with the convolution before it, and means."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from nn.kernels import library, reference
-from nn.kernels.dense import FUSED
 from nn.kernels.geometry import expect_shape, geometry
 from nn.kernels.library import F4, address, contiguous, optional
 from nn.kernels.reference import NO_PADDING, Array, Padding, Pair
 
 Shape = tuple[int, ...]
 U1 = np.dtype(np.uint8)
+POOLED = {None: 0, "linear": 0, "relu": 1}
 
 
 def max_pool2d(
@@ -85,6 +85,87 @@ def _check_window(size: Pair) -> None:
         raise ValueError(f"expected a window of 1 to 256 elements, received {size}")
 
 
+def average_pool2d(
+    x: Array,
+    pool_size: Pair,
+    *,
+    strides: Pair,
+    padding: Padding = NO_PADDING,
+    out: Array | None = None,
+) -> Array:
+    """Return the mean of each window's elements that are not padding.
+
+    Every window must have one: each amount of padding must be smaller than the window.
+
+    Raises:
+        ValueError: shapes do not match.
+    """
+    g = geometry(x.shape, (*pool_size, x.shape[3], x.shape[3]), strides, padding)
+    expect_shape(out, g.output, "out")
+    lib = library.compiled((x, out), (out,))
+    if lib is None:
+        return reference.average_pool2d(x, pool_size, strides=strides, padding=padding, out=out)
+    out = np.empty(g.output, F4) if out is None else out
+    x = contiguous(x)
+    lib.average_pool(g.address, address(x), address(out))
+    return out
+
+
+def average_pool2d_gradient(
+    dy: Array,
+    input_shape: Shape,
+    pool_size: Pair,
+    *,
+    strides: Pair,
+    padding: Padding = NO_PADDING,
+    out: Array | None = None,
+) -> Array:
+    """Return the gradient of the images: a share of its windows' gradients to each element.
+
+    Raises:
+        ValueError: shapes do not match.
+    """
+    channels = input_shape[3]
+    g = geometry(input_shape, (*pool_size, channels, channels), strides, padding)
+    expect_shape(dy, g.output, "dy")
+    expect_shape(out, input_shape, "out")
+    lib = library.compiled((dy, out), (out,))
+    if lib is None:
+        return reference.average_pool2d_gradient(
+            dy, input_shape, pool_size, strides=strides, padding=padding, out=out
+        )
+    out = np.empty(input_shape, F4) if out is None else out
+    dy = contiguous(dy)
+    lib.average_pool_gradient(g.address, address(dy), address(out))
+    return out
+
+
+def mean_places(x: Array, out: Array | None = None) -> Array:
+    """Return the mean over the places: (n, places, channels) -> (n, channels)."""
+    n, places, channels = x.shape
+    expect_shape(out, (n, channels), "out")
+    lib = library.compiled((x, out), (out,))
+    if lib is None:
+        return reference.mean_places(x, out)
+    out = np.empty((n, channels), F4) if out is None else out
+    x = contiguous(x)
+    lib.mean_places(address(x), address(out), n, places, channels)
+    return out
+
+
+def mean_places_gradient(dy: Array, places: int, out: Array | None = None) -> Array:
+    """Return the gradient of `mean_places`' input: (n, channels) -> (n, places, channels)."""
+    n, channels = dy.shape
+    expect_shape(out, (n, places, channels), "out")
+    lib = library.compiled((dy, out), (out,))
+    if lib is None:
+        return reference.mean_places_gradient(dy, places, out)
+    out = np.empty((n, places, channels), F4) if out is None else out
+    dy = contiguous(dy)
+    lib.spread_places(address(dy), address(out), n, places, channels)
+    return out
+
+
 def conv2d_max_pool2d(
     x: Array,
     w: Array,
@@ -122,7 +203,7 @@ def conv2d_max_pool2d(
     bias = None if bias is None else contiguous(bias)
     lib.pooled_convolution(
         g.address, address(x), address(w), optional(bias), address(out), address(argmax),
-        FUSED[activation], g.scratch(lib, "pooled_convolution"),
+        POOLED[activation], g.scratch(lib, "pooled_convolution"),
     )  # fmt: skip
     return out, argmax
 
@@ -166,7 +247,7 @@ def conv2d_max_pool2d_gradient(
     x, w, dy, y, argmax = (contiguous(a) for a in (x, w, dy, y, argmax))
     lib.pooled_gradient(
         g.address, address(x), address(w), address(dy), address(y), address(argmax), address(out),
-        address(bias_out), optional(input_out), FUSED[activation],
+        address(bias_out), optional(input_out), POOLED[activation],
         g.scratch(lib, "pooled_gradient"),
     )  # fmt: skip
     return out
@@ -178,5 +259,5 @@ def _pooled(shape: Shape) -> Shape:
 
 
 def _check_activation(name: str | None) -> None:
-    if name not in FUSED:
+    if name not in POOLED:
         raise ValueError(f"expected activation relu, linear or None, received {name!r}")

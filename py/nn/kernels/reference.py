@@ -6,7 +6,7 @@ have the type of the first operand. Every `out` is written and returned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,41 @@ def conv2d(
         )
     if bias is not None:
         out += bias
+    return out if activation is None else activate(out, activation, out)
+
+
+def pack_conv2d(
+    w: Array, bias: Array | None = None, *, scale: Array | None = None, out: Array | None = None
+) -> Array:
+    """Return the weights, times `scale` by filter, and the bias, one after the other."""
+    filters = w.shape[-1]
+    out = np.empty(w.size + filters, w.dtype) if out is None else out
+    np.multiply(w, 1 if scale is None else scale, out=out[:-filters].reshape(w.shape))
+    out[-filters:] = 0 if bias is None else bias
+    return out
+
+
+def conv2d_packed(
+    x: Array,
+    packed: Array,
+    kernel_shape: tuple[int, ...],
+    *,
+    strides: Pair = (1, 1),
+    padding: Padding = NO_PADDING,
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+    activation: str | None = None,
+    residual: Array | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Return activation(convolution + bias + residual)."""
+    filters = kernel_shape[-1]
+    out = conv2d(
+        x, packed[:-filters].reshape(kernel_shape), packed[-filters:],
+        strides=strides, padding=padding, dilation=dilation, groups=groups, out=out,
+    )  # fmt: skip
+    if residual is not None:
+        out += residual
     return out if activation is None else activate(out, activation, out)
 
 
@@ -196,6 +231,78 @@ def max_pool2d_gradient(
     return out
 
 
+def average_pool2d(
+    x: Array,
+    pool_size: Pair,
+    *,
+    strides: Pair,
+    padding: Padding = NO_PADDING,
+    out: Array | None = None,
+) -> Array:
+    """Return the mean of each window's elements that are not padding."""
+    windows = _windows(_pad(x, padding), pool_size, strides, (1, 1))
+    total = windows.sum(axis=(4, 5))
+    return np.divide(total, _inside(x, pool_size, strides, padding), out=out)
+
+
+def _inside(x: Array, pool_size: Pair, strides: Pair, padding: Padding) -> Array:
+    """Return the number of elements of each window that are not padding: (1, oh, ow, 1)."""
+    ones = _pad(np.ones((1, *x.shape[1:3], 1), x.dtype), padding)
+    return np.asarray(_windows(ones, pool_size, strides, (1, 1)).sum(axis=(4, 5)))
+
+
+def average_pool2d_gradient(
+    dy: Array,
+    input_shape: tuple[int, ...],
+    pool_size: Pair,
+    *,
+    strides: Pair,
+    padding: Padding = NO_PADDING,
+    out: Array | None = None,
+) -> Array:
+    """Return the gradient of the images: a share of its windows' gradients to each element."""
+    n, height, width, channels = input_shape
+    (top, bottom), (left, right) = padding
+    dx = np.zeros((n, height + top + bottom, width + left + right, channels), dy.dtype)
+    share = dy / _inside(
+        dx[:, top : top + height, left : left + width], pool_size, strides, padding
+    )
+    for rows, cols in _taps(pool_size, strides, (1, 1), dy.shape[1:3]):  # type: ignore[arg-type]
+        dx[:, rows, cols] += share
+    result = dx[:, top : top + height, left : left + width]
+    if out is None:
+        return np.ascontiguousarray(result)
+    out[...] = result
+    return out
+
+
+def mean_places(x: Array, out: Array | None = None) -> Array:
+    """Return the mean over the places: (n, places, channels) -> (n, channels)."""
+    return np.asarray(x.mean(axis=1, out=out))
+
+
+def mean_places_gradient(dy: Array, places: int, out: Array | None = None) -> Array:
+    """Return the gradient of `mean_places`' input."""
+    out = np.empty((len(dy), places, dy.shape[1]), dy.dtype) if out is None else out
+    return np.divide(dy[:, None], places, out=out)
+
+
+def concatenate(parts: Sequence[Array], out: Array | None = None) -> Array:
+    """Return arrays side by side along the last axis."""
+    return np.concatenate(parts, axis=-1, out=out)
+
+
+def pad2d(x: Array, padding: Padding, out: Array | None = None) -> Array:
+    """Return images inside a frame of zeros."""
+    (top, bottom), (left, right) = padding
+    n, height, width, c = x.shape
+    shape = (n, top + height + bottom, left + width + right, c)
+    out = np.empty(shape, x.dtype) if out is None else out
+    out.fill(0)
+    out[:, top : top + height, left : left + width] = x
+    return out
+
+
 def conv2d_max_pool2d(
     x: Array,
     w: Array,
@@ -262,15 +369,22 @@ def column_moments(x: Array) -> tuple[Array, Array]:
     return x.mean(axis=0), x.var(axis=0)
 
 
-def _let_through(y: Array, relu_output: Array | None) -> Array:
-    return y if relu_output is None else np.where(relu_output > 0, y, 0)
+def _let_through(y: Array, shown: Array | None, activation: str | None) -> Array:
+    if shown is None:
+        return y
+    inside = (shown > 0) & (shown < 6) if activation == "relu6" else shown > 0
+    return np.where(inside, y, 0)
 
 
 def column_products(
-    x: Array, mean: Array, y: Array, relu_output: Array | None = None
+    x: Array,
+    mean: Array,
+    y: Array,
+    shown: Array | None = None,
+    activation: str | None = None,
 ) -> tuple[Array, Array]:
-    """Return the sums of y and of (x - mean) y of each column, with y masked by `relu_output`."""
-    y = _let_through(y, relu_output)
+    """Return the sums of y and of (x - mean) y of each column, with y masked by `shown`."""
+    y = _let_through(y, shown, activation)
     return y.sum(axis=0), ((x - mean) * y).sum(axis=0)
 
 
@@ -282,18 +396,16 @@ def column_affine(
     *,
     y: Array | None = None,
     e: Array | None = None,
-    relu_output: Array | None = None,
+    shown: Array | None = None,
     activation: str | None = None,
 ) -> Array:
-    """Return x a + b per column, or x a + y e + b."""
+    """Return activation(x a + b) per column, or x a + y e + b."""
     other = None if y is None else y * e
-    out = np.multiply(_let_through(x, relu_output), a, out=out)
+    out = np.multiply(_let_through(x, shown, activation), a, out=out)
     if other is not None:
         out += other
     out += b
-    if activation == "relu":
-        np.maximum(out, 0, out=out)
-    return out
+    return out if shown is not None or activation is None else activate(out, activation, out)
 
 
 def _sigmoid(x: Array) -> Array:
@@ -359,27 +471,42 @@ def softmax_cross_entropy(
     return losses
 
 
+def _ramp(x: Array) -> Array:
+    return np.clip(x / 6 + 0.5, 0, 1)
+
+
 _FORWARD: dict[str, Callable[[Array, Array], object]] = {
     "relu": lambda x, out: np.maximum(x, 0, out=out),
     "sigmoid": lambda x, out: np.copyto(out, 0.5 * (1 + np.tanh(0.5 * x))),
     "tanh": lambda x, out: np.tanh(x, out=out),
+    "linear": lambda x, out: np.copyto(out, x),
+    "relu6": lambda x, out: np.clip(x, 0, 6, out=out),
+    "hard_sigmoid": lambda x, out: np.copyto(out, _ramp(x)),
+    "hard_silu": lambda x, out: np.multiply(x, _ramp(x), out=out),
 }
 _BACKWARD: dict[str, Callable[[Array, Array, Array], object]] = {
     "relu": lambda dy, y, out: np.multiply(dy, y > 0, out=out),
     "sigmoid": lambda dy, y, out: np.multiply(dy, y * (1 - y), out=out),
     "tanh": lambda dy, y, out: np.multiply(dy, 1 - y * y, out=out),
+    "relu6": lambda dy, y, out: np.multiply(dy, (y > 0) & (y < 6), out=out),
+    "hard_sigmoid": lambda dy, y, out: np.multiply(
+        dy, ((y > 0) & (y < 1)) / y.dtype.type(6), out=out
+    ),
+    "hard_silu": lambda dy, x, out: np.multiply(
+        dy, np.where(np.abs(x) < 3, x / 3 + x.dtype.type(0.5), x >= 3), out=out
+    ),
 }
 
 
 def activate(x: Array, name: str, out: Array | None = None) -> Array:
-    """Apply relu, sigmoid or tanh; `out` may be `x`."""
+    """Apply a named activation; `out` may be `x`."""
     out = np.empty_like(x) if out is None else out
     _FORWARD[name](x, out)
     return out
 
 
 def activation_gradient(dy: Array, y: Array, name: str, out: Array | None = None) -> Array:
-    """Return dx from dy and the activation's output y; `out` may be `dy`."""
+    """Return dx from dy and the activation's output y (hard_silu's input); `out` may be `dy`."""
     out = np.empty_like(dy) if out is None else out
     _BACKWARD[name](dy, y, out)
     return out

@@ -70,12 +70,7 @@ class ReLU(Elementwise):
         self.max_value = max_value
         self.negative_slope = negative_slope
         self.threshold = threshold
-        plain = max_value is None and not negative_slope and not threshold
-        self.function = (
-            activations.RELU
-            if plain
-            else activations.relu_with(max_value, negative_slope, threshold)
-        )
+        self.function = activations.relu_with(max_value, negative_slope, threshold)
 
 
 class LeakyReLU(Elementwise):

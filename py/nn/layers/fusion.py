@@ -88,20 +88,21 @@ class PooledConvolution(Layer):
 
 
 class NormedRelu(Layer):
-    """BatchNormalization fused with the following relu, which saves a pass over memory each way."""
+    """BatchNormalization fused with the relu or relu6 after it: a pass less over memory."""
 
     supports_masking = True
 
-    def __init__(self, norm: BatchNormalization) -> None:
-        super().__init__(name=f"{norm.name} + relu")
+    def __init__(self, norm: BatchNormalization, activation: str) -> None:
+        super().__init__(name=f"{norm.name} + {activation}")
         self.norm = norm
+        self.activation = activation
 
     @property
     def sublayers(self) -> tuple[Layer, ...]:
         return (self.norm,)
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        return self.norm.forward(ctx, *inputs, training=training, activation="relu")
+        return self.norm.forward(ctx, *inputs, training=training, activation=self.activation)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         return self.norm.backward(ctx, dy)
@@ -158,9 +159,10 @@ def pool_convolution(layer: Any, after: Layer) -> Layer | None:
 
 
 def norm_relu(layer: Any, after: Layer) -> Layer | None:
-    """Fuse BatchNormalization with the relu after it."""
-    relu = isinstance(after, Elementwise) and after.function is activations.RELU
-    return NormedRelu(layer) if relu else None
+    """Fuse BatchNormalization with the relu or relu6 after it."""
+    if isinstance(after, Elementwise) and after.function in (activations.RELU, activations.RELU6):
+        return NormedRelu(layer, after.function.name)
+    return None
 
 
 def fuses_loss(graph: Graph, tensor: SymbolicTensor, loss: FusableLoss) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nn import config
+from nn import config, kernels
 from nn.context import Context
 from nn.errors import ShapeError
 from nn.layers.base import Layer
@@ -308,7 +308,10 @@ class Concatenate(Layer):
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         ctx.saved = np.cumsum([x.shape[self.axis] for x in inputs])[:-1]
-        return np.concatenate(inputs, axis=self.axis)
+        if self.axis not in (-1, inputs[0].ndim - 1):
+            return np.concatenate(inputs, axis=self.axis)
+        wide = sum(x.shape[-1] for x in inputs)
+        return kernels.concatenate(inputs, ctx.buffer("y", (*inputs[0].shape[:-1], wide)))
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         return tuple(np.ascontiguousarray(d) for d in np.split(dy, ctx.saved, axis=self.axis))

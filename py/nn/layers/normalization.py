@@ -150,7 +150,7 @@ class BatchNormalization(Normalizing):
         kernels.batch_norm(
             rows, mean, variance, gamma, beta, self.epsilon, out, activation=activation
         )
-        ctx.saved = rows, mean, variance, own, kept, out if activation else None
+        ctx.saved = rows, mean, variance, own, kept, out if activation else None, activation
         return self.unlined(out.reshape(lined.shape))
 
     def _kept(self, ctx: Context, x: Array) -> Array | None:
@@ -176,18 +176,26 @@ class BatchNormalization(Normalizing):
             moving.value += value * moving.dtype.type(1 - self.momentum)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
-        rows, mean, variance, own, kept, relu_output = ctx.saved
+        rows, mean, variance, own, kept, shown, activation = ctx.saved
         lined = self.lined(dy)
         d = lined.reshape(rows.shape)
         gamma, _ = self.factors(d.dtype)
         dx = ctx.buffer("dx", rows.shape)
         if own and kept is None:
             _, dgamma, dbeta = kernels.batch_norm_gradient(
-                rows, d, mean, variance, gamma, self.epsilon, out=dx, relu_output=relu_output
+                rows,
+                d,
+                mean,
+                variance,
+                gamma,
+                self.epsilon,
+                out=dx,
+                shown=shown,
+                activation=activation,
             )
         else:
-            if relu_output is not None:
-                d = np.where(relu_output > 0, d, 0)
+            if shown is not None:
+                d = kernels.activation_gradient(d, shown, activation)
             deviation = np.sqrt(variance + self.epsilon)
             normal = (rows - mean) / deviation
             np.multiply(d, gamma / deviation, out=dx)

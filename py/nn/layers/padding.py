@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
 from nn.errors import ConfigError, ShapeError
+from nn.types import Array
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
@@ -56,3 +62,10 @@ def output_size(
     if size < reach:
         raise ShapeError(f"{layer}: a window of {reach} does not fit into an axis of {size}")
     return (size - reach) // stride + 1
+
+
+def padded(x: Array, amounts: Sequence[Any], value: float = 0.0) -> Array:
+    """Return x with (before, after) elements of `value` added to each axis."""
+    y = np.full([n + sum(pair) for n, pair in zip(x.shape, amounts, strict=True)], value, x.dtype)
+    y[tuple(slice(b, b + n) for n, (b, _) in zip(x.shape, amounts, strict=True))] = x
+    return y

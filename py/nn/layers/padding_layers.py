@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nn import kernels
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.layers.data_format import Spatial
@@ -66,7 +67,14 @@ class ZeroPadding2D(Edges):
         return self.resized(input_shapes[0], 1)
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        return np.pad(inputs[0], self.edges())
+        x = inputs[0]
+        shape = tuple(n + sum(edge) for n, edge in zip(x.shape, self.edges(), strict=True))
+        y = ctx.buffer("y", shape)
+        if self.rank == 2 and not self.channels_first:
+            return kernels.pad2d(x, self.padding, y)
+        y.fill(0)
+        self.inner(y)[...] = x
+        return y
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         return np.ascontiguousarray(self.inner(dy))

@@ -123,7 +123,7 @@ class MaxPooling3D(Pooling):
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         x = self.seen(inputs[0])
         shape, padding = self.plan(x.shape)
-        padded = np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=-np.inf)
+        padded = pads.padded(x, ((0, 0), *padding, (0, 0)), -np.inf)
         places = self.places(shape)
         y = padded[places[0]].copy()
         first = ctx.buffer("first", shape, "int32")
@@ -147,10 +147,22 @@ class MaxPooling3D(Pooling):
 class AveragePooling2D(Pooling):
     """Mean of each window, without padding: (n, h, w, c) -> (n, oh, ow, c)."""
 
+    def only_kernels(self, ctx: Context) -> bool:
+        return self.rank == 2 and not self.channels_first
+
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         x = self.seen(inputs[0])
         shape, padding = self.plan(x.shape)
-        padded = np.pad(x, ((0, 0), *padding, (0, 0))) if self.padding == "same" else x
+        if len(shape) == 4:
+            ctx.saved = x.shape, padding
+            y = ctx.buffer("y", shape)
+            options = {"strides": self.hops, "padding": padding}
+            return self.shown(kernels.average_pool2d(x, self.window, out=y, **options))
+        return self._forward_volume(ctx, x)
+
+    def _forward_volume(self, ctx: Context, x: Array) -> Array:
+        shape, padding = self.plan(x.shape)
+        padded = pads.padded(x, ((0, 0), *padding, (0, 0))) if self.padding == "same" else x
         y, places = ctx.buffer("y", shape), self.places(shape)
         y.fill(0)
         for place in places:
@@ -161,6 +173,12 @@ class AveragePooling2D(Pooling):
         return self.shown(y)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
+        if len(ctx.saved) == 2:
+            shape, padding = ctx.saved
+            dx, options = ctx.buffer("dx", shape), {"strides": self.hops, "padding": padding}
+            d = self.seen(dy)
+            kernels.average_pool2d_gradient(d, shape, self.window, out=dx, **options)
+            return self.shown(dx)
         shape, padding, places, counts = ctx.saved
         padded = ctx.buffer("padded", shape)
         padded.fill(0)
@@ -172,7 +190,7 @@ class AveragePooling2D(Pooling):
     @staticmethod
     def _counts(shape: tuple[int, ...], padding: Any, places: list[tuple[slice, ...]]) -> Array:
         """Return the number of elements of each window that are not padding."""
-        ones = np.pad(np.ones((1, *shape[1:-1], 1)), ((0, 0), *padding, (0, 0)))
+        ones = pads.padded(np.ones((1, *shape[1:-1], 1)), ((0, 0), *padding, (0, 0)))
         return np.asarray(sum(ones[place] for place in places))
 
 
@@ -226,14 +244,28 @@ class GlobalPooling(Spatial):
 class GlobalAveragePooling2D(GlobalPooling):
     """The mean of each channel."""
 
+    def only_kernels(self, ctx: Context) -> bool:
+        return self.rank == 2 and not self.channels_first
+
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        ctx.saved = inputs[0].shape
-        return np.asarray(inputs[0].mean(axis=self.places, keepdims=self.keepdims))
+        (x,) = inputs
+        ctx.saved = x.shape
+        if self.channels_first:
+            return np.asarray(x.mean(axis=self.places, keepdims=self.keepdims))
+        n, channels = len(x), x.shape[-1]
+        y = kernels.mean_places(x.reshape(n, -1, channels), ctx.buffer("y", (n, channels)))
+        return y.reshape(n, *(1 for _ in self.places), channels) if self.keepdims else y
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         shape = ctx.saved
-        dx = ctx.buffer("dx", shape)
-        dx[...] = self.wide(dy) / prod(tuple(shape[axis] for axis in self.places))
+        dx, places = ctx.buffer("dx", shape), prod(tuple(shape[axis] for axis in self.places))
+        if self.channels_first:
+            dx[...] = self.wide(dy) / places
+            return dx
+        n, channels = len(dx), shape[-1]
+        kernels.mean_places_gradient(
+            dy.reshape(n, channels), places, dx.reshape(n, places, channels)
+        )
         return dx
 
 

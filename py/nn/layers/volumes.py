@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn import kernels
+from nn.layers import padding as pads
 from nn.layers.convolution import Conv2D
 from nn.layers.transposed import Conv2DTranspose
 from nn.types import Array
@@ -28,7 +29,7 @@ def conv3d(
     """Convolve volumes (n, d, h, w, c) with a kernel (kd, kh, kw, c / groups, filters)."""
     reach = (len(w) - 1) * dilation[0] + 1
     depth = (x.shape[1] + sum(padding[0]) - reach) // strides[0] + 1
-    padded = np.pad(x, ((0, 0), padding[0], (0, 0), (0, 0), (0, 0)))
+    padded = pads.padded(x, ((0, 0), padding[0], (0, 0), (0, 0), (0, 0)))
     flat = _flat(strides, padding, dilation, groups)
     parts = [
         kernels.conv2d(images, w[k], **flat)
@@ -55,7 +56,7 @@ def conv3d_weight_gradient(
     groups: int = 1,
 ) -> Array:
     """Return the gradient of the kernel; that of the bias goes to `bias_out`."""
-    padded = np.pad(x, ((0, 0), padding[0], (0, 0), (0, 0), (0, 0)))
+    padded = pads.padded(x, ((0, 0), padding[0], (0, 0), (0, 0), (0, 0)))
     flat = _flat(strides, padding, dilation, groups)
     images = np.ascontiguousarray(dy).reshape(-1, *dy.shape[2:])
     size: Any = tuple(kernel_shape[1:])

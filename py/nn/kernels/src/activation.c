@@ -1,18 +1,22 @@
-/* Activations and their gradients, computed from the activation's output. */
+/* Activations and their gradients, computed from the activation's output or, for hard silu, its input. */
+#include "activation.h"
 #include "exponential.h"
 
-enum { RELU = 1,
-       SIGMOID = 2,
-       TANH = 3 };
-
 INLINE f4 apply(int kind, f4 x) {
-    if (kind == RELU) return larger(x, splat(0));
-    return kind == SIGMOID ? logistic(x) : hyperbolic_tangent(x);
+    if (kind == SIGMOID) return logistic(x);
+    return kind == TANH ? hyperbolic_tangent(x) : cut(kind, x);
 }
 
-INLINE f4 slope(int kind, f4 dy, f4 y) {
-    if (kind == RELU) return (f4)((i4)dy & (y > splat(0)));
-    return dy * (kind == SIGMOID ? y * (splat(1) - y) : splat(1) - y * y);
+/* v is the output; hard silu's input. */
+INLINE f4 slope(int kind, f4 dy, f4 v) {
+    if (kind == RELU) return (f4)((i4)dy & (v > splat(0)));
+    if (kind == RELU6) return let_between(dy, v, 6);
+    if (kind == HARD_SIGMOID) return let_between(dy, v, 1) * splat(1.f / 6);
+    if (kind == SIGMOID) return dy * (v * (splat(1) - v));
+    if (kind == TANH) return dy * (splat(1) - v * v);
+    i4 inside = (v > splat(-3)) & (v < splat(3));
+    f4 above = (f4)((i4)splat(1) & (v >= splat(3)));
+    return dy * select(inside, madd(v, splat(1.f / 3), splat(0.5f)), above);
 }
 
 INLINE void apply_all(int kind, const float *x, float *y, int count) {
@@ -21,23 +25,41 @@ INLINE void apply_all(int kind, const float *x, float *y, int count) {
     if (i < count) store_part(y + i, apply(kind, load_part(x + i, count - i)), count - i);
 }
 
-INLINE void slope_all(int kind, const float *dy, const float *y, float *dx, int count) {
+INLINE void slope_all(int kind, const float *dy, const float *v, float *dx, int count) {
     int i = 0;
-    for (; i + LANES <= count; i += LANES) store(dx + i, slope(kind, load(dy + i), load(y + i)));
+    for (; i + LANES <= count; i += LANES) store(dx + i, slope(kind, load(dy + i), load(v + i)));
     if (i < count) {
         f4 d = load_part(dy + i, count - i);
-        store_part(dx + i, slope(kind, d, load_part(y + i, count - i)), count - i);
+        store_part(dx + i, slope(kind, d, load_part(v + i, count - i)), count - i);
     }
 }
 
-EXPORT void activate(int kind, const float *x, float *y, int count) {
-    if (kind == RELU) apply_all(RELU, x, y, count);
-    else if (kind == SIGMOID) apply_all(SIGMOID, x, y, count);
-    else apply_all(TANH, x, y, count);
-}
+#define EACH_KIND(CALL)     \
+    switch (kind) {         \
+    case RELU:              \
+        CALL(RELU);         \
+        break;              \
+    case SIGMOID:           \
+        CALL(SIGMOID);      \
+        break;              \
+    case TANH:              \
+        CALL(TANH);         \
+        break;              \
+    case RELU6:             \
+        CALL(RELU6);        \
+        break;              \
+    case HARD_SIGMOID:      \
+        CALL(HARD_SIGMOID); \
+        break;              \
+    default:                \
+        CALL(HARD_SILU);    \
+    }
 
-EXPORT void activation_gradient(int kind, const float *dy, const float *y, float *dx, int count) {
-    if (kind == RELU) slope_all(RELU, dy, y, dx, count);
-    else if (kind == SIGMOID) slope_all(SIGMOID, dy, y, dx, count);
-    else slope_all(TANH, dy, y, dx, count);
+EXPORT void activate(int kind, const float *x, float *y, int count){
+#define APPLY(KIND) apply_all(KIND, x, y, count)
+    EACH_KIND(APPLY)}
+
+EXPORT void activation_gradient(int kind, const float *dy, const float *v, float *dx, int count) {
+#define SLOPE(KIND) slope_all(KIND, dy, v, dx, count)
+    EACH_KIND(SLOPE)
 }

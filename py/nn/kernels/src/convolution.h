@@ -41,19 +41,21 @@ INLINE void patch_offsets(const struct geometry *g, int *offsets) {
                 offsets[k++] = (i * g->dilation_y * g->padded_width + j * g->dilation_x) * g->channels + c;
 }
 
-/* Offsets in floats from the image's corner to each output pixel's patch. */
-INLINE void pixel_offsets(const struct geometry *g, int *offsets) {
-    for (int i = 0; i < g->out_height; i++)
-        for (int j = 0; j < g->out_width; j++)
+/* Offsets in floats from the image's corner to the patches of `count` output pixels, from the `first`. */
+INLINE void pixel_offsets(const struct geometry *g, int first, int count, int *offsets) {
+    int i = first / g->out_width, j = first % g->out_width;
+    for (; count > 0; i++, j = 0)
+        for (; j < g->out_width && count > 0; j++, count--)
             *offsets++ = (i * g->stride_y * g->padded_width + j * g->stride_x) * g->channels;
 }
 
-/* w (depth, filters) -> panels (filters / groups / 8, depth, 8), padded with zeros. */
-INLINE void pack_panels(const float *w, float *panels, int depth, int filters, int here) {
-    for (int f = 0; f < here; f += COLUMNS)
-        for (int k = 0; k < depth; k++, panels += COLUMNS)
-            for (int c = 0; c < COLUMNS; c++)
-                panels[c] = f + c < here ? w[k * filters + f + c] : 0;
+/* Up to eight columns of w (depth, filters), times low and high -> panel (depth, 8), filled with zeros. */
+INLINE void pack_panel(const float *w, int filters, int depth, int here, f4 low, f4 high, float *panel) {
+    for (int k = 0; k < depth; k++, w += filters, panel += COLUMNS) {
+        f4 a = here == COLUMNS ? load(w) : load_part(w, here);
+        f4 b = here == COLUMNS ? load(w + LANES) : load_part(w + LANES, here - LANES);
+        store(panel, a * low), store(panel + LANES, b * high);
+    }
 }
 
 #endif

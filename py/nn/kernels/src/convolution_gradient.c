@@ -11,7 +11,7 @@ INLINE void multiply_row(tile t, const float *x, const int *inputs, int step, co
     UNROLL for (int r = 0; r < ROWS; r++)
         rows[r] = x + inputs[r];
     ROLLED for (int j = 0; j < pixels; j++, dy += COLUMNS) {
-        tile_step(t, rows, dy);
+        tile_step(t, rows, dy, ROWS);
         UNROLL for (int r = 0; r < ROWS; r++)
             rows[r] += step;
     }
@@ -27,7 +27,7 @@ static void gather_panel(const struct geometry *g, const float *x, const float *
         tile_load(t, panel);
         for (int i = 0; i < rows; i++)
             multiply_row(t, x + i * row, inputs + k, step, dy + i * g->out_width * COLUMNS, g->out_width);
-        tile_store(t, panel, COLUMNS);
+        tile_store(t, panel, COLUMNS, ROWS);
     }
 }
 

@@ -20,11 +20,11 @@ static void add_product(const float *a, const float *panels, float *to, int rows
         for (int i = 0; i < rows; i += ROWS) {
             const float *row[ROWS], *right = panels;
             tile t;
-            tile_fill(t, 0);
+            tile_fill(t, 0, ROWS);
             UNROLL for (int r = 0; r < ROWS; r++)
                 row[r] = a + smaller(i + r, rows - 1) * depth;
             ROLLED for (int k = 0; k < depth; k++, right += COLUMNS) {
-                tile_step(t, row, right);
+                tile_step(t, row, right, ROWS);
                 UNROLL for (int r = 0; r < ROWS; r++)
                     row[r]++;
             }

@@ -1,5 +1,5 @@
 /* Sums over the columns of (rows, columns), and batch normalization computed from them. */
-#include "vector.h"
+#include "activation.h"
 
 #define ROWS_AT_ONCE 64 /* they stay in the level-1 cache while four columns at a time are summed */
 
@@ -28,33 +28,35 @@ EXPORT void column_sums(const float *x, float *out, int rows, int columns) {
         sum_rows(x, out, r, smaller(r + ROWS_AT_ONCE, rows), columns);
 }
 
-/* Four of y, zero where the output of the following relu is zero. */
-INLINE f4 let_through(const float *y, const float *relu, int at) {
+/* Four of y, zero where the output of the following relu or relu6 is at an end of its range. */
+INLINE f4 let_through(const float *y, const float *shown, int at, int kind) {
     f4 v = load(y + at);
-    return relu ? (f4)((i4)v & (load(relu + at) > splat(0))) : v;
+    if (!shown) return v;
+    return kind == RELU6 ? let_between(v, load(shown + at), 6) : (f4)((i4)v & (load(shown + at) > splat(0)));
 }
 
-INLINE float let_one_through(const float *y, const float *relu, int at) {
-    return relu && !(relu[at] > 0) ? 0 : y[at];
+INLINE float let_one_through(const float *y, const float *shown, int at, int kind) {
+    return shown && !(shown[at] > 0 && (kind != RELU6 || shown[at] < 6)) ? 0 : y[at];
 }
 
-INLINE void sum_products(const float *x, const float *mean, const float *y, const float *relu, float *out,
-                         int first, int last, int columns) {
+INLINE void sum_products(const float *x, const float *mean, const float *y, const float *shown, int kind,
+                         float *out, int first, int last, int columns) {
     int c = 0;
     for (; c + LANES <= columns; c += LANES) {
         f4 m = load(mean + c);
-        SUM_FOUR((load(x + at) - m) * let_through(y, relu, at));
+        SUM_FOUR((load(x + at) - m) * let_through(y, shown, at, kind));
     }
     for (; c < columns; c++)
         for (int r = first; r < last; r++)
-            out[c] += (x[r * columns + c] - mean[c]) * let_one_through(y, relu, r * columns + c);
+            out[c] += (x[r * columns + c] - mean[c]) * let_one_through(y, shown, r * columns + c, kind);
 }
 
-INLINE void sum_let_through(const float *y, const float *relu, float *out, int first, int last, int columns) {
+INLINE void sum_let_through(const float *y, const float *shown, int kind, float *out, int first, int last,
+                            int columns) {
     int c = 0;
-    for (; c + LANES <= columns; c += LANES) SUM_FOUR(let_through(y, relu, at));
+    for (; c + LANES <= columns; c += LANES) SUM_FOUR(let_through(y, shown, at, kind));
     for (; c < columns; c++)
-        for (int r = first; r < last; r++) out[c] += let_one_through(y, relu, r * columns + c);
+        for (int r = first; r < last; r++) out[c] += let_one_through(y, shown, r * columns + c, kind);
 }
 
 static void sum_squares(const float *x, const float *mean, float *out, int first, int last, int columns) {
@@ -70,22 +72,24 @@ static void sum_squares(const float *x, const float *mean, float *out, int first
         }
 }
 
-INLINE void sum_both(const float *x, const float *mean, const float *y, const float *relu, float *out,
+INLINE void sum_both(const float *x, const float *mean, const float *y, const float *shown, int kind, float *out,
                      float *sums, int rows, int columns) {
     for (int r = 0; r < rows; r += ROWS_AT_ONCE) {
         int last = smaller(r + ROWS_AT_ONCE, rows);
-        sum_products(x, mean, y, relu, out, r, last, columns);
-        sum_let_through(y, relu, sums, r, last, columns);
+        sum_products(x, mean, y, shown, kind, out, r, last, columns);
+        sum_let_through(y, shown, kind, sums, r, last, columns);
     }
 }
 
-/* Sums of (x - mean) y, and of y, in one pass over both; y only where relu, if given, is above 0. */
-EXPORT void column_products(const float *x, const float *mean, const float *y, const float *relu, float *out,
-                            float *sums, int rows, int columns) {
+/* Sums of (x - mean) y, and of y, in one pass over both. With `shown`, the output of relu or relu6 (`kind`),
+ * only those y count at which it is inside its range. */
+EXPORT void column_products(const float *x, const float *mean, const float *y, const float *shown, int kind,
+                            float *out, float *sums, int rows, int columns) {
     clear(out, columns);
     clear(sums, columns);
-    if (relu) sum_both(x, mean, y, relu, out, sums, rows, columns);
-    else sum_both(x, mean, y, 0, out, sums, rows, columns);
+    if (!shown) sum_both(x, mean, y, 0, LINEAR, out, sums, rows, columns);
+    else if (kind == RELU6) sum_both(x, mean, y, shown, RELU6, out, sums, rows, columns);
+    else sum_both(x, mean, y, shown, RELU, out, sums, rows, columns);
 }
 
 /* Merges a block's mean and squares into those of `before` rows. */
@@ -118,27 +122,32 @@ EXPORT void column_moments(const float *x, float *mean, float *variance, float *
 }
 
 INLINE void affine(const float *x, const float *a, const float *y, const float *e, const float *b,
-                   const float *relu, float *out, int positive, int rows, int columns) {
+                   const float *shown, float *out, int kind, int rows, int columns) {
     for (int r = 0, first = 0; r < rows; r++, first += columns) {
         int c = 0, at = first;
         for (; c + LANES <= columns; c += LANES, at += LANES) {
-            f4 v = madd(let_through(x, relu, at), load(a + c), load(b + c));
+            f4 v = madd(let_through(x, shown, at, kind), load(a + c), load(b + c));
             if (y) v = madd(load(y + at), load(e + c), v);
-            store(out + at, positive ? larger(v, splat(0)) : v);
+            store(out + at, shown ? v : cut(kind, v));
         }
         for (; c < columns; c++, at++) {
-            float v = let_one_through(x, relu, at) * a[c] + (y ? y[at] * e[c] : 0) + b[c];
-            out[at] = positive && v < 0 ? 0 : v;
+            float v = let_one_through(x, shown, at, kind) * a[c] + (y ? y[at] * e[c] : 0) + b[c];
+            if (shown) out[at] = v;
+            else store_part(out + at, cut(kind, splat(v)), 1);
         }
     }
 }
 
-/* out = x * a + b per column, its negatives zero if `positive`; with y, out = x * a + y * e + b, x only
- * where relu, if given, is above 0. */
+/* out = activation(x * a + b) per column; with y, out = x * a + y * e + b, x only where `shown`, if given,
+ * the output of the activation, is inside its range. */
 EXPORT void column_affine(const float *x, const float *a, const float *y, const float *e, const float *b,
-                          const float *relu, float *out, int positive, int rows, int columns) {
-    if (relu) affine(x, a, y, e, b, relu, out, 0, rows, columns);
-    else if (y) affine(x, a, y, e, b, 0, out, 0, rows, columns);
-    else if (positive) affine(x, a, 0, 0, b, 0, out, 1, rows, columns);
-    else affine(x, a, 0, 0, b, 0, out, 0, rows, columns);
+                          const float *shown, float *out, int kind, int rows, int columns) {
+    if (shown && kind == RELU6) affine(x, a, y, e, b, shown, out, RELU6, rows, columns);
+    else if (shown) affine(x, a, y, e, b, shown, out, RELU, rows, columns);
+    else if (y) affine(x, a, y, e, b, 0, out, LINEAR, rows, columns);
+    else if (kind == RELU) affine(x, a, 0, 0, b, 0, out, RELU, rows, columns);
+    else if (kind == RELU6) affine(x, a, 0, 0, b, 0, out, RELU6, rows, columns);
+    else if (kind == HARD_SIGMOID) affine(x, a, 0, 0, b, 0, out, HARD_SIGMOID, rows, columns);
+    else if (kind == HARD_SILU) affine(x, a, 0, 0, b, 0, out, HARD_SILU, rows, columns);
+    else affine(x, a, 0, 0, b, 0, out, LINEAR, rows, columns);
 }

@@ -119,7 +119,8 @@ EXPORT void pooled_convolution(const struct geometry *g, const float *x, const f
     int size = g->padded_height * g->padded_width * g->channels;
     float *panels = scratch, *biases = panels + depth * wide, *padded = biases + wide;
     int *pixels = (int *)(padded + size + LANES);
-    pack_panels(w, panels, depth, g->filters, g->filters);
+    for (int f = 0; f < g->filters; f += COLUMNS)
+        pack_panel(w + f, g->filters, depth, smaller(g->filters - f, COLUMNS), splat(1), splat(1), panels + f * depth);
     for (int f = 0; f < wide; f++) biases[f] = bias && f < g->filters ? bias[f] : 0;
     clear(padded, size);
     window_offsets(g, pixels);

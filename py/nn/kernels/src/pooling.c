@@ -1,4 +1,4 @@
-/* Max pooling with the index of the winner in its window, and its gradient. */
+/* Pooling: maxima, with the index of the winner in its window; means of windows, and of all places. */
 #include "convolution.h"
 
 /* Geometry's kernel is the window; channels equal filters, groups and dilation are one. */
@@ -141,4 +141,84 @@ EXPORT void max_pool_gradient(const struct geometry *g, const float *dy, const u
                 if (relu) relu += g->channels;
             }
     }
+}
+
+/* The mean of the window's elements inside the image. */
+static void mean_of_window(const struct geometry *g, const float *x, struct window w, float *y) {
+    int row = g->width * g->channels;
+    f4 share = splat(1.f / (float)((w.bottom - w.top) * (w.right - w.left)));
+    for (int c = 0; c < g->channels; c += LANES) {
+        int count = smaller(LANES, g->channels - c), whole = count == LANES;
+        f4 total = splat(0);
+        for (int i = w.top; i < w.bottom; i++)
+            for (int j = w.left; j < w.right; j++) {
+                const float *from = x + i * row + j * g->channels + c;
+                total += whole ? load(from) : load_part(from, count);
+            }
+        if (whole) store(y + c, total * share);
+        else store_part(y + c, total * share, count);
+    }
+}
+
+/* Means of the elements of each window that are not padding. */
+EXPORT void average_pool(const struct geometry *g, const float *x, float *y) {
+    for (int n = 0; n < g->images; n++, x += g->height * g->width * g->channels)
+        for (int i = 0; i < g->out_height; i++)
+            for (int j = 0; j < g->out_width; j++, y += g->channels) {
+                int corner = (i * g->stride_y - g->top) * g->width + j * g->stride_x - g->left;
+                mean_of_window(g, x + corner * g->channels, window_at(g, i, j), y);
+            }
+}
+
+static void share_out(const struct geometry *g, const float *dy, struct window w, float *dx) {
+    float share = 1.f / (float)((w.bottom - w.top) * (w.right - w.left));
+    for (int i = w.top; i < w.bottom; i++)
+        for (int j = w.left; j < w.right; j++) {
+            float *to = dx + (i * g->width + j) * g->channels;
+            int c = 0;
+            for (; c + LANES <= g->channels; c += LANES)
+                store(to + c, madd(load(dy + c), splat(share), load(to + c)));
+            for (; c < g->channels; c++) to[c] += dy[c] * share;
+        }
+}
+
+EXPORT void average_pool_gradient(const struct geometry *g, const float *dy, float *dx) {
+    int image = g->height * g->width * g->channels;
+    for (int n = 0; n < g->images; n++, dx += image) {
+        clear(dx, image);
+        for (int i = 0; i < g->out_height; i++)
+            for (int j = 0; j < g->out_width; j++, dy += g->channels) {
+                int corner = (i * g->stride_y - g->top) * g->width + j * g->stride_x - g->left;
+                share_out(g, dy, window_at(g, i, j), dx + corner * g->channels);
+            }
+    }
+}
+
+/* x (images, places, channels) -> y (images, channels), the means over all places. */
+EXPORT void mean_places(const float *x, float *y, int images, int places, int channels) {
+    f4 share = splat(1.f / (float)places);
+    for (int n = 0; n < images; n++, x += places * channels, y += channels)
+        for (int c = 0; c < channels; c += LANES) {
+            int count = smaller(LANES, channels - c), whole = count == LANES, p = 0;
+            const float *from = x + c;
+            f4 t[4] = {splat(0), splat(0), splat(0), splat(0)};
+            for (; whole && p + 4 <= places; p += 4)
+                UNROLL
+                for (int k = 0; k < 4; k++, from += channels) t[k] += load(from);
+            for (; p < places; p++, from += channels) t[0] += whole ? load(from) : load_part(from, count);
+            f4 mean = ((t[0] + t[1]) + (t[2] + t[3])) * share;
+            if (whole) store(y + c, mean);
+            else store_part(y + c, mean, count);
+        }
+}
+
+/* Its gradient: each place gets the same share. */
+EXPORT void spread_places(const float *dy, float *dx, int images, int places, int channels) {
+    float share = 1.f / (float)places;
+    for (int n = 0; n < images; n++, dy += channels)
+        for (int p = 0; p < places; p++, dx += channels) {
+            int c = 0;
+            for (; c + LANES <= channels; c += LANES) store(dx + c, load(dy + c) * splat(share));
+            for (; c < channels; c++) dx[c] = dy[c] * share;
+        }
 }

@@ -9,7 +9,7 @@
 #ifndef NN_TILE_H
 #define NN_TILE_H
 
-#include "vector.h"
+#include "activation.h"
 
 #if defined(__wasm_simd128__) && !defined(__wasm_relaxed_simd__)
 #define ROWS 5 /* without FMA the product needs a register too */
@@ -18,21 +18,73 @@
 #endif
 #define COLUMNS 8
 
-enum activation { LINEAR = 0,
-                  RELU = 1 };
-
 typedef f4 tile[ROWS][2];
 
-INLINE void tile_fill(tile t, const float *bias) {
+/* `rows` is a constant of at most ROWS wherever these are inlined: CASE(6), CASE(5), ... pick one. */
+#if ROWS == 6
+#define PICK_ROWS(rows, CASE) \
+    switch (rows) {           \
+    case 6:                   \
+        CASE(6);              \
+        break;                \
+    case 5:                   \
+        CASE(5);              \
+        break;                \
+    case 4:                   \
+        CASE(4);              \
+        break;                \
+    case 3:                   \
+        CASE(3);              \
+        break;                \
+    case 2:                   \
+        CASE(2);              \
+        break;                \
+    default:                  \
+        CASE(1);              \
+    }
+#define EACH_ROWS(DEFINE) DEFINE(1) DEFINE(2) DEFINE(3) DEFINE(4) DEFINE(5) DEFINE(6)
+#else
+#define PICK_ROWS(rows, CASE) \
+    switch (rows) {           \
+    case 5:                   \
+        CASE(5);              \
+        break;                \
+    case 4:                   \
+        CASE(4);              \
+        break;                \
+    case 3:                   \
+        CASE(3);              \
+        break;                \
+    case 2:                   \
+        CASE(2);              \
+        break;                \
+    default:                  \
+        CASE(1);              \
+    }
+#define EACH_ROWS(DEFINE) DEFINE(1) DEFINE(2) DEFINE(3) DEFINE(4) DEFINE(5)
+#endif
+
+/* Some rows split into tiles of even height: 49 are four of 6 and five of 5, not eight and a rest of 1. */
+struct split {
+    int tiles, low, more; /* the first `more` of the tiles have low + 1 rows, the others low */
+};
+
+INLINE struct split split_rows(int rows) {
+    int tiles = (rows + ROWS - 1) / ROWS;
+    struct split s = {tiles, rows / tiles, rows % tiles};
+    return s;
+}
+
+INLINE void tile_fill(tile t, const float *bias, const int rows) {
     f4 low = bias ? load(bias) : splat(0), high = bias ? load(bias + LANES) : splat(0);
-    UNROLL for (int r = 0; r < ROWS; r++)
+    UNROLL for (int r = 0; r < rows; r++)
         t[r][0] = low, t[r][1] = high;
 }
 
 /* t[r] += left[r] * right, for one step of the inner dimension. */
-INLINE void tile_step(tile t, const float *const left[ROWS], const float *right) {
+INLINE void tile_step(tile t, const float *const left[ROWS], const float *right, const int rows) {
     f4 low = load(right), high = load(right + LANES);
-    UNROLL for (int r = 0; r < ROWS; r++) {
+    UNROLL for (int r = 0; r < rows; r++) {
         f4 s = splat(*left[r]);
         t[r][0] = madd(s, low, t[r][0]);
         t[r][1] = madd(s, high, t[r][1]);
@@ -40,28 +92,42 @@ INLINE void tile_step(tile t, const float *const left[ROWS], const float *right)
 }
 
 /* Row pointers at a distance of `row` floats. */
-INLINE void tile_rows(const float *rows[ROWS], const float *first, int row) {
-    UNROLL for (int r = 0; r < ROWS; r++)
-        rows[r] = first + r * row;
+INLINE void tile_rows(const float *at[ROWS], const float *first, int row, const int rows) {
+    UNROLL for (int r = 0; r < rows; r++)
+        at[r] = first + r * row;
 }
 
-INLINE void tile_add(tile t, const float *from, int stride) {
-    UNROLL for (int r = 0; r < ROWS; r++) {
+INLINE void tile_add(tile t, const float *from, int stride, const int rows) {
+    UNROLL for (int r = 0; r < rows; r++) {
         t[r][0] += load(from + r * stride);
         t[r][1] += load(from + r * stride + LANES);
     }
 }
 
-INLINE void tile_activate(tile t, int activation) {
-    if (activation != RELU) return;
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        t[r][0] = larger(t[r][0], splat(0));
-        t[r][1] = larger(t[r][1], splat(0));
+/* What an epilogue does to a tile: clips it in registers and, for the activations that are no clip,
+ * leaves `after` to be done to the stored result. */
+struct cutting {
+    float low, high;
+    int clips, after;
+};
+
+INLINE struct cutting cutting_of(int activation) {
+    int clips = activation == RELU || activation == RELU6;
+    struct cutting c = {0, activation == RELU6 ? 6 : __builtin_inff(), clips, clips ? LINEAR : activation};
+    return c;
+}
+
+INLINE void tile_clip(tile t, const struct cutting *c, const int rows) {
+    if (!c->clips) return;
+    f4 low = splat(c->low), high = splat(c->high);
+    UNROLL for (int r = 0; r < rows; r++) {
+        t[r][0] = clip(t[r][0], low, high);
+        t[r][1] = clip(t[r][1], low, high);
     }
 }
 
-INLINE void tile_store(const tile t, float *to, int stride) {
-    UNROLL for (int r = 0; r < ROWS; r++) {
+INLINE void tile_store(const tile t, float *to, int stride, const int rows) {
+    UNROLL for (int r = 0; r < rows; r++) {
         store(to + r * stride, t[r][0]);
         store(to + r * stride + LANES, t[r][1]);
     }
@@ -74,23 +140,50 @@ INLINE void tile_load(tile t, const float *from) {
     }
 }
 
-/* At the edge of the output only the first `rows` and `columns` exist. */
-INLINE void tile_store_part(const tile t, float *to, int stride, int rows, int columns) {
-    float flat[ROWS][COLUMNS];
-    tile_store(t, flat[0], COLUMNS);
-    for (int r = 0; r < rows; r++)
-        for (int c = 0; c < columns; c++) to[r * stride + c] = flat[r][c];
+/* At the right edge of the output only the first `columns` exist. */
+static NOINLINE void add_edge(float *flat, const float *from, int stride, int columns, int rows) {
+    for (int r = 0; r < rows; r++, flat += COLUMNS, from += stride)
+        for (int c = 0; c < columns; c++) flat[c] += from[c];
+}
+
+static NOINLINE void store_edge(const float *flat, const struct cutting *cut, float *to, int stride, int columns, int rows) {
+    for (int r = 0; r < rows; r++, flat += COLUMNS, to += stride)
+        for (int c = 0; c < columns; c++) to[c] = cut->clips ? clip(splat(flat[c]), splat(cut->low), splat(cut->high))[0] : flat[c];
+}
+
+static NOINLINE void cut_rows(float *y, int stride, int columns, int rows, int activation) {
+    for (int r = 0; r < rows; r++, y += stride)
+        for (int c = 0; c < columns; c += LANES) {
+            int count = smaller(LANES, columns - c);
+            store_part(y + c, cut(activation, load_part(y + c, count)), count);
+        }
+}
+
+/* to = activation(t + addend), where the addend is null or has rows as far apart. */
+INLINE void tile_finish(tile t, const float *addend, const struct cutting *c, float *to, int stride, int columns,
+                        const int rows) {
+    if (columns == COLUMNS) {
+        if (addend) tile_add(t, addend, stride, rows);
+        tile_clip(t, c, rows);
+        tile_store(t, to, stride, rows);
+    } else {
+        float flat[ROWS * COLUMNS];
+        tile_store(t, flat, COLUMNS, rows);
+        if (addend) add_edge(flat, addend, stride, columns, rows);
+        store_edge(flat, c, to, stride, columns, rows);
+    }
+    if (c->after) cut_rows(to, stride, columns, rows, c->after);
 }
 
 /* Adds the existing part of a tile to the output. */
 INLINE void tile_accumulate(tile t, float *to, int stride, int rows, int columns) {
     float flat[ROWS][COLUMNS];
     if (rows >= ROWS && columns >= COLUMNS) {
-        tile_add(t, to, stride);
-        tile_store(t, to, stride);
+        tile_add(t, to, stride, ROWS);
+        tile_store(t, to, stride, ROWS);
         return;
     }
-    tile_store(t, flat[0], COLUMNS);
+    tile_store(t, flat[0], COLUMNS, ROWS);
     for (int r = 0; r < rows && r < ROWS; r++)
         for (int c = 0; c < columns && c < COLUMNS; c++) to[r * stride + c] += flat[r][c];
 }

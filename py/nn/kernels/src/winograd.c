@@ -99,14 +99,20 @@ static void transform_input(const float *d, int row, int channels, float *to, in
     }
 }
 
-/* w (3, 3, channels, filters) -> (36, filters / 8, channels, 8) */
-static void transform_weights(const struct geometry *g, const float *w, float *to) {
-    int size = g->channels * g->filters;
+/* Where the weights of a tap and a channel for a filter are: as layers keep them, (3, 3, channels, filters),
+ * or packed, (filters / 8, 3, 3, channels, 8). */
+INLINE int weight_at(const struct geometry *g, int packed, int tap, int c, int f) {
+    int k = tap * g->channels + c;
+    return packed ? (f / COLUMNS * 9 * g->channels + k) * COLUMNS + f % COLUMNS : k * g->filters + f;
+}
+
+/* w -> (36, filters / 8, channels, 8) */
+static void transform_weights(const struct geometry *g, const float *w, int packed, float *to) {
     for (int c = 0; c < g->channels; c++)
         for (int f = 0; f < g->filters; f += LANES) {
             f4 in[9], half[3 * SIDE];
             float *at = to + (f / COLUMNS * g->channels + c) * COLUMNS + f % COLUMNS;
-            for (int k = 0; k < 9; k++) in[k] = load(w + k * size + c * g->filters + f);
+            for (int k = 0; k < 9; k++) in[k] = load(w + weight_at(g, packed, k, c, f));
             for (int j = 0; j < 3; j++) kernel_line(half + j * SIDE, in + j, 3, 3);
             for (int i = 0; i < SIDE; i++) {
                 line points;
@@ -116,53 +122,76 @@ static void transform_weights(const struct geometry *g, const float *w, float *t
         }
 }
 
-/* Points of one tile -> y, the existing part of its 4x4 outputs. */
-static void transform_output(const struct geometry *g, const float *points, int apart, const float *bias,
-                             int activation, float *y, int rows, int columns) {
+struct end {
+    const float *bias, *residual; /* or null */
+    int activation;
+};
+
+/* Points of one tile -> y from float `at` on, the existing part of its 4x4 outputs. */
+static void transform_output(const struct geometry *g, const float *points, int apart, const struct end *e, float *y,
+                             int at, int rows, int columns) {
     for (int f = 0; f < g->filters; f += LANES) {
         f4 in[POINTS], half[STEP * SIDE], out[STEP];
-        f4 b = bias ? load(bias + f) : splat(0);
+        f4 b = e->bias ? load(e->bias + f) : splat(0);
         for (int p = 0; p < POINTS; p++) in[p] = load(points + p * apart + f);
         for (int j = 0; j < SIDE; j++) output_line(half + j * STEP, in + j, SIDE);
         for (int i = 0; i < rows; i++) {
             output_line(out, half + i, STEP);
             for (int j = 0; j < columns; j++) {
+                int to = at + (i * g->out_width + j) * g->filters + f;
                 f4 v = out[j] + b;
-                store(y + (i * g->out_width + j) * g->filters + f,
-                      activation == RELU ? larger(v, splat(0)) : v);
+                if (e->residual) v += load(e->residual + to);
+                store(y + to, cut(e->activation, v));
             }
         }
     }
 }
 
+/* Some tiles of v (tiles, channels) by one panel of w. */
+INLINE void multiply_tiles(const struct geometry *g, const float *v, const float *w, float *m, const int rows) {
+    const float *at[ROWS];
+    tile t;
+    tile_fill(t, 0, rows);
+    tile_rows(at, v, g->channels, rows);
+    ROLLED for (int k = 0; k < g->channels; k++, w += COLUMNS) {
+        tile_step(t, at, w, rows);
+        UNROLL for (int r = 0; r < rows; r++)
+            at[r]++;
+    }
+    tile_store(t, m, g->filters, rows);
+}
+
+#define DEFINE_TILES(ROWS_HERE)                                                                            \
+    static void multiply_##ROWS_HERE(const struct geometry *g, const float *v, const float *w, float *m) { \
+        multiply_tiles(g, v, w, m, ROWS_HERE);                                                             \
+    }
+EACH_ROWS(DEFINE_TILES)
+
 /* (tiles, channels) by (channels, filters) at one point. */
-static void multiply_point(const struct geometry *g, const float *v, const float *u, float *m, int tiles) {
-    for (int f = 0; f < g->filters; f += COLUMNS, u += g->channels * COLUMNS)
-        for (int i = 0; i < tiles; i += ROWS) {
-            const float *rows[ROWS], *w = u;
-            tile t;
-            tile_fill(t, 0);
-            tile_rows(rows, v + i * g->channels, g->channels);
-            ROLLED for (int k = 0; k < g->channels; k++, w += COLUMNS) {
-                tile_step(t, rows, w);
-                UNROLL for (int r = 0; r < ROWS; r++)
-                    rows[r]++;
-            }
-            tile_store(t, m + i * g->filters + f, g->filters);
+static void multiply_point(const struct geometry *g, const float *v, const float *u, float *m, struct split s) {
+    for (int f = 0; f < g->filters; f += COLUMNS, u += g->channels * COLUMNS) {
+        const float *from = v;
+        float *to = m + f;
+        for (int i = 0; i < s.tiles; i++) {
+            int rows = s.low + (i < s.more);
+#define MULTIPLY(ROWS_HERE) multiply_##ROWS_HERE(g, from, u, to)
+            PICK_ROWS(rows, MULTIPLY)
+            from += rows * g->channels, to += rows * g->filters;
         }
+    }
 }
 
 EXPORT int winograd_scratch(const struct geometry *g) {
     return POINTS * (plane_w(g) + plane_x(g) + plane_y(g)) + framed_size(g, tiles_of(g));
 }
 
-EXPORT void winograd(const struct geometry *g, const float *x, const float *w, const float *bias, float *y,
-                     int activation, float *scratch) {
+static void convolve(const struct geometry *g, const float *x, const float *w, int packed, const struct end *e,
+                     float *y, float *scratch) {
     struct tiles t = tiles_of(g);
     int row = framed_row(g, t), wide = g->width * g->channels;
     float *u = scratch, *v = u + POINTS * plane_w(g), *m = v + POINTS * plane_x(g);
     float *image = m + POINTS * plane_y(g);
-    transform_weights(g, w, u);
+    transform_weights(g, w, packed, u);
     for (int start = 0; start < t.all; start += BLOCK) {
         int count = smaller(BLOCK, t.all - start);
         for (int i = 0; i < count; i++) {
@@ -174,15 +203,30 @@ EXPORT void winograd(const struct geometry *g, const float *x, const float *w, c
                             g->channels, v + i * g->channels, plane_x(g));
         }
         for (int p = 0; p < POINTS; p++)
-            multiply_point(g, v + p * plane_x(g), u + p * plane_w(g), m + p * plane_y(g), count);
+            multiply_point(g, v + p * plane_x(g), u + p * plane_w(g), m + p * plane_y(g), split_rows(count));
         for (int i = 0; i < count; i++) {
             int n = (start + i) / t.each, at = (start + i) % t.each;
             int top = at / t.across * STEP, left = at % t.across * STEP;
-            transform_output(g, m + i * g->filters, plane_y(g), bias, activation,
-                             y + ((n * g->out_height + top) * g->out_width + left) * g->filters,
+            transform_output(g, m + i * g->filters, plane_y(g), e, y,
+                             ((n * g->out_height + top) * g->out_width + left) * g->filters,
                              smaller(STEP, g->out_height - top), smaller(STEP, g->out_width - left));
         }
     }
+}
+
+EXPORT void winograd(const struct geometry *g, const float *x, const float *w, const float *bias, float *y,
+                     int activation, float *scratch) {
+    struct end e = {bias, 0, activation};
+    convolve(g, x, w, 0, &e, y, scratch);
+}
+
+EXPORT int winograd_packed_scratch(const struct geometry *g) { return winograd_scratch(g); }
+
+/* With what convolution_pack wrote; residual, like y, or null. */
+EXPORT void winograd_packed(const struct geometry *g, const float *x, const float *packed, const float *residual,
+                            float *y, int activation, float *scratch) {
+    struct end e = {packed + depth_of(g) * g->filters, residual, activation};
+    convolve(g, x, packed, 1, &e, y, scratch);
 }
 
 /* dy (4, 4, filters) -> points: (36, filters / 8, BLOCK, 8), this tile's eight. */
@@ -209,13 +253,13 @@ static void gather_point(const struct geometry *g, const float *v, const float *
             const float *rows[ROWS], *slopes = d;
             tile t;
             tile_load(t, sums);
-            tile_rows(rows, v + c, 1);
+            tile_rows(rows, v + c, 1, ROWS);
             ROLLED for (int k = 0; k < tiles; k++, slopes += COLUMNS) {
-                tile_step(t, rows, slopes);
+                tile_step(t, rows, slopes, ROWS);
                 UNROLL for (int r = 0; r < ROWS; r++)
                     rows[r] += g->channels;
             }
-            tile_store(t, sums, COLUMNS);
+            tile_store(t, sums, COLUMNS, ROWS);
         }
 }
 

@@ -10,6 +10,7 @@ from nn import kernels
 from nn.kernels import reference
 
 F4 = np.float32
+CUTS = (None, "relu", "relu6")  # exact on integers; the others have checks of their own
 ROUNDING = 4 * 2.0**-24
 
 
@@ -93,7 +94,7 @@ def check_matmul(draw):
     if draw.pick((False, True)):
         a[:, draw.random.random(k) < 0.5] = 0  # steps that the packing leaves out
     bias = draw.pick((None, draw.whole(n)))
-    activation, accumulate = draw.pick((None, "relu")), draw.pick((False, True))
+    activation, accumulate = draw.pick(CUTS), draw.pick((False, True))
     out = draw.whole(m, n) if accumulate else draw.out(m, n)
     a64, b64, bias64, out64 = doubled(a, b, bias, out)
     options = {"activation": activation, "accumulate": accumulate}
@@ -136,12 +137,71 @@ def check_matmul_rounds_little(draw):
 def check_conv2d(draw):
     shape, kernel, options = geometry(draw)
     x, w, bias = draw.whole(*shape), draw.whole(*kernel), draw.pick((None, draw.whole(kernel[3])))
-    options["activation"] = draw.pick((None, "relu"))
+    options["activation"] = draw.pick(CUTS)
     want = reference.conv2d(*doubled(x, w, bias), **options)
     out = draw.out(*want.shape)
     got = kernels.conv2d(x, w, bias, out=out, **options)
     written(out, got)
     equal(got, want)
+
+
+def check_conv2d_packed(draw):
+    shape, kernel, options = geometry(draw)
+    x, w, bias = draw.whole(*shape), draw.whole(*kernel), draw.pick((None, draw.whole(kernel[3])))
+    _check_packed(draw, x, w, bias, options, draw.pick((False, True)))
+
+
+def check_depthwise(draw):
+    """Check kernels with a filter for each channel: 3x3 and 5x5, strides 1 and 2, any padding."""
+    size, stride, channels = draw.pick((3, 5)), draw.pick((1, 2)), draw.integer(4, 21)
+    padding = tuple((draw.integer(0, 3), draw.integer(0, 3)) for _ in range(2))
+    sides = [max(1, size - sum(p)) + draw.integer(0, 20) for p in padding]
+    x = draw.whole(draw.integer(0, 3), *sides, channels)
+    w, bias = draw.whole(size, size, 1, channels), draw.pick((None, draw.whole(channels)))
+    options = {"strides": (stride, stride), "padding": padding, "groups": channels}
+    activation = draw.pick(CUTS)
+    want = reference.conv2d(*doubled(x, w, bias), activation=activation, **options)
+    out = draw.out(*want.shape)
+    got = kernels.conv2d(x, w, bias, activation=activation, out=out, **options)
+    written(out, got)
+    equal(got, want)
+    _check_packed(draw, x, w, bias, options, False)
+
+
+def check_depthwise_of_many_channels(draw):
+    """Check channels whose pixels would share a few sets of the cache, and are kept apart."""
+    stride, padding = draw.pick((1, 2)), draw.pick((((0, 0), (0, 0)), ((1, 1), (1, 1))))
+    x, w = draw.whole(1, draw.integer(3, 9), draw.integer(3, 9), 512), draw.whole(3, 3, 1, 512)
+    options = {"strides": (stride, stride), "padding": padding, "groups": 512}
+    equal(kernels.conv2d(x, w, **options), reference.conv2d(*doubled(x, w), **options))
+
+
+def check_wide_convolution(draw):
+    """Check convolutions of so many pixels and channels that they are done in several blocks."""
+    size, inputs, filters = draw.pick((1, 2)), draw.pick((1, 40, 300)), draw.pick((3, 8, 24))
+    shape = (draw.integer(1, 3), draw.integer(20, 40), draw.integer(20, 40), inputs)
+    x, w, bias = draw.whole(*shape), draw.whole(size, size, inputs, filters), draw.whole(filters)
+    _check_packed(draw, x, w, bias, {}, draw.pick((False, True)))
+
+
+def _check_packed(draw, x, w, bias, options, with_residual):
+    scale = draw.pick((None, draw.whole(w.shape[3])))
+    activation = draw.pick((*CUTS, "hard_sigmoid", "hard_silu"))
+    x64, w64, bias64, scale64 = doubled(x, w, bias, scale)
+    shape = reference.conv2d(x64, w64, **options).shape
+    residual = draw.whole(*shape) if with_residual else None
+    (residual64,) = doubled(residual)
+    kept = {k: v for k, v in options.items() if k != "padding"}
+    packed = kernels.pack_conv2d(w, bias, scale=scale, **kept)
+    again = kernels.pack_conv2d(w, bias, scale=scale, out=packed, **kept)
+    assert again is packed
+    packed64 = reference.pack_conv2d(w64, bias64, scale=scale64)
+    options = {**options, "activation": activation}
+    want = reference.conv2d_packed(x64, packed64, w.shape, residual=residual64, **options)
+    out = draw.out(*shape)
+    got = kernels.conv2d_packed(x, packed, w.shape, residual=residual, out=out, **options)
+    written(out, got)
+    (equal if activation in CUTS else near)(got, want)
 
 
 def check_conv2d_gradients(draw):
@@ -180,6 +240,11 @@ def check_winograd(draw):
     limit = close(y, reference.conv2d, x64, w64)
     fused = kernels.conv2d(x, w, bias, activation="relu", **options)
     assert (np.abs(fused - np.maximum(y + bias, 0)) <= limit).all()
+    packed, residual = kernels.pack_conv2d(w, bias), draw.real(*y.shape)
+    options |= {"residual": residual, "activation": "relu6"}
+    both = kernels.conv2d_packed(x, packed, w.shape, **options)
+    del options["residual"], options["activation"]
+    assert (np.abs(both - np.clip(y + bias + residual, 0, 6)) <= limit).all()
     dy, bias_out = draw.real(*y.shape), draw.out(filters)
     dw = kernels.conv2d_weight_gradient(x, dy, w.shape, bias_out=bias_out, **options)
     dy64 = np.array(dy, float)
@@ -248,13 +313,64 @@ def check_max_pool2d(draw):
     equal(got, want)
 
 
+def check_average_pool2d(draw):
+    size = draw.integer(1, 4), draw.integer(1, 4)
+    strides = draw.pick((size, (draw.integer(1, 3), draw.integer(1, 3))))
+    padding = tuple((draw.integer(0, k // 2), draw.integer(0, k // 2)) for k in size)
+    channels = draw.pick((1, 3, 4, 8, 13))
+    shape = (draw.integer(0, 3), *(k + draw.integer(0, 9) for k in size), channels)
+    options = {"strides": strides, "padding": padding}
+    x = draw.whole(*shape)
+    want = reference.average_pool2d(*doubled(x), size, **options)
+    out = draw.out(*want.shape)
+    y = kernels.average_pool2d(x, size, out=out, **options)
+    written(out, y)
+    near(y, want, 4)
+    dy, out = draw.whole(*y.shape), draw.out(*shape)
+    want = reference.average_pool2d_gradient(*doubled(dy), shape, size, **options)
+    got = kernels.average_pool2d_gradient(dy, shape, size, out=out, **options)
+    written(out, got)
+    near(got, want, 16)
+
+
+def check_mean_places(draw):
+    n, places, channels = draw.integer(0, 3), draw.integer(1, 50), draw.integer(1, 13)
+    x, dy = draw.whole(n, places, channels), draw.whole(n, channels)
+    out = draw.out(n, channels)
+    got = kernels.mean_places(x, out)
+    written(out, got)
+    near(got, reference.mean_places(*doubled(x)), 4)
+    out = draw.out(n, places, channels)
+    got = kernels.mean_places_gradient(dy, places, out)
+    written(out, got)
+    near(got, reference.mean_places_gradient(*doubled(dy), places))
+
+
+def check_layout(draw):
+    lead = tuple(draw.integer(0, 4) for _ in range(draw.integer(1, 3)))
+    parts = [draw.whole(*lead, draw.integer(1, 9)) for _ in range(draw.integer(1, 3))]
+    want = reference.concatenate(parts)
+    out = draw.out(*want.shape)
+    got = kernels.concatenate(parts, out)
+    written(out, got)
+    equal(got, want)
+    x = draw.whole(*(draw.integer(0, 5) for _ in range(4)))
+    padding = tuple((draw.integer(0, 3), draw.integer(0, 3)) for _ in range(2))
+    want = reference.pad2d(x, padding)
+    out = draw.out(*want.shape)
+    got = kernels.pad2d(x, padding, out)
+    written(out, got)
+    equal(got, want)
+
+
 def check_activations(draw):
     shape = tuple(draw.integer(0, 7) for _ in range(draw.integer(1, 3)))
-    name = draw.pick(("relu", "sigmoid", "tanh"))
+    name = draw.pick(("relu", "sigmoid", "tanh", "relu6", "hard_sigmoid", "hard_silu"))
     x, dy, out = draw.real(*shape), draw.real(*shape), draw.out(*shape)
     y = kernels.activate(x, name, out)
     written(out, y)
     near(y, reference.activate(*doubled(x), name))
+    y = x if name == "hard_silu" else y
     out = draw.pick((None, dy))
     want = reference.activation_gradient(*doubled(dy, y), name)
     got = kernels.activation_gradient(dy, y, name, out)
@@ -336,10 +452,15 @@ def check_columns_and_relu(draw):
     x, y, shown = (draw.whole(rows, columns) for _ in range(3))
     a, b, e = (draw.whole(columns) for _ in range(3))
     x64, a64, b64, y64, e64, shown64 = doubled(x, a, b, y, e, shown)
-    want = reference.column_affine(x64, a64, b64, activation="relu")
-    equal(kernels.column_affine(x, a, b, draw.out(rows, columns), activation="relu"), want)
-    want = reference.column_affine(x64, a64, b64, y=y64, e=e64, relu_output=shown64)
-    equal(kernels.column_affine(x, a, b, y=y, e=e, relu_output=shown), want)
+    options = {"activation": draw.pick(CUTS)}
+    want = reference.column_affine(x64, a64, b64, **options)
+    equal(kernels.column_affine(x, a, b, draw.out(rows, columns), **options), want)
+    options = {"activation": draw.pick(("hard_sigmoid", "hard_silu"))}
+    want = reference.column_affine(x64, a64, b64, **options)
+    near(kernels.column_affine(x, a, b, **options), want, 4)
+    options = {"activation": draw.pick(CUTS[1:])}
+    want = reference.column_affine(x64, a64, b64, y=y64, e=e64, shown=shown64, **options)
+    equal(kernels.column_affine(x, a, b, y=y, e=e, shown=shown, **options), want)
 
 
 def check_batch_norm(draw):
@@ -360,10 +481,11 @@ def check_batch_norm(draw):
     want = kernels.batch_norm_gradient(x64, dy64, *moments64, gamma64, 0.1)
     for one, other in zip(got, want, strict=True):
         near(one, other, 2048)
-    y = kernels.batch_norm(x, *moments, gamma, beta, 0.1, activation="relu")
+    options = {"activation": draw.pick(CUTS[1:])}
+    y = kernels.batch_norm(x, *moments, gamma, beta, 0.1, **options)
     y64 = np.array(y, np.float64)  # the same ones are let through
-    got = kernels.batch_norm_gradient(x, dy, *moments, gamma, 0.1, relu_output=y)
-    want = kernels.batch_norm_gradient(x64, dy64, *moments64, gamma64, 0.1, relu_output=y64)
+    got = kernels.batch_norm_gradient(x, dy, *moments, gamma, 0.1, shown=y, **options)
+    want = kernels.batch_norm_gradient(x64, dy64, *moments64, gamma64, 0.1, shown=y64, **options)
     for one, other in zip(got, want, strict=True):
         near(one, other, 2048)
 
