@@ -113,6 +113,10 @@ class Context:
             context = self._children[key] = Context(self.run)
         return context
 
+    def adopt(self, key: Any, context: Context) -> None:
+        """Make a context that is there already one inside this one."""
+        self._children[key] = context
+
     def trains(self, variable: Variable) -> bool:
         """Return whether the gradient of `variable` is needed."""
         parameters = self.run.parameters

@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     from nn.regularizers import Regularizer
 
 HOME = attrgetter("home")
+_last_write = 0
+
+
+def writes() -> int:
+    """Return how often any variable was written in this process."""
+    return _last_write
+
+
+def _next_write() -> int:
+    global _last_write
+    _last_write += 1
+    return _last_write
 
 
 class Later:
@@ -38,6 +50,10 @@ class Later:
 class Variable:
     """A named array that a layer owns.
 
+    Programs that predict keep what they computed from the value, and ask `version` whether it was
+    written since. Assigning to `value` or by `assign` counts; after writing into the array in
+    another way, as in `variable.value[0] = 1`, call `mark_written`.
+
     Attributes:
         value: the array. Packing replaces it by a view of the model's buffer, so keep the
             variable, not the array. Given as `Later`, it is computed when it is first read.
@@ -47,7 +63,8 @@ class Variable:
     """
 
     __slots__ = (
-        "constraint", "home", "later", "name", "owner", "regularizer", "trainable", "value",
+        "_written", "constraint", "home", "later", "name", "owner", "regularizer", "trainable",
+        "value",
     )  # fmt: skip
     value: Array
 
@@ -61,6 +78,7 @@ class Variable:
         regularizer: Regularizer | None = None,
         constraint: Constraint | None = None,
     ) -> None:
+        self._written = 0
         self.later: Later | None = None
         if isinstance(value, Later):
             self.later = value
@@ -72,6 +90,21 @@ class Variable:
         self.regularizer = regularizer
         self.constraint = constraint
         self.home: Parameters | None = None
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every write of the value."""
+        home = self.home
+        return self._written if home is None else max(self._written, home.written)
+
+    def mark_written(self) -> None:
+        """Note that the elements of `value` were changed."""
+        self._written = _next_write()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name == "value":
+            self.mark_written()
 
     if not TYPE_CHECKING:  # the type of no other attribute is to be lost
 
@@ -110,6 +143,7 @@ class Variable:
             raise ShapeError(f"{self.path}: expected shape {self.shape}, received {array.shape}")
         if self.later is None:
             self.value[...] = array
+            self.mark_written()
         else:
             self.value, self.later = np.array(array, self.dtype, order="C"), None
 
@@ -122,7 +156,11 @@ class Variable:
 
 
 class Parameters:
-    """The packed trainable variables of a model; `values` and `gradients` are 1-D and parallel."""
+    """The packed trainable variables of a model; `values` and `gradients` are 1-D and parallel.
+
+    Attributes:
+        written: the number of the last write of `values`; see `Variable.version`.
+    """
 
     def __init__(self, variables: Iterable[Variable]) -> None:
         self.variables = tuple(variables)
@@ -134,6 +172,7 @@ class Parameters:
         total = sum(v.size for v in self.variables)
         self.values: Array = np.empty(total, dtypes.pop())
         self.spans = tuple(_spans(self.variables))
+        self.written = 0
         for variable, span in zip(self.variables, self.spans, strict=True):
             view = self.values[span].reshape(variable.shape)
             view[...] = variable.value
@@ -145,6 +184,12 @@ class Parameters:
             v: self.gradients[span].reshape(v.shape)
             for v, span in zip(self.variables, self.spans, strict=True)
         }
+
+        self.mark_written()
+
+    def mark_written(self) -> None:
+        """Note that elements of `values` were changed."""
+        self.written = _next_write()
 
     def stale(self) -> bool:
         """Return whether another model has since packed one of the variables."""

@@ -147,7 +147,7 @@ def conv2d_packed(
     y = out if out is not None and usable else np.empty(g.output, F4)
     x, name = contiguous(x), f"{g.forward}_packed"
     residual = None if residual is None else contiguous(residual)
-    given = [g.address, address(x), address(packed)]
+    given: list[int | None] = [g.address, address(x), address(packed)]
     if not g.depthwise:
         given.append(optional(residual))
     getattr(lib, name)(*given, address(y), FUSED[activation], g.scratch(lib, name))

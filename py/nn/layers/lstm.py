@@ -75,6 +75,7 @@ class LSTM(Recurrent):
         super().build(*input_shapes)
         if self.bias is not None and self.unit_forget_bias:
             self.bias.value[self.units : 2 * self.units] = 1
+            self.bias.mark_written()
 
     # All steps at once.
 

@@ -71,7 +71,7 @@ class ZeroPadding2D(Edges):
         shape = tuple(n + sum(edge) for n, edge in zip(x.shape, self.edges(), strict=True))
         y = ctx.buffer("y", shape)
         if self.rank == 2 and not self.channels_first:
-            return kernels.pad2d(x, self.padding, y)
+            return kernels.pad2d(x, self.padding, y)  # type: ignore[arg-type]
         y.fill(0)
         self.inner(y)[...] = x
         return y

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import zip_longest
-from operator import attrgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,6 +25,8 @@ from nn.graph import Graph, Node, SymbolicTensor
 from nn.kernels import library
 from nn.layers.base import Layer
 from nn.layers.fusion import Penalized, fuse
+from nn.models.frozen import split
+from nn.models.predictor import KEPT, KIND, Predictor
 from nn.models.replay import Replay
 from nn.models.steps import Step
 from nn.types import Array
@@ -34,9 +35,6 @@ from nn.variables import Parameters
 Batch = tuple[Sequence[Array], Sequence[Any], Sequence[Any], int]
 """Inputs, targets, weights (one for each input or output of the model), number of samples."""
 PrepareWeights = Callable[[Layer], AbstractContextManager[None]]
-KEPT = 8
-"""Shapes of batches that a program keeps a list of calls for."""
-KIND = attrgetter("shape", "dtype")
 
 
 class Compiled(Protocol):
@@ -98,6 +96,7 @@ class Program:
 
     With compiled kernels a `Replay` for each shape of batch repeats recorded calls. Without, with
     masks, and for a shape that comes for the first time, layers run one after the other.
+    Predicting has a program of its own with compiled kernels, a `Predictor`.
     """
 
     def __init__(
@@ -119,7 +118,10 @@ class Program:
         self._replay: Replay | None = None
         self._logits = False
         self._prepared: tuple[Any, bool] | None = None
-        self._masked = any(_begins_mask(s.layer) for s in self.steps)
+        self._predictor: Predictor | None = None
+        self._predicted: Sequence[Array] | None = None
+        self.masked = any(_begins_mask(s.layer) for s in self.steps)
+        """Whether values have masks."""
         self.masks: list[Any] = [None] * len(slots)
 
     def _compile(self) -> list[Step]:
@@ -183,10 +185,13 @@ class Program:
         `timed(name, function, ...)` calls a layer's function in place of this loop, to measure it.
         `masks` are those of the inputs, where this graph stands in another.
         """
-        self._replay = None
-        self._masked = self._masked or any(m is not None for m in masks)
-        if timed is not None or self._masked or self._prepare_weights is not None:
+        self._replay = self._predicted = None
+        self.masked = self.masked or any(m is not None for m in masks)
+        if timed is not None or self.masked or self._prepare_weights is not None:
             return self._forward_masked(inputs, training, timed or _plainly, masks)
+        if not training and self._folds:
+            self._predicted = inputs
+            return self.predictor.forward(inputs)
         if library.active is not None:
             key = (training, self._logits, library.active, *map(KIND, inputs))
             replay = self._replays.get(key) or self._new_replay(key, training)
@@ -198,6 +203,20 @@ class Program:
                 return replay.record_forward(inputs)
             replay.seen += 1
         return self._forward_plainly(inputs, training)
+
+    @property
+    def _folds(self) -> bool:
+        """Whether a predictor can run the forward pass."""
+        ready = library.active is not None and not self._logits
+        return ready and self.ctx.run.dtype == library.F4
+
+    @property
+    def predictor(self) -> Predictor:
+        """What predicts; its memory counts as part of the program's."""
+        if self._predictor is None:
+            self._predictor = Predictor(self.graph, self.ctx)
+            self.ctx.adopt("predictor", self._predictor.ctx)
+        return self._predictor
 
     def _new_replay(self, key: Any, training: bool) -> Replay:
         assert library.active is not None
@@ -247,6 +266,9 @@ class Program:
     def backward(self, gradients: Sequence[Array | None], timed: Any = None) -> list[Array | None]:
         """Return the gradients of the inputs, after adding those of the variables."""
         self.prepare()
+        if self._predicted is not None:  # let the layers save what their `backward` needs
+            self._forward_plainly(self._predicted, False)
+            self._predicted = None
         replay = self._replay
         if replay is not None and timed is None:
             if replay.matches(self._prepared, gradients):
@@ -338,6 +360,9 @@ class Program:
 class TrainingProgram:
     """A program that also trains.
 
+    What comes before everything that training changes runs as in predicting, if there are
+    convolutions in it: `program` is then that of the rest.
+
     Args:
         program: runs the layers.
         parameters: the variables to train.
@@ -348,12 +373,21 @@ class TrainingProgram:
         self.program = program
         self.parameters = parameters
         self.training = training
+        self._frozen: Program | None = None
+        parts = None if parameters is None else split(program.graph, parameters)
+        if parts is not None and not program.masked:
+            frozen, live = parts
+            self._frozen = Program(frozen, program.ctx.child("frozen"))
+            self.program = Program(live, program.ctx.child("live"))
+            self.program.ctx.needs_input_gradient = False
 
     def forward(self, inputs: Sequence[Array], training: bool = False) -> list[Array]:
         """Return the outputs, logits before a fused loss; they are valid until the next call."""
         program = self.program
         program.expose_logits(True)
         program.ctx.run.penalty = 0.0
+        if self._frozen is not None:
+            inputs = self._frozen.forward(inputs, False)
         return program.forward(inputs, training)
 
     def step(self, batches: Sequence[Batch]) -> list[float]:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
 from operator import attrgetter, is_
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -35,13 +35,18 @@ ATTEMPTS = 8
 
 
 class Recorded(Protocol):
-    """What a replay knows of its program."""
+    """What a replay knows of its program, if it only repeats forward passes."""
 
     ctx: Context
     inputs: list[int]
     outputs: list[int]
     masks: list[Any]
     steps: list[Step]
+
+
+class Differentiated(Recorded, Protocol):
+    """What a replay knows of its program, if it repeats backward passes too."""
+
     backward_steps: list[Step]
 
     def gradient_of(self, grads: list[Any], step: Step) -> Any: ...
@@ -61,7 +66,7 @@ class Replay:
     """
 
     def __init__(self, program: Recorded, library: Library, training: bool) -> None:
-        self.program = program
+        self.program = cast("Differentiated", program)  # only where training asks for backward
         self.library = library
         self.training = training
         self.seen = 0

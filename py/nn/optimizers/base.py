@@ -185,6 +185,7 @@ class Optimizer:
             self._average(p)
         for variable in self._constrained:
             variable.value[...] = variable.constraint(variable.value)  # type: ignore[misc]
+        parameters.mark_written()
         self.iterations += 1
 
     def update(self, p: Array, g: Array, learning_rate: float) -> None:
@@ -242,12 +243,14 @@ class Optimizer:
         if self.use_ema and self.parameters is not None and self.iterations:
             self.state[LIVE] = self.parameters.values.copy()
             self.parameters.values[...] = self.state[AVERAGE]
+            self.parameters.mark_written()
 
     def begin(self, resume: bool) -> None:
         """Prepare a run. A resumed run continues with the weights that `finalize` replaced."""
         live = self.state.pop(LIVE, None)
         if resume and live is not None and self.parameters is not None:
             self.parameters.values[...] = live
+            self.parameters.mark_written()
 
     # Configuration.
 

@@ -126,10 +126,6 @@ class TrainingStep:
             return
         if self.optimizer.parameters is not parameters:
             self.optimizer.build(parameters)
-        for output, tensor in zip(self.outputs, model.outputs, strict=True):
-            fused = output.loss is not None and fuses_loss(model.graph, tensor, output.loss)
-            output.fused = program.context_of(tensor) if fused else None
-        program.fuse_losses([o.fused for o in self.outputs if o.fused is not None])
         self._program = program_for(
             "cpu",
             model.graph,
@@ -138,6 +134,11 @@ class TrainingStep:
             context=program.ctx,
             predicting=program,
         )
+        trained = self._program.program
+        for output, tensor in zip(self.outputs, model.outputs, strict=True):
+            fused = output.loss is not None and fuses_loss(model.graph, tensor, output.loss)
+            output.fused = trained.context_of(tensor) if fused else None
+        trained.fuse_losses([o.fused for o in self.outputs if o.fused is not None])
         self._regularized = [
             (v, parameters.views.get(v)) for v in model.variables if v.regularizer is not None
         ]
