@@ -40,7 +40,7 @@ from nn.kernels.pooling import (
     mean_places,
     mean_places_gradient,
 )
-from nn.kernels.recurrent import lstm, lstm_gradient
+from nn.kernels.recurrent import gru, gru_gradient, lstm, lstm_gradient
 
 __all__ = [
     "Backend",
@@ -64,6 +64,8 @@ __all__ = [
     "conv2d_packed",
     "conv2d_weight_gradient",
     "gather_scale",
+    "gru",
+    "gru_gradient",
     "heap_bytes",
     "load",
     "lstm",

@@ -443,6 +443,34 @@ def lstm_gradient(z: Array, recurrent: Array, c: Array, dh: Array, dc: Array) ->
         dh[t] += _product(z[t], recurrent.T)
 
 
+def gru(z: Array, inner: Array, recurrent: Array, bias: Array | None, h: Array) -> None:
+    """Run all steps in place, replacing x W + b in z (steps, n, 3 units) by the gates."""
+    for t, now in enumerate(z):
+        inner[t] = _product(h[t], recurrent)
+        if bias is not None:
+            inner[t] += bias
+        update, reset, candidate = np.split(now, 3, axis=1)
+        for gate, part in zip((update, reset), np.split(inner[t], 3, axis=1), strict=False):
+            gate[...] = _sigmoid(gate + part)
+        candidate += reset * inner[t][:, 2 * h.shape[2] :]
+        np.tanh(candidate, out=candidate)
+        h[t + 1] = update * h[t] + (1 - update) * candidate
+
+
+def gru_gradient(z: Array, inner: Array, recurrent: Array, h: Array, dh: Array) -> None:
+    """Run all backward steps in place, replacing the gates in z by the gradient of x W + b and
+    `inner` by that of h U + bias."""
+    for t in range(len(z) - 1, -1, -1):
+        update, reset, candidate = (gate.copy() for gate in np.split(z[t], 3, axis=1))
+        held, d = inner[t][:, 2 * h.shape[2] :].copy(), dh[t + 1]
+        dcandidate = d * (1 - update) * (1 - candidate * candidate)
+        dupdate = d * (h[t] - candidate) * update * (1 - update)
+        dreset = dcandidate * held * reset * (1 - reset)
+        z[t] = np.concatenate([dupdate, dreset, dcandidate], axis=1)
+        inner[t] = np.concatenate([dupdate, dreset, dcandidate * reset], axis=1)
+        dh[t] += d * update + _product(inner[t], recurrent.T)
+
+
 def softmax_cross_entropy(
     logits: Array,
     labels: Array,

@@ -18,7 +18,8 @@ class GRU(Recurrent):
     activation(x W + r (h U + b)) with `reset_after` (cuDNN's form, bias (2, 3 * units): one row for
     the input and one for the state), else activation(x W + (r h) U + b) with bias (3 * units,).
     Kernel (features, 3 * units), recurrent kernel (units, 3 * units), gates in the order z, r, g.
-    Arguments as in `Recurrent`.
+    Arguments as in `Recurrent`. With tanh, sigmoid and `reset_after`, and without a mask or
+    recurrent dropout, one kernel runs all steps.
     """
 
     gates = 3
@@ -76,8 +77,32 @@ class GRU(Recurrent):
             return None
         return self.bias.value[0] if self.reset_after else self.bias.value
 
-    # `z` holds the gates before their activations; `inner` holds h U + b with reset_after, else r h
-    # (in its last part).
+    # All steps at once: `z` holds the gates, `inner` h U + b.
+
+    @property
+    def standard(self) -> bool:
+        """Whether the kernel supports the activations and the order of reset gate and product."""
+        names = (self.activation.name, self.recurrent_activation.name)
+        return self.reset_after and names == ("tanh", "sigmoid")
+
+    def run(self, ctx: Context, z: Array, states: States) -> bool:
+        if not self.standard:
+            return False
+        inner = ctx.child("inner").saved = ctx.buffer("inner", z.shape)
+        bias = self.bias.value[1] if self.bias else None
+        kernels.gru(z, inner, self.recurrent_kernel.value, bias, states[0])
+        return True
+
+    def run_back(self, ctx: Context, z: Array, states: States, ds: States) -> bool:
+        if not self.standard:
+            return False
+        inner, h = ctx.child("inner").saved, states[0]
+        kernels.gru_gradient(z, inner, self.recurrent_kernel.value, h, ds[0])
+        self.keep(ctx, h[:-1], z, None)
+        return True
+
+    # Step by step: `z` holds the gates before their activations; `inner` holds h U + b with
+    # reset_after, else r h (in its last part).
 
     def _walk(
         self, ctx: Context, z: Array, states: States, mask: Array | None, drop: Array | None

@@ -1,7 +1,7 @@
 /* exp, log, tanh and the logistic function to a few units in the last place, four at a time.
  *
- * Range reduction and polynomials after Cephes (S. Moshier, single precision): relative error of
- * exp below 1e-7 on its range, of log and tanh below 2e-7.
+ * Range reduction and polynomials of exp and log after Cephes (S. Moshier, single precision): relative
+ * error of exp below 1e-7 on its range, of log below 2e-7, of tanh below 4e-7.
  */
 #ifndef NN_EXPONENTIAL_H
 #define NN_EXPONENTIAL_H
@@ -44,16 +44,19 @@ INLINE f4 exponential_within(f4 x) {
 
 INLINE f4 logistic(f4 x) { return splat(1) / (splat(1) + exponential_within(-x)); }
 
+/* x P(x^2) / Q(x^2), fitted to the least relative error where tanh is not 1 yet: 3e-7 with rounding. */
 INLINE f4 hyperbolic_tangent(f4 x) {
-    i4 sign = (i4)x & INT32_MIN;
-    f4 size = (f4)((i4)x & INT32_MAX), square = x * x, p = splat(-5.70498872745e-3f);
-    p = madd(p, square, splat(2.06390887954e-2f));
-    p = madd(p, square, splat(-5.37397155531e-2f));
-    p = madd(p, square, splat(1.33314422036e-1f));
-    p = madd(p, square, splat(-3.33332819422e-1f));
-    f4 small = madd(p * square, x, x);
-    f4 large = splat(1) - splat(2) / (exponential_within(size + size) + splat(1));
-    return select(size < splat(0.625f), small, (f4)((i4)large | sign));
+    f4 v = smallest(larger(x, splat(-9)), splat(9)), s = v * v;
+    f4 p = splat(1.3353413978e-8f), q = splat(7.7760474488e-7f);
+    p = madd(p, s, splat(2.0608185161e-5f));
+    q = madd(q, s, splat(3.2855463477e-4f));
+    p = madd(p, s, splat(3.4955345439e-3f));
+    q = madd(q, s, splat(2.5876780095e-2f));
+    p = madd(p, s, splat(1.3380981150e-1f));
+    q = madd(q, s, splat(4.6714296808e-1f));
+    p = madd(p, s, splat(9.9999997962e-1f));
+    q = madd(q, s, splat(1));
+    return smallest(larger(v * p / q, splat(-1)), splat(1));
 }
 
 /* Natural logarithm of one positive normal number. */

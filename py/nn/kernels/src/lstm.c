@@ -3,44 +3,10 @@
  * z (steps, rows, 4 units) holds x W + b on entry and the activated gates on return; h and c
  * (steps + 1, rows, units) hold the states, the initial ones at index 0.
  */
-#include "exponential.h"
-#include "tile.h"
-
-/* b (depth, columns), any strides -> (columns / 8, depth, 8), once for all steps. */
-static void pack_recurrent(float *to, const float *b, int row, int column, int depth, int columns) {
-    for (int j = 0; j < columns; j += COLUMNS)
-        for (int k = 0; k < depth; k++, to += COLUMNS)
-            for (int c = 0; c < COLUMNS; c++)
-                to[c] = j + c < columns ? b[k * row + (j + c) * column] : 0;
-}
-
-/* to (rows, columns) += a (rows, depth) by packed panels; a is read in place. */
-static void add_product(const float *a, const float *panels, float *to, int rows, int depth, int columns) {
-    for (int j = 0; j < columns; j += COLUMNS, panels += depth * COLUMNS)
-        for (int i = 0; i < rows; i += ROWS) {
-            const float *row[ROWS], *right = panels;
-            tile t;
-            tile_fill(t, 0, ROWS);
-            UNROLL for (int r = 0; r < ROWS; r++)
-                row[r] = a + smaller(i + r, rows - 1) * depth;
-            ROLLED for (int k = 0; k < depth; k++, right += COLUMNS) {
-                tile_step(t, row, right, ROWS);
-                UNROLL for (int r = 0; r < ROWS; r++)
-                    row[r]++;
-            }
-            tile_accumulate(t, to + i * columns + j, columns, rows - i, columns - j);
-        }
-}
+#include "recurrent.h"
 
 /* Scratch size of either direction, in floats. */
 EXPORT int lstm_scratch(int units) { return 4 * units * (units + COLUMNS); }
-
-INLINE f4 part(const float *p, int count) { return count == LANES ? load(p) : load_part(p, count); }
-
-INLINE void put(float *p, f4 v, int count) {
-    if (count == LANES) store(p, v);
-    else store_part(p, v, count);
-}
 
 /* n of one row's units, at most four. */
 INLINE void step(float *z, const float *c, float *next_c, float *next_h, int units, int n) {
@@ -62,11 +28,14 @@ EXPORT void lstm(float *z, const float *recurrent, float *h, float *c, int steps
                  float *scratch) {
     int gates = 4 * units, state = rows * units;
     pack_recurrent(scratch, recurrent, gates, 1, units, gates);
-    for (int t = 0; t < steps; t++, z += rows * gates, h += state, c += state) {
-        add_product(h, scratch, z, rows, units, gates);
-        for (int r = 0; r < rows; r++)
-            step_row(z + r * gates, c + r * units, c + state + r * units, h + state + r * units, units);
-    }
+    for (int t = 0; t < steps; t++, z += rows * gates, h += state, c += state)
+        for (int i = 0; i < rows; i += GROUP) {
+            int end = smaller(i + GROUP, rows);
+            add_product(h + i * units, scratch, z + i * gates, end - i, units, gates);
+            for (int r = i; r < end; r++)
+                step_row(z + r * gates, c + r * units, c + state + r * units, h + state + r * units,
+                         units);
+        }
 }
 
 /* Replaces the gates in z by dz; dc is d/dc after the step on entry, before it on return. */
@@ -97,11 +66,14 @@ EXPORT void lstm_gradient(float *z, const float *recurrent, const float *c, floa
     int gates = 4 * units, state = rows * units;
     pack_recurrent(scratch, recurrent, 1, gates, gates, units);
     for (int t = steps - 1; t >= 0; t--) {
-        float *now = z + t * rows * gates;
+        float *now = z + t * rows * gates, *later = dh + (t + 1) * state, *earlier = dh + t * state;
         const float *before = c + t * state;
-        for (int r = 0; r < rows; r++)
-            step_row_back(now + r * gates, before + r * units, before + state + r * units,
-                          dh + (t + 1) * state + r * units, dc + r * units, units);
-        add_product(now, scratch, dh + t * state, rows, gates, units);
+        for (int i = 0; i < rows; i += GROUP) {
+            int end = smaller(i + GROUP, rows);
+            for (int r = i; r < end; r++)
+                step_row_back(now + r * gates, before + r * units, before + state + r * units,
+                              later + r * units, dc + r * units, units);
+            add_product(now + i * gates, scratch, earlier + i * units, end - i, gates, units);
+        }
     }
 }

@@ -491,7 +491,7 @@ def check_batch_norm(draw):
 
 
 def check_lstm(draw):
-    steps, n, units = draw.integer(0, 4), draw.integer(0, 5), draw.integer(1, 9)
+    steps, n, units = draw.integer(0, 4), draw.integer(0, 30), draw.integer(1, 9)
     z, h, c = (draw.real(*s, units) for s in ((steps, n, 4), (steps + 1, n), (steps + 1, n)))
     z = np.ascontiguousarray(z.reshape(steps, n, 4 * units))
     h, c, recurrent = np.ascontiguousarray(h), np.ascontiguousarray(c), draw.real(units, 4 * units)
@@ -505,6 +505,25 @@ def check_lstm(draw):
     kernels.lstm_gradient(z, recurrent, c, dh, dc)
     reference.lstm_gradient(z64, recurrent64, c64, dh64, dc64)
     for got, want in ((z, z64), (dh, dh64), (dc, dc64)):
+        assert np.abs(got - want).max(initial=0) <= 2e-4 * (1 + np.abs(want).max(initial=0))
+
+
+def check_gru(draw):
+    steps, n, units = draw.integer(0, 4), draw.integer(0, 30), draw.integer(1, 9)
+    z = np.ascontiguousarray(draw.real(steps, n, 3 * units))
+    h, recurrent = np.ascontiguousarray(draw.real(steps + 1, n, units)), draw.real(units, 3 * units)
+    bias = draw.real(3 * units) if draw.integer(0, 1) else None
+    inner = np.zeros_like(z)
+    z64, inner64, recurrent64, h64 = doubled(z, inner, recurrent, h)
+    kernels.gru(z, inner, recurrent, bias, h)
+    reference.gru(z64, inner64, recurrent64, None if bias is None else bias.astype("f8"), h64)
+    for got, want in ((z, z64), (inner, inner64), (h, h64)):
+        near(got, want, 512)
+    dh = np.ascontiguousarray(draw.real(steps + 1, n, units))
+    (dh64,) = doubled(dh)
+    kernels.gru_gradient(z, inner, recurrent, h, dh)
+    reference.gru_gradient(z64, inner64, recurrent64, h64, dh64)
+    for got, want in ((z, z64), (inner, inner64), (dh, dh64)):
         assert np.abs(got - want).max(initial=0) <= 2e-4 * (1 + np.abs(want).max(initial=0))
 
 
