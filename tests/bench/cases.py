@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench import engines, rpc, start
+from tests.bench import engines, photograph_rows, rpc, start
 from tests.bench.drive import PagePeer, Peer, ProcessPeer
 from tests.bench.requirements import CHANNELS, DIRECTIONS, LOADED, OTHER_NETWORKS, Figures
 
@@ -44,8 +44,14 @@ SCRIPTS = {
     "ort_inference": "ort_inference.mjs",
     "tfjs_wasm_1t": "tfjs.js",
     "peak": "peak.mjs",
+    "photographs_ort": "photographs_ort.mjs",
+    "photographs_tfjs": "photographs_tfjs.js",
 }
-PROCESSES = {"torch_1t": "torch_1t", "numpy_native": "numpy_native"}
+PROCESSES = {
+    "torch_1t": "torch_1t",
+    "numpy_native": "numpy_native",
+    "photographs_torch": "photographs_torch",
+}
 
 
 class Engine:
@@ -231,6 +237,11 @@ def loading(bench: Bench) -> None:
     bench.measure({f"load.mb_per_s.{format}": case(format) for format in LOADED})
 
 
+def photographs(bench: Bench) -> None:
+    """Networks for photographs of 224 x 224: one image, 16, the last block trained, memory."""
+    photograph_rows.run(bench)
+
+
 def remote(bench: Bench) -> None:
     """Round trips, calls in flight, callbacks, streams and arrays over farcall and its peers."""
     rpc.run(bench)
@@ -262,6 +273,7 @@ TASKS: dict[str, Callable[[Bench], None]] = {
     "kernels": kernels,
     "load": loading,
     **{name: _network(name) for name in OTHER_NETWORKS},
+    "photographs": photographs,
     "engines": browsers,
     "rpc": remote,
     "start": starting,

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -95,5 +96,6 @@ class ProcessPeer:
     def close(self) -> None:
         """End the process by ending its input."""
         assert self.process.stdin is not None
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):  # it ended by itself
+            self.process.stdin.close()
         self.process.wait(30)

@@ -82,6 +82,24 @@ LOADING = [_at_least(100, f"load.mb_per_s.{format}") for format in LOADED]
 ENGINES = [
     _at_least(0.8, f"train128.nn.{name}", "train128.nn.chromium") for name in ("firefox", "webkit")
 ]
+LARGE = ("mobilenet_v2", "efficientnet_lite0", "resnet50_v2")
+WEB_NOW = ("ort_web_now_1t", "tfjs_wasm_1t")
+PHOTOGRAPHS = [
+    *(
+        _at_least(bound, f"{network}.predict1_ms.{peer}", f"{network}.predict1_ms.nn")
+        for network, bound in zip(LARGE, (1.35, 1.40, 1.35), strict=True)
+        for peer in WEB_NOW
+    ),
+    *(
+        _at_least(1.3, f"{network}.predict16_ms.{peer}", f"{network}.predict16_ms.nn")
+        for network in LARGE[:2]
+        for peer in WEB_NOW
+    ),
+    _at_least(0.6, "mobilenet_v2.finetune.nn", "mobilenet_v2.predict16.nn"),
+    # From loading to the 1,000th answer, and from the tenth.
+    _at_most(200, "efficientnet_lite0.memory_mb.nn"),
+    _at_most(0.1, "efficientnet_lite0.memory_since_tenth_mb.nn"),
+]
 REMOTE = [
     *(
         _at_most(2.0, f"rpc.p50_ms.farcall_{pair}", f"rpc.p50_ms.raw_{pair}")
@@ -113,4 +131,6 @@ START = [
         for when in ("cold", "warm")
     ),
 ]
-REQUIREMENTS = [*TRAINING, *PREDICTING, *KERNELS, *LOADING, *NETWORKS, *ENGINES, *REMOTE, *START]
+REQUIREMENTS = [
+    *TRAINING, *PREDICTING, *KERNELS, *LOADING, *NETWORKS, *PHOTOGRAPHS, *ENGINES, *REMOTE, *START,
+]  # fmt: skip

@@ -16,6 +16,7 @@ from nn import kernels
 
 from tests.bench.peers.loop import Array, Data, Loop
 from tests.bench.peers.numpy_native import NumpyTrainer
+from tests.bench.peers.photographs import Photographs
 
 SIDE, IMAGES = 28, 32  # of the convolutions measured alone: "valid", 28x28 to 26x26
 
@@ -196,10 +197,11 @@ def _timed(name: str, original: Callable[..., Any], spent: dict[str, float]) -> 
 VARIANT = _load_kernels()
 sys.path += [str(path) for path in Path(".").resolve().glob("*.whl")]  # pyfive, for .keras files
 DATA = Data(Path("./data"))
-LOOPS = {
+LOOPS: dict[str, Any] = {
     "nn": Loop(DATA, EngineTrainer),
     "nn_numpy": Loop(DATA, WithoutKernels),
     "numpy_pyodide": Loop(DATA, NumpyTrainer),
+    "photographs": Photographs(),
 }
 
 
