@@ -192,10 +192,10 @@ class Bidirectional(Layer):
         half = len(states) // 2
         forward = self._back(ctx, self.forward_layer, dfirst, states[:half])
         backward = self._back(ctx, self.backward_layer, dsecond, states[half:])
-        sides = [d for d in (forward, backward) if d is not None]
-        if not given:
-            return sides[0] if len(sides) == 1 else forward + backward
-        return (sum(d[0] for d in sides), *(s for d in sides for s in d[1:]))
+        sides = [d if given else (d,) for d in (forward, backward) if d is not None]
+        inputs = [side[0] for side in sides if side[0] is not None]
+        dx = sum(inputs[1:], start=inputs[0]) if inputs else None
+        return (dx, *(s for side in sides for s in side[1:])) if given else dx
 
     def _apart(self, parts: Any, first: Array, second: Array) -> Any:
         """Return the gradients of both layers' outputs."""

@@ -21,6 +21,36 @@ def test_backward_is_the_derivative_of_forward(kind, arguments, x):
     nn.check_gradients(getattr(nn, kind)(**arguments), x, samples=15)
 
 
+WRAPPED = [
+    ("Bidirectional", {"layer": nn.LSTM(3)}, ROWS),
+    ("Bidirectional", {"layer": nn.GRU(3, return_sequences=True), "merge_mode": "sum"}, ROWS),
+    ("TimeDistributed", {"layer": nn.Dense(3)}, ROWS),
+    ("RNN", {"cell": [nn.LSTMCell(3), nn.GRUCell(2)]}, ROWS),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "x"), [*CASES, *WRAPPED], ids=lambda v: v if type(v) is str else ""
+)
+def test_a_layer_trains_where_nobody_needs_the_gradient_of_its_input(kind, arguments, x):
+    def weights(first):
+        nn.set_random_seed(3)
+        entry = nn.Input(x.shape[1:])
+        layer = getattr(nn, kind)(**arguments)
+        y = layer(entry if first else nn.PReLU(alpha_initializer="ones")(entry))
+        model = nn.Model(entry, nn.Dense(2, kernel_initializer="ones")(nn.Flatten()(y)))
+        values = np.random.default_rng(5)
+        for weight in layer.variables:
+            weight.assign(values.uniform(0.1, 0.5, weight.shape))
+        model.compile("sgd", "mse")
+        model.train_on_batch(x, np.zeros((len(x), 2)))
+        return layer.get_weights()
+
+    # The same where a layer that is the identity before its first step comes before it.
+    for alone, second in zip(weights(True), weights(False), strict=True):
+        np.testing.assert_allclose(alone, second, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.promise(
     "Earlier work: models in production",
     '"same" convolutions, dropout, poolings',
