@@ -59,6 +59,7 @@ SELDOM = (
     "py/nn/layers/category_encoding.py",
     "py/nn/layers/cells.py",
     "py/nn/data/sampling.py",
+    "py/nn/layers/conv_lstm.py",
     "py/nn/layers/encoding.py",
     "py/nn/layers/lookup.py",
     "py/nn/layers/random_images.py",

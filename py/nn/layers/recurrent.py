@@ -130,6 +130,11 @@ class Recurrent(Gated):
         """Return the shape of the bias: one element per unit and gate."""
         return (self.gates * self.units,)
 
+    @property
+    def state_size(self) -> int:
+        """The size of a row of a state."""
+        return self.units
+
     def compute_output_shape(self, *input_shapes: Shape) -> Any:
         n, steps, _ = input_shapes[0]
         output = (n, steps, self.units) if self.return_sequences else (n, self.units)
@@ -181,12 +186,13 @@ class Recurrent(Gated):
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
         x, *given = inputs
-        n, steps, features = x.shape
-        rows = ctx.buffer("rows", (steps, n, features))
-        np.copyto(rows, self._in_order(x).transpose(1, 0, 2))
-        drops = self.drop(ctx, n, features) if training else (None, None)
+        rows = self.in_time(ctx, x)
+        steps, n = rows.shape[:2]
+        drops = self.drop(ctx, n, rows.shape[-1]) if training else (None, None)
         z = self.project(ctx, rows, drops[0])
-        states = [ctx.buffer(f"state {i}", (steps + 1, n, self.units)) for i in self._counted()]
+        states = [
+            ctx.buffer(f"state {i}", (steps + 1, n, self.state_size)) for i in self._counted()
+        ]
         for state, first in zip(states, self._begin(given, n), strict=True):
             state[0] = first
         mask = None if ctx.mask is None else self._in_order(ctx.mask.astype(bool)).T[..., None]
@@ -194,6 +200,13 @@ class Recurrent(Gated):
             self._walk(ctx, z, states, mask, drops[1])
         ctx.saved = rows, z, states, mask, drops, len(given)
         return self._outputs(states, mask)
+
+    def in_time(self, ctx: Context, x: Array) -> Array:
+        """Return the input with the steps first, in the order in which they are taken."""
+        n, steps, features = x.shape
+        rows = ctx.buffer("rows", (steps, n, features))
+        np.copyto(rows, self._in_order(x).transpose(1, 0, 2))
+        return rows
 
     def _in_order(self, x: Array) -> Array:
         return x[:, ::-1] if self.go_backwards else x

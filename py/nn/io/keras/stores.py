@@ -9,7 +9,7 @@ from nn.identifiers import snake_case
 from nn.layers.base import Layer
 from nn.variables import Variable
 
-RECURRENT = ("GRU", "LSTM", "SimpleRNN")
+RECURRENT = ("ConvLSTM1D", "ConvLSTM2D", "GRU", "LSTM", "SimpleRNN")
 """Layers whose cell owns the variables."""
 PROJECTIONS = {"query": "query", "key": "key", "value": "value", "output": "output_projection"}
 """The layers inside MultiHeadAttention, in the order of its variables: Keras' name and ours."""

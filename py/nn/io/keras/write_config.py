@@ -19,7 +19,7 @@ from nn.registry import models as MODELS
 Json = dict[str, Any]
 Write = Callable[[Json], Json]
 
-STATES_AFTER = ("Bidirectional", "GRU", "LSTM", "RNN", "SimpleRNN")
+STATES_AFTER = ("Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "GRU", "LSTM", "RNN", "SimpleRNN")
 """Layers whose inputs after the first are initial states."""
 INNER = ("backward_layer", "cell", "cells", "layer")
 """Settings that are layers."""
@@ -188,14 +188,14 @@ def _known(class_name: str, config: Json) -> None:
 
 _KERAS2_CLASSES = {
     "Activation", "Add", "AlphaDropout", "Average", "AveragePooling1D", "AveragePooling2D",
-    "AveragePooling3D", "BatchNormalization", "Concatenate", "Conv1D", "Conv2D",
-    "Conv2DTranspose", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "ELU",
-    "Embedding", "Flatten", "GRU", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D",
+    "AveragePooling3D", "BatchNormalization", "Concatenate", "Conv1D", "Conv2D", "Conv2DTranspose",
+    "ConvLSTM2D", "Cropping2D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "ELU", "Embedding",
+    "Flatten", "GRU", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D",
     "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "InputLayer", "LSTM",
-    "LayerNormalization", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
-    "Maximum", "Minimum", "Multiply", "PReLU", "Permute", "ReLU", "RepeatVector", "Rescaling",
-    "Reshape", "SeparableConv2D", "SimpleRNN", "Softmax", "SpatialDropout1D",
-    "SpatialDropout2D", "ThresholdedReLU", "UpSampling2D", "ZeroPadding2D",
+    "LayerNormalization", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D", "Maximum",
+    "Minimum", "Multiply", "PReLU", "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape",
+    "SeparableConv2D", "SimpleRNN", "Softmax", "SpatialDropout1D", "SpatialDropout2D",
+    "ThresholdedReLU", "UpSampling2D", "ZeroPadding2D",
 }  # fmt: skip
 
 _KERAS2_ACTIVATIONS = {

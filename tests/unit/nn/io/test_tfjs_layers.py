@@ -19,12 +19,14 @@ def random(*shape):
 
 
 IMAGE, ROWS, FLAT, VOLUME = random(2, 6, 5, 4), random(2, 6, 4), random(3, 6), random(2, 4, 4, 4, 3)
+FILM = random(2, 3, 5, 4, 2)
 WORDS = np.array([[1, 2, 0, 3, 0, 0], [0, 4, 4, 0, 2, 1]], np.float32)
 MERGES = ("Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract", "Divide")
 SEVERAL = (*MERGES, "Concatenate", "Dot")
 NEEDED = {
     "Activation": {"activation": "relu"}, "Bidirectional": None, "CategoryEncoding": None,
     "CenterCrop": {"height": 2, "width": 2}, "Conv1D": {"filters": 2, "kernel_size": 3},
+    "ConvLSTM1D": {"filters": 2, "kernel_size": 3}, "ConvLSTM2D": {"filters": 2, "kernel_size": 3},
     "Conv2D": {"filters": 2, "kernel_size": 3}, "Conv2DTranspose": {"filters": 2, "kernel_size": 3},
     "Dense": {"units": 3}, "DepthwiseConv2D": {"kernel_size": 3}, "Dot": {"axes": 2},
     "Dropout": {"rate": 0.5}, "AlphaDropout": {"rate": 0.5}, "GaussianDropout": {"rate": 0.5},
@@ -65,6 +67,10 @@ OPTIONS = {
 
 def inputs(kind):
     """The input of a layer, by the number of axes that it takes."""
+    if kind == "ConvLSTM2D":
+        return [FILM]
+    if kind == "ConvLSTM1D":
+        return [IMAGE]
     if "2D" in kind or kind in ("CenterCrop", "Resizing"):
         return [IMAGE]
     if "3D" in kind:
