@@ -1,16 +1,18 @@
-"""Bundle the page's Python into three files and each library into one: a request per file.
+"""Bundle the page's Python into four files and each library into one: a request per file.
 
     static/vendor/python/main.txt      for MicroPython: path, NUL, source, NUL, path ...
     static/vendor/python/predict.zip   for Pyodide: the RPC and the prediction part of the engine
     static/vendor/python/training.zip  the rest of the engine, the lab, the RPC's Comlink dialect
+    static/vendor/python/formats.zip   the engine's files of Keras and ONNX
     static/vendor/runtime/             Pyodide and NumPy with bytecode of the modules used at start
     static/vendor/python/farcall.zip   sources of the RPC, for the `[files]` of other pages
     static/vendor/python/nn.zip        sources of the engine, likewise; this page uses neither
 
-A worker that only predicts lists predict.zip under `[files]`; the page's worker lists both zips.
-They hold bytecode, so that nothing is compiled at start; they and the runtime are made inside
-Pyodide (tools/bytecode.py). MicroPython gets its modules without comments as text: compiling them
-takes 0.08 s, and text is copied from JavaScript immediately, while bytes take 0.3 s per megabyte.
+A worker that only predicts lists predict.zip under `[files]`; the page's worker lists training.zip
+as well, and adds formats.zip when a visitor asks for such a file. They hold bytecode, so that
+nothing is compiled at start; they and the runtime are made inside Pyodide (tools/bytecode.py).
+MicroPython gets its modules without comments as text: compiling them takes 0.08 s, and text is
+copied from JavaScript immediately, while bytes take 0.3 s per megabyte.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ TRAINING = (
     "py/nn/callbacks",
     "py/nn/data/loading",
     "py/nn/federated.py",
-    "py/nn/io/*/write*.py",
+    "py/nn/io/keras/write_config.py",
+    "py/nn/io/tfjs/write*.py",
     "py/nn/io/**/checkpoint.py",
     "py/nn/losses",
     "py/nn/metrics",
@@ -54,7 +57,6 @@ TRAINING = (
 SELDOM = (
     "py/nn/datasets",
     "py/nn/differentiate.py",
-    "py/nn/io/weights.py",
     "py/nn/layers/attention.py",
     "py/nn/layers/category_encoding.py",
     "py/nn/layers/cells.py",
@@ -69,6 +71,17 @@ SELDOM = (
     "py/nn/models/saving.py",
     "py/nn/utils",
 )
+# The files of Keras and ONNX: their names are in nn/lazy.py too, for the error of a page without.
+FORMATS = (
+    "py/nn/io/hdf5",
+    "py/nn/io/keras/assets.py",
+    "py/nn/io/keras/groups.py",
+    "py/nn/io/keras/keras3.py",
+    "py/nn/io/keras/legacy_h5.py",
+    "py/nn/io/keras/stores.py",
+    "py/nn/io/onnx",
+    "py/nn/io/weights.py",
+)
 COMLINK = "py/farcall/comlink"
 # One line under `[files]`, `".../farcall.zip" = "./*"`, gives a page the whole library.
 LIBRARIES = {"farcall.zip": ("py/farcall",), "nn.zip": ("py/nn",)}
@@ -79,9 +92,10 @@ WORKER = {
         f"!{COMLINK}",
         "py/nn",
         "!py/nn/io/__main__.py",  # a command for CPython
-        *(f"!{name}" for name in (*TRAINING, *SELDOM)),
+        *(f"!{name}" for name in (*TRAINING, *SELDOM, *FORMATS)),
     ),
     "training.zip": (COMLINK, *TRAINING, *SELDOM, "py/app/__init__.py", "py/app/lab"),
+    "formats.zip": FORMATS,
 }
 
 

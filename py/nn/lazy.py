@@ -1,10 +1,11 @@
 """Lazy imports: packages whose names are imported when they are first asked for (PEP 562).
 
-The engine is in two parts: what most predictions need, and what only training and a few layers do.
-A page that only predicts is sent the first part alone (tools/bundle.py packs them), and imports no
-more of it than it uses. So nothing of the first part imports anything of the second at its top:
-packages look their names up here, and the methods of `nn.models.trainer.Trainer` call `load`. A
-name that was looked up once is an ordinary attribute from then on.
+The engine is in three parts: what most predictions need, what only training and a few layers do,
+and the files of Keras and ONNX. A page that only predicts is sent the first part alone
+(tools/bundle.py packs them), and imports no more of it than it uses. So nothing of the first part
+imports anything of the others at its top: packages look their names up here, and the methods of
+`nn.models.trainer.Trainer` call `load`. A name that was looked up once is an ordinary attribute
+from then on.
 """
 
 from __future__ import annotations
@@ -17,22 +18,42 @@ from typing import Any
 
 from nn.errors import MissingPartError
 
+FORMATS = (
+    "nn.io.hdf5",
+    "nn.io.keras.assets",
+    "nn.io.keras.groups",
+    "nn.io.keras.keras3",
+    "nn.io.keras.legacy_h5",
+    "nn.io.keras.stores",
+    "nn.io.onnx",
+    "nn.io.weights",
+)
+"""Modules and packages of the third part."""
+
+
+def archive(module: str) -> tuple[str, str]:
+    """Return the archive that brings a module, and what it is."""
+    if any(f"{module}.".startswith(f"{name}.") for name in FORMATS):
+        return "formats.zip", "files of Keras and ONNX"
+    return "training.zip", "the whole engine"
+
 
 def load(module: str) -> Any:
-    """Return a module of the engine, which may be in the part that was not loaded.
+    """Return a module of the engine, which may be in a part that was not loaded.
 
     Raises:
-        MissingPartError: the module is in that part.
+        MissingPartError: the module is in such a part; the message names the part's archive.
     """
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
         if not f"{module}.".startswith(f"{error.name}."):  # the module or a package that it is in
             raise
+        name, what = archive(module)
         raise MissingPartError(
-            f"{module}: expected the whole engine, received the part for usual predictions; "
-            'give the worker the rest as well: "static/vendor/python/training.zip" = "./*" under '
-            "[files] of its configuration"
+            f"{module}: expected {what}, received the part for usual predictions; give the worker "
+            f'that as well: "static/vendor/python/{name}" = "./*" under [files] of its '
+            "configuration"
         ) from None
 
 

@@ -69,17 +69,23 @@ class Models:
 
     # -- files ------------------------------------------------------------------------------
 
-    def export(self, model: Any, name: str, choice: str = "npz") -> dict[str, Any]:
+    async def export(self, model: Any, name: str, choice: str = "npz") -> dict[str, Any]:
         """Write the model to a file: {url (inside this browser), name, size}.
 
         Args:
             model: the model.
             name: of the file, without its ending.
             choice: one of EXPORTS.
+
+        Raises:
+            ValueError: there is no such format.
+            DownloadError: the format's part of the engine cannot be fetched.
         """
         if choice not in EXPORTS:
             raise ValueError(f"file format: expected one of {list(EXPORTS)}, received {choice!r}")
         form, ending, options = EXPORTS[choice]
+        if form in ("keras", "onnx"):
+            await optional_packages.add_formats(self.base)
         content = nn.io.save(model, form, **options)
         return {"url": _object_url(content), "name": f"{name}{ending}", "size": len(content)}
 
@@ -91,7 +97,10 @@ class Models:
         """
         content = await downloads.download(url)
         try:
-            if formats.sniff(content) in ("keras", "h5"):
+            form = formats.sniff(content)
+            if form in ("keras", "h5", "onnx"):
+                await optional_packages.add_formats(self.base)
+            if form in ("keras", "h5"):
                 await optional_packages.add(self.base, "pyfive")  # reads its HDF5 part
             return nn.io.load(content)
         except Exception as error:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nn.io import archive, package
 from nn.io.errors import FormatError, UnknownFormatError
 from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.lazy import load as part
 
 if TYPE_CHECKING:
     from nn.models.model import Model
@@ -18,7 +18,7 @@ FORMATS = {
     "npz": "nn.io.npz",
     "safetensors": "nn.io.safetensors",
     "tfjs": "nn.io.tfjs",
-    "keras": "nn.io.keras",
+    "keras": "nn.io.keras.keras3",
     "onnx": "nn.io.onnx",
 }
 """Format -> module with `save(model, **options)` and `load(data, **options)`."""
@@ -55,6 +55,7 @@ def save(model: Model, format: str = "npz", **options: Any) -> bytes:
     Raises:
         UnsupportedError: the format cannot store a part of the model.
         UnknownFormatError: there is no such format.
+        MissingPartError: the part of the engine with this format is not loaded.
     """
     if format not in FORMATS:
         known = ", ".join(FORMATS)
@@ -85,7 +86,8 @@ def load(
 
     Raises:
         FormatError: see `nn.io.errors` for its subclasses.
-        MissingPartError: the file is of a compiled model, and the training part is not loaded.
+        MissingPartError: the part of the engine with this format is not loaded, or the file is of
+            a compiled model, and the training part is not loaded.
     """
     limits = options.get("limits", DEFAULT_LIMITS)
     if isinstance(data, Mapping):
@@ -126,7 +128,7 @@ def _module(format: str) -> Any:
     if format not in READ:
         raise UnknownFormatError(f"format: expected one of {', '.join(READ)}, received {format!r}")
     # Imported lazily, so that a page imports only the formats it uses.
-    return import_module(READ[format])
+    return part(READ[format])
 
 
 def sniff(data: bytes, limits: Limits = DEFAULT_LIMITS) -> str:

@@ -32,7 +32,7 @@ def save_weights(model: Model, format: str = "weights.h5") -> bytes:
         known = ", ".join(WEIGHT_ENDINGS.values())
         raise UnknownFormatError(f"format of weights: expected one of {known}, received {format!r}")
     if format == "weights.h5":
-        data: bytes = part("nn.io.hdf5.write").file(*part("nn.io.keras").layer_arrays(model))
+        data: bytes = part("nn.io.hdf5.write").file(*part("nn.io.keras.keras3").layer_arrays(model))
     elif format == "npz":
         data = part("nn.io.npz").save(model, include_optimizer=False)
     else:
@@ -69,7 +69,7 @@ def _load(model: Model, data: bytes, limits: Limits) -> None:
     elif format == "safetensors":
         snapshot.set_weights(model, part("nn.io.safetensors").decode(data, limits)[0])
     elif format in ("h5", "keras"):
-        keras = part("nn.io.keras")
+        keras = part("nn.io.keras.keras3")
         if format == "keras":
             data = part("nn.io.archive").Archive(data, limits).read(keras.WEIGHTS)
         arrays, attributes = part("nn.io.hdf5.read").read(data, limits)

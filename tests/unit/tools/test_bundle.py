@@ -63,7 +63,7 @@ def sources(folder):
         "py/nn/models/prediction.py": PREDICTION,
         **{
             p if p.endswith(".py") else f"{p}/__init__.py": ""
-            for p in (*bundle.TRAINING, *bundle.SELDOM)
+            for p in (*bundle.TRAINING, *bundle.SELDOM, *bundle.FORMATS)
         },
         "py/app/__init__.py": "",
         "py/app/main.py": "unpack()\n",
@@ -197,7 +197,10 @@ def test_the_worker_gets_bytecode_without_sources(built):
         magic = archive.read("nn/__init__.pyc")[:4]
     with zipfile.ZipFile(site / "static/vendor/python/training.zip") as archive:
         rest = archive.namelist()
-    assert {name.rsplit(".", 1)[1] for name in names + rest} == {"pyc"}
+    with zipfile.ZipFile(site / "static/vendor/python/formats.zip") as archive:
+        further = archive.namelist()
+    assert "nn/io/onnx/__init__.pyc" in further
+    assert {name.rsplit(".", 1)[1] for name in names + rest + further} == {"pyc"}
     assert "farcall/connection/calls.pyc" in names
     assert "nn/losses/__init__.pyc" in rest
     assert magic != importlib.util.MAGIC_NUMBER, "compiled by this Python, not by Pyodide's"
@@ -255,7 +258,7 @@ def test_each_library_is_one_archive_of_its_sources(built):
 
 def test_only_what_changed_is_written_again(built, tmp_path):
     first, written = built
-    assert len(written) == 6
+    assert len(written) == 7
     site = shutil.copytree(first, tmp_path / "site", symlinks=True)
     assert bundle.build(site) == []
     (site / "py/app/panel.py").write_text("shown = False\n")

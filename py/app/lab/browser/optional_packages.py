@@ -1,11 +1,15 @@
-"""Pure-Python packages that only some files need: downloaded with the first of them."""
+"""Python that only some files of models need: downloaded with the first of them."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
 import sys
+import zipfile
 from pathlib import Path
+
+import nn
 
 from app.lab.browser import downloads
 
@@ -22,6 +26,20 @@ async def add(base: str, name: str) -> None:
         return
     content = await downloads.download(downloads.address(base, f"wheels/{name}.whl"))
     sys.path.append(_kept(name, content))  # a wheel is a zip archive, from which Python imports
+    importlib.invalidate_caches()
+
+
+async def add_formats(base: str) -> None:
+    """Make the engine's files of Keras and ONNX importable, unless they are.
+
+    Raises:
+        DownloadError: the archive cannot be fetched.
+    """
+    if importlib.util.find_spec("nn.io.onnx") is not None:
+        return
+    content = await downloads.download(downloads.address(base, "python/formats.zip"))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        archive.extractall(Path(nn.__file__).parent.parent)
     importlib.invalidate_caches()
 
 
