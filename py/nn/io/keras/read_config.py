@@ -184,6 +184,8 @@ def _options(class_name: str, found: type[Layer], config: Json, dialect: Dialect
     options: Json = {"dtype": _dtype(config.get("dtype"))}
     for key, value in config.items():
         name = _RENAMED.get((class_name, key), key)
+        if class_name == "RNN" and dialect.keras2 and name not in known:
+            continue  # TensorFlow.js repeats the cell's settings beside it
         if name in found.inner_fields:
             options[name] = _inner(value, dialect)
         elif name in known:
@@ -193,7 +195,7 @@ def _options(class_name: str, found: type[Layer], config: Json, dialect: Dialect
                 f"topology, {class_name} {config.get('name')!r}: no option {key!r} here, "
                 f"received {value!r}"
             )
-    if class_name == "GRU":
+    if class_name in ("GRU", "GRUCell"):
         # TensorFlow.js omits it to mean False.
         options.setdefault("reset_after", False)
     return without_missing(found, options)

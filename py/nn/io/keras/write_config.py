@@ -198,6 +198,10 @@ _KERAS2_CLASSES = {
     "ThresholdedReLU", "UpSampling2D", "ZeroPadding2D",
 }  # fmt: skip
 
+# Layers around others, and what stands inside them alone.
+_KERAS2_AROUND = ("Bidirectional", "RNN", "TimeDistributed")
+_KERAS2_INSIDE = ("GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells")
+
 _KERAS2_ACTIVATIONS = {
     "linear": "linear", "relu": "relu", "relu6": "relu6", "elu": "elu", "selu": "selu",
     "gelu": "gelu", "silu": "swish", "sigmoid": "sigmoid", "softmax": "softmax",
@@ -221,13 +225,20 @@ _KERAS2_FIXED: dict[str, Any] = {
 _UNDILATED = ("Conv2DTranspose", "DepthwiseConv2D")
 
 
-def _keras2_item(layer: Json) -> Json:
+def _keras2_item(layer: Json, inside: str = "") -> Json:
+    """Return a layer's configuration.
+
+    Args:
+        layer: the engine's.
+        inside: the layer that it is inside of, in words.
+    """
     class_name, config = layer["class_name"], dict(layer["config"])
-    if class_name in MODELS:
+    if class_name in MODELS and not inside:
         return keras2(layer)
-    where = f"layer {config.get('name')!r} ({class_name})"
-    if class_name not in _KERAS2_CLASSES:
-        raise UnsupportedError(f"{where}: TensorFlow.js has no such layer")
+    where = inside or f"layer {config.get('name')!r} ({class_name})"
+    if class_name not in {*_KERAS2_CLASSES, *_KERAS2_AROUND, *(_KERAS2_INSIDE if inside else ())}:
+        what = f"no {class_name} inside" if inside else "no such layer"
+        raise UnsupportedError(f"{where}: TensorFlow.js has {what}")
     if class_name == "InputLayer":
         return {"class_name": class_name, "config": _keras2_input(config)}
     class_name, config = _keras2_special(class_name, config)
@@ -254,6 +265,12 @@ def _keras2_special(class_name: str, config: Json) -> tuple[str, Json]:
             f"layer {config['name']!r} ({class_name}): TensorFlow.js computes another "
             f"dilation_rate={config['dilation_rate']!r}"
         )
+    if class_name == "Bidirectional":
+        return class_name, _bidirectional(config)
+    if class_name == "RNN" and config["return_state"] and "cells" in config["cell"]["config"]:
+        raise UnsupportedError(
+            f"layer {config['name']!r} (RNN): TensorFlow.js returns other states of several cells"
+        )
     if class_name == "LeakyReLU":
         config["alpha"] = config.pop("negative_slope")
     if class_name == "SpatialDropout2D":
@@ -262,9 +279,32 @@ def _keras2_special(class_name: str, config: Json) -> tuple[str, Json]:
     return class_name, config
 
 
+def _bidirectional(config: Json) -> Json:
+    """Leave out the layer that runs backwards: TensorFlow.js makes it from the other.
+
+    Raises:
+        UnsupportedError: its settings are others.
+    """
+    where = f"layer {config['name']!r} (Bidirectional)"
+    layer, backward = config["layer"], config.pop("backward_layer")
+    if layer["class_name"] == "RNN":
+        raise UnsupportedError(f"{where}: TensorFlow.js cannot load an RNN inside")
+    free = {"name": None, "go_backwards": None}  # TensorFlow.js sets these itself
+    sides = [(side["class_name"], {**side["config"], **free}) for side in (layer, backward)]
+    if sides[0] != sides[1]:
+        raise UnsupportedError(f"{where}: TensorFlow.js has equal layers in both directions only")
+    name = layer["config"]["name"].removeprefix("forward_")
+    return {**config, "layer": {**layer, "config": {**layer["config"], "name": name}}}
+
+
 def _keras2_options(config: Json, where: str) -> Json:
     options: Json = {}
     for key, value in config.items():
+        if key in INNER and value is not None:
+            inside = value if isinstance(value, list) else [value]
+            made = [_keras2_item(item, where) for item in inside]
+            options[key] = made if isinstance(value, list) else made[0]
+            continue
         if value == "channels_first":
             raise UnsupportedError(f"{where}: expected channels_last, {value} is not exported")
         if value == "causal" or value != _KERAS2_FIXED.get(key, value):

@@ -20,13 +20,12 @@ from nn.io.archive import SIGNATURE, Archive, pack
 from nn.io.errors import reads
 from nn.io.keras import read_config
 from nn.io.limits import DEFAULT_LIMITS, Limits
-from nn.io.tfjs import manifest, matching
+from nn.io.tfjs import manifest, names
 from nn.lazy import load as part
 from nn.quantize import Globs
 
 if TYPE_CHECKING:
     from nn.models.model import Model
-    from nn.variables import Variable
 
 Array = NDArray[np.generic]
 
@@ -51,20 +50,9 @@ def save_files(
     part("nn.io.tfjs.write_checks").check(model)
     topology = {"class_name": model.kind, "config": part("nn.io.tfjs.write_checks").config(model)}
     document = part("nn.io.keras.write_config").keras2(topology)
-    weights = {name: variable.numpy() for name, variable in _names(model).items()}
+    weights = {name: variable.numpy() for name, variable in names.of_weights(model).items()}
     files: dict[str, bytes] = manifest.encode(document, weights, quantization=quantization)
     return files
-
-
-def _names(model: Model) -> dict[str, Variable]:
-    """Return the weights by TensorFlow.js' names, which omit the names of nested models."""
-    paths = snapshot.weight_paths(model, flat=True)
-    return {_name(path, variable): variable for path, variable in paths.items()}
-
-
-def _name(path: str, variable: Variable) -> str:
-    depthwise = type(variable.owner).__name__ == "DepthwiseConv2D" and variable.name == "kernel"
-    return f"{path.removesuffix('kernel')}depthwise_kernel" if depthwise else path
 
 
 @reads("tfjs")
@@ -85,8 +73,8 @@ def load(
         topology.get("model_config", topology), custom_objects, topology.get("keras_version", "2")
     )
     model = snapshot.build(settings, custom_objects=custom_objects, limits=limits)
-    names = _names(model)
-    snapshot.assign(names, matching.rename(arrays, names))
+    variables = names.of_weights(model)
+    snapshot.assign(variables, names.rename(arrays, variables))
     return model
 
 

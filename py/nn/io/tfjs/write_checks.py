@@ -60,5 +60,7 @@ def _reasons(node: Node, masks: list[bool]) -> Iterator[str]:
         yield f"TensorFlow.js takes axis={axis} for another; write axis={axis + rank}"
     if kind in _MASKED_OTHERWISE and any(masks):
         yield "TensorFlow.js leaves no masked steps out here"
+    if kind == "Bidirectional" and layer.return_sequences and any(masks):
+        yield "TensorFlow.js gives masked steps another output here"
     if kind == "Concatenate" and any(masks) and not all(masks) and not last:
         yield "TensorFlow.js expects a mask of all inputs or of none"

@@ -39,6 +39,17 @@ CODE = {
         tf.layers.lstm({inputShape: [5, 4], units: 3, returnSequences: true}),
         tf.layers.gru({units: 4, returnSequences: true}),
         tf.layers.simpleRNN({units: 2})]});""",
+    "wrapped": """
+      const both = {layer: tf.layers.gru({units: 2, returnSequences: true}), mergeMode: 'ave'};
+      const {lstmCell, gruCell} = tf.layers;
+      const cells = [lstmCell({units: 3}), gruCell({units: 2}), lstmCell({units: 2})];
+      return tf.sequential({layers: [
+        tf.layers.bidirectional({inputShape: [5, 4], mergeMode: 'concat',
+          layer: tf.layers.lstm({units: 3, returnSequences: true})}),
+        tf.layers.timeDistributed({layer: tf.layers.dense({units: 3, activation: 'tanh'})}),
+        tf.layers.bidirectional(both),
+        tf.layers.rnn({cell: tf.layers.simpleRNNCell({units: 3}), returnSequences: true}),
+        tf.layers.rnn({cell: cells})]});""",
     # Calls of a model inside another are numbered from 1.
     "models inside": """
       const inner = tf.sequential({layers: [
@@ -48,7 +59,7 @@ CODE = {
       const sum = tf.layers.add().apply([twice, inner.apply(input)]);
       return tf.model({inputs: input, outputs: sum});""",
 }
-INPUTS = {"images": IMAGES, "recurrent": STEPS, "models inside": STEPS}
+INPUTS = {"images": IMAGES, "recurrent": STEPS, "wrapped": STEPS, "models inside": STEPS}
 
 
 @pytest.fixture(scope="module")
