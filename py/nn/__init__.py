@@ -56,7 +56,19 @@ if TYPE_CHECKING:
     from nn.layers import *
     from nn.models.model import Model
     from nn.models.sequential import Sequential
-    from nn.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, Nadam, RMSprop
+    from nn.optimizers import (
+        SGD,
+        Adadelta,
+        Adagrad,
+        Adam,
+        Adamax,
+        AdamW,
+        Ftrl,
+        Lamb,
+        Lion,
+        Nadam,
+        RMSprop,
+    )
     from nn.ort.session import TrainingSession
     from nn.serving.classifier import Classifier
     from nn.serving.quantized_model import QuantizedModel
@@ -74,7 +86,8 @@ HOMES = {
     "nn.training.check_gradients": ("GradientError", "check_gradients"),
     "nn.models.model": ("Model",),
     "nn.optimizers": (
-        "SGD", "Adadelta", "Adagrad", "Adam", "Adamax", "AdamW", "Lion", "Nadam", "RMSprop",
+        "SGD", "Adadelta", "Adagrad", "Adam", "Adamax", "AdamW", "Ftrl", "Lamb", "Lion",
+        "Nadam", "RMSprop",
     ),
     "nn.serving.quantized_model": ("QuantizedModel",),
     "nn.models.sequential": ("Sequential",),

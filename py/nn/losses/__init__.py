@@ -27,6 +27,7 @@ from nn.losses.crossentropy import (
     SparseCategoricalCrossentropy,
 )
 from nn.losses.focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
+from nn.losses.overlap import CategoricalGeneralizedCrossEntropy, Circle, Dice, Tversky
 from nn.losses.regression import (
     CategoricalHinge,
     CosineSimilarity,
@@ -48,8 +49,11 @@ __all__ = [
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
     "CategoricalFocalCrossentropy",
+    "CategoricalGeneralizedCrossEntropy",
     "CategoricalHinge",
+    "Circle",
     "CosineSimilarity",
+    "Dice",
     "ElementLoss",
     "FunctionLoss",
     "Hinge",
@@ -64,6 +68,7 @@ __all__ = [
     "Poisson",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
+    "Tversky",
     "fit_weight",
     "get",
     "masked_weight",
@@ -78,7 +83,8 @@ CLASSES: dict[str, type[Loss]] = {
         BinaryCrossentropy, BinaryFocalCrossentropy, CategoricalCrossentropy,
         CategoricalFocalCrossentropy, CategoricalHinge, CosineSimilarity, Hinge, Huber,
         KLDivergence, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError,
-        MeanSquaredLogarithmicError, Poisson, SparseCategoricalCrossentropy, SquaredHinge,
+        MeanSquaredLogarithmicError, Poisson, SparseCategoricalCrossentropy, SquaredHinge, Dice,
+        Tversky, CategoricalGeneralizedCrossEntropy, Circle,
     )
 }  # fmt: skip
 _ALIASES: dict[str, type[Loss]] = {c.default_name(): c for c in CLASSES.values()}

@@ -18,6 +18,12 @@ from nn.metrics.accuracy import (
 )
 from nn.metrics.base import LossMetric, Mean, MeanMetric, Metric, Sum
 from nn.metrics.confusion import ConfusionMatrix, F1Score, FBetaScore
+from nn.metrics.constrained import (
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+)
 from nn.metrics.counts import (
     AUC,
     FalseNegatives,
@@ -42,9 +48,12 @@ from nn.metrics.losses import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
+from nn.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from nn.metrics.regression import (
+    ConcordanceCorrelation,
     MeanAbsoluteError,
     MeanSquaredError,
+    PearsonCorrelation,
     R2Score,
     RootMeanSquaredError,
 )
@@ -55,9 +64,11 @@ __all__ = [
     "Accuracy",
     "BinaryAccuracy",
     "BinaryCrossentropy",
+    "BinaryIoU",
     "CategoricalAccuracy",
     "CategoricalCrossentropy",
     "CategoricalHinge",
+    "ConcordanceCorrelation",
     "ConfusionMatrix",
     "CosineSimilarity",
     "F1Score",
@@ -65,24 +76,33 @@ __all__ = [
     "FalseNegatives",
     "FalsePositives",
     "Hinge",
+    "IoU",
     "KLDivergence",
     "LogCoshError",
     "Mean",
     "MeanAbsoluteError",
     "MeanAbsolutePercentageError",
+    "MeanIoU",
     "MeanMetric",
     "MeanMetricWrapper",
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
     "Metric",
+    "OneHotIoU",
+    "OneHotMeanIoU",
+    "PearsonCorrelation",
     "Poisson",
     "Precision",
+    "PrecisionAtRecall",
     "R2Score",
     "Recall",
+    "RecallAtPrecision",
     "RootMeanSquaredError",
+    "SensitivityAtSpecificity",
     "SparseCategoricalAccuracy",
     "SparseCategoricalCrossentropy",
     "SparseTopKCategoricalAccuracy",
+    "SpecificityAtSensitivity",
     "SquaredHinge",
     "Sum",
     "TopKCategoricalAccuracy",
@@ -101,7 +121,9 @@ CLASSES: dict[str, type[Metric]] = {
         MeanSquaredLogarithmicError, LogCoshError, CosineSimilarity, R2Score, BinaryCrossentropy,
         CategoricalCrossentropy, SparseCategoricalCrossentropy, KLDivergence, Poisson, Hinge,
         SquaredHinge, CategoricalHinge, Precision, Recall, TruePositives, TrueNegatives,
-        FalsePositives, FalseNegatives, AUC, F1Score, FBetaScore, ConfusionMatrix,
+        FalsePositives, FalseNegatives, AUC, F1Score, FBetaScore, ConfusionMatrix, IoU, BinaryIoU,
+        MeanIoU, OneHotIoU, OneHotMeanIoU, SensitivityAtSpecificity, SpecificityAtSensitivity,
+        PrecisionAtRecall, RecallAtPrecision, PearsonCorrelation, ConcordanceCorrelation,
     )
 }  # fmt: skip
 _ALIASES: dict[str, type[Metric]] = {c.default_name(): c for c in CLASSES.values()}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nn import config
 from nn.data.numeric import whole
 from nn.errors import ConfigError, ShapeError
 from nn.losses import fit_weight, matching
@@ -102,3 +103,35 @@ class R2Score(Metric):
         if self.num_regressors and left > 0:
             scores = 1 - (1 - scores) * (self.samples - 1) / left
         return [float(v) for v in scores] if np.ndim(scores) else float(scores)
+
+
+class PearsonCorrelation(MeanMetric):
+    """The correlation of labels and outputs along an axis (Pearson 1895)."""
+
+    fields = ("axis",)
+
+    def __init__(self, name: str | None = None, *, axis: int = -1, **others: Any) -> None:
+        self.axis = axis
+        super().__init__(name, **others)
+
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        true, pred = _centred(matching(y_true, y_pred, self.name), y_pred, self.axis)
+        spread = np.sqrt(np.mean(true**2, self.axis) * np.mean(pred**2, self.axis))
+        return np.asarray(np.mean(true * pred, self.axis) / spread)
+
+
+class ConcordanceCorrelation(PearsonCorrelation):
+    """How near labels and outputs are to being equal along an axis (Lin 1989)."""
+
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        labels = matching(y_true, y_pred, self.name)
+        true, pred = _centred(labels, y_pred, self.axis)
+        shift = np.mean(labels, self.axis) - np.mean(y_pred, self.axis)
+        spread = np.mean(true**2, self.axis) + np.mean(pred**2, self.axis) + shift**2
+        return np.asarray(2 * np.mean(true * pred, self.axis) / (spread + config.epsilon()))
+
+
+def _centred(y_true: Array, y_pred: Array, axis: int) -> list[Array]:
+    """Return both in float64 without their mean."""
+    wide = [array.astype(np.float64) for array in (y_true, y_pred)]
+    return [array - array.mean(axis, keepdims=True) for array in wide]

@@ -9,6 +9,7 @@ from nn.identifiers import describe, resolve
 from nn.optimizers.adaptive import Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, RMSprop
 from nn.optimizers.base import Optimizer
 from nn.optimizers.descent import SGD, Lion
+from nn.optimizers.layerwise import Ftrl, Lamb
 from nn.types import Config
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "Ftrl",
+    "Lamb",
     "Lion",
     "Nadam",
     "Optimizer",
@@ -28,7 +31,8 @@ __all__ = [
 ]
 
 CLASSES: dict[str, type[Optimizer]] = {
-    c.__name__: c for c in (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion)
+    c.__name__: c
+    for c in (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion, Lamb, Ftrl)
 }
 
 

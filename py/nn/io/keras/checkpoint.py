@@ -33,6 +33,8 @@ _TOGETHER = {
     "AdamW": ("momentum", "velocity"),
     "Adadelta": ("accumulated_grad", "accumulated_delta_var"),
     "Adamax": ("momentum", "norm"),
+    "Ftrl": ("accumulator", "linear"),
+    "Lamb": ("momentum", "velocity"),
     "Nadam": ("momentum", "velocity"),
 }
 _ARGUMENTS = ("loss", "loss_weights", "metrics", "weighted_metrics")

@@ -42,6 +42,15 @@ OWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "Adam": {"beta_1": BETAS, "beta_2": BETAS, "epsilon": EPSILONS, "amsgrad": st.booleans()},
     "AdamW": {"beta_1": BETAS, "beta_2": BETAS, "epsilon": EPSILONS, "amsgrad": st.booleans()},
     "Adamax": {"beta_1": BETAS, "beta_2": BETAS, "epsilon": EPSILONS},
+    "Lamb": {"beta_1": BETAS, "beta_2": BETAS, "epsilon": EPSILONS},
+    "Ftrl": {
+        "learning_rate_power": st.sampled_from([-0.5, -0.8, -0.2]),
+        "initial_accumulator_value": st.sampled_from([0.1, 1.0]),
+        "l1_regularization_strength": st.sampled_from([0.0, 0.1]),
+        "l2_regularization_strength": st.sampled_from([0.0, 0.1]),
+        "l2_shrinkage_regularization_strength": st.sampled_from([0.0, 0.1]),
+        "beta": st.sampled_from([0.0, 0.2]),
+    },
     "Lion": {"beta_1": st.sampled_from([0.5, 0.9]), "beta_2": st.sampled_from([0.9, 0.99])},
 }
 CLIPS: list[dict[str, float]] = [

@@ -18,6 +18,11 @@ ONE_HOT = np.eye(5)[RNG.integers(0, 5, 6)]
 BITS = RNG.integers(0, 2, (6, 5)).astype(np.float64)
 LABELS = RNG.integers(0, 5, 6)
 WEIGHTS = RNG.uniform(0.2, 2, 6)
+REGIONS, SCORES = RNG.integers(0, 2, (6, 3, 4)).astype(np.float64), RNG.random((6, 3, 4))
+TWINS = np.array([0, 1, 0, 2, 2, 3])  # a label of its own: no loss
+DIRECTIONS = LOGITS / np.linalg.norm(LOGITS, axis=1, keepdims=True)
+WHOLE = RNG.integers(0, 4, 6)
+GUESSES = np.array([0, 1, 4, 3, 9, -1])  # two of them are no class
 
 CASES = [
     ("MeanSquaredError", {}, LOGITS[::-1], LOGITS),
@@ -45,6 +50,17 @@ CASES = [
     ("CategoricalFocalCrossentropy", {}, ONE_HOT, PROBABILITIES * 2),
     ("CategoricalFocalCrossentropy",
      {"from_logits": True, "alpha": 0.5, "gamma": 1.0, "label_smoothing": 0.1}, ONE_HOT, LOGITS),
+    ("Dice", {}, BITS, PROBABILITIES),
+    ("Dice", {"axis": 1}, BITS, PROBABILITIES),
+    ("Dice", {"axis": (1, 2)}, REGIONS, SCORES),
+    ("Tversky", {}, BITS, PROBABILITIES),
+    ("Tversky", {"alpha": 0.3, "beta": 0.9, "axis": -1}, BITS, PROBABILITIES),
+    ("Tversky", {"alpha": 0.3, "axis": (1, 2)}, REGIONS, SCORES),
+    ("CategoricalGeneralizedCrossEntropy", {}, LABELS, PROBABILITIES),
+    ("CategoricalGeneralizedCrossEntropy", {"q": 0.2}, LABELS, PROBABILITIES),
+    ("Circle", {}, TWINS, DIRECTIONS),
+    ("Circle", {"gamma": 5.0, "margin": 0.1}, TWINS, DIRECTIONS),
+    ("Circle", {"remove_diagonal": False}, LABELS, DIRECTIONS),
 ]  # fmt: skip
 
 
@@ -122,6 +138,23 @@ METRICS = [
     ("F1Score", {"average": "macro", "threshold": 0.2}, ONE_HOT, PROBABILITIES),
     ("F1Score", {"average": "micro"}, ONE_HOT, PROBABILITIES),
     ("F1Score", {"average": "weighted"}, ONE_HOT, PROBABILITIES),
+    ("IoU", {"num_classes": 5, "target_class_ids": [0, 3]}, LABELS, GUESSES),
+    ("MeanIoU", {"num_classes": 5}, LABELS, LABELS[::-1]),
+    ("MeanIoU", {"num_classes": 5, "ignore_class": 1}, LABELS, GUESSES),
+    ("MeanIoU", {"num_classes": 5, "sparse_y_pred": False}, LABELS, PROBABILITIES),
+    ("OneHotIoU", {"num_classes": 5, "target_class_ids": [1, 2]}, ONE_HOT, PROBABILITIES),
+    ("OneHotMeanIoU", {"num_classes": 5}, ONE_HOT, PROBABILITIES),
+    ("OneHotMeanIoU", {"num_classes": 5, "sparse_y_pred": True}, ONE_HOT, GUESSES),
+    ("BinaryIoU", {"threshold": 0.2}, BITS[:, 0], PROBABILITIES[:, 0]),
+    ("BinaryIoU", {"target_class_ids": [1], "threshold": 0.2}, BITS[:, 0], PROBABILITIES[:, 0]),
+    ("SensitivityAtSpecificity", {"specificity": 0.4}, BITS, PROBABILITIES),
+    ("SpecificityAtSensitivity", {"sensitivity": 0.4, "num_thresholds": 7}, BITS, PROBABILITIES),
+    ("PrecisionAtRecall", {"recall": 0.3, "class_id": 2}, BITS, PROBABILITIES),
+    ("RecallAtPrecision", {"precision": 0.6, "num_thresholds": 1}, BITS, PROBABILITIES),
+    ("RecallAtPrecision", {"precision": 0.5}, BITS, PROBABILITIES),
+    ("PearsonCorrelation", {}, LOGITS[::-1], LOGITS),
+    ("PearsonCorrelation", {"axis": 1}, LOGITS[::-1], LOGITS),
+    ("ConcordanceCorrelation", {}, LOGITS[::-1], LOGITS),
 ]  # fmt: skip
 
 
@@ -135,6 +168,8 @@ def test_measures_as_keras_over_batches(
     ours, theirs = nn.metrics.CLASSES[name](**config), getattr(keras.metrics, name)(**config)
     for part in (slice(0, 4), slice(4, 6)):
         weight = None if weights is None else weights[part]
+        if weight is not None and "IoU" in name:
+            weight = np.ceil(weight * 2).astype(np.int32)  # Keras counts whole weights
         ours.update_state(true[part], pred[part], weight)
         theirs.update_state(true[part], pred[part], sample_weight=weight)
     np.testing.assert_allclose(ours.result(), np.asarray(theirs.result()), rtol=1e-6, atol=1e-7)
