@@ -108,6 +108,8 @@ def begun(name: str, command: list[str], alone: bool) -> subprocess.Popen[str]:
         "PYTHONUNBUFFERED": "1",
         "FARCALL_TEST_SECONDS": str(seconds_file(name)),
     }
+    # Without bytecode on disk, each process of tests would compile 2,000 modules again.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     kept = None if alone else subprocess.PIPE
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=kept, stderr=subprocess.STDOUT, text=True

@@ -15,6 +15,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - report an unsupported Python
     raise SystemExit("Python 3.11 or newer is needed, this is " + sys.version)
 
 import hashlib
+import os
 import shutil
 import subprocess
 import tomllib
@@ -24,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 GROUPS = {"serve": ["serve"], "test": ["serve", "test"], "bench": ["serve", "test", "bench"],
           "vendor": ["serve"]}  # fmt: skip
+# What takes long to import for the first time, and each of the processes of tests imports.
+IMPORTED = "flwr, h5py, hypothesis, IPython, jax, keras, onnx, onnxruntime, selenium.webdriver"
 
 
 def main(group: str) -> None:
@@ -44,9 +47,11 @@ def install_python(group: str) -> None:
         run([sys.executable, "-m", "venv", str(VENV)], "install python3-venv (Debian, Ubuntu)")
     say(f"installing {len(pins)} pinned Python packages into .venv")
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    # Not compiled now: only a small part of the installed modules is ever imported.
+    # Not compiled by pip: only a small part of the installed modules is ever imported.
     options = ["--no-compile", "--progress-bar", "on"]
     run([*pip, "install", *options, *pins], "is the network there?")
+    if "test" in GROUPS[group]:
+        run([str(VENV / "bin" / "python"), "-c", f"import {IMPORTED}"], "a package is broken")
     stamp.write_text(content)
 
 
@@ -78,7 +83,9 @@ def install_node(folder: Path, *, development: bool) -> None:
 
 
 def run(command: list[str], hint: str, folder: Path = ROOT) -> None:
-    status = subprocess.run(command, cwd=folder, check=False).returncode
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    status = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
     if status:
         raise SystemExit(f"setup: `{' '.join(command[:6])}` failed ({status}): {hint}")
 

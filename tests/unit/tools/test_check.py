@@ -56,3 +56,11 @@ def test_the_table_has_every_stage_and_every_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["unit tests", "tests of tests/unit/nn", "../elsewhere", "a.b"])
 def test_the_seconds_of_any_stage_are_in_one_folder(name):
     assert check.seconds_file(name).parent == check.SECONDS
+
+
+def test_bytecode_is_written_whatever_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "SECONDS", tmp_path)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    command = [sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"]
+    words, _ = check.begun("bytecode", command, alone=False).communicate()
+    assert words == "False\n"
