@@ -4,7 +4,7 @@ import pytest
 from app.state import settings
 from selenium.webdriver.common.by import By
 
-LINK = "preset=lenet&subset=2500&optimizer=SGD&lr=0.05&schedule=cosine&batch=64&epochs=2&seed=77"
+LINK = "preset=small&subset=2500&optimizer=SGD&lr=0.05&schedule=cosine&batch=64&epochs=2&seed=77"
 LINK += "&l2=0.001&patience=4&smoothing=0.5"
 
 
@@ -66,7 +66,7 @@ def test_a_link_fills_the_form(page):
         "optimizer": "SGD", "batch": "64", "epochs": "2", "schedule": "cosine",
         "l2": "0.001", "patience": "4", "seed": "77", "smoothing": "0.5",
     }  # fmt: skip
-    assert page.execute_script("return document.getElementById('preset').value") == "lenet"
+    assert page.execute_script("return document.getElementById('preset').value") == "small"
     assert page.output("eta") == "–"
     subset = page.execute_script("return document.getElementById('subset-value').textContent")
     assert subset == "2,500"

@@ -85,13 +85,23 @@ def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_pa
     assert [row[1:] for row in runs[3:]] == [row[1:] for row in runs[:3]]
 
 
+# In the page, because the epoch may end before a driver's next question arrives.
+RELOADS = """
+globalThis.former = true;
+const shown = (name) => document.querySelector(`output[name=${name}]`).innerText;
+const again = setInterval(() => {
+    if (shown("epoch") !== "2/2" || !(parseInt(shown("batch")) > 60)) return;
+    clearInterval(again);
+    location.reload();
+}, 10);
+"""
 OFTEN = """
 from app.lab import unfinished
 unfinished.PERIOD = 0.3
 """
 # All that draws or remembers: changed images, dropout, Adam, a schedule, early stopping.
 LAYERS = "Flatten;Dense,units:32,activation:relu;Dropout,rate:0.3;Dense,units:10,activation:softmax"
-DRAWING = f"preset=custom&layers={LAYERS}&batch=64&subset=20000&epochs=2"
+DRAWING = f"preset=custom&layers={LAYERS}&batch=64&subset=10000&epochs=2"
 DRAWING += "&schedule=cosine&patience=5&l2=0.0001"
 DRAWING += "&shift=2&rotate=10&zoom=10&noise=10"
 
@@ -110,8 +120,8 @@ def test_a_reload_in_the_middle_of_an_epoch_goes_on_at_that_batch_to_the_bit(sit
     page.button("Reset").click()
     page.until(lambda: "not trained yet" in said(page))
     page.button("Train").click()
-    page.until(lambda: page.output("epoch") == "2/2" and page.number("batch") > 60)
-    page.refresh()
+    page.execute_script(RELOADS)
+    page.until("!globalThis.former && document.documentElement.dataset.phase")
     page.wait_for_phase("ready")
     words = page.execute_script("return document.getElementById('unfinished-what').textContent")
     assert words.startswith("Run 2 was in epoch 2 of 2, at batch "), words
@@ -425,7 +435,7 @@ THROTTLED = [
 def test_a_hidden_tab_goes_on_training_tells_its_title_and_is_whole_when_seen_again(
     site, open_page
 ):
-    page = open_page(site.url + "#epochs=2&subset=30000", *THROTTLED)
+    page = open_page(site.url + "#epochs=2&subset=15000", *THROTTLED)
     page.wait_for_phase("ready")
     title = page.title
     page.button("Train").click()
@@ -439,5 +449,5 @@ def test_a_hidden_tab_goes_on_training_tells_its_title_and_is_whole_when_seen_ag
     assert page.title == title
     page.until(lambda: len(rows(page)) == 2)
     assert page.output("epoch") == "2/2"
-    assert page.output("batch") == "235/235"
+    assert page.output("batch") == "118/118"
     assert page.number("val_accuracy") > 90

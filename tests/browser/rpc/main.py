@@ -1,6 +1,7 @@
 """Runs every behaviour and leaves the outcomes as JSON in the page."""
 
 import asyncio
+import gc
 import json
 
 import farcall
@@ -23,6 +24,9 @@ async def outcome(name, engine):
 
 async def main():
     results = {}
+    gc.collect()
+    if hasattr(gc, "freeze"):  # MicroPython has none: each collection looks at all objects
+        gc.freeze()
     try:
         engine = await farcall.connect("far", timeout=60)
         only = location.hash[1:]
