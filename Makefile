@@ -51,6 +51,7 @@ coverage: prepared  ## how much of py/farcall and py/nn the unit tests run on CP
 testers:
 	@$(PYTHON) tools/environment.py test
 	@$(PY) -m tools.browser
+	@$(PY) -m tools.photographs
 
 bench: precache  ## measure against the peers, write build/bench.json
 	@$(PYTHON) tools/environment.py bench

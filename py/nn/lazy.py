@@ -35,6 +35,8 @@ def archive(module: str) -> tuple[str, str]:
     """Return the archive that brings a module, and what it is."""
     if any(f"{module}.".startswith(f"{name}.") for name in FORMATS):
         return "formats.zip", "files of Keras and ONNX"
+    if f"{module}.".startswith("nn.applications."):
+        return "applications.zip", "networks for photographs"
     return "training.zip", "the whole engine"
 
 

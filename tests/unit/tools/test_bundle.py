@@ -63,7 +63,7 @@ def sources(folder):
         "py/nn/models/prediction.py": PREDICTION,
         **{
             p if p.endswith(".py") else f"{p}/__init__.py": ""
-            for p in (*bundle.TRAINING, *bundle.SELDOM, *bundle.FORMATS)
+            for p in (*bundle.TRAINING, *bundle.SELDOM, *bundle.FORMATS, *bundle.APPLICATIONS)
         },
         "py/app/__init__.py": "",
         "py/app/main.py": "unpack()\n",
@@ -258,7 +258,7 @@ def test_each_library_is_one_archive_of_its_sources(built):
 
 def test_only_what_changed_is_written_again(built, tmp_path):
     first, written = built
-    assert len(written) == 7
+    assert len(written) == 8
     site = shutil.copytree(first, tmp_path / "site", symlinks=True)
     assert bundle.build(site) == []
     (site / "py/app/panel.py").write_text("shown = False\n")

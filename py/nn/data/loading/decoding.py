@@ -1,14 +1,15 @@
 """Image decoding: the bytes of a file to pixels.
 
 `nn.data.parse_png` reads PNG files of 8 bits everywhere. Pillow, if installed, reads everything
-else (JPEG, WebP, GIF, other PNG files). In a browser, pass a `decoder` that uses the browser's own
-(docs/nn.md has one of five lines).
+else (JPEG, WebP, GIF, other PNG files), and turns it as its EXIF data say. In a browser, pass a
+`decoder` that uses the browser's own (docs/nn.md has one of five lines).
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,8 @@ def _by_pillow(data: bytes) -> Array:
                     f"received {image.width} x {image.height}"
                 )
             kind = "L" if image.mode in ("1", "L", "I;16") else "RGB"
-            return checked(np.asarray(image.convert(kind)))
+            upright = import_module("PIL.ImageOps").exif_transpose(image)
+            return checked(np.asarray(upright.convert(kind)))
     except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
         raise DataError(f"image: {type(error).__name__}: {error}") from error
 
