@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from nn.graph import Node as GraphNode
 from nn.graph import SymbolicTensor
 from nn.io.errors import UnsupportedError
@@ -81,6 +83,8 @@ def _expect_whole(node: GraphNode, masked: set[SymbolicTensor]) -> None:
 
 def _layer(writer: Writer, layer: Layer, inputs: list[Image], shape: Shape) -> list[Image]:
     kind = type(layer).__name__
+    if kind == "TimeDistributed":
+        return [_each_step(writer, layer, inputs[0], shape)]
     if kind not in EXPORTERS:
         raise UnsupportedError(f"layer {layer.name!r}: ONNX export knows no {kind}")
     if getattr(layer, "data_format", None) == "channels_first":
@@ -89,6 +93,28 @@ def _layer(writer: Writer, layer: Layer, inputs: list[Image], shape: Shape) -> l
     if isinstance(made, list):
         return made  # recurrent layers, which have their activations inside
     return [_activated(writer, layer, made, shape)]
+
+
+def _each_step(writer: Writer, layer: Any, image: Image, shape: Shape) -> Image:
+    """Append the layer inside a TimeDistributed, with all steps as one batch.
+
+    Raises:
+        UnsupportedError: a size is not known before the graph runs.
+    """
+    steps = [*image.shape[2:]]
+    if None in [*image.shape[1:], *shape[1:]]:
+        raise UnsupportedError(
+            f"layer {layer.name!r}: expected sizes that are known, received {image.shape}"
+        )
+    one = writer.constant(f"{layer.name}/step", [-1, *steps], np.int64)
+    given = Image((None, *steps), last=writer.add("Reshape", [writer.last(image), one]))
+    inner = layer.layer
+    if isinstance(inner, NNModel):
+        (made,) = _run(writer, inner, [given])
+    else:
+        (made,) = _layer(writer, inner, [given], (None, *shape[2:]))
+    whole = writer.constant(f"{layer.name}/steps", [-1, *shape[1:]], np.int64)
+    return Image(shape, last=writer.add("Reshape", [writer.last(made), whole]))
 
 
 def _activated(writer: Writer, layer: Layer, made: Image, shape: Shape) -> Image:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.io.errors import UnsupportedError
+from nn.io.onnx.write_recurrent import both_directions
 from nn.io.onnx.write_recurrent import export as recurrent
 from nn.io.onnx.writer import Image, Shape, Writer
 
@@ -333,6 +334,7 @@ EXPORTERS: dict[str, Export] = {
     "Average": _merge("Mean"),
     "AveragePooling2D": _pool("AveragePool", count_include_pad=0),
     "BatchNormalization": _batch_normalization,
+    "Bidirectional": both_directions,
     "Concatenate": _concatenate,
     "Conv1D": _conv,
     "Conv2D": _conv,

@@ -1,4 +1,4 @@
-"""Conversion of recurrent layers to ONNX: RNN, LSTM and GRU of one direction.
+"""Conversion of recurrent layers to ONNX: RNN, LSTM and GRU of one direction or both.
 
 In ONNX time is the first axis, weights are (1, gates * units, inputs) with the direction first, and
 LSTM's gates have the order i, o, f, c (https://onnx.ai/onnx/operators/onnx__LSTM.html).
@@ -67,6 +67,39 @@ def export(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> lis
         output = ends[0]
     kept = ends if layer.return_state else []
     return [Image(shape, last=output), *(Image((None, layer.units), last=end) for end in kept)]
+
+
+_MERGES = {"sum": "Add", "mul": "Mul", "ave": "Mean"}
+
+
+def both_directions(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> list[Image]:
+    """Append the nodes of a Bidirectional: one operator for each direction.
+
+    Raises:
+        UnsupportedError: ONNX lacks the layer, or one of its settings.
+    """
+    sequence, *states = inputs
+    half = len(states) // 2
+    sides, ends = [], []
+    for side, given in zip(layer.sublayers, (states[:half], states[half:]), strict=True):
+        if type(side).__name__ not in _OPERATORS:
+            raise UnsupportedError(
+                f"layer {layer.name!r}: ONNX export knows no {type(side).__name__} inside"
+            )
+        size = (*shape[:-1], side.units)
+        output, *last = export(writer, side, [sequence, *given], size)
+        sides.append(writer.last(output))
+        ends += last
+    if layer.return_sequences:  # the steps of the second in the order of the first
+        backward = writer.add("Transpose", [sides[1]], perm=[1, 0, 2])
+        sides[1] = writer.add("Transpose", [_reverse(writer, backward)], perm=[1, 0, 2])
+    if layer.merge_mode is None:
+        return [*(Image(shape, last=name) for name in sides), *ends]
+    if layer.merge_mode == "concat":
+        merged = writer.add("Concat", sides, axis=-1)
+    else:
+        merged = writer.add(_MERGES[layer.merge_mode], sides)
+    return [Image(shape, last=merged), *ends]
 
 
 def _reverse(writer: Writer, name: str) -> str:

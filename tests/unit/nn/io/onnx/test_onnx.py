@@ -233,6 +233,47 @@ def test_recurrent_layers_of_any_kind_are_exported(kind, data):
     assert_exported(randomized(nn.Model(inputs, made)), *arrays)
 
 
+@pytest.mark.parametrize("kind", RECURRENT)
+@pytest.mark.parametrize("mode", ["concat", "sum", "mul", "ave", None])
+@pytest.mark.parametrize("every", [False, True])
+def test_layers_of_both_directions_are_exported(kind, mode, every):
+    for states in (False, True):
+        layer = RECURRENT[kind](3, return_sequences=every, return_state=states)
+        entry = nn.Input((4, 2))
+        both = nn.Bidirectional(layer, merge_mode=mode)
+        assert_exported(randomized(nn.Model(entry, both(entry))), random(2, 4, 2))
+    turned = nn.Bidirectional(RECURRENT[kind](3, return_sequences=every, go_backwards=True))
+    assert_exported(stack((4, 2), turned, nn.Dense(2)), random(2, 4, 2))
+
+
+@pytest.mark.parametrize(
+    ("inner", "shape"),
+    [
+        (lambda: nn.Dense(3, activation="softmax"), (4, 5)),
+        (lambda: nn.Conv2D(2, 3, activation="relu"), (3, 6, 5, 2)),
+        (lambda: nn.MaxPooling2D(), (3, 6, 5, 2)),
+        (lambda: nn.Flatten(), (3, 4, 2, 3)),
+        (lambda: nn.LSTM(3), (3, 4, 2)),
+        (lambda: nn.TimeDistributed(nn.Dense(2)), (3, 4, 2)),
+        (lambda: nn.Bidirectional(nn.GRU(2, return_sequences=True)), (3, 4, 2)),
+        (lambda: nn.Sequential([nn.Input((5,)), nn.Dense(4), nn.Dense(2)]), (4, 5)),
+    ],
+)
+def test_layers_over_steps_are_exported(inner, shape):
+    assert_exported(stack(shape, nn.TimeDistributed(inner())), random(2, *shape))
+
+
+def test_wrapped_layers_that_onnx_lacks_are_named():
+    cases = {
+        "no RNN inside": ((4, 2), nn.Bidirectional(nn.RNN(nn.LSTMCell(2)))),
+        "sizes that are known": ((None, 2), nn.TimeDistributed(nn.Dense(2))),
+        "keeps no state": ((4, 2), nn.Bidirectional(nn.LSTM(2, stateful=True))),
+    }
+    for message, (shape, layer) in cases.items():
+        with pytest.raises(errors.UnsupportedError, match=message):
+            nn.io.save(stack(shape, layer), "onnx")
+
+
 def test_stacked_recurrent_layers_after_an_embedding_are_exported():
     layers = [nn.Embedding(9, 4), nn.LSTM(5, return_sequences=True), nn.GRU(3), nn.Dense(2)]
     model = stack((6,), *layers)
@@ -328,6 +369,100 @@ def test_each_activation_is_imported(operator):
     nodes = [node("Gemm", ["x", "w"], "g", alpha=0.5), last]
     data, x = graph(nodes, {"w": random(4, 3)}, (4,)), random(2, 4)
     np.testing.assert_allclose(nn.io.load(data).predict_on_batch(x), run(data, x)[0], atol=1e-5)
+
+
+# gelu(x) before opset 20, as PyTorch, tf2onnx and others write it; the constants come late.
+GELUS = {
+    "torch": [
+        node("Div", ["g", "root"], "d"), node("Erf", ["d"], "e"),
+        node("Constant", [], "one", value_float=1.0), node("Add", ["e", "one"], "a"),
+        node("Mul", ["g", "a"], "m"), node("Constant", [], "half", value_float=0.5),
+        node("Mul", ["m", "half"], "y"),
+    ],
+    "half first": [
+        node("Constant", [], "half", value_float=0.5), node("Mul", ["half", "g"], "h"),
+        node("Mul", ["g", "inverse"], "d"), node("Erf", ["d"], "e"),
+        node("Constant", [], "one", value_float=1.0), node("Add", ["one", "e"], "a"),
+        node("Mul", ["h", "a"], "y"),
+    ],
+    "half in the middle": [
+        node("Constant", [], "half", value_float=0.5), node("Constant", [], "one", value_float=1.0),
+        node("Div", ["g", "root"], "d"), node("Erf", ["d"], "e"), node("Add", ["e", "one"], "a"),
+        node("Mul", ["half", "a"], "m"), node("Mul", ["m", "g"], "y"),
+    ],
+}  # fmt: skip
+
+
+def gelu_graph(nodes):
+    first = [
+        node("Gemm", ["x", "w"], "g"),
+        node("Constant", [], "root", value_float=2**0.5),
+        node("Constant", [], "inverse", value_float=0.5**0.5),
+    ]
+    return graph([*first, *nodes], {"w": random(4, 3)}, (4,))
+
+
+@pytest.mark.parametrize("writer", GELUS)
+def test_gelu_of_erf_is_imported(writer):
+    data, x = gelu_graph(GELUS[writer]), random(2, 4)
+    model = nn.io.load(data)
+    np.testing.assert_allclose(model.predict_on_batch(x), run(data, x)[0], atol=1e-6)
+    assert [type(layer).__name__ for layer in model.layers] == ["InputLayer", "Dense", "Activation"]
+
+
+ERF = [node("Div", ["g", "root"], "d"), node("Erf", ["d"], "e")]
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("Erf", ["g"], "y")],
+        [*ERF, node("Add", ["e", "inverse"], "y")],
+        [*ERF, node("Add", ["e", "e"], "y")],
+        [*ERF, node("Constant", [], "one", value_float=1.0), node("Add", ["e", "one"], "y")],
+    ],
+)
+def test_an_erf_of_something_else_is_refused(nodes):
+    with pytest.raises(errors.UnsupportedError, match="no erf by itself"):
+        nn.io.load(gelu_graph(nodes))
+
+
+RESIZES = [
+    {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
+    {"mode": "nearest"},
+    {"mode": "linear"},
+    {"mode": "linear", "coordinate_transformation_mode": "pytorch_half_pixel"},
+]
+
+
+@pytest.mark.parametrize("options", RESIZES, ids=str)
+@pytest.mark.parametrize("factors", [(2, 2), (1, 3)], ids=str)
+@pytest.mark.parametrize("by", ["scales", "sizes"])
+def test_images_are_enlarged_as_onnx_does(options, factors, by):
+    sizes = np.array([2, 3, 4 * factors[0], 5 * factors[1]])
+    constants = (
+        {"scales": np.array([1, 1, *factors], np.float32)} if by == "scales" else {"sizes": sizes}
+    )
+    names = ["x", "", "scales"] if by == "scales" else ["x", "", "", "sizes"]
+    nodes = [node("Resize", names, "y", **options)]
+    assert_imported(nodes, constants, (3, 4, 5), random(2, 3, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("options", "scales"),
+    [
+        ({"mode": "linear", "coordinate_transformation_mode": "align_corners"}, [1, 1, 2, 2]),
+        ({"mode": "cubic"}, [1, 1, 2, 2]),
+        ({"mode": "nearest"}, [1, 1, 1.5, 2]),
+        ({"mode": "nearest"}, [1, 2, 2, 2]),
+        ({"mode": "nearest", "nearest_mode": "ceil"}, [1, 1, 2, 2]),
+    ],
+)
+def test_other_ways_to_resize_are_refused(options, scales):
+    nodes = [node("Resize", ["x", "", "scales"], "y", **options)]
+    constants = {"scales": np.array(scales, np.float32)}
+    with pytest.raises(errors.UnsupportedError, match="Resize"):
+        nn.io.load(graph(nodes, constants, (3, 4, 5)))
 
 
 IMAGE_NODES = {
