@@ -109,7 +109,8 @@ def markdown() -> str:
     """Return the last run's tables, for README.md and docs/."""
     figures, place = (json.loads(path.read_text()) for path in (FIGURES, MACHINE))
     again = "`make bench` measures all of it again on your machine and writes `build/bench.json`."
-    return "\n\n".join([report.markdown(figures, place), report.remote_markdown(figures), again])
+    tables = report.photographs_markdown(figures), report.remote_markdown(figures)
+    return "\n\n".join([report.markdown(figures, place), *filter(None, tables), again])
 
 
 def publish() -> None:

@@ -126,6 +126,32 @@ def between_marks(text: str, tables: str) -> str:
     return f"{before}{opening}\n{tables.strip()}\n{closing}{after}"
 
 
+PHOTOGRAPHS = {
+    "mobilenet_v2": "MobileNetV2",
+    "efficientnet_lite0": "EfficientNet-Lite0",
+    "resnet50_v2": "ResNet50V2",
+}
+PHOTOGRAPH_PEERS = {
+    "nn": "nn, in the page's worker",
+    "tfjs_wasm_1t": "TensorFlow.js 4.22 wasm",
+    "ort_web_now_1t": "ONNX Runtime Web 1.30",
+    "torch_1t": "PyTorch 2.13, native",
+}
+
+
+def photographs_markdown(figures: Figures) -> str:
+    """Return the predictions for photographs as a table, in ms; empty where none were measured."""
+    heads = f"| Photographs of 224 x 224, ms | {' | '.join(PHOTOGRAPH_PEERS.values())} |"
+    lines = [heads, f"|---|{'---:|' * len(PHOTOGRAPH_PEERS)}"]
+    for network, title in PHOTOGRAPHS.items():
+        for batch, images in ((1, "one image"), (16, "16 images")):
+            keys = [f"{network}.predict{batch}_ms.{peer}" for peer in PHOTOGRAPH_PEERS]
+            cells = [shown(figures[key]) if key in figures else "–" for key in keys]
+            if keys[0] in figures:
+                lines.append(f"| {title}, {images} | **{cells[0]}** | {' | '.join(cells[1:])} |")
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
 CALLERS = {
     "raw_js": "raw `postMessage`, JavaScript to JavaScript",
     "comlink": "Comlink 4.4, JavaScript to JavaScript",

@@ -41,6 +41,14 @@ def test_the_table_has_a_dash_where_a_peer_cannot():
     assert "**45,000** | 20,000 | – |" in row
 
 
+def test_photographs_have_a_table_of_their_own_in_milliseconds():
+    assert report.photographs_markdown({}) == ""
+    figures = {"mobilenet_v2.predict1_ms.nn": 12.34, "mobilenet_v2.predict1_ms.tfjs_wasm_1t": 17.0}
+    lines = report.photographs_markdown(figures).splitlines()
+    assert len(lines) == 3
+    assert lines[2] == "| MobileNetV2, one image | **12.3** | 17.0 | – | – |"
+
+
 def test_the_plot_is_well_formed_and_scales_to_the_fastest():
     from xml.etree import ElementTree
 
