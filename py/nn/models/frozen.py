@@ -11,7 +11,7 @@ from nn.variables import Parameters
 ALIKE = {
     *(f"nn.layers.{name}" for name in (
         "arithmetic", "convolution", "core", "elementwise", "merging", "normalization",
-        "padding_layers", "pooling", "separable", "shaping",
+        "padding_layers", "pooling", "rescaling", "separable", "shaping",
     )),
     "nn.models.model", "nn.models.sequential",
 }  # fmt: skip

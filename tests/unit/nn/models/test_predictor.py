@@ -319,3 +319,27 @@ def test_float64_and_machines_without_kernels_predict_by_layers():
         other = mobile()
         other.predict_on_batch(images(other))
         assert other.program._predictor is None
+
+
+def headed():
+    """Return a head on a frozen network, which is one layer of it, with preprocessing before."""
+    base = mobile()
+    base.trainable = False
+    i = nn.Input(base.input_shape[1:])
+    model = nn.Model(i, L.Dense(4)(base(L.Rescaling(0.5)(i))))
+    model.compile(nn.optimizers.SGD(0.05), "mse")
+    return model
+
+
+def test_a_frozen_network_inside_another_predicts_too():
+    model = headed()
+    x, y = images(model, 3), np.ones((3, 4), np.float32)
+    losses = [model.train_on_batch(x, y) for _ in range(4)]
+    assert model.trainer.program._frozen is not None
+    assert len(model.trainer.program.program.steps) == 1
+    with kernels.use("numpy"):
+        other = headed()
+        want = [other.train_on_batch(x, y) for _ in range(4)]
+    np.testing.assert_allclose(losses, want, rtol=1e-4)
+    model.set_weights([w * 1.1 for w in model.get_weights()])
+    close(model.predict_on_batch(x), by_layers(model, x))
