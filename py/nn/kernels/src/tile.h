@@ -141,14 +141,9 @@ INLINE void tile_load(tile t, const float *from) {
 }
 
 /* At the right edge of the output only the first `columns` exist. */
-static NOINLINE void add_edge(float *flat, const float *from, int stride, int columns, int rows) {
-    for (int r = 0; r < rows; r++, flat += COLUMNS, from += stride)
-        for (int c = 0; c < columns; c++) flat[c] += from[c];
-}
-
-static NOINLINE void store_edge(const float *flat, const struct cutting *cut, float *to, int stride, int columns, int rows) {
-    for (int r = 0; r < rows; r++, flat += COLUMNS, to += stride)
-        for (int c = 0; c < columns; c++) to[c] = cut->clips ? clip(splat(flat[c]), splat(cut->low), splat(cut->high))[0] : flat[c];
+static NOINLINE void copy_edge(const float *from, int row, float *to, int stride, int columns, int rows) {
+    for (int r = 0; r < rows; r++, from += row, to += stride)
+        for (int c = 0; c < columns; c++) to[c] = from[c];
 }
 
 static NOINLINE void cut_rows(float *y, int stride, int columns, int rows, int activation) {
@@ -162,15 +157,18 @@ static NOINLINE void cut_rows(float *y, int stride, int columns, int rows, int a
 /* to = activation(t + addend), where the addend is null or has rows as far apart. */
 INLINE void tile_finish(tile t, const float *addend, const struct cutting *c, float *to, int stride, int columns,
                         const int rows) {
-    if (columns == COLUMNS) {
-        if (addend) tile_add(t, addend, stride, rows);
-        tile_clip(t, c, rows);
-        tile_store(t, to, stride, rows);
-    } else {
-        float flat[ROWS * COLUMNS];
+    float flat[ROWS * COLUMNS];
+    if (addend && columns == COLUMNS) tile_add(t, addend, stride, rows);
+    else if (addend) {
+        clear(flat, ROWS * COLUMNS);
+        copy_edge(addend, stride, flat, COLUMNS, columns, rows);
+        tile_add(t, flat, COLUMNS, rows);
+    }
+    tile_clip(t, c, rows);
+    if (columns == COLUMNS) tile_store(t, to, stride, rows);
+    else {
         tile_store(t, flat, COLUMNS, rows);
-        if (addend) add_edge(flat, addend, stride, columns, rows);
-        store_edge(flat, c, to, stride, columns, rows);
+        copy_edge(flat, COLUMNS, to, stride, columns, rows);
     }
     if (c->after) cut_rows(to, stride, columns, rows, c->after);
 }
