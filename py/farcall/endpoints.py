@@ -97,7 +97,7 @@ class Port(Endpoint):
     ) -> None:
         buffers = platform.from_array(data, 1)
         try:
-            text = header or memory.to_text(buffers.pop(0))
+            text = header or memory.to_header(buffers.pop(0))
         except (IndexError, MemoryError, TypeError, ValueError) as exc:
             broken(f"a header that cannot be read: {exc!r}")
         else:

@@ -21,6 +21,8 @@ the order of the calls. Ids are positive and never reused.
     ["back", buffer, count] buffers that have been copied out of: the receiver may reuse them
     ["alive", lock]         the sender holds that Web Lock as long as it lives
     ["bye", text]           the peer closes on purpose
+    ["large", kind, id, characters, objects]   never sent: in the place of a frame for which the
+                            receiver has no memory
 
 `target` is an id of the receiver's objects (0 is what it serves), or minus the id of a call of
 the sender whose result is meant. A step of `path` is an attribute's name, or `[key]` for an item.
@@ -59,6 +61,7 @@ END = "end"
 BACK = "back"
 ALIVE = "alive"
 BYE = "bye"
+LARGE = "large"
 
 LIST = "l"
 TUPLE = "t"

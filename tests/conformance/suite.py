@@ -1117,6 +1117,11 @@ async def what_the_browser_refuses_to_send_costs_one_call(engine):
     exc = await raises(TypeError, calls[1])
     assert "DataCloneError" in str(exc), str(exc)
     equal(bytes(await calls[2]), b"three")
+    stream = js.Blob.new(farcall.platform.to_array(["kept"])).stream()
+    stream = stream.pipeThrough(js.TextDecoderStream.new())
+    kept, refused = engine.far.content(stream), engine.far.echo(port)
+    equal(await kept, ["ReadableStream", "kept"])
+    await raises(TypeError, refused)
     memory = js.Uint8Array.of(1, 2, 3, 4)
     halves = [memory, js.Uint16Array.new(memory.buffer)]
     sent = [farcall.transfer(memory), farcall.transfer(memory), farcall.transfer(halves[1])]

@@ -141,10 +141,14 @@ class Channel:
             if more > self.most["buffers"]:
                 return parts.too_large(more, "bytes of buffers", "buffers", self.most)
             size += more
+            if len(buffers) > 1 < len(frames) and memory.risky(buffers):
+                return TypeError("moves several things at once")
         if self.tracer is not None:
             self.tracer.message("out", self.sent + 1, header, buffers)
         try:
             failure = self._endpoint.post(header, buffers)
+        except MemoryError as exc:
+            return errors.LimitError(f"does not fit in memory: {exc!r}")
         except BaseException as exc:  # of an endpoint that is not farcall's
             failure = repr(exc)
         if failure:

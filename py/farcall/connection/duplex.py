@@ -94,7 +94,10 @@ class Duplex(Channel):
         self.bytes_received += size
         if self.tracer is not None:
             self.tracer.message("in", self.received + 1, header, buffers)
-        batch: "Wire" = loads(header)
+        try:
+            batch: "Wire" = loads(header)
+        except MemoryError:
+            batch = parts.loaded(header)
         if type(batch) is not list or not batch or type(batch[0]) is not int:
             raise errors.ProtocolError("expected a count and frames")
         return batch  # type: ignore[no-any-return]

@@ -1,10 +1,12 @@
 """Messages in parts: a frame that does not fit, or that is refused, costs no other frame.
 
 A message is split into halves until each fits; then the frame that does not is sent as the error
-of its call or stream.
+of its call or stream. One that came and does not fit in memory here is that as well.
 """
 
-from farcall import errors, messages
+from farcall import errors, messages, platform
+from farcall.platform import buffers as memory
+from farcall.values.codec import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +38,20 @@ def halves(frames: "list[Frame]") -> "list[list[Frame]]":
     items = rest[0]
     middle = len(items) // 2
     return [[[kind, number, items[:middle]]], [[kind, number, items[middle:]]]]
+
+
+def loaded(header: "str") -> "Wire":
+    """What a header says; a `large` frame in the place of each that memory does not suffice for."""
+    while True:
+        try:
+            return loads(header)
+        except MemoryError:
+            if not platform.BROWSER:
+                raise
+            less = memory.to_text(platform.javascript.reduced(header, len(header) // 4))
+            if not 0 < len(less) < len(header):
+                raise
+            header = less
 
 
 def taken(frames: "list[Frame]", buffers: "list[Buffer]") -> "list[Buffer]":

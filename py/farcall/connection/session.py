@@ -12,6 +12,7 @@ become tasks.
 """
 
 from farcall import errors, messages, platform
+from farcall.connection import parts
 from farcall.connection.answers import Answers
 from farcall.connection.calls import Calls
 from farcall.connection.duplex import Duplex
@@ -162,6 +163,7 @@ class Session(Duplex):
             messages.BACK: self._on_back,
             messages.ALIVE: self._on_alive,
             messages.BYE: self._on_bye,
+            messages.LARGE: self._on_large,
         }
 
     # -- frames
@@ -198,6 +200,16 @@ class Session(Duplex):
             raise errors.ProtocolError(f"expected the name of a farcall lock, received {lock!r}")
         if self.worker is None and self._watch is None:
             self._watch = platform.watch(lock, self._gone)
+
+    def _on_large(self, frame: "Frame", buffers: "Buffers") -> None:
+        """Handle what is left of a frame for which there was no memory: the error of its call."""
+        _, kind, number, size, objects = frame
+        self.tables.abandon(objects)
+        text = f"{parts.subject(frame[1:])} of {size} characters of JSON does not fit in memory"
+        instead = parts.substitute([kind, number], self.codec.encode_exception(MemoryError(text)))
+        if instead is None:
+            raise errors.ProtocolError(f"{kind!r}: {text}")
+        self.handlers[instead[0]](instead, ())
 
     def _gone(self) -> None:
         self.close(errors.WorkerDiedError(f"{self.name or 'the other side'} is gone"), tell=False)

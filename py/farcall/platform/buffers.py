@@ -7,7 +7,7 @@ JavaScript; they cross to Python and back as hexadecimal text.
 """
 
 from farcall.platform.interpreter import BROWSER, MICROPYTHON, PYODIDE
-from farcall.platform.javascript import JsProxy, javascript
+from farcall.platform.javascript import JsProxy, javascript, to_array
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ RETURNED = PYODIDE
 if MICROPYTHON:
     import io
 
+    _HEAP = 2**19  # bytes, of the MiB that it has at first
     _STRING = 2**29 - 24  # characters of JavaScript's longest string
 
     def from_text(text: "str") -> "Buffer":
@@ -47,17 +48,32 @@ if MICROPYTHON:
             raise MemoryError(f"a text of {size} bytes does not fit in memory")
         return text or ""  # type: ignore[no-any-return] # str() would copy it
 
-    def reserve(size: "int") -> None:
-        """Have the heap grow until it holds `size` bytes in one piece.
+    def to_header(buffer: "Buffer") -> str:
+        """A header; `large` frames stand for those for which there is no memory.
+
+        MicroPython that is short of memory collects at nearly every object, for minutes.
+        """
+        size = int(buffer.length)
+        while size >= _HEAP and not reserve(int(javascript.needs(buffer))):
+            buffer = javascript.reduced(buffer, size // 4)
+            if buffer.length >= size:
+                break
+            size = int(buffer.length)
+        return to_text(buffer)
+
+    def reserve(size: "int") -> bool:
+        """Have the heap grow until it holds `size` bytes in one piece; whether it does.
 
         MicroPython (1.28) fails to allocate what is larger than its heap so far, but the attempt
         adds that much: https://github.com/micropython/micropython, py/gc.c, gc_try_add_heap.
         """
-        if size >= 2**19:  # of the MiB that it has at first
+        for _ in range(2 if size >= _HEAP else 0):
             try:
                 io.StringIO(size + size // 32).close()  # type: ignore[arg-type]
+                return True
             except MemoryError:
                 pass
+        return size < _HEAP
 
     def from_bytes(data: "bytes | bytearray | memoryview") -> "Buffer":
         """A fresh buffer with a copy of the bytes.
@@ -99,11 +115,18 @@ else:
         return bytearray(data)
 
 
+if not MICROPYTHON:
+    to_header = to_text
+
 if BROWSER:
 
     def size(buffer: "Buffer") -> int:
         """Bytes in a buffer; 0 for a port."""
         return int(javascript.byteLength(buffer))
+
+    def risky(buffers: "list[Buffer]") -> bool:
+        """Whether they move several ports or streams: the browser may take one, refuse another."""
+        return bool(javascript.risky(to_array(buffers)))
 
     def spare(buffer: "Buffer") -> None:
         """Keep the memory of a buffer for the next one of its size: at most 8, and 256 MiB."""
@@ -141,6 +164,10 @@ else:
     def size(buffer: "Buffer") -> int:
         """Bytes in a buffer."""
         return len(buffer)
+
+    def risky(buffers: "list[Buffer]") -> bool:
+        """Nothing is moved outside a browser."""
+        return False
 
     def spare(buffer: "Buffer") -> None:
         """Memory is not reused outside a browser."""

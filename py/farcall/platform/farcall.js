@@ -40,7 +40,64 @@
   // One plain result, the commonest message, costs MicroPython less as numbers than as a text.
   const REPLY = /^\[(\d{1,9}), ?\["ret", ?(\d{1,9}), ?(-?\d{1,9}|true|false)\]\]$/;
   const plain = (text) => text === "true" ? true : text === "false" ? false : +text;
+  // Where the frames of a header begin and end in its text.
+  const framesIn = (text, start) => {
+    const found = [], mark = /["[\]{},\\]/g;
+    let depth = 0, quoted = false, from = start + 1;
+    mark.lastIndex = start;
+    for (let at = mark.exec(text); at; at = mark.exec(text)) {
+      const sign = at[0];
+      if (sign === "\\") mark.lastIndex += 1;
+      else if (sign === '"') quoted = !quoted;
+      else if (quoted) continue;
+      else if (sign === "[" || sign === "{") depth += 1;
+      else if (sign !== ",") depth -= 1;
+      if (!quoted && (sign === "," ? depth === 1 : depth === 0)) {
+        found.push([from, at.index]);
+        from = at.index + 1;
+      }
+    }
+    return found;
+  };
+  // Forms of objects of the sender in a frame; none are in arrays, exceptions and nodes of graphs.
+  const objectsIn = (frame) => {
+    const found = [], todo = [frame];
+    while (todo.length) {
+      const wire = todo.pop();
+      if (wire === null || typeof wire !== "object") continue;
+      if (wire[0] === "o") found.push(wire);
+      else if (!["a", "e", "@"].includes(wire[0])) for (const x of Object.values(wire)) todo.push(x);
+    }
+    return found;
+  };
+  const large = (text) => {
+    const head = /^\s*\["(\w+)",\s*(-?\d+)/.exec(text);
+    return head && JSON.stringify(["large", head[1], +head[2], text.length, objectsIn(JSON.parse(text))]);
+  };
   return {
+    // The bytes of a header without its longest frames, until `most` are left; none where that fails.
+    // In the place of each is a `large` frame.
+    reduced(source, most) {
+      try {
+        const text = typeof source === "string" ? source : new TextDecoder().decode(source);
+        const start = text.indexOf("[");
+        const frames = framesIn(text, start).map(([from, to]) => text.slice(from, to));
+        const order = frames.map((_, n) => n).sort((a, b) => frames[b].length - frames[a].length);
+        let left = text.length;
+        for (const n of order) {
+          if (left <= most) break;
+          left -= frames[n].length;
+          frames[n] = large(frames[n]) ?? frames[n];
+        }
+        return new TextEncoder().encode(`${text.slice(0, start)}[${frames.join(",")}]`);
+      } catch { return new Uint8Array(); }
+    },
+    // About how many bytes MicroPython takes for a header, its wire forms and their values.
+    needs(bytes) {
+      const cost = new Uint8Array(256);
+      for (const [sign, most] of [['"', 16], [",", 16], ["[", 128], ["{", 192]]) cost[sign.charCodeAt()] = most;
+      return bytes.reduce((sum, byte) => sum + cost[byte], bytes.length);
+    },
     open(target, onText, onBuffers, onBroken, onReply, source, origin) {
       const onString = (text) => {
         const reply = onReply && text.length < 50 && REPLY.exec(text);
@@ -82,6 +139,8 @@
           target.postMessage(list.length ? [header, ...list] : header)),
       };
     },
+    // Whether a message moves several things, of which the browser may take one and refuse another.
+    risky: (list) => list.filter((item) => !ArrayBuffer.isView(item) && movable(item)).length > 1,
     take,
     spare(view) {
       if (!(view instanceof Uint8Array) || view.byteLength < SPARE.least) return;

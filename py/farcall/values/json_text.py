@@ -14,10 +14,35 @@ if platform.MICROPYTHON:
     import io
 
     def dumps(value: "Any") -> str:
-        """JSON text; of a list item by item: json.dumps takes a time quadratic in its result."""
-        if type(value) is not list or len(value) < 16:
-            return str(json.dumps(value))
-        return "[" + ",".join([json.dumps(item) for item in value]) + "]"
+        """JSON text of lists, dicts and plain values."""
+        room = _room(value)
+        return str(json.dumps(value)) if room < 2000 else _dump(value, room)
+
+    def _room(value: "Any") -> int:
+        """About how many bytes its JSON takes."""
+        room = 64
+        todo = [value]  # taken from its end: MicroPython's lists grow by what they lack
+        while todo:
+            inner = todo.pop()
+            kind = type(inner)
+            if kind is list:
+                todo.extend(inner)
+                room += 12 * len(inner)
+            elif kind is str:
+                room += 2 * len(inner)
+            elif kind is dict:
+                todo.extend(inner)
+                todo.extend(inner.values())
+                room += 24 * len(inner)
+        return room
+
+    def _dump(value: "Any", room: "int") -> str:
+        """JSON text: json.dumps, or a stream without the room, takes a time quadratic in it."""
+        out = io.StringIO(room)  # type: ignore[arg-type]
+        json.dump(value, out)
+        text = out.getvalue()
+        out.close()
+        return text
 
     def plain_dumps(value: "list[Any]", lists: "list[list[Any]]", long: "int") -> "str | None":
         """JSON text of lists of atoms; None where a text is `long` or a float is not in JSON."""
@@ -32,11 +57,7 @@ if platform.MICROPYTHON:
                     room += len(item)
                 elif kind is float and item - item != 0.0:
                     return None
-        out = io.StringIO(room)  # type: ignore[arg-type] # grows by what it lacks, often
-        json.dump(value, out)
-        text = out.getvalue()
-        out.close()
-        return text
+        return _dump(value, room)
 else:
     _encoder = json.JSONEncoder(
         ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
