@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         Lion,
         Nadam,
         RMSprop,
+        ScheduleFreeAdamW,
     )
     from nn.ort.session import TrainingSession
     from nn.serving.classifier import Classifier
@@ -88,7 +89,7 @@ HOMES = {
     "nn.models.model": ("Model",),
     "nn.optimizers": (
         "SGD", "Adadelta", "Adagrad", "Adam", "Adamax", "AdamW", "Ftrl", "Lamb", "Lion",
-        "Nadam", "RMSprop",
+        "Nadam", "RMSprop", "ScheduleFreeAdamW",
     ),
     "nn.serving.quantized_model": ("QuantizedModel",),
     "nn.models.sequential": ("Sequential",),

@@ -6,7 +6,16 @@ from typing import Any
 
 from nn.errors import ConfigError
 from nn.identifiers import describe, resolve
-from nn.optimizers.adaptive import Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, RMSprop
+from nn.optimizers.adaptive import (
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Nadam,
+    RMSprop,
+    ScheduleFreeAdamW,
+)
 from nn.optimizers.base import Optimizer
 from nn.optimizers.descent import SGD, Lion
 from nn.optimizers.layerwise import Ftrl, Lamb
@@ -26,13 +35,27 @@ __all__ = [
     "Nadam",
     "Optimizer",
     "RMSprop",
+    "ScheduleFreeAdamW",
     "get",
     "serialize",
 ]
 
 CLASSES: dict[str, type[Optimizer]] = {
     c.__name__: c
-    for c in (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion, Lamb, Ftrl)
+    for c in (
+        SGD,
+        RMSprop,
+        Adagrad,
+        Adadelta,
+        Adam,
+        AdamW,
+        Adamax,
+        Nadam,
+        Lion,
+        Lamb,
+        Ftrl,
+        ScheduleFreeAdamW,
+    )
 }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from nn import kernels
 from nn.optimizers.base import Optimizer
 from nn.types import Array
+from nn.variables import Parameters
 
 
 class Adam(Optimizer):
@@ -207,6 +208,53 @@ class Adadelta(Optimizer):
         steps *= steps.dtype.type(self.rho)
         steps += (1 - self.rho) * np.square(delta)
         p += learning_rate * delta
+
+
+class ScheduleFreeAdamW(Optimizer):
+    """AdamW that needs no schedule, as it averages the weights (Defazio et al. 2024).
+
+    Args:
+        learning_rate: a number or a schedule.
+        beta_1: how much of the average the weights are at which gradients are taken.
+        beta_2: weight of the past in the mean of squares.
+        epsilon: added to the root of that mean.
+        warmup_steps: steps over which the rate rises from 0.
+        options: see `Optimizer`.
+    """
+
+    fields = ("beta_1", "beta_2", "epsilon", "warmup_steps")
+    slots = ("momentum", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.0025,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        warmup_steps: int = 0,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.warmup_steps = warmup_steps
+
+    def build(self, parameters: Parameters) -> None:
+        """Create the slots; the momentum begins as a copy of the weights."""
+        held = self.state.get("momentum")
+        super().build(parameters)
+        if held is None or held is not self.state["momentum"]:
+            self.state["momentum"][...] = parameters.values
+
+    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+        z, v, step = self.state["momentum"], self.state["velocity"], self.local_step
+        rate = learning_rate * min(step / (self.warmup_steps or 1), 1.0)
+        average = (p - (1 - self.beta_1) * z) / self.beta_1
+        v += (np.square(g) - v) * (1 - self.beta_2)
+        z -= rate * g / (np.sqrt(v / (1 - self.beta_2**step)) + self.epsilon)
+        average += (z - average) / step
+        p[...] = (1 - self.beta_1) * z + self.beta_1 * average
 
 
 class Nadam(Optimizer):

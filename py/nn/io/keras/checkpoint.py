@@ -36,6 +36,7 @@ _TOGETHER = {
     "Ftrl": ("accumulator", "linear"),
     "Lamb": ("momentum", "velocity"),
     "Nadam": ("momentum", "velocity"),
+    "ScheduleFreeAdamW": ("momentum", "velocity"),
 }
 _ARGUMENTS = ("loss", "loss_weights", "metrics", "weighted_metrics")
 

@@ -42,6 +42,12 @@ OWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "Adam": {"beta_1": BETAS, "beta_2": BETAS, "epsilon": EPSILONS, "amsgrad": st.booleans()},
     "AdamW": {"beta_1": BETAS, "beta_2": BETAS, "epsilon": EPSILONS, "amsgrad": st.booleans()},
     "Adamax": {"beta_1": BETAS, "beta_2": BETAS, "epsilon": EPSILONS},
+    "ScheduleFreeAdamW": {
+        "beta_1": st.sampled_from([0.5, 0.9]),
+        "beta_2": BETAS,
+        "epsilon": EPSILONS,
+        "warmup_steps": st.sampled_from([0, 3]),
+    },
     "Lamb": {"beta_1": BETAS, "beta_2": BETAS, "epsilon": EPSILONS},
     "Ftrl": {
         "learning_rate_power": st.sampled_from([-0.5, -0.8, -0.2]),

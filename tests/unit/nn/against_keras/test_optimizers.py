@@ -30,6 +30,8 @@ OPTIMIZERS = [
     ("Nadam", {}),
     ("Nadam", {"beta_1": 0.5, "weight_decay": 0.1}),
     ("Lion", {"weight_decay": 0.02}),
+    ("ScheduleFreeAdamW", {}),
+    ("ScheduleFreeAdamW", {"beta_1": 0.6, "epsilon": 1e-3, "warmup_steps": 4, "weight_decay": 0.1}),
     ("Lamb", {}),
     ("Lamb", {"beta_1": 0.5, "epsilon": 1e-3, "weight_decay": 0.1}),
     ("Ftrl", {"learning_rate": 0.5}),

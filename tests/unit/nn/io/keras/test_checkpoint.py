@@ -38,6 +38,7 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "lion": ("Lion", {"ema_overwrite_frequency": 2, "use_ema": True}),
     "adadelta": ("Adadelta", {}),
     "nadam": ("Nadam", {}),
+    "schedule free": ("ScheduleFreeAdamW", {"warmup_steps": 3}),
     "lamb": ("Lamb", {"beta_1": 0.8}),
     "ftrl": ("Ftrl", {"l1_regularization_strength": 0.01, "beta": 0.1}),
     "schedule": ("Adam", {"learning_rate": SCHEDULE}),
