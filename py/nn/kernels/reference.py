@@ -596,7 +596,11 @@ def gather_scale(
 def _pad(x: Array, padding: Padding, value: float = 0.0) -> Array:
     if padding == NO_PADDING:
         return x
-    return np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=value)
+    (top, bottom), (left, right) = padding
+    n, height, width, channels = x.shape
+    y = np.full((n, top + height + bottom, left + width + right, channels), value, x.dtype)
+    y[:, top : top + height, left : left + width] = x
+    return y
 
 
 def _taps(size: Pair, strides: Pair, dilation: Pair, out: Pair) -> Iterator[tuple[slice, slice]]:
