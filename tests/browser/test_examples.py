@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.interpreters import farcall_files
+from tools import photographs
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "py" / "farcall"
@@ -31,6 +32,7 @@ EXPECTED = {
     "04-pool": {"squares": [str(i * i) for i in range(10)], "workers": "2 workers"},
     "05-javascript-comlink": {"mean": "3", "progress": "100%"},
     "06-nn-alone": {"answers": ["False", "True", "True", "False"]},
+    "07-photograph": {"said": ""},
 }
 FILES = {"index.html", "config.toml", "worker.py"}
 
@@ -82,6 +84,34 @@ def test_an_example_shows_what_it_should(examples, open_page, name):
         assert float(shown(page, "loss")) < 0.1
     said = [entry["message"] for entry in page.console()]
     assert [text for text in said if not re.search(PYSCRIPTS_OWN, text)] == []
+
+
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+PHOTOGRAPHS = {"chelsea.png": "Egyptian cat", "coffee.png": "espresso", "rocket.jpg": "missile"}
+
+
+def names(page):
+    """The five lines that the example shows, once they are there."""
+    page.until("document.querySelectorAll('#names li').length == 5", 60)
+    assert shown(page, "said") == ""
+    return shown(page, "names")
+
+
+@pytest.mark.promise("nn: files and guides", "Photographs: five names in three lines")
+def test_the_example_names_what_photographs_and_the_webcam_show(examples, open_page):
+    page = open_page(f"{examples.url}examples/07-photograph/index.html", *CAMERA)
+    page.wait_for_phase("ready")
+    field = page.find_element("id", "file")
+    for photograph, name in PHOTOGRAPHS.items():
+        page.execute_script("document.getElementById('names').replaceChildren()")
+        field.send_keys(str(photographs.FOLDER / photograph))
+        assert name in " ".join(names(page)[:2])
+    page.execute_script("document.getElementById('names').replaceChildren()")
+    page.button("Webcam").click()
+    assert all(line.endswith(" %") for line in names(page))
+    page.execute_script("document.getElementById('names').replaceChildren()")
+    field.send_keys(str(EXAMPLES / "README.md"))
+    page.until("document.getElementById('said').textContent.includes('cannot read it')", 60)
 
 
 def test_every_example_is_tested_and_has_four_files_and_one_line_of_files():
