@@ -58,7 +58,7 @@ bench: precache  ## measure against the peers, write build/bench.json
 	@$(PY) -m tools.browser
 	@PYTHONPATH=py $(PY) -m tests.bench
 
-soak: precache  ## what takes long, all or ONLY=rpc|mpy|py|io|tests, for MINUTES=n below 120 (ONLY=help says more)
+soak: precache  ## what takes long, all or ONLY=rpc|mpy|py|io|applications|tests, for MINUTES=n below 120 (ONLY=help says more)
 	@$(PYTHON) tools/environment.py test
 	@$(PY) -m tools.browser
 	@PYTHONPATH=py $(PY) -m tests.soak $(if $(filter help,$(ONLY)),--help,$(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES)))

@@ -3,7 +3,8 @@
 rpc is random programs with random faults in Chromium: mpy, driven from MicroPython, and then py,
 from Pyodide, each for half of MINUTES. They speak farcall's own protocol with a Pyodide worker and
 Comlink's with a JavaScript one, side by side on one page. io is damaged model files, 20,000 of each
-format. tests is every check and every test beside six busy processes. Without ONLY it is rpc.
+format. applications is large networks of Keras and torchvision, on CPython and in Chromium. tests
+is every check and every test beside six busy processes. Without ONLY it is rpc.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.soak import files, load
+from tests.soak import applications, files, load
 from tests.support.chromium import Page
 from tests.support.interpreters import farcall_files
 from tests.support.limit import Limit
@@ -31,9 +32,10 @@ HTML = """<!doctype html><meta charset="utf-8"><title>soak</title><link rel="ico
 INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
 MODULES = ("bank", "comlink_programs", "counters", "drawn", "programs", "standard", "values")
 ZERO = ("hangs", "leaks", "wrong")
-PARTS = ("rpc", *PAIRINGS, "io", "tests")
+PARTS = ("rpc", *PAIRINGS, "io", "applications", "tests")
 MOST = 120  # minutes of a part
 TESTS = 80  # minutes within which all tests pass beside six busy processes
+APPLICATIONS = 60  # minutes within which all large networks are tried
 FILES = 60  # minutes within which all damaged files are tried
 SILENCE = 300  # seconds without a finished round after which the page itself hangs
 
@@ -110,7 +112,9 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=random.randrange(2**30))
     options = parser.parse_args(words)
     if options.minutes is None:
-        options.minutes = {"tests": TESTS, "io": FILES}.get(options.only, 10)
+        options.minutes = {"tests": TESTS, "io": FILES, "applications": APPLICATIONS}.get(
+            options.only, 10
+        )
     return options
 
 
@@ -126,6 +130,8 @@ def main() -> int:
     options = arguments()
     if options.only == "io":
         return 0 if files.check(options.minutes, options.seed) else 1
+    if options.only == "applications":
+        return 0 if applications.check(options.minutes, options.seed) else 1
     if options.only == "tests":
         return 0 if load.check(options.minutes) else 1
     kinds = [options.only] if options.only in PAIRINGS else list(PAIRINGS)

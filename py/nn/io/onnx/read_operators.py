@@ -261,12 +261,14 @@ def _pool(kind: str) -> Handle:
         rank = x.rank - 2
         window = _list(node, "kernel_shape", rank, 1)
         strides = _list(node, "strides", rank, 1)
-        if node.attributes.get("ceil_mode", 0) or len(node.outputs) > 1:
-            raise UnsupportedError(f"{where(node)}: no ceil_mode or indices here")
+        if len(node.outputs) > 1:
+            raise UnsupportedError(f"{where(node)}: no indices here")
         if any(size != 1 for size in _list(node, "dilations", rank, 1)):
             raise UnsupportedError(f"{where(node)}: no dilations here")
         counted = kind == "AveragePooling" and bool(node.attributes.get("count_include_pad", 0))
         x, padding = _padded_pool(reader, node, x, window, strides, kind, counted)
+        if node.attributes.get("ceil_mode", 0) and padding == "valid":
+            _expect_whole(node, x, window, strides)
         made = reader.apply(
             f"{kind}{rank}D",
             x,
@@ -277,6 +279,14 @@ def _pool(kind: str) -> Handle:
         reader.set(node, replace(made, positive=x.positive))
 
     return handle
+
+
+def _expect_whole(node: Node, x: Symbol, window: Sequence[int], strides: Sequence[int]) -> None:
+    """Refuse ceil_mode, unless the windows fill the image and it changes nothing."""
+    sizes = x.tensor.shape[1:-1]
+    for size, length, stride in zip(sizes, window, strides, strict=True):
+        if size is None or (size - length) % stride:
+            raise UnsupportedError(f"{where(node)}: no ceil_mode here for {sizes} by {stride}")
 
 
 def _padded_pool(

@@ -82,6 +82,14 @@ def test_convolutions_of_sequences_keep_the_graph_s_order():
     expect_same(graph([conv], weights, (2, 4, 10)), random(2, 4, 10))
 
 
+def test_ceil_mode_that_changes_nothing_is_read_and_another_refused():
+    node_of = {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}
+    pool = node("MaxPool", ["x"], "y", **node_of)
+    expect_same(graph([pool], {}, (2, 3, 13, 7)), random(2, 3, 13, 7))
+    with pytest.raises(errors.UnsupportedError, match="no ceil_mode here for"):
+        nn.io.load(graph([pool], {}, (2, 3, 13, 8)))
+
+
 def test_an_image_that_a_reshape_makes_leaves_with_its_channels_last():
     nodes = [node("Reshape", ["x", "t"], "y")]
     expect_same(graph(nodes, {"t": np.array([-1, 2, 3, 1])}, ROWS), random(*ROWS))
