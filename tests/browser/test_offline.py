@@ -192,6 +192,30 @@ def test_a_half_deployed_version_is_not_installed(small, folder, open_page):
     assert said(page) == "index 1, part 1, data 100000"
 
 
+LATER = "static/vendor/applications/network.npz"
+BYTES = """
+const [path, done] = arguments;
+const length = async (answer) => (answer.ok ? (await answer.arrayBuffer()).byteLength : answer.status);
+fetch(path).then(length).then(done, (error) => done(String(error)));
+"""
+
+
+def test_a_file_that_few_visits_need_is_kept_once_one_asked_for_it(small, folder, open_page):
+    (folder / LATER).parent.mkdir(parents=True)
+    (folder / LATER).write_bytes(bytes(5000))
+    publish(folder)
+    page = visited(small, open_page)
+    assert LATER not in moved(small)
+    page.get(small.url)  # from now on the copy answers
+    assert said(page)
+    assert page.execute_async_script(BYTES, LATER) == 5000
+    page.until(lambda: page.execute_async_script(BYTES, LATER) == 5000)
+    small.close()
+    page.get(small.url)
+    assert said(page) == "index 1, part 1, data 100000"
+    assert page.execute_async_script(BYTES, LATER) == 5000
+
+
 def redundant(page):
     """Whether no new version is there, or on its way."""
     return page.execute_async_script(
