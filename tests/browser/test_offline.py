@@ -195,7 +195,7 @@ def test_a_half_deployed_version_is_not_installed(small, folder, open_page):
 LATER = "static/vendor/applications/network.npz"
 BYTES = """
 const [path, done] = arguments;
-const length = async (answer) => (answer.ok ? (await answer.arrayBuffer()).byteLength : answer.status);
+const length = async (answer) => answer.ok && (await answer.arrayBuffer()).byteLength;
 fetch(path).then(length).then(done, (error) => done(String(error)));
 """
 
