@@ -14,7 +14,14 @@ from typing import Any
 
 from tests.bench import engines, photograph_rows, rpc, start
 from tests.bench.drive import PagePeer, Peer, ProcessPeer
-from tests.bench.requirements import CHANNELS, DIRECTIONS, LOADED, OTHER_NETWORKS, Figures
+from tests.bench.requirements import (
+    CHANNELS,
+    DIRECTIONS,
+    LOADED,
+    OTHER_NETWORKS,
+    SEQUENCES,
+    Figures,
+)
 
 Case = Callable[[], float]
 LOSS_TOLERANCE = 1e-3
@@ -173,7 +180,25 @@ def train512(bench: Bench) -> None:
 def _train(bench: Bench, task: str, network: str, batch: int) -> None:
     bench.load(network, batch, TRAINS[network])
     names = TRAINS[network]
-    bench.measure({f"{task}.{name}": bench.trainer(name, network, batch) for name in names})
+    cases = {f"{task}.{name}": bench.trainer(name, network, batch) for name in names}
+    # Beside the peak in the same rounds, as its ceiling follows from it.
+    bench.measure(cases | (_peak(bench) if network == "lstm" else {}))
+
+
+def _peak(bench: Bench) -> dict[str, Case]:
+    peak = bench.peer("peak")
+    return {"gemm512.fma_peak": lambda: float(peak.call("peak", seconds=0.3)["gflops"])}
+
+
+def sequences(bench: Bench) -> None:
+    """A GRU, a bidirectional LSTM and a block of a transformer, beside the machine's peak."""
+    engine = bench.peer("engine")
+
+    def case(network: str) -> Case:
+        engine.call("sequences", network=network, seconds=WARM_UP_SECONDS)
+        return lambda: float(engine.call("sequences", network=network, seconds=1.0)["rate"])
+
+    bench.measure({f"{name}.nn": case(name) for name in SEQUENCES} | _peak(bench))
 
 
 def epoch(bench: Bench) -> None:
@@ -211,7 +236,7 @@ def predict(bench: Bench) -> None:
 
 def kernels(bench: Bench) -> None:
     """GFLOP/s of the matrix product and of 3x3 convolutions, beside the machine's peak."""
-    engine, peak = bench.peer("engine"), bench.peer("peak")
+    engine = bench.peer("engine")
 
     def convolution(channels: int, direction: str) -> Case:
         given = {"channels": channels, "direction": direction, "seconds": 0.15}
@@ -219,7 +244,7 @@ def kernels(bench: Bench) -> None:
 
     cases: dict[str, Case] = {
         "gemm512.nn": lambda: float(engine.call("gemm", size=512, seconds=0.3)["gflops"]),
-        "gemm512.fma_peak": lambda: float(peak.call("peak", seconds=0.3)["gflops"]),
+        **_peak(bench),
     }
     for channels in CHANNELS:
         for direction in DIRECTIONS:
@@ -274,6 +299,7 @@ TASKS: dict[str, Callable[[Bench], None]] = {
     "load": loading,
     **{name: _network(name) for name in OTHER_NETWORKS},
     "photographs": photographs,
+    "sequences": sequences,
     "engines": browsers,
     "rpc": remote,
     "start": starting,

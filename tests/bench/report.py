@@ -32,16 +32,25 @@ NOTE = (
     "registered). The naive NumPy step is written for the seed network alone."
 )
 
-# An image's recurrent products in the LSTM, in operations: h U forward, dz U' and h' dz backward,
-# each 28 rows x 2 x 64 x 256.
-RECURRENT = 3 * 28 * 2 * 64 * 256
+# The products that a sample's step of training cannot do without, in operations.
+_STEP = 2 * 64 * 64  # of a recurrent layer of 64 units: one gate of one row
+_BLOCK = 2 * 64 * 64 * 64  # of the transformer: 64 tokens times a matrix of 64 x 64
+PRODUCTS = {
+    # Recurrent ones alone: h U forward, dz U' and h' dz backward, 28 rows.
+    "lstm": 3 * 28 * 4 * _STEP,
+    "gru": 3 * 28 * 3 * _STEP,
+    "bidirectional": 2 * 3 * 28 * 4 * _STEP,
+    # Forward four projections, two products of attention and eight of the feed-forward part;
+    # backward twice as many, without those that only the input would need.
+    "transformer": 3 * (4 + 2 + 8) * _BLOCK - 3 * _BLOCK,
+}
 
 
 def ceilings(figures: Figures) -> Figures:
-    """Return what the measured peak (GFLOP/s) allows the LSTM: images/s with its recurrent products
-    alone, by the direct method."""
+    """Return what the measured peak (GFLOP/s) allows networks of sequences: samples/s with their
+    products alone, by the direct method."""
     peak = figures.get("gemm512.fma_peak")
-    return {"lstm.ceiling": peak * 1e9 / RECURRENT} if peak else {}
+    return {f"{name}.ceiling": peak * 1e9 / work for name, work in PRODUCTS.items()} if peak else {}
 
 
 def shown(value: float) -> str:

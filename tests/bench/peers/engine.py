@@ -14,6 +14,7 @@ import nn
 import numpy as np
 from nn import kernels
 
+from tests.bench.peers import sequences
 from tests.bench.peers.loop import Array, Data, Loop
 from tests.bench.peers.numpy_native import NumpyTrainer
 from tests.bench.peers.photographs import Photographs
@@ -216,6 +217,7 @@ ALONE: dict[str, Callable[..., Any]] = {
     "convolution": convolution,
     "loading": loading,
     "profile": profile,
+    "sequences": sequences.train,
     "nn.epoch": epoch,
 }
 
