@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from random import Random
 
@@ -21,10 +23,18 @@ SHOWN = 20  # failures of a format that are printed
 def check(minutes: float, seed: int) -> bool:
     """Run all formats side by side; return whether every case of each ended as it may."""
     end = time.monotonic() + 60 * minutes
-    with get_context("spawn").Pool(min(2, len(damage.FORMATS))) as pool:
-        tasks = [(format, seed, end) for format in damage.FORMATS]
-        sound = pool.starmap(report, tasks, chunksize=1)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        tasks = {f: pool.submit(report, f, seed, end) for f in damage.FORMATS}
+        sound = [_ended(format, task) for format, task in tasks.items()]
     return all(sound)
+
+
+def _ended(format: str, task: Future[bool]) -> bool:
+    try:
+        return task.result()
+    except BrokenProcessPool as error:  # a library ended the process, as HDF5's may
+        sys.stdout.write(f"{format}: {error}\n")
+        return False
 
 
 def report(format: str, seed: int, end: float) -> bool:
