@@ -158,7 +158,7 @@ def test_no_module_that_predicts_names_one_of_training_in_an_import() -> None:
 
 
 def test_the_error_of_a_missing_module_names_the_archive_that_it_is_in() -> None:
-    for name in ("training.zip", "formats.zip"):
+    for name in ("training.zip", "formats.zip", "applications.zip"):
         for module in names(bundle.WORKER[name]):
             if module.startswith("nn."):
                 assert lazy.archive(module)[0] == name, module
