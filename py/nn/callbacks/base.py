@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable, Iterable
+from math import gcd
 from typing import Any
 
 __all__ = [
@@ -182,6 +183,12 @@ class CallbackList:
             if found is not None and isinstance(callback, Callback):
                 waiting.remove(found)
                 callback.set_state(found[1])
+
+    def saves_every(self) -> int | None:
+        """Return after how many batches callbacks need the model's weights, or None."""
+        found = [getattr(c, "save_freq", None) for c in self.callbacks if isinstance(c, Callback)]
+        batches = [every for every in found if isinstance(every, int)]
+        return gcd(*batches) if batches else None
 
     async def land(self) -> None:
         """Await everything pending."""

@@ -7,6 +7,8 @@ a `TrainingProgram` that also steps. A class for another device would have the s
     step(batches)               train on a block of batches; the losses, or an awaitable of them
     sync()                      bring weights and state to where the CPU reads them
 
+On a GPU (`nn.gpu`) only the steps of `fit` run; all else is the CPU's, on weights that came home.
+
 Layers know no device.
 """
 
@@ -25,6 +27,7 @@ from nn.graph import Graph, Node, SymbolicTensor
 from nn.kernels import library
 from nn.layers.base import Layer
 from nn.layers.fusion import Penalized, fuse
+from nn.lazy import load
 from nn.models.frozen import split
 from nn.models.predictor import KEPT, KIND, Predictor
 from nn.models.replay import Replay
@@ -66,11 +69,13 @@ def program_for(
     context: Context,
     predicting: Program | None = None,
     prepare_weights: PrepareWeights | None = None,
+    source: Any = None,
+    every: int | None = None,
 ) -> Any:
     """Return what executes `graph` on `device`.
 
     Args:
-        device: "cpu".
+        device: "cpu", or "gpu" to train.
         graph: the model's layers.
         parameters: the packed variables that are trained; None to predict.
         batch: the expected samples in a batch, or None; the CPU adapts to each batch.
@@ -81,12 +86,16 @@ def program_for(
             same memory, in turn.
         prepare_weights: returns a context manager for a layer, which surrounds each forward pass of
             it while predicting: for weights that are only there when they are needed.
+        source: on a GPU, the data of `fit`.
+        every: on a GPU, batches after which callbacks need the weights, or None.
 
     Raises:
-        ConfigError: there is no such device.
+        ConfigError: there is no such device, or a part of the model has no kernels for it.
     """
+    if device == "gpu":
+        return load("nn.gpu.training").GpuTraining(training, source, every)
     if device != "cpu":
-        raise ConfigError(f"expected the device 'cpu', received {device!r}")
+        raise ConfigError(f"expected the device 'cpu' or 'gpu', received {device!r}")
     program = predicting or Program(graph, context, prepare_weights)
     return program if training is None else TrainingProgram(program, parameters, training)
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
         optimizer: Optimizer
         settings: dict[str, Any]
+        runs_on: str
 
         @property
         def losses(self) -> list[Loss | None]: ...
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
         def begin(self, resume: bool) -> None: ...
 
         def prepare(self) -> None: ...
+
+        def on_gpu(self, source: Any, every: int | None) -> Any: ...
 
         def gradient_step(
             self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
@@ -86,9 +89,11 @@ class Trainer(Network):
         loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
+        *,
+        device: str = "cpu",
         **others: Any,
     ) -> None:
-        """Choose how to train; the arguments and their order are Keras'.
+        """Choose how to train; the arguments and their order are Keras', but for `device`.
 
         Args:
             optimizer: a name or an Optimizer.
@@ -96,13 +101,15 @@ class Trainer(Network):
             loss_weights: factors of the losses, in the order of the outputs.
             metrics: names or Metrics; nested for several outputs like `loss`.
             weighted_metrics: metrics that `sample_weight` and `class_weight` apply to.
+            device: where `fit` takes its steps: "cpu"; "gpu", after `await nn.gpu.open()`, which
+                refuses what it has no kernels for; or "auto", which then takes the CPU.
             others: Keras' other arguments, at their defaults.
 
         Raises:
             ConfigError: one of `others` has another value than Keras' default.
         """
         self._trainer = load("nn.training.step").compiled(
-            self, optimizer, loss, loss_weights, metrics, weighted_metrics, others
+            self, optimizer, loss, loss_weights, metrics, weighted_metrics, device, others
         )
         if self._graph is not None:
             self.pack()
@@ -272,6 +279,11 @@ class Trainer(Network):
     def compiled(self) -> bool:
         """Whether `compile` was called."""
         return self._trainer is not None
+
+    @property
+    def device(self) -> str:
+        """Where the steps of the last `fit` ran: "cpu", "cpu: " and why, or the GPU's name."""
+        return self.trainer.runs_on
 
     @property
     def optimizer(self) -> Optimizer:

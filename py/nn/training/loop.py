@@ -97,7 +97,12 @@ async def fit(
         trainer.begin(resume)
         run = _Run(model, trainer, source, held_out, calls, shuffle)
         run.validates_after = _after(validation_freq)
-        await run.epochs(epochs)
+        run.gpu = trainer.on_gpu(source, calls.saves_every())
+        try:
+            await run.epochs(epochs)
+        finally:
+            if run.gpu is not None:
+                run.gpu.close()
     return history
 
 
@@ -172,6 +177,7 @@ class _Run:
         self.shuffle = shuffle
         self.validates_after: Callable[[int], bool] = lambda epoch: True
         self.state: RunState = model.run_state
+        self.gpu: Any = None
 
     async def epochs(self, last: int) -> None:
         await self.calls.call("on_train_begin", {})
@@ -203,6 +209,8 @@ class _Run:
             progress.epoch_finished = False
             await calls.call("on_epoch_begin", epoch, {})
             progress.epoch_finished = await self._epoch(epoch)
+            if self.gpu is not None:
+                await self.gpu.sync()
             await calls.land()
             if not state.batch:
                 break  # a generator came to its end in an earlier epoch
@@ -235,7 +243,8 @@ class _Run:
         else:
             state.begin_epoch(epoch, rng.bit_generator.state)
         order = rng if self.shuffle else None
-        return each(self.source.batches(order, state.batch, state.total - state.batch))
+        source = self.source if self.gpu is None else self.gpu
+        return each(source.batches(order, state.batch, state.total - state.batch))
 
     async def _epoch(self, epoch: int) -> bool:
         """Run the batches; returns whether all of them were."""
@@ -251,7 +260,7 @@ class _Run:
             async for batch in batches:
                 if begins:
                     await calls.call_batch("on_train_batch_begin", index, {})
-                loss = trainer.train_step(*batch)
+                loss = self.gpu.loss(batch) if self.gpu else trainer.train_step(*batch)
                 pace.tick(batch.size)
                 state.count_batch(index + 1)
                 if ends:
@@ -266,11 +275,18 @@ class _Run:
                     await calls.call_batch("on_train_batch_end", index, logs)
                 index += 1
                 paused = model.progress.state == PAUSED
-                if not await model.progress.gate():
+                if not await self._gate():
                     return bool(index == self.source.steps)
                 if paused:
                     pace.restart()
         return bool(index) or self._ends_early(epoch)
+
+    async def _gate(self) -> bool:
+        """Yield to the event loop, wait while paused, and return whether to continue.
+
+        On a GPU, what was started is reported first, and a pause finds the weights at home.
+        """
+        return await (self.gpu or self.model.progress).gate()
 
     def _ends_early(self, epoch: int) -> bool:
         """End a run whose data gave no more batch, as Keras does: warn, and return False.

@@ -25,6 +25,8 @@ COMPILE_LEFT_OUT: LeftOut = {
     "auto_scale_loss": (True, "float32 gradients do not underflow as float16's do"),
 }
 
+DEVICES = ("cpu", "gpu", "auto")
+
 
 def compiled(
     model: Model,
@@ -33,12 +35,15 @@ def compiled(
     loss_weights: Any,
     metrics: Any,
     weighted_metrics: Any,
+    device: str,
     others: dict[str, Any],
 ) -> TrainingStep:
     """Return the training step of a model; `Model.compile` says what the arguments are."""
     refuse_all(type(model), COMPILE_LEFT_OUT, others)
+    if device not in DEVICES:
+        raise ConfigError(f"device: expected one of {DEVICES}, received {device!r}")
     return TrainingStep(
-        model, optimizers.get(optimizer), loss, metrics, loss_weights, weighted_metrics
+        model, optimizers.get(optimizer), loss, metrics, loss_weights, weighted_metrics, device
     )
 
 
@@ -53,8 +58,11 @@ class TrainingStep:
         metrics: Any,
         loss_weights: Any,
         weighted_metrics: Any,
+        device: str = "cpu",
     ) -> None:
         self.model = model
+        self.device = device
+        self.runs_on = "cpu"
         self.optimizer = optimizer
         self.settings = {
             "loss": loss,
@@ -150,6 +158,34 @@ class TrainingStep:
         self.prepare()
         assert self._program is not None
         return self._program
+
+    def on_gpu(self, source: Any, every: int | None) -> Any:
+        """Return what trains on the GPU for a `fit` with these data, or None: the CPU does.
+
+        Raises:
+            ConfigError: the device is "gpu", and there is none, or it can't train this model.
+        """
+        self.runs_on = "cpu"
+        if self.device == "cpu":
+            return None
+        self.prepare()
+        try:
+            made = program_for(
+                "gpu",
+                self.model.graph,
+                self.model.parameters,
+                training=self,
+                context=self.model.program.ctx,
+                source=source,
+                every=every,
+            )
+        except ConfigError as error:
+            if self.device == "gpu":
+                raise
+            self.runs_on = f"cpu: {error}"
+            return None
+        self.runs_on = made.name
+        return made
 
     def train_step(
         self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
@@ -247,6 +283,10 @@ class TrainingStep:
         if output.weight != 1.0:
             gradient *= gradient.dtype.type(output.weight)
         return value, gradient, y
+
+    def track(self, loss: float, size: int) -> None:
+        """Add the loss of a batch to the running mean of training."""
+        self._tracker.add(loss * size, size)
 
     # Logs.
 

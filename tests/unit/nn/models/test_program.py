@@ -87,5 +87,5 @@ def test_a_program_that_only_predicts_gives_the_models_outputs():
 
 def test_another_device_than_the_cpu_is_refused():
     model = network()
-    with pytest.raises(ConfigError, match="expected the device 'cpu', received 'abacus'"):
+    with pytest.raises(ConfigError, match="expected the device 'cpu' or 'gpu', received 'abacus'"):
         program_for("abacus", model.graph, context=model.program.ctx)

@@ -1,0 +1,56 @@
+"""The GPU that was opened, and what opens it in a browser."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from nn.errors import ConfigError
+from nn.gpu import browser
+from nn.gpu.plan import Plan
+from nn.gpu.session import Recorded
+
+
+class Adapter(Protocol):
+    """A GPU: its name, and what makes plans on it."""
+
+    name: str
+
+    async def record(self, plan: Plan) -> Recorded:
+        """Make a plan on the device; kernels are compiled."""
+
+
+_adapter: Adapter | None = None
+_reason = "no GPU was opened: await nn.gpu.open() first"
+
+
+def use(adapter: Adapter | None, reason: str = _reason) -> None:
+    """Train on this GPU from now on; None and why there is none."""
+    global _adapter, _reason
+    _adapter, _reason = adapter, reason
+
+
+def opened() -> Adapter:
+    """Return the GPU.
+
+    Raises:
+        ConfigError: there is none; it says why.
+    """
+    if _adapter is None:
+        raise ConfigError(f"device 'gpu': {_reason}")
+    return _adapter
+
+
+def reason() -> str | None:
+    """Return why there is no GPU, or None."""
+    return None if _adapter is not None else _reason
+
+
+async def open(*, emulated: bool = False) -> str | None:
+    """Open the browser's fastest GPU; returns its name, or None (`reason` says why).
+
+    Args:
+        emulated: accept a GPU that the browser emulates, which is slower than the CPU: for tests.
+    """
+    adapter, why = await browser.open(emulated)
+    use(adapter, why)
+    return None if adapter is None else adapter.name

@@ -1,0 +1,161 @@
+// Plans of training steps (nn.gpu) on WebGPU: in a browser's worker, and in node with Dawn.
+// Evaluated once by browser.py; nothing from outside ever reaches it.
+//
+// A plan is data: buffers by name, kernels as text, a step's dispatches. A step is replayed; Python
+// makes one call for up to 64 steps, whatever the number of dispatches.
+"use strict";
+() => {
+  const MAP_READ = 0x1, COPY_SRC = 0x4, COPY_DST = 0x8, UNIFORM = 0x40, STORAGE = 0x80, RESOLVE = 0x200;
+  const COMPUTE = 4; // GPUShaderStage.COMPUTE
+  const FLOATS = 4; // bytes of a float
+
+  // A device of the fastest adapter, or why there is none. Default limits suffice but for the size of
+  // buffers, which is asked for at what the adapter offers.
+  const open = async (emulated, gpu = globalThis.navigator?.gpu) => {
+    if (!gpu) return { reason: "this browser has no WebGPU" };
+    const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+    if (!adapter) return { reason: "the browser offers no GPU" };
+    const info = adapter.info ?? {};
+    if ((info.isFallbackAdapter ?? adapter.isFallbackAdapter) && !emulated)
+      return { reason: "the browser offers only an emulated GPU, slower than the CPU" };
+    const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+    const requiredFeatures = ["timestamp-query"].filter((name) => adapter.features.has(name));
+    try {
+      const device = await adapter.requestDevice({
+        requiredFeatures, requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
+      });
+      const name = info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(" ");
+      return { device, name: name || "GPU", largest: Math.min(maxBufferSize, maxStorageBufferBindingSize) };
+    } catch (error) {
+      return { reason: `the GPU was refused: ${error.message}` };
+    }
+  };
+
+  // Resolves with the reason once the device is gone.
+  const lost = (device) => device.lost.then(({ reason, message }) => `${reason}: ${message}`);
+
+  const pipelines = new WeakMap(); // device -> text of a kernel -> promise of {layout, pipeline}
+
+  const stepLayoutOf = (device, size) => device.createBindGroupLayout({ entries: [{
+    binding: 0, visibility: COMPUTE,
+    buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: size },
+  }] });
+
+  const compile = async (device, stepLayout, { name, code, writes }) => {
+    const layout = device.createBindGroupLayout({ entries: writes.map((written, binding) => ({
+      binding, visibility: COMPUTE, buffer: { type: written ? "storage" : "read-only-storage" },
+    })) });
+    const pipeline = await device.createComputePipelineAsync({
+      label: name,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout, stepLayout] }),
+      compute: { module: device.createShaderModule({ code, label: name }), entryPoint: "main" },
+    });
+    return { layout, pipeline };
+  };
+
+  const compiled = (device, stepLayout, kernel) => {
+    if (!pipelines.has(device)) pipelines.set(device, new Map());
+    const held = pipelines.get(device);
+    if (!held.has(kernel.code)) held.set(kernel.code, compile(device, stepLayout, kernel));
+    return held.get(kernel.code);
+  };
+
+  const landed = async (staging) => {
+    await staging.mapAsync(1);
+    const bytes = new Uint8Array(staging.getMappedRange().slice(0));
+    staging.destroy();
+    return bytes;
+  };
+
+  // Make a plan on a device. All kernels are compiled side by side.
+  const record = async (device, text) => {
+    const plan = JSON.parse(text);
+    const stepLayout = stepLayoutOf(device, plan.stepSize);
+    const made = await Promise.all(plan.kernels.map((kernel) => compiled(device, stepLayout, kernel)));
+    const buffers = Object.fromEntries(Object.entries(plan.buffers).map(([label, size]) =>
+      [label, device.createBuffer({ label, size, usage: STORAGE | COPY_SRC | COPY_DST })]));
+    const numbers = device.createBuffer({ size: plan.slots * plan.stepBytes, usage: UNIFORM | COPY_DST });
+    const stepGroup = device.createBindGroup({ layout: stepLayout, entries: [
+      { binding: 0, resource: { buffer: numbers, size: plan.stepSize } },
+    ] });
+    const calls = plan.steps.map(([kernel, names, groups]) => ({
+      name: plan.kernels[kernel].name, pipeline: made[kernel].pipeline, groups,
+      group: device.createBindGroup({ layout: made[kernel].layout, entries: names.map((name, binding) => (
+        { binding, resource: { buffer: buffers[name] } })) }),
+    }));
+
+    const dispatch = (pass, { pipeline, group, groups: [x, y, z] }) => {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(x, y, z);
+    };
+    const copied = (encoder, name, size) => {
+      const staging = device.createBuffer({ size, usage: MAP_READ | COPY_DST });
+      encoder.copyBufferToBuffer(buffers[name], 0, staging, 0, size);
+      return staging;
+    };
+
+    return {
+      write: (name, bytes) => device.queue.writeBuffer(buffers[name], 0, bytes),
+
+      // Replay a step for each plan.stepBytes of `bytes`; resolves with the results of these steps.
+      run: (bytes) => {
+        const steps = bytes.byteLength / plan.stepBytes;
+        device.queue.writeBuffer(numbers, 0, bytes);
+        const encoder = device.createCommandEncoder();
+        const pass = encoder.beginComputePass();
+        for (let i = 0; i < steps; i++) {
+          pass.setBindGroup(1, stepGroup, [i * plan.stepBytes]);
+          for (const call of calls) dispatch(pass, call);
+        }
+        pass.end();
+        const staging = copied(encoder, "results", steps * plan.results * FLOATS);
+        device.queue.submit([encoder.finish()]);
+        return landed(staging);
+      },
+
+      read: (name) => {
+        const encoder = device.createCommandEncoder();
+        const staging = copied(encoder, name, buffers[name].size);
+        device.queue.submit([encoder.finish()]);
+        return landed(staging);
+      },
+
+      // Milliseconds of each dispatch by the GPU's own clock: a pass for each, so a little slower.
+      profile: async (bytes, rounds) => {
+        const count = calls.length;
+        const querySet = device.createQuerySet({ type: "timestamp", count: 2 * count });
+        const resolved = device.createBuffer({ size: 16 * count, usage: RESOLVE | COPY_SRC });
+        const totals = new Float64Array(count);
+        for (let round = 0; round <= rounds; round++) {
+          device.queue.writeBuffer(numbers, 0, bytes);
+          const encoder = device.createCommandEncoder();
+          calls.forEach((call, i) => {
+            const pass = encoder.beginComputePass({ timestampWrites: {
+              querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1,
+            } });
+            pass.setBindGroup(1, stepGroup, [0]);
+            dispatch(pass, call);
+            pass.end();
+          });
+          encoder.resolveQuerySet(querySet, 0, 2 * count, resolved, 0);
+          const staging = device.createBuffer({ size: 16 * count, usage: MAP_READ | COPY_DST });
+          encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16 * count);
+          device.queue.submit([encoder.finish()]);
+          const times = new BigUint64Array((await landed(staging)).buffer);
+          if (round > 0)
+            for (let i = 0; i < count; i++) totals[i] += Number(times[2 * i + 1] - times[2 * i]) / 1e6;
+        }
+        querySet.destroy();
+        resolved.destroy();
+        return calls.map(({ name, groups }, i) => ({ name, groups, ms: totals[i] / rounds }));
+      },
+
+      destroy: () => {
+        for (const buffer of [numbers, ...Object.values(buffers)]) buffer.destroy();
+      },
+    };
+  };
+
+  return { open, lost, record };
+};

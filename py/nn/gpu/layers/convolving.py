@@ -1,0 +1,133 @@
+"""Dense layers and convolutions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nn.gpu.layers.activating import applied, at_end
+from nn.gpu.plan import Refused
+from nn.gpu.wgsl import windows
+from nn.gpu.wgsl.functions import LINEAR, Function
+from nn.gpu.wgsl.windows import Window
+from nn.layers import convolution, separable
+from nn.layers.core import Dense
+
+
+def dense(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
+    """Record Dense: over the last axis."""
+    (x,) = given
+    inputs = x.shape[-1]
+    window = Window(x.size // inputs, 1, 1, inputs, 1, 1, layer.units)
+    return _product(c, layer, x, (*x.shape[:-1], layer.units), window, fused)
+
+
+def images(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of an input as images (n, h, w, c).
+
+    Raises:
+        Refused: the layer has its channels first, or more than two axes of places.
+    """
+    if layer.channels_first:
+        raise Refused(f"{layer.name}: no kernels for data_format='channels_first'")
+    if layer.rank > 2:
+        raise Refused(f"{layer.name}: no kernels for {type(layer).__name__}")
+    return shape if layer.rank == 2 else (shape[0], 1, *shape[1:])
+
+
+def shown(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Undo `images`."""
+    return shape if layer.rank == 2 else (shape[0], *shape[2:])
+
+
+def window_of(layer: Any, shape: tuple[int, ...], filters: int, groups: int) -> Window:
+    """Return the window of a convolution over images of this shape."""
+    n, h, w, c = shape
+    (_, oh, ow, _), options = layer.plan(shape)
+    (top, _), (left, _) = options["padding"]
+    kh, kw = layer.lifted(layer.kernel_size)
+    sy, sx = options["strides"]
+    dy, dx = options["dilation"]
+    return Window(n, h, w, c, kh, kw, filters, top, left, oh, ow, sy, sx, dy, dx, groups)
+
+
+def convolve(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
+    """Record Conv2D or Conv1D."""
+    (x,) = given
+    window = window_of(layer, images(layer, x.shape), layer.filters, layer.groups)
+    shape = shown(layer, (window.n, window.oh, window.ow, window.f))
+    return _product(c, layer, x, shape, window, fused)
+
+
+def _product(c: Any, layer: Any, x: Any, shape: tuple[int, ...], s: Window, fused: Function) -> Any:
+    """Record a product of `x` and the layer's kernel, its bias and its activation."""
+    function, after = at_end(layer, fused, c.exposed)
+    y = c.value(shape, [x], layer)
+    y.function = function
+    kernel = c.place(layer.kernel)
+    bias = None if layer.bias is None else c.place(layer.bias)
+    c.add(windows.convolution(s, kernel, bias, function), x.buffer, "p", y.buffer)
+
+    def backward() -> None:
+        dz = c.taken(y)
+        if dz is None:
+            return
+        if c.trains(layer.kernel, layer.bias):
+            _, parts = windows.weight_gradient(s, 0, bias is not None)
+            target = c.gradient([layer.kernel, layer.bias], parts)
+            made, _ = windows.weight_gradient(s, target, bias is not None)
+            c.add(made, x.buffer, dz, "partials")
+
+        def write(out: str, then: Function) -> None:
+            at = [x.buffer] if then is not LINEAR else []
+            c.add(windows.input_gradient(s, kernel, then), dz, "p", *at, out)
+
+        c.contribute(x, write)
+
+    c.backward.append(backward)
+    return applied(c, y, after)
+
+
+def depthwise(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
+    (x,) = given
+    shape = images(layer, x.shape)
+    s = window_of(layer, shape, shape[-1] * layer.depth_multiplier, 1)
+    function, after = at_end(layer, fused, c.exposed)
+    kernel, bias = layer.kernel, layer.bias
+    y = c.value(shown(layer, (s.n, s.oh, s.ow, s.f)), [x], layer)
+    y.function = function
+    w = c.place(kernel)
+    made = windows.depthwise(s, w, None if bias is None else c.place(bias), function)
+    c.add(made, x.buffer, "p", y.buffer)
+
+    def backward() -> None:
+        dz = c.taken(y)
+        if dz is None:
+            return
+        if c.trains(kernel, bias):
+            _, parts = windows.depthwise_weight_gradient(s, 0, bias is not None)
+            target = c.gradient([kernel, bias], parts)
+            made, _ = windows.depthwise_weight_gradient(s, target, bias is not None)
+            c.add(made, x.buffer, dz, "partials")
+
+        def write(out: str, then: Function) -> None:
+            at = [x.buffer] if then is not LINEAR else []
+            c.add(windows.depthwise_input_gradient(s, w, then), dz, "p", *at, out)
+
+        c.contribute(x, write)
+
+    c.backward.append(backward)
+    return applied(c, y, after)
+
+
+def separable_convolution(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
+    middle = depthwise(c, layer.depthwise, given, LINEAR)
+    return convolve(c, layer.pointwise, [middle], fused)
+
+
+RECORDERS = {
+    Dense: dense,
+    convolution.Conv2D: convolve,
+    convolution.Conv1D: convolve,
+    separable.DepthwiseConv2D: depthwise,
+    separable.SeparableConv2D: separable_convolution,
+}

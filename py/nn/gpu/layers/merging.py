@@ -1,0 +1,106 @@
+"""Layers with several inputs: sums, differences, products, means, concatenation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nn.gpu.plan import Refused
+from nn.gpu.wgsl import elements
+from nn.gpu.wgsl.functions import LINEAR, Function
+from nn.layers import merging as own
+from nn.types import prod
+
+
+def _expect_alike(layer: Any, given: list[Any]) -> None:
+    shapes = [x.shape for x in given]
+    if any(shape != shapes[0] for shape in shapes):
+        raise Refused(f"{layer.name}: no kernels for inputs that are broadcast: {shapes}")
+
+
+def linear(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
+    """Record Add, Average or Subtract: a sum of inputs, each times a factor."""
+    _expect_alike(layer, given)
+    count = len(given)
+    factors = [1 / count if type(layer) is own.Average else 1.0] * count
+    if type(layer) is own.Subtract:
+        factors[1] = -1.0
+    y = c.value(given[0].shape, given)
+    c.add(elements.weighted_sum(y.size, factors), *(x.buffer for x in given), y.buffer)
+
+    def backward() -> None:
+        dy = c.taken(y)
+        if dy is None:
+            return
+        for x, factor in zip(given, factors, strict=True):
+            _part(c, x, dy, factor)
+
+    c.backward.append(backward)
+    return y
+
+
+def _part(c: Any, x: Any, dy: str, factor: float) -> None:
+    def write(out: str, then: Function) -> None:
+        at = [x.buffer] if then is not LINEAR else []
+        c.add(elements.copy(x.size, then, factor), dy, *at, out)
+
+    c.contribute(x, write)
+
+
+def multiply(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
+    """Record Multiply."""
+    _expect_alike(layer, given)
+    y = c.value(given[0].shape, given)
+    c.add(elements.multiplied(y.size, len(given)), *(x.buffer for x in given), y.buffer)
+
+    def backward() -> None:
+        dy = c.taken(y)
+        if dy is None:
+            return
+        for number, x in enumerate(given):
+            others = [v.buffer for j, v in enumerate(given) if j != number]
+            made = elements.multiplied(y.size, len(given))
+            c.contribute(
+                x,
+                lambda out, _, others=others, made=made: c.add(made, dy, *others, out),
+                slopes=False,
+            )
+
+    c.backward.append(backward)
+    return y
+
+
+def concatenate(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
+    """Record Concatenate along any axis but the batch."""
+    rank = len(given[0].shape)
+    axis = layer.axis % rank
+    if axis == 0:
+        raise Refused(f"{layer.name}: no kernels for joining batches")
+    wide = [prod(x.shape[axis:]) for x in given]
+    total = sum(wide)
+    shape = list(given[0].shape)
+    shape[axis] = sum(x.shape[axis] for x in given)
+    y = c.value(shape, given)
+    starts = [sum(wide[:i]) for i in range(len(wide))]
+    for x, own_width, start in zip(given, wide, starts, strict=True):
+        made = elements.put_columns(x.size, own_width, total, start)
+        c.add(made, x.buffer, y.buffer)
+
+    def backward() -> None:
+        dy = c.taken(y)
+        if dy is None:
+            return
+        for x, own_width, start in zip(given, wide, starts, strict=True):
+            made = elements.take_columns(x.size, own_width, total, start)
+            c.contribute(x, lambda out, _, made=made: c.add(made, dy, out), slopes=False)
+
+    c.backward.append(backward)
+    return y
+
+
+RECORDERS = {
+    own.Add: linear,
+    own.Average: linear,
+    own.Subtract: linear,
+    own.Multiply: multiply,
+    own.Concatenate: concatenate,
+}

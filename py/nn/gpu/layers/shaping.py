@@ -1,0 +1,100 @@
+"""Layers that move elements: other shapes, edges, repetition, scaling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nn.gpu.layers.convolving import images
+from nn.gpu.plan import Refused
+from nn.gpu.wgsl import elements
+from nn.gpu.wgsl.functions import LINEAR, Function
+from nn.layers import core, padding_layers
+from nn.layers import shaping as own
+
+
+def reshape(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
+    """Record Flatten, Reshape or Identity: the same memory under another shape."""
+    (x,) = given
+    if getattr(layer, "data_format", None) == "channels_first" and len(x.shape) > 2:
+        raise Refused(f"{layer.name}: no kernels for data_format='channels_first'")
+    shape = layer.compute_output_shape(x.shape)
+    return c.alias(x, shape)
+
+
+def edges(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
+    """Record zero padding or cropping."""
+    (x,) = given
+    padding = isinstance(layer, padding_layers.ZeroPadding2D)
+    n, h, w, channels = images(layer, x.shape)
+    around = layer.edges()[1:-1]
+    (top, bottom), (left, right) = around if layer.rank == 2 else [(0, 0), *around]
+    sign = 1 if padding else -1
+    inner, outer = (h, w), (h + sign * (top + bottom), w + sign * (left + right))
+    y = c.value(layer.compute_output_shape(x.shape), [x])
+    there = elements.framed(n, inner, outer, channels, sign * top, sign * left)
+    back = elements.framed(n, outer, inner, channels, -sign * top, -sign * left)
+    c.add(there, x.buffer, y.buffer)
+    _back(c, x, y, back)
+    return y
+
+
+def _back(c: Any, x: Any, y: Any, made: Any) -> None:
+    def backward() -> None:
+        dy = c.taken(y)
+        if dy is not None:
+            c.contribute(x, lambda out, _: c.add(made, dy, out), slopes=False)
+
+    c.backward.append(backward)
+
+
+def upsample(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
+    """Record UpSampling2D (nearest) or UpSampling1D."""
+    (x,) = given
+    if getattr(layer, "interpolation", "nearest") != "nearest":
+        raise Refused(f"{layer.name}: no kernels for interpolation={layer.interpolation!r}")
+    n, h, w, channels = images(layer, x.shape)
+    factors = layer.lifted(layer.size)
+    y = c.value(layer.compute_output_shape(x.shape), [x])
+    c.add(elements.repeated(n, h, w, channels, factors), x.buffer, y.buffer)
+    _back(c, x, y, elements.repeated_gradient(n, h, w, channels, factors))
+    return y
+
+
+def rescale(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
+    """Record Rescaling by one scale and one offset."""
+    (x,) = given
+    if np.ndim(layer.scale) or np.ndim(layer.offset):
+        raise Refused(f"{layer.name}: no kernels for several scales or offsets")
+    scale, offset = float(layer.scale), float(layer.offset)
+    y = c.value(x.shape, [x])
+    c.add(elements.rescaled(x.size, scale, offset), x.buffer, y.buffer)
+
+    def backward() -> None:
+        dy = c.taken(y)
+        if dy is None:
+            return
+
+        def write(out: str, then: Function) -> None:
+            at = [x.buffer] if then is not LINEAR else []
+            c.add(elements.copy(x.size, then, scale), dy, *at, out)
+
+        c.contribute(x, write)
+
+    c.backward.append(backward)
+    return y
+
+
+RECORDERS = {
+    core.Flatten: reshape,
+    own.Reshape: reshape,
+    own.Identity: reshape,
+    own.Rescaling: rescale,
+    own.UpSampling1D: upsample,
+    own.UpSampling2D: upsample,
+    padding_layers.ZeroPadding1D: edges,
+    padding_layers.ZeroPadding2D: edges,
+    padding_layers.Cropping1D: edges,
+    padding_layers.Cropping2D: edges,
+}

@@ -1,0 +1,85 @@
+"""The numbers of a step: what differs from one step to the next (`wgsl.text.STEP`)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from nn import optimizers
+from nn.gpu.wgsl.text import STEP_BYTES, STEP_SIZE
+from nn.types import Array
+
+NUMBERS = np.dtype(
+    [
+        ("first", "u4"),
+        ("rows", "u4"),
+        ("slot", "u4"),
+        ("seed", "u4"),
+        ("rate", "f4"),
+        ("step_size", "f4"),
+        ("keep", "f4"),
+        ("scale", "f4"),
+        ("extra", "f4", 4),
+        ("more", "f4", 4),
+    ]
+)
+assert NUMBERS.itemsize == STEP_SIZE
+
+
+def block(steps: int) -> tuple[Array, Array]:
+    """Return room for the numbers of so many steps, as bytes for the device and as records."""
+    made = np.zeros((steps, STEP_BYTES), np.uint8)
+    return made, made[:, :STEP_SIZE].view(NUMBERS)[:, 0]
+
+
+def seed_of(run: int, iterations: int) -> int:
+    """Return the seed of a step's draws, never 0: a resumed run draws the same."""
+    return (run * 0x9E3779B1 + iterations * 0x85EBCA77) & 0xFFFFFFFF | 1
+
+
+def fill(record: Any, optimizer: Any, first: int, rows: int, slot: int, seed: int) -> None:
+    """Write one step's numbers, as the optimizer's own step would use them, and count the step."""
+    rate = optimizer.current_learning_rate()
+    steps = optimizer.gradient_accumulation_steps or 1
+    iterations = optimizer.iterations
+    t = optimizer.local_step = iterations // steps + 1
+    record["first"], record["rows"], record["slot"] = first, rows, slot
+    record["seed"] = seed
+    record["rate"], record["scale"] = rate, 1 / rows
+    record["step_size"] = _step_size(optimizer, rate, t)
+    record["keep"] = 1 - (optimizer.weight_decay or 0.0) * rate
+    record["extra"] = [float((iterations + 1) % steps == 0), *_extra(optimizer, t)]
+    record["more"] = _averaging(optimizer, iterations // steps)
+    optimizer.iterations += 1
+
+
+def _step_size(optimizer: Any, rate: float, t: int) -> float:
+    if isinstance(optimizer, optimizers.Adam):
+        return rate * math.sqrt(1 - optimizer.beta_2**t) / (1 - optimizer.beta_1**t)
+    if isinstance(optimizer, optimizers.Adamax):
+        return rate / (1 - optimizer.beta_1**t)
+    return rate
+
+
+def _extra(optimizer: Any, t: int) -> list[float]:
+    if not isinstance(optimizer, optimizers.Nadam):
+        return [0.0, 0.0, 0.0]
+    rate, after = optimizer._rate(t), optimizer._rate(t + 1)
+    product = optimizer.product(t)
+    return [
+        after / (1 - product * after),
+        (1 - rate) / (1 - product),
+        1 - optimizer.beta_2**t,
+    ]
+
+
+def _averaging(optimizer: Any, updates: int) -> list[float]:
+    """Return the momentum of the moving average, 1 less it, and whether it overwrites."""
+    if not optimizer.use_ema:
+        return [0.0, 0.0, 0.0, 0.0]
+    momentum = optimizer.ema_momentum if updates else 0.0
+    every = optimizer.ema_overwrite_frequency
+    overwrites = bool(every) and (updates + 1) % every == 0
+    return [momentum, 1 - momentum, float(overwrites), 0.0]

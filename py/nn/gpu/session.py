@@ -1,0 +1,144 @@
+"""A model's training on a device: its plan there, weights there and back, blocks of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from nn import config
+from nn.gpu import numbers
+from nn.gpu.compiler import Compiler, Source
+from nn.gpu.plan import SLOTS, Plan
+from nn.types import Array
+
+
+class Recorded(Protocol):
+    """A plan made on a device. Browsers and tests have one each."""
+
+    def write(self, name: str, array: Array) -> None:
+        """Copy an array into a buffer, from its beginning on."""
+
+    def run(self, numbers: Array) -> Awaitable[Array]:
+        """Start a step for each row of numbers; returns their results when they are there."""
+
+    async def read(self, name: str) -> Array:
+        """Return a buffer's bytes as float32."""
+
+    def destroy(self) -> None:
+        """Release the buffers."""
+
+
+class Session:
+    """A plan on a device, bound to the model that it was made from.
+
+    Args:
+        model: a compiled model.
+        batch: samples of a step.
+        source: where they come from.
+
+    Attributes:
+        plan: what the device runs.
+    """
+
+    def __init__(self, model: Any, batch: int, source: Source) -> None:
+        self.model, self.batch, self.source = model, batch, source
+        self.optimizer = model.trainer.optimizer
+        self._compiler = Compiler(model, batch, source)
+        self.plan: Plan = self._compiler.run()
+        config.claim(self.plan.bytes, f"{model.name} on the GPU")
+        self.run_seed = 0
+        self._recorded: Recorded | None = None
+
+    @property
+    def recorded(self) -> Recorded:
+        """The plan on its device."""
+        assert self._recorded is not None
+        return self._recorded
+
+    def attach(self, recorded: Recorded) -> None:
+        """Bind to a device's copy of the plan, and send what never changes."""
+        self._recorded = recorded
+        for name, array in self.plan.initial.items():
+            recorded.write(name, array)
+
+    # Weights.
+
+    def _packed(self, values: Sequence[tuple[Any, Array]], places: Any, size: int) -> Array:
+        made = np.zeros(size, np.float32)
+        for variable, value in values:
+            at = places[variable]
+            made[at : at + variable.size] = value.reshape(-1)
+        return made
+
+    def send(self) -> None:
+        """Bring weights, the optimizer's slots and running statistics to the device."""
+        c, optimizer = self._compiler, self.optimizer
+        held = self.recorded
+        held.write("p", self._packed([(v, v.value) for v in c.offsets], c.offsets, c.held))
+        if c.states:
+            states = [(v, v.value) for v in c.states]
+            held.write("state", self._packed(states, c.states, c.moved))
+        slots = [self._slot(optimizer.state[name]) for name in optimizer.all_slots()]
+        if slots:
+            held.write("slots", np.concatenate(slots))
+
+    def _slot(self, array: Array) -> Array:
+        c = self._compiler
+        parts = [
+            (v, array[span])
+            for v, span in zip(c.parameters.variables, c.parameters.spans, strict=True)
+        ]
+        return self._packed(parts, c.offsets, c.held)
+
+    async def fetch(self) -> None:
+        """Bring them home: the model is then as after the steps that were run."""
+        c, optimizer = self._compiler, self.optimizer
+        p = await self.recorded.read("p")
+        slots = await self.recorded.read("slots")
+        state = await self.recorded.read("state") if c.states else None
+        for variable in c.parameters.variables:
+            at = c.offsets[variable]
+            variable.value[...] = p[at : at + variable.size].reshape(variable.shape)
+        for number, name in enumerate(optimizer.all_slots()):
+            own = slots[number * c.held :]
+            for variable, span in zip(c.parameters.variables, c.parameters.spans, strict=True):
+                at = c.offsets[variable]
+                optimizer.state[name][span] = own[at : at + variable.size]
+        for variable, at in c.states.items():
+            assert state is not None
+            variable.value[...] = state[at : at + variable.size].reshape(variable.shape)
+
+    async def gradients(self) -> dict[Any, Array]:
+        """Return the gradient of each trained variable in the last step."""
+        c = self._compiler
+        found = await self.recorded.read("gradients")
+        return {
+            v: found[c.offsets[v] : c.offsets[v] + v.size].reshape(v.shape)
+            for v in c.parameters.variables
+        }
+
+    # Steps.
+
+    def write(self, name: str, array: Array) -> None:
+        """Send a batch's inputs ("x0", ...), targets or weights, or the data's."""
+        self.recorded.write(name, array)
+
+    def steps(self, places: Sequence[tuple[int, int]]) -> Awaitable[Array]:
+        """Start a block of steps, at most `SLOTS`.
+
+        Args:
+            places: for each step its first sample in the epoch's order (0 where the batch was
+                sent by itself) and how many samples it has.
+
+        Returns:
+            An awaitable of the results: a row for each step.
+        """
+        if not 0 < len(places) <= SLOTS:
+            raise ValueError(f"steps: expected 1 to {SLOTS}, received {len(places)}")
+        made, records = numbers.block(len(places))
+        for slot, (first, rows) in enumerate(places):
+            seed = numbers.seed_of(self.run_seed, self.optimizer.iterations)
+            numbers.fill(records[slot], self.optimizer, first, rows, slot, seed)
+        return self.recorded.run(made)

@@ -1,0 +1,351 @@
+"""Losses: the gradient of an output, the loss of each row or element, and their sum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nn import config, losses
+from nn.gpu.wgsl.functions import number
+from nn.gpu.wgsl.text import Groups, Kernel, grid, index, kernel
+
+Made = tuple[Kernel, Groups]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of an output, each with a loss of its own.
+
+    Attributes:
+        batch: samples.
+        per: rows of a sample.
+        width: elements of a row.
+        scale: the text of 1 / samples, or None for a sum.
+        factor: of the output's loss.
+        ordered: whether targets lie in the data's order, to be found by `order`.
+        weighted: whether rows have weights.
+    """
+
+    batch: int
+    per: int
+    width: int
+    scale: str | None
+    factor: float
+    ordered: bool
+    weighted: bool
+
+    def bindings(self, targets: str) -> list[tuple[str, str]]:
+        made = [("y", "f32"), ("targets", targets)]
+        if self.ordered:
+            made.append(("order", "u32"))
+        if self.weighted:
+            made.append(("weights", "f32"))
+        return [*made, ("dy*", "f32"), ("terms*", "vec2<f32>")]
+
+    def place(self) -> str:
+        """Return the text of the row of targets and weights."""
+        sample = f"order[step.first + row / {self.per}u]" if self.ordered else f"row / {self.per}u"
+        return f"{sample} * {self.per}u + row % {self.per}u"
+
+    def share(self) -> str:
+        """Return the text of a row's factor in the mean."""
+        scale = "1.0" if self.scale is None else f"{self.scale} / {self.per}.0"
+        return f"{scale} * weights[at]" if self.weighted else scale
+
+
+def loss(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+    """The gradient of an output and the terms (loss, right answers); returns how many terms.
+
+    Buffers y, targets, [order], [weights], dy, terms.
+    """
+    return LOSSES[type(given)](s, given, logits)
+
+
+def settle(terms: int, stride: int, at: int) -> Made:
+    """Add up the terms into the step's results; buffers terms, results."""
+    made = kernel(
+        "settle_loss",
+        [("terms", "vec2<f32>"), ("results*", "f32")],
+        f"""
+        var mine = vec2<f32>(0.0);
+        for (var i = t; i < {terms}u; i += 256u) {{ mine += terms[i]; }}
+        sums[t] = mine;
+        for (var half = 128u; half > 0u; half /= 2u) {{
+            workgroupBarrier();
+            if (t < half) {{ sums[t] += sums[t + half]; }}
+        }}
+        if (t == 0u) {{
+            results[step.slot * {stride}u + {at}u] = sums[0].x;
+            results[step.slot * {stride}u + {at + 1}u] = sums[0].y;
+        }}""",
+        size="256",
+        builtins="group",
+        memory="var<workgroup> sums: array<vec2<f32>, 256>;",
+    )
+    return made, (1, 1, 1)
+
+
+def report(size: int, stride: int, at: int) -> Made:
+    """Keep an output in the step's results; buffers y, results."""
+    made = kernel(
+        "report",
+        [("y", "f32"), ("results*", "f32")],
+        f"{index(size)}\nresults[step.slot * {stride}u + {at}u + i] = y[i];",
+    )
+    return made, grid(size)
+
+
+def _row_loss(s: Rows, name: str, targets: str, body: str) -> tuple[Made, int]:
+    """A thread for each row; `body` sets `value`, `hit` and, by `gradient(j, g)`, dy."""
+    rows = s.batch * s.per
+    made = kernel(
+        name,
+        s.bindings(targets),
+        f"""
+        {index(rows)}
+        let row = i;
+        let base = row * {s.width}u;
+        if (row >= step.rows * {s.per}u) {{
+            for (var j = 0u; j < {s.width}u; j++) {{ dy[base + j] = 0.0; }}
+            terms[row] = vec2<f32>(0.0);
+            return;
+        }}
+        let at = {s.place()};
+        let share = {s.share()};
+        {body}
+        terms[row] = vec2<f32>(value * share, hit);""",
+    )
+    return (made, grid(rows)), rows
+
+
+def _best(width: int) -> str:
+    return f"""
+        var highest = y[base];
+        var best = 0u;
+        for (var j = 1u; j < {width}u; j++) {{
+            if (y[base + j] > highest) {{ highest = y[base + j]; best = j; }}
+        }}"""
+
+
+def _sparse(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+    factor = number(s.factor)
+    if logits:
+        body = f"""{_best(s.width)}
+        let label = targets[at];
+        var total = 0.0;
+        for (var j = 0u; j < {s.width}u; j++) {{ total += exp(y[base + j] - highest); }}
+        for (var j = 0u; j < {s.width}u; j++) {{
+            let p = exp(y[base + j] - highest) / total;
+            dy[base + j] = (p - select(0.0, 1.0, j == label)) * share * {factor};
+        }}
+        let value = log(total) + highest - y[base + label];
+        let hit = select(0.0, 1.0, best == label);"""
+    else:
+        e = number(config.epsilon())
+        body = f"""{_best(s.width)}
+        let label = targets[at];
+        var total = 0.0;
+        for (var j = 0u; j < {s.width}u; j++) {{ total += y[base + j]; }}
+        let p = y[base + label] / total;
+        let inside = select(0.0, 1.0, p >= {e} && p <= 1.0 - {e});
+        for (var j = 0u; j < {s.width}u; j++) {{
+            let own = select(0.0, 1.0 / (p * total), j == label);
+            dy[base + j] = inside * (1.0 / total - own) * share * {factor};
+        }}
+        let value = -log(clamp(p, {e}, 1.0 - {e}));
+        let hit = select(0.0, 1.0, best == label);"""
+    return _row_loss(s, "sparse_cross_entropy", "u32", body)
+
+
+def _categorical(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+    factor, e = number(s.factor), number(config.epsilon())
+    smooth = given.label_smoothing
+    target = (
+        f"targets[at * {s.width}u + j] * {number(1 - smooth)} + {number(smooth / s.width)}"
+        if smooth
+        else f"targets[at * {s.width}u + j]"
+    )
+    top = f"""
+        var most = targets[at * {s.width}u];
+        var label = 0u;
+        for (var j = 1u; j < {s.width}u; j++) {{
+            let v = targets[at * {s.width}u + j];
+            if (v > most) {{ most = v; label = j; }}
+        }}
+        let hit = select(0.0, 1.0, best == label);"""
+    if logits:
+        body = f"""{_best(s.width)}
+        var total = 0.0;
+        var weight = 0.0;
+        var value = 0.0;
+        for (var j = 0u; j < {s.width}u; j++) {{
+            total += exp(y[base + j] - highest);
+            weight += {target};
+        }}
+        for (var j = 0u; j < {s.width}u; j++) {{
+            let z = y[base + j] - highest;
+            let t = {target};
+            dy[base + j] = (exp(z) / total * weight - t) * share * {factor};
+            value -= t * (z - log(total));
+        }}{top}"""
+    else:
+        body = f"""{_best(s.width)}
+        var total = 0.0;
+        for (var j = 0u; j < {s.width}u; j++) {{ total += y[base + j]; }}
+        var inner = 0.0;
+        var value = 0.0;
+        for (var j = 0u; j < {s.width}u; j++) {{
+            let p = y[base + j] / total;
+            let t = {target};
+            let kept = clamp(p, {e}, 1.0 - {e});
+            value -= t * log(kept);
+            inner += select(0.0, -t / kept, p >= {e} && p <= 1.0 - {e}) * p;
+        }}
+        for (var j = 0u; j < {s.width}u; j++) {{
+            let p = y[base + j] / total;
+            let t = {target};
+            let kept = clamp(p, {e}, 1.0 - {e});
+            let by = select(0.0, -t / kept, p >= {e} && p <= 1.0 - {e});
+            dy[base + j] = (by - inner) / total * share * {factor};
+        }}{top}"""
+    return _row_loss(s, "categorical_cross_entropy", "f32", body)
+
+
+def _divergence(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+    factor, e = number(s.factor), number(config.epsilon())
+    body = f"""
+        var value = 0.0;
+        let hit = 0.0;
+        for (var j = 0u; j < {s.width}u; j++) {{
+            let t = clamp(targets[at * {s.width}u + j], {e}, 1.0);
+            let p = y[base + j];
+            let kept = clamp(p, {e}, 1.0);
+            value += t * log(t / kept);
+            dy[base + j] = select(0.0, -t / kept, p >= {e} && p <= 1.0) * share * {factor};
+        }}"""
+    return _row_loss(s, "kl_divergence", "f32", body)
+
+
+def _cosine(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+    body = f"""
+        var tt = 0.0;
+        var pp = 0.0;
+        var tp = 0.0;
+        let hit = 0.0;
+        for (var j = 0u; j < {s.width}u; j++) {{
+            let t = targets[at * {s.width}u + j];
+            let p = y[base + j];
+            tt += t * t; pp += p * p; tp += t * p;
+        }}
+        let a = sqrt(max(tt, 1e-12));
+        let b = sqrt(max(pp, 1e-12));
+        let cosine = tp / (a * b);
+        let value = -cosine;
+        for (var j = 0u; j < {s.width}u; j++) {{
+            let t = targets[at * {s.width}u + j] / a;
+            dy[base + j] = -(t - y[base + j] / b * cosine) / b * share * {number(s.factor)};
+        }}"""
+    return _row_loss(s, "cosine_similarity", "f32", body)
+
+
+Terms = Callable[[Any, bool], tuple[str, str]]
+
+
+def _of_elements(terms: Terms) -> Callable[[Rows, Any, bool], tuple[Made, int]]:
+    """Return a loss that is the mean of a row's terms: `terms` gives the text of value and slope
+    from target `t` and output `p`."""
+
+    def made(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+        value, slope = terms(given, logits)
+        size = s.batch * s.per * s.width
+        smooth = getattr(given, "label_smoothing", 0.0)
+        target = f"targets[at * {s.width}u + i % {s.width}u]"
+        if smooth:
+            target = f"({target} * {number(1 - smooth)} + {number(0.5 * smooth)})"
+        shader = kernel(
+            "element_loss",
+            s.bindings("f32"),
+            f"""
+            {index(size)}
+            let row = i / {s.width}u;
+            if (row >= step.rows * {s.per}u) {{
+                dy[i] = 0.0;
+                terms[i] = vec2<f32>(0.0);
+                return;
+            }}
+            let at = {s.place()};
+            let share = {s.share()} / {s.width}.0;
+            {{
+                let t = {target};
+                let p = y[i];
+                dy[i] = {slope} * share * {number(s.factor)};
+                terms[i] = vec2<f32>({value} * share, 0.0);
+            }}""",
+        )
+        return (shader, grid(size)), size
+
+    return made
+
+
+def _squared(given: Any, logits: bool) -> tuple[str, str]:
+    return "(p - t) * (p - t)", "2.0 * (p - t)"
+
+
+def _absolute(given: Any, logits: bool) -> tuple[str, str]:
+    return "abs(p - t)", "sign(p - t)"
+
+
+def _percentage(given: Any, logits: bool) -> tuple[str, str]:
+    scale = f"(100.0 / max(abs(t), {number(config.epsilon())}))"
+    return f"abs(p - t) * {scale}", f"sign(p - t) * {scale}"
+
+
+def _logarithmic(given: Any, logits: bool) -> tuple[str, str]:
+    e = number(config.epsilon())
+    error = f"(log(1.0 + max(p, {e})) - log(1.0 + max(t, {e})))"
+    slope = f"2.0 * {error} / (max(p, {e}) + 1.0) * select(0.0, 1.0, p >= {e})"
+    return f"{error} * {error}", slope
+
+
+def _huber(given: Any, logits: bool) -> tuple[str, str]:
+    d, half = number(given.delta), number(0.5 * given.delta**2)
+    value = f"select({d} * abs(p - t) - {half}, 0.5 * (p - t) * (p - t), abs(p - t) <= {d})"
+    return value, f"clamp(p - t, -{d}, {d})"
+
+
+def _log_cosh(given: Any, logits: bool) -> tuple[str, str]:
+    value = "(abs(p - t) + log(1.0 + exp(-2.0 * abs(p - t))) - 0.6931471805599453)"
+    return value, "tanh(clamp(p - t, -20.0, 20.0))"
+
+
+def _poisson(given: Any, logits: bool) -> tuple[str, str]:
+    e = number(config.epsilon())
+    return f"(p - t * log(p + {e}))", f"(1.0 - t / (p + {e}))"
+
+
+def _binary(given: Any, logits: bool) -> tuple[str, str]:
+    if logits:
+        value = "(max(p, 0.0) - p * t + log(1.0 + exp(-abs(p))))"
+        return value, "(1.0 / (1.0 + exp(-p)) - t)"
+    e = number(config.epsilon())
+    kept = f"clamp(p, {e}, 1.0 - {e})"
+    value = f"-(t * log({kept}) + (1.0 - t) * log(1.0 - {kept}))"
+    inside = f"select(0.0, 1.0, p >= {e} && p <= 1.0 - {e})"
+    return value, f"{inside} * ({kept} - t) / ({kept} * (1.0 - {kept}))"
+
+
+LOSSES: dict[type, Callable[[Rows, Any, bool], tuple[Made, int]]] = {
+    losses.SparseCategoricalCrossentropy: _sparse,
+    losses.CategoricalCrossentropy: _categorical,
+    losses.KLDivergence: _divergence,
+    losses.CosineSimilarity: _cosine,
+    losses.MeanSquaredError: _of_elements(_squared),
+    losses.MeanAbsoluteError: _of_elements(_absolute),
+    losses.MeanAbsolutePercentageError: _of_elements(_percentage),
+    losses.MeanSquaredLogarithmicError: _of_elements(_logarithmic),
+    losses.Huber: _of_elements(_huber),
+    losses.LogCosh: _of_elements(_log_cosh),
+    losses.Poisson: _of_elements(_poisson),
+    losses.BinaryCrossentropy: _of_elements(_binary),
+}

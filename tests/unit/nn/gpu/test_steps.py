@@ -1,0 +1,336 @@
+"""Training steps on a GPU against the same steps on the CPU: gradients, weights, losses.
+
+Inputs are noise: where two elements of a pooled window are equal, any two engines may choose
+differently.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import nn
+import numpy as np
+import pytest
+from nn.gpu.compiler import Source
+from nn.gpu.session import Session
+
+BATCH, LAST = 6, 4
+Layers = Callable[[], list[Any]]
+
+
+def labels(rng: Any, n: int) -> Any:
+    return rng.integers(0, 5, n)
+
+
+def one_hot(rng: Any, n: int) -> Any:
+    return np.eye(5, dtype=np.float32)[rng.integers(0, 5, n)]
+
+
+def floats(*shape: int) -> Any:
+    return lambda rng, n: rng.standard_normal((n, *shape), np.float32)
+
+
+def shares(*shape: int) -> Any:
+    return lambda rng, n: rng.random((n, *shape), np.float32)
+
+
+def logits() -> Any:
+    return nn.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+NETWORKS: dict[str, tuple[Any, Layers]] = {
+    "dense layers of widths that no vector divides": (
+        (7,),
+        lambda: [nn.Dense(11, activation="tanh"), nn.Dense(6, activation="relu"), nn.Dense(5)],
+    ),
+    "dense layers over the last axis": (
+        (3, 8),
+        lambda: [nn.Dense(12, activation="softmax"), nn.Flatten(), nn.Dense(5)],
+    ),
+    "convolutions with strides and padding": (
+        (9, 8, 4),
+        lambda: [
+            nn.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
+            nn.Conv2D(5, 3, use_bias=False),
+            nn.Flatten(),
+            nn.Dense(5),
+        ],
+    ),
+    "convolutions with groups and dilation": (
+        (9, 8, 8),
+        lambda: [
+            nn.Conv2D(8, 3, groups=2, dilation_rate=2, activation="relu"),
+            nn.Conv2D(8, 3, groups=4, padding="same"),
+            nn.GlobalAveragePooling2D(),
+            nn.Dense(5),
+        ],
+    ),
+    "the page's network": (
+        (28, 28, 1),
+        lambda: [
+            nn.Conv2D(8, 3, activation="relu"),
+            nn.MaxPooling2D(),
+            nn.Conv2D(16, 3, activation="relu"),
+            nn.MaxPooling2D(),
+            nn.Flatten(),
+            nn.Dense(32, activation="relu"),
+            nn.Dense(5),
+        ],
+    ),
+    "batch normalization before relu": (
+        (8, 8, 3),
+        lambda: [
+            nn.Conv2D(8, 3, padding="same", use_bias=False),
+            nn.BatchNormalization(),
+            nn.Activation("relu"),
+            nn.MaxPooling2D(),
+            nn.Conv2D(6, 3, padding="same", use_bias=False),
+            nn.BatchNormalization(momentum=0.9, scale=False),
+            nn.ReLU(),
+            nn.AveragePooling2D(2, padding="same"),
+            nn.Flatten(),
+            nn.Dense(5),
+        ],
+    ),
+    "depthwise and separable convolutions": (
+        (9, 8, 4),
+        lambda: [
+            nn.DepthwiseConv2D(3, strides=2, padding="same", activation="relu", depth_multiplier=2),
+            nn.SeparableConv2D(6, 3, activation="relu"),
+            nn.GlobalMaxPooling2D(),
+            nn.Dense(5),
+        ],
+    ),
+    "sequences": (
+        (16, 3),
+        lambda: [
+            nn.Conv1D(8, 3, padding="causal", activation="gelu"),
+            nn.MaxPooling1D(),
+            nn.LayerNormalization(),
+            nn.AveragePooling1D(),
+            nn.Flatten(),
+            nn.Dense(5),
+        ],
+    ),
+    "layers that move elements": (
+        (6, 6, 2),
+        lambda: [
+            nn.Rescaling(2.0, 0.5),
+            nn.Conv2D(4, 1),
+            nn.ZeroPadding2D(((1, 2), (0, 1))),
+            nn.Conv2D(4, 2, activation="silu"),
+            nn.Cropping2D(1),
+            nn.UpSampling2D(2),
+            nn.Reshape((-1, 4)),
+            nn.Flatten(),
+            nn.Dense(5),
+        ],
+    ),
+}
+
+ACTIVATIONS = (
+    "elu", "exponential", "hard_sigmoid", "hard_silu", "leaky_relu", "log_softmax", "relu6", "selu",
+    "sigmoid", "softplus", "softsign",
+)  # fmt: skip
+
+LOSSES: dict[str, tuple[Any, Any, Any]] = {
+    "MeanSquaredError": (nn.losses.MeanSquaredError, "linear", floats(5)),
+    "MeanAbsoluteError": (nn.losses.MeanAbsoluteError, "linear", floats(5)),
+    "MeanSquaredLogarithmicError": (
+        nn.losses.MeanSquaredLogarithmicError,
+        "softplus",
+        shares(5),
+    ),
+    "Huber": (lambda: nn.losses.Huber(0.5), "linear", floats(5)),
+    "LogCosh": (nn.losses.LogCosh, "linear", floats(5)),
+    "Poisson": (nn.losses.Poisson, "softplus", shares(5)),
+    "KLDivergence": (nn.losses.KLDivergence, "softmax", shares(5)),
+    "CosineSimilarity": (nn.losses.CosineSimilarity, "linear", floats(5)),
+    "BinaryCrossentropy": (nn.losses.BinaryCrossentropy, "sigmoid", shares(5)),
+    "BinaryCrossentropy of logits, summed": (
+        lambda: nn.losses.BinaryCrossentropy(
+            from_logits=True, label_smoothing=0.1, reduction="sum"
+        ),
+        "linear",
+        shares(5),
+    ),
+    "CategoricalCrossentropy": (
+        lambda: nn.losses.CategoricalCrossentropy(label_smoothing=0.1),
+        "softmax",
+        one_hot,
+    ),
+    "CategoricalCrossentropy of logits": (
+        lambda: nn.losses.CategoricalCrossentropy(from_logits=True),
+        "linear",
+        one_hot,
+    ),
+    "SparseCategoricalCrossentropy": (
+        nn.losses.SparseCategoricalCrossentropy,
+        "softmax",
+        labels,
+    ),
+}
+
+OPTIMIZERS: dict[str, Callable[[], Any]] = {
+    "SGD with momentum": lambda: nn.SGD(0.1, momentum=0.9),
+    "SGD with Nesterov's momentum and weight decay": lambda: nn.SGD(
+        nn.schedules.ExponentialDecay(0.1, 2, 0.5), momentum=0.9, nesterov=True, weight_decay=0.1
+    ),
+    "Adam": lambda: nn.Adam(0.01),
+    "AdamW, elements clipped": lambda: nn.optimizers.AdamW(0.01, clipvalue=0.01),
+    "amsgrad, norms clipped": lambda: nn.Adam(0.01, amsgrad=True, clipnorm=0.1),
+    "Adamax": lambda: nn.optimizers.Adamax(0.01),
+    "Nadam, global norm clipped": lambda: nn.optimizers.Nadam(0.01, global_clipnorm=0.1),
+    "RMSprop, centred": lambda: nn.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+    "Adagrad": lambda: nn.optimizers.Adagrad(0.1),
+    "Adadelta": lambda: nn.optimizers.Adadelta(1.0),
+    "Lion": lambda: nn.optimizers.Lion(0.01),
+    "accumulation and a moving average": lambda: nn.SGD(
+        0.1,
+        gradient_accumulation_steps=2,
+        use_ema=True,
+        ema_momentum=0.8,
+        ema_overwrite_frequency=1,
+    ),
+}
+
+
+def pair(build: Callable[[], Any]) -> tuple[Any, Any]:
+    """Return two models with the same weights, for the CPU and for the GPU."""
+    rng = np.random.default_rng(3)
+    here, there = build(), build()
+    weights = [
+        rng.uniform(0.5, 1.5, w.shape) if "variance" in v.name else rng.normal(0, 0.3, w.shape)
+        for v, w in zip(here.variables, here.get_weights(), strict=True)
+    ]
+    for model in (here, there):
+        model.set_weights(weights)
+    return here, there
+
+
+def train(build: Callable[[], Any], device: Any, target: Any, steps: int = 3) -> None:
+    """Take steps on both, the last with fewer samples; compare gradients, losses and weights."""
+    asyncio.run(_train(build, device, target, steps))
+
+
+async def _train(build: Callable[[], Any], device: Any, target: Any, steps: int) -> None:
+    from tests.unit.nn.gpu.native import Recorded
+
+    here, there = pair(build)
+    there.trainer.prepare()
+    session = Session(there, BATCH, Source())
+    session.attach(Recorded(device, session.plan))
+    session.send()
+    rng = np.random.default_rng(5)
+    clips = any(vars(here.optimizer)[f] for f in ("clipnorm", "clipvalue", "global_clipnorm"))
+    for step in range(steps):
+        size = BATCH if step < steps - 1 else LAST
+        x = [rng.standard_normal((size, *t.shape[1:]), np.float32) for t in here.inputs]
+        y = target(rng, size)
+        loss = here.trainer.train_step(x, [y], [None], size)
+        for number, array in enumerate(x):
+            full = np.full((BATCH, *array.shape[1:]), 7.0, np.float32)
+            full[:size] = array
+            session.write(f"x{number}", full)
+        whole = isinstance(here.trainer.losses[0], nn.losses.SparseCategoricalCrossentropy)
+        session.write("targets0", y.astype(np.uint32 if whole else np.float32))
+        results = await session.steps([(0, size)])
+        assert results[0][0] == pytest.approx(loss, abs=2e-6, rel=2e-6)
+        if not clips and not here.optimizer.gradient_accumulation_steps:
+            found = await session.gradients()
+            for v, own in zip(here.parameters.variables, found.values(), strict=True):
+                right = here.parameters.views[v]
+                assert np.abs(own - right).max() <= 1e-5 * max(1e-2, np.abs(right).max()), v.path
+    await session.fetch()
+    for own, right in zip(there.get_weights(), here.get_weights(), strict=True):
+        np.testing.assert_allclose(own, right, atol=2e-6)
+    assert there.optimizer.iterations == here.optimizer.iterations
+    for name, state in here.optimizer.state.items():
+        np.testing.assert_allclose(there.optimizer.state[name], state, atol=2e-6, err_msg=name)
+
+
+def sequential(shape: Any, layers: Layers, loss: Any = None, optimizer: Any = None) -> Any:
+    def build() -> Any:
+        model = nn.Sequential([nn.Input(shape), *layers()])
+        model.compile((optimizer or (lambda: nn.SGD(0.1)))(), (loss or logits)())
+        return model
+
+    return build
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_step_on_the_gpu_is_the_step_on_the_cpu(name: str, device: Any) -> None:
+    train(sequential(*NETWORKS[name]), device, labels)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_on_the_gpu_is_the_loss_on_the_cpu(name: str, device: Any) -> None:
+    loss, activation, target = LOSSES[name]
+    train(sequential((8,), lambda: [nn.Dense(5, activation=activation)], loss), device, target)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_on_the_gpu_moves_weights_as_on_the_cpu(name: str, device: Any) -> None:
+    layers = NETWORKS["dense layers over the last axis"]
+    train(sequential(*layers, optimizer=OPTIMIZERS[name]), device, labels, 4)
+
+
+def test_activations_on_the_gpu_are_those_of_the_cpu(device: Any) -> None:
+    def layers() -> list[Any]:
+        each = [nn.Activation(name) for name in ACTIVATIONS]
+        options = [
+            nn.ReLU(max_value=1.0, negative_slope=0.2, threshold=0.1),
+            nn.LeakyReLU(0.1),
+            nn.ELU(0.5),
+        ]
+        made = [nn.Dense(8)]
+        for layer in [*each, *options]:
+            made += [layer, nn.Dense(8)]
+        return [*made, nn.Dense(5)]
+
+    train(sequential((8,), layers), device, labels)
+
+
+def graph() -> Any:
+    a, b = nn.Input((6,)), nn.Input((4,))
+    first = nn.Dense(8, activation="relu")(a)
+    second = nn.Dense(8, activation="elu")(b)
+    total = nn.layers.Add()([first, second])
+    product = nn.layers.Multiply()([first, second])
+    merged = nn.layers.Concatenate()(
+        [
+            total,
+            product,
+            nn.layers.Subtract()([first, second]),
+            nn.layers.Average()([total, product]),
+        ]
+    )
+    model = nn.Model([a, b], nn.Dense(5)(merged))
+    model.compile(nn.SGD(0.1), logits())
+    return model
+
+
+def test_graphs_with_several_inputs_and_readers_train_as_on_the_cpu(device: Any) -> None:
+    train(graph, device, labels)
+
+
+def frozen() -> Any:
+    layers: list[Any] = [
+        nn.Conv2D(4, 3),
+        nn.BatchNormalization(),
+        nn.ReLU(),
+        nn.Conv2D(4, 3),
+        nn.Flatten(),
+        nn.Dense(5),
+    ]
+    for layer in layers[:2]:
+        layer.trainable = False
+    model = nn.Sequential([nn.Input((7, 7, 2)), *layers])
+    model.compile(nn.Adam(0.01), logits())
+    return model
+
+
+def test_frozen_layers_keep_their_weights_and_statistics(device: Any) -> None:
+    train(frozen, device, labels)
