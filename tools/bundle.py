@@ -1,10 +1,12 @@
-"""Bundle the page's Python into five files and each library into one: a request per file.
+"""Bundle the page's Python into six files and each library into one: a request per file.
 
     static/vendor/python/main.txt      for MicroPython: path, NUL, source, NUL, path ...
     static/vendor/python/predict.zip   for Pyodide: the RPC and the prediction part of the engine
     static/vendor/python/training.zip  the rest of the engine, the lab, the RPC's Comlink dialect
     static/vendor/python/formats.zip   the engine's files of Keras and ONNX
     static/vendor/python/applications.zip  trained networks for photographs; this page has none
+    static/vendor/python/gpu.tgz       training on a GPU, for workers that list it: text without
+                                       comments, a third of the size of bytecode
     static/vendor/runtime/             Pyodide and NumPy with bytecode of the modules used at start
     static/vendor/python/farcall.zip   sources of the RPC, for the `[files]` of other pages
     static/vendor/python/nn.zip        sources of the engine, likewise; this page uses neither
@@ -19,11 +21,13 @@ copied from JavaScript immediately, while bytes take 0.3 s per megabyte.
 from __future__ import annotations
 
 import ast
+import gzip
 import hashlib
 import io
 import json
 import subprocess
 import sys
+import tarfile
 import tokenize
 import zipfile
 from collections.abc import Iterable
@@ -86,6 +90,7 @@ FORMATS = (
 # Networks for photographs: an archive of its own, which this page does not ask for.
 APPLICATIONS = ("py/nn/applications",)
 COMLINK = "py/farcall/comlink"
+GPU = "py/nn/gpu"
 # One line under `[files]`, `".../farcall.zip" = "./*"`, gives a page the whole library.
 LIBRARIES = {"farcall.zip": ("py/farcall",), "nn.zip": ("py/nn",)}
 WORKER = {
@@ -95,7 +100,7 @@ WORKER = {
         f"!{COMLINK}",
         "py/nn",
         "!py/nn/io/__main__.py",  # a command for CPython
-        *(f"!{name}" for name in (*TRAINING, *SELDOM, *FORMATS, *APPLICATIONS)),
+        *(f"!{name}" for name in (*TRAINING, *SELDOM, *FORMATS, *APPLICATIONS, GPU)),
     ),
     "training.zip": (COMLINK, *TRAINING, *SELDOM, "py/app/__init__.py", "py/app/lab"),
     "formats.zip": FORMATS,
@@ -182,6 +187,8 @@ def build(root: Path = ROOT) -> list[str]:
         write(root / FOLDER / "main.txt", body)
         written.append(f"{FOLDER}/main.txt")
     written += [f"{FOLDER}/{name}" for name in LIBRARIES if pack(name, root)]
+    if keep("gpu.tgz", tarred(modules((GPU,), root)), root):
+        written.append(f"{FOLDER}/gpu.tgz")
     if compile_worker(root):
         written += [f"{FOLDER}/{name}" for name in WORKER]
         written.append("static/vendor/runtime/python_stdlib.zip")
@@ -196,10 +203,27 @@ def pack(name: str, root: Path) -> bool:
             entry = zipfile.ZipInfo(path)  # dated 1980
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, source)
-    if content(root / FOLDER / name) == body.getvalue():
+    return keep(name, body.getvalue(), root)
+
+
+def keep(name: str, body: bytes, root: Path) -> bool:
+    """Write an archive, unless it is there already."""
+    if content(root / FOLDER / name) == body:
         return False
-    write(root / FOLDER / name, body.getvalue())
+    write(root / FOLDER / name, body)
     return True
+
+
+def tarred(sources: dict[str, str]) -> bytes:
+    """Return modules without comments as one compressed archive; the same at any hour."""
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w") as archive:
+        for path, source in sources.items():
+            data = (bare(source) if path.endswith(".py") else source).encode()
+            entry = tarfile.TarInfo(path)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return gzip.compress(body.getvalue(), 9, mtime=0)
 
 
 def compile_worker(root: Path) -> bool:

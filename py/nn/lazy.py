@@ -37,6 +37,8 @@ def archive(module: str) -> tuple[str, str]:
         return "formats.zip", "files of Keras and ONNX"
     if f"{module}.".startswith("nn.applications."):
         return "applications.zip", "networks for photographs"
+    if f"{module}.".startswith("nn.gpu."):
+        return "gpu.tgz", "what trains on a GPU"
     return "training.zip", "the whole engine"
 
 

@@ -117,12 +117,13 @@ def unpack(name: str, folder: Path) -> None:
 
 def training() -> set[str]:
     """The modules that only training needs."""
-    return names(bundle.TRAINING)
+    return names((*bundle.TRAINING, bundle.GPU))
 
 
 def names(patterns: tuple[str, ...]) -> set[str]:
     rest = bundle.modules(patterns, ROOT)
-    return {p.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for p in rest}
+    found = [path.removesuffix(".py") for path in rest if path.endswith(".py")]
+    return {name.removesuffix("/__init__").replace("/", ".") for name in found}
 
 
 @pytest.mark.promise(

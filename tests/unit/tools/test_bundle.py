@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import shutil
+import tarfile
 import tokenize
 import zipfile
 
@@ -63,7 +64,13 @@ def sources(folder):
         "py/nn/models/prediction.py": PREDICTION,
         **{
             p if p.endswith(".py") else f"{p}/__init__.py": ""
-            for p in (*bundle.TRAINING, *bundle.SELDOM, *bundle.FORMATS, *bundle.APPLICATIONS)
+            for p in (
+                *bundle.TRAINING,
+                *bundle.SELDOM,
+                *bundle.FORMATS,
+                *bundle.APPLICATIONS,
+                bundle.GPU,
+            )
         },
         "py/app/__init__.py": "",
         "py/app/main.py": "unpack()\n",
@@ -135,6 +142,7 @@ def test_every_module_of_a_worker_is_in_one_of_its_zips():
             bundle.STUBS,
             "py/nn",
             "!py/nn/io/__main__.py",
+            f"!{bundle.GPU}",
             "py/app/__init__.py",
             "py/app/lab",
         ),
@@ -256,9 +264,20 @@ def test_each_library_is_one_archive_of_its_sources(built):
         assert source == (site / "py" / package / module).read_text()
 
 
+def test_what_trains_on_a_gpu_is_one_archive_of_text_without_comments(built):
+    site, _ = built
+    with tarfile.open(site / "static/vendor/python/gpu.tgz") as archive:
+        assert archive.getnames() == ["nn/gpu/__init__.py"]
+    sources = bundle.modules((bundle.GPU,), ROOT)
+    with tarfile.open(fileobj=io.BytesIO(bundle.tarred(sources))) as archive:
+        for path, source in sources.items():
+            found = archive.extractfile(path).read().decode()
+            assert found == (bundle.bare(source) if path.endswith(".py") else source)
+
+
 def test_only_what_changed_is_written_again(built, tmp_path):
     first, written = built
-    assert len(written) == 8
+    assert len(written) == 9
     site = shutil.copytree(first, tmp_path / "site", symlinks=True)
     assert bundle.build(site) == []
     (site / "py/app/panel.py").write_text("shown = False\n")

@@ -10,7 +10,7 @@ from nn.gpu.layers.convolving import images
 from nn.gpu.plan import Refused
 from nn.gpu.wgsl import elements
 from nn.gpu.wgsl.functions import LINEAR, Function
-from nn.layers import core, padding_layers
+from nn.layers import core, padding_layers, rescaling
 from nn.layers import shaping as own
 
 
@@ -90,7 +90,7 @@ RECORDERS = {
     core.Flatten: reshape,
     own.Reshape: reshape,
     own.Identity: reshape,
-    own.Rescaling: rescale,
+    rescaling.Rescaling: rescale,
     own.UpSampling1D: upsample,
     own.UpSampling2D: upsample,
     padding_layers.ZeroPadding1D: edges,
