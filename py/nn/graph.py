@@ -59,6 +59,12 @@ class SymbolicTensor:
     def __neg__(self) -> Any:
         return _arithmetic().binary("*", self, -1)
 
+    def __abs__(self) -> Any:
+        return _arithmetic().magnitude(self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return _arithmetic().product(self, other)
+
     def __getitem__(self, index: Any) -> Any:
         return _arithmetic().part(self, index)
 

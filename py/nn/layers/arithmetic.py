@@ -130,6 +130,23 @@ def binary(operator: str, a: Any, b: Any) -> Any:
     return _by_number(operator, b, number)
 
 
+def magnitude(tensor: SymbolicTensor) -> Any:
+    """Return the absolute values: the larger of a value and its negative."""
+    return merging.Maximum()([tensor, Rescaling(-1.0)(tensor)])
+
+
+def product(a: SymbolicTensor, b: Any) -> Any:
+    """Return the matrix products of two tensors, sample by sample: (n, t, d) @ (n, d, s).
+
+    Returns NotImplemented where `b` is not a tensor.
+    """
+    if not isinstance(b, SymbolicTensor):
+        return NotImplemented
+    if len(a.shape) != 3 or len(b.shape) != 3:
+        raise ConfigError(f"expected matrices (n, t, d) @ (n, d, s), received {a!r} and {b!r}")
+    return merging.Dot(axes=(2, 1))([a, b])
+
+
 _MERGES = {"+": merging.Add, "-": merging.Subtract, "*": merging.Multiply, "/": Divide}
 
 

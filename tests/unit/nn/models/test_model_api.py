@@ -167,6 +167,7 @@ ARITHMETIC = {
     "a ** 2": lambda a, b: a**2,
     "b ** 0.5": lambda a, b: b**0.5,
     "-a": lambda a, b: -a,
+    "abs(a)": lambda a, b: abs(a),
     "a[:, 0]": lambda a, b: a[:, 0],
     "a[:, 1:3]": lambda a, b: a[:, 1:3],
     "a[..., ::-1]": lambda a, b: a[..., ::-1],
@@ -192,6 +193,14 @@ def test_symbolic_tensors_and_numbers_are_reckoned_with(expression: str) -> None
     nn.check_gradients(model, left, right)
 
 
+def test_symbolic_matrices_are_multiplied_sample_by_sample() -> None:
+    left, right = (np.random.default_rng(2).random((2, 3, *s), np.float32) for s in ((4,), (4,)))
+    right = right.swapaxes(1, 2)
+    a, b = nn.Input((3, 4)), nn.Input((4, 3))
+    found = nn.Model([a, b], a @ b).predict_on_batch([left, right])
+    np.testing.assert_allclose(found, left @ right, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [
@@ -200,6 +209,8 @@ def test_symbolic_tensors_and_numbers_are_reckoned_with(expression: str) -> None
         (lambda a: X * a, TypeError),
         (lambda a: a / 0, nn.errors.ConfigError),
         (lambda a: a**a, nn.errors.ConfigError),
+        (lambda a: a @ a, nn.errors.ConfigError),
+        (lambda a: a @ X, TypeError),
         (lambda a: a[0], nn.errors.ConfigError),
         (lambda a: a[:, 9], nn.errors.ShapeError),
         (lambda a: a[:, :, 0], nn.errors.ShapeError),
