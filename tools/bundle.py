@@ -14,8 +14,8 @@
 A worker that only predicts lists predict.zip under `[files]`; the page's worker lists training.zip
 as well, and adds formats.zip when a visitor asks for such a file. They hold bytecode, so that
 nothing is compiled at start; they and the runtime are made inside Pyodide (tools/bytecode.py).
-MicroPython gets its modules without comments as text: compiling them takes 0.08 s, and text is
-copied from JavaScript immediately, while bytes take 0.3 s per megabyte.
+MicroPython gets its modules as text, without comments and annotations: compiling them takes 0.08 s,
+and text is copied from JavaScript immediately, while bytes take 0.3 s per megabyte.
 """
 
 from __future__ import annotations
@@ -141,29 +141,71 @@ def text(sources: dict[str, str]) -> bytes:
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def bare(source: str) -> str:
-    """Return the source without comments and docstrings, with unchanged line numbers.
+Place = tuple[int, int]  # line from 1, column
 
-    This saves a third of the size, and tracebacks stay correct.
+
+def bare(source: str) -> str:
+    """Return the source as MicroPython needs it, with unchanged line numbers.
+
+    Comments, docstrings, annotations and what only type checkers read stay behind. This saves
+    nearly half of the size, and tracebacks stay correct.
     """
     lines = source.splitlines(keepends=True)
-    for start, stop, instead in sorted(_words(source), reverse=True):
+    inside: Place = (0, 0)
+    found = []
+    for start, stop, instead in sorted(_words(source), key=lambda word: (word[0], -word[1][0])):
+        if start >= inside:  # else it is in what goes anyway
+            found.append((start, stop, instead))
+            inside = stop
+    for start, stop, instead in reversed(found):
         cut(lines, start, stop, instead)
     return "".join(line.rstrip() + "\n" for line in lines)
 
 
-def _words(source: str) -> Iterable[tuple[tuple[int, int], tuple[int, int], str]]:
-    """Yield start and end (line, column) of each comment and docstring, and its replacement."""
+def _words(source: str) -> Iterable[tuple[Place, Place, str]]:
+    """Yield start and end of each comment, docstring and annotation, and its replacement."""
     lines = source.splitlines()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            first, alone = node.body[0], len(node.body) == 1 and not isinstance(node, ast.Module)
-            end, offset = first.end_lineno or 0, first.end_col_offset or 0
-            column = len(lines[end - 1].encode()[:offset].decode())  # ast counts columns in bytes
-            yield (first.lineno, first.col_offset), (end, column), "pass" if alone else ""
+    arrows = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield token.start, token.end, ""
+        elif token.string == "->":
+            arrows.append(token.start)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            first, alone = node.body[0], len(node.body) == 1 and not isinstance(node, ast.Module)
+            yield _start(first, lines), _end(first, lines), "pass" if alone else ""
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
+            arrow = max(at for at in arrows if at < _start(node.returns, lines))
+            yield arrow, _end(node.returns, lines), ""
+        elif isinstance(node, ast.arg) and node.annotation is not None:
+            line, column = _start(node, lines)
+            yield (line, column + len(node.arg)), _end(node.annotation, lines), ""
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            yield _end(node.target, lines), _end(node.annotation, lines), ""
+        elif isinstance(node, ast.AnnAssign | ast.If) and _is_for_checkers(node):
+            yield _start(node, lines), _end(node, lines), "pass"
+
+
+def _is_for_checkers(node: ast.AnnAssign | ast.If) -> bool:
+    """Whether a statement does nothing but while types are checked."""
+    if isinstance(node, ast.AnnAssign):
+        return node.value is None
+    return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" and not node.orelse
+
+
+def _start(node: ast.expr | ast.stmt | ast.arg, lines: list[str]) -> Place:
+    return node.lineno, _column(lines[node.lineno - 1], node.col_offset)
+
+
+def _end(node: ast.expr | ast.stmt | ast.arg, lines: list[str]) -> Place:
+    line = node.end_lineno or 0
+    return line, _column(lines[line - 1], node.end_col_offset or 0)
+
+
+def _column(line: str, offset: int) -> int:
+    """The column of a place: ast counts bytes."""
+    return len(line.encode()[:offset].decode())
 
 
 def cut(lines: list[str], start: tuple[int, int], stop: tuple[int, int], instead: str) -> None:

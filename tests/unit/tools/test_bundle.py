@@ -162,27 +162,47 @@ def test_text_gives_back_every_source():
     assert unpacked(bundle.text(sources)) == sources
 
 
-def undocumented(source):
-    """(line, what it is) of every node but docstrings, and of the `pass` in place of one."""
-    tree = ast.parse(source)
-    for node in list(ast.walk(tree)):
+class Running(ast.NodeTransformer):
+    """What of a source runs: no docstrings, no annotations, nothing for checkers of types."""
+
+    def visit(self, node):
+        node = super().generic_visit(node)
         if isinstance(node, bundle.DOCUMENTED) and ast.get_docstring(node) is not None:
             del node.body[0]
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.AnnAssign):
+            if node.value is None:
+                return None
+            place = {"lineno": node.lineno, "col_offset": node.col_offset}
+            return ast.Assign([node.target], node.value, **place)
+        elif isinstance(node, ast.If) and not node.orelse:
+            return None if ast.unparse(node.test) == "TYPE_CHECKING" else node
+        return node
+
+
+def running(source):
+    """(line, what it is) of every node that runs, but `pass`."""
+    tree = Running().visit(ast.parse(source))
     found = [(getattr(node, "lineno", 0), type(node).__name__) for node in ast.walk(tree)]
     return sorted(pair for pair in found if pair[1] != "Pass")
 
 
-def test_what_the_page_gets_has_no_comments_and_every_line_where_it_was():
+def test_what_the_page_gets_is_what_runs_with_every_line_where_it_was():
     sources = bundle.modules(bundle.MAIN, ROOT)
     assert "farcall/platform/farcall.js" in sources
     for path, source in sources.items():
         if not path.endswith(".py"):
             continue
         bare = bundle.bare(source)
-        assert undocumented(bare) == undocumented(source), path
+        assert running(bare) == running(source), path
         assert bare.count("\n") == source.count("\n"), path
-        assert not [node for node in ast.walk(ast.parse(bare))
-                    if isinstance(node, bundle.DOCUMENTED) and ast.get_docstring(node)]  # fmt: skip
+        for node in ast.walk(ast.parse(bare)):
+            assert not isinstance(node, ast.AnnAssign), path
+            assert getattr(node, "annotation", getattr(node, "returns", None)) is None, path
+            assert not isinstance(node, bundle.DOCUMENTED) or not ast.get_docstring(node), path
         tokens = tokenize.generate_tokens(io.StringIO(bare).readline)
         assert [token for token in tokens if token.type == tokenize.COMMENT] == [], path
 
@@ -190,6 +210,20 @@ def test_what_the_page_gets_has_no_comments_and_every_line_where_it_was():
 def test_what_only_looks_like_a_comment_stays():
     source = 'def f():\n    """é"""  # why\n\n\nx = "# é"  # no\n'
     assert bundle.bare(source) == 'def f():\n    pass\n\n\nx = "# é"\n'
+
+
+def test_annotations_of_every_form_go():
+    source = (
+        "class C:\n    x: 'A'\n    y: 'é' = 'é->'\n"
+        "    def f(self, a: 'dict[str, ->]', *b: B, c: int = 1, **d: 'D') -> 'R':\n"
+        "        self.z: 'Z' = lambda: 1\n"
+        "if TYPE_CHECKING:\n    class P:\n        'Text.'\n        def g(self) -> int: ...\n"
+        "if TYPE_CHECKING:\n    a = 1\nelse:\n    a = 2\n"
+    )
+    bare = bundle.bare(source)
+    assert running(bare) == running(source)
+    assert "int" not in bare.replace("'é->'", "")
+    assert "->" not in bare.replace("'é->'", "")
 
 
 def test_a_source_with_the_separator_is_refused():
