@@ -35,8 +35,9 @@ def perturb(model: Any, rng: np.random.Generator) -> None:
             if layer.center:
                 layer.beta.assign(rng.normal(0, 0.3, size))
         if isinstance(layer, keras.layers.Normalization):
-            layer.mean.assign(rng.uniform(0.3, 0.6, layer.mean.shape))
-            layer.variance.assign(rng.uniform(0.05, 0.3, layer.variance.shape))
+            layer.adapt_mean.assign(rng.uniform(0.3, 0.6, layer.adapt_mean.shape))
+            layer.adapt_variance.assign(rng.uniform(0.05, 0.3, layer.adapt_variance.shape))
+            layer.finalize_state()
 
 
 def made(name: str, seed: int) -> tuple[Any, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
