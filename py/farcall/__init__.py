@@ -9,7 +9,7 @@ model = await engine.nn.Sequential([...])
 
 from farcall import endpoints, platform
 from farcall.connection.exports import ref
-from farcall.connection.policy import exposed
+from farcall.connection.namespace import exposed
 from farcall.connection.producers import stream
 from farcall.connection.session import Session
 from farcall.connection.streams import Stream

@@ -17,7 +17,7 @@ from farcall.comlink.realm import Options, Realm
 from farcall.comlink.serve import Exposed
 from farcall.comlink.values import Thrown, TransferHandler, proxy, transfer, transfer_handlers
 from farcall.comlink.wrapped import Wrapped, adopted
-from farcall.connection.policy import public_names
+from farcall.connection.namespace import public_names
 from farcall.proxies import remote
 
 TYPE_CHECKING = False

@@ -4,7 +4,8 @@ from farcall import errors
 from farcall.comlink import frames
 from farcall.comlink.gate import no_items, step, takes_keywords
 from farcall.comlink.values import proxy, received
-from farcall.connection.policy import Namespace, describe
+from farcall.connection.namespace import Namespace
+from farcall.connection.policy import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,6 +6,14 @@ names. Nothing is writable unless its class says so with `exposed(writable=...)`
 """
 
 from farcall import errors, platform
+from farcall.connection.namespace import (
+    Namespace,
+    is_door,
+    listed,
+    marks,
+    namespace,
+    public_names,
+)
 from farcall.connection.operations import OPERATIONS, forwarded
 from farcall.platform import is_module
 from farcall.proxies.remote import Remote
@@ -23,21 +31,6 @@ if TYPE_CHECKING:
 
 PATH_LENGTH = 32
 
-# Public names that lead out of any object into the interpreter: frames, code, globals.
-_DOORS = frozenset(
-    (
-        "gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await cr_origin ag_frame ag_code "
-        "ag_await tb_frame tb_next tb_lasti f_globals f_locals f_builtins f_back f_code co_code "
-        "co_consts func_globals func_code"
-    ).split()
-)
-# Those of one type only: bases, the setter of a traceback, and templates that walk attributes.
-_DOORS_OF: "dict[object, type]" = {
-    "mro": type,
-    "with_traceback": BaseException,
-    "format": str,
-    "format_map": str,
-}
 # Types of the interpreter that no name, item or result may hand out.
 _INNER = frozenset("module frame code traceback generator_frame cell".split())
 _FUNCTIONS = frozenset(
@@ -45,83 +38,6 @@ _FUNCTIONS = frozenset(
     "builtin_method method-wrapper wrapper_descriptor method_descriptor".split()
 )
 _CALLABLE = frozenset("function builtin_function_or_method method bound_method closure".split())
-
-
-class Namespace:
-    """What `serve` was given: names to modules, objects and functions."""
-
-    def __init__(self, items: "dict[str, Value]") -> None:
-        self.items = items
-        self.public = items
-        self.modules = {id(m): _public(n, m) for n, m in items.items() if is_module(m)}
-
-    def add_submodules(self) -> None:
-        """Modules named in the `__all__` of a served module are served as well.
-
-        Those that are not imported yet (PEP 562) are when a peer asks for them.
-        """
-        queue = [m for m in self.items.values() if is_module(m)]
-        while queue:
-            module = queue.pop()
-            for name in self.modules[id(module)]:
-                value = module.__dict__.get(name)
-                if is_module(value) and id(value) not in self.modules:
-                    self.modules[id(value)] = _public(name, value)
-                    queue.append(value)
-
-
-def _public(name: "str", module: "object") -> "frozenset[str]":
-    names = getattr(module, "__all__", None)
-    if names is None:
-        raise TypeError(f"serve: module {name!r} has no __all__: list there what may be called")
-    return frozenset(str(n) for n in names)
-
-
-def namespace(served: "Value") -> "Value":
-    """What `serve` accepts as a Namespace; any other object is served as itself.
-
-    Raises:
-        TypeError: a key is no public name, or a module has no `__all__`.
-    """
-    if not isinstance(served, dict):  # an object, or a Namespace already
-        return served
-    for name in served:
-        if not isinstance(name, str) or not name or name[0] == "_" or "." in name:
-            raise TypeError(f"serve: expected public names as keys, received {name!r}")
-        if name in _DOORS:
-            raise TypeError(f"serve: {name!r} is a name of the interpreter's own: choose another")
-    space = Namespace(dict(served))
-    space.add_submodules()
-    return space
-
-
-def exposed(
-    *names: "str", writable: "tuple[str, ...]" = (), concurrency: "int" = 0, queue: "int" = 1000
-) -> "Any":
-    """Class decorator: serve exactly `names` of its instances (all public ones if empty).
-
-    Args:
-        names: attributes, methods and operations ("len()", "iter()") that a peer may use.
-        writable: attributes, or "[]" for items, that a peer may set and delete.
-        concurrency: how many calls run at a time on each instance; 0 for no limit.
-        queue: how many more may wait; LimitError beyond.
-    """
-
-    def mark(cls: "Any") -> "Any":
-        cls.__farcall__ = {
-            "names": frozenset(names) or None,
-            "writable": frozenset(writable),
-            "concurrency": concurrency,
-            "queue": queue,
-        }
-        return cls
-
-    return mark
-
-
-def _marks(owner: "object") -> "dict[str, Any]":
-    cls = owner if isinstance(owner, type) else type(owner)
-    return getattr(cls, "__farcall__", None) or {}
 
 
 class Policy:
@@ -144,7 +60,7 @@ class Policy:
         """
         if type(name) is not str:
             raise errors.PolicyError(f"expected a name as path step, received {name!r}")
-        if name[:1] == "_" or not name or _is_door(owner, name):
+        if name[:1] == "_" or not name or is_door(owner, name):
             raise errors.PolicyError(f"{name!r} of {describe(owner)} is private")
         if type(owner).__name__ in _FUNCTIONS:
             raise errors.PolicyError(f"attributes of a function are not served: {name!r}")
@@ -161,7 +77,7 @@ class Policy:
             return frozenset(owner.items)
         if is_module(owner):
             return self._modules.get(id(owner), frozenset())
-        found: "frozenset[str] | None" = _marks(owner).get("names")
+        found: "frozenset[str] | None" = marks(owner).get("names")
         return found
 
     def read(self, owner: "Value", name: "Any") -> "Value":
@@ -179,7 +95,7 @@ class Policy:
         kind = type(value).__name__
         if kind in _INNER:
             if is_module(value) and is_module(owner) and id(value) not in self._modules:
-                self._modules[id(value)] = _public(name, value)  # imported just now
+                self._modules[id(value)] = listed(name, value)  # imported just now
             self.admit(value)
         return value
 
@@ -235,7 +151,7 @@ class Policy:
             raise errors.PolicyError(f"{describe(owner)} has no {name}()")
         if is_module(owner) and name not in ("doc", "names"):
             raise errors.PolicyError(f"{describe(owner)} has no {name}()")
-        names = _marks(owner).get("names")
+        names = marks(owner).get("names")
         if names is not None and name + "()" not in names and name not in ("doc", "names"):
             raise errors.PolicyError(f"{describe(owner)} serves no {name}()")
         if name == "names":
@@ -282,7 +198,7 @@ class Policy:
 
     def _writable(self, owner: "Value", name: "str") -> None:
         plain = name == "[]" and type(owner) in (list, dict, bytearray)
-        if not plain and name not in _marks(owner).get("writable", ()):
+        if not plain and name not in marks(owner).get("writable", ()):
             what = "items" if name == "[]" else repr(name)
             raise errors.PolicyError(
                 f"{what} of {describe(owner)} is read-only: its class can declare "
@@ -308,12 +224,6 @@ class Policy:
         return [kind, first_line(value), members]
 
 
-def _is_door(owner: "object", name: "str") -> bool:
-    """Whether a public name of `owner` leads into the interpreter."""
-    kind = _DOORS_OF.get(name)
-    return name in _DOORS or (kind is not None and isinstance(owner, kind))
-
-
 def is_plain(value: "object") -> bool:
     """Whether it crosses by value, so that a peer never reads its attributes."""
     return type(value) in (str, bytes, int, float, bool, complex, type(None))
@@ -323,14 +233,6 @@ def first_line(value: "object") -> str:
     """First line of the docs; MicroPython keeps none."""
     doc = getattr(value, "__doc__", None)
     return doc.strip().split("\n")[0] if isinstance(doc, str) and doc.strip() else ""
-
-
-def public_names(value: "object") -> "list[str]":
-    """Names of `value` that pass the gate by their spelling."""
-    try:
-        return [n for n in dir(value) if n[:1] != "_" and not _is_door(value, n)]
-    except Exception:
-        return []
 
 
 def describe(value: "Value") -> str:

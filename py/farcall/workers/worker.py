@@ -13,7 +13,7 @@ The worker speaks on its default channel, which only its page hears:
 """
 
 from farcall import platform
-from farcall.connection.policy import namespace
+from farcall.connection.namespace import namespace
 from farcall.connection.session import Session
 from farcall.endpoints import Port
 from farcall.workers.life import Life, hold, watched

@@ -57,12 +57,12 @@ print(asyncio.run(digits.classify(x[:1]))["digit"], digits.describe()["layers"])
 
 REFUSED = """
 import asyncio, sys
-from farcall.connection import policy
+from farcall.connection.namespace import namespace
 import nn
 
 model = nn.Sequential([nn.Input((2,)), nn.Dense(1)])
 data = open(sys.argv[1], "rb").read()
-policy.namespace({"nn": nn})
+namespace({"nn": nn})
 for ask in (
     lambda: model.compile("sgd"), lambda: asyncio.run(model.fit([0])),
     lambda: nn.losses, lambda: nn.Adam,

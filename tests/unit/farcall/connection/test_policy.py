@@ -4,7 +4,7 @@ from typing import Any
 
 import farcall
 import pytest
-from farcall.connection import policy
+from farcall.connection.namespace import namespace
 
 from tests.unit.farcall.connection.test_session import connected
 
@@ -55,4 +55,4 @@ async def test_on_the_type_whose_name_it_is_it_is_private() -> None:
 def test_the_interpreters_own_names_are_not_served(name: str) -> None:
     served: dict[str, Any] = {name: len}
     with pytest.raises(TypeError, match=f"'{name}' is a name of the interpreter's own"):
-        policy.namespace(served)
+        namespace(served)

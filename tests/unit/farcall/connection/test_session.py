@@ -11,7 +11,7 @@ from typing import Any
 
 import farcall
 import pytest
-from farcall.connection import policy
+from farcall.connection.namespace import namespace
 from farcall.endpoints import memory_pair
 
 HELD = ("pending", "serving", "exports", "imports", "streams", "answers")
@@ -232,7 +232,7 @@ async def test_a_slow_call_is_reported_when_a_trace_asks(capsys: Any) -> None:
 @pytest.mark.promise("farcall: what is refused", "Names that a class or module does not list")
 def test_a_module_without_all_is_not_served() -> None:
     with pytest.raises(TypeError, match="has no __all__"):
-        policy.namespace({"gc": gc})
+        namespace({"gc": gc})
 
 
 def lazy_package(name: str, modules: dict[str, Any]) -> types.ModuleType:
@@ -269,4 +269,4 @@ async def test_a_module_that_is_imported_when_asked_for_is_served_then() -> None
 
 def test_names_that_are_not_public_are_not_served() -> None:
     with pytest.raises(TypeError, match="'_hidden'"):
-        policy.namespace({"_hidden": 1})
+        namespace({"_hidden": 1})

@@ -1,0 +1,119 @@
+"""What `serve` was given, and what classes say of their instances: `exposed`.
+
+A name that leads into the interpreter is none that a peer may use, whatever serves it.
+"""
+
+from farcall.platform import is_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from farcall.proxies.remote import Value
+
+# Public names that lead out of any object into the interpreter: frames, code, globals.
+_DOORS = frozenset(
+    (
+        "gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await cr_origin ag_frame ag_code "
+        "ag_await tb_frame tb_next tb_lasti f_globals f_locals f_builtins f_back f_code co_code "
+        "co_consts func_globals func_code"
+    ).split()
+)
+# Those of one type only: bases, the setter of a traceback, and templates that walk attributes.
+_DOORS_OF: "dict[object, type]" = {
+    "mro": type,
+    "with_traceback": BaseException,
+    "format": str,
+    "format_map": str,
+}
+
+
+class Namespace:
+    """What `serve` was given: names to modules, objects and functions."""
+
+    def __init__(self, items: "dict[str, Value]") -> None:
+        self.items = items
+        self.public = items
+        self.modules = {id(m): listed(n, m) for n, m in items.items() if is_module(m)}
+
+    def add_submodules(self) -> None:
+        """Modules named in the `__all__` of a served module are served as well.
+
+        Those that are not imported yet (PEP 562) are when a peer asks for them.
+        """
+        queue = [m for m in self.items.values() if is_module(m)]
+        while queue:
+            module = queue.pop()
+            for name in self.modules[id(module)]:
+                value = module.__dict__.get(name)
+                if is_module(value) and id(value) not in self.modules:
+                    self.modules[id(value)] = listed(name, value)
+                    queue.append(value)
+
+
+def listed(name: "str", module: "object") -> "frozenset[str]":
+    names = getattr(module, "__all__", None)
+    if names is None:
+        raise TypeError(f"serve: module {name!r} has no __all__: list there what may be called")
+    return frozenset(str(n) for n in names)
+
+
+def namespace(served: "Value") -> "Value":
+    """What `serve` accepts as a Namespace; any other object is served as itself.
+
+    Raises:
+        TypeError: a key is no public name, or a module has no `__all__`.
+    """
+    if not isinstance(served, dict):  # an object, or a Namespace already
+        return served
+    for name in served:
+        if not isinstance(name, str) or not name or name[0] == "_" or "." in name:
+            raise TypeError(f"serve: expected public names as keys, received {name!r}")
+        if name in _DOORS:
+            raise TypeError(f"serve: {name!r} is a name of the interpreter's own: choose another")
+    space = Namespace(dict(served))
+    space.add_submodules()
+    return space
+
+
+def exposed(
+    *names: "str", writable: "tuple[str, ...]" = (), concurrency: "int" = 0, queue: "int" = 1000
+) -> "Any":
+    """Class decorator: serve exactly `names` of its instances (all public ones if empty).
+
+    Args:
+        names: attributes, methods and operations ("len()", "iter()") that a peer may use.
+        writable: attributes, or "[]" for items, that a peer may set and delete.
+        concurrency: how many calls run at a time on each instance; 0 for no limit.
+        queue: how many more may wait; LimitError beyond.
+    """
+
+    def mark(cls: "Any") -> "Any":
+        cls.__farcall__ = {
+            "names": frozenset(names) or None,
+            "writable": frozenset(writable),
+            "concurrency": concurrency,
+            "queue": queue,
+        }
+        return cls
+
+    return mark
+
+
+def marks(owner: "object") -> "dict[str, Any]":
+    cls = owner if isinstance(owner, type) else type(owner)
+    return getattr(cls, "__farcall__", None) or {}
+
+
+def is_door(owner: "object", name: "str") -> bool:
+    """Whether a public name of `owner` leads into the interpreter."""
+    kind = _DOORS_OF.get(name)
+    return name in _DOORS or (kind is not None and isinstance(owner, kind))
+
+
+def public_names(value: "object") -> "list[str]":
+    """Names of `value` that pass the gate by their spelling."""
+    try:
+        return [n for n in dir(value) if n[:1] != "_" and not is_door(value, n)]
+    except Exception:
+        return []
