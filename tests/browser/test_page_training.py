@@ -225,7 +225,7 @@ def glance(page):
 
 
 @pytest.mark.promise("The page: training", "Test images with the answers of the moment")
-def test_the_first_test_images_are_read_anew_whenever_the_network_changes(page):
+def test_the_first_test_images_are_read_again_whenever_the_network_changes(page):
     page.until(lambda: len(glance(page)) == 16)
     names = [name for name, _ in glance(page)]
     truths = [int(name.split()[1].rstrip(",")) for name in names]

@@ -38,13 +38,13 @@ class Output:
         self.needs_predictions = False
         self.shapes: list[list[int]] = []
 
-    def get_means(self) -> dict[str, Any]:
+    def get_state(self) -> dict[str, Any]:
         """Return the running means of training: of the loss and of each metric."""
         metrics = [metric.get_state() for metric, _ in self.train]
         return {"loss": self.tracker.get_state(), "metrics": metrics, "shapes": self.shapes}
 
-    def set_means(self, means: dict[str, Any]) -> None:
-        """Restore what `get_means` returned."""
+    def set_state(self, means: dict[str, Any]) -> None:
+        """Restore what `get_state` returned."""
         self.tracker.set_state(means["loss"])
         if not self.resolved:
             true, pred = (np.zeros((1, *shape)) for shape in means["shapes"])

@@ -251,7 +251,7 @@ class _Run:
         model, trainer, calls, state = self.model, self.trainer, self.calls, self.state
         trainer.reset_train()
         if state.batch:
-            trainer.set_means(state.means)
+            trainer.set_state(state.means)
         begins = calls.listens("on_train_batch_begin")
         ends = calls.listens("on_train_batch_end")
         pace = Pace()

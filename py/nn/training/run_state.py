@@ -87,7 +87,7 @@ class RunState:
             return place
         trainer, calls, _ = self._live
         place["callbacks"] = calls.get_state()
-        place["means"] = trainer.get_means() if self.batch else None
+        place["means"] = trainer.get_state() if self.batch else None
         if not self.batch:
             place["streams"] = self._stream_states()
         return place

@@ -334,16 +334,16 @@ class TrainingStep:
             for metric, _ in output.train:
                 metric.reset_state()
 
-    def get_means(self) -> dict[str, Any]:
+    def get_state(self) -> dict[str, Any]:
         """Return the running means of training as plain data and arrays."""
-        outputs = [output.get_means() for output in self.outputs]
+        outputs = [output.get_state() for output in self.outputs]
         return {"loss": self._tracker.get_state(), "outputs": outputs}
 
-    def set_means(self, means: dict[str, Any]) -> None:
-        """Restore what `get_means` returned."""
+    def set_state(self, means: dict[str, Any]) -> None:
+        """Restore what `get_state` returned."""
         self._tracker.set_state(means["loss"])
         for output, kept in zip(self.outputs, means["outputs"], strict=True):
-            output.set_means(kept)
+            output.set_state(kept)
 
     def reset_test(self) -> None:
         """Reset the running means of evaluation."""

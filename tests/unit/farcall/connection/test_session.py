@@ -135,7 +135,7 @@ async def test_random_programs_give_what_the_model_gives(seed: int) -> None:
     "A call that fails is not awaited: `on_error`, once",
 )
 @pytest.mark.asyncio
-async def test_the_error_of_a_dropped_call_is_told_once() -> None:
+async def test_the_error_of_a_dropped_call_is_reported_once() -> None:
     told: list[Any] = []
     async with connected({"box": Box()}, on_error=lambda e, whence: told.append((e, whence))) as (
         engine,
