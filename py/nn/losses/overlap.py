@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn import config
+from nn.data.numeric import numeric
 from nn.differentiate import differentiate
 from nn.errors import ConfigError, ShapeError
 from nn.losses.base import Loss, masked_weight
@@ -149,7 +150,7 @@ def labels_of(y_true: Any, y_pred: Array, where: str) -> Array:
     Raises:
         ShapeError: the labels have another shape.
     """
-    labels = np.asarray(y_true)
+    labels = numeric(y_true, f"{where}: labels (y_true)")
     if labels.shape == (*y_pred.shape[:-1], 1):
         labels = labels[..., 0]
     if labels.shape != y_pred.shape[:-1]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.errors import ConfigError
+from nn.errors import ConfigError, ShapeError
 from nn.losses import fit_weight
 from nn.metrics.base import Metric
 from nn.types import Array
@@ -65,13 +65,21 @@ class IoU(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         true, pred = self.numbers(y_true, y_pred)
-        true = true if self.sparse_y_true else true.argmax(axis=self.axis)
-        pred = pred if self.sparse_y_pred else pred.argmax(axis=self.axis)
+        true = true if self.sparse_y_true else self._largest(true, "labels")
+        pred = pred if self.sparse_y_pred else self._largest(pred, "outputs")
+        if true.size != pred.size or true.shape[:1] != pred.shape[:1]:
+            raise ShapeError(
+                f"{self.name}: expected a label for each output, {pred.shape}, "
+                f"received {true.shape}"
+            )
         labels, found = (a.astype(np.int64).reshape(-1) for a in (true, pred))
         weight: Array = np.ones(labels.shape)
         if sample_weight is not None:
             given = np.asarray(sample_weight)
-            given = given.reshape(-1) if given.size == labels.size else given
+            if given.size == labels.size:
+                given = given.reshape(-1)
+            elif given.ndim == 1 and true.ndim > 1:  # one for each sample
+                given = given.reshape(-1, *[1] * (true.ndim - 1))
             shape = labels.shape if given.ndim < 2 else true.shape
             weight = fit_weight(given, shape, weight.dtype).reshape(-1)
         limit = self.num_classes
@@ -79,6 +87,15 @@ class IoU(Metric):
         if self.ignore_class is not None:
             kept &= labels != self.ignore_class
         np.add.at(self.matrix, (labels[kept], found[kept]), weight[kept])
+
+    def _largest(self, values: Array, what: str) -> Array:
+        """The class of the largest value along the axis of the classes."""
+        if values.ndim < 2 or values.shape[self.axis] != self.num_classes:
+            raise ShapeError(
+                f"{self.name}: expected {what} of {self.num_classes} classes on axis {self.axis}, "
+                f"received {values.shape}"
+            )
+        return values.argmax(axis=self.axis)
 
     def result(self) -> float:
         classes = self.target_class_ids

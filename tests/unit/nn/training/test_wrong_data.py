@@ -29,11 +29,21 @@ EVERYWHERE = {
 
 SPARSE = {
     "SparseCategoricalCrossentropy", "SparseCategoricalAccuracy", "SparseTopKCategoricalAccuracy",
-    "ConfusionMatrix",
+    "ConfusionMatrix", "CategoricalGeneralizedCrossEntropy", "Circle",
 }  # fmt: skip
 OF_ONE = {"Mean", "Sum"}
 """Metrics of values, not of labels and outputs."""
-METRIC_OPTIONS: dict[str, Any] = {"ConfusionMatrix": {"num_classes": 3}}
+METRIC_OPTIONS: dict[str, Any] = {
+    "ConfusionMatrix": {"num_classes": 3},
+    "IoU": {"num_classes": 3, "target_class_ids": [0]},
+    "MeanIoU": {"num_classes": 3},
+    "OneHotIoU": {"num_classes": 3, "target_class_ids": [0]},
+    "OneHotMeanIoU": {"num_classes": 3},
+    "PrecisionAtRecall": {"recall": 0.5},
+    "RecallAtPrecision": {"precision": 0.5},
+    "SensitivityAtSpecificity": {"specificity": 0.5},
+    "SpecificityAtSensitivity": {"sensitivity": 0.5},
+}
 
 LOSSES = sorted(nn.losses.CLASSES)
 METRICS = sorted(set(nn.metrics.CLASSES) - OF_ONE)
