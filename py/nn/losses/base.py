@@ -188,6 +188,42 @@ def matching(y_true: Array, y_pred: Array, where: str, *, exact: bool = False) -
     return array
 
 
+def integer_labels(y_true: Any, y_pred: Array, where: str) -> Array:
+    """Return an integer for each sample: the labels, without a last axis of 1.
+
+    Raises:
+        DataError: the labels are not numbers.
+        ShapeError: they have another shape than the outputs but for their last axis, or one is
+            NaN or too large for an integer.
+    """
+    labels = numeric(y_true, f"{where}: labels (y_true)")
+    if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    if labels.shape != y_pred.shape[:-1]:
+        raise ShapeError(
+            f"{where}: expected integer labels of shape {y_pred.shape[:-1]}, "
+            f"received {labels.shape}"
+        )
+    return as_integers(labels, where, y_pred.shape[-1])
+
+
+def as_integers(labels: Array, where: str, classes: int) -> Array:
+    """Return labels as integers.
+
+    Raises:
+        ShapeError: a label is NaN, or too large for one.
+    """
+    if labels.dtype.kind in "iu":
+        return labels
+    if labels.dtype.kind == "f" and labels.size and not np.abs(labels).max() < 2**31:
+        raise ShapeError(
+            f"{where}: expected labels from 0 to {classes - 1}, "
+            f"received {labels.min()} to {labels.max()}"
+        )
+    # int32, because NumPy's index type has 32 bits in WebAssembly and int64 is slower there.
+    return labels.astype(np.int32)
+
+
 def fit_weight(sample_weight: Any, shape: tuple[int, ...], dtype: Any) -> Array:
     """Return the weights broadcast to the shape of the losses.
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from nn import config, kernels
-from nn.data.numeric import NUMBERS, numeric
+from nn.data.numeric import NUMBERS
 from nn.errors import ShapeError
-from nn.losses.base import ElementLoss, Loss
+from nn.losses.base import ElementLoss, Loss, as_integers, integer_labels
 from nn.types import Array
 
 
@@ -37,31 +37,7 @@ class SparseCategoricalCrossentropy(Loss):
         return self.ignore_class is None and super().can_fuse(layer)
 
     def prepare(self, y_true: Any, y_pred: Array) -> Array:
-        labels = numeric(y_true, f"{self.name}: labels (y_true)")
-        if labels.ndim == y_pred.ndim and labels.shape[-1] == 1:
-            labels = labels[..., 0]
-        if labels.shape != y_pred.shape[:-1]:
-            raise ShapeError(
-                f"{self.name}: expected integer labels of shape {y_pred.shape[:-1]}, "
-                f"received {labels.shape}"
-            )
-        return self._whole(labels, y_pred.shape[-1])
-
-    def _whole(self, labels: Array, classes: int) -> Array:
-        """Return labels as integers.
-
-        Raises:
-            ShapeError: a label is NaN, or too large for one.
-        """
-        if labels.dtype.kind in "iu":
-            return labels
-        if labels.dtype.kind == "f" and labels.size and not np.abs(labels).max() < 2**31:
-            raise ShapeError(
-                f"{self.name}: expected labels from 0 to {classes - 1}, "
-                f"received {labels.min()} to {labels.max()}"
-            )
-        # int32, because NumPy's index type has 32 bits in WebAssembly and int64 is slower there.
-        return labels.astype(np.int32)
+        return integer_labels(y_true, y_pred, self.name)
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         return self._both(y_true, y_pred)[0]
@@ -111,7 +87,7 @@ class SparseCategoricalCrossentropy(Loss):
         classes = logits.shape[-1]
         index: Array = labels.reshape(-1)
         if index.dtype.kind not in "iu":
-            index = self._whole(index, classes)
+            index = as_integers(index, self.name, classes)
         if index.size and (index.max() >= classes or (index.dtype.kind == "i" and index.min() < 0)):
             raise ShapeError(
                 f"{self.name}: expected labels from 0 to {classes - 1}, "

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from nn import config
-from nn.data.numeric import numeric
 from nn.differentiate import differentiate
 from nn.errors import ConfigError, ShapeError
-from nn.losses.base import Loss, masked_weight
+from nn.losses.base import Loss, integer_labels, masked_weight
 from nn.types import Array
 
 
@@ -134,7 +133,13 @@ class CategoricalGeneralizedCrossEntropy(Loss):
         self.q = q
 
     def prepare(self, y_true: Any, y_pred: Array) -> Array:
-        return one_hot(labels_of(y_true, y_pred, self.name), y_pred)
+        labels, classes = integer_labels(y_true, y_pred, self.name), y_pred.shape[-1]
+        if labels.size and not (labels.min() >= 0 and labels.max() < classes):
+            raise ShapeError(
+                f"{self.name}: expected labels from 0 to {classes - 1}, "
+                f"received {labels.min()} to {labels.max()}"
+            )
+        return np.asarray(labels[..., None] == np.arange(classes), y_pred.dtype)
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         return np.asarray((1 - np.sum(y_pred * y_true, axis=-1) ** self.q) / self.q)
@@ -142,27 +147,6 @@ class CategoricalGeneralizedCrossEntropy(Loss):
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         p = np.sum(y_pred * y_true, axis=-1, keepdims=True)
         return -(p ** (self.q - 1)) * y_true
-
-
-def labels_of(y_true: Any, y_pred: Array, where: str) -> Array:
-    """Return a class for each sample.
-
-    Raises:
-        ShapeError: the labels have another shape.
-    """
-    labels = numeric(y_true, f"{where}: labels (y_true)")
-    if labels.shape == (*y_pred.shape[:-1], 1):
-        labels = labels[..., 0]
-    if labels.shape != y_pred.shape[:-1]:
-        raise ShapeError(
-            f"{where}: expected labels (y_true) of shape {y_pred.shape[:-1]}, "
-            f"received {labels.shape}"
-        )
-    return labels.astype(np.int64)
-
-
-def one_hot(labels: Array, y_pred: Array) -> Array:
-    return np.asarray(labels[..., None] == np.arange(y_pred.shape[-1]), y_pred.dtype)
 
 
 class Circle(Loss):
@@ -197,7 +181,7 @@ class Circle(Loss):
         self.remove_diagonal = remove_diagonal
 
     def prepare(self, y_true: Any, y_pred: Array) -> Array:
-        return labels_of(y_true, y_pred, self.name)
+        return integer_labels(y_true, y_pred, self.name)
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         return self._losses(y_true, y_pred)[0]

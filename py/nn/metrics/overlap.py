@@ -9,6 +9,7 @@ import numpy as np
 
 from nn.errors import ConfigError, ShapeError
 from nn.losses import fit_weight
+from nn.losses.base import as_integers
 from nn.metrics.base import Metric
 from nn.types import Array
 
@@ -65,23 +66,20 @@ class IoU(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         true, pred = self.numbers(y_true, y_pred)
-        true = true if self.sparse_y_true else self._largest(true, "labels")
-        pred = pred if self.sparse_y_pred else self._largest(pred, "outputs")
+        true = true if self.sparse_y_true else self._largest(true, "labels (y_true)")
+        pred = pred if self.sparse_y_pred else self._largest(pred, "outputs (y_pred)")
         if true.size != pred.size or true.shape[:1] != pred.shape[:1]:
             raise ShapeError(
-                f"{self.name}: expected a label for each output, {pred.shape}, "
-                f"received {true.shape}"
+                f"{self.name}: expected a label for each of {pred.shape}, received {true.shape}"
             )
-        labels, found = (a.astype(np.int64).reshape(-1) for a in (true, pred))
+        labels, found = (
+            as_integers(a, self.name, self.num_classes).reshape(-1) for a in (true, pred)
+        )
         weight: Array = np.ones(labels.shape)
         if sample_weight is not None:
             given = np.asarray(sample_weight)
-            if given.size == labels.size:
-                given = given.reshape(-1)
-            elif given.ndim == 1 and true.ndim > 1:  # one for each sample
-                given = given.reshape(-1, *[1] * (true.ndim - 1))
-            shape = labels.shape if given.ndim < 2 else true.shape
-            weight = fit_weight(given, shape, weight.dtype).reshape(-1)
+            given = given.reshape(true.shape) if given.size == true.size else given
+            weight = fit_weight(given, true.shape, weight.dtype).reshape(-1)
         limit = self.num_classes
         kept = (labels >= 0) & (labels < limit) & (found >= 0) & (found < limit)
         if self.ignore_class is not None:
@@ -89,13 +87,14 @@ class IoU(Metric):
         np.add.at(self.matrix, (labels[kept], found[kept]), weight[kept])
 
     def _largest(self, values: Array, what: str) -> Array:
-        """The class of the largest value along the axis of the classes."""
-        if values.ndim < 2 or values.shape[self.axis] != self.num_classes:
+        """Return which of the values along the axis of the classes is largest."""
+        axis, limit = self.axis, self.num_classes
+        if not -values.ndim <= axis < values.ndim or values.shape[axis] != limit:
             raise ShapeError(
-                f"{self.name}: expected {what} of {self.num_classes} classes on axis {self.axis}, "
+                f"{self.name}: expected {what} with {limit} values along axis {axis}, "
                 f"received {values.shape}"
             )
-        return values.argmax(axis=self.axis)
+        return np.asarray(values.argmax(axis=axis))
 
     def result(self) -> float:
         classes = self.target_class_ids

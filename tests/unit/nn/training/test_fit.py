@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from nn.models.summary import text
 
-from tests.unit.nn.training.test_wrong_data import METRIC_OPTIONS
+from tests.support.metrics import REQUIRED
 
 SEED_ROWS = [
     ("conv2d", "Conv2D", (None, 26, 26, 8), 80),
@@ -134,7 +134,7 @@ async def test_logs_each_metric_of_a_batch_alone(kind: Any, weights: bool) -> No
     factors = np.random.default_rng(3).random(len(x)).astype(np.float32) if weights else None
 
     def metric() -> Any:
-        return kind(**METRIC_OPTIONS.get(kind.__name__, {}))
+        return kind(**REQUIRED.get(kind.__name__, {}))
 
     nn.set_random_seed(5)
     model = nn.Sequential([nn.Input((4,)), nn.Dense(3, activation="softmax")])

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from nn.errors import NNError
 
+from tests.support.metrics import metric
+
 ROWS = 6
 PREDICTED = np.full((ROWS, 3), 0.25, np.float32)
 RAGGED = [[1.0], [2.0, 3.0], [1.0], [2.0], [3.0], [1.0]]
@@ -33,17 +35,6 @@ SPARSE = {
 }  # fmt: skip
 OF_ONE = {"Mean", "Sum"}
 """Metrics of values, not of labels and outputs."""
-METRIC_OPTIONS: dict[str, Any] = {
-    "ConfusionMatrix": {"num_classes": 3},
-    "IoU": {"num_classes": 3, "target_class_ids": [0]},
-    "MeanIoU": {"num_classes": 3},
-    "OneHotIoU": {"num_classes": 3, "target_class_ids": [0]},
-    "OneHotMeanIoU": {"num_classes": 3},
-    "PrecisionAtRecall": {"recall": 0.5},
-    "RecallAtPrecision": {"precision": 0.5},
-    "SensitivityAtSpecificity": {"specificity": 0.5},
-    "SpecificityAtSensitivity": {"sensitivity": 0.5},
-}
 
 LOSSES = sorted(nn.losses.CLASSES)
 METRICS = sorted(set(nn.metrics.CLASSES) - OF_ONE)
@@ -70,16 +61,18 @@ def test_a_loss_says_which_labels_it_expected(name: str, kind: str) -> None:
 
 @pytest.mark.parametrize(("name", "kind"), METRIC_CASES)
 def test_a_metric_says_which_labels_it_expected(name: str, kind: str) -> None:
-    metric = nn.metrics.CLASSES[name](**METRIC_OPTIONS.get(name, {}))
     with pytest.raises(NNError, match=r"expected .*received"):
-        metric.update_state(wrong_labels(name)[kind], PREDICTED)
+        metric(name).update_state(wrong_labels(name)[kind], PREDICTED)
 
 
 @pytest.mark.parametrize("labels", [[3], [-1], [np.nan], [np.inf], [1e12], [2**40]])
-@pytest.mark.parametrize("name", ["SparseCategoricalCrossentropy", "ConfusionMatrix"])
+@pytest.mark.parametrize(
+    "name",
+    ["SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy", "ConfusionMatrix"],
+)
 def test_a_label_that_is_no_class_is_refused(name: str, labels: Any) -> None:
-    metric = nn.metrics.ConfusionMatrix(3)
-    takes = nn.losses.CLASSES[name]().step if name in nn.losses.CLASSES else metric.update_state
+    is_loss = name in nn.losses.CLASSES
+    takes = nn.losses.CLASSES[name]().step if is_loss else metric(name).update_state
     with pytest.raises(NNError, match=r"expected labels from 0 to 2, received"):
         takes(np.array(labels), PREDICTED[:1])
 
