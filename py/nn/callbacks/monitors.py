@@ -16,7 +16,7 @@ from nn.lazy import load
 
 RISING = (
     "acc", "auc", "precision", "recall", "f1", "fbeta", "r2_score", "cosine_similarity",
-    "true_positives", "true_negatives",
+    "true_positives", "true_negatives", "specificity", "sensitivity", "io_u", "correlation",
 )  # fmt: skip
 """Parts of the names of metrics that are better the larger they are."""
 

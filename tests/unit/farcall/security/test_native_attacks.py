@@ -672,6 +672,7 @@ FRAMES: dict[str, list[Any]] = {
     "back": ["back", 0, 1],
     "alive": ["alive", "farcall-1"],
     "bye": ["bye", "text"],
+    "large": ["large", "ret", 1, 9, [[messages.OBJECT, 1, messages.KIND_STREAM, "items"]]],
 }
 # What stands where something else should: no kind of value is a number, a text, a list of wire
 # forms and the wire form of an exception or object all at once.

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.metrics import REQUIRED, metric
+
 VALUES = st.one_of(st.none(), st.sampled_from([0.5, 0.4999, 0.3, 0.1, 0.7]))
 COURSES = st.lists(VALUES, min_size=1, max_size=9)
 """The monitored value of each epoch; None where the epoch has none."""
@@ -99,10 +101,10 @@ def test_a_plateau_passes_over_epochs_without_the_value_as_keras_does(
 
 @pytest.mark.parametrize("name", [n for n in nn.metrics.CLASSES if hasattr(keras.metrics, n)])
 def test_a_metric_is_better_in_the_direction_of_keras(name: str) -> None:
-    metric = getattr(keras.metrics, name)()
-    direction = getattr(metric, "_direction", None)
+    theirs = getattr(keras.metrics, name)(**REQUIRED.get(name, {}))
+    direction = getattr(theirs, "_direction", None)
     if direction is not None:
-        upwards = nn.EarlyStopping(f"val_{nn.metrics.CLASSES[name]().name}").upwards
+        upwards = nn.EarlyStopping(f"val_{metric(name).name}").upwards
         assert upwards == (direction == "up")
 
 
