@@ -8,7 +8,7 @@ export default [
   { ignores: ["static/vendor/", "build/", "dist/", "**/node_modules/", "**/.venv/"] },
   js.configs.recommended,
   {
-    files: ["static/*.js", "py/**/*.js", "tests/bench/**/*.js"],
+    files: ["static/*.js", "py/**/*.js", "tests/bench/**/*.js", "tests/soak/*.js"],
     languageOptions: { sourceType: "script", globals: worker },
     rules: { "no-implicit-globals": "error" },
   },

@@ -8,6 +8,7 @@ NNError
 ├── NotReadyError (RuntimeError)   prediction before the model is loaded
 ├── DisposedError (RuntimeError)   use after `dispose`
 ├── BusyError (RuntimeError)       a second `fit` while one is in progress
+├── DeviceLostError (RuntimeError) the GPU is gone
 ├── NotFiniteError (RuntimeError)  the loss is NaN or infinite
 ├── MissingPartError (ImportError) training, but only the prediction part is loaded
 └── DataError (ValueError)
@@ -23,6 +24,7 @@ __all__ = [
     "BusyError",
     "ConfigError",
     "DataError",
+    "DeviceLostError",
     "DisposedError",
     "EmptyError",
     "MagicError",
@@ -68,6 +70,10 @@ class DisposedError(NNError, RuntimeError):
 
 class BusyError(NNError, RuntimeError):
     """A training run was started while another is in progress."""
+
+
+class DeviceLostError(NNError, RuntimeError):
+    """The GPU was lost in training. The weights are those that came home last."""
 
 
 class NotFiniteError(NNError, RuntimeError):

@@ -26,6 +26,10 @@ def test_a_worker_trains_on_the_gpu_as_on_the_cpu(site, open_page):
     assert 2 <= found["batches"] < 10
     assert found["resumed"] == 0
     assert found["while training"] == 2
+    assert "expected results, received" in found["lost"]
+    assert "destroyed" in found["lost"]
+    assert found["kept"]
+    assert found["again"] == found["losses"][1]
 
 
 def test_without_a_gpu_the_cpu_trains_and_says_why(site, open_page):

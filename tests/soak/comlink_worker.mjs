@@ -8,6 +8,7 @@ class Account {
   child(total) { return Comlink.proxy(new Account(total)); }
 }
 
+const { drawnValues } = globalThis;
 const later = (value, ms) => new Promise((resolve) => setTimeout(() => resolve(value), ms));
 const integer = (below) => Math.floor(Math.random() * below);
 function value(depth = 3) {

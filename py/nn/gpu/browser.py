@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.errors import ConfigError
+from nn.errors import ConfigError, DeviceLostError
 from nn.gpu.plan import Plan
 from nn.types import Array
 
@@ -53,14 +53,15 @@ class Adapter:
                 f"{self.name}: expected buffers of at most {self.largest} bytes, received "
                 f"{plan.buffers[name]} ({name}); a smaller batch_size needs less"
             )
-        return Recorded(await self._driver.record(self._device, plan.to_json()), plan)
+        return Recorded(await self._driver.record(self._device, plan.to_json()), plan, self.name)
 
 
 class Recorded:
     """A plan on the device."""
 
-    def __init__(self, recorded: Any, plan: Plan) -> None:
-        self._to_js = import_module("pyodide.ffi").to_js
+    def __init__(self, recorded: Any, plan: Plan, device: str) -> None:
+        ffi = import_module("pyodide.ffi")
+        self._to_js, self._failure, self._device = ffi.to_js, ffi.JsException, device
         self._recorded, self._plan = recorded, plan
         # A look-up on a JavaScript object costs as much as a call.
         self._write, self._run = recorded.write, recorded.run
@@ -77,16 +78,26 @@ class Recorded:
         return self._landed(self._run(self._to_js(numbers.reshape(-1))), len(numbers))
 
     async def _landed(self, promise: Any, steps: int) -> Array:
-        return _floats(await promise).reshape(steps, -1)
+        return (await self._floats(promise)).reshape(steps, -1)
 
     async def read(self, name: str) -> Array:
-        """Return a buffer's content."""
-        return _floats(await self._recorded.read(name))
+        """Return a buffer's content.
+
+        Raises:
+            DeviceLostError: the device is gone.
+        """
+        return await self._floats(self._recorded.read(name))
+
+    async def _floats(self, promise: Any) -> Array:
+        try:
+            data = await promise
+        except self._failure as error:
+            raise DeviceLostError(
+                f"{self._device}: expected results, received {error}; the weights are those that "
+                "came home last: await nn.gpu.open(), or compile for the CPU, and fit goes on"
+            ) from error
+        return np.frombuffer(data.to_py(), np.float32)
 
     def destroy(self) -> None:
         """Release the device's memory."""
         self._recorded.destroy()
-
-
-def _floats(data: Any) -> Array:
-    return np.frombuffer(data.to_py(), np.float32)

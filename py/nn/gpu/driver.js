@@ -24,6 +24,7 @@
       const device = await adapter.requestDevice({
         requiredFeatures, requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
       });
+      device.lost.then(({ reason, message }) => gone.set(device, `${reason}: ${message}`));
       const name = info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(" ");
       return { device, name: name || "GPU", largest: Math.min(maxBufferSize, maxStorageBufferBindingSize) };
     } catch (error) {
@@ -31,9 +32,7 @@
     }
   };
 
-  // Resolves with the reason once the device is gone.
-  const lost = (device) => device.lost.then(({ reason, message }) => `${reason}: ${message}`);
-
+  const gone = new WeakMap(); // device -> why it is lost
   const pipelines = new WeakMap(); // device -> text of a kernel -> promise of {layout, pipeline}
 
   const stepLayoutOf = (device, size) => device.createBindGroupLayout({ entries: [{
@@ -60,8 +59,12 @@
     return held.get(kernel.code);
   };
 
-  const landed = async (staging) => {
-    await staging.mapAsync(1);
+  const landed = async (device, staging) => {
+    try {
+      await staging.mapAsync(1);
+    } catch (error) {
+      throw new Error(gone.get(device) ?? error.message, { cause: error });
+    }
     const bytes = new Uint8Array(staging.getMappedRange().slice(0));
     staging.destroy();
     return bytes;
@@ -111,14 +114,14 @@
         pass.end();
         const staging = copied(encoder, "results", steps * plan.results * FLOATS);
         device.queue.submit([encoder.finish()]);
-        return landed(staging);
+        return landed(device, staging);
       },
 
       read: (name) => {
         const encoder = device.createCommandEncoder();
         const staging = copied(encoder, name, buffers[name].size);
         device.queue.submit([encoder.finish()]);
-        return landed(staging);
+        return landed(device, staging);
       },
 
       // Milliseconds of each dispatch by the GPU's own clock: a pass for each, so a little slower.
@@ -142,7 +145,7 @@
           const staging = device.createBuffer({ size: 16 * count, usage: MAP_READ | COPY_DST });
           encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16 * count);
           device.queue.submit([encoder.finish()]);
-          const times = new BigUint64Array((await landed(staging)).buffer);
+          const times = new BigUint64Array((await landed(device, staging)).buffer);
           if (round > 0)
             for (let i = 0; i < count; i++) totals[i] += Number(times[2 * i + 1] - times[2 * i]) / 1e6;
         }
@@ -157,5 +160,5 @@
     };
   };
 
-  return { open, lost, record };
+  return { open, record };
 };

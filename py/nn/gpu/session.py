@@ -49,6 +49,7 @@ class Session:
         self.plan: Plan = self._compiler.run()
         config.claim(self.plan.bytes, f"{model.name} on the GPU")
         self.run_seed = 0
+        self._home = self.optimizer.iterations  # when the model's weights were last the device's
         self._recorded: Recorded | None = None
 
     @property
@@ -83,6 +84,7 @@ class Session:
         slots = [self._slot(optimizer.state[name]) for name in optimizer.all_slots()]
         if slots:
             held.write("slots", np.concatenate(slots))
+        self._home = optimizer.iterations
 
     def _slot(self, array: Array) -> Array:
         c = self._compiler
@@ -100,7 +102,7 @@ class Session:
         state = await self.recorded.read("state") if c.states else None
         for variable in c.parameters.variables:
             at = c.offsets[variable]
-            variable.value[...] = p[at : at + variable.size].reshape(variable.shape)
+            variable.assign(p[at : at + variable.size].reshape(variable.shape))
         for number, name in enumerate(optimizer.all_slots()):
             own = slots[number * c.held :]
             for variable, span in zip(c.parameters.variables, c.parameters.spans, strict=True):
@@ -108,7 +110,13 @@ class Session:
                 optimizer.state[name][span] = own[at : at + variable.size]
         for variable, at in c.states.items():
             assert state is not None
-            variable.value[...] = state[at : at + variable.size].reshape(variable.shape)
+            variable.assign(state[at : at + variable.size].reshape(variable.shape))
+        self._home = optimizer.iterations
+
+    def close(self) -> None:
+        """Release the buffers; steps whose weights never came home do not count."""
+        self.optimizer.iterations = self._home
+        self.recorded.destroy()
 
     async def gradients(self) -> dict[Any, Array]:
         """Return the gradient of each trained variable in the last step."""

@@ -240,7 +240,12 @@ class GpuTraining:
 
     async def _land(self) -> None:
         block = self._under_way.popleft()
-        results = await block.results
+        try:
+            results = await block.results
+        except Exception:  # the device is gone, and with it the blocks after this one
+            while self._under_way:
+                self._under_way.popleft().results.cancel()
+            raise
         if self.resident:
             self._pace(block)
         for item, row in zip(block.items, results, strict=True):
@@ -312,7 +317,7 @@ class GpuTraining:
     def close(self) -> None:
         """Release the device's memory."""
         if self.session is not None:
-            self.session.recorded.destroy()
+            self.session.close()
             self.session = None
 
 

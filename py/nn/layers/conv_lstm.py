@@ -124,6 +124,7 @@ class ConvLSTM2D(LSTM):
         self.bias = self.add_named("bias", (width,)) if self.use_bias else None
         if self.bias is not None and self.unit_forget_bias:
             self.bias.value[self.units : 2 * self.units] = 1
+            self.bias.mark_written()
 
     def _expect_states(self, shapes: Sequence[Shape]) -> None:
         flat = [prod(tuple(n or 0 for n in shape[1:])) for shape in shapes]

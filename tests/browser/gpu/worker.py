@@ -1,6 +1,7 @@
 import farcall  # first: its listener must be there before the page knocks
 import nn
 import numpy as np
+from nn.gpu import devices
 
 X = np.random.default_rng(0).standard_normal((70, 8), np.float32)
 Y = np.random.default_rng(1).integers(0, 3, 70)
@@ -46,6 +47,21 @@ async def compare():
 
     predicting = network("gpu")
     await predicting.fit(X, Y, batch_size=16, on_train_batch_end=ask)
+
+    def lose(batch, logs):
+        devices.opened()._device.destroy()
+
+    losing = network("gpu")
+    started = losing.get_weights()
+    try:
+        await losing.fit(X, Y, batch_size=16, epochs=2, seed=3, on_train_batch_end=lose)
+    except nn.errors.DeviceLostError as error:
+        kept["lost"] = str(error)
+    pairs = zip(started, losing.get_weights(), strict=True)
+    kept["kept"] = all(np.array_equal(a, b) for a, b in pairs)
+    await nn.gpu.open(emulated=True)
+    again = await losing.fit(X, Y, batch_size=16, epochs=2, seed=3)
+    kept["again"] = again.history["loss"]
 
     def worst(one, two):
         pairs = zip(one.get_weights(), two.get_weights(), strict=True)
