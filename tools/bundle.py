@@ -48,8 +48,7 @@ TRAINING = (
     "py/nn/callbacks",
     "py/nn/data/loading",
     "py/nn/federated.py",
-    "py/nn/io/keras/write_config.py",
-    "py/nn/io/tfjs/write*.py",
+    "py/nn/io/[kt]*/write*.py",  # keras and tfjs; those of hdf5 and onnx are in FORMATS
     "py/nn/io/**/checkpoint.py",
     "py/nn/losses",
     "py/nn/metrics",
@@ -60,12 +59,12 @@ TRAINING = (
 )
 # What few models need, in the same archive: the error of a model that needs it names the line.
 SELDOM = (
+    "py/nn/data/sampling.py",
     "py/nn/datasets",
     "py/nn/differentiate.py",
     "py/nn/layers/attention.py",
     "py/nn/layers/category_encoding.py",
     "py/nn/layers/cells.py",
-    "py/nn/data/sampling.py",
     "py/nn/layers/conv_lstm.py",
     "py/nn/layers/encoding.py",
     "py/nn/layers/lookup.py",

@@ -137,17 +137,22 @@ class Duplex(Channel):
         if buffers and self.waits.held is None:
             # Free now what was transferred: its memory is reused.
             self.codec.arrived = ()
+        if self.woken:
+            self._wake()
+        self._scheduled = False
+        if self._out:
+            self._flush()
+        if self.owes_ack:
+            self._acknowledge_later()
+
+    def _wake(self) -> None:
+        """Let the tasks run whose waiters are settled, and those that they settle."""
         while self.woken:
             woken = list(self.woken)
             del self.woken[:]
             for waiter in woken:
                 waiter.wake()
             platform.drain()
-        self._scheduled = False
-        if self._out:
-            self._flush()
-        if self.owes_ack:
-            self._acknowledge_later()
 
     # -- messages that cannot leave as they are
 

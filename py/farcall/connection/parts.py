@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from farcall.messages import Frame, Wire
     from farcall.platform.buffers import Buffer
+    from farcall.values.codec import Codec
 
 _REQUESTS = (messages.CALL, messages.GET, messages.SET, messages.DEL, messages.OP)
 _ENDS = (messages.RET, messages.ERR, messages.END)
@@ -86,6 +87,16 @@ def substitute(frame: "Frame", error: "Wire") -> "Frame | None":
     if kind in (messages.ITEMS, messages.END):
         return [messages.END, number, error]
     return None
+
+
+def unread(frame: "Frame", codec: "Codec") -> "Frame":
+    """What stands for a frame for which there was no memory: one with the error of its call."""
+    _, kind, number, size, _ = frame
+    text = f"{subject(frame[1:])} of {size} characters of JSON does not fit in memory"
+    instead = substitute([kind, number], codec.encode_exception(MemoryError(text)))
+    if instead is None:
+        raise errors.ProtocolError(f"{kind!r}: {text}")
+    return instead
 
 
 def too_large(

@@ -203,12 +203,8 @@ class Session(Duplex):
 
     def _on_large(self, frame: "Frame", buffers: "Buffers") -> None:
         """Handle what is left of a frame for which there was no memory: the error of its call."""
-        _, kind, number, size, objects = frame
-        self.tables.abandon(objects)
-        text = f"{parts.subject(frame[1:])} of {size} characters of JSON does not fit in memory"
-        instead = parts.substitute([kind, number], self.codec.encode_exception(MemoryError(text)))
-        if instead is None:
-            raise errors.ProtocolError(f"{kind!r}: {text}")
+        instead = parts.unread(frame, self.codec)
+        self.tables.abandon(frame[4])
         self.handlers[instead[0]](instead, ())
 
     def _gone(self) -> None:
@@ -248,14 +244,7 @@ class Session(Duplex):
         self._serving.clear()
         self.waits.clear()
         self.tables.clear()
-        platform.Timer(0, self._wake_closed)
-
-    def _wake_closed(self) -> None:
-        woken = list(self.woken)
-        del self.woken[:]
-        for waiter in woken:
-            waiter.wake()
-        platform.drain()
+        platform.Timer(0, self._wake)
 
     def statistics(self) -> "dict[str, int]":
         """What is held for this session now, and what has crossed so far.
