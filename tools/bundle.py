@@ -48,7 +48,7 @@ TRAINING = (
     "py/nn/callbacks",
     "py/nn/data/loading",
     "py/nn/federated.py",
-    "py/nn/io/[kt]*/write*.py",  # keras and tfjs; those of hdf5 and onnx are in FORMATS
+    "py/nn/io/*/write_c*.py",  # write_config of keras, write_checks of tfjs
     "py/nn/io/**/checkpoint.py",
     "py/nn/losses",
     "py/nn/metrics",
@@ -143,16 +143,21 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 Place = tuple[int, int]  # line from 1, column
 
 
-def bare(source: str) -> str:
+def bare(source: str, *, annotated: bool = False) -> str:
     """Return the source as MicroPython needs it, with unchanged line numbers.
 
     Comments, docstrings, annotations and what only type checkers read stay behind. This saves
     nearly half of the size, and tracebacks stay correct.
+
+    Args:
+        source: a module.
+        annotated: keep the annotations, which CPython's dataclasses are made from.
     """
     lines = source.splitlines(keepends=True)
     inside: Place = (0, 0)
     found = []
-    for start, stop, instead in sorted(_words(source), key=lambda word: (word[0], -word[1][0])):
+    words = _words(source) if annotated else (*_words(source), *_annotations(source))
+    for start, stop, instead in sorted(words, key=lambda word: (word[0], -word[1][0])):
         if start >= inside:  # else it is in what goes anyway
             found.append((start, stop, instead))
             inside = stop
@@ -162,18 +167,23 @@ def bare(source: str) -> str:
 
 
 def _words(source: str) -> Iterable[tuple[Place, Place, str]]:
-    """Yield start and end of each comment, docstring and annotation, and its replacement."""
+    """Yield start and end of each comment and docstring, and its replacement."""
     lines = source.splitlines()
-    arrows = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield token.start, token.end, ""
-        elif token.string == "->":
-            arrows.append(token.start)
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             first, alone = node.body[0], len(node.body) == 1 and not isinstance(node, ast.Module)
             yield _start(first, lines), _end(first, lines), "pass" if alone else ""
+
+
+def _annotations(source: str) -> Iterable[tuple[Place, Place, str]]:
+    """Yield the same of each annotation, and of what stands there for type checkers alone."""
+    lines = source.splitlines()
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    arrows = [token.start for token in tokens if token.string == "->"]
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
             arrow = max(at for at in arrows if at < _start(node.returns, lines))
             yield arrow, _end(node.returns, lines), ""
@@ -260,7 +270,7 @@ def tarred(sources: dict[str, str]) -> bytes:
     body = io.BytesIO()
     with tarfile.open(fileobj=body, mode="w") as archive:
         for path, source in sources.items():
-            data = (bare(source) if path.endswith(".py") else source).encode()
+            data = (bare(source, annotated=True) if path.endswith(".py") else source).encode()
             entry = tarfile.TarInfo(path)
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))

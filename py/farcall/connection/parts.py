@@ -90,7 +90,7 @@ def substitute(frame: "Frame", error: "Wire") -> "Frame | None":
 
 
 def unread(frame: "Frame", codec: "Codec") -> "Frame":
-    """What stands for a frame for which there was no memory: one with the error of its call."""
+    """The frame to handle in place of one for which there was no memory: its call's error."""
     _, kind, number, size, _ = frame
     text = f"{subject(frame[1:])} of {size} characters of JSON does not fit in memory"
     instead = substitute([kind, number], codec.encode_exception(MemoryError(text)))

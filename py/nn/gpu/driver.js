@@ -24,7 +24,6 @@
       const device = await adapter.requestDevice({
         requiredFeatures, requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
       });
-      device.lost.then(({ reason, message }) => gone.set(device, `${reason}: ${message}`));
       const name = info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(" ");
       return { device, name: name || "GPU", largest: Math.min(maxBufferSize, maxStorageBufferBindingSize) };
     } catch (error) {
@@ -32,7 +31,6 @@
     }
   };
 
-  const gone = new WeakMap(); // device -> why it is lost
   const pipelines = new WeakMap(); // device -> text of a kernel -> promise of {layout, pipeline}
 
   const stepLayoutOf = (device, size) => device.createBindGroupLayout({ entries: [{
@@ -62,8 +60,10 @@
   const landed = async (device, staging) => {
     try {
       await staging.mapAsync(1);
-    } catch (error) {
-      throw new Error(gone.get(device) ?? error.message, { cause: error });
+    } catch (error) { // the reason of a loss may be known a moment later
+      const lost = device.lost.then(({ reason, message }) => `${reason}: ${message}`);
+      const soon = new Promise((resolve) => { setTimeout(resolve, 500); });
+      throw new Error(await Promise.race([lost, soon]) ?? error.message, { cause: error });
     }
     const bytes = new Uint8Array(staging.getMappedRange().slice(0));
     staging.destroy();

@@ -306,7 +306,9 @@ def test_what_trains_on_a_gpu_is_one_archive_of_text_without_comments(built):
     with tarfile.open(fileobj=io.BytesIO(bundle.tarred(sources))) as archive:
         for path, source in sources.items():
             found = archive.extractfile(path).read().decode()
-            assert found == (bundle.bare(source) if path.endswith(".py") else source)
+            assert found == (
+                bundle.bare(source, annotated=True) if path.endswith(".py") else source
+            )
 
 
 def test_only_what_changed_is_written_again(built, tmp_path):
