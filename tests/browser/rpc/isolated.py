@@ -13,10 +13,11 @@ PATIENCE = 10 * (js.slowness if hasattr(js, "slowness") else 1)
 
 async def main():
     results = []
-    engine = await farcall.connect("spinner")
     begun = []
+    # Before the worker is there: a browser that serves many learns of a channel a moment late.
     channel = js.BroadcastChannel.new("begun")
     channel.onmessage = begun.append
+    engine = await farcall.connect("spinner")
     for _ in range(3):
         begun.clear()
         spinning = engine.spin()
