@@ -1,4 +1,4 @@
-"""A GPU of the browser, by WebGPU: the one module of nn that meets JavaScript.
+"""A GPU of the browser, by WebGPU: the one module of `nn.gpu` that meets JavaScript.
 
 On CPython it imports without it; `open` is for a browser's worker or page.
 """

@@ -1,7 +1,4 @@
-"""Downloads, through the browser's fetch in Pyodide and urllib on CPython.
-
-This is the only module of the engine that depends on the interpreter.
-"""
+"""Downloads, through the browser's fetch in Pyodide and urllib on CPython."""
 
 from __future__ import annotations
 
