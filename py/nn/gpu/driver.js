@@ -9,11 +9,26 @@
   const COMPUTE = 4; // GPUShaderStage.COMPUTE
   const FLOATS = 4; // bytes of a float
 
+  // A browser whose GPU process has just started, or died, answers for a moment that there is no
+  // adapter (Chromium: "Failed to create WebGPU Context Provider"): ask again after these times.
+  const AGAIN_AFTER_MS = [100, 400, 1600];
+
+  const adapterOf = async (gpu) => {
+    const ask = () => gpu.requestAdapter({ powerPreference: "high-performance" });
+    let adapter = await ask();
+    for (const time of AGAIN_AFTER_MS) {
+      if (adapter) break;
+      await new Promise((resolve) => setTimeout(resolve, time));
+      adapter = await ask();
+    }
+    return adapter;
+  };
+
   // A device of the fastest adapter, or why there is none. Default limits suffice but for the size of
   // buffers, which is asked for at what the adapter offers.
   const open = async (emulated, gpu = globalThis.navigator?.gpu) => {
     if (!gpu) return { reason: "this browser has no WebGPU" };
-    const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+    const adapter = await adapterOf(gpu);
     if (!adapter) return { reason: "the browser offers no GPU" };
     const info = adapter.info ?? {};
     if ((info.isFallbackAdapter ?? adapter.isFallbackAdapter) && !emulated)
