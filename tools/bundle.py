@@ -7,6 +7,7 @@
     static/vendor/python/applications.zip  trained networks for photographs; this page has none
     static/vendor/python/gpu.tgz       training on a GPU, for workers that list it: text without
                                        comments, a third of the size of bytecode
+    static/vendor/python/federation.tgz  a node of a Flower federation, likewise for those that join
     static/vendor/runtime/             Pyodide and NumPy with bytecode of the modules used at start
     static/vendor/python/farcall.zip   sources of the RPC, for the `[files]` of other pages
     static/vendor/python/nn.zip        sources of the engine, likewise; this page uses neither
@@ -75,6 +76,7 @@ SELDOM = (
     "py/nn/models/saving.py",
     "py/nn/utils",
 )
+PROTOBUF = "py/nn/io/protobuf.py"  # ONNX and the federation need it
 # The files of Keras and ONNX: their names are in nn/lazy.py too, for the error of a page without.
 FORMATS = (
     "py/nn/io/hdf5",
@@ -84,12 +86,16 @@ FORMATS = (
     "py/nn/io/keras/legacy_h5.py",
     "py/nn/io/keras/stores.py",
     "py/nn/io/onnx",
+    PROTOBUF,
     "py/nn/io/weights.py",
 )
 # Networks for photographs: an archive of its own, which this page does not ask for.
 APPLICATIONS = ("py/nn/applications",)
 COMLINK = "py/farcall/comlink"
 GPU = "py/nn/gpu"
+FEDERATION = ("py/federation", "!py/federation/server", PROTOBUF)
+# Archives of text without comments, for the workers that list them.
+TARRED = {"gpu.tgz": (GPU,), "federation.tgz": FEDERATION}
 # One line under `[files]`, `".../farcall.zip" = "./*"`, gives a page the whole library.
 LIBRARIES = {"farcall.zip": ("py/farcall",), "nn.zip": ("py/nn",)}
 WORKER = {
@@ -238,8 +244,11 @@ def build(root: Path = ROOT) -> list[str]:
         write(root / FOLDER / "main.txt", body)
         written.append(f"{FOLDER}/main.txt")
     written += [f"{FOLDER}/{name}" for name in LIBRARIES if pack(name, root)]
-    if keep("gpu.tgz", tarred(modules((GPU,), root)), root):
-        written.append(f"{FOLDER}/gpu.tgz")
+    written += [
+        f"{FOLDER}/{name}"
+        for name, patterns in TARRED.items()
+        if keep(name, tarred(modules(patterns, root)), root)
+    ]
     if compile_worker(root):
         written += [f"{FOLDER}/{name}" for name in WORKER]
         written.append("static/vendor/runtime/python_stdlib.zip")

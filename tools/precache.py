@@ -26,12 +26,13 @@ PUBLISHED = (
 )  # fmt: skip
 # Never requested by the page: PyScript's editor, terminal, donkey and zip reader; its table of
 # Pyodide's package names, used only for `packages` that need micropip; and Pyodide as downloaded,
-# from which static/vendor/runtime/ is made. Nor what trains on a GPU, for other pages.
+# from which static/vendor/runtime/ is made. Nor what trains on a GPU or joins a federation.
 UNUSED = (
     "static/vendor/pyodide/*",
     "static/vendor/pyscript/codemirror*",
     "static/vendor/pyscript/xterm*",
     "static/vendor/pyscript/zip-*",
+    "static/vendor/python/federation.tgz",
     "static/vendor/python/gpu.tgz",
     "static/vendor/pyscript/service-worker.js",
 )

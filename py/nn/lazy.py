@@ -26,6 +26,7 @@ FORMATS = (
     "nn.io.keras.legacy_h5",
     "nn.io.keras.stores",
     "nn.io.onnx",
+    "nn.io.protobuf",
     "nn.io.weights",
 )
 """Modules and packages of the third part."""

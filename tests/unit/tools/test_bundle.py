@@ -70,6 +70,8 @@ def sources(folder):
                 *bundle.FORMATS,
                 *bundle.APPLICATIONS,
                 bundle.GPU,
+                "py/federation",
+                "py/federation/server",
             )
         },
         "py/app/__init__.py": "",
@@ -302,7 +304,7 @@ def test_what_trains_on_a_gpu_is_one_archive_of_text_without_comments(built):
     site, _ = built
     with tarfile.open(site / "static/vendor/python/gpu.tgz") as archive:
         assert archive.getnames() == ["nn/gpu/__init__.py"]
-    sources = bundle.modules((bundle.GPU,), ROOT)
+    sources = bundle.modules(bundle.TARRED["gpu.tgz"], ROOT)
     with tarfile.open(fileobj=io.BytesIO(bundle.tarred(sources))) as archive:
         for path, source in sources.items():
             found = archive.extractfile(path).read().decode()
@@ -311,9 +313,16 @@ def test_what_trains_on_a_gpu_is_one_archive_of_text_without_comments(built):
             )
 
 
+def test_what_joins_a_federation_is_one_small_archive_without_its_server(built):
+    site, _ = built
+    with tarfile.open(site / "static/vendor/python/federation.tgz") as archive:
+        assert archive.getnames() == ["federation/__init__.py", "nn/io/protobuf.py"]
+    assert len(bundle.tarred(bundle.modules(bundle.FEDERATION, ROOT))) <= 15_000
+
+
 def test_only_what_changed_is_written_again(built, tmp_path):
     first, written = built
-    assert len(written) == 9
+    assert len(written) == 10
     site = shutil.copytree(first, tmp_path / "site", symlinks=True)
     assert bundle.build(site) == []
     (site / "py/app/panel.py").write_text("shown = False\n")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nn.io import protobuf
 from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError
 from nn.io.limits import DEFAULT_LIMITS, Limits
-from nn.io.onnx import protobuf
-from nn.io.onnx.protobuf import Message
+from nn.io.protobuf import Message
 
 Array = NDArray[np.generic]
 Attribute = int | float | str | list[int] | list[float] | list[str] | Array

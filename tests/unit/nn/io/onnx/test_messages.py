@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from nn.io import errors
+from nn.io import errors, protobuf
 from nn.io.limits import Limits
-from nn.io.onnx import protobuf
 from nn.io.onnx.messages import Graph, Model, Node, Value, decode, encode
 
 DTYPES = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"]

@@ -4,7 +4,7 @@
 >>> read(data)
 {1: [150], 2: [b'testing'], 3: [...]}
 
-The protobuf library is not used because Pyodide's offline folder lacks it and ONNX needs few
+The protobuf library is not used because Pyodide's offline folder lacks it; ONNX and Flower need few
 messages. Tests compare with the library. Format: https://protobuf.dev/programming-guides/encoding/
 """
 
@@ -31,6 +31,10 @@ Fields = Mapping[Any, list[int | memoryview]]
 # long lists of numbers are packed into one.
 _MOST = 1 << 17
 _MASK = (1 << 64) - 1
+
+
+class Double(float):
+    """A number that is written with 64 bits."""
 
 
 class Message:
@@ -64,7 +68,7 @@ class Message:
 
 
 def write(fields: Iterable[tuple[int, Value | None]]) -> bytes:
-    """Return a message: int as varint, float as 32 bits, bytes and str with their length.
+    """Return a message: int as varint, float as 32 bits, Double as 64, bytes and str with length.
 
     None leaves a field out; negative numbers take the ten bytes of a two's complement int64.
     """
@@ -74,6 +78,8 @@ def write(fields: Iterable[tuple[int, Value | None]]) -> bytes:
 def _field(number: int, value: Value) -> bytes:
     if isinstance(value, int):
         return varint(number << 3 | VARINT) + varint(value)
+    if isinstance(value, Double):
+        return varint(number << 3 | FIXED64) + struct.pack("<d", value)
     if isinstance(value, float):
         return varint(number << 3 | FIXED32) + struct.pack("<f", value)
     data = value.encode() if isinstance(value, str) else value
@@ -91,13 +97,13 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
-def read(data: Data, where: str = "message") -> Fields:
+def read(data: Data, where: str = "message", most: int = _MOST) -> Fields:
     """Return the values of each field in their order: int of a varint, else a view of its bytes.
 
     Raises:
         TruncatedError: the message ends inside a field.
         CorruptError: a field number or wire type does not exist.
-        LimitError: more values than any message of a model has.
+        LimitError: more than `most` values; by default more than any message of a model has.
     """
     view = memoryview(data)
     fields: dict[int, list[int | memoryview]] = {}
@@ -109,8 +115,8 @@ def read(data: Data, where: str = "message") -> Fields:
             raise CorruptError(f"{where}: expected a field number above 0 at byte {position}")
         fields.setdefault(key >> 3, []).append(value)
         count += 1
-        if count > _MOST:
-            raise LimitError(f"{where}: expected at most {_MOST} values, received more")
+        if count > most:
+            raise LimitError(f"{where}: expected at most {most} values, received more")
     return fields
 
 

@@ -1,0 +1,48 @@
+"""Errors of a federation.
+
+FederationError
+├── FleetError (ConnectionError)   the SuperLink, or the gateway before it, refused a call
+│   └── UnknownNodeError           it does not know this node: its key, or its clock
+├── UnreachableError (OSError)     no answer came
+└── NetworkMismatchError (ValueError)  the federation trains another network
+
+Damaged bytes raise the errors of files: `nn.io.errors.FormatError` and its kinds.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "FederationError",
+    "FleetError",
+    "NetworkMismatchError",
+    "UnknownNodeError",
+    "UnreachableError",
+]
+
+
+class FederationError(Exception):
+    """Base of all errors of a federation."""
+
+
+class FleetError(FederationError, ConnectionError):
+    """A call was refused.
+
+    Attributes:
+        status: of HTTP.
+    """
+
+    def __init__(self, call: str, status: int, reason: str) -> None:
+        super().__init__(f"{call}: expected status 200, received {status}: {reason}")
+        self.status = status
+
+
+class UnknownNodeError(FleetError):
+    """The SuperLink does not know this node: it was restarted, or the node's clock is wrong."""
+
+
+class UnreachableError(FederationError, OSError):
+    """No answer came: no network, or no server at this address."""
+
+
+class NetworkMismatchError(FederationError, ValueError):
+    """The federation trains another network than this one."""

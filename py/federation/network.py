@@ -1,0 +1,31 @@
+"""Whether the network of a federation is this one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from federation.errors import NetworkMismatchError
+
+__all__ = ["expect_network"]
+
+
+def expect_network(received: Sequence[NDArray[Any]], own: Sequence[NDArray[Any]]) -> None:
+    """Check that arrays of the federation fit this device's network.
+
+    Raises:
+        NetworkMismatchError: the shapes differ; the message names both.
+    """
+    theirs, ours = ([tuple(array.shape) for array in arrays] for arrays in (received, own))
+    if theirs != ours:
+        raise NetworkMismatchError(
+            f"expected the network of this device, shapes {_text(ours)}; the federation trains "
+            f"another, shapes {_text(theirs)}"
+        )
+
+
+def _text(shapes: list[tuple[int, ...]]) -> str:
+    shown = ", ".join(str(shape) for shape in shapes[:20])
+    return f"{shown}, … ({len(shapes)} arrays)" if len(shapes) > 20 else shown

@@ -1,0 +1,165 @@
+"""Flower's records: what a message carries.
+
+>>> content = RecordDict({
+...     "arrays": ArrayRecord([weights, bias]),
+...     "metrics": MetricRecord({"loss": 0.2, "num-examples": 600}),
+... })
+>>> content["arrays"].to_numpy_ndarrays()
+
+Names, types and errors are those of `flwr.app`, so that the same text runs with either.
+"""
+
+from __future__ import annotations
+
+from collections import UserDict
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+from nn.io import npy
+from nn.io.errors import UnsupportedError
+from numpy.typing import NDArray
+
+__all__ = ["Array", "ArrayRecord", "ConfigRecord", "MetricRecord", "RecordDict"]
+
+V = TypeVar("V")
+
+
+class Array:
+    """An array as it travels: the bytes of a `.npy` file, and what they hold.
+
+    >>> Array(np.zeros(3, np.float32)).numpy()
+
+    Args:
+        dtype: an ndarray, and nothing else; or the name of a dtype.
+        shape: sizes.
+        stype: "numpy.ndarray": how `data` was made.
+        data: bytes.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    stype: str
+    data: bytes
+
+    def __init__(
+        self,
+        dtype: str | NDArray[Any],
+        shape: tuple[int, ...] | None = None,
+        stype: str = "numpy.ndarray",
+        data: bytes = b"",
+    ) -> None:
+        if isinstance(dtype, str):
+            self.dtype, self.shape, self.stype, self.data = dtype, shape or (), stype, data
+        else:
+            self.dtype, self.shape, self.stype = str(dtype.dtype), tuple(dtype.shape), stype
+            self.data = npy.dump(dtype)
+
+    def numpy(self) -> NDArray[Any]:
+        """Return the array, a copy.
+
+        Raises:
+            FormatError: the bytes are not those of a numeric array. What `dtype` and `shape` say is
+                not compared: the bytes say it too.
+        """
+        if self.stype != "numpy.ndarray":
+            raise UnsupportedError(f"array: expected numpy.ndarray, received {self.stype!r}")
+        return npy.load(self.data)
+
+
+class _Record(UserDict[str, V]):
+    """A dict that checks what it is given.
+
+    Raises:
+        TypeError: a name is no text, or a value is of no type that the record may have.
+    """
+
+    def __setitem__(self, name: str, value: V) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"expected a name of type str, received {type(name).__name__}")
+        self._check(name, value)
+        super().__setitem__(name, value)
+
+    def _check(self, name: str, value: V) -> None:
+        raise NotImplementedError
+
+
+class ArrayRecord(_Record[Array]):
+    """Arrays by name; those of a list are named "0", "1" and so on."""
+
+    def __init__(self, arrays: Mapping[str, Array] | Iterable[NDArray[Any]] | None = None) -> None:
+        if arrays is not None and not isinstance(arrays, Mapping):
+            arrays = {str(number): Array(array) for number, array in enumerate(arrays)}
+        super().__init__(arrays)
+
+    def _check(self, name: str, value: Array) -> None:
+        if not isinstance(value, Array):
+            raise TypeError(f"{name}: expected an Array, received {type(value).__name__}")
+
+    def to_numpy_ndarrays(self, *, keep_input: bool = True) -> list[NDArray[Any]]:
+        """Return the arrays in their order; the record is emptied unless it is kept.
+
+        Raises:
+            FormatError: the bytes of one are damaged.
+        """
+        arrays = [array.numpy() for array in self.values()]
+        if not keep_input:
+            self.clear()
+        return arrays
+
+
+Scalar = bool | int | float | str | bytes
+Values = Scalar | list[Any]
+
+
+class _Scalars(_Record[Values]):
+    TYPES: tuple[type, ...] = ()
+
+    def _check(self, name: str, value: Values) -> None:
+        items = value if isinstance(value, list) else [value]
+        kinds = {type(item) for item in items}
+        bad = any(not isinstance(item, self.TYPES) for item in items) or len(kinds) > 1
+        if bad or (bool in kinds and bool not in self.TYPES):
+            allowed = ", ".join(kind.__name__ for kind in self.TYPES)
+            received = ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise TypeError(f"{name}: expected {allowed}, or a list of one, received {received}")
+
+
+class MetricRecord(_Scalars):
+    """Numbers, and lists of numbers, by name."""
+
+    TYPES = (float, int)
+
+
+class ConfigRecord(_Scalars):
+    """Numbers, truths, texts, bytes, and lists of one of these, by name."""
+
+    TYPES = (bool, int, float, str, bytes)
+
+
+Record = ArrayRecord | MetricRecord | ConfigRecord
+
+
+class RecordDict(_Record[Record]):
+    """Records by name: the content of a message."""
+
+    def _check(self, name: str, value: Record) -> None:
+        if not isinstance(value, ArrayRecord | MetricRecord | ConfigRecord):
+            raise TypeError(f"{name}: expected a record, received {type(value).__name__}")
+
+    @property
+    def array_records(self) -> dict[str, ArrayRecord]:
+        """The records of arrays, by name."""
+        return cast(dict[str, ArrayRecord], self._of(ArrayRecord))
+
+    @property
+    def metric_records(self) -> dict[str, MetricRecord]:
+        """The records of metrics, by name."""
+        return cast(dict[str, MetricRecord], self._of(MetricRecord))
+
+    @property
+    def config_records(self) -> dict[str, ConfigRecord]:
+        """The records of settings, by name."""
+        return cast(dict[str, ConfigRecord], self._of(ConfigRecord))
+
+    def _of(self, kind: type[Any]) -> dict[str, Any]:
+        return {name: record for name, record in self.items() if isinstance(record, kind)}
