@@ -93,7 +93,8 @@ FORMATS = (
 APPLICATIONS = ("py/nn/applications",)
 COMLINK = "py/farcall/comlink"
 GPU = "py/nn/gpu"
-FEDERATION = ("py/federation", "!py/federation/server", PROTOBUF)
+ON_CPYTHON = ("!py/federation/platform/cpython.py", "!py/federation/server")
+FEDERATION = ("py/federation", *ON_CPYTHON, PROTOBUF)
 # Archives of text without comments, for the workers that list them.
 TARRED = {"gpu.tgz": (GPU,), "federation.tgz": FEDERATION}
 # One line under `[files]`, `".../farcall.zip" = "./*"`, gives a page the whole library.

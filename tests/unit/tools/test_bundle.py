@@ -72,6 +72,7 @@ def sources(folder):
                 bundle.GPU,
                 "py/federation",
                 "py/federation/server",
+                "py/federation/platform/cpython.py",
             )
         },
         "py/app/__init__.py": "",

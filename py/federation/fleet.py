@@ -1,0 +1,156 @@
+"""Calls of Flower's Fleet API: protobuf by POST, signed by the node's key.
+
+The signature covers the time alone, and the SuperLink takes it for 300 s; so headers are signed
+again after `SIGNED`, and the connection must be https where others could listen.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+
+from federation import wire
+from federation.errors import FleetError, UnknownNodeError
+
+__all__ = ["CALLS", "Answer", "Fleet", "Key", "Transport"]
+
+PATH = "/v1/fleet/"
+CALLS = {
+    "register-node": "RegisterNodeFleet",
+    "activate-node": "ActivateNode",
+    "deactivate-node": "DeactivateNode",
+    "send-node-heartbeat": "SendNodeHeartbeat",
+    "pull-messages": "PullMessages",
+    "pull-object": "PullObject",
+    "confirm-message-received": "ConfirmMessageReceived",
+    "push-messages": "PushMessages",
+    "push-object": "PushObject",
+}
+"""The nine calls of a node -> the kinds of their messages, less "Request" and "Response"."""
+
+TOKEN = "x-join-token"  # header that a gateway may ask for
+SIGNED = 120.0  # seconds
+WRONG = 2.0  # seconds that clocks may differ without correction; the SuperLink allows 5
+
+
+@dataclass
+class Answer:
+    """An answer of HTTP; `date` is its header, if it has one."""
+
+    status: int
+    body: bytes
+    date: str | None
+
+
+class Transport(Protocol):
+    """How bytes travel."""
+
+    async def post(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        """Return the answer to a POST; raises UnreachableError where there was none."""
+
+
+class Key(Protocol):
+    """An EC key of a node; `public` is its public half as PEM."""
+
+    public: bytes
+
+    async def sign(self, data: bytes) -> bytes:
+        """Return the DER of the ECDSA signature of the SHA-256 of `data`."""
+
+
+class Fleet:
+    """The Fleet API for one key.
+
+    Args:
+        transport: to the SuperLink, or the gateway before it.
+        key: signs the calls.
+        token: what a gateway asks of those who join.
+
+    Attributes:
+        calls: how many were answered.
+        sent: bytes of their bodies.
+        received: bytes of the answers' bodies.
+    """
+
+    def __init__(self, transport: Transport, key: Key, token: str = "") -> None:
+        self.key = key
+        self.calls = self.sent = self.received = 0
+        self._transport, self._token = transport, token
+        self._headers: dict[str, str] = {}
+        self._signed = -SIGNED
+        self._offset = 0.0  # of the SuperLink's clock to ours
+
+    def now(self) -> float:
+        """Return the time by the SuperLink's clock, as far as it is known."""
+        return time.time() + self._offset
+
+    async def call(self, name: str, **fields: Any) -> dict[str, Any]:
+        """Return the fields of the answer to a call of `CALLS`.
+
+        Raises:
+            UnreachableError: no answer came.
+            UnknownNodeError: the SuperLink does not know the node.
+            FleetError: it refused.
+            FormatError: the answer is no message of its kind.
+        """
+        body = wire.encode(f"{CALLS[name]}Request", fields)
+        answer = await self._post(name, body)
+        if answer.status == 401 and self._correct_clock(answer.date):
+            answer = await self._post(name, body)
+        if answer.status == 200:
+            return wire.decode(f"{CALLS[name]}Response", answer.body)
+        kind = UnknownNodeError if answer.status == 401 else FleetError
+        raise kind(name, answer.status, _reason(answer.body))
+
+    async def prepared(self, name: str, **fields: Any) -> tuple[str, bytes, dict[str, str]]:
+        """Return path, body and freshly signed headers of a call that something else sends."""
+        self._signed = -SIGNED
+        body = wire.encode(f"{CALLS[name]}Request", fields)
+        return PATH + name, body, await self._sign()
+
+    async def _post(self, name: str, body: bytes) -> Answer:
+        answer = await self._transport.post(PATH + name, body, await self._sign())
+        self.calls += 1
+        self.sent += len(body)
+        self.received += len(answer.body)
+        return answer
+
+    async def _sign(self) -> dict[str, str]:
+        if time.monotonic() - self._signed > SIGNED:
+            moment = datetime.fromtimestamp(self.now(), UTC).isoformat()
+            self._headers = {
+                "content-type": "application/protobuf",
+                "flwr-public-key": b64encode(self.key.public).decode(),
+                "flwr-timestamp": moment,
+                "flwr-signature": b64encode(await self.key.sign(moment.encode())).decode(),
+                **({TOKEN: self._token} if self._token else {}),
+            }
+            self._signed = time.monotonic()
+        return self._headers
+
+    def _correct_clock(self, date: str | None) -> bool:
+        """Take the SuperLink's time where ours differs; False where that can't be the reason."""
+        if not date:
+            return False
+        try:
+            there = parsedate_to_datetime(date).timestamp() + 0.5
+        except ValueError:
+            return False
+        if abs(there - self.now()) < WRONG:
+            return False
+        self._offset = there - time.time()
+        self._signed = -SIGNED
+        return True
+
+
+def _reason(body: bytes) -> str:
+    text = body[:500].decode("utf-8", "replace")
+    try:
+        return str(json.loads(text)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return text

@@ -1,0 +1,39 @@
+"""Flower's own module names, for a client app that imports them where flwr is not installed.
+
+>>> provide()
+>>> from flwr.app import Message
+>>> from flwr.clientapp import ClientApp
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from types import ModuleType
+
+from federation import client_app, message, records
+
+__all__ = ["provide"]
+
+NAMES = {
+    "flwr.app": {
+        **{name: getattr(records, name) for name in records.__all__},
+        **{name: getattr(message, name) for name in message.__all__},
+    },
+    "flwr.clientapp": {"ClientApp": client_app.ClientApp},
+}
+
+
+def provide() -> bool:
+    """Have `flwr.app` and `flwr.clientapp` give this package's classes; False if flwr is there."""
+    if "flwr" in sys.modules or find_spec("flwr") is not None:
+        return False
+    package = ModuleType("flwr", "The part of Flower that a client app needs, from `federation`.")
+    package.__path__ = []
+    sys.modules["flwr"] = package
+    for name, classes in NAMES.items():
+        module = ModuleType(name)
+        vars(module).update(classes)
+        sys.modules[name] = module
+        setattr(package, name.rpartition(".")[2], module)
+    return True

@@ -1,0 +1,110 @@
+"""Messages of a node: fetched and sent, each with the objects that it consists of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from nn.io.errors import LimitError, MissingEntryError
+
+from federation import objects, wire
+from federation.message import Message, Metadata
+
+__all__ = ["Mailbox"]
+
+Call = Callable[..., Awaitable[dict[str, Any]]]
+WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds, for an object that the server app is still sending
+
+
+class Mailbox:
+    """The mailbox of one node.
+
+    Args:
+        call: makes a call of the Fleet API.
+        node_id: whose.
+        now: the SuperLink's time.
+    """
+
+    def __init__(self, call: Call, node_id: int, now: Callable[[], float]) -> None:
+        self._call, self._now = call, now
+        self._node = {"node_id": node_id}
+
+    async def look(self) -> tuple[Metadata, objects.Tree] | None:
+        """Return what the next message is about, and the tree of its objects; None if none."""
+        found = await self._call("pull-messages", node=self._node)
+        if not found["messages_list"] or not found["message_object_trees"]:
+            return None
+        metadata = Metadata(**found["messages_list"][0]["metadata"])
+        return metadata, found["message_object_trees"][0]
+
+    async def fetch(self, metadata: Metadata, tree: objects.Tree) -> Message:
+        """Return a message with its content.
+
+        Raises:
+            FormatError: an object is damaged, missing, or above the limits.
+        """
+        identifiers = objects.identifiers(tree)
+        objects.LIMITS.check_entries(len(identifiers), "message")
+        received, size = {}, 0
+        for identifier in identifiers:
+            received[identifier] = await self._object(metadata.run_id, identifier)
+            size += len(received[identifier])
+            if size > objects.LIMITS.total:
+                raise LimitError(f"message: expected at most {objects.LIMITS.total} bytes")
+        await self._call(
+            "confirm-message-received",
+            node=self._node,
+            run_id=metadata.run_id,
+            message_object_id=metadata.message_id,
+        )
+        _, children, _ = objects.split(received[tree["object_id"]])
+        if not children:
+            raise MissingEntryError("message: expected a content, received none")
+        return Message(objects.inflate(children[0], received), metadata=metadata)
+
+    async def _object(self, run_id: int, identifier: str) -> bytes:
+        for wait in (*WAITS, None):
+            found = await self._call(
+                "pull-object", node=self._node, run_id=run_id, object_id=identifier
+            )
+            if found["object_available"]:
+                return objects.verify(identifier, found["object_content"])
+            if not found["object_found"] or wait is None:
+                break
+            await asyncio.sleep(wait)
+        raise MissingEntryError(f"message: expected object {identifier}, the SuperLink has none")
+
+    async def send(self, reply: Message, seconds: float) -> None:
+        """Send an answer; `seconds` is what it took to make."""
+        metadata = reply.metadata.sent(self._now()).fields()
+        failure: dict[str, Any] = {}
+        children: list[objects.Tree] = []
+        parts: dict[str, bytes] = {}
+        if reply.has_error():
+            error = reply.error
+            failure = {"error": {"code": error.code, "reason": error.reason or ""}}
+        else:
+            content, parts = objects.deflate(reply.content)
+            children = [content]
+        body = wire.encode("Message", {"metadata": metadata, **failure})
+        tree = objects.pack("Message", body, children, parts)
+        metadata["message_id"] = tree["object_id"]
+        answer = await self._call(
+            "push-messages",
+            node=self._node,
+            messages_list=[{"metadata": metadata, **(failure or {"content": {}})}],
+            message_object_trees=[tree],
+            clientapp_runtime_list=[seconds],
+        )
+        wanted = set(answer["objects_to_push"])
+        for identifier in objects.identifiers(tree):
+            if identifier in wanted:
+                await self._call(
+                    "push-object",
+                    node=self._node,
+                    run_id=metadata["run_id"],
+                    object_id=identifier,
+                    object_content=parts[identifier],
+                    session_id=answer["session_id"],
+                )

@@ -1,0 +1,245 @@
+"""A node of a Flower federation: what `flower-supernode` is, in a tab or in any Python program.
+
+>>> node = Node(app, Fleet(transport, key))
+>>> await node.run()               # until node.stop()
+
+A node registers its key, polls for messages, has the app answer them, and says every few seconds
+that it lives. It goes on after a network that was away, a SuperLink that was restarted, and a
+clock that is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Protocol
+
+from nn.io.errors import FormatError
+
+from federation.errors import FederationError, FleetError, UnknownNodeError, UnreachableError
+from federation.fleet import Fleet
+from federation.mailbox import Mailbox
+from federation.message import Context, Error, Message, Metadata
+from federation.objects import Tree
+
+__all__ = ["Node"]
+
+APP_RAISED = 2  # flwr.common.constant.ErrorCode.CLIENT_APP_RAISED_EXCEPTION
+BEAT = 0.6  # of the interval
+BUSY = 60.0  # seconds after a message in which the node polls often
+PASSING = (429, 502, 503, 504)  # statuses after which the same call may succeed
+WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before a call is made again; the last stays
+REASON = 2000  # characters of an error that travel
+
+
+class App(Protocol):
+    """A client app."""
+
+    def __call__(self, message: Message, context: Context) -> Awaitable[Message]:
+        """Answer a message."""
+
+
+class Node:
+    """One node.
+
+    Args:
+        app: answers messages; whatever it raises is sent as an error, and the round goes on.
+        fleet: the calls, with the node's key.
+        config: settings of this node, which the app finds in its context.
+        heartbeat: seconds; the SuperLink takes a node for gone after twice as long. At least 10.
+        poll: seconds between questions for messages while a run goes on.
+        idle: the same when no message came for a minute: a SuperLink answers about 100 in a second.
+        on_change: called with the node when its state changes.
+
+    Attributes:
+        state: "away" (no connection, or not yet), "waiting", "working" or "left".
+        node_id: 0 before the SuperLink gave one.
+        answered: messages answered.
+        problem: why the node is away, or the last message could not be answered; "" if nothing.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        fleet: Fleet,
+        *,
+        config: dict[str, Any] | None = None,
+        heartbeat: float = 30.0,
+        poll: float = 3.0,
+        idle: float = 15.0,
+        on_change: Callable[[Node], None] = lambda node: None,
+    ) -> None:
+        self.state, self.problem = "away", ""
+        self.node_id = self.answered = 0
+        self.fleet = fleet
+        self._app, self._config, self._on_change = app, config or {}, on_change
+        self._heartbeat, self._poll, self._idle = heartbeat, poll, idle
+        self._contexts: dict[int, Context] = {}
+        self._busy_until = 0.0
+        self._stopped = asyncio.Event()
+
+    async def run(self) -> None:
+        """Join, answer messages until `stop` is called, and leave.
+
+        Raises:
+            FleetError: the SuperLink or its gateway refuses this node, for example its token.
+        """
+        beating = asyncio.create_task(self._beat())
+        try:
+            while not self._stopped.is_set():
+                try:
+                    if not self.node_id:
+                        await self._join()
+                    if not await self._step():
+                        await self._wait(self._pause())
+                except UnknownNodeError as error:  # it was restarted and forgot us
+                    self.node_id = 0
+                    self._change("away", str(error))
+                    await self._wait(self._poll)
+                except (FleetError, UnreachableError, FormatError):
+                    if not self._stopped.is_set():
+                        raise
+        finally:
+            beating.cancel()
+            await self._leave()
+
+    def stop(self) -> None:
+        """Leave after the message in work; `run` then returns."""
+        self._stopped.set()
+
+    async def farewell(self) -> tuple[str, bytes, dict[str, str]]:
+        """Return path, body and headers that a page posts with `keepalive` when it is closed.
+
+        They hold for five minutes. Without them a round waits for two heartbeats.
+        """
+        return await self.fleet.prepared("deactivate-node", node_id=self.node_id)
+
+    async def _join(self) -> None:
+        """Register the key, which may be known, and activate the node.
+
+        A node that ended without a word is active until its heartbeats are missed: then wait.
+        """
+        public = self.fleet.key.public
+        with _accepting(412):
+            await self._call("register-node", public_key=public)
+        end = time.monotonic() + 3 * self._heartbeat
+        while True:
+            try:
+                found = await self._call(
+                    "activate-node", public_key=public, heartbeat_interval=self._heartbeat
+                )
+                break
+            except FleetError as error:
+                if error.status != 412 or time.monotonic() > end or self._stopped.is_set():
+                    raise
+                self._change("away", "the SuperLink still waits for this node's last visit to end")
+                await self._wait(self._poll)
+        self.node_id = found["node_id"]
+        self._change("waiting")
+
+    async def _leave(self) -> None:
+        with suppress(FederationError, FormatError):
+            if self.node_id:
+                await self.fleet.call("deactivate-node", node_id=self.node_id)
+        self.node_id = 0
+        self._change("left", self.problem)
+
+    async def _step(self) -> bool:
+        """Answer one message; False if there is none."""
+        mailbox = Mailbox(self._call, self.node_id, self.fleet.now)
+        problem = ""
+        try:
+            found = await mailbox.look()
+            if found is None:
+                return False
+            self._busy_until = time.monotonic() + BUSY
+            self._change("working")
+            await self._answer(mailbox, *found)
+        except (FleetError, FormatError) as error:  # this message is lost, the next may not be
+            if isinstance(error, UnknownNodeError) or self._stopped.is_set():
+                raise
+            problem = str(error)
+        self._busy_until = time.monotonic() + BUSY
+        self._change("waiting", problem)
+        return True
+
+    async def _answer(self, mailbox: Mailbox, metadata: Metadata, tree: Tree) -> None:
+        start = time.monotonic()
+        asked = Message(Error(0), metadata=metadata)  # answers need its metadata alone
+        try:
+            asked = await mailbox.fetch(metadata, tree)
+            reply = await self._app(asked, self._context(metadata.run_id))
+        except (FleetError, UnreachableError):
+            raise
+        except Exception as error:  # whatever a client app raises
+            reply = _failure(error, asked)
+        seconds = time.monotonic() - start
+        try:
+            await mailbox.send(reply, seconds)
+        except FleetError as error:
+            if error.status != 413:
+                raise
+            await mailbox.send(_failure(error, asked), seconds)  # so that no round waits for it
+        self.answered += 1
+
+    def _context(self, run_id: int) -> Context:
+        if run_id not in self._contexts:
+            self._contexts = {run_id: Context(run_id, self.node_id, self._config)}
+        return self._contexts[run_id]
+
+    def _pause(self) -> float:
+        return self._poll if time.monotonic() < self._busy_until else self._idle
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._heartbeat * BEAT)
+            if self.node_id:
+                with suppress(FederationError, FormatError):
+                    await self.fleet.call(
+                        "send-node-heartbeat",
+                        node={"node_id": self.node_id},
+                        heartbeat_interval=self._heartbeat,
+                    )
+
+    async def _call(self, name: str, **fields: Any) -> dict[str, Any]:
+        """Make a call, again and again while there is no answer, until `stop`."""
+        former = self.state
+        for attempt in itertools.count():
+            try:
+                found = await self.fleet.call(name, **fields)
+            except (FleetError, UnreachableError) as error:
+                passing = isinstance(error, UnreachableError) or error.status in PASSING
+                if not passing or self._stopped.is_set():
+                    raise
+                self._change("away", str(error))
+            else:
+                break
+            await self._wait(WAITS[min(attempt, len(WAITS) - 1)])
+        self._change(former, self.problem if self.state == former else "")
+        return found
+
+    async def _wait(self, seconds: float) -> None:
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), seconds)
+
+    def _change(self, state: str, problem: str = "") -> None:
+        if (state, problem) != (self.state, self.problem):
+            self.state, self.problem = state, problem
+            self._on_change(self)
+
+
+@contextmanager
+def _accepting(status: int) -> Iterator[None]:
+    try:
+        yield
+    except FleetError as error:
+        if error.status != status:
+            raise
+
+
+def _failure(error: Exception, asked: Message) -> Message:
+    reason = f"{type(error).__name__}: {error}"[:REASON]
+    return Message(Error(APP_RAISED, reason), reply_to=asked)

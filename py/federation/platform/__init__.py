@@ -1,0 +1,1 @@
+"""What a node needs of where it runs: a key, and POST requests."""

@@ -1,0 +1,69 @@
+"""A key by `cryptography` and requests by urllib."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from federation.errors import UnreachableError
+from federation.fleet import Answer
+
+__all__ = ["CPythonKey", "UrllibTransport"]
+
+MOST = 64 << 20  # bytes of an answer; Flower's objects have at most 5 MiB
+SECONDS = 60.0
+
+
+class CPythonKey:
+    """A P-384 key, new or from a file of its own."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._key = _kept(path) if path else ec.generate_private_key(ec.SECP384R1())
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        self.public = self._key.public_key().public_bytes(serialization.Encoding.PEM, form)
+
+    async def sign(self, data: bytes) -> bytes:
+        """Return the DER of the ECDSA signature of the SHA-256 of `data`."""
+        return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+
+def _kept(path: Path) -> ec.EllipticCurvePrivateKey:
+    if not path.exists():
+        key = ec.generate_private_key(ec.SECP384R1())
+        form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
+        path.touch(mode=0o600)
+        path.write_bytes(key.private_bytes(*form, serialization.NoEncryption()))
+    found = serialization.load_pem_private_key(path.read_bytes(), None)
+    if not isinstance(found, ec.EllipticCurvePrivateKey):
+        raise ValueError(f"{path}: expected an EC key, received another kind")
+    return found
+
+
+class UrllibTransport:
+    """Requests to one address, such as "https://example.org"."""
+
+    def __init__(self, address: str) -> None:
+        if not address.startswith(("http://", "https://")):
+            raise ValueError(f"expected an address of http or https, received {address!r}")
+        self._address = address.rstrip("/")
+
+    async def post(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        """Return the answer to a POST; raises UnreachableError where there was none."""
+        request = Request(self._address + path, body, headers, method="POST")
+        return await asyncio.to_thread(_answer, request)
+
+
+def _answer(request: Request) -> Answer:
+    try:
+        with urlopen(request, timeout=SECONDS) as found:
+            return Answer(found.status, found.read(MOST), found.headers.get("date"))
+    except HTTPError as error:
+        with error:
+            return Answer(error.code, error.read(MOST), error.headers.get("date"))
+    except (URLError, OSError) as error:
+        raise UnreachableError(f"{request.full_url}: {error}") from error

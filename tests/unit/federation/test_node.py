@@ -1,0 +1,310 @@
+"""A node against Flower's own SuperLink, in this process: joins, answers, and outlives faults."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import flwr.app as flower
+import numpy as np
+import pytest
+from federation import (
+    ArrayRecord,
+    ClientApp,
+    Fleet,
+    FleetError,
+    Message,
+    MetricRecord,
+    Node,
+    RecordDict,
+    awaited,
+    expect_network,
+)
+from federation.platform.cpython import CPythonKey, UrllibTransport
+
+from tests.support.superlink import SuperLink, until
+
+SENT = np.arange(20, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def superlink():
+    made = SuperLink()
+    yield made
+    made.close()
+
+
+def content(array=SENT, **config):
+    records = {"arrays": flower.ArrayRecord([array]), "config": flower.ConfigRecord(config)}
+    return flower.RecordDict(records)
+
+
+def app_of(change=lambda array: array + 1):
+    """A client app whose training is `change`."""
+    app = ClientApp()
+
+    @app.train()
+    @awaited
+    async def train(message, context):
+        [array] = message.content["arrays"].to_numpy_ndarrays()
+        changed = change(array)
+        if asyncio.iscoroutine(changed):
+            changed = await changed
+        metrics = {"num-examples": 10, "round": message.content["config"]["round"]}
+        records = {"arrays": ArrayRecord([changed]), "metrics": MetricRecord(metrics)}
+        return Message(RecordDict(records), reply_to=message)
+
+    @app.query("count")
+    def count(message, context):
+        seen = context.state.setdefault("seen", MetricRecord({"n": 0}))
+        seen["n"] += 1
+        return Message(RecordDict({"seen": seen}), reply_to=message)
+
+    @app.evaluate()
+    def evaluate(message, context):
+        return None
+
+    return app
+
+
+def node_of(superlink, *, app=None, transport=None, key=None, **options):
+    transport = transport or UrllibTransport(superlink.url)
+    fleet = Fleet(transport, key or CPythonKey())
+    return Node(app or app_of(), fleet, poll=0.02, idle=0.02, **options)
+
+
+@asynccontextmanager
+async def running(node):
+    """The node, joined; it has left afterwards."""
+    task = asyncio.create_task(node.run())
+    try:
+        await until(lambda: node.node_id or task.done())
+        if task.done():
+            task.result()
+        yield node
+        node.stop()
+        await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class Changed(UrllibTransport):
+    """A transport that changes answers on their way: `change(path, answer)`."""
+
+    def __init__(self, superlink, change):
+        super().__init__(superlink.url)
+        self.change, self.paths = change, []
+
+    async def post(self, path, body, headers):
+        self.paths.append(path.rpartition("/")[2])
+        return self.change(self.paths, await super().post(path, body, headers))
+
+
+@pytest.mark.asyncio
+async def test_a_node_joins_answers_and_leaves(superlink):
+    async with running(node_of(superlink)) as node:
+        assert node.node_id in superlink.online()
+        reply = await superlink.answer(node.node_id, content(round=3))
+        [array] = reply.content["arrays"].to_numpy_ndarrays()
+        np.testing.assert_array_equal(array, SENT + 1, strict=True)
+        assert dict(reply.content["metrics"]) == {"num-examples": 10, "round": 3}
+        await until(lambda: node.state == "waiting")
+        assert (node.answered, node.problem) == (1, "")
+        node_id = node.node_id
+    assert node_id not in superlink.online()
+    assert node.state == "left"
+
+
+@pytest.mark.asyncio
+async def test_an_array_of_several_chunks_goes_both_ways(superlink):
+    large = np.arange(3_000_000, dtype=np.float32)
+    async with running(node_of(superlink)) as node:
+        reply = await superlink.answer(node.node_id, content(large, round=1))
+    np.testing.assert_array_equal(reply.content["arrays"].to_numpy_ndarrays()[0], large + 1)
+
+
+@pytest.mark.asyncio
+async def test_an_app_keeps_its_state_from_message_to_message(superlink):
+    async with running(node_of(superlink)) as node:
+        for expected in (1, 2):
+            reply = await superlink.answer(node.node_id, flower.RecordDict(), "query.count")
+            assert reply.content["seen"]["n"] == expected
+
+
+def mismatch(array):
+    expect_network([array], [np.zeros(21, np.float32)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "reason"),
+    [
+        ("train", lambda array: 1 / 0, "ZeroDivisionError: "),
+        ("train", mismatch, r"shapes (21,); the federation trains another, shapes (20,)"),
+        ("evaluate", None, "expected a Message, received NoneType"),
+        ("query", None, "expected a message of "),
+    ],
+)
+@pytest.mark.asyncio
+async def test_whatever_an_app_raises_is_an_error_in_its_reply(superlink, kind, change, reason):
+    async with running(node_of(superlink, app=app_of(change))) as node:
+        reply = await superlink.answer(node.node_id, content(round=1), kind)
+        assert reply.error.code == 2
+        assert reason in reply.error.reason
+        reply = await superlink.answer(node.node_id, flower.RecordDict(), "query.count")
+        assert reply.has_content()
+
+
+@pytest.mark.asyncio
+async def test_heartbeats_arrive_while_an_app_trains(superlink, monkeypatch):
+    monkeypatch.setattr("federation.node.BEAT", 0.001)
+    transport = Changed(superlink, lambda paths, answer: answer)
+
+    async def slow(array):
+        before = transport.paths.count("send-node-heartbeat")
+        await until(lambda: transport.paths.count("send-node-heartbeat") > before + 1)
+        return array
+
+    node = node_of(superlink, app=app_of(slow), transport=transport, heartbeat=10.0)
+    async with running(node) as node:
+        assert (await superlink.answer(node.node_id, content(round=1))).has_content()
+
+
+@pytest.mark.parametrize("error", [10, 3600, -400])
+@pytest.mark.asyncio
+async def test_a_wrong_clock_is_corrected_by_the_answers_date(superlink, monkeypatch, error):
+    wrong = SimpleNamespace(time=lambda: time.time() + error, monotonic=time.monotonic)
+    monkeypatch.setattr("federation.fleet.time", wrong)
+    fleet = Fleet(UrllibTransport(superlink.url), CPythonKey())
+    assert (await fleet.call("register-node", public_key=fleet.key.public))["node_id"]
+    assert abs(fleet.now() - time.time()) < 3
+    assert fleet.calls == 2
+
+
+@pytest.mark.asyncio
+async def test_a_node_joins_again_when_the_superlink_was_restarted():
+    first = SuperLink()
+    async with running(node_of(first, heartbeat=10.0)) as node:
+        former = node.node_id
+        first.close()
+        await until(lambda: node.state == "away")
+        second = SuperLink(first.port)
+        try:
+            await until(lambda: node.state == "waiting" and node.node_id != former)
+            reply = await second.answer(node.node_id, content(round=1))
+            assert reply.has_content()
+        finally:
+            node.stop()
+            await until(lambda: node.state == "left")
+            second.close()
+
+
+@pytest.mark.asyncio
+async def test_a_key_that_is_known_is_the_same_node(superlink, tmp_path):
+    path = tmp_path / "key.pem"
+    found = []
+    for _ in range(2):
+        async with running(node_of(superlink, key=CPythonKey(path))) as node:
+            found.append(node.node_id)
+    assert found[0] == found[1]
+    assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.asyncio
+async def test_a_node_that_ended_without_a_word_is_awaited(superlink):
+    key = CPythonKey()
+    fleet = Fleet(UrllibTransport(superlink.url), key)
+    await fleet.call("register-node", public_key=key.public)
+    found = await fleet.call("activate-node", public_key=key.public, heartbeat_interval=30.0)
+    node = node_of(superlink, key=key)
+    task = asyncio.create_task(node.run())
+    await until(lambda: "last visit" in node.problem)
+    await fleet.call("deactivate-node", node_id=found["node_id"])
+    await until(lambda: node.node_id == found["node_id"])
+    node.stop()
+    await task
+
+
+@pytest.mark.asyncio
+async def test_a_farewell_that_was_signed_before_takes_the_node_out(superlink):
+    async with running(node_of(superlink)) as node:
+        path, body, headers = await node.farewell()
+        answer = await UrllibTransport(superlink.url).post(path, body, headers)
+        assert answer.status == 200
+        assert node.node_id not in superlink.online()
+
+
+@pytest.mark.asyncio
+async def test_a_call_without_an_answer_is_made_again(superlink):
+    def lost(paths, answer):
+        if paths.count("push-object") == 1 and paths[-1] == "push-object":
+            answer.status = 503
+        return answer
+
+    states = []
+    node = node_of(
+        superlink, transport=Changed(superlink, lost), on_change=lambda n: states.append(n.state)
+    )
+    async with running(node):
+        assert (await superlink.answer(node.node_id, content(round=1))).has_content()
+    assert states[:5] == ["waiting", "working", "away", "working", "waiting"]
+
+
+def flipped(paths, answer):
+    """Damage one byte of the first object that is large enough to be an array's."""
+    if paths[-1] == "pull-object" and paths.count("pull-object") == 1:
+        answer.body = answer.body[:-1] + bytes([answer.body[-1] ^ 1])
+    return answer
+
+
+@pytest.mark.asyncio
+async def test_a_damaged_object_is_an_error_and_the_next_message_is_answered(superlink):
+    async with running(node_of(superlink, transport=Changed(superlink, flipped))) as node:
+        reply = await superlink.answer(node.node_id, content(round=1))
+        assert reply.error.reason.startswith("CorruptError: object: expected sha256 ")
+        assert (await superlink.answer(node.node_id, content(round=1))).has_content()
+
+
+@pytest.mark.asyncio
+async def test_a_reply_that_is_too_large_for_the_gateway_becomes_an_error(superlink):
+    def limited(paths, answer):
+        if paths[-1] == "push-object" and paths.count("push-messages") == 1:
+            answer.status, answer.body = 413, b'{"detail": "at most 9 bytes a reply"}'
+        return answer
+
+    transport = Changed(superlink, limited)
+    async with running(node_of(superlink, transport=transport)) as node:
+        superlink.ask(node.node_id, content(round=1))
+        await until(lambda: node.answered)
+        assert node.problem == ""
+    assert transport.paths.count("push-messages") == 2
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_ends_the_node_with_its_reason(superlink):
+    def refused(paths, answer):
+        answer.status, answer.body = 403, b'{"detail": "gateway: token"}'
+        return answer
+
+    node = node_of(superlink, transport=Changed(superlink, refused))
+    with pytest.raises(FleetError, match="received 403: gateway: token"):
+        await node.run()
+
+
+@pytest.mark.asyncio
+async def test_a_node_that_finds_no_superlink_can_be_stopped():
+    node = node_of(None, transport=UrllibTransport("http://127.0.0.1:9"))
+    task = asyncio.create_task(node.run())
+    await until(lambda: "127.0.0.1:9" in node.problem)
+    node.stop()
+    await task
+    assert node.state == "left"
+
+
+def test_an_async_handler_runs_to_its_end_where_no_loop_runs():
+    @awaited
+    async def twice(number):
+        await asyncio.sleep(0)
+        return 2 * number
+
+    assert twice(4) == 8

@@ -1,0 +1,78 @@
+"""Signatures as Flower reads them, and Flower's names where flwr is not."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from federation import flower_names, message, records
+from federation.client_app import ClientApp
+from federation.platform.browser import BrowserKey, der
+from federation.platform.cpython import CPythonKey, UrllibTransport
+from flwr.supercore.primitives.asymmetric import bytes_to_public_key, verify_signature
+from hypothesis import given
+
+NUMBER = st.integers(1, 2**384 - 1)
+
+
+@given(NUMBER, NUMBER)
+def test_a_raw_signature_of_a_browser_becomes_the_usual_sequence(r, s):
+    raw = r.to_bytes(48, "big") + s.to_bytes(48, "big")
+    assert der(raw) == encode_dss_signature(r, s)
+
+
+def test_a_browsers_key_is_written_as_the_pem_that_cryptography_writes():
+    public = CPythonKey().public
+    key = bytes_to_public_key(public)
+    spki = key.public_bytes(*formats("DER"))
+    assert BrowserKey(None, spki).public == public
+
+
+def formats(encoding):
+    from cryptography.hazmat.primitives import serialization
+
+    return (
+        getattr(serialization.Encoding, encoding),
+        serialization.PublicFormat.SubjectPublicKeyInfo,
+    )
+
+
+@pytest.mark.asyncio
+async def test_flower_verifies_a_signature():
+    key = CPythonKey()
+    there = bytes_to_public_key(key.public)
+    assert verify_signature(there, b"text", await key.sign(b"text"))
+    assert not verify_signature(there, b"other", await key.sign(b"text"))
+
+
+def test_a_file_that_holds_another_kind_of_key_is_refused(tmp_path: Path):
+    path = tmp_path / "key.pem"
+    CPythonKey(path)
+    path.write_text(path.read_text().replace("PRIVATE", "PUBLIC"))
+    with pytest.raises(ValueError):  # noqa: PT011 - cryptography's words
+        CPythonKey(path)
+
+
+def test_an_address_of_another_protocol_is_refused():
+    with pytest.raises(ValueError, match="file:///"):
+        UrllibTransport("file:///etc/passwd")
+
+
+def test_flower_itself_is_left_where_it_is():
+    assert not flower_names.provide()
+    assert sys.modules["flwr.app"].Message is not message.Message
+
+
+def test_flowers_names_are_this_packages_classes_where_flwr_is_not(monkeypatch):
+    monkeypatch.setattr(flower_names, "find_spec", lambda name: None)
+    for name in [name for name in sys.modules if name.split(".")[0] == "flwr"]:
+        monkeypatch.delitem(sys.modules, name)
+    try:
+        assert flower_names.provide()
+        assert importlib.import_module("flwr.app").ArrayRecord is records.ArrayRecord
+        assert importlib.import_module("flwr.clientapp").ClientApp is ClientApp
+    finally:
+        for name in ("flwr", *flower_names.NAMES):
+            sys.modules.pop(name, None)
