@@ -62,6 +62,7 @@ FLOAT = 1
 FLOATS = (1, 10, 11)
 
 # AttributeProto.AttributeType
+_A_GRAPHS = (5, 10)
 _A_FLOAT, _A_INT, _A_STRING, _A_TENSOR, _A_FLOATS, _A_INTS, _A_STRINGS = 1, 2, 3, 4, 6, 7, 8
 
 
@@ -219,14 +220,15 @@ def _read_graph(fields: protobuf.Fields, limits: Limits) -> Graph:
 
 def _read_node(fields: protobuf.Fields) -> Node:
     operator = protobuf.single_text(fields, "op_type", "onnx node")
-    where = f"onnx node {operator}"
+    name = protobuf.single_text(fields, "name", f"onnx node {operator}")
+    where = f"onnx {operator} {name!r}"
     attributes = protobuf.messages(fields, "attribute", where)
     return Node(
         operator,
         _texts(fields, "input", where),
         _texts(fields, "output", where),
         dict(_read_attribute(data, where) for data in attributes),
-        protobuf.single_text(fields, "name", where),
+        name,
         protobuf.single_text(fields, "domain", where),
     )
 
@@ -254,6 +256,8 @@ def _read_attribute(data: protobuf.Data, where: str) -> tuple[str, Attribute]:
         return name, protobuf.integers(fields.get("ints", []), where).tolist()
     if kind == _A_STRINGS:
         return name, _texts(fields, "strings", where)
+    if kind in _A_GRAPHS:
+        raise UnsupportedError(f"{where}: no graph inside a node here")
     raise UnsupportedError(f"{where}: expected number, text, tensor or list, received type {kind}")
 
 

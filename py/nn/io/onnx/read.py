@@ -1,10 +1,11 @@
-"""ONNX import: a feed-forward graph as a model that can be trained.
+"""ONNX import: a graph as a model that can be trained.
 
 ONNX's images are channels-first, the engine's channels-last. Images are kept channels-last and
 marked as channels-first in the graph, so a Transpose between the two orders does nothing.
 Flattening an image changes the order of its elements, so the rows of the following matrix are
 reordered too. Images (four axes) enter and leave channels-last: ``x.transpose(0, 2, 3, 1)``.
-Sequences, volumes and all else enter and leave in the graph's order.
+Sequences, volumes and all else enter and leave in the graph's order, but for the batch: where the
+graph has it as another axis, as around PyTorch's recurrent layers, it comes first here.
 """
 
 from __future__ import annotations
@@ -16,9 +17,17 @@ from nn.errors import ConfigError, NNError
 from nn.graph import SymbolicTensor
 from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError, reads
 from nn.io.limits import DEFAULT_LIMITS, Limits
-from nn.io.onnx import read_constants, read_shapes, read_sklearn
+from nn.io.onnx import (
+    read_constants,
+    read_indices,
+    read_shapes,
+    read_sklearn,
+    read_turned,
+)
 from nn.io.onnx.messages import FLOATS, Graph, Node, Value, decode
 from nn.io.onnx.read_operators import OPERATORS
+from nn.io.onnx.read_recurrent import OPERATORS as RECURRENT
+from nn.io.onnx.read_turned import EACH, Turned
 from nn.io.onnx.reader import Handle, Reader, Symbol, where
 from nn.io.snapshot import guarded
 from nn.layers import Input
@@ -107,8 +116,13 @@ def _inputs(
             )
         first = len(shape) == 4 and not turned and not _turned_at_once(reader, value.name)
         inner = [*shape[2:], shape[1]] if first else list(shape[1:])
-        tensor = Input(inner, name=_identifier(value.name))
-        reader.symbols[value.name] = Symbol(tensor, first=first)
+        second = len(shape) < 4 and _batch_second(reader, value.name)
+        tensor = Input([shape[0], *shape[2:]] if second else inner, name=_identifier(value.name))
+        if second:
+            order = (1, 0, *range(2, len(shape)))
+            reader.turned[value.name] = Turned(tensor, tuple(tensor.shape[1:]), order)
+        else:
+            reader.symbols[value.name] = Symbol(tensor, first=first)
         tensors.append(tensor)
     if not tensors:
         raise MissingEntryError("onnx graph: expected an input, received none")
@@ -128,6 +142,23 @@ def _turned_at_once(reader: Reader, name: str) -> bool:
     )
 
 
+def _batch_second(reader: Reader, name: str) -> bool:
+    """Return whether an input reaches a recurrent operator with its steps, or states, in front."""
+    waiting, seen = [name], set()
+    while waiting:
+        value = waiting.pop()
+        for node in reader.consumers(value):
+            at = node.inputs.index(value)
+            if node.operator in RECURRENT and at in (0, 5, 6):
+                return not node.attributes.get("layout", 0)
+            table = node.operator == "Gather" and node.inputs[0] in reader.constants
+            through = table or node.operator in (*EACH, "Slice")
+            if through and node.outputs[0] not in seen:
+                seen.add(node.outputs[0])
+                waiting.append(node.outputs[0])
+    return False
+
+
 def _output(reader: Reader, name: str, ordered: bool) -> SymbolicTensor:
     """Return an output: an image with its channels last, anything else in the graph's order.
 
@@ -136,6 +167,11 @@ def _output(reader: Reader, name: str, ordered: bool) -> SymbolicTensor:
         name: the output's name.
         ordered: whether the images of the graph have their channels last anyway.
     """
+    if name in reader.turned:
+        value: Turned = reader.turned[name]
+        if value.rows:
+            raise UnsupportedError(f"onnx output {name!r}: expected axes apart, not {value.sizes}")
+        return value.in_order(reader).tensor
     if name not in reader.symbols:
         raise MissingEntryError(f"onnx output {name!r}: no node computes it")
     symbol = reader.symbols[name]
@@ -145,18 +181,12 @@ def _output(reader: Reader, name: str, ordered: bool) -> SymbolicTensor:
 
 
 def _step(reader: Reader, node: Node) -> None:
-    if read_constants.handles(reader, node):
-        read_constants.compute(reader, node)
-        return
-    if read_shapes.handles(reader, node):
-        read_shapes.compute(reader, node)
-        return
-    handle = _DOMAINS.get(node.domain, {}).get(node.operator)
-    if handle is None:
-        known = ", ".join(sorted(OPERATORS))
-        raise UnsupportedError(f"{where(node)}: expected one of the operators {known}")
+    for part in (read_constants, read_shapes):
+        if part.handles(reader, node):
+            part.compute(reader, node)
+            return
     try:
-        handle(reader, node)
+        _convert(reader, node)
     except ConfigError as error:  # the layer lacks what the operator can
         raise UnsupportedError(f"{where(node)}: {error}") from error
     except NNError as error:
@@ -164,3 +194,17 @@ def _step(reader: Reader, node: Node) -> None:
         raise
     except (TypeError, IndexError, KeyError) as error:
         raise CorruptError(f"{where(node)}: {type(error).__name__}: {error}") from error
+
+
+def _convert(reader: Reader, node: Node) -> None:
+    if read_indices.handles(reader, node):
+        read_indices.follow(reader, node)
+        return
+    handle = _DOMAINS.get(node.domain, {}).get(node.operator)
+    if handle is None:
+        known = ", ".join(sorted(OPERATORS))
+        raise UnsupportedError(f"{where(node)}: expected one of the operators {known}")
+    if read_turned.handles(reader, node):
+        read_turned.compute(reader, node, handle)
+    else:
+        handle(reader, node)

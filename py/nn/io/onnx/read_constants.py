@@ -44,6 +44,12 @@ def compute(reader: Reader, node: Node) -> None:
     reader.constants[node.outputs[0]] = np.asarray(made)
 
 
+def folded(node: Node, given: Sequence[Array | None]) -> Array | None:
+    """Return a node's output for these inputs, None for an operator that NumPy does not do."""
+    fold = _FOLDS.get(node.operator) if node.domain in ("", "ai.onnx") else None
+    return None if fold is None else np.asarray(fold(node, *given))
+
+
 def _size(node: Node, given: Sequence[Array | None]) -> int:
     """Return the most elements that the output can have."""
     arrays = [array for array in given if array is not None]

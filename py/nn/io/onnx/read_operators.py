@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nn.io.errors import UnsupportedError
-from nn.io.onnx import read_arithmetic, read_axes, read_shapes
+from nn.io.onnx import read_arithmetic, read_axes, read_indices, read_recurrent, read_shapes
 from nn.io.onnx.messages import DTYPES, Node
 from nn.io.onnx.read_arithmetic import in_one_order
 from nn.io.onnx.read_constants import axis_of
@@ -416,16 +416,15 @@ def _same_value(reader: Reader, node: Node) -> None:
 
 
 def _cast(reader: Reader, node: Node) -> None:
-    """Pass floats on, and whole numbers to where they are indices of a table."""
+    """Pass floats on; whole numbers may only become indices of a table."""
     x, code = reader.symbol(node), node.attributes.get("to")
     kind = np.dtype(DTYPES[code]).kind if isinstance(code, int) and code in DTYPES else ""
-    users = reader.consumers(node.outputs[0])
-    tables = bool(users) and all(
-        user.operator == "Gather" and user.inputs[0] in reader.constants for user in users
-    )
-    if kind != "f" and not (kind in "iu" and tables):
+    if kind != "f" and not (kind in "iu" and read_indices.end_in_tables(reader, node)):
         raise UnsupportedError(f"{where(node)}: expected a cast to floats, received type {code}")
-    reader.set(node, x)
+    if kind != "f":
+        reader.whole[node.outputs[0]] = x, []
+    else:
+        reader.set(node, x)
 
 
 def _gather(reader: Reader, node: Node) -> None:
@@ -433,7 +432,11 @@ def _gather(reader: Reader, node: Node) -> None:
     if table.ndim != 2 or node.attributes.get("axis", 0) != 0:
         raise UnsupportedError(f"{where(node)}: expected rows of a table, received {table.shape}")
     rows, width = table.shape
-    x = reader.in_order(reader.symbol(node, 1))
+    name = node.inputs[1]
+    given = reader.whole[name][0] if name in reader.whole else reader.symbol(node, 1)
+    if name in reader.whole and not read_indices.unchanged(reader, node, rows):
+        raise UnsupportedError(f"{where(node)}: expected the numbers of rows as they are given")
+    x = reader.in_order(given)
     made = reader.apply("Embedding", x, weights=[table], input_dim=rows, output_dim=width)
     reader.set(node, replace(made, turned=False))
 
@@ -571,6 +574,7 @@ def _concat(reader: Reader, node: Node) -> None:
 OPERATORS: dict[str, Handle] = {
     **read_arithmetic.OPERATORS,
     **read_axes.OPERATORS,
+    **read_recurrent.OPERATORS,
     "AveragePool": _pool("AveragePooling"),
     "BatchNormalization": _batch_normalization,
     "Cast": _cast,
@@ -604,6 +608,7 @@ OPERATORS: dict[str, Handle] = {
     "Selu": _activation("selu"),
     "Sigmoid": _activation("sigmoid", positive=True),
     "Softplus": _activation("softplus", positive=True),
+    "Slice": _gather,
     "Softsign": _activation("softsign"),
     "Tanh": _activation("tanh"),
     "Transpose": _transpose,

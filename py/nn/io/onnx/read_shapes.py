@@ -17,23 +17,52 @@ from nn.io.onnx.reader import Reader, where
 
 BATCH = "n"
 """The batch size, which is unknown, in an array of sizes."""
+UNKNOWN = "?"
+"""Another size that is unknown."""
 
 
 def handles(reader: Reader, node: Node) -> bool:
-    """Return whether the node computes with shapes."""
+    """Return whether the node computes with shapes, or makes one number as often as one says."""
+    if not node.inputs:
+        return False
+    first, last = node.inputs[0], node.inputs[-1]
     if node.operator == "Shape":
-        return bool(node.inputs) and node.inputs[0] in reader.symbols
+        return first in reader.symbols or first in reader.turned
+    if node.operator in _FILLING:
+        return last in reader.sizes or first in reader.fills
+    if first in reader.fills:
+        return node.operator in _STILL_FILLED
+    if node.operator == "Reshape":
+        return first in reader.sizes
     return node.operator in _OPERATORS and any(name in reader.sizes for name in node.inputs)
 
 
 def compute(reader: Reader, node: Node) -> None:
-    """Compute the node's output, an array of integers and `BATCH`."""
+    """Compute the node's output: an array of integers, `BATCH` and `UNKNOWN`, or a number."""
+    if node.operator in _FILLING or node.inputs[0] in reader.fills:
+        reader.fills[node.outputs[0]] = _filled(reader, node)
+        return
     if node.operator == "Shape":
         made = _shape(reader, node)
     else:
-        given = [_sizes(reader, node, name) for name in node.inputs if name]
+        given = [sizes(reader, node, name) for name in node.inputs if name]
         made = _OPERATORS[node.operator](node, *given)
     reader.sizes[node.outputs[0]] = made
+
+
+def _filled(reader: Reader, node: Node) -> float:
+    """Return the number that a value of unknown size holds everywhere."""
+    if node.operator == "ConstantOfShape":
+        given: Any = node.attributes.get("value", 0.0)
+        return float(np.ravel(given)[0])
+    names = node.inputs if node.operator == "Concat" else node.inputs[:1]
+    numbers: set[float] = set()
+    for name in names:
+        found = [reader.fills[name]] if name in reader.fills else sizes(reader, node, name)
+        numbers.update(np.unique(np.asarray(found, object)).tolist())
+    if len(numbers) != 1 or not isinstance(number := numbers.pop(), int | float):
+        raise UnsupportedError(f"{where(node)}: expected one number for every sample")
+    return float(number)
 
 
 def target(reader: Reader, node: Node) -> list[int]:
@@ -41,22 +70,24 @@ def target(reader: Reader, node: Node) -> list[int]:
     name = node.inputs[1] if len(node.inputs) > 1 else ""
     if name not in reader.sizes:
         return [int(size) for size in np.ravel(reader.needed(node, 1))]
-    sizes = np.ravel(reader.sizes[name]).tolist()
-    if BATCH in sizes[1:]:
-        raise UnsupportedError(f"{where(node)}: expected the batch in front, received {sizes}")
-    return [0 if size == BATCH else int(size) for size in sizes]
+    known = np.ravel(reader.sizes[name]).tolist()
+    if BATCH in known[1:]:
+        raise UnsupportedError(f"{where(node)}: expected the batch in front, received {known}")
+    if UNKNOWN in known:
+        raise UnsupportedError(f"{where(node)}: expected a known shape, received {known}")
+    return [0 if size == BATCH else int(size) for size in known]
 
 
 def _shape(reader: Reader, node: Node) -> Any:
-    symbol = reader.symbol(node)
-    sizes: list[Any] = [BATCH, *symbol.sizes]
-    if None in sizes:
-        raise UnsupportedError(f"{where(node)}: expected a known shape, received {sizes}")
+    turned = reader.turned.get(node.inputs[0])
+    found = [BATCH, *reader.symbol(node).sizes] if turned is None else turned.sizes
+    known: list[Any] = [UNKNOWN if size is None else size for size in found]
     attributes: dict[str, Any] = node.attributes
-    return np.array(sizes[attributes.get("start", 0) : attributes.get("end")], object)
+    return np.array(known[attributes.get("start", 0) : attributes.get("end")], object)
 
 
-def _sizes(reader: Reader, node: Node, name: str) -> Any:
+def sizes(reader: Reader, node: Node, name: str) -> Any:
+    """Return an input that is an array of sizes, or constant."""
     if name in reader.sizes:
         return reader.sizes[name]
     if name in reader.constants:
@@ -64,34 +95,34 @@ def _sizes(reader: Reader, node: Node, name: str) -> Any:
     raise UnsupportedError(f"{where(node)}: expected {name!r} to be a shape or constant")
 
 
-def _gather(node: Node, sizes: Any, indices: Any) -> Any:
-    return np.asarray(np.take(sizes, np.asarray(indices, np.int64)), object)
+def _gather(node: Node, known: Any, indices: Any) -> Any:
+    return np.asarray(np.take(known, np.asarray(indices, np.int64)), object)
 
 
-def _slice(node: Node, sizes: Any, starts: Any, ends: Any, axes: Any = 0, steps: Any = 1) -> Any:
+def _slice(node: Node, known: Any, starts: Any, ends: Any, axes: Any = 0, steps: Any = 1) -> Any:
     start, end, step = (int(np.ravel(v)[0]) for v in (starts, ends, steps))
-    return sizes[start:end:step]
+    return known[start:end:step]
 
 
 def _concat(node: Node, *parts: Any) -> Any:
     return np.concatenate([np.asarray(part, object).reshape(-1) for part in parts])
 
 
-def _ravel(node: Node, sizes: Any, axes: Any = None) -> Any:
-    return np.ravel(sizes)
+def _ravel(node: Node, known: Any, axes: Any = None) -> Any:
+    return np.ravel(known)
 
 
-def _scalar(node: Node, sizes: Any, axes: Any = None) -> Any:
-    return np.asarray(sizes, object).reshape(())
+def _scalar(node: Node, known: Any, axes: Any = None) -> Any:
+    return np.asarray(known, object).reshape(())
 
 
-def _same(node: Node, sizes: Any) -> Any:
-    return sizes
+def _same(node: Node, known: Any) -> Any:
+    return known
 
 
 def _arithmetic(function: Callable[[Any, Any], Any], neutral: int) -> Callable[..., Any]:
     def one(node: Node, a: Any, b: Any) -> Any:
-        if BATCH not in (a, b):
+        if not isinstance(a, str) and not isinstance(b, str):
             return int(function(int(a), int(b)))
         if b == neutral:
             return a
@@ -109,6 +140,12 @@ def _arithmetic(function: Callable[[Any, Any], Any], neutral: int) -> Callable[.
     return handle
 
 
+_FILLING = ("ConstantOfShape", "Expand")
+_STILL_FILLED = (
+    "Cast", "Concat", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze",
+)  # fmt: skip
+"""Operators on axes: a value that is one number everywhere stays so."""
+
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "Add": _arithmetic(int.__add__, 0),
     "Cast": _same,
@@ -117,6 +154,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "Gather": _gather,
     "Identity": _same,
     "Mul": _arithmetic(int.__mul__, 1),
+    "Reshape": lambda node, known, shape: np.reshape(known, np.asarray(shape, np.int64)),
     "Slice": _slice,
     "Squeeze": _scalar,
     "Sub": _arithmetic(int.__sub__, 0),

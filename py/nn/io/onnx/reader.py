@@ -71,6 +71,9 @@ class Reader:
         sizes: shapes that the graph computes with, by name.
         done: outputs that a node before has computed.
         same: output of a node that need not be computed -> the value that it equals.
+        fills: values that are one number everywhere, of any batch -> the number.
+        whole: whole numbers computed from a value -> that value and the nodes.
+        turned: values whose batch is not the first axis, see `read_turned`.
     """
 
     def __init__(self, graph: Graph, opset: int, room: int = _ROOM) -> None:
@@ -82,6 +85,9 @@ class Reader:
         self.sizes: dict[str, Array] = {}
         self.done: set[str] = set()
         self.same: dict[str, str] = {}
+        self.fills: dict[str, float] = {}
+        self.whole: dict[str, tuple[Symbol, list[Node]]] = {}
+        self.turned: dict[str, Any] = {}
         self._consumers: dict[str, list[Node]] = {}
         for node in graph.nodes:
             for name in dict.fromkeys(node.inputs):
@@ -168,6 +174,12 @@ class Reader:
     def consumers(self, name: str) -> list[Node]:
         """Return the nodes that read a value."""
         return self._consumers.get(name, [])
+
+    def used(self, name: str) -> bool:
+        """Return whether a node or an output of the graph reads a value."""
+        return bool(name) and (
+            name in self._consumers or any(value.name == name for value in self.graph.outputs)
+        )
 
 
 Handle = Callable[[Reader, Node], None]

@@ -6,6 +6,7 @@ LSTM's gates have the order i, o, f, c (https://onnx.ai/onnx/operators/onnx__LST
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ from nn.io.onnx.writer import Image, Shape, Writer
 Array = NDArray[np.generic]
 
 # Operator, and the index of each ONNX gate in Keras' order.
-_OPERATORS = {"SimpleRNN": ("RNN", [0]), "LSTM": ("LSTM", [0, 3, 1, 2]), "GRU": ("GRU", [0, 1, 2])}
+OPERATORS = {"SimpleRNN": ("RNN", [0]), "LSTM": ("LSTM", [0, 3, 1, 2]), "GRU": ("GRU", [0, 1, 2])}
 
 # Keras' name -> ONNX' name, alpha, beta.
-_FUNCTIONS: dict[str, tuple[str, list[float], list[float]]] = {
+FUNCTIONS: dict[str, tuple[str, list[float], list[float]]] = {
     "tanh": ("Tanh", [], []),
     "sigmoid": ("Sigmoid", [], []),
     "relu": ("Relu", [], []),
@@ -42,7 +43,7 @@ def export(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> lis
     """
     if layer.stateful:
         raise UnsupportedError(f"{layer.name}: ONNX keeps no state from run to run (stateful=True)")
-    operator, order = _OPERATORS[type(layer).__name__]
+    operator, order = OPERATORS[type(layer).__name__]
     x = writer.add("Transpose", [writer.last(inputs[0])], perm=[1, 0, 2])
     if layer.go_backwards:
         x = _reverse(writer, x)
@@ -82,7 +83,7 @@ def both_directions(writer: Writer, layer: Any, inputs: list[Image], shape: Shap
     half = len(states) // 2
     sides, ends = [], []
     for side, given in zip(layer.sublayers, (states[:half], states[half:]), strict=True):
-        if type(side).__name__ not in _OPERATORS:
+        if type(side).__name__ not in OPERATORS:
             raise UnsupportedError(
                 f"layer {layer.name!r}: ONNX export knows no {type(side).__name__} inside"
             )
@@ -118,10 +119,10 @@ def _weights(writer: Writer, layer: Any, order: list[int]) -> list[str]:
     arrays = {
         "kernel": layer.kernel.value.T,
         "recurrent_kernel": layer.recurrent_kernel.value.T,
-        "bias": np.concatenate([_gates(row, order) for row in _biases(layer)]),
+        "bias": np.concatenate([in_order(row, order) for row in _biases(layer)]),
     }
     return [
-        writer.constant(f"{layer.name}/{name}", (a if name == "bias" else _gates(a, order))[None])
+        writer.constant(f"{layer.name}/{name}", (a if name == "bias" else in_order(a, order))[None])
         for name, a in arrays.items()
     ]
 
@@ -136,8 +137,8 @@ def _biases(layer: Any) -> Array:
     return rows
 
 
-def _gates(array: Array, order: list[int]) -> Array:
-    """Put the parts of the first axis into ONNX' order."""
+def in_order(array: Array, order: Sequence[int]) -> Array:
+    """Put the parts of the first axis, one for each gate, into another order."""
     parts = np.split(array, len(order))
     return np.concatenate([parts[i] for i in order])
 
@@ -147,10 +148,10 @@ def _functions(layer: Any, operator: str) -> dict[str, Any]:
     if operator != "RNN":
         names = [layer.recurrent_activation.name, *names]
     names += names[-1:] if operator == "LSTM" else []
-    unknown = [name for name in names if name not in _FUNCTIONS]
+    unknown = [name for name in names if name not in FUNCTIONS]
     if unknown:
         raise UnsupportedError(f"{layer.name}: ONNX' {operator} has no activation {unknown[0]!r}")
-    found = [_FUNCTIONS[name] for name in names]
+    found = [FUNCTIONS[name] for name in names]
     alphas, betas = ([v for f in found for v in f[i]] for i in (1, 2))
     attributes: dict[str, Any] = {"activations": [f[0] for f in found]}
     attributes |= {"activation_alpha": alphas} if alphas else {}
