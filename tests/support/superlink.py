@@ -33,9 +33,7 @@ class Server:
     """An ASGI application on a free port of this machine, in a thread."""
 
     def __init__(self, application: Any, port: int = 0) -> None:
-        config = uvicorn.Config(
-            application, port=port, log_level="critical", lifespan="off", ws="none"
-        )
+        config = uvicorn.Config(application, port=port, log_level="critical", ws="none")
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()
@@ -72,8 +70,9 @@ class SuperLink:
             primary_task_type=TaskType.SERVER_APP,
         )  # fmt: skip
         [task] = self.state.get_tasks(run_ids=[self.run_id])
-        self.state.claim_task(task.task_id)
-        self.state.activate_task(task.task_id)
+        self.task_id = task.task_id
+        self.state.claim_task(self.task_id)
+        self.state.activate_task(self.task_id)
         self.replies: dict[str, str] = {}  # ids, by the id of what they answer
         self.server = Server(self.application, port)
         self.url, self.port = self.server.url, self.server.port
@@ -87,6 +86,7 @@ class SuperLink:
 
     def ask(self, node_id: int, content: RecordDict, kind: str = "train") -> str:
         """Send a message to a node and return its id."""
+        self.state.acknowledge_task_heartbeat(self.task_id)  # or the run ends after 30 s
         message = make_message(
             metadata=Metadata(
                 run_id=self.run_id, message_id="", src_node_id=1, dst_node_id=node_id,
@@ -127,7 +127,8 @@ class SuperLink:
     async def answer(self, node_id: int, content: RecordDict, kind: str = "train") -> Message:
         """The node's reply to a message."""
         message_id = self.ask(node_id, content, kind)
-        return await until(lambda: self.reply(message_id))
+        reply: Message = await until(lambda: self.reply(message_id))
+        return reply
 
 
 async def until(found: Callable[[], Any], seconds: float = 20) -> Any:

@@ -19,8 +19,9 @@ def test_every_python_package_is_pinned_exactly(group):
 
 
 def test_groups_contain_one_another():
-    serve, test, bench = (set(environment.pinned(group)) for group in ("serve", "test", "bench"))
-    assert serve < test < bench
+    groups = ("serve", "federation", "test", "bench")
+    serve, federation, test, bench = (set(environment.pinned(group)) for group in groups)
+    assert serve < federation < test < bench
 
 
 def test_a_set_up_that_is_complete_installs_nothing():
@@ -44,7 +45,7 @@ def test_a_linked_folder_of_packages_is_refused_and_kept(tmp_path):
 def test_an_unknown_group_is_refused():
     done = subprocess.run([sys.executable, str(SCRIPT), "x"], capture_output=True, check=False)
     assert done.returncode == 1
-    assert b"serve | test | bench" in done.stderr
+    assert b"serve | vendor | federation | test | bench" in done.stderr
 
 
 def test_lock_files_name_no_host():

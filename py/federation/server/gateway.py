@@ -1,0 +1,200 @@
+"""The gateway: lets nodes through to the Fleet API of a SuperLink, and to nothing else of it.
+
+A SuperLink serves its Control and Runtime API, which start programs, at the port of the Fleet API,
+without asking who calls. So its port stays closed, and this one is open: the nine calls of a node,
+from pages of listed origins, within limits, replies only when complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from federation import wire
+from federation.fleet import PATH, TOKEN
+from federation.server.limits import BODIES, Bucket, Limits
+from federation.server.replies import Refusal, Replies, Reply, decoded
+
+__all__ = ["Gateway"]
+
+FORWARDED = ("content-type", "flwr-public-key", "flwr-timestamp", "flwr-signature")
+JOINING = ("register-node", "activate-node")
+SECONDS = 60.0  # for an answer of the SuperLink
+NOTHING = "0" * 64  # no object has this id
+
+
+class Gateway:
+    """One gateway; it keeps nothing but replies on their way, so there may be many.
+
+    Args:
+        superlink: address, such as "http://127.0.0.1:8000".
+        origins: of pages that may call, such as "https://example.org". Programs send none.
+        token: what nodes must send to join; "" for none.
+        limits: of requests and replies.
+    """
+
+    def __init__(
+        self, superlink: str, origins: list[str], token: str = "", limits: Limits | None = None
+    ) -> None:
+        self._origins, self._token = frozenset(origins), token
+        self._limits = limits or Limits()
+        self.replies = Replies(self._limits)
+        self._registrations = Bucket(self._limits.rate)
+        many = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+        self._superlink = httpx.AsyncClient(base_url=superlink, timeout=SECONDS, limits=many)
+
+    def application(self, folder: Path | None = None) -> Starlette:
+        """Return the ASGI application; it serves the files of a folder too, if one is given."""
+
+        @asynccontextmanager
+        async def lifespan(application: Starlette) -> AsyncIterator[None]:
+            async with self._superlink:
+                yield
+
+        routes: list[BaseRoute] = [
+            Route(PATH + "{call}", self.answer, methods=["POST", "OPTIONS"]),
+            Route("/v1/{rest:path}", _nothing),
+        ]
+        if folder is not None:
+            routes.append(Mount("/", StaticFiles(directory=folder, html=True)))
+        application = Starlette(routes=routes, lifespan=lifespan)
+        application.router.redirect_slashes = False
+        return application
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a call."""
+        origin = request.headers.get("origin")
+        if origin is not None and origin not in self._origins:
+            return _refused(Refusal(403, f"pages of {origin} may not call"))
+        if request.method == "OPTIONS":
+            answer = Response(status_code=204)
+            answer.headers["access-control-allow-methods"] = "POST"
+            answer.headers["access-control-allow-headers"] = ", ".join((*FORWARDED, TOKEN))
+            answer.headers["access-control-max-age"] = "7200"
+        else:
+            try:
+                answer = await self._call(request)
+            except Refusal as refusal:
+                answer = _refused(refusal)
+        if origin is not None:
+            answer.headers["access-control-allow-origin"] = origin
+            answer.headers["access-control-expose-headers"] = "date"
+            answer.headers["vary"] = "origin"
+        return answer
+
+    async def _call(self, request: Request) -> Response:
+        call = request.path_params["call"]
+        if call not in BODIES:
+            raise Refusal(404, "no such call")
+        body = await self._body(request, BODIES[call])
+        if call in JOINING:
+            self._admit(call, request)
+        headers = {name: request.headers[name] for name in FORWARDED if name in request.headers}
+        if call == "push-messages":
+            return await self._announced(body, headers)
+        if call == "push-object":
+            return await self._came(body, headers)
+        return await self._forwarded(call, body, headers)
+
+    async def _body(self, request: Request, most: int) -> bytes:
+        length = request.headers.get("content-length", "")
+        if not length.isdigit():
+            raise Refusal(411, "expected the length of the body")
+        if int(length) > most:
+            raise Refusal(413, f"at most {most} bytes")
+        try:
+            return await asyncio.wait_for(request.body(), self._limits.seconds)
+        except (ClientDisconnect, TimeoutError):
+            raise Refusal(408, "the request did not arrive") from None
+
+    def _admit(self, call: str, request: Request) -> None:
+        given = request.headers.get(TOKEN, "").encode()
+        if self._token and not secrets.compare_digest(given, self._token.encode()):
+            raise Refusal(403, "expected this federation's token to join")
+        address = request.client.host if request.client else ""
+        if call == "register-node" and not self._registrations.take(address):
+            raise Refusal(429, "too many registrations from this address")
+
+    async def _announced(self, body: bytes, headers: dict[str, str]) -> Response:
+        session, wanted = self.replies.announce(headers.get("flwr-public-key", ""), body)
+        pushed = wire.decode("PushMessagesRequest", body)
+        run_id = pushed["messages_list"][0]["metadata"]["run_id"]
+        asked = {"node": pushed["node"], "run_id": run_id, "object_id": NOTHING}
+        # The SuperLink says who this is before anything is kept for it.
+        known = await self._forwarded(
+            "pull-object", wire.encode("PullObjectRequest", asked), headers, lost=session
+        )
+        if known.status_code != 200:
+            self.replies.drop(session)
+            return known
+        return _message("PushMessagesResponse", objects_to_push=wanted, session_id=session)
+
+    async def _came(self, body: bytes, headers: dict[str, str]) -> Response:
+        pushed = decoded("PushObjectRequest", body)
+        reply = self.replies.come(headers.get("flwr-public-key", ""), pushed)
+        if reply is None or not reply.complete:
+            return _message("PushObjectResponse", stored=reply is not None)
+        session = pushed["session_id"]
+        try:
+            reply.check()
+        except Refusal:
+            self.replies.drop(session)
+            raise
+        answer = await self._delivered(reply, pushed, headers)
+        if answer.status_code != 503:  # then the client sends its last object again
+            self.replies.drop(session)
+        return answer
+
+    async def _delivered(
+        self, reply: Reply, pushed: dict[str, Any], headers: dict[str, str]
+    ) -> Response:
+        answer = await self._forwarded("push-messages", reply.body, headers)
+        if answer.status_code != 200:
+            return answer
+        there = wire.decode("PushMessagesResponse", answer.body)
+        for identifier in there["objects_to_push"]:
+            fields = pushed | {
+                "object_id": identifier,
+                "object_content": reply.parts[identifier],
+                "session_id": there["session_id"],
+            }
+            body = wire.encode("PushObjectRequest", fields)
+            answer = await self._forwarded("push-object", body, headers)
+            if answer.status_code != 200:
+                return answer
+        return _message("PushObjectResponse", stored=True)
+
+    async def _forwarded(
+        self, call: str, body: bytes, headers: dict[str, str], lost: str = ""
+    ) -> Response:
+        try:
+            answer = await self._superlink.post(PATH + call, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            self.replies.drop(lost)
+            raise Refusal(503, f"no answer of the SuperLink: {type(error).__name__}") from error
+        kept = {name: answer.headers[name] for name in ("date",) if name in answer.headers}
+        kind = answer.headers.get("content-type")
+        return Response(answer.content, answer.status_code, kept, kind)
+
+
+async def _nothing(request: Request) -> Response:
+    return _refused(Refusal(404, "no such call"))
+
+
+def _message(kind: str, **fields: Any) -> Response:
+    return Response(wire.encode(kind, fields), media_type="application/protobuf")
+
+
+def _refused(refusal: Refusal) -> Response:
+    return JSONResponse({"detail": f"gateway: {refusal.reason}"}, refusal.status)

@@ -1,0 +1,66 @@
+"""Nodes for tests: quick ones, and those that do what they should not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+from federation import ArrayRecord, ClientApp, Fleet, Message, MetricRecord, Node, RecordDict
+from federation.platform.cpython import CPythonKey, UrllibTransport
+
+from tests.support.superlink import until
+
+SENT = np.arange(20, dtype=np.float32)
+
+
+def adding_one() -> ClientApp:
+    """A client app whose training adds one."""
+    app = ClientApp()
+
+    @app.train()
+    def train(message: Message, context: Any) -> Message:
+        arrays = [array + 1 for array in message.content["arrays"].to_numpy_ndarrays()]
+        metrics = MetricRecord({"num-examples": 10, "loss": 0.5})
+        content = RecordDict({"arrays": ArrayRecord(arrays), "metrics": metrics})
+        return Message(content, reply_to=message)
+
+    return app
+
+
+class Changing(Fleet):
+    """Calls that are changed before they are made: `change(name, fields)`."""
+
+    change: Callable[[str, dict[str, Any]], None] | None = None
+
+    async def call(self, name: str, **fields: Any) -> dict[str, Any]:
+        if self.change is not None:
+            self.change(name, fields)
+        return await super().call(name, **fields)
+
+
+def node_at(address: str, *, app: Any = None, token: str = "", **options: Any) -> Node:
+    """A node that polls without waiting."""
+    fleet = Changing(UrllibTransport(address), CPythonKey(), token)
+    return Node(app or adding_one(), fleet, **{"poll": 0.02, "idle": 0.02, **options})
+
+
+@asynccontextmanager
+async def running(*nodes: Node) -> AsyncIterator[None]:
+    """The nodes, joined; they have left afterwards."""
+    tasks = [asyncio.create_task(node.run()) for node in nodes]
+    try:
+        for node, task in zip(nodes, tasks, strict=True):
+            await until(lambda node=node, task=task: node.node_id or task.done())
+            if task.done():
+                task.result()
+        yield
+        for node in nodes:
+            node.stop()
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

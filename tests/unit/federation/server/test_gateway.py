@@ -1,0 +1,516 @@
+"""The gateway before Flower's own SuperLink: what passes, and what reaches nothing."""
+
+import asyncio
+import dataclasses
+import re
+from pathlib import Path
+from random import Random
+
+import flwr.app as flower
+import httpx
+import numpy as np
+import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
+from federation import ArrayRecord, ClientApp, FleetError, Message, RecordDict, objects, wire
+from federation.fleet import CALLS, TOKEN
+from federation.mailbox import Mailbox
+from federation.server import gateway as module
+from federation.server.gateway import Gateway
+from federation.server.limits import BODIES, Limits
+
+from tests.support.nodes import SENT, adding_one, node_at, running
+from tests.support.superlink import Server, SuperLink, until
+
+ORIGIN = "https://learn.example"
+LIMITS = Limits(rate=1e6)
+
+
+class Before:
+    """A gateway before a SuperLink, as a server."""
+
+    def __init__(self, superlink, token="", limits=LIMITS, folder=None):
+        self.gateway = Gateway(superlink.url, [ORIGIN], token, limits)
+        self.server = Server(self.gateway.application(folder))
+        self.url, self.held = self.server.url, self.gateway.replies._replies
+        self.client = httpx.Client(base_url=self.url)  # each takes a tenth of a second to make
+
+    def post(self, path, body=b"", **headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.post(path, content=body, headers=named)
+
+    def close(self):
+        self.client.close()
+        self.server.close()
+
+
+@pytest.fixture(scope="module")
+def superlink():
+    made = SuperLink()
+    yield made
+    made.server.close()
+
+
+@pytest.fixture
+def opened(superlink):
+    """Open gateways with options."""
+    made = []
+
+    def opened(**options):
+        made.append(Before(superlink, **options))
+        return made[-1]
+
+    yield opened
+    for one in made:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def usual(superlink):
+    made = Before(superlink)
+    yield made
+    made.close()
+
+
+def content():
+    return flower.RecordDict({"arrays": flower.ArrayRecord([SENT])})
+
+
+# Paths.
+
+
+def other_paths(superlink):
+    """Every route of the SuperLink but the nine calls, and ways round a filter."""
+    routes = [context.route for context in iter_route_contexts(superlink.application.routes)]
+    found = {(method, route.path) for route in routes for method in route.methods or ()}
+    assert len(found) > 30
+    assert any("/v1/control/" in path for _, path in found)
+    nine = {("POST", f"/v1/fleet/{call}") for call in CALLS}
+    assert nine <= found
+    assert isinstance(routes[-1], APIRoute)
+    return sorted(found - nine) + [
+        (method, path)
+        for method in ("GET", "POST")
+        for path in (
+            "/v1/fleet/../control/list-runs", "/v1/fleet/%2e%2e/control/list-runs",
+            "/v1/fleet/..%2fcontrol%2flist-runs", "//v1/control/list-runs",
+            "/v1/fleet//pull-object/", "/v1/fleet/pull-object/../../control/list-runs",
+            "/V1/FLEET/PULL-OBJECT", "/v1/fleet/",
+            "/v1/fleet/pull-object%00", "/v1/fleet/pull-object;x", "/v1",
+        )
+    ]  # fmt: skip
+
+
+def test_every_other_path_of_the_superlink_is_not_found(superlink, usual, tmp_path, opened):
+    (tmp_path / "index.html").write_text("the page")
+    with_page = opened(folder=tmp_path)
+    assert with_page.client.get("/").text == "the page"
+    for method, path in other_paths(superlink):
+        for before in (usual, with_page):
+            url = httpx.URL(before.url).copy_with(raw_path=path.encode())
+            answer = before.client.request(method, url)
+            assert answer.status_code in (404, 405), (method, path)
+
+
+def test_the_nine_calls_take_no_other_method(usual):
+    for call in CALLS:
+        for method in ("GET", "HEAD", "PUT", "DELETE", "PATCH"):
+            assert usual.client.request(method, f"/v1/fleet/{call}").status_code in (404, 405)
+
+
+def test_the_superlink_itself_would_answer_those_who_ask_for_runs(superlink):
+    """Why its port stays closed; if this fails, flwr has begun to ask who calls."""
+    kind = {"content-type": "application/protobuf"}
+    answer = httpx.post(superlink.url + "/v1/control/list-runs", headers=kind)
+    assert answer.status_code == 200
+
+
+def test_nginx_has_the_same_paths_and_sizes():
+    text = Path(module.__file__).with_name("nginx.conf").read_text()
+    found = {}
+    for names, block in re.findall(r"location [=~] \^?/v1/fleet/(\S+) \{(.*?)\n    \}", text, re.S):
+        size = re.search(r"client_max_body_size (\d+)([km]);", block)
+        assert "limit_except POST { deny all; }" in block
+        for name in names.strip("()$").split("|"):
+            found[name] = int(size[1]) << {"k": 10, "m": 20}[size[2]]
+    assert found == BODIES
+    assert "location /v1/ { return 404; }" in text
+
+
+# Nodes.
+
+
+@pytest.mark.asyncio
+async def test_a_node_joins_and_answers_through_the_gateway(superlink, usual):
+    node = node_at(usual.url)
+    async with running(node):
+        reply = await superlink.answer(node.node_id, content())
+        np.testing.assert_array_equal(reply.content["arrays"].to_numpy_ndarrays()[0], SENT + 1)
+    assert node.node_id not in superlink.online()
+    assert usual.held == {}
+
+
+@pytest.mark.asyncio
+async def test_a_reply_of_several_chunks_arrives_whole(superlink, usual):
+    node, large = node_at(usual.url), np.arange(3_000_000, dtype=np.float32)
+    async with running(node):
+        asked = flower.RecordDict({"arrays": flower.ArrayRecord([large])})
+        reply = await superlink.answer(node.node_id, asked)
+    np.testing.assert_array_equal(reply.content["arrays"].to_numpy_ndarrays()[0], large + 1)
+
+
+# Origins and tokens.
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://learn.example"])
+def test_pages_of_other_origins_reach_nothing(usual, origin):
+    for call in CALLS:
+        path = f"/v1/fleet/{call}"
+        for method in ("OPTIONS", "POST"):
+            answer = usual.client.request(method, path, headers={"origin": origin})
+            assert answer.status_code == 403
+            assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_page_whose_name_was_bound_to_this_machine_reaches_nothing(usual):
+    """DNS rebinding: origin and host are the same, and neither is on the list."""
+    headers = {"origin": "http://evil.example:8001", "host": "evil.example:8001"}
+    answer = usual.client.post("/v1/fleet/pull-object", headers=headers)
+    assert answer.status_code == 403
+
+
+def test_pages_of_the_listed_origin_may_send_what_a_node_sends(usual):
+    answer = usual.client.options("/v1/fleet/pull-object", headers={"origin": ORIGIN})
+    assert answer.status_code == 204
+    allowed = answer.headers["access-control-allow-headers"].split(", ")
+    assert {"content-type", "flwr-public-key", "flwr-timestamp", "flwr-signature"} <= {*allowed}
+    assert TOKEN in allowed
+    answer = usual.post("/v1/fleet/pull-object", origin=ORIGIN)
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
+    assert "date" in answer.headers["access-control-expose-headers"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("given", ["", "wrong", "secre"])
+async def test_who_does_not_know_the_token_does_not_join(superlink, opened, given):
+    before = opened(token="secret")
+    with pytest.raises(FleetError, match="403: gateway: expected this federation's token"):
+        await node_at(before.url, token=given).run()
+    node = node_at(superlink.url, token=given)  # the key is known, but not welcome here
+    async with running(node):
+        with pytest.raises(FleetError, match="token"):
+            async with running(with_key_of(node, before.url)):
+                pass
+
+
+def with_key_of(node, address):
+    """Another node with the same key, elsewhere."""
+    other = node_at(address)
+    other.fleet.key = node.fleet.key
+    return other
+
+
+@pytest.mark.asyncio
+async def test_who_knows_the_token_joins(opened):
+    node = node_at(opened(token="secret").url, token="secret")
+    async with running(node):
+        assert node.node_id
+
+
+# Sizes and rates.
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_body_above_its_limit_is_refused_before_it_is_read(usual, call):
+    answer = usual.post(f"/v1/fleet/{call}", bytes(BODIES[call] + 1))
+    assert answer.status_code == 413
+    assert usual.post(f"/v1/fleet/{call}", bytes(BODIES[call])).status_code in (400, 401, 415)
+
+
+def test_a_body_of_unknown_length_is_refused(usual):
+    chunks = iter([b"a", b"b"])
+    answer = usual.client.post("/v1/fleet/push-object", content=chunks)
+    assert answer.status_code == 411
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_does_not_arrive_is_given_up(opened):
+    before = opened(limits=dataclasses.replace(LIMITS, seconds=0.1))
+    reader, writer = await asyncio.open_connection("127.0.0.1", before.server.port)
+    writer.write(b"POST /v1/fleet/push-object HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\nabc")
+    assert (await asyncio.wait_for(reader.readline(), 20)).split()[1] == b"408"
+    writer.close()
+
+
+def test_registrations_from_one_address_are_limited(opened):
+    before = opened(limits=Limits(rate=0.0))
+    statuses = [before.post("/v1/fleet/register-node").status_code for _ in range(22)]
+    assert statuses[19] != 429
+    assert statuses[20:] == [429, 429]
+
+
+# Replies.
+
+
+def forged(node, change):
+    """Have a node change its calls before it makes them."""
+    node.fleet.change = change
+    return node
+
+
+@pytest.mark.asyncio
+async def test_a_node_cannot_answer_for_another(superlink, usual):
+    victim = node_at(usual.url)
+
+    def change(name, fields):
+        if name == "push-messages":
+            fields["messages_list"][0]["metadata"]["src_node_id"] = victim.node_id
+
+    node = forged(node_at(usual.url), change)
+    async with running(victim, node):
+        message_id = superlink.ask(node.node_id, content())
+        await until(lambda: "403: gateway: a reply of another node" in node.problem)
+        assert superlink.reply(message_id) is None
+
+
+@pytest.mark.asyncio
+async def test_a_node_cannot_answer_as_another_node_of_its_own_naming(superlink, usual):
+    """The SuperLink compares node and key: the gateway asks it before it keeps anything."""
+    victim = node_at(usual.url)
+
+    def change(name, fields):
+        if name == "push-messages":
+            fields["messages_list"][0]["metadata"]["src_node_id"] = victim.node_id
+            fields["node"] = {"node_id": victim.node_id}
+
+    node = forged(node_at(usual.url), change)
+    async with running(victim, node):
+        former = node.node_id
+        superlink.ask(former, content())
+        await until(lambda: "received 401" in node.problem)
+        node.fleet.change = None
+        await node.fleet.call("deactivate-node", node_id=former)  # or its heartbeats are awaited
+        await until(lambda: node.node_id == former)  # by its key it is the same node as before
+    assert usual.held == {}
+
+
+@pytest.mark.asyncio
+async def test_what_a_reply_says_inside_is_what_it_was_announced_as(superlink, usual):
+    """The server app reads the object's own metadata: there a reply could bear another's name."""
+    node = node_at(usual.url)
+    original, parts = node.fleet.call, {}
+
+    async def call(name, **fields):
+        if name == "push-messages":
+            metadata, [tree] = (
+                fields["messages_list"][0]["metadata"],
+                fields["message_object_trees"],
+            )
+            body = wire.encode("Message", {"metadata": metadata | {"src_node_id": 5}})
+            other = objects.pack("Message", body, tree["children"], parts)
+            metadata["message_id"] = other["object_id"]
+            fields["message_object_trees"] = [other]
+        answer = await original(name, **fields)
+        if name == "push-messages":  # the node sends the others
+            [(identifier, data)] = parts.items()
+            named = {"run_id": superlink.run_id, "session_id": answer["session_id"]}
+            pushed = {"object_id": identifier, "object_content": data, "node": fields["node"]}
+            await original("push-object", **pushed, **named)
+        return answer
+
+    node.fleet.call = call
+    async with running(node):
+        message_id = superlink.ask(node.node_id, content())
+        await until(lambda: "something else inside" in node.problem)
+        assert superlink.reply(message_id) is None
+    assert usual.held == {}
+
+
+@pytest.mark.asyncio
+async def test_an_object_of_a_stranger_does_not_join_a_reply(superlink, usual):
+    stranger = node_at(usual.url)
+    sessions = []
+
+    async def call(name, **fields):
+        if name == "push-object":
+            sessions.append(fields)
+            with pytest.raises(FleetError, match="403: gateway: a reply of another node"):
+                await stranger.fleet.call(name, **fields)
+        return await original(name, **fields)
+
+    node = node_at(usual.url)
+    original, node.fleet.call = node.fleet.call, call
+    async with running(node, stranger):
+        assert (await superlink.answer(node.node_id, content())).has_content()
+    assert len(sessions) == 6
+
+
+@pytest.mark.asyncio
+async def test_an_unsigned_reply_takes_no_room(superlink, usual):
+    node = node_at(usual.url)
+    async with running(node):
+        body = announcement(node.node_id, superlink.run_id)
+        kind = {"content_type": "application/protobuf"}
+        assert usual.post("/v1/fleet/push-messages", body, **kind).status_code == 401
+    assert usual.held == {}
+
+
+def announcement(node_id, run_id, tree=None, **metadata):
+    tree = tree or {"object_id": "ab", "children": []}
+    said = {"run_id": run_id, "src_node_id": node_id, "message_id": tree["object_id"]} | metadata
+    return wire.encode(
+        "PushMessagesRequest",
+        {
+            "node": {"node_id": node_id},
+            "messages_list": [{"metadata": said}],
+            "message_object_trees": [tree],
+        },
+    )
+
+
+WIDE = {"object_id": "ab", "children": [{"object_id": str(n), "children": []} for n in range(2000)]}
+DEEP = {"object_id": "ab", "children": []}
+for _ in range(20):
+    DEEP = {"object_id": "ab", "children": [DEEP]}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (announcement(1, 1, WIDE), 413),
+        (announcement(1, 1, DEEP), 413),
+        (announcement(1, 1, src_node_id=2), 403),
+        (announcement(1, 1, message_id="cd"), 400),
+        (wire.encode("PushMessagesRequest", {"node": {"node_id": 1}}), 400),
+        (b"\xff" * 9, 400),
+        (b"", 400),
+    ],
+)
+def test_an_announcement_that_is_none_or_too_large_is_refused(usual, body, status):
+    assert usual.post("/v1/fleet/push-messages", body).status_code == status
+    assert usual.held == {}
+
+
+@pytest.mark.asyncio
+async def test_a_reply_above_the_limit_is_forgotten_and_becomes_an_error(superlink, opened):
+    before = opened(limits=dataclasses.replace(LIMITS, reply=10_000))
+    node = node_at(before.url)
+    large = flower.RecordDict({"arrays": flower.ArrayRecord([np.zeros(10_000, np.float32)])})
+    async with running(node):
+        reply = await superlink.answer(node.node_id, large)
+        assert "413: gateway: at most 10000 bytes a reply" in reply.error.reason
+        assert (await superlink.answer(node.node_id, content())).has_content()
+    assert before.held == {}
+
+
+@pytest.mark.asyncio
+async def test_the_superlink_hears_nothing_of_a_reply_that_is_not_complete(superlink, opened):
+    before = opened(limits=dataclasses.replace(LIMITS, seconds=1.0))
+    left = asyncio.Event()
+
+    async def call(name, **fields):
+        if name == "push-object" and before.held:
+            [reply] = before.held.values()
+            if len(reply.parts) == 3:  # the tab is closed here
+                left.set()
+                await asyncio.Event().wait()
+        return await original(name, **fields)
+
+    node = node_at(before.url)
+    original, node.fleet.call = node.fleet.call, call
+    task = asyncio.create_task(node.run())
+    await until(lambda: node.node_id)
+    message_id = superlink.ask(node.node_id, content())
+    await until(left.is_set)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert superlink.reply(message_id).has_error()  # the node said goodbye: no round waits
+    assert await until(lambda: forgotten(before))
+
+
+def forgotten(before):
+    """Whether nothing is held when the next reply is announced."""
+    before.post("/v1/fleet/push-messages", announcement(1, 1))
+    return before.held == {}
+
+
+def pickled(array):
+    array.stype = "pickle"
+
+
+def cut(array):
+    array.data = array.data[:-1]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("damage", [pickled, cut])
+async def test_a_reply_that_the_server_app_could_not_read_does_not_reach_it(
+    superlink, usual, damage
+):
+    app = ClientApp()
+
+    @app.train()
+    def train(message, context):
+        record = ArrayRecord([SENT])
+        damage(record["0"])
+        return Message(RecordDict({"arrays": record}), reply_to=message)
+
+    node = node_at(usual.url, app=app)
+    async with running(node):
+        message_id = superlink.ask(node.node_id, content())
+        await until(lambda: "400: gateway: damaged reply" in node.problem)
+        assert superlink.reply(message_id) is None
+    assert usual.held == {}
+
+
+@pytest.mark.asyncio
+async def test_a_complete_reply_waits_for_a_superlink_that_is_away(opened):
+    superlink = SuperLink()
+    before = Before(superlink)
+    node = node_at(before.url)
+
+    async def call(name, **fields):
+        last = [len(reply.parts) for reply in before.held.values()] == [5]
+        if name == "push-object" and last and superlink.server.thread.is_alive():
+            superlink.server.close()
+        return await original(name, **fields)
+
+    original, node.fleet.call = node.fleet.call, call
+    async with running(node):
+        message_id = superlink.ask(node.node_id, content())
+        await until(lambda: node.state == "away" and "503" in node.problem)
+        assert len(before.held) == 1
+        again = Server(superlink.application, superlink.port)
+        assert (await until(lambda: superlink.reply(message_id))).has_content()
+    before.server.close()
+    again.close()
+
+
+@pytest.mark.asyncio
+async def test_a_second_reply_to_a_message_changes_nothing(superlink, usual):
+    asked, app = [], adding_one()
+
+    async def remembered(message, context):
+        asked.append(message)
+        return await app(message, context)
+
+    node = node_at(usual.url, app=remembered)
+    async with running(node):
+        message_id = superlink.ask(node.node_id, content())
+        await until(lambda: node.answered)
+        mailbox = Mailbox(node.fleet.call, node.node_id, node.fleet.now)
+        second = RecordDict({"arrays": ArrayRecord([SENT + 5])})
+        await mailbox.send(Message(second, reply_to=asked[0]), 1.0)
+        [array] = superlink.reply(message_id).content["arrays"].to_numpy_ndarrays()
+    np.testing.assert_array_equal(array, SENT + 1)
+
+
+def test_whatever_bytes_come_the_gateway_answers_with_a_refusal(usual):
+    random = Random(8)
+    kind = {"content-type": "application/protobuf"}
+    for _ in range(60):
+        call = random.choice(sorted(CALLS))
+        body = random.randbytes(random.randrange(99))
+        answer = usual.client.post(f"/v1/fleet/{call}", content=body, headers=kind)
+        assert 200 <= answer.status_code < 500, (call, answer.text)
+        assert answer.status_code != 200 or call == "push-object"
+    assert usual.held == {}

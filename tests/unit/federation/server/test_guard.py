@@ -1,0 +1,185 @@
+"""The guard around Flower's own strategies: what they die of or swallow is dropped."""
+
+import copy
+import math
+
+import flwr.app as flower
+import numpy as np
+import pytest
+from federation.server.guard import Guard
+from flwr.app.message import make_message
+from flwr.serverapp.strategy import FedAdam, FedAvg, FedMedian, FedProx, Krum
+from flwr.supercore.task_identity import TaskIdentity
+
+SENT = np.zeros(20, np.float32)
+GOOD = np.ones(20, np.float32)
+
+
+def reply(node, content=None, error=None):
+    metadata = flower.Metadata(
+        run_id=1, message_id=str(node), src_node_id=node, dst_node_id=1, reply_to_message_id="x",
+        group_id="", created_at=1.8e9, ttl=100.0, message_type="train",
+    )  # fmt: skip
+    content = copy.deepcopy(content)  # Flower's strategies empty the records that they average
+    return make_message(metadata=metadata, content=content, error=error)
+
+
+def content(array, **metrics):
+    arrays = array if isinstance(array, flower.ArrayRecord) else flower.ArrayRecord([array])
+    found = flower.MetricRecord({"num-examples": 10, "loss": 0.5} | metrics)
+    return flower.RecordDict({"arrays": arrays, "metrics": found})
+
+
+def damaged(stype, data):
+    return flower.ArrayRecord({"0": flower.Array("float32", (20,), stype, data)})
+
+
+def without(name):
+    made = content(GOOD)
+    del made[name]
+    return made
+
+
+UNWEIGHTED = without("metrics")
+UNWEIGHTED["metrics"] = flower.MetricRecord({"loss": 0.5})
+BAD = {
+    "NaN": content(GOOD * np.nan),
+    "infinite": content(GOOD * np.inf),
+    "21 numbers": content(np.ones(21, np.float32)),
+    "1 number": content(np.ones(1, np.float32) * 7),
+    "another shape": content(np.ones((20, 1), np.float32)),
+    "another dtype": content(GOOD.astype(np.float64)),
+    "another name": content(flower.ArrayRecord({"w": flower.Array(GOOD)})),
+    "two arrays": content(flower.ArrayRecord([GOOD, GOOD])),
+    "no arrays": without("arrays"),
+    "no metrics": without("metrics"),
+    "nothing": flower.RecordDict(),
+    "another metric": content(GOOD, hello=1),
+    "a longer list": content(GOOD, loss=[0.5, 0.5]),
+    "no weight": UNWEIGHTED,
+    "weight 0": content(GOOD, **{"num-examples": 0}),
+    "weight -19": content(GOOD, **{"num-examples": -19}),
+    "weight NaN": content(GOOD, **{"num-examples": math.nan}),
+    "weights": content(GOOD, **{"num-examples": [10, 10]}),
+    "loss NaN": content(GOOD, loss=math.nan),
+    "damaged bytes": content(damaged("numpy.ndarray", b"no npy file")),
+    "a pickle": content(damaged("pickle", b"\x80\x04N.")),
+    "moved far": content(GOOD * np.float32(1e30)),
+}
+STRATEGIES = {
+    "FedAvg": lambda: FedAvg(),
+    "FedProx": lambda: FedProx(proximal_mu=0.1),
+    "FedMedian": lambda: FedMedian(),
+    "Krum": lambda: Krum(num_malicious_nodes=0),
+}
+
+
+@pytest.fixture(autouse=True)
+def in_a_server_app(monkeypatch):
+    """Let this process be a server app's, as far as messages need it."""
+    for name in ("_task_id", "_run_id", "_node_id"):
+        monkeypatch.setattr(TaskIdentity, name, 1)
+
+
+class Grid:
+    """As many nodes as a strategy wants to see."""
+
+    def get_node_ids(self):
+        return [1, 2, 3]
+
+
+def guarded(strategy, **options):
+    """A guard in a round, with the arrays sent."""
+    guard = Guard(strategy, **{"most_change": 100.0} | options)
+    arrays = flower.ArrayRecord([SENT])
+    messages = guard.configure_train(1, arrays, flower.ConfigRecord(), Grid())
+    assert len(list(messages)) == 3
+    return guard
+
+
+def aggregate(strategy, *contents):
+    replies = [reply(number, one) for number, one in enumerate(contents, 1)]
+    arrays, metrics = strategy.aggregate_train(1, replies)
+    return arrays and arrays.to_numpy_ndarrays()[0], metrics
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("fault", BAD)
+def test_a_bad_reply_is_dropped_and_the_round_stands(name, fault):
+    guard = guarded(STRATEGIES[name]())
+    array, metrics = aggregate(guard, content(GOOD), content(GOOD), BAD[fault])
+    np.testing.assert_allclose(array, GOOD, rtol=1e-6)
+    assert metrics["loss"] == 0.5
+    [(server_round, node, reason)] = guard.dropped
+    assert (server_round, node) == (1, 3)
+    assert reason
+
+
+def test_flowers_own_average_dies_of_them_or_swallows_them():
+    """If fewer do, flwr has mended some, and the guard may be smaller."""
+    harmed = set()
+    for fault, bad in BAD.items():
+        try:
+            array, metrics = aggregate(FedAvg(), content(GOOD), content(GOOD), bad)
+            fine = np.array_equal(array, GOOD) and metrics["loss"] == 0.5
+        except Exception:
+            fine = False
+        if not fine:
+            harmed.add(fault)
+    assert set(BAD) - harmed == {"another dtype", "weight 0", "weight -19"}
+
+
+def test_a_claim_of_very_many_examples_is_cut():
+    guard = guarded(FedAvg(), most_examples=10)
+    array, _ = aggregate(guard, content(GOOD), content(GOOD * 4, **{"num-examples": 10**12}))
+    np.testing.assert_allclose(array, GOOD * 2.5)
+
+
+def test_errors_of_clients_reach_the_strategy():
+    guard = guarded(FedAvg())
+    error = flower.Error(code=2, reason="out of memory")
+    arrays, _ = guard.aggregate_train(1, [reply(1, content(GOOD)), reply(2, error=error)])
+    np.testing.assert_array_equal(arrays.to_numpy_ndarrays()[0], GOOD)
+    assert guard.dropped == []
+
+
+def test_a_round_of_bad_replies_alone_leaves_the_model_as_it_is():
+    guard = guarded(FedAvg())
+    assert aggregate(guard, BAD["NaN"], BAD["no weight"]) == (None, None)
+
+
+def test_good_replies_give_what_the_strategy_gives_without_the_guard():
+    rng = np.random.default_rng(1)
+    contents = [
+        content(rng.random(20, np.float32), **{"num-examples": int(n), "loss": float(n)})
+        for n in (3, 5, 11)
+    ]
+    for make in STRATEGIES.values():
+        ours, theirs = aggregate(guarded(make()), *contents), aggregate(make(), *contents)
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        assert ours[1] == theirs[1]
+
+
+def test_a_strategy_with_a_state_of_its_own_is_guarded_too():
+    guard = guarded(FedAdam(eta=0.1))
+    array, _ = aggregate(guard, content(GOOD), BAD["NaN"])
+    assert np.isfinite(array).all()
+    assert (array > 0).all()
+
+
+def evaluated(**metrics):
+    return flower.RecordDict({"metrics": content(GOOD, **metrics)["metrics"]})
+
+
+def test_bad_metrics_of_an_evaluation_are_dropped():
+    guard = guarded(FedAvg())
+    replies = [
+        evaluated(),
+        evaluated(loss=math.nan),
+        evaluated(other=1),
+        evaluated(),
+        content(GOOD),
+    ]
+    found = guard.aggregate_evaluate(2, [reply(n, one) for n, one in enumerate(replies)])
+    assert found["loss"] == 0.5
+    assert [node for _, node, _ in guard.dropped] == [1, 4, 2]
