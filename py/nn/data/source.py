@@ -100,15 +100,21 @@ class ArraySource:
             start = number * self.batch_size
             indices = every[start : start + self.batch_size]
             rows: Any = indices if order is not None else slice(start, start + len(indices))
-            inputs = [self._input(i, number, indices, rows) for i in range(len(self.inputs))]
-            if number < skip:
-                continue
-            yield Batch(
-                inputs,
-                [None if t is None else t[rows] for t in self.targets],
-                [None if w is None else w[rows] for w in self.weights],
-                len(indices),
-            )
+            batch = self._batch(number, indices, rows)
+            if number >= skip:
+                yield batch
+
+    def take(self, indices: Array) -> Batch:
+        """Return the batch of these samples; its arrays are valid until the next batch."""
+        return self._batch(0, indices, indices)
+
+    def _batch(self, number: int, indices: Array, rows: Any) -> Batch:
+        return Batch(
+            [self._input(i, number, indices, rows) for i in range(len(self.inputs))],
+            [None if t is None else t[rows] for t in self.targets],
+            [None if w is None else w[rows] for w in self.weights],
+            len(indices),
+        )
 
     def _input(self, i: int, number: int, indices: Array, rows: Any) -> Array:
         data = self.inputs[i]

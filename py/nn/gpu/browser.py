@@ -27,7 +27,9 @@ async def open(emulated: bool) -> tuple[Adapter | None, str]:
     found = await driver.open(emulated)
     if not hasattr(found, "device"):
         return None, str(found.reason)
-    return Adapter(driver, found.device, str(found.name), int(found.largest)), ""
+    made = Adapter(driver, found.device, str(found.name), int(found.largest))
+    made.emulated = bool(found.emulated)
+    return made, ""
 
 
 class Adapter:
@@ -35,7 +37,10 @@ class Adapter:
 
     Attributes:
         largest: bytes of the largest buffer.
+        emulated: whether the browser emulates it.
     """
+
+    emulated = False
 
     def __init__(self, driver: Any, device: Any, name: str, largest: int) -> None:
         self.name, self.largest = name, largest
@@ -53,7 +58,16 @@ class Adapter:
                 f"{self.name}: expected buffers of at most {self.largest} bytes, received "
                 f"{plan.buffers[name]} ({name}); a smaller batch_size needs less"
             )
-        return Recorded(await self._driver.record(self._device, plan.to_json()), plan, self.name)
+        failure = import_module("pyodide.ffi").JsException
+        try:
+            made = await self._driver.record(self._device, plan.to_json())
+        except failure as error:
+            raise DeviceLostError(f"{self.name} was lost ({error.message})") from error
+        return Recorded(made, plan, self.name)
+
+    async def reopen(self) -> tuple[Adapter | None, str]:
+        """Return the browser's GPU opened again, or None and why it can't be."""
+        return await open(self.emulated)
 
 
 class Recorded:
@@ -92,10 +106,7 @@ class Recorded:
         try:
             data = await promise
         except self._failure as error:
-            raise DeviceLostError(
-                f"{self._device}: expected results, received {error}; the weights are those that "
-                "came home last: await nn.gpu.open(), or compile for the CPU, and fit goes on"
-            ) from error
+            raise DeviceLostError(f"{self._device} was lost ({error.message})") from error
         return np.frombuffer(data.to_py(), np.float32)
 
     def destroy(self) -> None:

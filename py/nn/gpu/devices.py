@@ -11,12 +11,21 @@ from nn.gpu.session import Recorded
 
 
 class Adapter(Protocol):
-    """A GPU: its name, and what makes plans on it."""
+    """A GPU: its name, whether it is emulated, and what makes plans on it."""
 
     name: str
+    emulated: bool
 
     async def record(self, plan: Plan) -> Recorded:
-        """Make a plan on the device; kernels are compiled."""
+        """Make a plan on the device; its kernels are compiled.
+
+        Raises:
+            ConfigError: a buffer is larger than the device allows.
+            DeviceLostError: the device is gone.
+        """
+
+    async def reopen(self) -> tuple[Adapter | None, str]:
+        """Return the GPU opened again, or None and why it can't be."""
 
 
 _adapter: Adapter | None = None
@@ -38,6 +47,16 @@ def opened() -> Adapter:
     if _adapter is None:
         raise ConfigError(f"device 'gpu': {_reason}")
     return _adapter
+
+
+async def reopen() -> None:
+    """Open the GPU again, which was lost.
+
+    Raises:
+        ConfigError: it can't be; it says why.
+    """
+    use(*await opened().reopen())
+    opened()
 
 
 def reason() -> str | None:

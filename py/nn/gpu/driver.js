@@ -13,25 +13,25 @@
   // adapter (Chromium: "Failed to create WebGPU Context Provider"): ask again after these times.
   const AGAIN_AFTER_MS = [100, 400, 1600];
 
-  const adapterOf = async (gpu) => {
-    const ask = () => gpu.requestAdapter({ powerPreference: "high-performance" });
-    let adapter = await ask();
-    for (const time of AGAIN_AFTER_MS) {
-      if (adapter) break;
-      await new Promise((resolve) => setTimeout(resolve, time));
-      adapter = await ask();
-    }
-    return adapter;
-  };
-
   // A device of the fastest adapter, or why there is none. Default limits suffice but for the size of
   // buffers, which is asked for at what the adapter offers.
   const open = async (emulated, gpu = globalThis.navigator?.gpu) => {
     if (!gpu) return { reason: "this browser has no WebGPU" };
-    const adapter = await adapterOf(gpu);
-    if (!adapter) return { reason: "the browser offers no GPU" };
+    let found = await opened(gpu, emulated);
+    for (const time of AGAIN_AFTER_MS) {
+      if (!found.again) break;
+      await new Promise((resolve) => setTimeout(resolve, time));
+      found = await opened(gpu, emulated);
+    }
+    return found;
+  };
+
+  const opened = async (gpu, accepted) => {
+    const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+    if (!adapter) return { reason: "the browser offers no GPU", again: true };
     const info = adapter.info ?? {};
-    if ((info.isFallbackAdapter ?? adapter.isFallbackAdapter) && !emulated)
+    const emulated = Boolean(info.isFallbackAdapter ?? adapter.isFallbackAdapter);
+    if (emulated && !accepted)
       return { reason: "the browser offers only an emulated GPU, slower than the CPU" };
     const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
     const requiredFeatures = ["timestamp-query"].filter((name) => adapter.features.has(name));
@@ -40,9 +40,10 @@
         requiredFeatures, requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
       });
       const name = info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(" ");
-      return { device, name: name || "GPU", largest: Math.min(maxBufferSize, maxStorageBufferBindingSize) };
-    } catch (error) {
-      return { reason: `the GPU was refused: ${error.message}` };
+      const largest = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+      return { device, name: name || "GPU", emulated, largest };
+    } catch (error) { // the process of the GPU may have died between the two questions
+      return { reason: `the GPU was refused: ${error.message}`, again: true };
     }
   };
 
@@ -89,7 +90,10 @@
   const record = async (device, text) => {
     const plan = JSON.parse(text);
     const stepLayout = stepLayoutOf(device, plan.stepSize);
-    const made = await Promise.all(plan.kernels.map((kernel) => compiled(device, stepLayout, kernel)));
+    const lost = device.lost.then(({ reason, message }) => { throw new Error(`${reason}: ${message}`); });
+    lost.catch(() => {}); // awaited below only while kernels are compiled
+    const kernels = plan.kernels.map((kernel) => compiled(device, stepLayout, kernel));
+    const made = await Promise.race([Promise.all(kernels), lost]);
     const buffers = Object.fromEntries(Object.entries(plan.buffers).map(([label, size]) =>
       [label, device.createBuffer({ label, size, usage: STORAGE | COPY_SRC | COPY_DST })]));
     const numbers = device.createBuffer({ size: plan.slots * plan.stepBytes, usage: UNIFORM | COPY_DST });

@@ -94,8 +94,12 @@ class Session:
         ]
         return self._packed(parts, c.offsets, c.held)
 
-    async def fetch(self) -> None:
-        """Bring them home: the model is then as after the steps that were run."""
+    async def fetch(self) -> bool:
+        """Bring them home: the model is then as after the steps that were run.
+
+        Returns:
+            Whether all weights are finite: a shader may take NaN for a number.
+        """
         c, optimizer = self._compiler, self.optimizer
         p = await self.recorded.read("p")
         slots = await self.recorded.read("slots")
@@ -112,11 +116,13 @@ class Session:
             assert state is not None
             variable.assign(state[at : at + variable.size].reshape(variable.shape))
         self._home = optimizer.iterations
+        return bool(np.isfinite(p).all())
 
     def close(self) -> None:
         """Release the buffers; steps whose weights never came home do not count."""
         self.optimizer.iterations = self._home
-        self.recorded.destroy()
+        if self._recorded is not None:
+            self._recorded.destroy()
 
     async def gradients(self) -> dict[Any, Array]:
         """Return the gradient of each trained variable in the last step."""
@@ -133,12 +139,13 @@ class Session:
         """Send a batch's inputs ("x0", ...), targets or weights, or the data's."""
         self.recorded.write(name, array)
 
-    def steps(self, places: Sequence[tuple[int, int]]) -> Awaitable[Array]:
+    def steps(self, places: Sequence[tuple[int, int]], quiet: bool = False) -> Awaitable[Array]:
         """Start a block of steps, at most `SLOTS`.
 
         Args:
             places: for each step its first sample in the epoch's order (0 where the batch was
                 sent by itself) and how many samples it has.
+            quiet: layers that are random draw nothing.
 
         Returns:
             An awaitable of the results: a row for each step.
@@ -148,5 +155,5 @@ class Session:
         made, records = numbers.block(len(places))
         for slot, (first, rows) in enumerate(places):
             seed = numbers.seed_of(self.run_seed, self.optimizer.iterations)
-            numbers.fill(records[slot], self.optimizer, first, rows, slot, seed)
+            numbers.fill(records[slot], self.optimizer, first, rows, slot, 0 if quiet else seed)
         return self.recorded.run(made)

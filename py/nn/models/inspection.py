@@ -37,6 +37,7 @@ def memory(model: Trainer) -> dict[str, int]:
         "gradient_bytes": gradients,
         "optimizer_bytes": slots,
         "wasm_bytes": heap_bytes(),
+        "gpu_bytes": model.trainer.gpu_bytes if model.compiled else 0,
     }
 
 

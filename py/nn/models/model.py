@@ -60,8 +60,9 @@ class Model(Trainer):
 
         Returns:
             `num_arrays` and `workspace_bytes` of workspaces, `weight_bytes`, `gradient_bytes`,
-            `optimizer_bytes`, `num_bytes` (the sum), and `wasm_bytes`: the interpreter's whole
-            memory in a browser (0 elsewhere), which never shrinks.
+            `optimizer_bytes`, `num_bytes` (the sum), `wasm_bytes`: the interpreter's whole
+            memory in a browser (0 elsewhere), which never shrinks, and `gpu_bytes` of a GPU while
+            `fit` trains on it.
         """
         return inspection.memory(self)
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         optimizer: Optimizer
         settings: dict[str, Any]
         runs_on: str
+        gpu_bytes: int
 
         @property
         def losses(self) -> list[Loss | None]: ...
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
         def begin(self, resume: bool) -> None: ...
 
         def prepare(self) -> None: ...
+
+        def check_device(self) -> None: ...
 
         def on_gpu(self, source: Any, every: int | None) -> Any: ...
 
@@ -102,17 +105,26 @@ class Trainer(Network):
             metrics: names or Metrics; nested for several outputs like `loss`.
             weighted_metrics: metrics that `sample_weight` and `class_weight` apply to.
             device: where `fit` takes its steps: "cpu"; "gpu", after `await nn.gpu.open()`, which
-                refuses what it has no kernels for; or "auto", which then takes the CPU.
+                refuses what it has no kernels for; or "auto", which then takes the CPU, and else
+                the faster of the two.
             others: Keras' other arguments, at their defaults.
 
         Raises:
-            ConfigError: one of `others` has another value than Keras' default.
+            ConfigError: one of `others` has another value than Keras' default, or the device is
+                "gpu" and a part of the model has no kernels for it.
         """
+        before = self._trainer
         self._trainer = load("nn.training.step").compiled(
             self, optimizer, loss, loss_weights, metrics, weighted_metrics, device, others
         )
-        if self._graph is not None:
-            self.pack()
+        if self._graph is None:
+            return
+        self.pack()
+        try:
+            self._trainer.check_device()
+        except Exception:
+            self._trainer = before
+            raise
 
     async def fit(
         self,

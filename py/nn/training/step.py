@@ -10,6 +10,7 @@ from nn import optimizers
 from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import LeftOut, refuse_all
 from nn.layers.fusion import fuses_loss
+from nn.lazy import load
 from nn.losses import Loss, masked_weight
 from nn.metrics import Mean, MeanMetric
 from nn.models.model import Model
@@ -63,6 +64,7 @@ class TrainingStep:
         self.model = model
         self.device = device
         self.runs_on = "cpu"
+        self.gpu_bytes = 0
         self.optimizer = optimizer
         self.settings = {
             "loss": loss,
@@ -158,6 +160,16 @@ class TrainingStep:
         self.prepare()
         assert self._program is not None
         return self._program
+
+    def check_device(self) -> None:
+        """Refuse what the device "gpu" can't train, if it was chosen.
+
+        Raises:
+            ConfigError: a part of the model has no kernels for it; the message names it.
+        """
+        if self.device == "gpu":
+            self.prepare()
+            load("nn.gpu.training").check(self)
 
     def on_gpu(self, source: Any, every: int | None) -> Any:
         """Return what trains on the GPU for a `fit` with these data, or None: the CPU does.

@@ -23,6 +23,33 @@ async def trained(device, **hooks):
     return model, history.history
 
 
+def worst(one, two):
+    pairs = zip(one.get_weights(), two.get_weights(), strict=True)
+    return max(float(np.abs(a - b).max()) for a, b in pairs)
+
+
+async def open_gpu():
+    """Open a GPU; returns its name, or why there is none."""
+    return await nn.gpu.open(emulated=True) or nn.gpu.reason()
+
+
+async def train(times, reached):
+    """Train twice: unbroken, and with waits in which the page's GPU process dies."""
+    await open_gpu()
+    whole, _ = await trained("gpu")
+    batches = []
+    waits = []
+
+    async def wait(batch, logs):
+        batches.append(batch)
+        if len(waits) < times and (not waits or devices.opened() is not waits[-1]):
+            waits.append(devices.opened())
+            await reached(f"{len(waits)} of {times}")
+
+    broken, _ = await trained("gpu", on_train_batch_end=wait)
+    return {"device": broken.device, "off": worst(whole, broken), "batches": len(batches)}
+
+
 async def compare():
     """Train on both, stop a run and resume it; returns what came out."""
     name = await nn.gpu.open(emulated=True)
@@ -51,29 +78,16 @@ async def compare():
     def lose(batch, logs):
         devices.opened()._device.destroy()
 
-    losing = network("gpu")
-    started = losing.get_weights()
-    try:
-        await losing.fit(X, Y, batch_size=16, epochs=2, seed=3, on_train_batch_end=lose)
-    except nn.errors.DeviceLostError as error:
-        kept["lost"] = str(error)
-    pairs = zip(started, losing.get_weights(), strict=True)
-    kept["kept"] = all(np.array_equal(a, b) for a, b in pairs)
-    await nn.gpu.open(emulated=True)
-    again = await losing.fit(X, Y, batch_size=16, epochs=2, seed=3)
-    kept["again"] = again.history["loss"]
-
-    def worst(one, two):
-        pairs = zip(one.get_weights(), two.get_weights(), strict=True)
-        return max(float(np.abs(a - b).max()) for a, b in pairs)
-
+    losing, _ = await trained("gpu", on_train_batch_end=lose)
+    kept["lost"] = losing.device
     return kept | {
         "device": there.device,
         "weights": worst(here, there),
         "resumed": worst(there, stopped),
+        "after losses": worst(there, losing),
         "losses": [history["loss"], other["loss"]],
         "accuracies": [history["accuracy"], other["accuracy"]],
     }
 
 
-farcall.serve({"compare": compare})
+farcall.serve({"compare": compare, "open_gpu": open_gpu, "train": train})

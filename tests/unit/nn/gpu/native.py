@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import numpy as np
 import wgpu
+from nn.errors import DeviceLostError
 from nn.gpu.plan import SLOTS, Plan
 from nn.gpu.wgsl.text import STEP_BYTES, STEP_SIZE
 
@@ -50,7 +52,7 @@ class Recorded:
         self.calls = [(made[k][1], self._group(made[k][0], names), g) for k, names, g in plan.steps]
 
     def _pipeline(self, kernel: Any, step_layout: Any) -> Any:
-        held = self.pipelines.get((id(self.device), kernel))
+        held = self.pipelines.get((self.device, kernel))
         if held is None:
             kinds = ["storage" if w else "read-only-storage" for w in kernel.writes]
             layout = self.device.create_bind_group_layout(
@@ -64,7 +66,7 @@ class Recorded:
                 layout=self.device.create_pipeline_layout(bind_group_layouts=[layout, step_layout]),
                 compute={"module": module, "entry_point": "main"},
             )
-            held = self.pipelines[id(self.device), kernel] = layout, pipeline
+            held = self.pipelines[self.device, kernel] = layout, pipeline
         return held
 
     def _group(self, layout: Any, names: list[str]) -> Any:
@@ -81,10 +83,18 @@ class Recorded:
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         if data.size % 4:
             data = np.concatenate([data, np.zeros(-data.size % 4, np.uint8)])
-        self.device.queue.write_buffer(self.buffers[name], 0, data)
+        with suppress(wgpu.GPUError):  # as in browsers, the next await says that it is lost
+            self.device.queue.write_buffer(self.buffers[name], 0, data)
 
     def run(self, numbers: Any) -> Any:
         """Start the steps now; returns what can be awaited for their results."""
+        try:
+            staging = self._started(numbers)
+        except wgpu.GPUError as error:
+            return self._gone(error)
+        return self._landed(staging, len(numbers))
+
+    def _started(self, numbers: Any) -> Any:
         self.device.queue.write_buffer(self.numbers, 0, numbers)
         encoder = self.device.create_command_encoder()
         run = encoder.begin_compute_pass()
@@ -99,16 +109,25 @@ class Recorded:
         staging = self.device.create_buffer(size=size, usage=READ)
         encoder.copy_buffer_to_buffer(self.buffers["results"], 0, staging, 0, size)
         self.device.queue.submit([encoder.finish()])
-        return self._landed(staging, len(numbers))
+        return staging
+
+    async def _gone(self, error: Exception) -> Any:
+        raise DeviceLostError(f"the device was lost ({error})") from error
 
     async def _landed(self, staging: Any, steps: int) -> Any:
-        staging.map_sync(wgpu.MapMode.READ)
+        try:
+            staging.map_sync(wgpu.MapMode.READ)
+        except wgpu.GPUError as error:
+            return await self._gone(error)
         results = np.frombuffer(bytes(staging.read_mapped()), np.float32)
         staging.destroy()
         return results.reshape(steps, -1)
 
     async def read(self, name: str) -> Any:
-        return np.frombuffer(self.device.queue.read_buffer(self.buffers[name]), np.float32)
+        try:
+            return np.frombuffer(self.device.queue.read_buffer(self.buffers[name]), np.float32)
+        except wgpu.GPUError as error:
+            return await self._gone(error)
 
     def destroy(self) -> None:
         for buffer in self.buffers.values():
@@ -121,8 +140,20 @@ class Adapter:
     def __init__(self, device: Any) -> None:
         self.name = str(device.adapter.info["device"])
         self.device = device
+        self.emulated = False  # it is, but tests choose
         self.plans: list[Plan] = []
 
     async def record(self, plan: Plan) -> Recorded:
         self.plans.append(plan)
-        return Recorded(self.device, plan)
+        try:
+            return Recorded(self.device, plan)
+        except wgpu.GPUError as error:
+            raise DeviceLostError(f"the device was lost ({error})") from error
+
+    def lose(self) -> None:
+        """Lose the device, as if its driver had stopped."""
+        self.device.destroy()
+
+    async def reopen(self) -> tuple[Adapter | None, str]:
+        """Return the device opened again."""
+        return Adapter(open_device()), ""
