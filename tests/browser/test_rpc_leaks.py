@@ -16,6 +16,13 @@ FOLDER = "tests/browser/leaks"
 UP = "../../../"
 HELD = ("pending", "serving", "answers", "exports", "imports", "streams")
 WORKER = '<script type="py" worker name="far" src="./worker.py" config="./worker.toml"></script>'
+COUNTED = """<script>{
+  const made = [], Own = Worker;
+  Worker = class extends Own {
+    constructor(...args) { super(...args); made.push(new WeakRef(this)); }
+  };
+  globalThis.livingWorkers = () => made.filter((each) => each.deref()).length;
+}</script>"""
 # What 10,000 calls may leave: less than a hundredth of one object, or of 32 bytes, each.
 NOISE = {
     "javascript": 320_000,  # bytes of its heap
@@ -47,7 +54,7 @@ def run(site: Site, open_page: Callable[..., Page], kind: str) -> Any:
     site.replace(f"{FOLDER}/worker.toml", configuration("py", UP))
     for each in PAIRINGS:
         site.replace(f"{FOLDER}/{each}.toml", configuration(each, UP))
-    site.replace(f"{FOLDER}/{kind}.html", page(kind, UP, "ten thousand calls", WORKER))
+    site.replace(f"{FOLDER}/{kind}.html", page(kind, UP, "ten thousand calls", COUNTED + WORKER))
     browser = open_page(None, "--js-flags=--expose-gc", "--enable-precise-memory-info")
     browser.get(f"{site.url}{FOLDER}/{kind}.html")
     browser.until("window.leaks", timeout=150)
@@ -93,7 +100,7 @@ def test_ten_thousand_calls_in_chromium_leave_the_heaps_as_they_were(
 
 @pytest.mark.promise(
     "farcall: nothing leaks",
-    "A worker that was replaced leaves nothing of farcall's on the page",
+    "A worker that was replaced leaves nothing on the page, of farcall's or of PyScript's",
 )
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("kind", PAIRINGS)
@@ -102,7 +109,7 @@ def test_a_worker_that_was_replaced_leaves_nothing_on_the_page(
 ) -> None:
     before, after = leaks(kind)["restarts"]
     assert before["living"] == after["living"]
-    for name in ("in_javascript", "of_javascript"):
+    for name in ("workers", "in_javascript", "of_javascript"):
         assert after.get(name, 0) - before.get(name, 0) <= 3, (name, before, after)
 
 

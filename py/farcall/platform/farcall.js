@@ -4,6 +4,8 @@
 () => {
   const attempt = (f) => { try { f(); return ""; } catch (e) { return String(e); } };
   const scripts = () => [...document.querySelectorAll("script[worker][name]")];
+  // Of workers that farcall starts: what has a `name` PyScript keeps for ever, its Worker too.
+  const started = () => [...document.querySelectorAll("script[worker][data-farcall]")];
   // Memory that came back: a fresh ArrayBuffer costs a page fault for every 4 KiB of it.
   const spares = [];
   const SPARE = { least: 65536, most: 256 * 2 ** 20, count: 8 };
@@ -166,12 +168,12 @@
     addWorker(type, name, source, config) {
       const script = document.createElement("script");
       script.type = type; script.src = source;
-      script.setAttribute("worker", ""); script.setAttribute("name", name);
+      script.setAttribute("worker", ""); script.dataset.farcall = name;
       if (config) script.setAttribute("config", config);
       document.body.append(script);
     },
     removeWorker(name) {
-      scripts().filter((s) => s.getAttribute("name") === name).forEach((s) => s.remove());
+      started().filter((s) => s.dataset.farcall === name).forEach((s) => s.remove());
     },
     // Browsers make a timer that a timer sets wait for 4 ms.
     pause(callback) {
@@ -230,7 +232,8 @@
       channel.postMessage({ farcall: kind, detail }); channel.close();
     },
     broadcasts: () => new BroadcastChannel("farcall"),
-    named: (name) => scripts().find((s) => s.getAttribute("name") === name) ?? null,
+    named: (name) => scripts().find((s) => s.getAttribute("name") === name)
+      ?? started().find((s) => s.dataset.farcall === name) ?? null,
     // URL of its configuration; "" where the attribute holds the text itself.
     config(script) {
       const text = (script.getAttribute("config") ?? "").trim();

@@ -267,11 +267,9 @@ def _look_for(
 
 
 def _watch_boot(name: "str", engine: "Engine") -> None:
-    from pyscript import workers  # type: ignore[import-not-found]
-
     async def wait() -> None:
         try:
-            await workers[name]
+            await engine.worker.ready  # PyScript's `workers` would keep it for ever
         except Exception as exc:  # on MicroPython args are a proxy, the name and the text
             engine.over(str(exc.args[-1] if exc.args else exc))
         else:

@@ -151,6 +151,7 @@ async def restarts():
             await collected()
         found.append(memory())
         found[-1]["living"] = living()
+        found[-1]["workers"] = js.livingWorkers()
     worker.terminate()
     return found
 
