@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LONG = 4096  # characters
 MANY = 128  # items
 PART = 4096  # values: what a MicroPython page takes in a few milliseconds
+FIRST = 4  # columns with whose values a row is made
 COLUMNS = 64  # wider rows are long lists themselves
 _ATOMS = {str, int, float, bool, type(None)}
 _ROWS: "dict[type, str]" = {dict: messages.DICT, list: messages.LIST, tuple: messages.TUPLE}
@@ -138,12 +139,20 @@ def table(wire: "list[Wire]", decode: "Callable[[Wire], Any]") -> "list[Any]":
 def _dicts(names: "list[str]", columns: "list[list[Any]]") -> "list[Any]":
     if len(names) != len(columns) or any(type(name) is not str for name in names):
         raise ValueError(f"{len(columns)} columns of {names!r}")
-    copy = dict.fromkeys(names).copy
-    rows: "list[Any]" = [copy() for _ in columns[0]]
-    for name, column in zip(names, columns):
+    rows = _begun(names, columns)
+    for name, column in zip(names[FIRST:], columns[FIRST:]):
         for index in range(len(rows)):  # MicroPython makes a tuple for each step of zip
             rows[index][name] = column[index]
     return rows
+
+
+def _begun(names: "list[str]", columns: "list[list[Any]]") -> "list[Any]":
+    """Dicts of the first columns: made with their items, in half the time of setting them."""
+    if len(names) < FIRST:
+        return _begun(names * FIRST, columns * FIRST)
+    j, k, m, n = names[:FIRST]
+    a, b, c, d = columns[:FIRST]
+    return [{j: a[i], k: b[i], m: c[i], n: d[i]} for i in range(len(a))]
 
 
 _KINDS: "dict[str, Callable[[list[Any]], Any]]" = {

@@ -64,7 +64,7 @@ long_texts = st.builds(
 )
 cells = values | long_texts
 rows = (
-    st.dictionaries(st.text(max_size=2), cells, max_size=3)
+    st.dictionaries(st.text(max_size=2), cells, max_size=bulk.FIRST + 2)
     | st.tuples(cells, cells)
     | st.lists(cells, max_size=3)
 )
