@@ -134,7 +134,8 @@ class Codec(Encoder):
         """
         kind = type(wire)
         if kind is dict:
-            return {key: self.decode(item) for key, item in wire.items()}
+            decode = self.decode
+            return {k: decode(x) if type(x) in _TAGGED else x for k, x in wire.items()}
         if kind is not list:
             return wire
         try:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # stack ends between 100 and 200 Python frames, and a level takes two.
 DEPTH = 24
 _WORD = 2**63
+_SMALL = 2**30  # fits in a word of MicroPython's
 _PLAIN = (bool, type(None))
 _FUNCTIONS = (type(short),)  # MicroPython has a type more for closures: they go the usual way
 _VIEWS: "tuple[type, ...]" = (type({}.keys()), type({}.values()), type({}.items()))
@@ -72,9 +73,14 @@ class Plain:
         if len(values) >= self.many:
             return self._bulk.parts(tag, list(values), depth)
         wire: "list[Wire]" = [tag]
-        encode = self._encode
+        encode, long = self._encode, self.long
         for value in values:
-            wire.append(value if type(value) in _PLAIN else encode(value, depth))
+            kind = type(value)
+            plain = -_SMALL < value < _SMALL if kind is int else kind in _PLAIN
+            if plain or (kind is str and len(value) < long):
+                wire.append(value)
+            else:
+                wire.append(encode(value, depth))
         return wire
 
     def _list(self, value: "list[Any]", depth: "int") -> "Wire":
@@ -93,13 +99,19 @@ class Plain:
         if 2 * len(value) >= self.many:
             keys, items = self._list(list(value), depth), self._list(list(value.values()), depth)
             return [messages.MAPPING, keys, items]
-        if all(type(key) is str for key in value):
-            return {key: self._encode(item, depth) for key, item in value.items()}
-        flat: "list[Value]" = []
+        for key in value:
+            if type(key) is not str:
+                return self._each(messages.DICT, [x for pair in value.items() for x in pair], depth)
+        encode, long = self._encode, self.long
+        wire: "dict[str, Wire]" = {}
         for key, item in value.items():
-            flat.append(key)
-            flat.append(item)
-        return self._each(messages.DICT, flat, depth)
+            kind = type(item)
+            plain = -_SMALL < item < _SMALL if kind is int else kind in _PLAIN
+            if plain or (kind is str and len(item) < long):
+                wire[key] = item
+            else:
+                wire[key] = encode(item, depth)
+        return wire
 
     def _attach(self, tag: "str", data: "bytes | bytearray") -> "list[Wire]":
         if self.inline:
