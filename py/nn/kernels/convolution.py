@@ -232,6 +232,7 @@ def conv2d_input_gradient(
     dy, w = contiguous(dy), contiguous(w)
     reach = (w.shape[0] - 1) * dilation[0], (w.shape[1] - 1) * dilation[1]
     if strides != (1, 1) or any(max(p) > r for p, r in zip(padding, reach, strict=True)):
+        g.expect_columns()
         lib.input_gradient(
             g.address, address(dy), address(w), address(out), g.scratch(lib, "input_gradient")
         )

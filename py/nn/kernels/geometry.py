@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -10,6 +11,10 @@ from nn.kernels.library import Library, address
 from nn.kernels.reference import Array, Padding, Pair
 
 Shape = tuple[int, ...]
+LARGEST = (
+    2**28
+)  # floats of an image, an output, a kernel: C counts in int32, of a few of them together
+PANEL = 8  # COLUMNS of tile.h
 
 
 class Geometry:
@@ -31,6 +36,11 @@ class Geometry:
                 f"received {(height, width)} padded by {padding}"
             )
         self.output = (n, oh, ow, filters)
+        self._columns = (oh, ow, kh, kw, kernel[2])
+        _expect_countable("a padded image", tall, wide, channels)
+        # An output's place takes at least the sums of a panel, a kernel at least one panel.
+        _expect_countable("an output", oh, ow, max(filters, PANEL))
+        _expect_countable("a kernel", kh, kw, max(kernel[2], PANEL), max(filters, PANEL * groups))
         self.winograd = (
             kernel[:2] == (3, 3)
             and strides == dilation == (1, 1)
@@ -64,6 +74,10 @@ class Geometry:
         """The address of the packed sizes."""
         return address(self._packed)
 
+    def expect_columns(self) -> None:
+        """Raise MemoryError unless the columns of a gradient, a window a place, can be counted."""
+        _expect_countable("an image's columns", *self._columns)
+
     def scratch(self, library: Library, function: str) -> int:
         """Return the address of the scratch memory that `function` needs for these sizes."""
         key = library.path, function
@@ -72,6 +86,11 @@ class Geometry:
             floats = getattr(library, function + "_scratch")(self.address)
             self._scratch[key] = floats
         return library.scratch(floats)
+
+
+def _expect_countable(what: str, *sizes: int) -> None:
+    if math.prod(sizes) > LARGEST:
+        raise MemoryError(f"expected at most {LARGEST:,} floats in {what}, received {sizes}")
 
 
 def _tiles_pay(channels: int, filters: int, output: Shape) -> bool:
@@ -115,6 +134,7 @@ def geometry(
 
     Raises:
         ValueError: the shapes do not match.
+        MemoryError: an image or the weights have more than `LARGEST` floats.
     """
     return Geometry(x, kernel, strides, padding, dilation, groups)
 

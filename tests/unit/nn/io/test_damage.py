@@ -14,7 +14,9 @@ from random import Random
 import nn
 import numpy as np
 import pytest
+from nn import kernels
 from nn.io import errors, tfjs
+from nn.kernels import library
 
 from tests.support import damage
 
@@ -54,7 +56,16 @@ def written():
     return nn.Sequential([nn.Input((4, 4, 1)), *layers()])
 
 
+@pytest.fixture
+def native():
+    """The compiled kernels, which a size that they cannot count would end with the process."""
+    before = library.active
+    yield kernels.load()
+    library.active = before
+
+
 @pytest.mark.parametrize("value", damage.VALUES, ids=lambda value: repr(value)[:20])
+@pytest.mark.usefixtures("native")
 def test_a_setting_of_any_kind_is_used_or_refused(value):
     files = tfjs.save_files(written())
     document = json.loads(files["model.json"])
