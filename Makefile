@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help serve vendor kernels bundle precache check test coverage bench soak site clean setup prepared testers
+.PHONY: help serve vendor kernels bundle precache check test coverage bench soak site clean setup prepared testers federation
 
 PORT ?= 8000
 PYTHON ?= python3
@@ -13,6 +13,10 @@ help:  ## say what can be made
 
 serve: precache  ## set everything up, then serve http://localhost:8000 (PORT=... overrides)
 	@$(PY) -m tools.serve --port $(PORT)
+
+federation: bundle  ## a Flower federation on this machine that browsers join; LAN=1: for other machines too, by https
+	@$(PYTHON) tools/environment.py federation
+	@PYTHONPATH=py $(PY) -m tools.federation $(if $(LAN),--lan) --port $(if $(filter 8000,$(PORT)),8001,$(PORT))
 
 setup:
 	@$(PYTHON) tools/environment.py serve

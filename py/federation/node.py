@@ -29,7 +29,7 @@ __all__ = ["Node"]
 
 APP_RAISED = 2  # flwr.common.constant.ErrorCode.CLIENT_APP_RAISED_EXCEPTION
 BEAT = 0.6  # of the interval
-BUSY = 60.0  # seconds after a message in which the node polls often
+BUSY = 60.0  # seconds after joining and after a message in which the node polls often
 PASSING = (429, 502, 503, 504)  # statuses after which the same call may succeed
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before a call is made again; the last stays
 REASON = 2000  # characters of an error that travel
@@ -138,6 +138,7 @@ class Node:
                 self._change("away", "the SuperLink still waits for this node's last visit to end")
                 await self._wait(self._poll)
         self.node_id = found["node_id"]
+        self._busy_until = time.monotonic() + BUSY
         self._change("waiting")
 
     async def _leave(self) -> None:

@@ -34,13 +34,14 @@ EXPECTED = {
     "06-nn-alone": {"answers": ["False", "True", "True", "False"]},
     "07-photograph": {"said": ""},
 }
+APPS = {"08-federation"}  # of Flower, with a page: tests/browser/test_federation.py
 FILES = {"index.html", "config.toml", "worker.py"}
 
 
 @pytest.fixture
 def examples(site):
     """The site, with each CDN address replaced by the vendored copy."""
-    for path in sorted(EXAMPLES.glob("*/*")):
+    for path in sorted(EXAMPLES.glob("*/*.*")):
         text = path.read_text()
         local = text.replace(PYSCRIPT, f"{site.url}static/vendor/pyscript/core.js")
         local = local.replace(COMLINK, f"{site.url}node_modules/comlink/dist/esm/comlink.mjs")
@@ -115,7 +116,7 @@ def test_the_example_names_what_photographs_and_the_webcam_show(examples, open_p
 
 
 def test_every_example_is_tested_and_has_four_files_and_one_line_of_files():
-    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == set(EXPECTED)
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == {*EXPECTED, *APPS}
     for name in EXPECTED:
         found = {path.name for path in (EXAMPLES / name).iterdir()}
         assert found in (FILES | {"main.py"}, FILES | {"main.js"})

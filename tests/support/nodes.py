@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ def adding_one() -> ClientApp:
 
     @app.train()
     def train(message: Message, context: Any) -> Message:
-        arrays = [array + 1 for array in message.content["arrays"].to_numpy_ndarrays()]
+        received = message.content.array_records["arrays"].to_numpy_ndarrays()
+        arrays = [array + 1 for array in received]
         metrics = MetricRecord({"num-examples": 10, "loss": 0.5})
         content = RecordDict({"arrays": ArrayRecord(arrays), "metrics": metrics})
         return Message(content, reply_to=message)
@@ -47,13 +49,17 @@ def node_at(address: str, *, app: Any = None, token: str = "", **options: Any) -
     return Node(app or adding_one(), fleet, **{"poll": 0.02, "idle": 0.02, **options})
 
 
+def _joined(node: Node, task: asyncio.Task[None]) -> bool:
+    return node.node_id != 0 or task.done()
+
+
 @asynccontextmanager
 async def running(*nodes: Node) -> AsyncIterator[None]:
     """The nodes, joined; they have left afterwards."""
     tasks = [asyncio.create_task(node.run()) for node in nodes]
     try:
         for node, task in zip(nodes, tasks, strict=True):
-            await until(lambda node=node, task=task: node.node_id or task.done())
+            await until(partial(_joined, node, task))
             if task.done():
                 task.result()
         yield

@@ -8,6 +8,7 @@ from pages of listed origins, within limits, replies only when complete.
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -67,7 +68,7 @@ class Gateway:
             Route("/v1/{rest:path}", _nothing),
         ]
         if folder is not None:
-            routes.append(Mount("/", StaticFiles(directory=folder, html=True)))
+            routes.append(Mount("/", _Files(directory=folder, html=True)))
         application = Starlette(routes=routes, lifespan=lifespan)
         application.router.redirect_slashes = False
         return application
@@ -186,6 +187,15 @@ class Gateway:
         kept = {name: answer.headers[name] for name in ("date",) if name in answer.headers}
         kind = answer.headers.get("content-type")
         return Response(answer.content, answer.status_code, kept, kind)
+
+
+class _Files(StaticFiles):
+    """Files but for those whose path has a name with a dot in front, such as .git."""
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        if any(part.startswith(".") for part in Path(path).parts):
+            return "", None
+        return super().lookup_path(path)
 
 
 async def _nothing(request: Request) -> Response:

@@ -104,6 +104,9 @@ def test_every_other_path_of_the_superlink_is_not_found(superlink, usual, tmp_pa
     (tmp_path / "index.html").write_text("the page")
     with_page = opened(folder=tmp_path)
     assert with_page.client.get("/").text == "the page"
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git/config").write_text("a secret")
+    assert with_page.client.get("/.git/config").status_code == 404
     for method, path in other_paths(superlink):
         for before in (usual, with_page):
             url = httpx.URL(before.url).copy_with(raw_path=path.encode())

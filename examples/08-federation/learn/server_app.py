@@ -1,0 +1,63 @@
+"""What the server does: one of Flower's strategies, guarded, and what participants are shown."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import flwr.serverapp.strategy as strategies
+import nn
+import numpy as np
+from federation.server.guard import Guard
+from flwr.app import ArrayRecord, ConfigRecord, MetricRecord
+from flwr.serverapp import ServerApp
+
+from learn import task
+
+app = ServerApp()
+
+
+class Shown(Guard):
+    """A guard that shows each participant how the federation stands."""
+
+    def configure_evaluate(self, server_round, arrays, config, grid):
+        config["nodes"] = len(list(grid.get_node_ids()))
+        return super().configure_evaluate(server_round, arrays, config, grid)
+
+
+def strategy(config):
+    """Return the run's strategy, one of Flower's by its name."""
+    few = int(config["min-nodes"])
+    options = {"proximal_mu": config["proximal-mu"]} if config["strategy"] == "FedProx" else {}
+    made = getattr(strategies, config["strategy"])(
+        fraction_train=config["fraction-train"], min_train_nodes=few, min_evaluate_nodes=few,
+        min_available_nodes=few, **options,
+    )  # fmt: skip
+    return Shown(made, most_change=config["most-change"])
+
+
+def test_set(images):
+    """Return images and labels that no participant has."""
+    folder = Path(os.environ["LEARN_MNIST"])
+    parts = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
+    data = nn.Dataset.from_idx(*[(folder / part).read_bytes() for part in parts])
+    return data.x[:images].astype(np.float32) / np.float32(255), data.y[:images]
+
+
+@app.main()
+def main(grid, context):
+    config = context.run_config
+    model, (x, y) = task.network(), test_set(int(config["test-images"]))
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+
+    def evaluate(server_round, arrays):
+        model.set_weights(arrays.to_numpy_ndarrays())
+        return MetricRecord(asyncio.run(model.evaluate(x, y, batch_size=500, return_dict=True)))
+
+    names = ("epochs", "learning-rate", "proximal-mu", "clipping-norm", "noise-multiplier")
+    rounds = int(config["num-server-rounds"])
+    strategy(config).start(
+        grid=grid, initial_arrays=ArrayRecord(model.get_weights()), num_rounds=rounds,
+        timeout=config["timeout"], evaluate_fn=evaluate,
+        train_config=ConfigRecord({name: config[name] for name in names}),
+        evaluate_config=ConfigRecord({"rounds": rounds}),
+    )  # fmt: skip

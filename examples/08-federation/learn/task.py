@@ -1,0 +1,102 @@
+"""The network, a device's images, and its training: the same on CPython and in a browser."""
+
+import math
+
+import nn
+import numpy as np
+from federation import expect_network
+from nn import federated
+
+IMAGES = 2000  # of each device
+HELD_OUT = 200  # of them, never trained on
+BATCH = 50
+
+
+def network():
+    """Return the network of this federation, 25,450 parameters."""
+    nn.set_random_seed(11)
+    layers = [nn.Flatten(), nn.Dense(32, activation="relu"), nn.Dense(10, activation="softmax")]
+    return nn.Sequential([nn.Input((28, 28, 1)), *layers])
+
+
+def share(data, number):
+    """Return the images and labels of one device: its own, of 30 devices."""
+    start = number * IMAGES % len(data.x)
+    own = slice(start, start + IMAGES)
+    return data.x[own].astype(np.float32) / np.float32(255), data.y[own]
+
+
+class Proximal(nn.Callback):
+    """FedProx's term: pull each step back to the weights that were received (arXiv:1812.06127)."""
+
+    def __init__(self, mu, rate, received):
+        super().__init__()
+        self.factor, self.received, self.before = np.float32(mu * rate), received, []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.before = self.model.get_weights()
+
+    def on_train_batch_end(self, batch, logs=None):
+        parts = zip(self.model.get_weights(), self.before, self.received, strict=True)
+        self.model.set_weights([new - self.factor * (old - sent) for new, old, sent in parts])
+
+
+class Device:
+    """One participant.
+
+    Args:
+        x: images (n, 28, 28, 1) in 0 to 1, which never leave it; the last are held out.
+        y: labels (n,).
+    """
+
+    def __init__(self, x, y):
+        self.model = network()
+        self.compile(0.1)
+        self.train_set = x[:-HELD_OUT], y[:-HELD_OUT]
+        self.test_set = x[-HELD_OUT:], y[-HELD_OUT:]
+
+    def compile(self, rate):
+        loss = "sparse_categorical_crossentropy"
+        self.model.compile(nn.SGD(rate), loss, metrics=["accuracy"])
+
+    def take(self, received):
+        """Use the federation's weights; raises NetworkMismatchError if they are of another."""
+        expect_network(received, self.model.get_weights())
+        self.model.set_weights(received)
+
+    async def train(self, received, config):
+        """Train from these weights; returns what may leave the device, and metrics."""
+        self.take(received)
+        rate, mu = config["learning-rate"], config.get("proximal-mu", 0.0)
+        self.compile(rate)
+        history = await self.model.fit(
+            *self.train_set, batch_size=BATCH, epochs=config["epochs"],
+            seed=config["server-round"], callbacks=[Proximal(mu, rate, received)] if mu else [],
+        )  # fmt: skip
+        metrics = {"loss": history.history["loss"][-1], "num-examples": len(self.train_set[1])}
+        return private(self.model.get_weights(), received, config), metrics
+
+    async def evaluate(self, received):
+        """Return loss and accuracy of these weights on this device's held-out images."""
+        self.take(received)
+        found = await self.model.evaluate(*self.test_set, return_dict=True)
+        return found | {"num-examples": len(self.test_set[1])}
+
+
+def private(trained, received, config):
+    """Clip the update and add noise, if the federation asks for it, before anything leaves.
+
+    `clipping-norm` bounds the L2 norm of the update; `noise-multiplier` times that norm is the
+    standard deviation of the noise of each number.
+    """
+    norm, multiplier = config.get("clipping-norm", 0.0), config.get("noise-multiplier", 0.0)
+    if not (math.isfinite(norm) and norm >= 0 and multiplier >= 0):
+        raise ValueError(f"expected norm and multiplier above zero, received {norm}, {multiplier}")
+    if multiplier and not norm:
+        raise ValueError("expected a clipping-norm with a noise-multiplier, received none")
+    if norm:
+        trained = federated.clip_update(trained, received, norm)
+    if multiplier:
+        rng = np.random.default_rng()  # seeded by the operating system or the browser
+        trained = federated.add_gaussian_noise(trained, multiplier * norm, rng)
+    return trained

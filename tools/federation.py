@@ -1,0 +1,259 @@
+"""`make federation`: a SuperLink, the gateway before it, and the app of examples/08-federation.
+
+It prints the address to open, starts the app's rounds, which begin when two nodes are there, and
+ends all that it started when it ends. LAN=1 serves https to other machines, with a certificate
+made on the spot. Flower's telemetry, its question for updates and its installation of packages
+are off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import ipaddress
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tools.serve import ROOT
+
+BIN = Path(sys.executable).parent
+APP = ROOT / "examples" / "08-federation"
+PAGE = "examples/08-federation/index.html"
+SETTINGS = """[superlink]
+default = "here"
+
+[superlink.here]
+address = "127.0.0.1:{port}"
+insecure = true
+"""
+
+
+class Federation:
+    """The processes of a federation on this machine; none outlives the `with` statement.
+
+    Args:
+        folder: for settings and a log of each process; emptied first.
+        ports: of the SuperLink and of the gateway; free ones by default.
+        environment: further variables of all processes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        ports: tuple[int, int] | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        self.folder, self.home = folder, folder / "home"
+        self.home.mkdir(parents=True)
+        self.port, self.door = ports or (free_port(), free_port())
+        (self.home / "config.toml").write_text(SETTINGS.format(port=self.port))
+        self._environment = environment or {}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for name in list(self._processes):
+            self.stop(name)
+        for pid in self._left():  # Flower's processes start others, in sessions of their own
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    @property
+    def address(self) -> str:
+        """Of the SuperLink; programs that run here alone may know it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def superlink(self, *options: str) -> None:
+        """Start the SuperLink."""
+        self._start(
+            "superlink", "flower-superlink", "--insecure", "--port", str(self.port),
+            "--disable-runtime-dependency-installation", *options,
+        )  # fmt: skip
+        self._listens("superlink", self.port)
+
+    def gateway(self, *options: str) -> None:
+        """Start the gateway."""
+        self._start(
+            "gateway", "python", "-m", "federation.server", "--superlink", self.address,
+            "--port", str(self.door), *options,
+        )  # fmt: skip
+        self._listens("gateway", self.door)
+
+    def supernode(self, number: int) -> None:
+        """Start one of Flower's own nodes, with a share of the images."""
+        self._start(
+            f"supernode-{number}", "flower-supernode", "--insecure",
+            "--superlink", f"127.0.0.1:{self.port}", "--port", str(free_port()),
+            "--node-config", f"partition-id={number}",
+        )  # fmt: skip
+
+    def run(self, app: Path = APP, **config: str | float) -> int:
+        """Start the app and return the run's id."""
+        text = " ".join(f"{key.replace('_', '-')}={json.dumps(v)}" for key, v in config.items())
+        command = [str(BIN / "flwr"), "run", str(app), "here", "--format", "json"]
+        if text:
+            command += ["--run-config", text]
+        done = subprocess.run(
+            command, env=self._variables(), cwd=self.folder, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"flwr run failed:\n{done.stdout}{done.stderr}")
+        return int(json.loads(done.stdout)["run-id"])
+
+    def stop(self, name: str, how: int = signal.SIGTERM) -> None:
+        """End a process."""
+        process = self._processes.pop(name)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, how)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def log(self, name: str) -> str:
+        """What a process has written."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def ended(self) -> str:
+        """The name of a process that has ended by itself, "" if none has."""
+        return next((name for name, p in self._processes.items() if p.poll() is not None), "")
+
+    def _start(self, name: str, program: str, *arguments: str) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                [str(BIN / program), *arguments], stdout=log, stderr=log, cwd=self.folder,
+                stdin=subprocess.DEVNULL, env=self._variables(), start_new_session=True,
+            )  # fmt: skip
+
+    def _variables(self) -> dict[str, str]:
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        return inherited | {
+            "PATH": f"{BIN}:{os.environ.get('PATH', '')}",
+            "PYTHONPATH": str(ROOT / "py"),
+            "PYTHONUNBUFFERED": "1",
+            "FLWR_HOME": str(self.home),
+            "FLWR_TELEMETRY_ENABLED": "0",
+            "FLWR_DISABLE_UPDATE_CHECK": "1",
+            "LEARN_MNIST": str(ROOT / "static" / "vendor" / "mnist"),
+            **self._environment,
+        }
+
+    def _listens(self, name: str, port: int, seconds: float = 120) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self._processes[name].poll() is not None:
+                raise RuntimeError(f"{name} ended:\n{self.log(name)[-2000:]}")
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise RuntimeError(f"{name} does not listen:\n{self.log(name)[-2000:]}")
+
+    def _left(self) -> list[int]:
+        """Processes with this federation's home in their environment."""
+        mark, found = f"FLWR_HOME={self.home}".encode(), []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if mark in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+        return found
+
+
+def free_port() -> int:
+    """Return a port of this machine that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def own_address() -> str:
+    """Return the address by which other machines of the network reach this one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # nothing is sent
+        return str(probe.getsockname()[0])
+    return "127.0.0.1"
+
+
+def certificate(folder: Path, address: str) -> tuple[Path, Path]:
+    """Write a certificate for an address, valid for a week, and its key; return their paths."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a federation, made here")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(address))]
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name)
+        .public_key(key.public_key()).serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=7))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    pem = serialization.Encoding.PEM
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(made.public_bytes(pem))
+    paths[1].touch(mode=0o600)
+    secret = serialization.NoEncryption()
+    paths[1].write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, secret))
+    return paths
+
+
+def main(words: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.federation", description=__doc__)
+    parser.add_argument("--lan", action="store_true", help="https for other machines (LAN=1)")
+    parser.add_argument("--port", type=int, default=8001, help="of the page (PORT=...)")
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args(words)
+    with Federation(ROOT / "build" / "federation", (free_port(), given.port)) as federation:
+        federation.superlink()
+        options, address, token = ["--folder", str(ROOT)], f"http://localhost:{given.port}", ""
+        if given.lan:
+            here, token = own_address(), secrets.token_urlsafe(12)
+            address = f"https://{here}:{given.port}"
+            paths = certificate(federation.folder, here)
+            options += ["--host", "0.0.0.0", "--origin", address, "--token", token,
+                        "--certificate", str(paths[0]), "--key", str(paths[1])]  # fmt: skip
+        federation.gateway(*options)
+        federation.run(num_server_rounds=given.rounds)
+        say(f"open {address}/{PAGE}{f'#join={token}' if token else ''} in two tabs or more")
+        say("give each another share of the images: ?n=0, ?n=1, ... before the #")
+        if given.lan:
+            say("each browser warns once of a certificate that it does not know: that is this one")
+        say(f"logs are in {federation.folder}; Ctrl-C ends everything")
+        with suppress(KeyboardInterrupt):
+            while not (name := federation.ended()):
+                time.sleep(1)
+            say(f"{name} ended:\n{federation.log(name)[-2000:]}")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"federation: {text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
