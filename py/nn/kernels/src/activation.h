@@ -12,9 +12,6 @@ enum activation { LINEAR = 0,
                   HARD_SIGMOID = 5,
                   HARD_SILU = 6 };
 
-/* NaN in x is kept. */
-INLINE f4 clip(f4 x, f4 low, f4 high) { return smallest(larger(x, low), high); }
-
 /* x / 6 + 1 / 2 between 0 and 1. */
 INLINE f4 ramp(f4 x) { return clip(madd(x, splat(1.f / 6), splat(0.5f)), splat(0), splat(1)); }
 

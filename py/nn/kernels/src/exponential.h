@@ -12,18 +12,37 @@
 #define EXP_LOWEST -87.33654f
 #define ROUNDER 12582912.0f /* 1.5 * 2^23: adding it leaves the nearest integer in the low bits */
 
+/* The constants lie in memory: V8 makes a vector constant in three instructions at each use, a load is one.
+ * They are read through `opaque`, or the compiler would put the constants into the code again. */
+static const float EXP_NUMBERS[] = {
+    1.44269504f,      ROUNDER,          2.12194440e-4f,   -0.693359375f,    1.9875691500e-4f, 1.3981999507e-3f,
+    8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f, 1,                87,
+    -87,
+};
+static const float TANH_NUMBERS[] = {
+    1.3353413978e-8f, 2.0608185161e-5f, 3.4955345439e-3f, 1.3380981150e-1f, 9.9999997962e-1f, 7.7760474488e-7f,
+    3.2855463477e-4f, 2.5876780095e-2f, 4.6714296808e-1f, 1,                -1,               9,
+    -9,
+};
+
+INLINE const float *opaque(const float *p) {
+    __asm__("" : "+r"(p));
+    return p;
+}
+
 /* exp(x) = p 2^n; returns p and stores n in the low bits of `shifted`. */
 INLINE f4 reduced(f4 x, f4 *shifted) {
-    *shifted = madd(x, splat(1.44269504f), splat(ROUNDER));
-    f4 n = *shifted - splat(ROUNDER);
-    f4 r = madd(n, splat(2.12194440e-4f), madd(n, splat(-0.693359375f), x));
-    f4 p = splat(1.9875691500e-4f);
-    p = madd(p, r, splat(1.3981999507e-3f));
-    p = madd(p, r, splat(8.3334519073e-3f));
-    p = madd(p, r, splat(4.1665795894e-2f));
-    p = madd(p, r, splat(1.6666665459e-1f));
-    p = madd(p, r, splat(5.0000001201e-1f));
-    return madd(p * r, r, r + splat(1));
+    const float *k = opaque(EXP_NUMBERS);
+    *shifted = madd(x, splat(k[0]), splat(k[1]));
+    f4 n = *shifted - splat(k[1]);
+    f4 r = madd(n, splat(k[2]), madd(n, splat(k[3]), x));
+    f4 p = splat(k[4]);
+    p = madd(p, r, splat(k[5]));
+    p = madd(p, r, splat(k[6]));
+    p = madd(p, r, splat(k[7]));
+    p = madd(p, r, splat(k[8]));
+    p = madd(p, r, splat(k[9]));
+    return madd(p * r, r, r + splat(k[10]));
 }
 
 INLINE f4 exponential(f4 x) {
@@ -37,26 +56,31 @@ INLINE f4 exponential(f4 x) {
 
 /* exp of x clipped to +-87, where the logistic function and tanh reach their limits. */
 INLINE f4 exponential_within(f4 x) {
-    f4 shifted, p = reduced(smallest(larger(x, splat(-87)), splat(87)), &shifted);
-    i4 n = (i4)shifted - (i4)splat(ROUNDER);
+    const float *k = opaque(EXP_NUMBERS);
+    f4 shifted, p = reduced(clip(x, splat(k[12]), splat(k[11])), &shifted);
+    i4 n = (i4)shifted - (i4)splat(k[1]);
     return p * (f4)((n + 127) << 23);
 }
 
-INLINE f4 logistic(f4 x) { return splat(1) / (splat(1) + exponential_within(-x)); }
+INLINE f4 logistic(f4 x) {
+    f4 one = splat(opaque(EXP_NUMBERS)[10]);
+    return one / (one + exponential_within(-x));
+}
 
 /* x P(x^2) / Q(x^2), fitted to the least relative error where tanh is not 1 yet: 3e-7 with rounding. */
 INLINE f4 hyperbolic_tangent(f4 x) {
-    f4 v = smallest(larger(x, splat(-9)), splat(9)), s = v * v;
-    f4 p = splat(1.3353413978e-8f), q = splat(7.7760474488e-7f);
-    p = madd(p, s, splat(2.0608185161e-5f));
-    q = madd(q, s, splat(3.2855463477e-4f));
-    p = madd(p, s, splat(3.4955345439e-3f));
-    q = madd(q, s, splat(2.5876780095e-2f));
-    p = madd(p, s, splat(1.3380981150e-1f));
-    q = madd(q, s, splat(4.6714296808e-1f));
-    p = madd(p, s, splat(9.9999997962e-1f));
-    q = madd(q, s, splat(1));
-    return smallest(larger(v * p / q, splat(-1)), splat(1));
+    const float *k = opaque(TANH_NUMBERS);
+    f4 v = clip(x, splat(k[12]), splat(k[11])), s = v * v;
+    f4 p = splat(k[0]), q = splat(k[5]);
+    p = madd(p, s, splat(k[1]));
+    q = madd(q, s, splat(k[6]));
+    p = madd(p, s, splat(k[2]));
+    q = madd(q, s, splat(k[7]));
+    p = madd(p, s, splat(k[3]));
+    q = madd(q, s, splat(k[8]));
+    p = madd(p, s, splat(k[4]));
+    q = madd(q, s, splat(k[9]));
+    return clip(v * p / q, splat(k[10]), splat(k[9]));
 }
 
 /* Natural logarithm of one positive normal number. */

@@ -9,6 +9,7 @@
 #define DEPTH 256
 #define BLOCK (16 * ROWS)
 #define WIDTH 1024
+#define NARROW 64 /* up to here each number of A is used too seldom for packing it to pay */
 
 struct matrix {
     const float *at;
@@ -34,21 +35,55 @@ INLINE int is_not_zero(float v) {
     return bits.u << 1 != 0;
 }
 
+/* Adds a step whose rows are `low` and, of more than four, `high`: the last four of them. */
+INLINE void pack_step(struct left_panel *to, int k, f4 low, f4 high, int finite, const int rows) {
+    float *values = to->values + to->count * rows;
+    store(values, low);
+    if (rows > LANES) store(values + rows - LANES, high);
+    to->right[to->count] = k * COLUMNS;
+    to->count += !finite || any_bit(((i4)low | (i4)high) << 1); /* the sign of a zero counts as nothing */
+}
+
+/* Four steps at a time of rows that lie one after the other. Returns the steps done. */
+INLINE int pack_rows(struct left_panel *to, const float *from, int row, int depth, int finite, const int rows) {
+    const float *last = from + (rows - LANES) * row;
+    int k = 0;
+    ROLLED for (; k + LANES <= depth; k += LANES, from += LANES, last += LANES) {
+        f4 low[4], high[4];
+        UNROLL for (int r = 0; r < LANES; r++)
+            low[r] = load(from + r * row), high[r] = load(last + r * row);
+        transpose(low);
+        transpose(high);
+        UNROLL for (int r = 0; r < LANES; r++)
+            pack_step(to, k + r, low[r], high[r], finite, rows);
+    }
+    return k;
+}
+
+/* Steps that lie one after the other, as in a transposed matrix. */
+INLINE int pack_columns(struct left_panel *to, const float *from, int column, int depth, int finite,
+                        const int rows) {
+    ROLLED for (int k = 0; k < depth; k++, from += column)
+        pack_step(to, k, load(from), load(from + rows - LANES), finite, rows);
+    return depth;
+}
+
 INLINE void pack_panel(struct left_panel *to, const float *from, struct matrix a, int depth, int finite,
                        const int rows) {
-    float *values = to->values;
-    int count = 0;
-    for (int k = 0; k < depth; k++, from += a.column) {
+    int k = 0;
+    to->rows = rows, to->count = 0;
+    if (rows >= LANES && a.column == 1) k = pack_rows(to, from, a.row, depth, finite, rows);
+    else if (rows >= LANES && a.row == 1) k = pack_columns(to, from, a.column, depth, finite, rows);
+    for (; k < depth; k++) {
+        float *values = to->values + to->count * rows;
         int any = !finite;
         UNROLL for (int r = 0; r < rows; r++) {
-            float v = from[r * a.row];
-            values[count * rows + r] = v;
-            any |= is_not_zero(v);
+            values[r] = from[r * a.row + k * a.column];
+            any |= is_not_zero(values[r]);
         }
-        to->right[count] = k * COLUMNS;
-        count += any;
+        to->right[to->count] = k * COLUMNS;
+        to->count += any;
     }
-    to->rows = rows, to->count = count;
 }
 
 static void pack_left(struct left_panel *to, struct matrix a, struct split s, int depth, int finite) {
@@ -61,24 +96,44 @@ static void pack_left(struct left_panel *to, struct matrix a, struct split s, in
     }
 }
 
-/* Returns whether all packed values are finite: then the sum of their products with 0 is 0. */
+/* Four rows of eight columns that lie one after the other, as in a transposed matrix. */
+INLINE void pack_four(float *to, const float *from, int column) {
+    f4 low[4], high[4];
+    UNROLL for (int c = 0; c < LANES; c++)
+        low[c] = load(from + c * column), high[c] = load(from + (c + LANES) * column);
+    transpose(low);
+    transpose(high);
+    UNROLL for (int k = 0; k < LANES; k++)
+        store(to + k * COLUMNS, low[k]), store(to + k * COLUMNS + LANES, high[k]);
+}
+
+/* Returns whether all packed values are finite: then their products with 0 are 0. */
 static int pack_right(float *to, struct matrix b, int depth, int columns) {
-    f4 low = splat(0), high = low;
+    const i4 exponent = (i4)splat(__builtin_inff());
+    i4 wrong = {0, 0, 0, 0};
     for (int j = 0; j < columns; j += COLUMNS) {
         const float *from = b.at + j * b.column;
-        int there = smaller(columns - j, COLUMNS);
-        for (int k = 0; k < depth; k++, from += b.row, to += COLUMNS) {
+        int there = smaller(columns - j, COLUMNS), k = 0;
+        if (there == COLUMNS && b.row == 1)
+            ROLLED for (; k + LANES <= depth; k += LANES) pack_four(to + k * COLUMNS, from + k, b.column);
+        for (; k < depth; k++) {
+            float *packed = to + k * COLUMNS;
+            const float *row = from + k * b.row;
             if (there == COLUMNS && b.column == 1) {
-                store(to, load(from));
-                store(to + LANES, load(from + LANES));
+                f4 low = load(row), high = load(row + LANES);
+                store(packed, low);
+                store(packed + LANES, high);
+                wrong |= (((i4)low & exponent) == exponent) | (((i4)high & exponent) == exponent);
             } else {
-                for (int c = 0; c < COLUMNS; c++) to[c] = c < there ? from[c * b.column] : 0;
+                for (int c = 0; c < COLUMNS; c++) packed[c] = c < there ? row[c * b.column] : 0;
             }
-            low = madd(load(to), splat(0), low);
-            high = madd(load(to + LANES), splat(0), high);
         }
+        if (there < COLUMNS || b.column != 1)
+            ROLLED for (int i = 0; i < depth * COLUMNS; i += LANES)
+                wrong |= ((i4)load(to + i) & exponent) == exponent;
+        to += depth * COLUMNS;
     }
-    return sum(low + high) == 0;
+    return !any_bit(wrong);
 }
 
 INLINE void multiply_panels(tile t, const struct left_panel *panel, const float *right, int depth,
@@ -138,6 +193,29 @@ static void multiply_block(const struct left_panel *left, const float *right, fl
     }
 }
 
+/* At least one tile of rows of A, read where they lie: for products too small for packing A to pay. The last
+ * tile overlaps the one before. */
+static void multiply_in_place(int m, int n, int depth, struct matrix a, const float *right, float *c, int stride,
+                              struct epilogue e) {
+    const float *bias = e.bias;
+    for (int j = 0; j < n; j += COLUMNS, right += COLUMNS * depth) {
+        if (bias) e.bias = bias + j;
+        for (int i = 0; i < m; i += ROWS) {
+            int first = smaller(i, m - ROWS);
+            const float *row[ROWS], *from = right;
+            tile t;
+            tile_fill(t, 0, ROWS);
+            tile_rows(row, a.at + first * a.row, a.row, ROWS);
+            ROLLED for (int k = 0; k < depth; k++, from += COLUMNS) {
+                tile_step(t, row, from, ROWS);
+                UNROLL for (int r = 0; r < ROWS; r++)
+                    row[r] += a.column;
+            }
+            finish(t, c + first * stride + j, stride, smaller(n - j, COLUMNS), &e, ROWS);
+        }
+    }
+}
+
 /* c (n) = a (k) b (k, n): four rows of b at a time, where they lie, while c stays in the level-1 cache. */
 static void multiply_row(int n, int k, const float *a, int a_column, const float *b, int b_row, float *c,
                          const float *bias, int activation, int accumulate) {
@@ -173,6 +251,17 @@ EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, c
     float *right = scratch + LEFT_FLOATS;
     if (m == 1 && b_column == 1) {
         multiply_row(n, k, a, a_column, b, b_row, c, bias, activation, accumulate);
+        return;
+    }
+    if (m >= ROWS && n <= NARROW && k <= DEPTH && !accumulate && (a_column == 1 || k <= NARROW)) {
+        struct epilogue e = {bias, 0, cutting_of(activation)};
+        struct matrix whole = {a, a_row, a_column}, right_part = {b, b_row, b_column};
+        pack_right(right, right_part, k, n);
+        for (int i = 0; i < m; i += BLOCK, whole.at += BLOCK * a_row, c += BLOCK * c_row) {
+            int left_over = m - i, rows = left_over < BLOCK + ROWS ? left_over : BLOCK;
+            multiply_in_place(rows, n, k, whole, right, c, c_row, e);
+            if (rows > BLOCK) break;
+        }
         return;
     }
     for (int j = 0; j < n; j += WIDTH)

@@ -11,8 +11,8 @@ EXPORT int gru_scratch(int units) { return 3 * units * (units + COLUMNS); }
 
 /* n of one row's units, at most four. */
 INLINE void step(float *z, const float *inner, const float *h, float *next_h, int units, int n) {
-    f4 u = logistic(part(z, n) + part(inner, n));
-    f4 r = logistic(part(z + units, n) + part(inner + units, n));
+    f4 u = gate(part(z, n) + part(inner, n));
+    f4 r = gate(part(z + units, n) + part(inner + units, n));
     f4 c = hyperbolic_tangent(madd(r, part(inner + 2 * units, n), part(z + 2 * units, n)));
     put(z, u, n), put(z + units, r, n), put(z + 2 * units, c, n);
     put(next_h, madd(u, part(h, n) - c, c), n);

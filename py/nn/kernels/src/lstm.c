@@ -10,8 +10,8 @@ EXPORT int lstm_scratch(int units) { return 4 * units * (units + COLUMNS); }
 
 /* n of one row's units, at most four. */
 INLINE void step(float *z, const float *c, float *next_c, float *next_h, int units, int n) {
-    f4 i = logistic(part(z, n)), f = logistic(part(z + units, n));
-    f4 g = hyperbolic_tangent(part(z + 2 * units, n)), o = logistic(part(z + 3 * units, n));
+    f4 i = gate(part(z, n)), f = gate(part(z + units, n));
+    f4 g = hyperbolic_tangent(part(z + 2 * units, n)), o = gate(part(z + 3 * units, n));
     f4 state = madd(f, part(c, n), i * g);
     put(z, i, n), put(z + units, f, n), put(z + 2 * units, g, n), put(z + 3 * units, o, n);
     put(next_c, state, n);

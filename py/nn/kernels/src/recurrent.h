@@ -38,6 +38,12 @@ static inline void add_product(const float *a, const float *panels, float *to, i
         }
 }
 
+/* The logistic function, wrong by at most 3e-7 of 1 (not of its value), in two thirds of the time. */
+INLINE f4 gate(f4 x) {
+    f4 half = splat(0.5f);
+    return madd(hyperbolic_tangent(x * half), half, half);
+}
+
 INLINE f4 part(const float *p, int count) { return count == LANES ? load(p) : load_part(p, count); }
 
 INLINE void put(float *p, f4 v, int count) {

@@ -54,6 +54,9 @@ INLINE f4 smallest(f4 a, f4 b) {
 #endif
 }
 
+/* NaN in x is kept. */
+INLINE f4 clip(f4 x, f4 low, f4 high) { return smallest(larger(x, low), high); }
+
 INLINE f4 root(f4 v) {
 #ifdef __wasm_simd128__
     return __builtin_wasm_sqrt_f32x4(v);
@@ -61,6 +64,25 @@ INLINE f4 root(f4 v) {
     return (f4){__builtin_sqrtf(v[0]), __builtin_sqrtf(v[1]), __builtin_sqrtf(v[2]),
                 __builtin_sqrtf(v[3])};
 #endif
+}
+
+/* Whether any bit is set. */
+INLINE int any_bit(i4 v) {
+#ifdef __wasm_simd128__
+    return __builtin_wasm_any_true_v128((__attribute__((vector_size(16))) signed char)v);
+#else
+    return (v[0] | v[1] | v[2] | v[3]) != 0;
+#endif
+}
+
+/* Four rows become four columns. */
+INLINE void transpose(f4 t[4]) {
+    f4 a = {t[0][0], t[1][0], t[0][1], t[1][1]}, b = {t[2][0], t[3][0], t[2][1], t[3][1]};
+    f4 c = {t[0][2], t[1][2], t[0][3], t[1][3]}, d = {t[2][2], t[3][2], t[2][3], t[3][3]};
+    t[0] = (f4){a[0], a[1], b[0], b[1]};
+    t[1] = (f4){a[2], a[3], b[2], b[3]};
+    t[2] = (f4){c[0], c[1], d[0], d[1]};
+    t[3] = (f4){c[2], c[3], d[2], d[3]};
 }
 
 INLINE float sum(f4 v) { return (v[0] + v[2]) + (v[1] + v[3]); }
