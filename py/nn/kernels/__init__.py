@@ -16,11 +16,13 @@ from nn.kernels.dense import batch_matmul, matmul
 from nn.kernels.elementwise import (
     activate,
     activation_gradient,
+    add,
     softmax,
     softmax_cross_entropy,
+    softmax_gradient,
 )
 from nn.kernels.gather import gather_scale
-from nn.kernels.layout import concatenate, pad2d
+from nn.kernels.layout import clear, concatenate, copy, pad2d, swap_axes
 from nn.kernels.library import Backend, backend, heap_bytes, load, multiply_add, use
 from nn.kernels.normalization import (
     batch_norm,
@@ -28,6 +30,8 @@ from nn.kernels.normalization import (
     column_affine,
     column_moments,
     column_sums,
+    layer_norm,
+    layer_norm_gradient,
 )
 from nn.kernels.optimizer import adam_update, sgd_update
 from nn.kernels.pooling import (
@@ -47,12 +51,14 @@ __all__ = [
     "activate",
     "activation_gradient",
     "adam_update",
+    "add",
     "average_pool2d",
     "average_pool2d_gradient",
     "backend",
     "batch_matmul",
     "batch_norm",
     "batch_norm_gradient",
+    "clear",
     "column_affine",
     "column_moments",
     "column_sums",
@@ -63,10 +69,13 @@ __all__ = [
     "conv2d_max_pool2d_gradient",
     "conv2d_packed",
     "conv2d_weight_gradient",
+    "copy",
     "gather_scale",
     "gru",
     "gru_gradient",
     "heap_bytes",
+    "layer_norm",
+    "layer_norm_gradient",
     "load",
     "lstm",
     "lstm_gradient",
@@ -81,5 +90,7 @@ __all__ = [
     "sgd_update",
     "softmax",
     "softmax_cross_entropy",
+    "softmax_gradient",
+    "swap_axes",
     "use",
 ]

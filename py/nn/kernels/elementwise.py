@@ -1,4 +1,4 @@
-"""Activations with gradients from their output, softmax, and softmax cross-entropy."""
+"""Sums, activations with gradients from their output, softmax, and softmax cross-entropy."""
 
 from __future__ import annotations
 
@@ -14,6 +14,18 @@ CODES = {
 }  # fmt: skip
 FUSED = {None: 0, "linear": 0} | {k: v for k, v in CODES.items() if k not in ("sigmoid", "tanh")}
 """The activations that products and convolutions apply before they store a result."""
+
+
+def add(a: Array, b: Array, out: Array | None = None) -> Array:
+    """Return a + b; arrays of different shapes are broadcast. `out` may be `a` or `b`."""
+    lib = library.compiled((a, b, out), (out,), a.shape == b.shape)
+    if lib is None:
+        return reference.add(a, b, out)
+    expect_shape(out, a.shape, "out")
+    out = np.empty(a.shape, F4) if out is None else out
+    a, b = contiguous(a), contiguous(b)
+    lib.add(address(a), address(b), address(out), a.size)
+    return out
 
 
 def activate(x: Array, name: str, out: Array | None = None) -> Array:
@@ -41,15 +53,29 @@ def activation_gradient(dy: Array, y: Array, name: str, out: Array | None = None
     return out
 
 
-def softmax(x: Array, out: Array | None = None) -> Array:
-    """Return exp(x) / sum(exp(x)) along the last axis; `out` may be `x`."""
+def softmax(x: Array, out: Array | None = None, factor: float = 1.0) -> Array:
+    """Return exp(z) / sum(exp(z)) along the last axis, z = `factor` x; `out` may be `x`."""
     expect_shape(out, x.shape, "out")
     lib = library.compiled((x, out), (out,))
     if lib is None:
-        return reference.softmax(x, out)
+        return reference.softmax(x, out, factor)
     out = np.empty(x.shape, F4) if out is None else out
     x = contiguous(x)
-    lib.softmax(address(x), address(out), x.size // x.shape[-1], x.shape[-1])
+    lib.softmax(address(x), address(out), x.size // x.shape[-1], x.shape[-1], factor)
+    return out
+
+
+def softmax_gradient(dy: Array, y: Array, out: Array | None = None, factor: float = 1.0) -> Array:
+    """Return dx from dy and the result y of `softmax`; `out` may be `dy`."""
+    expect_shape(y, dy.shape, "y")
+    expect_shape(out, dy.shape, "out")
+    lib = library.compiled((dy, y, out), (out,))
+    if lib is None:
+        return reference.softmax_gradient(dy, y, out, factor)
+    out = np.empty(dy.shape, F4) if out is None else out
+    dy, y = contiguous(dy), contiguous(y)
+    rows, classes = dy.size // dy.shape[-1], dy.shape[-1]
+    lib.softmax_gradient(address(dy), address(y), address(out), rows, classes, factor)
     return out
 
 

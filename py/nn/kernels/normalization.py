@@ -1,4 +1,4 @@
-"""Column sums, column-wise affine maps, and batch normalization made of them."""
+"""Column sums, column-wise affine maps, batch normalization made of them; layer normalization."""
 
 from __future__ import annotations
 
@@ -132,3 +132,61 @@ def _into(out: Array | None, value: Array) -> Array:
         return value
     out[...] = value
     return out
+
+
+def layer_norm(
+    x: Array, gamma: Array | None, beta: Array | None, epsilon: float,
+    out: Array | None = None, moments: Array | None = None,
+) -> tuple[Array, Array]:  # fmt: skip
+    """Return gamma z + beta and the moments, z = (x - mean) / sqrt(variance + epsilon) of each row.
+
+    Args:
+        x: (rows, columns).
+        gamma: (columns,), or None for 1.
+        beta: (columns,), or None for 0.
+        epsilon: added to the variance.
+        out: array for the result.
+        moments: array (rows, 2) for the mean and 1 / sqrt(variance + epsilon) of each row.
+    """
+    expect_shape(gamma, x.shape[1:], "gamma")
+    expect_shape(beta, x.shape[1:], "beta")
+    expect_shape(out, x.shape, "out")
+    expect_shape(moments, (len(x), 2), "moments")
+    lib = library.compiled((x, gamma, beta, out, moments), (out, moments))
+    if lib is None:
+        return reference.layer_norm(x, gamma, beta, epsilon, out, moments)
+    out = np.empty(x.shape, F4) if out is None else out
+    moments = np.empty((len(x), 2), F4) if moments is None else moments
+    x = contiguous(x)
+    gamma, beta = (None if v is None else contiguous(v) for v in (gamma, beta))
+    lib.layer_norm(
+        address(x), optional(gamma), optional(beta), address(out), address(moments), *x.shape,
+        epsilon,
+    )  # fmt: skip
+    return out, moments
+
+
+def layer_norm_gradient(
+    x: Array, dy: Array, gamma: Array | None, moments: Array, out: Array | None = None,
+    *, dgamma: Array | None = None, dbeta: Array | None = None,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Return (dx, dgamma, dbeta) from `x`, `gamma` and the moments of `layer_norm`."""
+    expect_shape(dy, x.shape, "dy")
+    expect_shape(gamma, x.shape[1:], "gamma")
+    expect_shape(moments, (len(x), 2), "moments")
+    expect_shape(out, x.shape, "out")
+    expect_shape(dgamma, x.shape[1:], "dgamma")
+    expect_shape(dbeta, x.shape[1:], "dbeta")
+    results = (out, dgamma, dbeta)
+    lib = library.compiled((x, dy, gamma, moments, *results), results)
+    if lib is None:
+        return reference.layer_norm_gradient(x, dy, gamma, moments, *results)
+    out = np.empty(x.shape, F4) if out is None else out
+    dgamma, dbeta = (np.empty(x.shape[1], F4) if v is None else v for v in (dgamma, dbeta))
+    x, dy, moments = contiguous(x), contiguous(dy), contiguous(moments)
+    gamma = None if gamma is None else contiguous(gamma)
+    lib.layer_norm_gradient(
+        address(x), address(dy), optional(gamma), address(moments), address(out), address(dgamma),
+        address(dbeta), *x.shape, lib.scratch(2 * x.shape[1]),
+    )  # fmt: skip
+    return out, dgamma, dbeta

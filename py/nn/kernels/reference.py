@@ -351,9 +351,59 @@ def conv2d_max_pool2d_gradient(
     )
 
 
-def softmax(x: Array, out: Array | None = None) -> Array:
-    """Return exp(x) / sum(exp(x)) along the last axis."""
+def add(a: Array, b: Array, out: Array | None = None) -> Array:
+    """Return a + b."""
+    return np.add(a, b, out=out)
+
+
+def softmax_gradient(dy: Array, y: Array, out: Array | None = None, factor: float = 1.0) -> Array:
+    """Return dx from dy and the result y of `softmax`."""
+    inner = (dy * y).sum(axis=-1, keepdims=True)
+    out = np.subtract(dy, inner, out=out)
+    out *= y
+    out *= out.dtype.type(factor)
+    return out
+
+
+def layer_norm(
+    x: Array, gamma: Array | None, beta: Array | None, epsilon: float,
+    out: Array | None = None, moments: Array | None = None,
+) -> tuple[Array, Array]:  # fmt: skip
+    """Return gamma z + beta and (mean, 1 / sqrt(variance + epsilon)) of each row."""
+    moments = np.empty((len(x), 2), x.dtype) if moments is None else moments
+    moments[:, 0] = x.mean(axis=1)
+    moments[:, 1] = 1 / np.sqrt(x.var(axis=1) + epsilon)
+    out = np.subtract(x, moments[:, :1], out=out)
+    out *= moments[:, 1:]
+    if gamma is not None:
+        out *= gamma
+    if beta is not None:
+        out += beta
+    return out, moments
+
+
+def layer_norm_gradient(
+    x: Array, dy: Array, gamma: Array | None, moments: Array, out: Array | None = None,
+    dgamma: Array | None = None, dbeta: Array | None = None,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Return (dx, dgamma, dbeta)."""
+    mean, inverse = moments[:, :1], moments[:, 1:]
+    z = (x - mean) * inverse
+    dgamma, dbeta = np.sum(dy * z, axis=0, out=dgamma), np.sum(dy, axis=0, out=dbeta)
+    d = dy if gamma is None else dy * gamma
+    d = d - d.mean(axis=1, keepdims=True) - z * (d * z).mean(axis=1, keepdims=True)
+    return np.multiply(d, inverse, out=out), dgamma, dbeta
+
+
+def swap_axes(x: Array, out: Array, turned: int | None = None) -> None:
+    """Write x (a, b, c) to `out` (b, a, c); its axis `turned` is read from the end."""
+    out[...] = (x if turned is None else np.flip(x, turned)).transpose(1, 0, 2)
+
+
+def softmax(x: Array, out: Array | None = None, factor: float = 1.0) -> Array:
+    """Return exp(z) / sum(exp(z)) along the last axis, z = `factor` x."""
     out = np.subtract(x, x.max(axis=-1, keepdims=True), out=out)
+    out *= out.dtype.type(factor)
     np.exp(out, out=out)
     out /= out.sum(axis=-1, keepdims=True)
     return out

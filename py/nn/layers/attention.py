@@ -80,12 +80,17 @@ class ScoredAttention(Layer):
             parts.append(np.tri(*shape[-2:], dtype=bool))
         return np.logical_and.reduce(np.broadcast_arrays(*parts)) if parts else None
 
-    def attend(self, ctx: Context, scores: Array, low: Any, training: bool) -> Array:
-        """Return the weights: softmax over the last axis of `scores`, which it may overwrite."""
+    def attend(
+        self, ctx: Context, scores: Array, low: Any, training: bool, factor: float = 1.0
+    ) -> Array:
+        """Return the weights: softmax over the last axis of `scores` times `factor`.
+
+        It may overwrite `scores`.
+        """
         kept = self.mask_of(ctx, scores.shape)
         if kept is not None:
             np.copyto(scores, low(scores), where=~kept)
-        weights = kernels.softmax(scores, ctx.buffer("weights", scores.shape))
+        weights = kernels.softmax(scores, ctx.buffer("weights", scores.shape), factor)
         drop = None
         if training and self.dropout:
             rng = self.rng or ctx.run.rng
@@ -94,13 +99,12 @@ class ScoredAttention(Layer):
         ctx.child("weights").saved = weights, drop, kept
         return weights if drop is None else weights * drop
 
-    def scores_gradient(self, ctx: Context, dw: Array) -> Array:
+    def scores_gradient(self, ctx: Context, dw: Array, factor: float = 1.0) -> Array:
         """Return the gradient of the scores from that of the weights, which it overwrites."""
         weights, drop, kept = ctx.child("weights").saved
         if drop is not None:
             dw *= drop
-        dw -= np.einsum("...s,...s->...", dw, weights)[..., None]
-        dw *= weights
+        kernels.softmax_gradient(dw, weights, dw, factor)
         return dw if kept is None else dw * self.through(kept)
 
     def through(self, kept: Array) -> Any:
@@ -190,15 +194,22 @@ class MultiHeadAttention(ScoredAttention):
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         return (*input_shapes[0][:-1], self.output_shape or input_shapes[0][-1])
 
+    @property
+    def factor(self) -> float:
+        """What the scores are multiplied by: 1 / sqrt(key_dim)."""
+        return float(self.key_dim**-0.5)
+
+    def only_kernels(self, ctx: Context) -> bool:
+        return not (self.dropout or self.use_causal_mask)
+
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         query, value, key = (*inputs, inputs[1])[:3]
         q = self._project(ctx, "query", query, self.query)
         k = self._project(ctx, "key", key, self.key)
         v = self._project(ctx, "value", value, self.value)
-        q *= q.dtype.type(self.key_dim**-0.5)
         scores = ctx.buffer("scores", (*q.shape[:3], k.shape[2]))
         kernels.batch_matmul(q, k.transpose(0, 1, 3, 2), scores)
-        weights = self.attend(ctx, scores, self._lowest, training)
+        weights = self.attend(ctx, scores, self._lowest, training, self.factor)
         n, t = query.shape[:2]
         read = ctx.buffer("read", (n, t, self.num_heads, self.value_dim))
         kernels.batch_matmul(weights, v, read.transpose(0, 2, 1, 3))
@@ -237,18 +248,17 @@ class MultiHeadAttention(ScoredAttention):
         kernels.batch_matmul(dread, v.transpose(0, 1, 3, 2), dweights)
         dv = self._steps_first(ctx, "dv", v)
         kernels.batch_matmul(weights.transpose(0, 1, 3, 2), dread, dv.transpose(0, 2, 1, 3))
-        scores = self.scores_gradient(ctx, dweights)
+        scores = self.scores_gradient(ctx, dweights, self.factor)
         dq, dk = self._steps_first(ctx, "dq", q), self._steps_first(ctx, "dk", k)
         kernels.batch_matmul(scores, k, dq.transpose(0, 2, 1, 3))
         kernels.batch_matmul(scores.transpose(0, 1, 3, 2), q, dk.transpose(0, 2, 1, 3))
-        dq *= dq.dtype.type(self.key_dim**-0.5)
         wanted = ctx.needs_input_gradient
         dquery = self._project_back(ctx, "query", query, dq, self.query, wanted)
         dvalue = self._project_back(ctx, "value", value, dv, self.value, wanted)
         dkey = self._project_back(ctx, "key", key, dk, self.key, wanted)
         if not wanted:
             return None
-        return (dquery, dvalue, dkey) if count == 3 else (dquery, dvalue + dkey)
+        return (dquery, dvalue, dkey) if count == 3 else (dquery, kernels.add(dvalue, dkey))
 
     @staticmethod
     def _steps_first(ctx: Context, name: str, x: Array) -> Array:
@@ -344,7 +354,7 @@ class Attention(ScoredAttention):
             dquery, dkey = d @ key * factor, d.transpose(0, 2, 1) @ query * factor
         else:
             dquery, dkey = self._concat_gradient(ctx, d, sums, raw)
-        return (dquery, dvalue, dkey) if count == 3 else (dquery, dvalue + dkey)
+        return (dquery, dvalue, dkey) if count == 3 else (dquery, kernels.add(dvalue, dkey))
 
     def _concat_gradient(
         self, ctx: Context, d: Array, sums: Array, raw: Array

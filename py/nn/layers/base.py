@@ -43,6 +43,8 @@ from nn.regularizers import Regularizer
 from nn.types import Array, Config, Shape, prod
 from nn.variables import Later, Variable
 
+PASSES = {"forward", "backward"}
+
 
 class Layer:
     """Base class of layers: functions with variables.
@@ -262,6 +264,15 @@ class Layer:
         a program may record the kernel calls of one batch and repeat them for the next ones. The
         answer of a class does not hold for subclasses with another `forward` or `backward`.
         """
+        return False
+
+    def recordable(self, ctx: Context) -> bool:
+        """Return whether the kernel calls of one batch may be recorded and repeated."""
+        for base in type(self).__mro__:
+            if "only_kernels" in vars(base):
+                return not vars(self).keys() & PASSES and self.only_kernels(ctx)
+            if vars(base).keys() & PASSES:
+                break
         return False
 
     # Calling.

@@ -263,6 +263,8 @@ class ConvLSTM2D(LSTM):
 
     # The steps of LSTM, on the places of all images as its rows.
 
+    standard = False  # the kernel's products are no convolutions
+
     def run(self, ctx: Context, z: Array, states: States) -> bool:
         return False
 

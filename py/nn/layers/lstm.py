@@ -95,7 +95,7 @@ class LSTM(Recurrent):
         h, c = states
         dc = ds[1][-1]
         kernels.lstm_gradient(z, self.recurrent_kernel.value, c, ds[0], dc)
-        ds[1][0] = dc
+        kernels.copy(dc, ds[1][0])
         self.keep(ctx, h[:-1], z, None)
         return True
 

@@ -246,24 +246,37 @@ class LayerNormalization(Normalizing):
         self.set_options("beta", beta_initializer, beta_regularizer, beta_constraint)
         self.set_options("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
 
+    def only_kernels(self, ctx: Context) -> bool:
+        return not self.moves
+
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
-        x = self.lined(inputs[0])
-        gamma, beta = self.factors(x.dtype)
-        centred = x - x.mean(axis=-1, keepdims=True)
-        inverse = 1 / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + self.epsilon)
-        centred *= inverse
-        ctx.saved = centred, inverse
-        return self.unlined(np.add(centred * gamma, beta, out=ctx.buffer("y", x.shape)))
+        lined = self.lined(inputs[0])
+        rows = lined.reshape(-1, self.features)
+        out, moments = ctx.buffer("y", rows.shape), ctx.buffer("moments", (len(rows), 2))
+        kernels.layer_norm(rows, *self._rows(), self.epsilon, out, moments)
+        ctx.saved = rows, moments
+        return self.unlined(out.reshape(lined.shape))
+
+    def _rows(self) -> tuple[Array | None, Array | None]:
+        gamma, beta = (None if v is None else v.value.reshape(-1) for v in (self.gamma, self.beta))
+        return gamma, beta
 
     def backward(self, ctx: Context, dy: Any) -> Any:
-        z, inverse = ctx.saved
+        rows, moments = ctx.saved
         lined = self.lined(dy)
-        gamma, _ = self.factors(dy.dtype)
-        axes = tuple(range(lined.ndim - 1))
-        self.keep(ctx, (lined * z).sum(axis=axes), lined.sum(axis=axes))
-        d = lined * gamma
-        d -= d.mean(axis=-1, keepdims=True) + z * (d * z).mean(axis=-1, keepdims=True)
-        return self.unlined(np.multiply(d, inverse, out=ctx.buffer("dx", lined.shape)))
+        dx = ctx.buffer("dx", rows.shape)
+        dgamma, dbeta = (self._gradient(ctx, name) for name in ("gamma", "beta"))
+        gamma, _ = self._rows()
+        d = lined.reshape(rows.shape)
+        kernels.layer_norm_gradient(rows, d, gamma, moments, dx, dgamma=dgamma, dbeta=dbeta)
+        return self.unlined(dx.reshape(lined.shape))
+
+    def _gradient(self, ctx: Context, name: str) -> Array:
+        """Return where the gradient of gamma or beta is written; memory of no use if not needed."""
+        variable = getattr(self, name)
+        if variable is None or not ctx.trains(variable):
+            return ctx.buffer(f"d{name}", (self.features,))
+        return ctx.gradient(variable, overwrite=True).reshape(-1)
 
 
 class GroupNormalization(LayerNormalization):

@@ -245,7 +245,7 @@ class GlobalAveragePooling2D(GlobalPooling):
     """The mean of each channel."""
 
     def only_kernels(self, ctx: Context) -> bool:
-        return self.rank == 2 and not self.channels_first
+        return not self.channels_first
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (x,) = inputs
@@ -273,6 +273,9 @@ class GlobalAveragePooling1D(GlobalAveragePooling2D):
     """The mean of each channel, over the steps that are not masked."""
 
     rank = 1
+
+    def only_kernels(self, ctx: Context) -> bool:
+        return super().only_kernels(ctx)
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         weights = ctx.child("mask")

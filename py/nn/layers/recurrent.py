@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nn import activations
+from nn import activations, kernels
 from nn.context import Context
 from nn.errors import ShapeError
 from nn.keras_arguments import LeftOut
@@ -169,12 +169,12 @@ class Recurrent(Gated):
         return super().__call__(*given, mask=mask, training=training)
 
     def _begin(self, given: Sequence[Array], n: int) -> Sequence[Any]:
-        """Return the initial states, zeros by default."""
+        """Return the initial states; None for zeros."""
         if given:
             self._expect_states([a.shape for a in given])
             return given
         if not self.stateful or self.states is None:
-            return [0] * self.state_count
+            return [None] * self.state_count
         if len(self.states[0]) != n:
             raise ShapeError(
                 f"{self.name}: expected batches of {len(self.states[0])}, as the states that are "
@@ -183,6 +183,14 @@ class Recurrent(Gated):
         return self.states
 
     # Forward.
+
+    @property
+    def standard(self) -> bool:
+        """Whether a kernel runs all steps at once."""
+        return False
+
+    def only_kernels(self, ctx: Context) -> bool:
+        return self.standard and not (self.dropout or self.recurrent_dropout or self.stateful)
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
         x, *given = inputs
@@ -194,18 +202,21 @@ class Recurrent(Gated):
             ctx.buffer(f"state {i}", (steps + 1, n, self.state_size)) for i in self._counted()
         ]
         for state, first in zip(states, self._begin(given, n), strict=True):
-            state[0] = first
+            if first is None:
+                kernels.clear(state[0])
+            else:
+                kernels.copy(first, state[0])
         mask = None if ctx.mask is None else self._in_order(ctx.mask.astype(bool)).T[..., None]
         if mask is not None or drops[1] is not None or not self.run(ctx, z, states):
             self._walk(ctx, z, states, mask, drops[1])
         ctx.saved = rows, z, states, mask, drops, len(given)
-        return self._outputs(states, mask)
+        return self._outputs(ctx, states, mask)
 
     def in_time(self, ctx: Context, x: Array) -> Array:
         """Return the input with the steps first, in the order in which they are taken."""
         n, steps, features = x.shape
         rows = ctx.buffer("rows", (steps, n, features))
-        np.copyto(rows, self._in_order(x).transpose(1, 0, 2))
+        kernels.swap_axes(x, rows, 1 if self.go_backwards else None)
         return rows
 
     def _in_order(self, x: Array) -> Array:
@@ -225,37 +236,48 @@ class Recurrent(Gated):
                 for before, after in zip(old, new, strict=True):
                     np.copyto(after, before, where=~mask[t])
 
-    def _outputs(self, states: States, mask: Array | None) -> Any:
+    def _outputs(self, ctx: Context, states: States, mask: Array | None) -> Any:
         last = [s[-1].copy() for s in states] if self.return_state or self.stateful else []
         if self.stateful:
             self.states = last
         h = states[0][1:]
         if mask is not None and self.zero_output_for_mask:
             h = h * mask
-        y = np.ascontiguousarray(h.transpose(1, 0, 2)) if self.return_sequences else h[-1]
+        y = h[-1]
+        if self.return_sequences:
+            y = ctx.buffer("y", (h.shape[1], h.shape[0], h.shape[2]))
+            kernels.swap_axes(h, y)
         return [y, *last] if self.return_state else y
 
     # Backward.
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         rows, z, states, mask, drops, given = ctx.saved
-        ds = self._given_gradients(ctx, dy, states, mask)
         plain = mask is None and drops[1] is None
+        ds = self._given_gradients(ctx, dy, states, mask, plain and self.standard)
         if not (plain and self.run_back(ctx, z, states, ds)):
             self._walk_back(ctx, z, states, ds, mask, drops[1])
             self.keep(ctx, states[0][:-1], z, drops[1])
         dx = self.input_gradient(ctx, rows, z, drops[0])
         return (dx, *(d[0] for d in ds)) if given else dx
 
-    def _given_gradients(self, ctx: Context, dy: Any, states: States, mask: Any) -> States:
-        """Return the gradients of all states, including the contribution of the outputs."""
+    def _given_gradients(
+        self, ctx: Context, dy: Any, states: States, mask: Any, at_once: bool
+    ) -> States:
+        """Return the gradients of all states, including the contribution of the outputs.
+
+        Where a kernel runs all steps `at_once`, it begins with the last cell state's.
+        """
         ds = [ctx.buffer(f"d state {i}", s.shape) for i, s in enumerate(states)]
-        for d in ds:
-            d.fill(0)
+        for place, d in enumerate(ds):
+            kernels.clear(d[-1] if place and at_once else d)
         output, *last = dy if self.return_state else (dy,)
         if output is not None:
             to = ds[0][1:] if self.return_sequences else ds[0][-1:]
-            to += output.transpose(1, 0, 2) if self.return_sequences else output
+            if self.return_sequences:
+                kernels.swap_axes(output, to)
+            else:
+                kernels.copy(output, to[0])
             if mask is not None and self.zero_output_for_mask:
                 to *= mask if self.return_sequences else mask[-1:]
         for d, part in zip(ds, last, strict=False):

@@ -90,8 +90,9 @@ class Gated(Layer):
         dx: Array = self.before(dz, drop if apart else None, steps, n, self.kernel.value)
         if drop is not None and not apart:
             dx *= drop[0]
-        dx = dx[::-1] if self.go_backwards else dx
-        return np.ascontiguousarray(dx.transpose(1, 0, 2))
+        back = ctx.buffer("dx", (n, steps, features))
+        kernels.swap_axes(dx, back, 0 if self.go_backwards else None)
+        return back
 
     def before(self, dz: Array, drop: Array | None, steps: int, n: int, kernel: Array) -> Array:
         """Return dz W^T (steps, n, features), with the dropout of each gate applied."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from nn import kernels
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.layers.base import Layer, serialize
@@ -149,6 +151,10 @@ class Bidirectional(Layer):
         first = 1 if self.merge_mode else 2
         return mask if count == 1 else [mask] * first + [None] * (count - first)
 
+    def only_kernels(self, ctx: Context) -> bool:
+        simple = self.merge_mode == "concat" and not self.return_sequences
+        return simple and all(s.recordable(ctx.child(s)) for s in self.sublayers)
+
     @staticmethod
     def outputs_of(value: Any) -> list[Any]:
         """Return several outputs as a list, and one in a list."""
@@ -173,7 +179,7 @@ class Bidirectional(Layer):
         if self.merge_mode is None:
             return [first, np.ascontiguousarray(second), *states]
         if self.merge_mode == "concat":
-            y = np.concatenate([first, second], axis=-1)
+            y = kernels.concatenate([first, second])
         elif self.merge_mode == "mul":
             y = first * second
         else:
@@ -194,7 +200,7 @@ class Bidirectional(Layer):
         backward = self._back(ctx, self.backward_layer, dsecond, states[half:])
         sides = [d if given else (d,) for d in (forward, backward) if d is not None]
         inputs = [side[0] for side in sides if side[0] is not None]
-        dx = sum(inputs[1:], start=inputs[0]) if inputs else None
+        dx = functools.reduce(kernels.add, inputs) if inputs else None
         return (dx, *(s for side in sides for s in side[1:])) if given else dx
 
     def _apart(self, parts: Any, first: Array, second: Array) -> Any:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from nn.context import Context
 from nn.layers.base import Layer
 
-PASSES = {"forward", "backward"}
-
 
 class Step:
     """One call of a layer in a program, or of two that run as one.
@@ -31,17 +29,4 @@ class Step:
     @property
     def repeatable(self) -> bool:
         """Whether the kernel calls of the layer may be recorded and repeated."""
-        layer = self.layer
-        if len(self.outputs) > 1 or not _speaks_for(type(layer)) or vars(layer).keys() & PASSES:
-            return False
-        return layer.only_kernels(self.ctx)
-
-
-def _speaks_for(kind: type[Layer]) -> bool:
-    """Return whether `only_kernels` is defined where `forward` and `backward` are, or below."""
-    for base in kind.__mro__:
-        if "only_kernels" in vars(base):
-            return True
-        if vars(base).keys() & PASSES:
-            return False
-    return False
+        return len(self.outputs) == 1 and self.layer.recordable(self.ctx)

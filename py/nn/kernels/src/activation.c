@@ -63,3 +63,10 @@ EXPORT void activation_gradient(int kind, const float *dy, const float *v, float
 #define SLOPE(KIND) slope_all(KIND, dy, v, dx, count)
     EACH_KIND(SLOPE)
 }
+
+/* y = a + b; y may be either. */
+EXPORT void add(const float *a, const float *b, float *y, int count) {
+    int i = 0;
+    for (; i + LANES <= count; i += LANES) store(y + i, load(a + i) + load(b + i));
+    for (; i < count; i++) y[i] = a[i] + b[i];
+}

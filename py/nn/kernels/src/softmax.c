@@ -1,23 +1,27 @@
-/* Softmax and cross-entropy with integer labels, with the gradient of the logits in the same pass. */
+/* Softmax and its gradient; cross-entropy with integer labels, with the gradient of the logits in the same pass. */
 #include "exponential.h"
 
 INLINE float highest(const float *v, int count) {
-    float best = v[0];
-    for (int i = 1; i < count; i++) best = v[i] > best || v[i] != v[i] ? v[i] : best;
+    f4 most = splat(v[0]);
+    int i = 0;
+    for (; i + LANES <= count; i += LANES) most = larger(most, load(v + i));
+    float best = most[0];
+    for (int lane = 1; lane < LANES; lane++) best = most[lane] > best ? most[lane] : best;
+    for (; i < count; i++) best = v[i] > best ? v[i] : best;
     return best;
 }
 
-/* to = exp(from - most); returns their sum. */
-INLINE float exponentials(const float *from, float *to, int count, float most) {
+/* to = exp(factor (from - most)); returns their sum. A NaN in `from` is in the sum, wherever `most` passed it. */
+INLINE float exponentials(const float *from, float *to, int count, float most, float factor) {
     f4 total = splat(0);
     int i = 0;
     for (; i + LANES <= count; i += LANES) {
-        f4 e = exponential(load(from + i) - splat(most));
+        f4 e = exponential((load(from + i) - splat(most)) * splat(factor));
         store(to + i, e);
         total += e;
     }
     if (i < count) {
-        f4 e = exponential(load_part(from + i, count - i) - splat(most));
+        f4 e = exponential((load_part(from + i, count - i) - splat(most)) * splat(factor));
         store_part(to + i, e, count - i);
         for (int lane = 0; lane < count - i; lane++) total[lane] += e[lane];
     }
@@ -30,9 +34,24 @@ INLINE void scale(const float *from, float *to, int count, float factor) {
     for (; i < count; i++) to[i] = from[i] * factor;
 }
 
-EXPORT void softmax(const float *x, float *y, int rows, int classes) {
+/* y = softmax(factor x) of each row, factor > 0; y may be x. */
+EXPORT void softmax(const float *x, float *y, int rows, int classes, float factor) {
     for (; rows > 0; rows--, x += classes, y += classes)
-        scale(y, y, classes, 1 / exponentials(x, y, classes, highest(x, classes)));
+        scale(y, y, classes, 1 / exponentials(x, y, classes, highest(x, classes), factor));
+}
+
+/* dx = factor y (dy - sum(dy y)) of each row, from the result y; dx may be dy. */
+EXPORT void softmax_gradient(const float *dy, const float *y, float *dx, int rows, int classes, float factor) {
+    for (; rows > 0; rows--, dy += classes, y += classes, dx += classes) {
+        f4 along = splat(0);
+        int i = 0;
+        for (; i + LANES <= classes; i += LANES) along = madd(load(dy + i), load(y + i), along);
+        float inner = sum(along);
+        for (; i < classes; i++) inner += dy[i] * y[i];
+        for (i = 0; i + LANES <= classes; i += LANES)
+            store(dx + i, (load(dy + i) - splat(inner)) * (load(y + i) * splat(factor)));
+        for (; i < classes; i++) dx[i] = (dy[i] - inner) * (y[i] * factor);
+    }
 }
 
 /* losses (rows); gradient and probabilities (rows, classes) and weights (rows) may be null;
@@ -45,7 +64,7 @@ EXPORT int softmax_cross_entropy(const float *logits, const int *labels, const f
     if (wrong) return wrong;
     for (int n = 0; n < rows; n++, logits += classes) {
         float most = highest(logits, classes);
-        float total = exponentials(logits, work, classes, most);
+        float total = exponentials(logits, work, classes, most, 1);
         losses[n] = logarithm(total) - (logits[labels[n]] - most);
         if (probabilities) scale(work, probabilities + n * classes, classes, 1 / total);
         if (gradient) {

@@ -89,7 +89,11 @@ def geometry(draw):
 
 
 def check_matmul(draw):
-    m, n, k = draw.integer(0, 20), draw.integer(0, 20), draw.pick((0, 1, 5, 30, 300))
+    m, n = (
+        draw.pick((draw.integer(0, 20), draw.integer(60, 70), draw.integer(95, 104)))
+        for _ in range(2)
+    )
+    k = draw.pick((0, 1, 5, 30, 300))
     a, b = draw.whole(m, k), draw.whole(k, n)
     if draw.pick((False, True)):
         a[:, draw.random.random(k) < 0.5] = 0  # steps that the packing leaves out
@@ -105,7 +109,7 @@ def check_matmul(draw):
 
 
 def check_batch_matmul(draw):
-    n, g, m, k, w = (draw.integer(0, 5) for _ in range(5))
+    n, g, m, k, w = (draw.integer(0, high) for high in (3, 3, 15, 5, 9))
     turned = draw.pick(((0, 1, 2, 3), (0, 2, 1, 3), (0, 1, 3, 2), (1, 0, 3, 2)))
     back = np.argsort(turned)
     a = draw.whole(*np.take((n, g, m, k), turned)).transpose(back)
@@ -363,6 +367,31 @@ def check_layout(draw):
     equal(got, want)
 
 
+def check_copies(draw):
+    x = draw.whole(*(draw.integer(0, 6) for _ in range(3)))
+    turned = draw.pick((None, 0, 1))
+    out = np.full((x.shape[1], x.shape[0], x.shape[2]), np.nan, F4)
+    kernels.swap_axes(x, out, turned)
+    equal(out, np.swapaxes(x if turned is None else np.flip(x, turned), 0, 1))
+    rows = draw.whole(draw.integer(0, 6), draw.integer(0, 9))
+    part = rows[:, draw.integer(0, 3) :]
+    out = np.full(part.shape, np.nan, F4)
+    kernels.copy(part, out)
+    equal(out, part)
+    kernels.clear(out)
+    equal(out, np.zeros_like(out))
+
+
+def check_sum(draw):
+    shape = tuple(draw.integer(1, 7) for _ in range(draw.integer(1, 3)))
+    a, b = draw.whole(*shape), draw.whole(*draw.pick((shape, shape[-1:])))
+    out = draw.pick((draw.out(*shape), a))
+    want = a + b
+    got = kernels.add(a, b, out)
+    written(out, got)
+    equal(got, want)
+
+
 def check_activations(draw):
     shape = tuple(draw.integer(0, 7) for _ in range(draw.integer(1, 3)))
     name = draw.pick(("relu", "sigmoid", "tanh", "relu6", "hard_sigmoid", "hard_silu"))
@@ -398,8 +427,24 @@ def check_softmax_cross_entropy(draw):
         near(gradient, gradient64, 8)
     if probabilities is not None:
         near(probabilities, probabilities64, 4)
-    if n:
-        near(kernels.softmax(logits), reference.softmax(logits64), 4)
+
+
+def check_softmax(draw):
+    lead = tuple(draw.integer(0, 5) for _ in range(draw.integer(1, 3)))
+    shape, factor = (*lead, draw.integer(1, 19)), draw.pick((1.0, 0.25))
+    x, dy = draw.real(*shape) * F4(draw.pick((1, 30))), draw.real(*shape)
+    if draw.integer(0, 1):
+        x[..., : draw.integer(0, shape[-1] - 1)] = -0.7 * np.finfo(F4).max  # scores left out
+    want = reference.softmax(*doubled(x), factor=factor)
+    out = draw.pick((draw.out(*shape), x))
+    y = kernels.softmax(x, out, factor)
+    written(out, y)
+    near(y, want, 4)
+    want = reference.softmax_gradient(*doubled(dy, y), factor=factor)
+    out = draw.pick((draw.out(*shape), dy))
+    dx = kernels.softmax_gradient(dy, y, out, factor)
+    written(out, dx)
+    near(dx, want, 16)
 
 
 def check_optimizers(draw):
@@ -488,6 +533,26 @@ def check_batch_norm(draw):
     want = kernels.batch_norm_gradient(x64, dy64, *moments64, gamma64, 0.1, shown=y64, **options)
     for one, other in zip(got, want, strict=True):
         near(one, other, 2048)
+
+
+def check_layer_norm(draw):
+    rows, columns = draw.pick((draw.integer(1, 9), 70)), draw.integer(1, 19)
+    x, dy = draw.real(rows, columns), draw.real(rows, columns)
+    gamma, beta = (draw.pick((None, draw.real(columns))) for _ in range(2))
+    x64, dy64, gamma64, beta64 = doubled(x, dy, gamma, beta)
+    out, moments = draw.out(rows, columns), draw.out(rows, 2)
+    y, moments = kernels.layer_norm(x, gamma, beta, 0.1, out, moments)
+    written(out, y)
+    want, moments64 = reference.layer_norm(x64, gamma64, beta64, 0.1)
+    near(y, want, 64)
+    near(moments, moments64, 64)
+    out, dgamma, dbeta = draw.pick((draw.out(rows, columns), dy)), draw.out(columns), None
+    got = kernels.layer_norm_gradient(x, dy, gamma, moments, out, dgamma=dgamma, dbeta=dbeta)
+    written(out, got[0])
+    written(dgamma, got[1])
+    want = reference.layer_norm_gradient(x64, dy64, gamma64, moments64)
+    for one, other in zip(got, want, strict=True):
+        near(one, other, 1024)
 
 
 def check_lstm(draw):

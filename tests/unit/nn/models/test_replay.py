@@ -47,6 +47,9 @@ LAYERS: dict[str, Any] = {
     "pool": lambda: nn.MaxPooling2D(padding="same"),
     "mean pool": lambda: nn.AveragePooling2D(padding="same"),
     "norm": nn.BatchNormalization,
+    "layer norm": nn.LayerNormalization,
+    "layer norm of two axes": lambda: nn.LayerNormalization(axis=[1, 2]),
+    "dense softmax": lambda: nn.Dense(4, activation="softmax"),
     "tanh": lambda: nn.Activation("tanh"),
     "relu": nn.ReLU,
     "softmax": nn.Softmax,
@@ -57,6 +60,20 @@ LAYERS: dict[str, Any] = {
     "frozen": lambda: nn.Dense(4, activation="relu", trainable=False),
     "subclass": lambda: Scale(4),
 }
+SEQUENCES: dict[str, Any] = {
+    "attention": lambda x: nn.MultiHeadAttention(2, 3)(x, x),
+    "causal": lambda x: nn.MultiHeadAttention(2, 3)(x, x, use_causal_mask=True),
+    "attention with dropout": lambda x: nn.MultiHeadAttention(2, 3, dropout=0.2)(x, x),
+    "lstm": lambda x: nn.LSTM(4)(x),
+    "lstm of all steps": lambda x: nn.LSTM(4, return_sequences=True)(x),
+    "gru backwards": lambda x: nn.GRU(4, go_backwards=True, return_sequences=True)(x),
+    "gru relu": lambda x: nn.GRU(4, activation="relu")(x),
+    "lstm with dropout": lambda x: nn.LSTM(4, dropout=0.2)(x),
+    "bidirectional": lambda x: nn.Bidirectional(nn.LSTM(3))(x),
+    "bidirectional sum": lambda x: nn.Bidirectional(nn.GRU(3), merge_mode="sum")(x),
+    "bidirectional of all steps": lambda x: nn.Bidirectional(nn.GRU(3, return_sequences=True))(x),
+    "mean of steps": lambda x: nn.GlobalAveragePooling1D()(x),
+}
 
 
 def network(names: list[str], optimizer: Any, loss: str) -> nn.Model:
@@ -66,6 +83,10 @@ def network(names: list[str], optimizer: Any, loss: str) -> nn.Model:
         if name == "twice":
             shared = nn.Dense(y.shape[-1], activation="relu")
             y = shared(shared(y))
+        elif name in SEQUENCES:
+            steps = nn.Reshape((-1, y.shape[-1]))(y)
+            y = SEQUENCES[name](steps)
+            y = nn.Reshape((1, -1, y.shape[-1]))(y)
         elif name == "branch":
             y = nn.Add()([nn.Dense(3)(y), nn.Dense(3, activation="relu")(y)])
         elif name == "model":
@@ -103,7 +124,7 @@ OPTIMIZERS = [
     lambda: nn.optimizers.SGD(0.1, momentum=0.9, gradient_accumulation_steps=2),
     lambda: nn.optimizers.RMSprop(0.01, use_ema=True),
 ]
-NAMES = [*LAYERS, "twice", "branch", "model"]
+NAMES = [*LAYERS, *SEQUENCES, "twice", "branch", "model"]
 
 
 @settings(max_examples=40, deadline=None)
@@ -114,6 +135,16 @@ NAMES = [*LAYERS, "twice", "branch", "model"]
     sparse=st.booleans(),
 )
 def test_repeated_calls_learn_exactly_what_the_layers_learn(names, sizes, optimizer, sparse):
+    learn_alike(names, sizes, optimizer, sparse)
+
+
+@pytest.mark.parametrize("name", [*SEQUENCES, "layer norm", "layer norm of two axes"])
+def test_repeated_calls_of_a_layer_learn_exactly_what_it_learns(name):
+    learn_alike([name], [6, 4], OPTIMIZERS[0], sparse=True)
+
+
+def learn_alike(names: list[str], sizes: list[int], optimizer: Any, sparse: bool) -> None:
+    """Check that recorded calls give what the layers give, bit for bit."""
     loss = "sparse_categorical_crossentropy" if sparse else "categorical_crossentropy"
     target = (lambda y: y) if sparse else (lambda y: np.eye(3, dtype=np.float32)[y])
     got = learned(network(names, optimizer, loss), sizes, target)
