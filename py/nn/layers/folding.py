@@ -24,7 +24,7 @@ from nn.layers.fusion import Penalized, fuse
 from nn.layers.merging import Add
 from nn.layers.normalization import BatchNormalization
 from nn.layers.padding_layers import ZeroPadding2D
-from nn.layers.separable import DepthwiseConv2D
+from nn.layers.separable import DepthwiseConv2D, SeparableConv2D
 from nn.types import Array
 from nn.variables import Variable
 
@@ -133,6 +133,41 @@ class FoldedConvolution(Folded):
             padding = tuple((a[0] + b[0], a[1] + b[1]) for a, b in both)
             plan = self._plans[shape] = output, {**options, "padding": padding}
         return plan
+
+
+class FoldedSeparable(Folded):
+    """[ZeroPadding2D] SeparableConv2D [BatchNormalization] [Add] [activation]: two kernel calls."""
+
+    def __init__(
+        self,
+        layer: SeparableConv2D,
+        padding: ZeroPadding2D | None,
+        norm: BatchNormalization | None,
+        activation: str,
+    ) -> None:
+        self.depthwise = FoldedConvolution(layer.depthwise, padding, None, "linear")
+        self.pointwise = FoldedConvolution(layer.pointwise, None, norm, activation)
+        super().__init__(layer.name, [*self.depthwise.sources, *self.pointwise.sources])
+
+    @property
+    def nbytes(self) -> int:
+        return self.depthwise.nbytes + self.pointwise.nbytes
+
+    def forget(self) -> None:
+        self.depthwise.forget()
+        self.pointwise.forget()
+
+    def combine(self) -> None:
+        self.depthwise.combine()
+        self.pointwise.combine()
+
+    def only_kernels(self, ctx: Context) -> bool:
+        return True
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        x, *residual = inputs
+        middle = self.depthwise.forward(ctx.child("depthwise"), x)
+        return self.pointwise.forward(ctx.child("pointwise"), middle, *residual)
 
 
 class FoldedNormalization(Folded):
@@ -264,12 +299,13 @@ class _Folding:
             norm, last = after.layer, after
             self.done.add(after)
         residual = self._residual(last) if activation == "linear" else None
-        if residual is not None and type(layer) is Conv2D:
+        if residual is not None and type(layer) is not DepthwiseConv2D:
             last, other = residual
             self.done.add(last)
             inputs.append(other)
         last, activation = self._activated(last, activation)
-        folded = FoldedConvolution(layer, padding, norm, activation)
+        kind = FoldedSeparable if isinstance(layer, SeparableConv2D) else FoldedConvolution
+        folded = kind(layer, padding, norm, activation)
         return last, Part(folded, inputs, last.outputs)
 
     def _residual(self, node: Node) -> tuple[Node, SymbolicTensor] | None:
@@ -308,5 +344,5 @@ def _is_known(function: activations.Activation) -> bool:
 
 def _convolves(node: Node) -> bool:
     layer = node.layer
-    plain = _is_plain(node, Conv2D) or _is_plain(node, DepthwiseConv2D)
+    plain = any(_is_plain(node, kind) for kind in (Conv2D, DepthwiseConv2D, SeparableConv2D))
     return plain and not layer.channels_first and _is_known(layer.activation)

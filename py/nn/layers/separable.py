@@ -137,6 +137,11 @@ class SeparableConv2D(Layer):
     def sublayers(self) -> tuple[Layer, ...]:
         return (self.depthwise, self.pointwise)
 
+    @property
+    def channels_first(self) -> bool:
+        """Whether the channels are the axis after the batch."""
+        return self.depthwise.channels_first
+
     def build(self, *input_shapes: Shape) -> None:
         self.depthwise.ensure_built(*input_shapes)
         self.pointwise.ensure_built(self.depthwise.compute_output_shape(*input_shapes))

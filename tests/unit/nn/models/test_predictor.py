@@ -58,7 +58,9 @@ ACTIVATIONS = [None, "relu", "relu6", "hard_silu", "hard_sigmoid", "tanh"]
 def drawn_block(draw, x):
     """Return x after some layers of an image network, drawn."""
     pick = lambda *options: draw(st.sampled_from(options))  # noqa: E731
-    kind = pick("conv", "conv", "depthwise", "depthwise", "pool", "norm", "residual", "beside")
+    kind = pick(
+        "conv", "conv", "depthwise", "depthwise", "separable", "pool", "norm", "residual", "beside"
+    )
     size, stride = pick(1, 3, 5), pick(1, 1, 2)
     if kind == "pool":
         pools = L.MaxPooling2D, L.AveragePooling2D
@@ -68,7 +70,8 @@ def drawn_block(draw, x):
     if kind == "beside":
         return L.Concatenate()([x, L.Conv2D(pick(3, 8), 1)(x)])
     if kind == "residual":
-        other = L.Conv2D(x.shape[-1], 3, padding="same", use_bias=pick(True, False))(x)
+        convolution = pick(L.Conv2D, L.Conv2D, L.SeparableConv2D)
+        other = convolution(x.shape[-1], 3, padding="same", use_bias=pick(True, False))(x)
         if pick(True, False):
             other = L.BatchNormalization()(other)
         added = L.Add()([other, x] if pick(True, False) else [x, other])
@@ -79,6 +82,8 @@ def drawn_block(draw, x):
     options = {"strides": stride, "padding": padding, "use_bias": pick(True, False)}
     if kind == "conv":
         x = L.Conv2D(pick(5, 8, 16), size, activation=pick(*ACTIVATIONS), **options)(x)
+    elif kind == "separable":
+        x = L.SeparableConv2D(pick(5, 8, 16), size, activation=pick(*ACTIVATIONS), **options)(x)
     else:
         x = L.DepthwiseConv2D(size, activation=pick(*ACTIVATIONS), **options)(x)
     if pick(True, True, False):
@@ -137,6 +142,17 @@ def test_a_block_of_an_image_network_is_three_calls():
     model.predict_on_batch(images(model))
     kinds = [type(layer).__name__ for layer in steps(model)]
     assert kinds == ["FoldedConvolution"] * 10 + ["GlobalAveragePooling2D", "Dense"]
+
+
+def test_a_separable_convolution_takes_along_what_is_around_it():
+    i = nn.Input((9, 9, 8))
+    x = L.ZeroPadding2D(1)(i)
+    x = L.BatchNormalization()(L.SeparableConv2D(8, 3, use_bias=False)(x))
+    model = shuffled(nn.Model(i, L.Activation("relu6")(L.Add()([i, x]))))
+    x = images(model)
+    for _ in range(3):
+        close(model.predict_on_batch(x), by_layers(model, x))
+    assert [type(layer).__name__ for layer in steps(model)] == ["FoldedSeparable"]
 
 
 def test_a_normalization_before_a_convolution_is_one_call_with_its_activation():
