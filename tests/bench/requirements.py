@@ -103,6 +103,8 @@ PHOTOGRAPHS = [
         for peer in WEB_NOW
     ),
     _at_least(0.6, "mobilenet_v2.finetune.nn", "mobilenet_v2.predict16.nn"),
+    # A head of three classes on the features of thirty images, which are computed once.
+    _at_most(2, "efficientnet_lite0.head30_s.nn"),
     # From loading to the 1,000th answer, and from the tenth.
     _at_most(200, "efficientnet_lite0.memory_mb.nn"),
     _at_most(0.1, "efficientnet_lite0.memory_since_tenth_mb.nn"),
