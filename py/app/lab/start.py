@@ -20,6 +20,7 @@ from app.lab.history import History
 from app.lab.images.mnist import Mnist
 from app.lab.models import Models
 from app.lab.network import Network
+from app.lab.picture import Picture
 from app.lab.speed import Speed
 from app.lab.training import Training
 from app.lab.unfinished import Unfinished
@@ -42,7 +43,8 @@ class Lab:
         self.data = Data(mnist, self.buckets.take_back)
         self.augmentation = Augmentation(mnist)
         self.network = Network()
-        self.training = Training(mnist)
+        self.picture = Picture(mnist, self.buckets)
+        self.training = Training(mnist, [self.picture.reporter])
         self.glance = Glance(mnist)
         self.draw = Draw(mnist, self.buckets)
         self.models = Models(mnist)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,10 +18,16 @@ CHANGES = ("shift", "rotate", "zoom", "noise")
 
 
 class Training:
-    """Served as `lab.training`. Options are a dict with the names of `app.state.settings`."""
+    """Served as `lab.training`. Options are a dict with the names of `app.state.settings`.
 
-    def __init__(self, mnist: Mnist) -> None:
+    Args:
+        mnist: the data sets that the page trains on.
+        observers: callbacks of every run.
+    """
+
+    def __init__(self, mnist: Mnist, observers: Sequence[Callback] = ()) -> None:
         self._mnist = mnist
+        self._observers = observers
         self._rng = np.random.default_rng(0)
         self._optimizers: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._plan: tuple[str, int, int] = ("constant", 0, 0)  # schedule, batches, first iteration
@@ -88,7 +94,7 @@ class Training:
         batches = options["epochs"] * -(-len(images) // options["batch"])
         self.compile(model, options, batches, run["done"])
         report = _Report(on_epoch)
-        callbacks: list[Callback] = [_LearningRate(), nn.TerminateOnNaN()]
+        callbacks: list[Callback] = [*self._observers, _LearningRate(), nn.TerminateOnNaN()]
         if checkpoints is not None:
             callbacks.append(checkpoints)
         if options["patience"]:

@@ -1,0 +1,209 @@
+"""The picture of the network: its drawing, and what each layer makes of an image."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from nn.callbacks import Callback
+
+from app.lab.images import normalize_digit, pictures
+from app.lab.images.mnist import Mnist, labels, scaled
+from app.lab.inside.activations import Activations
+from app.lab.inside.colours import LIGHT
+from app.lab.inside.drawing import Drawing
+
+if TYPE_CHECKING:
+    from app.lab.buckets import Buckets
+
+INTERVAL = 1 / 12
+"""Seconds at least between two reports of a training run."""
+UNTOLD = -1
+"""The label of a drawing, which nobody has told."""
+
+
+class Picture:
+    """Served as `lab.picture`.
+
+    Args:
+        mnist: the data sets, whose test images are shown while nothing is drawn.
+        buckets: the labelled drawings; each drawing that is shown becomes their `last`.
+    """
+
+    def __init__(self, mnist: Mnist, buckets: Buckets) -> None:
+        self._mnist = mnist
+        self._buckets = buckets
+        self._rng = np.random.default_rng(0)
+        self._inks: Mapping[str, Sequence[float]] = LIGHT
+        self._ratio = 1.0
+        self._index = 0
+        self._drawing: Drawing | None = None
+        self._truth = UNTOLD
+        self._image: Any = None  # uint8 (28, 28)
+        self.activations: Activations | None = None
+        self.reporter = Reporter(self._changes)
+
+    def colours(self, inks: dict[str, list[float]], ratio: float = 1.0) -> None:
+        """Take the theme's inks, and how many pixels of the screen a CSS pixel has.
+
+        Args:
+            inks: red, green and blue (0 to 255) of "tile", "blue", "rust" and "ink".
+            ratio: of the screen.
+        """
+        self._inks, self._ratio = inks, max(1.0, ratio)
+        if self._drawing is not None:
+            self._drawing.colour(inks)
+
+    def drawing(self, model: Any, place: dict[str, Any]) -> dict[str, Any]:
+        """Return the drawing of a network: {number, size, svg, layers}.
+
+        Args:
+            model: the network.
+            place: width, height, down, ends, middle, opened and text of
+                `nn.utils.diagram.layout.Place`.
+        """
+        number = self._drawing.number + 1 if self._drawing is not None else 1
+        self._drawing = Drawing(model, {"ratio": self._ratio, **place}, number)
+        self._drawing.colour(self._inks)
+        return self._drawing.described()
+
+    # -- images -----------------------------------------------------------------------------
+
+    def first_image(self) -> dict[str, Any]:
+        """Choose the first test image to be shown; return its {rgba, label}."""
+        self._index = 0
+        return self._test_image()
+
+    def next_image(self) -> dict[str, Any]:
+        """Choose another test image at random; return its {rgba, label}."""
+        self._index = int(self._rng.integers(0, len(self._mnist.test)))
+        return self._test_image()
+
+    def _test_image(self) -> dict[str, Any]:
+        data = self._mnist.test
+        image = data.x[self._index, ..., 0]
+        return {"rgba": pictures.ink(image), "label": int(labels(data)[self._index])}
+
+    def _take(self, pixels: Any, width: int) -> bool:
+        """Take a drawing, or the test image; return whether there is one."""
+        if pixels is None:
+            data = self._mnist.test
+            if not len(data):
+                return False
+            self._index = min(self._index, len(data) - 1)
+            self._image = data.x[self._index, ..., 0]
+            self._truth = int(labels(data)[self._index])
+            return True
+        image = normalize_digit.from_drawing(normalize_digit.from_rgba(pixels, width))
+        if image is None:
+            return False
+        self._image, self._truth = image, UNTOLD
+        self._buckets.last = image
+        return True
+
+    # -- reports ----------------------------------------------------------------------------
+
+    def show(self, model: Any, pixels: Any = None, width: int = 0) -> dict[str, Any] | None:
+        """Return what the layers make of a drawing, or of the test image; None where nothing is.
+
+        Args:
+            model: the network.
+            pixels: RGBA bytes of the pad, row by row; None for the test image.
+            width: pixels in a row.
+        """
+        if not self._take(pixels, width):
+            return None
+        if self.activations is None or self.activations.model() is not model:
+            self.activations = Activations(model)
+        self.activations.read(scaled(self._image[None]))
+        return self._report(self.activations)
+
+    def _report(self, activations: Activations) -> dict[str, Any]:
+        probabilities = activations.probabilities
+        report: dict[str, Any] = {
+            "number": 0,
+            "answer": answer(probabilities, self._image),
+            "truth": self._truth,
+        }
+        drawing = self._drawing
+        if drawing is not None and drawing.model() is activations.model():
+            report |= drawing.report(activations)
+        return report
+
+    def _changes(self, model: Any) -> dict[str, Any] | None:
+        """Return a report of what was shown last, if a weight was written since."""
+        held = self.activations
+        if held is None or held.model() is not model or not held.refresh():
+            return None
+        return self._report(held)
+
+    def follow(self, model: Any, on_report: Callable[[dict[str, Any]], Any]) -> None:
+        """Call `on_report(report)` while `model` is trained, at most 12 times a second.
+
+        The next report waits until the last call has returned.
+        """
+        self.reporter.follow(model, on_report)
+
+    def rest(self) -> None:
+        """End the reports."""
+        self.reporter.follow(None, None)
+
+
+def answer(probabilities: Any, image: Any) -> dict[str, Any]:
+    """Return a network's answer to an image (28, 28) as the page shows it."""
+    return {
+        "digit": int(probabilities.argmax()),
+        "confidence": float(probabilities.max()),
+        "probabilities": [float(share) for share in probabilities],
+        "bits": probabilities.tobytes().hex(),
+        "image": pictures.ink(image),
+    }
+
+
+class Reporter(Callback):
+    """Sends reports while a network is trained: the newest, and never two at once.
+
+    Args:
+        changes: returns the report on a network, or None when there is nothing new.
+    """
+
+    def __init__(self, changes: Callable[[Any], dict[str, Any] | None]) -> None:
+        super().__init__()
+        self._changes = changes
+        self._followed: Any = None
+        self._on_report: Callable[[dict[str, Any]], Any] | None = None
+        self._sending: asyncio.Task[None] | None = None
+        self._sent = 0.0
+
+    def follow(self, model: Any, on_report: Callable[[dict[str, Any]], Any] | None) -> None:
+        """Report on a network from now on; None ends it."""
+        self._followed, self._on_report = model, on_report
+
+    def on_batch_end(self, batch: int, logs: Any = None) -> None:
+        waited = time.perf_counter() - self._sent >= INTERVAL
+        if waited and self._sending is None:
+            self._begin()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Report the last weights, whenever the last report was."""
+        self._begin()
+        self.model = None
+
+    def _begin(self) -> None:
+        if self._on_report is not None and self.model is self._followed:
+            self._sent = time.perf_counter()
+            self._sending = asyncio.ensure_future(self._send(self._sending))
+
+    async def _send(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await before
+        try:
+            on_report, report = self._on_report, self._changes(self._followed)
+            if on_report is not None and report is not None:
+                await on_report(report)
+        finally:
+            if self._sending is asyncio.current_task():
+                self._sending = None
