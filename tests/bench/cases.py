@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench import engines, photograph_rows, rpc, start
+from tests.bench import engines, photograph_rows, picture, rpc, start
 from tests.bench.drive import PagePeer, Peer, ProcessPeer
 from tests.bench.requirements import (
     CHANNELS,
@@ -277,6 +277,11 @@ def starting(bench: Bench) -> None:
     bench.repeat(lambda: start.measure(bench.site), rounds=3)
 
 
+def pictured(bench: Bench) -> None:
+    """Milliseconds of the main thread for one report of the network's picture."""
+    bench.repeat(lambda: picture.measure(bench.site), rounds=3)
+
+
 def browsers(bench: Bench) -> None:
     """The seed network on the page in Chromium, Firefox and WebKit."""
     bench.repeat(lambda: engines.measure(bench.rounds, bench.say), rounds=1)
@@ -303,4 +308,5 @@ TASKS: dict[str, Callable[[Bench], None]] = {
     "engines": browsers,
     "rpc": remote,
     "start": starting,
+    "picture": pictured,
 }

@@ -140,7 +140,8 @@ START = [
         for when in ("cold", "warm")
     ),
 ]
+PAGE = [_at_most(4.0, "page.picture_ms")]
 REQUIREMENTS = [
     *TRAINING, *PREDICTING, *KERNELS, *LOADING, *NETWORKS, *CEILINGS, *PHOTOGRAPHS, *ENGINES,
-    *REMOTE, *START,
+    *REMOTE, *START, *PAGE,
 ]  # fmt: skip

@@ -7,6 +7,10 @@ from typing import Any
 import nn
 
 INPUT_SHAPE = (28, 28, 1)
+TRAINED_BEFORE = "trained-before.npz"
+"""The file in static/ that tools/trained_before.py makes: the page's first network, trained."""
+ACCURACY = 0.9911
+"""The share of MNIST's test images that it reads right."""
 PENALISED = ("Conv2D", "Dense")
 
 
@@ -29,6 +33,21 @@ class Network:
             more = penalty if kind in PENALISED else {}
             parts.append(getattr(nn, kind)(**arguments, **more))
         return nn.Sequential(parts)
+
+    async def trained_before(self, base: str) -> dict[str, Any]:
+        """Return the network that answers before any training: {model, preset, accuracy, bytes}.
+
+        Args:
+            base: the page's address.
+
+        Raises:
+            DownloadError: its file cannot be fetched.
+        """
+        from app.lab.browser import downloads  # not on CPython
+
+        content = await downloads.download(downloads.address(base, f"../{TRAINED_BEFORE}"))
+        model = nn.io.load(content)
+        return {"model": model, "preset": "seed", "accuracy": ACCURACY, "bytes": len(content)}
 
     def fresh(self, model: Any, seed: int) -> Any:
         """Return a network of the same architecture with fresh weights."""

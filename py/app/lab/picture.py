@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 INTERVAL = 1 / 12
 """Seconds at least between two reports of a training run."""
-UNTOLD = -1
-"""The label of a drawing, which nobody has told."""
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+UNKNOWN = -1
+"""The label of a drawing, which is not known."""
 
 
 class Picture:
@@ -31,18 +32,25 @@ class Picture:
     Args:
         mnist: the data sets, whose test images are shown while nothing is drawn.
         buckets: the labelled drawings; each drawing that is shown becomes their `last`.
+
+    Attributes:
+        inks: the theme's colours.
+        image: what is shown, (28, 28) uint8, or None before.
+        frame: where it lies on the pad: left, top, width, height as shares.
+        activations: what the network made of it, or None before.
     """
 
     def __init__(self, mnist: Mnist, buckets: Buckets) -> None:
         self._mnist = mnist
         self._buckets = buckets
         self._rng = np.random.default_rng(0)
-        self._inks: Mapping[str, Sequence[float]] = LIGHT
+        self.inks: Mapping[str, Sequence[float]] = LIGHT
         self._ratio = 1.0
         self._index = 0
         self._drawing: Drawing | None = None
-        self._truth = UNTOLD
-        self._image: Any = None  # uint8 (28, 28)
+        self._truth = UNKNOWN
+        self.image: Any = None  # uint8 (28, 28)
+        self.frame: tuple[float, ...] = WHOLE
         self.activations: Activations | None = None
         self.reporter = Reporter(self._changes)
 
@@ -53,7 +61,7 @@ class Picture:
             inks: red, green and blue (0 to 255) of "tile", "blue", "rust" and "ink".
             ratio: of the screen.
         """
-        self._inks, self._ratio = inks, max(1.0, ratio)
+        self.inks, self._ratio = inks, max(1.0, ratio)
         if self._drawing is not None:
             self._drawing.colour(inks)
 
@@ -67,7 +75,7 @@ class Picture:
         """
         number = self._drawing.number + 1 if self._drawing is not None else 1
         self._drawing = Drawing(model, {"ratio": self._ratio, **place}, number)
-        self._drawing.colour(self._inks)
+        self._drawing.colour(self.inks)
         return self._drawing.described()
 
     # -- images -----------------------------------------------------------------------------
@@ -94,13 +102,15 @@ class Picture:
             if not len(data):
                 return False
             self._index = min(self._index, len(data) - 1)
-            self._image = data.x[self._index, ..., 0]
-            self._truth = int(labels(data)[self._index])
+            self.image = data.x[self._index, ..., 0]
+            self._truth, self.frame = int(labels(data)[self._index]), WHOLE
             return True
-        image = normalize_digit.from_drawing(normalize_digit.from_rgba(pixels, width))
+        ink = normalize_digit.from_rgba(pixels, width)
+        image = normalize_digit.from_drawing(ink)
         if image is None:
             return False
-        self._image, self._truth = image, UNTOLD
+        self.image, self._truth = image, UNKNOWN
+        self.frame = normalize_digit.frame(ink) or WHOLE
         self._buckets.last = image
         return True
 
@@ -118,14 +128,14 @@ class Picture:
             return None
         if self.activations is None or self.activations.model() is not model:
             self.activations = Activations(model)
-        self.activations.read(scaled(self._image[None]))
+        self.activations.read(scaled(self.image[None]))
         return self._report(self.activations)
 
     def _report(self, activations: Activations) -> dict[str, Any]:
         probabilities = activations.probabilities
         report: dict[str, Any] = {
             "number": 0,
-            "answer": answer(probabilities, self._image),
+            "answer": answer(probabilities, self.image),
             "truth": self._truth,
         }
         drawing = self._drawing

@@ -18,9 +18,9 @@ async def compare(model: Any, test: Dataset) -> list[dict[str, Any]]:
     """Return size in bytes and accuracy on the test set for each precision of KINDS."""
     rows = []
     for kind in KINDS:
-        content = _saved(model, kind)
-        accuracy = await _accuracy(nn.io.load(content), test)
-        rows.append({"kind": kind, "octets": len(content), "accuracy": accuracy})
+        content = saved(model, kind)
+        right = await accuracy(nn.io.load(content), test)
+        rows.append({"kind": kind, "octets": len(content), "accuracy": right})
     return rows
 
 
@@ -30,10 +30,11 @@ def rounded(model: Any, kind: str) -> Any:
     Raises:
         ValueError: there is no such precision.
     """
-    return nn.io.load(_saved(model, kind))
+    return nn.io.load(saved(model, kind))
 
 
-async def _accuracy(model: Any, test: Dataset) -> float:
+async def accuracy(model: Any, test: Dataset) -> float:
+    """Return the share of the images that a model reads right."""
     right, truth = 0, labels(test)
     for start in range(0, len(test), 1000):
         images = test.x[start : start + 1000].astype(np.float32) * np.float32(test.scale)
@@ -43,7 +44,12 @@ async def _accuracy(model: Any, test: Dataset) -> float:
     return right / max(1, len(test))
 
 
-def _saved(model: Any, kind: str) -> bytes:
+def saved(model: Any, kind: str) -> bytes:
+    """Return a file of the model with weights of a precision of KINDS.
+
+    Raises:
+        ValueError: there is no such precision.
+    """
     if kind not in KINDS:
         raise ValueError(f"precision: expected one of {', '.join(KINDS)}, received {kind!r}")
     options: dict[str, Any] = {} if kind == "float32" else {"quantization": {kind: "*"}}

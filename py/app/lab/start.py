@@ -18,6 +18,7 @@ from app.lab.environment import Environment
 from app.lab.glance import Glance
 from app.lab.history import History
 from app.lab.images.mnist import Mnist
+from app.lab.lens import Lens
 from app.lab.models import Models
 from app.lab.network import Network
 from app.lab.picture import Picture
@@ -44,6 +45,7 @@ class Lab:
         self.augmentation = Augmentation(mnist)
         self.network = Network()
         self.picture = Picture(mnist, self.buckets)
+        self.lens = Lens(self.picture)
         self.training = Training(mnist, [self.picture.reporter])
         self.glance = Glance(mnist)
         self.draw = Draw(mnist, self.buckets)

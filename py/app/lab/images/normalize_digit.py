@@ -43,15 +43,21 @@ def fit_box(ink: Image) -> Matrix:
     return area_weights(height, rows) @ ink.astype(np.float32) @ area_weights(width, columns).T
 
 
-def centre(digit: Matrix) -> Matrix:
-    """Place a digit of at most 20 x 20 in 28 x 28 so that its centre of mass is in the middle."""
+def corner(digit: Matrix) -> tuple[int, int]:
+    """The row and column in 28 x 28 at which a digit's centre of mass is in the middle."""
     height, width = digit.shape
     mass = digit.sum()
     row = float((digit.sum(axis=1) @ np.arange(height)) / mass)
     column = float((digit.sum(axis=0) @ np.arange(width)) / mass)
     middle = (SIDE - 1) / 2
     top = min(max(round(middle - row), 0), SIDE - height)
-    left = min(max(round(middle - column), 0), SIDE - width)
+    return top, min(max(round(middle - column), 0), SIDE - width)
+
+
+def centre(digit: Matrix) -> Matrix:
+    """Place a digit of at most 20 x 20 in 28 x 28 so that its centre of mass is in the middle."""
+    height, width = digit.shape
+    top, left = corner(digit)
     image = np.zeros((SIDE, SIDE), np.float32)
     image[top : top + height, left : left + width] = digit
     return image
@@ -74,6 +80,22 @@ def from_drawing(ink: Image) -> Image | None:
     image = centre(fit_box(ink[found]))
     # Thin lines fade when they are averaged; MNIST's strokes reach full black.
     return np.rint(image * (255 / image.max())).astype(np.uint8)
+
+
+def frame(ink: Image) -> tuple[float, float, float, float] | None:
+    """Where the 28 x 28 of `from_drawing` lie on a drawing: left, top, width, height as shares.
+
+    None when nothing is drawn. Parts may lie outside of the drawing.
+    """
+    found = box(ink)
+    if found is None:
+        return None
+    rows, columns = found
+    scale = max(rows.stop - rows.start, columns.stop - columns.start) / BOX
+    top, left = corner(fit_box(ink[found]))
+    height, width = ink.shape
+    x, y = columns.start - left * scale, rows.start - top * scale
+    return x / width, y / height, SIDE * scale / width, SIDE * scale / height
 
 
 def from_rgba(pixels: Image, width: int) -> Image:

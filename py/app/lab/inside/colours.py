@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from nn.graph import Node
-from nn.utils.diagram.boxes import Box, geometry
+from nn.utils.diagram.boxes import Box
 from nn.utils.diagram.layout import Layout
 from nn.utils.diagram.wires import shown
 
@@ -60,7 +59,6 @@ class Canvas:
         self.width, self.height = (0, 0) if hidden else (across, along) if down else (along, across)
         self.offset = offset
         self.maps = [shown(box, tile) for tile in range(tiles.count)]
-        self.first = bool(tiles.count) and _channels_first(box)
         sides = (tiles.along, tiles.across) if down else (tiles.across, tiles.along)
         self.rows, self.columns = sides
         self.cut = tiles.cut if down else tiles.cut[::-1]
@@ -84,7 +82,7 @@ class Canvas:
         """Return what the tiles show of an output: (tiles, rows, columns), or (cells,)."""
         if not self.maps:
             return self._cells(output.reshape(-1))
-        maps = as_maps(output, self.first)[self.maps]
+        maps = as_maps(output, self.box.first)[self.maps]
         for axis, cut in ((1, self.cut[0]), (2, self.cut[1])):
             if cut > 1:
                 size = maps.shape[axis]
@@ -113,10 +111,3 @@ def as_maps(output: Array, first: bool) -> Array:
     while maps.ndim > 3:
         maps = maps[:, maps.shape[1] // 2]
     return maps
-
-
-def _channels_first(box: Box) -> bool:
-    """Return whether the maps of a box come first, as `boxes.geometry` found."""
-    node: Node | None = box.node
-    assert node is not None
-    return geometry(node.outputs[0].shape)[:3] != (box.rows, box.columns, box.maps)

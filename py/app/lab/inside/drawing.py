@@ -19,7 +19,7 @@ from app.lab.inside.weighing import weighing, weights_of
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
 MOVED = 0.05
-"""A change of activity or weight from which on the page is told."""
+"""A change of activity or weight that a report names."""
 GAIN = 4.5
 """Times its mean, against its layer's largest value, a map is active: most pixels are silent."""
 PRESSED = 24
@@ -27,7 +27,7 @@ PRESSED = 24
 
 
 class Drawing:
-    """The layout of a network, and what the page was told of it.
+    """The layout of a network, and what the page has shown of it.
 
     Args:
         model: the network.
@@ -134,9 +134,9 @@ class Drawing:
         return {
             "number": self.number,
             "rgba": rgba.reshape(-1),
-            "lit": _told(self._lit, activity, range(len(activity))),
-            "ends": self._told_ends(activity, activations.probabilities),
-            "wires": self._told_weights(),
+            "lit": _moved(self._lit, activity, range(len(activity))),
+            "ends": self._ends_moved(activity, activations.probabilities),
+            "wires": self._weights_moved(),
         }
 
     def _gain(self, box: Any, values: Array) -> float:
@@ -159,16 +159,16 @@ class Drawing:
             if number is not None:
                 activity[number] = share
 
-    def _told_ends(self, activity: Array, probabilities: Array) -> list[Any]:
+    def _ends_moved(self, activity: Array, probabilities: Array) -> list[Any]:
         """Return the changed strengths of the wires into the answers: the flow ends in the
         winner."""
         flows = np.zeros(len(self._ends))
         for n, wire in enumerate(self.wires[number] for number in self._ends):
             source = activity[self._sources[wire.source, wire.i]]
             flows[n] = min(1.0, 1.7 * source * (0.1 + 0.9 * probabilities[wire.j]))
-        return _told(self._lit_ends, flows, self._ends)
+        return _moved(self._lit_ends, flows, self._ends)
 
-    def _told_weights(self) -> list[Any]:
+    def _weights_moved(self) -> list[Any]:
         """Return [wire, width, sign, ...] of the wires whose weights have changed."""
         if self._written == variables.writes():
             return []
@@ -177,19 +177,19 @@ class Drawing:
         turned = (found < 0) != (self._weights < 0)
         changed = np.flatnonzero((np.abs(found - self._weights) > MOVED) | turned)
         self._weights[changed] = found[changed]
-        told: list[Any] = []
+        named: list[Any] = []
         for number in changed.tolist():
             wire = self.wires[number]
             wire.weight = float(found[number])
-            told += [number, thickness(wire), -1 if wire.weight < 0 else 1]
-        return told
+            named += [number, thickness(wire), -1 if wire.weight < 0 else 1]
+        return named
 
 
-def _told(before: Array, now: Array, numbers: Sequence[int]) -> list[Any]:
+def _moved(before: Array, now: Array, numbers: Sequence[int]) -> list[Any]:
     """Return [number, "0.43", ...] of what has moved, and remember it."""
     changed = np.flatnonzero(np.abs(now - before) >= MOVED)
     before[changed] = now[changed]
-    told: list[Any] = []
+    named: list[Any] = []
     for i in changed.tolist():
-        told += [numbers[i], f"{now[i]:.2f}"]
-    return told
+        named += [numbers[i], f"{now[i]:.2f}"]
+    return named

@@ -62,13 +62,13 @@ def _units(box: Box) -> list[int]:
     tiles = box.tiles
     if tiles.count:
         return [shown(box, tile) for tile in range(tiles.count)]
-    if tiles.cells == 1 and not box.units:  # the pad stands for the input
+    if tiles.cells == 1 and not box.units:  # the input is the pad
         return [0]
     return [cell * box.units // tiles.cells for cell in range(tiles.cells)]
 
 
 def weights_of(wires: Sequence[Wire]) -> Array:
-    """Return the present weight of each wire; those that no weight stands for keep theirs."""
+    """Return the present weight of each wire; those without a weight keep theirs."""
     found = np.asarray([wire.weight for wire in wires], np.float32)
     pairs: dict[tuple[Box, Box], list[int]] = {}
     for number, wire in enumerate(wires):

@@ -76,6 +76,7 @@ def _block(name: str, group: list[Box]) -> Box:
             if source not in inside:
                 inputs.setdefault(source, beads)
     block = Box(name, "Block", last.node, last.rows, last.columns, last.maps, last.units)
+    block.first = last.first
     block.inputs, block.title, block.note = list(inputs.items()), name.replace("_", " "), last.note
     block.words = f"Block {name} of {len(group)} layers, the last: {last.words}"
     block.frozen = all(box.frozen or not box.layer.variables for box in group)

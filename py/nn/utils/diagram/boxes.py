@@ -31,6 +31,7 @@ class Box:
         kind: class of the layer, "Block" or "Pass".
         rows, columns, maps: of the output as maps; `units` is 0 then.
         units: of an output that is a vector.
+        first: whether the maps' axis of the output comes before its rows.
         inputs: the boxes that it reads, and the layers that stand on each wire as beads.
         block: name of the opened block around it, "".
         rank: its column, from the input's 0.
@@ -46,6 +47,7 @@ class Box:
     columns: int = 1
     maps: int = 1
     units: int = 0
+    first: bool = False
     inputs: list[tuple[Box, list[Any]]] = field(default_factory=list)
     title: str = ""
     note: str = ""
@@ -82,7 +84,7 @@ def read(graph: Graph) -> list[Box]:
     nodes = [*(t.node for t in graph.inputs), *graph.nodes]
     ends = {t.node for t in graph.outputs}
     readers = {t.node for node in graph.nodes for t in node.inputs}
-    first = [channels_first(node) for node in nodes]
+    first = maps_first(nodes)
     made: dict[Node, Box] = {}
     beads: dict[Node, tuple[SymbolicTensor, list[Any]]] = {}
     for node in nodes:
@@ -90,7 +92,7 @@ def read(graph: Graph) -> list[Box]:
             source, before = _source(beads, node.inputs[0])
             beads[node] = source, [*before, node.layer]
             continue
-        box = made[node] = _box(node, _inherits(node, first, nodes))
+        box = made[node] = _box(node, first[node])
         for tensor in node.inputs if node not in {t.node for t in graph.inputs} else ():
             source, strung = _source(beads, tensor)
             box.inputs.append((made[source.node], strung))
@@ -110,25 +112,22 @@ def _is_bead(node: Node) -> bool:
     return one and keeps and node.inputs[0].shape == node.outputs[0].shape
 
 
-def channels_first(node: Node) -> bool | None:
-    """Return whether a layer's maps come before their rows; None where the layer cannot tell."""
-    return getattr(node.layer, "channels_first", None)
-
-
-def _inherits(node: Node, known: list[bool | None], nodes: list[Node]) -> bool:
-    """Return whether an output's maps come first; a layer that cannot tell does as its input."""
-    while True:
-        own = known[nodes.index(node)]
-        if own is not None or not node.inputs or node.inputs[0].node not in nodes:
-            return bool(own)
-        node = node.inputs[0].node
+def maps_first(nodes: Sequence[Node]) -> dict[Node, bool]:
+    """Return whether an output's maps come before its rows; a layer that cannot tell does as its
+    input."""
+    found: dict[Node, bool] = {}
+    for node in nodes:
+        own = getattr(node.layer, "channels_first", None)
+        before = node.inputs[0].node if node.inputs else None
+        found[node] = found.get(before, False) if own is None and before else bool(own)
+    return found
 
 
 def _box(node: Node, first: bool) -> Box:
     layer = node.layer
     box = Box(layer.name, type(layer).__name__, node)
     rows, columns, maps, units = geometry(node.outputs[0].shape, first)
-    box.rows, box.columns, box.maps, box.units = rows, columns, maps, units
+    box.rows, box.columns, box.maps, box.units, box.first = rows, columns, maps, units, first
     box.title = captions.title(layer)
     if box.kind == "InputLayer" and not units and maps in (1, 3, 4):
         box.title = "Seen"

@@ -21,6 +21,8 @@ from nn.utils.diagram.tiles import SHOWN, Room, Tiles, arranged, bar_code
 MIXES = ("Conv", "Dense", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "Separable", "Attention")
 """Beginnings of the classes whose wires mix; the others copy, and need a shorter gap."""
 FLAT = ("Flatten", "Reshape")
+ROOMY = 9.0
+"""CSS pixels of a gap beyond its least, for each share, that are worth smaller tiles."""
 MOST = 30
 """Columns at most before layers are joined to blocks."""
 
@@ -125,9 +127,15 @@ def _fit(found: Layout) -> bool:
         if attempt.levels > 1 and found.place.down:
             continue
         _try(found, attempt)
-        if _spare(found) >= 0 and _names_fit(found):
+        if _spare(found) >= _least_spare(found, attempt) and _names_fit(found):
             return True
     return False
+
+
+def _least_spare(found: Layout, attempt: Attempt) -> float:
+    """Return the length that is left for the gaps at least, where tiles may still be smaller."""
+    roomy = attempt.scale > 0.5 and not found.place.down
+    return sum(_gaps(found)[1]) * ROOMY * roomy
 
 
 def _grow(found: Layout) -> None:
@@ -181,9 +189,10 @@ def _lanes(found: Layout) -> None:
             box.high = at - (4 if len(column) > 1 and not box.passes else 0)
 
 
-def _centre(box: Box) -> tuple[float, bool]:
+def _centre(box: Box) -> tuple[bool, float]:
+    """Return what a column is sorted by: wires that pass run below its boxes."""
     middles = [(source.low + source.high) / 2 for source, _ in box.inputs]
-    return sum(middles) / max(1, len(middles)), box.passes
+    return box.passes, sum(middles) / max(1, len(middles))
 
 
 def _tiles(found: Layout, box: Box, attempt: Attempt) -> Tiles:
@@ -284,7 +293,7 @@ def _place(found: Layout) -> None:
 
 def _whole(found: Layout, length: float) -> float:
     """Return the length that is whole pixels of the screen, at most so long."""
-    return floor(length * found.place.ratio) / found.place.ratio
+    return floor(length * found.place.ratio + 1e-6) / found.place.ratio
 
 
 def _settle(found: Layout, box: Box, start: float, thick: float) -> None:
@@ -340,6 +349,11 @@ def _name_down(found: Layout, box: Box) -> Name:
     return Name(box, title, note, box.low, max(0.0, y), wide, height)
 
 
+def _is_first(found: Layout, box: Box) -> bool:
+    """Return whether a box is in its column's first lane, its name above all boxes."""
+    return box.low < found.head + 2
+
+
 def _slot(found: Layout, rank: int, first: bool) -> tuple[float, float]:
     """Return where a name of a column may begin and end, along the way.
 
@@ -361,7 +375,7 @@ def _slot(found: Layout, rank: int, first: bool) -> tuple[float, float]:
 
 def _name(found: Layout, rank: int, box: Box) -> Name:
     text = found.place.text
-    start, stop = _slot(found, rank, box.low <= found.head)
+    start, stop = _slot(found, rank, _is_first(found, box))
     title = captions.shortened(box.title, stop - start, text, bold=True)
     note = box.note if found.levels == 1 else ""
     note = captions.shortened(note, stop - start, text * 0.92)
@@ -380,7 +394,7 @@ def _names_fit(found: Layout) -> bool:
     whole = {name.box: name for name in names(found)}
     return all(
         box.passes
-        or box.low > found.head  # shortened, if need be
+        or not _is_first(found, box)  # shortened, if need be
         or (box in whole and whole[box].title == box.title)
         for column in found.ranks
         for box in column

@@ -132,7 +132,7 @@ def crosses(point: tuple[float, float], box: Rectangle) -> bool:
     return box[0] + NEAR < point[0] < box[2] - NEAR and box[1] + NEAR < point[1] < box[3] - NEAR
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(networks(), places())
 def test_everything_drawn_has_room_of_its_own(model: nn.Model, place: Place) -> None:
     found = layout(model.graph, place)
@@ -149,7 +149,7 @@ def test_everything_drawn_has_room_of_its_own(model: nn.Model, place: Place) -> 
         assert captions.width(name.title, place.text, bold=True) <= name.width + NEAR
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(networks(), places())
 def test_no_wire_crosses_a_layer_or_leaves_the_diagram(model: nn.Model, place: Place) -> None:
     found = layout(model.graph, place)

@@ -1,0 +1,203 @@
+"""The lens: how a pixel of a map is made, and which parts of the image an answer rests on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from nn.graph import Node
+from nn.utils.diagram.boxes import geometry, maps_first
+
+from app.lab.images.mnist import scaled
+from app.lab.images.normalize_digit import SIDE
+from app.lab.inside.activations import Activations
+from app.lab.inside.colours import as_maps, coloured, table
+from app.lab.inside.explanations import Question, explain
+from app.lab.inside.numbers import exact
+from app.lab.picture import Picture
+
+PATCH, STEP = 5, 2
+"""Pixels of the square that is covered, and from one place of it to the next."""
+
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+
+
+class Lens:
+    """Served as `lab.lens`; it looks into what the picture shows.
+
+    Args:
+        picture: the picture of the network.
+    """
+
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+
+    def map(self, layer: str, number: int) -> dict[str, Any] | None:
+        """Return a whole map: {rgba (rows, columns, 4), rows, columns, maps, title}.
+
+        Args:
+            layer: its name.
+            number: of the map, from 0; a vector is one map of one row.
+
+        Returns:
+            None when the picture's network is gone.
+
+        Raises:
+            ValueError: no such layer or map.
+        """
+        found = self._node(layer)
+        if found is None:
+            return None
+        activations, node, first = found
+        output = activations.of(node)
+        rows, columns, maps = _size(output, first)
+        _expect("map", number, maps)
+        values = as_maps(output, first) if output.ndim > 1 else output.reshape(1, 1, -1)
+        if output.ndim > 2 and rows == 1 and columns == output.size:
+            values = output.reshape(1, 1, -1)
+        positive = "ink" if node is activations.input else "blue"
+        largest = float(np.abs(values).max(initial=0.0))
+        return {
+            "rgba": coloured(values[number], largest, table(self._picture.inks, positive)),
+            "rows": rows,
+            "columns": columns,
+            "maps": maps,
+            "title": f"{layer}, map {number + 1} of {maps}" if maps > 1 else layer,
+        }
+
+    def at(self, layer: str, number: int, row: int, column: int) -> dict[str, Any] | None:
+        """Return how a number is made: {title, words, parts, sums, value, reads, rows, ...}.
+
+        Args:
+            layer: its name.
+            number: of the map, from 0; 0 in a vector.
+            row, column: of the pixel, from 0; in a vector 0 and the unit.
+
+        Returns:
+            None when the picture's network is gone.
+
+        Raises:
+            ValueError: no such layer, map, row or column.
+        """
+        found = self._node(layer)
+        if found is None:
+            return None
+        activations, node, first = found
+        output = activations.of(node)
+        rows, columns, maps = _size(output, first)
+        for name, value, end in (
+            ("map", number, maps),
+            ("row", row, rows),
+            ("column", column, columns),
+        ):
+            _expect(name, value, end)
+        inputs = [activations.of(tensor.node) for tensor in node.inputs]
+        index = _index(output, first, number, row, column)
+        question = Question(node, inputs, output, index, first)
+        made = explain(question)
+        place = f", map {number + 1} of {maps}" if maps > 1 else ""
+        spot = f", row {row + 1}, column {column + 1}" if rows > 1 else f", unit {column + 1}"
+        return {
+            "title": layer + place + spot,
+            "words": made.words,
+            "parts": made.parts,
+            "sums": made.sums,
+            "value": exact(question.value),
+            "reads": made.reads,
+            "rows": rows,
+            "columns": columns,
+            "maps": maps,
+        }
+
+    def _node(self, layer: str) -> tuple[Activations, Node, bool] | None:
+        """Return the activations with the present weights, the layer's call, the maps' order."""
+        activations = self._picture.activations
+        if activations is None or activations.model() is None:
+            return None
+        activations.refresh()
+        node = activations.named(layer)
+        first = maps_first([activations.input, *activations.nodes])[node]
+        return activations, node, first
+
+    async def why(self, model: Any) -> dict[str, Any] | None:
+        """Return which parts of the image speak for the answer, and which against it.
+
+        A grey square covers one part after the other; the more the answer's probability falls, the
+        more that part speaks for it (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901, 4.2).
+
+        Returns:
+            {digit, rgba (28, 28, 4), box, words}, or None when nothing is shown.
+        """
+        image = self._picture.image
+        if image is None:
+            return None
+        places = [
+            (r, c)
+            for r in range(0, SIDE - PATCH + 2, STEP)
+            for c in range(0, SIDE - PATCH + 2, STEP)
+        ]
+        images = np.repeat(image[None], len(places) + 1, 0)
+        for number, (r, c) in enumerate(places):
+            images[number, r : r + PATCH, c : c + PATCH] = 0
+        answers = await model.predict(scaled(images))
+        digit = int(answers[-1].argmax())
+        falls = answers[-1, digit] - answers[:-1, digit]
+        shares = spread(falls, places)
+        return {
+            "digit": digit,
+            "rgba": self._overlay(shares),
+            "box": list(self._picture.frame),
+            "words": self._words(digit, falls, float(answers[-1, digit])),
+        }
+
+    def _overlay(self, shares: Array) -> Array:
+        """Return shares of -1 to 1 as ink whose alpha is their size."""
+        inks = self._picture.inks
+        rgba = np.empty((*shares.shape, 4), np.uint8)
+        rgba[..., :3] = np.where(shares[..., None] >= 0, inks["blue"], inks["rust"])
+        rgba[..., 3] = np.rint(np.abs(shares) * 255)
+        return rgba
+
+    def _words(self, digit: int, falls: Array, sure: float) -> str:
+        most = float(falls.max())
+        if most < 0.01:
+            return (
+                f"No small part decides: with any of them covered it stays {100 * sure:.0f} % sure."
+            )
+        return (
+            f"Blue parts speak for {digit}: with the strongest covered, {100 * sure:.0f} % become "
+            f"{100 * max(0.0, sure - most):.0f} %. Rust parts speak against it."
+        )
+
+
+def spread(falls: Array, places: list[tuple[int, int]]) -> Array:
+    """Return for each pixel (28, 28) the mean of what its covering did, -1 to 1."""
+    total, count = np.zeros((SIDE, SIDE)), np.zeros((SIDE, SIDE))
+    for fall, (r, c) in zip(falls, places, strict=True):
+        total[r : r + PATCH, c : c + PATCH] += fall
+        count[r : r + PATCH, c : c + PATCH] += 1
+    mean = total / np.maximum(1, count)
+    return mean / (float(np.abs(mean).max()) or 1.0)
+
+
+def _size(output: Array, first: bool) -> tuple[int, int, int]:
+    """Return rows, columns and maps of an output."""
+    rows, columns, maps, units = geometry((None, *output.shape), first)
+    return (1, units, 1) if units else (rows, columns, maps)
+
+
+def _index(output: Array, first: bool, number: int, row: int, column: int) -> tuple[int, ...]:
+    """Return the place of a pixel in an output."""
+    if output.ndim < 2:
+        return (column,) * output.ndim
+    if output.ndim == 2:
+        return row, column
+    if geometry((None, *output.shape), first)[3]:
+        return tuple(int(i) for i in np.unravel_index(column, output.shape))
+    middles = tuple(n // 2 for n in output.shape[1 if first else 0 :][: output.ndim - 3])
+    return (number, *middles, row, column) if first else (*middles, row, column, number)
+
+
+def _expect(name: str, value: int, end: int) -> None:
+    if not 0 <= value < end:
+        raise ValueError(f"{name}: expected 0 to {end - 1}, received {value}")
