@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from nn.optimizers import (
         SGD,
         Adadelta,
+        Adafactor,
         Adagrad,
         Adam,
         Adamax,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
         Ftrl,
         Lamb,
         Lion,
+        Muon,
         Nadam,
         RMSprop,
         ScheduleFreeAdamW,
@@ -88,8 +90,8 @@ HOMES = {
     "nn.training.check_gradients": ("GradientError", "check_gradients"),
     "nn.models.model": ("Model",),
     "nn.optimizers": (
-        "SGD", "Adadelta", "Adagrad", "Adam", "Adamax", "AdamW", "Ftrl", "Lamb", "Lion",
-        "Nadam", "RMSprop", "ScheduleFreeAdamW",
+        "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "Adamax", "AdamW", "Ftrl", "Lamb",
+        "Lion", "Muon", "Nadam", "RMSprop", "ScheduleFreeAdamW",
     ),
     "nn.serving.quantized_model": ("QuantizedModel",),
     "nn.models.sequential": ("Sequential",),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nn.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D
     from nn.layers.convolution import Conv1D, Conv2D
     from nn.layers.core import Dense, Flatten, Input, InputLayer
+    from nn.layers.discretization import Discretization
     from nn.layers.elementwise import (
         ELU,
         Activation,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     )
     from nn.layers.embedding import Embedding
     from nn.layers.gru import GRU
+    from nn.layers.hashing import HashedCrossing, Hashing
     from nn.layers.lookup import IntegerLookup, StringLookup
     from nn.layers.lstm import LSTM
     from nn.layers.masking import Masking
@@ -92,7 +94,12 @@ if TYPE_CHECKING:
         RandomZoom,
     )
     from nn.layers.rescaling import Normalization, Rescaling
-    from nn.layers.separable import DepthwiseConv2D, SeparableConv2D
+    from nn.layers.separable import (
+        DepthwiseConv1D,
+        DepthwiseConv2D,
+        SeparableConv1D,
+        SeparableConv2D,
+    )
     from nn.layers.shaping import (
         ActivityRegularization,
         CenterCrop,
@@ -107,7 +114,7 @@ if TYPE_CHECKING:
     )
     from nn.layers.simple_rnn import SimpleRNN
     from nn.layers.text import TextVectorization
-    from nn.layers.transposed import Conv2DTranspose
+    from nn.layers.transposed import Conv1DTranspose, Conv2DTranspose
     from nn.layers.unit_length import UnitNormalization
     from nn.layers.volumes import Conv3D, Conv3DTranspose
     from nn.layers.wrappers import Bidirectional, TimeDistributed
@@ -121,11 +128,13 @@ HOMES = {
     "nn.layers.conv_lstm": ("ConvLSTM1D", "ConvLSTM2D"),
     "nn.layers.convolution": ("Conv1D", "Conv2D"),
     "nn.layers.core": ("Dense", "Flatten", "Input", "InputLayer"),
+    "nn.layers.discretization": ("Discretization",),
     "nn.layers.elementwise": (
         "ELU", "Activation", "LeakyReLU", "PReLU", "ReLU", "Softmax", "ThresholdedReLU",
     ),
     "nn.layers.embedding": ("Embedding",),
     "nn.layers.gru": ("GRU",),
+    "nn.layers.hashing": ("HashedCrossing", "Hashing"),
     "nn.layers.lookup": ("IntegerLookup", "StringLookup"),
     "nn.layers.lstm": ("LSTM",),
     "nn.layers.masking": ("Masking",),
@@ -156,14 +165,16 @@ HOMES = {
         "RandomRotation", "RandomTranslation", "RandomWidth", "RandomZoom",
     ),
     "nn.layers.rescaling": ("Normalization", "Rescaling"),
-    "nn.layers.separable": ("DepthwiseConv2D", "SeparableConv2D"),
+    "nn.layers.separable": (
+        "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D",
+    ),
     "nn.layers.shaping": (
         "ActivityRegularization", "CenterCrop", "Identity", "Permute", "RepeatVector",
         "Reshape", "Resizing", "UpSampling1D", "UpSampling2D", "UpSampling3D",
     ),
     "nn.layers.simple_rnn": ("SimpleRNN",),
     "nn.layers.text": ("TextVectorization",),
-    "nn.layers.transposed": ("Conv2DTranspose",),
+    "nn.layers.transposed": ("Conv1DTranspose", "Conv2DTranspose"),
     "nn.layers.unit_length": ("UnitNormalization",),
     "nn.layers.volumes": ("Conv3D", "Conv3DTranspose"),
     "nn.layers.wrappers": ("Bidirectional", "TimeDistributed"),

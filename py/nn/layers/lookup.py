@@ -15,6 +15,7 @@ from nn.graph import SymbolicTensor
 from nn.keras_arguments import LeftOut
 from nn.layers.base import Layer, one_of
 from nn.layers.encoding import encode
+from nn.layers.fingerprints import fingerprint
 from nn.types import Array, Shape
 
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
@@ -363,14 +364,12 @@ class StringLookup(IndexLookup):
             max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert,
             output_mode, pad_to_max_tokens, **options,
         )  # fmt: skip
-        if num_oov_indices > 1:
-            raise ConfigError(
-                f"{self.name}: num_oov_indices must be 0 or 1 (there is no hash of texts), "
-                f"received {num_oov_indices}"
-            )
 
     def token(self, value: Any) -> Any:
         return value.decode(self.encoding) if isinstance(value, bytes) else str(value)
+
+    def bucket(self, token: Any) -> int:
+        return fingerprint(token.encode(self.encoding)) % self.num_oov_indices
 
     def array(self, value: Any) -> Array:
         given = np.asarray(value, object)

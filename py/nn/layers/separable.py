@@ -1,4 +1,4 @@
-"""Depthwise and separable convolutions."""
+"""Depthwise and separable convolutions, of images, and of sequences as images of height 1."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from nn.context import Context
 from nn.errors import ShapeError
 from nn.keras_arguments import LeftOut
-from nn.layers.base import Layer, expect_rank, positive
-from nn.layers.convolution import Conv2D
+from nn.layers.base import Layer, positive
+from nn.layers.convolution import Conv1D, Conv2D
 from nn.types import Array, Shape
 
 
@@ -30,11 +30,11 @@ class DepthwiseConv2D(Conv2D):
     def __init__(
         self,
         kernel_size: Any,
-        strides: Any = (1, 1),
+        strides: Any = 1,
         padding: str = "valid",
         depth_multiplier: int = 1,
         data_format: str | None = None,
-        dilation_rate: Any = (1, 1),
+        dilation_rate: Any = 1,
         activation: Any = None,
         use_bias: bool = True,
         depthwise_initializer: Any = "glorot_uniform",
@@ -57,7 +57,7 @@ class DepthwiseConv2D(Conv2D):
         )
 
     def build(self, *input_shapes: Shape) -> None:
-        expect_rank(input_shapes[0], 4, self)
+        self.expect_axes(input_shapes[0])
         channels = self.seen_shape(input_shapes[0])[-1]
         if channels is None:
             raise ShapeError(f"{self.name}: channels must be known, received {input_shapes[0]}")
@@ -66,8 +66,17 @@ class DepthwiseConv2D(Conv2D):
         self.filters = channels * self.depth_multiplier
         self.kernel = self.add_named("kernel", shape, "depthwise")
         self.bias = self.add_named("bias", (self.filters,)) if self.use_bias else None
-        self.kernel_shape = (*self.kernel_size, 1, self.filters)
+        self.kernel_shape = (*self.lifted(self.kernel_size), 1, self.filters)
         self._plans = {}
+
+
+class DepthwiseConv1D(DepthwiseConv2D):
+    """Depthwise convolution: (n, steps, c) -> (n, new steps, c * depth_multiplier).
+
+    Kernel (k, c, depth_multiplier).
+    """
+
+    rank = 1
 
 
 class SeparableConv2D(Layer):
@@ -80,15 +89,16 @@ class SeparableConv2D(Layer):
         "pointwise_regularizer", "bias_regularizer", "activity_regularizer",
         "depthwise_constraint", "pointwise_constraint", "bias_constraint",
     )  # fmt: skip
+    parts: ClassVar[tuple[type[DepthwiseConv2D], type[Conv2D]]] = (DepthwiseConv2D, Conv2D)
 
     def __init__(
         self,
         filters: int,
         kernel_size: Any,
-        strides: Any = (1, 1),
+        strides: Any = 1,
         padding: str = "valid",
         data_format: str | None = None,
-        dilation_rate: Any = (1, 1),
+        dilation_rate: Any = 1,
         depth_multiplier: int = 1,
         activation: Any = None,
         use_bias: bool = True,
@@ -105,13 +115,14 @@ class SeparableConv2D(Layer):
         **options: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **options)
-        self.depthwise = DepthwiseConv2D(
+        depthwise, pointwise = self.parts
+        self.depthwise = depthwise(
             kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate,
             use_bias=False, depthwise_initializer=depthwise_initializer,
             depthwise_regularizer=depthwise_regularizer, depthwise_constraint=depthwise_constraint,
             dtype=self.dtype,
         )  # fmt: skip
-        self.pointwise = Conv2D(
+        self.pointwise = pointwise(
             filters, 1, data_format=data_format, activation=activation, use_bias=use_bias,
             kernel_initializer=pointwise_initializer, bias_initializer=bias_initializer,
             kernel_regularizer=pointwise_regularizer, bias_regularizer=bias_regularizer,
@@ -166,3 +177,9 @@ class SeparableConv2D(Layer):
         ctx.child("depthwise").needs_input_gradient = ctx.needs_input_gradient
         middle = self.pointwise.backward(ctx.child("pointwise"), dy)
         return self.depthwise.backward(ctx.child("depthwise"), middle)
+
+
+class SeparableConv1D(SeparableConv2D):
+    """Depthwise, then convolution of size 1: (n, steps, c) -> (n, new steps, filters)."""
+
+    parts = (DepthwiseConv1D, Conv1D)

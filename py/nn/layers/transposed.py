@@ -1,4 +1,4 @@
-"""Transposed convolution."""
+"""Transposed convolution of images, and of sequences as images of height 1."""
 
 from __future__ import annotations
 
@@ -83,8 +83,9 @@ class Conv2DTranspose(Spatial):
         channels = self.seen_shape(input_shapes[0])[-1]
         if channels is None:
             raise ShapeError(f"{self.name}: channels must be known, received {input_shapes[0]}")
-        shape = (*self.kernel_size, self.filters, channels)
-        self.kernel = self.add_named("kernel", shape)
+        ends = (self.filters, channels)
+        self.kernel_shape = (*self.lifted(self.kernel_size), *ends)
+        self.kernel = self.add_named("kernel", (*self.kernel_size, *ends))
         self.bias = self.add_named("bias", (self.filters,)) if self.use_bias else None
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
@@ -96,21 +97,22 @@ class Conv2DTranspose(Spatial):
         return (n, *(self._size(s, i) for i, s in enumerate(sizes)), self.filters)
 
     def _reach(self, axis: int) -> int:
-        return (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1
+        size, dilation = self.lifted(self.kernel_size)[axis], self.lifted(self.dilation_rate)[axis]
+        return (size - 1) * dilation + 1
 
     def _size(self, size: int | None, axis: int) -> int | None:
         if size is None:
             return None
         cut, extra = self.edges(axis)
-        return (size - 1) * self.strides[axis] + self._reach(axis) - cut + extra
+        return (size - 1) * self.lifted(self.strides)[axis] + self._reach(axis) - cut + extra
 
     def edges(self, axis: int) -> tuple[int, int]:
         """Return the amounts cut from the full result before and after (negative: added).
 
-        The amounts are those that Keras passes to JAX.
+        The amounts are those that Keras passes to JAX; the axes are those of `seen(x)`.
         """
-        reach, stride = self._reach(axis), self.strides[axis]
-        extra = None if self.output_padding is None else self.output_padding[axis]
+        reach, stride = self._reach(axis), self.lifted(self.strides)[axis]
+        extra = None if self.output_padding is None else self.lifted(self.output_padding, 0)[axis]
         if self.padding == "valid":
             return 0, max(stride - reach, 0) if extra is None else extra
         total = stride + reach - 2 if extra is None else reach + reach % 2 - 2 + extra
@@ -118,19 +120,19 @@ class Conv2DTranspose(Spatial):
         return reach - 1 - before, total - before - (reach - 1)
 
     def _options(self) -> dict[str, Any]:
-        edges = [self.edges(axis) for axis in range(self.rank)]
+        strides = self.lifted(self.strides)
+        edges = [self.edges(axis) for axis in range(len(strides))]
         return {
-            "strides": self.strides,
+            "strides": strides,
             "padding": tuple((cut, max(-extra, 0)) for cut, extra in edges),
-            "dilation": self.dilation_rate,
+            "dilation": self.lifted(self.dilation_rate),
         }
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         x = self.seen(inputs[0])
         shape: Any = self.output_shape(x.shape)
-        z = self.input_gradient(
-            x, self.kernel.value, shape, out=ctx.buffer("z", shape), **self._options()
-        )
+        kernel = self.kernel.value.reshape(self.kernel_shape)
+        z = self.input_gradient(x, kernel, shape, out=ctx.buffer("z", shape), **self._options())
         if self.bias:
             z += self.bias.value
         y = activate(self.activation, ctx, z)
@@ -141,12 +143,21 @@ class Conv2DTranspose(Spatial):
         x, v = ctx.saved
         dz = activate_backward(self.activation, ctx, self.seen(dy), v)
         options = self._options()
-        shape: Any = self.kernel.value.shape
-        out = ctx.gradient(self.kernel, overwrite=True)
-        self.weight_gradient(dz, x, shape, out=out, **options)
+        out = ctx.gradient(self.kernel, overwrite=True).reshape(self.kernel_shape)
+        self.weight_gradient(dz, x, self.kernel_shape, out=out, **options)
         if self.bias:
             ctx.gradient(self.bias, overwrite=True)[...] = dz.reshape(-1, self.filters).sum(axis=0)
         if not ctx.needs_input_gradient:
             return None
-        dx = self.convolve(dz, self.kernel.value, out=ctx.buffer("dx", x.shape), **options)
+        kernel = self.kernel.value.reshape(self.kernel_shape)
+        dx = self.convolve(dz, kernel, out=ctx.buffer("dx", x.shape), **options)
         return self.shown(dx)
+
+
+class Conv1DTranspose(Conv2DTranspose):
+    """Transposed convolution: (n, steps, c) -> (n, new steps, filters).
+
+    Kernel (k, filters, c); steps as the height of `Conv2DTranspose`.
+    """
+
+    rank = 1

@@ -11,6 +11,7 @@ from typing import Any
 
 from nn.errors import ConfigError
 from nn.identifiers import describe, resolve
+from nn.losses.alignment import CTC
 from nn.losses.base import (
     ElementLoss,
     FunctionLoss,
@@ -45,6 +46,7 @@ from nn.losses.regression import (
 from nn.types import Config
 
 __all__ = [
+    "CTC",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
@@ -84,7 +86,7 @@ CLASSES: dict[str, type[Loss]] = {
         CategoricalFocalCrossentropy, CategoricalHinge, CosineSimilarity, Hinge, Huber,
         KLDivergence, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError,
         MeanSquaredLogarithmicError, Poisson, SparseCategoricalCrossentropy, SquaredHinge, Dice,
-        Tversky, CategoricalGeneralizedCrossEntropy, Circle,
+        Tversky, CategoricalGeneralizedCrossEntropy, Circle, CTC,
     )
 }  # fmt: skip
 _ALIASES: dict[str, type[Loss]] = {c.default_name(): c for c in CLASSES.values()}

@@ -19,12 +19,14 @@ from nn.optimizers.adaptive import (
 from nn.optimizers.base import Optimizer
 from nn.optimizers.descent import SGD, Lion
 from nn.optimizers.layerwise import Ftrl, Lamb
+from nn.optimizers.matrixwise import Adafactor, Muon
 from nn.types import Config
 
 __all__ = [
     "CLASSES",
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
@@ -32,6 +34,7 @@ __all__ = [
     "Ftrl",
     "Lamb",
     "Lion",
+    "Muon",
     "Nadam",
     "Optimizer",
     "RMSprop",
@@ -55,6 +58,8 @@ CLASSES: dict[str, type[Optimizer]] = {
         Lamb,
         Ftrl,
         ScheduleFreeAdamW,
+        Adafactor,
+        Muon,
     )
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from nn import schedules
 from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import LeftOut, refuse
-from nn.types import Array, Config
+from nn.types import Array, Config, prod
 from nn.variables import Parameters, Variable
 
 AVERAGE, ACCUMULATOR, LIVE = "average", "gradient_accumulator", "live"
@@ -104,6 +104,25 @@ class Optimizer:
             *extra,
             *((ACCUMULATOR,) if self.gradient_accumulation_steps else ()),
         )
+
+    def slot_shape(self, slot: str, variable: Variable) -> tuple[int, ...] | None:
+        """Return the shape of what a slot holds for a variable, None if it holds nothing."""
+        return variable.shape
+
+    def part(self, slot: str, variable: Variable) -> Array:
+        """Return what a slot holds for a variable: the first elements of the variable's part."""
+        parameters, shape = self.parameters, self.slot_shape(slot, variable)
+        if parameters is None or shape is None:
+            raise ConfigError(f"{self.name}: {slot} holds nothing for {variable.path}")
+        start = parameters.spans[parameters.variables.index(variable)].start
+        return self.state[slot][start : start + prod(shape)].reshape(shape)
+
+    def each(self, p: Array, g: Array) -> Iterator[tuple[Variable, Array, Array]]:
+        """Yield each variable with its weights and its gradient in `p` and `g`."""
+        if self.parameters is not None:
+            variables, spans = self.parameters.variables, self.parameters.spans
+            for v, span in zip(variables, spans, strict=True):
+                yield v, p[span].reshape(v.shape), g[span].reshape(v.shape)
 
     def initial_value(self, slot: str) -> float:
         """Return the value that a new slot is filled with."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -37,13 +36,10 @@ class Lamb(Optimizer):
         v += (np.square(g) - v) * (1 - self.beta_2)
         mean = m / (1 - self.beta_1**self.local_step)
         change = mean / (np.sqrt(v / (1 - self.beta_2**self.local_step)) + self.epsilon)
-        for span in self._spans():
-            size, length = (float(np.sqrt(np.sum(np.square(a[span])))) for a in (p, change))
+        for _, weights, step in self.each(p, change):
+            size, length = (float(np.sqrt(np.sum(np.square(a)))) for a in (weights, step))
             ratio = size / length if size > 0 and length > 0 else 1.0
-            p[span] -= p.dtype.type(ratio * learning_rate) * change[span]
-
-    def _spans(self) -> Iterator[slice]:
-        return iter(self.parameters.spans if self.parameters is not None else ())
+            weights -= p.dtype.type(ratio * learning_rate) * step
 
 
 class Ftrl(Optimizer):

@@ -21,6 +21,7 @@ from nn.io import checkpoint
 from nn.io.errors import FormatError, MismatchError, UnsupportedError
 from nn.io.snapshot import guarded
 from nn.optimizers.base import ACCUMULATOR, AVERAGE
+from nn.types import prod
 
 if TYPE_CHECKING:
     from nn.models.model import Model
@@ -29,12 +30,14 @@ Array = NDArray[np.generic]
 Json = dict[str, Any]
 
 _TOGETHER = {
+    "Adafactor": ("row", "column", "velocity"),
     "Adam": ("momentum", "velocity"),
     "AdamW": ("momentum", "velocity"),
     "Adadelta": ("accumulated_grad", "accumulated_delta_var"),
     "Adamax": ("momentum", "norm"),
     "Ftrl": ("accumulator", "linear"),
     "Lamb": ("momentum", "velocity"),
+    "Muon": ("momentum", "velocity"),
     "Nadam": ("momentum", "velocity"),
     "ScheduleFreeAdamW": ("momentum", "velocity"),
 }
@@ -106,11 +109,13 @@ def _tail(optimizer: optimizers.Optimizer) -> list[Array]:
 def _places(model: Model) -> Iterator[tuple[str, slice, tuple[int, ...]]]:
     """Yield slot, span and shape of each array, in Keras' order."""
     optimizer, parameters = model.optimizer, model.parameters
-    pieces = [(s, v.shape) for s, v in zip(parameters.spans, parameters.variables, strict=True)]
+    pieces = list(zip(parameters.spans, parameters.variables, strict=True))
     for slots in _groups(optimizer):
-        for span, shape in pieces:
+        for span, variable in pieces:
             for slot in slots:
-                yield slot, span, shape
+                shape = optimizer.slot_shape(slot, variable)
+                if shape is not None:
+                    yield slot, slice(span.start, span.start + prod(shape)), shape
 
 
 def _groups(optimizer: optimizers.Optimizer) -> Iterator[Sequence[str]]:

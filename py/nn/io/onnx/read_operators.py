@@ -119,10 +119,11 @@ def _conv(reader: Reader, node: Node) -> None:
         "use_bias": bias is not None,
     }
     groups: Any = node.attributes.get("group", 1)
-    if rank == 2 and groups == x.tensor.shape[-1] and groups != 1 and kernel.shape[1] == 1:
-        kind, times = "DepthwiseConv2D", kernel.shape[0] // groups
+    if groups == x.tensor.shape[-1] and groups != 1 and kernel.shape[1] == 1:
+        kind, times = f"DepthwiseConv{rank}D", kernel.shape[0] // groups
         options["depth_multiplier"] = times
-        turned = np.transpose(kernel.reshape(groups, times, *kernel.shape[2:]), (2, 3, 0, 1))
+        apart = kernel.reshape(groups, times, *kernel.shape[2:])
+        turned = np.transpose(apart, (*range(2, rank + 2), 0, 1))
     else:
         kind = f"Conv{rank}D"
         options |= {"filters": kernel.shape[0], "groups": groups}
@@ -211,21 +212,23 @@ def _same(
 
 def _conv_transpose(reader: Reader, node: Node) -> None:
     x, kernel, bias = _image(reader, node), reader.needed(node, 1), reader.constant(node, 2)
-    if kernel.ndim != 4 or node.attributes.get("group", 1) != 1:
-        raise UnsupportedError(f"{where(node)}: expected 2 axes and one group")
+    rank = kernel.ndim - 2
+    if rank not in (1, 2) or node.attributes.get("group", 1) != 1:
+        raise UnsupportedError(f"{where(node)}: expected 1 or 2 axes and one group")
     if "output_shape" in node.attributes:
         raise UnsupportedError(f"{where(node)}: expected pads, received an output_shape")
-    strides, dilations = _list(node, "strides", 2, 1), _list(node, "dilations", 2, 1)
+    strides, dilations = _list(node, "strides", rank, 1), _list(node, "dilations", rank, 1)
     reach = [(k - 1) * d + 1 for k, d in zip(kernel.shape[2:], dilations, strict=True)]
-    added = _list(node, "output_padding", 2, 0)
+    added = _list(node, "output_padding", rank, 0)
     before, after = _transposed_pads(node, reach, strides, added)
     # Elements cut and elements added after the last one cancel out.
     cut = [max(a - more, 0) for a, more in zip(after, added, strict=True)]
     extra = [max(more - a, 0) for a, more in zip(after, added, strict=True)]
+    turned = np.transpose(kernel, (*range(2, rank + 2), 1, 0))
     made = reader.apply(
-        "Conv2DTranspose",
+        f"Conv{rank}DTranspose",
         x,
-        weights=[w for w in (np.transpose(kernel, (2, 3, 1, 0)), bias) if w is not None],
+        weights=[turned] if bias is None else [turned, bias],
         filters=kernel.shape[1],
         kernel_size=list(kernel.shape[2:]),
         strides=strides,
@@ -235,7 +238,8 @@ def _conv_transpose(reader: Reader, node: Node) -> None:
     )
     border = [[b, a] for b, a in zip(before, cut, strict=True)]
     if np.any(border):
-        made = reader.apply("Cropping2D", made, cropping=border)
+        options = {"cropping": border[0] if rank == 1 else border}
+        made = reader.apply(f"Cropping{rank}D", made, **options)
     reader.set(node, made)
 
 
@@ -245,8 +249,9 @@ def _transposed_pads(
     """Return the amounts cut before and after; "same" results in size * stride."""
     mode = node.attributes.get("auto_pad", "NOTSET")
     if mode in ("NOTSET", "VALID", ""):
-        pads = _list(node, "pads", 4, 0)
-        return pads[:2], pads[2:]
+        rank = len(reach)
+        pads = _list(node, "pads", 2 * rank, 0)
+        return pads[:rank], pads[rank:]
     total = [max(r + more - s, 0) for r, s, more in zip(reach, strides, added, strict=True)]
     halves = [t // 2 for t in total]
     rest = [t - h for t, h in zip(total, halves, strict=True)]

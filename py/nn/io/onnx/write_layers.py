@@ -87,13 +87,13 @@ def _conv(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Imag
 
 
 def _depthwise(kernel: Array) -> Array:
-    """(h, w, inputs, multiplier) -> (h, w, 1, inputs * multiplier)."""
-    return kernel.reshape(*kernel.shape[:2], 1, -1)
+    """(*window, inputs, multiplier) -> (*window, 1, inputs * multiplier)."""
+    return kernel.reshape(*kernel.shape[:-2], 1, -1)
 
 
 def _depthwise_conv(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
     kernel = layer.kernel.value
-    groups = kernel.shape[2]
+    groups = kernel.shape[-2]
     turned = _depthwise(kernel)
     y = _convolve(writer, layer, inputs[0], turned, groups, _bias(writer, layer))
     return Image(shape, first=y)
@@ -101,19 +101,21 @@ def _depthwise_conv(writer: Writer, layer: Any, inputs: list[Image], shape: Shap
 
 def _separable_conv(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
     depthwise, pointwise, *bias = (variable.value for variable in layer.variables)
-    groups = depthwise.shape[2]
+    groups, rank = depthwise.shape[-2], depthwise.ndim - 2
     middle = _convolve(writer, layer, inputs[0], _depthwise(depthwise), groups, [])
-    turned = np.transpose(pointwise, (3, 2, 0, 1))
+    turned = np.transpose(pointwise, (rank + 1, rank, *range(rank)))
     names = [writer.constant(f"{layer.name}/pointwise", turned)]
     names += [writer.constant(f"{layer.name}/bias", array) for array in bias]
     return Image(shape, first=writer.add("Conv", [middle, *names]))
 
 
 def _conv_transpose(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
-    kernel = layer.kernel.value  # (h, w, outputs, inputs)
+    kernel = layer.kernel.value  # (*window, outputs, inputs)
+    rank = layer.rank
     # Amounts cut before and (negative) after; positive amounts after are added.
-    before, after = zip(*(layer.edges(axis) for axis in (0, 1)), strict=True)
-    turned = np.transpose(kernel, (3, 2, 0, 1))
+    places = [axis + (rank == 1) for axis in range(rank)]
+    before, after = zip(*map(layer.edges, places), strict=True)
+    turned = np.transpose(kernel, (rank + 1, rank, *range(rank)))
     y = writer.add(
         "ConvTranspose",
         [
@@ -121,7 +123,7 @@ def _conv_transpose(writer: Writer, layer: Any, inputs: list[Image], shape: Shap
             writer.constant(f"{layer.name}/kernel", turned),
             *_bias(writer, layer),
         ],
-        kernel_shape=list(kernel.shape[:2]),
+        kernel_shape=list(kernel.shape[:rank]),
         strides=_spatial(layer.strides),
         dilations=_spatial(layer.dilation_rate),
         pads=[*before, *(max(-extra, 0) for extra in after)],
@@ -337,10 +339,12 @@ EXPORTERS: dict[str, Export] = {
     "Bidirectional": both_directions,
     "Concatenate": _concatenate,
     "Conv1D": _conv,
+    "Conv1DTranspose": _conv_transpose,
     "Conv2D": _conv,
     "Conv2DTranspose": _conv_transpose,
     "Cropping2D": _cropping,
     "Dense": _dense,
+    "DepthwiseConv1D": _depthwise_conv,
     "DepthwiseConv2D": _depthwise_conv,
     "Dropout": _identity,
     "ELU": _elu,
@@ -365,6 +369,7 @@ EXPORTERS: dict[str, Export] = {
     "Rescaling": _affine,
     "Reshape": _reshape,
     "Resizing": _resizing,
+    "SeparableConv1D": _separable_conv,
     "SeparableConv2D": _separable_conv,
     "SimpleRNN": recurrent,
     "Softmax": _softmax,

@@ -130,7 +130,7 @@ EXAMPLES = {
     "width": 2, "scale": 2.0, "num_classes": 2, "filename": "x", "filepath": "x",
     "schedule": abs, "initial_learning_rate": 0.1, "decay_steps": 2, "decay_rate": 0.5,
     "first_decay_steps": 2, "boundaries": [1],
-    "values": [1.0, 2.0], "n": 2, "num_tokens": 2, "axes": 1,
+    "values": [1.0, 2.0], "n": 2, "num_tokens": 2, "num_bins": 2, "axes": 1,
     "num_heads": 2, "key_dim": 2, "factor": 0.1, "height_factor": 0.1, "width_factor": 0.1,
     "cell": nn.LSTMCell(2), "cells": [nn.LSTMCell(2)], "layer": nn.LSTM(2),
     "target_class_ids": [0], "specificity": 0.5, "sensitivity": 0.5, "precision": 0.5,
@@ -139,6 +139,9 @@ EXAMPLES = {
 GIVEN: dict[type, dict[str, Any]] = {
     nn.layers.InputLayer: {"shape": (2,)},
     nn.layers.CategoryEncoding: {"num_tokens": 2},
+    nn.layers.Discretization: {"num_bins": 2},
+    nn.layers.HashedCrossing: {"num_bins": 2},
+    nn.layers.Hashing: {"num_bins": 2},
 }
 NAMED = [p for p in pairs() if issubclass(p.values[1], keras.losses.Loss | keras.metrics.Metric)]
 

@@ -25,6 +25,7 @@ STEPS = RNG.normal(size=(3, 4, 5))
 OTHERS: list[tuple[str, dict[str, Any], Any]] = [
     ("Cropping2D", {"cropping": ((1, 2), (0, 1))}, IMAGES),
     ("CategoryEncoding", {"num_tokens": 9}, RNG.integers(0, 9, (3, 5))),
+    ("Discretization", {"bin_boundaries": [-0.5, 0.5], "output_mode": "one_hot"}, STEPS),
     ("Embedding", {"input_dim": 9, "output_dim": 4}, RNG.integers(0, 9, (3, 5))),
     ("GetItem", {"index": [[1, 4, 2], -1]}, STEPS),
     ("Power", {"exponent": 3.0}, STEPS),
@@ -37,12 +38,12 @@ OTHERS: list[tuple[str, dict[str, Any], Any]] = [
 # In tests of their own: random ones, of several inputs, around other layers, or of tokens.
 APART = {
     "Add", "AlphaDropout", "Attention", "Average", "Bidirectional", "Concatenate", "ConvLSTM1D",
-    "ConvLSTM2D", "Divide", "Dot", "GRUCell", "GaussianDropout", "GaussianNoise", "IntegerLookup",
-    "LSTMCell", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "RNN", "RandomBrightness",
-    "RandomContrast", "RandomCrop", "RandomFlip", "RandomHeight", "RandomRotation",
-    "RandomTranslation", "RandomWidth", "RandomZoom", "SimpleRNNCell", "SpatialDropout1D",
-    "SpatialDropout2D", "SpatialDropout3D", "StackedRNNCells", "StringLookup", "Subtract",
-    "TextVectorization", "TimeDistributed",
+    "ConvLSTM2D", "Divide", "Dot", "GRUCell", "GaussianDropout", "GaussianNoise", "HashedCrossing",
+    "Hashing", "IntegerLookup", "LSTMCell", "Maximum", "Minimum", "MultiHeadAttention", "Multiply",
+    "RNN", "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomHeight",
+    "RandomRotation", "RandomTranslation", "RandomWidth", "RandomZoom", "SimpleRNNCell",
+    "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "StackedRNNCells", "StringLookup",
+    "Subtract", "TextVectorization", "TimeDistributed",
 }  # fmt: skip
 
 

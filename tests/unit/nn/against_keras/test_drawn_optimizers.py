@@ -57,6 +57,22 @@ OWN: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "l2_shrinkage_regularization_strength": st.sampled_from([0.0, 0.1]),
         "beta": st.sampled_from([0.0, 0.2]),
     },
+    "Adafactor": {
+        "beta_2_decay": st.sampled_from([-0.8, -0.3]),
+        "epsilon_1": st.sampled_from([1e-30, 1e-3]),
+        "epsilon_2": st.sampled_from([1e-3, 0.5]),
+        "clip_threshold": st.sampled_from([1.0, 0.4]),
+        "relative_step": st.booleans(),
+    },
+    "Muon": {
+        "adam_beta_1": BETAS,
+        "adam_weight_decay": st.sampled_from([0.004, 0.1]),
+        "momentum": st.sampled_from([0.95, 0.5]),
+        "ns_steps": st.integers(1, 5),
+        "nesterov": st.booleans(),
+        "adam_lr_ratio": st.sampled_from([1, 0.1]),
+        "rms_rate": st.sampled_from([0.2, None]),
+    },
     "Lion": {"beta_1": st.sampled_from([0.5, 0.9]), "beta_2": st.sampled_from([0.9, 0.99])},
 }
 CLIPS: list[dict[str, float]] = [

@@ -52,6 +52,13 @@ CASES: list[tuple[str, dict[str, Any], Any]] = [
     ("DepthwiseConv2D", {"kernel_size": 3, "depth_multiplier": 2, "padding": "same"}, IMAGE),
     ("DepthwiseConv2D", {"kernel_size": 3, "strides": 2, "padding": "same"}, IMAGE),
     ("DepthwiseConv2D", {"kernel_size": 2, "strides": 2, "activation": "tanh"}, IMAGE),
+    ("DepthwiseConv1D", {"kernel_size": 3, "depth_multiplier": 2, "activation": "relu"}, ROWS),
+    ("DepthwiseConv1D", {"kernel_size": 2, "strides": 2, "padding": "same"}, ROWS),
+    ("SeparableConv1D", {"filters": 4, "kernel_size": 3, "depth_multiplier": 2}, ROWS),
+    ("SeparableConv1D", {"filters": 3, "kernel_size": 3, "padding": "same", "strides": 2}, ROWS),
+    ("Conv1DTranspose", {"filters": 3, "kernel_size": 3, "strides": 2}, ROWS),
+    ("Conv1DTranspose", {"filters": 3, "kernel_size": 4, "strides": 3, "padding": "same"}, ROWS),
+    ("Conv1DTranspose", {"filters": 2, "kernel_size": 3, "dilation_rate": 2}, ROWS),
     ("SeparableConv2D", {"filters": 7, "kernel_size": 3}, IMAGE),
     ("SeparableConv2D", {"filters": 5, "kernel_size": 3, "depth_multiplier": 2}, IMAGE),
     ("SeparableConv2D", {"filters": 3, "kernel_size": 3, "padding": "same", "strides": 2}, IMAGE),
@@ -203,6 +210,31 @@ def test_any_convolution_is_that_of_keras(
         "groups": groups,
     }
     compare("Conv2D", config, images(channels * groups, height, width))
+
+
+@pytest.mark.parametrize("mode", ["int", "one_hot", "multi_hot", "count"])
+def test_ranges_are_those_of_keras(mode: str) -> None:
+    config = {"bin_boundaries": [-1.0, 0.0, 0.0, 0.5], "output_mode": mode}
+    compare("Discretization", config, np.array([[-1.0, 0.0, 7.0], [0.5, -3.0, 0.25]]))
+
+
+@settings(settings.get_profile("oracles"))
+@given(
+    sizes=st.lists(st.integers(1, 90), min_size=1, max_size=3),
+    bins=st.integers(1, 9),
+    epsilon=st.sampled_from([0.01, 0.1, 0.3]),
+)
+def test_ranges_adapt_as_keras_does(sizes: list[int], bins: int, epsilon: float) -> None:
+    data = [np.random.default_rng(n).normal(size=(n, 2)).astype(np.float32) for n in sizes]
+    ours = nn.Discretization(num_bins=bins, epsilon=epsilon)
+    theirs = keras.layers.Discretization(num_bins=bins, epsilon=epsilon)
+    for batch in data:
+        theirs.update_state(batch)
+    theirs.finalize_state()
+    ours.adapt(data)
+    assert ours.bin_boundaries == pytest.approx(theirs.bin_boundaries, rel=1e-6)
+    again = nn.Discretization.from_config(ours.get_config())
+    assert again.bin_boundaries == ours.bin_boundaries
 
 
 @settings(settings.get_profile("oracles"))

@@ -21,6 +21,9 @@ WEIGHTS = RNG.uniform(0.2, 2, 6)
 REGIONS, SCORES = RNG.integers(0, 2, (6, 3, 4)).astype(np.float64), RNG.random((6, 3, 4))
 TWINS = np.array([0, 1, 0, 2, 2, 3])  # a label of its own: no loss
 DIRECTIONS = LOGITS / np.linalg.norm(LOGITS, axis=1, keepdims=True)
+# Repeated labels, none, and others.
+SPELT = np.array([[1, 2, 3], [2, 2, 0], [0, 0, 0], [3, 3, 0], [4, 0, 0], [1, 1, 2]])
+HEARD = np.random.default_rng(9).normal(size=(6, 4, 5)) * 2
 WHOLE = RNG.integers(0, 4, 6)
 GUESSES = np.array([0, 1, 4, 3, 9, -1])  # two of them are no class
 
@@ -61,6 +64,7 @@ CASES = [
     ("Circle", {}, TWINS, DIRECTIONS),
     ("Circle", {"gamma": 5.0, "margin": 0.1}, TWINS, DIRECTIONS),
     ("Circle", {"remove_diagonal": False}, LABELS, DIRECTIONS),
+    ("CTC", {}, SPELT, HEARD),
 ]  # fmt: skip
 
 
@@ -80,9 +84,10 @@ def test_loses_as_keras_and_its_gradient(
     theirs = getattr(keras.losses, name)(**config, reduction=reduction)
     value, gradient = ours.step(true, pred, weights)
     expected, slope = jax.value_and_grad(lambda p: theirs(true, p, sample_weight=weights))(pred)
-    # Keras reads its epsilon as float32, 1e-7 to eight digits.
+    # Keras reads its epsilon as float32, 1e-7 to eight digits; it aligns in float32.
+    near = 1e-5 if name == "CTC" else 1e-6
     np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-8)
-    np.testing.assert_allclose(gradient, slope, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(gradient, slope, rtol=near, atol=1e-8)
     np.testing.assert_allclose(ours(true, pred, weights), expected, rtol=1e-6, atol=1e-8)
 
 
@@ -193,6 +198,42 @@ def test_losses_are_functions_as_in_keras(name: str) -> None:
     ours, theirs = getattr(nn.losses, name), getattr(keras.losses, name)
     np.testing.assert_allclose(ours(ONE_HOT, PROBABILITIES), theirs(ONE_HOT, PROBABILITIES), 1e-6)
     assert nn.losses.get(ours).get_config() == nn.losses.get(name).get_config()
+
+
+def test_any_sequence_of_labels_aligns_as_in_keras() -> None:
+    rng = np.random.default_rng(1)
+    count, steps, length, classes = 200, 5, 4, 4
+    lengths = rng.integers(0, length + 1, count)
+    labels = rng.integers(1, classes, (count, length)) * (np.arange(length) < lengths[:, None])
+    logits = rng.normal(size=(count, steps, classes)) * 3
+    twice = ((labels[:, 1:] == labels[:, :-1]) & (labels[:, 1:] > 0)).sum(axis=1)
+    impossible = lengths + twice > steps
+    losses = nn.losses.CTC(None)(labels, logits)
+    assert ((losses > 9e4) == impossible).all()  # 1e5 for each, as in Keras
+    assert 0 < impossible.sum() < count / 2
+    value, gradient = nn.losses.CTC("sum").step(labels[~impossible], logits[~impossible])
+    theirs = keras.losses.CTC("sum")
+    slope = jax.jit(jax.value_and_grad(lambda p: theirs(labels[~impossible], p)))
+    expected = slope(logits[~impossible])
+    np.testing.assert_allclose(value, expected[0], rtol=1e-6)
+    np.testing.assert_allclose(gradient, expected[1], rtol=1e-4, atol=1e-6)
+
+
+def test_refuses_labels_that_cannot_be_aligned() -> None:
+    loss = nn.losses.CTC()
+    for labels, says in (([[5]], "labels from 0 to 4"), ([1], r"labels \(n, length\)")):
+        with pytest.raises(nn.errors.ShapeError, match=says):
+            loss(labels, HEARD[:1])
+
+
+def test_a_network_learns_to_spell() -> None:
+    rng = np.random.default_rng(0)
+    letters = rng.integers(1, 4, (32, 2))
+    x = np.repeat(np.eye(4)[letters], 3, axis=1).astype(np.float32)
+    model = nn.Sequential([nn.Input((6, 4)), nn.LSTM(8, return_sequences=True), nn.Dense(4)])
+    model.compile(nn.Adam(0.05), nn.losses.CTC())
+    losses = [float(model.train_on_batch(x, letters)) for _ in range(25)]
+    assert losses[-1] < losses[0] / 3
 
 
 def test_counts_confusions() -> None:

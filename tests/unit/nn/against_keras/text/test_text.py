@@ -122,7 +122,6 @@ def test_words_that_are_split_already_and_single_texts() -> None:
         (lambda: nn.StringLookup(max_tokens=1), "max_tokens above 1"),
         (lambda: nn.StringLookup(pad_to_max_tokens=True), "max_tokens for pad"),
         (lambda: nn.StringLookup(num_oov_indices=-1), "at least 0"),
-        (lambda: nn.StringLookup(num_oov_indices=2), "no hash"),
         (lambda: nn.StringLookup(invert=True, output_mode="count"), "'int' for invert"),
         (lambda: nn.StringLookup(vocabulary=["a"], idf_weights=[1.0]), "only for 'tf_idf'"),
         (lambda: nn.StringLookup(vocabulary=["a"], output_mode="tf_idf"), "1 idf_weights"),

@@ -40,6 +40,8 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "nadam": ("Nadam", {}),
     "schedule free": ("ScheduleFreeAdamW", {"warmup_steps": 3}),
     "lamb": ("Lamb", {"beta_1": 0.8}),
+    "adafactor": ("Adafactor", {}),
+    "muon": ("Muon", {"exclude_layers": ["dense_1"]}),
     "ftrl": ("Ftrl", {"l1_regularization_strength": 0.01, "beta": 0.1}),
     "schedule": ("Adam", {"learning_rate": SCHEDULE}),
 }
@@ -117,6 +119,8 @@ def begun(model: Any) -> Any:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
 def test_a_model_of_keras_goes_on_here(name: str, suffix: str, tmp_path: Path) -> None:
+    if (name, suffix) == ("adafactor", "h5"):
+        pytest.skip("Keras 3.15 itself can't write it: two arrays have one name")
     theirs = begun(in_keras(name))
     path = tmp_path / f"model.{suffix}"
     theirs.save(path)

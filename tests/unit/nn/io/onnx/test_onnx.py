@@ -155,6 +155,21 @@ def test_resizing_is_exported(interpolation, sizes):
     assert_exported(model, random(2, 7, 6, 2))
 
 
+SEQUENCES = {
+    "Conv1D": lambda: nn.Conv1D(6, 3, strides=2, groups=2),
+    "Conv1DTranspose": lambda: nn.Conv1DTranspose(3, 3, strides=2, padding="same"),
+    "Conv1DTranspose longer": lambda: nn.Conv1DTranspose(3, 2, strides=3, output_padding=2),
+    "DepthwiseConv1D": lambda: nn.DepthwiseConv1D(3, depth_multiplier=2, padding="same"),
+    "SeparableConv1D": lambda: nn.SeparableConv1D(5, 2, strides=2, depth_multiplier=3),
+}
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_convolutions_of_sequences_pass_both_ways(kind):
+    model, x = stack((7, 4), nn.Conv1D(4, 1), SEQUENCES[kind]()), random(2, 7, 4)
+    assert_same_again(assert_exported(model, x), model, x)
+
+
 @settings(deadline=None, max_examples=30)
 @given(
     st.integers(1, 6),
