@@ -100,6 +100,8 @@ ON_CPYTHON = ("!py/federation/platform/cpython.py", "!py/federation/server")
 FEDERATION = ("py/federation", *ON_CPYTHON, PROTOBUF)
 # Archives of text without comments, for the workers that list them.
 TARRED = {"gpu.tgz": (GPU,), "federation.tgz": FEDERATION}
+# Training by several workers, in training.zip: a page that does not use it does not import it.
+DISTRIBUTION = "py/nn/distribution"
 # One line under `[files]`, `".../farcall.zip" = "./*"`, gives a page the whole library.
 LIBRARIES = {"farcall.zip": ("py/farcall",), "nn.zip": ("py/nn",)}
 WORKER = {
@@ -109,9 +111,9 @@ WORKER = {
         f"!{COMLINK}",
         "py/nn",
         "!py/nn/io/__main__.py",  # a command for CPython
-        *(f"!{name}" for name in (*TRAINING, *SELDOM, *FORMATS, *APPLICATIONS, GPU)),
+        *(f"!{name}" for name in (*TRAINING, *SELDOM, *FORMATS, *APPLICATIONS, GPU, DISTRIBUTION)),
     ),
-    "training.zip": (COMLINK, *TRAINING, *SELDOM, "py/app/__init__.py", "py/app/lab"),
+    "training.zip": (COMLINK, *TRAINING, *SELDOM, DISTRIBUTION, "py/app/__init__.py", "py/app/lab"),
     "formats.zip": FORMATS,
     "applications.zip": APPLICATIONS,
 }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         constraints,
         data,
         datasets,
+        distribution,
         errors,
         federated,
         initializers,
@@ -103,8 +104,8 @@ HOMES = {
 """Module -> names that the package has from it."""
 
 MODULES = (
-    "activations", "applications", "callbacks", "constraints", "data", "datasets", "errors",
-    "federated", "initializers", "io", "kernels", "layers", "losses", "metrics", "models",
+    "activations", "applications", "callbacks", "constraints", "data", "datasets", "distribution",
+    "errors", "federated", "initializers", "io", "kernels", "layers", "losses", "metrics", "models",
     "optimizers", "quantize", "regularizers", "schedules", "utils",
 )  # fmt: skip
 

@@ -22,15 +22,18 @@ class Run:
     Attributes:
         moved: how often a workspace got other memory; addresses from before are out of date.
         penalty: the sum of the layers' penalties on their outputs in the last forward pass.
+        rows: which rows of a batch these are, where several members of a team share it
+            (`nn.distribution.rows.Rows`); None for all.
     """
 
-    __slots__ = ("dtype", "moved", "parameters", "penalty", "pending", "rng", "touched")
+    __slots__ = ("dtype", "moved", "parameters", "penalty", "pending", "rng", "rows", "touched")
 
     def __init__(self, rng: np.random.Generator, dtype: Any = np.float32) -> None:
         self.rng = rng
         self.dtype = np.dtype(dtype)
         self.parameters: Parameters | None = None
         self.penalty = 0.0
+        self.rows: Any = None
         self.moved = 0
         self.touched: set[Variable] = set()
         self.pending: list[tuple[Array, Array]] = []
@@ -116,6 +119,18 @@ class Context:
     def adopt(self, key: Any, context: Context) -> None:
         """Make a context that is there already one inside this one."""
         self._children[key] = context
+
+    def generator(self, own: np.random.Generator | None, axis: int | None = 0) -> Any:
+        """Return what a layer draws from: its own generator, or the model's.
+
+        Args:
+            own: the layer's generator, or None.
+            axis: of what is drawn, the axis of the batch's samples; None for draws that all
+                samples share.
+        """
+        run = self.run
+        rng = own or run.rng
+        return rng if run.rows is None else run.rows.drawing(rng, axis)
 
     def trains(self, variable: Variable) -> bool:
         """Return whether the gradient of `variable` is needed."""

@@ -162,6 +162,9 @@ class Parameters:
         written: the number of the last write of `values`; see `Variable.version`.
     """
 
+    gradients: Array
+    views: dict[Variable, Array]
+
     def __init__(self, variables: Iterable[Variable]) -> None:
         self.variables = tuple(variables)
         dtypes = {v.dtype for v in self.variables} or {np.dtype(np.float32)}
@@ -179,13 +182,16 @@ class Parameters:
             variable.value = view
             variable.home = self
         # After the variables gave up their own arrays, so that there are two at a time, not three.
-        self.gradients: Array = np.zeros_like(self.values)
+        self.collect_gradients(np.zeros_like(self.values))
+        self.mark_written()
+
+    def collect_gradients(self, array: Array) -> None:
+        """Let `gradients` be this array, of their number and type."""
+        self.gradients = array
         self.views = {
-            v: self.gradients[span].reshape(v.shape)
+            v: array[span].reshape(v.shape)
             for v, span in zip(self.variables, self.spans, strict=True)
         }
-
-        self.mark_written()
 
     def mark_written(self) -> None:
         """Note that elements of `values` were changed."""

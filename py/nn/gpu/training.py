@@ -201,6 +201,12 @@ class GpuTraining:
         self.trainer.track(loss, batch.size)
         return loss
 
+    async def begin(self) -> None:
+        """Begin a run: the first epoch does what is needed."""
+
+    async def agree(self) -> None:
+        """Agree on the end with others: there are none."""
+
     async def sync(self) -> None:
         """Bring the weights home, once everything that was started is done."""
         await self.place.sync()

@@ -100,7 +100,7 @@ def batch_norm_gradient(
     `shown` is the result of `batch_norm` with `activation`, relu or relu6, if dy is its gradient.
     """
     deviation = np.sqrt(variance + epsilon)
-    sums, products = _sums_and_products(x, mean, dy, shown, activation)
+    sums, products = column_products(x, mean, dy, shown, activation)
     products /= deviation
     a = gamma / deviation
     e = -a * products / deviation / len(x)
@@ -109,7 +109,7 @@ def batch_norm_gradient(
     return dx, _into(dgamma, products), _into(dbeta, sums)
 
 
-def _sums_and_products(
+def column_products(
     x: Array, mean: Array, dy: Array, shown: Array | None, activation: str | None
 ) -> tuple[Array, Array]:
     """Return the sums of dy and of (x - mean) dy of each column."""

@@ -93,7 +93,7 @@ class ScoredAttention(Layer):
         weights = kernels.softmax(scores, ctx.buffer("weights", scores.shape), factor)
         drop = None
         if training and self.dropout:
-            rng = self.rng or ctx.run.rng
+            rng = ctx.generator(self.rng)
             drop = rng.random(scores.shape, dtype=scores.dtype.type) >= self.dropout
             drop = drop * scores.dtype.type(1 / (1 - self.dropout))
         ctx.child("weights").saved = weights, drop, kept

@@ -132,7 +132,7 @@ class Penalized(Layer):
         seen = list(outputs) if several else [outputs]
         ctx.child("penalized").saved = several, seen
         for y in seen:
-            ctx.run.penalty += self.regularizer.loss(y) / len(y)
+            ctx.run.penalty += self.regularizer.loss(y) / _rows(ctx, y)
         return outputs
 
     def backward(self, ctx: Context, dy: Any) -> Any:
@@ -143,9 +143,15 @@ class Penalized(Layer):
         for y, d in zip(seen, given, strict=True):
             slope = np.zeros_like(y)
             self.regularizer.add_gradient(y, slope)
-            slope /= len(y)
+            slope /= _rows(ctx, y)
             total.append(slope if d is None else slope + d)
         return self.layer.backward(ctx, tuple(total) if several else total[0])
+
+
+def _rows(ctx: Context, y: Array) -> int:
+    """Return the number of rows of a layer's output for the whole batch."""
+    rows = ctx.run.rows
+    return len(y) if rows is None else len(y) * rows.total // rows.count
 
 
 def pool_convolution(layer: Any, after: Layer) -> Layer | None:

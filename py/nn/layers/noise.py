@@ -46,6 +46,11 @@ class Dropout(Layer):
         self.seed = seed
         self.rng = np.random.default_rng(seed) if seed is not None else None
 
+    def drawn_from(self, ctx: Context) -> Any:
+        """Return what `mask_shape` is drawn from."""
+        shared = self.noise_shape is not None and self.noise_shape[0] is not None
+        return ctx.generator(self.rng, None if shared else 0)
+
     def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of the random draw."""
         if self.noise_shape is None:
@@ -61,7 +66,7 @@ class Dropout(Layer):
             return x
         shape = self.mask_shape(x.shape)
         draw = ctx.buffer("mask", shape)
-        (self.rng or ctx.run.rng).random(shape, dtype=draw.dtype, out=draw)
+        self.drawn_from(ctx).random(shape, dtype=draw.dtype, out=draw)
         scale = 1 / (1 - self.rate) if self.rate < 1 else 0.0
         np.multiply(draw >= self.rate, draw.dtype.type(scale), out=draw)
         ctx.saved = draw
@@ -131,7 +136,7 @@ class GaussianDropout(Layer):
         if not training or not self.rate:
             return x
         ctx.saved = noise = ctx.buffer("noise", x.shape)
-        (self.rng or ctx.run.rng).standard_normal(dtype=noise.dtype, out=noise)
+        ctx.generator(self.rng).standard_normal(noise.shape, dtype=noise.dtype, out=noise)
         noise *= noise.dtype.type((self.rate / (1 - self.rate)) ** 0.5)
         noise += noise.dtype.type(1)
         return np.multiply(x, noise, out=ctx.buffer("y", x.shape))
@@ -165,7 +170,7 @@ class AlphaDropout(Dropout):
         if not training or self.rate == 0:
             return x
         shape = self.mask_shape(x.shape)
-        kept = (self.rng or ctx.run.rng).random(shape, dtype=x.dtype.type) >= self.rate
+        kept = self.drawn_from(ctx).random(shape, dtype=x.dtype.type) >= self.rate
         factor = ((1 - self.rate) * (1 + self.rate * LOWEST**2)) ** -0.5
         ctx.saved = kept * x.dtype.type(factor)
         y = np.where(kept, x, x.dtype.type(LOWEST)) * x.dtype.type(factor)
@@ -192,7 +197,7 @@ class GaussianNoise(Layer):
         if not training or not self.stddev:
             return x
         noise = ctx.buffer("y", x.shape)
-        (self.rng or ctx.run.rng).standard_normal(dtype=noise.dtype, out=noise)
+        ctx.generator(self.rng).standard_normal(noise.shape, dtype=noise.dtype, out=noise)
         noise *= noise.dtype.type(self.stddev)
         noise += x
         return noise

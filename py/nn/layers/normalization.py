@@ -89,18 +89,22 @@ class BatchNormalization(Normalizing):
 
     Training uses the mean and variance of the batch (of unmasked steps) and updates the running
     statistics. Prediction and frozen layers use the running statistics.
+
+    Args:
+        synchronized: where several workers share a batch, use the statistics of the whole batch
+            even if `nn.distribution.DataParallel` says that each uses its own.
+        axis, momentum, epsilon, center, scale: and all others as in Keras.
     """
 
     fields: tuple[str, ...] = (
         "axis", "momentum", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer",
         "moving_mean_initializer", "moving_variance_initializer", "beta_regularizer",
-        "gamma_regularizer", "beta_constraint", "gamma_constraint",
+        "gamma_regularizer", "beta_constraint", "gamma_constraint", "synchronized",
     )  # fmt: skip
     left_out: ClassVar[LeftOut] = {
         "renorm": (False, "no batch renormalization"),
         "renorm_clipping": (None, "no batch renormalization"),
         "renorm_momentum": (0.99, "no batch renormalization"),
-        "synchronized": (False, "a batch is in one place"),
     }
 
     def __init__(
@@ -118,9 +122,11 @@ class BatchNormalization(Normalizing):
         gamma_regularizer: Any = None,
         beta_constraint: Any = None,
         gamma_constraint: Any = None,
+        synchronized: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(axis, epsilon, center, scale, **options)
+        self.synchronized = synchronized
         self.momentum = momentum
         self.set_options("beta", beta_initializer, beta_regularizer, beta_constraint)
         self.set_options("gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
@@ -140,10 +146,10 @@ class BatchNormalization(Normalizing):
         rows = lined.reshape(-1, self.features)
         gamma, beta = self.factors(rows.dtype)
         own = training and self.trainable
-        kept = self._kept(ctx, inputs[0]) if own else None
+        kept = self.kept(ctx, inputs[0]) if own else None
         if own:
-            mean, variance = _moments(rows, kept)
-            self._move(mean, variance)
+            mean, variance = moments(rows, kept)
+            self.move(mean, variance)
         else:
             mean, variance = self.moving_mean.value, self.moving_variance.value
         out = ctx.buffer("y", rows.shape)
@@ -153,7 +159,7 @@ class BatchNormalization(Normalizing):
         ctx.saved = rows, mean, variance, own, kept, out if activation else None, activation
         return self.unlined(out.reshape(lined.shape))
 
-    def _kept(self, ctx: Context, x: Array) -> Array | None:
+    def kept(self, ctx: Context, x: Array) -> Array | None:
         """Return the mask as 0 and 1 in rows like the inputs' (one column if all are equal).
 
         Raises:
@@ -170,7 +176,8 @@ class BatchNormalization(Normalizing):
             return kept.reshape(-1, 1)
         return self.lined(np.broadcast_to(kept, x.shape)).reshape(-1, self.features)
 
-    def _move(self, mean: Array, variance: Array) -> None:
+    def move(self, mean: Array, variance: Array) -> None:
+        """Move the running statistics towards those of a batch."""
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.value *= moving.dtype.type(self.momentum)
             moving.value += value * moving.dtype.type(1 - self.momentum)
@@ -207,7 +214,7 @@ class BatchNormalization(Normalizing):
         return self.unlined(dx.reshape(lined.shape))
 
 
-def _moments(rows: Array, kept: Array | None) -> tuple[Array, Array]:
+def moments(rows: Array, kept: Array | None) -> tuple[Array, Array]:
     """Return the mean and variance of each column over the rows where `kept` is 1."""
     if kept is None:
         return kernels.column_moments(rows)

@@ -60,7 +60,7 @@ class RandomImages(Spatial):
         if training is False:
             y, ctx.saved = self.predicted(images)
         else:  # None is a call on arrays, which changes them
-            y, ctx.saved = self.change(images, self.draw(self.rng or ctx.run.rng, images.shape))
+            y, ctx.saved = self.change(images, self.draw(ctx.generator(self.rng), images.shape))
         shown: Array = self.shown(y)
         return shown if x.ndim == 4 else shown[0]
 

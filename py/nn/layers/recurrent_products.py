@@ -71,7 +71,8 @@ class Gated(Layer):
     def draw(self, ctx: Context, shape: tuple[int, ...], rate: float) -> Array | None:
         if not rate:
             return None
-        kept = (self.rng or ctx.run.rng).random(shape, dtype=ctx.run.dtype.type) >= rate
+        rng = ctx.generator(self.rng, axis=1)
+        kept = rng.random(shape, dtype=ctx.run.dtype.type) >= rate
         return kept * ctx.run.dtype.type(1 / (1 - rate) if rate < 1 else 0)
 
     def input_gradient(self, ctx: Context, rows: Array, z: Array, drop: Array | None) -> Any:

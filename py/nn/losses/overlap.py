@@ -227,7 +227,7 @@ class Circle(Loss):
 def _logsumexp(values: Array, where: Array) -> tuple[Array, Array]:
     """Return log(sum(exp(values))) of each row, -inf for an empty one, and its derivatives."""
     inside = np.where(where, values, -np.inf)
-    top = np.max(inside, axis=1, keepdims=True, initial=-1e300)
+    top = np.max(inside, axis=1, keepdims=True, initial=np.finfo(values.dtype).min)
     parts = np.exp(inside - top)
     total = parts.sum(axis=1, keepdims=True)
     filled = total[:, 0] > 0

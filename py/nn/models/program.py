@@ -55,6 +55,8 @@ class Compiled(Protocol):
     ) -> tuple[float, list[Array | None]]:
         """Return the loss and the gradients of the outputs; update the running means."""
 
+    distribution: Any
+
     def regularize(self) -> None:
         """Add the gradients of the penalties on weights."""
 
@@ -96,6 +98,9 @@ def program_for(
         return load("nn.gpu.training").GpuTraining(training, source, every)
     if device != "cpu":
         raise ConfigError(f"expected the device 'cpu' or 'gpu', received {device!r}")
+    if training is not None and training.distribution is not None:
+        made = load("nn.distribution.program").DistributedProgram
+        return made(graph, context, parameters, training)
     program = predicting or Program(graph, context, prepare_weights)
     return program if training is None else TrainingProgram(program, parameters, training)
 
@@ -118,8 +123,10 @@ class Program:
         slots = graph.slots
         self.inputs = [slots[t] for t in graph.inputs]
         self.outputs = [slots[t] for t in graph.outputs]
-        self._values: list[Any] = [None] * len(slots)
         self.steps = self._compile()
+        count = 1 + max(slot for step in self.steps for slot in step.outputs) if self.steps else 0
+        count = max(count, len(slots))
+        self._values: list[Any] = [None] * count
         self._forward = [(s.forward, s.ctx, s.inputs, s.outputs) for s in self.steps]
         self.backward_steps: list[Step] = []
         """The steps that a gradient must pass through, the last first."""
@@ -131,7 +138,7 @@ class Program:
         self._predicted: Sequence[Array] | None = None
         self.masked = any(_begins_mask(s.layer) for s in self.steps)
         """Whether values have masks."""
-        self.masks: list[Any] = [None] * len(slots)
+        self.masks: list[Any] = [None] * count
 
     def _compile(self) -> list[Step]:
         slots, nodes = self.graph.slots, self.graph.nodes
@@ -160,6 +167,10 @@ class Program:
                 Step(layer, ctx, [slots[t] for t in node.inputs], [slots[t] for t in last.outputs])
             )
         return steps
+
+    def part(self, graph: Graph, ctx: Context) -> Program:
+        """Return a program of the same kind for a part of the graph."""
+        return Program(graph, ctx)
 
     def fuse_losses(self, contexts: list[Context]) -> None:
         """Choose the layers that `expose_logits` is for."""
@@ -197,21 +208,25 @@ class Program:
         self._replay = self._predicted = None
         self.masked = self.masked or any(m is not None for m in masks)
         if timed is not None or self.masked or self._prepare_weights is not None:
-            return self._forward_masked(inputs, training, timed or _plainly, masks)
+            return self._forward_masked(inputs, training, timed or plainly, masks)
         if not training and self._folds:
             self._predicted = inputs
             return self.predictor.forward(inputs)
         if library.active is not None:
-            key = (training, self._logits, library.active, *map(KIND, inputs))
-            replay = self._replays.get(key) or self._new_replay(key, training)
-            if replay.current():
-                self._replay = replay
-                return replay.forward(inputs)
-            if replay.seen and not replay.hopeless:
-                self._replay = replay
-                return replay.record_forward(inputs)
-            replay.seen += 1
-        return self._forward_plainly(inputs, training)
+            replay = self._replay = self._find_replay(inputs, training)
+            if replay is not None:
+                current = replay.current()
+                return replay.forward(inputs) if current else replay.record_forward(inputs)
+        return self._forwardplainly(inputs, training)
+
+    def _find_replay(self, inputs: Sequence[Array], training: bool) -> Replay | None:
+        """Return the recorded calls for these inputs, or that which is to record them, or None."""
+        key = (training, self._logits, library.active, *map(KIND, inputs))
+        replay = self._replays.get(key) or self._new_replay(key, training)
+        if replay.current() or (replay.seen and not replay.hopeless):
+            return replay
+        replay.seen += 1
+        return None
 
     @property
     def _folds(self) -> bool:
@@ -234,7 +249,7 @@ class Program:
         replay = self._replays[key] = Replay(self, library.active, training)
         return replay
 
-    def _forward_plainly(self, inputs: Sequence[Array], training: bool) -> list[Array]:
+    def _forwardplainly(self, inputs: Sequence[Array], training: bool) -> list[Array]:
         values = self._values
         for slot, value in zip(self.inputs, inputs, strict=True):
             values[slot] = value
@@ -254,6 +269,14 @@ class Program:
         self, inputs: Sequence[Array], training: bool, timed: Any, masks: Sequence[Any]
     ) -> list[Array]:
         """Do as `forward`, with masks, a timer and the preparation of weights."""
+        for _ in self._steps_masked(inputs, training, timed, masks):
+            pass
+        return [self._values[i] for i in self.outputs]
+
+    def _steps_masked(
+        self, inputs: Sequence[Array], training: bool, timed: Any, masks: Sequence[Any]
+    ) -> Iterator[Step]:
+        """Run the layers forward and yield the step of each."""
         values, found = self._values, [None] * len(self._values)
         prepared = self._prepare_weights or nullcontext
         self.masks = found
@@ -270,13 +293,13 @@ class Program:
             made = mask if isinstance(mask, list) else [mask]
             for slot, part, m in zip_longest(step.outputs, y if several else (y,), made):
                 values[slot], found[slot] = part, m
-        return [values[i] for i in self.outputs]
+            yield step
 
     def backward(self, gradients: Sequence[Array | None], timed: Any = None) -> list[Array | None]:
         """Return the gradients of the inputs, after adding those of the variables."""
         self.prepare()
         if self._predicted is not None:  # let the layers save what their `backward` needs
-            self._forward_plainly(self._predicted, False)
+            self._forwardplainly(self._predicted, False)
             self._predicted = None
         replay = self._replay
         if replay is not None and timed is None:
@@ -293,16 +316,6 @@ class Program:
         for step in self.backward_steps:
             self.run_back(grads, step, timed)
         return [grads[i] for i in self.inputs]
-
-    def backward_segments(self, gradients: Sequence[Array | None]) -> Iterator[None]:
-        """Do as `backward`, in segments: one for each layer where the calls were recorded."""
-        self.prepare()
-        replay = self._replay
-        if replay is not None and replay.matches(self._prepared, gradients):
-            yield from replay.segments(gradients)
-        else:
-            self.backward(gradients)
-            yield
 
     def run_back(self, grads: list[Any], step: Step, timed: Any = None) -> None:
         """Run a layer backward on the gradients found so far."""
@@ -387,17 +400,26 @@ class TrainingProgram:
         if parts is not None and not program.masked:
             frozen, live = parts
             self._frozen = Program(frozen, program.ctx.child("frozen"))
-            self.program = Program(live, program.ctx.child("live"))
+            self.program = program.part(live, program.ctx.child("live"))
             self.program.ctx.needs_input_gradient = False
+
+    def fuse_losses(self, tensors: Sequence[SymbolicTensor | None]) -> list[Context | None]:
+        """Leave the activations of these outputs to their losses; None for an output that keeps
+        it. Return the contexts of the layers that end in them."""
+        contexts = [None if t is None else self.program.context_of(t) for t in tensors]
+        self.program.fuse_losses([c for c in contexts if c is not None])
+        return contexts
 
     def forward(self, inputs: Sequence[Array], training: bool = False) -> list[Array]:
         """Return the outputs, logits before a fused loss; they are valid until the next call."""
+        return self.program.forward(self.begin(inputs), training)
+
+    def begin(self, inputs: Sequence[Array]) -> Sequence[Array]:
+        """Prepare a forward pass, and return the inputs of what training changes."""
         program = self.program
         program.expose_logits(True)
         program.ctx.run.penalty = 0.0
-        if self._frozen is not None:
-            inputs = self._frozen.forward(inputs, False)
-        return program.forward(inputs, training)
+        return inputs if self._frozen is None else self._frozen.forward(inputs, False)
 
     def step(self, batches: Sequence[Batch]) -> list[float]:
         """Train on the batches, one after the other; returns their losses.
@@ -410,42 +432,27 @@ class TrainingProgram:
             self.training.optimizer.step()
         return losses
 
-    def segments(self, batch: Batch) -> Iterator[float | None]:
-        """Train on a batch in segments, between which a caller may await.
-
-        Yields None after each layer's part of the backward pass, and then the loss, once all
-        gradients are there: the moment to exchange them with other workers. Going on updates the
-        weights. Until then the model must not run for anything else.
-        """
-        loss, gradients = self._losses(batch)
-        yield from self.program.backward_segments(gradients)
-        self._finish_backward()
-        yield loss
-        self.training.optimizer.step()
-
     def gradients(self, batch: Batch) -> float:
         """Compute the gradients of a batch; returns its loss."""
-        loss, gradients = self._losses(batch)
-        self.program.backward(gradients)
-        self._finish_backward()
-        return loss
-
-    def _losses(self, batch: Batch) -> tuple[float, list[Array | None]]:
         inputs, targets, weights, size = batch
-        ys = self.forward(inputs, True)
-        found = self.training.apply_losses(ys, targets, weights, size, True)
-        self.program.ctx.run.start_backward(self.parameters)
-        return found
-
-    def _finish_backward(self) -> None:
-        self.program.ctx.run.finish_backward()
+        program = self.program
+        run = program.ctx.run
+        program.expose_logits(True)
+        run.penalty = 0.0
+        seen = inputs if self._frozen is None else self._frozen.forward(inputs, False)
+        ys = program.forward(seen, True)
+        loss, gradients = self.training.apply_losses(ys, targets, weights, size, True)
+        run.start_backward(self.parameters)
+        program.backward(gradients)
+        run.finish_backward()
         self.training.regularize()
+        return loss
 
     def sync(self) -> None:
         """Bring weights and state to where the CPU reads them: they are there."""
 
 
-def _plainly(name: str, function: Any, *arguments: Any, **options: Any) -> Any:
+def plainly(name: str, function: Any, *arguments: Any, **options: Any) -> Any:
     return function(*arguments, **options)
 
 

@@ -121,6 +121,12 @@ class Replay:
 
     def record_forward(self, inputs: Sequence[Array]) -> list[Array]:
         """Run the forward pass layer by layer, and keep the calls."""
+        for _ in self.record_steps(inputs):
+            pass
+        return [self.values[i] for i in self.program.outputs]
+
+    def record_steps(self, inputs: Sequence[Array]) -> Iterator[Step]:
+        """Do as `record_forward`, and yield the step of each layer after it."""
         self.reset()
         self._attempts, self._fresh = self._attempts + 1, True
         values, moving = self.values, set(self.program.inputs)
@@ -132,6 +138,7 @@ class Replay:
             if calls is None:
                 moving.update(step.outputs)
             parts.append(calls)
+            yield step
         self.forward_parts = [self._moves(self.program.inputs)]
         for step, calls in zip(self.program.steps, parts, strict=True):
             entry: list[Call] = [partial(self._run_forward, step), *self._moves(step.outputs)]
@@ -144,7 +151,6 @@ class Replay:
             self._attempts = ATTEMPTS
         elif not self.training:
             self._release()
-        return [values[i] for i in self.program.outputs]
 
     def _record_step(self, step: Step, moving: set[int]) -> list[Call] | None:
         """Run a layer forward; return its calls, or None where it cannot be recorded."""
@@ -218,14 +224,6 @@ class Replay:
         self._attempts = 0
         return list(map(self.gradients.__getitem__, self.program.inputs))
 
-    def segments(self, gradients: Sequence[Array | None]) -> Iterator[None]:
-        """Run the backward pass in segments, one for each layer; `matches` must hold."""
-        self.start_backward(gradients)
-        for part in self.backward_parts or ():
-            for call in part:
-                call()
-            yield
-
     def start_backward(self, gradients: Sequence[Array | None]) -> None:
         """Set the gradients of the outputs."""
         found = self.gradients
@@ -238,18 +236,26 @@ class Replay:
 
     def record_backward(self, state: Any, gradients: Sequence[Array | None]) -> list[Array | None]:
         """Run the backward pass layer by layer, and keep the calls."""
+        found = self.gradients
+        for _ in self.record_steps_back(state, gradients):
+            pass
+        return [found[i] for i in self.program.inputs]
+
+    def record_steps_back(self, state: Any, gradients: Sequence[Array | None]) -> Iterator[Step]:
+        """Do as `record_backward`, and yield the step of each layer after it."""
         self.start_backward(gradients)
         known, moving = len(self.ordinary), set(self.program.outputs)
-        parts = [self._record_back(step, moving) for step in self.program.backward_steps]
-        found = [self.gradients[i] for i in self.program.inputs]
+        parts = []
+        for step in self.program.backward_steps:
+            parts.append(self._record_back(step, moving))
+            yield step
         if len(self.ordinary) > known or self._version != self.program.ctx.run.moved:
             self.reset()
-            return found
+            return
         self.backward_parts = parts
         self._backward = list(chain(*parts))
         self._state = (state, *map(MISSING, gradients))
         self._release()
-        return found
 
     def _record_back(self, step: Step, moving: set[int]) -> list[Call]:
         """Run a layer backward and return its calls, or one that runs it."""

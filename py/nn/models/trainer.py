@@ -46,7 +46,11 @@ if TYPE_CHECKING:
 
         def check_device(self) -> None: ...
 
-        def on_gpu(self, source: Any, every: int | None) -> Any: ...
+        distribution: Any
+
+        def executor(self, source: Any, every: int | None) -> Any: ...
+
+        def shared_evaluation(self) -> Any: ...
 
         def gradient_step(
             self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
@@ -296,6 +300,11 @@ class Trainer(Network):
     def device(self) -> str:
         """Where the steps of the last `fit` ran: "cpu", "cpu: " and why, or the GPU's name."""
         return self.trainer.runs_on
+
+    @property
+    def distribution(self) -> str:
+        """Who trains the model, and which way they exchange: "1 worker", "2 workers, ports"."""
+        return repr(self.trainer.distribution or "1 worker").strip("'")
 
     @property
     def optimizer(self) -> Optimizer:

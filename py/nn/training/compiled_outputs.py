@@ -21,6 +21,8 @@ class Output:
 
     Attributes:
         seen: what each metric was given in the latest batch of training.
+        merged: whether `alone` holds the latest batch already, of all members of a team.
+        share: what a team's member takes of the loss: its part of the batch.
     """
 
     def __init__(self, loss: Loss | None, weight: float, metrics: list[Any], weighted: list[Any]):
@@ -31,6 +33,8 @@ class Output:
         self.test: list[tuple[Metric, bool]] = []
         self.alone: list[Metric | None] = []
         self.seen: list[tuple[Any, Array, Any]] = []
+        self.merged = False
+        self.share = 1.0
         self.resolved = not self.wanted
         self.tracker = Mean("loss")
         self.test_tracker = Mean("loss")
@@ -64,8 +68,9 @@ class Output:
                 total, count = metric.latest  # type: ignore[attr-defined]
                 values.append(total / count if count else 0.0)
             else:
-                alone.reset_state()
-                alone.update_state(*seen)
+                if not self.merged:
+                    alone.reset_state()
+                    alone.update_state(*seen)
                 values.append(alone.result())
         return values
 

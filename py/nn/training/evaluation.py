@@ -53,8 +53,12 @@ async def run(model: Model, source: Any, calls: CallbackList) -> dict[str, Any]:
     trainer.reset_test()
     await calls.call("on_test_begin", {})
     index = 0
+    shared = trainer.shared_evaluation()
     async for batch in each(source.batches(None)):
-        trainer.test_step(*batch)
+        if shared is None or shared.takes(index):
+            trainer.test_step(*batch)
+            if shared is not None:
+                shared.count(index)
         if calls.listens("on_test_batch_end"):
             logs = {**trainer.test_logs(), "batch": index + 1, "batches": source.steps}
             await calls.call_batch("on_test_batch_end", index, logs)
@@ -62,6 +66,8 @@ async def run(model: Model, source: Any, calls: CallbackList) -> dict[str, Any]:
         if not await model.progress.gate():
             break
     await calls.land()
+    if shared is not None:
+        await shared.sum(index)
     if not index:
         raise EmptyError(f"{model.name}: the data gave no batch to evaluate")
     logs = trainer.test_logs()

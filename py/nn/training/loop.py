@@ -97,12 +97,12 @@ async def fit(
         trainer.begin(resume)
         run = _Run(model, trainer, source, held_out, calls, shuffle)
         run.validates_after = _after(validation_freq)
-        run.gpu = trainer.on_gpu(source, calls.saves_every())
+        run.executor = trainer.executor(source, calls.saves_every())
         try:
             await run.epochs(epochs)
         finally:
-            if run.gpu is not None:
-                run.gpu.close()
+            if run.executor is not None:
+                run.executor.close()
     return history
 
 
@@ -177,12 +177,14 @@ class _Run:
         self.shuffle = shuffle
         self.validates_after: Callable[[int], bool] = lambda epoch: True
         self.state: RunState = model.run_state
-        self.gpu: Any = None
+        self.executor: Any = None
 
     async def epochs(self, last: int) -> None:
         await self.calls.call("on_train_begin", {})
         self._pick_up()
         self.logs: dict[str, Any] = {}
+        if self.executor is not None:
+            await self.executor.begin()
         try:
             await self._each_epoch(last)
         except BaseException as error:
@@ -209,8 +211,8 @@ class _Run:
             progress.epoch_finished = False
             await calls.call("on_epoch_begin", epoch, {})
             progress.epoch_finished = await self._epoch(epoch)
-            if self.gpu is not None:
-                await self.gpu.sync()
+            if self.executor is not None:
+                await self.executor.sync()
             await calls.land()
             if not state.batch:
                 break  # a generator came to its end in an earlier epoch
@@ -223,6 +225,8 @@ class _Run:
             else:
                 state.finish_epoch()
             await calls.call("on_epoch_end", epoch, logs)
+            if self.executor is not None:
+                await self.executor.agree()
             if progress.stopping:
                 break
 
@@ -243,7 +247,7 @@ class _Run:
         else:
             state.begin_epoch(epoch, rng.bit_generator.state)
         order = rng if self.shuffle else None
-        source = self.source if self.gpu is None else self.gpu
+        source = self.source if self.executor is None else self.executor
         return each(source.batches(order, state.batch, state.total - state.batch))
 
     async def _epoch(self, epoch: int) -> bool:
@@ -260,7 +264,7 @@ class _Run:
             async for batch in batches:
                 if begins:
                     await calls.call_batch("on_train_batch_begin", index, {})
-                loss = self.gpu.loss(batch) if self.gpu else trainer.train_step(*batch)
+                loss = self.executor.loss(batch) if self.executor else trainer.train_step(*batch)
                 pace.tick(batch.size)
                 state.count_batch(index + 1)
                 if ends:
@@ -286,7 +290,7 @@ class _Run:
 
         On a GPU, what was started is reported first, and a pause finds the weights at home.
         """
-        return await (self.gpu or self.model.progress).gate()
+        return await (self.executor or self.model.progress).gate()
 
     def _ends_early(self, epoch: int) -> bool:
         """End a run whose data gave no more batch, as Keras does: warn, and return False.

@@ -27,6 +27,22 @@ COMPILE_LEFT_OUT: LeftOut = {
 }
 
 DEVICES = ("cpu", "gpu", "auto")
+_distribution: Any = None
+
+
+def distribution() -> Any:
+    """Return what `set_distribution` set, or None."""
+    return _distribution
+
+
+def set_distribution(value: Any) -> None:
+    """Share the batches of models that are compiled from now on, as `nn.distribution` says.
+
+    Args:
+        value: a `nn.distribution.DataParallel`, or None for models of one worker.
+    """
+    global _distribution
+    _distribution = value
 
 
 def compiled(
@@ -63,6 +79,9 @@ class TrainingStep:
     ) -> None:
         self.model = model
         self.device = device
+        self.distribution = distribution()
+        if self.distribution is not None and device == "gpu":
+            raise ConfigError("device: expected 'cpu' where several workers train, received 'gpu'")
         self.runs_on = "cpu"
         self.gpu_bytes = 0
         self.optimizer = optimizer
@@ -74,7 +93,7 @@ class TrainingStep:
         }
         self._made: list[Output] | None = None
         self._tracker = Mean("loss")
-        self._test_tracker = Mean("loss")
+        self.test_tracker = Mean("loss")
         self._step_for: Any = None
         self._program: TrainingProgram | None = None
         self._regularized: list[Any] = []
@@ -144,14 +163,15 @@ class TrainingStep:
             context=program.ctx,
             predicting=program,
         )
-        trained = self._program.program
-        for output, tensor in zip(self.outputs, model.outputs, strict=True):
-            fused = output.loss is not None and fuses_loss(model.graph, tensor, output.loss)
-            output.fused = trained.context_of(tensor) if fused else None
-        trained.fuse_losses([o.fused for o in self.outputs if o.fused is not None])
-        self._regularized = [
-            (v, parameters.views.get(v)) for v in model.variables if v.regularizer is not None
+        fused = [
+            tensor
+            if output.loss is not None and fuses_loss(model.graph, tensor, output.loss)
+            else None
+            for output, tensor in zip(self.outputs, model.outputs, strict=True)
         ]
+        for output, context in zip(self.outputs, self._program.fuse_losses(fused), strict=True):
+            output.fused = context
+        self._regularized = [v for v in model.variables if v.regularizer is not None]
         self._step_for = key
 
     @property
@@ -171,13 +191,18 @@ class TrainingStep:
             self.prepare()
             load("nn.gpu.training").check(self)
 
-    def on_gpu(self, source: Any, every: int | None) -> Any:
-        """Return what trains on the GPU for a `fit` with these data, or None: the CPU does.
+    def executor(self, source: Any, every: int | None) -> Any:
+        """Return what takes the steps of a `fit` with these data, or None: `train_step` does.
+
+        That is a member of a team where a distribution was set, or what trains on the GPU.
 
         Raises:
             ConfigError: the device is "gpu", and there is none, or it can't train this model.
         """
         self.runs_on = "cpu"
+        if self.distribution is not None:
+            self.prepare()
+            return load("nn.distribution.training").TeamTraining(self, source)
         if self.device == "cpu":
             return None
         self.prepare()
@@ -220,7 +245,9 @@ class TrainingStep:
 
     def regularize(self) -> None:
         """Add the gradients of the penalties on weights."""
-        for variable, gradient in self._regularized:
+        views = self.model.parameters.views
+        for variable in self._regularized:
+            gradient = views.get(variable)
             if gradient is not None:
                 variable.regularizer.add_gradient(variable.value, gradient)
 
@@ -233,6 +260,27 @@ class TrainingStep:
         training: bool,
     ) -> tuple[float, list[Array | None]]:
         """Return the loss and the gradients of the outputs; update the running means."""
+        assert self._program is not None
+        program = self._program.program
+        masks = list(map(program.masks.__getitem__, program.outputs))
+        total, gradients = self.output_losses(ys, targets, weights, size, training, masks)
+        if self._regularized:
+            total += self.weights_penalty()
+        total += program.ctx.run.penalty
+        (self._tracker if training else self.test_tracker).add(total * size, size)
+        return total, gradients
+
+    def output_losses(
+        self,
+        ys: Sequence[Array],
+        targets: Sequence[Any],
+        weights: Sequence[Any],
+        size: int,
+        training: bool,
+        masks: Sequence[Any],
+    ) -> tuple[float, list[Array | None]]:
+        """Return the outputs' loss, without penalties, and the gradients of the outputs; update
+        the outputs' running means."""
         total = 0.0
         gradients: list[Array | None] = []
         outputs = self.outputs
@@ -241,9 +289,6 @@ class TrainingStep:
                 f"{self.model.name}: expected targets for {len(outputs)} outputs, "
                 f"received {len(targets)}"
             )
-        assert self._program is not None
-        program = self._program.program
-        masks = map(program.masks.__getitem__, program.outputs)
         for output, y, target, weight, mask in zip(
             outputs, ys, targets, weights, masks, strict=True
         ):
@@ -252,7 +297,7 @@ class TrainingStep:
             if not output.resolved:
                 output.resolve(target, y)
             value, gradient, predictions = self._loss_of(output, y, target, weight, mask)
-            total += output.weight * value
+            total += output.weight * output.share * value
             gradients.append(gradient)
             (output.tracker if training else output.test_tracker).add(value * size, size)
             seen: list[tuple[Any, Array, Any]] = []
@@ -264,11 +309,11 @@ class TrainingStep:
                 seen.append((target, predictions, factor))
             if training:
                 output.seen = seen
-        for variable, _ in self._regularized:
-            total += variable.regularizer.loss(variable.value)
-        total += program.ctx.run.penalty
-        (self._tracker if training else self._test_tracker).add(total * size, size)
         return total, gradients
+
+    def weights_penalty(self) -> float:
+        """Return the penalties on weights."""
+        return sum(variable.regularizer.loss(variable.value) for variable in self._regularized)
 
     def _without_target(self, output: Output) -> ShapeError:
         name = self.model.output_names[self.outputs.index(output)]
@@ -292,9 +337,16 @@ class TrainingStep:
             seen = ctx.buffer("predictions", y.shape) if output.needs_predictions else None
             value = output.loss.from_logits_step(target, y, weight, gradient, seen)
             y = y if seen is None else seen
-        if output.weight != 1.0:
-            gradient *= gradient.dtype.type(output.weight)
+        factor = output.weight * output.share
+        if factor != 1.0:
+            gradient *= gradient.dtype.type(factor)
         return value, gradient, y
+
+    def shared_evaluation(self) -> Any:
+        """Return what shares an evaluation with the other members of a team, or None."""
+        if self.distribution is None or self.distribution.group.size == 1:
+            return None
+        return load("nn.distribution.training").SharedEvaluation(self)
 
     def track(self, loss: float, size: int) -> None:
         """Add the loss of a batch to the running mean of training."""
@@ -309,7 +361,7 @@ class TrainingStep:
 
     def test_logs(self) -> dict[str, float]:
         """Return the same of evaluation."""
-        return self._logs(self._test_tracker, False)
+        return self._logs(self.test_tracker, False)
 
     def _logs(self, tracker: Mean, training: bool) -> dict[str, float]:
         logs = {"loss": tracker.result()}
@@ -359,7 +411,7 @@ class TrainingStep:
 
     def reset_test(self) -> None:
         """Reset the running means of evaluation."""
-        self._test_tracker.reset_state()
+        self.test_tracker.reset_state()
         for output in self._made or ():
             output.test_tracker.reset_state()
             for metric, _ in output.test:

@@ -73,6 +73,7 @@ def sources(folder):
                 "py/federation",
                 "py/federation/server",
                 "py/federation/platform/cpython.py",
+                bundle.DISTRIBUTION,
             )
         },
         "py/app/__init__.py": "",

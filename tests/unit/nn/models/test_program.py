@@ -1,4 +1,4 @@
-"""The program that executes a model: by device, in one step or in segments."""
+"""The program that executes a model: by device, a step or a block of steps."""
 
 from __future__ import annotations
 
@@ -46,32 +46,11 @@ def batches(sizes: list[int]) -> list[Any]:
     return made
 
 
-def test_a_step_in_segments_equals_one_in_one_piece():
-    whole, parts = network(), network()
-    for batch in batches([4, 4, 4, 4, 2, 2, 2]):
-        wanted = whole.trainer.program.step([batch])
-        found = [loss for loss in parts.trainer.program.segments(batch) if loss is not None]
-        assert found == wanted
-    for a, b in zip(whole.get_weights(), parts.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 def test_a_step_takes_a_block_of_batches_and_returns_their_losses():
     one, other = network(), network()
     block = batches([4, 4, 4, 2])
     wanted = [one.trainer.train_step(*batch) for batch in block]
     assert other.trainer.program.step(block) == wanted
-
-
-def test_gradients_are_all_there_when_the_loss_is_and_weights_change_after_it():
-    model = network()
-    before = model.get_weights()
-    for loss in model.trainer.program.segments(batches([4])[0]):
-        if loss is not None:
-            assert model.parameters.gradients.any()
-            for a, b in zip(before, model.get_weights(), strict=True):
-                np.testing.assert_array_equal(a, b)
-    assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
 
 
 def test_a_program_that_only_predicts_gives_the_models_outputs():
