@@ -2,14 +2,14 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help serve vendor kernels bundle precache check test coverage bench soak site clean setup prepared testers federation
+.PHONY: help serve vendor kernels bundle precache check test coverage bench bench-gpu soak site clean setup prepared testers federation
 
 PORT ?= 8000
 PYTHON ?= python3
 PY := .venv/bin/python
 
 help:  ## say what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*##/  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*##/  make \1\t/' | expand -t 16
 
 serve: precache  ## set everything up, then serve http://localhost:8000 (PORT=... overrides)
 	@$(PY) -m tools.serve --port $(PORT)
@@ -61,6 +61,11 @@ bench: precache  ## measure against the peers, write build/bench.json
 	@$(PYTHON) tools/environment.py bench
 	@$(PY) -m tools.browser
 	@PYTHONPATH=py $(PY) -m tests.bench
+
+bench-gpu: precache  ## measure training on this machine's GPU against the peers (no browser; CUDA=python with PyTorch)
+	@$(PYTHON) tools/environment.py bench
+	@PYTHONPATH=py $(PY) -m tests.bench.gpu.pack
+	@$(or $(CUDA),$(PY)) build/bench-gpu/rows.py
 
 soak: precache  ## what takes long, all or ONLY=rpc|mpy|py|io|applications|tests, for MINUTES=n below 120 (ONLY=help says more)
 	@$(PYTHON) tools/environment.py test

@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.bench import engines, photograph_rows, picture, rpc, start
 from tests.bench.drive import PagePeer, Peer, ProcessPeer
+from tests.bench.gpu import host
 from tests.bench.requirements import (
     CHANNELS,
     DIRECTIONS,
@@ -272,6 +273,11 @@ def remote(bench: Bench) -> None:
     rpc.run(bench)
 
 
+def gpu(bench: Bench) -> None:
+    """Training through WebGPU: the host's work for a step, and an emulated GPU."""
+    host.run(bench)
+
+
 def starting(bench: Bench) -> None:
     """The page's start, cold and warm, beside a bare worker's."""
     bench.repeat(lambda: start.measure(bench.site), rounds=3)
@@ -307,6 +313,7 @@ TASKS: dict[str, Callable[[Bench], None]] = {
     "sequences": sequences,
     "engines": browsers,
     "rpc": remote,
+    "gpu": gpu,
     "start": starting,
     "picture": pictured,
 }

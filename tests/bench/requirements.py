@@ -132,6 +132,14 @@ REMOTE = [
     _at_most(1.3, "rpc.array_10mb_ms.farcall", "rpc.array_10mb_ms.limit"),
     _at_least(10.0, "rpc.stream_items_per_s", "rpc.calls_per_s.1"),
 ]
+GPU = [
+    _at_least(20.0, "gpu.host_ms_per_step.tfjs", "gpu.host_ms_per_step.nn"),
+    _at_least(10.0, "gpu.host_ms_per_step.jaxjs", "gpu.host_ms_per_step.nn"),
+    *(
+        _at_least(1.0, "gpu.software.seed32.nn", f"gpu.software.seed32.{peer}")
+        for peer in ("tfjs", "jaxjs")
+    ),
+]
 START = [
     *(_at_most(0.3, f"start.{when}_s.paint") for when in ("cold", "warm")),
     *(_at_most(0.6, f"start.{when}_s.controls") for when in ("cold", "warm")),
@@ -143,5 +151,5 @@ START = [
 PAGE = [_at_most(4.0, "page.picture_ms")]
 REQUIREMENTS = [
     *TRAINING, *PREDICTING, *KERNELS, *LOADING, *NETWORKS, *CEILINGS, *PHOTOGRAPHS, *ENGINES,
-    *REMOTE, *START, *PAGE,
+    *REMOTE, *GPU, *START, *PAGE,
 ]  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,9 @@ async def pixels(image: Any, size: tuple[int, int]) -> Array:
     Raises:
         DataError: it is something else, or the browser cannot read it.
     """
-    js, ffi = import_module("js"), import_module("pyodide.ffi")
+    import js
+    from pyodide import ffi
+
     source = _blob(js, image)
     options = js.Object.new()
     options.imageOrientation = "from-image"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sys
-from importlib import import_module
 from pathlib import Path
 
 from nn.io.errors import CorruptError, FormatError
@@ -61,10 +60,11 @@ def _folder() -> str:
         return _chosen[0]
     if sys.platform != "emscripten":
         return str(Path(__file__).resolve().parents[3] / FOLDER)
-    location = import_module("js").location
+    import js
+
     # A worker that PyScript makes from a blob has the site's origin, and no folder.
-    here = str(location.href).removeprefix("blob:")
-    return str(import_module("js").URL.new(FOLDER, here).href)
+    here = str(js.location.href).removeprefix("blob:")
+    return str(js.URL.new(FOLDER, here).href)
 
 
 def _read(path: Path) -> bytes:

@@ -6,7 +6,6 @@ On CPython it imports without it; `open` is for a browser's worker or page.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from nn.types import Array
 async def open(emulated: bool) -> tuple[Adapter | None, str]:
     """Return the fastest GPU, or None and why there is none."""
     try:
-        js = import_module("js")
+        import js
     except ModuleNotFoundError:
         return None, "WebGPU is in browsers; this Python runs in none"
     driver = js.eval(Path(__file__).with_name("driver.js").read_text())()
@@ -50,7 +49,9 @@ class Adapter:
         """Make a plan on the device; its kernels are compiled side by side.
 
         Raises:
-            ConfigError: a buffer of the plan is larger than the device allows.
+            ConfigError: a buffer of the plan is larger than the device allows, or it has no room
+                for all of them.
+            DeviceLostError: the device is gone.
         """
         name = max(plan.buffers, key=plan.buffers.__getitem__)
         if plan.buffers[name] > self.largest:
@@ -58,11 +59,17 @@ class Adapter:
                 f"{self.name}: expected buffers of at most {self.largest} bytes, received "
                 f"{plan.buffers[name]} ({name}); a smaller batch_size needs less"
             )
-        failure = import_module("pyodide.ffi").JsException
+        from pyodide.ffi import JsException
+
         try:
             made = await self._driver.record(self._device, plan.to_json())
-        except failure as error:
+        except JsException as error:
             raise DeviceLostError(f"{self.name} was lost ({error.message})") from error
+        if hasattr(made, "full"):
+            raise ConfigError(
+                f"{self.name}: expected room for {plan.bytes} bytes ({made.full}); a smaller "
+                "batch_size needs less"
+            )
         return Recorded(made, plan, self.name)
 
     async def reopen(self) -> tuple[Adapter | None, str]:
@@ -74,8 +81,9 @@ class Recorded:
     """A plan on the device."""
 
     def __init__(self, recorded: Any, plan: Plan, device: str) -> None:
-        ffi = import_module("pyodide.ffi")
-        self._to_js, self._failure, self._device = ffi.to_js, ffi.JsException, device
+        from pyodide.ffi import JsException, to_js
+
+        self._to_js, self._failure, self._device = to_js, JsException, device
         self._recorded, self._plan = recorded, plan
         # A look-up on a JavaScript object costs as much as a call.
         self._write, self._run = recorded.write, recorded.run

@@ -94,8 +94,14 @@
     lost.catch(() => {}); // awaited below only while kernels are compiled
     const kernels = plan.kernels.map((kernel) => compiled(device, stepLayout, kernel));
     const made = await Promise.race([Promise.all(kernels), lost]);
+    device.pushErrorScope("out-of-memory");
     const buffers = Object.fromEntries(Object.entries(plan.buffers).map(([label, size]) =>
       [label, device.createBuffer({ label, size, usage: STORAGE | COPY_SRC | COPY_DST })]));
+    const full = await device.popErrorScope();
+    if (full) {
+      for (const buffer of Object.values(buffers)) buffer.destroy();
+      return { full: full.message };
+    }
     const numbers = device.createBuffer({ size: plan.slots * plan.stepBytes, usage: UNIFORM | COPY_DST });
     const stepGroup = device.createBindGroup({ layout: stepLayout, entries: [
       { binding: 0, resource: { buffer: numbers, size: plan.stepSize } },

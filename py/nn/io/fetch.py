@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from importlib import import_module
 
 from nn.io.errors import FormatError, LimitError
 from nn.io.limits import DEFAULT_LIMITS, Limits
@@ -43,9 +42,10 @@ def _fetch(url: str, limits: Limits) -> bytes:
 
 
 async def _fetch_in_browser(url: str, limits: Limits) -> bytes:
-    http = import_module("pyodide.http")
+    from pyodide.http import pyfetch
+
     try:
-        answer = await http.pyfetch(url)
+        answer = await pyfetch(url)
     except OSError as error:
         raise FetchError(f"{url}: {error}") from error
     if not answer.ok:

@@ -1,0 +1,1 @@
+"""Training on a GPU: on a real card (`rows`), and what can be said without one (`host`)."""
