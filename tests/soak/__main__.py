@@ -3,7 +3,8 @@
 rpc is random programs with random faults in Chromium: mpy, driven from MicroPython, and then py,
 from Pyodide, each for half of MINUTES. They speak farcall's own protocol with a Pyodide worker and
 Comlink's with a JavaScript one, side by side on one page. io is damaged model files, 20,000 of each
-format. applications is large networks of Keras and torchvision, on CPython and in Chromium. tests
+format. gpu is training on a GPU: its tests, drawn networks against the CPU, memory over
+20 runs. applications is large networks of Keras and torchvision, on CPython and in Chromium. tests
 is every check and every test beside six busy processes. Without ONLY it is rpc.
 """
 
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.soak import applications, files, load
+from tests.soak import applications, files, gpus, load
 from tests.support.chromium import Page
 from tests.support.interpreters import farcall_files
 from tests.support.limit import Limit
@@ -32,7 +33,7 @@ HTML = """<!doctype html><meta charset="utf-8"><title>soak</title><link rel="ico
 INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
 MODULES = ("bank", "comlink_programs", "counters", "drawn", "programs", "standard", "values")
 ZERO = ("hangs", "leaks", "wrong")
-PARTS = ("rpc", *PAIRINGS, "io", "applications", "tests")
+PARTS = ("rpc", *PAIRINGS, "io", "gpu", "applications", "tests")
 MOST = 120  # minutes of a part
 TESTS = 80  # minutes within which all tests pass beside six busy processes
 APPLICATIONS = 60  # minutes within which all large networks are tried
@@ -137,6 +138,8 @@ def main() -> int:
     options = arguments()
     if options.only == "io":
         return 0 if files.check(options.minutes, options.seed) else 1
+    if options.only == "gpu":
+        return 0 if gpus.check(options.minutes, options.seed) else 1
     if options.only == "applications":
         return 0 if applications.check(options.minutes, options.seed) else 1
     if options.only == "tests":

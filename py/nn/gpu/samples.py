@@ -43,6 +43,7 @@ class Samples:
         self.trainer, self.model, self.source = training, training.model, source
         self.resident = _lies_still(source)
         self.order = np.zeros(0, np.uint32)
+        self._largest = 0
 
     def layout(self, first: Item) -> tuple[int, Source]:
         """Return the samples of a step, and where they lie, for a plan.
@@ -60,7 +61,9 @@ class Samples:
         weights = self.source.weights if self.resident else first.weights
         weighted = tuple(w is not None for w in weights)
         if not self.resident:
-            return first.size, Source(0, (), weighted, reported)
+            # After a loss the plan is made again, perhaps at an epoch's last batch, a short one.
+            self._largest = max(self._largest, first.size)
+            return self._largest, Source(0, (), weighted, reported)
         size = min(self.source.batch_size, self.source.count)
         return size, Source(self.source.count, _scales(self.source), weighted, reported)
 

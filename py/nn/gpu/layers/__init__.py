@@ -12,6 +12,7 @@ from typing import Any
 from nn.gpu.layers import (
     activating,
     convolving,
+    embedding,
     merging,
     noising,
     normalizing,
@@ -25,6 +26,7 @@ from nn.layers.core import Dense
 RECORDERS: dict[type, Any] = {
     **activating.RECORDERS,
     **convolving.RECORDERS,
+    **embedding.RECORDERS,
     **merging.RECORDERS,
     **noising.RECORDERS,
     **normalizing.RECORDERS,

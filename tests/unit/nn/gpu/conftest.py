@@ -19,6 +19,11 @@ def device() -> Any:
     pytest.importorskip("wgpu", reason="kernels for the GPU need PyPI's wgpu: make install")
     if not (LOADER.is_file() and DRIVER.is_file()):
         pytest.skip(f"kernels for the GPU need a Vulkan driver: there is none in {CHROMIUM}")
+    return opened()
+
+
+def opened() -> Any:
+    """Open a device of that driver, or of the one that VK_ICD_FILENAMES names."""
     os.environ.setdefault("VK_ICD_FILENAMES", str(DRIVER))
     ctypes.CDLL(str(LOADER), ctypes.RTLD_GLOBAL)  # wgpu then finds it by its name
     from tests.unit.nn.gpu import native

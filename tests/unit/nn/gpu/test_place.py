@@ -10,7 +10,7 @@ from typing import Any
 import nn
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nn.errors import ConfigError
 from nn.gpu import devices
@@ -115,6 +115,8 @@ def test_a_lost_device_is_opened_again_and_the_run_ends_to_the_bit_as_an_unbroke
 
 
 @settings(max_examples=4, deadline=None)
+@example(at=STEPS // 2 - 1, kind="a stream")
+@example(at=STEPS // 2, kind="a stream")
 @given(at=st.integers(1, STEPS // 2), kind=st.sampled_from(["arrays", "a stream"]))
 def test_after_a_second_loss_the_cpu_goes_on_and_says_so(unbroken: Any, at: int, kind: str) -> None:
     model = network("gpu")
