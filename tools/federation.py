@@ -131,6 +131,10 @@ class Federation:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
+    def pid(self, name: str) -> int:
+        """Return the id of a process."""
+        return self._processes[name].pid
+
     def log(self, name: str) -> str:
         """What a process has written."""
         return (self.folder / f"{name}.log").read_text(errors="replace")

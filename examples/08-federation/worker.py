@@ -47,6 +47,8 @@ class Participant:
             accuracy = reply.content["metrics"]["accuracy"]
             config = message.content["config"]
             about = f"{config['nodes']} nodes, {accuracy:.1%} of this device's own images"
+            if "epsilon" in config:
+                about += f", epsilon {config['epsilon']:.2g} at delta {config['delta']:.0e}"
             self.rounds.append(f"{about} (round {config['server-round']} of {config['rounds']})")
         return reply
 

@@ -4,8 +4,9 @@ rpc is random programs with random faults in Chromium: mpy, driven from MicroPyt
 from Pyodide, each for half of MINUTES. They speak farcall's own protocol with a Pyodide worker and
 Comlink's with a JavaScript one, side by side on one page. io is damaged model files, 20,000 of each
 format. gpu is training on a GPU: its tests, drawn networks against the CPU, memory over
-20 runs. applications is large networks of Keras and torchvision, on CPython and in Chromium. tests
-is every check and every test beside six busy processes. Without ONLY it is rpc.
+20 runs. applications is large networks of Keras and torchvision, on CPython and in Chromium.
+federation is 1,000 nodes through the gateway to Flower's SuperLink, and accuracy beside its nodes.
+tests is every check and every test beside six busy processes. Without ONLY it is rpc.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ HTML = """<!doctype html><meta charset="utf-8"><title>soak</title><link rel="ico
 INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
 MODULES = ("bank", "comlink_programs", "counters", "drawn", "programs", "standard", "values")
 ZERO = ("hangs", "leaks", "wrong")
-PARTS = ("rpc", *PAIRINGS, "io", "gpu", "applications", "tests")
+PARTS = ("rpc", *PAIRINGS, "io", "gpu", "applications", "federation", "tests")
 MOST = 120  # minutes of a part
 TESTS = 80  # minutes within which all tests pass beside six busy processes
 APPLICATIONS = 60  # minutes within which all large networks are tried
@@ -142,6 +143,10 @@ def main() -> int:
         return 0 if gpus.check(options.minutes, options.seed) else 1
     if options.only == "applications":
         return 0 if applications.check(options.minutes, options.seed) else 1
+    if options.only == "federation":
+        from tests.soak import federation  # it imports Flower, which takes seconds
+
+        return 0 if federation.check() else 1
     if options.only == "tests":
         return 0 if load.check(options.minutes) else 1
     kinds = [options.only] if options.only in PAIRINGS else list(PAIRINGS)

@@ -7,6 +7,7 @@ from pathlib import Path
 import flwr.serverapp.strategy as strategies
 import nn
 import numpy as np
+from federation.server.accountant import DELTA, Accountant
 from federation.server.guard import Guard
 from flwr.app import ArrayRecord, ConfigRecord, MetricRecord
 from flwr.serverapp import ServerApp
@@ -17,10 +18,21 @@ app = ServerApp()
 
 
 class Shown(Guard):
-    """A guard that shows each participant how the federation stands."""
+    """A guard that shows each participant how the federation stands, and what noise is worth."""
+
+    def __init__(self, strategy, multiplier, **options):
+        super().__init__(strategy, **options)
+        self.accountant = Accountant(multiplier)
+
+    def aggregate_train(self, server_round, replies):
+        replies = list(replies)
+        self.accountant.count(r.metadata.src_node_id for r in replies if r.has_content())
+        return super().aggregate_train(server_round, replies)
 
     def configure_evaluate(self, server_round, arrays, config, grid):
         config["nodes"] = len(list(grid.get_node_ids()))
+        if self.accountant.multiplier:
+            config["epsilon"], config["delta"] = self.accountant.epsilon(), DELTA
         return super().configure_evaluate(server_round, arrays, config, grid)
 
 
@@ -30,9 +42,9 @@ def strategy(config):
     options = {"proximal_mu": config["proximal-mu"]} if config["strategy"] == "FedProx" else {}
     made = getattr(strategies, config["strategy"])(
         fraction_train=config["fraction-train"], min_train_nodes=few, min_evaluate_nodes=few,
-        min_available_nodes=few, **options,
+        min_available_nodes=few, fraction_evaluate=config["fraction-evaluate"], **options,
     )  # fmt: skip
-    return Shown(made, most_change=config["most-change"])
+    return Shown(made, config["noise-multiplier"], most_change=config["most-change"])
 
 
 def test_set(images):

@@ -1,0 +1,91 @@
+"""The example's client: what leaves a device is clipped and noisy where the federation asks."""
+
+import asyncio
+import sys
+
+import numpy as np
+import pytest
+from federation import NetworkMismatchError
+from nn import federated
+
+from tools.federation import APP
+
+CONFIG = {"learning-rate": 0.1, "epochs": 1, "server-round": 1}
+
+
+@pytest.fixture(scope="module")
+def task():
+    sys.path.insert(0, str(APP))
+    try:
+        from learn import task
+    finally:
+        sys.path.remove(str(APP))
+    return task
+
+
+@pytest.fixture
+def device(task):
+    rng = np.random.default_rng(0)
+    x = rng.random((task.HELD_OUT + 100, 28, 28, 1), np.float32)
+    return task.Device(x, rng.integers(0, 10, len(x)))
+
+
+def trained(device, sent, **config):
+    return asyncio.run(device.train(sent, CONFIG | config))[0]
+
+
+def distance(arrays, others):
+    return federated.update_norm([a - b for a, b in zip(arrays, others, strict=True)])
+
+
+def test_an_update_is_clipped_to_the_norm(device):
+    sent = device.model.get_weights()
+    assert distance(trained(device, sent), sent) > 0.05
+    clipped = trained(device, sent, **{"clipping-norm": 0.01})
+    assert distance(clipped, sent) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_noise_has_the_deviation_that_was_asked_for_and_is_new_each_time(device):
+    sent = device.model.get_weights()
+    settings = {"clipping-norm": 0.01, "noise-multiplier": 50.0}
+    one, two = (trained(device, sent, **settings) for _ in range(2))
+    numbers = sum(array.size for array in sent)
+    assert distance(one, sent) == pytest.approx(0.5 * numbers**0.5, rel=0.05)
+    assert distance(one, two) == pytest.approx(0.5 * (2 * numbers) ** 0.5, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"noise-multiplier": 1.0}, {"clipping-norm": -1.0}, {"clipping-norm": float("nan")}],
+)
+def test_settings_that_would_not_protect_are_refused(device, settings):
+    with pytest.raises(ValueError, match="expected "):
+        trained(device, device.model.get_weights(), **settings)
+
+
+def test_one_step_of_fedprox_is_gradient_descent_on_its_loss(device, task, monkeypatch):
+    """One batch from the weights sent has no pull; two have mu times the way of the first."""
+    monkeypatch.setattr(task, "BATCH", 50)
+    sent, rate, mu = device.model.get_weights(), 0.1, 0.5
+    steps = []
+
+    class Steps(task.Proximal):
+        def on_train_batch_end(self, batch, logs=None):
+            plain = self.model.get_weights()
+            super().on_train_batch_end(batch, logs)
+            steps.append((self.before, plain, self.model.get_weights()))
+
+    monkeypatch.setattr(task, "Proximal", Steps)
+    trained(device, sent, **{"proximal-mu": mu})
+    (before, plain, after), (second, moved, pulled) = steps
+    for place, start in enumerate(sent):
+        np.testing.assert_array_equal(before[place], start)
+        np.testing.assert_array_equal(after[place], plain[place])
+        want = moved[place] - np.float32(rate * mu) * (second[place] - start)
+        np.testing.assert_allclose(pulled[place], want, rtol=1e-6)
+
+
+def test_another_network_is_refused_with_both_shapes(device):
+    sent = [np.zeros((3, 3), np.float32)]
+    with pytest.raises(NetworkMismatchError, match=r"\(784, 32\).*another, shapes \(3, 3\)"):
+        trained(device, sent)
