@@ -113,8 +113,8 @@ def _assign(layer: Layer, arrays: Sequence[Array]) -> None:
 
 
 def _slots(arrays: Mapping[str, Array], attributes: Attributes) -> list[Array] | None:
-    """Return the optimizer's variables if Keras 3 wrote them (Keras 2 uses another order)."""
+    """Return the optimizer's variables; those before Keras 2.11 have another order."""
     names = _names(attributes.get(OPTIMIZER, {}))
-    if not names or not names[0].endswith("/iteration"):
+    if not names or names[0].removesuffix(":0").rpartition("/")[2] != "iteration":
         return None
     return _listed(arrays, attributes, OPTIMIZER)

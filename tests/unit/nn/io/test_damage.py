@@ -84,6 +84,66 @@ def test_a_setting_of_any_kind_is_used_or_refused(value):
             item["config"][key] = before
 
 
+def fields(document):
+    """Yield each object that describes an array, with its keys."""
+    if isinstance(document, list):
+        for value in document:
+            yield from fields(value)
+    if isinstance(document, dict):
+        if "dtype" in document and ("shape" in document or "sha256" in document):
+            yield document
+        for value in document.values():
+            yield from fields(value)
+
+
+@pytest.mark.parametrize(("format", "name"), [("npz", "nn.json"), ("tfjs", "model.json")])
+def test_a_field_of_an_array_of_any_kind_is_used_or_refused(format, name):
+    model = nn.Sequential([nn.Input((2,)), nn.Dense(2)])
+    data = nn.io.save(model, format, quantization={"uint8": "*/kernel"})
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    document = json.loads(members[name])
+    places = [place for found in fields(document) for place in inner(found)]
+    assert len(places) > 8
+    for place, key in places:
+        before = place[key]
+        for value in damage.VALUES:
+            place[key] = value
+            stream = io.BytesIO()
+            with zipfile.ZipFile(stream, "w") as archive:
+                for member, content in members.items():
+                    changed = json.dumps(document).encode() if member == name else content
+                    archive.writestr(member, changed)
+            damage.examine(stream.getvalue())
+        place[key] = before
+
+
+def inner(found):
+    """Yield an object and its keys, then those of the objects in it."""
+    for key, value in found.items():
+        yield found, key
+        if isinstance(value, dict):
+            yield from inner(value)
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [(KeyError("x"), errors.CorruptError), (MemoryError(), errors.LimitError),
+     (RecursionError(), errors.CorruptError), (errors.MismatchError("x"), errors.MismatchError)],
+)  # fmt: skip
+def test_an_error_that_no_check_foresaw_is_a_format_error(raised, expected):
+    def inside(data):
+        raise raised
+
+    @errors.reads("file")
+    def read(data):
+        return inside(data)
+
+    with pytest.raises(errors.FormatError) as caught:
+        read(b"")
+    assert type(caught.value) is expected
+
+
 # Cost.
 
 
