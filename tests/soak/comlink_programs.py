@@ -61,6 +61,19 @@ async def echo_bytes(api):
     expect(bytes(await call(api.echo(sent), "bytes")), sent, "comlink bytes")
 
 
+async def long_text(api):
+    sent = random.choice(("x", "é\0", "\ufeff")) * random.randrange(6000)
+    expect(await call(api.echo(sent), "long text"), sent, "comlink long text")
+
+
+async def long_containers(api):
+    """As long as those are that go in buffers over farcall's own protocol."""
+    count = random.choice((60, 127, 128, 300))
+    item = random.choice((1, "x", None, {"k": 1.5}, [2], value()))
+    for sent in ([item] * count, dict([("k" + str(n), item) for n in range(count)])):
+        expect(await call(api.echo(sent), "long container"), sent, "comlink long container")
+
+
 async def order(api):
     account = await call(comlink.new(api.Account, 0), "construction")
     amounts = [random.randrange(100) for _ in range(8)]
@@ -106,7 +119,17 @@ async def second_endpoint(api):
     comlink.release(twin)
 
 
-OPERATIONS = (echo, echo_bytes, order, assignment, dropped, callbacks, second_endpoint)
+OPERATIONS = (
+    echo,
+    echo_bytes,
+    long_text,
+    long_containers,
+    order,
+    assignment,
+    dropped,
+    callbacks,
+    second_endpoint,
+)
 OPERATIONS += values.COMLINK_OPERATIONS
 
 

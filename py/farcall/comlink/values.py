@@ -10,6 +10,7 @@ from farcall import errors, messages, platform
 from farcall.comlink.ports import is_port
 from farcall.proxies.remote import Call
 from farcall.values import arrays, standard
+from farcall.values.bulk import NEVER
 from farcall.values.codec import Codec, dumps, loads
 from farcall.values.graphs import short
 from farcall.values.references import References
@@ -124,6 +125,7 @@ class Outgoing(Codec):
 
     def __init__(self, serve: "Callable[[Value], JavaScript]") -> None:
         super().__init__(_Sent(self))
+        self.long = self.many = NEVER  # JavaScript gets a text as a text, a list as a list
         self.refs: "list[JavaScript]" = []
         self.transfers: "list[JavaScript]" = []
         self._serve = serve

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LONG = 4096  # characters
 MANY = 128  # items
+NEVER = 2**30  # instead of these: everything stays in the text
 PART = 4096  # values: what a MicroPython page takes in a few milliseconds
 FIRST = 4  # columns with whose values a row is made
 COLUMNS = 64  # wider rows are long lists themselves

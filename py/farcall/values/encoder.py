@@ -7,7 +7,7 @@ are their own wire form.
 from farcall import errors, messages, platform
 from farcall.platform import buffers as memory
 from farcall.values import arrays, exceptions, registered, standard
-from farcall.values.bulk import LONG, MANY, Bulk
+from farcall.values.bulk import LONG, MANY, NEVER, Bulk
 from farcall.values.graphs import Graph, short
 from farcall.values.references import References
 
@@ -301,7 +301,7 @@ class Encoder(Plain):
         plain = Encoder(None, None if self.inline else self.buffers)
         plain.traceback, plain.inline = self.traceback, self.inline
         if self.inline:
-            plain.long = plain.many = 2**30
+            plain.long = plain.many = NEVER
         mark = len(plain.buffers)
         try:
             wire = plain.encode(value)

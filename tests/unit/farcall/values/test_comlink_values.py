@@ -5,6 +5,9 @@ import collections
 import datetime
 import decimal
 import fractions
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,8 @@ from hypothesis import given, settings
 
 from tests.unit.farcall.values.test_registered import Node
 from tests.unit.farcall.values.test_standard import Colour, Level, Point, Word, values
+
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def over_comlink(value: Any) -> Any:
@@ -75,3 +80,40 @@ def test_any_of_them_crosses_or_is_refused_where_it_is_passed(value: Any) -> Non
         over_comlink([value])
     except TypeError:
         return
+
+
+def revived() -> set[str]:
+    """The tags that comlink.js makes values of."""
+    source = (ROOT / "py" / "farcall" / "comlink" / "comlink.js").read_text()
+    table = source.split("const REVIVERS = {")[1].split("function revive")[0]
+    return set(re.findall(r"^    (\w)[:(]", table, re.MULTILINE)) | set(
+        re.findall(r"(\w): REVIVERS", table)
+    )
+
+
+def tags(wire: Any) -> Iterator[str]:
+    if isinstance(wire, dict):
+        for item in wire.values():
+            yield from tags(item)
+    elif isinstance(wire, list):
+        yield wire[0]
+        for item in wire[1:]:
+            yield from tags(item)
+
+
+LONG = {
+    "text": "x" * 5000,
+    "list": [1] * 300,
+    "rows": [{"a": 1}] * 300,
+    "pairs": [(1, "x")] * 300,
+    "dict": dict.fromkeys(map(str, range(300)), 1.5),
+    "keys": {(n, n): None for n in range(300)},
+    "set": set(range(300)),
+}
+
+
+@pytest.mark.parametrize("value", LONG.values(), ids=LONG)
+def test_what_is_long_has_a_form_that_javascript_knows(value: Any) -> None:
+    """In-memory pairs do not show it: both of their sides are Python."""
+    assert {"l", "d", "f"} <= revived()
+    assert set(tags(Outgoing(lambda value: None).encode([value]))) <= revived()
