@@ -13,6 +13,9 @@
   const deep = new Error("deep");
   const bytesOf = (v) => v instanceof ArrayBuffer ? new Uint8Array(v)
     : new Uint8Array(v.buffer, v.byteOffset, v.byteLength);
+  // As farcall's own protocol: MicroPython reads a long text of JSON in a time quadratic in it.
+  const LONG = 4096, LARGE = 2 ** 19;
+  const long = (v) => v.length >= LONG && (!v.isWellFormed || v.isWellFormed());
   const number = (v) => Number.isFinite(v) ? v : ["f", v !== v ? "nan" : v > 0 ? "inf" : "-inf"];
   const bigint = (v) => ["i", v < 0n ? "-0x" + (-v).toString(16) : "0x" + v.toString(16)];
 
@@ -26,6 +29,11 @@
     const index = out.buffers.length - 1;
     return dtype ? ["a", index, dtype, [value.length], "C"] : ["b", index];
   }
+  function text(value, out) {
+    const bytes = new TextEncoder().encode(value);
+    out.texts += bytes.length;
+    return ["u", out.buffers.push(bytes) - 1];
+  }
   function leaf(value, out) {
     if ((out.values -= 1) < 0) throw new RangeError("the message holds more values than the limit");
     switch (typeof value) {
@@ -33,7 +41,7 @@
       case "boolean": return value;
       case "string":
         if ((out.bytes -= value.length) < 0) throw large();
-        return value;
+        return long(value) ? text(value, out) : value;
       case "number": return number(value);
       case "bigint": return bigint(value);
     }
@@ -168,14 +176,16 @@
       const listener = (event) => {
         const data = event.data;
         if (!data || typeof data !== "object" || !wanted.has(data.type)) return;
-        const out = { buffers: [], refs: [], bytes: limits.bytes, values: limits.values };
-        let text;
-        try { text = JSON.stringify(frame(data, out)); }
-        catch (error) {
-          onBroken(typeof data.id === "string" ? data.id : "", data.type, String(error.message));
-          return;
-        }
-        onFrame(text, out.buffers, out.refs, String(event.origin ?? ""));
+        const out = { buffers: [], refs: [], bytes: limits.bytes, values: limits.values, texts: 0 };
+        const refuse = (why, memory) =>
+          onBroken(typeof data.id === "string" ? data.id : "", data.type, why, memory);
+        let header;
+        try { header = JSON.stringify(frame(data, out)); }
+        catch (error) { refuse(String(error.message), false); return; }
+        const size = header.length + out.texts;
+        if (size >= LARGE && !limits.fits(new TextEncoder().encode(header), out.texts))
+          refuse(`${size} characters do not fit in memory`, true);
+        else onFrame(header, out.buffers, out.refs, String(event.origin ?? ""));
       };
       const broken = () => onBroken("", "", "a message that could not be deserialised");
       const why = (event) => String(event.message || "its source could not be loaded");
@@ -201,7 +211,7 @@
     isPort: (value) => isA(value, "MessagePort"),
     remember(port, realm) { realms.set(port, realm); },
     remembered: (port) => realms.get(port) ?? 0,
-    limits: (bytes, values) => ({ bytes, values }),
+    limits: (bytes, values, fits) => ({ bytes, values, fits }),
     terminate(endpoint) { if (!endpoint.terminate) return false; endpoint.terminate(); return true; },
     window(peer, origin, context) {
       const listeners = new Map(), here = context ?? globalThis;

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from farcall.platform.javascript import JavaScript
 
     OnFrame = Callable[[str, list[Buffer], list[JavaScript], str], object]
+    OnBroken = Callable[..., object]
 
 # A peer's message is counted before Python sees any of it.
 MESSAGE_BYTES = 256 * 1024 * 1024
@@ -50,22 +51,23 @@ class JavaScriptPort:
         self,
         kinds: "tuple[str, ...]",
         on_frame: "OnFrame",
-        on_broken: "Callable[[str, str, str], object]",
+        on_broken: "OnBroken",
         on_gone: "Callable[..., object]",
     ) -> None:
         """Call on_frame(text, buffers, references, origin) for each message of these kinds.
 
-        on_broken(id, kind, why) is for messages past the limits or undecodable, on_gone(why) for
-        a peer that is known to be gone.
+        on_broken(id, kind, why, memory) is for messages past the limits, undecodable, or without
+        `memory` for them, on_gone(why) for a peer that is known to be gone.
         """
 
         def listed(text: "str", buffers: "JavaScript", refs: "JavaScript", origin: "str") -> None:
             on_frame(text, platform.from_array(buffers), platform.from_array(refs), origin)
 
-        self._callbacks = [platform.callback(f) for f in (listed, on_broken, on_gone)]
-        limits = javascript.limits(MESSAGE_BYTES, MESSAGE_VALUES)
+        taken = (listed, on_broken, on_gone, memory.fits)
+        self._callbacks = [platform.callback(f) for f in taken]
+        limits = javascript.limits(MESSAGE_BYTES, MESSAGE_VALUES, self._callbacks[3])
         wanted = platform.to_array(kinds)
-        self._stop = javascript.listen(self.endpoint, wanted, limits, *self._callbacks)
+        self._stop = javascript.listen(self.endpoint, wanted, limits, *self._callbacks[:3])
 
     def post(
         self,
@@ -112,7 +114,7 @@ class MemoryPort:
         self,
         kinds: "tuple[str, ...]",
         on_frame: "OnFrame",
-        on_broken: "Callable[[str, str, str], object]",
+        on_broken: "OnBroken",
         on_gone: "Callable[..., object]",
     ) -> None:
         """As JavaScriptPort's; what came before is delivered now. All kinds are taken."""

@@ -215,8 +215,9 @@ class Exposed:
             except BaseException as exc:
                 self.options.complain(exc)
 
-    def _on_broken(self, number: "str", kind: "str", why: "str") -> None:
-        exc = errors.ProtocolError(f"{kind or 'a'} message refused: {why}")
+    def _on_broken(self, number: "str", kind: "str", why: "str", memory: "bool" = False) -> None:
+        refused: "type[Exception]" = MemoryError if memory else errors.ProtocolError
+        exc = refused(f"{kind or 'a'} message refused: {why}")
         self._fail(number or None, exc)
 
     def _on_gone(self, why: "str", all_of_it: "bool" = False) -> None:

@@ -188,8 +188,9 @@ class Wrapped:
     def _adopt(self, port: "Value") -> "remote.Remote":
         return self.realm.adopt(port, self._options.on_error, self._timeout)
 
-    def _on_broken(self, number: "str", kind: "str", why: "str") -> None:
-        error = errors.ProtocolError(f"the peer's message was refused: {why}")
+    def _on_broken(self, number: "str", kind: "str", why: "str", memory: "bool" = False) -> None:
+        refused: "type[Exception]" = MemoryError if memory else errors.ProtocolError
+        error = refused(f"the peer's message was refused: {why}")
         if not self._calls.fail(number, error):
             self.fail_all(error)
 

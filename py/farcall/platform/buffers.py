@@ -54,12 +54,16 @@ if MICROPYTHON:
         MicroPython that is short of memory collects at nearly every object, for minutes.
         """
         size = int(buffer.length)
-        while size >= _HEAP and not reserve(int(javascript.needs(buffer))):
+        while not fits(buffer):
             buffer = javascript.reduced(buffer, size // 4)
             if buffer.length >= size:
                 break
             size = int(buffer.length)
         return to_text(buffer)
+
+    def fits(buffer: "Buffer", more: "int" = 0) -> bool:
+        """Whether there is memory for a header, its wire forms and values, and `more` bytes."""
+        return buffer.length + more < _HEAP or reserve(int(javascript.needs(buffer)) + more)
 
     def reserve(size: "int") -> bool:
         """Have the heap grow until it holds `size` bytes in one piece; whether it does.
@@ -117,6 +121,11 @@ else:
 
 if not MICROPYTHON:
     to_header = to_text
+
+    def fits(buffer: "Buffer", more: "int" = 0) -> bool:
+        """Memory grows as it is needed."""
+        return True
+
 
 if BROWSER:
 

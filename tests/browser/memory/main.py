@@ -7,9 +7,10 @@ import random
 
 import farcall
 import js
+from farcall import comlink
 
 ROUNDS = 5
-LARGEST = 90_000  # nested lists: several times what fits
+COUNTS = (100, 5_000, 20_000, 60_000, 90_000)  # nested lists: the last is several times what fits
 random.seed(int(str(js.location.hash)[1:]))
 notes = []
 counts = {"arrived": 0, "refused": 0}
@@ -79,11 +80,27 @@ async def outgoing(engine, count):
     await outcome(engine.echo(1), 1, "the call behind an argument")
 
 
+async def over_comlink(api, count):
+    """The same from JavaScript: results, and an argument of a callback, between small calls."""
+    first, last = api.echo(count), api.echo("last")
+    waiting = [
+        outcome(length(api.nested(count)), count, "comlink result"),
+        outcome(length(api.text(100 * count)), 100 * count, "comlink text"),
+        outcome(api.hand(len, count), count, "argument of a comlink callback"),
+    ]
+    for each in waiting:
+        await each
+    await outcome(first, count, "the comlink call before")
+    await outcome(last, "last", "the comlink call behind")
+
+
 async def run():
     engine = await farcall.connect("far", timeout=100)
+    api = comlink.wrap(js.Worker.new("./far.mjs", js.JSON.parse('{"type": "module"}')))
     for _ in range(ROUNDS):
         gc.collect()
-        await incoming(engine, random.choice((100, 5_000, 20_000, 60_000, LARGEST)))
+        await incoming(engine, random.choice(COUNTS))
+        await over_comlink(api, random.choice(COUNTS))
         await outgoing(engine, random.choice((100, 5_000, 20_000)))
     for _ in range(200):
         gc.collect()

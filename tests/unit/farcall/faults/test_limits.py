@@ -1,17 +1,22 @@
 """Every limit of a session: what is refused says which one it was, and the session lives."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import farcall
 import pytest
+from farcall import comlink
+from farcall.comlink import ports
 from farcall.connection.policy import PATH_LENGTH
 from farcall.connection.session import LIMITS
 from farcall.endpoints import memory_pair
 
-TABLE = Path(__file__).resolve().parents[4] / "docs" / "farcall.md"
+ROOT = Path(__file__).resolve().parents[4]
+TABLE = ROOT / "docs" / "farcall.md"
+SCRIPT = ROOT / "py" / "farcall" / "comlink" / "comlink.js"
 
 
 @farcall.exposed(concurrency=1, queue=1)
@@ -145,6 +150,41 @@ def test_the_documentation_has_the_error_s_text_with_the_default(beyond: Any) ->
     assert f"{default:,}" in row
     assert kind.__name__ in row
     assert text.format(default) in row
+
+
+def rows(text: str) -> list[str]:
+    return [row for row in TABLE.read_text().splitlines() if row.startswith("|") and text in row]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("limit", sorted(comlink.LIMITS.keys() - LIMITS.keys()))
+async def test_the_documentation_has_each_limit_of_comlinks_wire_and_its_error(limit: str) -> None:
+    (row,) = rows(f"| `{limit}`")
+    assert f"{comlink.LIMITS[limit]:,}" in row
+    near, far = comlink.memory_pair()
+    if limit == "exposed":
+        with pytest.raises(farcall.LimitError) as caught:
+            comlink.expose(Far(), near, limits={limit: 0})
+        assert str(caught.value).replace("0", str(comlink.LIMITS[limit])) in row
+    elif limit == "arguments":
+        comlink.expose(Far(), near, limits={limit: 2})
+        api = comlink.wrap(far)
+        with pytest.raises(farcall.ProtocolError) as caught:
+            await api.echo(1, 2, 3)
+        assert str(caught.value) in row
+        assert await api.echo(1) == 1
+        comlink.close(api)
+
+
+@pytest.mark.parametrize(
+    ("most", "name"), [(ports.MESSAGE_BYTES, "large"), (ports.MESSAGE_VALUES, "more values")]
+)
+def test_the_documentation_has_what_a_message_of_comlinks_may_hold(most: int, name: str) -> None:
+    """The errors are JavaScript's; tests/browser/test_comlink_faults.py has them raised."""
+    (row,) = rows(f"in a browser | {most:,}")
+    texts = re.findall(r'RangeError\("(.*?)"\)', SCRIPT.read_text())
+    (text,) = [text for text in texts if name in text]
+    assert text in row
 
 
 @pytest.mark.asyncio
