@@ -341,7 +341,7 @@ class StringLookup(IndexLookup):
     fields: tuple[str, ...] = (*IndexLookup.fields, "encoding")
     left_out: ClassVar[LeftOut] = {
         "oov_method": ("floormod", "numbers have it, texts are hashed"),
-        "salt": (None, "there is no hash with a key"),
+        "salt": (None, "unknown tokens are hashed without a key"),
     }
 
     def __init__(
@@ -388,7 +388,7 @@ class IntegerLookup(IndexLookup):
     left_out: ClassVar[LeftOut] = {
         "vocabulary_dtype": ("int64", "there is no other"),
         "oov_method": ("floormod", "numbers are not hashed"),
-        "salt": (None, "there is no hash with a key"),
+        "salt": (None, "unknown tokens are hashed without a key"),
     }
     kind = np.int64
 
