@@ -84,11 +84,13 @@ class Place:
             _Unfit: it computes something else than the CPU, or is slower and need not be used.
         """
         samples, adapter = self.samples, devices.opened()
-        self.trainer.runs_on = adapter.name
+        trainer = self.trainer
         self.size, self.layout = samples.layout(first)
         session = self._session = Session(samples.model, self.size, self.layout)
+        trainer.runs_on = f"{adapter.name}: compiling {len(session.plan.kernels)} kernels"
         session.attach(await adapter.record(session.plan))
-        self.trainer.gpu_bytes = session.plan.bytes
+        trainer.gpu_bytes = session.plan.bytes
+        trainer.runs_on = f"{adapter.name}: trying a step"
         trial = Trial(samples, session)
         fault = await trial.fault(first)
         if fault is not None:
@@ -103,6 +105,7 @@ class Place:
                     f"{adapter.name} takes {there * 1e3:.3g} ms for a step of {self.size} samples, "
                     f"the CPU {here * 1e3:.3g}"
                 )
+        trainer.runs_on = adapter.name
 
     def send(self) -> None:
         """Send the model's weights and the epoch's order."""
@@ -113,6 +116,10 @@ class Place:
         session.send()
         if self.samples.resident:
             session.write("order", self.samples.order)
+
+    def fits(self, item: Item) -> bool:
+        """Return whether the plan has room for a step; the first one makes it."""
+        return self.here or self.samples.resident or not self.size or item.size <= self.size
 
     def start(self, items: list[Item]) -> Awaitable[Array]:
         """Start a block of steps on the device; returns what to await for their results.

@@ -93,6 +93,10 @@ class GpuTraining:
         number, begun = before + skip, False
         async for block in self._blocks(drawn, number):
             if block is not None:
+                if begun and not self.place.fits(block[0]):
+                    await self.sync()
+                    self.close()
+                    begun = False
                 if not begun:
                     begun = True
                     await self.place.begin(block[0], before_order)
@@ -140,6 +144,8 @@ class GpuTraining:
                 yield None  # the caller's gate waits once all are reported
                 if not await self.gate():
                     return
+            if not self.place.fits(item):
+                yield None  # another plan follows
             block.append(item)
             number += 1
             home = self._goes_home(number)

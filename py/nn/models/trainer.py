@@ -298,7 +298,8 @@ class Trainer(Network):
 
     @property
     def device(self) -> str:
-        """Where the steps of the last `fit` ran: "cpu", "cpu: " and why, or the GPU's name."""
+        """Where the steps of the last `fit` ran: "cpu", "cpu: " and why, or the GPU's name; while a
+        GPU prepares, its name, ": " and what it does."""
         return self.trainer.runs_on
 
     @property

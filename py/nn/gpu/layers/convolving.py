@@ -129,5 +129,7 @@ RECORDERS = {
     convolution.Conv2D: convolve,
     convolution.Conv1D: convolve,
     separable.DepthwiseConv2D: depthwise,
+    separable.DepthwiseConv1D: depthwise,
     separable.SeparableConv2D: separable_convolution,
+    separable.SeparableConv1D: separable_convolution,
 }

@@ -81,6 +81,12 @@ def batches() -> Any:
         yield X[start : start + 16], Y[start : start + 16]
 
 
+def growing() -> Any:
+    """Batches of which the first is not the largest."""
+    for start, end in ((0, 8), (8, 24), (24, 30), (30, 70)):
+        yield X[start:end], Y[start:end]
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -91,6 +97,7 @@ def batches() -> Any:
         {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5}},
         {"steps_per_epoch": 3},
         {"x": batches, "y": None},
+        {"x": growing, "y": None, "epochs": 2},
         {"prefetch": 2},
     ],
     ids=lambda options: " ".join(options) or "plain",

@@ -167,6 +167,21 @@ def test_a_device_that_computes_a_wrong_gradient_is_left_to_the_cpu(unbroken: An
     same(model, logs, *unbroken["arrays", 0.0], within=2e-6)
 
 
+def test_the_device_says_what_it_does_while_kernels_are_compiled() -> None:
+    adapter: Any = devices.opened()
+    record, said = adapter.record, []
+    model = network("gpu")
+
+    async def compiling(plan: Plan) -> Any:
+        said.append((model.device, f"{adapter.name}: compiling {len(plan.kernels)} kernels"))
+        return await record(plan)
+
+    adapter.record = compiling
+    trained(model, "arrays", epochs=1)
+    assert [own for own, _ in said] == [right for _, right in said]
+    assert model.device == adapter.name
+
+
 def test_auto_never_takes_an_emulated_device() -> None:
     devices.opened().emulated = True
     model = network("auto")

@@ -108,6 +108,8 @@ NETWORKS: dict[str, tuple[Any, Layers]] = {
         lambda: [
             nn.Conv1D(8, 3, padding="causal", activation="gelu"),
             nn.MaxPooling1D(),
+            nn.layers.SeparableConv1D(6, 3, activation="relu"),
+            nn.layers.DepthwiseConv1D(2, padding="same", depth_multiplier=2),
             nn.LayerNormalization(),
             nn.AveragePooling1D(),
             nn.Flatten(),
