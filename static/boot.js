@@ -17,6 +17,18 @@
   if (query.get("embed") === "1") root.dataset.embed = "";
   if (["light", "dark"].includes(query.get("theme"))) root.dataset.theme = query.get("theme");
 
+  // The panels that a link or a framing page leaves out: app/state/settings.py has the same rule, for changes. Python ends this sheet.
+  const names = (text) => (text ?? "").split(",").filter((word) => /^[a-z-]+$/.test(word)).map((word) => `#${word}`);
+  const hidden = [...names(query.get("hide")), ...names(new URLSearchParams(location.hash.slice(1)).get("hide"))];
+  const shown = names(query.get("show") || (query.get("compact") === "1" ? "draw,training" : ""));
+  if (shown.length) hidden.push(`[data-panel]:not(${shown.join()}, :has(${shown.join()}))`);
+  if (query.get("compact") === "1") hidden.push("#history");
+  if (hidden.length && "adoptedStyleSheets" in document) {
+    self.farcallHidden = new CSSStyleSheet();
+    self.farcallHidden.replaceSync(hidden.map((panel) => `${panel} { display: none !important }`).join(" "));
+    document.adoptedStyleSheets = [self.farcallHidden];
+  }
+
   const note = (loads) => history.replaceState({ ...history.state, farcallLoads: loads }, "");
 
   // Until the page is ready, a reload loses nothing, and only a reload fetches a failed module again.

@@ -3,7 +3,9 @@
 //   src="https://host/demo/"   where the demo is; by default where this script came from
 //   load="click"               or "visible" (scrolled to) or "eager"
 //   theme="auto"               or "light" or "dark"; may be changed at any time, and so may config
-//   hide="data,network"        panels to leave out          config="epochs=1&lr=0.01"   as in the demo's own address
+//   hide="data,network"        panels to leave out          show="draw,training"        the only ones to show
+//   compact                    what a page of text has room for: the drawing and the curves
+//   config="epochs=1&lr=0.01"  as in the demo's own address
 //   height="auto"              or a CSS length              poster="picture.png"        behind the button
 //   sandbox="allow-scripts"    how much the frame may do    label="Digits"              its name for screen readers
 //
@@ -86,7 +88,8 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
       if (!framed) return url.href;
       url.searchParams.set("embed", "1");
       if (window.origin !== "null") url.searchParams.set("host", window.origin);
-      for (const name of ["theme", "hide"]) if (this.hasAttribute(name)) url.searchParams.set(name, this.getAttribute(name));
+      if (this.hasAttribute("compact")) url.searchParams.set("compact", "1");
+      for (const name of ["theme", "hide", "show"]) if (this.hasAttribute(name)) url.searchParams.set(name, this.getAttribute(name));
       return url.href;
     }
 

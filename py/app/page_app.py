@@ -73,6 +73,7 @@ class PageApp:
             status.say("Ready. Press Train, or draw a digit.")
         await self.unfinished.restore()
         status.step("ready", "done", 0, dom.now() - began)
+        status.started(dom.now() - began)
         self.state.enter("ready")
         dom.spawn(self.data.buckets.show())  # the start does not wait for them
 
@@ -86,6 +87,7 @@ class PageApp:
         trained = self.client.trained
         words = f"Trained for {trained} epochs" if trained > 1 else "Trained for one epoch"
         dom.set_text("model-note", words + "." if trained else "An untrained network.")
+        dom.root.toggleAttribute("data-trained", trained > 0)  # the button says "Train further"
         self.draw.changed()
 
     def _recolour(self):

@@ -92,11 +92,11 @@ class TestFrame:
     def test_the_layout_is_compact(self, page):
         with inside(page):
             shown = page.execute_script(
-                "return [...document.querySelectorAll('.brand, h2, footer, #phases, #theme')]"
+                "return [...document.querySelectorAll('.mast, h2, footer, #phases, #theme')]"
                 ".filter((e) => e.checkVisibility() && e.getBoundingClientRect().width > 1)"
                 ".map((e) => e.innerText)"
             )
-        assert shown == ["Training", "Draw a digit"]
+        assert shown == ["Error, %", "Loss", "Runs"]
 
     def test_the_frame_is_as_high_as_its_page(self, page):
         with inside(page):
@@ -129,7 +129,7 @@ class TestFrame:
                 page.until(f"document.documentElement.dataset.theme === '{theme}'")
                 paper = "return getComputedStyle(document.body).backgroundColor"
                 colours[theme] = page.execute_script(paper)
-        assert colours == {"dark": "rgb(18, 19, 24)", "light": "rgb(246, 243, 236)"}
+        assert colours == {"dark": "rgb(26, 23, 19)", "light": "rgb(245, 240, 230)"}
 
     def test_the_config_is_the_hash_and_changes_it_without_a_reload(self, page):
         seed = "document.getElementById('option-seed').value"

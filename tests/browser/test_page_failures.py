@@ -55,7 +55,9 @@ def test_without_relaxed_simd_the_plain_simd_kernels_serve(site, open_page):
     page = open_page(site.url)
     page.expect_console("CompileError|wasm")
     page.wait_for_phase("ready")
-    kernels = page.execute_script("return document.querySelector('[data-name=kernels]').innerText")
+    kernels = page.execute_script(
+        "return document.querySelector('[data-name=kernels]').textContent"
+    )
     assert "simd" in kernels
     assert "relaxed" not in kernels
 

@@ -77,9 +77,8 @@ def wear(page, width, height, theme, unfolded):
         {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
     )
     page.execute_script(
-        "for (const d of document.querySelectorAll('main details:not(#history)'))"
+        "for (const d of document.querySelectorAll('main details'))"
         "  d.open = arguments[0];"
-        "document.getElementById('history').open = arguments[0] || innerWidth > 1200;"
         "scrollTo(0, 0)",
         unfolded,
     )
@@ -111,7 +110,8 @@ def test_nothing_leaves_the_screen_sideways(page, size, unfolded):
     assert page.execute_script("return document.documentElement.scrollWidth") <= size[0]
 
 
-CARDS = ["data", "network", "training", "draw", "models", "analysis"]
+PANELS = ["options", "draw", "training", "data", "network", "models", "analysis"]
+PARTS = "#pad, #picture, #bars, #loss-chart, #history, .shelf, #analysis"
 BOXES = """
 return [...document.querySelectorAll(arguments[0])].map((e) => {
     const box = e.getBoundingClientRect();
@@ -125,12 +125,11 @@ return [...document.querySelectorAll(arguments[0])].map((e) => {
     "Everything by keys, in the document's order, with visible focus",
 )
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_the_cards_are_seen_in_the_order_in_which_they_are_read_and_reached(page, size):
+def test_the_panels_are_seen_in_the_order_in_which_they_are_read_and_reached(page, size):
     wear(page, *size, "light", False)
-    cards = page.execute_script(BOXES, "main .card")
-    assert [card[0] for card in cards] == CARDS, "the order of a screen reader and of Tab"
-    wide = size[0] >= 1024
-    for one, other in pairwise(page.execute_script(BOXES, "main > *") if wide else cards):
+    panels = page.execute_script(BOXES, "[data-panel]")
+    assert [panel[0] for panel in panels] == PANELS, "the order of a screen reader and of Tab"
+    for one, other in pairwise(page.execute_script(BOXES, PARTS)):
         assert other[2] > one[2] or (other[2] == one[2] and other[1] >= one[3]), (one, other)
     sorted_out = page.execute_script(
         "return [...document.querySelectorAll('main, main *')].filter((e) => e.tabIndex > 0 ||"
@@ -156,40 +155,21 @@ def test_has_its_picture_taken(page, size, theme):
     assert size[0] - scroll_bar <= int.from_bytes(picture[16:20], "big") <= size[0]
 
 
-@pytest.mark.promise(
-    "The page: everybody, any screen, any failure",
-    "Reduced motion; dark and light; 320 pixels to 4K",
-)
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_what_is_pressed_is_large_enough(page, size):
-    wear(page, *size, "light", False)
-    small = page.execute_script(
-        "return [...document.querySelectorAll('button, select, summary, input')]"
-        ".filter((e) => e.checkVisibility())"
-        ".map((e) => [e.id || e.textContent, e.getBoundingClientRect()])"
-        ".filter(([, box]) => Math.min(box.width, box.height) < 24 && box.width * box.height > 0)"
-        ".map(([name, box]) => `${name} ${box.width} x ${box.height}`)"
+def test_a_phone_shows_the_pad_the_network_and_the_bars_on_one_screen(page):
+    wear(page, 390, 844, "light", False)
+    last = page.execute_script(
+        "return document.getElementById('bars').getBoundingClientRect().bottom"
     )
-    # Boxes of a checkbox are pressed through their label, which is 44 px high.
-    assert [line for line in small if not line.startswith("option-log")] == []
+    assert last <= 844
 
 
-@pytest.mark.promise(
-    "The page: everybody, any screen, any failure",
-    "Pictures of the page idle, after training and in training, at four sizes in both themes",
-)
-def test_on_a_phone_train_leads_to_the_curves(page):
-    wear(page, 360, 740, "light", False)
-    top = "document.getElementById('loss-chart').getBoundingClientRect().top"
-    assert page.execute_script(f"return {top}") > 740
-    page.button("Train").click()
-    page.until(f"{top} < 740 && {top} > 0", 5)
-    page.button("Stop").click()
-    page.wait_for_phase("ready")
-    for theme in THEMES:
-        wear(page, 360, 740, theme, False)
-        page.execute_script("document.getElementById('training').scrollIntoView()")
-        page.save_screenshot(str(SCREENSHOTS / f"phone-training-{theme}.png"))
+def test_a_laptop_shows_the_network_the_curves_and_the_runs_on_one_screen(page):
+    wear(page, 1440, 900, "light", False)
+    last = page.execute_script(
+        "return Math.max(...[...document.querySelectorAll('#bars, .curves .chart, #runs')]"
+        ".filter((e) => !e.closest('#runs-figure')).map((e) => e.getBoundingClientRect().bottom))"
+    )
+    assert last <= 900
 
 
 def test_the_letters_of_a_chart_follow_the_window(page):

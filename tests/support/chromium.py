@@ -142,7 +142,7 @@ class Page(Chrome, View):
             self.temporary.cleanup()
 
     def button(self, name: str) -> WebElement:
-        """The visible button with this accessible name.
+        """The visible button with this accessible name; "Train" may be "Train further".
 
         The driver takes 10 ms to compute one such name, so buttons that say the name come first.
         """
@@ -150,7 +150,7 @@ class Page(Chrome, View):
         names = []
         for button in buttons:
             names.append(button.accessible_name.strip())
-            if names[-1] == name:
+            if names[-1] in (name, f"{name} further"):
                 return button
         raise AssertionError(f"no button is named {name!r}; there are {names}")
 

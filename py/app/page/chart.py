@@ -11,6 +11,7 @@ from app.page import dom
 POINTS = 1200
 # Steps and epochs are whole numbers, and so are the lines of the grid.
 WHOLE = [digit * 10**power for power in range(8) for digit in (1, 2, 5)]
+RUNGS = [digit * 10**power for power in range(-2, 3) for digit in (1, 2, 5)]
 # The legend below a chart: greatest width of an entry and height of a line, in pixels.
 ENTRY = 96
 LINE = 24
@@ -33,7 +34,9 @@ class Chart:
         self.sync = sync
         self.log = False
         self.points = False  # whether each is drawn as a dot
-        self.most = None  # the greatest value that is possible
+        self.bounds = None  # the least and the greatest value that is possible
+        self.reach = None  # the least and the greatest that is shown
+        self.label = "batches"  # of the horizontal axis
         self.plot = None
         self.rem = 0.0  # font size that its axes were made for
         self.clear()
@@ -169,25 +172,35 @@ class Chart:
         self.rem = dom.rem()
         options = self._size()
         options["series"] = [{"label": "Step"}] + [self._line(*entry) for entry in self.series]
-        options["axes"] = [dict(self._axis(26), incrs=WHOLE), self._axis(46)]
+        below = dict(self._axis(26), incrs=WHOLE, label=self.label, labelSize=round(self.rem))
+        options["axes"] = [dict(below, labelFont=below["font"], labelGap=0), self._axis(46)]
         scale = {"distr": 3} if self.log else {}
-        if self.most is not None:
-            low = {"pad": 0.1, "soft": 0, "mode": 3}  # as uPlot does by itself
-            scale["range"] = {"min": low, "max": {"pad": 0.1, "hard": self.most}}
+        if self.bounds is not None:
+            low = {"pad": 0.1, "soft": self.bounds[0], "mode": 3}  # as uPlot does by itself
+            scale["range"] = {"min": low, "max": {"pad": 0.1, "hard": self.bounds[1]}}
         options["scales"] = {"x": {"time": False}, "y": scale}
-        options["padding"] = [8, 8, 0, 0]
+        options["padding"] = [8, round(1.5 * self.rem), 0, 0]  # room for half of the last number
         if self.sync:
             options["cursor"] = {"sync": {"key": self.sync}, "points": {"size": 6}}
         options = dom.record(options)
+        if self.reach is not None:
+            options.scales.y.range = dom.call_value(lambda *_: dom.record(list(self.reach)))
+            options.axes[1].splits = dom.call_value(lambda *_: dom.record(self._rungs()))
+            options.axes[1].filter = dom.call_value(lambda _, rungs, *rest: rungs)
         options.series[0].value = dom.call_value(_stater(lambda step: f"{step:g}"))
         for index, entry in enumerate(self.series):
             options.series[index + 1].value = dom.call_value(_stater(entry[3]))
         self.plot = uplot.default.new(options, self.columns, self.element)
         self.plot.root.querySelector("canvas").setAttribute("aria-hidden", "true")
 
+    def _rungs(self):
+        """Return the numbers that the vertical axis of a chart with a reach has: 1, 2, 5, 10 ..."""
+        low, high = self.reach
+        return [rung for rung in RUNGS if low <= rung <= high]
+
     def _line(self, label, name, width, _):
         line = {"label": label, "stroke": dom.colour(name), "width": width, "spanGaps": True}
-        dots = self.points or name == "val"
+        dots = self.points or name == "rust"
         line["points"] = {"show": dots, "size": 7, "fill": dom.colour(name)}
         return line
 

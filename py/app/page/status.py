@@ -26,6 +26,17 @@ def step(name, state, amount=0, duration=None, note=""):
     item.querySelector("span").textContent = _SIGNS.get(state, "") + " · ".join(parts)
 
 
+def started(duration):
+    """Fold the start-up steps: all are done."""
+    dom.set_text("start", "Ready in " + numbers.seconds(duration))
+    fold(False)
+
+
+def fold(opened):
+    """Open or close the start-up steps."""
+    dom.document.querySelector(".start").open = opened
+
+
 def _show(title, what, following, details, serious, restart):
     box = dom.find("failure")
     box.className = "failure" if serious else "failure notice"
@@ -44,6 +55,7 @@ def _show(title, what, following, details, serious, restart):
 def again():
     """Show the start-up steps as a fresh page shows them."""
     hide()
+    fold(True)
     for item in dom.document.querySelectorAll("#phases li"):
         item.removeAttribute("data-state")
         item.querySelector("span").textContent = ""
@@ -65,6 +77,7 @@ def notice_once(key, title, what, following):
 def failure(title, what, following, details="", restart=False):
     """Show an error that ends everything: what happened and what to do."""
     say(title + ".")
+    fold(True)
     for item in dom.document.querySelectorAll('#phases [data-state="active"]'):
         item.dataset.state = "failed"
     _show(title, what, following, details, True, restart)

@@ -7,7 +7,7 @@ from app.panels.augmentation import Augmentation
 from app.panels.buckets import Buckets
 from app.state import settings
 
-COLUMNS, ROWS = 10, 6
+COLUMNS, ROWS = 15, 4
 
 
 class Data:

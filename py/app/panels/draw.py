@@ -15,8 +15,8 @@ class Answer:
         self.values = []
         for digit in DIGITS:
             item = dom.make("li")
-            value = dom.make("span", class_="visually-hidden")
-            item.append(dom.make("i"), dom.make("span", digit), value)
+            value = dom.make("span", class_="number")
+            item.append(dom.make("b", digit), dom.make("i"), value)
             self.bars.append(item)
             self.values.append(value)
         dom.fill(dom.find("bars"), self.bars)
@@ -30,7 +30,7 @@ class Answer:
             share = probabilities[digit]
             self.bars[digit].style.setProperty("--p", f"{share:.3f}")
             self.bars[digit].className = "top" if digit == answer["digit"] else ""
-            dom.write(f"bar {digit}", numbers.percent(share), self.values[digit])
+            dom.write(f"bar {digit}", numbers.percent(share)[:-2], self.values[digit])
         dom.write("prediction", str(answer["digit"]))
         dom.output("prediction").className = "digit"
         dom.write("confidence", numbers.percent(answer["confidence"]))

@@ -11,7 +11,7 @@ _METRICS = (
     ("loss", "Training loss"),
 )
 FEW = 50  # epochs whose dots do not touch
-_COLOURS = ("train", "val", "good", "bad", "accent", "soft", "ink", "faint")
+_COLOURS = ("blue", "rust", "good", "bad", "soft", "ink", "edge", "faint")
 
 
 class History:
@@ -21,8 +21,8 @@ class History:
         self.client = client
         self.options = options
         self.runs = []
+        self.current = None  # the run in progress
         self.chart = None
-        self._unfolded = False
         dom.click(
             "export-csv",
             lambda: dom.save_text(run_history.to_csv(self.runs), "text/csv", "runs.csv"),
@@ -67,9 +67,20 @@ class History:
         """Return the number of the next run."""
         return 1 + max([run["number"] for run in self.runs] or [0])
 
+    def begin(self, run):
+        """Show a run in the table from its start."""
+        self.current = run
+        self._list()
+
     def add_epoch(self, run, row):
         """Add a line to the table, while the run goes on."""
         self._line(run["number"], row)
+        self._list()
+
+    def end(self):
+        """Show that no run is in progress."""
+        self.current = None
+        self._list()
 
     def resume(self, number, rows):
         """Show the lines of a run that is continued."""
@@ -80,8 +91,7 @@ class History:
 
     def finish(self, run):
         """Save a run that has ended."""
-        self.runs.append(run)
-        self.runs = self.runs[-run_history.KEPT :]
+        self.runs = run_history.kept(self.runs + [run])
         self._update()
         dom.spawn(self._save())
 
@@ -113,16 +123,23 @@ class History:
         some = bool(self.runs)
         dom.enable("export-csv", "export-json", "export-png", "forget-runs", when=some)
         dom.find("runs-figure").hidden = not some
+        self._list()
         if some:
-            self._unfold()
             # A chart takes a good part of a frame: it is drawn in one of its own.
             dom.next_frame("runs", self._overlay)
 
-    def _unfold(self):
-        """Open the panel with the first run, on screens with room for it between the columns."""
-        if not self._unfolded and dom.js.matchMedia("(min-width: 75rem)").matches:
-            dom.find("history").open = True
-        self._unfolded = True
+    def _list(self):
+        """Show a row a run: the newest first, the best marked."""
+        current = [self.current] if self.current and self.current not in self.runs else []
+        runs = self.runs + current
+        first = run_history.best(runs)
+        rows = [
+            _row(run, name + (", best" if run is first and len(runs) > 1 else ""), run in current)
+            for run, name in zip(runs, run_history.names(runs))
+        ]
+        empty = dom.make("tr", class_="empty")
+        empty.append(dom.make("td", "No run yet.", colspan=4))
+        dom.fill(dom.document.querySelector("#runs tbody"), rows[::-1] or [empty])
 
     def _overlay(self):
         if not self.runs:
@@ -132,11 +149,12 @@ class History:
         metric = self.options["metric"]
         state = numbers.points if "accuracy" in metric else numbers.loss
         series = []
-        for index, run in enumerate(self.runs):
-            series.append((f"Run {run['number']}", _COLOURS[index % len(_COLOURS)], 2, state))
+        for index, name in enumerate(run_history.names(self.runs)):
+            series.append((name, _COLOURS[index % len(_COLOURS)], 2, state))
         self.chart = Chart("runs-chart", series)
         self.chart.log = self.options["log"] and "loss" in metric
-        self.chart.most = 100 if "accuracy" in metric else None
+        self.chart.bounds = (0, 100) if "accuracy" in metric else None
+        self.chart.label = "epochs"
         longest = max([len(run["epochs"]) for run in self.runs])
         self.chart.points = longest < FEW
         for epoch in range(max(longest, 2)):
@@ -152,7 +170,7 @@ class History:
 
     def _picture(self):
         """Download the curves side by side as one PNG."""
-        charts = dom.document.querySelectorAll("#training .charts canvas, #runs-chart canvas")
+        charts = dom.document.querySelectorAll("#training .chart canvas")
         if not charts.length:
             status.say("There is no chart yet.")
             return
@@ -160,7 +178,7 @@ class History:
         sheet.width = sum([charts[i].width for i in range(charts.length)])
         sheet.height = max([charts[i].height for i in range(charts.length)])
         context = sheet.getContext("2d")
-        context.fillStyle = dom.colour("card")
+        context.fillStyle = dom.colour("paper")
         context.fillRect(0, 0, sheet.width, sheet.height)
         left = 0
         for index in range(charts.length):
@@ -175,6 +193,20 @@ class History:
         dom.fill(dom.document.querySelector("#epochs tbody"), [empty])
         self._update()
         await self.client.lab.history.forget()
+
+
+def _row(run, name, current):
+    """Return a row of the table of runs."""
+    done, planned = len(run["epochs"]), (run.get("options") or {}).get("epochs")
+    wrong = run_history.error(run)
+    line = table.row(
+        name,
+        f"{done} of {planned}" if planned and done < planned else str(done),
+        numbers.DASH if wrong is None else numbers.percent(wrong),
+        numbers.clock(sum([row["seconds"] for row in run["epochs"]])),
+    )
+    line.className = "now" if current else ""
+    return line
 
 
 def _figure(run, epoch, metric):

@@ -10,17 +10,20 @@ _CHOICES = {
     "schedule": settings.TABLE["schedule"][3],
     "batch": (16, 32, 64, 128, 256, 512),
 }
-_LABELS = (
-    ("optimizer", "Optimizer"),
-    ("lr", "Learning rate"),
-    ("batch", "Batch size"),
-    ("epochs", "Epochs"),
-    ("schedule", "Schedule"),
-    ("l2", "L2 penalty"),
-    ("patience", "Stop early after"),
-    ("seed", "Seed"),
-    ("smoothing", "Smoothing"),
-    ("log", "Log scale"),
+# The place of each field: the line below the bar, its fold, or the curves.
+_PLACES = (
+    ("options", (("lr", "Learning rate"), ("batch", "Batch size"), ("epochs", "Epochs"))),
+    (
+        "more-options",
+        (
+            ("optimizer", "Optimizer"),
+            ("schedule", "Schedule"),
+            ("l2", "L2 penalty"),
+            ("patience", "Stop early after"),
+            ("seed", "Seed"),
+        ),
+    ),
+    ("chart-options", (("smoothing", "Smoothing"), ("log", "Log scale"))),
 )
 _RANGES = {"smoothing": (0, 0.99, 0.01)}
 _NUMBERS = {
@@ -29,6 +32,10 @@ _NUMBERS = {
     "l2": (0, 0.1, 0.0001),
     "patience": (0, 20, 1),
 }
+
+
+# static/boot.js hides what the address hides before the first paint, until Python does.
+_show_rest = js.Function.new("if (self.farcallHidden) farcallHidden.disabled = true")
 
 
 class Options:
@@ -40,12 +47,21 @@ class Options:
         self.frame = settings.framed(lambda name: query.get(name))
         self.listeners = {}
         self.fields = {}
-        form = dom.find("options")
-        for name, label in _LABELS:
-            form.append(self._field(name, label))
-        dom.on(form, "submit", lambda event: event.preventDefault(), passive=False)
+        for place, fields in _PLACES:
+            box = dom.find(place)
+            fold = box.querySelector("details")
+            for name, label in fields:
+                box.insertBefore(self._field(name, label), fold)
+        dom.on("options", "submit", lambda event: event.preventDefault(), passive=False)
+        dom.click("options-fold", self._fold)
         dom.on(js.window, "hashchange", lambda _: self._from_address())
         self.apply_hidden()
+
+    def _fold(self):
+        """Open or close the options on a phone, where one line says what they are."""
+        button = dom.find("options-fold")
+        opened = button.getAttribute("aria-expanded") == "true"
+        button.setAttribute("aria-expanded", "false" if opened else "true")
 
     def __getitem__(self, name):
         return self.values[name]
@@ -93,9 +109,10 @@ class Options:
 
     def apply_hidden(self):
         """Hide the panels that the address or the framing page hides."""
-        hidden = self.values["hide"] + self.frame["hide"]
+        hidden = settings.hidden(self.values["hide"], self.frame)
         for identifier in settings.PANELS:
             dom.find(identifier).hidden = identifier in hidden
+        _show_rest()
 
     # -- the form ---------------------------------------------------------------------------
 
@@ -105,14 +122,14 @@ class Options:
         field = dom.make("label", for_=identifier, class_="field check" if checkbox else "field")
         words = dom.make("span", label)
         control = self._control(name, identifier)
-        if name in ("lr", "smoothing"):
-            words.append(dom.make("output", id=identifier + "-value"))
         field.append(*((control, words) if checkbox else (words, control)))
+        if name in ("lr", "smoothing"):
+            field.append(dom.make("output", id=identifier + "-value"))
         self.fields[name] = control
         dom.on(
             control, "input" if control.type == "range" else "change", lambda _: self._changed(name)
         )
-        self._show(name, words)
+        self._show(name, field)
         return field
 
     def _control(self, name, identifier):
@@ -149,7 +166,7 @@ class Options:
         control.setCustomValidity("")
         self.set(name, value)
 
-    def _show(self, name, words=None):
+    def _show(self, name, field=None):
         control = self.fields.get(name)
         if control is None:
             return
@@ -165,6 +182,6 @@ class Options:
             if name in _CHOICES and control.value != text:  # from a link
                 control.append(dom.make("option", text, value=text))
                 control.value = text
-        shown = (words or dom.find("option-" + name).parentElement).querySelector("output")
+        shown = (field or control.parentElement).querySelector("output")
         if shown:
             shown.textContent = f"{value:g}"

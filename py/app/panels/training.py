@@ -62,7 +62,9 @@ class Progress:
         """Show a run from its first batch, or from the place where it was cut short."""
         former = self._former_curves(left)
         images = min(self.options["subset"], self.client.data["train"])
-        run = self.run = CurrentRun(self.history.next_number(), self.options, images, left)
+        before = self.run.record["number"] if self.run and self.client.trained else 0
+        number = self.history.next_number()
+        run = self.run = CurrentRun(number, self.options, images, left, 0 if left else before)
         self.drawn = 0.0
         self.steps = run.done
         self.curves.clear(run.epochs * run.batches)
@@ -73,6 +75,7 @@ class Progress:
                 self.curves.add_epoch(row["epoch"] * run.batches, row)
         if left:
             self.history.resume(left["number"], run.rows)
+        self.history.begin(run.record)
         dom.find("advice").hidden = True
         dom.find("progress").value = 0
 
@@ -145,6 +148,7 @@ class Progress:
         dom.write("eta", numbers.DASH)
         if run.rows:
             self.history.finish(run.record)
+        self.history.end()
         if run.cut_short:
             self.client.changed()
         words = run.outcome()
@@ -194,8 +198,7 @@ class Training:
         self.replaces = None
         self.kept = True
         self.problem = ""
-        dom.click("train", self._pressed)
-        for name in ("pause", "step", "stop", "reset"):
+        for name in ("train", "pause", "step", "stop", "reset"):
             dom.click(name, getattr(self, name))
         options.listen("lr", lambda value: dom.spawn(self._live_rate(value)))
         state.listen(self._buttons)
@@ -215,16 +218,8 @@ class Training:
         on, off = _BUTTONS.get(state, ((), ()))
         dom.enable(*on)
         dom.enable(*off, when=False)
-        dom.set_text("pause", "Resume" if state == "paused" else "Pause")
-
-    def _pressed(self):
-        """Train; on a phone, where the curves are below the screen, scroll to them."""
-        box = self.progress.curves.loss.element.getBoundingClientRect()
-        away = box.top > js.innerHeight or box.bottom < 0
-        narrow = js.matchMedia("(max-width: 44rem)").matches and not self.options.frame["embed"]
-        if away and narrow:
-            dom.find("training").scrollIntoView()
-        return self.train()
+        word = "Resume" if state == "paused" else "Pause"
+        dom.write("pause", word, dom.document.querySelector("#pause > span"))
 
     async def train(self, left=None):
         """Run all epochs, or those that are left of a run that was cut short.

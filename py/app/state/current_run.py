@@ -12,6 +12,7 @@ class CurrentRun:
         options: the settings.
         images: that an epoch learns from.
         left: what `Unfinished` knows of a run that is continued.
+        continues: number of the run whose weights this one goes on with, 0: from fresh ones.
 
     Attributes:
         record: as the history keeps it: number, epochs, options, link.
@@ -20,7 +21,7 @@ class CurrentRun:
         over: whether the run has come to its end.
     """
 
-    def __init__(self, number, options, images, left=None):
+    def __init__(self, number, options, images, left=None, continues=0):
         done = left["rows"] if left else []
         self.epochs = options["epochs"]
         self.size = options["batch"]
@@ -38,6 +39,7 @@ class CurrentRun:
             "epochs": list(done),
             "options": dict(options.values, layers=None, hide=None),
             "link": settings.to_hash(options.values),
+            "continues": continues,
         }
 
     @property

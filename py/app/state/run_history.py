@@ -1,6 +1,9 @@
-"""The record of runs: as CSV, as JSON, and advice on what their curves show. Pure Python."""
+"""The record of runs: their names, as CSV, as JSON, advice on their curves. Pure Python."""
 
 import json
+
+from app.page import numbers
+from app.state import settings
 
 try:
     from typing import Any
@@ -29,6 +32,66 @@ def to_csv(runs: "list[dict[str, Any]]") -> str:
     for row in rows(runs):
         lines.append(",".join("" if value is None else str(value) for value in row))  # noqa: PERF401
     return "\n".join(lines) + "\n"
+
+
+def error(run: "dict[str, Any]") -> Any:
+    """Return the share of test images that a run reads wrong at its end; None if it tested none."""
+    share = run["epochs"][-1].get("val_accuracy") if run["epochs"] else None
+    return None if share is None else 1 - share
+
+
+def best(runs: "list[dict[str, Any]]") -> Any:
+    """Return the run with the lowest test error, None where there is none."""
+    tested = [run for run in runs if error(run) is not None]
+    return min(tested, key=error) if tested else None
+
+
+def kept(runs: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
+    """Return the last KEPT runs; the best is among them, however old."""
+    first, lasting = best(runs), list(runs)
+    while len(lasting) > KEPT:
+        lasting.pop(1 if lasting[0] is first else 0)
+    return lasting
+
+
+def names(runs: "list[dict[str, Any]]") -> "list[str]":
+    """Return a name for each run: its number, and what differs from other runs and the defaults."""
+    taken = [run.get("options") or {} for run in runs]
+    differing = [
+        name
+        for name in ("preset",) + settings.DECISIVE
+        if len({str(options.get(name)) for options in taken if options}) > 1
+    ]
+    return [_name(run, options, differing) for run, options in zip(runs, taken)]
+
+
+def _name(run: "dict[str, Any]", options: "dict[str, Any]", differing: "list[str]") -> str:
+    parts = [
+        _WORDS.get(name, name + " {}").format(_written(name, options[name]))
+        for name in differing
+        if name in options and options[name] != settings.TABLE[name][1]
+    ]
+    if run.get("continues"):
+        parts.append(f"continues run {run['continues']}")
+    if not parts and differing:
+        parts.append("usual options")
+    return f"{run['number']} · {', '.join(parts)}" if parts else f"Run {run['number']}"
+
+
+_WORDS = {
+    "preset": "{}",
+    "optimizer": "{}",
+    "subset": "{} images",
+    "lr": "rate {}",
+    "l2": "penalty {}",
+    "schedule": "{} schedule",
+    "patience": "stops after {}",
+    "epochs": "{} epochs",
+}
+
+
+def _written(name: str, value: Any) -> str:
+    return numbers.count(value) if name == "subset" else settings.write(name, value)
 
 
 def points(share: Any) -> Any:

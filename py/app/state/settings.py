@@ -31,6 +31,16 @@ PANELS = (
     "environment",
 )
 
+# The panels that are parts of others.
+PARTS = {
+    "augmentation": "data",
+    "history": "training",
+    "editor": "network",
+    "code-panel": "network",
+    "environment": "analysis",
+}
+COMPACT = ("draw", "training")  # what `compact` shows, without `history`
+
 # name: (kind, default, lowest, highest or choices). Kinds: int, float, bool, choice, layers, list.
 TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
     [
@@ -73,6 +83,8 @@ FRAME: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
         ("embed", ("bool", False, None, None)),
         ("theme", ("choice", "auto", None, ("auto", "light", "dark"))),
         ("hide", TABLE["hide"]),
+        ("show", TABLE["hide"]),
+        ("compact", ("bool", False, None, None)),
         ("host", ("origin", "", None, None)),
     ]
 )
@@ -182,6 +194,23 @@ def framed(get: "Any") -> "dict[str, Any]":
         except ValueError:
             continue
     return values
+
+
+def hidden(link: "tuple[str, ...]", frame: "dict[str, Any]") -> "list[str]":
+    """Return the panels to hide.
+
+    Args:
+        link: those that the link hides.
+        frame: the FRAME options. `show` names the only ones to show, with what they are parts of.
+    """
+    found = list(link) + list(frame["hide"])
+    shown = frame["show"] or (COMPACT if frame["compact"] else ())
+    if shown:
+        whole = set(shown) | {PARTS.get(name) for name in shown}
+        found += [name for name in PANELS if name not in PARTS and name not in whole]
+    if frame["compact"]:
+        found.append("history")
+    return found
 
 
 def to_hash(values: "dict[str, Any]") -> str:

@@ -10,7 +10,7 @@ PARTS = {"editor": "network", "code-panel": "network", "failure-details": "failu
 # Shown by the page as a whole: app.page_app through app.page.status.
 NO_PANEL = {"failure"}
 # Panels that are no section: their element is a figure, a form or a list.
-SMALL = {"glance", "options", "buckets"}
+SMALL = {"glance", "options", "buckets", "history"}
 # What needs nothing of the worker.
 WITHOUT_WORKER = {"options"}
 # The worker's half of the panel `draw`, which has more to say than one module holds.

@@ -9,7 +9,9 @@ from app.state import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-DEFAULTS = {"embed": False, "theme": "auto", "hide": (), "host": ""}
+DEFAULTS = {
+    "embed": False, "theme": "auto", "hide": (), "show": (), "compact": False, "host": ""
+}  # fmt: skip
 
 
 def query(text: str) -> Callable[[str], str | None]:
@@ -23,10 +25,13 @@ def test_a_page_of_its_own_is_not_framed() -> None:
 
 def test_reads_what_the_element_writes() -> None:
     text = "embed=1&host=https%3A%2F%2Fdocs.example.org%3A8443&theme=dark&hide=data%2Ccode-panel"
+    text += "&show=draw%2Chistory&compact=1"
     assert settings.framed(query(text)) == {
         "embed": True,
         "theme": "dark",
         "hide": ("data", "code-panel"),
+        "show": ("draw", "history"),
+        "compact": True,
         "host": "https://docs.example.org:8443",
     }
 
@@ -83,3 +88,27 @@ def test_a_wrong_value_is_an_error_that_names_the_option(name: str, given: Any) 
 def test_an_unknown_option_is_an_error_that_lists_them() -> None:
     with pytest.raises(ValueError, match=r"epochs.*received 'speed'"):
         settings.value("speed", 1)
+
+
+PANEL = st.sampled_from(settings.PANELS)
+
+
+@given(st.sets(PANEL), st.sets(PANEL), st.sets(PANEL, min_size=1))
+def test_show_leaves_what_it_names_with_the_panels_around_it(
+    link: set[str], hide: set[str], show: set[str]
+) -> None:
+    frame = dict(DEFAULTS, hide=tuple(hide), show=tuple(show))
+    hidden = set(settings.hidden(tuple(link), frame))
+    wanted = show | {settings.PARTS[name] for name in show if name in settings.PARTS}
+    whole = {name for name in settings.PANELS if name not in settings.PARTS}
+    assert hidden == link | hide | (whole - wanted)
+
+
+def test_nothing_is_hidden_unless_it_is_asked_for() -> None:
+    assert settings.hidden((), dict(DEFAULTS)) == []
+
+
+def test_compact_is_the_drawing_and_the_curves() -> None:
+    hidden = set(settings.hidden((), dict(DEFAULTS, compact=True)))
+    assert set(settings.PANELS) - set(settings.PARTS) - hidden == set(settings.COMPACT)
+    assert "history" in hidden

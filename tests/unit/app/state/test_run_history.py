@@ -4,10 +4,11 @@ import csv
 import io
 import json
 import math
+from typing import Any
 
 import pytest
 from app.page.smoothing import Smoother
-from app.state import run_history
+from app.state import run_history, settings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,3 +78,43 @@ def test_smoothing_stays_between_the_extremes(values: list[float], weight: float
 def test_calls_out_what_a_curve_shows(epochs: list[dict[str, object]], words: str) -> None:
     assert words in run_history.advice(epochs)
     assert bool(words) == bool(run_history.advice(epochs))
+
+
+def run(
+    number: int, accuracy: float = 0.9, continues: int = 0, **options: object
+) -> dict[str, Any]:
+    row = dict(epoch(1, 0.5, val_loss=0.3), val_accuracy=accuracy)
+    taken = dict(settings.defaults(), layers=None, hide=None, **options)
+    return {"number": number, "epochs": [row], "options": taken, "continues": continues}
+
+
+@pytest.mark.parametrize(
+    ("runs", "names"),
+    [
+        ([run(1)], ["Run 1"]),
+        ([run(1), run(2)], ["Run 1", "Run 2"]),
+        ([run(1), run(2, optimizer="SGD", subset=2500)],
+         ["1 · usual options", "2 · 2,500 images, SGD"]),
+        ([run(3, lr=0.01), run(4, lr=0.01, preset="mlp")], ["3 · usual options", "4 · mlp"]),
+        ([run(1, lr=0.01), run(2, lr=1.0)], ["1 · rate 0.01", "2 · rate 1"]),
+        ([run(1), run(2, continues=1, lr=0.01)],
+         ["1 · usual options", "2 · rate 0.01, continues run 1"]),
+        ([run(1), run(2, smoothing=0.5, log=True)], ["Run 1", "Run 2"]),
+        ([{"number": 1, "epochs": []}, run(2)], ["Run 1", "Run 2"]),
+    ],
+)  # fmt: skip
+def test_a_run_is_named_by_what_differs(runs: list[dict[str, Any]], names: list[str]) -> None:
+    assert run_history.names(runs) == names
+
+
+@given(st.lists(st.sampled_from([0.1, 0.5, 0.9, None]), max_size=20))
+def test_the_last_runs_and_the_best_are_kept(accuracies: list[Any]) -> None:
+    runs: list[dict[str, Any]] = []
+    for number, accuracy in enumerate(accuracies, 1):
+        runs = run_history.kept([*runs, run(number, accuracy)])
+    made = [run(number, accuracy) for number, accuracy in enumerate(accuracies, 1)]
+    assert len(runs) == min(len(made), run_history.KEPT)
+    assert runs[1:] == made[len(made) - len(runs) + 1 :]
+    tested = [accuracy for accuracy in accuracies if accuracy is not None]
+    if tested:
+        assert max(one["epochs"][-1]["val_accuracy"] or 0 for one in runs) == max(tested)
