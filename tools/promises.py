@@ -30,6 +30,7 @@ SECTIONS = (
     "farcall: tracebacks and boundaries",
     "farcall: where Comlink 4.4.2 misbehaves",
     "nn: files and guides",
+    "The page: the picture",
     "The page: data",
     "The page: architecture",
     "The page: training",

@@ -13,7 +13,7 @@ from tools.precache import ROOT
 
 LIMIT = 9_000_000  # gzip bytes of a first visit, without the data set
 DATA = "static/vendor/mnist/"
-ALONGSIDE = ("sw.js", "LICENSE")
+ALONGSIDE = ("sw.js", "LICENSE", "README.md")  # the page links to the last
 
 
 class TooLarge(Exception):

@@ -40,10 +40,10 @@ class PageApp:
         self.unfinished = Unfinished(self.client, self.options, self.training, self.network)
         self.data = Data(self.client, self.options, self.state)
         self.data.changed = self.network.code
-        self.draw = Draw(self.client, self.data.buckets)
+        self.draw = Draw(self.client, self.data.buckets, self.state)
         self.models = Models(self.client, self.state, self.training.accuracy)
         self.analysis = Analysis(self.client, self.state)
-        self.draw.at_rest = self.analysis.follow
+        self.picture = None
         self.speed = Speed(self.client, self.state)
         self.environment = Environment(self.client)
         self.embedding = Embedding(self)
@@ -76,6 +76,16 @@ class PageApp:
         status.started(dom.now() - began)
         self.state.enter("ready")
         dom.spawn(self.data.buckets.show())  # the start does not wait for them
+        dom.spawn(self._show_network())
+
+    async def _show_network(self):
+        """Draw the network; what that needs is loaded when the page can train already."""
+        if self.picture is None:
+            from app.panels.picture import Picture
+
+            self.picture = self.draw.picture = Picture(self.client, self.draw)
+        await self.draw.show_ghost()
+        await self.picture.recolour()
 
     def _show_phase(self, _):
         dom.root.dataset.phase = self.state.phase
@@ -94,6 +104,8 @@ class PageApp:
         self.training.progress.curves.rebuild()
         self.history.rebuild()
         self.draw.pad.set_up()
+        if self.picture:
+            dom.spawn(self.picture.recolour())
         for canvas in dom.document.querySelectorAll("#samples, #seen, canvas.tinted"):
             images.recolour(canvas)
 

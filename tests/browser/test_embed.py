@@ -92,7 +92,7 @@ class TestFrame:
     def test_the_layout_is_compact(self, page):
         with inside(page):
             shown = page.execute_script(
-                "return [...document.querySelectorAll('.mast, h2, footer, #phases, #theme')]"
+                "return [...document.querySelectorAll('.tagline, h2, footer, #phases, #theme')]"
                 ".filter((e) => e.checkVisibility() && e.getBoundingClientRect().width > 1)"
                 ".map((e) => e.innerText)"
             )
@@ -105,10 +105,10 @@ class TestFrame:
             assert page.execute_script(f"return {fits}")
         assert 0 <= page.execute_script(f"return {HEIGHT}") - before < 2
         with inside(page):
-            page.execute_script("document.getElementById('history').open = true")
+            page.execute_script("document.querySelector('#history details').open = true")
         page.until(f"{HEIGHT} > {before} + 20")
         with inside(page):
-            page.execute_script("document.getElementById('history').open = false")
+            page.execute_script("document.querySelector('#history details').open = false")
         page.until(f"Math.abs({HEIGHT} - {before}) < 2")
 
     def test_the_frame_grows_when_the_host_is_narrow(self, page):

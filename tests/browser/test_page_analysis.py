@@ -1,7 +1,5 @@
 """Step 4: what the network learned, where it is wrong, what it costs, and where it runs."""
 
-from operator import ne
-
 import pytest
 
 from tests.support.pad import draw
@@ -93,26 +91,6 @@ def test_the_worst_mistakes_are_mistakes(page):
         assert truth != answer
 
 
-@pytest.mark.promise("The page: analysis", "First filters, feature maps that follow the pen")
-def test_the_first_layers_filters_and_the_drawings_feature_maps_are_shown(page):
-    assert len(tiles(page, "#filters")) == 8
-    groups = page.execute_script(
-        "return [...document.querySelectorAll('#maps h4')].map((h) => h.innerText)"
-    )
-    assert len(groups) == 4
-    assert len(tiles(page, "#maps")) == 8 + 8 + 16 + 16
-
-
-@pytest.mark.promise("The page: analysis", "First filters, feature maps that follow the pen")
-def test_the_feature_maps_follow_the_drawing(page):
-    script = "return [...document.querySelectorAll('#maps canvas')].map((c) => c.toDataURL())"
-    before = page.execute_script(script)
-    page.click("Clear")
-    draw(page, ((0.5, 0.15), (0.5, 0.5), (0.5, 0.85)))
-    page.until(lambda: sum(map(ne, before, page.execute_script(script))) > 20)
-    assert len(tiles(page, "#maps")) == len(before)
-
-
 @pytest.mark.promise("The page: analysis", "Weights, time of each layer, environment")
 def test_the_weights_of_every_layer_have_a_histogram(page):
     shown = page.execute_script("return document.getElementById('histograms').innerText")
@@ -147,7 +125,7 @@ def test_the_environment_says_where_everything_runs_and_what_crossed(page):
     assert facts["Worker"].startswith("CPython 3.")
     assert facts["Kernels"] == "relaxed-simd"
     assert facts["Isolated"] == "no (not needed)"
-    assert facts["Memory: weights"] == "215 kB"
-    assert facts["Memory: WebAssembly"].endswith("MB")
-    assert int(facts["farcall: bytes received"].replace(",", "")) > 10_000
-    assert facts["farcall: pending"] == "0"
+    assert facts["weights"] == "215 kB"
+    assert facts["WebAssembly"].endswith("MB")
+    assert int(facts["bytes received"].replace(",", "")) > 10_000
+    assert facts["pending"] == "0"

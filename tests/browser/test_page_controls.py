@@ -204,7 +204,7 @@ def curve(page):
 @pytest.mark.promise("The page: training", "Schedules, penalty, early stopping, seed")
 def test_a_seed_is_a_curve(page):
     curves = []
-    page.execute_script("document.getElementById('history').open = true")
+    page.execute_script("document.querySelector('#history details').open = true")
     for seed in (7, 7, 8):
         options(page, f"subset=2500&epochs=2&seed={seed}")
         page.click("Reset")
@@ -287,6 +287,7 @@ def enter(page, identifier, value):
     "Options editable, in the link, runs overlaid and kept",
 )
 def test_every_control_is_in_the_address(page):
+    page.execute_script("document.querySelector('#options details').open = true")
     choose(page, "option-optimizer", "SGD")
     choose(page, "option-batch", "64")
     choose(page, "option-schedule", "step")
@@ -312,14 +313,45 @@ def test_every_control_is_in_the_address(page):
     assert found == wanted
 
 
-def test_a_value_out_of_range_is_refused_where_it_is_typed(page):
-    enter(page, "option-epochs", "0")
-    message = page.execute_script(
-        "return document.getElementById('option-epochs').validationMessage"
+@pytest.mark.parametrize("value", ["0", "101", "2.5", ""])
+def test_a_value_that_is_none_is_refused_under_its_field_and_the_last_good_one_trains(page, value):
+    page.execute_script(
+        "const field = document.getElementById('option-epochs'); field.value = arguments[0];"
+        "field.dispatchEvent(new Event('change'))",
+        value,
     )
-    assert message
-    assert "epochs=0" not in page.execute_script("return location.hash")
+    said, described = page.execute_script(
+        "const field = document.getElementById('option-epochs');"
+        "const words = document.getElementById(field.getAttribute('aria-describedby'));"
+        "return [words.innerText, field.ariaInvalid]"
+    )
+    assert re.match(r"expected (1 to 100|a whole number), got .*: 5 stays", said), said
+    assert described == "true"
+    assert "epochs=" not in page.execute_script("return location.hash")
     enter(page, "option-epochs", "5")
+    assert not page.execute_script(
+        "return document.getElementById('option-epochs-wrong').textContent"
+    )
+
+
+@pytest.mark.promise("The page: training", "Train, Pause, Resume, Step, Stop, Reset")
+def test_step_in_a_pause_trains_one_batch_and_stays_paused(page):
+    started(page, "epochs=50")
+    page.click("Pause")
+    page.wait_for_phase("paused")
+    seen = "document.querySelector('output[name=batch]').textContent"
+    page.execute_script(
+        "globalThis.batches = []; const output = document.querySelector('output[name=batch]');"
+        "new MutationObserver(() => batches.push(parseInt(output.textContent)))"
+        ".observe(output, { childList: true, characterData: true, subtree: true })"
+    )
+    for _ in range(3):
+        before = page.execute_script(f"return {seen}")
+        page.click("Step")
+        page.until(f"{seen} !== {before!r}")
+        assert page.phase == "paused"
+    batches = page.execute_script("return batches")[-3:]
+    assert batches == list(range(batches[0], batches[0] + 3))
 
 
 @pytest.mark.promise("The page: training", "Train, Pause, Resume, Step, Stop, Reset")

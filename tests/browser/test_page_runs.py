@@ -29,8 +29,24 @@ def page(module_site, open_module_page, downloads):
         page.click("Train")
         page.until(lambda: len(lines(page)) == 2 * seed)  # noqa: B023
         page.wait_for_phase("ready")
-    page.execute_script("document.getElementById('history').open = true")
+    page.execute_script(UNFOLD)
     return page
+
+
+UNFOLD = "for (const fold of document.querySelectorAll('#history details')) fold.open = true"
+NAMES = ["1 · usual options", "2 · seed 2, continues run 1"]
+
+
+def listed(page):
+    """Name, epochs and test error of each run, from the top of the table."""
+    return page.execute_script(
+        "return [...document.querySelectorAll('#runs tbody tr')]"
+        ".map((row) => [...row.children].slice(0, 3).map((cell) => cell.textContent))"
+    )
+
+
+def error(line):
+    return f"{100 - float(line[5].split()[0]):.1f} %"
 
 
 def lines(page):
@@ -87,7 +103,8 @@ def test_hovering_reads_the_batch_and_its_smooth_value(page):
 def test_hovering_an_epochs_end_reads_the_test_value(page):
     hover(page, "accuracy-chart", 0.9999)
     page.until(lambda: legend(page, "accuracy-chart")["Test"].endswith("%"))
-    assert legend(page, "accuracy-chart")["Test"] == lines(page)[-1][5]
+    error = float(legend(page, "accuracy-chart")["Test"].split()[0])
+    assert error == pytest.approx(100 - float(lines(page)[-1][5].split()[0]), abs=0.11)
 
 
 @pytest.mark.promise(
@@ -205,16 +222,19 @@ def test_the_png_is_a_picture_of_every_chart(page, downloads):
     "Options editable, in the link, runs overlaid and kept",
 )
 def test_the_runs_are_overlaid_and_kept_over_a_reload(page):
-    page.until(lambda: set(legend(page, "runs-chart")) == {"Step", "Run 1", "Run 2"})
+    page.until(lambda: set(legend(page, "runs-chart")) == {"Step", *NAMES})
     before = lines(page)
     page.refresh()
     page.wait_for_phase("ready")
-    page.execute_script("document.getElementById('history').open = true")
+    page.execute_script(UNFOLD)
     assert lines(page) == before
-    page.until(lambda: set(legend(page, "runs-chart")) == {"Step", "Run 1", "Run 2"})
+    assert listed(page) == [
+        [f"{NAMES[1]}, best", "2", error(before[3])], [NAMES[0], "2", error(before[1])]
+    ]  # fmt: skip
+    page.until(lambda: set(legend(page, "runs-chart")) == {"Step", *NAMES})
     hover(page, "runs-chart", 0.98)
-    page.until(lambda: legend(page, "runs-chart")["Run 2"].endswith("%"))
-    assert legend(page, "runs-chart")["Run 2"] == before[-1][5]
+    page.until(lambda: legend(page, "runs-chart")[NAMES[1]].endswith("%"))
+    assert legend(page, "runs-chart")[NAMES[1]] == before[-1][5]
 
 
 METRICS = {"loss": 2, "accuracy": 3, "val_loss": 4, "val_accuracy": 5}
@@ -224,7 +244,9 @@ METRICS = {"loss": 2, "accuracy": 3, "val_loss": 4, "val_accuracy": 5}
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_overlay_compares_any_figure_of_the_runs(page, metric):
     Select(page.find_element(By.ID, "runs-metric")).select_by_value(metric)
-    wanted = {f"Run {line[0]}": line[METRICS[metric]] for line in lines(page) if line[1] == "2"}
+    wanted = {
+        NAMES[int(line[0]) - 1]: line[METRICS[metric]] for line in lines(page) if line[1] == "2"
+    }
 
     def compared():
         if page.check("document.querySelector('#runs-chart .u-over') !== null"):

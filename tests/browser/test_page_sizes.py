@@ -111,7 +111,7 @@ def test_nothing_leaves_the_screen_sideways(page, size, unfolded):
 
 
 PANELS = ["options", "draw", "training", "data", "network", "models", "analysis"]
-PARTS = "#pad, #picture, #bars, #loss-chart, #history, .shelf, #analysis"
+PARTS = "#pad, #picture, #bars, #training > :not(#glance), .shelf, #analysis"
 BOXES = """
 return [...document.querySelectorAll(arguments[0])].map((e) => {
     const box = e.getBoundingClientRect();

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict
 
-import nn
 import numpy as np
 
 from app.lab.images import pictures
-from app.lab.images.mnist import CLASSES, Mnist, labels, scaled
+from app.lab.images.mnist import CLASSES, Mnist, labels
 
 if TYPE_CHECKING:
     from app.lab.buckets import Buckets
@@ -73,33 +72,6 @@ class Analysis:
         _, digits, probabilities = self._read
         found = np.flatnonzero((digits == truth) & (probabilities.argmax(axis=1) == answer))
         return [self._mistake(index) for index in found[:most]]
-
-    def filters(self, model: Any, most: int = 32) -> list[Any]:
-        """Return the first convolution's filters as pictures; [] where there is none."""
-        for layer in model.layers:
-            if type(layer).__name__ == "Conv2D":
-                kernel = layer.get_weights()[0]
-                return [
-                    pictures.signed(kernel[:, :, 0, i]) for i in range(min(most, kernel.shape[3]))
-                ]
-        return []
-
-    def feature_maps(self, model: Any, most: int = 16) -> list[dict[str, Any]]:
-        """Return {layer, maps} of the last drawing for each convolution and pooling layer."""
-        if self._buckets.last is None:
-            return []
-        nodes = [node for node in model.graph.nodes if len(node.outputs[0].shape) == 4]
-        if not nodes:
-            return []
-        part = nn.Model(model.inputs, [node.outputs[0] for node in nodes])
-        outputs = part.run([scaled(self._buckets.last[None])])
-        return [
-            {
-                "layer": node.layer.name,
-                "maps": [pictures.activation(y[0, :, :, i]) for i in range(min(most, y.shape[3]))],
-            }
-            for node, y in zip(nodes, outputs, strict=True)
-        ]
 
     def weights(self, model: Any) -> list[dict[str, Any]]:
         """Return a histogram of each layer's weights."""

@@ -57,6 +57,11 @@ class Training:
         self._optimizers[model] = optimizer
         model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
 
+    def advance(self, model: Any) -> None:
+        """Train one batch of a paused run, which stays paused."""
+        model.resume()
+        model.pause()
+
     def set_rate(self, model: Any, rate: float) -> None:
         """Change the learning rate of a run in progress; its schedule goes on from there."""
         self.rate = rate

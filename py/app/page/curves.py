@@ -5,7 +5,7 @@ from app.page.chart import Chart, Thinner
 from app.page.smoothing import Smoother
 
 ERRORS = (0.2, 100)  # percent: an error of none has no place on a log scale
-OPENING = 0.1  # of a run: after it the scale leaves out how high the error was
+OPENING = (0.1, 200)  # of a run, and batches: after it the scale leaves out how high it was
 
 
 class Curves:
@@ -29,7 +29,7 @@ class Curves:
         """Remove all points; the next run has so many batches."""
         self._thinner = Thinner(batches)
         self._smoothers = [Smoother(self.smoothing) for _ in self.charts]
-        self._opening = OPENING * batches
+        self._opening = min(OPENING[0] * batches, OPENING[1])
         self._lowest, self._highest = ERRORS[1], 0.0
         self.error.reach = ERRORS
         for chart in self.charts:

@@ -65,6 +65,11 @@ def fill(parent, children):
     return parent
 
 
+def escape(text):
+    """Return a text as HTML shows it."""
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+
+
 def record(value):
     """Return a plain JavaScript object made from dicts, lists, numbers and texts."""
     return js.JSON.parse(json.dumps(value))

@@ -1,21 +1,16 @@
 """The analysis panel: what the network has learned, and which images it gets wrong."""
 
 from app.page import dom, images, numbers, status, table
-from app.page.latest import Latest
 
 DIGITS = range(10)
-PAUSE = 1.0  # seconds between two updates of the maps while a run changes the network
 
 
 class Analysis:
-    """Confusion matrix, scores, mistakes, filters, feature maps, weights, times."""
+    """Confusion matrix, scores, mistakes, weights, times."""
 
     def __init__(self, client, state):
         self.client = client
         self.state = state
-        self.drawn = 0.0
-        self.kept = (None, [])  # layers with numbers of maps, and their canvases
-        self._maps = Latest(self._draw_maps)
         dom.click("analyse", self.analyse)
 
     async def analyse(self):
@@ -39,24 +34,13 @@ class Analysis:
         dom.set_text("analysis-note", words)
         self._confusion(found["confusion"])
         self._scores(found["per_class"])
-        self._tiles(
-            "mistakes",
-            [self._mistake(entry) for entry in found["mistakes"]],
-            "No mistake: look at the data.",
-        )
-        filters = [
-            images.tile(rgba, (), f"Filter {i + 1}", tint=False)
-            for i, rgba in enumerate(await lab.filters(model))
-        ]
-        self._tiles("filters", filters, "This network has no convolution.")
-        self.kept = (None, [])
-        await self._maps.now()
+        mistakes = [self._mistake(entry) for entry in found["mistakes"]]
+        otherwise = dom.make("li", "No mistake: look at the data.")
+        dom.fill(dom.find("mistakes"), mistakes or [otherwise])
         self._histograms(await lab.weights(model))
         self._profile(await lab.profile(model))
         status.say(words)
-
-    def _tiles(self, identifier, tiles, otherwise):
-        dom.fill(dom.find(identifier), tiles or [dom.make("li", otherwise)])
+        dom.find("analysis-title").focus()  # which scrolls to it
 
     def _mistake(self, entry):
         words = dom.make("span", f"{entry['truth']} → ")
@@ -117,47 +101,6 @@ class Analysis:
             shares = [numbers.percent(row[name]) for name in ("precision", "recall", "f1")]
             lines.append(table.row(row["label"], *shares, numbers.count(row["support"])))
         dom.fill(dom.find("per-class"), lines)
-
-    def follow(self):
-        """Update the feature maps for the latest drawing, if they are in view."""
-        resting = dom.now() - self.drawn > (PAUSE if self.state.busy else 0)
-        if resting and not dom.find("findings").hidden:
-            self._maps.ask()
-        else:
-            self._maps.cancel()
-
-    async def _draw_maps(self):
-        """Show what the layers make of the drawing, one row of maps a layer."""
-        if self.client.model is None:
-            return
-        self.drawn = dom.now()
-        found = await self.client.lab.analysis.feature_maps(self.client.model)
-        layers = [[entry["layer"], len(entry["maps"])] for entry in found]
-        if layers != self.kept[0]:
-            self._lay_out(layers)
-        pictures_ = [rgba for entry in found for rgba in entry["maps"]]
-        for canvas, rgba in zip(self.kept[1], pictures_):
-            images.paint(canvas, rgba)
-
-    def _lay_out(self, layers):
-        """Make a row of empty maps for each layer; every drawing is painted over them."""
-        groups, canvases = [], []
-        for name, count in layers:
-            row = dom.make("ul", class_="tiles small")
-            for index in range(count):
-                canvas = dom.make(
-                    "canvas", role="img", aria_label=f"{name}, map {index + 1}", class_="tinted"
-                )
-                item = dom.make("li")
-                item.append(canvas)
-                row.append(item)
-                canvases.append(canvas)
-            group = dom.make("div", class_="group")
-            group.append(dom.make("h4", name), row)
-            groups.append(group)
-        otherwise = dom.make("p", "Draw a digit: they appear here.", class_="note")
-        dom.fill(dom.find("maps"), groups or [otherwise])
-        self.kept = (layers, canvases)
 
     def _histograms(self, rows):
         blocks = []

@@ -1,10 +1,13 @@
 """The draw panel: the network's answer to a drawing, and corrections of it."""
 
+import asyncio
+
 from app.page import dom, images, numbers, status
 from app.page.latest import Latest
 from app.page.pad import SENT, Pad
 
 DIGITS = range(10)
+SURE = 0.6  # an answer below this is hardly one
 
 
 class Answer:
@@ -20,33 +23,56 @@ class Answer:
             self.bars.append(item)
             self.values.append(value)
         dom.fill(dom.find("bars"), self.bars)
+        self.styles = [bar.style for bar in self.bars]
         self.last = None
+        self.ghost = False  # whether the answer is to a test image, not to a drawing
 
     def show(self, answer):
-        """Show what the worker answered."""
+        """Show what the worker answered to a drawing."""
         self.last = answer
-        probabilities = answer["probabilities"]
-        for digit in DIGITS:
-            share = probabilities[digit]
-            self.bars[digit].style.setProperty("--p", f"{share:.3f}")
-            self.bars[digit].className = "top" if digit == answer["digit"] else ""
-            dom.write(f"bar {digit}", numbers.percent(share)[:-2], self.values[digit])
+        self.show_bars(answer)
         dom.write("prediction", str(answer["digit"]))
         dom.output("prediction").className = "digit"
         dom.write("confidence", numbers.percent(answer["confidence"]))
+        self._end_ghost()
         dom.find("bars").dataset.bits = answer["bits"]
         images.paint(dom.find("seen"), answer["image"])
+
+    def show_ghost(self, answer, truth):
+        """Show the answer to the test image that stands in the pad until somebody draws."""
+        self.show_bars(answer)
+        sure = numbers.percent(answer["confidence"])
+        self.ghost = True
+        dom.set_text("ghost", str(answer["digit"]))
+        dom.set_text("draw-note", f"{sure} sure, of a test image of a {truth}")
+
+    def _end_ghost(self):
+        if self.ghost:
+            self.ghost = False
+            dom.set_text("ghost", "")
+            dom.set_text("draw-note", "")
+
+    def show_bars(self, answer):
+        """Show the probability of each digit."""
+        probabilities = answer["probabilities"]
+        for digit in DIGITS:
+            share = probabilities[digit]
+            self.styles[digit].setProperty("--p", f"{share:.3f}")
+            self.bars[digit].className = "top" if digit == answer["digit"] else ""
+            dom.write(f"bar {digit}", numbers.percent(share)[:-2], self.values[digit])
 
     def clear(self):
         """Show no answer."""
         self.last = None
         for digit in DIGITS:
-            self.bars[digit].style.setProperty("--p", "0")
+            self.styles[digit].setProperty("--p", "0")
             self.bars[digit].className = ""
             dom.write(f"bar {digit}", "", self.values[digit])
         dom.write("prediction", "?")
         dom.output("prediction").className = "digit none"
         dom.write("confidence", numbers.DASH)
+        self.ghost = True
+        self._end_ghost()
         dom.find("bars").dataset.bits = ""
         dom.find("seen").getContext("2d").clearRect(0, 0, 28, 28)
 
@@ -63,20 +89,28 @@ class Draw:
     Args:
         client: the engine.
         buckets: the panel of labelled drawings.
+        state: of the page.
+
+    Attributes:
+        picture: shows what each layer makes of the drawing; None until it is loaded.
+        restarted: called when the pad is cleared or drawn on.
     """
 
-    def __init__(self, client, buckets):
+    def __init__(self, client, buckets, state):
         self.client = client
         self.buckets = buckets
-        self.pad = Pad(self.changed, self.finished)
+        self.state = state
+        self.picture = None
+        self.restarted = lambda: None
+        self.pad = Pad(self._drawn, self.finished)
         self.answer = Answer()
-        self.at_rest = lambda: None  # called when an answer is shown and the pen is lifted
         self._latest = Latest(self._ask)
         self._buttons()
         dom.click("clear", self.clear)
         dom.click("try-test", self.try_test)
         dom.click("fine-tune", self.fine_tune)
         self.pad.set_up()
+        state.listen(lambda name: self.changed() if name == "ready" else None)
 
     def _buttons(self):
         group = dom.find("correct")
@@ -89,12 +123,20 @@ class Draw:
         """Remove the drawing and the answer."""
         self.pad.clear()
         self.answer.clear()
-        self._latest.cancel()
+        self.restarted()
         dom.find("correct").hidden = True
+        self._latest.cancel()
+        self.changed()
+
+    def _drawn(self):
+        self.restarted()
+        self.changed()
 
     def changed(self):
         """The drawing or the network changed: ask for another answer."""
-        if self.client.model is not None and not self.pad.empty:
+        # Without a picture in view there is nothing to see a test image in.
+        seen = self.picture is not None and self.picture.visible
+        if self.client.model is not None and (seen or not self.pad.empty):
             self._latest.ask()
 
     def finished(self):
@@ -102,26 +144,61 @@ class Draw:
         self.changed()
         dom.find("correct").hidden = self.client.model is None
 
-    async def _ask(self):
-        model = self.client.model
-        if model is None or self.pad.empty:
-            return
-        answer = await self.client.lab.draw.read(model, self.pad.pixels(), SENT)
-        if answer is not None and not self.pad.empty:
-            dom.next_frame("answer", lambda: self._show(answer))
+    async def show_ghost(self):
+        """Put the test image that the network reads until somebody draws pale into the pad."""
+        image = await self.client.lab.picture.first_image()
+        images.paint(dom.find("ghost-image"), image["rgba"])
 
-    def _show(self, answer):
-        if self.pad.empty:  # cleared before the frame came
+    async def _ask(self):
+        model, drawn = self.client.reading, not self.pad.empty
+        if model is None:
             return
-        self.answer.show(answer)
+        pixels = self.pad.pixels() if drawn else None
+        report = await self.client.lab.picture.show(model, pixels, SENT)
+        if report is None or drawn == self.pad.empty:  # cleared, or drawn on, meanwhile
+            return
+        if dom.document.hidden:  # no frame is drawn
+            self.show(report)
+            return
+        shown = asyncio.Event()
+        dom.next_frame("answer", lambda: self._show(report, shown))
+        await shown.wait()
+
+    def _show(self, report, shown):
+        shown.set()
+        self.show(report)
+
+    def show(self, report):
+        """Show a report of the worker: the answer, and what each layer computed."""
+        if self.picture:
+            self.picture.show(report)
+        drawn = report["truth"] < 0
+        if drawn == self.pad.empty:
+            return
+        dom.set_text("standing", self._standing(report["answer"]["confidence"]))
+        if not drawn:
+            self.answer.show_ghost(report["answer"], report["truth"])
+            return
+        self.answer.show(report["answer"])
         if self.pad.pointer is None:
             self.answer.say()
-            self.at_rest()
+
+    def _standing(self, confidence):
+        """Return what the answer is worth, in words."""
+        if self.client.before is not None:
+            return f"trained before, {numbers.percent(self.client.before_accuracy)}"
+        if not self.client.trained:
+            return "not trained: a guess"
+        if self.state.busy:
+            return "still learning"
+        return "" if confidence > SURE else "It knows only digits: it must choose one."
 
     async def try_test(self):
         """Put a random test image on the pad."""
-        sample = await self.client.lab.draw.any_test_image()
+        sample = await self.client.lab.picture.next_image()
         self.pad.show(images.paint(dom.make("canvas"), sample["rgba"]))
+        self.restarted()
+        self.answer.ghost = False
         dom.set_text("draw-note", f"A test image: it is a {sample['label']}.")
         self.finished()
 

@@ -31,19 +31,23 @@ class Environment:
             return
         facts = dict(await engine.lab.environment.facts(), Page="MicroPython")
         facts.update(_abilities())
+        parts = _group("Browser and engine", facts)
         if model is not None:
             held = await engine.lab.environment.memory(model)
-            for name in held:
-                facts["Memory: " + name] = numbers.size(held[name])
+            parts += _group("Memory", {name: numbers.size(held[name]) for name in held})
         counters = farcall.statistics(engine)
-        for name in sorted(counters):
-            facts["farcall: " + name.replace("_", " ")] = numbers.count(counters[name])
-        parts = []
-        for name, value in sorted(facts.items()):
-            fact = dom.make("div")
-            fact.append(dom.make("dt", name), dom.make("dd", value))
-            parts.append(fact)
-        dom.fill(dom.find("facts"), parts)
+        calls = {name.replace("_", " "): numbers.count(counters[name]) for name in counters}
+        dom.fill(dom.find("facts"), parts + _group("Messages between page and worker", calls))
+
+
+def _group(title, facts):
+    """Return a heading and a list of facts by name."""
+    entries = dom.make("dl", class_="facts")
+    for name, value in sorted(facts.items()):
+        fact = dom.make("div")
+        fact.append(dom.make("dt", name), dom.make("dd", value))
+        entries.append(fact)
+    return [dom.make("h3", title), entries]
 
 
 def _abilities():

@@ -1,8 +1,6 @@
 """The network panel: the architecture as a choice, a table, an editor and Python code."""
 
-import js
-
-from app.page import dom, numbers, status, table
+from app.page import clipboard, dom, numbers, status, table
 from app.state import architectures, settings
 from app.state.architectures import LayerError
 
@@ -237,10 +235,5 @@ class Network:
         dom.set_text("code", words)
 
     async def _copy(self):
-        try:
-            await js.navigator.clipboard.writeText(dom.find("code").textContent)
-        except Exception:  # no permission, no secure context
-            js.getSelection().selectAllChildren(dom.find("code"))
-            status.say("Copying is not allowed here: the code is selected, press Ctrl+C.")
-            return
-        status.say("The code is copied.")
+        code = dom.find("code")
+        await clipboard.copy(code.textContent, code, "The code is copied.", "code")

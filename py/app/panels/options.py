@@ -2,7 +2,7 @@
 
 import js
 
-from app.page import dom
+from app.page import clipboard, dom
 from app.state import settings
 
 _CHOICES = {
@@ -54,8 +54,23 @@ class Options:
                 box.insertBefore(self._field(name, label), fold)
         dom.on("options", "submit", lambda event: event.preventDefault(), passive=False)
         dom.click("options-fold", self._fold)
+        dom.click("copy-link", self._copy_link)
         dom.on(js.window, "hashchange", lambda _: self._from_address())
+        self._summarise()
         self.apply_hidden()
+
+    def _summarise(self):
+        """Say in one line what the options are: a phone shows no more until it is pressed."""
+        values = self.values
+        network = "your own layers" if values["layers"] else values["preset"]
+        words = f"{network}, rate {values['lr']:g}, batch {values['batch']}, "
+        dom.set_text("options-fold", f"Options: {words}{values['epochs']} epochs")
+
+    async def _copy_link(self):
+        """Copy the address, which holds every option."""
+        shown = dom.find("link")
+        shown.textContent = js.location.href
+        await clipboard.copy(js.location.href, shown, "The link is copied.", "link")
 
     def _fold(self):
         """Open or close the options on a phone, where one line says what they are."""
@@ -79,6 +94,7 @@ class Options:
         if self.values[name] == value:
             return
         self.values[name] = value
+        self._summarise()
         self._to_address()
         for listener in self.listeners.get(name, ()):
             listener(value)
@@ -102,6 +118,7 @@ class Options:
         changed = [name for name in values if values[name] != self.values[name]]
         for name in changed:
             self.values[name] = values[name]
+        self._summarise()
         for name in changed:
             self._show(name)
             for listener in self.listeners.get(name, ()):
@@ -125,6 +142,8 @@ class Options:
         field.append(*((control, words) if checkbox else (words, control)))
         if name in ("lr", "smoothing"):
             field.append(dom.make("output", id=identifier + "-value"))
+        if name in _NUMBERS:
+            field.append(dom.make("small", class_="wrong", id=identifier + "-wrong", role="alert"))
         self.fields[name] = control
         dom.on(
             control, "input" if control.type == "range" else "change", lambda _: self._changed(name)
@@ -160,11 +179,19 @@ class Options:
         try:
             value = settings.read(name, control.value)
         except ValueError as error:
-            control.setCustomValidity(str(error))
-            control.reportValidity()
+            self._refuse(name, control, f"{error}: {settings.write(name, self[name])} stays")
             return
-        control.setCustomValidity("")
+        if name in _NUMBERS:
+            self._refuse(name, control, "")
         self.set(name, value)
+
+    def _refuse(self, name, control, words):
+        """Say under a field what is wrong with it; its last good value is used meanwhile."""
+        identifier = "option-" + name + "-wrong"
+        control.setCustomValidity(words)
+        control.setAttribute("aria-describedby", identifier)
+        control.setAttribute("aria-invalid", "true" if words else "false")
+        dom.set_text(identifier, words)
 
     def _show(self, name, field=None):
         control = self.fields.get(name)

@@ -2,7 +2,7 @@
 
 import js
 
-from app.page import dom, numbers, status, table
+from app.page import clipboard, dom, numbers, status, table
 
 
 def _figure(value):
@@ -74,12 +74,5 @@ class Speed:
 
     async def copy(self):
         """Copy the report."""
-        text = dom.find("speed-report")
-        try:
-            await js.navigator.clipboard.writeText(text.textContent)
-        except Exception:  # No permission, no secure context: the text is shown, selected.
-            text.hidden = False
-            js.getSelection().selectAllChildren(text)
-            status.say("Copying is not allowed here: the text is selected, press Ctrl+C.")
-            return
-        status.say("The figures are copied.")
+        report = dom.find("speed-report")
+        await clipboard.copy(report.textContent, report, "The figures are copied.")

@@ -24,7 +24,7 @@ _BUTTONS = {
         ("pause", "stop"),
     ),
     "training": (("pause", "stop"), ("train", "step", "reset", "load", "analyse")),
-    "paused": (("pause", "stop"), ()),
+    "paused": (("pause", "stop", "step"), ()),
     "stopping": ((), ("pause", "stop")),
     "stepping": ((), ("train", "step")),
     "measuring": ((), ("train", "step", "reset", "analyse")),
@@ -128,6 +128,10 @@ class Progress:
 
     def _show_epoch(self, row):
         figures.show_test(row)
+        if row["val_accuracy"] is not None and not self.run.over:
+            right = numbers.percent(row["val_accuracy"])
+            epochs = f"Epoch {row['epoch']} of {self.run.epochs}"
+            status.say(f"{epochs}: {right} of the test images are right.")
         if not self.run.diverged:
             self._advise(run_history.advice(self.run.rows))
         self.history.add_epoch(self.run.record, row)
@@ -286,8 +290,11 @@ class Training:
                 status.say("Training…")
 
     async def step(self):
-        """Train one batch and show what it did."""
+        """Train one batch and show what it did; a paused run stays paused after it."""
         client = self.client
+        if self.state.name == "paused":
+            await client.lab.training.advance(client.model)
+            return
         await client.settled()
         if self.state.busy or client.model is None:
             return

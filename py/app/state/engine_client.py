@@ -24,6 +24,8 @@ class EngineClient:
         model: the network, None until it is built.
         layers: its layers as the page's editor has them; None for a network from a file.
         trained: epochs that the network has been trained for.
+        before: a network trained before, which reads what is drawn until a fresh one is trained;
+            None where there is none.
     """
 
     def __init__(self, options):
@@ -36,6 +38,8 @@ class EngineClient:
         self.data = {"name": "MNIST", "train": 60000}
         self.data_ready = False
         self.trained = 0
+        self.before = None
+        self.before_accuracy = 0.0
         self.building = asyncio.Lock()
         self._built_with = None  # seed and penalty of a network that no step has changed
         self._listeners = []
@@ -84,7 +88,7 @@ class EngineClient:
 
     def lost(self):
         """Forget the worker, which is gone, and everything in it."""
-        self.engine = self.lab = self.model = None
+        self.engine = self.lab = self.model = self.before = None
         self.data_ready = False
 
     def _unheard(self, error, text):
@@ -139,13 +143,36 @@ class EngineClient:
     async def adopt(self, model, layers, trained):
         """Use a network, built or loaded, in place of the present one."""
         rows = await model.summary_rows()
-        before = self.model
+        former = self.model
         self.model, self.layers, self.trained = model, layers, trained
         self._built_with = None
         self.rows = rows
-        if before is not None:
-            farcall.release(before)
+        self._forget_before()
+        if former is not None:
+            farcall.release(former)
         self.changed()
+
+    @property
+    def reading(self):
+        """The network that reads what is drawn."""
+        return self.model if self.before is None else self.before
+
+    async def read_before(self, preset):
+        """Read with the network trained before, while the one in use is its fresh twin."""
+        fresh = self.model
+        if self._built_with is None or preset != "seed":
+            return
+        found = await self.lab.network.trained_before(BASE)
+        if self.model is fresh and self._built_with is not None:  # nothing came in between
+            self.before, self.before_accuracy = found["model"], found["accuracy"]
+            self.changed()
+        else:
+            farcall.release(found["model"])
+
+    def _forget_before(self):
+        if self.before is not None:
+            farcall.release(self.before)
+        self.before = None
 
     async def before_training(self):
         """Build an untrained network again if seed or penalty have been changed since."""
@@ -153,6 +180,9 @@ class EngineClient:
         if self._built_with is not None and self._built_with != wanted:
             await self.build(self.layers)
         self._built_with = None  # a step changes it
+        if self.before is not None:
+            self._forget_before()
+            self.changed()
 
     async def refresh_data(self):
         """Ask the worker for the name and the size of the data."""

@@ -22,6 +22,7 @@ PANELS = (
     "network",
     "training",
     "draw",
+    "picture",
     "models",
     "analysis",
     "options",
@@ -34,6 +35,7 @@ PANELS = (
 # The panels that are parts of others.
 PARTS = {
     "augmentation": "data",
+    "picture": "draw",
     "history": "training",
     "editor": "network",
     "code-panel": "network",
@@ -96,7 +98,11 @@ def defaults() -> "dict[str, Any]":
 
 
 def _number(kind: str, text: str, low: float, high: float) -> Any:
-    value = int(text) if kind == "int" else float(text)
+    try:
+        value = int(text) if kind == "int" else float(text)
+    except ValueError:
+        kinds = {"int": "a whole number", "float": "a number"}
+        raise ValueError(f"expected {kinds[kind]}, got {text!r}") from None
     if not low <= value <= high:
         raise ValueError(f"expected {low} to {high}, got {text}")
     return value

@@ -63,9 +63,12 @@ class Progress:
             self._go = None
 
     async def gate(self) -> bool:
-        """Yield to the event loop, wait while paused, and return whether to continue."""
+        """Yield to the event loop, wait while paused, and return whether to continue.
+
+        A run that is resumed and paused at once trains one batch.
+        """
         await asyncio.sleep(0)
-        while self._go is not None:
+        if self._go is not None:
             await self._go.wait()
         return not self.stopping
 

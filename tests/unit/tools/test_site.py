@@ -20,7 +20,7 @@ def root(tmp_path):
         "worker.toml": "",
         "sw.js": "worker",
         "LICENSE": "licence",
-        "README.md": "not published",
+        "README.md": "linked to",
         "tests/x.py": "not published",
         "py/a/__init__.py": "not published",
         "py/app/main.py": "one = 1",
@@ -89,7 +89,7 @@ def test_the_site_is_what_is_listed_and_the_worker(root, tmp_path):
     (target / "old").mkdir(parents=True)
     site.build(root, target)
     found = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
-    assert found == {*precache.published(root), "sw.js", "LICENSE", precache.TARGET}
+    assert found == {*precache.published(root), *site.ALONGSIDE, precache.TARGET}
     assert set(listed(target)[1]) == set(precache.published(root))
 
 

@@ -10,11 +10,11 @@ PARTS = {"editor": "network", "code-panel": "network", "failure-details": "failu
 # Shown by the page as a whole: app.page_app through app.page.status.
 NO_PANEL = {"failure"}
 # Panels that are no section: their element is a figure, a form or a list.
-SMALL = {"glance", "options", "buckets", "history"}
+SMALL = {"glance", "options", "buckets", "history", "picture"}
 # What needs nothing of the worker.
 WITHOUT_WORKER = {"options"}
 # The worker's half of the panel `draw`, which has more to say than one module holds.
-INSIDE = {"picture", "lens"}
+INSIDE = {"lens"}
 # Modules of py/app/lab that are no panel's half: the object that holds the halves, and the part
 # of `models` that runs on CPython too.
 OTHERS = {"__init__", "start", "precisions"}

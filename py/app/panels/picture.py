@@ -1,0 +1,298 @@
+"""The picture panel: the network in use, drawn by the worker and lit by what it computes.
+
+The worker makes every text, number and pixel (`lab.picture`); this puts them: the wires as one SVG
+and each layer as one canvas, made again only for another network or width. It is loaded when the
+page is ready.
+"""
+
+import js
+
+from app.page import dom
+from app.page.latest import Latest
+
+_INKS = ("tile", "blue", "rust", "ink")
+
+
+class Picture:
+    """The drawing, and the reports that light it.
+
+    Args:
+        client: the engine.
+        draw: the panel of the pad and the answer.
+
+    Attributes:
+        drawing: what the worker drew last, None before.
+        picked: index of the layer and the tile whose wires are lit, None: all are.
+        pressed: called with a layer (a dict of the drawing) and a map when one is pressed.
+        painted: called after each report.
+    """
+
+    def __init__(self, client, draw):
+        self.client = client
+        self.draw = draw
+        self.area = dom.find("picture")
+        self.drawing = None
+        self.picked = None
+        self.pressed = lambda layer, number: None
+        self.painted = lambda: None
+        self._opened = []
+        self._model = None  # that was drawn
+        self._followed = None
+        self._width = 0
+        self._seen = True
+        self._contexts, self._sources, self._wires = [], [], []
+        self._latest = Latest(self._draw)
+        self._following = Latest(self._follow)
+        dom.on(self.area, "click", self._click)
+        dom.on(self.area, "keydown", self._key, passive=False)
+        resized = dom.call(lambda *_: dom.next_frame("picture", self._resized))
+        self._sizes = js.ResizeObserver.new(resized)
+        self._sizes.observe(self.area.parentElement.parentElement)
+        self._view = js.IntersectionObserver.new(dom.call(self._scrolled))
+        self._view.observe(self.area)
+        dom.on(dom.document, "visibilitychange", lambda _: self._turned())
+        client.listen(self.changed)
+
+    # -- the drawing --------------------------------------------------------------------------
+
+    async def recolour(self):
+        """Tell the worker the theme's inks, and draw again."""
+        if self.client.lab is None:
+            return
+        inks = {name: _channels(dom.colour(name)) for name in _INKS}
+        await self.client.lab.picture.colours(inks, js.devicePixelRatio)
+        self._model = None
+        await self._latest.now()
+
+    def changed(self):
+        """Draw again where there is another network."""
+        if self.client.reading is not self._model:
+            self._latest.ask()
+
+    def _resized(self):
+        if self.area.clientWidth != self._width:
+            self._model = None
+            self._latest.ask()
+
+    def _place(self):
+        """Return where the picture is, between the pad and the bars, as the worker takes it."""
+        box = self.area.getBoundingClientRect()
+        down = js.getComputedStyle(self.area).getPropertyValue("--down").strip() == "1"
+        pad = dom.find("pad").getBoundingClientRect()
+        ends = []
+        bars = dom.find("bars").children
+        for index in range(bars.length if bars[0].getClientRects().length else 0):
+            bar = bars[index].getBoundingClientRect()
+            ends.append(bar.left + bar.width / 2 - box.left if down else _middle(bar) - box.top)
+        middle = None
+        if pad.width:
+            middle = pad.left + pad.width / 2 - box.left if down else _middle(pad) - box.top
+        return {
+            "width": box.width,
+            "height": float(js.getComputedStyle(self.area).getPropertyValue("--tall")) * dom.rem(),
+            "down": down,
+            "ends": ends,
+            "middle": middle,
+            "opened": self._opened,
+            "text": 0.8125 * dom.rem(),
+        }
+
+    async def _draw(self):
+        model = self.client.reading
+        self._width = self.area.clientWidth
+        if model is None or not self._width:
+            return
+        place = self._place()
+        drawing = await self.client.lab.picture.drawing(model, place)
+        if model is not self.client.reading:  # another one came meanwhile
+            return
+        self._model, self.drawing, self.picked = model, drawing, None
+        area = self.area
+        area.classList.remove("picked")
+        area.classList.toggle("down", place["down"])
+        width, height = drawing["size"]
+        area.style.height = f"{height}px" if place["down"] else ""
+        large = width > place["width"] + 1 or height > place["height"] + 1
+        area.classList.toggle("large", large and not place["down"])
+        layers = drawing["layers"]
+        parts = [drawing["svg"]] + [_html(index, layer) for index, layer in enumerate(layers)]
+        area.innerHTML = "".join(parts)
+        words = "; ".join([layer["words"] for layer in layers])
+        area.setAttribute("aria-label", "The network: " + words)
+        canvases = area.querySelectorAll("canvas")
+        drawn = [layer for layer in layers if layer["canvas"][0]]
+        self._contexts = [
+            (canvases[i].getContext("2d"), layer["offset"], layer["canvas"])
+            for i, layer in enumerate(drawn)
+        ]
+        self._sources = _styles(area.querySelectorAll(".source"))
+        self._wires = area.querySelectorAll("path:not(.neck)")
+        self.draw.changed()
+        self._following.ask()
+
+    # -- reports ------------------------------------------------------------------------------
+
+    def show(self, report):
+        """Put a report's pixels, and light what it lights."""
+        if self.drawing is None or report["number"] != self.drawing["number"]:
+            return
+        pixels = report["rgba"].js
+        for context, offset, (width, height) in self._contexts:
+            part = js.Uint8ClampedArray.new(
+                pixels.buffer, pixels.byteOffset + offset, 4 * width * height
+            )
+            context.putImageData(js.ImageData.new(part, width, height), 0, 0)
+        lit, ends, wires = report["lit"], report["ends"], report["wires"]
+        for index, activity in zip(lit[::2], lit[1::2]):
+            self._sources[index].setProperty("--a", activity)
+        for index, activity in zip(ends[::2], ends[1::2]):
+            self._wires[index].style.setProperty("--a", activity)
+        for index, width, sign in zip(wires[::3], wires[1::3], wires[2::3]):
+            wire = self._wires[index]
+            wire.style.setProperty("--w", width)
+            wire.classList.toggle("neg", sign < 0)
+        self.painted()
+
+    @property
+    def visible(self):
+        """Whether there is anything to see of it."""
+        return self._seen and not dom.document.hidden and not self.area.hidden
+
+    def _scrolled(self, entries, *_):
+        self._seen = entries[entries.length - 1].isIntersecting
+        self._turned()
+
+    def _turned(self):
+        """Show the network as it is now, and follow it, or rest."""
+        self._following.ask()
+        self.draw.changed()
+
+    async def _follow(self):
+        """Have the worker report each change of the network in view, or rest."""
+        wanted = self._model if self.visible else None
+        if wanted is self._followed or self.client.lab is None:
+            return
+        self._followed = wanted
+        if wanted is None:
+            await self.client.lab.picture.rest()
+        else:
+            await self.client.lab.picture.follow(wanted, self._reported)
+
+    def _reported(self, report):
+        """Show a report of the run in progress; the worker calls this, then makes another."""
+        self.draw.show(report)
+
+    # -- pressing -----------------------------------------------------------------------------
+
+    def _click(self, event):
+        button = event.target.closest("button")
+        if button is None:
+            return
+        index, tile = int(button.parentElement.dataset.layer), int(button.dataset.tile)
+        layer = self.drawing["layers"][index]
+        if layer["press"] == "open":
+            name = layer["name"]
+            self._opened = [n for n in self._opened if n != name] + (
+                [] if name in self._opened else [name]
+            )
+            self._model = None
+            self._latest.ask()
+        elif self.picked == (index, tile):
+            self.unpick()
+            self.pressed(None, 0)
+        else:
+            self.pick(index, tile)
+            self.pressed(layer, layer["maps"][tile] if layer["maps"] else 0)
+
+    def pick(self, index, tile):
+        """Light the wires of one map only."""
+        self.unpick()
+        self.picked = (index, tile)
+        self.area.classList.add("picked")
+        place = f"{index}/{tile}"
+        _mark(self.area, f'path[data-from="{place}"], path[data-to="{place}"]', "lit")
+        button = f'[data-layer="{index}"] button[data-tile="{tile}"]'
+        pressed = self.area.querySelector(button)
+        if pressed:
+            pressed.setAttribute("aria-pressed", "true")
+
+    def pick_map(self, layer, number):
+        """Light the wires of a layer's map by its number, where it has a tile."""
+        layers = self.drawing["layers"]
+        for index in range(len(layers)):
+            if layers[index]["name"] == layer["name"] and number in layers[index]["maps"]:
+                self.pick(index, layers[index]["maps"].index(number))
+
+    def unpick(self):
+        """Light all wires."""
+        self.picked = None
+        self.area.classList.remove("picked")
+        for wire in self.area.querySelectorAll(".lit"):
+            wire.classList.remove("lit")
+        for button in self.area.querySelectorAll('[aria-pressed="true"]'):
+            button.setAttribute("aria-pressed", "false")
+
+    def _key(self, event):
+        """Arrows go through the maps of a layer, which is one stop of Tab."""
+        step = {"ArrowDown": 1, "ArrowRight": 1, "ArrowUp": -1, "ArrowLeft": -1}.get(event.key)
+        button = event.target.closest("button")
+        if step is None or button is None:
+            return
+        event.preventDefault()
+        buttons = button.parentElement.querySelectorAll("button")
+        index = (int(button.dataset.tile) + step) % buttons.length
+        button.tabIndex = -1
+        buttons[index].tabIndex = 0
+        buttons[index].focus()
+
+
+def _middle(box):
+    return box.top + box.height / 2
+
+
+def _channels(colour):
+    """Return [red, green, blue] of a computed colour, `rgb(30, 26, 21)`."""
+    inside = colour[colour.index("(") + 1 : colour.index(")")]
+    return [int(float(part)) for part in inside.replace(",", " ").split()[:3]]
+
+
+def _styles(elements):
+    return [elements[index].style for index in range(elements.length)]
+
+
+def _mark(area, selector, name):
+    for element in area.querySelectorAll(selector):
+        element.classList.add(name)
+
+
+def _html(index, layer):
+    """Return a layer as HTML: its canvas, and a button for each map that can be pressed."""
+    width, height = layer["canvas"]
+    if not width and not layer["press"]:
+        return ""
+    smooth = " smooth" if layer["smooth"] else ""
+    box = "left:{x}px;top:{y}px;width:{width}px;height:{height}px".format(**layer)
+    parts = [
+        f'<div class="layer{smooth}" data-layer="{index}" role="group" '
+        f'aria-label="{dom.escape(layer["words"])}" style="{box}">'
+    ]
+    if width:
+        parts.append(f'<canvas width="{width}" height="{height}" aria-hidden="true"></canvas>')
+    if layer["press"] == "maps":
+        tiles, side = layer["tiles"], layer["tile"]
+        for tile, number in enumerate(layer["maps"]):
+            where = f"left:{tiles[2 * tile]}px;top:{tiles[2 * tile + 1]}px;"
+            where += f"width:{side[0]}px;height:{side[1]}px"
+            parts.append(_button(tile, f"Map {number + 1}", where))
+    elif layer["press"]:
+        name = "Open its layers" if layer["press"] == "open" else "See how it is computed"
+        parts.append(_button(0, name, "inset:-4px;min-height:24px"))
+    parts.append("</div>")
+    return "".join(parts)
+
+
+def _button(tile, name, style):
+    return (
+        f'<button type="button" data-tile="{tile}" tabindex="{-1 if tile else 0}" '
+        f'aria-pressed="false" aria-label="{name}" style="{style}"></button>'
+    )

@@ -1,0 +1,141 @@
+"""The network as a picture: drawn when the page is ready, lit by the pen and by training."""
+
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from tests.support.pad import draw
+
+PICTURES = "[...document.querySelectorAll('#picture canvas')].map((c) => c.toDataURL())"
+# How often a layer of the picture is painted, and where.
+COUNT = """
+globalThis.paints = [];
+const put = CanvasRenderingContext2D.prototype.putImageData;
+CanvasRenderingContext2D.prototype.putImageData = function (...arguments_) {
+    if (this.canvas.closest("#picture .layer")) paints.push(performance.now());
+    return put.apply(this, arguments_);
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    page = open_module_page(module_site.url + "#epochs=100&subset=5000")
+    page.wait_for_phase("ready")
+    page.until("document.querySelectorAll('#picture canvas').length > 0")
+    page.execute_script(COUNT)
+    return page
+
+
+@pytest.fixture(autouse=True)
+def at_rest(page):
+    yield
+    if page.phase != "ready":
+        page.click("Stop")
+        page.wait_for_phase("ready")
+    page.click("Clear")
+
+
+def pictures(page):
+    return page.execute_script(f"return {PICTURES}")
+
+
+def groups(page):
+    return page.execute_script(
+        "return [...document.querySelectorAll('#picture [role=group]')]"
+        ".map((group) => [group.getAttribute('aria-label'),"
+        " group.querySelectorAll('button').length,"
+        " group.querySelectorAll('button[tabindex=\"0\"]').length])"
+    )
+
+
+@pytest.mark.promise("The page: the picture", "Every layer as its maps, named in words")
+def test_the_network_is_drawn_with_a_name_in_words_for_each_layer(page):
+    found = groups(page)
+    assert len(found) >= 6
+    assert "8 maps of 26 × 26" in " ".join(words for words, _, _ in found)
+    label = page.execute_script("return document.getElementById('picture').ariaLabel")
+    for words, _, _ in found:
+        assert words in label
+    ends = page.execute_script(
+        "return document.querySelector('#picture svg').querySelectorAll('path').length"
+    )
+    assert ends > 100
+
+
+@pytest.mark.promise("The page: the picture", "Every layer is one stop of Tab, arrows go on")
+def test_a_layer_is_one_stop_of_tab_and_arrows_go_through_its_maps(page):
+    for _, buttons, stops in groups(page):
+        assert stops == min(buttons, 1)
+    first = page.find_element("css selector", "#picture [role=group] button[aria-label='Map 1']")
+    page.execute_script("arguments[0].focus()", first)
+    focused = "document.activeElement.ariaLabel"
+    ActionChains(page).send_keys(Keys.ARROW_RIGHT, Keys.ARROW_DOWN).perform()
+    assert page.execute_script(f"return {focused}") == "Map 3"
+    ActionChains(page).send_keys(*[Keys.ARROW_LEFT] * 3).perform()
+    assert page.execute_script(f"return {focused}") == "Map 8", "the first follows the last"
+    for _, buttons, stops in groups(page):
+        assert stops == min(buttons, 1)
+
+
+@pytest.mark.promise("The page: the picture", "The maps follow the pen")
+def test_the_maps_show_a_test_image_until_they_follow_the_pen(page):
+    page.until("document.getElementById('ghost').textContent")
+    before = pictures(page)
+    draw(page, ((0.5, 0.15), (0.5, 0.5), (0.5, 0.85)))
+    page.until(lambda: sum(a != b for a, b in zip(before, pictures(page), strict=True)) >= 6)
+    assert page.output("prediction").strip().isdigit()
+    page.click("Clear")
+    page.until(lambda: pictures(page) == before)
+    assert page.output("prediction").strip() == "?"
+
+
+@pytest.mark.promise("The page: the picture", "It shows the training, 12 times a second at most")
+def test_the_maps_show_the_training_and_rest_out_of_view(page):
+    before = pictures(page)
+    layers = len(before)
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.execute_script("paints.length = 0; globalThis.began = performance.now()")
+    page.until(f"paints.length >= {5 * layers}", 60)
+    times = page.execute_script("return [paints.length, performance.now() - began]")
+    assert times[0] / layers <= 1 + 12 * times[1] / 1000
+    assert sum(a != b for a, b in zip(before, pictures(page), strict=True)) >= 5
+    page.execute_script("scrollTo(0, document.body.scrollHeight)")
+    # A whole epoch is trained with no map painted: the last report was on its way before.
+    page.until(
+        "(() => { const now = document.querySelector('output[name=epoch]').textContent;"
+        "if (globalThis.epoch !== now) { globalThis.rested = paints.length === globalThis.known;"
+        "globalThis.epoch = now; globalThis.known = paints.length; } return rested; })()",
+        60,
+    )
+    page.execute_script("scrollTo(0, 0)")
+    known = page.execute_script("return paints.length")
+    page.until(f"paints.length > {known}", 60)
+
+
+@pytest.mark.promise("The page: the picture", "A map that is pressed shows its wires alone")
+def test_a_map_that_is_pressed_shows_its_own_wires_only(page):
+    page.execute_script("document.querySelectorAll('#picture [aria-label=\"Map 3\"]')[0].click()")
+    place = page.execute_script(
+        "const b = document.querySelector('#picture [aria-pressed=true]');"
+        "return `${b.parentElement.dataset.layer}/${b.dataset.tile}`"
+    )
+    ends = page.execute_script(
+        "return [...document.querySelectorAll('#picture path.lit')]"
+        ".map((p) => [p.parentElement.dataset.from ?? p.dataset.from, p.dataset.to])"
+    )
+    assert ends
+    assert all(place in pair for pair in ends), ends
+    page.execute_script("document.querySelector('#picture [aria-pressed=true]').click()")
+    assert not page.execute_script("return document.querySelector('#picture.picked')")
+
+
+@pytest.mark.promise("The page: the picture", "Every layer as its maps, named in words")
+def test_another_network_is_another_picture(page):
+    before = groups(page)
+    page.execute_script("location.hash = 'epochs=100&subset=5000&preset=mlp'")
+    page.until(lambda: groups(page) != before)
+    assert "500" in " ".join(words for words, _, _ in groups(page))
+    page.execute_script("location.hash = 'epochs=100&subset=5000'")
+    page.until(lambda: groups(page) == before)
