@@ -43,7 +43,7 @@ class PageApp:
         self.draw = Draw(self.client, self.data.buckets, self.state)
         self.models = Models(self.client, self.state, self.training.accuracy)
         self.analysis = Analysis(self.client, self.state)
-        self.picture = None
+        self.picture = self.lens = None
         self.speed = Speed(self.client, self.state)
         self.environment = Environment(self.client)
         self.embedding = Embedding(self)
@@ -84,8 +84,30 @@ class PageApp:
             from app.panels.picture import Picture
 
             self.picture = self.draw.picture = Picture(self.client, self.draw)
+            self.picture.pressed = self._look_into
+            self.draw.restarted = self._hide_why
+            dom.click("why", self._why)
+        if self.network.layers == self.client.layers and self.options["layers"] is None:
+            await self.client.read_before(self.options["preset"])
         await self.draw.show_ghost()
         await self.picture.recolour()
+        dom.enable("why")
+
+    def _look_into(self, layer, number):
+        if self.lens is None:
+            from app.panels.lens import Lens
+
+            self.lens = Lens(self.client, self.picture)
+            self.picture.painted = self.lens.follow
+        self.lens.open(layer, number)
+
+    async def _why(self):
+        from app.panels.lens import why
+
+        await why(self.client)
+
+    def _hide_why(self):
+        dom.find("why-map").hidden = True
 
     def _show_phase(self, _):
         dom.root.dataset.phase = self.state.phase

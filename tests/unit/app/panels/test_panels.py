@@ -13,8 +13,6 @@ NO_PANEL = {"failure"}
 SMALL = {"glance", "options", "buckets", "history", "picture"}
 # What needs nothing of the worker.
 WITHOUT_WORKER = {"options"}
-# The worker's half of the panel `draw`, which has more to say than one module holds.
-INSIDE = {"lens"}
 # Modules of py/app/lab that are no panel's half: the object that holds the halves, and the part
 # of `models` that runs on CPython too.
 OTHERS = {"__init__", "start", "precisions"}
@@ -66,6 +64,6 @@ def test_every_section_of_the_page_has_a_module_of_its_name() -> None:
 
 
 def test_the_workers_half_of_a_panel_has_the_panels_name() -> None:
-    panels = modules("panels") - WITHOUT_WORKER - INSIDE
-    assert modules("lab") - OTHERS - INSIDE == panels
-    assert served() - INSIDE == panels
+    panels = modules("panels") - WITHOUT_WORKER
+    assert modules("lab") - OTHERS == panels
+    assert served() == panels

@@ -1,0 +1,159 @@
+"""The lens panel: how one pixel of a map is made, in the engine's own numbers; and "Why?".
+
+The worker makes every number and text (`lab.lens`). It is loaded when a map is pressed first.
+"""
+
+from app.page import dom, images, status
+from app.page.latest import Latest
+
+_STEPS = {"ArrowLeft": (0, -1), "ArrowRight": (0, 1), "ArrowUp": (-1, 0), "ArrowDown": (1, 0)}
+_MAPS = {"PageUp": -1, "PageDown": 1}
+
+
+class Lens:
+    """One pixel of one map, followed while the drawing or the network changes.
+
+    Args:
+        client: the engine.
+        picture: the panel whose maps are pressed.
+    """
+
+    def __init__(self, client, picture):
+        self.client = client
+        self.picture = picture
+        self.layer = None  # a dict of the drawing; None: closed
+        self.map, self.row, self.column = 0, 0, 0
+        self.limits = (1, 1, 1)  # maps, rows, columns
+        self.canvas = dom.find("lens-map")
+        self._latest = Latest(self._show)
+        dom.click("lens-close", self.close)
+        dom.on("lens", "keydown", self._key, passive=False)
+        dom.on(self.canvas, "pointerdown", self._point)
+        dom.on(self.canvas, "pointermove", lambda event: event.buttons and self._point(event))
+
+    def open(self, layer, number):
+        """Show a map, its middle pixel first."""
+        if layer is None:
+            self.close()
+            return
+        other = self.layer is None or layer["name"] != self.layer["name"]
+        self.layer, self.map = layer, number
+        if other:
+            shape = layer["shape"]
+            wide = len(shape) == 3
+            self.row, self.column = (shape[0] // 2, shape[1] // 2) if wide else (0, 0)
+        dom.find("lens").hidden = False
+        self._latest.ask()
+
+    def close(self):
+        """Close the lens; the focus goes back to the map."""
+        self.layer = None
+        dom.find("lens").hidden = True
+        pressed = self.picture.area.querySelector('[aria-pressed="true"]')
+        self.picture.unpick()
+        if pressed:
+            pressed.focus()
+
+    def follow(self):
+        """Show the numbers again: the drawing or the network has changed."""
+        if self.layer is not None:
+            self._latest.ask()
+
+    async def _show(self):
+        layer, number = self.layer, self.map
+        if layer is None:
+            return
+        lens = self.client.lab.lens
+        whole = await lens.map(layer["name"], number)
+        found = await lens.at(layer["name"], number, self.row, self.column)
+        if found is None or self.layer is not layer:
+            return
+        self.limits = (found["maps"], found["rows"], found["columns"])
+        dom.next_frame("lens", lambda: self._put(whole, found))
+
+    def _put(self, whole, found):
+        images.paint(self.canvas, whole["rgba"], tint=False)
+        rows, columns = found["rows"], found["columns"]
+        mark = dom.find("lens-mark").style
+        mark.left, mark.width = f"{100 * self.column / columns}%", f"{100 / columns}%"
+        mark.top, mark.height = f"{100 * self.row / rows}%", f"{100 / rows}%"
+        dom.set_text("lens-where", found["title"])
+        dom.set_text("lens-words", found["words"])
+        dom.find("lens-parts").innerHTML = "".join([_part(part) for part in found["parts"]])
+        sums = [f"{dom.escape(label)} <b>{value}</b>" for label, value in found["sums"]]
+        dom.find("lens-sums").innerHTML = "<br>".join(sums)
+        self.canvas.setAttribute("aria-label", f"{found['title']}: {found['value']}. {_KEYS}")
+
+    def _key(self, event):
+        if event.key == "Escape":
+            self.close()
+            return
+        if event.target.id != "lens-map":
+            return
+        if event.key in _STEPS:
+            down, right = _STEPS[event.key]
+            self._go(self.map, self.row + down, self.column + right)
+        elif event.key in _MAPS:
+            self._go(self.map + _MAPS[event.key], self.row, self.column)
+        else:
+            return
+        event.preventDefault()
+        event.stopPropagation()
+
+    def _go(self, number, row, column):
+        maps, rows, columns = self.limits
+        if not (0 <= number < maps and 0 <= row < rows and 0 <= column < columns):
+            return
+        if number != self.map:
+            self.picture.pick_map(self.layer, number)
+        self.map, self.row, self.column = number, row, column
+        self._latest.ask()
+
+    def _point(self, event):
+        box = self.canvas.getBoundingClientRect()
+        _, rows, columns = self.limits
+        row = int((event.clientY - box.top) / box.height * rows)
+        column = int((event.clientX - box.left) / box.width * columns)
+        self._go(self.map, row, column)
+
+
+_KEYS = "Arrow keys choose a pixel, Page Up and Page Down another map."
+
+
+async def why(client):
+    """Cover the drawing piece by piece, and show on the pad what the answer owes to each."""
+    dom.enable("why", when=False)
+    try:
+        found = await client.lab.lens.why(client.reading)
+    finally:
+        dom.enable("why")
+    canvas = dom.find("why-map")
+    images.paint(canvas, found["rgba"], tint=False)
+    left, top, width, height = [f"{100 * share}%" for share in found["box"]]
+    style = canvas.style
+    style.left, style.top, style.width, style.height = left, top, width, height
+    canvas.hidden = False
+    status.say(found["words"])
+
+
+def _part(part):
+    """Return a part of the sum as HTML."""
+    if part["kind"] == "sign":
+        return f'<span class="sign">{dom.escape(part["text"])}</span>'
+    if part["kind"] == "line":
+        return f'<span class="share">{dom.escape(part["text"])} <b>{part["value"]}</b></span>'
+    rows = "".join(
+        [
+            "<tr>" + "".join([_cell(part, y, x) for x in range(len(row))]) + "</tr>"
+            for y, row in enumerate(part["rows"])
+        ]
+    )
+    return f"<table><caption>{dom.escape(part['title'])}</caption><tbody>{rows}</tbody></table>"
+
+
+def _cell(part, y, x):
+    tone = part["tones"][y][x]
+    sign = "plus" if tone > 0 else "minus"
+    marked = " marked" if part["mark"] and tuple(part["mark"]) == (y, x) else ""
+    strength = f"--v:{abs(tone) * 45:.0f}%"
+    return f'<td class="{sign}{marked}" style="{strength}">{part["rows"][y][x]}</td>'
