@@ -286,7 +286,7 @@ def _html(index, layer):
             parts.append(_button(tile, f"Map {number + 1}", where))
     elif layer["press"]:
         name = "Open its layers" if layer["press"] == "open" else "See how it is computed"
-        parts.append(_button(0, name, "inset:-4px;min-height:24px"))
+        parts.append(_button(0, name, "inset:-4px;min-width:24px;min-height:24px"))
     parts.append("</div>")
     return "".join(parts)
 
