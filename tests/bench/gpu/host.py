@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
-from tests.bench.gpu import pack
+from tests.bench.drive import PeerError
+from tests.bench.gpu import pack, rows
 from tests.bench.gpu.rows import Process
 
 PEERS = ("nn", "tfjs", "jaxjs")
@@ -18,7 +20,13 @@ PEERS = ("nn", "tfjs", "jaxjs")
 
 def run(bench: Any) -> None:
     """Milliseconds of a step of the seed network on the host; images a second, emulated."""
-    folder = pack.write()
+    try:
+        _measure(bench, pack.write())
+    except rows.PeerError as error:
+        raise PeerError(str(error)) from error
+
+
+def _measure(bench: Any, folder: Path) -> None:
     with ExitStack() as stack:
         peers = {
             name: stack.enter_context(closing(Process(name, folder, backend="null")))
