@@ -77,6 +77,7 @@ SELDOM = (
     "py/nn/layers/volumes.py",
     "py/nn/layers/wrappers.py",
     "py/nn/models/saving.py",
+    "py/nn/tuner.py",
     "py/nn/utils",
 )
 PROTOBUF = "py/nn/io/protobuf.py"  # ONNX and the federation need it
@@ -95,6 +96,7 @@ FORMATS = (
 # Networks for photographs: an archive of its own, which this page does not ask for.
 APPLICATIONS = ("py/nn/applications",)
 COMLINK = "py/farcall/comlink"
+TEAM = "py/farcall/workers/team.py"
 GPU = "py/nn/gpu"
 ON_CPYTHON = ("!py/federation/platform/cpython.py", "!py/federation/server")
 FEDERATION = ("py/federation", *ON_CPYTHON, PROTOBUF)
@@ -109,11 +111,20 @@ WORKER = {
         "py/farcall",
         STUBS,
         f"!{COMLINK}",
+        f"!{TEAM}",
         "py/nn",
         "!py/nn/io/__main__.py",  # a command for CPython
         *(f"!{name}" for name in (*TRAINING, *SELDOM, *FORMATS, *APPLICATIONS, GPU, DISTRIBUTION)),
     ),
-    "training.zip": (COMLINK, *TRAINING, *SELDOM, DISTRIBUTION, "py/app/__init__.py", "py/app/lab"),
+    "training.zip": (
+        COMLINK,
+        TEAM,
+        *TRAINING,
+        *SELDOM,
+        DISTRIBUTION,
+        "py/app/__init__.py",
+        "py/app/lab",
+    ),
     "formats.zip": FORMATS,
     "applications.zip": APPLICATIONS,
 }

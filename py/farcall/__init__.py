@@ -56,6 +56,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import builtins
 
+    from farcall.workers.team import Member, Team
+
+
+def __getattr__(name: "builtins.str") -> "object":
+    """Import what most pages have no use for when it is first asked for."""
+    if name in ("Member", "Team"):
+        from farcall.workers import team
+
+        return getattr(team, name)
+    raise AttributeError(f"module 'farcall' has no attribute {name!r}")
+
 
 def session(proxy: "Remote") -> "Session":
     """The session a proxy belongs to."""
@@ -75,6 +86,7 @@ __all__ = [
     "Call",
     "FarcallError",
     "LimitError",
+    "Member",
     "Opaque",
     "PolicyError",
     "Pool",
@@ -85,6 +97,7 @@ __all__ = [
     "Session",
     "SessionClosedError",
     "Stream",
+    "Team",
     "TimeoutError",
     "Worker",
     "WorkerBootError",

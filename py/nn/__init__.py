@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         quantize,
         regularizers,
         schedules,
+        tuner,
         utils,
     )
     from nn.callbacks import (
@@ -106,7 +107,7 @@ HOMES = {
 MODULES = (
     "activations", "applications", "callbacks", "constraints", "data", "datasets", "distribution",
     "errors", "federated", "initializers", "io", "kernels", "layers", "losses", "metrics", "models",
-    "optimizers", "quantize", "regularizers", "schedules", "utils",
+    "optimizers", "quantize", "regularizers", "schedules", "tuner", "utils",
 )  # fmt: skip
 
 if not TYPE_CHECKING:  # a checker would take any name for one of the package

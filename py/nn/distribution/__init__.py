@@ -8,6 +8,11 @@ package's business.
 """
 
 from nn.distribution.data_parallel import Alone, DataParallel, Group, initialize
+from nn.lazy import lookup
 from nn.training.step import distribution, set_distribution
 
-__all__ = ["Alone", "DataParallel", "Group", "distribution", "initialize", "set_distribution"]
+__all__ = [
+    "Alone", "DataParallel", "Group", "distribution", "follow", "initialize", "join",
+    "set_distribution",
+]  # fmt: skip
+__getattr__, _ = lookup(__name__, {"nn.distribution.leading": ("follow", "join")})

@@ -35,6 +35,9 @@ class Alone:
 
     rank, size = 0, 1
 
+    def __init__(self, why: str = "") -> None:
+        self.why = why
+
     def all_reduce(self, array: Array) -> None:
         """Do nothing: the sum is there."""
 
@@ -86,8 +89,10 @@ class DataParallel:
 
     def __repr__(self) -> str:
         members = self.group.size
-        way = getattr(self.group, "way", "")
-        return f"{members} worker{'s' * (members > 1)}{', ' * bool(way)}{way}"
+        way, why = getattr(self.group, "way", ""), getattr(self.group, "why", "")
+        if members > 1:
+            return f"{members} workers" + f", {way}" * bool(way)
+        return "1 worker" + f": {why}" * bool(why)
 
 
 def _checked(group: Any) -> Any:

@@ -74,7 +74,7 @@ class DistributedProgram:
         group, context = self.group, self.context
         self.formed = group.rank, group.size
         self._several = self.training.distribution.shards is not None
-        self.places = self.training.distribution.shards or group.size
+        self.places = self.places_for(group.size)
         self.shards: list[Shard] = []
         for place in range(*share(group.rank, group.size, self.places)):
             first = not self.shards
@@ -96,6 +96,10 @@ class DistributedProgram:
             and layer.trainable
             and not one.synchronizes(layer)
         ]
+
+    def places_for(self, members: int) -> int:
+        """Return in how many parts so many members compute a batch."""
+        return int(self.training.distribution.shards or members)
 
     def fuse_losses(self, tensors: Sequence[Any]) -> list[Any]:
         """Leave the activations of these outputs to their losses; as `TrainingProgram`."""
@@ -129,13 +133,23 @@ class DistributedProgram:
         """Train on a batch; returns its loss."""
         while True:
             try:
-                for array in self._exchanges(batch):
-                    waiting = self.group.all_reduce(array)
-                    if waiting is not None:
-                        await waiting
-                return self._finish(batch[3])
+                return await self.step_once(batch)
             except ConnectionError:
-                self._form_again()
+                self.cancel()
+                if (self.group.rank, self.group.size) == self.formed:
+                    raise
+
+    async def step_once(self, batch: Batch) -> float:
+        """Train on a batch; returns its loss.
+
+        Raises:
+            ConnectionError: a member was lost; nothing is changed after `cancel`.
+        """
+        for array in self._exchanges(batch):
+            waiting = self.group.all_reduce(array)
+            if waiting is not None:
+                await waiting
+        return self._finish(batch[3])
 
     def _step_now(self, batch: Batch) -> float:
         while True:
@@ -144,7 +158,9 @@ class DistributedProgram:
                     self._reduce_now(array)
                 return self._finish(batch[3])
             except ConnectionError:
-                self._form_again()
+                self.cancel()
+                if (self.group.rank, self.group.size) == self.formed:
+                    raise
 
     def _reduce_now(self, array: Array) -> None:
         waiting = self.group.all_reduce(array)
@@ -153,17 +169,14 @@ class DistributedProgram:
                 waiting.close()
             raise ConfigError("the members of this team wait for each other: use fit")
 
-    def _form_again(self) -> None:
-        """Prepare to compute a batch again with the members that remain.
-
-        Raises:
-            ConnectionError: the members are the same.
-        """
+    def cancel(self) -> None:
+        """Undo what a batch did that was not finished."""
         self._start.restore()
         if self._sums is not None:
             self._sums.cancel()
-        if (self.group.rank, self.group.size) == self.formed:
-            raise
+
+    def _form_again(self) -> None:
+        """Share batches among the members that there are now."""
         self._form()
         self.fuse_losses(self._fused)
         if self._sums is not None:
@@ -171,6 +184,8 @@ class DistributedProgram:
 
     def _exchanges(self, batch: Batch) -> Iterator[Array]:
         """Compute this member's part of a batch; yields each array that all members must sum."""
+        if (self.group.rank, self.group.size) != self.formed:
+            self._form_again()
         self._start.begin()
         total = batch[3]
         for shard in self.shards:

@@ -53,8 +53,9 @@ class Sums:
 
     def cancel(self) -> None:
         """Put back the sums that `begin` put aside."""
-        for (metric, name, *_), before in zip(self._fields, self._before, strict=True):
+        for (metric, name, *_), before in zip(self._fields, self._before, strict=False):
             setattr(metric, name, before)
+        self._before = []
 
     def add(self, total: Array) -> None:
         """Add what all members counted to the sums that `begin` put aside."""

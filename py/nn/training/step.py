@@ -174,6 +174,11 @@ class TrainingStep:
         self._regularized = [v for v in model.variables if v.regularizer is not None]
         self._step_for = key
 
+    def prepare_again(self) -> None:
+        """Bind again: the distribution has changed."""
+        self._step_for = None
+        self.prepare()
+
     @property
     def program(self) -> TrainingProgram:
         """The program that runs the steps, in the model's memory."""
@@ -202,6 +207,8 @@ class TrainingStep:
         self.runs_on = "cpu"
         if self.distribution is not None:
             self.prepare()
+            if hasattr(self.distribution.group, "send"):
+                return load("nn.distribution.leading").LedTraining(self, source)
             return load("nn.distribution.training").TeamTraining(self, source)
         if self.device == "cpu":
             return None
@@ -344,7 +351,8 @@ class TrainingStep:
 
     def shared_evaluation(self) -> Any:
         """Return what shares an evaluation with the other members of a team, or None."""
-        if self.distribution is None or self.distribution.group.size == 1:
+        group = None if self.distribution is None else self.distribution.group
+        if group is None or group.size == 1 or hasattr(group, "send"):
             return None
         return load("nn.distribution.training").SharedEvaluation(self)
 

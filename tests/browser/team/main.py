@@ -1,0 +1,30 @@
+import asyncio
+import json
+
+import farcall
+from js import document
+
+
+async def run():
+    team = await farcall.Team("./worker.py", config="./worker.toml", size=2).start()
+    found = {"size": team.size, "why": team.why}
+    found["alone"] = await team.leader.train(False)
+    found["shared"] = await team.leader.train(True)
+
+    async def batch(number):
+        if number == 4:
+            team.workers[1].terminate()
+
+    found["dying"] = await team.leader.train(True, batch)
+    return found
+
+
+async def main():
+    try:
+        found = await run()
+    except Exception as error:
+        found = {"error": str(error), "traceback": getattr(error, "remote_traceback", "")}
+    document.documentElement.dataset.found = json.dumps(found)
+
+
+task = asyncio.create_task(main())

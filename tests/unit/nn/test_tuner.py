@@ -1,0 +1,142 @@
+"""Searches: random and on a grid, one trial at a time or several."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import nn
+import numpy as np
+import pytest
+from nn.errors import ConfigError
+from nn.tuner import GridSearch, HyperParameters, RandomSearch
+
+X = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
+Y = (X[:, 0] > 0).astype(np.int64)
+
+
+def build(hp: HyperParameters) -> nn.Model:
+    layers: list[Any] = [nn.Dense(hp.Int("units", 2, 6, step=2), activation="relu")]
+    if hp.Boolean("dropout"):
+        layers.append(nn.Dropout(hp.Choice("rate", [0.1, 0.3])))
+    model = nn.Sequential([nn.Input((4,)), *layers, nn.Dense(2, activation="softmax")])
+    rate = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log")
+    model.compile(nn.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def test_a_random_search_trains_each_trial_and_keeps_the_best_model():
+    seen = []
+    search = RandomSearch(
+        build, "val_accuracy", 4, seed=1, on_trial=lambda t: seen.append((t.trial_id, t.status))
+    )
+    best = asyncio.run(search.search(X, Y, epochs=3, batch_size=16, validation_split=0.25))
+    assert [t.status for t in search.trials] == ["COMPLETED"] * 4
+    assert best.score == max(t.score for t in search.trials)
+    assert search.get_best_hyperparameters()[0].values == best.values
+    assert search.get_best_models()[0] is best.model
+    assert sum(t.model is not None for t in search.trials) == 1
+    assert seen[:2] == [("0000", "RUNNING"), ("0000", "COMPLETED")]
+    for trial in search.trials:
+        assert trial.values["units"] in (2, 4, 6)
+        assert 1e-4 <= trial.values["learning_rate"] <= 1e-1
+        assert ("rate" in trial.values) == trial.values["dropout"]
+
+
+def test_the_same_seed_draws_the_same_trials():
+    async def values(v: Any) -> Any:
+        return {"loss": 0.0}
+
+    found = []
+    for _ in range(2):
+        search = RandomSearch(build, "loss", 6, seed=5, run=values)
+        asyncio.run(search.search())
+        found.append([t.values for t in search.trials])
+    assert found[0] == found[1]
+    assert len({repr(v) for v in found[0]}) == 6
+
+
+def test_a_grid_tries_each_combination_once_with_what_a_value_asks_for():
+    def small(hp: HyperParameters) -> None:
+        if hp.Choice("kind", ["a", "b"]) == "a":
+            hp.Int("size", 1, 3)
+        hp.Boolean("last")
+
+    async def score(values: Any) -> Any:
+        return {"loss": len(values)}
+
+    search = GridSearch(small, "loss", run=score)
+    asyncio.run(search.search())
+    found = [tuple(t.values.values()) for t in search.trials]
+    wanted = [("a", n, last) for n in (1, 2, 3) for last in (False, True)]
+    assert found == [*wanted, ("b", False), ("b", True)]
+    assert search.best_trial.values["kind"] == "b"
+
+
+def test_several_trials_run_at_once_and_results_come_as_they_are_ready():
+    under_way, most, ended = [], [], []
+
+    async def run(values: Any) -> Any:
+        under_way.append(values)
+        most.append(len(under_way))
+        for _ in range(values["turns"]):
+            await asyncio.sleep(0)
+        under_way.remove(values)
+        return {"score": values["turns"]}
+
+    def turns(hp: HyperParameters) -> None:
+        hp.Choice("turns", [9, 1, 5, 3])
+
+    search = GridSearch(
+        turns, "score", run=run, at_once=2,
+        on_trial=lambda t: ended.append(t.score) if t.status == "COMPLETED" else None,
+    )  # fmt: skip
+    best = asyncio.run(search.search())
+    assert max(most) == 2
+    assert best.score == 9
+    assert sorted(ended) == [1, 3, 5, 9]
+    assert ended[0] == 1
+
+
+def test_a_failed_trial_is_a_row_with_its_error_and_others_go_on():
+    async def run(values: Any) -> Any:
+        if values["n"] == 2:
+            raise ValueError("does not fit")
+        return {"loss": values["n"]}
+
+    search = GridSearch(lambda hp: hp.Int("n", 1, 3), "loss", run=run)
+    best = asyncio.run(search.search())
+    assert [t.status for t in search.trials] == ["COMPLETED", "FAILED", "COMPLETED"]
+    assert str(search.trials[1].error) == "does not fit"
+    assert best.values == {"n": 1}
+
+
+def test_a_trial_and_a_search_can_be_stopped():
+    async def run(values: Any) -> Any:
+        if values["n"] == 1:
+            search.trials[0].stop()
+            await asyncio.Event().wait()
+        if values["n"] == 3:
+            search.stop()
+            await asyncio.Event().wait()
+        return {"loss": 1.0}
+
+    search = GridSearch(lambda hp: hp.Int("n", 1, 5), "loss", run=run)
+    asyncio.run(search.search())
+    assert [t.status for t in search.trials] == ["STOPPED", "COMPLETED", "STOPPED"]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: RandomSearch(build, "quality"), "give direction='min' or 'max'"),
+        (lambda: RandomSearch(build, "loss", direction="up"), "expected 'min' or 'max'"),
+        (lambda: RandomSearch(build, "loss", 0), "max_trials"),
+        (lambda: HyperParameters().Int("n", 3, 1), "expected a range, received 3 to 1"),
+        (lambda: HyperParameters().Float("n", 0, 1, sampling="log"), "expected a range"),
+        (lambda: HyperParameters().Choice("n", []), "at least one choice"),
+    ],
+)
+def test_what_is_no_search_is_refused(make, message):
+    with pytest.raises(ConfigError, match=message):
+        make()
