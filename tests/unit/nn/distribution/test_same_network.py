@@ -131,8 +131,10 @@ CASES: dict[str, Case] = {
     "dense": Case(dense(), metrics=["accuracy"]),
     "convolution": Case(images(*CONV), IMAGES),
     "one_row_in_the_last_batch": Case(dense(), X[:17], LABELS[:17], metrics=["accuracy"]),
-    "fewer_rows_than_members": Case(dense(DROPOUT), X[:7], LABELS[:7], batch_size=3),
-    "a_single_row": Case(dense(DROPOUT), batch_size=1, steps_per_epoch=4),
+    "fewer_rows_than_members": Case(
+        dense(DROPOUT), X[:7], LABELS[:7], batch_size=3, metrics=["accuracy"]
+    ),
+    "a_single_row": Case(dense(DROPOUT), batch_size=1, steps_per_epoch=4, metrics=["accuracy"]),
     "sample_weights": Case(dense(), sample_weight=WEIGHTS, weighted_metrics=["accuracy"]),
     "class_weights": Case(dense(), class_weight={0: 3.0, 2: 0.25}),
     "l2": Case(dense(kernel_regularizer="l2", bias_regularizer="l1")),
@@ -190,6 +192,13 @@ CASES: dict[str, Case] = {
         ["mse", "sparse_categorical_crossentropy"],
         loss_weights=[0.3, 2.0],
         metrics=[["mae"], ["accuracy"]],
+    ),
+    "sums_of_several_outputs": Case(
+        several,
+        {"a": X, "b": STEPS},
+        [TARGETS, LABELS],
+        lambda: [losses.MeanSquaredError("sum"), losses.SparseCategoricalCrossentropy()],
+        optimizer=lambda: nn.SGD(0.003),
     ),
     "a_generator": Case(dense(DROPOUT), stream, None, metrics=["accuracy"]),
     "validation": Case(
