@@ -291,12 +291,19 @@ def keep(name: str, body: bytes, root: Path) -> bool:
     return True
 
 
+def uncommented(script: str) -> str:
+    """Return JavaScript without the lines that are comments, and without indentation."""
+    lines = (line.strip() for line in script.split("\n"))
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
 def tarred(sources: dict[str, str]) -> bytes:
     """Return modules without comments as one compressed archive; the same at any hour."""
     body = io.BytesIO()
     with tarfile.open(fileobj=body, mode="w") as archive:
         for path, source in sources.items():
-            data = (bare(source, annotated=True) if path.endswith(".py") else source).encode()
+            text = bare(source, annotated=True) if path.endswith(".py") else uncommented(source)
+            data = text.encode()
             entry = tarfile.TarInfo(path)
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))

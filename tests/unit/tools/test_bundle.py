@@ -313,8 +313,11 @@ def test_what_trains_on_a_gpu_is_one_archive_of_text_without_comments(built):
         for path, source in sources.items():
             found = archive.extractfile(path).read().decode()
             assert found == (
-                bundle.bare(source, annotated=True) if path.endswith(".py") else source
+                bundle.bare(source, annotated=True)
+                if path.endswith(".py")
+                else bundle.uncommented(source)
             )
+            assert path.endswith(".py") or ("=> {" in found and "\n//" not in found)
 
 
 def test_what_joins_a_federation_is_one_small_archive_without_its_server(built):
