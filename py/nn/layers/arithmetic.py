@@ -98,7 +98,10 @@ class GetItem(Layer):
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (x,) = inputs
         ctx.saved = x.shape
-        return np.ascontiguousarray(x[self._places])
+        try:
+            return np.ascontiguousarray(x[self._places])
+        except IndexError as error:  # on an axis whose size no graph knows
+            raise ShapeError(f"{self.name}: expected inputs with {self.index}: {error}") from error
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         dx = ctx.buffer("dx", ctx.saved)
