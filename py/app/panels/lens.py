@@ -50,7 +50,7 @@ class Lens:
         self.layer = None
         dom.find("lens").hidden = True
         pressed = self.picture.area.querySelector('[aria-pressed="true"]')
-        self.picture.unpick()
+        self.picture.selection.clear()
         if pressed:
             pressed.focus()
 
@@ -105,7 +105,7 @@ class Lens:
         if not (0 <= number < maps and 0 <= row < rows and 0 <= column < columns):
             return
         if number != self.map:
-            self.picture.pick_map(self.layer, number)
+            self.picture.choose(self.layer, number)
         self.map, self.row, self.column = number, row, column
         self._latest.ask()
 

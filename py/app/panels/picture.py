@@ -9,6 +9,7 @@ import js
 
 from app.page import dom
 from app.page.latest import Latest
+from app.page.selection import Selection
 
 _INKS = ("tile", "blue", "rust", "ink")
 
@@ -22,7 +23,7 @@ class Picture:
 
     Attributes:
         drawing: what the worker drew last, None before.
-        picked: index of the layer and the tile whose wires are lit, None: all are.
+        selection: the map whose wires alone are lit.
         pressed: called with a layer (a dict of the drawing) and a map when one is pressed.
         painted: called after each report.
     """
@@ -31,8 +32,8 @@ class Picture:
         self.client = client
         self.draw = draw
         self.area = dom.find("picture")
+        self.selection = Selection(self.area)
         self.drawing = None
-        self.picked = None
         self.pressed = lambda layer, number: None
         self.painted = lambda: None
         self._opened = []
@@ -44,7 +45,6 @@ class Picture:
         self._latest = Latest(self._draw)
         self._following = Latest(self._follow)
         dom.on(self.area, "click", self._click)
-        dom.on(self.area, "keydown", self._key, passive=False)
         resized = dom.call(lambda *_: dom.next_frame("picture", self._resized))
         self._sizes = js.ResizeObserver.new(resized)
         self._sizes.observe(self.area.parentElement.parentElement)
@@ -106,9 +106,9 @@ class Picture:
         drawing = await self.client.lab.picture.drawing(model, place)
         if model is not self.client.reading:  # another one came meanwhile
             return
-        self._model, self.drawing, self.picked = model, drawing, None
+        self._model, self.drawing = model, drawing
         area = self.area
-        area.classList.remove("picked")
+        self.selection.clear()
         area.classList.toggle("down", place["down"])
         width, height = drawing["size"]
         area.style.height = f"{height}px" if place["down"] else ""
@@ -197,53 +197,19 @@ class Picture:
             )
             self._model = None
             self._latest.ask()
-        elif self.picked == (index, tile):
-            self.unpick()
+        elif self.selection.place == (index, tile):
+            self.selection.clear()
             self.pressed(None, 0)
         else:
-            self.pick(index, tile)
+            self.selection.choose(index, tile)
             self.pressed(layer, layer["maps"][tile] if layer["maps"] else 0)
 
-    def pick(self, index, tile):
-        """Light the wires of one map only."""
-        self.unpick()
-        self.picked = (index, tile)
-        self.area.classList.add("picked")
-        place = f"{index}/{tile}"
-        _mark(self.area, f'path[data-from="{place}"], path[data-to="{place}"]', "lit")
-        button = f'[data-layer="{index}"] button[data-tile="{tile}"]'
-        pressed = self.area.querySelector(button)
-        if pressed:
-            pressed.setAttribute("aria-pressed", "true")
-
-    def pick_map(self, layer, number):
+    def choose(self, layer, number):
         """Light the wires of a layer's map by its number, where it has a tile."""
         layers = self.drawing["layers"]
         for index in range(len(layers)):
             if layers[index]["name"] == layer["name"] and number in layers[index]["maps"]:
-                self.pick(index, layers[index]["maps"].index(number))
-
-    def unpick(self):
-        """Light all wires."""
-        self.picked = None
-        self.area.classList.remove("picked")
-        for wire in self.area.querySelectorAll(".lit"):
-            wire.classList.remove("lit")
-        for button in self.area.querySelectorAll('[aria-pressed="true"]'):
-            button.setAttribute("aria-pressed", "false")
-
-    def _key(self, event):
-        """Arrows go through the maps of a layer, which is one stop of Tab."""
-        step = {"ArrowDown": 1, "ArrowRight": 1, "ArrowUp": -1, "ArrowLeft": -1}.get(event.key)
-        button = event.target.closest("button")
-        if step is None or button is None:
-            return
-        event.preventDefault()
-        buttons = button.parentElement.querySelectorAll("button")
-        index = (int(button.dataset.tile) + step) % buttons.length
-        button.tabIndex = -1
-        buttons[index].tabIndex = 0
-        buttons[index].focus()
+                self.selection.choose(index, layers[index]["maps"].index(number))
 
 
 def _middle(box):
@@ -258,11 +224,6 @@ def _channels(colour):
 
 def _styles(elements):
     return [elements[index].style for index in range(elements.length)]
-
-
-def _mark(area, selector, name):
-    for element in area.querySelectorAll(selector):
-        element.classList.add(name)
 
 
 def _html(index, layer):

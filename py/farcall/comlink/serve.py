@@ -52,8 +52,7 @@ class Exposed:
         if len(alive) >= options.limits["exposed"]:
             raise errors.LimitError(f"peers hold {len(alive)} objects")
         policy.admit(value)
-        self.policy = policy
-        self.value = value
+        self.value, self.policy = value, policy
         self.port = port
         self.realm = realm
         self.options = options

@@ -72,8 +72,7 @@ class Wrapped:
         self.children: "list[Servant]" = []
         self._timeout = timeout
         target = Target(names)
-        self.foresee = target.foresee
-        self.names = target.names
+        self.foresee, self.names = target.foresee, target.names
         self._options = Options(None, True, limits, on_error)
         self._policy = Gate({})
         self._calls = Calls(port, self._serve, timeout, self._options)
