@@ -105,10 +105,10 @@ class TestFrame:
             assert page.execute_script(f"return {fits}")
         assert 0 <= page.execute_script(f"return {HEIGHT}") - before < 2
         with inside(page):
-            page.execute_script("document.querySelector('#history details').open = true")
+            page.execute_script("document.querySelector('#options details').open = true")
         page.until(f"{HEIGHT} > {before} + 20")
         with inside(page):
-            page.execute_script("document.querySelector('#history details').open = false")
+            page.execute_script("document.querySelector('#options details').open = false")
         page.until(f"Math.abs({HEIGHT} - {before}) < 2")
 
     def test_the_frame_grows_when_the_host_is_narrow(self, page):

@@ -25,6 +25,7 @@ return [e.dataset.stop ?? null, e.tagName + "#" + e.id + " " + e.textContent.sli
 def page(module_site, open_module_page):
     page = open_module_page(module_site.url + "#epochs=1&subset=2500")
     page.wait_for_phase("ready")
+    page.until("!document.getElementById('why').disabled", what="the network to be drawn")
     return page
 
 

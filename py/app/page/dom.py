@@ -133,8 +133,18 @@ def call(function):
 
 
 def call_value(function):
-    """Return a function whose result JavaScript uses; it must not raise."""
-    proxy = ffi.create_proxy(function)
+    """Return a function whose result JavaScript uses; it must not raise.
+
+    The result is kept until the next call: MicroPython may collect garbage when a call that came
+    from JavaScript ends, and an object that only the result held arrives there as `undefined`.
+    """
+    kept = [None]
+
+    def keeping(*arguments):
+        kept[0] = function(*arguments)
+        return kept[0]
+
+    proxy = ffi.create_proxy(keeping)
     _handlers.append(proxy)
     return proxy
 

@@ -116,7 +116,7 @@ class Picture:
         area.classList.toggle("large", large and not place["down"])
         layers = drawing["layers"]
         parts = [drawing["svg"]] + [_html(index, layer) for index, layer in enumerate(layers)]
-        area.innerHTML = "".join(parts)
+        _put(area, "".join(parts))
         words = "; ".join([layer["words"] for layer in layers])
         area.setAttribute("aria-label", "The network: " + words)
         canvases = area.querySelectorAll("canvas")
@@ -210,6 +210,20 @@ class Picture:
         for index in range(len(layers)):
             if layers[index]["name"] == layer["name"] and number in layers[index]["maps"]:
                 self.selection.choose(index, layers[index]["maps"].index(number))
+
+
+def _put(area, html):
+    """Replace what an element holds; the focus stays on the button of the same layer and map."""
+    button = dom.document.activeElement
+    button = button and button.closest("button")
+    held = bool(button) and area.contains(button)
+    if held:
+        layer, tile = button.parentElement.dataset.layer, button.dataset.tile
+    area.innerHTML = html
+    if held:
+        button = area.querySelector(f'[data-layer="{layer}"] [data-tile="{tile}"]')
+        if button:
+            button.focus(dom.record({"preventScroll": True}))
 
 
 def _middle(box):
