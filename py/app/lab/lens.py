@@ -40,7 +40,7 @@ class Lens:
             number: of the map, from 0; a vector is one map of one row.
 
         Returns:
-            None when the picture's network is gone.
+            None when the picture's network is gone, or has read nothing yet.
 
         Raises:
             ValueError: no such layer or map.
@@ -74,7 +74,7 @@ class Lens:
             row, column: of the pixel, from 0; in a vector 0 and the unit.
 
         Returns:
-            None when the picture's network is gone.
+            None when the picture's network is gone, or has read nothing yet.
 
         Raises:
             ValueError: no such layer, map, row or column.
@@ -111,8 +111,8 @@ class Lens:
 
     def _node(self, layer: str) -> tuple[Activations, Node, bool] | None:
         """Return the activations with the present weights, the layer's call, the maps' order."""
-        activations = self._picture.activations
-        if activations is None or activations.model() is None:
+        activations = self._picture.shown
+        if activations is None:
             return None
         activations.refresh()
         node = activations.named(layer)

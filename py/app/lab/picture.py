@@ -116,6 +116,15 @@ class Picture:
 
     # -- reports ----------------------------------------------------------------------------
 
+    @property
+    def shown(self) -> Activations | None:
+        """What the network that is drawn made of the image; None until it has read it."""
+        held, drawing = self.activations, self._drawing
+        model = held.model() if held is not None else None
+        if model is None or (drawing is not None and drawing.model() is not model):
+            return None
+        return held
+
     def show(self, model: Any, pixels: Any = None, width: int = 0) -> dict[str, Any] | None:
         """Return what the layers make of a drawing, or of the test image; None where nothing is.
 

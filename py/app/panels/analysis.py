@@ -27,6 +27,10 @@ class Analysis:
         model, lab = self.client.model, self.client.lab.analysis
         status.say("Reading all test images…")
         found = await lab.findings(model)
+        if model is not self.client.model:
+            status.say("Another network came meanwhile: analyse that one.")
+            return
+        weights, profile = lab.weights(model), lab.profile(model)  # both are sent
         dom.find("findings").hidden = False
         right = found["total"] - found["wrong"]
         total, wrong = numbers.count(found["total"]), numbers.count(found["wrong"])
@@ -37,8 +41,8 @@ class Analysis:
         mistakes = [self._mistake(entry) for entry in found["mistakes"]]
         otherwise = dom.make("li", "No mistake: look at the data.")
         dom.fill(dom.find("mistakes"), mistakes or [otherwise])
-        self._histograms(await lab.weights(model))
-        self._profile(await lab.profile(model))
+        self._histograms(await weights)
+        self._profile(await profile)
         status.say(words)
         dom.find("analysis-title").focus()  # which scrolls to it
 

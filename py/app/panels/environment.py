@@ -26,12 +26,13 @@ class Environment:
 
     async def show(self):
         """Ask for the facts and show them, if the panel is open."""
-        engine, model = self.client.engine, self.client.model
+        engine = self.client.engine
         if not dom.find("environment").open or engine is None:
             return
         facts = dict(await engine.lab.environment.facts(), Page="MicroPython")
         facts.update(_abilities())
         parts = _group("Browser and engine", facts)
+        model = self.client.model  # the former one may have been replaced meanwhile
         if model is not None:
             held = await engine.lab.environment.memory(model)
             parts += _group("Memory", {name: numbers.size(held[name]) for name in held})

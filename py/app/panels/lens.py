@@ -22,6 +22,7 @@ class Lens:
         self.client = client
         self.picture = picture
         self.layer = None  # a dict of the drawing; None: closed
+        self._network = None  # whose layer it is
         self.map, self.row, self.column = 0, 0, 0
         self.limits = (1, 1, 1)  # maps, rows, columns
         self.canvas = dom.find("lens-map")
@@ -38,6 +39,7 @@ class Lens:
             return
         other = self.layer is None or layer["name"] != self.layer["name"]
         self.layer, self.map = layer, number
+        self._network = self.client.reading
         if other:
             shape = layer["shape"]
             wide = len(shape) == 3
@@ -59,12 +61,28 @@ class Lens:
         if self.layer is not None:
             self._latest.ask()
 
+    def _keep_up(self):
+        """Go on with another network that has the same layer; close where it has none."""
+        if self._network is self.client.reading:
+            return
+        self._network = self.client.reading
+        same = [self.layer["name"], self.layer["shape"]]
+        if same not in [
+            [layer["name"], layer["shape"]] for layer in self.picture.drawing["layers"]
+        ]:
+            self.close()
+
     async def _show(self):
+        if self.layer is None or not self.picture.current:  # it is painted again, and asks again
+            return
+        self._keep_up()
         layer, number = self.layer, self.map
         if layer is None:
             return
         lens = self.client.lab.lens
         whole = await lens.map(layer["name"], number)
+        if whole is None or self.layer is not layer or not self.picture.current:
+            return
         found = await lens.at(layer["name"], number, self.row, self.column)
         if found is None or self.layer is not layer:
             return
@@ -122,11 +140,14 @@ _KEYS = "Arrow keys choose a pixel, Page Up and Page Down another map."
 
 async def why(client):
     """Cover the drawing piece by piece, and show on the pad what the answer owes to each."""
+    model = client.reading
     dom.enable("why", when=False)
     try:
-        found = await client.lab.lens.why(client.reading)
+        found = await client.lab.lens.why(model)
     finally:
         dom.enable("why")
+    if found is None or model is not client.reading:  # nothing is shown, or another one reads it
+        return
     canvas = dom.find("why-map")
     images.paint(canvas, found["rgba"], tint=False)
     left, top, width, height = [f"{100 * share}%" for share in found["box"]]

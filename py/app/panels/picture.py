@@ -74,35 +74,12 @@ class Picture:
             self._model = None
             self._latest.ask()
 
-    def _place(self):
-        """Return where the picture is, between the pad and the bars, as the worker takes it."""
-        box = self.area.getBoundingClientRect()
-        down = js.getComputedStyle(self.area).getPropertyValue("--down").strip() == "1"
-        pad = dom.find("pad").getBoundingClientRect()
-        ends = []
-        bars = dom.find("bars").children
-        for index in range(bars.length if bars[0].getClientRects().length else 0):
-            bar = bars[index].getBoundingClientRect()
-            ends.append(bar.left + bar.width / 2 - box.left if down else _middle(bar) - box.top)
-        middle = None
-        if pad.width:
-            middle = pad.left + pad.width / 2 - box.left if down else _middle(pad) - box.top
-        return {
-            "width": box.width,
-            "height": float(js.getComputedStyle(self.area).getPropertyValue("--tall")) * dom.rem(),
-            "down": down,
-            "ends": ends,
-            "middle": middle,
-            "opened": self._opened,
-            "text": 0.8125 * dom.rem(),
-        }
-
     async def _draw(self):
         model = self.client.reading
         self._width = self.area.clientWidth
         if model is None or not self._width:
             return
-        place = self._place()
+        place = _place(self.area, self._opened)
         drawing = await self.client.lab.picture.drawing(model, place)
         if model is not self.client.reading:  # another one came meanwhile
             return
@@ -154,6 +131,11 @@ class Picture:
         self.painted()
 
     @property
+    def current(self):
+        """Whether it shows the network that reads; one that was drawn before may be released."""
+        return self._model is not None and self._model is self.client.reading
+
+    @property
     def visible(self):
         """Whether there is anything to see of it."""
         return self._seen and not dom.document.hidden and not self.area.hidden
@@ -169,7 +151,7 @@ class Picture:
 
     async def _follow(self):
         """Have the worker report each change of the network in view, or rest."""
-        wanted = self._model if self.visible else None
+        wanted = self._model if self.visible and self.current else None
         if wanted is self._followed or self.client.lab is None:
             return
         self._followed = wanted
@@ -224,6 +206,30 @@ def _put(area, html):
         button = area.querySelector(f'[data-layer="{layer}"] [data-tile="{tile}"]')
         if button:
             button.focus(dom.record({"preventScroll": True}))
+
+
+def _place(area, opened):
+    """Return where the picture is, between the pad and the bars, as the worker takes it."""
+    box = area.getBoundingClientRect()
+    down = js.getComputedStyle(area).getPropertyValue("--down").strip() == "1"
+    pad = dom.find("pad").getBoundingClientRect()
+    ends = []
+    bars = dom.find("bars").children
+    for index in range(bars.length if bars[0].getClientRects().length else 0):
+        bar = bars[index].getBoundingClientRect()
+        ends.append(bar.left + bar.width / 2 - box.left if down else _middle(bar) - box.top)
+    middle = None
+    if pad.width:
+        middle = pad.left + pad.width / 2 - box.left if down else _middle(pad) - box.top
+    return {
+        "width": box.width,
+        "height": float(js.getComputedStyle(area).getPropertyValue("--tall")) * dom.rem(),
+        "down": down,
+        "ends": ends,
+        "middle": middle,
+        "opened": opened,
+        "text": 0.8125 * dom.rem(),
+    }
 
 
 def _middle(box):

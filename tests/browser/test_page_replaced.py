@@ -1,0 +1,58 @@
+"""A network that is replaced while its page is looked at: what was asked about it is dropped."""
+
+import pytest
+
+# The worker draws late: meanwhile the page shows a network that it has released.
+LATE = """
+import asyncio
+from app.lab import picture
+_drawing = picture.Picture.drawing
+async def _late(self, model, place):
+    await asyncio.sleep(1)
+    return _drawing(self, model, place)
+picture.Picture.drawing = _late
+"""
+TURN = """
+Object.defineProperty(document, "hidden", { value: arguments[0], configurable: true });
+document.dispatchEvent(new Event("visibilitychange"));
+"""
+LAYERS = "[...document.querySelectorAll('#picture [role=group]')].map((g) => g.ariaLabel).join()"
+MAP = "#picture [role=group] button[aria-label='Map 1']"
+SAID = "document.getElementById('status').textContent"
+DRAWN = "document.querySelectorAll('#picture canvas').length > 0"
+
+
+@pytest.mark.promise("The page: the picture", "A network that is replaced is no error")
+def test_a_picture_that_comes_in_view_while_another_network_is_drawn(site, open_page):
+    site.replace("py/app/worker.py", lambda text: LATE + text)
+    page = open_page(site.url)
+    page.wait_for_phase("ready")
+    page.until(DRAWN)
+    former = page.execute_script(f"return {LAYERS}")
+    page.execute_script(TURN, True)
+    page.execute_script("location.hash = 'preset=lenet'")
+    page.until(f"{SAID}.includes('not trained yet')")
+    page.execute_script(TURN, False)
+    page.until(lambda: page.execute_script(f"return {LAYERS}") != former)
+    assert page.phase == "ready"
+
+
+@pytest.mark.promise("The page: the picture", "A network that is replaced is no error")
+def test_the_lens_follows_another_network_or_closes(site, open_page):
+    page = open_page(site.url)
+    page.wait_for_phase("ready")
+    page.until(DRAWN)
+    page.execute_script(f'document.querySelector("{MAP}").click()')
+    page.until("document.getElementById('lens-where').textContent")
+    shown = "!document.getElementById('lens').hidden"
+    page.click("Reset")
+    page.until(f"{SAID}.includes('not trained yet')")
+    assert page.execute_script(f"return {shown}"), "the same layers"
+    page.execute_script("location.hash = 'preset=mlp'")
+    page.until(f"!({shown})")
+    page.click("Why?")
+    page.click("Analyse")
+    page.execute_script("location.hash = 'preset=fast'")
+    page.until(f"{SAID}.includes('analyse that one')")
+    page.until("!document.getElementById('why').disabled")
+    assert page.phase == "ready"
