@@ -19,7 +19,7 @@ DOCUMENT = (ROOT / "docs" / "embedding.md").read_text()
 DEMO, HOST = "https://demo.example/farcall/", "https://docs.example.org"
 FRAME = "document.querySelector('farcall-demo').frame"
 BUTTON = "document.querySelector('farcall-demo').shadowRoot.querySelector('button')"
-SMALL = ["Training", "Draw a digit"]
+SMALL = ["options", "draw", "training"]
 
 
 def block(title, demo):
@@ -53,8 +53,9 @@ def trains(page, to_the_end=True):
         page.click("Stop")
         page.wait_for_phase("ready")
     return page.execute_script(
-        "return [...document.querySelectorAll('h2')].filter((e) => e.checkVisibility())"
-        ".map((e) => e.innerText)"
+        "return [...document.querySelectorAll('[data-panel]')]"
+        ".filter((e) => [...e.children].some((part) => part.checkVisibility()))"
+        ".map((e) => e.id)"
     )
 
 
