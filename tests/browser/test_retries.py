@@ -34,6 +34,7 @@ def test_what_is_fetched_is_asked_for_again(site, open_page, fault):
     page.expect_console(BROKEN)
     page.wait_for_phase("ready")
     assert page.check(LOADS) == "navigate"
+    page.find_element("id", "start").click()  # the steps are folded once the page is ready
     kernels = page.execute_script("return document.querySelector('[data-name=kernels]').innerText")
     assert "relaxed-simd" in kernels
 
