@@ -195,7 +195,7 @@
       if (isA(endpoint, "Worker")) pairs.push(["error", failed]);
       if (endpoint === scope) pairs.push(["unhandledrejection", unhandled]);
       for (const [type, f] of pairs) endpoint.addEventListener(type, f);
-      if (endpoint.start) endpoint.start();
+      if (typeof endpoint.start === "function") endpoint.start();
       return () => pairs.forEach(([type, f]) => endpoint.removeEventListener(type, f));
     },
     post(endpoint, text, buffers, refs, transfers) {

@@ -117,7 +117,8 @@
       const broken = () => onBroken("a message that could not be deserialised");
       target.addEventListener("message", listener);
       target.addEventListener("messageerror", broken);
-      if (target.start) target.start();
+      // A window has no such method, but an element with the id "start" as a property of this name.
+      if (typeof target.start === "function") target.start();
       return () => {
         target.removeEventListener("message", listener);
         target.removeEventListener("messageerror", broken);
