@@ -7,6 +7,8 @@ engine = await farcall.connect("engine")
 model = await engine.nn.Sequential([...])
 """
 
+import sys
+
 from farcall import endpoints, platform
 from farcall.connection.exports import ref
 from farcall.connection.namespace import exposed
@@ -51,11 +53,24 @@ from farcall.values.opaque import Opaque
 from farcall.values.registered import register
 from farcall.workers import connect, interrupt, port, serve, serve_shared, terminate
 from farcall.workers.pool import Pool, Worker
-from farcall.workers.team import Member, Team
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import builtins
+
+    from farcall.workers.team import Member, Team
+
+
+def __getattr__(name: "builtins.str") -> "object":
+    """Import what most pages have no use for when it is first asked for."""
+    if name in ("Member", "Team"):
+        from farcall.workers import team
+
+        return getattr(team, name)
+    if name == "comlink":  # MicroPython asks here before it imports a module of the package
+        __import__("farcall.comlink")
+        return sys.modules["farcall.comlink"]
+    raise AttributeError(f"module 'farcall' has no attribute {name!r}")
 
 
 def session(proxy: "Remote") -> "Session":

@@ -28,6 +28,8 @@ from nn.data.numeric import optional, whole
 from nn.errors import ConfigError
 from nn.types import Config
 
+__all__ = ["GridSearch", "HyperParameters", "RandomSearch", "Trial", "Tuner"]
+
 RUNNING, COMPLETED, FAILED, STOPPED = "RUNNING", "COMPLETED", "FAILED", "STOPPED"
 SMALLER = ("loss", "error", "mae", "mse", "mape", "msle", "hinge", "divergence", "poisson")
 LARGER = ("accuracy", "acc", "auc", "precision", "recall", "score", "iou")

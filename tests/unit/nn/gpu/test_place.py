@@ -39,9 +39,8 @@ def network(device: str, *, dropout: float = 0.0) -> Any:
     rng = np.random.default_rng(1)
     model.set_weights([rng.normal(0, 0.3, w.shape) for w in model.get_weights()])
     loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(
-        nn.Adam(0.01), loss, metrics=["accuracy", "sparse_categorical_crossentropy"], device=device
-    )
+    crossentropy = nn.metrics.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(nn.Adam(0.01), loss, metrics=["accuracy", crossentropy], device=device)
     return model
 
 
