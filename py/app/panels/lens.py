@@ -97,9 +97,9 @@ class Lens:
         mark.top, mark.height = f"{100 * self.row / rows}%", f"{100 / rows}%"
         dom.set_text("lens-where", found["title"])
         dom.set_text("lens-words", found["words"])
-        dom.find("lens-parts").innerHTML = "".join([_part(part) for part in found["parts"]])
+        dom.put(dom.find("lens-parts"), "".join([_part(part) for part in found["parts"]]))
         sums = [f"{dom.escape(label)} <b>{value}</b>" for label, value in found["sums"]]
-        dom.find("lens-sums").innerHTML = "<br>".join(sums)
+        dom.put(dom.find("lens-sums"), "<br>".join(sums))
         self.canvas.setAttribute("aria-label", f"{found['title']}: {found['value']}. {_KEYS}")
 
     def _key(self, event):

@@ -201,7 +201,7 @@ def _put(area, html):
     held = bool(button) and area.contains(button)
     if held:
         layer, tile = button.parentElement.dataset.layer, button.dataset.tile
-    area.innerHTML = html
+    dom.put(area, html)
     if held:
         button = area.querySelector(f'[data-layer="{layer}"] [data-tile="{tile}"]')
         if button:
