@@ -52,7 +52,7 @@ def trains(page, to_the_end=True):
         page.until(lambda: page.number("batch") >= 20 and page.number("loss") < 2)
         page.click("Stop")
         page.wait_for_phase("ready")
-    return page.execute_script(  # in a narrow frame, a button stands for the options
+    return page.execute_script(  # in a narrow frame, a button opens the options
         "return [...document.querySelectorAll('[data-panel]')].filter((e) =>"
         " [...(e.closest('.fold') ?? e).children].some((part) => part.checkVisibility()))"
         ".map((e) => e.id)"

@@ -6,6 +6,15 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.support.pad import draw
 
+LENS = """
+const number = (text) => Number(text.replace("\u2212", "-"));
+const table = (t) => [...t.querySelectorAll("td")].map((c) => number(c.textContent));
+return {
+    where: document.getElementById("lens-where").textContent,
+    tables: [...document.querySelectorAll("#lens-parts table")].map(table),
+    sums: [...document.querySelectorAll("#lens-sums b")].map((b) => number(b.textContent)),
+};
+"""
 PICTURES = "[...document.querySelectorAll('#picture canvas')].map((c) => c.toDataURL())"
 # How often a layer of the picture is painted, and where.
 COUNT = """
@@ -139,3 +148,43 @@ def test_another_network_is_another_picture(page):
     assert "500" in " ".join(words for words, _, _ in groups(page))
     page.execute_script("location.hash = 'epochs=100&subset=5000'")
     page.until(lambda: groups(page) == before)
+
+
+@pytest.mark.promise("The page: the picture", "The lens: how a pixel of a map is made, in numbers")
+def test_the_lens_shows_products_that_add_up_to_the_pixel(page):
+    page.click("A test image")
+    first = "#picture [role=group][aria-label*='8 maps of 26'] button"
+    page.execute_script(f'document.querySelector("{first}").click()')
+    page.until("document.querySelectorAll('#lens-parts table').length === 2")
+    found = page.execute_script(LENS)
+    patch, weights = found["tables"]
+    assert len(patch) == len(weights) == 9
+    total, bias, value, shown = found["sums"]
+    rounding = 9 * 0.005 * 2 + 0.02  # nine products of numbers with two decimals
+    assert total == pytest.approx(sum(map(float.__mul__, map(float, patch), map(float, weights))),
+                                  abs=rounding)  # fmt: skip
+    assert value == pytest.approx(total + bias, abs=0.011)
+    assert shown == pytest.approx(max(0, value), abs=0.011)
+    canvas = page.find_element("id", "lens-map")
+    canvas.send_keys(Keys.ARROW_RIGHT)
+    page.until(f"document.getElementById('lens-where').textContent !== '{found['where']}'")
+    canvas.send_keys(Keys.ESCAPE)
+    page.until("document.getElementById('lens').hidden")
+
+
+@pytest.mark.promise("The page: the picture", "Why the network answers so: parts covered in turn")
+def test_why_shows_on_the_pad_which_parts_speak_for_the_answer(page):
+    draw(page)
+    page.until("!document.getElementById('why').disabled")
+    page.click("Why?")
+    page.until("!document.getElementById('why-map').hidden")
+    said = page.execute_script("return document.getElementById('status').textContent")
+    assert "speak for" in said or "No small part decides" in said
+    ink = page.execute_script(
+        "const c = document.getElementById('why-map');"
+        "return c.getContext('2d').getImageData(0, 0, c.width, c.height).data"
+        ".some((v, i) => i % 4 === 3 && v > 0)"
+    )
+    assert ink
+    page.click("Clear")
+    page.until("document.getElementById('why-map').hidden")
