@@ -59,10 +59,9 @@ EXPORT void activate(int kind, const float *x, float *y, int count){
 #define APPLY(KIND) apply_all(KIND, x, y, count)
     EACH_KIND(APPLY)}
 
-EXPORT void activation_gradient(int kind, const float *dy, const float *v, float *dx, int count) {
+EXPORT void activation_gradient(int kind, const float *dy, const float *v, float *dx, int count){
 #define SLOPE(KIND) slope_all(KIND, dy, v, dx, count)
-    EACH_KIND(SLOPE)
-}
+    EACH_KIND(SLOPE)}
 
 /* y = a + b; y may be either. */
 EXPORT void add(const float *a, const float *b, float *y, int count) {

@@ -15,15 +15,33 @@
 /* The constants lie in memory: V8 makes a vector constant in three instructions at each use, a load is one.
  * They are read through `opaque`, or the compiler would put the constants into the code again. */
 static const float EXP_NUMBERS[] = {
-    1.44269504f,      ROUNDER,          2.12194440e-4f,   -0.693359375f,    1.9875691500e-4f, 1.3981999507e-3f,
-    8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f, 1,                87,
-    -87,
-};
+    1.44269504f,
+    ROUNDER,
+    2.12194440e-4f,
+    -0.693359375f,
+    1.9875691500e-4f,
+    1.3981999507e-3f,
+    8.3334519073e-3f,
+    4.1665795894e-2f,
+    1.6666665459e-1f,
+    5.0000001201e-1f,
+    1,
+    87,
+    -87};
 static const float TANH_NUMBERS[] = {
-    1.3353413978e-8f, 2.0608185161e-5f, 3.4955345439e-3f, 1.3380981150e-1f, 9.9999997962e-1f, 7.7760474488e-7f,
-    3.2855463477e-4f, 2.5876780095e-2f, 4.6714296808e-1f, 1,                -1,               9,
-    -9,
-};
+    1.3353413978e-8f,
+    2.0608185161e-5f,
+    3.4955345439e-3f,
+    1.3380981150e-1f,
+    9.9999997962e-1f,
+    7.7760474488e-7f,
+    3.2855463477e-4f,
+    2.5876780095e-2f,
+    4.6714296808e-1f,
+    1,
+    -1,
+    9,
+    -9};
 
 INLINE const float *opaque(const float *p) {
     __asm__("" : "+r"(p));

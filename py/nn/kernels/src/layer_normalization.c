@@ -31,11 +31,11 @@ EXPORT void layer_norm(const float *x, const float *gamma, const float *beta, fl
         for (; i < columns; i++) rest += (x[i] - mean[0]) * (x[i] - mean[0]);
         f4 inverse = splat(1) / root(splat(sum(squares) + rest) / wide + splat(epsilon));
         moments[0] = mean[0], moments[1] = inverse[0];
-#define NORMALIZE(LOAD, STORE, COUNT)                 \
-    do {                                              \
-        f4 z = (LOAD(x + i) - mean) * inverse;        \
-        if (gamma) z *= LOAD(gamma + i);              \
-        STORE(y + i, beta ? z + LOAD(beta + i) : z);  \
+#define NORMALIZE(LOAD, STORE, COUNT)                \
+    do {                                             \
+        f4 z = (LOAD(x + i) - mean) * inverse;       \
+        if (gamma) z *= LOAD(gamma + i);             \
+        STORE(y + i, beta ? z + LOAD(beta + i) : z); \
     } while (0)
         EACH_FOUR(NORMALIZE);
     }
@@ -46,22 +46,22 @@ INLINE void normalize_back(const float *x, const float *dy, const float *gamma, 
                            float *products, float *sums, int columns) {
     f4 mean = splat(moments[0]), inverse = splat(moments[1]);
     f4 total = splat(0), along = splat(0), wide = splat((float)columns);
-#define SUM(LOAD, STORE, COUNT)                               \
-    do {                                                      \
+#define SUM(LOAD, STORE, COUNT)                                   \
+    do {                                                          \
         f4 g = LOAD(dy + i), d = gamma ? g * LOAD(gamma + i) : g; \
-        f4 z = (LOAD(x + i) - mean) * inverse;                \
-        STORE(products + i, madd(g, z, LOAD(products + i)));  \
-        STORE(sums + i, LOAD(sums + i) + g);                  \
-        total += d;                                           \
-        along = madd(d, z, along);                            \
+        f4 z = (LOAD(x + i) - mean) * inverse;                    \
+        STORE(products + i, madd(g, z, LOAD(products + i)));      \
+        STORE(sums + i, LOAD(sums + i) + g);                      \
+        total += d;                                               \
+        along = madd(d, z, along);                                \
     } while (0)
     EACH_FOUR(SUM);
     f4 middle = splat(sum(total)) / wide, slope = splat(sum(along)) / wide;
-#define STORE_GRADIENT(LOAD, STORE, COUNT)                    \
-    do {                                                      \
+#define STORE_GRADIENT(LOAD, STORE, COUNT)                        \
+    do {                                                          \
         f4 g = LOAD(dy + i), d = gamma ? g * LOAD(gamma + i) : g; \
-        f4 z = (LOAD(x + i) - mean) * inverse;                \
-        STORE(dx + i, (d - middle - z * slope) * inverse);    \
+        f4 z = (LOAD(x + i) - mean) * inverse;                    \
+        STORE(dx + i, (d - middle - z * slope) * inverse);        \
     } while (0)
     EACH_FOUR(STORE_GRADIENT);
 }
