@@ -152,19 +152,19 @@ def test_another_network_is_another_picture(page):
 
 @pytest.mark.promise("The page: the picture", "The lens: how a pixel of a map is made, in numbers")
 def test_the_lens_shows_products_that_add_up_to_the_pixel(page):
-    page.click("A test image")
+    page.click("Try a test image")
     first = "#picture [role=group][aria-label*='8 maps of 26'] button"
     page.execute_script(f'document.querySelector("{first}").click()')
-    page.until("document.querySelectorAll('#lens-parts table').length === 2")
+    page.until("document.querySelectorAll('#lens-parts table').length === 3")
     found = page.execute_script(LENS)
-    patch, weights = found["tables"]
-    assert len(patch) == len(weights) == 9
+    patch, weights, products = found["tables"]
+    assert len(patch) == 9
+    for number, weight, product in zip(patch, weights, products, strict=True):
+        assert product == pytest.approx(number * weight, abs=0.02)  # all have two decimals
     total, bias, value, shown = found["sums"]
-    rounding = 9 * 0.005 * 2 + 0.02  # nine products of numbers with two decimals
-    assert total == pytest.approx(sum(map(float.__mul__, map(float, patch), map(float, weights))),
-                                  abs=rounding)  # fmt: skip
-    assert value == pytest.approx(total + bias, abs=0.011)
-    assert shown == pytest.approx(max(0, value), abs=0.011)
+    assert total == pytest.approx(sum(products), abs=9 * 0.005 + 0.001)
+    assert value == pytest.approx(total + bias, abs=0.002)
+    assert shown == pytest.approx(max(0, value), abs=0.001)
     canvas = page.find_element("id", "lens-map")
     canvas.send_keys(Keys.ARROW_RIGHT)
     page.until(f"document.getElementById('lens-where').textContent !== '{found['where']}'")

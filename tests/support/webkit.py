@@ -40,12 +40,19 @@ class WebKit(View):
     def __init__(self, *, sparing: bool = False) -> None:
         self.home = tempfile.mkdtemp(prefix="webkit-")
         self.screen, self.display = open_screen()
-        os.environ["DISPLAY"] = self.display
-        os.environ["WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS"] = "1"  # root cannot use bubblewrap
-        # There is no GPU: what moves while the page starts would be composed by llvmpipe, 60 times
-        # a second, for more than half of the start's processor time (18.7 s, without it 8.0 s).
-        os.environ["WEBKIT_DISABLE_COMPOSITING_MODE"] = "1"
-        environment = dict(os.environ, HOME=self.home, XDG_DATA_HOME=self.home)
+        # Its own alone: a Chromium that is started later with the display of an Xvfb that has ended
+        # offers no GPU ("Failed to create WebGPU Context Provider").
+        environment = dict(
+            os.environ,
+            HOME=self.home,
+            XDG_DATA_HOME=self.home,
+            DISPLAY=self.display,
+            WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS="1",  # root cannot use bubblewrap
+            # There is no GPU: what moves while the page starts would be composed by llvmpipe, 60
+            # times a second, for more than half of the start's processor time (18.7 s, without it
+            # 8.0 s).
+            WEBKIT_DISABLE_COMPOSITING_MODE="1",
+        )
         if sparing:
             environment["JSC_useOMGJIT"] = "0"
         options = WebKitGTKOptions()
