@@ -101,7 +101,7 @@ class Samples:
             self.order[first : first + rows].astype(np.intp)
         )
 
-    def told(self, item: Item, reported: bool) -> Batch:
+    def without_inputs(self, item: Item, reported: bool) -> Batch:
         """Return the batch of an item as its report needs it: without inputs.
 
         Args:

@@ -194,7 +194,7 @@ class GpuTraining:
     def _told(self, item: Item, row: Array | None) -> Batch:
         if row is None:
             return self.samples.whole(item)
-        return self.samples.told(item, any(self.place.layout.reported))
+        return self.samples.without_inputs(item, any(self.place.layout.reported))
 
     def loss(self, batch: Batch) -> float:
         """Return the loss of a batch that was trained on; update the running means."""
