@@ -92,7 +92,9 @@ def answers(page, frame):
 
 def may_drive(page):
     """Whether the host of the element hears the demo's state as Comlink asks for it."""
-    heard = [said for said in answers(page, element(page, "frame")) if "id" in said]
+    answers(page, element(page, "frame"))
+    page.until("answers.some((said) => said.id)")  # a busy machine may need more turns
+    heard = [said for said in page.execute_script("return answers") if "id" in said]
     return [(said["id"], said["type"], said["value"]["phase"]) for said in heard] == [
         ("probe", "RAW", "ready")
     ]

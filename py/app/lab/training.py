@@ -59,8 +59,7 @@ class Training:
 
     def advance(self, model: Any) -> None:
         """Train one batch of a paused run, which stays paused."""
-        model.resume()
-        model.pause()
+        model.progress.advance()
 
     def set_rate(self, model: Any, rate: float) -> None:
         """Change the learning rate of a run in progress; its schedule goes on from there."""

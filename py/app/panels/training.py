@@ -100,9 +100,9 @@ class Progress:
         if run.took(batch, logs):
             self._advise(run_history.NOT_A_NUMBER)
         now = dom.now()
-        if now - self.drawn >= REDRAW:
+        if run.held or now - self.drawn >= REDRAW:  # in a pause no batch follows that would show it
             self.drawn = now
-            dom.next_frame("training", self._show)
+            dom.next_frame("training", self.show)
             if self.title.hidden:  # no frame is drawn
                 self.title.show(numbers.percent(run.seen(self.steps) / run.total, 0))
 
@@ -111,7 +111,7 @@ class Progress:
         row = self.run.finish_epoch(epoch, logs)
         self.curves.add_epoch(self.steps, row)
         dom.next_frame(f"epoch {epoch}", lambda: self._show_epoch(row))
-        dom.next_frame("training", self._show)
+        dom.next_frame("training", self.show)
         self.client.trained += 1
         self.client.changed()
 
@@ -119,7 +119,8 @@ class Progress:
         self.steps += 1
         self.curves.add_batch(self.steps, loss, accuracy)
 
-    def _show(self):
+    def show(self):
+        """Show the latest batch."""
         run = self.run
         if run.latest is not None:
             seen = run.seen(self.steps)
@@ -148,7 +149,7 @@ class Progress:
         """Show that the run is over, and save it in the history."""
         run = self.run
         run.over = True
-        self._show()
+        self.show()
         dom.write("eta", numbers.DASH)
         if run.rows:
             self.history.finish(run.record)
@@ -281,6 +282,7 @@ class Training:
             if self.state.name == "training":  # not stopped meanwhile
                 self.run.hold()
                 self.state.enter("paused")
+                dom.next_frame("training", self.progress.show)
                 status.say("Paused.")
         elif self.state.name == "paused":
             await model.resume()

@@ -33,7 +33,8 @@ class CurrentRun:
         self.latest = None
         self.stopped = self.over = self.cut_short = False
         self.diverged = ""
-        self._began = self._epoch_began = self._held = dom.now()
+        self._began = self._epoch_began = dom.now()
+        self._held = None
         self.record = {
             "number": left["number"] if left else number,
             "epochs": list(done),
@@ -56,11 +57,17 @@ class CurrentRun:
         pause = dom.now() - self._held
         self._began += pause
         self._epoch_began += pause
+        self._held = None
+
+    @property
+    def held(self):
+        """Whether the run is paused."""
+        return self._held is not None
 
     @property
     def elapsed(self):
         """Seconds since the run began, pauses left out."""
-        return dom.now() - self._began
+        return (self._held if self.held else dom.now()) - self._began
 
     @property
     def total(self):

@@ -23,6 +23,7 @@ class Progress:
         self.running = False
         self.stopping = False
         self._go: asyncio.Event | None = None
+        self._due = 0  # batches that a paused run may still train
 
     @property
     def state(self) -> str:
@@ -54,7 +55,13 @@ class Progress:
     def pause(self) -> None:
         """Pause the run after the current batch."""
         if self.running and self._go is None:
-            self._go = asyncio.Event()
+            self._go, self._due = asyncio.Event(), 0
+
+    def advance(self) -> None:
+        """Let a paused run train one more batch, after which it is paused as before."""
+        if self._go is not None:
+            self._due += 1
+            self._go.set()
 
     def resume(self) -> None:
         """Continue a paused run."""
@@ -63,12 +70,13 @@ class Progress:
             self._go = None
 
     async def gate(self) -> bool:
-        """Yield to the event loop, wait while paused, and return whether to continue.
-
-        A run that is resumed and paused at once trains one batch.
-        """
+        """Yield to the event loop, wait while paused, and return whether to continue."""
         await asyncio.sleep(0)
-        if self._go is not None:
+        while self._go is not None:
+            if self._due:
+                self._due -= 1
+                break
+            self._go.clear()
             await self._go.wait()
         return not self.stopping
 

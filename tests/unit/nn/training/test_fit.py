@@ -236,6 +236,40 @@ async def test_predicts_pauses_resumes_and_stops_between_batches() -> None:
     assert model.state == "idle"
 
 
+@pytest.mark.parametrize("early", [False, True], ids=["waiting", "within its batch"])
+@pytest.mark.parametrize("presses", [[1], [3], [1, 1], [2, 0, 1]], ids=str)
+@pytest.mark.asyncio
+async def test_a_paused_run_trains_the_batches_that_it_is_asked_for(early, presses) -> None:
+    """Also those that it is asked for before it waits: its batch is still under way."""
+    x, y = blobs()
+    model, reported, goes_on = small(), asyncio.Event(), asyncio.Event()
+
+    async def report(batch, logs):
+        if model.optimizer.iterations == 3:
+            model.pause()
+            reported.set()
+            await goes_on.wait()
+
+    running = asyncio.ensure_future(
+        model.fit(x, y, epochs=10_000, batch_size=8, on_train_batch_end=report)
+    )
+    await reported.wait()
+    if not early:
+        goes_on.set()
+    for number in presses:
+        for _ in range(0 if early else 20):
+            await asyncio.sleep(0)
+        for _ in range(number):
+            model.progress.advance()
+    goes_on.set()
+    for _ in range(60):
+        await asyncio.sleep(0)
+    assert model.optimizer.iterations == 3 + sum(presses)
+    assert model.state == "paused"
+    model.stop()
+    await running
+
+
 @pytest.mark.promise(
     "Earlier work: ONNX Runtime Training for Web",
     "After an error the session can be used again",
