@@ -40,7 +40,16 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("static/vendor/python")
 KINDS = ("*.py", "*.js")  # modules, and the JavaScript that they evaluate
 STUBS = "!py/farcall/stubs.py"  # a command for CPython
-MAIN = ("py/farcall", STUBS, "py/app", "!py/app/main.py", "!py/app/worker.py", "!py/app/lab")
+TEAM = "py/farcall/workers/teams"
+MAIN = (
+    "py/farcall",
+    STUBS,
+    f"!{TEAM}",
+    "py/app",
+    "!py/app/main.py",
+    "!py/app/worker.py",
+    "!py/app/lab",
+)
 # Inputs of the bytecode besides the sources; the lock names Pyodide's version.
 RECIPE = ("tools/bytecode.py", "tools/compile.mjs", "tools/vendor.lock", "package-lock.json")
 # The part of the engine that only training and writing other formats import.
@@ -96,7 +105,6 @@ FORMATS = (
 # Networks for photographs: an archive of its own, which this page does not ask for.
 APPLICATIONS = ("py/nn/applications",)
 COMLINK = "py/farcall/comlink"
-TEAM = "py/farcall/workers/team.py"
 GPU = "py/nn/gpu"
 ON_CPYTHON = ("!py/federation/platform/cpython.py", "!py/federation/server")
 FEDERATION = ("py/federation", *ON_CPYTHON, PROTOBUF)

@@ -58,15 +58,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import builtins
 
-    from farcall.workers.team import Member, Team
+    from farcall.workers.teams.team import Team
 
 
 def __getattr__(name: "builtins.str") -> "object":
     """Import what most pages have no use for when it is first asked for."""
-    if name in ("Member", "Team"):
-        from farcall.workers import team
+    if name == "Team":
+        from farcall.workers.teams.team import Team
 
-        return getattr(team, name)
+        return Team
     if name == "comlink":  # MicroPython asks here before it imports a module of the package
         __import__("farcall.comlink")
         return sys.modules["farcall.comlink"]
@@ -91,7 +91,6 @@ __all__ = [
     "Call",
     "FarcallError",
     "LimitError",
-    "Member",
     "Opaque",
     "PolicyError",
     "Pool",

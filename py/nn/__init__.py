@@ -15,7 +15,7 @@ training part (`nn.lazy`).
 from typing import TYPE_CHECKING
 
 from nn.layers import HOMES as LAYERS
-from nn.lazy import lookup
+from nn.lazy import load, lookup
 
 if TYPE_CHECKING:
     from nn import (
@@ -113,3 +113,8 @@ MODULES = (
 if not TYPE_CHECKING:  # a checker would take any name for one of the package
     __all__ = sorted([*MODULES, *(name for names in HOMES.values() for name in names)])
     __getattr__, __dir__ = lookup(__name__, HOMES, MODULES)
+
+
+def __join_team__(group: object) -> None:  # noqa: N807
+    """Take the place in a team of workers that `group` gives, when one is complete."""
+    load("nn.distribution.leading").join(group)

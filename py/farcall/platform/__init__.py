@@ -43,6 +43,7 @@ from farcall.platform.javascript import (
     javascript,
     js,
     on_page,
+    pyodide_module,
     random_id,
     to_array,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "loaded",
     "on_page",
     "pause",
+    "pyodide_module",
     "random_id",
     "refuse_unawaited",
     "report",

@@ -134,6 +134,11 @@ def interruptible() -> "JavaScript":
     return signal
 
 
+def pyodide_module() -> "JavaScript":
+    """What holds the memory of Python, as the bytes HEAPU8; on Pyodide."""
+    return pyodide_js._module
+
+
 def random_id() -> str:
     """Unguessable enough to name a lock."""
     if BROWSER:

@@ -4,6 +4,7 @@ page    `connect`, and what a page may do to a worker
 worker  `serve`
 life    how each side learns that the other is gone
 pool    `Worker` and `Pool`: workers started from Python
+teams   `Team`: workers with ports to each other
 """
 
 from farcall.workers.page import Engine, connect, interrupt, port, terminate

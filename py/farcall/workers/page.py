@@ -12,6 +12,7 @@ console about every message it does not know:
 
     "status"  once PyScript says that the script is over
     "open"    detail: the worker's lock, a space, a number
+    "member"  the same, for a port to its place in a team
 """
 
 import asyncio
@@ -100,12 +101,12 @@ class Engine:
         )
         self.settle(None, errors.WorkerBootError(text))
 
-    def port(self) -> "platform.Waiter":
-        """Ask the worker for a port; gives the waiter of it."""
+    def port(self, kind: "str" = "open") -> "platform.Waiter":
+        """Ask the worker for a port to what it serves, or to its "member"; gives its waiter."""
         self._last += 1
         asked = f"{self.lock} {self._last}"
         waiter = self._asked[asked] = platform.Waiter()
-        platform.javascript.broadcast("open", asked)
+        platform.javascript.broadcast(kind, asked)
         return waiter
 
     def open(self, port: "JavaScript", served: "Value", options: "dict[str, Any]") -> "Session":
@@ -308,9 +309,17 @@ async def port(proxy: "Remote", timeout: "float" = 60.0) -> "JavaScript":
 
     Send it to another worker, which connects to it: they talk without the page.
     """
-    engine = _worker_of(proxy, "port")
+    return await _port(_worker_of(proxy, "port"), "open", timeout)
+
+
+async def member_port(proxy: "Remote", timeout: "float" = 60.0) -> "JavaScript":
+    """A new MessagePort to the place in a team of the worker that `proxy` belongs to."""
+    return await _port(_worker_of(proxy, "member_port"), "member", timeout)
+
+
+async def _port(engine: "Engine", kind: "str", timeout: "float") -> "JavaScript":
     deadline = platform.clock() + timeout
-    return await _within(engine.port(), deadline, timeout, f"worker {engine.name!r}", None)
+    return await _within(engine.port(kind), deadline, timeout, f"worker {engine.name!r}", None)
 
 
 def _worker_of(proxy: "Remote", what: "str") -> "Engine":

@@ -13,7 +13,7 @@ The worker speaks on its default channel, which only its page hears:
 """
 
 from farcall import platform
-from farcall.connection.namespace import namespace
+from farcall.connection.namespace import Namespace, namespace
 from farcall.connection.session import Session
 from farcall.endpoints import Port
 from farcall.workers.life import Life, hold, watched
@@ -33,6 +33,7 @@ class Host:
         self.served: "Value" = None
         self.options: "dict[str, Any]" = {}
         self.sessions: "list[Session]" = []
+        self._team: "Value" = None
         self._signal = platform.interruptible()
         self._keep = platform.callback(self._on_control)
         self._channel = platform.javascript.broadcasts()
@@ -61,16 +62,32 @@ class Host:
             platform.report(platform.traceback_text(exc))
 
     def _handle(self, kind: "str", detail: "str") -> None:
-        if kind == "open" and detail.split(" ")[0] == self.lock:
-            self._open(detail)
+        if kind in ("open", "member") and detail.split(" ")[0] == self.lock:
+            self._open(detail, self.served if kind == "open" else self._member())
         elif kind == "status" and self.served is None:
             self._say("failed", platform.last_exception_text(), None)
         elif kind == "status":
             self._announce()
 
-    def _open(self, detail: "str") -> None:
+    def _member(self) -> "Value":
+        """What the page and other members of a team may use: this worker's place in it."""
+        if self._team is None:
+            from farcall.workers.teams.member import Member
+
+            self._team = namespace({"member": Member(self._join)})
+        return self._team
+
+    def _join(self, member: "Value") -> None:
+        """Give its place in a team to what is served, if that has a use for it."""
+        served = self.served.items.values() if isinstance(self.served, Namespace) else [self.served]
+        for value in served:
+            join = getattr(value, "__join_team__", None)
+            if join is not None:
+                join(member)
+
+    def _open(self, detail: "str", served: "Value") -> None:
         channel = platform.js.MessageChannel.new()
-        session = watched(Session(Port(channel.port1), self.served, name="page", **self.options))
+        session = watched(Session(Port(channel.port1), served, name="page", **self.options))
         self.sessions.append(session)
         session.on_close.append(lambda _: self.sessions.remove(session))
         self._say("port", detail, channel.port2)

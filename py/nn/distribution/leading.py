@@ -1,26 +1,30 @@
 """A team whose leader alone runs `fit`: it tells the others what to compute, batch by batch.
 
-The group has three methods more: `send(rank, message)`, `receive()` and `form()`. The leader draws
-the batches, and each member is sent its rows; callbacks, validation, stop and pause are the
-leader's alone. A member that is lost leaves the batch to those who remain.
+The group has three methods more: `send(rank, message, task)`, `receive()` and `form()`; it may have
+a fourth, `reserve(bytes)`. The leader draws the batches, and each member is sent its rows;
+callbacks, validation, stop and pause are the leader's alone. A member that is lost leaves the batch
+to those who remain.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from nn import io
-from nn.data.source import Batch, each
+from nn.data.source import ArraySource, Batch, each
 from nn.distribution.data_parallel import Alone, DataParallel, initialize
 from nn.distribution.rows import share
 from nn.distribution.training import TeamTraining
 from nn.training.step import distribution, set_distribution
 from nn.types import Array
 from nn.variables import writes
+
+ROOM = 65536
+"""Bytes for what is exchanged beside the gradients: sums of losses and metrics, statistics."""
 
 _following: set[asyncio.Task[None]] = set()
 
@@ -35,19 +39,36 @@ def join(group: Any) -> None:
 
 
 class LedTraining(TeamTraining):
-    """The leader's half: see the module."""
+    """The leader's half: see the module.
+
+    While the members' gradients are on their way, the leader draws the next batch and sends its
+    rows, where drawing changes nothing that a callback could see: so the others need not wait for
+    its callbacks.
+    """
+
+    _written = -1
+    _next: Batch | None = None
+    _drawn: Iterator[Batch] = iter(())
 
     async def begin(self) -> None:
         """Send the model to the others; where it can't be sent, train alone."""
         try:
-            model = io.save(self.model)
+            model = np.frombuffer(io.save(self.model), np.uint8)
         except Exception as error:
             self.training.distribution = DataParallel(Alone(f"{type(error).__name__}: {error}"))
             self.training.prepare_again()
             self.group = self.training.distribution.group
             return
         settings = self.training.distribution
+        self._reserve()
         self._tell({"model": model, "shards": settings.shards, "whole": settings.synchronized})
+
+    def _reserve(self) -> None:
+        """Let the group share memory for what a batch exchanges, if it can."""
+        if hasattr(self.group, "reserve"):
+            program = self.training.program
+            rows = program.places if self.training.distribution.shards else 1
+            self.group.reserve(rows * program.parameters.values.nbytes + ROOM)
 
     def _tell(self, message: Any) -> None:
         for rank in range(1, self.group.size):
@@ -57,51 +78,68 @@ class LedTraining(TeamTraining):
         self, rng: np.random.Generator | None, skip: int, before: int
     ) -> AsyncIterator[Batch]:
         """As `TeamTraining`; every epoch begins with the leader's weights for all."""
-        written = -1
-        async for batch in each(self.source.batches(rng, skip, before)):
-            self._loss = await self._step(batch, writes() != written)
-            written = writes()  # a callback may write the weights
-            yield batch
+        self._written, self._next, self._drawn = -1, None, iter(())
+        source = self.source
+        batches = source.batches(rng, skip, before)
+        if isinstance(source, ArraySource) and source.get_state() is None:
+            source.depth, self._drawn = 2, batches
+            while (batch := self._next or next(self._drawn, None)) is not None:
+                yield await self._trained(batch)
+            return
+        async for batch in each(batches):
+            yield await self._trained(batch)
 
-    async def _step(self, batch: Batch, equal: bool) -> float:
-        """Train on a batch with all members; with `equal`, after making them equal."""
+    async def _trained(self, batch: Batch) -> Batch:
+        """Train on a batch with all members."""
         program, group = self.training.program, self.group
+        sent, self._next = self._next is batch, None
+        equal = writes() != self._written  # an epoch begins, or a callback wrote weights
         while True:
             try:
+                if sent and equal:
+                    group.form()
+                    sent = False
                 if equal and group.size > 1:
                     self._tell({"equal": True})
                     await super().begin()
-                self._send_rows(batch)
-                return float(await program.step_once(batch))
+                if not sent:
+                    self._send_rows(batch)
+                self._loss = await program.step_once(batch, self._send_next)
+                break
             except ConnectionError:
                 program.cancel()
                 if group.size == 1:
                     raise
                 group.form()
-                equal = True
+                equal, sent = True, False
+        self._written = writes()
+        return batch
+
+    def _send_next(self) -> None:
+        """Draw the batch that follows, and let the others begin with it."""
+        if self._next is None:
+            self._next = next(self._drawn, None)
+        if self._next is not None:
+            self._send_rows(self._next)
 
     def _send_rows(self, batch: Batch) -> None:
         inputs, targets, weights, size = batch
         group, places = self.group, self.training.program.places_for(self.group.size)
-        rate = self.training.optimizer.learning_rate
         for rank in range(1, group.size):
             own = range(*share(rank, group.size, places))
             start, _ = share(own[0], places, size)
             _, stop = share(own[-1], places, size)
             start = min(start, size - 1)
             rows = slice(start, max(stop, start + 1))
-            group.send(
-                rank,
-                {
-                    "rate": None if callable(rate) else float(rate),
-                    "first": start,
-                    "size": size,
-                    "inputs": [np.ascontiguousarray(x[rows]) for x in inputs],
-                    "row": [np.ascontiguousarray(x[:1]) for x in inputs],
-                    "targets": targets,
-                    "weights": weights,
-                },
-            )
+            task = {
+                "first": start,
+                "size": size,
+                "inputs": [np.ascontiguousarray(x[rows]) for x in inputs],
+                "row": [np.ascontiguousarray(x[:1]) for x in inputs],
+                "targets": targets,
+                "weights": weights,
+            }
+            group.send(rank, task, True)
 
     async def gate(self) -> bool:
         """Yield to the event loop, wait while paused, and return whether to continue."""
@@ -112,6 +150,9 @@ class LedTraining(TeamTraining):
 
     def close(self) -> None:
         """Let the others wait for the next `fit`."""
+        self._next, self._drawn = None, iter(())
+        if self.group.size > 1:
+            self.group.form()  # they may have begun with a batch that is not trained
         self._tell({"end": True})
 
 
@@ -153,8 +194,6 @@ class _Follower:
             if "equal" in message:
                 await TeamTraining(self.training, None).begin()
                 return
-            if message["rate"] is not None:
-                self.training.optimizer.learning_rate = message["rate"]
             pairs = zip(message["inputs"], message["row"], strict=True)
             inputs = [_Part(rows, message["first"], row) for rows, row in pairs]
             batch = (inputs, message["targets"], message["weights"], message["size"])

@@ -8,7 +8,7 @@ compute the batch again.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,10 @@ from nn.variables import Parameters
 WHOLE_LOSSES = (losses.Dice, losses.Tversky, losses.Circle)
 WHOLE_METRICS = (metrics.PearsonCorrelation, metrics.MeanMetricWrapper)
 """Those that compare samples with each other, or may."""
-HEAD = 2
-"""Numbers behind the gradients, before the sums: the loss, the wish to stop."""
+HEAD = 5
+"""Numbers behind the gradients, before the sums: the loss, the wish to stop, three of the rate."""
+SCHEDULED = -1.0
+"""The learning rate that is sent where each member computes its own."""
 
 
 class DistributedProgram:
@@ -139,14 +141,20 @@ class DistributedProgram:
                 if (self.group.rank, self.group.size) == self.formed:
                     raise
 
-    async def step_once(self, batch: Batch) -> float:
+    async def step_once(self, batch: Batch, meanwhile: Callable[[], None] | None = None) -> float:
         """Train on a batch; returns its loss.
+
+        Args:
+            batch: the same on every member, or its part of it.
+            meanwhile: called once the gradients are on their way to the others.
 
         Raises:
             ConnectionError: a member was lost; nothing is changed after `cancel`.
         """
         for array in self._exchanges(batch):
             waiting = self.group.all_reduce(array)
+            if meanwhile is not None and array is self.buffer:
+                meanwhile()
             if waiting is not None:
                 await waiting
         return self._finish(batch[3])
@@ -163,14 +171,14 @@ class DistributedProgram:
                     raise
 
     def _reduce_now(self, array: Array) -> None:
-        waiting = self.group.all_reduce(array)
-        if waiting is not None:
-            if hasattr(waiting, "close"):
+        led = self.group.size > 1 and hasattr(self.group, "send")
+        if led or (waiting := self.group.all_reduce(array)) is not None:
+            if not led and hasattr(waiting, "close"):
                 waiting.close()
             raise ConfigError("the members of this team wait for each other: use fit")
 
     def cancel(self) -> None:
-        """Undo what a batch did that was not finished."""
+        """Undo what a batch did that was not finished, if there is one."""
         self._start.restore()
         if self._sums is not None:
             self._sums.cancel()
@@ -204,18 +212,23 @@ class DistributedProgram:
         for shard, row in zip(self.shards, self._own, strict=True):
             if shard.rows.empty:
                 row.fill(0)
-        self._own[0][self._count + 1] = self.wish
+        head = self._own[0][self._count : self._count + HEAD]
+        head[1] = self.wish
+        head[2:] = 0 if self.group.rank else _in_three(self.training.optimizer.learning_rate)
         yield self.buffer
 
     def _finish(self, size: int, *, optimize: bool = True) -> float:
         """Take over what all members found, and update the weights."""
         training, sums = self.training, self._sums
         assert sums is not None
+        self._start.end()
         if self._several:
             # From 0, so that zeros have one sign however many members wrote them.
             np.add.reduce(self.buffer, axis=0, out=self.total, initial=0.0)
         tail = self.total[self._count :]
         self.stops = bool(tail[1] > 0)
+        if self.group.rank and tail[2] != SCHEDULED:
+            training.optimizer.learning_rate = sum(map(float, tail[2:HEAD]))
         for layer, found in zip(self._apart, self._statistics(tail), strict=True):
             layer.moving_mean.assign(found[0].reshape(layer.size))
             layer.moving_variance.assign(found[1].reshape(layer.size))
@@ -310,6 +323,16 @@ class _Found(Outcome):
         if self.whole and self._shard.place:
             counted.fill(0)  # the first shard counted the whole batch
         program._sums.clear()
+
+
+def _in_three(rate: Any) -> Array:
+    """Return three float32 numbers whose sum is the learning rate, to the last bit of a double."""
+    parts = np.zeros(3, np.float32)
+    left = SCHEDULED if callable(rate) else float(rate)
+    for i in range(3):
+        parts[i] = left
+        left -= float(parts[i])
+    return parts
 
 
 def _in_step(running: list[Iterator[Array]]) -> Iterator[Array]:

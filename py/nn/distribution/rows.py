@@ -37,6 +37,10 @@ class Start:
             kept = self._states[id(rng)] = rng, rng.bit_generator.state
         return kept[1]
 
+    def end(self) -> None:
+        """End the batch: it counts."""
+        self._states.clear()
+
     def restore(self) -> None:
         """Put the generators back to where they were."""
         for rng, state in self._states.values():

@@ -68,6 +68,7 @@ class Sums:
             if name == "total" and isinstance(metric, Mean):
                 at = field[2].start
                 metric.latest = float(total[at]), float(total[at + 1])
+        self._before = []
 
     def show(self, outputs: Sequence[Output], total: Array) -> None:
         """Let metrics that are computed once more for each batch see all its rows."""

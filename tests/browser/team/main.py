@@ -6,7 +6,7 @@ from js import document
 
 
 async def run():
-    team = await farcall.Team("./worker.py", config="./worker.toml", size=2).start()
+    team = await farcall.Team("./worker.py", config="./worker.toml", size=2)
     found = {"size": team.size, "why": team.why}
     found["alone"] = await team.leader.train(False)
     found["shared"] = await team.leader.train(True)

@@ -30,4 +30,4 @@ async def train(shared, on_batch=None):
     return {"losses": losses, "says": model.distribution, "weights": weights}
 
 
-farcall.serve({"train": train, "team": farcall.Member(nn.distribution.join)})
+farcall.serve({"train": train, "nn": nn})

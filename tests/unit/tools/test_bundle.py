@@ -58,7 +58,7 @@ def sources(folder):
         "py/farcall/__init__.py": "from .calls import call\n",
         "py/farcall/connection/calls.py": "def call():\n    return 1\n",
         "py/farcall/comlink/__init__.py": "",
-        "py/farcall/workers/team.py": "",
+        "py/farcall/workers/teams/team.py": "",
         "py/farcall/stubs.py": "",
         "py/nn/__init__.py": '"""Networks."""\n',
         "py/nn/io/__main__.py": "",
@@ -127,7 +127,6 @@ def test_the_main_thread_gets_the_rpc_and_the_panels(root):
         "farcall/__init__.py",
         "farcall/comlink/__init__.py",
         "farcall/connection/calls.py",
-        "farcall/workers/team.py",
     ]
 
 

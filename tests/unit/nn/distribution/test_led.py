@@ -12,6 +12,11 @@ import numpy as np
 import pytest
 from farcall.connection.namespace import namespace
 from farcall.endpoints import memory_pair
+from farcall.workers.teams.member import Member
+from hypothesis import given
+from hypothesis import strategies as st
+from nn.distribution.program import _in_three
+from nn.distribution.training import summed
 
 from tests.support.team import distributed
 
@@ -23,20 +28,20 @@ Y = random.integers(0, 3, 41)
 class Team:
     """Members of this process, connected as a page connects workers."""
 
-    def __init__(self, size: int, kind: type[farcall.Member] = farcall.Member) -> None:
-        self.members = [kind(nn.distribution.join, patience=0.5) for _ in range(size)]
+    def __init__(self, size: int, kind: type[Member] = Member) -> None:
+        self.members = [kind(nn.distribution.join) for _ in range(size)]
         self.lines: dict[tuple[int, int], list[Any]] = {}
 
     async def start(self) -> Team:
         for place, member in enumerate(self.members):
             for peer in range(place):
                 here, there = memory_pair()
-                space = namespace({"team": self.members[peer]})
+                space = namespace({"member": self.members[peer]})
                 session = farcall.Session(here, space)
-                await member.connect(place, peer, "team", there)
+                await member.connect(place, peer, there)
                 self.lines[peer, place] = [session]
         for place in reversed(range(len(self.members))):
-            self.members[place].begin(place, len(self.members))
+            self.members[place].begin(place, len(self.members), 0.5)
         return self
 
     def cut(self, place: int) -> None:
@@ -99,19 +104,19 @@ def test_the_leaders_fit_is_that_of_one_worker(size, shards):
     expect_same(run(team()), run(fit(None)))
 
 
-class Dying(farcall.Member):
+class Dying(Member):
     """A member that dies when it is to sum for the seventeenth time: in the fourth batch."""
 
-    sums = 0
+    sums, last = 0, 17
     team: Any = None
     dies = 2
 
     async def all_reduce(self, array: Any) -> None:
         self.sums += 1
-        if self._place == self.dies and self.sums == 17:
-            self.team.cut(self._place)
+        if self._reduction.place == self.dies and self.sums == self.last:
+            self.team.cut(self._reduction.place)
             await asyncio.Event().wait()
-        await super().all_reduce(array)
+        await summed(super(), array)
 
 
 class Silent(Dying):
@@ -119,9 +124,9 @@ class Silent(Dying):
 
     async def all_reduce(self, array: Any) -> None:
         self.sums += 1
-        if self._place == self.dies and self.sums == 17:
+        if self._reduction.place == self.dies and self.sums == self.last:
             await asyncio.sleep(30)
-        await farcall.Member.all_reduce(self, array)
+        await summed(super(Dying, self), array)
 
 
 @pytest.mark.parametrize("kind", [Dying, Silent])
@@ -144,6 +149,29 @@ def test_those_who_remain_train_the_same_network(kind, size, shards):
                 made.cut(place)
 
     expect_same(run(team()), run(fit(None)))
+
+
+@pytest.mark.parametrize("last", range(1, 19))
+def test_a_member_may_die_in_any_exchange(last):
+    async def team() -> Any:
+        made = Team(3, Dying)
+        for member in made.members:
+            member.team, member.last = made, last
+        await made.start()
+        try:
+            return await fit(made.members[0])
+        finally:
+            nn.distribution.initialize()
+            made.cut(1)
+
+    expect_same(run(team()), run(fit(None)))
+
+
+@given(st.floats(0, 1e30, allow_subnormal=False) | st.floats(1e-12, 10))
+def test_a_learning_rate_travels_to_the_last_bit(rate):
+    parts = _in_three(rate)
+    assert parts.dtype == np.float32
+    assert sum(map(float, parts)) == pytest.approx(rate, rel=0, abs=1e-38)
 
 
 def test_what_callbacks_change_reaches_all_members():

@@ -1,0 +1,172 @@
+"""How members of a team reach each other: calls, ports, shared memory.
+
+In a browser arrays go from one Python's memory to another's by JavaScript alone (line.js).
+"""
+
+import json
+
+from farcall import platform
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from farcall.platform.javascript import JavaScript
+    from farcall.proxies.remote import Remote, Value
+
+    Hear = Callable[[int, str, int, Value], object]
+
+BLOCKED = 20
+"""Milliseconds for which a member waits for shared memory before its event loop has a turn."""
+
+
+class Calls:
+    """How to reach another member by farcall's calls: where there is no browser.
+
+    Args:
+        hear: its `hear`, called one way.
+        place: the number of this member.
+    """
+
+    def __init__(self, hear: "Remote", place: "int") -> None:
+        self._hear = hear
+        self._place = place
+
+    def post(self, kind: "str", term: "int", content: "Value") -> None:
+        """Send a value."""
+        self._hear(self._place, kind, term, content)
+
+    def close(self) -> None:
+        """The session is closed."""
+
+
+class Line:
+    """How to reach another member over a port.
+
+    Args:
+        port: what it is at the other end of.
+        peer: its number.
+        hear: called with it, and the kind, term and content of each message.
+    """
+
+    def __init__(self, port: "JavaScript", peer: "int", hear: "Hear") -> None:
+        self._peer = peer
+        self._heard = hear
+        self._callback = platform.callback(self._hear)
+        self._line = _javascript().line(port, self._callback)
+        self._send, self._read = self._line.send, self._line.read
+
+    def post(self, kind: "str", term: "int", content: "Value") -> None:
+        """Send a value of dicts, lists, numbers, texts and NumPy arrays."""
+        arrays: "list[Any]" = []
+        text = json.dumps([kind, term, _packed(content, arrays)])
+        places = []
+        for array in arrays:
+            places += [_address(array), array.nbytes]
+        self._send(text, *places)
+
+    def share(self, term: "int", memory: "JavaScript", most: "int", turn: "int") -> None:
+        """Send shared memory, as a message of the kind "memory"."""
+        self._line.share(json.dumps(["memory", term, [most, turn]]), memory)
+
+    def _hear(self, text: "str") -> None:
+        try:
+            kind, term, content = json.loads(text)
+            if kind == "memory":
+                content = (self._line.shared(), *content)
+            else:
+                content = self._unpacked(content)
+            self._heard(self._peer, kind, term, content)
+        except Exception as exc:
+            platform.report(platform.traceback_text(exc))
+
+    def _unpacked(self, value: "Any") -> "Any":
+        if isinstance(value, list):
+            return [self._unpacked(x) for x in value]
+        if not isinstance(value, dict):
+            return value
+        if "" not in value:
+            return {key: self._unpacked(x) for key, x in value.items()}
+        index, dtype, shape = value[""]
+        array = _numpy().empty(shape, dtype)
+        if not self._read(index, _address(array), array.nbytes):
+            raise ValueError(f"expected {array.nbytes} bytes for an array of a member's message")
+        return array
+
+    def close(self) -> None:
+        """Hear nothing more."""
+        self._line.close()
+        platform.forget_later([self._callback])
+
+
+class Memory:
+    """Memory that all members share.
+
+    Args:
+        shared: the memory, the bytes of the largest array, and the number of exchanges so far.
+        place, count: the number of this member, and how many share.
+    """
+
+    def __init__(self, shared: "Any", place: "int", count: "int") -> None:
+        memory, self.most, self.turn = shared
+        self._meeting = _javascript().meeting(memory, place, count, self.most)
+        self._came, self._leave = self._meeting.came, self._meeting.leave
+        self._part: "Any" = None
+
+    def leave(self, array: "Any") -> None:
+        """Leave an array for the others, and begin an exchange."""
+        self.turn += 1
+        self._leave(self.turn, _address(array), array.nbytes)
+
+    def came(self, turn: "int", others: "Iterable[int]", most: "int" = BLOCKED) -> bool:
+        """Whether the others have left theirs, now or within so many milliseconds."""
+        return bool(self._came(turn, most, *others))
+
+    def read(self, member: "int", like: "Any") -> "Any":
+        """Give another member's array; it is valid until the next call."""
+        if self._part is None or self._part.nbytes < like.nbytes:
+            self._part = _numpy().empty(like.nbytes, "u1")
+        part = self._part[: like.nbytes].view(like.dtype).reshape(like.shape)
+        self._meeting.read(member, self.turn, _address(part), like.nbytes)
+        return part
+
+
+_made: "list[JavaScript]" = []
+
+
+def _javascript() -> "JavaScript":
+    """What line.js gives, made when it is first asked for."""
+    if not _made:
+        make = platform.evaluate(platform.beside(__file__, "line.js"))
+        _made.append(make(platform.pyodide_module(), platform.javascript))
+    return _made[0]
+
+
+def shared(count: "int", most: "int") -> "JavaScript":
+    """Memory for arrays of so many members; None where the page is not isolated."""
+    if not platform.PYODIDE or not _javascript().canShare():
+        return None
+    return _javascript().reserve(count, most)
+
+
+def _numpy() -> "Any":
+    import numpy
+
+    return numpy
+
+
+def _packed(value: "Any", arrays: "list[Any]") -> "Any":
+    """The value as JSON has it; arrays are put aside, and their places named by "" in a dict."""
+    if isinstance(value, dict):
+        return {key: _packed(x, arrays) for key, x in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_packed(x, arrays) for x in value]
+    if not hasattr(value, "__array_interface__"):
+        return value
+    arrays.append(_numpy().ascontiguousarray(value))
+    return {"": [len(arrays) - 1, value.dtype.str, value.shape]}
+
+
+def _address(array: "Any") -> int:
+    return int(array.__array_interface__["data"][0])

@@ -1,0 +1,120 @@
+"""Teams: workers with direct ports to each other, that work on one thing together.
+
+    # worker.py
+    farcall.serve({"nn": nn})
+    # page
+    team = await farcall.Team("./worker.py", config="./worker.toml", size="auto")
+    nn = team.leader.nn
+    await nn.distribution.set_distribution(await nn.distribution.DataParallel())
+
+Each worker has a `Member`, its place in the team. What it serves and has a function
+`__join_team__`, such as the engine, is given it once the team is complete.
+"""
+
+from farcall import platform
+from farcall.errors import FarcallError
+from farcall.workers.page import connect, member_port
+from farcall.workers.pool import Worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
+MOST = 4
+"""Workers that a team has at most where no number is given."""
+
+
+class Team:
+    """Workers of one kind with ports to each other; `await` starts them.
+
+    Args:
+        source: URL of their script.
+        size: how many; "auto" is the number of the machine's cores, at most 4.
+        patience: seconds after which the leader goes on without a member that is silent.
+        options: of each Worker.
+
+    Raises:
+        WorkerBootError, TimeoutError: the first one does not start, or has no part of farcall for
+            teams. One of the others that does not start leaves a smaller team.
+
+    Attributes:
+        workers: those that started; the first leads.
+        why: why there are fewer than asked for, or "".
+    """
+
+    def __init__(
+        self,
+        source: "str",
+        *,
+        size: "int | str" = "auto",
+        patience: "float" = 10.0,
+        **options: "Any",
+    ) -> None:
+        if size != "auto" and (not isinstance(size, int) or size < 1):
+            raise ValueError(f"Team: expected a size of at least 1 or 'auto', received {size!r}")
+        self._size = size
+        self._patience = patience
+        self._source = source
+        self._name = options.pop("name", "team")
+        self._options = options
+        self._members: "list[Any]" = []
+        self.workers: "list[Worker]" = []
+        self.why = ""
+
+    @property
+    def leader(self) -> "Any":
+        """The proxy of what the leader serves; None while it is not up."""
+        return self.workers[0].engine if self.workers else None
+
+    @property
+    def size(self) -> int:
+        """How many workers take part."""
+        return len(self.workers)
+
+    if platform.MICROPYTHON:
+
+        def __iter__(self) -> "Any":
+            return self._start()
+
+    else:
+
+        def __await__(self) -> "Generator[Any, None, Team]":
+            return self._start().__await__()
+
+    async def _start(self) -> "Team":
+        wanted = _cores() if self._size == "auto" else int(self._size)
+        for number in range(len(self.workers), wanted):
+            role = "leader" if not number else str(number)
+            worker = Worker(self._source, name=f"{self._name}-{role}", **self._options)
+            try:
+                await worker.start()
+                member = await connect(await member_port(worker.engine))
+            except FarcallError as error:
+                worker.terminate()
+                if not number:
+                    raise
+                self.why = f"{number} of {wanted} workers: {error}"
+                break
+            self.workers.append(worker)
+            self._members.append(member.member)
+        await self._connect()
+        return self
+
+    async def _connect(self) -> None:
+        members = self._members
+        for peer in range(len(members)):
+            for place in range(peer + 1, len(members)):
+                line = await member_port(self.workers[peer].engine)
+                await members[place].connect(place, peer, line)
+        for place in range(len(members) - 1, -1, -1):
+            await members[place].begin(place, len(members), self._patience)
+
+    def terminate(self) -> None:
+        """Kill them all."""
+        for worker in self.workers:
+            worker.terminate()
+
+
+def _cores() -> int:
+    return max(1, min(MOST, int(platform.js.navigator.hardwareConcurrency or 1)))
