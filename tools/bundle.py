@@ -1,8 +1,9 @@
-"""Bundle the page's Python into six files and each library into one: a request per file.
+"""Bundle the page's Python into seven files and each library into one: a request per file.
 
     static/vendor/python/main.txt      for MicroPython: path, NUL, source, NUL, path ...
+    static/vendor/python/embedding.txt  likewise: what only a page in another page's frame needs
     static/vendor/python/predict.zip   for Pyodide: the RPC and the prediction part of the engine
-    static/vendor/python/training.zip  the rest of the engine, the lab, the RPC's Comlink dialect
+    static/vendor/python/training.zip  the rest of the engine, the lab
     static/vendor/python/formats.zip   the engine's files of Keras and ONNX
     static/vendor/python/applications.zip  trained networks for photographs; this page has none
     static/vendor/python/gpu.tgz       training on a GPU, for workers that list it: text without
@@ -40,7 +41,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("static/vendor/python")
 KINDS = ("*.py", "*.js")  # modules, and the JavaScript that they evaluate
 STUBS = "!py/farcall/stubs.py"  # a command for CPython
+COMLINK = "py/farcall/comlink"
 TEAM = "py/farcall/workers/teams"
+EMBEDDING = (COMLINK, "py/app/embedding/demo.py")
 MAIN = (
     "py/farcall",
     STUBS,
@@ -49,7 +52,10 @@ MAIN = (
     "!py/app/main.py",
     "!py/app/worker.py",
     "!py/app/lab",
+    *(f"!{name}" for name in EMBEDDING),
 )
+# Texts for MicroPython: app/main.py fetches the first, and another when the page needs it.
+TEXTS = {"main.txt": MAIN, "embedding.txt": EMBEDDING}
 # Inputs of the bytecode besides the sources; the lock names Pyodide's version.
 RECIPE = ("tools/bytecode.py", "tools/compile.mjs", "tools/vendor.lock", "package-lock.json")
 # The part of the engine that only training and writing other formats import.
@@ -104,7 +110,6 @@ FORMATS = (
 )
 # Networks for photographs: an archive of its own, which this page does not ask for.
 APPLICATIONS = ("py/nn/applications",)
-COMLINK = "py/farcall/comlink"
 GPU = "py/nn/gpu"
 ON_CPYTHON = ("!py/federation/platform/cpython.py", "!py/federation/server")
 FEDERATION = ("py/federation", *ON_CPYTHON, PROTOBUF)
@@ -125,7 +130,6 @@ WORKER = {
         *(f"!{name}" for name in (*TRAINING, *SELDOM, *FORMATS, *APPLICATIONS, GPU, DISTRIBUTION)),
     ),
     "training.zip": (
-        COMLINK,
         TEAM,
         *TRAINING,
         *SELDOM,
@@ -263,11 +267,11 @@ def sha256(body: bytes) -> str:
 
 def build(root: Path = ROOT) -> list[str]:
     """Write the files that changed and return their paths."""
-    written = []
-    body = text(modules(MAIN, root))
-    if content(root / FOLDER / "main.txt") != body:
-        write(root / FOLDER / "main.txt", body)
-        written.append(f"{FOLDER}/main.txt")
+    written = [
+        f"{FOLDER}/{name}"
+        for name, patterns in TEXTS.items()
+        if keep(name, text(modules(patterns, root)), root)
+    ]
     written += [f"{FOLDER}/{name}" for name in LIBRARIES if pack(name, root)]
     written += [
         f"{FOLDER}/{name}"
@@ -292,7 +296,7 @@ def pack(name: str, root: Path) -> bool:
 
 
 def keep(name: str, body: bytes, root: Path) -> bool:
-    """Write an archive, unless it is there already."""
+    """Write a file of Python, unless it is there already."""
     if content(root / FOLDER / name) == body:
         return False
     write(root / FOLDER / name, body)

@@ -1,5 +1,7 @@
 """Entry point of the page: MicroPython fetches its modules in one request and starts it.
 
+What not every page needs is a bundle of its own, which whoever needs it has `unpack` fetch.
+
 PyScript's own `[files]` asks for each module, or for an archive and 160 kB of JavaScript that
 reads archives; a text passes from JavaScript to MicroPython quickly.
 """
@@ -13,35 +15,36 @@ import js
 # objects, which took a third of this page's time in training.
 gc.threshold(1 << 18)  # type: ignore[attr-defined]
 
-MODULES = "./static/vendor/python/main.txt"  # path, NUL, source, NUL, path ...; see tools/bundle.py
+BUNDLES = "./static/vendor/python/"  # path, NUL, source, NUL, path ...; see tools/bundle.py
+folders = set()
 
 
-async def unpack(url):
-    """Write every module of the bundle where `import` looks for it."""
+async def unpack(name):
+    """Write every module of a bundle where `import` looks for it."""
+    url = BUNDLES + name
     response = await js.fetch(url)
     if not response.ok:
         raise OSError(f"{url}: expected the page's modules, the server answered {response.status}")
     parts = (await response.text()).split("\0")
-    folders = set()
     for path, source in zip(parts[::2], parts[1::2]):
-        make_folders(path, folders)
+        make_folders(path)
         with open(path, "w") as file:
             file.write(source)
 
 
-def make_folders(path, made):
+def make_folders(path):
     names = path.split("/")[:-1]
     for depth in range(1, len(names) + 1):
         folder = "/".join(names[:depth])
-        if folder not in made:
-            made.add(folder)
+        if folder not in folders:
+            folders.add(folder)
             os.mkdir(folder)
 
 
-await unpack(MODULES)
+await unpack("main.txt")
 
 from app.page import dom
 from app.page_app import PageApp
 
 dom.root.dataset.python = "MicroPython"
-dom.spawn(PageApp().start())
+dom.spawn(PageApp(unpack).start())

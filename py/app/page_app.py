@@ -22,9 +22,13 @@ from app.state.run import RunState
 
 
 class PageApp:
-    """The panels, and what concerns several of them: start, failures, themes, dropped files."""
+    """The panels, and what concerns several of them: start, failures, themes, dropped files.
 
-    def __init__(self):
+    Args:
+        unpack: coroutine function that fetches a bundle of modules, by its name.
+    """
+
+    def __init__(self, unpack):
         self.state = RunState(status.say)
         self.state.listen(self._show_phase)
         dom.handler_of_failures[0] = self._unexpected
@@ -46,7 +50,7 @@ class PageApp:
         self.picture = self.lens = None
         self.speed = Speed(self.client, self.state)
         self.environment = Environment(self.client)
-        self.embedding = Embedding(self)
+        self.embedding = Embedding(self, unpack)
         self.client.listen(self._model_changed)
         self.theme.listen(self._recolour)
         keys.begin(self.draw.correct)
@@ -57,6 +61,7 @@ class PageApp:
 
     async def start(self):
         """Start everything up to a network that can be trained; show every failure in words."""
+        dom.spawn(self.embedding.start())
         try:
             await self._start()
         except Exception as error:

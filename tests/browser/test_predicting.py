@@ -51,7 +51,7 @@ def opened(site, open_page, model, image):
 
 @pytest.mark.promise(
     "Earlier work: ONNX Runtime Training for Web",
-    "A page that only predicts is sent, and imports, no training: 488 kB of Python, not 1,053",
+    "A page that only predicts is sent, and imports, no training: 488 kB of Python, not 1,017",
 )
 def test_a_page_that_only_predicts_moves_no_training(site, open_page, digits, model):
     image = digits[0][9000]

@@ -37,6 +37,7 @@ def test_what_is_fetched_is_asked_for_again(site, open_page, fault):
     page.find_element("id", "start").click()  # the steps are folded once the page is ready
     kernels = page.execute_script("return document.querySelector('[data-name=kernels]').innerText")
     assert "relaxed-simd" in kernels
+    assert not asked(site, "embedding.txt"), "what only a framed page uses"
 
 
 @pytest.mark.parametrize("names", [(PYSCRIPT, PYODIDE), (MICROPYTHON, COMPILED)])

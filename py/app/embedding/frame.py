@@ -34,25 +34,33 @@ _hear = js.Function.new(
 
 
 class Embedding:
-    """Link to the framing page, if the address names its origin."""
+    """Link to the framing page, if the address names its origin.
 
-    def __init__(self, page):
-        frame = page.options.frame
-        self.host = frame["host"] if _framed() else ""
-        if not self.host:
-            return
-        # A page that is not framed needs neither; they take 16 of the 93 ms of its imports.
-        from farcall import comlink
+    Args:
+        page: what is framed.
+        unpack: fetches a bundle of modules.
+    """
 
-        from app.embedding.demo import Demo
-
+    def __init__(self, page, unpack):
         self.page = page
-        self.demo = Demo(page)
+        self.host = page.options.frame["host"] if _framed() else ""
         self.reported = None
         self.height = 0
         self.session = None
+        self._unpack = unpack
+
+    async def start(self):
+        """Fetch what a page that is not framed does not need, and report to the framing page."""
+        if not self.host:
+            return
+        await self._unpack("embedding.txt")
+        from app.embedding.demo import Demo
+
+        self.demo = Demo(self.page)
         self.drivable = trusted(self.host, _origin(), _listed())
         if self.drivable:
+            from farcall import comlink
+
             endpoint = comlink.window_endpoint(js.window.parent, self.host)
             comlink.expose(self.demo, endpoint, traceback=False, on_error=self._unheard)
             self._serve()

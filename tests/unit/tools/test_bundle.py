@@ -81,6 +81,8 @@ def sources(folder):
         "py/app/main.py": "unpack()\n",
         "py/app/worker.py": "serve()\n",
         "py/app/panel.py": "shown = True\n",
+        "py/app/embedding/frame.py": "",
+        "py/app/embedding/demo.py": "",
         "py/app/lab/__init__.py": "",
         "py/app/lab/bench.py": "import struct\n",
     }
@@ -123,11 +125,17 @@ def unpacked(body):
 def test_the_main_thread_gets_the_rpc_and_the_panels(root):
     assert sorted(bundle.modules(bundle.MAIN, root)) == [
         "app/__init__.py",
+        "app/embedding/frame.py",
         "app/panel.py",
         "farcall/__init__.py",
-        "farcall/comlink/__init__.py",
         "farcall/connection/calls.py",
     ]
+
+
+def test_what_only_a_framed_page_needs_is_a_text_of_its_own(built):
+    site, _ = built
+    body = (site / "static/vendor/python/embedding.txt").read_bytes()
+    assert sorted(unpacked(body)) == ["app/embedding/demo.py", "farcall/comlink/__init__.py"]
 
 
 def test_a_worker_that_predicts_gets_no_training(root):
@@ -146,6 +154,7 @@ def test_every_module_of_a_worker_is_in_one_of_its_zips():
             "py/farcall",
             bundle.STUBS,
             "py/nn",
+            f"!{bundle.COMLINK}",
             "!py/nn/io/__main__.py",
             f"!{bundle.GPU}",
             "py/app/__init__.py",
@@ -328,7 +337,7 @@ def test_what_joins_a_federation_is_one_small_archive_without_its_server(built):
 
 def test_only_what_changed_is_written_again(built, tmp_path):
     first, written = built
-    assert len(written) == 10
+    assert len(written) == 11
     site = shutil.copytree(first, tmp_path / "site", symlinks=True)
     assert bundle.build(site) == []
     (site / "py/app/panel.py").write_text("shown = False\n")
