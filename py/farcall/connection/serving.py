@@ -7,7 +7,6 @@ from farcall import errors, messages, platform
 from farcall.connection.concurrency import Turnstiles
 from farcall.connection.exports import Ref
 from farcall.proxies.remote import Call
-from farcall.values.bulk import LONG
 from farcall.values.registered import cause
 
 TYPE_CHECKING = False
@@ -19,12 +18,12 @@ if TYPE_CHECKING:
     from farcall.connection.channel import Channel
     from farcall.connection.policy import Policy
     from farcall.connection.references import Tables
-    from farcall.messages import Buffers, Frame, Wire
+    from farcall.messages import Buffers, Frame
     from farcall.proxies.remote import Value
 
     Run = Callable[[Frame, Any, Any], Value]
 
-_PLAIN = (str, bool, type(None))
+_VALUES = platform.VALUES
 
 
 class Serving:
@@ -79,7 +78,7 @@ class Serving:
                     if more and type(more) is not str:
                         more = self._codec.decode_with(more, buffers)
                 result = run(frame, args, more)
-            if type(result) not in _PLAIN and platform.is_awaitable(result):
+            if type(result) not in _VALUES and platform.is_awaitable(result):
                 self._later(number, answer, result)
                 return
         except BaseException as exc:  # whatever a function raises is its caller's
@@ -178,15 +177,13 @@ class Serving:
             self._ended(answer)
         if self._channel.error is not None or not number:
             return
-        wire: "Wire" = value
-        if type(value) not in _PLAIN or (type(value) is str and len(value) >= LONG):
-            try:
-                wire = self._encoding.value(value)
-            except BaseException as exc:
-                self._fail(number, answer, exc)
-                return
-            if type(value) is Ref:  # calls on this result mean what it refers to
-                value = value.value
+        try:
+            wire = self._encoding.value(value)
+        except BaseException as exc:
+            self._fail(number, answer, exc)
+            return
+        if type(value) is Ref:  # calls on this result mean what it refers to
+            value = value.value
         self._answered(number, answer, [messages.RET, number, wire], value, None)
 
     def _fail(self, number: "int", answer: "Answer", exc: "BaseException") -> None:

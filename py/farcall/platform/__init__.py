@@ -49,6 +49,7 @@ from farcall.platform.javascript import (
 )
 from farcall.platform.locks import Watch, watch
 from farcall.platform.tasks import (
+    VALUES,
     Waiter,
     discard,
     drain,
@@ -66,6 +67,7 @@ __all__ = [
     "GENERATORS",
     "MICROPYTHON",
     "PYODIDE",
+    "VALUES",
     "CancelledError",
     "JsProxy",
     "Ticker",

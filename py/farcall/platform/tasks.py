@@ -17,13 +17,14 @@ def spawn(coroutine: "Any") -> "asyncio.Task[Any]":
     return asyncio.create_task(coroutine)
 
 
-_VALUES = (int, str, float, type(None), bool, list, dict, tuple)
+# Types of nearly all results, none of which is to be awaited.
+VALUES = (int, str, float, type(None), bool, list, dict, tuple)
 _COROUTINE = "generator" if MICROPYTHON else "coroutine"
 
 
 def is_awaitable(value: "object") -> bool:
     """Whether a function's result must be awaited before it is a value."""
-    if type(value) in _VALUES:
+    if type(value) in VALUES:
         return False
     if MICROPYTHON:
         return hasattr(value, "send") or (isinstance(value, JsProxy) and hasattr(value, "then"))
