@@ -7,7 +7,7 @@
 ['g', ['@', 0], [['l', ['@', 0]]]]
 """
 
-from farcall import messages
+from farcall import errors, messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Parts = list[Any] | dict[str, Any]
     Split = Callable[[Any], "tuple[list[Wire], Parts] | None"]
 
-NODES = 1_000_000
+NODES = 1_000_000  # containers and instances in one value
 
 
 class Graph:
@@ -38,7 +38,11 @@ class Graph:
         self._found: "list[tuple[list[Wire], Parts]]" = []
 
     def encode(self, value: "object") -> "list[Wire]":
-        """Wire form of a value."""
+        """Wire form of a value.
+
+        Raises:
+            LimitError: it has more than NODES parts with parts of their own.
+        """
         root = self._part(value)
         nodes: "list[Wire]" = []
         while len(nodes) < len(self._found):  # grows while its parts are visited
@@ -56,8 +60,8 @@ class Graph:
             if found is None:
                 return self._encode(value)
             number = self._numbers[id(value)] = len(self._found)
-            if number > NODES:
-                raise ValueError(f"a value of more than {NODES} containers")
+            if number >= NODES:
+                raise errors.LimitError(f"a value of more than {NODES} containers")
             self._kept.append(value)
             self._found.append(found)
         return [messages.NODE, number]

@@ -13,6 +13,7 @@ from farcall.comlink import ports
 from farcall.connection.policy import PATH_LENGTH
 from farcall.connection.session import LIMITS
 from farcall.endpoints import memory_pair
+from farcall.values import graphs
 
 ROOT = Path(__file__).resolve().parents[4]
 TABLE = ROOT / "docs" / "farcall.md"
@@ -154,6 +155,35 @@ def test_the_documentation_has_the_error_s_text_with_the_default(beyond: Any) ->
 
 def rows(text: str) -> list[str]:
     return [row for row in TABLE.read_text().splitlines() if row.startswith("|") and text in row]
+
+
+@pytest.mark.parametrize("limit", ["window", "window_bytes"])
+def test_the_documentation_has_the_limits_at_which_a_producer_waits(limit: str) -> None:
+    """tests/unit/farcall/security/test_native_attacks.py has the producers that wait."""
+    (row,) = rows(f"| `{limit}`")
+    assert f"{LIMITS[limit]:,}" in row
+    assert "the producer waits" in row
+
+
+@pytest.mark.asyncio
+async def test_a_value_of_too_many_containers_is_refused_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    most, default = 40, graphs.NODES
+    monkeypatch.setattr(graphs, "NODES", most)
+    engine, near, far = await connected()
+    nested: list[Any] = []
+    for _ in range(most - 1):
+        nested = [nested]
+    assert await engine.far.echo(nested) == nested
+    with pytest.raises(farcall.LimitError) as caught:
+        await engine.far.echo([nested])
+    (row,) = rows("containers in one value")
+    assert f"{default:,}" in row
+    assert str(caught.value).replace(str(most), str(default)) in row
+    assert await engine.far.echo(1) == 1
+    near.close()
+    far.close()
 
 
 @pytest.mark.asyncio
