@@ -230,15 +230,6 @@ class Encoder(Plain):
             return [messages.SLICE], [value.start, value.stop, value.step]
         return ([messages.LIST], list(value)) if type(value) in _VIEWS else None
 
-    def _javascript(self, value: "Value") -> "Wire":
-        """A File, Date, MessagePort ... crosses beside the header, as what it is."""
-        why = platform.javascript.refusal(value)
-        if why:
-            name = platform.javascript.nameOf(value)
-            raise TypeError(f"JavaScript's {name} cannot cross ({why}): send what you need of it")
-        self.buffers.append(value)
-        return [messages.JAVASCRIPT, len(self.buffers) - 1]
-
     def _other(self, value: "Value", depth: "int") -> "Wire":
         wire = self._references.outgoing(value)
         if wire is not None:
@@ -250,19 +241,32 @@ class Encoder(Plain):
             return self._parts(found, depth + 2)
         if arrays.is_numpy(value):
             return arrays.encode_numpy(value, self.buffers)
-        if memory.is_view(value):
-            return arrays.encode_javascript(value, self.buffers)
-        if platform.is_null(value):
-            return None
         if isinstance(value, BaseException):
             return self.encode_exception(value, depth + 1)
         if isinstance(value, platform.JsProxy):
             return self._javascript(value)
+        return self._derived(value, depth)
+
+    def _javascript(self, value: "Value") -> "Wire":
+        """Memory crosses as an array; a File, Date, MessagePort as itself, beside the header."""
+        if memory.is_view(value):
+            return arrays.encode_javascript(value, self.buffers)
+        why = platform.javascript.refusal(value)
+        if why:
+            name = platform.javascript.nameOf(value)
+            raise TypeError(f"JavaScript's {name} cannot cross ({why}): send what you need of it")
+        self.buffers.append(value)
+        return [messages.JAVASCRIPT, len(self.buffers) - 1]
+
+    def _derived(self, value: "Value", depth: "int") -> "Wire":
+        """An instance of a subclass crosses as its base; any other object by reference."""
+        if platform.is_null(value):
+            return None
         if isinstance(value, str):
             return self._encode(platform.exact(str, value), depth)
         if isinstance(value, type):
             return self._references.export(value)
-        for kind, encoder in self._encoders.items():  # subclasses
+        for kind, encoder in self._encoders.items():
             if isinstance(value, kind):
                 return encoder(_as_base(kind, value), depth + 1)
         return self._references.export(value)
