@@ -47,6 +47,7 @@ CASES = {
         *[3, "[1, 2, 3]", True, True, [1, 2, 3, 4], [1, 2, 3, 1, 2, 3]],
         *[7, [7, 2, 3]],
     ],
+    "a_file_that_the_user_picked_reaches_the_worker": [2, "table.csv"],
     "comlink_speaks_on_the_workers_own_channel": 49,
 }
 

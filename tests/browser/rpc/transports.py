@@ -303,6 +303,20 @@ async def a_proxy_that_is_handed_on_is_asked_there_as_here():
     return result
 
 
+async def a_file_that_the_user_picked_reaches_the_worker():
+    """The four lines of docs/farcall.md; JavaScript picks the file, as a script may not ask."""
+    js.eval("""{
+        const picked = new DataTransfer();
+        picked.items.add(new File(["a,1\\nb,2\\n"], "table.csv"));
+        const input = Object.assign(document.createElement("input"), { type: "file" });
+        input.files = picked.files;
+        document.body.append(input);
+    }""")
+    engine = await farcall.connect("target")
+    picked = document.querySelector("input").files.item(0)
+    return [await engine.count_lines(picked), await engine.name_of(picked)]
+
+
 async def comlink_speaks_on_the_workers_own_channel():
     engine = await farcall.connect("target", timeout=PATIENCE)
     await engine.speak_comlink()
@@ -332,6 +346,7 @@ CASES = (
     a_trace_shows_every_call,
     a_transferred_array_is_gone_here,
     a_proxy_that_is_handed_on_is_asked_there_as_here,
+    a_file_that_the_user_picked_reaches_the_worker,
     comlink_speaks_on_the_workers_own_channel,
 )
 

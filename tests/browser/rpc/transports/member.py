@@ -96,6 +96,14 @@ def take(array):
     return [array.dtype, list(array.shape), list(array)]
 
 
+async def count_lines(file):
+    return str(await file.text()).count("\n")
+
+
+def name_of(file):
+    return str(file.name)
+
+
 met = []
 served = {
     "note": note,
@@ -113,5 +121,7 @@ served = {
     "share": share,
     "look_at": look_at,
     "speak_comlink": speak_comlink,
+    "count_lines": count_lines,
+    "name_of": name_of,
 }
 farcall.serve(served)
