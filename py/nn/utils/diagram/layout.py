@@ -9,7 +9,7 @@ drawn, then layers are joined to blocks, and at last the diagram is larger than 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, floor
 
 from nn.graph import Graph
@@ -107,18 +107,25 @@ class Layout:
 
 
 def layout(graph: Graph, place: Place) -> Layout:
-    """Return the layout of a graph."""
-    boxes = read(graph)
-    count = len(boxes)
-    for most in (MOST, 22, 16, 12):
-        if most < MOST and (count <= most or place.down):
-            continue
-        found = Layout(place, folded(read(graph), most, place.opened))
-        found.ranks = place_ranks(found.boxes)
-        if _fit(found):
-            return found
-    _grow(found)
+    """Return the layout of a graph; opened blocks are among those that it has while none is."""
+    count = len(read(graph))
+    coarser = [] if place.down else [most for most in (22, 16, 12) if most < count]
+    for most in (MOST, *coarser):
+        found, fits = _folded(graph, replace(place, opened=()), most)
+        if fits:
+            break
+    if place.opened:
+        found, fits = _folded(graph, place, most)
+    if not fits:
+        _grow(found)
     return found
+
+
+def _folded(graph: Graph, place: Place, most: int) -> tuple[Layout, bool]:
+    """Return the layout of at most about `most` boxes, and whether it fits."""
+    found = Layout(place, folded(read(graph), most, place.opened))
+    found.ranks = place_ranks(found.boxes)
+    return found, _fit(found)
 
 
 def _fit(found: Layout) -> bool:

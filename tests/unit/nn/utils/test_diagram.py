@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn import config
 from nn.utils.diagram import captions
-from nn.utils.diagram.boxes import Box
+from nn.utils.diagram.boxes import Box, read
 from nn.utils.diagram.layout import Layout, Place, layout, names
 from nn.utils.diagram.svg import corners, svg
 from nn.utils.diagram.wires import Wire, wires
@@ -171,3 +172,45 @@ def test_a_diagram_is_the_same_each_time(model: nn.Model, place: Place) -> None:
         found = layout(model.graph, place)
         texts.add(svg(found, wires(found, unknown)))
     assert len(texts) == 1
+
+
+@st.composite
+def deep_networks(draw: Any) -> nn.Model:
+    """Networks of more layers than there is room for, with blocks by name or without."""
+    named = draw(st.booleans())
+    with config.later_weights():
+        start = x = nn.Input((16, 16, 3))
+        for number in range(draw(st.integers(6, 18))):
+            into = x
+            for part in range(draw(st.integers(2, 5))):
+                name = f"block_{number}_part{part}" if named else None
+                x = nn.Conv2D(draw(st.sampled_from([1, 8, 48])), 1, padding="same", name=name)(x)
+            if draw(st.booleans()) and into.shape == x.shape:
+                x = nn.Add(name=f"block_{number}_add" if named else None)([into, x])
+        x = nn.GlobalAveragePooling2D()(x)
+        return nn.Model(start, nn.Dense(10, activation="softmax")(x))
+
+
+def blocks(found: Layout) -> list[Box]:
+    return [box for box in found.boxes if box.kind == "Block"]
+
+
+@settings(max_examples=12)
+@given(deep_networks(), places())
+def test_a_block_opens_into_its_layers_and_leaves_the_others(model: nn.Model, place: Place) -> None:
+    closed = layout(model.graph, place)
+    layers = [box.name for box in read(model.graph)]
+    shown = [box.name for box in closed.boxes]
+    for block in blocks(closed)[:2]:
+        found = layout(model.graph, replace(place, opened=(block.name,)))
+        inside = [box.name for box in found.boxes if box.block == block.name]
+        at = shown.index(block.name)
+        assert [box.name for box in found.boxes] == [*shown[:at], *inside, *shown[at + 1 :]]
+        assert block.words.startswith(f"Block {block.name} of {len(inside)} layers")
+        assert inside == [name for name in layers if name in inside]
+        for one, other in combinations(drawn(found), 2):
+            assert not overlap(rectangle(one), rectangle(other))
+        made = wires(found, unknown)
+        assert {wire.target for wire in made} >= {box for box in found.boxes if box.inputs}
+    everything = layout(model.graph, replace(place, opened=[box.name for box in blocks(closed)]))
+    assert [box.name for box in everything.boxes] == layers
