@@ -1,7 +1,8 @@
-"""Bundle the page's Python into seven files and each library into one: a request per file.
+"""Bundle the page's Python into eight files and each library into one: a request per file.
 
     static/vendor/python/main.txt      for MicroPython: path, NUL, source, NUL, path ...
     static/vendor/python/embedding.txt  likewise: what only a page in another page's frame needs
+    static/vendor/python/later.txt     likewise: what a page needs when it can train already
     static/vendor/python/predict.zip   for Pyodide: the RPC and the prediction part of the engine
     static/vendor/python/training.zip  the rest of the engine, the lab
     static/vendor/python/formats.zip   the engine's files of Keras and ONNX
@@ -44,6 +45,12 @@ STUBS = "!py/farcall/stubs.py"  # a command for CPython
 COMLINK = "py/farcall/comlink"
 TEAM = "py/farcall/workers/teams"
 EMBEDDING = (COMLINK, "py/app/embedding/demo.py")
+LATER = (
+    "py/app/page/selection.py",
+    "py/app/panels/lens.py",
+    "py/app/panels/picture.py",
+    "py/app/panels/picture.js",
+)
 MAIN = (
     "py/farcall",
     STUBS,
@@ -52,10 +59,10 @@ MAIN = (
     "!py/app/main.py",
     "!py/app/worker.py",
     "!py/app/lab",
-    *(f"!{name}" for name in EMBEDDING),
+    *(f"!{name}" for name in (*EMBEDDING, *LATER)),
 )
 # Texts for MicroPython: app/main.py fetches the first, and another when the page needs it.
-TEXTS = {"main.txt": MAIN, "embedding.txt": EMBEDDING}
+TEXTS = {"main.txt": MAIN, "embedding.txt": EMBEDDING, "later.txt": LATER}
 # Inputs of the bytecode besides the sources; the lock names Pyodide's version.
 RECIPE = ("tools/bytecode.py", "tools/compile.mjs", "tools/vendor.lock", "package-lock.json")
 # The part of the engine that only training and writing other formats import.

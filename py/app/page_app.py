@@ -29,6 +29,7 @@ class PageApp:
     """
 
     def __init__(self, unpack):
+        self.unpack = unpack
         self.state = RunState(status.say)
         self.state.listen(self._show_phase)
         dom.handler_of_failures[0] = self._unexpected
@@ -84,8 +85,17 @@ class PageApp:
         dom.spawn(self._show_network())
 
     async def _show_network(self):
-        """Draw the network; what that needs is loaded when the page can train already."""
+        """Draw the network; what that needs is fetched when the page can train already."""
         if self.picture is None:
+            try:
+                await self.unpack("later.txt")
+            except Exception as error:
+                status.notice(
+                    "The network's picture could not be fetched",
+                    _first_line(error),
+                    "Everything else works. Reload the page to see the picture.",
+                )
+                return
             from app.panels.picture import Picture
 
             self.picture = self.draw.picture = Picture(self.client, self.draw)

@@ -90,6 +90,10 @@ def test_a_layer_is_one_stop_of_tab_and_arrows_go_through_its_maps(page):
 @pytest.mark.promise("The page: the picture", "The maps follow the pen")
 def test_the_maps_show_a_test_image_until_they_follow_the_pen(page):
     page.until("document.getElementById('ghost').textContent")
+    shares = page.execute_script(
+        "return [...document.querySelectorAll('#bars .number')].map((s) => Number(s.textContent))"
+    )
+    assert sum(shares) == pytest.approx(100, abs=0.6), "nothing is empty before the first press"
     before = pictures(page)
     draw(page, ((0.5, 0.15), (0.5, 0.5), (0.5, 0.85)))
     page.until(lambda: sum(a != b for a, b in zip(before, pictures(page), strict=True)) >= 6)

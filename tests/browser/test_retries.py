@@ -6,6 +6,7 @@ from tests.support.site import Status, Truncated
 
 FETCHED = (
     "static/vendor/micropython/micropython.wasm", "static/vendor/python/main.txt",
+    "static/vendor/python/later.txt",
     "py/app/main.py", "py/app/worker.py", "pyscript.toml", "worker.toml",
     "static/vendor/runtime/pyodide.asm.wasm", "static/vendor/runtime/python_stdlib.zip",
     "static/vendor/runtime/pyodide-lock.json", "static/vendor/runtime/numpy*",
@@ -38,6 +39,7 @@ def test_what_is_fetched_is_asked_for_again(site, open_page, fault):
     kernels = page.execute_script("return document.querySelector('[data-name=kernels]').innerText")
     assert "relaxed-simd" in kernels
     assert not asked(site, "embedding.txt"), "what only a framed page uses"
+    page.until("document.querySelectorAll('#picture canvas').length > 0")
 
 
 @pytest.mark.parametrize("names", [(PYSCRIPT, PYODIDE), (MICROPYTHON, COMPILED)])

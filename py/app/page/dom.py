@@ -87,6 +87,12 @@ def put(element, html):
     _put(element, html)
 
 
+def evaluate(module, name):
+    """Return the value of the expression in a .js file beside a module, given its `__file__`."""
+    with open(module.rpartition("/")[0] + "/" + name) as file:
+        return js.eval(file.read())
+
+
 def record(value):
     """Return a plain JavaScript object made from dicts, lists, numbers and texts."""
     return js.JSON.parse(json.dumps(value))

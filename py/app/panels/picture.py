@@ -1,8 +1,8 @@
 """The picture panel: the network in use, drawn by the worker and lit by what it computes.
 
 The worker makes every text, number and pixel (`lab.picture`); this puts them: the wires as one SVG
-and each layer as one canvas, made again only for another network or width. It is loaded when the
-page is ready.
+and each layer as one canvas, made again only for another network or width; picture.js then puts
+the reports into these. It is loaded when the page is ready.
 """
 
 import js
@@ -12,6 +12,7 @@ from app.page.latest import Latest
 from app.page.selection import Selection
 
 _INKS = ("tile", "blue", "rust", "ink")
+_painter = dom.evaluate(__file__, "picture.js")
 
 
 class Picture:
@@ -41,7 +42,7 @@ class Picture:
         self._followed = None
         self._width = 0
         self._seen = True
-        self._contexts, self._sources, self._wires = [], [], []
+        self._put = None
         self._latest = Latest(self._draw)
         self._following = Latest(self._follow)
         dom.on(self.area, "click", self._click)
@@ -96,14 +97,7 @@ class Picture:
         _put(area, "".join(parts))
         words = "; ".join([layer["words"] for layer in layers])
         area.setAttribute("aria-label", "The network: " + words)
-        canvases = area.querySelectorAll("canvas")
-        drawn = [layer for layer in layers if layer["canvas"][0]]
-        self._contexts = [
-            (canvases[i].getContext("2d"), layer["offset"], layer["canvas"])
-            for i, layer in enumerate(drawn)
-        ]
-        self._sources = _styles(area.querySelectorAll(".source"))
-        self._wires = area.querySelectorAll("path:not(.neck)")
+        self._put = _painter(area, dom.record(drawing["ends"]))
         self.draw.changed()
         self._following.ask()
 
@@ -113,21 +107,7 @@ class Picture:
         """Put a report's pixels, and light what it lights."""
         if self.drawing is None or report["number"] != self.drawing["number"]:
             return
-        pixels = report["rgba"].js
-        for context, offset, (width, height) in self._contexts:
-            part = js.Uint8ClampedArray.new(
-                pixels.buffer, pixels.byteOffset + offset, 4 * width * height
-            )
-            context.putImageData(js.ImageData.new(part, width, height), 0, 0)
-        lit, ends, wires = report["lit"], report["ends"], report["wires"]
-        for index, activity in zip(lit[::2], lit[1::2]):
-            self._sources[index].setProperty("--a", activity)
-        for index, activity in zip(ends[::2], ends[1::2]):
-            self._wires[index].style.setProperty("--a", activity)
-        for index, width, sign in zip(wires[::3], wires[1::3], wires[2::3]):
-            wire = self._wires[index]
-            wire.style.setProperty("--w", width)
-            wire.classList.toggle("neg", sign < 0)
+        self._put(report["rgba"].js, report["strengths"].js)
         self.painted()
 
     @property
@@ -240,10 +220,6 @@ def _channels(colour):
     """Return [red, green, blue] of a computed colour, `rgb(30, 26, 21)`."""
     inside = colour[colour.index("(") + 1 : colour.index(")")]
     return [int(float(part)) for part in inside.replace(",", " ").split()[:3]]
-
-
-def _styles(elements):
-    return [elements[index].style for index in range(elements.length)]
 
 
 def _html(index, layer):

@@ -64,7 +64,7 @@ def sources(folder):
         "py/nn/io/__main__.py": "",
         "py/nn/models/prediction.py": PREDICTION,
         **{
-            p if p.endswith(".py") else f"{p}/__init__.py": ""
+            p if p.endswith((".py", ".js")) else f"{p}/__init__.py": ""
             for p in (
                 *bundle.TRAINING,
                 *bundle.SELDOM,
@@ -75,6 +75,7 @@ def sources(folder):
                 "py/federation/server",
                 "py/federation/platform/cpython.py",
                 bundle.DISTRIBUTION,
+                *bundle.LATER,
             )
         },
         "py/app/__init__.py": "",
@@ -205,8 +206,10 @@ def running(source):
 
 
 def test_what_the_page_gets_is_what_runs_with_every_line_where_it_was():
-    sources = bundle.modules(bundle.MAIN, ROOT)
-    assert "farcall/platform/farcall.js" in sources
+    texts = [bundle.modules(patterns, ROOT) for patterns in bundle.TEXTS.values()]
+    sources = {path: source for found in texts for path, source in found.items()}
+    assert len(sources) == sum(map(len, texts))
+    assert {"farcall/platform/farcall.js", "app/panels/picture.js"} <= set(sources)
     for path, source in sources.items():
         if not path.endswith(".py"):
             continue
@@ -337,7 +340,7 @@ def test_what_joins_a_federation_is_one_small_archive_without_its_server(built):
 
 def test_only_what_changed_is_written_again(built, tmp_path):
     first, written = built
-    assert len(written) == 11
+    assert len(written) == 12
     site = shutil.copytree(first, tmp_path / "site", symlinks=True)
     assert bundle.build(site) == []
     (site / "py/app/panel.py").write_text("shown = False\n")

@@ -1,4 +1,7 @@
-"""A network's drawing on the page, and the reports that bring it to life."""
+"""A network's drawing on the page, and the reports that bring it to life.
+
+A report holds everything that may have changed; the page shows what has moved visibly.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,10 @@ from nn.utils.diagram.wires import Wire, thickness, wires
 
 from app.lab.inside.activations import Activations
 from app.lab.inside.colours import Canvas, quantized, table
-from app.lab.inside.weighing import weighing, weights_of
+from app.lab.inside.weighing import WireWeights, weighing
 
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
-MOVED = 0.05
-"""A change of activity or weight that a report names."""
 GAIN = 4.5
 """Times its mean, against its layer's largest value, a map is active: most pixels are silent."""
 PRESSED = 24
@@ -27,7 +28,7 @@ PRESSED = 24
 
 
 class Drawing:
-    """The layout of a network, and what the page has shown of it.
+    """The layout of a network, and what each layer shows in it.
 
     Args:
         model: the network.
@@ -45,10 +46,9 @@ class Drawing:
         self._places = np.concatenate([c.pixels for c in self._canvases])
         self._sources = self._numbered()
         self._ends = [n for n, w in enumerate(self.wires) if self.layout.ends(w.target)]
-        self._lit = np.full(len(self._sources), -1.0)
-        self._lit_ends = np.full(len(self._ends), -1.0)
-        self._weights = np.asarray([wire.weight for wire in self.wires], np.float32)
-        self._written = variables.writes()
+        self._weights = WireWeights(self.wires)
+        self._written = -1
+        self._widths: Array = np.zeros(len(self.wires), np.float32)
 
     def _arranged(self) -> list[Canvas]:
         canvases, offset = [], 0
@@ -68,13 +68,17 @@ class Drawing:
     # -- what it looks like -----------------------------------------------------------------
 
     def described(self) -> dict[str, Any]:
-        """Return {number, size, svg, layers}, as the page takes them."""
+        """Return {number, size, svg, layers, ends}, as the page takes them.
+
+        `layers` are dicts; `ends` the numbers of the wires into the answers.
+        """
         found = self.layout
         return {
             "number": self.number,
             "size": [found.width, found.height],
             "svg": svg(found, self.wires),
             "layers": [self._described(canvas) for canvas in self._canvases],
+            "ends": self._ends,
         }
 
     def _described(self, canvas: Canvas) -> dict[str, Any]:
@@ -117,7 +121,13 @@ class Drawing:
     # -- what it shows ----------------------------------------------------------------------
 
     def report(self, activations: Activations) -> dict[str, Any]:
-        """Return the pixels, and what has changed since the last report."""
+        """Return {number, rgba, strengths}.
+
+        Returns:
+            rgba: the canvases' pixels one after the other, uint8. strengths: float32, the activity
+            of each source of wires (0 to 1), that of each wire into an answer, and the width of
+            each wire in CSS pixels, negative for a negative weight.
+        """
         quantities, activity = [], np.zeros(len(self._sources))
         for canvas in self._canvases:
             box = canvas.box
@@ -134,9 +144,10 @@ class Drawing:
         return {
             "number": self.number,
             "rgba": rgba.reshape(-1),
-            "lit": _moved(self._lit, activity, range(len(activity))),
-            "ends": self._ends_moved(activity, activations.probabilities),
-            "wires": self._weights_moved(),
+            "strengths": np.concatenate(
+                [activity, self._flows(activity, activations.probabilities), self._weighed()],
+                dtype=np.float32,
+            ),
         }
 
     def _gain(self, box: Any, values: Array) -> float:
@@ -159,37 +170,19 @@ class Drawing:
             if number is not None:
                 activity[number] = share
 
-    def _ends_moved(self, activity: Array, probabilities: Array) -> list[Any]:
-        """Return the changed strengths of the wires into the answers: the flow ends in the
-        winner."""
+    def _flows(self, activity: Array, probabilities: Array) -> Array:
+        """Return the strengths of the wires into the answers: the flow ends in the winner."""
         flows = np.zeros(len(self._ends))
         for n, wire in enumerate(self.wires[number] for number in self._ends):
             source = activity[self._sources[wire.source, wire.i]]
             flows[n] = min(1.0, 1.7 * source * (0.1 + 0.9 * probabilities[wire.j]))
-        return _moved(self._lit_ends, flows, self._ends)
+        return flows
 
-    def _weights_moved(self) -> list[Any]:
-        """Return [wire, width, sign, ...] of the wires whose weights have changed."""
-        if self._written == variables.writes():
-            return []
-        self._written = variables.writes()
-        found = weights_of(self.wires)
-        turned = (found < 0) != (self._weights < 0)
-        changed = np.flatnonzero((np.abs(found - self._weights) > MOVED) | turned)
-        self._weights[changed] = found[changed]
-        named: list[Any] = []
-        for number in changed.tolist():
-            wire = self.wires[number]
-            wire.weight = float(found[number])
-            named += [number, thickness(wire), -1 if wire.weight < 0 else 1]
-        return named
-
-
-def _moved(before: Array, now: Array, numbers: Sequence[int]) -> list[Any]:
-    """Return [number, "0.43", ...] of what has moved, and remember it."""
-    changed = np.flatnonzero(np.abs(now - before) >= MOVED)
-    before[changed] = now[changed]
-    named: list[Any] = []
-    for i in changed.tolist():
-        named += [numbers[i], f"{now[i]:.2f}"]
-    return named
+    def _weighed(self) -> Array:
+        """Return the width of each wire, negative for a negative weight."""
+        if self._written != variables.writes():
+            self._written = variables.writes()
+            weights = self._weights.now()
+            widths = thickness(weights, self._weights.crowds)
+            self._widths = np.where(weights < 0, -widths, widths)
+        return self._widths

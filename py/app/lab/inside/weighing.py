@@ -67,17 +67,34 @@ def _units(box: Box) -> list[int]:
     return [cell * box.units // tiles.cells for cell in range(tiles.cells)]
 
 
-def weights_of(wires: Sequence[Wire]) -> Array:
-    """Return the present weight of each wire; those without a weight keep theirs."""
-    found = np.asarray([wire.weight for wire in wires], np.float32)
-    pairs: dict[tuple[Box, Box], list[int]] = {}
-    for number, wire in enumerate(wires):
-        if wire.weighs:
-            pairs.setdefault((wire.source, wire.target), []).append(number)
-    for (source, target), numbers in pairs.items():
-        weights = weighing(source, target)
-        assert weights is not None
-        rows = [wires[number].j for number in numbers]
-        columns = [wires[number].i for number in numbers]
-        found[numbers] = weights.matrix[rows, columns]
-    return found
+class WireWeights:
+    """The weights of wires, to be read again and again.
+
+    Args:
+        wires: of a diagram.
+
+    Attributes:
+        crowds: `nn.utils.diagram.wires.Wire.crowd` of each.
+    """
+
+    def __init__(self, wires: Sequence[Wire]) -> None:
+        self._drawn = np.asarray([wire.weight for wire in wires], np.float32)
+        self.crowds = np.asarray([wire.crowd for wire in wires], np.float32)
+        pairs: dict[tuple[Box, Box], list[int]] = {}
+        for number, wire in enumerate(wires):
+            if wire.weighs:
+                pairs.setdefault((wire.source, wire.target), []).append(number)
+        self._places = [
+            (pair, numbers, [wires[n].j for n in numbers], [wires[n].i for n in numbers])
+            for pair, numbers in pairs.items()
+        ]
+
+    def now(self) -> Array:
+        """Return the present weight of each wire; those without one keep what they were drawn
+        with."""
+        found = self._drawn.copy()
+        for (source, target), numbers, rows, columns in self._places:
+            weights = weighing(source, target)
+            assert weights is not None
+            found[numbers] = weights.matrix[rows, columns]
+        return found

@@ -60,7 +60,8 @@ def _wire(numbers: dict[Box, int], wire: Wire) -> str:
     kinds = ["neg"] * (wire.weight < 0) + ["pass"] * (wire.target.passes or wire.source.passes)
     kind = f' class="{" ".join(kinds)}"' if kinds else ""
     into = f' data-to="{numbers[wire.target]}/{wire.j}"' if wire.target in numbers else ""
-    return f'<path{kind}{into} style="--w:{thickness(wire)}" d="{wire.path}"/>'
+    width = f"{thickness(wire.weight, wire.crowd):.2f}px"
+    return f'<path{kind}{into} style="--w:{width}" d="{wire.path}"/>'
 
 
 def _neck(found: Layout) -> str:

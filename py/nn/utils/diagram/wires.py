@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from nn.utils.diagram.boxes import Box
 from nn.utils.diagram.layout import FLAT, Layout
@@ -54,6 +56,11 @@ class Wire:
     weight: float
     weighs: bool
     path: str = ""
+
+    @property
+    def crowd(self) -> float:
+        """Its share of the width that a wire has which is one of few."""
+        return 0.6 if self.target.tiles.ends > 24 else 1.0
 
 
 def wires(found: Layout, weighing: Weighing) -> list[Wire]:
@@ -170,7 +177,11 @@ def _number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def thickness(wire: Wire) -> str:
-    """Return the width of a wire as CSS writes it: larger for a larger weight."""
-    crowd = 0.6 if wire.target.tiles.ends > 24 else 1.0
-    return f"{(0.6 + 2.8 * min(1.0, abs(wire.weight)) ** 1.3) * crowd:.2f}px"
+def thickness(weight: Any, crowd: Any) -> Any:
+    """Return the width in CSS pixels of a wire, or of many: larger for a larger weight.
+
+    Args:
+        weight: -1..1, a number or an array.
+        crowd: `Wire.crowd`, likewise.
+    """
+    return (0.6 + 2.8 * np.minimum(1.0, np.abs(weight)) ** 1.3) * crowd

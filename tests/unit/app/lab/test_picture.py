@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import nn
@@ -104,21 +105,36 @@ def test_the_answer_is_the_networks(picture: Picture) -> None:
     assert picture.show(model, np.zeros(4 * 28 * 28, np.uint8), 28) is None  # no ink
 
 
-def test_only_what_moved_is_told_again(picture: Picture) -> None:
+def test_a_report_holds_the_strength_of_every_wire(picture: Picture) -> None:
     model = Network().build(layers_of("small"), seed=1)
-    number = picture.drawing(model, place())["number"]
-    first, again = picture.show(model), picture.show(model)
-    assert first is not None
-    assert again is not None
-    assert first["number"] == again["number"] == number
-    assert first["lit"]
-    assert again["lit"] == again["ends"] == again["wires"] == []
+    drawing = picture.drawing(model, place())
+    groups = drawing["svg"].count('<g class="source"')
+    paths = drawing["svg"].count("<path") - drawing["svg"].count('class="neck"')
+    into = [f'data-to="{len(drawing["layers"]) - 1}/{digit}"' for digit in range(10)]
+    assert len(drawing["ends"]) == sum(drawing["svg"].count(words) for words in into)
+    report = picture.show(model)
+    assert report is not None
+    assert report["number"] == drawing["number"]
+    strengths = report["strengths"]
+    assert strengths.dtype == np.float32
+    lit, widths = np.split(strengths, [groups + len(drawing["ends"])])
+    assert ((lit >= 0) & (lit <= 1)).all()
+    assert lit.any()
+    assert len(widths) == paths
+    drawn = re.findall(
+        r'<path(?: class="(neg)?[ a-z]*")?[^>]*style="--w:([\d.]+)px"', drawing["svg"]
+    )
+    wanted = [-float(width) if sign else float(width) for sign, width in drawn]
+    np.testing.assert_allclose(widths, wanted, atol=0.006)
     kernel = model.layers[-1].kernel
     kernel.assign(-kernel.value)
     turned = picture.show(model)
     assert turned is not None
-    assert turned["wires"]
-    assert set(turned["wires"][2::3]) <= {1, -1}
+    after = np.split(turned["strengths"], [groups + len(drawing["ends"])])[1]
+    np.testing.assert_array_equal(np.abs(after), np.abs(widths))
+    ends = np.zeros(paths, bool)
+    ends[drawing["ends"]] = True
+    np.testing.assert_array_equal(after < 0, (widths < 0) ^ ends)
 
 
 def test_a_run_is_reported_as_it_goes_and_no_longer_after_rest(picture: Picture) -> None:
