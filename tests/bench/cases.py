@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench import engines, photograph_rows, picture, rpc, start
+from tests.bench import engines, lighthouse, photograph_rows, picture, rpc, start
 from tests.bench.drive import PagePeer, Peer, ProcessPeer
 from tests.bench.gpu import host
 from tests.bench.requirements import (
@@ -288,6 +288,11 @@ def pictured(bench: Bench) -> None:
     bench.repeat(picture.measure, rounds=3)
 
 
+def audited(bench: Bench) -> None:
+    """Lighthouse's scores of the page, on a desktop and on a phone."""
+    bench.repeat(lambda: lighthouse.measure(bench.site, bench.say), rounds=1)
+
+
 def browsers(bench: Bench) -> None:
     """The seed network on the page in Chromium, Firefox and WebKit."""
     bench.repeat(lambda: engines.measure(bench.rounds, bench.say), rounds=1)
@@ -316,4 +321,5 @@ TASKS: dict[str, Callable[[Bench], None]] = {
     "gpu": gpu,
     "start": starting,
     "picture": pictured,
+    "lighthouse": audited,
 }

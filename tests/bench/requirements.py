@@ -148,7 +148,15 @@ START = [
         for when in ("cold", "warm")
     ),
 ]
-PAGE = [_at_most(4.0, "page.picture_ms")]
+LIGHTHOUSE_SCREENS = ("desktop", "phone")
+PAGE = [
+    _at_most(4.0, "page.picture_ms"),
+    *(
+        _at_least(100, f"lighthouse.{screen}.{category}")
+        for screen in LIGHTHOUSE_SCREENS
+        for category in ("accessibility", "best-practices", "seo")
+    ),
+]
 REQUIREMENTS = [
     *TRAINING, *PREDICTING, *KERNELS, *LOADING, *NETWORKS, *CEILINGS, *PHOTOGRAPHS, *ENGINES,
     *REMOTE, *GPU, *START, *PAGE,
