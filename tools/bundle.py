@@ -89,6 +89,7 @@ SELDOM = (
     "py/nn/layers/category_encoding.py",
     "py/nn/layers/cells.py",
     "py/nn/layers/conv_lstm.py",
+    "py/nn/layers/conv_lstm_cell.py",
     "py/nn/layers/discretization.py",
     "py/nn/layers/encoding.py",
     "py/nn/layers/fingerprints.py",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nn.layers.category_encoding import CategoryEncoding
     from nn.layers.cells import RNN, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
     from nn.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D
+    from nn.layers.conv_lstm_cell import ConvLSTM2DCell
     from nn.layers.convolution import Conv1D, Conv2D
     from nn.layers.core import Dense, Flatten, Input, InputLayer
     from nn.layers.discretization import Discretization
@@ -126,6 +127,7 @@ HOMES = {
     "nn.layers.category_encoding": ("CategoryEncoding",),
     "nn.layers.cells": ("GRUCell", "LSTMCell", "RNN", "SimpleRNNCell", "StackedRNNCells"),
     "nn.layers.conv_lstm": ("ConvLSTM1D", "ConvLSTM2D"),
+    "nn.layers.conv_lstm_cell": ("ConvLSTM2DCell",),
     "nn.layers.convolution": ("Conv1D", "Conv2D"),
     "nn.layers.core": ("Dense", "Flatten", "Input", "InputLayer"),
     "nn.layers.discretization": ("Discretization",),

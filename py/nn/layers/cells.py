@@ -27,7 +27,7 @@ OF_SEQUENCES = {
 
 
 class Cell(Layer):
-    """Base of the cells: one step of a layer, (n, features), states -> [output, states].
+    """Base of the cells: one step of a layer, x without its steps, states -> [output, states].
 
     The layer's weights are the cell's.
     """
@@ -36,11 +36,11 @@ class Cell(Layer):
 
     of: ClassVar[type[Recurrent]]
 
-    def __init__(self, units: int, *arguments: Any, **options: Any) -> None:
-        given = dict(zip(list(_of_cells(self.of).parameters)[2:], arguments, strict=False))
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        given = dict(zip(list(_of_cells(self.of).parameters)[1:], arguments, strict=False))
         own = {key: options[key] for key in ("trainable", "dtype") if key in options}
         super().__init__(name=options.pop("name", None), **own)
-        self.layer = self.of(units, **given, **options, return_state=True)  # type: ignore[call-arg]
+        self.layer = self.of(**given, **options, return_state=True)
         self.layer.name = self.name
         self.units = self.layer.units
 
@@ -54,12 +54,12 @@ class Cell(Layer):
         return (self.layer,)
 
     def build(self, *input_shapes: Shape) -> None:
-        n, features = input_shapes[0]
-        self.layer.ensure_built((n, None, features))
+        n, *features = input_shapes[0]
+        self.layer.ensure_built((n, None, *features), *input_shapes[1:])
 
     def compute_output_shape(self, *input_shapes: Shape) -> Any:
-        n, features = input_shapes[0]
-        return self.layer.compute_output_shape((n, 1, features))
+        n, *features = input_shapes[0]
+        return self.layer.compute_output_shape((n, 1, *features))
 
     def __call__(self, *inputs: Any, states: Any = None, **options: Any) -> Any:
         """Call the cell on an input and the states, `cell(x, [h, c])`."""
@@ -93,7 +93,7 @@ def _of_cells(layer: type[Recurrent]) -> inspect.Signature:
     return whole.replace(parameters=[p.replace(kind=given) if p.kind is named else p for p in kept])
 
 
-def _arguments(of: type[Recurrent]) -> Callable[[type[Cell]], type[Cell]]:
+def cell_of(of: type[Recurrent]) -> Callable[[type[Cell]], type[Cell]]:
     """Give a cell the arguments of its layer, but for those of sequences."""
 
     def decorate(cls: type[Cell]) -> type[Cell]:
@@ -108,17 +108,17 @@ def _arguments(of: type[Recurrent]) -> Callable[[type[Cell]], type[Cell]]:
     return decorate
 
 
-@_arguments(SimpleRNN)
+@cell_of(SimpleRNN)
 class SimpleRNNCell(Cell):
     """One step of SimpleRNN, with its arguments and weights."""
 
 
-@_arguments(LSTM)
+@cell_of(LSTM)
 class LSTMCell(Cell):
     """One step of LSTM, with its arguments and weights."""
 
 
-@_arguments(GRU)
+@cell_of(GRU)
 class GRUCell(Cell):
     """One step of GRU, with its arguments and weights."""
 
@@ -133,7 +133,8 @@ class StackedRNNCells(Layer):
 
     def __init__(self, cells: Sequence[Cell], **options: Any) -> None:
         super().__init__(**options)
-        if not cells or not all(isinstance(cell, Cell) for cell in cells):
+        known = (SimpleRNNCell, LSTMCell, GRUCell)
+        if not cells or not all(isinstance(cell, known) for cell in cells):
             raise ConfigError(
                 f"{self.name}: expected SimpleRNNCell, LSTMCell or GRUCell, received {cells!r}"
             )

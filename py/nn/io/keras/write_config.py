@@ -176,7 +176,10 @@ def _keras3_call(layer: Json, node: Any) -> Json:
 
 
 # Operations in Keras, not layers; and what only TensorFlow.js has.
-_OURS = ("Divide", "GetItem", "Power", "RandomHeight", "RandomWidth", "ThresholdedReLU")
+_OURS = (
+    "ConvLSTM2DCell", "Divide", "GetItem", "Power", "RandomHeight", "RandomWidth",
+    "ThresholdedReLU",
+)  # fmt: skip
 
 
 def _known(class_name: str, config: Json) -> None:

@@ -69,8 +69,8 @@ CALLBACKS = (
     "ModelCheckpoint", "ReduceLROnPlateau", "TerminateOnNaN",
 )  # fmt: skip
 OURS_ALONE = {
-    "ConfusionMatrix", "Divide", "GetItem", "OneCycle", "Power", "RandomHeight", "RandomWidth",
-    "ThresholdedReLU",
+    "ConfusionMatrix", "ConvLSTM2DCell", "Divide", "GetItem", "OneCycle", "Power", "RandomHeight",
+    "RandomWidth", "ThresholdedReLU",
 }  # fmt: skip
 
 

@@ -38,12 +38,13 @@ OTHERS: list[tuple[str, dict[str, Any], Any]] = [
 # In tests of their own: random ones, of several inputs, around other layers, or of tokens.
 APART = {
     "Add", "AlphaDropout", "Attention", "Average", "Bidirectional", "Concatenate", "ConvLSTM1D",
-    "ConvLSTM2D", "Divide", "Dot", "GRUCell", "GaussianDropout", "GaussianNoise", "HashedCrossing",
-    "Hashing", "IntegerLookup", "LSTMCell", "Maximum", "Minimum", "MultiHeadAttention", "Multiply",
-    "RNN", "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomHeight",
-    "RandomRotation", "RandomTranslation", "RandomWidth", "RandomZoom", "SimpleRNNCell",
-    "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "StackedRNNCells", "StringLookup",
-    "Subtract", "TextVectorization", "TimeDistributed",
+    "ConvLSTM2D", "ConvLSTM2DCell", "Divide", "Dot", "GRUCell", "GaussianDropout",
+    "GaussianNoise", "HashedCrossing", "Hashing", "IntegerLookup", "LSTMCell", "Maximum",
+    "Minimum", "MultiHeadAttention", "Multiply", "RNN", "RandomBrightness", "RandomContrast",
+    "RandomCrop", "RandomFlip", "RandomHeight", "RandomRotation", "RandomTranslation",
+    "RandomWidth", "RandomZoom", "SimpleRNNCell", "SpatialDropout1D", "SpatialDropout2D",
+    "SpatialDropout3D", "StackedRNNCells", "StringLookup", "Subtract", "TextVectorization",
+    "TimeDistributed",
 }  # fmt: skip
 
 

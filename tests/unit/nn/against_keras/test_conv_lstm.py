@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import nn
 import numpy as np
 import pytest
 
+from tests.support import tensorflowjs
 from tests.unit.nn.against_keras.oracle import compare
 
 RNG = np.random.default_rng(8)
@@ -66,6 +68,59 @@ def test_begins_with_the_states_that_are_given() -> None:
         assert np.array_equal(a, b)
     with pytest.raises(nn.errors.ShapeError, match="states of shape"):
         nn.ConvLSTM2D(3, 3)(entry, initial_state=[h, c])
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(
+    "config",
+    [{}, {"strides": 2}, {"padding": "same", "dilation_rate": 2, "unit_forget_bias": False}],
+    ids=str,
+)
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_a_cell_computes_one_step_of_its_layer(config: dict[str, Any], data_format: str) -> None:
+    options = {**BASE, **config, "data_format": data_format}
+    layer = nn.ConvLSTM2D(**options, return_state=True)
+    cell = nn.ConvLSTM2DCell.from_config(nn.ConvLSTM2DCell(**options).get_config())
+    x = IMAGES[:, 0] if data_format == "channels_last" else IMAGES[:, 0].transpose(0, 3, 1, 2)
+    layer.ensure_built((None, 1, *x.shape[1:]))
+    states = [
+        RNG.normal(size=(2, *s[1:])) for s in layer.compute_output_shape((2, 1, *x.shape[1:]))
+    ]
+    made = cell(x, states[1:])
+    layer.set_weights(cell.get_weights())
+    for one, other in zip(made, layer(x[:, None], initial_state=states[1:]), strict=True):
+        np.testing.assert_array_equal(one, other)
+    if data_format == "channels_last":
+        nn.check_gradients(cell, x, *states[1:], samples=10)
+
+
+# A cell expects one shape to be built with, and receives three where it is called.
+CELL_OF_TENSORFLOW_JS = """
+const cell = tf.layers.convLstm2dCell({filters: 3, kernelSize: 2, padding: 'same',
+  recurrentActivation: 'sigmoid', recurrentInitializer: 'glorotUniform'});
+const inputs = [2, 3, 3].map(channels => tf.input({shape: [6, 5, channels]}));
+cell.build(inputs[0].shape);
+return tf.model({inputs, outputs: cell.apply(inputs)});"""
+
+
+def test_a_cell_is_that_of_tensorflow_js() -> None:
+    x = [RNG.normal(size=(2, 6, 5, channels)).astype(np.float32) for channels in (2, 3, 3)]
+    [written] = tensorflowjs.ask([tensorflowjs.writing(CELL_OF_TENSORFLOW_JS, *x)])
+    cell = nn.ConvLSTM2DCell(3, 2, padding="same")
+    cell.ensure_built(*[(None, *a.shape[1:]) for a in x])
+    flat = np.frombuffer(base64.b64decode(written["weights"]), np.float32)
+    assert [spec["shape"] for spec in written["weightSpecs"]] == [
+        [*v.shape] for v in cell.variables
+    ]
+    parts = np.split(flat, np.cumsum([v.size for v in cell.variables])[:-1])
+    cell.set_weights([a.reshape(v.shape) for a, v in zip(parts, cell.variables, strict=True)])
+    for theirs, ours in zip(written["outputs"], cell(x[0], x[1:]), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-6)
+
+
+def test_a_sequence_takes_cells_of_vectors_alone() -> None:
+    with pytest.raises(nn.errors.ConfigError, match="expected SimpleRNNCell, LSTMCell or GRUCell"):
+        nn.RNN(nn.ConvLSTM2DCell(3, 3))
 
 
 def test_a_file_of_keras_opens_and_goes_back(tmp_path: Any) -> None:
