@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -64,6 +65,8 @@ def take_weights(model: Model) -> dict[str, Array]:
 def weight_paths(model: Model, *, flat: bool = False) -> dict[str, Variable]:
     """Return the weights by path: "dense/kernel", or "encoder/dense/kernel" in a nested model.
 
+    Where a layer inside another has the name of one outside, its paths begin with the other's name.
+
     Args:
         model: a built model.
         flat: leave out the names of nested models, as TensorFlow.js does.
@@ -71,19 +74,23 @@ def weight_paths(model: Model, *, flat: bool = False) -> dict[str, Variable]:
     Raises:
         UnsupportedError: two weights have the same path.
     """
-    pairs = list(_paths(model, "", flat))
-    paths = dict(pairs)
-    if len(paths) != len(pairs):
+    found = list(_paths(model, "", flat))
+    count = Counter(path for path, _, _ in found)
+    paths = {longer if count[path] > 1 else path: variable for path, longer, variable in found}
+    if len(paths) != len(found):
         raise UnsupportedError(f"{model.name}: expected distinct weight paths, name its layers")
     return paths
 
 
-def _paths(model: Model, prefix: str, flat: bool) -> Iterator[tuple[str, Variable]]:
+def _paths(model: Model, prefix: str, flat: bool) -> Iterator[tuple[str, str, Variable]]:
+    """Yield each weight with its path, and with the path by the layers around its own."""
     for layer in model.layers:
         if isinstance(layer, Model):
             yield from _paths(layer, prefix if flat else f"{prefix}{layer.name}/", flat)
-        else:
-            yield from ((f"{prefix}{variable.path}", variable) for variable in layer.variables)
+            continue
+        for variable in layer.variables:
+            around = "" if variable.path.startswith(f"{layer.name}/") else f"{layer.name}/"
+            yield f"{prefix}{variable.path}", f"{prefix}{around}{variable.path}", variable
 
 
 def restore(

@@ -129,6 +129,14 @@ def test_layers_inside_others_come_back_from_a_file(kind: str) -> None:
     np.testing.assert_array_equal(loaded.predict_on_batch(WORDS), model.predict_on_batch(WORDS))
 
 
+@pytest.mark.parametrize("format", ["npz", "safetensors", "keras"])
+def test_a_layer_inside_another_may_have_the_name_of_one_outside(format: str) -> None:
+    layers = [nn.TimeDistributed(nn.Dense(3)), nn.Dense(2), nn.TimeDistributed(nn.Dense(4))]
+    model = nn.Sequential([nn.Input((5,)), nn.Embedding(8, 4), *layers])
+    loaded = nn.io.load(nn.io.save(model, format))
+    np.testing.assert_array_equal(loaded.predict_on_batch(WORDS), model.predict_on_batch(WORDS))
+
+
 def test_a_stateful_rnn_goes_on_where_the_last_batch_ended() -> None:
     layer = nn.RNN([nn.LSTMCell(3), nn.GRUCell(2)], stateful=True)
     whole = nn.RNN(layer.cells)

@@ -104,7 +104,7 @@ def drawn_network(draw):
     return shuffled(nn.Model(i, [top, *further]))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), sizes=st.lists(st.integers(1, 4), min_size=1, max_size=2))
 def test_predicting_gives_what_the_layers_give_one_by_one(data, sizes):
     model = drawn_network(data.draw)

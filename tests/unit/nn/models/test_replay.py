@@ -127,7 +127,7 @@ OPTIMIZERS = [
 NAMES = [*LAYERS, *SEQUENCES, "twice", "branch", "model"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     names=st.lists(st.sampled_from(NAMES), max_size=5),
     sizes=st.lists(st.sampled_from([1, 4, 6, 7]), min_size=1, max_size=3),

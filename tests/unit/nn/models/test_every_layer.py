@@ -1,0 +1,116 @@
+"""Networks drawn from every layer predict, train, and are written to files or refused by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import nn
+import numpy as np
+import onnxruntime
+import pytest
+from nn import kernels
+from nn.io.errors import UnsupportedError
+from nn.kernels import library
+from nn.models import replay
+
+from tests.support import every_layer
+from tools import build_kernels
+
+GROUPS = [pytest.param(kinds, id="-".join(kinds)) for kinds in every_layer.groups()]
+CLOSE = 1e-4  # of the largest value: kernels and NumPy add in another order
+FORMATS = ("npz", "tfjs", "keras", "onnx")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def native() -> Iterator[None]:
+    assert build_kernels.main(["native"]) == 0
+    before = library.active
+    kernels.load()
+    yield
+    library.active = before
+
+
+def batch(model: nn.Model, size: int = 3, seed: int = 0) -> Any:
+    random = np.random.default_rng(seed)
+    return random.standard_normal((size, *model.input_shape[1:])).astype(np.float32)
+
+
+def test_every_layer_of_the_registry_is_drawn() -> None:
+    drawn = set().union(*(every_layer.held(every_layer.network(k)) for k in every_layer.groups()))
+    assert drawn == set(nn.layers.CLASSES) - every_layer.OUTSIDE
+
+
+@pytest.mark.parametrize("kinds", GROUPS)
+def test_kernels_predict_what_numpy_predicts(kinds: list[str]) -> None:
+    model = every_layer.network(kinds)
+    settings = json.loads(json.dumps(model.get_config()))
+    again = nn.Model.from_config(settings)
+    again.set_weights(model.get_weights())
+    for size in (1, 3, 3, 3):  # settled, recorded and repeated
+        x = batch(model, size)
+        with kernels.use("numpy"):
+            expected = again.predict_on_batch(x)
+        made = model.predict_on_batch(x)
+        assert np.isfinite(expected).all()
+        np.testing.assert_allclose(made, expected, rtol=CLOSE, atol=CLOSE * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("kinds", GROUPS)
+def test_repeated_calls_learn_exactly_what_the_layers_learn(kinds: list[str]) -> None:
+    def learned() -> list[Any]:
+        model = every_layer.network(kinds)
+        model.compile(nn.Adam(0.01), "mse")
+        x, y = batch(model, 4), np.ones((4, 3), np.float32)
+        losses = [model.train_on_batch(x, y) for _ in range(4)]
+        return [losses, *model.get_weights(), model.predict_on_batch(x)]
+
+    made = learned()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replay, "ATTEMPTS", 0)
+        expected = learned()
+    assert np.isfinite(made[0]).all()
+    for one, other in zip(made, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("kinds", GROUPS)
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_file_has_the_network_or_names_the_layer_that_it_cannot_have(
+    kinds: list[str], format: str
+) -> None:
+    left = list(kinds)
+    while True:
+        model = every_layer.network(left)
+        try:
+            data = nn.io.save(model, format)
+        except UnsupportedError as error:
+            left.remove(refused(model, left, str(error)))
+            continue
+        break
+    x = batch(model)
+    expected = model.predict_on_batch(x)
+    if format == "onnx":  # not all that is written is read again
+        session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+        [made] = session.run(None, {session.get_inputs()[0].name: x})
+    else:
+        made = nn.io.load(data).predict_on_batch(x)
+    np.testing.assert_allclose(made, expected, rtol=CLOSE, atol=CLOSE * np.abs(expected).max())
+
+
+def refused(model: nn.Model, kinds: list[str], message: str) -> str:
+    """Return the kind of the layer that a message names."""
+    named = [layer for layer in model.layers if layer.name in message]
+    assert named, f"no layer is named: {message}"
+    layer = max(named, key=lambda found: len(found.name))
+    found = [kind for kind in kinds if kind == type(layer).__name__]
+    return found[0] if found else brought(layer, kinds)
+
+
+def brought(layer: nn.Layer, kinds: list[str]) -> str:
+    """Return the kind that brings a layer which is none of them along."""
+    for kind in kinds:
+        if type(layer).__name__ in every_layer.held(every_layer.network([kind])):
+            return kind
+    raise AssertionError(f"none of {kinds} has {layer!r}")
