@@ -294,8 +294,9 @@ def audited(bench: Bench) -> None:
 
 
 def browsers(bench: Bench) -> None:
-    """The seed network on the page in Chromium, Firefox and WebKit."""
+    """The seed network on the page, and photographs, in Chromium, Firefox and WebKit."""
     bench.repeat(lambda: engines.measure(bench.rounds, bench.say), rounds=1)
+    bench.keep(engines.predicting(bench.rounds, bench.data))
 
 
 def _network(name: str) -> Callable[[Bench], None]:

@@ -86,10 +86,18 @@ CEILINGS = [
     _at_least(0.6, "transformer.nn", "transformer.ceiling"),
 ]
 LOADING = [_at_least(100, f"load.mb_per_s.{format}") for format in LOADED]
-ENGINES = [
-    _at_least(0.8, f"train128.nn.{name}", "train128.nn.chromium") for name in ("firefox", "webkit")
-]
 LARGE = ("mobilenet_v2", "efficientnet_lite0", "resnet50_v2")
+ENGINES = [
+    need
+    for name in ("firefox", "webkit")
+    for need in (
+        _at_least(0.8, f"train128.nn.{name}", "train128.nn.chromium"),
+        *(
+            _at_least(0.8, f"{network}.predict1_ms.nn.chromium", f"{network}.predict1_ms.nn.{name}")
+            for network in LARGE
+        ),
+    )
+]
 WEB_NOW = ("ort_web_now_1t", "tfjs_wasm_1t")
 PHOTOGRAPHS = [
     *(
