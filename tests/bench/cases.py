@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench import engines, lighthouse, photograph_rows, picture, rpc, start
+from tests.bench import engines, lighthouse, photograph_rows, picture, rpc, start, team
 from tests.bench.drive import PagePeer, Peer, ProcessPeer
 from tests.bench.gpu import host
 from tests.bench.requirements import (
@@ -278,6 +278,11 @@ def gpu(bench: Bench) -> None:
     host.run(bench)
 
 
+def teams(bench: Bench) -> None:
+    """Two workers that train one network, beside one, and beside two that exchange nothing."""
+    team.run(bench)
+
+
 def starting(bench: Bench) -> None:
     """The page's start, cold and warm, beside a bare worker's."""
     bench.repeat(lambda: start.measure(bench.site), rounds=3)
@@ -317,6 +322,7 @@ TASKS: dict[str, Callable[[Bench], None]] = {
     **{name: _network(name) for name in OTHER_NETWORKS},
     "photographs": photographs,
     "sequences": sequences,
+    "teams": teams,
     "engines": browsers,
     "rpc": remote,
     "gpu": gpu,

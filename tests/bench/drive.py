@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from tests.support.chromium import Page
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 CALL = """
 const [operation, given, done] = arguments;
 const call = () => window.call
@@ -66,14 +66,14 @@ class PagePeer:
 class ProcessPeer:
     """A peer in a native process: a JSON line in, a JSON line out."""
 
-    def __init__(self, name: str, module: str, data: Path) -> None:
+    def __init__(self, name: str, module: str, data: Path, threads: int = 1) -> None:
         self.name = name
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, str(data)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
-            env={**os.environ, **ONE_THREAD},
+            env={**os.environ, **dict.fromkeys(THREADS, str(threads))},
             text=True,
         )
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from tests.bench.drive import ROOT
 
-PEERS = ("__init__.py", "loop.py", "numpy_native.py", "engine.py", "photographs.py", "sequences.py")
+PEERS = (
+    "__init__.py", "loop.py", "numpy_native.py", "engine.py", "photographs.py", "sequences.py",
+    "team.py",
+)  # fmt: skip
 
 
 def write(path: Path, data: Path) -> None:

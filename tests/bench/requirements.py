@@ -148,6 +148,25 @@ GPU = [
         for peer in ("tfjs", "jaxjs")
     ),
 ]
+TEAMS = [
+    *(
+        requirement
+        for task in ("train128", "train512")
+        for requirement in (
+            _at_least(1.65, f"{task}.nn_2w", f"{task}.nn_1w"),
+            _at_least(0.95, f"{task}.nn_2w", f"{task}.ceiling_2w"),
+            _at_least(1.80, f"{task}.nn_2w_shared", f"{task}.nn_1w"),
+        )
+    ),
+    *(
+        _at_least(0.92, f"{network}.nn_2w", f"{network}.ceiling_2w")
+        for network in ("lenet", "cnn_bn", "lstm")
+    ),
+    _at_least(2.5, "train512.nn_2w", "train512.torch_2t"),
+    _at_least(6.0, "train512.nn_2w", "train512.ort_web_2t"),
+    _at_least(1.7, "predict10000.nn_2w", "predict10000.nn"),
+    _at_least(0.95, "trials8.nn_2w", "trials8.ceiling_2w"),
+]
 START = [
     *(_at_most(0.3, f"start.{when}_s.paint") for when in ("cold", "warm")),
     *(_at_most(0.6, f"start.{when}_s.controls") for when in ("cold", "warm")),
@@ -167,5 +186,5 @@ PAGE = [
 ]
 REQUIREMENTS = [
     *TRAINING, *PREDICTING, *KERNELS, *LOADING, *NETWORKS, *CEILINGS, *PHOTOGRAPHS, *ENGINES,
-    *REMOTE, *GPU, *START, *PAGE,
+    *TEAMS, *REMOTE, *GPU, *START, *PAGE,
 ]  # fmt: skip

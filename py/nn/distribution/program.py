@@ -56,6 +56,7 @@ class DistributedProgram:
         self.graph, self.context = graph, context
         self.parameters, self.training = parameters, training
         self.wish = self.stops = False
+        self._sent: tuple[Any, Array] = None, np.zeros(3)
         self._start = Start()
         self._sums: Sums | None = None
         self._fused: Sequence[Any] = ()
@@ -214,8 +215,15 @@ class DistributedProgram:
                 row.fill(0)
         head = self._own[0][self._count : self._count + HEAD]
         head[1] = self.wish
-        head[2:] = 0 if self.group.rank else _in_three(self.training.optimizer.learning_rate)
+        head[2:] = 0 if self.group.rank else self._rate()
         yield self.buffer
+
+    def _rate(self) -> Array:
+        """Return the learning rate as it is sent."""
+        rate = self.training.optimizer.learning_rate
+        if rate is not self._sent[0]:
+            self._sent = rate, _in_three(rate)
+        return self._sent[1]
 
     def _finish(self, size: int, *, optimize: bool = True) -> float:
         """Take over what all members found, and update the weights."""

@@ -48,8 +48,11 @@ class Sums:
 
     def write(self, out: Array) -> None:
         """Write what was counted since `begin` or `clear`."""
-        for metric, name, place, _ in self._fields:
-            out[place] = np.reshape(getattr(metric, name), -1)
+        for metric, name, place, shape in self._fields:
+            if shape:
+                out[place] = np.reshape(getattr(metric, name), -1)
+            else:
+                out[place.start] = getattr(metric, name)
 
     def cancel(self) -> None:
         """Put back the sums that `begin` put aside."""
@@ -93,5 +96,6 @@ Field = tuple[Metric, str, slice, tuple[int, ...]]
 
 def _value(total: Array, field: Field) -> Any:
     _, _, place, shape = field
-    found = total[place].astype(np.float64)
-    return found.reshape(shape) if shape else float(found[0])
+    if not shape:
+        return float(total[place.start])
+    return total[place].astype(np.float64).reshape(shape)

@@ -1,8 +1,9 @@
-// onnxruntime-web 1.19.2, its training build, one thread.
+// onnxruntime-web 1.19.2, its training build, one thread, or ?threads=2 on an isolated page.
 import * as ort from "../node_modules/onnxruntime-web/dist/ort.training.wasm.min.mjs";
 import { buffer, gunzipped, serve } from "./loop.mjs";
 
-ort.env.wasm.numThreads = 1;
+const threads = Number(new URLSearchParams(location.search).get("threads") ?? 1);
+ort.env.wasm.numThreads = threads;
 const artifacts = new URL("../data/ort/", import.meta.url);
 const part = (network, name) => gunzipped(new URL(`${network}.${name}.gz`, artifacts));
 
@@ -30,4 +31,4 @@ const create = async (network, folder) => {
     };
 };
 
-serve(create, { "onnxruntime-web": ort.env.versions.web, threads: 1 });
+serve(create, { "onnxruntime-web": ort.env.versions.web, threads });

@@ -1,7 +1,8 @@
-"""PyTorch eager on one thread, in a process of its own."""
+"""PyTorch eager in a process of its own, on as many threads as OMP_NUM_THREADS says."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,6 @@ def _scaled(images: Array) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     torch.set_num_interop_threads(1)
     serve(TorchTrainer, {"torch": torch.__version__, "threads": torch.get_num_threads()})

@@ -1,41 +1,52 @@
 // What members of a team exchange below Python: bytes go from one worker's WebAssembly memory to
-// another's. Evaluated once by line.py. `module` is Pyodide's, `pool` is farcall.js.
+// another's. Evaluated once by line.py. `module` is Pyodide's.
 "use strict";
-(module, pool) => {
+(module) => {
+  const SPARES = 4; // buffers that a line keeps
   const WORDS = 16; // of a counter: a cache line
   const SPINS = 2000; // about 0.1 ms, before the thread sleeps
   const rest = Atomics.pause ? () => Atomics.pause() : () => {};
   const here = (address, length) => module.HEAPU8.subarray(address, address + length);
   return {
-    // A line to another member over a port: `hear` gets the text of each message.
+    // A line to another member over a port: `hear` gets the text of each message. The bytes of its
+    // arrays are one buffer, which goes back to the sender with a later message: a fresh one costs
+    // a page fault for every 4 KiB of it.
     line(port, hear) {
-      let arrays = [];
-      port.onmessage = ({ data }) => {
-        const [text, ...others] = data;
-        arrays = others;
+      const owed = [], spares = [];
+      let bytes = null;
+      const take = (length) => {
+        for (const kept of [spares, owed]) {
+          const index = kept.findIndex((buffer) => buffer.byteLength === length);
+          if (index >= 0) return kept.splice(index, 1)[0];
+        }
+        return new ArrayBuffer(length);
+      };
+      port.onmessage = ({ data: [text, body, ...back] }) => {
+        bytes = body;
         hear(text);
-        arrays.forEach(pool.spare);
-        arrays = [];
+        bytes = null;
+        if (body instanceof ArrayBuffer) owed.push(body);
+        spares.unshift(...back);
+        spares.length = Math.min(spares.length, SPARES);
       };
       return {
-        // Send a text, and copies of arrays: of each the address and the length in bytes.
-        send(text, ...places) {
-          const copies = [];
-          for (let i = 0; i < places.length; i += 2) {
-            const copy = pool.take(places[i + 1]);
-            copy.set(here(places[i], places[i + 1]));
-            copies.push(copy);
+        // Send a text, and `length` bytes: places are offset, address and length of each array.
+        send(text, length, ...places) {
+          const body = new Uint8Array(take(length));
+          for (let i = 0; i < places.length; i += 3) {
+            body.set(here(places[i + 1], places[i + 2]), places[i]);
           }
-          port.postMessage([text, ...copies], copies.map((copy) => copy.buffer));
+          const back = owed.splice(0);
+          port.postMessage([text, body.buffer, ...back], [body.buffer, ...back]);
         },
-        // Copy an array of the message under way to an address, if it has that length.
-        read(index, address, length) {
-          if (arrays[index]?.byteLength !== length) return false;
-          here(address, length).set(arrays[index]);
+        // Copy an array of the message under way to an address; false if there are not so many bytes.
+        read(offset, address, length) {
+          if (!bytes || offset + length > bytes.byteLength) return false;
+          here(address, length).set(new Uint8Array(bytes, offset, length));
           return true;
         },
         share(text, memory) { port.postMessage([text, memory]); },
-        shared: () => arrays[0],
+        shared: () => bytes,
         close() { port.onmessage = null; port.close(); },
       };
     },

@@ -59,11 +59,8 @@ class Line:
 
     def post(self, kind: "str", term: "int", content: "Value") -> None:
         """Send a value of dicts, lists, numbers, texts and NumPy arrays."""
-        arrays: "list[Any]" = []
-        text = json.dumps([kind, term, _packed(content, arrays)])
-        places = []
-        for array in arrays:
-            places += [_address(array), array.nbytes]
+        places = [0]
+        text = json.dumps([kind, term, _packed(content, places)])
         self._send(text, *places)
 
     def share(self, term: "int", memory: "JavaScript", most: "int", turn: "int") -> None:
@@ -88,9 +85,9 @@ class Line:
             return value
         if "" not in value:
             return {key: self._unpacked(x) for key, x in value.items()}
-        index, dtype, shape = value[""]
+        offset, dtype, shape = value[""]
         array = _numpy().empty(shape, dtype)
-        if not self._read(index, _address(array), array.nbytes):
+        if array.nbytes and not self._read(offset, _address(array), array.nbytes):
             raise ValueError(f"expected {array.nbytes} bytes for an array of a member's message")
         return array
 
@@ -139,7 +136,7 @@ def _javascript() -> "JavaScript":
     """What line.js gives, made when it is first asked for."""
     if not _made:
         make = platform.evaluate(platform.beside(__file__, "line.js"))
-        _made.append(make(platform.pyodide_module(), platform.javascript))
+        _made.append(make(platform.pyodide_module()))
     return _made[0]
 
 
@@ -156,16 +153,25 @@ def _numpy() -> "Any":
     return numpy
 
 
-def _packed(value: "Any", arrays: "list[Any]") -> "Any":
-    """The value as JSON has it; arrays are put aside, and their places named by "" in a dict."""
+def _packed(value: "Any", places: "list[int]") -> "Any":
+    """The value as JSON has it, a dict with the key "" for each array.
+
+    Args:
+        value: what is sent.
+        places: the number of bytes so far; then offset, address and length of each array.
+    """
     if isinstance(value, dict):
-        return {key: _packed(x, arrays) for key, x in value.items()}
+        return {key: _packed(x, places) for key, x in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_packed(x, arrays) for x in value]
+        return [_packed(x, places) for x in value]
     if not hasattr(value, "__array_interface__"):
         return value
-    arrays.append(_numpy().ascontiguousarray(value))
-    return {"": [len(arrays) - 1, value.dtype.str, value.shape]}
+    if not value.flags.c_contiguous:
+        raise ValueError("expected a contiguous array")
+    offset = places[0]
+    places[0] += value.nbytes + -value.nbytes % 8
+    places += [offset, _address(value), value.nbytes]
+    return {"": [offset, value.dtype.str, value.shape]}
 
 
 def _address(array: "Any") -> int:

@@ -38,6 +38,8 @@ class Reduction:
         self._lines, self._gone = lines, gone
         self._arrays: "dict[int, list[tuple[int, Any]]]" = {}
         self._waiter: "platform.Waiter | None" = None
+        self._timer: "platform.Timer | None" = None
+        self._since = 0.0  # when the exchange under way began
 
     @property
     def others(self) -> "list[int]":
@@ -79,16 +81,29 @@ class Reduction:
     # Arrays that come in messages.
 
     async def _arriving(self, array: "Any") -> None:
-        timer = None
         if not self.place:
-            timer = platform.Timer(self.patience, self._go_on)
-        try:
-            if not self._complete():
-                await self._woken()
-        finally:
-            if timer is not None:
-                timer.cancel()
+            self._since = platform.clock()
+            self._watch()
+        if not self._complete():
+            await self._woken()
         self._arrive(array)
+
+    def _watch(self) -> None:
+        """Look in time for members that are silent; a timer for each exchange would cost more."""
+        if self._timer is None:
+            left = self.patience - (platform.clock() - self._since)
+            self._timer = platform.Timer(max(0.01, left), self._look_for_silent)
+
+    def _look_for_silent(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if platform.clock() - self._since < self.patience:
+            self._watch()
+            return
+        for member in self.others:
+            if not self._arrived(member):
+                self._gone(member)
 
     async def _woken(self) -> None:
         self._waiter = platform.Waiter()
@@ -96,12 +111,6 @@ class Reduction:
             await self._waiter
         finally:
             self._waiter = None
-
-    def _go_on(self) -> None:
-        """Go on without those who are silent."""
-        for member in self.others:
-            if not self._arrived(member):
-                self._gone(member)
 
     def _arrived(self, member: "int") -> bool:
         """Whether an array of this term came; those of earlier ones are dropped."""

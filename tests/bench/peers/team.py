@@ -1,0 +1,106 @@
+"""What a worker of a team measures: `fit` with the other, or the same work by itself."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import nn
+import numpy as np
+
+from tests.bench.peers import engine
+from tests.bench.peers.loop import WARM_UP_STEPS
+
+__all__ = ["load", "predict", "prepare", "search", "step", "train", "trial", "trials"]
+
+_models: dict[tuple[str, int], Any] = {}
+
+
+def _data() -> Any:
+    data = engine.DATA
+    images = data.images.reshape(-1, 28, 28, 1)
+    return nn.data.Dataset(images, data.labels, scale=1 / 255)
+
+
+async def load(network: str, batch: int) -> dict[str, Any]:
+    """Build the network for the team; return the losses of its first steps, and how they share."""
+    nn.distribution.set_distribution(nn.distribution.DataParallel())
+    model = engine.build(engine.DATA.networks[network], engine.DATA, network)
+    nn.distribution.set_distribution(None)
+    _models[network, batch] = model
+    losses: list[float] = []
+    await model.fit(
+        _data(), batch_size=batch, steps_per_epoch=WARM_UP_STEPS, shuffle=False,
+        on_batch_end=lambda number, logs: losses.append(logs["batch_loss"]),
+    )  # fmt: skip
+    return {"losses": losses, "way": model.distribution}
+
+
+async def train(network: str, batch: int, seconds: float) -> dict[str, Any]:
+    """Train for at least so many seconds after a first step; return images a second."""
+    model = _models[network, batch]
+    times: list[float] = []
+
+    def end(number: int, logs: Any) -> None:
+        times.append(time.perf_counter())
+        if times[-1] - times[0] >= seconds:
+            model.stop()
+
+    await model.fit(_data(), batch_size=batch, epochs=1000, shuffle=False, on_batch_end=end)
+    return {"rate": (len(times) - 1) * batch / (times[-1] - times[0])}
+
+
+def prepare(network: str, batch: int) -> dict[str, Any]:
+    """Build the network for this worker alone."""
+    return dict(engine.LOOPS["nn"].load(network, batch))
+
+
+def step(network: str, batch: int, seconds: float) -> dict[str, Any]:
+    """Train by itself; return images a second."""
+    return dict(engine.LOOPS["nn"].train(network, batch, seconds))
+
+
+def predict(network: str, batch: int, count: int, seconds: float) -> dict[str, Any]:
+    """Predict so many images at a time; return images a second."""
+    trainer = engine.LOOPS["nn"].trainers[f"{network}{batch}"]
+    images = np.resize(engine.DATA.images, (count, 784))
+    trainer.predict(images)
+    calls, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        trainer.predict(images)
+        calls += 1
+    return {"rate": calls * count / elapsed}
+
+
+def _network(hp: Any) -> Any:
+    layers = [nn.Dense(64, activation="relu"), nn.Dense(10, activation="softmax")]
+    model = nn.Sequential([nn.Input((28, 28, 1)), nn.Flatten(), *layers])
+    rate = hp.Float("rate", 1e-4, 1e-2, sampling="log")
+    model.compile(nn.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+async def trial(values: dict[str, Any]) -> dict[str, Any]:
+    """Train one trial's network for an epoch; return its metrics."""
+    model = _network(nn.tuner.HyperParameters(values))
+    history = await model.fit(_data(), batch_size=128, epochs=3)
+    return {name: found[-1] for name, found in history.history.items()}
+
+
+async def trials(count: int) -> dict[str, Any]:
+    """Train so many networks one after the other; return trials a second."""
+    start = time.perf_counter()
+    for number in range(count):
+        await trial({"rate": 1e-3 * (number + 1)})
+    return {"rate": count / (time.perf_counter() - start)}
+
+
+async def search(run: Any, workers: int, count: int) -> dict[str, Any]:
+    """Search for the best rate of learning with so many workers; return trials a second."""
+    tuner = nn.tuner.RandomSearch(_network, "accuracy", count, seed=1, run=run, at_once=workers)
+    start = time.perf_counter()
+    await tuner.search()
+    elapsed = time.perf_counter() - start
+    failed = [str(each.error) for each in tuner.trials if each.status != "COMPLETED"]
+    assert not failed, failed
+    return {"rate": count / elapsed}

@@ -1,0 +1,134 @@
+"""Two workers that train one network, beside one, and beside two that exchange nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.bench.drive import ROOT, PagePeer, Peer, ProcessPeer
+from tests.bench.rpc import ISOLATED, pack
+from tests.support.site import Site
+
+Case = Callable[[], float]
+TRIALS = 8
+LOSS_TOLERANCE = 1e-3
+SECONDS = {"seed": 1.0, "lenet": 1.0, "cnn_bn": 2.0, "mlp": 1.0, "lstm": 1.5}
+# Figures' beginning to network and batch.
+NETWORKS = {
+    "train128": ("seed", 128),
+    "train512": ("seed", 512),
+    **{name: (name, 128) for name in ("lenet", "cnn_bn", "mlp", "lstm")},
+}
+
+
+class Teams:
+    """A plain page and an isolated one, each with two workers."""
+
+    def __init__(self, plain: str, data: Path) -> None:
+        self.data = data
+        pack(ROOT / "build" / "bench" / "farcall.zip")
+        self.site = Site(headers=ISOLATED)
+        self.peers: list[Peer] = []
+        self.pages: dict[str, PagePeer] = {}
+        for name, url in (("nn_2w", plain), ("nn_2w_shared", self.site.url)):
+            self.pages[name] = PagePeer(name, f"{url}tests/bench/pages/team.html")
+            found = self.pages[name].call("info")
+            assert found == {"size": 2, "why": ""}, found
+
+    def close(self) -> None:
+        """Quit the browsers."""
+        for peer in [*self.peers, *self.pages.values()]:
+            peer.close()
+        self.site.close()
+
+    def cases(self, task: str, say: Callable[[str], None]) -> dict[str, Case]:
+        """Load a network everywhere; return the rates to measure.
+
+        Raises:
+            AssertionError: two workers have other losses than one, or exchange in another way.
+        """
+        network, batch = NETWORKS[task]
+        given = {"network": network, "batch": batch}
+        half = {"network": network, "batch": batch // 2}
+        found: dict[str, Case] = {}
+        for name, page in self.pages.items():
+            alone = page.call("together.prepare", **given)["losses"]
+            shared = page.call("together.load", **given)
+            say(f"  {task}.{name}: {shared['way']}")
+            apart = max(abs(a - b) for a, b in zip(alone, shared["losses"], strict=True))
+            assert apart <= LOSS_TOLERANCE, f"losses of {name} differ by {apart}"
+            assert shared["way"].endswith("ports" if name == "nn_2w" else "shared memory")
+            found[f"{task}.{name}"] = self._rate(page, "together.train", given)
+        plain = self.pages["nn_2w"]
+        plain.call("apart.prepare", **half)
+        found[f"{task}.ceiling_2w"] = self._rate(plain, "apart.step", half)
+        found[f"{task}.nn_1w"] = self._rate(plain, "together.step", given)
+        for case in found.values():
+            case()
+        return found
+
+    def threads(self, task: str) -> dict[str, Case]:
+        """Return the rates of two workers beside peers with two threads."""
+        network, batch = NETWORKS[task]
+        given = {"network": network, "batch": batch}
+        script = "script=../peers/ort_training.mjs%3Fthreads=2"
+        page = f"{self.site.url}tests/bench/pages/peer.html?{script}"
+        peers: dict[str, Peer] = {
+            "ort_web_2t": PagePeer("ort_web_2t", page),
+            "torch_2t": ProcessPeer("torch_2t", "tests.bench.peers.torch_1t", self.data, 2),
+        }
+        self.peers += peers.values()
+        found = {f"{task}.nn_2w": self._rate(self.pages["nn_2w"], "together.train", given)}
+        for name, peer in peers.items():
+            assert peer.call("info")["threads"] == 2, name
+            peer.call("load", **given)
+            found[f"{task}.{name}"] = self._rate(peer, "train", given)
+        for case in found.values():
+            case()
+        return found
+
+    @staticmethod
+    def _rate(page: Peer, operation: str, given: dict[str, Any]) -> Case:
+        seconds = SECONDS[given["network"]]
+        return lambda: float(page.call(operation, **given, seconds=seconds)["rate"])
+
+    def predicting(self) -> dict[str, Case]:
+        """Return the cases of 10,000 images, by one worker and half of them by each of two."""
+        page = self.pages["nn_2w"]
+        page.call("apart.prepare", network="seed", batch=0)
+
+        def case(operation: str, count: int) -> Case:
+            given = {"network": "seed", "batch": 0, "count": count, "seconds": 0.6}
+            return lambda: float(page.call(operation, **given)["rate"])
+
+        return {
+            "predict10000.nn_2w": case("apart.predict", 5000),
+            "predict10000.nn": case("together.predict", 10_000),
+        }
+
+    def searching(self) -> dict[str, Case]:
+        """Return the cases of several trials: by a search with one worker and two, and apart."""
+        page = self.pages["nn_2w"]
+
+        def case(operation: str, **given: Any) -> Case:
+            return lambda: float(page.call(operation, **given)["rate"])
+
+        return {
+            "trials8.nn_2w": case("search", workers=2, count=TRIALS),
+            "trials8.nn_1w": case("search", workers=1, count=TRIALS),
+            "trials8.ceiling_2w": case("apart.trials", count=TRIALS // 2),
+        }
+
+
+def run(bench: Any) -> None:
+    """Measure every network, predictions, and trials."""
+    teams = Teams(bench.site, bench.data)
+    try:
+        for task in NETWORKS:
+            bench.measure(teams.cases(task, bench.say))
+        bench.measure(teams.predicting())
+        bench.measure(teams.searching())
+        bench.measure(teams.threads("train512"))
+    finally:
+        teams.close()
