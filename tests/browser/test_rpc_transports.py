@@ -48,6 +48,7 @@ CASES = {
         *[7, [7, 2, 3]],
     ],
     "a_file_that_the_user_picked_reaches_the_worker": [2, "table.csv"],
+    # PyScript cannot handle such messages: its failures would be errors in the console.
     "comlink_speaks_on_the_workers_own_channel": 49,
 }
 
