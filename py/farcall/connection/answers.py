@@ -24,9 +24,10 @@ class Answer(platform.Waiter):
     def end(self, value: "object", error: "BaseException | None") -> None:
         """Keep the outcome, and wake the calls that wait for it a turn later."""
         self.settle(value, error)
-        followers, self._followers = self._followers, ()
-        for waiter in followers:
-            waiter.settle_soon(None)
+        if self._followers:
+            followers, self._followers = self._followers, ()
+            for waiter in followers:
+                waiter.settle_soon(None)
 
 
 class Answers:

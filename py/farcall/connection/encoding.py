@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from farcall.values.references import References
 
 _SMALL = 2**30
-_PLAIN = (bool, type(None))
 
 
 class Encoding:
@@ -69,7 +68,10 @@ class Encoding:
         Raises:
             TypeError: it cannot cross.
         """
-        return value if _is_short(value) else self.attempt(self.codec.encode, value)
+        kind = type(value)
+        if (kind is int and -_SMALL < value < _SMALL) or (kind is str and len(value) < LONG):
+            return value  # a short cut for the commonest items
+        return self.attempt(self.codec.encode, value)
 
     def value(self, value: "Value") -> "Wire":
         """Wire form of a value that nothing else must wait for.
@@ -77,21 +79,13 @@ class Encoding:
         Raises:
             TypeError: it cannot cross, or holds a path or a call that was not awaited.
         """
-        return value if _is_short(value) else self.attempt(self._settled, value)
+        return self.attempt(self._settled, value)
 
     def _settled(self, value: "Value") -> "Wire":
         wire = self.codec.encode(value)
         if self.dependencies:
             raise TypeError("a result holds a path or an un-awaited call: await it first")
         return wire
-
-
-def _is_short(value: "Value") -> bool:
-    """Whether it is its own wire form, as the commonest results and items of streams are."""
-    kind = type(value)
-    if kind is int:
-        return bool(-_SMALL < value < _SMALL)
-    return len(value) < LONG if kind is str else kind in _PLAIN
 
 
 def _nothing(number: "int") -> None:

@@ -51,7 +51,8 @@ class Imports:
         return proxy
 
     def _proxy(self, number: "int", generation: "int", kind: "str", name: "str") -> "remote.Remote":
-        ref = remote.Reference(self._connection, number, (), None, kind, name)
+        ref = remote.Reference(self._connection, number)
+        ref.kind, ref.name = kind, name
         if self._registry is not None:
             ref.token = platform.javascript.token(self._registry, number, generation)
         if kind != messages.KIND_STREAM:

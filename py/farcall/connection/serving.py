@@ -7,6 +7,7 @@ from farcall import errors, messages, platform
 from farcall.connection.concurrency import Turnstiles
 from farcall.connection.exports import Ref
 from farcall.proxies.remote import Call
+from farcall.values.bulk import LONG
 from farcall.values.registered import cause
 
 TYPE_CHECKING = False
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     from farcall.connection.channel import Channel
     from farcall.connection.policy import Policy
     from farcall.connection.references import Tables
-    from farcall.messages import Buffers, Frame
+    from farcall.messages import Buffers, Frame, Wire
     from farcall.proxies.remote import Value
 
     Run = Callable[[Frame, Any, Any], Value]
 
 _VALUES = platform.VALUES
+_PLAIN = (bool, type(None))
+_SMALL = 2**30
 
 
 class Serving:
@@ -177,13 +180,17 @@ class Serving:
             self._ended(answer)
         if self._channel.error is not None or not number:
             return
-        try:
-            wire = self._encoding.value(value)
-        except BaseException as exc:
-            self._fail(number, answer, exc)
-            return
-        if type(value) is Ref:  # calls on this result mean what it refers to
-            value = value.value
+        wire: "Wire" = value
+        kind = type(value)
+        small = -_SMALL < value < _SMALL if kind is int else kind in _PLAIN
+        if not small and (kind is not str or len(value) >= LONG):
+            try:
+                wire = self._encoding.value(value)
+            except BaseException as exc:
+                self._fail(number, answer, exc)
+                return
+            if kind is Ref:  # calls on this result mean what it refers to
+                value = value.value
         self._answered(number, answer, [messages.RET, number, wire], value, None)
 
     def _fail(self, number: "int", answer: "Answer", exc: "BaseException") -> None:

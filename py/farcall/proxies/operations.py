@@ -69,9 +69,10 @@ def options(proxy: "Remote", **given: "Any") -> "Remote":
     unknown = [name for name in given if name not in ("timeout", "one_way")]
     if unknown:
         raise TypeError(f"options: expected timeout or one_way, received {unknown}")
-    owner = proxy if ref.owner is None else ref.owner
-    copy = remote.Reference(ref.connection, ref.target, ref.path, owner, ref.kind, ref.name)
-    copy.named = ref.named
+    copy = remote.Reference(ref.connection, ref.target)
+    copy.owner = proxy if ref.owner is None else ref.owner
+    copy.path, copy.named = ref.path, ref.named
+    copy.kind, copy.name = ref.kind, ref.name
     copy.options = dict(ref.options or {})
     copy.options.update(given)
     return remote.Remote(copy)
