@@ -19,6 +19,11 @@ def page(module_site, open_module_page):
     page.until(lambda: page.output("prediction").strip().isdigit())
     page.click("Analyse")
     page.until("document.querySelectorAll('#profile tr').length > 1", 60)
+    page.until("!document.getElementById('analyse').disabled")
+    page.brought = page.execute_script(
+        "return [document.activeElement.id,"
+        " document.activeElement.getBoundingClientRect().top / innerHeight]"
+    )
     return page
 
 
@@ -39,6 +44,13 @@ def tiles(page, selector):
         "return [...document.querySelectorAll(arguments[0] + ' canvas')].map((c) => c.ariaLabel)",
         selector,
     )
+
+
+@pytest.mark.promise("The page: analysis", "It comes into view, and has the focus")
+def test_the_analysis_is_brought_into_view_and_has_the_focus(page):
+    focused, place = page.brought
+    assert focused == "analysis-title"
+    assert 0 <= place <= 0.8
 
 
 @pytest.mark.promise(

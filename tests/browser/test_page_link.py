@@ -56,6 +56,29 @@ def value(page, name):
 
 
 @pytest.mark.promise(
+    "The page: everybody, any screen, any failure", "Links to its documents, and to itself"
+)
+def test_the_link_can_be_copied_and_the_documents_opened(page, module_site):
+    page.execute_cdp_cmd(
+        "Browser.grantPermissions",
+        {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]},
+    )
+    page.execute_script("document.getElementById('copy-link').click()")
+    page.until("document.getElementById('status').innerText === 'The link is copied.'")
+    read = "const done = arguments[0]; navigator.clipboard.readText().then(done)"
+    assert page.execute_async_script(read) == page.current_url
+    names = (
+        "return [...document.querySelectorAll('footer summary, footer a')].map((e) => e.innerText)"
+    )
+    assert page.execute_script(names) == ["About", "Docs", "Embed"]
+    statuses = (
+        "const done = arguments[0]; Promise.all([...document.links].filter((a) => !a.hash)"
+        ".map((a) => fetch(a.href).then((answer) => answer.status))).then(done)"
+    )
+    assert set(page.execute_async_script(statuses)) == {200}
+
+
+@pytest.mark.promise(
     "The page: everybody, any screen, any failure",
     "All options in the address, by one table; what makes no sense is ignored; a link is a curve",
 )

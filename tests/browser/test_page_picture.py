@@ -15,7 +15,29 @@ return {
     sums: [...document.querySelectorAll("#lens-sums b")].map((b) => number(b.textContent)),
 };
 """
+SAID = "document.getElementById('status').textContent"
 PICTURES = "[...document.querySelectorAll('#picture canvas')].map((c) => c.toDataURL())"
+# How much of its height each part fills, and the highest band of the page without anything.
+FILLED = """
+const own = (e) => ["CANVAS", "BUTTON", "SELECT", "INPUT", "svg"].includes(e.tagName)
+    || [...e.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+const seen = [...document.querySelectorAll("main *")].filter((e) => own(e) && e.checkVisibility())
+    .map((e) => e.getBoundingClientRect()).filter((box) => box.width && box.height);
+const parts = ".plate, .out, .shelf, .curves > *";
+const filled = [...document.querySelectorAll(parts)].filter((e) => e.checkVisibility()).map((e) => {
+    const box = e.getBoundingClientRect();
+    const inside = seen.filter((b) => b.left >= box.left - 1 && b.right <= box.right + 1
+        && b.top >= box.top - 1 && b.bottom <= box.bottom + 1);
+    const lowest = Math.max(box.top, ...inside.map((b) => b.bottom));
+    return [(lowest - box.top) / box.height, e.id || e.className];
+});
+let band = 0, end = Infinity;
+for (const box of seen.sort((a, b) => a.top - b.top)) {
+    band = Math.max(band, box.top - end);
+    end = Math.max(end === Infinity ? 0 : end, box.bottom);
+}
+return [filled, band];
+"""
 # How often a layer of the picture is painted, and where.
 COUNT = """
 globalThis.paints = [];
@@ -70,6 +92,19 @@ def test_the_network_is_drawn_with_a_name_in_words_for_each_layer(page):
         "return document.querySelector('#picture svg').querySelectorAll('path').length"
     )
     assert ends > 100
+
+
+@pytest.mark.promise("The page: the picture", "Nothing is an empty box before the first press")
+@pytest.mark.parametrize("size", [(390, 844), (768, 1024), (1440, 900)], ids=lambda s: str(s[0]))
+def test_no_part_is_empty_before_the_first_press(page, size):
+    screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    page.until(f"innerWidth === {size[0]}")
+    filled, band = page.execute_script(FILLED)
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert len(filled) >= 6
+    assert min(filled)[0] >= 0.8, filled
+    assert 0 < band <= 64
 
 
 @pytest.mark.promise("The page: the picture", "Every layer is one stop of Tab, arrows go on")
@@ -192,3 +227,22 @@ def test_why_shows_on_the_pad_which_parts_speak_for_the_answer(page):
     assert ink
     page.click("Clear")
     page.until("document.getElementById('why-map').hidden")
+
+
+@pytest.mark.promise("The page: the picture", "A network that is replaced is no error")
+def test_the_lens_follows_another_network_or_closes(page):
+    first = "#picture [role=group] button[aria-label='Map 1']"
+    page.execute_script(f'document.querySelector("{first}").click()')
+    page.until("document.getElementById('lens-where').textContent")
+    shown = "!document.getElementById('lens').hidden"
+    page.click("Reset")
+    page.until(f"{SAID}.includes('not trained yet')")
+    assert page.execute_script(f"return {shown}"), "the same layers"
+    page.execute_script("location.hash = 'preset=mlp'")
+    page.until(f"!({shown})")
+    page.click("Why?")
+    page.click("Analyse")
+    page.execute_script("location.hash = 'preset=fast'")
+    page.until(f"{SAID}.includes('analyse that one')")
+    page.until("!document.getElementById('why').disabled")
+    assert page.phase == "ready"

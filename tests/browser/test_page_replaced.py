@@ -17,7 +17,6 @@ Object.defineProperty(document, "hidden", { value: arguments[0], configurable: t
 document.dispatchEvent(new Event("visibilitychange"));
 """
 LAYERS = "[...document.querySelectorAll('#picture [role=group]')].map((g) => g.ariaLabel).join()"
-MAP = "#picture [role=group] button[aria-label='Map 1']"
 SAID = "document.getElementById('status').textContent"
 DRAWN = "document.querySelectorAll('#picture canvas').length > 0"
 
@@ -34,25 +33,4 @@ def test_a_picture_that_comes_in_view_while_another_network_is_drawn(site, open_
     page.until(f"{SAID}.includes('not trained yet')")
     page.execute_script(TURN, False)
     page.until(lambda: page.execute_script(f"return {LAYERS}") != former)
-    assert page.phase == "ready"
-
-
-@pytest.mark.promise("The page: the picture", "A network that is replaced is no error")
-def test_the_lens_follows_another_network_or_closes(site, open_page):
-    page = open_page(site.url)
-    page.wait_for_phase("ready")
-    page.until(DRAWN)
-    page.execute_script(f'document.querySelector("{MAP}").click()')
-    page.until("document.getElementById('lens-where').textContent")
-    shown = "!document.getElementById('lens').hidden"
-    page.click("Reset")
-    page.until(f"{SAID}.includes('not trained yet')")
-    assert page.execute_script(f"return {shown}"), "the same layers"
-    page.execute_script("location.hash = 'preset=mlp'")
-    page.until(f"!({shown})")
-    page.click("Why?")
-    page.click("Analyse")
-    page.execute_script("location.hash = 'preset=fast'")
-    page.until(f"{SAID}.includes('analyse that one')")
-    page.until("!document.getElementById('why').disabled")
     assert page.phase == "ready"

@@ -71,9 +71,15 @@ def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_pa
     page.until(lambda: "not trained yet" in said(page))
     page.button("Train").click()
     page.until(lambda: len(rows(page)) >= 4)
+    page.execute_script("scrollTo(0, 300)")
     page.refresh()
     page.wait_for_phase("ready")
     assert "Run 2 had done" in page.text
+    place = page.execute_script(
+        "const box = document.getElementById('unfinished').getBoundingClientRect();"
+        "return [scrollY, box.top, innerHeight - box.bottom]"
+    )
+    assert min(place) >= 0, "the offer is in view wherever the page was scrolled to"
     page.button("Continue the run").click()
     page.wait_for_phase("training")
     page.wait_for_phase("ready")

@@ -1,6 +1,7 @@
 """The page as a visitor meets it: it starts, trains on the real images, and stays responsive."""
 
 import json
+import re
 import statistics
 
 import pytest
@@ -70,6 +71,11 @@ def test_start_up_says_what_came_and_how_long_it_took(page):
     for _, _, text in steps[:4]:
         assert "B" in text, text
         assert text.rstrip().endswith("s"), text
+    folded = "const start = document.querySelector('.start');"
+    folded += "return [start.open, start.querySelector('summary').innerText]"
+    opened, words = page.execute_script(folded)
+    assert not opened
+    assert re.fullmatch(r"Ready in [\d.]+ m?s", words), words
 
 
 @pytest.mark.promise("Earlier work: models in production", "The backend and its facts are shown")

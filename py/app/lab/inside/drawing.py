@@ -44,8 +44,13 @@ class Drawing:
         self._canvases = self._arranged()
         self._pixels = sum(c.width * c.height for c in self._canvases)
         self._places = np.concatenate([c.pixels for c in self._canvases])
-        self._sources = self._numbered()
+        sources = list(dict.fromkeys((wire.source, wire.i) for wire in self.wires))
+        self._count = len(sources)
+        self._sources = [self._lit_by(canvas.box, sources) for canvas in self._canvases]
         self._ends = [n for n, w in enumerate(self.wires) if self.layout.ends(w.target)]
+        ends = [self.wires[number] for number in self._ends]
+        self._flow = [sources.index((wire.source, wire.i)) for wire in ends]
+        self._digits = [wire.j for wire in ends]
         self._weights = WireWeights(self.wires)
         self._written = -1
         self._widths: Array = np.zeros(len(self.wires), np.float32)
@@ -57,9 +62,11 @@ class Drawing:
             offset += canvases[-1].width * canvases[-1].height
         return canvases
 
-    def _numbered(self) -> dict[tuple[Any, int], int]:
-        """Return the number of each group of wires: by box and tile."""
-        return {key: n for n, key in enumerate(dict.fromkeys((w.source, w.i) for w in self.wires))}
+    @staticmethod
+    def _lit_by(box: Any, sources: Sequence[tuple[Any, int]]) -> Array:
+        """Return (2, n): the tiles of a box that wires leave, and their numbers among all."""
+        found = [(tile, number) for number, (b, tile) in enumerate(sources) if b is box]
+        return np.asarray(found, np.intp).reshape(-1, 2).T
 
     def colour(self, inks: Mapping[str, Sequence[float]]) -> None:
         """Mix the colours."""
@@ -128,8 +135,8 @@ class Drawing:
             of each source of wires (0 to 1), that of each wire into an answer, and the width of
             each wire in CSS pixels, negative for a negative weight.
         """
-        quantities, activity = [], np.zeros(len(self._sources))
-        for canvas in self._canvases:
+        quantities, activity = [], np.zeros(self._count)
+        for canvas, (tiles, numbers) in zip(self._canvases, self._sources, strict=True):
             box = canvas.box
             assert box.node is not None
             values = canvas.values(activations.of(box.node))
@@ -137,7 +144,9 @@ class Drawing:
             if canvas.width:
                 shift = len(self._shades) // 2 * (not box.inputs)
                 quantities.append(quantized(values, gain).reshape(-1) + shift)
-            self._activate(activity, box, values, gain)
+            shares = self._shares(box, values, gain)
+            given = tiles < len(shares)
+            activity[numbers[given]] = shares[tiles[given]]
         rgba = np.zeros((self._pixels, 4), np.uint8)
         if quantities:
             rgba[self._places] = self._shades[np.concatenate(quantities)]
@@ -157,26 +166,19 @@ class Drawing:
             return max(1.0, largest)
         return largest or 1.0
 
-    def _activate(self, activity: Array, box: Any, values: Array, gain: float) -> None:
-        """Note how active each source of wires in a box is."""
+    def _shares(self, box: Any, values: Array, gain: float) -> Array:
+        """Return how active each tile of a box is, 0 to 1."""
         size = np.abs(values)
         if values.ndim == 3:
             size = size.mean(axis=(1, 2)) * GAIN
         elif not self._canvases[0].width and not box.inputs:
             size = size.reshape(1, -1).mean(axis=1) * GAIN
-        shares = np.minimum(1.0, np.nan_to_num(size / gain))
-        for tile, share in enumerate(shares):
-            number = self._sources.get((box, tile))
-            if number is not None:
-                activity[number] = share
+        return np.minimum(1.0, np.nan_to_num(size / gain))
 
     def _flows(self, activity: Array, probabilities: Array) -> Array:
         """Return the strengths of the wires into the answers: the flow ends in the winner."""
-        flows = np.zeros(len(self._ends))
-        for n, wire in enumerate(self.wires[number] for number in self._ends):
-            source = activity[self._sources[wire.source, wire.i]]
-            flows[n] = min(1.0, 1.7 * source * (0.1 + 0.9 * probabilities[wire.j]))
-        return flows
+        winning = 0.1 + 0.9 * probabilities[self._digits]
+        return np.minimum(1.0, 1.7 * activity[self._flow] * winning)
 
     def _weighed(self) -> Array:
         """Return the width of each wire, negative for a negative weight."""
