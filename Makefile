@@ -2,14 +2,14 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help serve vendor kernels bundle precache check test coverage bench bench-gpu soak site clean setup prepared testers federation
+.PHONY: help serve vendor kernels bundle precache check test coverage bench bench-gpu soak site clean setup prepared testers federation package release-check
 
 PORT ?= 8000
 PYTHON ?= python3
 PY := .venv/bin/python
 
 help:  ## say what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*##/  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*##/  make \1\t/' | expand -t 16
 
 serve: precache  ## set everything up, then serve http://localhost:8000 (PORT=... overrides)
 	@$(PY) -m tools.serve --port $(PORT)
@@ -25,7 +25,7 @@ vendor: setup  ## fetch the runtimes and the data into static/vendor/, checked b
 	@$(PY) -m tools.vendor
 
 kernels: vendor  ## compile the kernels to WebAssembly and to a native library
-	@$(PY) tools/build_kernels.py
+	@PYTHONPATH=py $(PY) -m tools.build_kernels
 
 bundle: vendor  ## pack the page's Python, compiled for the worker, one request each
 	@$(PY) -m tools.bundle
@@ -71,6 +71,13 @@ soak: precache  ## what takes long, all or ONLY=rpc|mpy|py|io|gpu|applications|f
 	@$(PYTHON) tools/environment.py test
 	@$(PY) -m tools.browser
 	@PYTHONPATH=py $(PY) -m tests.soak $(if $(filter help,$(ONLY)),--help,$(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES)))
+
+package: kernels bundle  ## build what people install: wheel, sdist, farcall.zip, nn.zip, into build/package
+	@$(PYTHON) tools/environment.py package
+	@$(PY) -m tools.package
+
+release-check: prepared package  ## install the packages in fresh environments and run a program with each
+	@PYTHONPATH=py $(PY) -m pytest -q -p no:cacheprovider tests/release
 
 clean:  ## remove everything that was fetched or built
 	rm -rf .venv node_modules tests/bench/node_modules build dist static/vendor .pytest_cache .mypy_cache .ruff_cache \

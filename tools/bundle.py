@@ -134,7 +134,9 @@ WORKER = {
         f"!{COMLINK}",
         f"!{TEAM}",
         "py/nn",
-        "!py/nn/io/__main__.py",  # a command for CPython
+        "!py/nn/io/__main__.py",  # commands for CPython
+        "!py/nn/kernels/build.py",
+        "!py/nn/compiler.py",
         *(f"!{name}" for name in (*TRAINING, *SELDOM, *FORMATS, *APPLICATIONS, GPU, DISTRIBUTION)),
     ),
     "training.zip": (

@@ -1,6 +1,6 @@
 """Install the packages that a group of make targets needs into .venv and node_modules.
 
-    python3 tools/environment.py serve | vendor | federation | test | bench
+    python3 tools/environment.py serve | vendor | federation | test | bench | package
 
 `vendor` is the first step of `test`: the Python packages of `serve` and all npm packages, so that
 node_modules is not replaced after files are copied from it.
@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 GROUPS = {"serve": ["serve"], "vendor": ["serve"], "federation": ["serve", "federation"],
           "test": ["serve", "federation", "test"],
-          "bench": ["serve", "federation", "test", "bench"]}  # fmt: skip
+          "bench": ["serve", "federation", "test", "bench"],
+          "package": ["serve", "package"]}  # fmt: skip
 # What takes long to import for the first time, and each of the processes of tests imports.
 IMPORTED = "flwr, h5py, hypothesis, IPython, jax, keras, onnx, onnxruntime, selenium.webdriver"
 
@@ -40,8 +41,9 @@ def main(group: str) -> None:
 def install_python(group: str) -> None:
     pins = pinned(group)
     stamp = VENV / "farcall.stamp"
-    content = "\n".join([f"{sys.version_info.major}.{sys.version_info.minor}", *pins])
-    if stamp.is_file() and set(content.split("\n")) <= set(stamp.read_text().split("\n")):
+    content = [f"{sys.version_info.major}.{sys.version_info.minor}", *pins]
+    before = stamp.read_text().split("\n") if stamp.is_file() else []
+    if set(content) <= set(before):
         return
     if not (VENV / "bin" / "python").is_file():
         say(f"creating .venv with Python {sys.version.split()[0]}")
@@ -53,13 +55,15 @@ def install_python(group: str) -> None:
     run([*pip, "install", *options, *pins], "is the network there?")
     if "test" in GROUPS[group]:
         run([str(VENV / "bin" / "python"), "-c", f"import {IMPORTED}"], "a package is broken")
-    stamp.write_text(content)
+    if before[:1] == content[:1]:  # what other groups installed is there still
+        named = {pin.split("==")[0] for pin in pins}
+        content += [pin for pin in before[1:] if pin.split("==")[0] not in named]
+    stamp.write_text("\n".join(content))
 
 
 def pinned(group: str) -> list[str]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    return [pin for name in GROUPS[group] for pin in extras[name]]
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    return [pin for name in GROUPS[group] for pin in groups[name]]
 
 
 def install_node(folder: Path, *, development: bool) -> None:

@@ -182,8 +182,10 @@
       else setTimeout(callback);
     },
     ticker(callback) { return () => queueMicrotask(callback); },
-    // A page that may come back from the back/forward cache is not gone.
-    onLeave(callback) { addEventListener("pagehide", (e) => { if (!e.persisted) callback(); }); },
+    // A page that may come back from the back/forward cache is not gone; node has no events.
+    onLeave(callback) {
+      globalThis.addEventListener?.("pagehide", (e) => { if (!e.persisted) callback(); });
+    },
     holdLock(name, done) {
       if (!globalThis.navigator?.locks) { done(false); return; }
       navigator.locks.request(name, () => { done(true); return new Promise(() => {}); })

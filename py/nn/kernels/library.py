@@ -1,13 +1,15 @@
 """Library: a compiled build of the kernels, and the addresses of arrays that it gets.
 
-A build is a shared library made by tools/build_kernels.py and opened by ctypes: in the browser a
-WebAssembly side module that works on NumPy's memory, elsewhere a native one.
+A build is a shared library opened by ctypes: in the browser a WebAssembly side module that works
+on NumPy's memory (the installed package has two in wasm/), elsewhere a native one, which
+`python -m nn.kernels.build` makes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import numpy as np
 from nn.kernels.reference import Array
 
 F4 = np.dtype(np.float32)
-NATIVE = Path(__file__).resolve().parents[3] / "build" / "kernels" / "libnn.so"
+WASM = Path(__file__).resolve().parent / "wasm"
 VARIANTS = ("native", "simd", "relaxed-simd")
 _NAMED = {"p": ctypes.c_void_p, "i": ctypes.c_int, "f": ctypes.c_float}
 
@@ -152,15 +154,37 @@ def load(path: str | None = None) -> Backend:
     """Load a build of the kernels and use it.
 
     Args:
-        path: path of the library; None means the native one built by tools/build_kernels.py.
+        path: path of the library; None means the native one that `python -m nn.kernels.build`
+            made, in Pyodide the fastest of the installed package that the browser takes.
 
     Raises:
         OSError: the file is missing, or uses instructions that this machine lacks.
     """
     global active
-    active = Library(str(NATIVE) if path is None else path)
+    active = Library(path) if path is not None else _installed()
     _loaded[active.name] = active
     return active
+
+
+def _installed() -> Library:
+    if sys.platform != "emscripten":
+        return Library(str(_native()))
+    try:
+        return Library(str(WASM / "relaxed.wasm"))
+    except OSError:  # the browser has no relaxed SIMD
+        return Library(str(WASM / "simd.wasm"))
+
+
+def _native() -> Path:
+    from nn.compiler import native_path  # not in the archives for browsers
+
+    path = native_path()
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"expected nn's compiled kernels at {path}, found no file: run "
+            "`python -m nn.kernels.build`; without it, NumPy does the work"
+        )
+    return path
 
 
 def backend() -> Backend:

@@ -1,9 +1,10 @@
-"""Building the kernels: only when needed, atomically, with helpful errors."""
+"""Compiling the kernels: only when needed, atomically, with helpful errors."""
 
 import pytest
+from nn import compiler
+from nn.compiler import BuildError, Target
 
 from tools import build_kernels
-from tools.build_kernels import BuildError, Target
 
 
 @pytest.fixture
@@ -11,7 +12,7 @@ def sources(tmp_path, monkeypatch):
     folder = tmp_path / "src"
     folder.mkdir()
     (folder / "one.c").write_text("int one(void) { return 1; }\n")
-    monkeypatch.setattr(build_kernels, "SOURCES", folder)
+    monkeypatch.setattr(compiler, "SOURCES", folder)
     return folder
 
 
@@ -21,37 +22,37 @@ def target(tmp_path, sources):
 
 
 def test_builds_once_and_again_when_a_source_changes(target, sources):
-    build_kernels.build(target)
+    target.build()
     assert target.path.exists()
-    assert build_kernels.is_current(target)
+    assert target.is_current()
     (sources / "one.c").write_text("int one(void) { return 2; }\n")
-    assert not build_kernels.is_current(target)
+    assert not target.is_current()
 
 
 def test_other_flags_are_another_library(target):
-    build_kernels.build(target)
+    target.build()
     other = Target(target.path, (*target.compile, "-g"), target.link)
-    assert not build_kernels.is_current(other)
+    assert not other.is_current()
 
 
 def test_a_refused_source_says_where_and_leaves_the_old_library(target, sources):
-    build_kernels.build(target)
+    target.build()
     before = target.path.read_bytes()
     (sources / "one.c").write_text("int one(void) { return }\n")
     with pytest.raises(BuildError, match=r"one\.c:1"):
-        build_kernels.build(target)
+        target.build()
     assert target.path.read_bytes() == before
-    assert not build_kernels.is_current(target)
+    assert not target.is_current()
 
 
 def test_no_sources_is_an_error(target, sources):
     (sources / "one.c").unlink()
     with pytest.raises(BuildError, match="expected C files"):
-        build_kernels.build(target)
+        target.build()
 
 
 def test_a_missing_compiler_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr(build_kernels.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BuildError, match="-m pip install ziglang"):
         build_kernels.wasm_target("simd", "simd128")
 
