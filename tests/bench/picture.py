@@ -124,7 +124,7 @@ def _training(site: Site, page: Page) -> dict[str, float]:
     page.get(f"{site.url}#epochs=1000")
     page.until(READY, LIMIT)
     page.click("Train")
-    page.wait_for_phase("training")
+    page.until(f"(() => {{ {BATCHES} }})()[0] > 0", LIMIT)
     rates: dict[bool, list[float]] = {True: [], False: []}
     for turn in range(2 * TURNS):
         shown = turn % 2 == 0

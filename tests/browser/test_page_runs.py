@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import math
 import struct
 
 import pytest
@@ -81,41 +80,6 @@ def hover(page, chart, share):
             "Input.dispatchMouseEvent",
             {"type": "mouseMoved", "x": left + x * width, "y": top + height / 2},
         )
-
-
-# What is written on the canvas of the errors while it is drawn again: text, place, widths.
-WRITTEN = """
-const done = arguments[0], written = [];
-const native = CanvasRenderingContext2D.prototype.fillText;
-CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
-    const box = this.getTransform().transformPoint({ x, y });
-    const own = this.canvas.closest("#accuracy-chart");
-    if (own) written.push([text, box.x, box.y, this.measureText(text).width, this.canvas.width]);
-    return native.call(this, text, x, y);
-};
-document.getElementById("theme").click();
-const look = () => {
-    if (!written.length) return setTimeout(look, 20);
-    CanvasRenderingContext2D.prototype.fillText = native;
-    done(written);
-};
-look();
-"""
-
-
-@pytest.mark.promise(
-    "The page: training",
-    "Loss and accuracy by batch and by epoch, of training and of test images",
-)
-def test_errors_of_2_9_and_of_1_4_percent_are_far_apart_and_every_number_is_whole(page):
-    written = page.execute_async_script(WRITTEN)
-    assert "batches" in [line[0] for line in written]
-    for text, x, _, width, whole in written:
-        assert x + (width / 2 if text.isdigit() else 0) <= whole, text
-    heights = {float(t): y for t, x, y, _, _ in written if x < 60 and t.replace(".", "").isdigit()}
-    low, high = sorted(heights)[:2]
-    octave = (heights[low] - heights[high]) / math.log2(high / low)
-    assert octave * math.log2(2.9 / 1.4) >= 30, heights
 
 
 @pytest.mark.promise(

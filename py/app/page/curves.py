@@ -41,7 +41,7 @@ class Curves:
         if step > self._opening:
             self._highest = max(self._highest, error)
         if self._highest:
-            self.error.reach = (max(ERRORS[0], self._lowest / 2), min(100, 1.5 * self._highest))
+            self.error.reach = (max(ERRORS[0], 0.8 * self._lowest), min(100, 1.5 * self._highest))
 
     def add_batch(self, step, loss, accuracy):
         """Add the loss and the accuracy (0 to 1) of a batch; `refresh` draws them."""
