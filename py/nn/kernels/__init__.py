@@ -44,10 +44,13 @@ from nn.kernels.pooling import (
     mean_places,
     mean_places_gradient,
 )
-from nn.kernels.recurrent import gru, gru_gradient, lstm, lstm_gradient
+from nn.kernels.recurrent import GATES, recurrent_gradient, recurrent_steps, trace_shapes
+from nn.kernels.reference import Trace
 
 __all__ = [
+    "GATES",
     "Backend",
+    "Trace",
     "activate",
     "activation_gradient",
     "adam_update",
@@ -71,14 +74,10 @@ __all__ = [
     "conv2d_weight_gradient",
     "copy",
     "gather_scale",
-    "gru",
-    "gru_gradient",
     "heap_bytes",
     "layer_norm",
     "layer_norm_gradient",
     "load",
-    "lstm",
-    "lstm_gradient",
     "matmul",
     "max_pool2d",
     "max_pool2d_gradient",
@@ -87,10 +86,13 @@ __all__ = [
     "multiply_add",
     "pack_conv2d",
     "pad2d",
+    "recurrent_gradient",
+    "recurrent_steps",
     "sgd_update",
     "softmax",
     "softmax_cross_entropy",
     "softmax_gradient",
     "swap_axes",
+    "trace_shapes",
     "use",
 ]

@@ -1,115 +1,143 @@
-"""LSTM and GRU over whole sequences: time first, gates in Keras' order."""
+"""LSTM and GRU over whole sequences, products and gradients of the weights included."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nn.kernels import library, reference
-from nn.kernels.geometry import expect_shape
+from nn.kernels.geometry import LARGEST, expect_shape
 from nn.kernels.library import address, contiguous, optional
-from nn.kernels.reference import Array
+from nn.kernels.reference import Array, Trace
+
+GATES = {"lstm": 4, "gru": 3}
+"""The cells: an LSTM's gates are i, f, g, o; a GRU's update, reset, candidate, and its reset gate
+is applied after the product."""
+Weights = tuple[Array, Array, Array | None]
+"""Kernel (features, gates * units), recurrent kernel (units, gates * units) and bias (gates *
+units,), for a GRU (2, gates * units): a row for the input and one for the state."""
 
 
-def lstm(z: Array, recurrent: Array, h: Array, c: Array) -> None:
-    """Run all steps in place, gates in the order i, f, g, o.
+def trace_shapes(
+    cell: str, n: int, steps: int, features: int, units: int
+) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of the arrays of a `Trace`.
+
+    Raises:
+        MemoryError: the weights have more floats than C counts.
+    """
+    depth = units + 1 + features
+    if 8 * (depth + 16) * (units + 8) > LARGEST:
+        raise MemoryError(f"expected at most {LARGEST:,} floats, received {units, features}")
+    states = (steps + 1 if cell == "lstm" else 0, n, units)
+    return (steps + 1, n, -(-depth // 4) * 4), (steps, n, 4 * units), states
+
+
+def recurrent_steps(
+    cell: str,
+    x: Array,
+    weights: Weights,
+    first: Sequence[Array | None],
+    trace: Trace,
+    y: Array,
+    *,
+    turned: bool = False,
+) -> None:
+    """Run all steps of an LSTM or a GRU, with tanh and sigmoid.
 
     Args:
-        z: (steps, n, 4 units); x W + b on entry, the activated gates on return.
-        recurrent: (units, 4 units).
-        h: (steps + 1, n, units); the initial state at index 0, the rest is written.
-        c: the cell states, likewise.
+        cell: one of `GATES`.
+        x: (n, steps, features).
+        weights: the weights.
+        first: the states to begin with, (n, units) each: h and, for an LSTM, c; None for zeros.
+        trace: is written; of the shapes that `trace_shapes` gives.
+        y: is written: the outputs of all steps (n, steps, units), or of the last one (n, units).
+        turned: read x from its last step on.
     """
-    _check(z, recurrent, 4, h, c)
-    lib = library.compiled((z, recurrent, h, c), (z, h, c))
+    n, steps, features = x.shape
+    units = _checked(cell, features, weights, trace, (n, steps))
+    expect_shape(y, (n, steps, units) if y.ndim == 3 else (n, units), "y")
+    for state in first:
+        expect_shape(state, (n, units), "a state")
+    joined, z, c = _of(cell, trace)
+    lib = library.compiled((x, *weights, *first, joined, z, c, y), (joined, z, c, y))
     if lib is None:
-        reference.lstm(z, recurrent, h, c)
+        reference.recurrent_steps(cell, x, weights, first, trace, y, turned)
         return
-    recurrent = contiguous(recurrent)
-    steps, n, gates = z.shape
-    lib.lstm(
-        address(z), address(recurrent), address(h), address(c), steps, n, gates // 4,
-        lib.scratch(lib.lstm_scratch(gates // 4)),
+    given = [_whole(a) for a in (x, *weights, *first, None)]  # a GRU has no second state
+    lib.recurrent_steps(
+        cell == "gru", *map(optional, given[:6]), address(joined), address(z), optional(c),
+        address(y), y.ndim == 3, turned, steps, n, features, units,
+        lib.scratch(lib.recurrent_scratch(n, units, features)),
     )  # fmt: skip
 
 
-def lstm_gradient(z: Array, recurrent: Array, c: Array, dh: Array, dc: Array) -> None:
-    """Run all backward steps in place.
+def recurrent_gradient(
+    cell: str,
+    weights: Weights,
+    trace: Trace,
+    dy: Array | None,
+    last: Sequence[Array],
+    gradients: Weights,
+    dx: Array | None = None,
+    *,
+    turned: bool = False,
+) -> None:
+    """Run all steps of `recurrent_steps` backwards.
 
     Args:
-        z: the gates written by `lstm`; the gradient of x W + b on return.
-        recurrent: (units, 4 units).
-        c: the cell states written by `lstm`.
-        dh: (steps + 1, n, units); gradients of each step's output, at the index of h. Index 0 holds
-            other gradients of the initial state, or zero; the total on return.
-        dc: (n, units); gradient of the last cell state, that of the first on return.
+        cell: as given to `recurrent_steps`.
+        weights: likewise.
+        trace: as `recurrent_steps` wrote it.
+        dy: the gradients of all outputs (n, steps, units), or None.
+        last: the gradients of the last states, (n, units) each, h first; those of the first states
+            on return.
+        gradients: those of the weights; are written.
+        dx: (n, steps, features), is written; None if it is not needed.
+        turned: as given to `recurrent_steps`.
     """
-    _check(z, recurrent, 4, dh, c)
-    expect_shape(dc, dh.shape[1:], "dc")
-    lib = library.compiled((z, recurrent, c, dh, dc), (z, dh, dc))
+    steps, n, _ = trace.z.shape
+    features = len(weights[0])
+    units = _checked(cell, features, weights, trace, (n, steps))
+    expect_shape(dy, (n, steps, units), "dy")
+    expect_shape(dx, (n, steps, features), "dx")
+    for state in last:
+        expect_shape(state, (n, units), "the gradient of a state")
+    for weight, gradient in zip(weights, gradients, strict=True):
+        if weight is not None:
+            expect_shape(gradient, weight.shape, "the gradient of a weight")
+    joined, z, c = _of(cell, trace)
+    written = (*last, *gradients, dx)
+    lib = library.compiled((*weights, joined, z, c, dy, *written), written)
     if lib is None:
-        reference.lstm_gradient(z, recurrent, c, dh, dc)
+        reference.recurrent_gradient(cell, weights, trace, dy, last, gradients, dx, turned)
         return
-    recurrent, c = contiguous(recurrent), contiguous(c)
-    steps, n, gates = z.shape
-    lib.lstm_gradient(
-        address(z), address(recurrent), address(c), address(dh), address(dc), steps, n, gates // 4,
-        lib.scratch(lib.lstm_scratch(gates // 4)),
+    kernel, recurrent_kernel, dy = map(_whole, (*weights[:2], dy))
+    dh, dc = (*last, None)[:2]
+    lib.recurrent_gradient(
+        cell == "gru", optional(kernel), optional(recurrent_kernel), address(joined), address(z),
+        *map(optional, (c, dy, dh, dc, *gradients, dx)), turned, steps, n, features, units,
+        lib.scratch(lib.recurrent_scratch(n, units, features)),
     )  # fmt: skip
 
 
-def gru(z: Array, inner: Array, recurrent: Array, bias: Array | None, h: Array) -> None:
-    """Run all steps in place, gates in the order update, reset, candidate; the reset gate is
-    applied after the product, as in Keras.
-
-    Args:
-        z: (steps, n, 3 units); x W + b on entry, the activated gates on return.
-        inner: like z; h U + `bias` on return.
-        recurrent: (units, 3 units).
-        bias: (3 units,), or None for zeros.
-        h: (steps + 1, n, units); the initial state at index 0, the rest is written.
-    """
-    _check(z, recurrent, 3, h)
-    expect_shape(inner, z.shape, "inner")
-    expect_shape(bias, z.shape[2:], "bias")
-    lib = library.compiled((z, inner, recurrent, bias, h), (z, inner, h))
-    if lib is None:
-        reference.gru(z, inner, recurrent, bias, h)
-        return
-    recurrent = contiguous(recurrent)
-    bias = None if bias is None else contiguous(bias)
-    steps, n, gates = z.shape
-    lib.gru(
-        address(z), address(inner), address(recurrent), optional(bias), address(h), steps, n,
-        gates // 3, lib.scratch(lib.gru_scratch(gates // 3)),
-    )  # fmt: skip
+def _whole(array: Array | None) -> Array | None:
+    return None if array is None else contiguous(array)
 
 
-def gru_gradient(z: Array, inner: Array, recurrent: Array, h: Array, dh: Array) -> None:
-    """Run all backward steps in place.
-
-    Args:
-        z: the gates written by `gru`; the gradient of x W + b on return.
-        inner: written by `gru`; the gradient of h U + bias on return.
-        recurrent: (units, 3 units).
-        h: the states written by `gru`.
-        dh: (steps + 1, n, units); gradients of each step's output, at the index of h. Index 0 holds
-            other gradients of the initial state, or zero; the total on return.
-    """
-    _check(z, recurrent, 3, h, dh)
-    expect_shape(inner, z.shape, "inner")
-    lib = library.compiled((z, inner, recurrent, h, dh), (z, inner, dh))
-    if lib is None:
-        reference.gru_gradient(z, inner, recurrent, h, dh)
-        return
-    recurrent, h = contiguous(recurrent), contiguous(h)
-    steps, n, gates = z.shape
-    lib.gru_gradient(
-        address(z), address(inner), address(recurrent), address(h), address(dh), steps, n,
-        gates // 3, lib.scratch(lib.gru_scratch(gates // 3)),
-    )  # fmt: skip
+def _of(cell: str, trace: Trace) -> tuple[Array, Array, Array | None]:
+    """Return the arrays that the cell uses."""
+    return trace.joined, trace.z, trace.c if cell == "lstm" else None
 
 
-def _check(z: Array, recurrent: Array, gates: int, *states: Array) -> None:
-    steps, n, width = z.shape
-    units = width // gates
-    expect_shape(recurrent, (units, gates * units), "recurrent")
-    for state in states:
-        expect_shape(state, (steps + 1, n, units), "state")
+def _checked(
+    cell: str, features: int, weights: Weights, trace: Trace, sizes: tuple[int, int]
+) -> int:
+    """Check the shapes, and return the units."""
+    kernel, recurrent_kernel, bias = weights
+    units, width = len(recurrent_kernel), GATES[cell] * len(recurrent_kernel)
+    expect_shape(kernel, (features, width), "the kernel")
+    expect_shape(recurrent_kernel, (units, width), "the recurrent kernel")
+    expect_shape(bias, (width,) if cell == "lstm" else (2, width), "the bias")
+    for array, shape in zip(trace, trace_shapes(cell, *sizes, features, units), strict=True):
+        expect_shape(array, shape, "the trace")
+    return units

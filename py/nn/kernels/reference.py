@@ -7,7 +7,7 @@ have the type of the first operand. Every `out` is written and returned.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -462,63 +462,115 @@ def _sigmoid(x: Array) -> Array:
     return 0.5 * (1 + np.tanh(0.5 * x))
 
 
-def lstm(z: Array, recurrent: Array, h: Array, c: Array) -> None:
-    """Run all steps in place, replacing x W + b in z (steps, n, 4 units) by the gates."""
+class Trace(NamedTuple):
+    """What a recurrent cell's steps leave for their gradient.
+
+    Attributes:
+        joined: (steps + 1, n, width); before each step the state h, 1, the input, and what fills
+            `width` up.
+        z: (steps, n, 4 units); an LSTM's gates i, f, g, o, or a GRU's candidate, update and reset
+            gate, and the part of its candidate that comes from h.
+        c: (steps + 1, n, units), an LSTM's cell states; empty for a GRU.
+    """
+
+    joined: Array
+    z: Array
+    c: Array
+
+
+def recurrent_steps(
+    cell: str, x: Array, weights: Sequence[Any], first: Sequence[Any], trace: Trace, y: Array,
+    turned: bool,
+) -> None:  # fmt: skip
+    """Run a cell over all steps; see `nn.kernels.recurrent_steps`."""
+    joined, z, c = trace
+    gates, units = joined_weights(cell, *weights), len(weights[1])
+    h, inputs = joined[..., :units], joined[:-1, :, units + 1 : len(gates)]
+    joined[:-1, :, units] = 1
+    inputs[...] = (x[:, ::-1] if turned else x).swapaxes(0, 1)
+    for state, given in zip((h, c), first, strict=False):
+        state[0] = 0 if given is None else given
     for t, now in enumerate(z):
-        now += _product(h[t], recurrent)
-        i, f, g, o = np.split(now, 4, axis=1)
-        for gate in (i, f, o):
-            gate[...] = _sigmoid(gate)
-        np.tanh(g, out=g)
-        c[t + 1] = f * c[t] + i * g
-        h[t + 1] = o * np.tanh(c[t + 1])
+        now[...] = _product(joined[t, :, : len(gates)], gates)
+        if cell == "lstm":
+            i, f, g, o = np.split(now, 4, axis=1)
+            for gate in (i, f, o):
+                gate[...] = _sigmoid(gate)
+            np.tanh(g, out=g)
+            c[t + 1] = f * c[t] + i * g
+            h[t + 1] = o * np.tanh(c[t + 1])
+        else:
+            candidate, update, reset, held = np.split(now, 4, axis=1)
+            for gate in (update, reset):
+                gate[...] = _sigmoid(gate)
+            np.tanh(candidate + reset * held, out=candidate)
+            h[t + 1] = update * h[t] + (1 - update) * candidate
+    y[...] = h[-1] if y.ndim == 2 else h[1:].swapaxes(0, 1)
 
 
-def lstm_gradient(z: Array, recurrent: Array, c: Array, dh: Array, dc: Array) -> None:
-    """Run all backward steps in place, replacing the gates in z by the gradient of x W + b."""
+def recurrent_gradient(
+    cell: str, weights: Sequence[Any], trace: Trace, dy: Any, last: Sequence[Array],
+    gradients: Sequence[Any], dx: Any, turned: bool,
+) -> None:  # fmt: skip
+    """Run all backward steps; see `nn.kernels.recurrent_gradient`."""
+    joined, z, c = trace
+    gates, units = joined_weights(cell, *weights), len(weights[1])
+    depth, dz, (dh, *cells) = len(gates), np.empty_like(z), last
     for t in range(len(z) - 1, -1, -1):
-        i, f, g, o = (gate.copy() for gate in np.split(z[t], 4, axis=1))
-        tanh, d = np.tanh(c[t + 1]), dh[t + 1]
-        s = dc + d * o * (1 - tanh * tanh)
-        z[t] = np.concatenate(
-            [
-                s * g * i * (1 - i),
-                s * c[t] * f * (1 - f),
-                s * i * (1 - g * g),
-                d * tanh * o * (1 - o),
-            ],
-            axis=1,
-        )
-        dc[...] = s * f
-        dh[t] += _product(z[t], recurrent.T)
+        if dy is not None:
+            dh += dy[:, t]
+        if cell == "lstm":
+            i, f, g, o = np.split(z[t], 4, axis=1)
+            (dc,), tanh = cells, np.tanh(c[t + 1])
+            dc += dh * o * (1 - tanh * tanh)
+            parts = dc * g * i * (1 - i), dc * c[t] * f * (1 - f), dc * i * (1 - g * g)
+            dz[t] = np.concatenate([*parts, dh * tanh * o * (1 - o)], axis=1)
+            dc *= f
+            dh[...] = 0
+        else:
+            candidate, update, reset, held = np.split(z[t], 4, axis=1)
+            d = dh * (1 - update) * (1 - candidate * candidate)
+            dupdate = dh * (joined[t, :, :units] - candidate) * update * (1 - update)
+            dreset = d * held * reset * (1 - reset)
+            dz[t] = np.concatenate([d, dupdate, dreset, d * reset], axis=1)
+            dh *= update
+        dh += _product(dz[t], gates[:units].T)
+    if dx is not None:
+        back = _product(dz.reshape(-1, 4 * units), gates[units + 1 :].T)
+        back = back.reshape(*dz.shape[:2], depth - units - 1).swapaxes(0, 1)
+        dx[...] = back[:, ::-1] if turned else back
+    rows = joined[:-1, :, :depth].reshape(-1, depth)
+    split_weights(cell, _product(rows.T, dz.reshape(-1, 4 * units)), *gradients)
 
 
-def gru(z: Array, inner: Array, recurrent: Array, bias: Array | None, h: Array) -> None:
-    """Run all steps in place, replacing x W + b in z (steps, n, 3 units) by the gates."""
-    for t, now in enumerate(z):
-        inner[t] = _product(h[t], recurrent)
-        if bias is not None:
-            inner[t] += bias
-        update, reset, candidate = np.split(now, 3, axis=1)
-        for gate, part in zip((update, reset), np.split(inner[t], 3, axis=1), strict=False):
-            gate[...] = _sigmoid(gate + part)
-        candidate += reset * inner[t][:, 2 * h.shape[2] :]
-        np.tanh(candidate, out=candidate)
-        h[t + 1] = update * h[t] + (1 - update) * candidate
+def joined_weights(cell: str, kernel: Array, recurrent_kernel: Array, bias: Any) -> Array:
+    """Return the matrix (units + 1 + features, 4 units) of all gates: h, 1 and x times it are what
+    an LSTM's gates are computed from, or a GRU's candidate (from x), update, reset, candidate
+    (from h)."""
+    units, gru = len(recurrent_kernel), cell == "gru"
+    gates = np.zeros((units + 1 + len(kernel), 4 * units), kernel.dtype)
+    of_x = gates[units:, : 3 * units] if gru else gates[units:]
+    of_h = gates[: units + 1, units:] if gru else gates[: units + 1]
+    of_h[:units], of_x[1:] = recurrent_kernel, np.roll(kernel, units * gru, 1)
+    if bias is not None:
+        first, *second = bias if gru else (bias,)
+        of_x[0] = np.roll(first, units * gru)
+        for row in second:
+            of_h[units] += row
+    return gates
 
 
-def gru_gradient(z: Array, inner: Array, recurrent: Array, h: Array, dh: Array) -> None:
-    """Run all backward steps in place, replacing the gates in z by the gradient of x W + b and
-    `inner` by that of h U + bias."""
-    for t in range(len(z) - 1, -1, -1):
-        update, reset, candidate = (gate.copy() for gate in np.split(z[t], 3, axis=1))
-        held, d = inner[t][:, 2 * h.shape[2] :].copy(), dh[t + 1]
-        dcandidate = d * (1 - update) * (1 - candidate * candidate)
-        dupdate = d * (h[t] - candidate) * update * (1 - update)
-        dreset = dcandidate * held * reset * (1 - reset)
-        z[t] = np.concatenate([dupdate, dreset, dcandidate], axis=1)
-        inner[t] = np.concatenate([dupdate, dreset, dcandidate * reset], axis=1)
-        dh[t] += d * update + _product(inner[t], recurrent.T)
+def split_weights(
+    cell: str, gates: Array, kernel: Array, recurrent_kernel: Array, bias: Any
+) -> None:
+    """Write the parts of a gradient of `joined_weights` to those of the weights."""
+    units, gru = len(recurrent_kernel), cell == "gru"
+    of_x, of_h = (gates[:, : 3 * units], gates[:, units:]) if gru else (gates, gates)
+    recurrent_kernel[...] = of_h[:units]
+    kernel[...] = np.roll(of_x[units + 1 :], -units * gru, 1)
+    if bias is not None:
+        row = np.roll(of_x[units], -units * gru)
+        bias[...] = [row, of_h[units]] if gru else row
 
 
 def softmax_cross_entropy(

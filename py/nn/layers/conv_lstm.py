@@ -263,13 +263,7 @@ class ConvLSTM2D(LSTM):
 
     # The steps of LSTM, on the places of all images as its rows.
 
-    standard = False  # the kernel's products are no convolutions
-
-    def run(self, ctx: Context, z: Array, states: States) -> bool:
-        return False
-
-    def run_back(self, ctx: Context, z: Array, states: States, ds: States) -> bool:
-        return False
+    standard_cell = ""  # the kernel's products are no convolutions
 
     def _places(self, states: States) -> list[Array]:
         return [s.reshape(-1, self.units) for s in states]

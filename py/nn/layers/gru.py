@@ -77,29 +77,10 @@ class GRU(Recurrent):
             return None
         return self.bias.value[0] if self.reset_after else self.bias.value
 
-    # All steps at once: `z` holds the gates, `inner` h U + b.
-
     @property
-    def standard(self) -> bool:
-        """Whether the kernel supports the activations and the order of reset gate and product."""
-        names = (self.activation.name, self.recurrent_activation.name)
-        return self.reset_after and names == ("tanh", "sigmoid")
-
-    def run(self, ctx: Context, z: Array, states: States) -> bool:
-        if not self.standard:
-            return False
-        inner = ctx.child("inner").saved = ctx.buffer("inner", z.shape)
-        bias = self.bias.value[1] if self.bias else None
-        kernels.gru(z, inner, self.recurrent_kernel.value, bias, states[0])
-        return True
-
-    def run_back(self, ctx: Context, z: Array, states: States, ds: States) -> bool:
-        if not self.standard:
-            return False
-        inner, h = ctx.child("inner").saved, states[0]
-        kernels.gru_gradient(z, inner, self.recurrent_kernel.value, h, ds[0])
-        self.keep(ctx, h[:-1], z, None)
-        return True
+    def standard_cell(self) -> str:
+        names = self.activation.name, self.recurrent_activation.name
+        return "gru" if self.reset_after and names == ("tanh", "sigmoid") else ""
 
     # Step by step: `z` holds the gates before their activations; `inner` holds h U + b with
     # reset_after, else r h (in its last part).

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nn import activations, kernels
+from nn import activations
 from nn.context import Context
 from nn.keras_arguments import LeftOut
 from nn.layers.recurrent import Recurrent, States
@@ -77,27 +77,10 @@ class LSTM(Recurrent):
             self.bias.value[self.units : 2 * self.units] = 1
             self.bias.mark_written()
 
-    # All steps at once.
-
     @property
-    def standard(self) -> bool:
-        """Whether the kernel supports the activations."""
-        return (self.activation.name, self.recurrent_activation.name) == ("tanh", "sigmoid")
-
-    def run(self, ctx: Context, z: Array, states: States) -> bool:
-        if self.standard:
-            kernels.lstm(z, self.recurrent_kernel.value, *states)
-        return self.standard
-
-    def run_back(self, ctx: Context, z: Array, states: States, ds: States) -> bool:
-        if not self.standard:
-            return False
-        h, c = states
-        dc = ds[1][-1]
-        kernels.lstm_gradient(z, self.recurrent_kernel.value, c, ds[0], dc)
-        kernels.copy(dc, ds[1][0])
-        self.keep(ctx, h[:-1], z, None)
-        return True
+    def standard_cell(self) -> str:
+        names = self.activation.name, self.recurrent_activation.name
+        return "lstm" if names == ("tanh", "sigmoid") else ""
 
     # Step by step.
 

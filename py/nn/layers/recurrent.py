@@ -1,9 +1,10 @@
 """Base class of the recurrent layers: (n, steps, features) -> (n, units) or (n, steps, units).
 
-Inside, time is the first axis. The part that does not depend on the previous step (x W + b) is
-computed for all steps at once. A layer defines one step and its reverse; this base handles masks,
-states, dropout and the gradients of the weights. Weights, gates and their order are Keras' (LSTM i,
-f, c, o; GRU z, r, h).
+One kernel runs all steps of an LSTM or a GRU with the usual activations. Else, and with masks or
+recurrent dropout, the steps run one by one: time is the first axis inside, and the part that does
+not depend on the previous step (x W + b) is computed for all steps at once. A layer defines one
+step and its reverse; this base handles masks, states, dropout and the gradients of the weights.
+Weights, gates and their order are Keras' (LSTM i, f, c, o; GRU z, r, h).
 """
 
 from __future__ import annotations
@@ -185,32 +186,53 @@ class Recurrent(Gated):
     # Forward.
 
     @property
-    def standard(self) -> bool:
-        """Whether a kernel runs all steps at once."""
-        return False
+    def standard_cell(self) -> str:
+        """The name of the kernel that runs all steps at once; empty for none."""
+        return ""
 
     def only_kernels(self, ctx: Context) -> bool:
-        return self.standard and not (self.dropout or self.recurrent_dropout or self.stateful)
+        return bool(self.standard_cell) and not (
+            self.dropout or self.recurrent_dropout or self.stateful
+        )
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
         x, *given = inputs
+        drops = self.drop(ctx, len(x), x.shape[-1]) if training else (None, None)
+        first = self._begin(given, len(x))
+        if self.standard_cell and ctx.mask is None and drops[1] is None:
+            return self._run(ctx, x, first, drops, bool(given))
         rows = self.in_time(ctx, x)
         steps, n = rows.shape[:2]
-        drops = self.drop(ctx, n, rows.shape[-1]) if training else (None, None)
         z = self.project(ctx, rows, drops[0])
         states = [
             ctx.buffer(f"state {i}", (steps + 1, n, self.state_size)) for i in self._counted()
         ]
-        for state, first in zip(states, self._begin(given, n), strict=True):
-            if first is None:
-                kernels.clear(state[0])
-            else:
-                kernels.copy(first, state[0])
+        for state, given_state in zip(states, first, strict=True):
+            state[0] = 0 if given_state is None else given_state
         mask = None if ctx.mask is None else self._in_order(ctx.mask.astype(bool)).T[..., None]
-        if mask is not None or drops[1] is not None or not self.run(ctx, z, states):
-            self._walk(ctx, z, states, mask, drops[1])
+        self._walk(ctx, z, states, mask, drops[1])
         ctx.saved = rows, z, states, mask, drops, len(given)
         return self._outputs(ctx, states, mask)
+
+    def _run(self, ctx: Context, x: Array, first: Sequence[Any], drops: Any, given: bool) -> Any:
+        """Run all steps at once."""
+        n, steps, features = x.shape
+        shapes = kernels.trace_shapes(self.standard_cell, n, steps, features, self.units)
+        trace = kernels.Trace(*(ctx.buffer(f"trace {i}", s) for i, s in enumerate(shapes)))
+        lead = (n, steps) if self.return_sequences else (n,)
+        y = ctx.buffer("y", (*lead, self.units))
+        kept = x if drops[0] is None else x * drops[0][0][:, None]
+        kernels.recurrent_steps(
+            self.standard_cell, kept, self._weights, first, trace, y,
+            turned=self.go_backwards,
+        )  # fmt: skip
+        ctx.saved = trace, drops, given
+        return self._with_states(y, [trace.joined[..., : self.units], trace.c])
+
+    @property
+    def _weights(self) -> Any:
+        bias = self.bias
+        return self.kernel.value, self.recurrent_kernel.value, None if bias is None else bias.value
 
     def in_time(self, ctx: Context, x: Array) -> Array:
         """Return the input with the steps first, in the order in which they are taken."""
@@ -237,9 +259,6 @@ class Recurrent(Gated):
                     np.copyto(after, before, where=~mask[t])
 
     def _outputs(self, ctx: Context, states: States, mask: Array | None) -> Any:
-        last = [s[-1].copy() for s in states] if self.return_state or self.stateful else []
-        if self.stateful:
-            self.states = last
         h = states[0][1:]
         if mask is not None and self.zero_output_for_mask:
             h = h * mask
@@ -247,37 +266,68 @@ class Recurrent(Gated):
         if self.return_sequences:
             y = ctx.buffer("y", (h.shape[1], h.shape[0], h.shape[2]))
             kernels.swap_axes(h, y)
+        return self._with_states(y, states)
+
+    def _with_states(self, y: Array, states: Sequence[Array]) -> Any:
+        """Return the output, with the last states if they are wanted; keep them if stateful."""
+        if not (self.return_state or self.stateful):
+            return y
+        last = [states[i][-1].copy() for i in self._counted()]
+        if self.stateful:
+            self.states = last
         return [y, *last] if self.return_state else y
 
     # Backward.
 
     def backward(self, ctx: Context, dy: Any) -> Any:
+        if isinstance(ctx.saved[0], kernels.Trace):
+            return self._run_back(ctx, dy)
         rows, z, states, mask, drops, given = ctx.saved
-        plain = mask is None and drops[1] is None
-        ds = self._given_gradients(ctx, dy, states, mask, plain and self.standard)
-        if not (plain and self.run_back(ctx, z, states, ds)):
-            self._walk_back(ctx, z, states, ds, mask, drops[1])
-            self.keep(ctx, states[0][:-1], z, drops[1])
+        ds = self._given_gradients(ctx, dy, states, mask)
+        self._walk_back(ctx, z, states, ds, mask, drops[1])
+        self.keep(ctx, states[0][:-1], z, drops[1])
         dx = self.input_gradient(ctx, rows, z, drops[0])
         return (dx, *(d[0] for d in ds)) if given else dx
 
-    def _given_gradients(
-        self, ctx: Context, dy: Any, states: States, mask: Any, at_once: bool
-    ) -> States:
-        """Return the gradients of all states, including the contribution of the outputs.
+    def _run_back(self, ctx: Context, dy: Any) -> Any:
+        """Run all steps at once, backwards."""
+        trace, drops, given = ctx.saved
+        steps, n = trace.z.shape[:2]
+        output, *last = dy if self.return_state else (dy,)
+        ds = [ctx.buffer(f"d state {i}", (n, self.units)) for i in self._counted()]
+        at_end = None if self.return_sequences else output
+        for d, part in zip(ds, (at_end, None), strict=False):
+            if part is None:
+                kernels.clear(d)
+            else:
+                kernels.copy(part, d)
+        for d, part in zip(ds, last, strict=False):
+            if part is not None:
+                d += part
+        wanted = ctx.needs_input_gradient
+        dx = ctx.buffer("dx", (n, steps, self.kernel.shape[0])) if wanted else None
+        variables = (self.kernel, self.recurrent_kernel, self.bias)
+        gradients: Any = tuple(v and ctx.gradient(v, overwrite=True) for v in variables)
+        kernels.recurrent_gradient(
+            self.standard_cell, self._weights, trace, output if self.return_sequences else None, ds,
+            gradients, dx, turned=self.go_backwards,
+        )  # fmt: skip
+        if dx is not None and drops[0] is not None:
+            dx *= drops[0][0][:, None]
+        return (dx, *ds) if given else dx
 
-        Where a kernel runs all steps `at_once`, it begins with the last cell state's.
-        """
-        ds = [ctx.buffer(f"d state {i}", s.shape) for i, s in enumerate(states)]
-        for place, d in enumerate(ds):
-            kernels.clear(d[-1] if place and at_once else d)
+    def _given_gradients(self, ctx: Context, dy: Any, states: States, mask: Any) -> States:
+        """Return the gradients of all states, including the contribution of the outputs."""
+        ds = [ctx.buffer(f"d states {i}", s.shape) for i, s in enumerate(states)]
+        for d in ds:
+            d.fill(0)
         output, *last = dy if self.return_state else (dy,)
         if output is not None:
             to = ds[0][1:] if self.return_sequences else ds[0][-1:]
             if self.return_sequences:
                 kernels.swap_axes(output, to)
             else:
-                kernels.copy(output, to[0])
+                to[0] = output
             if mask is not None and self.zero_output_for_mask:
                 to *= mask if self.return_sequences else mask[-1:]
         for d, part in zip(ds, last, strict=False):
@@ -316,14 +366,6 @@ class Recurrent(Gated):
         """Replace `z` by the gradient of x W + b, and add the gradients of the states `old`,
         computed from those of `new`, to `ds`."""
         raise NotImplementedError
-
-    def run(self, ctx: Context, z: Array, states: States) -> bool:
-        """Run all steps in one kernel if there is one; return whether it did."""
-        return False
-
-    def run_back(self, ctx: Context, z: Array, states: States, ds: States) -> bool:
-        """Run all backward steps, `keep` included, in one kernel; return whether it did."""
-        return False
 
 
 def with_states(inputs: Sequence[Any], initial_state: Any) -> Sequence[Any]:

@@ -143,31 +143,35 @@ def seed(n):
     }
 
 
-def lstm(n=128, steps=28, width=28, units=64):
-    """An LSTM over the rows of images, without what lies around it."""
-    x, w, u = normal(steps, n, width), normal(width, 4 * units) / 8, normal(units, 4 * units) / 8
-    h, c = np.zeros((steps + 1, n, units), F4), np.zeros((steps + 1, n, units), F4)
-    z, dc, slopes = np.empty((steps, n, 4 * units), F4), np.zeros((n, units), F4), normal(*h.shape)
-    dh = np.empty_like(h)
-    rows, flat = x.reshape(-1, width), z.reshape(-1, 4 * units)
+def recurrent(cell, n=128, steps=28, features=28, units=64):
+    """A cell over the rows of images, without what lies around it: milliseconds each way, and the
+    GFLOP/s of all its products."""
+    width = kernels.GATES[cell] * units
+    x, weights = normal(n, steps, features), [normal(k, width) / 8 for k in (features, units)]
+    weights.append(normal(width) if cell == "lstm" else normal(2, width))
+    shapes = kernels.trace_shapes(cell, n, steps, features, units)
+    trace = kernels.Trace(*(np.zeros(shape, F4) for shape in shapes))
+    first, y, slopes = (
+        [None] * (cell == "lstm") + [None],
+        np.empty((n, units), F4),
+        normal(n, units),
+    )
+    last, gradients = [np.zeros_like(y) for _ in first], [np.empty_like(w) for w in weights]
 
     def forward():
-        kernels.matmul(rows, w, flat)
-        kernels.lstm(z, u, h, c)
+        kernels.recurrent_steps(cell, x, weights, first, trace, y)
 
     def backward():
-        dh[...], dc[...] = slopes, 0  # they are added to
-        kernels.lstm_gradient(z, u, c, dh, dc)
-        kernels.matmul(h[:-1].reshape(-1, units).T, flat)
-        kernels.matmul(rows.T, flat)
+        for d in last:
+            d[...] = slopes
+        kernels.recurrent_gradient(cell, weights, trace, None, last, gradients)
 
     forward()
-    work = 2 * steps * n * 4 * units
-    there, back = seconds(forward), seconds(lambda: (forward(), backward()))
+    there, back = seconds(forward), seconds(backward)
     return {
         "forward_ms": there * 1e3,
-        "backward_ms": (back - there) * 1e3,
-        "gflops": work * (2 * width + 3 * units) / back / 1e9,
+        "backward_ms": back * 1e3,
+        "gflops": 2 * steps * n * width * (2 * features + 3 * units) / (there + back) / 1e9,
     }
 
 
@@ -183,8 +187,8 @@ def main(arguments):
         result[f"conv3x3.{channels}"] = convolution(channels)
     for n in arguments["batches"]:
         result[f"seed{n}"] = seed(n)
-    if arguments["lstm"]:
-        result["lstm"] = lstm()
+    for cell in ("lstm", "gru") if arguments["recurrent"] else ():
+        result[cell] = recurrent(cell)
     if isinstance(library, Library):
         result["fma_peak_after"] = peak(library)
     sys.stdout.write(json.dumps(result, indent=1) + "\n")

@@ -28,7 +28,7 @@ def script(variant: str, options: argparse.Namespace) -> str:
         "path": path.get(variant, f"./{variant}.so"),
         "channels": options.channels,
         "batches": options.batches,
-        "lstm": options.lstm,
+        "recurrent": options.recurrent,
     }
     return f"ARGUMENTS = {arguments!r}\n{RATES.read_text()}"
 
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("variants", nargs="*", default=["relaxed"], choices=[*BROWSER, "native"])
     parser.add_argument("--channels", type=int, nargs="*", default=[8, 16, 32, 64])
     parser.add_argument("--batches", type=int, nargs="*", default=[128, 512])
-    parser.add_argument("--lstm", action="store_true")
+    parser.add_argument("--recurrent", action="store_true")
     options = parser.parse_args()
     build_kernels.main([])
     for variant in options.variants:

@@ -121,22 +121,16 @@ EXPORT void turn_weights(const struct geometry *g, const float *w, float *turned
                         w[(tap * inputs + c) * g->filters + group * each + f];
 }
 
-INLINE void add(float *to, const float *from, int count) {
-    int i = 0;
-    for (; i + LANES <= count; i += LANES) store(to + i, load(to + i) + load(from + i));
-    for (; i < count; i++) to[i] += from[i];
-}
-
 static void scatter_columns(const struct geometry *g, const float *columns, float *image) {
     int inputs = g->channels / g->groups;
     for (int i = 0; i < g->out_height; i++)
         for (int j = 0; j < g->out_width; j++)
             for (int y = 0; y < g->kernel_height; y++)
                 for (int x = 0; x < g->kernel_width; x++, columns += inputs)
-                    add(image + ((i * g->stride_y + y * g->dilation_y) * g->padded_width +
-                                 j * g->stride_x + x * g->dilation_x) *
-                                    g->channels,
-                        columns, inputs);
+                    add_to(image + ((i * g->stride_y + y * g->dilation_y) * g->padded_width +
+                                    j * g->stride_x + x * g->dilation_x) *
+                                       g->channels,
+                           columns, inputs);
 }
 
 EXPORT int input_gradient_scratch(const struct geometry *g) {

@@ -6,15 +6,9 @@
 #include "gemm.h"
 #include "tile.h"
 
-#define DEPTH 256
 #define BLOCK (16 * ROWS)
 #define WIDTH 1024
 #define NARROW 64 /* up to here each number of A is used too seldom for packing it to pay */
-
-struct matrix {
-    const float *at;
-    int row, column; /* strides, in floats */
-};
 
 /* Some rows of A (at most six), step by step, without the steps at which all are zero (half of them if
  * A holds images with dark borders, or their transpose). `right` is the offset of each remaining step's
@@ -35,55 +29,46 @@ INLINE int is_not_zero(float v) {
     return bits.u << 1 != 0;
 }
 
-/* Adds a step whose rows are `low` and, of more than four, `high`: the last four of them. */
-INLINE void pack_step(struct left_panel *to, int k, f4 low, f4 high, int finite, const int rows) {
-    float *values = to->values + to->count * rows;
+/* Adds a step whose rows are `low` and, of more than four, `high`: the last four of them. The count of steps is
+ * handed from one to the next in a register: in memory each step would wait for the one before. */
+INLINE int pack_step(struct left_panel *to, int count, int k, f4 low, f4 high, int finite, const int rows) {
+    float *values = to->values + count * rows;
     store(values, low);
     if (rows > LANES) store(values + rows - LANES, high);
-    to->right[to->count] = k * COLUMNS;
-    to->count += !finite || any_bit(((i4)low | (i4)high) << 1); /* the sign of a zero counts as nothing */
-}
-
-/* Four steps at a time of rows that lie one after the other. Returns the steps done. */
-INLINE int pack_rows(struct left_panel *to, const float *from, int row, int depth, int finite, const int rows) {
-    const float *last = from + (rows - LANES) * row;
-    int k = 0;
-    ROLLED for (; k + LANES <= depth; k += LANES, from += LANES, last += LANES) {
-        f4 low[4], high[4];
-        UNROLL for (int r = 0; r < LANES; r++)
-            low[r] = load(from + r * row), high[r] = load(last + r * row);
-        transpose(low);
-        transpose(high);
-        UNROLL for (int r = 0; r < LANES; r++)
-            pack_step(to, k + r, low[r], high[r], finite, rows);
-    }
-    return k;
-}
-
-/* Steps that lie one after the other, as in a transposed matrix. */
-INLINE int pack_columns(struct left_panel *to, const float *from, int column, int depth, int finite,
-                        const int rows) {
-    ROLLED for (int k = 0; k < depth; k++, from += column)
-        pack_step(to, k, load(from), load(from + rows - LANES), finite, rows);
-    return depth;
+    to->right[count] = k * COLUMNS;
+    return count + (!finite || any_bit(((i4)low | (i4)high) << 1)); /* the sign of a zero counts as nothing */
 }
 
 INLINE void pack_panel(struct left_panel *to, const float *from, struct matrix a, int depth, int finite,
                        const int rows) {
-    int k = 0;
-    to->rows = rows, to->count = 0;
-    if (rows >= LANES && a.column == 1) k = pack_rows(to, from, a.row, depth, finite, rows);
-    else if (rows >= LANES && a.row == 1) k = pack_columns(to, from, a.column, depth, finite, rows);
+    int k = 0, count = 0;
+    if (rows >= LANES && a.column == 1) { /* rows that lie one after the other: four steps at a time */
+        const float *at = from, *last = from + (rows - LANES) * a.row;
+        ROLLED for (; k + LANES <= depth; k += LANES, at += LANES, last += LANES) {
+            f4 low[4], high[4];
+            UNROLL for (int r = 0; r < LANES; r++)
+                low[r] = load(at + r * a.row), high[r] = load(last + r * a.row);
+            transpose(low);
+            transpose(high);
+            UNROLL for (int r = 0; r < LANES; r++)
+                count = pack_step(to, count, k + r, low[r], high[r], finite, rows);
+        }
+    } else if (rows >= LANES && a.row == 1) { /* steps that do, as in a transposed matrix */
+        const float *at = from;
+        ROLLED for (; k < depth; k++, at += a.column)
+            count = pack_step(to, count, k, load(at), load(at + rows - LANES), finite, rows);
+    }
     for (; k < depth; k++) {
-        float *values = to->values + to->count * rows;
+        float *values = to->values + count * rows;
         int any = !finite;
         UNROLL for (int r = 0; r < rows; r++) {
             values[r] = from[r * a.row + k * a.column];
             any |= is_not_zero(values[r]);
         }
-        to->right[to->count] = k * COLUMNS;
-        to->count += any;
+        to->right[count] = k * COLUMNS;
+        count += any;
     }
+    to->rows = rows, to->count = count;
 }
 
 static void pack_left(struct left_panel *to, struct matrix a, struct split s, int depth, int finite) {
@@ -107,8 +92,7 @@ INLINE void pack_four(float *to, const float *from, int column) {
         store(to + k * COLUMNS, low[k]), store(to + k * COLUMNS + LANES, high[k]);
 }
 
-/* Returns whether all packed values are finite: then their products with 0 are 0. */
-static int pack_right(float *to, struct matrix b, int depth, int columns) {
+int pack_right(float *to, struct matrix b, int depth, int columns) {
     const i4 exponent = (i4)splat(__builtin_inff());
     i4 wrong = {0, 0, 0, 0};
     for (int j = 0; j < columns; j += COLUMNS) {
@@ -193,26 +177,61 @@ static void multiply_block(const struct left_panel *left, const float *right, fl
     }
 }
 
-/* At least one tile of rows of A, read where they lie: for products too small for packing A to pay. The last
- * tile overlaps the one before. */
+/* A tile of rows of A, read where they lie. */
+#define DEFINE_IN_PLACE(NAME, ROWS_HERE)                                                                 \
+    static void NAME(struct matrix a, const float *right, int depth, float *to, int stride, int columns, \
+                     const struct epilogue *e) {                                                         \
+        const float *row[ROWS];                                                                          \
+        tile t;                                                                                          \
+        tile_fill(t, 0, ROWS_HERE);                                                                      \
+        tile_rows(row, a.at, a.row, ROWS_HERE);                                                          \
+        ROLLED for (int k = 0; k < depth; k++, right += COLUMNS) {                                       \
+            tile_step(t, row, right, ROWS_HERE);                                                         \
+            UNROLL for (int r = 0; r < ROWS_HERE; r++)                                                   \
+                row[r] += a.column;                                                                      \
+        }                                                                                                \
+        finish(t, to, stride, columns, e, ROWS_HERE);                                                    \
+    }
+DEFINE_IN_PLACE(multiply_high, ROWS)
+DEFINE_IN_PLACE(multiply_lower, ROWS - 1)
+DEFINE_IN_PLACE(multiply_single, 1)
+
+/* For products too small for packing A to pay. Its rows are split into tiles of ROWS and one less where that can be,
+ * as for every number from 20 on, else into tiles of ROWS and single rows. */
 static void multiply_in_place(int m, int n, int depth, struct matrix a, const float *right, float *c, int stride,
                               struct epilogue e) {
     const float *bias = e.bias;
+    struct split s = split_rows(m);
+    int even = s.low >= ROWS - 1, low = even ? ROWS - 1 : 1;
+    int high = even ? m - s.tiles * (ROWS - 1) : m / ROWS;
     for (int j = 0; j < n; j += COLUMNS, right += COLUMNS * depth) {
+        int columns = smaller(n - j, COLUMNS);
+        struct matrix from = a;
+        float *to = c + j;
         if (bias) e.bias = bias + j;
-        for (int i = 0; i < m; i += ROWS) {
-            int first = smaller(i, m - ROWS);
-            const float *row[ROWS], *from = right;
-            tile t;
-            tile_fill(t, 0, ROWS);
-            tile_rows(row, a.at + first * a.row, a.row, ROWS);
-            ROLLED for (int k = 0; k < depth; k++, from += COLUMNS) {
-                tile_step(t, row, from, ROWS);
-                UNROLL for (int r = 0; r < ROWS; r++)
-                    row[r] += a.column;
-            }
-            finish(t, c + first * stride + j, stride, smaller(n - j, COLUMNS), &e, ROWS);
+        for (int i = 0, rows; i < m; i += rows, from.at += rows * a.row, to += rows * stride) {
+            rows = i < high * ROWS ? ROWS : low;
+            if (rows == ROWS) multiply_high(from, right, depth, to, stride, columns, &e);
+            else if (rows > 1) multiply_lower(from, right, depth, to, stride, columns, &e);
+            else multiply_single(from, right, depth, to, stride, columns, &e);
         }
+    }
+}
+
+void multiply_packed(int m, int n, int depth, struct matrix a, const float *right, float *c, int c_row,
+                     int accumulate) {
+    struct epilogue e = {0, accumulate, cutting_of(LINEAR)};
+    if (m && n) multiply_in_place(m, n, depth, a, right, c, c_row, e);
+}
+
+void multiply_sparse(int m, int n, int depth, struct matrix a, const float *right, int finite, float *c, int c_row,
+                     float *scratch) {
+    struct left_panel *left = (struct left_panel *)scratch;
+    struct epilogue e = {0, 1, cutting_of(LINEAR)};
+    for (int i = 0; i < m; i += BLOCK, a.at += BLOCK * a.row, c += BLOCK * c_row) {
+        struct split s = split_rows(smaller(m - i, BLOCK));
+        pack_left(left, a, s, depth, finite);
+        multiply_block(left, right, c, c_row, s.tiles, n, depth, e);
     }
 }
 
@@ -257,11 +276,8 @@ EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, c
         struct epilogue e = {bias, 0, cutting_of(activation)};
         struct matrix whole = {a, a_row, a_column}, right_part = {b, b_row, b_column};
         pack_right(right, right_part, k, n);
-        for (int i = 0; i < m; i += BLOCK, whole.at += BLOCK * a_row, c += BLOCK * c_row) {
-            int left_over = m - i, rows = left_over < BLOCK + ROWS ? left_over : BLOCK;
-            multiply_in_place(rows, n, k, whole, right, c, c_row, e);
-            if (rows > BLOCK) break;
-        }
+        for (int i = 0; i < m; i += BLOCK, whole.at += BLOCK * a_row, c += BLOCK * c_row)
+            multiply_in_place(smaller(m - i, BLOCK), n, k, whole, right, c, c_row, e);
         return;
     }
     for (int j = 0; j < n; j += WIDTH)

@@ -1,6 +1,13 @@
 #ifndef NN_GEMM_H
 #define NN_GEMM_H
 
+struct matrix {
+    const float *at;
+    int row, column; /* strides, in floats */
+};
+
+#define DEPTH 256
+
 /* Maximum scratch size of gemm, in floats. */
 int gemm_scratch(void);
 
@@ -8,5 +15,18 @@ int gemm_scratch(void);
 void gemm(int m, int n, int k, const float *a, int a_row, int a_column, const float *b, int b_row,
           int b_column, float *c, int c_row, const float *bias, int activation, int accumulate,
           float *scratch);
+
+/* b (depth, columns) -> (columns / 8, depth, 8), the last columns filled up with zeros. Returns whether all
+ * values are finite: then their products with 0 are 0. */
+int pack_right(float *to, struct matrix b, int depth, int columns);
+
+/* c (m, n) = a (m, depth) b [+ c], where b is packed: a is read where it lies. */
+void multiply_packed(int m, int n, int depth, struct matrix a, const float *right, float *c, int c_row,
+                     int accumulate);
+
+/* c (m, n) += a (m, depth) b, where b is packed and depth at most DEPTH, without the steps at which a is zero if
+ * b is finite. Scratch as gemm's. */
+void multiply_sparse(int m, int n, int depth, struct matrix a, const float *right, int finite, float *c, int c_row,
+                     float *scratch);
 
 #endif

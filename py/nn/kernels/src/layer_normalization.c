@@ -66,10 +66,6 @@ INLINE void normalize_back(const float *x, const float *dy, const float *gamma, 
     EACH_FOUR(STORE_GRADIENT);
 }
 
-static void add_to(float *to, const float *from, int count) {
-    for (int i = 0; i < count; i++) to[i] += from[i];
-}
-
 /* dgamma and dbeta (columns); scratch: 2 columns. */
 EXPORT void layer_norm_gradient(const float *x, const float *dy, const float *gamma, const float *moments, float *dx,
                                 float *dgamma, float *dbeta, int rows, int columns, float *scratch) {

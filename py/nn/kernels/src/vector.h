@@ -112,4 +112,10 @@ INLINE void copy(float *to, const float *from, int count) {
     for (; i < count; i++) to[i] = from[i];
 }
 
+INLINE void add_to(float *to, const float *from, int count) {
+    int i = 0;
+    for (; i + LANES <= count; i += LANES) store(to + i, load(to + i) + load(from + i));
+    for (; i < count; i++) to[i] += from[i];
+}
+
 #endif

@@ -91,7 +91,7 @@ def agree(
 
 def _force(cell: Any, ctx: Context, layer: Any) -> None:
     """Let Keras drop what we dropped."""
-    inputs, states = ctx.saved[4]
+    inputs, states = ctx.saved[-2]
 
     def given(drop: Any) -> Any:
         return None if drop is None else drop[0] if len(drop) == 1 else list(drop)

@@ -555,41 +555,36 @@ def check_layer_norm(draw):
         near(one, other, 1024)
 
 
-def check_lstm(draw):
-    steps, n, units = draw.integer(0, 4), draw.integer(0, 30), draw.integer(1, 9)
-    z, h, c = (draw.real(*s, units) for s in ((steps, n, 4), (steps + 1, n), (steps + 1, n)))
-    z = np.ascontiguousarray(z.reshape(steps, n, 4 * units))
-    h, c, recurrent = np.ascontiguousarray(h), np.ascontiguousarray(c), draw.real(units, 4 * units)
-    z64, recurrent64, h64, c64 = doubled(z, recurrent, h, c)
-    kernels.lstm(z, recurrent, h, c)
-    reference.lstm(z64, recurrent64, h64, c64)
-    for got, want in ((z, z64), (h, h64), (c, c64)):
+def check_recurrent(draw):
+    """All steps of a cell and their gradient, with everything that may be left out."""
+    cell = draw.pick(("lstm", "gru"))
+    n, steps = draw.pick((0, 1, 30, 150, draw.integer(2, 40))), draw.integer(0, 4)
+    features, units = draw.integer(1, 9), draw.pick((8, draw.integer(1, 19)))
+    width = kernels.GATES[cell] * units
+    rows = (width,) if cell == "lstm" else (2, width)
+    bias = draw.real(*rows) if draw.integer(0, 1) else None
+    weights = draw.real(features, width), draw.real(units, width), bias
+    first = [draw.pick((None, draw.real(n, units))) for _ in range(2 if cell == "lstm" else 1)]
+    x, turned, every = draw.real(n, steps, features), draw.pick((False, True)), draw.integer(0, 1)
+    shapes = kernels.trace_shapes(cell, n, steps, features, units)
+    trace = kernels.Trace(*(np.zeros(shape, F4) for shape in shapes))
+    y = np.zeros((n, steps, units) if every else (n, units), F4)
+    trace64 = kernels.Trace(*doubled(*trace))
+    x64, y64, *weights64 = doubled(x, y, *weights)
+    kernels.recurrent_steps(cell, x, weights, first, trace, y, turned=turned)
+    reference.recurrent_steps(cell, x64, weights64, first, trace64, y64, turned)
+    for got, want in ((y, y64), *zip(trace, trace64, strict=True)):
         near(got, want, 512)
-    dh, dc = np.ascontiguousarray(draw.real(steps + 1, n, units)), draw.real(n, units)
-    dh64, dc64 = doubled(dh, dc)
-    kernels.lstm_gradient(z, recurrent, c, dh, dc)
-    reference.lstm_gradient(z64, recurrent64, c64, dh64, dc64)
-    for got, want in ((z, z64), (dh, dh64), (dc, dc64)):
-        assert np.abs(got - want).max(initial=0) <= 2e-4 * (1 + np.abs(want).max(initial=0))
-
-
-def check_gru(draw):
-    steps, n, units = draw.integer(0, 4), draw.integer(0, 30), draw.integer(1, 9)
-    z = np.ascontiguousarray(draw.real(steps, n, 3 * units))
-    h, recurrent = np.ascontiguousarray(draw.real(steps + 1, n, units)), draw.real(units, 3 * units)
-    bias = draw.real(3 * units) if draw.integer(0, 1) else None
-    inner = np.zeros_like(z)
-    z64, inner64, recurrent64, h64 = doubled(z, inner, recurrent, h)
-    kernels.gru(z, inner, recurrent, bias, h)
-    reference.gru(z64, inner64, recurrent64, None if bias is None else bias.astype("f8"), h64)
-    for got, want in ((z, z64), (inner, inner64), (h, h64)):
-        near(got, want, 512)
-    dh = np.ascontiguousarray(draw.real(steps + 1, n, units))
-    (dh64,) = doubled(dh)
-    kernels.gru_gradient(z, inner, recurrent, h, dh)
-    reference.gru_gradient(z64, inner64, recurrent64, h64, dh64)
-    for got, want in ((z, z64), (inner, inner64), (dh, dh64)):
-        assert np.abs(got - want).max(initial=0) <= 2e-4 * (1 + np.abs(want).max(initial=0))
+    dy = draw.real(n, steps, units) if every else None
+    last = [np.ascontiguousarray(draw.real(n, units)) for _ in first]
+    found = [None if w is None else np.full(w.shape, np.nan, F4) for w in weights]
+    dx = draw.pick((None, np.full(x.shape, np.nan, F4)))
+    last64, found64, dy64, dx64 = doubled(*last), doubled(*found), *doubled(dy, dx)
+    kernels.recurrent_gradient(cell, weights, trace, dy, last, found, dx, turned=turned)
+    reference.recurrent_gradient(cell, weights64, trace64, dy64, last64, found64, dx64, turned)
+    for got, want in zip((*last, *found, dx), (*last64, *found64, dx64), strict=True):
+        if got is not None:
+            assert np.abs(got - want).max(initial=0) <= 2e-4 * (1 + np.abs(want).max(initial=0))
 
 
 CHECKS = {name: check for name, check in globals().items() if name.startswith("check_")}

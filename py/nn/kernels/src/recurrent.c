@@ -1,0 +1,242 @@
+/* LSTM and GRU over whole sequences: all products, gates and gradients of a batch in one call each way.
+ *
+ * A step's rows are joined: the state h, a 1, the input x. Their product with one matrix, whose rows are the
+ * recurrent weights, the bias and the weights of x, gives all gates; its gradient is one product as well. The matrix
+ * has four parts of `units` columns, in the order of lstm.c and gru.c. x does not reach the GRU's last part, and
+ * h not its first.
+ *
+ * Each step is done for a group of rows at a time: products, then gates, which find the products in the
+ * level-1 cache. Backwards, the products of some steps' gradients with the joined rows wait until they are worth it.
+ */
+#include "recurrent.h"
+#include "gemm.h"
+#include "tile.h"
+
+#define GROUP (4 * ROWS)
+#define WORTH 128 /* rows of gradients, which the level-2 cache still holds */
+
+struct cell {
+    int gru, units, features;
+    int depth, width;    /* floats of a joined row, and between two */
+    int columns;         /* of the matrix */
+    int from_h, until_x; /* columns that h reaches, to the end, and x, from the start */
+};
+
+static struct cell cell_of(int gru, int units, int features) {
+    int depth = units + 1 + features;
+    struct cell s = {gru, units, features, depth, (depth + LANES - 1) / LANES * LANES, 4 * units,
+                     gru ? units : 0, gru ? 3 * units : 4 * units};
+    return s;
+}
+
+/* Steps whose gradients wait for their products. */
+static int steps_together(int rows) { return rows < WORTH ? WORTH / rows : 1; }
+
+/* Scratch size of either direction, in floats. */
+EXPORT int recurrent_scratch(int rows, int units, int features) {
+    struct cell s = cell_of(0, units, features);
+    int panels = (s.depth + 2 * COLUMNS) * (s.columns + 3 * COLUMNS);
+    return s.depth * s.columns + panels + steps_together(rows) * rows * s.columns + (s.columns + COLUMNS) * DEPTH +
+           gemm_scratch();
+}
+
+void squash(const float *x, float *y, int count, int logistic) {
+    f4 scale = splat(logistic ? 0.5f : 1), start = splat(logistic ? 0.5f : 0), v[2];
+    int i = 0;
+    ROLLED for (; i + 2 * LANES <= count; i += 2 * LANES) {
+        v[0] = load(x + i) * scale, v[1] = load(x + i + LANES) * scale;
+        hyperbolic_tangents(v, 2);
+        store(y + i, madd(v[0], scale, start));
+        store(y + i + LANES, madd(v[1], scale, start));
+    }
+    ROLLED for (; i < count; i += LANES) {
+        int there = smaller(count - i, LANES);
+        v[0] = load_part(x + i, there) * scale;
+        hyperbolic_tangents(v, 1);
+        store_part(y + i, madd(v[0], scale, start), there);
+    }
+}
+
+enum way { INTO,
+           ADDED_INTO,
+           OUT_OF };
+
+/* Parts of rows of the matrix, and the same of Keras' weights (rows, gates * units), whose order is the GRU's
+ * update, reset, candidate. */
+static void exchange(const struct cell *s, float *matrix, float *weights, int rows, int part, int end, enum way way) {
+    int units = s->units, gates = 4 - s->gru;
+    for (int r = 0; r < rows; r++, matrix += s->columns, weights += gates * units)
+        for (int p = part; p < end; p++) {
+            float *inner = matrix + p * units, *outer = weights + (s->gru ? (p + 2) % 3 : p) * units;
+            if (way == OUT_OF) copy(outer, inner, units);
+            else if (way == INTO) copy(inner, outer, units);
+            else add_to(inner, outer, units);
+        }
+}
+
+static void exchange_all(const struct cell *s, float *matrix, float *kernel, float *recurrent, float *bias,
+                         int out) {
+    enum way way = out ? OUT_OF : INTO;
+    float *ones = matrix + s->units * s->columns;
+    exchange(s, matrix, recurrent, s->units, s->gru, 4, way);
+    exchange(s, ones + s->columns, kernel, s->features, 0, 4 - s->gru, way);
+    if (!bias) return;
+    exchange(s, ones, bias, 1, 0, 4 - s->gru, way);
+    if (!s->gru) return;
+    exchange(s, ones, bias + 3 * s->units, 1, 1, 3, out ? OUT_OF : ADDED_INTO);
+    exchange(s, ones, bias + 3 * s->units, 1, 3, 4, way);
+}
+
+static void assemble(const struct cell *s, float *matrix, const float *kernel, const float *recurrent,
+                     const float *bias) {
+    clear(matrix, s->depth * s->columns);
+    exchange_all(s, matrix, (float *)kernel, (float *)recurrent, (float *)bias, 0);
+}
+
+/* The three ranges of columns with the rows that reach them: those of x alone, of both, of h alone. */
+struct range {
+    int row, rows, column, columns;
+};
+
+INLINE struct range range_of(const struct cell *s, int which) {
+    int start[] = {0, s->from_h, s->until_x, s->columns};
+    int row = which == 0 ? s->units : 0, end = which == 2 ? s->units + 1 : s->depth;
+    struct range r = {row, end - row, start[which], start[which + 1] - start[which]};
+    return r;
+}
+
+static float *packed_end(float *panels, int depth, int columns) {
+    return panels + (columns + COLUMNS - 1) / COLUMNS * COLUMNS * depth;
+}
+
+/* The rows of a group; all groups are about as large. */
+struct group {
+    int first, count;
+};
+
+INLINE struct group group_of(int index, int groups, int rows) {
+    int low = rows / groups, more = rows % groups;
+    struct group g = {index * low + smaller(index, more), low + (index < more)};
+    return g;
+}
+
+/* The states to begin with. */
+static void start(float *to, int width, const float *from, int rows, int units) {
+    for (int r = 0; r < rows; r++, to += width) {
+        if (from) copy(to, from + r * units, units);
+        else clear(to, units);
+    }
+}
+
+/* Writes 1 and one step of x beside the states of some rows. */
+static void join(const struct cell *s, float *to, const float *x, int steps, int rows) {
+    for (int r = 0; r < rows; r++, to += s->width, x += steps * s->features) {
+        to[s->units] = 1;
+        copy(to + s->units + 1, x, s->features);
+    }
+}
+
+/* x (rows, steps, features), which is read from the last step on if `turned`; bias null for none; h0, c0 (rows,
+ * units), null for zeros. Writes joined (steps + 1, rows, width), z (steps, rows, 4 units) and, for an LSTM,
+ * c (steps + 1, rows, units) for the gradient, and y: h of each step (rows, steps, units) or of the last. */
+EXPORT void recurrent_steps(int gru, const float *x, const float *kernel, const float *weights, const float *bias,
+                            const float *h0, const float *c0, float *joined, float *z, float *c, float *y, int all,
+                            int turned, int steps, int rows, int features, int units, float *scratch) {
+    const struct cell s = cell_of(gru, units, features);
+    int groups = (rows + GROUP - 1) / GROUP, state = rows * units;
+    float *packed[3], *end = scratch + s.depth * s.columns;
+    assemble(&s, scratch, kernel, weights, bias);
+    for (int p = 0; p < 3; p++) {
+        struct range at = range_of(&s, p);
+        struct matrix part = {scratch + at.row * s.columns + at.column, s.columns, 1};
+        pack_right(packed[p] = end, part, at.rows, at.columns);
+        end = packed_end(end, at.rows, at.columns);
+    }
+    start(joined, s.width, h0, rows, units);
+    if (!gru) start(c, units, c0, rows, units);
+    for (int t = 0; t < steps; t++)
+        for (int i = 0; i < groups; i++) {
+            struct group g = group_of(i, groups, rows);
+            float *now = joined + (t * rows + g.first) * s.width, *next = now + rows * s.width;
+            float *gates = z + (t * rows + g.first) * s.columns;
+            join(&s, now, x + (g.first * steps + (turned ? steps - 1 - t : t)) * features, steps, g.count);
+            for (int p = 0; p < 3; p++) {
+                struct range at = range_of(&s, p);
+                struct matrix left = {now + at.row, s.width, 1};
+                multiply_packed(g.count, at.columns, at.rows, left, packed[p], end + at.column, s.columns, 0);
+            }
+            if (gru) gru_rows(end, gates, now, next, s.width, units, g.count);
+            else {
+                float *before = c + t * state + g.first * units;
+                lstm_rows(end, gates, before, before + state, next, s.width, units, g.count);
+            }
+            if (!all && t < steps - 1) continue;
+            for (int r = g.first; r < g.first + g.count; r++, next += s.width)
+                copy(y + (all ? r * steps + t : r) * units, next, units);
+        }
+}
+
+/* Adds the products of some joined rows with their gradients. Inputs often hold zeros, states don't. */
+static void add_weights(const struct cell *s, float *matrix, const float *joined, const float *dz, int rows,
+                        float *scratch) {
+    for (int p = 0; p < 3; p++) {
+        struct range at = range_of(s, p);
+        struct matrix right = {dz + at.column, s->columns, 1}, left = {joined + at.row, 1, s->width};
+        float *to = matrix + at.row * s->columns + at.column;
+        int inputs = p < 2 ? s->features : 0, others = at.rows - inputs;
+        int finite = pack_right(scratch, right, rows, at.columns);
+        multiply_packed(others, at.columns, rows, left, scratch, to, s->columns, 1);
+        left.at += others;
+        if (at.columns)
+            multiply_sparse(inputs, at.columns, rows, left, scratch, finite, to + others * s->columns, s->columns,
+                            scratch + (at.columns + COLUMNS) * DEPTH);
+    }
+}
+
+/* The gradient of `recurrent_steps`. dy (rows, steps, units), of the outputs, or null. dh and dc (rows, units): of
+ * the last states on entry, of the first on return. Writes dkernel, dweights, dbias and dx; null for none of the
+ * last two. */
+EXPORT void recurrent_gradient(int gru, const float *kernel, const float *weights, const float *joined,
+                               const float *z, const float *c, const float *dy, float *dh, float *dc,
+                               float *dkernel, float *dweights, float *dbias, float *dx, int turned, int steps,
+                               int rows, int features, int units, float *scratch) {
+    const struct cell s = cell_of(gru, units, features);
+    int groups = (rows + GROUP - 1) / GROUP, together = steps_together(rows), state = rows * units;
+    int back = s.columns - s.from_h;
+    float *matrix = scratch, *for_h = matrix + s.depth * s.columns, *for_x = packed_end(for_h, back, units);
+    float *dz = packed_end(for_x, s.until_x, features), *rest = dz + together * rows * s.columns;
+    struct matrix of_h = {matrix + s.from_h, 1, s.columns};
+    struct matrix of_x = {matrix + (units + 1) * s.columns, 1, s.columns};
+    assemble(&s, matrix, kernel, weights, 0);
+    pack_right(for_h, of_h, back, units);
+    if (dx) pack_right(for_x, of_x, s.until_x, features);
+    clear(matrix, s.depth * s.columns); /* from here on the gradient */
+    for (int first, end = steps; end > 0; end = first) {
+        first = end < together ? 0 : end - together;
+        for (int t = end - 1; t >= first; t--)
+            for (int i = 0; i < groups; i++) {
+                struct group g = group_of(i, groups, rows);
+                int row = t * rows + g.first;
+                float *d = dh + g.first * units, *to = dz + (row - first * rows) * s.columns;
+                struct matrix left = {to + s.from_h, s.columns, 1};
+                for (int r = 0; dy && r < g.count; r++)
+                    add_to(d + r * units, dy + ((g.first + r) * steps + t) * units, units);
+                if (gru) gru_rows_back(z + row * s.columns, joined + row * s.width, s.width, d, to, units, g.count);
+                else {
+                    const float *old = c + row * units;
+                    lstm_rows_back(z + row * s.columns, old, old + state, d, dc + g.first * units, to, units,
+                                   g.count);
+                }
+                multiply_packed(g.count, units, back, left, for_h, d, units, gru);
+                left.at = to;
+                if (dx)
+                    multiply_packed(g.count, features, s.until_x, left, for_x,
+                                    dx + (g.first * steps + (turned ? steps - 1 - t : t)) * features,
+                                    steps * features, 0);
+            }
+        for (int row = first * rows; row < end * rows; row += DEPTH)
+            add_weights(&s, matrix, joined + row * s.width, dz + (row - first * rows) * s.columns,
+                        smaller(end * rows - row, DEPTH), rest);
+    }
+    exchange_all(&s, matrix, dkernel, dweights, dbias, 1);
+}
