@@ -1,6 +1,7 @@
 """Check that the browsers for the tests are installed; install them if the machine allows it.
 
-There are three engines: Chromium, Firefox, and WebKit (Safari's) on a virtual screen.
+There are three engines: Chromium, Firefox, and WebKit (Safari's) on a virtual screen. Open MPI is
+installed with them; where it can't be, its one test is skipped.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import subprocess
 import sys
 
 # Packages of Debian and Ubuntu. Ubuntu's chromium is a snap, which containers cannot run.
-PACKAGES = ("chromium", "chromium-driver", "firefox-esr", "webkit2gtk-driver", "xvfb")
+PACKAGES = (
+    "chromium", "chromium-driver", "firefox-esr", "webkit2gtk-driver", "xvfb", "openmpi-bin",
+)  # fmt: skip
 BINARIES = (
     ("chromium", "chromium-browser", "google-chrome"),
     ("chromedriver",),
@@ -28,7 +31,7 @@ HINT = """browser: Chromium, Firefox and WebKit run the browser tests; missing: 
 
 
 def main() -> None:
-    if missing() and can_install():
+    if (missing() or not shutil.which("mpirun")) and can_install():
         sys.stdout.write(f"browser: apt-get install {' '.join(PACKAGES)}\n")
         sys.stdout.flush()
         install()
