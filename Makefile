@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help serve vendor kernels bundle precache check test coverage bench bench-gpu soak site clean setup prepared testers federation package release-check
+.PHONY: help serve vendor kernels bundle precache check test coverage bench bench-gpu soak site clean setup prepared testers federation package release-check docs
 
 PORT ?= 8000
 PYTHON ?= python3
@@ -71,6 +71,10 @@ soak: precache  ## what takes long, all or ONLY=rpc|mpy|py|io|gpu|applications|f
 	@$(PYTHON) tools/environment.py test
 	@$(PY) -m tools.browser
 	@PYTHONPATH=py $(PY) -m tests.soak $(if $(filter help,$(ONLY)),--help,$(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES)))
+
+docs: setup  ## write the site of documents into dist/docs, with a reference of every public name
+	@$(PYTHON) tools/environment.py docs
+	@PYTHONPATH=py NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build -q -f tools/docs/mkdocs.yml
 
 package: kernels bundle  ## build what people install: wheel, sdist, farcall.zip, nn.zip, into build/package
 	@$(PYTHON) tools/environment.py package

@@ -1,6 +1,6 @@
 """Install the packages that a group of make targets needs into .venv and node_modules.
 
-    python3 tools/environment.py serve | vendor | federation | test | bench | package
+    python3 tools/environment.py serve | vendor | federation | test | bench | package | docs
 
 `vendor` is the first step of `test`: the Python packages of `serve` and all npm packages, so that
 node_modules is not replaced after files are copied from it.
@@ -26,7 +26,7 @@ VENV = ROOT / ".venv"
 GROUPS = {"serve": ["serve"], "vendor": ["serve"], "federation": ["serve", "federation"],
           "test": ["serve", "federation", "test"],
           "bench": ["serve", "federation", "test", "bench"],
-          "package": ["serve", "package"]}  # fmt: skip
+          "package": ["serve", "package"], "docs": ["serve", "docs"]}  # fmt: skip
 # What takes long to import for the first time, and each of the processes of tests imports.
 IMPORTED = "flwr, h5py, hypothesis, IPython, jax, keras, onnx, onnxruntime, selenium.webdriver"
 

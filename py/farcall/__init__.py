@@ -1,10 +1,12 @@
 """Python objects that live in a worker, used as if they were local.
 
-# worker
-farcall.serve({"nn": nn})
-# page
-engine = await farcall.connect("engine")
-model = await engine.nn.Sequential([...])
+    # worker
+    farcall.serve({"nn": nn})
+    # page
+    engine = await farcall.connect("engine")
+    model = await engine.nn.Sequential([...])
+
+Both sides are Python: CPython, Pyodide or MicroPython.
 """
 
 import sys

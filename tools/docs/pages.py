@@ -1,0 +1,100 @@
+"""The site of documents: pages that lie elsewhere in the repository, or are made from code."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parents[2]
+MOVED = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+}
+PACKAGES = ("farcall", "nn", "federation")
+LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)(#[^)]*)?\)")
+
+
+def modules() -> list[str]:
+    """Return the packages, and the modules among their public names that have names themselves."""
+    found = []
+    for package in PACKAGES:
+        found.append(package)
+        home = importlib.import_module(package)
+        for name in sorted(home.__all__):
+            value = getattr(home, name)
+            if inspect.ismodule(value) and hasattr(value, "__all__"):
+                found.append(f"{package}.{name}")
+    return found
+
+
+def reference(module: str) -> str:
+    """Return a page with each public name of a module."""
+    home = importlib.import_module(module)
+    parts = [f"# {module}", inspect.getdoc(home) or ""]
+    for name in sorted(home.__all__, key=str.lower):
+        parts += [f'<a id="{module}.{name}"></a>', described(name, getattr(home, name))]
+    return "\n\n".join(parts) + "\n"
+
+
+def described(name: str, value: Any) -> str:
+    """Return the part of a public name: heading, signature, docstring."""
+    if inspect.isclass(value) or inspect.isfunction(value):
+        if "<locals>" not in value.__qualname__:
+            return f"::: {value.__module__}.{value.__qualname__}"
+        signature = f"```python\n{name}{inspect.signature(value)}\n```"
+        return f"## {name}\n\n{signature}\n\n{inspect.getdoc(value) or ''}"
+    if not inspect.ismodule(value):
+        return f"## {name}\n\n`{value!r}`"
+    first = (inspect.getdoc(value) or "").split("\n\n")[0]
+    linked = f"\n\n[Its names]({value.__name__}.md)" if hasattr(value, "__all__") else ""
+    return f"## {name}\n\n{first}{linked}"
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """List the pages of the reference."""
+    pages = [{name: f"reference/{name}.md"} for name in modules()]
+    for entry in config.nav or []:
+        if "Reference" in entry:
+            entry["Reference"] = pages
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages."""
+    for source, target in MOVED.items():
+        text = (ROOT / source).read_text()
+        files.append(File.generated(config, target, content=text))
+    for module in modules():
+        path = f"reference/{module}.md"
+        files.append(File.generated(config, path, content=reference(module)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Turn a link into the repository into the page that it became, or into its text."""
+    base = "" if page.file.src_uri in MOVED.values() else "docs"
+
+    def turned(found: re.Match[str]) -> str:
+        text, target, place = found.group(1), found.group(2), found.group(3) or ""
+        if "://" in target or target.startswith("mailto:"):
+            return found.group()
+        path = posixpath.normpath(posixpath.join(base, target))
+        if path in MOVED:
+            return f"[{text}]({MOVED[path]}{place})"
+        if path.startswith("docs/"):
+            return f"[{text}]({path.removeprefix('docs/')}{place})"
+        return text if path == text else f"{text} (`{path}`)"
+
+    if page.file.src_uri.startswith("reference/"):
+        return markdown
+    return LINK.sub(turned, markdown).replace('"docs/images/', '"images/')
