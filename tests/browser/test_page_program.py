@@ -5,10 +5,12 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
 
+from tests.support.digits import fewer_test_images, folder_of
 from tools import build_kernels
 from tools.serve import ROOT
 
@@ -39,25 +41,32 @@ URL.createObjectURL = (blob) => { blob.text().then(done); return make.call(URL, 
 document.getElementById("export-json").click();
 URL.createObjectURL = make;
 """
+TEST_IMAGES = 2000
 FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
+    fewer_test_images(module_site, TEST_IMAGES)
     page = open_module_page(module_site.url)
     page.wait_for_phase("ready")
     return page
 
 
-def learned(page, link):
-    """The epochs of a run with these options from fresh weights."""
+@pytest.fixture(scope="module")
+def learned(page):
+    """The epochs of a run with these options from fresh weights, and the program; each run once."""
+    return cache(lambda link: learn(page, link))
+
+
+def learn(page, link):
     page.execute_script("location.hash = arguments[0]", link)
     page.click("Reset")
     page.until(lambda: "not trained yet" in page.text)
     page.click("Train")
     ended = "/^(Done|Stopped)/.test(document.getElementById('status').textContent)"
     page.until(ended, 120, "the run to end")
-    return page.execute_async_script(EXPORTED)
+    return json.loads(page.execute_async_script(EXPORTED))[-1]["epochs"], program(page)
 
 
 def program(page):
@@ -72,11 +81,11 @@ NATIVE += "run_name='__main__')"
 
 def run(text, folder, *options):
     """The history that a program prints."""
-    (folder / "program.py").write_text(text)
+    (folder_of(folder, TEST_IMAGES) / "program.py").write_text(text)
     done = subprocess.run(
         [sys.executable, *options, folder / "program.py"],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": "py"},
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "py")},
         capture_output=True,
         text=True,
         check=False,
@@ -88,7 +97,7 @@ def run(text, folder, *options):
 def assert_same(epochs, history, limit):
     for figure in FIGURES:
         here = [epoch[figure] for epoch in epochs]
-        # A limit on a loss lets single images of 10,000 turn.
+        # A limit on a loss lets a single image of 2,000 turn.
         atol = limit if "loss" in figure else 0.5 * limit + 5e-4
         np.testing.assert_allclose(here, history[figure], atol=atol, rtol=0, err_msg=figure)
 
@@ -100,10 +109,10 @@ def assert_same(epochs, history, limit):
 )
 @pytest.mark.promise("The page: training", "Optimizers, batch size, epochs")
 @pytest.mark.parametrize("name", CHOICES)
-def test_gives_the_pages_curve_on_cpython(page, tmp_path, name):
+def test_gives_the_pages_curve_on_cpython(learned, tmp_path, name):
     assert build_kernels.main(["native"]) == 0
-    epochs = json.loads(learned(page, CHOICES[name]))[-1]["epochs"]
-    assert_same(epochs, run(program(page), tmp_path, "-c", NATIVE), LIMIT)
+    epochs, text = learned(CHOICES[name])
+    assert_same(epochs, run(text, tmp_path, "-c", NATIVE), LIMIT)
 
 
 @pytest.mark.promise(
@@ -111,13 +120,14 @@ def test_gives_the_pages_curve_on_cpython(page, tmp_path, name):
     "The program that does the same elsewhere: to copy, complete, and with the page's "
     "curve on CPython",
 )
-def test_runs_as_it_is_with_numpy_alone(page, tmp_path):
-    epochs = json.loads(learned(page, CHOICES["thirds"]))[-1]["epochs"]
-    assert_same(epochs, run(program(page), tmp_path), LIMIT_OF_NUMPY)
+def test_runs_as_it_is_with_numpy_alone(learned, tmp_path):
+    epochs, text = learned(CHOICES["thirds"])
+    assert_same(epochs, run(text, tmp_path), LIMIT_OF_NUMPY)
 
 
-def test_a_run_that_was_stopped_early_has_fewer_epochs(page):
-    assert len(json.loads(learned(page, EARLY))[-1]["epochs"]) < 40
+def test_a_run_that_was_stopped_early_has_fewer_epochs(learned):
+    epochs, _ = learned(EARLY)
+    assert len(epochs) < 40
 
 
 @pytest.mark.promise(

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from tests.support.digits import fewer_test_images
 from tests.support.pad import draw
+
+
+@pytest.fixture
+def quick_site(site):
+    """For runs that nothing has to meet before they end."""
+    fewer_test_images(site)
+    return site
 
 
 def said(page):
@@ -116,9 +124,9 @@ DRAWING += "&shift=2&rotate=10&zoom=10&noise=10"
     "The page: everybody, any screen, any failure",
     "A reload while training, bit for bit; a run that an older page kept",
 )
-def test_a_reload_in_the_middle_of_an_epoch_goes_on_at_that_batch_to_the_bit(site, open_page):
-    site.replace("py/app/worker.py", lambda text: OFTEN + text)
-    page = open_page(f"{site.url}#{DRAWING}")
+def test_a_reload_in_the_middle_of_an_epoch_goes_on_at_that_batch_to_the_bit(quick_site, open_page):
+    quick_site.replace("py/app/worker.py", lambda text: OFTEN + text)
+    page = open_page(f"{quick_site.url}#{DRAWING}")
     page.wait_for_phase("ready")
     page.button("Train").click()
     page.until(lambda: len(rows(page)) == 2)
@@ -186,8 +194,8 @@ def old_checkpoint():
     "The page: everybody, any screen, any failure",
     "A reload while training, bit for bit; a run that an older page kept",
 )
-def test_a_run_that_an_older_page_kept_goes_on_with_its_epoch(site, open_page):
-    page = open_page(site.url)
+def test_a_run_that_an_older_page_kept_goes_on_with_its_epoch(quick_site, open_page):
+    page = open_page(quick_site.url)
     page.wait_for_phase("ready")
     assert page.execute_async_script(OLD, *old_checkpoint())
     page.refresh()
@@ -239,8 +247,8 @@ def picture(page, digit):
     "The page: data",
     "Drawn digits in a bucket for each, deleted, added to the training set, there after a reload",
 )
-def test_drawings_outlive_the_page_until_they_are_deleted(site, open_page):
-    page = open_page(site.url + "#epochs=50&subset=500")
+def test_drawings_outlive_the_page_until_they_are_deleted(quick_site, open_page):
+    page = open_page(quick_site.url + "#epochs=50&subset=500")
     page.wait_for_phase("ready")
     unfold(page)
     for digit in (7, 7, 3):
@@ -277,10 +285,12 @@ def test_drawings_outlive_the_page_until_they_are_deleted(site, open_page):
     "The page: everybody, any screen, any failure",
     "A full disk; a private window; a hidden tab",
 )
-def test_a_full_disk_ends_nothing_and_is_said_once(site, open_page):
-    page = open_page(site.url + "#epochs=2&subset=2500")
+def test_a_full_disk_ends_nothing_and_is_said_once(quick_site, open_page):
+    page = open_page(quick_site.url + "#epochs=2&subset=2500")
     page.wait_for_phase("ready")
-    page.execute_cdp_cmd("Storage.overrideQuotaForOrigin", {"origin": site.url, "quotaSize": 1000})
+    page.execute_cdp_cmd(
+        "Storage.overrideQuotaForOrigin", {"origin": quick_site.url, "quotaSize": 1000}
+    )
     page.button("Train").click()
     page.until("!document.getElementById('failure').hidden")
     assert "storage is full" in page.text
@@ -322,12 +332,12 @@ Object.defineProperty(window, "localStorage", {
     "A reload while training, bit for bit; a run that an older page kept",
 )
 def test_a_private_window_without_storage_trains_and_draws_and_is_not_left_by_mistake(
-    site, open_page
+    quick_site, open_page
 ):
-    site.replace("py/app/worker.py", lambda text: WITHOUT_STORAGE + text)
+    quick_site.replace("py/app/worker.py", lambda text: WITHOUT_STORAGE + text)
     page = open_page()
     page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": REFUSES_LOCAL_STORAGE})
-    page.get(site.url + "#epochs=1&subset=2500")
+    page.get(quick_site.url + "#epochs=1&subset=2500")
     page.wait_for_phase("ready")
     assert "Models cannot be saved in this browser" in page.text
     assert "private window" in page.text
@@ -397,12 +407,12 @@ channel.postMessage(full);
     "What is too large for the device is refused before it is tried",
 )
 def test_what_no_browser_can_hold_is_refused_and_a_full_memory_ends_the_run_and_not_the_page(
-    site, open_page
+    quick_site, open_page
 ):
-    site.replace("py/app/worker.py", lambda text: HOG + text)
+    quick_site.replace("py/app/worker.py", lambda text: HOG + text)
     wide = "Conv2D,filters:256,kernel_size:3,padding:same"
     layers = f"{wide};{wide};Flatten;Dense,units:10,activation:softmax"
-    page = open_page(f"{site.url}#preset=custom&layers={layers}&batch=2048")
+    page = open_page(f"{quick_site.url}#preset=custom&layers={layers}&batch=2048")
     page.wait_for_phase("ready")
     page.button("Train").click()
     page.until("!document.getElementById('failure').hidden")

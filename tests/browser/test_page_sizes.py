@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from tests.conftest import SCREENSHOTS
+from tests.support.digits import fewer_test_images
 from tests.support.pad import draw
 
 SIZES = [(320, 640), (360, 740), (768, 1024), (1024, 768), (1440, 900), (1920, 1080), (3840, 2160)]
@@ -35,6 +36,7 @@ return [...document.querySelectorAll("body *")]
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
     """A page with everything there is to show: runs, analysis, drawing, saved model."""
+    fewer_test_images(module_site)
     page = open_module_page(module_site.url + "#epochs=4&subset=6000&optimizer=SGD&lr=0.05")
     page.wait_for_phase("ready")
     for size in PICTURED[:3]:
