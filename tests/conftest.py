@@ -218,10 +218,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: (-patience(item), not long(item), not shared(item.nodeid)))
 
 
-# Modules with single tests of more than 20 s: begun last, they would leave a core idle at the end.
+# Modules that take long: begun last, they would leave a core idle at the end.
 LONG = {
-    "test_page_link", "test_page_program", "test_page_resilience", "test_page_sizes",
+    "test_lacking", "test_page_link", "test_page_program", "test_page_resilience",
+    "test_page_sizes",
     "test_retries", "test_rpc_isolated", "test_rpc_leaks", "test_soak",
+    "test_bundle", "test_layers", "test_options", "test_recurrent", "test_steps",
 }  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 The checks of a stage run in parallel, and each is reported when it is done. Tests share the cores,
 except those that measure time in a browser, which run alone. At the end come the seconds of each
-stage and of each folder of tests/, summed over the processes that ran in parallel.
+stage and of each folder of tests/, summed over the processes that ran in parallel; those of each
+module are in build/seconds/.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ def folders() -> dict[str, tuple[int, float]]:
     """Tests and seconds of each folder, from all that pytest wrote."""
     found: dict[str, tuple[int, float]] = {}
     for path in SECONDS.glob("*.json"):
-        for folder, (tests, seconds) in json.loads(path.read_text()).items():
+        for module, (tests, seconds) in json.loads(path.read_text()).items():
+            folder = str(Path(module).parent)
             before = found.get(folder, (0, 0.0))
             found[folder] = (before[0] + tests, before[1] + seconds)
     return found

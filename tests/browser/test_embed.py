@@ -188,12 +188,24 @@ class TestFrame:
             assert page.execute_script(f"return {theme}") == before
 
 
-def test_two_on_one_page_know_nothing_of_each_other(site, host, open_page):
+def test_two_on_one_page_load_when_they_are_scrolled_to_and_know_nothing_of_each_other(
+    site, host, open_page
+):
     config = "epochs=1&subset=2500&seed="
-    tags = [tag(name, load="eager", config=f"{config}{name}") for name in ("1", "2")]
+    tags = [
+        '<div style="height: 4000px"></div>'
+        + tag(name, load="visible", height="420px", config=f"{config}{name}")
+        for name in ("1", "2")
+    ]
     page = open_page(write(host, script(site) + "".join(tags)))
     for name in ("1", "2"):
+        page.until(f"document.getElementById('{name}').shadowRoot.querySelector('button')")
+    assert {request.path for request in site.requests} == {"static/embed.js"}
+    for name in ("1", "2"):
+        assert element(page, "frame", name) is None
+        page.execute_script(f"document.getElementById('{name}').scrollIntoView()")
         wait_for(page, "ready", name)
+        assert element(page, "frame.getBoundingClientRect().height", name) == 420
     with inside(page, "1"):
         page.button("Train").click()
     wait_for(page, "training", "1")
@@ -206,16 +218,6 @@ def test_two_on_one_page_know_nothing_of_each_other(site, host, open_page):
     wait_for(page, "training", "2")
     wait_for(page, "ready", "2")
     assert element(page, "state.loss", "2") != element(page, "state.loss", "1")
-
-
-def test_loads_when_it_is_scrolled_to_and_a_fixed_height_stays(site, host, open_page):
-    body = '<div style="height: 4000px"></div>' + tag(load="visible", height="420px")
-    page = open_page(write(host, script(site) + body))
-    page.until("document.getElementById('demo').shadowRoot.querySelector('button')")
-    assert {request.path for request in site.requests} == {"static/embed.js"}
-    page.execute_script("document.getElementById('demo').scrollIntoView()")
-    wait_for(page, "ready")
-    assert page.execute_script(f"return {HEIGHT}") == 420
 
 
 class TestTrouble:

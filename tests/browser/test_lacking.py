@@ -1,9 +1,10 @@
-"""What a browser lacks is said in the Environment panel, and the page does without it."""
+"""What a browser has is used; what it lacks is said, and the page does without it."""
 
 import pytest
 
 from tests.support import pad
 from tests.support.firefox import Firefox
+from tools.serve import ROOT
 
 # In front of all else, on the page and in its workers.
 ANCHOR = "    self.farcallResilience = true;\n"
@@ -23,6 +24,11 @@ DATABASE = (
 ENVIRONMENT = """
 return Object.fromEntries([...document.querySelectorAll("#facts dt")].map(
     (name) => [name.innerText, name.nextElementSibling.innerText]))
+"""
+LOADED = """
+const hints = [...document.querySelectorAll("link[rel$=preload]")].map((link) => link.href);
+const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
+return hints.map((name) => [name, loaded.filter((other) => other === name).length]);
 """
 ABILITIES = ("Finalizers", "Memory for settings", "Offline copy", "Relaxed SIMD", "Storage",
              "Web Locks")  # fmt: skip
@@ -52,10 +58,24 @@ def without(site, *scripts):
     )
 
 
-def test_a_browser_that_has_everything_says_so(site, open_page):
-    page = open_page(site.url)
+@pytest.fixture(scope="module")
+def usual(module_site, open_module_page):
+    """A page as it comes, that has started."""
+    page = open_module_page(module_site.url)
     page.wait_for_phase("ready")
-    found = environment(page)
+    return page
+
+
+def test_what_is_fetched_ahead_is_used_and_fetched_once(usual):
+    """What index.html asks the browser to fetch ahead."""
+    counts = dict(usual.execute_script(LOADED))
+    assert len(counts) == (ROOT / "index.html").read_text().count('preload" ')
+    assert counts == dict.fromkeys(counts, 1)
+    assert "preload" not in usual.console_text()
+
+
+def test_a_browser_that_has_everything_says_so(usual):
+    found = environment(usual)
     assert {name: found[name] for name in ABILITIES if found[name] != "yes"} == {
         "Offline copy": "made once the page rests"
     }

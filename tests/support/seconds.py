@@ -1,10 +1,10 @@
-"""Seconds that the tests of each folder took, as a pytest plugin that writes them to a file."""
+"""Seconds that the tests of each module took, as a pytest plugin that writes them to a file."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +16,7 @@ class Seconds:
     """Sums the reports of one pytest, its workers' included.
 
     Args:
-        target: where to write {folder: [tests, seconds]} as JSON.
+        target: where to write {module: [tests, seconds]} as JSON.
     """
 
     def __init__(self, target: Path) -> None:
@@ -25,9 +25,9 @@ class Seconds:
         self.seconds: Counter[str] = Counter()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        folder = str(PurePosixPath(report.nodeid.split("::")[0]).parent)
-        self.tests[folder] += report.when == "call"
-        self.seconds[folder] += report.duration  # type: ignore[assignment]
+        module = report.nodeid.split("::")[0]
+        self.tests[module] += report.when == "call"
+        self.seconds[module] += report.duration  # type: ignore[assignment]
 
     def pytest_sessionfinish(self) -> None:
         rows = {name: [self.tests[name], self.seconds[name]] for name in self.seconds}

@@ -24,7 +24,7 @@ def pytest_configure(config):
 """
 
 
-def test_the_seconds_of_all_workers_are_summed_by_folder(tmp_path):
+def test_the_seconds_of_all_workers_are_summed_by_module(tmp_path):
     for name, text in TESTS.items():
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text(text)
@@ -39,14 +39,18 @@ def test_the_seconds_of_all_workers_are_summed_by_folder(tmp_path):
         cwd=tmp_path, env=environment, check=True, capture_output=True,
     )  # fmt: skip
     found = json.loads(target.read_text())
-    assert {folder: tests for folder, (tests, _) in found.items()} == {"one": 2, "two": 1}
+    assert {module: tests for module, (tests, _) in found.items()} == {
+        "one/test_a.py": 2, "two/test_c.py": 1,
+    }  # fmt: skip
     assert all(took > 0 for _, took in found.values())
 
 
 def test_the_table_has_every_stage_and_every_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(check, "SECONDS", tmp_path)
-    (tmp_path / "unit.json").write_text(json.dumps({"tests/unit/nn": [3, 1.5], "tests/a": [1, 2]}))
-    (tmp_path / "timed.json").write_text(json.dumps({"tests/a": [4, 0.2]}))
+    (tmp_path / "unit.json").write_text(
+        json.dumps({"tests/unit/nn/b.py": [3, 1.5], "tests/a/c.py": [1, 2]})
+    )
+    (tmp_path / "timed.json").write_text(json.dumps({"tests/a/d.py": [4, 0.2]}))
     assert check.table({"unit tests": 12.3}, check.folders()) == [
         "    12.3 s  unit tests",
         "     2.2 s  tests/a, 5 tests",
