@@ -44,7 +44,7 @@ async def EfficientNetLite0(
 
     Args:
         include_top: False leaves out the classifier, for other classes.
-        weights: "imagenet" downloads 5.2 MB (uint8 and float16); or bytes of a file that
+        weights: "imagenet" downloads 4.9 MB (uint8 and float16); or bytes of a file that
             `nn.io.load_weights` reads, its address, or None for new weights.
         input_shape: (height, width, 3), at least 32 each.
         pooling: without the classifier "avg" or "max" gives 1,280 features an image, None the maps.

@@ -14,7 +14,7 @@ FOLDER = "static/vendor/applications"
 """Where this repository, and the site that it serves, keep the files."""
 
 SHA256 = {
-    "efficientnet_lite0.npz": "54efba52b5895b4fd62cf868e2c1a02e807c45d577b789dd9fd7b809dd2b8818",
+    "efficientnet_lite0.npz": "3817301a86b3822330baff0eaefb96b7376fd673d78eb0ce32696e60ce57dae1",
     "imagenet_classes.json": "3e232637a09beeb733f409908cfc0ba256e83f06815684678abafd4c0990c757",
     "imagenet_ids.json": "bd68c5fb912acb5def469a01f7843f8a3597f5afc126233ed9ed6c6e9a980184",
 }

@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
+from nn.quantize import quantize
 
 from tools import torch_checkpoint, trained_networks
 from tools.torch_checkpoint import DTYPES, MAGIC, PROTOCOL, CheckpointError
@@ -128,7 +129,25 @@ def test_dividing_filters_changes_no_output():
         y = x @ kernel.reshape(36, 6) - s["moving_mean"]
         return y / np.sqrt(s["moving_variance"] + trained_networks.EPSILON) * s["gamma"] + s["beta"]
 
-    assert np.abs(made).max(axis=(0, 1, 2)).tolist() == pytest.approx([1, 1, 0, 1, 1, 1])
+    largest = np.abs(made).max(axis=(0, 1, 2)).tolist()
+    before = np.abs(kernel).max(axis=(0, 1, 2)).tolist()
+    assert largest == pytest.approx([before[0], 1, 0, before[3], 1, 1])  # two never varied
     np.testing.assert_allclose(
         normalized(made, changed), normalized(kernel, statistics), rtol=1e-4, atol=1e-4
     )
+
+
+def test_the_errors_of_a_filter_add_up_to_nothing_where_its_inputs_have_their_means():
+    rng = np.random.default_rng(2)
+    kernel = rng.uniform(-1, 1, (50, 30)).astype(np.float32)
+    inputs = rng.uniform(0, 3, 50)
+    made = trained_networks.rounded(kernel, "top_conv/kernel", inputs)
+    step = quantize(kernel, "uint8").scale
+    error = made - kernel.astype(np.float64)
+    nearest = quantize(kernel, "uint8").dequantize() - kernel.astype(np.float64)
+    assert np.abs(error).max() < 1.01 * step
+    assert np.abs(inputs @ error).max() < 0.5 * step * inputs.max()
+    assert np.abs(inputs @ nearest).max() > 0.5 * step * inputs.max()
+    assert (error**2).mean() < 1.2 * (nearest**2).mean()
+    again = quantize(made, "uint8")
+    np.testing.assert_allclose(again.dequantize(), made, atol=1e-6)
