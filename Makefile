@@ -72,9 +72,10 @@ soak: precache  ## what takes long, all or ONLY=rpc|mpy|py|io|gpu|applications|f
 	@$(PY) -m tools.browser
 	@PYTHONPATH=py $(PY) -m tests.soak $(if $(filter help,$(ONLY)),--help,$(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES)))
 
-docs: setup  ## write the site of documents into dist/docs, with a reference of every public name
+docs: precache  ## write dist/ with the documents as a site in dist/docs, and a reference of every public name
 	@$(PYTHON) tools/environment.py docs
 	@PYTHONPATH=py NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build -q -f tools/docs/mkdocs.yml
+	@$(PY) -m tools.site --docs
 
 package: kernels bundle  ## build what people install: wheel, sdist, farcall.zip, nn.zip, into build/package
 	@$(PYTHON) tools/environment.py package

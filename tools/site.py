@@ -13,6 +13,8 @@ from tools.precache import ROOT
 
 LIMIT = 9_000_000  # gzip bytes of a first visit, without the data set
 DATA = "static/vendor/mnist/"
+DOCS = "build/docs"
+README = 'href="./README.md"'
 ALONGSIDE = ("sw.js", "LICENSE", "README.md")  # the page links to the last
 
 
@@ -20,12 +22,24 @@ class TooLarge(Exception):
     """The site is larger than its limit."""
 
 
-def build(root: Path, target: Path) -> None:
-    """Write the site into `target`, replacing its content."""
+def build(root: Path, target: Path, *, docs: bool = False) -> None:
+    """Write the site into `target`, replacing its content.
+
+    Args:
+        root: the repository.
+        target: a folder.
+        docs: with the site of documents, which `make docs` has built; the page links to it.
+    """
     shutil.rmtree(target, ignore_errors=True)
     for path in [*precache.published(root), *ALONGSIDE, *unlisted(root)]:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target / path)
+    if docs:
+        shutil.copytree(root / DOCS, target / "docs")
+        page = (target / "index.html").read_text()
+        if README not in page:
+            raise LookupError(f"index.html: expected the link {README}, found none")
+        (target / "index.html").write_text(page.replace(README, 'href="./docs/index.html"'))
     precache.main(["--root", str(target)])
 
 
@@ -74,15 +88,17 @@ def table(measured: dict[str, tuple[int, int]]) -> str:
 
 
 def first_visit(measured: dict[str, tuple[int, int]]) -> int:
-    later = (DATA, *precache.ON_DEMAND, *precache.LIBRARIES)
+    later = ("docs/", DATA, *precache.ON_DEMAND, *precache.LIBRARIES)
     return sum(packed for path, (_, packed) in measured.items() if not path.startswith(later))
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--target", type=Path, default=ROOT / "dist")
-    target: Path = parser.parse_args(arguments).target
-    build(ROOT, target)
+    parser.add_argument("--docs", action="store_true", help="add the documents that were built")
+    options = parser.parse_args(arguments)
+    target: Path = options.target
+    build(ROOT, target, docs=options.docs)
     try:
         sys.stdout.write(table(sizes(target)) + "\n")
     except TooLarge as error:

@@ -106,6 +106,19 @@ def test_the_libraries_are_in_the_site_but_no_visit_of_the_page_fetches_them(roo
     assert site.first_visit(site.sizes(root)) == before
 
 
+def test_the_page_links_to_the_documents_where_they_are_built(root, tmp_path):
+    (root / "index.html").write_text('<a href="./README.md">Docs</a>')
+    (root / "build/docs").mkdir(parents=True)
+    (root / "build/docs/index.html").write_text("documents")
+    target = tmp_path / "dist"
+    site.build(root, target)
+    assert 'href="./README.md"' in (target / "index.html").read_text()
+    assert not (target / "docs").exists()
+    site.build(root, target, docs=True)
+    assert (target / "index.html").read_text() == '<a href="./docs/index.html">Docs</a>'
+    assert (target / "docs/index.html").read_text() == "documents"
+
+
 def test_the_limit_counts_everything_but_the_data(root):
     measured = {"a.js": (10, 4_000_000), "b.js": (10, 4_999_999), "static/vendor/mnist/x": (1, 99)}
     assert "8,999,999 of at most 9,000,000" in site.table(measured)
