@@ -62,6 +62,8 @@ def sources(folder):
         "py/farcall/stubs.py": "",
         "py/nn/__init__.py": '"""Networks."""\n',
         "py/nn/io/__main__.py": "",
+        "py/nn/kernels/build.py": "",
+        "py/nn/compiler.py": "",
         "py/nn/models/prediction.py": PREDICTION,
         **{
             p if p.endswith((".py", ".js")) else f"{p}/__init__.py": ""
@@ -157,6 +159,8 @@ def test_every_module_of_a_worker_is_in_one_of_its_zips():
             "py/nn",
             f"!{bundle.COMLINK}",
             "!py/nn/io/__main__.py",
+            "!py/nn/kernels/build.py",
+            "!py/nn/compiler.py",
             f"!{bundle.GPU}",
             "py/app/__init__.py",
             "py/app/lab",
