@@ -23,11 +23,12 @@
       };
       port.onmessage = ({ data: [text, body, ...back] }) => {
         bytes = body;
-        hear(text);
-        bytes = null;
-        if (body instanceof ArrayBuffer) owed.push(body);
         spares.unshift(...back);
         spares.length = Math.min(spares.length, SPARES);
+        // What hears reads first: the answer that it sends may take the buffer along.
+        if (body instanceof ArrayBuffer) owed.push(body);
+        hear(text);
+        bytes = null;
       };
       return {
         // Send a text, and `length` bytes: places are offset, address and length of each array.
