@@ -34,7 +34,7 @@ precache: kernels bundle  ## list the site's files for the service worker
 	@$(PY) -m tools.precache
 
 site: precache  ## write dist/, ready to upload to any static host, and its size
-	@$(PY) -m tools.site
+	@$(PY) -m tools.site --address "$(ADDRESS)"
 
 test: prepared  ## install what tests need, then run every check and every test
 	@$(PY) -m tools.check
@@ -75,7 +75,7 @@ soak: precache  ## what takes long, all or ONLY=rpc|mpy|py|io|gpu|applications|f
 docs: precache  ## write dist/ with the documents as a site in dist/docs, and a reference of every public name
 	@$(PYTHON) tools/environment.py docs
 	@PYTHONPATH=py NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build -q -f tools/docs/mkdocs.yml
-	@$(PY) -m tools.site --docs
+	@$(PY) -m tools.site --docs --address "$(ADDRESS)"
 
 package: kernels bundle  ## build what people install: wheel, sdist, farcall.zip, nn.zip, into build/package
 	@$(PYTHON) tools/environment.py package

@@ -23,11 +23,17 @@
   const shown = names(query.get("show") || (query.get("compact") === "1" ? "draw,training" : ""));
   if (shown.length) hidden.push(`[data-panel]:not(${shown.join()}, :has(${shown.join()}))`);
   if (query.get("compact") === "1") hidden.push("#history");
-  if (hidden.length && "adoptedStyleSheets" in document) {
-    self.farcallHidden = new CSSStyleSheet();
-    self.farcallHidden.replaceSync(hidden.map((panel) => `${panel} { display: none !important }`).join(" "));
-    document.adoptedStyleSheets = [self.farcallHidden];
-  }
+  const sheet = (text) => {
+    if (!("adoptedStyleSheets" in document)) return null;
+    const made = new CSSStyleSheet();
+    made.replaceSync(text);
+    document.adoptedStyleSheets = [...document.adoptedStyleSheets, made];
+    return made;
+  };
+  if (hidden.length) self.farcallHidden = sheet(hidden.map((panel) => `${panel} { display: none !important }`).join(" "));
+
+  // The picture and the curves are laid out for the window's width, so paper has it too; printers scale it.
+  addEventListener("beforeprint", () => sheet(`@page { size: ${innerWidth}px ${Math.round(innerWidth * Math.SQRT2)}px; margin: 0 }`));
 
   const note = (loads) => history.replaceState({ ...history.state, farcallLoads: loads }, "");
 

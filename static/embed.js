@@ -6,7 +6,7 @@
 //   hide="data,network"        panels to leave out          show="draw,training"        the only ones to show
 //   compact                    what a page of text has room for: the drawing and the curves
 //   config="epochs=1&lr=0.01"  as in the demo's own address
-//   height="auto"              or a CSS length              poster="picture.png"        behind the button
+//   height="auto"              or a CSS length              poster="picture.png"        above the button; "" for none
 //   sandbox="allow-scripts"    how much the frame may do    label="Digits"              its name for screen readers
 //
 // element.frame is the iframe, element.state its last state, element.load() presses the button. Events: farcall-load (detail: {version, drivable}) once the
@@ -18,19 +18,20 @@
   const SIZE = "19 MB"; // of a first visit, compressed, with the data: a test holds it to the built site
   const PATIENCE = 30000; // ms after the frame has loaded: the demo's Python answers within seconds, or not at all
   const SANDBOX = "allow-scripts allow-same-origin allow-downloads";
+  const POSTER = { width: 1120, height: 485 }; // pixels of static/poster-*.webp
   const HERE = new URL("../", document.currentScript.src).href;
   const STYLE = `
 :host { display: block; position: relative; min-height: 12rem; color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
 :host([hidden]) { display: none; }
 :host([theme="light"]) { color-scheme: light; } :host([theme="dark"]) { color-scheme: dark; }
-iframe { display: block; width: 100%; height: 40rem; border: 0; border-radius: 0.5rem; background: light-dark(#f6f3ec, #121318); }
+iframe { display: block; width: 100%; height: 40rem; border: 0; border-radius: 0.5rem; background: light-dark(#f5f0e6, #1a1713); }
 .box { display: grid; gap: 0.75rem; justify-items: center; align-content: center; text-align: center; min-height: 12rem; padding: 1.5rem; box-sizing: border-box;
-  border: 1px solid light-dark(#ddd6c8, #2f323c); border-radius: 0.5rem; background: light-dark(#f6f3ec, #121318) center / cover; color: light-dark(#1d1b18, #ece9e2); }
-.box p { margin: 0; } .fault { border-color: light-dark(#b3261e, #ff9c93); margin-bottom: 0.5rem; }
+  border: 1px solid light-dark(#d9cfbc, #3d362d); border-radius: 0.5rem; background: light-dark(#fffcf5, #221e19); color: light-dark(#1e1a15, #f0e9dc); }
+.box p { margin: 0; } img { max-width: 100%; height: auto; } .fault { border-color: light-dark(#b3261e, #ff9c93); margin-bottom: 0.5rem; }
 button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1.4rem; border: 0; border-radius: 0.6rem; cursor: pointer;
-  background: light-dark(#2346d8, #8fa8ff); color: light-dark(#fff, #0e1330); }
-:focus-visible { outline: 0.2rem solid light-dark(#2346d8, #8fa8ff); outline-offset: 0.15rem; }
-.note { font-size: 0.85rem; } a { color: light-dark(#2346d8, #8fa8ff); }`;
+  background: light-dark(#2346d8, #9fb2ff); color: light-dark(#fffcf5, #221e19); }
+:focus-visible { outline: 0.2rem solid light-dark(#2346d8, #9fb2ff); outline-offset: 0.15rem; }
+.note { font-size: 0.85rem; } a { color: light-dark(#2346d8, #9fb2ff); }`;
   const sheet = new CSSStyleSheet(); // a <style> would need 'unsafe-inline' in the host's policy
   sheet.replaceSync(STYLE);
 
@@ -55,9 +56,9 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
 
     connectedCallback() {
       addEventListener("message", this.#heard);
-      this.#poster();
       const wish = navigator.connection?.saveData ? "click" : this.getAttribute("load");
-      if (wish === "eager") this.load();
+      if (wish === "eager") return this.load();
+      this.#poster();
       if (wish !== "visible") return;
       this.#watch = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && this.load());
       this.#watch.observe(this);
@@ -98,9 +99,16 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
     #poster() {
       const button = make("button", { type: "button", textContent: `Run the demo here (${SIZE})`, onclick: () => this.load(true) });
       const note = make("p", { className: "note", textContent: "Python and NumPy run on your device; nothing you do leaves it. " }, this.#link());
-      const box = make("div", { className: "box" }, make("p", { textContent: this.#name }), button, note);
-      if (this.hasAttribute("poster")) box.style.backgroundImage = `url(${JSON.stringify(new URL(this.getAttribute("poster"), document.baseURI).href)})`;
-      this.shadowRoot.replaceChildren(box);
+      this.shadowRoot.replaceChildren(make("div", { className: "box" }, ...this.#picture(), make("p", { textContent: this.#name }), button, note));
+    }
+
+    // What the button starts, in the theme's colours: tools/pictures.py takes it.
+    #picture() {
+      if (this.getAttribute("poster") === "" || navigator.connection?.saveData) return [];
+      const dark = matchMedia(this.getAttribute("theme") === "dark" ? "all" : "(prefers-color-scheme: dark)").matches && this.getAttribute("theme") !== "light";
+      const own = new URL(`static/poster-${dark ? "dark" : "light"}.webp`, HERE);
+      const src = new URL(this.getAttribute("poster") ?? own, document.baseURI).href;
+      return [make("img", { src, alt: "", ...POSTER })];
     }
 
     load(focus = false) {

@@ -87,6 +87,7 @@
     tell("update");
     const notice = document.createElement("aside");
     notice.id = "offline-notice";
+    notice.className = "row";
     notice.setAttribute("role", "status");
     notice.append(document.createElement("p"), button("Update", () => take(worker)), button("Later", () => notice.remove()));
     document.body.append(notice);

@@ -45,7 +45,10 @@ ON_DEMAND = (
 # What the kernels were built from: a build writes it, no page asks for it.
 STAMPS = "static/vendor/kernels/*.sha256"
 # For other pages: this one does not ask for them.
-LIBRARIES = ("static/vendor/python/farcall.zip", "static/vendor/python/nn.zip")
+LIBRARIES = (
+    "static/vendor/python/farcall.zip", "static/vendor/python/nn.zip",
+    "static/poster-light.webp", "static/poster-dark.webp", "static/card.jpg",
+)  # fmt: skip
 REFUSED = (
     TARGET, *LIBRARIES, STAMPS,
     "*/__pycache__/*", "*.[ch]", f"*/{PARTIAL}*", "*/.*", *UNUSED,

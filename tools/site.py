@@ -18,28 +18,34 @@ README = 'href="./README.md"'
 ALONGSIDE = ("sw.js", "LICENSE", "README.md")  # the page links to the last
 
 
+CARD = 'content="./static/card.jpg"'
+
+
 class TooLarge(Exception):
     """The site is larger than its limit."""
 
 
-def build(root: Path, target: Path, *, docs: bool = False) -> None:
+def build(root: Path, target: Path, *, docs: bool = False, address: str = "") -> None:
     """Write the site into `target`, replacing its content.
 
     Args:
         root: the repository.
         target: a folder.
         docs: with the site of documents, which `make docs` has built; the page links to it.
+        address: of the site, for crawlers, which take the picture of a link from an absolute one.
     """
     shutil.rmtree(target, ignore_errors=True)
     for path in [*precache.published(root), *ALONGSIDE, *unlisted(root)]:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target / path)
+    page = target / "index.html"
     if docs:
         shutil.copytree(root / DOCS, target / "docs")
-        page = (target / "index.html").read_text()
-        if README not in page:
+        if README not in page.read_text():
             raise LookupError(f"index.html: expected the link {README}, found none")
-        (target / "index.html").write_text(page.replace(README, 'href="./docs/index.html"'))
+        page.write_text(page.read_text().replace(README, 'href="./docs/index.html"'))
+    if address:
+        page.write_text(page.read_text().replace(CARD, CARD.replace(".", address.rstrip("/"), 1)))
     precache.main(["--root", str(target)])
 
 
@@ -96,9 +102,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--target", type=Path, default=ROOT / "dist")
     parser.add_argument("--docs", action="store_true", help="add the documents that were built")
+    parser.add_argument("--address", default="", help="where the site will be, with https://")
     options = parser.parse_args(arguments)
     target: Path = options.target
-    build(ROOT, target, docs=options.docs)
+    build(ROOT, target, docs=options.docs, address=options.address)
     try:
         sys.stdout.write(table(sizes(target)) + "\n")
     except TooLarge as error:

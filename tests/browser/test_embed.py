@@ -32,13 +32,35 @@ def host(tmp_path: Path, open_site: Callable[..., Site]) -> Site:
     return open_site(tmp_path / "host")
 
 
+# The panels that a frame shows, each time that they change, from its first paint until it is ready.
+PANELS_SHOWN = """
+if (/[?&]embed=1/.test(location.search)) {
+    const shown = (globalThis.panelsShown = []);
+    const displayed = (e) => {
+        for (let p = e; p; p = p.parentElement)
+            if (getComputedStyle(p).display === "none") return false;
+        return true;
+    };
+    const note = () => {
+        const panels = [...document.querySelectorAll("[data-panel], #picture, #history")];
+        const now = panels.filter(displayed).map((e) => e.id).join(" ");
+        if (now !== shown.at(-1)) shown.push(now);
+        if (document.documentElement.dataset.phase !== "ready") requestAnimationFrame(note);
+    };
+    addEventListener("DOMContentLoaded", note);
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def started(module_site, open_module_page, tmp_path_factory):
     """A host with one embedded demo that was started by its button: the page, what the button
     showed, and what was fetched before it was pressed."""
     host = Site(tmp_path_factory.mktemp("host"))
     write(host, script(module_site) + tag(config="epochs=1&seed=3"))
-    page = open_module_page(host.url)
+    page = open_module_page()
+    page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": PANELS_SHOWN})
+    page.get(host.url)
     button = embed.button(page)
     poster = {"displayed": button.is_displayed(), "text": button.text}
     fetched = {request.path for request in module_site.requests}
@@ -52,7 +74,23 @@ class TestPoster:
     def test_nothing_is_fetched_before_the_button_is_pressed(self, started):
         _, poster, fetched = started
         assert poster["displayed"]
-        assert fetched == {"static/embed.js"}
+        assert fetched - {"static/poster-light.webp"} == {"static/embed.js"}
+
+    def test_it_shows_the_picture_in_the_theme_s_colours(self, site, host, open_page):
+        own = script(site) + tag("light", theme="light") + tag("dark", theme="dark")
+        page = open_page(write(host, own + tag("none", poster="") + tag(poster="other.png")))
+        pictures = "shadowRoot.querySelector('img')"
+        for theme in ("light", "dark"):
+            page.until(f"document.getElementById('{theme}').{pictures}.complete")
+            source, *sizes = (
+                element(page, f"{pictures}.{name}", theme)
+                for name in ("src", "naturalWidth", "width", "naturalHeight", "height")
+            )
+            assert source == f"{site.url}static/poster-{theme}.webp"
+            assert sizes[::2] == sizes[1::2], "the place that it is given"
+        assert element(page, pictures, "none") is None
+        assert element(page, f"{pictures}.src") == f"{host.url}other.png"
+        page.expect_console("other.png")
 
     def test_the_button_says_what_a_first_visit_moves(self, started):
         _, poster, _ = started
@@ -97,6 +135,12 @@ class TestFrame:
                 ".map((e) => e.innerText)"
             )
         assert shown == ["Error, %", "Loss", "Runs"]
+
+    def test_what_is_hidden_was_never_shown(self, page):
+        with inside(page):
+            assert page.execute_script("return panelsShown") == [
+                "options draw picture training history"
+            ]
 
     def test_the_frame_is_as_high_as_its_page(self, page):
         with inside(page):
@@ -200,7 +244,8 @@ def test_two_on_one_page_load_when_they_are_scrolled_to_and_know_nothing_of_each
     page = open_page(write(host, script(site) + "".join(tags)))
     for name in ("1", "2"):
         page.until(f"document.getElementById('{name}').shadowRoot.querySelector('button')")
-    assert {request.path for request in site.requests} == {"static/embed.js"}
+    fetched = {request.path for request in site.requests}
+    assert fetched - {"static/poster-light.webp"} == {"static/embed.js"}
     for name in ("1", "2"):
         assert element(page, "frame", name) is None
         page.execute_script(f"document.getElementById('{name}').scrollIntoView()")
@@ -274,3 +319,18 @@ def test_the_host_s_own_policy_may_be_strict(site, open_site, open_page, tmp_pat
     page = open_page(strict.url)
     wait_for(page, "ready")
     assert element(page, "state") == {"phase": "ready"}
+
+
+@pytest.mark.parametrize(
+    ("query", "panels"),
+    [("compact=1", "draw picture training"), ("show=picture", "draw picture"),
+     ("show=options,history", "options training history"),
+     ("hide=picture,analysis", "options draw training history data network models")],
+)  # fmt: skip
+def test_the_first_paint_has_the_panels_that_the_address_asks_for(site, open_page, query, panels):
+    """Without Python: what boot.js hides before it."""
+    site.replace("py/app/main.py", "")
+    page = open_page()
+    page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": PANELS_SHOWN})
+    page.get(f"{site.url}?embed=1&{query}")
+    assert page.execute_script("return panelsShown[0]") == panels

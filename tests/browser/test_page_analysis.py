@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.pad import draw
 
+GROUPS = ["Browser and engine", "Memory", "Messages between page and worker"]
 COUNTS = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]  # of the published test set
 
 
@@ -141,3 +142,11 @@ def test_the_environment_says_where_everything_runs_and_what_crossed(page):
     assert facts["WebAssembly"].endswith("MB")
     assert int(facts["bytes received"].replace(",", "")) > 10_000
     assert facts["pending"] == "0"
+    groups = page.execute_script(
+        "return [...document.querySelectorAll('#facts h3')].map((head) => [head.innerText,"
+        "[...head.nextElementSibling.querySelectorAll('dt')].map((d) => d.innerText)])"
+    )
+    assert [name for name, _ in groups] == GROUPS
+    counters = dict(groups)["Messages between page and worker"]
+    assert {"bytes received", "exports", "pending"} <= set(counters)
+    assert "Processors" in dict(groups)["Browser and engine"]

@@ -7,7 +7,7 @@ from tests.support.pad import draw
 # Smallest phone, phone, tablet, laptop, a laptop at 200 %, a wide screen: width, height, zoom.
 SCREENS = [(320, 640, 1), (390, 844, 1), (768, 1024, 1), (1440, 900, 1), (720, 450, 2),
            (2560, 1440, 1)]  # fmt: skip
-THEMES = ["light", "dark"]
+THEMES = ["light", "dark", "forced light", "forced dark"]
 
 # Colours as the eye gets them: the first ground that is not see-through, and WCAG's contrast.
 MEASURE = """
@@ -98,6 +98,9 @@ def page(module_site, open_module_page):
     page.wait_for_phase("ready")
     draw(page)
     page.until(lambda: page.output("prediction").strip().isdigit())
+    page.until("document.querySelector('#picture button')")
+    page.execute_script("document.querySelector('#picture button').click()")
+    page.until("document.querySelector('#lens-parts td')")
     page.click("Analyse")
     page.until("document.querySelectorAll('#profile tr').length > 1", 60)
     page.until("!document.getElementById('analyse').disabled")
@@ -107,11 +110,13 @@ def page(module_site, open_module_page):
 
 def wear(page, theme, screen):
     width, height, zoom = screen
+    forced = "active" if "forced" in theme else "none"
     page.execute_cdp_cmd(
         "Emulation.setEmulatedMedia",
         {
             "features": [
-                {"name": "prefers-color-scheme", "value": theme},
+                {"name": "prefers-color-scheme", "value": theme.split()[-1]},
+                {"name": "forced-colors", "value": forced},
                 {"name": "prefers-reduced-motion", "value": "reduce"},
             ]
         },
@@ -129,9 +134,10 @@ def wear(page, theme, screen):
 )
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_text_and_every_border_of_a_control_stands_out(page, theme):
-    wear(page, theme, (1440, 900, 1))
-    assert page.execute_script(PALE) == []
-    assert page.execute_script(FAINT) == []
+    for screen in SCREENS[:1], SCREENS[3:4], SCREENS[-1:]:
+        wear(page, theme, *screen)
+        assert page.execute_script(PALE) == []
+        assert page.execute_script(FAINT) == []
 
 
 @pytest.mark.promise(

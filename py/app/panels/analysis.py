@@ -74,19 +74,19 @@ class Analysis:
         for answer in DIGITS:
             count = counts[answer]
             hit = truth == answer
-            share = count / support if hit else count / wrong
+            share = 40 * (count / support if hit else count / wrong)
             name = f"{count} images of {truth} read as {answer}"
             button = dom.make(
                 "button", count or "", type="button", class_="hit" if hit else None, aria_label=name
             )
-            button.style.setProperty("--p", f"{0.4 * share:.3f}")
+            button.style.setProperty("--v", f"{share:.1f}%")
             dom.on(button, "click", lambda _, answer=answer: self._cell(truth, answer))
             cells.append(button)
         return table.row(truth, *cells)
 
     async def _cell(self, truth, answer):
         found = await self.client.lab.analysis.cell(truth, answer)
-        list_ = dom.make("ul", class_="tiles")
+        list_ = dom.make("ul", class_="tiles note row")
         for entry in found:
             share = dom.make("span", numbers.percent(entry["confidence"], 0))
             list_.append(images.tile(entry["rgba"], (share,), f"A {truth} read as {answer}"))
@@ -117,7 +117,7 @@ class Analysis:
                 bins.append(bar)
             reach = f"from {row['low']:.2f} to {row['high']:.2f}, deviation {row['deviation']:.3f}"
             words = f"{row['layer']}: {numbers.count(row['count'])} weights {reach}"
-            block = dom.make("div", words)
+            block = dom.make("div", words, class_="note")
             block.append(bins)
             blocks.append(block)
         dom.fill(dom.find("histograms"), blocks)
@@ -126,9 +126,7 @@ class Analysis:
         lines = [table.heading("Layer", "Forward", "Backward", "Share")]
         for row in rows:
             times = [f"{row[name]:.2f} ms" for name in ("forward_ms", "backward_ms")]
-            share = dom.make("td", numbers.percent(row["share"], 0), class_="number share")
-            share.style.setProperty("--p", f"{row['share']:.3f}")
-            lines.append(table.row(row["layer"], *times, share))
+            lines.append(table.row(row["layer"], *times, numbers.percent(row["share"], 0)))
         dom.fill(dom.find("profile"), lines)
 
 

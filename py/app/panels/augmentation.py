@@ -32,7 +32,7 @@ class Augmentation:
             self._show(name)
 
     def _row(self, name, label, unit):
-        row = dom.make("div", class_="switch")
+        row = dom.make("div", class_="switch row")
         words = dom.make("label", class_="field check", for_=f"option-{name}-on")
         switch = dom.make("input", type="checkbox", role="switch", id=f"option-{name}-on")
         words.append(switch, dom.make("span", label))

@@ -36,9 +36,9 @@ class Buckets:
         dom.fill(dom.find("buckets"), rows)
 
     def _bucket(self, digit, mine):
-        item = dom.make("li")
+        item = dom.make("li", class_="row")
         count = dom.make("small", len(mine), class_="note")
-        tiles = dom.make("span", class_="drawn")
+        tiles = dom.make("span", class_="drawn row")
         for place, (index, entry) in enumerate(mine):
             name = f"Delete drawing {place + 1} of a {digit}"
             button = dom.make("button", type="button", aria_label=name, title="Delete")

@@ -18,7 +18,7 @@ class Answer:
         self.values = []
         for digit in DIGITS:
             item = dom.make("li")
-            value = dom.make("span", class_="number")
+            value = dom.make("span", class_="number note")
             item.append(dom.make("b", digit), dom.make("i"), value)
             self.bars.append(item)
             self.values.append(value)
@@ -115,7 +115,8 @@ class Draw:
     def _buttons(self):
         group = dom.find("correct")
         for digit in DIGITS:
-            button = dom.make("button", digit, type="button", aria_label=f"It was a {digit}")
+            name = f"It was a {digit}"
+            button = dom.make("button", digit, type="button", class_="quiet", aria_label=name)
             dom.on(button, "click", lambda _, digit=digit: self.correct(digit))
             group.append(button)
 

@@ -45,7 +45,7 @@ def _group(title, facts):
     """Return a heading and a list of facts by name."""
     entries = dom.make("dl", class_="facts")
     for name, value in sorted(facts.items()):
-        fact = dom.make("div")
+        fact = dom.make("div", class_="row spread")
         fact.append(dom.make("dt", name), dom.make("dd", value))
         entries.append(fact)
     return [dom.make("h3", title), entries]

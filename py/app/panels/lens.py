@@ -162,7 +162,7 @@ def _part(part):
     if part["kind"] == "sign":
         return f'<span class="sign">{dom.escape(part["text"])}</span>'
     if part["kind"] == "line":
-        return f'<span class="share">{dom.escape(part["text"])} <b>{part["value"]}</b></span>'
+        return f"<span>{dom.escape(part['text'])} <b>{part['value']}</b></span>"
     rows = "".join(
         [
             "<tr>" + "".join([_cell(part, y, x) for x in range(len(row))]) + "</tr>"

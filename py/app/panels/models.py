@@ -67,7 +67,7 @@ class Models:
     def _list(self, kept):
         items = []
         for entry in kept:
-            item = dom.make("li")
+            item = dom.make("li", class_="row")
             words = dom.make("span", entry["name"])
             words.append(
                 dom.make(

@@ -93,6 +93,17 @@ def test_the_site_is_what_is_listed_and_the_worker(root, tmp_path):
     assert set(listed(target)[1]) == set(precache.published(root))
 
 
+def test_the_picture_of_a_link_has_the_address_of_the_site(root, tmp_path):
+    page = (site.ROOT / "index.html").read_text()
+    assert page.count(site.CARD) == 1
+    (root / "index.html").write_text(page)
+    site.build(root, tmp_path / "dist", address="https://demo.example/farcall/")
+    built = (tmp_path / "dist" / "index.html").read_text()
+    assert 'og:image" content="https://demo.example/farcall/static/card.jpg"' in built
+    site.build(root, tmp_path / "dist")
+    assert (tmp_path / "dist" / "index.html").read_text() == page
+
+
 def test_the_libraries_are_in_the_site_but_no_visit_of_the_page_fetches_them(root, tmp_path):
     for name in precache.LIBRARIES:
         (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,10 @@ def svg(found: Layout, made: list[Wire], *, alone: bool = False, title: str = ""
         head = head.replace("<svg", "")
         parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {head} role="img">']
         parts += [f"<title>{escape(title)}</title>", f"<style>{STYLE}</style>"]
-    parts += [_neck(found), *_groups(found, made), *_beads(found)]
+    parts += [_neck(found), *_groups(found, made)]
+    if not alone:  # wires end behind the names
+        parts += [_rect(name.x, name.y, name.width, name.height) for name in names(found)]
+    parts += _beads(found)
     if alone:
         parts += [_tiles(found, box) for box in found.boxes]
     parts += [*_names(found), "</svg>"]
@@ -90,7 +93,7 @@ def _bead(found: Layout, box: Box, number: int, k: int) -> tuple[float, float]:
     """Return the middle of a bead: before the box, the last bead next to it."""
     middle = (box.low + box.high) / 2 + 12 * (number - (len(box.inputs) - 1) / 2)
     if not box.passes and not found.ends(box):
-        middle = box.y + box.height / 2 if not found.place.down else box.x + box.width / 2
+        middle = box.x + box.width * 0.75 if found.place.down else box.y + box.height / 2
     start = found.starts[box.rank]
     if found.ends(box):
         start = port(found, box, 0, False)[0] - 16
