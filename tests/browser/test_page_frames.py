@@ -14,7 +14,14 @@ pytestmark = pytest.mark.timed
 BUSY = "#preset=small&batch=16&epochs=100&subset=5000&log=1"
 
 WATCH = """
-globalThis.seen = { frames: [], tasks: [], redraws: [] };
+globalThis.seen = { frames: [], tasks: [], redraws: [], maps: [], lenses: [], whys: [] };
+const put = CanvasRenderingContext2D.prototype.putImageData;
+CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+    if (this.canvas.closest("#picture")) seen.maps.push(performance.now());
+    if (this.canvas.id === "lens-map") seen.lenses.push(performance.now());
+    if (this.canvas.id === "why-map") seen.whys.push(performance.now());
+    return put.apply(this, given);
+};
 new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) seen.tasks.push(entry.duration);
 }).observe({ type: "longtask" });
@@ -58,6 +65,8 @@ def page(module_site, open_module_page, tmp_path_factory):
     page.execute_script("for (const d of document.querySelectorAll('main details')) d.open = true")
     page.button("Train").click()
     page.until(lambda: epochs(page) > 1)
+    page.execute_script("document.querySelector('#picture button[data-tile]').click()")
+    page.until("document.querySelector('#lens-sums b')")
     page.execute_script(WATCH)
     page.execute_script("performance.mark('watched')")
     before = processor.waited(page.service.process.pid)
@@ -66,6 +75,9 @@ def page(module_site, open_module_page, tmp_path_factory):
     page.rate = page.number("images_per_second") / 16
     page.button("Stop").click()
     page.wait_for_phase("ready")
+    page.console()
+    page.execute_cdp_cmd("Browser.close", {})  # the driver's own way kills it after some seconds
+    page.until(trace.exists, 60)
     page.quit()
     return page
 
@@ -91,17 +103,24 @@ def epochs(page):
 
 
 def watched(page):
-    """What was seen while three drawings were made and six epochs went by."""
+    """What was seen while three drawings were made, and explained, and six epochs went by."""
     first = epochs(page)
     page.execute_script("for (const name in seen) seen[name].length = 0")
     for _ in range(3):
         draw(page)
+        page.execute_script("document.getElementById('why').click()")
     page.until(lambda: epochs(page) >= first + 6)
     return page.execute_script("return seen")
 
 
 def test_the_engine_reports_faster_than_the_screen_shows(page):
     assert page.rate > 100, "batches a second"
+
+
+def test_the_picture_the_lens_and_why_are_at_work(page):
+    assert len(page.seen["maps"]) > 30
+    assert len(page.seen["lenses"]) > 5
+    assert page.seen["whys"]
 
 
 @pytest.mark.promise(
