@@ -4,7 +4,6 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from tests.support.digits import fewer_test_images
 from tests.support.pad import draw
 
 LENS = """
@@ -52,7 +51,6 @@ CanvasRenderingContext2D.prototype.putImageData = function (...arguments_) {
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
-    fewer_test_images(module_site)
     page = open_module_page(module_site.url + "#epochs=100&subset=5000")
     page.wait_for_phase("ready")
     page.until("document.querySelectorAll('#picture canvas').length > 0")

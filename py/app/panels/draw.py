@@ -44,7 +44,7 @@ class Answer:
         sure = numbers.percent(answer["confidence"])
         self.ghost = True
         dom.set_text("ghost", str(answer["digit"]))
-        dom.set_text("draw-note", f"{sure} sure, of a test image of a {truth}")
+        dom.set_text("draw-note", f"{sure} sure; a test image, {truth}")
 
     def _end_ghost(self):
         if self.ghost:
