@@ -121,7 +121,7 @@ def spent(page: Page) -> dict[str, float]:
 
 def _training(site: Site, page: Page) -> dict[str, float]:
     """Return images a second with the picture over those without."""
-    page.get(f"{site.url}#epochs=1000")
+    page.get(f"{site.url}#epochs=100")
     page.until(READY, LIMIT)
     page.click("Train")
     page.until(f"(() => {{ {BATCHES} }})()[0] > 0", LIMIT)
