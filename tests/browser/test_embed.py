@@ -160,8 +160,7 @@ class TestFrame:
         page.execute_script("document.getElementById('demo').style.width = '360px'")
         page.until(f"{HEIGHT} > {wide} + 100")
         with inside(page):
-            overflow = "document.documentElement.scrollWidth - innerWidth"
-            assert page.execute_script(f"return {overflow}") <= 0
+            page.until("document.documentElement.scrollWidth <= innerWidth")
         page.execute_script("document.getElementById('demo').style.width = ''")
         page.until(f"Math.abs({HEIGHT} - {wide}) < 2")
 

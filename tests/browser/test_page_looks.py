@@ -149,7 +149,7 @@ def test_nothing_is_too_small_or_leaves_the_screen(page, screen):
     wear(page, "light", screen)
     assert page.execute_script(SMALL) == []
     assert page.execute_script(TIGHT) == []
-    assert page.execute_script("return document.documentElement.scrollWidth") <= screen[0]
+    page.until(f"document.documentElement.scrollWidth <= {screen[0]}", 5)
 
 
 @pytest.mark.promise(

@@ -109,7 +109,7 @@ def photograph(page, name):
 def test_nothing_leaves_the_screen_sideways(page, size, unfolded):
     wear(page, *size, "light", unfolded)
     assert page.execute_script(TOO_WIDE) == []
-    assert page.execute_script("return document.documentElement.scrollWidth") <= size[0]
+    page.until(f"document.documentElement.scrollWidth <= {size[0]}", 5)
 
 
 PANELS = ["options", "draw", "training", "data", "network", "models", "analysis"]
