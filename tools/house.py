@@ -111,7 +111,7 @@ def uses_of_any(*folders: str, root: Path = ROOT) -> int:
 
 def named_tests(root: Path = ROOT) -> dict[str, int]:
     """Count the names of tests in the documents by file, but for the generated list."""
-    paths = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    paths = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
     paths.remove(root / GENERATED)
     counts = {path.name: len(TEST_NAME.findall(path.read_text())) for path in sorted(paths)}
     return {name: count for name, count in counts.items() if count}

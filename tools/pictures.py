@@ -5,6 +5,8 @@
 opens the page in Chromium, trains, draws a 7 and writes
 
     docs/images/page-light.webp, page-dark.webp      1440 x 1040
+    docs/images/page.webp                            the same, half as large, moving: a training, a
+                                                     drawing that is read
     static/poster-light.webp, poster-dark.webp       the plate, before an embed is started
     static/card.jpg                                  1200 x 630, as Open Graph asks
 
@@ -15,19 +17,27 @@ from __future__ import annotations
 
 import argparse
 import base64
+import io
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from tests.support.chromium import Page
-from tests.support.pad import draw
+from tests.support.pad import SEVEN, draw
 from tests.support.site import Site
 
 ROOT = Path(__file__).resolve().parent.parent
 THEMES = ("light", "dark")
 FIGURES = ("images_per_second", "epoch", "val_accuracy", "prediction", "confidence")
+MOVING = "docs/images/page.webp"
 MOST = {"docs/images": 200_000, "static": 100_000}
 """Bytes that a picture may have, by folder."""
+MOST_MOVING = 1_000_000
+STEP, REST = 120, 1_500
+"""Milliseconds that a frame is shown, and one to look at."""
 # The curves and maps follow the window in the frames that come.
 FRAMES = """
 const done = arguments[0];
@@ -50,10 +60,8 @@ def main() -> None:
         page.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
         page.get(f"{site.url}#epochs={epochs}")
         page.wait_for_phase("ready")
-        page.click("Train")
-        page.wait_for_phase("training")
-        page.wait_for_phase("ready", timeout=300)
         page.until("document.querySelector('#picture canvas')")
+        _animate(page)
         for theme in THEMES:
             _wear(page, theme, 1440, 1040)
             _take(page, f"docs/images/page-{theme}.webp", {"format": "webp", "quality": 82})
@@ -69,16 +77,57 @@ def main() -> None:
         site.close()
 
 
+def _animate(page: Page) -> None:
+    """Train, and draw a 7; write what the page shows meanwhile."""
+    _resize(page, "light", 1440, 1040)
+    shown = [(_frame(page), REST)]
+    page.click("Train")
+    page.wait_for_phase("training")
+    while page.phase == "training":
+        shown.append((_frame(page), STEP))
+    page.wait_for_phase("ready", timeout=300)
+    shown = shown[:1] + shown[1 :: max(1, len(shown) // 40)]  # some forty of a training
+    shown.append((_frame(page), REST))
+    page.click("Clear")
+    for stroke in pairwise(SEVEN):
+        draw(page, stroke)
+        page.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+        shown.append((_frame(page), STEP))
+    page.until(lambda: page.output("prediction") == "7")
+    page.execute_async_script(FRAMES)
+    shown.append((_frame(page), 2 * REST))
+    (first, *others), durations = zip(*shown, strict=True)
+    first.save(
+        ROOT / MOVING, save_all=True, append_images=others, duration=list(durations), loop=0,
+        quality=60, method=4,
+    )  # fmt: skip
+    _judge(MOVING, (ROOT / MOVING).stat().st_size, MOST_MOVING)
+
+
+def _frame(page: Page) -> Image.Image:
+    """Return what the page shows, half as large."""
+    options = {"format": "png"}
+    content = page.execute_cdp_cmd("Page.captureScreenshot", options)["data"]
+    picture = Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB")
+    return picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.LANCZOS)
+
+
 def _wear(page: Page, theme: str, width: int, height: int) -> None:
     """Give the page a theme and a size, and draw a 7 in its ink."""
-    features = [{"name": "prefers-color-scheme", "value": theme}]
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    _resize(page, theme, width, height)
     page.click("Clear")
     draw(page)
     page.until(lambda: page.output("prediction") == "7")
     page.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+    page.execute_async_script(FRAMES)
+
+
+def _resize(page: Page, theme: str, width: int, height: int) -> None:
+    """Give the page a theme and a size."""
+    features = [{"name": "prefers-color-scheme", "value": theme}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     page.execute_async_script(FRAMES)
 
 
@@ -87,9 +136,14 @@ def _take(page: Page, name: str, options: dict[str, Any]) -> None:
     picture = page.execute_cdp_cmd("Page.captureScreenshot", options)
     content = base64.b64decode(picture["data"])
     (ROOT / name).write_bytes(content)
-    sys.stdout.write(f"{name}: {len(content):,} bytes\n")
-    if len(content) > MOST[str(Path(name).parent)]:
-        raise SystemExit(f"pictures: {name} is larger than {MOST[str(Path(name).parent)]:,} bytes")
+    _judge(name, len(content), MOST[str(Path(name).parent)])
+
+
+def _judge(name: str, size: int, most: int) -> None:
+    """Print a file's size, and end where it is too large."""
+    sys.stdout.write(f"{name}: {size:,} bytes\n")
+    if size > most:
+        raise SystemExit(f"pictures: {name} is larger than {most:,} bytes")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """`python -m tests.bench`: measure, print, judge, and write `build/bench.json`.
 
 python -m tests.bench --only train128,kernels --rounds 3    a quick look
-python -m tests.bench --markdown                            the README's table of the last run
-python -m tests.bench --publish                             ... put into README.md, with the plot
+python -m tests.bench --markdown                            the documents' tables of the last run
+python -m tests.bench --publish                             ... put into them, with the plot
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--markdown", action="store_true", help="print the last run's table")
     parser.add_argument(
-        "--publish", action="store_true", help="put it into README.md, and the plot"
+        "--publish", action="store_true", help="put them into README.md and docs, and the plot"
     )
     return parser.parse_args(arguments)
 
@@ -105,21 +105,24 @@ def run(tasks: list[str], rounds: int) -> tuple[Bench, dict[str, Any]]:
         site.close()
 
 
-def markdown() -> str:
-    """Return the last run's tables, for README.md and docs/."""
+def markdown() -> dict[str, str]:
+    """Return the last run's tables by the document that they are for."""
     figures, place = (json.loads(path.read_text()) for path in (FIGURES, MACHINE))
     again = "`make bench` measures all of it again on your machine and writes `build/bench.json`."
-    tables = report.photographs_markdown(figures), report.remote_markdown(figures)
-    return "\n\n".join([report.markdown(figures, place), *filter(None, tables), again])
+    photographs = report.photographs_markdown(figures)
+    images = "\n\n".join(filter(None, [report.markdown(figures, place), photographs, again]))
+    return {"README.md": images, "docs/limits.md": report.remote_markdown(figures)}
 
 
 def publish() -> None:
-    """Put the last run's plot and tables between the README's figure marks."""
+    """Put the last run's plot and tables between the documents' figure marks."""
     PUBLISHED.parent.mkdir(parents=True, exist_ok=True)
     PUBLISHED.write_text(PLOT.read_text())
     picture = f"![Images per second of each engine]({PUBLISHED.relative_to(ROOT)})"
-    readme = ROOT / "README.md"
-    readme.write_text(report.between_marks(readme.read_text(), f"{picture}\n\n{markdown()}"))
+    for name, tables in markdown().items():
+        path, above = ROOT / name, f"{picture}\n\n" if name == "README.md" else ""
+        if tables:
+            path.write_text(report.between_marks(path.read_text(), above + tables))
 
 
 def write(path: Path, values: dict[str, Any], *, keep: bool) -> dict[str, Any]:
@@ -137,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
         publish()
         return 0
     if given.markdown:
-        say(markdown())
+        say("\n\n".join(markdown().values()))
         return 0
     if given.profile:
         profile(given.profile)

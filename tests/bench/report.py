@@ -29,7 +29,7 @@ TASKS = {
 NOTE = (
     "Images per second, one thread each, median of interleaved rounds, each row in one run. "
     "TensorFlow.js as shipped cannot train a convolution on wasm (`Conv2DBackpropFilter` is not "
-    "registered). The naive NumPy step is written for the seed network alone."
+    "registered)."
 )
 
 # The products that a sample's step of training cannot do without, in operations.
@@ -90,9 +90,9 @@ def _verdict(requirement: Requirement, figures: Figures, holds: bool) -> str:
 
 
 def markdown(figures: Figures, machine: dict[str, Any]) -> str:
-    """Return the README's table: a row a task, a column a peer, and where it was measured."""
-    heads = " | ".join(PEERS.values())
-    lines = [f"| Images/s | {heads} |", f"|---|{'---:|' * len(PEERS)}"]
+    """Return the README's table: a row a task, its nearest peers, and where it was measured."""
+    heads = " | ".join(PEERS[peer] for peer in PLOTTED_PEERS)
+    lines = [f"| Images/s | {heads} |", f"|---|{'---:|' * len(PLOTTED_PEERS)}"]
     lines += [
         _row(figures, task, title) for task, title in TASKS.items() if f"{task}.nn" in figures
     ]
@@ -106,7 +106,7 @@ def markdown(figures: Figures, machine: dict[str, Any]) -> str:
 
 
 def _row(figures: Figures, task: str, title: str) -> str:
-    keys = [f"{task}.{peer}" for peer in PEERS]
+    keys = [f"{task}.{peer}" for peer in PLOTTED_PEERS]
     cells = [shown(figures[key]) if key in figures else "–" for key in keys]
     return f"| {title} | **{cells[0]}** | {' | '.join(cells[1:])} |"
 

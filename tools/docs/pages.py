@@ -20,7 +20,8 @@ MOVED = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
 }
-PACKAGES = ("farcall", "nn", "federation")
+PACKAGES = ("farcall", "farcall.comlink", "nn", "federation")
+REFERENCES = {"py/farcall/comlink/__init__.py": "reference/farcall.comlink.md"}
 LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)(#[^)]*)?\)")
 
 
@@ -82,19 +83,20 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Turn a link into the repository into the page that it became, or into its text."""
-    base = "" if page.file.src_uri in MOVED.values() else "docs"
+    place = page.file.src_uri
+    if place.startswith("reference/"):
+        return markdown
+    moved = place in MOVED.values()
+    base = "" if moved else posixpath.join("docs", posixpath.dirname(place))
 
     def turned(found: re.Match[str]) -> str:
-        text, target, place = found.group(1), found.group(2), found.group(3) or ""
+        text, target, anchor = found.group(1), found.group(2), found.group(3) or ""
         if "://" in target or target.startswith("mailto:"):
             return found.group()
         path = posixpath.normpath(posixpath.join(base, target))
-        if path in MOVED:
-            return f"[{text}]({MOVED[path]}{place})"
-        if path.startswith("docs/"):
-            return f"[{text}]({path.removeprefix('docs/')}{place})"
+        page_of = MOVED.get(path) or REFERENCES.get(path) or path.removeprefix("docs/")
+        if page_of != path:
+            return f"[{text}]({posixpath.relpath(page_of, posixpath.dirname(place))}{anchor})"
         return text if path == text else f"{text} (`{path}`)"
 
-    if page.file.src_uri.startswith("reference/"):
-        return markdown
     return LINK.sub(turned, markdown).replace('"docs/images/', '"images/')

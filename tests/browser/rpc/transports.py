@@ -304,7 +304,7 @@ async def a_proxy_that_is_handed_on_is_asked_there_as_here():
 
 
 async def a_file_that_the_user_picked_reaches_the_worker():
-    """The four lines of docs/farcall.md; JavaScript picks the file, as a script may not ask."""
+    """As docs/how-to/files.md does; JavaScript picks the file, as a script may not ask."""
     js.eval("""{
         const picked = new DataTransfer();
         picked.items.add(new File(["a,1\\nb,2\\n"], "table.csv"));

@@ -6,16 +6,13 @@ from pathlib import Path
 
 import nn
 import pytest
-from farcall import comlink
-from farcall.connection import policy
-from farcall.connection.session import LIMITS
 
 from tests.conformance import suite
 from tests.conformance.promises import PROMISES
 from tools import promises
 
 ROOT = Path(__file__).resolve().parents[3]
-DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 BY_HAND = [path for path in DOCS if path != promises.TARGET]
 FOUND = promises.promises()
 
@@ -80,20 +77,6 @@ def test_every_path_that_a_document_quotes_exists(path):
     assert [
         name for name in quoted if not name.startswith(made) and not (ROOT / name).exists()
     ] == []
-
-
-def test_the_limits_in_the_guarantees_are_the_code_s():
-    text = (ROOT / "docs" / "guarantees.md").read_text()
-    limits = text.split("## Limits and their defaults")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| (.*?) \| (\d+|-) \| (\d+|-) \|", limits, re.MULTILINE)
-    stated = {"farcall": set(), "comlink": set()}
-    for names, ours, theirs in rows:
-        found = re.findall(r"`(\w+)`", names) or ["path"]
-        stated["farcall"] |= {(int(ours), found[0])} if ours != "-" else set()
-        stated["comlink"] |= {(int(theirs), found[-1])} if theirs != "-" else set()
-    path = (policy.PATH_LENGTH, "path")
-    assert stated["farcall"] == {(v, k) for k, v in LIMITS.items()} | {path}
-    assert stated["comlink"] == {(v, k) for k, v in comlink.LIMITS.items()} | {path}
 
 
 DEFINED = ("activations", "constraints", "initializers", "layers", "losses", "metrics",

@@ -24,7 +24,8 @@ AVOIDED = {
 }
 WORDS = re.compile(rf"\b({'|'.join(AVOIDED)})\b", re.IGNORECASE)
 CLEAN = (
-    "py/**/*.py", "py/nn/kernels/src/*", "tools/*.py", "tests/**/*.py", "docs/*.md", "*.md", "sw.js"
+    "py/**/*.py", "py/nn/kernels/src/*", "tools/*.py", "tests/**/*.py", "docs/**/*.md", "*.md",
+    "sw.js",
 )  # fmt: skip
 OTHERS = {ROOT / "docs" / "promises.md", Path(__file__).resolve()}  # generated, and the list itself
 FOUND = {path for pattern in CLEAN for path in ROOT.glob(pattern)} - OTHERS

@@ -16,7 +16,7 @@ from farcall.endpoints import memory_pair
 from farcall.values import graphs
 
 ROOT = Path(__file__).resolve().parents[4]
-TABLE = ROOT / "docs" / "farcall.md"
+TABLE = ROOT / "docs" / "limits.md"
 SCRIPT = ROOT / "py" / "farcall" / "comlink" / "comlink.js"
 
 
@@ -184,6 +184,14 @@ async def test_a_value_of_too_many_containers_is_refused_alone(
     assert await engine.far.echo(1) == 1
     near.close()
     far.close()
+
+
+def test_the_limits_that_both_protocols_have_are_the_same() -> None:
+    shared = comlink.LIMITS.keys() & LIMITS.keys()
+    assert shared == {"pending", "serving"}
+    assert {name: comlink.LIMITS[name] for name in shared} == {
+        name: LIMITS[name] for name in shared
+    }
 
 
 @pytest.mark.asyncio
