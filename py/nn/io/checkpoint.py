@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-def take(model: Model) -> Json:
+def get_state(model: Model) -> Json:
     """Return the training state of a compiled model.
 
     Raises:
@@ -84,7 +84,7 @@ def _kind(value: Any) -> str:
     return type(value).__name__
 
 
-def restore(model: Model, training: Any) -> None:
+def set_state(model: Model, training: Any) -> None:
     """Compile the model as it was saved, and restore the optimizer and the generators.
 
     Raises:

@@ -59,7 +59,7 @@ def save(
         UnsupportedError: a part of the model is not plain data.
         ValueError: the globs conflict.
     """
-    content = snapshot.take(model, include_optimizer=include_optimizer)
+    content = snapshot.get_state(model, include_optimizer=include_optimizer)
     return encode(content, quantization)
 
 
@@ -82,7 +82,7 @@ def load(
     Raises:
         FormatError: see `nn.io.errors` for its subclasses.
     """
-    return snapshot.restore(
+    return snapshot.from_state(
         decode(data, limits), custom_objects=custom_objects, limits=limits, compile=compile
     )
 
@@ -138,7 +138,7 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
     header = tree.from_json(archive.read(DOCUMENT), DOCUMENT, limits)
     _check_version(header)
     arrays = {name: _array(archive, name, entry) for name, entry in header["arrays"].items()}
-    return tree.restore(header["content"], arrays, DOCUMENT)
+    return tree.unflatten(header["content"], arrays, DOCUMENT)
 
 
 def _check_version(header: Mapping[str, Any]) -> None:

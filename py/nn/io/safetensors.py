@@ -172,7 +172,7 @@ def save(model: Model) -> bytes:
 
     The optimizer's state is not saved, since the format is for sharing weights.
     """
-    content = snapshot.take(model, include_optimizer=False)
+    content = snapshot.get_state(model, include_optimizer=False)
     topology = {key: content[key] for key in ("class_name", "config")}
     return encode(content["weights"], {_TOPOLOGY: to_json(topology).decode()})
 
@@ -198,7 +198,7 @@ def load(
         )
     topology = from_json(metadata[_TOPOLOGY].encode(), "safetensors topology", limits)
     content = {**topology, "weights": arrays}
-    return snapshot.restore(content, custom_objects=custom_objects, limits=limits)
+    return snapshot.from_state(content, custom_objects=custom_objects, limits=limits)
 
 
 @reads("safetensors")

@@ -37,7 +37,7 @@ Json = dict[str, Any]
 WEIGHTS = "weights/"
 
 
-def take(model: Model, *, include_optimizer: bool = True) -> Json:
+def get_state(model: Model, *, include_optimizer: bool = True) -> Json:
     """Return the complete state of a model: topology, weights and training state.
 
     Raises:
@@ -48,12 +48,12 @@ def take(model: Model, *, include_optimizer: bool = True) -> Json:
         "class_name": type(model).__name__,
         "config": model.get_config(),
         "labels": None if model.labels is None else [str(label) for label in model.labels],
-        "weights": take_weights(model),
-        "training": load("nn.io.checkpoint").take(model) if compiled else None,
+        "weights": get_weights(model),
+        "training": load("nn.io.checkpoint").get_state(model) if compiled else None,
     }
 
 
-def take_weights(model: Model) -> dict[str, Array]:
+def get_weights(model: Model) -> dict[str, Array]:
     """Return copies of the weights by path.
 
     Raises:
@@ -93,14 +93,14 @@ def _paths(model: Model, prefix: str, flat: bool) -> Iterator[tuple[str, str, Va
             yield f"{prefix}{variable.path}", f"{prefix}{around}{variable.path}", variable
 
 
-def restore(
+def from_state(
     content: Any,
     *,
     custom_objects: Mapping[str, Any] | None = None,
     limits: Limits = DEFAULT_LIMITS,
     compile: bool = True,
 ) -> Model:
-    """Return the model that `take` described; with `compile=False`, without training state.
+    """Return the model that `get_state` described; with `compile=False`, without training state.
 
     Raises:
         FormatError: a part is missing, has an unknown class, or does not fit the others.
@@ -114,7 +114,7 @@ def restore(
         model.labels = [str(label) for label in expect(content, "labels", list, where)]
     training = content.get("training") if compile else None
     if training is not None:
-        load("nn.io.checkpoint").restore(model, training)
+        load("nn.io.checkpoint").set_state(model, training)
     return model
 
 

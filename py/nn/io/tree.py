@@ -64,7 +64,7 @@ def _key(key: object, path: str) -> str:
     return key
 
 
-def restore(document: Any, arrays: Mapping[str, Array], where: str = "document") -> Any:
+def unflatten(document: Any, arrays: Mapping[str, Array], where: str = "document") -> Any:
     """Undo `flatten` (tuples come back as lists).
 
     Raises:
@@ -72,14 +72,14 @@ def restore(document: Any, arrays: Mapping[str, Array], where: str = "document")
         CorruptError: a reference or encoded bytes are malformed.
     """
     if isinstance(document, list):
-        return [restore(item, arrays, where) for item in document]
+        return [unflatten(item, arrays, where) for item in document]
     if not isinstance(document, dict):
         return document
     if "$array" in document:
         return _array(document["$array"], arrays, where)
     if "$bytes" in document:
         return _bytes(document["$bytes"], where)
-    return {key: restore(item, arrays, where) for key, item in document.items()}
+    return {key: unflatten(item, arrays, where) for key, item in document.items()}
 
 
 def _array(name: object, arrays: Mapping[str, Array], where: str) -> Array:

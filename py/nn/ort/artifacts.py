@@ -97,7 +97,7 @@ def generate_artifacts(
     trained = {path for path, v in paths.items() if v in model.trainable_variables}
     wanted = _matching(trained, requires_grad) if requires_grad is not None else trained
     trained = wanted - _matching(set(paths), frozen_params)
-    content = snapshot.take(model, include_optimizer=False)
+    content = snapshot.get_state(model, include_optimizer=False)
     topology = {key: content[key] for key in ("class_name", "config")}
     losses = _losses(model, loss)
     training = {"topology": topology, "loss": losses, "trainable": sorted(trained)}

@@ -54,7 +54,7 @@ def save(model: Model, *, include_optimizer: bool = True) -> bytes:
         part("nn.io.keras.write_config"),
         part("nn.io.keras.checkpoint"),
     )
-    content = snapshot.take(model, include_optimizer=False)
+    content = snapshot.get_state(model, include_optimizer=False)
     topology = {"class_name": model.kind, "config": content["config"]}
     datasets, attributes = layer_arrays(model)
     training = keras_training.settings(model) if include_optimizer else None
