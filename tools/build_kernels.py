@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nn.compiler import SHARED, BuildError, Target, make, native_target, zig
+from nn.compiler import SHARED, Target, make, native_target, zig
 
 WASM = Path(__file__).resolve().parents[1] / "static" / "vendor" / "kernels"
 LINK = ("-shared", "--experimental-pic", "--no-entry", "--export-dynamic", "--strip-all")
@@ -50,12 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = set(options.kinds) - {"wasm", "native"}
     if unknown:
         parser.error(f"expected wasm or native, received {', '.join(sorted(unknown))}")
-    try:
-        make(targets(options.kinds), force=options.force)
-    except BuildError as error:
-        sys.stderr.write(f"kernels: {error}\n")
-        return 1
-    return 0
+    return make(lambda: targets(options.kinds), force=options.force)
 
 
 if __name__ == "__main__":

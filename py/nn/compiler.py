@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,15 +145,25 @@ def _run(command: list[str]) -> None:
         raise BuildError(f"expected this to succeed:\n  {' '.join(command)}\nit said:\n{said}")
 
 
-def make(targets: Sequence[Target], *, force: bool = False) -> None:
-    """Build the libraries that are not current, and print what was done.
+def make(targets: Callable[[], Sequence[Target]], *, force: bool = False) -> int:
+    """Build the libraries that are not current, print what was done or why it failed.
 
-    Raises:
-        BuildError: a command failed.
+    Args:
+        targets: returns the libraries; may raise BuildError.
+        force: build also what is current.
+
+    Returns:
+        The exit status of a command: 0, or 1 where it failed.
     """
-    for target in targets:
-        if target.is_current() and not force:
-            sys.stdout.write(f"kernels: {target.path} is up to date\n")
-            continue
-        target.build()
-        sys.stdout.write(f"kernels: built {target.path} ({target.path.stat().st_size:,} bytes)\n")
+    try:
+        for target in targets():
+            if target.is_current() and not force:
+                sys.stdout.write(f"kernels: {target.path} is up to date\n")
+                continue
+            target.build()
+            size = target.path.stat().st_size
+            sys.stdout.write(f"kernels: built {target.path} ({size:,} bytes)\n")
+    except BuildError as error:
+        sys.stderr.write(f"kernels: {error}\n")
+        return 1
+    return 0

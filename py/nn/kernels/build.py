@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from nn.compiler import BuildError, make, native_target
+from nn.compiler import make, native_target
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,12 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--force", action="store_true", help="compile also what is up to date")
     options = parser.parse_args(arguments)
-    try:
-        make([native_target()], force=options.force)
-    except BuildError as error:
-        sys.stderr.write(f"kernels: {error}\n")
-        return 1
-    return 0
+    return make(lambda: [native_target()], force=options.force)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import pytest
 from nn import compiler
 from nn.compiler import BuildError, Target
+from nn.kernels import build
 
 from tools import build_kernels
 
@@ -51,10 +52,12 @@ def test_no_sources_is_an_error(target, sources):
         target.build()
 
 
-def test_a_missing_compiler_says_how_to_get_it(monkeypatch):
+@pytest.mark.parametrize("main", [build.main, build_kernels.main])
+def test_a_missing_compiler_ends_the_command_which_says_how_to_get_one(main, monkeypatch, capsys):
     monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(BuildError, match="-m pip install ziglang"):
-        build_kernels.wasm_target("simd", "simd128")
+    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
+    assert main([]) == 1
+    assert "-m pip install ziglang" in capsys.readouterr().err
 
 
 def test_the_wasm_builds_are_dynamic_libraries_that_import_memory_only():

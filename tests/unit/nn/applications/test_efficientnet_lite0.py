@@ -6,7 +6,7 @@ import json
 import nn
 import numpy as np
 import pytest
-from nn import applications, kernels
+from nn import applications
 from nn.applications import published
 from nn.errors import ConfigError, ShapeError
 from nn.io.errors import CorruptError, FormatError, MismatchError
@@ -16,11 +16,7 @@ from tools import photographs, vendor
 
 PHOTOGRAPHS = {"chelsea.png": "Egyptian cat", "coffee.png": "espresso", "rocket.jpg": "missile"}
 BATCH = 20
-
-
-@pytest.fixture(scope="module", autouse=True)
-def native():
-    kernels.load()
+pytestmark = pytest.mark.usefixtures("native")
 
 
 @pytest.fixture(scope="module")

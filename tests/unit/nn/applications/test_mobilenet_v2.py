@@ -9,7 +9,7 @@ import keras
 import nn
 import numpy as np
 import pytest
-from nn import applications, kernels
+from nn import applications
 from nn.errors import ConfigError
 
 from tests.support.networks import perturb
@@ -20,9 +20,8 @@ SHAPE = (96, 96, 3)
 
 
 @pytest.fixture(scope="module")
-def theirs(tmp_path_factory):
+def theirs(native, tmp_path_factory):
     """Keras' network of 96 x 96 with drawn statistics, the bytes of its file, images, logits."""
-    kernels.load()
     keras.utils.set_random_seed(1)
     make = keras.applications.MobileNetV2
     model = make(SHAPE, alpha=0.5, weights=None, classifier_activation=None)

@@ -6,7 +6,7 @@ import time
 import nn
 import numpy as np
 import pytest
-from nn import applications, kernels
+from nn import applications
 
 from tools import photographs
 
@@ -15,9 +15,8 @@ EACH = 10
 
 
 @pytest.fixture(scope="module")
-def data():
+def data(native):
     """Ten crops of each of three photographs, preprocessed, and their classes."""
-    kernels.load()
     crops = [(name, np.asarray(crop)) for name, crop in photographs.crops() if name in CLASSES]
     labels = np.array([CLASSES.index(name) for name, _ in crops])
     assert np.bincount(labels).tolist() == [EACH] * 3

@@ -1,20 +1,8 @@
-"""The engine's C kernels, for all tests of this folder."""
-
-from __future__ import annotations
-
-from collections.abc import Iterator
+"""The C kernels, for all tests of this folder."""
 
 import pytest
-from nn import kernels
-from nn.kernels import library
-
-from tools import build_kernels
 
 
 @pytest.fixture(scope="module", autouse=True)
-def native() -> Iterator[None]:
-    assert build_kernels.main(["native"]) == 0
-    before = library.active
-    kernels.load()
-    yield
-    library.active = before
+def with_kernels(native: object) -> None:
+    """Workers compute with C, so what they are compared with does too."""

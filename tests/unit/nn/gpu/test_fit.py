@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nn
 import numpy as np
 import pytest
-from nn import kernels
 from nn.errors import ConfigError
 from nn.gpu import devices
-from nn.kernels import library
-
-from tools import build_kernels
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((70, 6), np.float32)
 Y = RNG.integers(0, 3, 70)
 IMAGES = RNG.integers(0, 256, (40, 6, 6), np.uint8)
-pytestmark = pytest.mark.usefixtures("gpu")
-
-
-@pytest.fixture
-def compiled() -> Iterator[None]:
-    """The CPU's kernels: with them, predicting keeps what it computed from the weights."""
-    assert build_kernels.main(["native"]) == 0
-    before = library.active
-    kernels.load()
-    yield
-    library.active = before
+pytestmark = pytest.mark.usefixtures("native", "gpu")
 
 
 def network(device: str, **options: Any) -> Any:
@@ -247,7 +232,7 @@ def test_the_device_says_what_ran() -> None:
     assert "SwiftShader" in model.device
 
 
-def test_predictions_follow_the_weights_that_come_home(compiled: None) -> None:
+def test_predictions_follow_the_weights_that_come_home() -> None:
     def images(device: str) -> Any:
         layers = [nn.Conv2D(4, 3, activation="relu"), nn.Flatten()]
         model = nn.Sequential([nn.Input((6, 6, 1)), *layers, nn.Dense(3, activation="softmax")])

@@ -14,13 +14,13 @@ from random import Random
 import nn
 import numpy as np
 import pytest
-from nn import kernels
 from nn.io import errors, tfjs
-from nn.kernels import library
 
 from tests.support import damage
 
 PIECE = 1 << 20
+# A size that the kernels cannot count would end the process.
+pytestmark = pytest.mark.usefixtures("native")
 
 
 @pytest.mark.parametrize("format", damage.FORMATS)
@@ -57,16 +57,7 @@ def written():
     return nn.Sequential([nn.Input((4, 4, 1)), *layers()])
 
 
-@pytest.fixture
-def native():
-    """The compiled kernels, which a size that they cannot count would end with the process."""
-    before = library.active
-    yield kernels.load()
-    library.active = before
-
-
 @pytest.mark.parametrize("value", damage.VALUES, ids=lambda value: repr(value)[:20])
-@pytest.mark.usefixtures("native")
 def test_a_setting_of_any_kind_is_used_or_refused(value):
     files = tfjs.save_files(written())
     document = json.loads(files["model.json"])

@@ -7,20 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nn import kernels
-from nn.kernels import library, reference
+from nn.kernels import reference
 from nn.kernels.geometry import geometry
 
 from tests.unit.nn.kernels import agreement
-from tools import build_kernels
 
-
-@pytest.fixture(scope="module", autouse=True)
-def native():
-    """The kernels, compiled for this machine."""
-    assert build_kernels.main(["native"]) == 0
-    before = library.active
-    yield kernels.load()
-    library.active = before
+pytestmark = pytest.mark.usefixtures("native")
 
 
 class HypothesisDraw(agreement.Draw):

@@ -6,18 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn import kernels
-from nn.kernels import library
 from nn.layers.fusion import NormedRelu, PooledConvolution
 
-from tools import build_kernels
-
-
-@pytest.fixture(scope="module", autouse=True)
-def native():
-    assert build_kernels.main(["native"]) == 0
-    before = library.active
-    yield kernels.load()
-    library.active = before
+pytestmark = pytest.mark.usefixtures("native")
 
 
 def network(relu, filters, frozen):

@@ -5,7 +5,6 @@ from contextlib import suppress
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nn import kernels
 from nn.kernels import library
 from nn.kernels.geometry import Geometry
 
@@ -16,14 +15,7 @@ ASKED = [
     for name, letters in library.SIGNATURES.items()
     if name.endswith(("_scratch", "_packed_size")) and letters == "p"
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def native():
-    """The kernels, compiled for this machine."""
-    before = library.active
-    yield kernels.load()
-    library.active = before
+pytestmark = pytest.mark.usefixtures("native")
 
 
 @settings(max_examples=150)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import nn
@@ -12,24 +11,14 @@ import onnxruntime
 import pytest
 from nn import kernels
 from nn.io.errors import UnsupportedError
-from nn.kernels import library
 from nn.models import replay
 
 from tests.support import every_layer
-from tools import build_kernels
 
 GROUPS = [pytest.param(kinds, id="-".join(kinds)) for kinds in every_layer.groups()]
 CLOSE = 1e-4  # of the largest value: kernels and NumPy add in another order
 FORMATS = ("npz", "tfjs", "keras", "onnx")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def native() -> Iterator[None]:
-    assert build_kernels.main(["native"]) == 0
-    before = library.active
-    kernels.load()
-    yield
-    library.active = before
+pytestmark = pytest.mark.usefixtures("native")
 
 
 def batch(model: nn.Model, size: int = 3, seed: int = 0) -> Any:

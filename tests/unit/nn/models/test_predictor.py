@@ -8,22 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nn import kernels
-from nn.kernels import library
 from nn.layers.folding import FoldedConvolution, FoldedNormalization
-
-from tools import build_kernels
 
 L = nn.layers
 TOLERANCE = 1e-5
-
-
-@pytest.fixture(autouse=True)
-def compiled():
-    """The kernels, compiled for this machine."""
-    assert build_kernels.main(["native"]) == 0
-    before = library.active
-    yield kernels.load()
-    library.active = before
+pytestmark = pytest.mark.usefixtures("native")
 
 
 def shuffled(model, seed=0):

@@ -11,20 +11,13 @@ import pytest
 from nn import kernels
 from nn.context import Context, Run
 from nn.errors import ConfigError
-from nn.kernels import library
 from nn.models.program import program_for
-
-from tools import build_kernels
 
 
 @pytest.fixture(params=["native", "numpy"], autouse=True)
-def backend(request: Any) -> Iterator[None]:
-    assert build_kernels.main(["native"]) == 0
-    before = library.active
-    kernels.load()
+def backend(native: object, request: Any) -> Iterator[None]:
     with kernels.use(request.param):
         yield
-    library.active = before
 
 
 def network() -> nn.Model:

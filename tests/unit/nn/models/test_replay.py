@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import nn
@@ -10,20 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nn import kernels
-from nn.kernels import library
 from nn.models import replay
 
-from tools import build_kernels
-
-
-@pytest.fixture(scope="module", autouse=True)
-def native() -> Iterator[None]:
-    assert build_kernels.main(["native"]) == 0
-    before = library.active
-    kernels.load()
-    yield
-    library.active = before
+pytestmark = pytest.mark.usefixtures("native")
 
 
 class Scale(nn.Dense):

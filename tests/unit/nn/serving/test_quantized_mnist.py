@@ -7,20 +7,9 @@ import nn
 import numpy as np
 import pytest
 from nn.io import tfjs
-from nn.kernels import library
-
-from tools import build_kernels
 
 MNIST = Path(__file__).parents[4] / "static" / "vendor" / "mnist"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def native():
-    """Train on the compiled kernels; the NumPy reference takes ten times as long."""
-    assert build_kernels.main(["native"]) == 0
-    before = library.active
-    yield nn.kernels.load()
-    library.active = before
+pytestmark = pytest.mark.usefixtures("native")
 
 
 def digits(kind):

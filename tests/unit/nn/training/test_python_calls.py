@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import nn
 import numpy as np
 import pytest
-from nn import kernels
-from nn.kernels import library
 from nn.training.step import TrainingStep
 
 from tests.unit.nn.training.test_fit import seed_network
-from tools import build_kernels
 
-
-@pytest.fixture(autouse=True)
-def native() -> Iterator[None]:
-    assert build_kernels.main(["native"]) == 0
-    before = library.active
-    kernels.load()
-    yield
-    library.active = before
+pytestmark = pytest.mark.usefixtures("native")
 
 
 def calls_of_batches(model: nn.Model, x: Any, y: Any) -> list[int]:
