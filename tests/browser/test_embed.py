@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from tests.support import embed
+from tests.support import embed, screen
 from tests.support.embed import ALERT, HEAD, change, element, inside, script, tag, wait_for, write
 from tests.support.site import Missing, Site, Slow
 from tools import precache
@@ -160,7 +160,9 @@ class TestFrame:
         page.execute_script("document.getElementById('demo').style.width = '360px'")
         page.until(f"{HEIGHT} > {wide} + 100")
         with inside(page):
-            page.until("document.documentElement.scrollWidth <= innerWidth")
+            screen.settle(page, 360)
+            overflow = "document.documentElement.scrollWidth - innerWidth"
+            assert page.execute_script(f"return {overflow}") <= 0
         page.execute_script("document.getElementById('demo').style.width = ''")
         page.until(f"Math.abs({HEIGHT} - {wide}) < 2")
 

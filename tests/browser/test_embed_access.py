@@ -4,14 +4,17 @@ import pytest
 
 from tests.browser.test_page_access import AXE, RUN_AXE
 from tests.conftest import SCREENSHOTS
-from tests.support import embed
+from tests.support import embed, screen
 from tests.support.embed import change, element, inside, script, tag, wait_for, write
 from tests.support.site import Site
 
 THEMES = ["light", "dark"]
 TEXT = "<h1>Convolutions</h1><p>Press the button, then Train: a network learns to read digits.</p>"
 # The host is as light or dark as the element: contrast is with what is behind.
-STYLE = "<style>:root { color-scheme: light dark } * { transition: none !important }</style>"
+STYLE = (
+    '<meta name="viewport" content="width=device-width">'
+    "<style>:root { color-scheme: light dark } * { transition: none !important }</style>"
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +26,6 @@ def page(module_site, open_module_page, tmp_path_factory):
     page = open_module_page(host.url)
     yield page
     host.close()
-
-
-def wear(page, theme):
-    features = [
-        {"name": "prefers-color-scheme", "value": theme},
-        {"name": "prefers-reduced-motion", "value": "reduce"},
-    ]
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
 def violations(page):
@@ -49,14 +44,14 @@ def photograph(page, name):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_in_the_poster(page, theme):
-    wear(page, theme)
+    screen.wear(page, theme)
     assert violations(page) == []
     photograph(page, f"poster-{theme}")
 
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_around_the_frame_and_in_it(page, theme):
-    wear(page, theme)
+    screen.wear(page, theme)
     if element(page, "frame") is None:
         embed.button(page).click()
         wait_for(page, "ready")
@@ -75,9 +70,11 @@ def test_axe_finds_nothing_around_the_frame_and_in_it(page, theme):
 
 def test_the_frame_fits_a_phone(page):
     """390 pixels: nothing sticks out at the side, in the host or in the frame."""
-    page.set_window_size(390, 844)
-    fits = "document.documentElement.scrollWidth <= innerWidth"
-    page.until(fits)
+    fits = "return document.documentElement.scrollWidth <= innerWidth"
+    screen.resize(page, 390, 844)
+    assert page.execute_script(fits)
+    wide = element(page, "frame.clientWidth")
     with inside(page):
-        page.until(fits)  # the network is drawn again for the new width
+        screen.settle(page, wide)
+        assert page.execute_script(fits)
     photograph(page, "phone")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import screen
 from tests.support.pad import draw
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,21 +27,8 @@ def page(module_site, open_module_page):
     return page
 
 
-def wear(page, theme):
-    """Let the browser prefer a theme, without transitions that blur what axe measures."""
-    page.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia",
-        {
-            "features": [
-                {"name": "prefers-color-scheme", "value": theme},
-                {"name": "prefers-reduced-motion", "value": "reduce"},
-            ]
-        },
-    )
-
-
 def violations(page, theme):
-    wear(page, theme)
+    screen.wear(page, theme)
     return page.execute_async_script(RUN_AXE)
 
 
@@ -124,12 +112,11 @@ def test_a_cell_of_the_confusion_matrix_shows_its_images(page):
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_fits_the_screen(page, size, theme):
-    width, height = size
-    wear(page, theme)
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     page.execute_script(
         "for (const d of document.querySelectorAll('main details')) d.open = false; scrollTo(0, 0)"
     )
-    page.until(f"innerWidth === {width} && document.documentElement.scrollWidth <= {width}", 5)
-    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    screen.wear(page, theme)
+    screen.resize(page, *size)
+    wide = page.execute_script("return document.documentElement.scrollWidth")
+    screen.restore(page)
+    assert wide <= size[0]

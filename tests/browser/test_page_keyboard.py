@@ -5,6 +5,8 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from tests.support import screen
+
 # Whatever acts on a click has to be among what Tab reaches; radio-like groups there are none.
 REACHABLE = """
 const acts = "a[href], button, input, select, textarea, summary, [tabindex]";
@@ -44,6 +46,7 @@ def focused(page):
 )
 def test_tab_reaches_everything_and_shows_where_it_is(page):
     page.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    screen.settle(page)  # what is drawn for another width has other buttons
     page.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
     wanted = {str(index) for index in page.execute_script(REACHABLE)}
     assert len(wanted) > 40
@@ -158,10 +161,7 @@ def test_every_chart_has_a_name_and_a_table_that_says_the_same(page):
     "Reduced motion; dark and light; 320 pixels to 4K",
 )
 def test_reduced_motion_stops_every_movement(page):
-    page.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia",
-        {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]},
-    )
+    screen.wear(page, "light")
     moving = page.execute_script(
         "return [...document.querySelectorAll('*')].filter((e) => {"
         "const s = getComputedStyle(e);"
@@ -169,4 +169,3 @@ def test_reduced_motion_stops_every_movement(page):
         ".some((d) => parseFloat(d) > 0); }).map((e) => e.tagName + e.id)"
     )
     assert moving == []
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

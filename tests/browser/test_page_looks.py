@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support import screen
 from tests.support.pad import draw
 
 # Smallest phone, phone, tablet, laptop, a laptop at 200 %, a wide screen: width, height, zoom.
@@ -108,34 +109,15 @@ def page(module_site, open_module_page):
     return page
 
 
-def wear(page, theme, screen):
-    width, height, zoom = screen
-    forced = "active" if "forced" in theme else "none"
-    page.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia",
-        {
-            "features": [
-                {"name": "prefers-color-scheme", "value": theme.split()[-1]},
-                {"name": "forced-colors", "value": forced},
-                {"name": "prefers-reduced-motion", "value": "reduce"},
-            ]
-        },
-    )
-    page.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": height, "deviceScaleFactor": zoom, "mobile": width < 600},
-    )
-    page.until(f"Math.abs(innerWidth - {width}) < 20", 5)
-
-
 @pytest.mark.promise(
     "The page: everybody, any screen, any failure",
     "Text at least 4.5:1 and 12 px, controls 3:1, targets 24 px, from 320 to 2560 px and at 200 %",
 )
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_text_and_every_border_of_a_control_stands_out(page, theme):
-    for screen in SCREENS[:1], SCREENS[3:4], SCREENS[-1:]:
-        wear(page, theme, *screen)
+    screen.wear(page, theme.split()[-1], forced_colors="active" if "forced" in theme else "none")
+    for size in SCREENS[0], SCREENS[3], SCREENS[-1]:
+        screen.resize(page, *size)
         assert page.execute_script(PALE) == []
         assert page.execute_script(FAINT) == []
 
@@ -144,12 +126,13 @@ def test_every_text_and_every_border_of_a_control_stands_out(page, theme):
     "The page: everybody, any screen, any failure",
     "Text at least 4.5:1 and 12 px, controls 3:1, targets 24 px, from 320 to 2560 px and at 200 %",
 )
-@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: "x".join(map(str, screen)))
-def test_nothing_is_too_small_or_leaves_the_screen(page, screen):
-    wear(page, "light", screen)
+@pytest.mark.parametrize("size", SCREENS, ids=lambda size: "x".join(map(str, size)))
+def test_nothing_is_too_small_or_leaves_the_screen(page, size):
+    screen.wear(page, "light")
+    screen.resize(page, *size)
     assert page.execute_script(SMALL) == []
     assert page.execute_script(TIGHT) == []
-    page.until(f"document.documentElement.scrollWidth <= {screen[0]}", 5)
+    assert page.execute_script("return document.documentElement.scrollWidth") <= size[0]
 
 
 @pytest.mark.promise(
@@ -158,11 +141,12 @@ def test_nothing_is_too_small_or_leaves_the_screen(page, screen):
 )
 def test_the_bar_leaves_most_of_a_low_screen_to_the_page(page):
     high = "document.querySelector('.bar').getBoundingClientRect().height / innerHeight"
-    wear(page, "light", (720, 450, 2))
+    screen.wear(page, "light")
+    screen.resize(page, 720, 450, 2)
     page.execute_script("scrollTo(0, 600)")
     covered = "document.querySelector('.bar').getBoundingClientRect().bottom / innerHeight"
     assert page.execute_script(f"return {covered}") <= 0.2
-    wear(page, "light", (1440, 900, 1))
+    screen.resize(page, 1440, 900)
     page.execute_script("scrollTo(0, 600)")
     assert page.execute_script(f"return {high}") <= 0.08
     page.execute_script("scrollTo(0, 0)")

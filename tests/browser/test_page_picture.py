@@ -4,6 +4,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from tests.support import screen
 from tests.support.pad import draw
 
 LENS = """
@@ -97,16 +98,12 @@ def test_the_network_is_drawn_with_a_name_in_words_for_each_layer(page):
 @pytest.mark.promise("The page: the picture", "Nothing is an empty box before the first press")
 @pytest.mark.parametrize("size", [(390, 844), (768, 1024), (1440, 900)], ids=lambda s: str(s[0]))
 def test_no_part_is_empty_before_the_first_press(page, size):
-    screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-    page.until(f"innerWidth === {size[0]}")
-
-    def full():  # the picture is drawn again for the new width
-        filled, band = page.execute_script(FILLED)
-        return len(filled) >= 6 and min(filled)[0] >= 0.8 and 0 < band <= 64
-
-    page.until(full, 5)
-    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    screen.resize(page, *size)
+    filled, band = page.execute_script(FILLED)
+    screen.restore(page)
+    assert len(filled) >= 6
+    assert min(filled)[0] >= 0.8, filled
+    assert 0 < band <= 64
 
 
 @pytest.mark.promise("The page: the picture", "Every layer is one stop of Tab, arrows go on")

@@ -6,17 +6,13 @@ from itertools import pairwise
 import pytest
 
 from tests.conftest import SCREENSHOTS
+from tests.support import screen
 from tests.support.digits import fewer_test_images
 from tests.support.pad import draw
 
 SIZES = [(320, 640), (360, 740), (768, 1024), (1024, 768), (1440, 900), (1920, 1080), (3840, 2160)]
 PICTURED = [(360, 740), (768, 1024), (1440, 900), (3840, 2160)]
 THEMES = ["light", "dark"]
-FRAMES = """
-const [count, done] = arguments;
-const frame = (left) => (left ? requestAnimationFrame(() => frame(left - 1)) : done());
-frame(count);
-"""
 
 # Elements that reach beyond the page's width and are not inside something that scrolls by itself.
 TOO_WIDE = """
@@ -41,9 +37,9 @@ def page(module_site, open_module_page):
     page.wait_for_phase("ready")
     for size in PICTURED[:3]:
         for theme in THEMES:
-            wear(page, *size, theme, False)
+            show(page, *size, theme)
             photograph(page, f"idle-{size[0]}x{size[1]}-{theme}.png")
-    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    screen.restore(page)
     for number in (1, 2):
         page.click("Reset")
         page.until(lambda: "not trained yet" in page.text)
@@ -69,24 +65,16 @@ def rows(page):
     )
 
 
-def wear(page, width, height, theme, unfolded):
-    page.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia",
-        {"features": [{"name": "prefers-color-scheme", "value": theme}]},
-    )
-    page.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
-    )
+def show(page, width, height, theme="light", unfolded=False):
+    """Show the page on a screen, in a theme, with its details folded or not."""
     page.execute_script(
         "for (const d of document.querySelectorAll('main details'))"
         "  d.open = arguments[0];"
         "scrollTo(0, 0)",
         unfolded,
     )
-    page.until(f"Math.abs(document.documentElement.clientWidth - {width}) < 20", 5)
-    # Charts follow their box in the frames that come, each in one of its own.
-    page.execute_async_script(FRAMES, 20)
+    screen.wear(page, theme)
+    screen.resize(page, width, height)
 
 
 def photograph(page, name):
@@ -107,9 +95,9 @@ def photograph(page, name):
 @pytest.mark.parametrize("unfolded", [False, True], ids=["folded", "unfolded"])
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_nothing_leaves_the_screen_sideways(page, size, unfolded):
-    wear(page, *size, "light", unfolded)
+    show(page, *size, unfolded=unfolded)
     assert page.execute_script(TOO_WIDE) == []
-    page.until(f"document.documentElement.scrollWidth <= {size[0]}", 5)
+    assert page.execute_script("return document.documentElement.scrollWidth") <= size[0]
 
 
 PANELS = ["options", "draw", "training", "data", "network", "models", "analysis"]
@@ -128,7 +116,7 @@ return [...document.querySelectorAll(arguments[0])].map((e) => {
 )
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_the_panels_are_seen_in_the_order_in_which_they_are_read_and_reached(page, size):
-    wear(page, *size, "light", False)
+    show(page, *size)
     panels = page.execute_script(BOXES, "[data-panel]")
     assert [panel[0] for panel in panels] == PANELS, "the order of a screen reader and of Tab"
     for one, other in pairwise(page.execute_script(BOXES, PARTS)):
@@ -147,7 +135,7 @@ def test_the_panels_are_seen_in_the_order_in_which_they_are_read_and_reached(pag
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", PICTURED, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_has_its_picture_taken(page, size, theme):
-    wear(page, *size, theme, False)
+    show(page, *size, theme)
     name = f"{size[0]}x{size[1]}-{theme}.png"
     page.save_screenshot(str(SCREENSHOTS / f"page-{name}"))
     small = page.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": 82})
@@ -158,7 +146,7 @@ def test_has_its_picture_taken(page, size, theme):
 
 
 def test_a_phone_shows_the_pad_the_network_and_the_bars_on_one_screen(page):
-    wear(page, 390, 844, "light", False)
+    show(page, 390, 844)
     last = page.execute_script(
         "return document.getElementById('bars').getBoundingClientRect().bottom"
     )
@@ -166,7 +154,7 @@ def test_a_phone_shows_the_pad_the_network_and_the_bars_on_one_screen(page):
 
 
 def test_a_laptop_shows_the_network_the_curves_and_the_runs_on_one_screen(page):
-    wear(page, 1440, 900, "light", False)
+    show(page, 1440, 900)
     last = page.execute_script(
         "return Math.max(...[...document.querySelectorAll('#bars, .curves .chart, #runs')]"
         ".filter((e) => !e.closest('#runs-figure')).map((e) => e.getBoundingClientRect().bottom))"
@@ -178,6 +166,6 @@ def test_the_letters_of_a_chart_follow_the_window(page):
     axis = "document.querySelector('#loss-chart .u-axis').getBoundingClientRect().height"
     heights = []
     for size in ((3840, 2160), (360, 740), (3840, 2160)):
-        wear(page, *size, "light", False)
+        show(page, *size)
         heights.append(page.execute_script(f"return {axis}"))
     assert heights[0] == heights[2] > 1.3 * heights[1]

@@ -14,7 +14,7 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.remote.webelement import WebElement
 
-from tests.support.limit import granted
+from tests.support.limit import SLOWED, granted
 from tests.support.view import View, preload
 
 SIZE = (1280, 1000)
@@ -86,6 +86,8 @@ class Page(Chrome, View):
         """Set what a tab does not have from its start."""
         self.set_script_timeout(granted(60))
         self.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": preload()})
+        if SLOWED > 1:
+            self.execute_cdp_cmd("Emulation.setCPUThrottlingRate", {"rate": SLOWED})
 
     def keep_compiled(self, url: str, *names: str) -> None:
         """Have a tab that compiles these modules, and is neither closed nor seen by a test."""

@@ -39,6 +39,7 @@ class Picture:
         self.painted = lambda: None
         self._opened = []
         self._model = None  # that was drawn
+        self._inks = None  # that the worker does not know yet
         self._followed = None
         self._width = 0
         self._seen = True
@@ -46,8 +47,7 @@ class Picture:
         self._latest = Latest(self._draw)
         self._following = Latest(self._follow)
         dom.on(self.area, "click", self._click)
-        resized = dom.call(lambda *_: dom.next_frame("picture", self._resized))
-        self._sizes = js.ResizeObserver.new(resized)
+        self._sizes = js.ResizeObserver.new(dom.call(lambda *_: self._resized()))
         self._sizes.observe(self.area.parentElement.parentElement)
         self._view = js.IntersectionObserver.new(dom.call(self._scrolled))
         self._view.observe(self.area)
@@ -60,26 +60,43 @@ class Picture:
         """Tell the worker the theme's inks, and draw again."""
         if self.client.lab is None:
             return
-        inks = {name: _channels(dom.colour(name)) for name in _INKS}
-        await self.client.lab.picture.colours(inks, js.devicePixelRatio)
-        self._model = None
+        self._inks = {name: _channels(dom.colour(name)) for name in _INKS}
+        self._outdated()
         await self._latest.now()
 
     def changed(self):
         """Draw again where there is another network."""
         if self.client.reading is not self._model:
-            self._latest.ask()
+            self._redraw()
 
     def _resized(self):
         if self.area.clientWidth != self._width:
-            self._model = None
-            self._latest.ask()
+            self._redraw()
+
+    def _redraw(self):
+        self._outdated()
+        self._latest.ask()
+
+    def _outdated(self):
+        """Let readers know that what they see is about to be another picture."""
+        self._model = None
+        self.area.setAttribute("aria-busy", "true")
 
     async def _draw(self):
+        self._outdated()
+        try:
+            await self._put_drawing()
+        finally:
+            self.area.setAttribute("aria-busy", "false")
+
+    async def _put_drawing(self):
         model = self.client.reading
         self._width = self.area.clientWidth
         if model is None or not self._width:
             return
+        if self._inks:
+            inks, self._inks = self._inks, None
+            await self.client.lab.picture.colours(inks, js.devicePixelRatio)
         place = _place(self.area, self._opened)
         drawing = await self.client.lab.picture.drawing(model, place)
         if model is not self.client.reading:  # another one came meanwhile
@@ -157,8 +174,7 @@ class Picture:
             self._opened = [n for n in self._opened if n != name] + (
                 [] if name in self._opened else [name]
             )
-            self._model = None
-            self._latest.ask()
+            self._redraw()
         elif self.selection.place == (index, tile):
             self.selection.clear()
             self.pressed(None, 0)
