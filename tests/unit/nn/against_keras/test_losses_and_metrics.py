@@ -27,6 +27,7 @@ HEARD = np.random.default_rng(9).normal(size=(6, 4, 5)) * 2
 WHOLE = RNG.integers(0, 4, 6)
 GUESSES = np.array([0, 1, 4, 3, 9, -1])  # two of them are no class
 
+REDUCTIONS = ("sum_over_batch_size", "sum", "mean_with_sample_weight")
 CASES = [
     ("MeanSquaredError", {}, LOGITS[::-1], LOGITS),
     ("MeanAbsoluteError", {}, LOGITS[::-1], LOGITS),
@@ -75,20 +76,26 @@ CASES = [
 @pytest.mark.parametrize(
     ("name", "config", "true", "pred"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES]
 )
-@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight"])
-@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["unweighted", "weighted"])
-def test_loses_as_keras_and_its_gradient(
-    name: str, config: Any, true: Any, pred: Any, reduction: str, weights: Any
-) -> None:
-    ours = nn.losses.CLASSES[name](**config, reduction=reduction)
-    theirs = getattr(keras.losses, name)(**config, reduction=reduction)
-    value, gradient = ours.step(true, pred, weights)
-    expected, slope = jax.value_and_grad(lambda p: theirs(true, p, sample_weight=weights))(pred)
+def test_loses_as_keras_and_its_gradient(name: str, config: Any, true: Any, pred: Any) -> None:
+    """By every reduction, with and without weights of samples: for Keras one program of JAX's."""
+    ways = [(reduction, weights) for reduction in REDUCTIONS for weights in (None, WEIGHTS)]
+
+    @jax.jit
+    def theirs(p: Any) -> Any:
+        return [jax.value_and_grad(lost)(p, *way) for way in ways]
+
+    def lost(p: Any, reduction: str, weights: Any) -> Any:
+        loss = getattr(keras.losses, name)(**config, reduction=reduction)
+        return loss(true, p, sample_weight=weights)
+
     # Keras reads its epsilon as float32, 1e-7 to eight digits; it aligns in float32.
     near = 1e-5 if name == "CTC" else 1e-6
-    np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-8)
-    np.testing.assert_allclose(gradient, slope, rtol=near, atol=1e-8)
-    np.testing.assert_allclose(ours(true, pred, weights), expected, rtol=1e-6, atol=1e-8)
+    for (reduction, weights), (expected, slope) in zip(ways, theirs(pred), strict=True):
+        ours = nn.losses.CLASSES[name](**config, reduction=reduction)
+        value, gradient = ours.step(true, pred, weights)
+        np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(gradient, slope, rtol=near, atol=1e-8)
+        np.testing.assert_allclose(ours(true, pred, weights), expected, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize(
