@@ -15,22 +15,26 @@ class Answer:
 
     def __init__(self):
         self.bars = []
+        self.styles = []
         self.values = []
         for digit in DIGITS:
             item = dom.make("li")
             value = dom.make("span", class_="number note")
-            item.append(dom.make("b", digit), dom.make("i"), value)
+            bar = dom.make("i")
+            item.append(dom.make("b", digit), bar, value)
             self.bars.append(item)
+            self.styles.append(bar.style)
             self.values.append(value)
         dom.fill(dom.find("bars"), self.bars)
-        self.styles = [bar.style for bar in self.bars]
+        self.shares = [""] * len(self.bars)
+        self.top = None  # the digit with the largest share
         self.last = None
         self.ghost = False  # whether the answer is to a test image, not to a drawing
 
     def show(self, answer):
         """Show what the worker answered to a drawing."""
         self.last = answer
-        self.show_bars(answer)
+        self.show_bars(answer["probabilities"], answer["digit"])
         dom.write("prediction", str(answer["digit"]))
         dom.output("prediction").className = "digit"
         dom.write("confidence", numbers.percent(answer["confidence"]))
@@ -40,7 +44,7 @@ class Answer:
 
     def show_ghost(self, answer, truth):
         """Show the answer to the test image that stands in the pad until somebody draws."""
-        self.show_bars(answer)
+        self.show_bars(answer["probabilities"], answer["digit"])
         sure = numbers.percent(answer["confidence"])
         self.ghost = True
         dom.set_text("ghost", str(answer["digit"]))
@@ -52,22 +56,27 @@ class Answer:
             dom.set_text("ghost", "")
             dom.set_text("draw-note", "")
 
-    def show_bars(self, answer):
-        """Show the probability of each digit."""
-        probabilities = answer["probabilities"]
+    def show_bars(self, shares, top):
+        """Show the probability of each digit, and which is the largest; None shows nothing."""
         for digit in DIGITS:
-            share = probabilities[digit]
-            self.styles[digit].setProperty("--p", f"{share:.3f}")
-            self.bars[digit].className = "top" if digit == answer["digit"] else ""
-            dom.write(f"bar {digit}", numbers.percent(share)[:-2], self.values[digit])
+            share = shares[digit]
+            length = f"{100 * (share or 0):.1f}%"
+            if length != self.shares[digit]:
+                self.shares[digit] = length
+                self.styles[digit].setProperty("--p", length)
+            text = "" if share is None else numbers.percent(share)[:-2]
+            dom.write(f"bar {digit}", text, self.values[digit])
+        if top != self.top:
+            if self.top is not None:
+                self.bars[self.top].className = ""
+            if top is not None:
+                self.bars[top].className = "top"
+            self.top = top
 
     def clear(self):
         """Show no answer."""
         self.last = None
-        for digit in DIGITS:
-            self.styles[digit].setProperty("--p", "0")
-            self.bars[digit].className = ""
-            dom.write(f"bar {digit}", "", self.values[digit])
+        self.show_bars([None] * len(self.bars), None)
         dom.write("prediction", "?")
         dom.output("prediction").className = "digit none"
         dom.write("confidence", numbers.DASH)

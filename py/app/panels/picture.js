@@ -19,10 +19,11 @@
     strengths.forEach((strength, n) => {
       if (Math.abs(strength - shown[n]) < MOVED && strength < 0 === shown[n] < 0) return;
       shown[n] = strength;
-      if (n < lit.length) lit[n].style.setProperty("--a", strength.toFixed(2));
+      // A stroke's own opacity: that of the element would make each wire a layer to be composed.
+      if (n < lit.length) lit[n].style.strokeOpacity = (0.14 + 0.72 * strength).toFixed(2);
       else {
         const wire = wires[n - lit.length];
-        wire.style.setProperty("--w", `${Math.abs(strength).toFixed(2)}px`);
+        wire.style.strokeWidth = `${Math.abs(strength).toFixed(2)}px`;
         wire.classList.toggle("neg", strength < 0);
       }
     });
