@@ -68,13 +68,16 @@ def test_axe_finds_nothing_around_the_frame_and_in_it(page, theme):
     photograph(page, f"frame-{theme}")
 
 
-def test_the_frame_fits_a_phone(page):
-    """390 pixels: nothing sticks out at the side, in the host or in the frame."""
+@pytest.mark.parametrize(("window", "wide"), [(931, 831), (390, 374)])
+def test_the_frame_fits_a_manual_and_a_phone(page, window, wide):
+    """Nothing sticks out at the side, in the host or in the frame; the bar is one line."""
     fits = "return document.documentElement.scrollWidth <= innerWidth"
-    screen.resize(page, 390, 844)
+    page.execute_script("document.getElementById('demo').style.width = arguments[0]", f"{wide}px")
+    screen.resize(page, window, 844)
     assert page.execute_script(fits)
-    wide = element(page, "frame.clientWidth")
     with inside(page):
         screen.settle(page, wide)
         assert page.execute_script(fits)
-    photograph(page, "phone")
+        high = "return document.querySelector('.bar').getBoundingClientRect().height"
+        assert page.execute_script(high) < 64
+    photograph(page, f"{wide}")

@@ -150,3 +150,35 @@ def test_the_bar_leaves_most_of_a_low_screen_to_the_page(page):
     page.execute_script("scrollTo(0, 600)")
     assert page.execute_script(f"return {high}") <= 0.08
     page.execute_script("scrollTo(0, 0)")
+
+
+# What of these is seen.
+PRINTED = MEASURE + "return arguments[0].filter((name) => seen(document.querySelector(name)));"
+PAPER = [
+    "#status",
+    "#picture canvas",
+    "#bars",
+    "#accuracy-chart",
+    "#runs",
+    "#samples",
+    "#confusion",
+]
+SCREEN = [".bar", "#options", "footer", "#clear", "#save"]
+
+
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure", "Printed: what it shows, without its controls"
+)
+def test_a_print_has_the_findings_in_ink_and_no_controls(page):
+    screen.wear(page, "dark")
+    screen.resize(page, 768, 1024)
+    page.until(lambda: page.execute_script(PRINTED, PAPER + SCREEN) == PAPER + SCREEN, 5)
+    dark = {"name": "prefers-color-scheme", "value": "dark"}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": [dark]})
+    try:
+        page.until(lambda: page.execute_script(PRINTED, PAPER + SCREEN) == PAPER, 5)
+        ground = "getComputedStyle(document.body).backgroundColor"
+        assert page.execute_script(f"return {ground}") == "rgb(255, 255, 255)"
+        assert page.execute_script(PALE) == []
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
