@@ -30,12 +30,23 @@ def output(name):
     return document.querySelector('output[name="' + name + '"]')
 
 
+# Another text in the node that is there: another node would have the browser ask again which
+# elements are empty, and compute styles and layout twice.
+_text = js.Function.new(
+    "element",
+    "text",
+    """const node = element.firstChild;
+if (text && node?.nodeType === Node.TEXT_NODE && !node.nextSibling) node.data = text;
+else element.textContent = text;""",
+)
+
+
 def write(key, text, element=None):
     """Set the text of an output (by name), touching the document only when it changes."""
     if _written.get(key) == text:
         return
     _written[key] = text
-    (element or output(key)).textContent = text
+    _text(element or output(key), text)
 
 
 def set_text(identifier, text):
@@ -43,7 +54,7 @@ def set_text(identifier, text):
     key = "#" + identifier
     if _written.get(key) != text:
         _written[key] = text
-        find(identifier).textContent = text
+        _text(find(identifier), text)
 
 
 def make(tag, text="", **attributes):

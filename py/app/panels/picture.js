@@ -2,7 +2,7 @@
 // takes 10 to 20 µs, and a report has hundreds of numbers. Evaluated by picture.py for each drawing.
 "use strict";
 (area, ends) => {
-  const MOVED = 0.05; // a change of activity, or of a wire's width in CSS pixels, that can be seen
+  const [BRIGHTER, WIDER] = [0.08, 0.15]; // changes of activity, and of a width in CSS pixels, that can be seen
   const layers = [...area.querySelectorAll("canvas")].map((canvas) => canvas.getContext("2d"));
   const wires = [...area.querySelectorAll("path:not(.neck)")];
   // The wires that leave a tile are lit together; those into the answers one by one.
@@ -17,7 +17,8 @@
       offset += part.length;
     }
     strengths.forEach((strength, n) => {
-      if (Math.abs(strength - shown[n]) < MOVED && strength < 0 === shown[n] < 0) return;
+      const moved = Math.abs(strength - shown[n]);
+      if (moved < (n < lit.length ? BRIGHTER : WIDER) && strength < 0 === shown[n] < 0) return;
       shown[n] = strength;
       // A stroke's own opacity: that of the element would make each wire a layer to be composed.
       if (n < lit.length) lit[n].style.strokeOpacity = (0.14 + 0.72 * strength).toFixed(2);
