@@ -38,6 +38,8 @@ MOST = {"docs/images": 200_000, "static": 100_000}
 MOST_MOVING = 1_000_000
 STEP, REST = 120, 1_500
 """Milliseconds that a frame is shown, and one to look at."""
+MOMENTS = 35
+"""Frames of the training, at most."""
 # The curves and maps follow the window in the frames that come.
 FRAMES = """
 const done = arguments[0];
@@ -86,7 +88,7 @@ def _animate(page: Page) -> None:
     while page.phase == "training":
         shown.append((_frame(page), STEP))
     page.wait_for_phase("ready", timeout=300)
-    shown = shown[:1] + shown[1 :: max(1, len(shown) // 40)]  # some forty of a training
+    shown = shown[:1] + shown[1 :: -(-len(shown) // MOMENTS)]
     shown.append((_frame(page), REST))
     page.click("Clear")
     for stroke in pairwise(SEVEN):
@@ -99,7 +101,7 @@ def _animate(page: Page) -> None:
     (first, *others), durations = zip(*shown, strict=True)
     first.save(
         ROOT / MOVING, save_all=True, append_images=others, duration=list(durations), loop=0,
-        quality=60, method=4,
+        quality=50, method=4,
     )  # fmt: skip
     _judge(MOVING, (ROOT / MOVING).stat().st_size, MOST_MOVING)
 

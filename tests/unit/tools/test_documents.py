@@ -77,6 +77,13 @@ def test_the_readme_s_example_is_the_start_s_folder():
     assert found == {name: code for name, code in START.items() if name != "worker.toml"}
 
 
+def test_the_readme_shows_a_moving_picture_of_less_than_one_megabyte():
+    [name] = re.findall(r'<img src="(.*?webp)"', (ROOT / "README.md").read_text())
+    content = (ROOT / name).read_bytes()
+    assert b"ANIM" in content[:64]
+    assert len(content) < 1_000_000
+
+
 def lines(code: str) -> list[str]:
     return [line.strip() for line in code.split("\n") if line.strip()]
 
