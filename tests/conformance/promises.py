@@ -307,7 +307,7 @@ PROMISES: dict[str, list[tuple[str, str]]] = {
     "an_object_with_a_turnstile_runs_one_call_at_a_time": [
         (
             "farcall: order and delivery",
-            "An object with a turnstile runs one call at a time",
+            "An object with `concurrency=1` runs one call at a time",
         ),
         (
             "farcall: features",
