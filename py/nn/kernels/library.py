@@ -67,7 +67,7 @@ SIGNATURES = {
     "pooled_convolution_scratch": "p",
     "pooled_gradient": "pppppppppip",
     "pooled_gradient_scratch": "p",
-    "recurrent_gradient": "ippppppppppppiiiiip",
+    "recurrent_gradient": "ippppppppppppiiiiiip",
     "recurrent_scratch": "iii",
     "recurrent_steps": "ippppppppppiiiiiip",
     "sgd_update": "pppiiff",

@@ -81,6 +81,7 @@ def recurrent_gradient(
     dx: Array | None = None,
     *,
     turned: bool = False,
+    first_too: bool = True,
 ) -> None:
     """Run all steps of `recurrent_steps` backwards.
 
@@ -90,10 +91,11 @@ def recurrent_gradient(
         trace: as `recurrent_steps` wrote it.
         dy: the gradients of all outputs (n, steps, units), or None.
         last: the gradients of the last states, (n, units) each, h first; those of the first states
-            on return.
+            on return if `first_too`, else numbers of no meaning.
         gradients: those of the weights; are written.
         dx: (n, steps, features), is written; None if it is not needed.
         turned: as given to `recurrent_steps`.
+        first_too: whether the gradients of the first states are needed.
     """
     steps, n, _ = trace.z.shape
     features = len(weights[0])
@@ -115,8 +117,8 @@ def recurrent_gradient(
     dh, dc = (*last, None)[:2]
     lib.recurrent_gradient(
         cell == "gru", optional(kernel), optional(recurrent_kernel), address(joined), address(z),
-        *map(optional, (c, dy, dh, dc, *gradients, dx)), turned, steps, n, features, units,
-        lib.scratch(lib.recurrent_scratch(n, units, features)),
+        *map(optional, (c, dy, dh, dc, *gradients, dx)), first_too, turned, steps, n, features,
+        units, lib.scratch(lib.recurrent_scratch(n, units, features)),
     )  # fmt: skip
 
 

@@ -310,7 +310,7 @@ class Recurrent(Gated):
         gradients: Any = tuple(v and ctx.gradient(v, overwrite=True) for v in variables)
         kernels.recurrent_gradient(
             self.standard_cell, self._weights, trace, output if self.return_sequences else None, ds,
-            gradients, dx, turned=self.go_backwards,
+            gradients, dx, turned=self.go_backwards, first_too=given,
         )  # fmt: skip
         if dx is not None and drops[0] is not None:
             dx *= drops[0][0][:, None]

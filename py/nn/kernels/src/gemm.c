@@ -71,8 +71,9 @@ INLINE void pack_panel(struct left_panel *to, const float *from, struct matrix a
     to->rows = rows, to->count = count;
 }
 
-static void pack_left(struct left_panel *to, struct matrix a, struct split s, int depth, int finite) {
+void pack_left(struct left_panel *to, int m, struct matrix a, int depth, int finite) {
     const float *from = a.at;
+    struct split s = split_rows(m);
     for (int i = 0; i < s.tiles; i++, to++) {
         int rows = s.low + (i < s.more);
 #define PACK(ROWS_HERE) pack_panel(to, from, a, depth, finite, ROWS_HERE)
@@ -178,50 +179,52 @@ static void multiply_block(const struct left_panel *left, const float *right, fl
 }
 
 /* A tile of rows of A, read where they lie. */
-#define DEFINE_IN_PLACE(NAME, ROWS_HERE)                                                                 \
-    static void NAME(struct matrix a, const float *right, int depth, float *to, int stride, int columns, \
-                     const struct epilogue *e) {                                                         \
-        const float *row[ROWS];                                                                          \
-        tile t;                                                                                          \
-        tile_fill(t, 0, ROWS_HERE);                                                                      \
-        tile_rows(row, a.at, a.row, ROWS_HERE);                                                          \
-        ROLLED for (int k = 0; k < depth; k++, right += COLUMNS) {                                       \
-            tile_step(t, row, right, ROWS_HERE);                                                         \
-            UNROLL for (int r = 0; r < ROWS_HERE; r++)                                                   \
-                row[r] += a.column;                                                                      \
-        }                                                                                                \
-        finish(t, to, stride, columns, e, ROWS_HERE);                                                    \
+#define DEFINE_IN_PLACE(NAME, ROWS_HERE)                                                                          \
+    static void NAME(const struct left *left, const float *at, const struct left_panel *rest, const float *right, \
+                     float *to, int stride, int columns, const struct epilogue *e) {                              \
+        const float *row[ROWS];                                                                                   \
+        tile t;                                                                                                   \
+        tile_fill(t, 0, ROWS_HERE);                                                                               \
+        tile_rows(row, at, left->a.row, ROWS_HERE);                                                               \
+        ROLLED for (int k = 0; k < left->depth; k++, right += COLUMNS) {                                          \
+            tile_step(t, row, right, ROWS_HERE);                                                                  \
+            UNROLL for (int r = 0; r < ROWS_HERE; r++)                                                            \
+                row[r] += left->a.column;                                                                         \
+        }                                                                                                         \
+        if (ROWS_HERE > 1 && rest) multiply_panels(t, rest, right, left->rest_depth, ROWS_HERE);                  \
+        finish(t, to, stride, columns, e, ROWS_HERE);                                                             \
     }
 DEFINE_IN_PLACE(multiply_high, ROWS)
 DEFINE_IN_PLACE(multiply_lower, ROWS - 1)
 DEFINE_IN_PLACE(multiply_single, 1)
 
-/* For products too small for packing A to pay. Its rows are split into tiles of ROWS and one less where that can be,
- * as for every number from 20 on, else into tiles of ROWS and single rows. */
-static void multiply_in_place(int m, int n, int depth, struct matrix a, const float *right, float *c, int stride,
-                              struct epilogue e) {
+/* For products too small for packing A to pay. Rows that do not split evenly (`is_even`) become tiles of ROWS and single rows,
+ * which have no rest. Panels of the right operand are `distance` steps apart. */
+static void multiply_in_place(int m, int n, const struct left *left, const float *right, int distance, float *c,
+                              int stride, struct epilogue e) {
     const float *bias = e.bias;
     struct split s = split_rows(m);
-    int even = s.low >= ROWS - 1, low = even ? ROWS - 1 : 1;
+    int even = is_even(m), low = even ? ROWS - 1 : 1;
     int high = even ? m - s.tiles * (ROWS - 1) : m / ROWS;
-    for (int j = 0; j < n; j += COLUMNS, right += COLUMNS * depth) {
+    for (int j = 0; j < n; j += COLUMNS, right += COLUMNS * distance) {
         int columns = smaller(n - j, COLUMNS);
-        struct matrix from = a;
+        const struct left_panel *rest = left->rest;
+        const float *at = left->a.at;
         float *to = c + j;
         if (bias) e.bias = bias + j;
-        for (int i = 0, rows; i < m; i += rows, from.at += rows * a.row, to += rows * stride) {
+        for (int i = 0, rows; i < m; i += rows, at += rows * left->a.row, to += rows * stride) {
             rows = i < high * ROWS ? ROWS : low;
-            if (rows == ROWS) multiply_high(from, right, depth, to, stride, columns, &e);
-            else if (rows > 1) multiply_lower(from, right, depth, to, stride, columns, &e);
-            else multiply_single(from, right, depth, to, stride, columns, &e);
+            if (rows == ROWS) multiply_high(left, at, rest, right, to, stride, columns, &e);
+            else if (rows > 1) multiply_lower(left, at, rest, right, to, stride, columns, &e);
+            else multiply_single(left, at, rest, right, to, stride, columns, &e);
+            if (rest) rest++;
         }
     }
 }
-
-void multiply_packed(int m, int n, int depth, struct matrix a, const float *right, float *c, int c_row,
+void multiply_packed(int m, int n, const struct left *left, const float *right, int distance, float *c, int c_row,
                      int accumulate) {
     struct epilogue e = {0, accumulate, cutting_of(LINEAR)};
-    if (m && n) multiply_in_place(m, n, depth, a, right, c, c_row, e);
+    if (m && n) multiply_in_place(m, n, left, right, distance, c, c_row, e);
 }
 
 void multiply_sparse(int m, int n, int depth, struct matrix a, const float *right, int finite, float *c, int c_row,
@@ -229,9 +232,9 @@ void multiply_sparse(int m, int n, int depth, struct matrix a, const float *righ
     struct left_panel *left = (struct left_panel *)scratch;
     struct epilogue e = {0, 1, cutting_of(LINEAR)};
     for (int i = 0; i < m; i += BLOCK, a.at += BLOCK * a.row, c += BLOCK * c_row) {
-        struct split s = split_rows(smaller(m - i, BLOCK));
-        pack_left(left, a, s, depth, finite);
-        multiply_block(left, right, c, c_row, s.tiles, n, depth, e);
+        int rows = smaller(m - i, BLOCK);
+        pack_left(left, rows, a, depth, finite);
+        multiply_block(left, right, c, c_row, split_rows(rows).tiles, n, depth, e);
     }
 }
 
@@ -274,10 +277,11 @@ EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, c
     }
     if (m >= ROWS && n <= NARROW && k <= DEPTH && !accumulate && (a_column == 1 || k <= NARROW)) {
         struct epilogue e = {bias, 0, cutting_of(activation)};
-        struct matrix whole = {a, a_row, a_column}, right_part = {b, b_row, b_column};
+        struct left whole = {{a, a_row, a_column}, k, 0, 0};
+        struct matrix right_part = {b, b_row, b_column};
         pack_right(right, right_part, k, n);
-        for (int i = 0; i < m; i += BLOCK, whole.at += BLOCK * a_row, c += BLOCK * c_row)
-            multiply_in_place(smaller(m - i, BLOCK), n, k, whole, right, c, c_row, e);
+        for (int i = 0; i < m; i += BLOCK, whole.a.at += BLOCK * a_row, c += BLOCK * c_row)
+            multiply_in_place(smaller(m - i, BLOCK), n, &whole, right, k, c, c_row, e);
         return;
     }
     for (int j = 0; j < n; j += WIDTH)
@@ -289,9 +293,9 @@ EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, c
             int finite = pack_right(right, right_part, depth, columns);
             for (int i = 0; i < m; i += BLOCK) {
                 struct matrix left_part = {a + i * a_row + p * a_column, a_row, a_column};
-                struct split s = split_rows(smaller(m - i, BLOCK));
-                pack_left(left, left_part, s, depth, finite);
-                multiply_block(left, right, c + i * c_row + j, c_row, s.tiles, columns, depth, e);
+                int rows = smaller(m - i, BLOCK);
+                pack_left(left, rows, left_part, depth, finite);
+                multiply_block(left, right, c + i * c_row + j, c_row, split_rows(rows).tiles, columns, depth, e);
             }
         }
 }

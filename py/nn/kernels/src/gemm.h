@@ -20,8 +20,22 @@ void gemm(int m, int n, int k, const float *a, int a_row, int a_column, const fl
  * values are finite: then their products with 0 are 0. */
 int pack_right(float *to, struct matrix b, int depth, int columns);
 
-/* c (m, n) = a (m, depth) b [+ c], where b is packed: a is read where it lies. */
-void multiply_packed(int m, int n, int depth, struct matrix a, const float *right, float *c, int c_row,
+/* a (m, depth), of at most DEPTH steps -> its panels, without the steps at which a tile of rows is zero if what it
+ * is multiplied with is finite. */
+struct left_panel;
+void pack_left(struct left_panel *to, int m, struct matrix a, int depth, int finite);
+
+/* The left operand of a product: `depth` steps that are read where they lie, then those of `rest`, unless that is
+ * null; it may be given only if m is even, as tile.h says. */
+struct left {
+    struct matrix a;
+    int depth;
+    const struct left_panel *rest;
+    int rest_depth;
+};
+
+/* c (m, n) = left right [+ c], where right is packed, or a part of it: panels are `distance` steps apart. */
+void multiply_packed(int m, int n, const struct left *left, const float *right, int distance, float *c, int c_row,
                      int accumulate);
 
 /* c (m, n) += a (m, depth) b, where b is packed and depth at most DEPTH, without the steps at which a is zero if

@@ -13,7 +13,7 @@
 #include "tile.h"
 
 #define GROUP (4 * ROWS)
-#define WORTH 128 /* rows of gradients, which the level-2 cache still holds */
+#define WORTH 256 /* rows of gradients, which the level-2 cache still holds */
 
 struct cell {
     int gru, units, features;
@@ -143,15 +143,16 @@ EXPORT void recurrent_steps(int gru, const float *x, const float *kernel, const 
                             const float *h0, const float *c0, float *joined, float *z, float *c, float *y, int all,
                             int turned, int steps, int rows, int features, int units, float *scratch) {
     const struct cell s = cell_of(gru, units, features);
-    int groups = (rows + GROUP - 1) / GROUP, state = rows * units;
-    float *packed[3], *end = scratch + s.depth * s.columns;
+    int groups = (rows + GROUP - 1) / GROUP, state = rows * units, finite = 1;
+    float *packed[3], *sums = scratch + s.depth * s.columns;
     assemble(&s, scratch, kernel, weights, bias);
     for (int p = 0; p < 3; p++) {
         struct range at = range_of(&s, p);
         struct matrix part = {scratch + at.row * s.columns + at.column, s.columns, 1};
-        pack_right(packed[p] = end, part, at.rows, at.columns);
-        end = packed_end(end, at.rows, at.columns);
+        finite &= pack_right(packed[p] = sums, part, at.rows, at.columns);
+        sums = packed_end(sums, at.rows, at.columns);
     }
+    struct left_panel *inputs = (struct left_panel *)(sums + smaller(rows, GROUP) * s.columns);
     start(joined, s.width, h0, rows, units);
     if (!gru) start(c, units, c0, rows, units);
     for (int t = 0; t < steps; t++)
@@ -159,16 +160,21 @@ EXPORT void recurrent_steps(int gru, const float *x, const float *kernel, const 
             struct group g = group_of(i, groups, rows);
             float *now = joined + (t * rows + g.first) * s.width, *next = now + rows * s.width;
             float *gates = z + (t * rows + g.first) * s.columns;
+            struct matrix of_x = {now + units + 1, s.width, 1};
+            int apart = is_even(g.count) && features <= DEPTH ? features : 0;
             join(&s, now, x + (g.first * steps + (turned ? steps - 1 - t : t)) * features, steps, g.count);
+            if (apart) pack_left(inputs, g.count, of_x, apart, finite);
             for (int p = 0; p < 3; p++) {
                 struct range at = range_of(&s, p);
-                struct matrix left = {now + at.row, s.width, 1};
-                multiply_packed(g.count, at.columns, at.rows, left, packed[p], end + at.column, s.columns, 0);
+                int zeros = !t && !h0 && p && finite ? units : 0, packed_here = p < 2 ? apart : 0;
+                struct left left = {{now + at.row + zeros, s.width, 1}, at.rows - zeros - packed_here, packed_here ? inputs : 0, packed_here};
+                multiply_packed(g.count, at.columns, &left, packed[p] + zeros * COLUMNS, at.rows, sums + at.column,
+                                s.columns, 0);
             }
-            if (gru) gru_rows(end, gates, now, next, s.width, units, g.count);
+            if (gru) gru_rows(sums, gates, now, next, s.width, units, g.count);
             else {
                 float *before = c + t * state + g.first * units;
-                lstm_rows(end, gates, before, before + state, next, s.width, units, g.count);
+                lstm_rows(sums, gates, before, before + state, next, s.width, units, g.count);
             }
             if (!all && t < steps - 1) continue;
             for (int r = g.first; r < g.first + g.count; r++, next += s.width)
@@ -176,32 +182,33 @@ EXPORT void recurrent_steps(int gru, const float *x, const float *kernel, const 
         }
 }
 
-/* Adds the products of some joined rows with their gradients. Inputs often hold zeros, states don't. */
+/* Adds the products of some joined rows with their gradients. Inputs often hold zeros; states do at the start. */
 static void add_weights(const struct cell *s, float *matrix, const float *joined, const float *dz, int rows,
-                        float *scratch) {
+                        int at_start, float *scratch) {
     for (int p = 0; p < 3; p++) {
         struct range at = range_of(s, p);
-        struct matrix right = {dz + at.column, s->columns, 1}, left = {joined + at.row, 1, s->width};
+        struct matrix right = {dz + at.column, s->columns, 1};
+        struct left left = {{joined + at.row, 1, s->width}, rows, 0, 0};
         float *to = matrix + at.row * s->columns + at.column;
-        int inputs = p < 2 ? s->features : 0, others = at.rows - inputs;
+        int others = at_start || !p ? 0 : at.rows - (p < 2 ? s->features : 0);
         int finite = pack_right(scratch, right, rows, at.columns);
-        multiply_packed(others, at.columns, rows, left, scratch, to, s->columns, 1);
-        left.at += others;
+        multiply_packed(others, at.columns, &left, scratch, rows, to, s->columns, 1);
+        left.a.at += others;
         if (at.columns)
-            multiply_sparse(inputs, at.columns, rows, left, scratch, finite, to + others * s->columns, s->columns,
-                            scratch + (at.columns + COLUMNS) * DEPTH);
+            multiply_sparse(at.rows - others, at.columns, rows, left.a, scratch, finite, to + others * s->columns,
+                            s->columns, scratch + (at.columns + COLUMNS) * DEPTH);
     }
 }
 
 /* The gradient of `recurrent_steps`. dy (rows, steps, units), of the outputs, or null. dh and dc (rows, units): of
- * the last states on entry, of the first on return. Writes dkernel, dweights, dbias and dx; null for none of the
- * last two. */
+ * the last states on entry; on return of the first if `first_too`, else whatever was left there. Writes dkernel,
+ * dweights, dbias and dx; null for none of the last two. */
 EXPORT void recurrent_gradient(int gru, const float *kernel, const float *weights, const float *joined,
                                const float *z, const float *c, const float *dy, float *dh, float *dc,
-                               float *dkernel, float *dweights, float *dbias, float *dx, int turned, int steps,
-                               int rows, int features, int units, float *scratch) {
+                               float *dkernel, float *dweights, float *dbias, float *dx, int first_too, int turned,
+                               int steps, int rows, int features, int units, float *scratch) {
     const struct cell s = cell_of(gru, units, features);
-    int groups = (rows + GROUP - 1) / GROUP, together = steps_together(rows), state = rows * units;
+    int groups = (rows + GROUP - 1) / GROUP, together = steps_together(rows);
     int back = s.columns - s.from_h;
     float *matrix = scratch, *for_h = matrix + s.depth * s.columns, *for_x = packed_end(for_h, back, units);
     float *dz = packed_end(for_x, s.until_x, features), *rest = dz + together * rows * s.columns;
@@ -218,25 +225,25 @@ EXPORT void recurrent_gradient(int gru, const float *kernel, const float *weight
                 struct group g = group_of(i, groups, rows);
                 int row = t * rows + g.first;
                 float *d = dh + g.first * units, *to = dz + (row - first * rows) * s.columns;
-                struct matrix left = {to + s.from_h, s.columns, 1};
+                struct left left = {{to + s.from_h, s.columns, 1}, back, 0, 0};
                 for (int r = 0; dy && r < g.count; r++)
                     add_to(d + r * units, dy + ((g.first + r) * steps + t) * units, units);
                 if (gru) gru_rows_back(z + row * s.columns, joined + row * s.width, s.width, d, to, units, g.count);
                 else {
-                    const float *old = c + row * units;
-                    lstm_rows_back(z + row * s.columns, old, old + state, d, dc + g.first * units, to, units,
-                                   g.count);
+                    const float *h = joined + (row + rows) * s.width;
+                    lstm_rows_back(z + row * s.columns, c + row * units, h, s.width, d, dc + g.first * units, to,
+                                   units, g.count);
                 }
-                multiply_packed(g.count, units, back, left, for_h, d, units, gru);
-                left.at = to;
+                if (t || first_too) multiply_packed(g.count, units, &left, for_h, back, d, units, gru);
+                left.a.at = to, left.depth = s.until_x;
                 if (dx)
-                    multiply_packed(g.count, features, s.until_x, left, for_x,
+                    multiply_packed(g.count, features, &left, for_x, s.until_x,
                                     dx + (g.first * steps + (turned ? steps - 1 - t : t)) * features,
                                     steps * features, 0);
             }
         for (int row = first * rows; row < end * rows; row += DEPTH)
             add_weights(&s, matrix, joined + row * s.width, dz + (row - first * rows) * s.columns,
-                        smaller(end * rows - row, DEPTH), rest);
+                        smaller(end * rows - row, DEPTH), row < rows, rest);
     }
     exchange_all(&s, matrix, dkernel, dweights, dbias, 1);
 }

@@ -14,8 +14,8 @@ void gru_rows(const float *sums, float *z, const float *h, float *next_h, int wi
 
 /* dz (rows, 4 units): the gradient of the gates before their activations. dh is d/dh after the step. dc, d/dc
  * after the step, becomes that before it; the GRU's dh becomes what does not come through the gates. */
-void lstm_rows_back(const float *z, const float *c, const float *next_c, const float *dh, float *dc, float *dz,
-                    int units, int rows);
+void lstm_rows_back(const float *z, const float *c, const float *next_h, int width, const float *dh, float *dc,
+                    float *dz, int units, int rows);
 void gru_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int units, int rows);
 
 INLINE f4 part(const float *p, int count) { return count == LANES ? load(p) : load_part(p, count); }

@@ -75,6 +75,9 @@ INLINE struct split split_rows(int rows) {
     return s;
 }
 
+/* Whether that many rows are split into tiles of ROWS and one less, as every number from 20 on. */
+INLINE int is_even(int rows) { return split_rows(rows).low >= ROWS - 1; }
+
 INLINE void tile_fill(tile t, const float *bias, const int rows) {
     f4 low = bias ? load(bias) : splat(0), high = bias ? load(bias + LANES) : splat(0);
     UNROLL for (int r = 0; r < rows; r++)

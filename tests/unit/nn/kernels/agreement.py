@@ -567,6 +567,8 @@ def check_recurrent(draw):
     weights[1][...] /= 8  # else each step enlarges the rounding of the one before
     first = [draw.pick((None, draw.real(n, units))) for _ in range(2 if cell == "lstm" else 1)]
     x, turned, every = draw.real(n, steps, features), draw.pick((False, True)), draw.integer(0, 1)
+    if draw.integer(0, 1):
+        x[:, :, draw.integer(0, features - 1) :] = 0  # the border of an image
     shapes = kernels.trace_shapes(cell, n, steps, features, units)
     trace = kernels.Trace(*(np.zeros(shape, F4) for shape in shapes))
     y = np.zeros((n, steps, units) if every else (n, units), F4)
@@ -581,11 +583,31 @@ def check_recurrent(draw):
     found = [None if w is None else np.full(w.shape, np.nan, F4) for w in weights]
     dx = draw.pick((None, np.full(x.shape, np.nan, F4)))
     last64, found64, dy64, dx64 = doubled(*last), doubled(*found), *doubled(dy, dx)
-    kernels.recurrent_gradient(cell, weights, trace, dy, last, found, dx, turned=turned)
+    first_too = draw.pick((False, True))
+    kernels.recurrent_gradient(
+        cell, weights, trace, dy, last, found, dx, turned=turned, first_too=first_too
+    )
     reference.recurrent_gradient(cell, weights64, trace64, dy64, last64, found64, dx64, turned)
-    for got, want in zip((*last, *found, dx), (*last64, *found64, dx64), strict=True):
+    got_states, wanted_states = (last, last64) if first_too else ([], [])
+    for got, want in zip((*got_states, *found, dx), (*wanted_states, *found64, dx64), strict=True):
         if got is not None:
             assert np.abs(got - want).max(initial=0) <= 2e-4 * (1 + np.abs(want).max(initial=0))
+
+
+def check_recurrent_not_finite(draw):
+    """Zeros of the input or the first state times weights that are not finite are NaN, as in
+    NumPy."""
+    cell, n, features, units = draw.pick(("lstm", "gru")), 24, draw.integer(1, 9), 8
+    width = kernels.GATES[cell] * units
+    weights = draw.real(features, width), draw.real(units, width), None
+    draw.pick(weights[:2])[0, draw.integer(0, width - 1)] = np.inf
+    shapes = kernels.trace_shapes(cell, n, 1, features, units)
+    trace = kernels.Trace(*(np.zeros(shape, F4) for shape in shapes))
+    y = np.zeros((n, units), F4)
+    first = [None] * (2 if cell == "lstm" else 1)
+    with np.errstate(invalid="ignore"):
+        kernels.recurrent_steps(cell, np.zeros((n, 1, features), F4), weights, first, trace, y)
+    assert (np.isnan(y).sum(axis=1) == 1).all()
 
 
 CHECKS = {name: check for name, check in globals().items() if name.startswith("check_")}
