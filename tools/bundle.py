@@ -1,8 +1,9 @@
-"""Bundle the page's Python into eight files and each library into one: a request per file.
+"""Bundle the page's Python into nine files and each library into one: a request per file.
 
     static/vendor/python/main.txt      for MicroPython: path, NUL, source, NUL, path ...
     static/vendor/python/embedding.txt  likewise: what only a page in another page's frame needs
     static/vendor/python/later.txt     likewise: what a page needs when it can train already
+    static/vendor/python/hardware.txt  likewise: what trains on a GPU or by several workers
     static/vendor/python/predict.zip   for Pyodide: the RPC and the prediction part of the engine
     static/vendor/python/training.zip  the rest of the engine, the lab
     static/vendor/python/formats.zip   the engine's files of Keras and ONNX
@@ -45,6 +46,7 @@ STUBS = "!py/farcall/stubs.py"  # a command for CPython
 COMLINK = "py/farcall/comlink"
 TEAM = "py/farcall/workers/teams"
 EMBEDDING = (COMLINK, "py/app/embedding/demo.py")
+HARDWARE = (TEAM + "/__init__.py", TEAM + "/team.py", "py/app/panels/hardware.py")
 LATER = (
     "py/app/page/selection.py",
     "py/app/panels/lens.py",
@@ -59,10 +61,10 @@ MAIN = (
     "!py/app/main.py",
     "!py/app/worker.py",
     "!py/app/lab",
-    *(f"!{name}" for name in (*EMBEDDING, *LATER)),
+    *(f"!{name}" for name in (*EMBEDDING, *LATER, *HARDWARE)),
 )
 # Texts for MicroPython: app/main.py fetches the first, and another when the page needs it.
-TEXTS = {"main.txt": MAIN, "embedding.txt": EMBEDDING, "later.txt": LATER}
+TEXTS = {"main.txt": MAIN, "embedding.txt": EMBEDDING, "later.txt": LATER, "hardware.txt": HARDWARE}
 # Inputs of the bytecode besides the sources; the lock names Pyodide's version.
 RECIPE = ("tools/bytecode.py", "tools/compile.mjs", "tools/vendor.lock", "package-lock.json")
 # The part of the engine that only training and writing other formats import.

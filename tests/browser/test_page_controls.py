@@ -294,6 +294,7 @@ def test_every_control_is_in_the_address(page):
     choose(page, "option-optimizer", "SGD")
     choose(page, "option-batch", "64")
     choose(page, "option-schedule", "step")
+    choose(page, "option-device", "auto")
     enter(page, "option-epochs", "7")
     enter(page, "option-seed", "42")
     enter(page, "option-l2", "0.001")
@@ -310,7 +311,7 @@ def test_every_control_is_in_the_address(page):
     wanted = {
         "preset=mlp", "subset=500", "optimizer=SGD", "lr=1", "schedule=step", "batch=64",
         "epochs=7", "l2=0.001", "patience=3", "shift=2", "rotate=12", "zoom=10", "noise=50",
-        "seed=42", "smoothing=0", "log=1",
+        "seed=42", "device=auto", "smoothing=0", "log=1",
     }  # fmt: skip
     found = page.until(lambda: set(page.execute_script("return location.hash")[1:].split("&")))
     assert found == wanted
@@ -335,6 +336,30 @@ def test_a_value_that_is_none_is_refused_under_its_field_and_the_last_good_one_t
     assert not page.execute_script(
         "return document.getElementById('option-epochs-wrong').textContent"
     )
+
+
+@pytest.mark.promise("The page: training", "Device: the GPU, or the faster of it and the CPU")
+def test_without_a_gpu_the_option_says_so_and_the_cpu_trains(page):
+    assert "Done: 1 of 1 epochs" in train(page, "subset=500&epochs=1&device=gpu")
+    note = "document.getElementById('device-note').textContent"
+    page.until(f"{note} === 'The CPU trains: the browser offers no GPU.'")
+
+
+OPEN = """
+return [...document.querySelectorAll("#options .field")].filter((e) => e.checkVisibility())
+    .map((e) => e.htmlFor.replace("option-", ""));
+"""
+
+
+def test_one_action_is_primary_four_options_are_open_and_the_rest_unfold(page):
+    page.execute_script("document.querySelector('#options details').open = false")
+    primary = [b for b in page.find_elements(By.CSS_SELECTOR, ".primary") if b.is_displayed()]
+    assert [b.get_attribute("id") for b in primary] == ["train"]
+    few = ["preset", "lr", "batch", "epochs"]
+    assert page.execute_script(OPEN) == few
+    page.find_element(By.XPATH, "//summary[text()='More options']").click()
+    more = ["optimizer", "schedule", "l2", "patience", "seed", "device", "cores"]
+    assert sorted(page.execute_script(OPEN)) == sorted(few + more)
 
 
 @pytest.mark.promise("The page: training", "Train, Pause, Resume, Step, Stop, Reset")

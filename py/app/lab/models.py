@@ -85,7 +85,7 @@ class Models:
             raise ValueError(f"file format: expected one of {list(EXPORTS)}, received {choice!r}")
         form, ending, options = EXPORTS[choice]
         if form in ("keras", "onnx"):
-            await optional_packages.add_formats(self.base)
+            await optional_packages.add_part(self.base, "nn.io.onnx")
         content = nn.io.save(model, form, **options)
         return {"url": _object_url(content), "name": f"{name}{ending}", "size": len(content)}
 
@@ -99,7 +99,7 @@ class Models:
         try:
             form = formats.sniff(content)
             if form in ("keras", "h5", "onnx"):
-                await optional_packages.add_formats(self.base)
+                await optional_packages.add_part(self.base, "nn.io.onnx")
             if form in ("keras", "h5"):
                 await optional_packages.add(self.base, "pyfive")  # reads its HDF5 part
             return nn.io.load(content)

@@ -16,6 +16,7 @@ from app.lab.data import Data
 from app.lab.draw import Draw
 from app.lab.environment import Environment
 from app.lab.glance import Glance
+from app.lab.hardware import Hardware
 from app.lab.history import History
 from app.lab.images.mnist import Mnist
 from app.lab.lens import Lens
@@ -46,7 +47,8 @@ class Lab:
         self.network = Network()
         self.picture = Picture(mnist, self.buckets)
         self.lens = Lens(self.picture)
-        self.training = Training(mnist, [self.picture.reporter])
+        self.hardware = Hardware()
+        self.training = Training(mnist, [self.picture.reporter], self.hardware)
         self.glance = Glance(mnist)
         self.draw = Draw(mnist, self.buckets)
         self.models = Models(mnist)
@@ -72,6 +74,7 @@ class Lab:
 
     async def load_kernels(self, base: str) -> dict[str, Any]:
         """Load the fastest kernels that this browser supports: {name, size, problems}."""
+        self.hardware.base = base
         return await kernel_files.load(base)
 
     async def load_data(self, base: str) -> int:

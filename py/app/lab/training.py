@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import nn
 import numpy as np
 from nn.callbacks import Callback
+from nn.config import separate_seed
 from nn.data import Dataset
+from nn.errors import ConfigError
 
 from app.lab import augmentation
+from app.lab.hardware import Hardware
 from app.lab.images.mnist import Mnist, scaled
 
 CHANGES = ("shift", "rotate", "zoom", "noise")
@@ -23,10 +27,14 @@ class Training:
     Args:
         mnist: the data sets that the page trains on.
         observers: callbacks of every run.
+        hardware: what opens the GPU.
     """
 
-    def __init__(self, mnist: Mnist, observers: Sequence[Callback] = ()) -> None:
+    def __init__(
+        self, mnist: Mnist, observers: Sequence[Callback] = (), hardware: Hardware | None = None
+    ) -> None:
         self._mnist = mnist
+        self._hardware = hardware or Hardware()
         self._observers = observers
         self._rng = np.random.default_rng(0)
         self._optimizers: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
@@ -37,7 +45,14 @@ class Training:
         """Go on with the optimizer that a model from a checkpoint has."""
         self._optimizers[model] = model.optimizer
 
-    def compile(self, model: Any, options: dict[str, Any], batches: int = 0, done: int = 0) -> None:
+    def compile(
+        self,
+        model: Any,
+        options: dict[str, Any],
+        batches: int = 0,
+        done: int = 0,
+        device: str = "cpu",
+    ) -> None:
         """Compile a model; an optimizer of the same class is kept with its state.
 
         Args:
@@ -45,6 +60,10 @@ class Training:
             options: optimizer (class name), lr, schedule, l2.
             batches: of the whole run, which its schedule is spread over; 0 is no run.
             done: batches of the run that are done already.
+            device: where `fit` takes its steps.
+
+        Raises:
+            ConfigError: the device is "gpu", which has no kernels for a layer.
         """
         kind = getattr(nn.optimizers, options["optimizer"])
         held = self._optimizers.get(model)
@@ -55,7 +74,9 @@ class Training:
         optimizer.learning_rate = schedule(self.rate, *self._plan)
         _penalise(model, options["l2"])
         self._optimizers[model] = optimizer
-        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.compile(
+            optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], device=device
+        )
 
     def advance(self, model: Any) -> None:
         """Train one batch of a paused run, which stays paused."""
@@ -95,8 +116,6 @@ class Training:
             checkpoints: the callback that saves the run as it goes on.
         """
         images = self.images(options)
-        batches = options["epochs"] * -(-len(images) // options["batch"])
-        self.compile(model, options, batches, run["done"])
         report = _Report(on_epoch)
         callbacks: list[Callback] = [*self._observers, _LearningRate(), nn.TerminateOnNaN()]
         if checkpoints is not None:
@@ -107,18 +126,35 @@ class Training:
                     monitor="val_loss", patience=options["patience"], restore_best_weights=True
                 )
             )
-        await model.fit(
-            images,
-            validation_data=self._mnist.test,
-            epochs=options["epochs"],
-            batch_size=options["batch"],
-            seed=run["seed"],
-            resume=run["resume"],
-            initial_epoch=0 if run["resume"] else run["first"],
-            callbacks=[*callbacks, report],
-            on_batch_end=on_batch,
-        )
+        given = {
+            "validation_data": self._mnist.test,
+            "epochs": options["epochs"],
+            "batch_size": options["batch"],
+            "seed": run["seed"],
+            "resume": run["resume"],
+            "initial_epoch": 0 if run["resume"] else run["first"],
+            "callbacks": [*callbacks, report],
+            "on_batch_end": on_batch,
+        }
+        await self._fit(model, options, run["done"], images, given)
         return report.cut_short
+
+    async def _fit(
+        self, model: Any, options: dict[str, Any], done: int, images: Dataset, given: dict[str, Any]
+    ) -> None:
+        """Train where the options say; on the CPU where the GPU can't train this network."""
+        batches = options["epochs"] * -(-len(images) // options["batch"])
+        for device in (await self._hardware.choose(options["device"]), "cpu"):
+            try:
+                with _sharing(model, options):
+                    self.compile(model, options, batches, done, device)
+                await model.fit(images, **given)
+            except ConfigError as error:  # before the first step
+                if device == "cpu":
+                    raise
+                self._hardware.refused = str(error)
+            else:
+                return
 
     def step(self, model: Any, size: int) -> dict[str, float]:
         """Train one batch of random images; return its {loss, accuracy}."""
@@ -127,6 +163,35 @@ class Training:
         model.reset_metrics()
         logs = model.train_on_batch(scaled(images), digits, return_dict=True)
         return {name: float(value) for name, value in logs.items()}
+
+
+@contextmanager
+def _sharing(model: Any, options: dict[str, Any]) -> Iterator[None]:
+    """Context manager: a model that is compiled in it is trained by the team of this worker.
+
+    Single steps, and what else is compiled later, are this worker's alone.
+    """
+    if options["cores"] == 1:
+        yield
+        return
+    _penalise(model, options["l2"])
+    alone = None if _penalties(model) == _penalties(_twin(model)) else "its penalty was changed"
+    group = alone and nn.distribution.Alone(alone)
+    nn.distribution.set_distribution(nn.distribution.DataParallel(group))
+    try:
+        yield
+    finally:
+        nn.distribution.set_distribution(None)
+
+
+def _twin(model: Any) -> Any:
+    """Return the network that the other workers of a team make of what they are sent."""
+    with separate_seed(0):
+        return type(model).from_config(model.get_config())
+
+
+def _penalties(model: Any) -> list[Any]:
+    return [v.regularizer and v.regularizer.get_config() for v in model.trainable_variables]
 
 
 def schedule(rate: float, kind: str, batches: int, first: int = 0) -> Any:

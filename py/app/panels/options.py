@@ -9,7 +9,9 @@ _CHOICES = {
     "optimizer": settings.TABLE["optimizer"][3],
     "schedule": settings.TABLE["schedule"][3],
     "batch": (16, 32, 64, 128, 256, 512),
+    "device": settings.TABLE["device"][3],
 }
+_LABELS = {"cpu": "CPU", "gpu": "GPU", "auto": "Auto"}
 # The place of each field: the line below the bar, its fold, or the curves.
 _PLACES = (
     ("options", (("lr", "Learning rate"), ("batch", "Batch size"), ("epochs", "Epochs"))),
@@ -21,6 +23,8 @@ _PLACES = (
             ("l2", "L2 penalty"),
             ("patience", "Stop early after"),
             ("seed", "Seed"),
+            ("device", "Device"),
+            ("cores", "Cores"),
         ),
     ),
     ("chart-options", (("smoothing", "Smoothing"), ("log", "Log scale"))),
@@ -31,6 +35,7 @@ _NUMBERS = {
     "seed": (0, 999999, 1),
     "l2": (0, 0.1, 0.0001),
     "patience": (0, 20, 1),
+    "cores": settings.TABLE["cores"][2:] + (1,),
 }
 
 
@@ -155,7 +160,7 @@ class Options:
         if name in _CHOICES:
             control = dom.make("select", id=identifier)
             for choice in _CHOICES[name]:
-                control.append(dom.make("option", choice, value=choice))
+                control.append(dom.make("option", _LABELS.get(choice, choice), value=choice))
             return control
         if settings.TABLE[name][0] == "bool":
             return dom.make("input", id=identifier, type="checkbox")

@@ -42,6 +42,7 @@ class Progress:
 
     Attributes:
         run: the run in progress or the last one; None before the first.
+        begun: called with the first batch of each run.
     """
 
     def __init__(self, client, options, history):
@@ -53,6 +54,7 @@ class Progress:
         self.title = Title()
         self.glance = None
         self.run = None
+        self.begun = lambda: None
         self.drawn = 0.0
         options.listen("log", self.curves.scale)
         options.listen("smoothing", lambda _: dom.next_frame("smoothing", self._smooth))
@@ -96,6 +98,8 @@ class Progress:
     def on_batch(self, batch, logs):
         """Note a batch; the engine calls this from its worker."""
         run = self.run
+        if run.latest is None:
+            self.begun()
         self._add(logs["batch_loss"], logs["batch_accuracy"])
         if run.took(batch, logs):
             self._advise(run_history.NOT_A_NUMBER)
@@ -193,6 +197,7 @@ class Training:
         replaces: name of the checkpoint that the next run continues from or discards.
         kept: whether the browser saves what the run has learned.
         problem: why the last run could not begin or go on, in words.
+        ready: a coroutine function that waits for what a run needs beside the engine.
     """
 
     def __init__(self, client, options, history, state):
@@ -203,6 +208,7 @@ class Training:
         self.replaces = None
         self.kept = True
         self.problem = ""
+        self.ready = None
         for name in ("train", "pause", "step", "stop", "reset"):
             dom.click(name, getattr(self, name))
         options.listen("lr", lambda value: dom.spawn(self._live_rate(value)))
@@ -323,6 +329,7 @@ class Training:
 
     async def _fit(self):
         client, run = self.client, self.run
+        await self.ready()
         await client.before_training()
         if run.stopped:
             return

@@ -92,4 +92,6 @@ def _words(left):
     words += ". What it had learned is back."
     if not left["exact"]:
         words += f" The page is a newer one: epoch {done + 1} begins again."
+    if "device=" in left["hash"]:
+        words += " On another device its last digits may differ."
     return words

@@ -8,6 +8,7 @@ from app.state.architectures import POSITIONAL
 
 MNIST = 60000  # images
 _PENALISED = ("Conv2D", "Dense")
+_LOSS = "sparse_categorical_crossentropy"
 
 _HEAD = """# Needs NumPy, and of this site's source py/ (on Python's path) and static/vendor/mnist/.
 # A page has the same names in a worker: nn = (await farcall.connect("engine")).nn
@@ -46,6 +47,7 @@ def text(layers, options, data, trained=0):
     lines = _HEAD.format(seed=options["seed"]).split("\n")[:-1]
     lines += _file(options) if layers is None else _network(layers, options["l2"])
     lines += _data(options, data)
+    lines += _where(options)
     lines += _compile(options)
     lines += _fit(options, options["seed"] + (trained if layers is None else 0))
     return "\n".join(lines) + "\n" + _TAIL
@@ -115,6 +117,21 @@ def _changes(options):
     )
 
 
+def _where(options):
+    """Return the lines that say what trains, where that is not one core of the CPU."""
+    lines = []
+    if options["cores"] > 1:
+        lines.append(
+            f"    # The page shares each batch among {options['cores']} workers, which adds"
+        )
+        lines.append(
+            "    # numbers in another order; docs/team.md says how processes do that here."
+        )
+    if options["device"] != "cpu":
+        lines.append(f'    device = "{options["device"]}" if await nn.gpu.open() else "cpu"')
+    return lines
+
+
 def _compile(options):
     rate, lines = f"{options['lr']:g}", []
     if options["schedule"] != "constant":
@@ -130,9 +147,10 @@ def _compile(options):
         ]
     if lines:
         rate = "rate"
+    device = ", device=device" if options["device"] != "cpu" else ""
     return lines + [
         f"    optimizer = nn.optimizers.{options['optimizer']}(learning_rate={rate})",
-        '    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])',
+        f'    model.compile(optimizer, "{_LOSS}", metrics=["accuracy"]{device})',
     ]
 
 

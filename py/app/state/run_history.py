@@ -87,6 +87,8 @@ _WORDS = {
     "schedule": "{} schedule",
     "patience": "stops after {}",
     "epochs": "{} epochs",
+    "device": "on {}",
+    "cores": "{} cores",
 }
 
 

@@ -64,6 +64,8 @@ TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
         ("zoom", ("int", 0, 0, 40)),
         ("noise", ("int", 0, 0, 50)),
         ("seed", ("int", 1, 0, 999999)),
+        ("device", ("choice", "cpu", None, ("cpu", "gpu", "auto"))),
+        ("cores", ("int", 1, 1, 8)),
         ("smoothing", ("float", 0.9, 0.0, 0.99)),
         ("log", ("bool", False, None, None)),
         ("metric", ("choice", METRICS[0], None, METRICS)),

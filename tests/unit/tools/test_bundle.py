@@ -58,7 +58,6 @@ def sources(folder):
         "py/farcall/__init__.py": "from .calls import call\n",
         "py/farcall/connection/calls.py": "def call():\n    return 1\n",
         "py/farcall/comlink/__init__.py": "",
-        "py/farcall/workers/teams/team.py": "",
         "py/farcall/stubs.py": "",
         "py/nn/__init__.py": '"""Networks."""\n',
         "py/nn/io/__main__.py": "",
@@ -78,6 +77,7 @@ def sources(folder):
                 "py/federation/platform/cpython.py",
                 bundle.DISTRIBUTION,
                 *bundle.LATER,
+                *bundle.HARDWARE,
             )
         },
         "py/app/__init__.py": "",
@@ -344,7 +344,7 @@ def test_what_joins_a_federation_is_one_small_archive_without_its_server(built):
 
 def test_only_what_changed_is_written_again(built, tmp_path):
     first, written = built
-    assert len(written) == 12
+    assert len(written) == 13
     site = shutil.copytree(first, tmp_path / "site", symlinks=True)
     assert bundle.build(site) == []
     (site / "py/app/panel.py").write_text("shown = False\n")

@@ -1,4 +1,4 @@
-"""Python that only some files of models need: downloaded with the first of them."""
+"""Python that few visits need: downloaded when something first asks for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import io
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import nn
 from app.lab.browser import downloads
 
 FOLDER = Path("/tmp/wheels")
+PARTS = {"nn.io.onnx": "formats.zip", "nn.gpu": "gpu.tgz"}
+"""The archive of each part of the engine that the worker does not begin with."""
 
 
 async def add(base: str, name: str) -> None:
@@ -29,17 +32,23 @@ async def add(base: str, name: str) -> None:
     importlib.invalidate_caches()
 
 
-async def add_formats(base: str) -> None:
-    """Make the engine's files of Keras and ONNX importable, unless they are.
+async def add_part(base: str, module: str) -> None:
+    """Make a part of the engine importable, unless it is: a module of PARTS.
 
     Raises:
         DownloadError: the archive cannot be fetched.
     """
-    if importlib.util.find_spec("nn.io.onnx") is not None:
+    if importlib.util.find_spec(module) is not None:
         return
-    content = await downloads.download(downloads.address(base, "python/formats.zip"))
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        archive.extractall(Path(nn.__file__).parent.parent)
+    name = PARTS[module]
+    content = io.BytesIO(await downloads.download(downloads.address(base, f"python/{name}")))
+    folder = Path(nn.__file__).parent.parent
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(content) as archive:
+            archive.extractall(folder)
+    else:
+        with tarfile.open(fileobj=content) as archive:
+            archive.extractall(folder, filter="data")
     importlib.invalidate_caches()
 
 

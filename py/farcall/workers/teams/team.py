@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any
 
+    from farcall.proxies.remote import Remote
+
 MOST = 4
 """Workers that a team has at most where no number is given."""
 
@@ -31,6 +33,7 @@ class Team:
     Args:
         source: URL of their script.
         size: how many; "auto" is the number of the machine's cores, at most 4.
+        leader: the proxy of a worker that is up already, and leads; by default another is started.
         patience: seconds after which the leader goes on without a member that is silent.
         options: of each Worker.
 
@@ -48,18 +51,20 @@ class Team:
         source: "str",
         *,
         size: "int | str" = "auto",
+        leader: "Remote | None" = None,
         patience: "float" = 10.0,
         **options: "Any",
     ) -> None:
         if size != "auto" and (not isinstance(size, int) or size < 1):
             raise ValueError(f"Team: expected a size of at least 1 or 'auto', received {size!r}")
         self._size = size
+        self._leader = leader
         self._patience = patience
         self._source = source
         self._name = options.pop("name", "team")
         self._options = options
         self._members: "list[Any]" = []
-        self.workers: "list[Worker]" = []
+        self.workers: "list[Worker | _Leader]" = []
         self.why = ""
 
     @property
@@ -85,8 +90,12 @@ class Team:
     async def _start(self) -> "Team":
         wanted = _cores() if self._size == "auto" else int(self._size)
         for number in range(len(self.workers), wanted):
-            role = "leader" if not number else str(number)
-            worker = Worker(self._source, name=f"{self._name}-{role}", **self._options)
+            worker: "Worker | _Leader"
+            if self._leader is not None and not number:
+                worker = _Leader(self._leader)
+            else:
+                role = "leader" if not number else str(number)
+                worker = Worker(self._source, name=f"{self._name}-{role}", **self._options)
             try:
                 await worker.start()
                 member = await connect(await member_port(worker.engine))
@@ -111,9 +120,22 @@ class Team:
             await members[place].begin(place, len(members), self._patience)
 
     def terminate(self) -> None:
-        """Kill them all."""
+        """Kill them all, but a leader that others started."""
         for worker in self.workers:
             worker.terminate()
+
+
+class _Leader:
+    """A worker that others started."""
+
+    def __init__(self, engine: "Remote") -> None:
+        self.engine = engine
+
+    async def start(self) -> None:
+        """It is up."""
+
+    def terminate(self) -> None:
+        """Leave it to those who started it."""
 
 
 def _cores() -> int:

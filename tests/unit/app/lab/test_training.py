@@ -24,6 +24,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "a penalty": {"l2": 0.01, "optimizer": "AdamW", "schedule": "step"},
     "changed images": {"shift": 2, "rotate": 10, "zoom": 10, "noise": 10, "seed": 5},
     "part of the images": {"subset": 70, "batch": 33},
+    "no GPU and no team": {"device": "gpu", "cores": 2},
     "early stopping": {"patience": 1, "lr": 0.5, "optimizer": "SGD", "epochs": 6},
 }
 
@@ -69,6 +70,20 @@ def by_the_listing(mnist: Mnist, values: dict[str, Any]) -> Any:
     program = program.replace("    print(history.history)", "    made.append(model)")
     exec(program, {"read": sets.__getitem__, "made": made})
     return made[0]
+
+
+@pytest.mark.parametrize(
+    ("built", "who"), [(0.01, "1 worker"), (0.0, "1 worker: its penalty was changed")]
+)
+def test_a_team_trains_no_penalty_that_the_others_would_not_know(
+    mnist: Mnist, built: float, who: str
+) -> None:
+    values = options({"cores": 2, "l2": 0.01, "epochs": 1})
+    model = Network().build(values["layers"], values["seed"], built)
+    run = {"seed": 1, "done": 0, "first": 0, "resume": False}
+    asyncio.run(Training(mnist).fit(model, values, run, ignore, ignore))
+    assert model.distribution == who
+    assert nn.distribution.distribution() is None
 
 
 @pytest.mark.parametrize("name", CHOICES)

@@ -12,6 +12,7 @@ SHOWN = {"smoothing", "log", "metric", "hide"}
 OTHER: dict[str, Any] = {
     "subset": 5000, "optimizer": "SGD", "lr": 0.05, "schedule": "cosine", "batch": 64, "epochs": 2,
     "l2": 0.001, "patience": 3, "shift": 2, "rotate": 12, "zoom": 10, "noise": 15, "seed": 7,
+    "device": "auto", "cores": 2,
 }  # fmt: skip
 
 

@@ -46,6 +46,8 @@ VALUES = st.fixed_dictionaries(
         "zoom": st.integers(0, 40),
         "noise": st.integers(0, 50),
         "seed": st.integers(0, 999999),
+        "device": st.sampled_from(settings.TABLE["device"][3]),
+        "cores": st.integers(1, 8),
         "smoothing": st.sampled_from([0.0, 0.5, 0.99]),
         "log": st.booleans(),
         "metric": st.sampled_from(settings.METRICS),

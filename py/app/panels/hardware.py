@@ -1,0 +1,123 @@
+"""The hardware panel: what the options Device and Cores find, and what trains.
+
+It is fetched by pages on which one of them is not the usual one.
+"""
+
+import farcall
+
+from app.page import dom, status
+from app.state.engine_client import BASE, START
+
+
+class Hardware:
+    """The GPU, and the workers that share each batch with the engine's.
+
+    Args:
+        client: the engine.
+        options: the settings.
+        training: the panel that trains.
+    """
+
+    def __init__(self, client, options, training):
+        self.client = client
+        self.options = options
+        self.gpu = None  # its name, where a run may take it
+        self.team = None
+        self._running = False
+        training.progress.begun = lambda: dom.spawn(self._trained())
+        training.state.listen(self._entered)
+
+    def lost(self):
+        """Forget the worker that led, which is gone, and end the others."""
+        self.gpu = None
+        self._running = False
+        if self.team is not None:
+            self.team.terminate()
+            self.team = None
+
+    async def choose(self):
+        """Look for what the options choose; what is missing is said, and the CPU trains."""
+        await self._choose_device()
+        await self._choose_cores()
+
+    async def _choose_device(self):
+        kind, self.gpu = self.options["device"], None
+        if kind == "cpu":
+            _say("device", "")
+            return
+        _say("device", "Looking for a GPU…")
+        try:
+            found = await self.client.lab.hardware.find(kind)
+        except Exception as error:  # its part of the engine could not be fetched
+            found = {"name": None, "reason": str(error)}
+        name = found["name"]
+        if name is None:
+            _say("device", _cpu(found["reason"]))
+        elif not found["emulated"]:
+            self.gpu = name
+            _say("device", f"{name} or the CPU, the faster." if kind == "auto" else f"{name}.")
+        elif kind == "auto":
+            _say("device", _cpu(f"{name} is emulated"))
+        else:
+            self.gpu = name
+            _say("device", f"{name}: emulated, so slower than the CPU.")
+
+    async def _choose_cores(self):
+        wanted = self.options["cores"]
+        if wanted > 1 and self.team is None:
+            _say("cores", "Starting another worker…" if wanted == 2 else "Starting more workers…")
+            try:
+                self.team = await farcall.Team(
+                    "./py/app/worker.py",
+                    config="./worker.toml",
+                    size=wanted,
+                    leader=self.client.engine,
+                    name="cores",
+                    setup=lambda engine: engine.lab.load_kernels(BASE),
+                    timeout=START,
+                )
+            except Exception as error:
+                _say("cores", f"One worker trains: {error}")
+                return
+        team = self.team
+        if team is None or wanted == 1:
+            _say("cores", "")
+            return
+        while len(team.workers) > wanted:
+            team.workers.pop().terminate()
+        words = f"{team.size} workers"
+        if team.size < wanted:
+            words += f": {team.why}" if team.why else "; more after a reload"
+        _say("cores", words + ".")
+
+    # -- a run ------------------------------------------------------------------------------
+
+    def begin(self):
+        """Say what comes before the first batch of a run."""
+        self._running = True
+        if self.gpu:
+            words = f"{self.gpu}: its shaders compile before the first batch."
+            _say("device", words)
+            status.say(words)
+
+    def _entered(self, state):
+        if state == "ready" and self._running:
+            self._running = False
+            dom.spawn(self._trained())
+
+    async def _trained(self):
+        """Say what trains the network, or did."""
+        client = self.client
+        if self.options["device"] != "cpu":
+            where = await client.lab.hardware.trained(client.model)
+            _say("device", f"{where} trains." if where[:3] != "cpu" else _cpu(where[5:]))
+        if self.options["cores"] > 1:
+            _say("cores", await client.model.distribution + ".")
+
+
+def _cpu(reason):
+    return f"The CPU trains: {reason}." if reason else "The CPU trains."
+
+
+def _say(option, words):
+    dom.set_text(option + "-note", words)
