@@ -22,6 +22,7 @@ from nn.io.onnx import (
     read_indices,
     read_shapes,
     read_sklearn,
+    read_steps,
     read_turned,
 )
 from nn.io.onnx.messages import FLOATS, Graph, Node, Value, decode
@@ -63,12 +64,11 @@ def load(
     """
     proto = decode(data, limits)
     graph = proto.graph
-    reader = Reader(graph, proto.opset, max(len(data), _ROOM))
+    reader = Reader(graph, proto.opset, max(len(data), _ROOM), proto.producer == "nn")
     wanted = _wanted(graph)
     needed = _needed(graph, [value.name for value in wanted])
-    ours = proto.producer == "nn"
-    inputs = _inputs(reader, dict(input_shapes or {}), ours)
-    ordered = ours or any(s.rank == 4 and not s.first for s in reader.symbols.values())
+    inputs = _inputs(reader, dict(input_shapes or {}))
+    ordered = any(s.rank == 4 and not s.first for s in reader.symbols.values())
 
     def build() -> Model:
         for node in graph.nodes:
@@ -102,9 +102,7 @@ def _needed(graph: Graph, names: Sequence[str]) -> set[str]:
     return needed
 
 
-def _inputs(
-    reader: Reader, shapes: Mapping[str, Sequence[int | None]], turned: bool
-) -> list[SymbolicTensor]:
+def _inputs(reader: Reader, shapes: Mapping[str, Sequence[int | None]]) -> list[SymbolicTensor]:
     tensors = []
     for value in reader.graph.inputs:
         if value.name in reader.constants:
@@ -114,7 +112,7 @@ def _inputs(
             raise MissingEntryError(
                 f"onnx input {value.name!r}: expected a shape with a batch axis, received {shape}"
             )
-        first = len(shape) == 4 and not turned and not _turned_at_once(reader, value.name)
+        first = len(shape) == 4 and not reader.ours and not _turned_at_once(reader, value.name)
         inner = [*shape[2:], shape[1]] if first else list(shape[1:])
         second = len(shape) < 4 and _batch_second(reader, value.name)
         tensor = Input([shape[0], *shape[2:]] if second else inner, name=_identifier(value.name))
@@ -162,6 +160,8 @@ def _batch_second(reader: Reader, name: str) -> bool:
 def _output(reader: Reader, name: str, ordered: bool) -> SymbolicTensor:
     """Return an output: an image with its channels last, anything else in the graph's order.
 
+    A graph that was exported here has its images as the model had them.
+
     Args:
         reader: the state of the import.
         name: the output's name.
@@ -175,7 +175,9 @@ def _output(reader: Reader, name: str, ordered: bool) -> SymbolicTensor:
     if name not in reader.symbols:
         raise MissingEntryError(f"onnx output {name!r}: no node computes it")
     symbol = reader.symbols[name]
-    if symbol.rank == 4 and (symbol.first or not (ordered or symbol.turned)):
+    read_steps.expect_parted(reader, name, symbol.tensor)
+    turned = ordered or symbol.turned
+    if symbol.rank == 4 and not reader.ours and (symbol.first or not turned):
         return reader.as_image(symbol).tensor
     return reader.in_order(symbol).tensor
 
@@ -204,7 +206,9 @@ def _convert(reader: Reader, node: Node) -> None:
     if handle is None:
         known = ", ".join(sorted(OPERATORS))
         raise UnsupportedError(f"{where(node)}: expected one of the operators {known}")
-    if read_turned.handles(reader, node):
+    if read_steps.handles(reader, node):
+        read_steps.compute(reader, node)
+    elif read_turned.handles(reader, node):
         read_turned.compute(reader, node, handle)
     else:
         handle(reader, node)

@@ -15,6 +15,7 @@ from nn.io.onnx.messages import DTYPES, Node
 from nn.io.onnx.read_arithmetic import in_one_order
 from nn.io.onnx.read_constants import axis_of
 from nn.io.onnx.read_gelu import exact_gelu
+from nn.io.onnx.read_resize import resize
 from nn.io.onnx.reader import Array, Handle, Reader, Symbol, where
 
 # ONNX's default, equivalent to Keras' `momentum`.
@@ -525,45 +526,6 @@ def _transpose(reader: Reader, node: Node) -> None:
 # Several inputs.
 
 
-def _resize(reader: Reader, node: Node) -> None:
-    """Enlarge images by whole factors, as Keras' UpSampling2D and PyTorch's Upsample do."""
-    x = reader.as_image(reader.symbol(node))
-    if x.rank != 4:
-        raise UnsupportedError(f"{where(node)}: expected images, received {x.rank} axes")
-    factors = _factors(reader, node, x)
-    text = node.attributes.get
-    mode = text("mode", "nearest")
-    how = text("coordinate_transformation_mode", "half_pixel")
-    # Whole factors take each pixel that many times, wherever its centre lies.
-    whole = ("asymmetric", "floor"), ("half_pixel", "round_prefer_floor")
-    nearest = mode == "nearest" and (how, text("nearest_mode", "round_prefer_floor")) in whole
-    linear = mode == "linear" and how in ("half_pixel", "pytorch_half_pixel")
-    if not (nearest or linear):
-        raise UnsupportedError(f"{where(node)}: no mode {mode!r} with {how!r} here")
-    kind = "nearest" if nearest else "bilinear"
-    made = reader.apply("UpSampling2D", x, size=factors, interpolation=kind)
-    reader.set(node, replace(made, positive=x.positive))
-
-
-def _factors(reader: Reader, node: Node, x: Symbol) -> list[int]:
-    """Return by how much height and width grow.
-
-    Raises:
-        UnsupportedError: not by whole numbers, or other axes change.
-    """
-    if len(node.inputs) > 3 and node.inputs[3]:
-        wanted, known = reader.needed(node, 3).ravel().tolist()[-2:], x.sizes[1:]
-        scales = [a / b if b else 0.0 for a, b in zip(wanted, known, strict=True)]
-    else:
-        first, second, *scales = reader.needed(node, 2 if reader.opset > 10 else 1).ravel().tolist()
-        scales = scales if (first, second) == (1, 1) else []
-    if len(scales) != 2 or any(s < 1 or s != int(s) for s in scales):
-        raise UnsupportedError(
-            f"{where(node)}: expected whole factors of height and width, received {scales}"
-        )
-    return [int(s) for s in scales]
-
-
 def _concat(reader: Reader, node: Node) -> None:
     symbols = in_one_order(reader, node)
     if symbols[0].reordered:
@@ -609,7 +571,7 @@ OPERATORS: dict[str, Handle] = {
     "Pad": _padding,
     "Relu": _layer("ReLU", positive=True),
     "Reshape": _reshape,
-    "Resize": _resize,
+    "Resize": resize,
     "Selu": _activation("selu"),
     "Sigmoid": _activation("sigmoid", positive=True),
     "Softplus": _activation("softplus", positive=True),

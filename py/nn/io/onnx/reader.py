@@ -66,6 +66,7 @@ class Reader:
         graph: the graph.
         opset: the version of the operators.
         room: the bytes that computed constants may take.
+        ours: whether the graph was exported here.
 
     Attributes:
         sizes: shapes that the graph computes with, by name.
@@ -74,12 +75,14 @@ class Reader:
         fills: values that are one number everywhere, of any batch -> the number.
         whole: whole numbers computed from a value -> that value and the nodes.
         turned: values whose batch is not the first axis, see `read_turned`.
+        steps: input of a model of one step -> the values of all steps, see `read_steps`.
     """
 
-    def __init__(self, graph: Graph, opset: int, room: int = _ROOM) -> None:
+    def __init__(self, graph: Graph, opset: int, room: int = _ROOM, ours: bool = False) -> None:
         self.graph = graph
         self.opset = opset
         self.room = room
+        self.ours = ours
         self.constants: dict[str, Array] = dict(graph.initializers)
         self.symbols: dict[str, Symbol] = {}
         self.sizes: dict[str, Array] = {}
@@ -88,6 +91,7 @@ class Reader:
         self.fills: dict[str, float] = {}
         self.whole: dict[str, tuple[Symbol, list[Node]]] = {}
         self.turned: dict[str, Any] = {}
+        self.steps: dict[SymbolicTensor, Symbol] = {}
         self._consumers: dict[str, list[Node]] = {}
         for node in graph.nodes:
             for name in dict.fromkeys(node.inputs):
