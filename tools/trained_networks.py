@@ -2,8 +2,9 @@
 
 EfficientNet-Lite0's kernels become uint8, with one step for each tensor; those of its first blocks,
 which are small, and the numbers of its normalizations float16: 4.9 MB in place of 18.8. First the
-filters of a convolution are divided by their largest weight, so that one step suits them all; its
-normalization takes it back exactly. Weights are rounded up or down so that the errors of a filter
+filters of a convolution are scaled until one weight of each lies on an end of the 256 steps, so
+that one step suits them all and the largest weights are exact; its normalization takes the scale
+back exactly. Weights are rounded up or down so that the errors of a filter
 add up to nothing where its inputs have their means, and in a depthwise filter, whose inputs are
 neighbours, where they are equal. What is left of the change in the mean of each output is taken
 back, with inputs as normalization states them (Nagel et al. 2019,
@@ -50,7 +51,7 @@ def efficientnet_lite0(checkpoint: bytes) -> bytes:
 
 
 def weights(tensors: dict[str, Any]) -> dict[str, Any]:
-    """Return the weights by the paths of the engine's model, filters divided by their largest."""
+    """Return the weights by the paths of the engine's model, filters scaled to the steps."""
     made: dict[str, Any] = {}
     for convolution, norm, theirs, their_norm in _layers():
         kernel = tensors[f"{theirs}.weight"].transpose(2, 3, 1, 0)
@@ -66,17 +67,19 @@ def weights(tensors: dict[str, Any]) -> dict[str, Any]:
 
 
 def divided(kernel: Floats, statistics: dict[str, Floats]) -> tuple[Floats, dict[str, Floats]]:
-    """Divide filters by their largest weight, and let the normalization give the same.
+    """Scale filters to steps of 1/128 from -1 to 127/128, and let the normalization give the same.
 
-    The variance takes in what changes for epsilon, and may be below zero by less than epsilon.
-    Filters whose output never varied stay: their weights are as good as zero.
+    One weight of each lies on an end. The variance takes in what changes for epsilon, and may be
+    below zero by less than epsilon. Filters whose output never varied stay: their weights are as
+    good as zero.
     """
-    largest = np.abs(kernel).max(axis=(0, 1, 2)).astype(np.float64)
-    largest[(largest == 0) | (statistics["moving_variance"] == 0)] = 1
-    variance = (statistics["moving_variance"] + EPSILON) / largest**2 - EPSILON
-    changed = {"moving_mean": statistics["moving_mean"] / largest, "moving_variance": variance}
+    flat = kernel.reshape(-1, kernel.shape[-1]).astype(np.float64)
+    size = np.maximum(flat.max(axis=0) * 128 / 127, -flat.min(axis=0))
+    size[(size == 0) | (statistics["moving_variance"] == 0)] = 1
+    variance = (statistics["moving_variance"] + EPSILON) / size**2 - EPSILON
+    changed = {"moving_mean": statistics["moving_mean"] / size, "moving_variance": variance}
     narrow = {name: values.astype(np.float32) for name, values in changed.items()}
-    return (kernel / largest).astype(np.float32), statistics | narrow
+    return (kernel / size).astype(np.float32), statistics | narrow
 
 
 def corrected(weights: dict[str, Any]) -> dict[str, Any]:

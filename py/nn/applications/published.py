@@ -14,7 +14,7 @@ FOLDER = "static/vendor/applications"
 """Where this repository, and the site that it serves, keep the files."""
 
 SHA256 = {
-    "efficientnet_lite0.npz": "3817301a86b3822330baff0eaefb96b7376fd673d78eb0ce32696e60ce57dae1",
+    "efficientnet_lite0.npz": "6ea4100d4b577f3314cc549b3702927d39fdbf7dd1165de313be615627050b9d",
     "imagenet_classes.json": "3e232637a09beeb733f409908cfc0ba256e83f06815684678abafd4c0990c757",
     "imagenet_ids.json": "bd68c5fb912acb5def469a01f7843f8a3597f5afc126233ed9ed6c6e9a980184",
 }

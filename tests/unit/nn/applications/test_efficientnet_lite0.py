@@ -32,7 +32,7 @@ def elsewhere(monkeypatch):
 
 
 def test_labels_of_100_crops_are_pytorch_s(model):
-    """On 96 of them, and on all whose first probability leads by 0.02 and is above 0.3."""
+    """On 99 of them, the other of which leads by 0.001, and on all whose first is above 0.3."""
     known = json.loads(photographs.LABELS.read_text())
     crops = np.stack([np.asarray(crop) for _, crop in photographs.crops()])
     assert len(crops) == len(known) == 100
@@ -41,10 +41,9 @@ def test_labels_of_100_crops_are_pytorch_s(model):
         [model.predict_on_batch(images[i : i + BATCH]) for i in range(0, 100, BATCH)]
     )
     same = found.argmax(1) == [entry["top"][0] for entry in known]
-    first, second = np.array([entry["scores"][:2] for entry in known]).T
-    assert same.sum() >= 95  # one more leads by 0.001
-    assert same[(first > 0.3) & (first - second > 0.02)].all()
-    assert (~same[first > 0.3]).sum() <= 1  # 0.314 before 0.305
+    first = np.array([entry["scores"][0] for entry in known])
+    assert same.sum() >= 98  # another kernel's rounding may turn what leads by 0.001
+    assert same[first > 0.3].all()
     assert np.abs(found.max(1) - first).mean() < 0.01
 
 
