@@ -182,7 +182,7 @@ def test_every_layer_and_every_option_is_explained_beside_it(page):
         "return [...document.querySelectorAll('#options .field:not([for=preset]) > span')]"
         ".map((span) => span.firstChild.data)"
     )
-    assert len(labels) == 8
+    assert len(labels) == 10
     assert page.execute_script(terms, "#options") == labels
 
 
