@@ -13,19 +13,25 @@ The names are those of Keras Tuner:
     model = search.get_best_models()[0]
 
 Several trials at once: `run` is any function that returns an awaitable of a trial's metrics, such
-as one that asks a pool of workers, each of which builds and trains a model with these values.
+as one that asks a pool of workers, each of which builds and trains a model with these values. It
+may as well return an asynchronous iterator of the metrics so far, the last of which count: so a
+trial shows its progress wherever it runs.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import numpy as np
 
+from nn import io
+from nn.callbacks import LambdaCallback
 from nn.data.numeric import optional, whole
 from nn.errors import ConfigError
+from nn.models.signature import as_list
 from nn.types import Config
 
 __all__ = ["GridSearch", "HyperParameters", "RandomSearch", "Trial", "Tuner"]
@@ -136,10 +142,12 @@ class Trial:
 
     Attributes:
         status: "RUNNING", "COMPLETED", "FAILED" or "STOPPED".
-        metrics: the last value of each metric.
+        metrics: the latest value of each metric.
+        reports: how often metrics came so far: after each epoch.
         score: the objective, or None.
         error: why it failed, or None.
-        model: its model, of the best trial so far only, and where the trial ran here.
+        model: its model, of the best trial so far only: as it was trained here; or, where `run` did
+            that, the bytes that it gave as the metric "model" (`nn.io.save`), or None.
     """
 
     def __init__(self, number: int, values: Config) -> None:
@@ -147,6 +155,7 @@ class Trial:
         self.values = values
         self.status = RUNNING
         self.metrics: dict[str, Any] = {}
+        self.reports = 0
         self.score: float | None = None
         self.error: BaseException | None = None
         self.model: Any = None
@@ -154,8 +163,6 @@ class Trial:
 
     def stop(self) -> None:
         """End the trial: it counts as stopped."""
-        if self.model is not None and self.model.state != "idle":
-            self.model.stop()
         if self._task is not None:
             self._task.cancel()
 
@@ -169,10 +176,11 @@ class Tuner:
         max_trials: how many trials at most.
         direction: "min" or "max"; by default known from the objective's name.
         seed: of the draws.
-        run: `run(values)` returns an awaitable of a trial's metrics, a dict; by default the model
-            is trained here.
+        run: `run(values)` returns an awaitable of a trial's metrics, a dict, or an asynchronous
+            iterator of them, the last of which count; by default the model is trained here. A
+            metric "model" is the trained model as a file.
         at_once: trials under way at the same time.
-        on_trial: called with each trial when it begins and when it ends.
+        on_trial: called with each trial when it begins, when metrics come, and when it ends.
     """
 
     def __init__(
@@ -236,7 +244,9 @@ class Tuner:
     async def _try(self, trial: Trial, data: Any, options: Any) -> None:
         self._tell(trial)
         try:
-            trial.metrics = await self._metrics(trial, data, options)
+            async with aclosing(self._reports(trial, data, options)) as reports:
+                async for metrics in reports:
+                    self._count(trial, metrics)
             trial.score = float(trial.metrics[self.objective])
             trial.status = COMPLETED
         except asyncio.CancelledError:
@@ -246,12 +256,49 @@ class Tuner:
         self._keep_best()
         self._tell(trial)
 
-    async def _metrics(self, trial: Trial, data: Any, options: Any) -> dict[str, Any]:
-        if self._run is not None:
-            return dict(await self._run(trial.values))
+    def _count(self, trial: Trial, metrics: Any) -> None:
+        """Keep the metrics so far, and show them."""
+        trial.metrics = dict(metrics)
+        trial.model = trial.metrics.pop("model", trial.model)
+        trial.reports += 1
+        self._tell(trial)
+
+    async def _reports(self, trial: Trial, data: Any, options: Any) -> AsyncGenerator[Any]:
+        """Yield a trial's metrics as they come."""
+        if self._run is None:
+            async with aclosing(self._epochs(trial, data, options)) as epochs:
+                async for logs in epochs:
+                    yield logs
+            return
+        found = self._run(trial.values)
+        if hasattr(found, "__await__"):
+            found = await found
+        if not hasattr(found, "__aiter__"):
+            yield found
+            return
+        try:
+            async for metrics in found:
+                yield metrics
+        finally:
+            if hasattr(found, "aclose"):
+                await found.aclose()
+
+    async def _epochs(self, trial: Trial, data: Any, options: Any) -> AsyncGenerator[Any]:
+        """Train a trial's model here, and yield the metrics of each epoch."""
         trial.model = self.build(HyperParameters(trial.values))
-        history = await trial.model.fit(*data, **options)
-        return {name: values[-1] for name, values in history.history.items()}
+        waiting: asyncio.Queue[Any] = asyncio.Queue()
+        seen = LambdaCallback(on_epoch_end=lambda _, logs: waiting.put_nowait(dict(logs)))
+        given = as_list(options.get("callbacks"))
+        fit = asyncio.ensure_future(
+            trial.model.fit(*data, **options | {"callbacks": [*given, seen]})
+        )
+        fit.add_done_callback(lambda _: waiting.put_nowait(None))
+        try:
+            while (logs := await waiting.get()) is not None:
+                yield logs
+            await fit
+        finally:
+            fit.cancel()
 
     def _tell(self, trial: Trial) -> None:
         if self._on_trial is not None:
@@ -287,8 +334,13 @@ class Tuner:
 
     def get_best_models(self, num_models: int = 1) -> list[Any]:
         """Return the best models: the first as it was trained, others built with their values."""
-        ranked = self._ranked()[:num_models]
-        return [t.model or self.build(HyperParameters(t.values)) for t in ranked]
+        return [self._model(trial) for trial in self._ranked()[:num_models]]
+
+    def _model(self, trial: Trial) -> Any:
+        if trial.model is None:
+            return self.build(HyperParameters(trial.values))
+        kept = trial.model
+        return io.load(bytes(kept)) if isinstance(kept, bytes | bytearray | memoryview) else kept
 
 
 class RandomSearch(Tuner):

@@ -36,7 +36,7 @@ def test_a_random_search_trains_each_trial_and_keeps_the_best_model():
     assert search.get_best_hyperparameters()[0].values == best.values
     assert search.get_best_models()[0] is best.model
     assert sum(t.model is not None for t in search.trials) == 1
-    assert seen[:2] == [("0000", "RUNNING"), ("0000", "COMPLETED")]
+    assert seen[:5] == [("0000", "RUNNING")] * 4 + [("0000", "COMPLETED")]
     for trial in search.trials:
         assert trial.values["units"] in (2, 4, 6)
         assert 1e-4 <= trial.values["learning_rate"] <= 1e-1
@@ -140,3 +140,61 @@ def test_a_trial_and_a_search_can_be_stopped():
 def test_what_is_no_search_is_refused(make, message):
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+def test_a_trial_shows_its_progress_and_can_be_stopped_while_it_trains_here():
+    seen: list[Any] = []
+
+    def show(trial: Any) -> None:
+        seen.append((trial.trial_id, trial.status, trial.reports))
+        if (trial.trial_id, trial.reports) == ("0001", 2):
+            trial.stop()
+
+    search = RandomSearch(build, "accuracy", 3, seed=1, on_trial=show)
+    asyncio.run(search.search(X, Y, epochs=4, batch_size=16))
+    assert [t.status for t in search.trials] == ["COMPLETED", "STOPPED", "COMPLETED"]
+    whole = [("RUNNING", n) for n in range(5)]
+    assert [s[1:] for s in seen if s[0] == "0000"] == [*whole, ("COMPLETED", 4)]
+    assert [s[1:] for s in seen if s[0] == "0001"] == [*whole[:3], ("STOPPED", 2)]
+    assert search.trials[1].score is None
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_trial_that_runs_elsewhere_reports_as_it_goes_and_brings_its_model(awaited):
+    async def reports(values: Any) -> Any:
+        model = build(HyperParameters(values))
+        for _ in range(2):
+            history = await model.fit(X, Y, batch_size=16)
+            yield {"accuracy": history.history["accuracy"][-1]}
+        kept.append(model)
+        yield {"accuracy": history.history["accuracy"][-1], "model": nn.io.save(model)}
+
+    async def later(values: Any) -> Any:
+        return reports(values)
+
+    kept: list[nn.Model] = []
+    search = RandomSearch(build, "accuracy", 3, seed=1, run=later if awaited else reports)
+    best = asyncio.run(search.search())
+    assert [t.reports for t in search.trials] == [3, 3, 3]
+    assert sum(t.model is not None for t in search.trials) == 1
+    wanted = kept[search.trials.index(best)]
+    found = search.get_best_models()[0]
+    for a, b in zip(wanted.get_weights(), found.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert "model" not in best.metrics
+
+
+def test_a_stopped_trial_closes_what_reports_it():
+    async def run(values: Any) -> Any:
+        try:
+            yield {"loss": 1.0}
+            search.trials[0].stop()
+            await asyncio.Event().wait()
+        finally:
+            closed.append(values["n"])
+
+    closed: list[int] = []
+    search = GridSearch(lambda hp: hp.Fixed("n", 1), "loss", run=run)
+    asyncio.run(search.search())
+    assert closed == [1]
+    assert [t.status for t in search.trials] == ["STOPPED"]
