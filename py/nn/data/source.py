@@ -60,15 +60,15 @@ class ArraySource:
                 raise ShapeError(
                     f"expected {self.count} samples in every array, received {len(array)}"
                 )
-        self._dtypes = list(dtypes)
-        self._limit = limit
+        self.dtypes = list(dtypes)
+        self.limit = limit
         self._buffers: dict[tuple[int, int], Array] = {}
 
     @property
     def steps(self) -> int:
         """Number of batches in an epoch; the last batch may be smaller."""
         steps = -(-self.count // self.batch_size)
-        return steps if self._limit is None else min(steps, self._limit)
+        return steps if self.limit is None else min(steps, self.limit)
 
     def awaits(self) -> bool:
         """Return whether batches are awaited rather than computed."""
@@ -92,7 +92,7 @@ class ArraySource:
 
         The arrays of a batch are valid until `depth` more batches have been drawn.
         """
-        order = None if rng is None else rng.permutation(self.count).astype(np.intp)
+        order = self.order(rng)
         every = np.arange(self.count, dtype=np.intp) if order is None else order
         # Data sets with a random generator must compute the skipped batches too.
         first = 0 if self.get_state() is not None else skip
@@ -104,25 +104,39 @@ class ArraySource:
             if number >= skip:
                 yield batch
 
+    def order(self, rng: np.random.Generator | None) -> Array | None:
+        """Return the order of an epoch's samples as `rng` draws it; None is that of the arrays."""
+        return None if rng is None else rng.permutation(self.count).astype(np.intp)
+
     def take(self, indices: Array) -> Batch:
         """Return the batch of these samples; its arrays are valid until the next batch."""
         return self._batch(0, indices, indices)
 
     def _batch(self, number: int, indices: Array, rows: Any) -> Batch:
+        turn, most = number % self.depth, min(self.batch_size, self.count)
         return Batch(
-            [self._input(i, number, indices, rows) for i in range(len(self.inputs))],
+            [self.input(i, turn, indices, rows, most) for i in range(len(self.inputs))],
             [None if t is None else t[rows] for t in self.targets],
             [None if w is None else w[rows] for w in self.weights],
             len(indices),
         )
 
-    def _input(self, i: int, number: int, indices: Array, rows: Any) -> Array:
+    def input(self, i: int, turn: int, indices: Array, rows: Any, most: int) -> Array:
+        """Return rows of an input, in the `turn`th of its memories if they must be copied.
+
+        Args:
+            i: the number of the input.
+            turn: which memory, of `most` rows at least.
+            indices: of the rows.
+            rows: the same, or a slice.
+            most: rows that a new memory has.
+        """
         data = self.inputs[i]
-        dtype = self._dtypes[i]
+        dtype = self.dtypes[i]
         if not isinstance(data, Dataset) and data.dtype == dtype and isinstance(rows, slice):
             view: Array = data[rows]
             return view
-        out = self._buffer(i, number % self.depth)[: len(indices)]
+        out = self._buffer(i, turn, most)[: len(indices)]
         if isinstance(data, Dataset):
             return data.batch(indices, out)
         if data.dtype == dtype:
@@ -130,13 +144,12 @@ class ArraySource:
         np.copyto(out, data[rows], casting="unsafe")
         return out
 
-    def _buffer(self, i: int, turn: int) -> Array:
+    def _buffer(self, i: int, turn: int, most: int) -> Array:
         data = self.inputs[i]
         buffer = self._buffers.get((i, turn))
-        if buffer is None:
+        if buffer is None or len(buffer) < most:
             shape = data.shape if isinstance(data, Dataset) else data.shape[1:]
-            size = min(self.batch_size, self.count)
-            buffer = self._buffers[i, turn] = np.empty((size, *shape), self._dtypes[i])
+            buffer = self._buffers[i, turn] = np.empty((most, *shape), self.dtypes[i])
         return buffer
 
 

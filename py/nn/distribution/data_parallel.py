@@ -90,9 +90,8 @@ class DataParallel:
     def __repr__(self) -> str:
         members = self.group.size
         way, why = getattr(self.group, "way", ""), getattr(self.group, "why", "")
-        if members > 1:
-            return f"{members} workers" + f", {way}" * bool(way)
-        return "1 worker" + f": {why}" * bool(why)
+        who = f"{members} workers" + f", {way}" * bool(way) if members > 1 else "1 worker"
+        return who + f": {why}" * bool(why)
 
 
 def _checked(group: Any) -> Any:

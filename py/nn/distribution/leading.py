@@ -1,30 +1,41 @@
 """A team whose leader alone runs `fit`: it tells the others what to compute, batch by batch.
 
-The group has three methods more: `send(rank, message, task)`, `receive()` and `form()`; it may have
-a fourth, `reserve(bytes)`. The leader draws the batches, and each member is sent its rows;
-callbacks, validation, stop and pause are the leader's alone. A member that is lost leaves the batch
-to those who remain.
+The group has more methods: `send(rank, message, task)`, `receive()`, `form()`, `dismiss(ranks,
+why)`, `readmit()` and `leave(why)`; it may have `reserve(bytes)`. Arrays and data sets are held by
+every member, who then goes through the epoch's batches of its own accord: what it exchanges with
+the leader is all that it needs to know. Of other data, the leader draws the batches and sends each
+member its rows. Callbacks, stop and pause are the leader's alone. A member that is lost leaves the
+batch to those who remain; one that was silent for too long may be back in the next epoch.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from nn import io
-from nn.data.source import ArraySource, Batch, each
+from nn import config, io
+from nn.data.source import Batch, each
 from nn.distribution.data_parallel import Alone, DataParallel, initialize
+from nn.distribution.held import Held
 from nn.distribution.rows import share
-from nn.distribution.training import TeamTraining
+from nn.distribution.training import SharedEvaluation, TeamTraining, summed
+from nn.errors import TooLargeError
+from nn.models.run_control import TRAINING
 from nn.training.step import distribution, set_distribution
-from nn.types import Array
-from nn.variables import writes
+from nn.types import Array, prod
 
 ROOM = 65536
 """Bytes for what is exchanged beside the gradients: sums of losses and metrics, statistics."""
+
+GIVE_WAY = 0.01
+"""Seconds after which the leader's event loop has a turn of its own."""
+
+VERSION = attrgetter("version")
 
 _following: set[asyncio.Task[None]] = set()
 
@@ -39,29 +50,72 @@ def join(group: Any) -> None:
 
 
 class LedTraining(TeamTraining):
-    """The leader's half: see the module.
+    """The leader's half: see the module."""
 
-    While the members' gradients are on their way, the leader draws the next batch and sends its
-    rows, where drawing changes nothing that a callback could see: so the others need not wait for
-    its callbacks.
-    """
-
+    _held: Held | None = None
+    _validated: Any = None
     _written = -1
-    _next: Batch | None = None
-    _drawn: Iterator[Batch] = iter(())
+    _ahead = False  # whether the others train on batches of their own accord
+    _gave_way = 0.0
 
     async def begin(self) -> None:
-        """Send the model to the others; where it can't be sent, train alone."""
+        """Send the model and the data to the others; where a model can't be sent, train alone."""
+        self._held = Held.of(self.source)
+        self.group.readmit(dismissed=True)
+        if await self._bring():
+            self._reserve()
+
+    async def _bring(self) -> bool:
+        """Make every other member ready; returns whether the model could be sent."""
         try:
             model = np.frombuffer(io.save(self.model), np.uint8)
         except Exception as error:
-            self.training.distribution = DataParallel(Alone(f"{type(error).__name__}: {error}"))
-            self.training.prepare_again()
-            self.group = self.training.distribution.group
+            self._go_alone(f"{type(error).__name__}: {error}")
+            return False
+        await self._dismiss_small(len(model))
+        settings, held = self.training.distribution, self._held
+        self._tell(
+            {
+                "model": model,
+                "shards": settings.shards,
+                "whole": settings.synchronized,
+                "data": None if held is None else held.message(),
+            }
+        )
+        self._written, self._ahead, self._validated = -1, False, None
+        return True
+
+    def _go_alone(self, why: str) -> None:
+        self.training.distribution = DataParallel(Alone(why))
+        self.training.prepare_again()
+        self.group = self.training.distribution.group
+
+    async def _dismiss_small(self, model: int) -> None:
+        """Go on without the members that have not the memory for what they would hold."""
+        group = self.group
+        while group.size > 1:
+            needs = self._needs() + model
+            self._tell({"needs": needs}, True)
+            try:
+                lacking = await summed(group, np.zeros(group.size))
+            except ConnectionError:
+                group.form()
+                continue
+            ranks = np.flatnonzero(lacking).tolist()
+            if ranks:
+                group.dismiss(ranks, f"no memory for the {needs:,} bytes of a member")
             return
-        settings = self.training.distribution
-        self._reserve()
-        self._tell({"model": model, "shards": settings.shards, "whole": settings.synchronized})
+
+    def _needs(self) -> int:
+        """Return the bytes that a member must have: weights and what trains them, a batch's
+        values and their gradients, the data."""
+        values = self.training.program.parameters.values
+        slots = 2 + len(self.training.optimizer.all_slots())
+        graph, batch = self.model.graph, getattr(self.source, "batch_size", 1)
+        sizes = sum(prod(tuple(d or 1 for d in t.shape[1:])) for t in graph.slots)
+        held = 0 if self._held is None else self._held.nbytes
+        rows = -(-batch // self.group.size)
+        return int(slots * values.nbytes + 2 * sizes * rows * values.itemsize + held)
 
     def _reserve(self) -> None:
         """Let the group share memory for what a batch exchanges, if it can."""
@@ -70,57 +124,67 @@ class LedTraining(TeamTraining):
             rows = program.places if self.training.distribution.shards else 1
             self.group.reserve(rows * program.parameters.values.nbytes + ROOM)
 
-    def _tell(self, message: Any) -> None:
+    def _tell(self, message: Any, task: bool = False) -> None:
         for rank in range(1, self.group.size):
-            self.group.send(rank, message)
+            self.group.send(rank, message, task)
 
     async def batches(
         self, rng: np.random.Generator | None, skip: int, before: int
     ) -> AsyncIterator[Batch]:
         """As `TeamTraining`; every epoch begins with the leader's weights for all."""
-        self._written, self._next, self._drawn = -1, None, iter(())
-        source = self.source
-        batches = source.batches(rng, skip, before)
-        if isinstance(source, ArraySource) and source.get_state() is None:
-            source.depth, self._drawn = 2, batches
-            while (batch := self._next or next(self._drawn, None)) is not None:
+        if not isinstance(self.group, Alone) and self.group.readmit():
+            await self._bring()
+        self._written, held = -1, self._held
+        if held is None:
+            async for batch in each(self.source.batches(rng, skip, before)):
                 yield await self._trained(batch)
             return
-        async for batch in each(batches):
-            yield await self._trained(batch)
+        held.order = held.source.order(rng)
+        order = None if held.order is None else held.order.astype(np.int32)
+        self._tell({"order": order})
+        for number in range(skip, held.source.steps):
+            yield await self._trained(held.batch(number), number)
+            self._ahead = self._ahead and number + 1 < held.source.steps
 
-    async def _trained(self, batch: Batch) -> Batch:
+    async def _trained(self, batch: Batch, number: int | None = None) -> Batch:
         """Train on a batch with all members."""
         program, group = self.training.program, self.group
-        sent, self._next = self._next is batch, None
-        equal = writes() != self._written  # an epoch begins, or a callback wrote weights
         while True:
             try:
-                if sent and equal:
-                    group.form()
-                    sent = False
-                if equal and group.size > 1:
-                    self._tell({"equal": True})
-                    await super().begin()
-                if not sent:
+                # An epoch begins, a callback wrote weights, or the team has formed again.
+                if self._written != self._version():
+                    await self._begin_with(number)
+                if number is None:
                     self._send_rows(batch)
-                self._loss = await program.step_once(batch, self._send_next)
+                self._loss = await program.step_once(batch)
                 break
             except ConnectionError:
                 program.cancel()
                 if group.size == 1:
                     raise
-                group.form()
-                equal, sent = True, False
-        self._written = writes()
+                self.form()
+        self._written = self._version()
         return batch
 
-    def _send_next(self) -> None:
-        """Draw the batch that follows, and let the others begin with it."""
-        if self._next is None:
-            self._next = next(self._drawn, None)
-        if self._next is not None:
-            self._send_rows(self._next)
+    async def _begin_with(self, number: int | None) -> None:
+        """Let all members be equal, and begin with a batch of the data that they hold."""
+        if self.group.size > 1:
+            if self._ahead:
+                self.form()
+            self._tell({"equal": True}, True)
+            await super().begin()
+            if number is not None:
+                self._tell({"first": number}, True)
+                self._ahead = True
+
+    def form(self) -> None:
+        """Let those who remain begin again; what is under way is void."""
+        self._ahead, self._written = False, -1
+        self.group.form()
+
+    def _version(self) -> int:
+        """A number that grows with every write of a weight."""
+        return max(map(VERSION, self.model.variables), default=0)
 
     def _send_rows(self, batch: Batch) -> None:
         inputs, targets, weights, size = batch
@@ -132,7 +196,7 @@ class LedTraining(TeamTraining):
             start = min(start, size - 1)
             rows = slice(start, max(stop, start + 1))
             task = {
-                "first": start,
+                "at": start,
                 "size": size,
                 "inputs": [np.ascontiguousarray(x[rows]) for x in inputs],
                 "row": [np.ascontiguousarray(x[:1]) for x in inputs],
@@ -142,18 +206,65 @@ class LedTraining(TeamTraining):
             group.send(rank, task, True)
 
     async def gate(self) -> bool:
-        """Yield to the event loop, wait while paused, and return whether to continue."""
-        return bool(await self.model.progress.gate())
+        """Yield to the event loop now and then, wait while paused; returns whether to continue.
+
+        A turn of the event loop costs as much as a small batch, and waiting for the others mostly
+        is one.
+        """
+        progress, now = self.model.progress, time.perf_counter()
+        if self.group.size > 1 and progress.state == TRAINING and now - self._gave_way < GIVE_WAY:
+            return True
+        going = bool(await progress.gate())
+        self._gave_way = time.perf_counter()
+        return going
 
     async def agree(self) -> None:
         """The leader's wish is enough."""
 
+    async def evaluation(self, source: Any) -> _LedEvaluation | None:
+        """Let every member evaluate some of the batches; None where the leader does it alone."""
+        held = Held.of(source)
+        if self.group.size == 1 or held is None:
+            return None
+        try:
+            if self._ahead or self._written != self._version():
+                await self._begin_with(None)
+        except ConnectionError:
+            self.form()
+            return None
+        if self._validated is not source:
+            self._tell({"validation": held.message()})
+            self._validated = source
+        self._tell({"evaluate": True}, True)
+        self._written = self._version()
+        return _LedEvaluation(self)
+
     def close(self) -> None:
         """Let the others wait for the next `fit`."""
-        self._next, self._drawn = None, iter(())
         if self.group.size > 1:
-            self.group.form()  # they may have begun with a batch that is not trained
-        self._tell({"end": True})
+            if self._ahead:
+                self.form()  # they may have begun with a batch that is not trained
+            self._tell({"end": True})
+
+
+class _LedEvaluation(SharedEvaluation):
+    """The leader's part of an evaluation."""
+
+    def __init__(self, leading: LedTraining) -> None:
+        super().__init__(leading.training)
+        self._leading = leading
+
+    async def sum(self, batches: int) -> None:
+        """As `SharedEvaluation`.
+
+        Raises:
+            ConnectionError: a member is lost, and what it found.
+        """
+        try:
+            await super().sum(batches)
+        except ConnectionError:
+            self._leading.form()
+            raise
 
 
 async def follow(group: Any) -> None:
@@ -164,16 +275,36 @@ async def follow(group: Any) -> None:
             message = await group.receive()
         except ConnectionError:
             return
-        if "model" in message:
-            member = _Follower(group, message)
-        elif "end" in message:
-            member = None
-        elif member is not None:
-            await member.take(message)
+        try:
+            if "needs" in message:
+                await _say_if_lacking(group, message["needs"])
+            elif "model" in message:
+                member = None  # what it holds is released first
+                member = _Follower(group, message)
+            elif "end" in message:
+                member = None
+            elif member is not None:
+                await member.take(message)
+        except ConnectionError:
+            continue  # the leader says how it goes on
+        except Exception as error:
+            group.leave(f"{type(error).__name__}: {error}")
+            return
+
+
+async def _say_if_lacking(group: Any, size: int) -> None:
+    """Tell the leader whether there is memory for so many bytes."""
+    lacks = np.zeros(group.size)
+    try:
+        config.claim(size, "a member of a team")
+        np.empty(size, np.uint8)
+    except (TooLargeError, MemoryError):
+        lacks[group.rank] = 1
+    await summed(group, lacks)
 
 
 class _Follower:
-    """A member that follows: the leader's model, and steps on the rows that it sends."""
+    """A member that follows: the leader's model, and steps on the rows that are its own."""
 
     def __init__(self, group: Any, message: Any) -> None:
         before = distribution()
@@ -186,20 +317,49 @@ class _Follower:
         trainer: Any = self.model.trainer
         trainer.prepare()
         self.training = trainer
+        self._data = message["data"] and Held.from_message(message["data"])
+        self._validation: Any = None
 
     async def take(self, message: Any) -> None:
-        """Become equal to the leader, or train on a batch."""
-        program = self.training.program
+        """Become equal to the leader, train, or evaluate.
+
+        Raises:
+            ConnectionError: the team has formed again; nothing is half done.
+        """
         try:
             if "equal" in message:
                 await TeamTraining(self.training, None).begin()
-                return
-            pairs = zip(message["inputs"], message["row"], strict=True)
-            inputs = [_Part(rows, message["first"], row) for rows, row in pairs]
-            batch = (inputs, message["targets"], message["weights"], message["size"])
-            await program.step_once(batch)
+            elif "order" in message:
+                order = message["order"]
+                self._data.order = None if order is None else order.astype(np.intp)
+            elif "first" in message:
+                for number in range(message["first"], self._data.source.steps):
+                    await self.training.program.step_once(self._data.batch(number))
+            elif "validation" in message:
+                self._validation = Held.from_message(message["validation"]).source
+            elif "evaluate" in message:
+                await self._evaluate()
+            else:
+                await self._train_on(message)
         except ConnectionError:
-            program.cancel()  # the leader says how it goes on
+            self.training.program.cancel()
+            raise
+
+    async def _train_on(self, message: Any) -> None:
+        pairs = zip(message["inputs"], message["row"], strict=True)
+        inputs = [_Part(rows, message["at"], row) for rows, row in pairs]
+        batch = (inputs, message["targets"], message["weights"], message["size"])
+        await self.training.program.step_once(batch)
+
+    async def _evaluate(self) -> None:
+        shared, training, number = SharedEvaluation(self.training), self.training, 0
+        training.reset_test()
+        for batch in self._validation.batches(None):
+            if shared.takes(number):
+                training.test_step(*batch)
+                shared.count(number)
+            number += 1
+        await shared.sum(number)
 
 
 class _Part:

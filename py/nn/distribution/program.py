@@ -8,7 +8,7 @@ compute the batch again.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -142,20 +142,14 @@ class DistributedProgram:
                 if (self.group.rank, self.group.size) == self.formed:
                     raise
 
-    async def step_once(self, batch: Batch, meanwhile: Callable[[], None] | None = None) -> float:
-        """Train on a batch; returns its loss.
-
-        Args:
-            batch: the same on every member, or its part of it.
-            meanwhile: called once the gradients are on their way to the others.
+    async def step_once(self, batch: Batch) -> float:
+        """Train on a batch, the same on every member, or its part of it; returns its loss.
 
         Raises:
             ConnectionError: a member was lost; nothing is changed after `cancel`.
         """
         for array in self._exchanges(batch):
             waiting = self.group.all_reduce(array)
-            if meanwhile is not None and array is self.buffer:
-                meanwhile()
             if waiting is not None:
                 await waiting
         return self._finish(batch[3])

@@ -47,13 +47,37 @@ def as_callback(function: str, hooks: dict[str, Any]) -> list[Callback]:
     return [LambdaCallback(**hooks)] if hooks else []
 
 
-async def run(model: Model, source: Any, calls: CallbackList) -> dict[str, Any]:
-    """Return the logs of an evaluation over a source of batches."""
+async def run(model: Model, source: Any, calls: CallbackList, led: Any = None) -> dict[str, Any]:
+    """Return the logs of an evaluation over a source of batches.
+
+    Args:
+        model: the model.
+        source: the batches.
+        calls: the callbacks.
+        led: what trains the model, if it may share out the evaluation among members of a team.
+    """
     trainer = model.trainer
-    trainer.reset_test()
     await calls.call("on_test_begin", {})
-    index = 0
     shared = trainer.shared_evaluation()
+    if led is not None and not calls.listens("on_test_batch_end"):  # they see all batches so far
+        shared = await led.evaluation(source)
+    try:
+        index = await _batches(model, source, calls, shared)
+    except ConnectionError:  # a member is lost
+        if led is None:
+            raise
+        index = await _batches(model, source, calls, None)
+    if not index:
+        raise EmptyError(f"{model.name}: the data gave no batch to evaluate")
+    logs = trainer.test_logs()
+    await calls.call("on_test_end", logs)
+    return logs
+
+
+async def _batches(model: Model, source: Any, calls: CallbackList, shared: Any) -> int:
+    """Evaluate all batches, or this member's; returns how many there were."""
+    trainer, index = model.trainer, 0
+    trainer.reset_test()
     async for batch in each(source.batches(None)):
         if shared is None or shared.takes(index):
             trainer.test_step(*batch)
@@ -68,8 +92,4 @@ async def run(model: Model, source: Any, calls: CallbackList) -> dict[str, Any]:
     await calls.land()
     if shared is not None:
         await shared.sum(index)
-    if not index:
-        raise EmptyError(f"{model.name}: the data gave no batch to evaluate")
-    logs = trainer.test_logs()
-    await calls.call("on_test_end", logs)
-    return logs
+    return index

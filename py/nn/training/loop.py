@@ -305,5 +305,6 @@ class _Run:
         return False
 
     async def _validate(self) -> dict[str, float]:
-        logs = await evaluation.run(self.model, self.held_out, self.calls)
+        led = self.executor if hasattr(self.executor, "evaluation") else None
+        logs = await evaluation.run(self.model, self.held_out, self.calls, led)
         return {f"val_{k}": v for k, v in logs.items()}

@@ -8,11 +8,12 @@
   const rest = Atomics.pause ? () => Atomics.pause() : () => {};
   const here = (address, length) => module.HEAPU8.subarray(address, address + length);
   return {
-    // A line to another member over a port: `hear` gets the text of each message. The bytes of its
-    // arrays are one buffer, which goes back to the sender with a later message: a fresh one costs
-    // a page fault for every 4 KiB of it.
-    line(port, hear) {
-      const owed = [], spares = [];
+    // A line to another member over a port: `hear` gets the text of each message, and `came` is
+    // called for each array to sum, which is kept until it is taken. The bytes of arrays are one
+    // buffer, which goes back to the sender with a later message: a fresh one costs a page fault
+    // for every 4 KiB of it.
+    line(port, hear, came) {
+      const owed = [], spares = [], arrays = [];
       let bytes = null;
       const take = (length) => {
         for (const kept of [spares, owed]) {
@@ -22,9 +23,14 @@
         return new ArrayBuffer(length);
       };
       port.onmessage = ({ data: [text, body, ...back] }) => {
-        bytes = body;
         spares.unshift(...back);
         spares.length = Math.min(spares.length, SPARES);
+        if (typeof text === "number") {
+          arrays.push([text, body]);
+          came();
+          return;
+        }
+        bytes = body;
         // What hears reads first: the answer that it sends may take the buffer along.
         if (body instanceof ArrayBuffer) owed.push(body);
         hear(text);
@@ -39,6 +45,26 @@
           }
           const back = owed.splice(0);
           port.postMessage([text, body.buffer, ...back], [body.buffer, ...back]);
+        },
+        // Send an array to sum, of one term of the team.
+        put(term, address, length) {
+          const body = new Uint8Array(take(length));
+          body.set(here(address, length));
+          const back = owed.splice(0);
+          port.postMessage([term, body.buffer, ...back], [body.buffer, ...back]);
+        },
+        // Whether an array of this term came; those of earlier ones are dropped.
+        arrived(term) {
+          while (arrays.length && arrays[0][0] < term) owed.push(arrays.shift()[1]);
+          return arrays.length > 0 && arrays[0][0] === term;
+        },
+        // Copy the array that came first; false if it has another length.
+        fetch(address, length) {
+          const body = arrays.shift()[1];
+          if (body.byteLength !== length) return false;
+          here(address, length).set(new Uint8Array(body));
+          owed.push(body);
+          return true;
         },
         // Copy an array of the message under way to an address; false if there are not so many bytes.
         read(offset, address, length) {
@@ -65,17 +91,20 @@
           Atomics.store(counters, WORDS * place, turn);
           Atomics.notify(counters, WORDS * place);
         },
-        // Whether others have come to an exchange within so many milliseconds.
+        // Whether others have come to an exchange within so many milliseconds. One that is further
+        // than the next has formed the team again: its message says so.
         came(turn, milliseconds, ...others) {
           const until = performance.now() + milliseconds;
           for (const member of others) {
             const counter = WORDS * member;
             for (let i = 0; i < SPINS && Atomics.load(counters, counter) < turn; i++) rest();
-            for (let seen; (seen = Atomics.load(counters, counter)) < turn;) {
+            let seen;
+            while ((seen = Atomics.load(counters, counter)) < turn) {
               const left = until - performance.now();
               if (left <= 0) return false;
               Atomics.wait(counters, counter, seen, left);
             }
+            if (seen > turn + 1) return false;
           }
           return true;
         },

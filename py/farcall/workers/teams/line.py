@@ -32,10 +32,30 @@ class Calls:
     def __init__(self, hear: "Remote", place: "int") -> None:
         self._hear = hear
         self._place = place
+        self._arrays: "list[tuple[int, Any]]" = []
 
     def post(self, kind: "str", term: "int", content: "Value") -> None:
         """Send a value."""
         self._hear(self._place, kind, term, content)
+
+    def put(self, term: "int", array: "Any") -> None:
+        """Send an array to sum."""
+        self.post("array", term, array)
+
+    def keep(self, term: "int", array: "Any") -> None:
+        """Keep an array that came until it is taken."""
+        self._arrays.append((term, array))
+
+    def arrived(self, term: "int") -> bool:
+        """Whether an array of this term came; those of earlier ones are dropped."""
+        arrays = self._arrays
+        while arrays and arrays[0][0] < term:
+            arrays.pop(0)
+        return bool(arrays) and arrays[0][0] == term
+
+    def fetch(self, out: "Any") -> None:
+        """Copy the array that came first."""
+        out[...] = self._arrays.pop(0)[1]
 
     def close(self) -> None:
         """The session is closed."""
@@ -48,20 +68,39 @@ class Line:
         port: what it is at the other end of.
         peer: its number.
         hear: called with it, and the kind, term and content of each message.
+        came: called when an array to sum has come.
     """
 
-    def __init__(self, port: "JavaScript", peer: "int", hear: "Hear") -> None:
+    def __init__(
+        self, port: "JavaScript", peer: "int", hear: "Hear", came: "Callable[[], object]"
+    ) -> None:
         self._peer = peer
         self._heard = hear
-        self._callback = platform.callback(self._hear)
-        self._line = _javascript().line(port, self._callback)
+        self._callbacks = [platform.callback(self._hear), platform.callback(came)]
+        self._line = _javascript().line(port, *self._callbacks)
         self._send, self._read = self._line.send, self._line.read
+        self._put, self._fetch = self._line.put, self._line.fetch
+        self.arrived = self._line.arrived
+        self._own, self._other = _Place(), _Place()
 
     def post(self, kind: "str", term: "int", content: "Value") -> None:
         """Send a value of dicts, lists, numbers, texts and NumPy arrays."""
         places = [0]
         text = json.dumps([kind, term, _packed(content, places)])
         self._send(text, *places)
+
+    def put(self, term: "int", array: "Any") -> None:
+        """Send an array to sum."""
+        self._put(term, self._own.of(array), array.nbytes)
+
+    def fetch(self, out: "Any") -> None:
+        """Copy the array that came first.
+
+        Raises:
+            ValueError: it has another size.
+        """
+        if not self._fetch(self._other.of(out), out.nbytes):
+            raise ValueError(f"expected {out.nbytes} bytes of a member's array")
 
     def share(self, term: "int", memory: "JavaScript", most: "int", turn: "int") -> None:
         """Send shared memory, as a message of the kind "memory"."""
@@ -94,7 +133,19 @@ class Line:
     def close(self) -> None:
         """Hear nothing more."""
         self._line.close()
-        platform.forget_later([self._callback])
+        platform.forget_later(self._callbacks)
+
+
+class _Place:
+    """The address of an array, kept as long as it is the same."""
+
+    _array: "Any" = None
+    _address = 0
+
+    def of(self, array: "Any") -> int:
+        if array is not self._array:
+            self._array, self._address = array, _address(array)
+        return self._address
 
 
 class Memory:
@@ -106,27 +157,24 @@ class Memory:
     """
 
     def __init__(self, shared: "Any", place: "int", count: "int") -> None:
-        memory, self.most, self.turn = shared
+        memory, most, turn = shared
+        self.most, self.turn = int(most), int(turn)
         self._meeting = _javascript().meeting(memory, place, count, self.most)
         self._came, self._leave = self._meeting.came, self._meeting.leave
-        self._part: "Any" = None
+        self._own, self._other = _Place(), _Place()
 
     def leave(self, array: "Any") -> None:
         """Leave an array for the others, and begin an exchange."""
         self.turn += 1
-        self._leave(self.turn, _address(array), array.nbytes)
+        self._leave(self.turn, self._own.of(array), array.nbytes)
 
     def came(self, turn: "int", others: "Iterable[int]", most: "int" = BLOCKED) -> bool:
         """Whether the others have left theirs, now or within so many milliseconds."""
         return bool(self._came(turn, most, *others))
 
-    def read(self, member: "int", like: "Any") -> "Any":
-        """Give another member's array; it is valid until the next call."""
-        if self._part is None or self._part.nbytes < like.nbytes:
-            self._part = _numpy().empty(like.nbytes, "u1")
-        part = self._part[: like.nbytes].view(like.dtype).reshape(like.shape)
-        self._meeting.read(member, self.turn, _address(part), like.nbytes)
-        return part
+    def read(self, member: "int", out: "Any") -> None:
+        """Copy another member's array."""
+        self._meeting.read(member, self.turn, self._other.of(out), out.nbytes)
 
 
 _made: "list[JavaScript]" = []

@@ -11,6 +11,7 @@ from farcall.proxies.remote import reference
 from farcall.workers.page import connect
 from farcall.workers.teams.line import Calls, Line, Memory, shared
 from farcall.workers.teams.reduction import Reduction
+from farcall.workers.teams.roster import Roster
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,14 +33,15 @@ class Member:
         rank: the number of this member among those who remain, from 0: the leader.
         size: how many remain.
         way: how they exchange.
+        why: why fewer take part than began, or "".
     """
 
     def __init__(self, joined: "Callable[[Member], object] | None" = None) -> None:
         self.rank, self.size = 0, 1
         self._joined = joined
-        self._count = 1
         self._lines: "dict[int, Any]" = {}
-        self._reduction = Reduction(self._lines, self._gone)
+        self._roster = Roster()
+        self._reduction = Reduction(self._roster, self._lines, self._silent)
         self._messages: "list[tuple[bool, Value]]" = []
         self._receiver: "platform.Waiter | None" = None
 
@@ -47,11 +49,15 @@ class Member:
     def way(self) -> str:
         return "ports" if self._reduction.memory is None else "shared memory"
 
+    @property
+    def why(self) -> str:
+        return self._roster.why
+
     # What the page calls.
 
     async def connect(self, place: "int", peer: "int", port: "JavaScript") -> None:
         """Connect to another member by a port of its, and be known to it."""
-        self._reduction.place = place
+        self._roster.place = place
         member = (await connect(port)).member
         if platform.PYODIDE:
             channel = platform.js.MessageChannel.new()
@@ -68,10 +74,9 @@ class Member:
             size: how many there are.
             patience: seconds after which the leader goes on without a member that is silent.
         """
-        self._count = size
-        reduction = self._reduction
-        reduction.place, reduction.patience = place, patience
-        self._go_on_with(list(range(size)))
+        self._reduction.patience = patience
+        self._roster.begin(place, size)
+        self._stand()
         if self._joined is not None:
             self._joined(self)
 
@@ -83,49 +88,67 @@ class Member:
         return self.hear
 
     def hear(self, peer: "int", kind: "str", term: "int", content: "Value") -> None:
-        """Take an array to sum, a message of the leader's, shared memory, or the members that the
-        leader goes on with."""
+        """Take what another member sends: a kind of message, and what belongs to it."""
         reduction = self._reduction
         if kind == "array":
-            reduction.hear(peer, term, content)
+            self._lines[peer].keep(term, content)
+            reduction.heard()
         elif kind in ("message", "task"):
             self._messages.append((kind == "task", content))
             if self._receiver is not None:
                 self._receiver.settle_now(None)
         elif kind == "memory":
-            reduction.memory = Memory(content, reduction.place, self._count)
+            reduction.memory = Memory(content, self._roster.place, self._roster.count)
         elif kind == "form" and isinstance(content, list):
-            members, turn = content
-            reduction.term = term
-            if reduction.memory is not None:
-                reduction.memory.turn = turn
-            self._messages = [m for m in self._messages if not m[0]]
-            self._go_on_with(members)
-            reduction.fail("the team has formed again")
+            self._formed(term, *content)
+        elif kind == "back":
+            self._roster.answer(peer)
+        elif kind == "leave":
+            self._gone(peer, f"failed: {content}")
+
+    def _formed(self, term: "int", members: "list[int]", turn: "int") -> None:
+        """The leader goes on with these members; all that is under way is void."""
+        reduction = self._reduction
+        reduction.term = term
+        if reduction.memory is not None:
+            reduction.memory.turn = turn
+        self._messages = [m for m in self._messages if not m[0]]
+        self._roster.members = members
+        self._stand()
+        if self._roster.place not in members:
+            self._lines[0].post("back", term, None)
+        reduction.fail("the team has formed again")
 
     def _keep(self, peer: "int", hear: "Remote", port: "JavaScript") -> None:
         if port is None:
-            self._lines[peer] = Calls(options(hear, one_way=True), self._reduction.place)
+            self._lines[peer] = Calls(options(hear, one_way=True), self._roster.place)
         else:
-            self._lines[peer] = Line(port, peer, self.hear)
+            self._lines[peer] = Line(port, peer, self.hear, self._reduction.heard)
         session = reference(hear, "meet").connection
         if isinstance(session, Session):
             session.on_close.append(lambda _: self._gone(peer))
 
-    def _gone(self, peer: "int") -> None:
-        reduction = self._reduction
-        if peer in reduction.lost:
+    def _gone(self, peer: "int", why: "str" = "ended") -> None:
+        """Another member is there no more."""
+        if not self._roster.end(peer):
             return
-        reduction.lost.add(peer)
         self._lines[peer].close()
-        if peer in reduction.members:
-            reduction.fail(f"member {peer} of the team is gone")
+        self._lose(peer, why)
         if not peer and self._receiver is not None:
             self._receiver.settle_soon(None)
 
-    def _go_on_with(self, members: "list[int]") -> None:
-        place = self._reduction.place
-        self._reduction.members = members
+    def _silent(self, peer: "int") -> None:
+        """Another member has been silent for too long; it may come back."""
+        self._roster.away.add(peer)
+        self._lose(peer, f"was silent for {self._reduction.patience:g} s")
+
+    def _lose(self, peer: "int", why: "str") -> None:
+        if self._roster.lose(peer, why):
+            self._reduction.fail(f"member {peer} of the team {why}")
+
+    def _stand(self) -> None:
+        """Take the place that this member has among those who take part."""
+        members, place = self._roster.members, self._roster.place
         self.size = len(members)
         self.rank = members.index(place) if place in members else 0
 
@@ -143,23 +166,22 @@ class Member:
 
     def reserve(self, size: "int") -> None:
         """The leader's: share memory for arrays of so many bytes, where the page is isolated."""
-        reduction, count = self._reduction, self._count
+        reduction, roster = self._reduction, self._roster
         memory = reduction.memory
         if self.size == 1 or (memory is not None and memory.most >= size):
             return
         most, turn = size + -size % 64, 0 if memory is None else memory.turn
-        space = shared(count, most)
+        space = shared(roster.count, most)
         if space is not None:
-            for member in reduction.others:
+            for member in roster.others:
                 self._lines[member].share(reduction.term, space, most, turn)
-            reduction.memory = Memory((space, most, turn), reduction.place, count)
+            reduction.memory = Memory((space, most, turn), roster.place, roster.count)
 
     def send(self, rank: "int", message: "Value", task: "bool" = False) -> None:
         """The leader's: let a member know what to do. A task is void once the team forms again."""
-        reduction = self._reduction
-        member = reduction.members[rank]
-        if member not in reduction.lost:
-            self._lines[member].post("task" if task else "message", reduction.term, message)
+        member, kind = self._roster.members[rank], "task" if task else "message"
+        if member not in self._roster.lost:
+            self._lines[member].post(kind, self._reduction.term, message)
 
     async def receive(self) -> "Value":
         """Give the leader's next message.
@@ -168,7 +190,7 @@ class Member:
             ConnectionError: the leader is gone.
         """
         while not self._messages:
-            if 0 in self._reduction.lost:
+            if 0 in self._roster.lost:
                 raise ConnectionError("the leader of the team is gone")
             self._receiver = platform.Waiter()
             try:
@@ -179,10 +201,24 @@ class Member:
 
     def form(self) -> None:
         """The leader's: go on with those who remain. Exchanges under way and tasks are void."""
-        reduction, turn = self._reduction, 0
-        reduction.term += 1
-        if reduction.memory is not None:  # others may be one exchange ahead
-            turn = reduction.memory.turn = reduction.memory.turn + 16
-        self._go_on_with([m for m in reduction.members if m not in reduction.lost])
-        for member in reduction.others:
-            self._lines[member].post("form", reduction.term, [reduction.members, turn])
+        roster, turn = self._roster, self._reduction.begin_term()
+        roster.form()
+        self._stand()
+        for member in roster.others + sorted(roster.away):
+            self._lines[member].post("form", self._reduction.term, [roster.members, turn])
+
+    def dismiss(self, ranks: "list[int]", why: "str") -> None:
+        """The leader's: go on without some members, which may be asked again."""
+        self._roster.dismiss([self._roster.members[rank] for rank in ranks], why)
+        self.form()
+
+    def readmit(self, dismissed: "bool" = False) -> bool:
+        """The leader's: take in those who are back; returns whether there are any."""
+        found = self._roster.readmit(dismissed)
+        if found:
+            self.form()
+        return found
+
+    def leave(self, why: "str") -> None:
+        """A follower's: take part no more."""
+        self._lines[0].post("leave", self._reduction.term, why)

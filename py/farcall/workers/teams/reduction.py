@@ -8,7 +8,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from farcall.workers.teams.line import Memory
+    from farcall.workers.teams.roster import Roster
 
+AHEAD = 16
+"""Exchanges that a term begins after the one before: others may be one ahead of the leader."""
+KEPT = 64
+"""Sizes of arrays for which there is memory."""
 LONGEST_PAUSE = 0.05
 """Seconds between two looks at shared memory of a member that waits for long."""
 
@@ -17,34 +22,36 @@ class Reduction:
     """The exchanges of one member.
 
     Args:
+        roster: who takes part.
         lines: how to reach each other member.
-        gone: called with the number of a member that is silent for too long.
+        silent: called with the number of a member that is silent for too long.
 
     Attributes:
-        place: the number of this member among those who began.
-        members: the numbers of those who remain.
-        lost: those who are gone.
         term: how often the team has formed.
         patience: seconds for which the leader waits.
         memory: memory that all members share, or None.
     """
 
-    def __init__(self, lines: "dict[int, Any]", gone: "Callable[[int], object]") -> None:
-        self.place = self.term = 0
-        self.members = [0]
-        self.lost: "set[int]" = set()
+    def __init__(
+        self, roster: "Roster", lines: "dict[int, Any]", silent: "Callable[[int], object]"
+    ) -> None:
+        self.roster = roster
+        self.term = 0
         self.patience = 0.0
         self.memory: "Memory | None" = None
-        self._lines, self._gone = lines, gone
-        self._arrays: "dict[int, list[tuple[int, Any]]]" = {}
+        self._lines, self._silent = lines, silent
+        self._parts: "dict[tuple[int, Any], Any]" = {}  # where others' arrays are copied
         self._waiter: "platform.Waiter | None" = None
         self._timer: "platform.Timer | None" = None
         self._since = 0.0  # when the exchange under way began
 
-    @property
-    def others(self) -> "list[int]":
-        """The numbers of the other members who remain."""
-        return [m for m in self.members if m != self.place]
+    def begin_term(self) -> int:
+        """Begin a term of the team; gives the number of exchanges by shared memory so far."""
+        self.term += 1
+        if self.memory is None:
+            return 0
+        self.memory.turn += AHEAD
+        return self.memory.turn
 
     def start(self, array: "Any") -> "Any":
         """Send an array, which becomes the sum of all members'; gives None, or an awaitable.
@@ -52,8 +59,8 @@ class Reduction:
         Raises:
             ConnectionError: a member is lost.
         """
-        others = self.others
-        if self.lost and any(m in self.lost for m in others):
+        others = self.roster.others
+        if self.roster.broken():
             raise ConnectionError("a member of the team is gone")
         if not others:
             return None
@@ -61,15 +68,14 @@ class Reduction:
             self.memory.leave(array)
             return self._shared(self.memory, array, others)
         for member in others:
-            self._lines[member].post("array", self.term, array)
+            self._lines[member].put(self.term, array)
         if self._complete():
             self._arrive(array)
             return None
         return self._arriving(array)
 
-    def hear(self, member: "int", term: "int", array: "Any") -> None:
-        """Take another member's array."""
-        self._arrays.setdefault(member, []).append((term, array))
+    def heard(self) -> None:
+        """An array has come."""
         if self._waiter is not None and self._complete():
             self._waiter.settle_now(None)
 
@@ -81,7 +87,7 @@ class Reduction:
     # Arrays that come in messages.
 
     async def _arriving(self, array: "Any") -> None:
-        if not self.place:
+        if not self.roster.place:
             self._since = platform.clock()
             self._watch()
         if not self._complete():
@@ -101,9 +107,9 @@ class Reduction:
         if platform.clock() - self._since < self.patience:
             self._watch()
             return
-        for member in self.others:
+        for member in self.roster.others:
             if not self._arrived(member):
-                self._gone(member)
+                self._silent(member)
 
     async def _woken(self) -> None:
         self._waiter = platform.Waiter()
@@ -113,29 +119,41 @@ class Reduction:
             self._waiter = None
 
     def _arrived(self, member: "int") -> bool:
-        """Whether an array of this term came; those of earlier ones are dropped."""
-        waiting = self._arrays.setdefault(member, [])
-        while waiting and waiting[0][0] < self.term:
-            waiting.pop(0)
-        return bool(waiting) and waiting[0][0] == self.term
+        return bool(self._lines[member].arrived(self.term))
 
     def _complete(self) -> bool:
-        return all(self._arrived(m) for m in self.others)
+        return all(map(self._arrived, self.roster.others))
 
     def _arrive(self, array: "Any") -> None:
-        parts = {m: self._arrays[m].pop(0)[1] for m in self.others}
-        self._sum(array, lambda member: parts[member])
+        self._sum(array, lambda member, out: self._lines[member].fetch(out))
 
-    def _sum(self, array: "Any", part: "Callable[[int], Any]") -> None:
+    def _sum(self, array: "Any", fetch: "Callable[[int, Any], object]") -> None:
         """Add the others' arrays to this one, in the order of members: the same bits for all."""
-        first, *rest = self.members
+        part = self._part(array)
+        first, *rest = self.roster.members
         if len(rest) == 1:
-            array += part(rest[0] if first == self.place else first)
+            fetch(rest[0] if first == self.roster.place else first, part)
+            array += part
             return
         own = array.copy()
-        array[...] = own if first == self.place else part(first)
+        if first != self.roster.place:
+            fetch(first, array)
         for member in rest:
-            array += own if member == self.place else part(member)
+            if member == self.roster.place:
+                array += own
+            else:
+                fetch(member, part)
+                array += part
+
+    def _part(self, array: "Any") -> "Any":
+        """Memory for another member's array of this form, kept for the next one."""
+        key = array.nbytes, array.dtype
+        part = self._parts.get(key)
+        if part is None:
+            if len(self._parts) > KEPT:
+                self._parts.clear()
+            part = self._parts[key] = array.copy()
+        return part if part.shape == array.shape else part.reshape(array.shape)
 
     # Shared memory.
 
@@ -143,10 +161,10 @@ class Reduction:
         term, turn, pause = self.term, memory.turn, 0.001
         until = platform.clock() + self.patience
         while not memory.came(turn, others):
-            if not self.place and platform.clock() > until:
+            if not self.roster.place and platform.clock() > until:
                 for member in [m for m in others if not memory.came(turn, [m], 0)]:
-                    self._gone(member)
-            if term != self.term or any(m in self.lost for m in others):
+                    self._silent(member)
+            if term != self.term or self.roster.broken():
                 raise ConnectionError("a member of the team is gone")
             timer = platform.Timer(pause, self._look)
             try:
@@ -154,7 +172,7 @@ class Reduction:
             finally:
                 timer.cancel()
             pause = min(2 * pause, LONGEST_PAUSE)
-        self._sum(array, lambda member: memory.read(member, array))
+        self._sum(array, memory.read)
 
     def _look(self) -> None:
         if self._waiter is not None:

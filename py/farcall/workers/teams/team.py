@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MOST = 4
 """Workers that a team has at most where no number is given."""
+PER_GIB = 2
+"""Workers for each GiB of the machine's memory: one takes 0.2 GiB before it has any data."""
 
 
 class Team:
@@ -32,7 +34,8 @@ class Team:
 
     Args:
         source: URL of their script.
-        size: how many; "auto" is the number of the machine's cores, at most 4.
+        size: how many; "auto" is the number of the machine's cores, at most 4, and less where the
+            browser says that there is little memory.
         leader: the proxy of a worker that is up already, and leads; by default another is started.
         patience: seconds after which the leader goes on without a member that is silent.
         options: of each Worker.
@@ -88,7 +91,10 @@ class Team:
             return self._start().__await__()
 
     async def _start(self) -> "Team":
-        wanted = _cores() if self._size == "auto" else int(self._size)
+        if self._size == "auto":
+            wanted, self.why = fitting(platform.js.navigator)
+        else:
+            wanted = int(self._size)
         for number in range(len(self.workers), wanted):
             worker: "Worker | _Leader"
             if self._leader is not None and not number:
@@ -138,5 +144,11 @@ class _Leader:
         """Leave it to those who started it."""
 
 
-def _cores() -> int:
-    return max(1, min(MOST, int(platform.js.navigator.hardwareConcurrency or 1)))
+def fitting(navigator: "Any") -> "tuple[int, str]":
+    """How many workers a machine has cores and memory for, and why not more; "" if for all."""
+    wanted = max(1, min(MOST, int(navigator.hardwareConcurrency or 1)))
+    memory = navigator.deviceMemory if hasattr(navigator, "deviceMemory") else None
+    if not memory or memory * PER_GIB >= wanted:
+        return wanted, ""
+    size = max(1, int(memory * PER_GIB))
+    return size, f"{size} of {wanted} workers: the machine has {memory:g} GiB of memory"

@@ -6,50 +6,20 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import farcall
 import nn
 import numpy as np
 import pytest
-from farcall.connection.namespace import namespace
-from farcall.endpoints import memory_pair
-from farcall.workers.teams.member import Member
 from hypothesis import given
 from hypothesis import strategies as st
 from nn.distribution.program import _in_three
-from nn.distribution.training import summed
+from nn.training.step import TrainingStep
 
+from tests.support.led import PATIENCE, led
 from tests.support.team import distributed
 
 random = np.random.default_rng(4)
 X = random.standard_normal((41, 6)).astype(np.float32)
 Y = random.integers(0, 3, 41)
-
-
-class Team:
-    """Members of this process, connected as a page connects workers."""
-
-    def __init__(self, size: int, kind: type[Member] = Member) -> None:
-        self.members = [kind(nn.distribution.join) for _ in range(size)]
-        self.lines: dict[tuple[int, int], list[Any]] = {}
-
-    async def start(self) -> Team:
-        for place, member in enumerate(self.members):
-            for peer in range(place):
-                here, there = memory_pair()
-                space = namespace({"member": self.members[peer]})
-                session = farcall.Session(here, space)
-                await member.connect(place, peer, there)
-                self.lines[peer, place] = [session]
-        for place in reversed(range(len(self.members))):
-            self.members[place].begin(place, len(self.members), 0.5)
-        return self
-
-    def cut(self, place: int) -> None:
-        """Cut all lines of a member, as its death does."""
-        for pair, sessions in self.lines.items():
-            if place in pair:
-                for session in sessions:
-                    session.close()
 
 
 def network() -> nn.Model:
@@ -61,9 +31,12 @@ def network() -> nn.Model:
 
 
 async def fit(
-    group: Any, hook: Callable[[nn.Model, Any], Any] | None = None, **options: Any
+    group: Any,
+    hook: Callable[[nn.Model, Any], Any] | None = None,
+    shards: int | None = None,
+    **more: Any,
 ) -> Any:
-    model = distributed(group, network, **options)
+    model = distributed(group, network, shards=shards)
     losses = []
 
     def batch(number: int, logs: Any) -> None:
@@ -72,15 +45,15 @@ async def fit(
             hook(model, logs)
 
     given = {"batch_size": 8, "epochs": 2, "seed": 2, "validation_data": (X[:9], Y[:9])}
-    history = await model.fit(X, Y, on_batch_end=batch, **given)
-    return np.array(losses), history.history, model
+    history = await model.fit(X, Y, on_batch_end=batch, **given | more)
+    return np.array(losses), history.history, model, model.distribution
 
 
-def expect_same(found: Any, wanted: Any, tolerance: float = 1e-5) -> None:
-    np.testing.assert_allclose(found[0], wanted[0], atol=tolerance)
+def expect_same(found: Any, wanted: Any) -> None:
+    np.testing.assert_allclose(found[0], wanted[0], atol=1e-5)
     assert list(found[1]) == list(wanted[1])
     for name, values in wanted[1].items():
-        np.testing.assert_allclose(found[1][name], values, atol=tolerance)
+        np.testing.assert_allclose(found[1][name], values, atol=1e-5)
     for a, b in zip(wanted[2].get_weights(), found[2].get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
 
@@ -89,82 +62,128 @@ def run(made: Any) -> Any:
     return asyncio.run(asyncio.wait_for(made, 15))
 
 
+def in_team(size: int, train: Callable[[Any], Any], faults: Any = None, limits: Any = None) -> Any:
+    """Return what `train(group)` does in a team's leader."""
+
+    async def team() -> Any:
+        async with led(size, faults, limits) as made:
+            return await train(made.leader)
+
+    return run(team())
+
+
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("shards", [None, 4])
 def test_the_leaders_fit_is_that_of_one_worker(size, shards):
-    async def team() -> Any:
-        made = await Team(size).start()
-        try:
-            return await fit(made.members[0], shards=shards)
-        finally:
-            nn.distribution.initialize()
-            for place in range(1, size):
-                made.cut(place)
-
-    expect_same(run(team()), run(fit(None)))
+    expect_same(in_team(size, lambda group: fit(group, shards=shards)), run(fit(None)))
 
 
-class Dying(Member):
-    """A member that dies when it is to sum for the seventeenth time: in the fourth batch."""
-
-    sums, last = 0, 17
-    team: Any = None
-    dies = 2
-
-    async def all_reduce(self, array: Any) -> None:
-        self.sums += 1
-        if self._reduction.place == self.dies and self.sums == self.last:
-            self.team.cut(self._reduction.place)
-            await asyncio.Event().wait()
-        await summed(super(), array)
-
-
-class Silent(Dying):
-    """A member that lives, and is silent from then on."""
-
-    async def all_reduce(self, array: Any) -> None:
-        self.sums += 1
-        if self._reduction.place == self.dies and self.sums == self.last:
-            await asyncio.sleep(30)
-        await summed(super(Dying, self), array)
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ("dies", "ended"),
+        ("blocks", f"was silent for {PATIENCE} s"),
+        ("fails", "failed: MemoryError: no page of memory is left"),
+    ],
+)
+@pytest.mark.parametrize(("size", "shards"), [(2, None), (3, 4), (3, None)])
+def test_those_who_remain_train_the_same_network(fault, why, size, shards):
+    plan = {size - 1: {17: fault}}  # in the fifth batch
+    found = in_team(size, lambda group: fit(group, shards=shards), plan)
+    left = "1 worker" if size == 2 else "2 workers, ports"
+    assert found[3] == f"{left}: one of {size} {why}"
+    expect_same(found, run(fit(None)))
 
 
-@pytest.mark.parametrize("kind", [Dying, Silent])
-@pytest.mark.parametrize("size", [2, 3])
-@pytest.mark.parametrize("shards", [None, 4])
-def test_those_who_remain_train_the_same_network(kind, size, shards):
-    async def team() -> Any:
-        made = Team(size, kind)
-        for member in made.members:
-            member.team, member.dies = made, size - 1
-        await made.start()
-        try:
-            found = await fit(made.members[0], shards=shards)
-            assert made.members[0].size == size - 1
-            assert found[2].distribution == ("1 worker" if size == 2 else "2 workers, ports")
-            return found
-        finally:
-            nn.distribution.initialize()
-            for place in range(1, size):
-                made.cut(place)
-
-    expect_same(run(team()), run(fit(None)))
-
-
-@pytest.mark.parametrize("last", range(1, 19))
+@pytest.mark.parametrize("last", [*range(1, 9), 17, *range(22, 29)])
 def test_a_member_may_die_in_any_exchange(last):
-    async def team() -> Any:
-        made = Team(3, Dying)
-        for member in made.members:
-            member.team, member.last = made, last
-        await made.start()
-        try:
-            return await fit(made.members[0])
-        finally:
-            nn.distribution.initialize()
-            made.cut(1)
+    found = in_team(3, fit, {2: {last: "dies"}})
+    assert found[3] == "2 workers, ports: one of 3 ended"
+    expect_same(found, run(fit(None)))
 
-    expect_same(run(team()), run(fit(None)))
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_member_that_was_silent_comes_back_at_the_next_epoch(size):
+    said = []
+
+    def hook(model: nn.Model, logs: Any) -> None:
+        said.append((logs["epoch"], logs["batch"], model.distribution))
+
+    async def train(leader: Any) -> Any:
+        async def epoch_end(epoch: int, logs: Any) -> None:
+            other = leader.team.members[1]
+            if other.blocked:
+                other.release()
+                while not leader._roster._back:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+
+        return await fit(leader, hook, on_epoch_end=epoch_end)
+
+    expect_same(in_team(size, train, {1: {17: "blocks"}}), run(fit(None)))
+    several = f"{size} workers, ports"
+    fewer = "1 worker" if size == 2 else "2 workers, ports"
+    assert said[0] == (0, 1, several)
+    assert said[5] == (0, 6, f"{fewer}: one of {size} was silent for {PATIENCE} s")
+    assert [s for s in said if s[0] == 1] == [(1, n, several) for n in range(1, 7)]
+
+
+def test_a_member_without_the_memory_is_left_out_before_it_is_sent_anything():
+    async def train(leader: Any) -> Any:
+        return await fit(leader), [member.heard for member in leader.team.members]
+
+    found, heard = in_team(3, train, limits={2: 2000})
+    says, _, needs = found[3].partition(": 1 of 3: no memory for the ")
+    assert says == "2 workers, ports"
+    size = int(needs.removesuffix(" bytes of a member").replace(",", ""))
+    assert size >= X.nbytes + Y.nbytes + 3 * 4 * found[2].count_params()
+    sent = [any(isinstance(c, dict) and "model" in c for _, c in each) for each in heard]
+    assert sent == [False, True, False]
+    expect_same(found, run(fit(None)))
+
+
+def test_each_member_evaluates_some_of_the_batches(monkeypatch):
+    steps: dict[int, int] = {}
+    test_step = TrainingStep.test_step
+
+    def counted(self: Any, *batch: Any) -> float:
+        steps[id(self)] = steps.get(id(self), 0) + 1
+        return test_step(self, *batch)
+
+    monkeypatch.setattr(TrainingStep, "test_step", counted)
+    found = in_team(2, lambda group: fit(group, validation_data=(X, Y)))
+    # Of six batches three each in two epochs; the other does the first too, to know its metrics.
+    assert sorted(steps.values()) == [6, 8]
+    expect_same(found, run(fit(None, validation_data=(X, Y))))
+
+
+def test_no_rows_travel_of_arrays_and_a_batch_is_one_exchange_and_two_a_normalization():
+    async def train(leader: Any) -> Any:
+        members = leader.team.members
+        await fit(leader, epochs=1)
+        heard = [member.heard for member in members]
+        return [[kind for kind, _ in each] for each in heard], members
+
+    kinds, members = in_team(2, train)
+    # Who has memory, three to be equal, six batches of three, two of the evaluation.
+    assert kinds[0] == ["array"] * (1 + 3 + 18 + 2)
+    assert kinds[1].count("array") == 1 + 3 + 18 + 2
+    others = [content for kind, content in members[1].heard if kind != "array"]
+    names = ["needs", "data", "order", "equal", "first", "validation", "evaluate", "end"]
+    assert [min(each) if each.keys() != {"model", "shards", "whole", "data"} else "data"
+            for each in others] == names  # fmt: skip
+
+
+def test_the_rows_of_a_generator_travel():
+    def rows() -> Any:
+        for start in range(0, len(X), 8):
+            yield X[start : start + 8], Y[start : start + 8]
+
+    async def train(group: Any) -> Any:
+        model = distributed(group, network)
+        history = await model.fit(rows, epochs=2, seed=2)
+        return history.history["loss"], history.history, model
+
+    expect_same(in_team(3, train), run(train(None)))
 
 
 @given(st.floats(0, 1e30, allow_subnormal=False) | st.floats(1e-12, 10))
@@ -181,54 +200,28 @@ def test_what_callbacks_change_reaches_all_members():
         if logs["batch"] == 4:
             model.set_weights([w * 0.5 for w in model.get_weights()])
 
-    async def team() -> Any:
-        made = await Team(2).start()
-        try:
-            return await fit(made.members[0], hook)
-        finally:
-            nn.distribution.initialize()
-            made.cut(1)
-
-    expect_same(run(team()), run(fit(None, hook)))
+    expect_same(in_team(2, lambda group: fit(group, hook)), run(fit(None, hook)))
 
 
 def test_stop_pause_and_resume_are_the_leaders():
-    async def team() -> Any:
-        made = await Team(2).start()
-        loop = asyncio.get_running_loop()
+    async def train(group: Any) -> Any:
+        loop, seen = asyncio.get_running_loop(), []
+        model = distributed(group, network)
 
-        def hook(model: nn.Model, logs: Any) -> None:
+        def batch(number: int, logs: Any) -> None:
+            seen.append((logs["epoch"], logs["batch"]))
             if logs["batch"] == 2:
                 model.pause()
                 loop.call_soon(model.resume)
             if logs["epoch"] == 1 and logs["batch"] == 3:
                 model.stop()
 
-        try:
-            model = distributed(made.members[0], network)
-            seen: list[Any] = []
+        for resume in (False, True):
+            await model.fit(X, Y, batch_size=8, epochs=3, seed=2, resume=resume, on_batch_end=batch)
+        return seen, model
 
-            def batch(number: int, logs: Any) -> None:
-                seen.append((logs["epoch"], logs["batch"]))
-                hook(model, logs)
-
-            for resume in (False, True):
-                await model.fit(
-                    X, Y, batch_size=8, epochs=3, seed=2, resume=resume, on_batch_end=batch
-                )
-            return seen, model
-        finally:
-            nn.distribution.initialize()
-            made.cut(1)
-
-    seen, model = run(team())
-    assert seen == [
-        *((0, n) for n in range(1, 7)),
-        *((1, n) for n in range(1, 4)),
-        (1, 4),
-        (1, 5),
-        (1, 6),
-    ] + [(2, n) for n in range(1, 7)]
+    seen, model = in_team(2, train)
+    assert seen == [(epoch, n) for epoch in range(3) for n in range(1, 7)]
 
     async def alone() -> nn.Model:
         one = network()
@@ -245,14 +238,9 @@ def test_a_model_that_cannot_be_sent_is_trained_by_the_leader_alone():
         model.compile("sgd", lambda true, pred: np.mean(np.square(true - pred), axis=-1))
         return model
 
-    async def team() -> str:
-        made = await Team(2).start()
-        try:
-            model = distributed(made.members[0], build)
-            await model.fit(X, np.eye(3)[Y], batch_size=8)
-            return model.distribution
-        finally:
-            nn.distribution.initialize()
-            made.cut(1)
+    async def train(group: Any) -> str:
+        model = distributed(group, build)
+        await model.fit(X, np.eye(3)[Y], batch_size=8)
+        return model.distribution
 
-    assert run(team()).startswith("1 worker: ")
+    assert in_team(2, train).startswith("1 worker: ")
