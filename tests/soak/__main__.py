@@ -6,6 +6,8 @@ Comlink's with a JavaScript one, side by side on one page. io is damaged model f
 format. gpu is training on a GPU: its tests, drawn networks against the CPU, memory over
 20 runs. applications is large networks of Keras and torchvision, on CPython and in Chromium.
 federation is 1,000 nodes through the gateway to Flower's SuperLink, and accuracy beside its nodes.
+team is networks trained by several workers of which some die, fail or are silent, half of the time
+in one process and half in Chromium.
 tests is every check and every test beside six busy processes. Without ONLY it is rpc.
 """
 
@@ -19,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.soak import applications, files, gpus, load
+from tests.soak import applications, files, gpus, load, teams
 from tests.support.chromium import Page
 from tests.support.interpreters import farcall_files
 from tests.support.limit import Limit
@@ -34,7 +36,7 @@ HTML = """<!doctype html><meta charset="utf-8"><title>soak</title><link rel="ico
 INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
 MODULES = ("bank", "comlink_programs", "counters", "drawn", "programs", "standard", "values")
 ZERO = ("hangs", "leaks", "wrong")
-PARTS = ("rpc", *PAIRINGS, "io", "gpu", "applications", "federation", "tests")
+PARTS = ("rpc", *PAIRINGS, "io", "gpu", "applications", "federation", "team", "tests")
 MOST = 120  # minutes of a part
 TESTS = 80  # minutes within which all tests pass beside six busy processes
 APPLICATIONS = 60  # minutes within which all large networks are tried
@@ -147,6 +149,8 @@ def main() -> int:
         from tests.soak import federation  # it imports Flower, which takes seconds
 
         return 0 if federation.check() else 1
+    if options.only == "team":
+        return 0 if teams.check(options.minutes, options.seed) else 1
     if options.only == "tests":
         return 0 if load.check(options.minutes) else 1
     kinds = [options.only] if options.only in PAIRINGS else list(PAIRINGS)
