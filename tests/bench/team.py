@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.bench.drive import ROOT, PagePeer, Peer, ProcessPeer
+from tests.bench.requirements import Figures
 from tests.bench.rpc import ISOLATED, pack
 from tests.support.site import Site
 
@@ -33,7 +36,9 @@ class Teams:
         self.pages: dict[str, PagePeer] = {}
         for name, url in (("nn_2w", plain), ("nn_2w_shared", self.site.url)):
             self.pages[name] = PagePeer(name, f"{url}tests/bench/pages/team.html")
-            found = self.pages[name].call("info")
+        self.started = self.starting()
+        for page in self.pages.values():
+            found = page.call("info")
             assert found == {"size": 2, "why": ""}, found
 
     def close(self) -> None:
@@ -64,9 +69,37 @@ class Teams:
         plain.call("apart.prepare", **half)
         found[f"{task}.ceiling_2w"] = self._rate(plain, "apart.step", half)
         found[f"{task}.nn_1w"] = self._rate(plain, "together.step", given)
+        plain.call("together.load", team=False, **given)
+        found[f"{task}.fit_1w"] = self._rate(plain, "together.train", given | {"team": False})
         for case in found.values():
             case()
         return found
+
+    def starting(self) -> Figures:
+        """Return what the start of a first and of a second worker takes, in s and MB."""
+        page, figures = self.pages["nn_2w"], {}
+        for name in ("first", "second"):
+            memory, start = self._memory(page), time.perf_counter()
+            page.call("start")
+            figures[f"team.{name}_worker_s"] = time.perf_counter() - start
+            figures[f"team.{name}_worker_mb"] = self._memory(page) - memory
+        page.call("end")
+        return figures
+
+    @staticmethod
+    def _memory(page: PagePeer) -> float:
+        """Return the MB of a browser's processes; what they share counts once."""
+        total = 0
+        for process in processes(page.page.service.process.pid):
+            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+            total += int(re.findall(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)[0])
+        return total / 1000
+
+    def shares(self, task: str) -> Figures:
+        """Return the bytes of a batch's exchange, and Adam's share of one worker's step."""
+        network, batch = NETWORKS[task]
+        found = self.pages["nn_2w"].call("together.share", network=network, batch=batch)
+        return {f"{task}.exchange_kb": found["bytes"] / 1000, f"{task}.adam_share": found["share"]}
 
     def threads(self, task: str) -> dict[str, Case]:
         """Return the rates of two workers beside peers with two threads."""
@@ -121,12 +154,23 @@ class Teams:
         }
 
 
+def processes(root: int) -> list[int]:
+    """Return a process and all that it started."""
+    found = [root]
+    for process in found:
+        for task in Path(f"/proc/{process}/task").glob("*/children"):
+            found += map(int, task.read_text().split())
+    return found
+
+
 def run(bench: Any) -> None:
     """Measure every network, predictions, and trials."""
     teams = Teams(bench.site, bench.data)
     try:
+        bench.repeat(lambda: teams.started, rounds=1)
         for task in NETWORKS:
             bench.measure(teams.cases(task, bench.say))
+        bench.repeat(lambda: teams.shares("mlp"), rounds=1)
         bench.measure(teams.predicting())
         bench.measure(teams.searching())
         bench.measure(teams.threads("train512"))

@@ -43,6 +43,14 @@ async def search(workers, count):
 
 async def operate(operation, given):
     global team
+    if operation == "start":
+        workers.append(farcall.Worker("./team_worker.py", config="./team_worker.toml"))
+        await workers[-1].start()
+        return {}
+    if operation == "end":
+        for worker in workers:
+            worker.terminate()
+        return {}
     if operation == "info":
         team = await farcall.Team("./team_worker.py", config="./team_worker.toml", size=2)
         return {"size": team.size, "why": team.why}
@@ -60,5 +68,5 @@ async def reply(text, done):
     done(json.dumps(found))
 
 
-team = None
+team, workers = None, []
 window.operate = create_proxy(lambda text, done: asyncio.create_task(reply(text, done)))

@@ -11,9 +11,11 @@ import numpy as np
 from tests.bench.peers import engine
 from tests.bench.peers.loop import WARM_UP_STEPS
 
-__all__ = ["load", "predict", "prepare", "search", "step", "train", "trial", "trials"]
+__all__ = [
+    "load", "predict", "prepare", "search", "share", "step", "train", "trial", "trials",
+]  # fmt: skip
 
-_models: dict[tuple[str, int], Any] = {}
+_models: dict[tuple[str, int, bool], Any] = {}
 
 
 def _data() -> Any:
@@ -22,12 +24,13 @@ def _data() -> Any:
     return nn.data.Dataset(images, data.labels, scale=1 / 255)
 
 
-async def load(network: str, batch: int) -> dict[str, Any]:
-    """Build the network for the team; return the losses of its first steps, and how they share."""
-    nn.distribution.set_distribution(nn.distribution.DataParallel())
+async def load(network: str, batch: int, team: bool = True) -> dict[str, Any]:
+    """Build the network for the team, or for this worker alone; return the losses of its first
+    steps, and how they share."""
+    nn.distribution.set_distribution(nn.distribution.DataParallel() if team else None)
     model = engine.build(engine.DATA.networks[network], engine.DATA, network)
     nn.distribution.set_distribution(None)
-    _models[network, batch] = model
+    _models[network, batch, team] = model
     losses: list[float] = []
     await model.fit(
         _data(), batch_size=batch, steps_per_epoch=WARM_UP_STEPS, shuffle=False,
@@ -36,9 +39,9 @@ async def load(network: str, batch: int) -> dict[str, Any]:
     return {"losses": losses, "way": model.distribution}
 
 
-async def train(network: str, batch: int, seconds: float) -> dict[str, Any]:
+async def train(network: str, batch: int, seconds: float, team: bool = True) -> dict[str, Any]:
     """Train for at least so many seconds after a first step; return images a second."""
-    model = _models[network, batch]
+    model = _models[network, batch, team]
     times: list[float] = []
 
     def end(number: int, logs: Any) -> None:
@@ -58,6 +61,18 @@ def prepare(network: str, batch: int) -> dict[str, Any]:
 def step(network: str, batch: int, seconds: float) -> dict[str, Any]:
     """Train by itself; return images a second."""
     return dict(engine.LOOPS["nn"].train(network, batch, seconds))
+
+
+def share(network: str, batch: int) -> dict[str, Any]:
+    """Return the bytes that members exchange for a batch, and the optimizer's share of a step."""
+    optimizer = _models[network, batch, True].optimizer
+    spent = []
+    for _ in range(20):
+        start = time.perf_counter()
+        optimizer.step()
+        spent.append(time.perf_counter() - start)
+    whole = batch / step(network, batch, 0.5)["rate"]
+    return {"bytes": optimizer.parameters.gradients.nbytes, "share": sorted(spent)[10] / whole}
 
 
 def predict(network: str, batch: int, count: int, seconds: float) -> dict[str, Any]:
