@@ -44,6 +44,8 @@ def _changes(self, model):
     self.activations.read(_scaled(self.image[None]))
     return self._report(self.activations)
 async def _run(self):
+    while self.reporter._followed is None:  # the page draws, and follows what it has drawn
+        await asyncio.sleep(0.05)
     data = self._mnist.train
     model = self.reporter._followed
     model.compile("adam", "sparse_categorical_crossentropy")
