@@ -23,6 +23,60 @@ from app.state.engine_client import EngineClient
 from app.state.run import RunState
 
 
+class Choice:
+    """Starts what the options Device and Cores choose; its code is fetched when they first do.
+
+    Args:
+        client: the engine.
+        options: the options panel.
+        training: the training panel; a run waits for what was chosen.
+        unpack: coroutine function that fetches a bundle of modules, by its name.
+    """
+
+    def __init__(self, client, options, training, unpack):
+        self.client = client
+        self.options = options
+        self.training = training
+        self.unpack = unpack
+        self.hardware = None
+        self._busy = asyncio.Lock()
+        training.ready = self._chosen
+        for name in ("device", "cores"):
+            options.listen(name, lambda _: dom.spawn(self.start()))
+
+    async def start(self):
+        """Start what is chosen now; a page that keeps the CPU fetches nothing for it."""
+        async with self._busy:
+            usual = (self.options["device"], self.options["cores"]) == ("cpu", 1)
+            if self.client.lab is None or (usual and self.hardware is None):
+                return
+            if self.hardware is None:
+                try:
+                    await self.unpack("hardware.txt")
+                except Exception as error:
+                    status.notice(
+                        "What trains on a GPU or on several cores could not be fetched",
+                        _first_line(error),
+                        "One core of the CPU trains. Reload the page to try again.",
+                    )
+                    return
+                from app.panels.hardware import Hardware
+
+                self.hardware = Hardware(self.client, self.options, self.training)
+            await self.hardware.choose()
+
+    async def _chosen(self):
+        """Wait until what is chosen is there, or is said to be missing."""
+        async with self._busy:
+            if self.hardware is not None:
+                self.hardware.begin()
+
+    def lost(self):
+        """Forget what a worker held that is gone."""
+        if self.hardware is not None:
+            self.hardware.lost()
+
+
 class PageApp:
     """The panels, and what concerns several of them: start, failures, themes, dropped files.
 
@@ -50,11 +104,8 @@ class PageApp:
         self.draw = Draw(self.client, self.data.buckets, self.state)
         self.models = Models(self.client, self.state, self.training.accuracy)
         self.analysis = Analysis(self.client, self.state)
-        self.picture = self.lens = self.hardware = None
-        self.choosing = asyncio.Lock()
-        self.training.ready = self._chosen
-        for name in ("device", "cores"):
-            self.options.listen(name, lambda _: dom.spawn(self._choose()))
+        self.picture = self.lens = None
+        self.choice = Choice(self.client, self.options, self.training, unpack)
         self.speed = Speed(self.client, self.state)
         self.environment = Environment(self.client)
         self.embedding = Embedding(self, unpack)
@@ -89,34 +140,7 @@ class PageApp:
         self.state.enter("ready")
         dom.spawn(self.data.buckets.show())  # the start does not wait for them
         dom.spawn(self._show_network())
-        dom.spawn(self._choose())
-
-    async def _choose(self):
-        """Start what Device and Cores choose; a page that keeps the CPU fetches nothing for it."""
-        async with self.choosing:
-            usual = (self.options["device"], self.options["cores"]) == ("cpu", 1)
-            if self.client.lab is None or (usual and self.hardware is None):
-                return
-            if self.hardware is None:
-                try:
-                    await self.unpack("hardware.txt")
-                except Exception as error:
-                    status.notice(
-                        "What trains on a GPU or on several cores could not be fetched",
-                        _first_line(error),
-                        "One core of the CPU trains. Reload the page to try again.",
-                    )
-                    return
-                from app.panels.hardware import Hardware
-
-                self.hardware = Hardware(self.client, self.options, self.training)
-            await self.hardware.choose()
-
-    async def _chosen(self):
-        """Wait until what Device and Cores choose is there, or is said to be missing."""
-        async with self.choosing:
-            if self.hardware is not None:
-                self.hardware.begin()
+        dom.spawn(self.choice.start())
 
     async def _show_network(self):
         """Draw the network; what that needs is fetched when the page can train already."""
@@ -227,8 +251,7 @@ class PageApp:
         """Start another worker in place of the one that is gone; the page stays as it is."""
         self.state.enter("starting")
         status.again()
-        if self.hardware is not None:
-            self.hardware.lost()
+        self.choice.lost()
         try:
             await self._start(again=True)
         except Exception as error:

@@ -48,3 +48,7 @@ def test_modules_import_each_other_in_no_circle() -> None:
 
 def test_the_contracts_of_the_layers_have_few_exceptions() -> None:
     assert len(house.ignored_imports()) <= 2
+
+
+def test_no_class_of_the_page_the_rpc_or_the_federation_is_large() -> None:
+    assert house.large_classes("py/app", "py/farcall", "py/federation") == []
