@@ -90,26 +90,28 @@ class PageApp:
         self.state.listen(self._show_phase)
         dom.handler_of_failures[0] = self._unexpected
         status.begin()
-        self.shown = None  # the rows of the network's table
         self.options = Options()
+        self.options.free = lambda: self.state.free(": the link begins a new network.")
         frame = self.options.frame
         self.theme = Theme(frame["embed"], frame["theme"])
         self.client = EngineClient(self.options)
         self.history = History(self.client, self.options)
         self.training = Training(self.client, self.options, self.history, self.state)
         self.network = Network(self.client, self.options, self.state)
-        self.unfinished = Unfinished(self.client, self.options, self.training, self.network)
+        self.models = Models(self.client, self.state)
+        self.unfinished = Unfinished(
+            self.client, self.options, self.training, self.network, self.models
+        )
         self.data = Data(self.client, self.options, self.state)
         self.data.changed = self.network.code
         self.draw = Draw(self.client, self.data.buckets, self.state)
-        self.models = Models(self.client, self.state, self.training.accuracy)
         self.analysis = Analysis(self.client, self.state)
         self.picture = self.lens = None
         self.choice = Choice(self.client, self.options, self.training, unpack)
         self.speed = Speed(self.client, self.state)
         self.environment = Environment(self.client)
         self.embedding = Embedding(self, unpack)
-        self.client.listen(self._model_changed)
+        self.client.listen(self.draw.changed)
         self.theme.listen(self._recolour)
         keys.begin(self.draw.correct)
         dom.click("failure-restart", self.restart)
@@ -131,10 +133,7 @@ class PageApp:
         farcall.session(self.client.engine).on_close.append(self._died)
         await self.data.ready()
         await self.history.restore()
-        if not await self.models.restore():
-            await self.client.build(self.network.layers)
-            status.say("Ready. Press Train, or draw a digit.")
-        await self.unfinished.restore()
+        await self.unfinished.begin(again)
         status.step("ready", "done", 0, dom.now() - began)
         status.started(dom.now() - began)
         self.state.enter("ready")
@@ -184,16 +183,6 @@ class PageApp:
 
     def _show_phase(self, _):
         dom.root.dataset.phase = self.state.phase
-
-    def _model_changed(self):
-        if self.shown is not self.client.rows:  # training changes no row
-            self.shown = self.client.rows
-            self.network.show_model()
-        trained = self.client.trained
-        words = f"Trained for {trained} epochs" if trained > 1 else "Trained for one epoch"
-        dom.set_text("model-note", words + "." if trained else "An untrained network.")
-        dom.root.toggleAttribute("data-trained", trained > 0)  # the button says "Train further"
-        self.draw.changed()
 
     def _recolour(self):
         self.training.progress.curves.rebuild()

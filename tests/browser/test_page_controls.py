@@ -4,6 +4,7 @@ import re
 import time
 
 import pytest
+from app.state import settings
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
@@ -317,25 +318,51 @@ def test_every_control_is_in_the_address(page):
     assert found == wanted
 
 
-@pytest.mark.parametrize("value", ["0", "101", "2.5", ""])
-def test_a_value_that_is_none_is_refused_under_its_field_and_the_last_good_one_trains(page, value):
-    page.execute_script(
-        "const field = document.getElementById('option-epochs'); field.value = arguments[0];"
-        "field.dispatchEvent(new Event('change'))",
-        value,
+def wrong(name):
+    """Texts that are no value of an option, from its row in the table."""
+    kind, _, low, high = settings.TABLE[name]
+    texts = ["", "-1e9", "1e9", f"{low - 1}", f"{high + 1}"]
+    return texts + (["2.5"] if kind == "int" else [])
+
+
+# Types each text into the field; the words under it, whether it is marked, the address.
+TYPED = """
+const [name, texts] = arguments, field = document.getElementById(`option-${name}`);
+return texts.map((text) => {
+    field.value = text;
+    field.dispatchEvent(new Event("change"));
+    const words = document.getElementById(field.getAttribute("aria-describedby"));
+    return [words.textContent, field.ariaInvalid, location.hash];
+});
+"""
+
+
+NUMBERS = ("epochs", "seed", "l2", "patience", "cores")
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_wrong_value_is_refused_under_its_field_and_the_last_good_one_trains(page, name):
+    fields = page.execute_script(
+        "return [...document.querySelectorAll('#options input[type=number]')].map((f) => f.id)"
     )
-    said, described = page.execute_script(
-        "const field = document.getElementById('option-epochs');"
-        "const words = document.getElementById(field.getAttribute('aria-describedby'));"
-        "return [words.innerText, field.ariaInvalid]"
-    )
-    assert re.match(r"expected (1 to 100|a whole number), got .*: 5 stays", said), said
-    assert described == "true"
-    assert "epochs=" not in page.execute_script("return location.hash")
-    enter(page, "option-epochs", "5")
+    assert set(fields) == {f"option-{one}" for one in NUMBERS}
+    kind, usual, low, high = settings.TABLE[name]
+    noun = {"int": "a whole number", "float": "a number"}[kind]
+    for words, marked, address in page.execute_script(TYPED, name, wrong(name)):
+        assert words.endswith(f": {noun} from {low:g} to {high:g}. {usual:g} is used."), words
+        assert marked == "true"
+        assert address == ""
+    options(page, "subset=500")  # a link has good values alone
+    field = f"document.getElementById('option-{name}')"
+    page.until(f"parseFloat({field}.value) === {usual} && {field}.ariaInvalid === 'false'")
     assert not page.execute_script(
-        "return document.getElementById('option-epochs-wrong').textContent"
+        f"return document.getElementById('option-{name}-wrong').textContent"
     )
+    page.execute_script(TYPED, name, wrong(name))
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    assert "Done: 5 of 5 epochs" in said(page), "the last good value trains"
 
 
 @pytest.mark.promise("The page: training", "Device: the GPU, or the faster of it and the CPU")

@@ -47,11 +47,37 @@ def test_the_same_link_gives_the_same_curve_in_another_browser(page, module_site
     assert first == second
     page.execute_script("location.hash = arguments[0]", LINK.replace("seed=77", "seed=78"))
     page.until(lambda: value(page, "seed") == "78")
-    page.click("Reset")
-    page.until(lambda: "not trained yet" in page.text)
+    assert not page.execute_script(LEARNED), "a link that is opened in the page begins afresh too"
     other = trained(page)
     assert other[0] != first[0]
     assert other[1] != first[1]
+    leave_a_model_and_a_run(page)
+    page.execute_script("history.replaceState(null, '', '#' + arguments[0])", LINK)
+    page.refresh()
+    page.wait_for_phase("ready")
+    assert "is saved: open it under Models." in page.text
+    assert OFFER in page.text
+    assert not page.execute_script(LEARNED)
+    assert trained(page) == first
+    assert OFFER in page.text, "what was kept is offered still"
+    page.click("Discard it")
+    page.until(lambda: OFFER not in page.text)
+    assert page.execute_script("return location.hash") == "#" + LINK
+    assert page.execute_script(LEARNED), "the network in use is another"
+
+
+LEARNED = "return document.documentElement.hasAttribute('data-trained')"
+OFFER = "A run was cut short"
+
+
+def leave_a_model_and_a_run(page):
+    """Save the network, and train another one with other options, which is not over."""
+    page.click("Save")
+    page.until(lambda: "Saved as" in page.text)
+    page.execute_script("location.hash = 'epochs=100&subset=500&preset=mlp'")
+    page.until("document.getElementById('total-params').textContent === '397,510'")
+    page.click("Train")
+    page.until("document.querySelectorAll('#epochs tr[data-run=\"3\"]').length > 1")
 
 
 def value(page, name):
@@ -70,6 +96,12 @@ def test_the_link_can_be_copied_and_the_documents_opened(page, module_site):
     page.until("document.getElementById('status').innerText === 'The link is copied.'")
     read = "const done = arguments[0]; navigator.clipboard.readText().then(done)"
     assert page.execute_async_script(read) == page.current_url
+    page.execute_script("location.hash = ''")
+    page.until(lambda: value(page, "seed") == "1")
+    page.execute_script("document.getElementById('copy-link').click()")
+    page.until(f"document.getElementById('link').textContent === '{module_site.url}#preset=seed'")
+    page.execute_script("location.hash = arguments[0]", LINK)
+    page.until(lambda: value(page, "seed") == "77")
     names = (
         "return [...document.querySelectorAll('footer summary, footer a')].map((e) => e.innerText)"
     )

@@ -261,8 +261,12 @@ def test_saved_models_are_listed_opened_and_deleted(page):
 )
 def test_a_saved_model_answers_the_same_after_a_reload(page):
     before = answer(page)
+    had = names(page)
     page.click("Save")
-    page.until(lambda: "Saved as" in page.text)
+    page.until(lambda: len(names(page)) == len(had) + 1)
+    [name] = set(names(page)) - set(had)
     page.refresh()
     page.wait_for_phase("ready")
+    page.click(f"Open {name}")
+    page.until(lambda: f"“{name}”: loaded in" in page.text)
     assert answer(page) == before

@@ -91,12 +91,32 @@ def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_pa
     page.button("Continue the run").click()
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
+    before = answer(page)
+    page.execute_script("history.replaceState(null, '', location.href)")  # a link, not its own
     page.refresh()
     page.wait_for_phase("ready")
-    assert not page.find_element("id", "unfinished").is_displayed()
+    assert "Run 2 had done 3 of 3 epochs" in page.text
+    page.click("Open it")
+    page.until(lambda: "What it had learned is back." in page.text)
+    assert answer(page) == before, "a network that was not saved is as it was"
+    page.click("Save it")
+    page.until("document.getElementById('unfinished').hidden")
+    assert page.execute_script("return document.querySelectorAll('#saved li').length") == 1
     runs = rows(page)
     assert [row[0] for row in runs] == ["1"] * 3 + ["2"] * 3
     assert [row[1:] for row in runs[3:]] == [row[1:] for row in runs[:3]]
+
+
+def answer(page):
+    """The exact probabilities of a drawing, once they rest."""
+    draw(page)
+    seen = []
+
+    def rests():
+        seen.append(page.execute_script("return document.getElementById('bars').dataset.bits"))
+        return len(seen) > 5 and len(set(seen[-5:])) == 1 and seen[-1]
+
+    return page.until(rests)
 
 
 # In the page, because the epoch may end before a driver's next question arrives.

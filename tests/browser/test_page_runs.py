@@ -5,6 +5,8 @@ import io
 import json
 import struct
 
+import nn
+import numpy as np
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -28,7 +30,11 @@ def page(module_site, open_module_page, downloads):
     )
     for seed in (1, 2):
         page.wait_for_phase("ready")
-        page.execute_script(f"location.hash = 'epochs=2&subset=5000&seed={seed}'")
+        page.execute_script(
+            "const field = document.getElementById('option-seed'); field.value = arguments[0];"
+            "field.dispatchEvent(new Event('change'))",
+            seed,
+        )
         page.click("Train")
         page.until(lambda: len(lines(page)) == 2 * seed)  # noqa: B023
         page.wait_for_phase("ready")
@@ -288,3 +294,44 @@ def test_a_theme_colours_the_charts_and_is_kept(page):
     assert page.button("Theme: Dark").is_displayed()
     assert page.execute_script("return document.documentElement.dataset.theme") == "dark"
     page.button("Theme: Dark").click()
+
+
+def changes(page, folder):
+    """What makes findings those of another network or of other data, by name."""
+    rows = np.random.default_rng(0).integers(0, 256, (70, 785))
+    rows[:, 0] = np.arange(70) % 10
+    np.savetxt(folder / "own.csv", rows, fmt="%d", delimiter=",")
+    model = nn.Sequential([nn.Input((28, 28, 1)), nn.Flatten(), nn.Dense(10, activation="softmax")])
+    (folder / "other.npz").write_bytes(nn.io.save(model))
+    return {
+        "a step": lambda: page.click("Step"),
+        "a run": lambda: page.click("Train"),
+        "fresh weights": lambda: page.click("Reset"),
+        "another architecture": lambda: page.execute_script("location.hash = 'preset=mlp'"),
+        "another model": lambda: give(page, "model-file", folder / "other.npz"),
+        "other data": lambda: give(page, "data-files", folder / "own.csv"),
+        "the usual data": lambda: page.click("Back to MNIST"),
+    }
+
+
+def give(page, field, path):
+    page.find_element(By.ID, field).send_keys(str(path))
+
+
+FOUND = "!document.getElementById('findings').hidden"
+
+
+@pytest.mark.promise("The page: analysis", "Cleared when the network or its data change")
+def test_findings_and_precisions_end_with_the_network_or_the_data_that_they_are_of(page, tmp_path):
+    page.execute_script("location.hash = 'epochs=1&subset=500'")
+    page.execute_script("document.getElementById('quantise').closest('details').open = true")
+    for name, change in changes(page, tmp_path).items():
+        page.click("Analyse")
+        page.until(f"{FOUND} && !document.getElementById('analyse').disabled")
+        page.click("Compare precisions")
+        page.until("document.getElementById('precisions').checkVisibility()")
+        change()
+        page.until(f"!({FOUND})", what=f"the findings to end with {name}")
+        page.until("!document.getElementById('precisions').checkVisibility()", what=name)
+        page.wait_for_phase("ready")
+    assert "analyse again" in page.text

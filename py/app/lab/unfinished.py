@@ -1,6 +1,7 @@
 """Checkpoints of a run: a reload, a crash or a closed tab loses nothing but the last seconds.
 
-A checkpoint is saved after every epoch, and every `PERIOD` seconds of a long one. It has the
+A checkpoint is saved after every epoch, every `PERIOD` seconds of a long one, and at the end, until
+the network is saved as a model. It has the
 weights, the optimizer's state, every random generator and the place in the run (`nn.training`), so
 the run continues from that batch exactly as if it had not been interrupted.
 
@@ -14,15 +15,18 @@ import json
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import js
 import nn
+import numpy as np
 from farcall import workers
 from nn.callbacks import Callback
 
 from app.lab.browser import indexed_db
 from app.lab.training import Training
 
+KEPT = 3  # checkpoints of runs that are over; the newest
 PERIOD = 10.0  # seconds: what a crash may cost; a checkpoint of the largest preset takes 0.05
 
 
@@ -31,14 +35,14 @@ def _name() -> str:
 
 
 class Checkpoints(Callback):
-    """Saves the model during training; deletes it when the run ends, by itself or by Stop.
+    """Saves the model during training and when the run ends, by itself or by Stop.
 
     Args:
         about: what the page needs in order to continue the run, as JSON can hold it.
         rows: the epochs that are done already, as the page lists them.
         refused: called once with the reason if the browser stores nothing; the run goes on.
         rate: returns the learning rate that is set, which may change during a run.
-        replaces: name of the checkpoint that this run continues from.
+        kept: name of the checkpoint that each model has; a run's takes the place of that.
     """
 
     comes_last = True  # a checkpoint includes what the other callbacks remember of its batch
@@ -49,13 +53,13 @@ class Checkpoints(Callback):
         rows: list[Any],
         refused: Callable[[str], Any],
         rate: Callable[[], float],
-        replaces: str | None = None,
+        kept: WeakKeyDictionary[Any, str],
     ) -> None:
         super().__init__()
         self.rate = rate
         self.about = about
         self.rows = list(rows)
-        self.replaces = replaces
+        self.kept = kept
         self.refused = refused
         self._works = True
         self._last = self._began = time.monotonic()
@@ -80,27 +84,30 @@ class Checkpoints(Callback):
     async def on_train_end(self, logs: Any = None) -> None:
         if not self._works or not (self.model.epoch_finished or self.model.stop_training):
             return  # what was saved stays if an error ended the run
+        if all(np.isfinite(tensor).all() for tensor in self.model.get_weights()):
+            await self._save(0, finished=True)
+            return
         try:
             await _forget(_name())
-            await self._forget_former()
-        except indexed_db.StorageError as error:  # stopped before the first one was saved
+        except indexed_db.StorageError as error:
             self._refuse(error)
 
-    async def _forget_former(self) -> None:
-        if self.replaces is not None:
-            await _forget(self.replaces)
-            self.replaces = None
-
-    async def _save(self, batch: int) -> None:
-        """Save the model after so many batches of an epoch."""
+    async def _save(self, batch: int, finished: bool = False) -> None:
+        """Save the model after so many batches of an epoch, or of a run that has ended."""
         self._last = time.monotonic()
         about = dict(self.about, rows=self.rows, batch=batch, exact=True, rate=self.rate())
-        words = {"saved": indexed_db.now(), "lock": _name(), "text": json.dumps(about)}
+        text = json.dumps(about | {"finished": finished})
+        words = {"saved": indexed_db.now(), "lock": _name(), "text": text}
+        former = self.kept.get(self.model, _name())
         try:
             await indexed_db.put(_name(), nn.io.save(self.model), words, indexed_db.CHECKPOINTS)
-            await self._forget_former()
+            if former != _name():
+                await _forget(former)
         except (indexed_db.StorageError, MemoryError) as error:
             self._refuse(error)
+            return
+        _drop(self.kept, _name())
+        self.kept[self.model] = _name()
 
     def _refuse(self, error: Exception) -> None:
         self._works = False
@@ -116,22 +123,23 @@ class Unfinished:
 
     def __init__(self, training: Training) -> None:
         self._training = training
+        self._kept: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
     def checkpoints(
         self,
         about: dict[str, Any],
         rows: list[Any],
         refused: Callable[[str], Any],
-        replaces: str | None = None,
     ) -> Checkpoints:
         """Return the callback that saves a run's network; see Checkpoints for the arguments."""
-        return Checkpoints(about, rows, refused, lambda: self._training.rate, replaces)
+        return Checkpoints(about, rows, refused, lambda: self._training.rate, self._kept)
 
-    async def find(self) -> dict[str, Any] | None:
-        """Return what is known of the run that was cut short last, or None; delete older ones.
+    async def listing(self) -> list[dict[str, Any]]:
+        """Return what is known of the KEPT last runs of earlier pages; delete older ones.
 
-        `about` of its Checkpoints, and rows, batch (of the epoch), rate (None if unknown), exact
-        (whether it continues at that very batch), name, saved.
+        `about` of each one's Checkpoints, and rows, batch (of the epoch), rate (None if unknown),
+        exact (whether it continues at that very batch), finished (whether it had ended), name,
+        saved. The newest is the first.
         """
         held = await _held()
         left = [
@@ -139,28 +147,43 @@ class Unfinished:
             for row in await indexed_db.listing(indexed_db.CHECKPOINTS)
             if row.get("lock") not in held
         ]
-        for row in left[1:]:
+        for row in left[KEPT:]:
             await self.forget(row["name"])
-        if not left:
-            return None
-        about: dict[str, Any] = json.loads(left[0]["text"])
-        # Checkpoints of former versions of the page have a mean accuracy in place of `exact`, or
-        # know no place in an epoch: then the epoch is repeated.
-        about["exact"] = "exact" in about or "mean" in about
-        if not about["exact"]:
-            about |= {"batch": 0, "rate": None}
-        return dict(about, name=left[0]["name"], saved=left[0]["saved"])
+        return [_known(row) for row in left[:KEPT]]
 
     async def take(self, name: str) -> Any:
         """Return the model of a checkpoint, with its optimizer, ready to continue."""
         content, _ = await indexed_db.get(name, indexed_db.CHECKPOINTS)
         model = nn.io.load(content)
         self._training.adopt(model)
+        self._kept[model] = name
         return model
 
     async def forget(self, name: str) -> None:
         """Delete a checkpoint."""
+        _drop(self._kept, name)
         await _forget(name)
+
+    async def saved(self, model: Any) -> None:
+        """Delete the checkpoint of a network that was saved as a model."""
+        if model in self._kept:
+            await self.forget(self._kept[model])
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads(row["text"])
+    # Checkpoints of former versions of the page have a mean accuracy in place of `exact`, or know
+    # no place in an epoch: then the epoch is repeated. They are deleted when their run ends.
+    about["exact"] = "exact" in about or "mean" in about
+    if not about["exact"]:
+        about |= {"batch": 0, "rate": None}
+    return {"finished": False, **about, "name": row["name"], "saved": row["saved"]}
+
+
+def _drop(kept: WeakKeyDictionary[Any, str], name: str) -> None:
+    """Forget whose checkpoint has this name."""
+    for model in [model for model, found in kept.items() if found == name]:
+        del kept[model]
 
 
 async def _held() -> set[str]:

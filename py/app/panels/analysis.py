@@ -11,7 +11,17 @@ class Analysis:
     def __init__(self, client, state):
         self.client = client
         self.state = state
+        self.version = 0  # of the network that the findings are of
         dom.click("analyse", self.analyse)
+        client.listen(self._follow)
+
+    def _follow(self):
+        """Clear what was found in another network, in this one before it learned, in other data."""
+        findings = dom.find("findings")
+        if not findings.hidden and self.version != self.client.version:
+            findings.hidden = True
+            dom.set_text("analysis-note", "The network or its data have changed: analyse again.")
+            dom.fill(dom.find("cell"), [])
 
     async def analyse(self):
         """Ask the worker for everything and show it."""
@@ -25,9 +35,10 @@ class Analysis:
 
     async def _analyse(self):
         model, lab = self.client.model, self.client.lab.analysis
+        self.version = self.client.version
         status.say("Reading all test images…")
         found = await lab.findings(model)
-        if model is not self.client.model:
+        if self.version != self.client.version:
             status.say("Another network came meanwhile: analyse that one.")
             return
         weights, profile = lab.weights(model), lab.profile(model)  # both are sent

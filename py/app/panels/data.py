@@ -134,8 +134,9 @@ class Data:
         try:
             await self.client.lab.data.import_files(names, urls)
         except Exception as error:
+            status.say("The data are as they were.")
             status.notice(
-                "These files are no data set",
+                "Not a data set",
                 str(error),
                 "Nothing was changed. Give IDX images with labels, a CSV or a zip of folders.",
                 status.details_of(error),
@@ -144,12 +145,16 @@ class Data:
         finally:
             for url in urls:
                 js.URL.revokeObjectURL(url)
-        await self.refresh()
-        await self.buckets.show()
+        await self._replaced()
         data = self.client.data
         status.say(f"{data['name']}: {numbers.count(data['train'])} images to train on.")
 
     async def _restore(self):
         await self.client.lab.data.restore()
+        await self._replaced()
+        status.say("The data are MNIST again.")
+
+    async def _replaced(self):
         await self.refresh()
         await self.buckets.show()
+        self.client.outdated()

@@ -102,7 +102,7 @@ class Draw:
 
     Attributes:
         picture: shows what each layer makes of the drawing; None until it is loaded.
-        restarted: called when the pad is cleared or drawn on.
+        restarted: called when the pad is cleared or drawn on, or another network answers.
     """
 
     def __init__(self, client, buckets, state):
@@ -111,6 +111,7 @@ class Draw:
         self.state = state
         self.picture = None
         self.restarted = lambda: None
+        self.version = 0  # of the network that answered last
         self.pad = Pad(self._drawn, self.finished)
         self.answer = Answer()
         self._latest = Latest(self._ask)
@@ -144,6 +145,9 @@ class Draw:
 
     def changed(self):
         """The drawing or the network changed: ask for another answer."""
+        if self.version != self.client.version:
+            self.version = self.client.version
+            self.restarted()
         # Without a picture in view there is nothing to see a test image in.
         seen = self.picture is not None and self.picture.visible
         if self.client.model is not None and (seen or not self.pad.empty):
@@ -197,7 +201,7 @@ class Draw:
         """Return what the answer is worth, in words."""
         if self.client.before is not None:
             return f"trained before, {numbers.percent(self.client.before_accuracy)}"
-        if not self.client.trained:
+        if not self.client.learned:
             return "not trained: a guess"
         if self.state.busy:
             return "still learning"
@@ -233,13 +237,13 @@ class Draw:
 
     async def fine_tune(self):
         """Train on the corrected drawings."""
+        client = self.client
         dom.enable("fine-tune", when=False)
         try:
-            loss = await self.client.fine_tune()
+            await client.before_training()
+            await client.lab.training.compile(client.model, client.decisive())
+            loss = await client.lab.draw.fine_tune(client.model)
         finally:
             dom.enable("fine-tune")
-        if loss is not None:
-            status.say(
-                f"Learned from your corrections; the loss on them is now {numbers.loss(loss)}."
-            )
-            self.changed()
+        status.say(f"Learned from your corrections; the loss on them is now {numbers.loss(loss)}.")
+        self.changed()

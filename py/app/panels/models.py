@@ -11,42 +11,48 @@ class Models:
     Args:
         client: the engine.
         state: of the page.
-        accuracy: returns the test accuracy of the last epoch, or None.
+
+    Attributes:
+        saved: coroutine function that is called when the network in use was saved.
     """
 
-    def __init__(self, client, state, accuracy):
+    def __init__(self, client, state):
         self.client = client
         self.state = state
-        self.accuracy = accuracy
+        self.saved = None
         dom.click("save", self.save)
         dom.click("download", self.download)
         dom.click("load", dom.find("model-file").click)
         dom.on("model-file", "change", self._chosen)
         dom.click("quantise", self.compare)
+        self.compared = 0  # version of the network whose precisions are shown
+        client.listen(self._follow)
+
+    def _follow(self):
+        """Say how long it was trained; clear the sizes and accuracies of another network."""
+        dom.set_text("model-note", _trained(self.client))
+        if self.compared != self.client.version:
+            dom.find("precisions").parentNode.hidden = True
 
     # -- in the browser ---------------------------------------------------------------------
 
-    async def restore(self):
-        """Open the model that was saved last; return whether there was one."""
+    async def find(self):
+        """List the saved models; return what is known of the newest, None where there is none."""
         try:
             kept = await self.client.lab.models.saved()
         except Exception as error:
             self._no_storage(error)
-            return False
+            return None
         self._list(kept)
-        if not kept:
-            return False
-        await self._open(kept[0]["name"], kept[0])
-        return True
+        return kept[0] if kept else None
 
     async def save(self):
         """Save the network in use under its accuracy and the time of day."""
         client = self.client
         name = self._name()
-        about = {"layers": client.describe(), "trained": client.trained}
-        accuracy = self.accuracy()
-        if accuracy is not None:
-            about["accuracy"] = accuracy
+        about = {"layers": _described(client.rows), "trained": client.trained, "run": client.run}
+        if client.accuracy is not None:
+            about["accuracy"] = client.accuracy
         dom.enable("save", when=False)
         try:
             kept = await client.lab.models.save(client.model, name, about)
@@ -56,13 +62,14 @@ class Models:
         finally:
             dom.enable("save")
         self._list(kept)
+        await self.saved()
         status.say(f"Saved as “{name}” in this browser. It is there after a reload.")
 
     def _name(self):
         clock = js.Date.new().toLocaleTimeString()
-        accuracy = self.accuracy()
-        words = numbers.percent(accuracy) if accuracy is not None else "untrained"
-        return f"{words}, {clock}"
+        if self.client.accuracy is not None:
+            return f"{numbers.percent(self.client.accuracy)}, {clock}"
+        return ("trained, " if self.client.learned else "untrained, ") + clock
 
     def _list(self, kept):
         items = []
@@ -77,7 +84,7 @@ class Models:
                 )
             )
             item.append(words)
-            for label, handler in (("Open", self._open), ("Delete", self._delete)):
+            for label, handler in (("Open", self.open), ("Delete", self._delete)):
                 button = dom.make(
                     "button",
                     label,
@@ -88,28 +95,30 @@ class Models:
                 dom.on(
                     button,
                     "click",
-                    lambda _, handler=handler, entry=entry: handler(entry["name"], entry),
+                    lambda _, handler=handler, entry=entry: handler(entry),
                 )
                 item.append(button)
             items.append(item)
         dom.fill(dom.find("saved"), items)
 
-    async def _open(self, name, about):
+    async def open(self, about):
+        """Use a saved model."""
         if not self.state.free():
             return
         began = dom.now()
-        model = await self.client.lab.models.open(name)
-        await self._take(model, about.get("trained", 1), f"“{name}”", began)
+        model = await self.client.lab.models.open(about["name"])
+        await self._take(model, about, f"“{about['name']}”", began)
 
-    async def _take(self, model, trained, words, began):
+    async def _take(self, model, about, words, began):
         loaded = numbers.seconds(dom.now() - began)
-        await self.client.adopt(model, None, trained)
+        await self.client.adopt(model, None, about)
         warm = await self.client.lab.models.warm_up(model)
         note = f"{words}: loaded in {loaded}, warmed up in {warm:.1f} ms"
         dom.set_text("model-note", note)
         status.say(f"{words} is the network in work now. Draw a digit.")
 
-    async def _delete(self, name, _):
+    async def _delete(self, about):
+        name = about["name"]
         self._list(await self.client.lab.models.forget(name))
         status.say(f"“{name}” is deleted.")
 
@@ -145,7 +154,7 @@ class Models:
         began = dom.now()
         try:
             model = await self.client.lab.models.load(url, file.name)
-            await self._take(model, 1, f"“{file.name}”", began)
+            await self._take(model, {"trained": 1}, f"“{file.name}”", began)
         except Exception as error:
             status.notice(
                 "This file is no model",
@@ -163,11 +172,15 @@ class Models:
         if self.client.model is None or not self.state.free():
             return
         dom.enable("quantise", when=False)
+        self.compared = self.client.version
         status.say("Reading all test images with rounded weights…")
         try:
             rows = await self.client.lab.models.quantized(self.client.model)
         finally:
             dom.enable("quantise")
+        if self.compared != self.client.version:
+            status.say("Another network came meanwhile: compare that one.")
+            return
         dom.fill(dom.find("precisions"), [self._precision(row, rows[0]) for row in rows])
         dom.find("precisions").parentNode.hidden = False
         last = rows[-1]
@@ -190,4 +203,20 @@ class Models:
             return
         began = dom.now()
         model = await self.client.lab.models.quantize(self.client.model, kind)
-        await self._take(model, self.client.trained, f"Weights of {kind}", began)
+        about = {"trained": self.client.trained, "run": self.client.run}
+        await self._take(model, about, f"Weights of {kind}", began)
+
+
+def _trained(client):
+    """Return how long a network was trained."""
+    if not client.learned:
+        return "An untrained network."
+    if client.trained < 2:
+        return "Trained for one epoch." if client.trained else "Trained for less than an epoch."
+    return f"Trained for {client.trained} epochs."
+
+
+def _described(rows):
+    """Return a network in a line, for the list of saved ones."""
+    parameters = sum([row[3] for row in rows])
+    return f"{len(rows)} layers, {numbers.count(parameters)} parameters"

@@ -117,6 +117,7 @@ class Network:
         self.options = options
         self.state = state
         self.problem = ""
+        self.rows = None  # of the table
         self.layers = self._chosen()
         self._rebuilding = None
         self.editor = Editor(self._change)
@@ -128,6 +129,8 @@ class Network:
             options.listen(name, lambda _: self.code())
         options.listen("preset", lambda _: self._follow())
         options.listen("layers", lambda _: self._follow())
+        client.listen(self._show_model)
+        options.listen("link", lambda _: dom.spawn(self._begin()))
         self.plan()
 
     def _chosen(self):
@@ -158,11 +161,17 @@ class Network:
             self._rebuilding = dom.spawn(self._rebuild())
         self.plan()
 
+    async def _begin(self):
+        """Begin with fresh weights, as a link does."""
+        await self.client.settled()  # other layers are being built already
+        if self.client.learned or self.client.layers != self.layers:
+            await self._rebuild()
+
     async def _change(self, layers):
         self.layers = layers
-        self.options.values["preset"] = "custom"
-        self.options.set("layers", [(kind, dict(arguments)) for kind, arguments in layers])
-        if self.plan():
+        if self.plan():  # else the last ones that make a network stay in use and in the address
+            self.options.values["preset"] = "custom"
+            self.options.set("layers", [(kind, dict(arguments)) for kind, arguments in layers])
             await self._rebuild()
 
     async def _rebuild(self):
@@ -206,8 +215,11 @@ class Network:
         self._table([("", kind, shape, count) for kind, shape, count in rows])
         return True
 
-    def show_model(self):
+    def _show_model(self):
         """Show the table as the engine states it."""
+        if self.rows is self.client.rows:  # training changes no row
+            return
+        self.rows = self.client.rows
         self.code()
         self._table([(name, kind, shape, count) for name, kind, shape, count in self.client.rows])
 

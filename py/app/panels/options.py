@@ -39,19 +39,32 @@ _NUMBERS = {
 }
 
 
+# The page writes its options into the address; what it wrote is no link, even after a reload.
+_is_own = js.Function.new("return history.state?.farcallOwn === true")
+_write = js.Function.new(
+    "address", "history.replaceState({ ...history.state, farcallOwn: true }, '', address)"
+)
 # static/boot.js hides what the address hides before the first paint, until Python does.
 _show_rest = js.Function.new("if (self.farcallHidden) farcallHidden.disabled = true")
 
 
 class Options:
-    """The values of all settings, and the listeners to their changes."""
+    """The values of all settings, and the listeners to their changes.
+
+    Attributes:
+        link: whether the page was opened by a link that decides a curve.
+        free: returns whether a link may be opened now.
+    """
 
     def __init__(self):
         self.values = settings.from_hash(js.location.hash)
+        self.link = settings.decides(js.location.hash) and not _is_own()
+        self.free = lambda: True
         query = js.URLSearchParams.new(js.location.search)
         self.frame = settings.framed(lambda name: query.get(name))
         self.listeners = {}
         self.fields = {}
+        self.labels = {name: label for _, fields in _PLACES for name, label in fields}
         for place, fields in _PLACES:
             box = dom.find(place)
             fold = box.querySelector("details")
@@ -74,8 +87,11 @@ class Options:
     async def _copy_link(self):
         """Copy the address, which holds every option."""
         shown = dom.find("link")
-        shown.textContent = js.location.href
-        await clipboard.copy(js.location.href, shown, "The link is copied.", "link")
+        address = js.location.href
+        if not settings.decides(js.location.hash):
+            address = address.split("#")[0] + "#" + settings.to_link(self.values)
+        shown.textContent = address
+        await clipboard.copy(address, shown, "The link is copied.", "link")
 
     def _fold(self):
         """Open or close the options on a phone, where one line says what they are."""
@@ -107,11 +123,18 @@ class Options:
     def _to_address(self):
         text = settings.to_hash(self.values)
         address = js.location.pathname + js.location.search + ("#" + text if text else "")
-        js.history.replaceState(None, "", address)
+        _write(address)
 
     def _from_address(self):
+        """Take a link that is opened in this page: where it decides a curve, it begins afresh."""
+        link = settings.decides(js.location.hash)
+        if link and not self.free():
+            self._to_address()
+            return
         self._take(settings.from_hash(js.location.hash))
         self.apply_hidden()
+        for listener in self.listeners.get("link", ()) if link else ():
+            listener(None)
 
     def adopt(self, values):
         """Change several settings, and show them in the address."""
@@ -120,6 +143,9 @@ class Options:
 
     def _take(self, values):
         """Set all values before the listeners are called: each may read all."""
+        for name in _NUMBERS:  # these values are good; what was typed before them is gone
+            self._refuse(name, self.fields[name], "")
+            self._show(name)
         changed = [name for name in values if values[name] != self.values[name]]
         for name in changed:
             self.values[name] = values[name]
@@ -183,8 +209,10 @@ class Options:
     def _read(self, name, control):
         try:
             value = settings.read(name, control.value)
-        except ValueError as error:
-            self._refuse(name, control, f"{error}: {settings.write(name, self[name])} stays")
+        except ValueError:
+            good = settings.write(name, self[name])
+            words = f"{self.labels[name]}: {settings.expected(name)}. {good} is used."
+            self._refuse(name, control, words)
             return
         if name in _NUMBERS:
             self._refuse(name, control, "")
@@ -208,7 +236,7 @@ class Options:
         elif name == "lr":
             control.value = str(settings.slider(value))
             control.setAttribute("aria-valuetext", f"{value:g}")
-        elif not control.validationMessage:
+        elif control.getAttribute("aria-invalid") != "true":  # what was typed stays in view
             text = settings.write(name, value)
             control.value = text
             if name in _CHOICES and control.value != text:  # from a link

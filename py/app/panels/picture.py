@@ -90,13 +90,13 @@ class Picture:
             self.area.setAttribute("aria-busy", "false")
 
     async def _put_drawing(self):
-        model = self.client.reading
+        if self._inks and self.client.lab is not None:
+            inks, self._inks = self._inks, None
+            await self.client.lab.picture.colours(inks, js.devicePixelRatio)
+        model = self.client.reading  # another one may have come meanwhile, and this be released
         self._width = self.area.clientWidth
         if model is None or not self._width:
             return
-        if self._inks:
-            inks, self._inks = self._inks, None
-            await self.client.lab.picture.colours(inks, js.devicePixelRatio)
         place = _place(self.area, self._opened)
         drawing = await self.client.lab.picture.drawing(model, place)
         if model is not self.client.reading:  # another one came meanwhile

@@ -39,16 +39,19 @@ class Progress:
         client: the engine.
         options: the settings.
         history: the panel that lists the epochs.
+        state: of the page.
 
     Attributes:
         run: the run in progress or the last one; None before the first.
         begun: called with the first batch of each run.
     """
 
-    def __init__(self, client, options, history):
+    def __init__(self, client, options, history, state):
         self.client = client
         self.options = options
         self.history = history
+        self.state = state
+        self._network = None  # whose figures and curves are shown
         self.curves = Curves(options["smoothing"], options["log"])
         self.steps = 0  # batches that the curves show
         self.title = Title()
@@ -59,14 +62,14 @@ class Progress:
         options.listen("log", self.curves.scale)
         options.listen("smoothing", lambda _: dom.next_frame("smoothing", self._smooth))
         dom.on(js.window, "pagehide", lambda _: self._keep_curves())
+        client.listen(self._follow)
 
     def begin(self, left):
         """Show a run from its first batch, or from the place where it was cut short."""
         former = self._former_curves(left)
         images = min(self.options["subset"], self.client.data["train"])
-        before = self.run.record["number"] if self.run and self.client.trained else 0
-        number = self.history.next_number()
-        run = self.run = CurrentRun(number, self.options, images, left, 0 if left else before)
+        number, before = self.history.next_number(), _before(self.client)
+        run = self.run = CurrentRun(number, self.options, images, left, before)
         self.drawn = 0.0
         self.steps = run.done
         self.curves.clear(run.epochs * run.batches)
@@ -81,6 +84,16 @@ class Progress:
         dom.find("advice").hidden = True
         dom.find("progress").value = 0
 
+    def _follow(self):
+        """Clear the figures and curves of another network, but for one that this run trained."""
+        client = self.client
+        dom.root.toggleAttribute("data-trained", client.learned)  # the button: "Train further"
+        if self.state.busy or client.model is self._network:
+            return
+        self._network = client.model
+        if self.steps and not (self.run and self.run.record["number"] == client.run):
+            self.clear()
+
     def clear(self):
         """Show that nothing is learned yet."""
         figures.clear()
@@ -91,6 +104,7 @@ class Progress:
 
     def add_step(self, logs):
         """Show a single batch."""
+        self._network = self.client.model
         figures.show_means(logs)
         self._add(logs["loss"], logs["accuracy"])
         self.curves.refresh()
@@ -117,6 +131,7 @@ class Progress:
         dom.next_frame(f"epoch {epoch}", lambda: self._show_epoch(row))
         dom.next_frame("training", self.show)
         self.client.trained += 1
+        self.client.accuracy = row["val_accuracy"]
         self.client.changed()
 
     def _add(self, loss, accuracy):
@@ -194,7 +209,6 @@ class Training:
 
     Attributes:
         progress: what is shown of the run in progress, or of the last one.
-        replaces: name of the checkpoint that the next run continues from or discards.
         kept: whether the browser saves what the run has learned.
         problem: why the last run could not begin or go on, in words.
         ready: a coroutine function that waits for what a run needs beside the engine.
@@ -204,8 +218,7 @@ class Training:
         self.client = client
         self.options = options
         self.state = state
-        self.progress = Progress(client, options, history)
-        self.replaces = None
+        self.progress = Progress(client, options, history, state)
         self.kept = True
         self.problem = ""
         self.ready = None
@@ -218,10 +231,6 @@ class Training:
     def run(self):
         """The run in progress or the last one; None before the first."""
         return self.progress.run
-
-    def accuracy(self):
-        """Return the test accuracy after the last epoch, or None."""
-        return self.run.rows[-1]["val_accuracy"] if self.run and self.run.rows else None
 
     # -- buttons ----------------------------------------------------------------------------
 
@@ -242,7 +251,6 @@ class Training:
         if self.state.busy or self.client.model is None or not self._affordable():
             return
         self.progress.begin(left)
-        dom.find("unfinished").hidden = True
         self.state.enter("training")
         status.say("Training…")
         try:
@@ -322,7 +330,6 @@ class Training:
         if self.state.busy:
             return
         await self.client.begin_again()
-        self.progress.clear()
         status.say("A new network, not trained yet.")
 
     # -- a run ------------------------------------------------------------------------------
@@ -331,6 +338,7 @@ class Training:
         client, run = self.client, self.run
         await self.ready()
         await client.before_training()
+        client.run = run.record["number"]
         if run.stopped:
             return
         place = {
@@ -354,14 +362,14 @@ class Training:
             "number": run.record["number"],
             "hash": run.record["link"],
             "epochs": run.epochs,
+            "continues": run.record["continues"],
             "trained": client.trained - run.first,
             "loaded": client.layers is None,
             "data": client.data["name"],
             "images": client.data["train"],
         }
-        replaces, self.replaces = self.replaces, None
         self.kept = True
-        return client.lab.unfinished.checkpoints(about, list(run.rows), self._not_kept, replaces)
+        return client.lab.unfinished.checkpoints(about, list(run.rows), self._not_kept)
 
     def _not_kept(self, reason):
         """The browser stores nothing: the run goes on, and leaving the page asks first."""
@@ -376,3 +384,8 @@ class Training:
     async def _live_rate(self, value):
         if self.state.under_way:
             await self.client.lab.training.set_rate(self.client.model, value)
+
+
+def _before(client):
+    """Return whose weights a run goes on with: a run's number, words, or 0 for fresh ones."""
+    return client.run or ("a trained network" if client.learned else 0)

@@ -1,42 +1,78 @@
-"""The unfinished panel: offers to continue a run that a reload or a crash cut short."""
+"""The unfinished panel: what this browser kept of runs that were cut short or not saved."""
 
 from app.page import dom, numbers, status
 from app.state import architectures, settings
+from app.state.start import opened
 
 
 class Unfinished:
-    """The offer to continue a run.
+    """The offer to go on with a run that a reload or a crash cut short, or to save its network.
 
     Args:
         client: the engine.
         options: the settings.
         training: the panel that continues the run.
         network: the panel that shows its layers.
+        models: the panel of saved models.
+
+    Attributes:
+        left: what is known of each run, the newest first.
     """
 
-    def __init__(self, client, options, training, network):
+    def __init__(self, client, options, training, network, models):
         self.client = client
         self.options = options
         self.training = training
         self.network = network
-        self.left = None
+        self.models = models
+        models.saved = self.saved
+        self.left = []
+        self._model = None  # the network of the newest, once it is opened
         dom.click("continue-run", self.go_on)
         dom.click("discard-run", self.discard)
+        training.state.listen(self._follow)
 
-    async def restore(self):
-        """Load the network of the run that was cut short last, if there is one."""
-        lab = self.client.lab.unfinished
+    async def begin(self, again):
+        """Open a network when the page starts, and offer what else was kept.
+
+        Args:
+            again: whether another worker started on the same page.
+        """
+        saved, left = await self.models.find(), await self._find()
+        which = opened(self.options.link and not again, left, saved)
+        if which == "left" and not await self.open():
+            which = opened(False, None, saved)
+        if which == "saved":
+            await self.models.open(saved)
+        elif which == "fresh":
+            await self.client.build(self.network.layers)
+            kept = f" “{saved['name']}” is saved: open it under Models." if saved else ""
+            status.say("Ready. Press Train, or draw a digit." + kept)
+        self.offer()
+
+    async def _find(self):
+        """Ask what was kept; return the newest, None where there is nothing."""
         try:
-            left = await lab.find()
-            model = await lab.take(left["name"]) if left else None
+            self.left = await self.client.lab.unfinished.listing()
         except Exception as error:  # no storage, or a damaged one: start without it
+            self.left = []
             status.say("No earlier run could be taken up: " + str(error))
-            return
-        if left:
-            await self._adopt(model, left)
-            self._offer(left)
+        return self.left[0] if self.left else None
 
-    async def _adopt(self, model, left):
+    @property
+    def in_use(self):
+        """Whether the network in use is that of the newest run."""
+        return self._model is not None and self._model is self.client.model
+
+    async def open(self):
+        """Use the newest run's network and options; return whether they could be read."""
+        left = self.left[0]
+        try:
+            model = await self.client.lab.unfinished.take(left["name"])
+        except Exception as error:
+            self.left.pop(0)
+            status.say("No earlier run could be taken up: " + str(error))
+            return False
         values = settings.from_hash(left["hash"])
         values["hide"] = self.options["hide"]
         if left["rate"]:  # it may have been changed during the run
@@ -47,37 +83,89 @@ class Unfinished:
         else:
             layers = values["layers"] or architectures.layers_of(values["preset"])
             self.network.layers = layers
-        await self.client.adopt(model, layers, left["trained"] + len(left["rows"]))
+        self._model = model
+        await self.client.adopt(model, layers, _about(left))
         self.options.adopt(values)
+        return True
 
-    def _offer(self, left):
-        self.left = left
-        self.training.replaces = left["name"]
-        dom.set_text("unfinished-what", _words(left))
-        dom.find("unfinished").hidden = False
-        status.say("A run was cut short. Its network is back.")
+    def offer(self):
+        """Show the newest run, or nothing."""
+        dom.find("unfinished").hidden = not self.left
+        if not self.left:
+            return
+        left = self.left[0]
+        finished, words = left["finished"], _words(left)
+        if self.in_use:
+            words += " What it had learned is back."
+            status.say("It is back: " + words.split(",")[0] + ".")
+        if not (finished or left["exact"]):
+            words += f" The page is a newer one: epoch {len(left['rows']) + 1} begins again."
+        if not finished and "device=" in left["hash"]:
+            words += " On another device its last digits may differ."
+        title = "A network was not saved" if finished else "A run was cut short"
+        dom.set_text("unfinished-title", title)
+        dom.set_text("unfinished-what", words)
+        button = ("Save it" if self.in_use else "Open it") if finished else "Continue the run"
+        dom.set_text("continue-run", button)
+
+    def _follow(self, state):
+        """Offer the next one when the network of this one learns on: it is kept as that run."""
+        if state == "training" and self.in_use:
+            self.left.pop(0)
+            self._model = None
+            self.offer()
 
     async def go_on(self):
-        """Continue the run, with its options, to its last epoch."""
-        left, data = self.left, self.client.data
-        if left is None or self.training.state.busy:
+        """Continue the run with its options to its last epoch; open or save one that has ended."""
+        if not self.left or not self.training.state.free():
             return
-        if (data["name"], data["train"]) != (left["data"], left["images"]):
-            count = numbers.count(left["images"])
-            words = "add your drawings" if left["data"] == data["name"] else "open them"
-            status.say(f"It learns from {left['data']}, {count} images: {words} again first.")
+        left = self.left[0]
+        if left["finished"]:
+            await (self.models.save() if self.in_use else self._show())
+        elif self._has_data(left) and (self.in_use or await self.open()):
+            await self.training.train(left)
+
+    async def _show(self):
+        await self.open()
+        self.offer()
+
+    def _has_data(self, left):
+        data = self.client.data
+        if (data["name"], data["train"]) == (left["data"], left["images"]):
+            return True
+        count = numbers.count(left["images"])
+        words = "add your drawings" if left["data"] == data["name"] else "open them"
+        status.say(f"It learns from {left['data']}, {count} images: {words} again first.")
+        return False
+
+    async def saved(self):
+        """Offer a network no more that was saved."""
+        if self.training.state.under_way or (self.in_use and not self.left[0]["finished"]):
             return
-        self.left = None
-        await self.training.train(left)
+        await self.client.lab.unfinished.saved(self.client.model)
+        if self.in_use:
+            self.left.pop(0)
+            self._model = None
+            self.offer()
 
     async def discard(self):
-        """Forget the run and begin with fresh weights."""
-        left, self.left = self.left, None
-        dom.find("unfinished").hidden = True
-        self.training.replaces = None
-        if left is not None:
-            await self.client.lab.unfinished.forget(left["name"])
-        await self.training.reset()
+        """Forget the run; begin with fresh weights if its network is in use."""
+        left, in_use = self.left.pop(0), self.in_use
+        self._model = None
+        await self.client.lab.unfinished.forget(left["name"])
+        if in_use:
+            await self.training.reset()
+        self.offer()
+
+
+def _about(left):
+    rows = left["rows"]
+    accuracy = rows[-1].get("val_accuracy") if rows else None
+    return {
+        "trained": left["trained"] + len(rows),
+        "accuracy": None if left["batch"] else accuracy,
+        "run": left["number"],
+    }
 
 
 def _words(left):
@@ -89,9 +177,4 @@ def _words(left):
     share = left["rows"][-1].get("val_accuracy") if left["rows"] else None
     if share is not None:
         words += f", {numbers.percent(share)} of the test images right"
-    words += ". What it had learned is back."
-    if not left["exact"]:
-        words += f" The page is a newer one: epoch {done + 1} begins again."
-    if "device=" in left["hash"]:
-        words += " On another device its last digits may differ."
-    return words
+    return words + "."

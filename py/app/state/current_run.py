@@ -12,7 +12,8 @@ class CurrentRun:
         options: the settings.
         images: that an epoch learns from.
         left: what `Unfinished` knows of a run that is continued.
-        continues: number of the run whose weights this one goes on with, 0: from fresh ones.
+        continues: number of the run whose weights this one goes on with, words where there is
+            none, 0: from fresh ones.
 
     Attributes:
         record: as the history keeps it: number, epochs, options, link.
@@ -40,7 +41,7 @@ class CurrentRun:
             "epochs": list(done),
             "options": dict(options.values, layers=None, hide=None),
             "link": settings.to_hash(options.values),
-            "continues": continues,
+            "continues": left.get("continues", 0) if left else continues,
         }
 
     @property

@@ -8,7 +8,7 @@ import asyncio
 import farcall
 import js
 
-from app.page import dom, numbers, status
+from app.page import dom, status
 from app.state import settings
 
 BASE = js.document.baseURI
@@ -24,6 +24,10 @@ class EngineClient:
         model: the network, None until it is built.
         layers: its layers as the page's editor has them; None for a network from a file.
         trained: epochs that the network has been trained for.
+        learned: whether any step has changed its weights.
+        accuracy: its share of test images read right, None where that is not known.
+        run: number of the run that trained it last, 0 where there was none.
+        version: another number whenever what was found out about the network is no longer so.
         before: a network trained before, which reads what is drawn until a fresh one is trained;
             None where there is none.
     """
@@ -37,7 +41,9 @@ class EngineClient:
         self.rows = []
         self.data = {"name": "MNIST", "train": 60000}
         self.data_ready = False
-        self.trained = 0
+        self.trained = self.run = self.version = 0
+        self.learned = False
+        self.accuracy = None
         self.before = None
         self.before_accuracy = 0.0
         self.building = asyncio.Lock()
@@ -52,6 +58,11 @@ class EngineClient:
         """Tell the listeners that the network has changed."""
         for listener in self._listeners:
             listener()
+
+    def outdated(self):
+        """Tell the listeners that the network or its data are others."""
+        self.version += 1
+        self.changed()
 
     # -- start-up ---------------------------------------------------------------------------
 
@@ -123,7 +134,7 @@ class EngineClient:
         """Build a network with fresh weights from the seed in the options."""
         async with self.building:
             seed, l2 = self.options["seed"], self.options["l2"]
-            await self.adopt(await self.lab.network.build(layers, seed, l2), layers, 0)
+            await self.adopt(await self.lab.network.build(layers, seed, l2), layers)
             self._built_with = (seed, l2)
 
     async def settled(self):
@@ -138,19 +149,28 @@ class EngineClient:
             await self.build(self.layers)
         else:  # the worker knows the architecture of a network from a file
             fresh = await self.lab.network.fresh(self.model, self.options["seed"])
-            await self.adopt(fresh, None, 0)
+            await self.adopt(fresh, None)
 
-    async def adopt(self, model, layers, trained):
-        """Use a network, built or loaded, in place of the present one."""
+    async def adopt(self, model, layers, about=None):
+        """Use a network, built or loaded, in place of the present one.
+
+        Args:
+            model: the network.
+            layers: its layers, None where only the worker knows them.
+            about: what is known of one that has learned: trained, accuracy, run.
+        """
         rows = await model.summary_rows()
         former = self.model
-        self.model, self.layers, self.trained = model, layers, trained
+        self.model, self.layers = model, layers
+        self.learned, about = about is not None, about or {}
+        self.trained, self.run = about.get("trained", 0), about.get("run", 0)
+        self.accuracy = about.get("accuracy")
         self._built_with = None
         self.rows = rows
         self._forget_before()
         if former is not None:
             farcall.release(former)
-        self.changed()
+        self.outdated()
 
     @property
     def reading(self):
@@ -180,9 +200,9 @@ class EngineClient:
         if self._built_with is not None and self._built_with != wanted:
             await self.build(self.layers)
         self._built_with = None  # a step changes it
-        if self.before is not None:
-            self._forget_before()
-            self.changed()
+        self.learned, self.accuracy = True, None
+        self._forget_before()
+        self.outdated()
 
     async def refresh_data(self):
         """Ask the worker for the name and the size of the data."""
@@ -192,16 +212,3 @@ class EngineClient:
     def decisive(self):
         """Return the options that decide a curve, as the worker takes them."""
         return {name: self.options[name] for name in settings.DECISIVE}
-
-    async def fine_tune(self):
-        """Train on the labelled drawings; return the loss on them."""
-        await self.before_training()
-        await self.lab.training.compile(self.model, self.decisive())
-        loss = await self.lab.draw.fine_tune(self.model)
-        self.trained = self.trained or 1
-        return loss
-
-    def describe(self):
-        """Return the network in a line, for the list of saved ones."""
-        parameters = sum(row[3] for row in self.rows)
-        return f"{len(self.rows)} layers, {numbers.count(parameters)} parameters"

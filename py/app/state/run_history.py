@@ -71,8 +71,9 @@ def _name(run: "dict[str, Any]", options: "dict[str, Any]", differing: "list[str
         for name in differing
         if name in options and options[name] != settings.TABLE[name][1]
     ]
-    if run.get("continues"):
-        parts.append(f"continues run {run['continues']}")
+    former = run.get("continues")
+    if former:
+        parts.append("continues " + (former if isinstance(former, str) else f"run {former}"))
     if not parts and differing:
         parts.append("usual options")
     return f"{run['number']} · {', '.join(parts)}" if parts else f"Run {run['number']}"

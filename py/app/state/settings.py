@@ -99,12 +99,14 @@ def defaults() -> "dict[str, Any]":
     return {name: row[1] for name, row in TABLE.items()}
 
 
+_KINDS = {"int": "a whole number", "float": "a number"}
+
+
 def _number(kind: str, text: str, low: float, high: float) -> Any:
     try:
         value = int(text) if kind == "int" else float(text)
     except ValueError:
-        kinds = {"int": "a whole number", "float": "a number"}
-        raise ValueError(f"expected {kinds[kind]}, got {text!r}") from None
+        raise ValueError(f"expected {_KINDS[kind]}, got {text!r}") from None
     if not low <= value <= high:
         raise ValueError(f"expected {low} to {high}, got {text}")
     return value
@@ -115,6 +117,15 @@ def _origin(text: str) -> str:
     if scheme not in ("http", "https") or not found or not host or set(host) - _HOST:
         raise ValueError(f"expected an origin such as https://docs.example.org, got {text!r}")
     return text
+
+
+def _layers(text: str) -> "list[Any]":
+    layers = architectures.decode(text)
+    try:
+        architectures.plan(layers)
+    except architectures.LayerError as error:
+        raise ValueError(f"Layer {error.index + 1}: {error}") from None
+    return layers
 
 
 def read(name: str, text: str, table: "Any" = TABLE) -> Any:
@@ -129,12 +140,18 @@ def read(name: str, text: str, table: "Any" = TABLE) -> Any:
     if kind == "origin":
         return _origin(text)
     if kind == "layers":
-        return architectures.decode(text)
+        return _layers(text)
     if kind == "list":
         return tuple(word for word in text.split(",") if word in high)
     if text not in high:
         raise ValueError(f"expected one of {', '.join(high)}, got {text!r}")
     return text
+
+
+def expected(name: str) -> str:
+    """Return in words what a number may be: 'a whole number from 1 to 100'."""
+    kind, _, low, high = TABLE[name]
+    return f"{_KINDS[kind]} from {low:g} to {high:g}"
 
 
 def value(name: str, given: Any) -> Any:
@@ -188,6 +205,19 @@ def from_hash(text: str) -> "dict[str, Any]":
     return values
 
 
+def decides(text: str) -> bool:
+    """Return whether a URL hash has an option that decides a curve."""
+    for pair in text.lstrip("#").split("&"):
+        name, _, value = pair.partition("=")
+        if name in TABLE and name not in SHOWN:
+            try:
+                read(name, value)
+            except ValueError:
+                continue
+            return True
+    return False
+
+
 def framed(get: "Any") -> "dict[str, Any]":
     """Return the FRAME options in a query, defaults for what is missing or wrong.
 
@@ -225,6 +255,14 @@ def to_hash(values: "dict[str, Any]") -> str:
     """Return the hash of all values that differ from the defaults, without '#'."""
     kept = [name for name, row in TABLE.items() if values[name] != row[1]]
     return "&".join(f"{name}={write(name, values[name])}" for name in kept)
+
+
+def to_link(values: "dict[str, Any]") -> str:
+    """Return a hash as `to_hash`, which says at least the network: what is kept is not opened."""
+    text = to_hash(values)
+    if decides(text):
+        return text
+    return f"preset={values['preset']}" + ("&" + text if text else "")
 
 
 def learning_rate(position: float) -> float:

@@ -65,8 +65,8 @@ def test_any_query_gives_valid_options(pairs: dict[str, str]) -> None:
         ("shift", 2, 2),
         ("optimizer", "SGD", "SGD"),
         ("hide", ["data", "models"], ("data", "models")),
-        ("layers", [("Flatten", {}), ("Dense", {"units": 10})],
-         [("Flatten", {}), ("Dense", {"units": 10})]),
+        ("layers", [("Flatten", {}), ("Dense", {"units": 10, "activation": "softmax"})],
+         [("Flatten", {}), ("Dense", {"units": 10, "activation": "softmax"})]),
     ],
 )  # fmt: skip
 def test_a_program_sets_options_as_python_or_as_the_url_writes_them(

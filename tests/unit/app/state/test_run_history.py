@@ -81,7 +81,7 @@ def test_calls_out_what_a_curve_shows(epochs: list[dict[str, object]], words: st
 
 
 def run(
-    number: int, accuracy: float = 0.9, continues: int = 0, **options: object
+    number: int, accuracy: float = 0.9, continues: int | str = 0, **options: object
 ) -> dict[str, Any]:
     row = dict(epoch(1, 0.5, val_loss=0.3), val_accuracy=accuracy)
     taken = dict(settings.defaults(), layers=None, hide=None, **options)
@@ -99,6 +99,7 @@ def run(
         ([run(1, lr=0.01), run(2, lr=1.0)], ["1 · rate 0.01", "2 · rate 1"]),
         ([run(1), run(2, continues=1, lr=0.01)],
          ["1 · usual options", "2 · rate 0.01, continues run 1"]),
+        ([run(1, continues="a trained network")], ["1 · continues a trained network"]),
         ([run(1), run(2, smoothing=0.5, log=True)], ["Run 1", "Run 2"]),
         ([{"number": 1, "epochs": []}, run(2)], ["Run 1", "Run 2"]),
     ],

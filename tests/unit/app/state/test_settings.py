@@ -75,6 +75,46 @@ def test_any_hash_gives_valid_options(text: str) -> None:
     assert settings.from_hash(settings.to_hash(values)) == values
 
 
+def wrong(name: str) -> list[str]:
+    """Texts that are no value of an option, from its row in the table."""
+    kind, _, low, high = settings.TABLE[name]
+    if kind in ("int", "float"):
+        texts = ["", "x", "nan", "inf", "-inf", f"{low - 1}", f"{high + 1}"]
+        return texts + ([f"{low + 0.5}", "1e3"] if kind == "int" else [])
+    if kind == "layers":
+        flat = "Flatten;Dense,activation:softmax,units:9"
+        return ["", "Magic", "Dense", "Conv2D,filters:0,kernel_size:3", flat, flat[8:]]
+    return ["", "x", "2"]  # a choice, or yes and no
+
+
+@pytest.mark.parametrize("name", [name for name in settings.TABLE if name != "hide"])
+def test_a_wrong_value_of_any_option_is_refused_and_leaves_the_usual_one(name: str) -> None:
+    for text in wrong(name):
+        with pytest.raises(ValueError, match=r"expected|Layer \d+: |needs"):
+            settings.read(name, text)
+        assert settings.from_hash(f"#{name}={text}") == settings.defaults()
+
+
+@given(VALUES)
+def test_a_link_decides_a_curve_whatever_its_options(values: dict[str, object]) -> None:
+    link = settings.to_link(values)
+    assert settings.decides(link)
+    assert settings.from_hash(link) == values
+
+
+@given(VALUES)
+def test_what_is_only_shown_decides_nothing(values: dict[str, object]) -> None:
+    shown = {name: values[name] for name in settings.SHOWN}
+    assert not settings.decides(settings.to_hash(settings.defaults() | shown))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "#", "#lr=fast", "#colour=red", "#batch=0&hide=data", "#train"]
+)
+def test_nonsense_decides_nothing(text: str) -> None:
+    assert not settings.decides(text)
+
+
 @given(st.integers(0, 100))
 def test_the_learning_rate_slider_goes_there_and_back(position: int) -> None:
     assert settings.slider(settings.learning_rate(position)) == pytest.approx(position, abs=0.5)
