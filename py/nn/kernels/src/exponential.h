@@ -28,6 +28,7 @@ static const float EXP_NUMBERS[] = {
     1,
     87,
     -87};
+/* Two odd functions as x P(x^2) / Q(x^2): five numbers of P, five of Q, then the limits of x and of the result. */
 static const float TANH_NUMBERS[] = {
     1.3353413978e-8f,
     2.0608185161e-5f,
@@ -39,9 +40,26 @@ static const float TANH_NUMBERS[] = {
     2.5876780095e-2f,
     4.6714296808e-1f,
     1,
-    -1,
+    -9,
     9,
-    -9};
+    -1,
+    1};
+/* tanh(x / 2) / 2, the logistic function less a half: the same numbers times powers of two. */
+static const float LOGISTIC_NUMBERS[] = {
+    1.3353413978e-8f / 1024,
+    2.0608185161e-5f / 256,
+    3.4955345439e-3f / 64,
+    1.3380981150e-1f / 16,
+    9.9999997962e-1f / 4,
+    7.7760474488e-7f / 256,
+    3.2855463477e-4f / 64,
+    2.5876780095e-2f / 16,
+    4.6714296808e-1f / 4,
+    1,
+    -18,
+    18,
+    -0.5f,
+    0.5f};
 
 INLINE const float *opaque(const float *p) {
     __asm__("" : "+r"(p));
@@ -85,11 +103,11 @@ INLINE f4 logistic(f4 x) {
     return one / (one + exponential_within(-x));
 }
 
-/* x P(x^2) / Q(x^2), fitted to the least relative error where tanh is not 1 yet: 3e-7 with rounding. Of `count`
- * vectors at a time, which share the constants. */
-INLINE void hyperbolic_tangents(f4 *x, const int count) {
-    const float *k = opaque(TANH_NUMBERS);
-    f4 s[2], p[2], q[2], low = splat(k[12]), high = splat(k[11]);
+/* x P(x^2) / Q(x^2) with the numbers of one of the tables above, fitted to the least relative error where tanh is not
+ * 1 yet: 3e-7 with rounding. Of `count` vectors at a time, which share the numbers. */
+INLINE void fractions(f4 *x, const float *numbers, const int count) {
+    const float *k = opaque(numbers);
+    f4 s[2], p[2], q[2], low = splat(k[10]), high = splat(k[11]);
     UNROLL for (int i = 0; i < count; i++) {
         x[i] = clip(x[i], low, high), s[i] = x[i] * x[i];
         p[i] = splat(k[0]), q[i] = splat(k[5]);
@@ -99,13 +117,13 @@ INLINE void hyperbolic_tangents(f4 *x, const int count) {
         UNROLL for (int i = 0; i < count; i++)
             p[i] = madd(p[i], s[i], above), q[i] = madd(q[i], s[i], below);
     }
-    low = splat(k[10]), high = splat(k[9]);
+    low = splat(k[12]), high = splat(k[13]);
     UNROLL for (int i = 0; i < count; i++)
         x[i] = clip(x[i] * p[i] / q[i], low, high);
 }
 
 INLINE f4 hyperbolic_tangent(f4 x) {
-    hyperbolic_tangents(&x, 1);
+    fractions(&x, TANH_NUMBERS, 1);
     return x;
 }
 

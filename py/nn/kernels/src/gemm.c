@@ -94,31 +94,34 @@ INLINE void pack_four(float *to, const float *from, int column) {
 }
 
 int pack_right(float *to, struct matrix b, int depth, int columns) {
-    const i4 exponent = (i4)splat(__builtin_inff());
-    i4 wrong = {0, 0, 0, 0};
+    f4 zero = splat(0), wrong[2] = {zero, zero}; /* each number times zero, added up: NaN if one is not finite */
+    i4 unequal;
     for (int j = 0; j < columns; j += COLUMNS) {
         const float *from = b.at + j * b.column;
         int there = smaller(columns - j, COLUMNS), k = 0;
-        if (there == COLUMNS && b.row == 1)
-            ROLLED for (; k + LANES <= depth; k += LANES) pack_four(to + k * COLUMNS, from + k, b.column);
-        for (; k < depth; k++) {
-            float *packed = to + k * COLUMNS;
-            const float *row = from + k * b.row;
-            if (there == COLUMNS && b.column == 1) {
-                f4 low = load(row), high = load(row + LANES);
-                store(packed, low);
-                store(packed + LANES, high);
-                wrong |= (((i4)low & exponent) == exponent) | (((i4)high & exponent) == exponent);
-            } else {
-                for (int c = 0; c < COLUMNS; c++) packed[c] = c < there ? row[c * b.column] : 0;
+        if (there == COLUMNS && b.column == 1) {
+            ROLLED for (; k < depth; k++, from += b.row) {
+                f4 low = load(from), high = load(from + LANES);
+                store(to + k * COLUMNS, low);
+                store(to + k * COLUMNS + LANES, high);
+                wrong[0] = madd(low, zero, wrong[0]), wrong[1] = madd(high, zero, wrong[1]);
+            }
+        } else {
+            if (there == COLUMNS && b.row == 1)
+                ROLLED for (; k + LANES <= depth; k += LANES) pack_four(to + k * COLUMNS, from + k, b.column);
+            for (; k < depth; k++)
+                for (int c = 0; c < COLUMNS; c++)
+                    to[k * COLUMNS + c] = c < there ? from[k * b.row + c * b.column] : 0;
+            ROLLED for (int i = 0; i < depth * COLUMNS; i += COLUMNS) {
+                wrong[0] = madd(load(to + i), zero, wrong[0]);
+                wrong[1] = madd(load(to + i + LANES), zero, wrong[1]);
             }
         }
-        if (there < COLUMNS || b.column != 1)
-            ROLLED for (int i = 0; i < depth * COLUMNS; i += LANES)
-                wrong |= ((i4)load(to + i) & exponent) == exponent;
         to += depth * COLUMNS;
     }
-    return !any_bit(wrong);
+    wrong[0] += wrong[1];
+    unequal = wrong[0] != wrong[0];
+    return !any_bit(unequal);
 }
 
 INLINE void multiply_panels(tile t, const struct left_panel *panel, const float *right, int depth,

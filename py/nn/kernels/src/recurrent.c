@@ -41,19 +41,20 @@ EXPORT int recurrent_scratch(int rows, int units, int features) {
 }
 
 void squash(const float *x, float *y, int count, int logistic) {
-    f4 scale = splat(logistic ? 0.5f : 1), start = splat(logistic ? 0.5f : 0), v[2];
+    const float *numbers = logistic ? LOGISTIC_NUMBERS : TANH_NUMBERS;
+    f4 middle = splat(logistic ? 0.5f : 0), v[2];
     int i = 0;
     ROLLED for (; i + 2 * LANES <= count; i += 2 * LANES) {
-        v[0] = load(x + i) * scale, v[1] = load(x + i + LANES) * scale;
-        hyperbolic_tangents(v, 2);
-        store(y + i, madd(v[0], scale, start));
-        store(y + i + LANES, madd(v[1], scale, start));
+        v[0] = load(x + i), v[1] = load(x + i + LANES);
+        fractions(v, numbers, 2);
+        store(y + i, v[0] + middle);
+        store(y + i + LANES, v[1] + middle);
     }
     ROLLED for (; i < count; i += LANES) {
         int there = smaller(count - i, LANES);
-        v[0] = load_part(x + i, there) * scale;
-        hyperbolic_tangents(v, 1);
-        store_part(y + i, madd(v[0], scale, start), there);
+        v[0] = load_part(x + i, there);
+        fractions(v, numbers, 1);
+        store_part(y + i, v[0] + middle, there);
     }
 }
 
