@@ -124,19 +124,25 @@ int pack_right(float *to, struct matrix b, int depth, int columns) {
     return !any_bit(unequal);
 }
 
-INLINE void multiply_panels(tile t, const struct left_panel *panel, const float *right, int depth,
-                            const int rows) {
+/* The steps that a panel kept. */
+INLINE void multiply_kept(tile t, const struct left_panel *panel, const float *right, const int rows) {
     const float *left = panel->values, *at[ROWS];
-    if (panel->count == depth) {
-        ROLLED for (int k = 0; k < depth; k++, left += rows, right += COLUMNS) {
-            tile_rows(at, left, 1, rows);
-            tile_step(t, at, right, rows);
-        }
-        return;
-    }
     ROLLED for (int k = 0; k < panel->count; k++, left += rows) {
         tile_rows(at, left, 1, rows);
         tile_step(t, at, right + panel->right[k], rows);
+    }
+}
+
+INLINE void multiply_panels(tile t, const struct left_panel *panel, const float *right, int depth,
+                            const int rows) {
+    const float *left = panel->values, *at[ROWS];
+    if (panel->count < depth) {
+        multiply_kept(t, panel, right, rows);
+        return;
+    }
+    ROLLED for (int k = 0; k < depth; k++, left += rows, right += COLUMNS) {
+        tile_rows(at, left, 1, rows);
+        tile_step(t, at, right, rows);
     }
 }
 
@@ -183,26 +189,28 @@ static void multiply_block(const struct left_panel *left, const float *right, fl
 
 /* A tile of rows of A, read where they lie. */
 #define DEFINE_IN_PLACE(NAME, ROWS_HERE)                                                                          \
-    static void NAME(const struct left *left, const float *at, const struct left_panel *rest, const float *right, \
+    static void NAME(const struct left *left, const float *at, const struct left_panel *kept, const float *right, \
                      float *to, int stride, int columns, const struct epilogue *e) {                              \
+        int sparse = ROWS_HERE > 1 && kept && kept->count < left->sparse;                                         \
+        int depth = left->depth - (sparse ? left->sparse : 0);                                                    \
         const float *row[ROWS];                                                                                   \
         tile t;                                                                                                   \
         tile_fill(t, 0, ROWS_HERE);                                                                               \
         tile_rows(row, at, left->a.row, ROWS_HERE);                                                               \
-        ROLLED for (int k = 0; k < left->depth; k++, right += COLUMNS) {                                          \
+        ROLLED for (int k = 0; k < depth; k++, right += COLUMNS) {                                                \
             tile_step(t, row, right, ROWS_HERE);                                                                  \
             UNROLL for (int r = 0; r < ROWS_HERE; r++)                                                            \
                 row[r] += left->a.column;                                                                         \
         }                                                                                                         \
-        if (ROWS_HERE > 1 && rest) multiply_panels(t, rest, right, left->rest_depth, ROWS_HERE);                  \
+        if (sparse) multiply_kept(t, kept, right, ROWS_HERE);                                                     \
         finish(t, to, stride, columns, e, ROWS_HERE);                                                             \
     }
 DEFINE_IN_PLACE(multiply_high, ROWS)
 DEFINE_IN_PLACE(multiply_lower, ROWS - 1)
 DEFINE_IN_PLACE(multiply_single, 1)
 
-/* For products too small for packing A to pay. Rows that do not split evenly (`is_even`) become tiles of ROWS and single rows,
- * which have no rest. Panels of the right operand are `distance` steps apart. */
+/* For products too small for packing A to pay. Rows that do not split evenly (`is_even`) become tiles of ROWS and
+ * single rows. Panels of the right operand are `distance` steps apart. */
 static void multiply_in_place(int m, int n, const struct left *left, const float *right, int distance, float *c,
                               int stride, struct epilogue e) {
     const float *bias = e.bias;
@@ -211,19 +219,20 @@ static void multiply_in_place(int m, int n, const struct left *left, const float
     int high = even ? m - s.tiles * (ROWS - 1) : m / ROWS;
     for (int j = 0; j < n; j += COLUMNS, right += COLUMNS * distance) {
         int columns = smaller(n - j, COLUMNS);
-        const struct left_panel *rest = left->rest;
+        const struct left_panel *kept = left->kept;
         const float *at = left->a.at;
         float *to = c + j;
         if (bias) e.bias = bias + j;
         for (int i = 0, rows; i < m; i += rows, at += rows * left->a.row, to += rows * stride) {
             rows = i < high * ROWS ? ROWS : low;
-            if (rows == ROWS) multiply_high(left, at, rest, right, to, stride, columns, &e);
-            else if (rows > 1) multiply_lower(left, at, rest, right, to, stride, columns, &e);
-            else multiply_single(left, at, rest, right, to, stride, columns, &e);
-            if (rest) rest++;
+            if (rows == ROWS) multiply_high(left, at, kept, right, to, stride, columns, &e);
+            else if (rows > 1) multiply_lower(left, at, kept, right, to, stride, columns, &e);
+            else multiply_single(left, at, kept, right, to, stride, columns, &e);
+            if (kept) kept++;
         }
     }
 }
+
 void multiply_packed(int m, int n, const struct left *left, const float *right, int distance, float *c, int c_row,
                      int accumulate) {
     struct epilogue e = {0, accumulate, cutting_of(LINEAR)};

@@ -25,13 +25,12 @@ int pack_right(float *to, struct matrix b, int depth, int columns);
 struct left_panel;
 void pack_left(struct left_panel *to, int m, struct matrix a, int depth, int finite);
 
-/* The left operand of a product: `depth` steps that are read where they lie, then those of `rest`, unless that is
- * null; it may be given only if m is even, as tile.h says. */
+/* The left operand of a product: `depth` steps, read where they lie. Of the last `sparse` of them, `kept` has those
+ * that are not zero; null for none. It may be given only if the rows are even, as tile.h says. */
 struct left {
     struct matrix a;
-    int depth;
-    const struct left_panel *rest;
-    int rest_depth;
+    int depth, sparse;
+    const struct left_panel *kept;
 };
 
 /* c (m, n) = left right [+ c], where right is packed, or a part of it: panels are `distance` steps apart. */

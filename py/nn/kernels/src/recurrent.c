@@ -5,14 +5,14 @@
  * has four parts of `units` columns, in the order of lstm.c and gru.c. x does not reach the GRU's last part, and
  * h not its first.
  *
- * Each step is done for a group of rows at a time: products, then gates, which find the products in the
- * level-1 cache. Backwards, the products of some steps' gradients with the joined rows wait until they are worth it.
+ * Each step is done for a group of rows at a time: products, then gates, which find the products in a cache.
+ * Backwards, the products of some steps' gradients with the joined rows wait until they are worth it.
  */
 #include "recurrent.h"
 #include "gemm.h"
 #include "tile.h"
 
-#define GROUP (4 * ROWS)
+#define GROUP (16 * ROWS)
 #define WORTH 256 /* rows of gradients, which the level-2 cache still holds */
 
 struct cell {
@@ -167,8 +167,9 @@ EXPORT void recurrent_steps(int gru, const float *x, const float *kernel, const 
             if (apart) pack_left(inputs, g.count, of_x, apart, finite);
             for (int p = 0; p < 3; p++) {
                 struct range at = range_of(&s, p);
-                int zeros = !t && !h0 && p && finite ? units : 0, packed_here = p < 2 ? apart : 0;
-                struct left left = {{now + at.row + zeros, s.width, 1}, at.rows - zeros - packed_here, packed_here ? inputs : 0, packed_here};
+                int zeros = !t && !h0 && p && finite ? units : 0, sparse = p < 2 ? apart : 0;
+                struct left left = {
+                    {now + at.row + zeros, s.width, 1}, at.rows - zeros, sparse, sparse ? inputs : 0};
                 multiply_packed(g.count, at.columns, &left, packed[p] + zeros * COLUMNS, at.rows, sums + at.column,
                                 s.columns, 0);
             }
