@@ -173,12 +173,11 @@ def test_a_print_has_the_findings_in_ink_and_no_controls(page):
     screen.wear(page, "dark")
     screen.resize(page, 768, 1024)
     page.until(lambda: page.execute_script(PRINTED, PAPER + SCREEN) == PAPER + SCREEN, 5)
-    dark = {"name": "prefers-color-scheme", "value": "dark"}
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": [dark]})
+    screen.wear(page, "dark", media="print")
     try:
         page.until(lambda: page.execute_script(PRINTED, PAPER + SCREEN) == PAPER, 5)
         ground = "getComputedStyle(document.body).backgroundColor"
         assert page.execute_script(f"return {ground}") == "rgb(255, 255, 255)"
         assert page.execute_script(PALE) == []
     finally:
-        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+        screen.wear(page, "light")

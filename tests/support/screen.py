@@ -49,18 +49,19 @@ def restore(page: Page) -> None:
     settle(page, SIZE[0])
 
 
-def wear(page: Page, theme: str, **preferences: str) -> None:
+def wear(page: Page, theme: str, *, media: str = "", **preferences: str) -> None:
     """Let the browser prefer "light" or "dark", and no motion, which blurs what is measured.
 
     Args:
         page: a page of ours, or one that frames it.
         theme: for `prefers-color-scheme`.
+        media: "print" shows the page as paper has it.
         preferences: values of other media features, such as forced_colors="active".
     """
     wanted = {"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"}
     wanted |= {name.replace("_", "-"): value for name, value in preferences.items()}
     features = [{"name": name, "value": value} for name, value in wanted.items()]
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
     settle(page)
 
 
