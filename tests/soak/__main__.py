@@ -3,8 +3,9 @@
 rpc is random programs with random faults in Chromium: mpy, driven from MicroPython, and then py,
 from Pyodide, each for half of MINUTES. They speak farcall's own protocol with a Pyodide worker and
 Comlink's with a JavaScript one, side by side on one page. io is damaged model files, 20,000 of each
-format. gpu is training on a GPU: its tests, drawn networks against the CPU, memory over
-20 runs. applications is large networks of Keras and torchvision, on CPython and in Chromium.
+format, and drawn networks in whole ones. gpu is training on a GPU: its tests, drawn networks
+against the CPU, memory over 20 runs. applications is large networks of Keras and torchvision, on
+CPython and in Chromium.
 federation is 1,000 nodes through the gateway to Flower's SuperLink, and accuracy beside its nodes.
 team is networks trained by several workers of which some die, fail or are silent, half of the time
 in one process and half in Chromium.

@@ -1,7 +1,8 @@
-"""The part `io` of `make soak`: damaged model files, 20,000 of each format.
+"""The part `io` of `make soak`: damaged model files, 20,000 of each format, and whole ones.
 
 Each format runs in a process of its own. A case is a seed: what fails is printed with it, and
-`examine(damaged(format, Random(seed)))` of tests.support.damage repeats it.
+`examine(damaged(format, Random(seed)))` of tests.support.damage repeats it. Whole ones are of drawn
+networks, which must come back from each format as they went.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from random import Random
 
-from tests.support import damage
+import nn
+from nn import kernels
+
+from tests.support import damage, every_layer
 
 CASES = 20_000  # of a format
+NETWORKS = 2_000  # that are drawn, and written in each format
 SHOWN = 20  # failures of a format that are printed
 
 
@@ -25,6 +30,7 @@ def check(minutes: float, seed: int) -> bool:
     end = time.monotonic() + 60 * minutes
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         tasks = {f: pool.submit(report, f, seed, end) for f in damage.FORMATS}
+        tasks["whole files"] = pool.submit(come_back, seed, end)
         sound = [_ended(format, task) for format, task in tasks.items()]
     return all(sound)
 
@@ -54,3 +60,30 @@ def report(format: str, seed: int, end: float) -> bool:
     sys.stdout.write("\n".join([*lines, ""]))
     sys.stdout.flush()
     return cases == CASES and not failures
+
+
+def come_back(seed: int, end: float) -> bool:
+    """Write drawn networks in each format and read them; return whether all predict the same."""
+    kernels.load()
+    failures: list[str] = []
+    done = 0
+    for number in range(seed, seed + NETWORKS):
+        if time.monotonic() > end:
+            break
+        random = Random(number)
+        kinds = random.sample(every_layer.KINDS, random.choice((1, 1, 2, 3)))
+        for format in every_layer.FORMATS:
+            try:
+                _come_back(kinds, format, number)
+            except Exception as error:
+                failures.append(f"  {format}, seed {number}, {kinds}: {str(error)[:300]}")
+        done += 1
+    sys.stdout.write("\n".join([f"whole files: {done} networks", *failures[:SHOWN], ""]))
+    sys.stdout.flush()
+    return done == NETWORKS and not failures
+
+
+def _come_back(kinds: list[str], format: str, seed: int) -> None:
+    model, data = every_layer.written(kinds, format, seed)
+    x = every_layer.batch(model)
+    every_layer.expect_close(nn.io.load(data).predict_on_batch(x), model.predict_on_batch(x))

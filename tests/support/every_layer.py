@@ -12,6 +12,8 @@ from random import Random
 from typing import Any
 
 import nn
+import numpy as np
+from nn.io.errors import UnsupportedError
 from nn.layers.base import walk
 
 L: Any = nn.layers
@@ -26,6 +28,8 @@ SHAPES = {
 MOST = 400  # numbers of a sample; more go through a dense layer
 SEED = 11
 SEVERAL = 4  # layers of a network
+FORMATS = ("npz", "tfjs", "keras", "onnx")
+CLOSE = 1e-4  # of the largest value: kernels and NumPy add in another order
 OUTSIDE = {"StringLookup", "TextVectorization"}
 """Layers of texts, which no network of numbers holds: they stand before it."""
 
@@ -193,3 +197,49 @@ def groups(seed: int = SEED) -> Iterator[list[str]]:
 def held(model: nn.Model) -> set[str]:
     """Return the classes of a network's layers, those inside others too."""
     return {type(layer).__name__ for layer in walk(model.layers)}
+
+
+# Files.
+
+
+def written(kinds: list[str], format: str, seed: int = SEED) -> tuple[nn.Model, bytes]:
+    """Return a network of these layers without those that the format refuses, and its file.
+
+    Raises:
+        AssertionError: a refusal names no layer.
+    """
+    left = list(kinds)
+    while True:
+        model = network(left, seed)
+        try:
+            return model, nn.io.save(model, format)
+        except UnsupportedError as error:
+            left.remove(_refused(model, left, str(error)))
+
+
+def _refused(model: nn.Model, kinds: list[str], message: str) -> str:
+    """Return the kind of the layer that a message names."""
+    named = [layer for layer in model.layers if layer.name in message]
+    assert named, f"no layer is named: {message}"
+    layer = max(named, key=lambda found: len(found.name))
+    found = [kind for kind in kinds if kind == type(layer).__name__]
+    return found[0] if found else _brought(layer, kinds)
+
+
+def _brought(layer: nn.Layer, kinds: list[str]) -> str:
+    """Return the kind that brings a layer which is none of them along."""
+    for kind in kinds:
+        if type(layer).__name__ in held(network([kind])):
+            return kind
+    raise AssertionError(f"none of {kinds} has {layer!r}")
+
+
+def batch(model: nn.Model, size: int = 3, seed: int = 0) -> Any:
+    """Return drawn samples for a network."""
+    random = np.random.default_rng(seed)
+    return random.standard_normal((size, *model.input_shape[1:])).astype(np.float32)
+
+
+def expect_close(made: Any, expected: Any) -> None:
+    """Check that two predictions differ by rounding alone."""
+    np.testing.assert_allclose(made, expected, rtol=CLOSE, atol=CLOSE * np.abs(expected).max())

@@ -10,20 +10,12 @@ import numpy as np
 import onnxruntime
 import pytest
 from nn import kernels
-from nn.io.errors import UnsupportedError
 from nn.models import replay
 
 from tests.support import every_layer
 
 GROUPS = [pytest.param(kinds, id="-".join(kinds)) for kinds in every_layer.groups()]
-CLOSE = 1e-4  # of the largest value: kernels and NumPy add in another order
-FORMATS = ("npz", "tfjs", "keras", "onnx")
 pytestmark = pytest.mark.usefixtures("native")
-
-
-def batch(model: nn.Model, size: int = 3, seed: int = 0) -> Any:
-    random = np.random.default_rng(seed)
-    return random.standard_normal((size, *model.input_shape[1:])).astype(np.float32)
 
 
 def test_every_layer_of_the_registry_is_drawn() -> None:
@@ -38,12 +30,12 @@ def test_kernels_predict_what_numpy_predicts(kinds: list[str]) -> None:
     again = nn.Model.from_config(settings)
     again.set_weights(model.get_weights())
     for size in (1, 3, 3, 3):  # settled, recorded and repeated
-        x = batch(model, size)
+        x = every_layer.batch(model, size)
         with kernels.use("numpy"):
             expected = again.predict_on_batch(x)
         made = model.predict_on_batch(x)
         assert np.isfinite(expected).all()
-        close(made, expected)
+        every_layer.expect_close(made, expected)
 
 
 @pytest.mark.parametrize("kinds", GROUPS)
@@ -51,7 +43,7 @@ def test_repeated_calls_learn_exactly_what_the_layers_learn(kinds: list[str]) ->
     def learned() -> list[Any]:
         model = every_layer.network(kinds)
         model.compile(nn.Adam(0.01), "mse")
-        x, y = batch(model, 4), np.ones((4, 3), np.float32)
+        x, y = every_layer.batch(model, 4), np.ones((4, 3), np.float32)
         losses = [model.train_on_batch(x, y) for _ in range(4)]
         return [losses, *model.get_weights(), model.predict_on_batch(x)]
 
@@ -65,44 +57,15 @@ def test_repeated_calls_learn_exactly_what_the_layers_learn(kinds: list[str]) ->
 
 
 @pytest.mark.parametrize("kinds", GROUPS)
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", every_layer.FORMATS)
 def test_a_file_has_the_network_or_names_the_layer_that_it_cannot_have(
     kinds: list[str], format: str
 ) -> None:
-    left = list(kinds)
-    while True:
-        model = every_layer.network(left)
-        try:
-            data = nn.io.save(model, format)
-        except UnsupportedError as error:
-            left.remove(refused(model, left, str(error)))
-            continue
-        break
-    x = batch(model)
+    model, data = every_layer.written(kinds, format)
+    x = every_layer.batch(model)
     expected = model.predict_on_batch(x)
-    close(nn.io.load(data).predict_on_batch(x), expected)
+    every_layer.expect_close(nn.io.load(data).predict_on_batch(x), expected)
     if format == "onnx":
         session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
         [made] = session.run(None, {session.get_inputs()[0].name: x})
-        close(made, expected)
-
-
-def close(made: Any, expected: Any) -> None:
-    np.testing.assert_allclose(made, expected, rtol=CLOSE, atol=CLOSE * np.abs(expected).max())
-
-
-def refused(model: nn.Model, kinds: list[str], message: str) -> str:
-    """Return the kind of the layer that a message names."""
-    named = [layer for layer in model.layers if layer.name in message]
-    assert named, f"no layer is named: {message}"
-    layer = max(named, key=lambda found: len(found.name))
-    found = [kind for kind in kinds if kind == type(layer).__name__]
-    return found[0] if found else brought(layer, kinds)
-
-
-def brought(layer: nn.Layer, kinds: list[str]) -> str:
-    """Return the kind that brings a layer which is none of them along."""
-    for kind in kinds:
-        if type(layer).__name__ in every_layer.held(every_layer.network([kind])):
-            return kind
-    raise AssertionError(f"none of {kinds} has {layer!r}")
+        every_layer.expect_close(made, expected)
