@@ -28,6 +28,7 @@ from nn.errors import TooLargeError
 from nn.models.run_control import TRAINING
 from nn.training.step import distribution, set_distribution
 from nn.types import Array, prod
+from nn.variables import writes
 
 ROOM = 65536
 """Bytes for what is exchanged beside the gradients: sums of losses and metrics, statistics."""
@@ -152,7 +153,7 @@ class LedTraining(TeamTraining):
         while True:
             try:
                 # An epoch begins, a callback wrote weights, or the team has formed again.
-                if self._written != self._version():
+                if self._stale():
                     await self._begin_with(number)
                 if number is None:
                     self._send_rows(batch)
@@ -163,7 +164,7 @@ class LedTraining(TeamTraining):
                 if group.size == 1:
                     raise
                 self.form()
-        self._written = self._version()
+        self._written = writes()
         return batch
 
     async def _begin_with(self, number: int | None) -> None:
@@ -182,9 +183,11 @@ class LedTraining(TeamTraining):
         self._ahead, self._written = False, -1
         self.group.form()
 
-    def _version(self) -> int:
-        """A number that grows with every write of a weight."""
-        return max(map(VERSION, self.model.variables), default=0)
+    def _stale(self) -> bool:
+        """Return whether a weight was written since the latest batch, or there was none."""
+        if self._written == writes():
+            return False
+        return max(map(VERSION, self.model.variables), default=0) > self._written
 
     def _send_rows(self, batch: Batch) -> None:
         inputs, targets, weights, size = batch
@@ -227,7 +230,7 @@ class LedTraining(TeamTraining):
         if self.group.size == 1 or held is None:
             return None
         try:
-            if self._ahead or self._written != self._version():
+            if self._ahead or self._stale():
                 await self._begin_with(None)
         except ConnectionError:
             self.form()
@@ -236,7 +239,7 @@ class LedTraining(TeamTraining):
             self._tell({"validation": held.message()})
             self._validated = source
         self._tell({"evaluate": True}, True)
-        self._written = self._version()
+        self._written = writes()
         return _LedEvaluation(self)
 
     def close(self) -> None:
