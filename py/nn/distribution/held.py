@@ -19,11 +19,13 @@ class Held:
 
     Attributes:
         order: the order of the epoch's samples; None is that of the arrays.
+        every: the numbers of all samples.
     """
 
     def __init__(self, source: ArraySource) -> None:
         self.source = source
         self.order: Array | None = None
+        self.every = np.arange(source.count, dtype=np.intp)
         self._arrays = [x.x if isinstance(x, Dataset) else x for x in source.inputs]
         self.nbytes = sum(
             a.nbytes for a in [*self._arrays, *source.targets, *source.weights] if a is not None
@@ -90,7 +92,7 @@ class _Input:
         start, stop = place.start, place.stop
         if isinstance(self._rows, slice):
             rows: Any = slice(self._start + start, self._start + stop)
-            indices = np.arange(rows.start, rows.stop, dtype=np.intp)
+            indices = self._held.every[rows]
         else:
             rows = indices = self._rows[place]
         return self._held.source.input(self._number, start, indices, rows, stop - start)

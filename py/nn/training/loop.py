@@ -248,7 +248,8 @@ class _Run:
             state.begin_epoch(epoch, rng.bit_generator.state)
         order = rng if self.shuffle else None
         source = self.source if self.executor is None else self.executor
-        return each(source.batches(order, state.batch, state.total - state.batch))
+        batches = source.batches(order, state.batch, state.total - state.batch)
+        return batches if hasattr(batches, "aclose") else each(batches)
 
     async def _epoch(self, epoch: int) -> bool:
         """Run the batches; returns whether all of them were."""
