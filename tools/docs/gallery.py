@@ -55,9 +55,8 @@ def live(name: str) -> Iterator[tuple[str, str]]:
 
 def here(text: str) -> str:
     """Return a text with this site's addresses in place of the example's."""
-    for theirs, ours in ADDRESSES.items():
-        text = text.replace(theirs, ours)
-    return text
+    theirs = re.compile("|".join(map(re.escape, ADDRESSES)))
+    return theirs.sub(lambda found: ADDRESSES[found.group()], text)
 
 
 def interpreted(configuration: str, kind: str) -> str:

@@ -7,14 +7,16 @@ import pytest
 
 from tools.docs import gallery
 
-USED = re.compile(rf"{re.escape(gallery.VENDOR)}/([\w./@-]+\w)")
+USED = re.compile(r"([./]*static/vendor)/([\w./@-]*\w)?")
 
 
 @pytest.mark.parametrize("name", gallery.names())
 def test_a_live_example_is_made_of_the_site_s_own_files(name):
     files = dict(gallery.live(name))
     assert [file for file, text in files.items() if "://" in text] == []
-    used = {path for text in files.values() for path in USED.findall(text)}
+    found = [each for text in files.values() for each in USED.findall(text)]
+    assert {folder for folder, _ in found} == {gallery.VENDOR}
+    used = {path for _, path in found}
     assert "pyscript/core.js" in used
     assert "runtime/pyodide.mjs" in used
     assert [path for path in used if not (gallery.ROOT / "static/vendor" / path).exists()] == []
