@@ -93,7 +93,8 @@ def test_a_block_from_a_tested_file_has_that_file_s_lines_in_their_order(path):
     for block in blocks(path):
         if block.source:
             theirs = iter(lines((ROOT / block.source).read_text()))
-            assert [line for line in lines(block.code) if line not in theirs] == []
+            lost = [line for line in lines(block.code) if line not in theirs]
+            assert lost == [], f"{by_name(path)} shows lines that {block.source} has no more"
 
 
 @pytest.mark.parametrize("path", SHORT, ids=by_name)
