@@ -92,7 +92,14 @@ def directions() -> nn.Model:
     return nn.Sequential(layers)
 
 
-NUMBER = {"onnx": 3}
+@functools.cache
+def steps() -> nn.Model:
+    """A small network that does the same with each of several images."""
+    one = [nn.Input((4, 4, 2)), nn.Resizing(6, 3), nn.Conv2D(2, 2), nn.Flatten(), nn.Dense(3)]
+    return nn.Sequential([nn.Input((3, 4, 4, 2)), nn.TimeDistributed(nn.Sequential(one))])
+
+
+NUMBER = {"onnx": 4}
 """How many undamaged files a format has, others 2."""
 PYTORCH = Path(__file__).parents[1] / "unit/nn/io/onnx/files/torch/gru_last_dynamo.onnx"
 
@@ -101,8 +108,8 @@ PYTORCH = Path(__file__).parents[1] / "unit/nn/io/onnx/files/torch/gru_last_dyna
 def whole(format: str, which: int) -> bytes:
     """The bytes of an undamaged file."""
     if format == "onnx":
-        ours = (model, directions)
-        return nn.io.save(ours[which](), "onnx") if which < 2 else PYTORCH.read_bytes()
+        ours = (model, directions, steps)
+        return nn.io.save(ours[which](), "onnx") if which < 3 else PYTORCH.read_bytes()
     made = (model, recurrent)[which]()
     return keras2(made) if format == "h5" else nn.io.save(made, format)
 

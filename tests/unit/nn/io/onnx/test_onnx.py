@@ -591,6 +591,37 @@ def test_transposed_convolutions_are_imported_with_any_padding(size, kernel, str
     assert_imported(nodes, constants, (2, size, size + 1), random(2, 2, size, size + 1))
 
 
+STEPS = [
+    node("Reshape", ["x", "joined"], "one"), node("Conv", ["one", "k"], "c"),
+    node("Relu", ["c"], "r"), node("GlobalAveragePool", ["r"], "p"), node("Flatten", ["p"], "f"),
+]  # fmt: skip
+STEP_CONSTANTS = {
+    "joined": np.array([-1, 3, 6, 5]), "parted": np.array([-1, 2, 4]), "k": random(4, 3, 2, 2),
+}  # fmt: skip
+
+
+def test_layers_for_each_image_of_several_are_imported():
+    nodes = [*STEPS, node("Reshape", ["f", "parted"], "q"), node("Tanh", ["q"], "y")]
+    x = random(3, 2, 3, 6, 5)
+    assert_imported(nodes, STEP_CONSTANTS, (2, 3, 6, 5), x)
+    model = nn.io.load(graph(nodes, STEP_CONSTANTS, (2, 3, 6, 5)))
+    assert [type(layer).__name__ for layer in model.layers][1] == "TimeDistributed"
+
+
+def test_steps_that_stay_with_the_batch_or_need_other_values_are_refused():
+    whole = node("Identity", ["f"], "y")
+    with pytest.raises(errors.UnsupportedError, match="'y': expected steps apart from the batch"):
+        nn.io.load(graph([*STEPS, whole], STEP_CONSTANTS, (2, 3, 6, 5)))
+    other = [
+        node("Reshape", ["x", "joined"], "two"), node("GlobalMaxPool", ["two"], "m"),
+        node("Conv", ["m", "k1"], "w"), node("Flatten", ["w"], "g"), node("Add", ["f", "g"], "s"),
+        node("Reshape", ["s", "parted"], "y"),
+    ]  # fmt: skip
+    constants = {**STEP_CONSTANTS, "k1": random(4, 3, 1, 1)}
+    with pytest.raises(errors.UnsupportedError, match="steps that are computed by themselves"):
+        nn.io.load(graph([*STEPS, *other], constants, (2, 3, 6, 5)))
+
+
 def constant(name, value):
     return node("Constant", [], name, value=numpy_helper.from_array(np.array(value, np.int64)))
 
