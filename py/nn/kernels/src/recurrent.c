@@ -184,20 +184,15 @@ EXPORT void recurrent_steps(int gru, const float *x, const float *kernel, const 
         }
 }
 
-/* Adds the products of some joined rows with their gradients. Inputs often hold zeros; states do at the start. */
+/* Adds the products of some joined rows with their gradients. Inputs often hold zeros, as the first states do. */
 static void add_weights(const struct cell *s, float *matrix, const float *joined, const float *dz, int rows,
-                        int at_start, float *scratch) {
+                        float *scratch) {
     for (int p = 0; p < 3; p++) {
         struct range at = range_of(s, p);
-        struct matrix right = {dz + at.column, s->columns, 1};
-        struct left left = {{joined + at.row, 1, s->width}, rows, 0, 0};
-        float *to = matrix + at.row * s->columns + at.column;
-        int others = at_start || !p ? 0 : at.rows - (p < 2 ? s->features : 0);
+        struct matrix left = {joined + at.row, 1, s->width}, right = {dz + at.column, s->columns, 1};
         int finite = pack_right(scratch, right, rows, at.columns);
-        multiply_packed(others, at.columns, &left, scratch, rows, to, s->columns, 1);
-        left.a.at += others;
         if (at.columns)
-            multiply_sparse(at.rows - others, at.columns, rows, left.a, scratch, finite, to + others * s->columns,
+            multiply_sparse(at.rows, at.columns, rows, left, scratch, finite, matrix + at.row * s->columns + at.column,
                             s->columns, scratch + (at.columns + COLUMNS) * DEPTH);
     }
 }
@@ -245,7 +240,7 @@ EXPORT void recurrent_gradient(int gru, const float *kernel, const float *weight
             }
         for (int row = first * rows; row < end * rows; row += DEPTH)
             add_weights(&s, matrix, joined + row * s.width, dz + (row - first * rows) * s.columns,
-                        smaller(end * rows - row, DEPTH), row < rows, rest);
+                        smaller(end * rows - row, DEPTH), rest);
     }
     exchange_all(&s, matrix, dkernel, dweights, dbias, 1);
 }
