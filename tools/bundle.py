@@ -1,9 +1,10 @@
-"""Bundle the page's Python into nine files and each library into one: a request per file.
+"""Bundle the page's Python into ten files and each library into one: a request per file.
 
     static/vendor/python/main.txt      for MicroPython: path, NUL, source, NUL, path ...
     static/vendor/python/embedding.txt  likewise: what only a page in another page's frame needs
     static/vendor/python/later.txt     likewise: what a page needs when it can train already
     static/vendor/python/hardware.txt  likewise: what trains on a GPU or by several workers
+    static/vendor/python/search.txt    likewise: the search over options
     static/vendor/python/predict.zip   for Pyodide: the RPC and the prediction part of the engine
     static/vendor/python/training.zip  the rest of the engine, the lab
     static/vendor/python/formats.zip   the engine's files of Keras and ONNX
@@ -47,6 +48,7 @@ COMLINK = "py/farcall/comlink"
 TEAM = "py/farcall/workers/teams"
 EMBEDDING = (COMLINK, "py/app/embedding/demo.py")
 HARDWARE = (TEAM + "/__init__.py", TEAM + "/team.py", "py/app/panels/hardware.py")
+SEARCH = ("py/app/panels/search.py",)
 LATER = (
     "py/app/page/selection.py",
     "py/app/panels/lens.py",
@@ -61,10 +63,16 @@ MAIN = (
     "!py/app/main.py",
     "!py/app/worker.py",
     "!py/app/lab",
-    *(f"!{name}" for name in (*EMBEDDING, *LATER, *HARDWARE)),
+    *(f"!{name}" for name in (*EMBEDDING, *LATER, *HARDWARE, *SEARCH)),
 )
 # Texts for MicroPython: app/main.py fetches the first, and another when the page needs it.
-TEXTS = {"main.txt": MAIN, "embedding.txt": EMBEDDING, "later.txt": LATER, "hardware.txt": HARDWARE}
+TEXTS = {
+    "main.txt": MAIN,
+    "embedding.txt": EMBEDDING,
+    "later.txt": LATER,
+    "hardware.txt": HARDWARE,
+    "search.txt": SEARCH,
+}
 # Inputs of the bytecode besides the sources; the lock names Pyodide's version.
 RECIPE = ("tools/bytecode.py", "tools/compile.mjs", "tools/vendor.lock", "package-lock.json")
 # The part of the engine that only training and writing other formats import.

@@ -24,7 +24,7 @@ from app.state.run import RunState
 
 
 class Choice:
-    """Starts what the options Device and Cores choose; its code is fetched when they first do.
+    """Starts what Device and Cores choose, and searches; the code is fetched when they first do.
 
     Args:
         client: the engine.
@@ -38,11 +38,12 @@ class Choice:
         self.options = options
         self.training = training
         self.unpack = unpack
-        self.hardware = None
+        self.hardware = self.search = None
         self._busy = asyncio.Lock()
         training.ready = self._chosen
         for name in ("device", "cores"):
             options.listen(name, lambda _: dom.spawn(self.start()))
+        dom.click("search-start", self._search)
 
     async def start(self):
         """Start what is chosen now; a page that keeps the CPU fetches nothing for it."""
@@ -70,6 +71,18 @@ class Choice:
         async with self._busy:
             if self.hardware is not None:
                 self.hardware.begin()
+
+    async def _search(self):
+        if self.search is None:
+            try:
+                await self.unpack("search.txt")
+            except Exception as error:
+                status.say("The search could not be fetched: " + _first_line(error))
+                return
+            from app.panels.search import Search
+
+            self.search = Search(self.client, self.options, self.training)
+        await self.search.start()
 
     def lost(self):
         """Forget what a worker held that is gone."""

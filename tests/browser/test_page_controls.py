@@ -386,7 +386,32 @@ def test_one_action_is_primary_four_options_are_open_and_the_rest_unfold(page):
     assert page.execute_script(OPEN) == few
     page.find_element(By.XPATH, "//summary[text()='More options']").click()
     more = ["optimizer", "schedule", "l2", "patience", "seed", "device", "cores"]
+    more += ["search-first", "search-second"]
     assert sorted(page.execute_script(OPEN)) == sorted(few + more)
+
+
+@pytest.mark.promise(
+    "The page: training", "Search: a run for each value of an option or two, take the best"
+)
+def test_a_search_is_a_run_for_each_value_and_the_best_can_be_taken(page):
+    options(page, "subset=500&epochs=1")
+    page.execute_script("document.querySelector('#options details').open = true")
+    choose(page, "search-first", "optimizer")
+    page.find_element(By.ID, "search-start").click()
+    words = page.until(f"{SAID}.startsWith('The best of 4 trials: ') && {SAID}", 60)
+    names = page.execute_script(
+        "return [...document.querySelectorAll('#runs tbody th')].map((e) => e.textContent)"
+    )
+    for name, tried in zip(names, ("RMSprop", "SGD", "AdamW"), strict=False):
+        assert tried in name, names
+    best = re.search(r"optimizer=(\w+), [\d.]+ % right", words)[1]
+    page.click("Take the best")
+    page.until(f"{SAID} === 'This is the network with optimizer={best}.'")
+    assert page.execute_script("return location.hash.includes('optimizer=')") == (best != "Adam")
+    assert page.execute_script("return document.documentElement.hasAttribute('data-trained')")
+
+
+SAID = "document.getElementById('status').textContent"
 
 
 @pytest.mark.promise("The page: training", "Train, Pause, Resume, Step, Stop, Reset")

@@ -23,6 +23,7 @@ from app.lab.lens import Lens
 from app.lab.models import Models
 from app.lab.network import Network
 from app.lab.picture import Picture
+from app.lab.search import Search
 from app.lab.speed import Speed
 from app.lab.training import Training
 from app.lab.unfinished import Unfinished
@@ -55,6 +56,7 @@ class Lab:
         self.analysis = Analysis(mnist, self.buckets)
         self.history = History()
         self.unfinished = Unfinished(self.training)
+        self.search = Search()
         self.speed = Speed(mnist)
 
     def origins(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _CURVES = "farcall-curves"
 # State of the page: buttons that it enables, and buttons that it disables.
 _BUTTONS = {
     "ready": (
-        ("train", "step", "reset", "save", "load", "download", "analyse"),
+        ("train", "step", "reset", "save", "load", "download", "analyse", "search-start"),
         ("pause", "stop"),
     ),
     "training": (("pause", "stop"), ("train", "step", "reset", "load", "analyse")),

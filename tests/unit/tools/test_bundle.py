@@ -78,6 +78,7 @@ def sources(folder):
                 bundle.DISTRIBUTION,
                 *bundle.LATER,
                 *bundle.HARDWARE,
+                *bundle.SEARCH,
             )
         },
         "py/app/__init__.py": "",
@@ -344,7 +345,7 @@ def test_what_joins_a_federation_is_one_small_archive_without_its_server(built):
 
 def test_only_what_changed_is_written_again(built, tmp_path):
     first, written = built
-    assert len(written) == 13
+    assert len(written) == 14
     site = shutil.copytree(first, tmp_path / "site", symlinks=True)
     assert bundle.build(site) == []
     (site / "py/app/panel.py").write_text("shown = False\n")

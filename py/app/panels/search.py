@@ -1,0 +1,99 @@
+"""The search panel: a run for each combination of values of one or two options.
+
+It is fetched with the first search.
+"""
+
+from app.page import dom, numbers, status
+from app.state import settings
+
+_VALUES = {
+    "lr": (1e-4, 1e-3, 1e-2, 1e-1),
+    "optimizer": settings.TABLE["optimizer"][3],
+    "schedule": settings.TABLE["schedule"][3],
+    "batch": (32, 128, 512),
+    "l2": (0.0, 1e-4, 1e-3, 1e-2),
+}
+
+
+class Search:
+    """The choice of what is tried, and the best of it.
+
+    Args:
+        client: the engine.
+        options: the settings.
+        training: the panel that trains.
+    """
+
+    def __init__(self, client, options, training):
+        self.client = client
+        self.options = options
+        self.training = training
+        self.best = None
+        self.about = {}  # what is known of its network
+        self._going = False
+        dom.click("search-take", self.take)
+
+    async def start(self):
+        """Train with each combination; Stop ends the run and the search."""
+        reason = ": a search trains one network after another."
+        if self._going or not self.training.state.free(reason):
+            return
+        names = [dom.find("search-first").value, dom.find("search-second").value]
+        space = {name: list(_VALUES[name]) for name in names if name}
+        self._going = True
+        self.about = {"accuracy": -1}
+        dom.enable("search-start", when=False)
+        dom.find("search-take").hidden = True
+        try:
+            self.best = await self.client.lab.search.search(space, self._try)
+        finally:
+            self._going = False
+            dom.enable("search-start")
+        self._say(self.best)
+
+    async def _try(self, values):
+        """Train a fresh network with these values; the worker calls this."""
+        training = self.training
+        self.options.adopt(values)
+        await training.reset()
+        before = training.run
+        await training.train()
+        run, model = training.run, self.client.model
+        if run is before:  # it could not begin
+            return _result(None, model, False, training.problem)
+        accuracy = run.rows[-1]["val_accuracy"] if run.rows else None
+        if accuracy is not None and accuracy > self.about["accuracy"]:
+            number, epochs = run.record["number"], len(run.rows)
+            self.about = {"accuracy": accuracy, "run": number, "trained": epochs}
+        return _result(accuracy, model, run.stopped, training.problem or run.outcome())
+
+    def _say(self, found):
+        tried = f"{found['trials']} trials"
+        if found["failed"]:
+            tried += f", {len(found['failed'])} of which failed ({found['failed'][0]})"
+        if found["values"] is None:
+            status.say(f"No trial has a result: {tried}.")
+            return
+        right = numbers.percent(found["score"])
+        status.say(f"The best of {tried}: {_words(found['values'])}, {right} right.")
+        dom.find("search-take").hidden = False
+
+    async def take(self):
+        """Go on with the options and the network of the best trial."""
+        client = self.client
+        if self.best is None or not self.training.state.free():
+            return
+        dom.find("search-take").hidden = True
+        self.options.adopt(self.best["values"])
+        model = await client.lab.search.take(client.model)
+        await client.adopt(model, client.layers, self.about)
+        status.say(f"This is the network with {_words(self.best['values'])}.")
+
+
+def _result(accuracy, model, stopped, problem):
+    return {"val_accuracy": accuracy, "model": model, "stopped": stopped, "problem": problem}
+
+
+def _words(values):
+    """Return the values as the address has them: lr=0.001, batch=128."""
+    return ", ".join([f"{name}={settings.write(name, values[name])}" for name in values])
