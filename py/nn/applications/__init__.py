@@ -3,7 +3,7 @@
 >>> model = await nn.applications.EfficientNetLite0()
 >>> image = await nn.applications.load_image(file, model)
 >>> await nn.applications.decode_predictions(await model.predict(image), top=5)
-[[("n02123045", "Egyptian cat", 0.56), ...]]
+[[("n02124075", "Egyptian cat", 0.37), ...]]
 
 Weights and names are files of their own, downloaded when they are asked for.
 """
