@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support import pad
+from tests.support.digits import fewer_training_images
 from tests.support.firefox import Firefox
 from tools.serve import ROOT
 
@@ -32,6 +33,13 @@ return hints.map((name) => [name, loaded.filter((other) => other === name).lengt
 """
 ABILITIES = ("Finalizers", "Memory for settings", "Offline copy", "Relaxed SIMD", "Storage",
              "Web Locks")  # fmt: skip
+
+
+@pytest.fixture
+def site(site):
+    """Each test starts the page, some of them several times."""
+    fewer_training_images(site)
+    return site
 
 
 def environment(page):

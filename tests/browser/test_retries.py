@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.digits import fewer_training_images
 from tests.support.site import Status, Truncated
 
 FETCHED = (
@@ -20,6 +21,13 @@ RUNTIME = "static/vendor/runtime/pyodide.asm.wasm"
 COMPILED = "static/vendor/runtime/pyodide.asm.js"
 BROKEN = "503|ERR_|Failed to|Fetch API|dynamically imported|instantiat|network|MessageEvent"
 LOADS = "performance.getEntriesByType('navigation')[0].type"
+
+
+@pytest.fixture
+def site(site):
+    """Each test starts the page, some of them several times."""
+    fewer_training_images(site)
+    return site
 
 
 def asked(site, name):
