@@ -125,6 +125,7 @@ def opened_page(
     if usual and SPARE_PAGES:
         page = SPARE_PAGES.pop()
     else:
+        # Of several --js-flags Chromium takes the last: with a test's own, V8 is as it is.
         page = Page(ONE_PROCESS, *SPARING, *arguments, profile=profile)
         if usual:
             page.keep_compiled(kept().url + "kept.html", *COMPILED)

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.conftest import COMPILED, kept
 from tests.support.chromium import Page
 from tests.support.interpreters import farcall_files
 from tests.support.site import Site
@@ -44,6 +45,7 @@ def results(
 ) -> Callable[[str], dict[str, str]]:
     """What the page of a pairing found, by case; each page is loaded once, in one browser."""
     page = open_module_page(None, "--js-flags=--expose-gc")
+    page.keep_compiled(kept().url + "kept.html", *COMPILED)  # nine pages follow each other
     known: dict[str, dict[str, str]] = {}
 
     def of(pairing: str) -> dict[str, str]:

@@ -5,18 +5,20 @@ import json
 import pytest
 
 from tests.conformance import suite
+from tests.conftest import COMPILED, kept
 
 PAIRINGS = ("mpy", "py")
 
 
 @pytest.fixture(scope="module")
 def outcomes(module_site, open_module_page):
-    """Outcome of every behaviour in a pairing; each page is opened once."""
+    """Outcome of every behaviour in a pairing; each page is opened once, in one browser."""
+    page = open_module_page(None, "--js-flags=--expose-gc")
+    page.keep_compiled(kept().url + "kept.html", *COMPILED)
     known = {}
 
     def of(pairing):
         if pairing not in known:
-            page = open_module_page(None, "--js-flags=--expose-gc")
             page.get(f"{module_site.url}tests/browser/rpc/{pairing}.html")
             page.wait_for_phase("done", timeout=100)
             text = page.execute_script("return document.getElementById('results').textContent")
