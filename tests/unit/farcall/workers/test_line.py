@@ -1,0 +1,88 @@
+"""What members of a team exchange below Python (line.js), run by node."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import farcall
+import pytest
+
+LINE = Path(farcall.__file__).parent / "workers" / "teams" / "line.js"
+SCRIPT = """
+const make = eval(require("node:fs").readFileSync(process.argv[1], "utf8"));
+const heaps = [0, 1].map(() => ({HEAPU8: new Uint8Array(64)}));
+const [one, other] = heaps.map(make);
+const memory = one.reserve(2, 8);
+const meetings = [one.meeting(memory, 0, 2, 8), other.meeting(memory, 1, 2, 8)];
+const leave = (member, turn) => {
+  heaps[member].HEAPU8.fill(10 * turn + member, 0, 8);
+  meetings[member].leave(turn, 0, 8);
+};
+const read = (turn) => { meetings[0].read(1, turn, 32, 8); return heaps[0].HEAPU8[35]; };
+"""
+
+
+def ran(script: str) -> object:
+    command = ["node", "-e", f"{SCRIPT}{script}", str(LINE)]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert not found.returncode, found.stderr
+    return json.loads(found.stdout)
+
+
+@pytest.mark.parametrize(
+    ("turn", "came"),
+    [(4, False), (5, True), (6, True), (7, False), (5 + 16, False)],
+)
+def test_a_member_has_come_to_this_exchange_or_the_next_but_not_to_one_after_the_team_formed_again(
+    turn, came
+):
+    """One that is further has formed the team again: its array is no part of this sum."""
+    assert ran(f"leave(1, {turn}); console.log(meetings[0].came(5, 1, 1));") is came
+
+
+def test_an_array_is_there_until_its_member_came_to_the_exchange_after_the_next():
+    found = ran("leave(1, 5); const a = read(5); leave(1, 6);"
+                "console.log(JSON.stringify([a, read(5), read(6)]));")  # fmt: skip
+    assert found == [51, 51, 61]
+
+
+PORTS = """
+const heard = [], ends = new MessageChannel();
+const a = one.line(ends.port1, () => {}, () => {});
+const b = other.line(ends.port2, (text) => heard.push(text), () => heard.push("came"));
+const ended = (found) => { console.log(JSON.stringify(found)); process.exit(); };
+const until = (condition, then) => condition() ? then() : setImmediate(until, condition, then);
+"""
+
+
+def test_arrays_of_earlier_terms_are_dropped_and_one_of_another_length_is_refused():
+    found = ran(
+        PORTS
+        + """
+heaps[0].HEAPU8.fill(1, 0, 8); a.put(1, 0, 8);
+heaps[0].HEAPU8.fill(2, 0, 8); a.put(2, 0, 8); a.put(2, 0, 4);
+until(() => heard.length === 3, () => ended([
+  heard, b.arrived(2), b.fetch(16, 8), heaps[1].HEAPU8[20], b.arrived(2), b.fetch(16, 8),
+  b.arrived(2),
+]));"""
+    )
+    assert found == [["came"] * 3, True, True, 2, True, False, False]
+
+
+def test_a_buffer_goes_back_as_the_array_that_is_sent_and_not_beside_it():
+    found = ran(
+        PORTS
+        + """
+const buffers = [];
+const post = MessagePort.prototype.postMessage;
+ends.port2.postMessage = function (message, moved) {
+  buffers.push(moved.length); return post.call(this, message, moved);
+};
+a.put(1, 0, 8);
+until(() => heard.length === 1, () => {
+  b.arrived(1); b.fetch(0, 8); b.put(1, 0, 8); b.put(1, 0, 8); ended(buffers);
+});"""
+    )
+    assert found == [1, 1]
