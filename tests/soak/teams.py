@@ -16,6 +16,8 @@ from tests.support.led import led
 from tests.support.site import Site
 
 KINDS = ("dies", "fails", "blocks")
+PATIENCE = 0.5
+"""Seconds after which a member counts as silent."""
 WITHIN = 60
 """Seconds for one network: a team that takes longer hangs."""
 ISOLATED = {
@@ -61,7 +63,7 @@ def drawn(rng: random.Random, size: int) -> dict[int, dict[int, str]]:
 
 async def _compare(case: Any, size: int, shards: int | None, faults: Any) -> None:
     wanted, _, one = await case.fit(None)
-    async with led(size, faults) as team:
+    async with led(size, faults, patience=PATIENCE) as team:
 
         async def release() -> None:
             while True:

@@ -14,7 +14,8 @@ from farcall.endpoints import memory_pair
 from farcall.workers.teams.member import Member
 from nn.distribution.training import summed
 
-PATIENCE = 0.5
+PATIENCE = 20.0
+"""Seconds: no member is silent by chance."""
 
 
 class Faulty(Member):
@@ -84,7 +85,7 @@ class Team:
         """The member that leads."""
         return self.members[0]
 
-    async def start(self) -> None:
+    async def start(self, patience: float) -> None:
         """Connect all with each other, and begin."""
         for place, member in enumerate(self.members):
             for peer in range(place):
@@ -93,7 +94,7 @@ class Team:
                 self.sessions[peer, place] = farcall.Session(here, space)
                 await member.connect(place, peer, there)
         for place in reversed(range(len(self.members))):
-            self.members[place].begin(place, len(self.members), PATIENCE)
+            self.members[place].begin(place, len(self.members), patience)
 
     def cut(self, place: int) -> None:
         """Cut all lines of a member, as its death does."""
@@ -107,6 +108,7 @@ async def led(
     size: int,
     faults: dict[int, dict[int, str]] | None = None,
     limits: dict[int, int] | None = None,
+    patience: float = PATIENCE,
 ) -> AsyncIterator[Team]:
     """A team that has begun; it ends with the block.
 
@@ -114,6 +116,7 @@ async def led(
         size: how many members.
         faults: of members by their places: the number of a sum, and what happens then.
         limits: of members by their places: bytes that they have.
+        patience: seconds after which the leader goes on without one that is silent.
     """
 
     def joins(place: int) -> Callable[[Any], None]:
@@ -127,7 +130,7 @@ async def led(
     team = Team([Faulty(joins(place)) for place in range(size)])
     for place, plan in (faults or {}).items():
         team.members[place].faults = plan
-    await team.start()
+    await team.start(patience)
     try:
         yield team
     finally:

@@ -44,6 +44,7 @@ class Reduction:
         self._waiter: "platform.Waiter | None" = None
         self._timer: "platform.Timer | None" = None
         self._since = 0.0  # when the exchange under way began
+        self._due = 0.0  # when to look for silent members
 
     def begin_term(self) -> int:
         """Begin a term of the team; gives the number of exchanges by shared memory so far."""
@@ -97,14 +98,17 @@ class Reduction:
     def _watch(self) -> None:
         """Look in time for members that are silent; a timer for each exchange would cost more."""
         if self._timer is None:
-            left = self.patience - (platform.clock() - self._since)
-            self._timer = platform.Timer(max(0.01, left), self._look_for_silent)
+            left = max(0.01, self.patience - (platform.clock() - self._since))
+            self._due = platform.clock() + left
+            self._timer = platform.Timer(left, self._look_for_silent)
 
     def _look_for_silent(self) -> None:
-        self._timer = None
+        self._timer, now = None, platform.clock()
         if self._waiter is None:
             return
-        if platform.clock() - self._since < self.patience:
+        if now - self._due > self.patience / 4:
+            self._since = now  # it is this thread that stood still, and did not hear the others
+        if now - self._since < self.patience:
             self._watch()
             return
         for member in self.roster.others:
@@ -158,10 +162,13 @@ class Reduction:
     # Shared memory.
 
     async def _shared(self, memory: "Memory", array: "Any", others: "list[int]") -> None:
-        term, turn, pause = self.term, memory.turn, 0.001
-        until = platform.clock() + self.patience
+        term, turn, pause, left = self.term, memory.turn, 0.001, self.patience
+        since = platform.clock()
         while not memory.came(turn, others):
-            if not self.roster.place and platform.clock() > until:
+            now = platform.clock()
+            left -= min(now - since, 2 * LONGEST_PAUSE)  # more is this thread's own standing still
+            since = now
+            if not self.roster.place and left < 0:
                 for member in [m for m in others if not memory.came(turn, [m], 0)]:
                     self._silent(member)
             if term != self.term or self.roster.broken():

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from nn.distribution.program import _in_three
 from nn.training.step import TrainingStep
 
-from tests.support.led import PATIENCE, led
+from tests.support.led import led
 from tests.support.team import distributed
 
 random = np.random.default_rng(4)
 X = random.standard_normal((41, 6)).astype(np.float32)
 Y = random.integers(0, 3, 41)
+SHORT = 1.5
+"""Seconds after which a member that is blocked counts as silent."""
 
 
 def network() -> nn.Model:
@@ -62,11 +64,11 @@ def run(made: Any) -> Any:
     return asyncio.run(asyncio.wait_for(made, 15))
 
 
-def in_team(size: int, train: Callable[[Any], Any], faults: Any = None, limits: Any = None) -> Any:
+def in_team(size: int, train: Callable[[Any], Any], faults: Any = None, **options: Any) -> Any:
     """Return what `train(group)` does in a team's leader."""
 
     async def team() -> Any:
-        async with led(size, faults, limits) as made:
+        async with led(size, faults, **options) as made:
             return await train(made.leader)
 
     return run(team())
@@ -82,14 +84,15 @@ def test_the_leaders_fit_is_that_of_one_worker(size, shards):
     ("fault", "why"),
     [
         ("dies", "ended"),
-        ("blocks", f"was silent for {PATIENCE} s"),
+        ("blocks", f"was silent for {SHORT} s"),
         ("fails", "failed: MemoryError: no page of memory is left"),
     ],
 )
 @pytest.mark.parametrize(("size", "shards"), [(2, None), (3, 4), (3, None)])
 def test_those_who_remain_train_the_same_network(fault, why, size, shards):
     plan = {size - 1: {17: fault}}  # in the fifth batch
-    found = in_team(size, lambda group: fit(group, shards=shards), plan)
+    options = {"patience": SHORT} if fault == "blocks" else {}
+    found = in_team(size, lambda group: fit(group, shards=shards), plan, **options)
     left = "1 worker" if size == 2 else "2 workers, ports"
     assert found[3] == f"{left}: one of {size} {why}"
     expect_same(found, run(fit(None)))
@@ -119,11 +122,11 @@ def test_a_member_that_was_silent_comes_back_at_the_next_epoch(size):
 
         return await fit(leader, hook, on_epoch_end=epoch_end)
 
-    expect_same(in_team(size, train, {1: {17: "blocks"}}), run(fit(None)))
+    expect_same(in_team(size, train, {1: {17: "blocks"}}, patience=SHORT), run(fit(None)))
     several = f"{size} workers, ports"
     fewer = "1 worker" if size == 2 else "2 workers, ports"
     assert said[0] == (0, 1, several)
-    assert said[5] == (0, 6, f"{fewer}: one of {size} was silent for {PATIENCE} s")
+    assert said[5] == (0, 6, f"{fewer}: one of {size} was silent for {SHORT} s")
     assert [s for s in said if s[0] == 1] == [(1, n, several) for n in range(1, 7)]
 
 
