@@ -117,6 +117,7 @@ class PageApp:
         )
         self.data = Data(self.client, self.options, self.state)
         self.data.changed = self.network.code
+        self.data.replaced = self._data_replaced
         self.draw = Draw(self.client, self.data.buckets, self.state)
         self.analysis = Analysis(self.client, self.state)
         self.picture = self.lens = None
@@ -193,6 +194,11 @@ class PageApp:
 
     def _hide_why(self):
         dom.find("why-map").hidden = True
+
+    async def _data_replaced(self):
+        """Begin with a new network: what the other one learned is of other data."""
+        await self.network.replace()
+        await self.draw.replaced()
 
     def _show_phase(self, _):
         dom.root.dataset.phase = self.state.phase

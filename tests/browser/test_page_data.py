@@ -3,7 +3,9 @@
 import base64
 import gzip
 import io
+import struct
 import zipfile
+import zlib
 
 import nn
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from nn.data import write_idx
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 
 from tools.serve import ROOT
 
@@ -67,6 +70,10 @@ def test_a_zip_of_folders_names_the_classes(page, tmp_path):
     page.until(lambda: count(page).startswith("MNIST: 60,000"))
 
 
+def said(page):
+    return page.execute_script("return document.getElementById('status').textContent")
+
+
 def hints(page):
     script = "return [...document.querySelectorAll('#data-hints li')].map((h) => h.innerText)"
     return page.execute_script(script)
@@ -111,8 +118,12 @@ def drop(page, files, place="drop"):
     )
 
 
+def form(page):
+    return page.execute_script("return document.getElementById('data-form').value")
+
+
 def restored(page):
-    page.button("Back to MNIST").click()
+    page.click("Back to MNIST")
     page.until(lambda: count(page).startswith("MNIST: 60,000"))
 
 
@@ -207,10 +218,11 @@ def test_a_zip_of_folders_may_be_dropped_with_pictures_of_any_kind(page):
     page.until(lambda: count(page) == "pets.zip: 13 + 3 images")
     names = page.execute_script("return document.getElementById('classes').innerText").split()
     assert names == ["bee", "cat"]
+    assert form(page) == "64 1", "grey pictures of 56 x 56"
     inked = page.execute_script(
         "const c = document.getElementById('samples').getContext('2d');"
         "const at = (x, y) => c.getImageData(x, y, 1, 1).data[3];"
-        "return [at(14, 14), at(2, 2)]"
+        "return [at(32, 32), at(4, 4)]"
     )
     assert inked[0] > 200, "dark on white is ink"
     assert inked[1] < 40, "white is paper"
@@ -327,7 +339,8 @@ def test_a_file_that_is_no_data_set_is_named_and_changes_nothing(page, tmp_path)
     (tmp_path / "notes.csv").write_text("1,2,3\n")
     give(page, tmp_path / "notes.csv")
     page.until("!document.getElementById('failure').hidden")
-    assert "notes.csv: expected 785 numbers a line, got 3" in page.text
+    assert "a CSV needs a label and 784 numbers a line; this one has 3 columns" in page.text
+    assert said(page) == "The data are as they were."
     assert page.phase == "ready"
     assert count(page).startswith("MNIST: 60,000")
     page.button("Dismiss").click()
@@ -371,8 +384,8 @@ def test_a_switch_shows_what_it_does_to_images(page):
     page.find_element(By.ID, "option-rotate-on").click()
     page.until(lambda: shown(page))
     assert "rotate=12" in page.current_url
-    words = page.execute_script(f"return {CHANGED}.getAttribute('aria-label')")
-    assert words.endswith("each as it is, then nine ways in which it may arrive")
+    ending = "each as it is, then nine ways in which it may arrive"
+    page.until(f"{CHANGED}.getAttribute('aria-label').endsWith('{ending}')")
     before = shown(page)
     page.find_element(By.ID, "option-rotate").send_keys(Keys.END)
     page.until(lambda: shown(page) != before)
@@ -384,3 +397,82 @@ def test_a_switch_shows_what_it_does_to_images(page):
     page.until(lambda: not shown(page))
     assert "rotate" not in page.current_url
     assert not page.find_element(By.ID, "option-rotate").is_enabled()
+
+
+NAMES = ["blue", "green", "red"]
+
+
+def disc(rng, name):
+    """A disc of a colour on white, 64 x 64, at any place and of any size, as a PNG."""
+    rows, columns = np.mgrid[:64, :64]
+    radius = rng.uniform(8, 20)
+    y, x = rng.uniform(radius, 64 - radius, 2)
+    inside = (rows - y) ** 2 + (columns - x) ** 2 < radius**2
+    shade = np.full(3, rng.integers(0, 60))
+    shade[["red", "green", "blue"].index(name)] = rng.integers(150, 256)
+    pixels = np.where(inside[..., None], np.uint8(shade), np.uint8(255))
+    lines = b"".join(b"\0" + line.tobytes() for line in pixels)
+
+    def chunk(kind, body):
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    head = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
+    parts = [chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(lines)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def colours(path):
+    rng, target = np.random.default_rng(1), io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for index in range(120):
+            name = NAMES[index % 3]
+            archive.writestr(f"{name}/{index}.png", disc(rng, name))
+    path.write_bytes(target.getvalue())
+    return path
+
+
+def texts(page, selector):
+    script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
+    return page.execute_script(script, selector)
+
+
+@pytest.mark.promise("The page: data", "Pictures in their colours and size, classes by name")
+def test_discs_of_three_colours_are_learned_and_named(page, tmp_path):
+    page.execute_script("location.hash = ''")
+    give(page, colours(tmp_path / "colours.zip"))
+    page.until(lambda: "and a new network for 3 classes" in said(page))
+    assert count(page) == "colours.zip: 102 + 18 images"
+    assert form(page) == "64 3"
+    rgba = page.execute_script(
+        "const c = document.getElementById('samples');"
+        "return [c.width, [...c.getContext('2d').getImageData(0, 0, 64, 64).data]]"
+    )
+    assert rgba[0] == 15 * 64
+    assert len({tuple(rgba[1][i : i + 3]) for i in range(0, len(rgba[1]), 4)}) >= 2
+    assert max(max(rgba[1][i : i + 3]) - min(rgba[1][i : i + 3]) for i in range(0, 16384, 4)) > 90
+    assert texts(page, "#bars b") == NAMES
+    assert texts(page, "#correct button") == NAMES
+    assert texts(page, "#summary tbody td:nth-child(2)")[0] == "62 × 62 × 8"
+    assert texts(page, "#summary tbody td:nth-child(2)")[-1] == "3"
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    assert "Done: 20 of 20 epochs" in said(page)
+    assert page.number("val_accuracy") >= 95
+    page.click("Try a test image")
+    page.until(lambda: page.output("prediction") in NAMES)
+    assert texts(page, "#draw-note")[0].removeprefix("A test image: it is a ")[:-1] in NAMES
+    page.click("Analyse")
+    page.until("document.querySelectorAll('#profile tr').length > 1")
+    assert texts(page, "#confusion thead th") == NAMES
+    assert texts(page, "#per-class tr > th[scope=row]") == NAMES
+    page.until(lambda: texts(page, "#glance-images li span"))
+    assert {words.split()[0] for words in texts(page, "#glance-images li span")} <= set(NAMES)
+    Select(page.find_element(By.ID, "data-form")).select_by_value("28 1")
+    page.until(lambda: said(page) == "The pictures are 28 × 28, grey now.")
+    assert texts(page, "#summary tbody td:nth-child(2)")[0] == "26 × 26 × 8"
+    restored(page)
+    page.until(lambda: texts(page, "#bars b") == list("0123456789"))
+    page.until(lambda: said(page) == "The data are MNIST again.")

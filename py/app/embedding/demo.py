@@ -6,9 +6,7 @@ import js
 from app.page import dom
 from app.state import settings
 
-PIXELS = 28 * 28
-
-# 784 numbers as the network takes them; null if one is no shade from 0 to 255.
+# Numbers as the network takes them; null if one is no shade from 0 to 255.
 _shades = js.Function.new(
     "numbers",
     """const image = Float32Array.from(numbers, (shade) => shade / 255);
@@ -180,13 +178,15 @@ class Demo:
         """Return the network's answer to an image: {digit, confidence, probabilities}.
 
         Args:
-            pixels: 28 x 28 shades row by row, 0 for paper and 255 for ink: bytes, an array, a list.
+            pixels: 28 x 28 shades row by row, 0 for paper and 255 for ink: bytes, an array, a list;
+                as many as the visitor's own images have where those are trained on.
 
         Raises:
-            ValueError: not 784 shades.
+            ValueError: not so many shades.
         """
         await self._page.state.started()
-        answer = await self._page.client.model.predict(_image(pixels))
+        client = self._page.client
+        answer = await client.model.predict(_image(pixels, client.data["shape"]))
         return _verdict(answer.tolist()[0])
 
     async def read(self, rgba, width):
@@ -223,14 +223,16 @@ def _javascript(values):
     return js.Uint8Array.new(values)
 
 
-def _image(pixels):
-    numbers = _javascript(pixels)
-    if numbers.length != PIXELS:
-        raise ValueError(f"expected 784 shades, 28 rows of 28; received {numbers.length}")
+def _image(pixels, shape):
+    numbers, (rows, columns, channels) = _javascript(pixels), shape
+    count = rows * columns * channels
+    if numbers.length != count:
+        size = f"{rows} rows of {columns * channels}"
+        raise ValueError(f"expected {count} shades, {size}; received {numbers.length}")
     image = _shades(numbers)
     if image is None:
-        raise ValueError("expected shades from 0 to 255; received others among the 784")
-    return farcall.array(image, (1, 28, 28, 1))
+        raise ValueError(f"expected shades from 0 to 255; received others among the {count}")
+    return farcall.array(image, (1, rows, columns, channels))
 
 
 def _verdict(shares):

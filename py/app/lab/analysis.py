@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 
 from app.lab.images import pictures
-from app.lab.images.mnist import CLASSES, Mnist, labels
+from app.lab.images.mnist import Mnist, labels, plain
 
 if TYPE_CHECKING:
     from app.lab.buckets import Buckets
@@ -45,7 +45,7 @@ class Analysis:
                 progress(min(1.0, (start + 500) / len(data)))
         truth, probabilities = labels(data), np.concatenate(parts)
         self._read = (data, truth, probabilities)
-        matrix = confusion(truth, probabilities.argmax(axis=1), CLASSES)
+        matrix = confusion(truth, probabilities.argmax(axis=1), len(self._mnist.names))
         return {
             "confusion": matrix.tolist(),
             "per_class": per_class(matrix),
@@ -59,7 +59,7 @@ class Analysis:
         data, truth, probabilities = self._read
         answer = int(probabilities[index].argmax())
         return {
-            "rgba": pictures.ink(data.x[index, ..., 0]),
+            "rgba": pictures.rgba(plain(data.x[index])),
             "truth": int(truth[index]),
             "answer": answer,
             "confidence": float(probabilities[index, answer]),

@@ -11,8 +11,6 @@ from nn.data import AugmentedDataset, Dataset
 from app.lab.images import pictures
 from app.lab.images.mnist import Mnist
 
-SIDE = 28
-
 
 class Augmentation:
     """Served as `lab.augmentation`."""
@@ -30,14 +28,15 @@ class Augmentation:
         return {"rgba": pictures.mosaic(ways, columns), "labels": labels.tolist()}
 
 
-def strengths(choice: Mapping[str, float]) -> dict[str, Any]:
+def strengths(choice: Mapping[str, float], side: int) -> dict[str, Any]:
     """Return the arguments of `nn.data.AugmentedDataset` for the page's switches.
 
     Args:
+        side: of the images, in pixels.
         choice: shift in pixels, rotate in degrees, zoom and noise in percent; 0 is off.
     """
     return {
-        "shift": choice["shift"] / SIDE,
+        "shift": choice["shift"] / side,
         "rotate": choice["rotate"],
         "zoom": choice["zoom"] / 100,
         "noise": choice["noise"] / 100,
@@ -46,14 +45,14 @@ def strengths(choice: Mapping[str, float]) -> dict[str, Any]:
 
 def changed(source: Dataset, choice: Mapping[str, float], seed: int) -> AugmentedDataset:
     """Return a data set whose batches are changed as the switches say."""
-    return AugmentedDataset(source, **strengths(choice), seed=seed)
+    return AugmentedDataset(source, **strengths(choice, source.shape[0]), seed=seed)
 
 
 def variations(images: Any, choice: Mapping[str, float], times: int, seed: int) -> Any:
-    """Return each image (n, h, w) uint8 followed by `times` changed copies: row by row, uint8."""
+    """Return each image (n, h, w, ...) uint8 followed by `times` changed copies, row by row."""
     repeated = np.repeat(np.arange(len(images)), times)
     data = changed(Dataset(images), choice, seed)
-    out = np.empty((len(repeated), *images.shape[1:], 1), np.float32)
+    out = np.empty((len(repeated), *data.shape), np.float32)
     ways = np.rint(data.batch(repeated, out) * 255).astype(np.uint8)
     rows = ways.reshape(len(images), times, *images.shape[1:])
     return np.concatenate([images[:, None], rows], axis=1).reshape(-1, *images.shape[1:])

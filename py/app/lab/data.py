@@ -10,7 +10,7 @@ import numpy as np
 
 from app.lab.browser import downloads
 from app.lab.images import hints, import_data, pictures
-from app.lab.images.mnist import CLASSES, Mnist
+from app.lab.images.mnist import Mnist
 
 
 class Data:
@@ -25,19 +25,23 @@ class Data:
         self._mnist = mnist
         self._replaced = replaced
         self._rng = np.random.default_rng(0)
+        self._files: dict[str, bytes] = {}
 
     def counts(self) -> dict[str, Any]:
-        """Return the data's name, sizes, class names and number of images of each class."""
+        """Return the data's name, sizes, class names and number of images of each class.
+
+        `shape` is that of an image; `pictures` says whether they can be made in another one.
+        """
         data = self._mnist
         counts = data.train.class_counts()
-        counts += [0] * (CLASSES - len(counts))
-        names = list(data.train.class_names or range(CLASSES))
         return {
             "name": data.name,
             "train": len(data.train),
             "test": len(data.test),
-            "counts": counts,
-            "names": [str(name) for name in names],
+            "counts": counts + [0] * (len(data.names) - len(counts)),
+            "names": data.names,
+            "shape": list(data.train.shape),
+            "pictures": bool(self._files),
         }
 
     def samples(self, columns: int, rows: int) -> dict[str, Any]:
@@ -53,13 +57,27 @@ class Data:
             OwnDataError: the files are no data set; the data stay as they are.
         """
         parts = await asyncio.gather(*[downloads.download(url) for url in urls])
-        files = dict(zip(names, parts, strict=True))
-        images, labels, classes = await import_data.read(files, downloads.decode_image)
-        self._mnist.use(names[0], *import_data.split(images, labels, classes))
+        await self._use(dict(zip(names, parts, strict=True)))
+
+    async def convert(self, side: int, channels: int) -> None:
+        """Make the user's pictures again, as images of another size, in grey or in colour.
+
+        Args:
+            side: pixels, one of `import_data.SIDES`.
+            channels: 1 or 3.
+        """
+        await self._use(self._files, (side, channels))
+
+    async def _use(self, files: dict[str, bytes], form: tuple[int, int] | None = None) -> None:
+        images, labels, classes = await import_data.read(files, downloads.decode_image, form)
+        self._files = files if import_data.holds_pictures(files) else {}
+        name = next(iter(files))
+        self._mnist.use(name, *import_data.split(images, labels, classes))
         self._replaced()
 
     def restore(self) -> None:
         """Go back to MNIST; drawings that were among its images return to their buckets."""
+        self._files = {}
         self._mnist.restore()
         self._replaced()
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.lab.buckets import Buckets
 from app.lab.images import normalize_digit, pictures
-from app.lab.images.mnist import Mnist, labels, scaled
+from app.lab.images.mnist import Mnist, labels, plain, scaled
 
 
 class Draw:
@@ -33,7 +33,10 @@ class Draw:
             pixels: RGBA bytes of the canvas, row by row.
             width: pixels in a row.
         """
-        image = normalize_digit.from_drawing(normalize_digit.from_rgba(pixels, width))
+        ink = normalize_digit.from_rgba(pixels, width)
+        shape = self._mnist.train.shape
+        digit = shape == normalize_digit.SHAPE
+        image = normalize_digit.from_drawing(ink) if digit else normalize_digit.as_drawn(ink, shape)
         if image is None:
             return None
         self._buckets.last = image
@@ -43,14 +46,14 @@ class Draw:
             "confidence": float(probabilities.max()),
             "probabilities": [float(share) for share in probabilities],
             "bits": probabilities.tobytes().hex(),
-            "image": pictures.ink(image),
+            "image": pictures.rgba(image),
         }
 
     def any_test_image(self) -> dict[str, Any]:
         """Return a random test image as a picture, with its label."""
         data = self._mnist.test
         index = int(self._rng.integers(0, len(data)))
-        return {"rgba": pictures.ink(data.x[index, ..., 0]), "label": int(labels(data)[index])}
+        return {"rgba": pictures.rgba(plain(data.x[index])), "label": int(labels(data)[index])}
 
     async def fine_tune(self, model: Any, steps: int = 12) -> float:
         """Train a few steps on the labelled drawings; return the loss on them.

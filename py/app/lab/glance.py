@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.lab.images import pictures
-from app.lab.images.mnist import Mnist, labels, scaled
+from app.lab.images.mnist import Mnist, labels, plain, scaled
 
 
 class Glance:
@@ -17,8 +17,8 @@ class Glance:
     async def answers(self, model: Any, count: int = 16) -> list[dict[str, Any]]:
         """Return the first test images and the model's answers: {rgba, truth, answer} each."""
         data = self._mnist.test.take(count)
-        answers = (await model.predict(scaled(data.x[..., 0]))).argmax(axis=1)
+        answers = (await model.predict(scaled(data.x))).argmax(axis=1)
         return [
-            {"rgba": pictures.ink(image[..., 0]), "truth": int(truth), "answer": int(answer)}
+            {"rgba": pictures.rgba(plain(image)), "truth": int(truth), "answer": int(answer)}
             for image, truth, answer in zip(data.x, labels(data), answers, strict=True)
         ]

@@ -9,15 +9,15 @@ from nn.graph import Node
 from nn.utils.diagram.boxes import geometry, maps_first
 
 from app.lab.images.mnist import scaled
-from app.lab.images.normalize_digit import SIDE
 from app.lab.inside.activations import Activations
 from app.lab.inside.colours import as_maps, coloured, table
 from app.lab.inside.explanations import Question, explain
 from app.lab.inside.numbers import exact
 from app.lab.picture import Picture
 
+GREY = 127
 PATCH, STEP = 5, 2
-"""Pixels of the square that is covered, and from one place of it to the next."""
+"""Pixels of the square that covers an image of 28, and from one place of it to the next."""
 
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
@@ -126,28 +126,27 @@ class Lens:
         more that part speaks for it (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901, 4.2).
 
         Returns:
-            {digit, rgba (28, 28, 4), box, words}, or None when nothing is shown.
+            {digit, rgba (h, w, 4), box, words}, or None when nothing is shown.
         """
         image = self._picture.image
         if image is None:
             return None
-        places = [
-            (r, c)
-            for r in range(0, SIDE - PATCH + 2, STEP)
-            for c in range(0, SIDE - PATCH + 2, STEP)
-        ]
-        images = np.repeat(image[None], len(places) + 1, 0)
-        for number, (r, c) in enumerate(places):
-            images[number, r : r + PATCH, c : c + PATCH] = 0
+        side = image.shape[0]
+        patch, step = PATCH * side // 28, STEP * side // 28
+        starts = range(0, side - patch + 2, step)
+        squares = [np.s_[r : r + patch, c : c + patch] for r in starts for c in starts]
+        images = np.repeat(image[None], len(squares) + 1, 0)
+        for number, square in enumerate(squares):
+            images[number][square] = 0 if image.ndim == 2 else GREY
         answers = await model.predict(scaled(images))
         digit = int(answers[-1].argmax())
         falls = answers[-1, digit] - answers[:-1, digit]
-        shares = spread(falls, places)
+        shares = spread(falls, squares, side)
         return {
             "digit": digit,
             "rgba": self._overlay(shares),
             "box": list(self._picture.frame),
-            "words": self._words(digit, falls, float(answers[-1, digit])),
+            "words": self._words(self._picture.names[digit], falls, float(answers[-1, digit])),
         }
 
     def _overlay(self, shares: Array) -> Array:
@@ -158,7 +157,7 @@ class Lens:
         rgba[..., 3] = np.rint(np.abs(shares) * 255)
         return rgba
 
-    def _words(self, digit: int, falls: Array, sure: float) -> str:
+    def _words(self, digit: str, falls: Array, sure: float) -> str:
         most = float(falls.max())
         if most < 0.01:
             return (
@@ -170,12 +169,12 @@ class Lens:
         )
 
 
-def spread(falls: Array, places: list[tuple[int, int]]) -> Array:
-    """Return for each pixel (28, 28) the mean of what its covering did, -1 to 1."""
-    total, count = np.zeros((SIDE, SIDE)), np.zeros((SIDE, SIDE))
-    for fall, (r, c) in zip(falls, places, strict=True):
-        total[r : r + PATCH, c : c + PATCH] += fall
-        count[r : r + PATCH, c : c + PATCH] += 1
+def spread(falls: Array, squares: list[Any], side: int) -> Array:
+    """Return for each pixel of an image the mean of what its covering did, -1 to 1."""
+    total, count = np.zeros((side, side)), np.zeros((side, side))
+    for fall, square in zip(falls, squares, strict=True):
+        total[square] += fall
+        count[square] += 1
     mean = total / np.maximum(1, count)
     return mean / (float(np.abs(mean).max()) or 1.0)
 

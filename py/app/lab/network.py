@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import nn
@@ -17,18 +18,21 @@ PENALISED = ("Conv2D", "Dense")
 class Network:
     """Served as `lab.network`."""
 
-    def build(self, layers: list[Any], seed: int, l2: float = 0.0) -> Any:
+    def build(
+        self, layers: list[Any], seed: int, l2: float = 0.0, shape: Sequence[int] = INPUT_SHAPE
+    ) -> Any:
         """Return a new network.
 
         Args:
             layers: (class name, {argument: value}) of each layer after the input.
+            shape: of an image.
             seed: of the first weights.
             l2: factor of the squared weights of convolutions and dense layers in the loss; 0 is
                 none.
         """
         nn.set_random_seed(seed)
         penalty = {"kernel_regularizer": nn.regularizers.L2(l2)} if l2 else {}
-        parts = [nn.Input(INPUT_SHAPE)]
+        parts = [nn.Input(tuple(shape))]
         for kind, arguments in layers:
             more = penalty if kind in PENALISED else {}
             parts.append(getattr(nn, kind)(**arguments, **more))
@@ -48,6 +52,11 @@ class Network:
         content = await downloads.download(downloads.address(base, f"../{TRAINED_BEFORE}"))
         model = nn.io.load(content)
         return {"model": model, "preset": "seed", "accuracy": ACCURACY, "bytes": len(content)}
+
+    def fits(self, model: Any, shape: Sequence[int], classes: int) -> bool:
+        """Return whether a network reads such images and answers with so many classes."""
+        read, answered = model.input_shape[1:], model.output_shape[1:]
+        return tuple(read) == tuple(shape) and tuple(answered) == (classes,)
 
     def fresh(self, model: Any, seed: int) -> Any:
         """Return a network of the same architecture with fresh weights."""

@@ -11,7 +11,7 @@ import numpy as np
 from nn.callbacks import Callback
 
 from app.lab.images import normalize_digit, pictures
-from app.lab.images.mnist import Mnist, labels, scaled
+from app.lab.images.mnist import Mnist, labels, plain, scaled
 from app.lab.inside.activations import Activations
 from app.lab.inside.colours import LIGHT
 from app.lab.inside.drawing import Drawing
@@ -35,7 +35,7 @@ class Picture:
 
     Attributes:
         inks: the theme's colours.
-        image: what is shown, (28, 28) uint8, or None before.
+        image: what is shown, (h, w) or (h, w, 3) uint8, or None before.
         frame: where it lies on the pad: left, top, width, height as shares.
         activations: what the network made of it, or None before.
     """
@@ -49,10 +49,15 @@ class Picture:
         self._index = 0
         self._drawing: Drawing | None = None
         self._truth = UNKNOWN
-        self.image: Any = None  # uint8 (28, 28)
+        self.image: Any = None
         self.frame: tuple[float, ...] = WHOLE
         self.activations: Activations | None = None
         self.reporter = Reporter(self._changes)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the classes that a network answers with."""
+        return self._mnist.names
 
     def colours(self, inks: dict[str, list[float]], ratio: float = 1.0) -> None:
         """Take the theme's inks, and how many pixels of the screen a CSS pixel has.
@@ -92,8 +97,9 @@ class Picture:
 
     def _test_image(self) -> dict[str, Any]:
         data = self._mnist.test
-        image = data.x[self._index, ..., 0]
-        return {"rgba": pictures.ink(image), "label": int(labels(data)[self._index])}
+        self._index = min(self._index, len(data) - 1)
+        image = plain(data.x[self._index])
+        return {"rgba": pictures.rgba(image), "label": int(labels(data)[self._index])}
 
     def _take(self, pixels: Any, width: int) -> bool:
         """Take a drawing, or the test image; return whether there is one."""
@@ -102,15 +108,17 @@ class Picture:
             if not len(data):
                 return False
             self._index = min(self._index, len(data) - 1)
-            self.image = data.x[self._index, ..., 0]
+            self.image = self._buckets.last = plain(data.x[self._index])
             self._truth, self.frame = int(labels(data)[self._index]), WHOLE
             return True
         ink = normalize_digit.from_rgba(pixels, width)
-        image = normalize_digit.from_drawing(ink)
+        shape = self._mnist.train.shape
+        digit = shape == normalize_digit.SHAPE
+        image = normalize_digit.from_drawing(ink) if digit else normalize_digit.as_drawn(ink, shape)
         if image is None:
             return False
         self.image, self._truth = image, UNKNOWN
-        self.frame = normalize_digit.frame(ink) or WHOLE
+        self.frame = (normalize_digit.frame(ink) or WHOLE) if digit else WHOLE
         self._buckets.last = image
         return True
 
@@ -172,13 +180,13 @@ class Picture:
 
 
 def answer(probabilities: Any, image: Any) -> dict[str, Any]:
-    """Return a network's answer to an image (28, 28) as the page shows it."""
+    """Return a network's answer to an image as the page shows it."""
     return {
         "digit": int(probabilities.argmax()),
         "confidence": float(probabilities.max()),
         "probabilities": [float(share) for share in probabilities],
         "bits": probabilities.tobytes().hex(),
-        "image": pictures.ink(image),
+        "image": pictures.rgba(image),
     }
 
 

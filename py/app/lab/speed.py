@@ -82,7 +82,7 @@ class Speed:
     """Served as `lab.speed`.
 
     Args:
-        data: has the images as `data.train`, a Dataset of uint8 (n, 28, 28, 1).
+        data: has the images as `data.digits`, a Dataset of uint8 (n, 28, 28, 1).
     """
 
     def __init__(self, data: Any) -> None:
@@ -103,7 +103,7 @@ class Speed:
         Raises:
             ValueError: there are no images.
         """
-        if not len(self._data.train):
+        if not len(self._data.digits):
             raise ValueError("speed: expected training images of 28 x 28, received none")
         self._rows = []
         tasks = list(self._tasks())
@@ -122,7 +122,7 @@ class Speed:
 
     def _tasks(self) -> Iterator[tuple[str, str, str, float, Callable[[], Any], bool]]:
         """(group, task, unit, work of one action, action, compared with NumPy alone?)."""
-        data = self._data.train
+        data = self._data.digits
         for name, size, layers in TRAINED:
             compared = layers is _seed and size == 128
             yield "Train", name, "images/s", size, Workload(layers, data, size).step, compared

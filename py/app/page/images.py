@@ -4,6 +4,8 @@ import js
 
 from app.page import dom
 
+in_colour = [False]  # whether the data's pictures have colours of their own
+
 
 def paint(canvas, rgba, tint=True):
     """Put RGBA bytes on a canvas of their size, by default in the theme's ink."""
@@ -13,6 +15,7 @@ def paint(canvas, rgba, tint=True):
     context = canvas.getContext("2d")
     bytes_ = js.Uint8ClampedArray.new(rgba.js.buffer, rgba.js.byteOffset, width * height * 4)
     context.putImageData(js.ImageData.new(bytes_, width, height), 0, 0)
+    canvas.classList.toggle("in-colour", in_colour[0])
     if tint:
         recolour(canvas)
     return canvas
@@ -20,6 +23,8 @@ def paint(canvas, rgba, tint=True):
 
 def recolour(canvas):
     """Give the picture on a canvas the theme's ink; its alpha stays."""
+    if canvas.classList.contains("in-colour"):
+        return
     context = canvas.getContext("2d")
     context.globalCompositeOperation = "source-in"
     context.fillStyle = dom.colour("ink")

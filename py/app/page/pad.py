@@ -2,7 +2,7 @@
 
 import js
 
-from app.page import dom
+from app.page import dom, images
 
 SIDE = 560
 # What is sent: a quarter of the side, still seven times as fine as the network's 20 x 20.
@@ -162,7 +162,7 @@ class Pad:
         dom.find("pad-hint").hidden = False
 
     def show(self, image):
-        """Put an image of the data set on the pad: a canvas of 28 x 28 with ink in its alpha."""
+        """Put an image of the data set on the pad: a canvas with ink in its alpha, or in colour."""
         self.clear()
         self.image = image
         dom.find("pad-hint").hidden = True
@@ -170,6 +170,8 @@ class Pad:
 
     def _stamp(self):
         self.context.drawImage(self.image, 0, 0, SIDE, SIDE)
+        if images.in_colour[0]:
+            return
         self.context.globalCompositeOperation = "source-in"
         self.context.fillStyle = dom.colour("ink")
         self.context.fillRect(0, 0, SIDE, SIDE)

@@ -2,8 +2,6 @@
 
 from app.page import dom, images, numbers, status, table
 
-DIGITS = range(10)
-
 
 class Analysis:
     """Confusion matrix, scores, mistakes, weights, times."""
@@ -58,22 +56,25 @@ class Analysis:
         dom.find("analysis-title").focus()  # which scrolls to it
 
     def _mistake(self, entry):
-        words = dom.make("span", f"{entry['truth']} → ")
-        words.append(dom.make("b", entry["answer"], class_="bad"))
+        truth, answer = self._name(entry["truth"]), self._name(entry["answer"])
+        words = dom.make("span", f"{truth} → ")
+        words.append(dom.make("b", answer, class_="bad"))
         share = dom.make("div", numbers.percent(entry["confidence"], 0))
-        return images.tile(
-            entry["rgba"], (words, share), f"A {entry['truth']} read as {entry['answer']}"
-        )
+        return images.tile(entry["rgba"], (words, share), f"A {truth} read as {answer}")
+
+    def _name(self, number):
+        return self.client.data["names"][number]
 
     def _confusion(self, matrix):
         matrix_table = dom.find("confusion")
         head = dom.make("tr")
-        head.append(dom.make("td"), *[dom.make("th", digit, scope="col") for digit in DIGITS])
+        names, classes = self.client.data["names"], range(len(matrix))
+        head.append(dom.make("td"), *[dom.make("th", name, scope="col") for name in names])
         section = dom.make("thead")
         section.append(head)
         body = dom.make("tbody")
-        wrong = max([matrix[i][j] for i in DIGITS for j in DIGITS if i != j]) or 1
-        for truth in DIGITS:
+        wrong = max([matrix[i][j] for i in classes for j in classes if i != j]) or 1
+        for truth in classes:
             body.append(self._row(truth, matrix[truth], wrong))
         for old in matrix_table.querySelectorAll("thead, tbody"):
             old.remove()
@@ -82,21 +83,21 @@ class Analysis:
     def _row(self, truth, counts, wrong):
         cells = []
         support = sum(counts) or 1
-        for answer in DIGITS:
-            count = counts[answer]
+        for answer, count in enumerate(counts):
             hit = truth == answer
             share = 40 * (count / support if hit else count / wrong)
-            name = f"{count} images of {truth} read as {answer}"
+            name = f"{count} images of {self._name(truth)} read as {self._name(answer)}"
             button = dom.make(
                 "button", count or "", type="button", class_="hit" if hit else None, aria_label=name
             )
             button.style.setProperty("--v", f"{share:.1f}%")
             dom.on(button, "click", lambda _, answer=answer: self._cell(truth, answer))
             cells.append(button)
-        return table.row(truth, *cells)
+        return table.row(self._name(truth), *cells)
 
     async def _cell(self, truth, answer):
         found = await self.client.lab.analysis.cell(truth, answer)
+        truth, answer = self._name(truth), self._name(answer)
         list_ = dom.make("ul", class_="tiles note row")
         for entry in found:
             share = dom.make("span", numbers.percent(entry["confidence"], 0))
@@ -111,10 +112,12 @@ class Analysis:
         )
 
     def _scores(self, rows):
-        lines = [table.heading("Digit", "Precision", "Recall", "F1", "Images")]
+        lines = [table.heading("Class", "Precision", "Recall", "F1", "Images")]
         for row in rows:
             shares = [numbers.percent(row[name]) for name in ("precision", "recall", "f1")]
-            lines.append(table.row(row["label"], *shares, numbers.count(row["support"])))
+            lines.append(
+                table.row(self._name(row["label"]), *shares, numbers.count(row["support"]))
+            )
         dom.fill(dom.find("per-class"), lines)
 
     def _histograms(self, rows):

@@ -2,8 +2,6 @@
 
 from app.page import dom, images, numbers, status
 
-DIGITS = range(10)
-
 
 class Buckets:
     """Labelled drawings, which the worker saves in IndexedDB.
@@ -30,7 +28,7 @@ class Buckets:
         dom.enable("drawn-add", when=bool(drawings))
         dom.find("fine-tune").hidden = not drawings
         rows = []
-        for digit in DIGITS:
+        for digit in range(len(self.client.data["names"])):
             mine = [(i, entry) for i, entry in enumerate(drawings) if entry["label"] == digit]
             rows.append(self._bucket(digit, mine))
         dom.fill(dom.find("buckets"), rows)
@@ -40,14 +38,17 @@ class Buckets:
         count = dom.make("small", len(mine), class_="note")
         tiles = dom.make("span", class_="drawn row")
         for place, (index, entry) in enumerate(mine):
-            name = f"Delete drawing {place + 1} of a {digit}"
+            name = f"Delete drawing {place + 1} of a {self._name(digit)}"
             button = dom.make("button", type="button", aria_label=name, title="Delete")
             picture = dom.make("canvas", class_="tinted", aria_hidden="true")
             button.append(images.paint(picture, entry["rgba"]))
             dom.on(button, "click", lambda _, index=index: self.remove(index, digit))
             tiles.append(button)
-        item.append(dom.make("b", digit), tiles, count)
+        item.append(dom.make("b", self._name(digit)), tiles, count)
         return item
+
+    def _name(self, digit):
+        return self.client.data["names"][digit]
 
     async def remove(self, index, digit):
         """Delete a drawing; the keyboard focus stays in its bucket."""
@@ -55,7 +56,7 @@ class Buckets:
         await self.show()
         bucket = dom.find("buckets").children[digit]
         (bucket.querySelector("button") or dom.find("buckets")).focus()
-        status.say(f"A drawing of a {digit} is deleted, {self.count} are left.")
+        status.say(f"A drawing of a {self._name(digit)} is deleted, {self.count} are left.")
 
     async def add(self):
         """Add all drawings to the training images."""

@@ -8,6 +8,9 @@ from app.panels.buckets import Buckets
 from app.state import settings
 
 COLUMNS, ROWS = 15, 4
+FEW = 5000  # images, of which a batch of 128 makes hardly a step an epoch
+BATCH, EPOCHS = 32, 20
+SIDES = (28, 32, 64, 96)  # as in app.lab.images.import_data
 
 
 class Data:
@@ -31,7 +34,13 @@ class Data:
         dom.click("open-data", dom.find("data-files").click)
         dom.on("data-files", "change", self._chosen)
         dom.click("data-reset", self._restore)
-        self.changed = lambda: None  # called when the data are others
+        for side in SIDES:
+            for channels, word in ((1, "grey"), (3, "colour")):
+                text = f"{side} × {side}, {word}"
+                dom.find("data-form").append(dom.make("option", text, value=f"{side} {channels}"))
+        dom.on("data-form", "change", lambda event: self._convert(event.target.value))
+        self.changed = lambda: None  # called when the data are shown again
+        self.replaced = None  # coroutine function, called when the data are others
         self.buckets = Buckets(client, self.refresh)
         self.augmentation = Augmentation(client, options)
         self._drop_zone()
@@ -46,6 +55,9 @@ class Data:
         """Show the data again."""
         await self.client.refresh_data()
         data = self.client.data
+        images.in_colour[0] = data["shape"][2] == 3
+        dom.find("data-form").parentNode.hidden = not data["pictures"]
+        dom.find("data-form").value = f"{data['shape'][0]} {data['shape'][2]}"
         words = (
             f"{data['name']}: {numbers.count(data['train'])} + {numbers.count(data['test'])} images"
         )
@@ -71,7 +83,8 @@ class Data:
         found = await self.client.lab.data.samples(COLUMNS, ROWS)
         canvas = dom.find("samples")
         images.paint(canvas, found["rgba"])
-        labels = " ".join(str(label) for label in found["labels"])
+        names = self.client.data["names"]
+        labels = " ".join([names[label] for label in found["labels"]])
         canvas.setAttribute("aria-label", "Sample images of the classes " + labels)
 
     def _classes(self, data):
@@ -147,9 +160,29 @@ class Data:
                 js.URL.revokeObjectURL(url)
         await self._replaced()
         data = self.client.data
-        status.say(f"{data['name']}: {numbers.count(data['train'])} images to train on.")
+        if data["train"] < FEW and self.options["batch"] > BATCH:
+            self.options.adopt(dict(self.options.values, batch=BATCH, epochs=EPOCHS))
+        rows, columns, channels = data["shape"]
+        form = f"{rows} × {columns}, {'in colour' if channels == 3 else 'grey'}"
+        status.say(
+            f"{data['name']}: {numbers.count(data['train'])} images to train on, {form}, "
+            f"and a new network for {len(data['names'])} classes."
+        )
+
+    async def _convert(self, form):
+        """Make the pictures again in another size or in colour."""
+        if not self.state.free():
+            dom.find("data-form").value = f"{self.client.data['shape'][0]}"
+            return
+        side, channels = form.split()
+        status.say("Making the pictures again…")
+        await self.client.lab.data.convert(int(side), int(channels))
+        await self._replaced()
+        status.say(f"The pictures are {dom.find('data-form').selectedOptions[0].text} now.")
 
     async def _restore(self):
+        if not self.state.free():
+            return
         await self.client.lab.data.restore()
         await self._replaced()
         status.say("The data are MNIST again.")
@@ -157,4 +190,4 @@ class Data:
     async def _replaced(self):
         await self.refresh()
         await self.buckets.show()
-        self.client.outdated()
+        await self.replaced()

@@ -6,39 +6,49 @@ from app.page import dom, images, numbers, status
 from app.page.latest import Latest
 from app.page.pad import SENT, Pad
 
-DIGITS = range(10)
+SHORT = 2  # characters of a name that are as large as a digit
 SURE = 0.6  # an answer below this is hardly one
 
 
 class Answer:
-    """The digit, its confidence, the ten bars and the 28 x 28 image."""
+    """The class, its confidence, a bar for each class, and the image that the network sees."""
 
     def __init__(self):
-        self.bars = []
-        self.styles = []
-        self.values = []
-        for digit in DIGITS:
+        self.names, self.bars, self.styles, self.values = [], [], [], []
+        self.last = None
+        self.ghost = False  # whether the answer is to a test image, not to a drawing
+
+    def name(self, names):
+        """Make a bar for each class."""
+        for digit, value in enumerate(self.values):
+            dom.write(f"bar {digit}", "", value)  # as the new ones are
+        self.names, self.bars, self.styles, self.values = names, [], [], []
+        for name in names:
             item = dom.make("li")
             value = dom.make("span", class_="number note")
             bar = dom.make("i")
-            item.append(dom.make("b", digit), bar, value)
+            item.append(dom.make("b", name), bar, value)
             self.bars.append(item)
             self.styles.append(bar.style)
             self.values.append(value)
         dom.fill(dom.find("bars"), self.bars)
         self.shares = [""] * len(self.bars)
-        self.top = None  # the digit with the largest share
-        self.last = None
-        self.ghost = False  # whether the answer is to a test image, not to a drawing
+        self.top = None  # the class with the largest share
+        long = max([len(name) for name in names]) > SHORT
+        for element in (dom.output("prediction"), dom.find("ghost")):
+            element.style.fontSize = "1.25rem" if long else ""
+            element.style.whiteSpace = "nowrap"
+        columns = "repeat(auto-fit, minmax(4rem, 1fr))" if long else ""
+        dom.find("correct").style.gridTemplateColumns = columns
 
     def show(self, answer):
         """Show what the worker answered to a drawing."""
         self.last = answer
         self.show_bars(answer["probabilities"], answer["digit"])
-        dom.write("prediction", str(answer["digit"]))
+        dom.write("prediction", self.names[answer["digit"]])
         dom.output("prediction").className = "digit"
         dom.write("confidence", numbers.percent(answer["confidence"]))
-        self._end_ghost()
+        self.end_ghost()
         dom.find("bars").dataset.bits = answer["bits"]
         images.paint(dom.find("seen"), answer["image"])
 
@@ -47,18 +57,19 @@ class Answer:
         self.show_bars(answer["probabilities"], answer["digit"])
         sure = numbers.percent(answer["confidence"])
         self.ghost = True
-        dom.set_text("ghost", str(answer["digit"]))
-        dom.set_text("draw-note", f"{sure} sure; a test image, {truth}")
+        dom.set_text("ghost", self.names[answer["digit"]])
+        dom.set_text("draw-note", f"{sure} sure; a test image, {self.names[truth]}")
 
-    def _end_ghost(self):
+    def end_ghost(self):
+        """Take away the answer to the test image."""
         if self.ghost:
             self.ghost = False
             dom.set_text("ghost", "")
             dom.set_text("draw-note", "")
 
     def show_bars(self, shares, top):
-        """Show the probability of each digit, and which is the largest; None shows nothing."""
-        for digit in DIGITS:
+        """Show the probability of each class, and which is the largest; None shows nothing."""
+        for digit in range(len(self.bars)):
             share = shares[digit]
             length = f"{100 * (share or 0):.1f}%"
             if length != self.shares[digit]:
@@ -81,14 +92,15 @@ class Answer:
         dom.output("prediction").className = "digit none"
         dom.write("confidence", numbers.DASH)
         self.ghost = True
-        self._end_ghost()
+        self.end_ghost()
         dom.find("bars").dataset.bits = ""
         dom.find("seen").getContext("2d").clearRect(0, 0, 28, 28)
 
     def say(self):
         """Let screen readers speak the answer."""
         if self.last is not None:
-            words = f"{self.last['digit']}, {numbers.percent(self.last['confidence'])}"
+            name = self.names[self.last["digit"]]
+            words = f"{name}, {numbers.percent(self.last['confidence'])}"
             dom.set_text("said", "It reads " + words)
 
 
@@ -114,25 +126,39 @@ class Draw:
         self.version = 0  # of the network that answered last
         self.pad = Pad(self._drawn, self.finished)
         self.answer = Answer()
+        self.sampled = False  # whether a test image is on the pad
         self._latest = Latest(self._ask)
-        self._buttons()
+        self.name()
         dom.click("clear", self.clear)
         dom.click("try-test", self.try_test)
         dom.click("fine-tune", self.fine_tune)
         self.pad.set_up()
         state.listen(lambda name: self.changed() if name == "ready" else None)
 
-    def _buttons(self):
-        group = dom.find("correct")
-        for digit in DIGITS:
-            name = f"It was a {digit}"
-            button = dom.make("button", digit, type="button", class_="quiet", aria_label=name)
+    def name(self):
+        """Make bars and buttons for the classes of the data."""
+        names = self.client.data["names"]
+        if names == self.answer.names:
+            return
+        self.answer.name(names)
+        buttons = [dom.make("span", "It was a")]
+        for digit, name in enumerate(names):
+            label = f"It was a {name}"
+            button = dom.make("button", name, type="button", class_="quiet", aria_label=label)
             dom.on(button, "click", lambda _, digit=digit: self.correct(digit))
-            group.append(button)
+            buttons.append(button)
+        dom.fill(dom.find("correct"), buttons)
+
+    async def replaced(self):
+        """Show that the data are others."""
+        self.name()
+        self.clear()
+        await self.show_ghost()
 
     def clear(self):
         """Remove the drawing and the answer."""
         self.pad.clear()
+        self.sampled = False
         self.answer.clear()
         self.restarted()
         dom.find("correct").hidden = True
@@ -140,6 +166,10 @@ class Draw:
         self.changed()
 
     def _drawn(self):
+        if self.sampled and images.in_colour[0]:  # a picture and ink are not read together
+            self.pad.image = None
+            self.pad.set_up()
+        self.sampled = False
         self.restarted()
         self.changed()
 
@@ -167,7 +197,7 @@ class Draw:
         model, drawn = self.client.reading, not self.pad.empty
         if model is None:
             return
-        pixels = self.pad.pixels() if drawn else None
+        pixels = self.pad.pixels() if drawn and not self.sampled else None
         report = await self.client.lab.picture.show(model, pixels, SENT)
         if report is None or drawn == self.pad.empty:  # cleared, or drawn on, meanwhile
             return
@@ -186,8 +216,8 @@ class Draw:
         """Show a report of the worker: the answer, and what each layer computed."""
         if self.picture:
             self.picture.show(report)
-        drawn = report["truth"] < 0
-        if drawn == self.pad.empty:
+        drawn = not self.pad.empty
+        if (report["truth"] < 0) != (drawn and not self.sampled):  # of what was shown before
             return
         dom.set_text("standing", self._standing(report["answer"]["confidence"]))
         if not drawn:
@@ -205,26 +235,30 @@ class Draw:
             return "not trained: a guess"
         if self.state.busy:
             return "still learning"
-        return "" if confidence > SURE else "It knows only digits: it must choose one."
+        known = "digits" if self.client.data["name"] == "MNIST" else ", ".join(self.answer.names)
+        return "" if confidence > SURE else f"It knows only {known}: it must choose one."
 
     async def try_test(self):
         """Put a random test image on the pad."""
         sample = await self.client.lab.picture.next_image()
         self.pad.show(images.paint(dom.make("canvas"), sample["rgba"]))
+        self.sampled = True
         self.restarted()
-        self.answer.ghost = False
-        dom.set_text("draw-note", f"A test image: it is a {sample['label']}.")
+        self.answer.end_ghost()
+        name = self.answer.names[sample["label"]]
+        dom.set_text("draw-note", f"A test image: it is a {name}.")
         self.finished()
 
     async def correct(self, digit):
         """Save the drawing with its true label."""
-        if self.answer.last is None:
+        names = self.answer.names
+        if self.answer.last is None or digit >= len(names):
             return
         reason = await self.client.lab.buckets.label(digit)
         right = digit == self.answer.last["digit"]
         status.say(
-            f"Thank you: noted as a {digit}"
-            + ("." if right else f", not a {self.answer.last['digit']}.")
+            f"Thank you: noted as a {names[digit]}"
+            + ("." if right else f", not a {names[self.answer.last['digit']]}.")
         )
         await self.buckets.show()
         if reason:

@@ -49,7 +49,7 @@ class Models:
     async def save(self):
         """Save the network in use under its accuracy and the time of day."""
         client = self.client
-        name = self._name()
+        name = _name(client)
         about = {"layers": _described(client.rows), "trained": client.trained, "run": client.run}
         if client.accuracy is not None:
             about["accuracy"] = client.accuracy
@@ -64,12 +64,6 @@ class Models:
         self._list(kept)
         await self.saved()
         status.say(f"Saved as “{name}” in this browser. It is there after a reload.")
-
-    def _name(self):
-        clock = js.Date.new().toLocaleTimeString()
-        if self.client.accuracy is not None:
-            return f"{numbers.percent(self.client.accuracy)}, {clock}"
-        return ("trained, " if self.client.learned else "untrained, ") + clock
 
     def _list(self, kept):
         items = []
@@ -102,20 +96,25 @@ class Models:
         dom.fill(dom.find("saved"), items)
 
     async def open(self, about):
-        """Use a saved model."""
+        """Use a saved model; return whether it fits the data."""
         if not self.state.free():
-            return
+            return False
         began = dom.now()
         model = await self.client.lab.models.open(about["name"])
-        await self._take(model, about, f"“{about['name']}”", began)
+        return await self._take(model, about, f"“{about['name']}”", began)
 
     async def _take(self, model, about, words, began):
-        loaded = numbers.seconds(dom.now() - began)
+        """Use a network in place of the present one; return whether it fits the data."""
+        loaded, data = numbers.seconds(dom.now() - began), self.client.data
+        if not await self.client.lab.network.fits(model, data["shape"], len(data["names"])):
+            _refuse(words, data)
+            return False
         await self.client.adopt(model, None, about)
         warm = await self.client.lab.models.warm_up(model)
         note = f"{words}: loaded in {loaded}, warmed up in {warm:.1f} ms"
         dom.set_text("model-note", note)
         status.say(f"{words} is the network in work now. Draw a digit.")
+        return True
 
     async def _delete(self, about):
         name = about["name"]
@@ -205,6 +204,24 @@ class Models:
         model = await self.client.lab.models.quantize(self.client.model, kind)
         about = {"trained": self.client.trained, "run": self.client.run}
         await self._take(model, about, f"Weights of {kind}", began)
+
+
+def _name(client):
+    """Return a name for a network: what it reached, and the time of day."""
+    clock = js.Date.new().toLocaleTimeString()
+    if client.accuracy is not None:
+        return f"{numbers.percent(client.accuracy)}, {clock}"
+    return ("trained, " if client.learned else "untrained, ") + clock
+
+
+def _refuse(words, data):
+    """Say that a model reads other images, or has other classes."""
+    size, classes = " × ".join([str(side) for side in data["shape"]]), len(data["names"])
+    status.notice(
+        "This model is for other data",
+        f"{words} does not read images of {size}, or has not {classes} classes.",
+        "Nothing was changed. Open the data first that it was trained on.",
+    )
 
 
 def _trained(client):

@@ -135,7 +135,8 @@ class Network:
 
     def _chosen(self):
         own = self.options["layers"]
-        return own if own is not None else architectures.layers_of(self.options["preset"])
+        layers = own if own is not None else architectures.layers_of(self.options["preset"])
+        return architectures.fitted(layers, len(self.client.data["names"]))
 
     def _choices(self):
         select = dom.find("preset")
@@ -161,6 +162,14 @@ class Network:
             self._rebuilding = dom.spawn(self._rebuild())
         self.plan()
 
+    async def replace(self):
+        """Build another network: the data are others."""
+        self.layers = self._chosen()
+        if not self.plan():  # they were for larger images
+            self.options.adopt(dict(self.options.values, layers=None, preset=architectures.DEFAULT))
+            self.layers = self._chosen()
+        await self.client.build(self.layers)
+
     async def _begin(self):
         """Begin with fresh weights, as a link does."""
         await self.client.settled()  # other layers are being built already
@@ -171,7 +180,8 @@ class Network:
         self.layers = layers
         if self.plan():  # else the last ones that make a network stay in use and in the address
             self.options.values["preset"] = "custom"
-            self.options.set("layers", [(kind, dict(arguments)) for kind, arguments in layers])
+            fitted = architectures.fitted(layers, architectures.CLASSES)  # as links have them
+            self.options.set("layers", [(kind, dict(arguments)) for kind, arguments in fitted])
             await self._rebuild()
 
     async def _rebuild(self):
@@ -203,7 +213,8 @@ class Network:
         self.editor.show(self.layers)
         self.code()
         try:
-            rows = architectures.plan(self.layers)
+            data = self.client.data
+            rows = architectures.plan(self.layers, len(data["names"]), tuple(data["shape"]))
         except LayerError as error:
             self.editor.mark(error.index, str(error))
             self.problem = f"Layer {error.index + 1}: {error}"

@@ -153,7 +153,8 @@ class Progress:
             epochs = f"Epoch {row['epoch']} of {self.run.epochs}"
             status.say(f"{epochs}: {right} of the test images are right.")
         if not self.run.diverged:
-            self._advise(run_history.advice(self.run.rows))
+            classes = len(self.client.data["names"])
+            self._advise(run_history.advice(self.run.rows, classes))
         self.history.add_epoch(self.run.record, row)
         if self.glance is None:
             from app.panels.glance import Glance  # not needed at the start
@@ -175,7 +176,8 @@ class Progress:
         self.history.end()
         if run.cut_short:
             self.client.changed()
-        words = run.outcome()
+        own = self.client.data["name"] != "MNIST"
+        words = run.outcome("Try a test image.") if own else run.outcome()
         status.say(words)
         self.title.end(words.split(",")[0])
 
@@ -367,6 +369,7 @@ class Training:
             "loaded": client.layers is None,
             "data": client.data["name"],
             "images": client.data["train"],
+            "shape": client.data["shape"],
         }
         self.kept = True
         return client.lab.unfinished.checkpoints(about, list(run.rows), self._not_kept)

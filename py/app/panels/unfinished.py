@@ -39,12 +39,13 @@ class Unfinished:
             again: whether another worker started on the same page.
         """
         saved, left = await self.models.find(), await self._find()
-        which = opened(self.options.link and not again, left, saved)
+        usual = left and left["data"] == self.client.data["name"]
+        which = opened(self.options.link and not again, left if usual else None, saved)
         if which == "left" and not await self.open():
             which = opened(False, None, saved)
-        if which == "saved":
-            await self.models.open(saved)
-        elif which == "fresh":
+        if which == "saved" and not await self.models.open(saved):
+            which = "fresh"
+        if which == "fresh":
             await self.client.build(self.network.layers)
             kept = f" “{saved['name']}” is saved: open it under Models." if saved else ""
             status.say("Ready. Press Train, or draw a digit." + kept)
@@ -82,6 +83,7 @@ class Unfinished:
             values["preset"], values["layers"] = self.options["preset"], self.options["layers"]
         else:
             layers = values["layers"] or architectures.layers_of(values["preset"])
+            layers = architectures.fitted(layers, len(self.client.data["names"]))
             self.network.layers = layers
         self._model = model
         await self.client.adopt(model, layers, _about(left))
@@ -121,17 +123,18 @@ class Unfinished:
             return
         left = self.left[0]
         if left["finished"]:
-            await (self.models.save() if self.in_use else self._show())
+            if self.in_use:
+                await self.models.save()
+            elif self._has_data(left):
+                await self.open()
+                self.offer()
         elif self._has_data(left) and (self.in_use or await self.open()):
             await self.training.train(left)
 
-    async def _show(self):
-        await self.open()
-        self.offer()
-
     def _has_data(self, left):
-        data = self.client.data
-        if (data["name"], data["train"]) == (left["data"], left["images"]):
+        data, shape = self.client.data, left.get("shape", [28, 28, 1])
+        images = left["images"] if not left["finished"] else data["train"]
+        if (data["name"], data["train"], data["shape"]) == (left["data"], images, shape):
             return True
         count = numbers.count(left["images"])
         words = "add your drawings" if left["data"] == data["name"] else "open them"

@@ -12,6 +12,7 @@ except ImportError:  # MicroPython has no typing, and never evaluates an annotat
     pass
 
 INPUT_SHAPE = (28, 28, 1)
+CLASSES = 10
 ACTIVATIONS = ("linear", "relu", "elu", "gelu", "sigmoid", "tanh", "softmax")
 
 # Argument -> (kind, lowest, highest, default). Kinds: "int", "float", or a tuple of choices.
@@ -162,6 +163,14 @@ def layers_of(preset: str) -> "list[Any]":
     return [(kind, dict(arguments)) for kind, arguments in PRESETS[preset][1]]
 
 
+def fitted(layers: "list[Any]", classes: int) -> "list[Any]":
+    """Return layers of which the last, if it is dense, has a unit for each class."""
+    if not layers or layers[-1][0] != "Dense":
+        return layers
+    kind, arguments = layers[-1]
+    return layers[:-1] + [(kind, dict(arguments, units=classes))]
+
+
 def new_layer(kind: str) -> "tuple[Any, ...]":
     """Return a layer with the default value of every field."""
     return (kind, {name: field[3] for name, field in FIELDS[kind].items()})
@@ -234,14 +243,20 @@ def _parameters(kind: str, arguments: "dict[str, Any]", shape: "tuple[int, ...]"
     return 0
 
 
-def plan(layers: "list[Any]", classes: int = 10) -> "list[Any]":
+def plan(
+    layers: "list[Any]", classes: int = CLASSES, shape: "tuple[int, ...]" = INPUT_SHAPE
+) -> "list[Any]":
     """Return (class name, output shape, parameters) of each layer, without building anything.
+
+    Args:
+        layers: the layers.
+        classes: that the network answers with.
+        shape: of an image.
 
     Raises:
         LayerError: at the first layer that cannot take its input, or at the last one when it is
             not `Dense(classes, softmax)`.
     """
-    shape: tuple[int, ...] = INPUT_SHAPE
     rows = []
     for index, (kind, arguments) in enumerate(layers):
         following = _next_shape(index, kind, arguments, shape)

@@ -97,8 +97,8 @@ class CurrentRun:
         self.rows.append(row)
         return row
 
-    def outcome(self):
-        """Return what the run came to, in a sentence."""
+    def outcome(self, following="Draw a digit."):
+        """Return what the run came to, in a sentence, and what to do now in another."""
         done, total = len(self.rows), self.epochs
         if self.diverged:
             return f"Stopped: the loss is not a number since {self.diverged}."
@@ -114,4 +114,4 @@ class CurrentRun:
         if done and self.rows[-1]["val_accuracy"] is not None:
             share = numbers.percent(self.rows[-1]["val_accuracy"])
             words += f", {share} of the test images right"
-        return words + ". Draw a digit."
+        return f"{words}. {following}"

@@ -15,6 +15,14 @@ BASE = js.document.baseURI
 START = 600  # seconds to download the worker's 9 MB at 15 kB/s; errors are reported before
 
 
+_MNIST = {
+    "name": "MNIST",
+    "train": 60000,
+    "names": [str(digit) for digit in range(10)],
+    "shape": [28, 28, 1],
+}
+
+
 class EngineClient:
     """The engine and the network that the panels share.
 
@@ -39,7 +47,7 @@ class EngineClient:
         self.model = None
         self.layers = None
         self.rows = []
-        self.data = {"name": "MNIST", "train": 60000}
+        self.data = _MNIST
         self.data_ready = False
         self.trained = self.run = self.version = 0
         self.learned = False
@@ -134,7 +142,8 @@ class EngineClient:
         """Build a network with fresh weights from the seed in the options."""
         async with self.building:
             seed, l2 = self.options["seed"], self.options["l2"]
-            await self.adopt(await self.lab.network.build(layers, seed, l2), layers)
+            shape = self.data["shape"]
+            await self.adopt(await self.lab.network.build(layers, seed, l2, shape), layers)
             self._built_with = (seed, l2)
 
     async def settled(self):
@@ -180,7 +189,7 @@ class EngineClient:
     async def read_before(self, preset):
         """Read with the network trained before, while the one in use is its fresh twin."""
         fresh = self.model
-        if self._built_with is None or preset != "seed":
+        if self._built_with is None or preset != "seed" or self.data["name"] != "MNIST":
             return
         found = await self.lab.network.trained_before(BASE)
         if self.model is fresh and self._built_with is not None:  # nothing came in between

@@ -41,11 +41,11 @@ def text(layers, options, data, trained=0):
     Args:
         layers: (class name, arguments) of each; None for a network from a file.
         options: the settings of the page.
-        data: {name, train} of the training images.
+        data: {name, train, shape} of the training images.
         trained: epochs that a network from a file has been trained for.
     """
     lines = _HEAD.format(seed=options["seed"]).split("\n")[:-1]
-    lines += _file(options) if layers is None else _network(layers, options["l2"])
+    lines += _file(options) if layers is None else _network(layers, options["l2"], data["shape"])
     lines += _data(options, data)
     lines += _where(options)
     lines += _compile(options)
@@ -53,8 +53,9 @@ def text(layers, options, data, trained=0):
     return "\n".join(lines) + "\n" + _TAIL
 
 
-def _network(layers, l2):
-    parts = [("Input((28, 28, 1))", False)]
+def _network(layers, l2, shape):
+    sides = ", ".join([str(side) for side in shape])
+    parts = [(f"Input(({sides}))", False)]
     parts += [(_call(kind, arguments), kind in _PENALISED) for kind, arguments in layers]
     lines = [f"    l2 = nn.regularizers.L2({l2:g})"] if l2 else []
     lines.append("    model = nn.Sequential([")

@@ -9,7 +9,7 @@ import numpy as np
 from pyodide.ffi import JsException
 
 ROOT = "static/vendor/"
-SIDE = 28
+MOST = 512
 
 
 class DownloadError(RuntimeError):
@@ -45,14 +45,20 @@ def downloaded() -> dict[str, int]:
 
 
 async def decode_image(content: bytes) -> Any:
-    """Return any picture that the browser reads as (28, 28) uint8, light ink on dark paper."""
+    """Return any picture that the browser reads as (h, w, 3) uint8, at most MOST pixels a side.
+
+    What is transparent is white.
+    """
     data = js.Uint8Array.new(len(content))
     data.assign(content)
     bitmap = await js.createImageBitmap(js.Blob.new([data]))
-    context = js.OffscreenCanvas.new(SIDE, SIDE).getContext("2d")
-    context.drawImage(bitmap, 0, 0, SIDE, SIDE)
-    pixels = np.frombuffer(context.getImageData(0, 0, SIDE, SIDE).data.to_bytes(), np.uint8)
-    grey = pixels.reshape(SIDE, SIDE, 4)[..., :3].mean(axis=2)
-    # A border lighter than the middle is paper: MNIST is white on black.
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]).mean()
-    return np.rint(255 - grey if border > 127 else grey).astype(np.uint8)
+    share = min(1, MOST / max(bitmap.width, bitmap.height))
+    width, height = (max(1, round(side * share)) for side in (bitmap.width, bitmap.height))
+    context = js.OffscreenCanvas.new(width, height).getContext("2d")
+    context.fillStyle = "white"
+    context.fillRect(0, 0, width, height)
+    context.imageSmoothingQuality = "high"
+    context.drawImage(bitmap, 0, 0, width, height)
+    bitmap.close()
+    pixels = context.getImageData(0, 0, width, height).data.to_bytes()
+    return np.frombuffer(pixels, np.uint8).reshape(height, width, 4)[..., :3]

@@ -1,5 +1,8 @@
 """A user's own images: IDX pairs, a CSV with the label first, or a zip with a folder a class.
 
+Pictures in a zip become images of one of SIDES, in grey or in colour: by default as the pictures
+are. None is squashed: one that is not square has a border of its own paper.
+
 Whatever does not fit raises OwnDataError naming the file, what was expected and what came, before
 anything is put in place of the data at hand.
 """
@@ -14,11 +17,18 @@ from typing import Any
 import numpy as np
 from nn.data import Dataset, parse_idx
 
+from app.lab.images.normalize_digit import area_weights
+
 SIDE = 28
+SIDES = (28, 32, 64, 96)
 CLASSES = 10
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
+SAMPLE = 50  # pictures that are looked at for size and colour
+COLOURED = 24  # from this distance between its red, green and blue on a pixel is no grey
 # A zip may declare far more than it holds: 60,000 images of 28 x 28 are 47 MB.
 MOST_IMAGES = 100_000
 MOST_BYTES = 8 << 20
+MOST_MEMORY = 400 << 20  # of all images as bytes
 
 Decode = Callable[[bytes], Awaitable[Any]]
 
@@ -28,14 +38,15 @@ class OwnDataError(ValueError):
 
 
 def checked(name: str, images: Any, labels: Any) -> tuple[Any, Any]:
-    """Return images (n, 28, 28) uint8 and labels (n,) uint8 below 10.
+    """Return images (n, side, side, ...) uint8 and labels (n,) uint8 below 10.
 
     Raises:
         OwnDataError: they are not.
     """
-    if images.shape[1:] != (SIDE, SIDE) or images.dtype != np.uint8:
+    rows, columns = images.shape[1:3]
+    if images.dtype != np.uint8 or rows != columns or rows not in SIDES:
         got = f"{images.dtype} {images.shape[1:]}"
-        raise OwnDataError(f"{name}: expected images of 28 x 28 bytes, got {got}")
+        raise OwnDataError(f"{name}: expected bytes, as many rows as columns of {SIDES}, got {got}")
     if len(images) != len(labels):
         raise OwnDataError(f"{name}: {len(images)} images but {len(labels)} labels")
     if len(images) < CLASSES:
@@ -50,6 +61,8 @@ def read_idx(files: dict[str, bytes]) -> tuple[Any, Any]:
     """Read one file of images and one of labels, recognised by their rank."""
     found: dict[int, Any] = {}
     for name, content in files.items():
+        if name.lower().endswith(PICTURES):
+            raise OwnDataError(f"{name}: give pictures as a zip with a folder for each class")
         try:
             array = parse_idx(content)
         except Exception as error:
@@ -68,12 +81,16 @@ def read_csv(name: str, content: bytes) -> tuple[Any, Any]:
     skip = 0 if first.lstrip("-").isdigit() else 1
     if not any(line.strip() for line in text.splitlines()[skip:]):
         raise OwnDataError(f"{name}: expected lines of a label and 784 numbers, got none")
+    columns = len(text.splitlines()[skip].split(","))
+    if columns != 1 + SIDE * SIDE:
+        raise OwnDataError(
+            f"{name}: a CSV needs a label and {SIDE * SIDE} numbers a line; this one has {columns} "
+            "columns"
+        )
     try:
         table = np.loadtxt(io.StringIO(text), delimiter=",", skiprows=skip, ndmin=2)
     except ValueError as error:
         raise OwnDataError(f"{name}: {error}") from error
-    if table.shape[1] != 1 + SIDE * SIDE:
-        raise OwnDataError(f"{name}: expected 785 numbers a line, got {table.shape[1]}")
     pixels = table[:, 1:]
     if pixels.min() < 0 or pixels.max() > 255:
         raise OwnDataError(f"{name}: expected pixels from 0 to 255, got {pixels.max():g}")
@@ -81,8 +98,17 @@ def read_csv(name: str, content: bytes) -> tuple[Any, Any]:
     return checked(name, pixels.astype(np.uint8).reshape(-1, SIDE, SIDE), labels)
 
 
-async def read_zip(name: str, content: bytes, decode: Decode) -> tuple[Any, Any, list[str]]:
-    """Read images, one folder a class; `decode` makes (28, 28) uint8 of a file's bytes."""
+async def read_zip(
+    name: str, content: bytes, decode: Decode, form: tuple[int, int] | None = None
+) -> tuple[Any, Any, list[str]]:
+    """Read images, one folder a class.
+
+    Args:
+        name: of the file.
+        content: its bytes.
+        decode: makes (h, w, 3) uint8 of a picture's bytes.
+        form: side and channels of the images; by default those that suit the pictures.
+    """
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except zipfile.BadZipFile as error:
@@ -93,32 +119,75 @@ async def read_zip(name: str, content: bytes, decode: Decode) -> tuple[Any, Any,
         raise OwnDataError(f"{name}: expected 2 to 10 folders of images, got {len(folders)}")
     if len(entries) > MOST_IMAGES or any(entry.file_size > MOST_BYTES for entry in entries):
         raise OwnDataError(f"{name}: expected at most {MOST_IMAGES} images of at most 8 MB")
-    images, labels = [], []
-    for entry in entries:
+
+    async def picture(entry: zipfile.ZipInfo) -> Any:
         try:
-            images.append(await decode(archive.read(entry)))
+            return await decode(archive.read(entry))
         except Exception as error:
             raise OwnDataError(f"{name}: {entry.filename} is no picture: {error}") from error
-        labels.append(folders.index(entry.filename.split("/")[-2]))
+
+    if form is None:
+        form = suiting([await picture(entry) for entry in entries[:: -(-len(entries) // SAMPLE)]])
+    side, channels = form
+    if len(entries) * side * side * channels > MOST_MEMORY:
+        raise OwnDataError(f"{name}: {len(entries)} images of {side} pixels need too much memory")
+    images = [framed(await picture(entry), side, channels) for entry in entries]
+    labels = [folders.index(entry.filename.split("/")[-2]) for entry in entries]
     return (*checked(name, np.stack(images), np.array(labels)), folders)
+
+
+def suiting(pictures: list[Any]) -> tuple[int, int]:
+    """Return side and channels of images that lose nothing of such pictures, if possible."""
+    longest = float(np.median([max(picture.shape[:2]) for picture in pictures]))
+    side = next((side for side in SIDES if side >= longest), SIDES[-1])
+    spans = [np.ptp(picture.astype(np.int16), axis=2) for picture in pictures]
+    return side, 3 if max((span > COLOURED).mean() for span in spans) > 0.01 else 1
+
+
+def framed(picture: Any, side: int, channels: int) -> Any:
+    """Return a picture (h, w, 3) as an image: (side, side, 3), or (side, side) with light ink.
+
+    Its longer side fills the image; the rest has the colour of its border.
+    """
+    height, width = picture.shape[:2]
+    share = side / max(height, width)
+    rows, columns = max(1, round(height * share)), max(1, round(width * share))
+    down, across = area_weights(height, rows), area_weights(width, columns)
+    small = np.einsum("ih,hwc,jw->ijc", down, picture.astype(np.float32), across, optimize=True)
+    edge = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]]).mean(axis=0)
+    image = np.empty((side, side, 3), np.float32)
+    image[:] = edge
+    top, left = (side - rows) // 2, (side - columns) // 2
+    image[top : top + rows, left : left + columns] = small
+    if channels == 1:
+        image = image.mean(axis=2)
+        # A border lighter than the middle is paper: MNIST is white on black.
+        image = 255 - image if edge.mean() > 127 else image
+    return np.rint(image).astype(np.uint8)
 
 
 def _is_image(path: str) -> bool:
     parts = path.split("/")
-    known = path.lower().endswith((".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp"))
+    known = path.lower().endswith(PICTURES)
     return known and len(parts) > 1 and not parts[-1].startswith(".") and parts[0] != "__MACOSX"
 
 
-async def read(files: dict[str, bytes], decode: Decode) -> tuple[Any, Any, list[str]]:
-    """Return images, labels and class names of files of any of these kinds."""
-    digits = [str(digit) for digit in range(CLASSES)]
-    if len(files) == 1:
+def holds_pictures(files: dict[str, bytes]) -> bool:
+    """Return whether files are a zip of pictures."""
+    return len(files) == 1 and all(content[:2] == b"PK" for content in files.values())
+
+
+async def read(
+    files: dict[str, bytes], decode: Decode, form: tuple[int, int] | None = None
+) -> tuple[Any, Any, list[str]]:
+    """Return images, labels and class names of files of any of these kinds; see `read_zip`."""
+    if holds_pictures(files):
         ((name, content),) = files.items()
-        if content[:2] == b"PK":
-            return await read_zip(name, content, decode)
-        if name.lower().endswith((".csv", ".txt")):
-            return (*read_csv(name, content), digits)
-    return (*read_idx(files), digits)
+        return await read_zip(name, content, decode, form)
+    name = next(iter(files))
+    table = len(files) == 1 and name.lower().endswith((".csv", ".txt"))
+    images, labels = read_csv(name, files[name]) if table else read_idx(files)
+    return images, labels, [str(digit) for digit in range(max(2, int(labels.max()) + 1))]
 
 
 def split(images: Any, labels: Any, names: list[str], seed: int = 0) -> tuple[Dataset, Dataset]:

@@ -37,7 +37,7 @@ class Mnist:
     """The training and the test set; served as `mnist`.
 
     Attributes:
-        train: Dataset of training images, uint8 (n, 28, 28, 1).
+        train: Dataset of training images, uint8 (n, height, width, 1 or 3).
         test: Dataset of test images.
         name: of the data, as the page shows it.
     """
@@ -72,9 +72,19 @@ class Mnist:
             self.train, self.test = self._original
             self.name = "MNIST"
 
+    @property
+    def digits(self) -> Dataset:
+        """MNIST's training images, whatever is trained on."""
+        return self.train if self._original is None else self._original[0]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the classes."""
+        return [str(name) for name in self.train.class_names or NAMES]
+
     def training_images(self, indices: Any) -> tuple[Any, Any]:
-        """Return training images (n, 28, 28) uint8 and their labels (n,)."""
-        return self.train.x[indices][..., 0], labels(self.train)[indices]
+        """Return training images (n, h, w), in colour (n, h, w, 3), uint8, and labels (n,)."""
+        return plain(self.train.x[indices]), labels(self.train)[indices]
 
 
 def labels(data: Dataset) -> Any:
@@ -88,6 +98,12 @@ def labels(data: Dataset) -> Any:
     return np.asarray(data.y)
 
 
+def plain(images: Any) -> Any:
+    """Return images (..., h, w, c) without the axis of a single channel."""
+    return images[..., 0] if images.shape[-1] == 1 else images
+
+
 def scaled(images: Any) -> Any:
-    """Return uint8 images (n, 28, 28) as a network takes them: float32 (n, 28, 28, 1) up to 1."""
-    return images[..., None].astype(np.float32) * np.float32(1 / 255)
+    """Return uint8 images (n, h, w) or (n, h, w, 3) as a network takes them: float32 up to 1."""
+    channels = images if images.ndim == 4 else images[..., None]
+    return channels.astype(np.float32) * np.float32(1 / 255)

@@ -10,6 +10,7 @@ images reads a drawing best when it is made the same way.
 import numpy as np
 
 SIDE = 28
+SHAPE = (SIDE, SIDE, 1)
 BOX = 20
 # Anti-aliasing and a shaky pen leave faint specks: they must not stretch the box.
 INK = 32
@@ -80,6 +81,20 @@ def from_drawing(ink: Image) -> Image | None:
     image = centre(fit_box(ink[found]))
     # Thin lines fade when they are averaged; MNIST's strokes reach full black.
     return np.rint(image * (255 / image.max())).astype(np.uint8)
+
+
+def as_drawn(ink: Image, shape: tuple[int, ...]) -> Image | None:
+    """A drawing as a picture of another shape: ink on paper; None when nothing is drawn.
+
+    Args:
+        ink: (height, width) uint8, 0 for paper and 255 for ink.
+        shape: (h, w, 1) gives ink as (h, w), (h, w, 3) black on white.
+    """
+    if box(ink) is None:
+        return None
+    rows, columns = area_weights(ink.shape[0], shape[0]), area_weights(ink.shape[1], shape[1])
+    small = np.rint(rows @ ink.astype(np.float32) @ columns.T).astype(np.uint8)
+    return small if shape[2] == 1 else np.repeat(255 - small[..., None], 3, axis=2)
 
 
 def frame(ink: Image) -> tuple[float, float, float, float] | None:

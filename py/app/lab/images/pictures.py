@@ -18,14 +18,24 @@ def ink(image: Array) -> Bytes:
     return rgba
 
 
+def rgba(image: Array) -> Bytes:
+    """Return a uint8 image as RGBA: (h, w) as black ink, (h, w, 3) in its colours."""
+    if image.ndim == 2:
+        return ink(image)
+    return np.concatenate([image, np.full((*image.shape[:2], 1), 255, np.uint8)], axis=2)
+
+
 def mosaic(images: Array, columns: int) -> Bytes:
-    """Return images (n, h, w) uint8 as RGBA (rows * h, columns * w, 4), empty tiles last."""
-    count, height, width = images.shape
+    """Return images (n, h, w) or (n, h, w, 3) as RGBA (rows * h, columns * w, 4).
+
+    The last tiles may be empty.
+    """
+    count, height, width, *channels = images.shape
     rows = -(-count // columns)
-    tiles = np.zeros((rows * columns, height, width), np.uint8)
+    tiles = np.zeros((rows * columns, height, width, *channels), np.uint8)
     tiles[:count] = images
-    grid = tiles.reshape(rows, columns, height, width).swapaxes(1, 2)
-    return ink(grid.reshape(rows * height, columns * width))
+    grid = tiles.reshape(rows, columns, height, width, *channels).swapaxes(1, 2)
+    return rgba(grid.reshape(rows * height, columns * width, *channels))
 
 
 def signed(tensor: Array) -> Bytes:

@@ -13,7 +13,7 @@ from nn.data import Dataset
 def images(count):
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8)
-    return SimpleNamespace(train=Dataset(pixels, random.integers(0, 10, count).astype(np.uint8)))
+    return SimpleNamespace(digits=Dataset(pixels, random.integers(0, 10, count).astype(np.uint8)))
 
 
 async def measured(speed):

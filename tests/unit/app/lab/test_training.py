@@ -60,7 +60,9 @@ async def on_the_page(mnist: Mnist, values: dict[str, Any]) -> Any:
 
 def by_the_listing(mnist: Mnist, values: dict[str, Any]) -> Any:
     """Run the program with the images of this test in place of the files of MNIST."""
-    text = generated_code.text(values["layers"], values, {"name": "MNIST", "train": 60000})
+    text = generated_code.text(
+        values["layers"], values, {"name": "MNIST", "train": 60000, "shape": [28, 28, 1]}
+    )
     head, found, rest = text.partition("async def main():")
     assert found
     assert "    print(history.history)" in rest

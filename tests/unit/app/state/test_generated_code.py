@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from app.state import architectures, generated_code, settings
 
-MNIST = {"name": "MNIST", "train": 60000}
+MNIST = {"name": "MNIST", "train": 60000, "shape": [28, 28, 1]}
 # What is seen of a run and of the page decides no curve.
 SHOWN = {"smoothing", "log", "metric", "hide"}
 OTHER: dict[str, Any] = {
@@ -55,5 +55,6 @@ def test_a_network_from_a_file_comes_from_a_file() -> None:
 
 
 def test_says_what_of_the_data_is_not_there() -> None:
-    assert "pets.zip" in text(data={"name": "pets.zip", "train": 12})
-    assert "3 drawings of yours" in text(data={"name": "MNIST", "train": 60003})
+    assert "pets.zip" in text(data={"name": "pets.zip", "train": 12, "shape": [64, 64, 3]})
+    assert "nn.Input((64, 64, 3))" in text(data={"name": "a.zip", "train": 1, "shape": [64, 64, 3]})
+    assert "3 drawings of yours" in text(data=dict(MNIST, train=60003))

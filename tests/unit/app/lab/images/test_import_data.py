@@ -3,10 +3,13 @@
 import asyncio
 import io
 import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
 from app.lab.images import import_data
+from hypothesis import given
+from hypothesis import strategies as st
 from nn.data.idx import write_idx
 
 IMAGES = np.arange(20 * 784, dtype=np.uint32).astype(np.uint8).reshape(20, 28, 28)
@@ -14,7 +17,7 @@ LABELS = np.arange(20, dtype=np.uint8) % 10
 
 
 async def decode(octets: bytes) -> np.ndarray:
-    return np.full((28, 28), int(octets), np.uint8)
+    return np.full((28, 28, 3), int(octets), np.uint8)
 
 
 def read(files: dict[str, bytes]) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -65,12 +68,14 @@ def test_reads_a_zip_with_a_folder_a_class() -> None:
         ({"a.bin": b"nonsense"}, "a.bin: IDX"),
         ({"a": write_idx(IMAGES)}, "expected an IDX file of images and one of labels"),
         ({"a": write_idx(IMAGES), "b": write_idx(LABELS[:5])}, "20 images but 5 labels"),
-        ({"a": write_idx(IMAGES[:, :9]), "b": write_idx(LABELS)}, "expected images of 28 x 28"),
+        ({"a": write_idx(IMAGES[:, :9]), "b": write_idx(LABELS)}, "as many rows as columns"),
         ({"a": write_idx(IMAGES), "b": write_idx(LABELS + 3)}, "expected labels from 0 to 9"),
         ({"a": write_idx(IMAGES[:3]), "b": write_idx(LABELS[:3])}, "at least 10 images, got 3"),
-        ({"a.csv": b"1,2,3\n"}, "a.csv: expected 785 numbers a line, got 3"),
+        ({"a.csv": b"1,2,3\n"}, "784 numbers a line; this one has 3 columns"),
+        ({"iris.csv": 2 * b"5.1,3.5,1.4,0.2,setosa\n"}, "iris.csv: a CSV needs .* has 5 columns"),
+        ({"cat.png": b"any"}, "cat.png: give pictures as a zip with a folder for each class"),
         ({"a.csv": as_csv(ROWS.astype(int) + 1)}, "expected pixels from 0 to 255, got 256"),
-        ({"a.csv": b"1,x,3\n"}, "a.csv: "),
+        ({"a.csv": as_csv(ROWS).replace(b",7,", b",x,")}, "a.csv: "),
         ({"a.zip": b"PK not really"}, "a.zip: File is not a zip file"),
         ({"a.zip": as_zip({"one/1.png": b"1"})}, "expected 2 to 10 folders of images, got 1"),
         ({"a.zip": as_zip({"one/1.png": b"x", "two/2.png": b"2"})}, "one/1.png is no picture"),
@@ -79,6 +84,39 @@ def test_reads_a_zip_with_a_folder_a_class() -> None:
 def test_names_the_file_that_does_not_fit(files: dict[str, bytes], message: str) -> None:
     with pytest.raises(import_data.OwnDataError, match=message):
         read(files)
+
+
+def disc(side: int, colour: tuple[int, int, int]) -> np.ndarray:
+    """A disc of a colour on white, on half of the width."""
+    rows, columns = np.mgrid[:side, :side]
+    inside = (rows - side / 2) ** 2 + (columns - side / 2) ** 2 < (side / 4) ** 2
+    return np.where(inside[..., None], np.uint8(colour), np.uint8(255))
+
+
+@pytest.mark.parametrize("side", import_data.SIDES)
+@pytest.mark.parametrize("colour", [(200, 0, 0), (90, 90, 90)])
+def test_a_picture_of_the_images_size_stays_as_it_is(side: int, colour: Any) -> None:
+    picture = disc(side, colour)
+    grey = len(set(colour)) == 1
+    assert import_data.suiting([picture] * 3) == (side, 1 if grey else 3)
+    np.testing.assert_array_equal(import_data.framed(picture, side, 3), picture)
+    ink = 255 - picture.mean(axis=2)
+    np.testing.assert_allclose(import_data.framed(picture, side, 1), ink, atol=0.51)
+
+
+@given(st.integers(8, 200), st.integers(8, 200), st.sampled_from(import_data.SIDES))
+def test_no_picture_is_squashed(height: int, width: int, side: int) -> None:
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[..., 0] = 250
+    image = import_data.framed(picture, side, 3)
+    assert image.shape == (side, side, 3)
+    assert (image == [250, 0, 0]).all(), "the rest has the colour of the border"
+    picture[height // 4 : height - height // 4, width // 4 : width - width // 4] = 255
+    share = (import_data.framed(picture, side, 3)[..., 1] / 255).sum() / side**2
+    inner = (height - 2 * (height // 4)) * (width - 2 * (width // 4))
+    whole = max(height, width) ** 2
+    if min(height, width) > 8 * max(height, width) / side:  # else a border takes most of it
+        assert share == pytest.approx(inner / whole, abs=0.25)
 
 
 def test_keeps_a_seventh_for_the_test() -> None:
