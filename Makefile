@@ -14,7 +14,7 @@ help:  ## say what can be made
 serve: precache  ## set everything up, then serve http://localhost:8000 (PORT=... overrides)
 	@$(PY) -m tools.serve --port $(PORT)
 
-federation: bundle  ## a Flower federation on this machine that browsers join; LAN=1: for other machines too, by https
+federation: precache  ## a Flower federation on this machine that browsers join; LAN=1: for other machines too, by https
 	@$(PYTHON) tools/environment.py federation
 	@PYTHONPATH=py $(PY) -m tools.federation $(if $(LAN),--lan) --port $(if $(filter 8000,$(PORT)),8001,$(PORT))
 

@@ -51,6 +51,8 @@ HARDWARE = (TEAM + "/__init__.py", TEAM + "/team.py", "py/app/panels/hardware.py
 SEARCH = ("py/app/panels/search.py",)
 LATER = (
     "py/app/page/selection.py",
+    "py/app/panels/federation.py",
+    "py/app/panels/federation.js",
     "py/app/panels/lens.py",
     "py/app/panels/picture.py",
     "py/app/panels/picture.js",

@@ -29,7 +29,6 @@ from tools.serve import ROOT
 
 BIN = Path(sys.executable).parent
 APP = ROOT / "examples" / "08-federation"
-PAGE = "examples/08-federation/index.html"
 SETTINGS = """[superlink]
 default = "here"
 
@@ -98,11 +97,13 @@ class Federation:
         )  # fmt: skip
         self._listens("gateway", self.door)
 
-    def supernode(self, number: int) -> None:
-        """Start one of Flower's own nodes, with a share of the images."""
+    def supernode(self, number: int, port: int = 0) -> None:
+        """Start one of Flower's own nodes, with a share of the images; `port` leads to the
+        SuperLink, by default its own.
+        """
         self._start(
             f"supernode-{number}", "flower-supernode", "--insecure",
-            "--superlink", f"127.0.0.1:{self.port}", "--port", str(free_port()),
+            "--superlink", f"127.0.0.1:{port or self.port}", "--port", str(free_port()),
             "--node-config", f"partition-id={number}",
         )  # fmt: skip
 
@@ -226,32 +227,65 @@ def certificate(folder: Path, address: str) -> tuple[Path, Path]:
     return paths
 
 
+def check(port: int) -> None:
+    """Raises SystemExit, with what to do, where Flower is missing or the port is taken."""
+    if not (BIN / "flower-superlink").is_file():
+        raise SystemExit(
+            "federation: Flower is not installed: `make federation` installs it, or "
+            "`python3 tools/environment.py federation`"
+        )
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the gateway does
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise SystemExit(
+                f"federation: cannot listen on port {port}: {error.strerror}. "
+                f"Choose another port: make federation PORT={port + 1}"
+            ) from None
+
+
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.federation", description=__doc__)
     parser.add_argument("--lan", action="store_true", help="https for other machines (LAN=1)")
     parser.add_argument("--port", type=int, default=8001, help="of the page (PORT=...)")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args(words)
-    with Federation(ROOT / "build" / "federation", (free_port(), given.port)) as federation:
-        federation.superlink()
-        options, address, token = ["--folder", str(ROOT)], f"http://localhost:{given.port}", ""
-        if given.lan:
-            here, token = own_address(), secrets.token_urlsafe(12)
-            address = f"https://{here}:{given.port}"
-            paths = certificate(federation.folder, here)
-            options += ["--host", "0.0.0.0", "--origin", address, "--token", token,
-                        "--certificate", str(paths[0]), "--key", str(paths[1])]  # fmt: skip
-        federation.gateway(*options)
-        federation.run(num_server_rounds=given.rounds)
-        say(f"open {address}/{PAGE}{f'#join={token}' if token else ''} in two tabs or more")
-        say("give each another share of the images: ?n=0, ?n=1, ... before the #")
-        if given.lan:
-            say("each browser warns once of a certificate that it does not know: that is this one")
-        say(f"logs are in {federation.folder}; Ctrl-C ends everything")
-        with suppress(KeyboardInterrupt):
-            while not (name := federation.ended()):
-                time.sleep(1)
-            say(f"{name} ended:\n{federation.log(name)[-2000:]}")
+    check(given.port)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or what was started stays
+    try:
+        with Federation(ROOT / "build" / "federation", (free_port(), given.port)) as federation:
+            serve(federation, given.lan, given.rounds)
+    except KeyboardInterrupt:
+        say("ended")
+    except RuntimeError as error:
+        raise SystemExit(f"federation: {error}") from None
+
+
+def serve(federation: Federation, lan: bool, rounds: int) -> None:
+    """Start everything and wait until something ends."""
+    federation.superlink()
+    port, host, token, options = federation.door, "localhost", "", ["--folder", str(ROOT)]
+    if lan:
+        host, token = own_address(), secrets.token_urlsafe(12)
+        files = certificate(federation.folder, host)
+        options += ["--host", "0.0.0.0", "--token", token, "--certificate", str(files[0]),
+                    "--key", str(files[1])]  # fmt: skip
+        for origin in (host, "localhost"):
+            options += ["--origin", f"https://{origin}:{port}"]
+    federation.gateway(*options)
+    federation.run(num_server_rounds=rounds)
+    address = f"{'https' if lan else 'http'}://{host}:{port}/#join={token}"
+    say(f"open {address} in two tabs or more, and press Join in each")
+    if lan:
+        say("each browser warns once of a certificate that it does not know: that is this one")
+    say(f"{rounds} rounds begin when two nodes are there. For more, in another terminal:")
+    switches = f"FLWR_HOME={federation.home} FLWR_TELEMETRY_ENABLED=0 FLWR_DISABLE_UPDATE_CHECK=1"
+    say(f"  {switches} {BIN}/flwr run {APP} here")
+    say(f"logs are in {federation.folder}; Ctrl-C ends everything")
+    while not (name := federation.ended()):
+        time.sleep(1)
+    raise RuntimeError(f"{name} ended:\n{federation.log(name)[-2000:]}")
 
 
 def say(text: str) -> None:

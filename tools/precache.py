@@ -23,17 +23,16 @@ TARGET = "static/vendor/precache.js"
 PUBLISHED = (
     "index.html", "manifest.webmanifest", "pyscript.toml", "worker.toml",
     "py/app/main.py", "py/app/worker.py", "static",
+    "examples/08-federation/learn/client_app.py", "examples/08-federation/learn/task.py",
 )  # fmt: skip
 # Never requested by the page: PyScript's editor, terminal, donkey and zip reader; its table of
 # Pyodide's package names, used only for `packages` that need micropip; and Pyodide as downloaded,
-# from which static/vendor/runtime/ is made. Nor what trains on a GPU or joins a federation.
+# from which static/vendor/runtime/ is made.
 UNUSED = (
     "static/vendor/pyodide/*",
     "static/vendor/pyscript/codemirror*",
     "static/vendor/pyscript/xterm*",
     "static/vendor/pyscript/zip-*",
-    "static/vendor/python/federation.tgz",
-    "static/vendor/python/gpu.tgz",
     "static/vendor/pyscript/service-worker.js",
 )
 # Fetched when something needs them, and cached then.
@@ -41,6 +40,9 @@ ON_DEMAND = (
     "static/vendor/wheels/",
     "static/vendor/applications/",
     "static/vendor/python/applications.zip",
+    "static/vendor/python/federation.tgz",
+    "static/vendor/python/gpu.tgz",
+    "examples/08-federation/",
 )
 # What the kernels were built from: a build writes it, no page asks for it.
 STAMPS = "static/vendor/kernels/*.sha256"

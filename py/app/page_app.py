@@ -120,7 +120,7 @@ class PageApp:
         self.data.replaced = self._data_replaced
         self.draw = Draw(self.client, self.data.buckets, self.state)
         self.analysis = Analysis(self.client, self.state)
-        self.picture = self.lens = None
+        self.picture = self.lens = self.federation = None
         self.choice = Choice(self.client, self.options, self.training, unpack)
         self.speed = Speed(self.client, self.state)
         self.environment = Environment(self.client)
@@ -167,8 +167,10 @@ class PageApp:
                     "Everything else works. Reload the page to see the picture.",
                 )
                 return
+            from app.panels.federation import Federation
             from app.panels.picture import Picture
 
+            self.federation = Federation(self.client, self.state)
             self.picture = self.draw.picture = Picture(self.client, self.draw)
             self.picture.pressed = self._look_into
             self.draw.restarted = self._hide_why

@@ -12,7 +12,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench import engines, lighthouse, photograph_rows, picture, rpc, start, team
+from tests.bench import (
+    engines,
+    federation,
+    lighthouse,
+    photograph_rows,
+    picture,
+    rpc,
+    start,
+    team,
+)
 from tests.bench.drive import PagePeer, Peer, ProcessPeer
 from tests.bench.gpu import host
 from tests.bench.requirements import (
@@ -299,6 +308,11 @@ def audited(bench: Bench) -> None:
     bench.repeat(lambda: lighthouse.measure(bench.site, bench.say), rounds=1)
 
 
+def federated(bench: Bench) -> None:
+    """A federation of two tabs, and of two of Flower's own nodes: bytes and time of a round."""
+    bench.repeat(lambda: federation.measure(bench.site, bench.say), rounds=1)
+
+
 def browsers(bench: Bench) -> None:
     """The seed network on the page, and photographs, in Chromium, Firefox and WebKit."""
     bench.repeat(lambda: engines.measure(bench.rounds, bench.say), rounds=1)
@@ -330,4 +344,5 @@ TASKS: dict[str, Callable[[Bench], None]] = {
     "start": starting,
     "picture": pictured,
     "lighthouse": audited,
+    "federation": federated,
 }

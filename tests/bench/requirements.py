@@ -184,7 +184,11 @@ PAGE = [
         for category in ("accessibility", "best-practices", "seo")
     ),
 ]
+FEDERATION = [
+    _at_most(1.1, "federation.bytes_per_round.nn", "federation.bytes_per_round.supernodes"),
+    _at_most(1.5, "federation.round_overhead_s.nn", "federation.round_overhead_s.supernodes"),
+]
 REQUIREMENTS = [
     *TRAINING, *PREDICTING, *KERNELS, *LOADING, *NETWORKS, *CEILINGS, *PHOTOGRAPHS, *ENGINES,
-    *TEAMS, *REMOTE, *GPU, *START, *PAGE,
+    *TEAMS, *REMOTE, *GPU, *START, *PAGE, *FEDERATION,
 ]  # fmt: skip

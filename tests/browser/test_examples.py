@@ -38,7 +38,7 @@ EXPECTED = {
     "10-training": {"accuracy": "100%"},
 }
 BY_THE_START = {"01-callback"}  # opened by tests/browser/test_documents.py, from docs/start.md
-APPS = {"08-federation"}  # of Flower, with a page: tests/browser/test_federation.py
+APPS = {"08-federation"}  # of Flower, without a page: tests/browser/test_federation.py
 FILES = {"index.html", "config.toml", "worker.py"}
 TABLE = "height,width\n" + "1.5,2\n2,4\n" * 1500
 

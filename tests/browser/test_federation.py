@@ -1,44 +1,28 @@
-"""A federation of three under Flower's own SuperLink: a tab of Chromium, one of Firefox, and a
-flower-supernode, all with the client app of examples/08-federation.
+"""A federation of three under Flower's own SuperLink: the page in Chromium and in Firefox, both
+joined by its panel, and a flower-supernode, all with the client app of examples/08-federation.
 """
 
 import asyncio
-import shutil
-import sys
-import time
 
-import nn
 import numpy as np
 import pytest
 from nn import kernels
 
 from tests.support.firefox import Firefox
-from tests.support.limit import Limit
-from tools.federation import APP, PAGE, Federation
-from tools.serve import ROOT
+from tests.support.flower import Recorded, images, task
+from tests.support.limit import granted
 
-ROUNDS, PLACES = 2, range(4)  # rounds; arrays of the network
-MNIST = ROOT / "static" / "vendor" / "mnist"
-
-
-@pytest.fixture
-def recording(tmp_path):
-    """The app, with a server that writes down what it receives."""
-    app = shutil.copytree(APP, tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "tests/browser/federation/recording.py", app / "learn")
-    settings = app / "pyproject.toml"
-    settings.write_text(settings.read_text().replace("learn.server_app:app", "learn.recording:app"))
-    return app
+ROUNDS, PLACES = 2, range(8)  # rounds; arrays of the network
+SUPERNODE = 2  # its share of the images; a tab's is that of its number
+NEAR = 1e-5  # between the same training in WebAssembly and here
 
 
 @pytest.fixture
 def federation(tmp_path, site):
-    out = tmp_path / "out"
-    out.mkdir()
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    with Federation(tmp_path / "run", environment={"LEARN_OUT": str(out), **threads}) as started:
+    with Recorded(tmp_path / "federation", **threads) as started:
         started.superlink()
-        started.gateway("--origin", site.url.rstrip("/"))
+        started.gateway("--origin", site.url.rstrip("/"), "--token", "secret")
         yield started
     assert started._left() == []
 
@@ -50,47 +34,61 @@ def firefox():
     browser.quit()
 
 
-def text(browser, element):
-    return browser.execute_script(
-        "return document.getElementById(arguments[0])?.innerText ?? ''", element
-    )
+@pytest.fixture
+def native():
+    with kernels.use("numpy"):  # whatever was in use comes back
+        kernels.load()
+        yield
 
 
-def wait(browser, element, part):
-    browser.until(f"document.getElementById('{element}')?.innerText.includes('{part}')", 60)
+def text(tab, element):
+    return tab.execute_script("return document.getElementById(arguments[0]).innerText", element)
 
 
-def loaded(path):
-    limit = Limit(100)
-    while not path.exists():
-        assert not limit.over(), f"{path.name} does not come"
-        time.sleep(0.1)
-    with np.load(path) as file:
-        return dict(file)
-
-
-@pytest.mark.timeout(240)
-def test_two_browsers_and_a_supernode_learn_together(
-    federation, site, open_page, firefox, recording, tmp_path
-):
-    federation.supernode(2)
-    here = f"{site.url}{PAGE}?at=http://127.0.0.1:{federation.door}&n="
-    tabs = [open_page(here + "0"), firefox]
-    firefox.get(here + "1")
-    federation.run(recording, num_server_rounds=ROUNDS, min_nodes=3, test_images=500)
+@pytest.mark.promise(
+    "The page: drawing and models", "Learn together: the page is a node of a Flower federation"
+)
+@pytest.mark.timeout(granted(240))
+@pytest.mark.usefixtures("native")
+def test_two_browsers_and_a_supernode_learn_together(federation, site, open_page, firefox):
+    federation.supernode(SUPERNODE)
+    link = f"{site.url}index.html#join=secret&at=http://127.0.0.1:{federation.door}"
+    tabs = [open_page(link), firefox]
+    firefox.get(link)
+    federation.begin(num_server_rounds=ROUNDS, min_nodes=3, test_images=500)
     for tab in tabs:
-        wait(tab, "state", "ready")
+        tab.until("document.getElementById('federation').open && !join.disabled", 90)
+        said = text(tab, "federation-leaves")
+        assert "53,866 numbers, 215 kB" in said
+        assert f"at http://127.0.0.1:{federation.door} gets yours" in said
+        assert not [one.path for one in site.requests if "federation.tgz" in one.path]
+    for tab in tabs:
         tab.execute_script("document.getElementById('join').click()")
-    rounds = [loaded(tmp_path / "out" / f"round-{number + 1}.npz") for number in range(ROUNDS)]
-    for number, saved in enumerate(rounds, 1):
+    found = []
+    for number in range(1, ROUNDS + 1):
+        tabs[0].until(lambda number=number: federation.recorded(number), 100)
+        found.append(federation.recorded(number))
+    for number, saved in enumerate(found, 1):
         aggregated_as_flower_does(saved)
         trained_as_without_flower(saved, number)
+    right = right_on_own_images(found[-1])
     for tab in tabs:
-        wait(tab, "rounds", "3 nodes")
-        wait(tab, "rounds", f"(round {ROUNDS} of {ROUNDS})")
-        tab.execute_script("document.getElementById('leave').click()")
-        wait(tab, "state", "left")
+        rows = "document.getElementById('federation-rounds').rows"
+        tab.until(f"{rows}.length === {ROUNDS}", 60)
+        shown = tab.execute_script(f"return [...{rows}[{ROUNDS - 1}].cells].map(c => c.innerText)")
+        assert shown[:2] == [str(ROUNDS), "3"]
+        assert shown[2] in right
+        assert tab.execute_script("return document.getElementById('train').disabled")
+        tab.execute_script("leave.click()")
+        tab.until("!document.getElementById('train').disabled", 60)
+        assert text(tab, "federation-state").startswith("You left. The network stays yours")
+        assert text(tab, "model-note") == f"Trained for {ROUNDS} epochs."
     assert firefox.errors() == []
+
+
+def numbers(saved):
+    """The number of each reply's share of the images, and the SuperNode's, which is one of them."""
+    return [(int(saved[f"node-{place}"]), SUPERNODE) for place in range(3)]
 
 
 def aggregated_as_flower_does(saved):
@@ -106,24 +104,28 @@ def aggregated_as_flower_does(saved):
 
 def trained_as_without_flower(saved, server_round):
     """Each share of the images, trained on from the same weights here, gives one of the replies."""
-    sys.path.insert(0, str(APP))
-    try:
-        from learn import task
-    finally:
-        sys.path.remove(str(APP))
-    parts = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
-    data = nn.Dataset.from_idx(*[(MNIST / part).read_bytes() for part in parts])
-    sent = [saved[f"sent-{place}"] for place in PLACES]
     config = {"learning-rate": 0.1, "epochs": 1, "server-round": server_round}
-    found = set()
-    for share in range(3):
-        device = task.Device(*task.share(data, share))
-        with kernels.use("numpy"):
+    sent, data = [saved[f"sent-{place}"] for place in PLACES], images("train")
+    used = []
+    for number, choices in enumerate(numbers(saved)):
+        distances = []
+        for choice in choices:
+            device = task().Device(task().network(), *task().share(data, choice))
             trained, _ = asyncio.run(device.train(sent, config))
-        distances = [
-            max(np.abs(saved[f"reply-{n}-{place}"] - trained[place]).max() for place in PLACES)
-            for n in range(3)
-        ]
-        assert min(distances) < 1e-5, distances
-        found.add(int(np.argmin(distances)))
-    assert found == {0, 1, 2}
+            pairs = [(saved[f"reply-{number}-{place}"], trained[place]) for place in PLACES]
+            distances.append(max(np.abs(one - other).max() for one, other in pairs))
+        assert min(distances) < NEAR, distances
+        used.append(distances.index(min(distances)))
+    assert sum(used) == 1, "one of them is the SuperNode"
+
+
+def right_on_own_images(saved):
+    """The share of its own test images that the shared network reads right, for each node."""
+    found, data = set(), images("train")
+    for choices in numbers(saved):
+        for choice in choices:
+            device = task().Device(task().network(), *task().share(data, choice))
+            made = [saved[f"made-{place}"] for place in PLACES]
+            accuracy = asyncio.run(device.evaluate(made))["accuracy"]
+            found.add(f"{100 * accuracy:.1f} %")
+    return found

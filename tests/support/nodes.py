@@ -17,14 +17,14 @@ from tests.support.superlink import until
 SENT = np.arange(20, dtype=np.float32)
 
 
-def adding_one() -> ClientApp:
-    """A client app whose training adds one."""
+def adding_one(step: float = 1) -> ClientApp:
+    """A client app whose training adds one, or another number."""
     app = ClientApp()
 
     @app.train()
     def train(message: Message, context: Any) -> Message:
         received = message.content.array_records["arrays"].to_numpy_ndarrays()
-        arrays = [array + 1 for array in received]
+        arrays = [array + array.dtype.type(step) for array in received]
         metrics = MetricRecord({"num-examples": 10, "loss": 0.5})
         content = RecordDict({"arrays": ArrayRecord(arrays), "metrics": metrics})
         return Message(content, reply_to=message)

@@ -109,8 +109,9 @@ class SuperLink:
 
     def reply(self, message_id: str) -> Message | None:
         """The reply to a message, once it is there with all its objects."""
-        for found in self.state.get_message_res({message_id}, self.run_id):
-            self.replies[message_id] = found.metadata.message_id
+        if message_id not in self.replies:  # given once; then the node may leave
+            for found in self.state.get_message_res({message_id}, self.run_id):
+                self.replies[message_id] = found.metadata.message_id
         if message_id not in self.replies:
             return None
         tree = self.state.object_store.get_object_tree(self.replies[message_id])

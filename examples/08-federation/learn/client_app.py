@@ -5,6 +5,7 @@ imported, and the page's worker sets `held["device"]`.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import nn
@@ -21,10 +22,13 @@ held = {}
 def device(context):
     """Return this participant's device, made at its first message."""
     if "device" not in held:
+        with suppress(OSError):  # without them NumPy does the work
+            nn.kernels.load()
         folder = Path(os.environ["LEARN_MNIST"])
         parts = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
         data = nn.Dataset.from_idx(*[(folder / part).read_bytes() for part in parts])
-        held["device"] = task.Device(*task.share(data, int(context.node_config["partition-id"])))
+        number = int(context.node_config["partition-id"])
+        held["device"] = task.Device(task.network(), *task.share(data, number))
     return held["device"]
 
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import flwr.serverapp.strategy as strategies
 import nn
-import numpy as np
 from federation.server.accountant import DELTA, Accountant
 from federation.server.guard import Guard
 from flwr.app import ArrayRecord, ConfigRecord, MetricRecord
@@ -29,6 +29,10 @@ class Shown(Guard):
         self.accountant.count(r.metadata.src_node_id for r in replies if r.has_content())
         return super().aggregate_train(server_round, replies)
 
+    def configure_train(self, server_round, arrays, config, grid):
+        config["nodes"] = len(list(grid.get_node_ids()))
+        return super().configure_train(server_round, arrays, config, grid)
+
     def configure_evaluate(self, server_round, arrays, config, grid):
         config["nodes"] = len(list(grid.get_node_ids()))
         if self.accountant.multiplier:
@@ -48,28 +52,31 @@ def strategy(config):
 
 
 def test_set(images):
-    """Return images and labels that no participant has."""
+    """Return a Dataset of images that no participant has."""
     folder = Path(os.environ["LEARN_MNIST"])
     parts = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
     data = nn.Dataset.from_idx(*[(folder / part).read_bytes() for part in parts])
-    return data.x[:images].astype(np.float32) / np.float32(255), data.y[:images]
+    return data.take(images)
 
 
 @app.main()
 def main(grid, context):
     config = context.run_config
-    model, (x, y) = task.network(), test_set(int(config["test-images"]))
+    with suppress(OSError):  # without them NumPy does the work
+        nn.kernels.load()
+    model, images = task.network(), test_set(int(config["test-images"]))
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
 
     def evaluate(server_round, arrays):
         model.set_weights(arrays.to_numpy_ndarrays())
-        return MetricRecord(asyncio.run(model.evaluate(x, y, batch_size=500, return_dict=True)))
+        return MetricRecord(asyncio.run(model.evaluate(images, batch_size=500, return_dict=True)))
 
     names = ("epochs", "learning-rate", "proximal-mu", "clipping-norm", "noise-multiplier")
     rounds = int(config["num-server-rounds"])
+    about = {"rounds": rounds, "classes": task.CLASSES}
     strategy(config).start(
         grid=grid, initial_arrays=ArrayRecord(model.get_weights()), num_rounds=rounds,
         timeout=config["timeout"], evaluate_fn=evaluate,
-        train_config=ConfigRecord({name: config[name] for name in names}),
-        evaluate_config=ConfigRecord({"rounds": rounds}),
+        train_config=ConfigRecord({name: config[name] for name in names} | about),
+        evaluate_config=ConfigRecord(about),
     )  # fmt: skip

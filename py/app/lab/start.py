@@ -15,6 +15,7 @@ from app.lab.buckets import Buckets
 from app.lab.data import Data
 from app.lab.draw import Draw
 from app.lab.environment import Environment
+from app.lab.federation import Federation
 from app.lab.glance import Glance
 from app.lab.hardware import Hardware
 from app.lab.history import History
@@ -53,6 +54,7 @@ class Lab:
         self.glance = Glance(mnist)
         self.draw = Draw(mnist, self.buckets)
         self.models = Models(mnist)
+        self.federation = Federation(mnist)
         self.analysis = Analysis(mnist, self.buckets)
         self.history = History()
         self.unfinished = Unfinished(self.training)

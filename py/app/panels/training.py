@@ -28,6 +28,7 @@ _BUTTONS = {
     "stopping": ((), ("pause", "stop")),
     "stepping": ((), ("train", "step")),
     "measuring": ((), ("train", "step", "reset", "analyse")),
+    "joined": ((), ("train", "step", "reset", "load", "analyse")),
     "failed": ((), ("train", "pause", "step", "stop", "reset", "save", "load", "download")),
 }
 

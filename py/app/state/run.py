@@ -10,9 +10,10 @@ import asyncio
 # State: the phase of the document (None: as it was) and the states that may follow.
 STATES = {
     "starting": ("loading", ("ready", "failed")),
-    "ready": ("ready", ("training", "stepping", "measuring", "failed")),
+    "ready": ("ready", ("training", "stepping", "measuring", "joined", "failed")),
     "stepping": ("ready", ("ready", "failed")),
     "measuring": ("ready", ("ready", "failed")),
+    "joined": ("ready", ("ready", "failed")),
     "training": ("training", ("paused", "stopping", "ready", "failed")),
     "paused": ("paused", ("training", "stopping", "ready", "failed")),
     "stopping": (None, ("ready", "failed")),
@@ -43,8 +44,8 @@ class RunState:
 
     @property
     def busy(self):
-        """Whether a run, a step or a measurement has the network and the worker."""
-        return self.name in UNDER_WAY or self.name in ("stepping", "measuring")
+        """Whether a run, a step, a measurement or a federation has the network and the worker."""
+        return self.name in UNDER_WAY or self.name in ("stepping", "measuring", "joined")
 
     @property
     def under_way(self):
@@ -85,7 +86,8 @@ class RunState:
     def free(self, reason="."):
         """Whether nothing is in progress; says what to do if something is."""
         if self.busy:
-            self._say("Stop the training first" + reason)
+            what = "Leave the federation" if self.name == "joined" else "Stop the training"
+            self._say(what + " first" + reason)
         return not self.busy
 
     async def until(self, *names):

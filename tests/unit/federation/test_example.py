@@ -1,33 +1,31 @@
 """The example's client: what leaves a device is clipped and noisy where the federation asks."""
 
 import asyncio
-import sys
 
+import nn
 import numpy as np
 import pytest
 from federation import NetworkMismatchError
 from nn import federated
 
-from tools.federation import APP
+from tests.support import flower
 
 CONFIG = {"learning-rate": 0.1, "epochs": 1, "server-round": 1}
 
 
 @pytest.fixture(scope="module")
 def task():
-    sys.path.insert(0, str(APP))
-    try:
-        from learn import task
-    finally:
-        sys.path.remove(str(APP))
-    return task
+    return flower.task()
 
 
 @pytest.fixture
 def device(task):
+    nn.set_random_seed(1)
+    layers = [nn.Flatten(), nn.Dense(32, activation="relu"), nn.Dense(10, activation="softmax")]
+    model = nn.Sequential([nn.Input((28, 28, 1)), *layers])
     rng = np.random.default_rng(0)
-    x = rng.random((task.HELD_OUT + 100, 28, 28, 1), np.float32)
-    return task.Device(x, rng.integers(0, 10, len(x)))
+    images = nn.Dataset(rng.random((100, 28, 28, 1), np.float32), rng.integers(0, 10, 100))
+    return task.Device(model, images, images)
 
 
 def trained(device, sent, **config):
@@ -89,3 +87,13 @@ def test_another_network_is_refused_with_both_shapes(device):
     sent = [np.zeros((3, 3), np.float32)]
     with pytest.raises(NetworkMismatchError, match=r"\(784, 32\).*another, shapes \(3, 3\)"):
         trained(device, sent)
+
+
+def test_thirty_devices_have_shares_of_their_own(task):
+    data = nn.Dataset(np.arange(60_000), np.arange(60_000))
+    seen = set()
+    for number in (*range(29), 29 + 30 * 10**16):  # the number of a node of Flower will do
+        train, test = task.share(data, number)
+        assert (len(train), len(test)) == (1800, 200)
+        seen |= {*train.x, *test.x}
+    assert len(seen) == 60_000

@@ -21,6 +21,9 @@ def root(tmp_path):
         "sw.js": "worker",
         "LICENSE": "licence",
         "README.md": "linked to",
+        "examples/08-federation/learn/client_app.py": "when one joins",
+        "examples/08-federation/learn/task.py": "when one joins",
+        "examples/08-federation/learn/server_app.py": "not published",
         "tests/x.py": "not published",
         "py/a/__init__.py": "not published",
         "py/app/main.py": "one = 1",
@@ -89,7 +92,9 @@ def test_the_site_is_what_is_listed_and_the_worker(root, tmp_path):
     (target / "old").mkdir(parents=True)
     site.build(root, target)
     found = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
-    assert found == {*precache.published(root), *site.ALONGSIDE, precache.TARGET}
+    later = precache.on_demand(root)
+    assert "examples/08-federation/learn/task.py" in later
+    assert found == {*precache.published(root), *later, *site.ALONGSIDE, precache.TARGET}
     assert set(listed(target)[1]) == set(precache.published(root))
 
 

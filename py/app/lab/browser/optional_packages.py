@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 import io
@@ -17,6 +18,7 @@ from app.lab.browser import downloads
 FOLDER = Path("/tmp/wheels")
 PARTS = {"nn.io.onnx": "formats.zip", "nn.gpu": "gpu.tgz"}
 """The archive of each part of the engine that the worker does not begin with."""
+APP = "examples/08-federation/learn"  # what a participant runs, in a tab as in a SuperNode
 
 
 async def add(base: str, name: str) -> None:
@@ -50,6 +52,30 @@ async def add_part(base: str, module: str) -> None:
         with tarfile.open(fileobj=content) as archive:
             archive.extractall(folder, filter="data")
     importlib.invalidate_caches()
+
+
+async def add_federation(base: str) -> None:
+    """Make a node of a federation and its client app importable, unless they are.
+
+    Raises:
+        DownloadError: a file cannot be fetched.
+    """
+    if importlib.util.find_spec("learn") is not None:
+        return
+    names = ("client_app.py", "task.py")
+    paths = ["python/federation.tgz", *(f"../../{APP}/{name}" for name in names)]
+    addresses = [downloads.address(base, path) for path in paths]
+    packed, *texts = await asyncio.gather(*map(downloads.download, addresses))
+    folder = Path(nn.__file__).parent.parent
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(folder, filter="data")
+    (folder / "learn").mkdir()
+    for name, text in zip(names, texts, strict=True):
+        (folder / "learn" / name).write_bytes(text)
+    importlib.invalidate_caches()
+    from federation import flower_names
+
+    flower_names.provide()  # before the app, which imports flwr
 
 
 def _kept(name: str, content: bytes) -> str:

@@ -35,8 +35,16 @@ def test_only_what_may_follow_is_entered_and_the_phase_is_one_of_five(names: lis
     assert heard == entered
 
 
-@pytest.mark.parametrize("name", ["training", "stepping", "measuring"])
-def test_what_is_in_progress_refuses_the_rest_with_one_sentence(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("training", "Stop the training first."),
+        ("stepping", "Stop the training first."),
+        ("measuring", "Stop the training first."),
+        ("joined", "Leave the federation first."),
+    ],
+)
+def test_what_is_in_progress_refuses_the_rest_with_one_sentence(name: str, sentence: str) -> None:
     said: list[str] = []
     state = RunState(said.append)
     state.enter("ready")
@@ -44,7 +52,7 @@ def test_what_is_in_progress_refuses_the_rest_with_one_sentence(name: str) -> No
     assert said == []
     state.enter(name)
     assert not state.free()
-    assert said == ["Stop the training first."]
+    assert said == [sentence]
 
 
 @pytest.mark.parametrize("before", ["training", "paused"])

@@ -3,6 +3,10 @@
 import asyncio
 import dataclasses
 import re
+import shutil
+import socket
+import subprocess
+import time
 from pathlib import Path
 from random import Random
 
@@ -18,8 +22,10 @@ from federation.server import gateway as module
 from federation.server.gateway import Gateway
 from federation.server.limits import BODIES, Limits
 
+from tests.support.limit import Limit
 from tests.support.nodes import SENT, adding_one, node_at, running
 from tests.support.superlink import Server, SuperLink, until
+from tools.federation import free_port
 
 ORIGIN = "https://learn.example"
 LIMITS = Limits(rate=1e6)
@@ -137,6 +143,47 @@ def test_nginx_has_the_same_paths_and_sizes():
             found[name] = int(size[1]) << {"k": 10, "m": 20}[size[2]]
     assert found == BODIES
     assert "location /v1/ { return 404; }" in text
+
+
+@pytest.fixture
+def nginx(superlink, tmp_path):
+    """The address of nginx with the file that we ship, between free ports."""
+    text = Path(module.__file__).with_name("nginx.conf").read_text()
+    port = free_port()
+    for before, after in (("127.0.0.1:8000", f"127.0.0.1:{superlink.port}"),
+                          ("127.0.0.1:8001", f"127.0.0.1:{port}")):  # fmt: skip
+        assert text.count(before) == 1
+        text = text.replace(before, after)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "nginx.conf").write_text(text)
+    command = [shutil.which("nginx"), "-p", str(tmp_path), "-c", "nginx.conf"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    limit = Limit(20)
+    with socket.socket() as probe:
+        while probe.connect_ex(("127.0.0.1", port)):
+            assert process.poll() is None, process.stderr.read()
+            assert not limit.over(), "nginx does not listen"
+            time.sleep(0.02)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.communicate()
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+@pytest.mark.asyncio
+async def test_nginx_lets_nodes_through_and_nothing_else(superlink, nginx):
+    node = node_at(nginx)
+    async with running(node):
+        reply = await superlink.answer(node.node_id, content())
+        np.testing.assert_array_equal(reply.content["arrays"].to_numpy_ndarrays()[0], SENT + 1)
+    async with httpx.AsyncClient() as client:
+        for method, path in other_paths(superlink):
+            url = httpx.URL(nginx).copy_with(raw_path=path.encode())
+            answer = await client.request(method, url)
+            assert answer.status_code in (400, 403, 404, 405), (method, path)
+        for call, most in BODIES.items():
+            answer = await client.post(f"{nginx}/v1/fleet/{call}", content=bytes(most + 1))
+            assert answer.status_code == 413, call
 
 
 # Nodes.

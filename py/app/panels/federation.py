@@ -1,0 +1,154 @@
+"""The federation panel, "Learn together": this tab is a node of a Flower federation."""
+
+import js
+
+from app.page import dom, numbers, table
+from app.state.engine_client import BASE
+
+_say_goodbye = dom.evaluate(__file__, "federation.js")
+BYTES = 4  # of a number
+_STATES = {
+    "away": "Not connected; it is tried again.",
+    "waiting": "Joined. Waiting for the next round.",
+    "working": "Your device trains.",
+}
+
+
+class Federation:
+    """Join and leave; what leaves the device, and how the federation stands.
+
+    Args:
+        client: the engine.
+        state: of the page.
+    """
+
+    def __init__(self, client, state):
+        self.client = client
+        self.state = state
+        self.farewell = ""
+        self.before = (0, False, None)  # trained, learned, accuracy of the network when it joined
+        dom.click("join", self.join)
+        dom.click("leave", self.leave)
+        dom.on("federation-address", "input", lambda _: self._explain())
+        for target, event in ((js.window, "pagehide"), (dom.document, "freeze")):
+            dom.on(target, event, lambda _: self._goodbye())
+        dom.on(js.window, "hashchange", lambda _: self._follow_link())
+        client.listen(self._explain)
+        state.listen(self._buttons)
+        dom.find("federation-address").value = js.location.origin
+        self._follow_link()
+        self._explain()
+        self._buttons(state.name)
+
+    def _follow_link(self):
+        """Open the panel with the token, and the address if there is one, of a link `#join=`."""
+        link = js.URLSearchParams.new(js.location.hash[1:])
+        if not link.has("join"):
+            return
+        dom.find("federation-token").value = link.get("join")
+        if link.has("at"):
+            dom.find("federation-address").value = link.get("at")
+            self._explain()
+        panel = dom.find("federation")
+        panel.open = True
+        panel.scrollIntoView()
+
+    def _explain(self):
+        """Say what leaves the device in each round, and who gets it."""
+        count = sum([row[3] for row in self.client.rows])
+        words = f"{numbers.count(count)} numbers, {numbers.size(BYTES * count)}"
+        address = dom.find("federation-address").value
+        dom.set_text(
+            "federation-leaves",
+            f"In each round the parameters of this network leave your device ({words}), with their "
+            "loss, accuracy and the number of your images, and never an image or a label. "
+            f"Whoever runs the federation at {address} gets yours, not only the mean of all.",
+        )
+
+    def _buttons(self, state):
+        dom.enable("join", when=state == "ready")
+        dom.enable("leave", when=state == "joined")
+
+    async def join(self):
+        """Be a node until Leave; the network in use learns."""
+        client = self.client
+        await client.settled()
+        if client.model is None or not self.state.free():
+            return
+        self.state.enter("joined")
+        self._say("Joining…")
+        dom.set_text("federation-share", "")
+        dom.find("federation-rounds").parentNode.hidden = True
+        address, token = [dom.find("federation-" + name).value for name in ("address", "token")]
+        self.before = (client.trained, client.learned, client.accuracy)
+        try:
+            await client.before_training()
+            join = client.lab.federation.join
+            await join(BASE, client.model, address.rstrip("/"), token, self.show)
+        except Exception as error:
+            self._left(str(error), False)
+
+    async def leave(self):
+        """Leave after the round in work; the network stays."""
+        dom.enable("leave", when=False)
+        self._say("Leaving, as soon as what your device does now is done…")
+        await self.client.lab.federation.leave()
+
+    def show(self, news):
+        """Show how the federation stands; the worker calls this."""
+        self.farewell = news["farewell"]
+        if self.before[0] + news["trained"] != self.client.trained:
+            self.client.trained = self.before[0] + news["trained"]
+            self.client.changed()
+        if news["share"]:
+            dom.set_text("federation-share", f"You train on {news['share']}. {news['note']}")
+        self._rounds(news["rounds"])
+        if news["state"] == "left":
+            self._left(news["problem"], bool(news["round"]))
+        elif not dom.find("leave").disabled:
+            self._say(_words(news))
+
+    def _left(self, problem, changed):
+        if not changed:
+            _, self.client.learned, self.client.accuracy = self.before
+            self.client.changed()
+        said = "You left. The network stays yours: draw, save it, train it further."
+        self._say(f"Left: {problem}" if problem else said)
+        self.state.rest()
+
+    def _say(self, words):
+        dom.set_text("federation-state", words)
+
+    def _rounds(self, rounds):
+        if not rounds:
+            return
+        dom.fill(dom.find("federation-rounds"), [_row(one) for one in rounds])
+        dom.find("federation-rounds").parentNode.hidden = False
+
+    def _goodbye(self):
+        if self.farewell:
+            _say_goodbye(self.farewell)
+
+
+def _words(news):
+    """Return the state in a sentence."""
+    words = _STATES[news["state"]]
+    now = news["round"]
+    if news["state"] == "working" and "server-round" in now:
+        of = f" of {now['rounds']}" if "rounds" in now else ""
+        words = f"Round {now['server-round']}{of}: your device is at work."
+    if "nodes" in now:
+        words += f" {now['nodes']} nodes."
+    return f"{words} {news['problem']}".strip()
+
+
+def _row(one):
+    accuracy, epsilon = one["accuracy"], numbers.DASH
+    if "epsilon" in one:
+        epsilon = f"{one['epsilon']:.3g} at delta {one['delta']:.0e}"
+    return table.row(
+        str(one.get("server-round", "")),
+        str(one.get("nodes", numbers.DASH)),
+        numbers.percent(accuracy) if accuracy is not None else numbers.DASH,
+        epsilon,
+    )

@@ -1,0 +1,164 @@
+"""A visit to a federation, against Flower's own SuperLink: what the page is shown, and a sleep."""
+
+import asyncio
+import json
+from base64 import b64decode
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import flwr.app as flower
+import httpx
+import nn
+import numpy as np
+import pytest
+from app.lab import federation as module
+from app.lab.federation import Visit, expect_fit
+from federation import Fleet, Node
+from federation.platform.cpython import CPythonKey, UrllibTransport
+from federation.server.gateway import Gateway
+from nn.data import Dataset
+
+from tests.support.flower import answering, task
+from tests.support.superlink import Server, SuperLink, until
+
+SAID = {"nodes": 3, "rounds": 5, "server-round": 2, "epsilon": 1.5, "delta": 1e-5}
+TRAINING = {"learning-rate": 0.1, "epochs": 2, "classes": list("0123456789")}
+
+
+@pytest.fixture(scope="module")
+def superlink():
+    made = SuperLink()
+    yield made
+    made.close()
+
+
+def network():
+    nn.set_random_seed(1)
+    return nn.Sequential([nn.Input((28, 28, 1)), nn.Flatten(), nn.Dense(10, activation="softmax")])
+
+
+def data(count=40, names=None):
+    random = np.random.default_rng(0)
+    x = random.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8)
+    return Dataset(x, np.arange(count, dtype=np.uint8) % 10, class_names=names)
+
+
+@asynccontextmanager
+async def visiting(url, monkeypatch, app=None, token="", names=None):
+    """A visit, and the news that the page got; it has ended afterwards."""
+    monkeypatch.setattr(Node.__init__, "__kwdefaults__",
+                        Node.__init__.__kwdefaults__ | {"poll": 0.02, "idle": 0.02})  # fmt: skip
+    news = []
+    fleet = Fleet(UrllibTransport(url), CPythonKey(), token)
+    app = app or answering(task().Device(network(), data(names=names), data(20)))
+    visit = Visit(app, fleet, url, lambda number: f"share {number % 30}", news.append)
+    running = asyncio.create_task(visit.run())
+    try:
+        yield visit, news
+        visit.leave()
+        await running
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert news[-1]["state"] == "left"
+    assert news[-1]["farewell"] == ""
+
+
+def joined(news):
+    return news and news[-1]["state"] == "waiting" and news[-1]["farewell"]
+
+
+def content(weights, **config):
+    records = {"arrays": flower.ArrayRecord(weights), "config": flower.ConfigRecord(config)}
+    return flower.RecordDict(records)
+
+
+def node_id(superlink):
+    [found] = superlink.online()
+    return found
+
+
+@pytest.mark.asyncio
+async def test_the_page_is_shown_what_the_federation_says(superlink, monkeypatch):
+    weights = network().get_weights()
+    async with visiting(superlink.url, monkeypatch) as (_, news):
+        await until(lambda: joined(news))
+        number = node_id(superlink)
+        await superlink.answer(number, content(weights, **TRAINING, **SAID))
+        reply = await superlink.answer(number, content(weights, **SAID), "evaluate")
+        await until(lambda: news[-1]["rounds"] and news[-1]["state"] == "waiting")
+    last = news[-1]
+    assert last["rounds"] == [SAID | {"accuracy": reply.content["metrics"]["accuracy"]}]
+    assert (last["trained"], last["share"]) == (2, f"share {number % 30}")
+    working = [one["round"] for one in news if one["state"] == "working"]
+    assert SAID in working
+    assert last["problem"] == ""
+
+
+@pytest.mark.asyncio
+async def test_the_goodbye_that_the_page_holds_takes_the_node_out(superlink, monkeypatch):
+    async with visiting(superlink.url, monkeypatch) as (_, news):
+        await until(lambda: joined(news))
+        said = json.loads(news[-1]["farewell"])
+        body = b64decode(said["body"])
+        async with httpx.AsyncClient() as page:
+            answer = await page.post(said["url"], headers=said["headers"], content=body)
+        assert answer.status_code == 200
+        assert superlink.online() == []
+
+
+@pytest.mark.asyncio
+async def test_a_device_that_slept_joins_again_with_its_key_and_says_so(superlink, monkeypatch):
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: clock.now))
+    monkeypatch.setattr(module, "TICK", 0.01)
+    async with visiting(superlink.url, monkeypatch) as (visit, news):
+        await until(lambda: joined(news))
+        number, before = node_id(superlink), visit._node
+        clock.now += 500
+        await until(lambda: visit._node is not before and visit._node.state == "waiting")
+        assert node_id(superlink) == number
+        assert news[-1]["note"] == "This device slept for 500 s and joined again."
+        weights = network().get_weights()
+        await superlink.answer(number, content(weights, **TRAINING, **SAID))
+
+
+@pytest.mark.parametrize(
+    ("shape", "names", "reason"),
+    [
+        ((3, 3), None, r"(784, 10), (10,); the federation trains another, shapes (3, 3)"),
+        (None, list("abcdefghij"), "expected images of the classes 0, 1, 2, 3"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_federation_that_learns_something_else_is_left(
+    superlink, monkeypatch, shape, names, reason
+):
+    weights = network().get_weights() if shape is None else [np.zeros(shape, np.float32)]
+    async with visiting(superlink.url, monkeypatch, names=names) as (_, news):
+        await until(lambda: joined(news))
+        reply = await superlink.answer(node_id(superlink), content(weights, **TRAINING, **SAID))
+        assert reason in reply.error.reason
+        await until(lambda: news[-1]["state"] == "left")
+    assert reason in news[-1]["problem"]
+    assert superlink.online() == []
+
+
+@pytest.mark.asyncio
+async def test_a_token_that_is_wrong_is_said(superlink, monkeypatch):
+    gateway = Server(Gateway(superlink.url, [], "right").application())
+    try:
+        async with visiting(gateway.url, monkeypatch, token="wrong") as (_, news):
+            await until(lambda: news and news[-1]["state"] == "left")
+    finally:
+        gateway.close()
+    assert "expected this federation's token to join" in news[-1]["problem"]
+
+
+@pytest.mark.parametrize(("units", "side"), [(9, 28), (10, 14)])
+def test_images_that_do_not_fit_the_network_are_refused_with_both(units, side):
+    model = nn.Sequential([nn.Input((side, side, 1)), nn.Flatten(), nn.Dense(units)])
+    mnist = SimpleNamespace(name="letters", train=data())
+    wanted = rf"of \({side}, {side}, 1\) and at most {units} classes.*letters has .* 10 classes"
+    with pytest.raises(ValueError, match=wanted):
+        expect_fit(mnist, model)

@@ -1,0 +1,63 @@
+"""`make federation` says what to do where it cannot start, and makes certificates that hold."""
+
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tools import federation
+from tools.serve import ROOT
+
+
+def test_a_port_that_is_taken_is_named_with_what_to_do(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        command = [sys.executable, "-m", "tools.federation", "--port", str(port)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    wanted = f"federation: cannot listen on port {port}: Address already in use. Choose another"
+    assert done.stderr.startswith(wanted)
+    assert done.stderr.endswith(f"make federation PORT={port + 1}\n")
+    assert done.returncode == 1
+
+
+def test_without_flower_the_command_that_installs_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(federation, "BIN", tmp_path)
+    with pytest.raises(SystemExit, match="Flower is not installed: `make federation` installs it"):
+        federation.check(federation.free_port())
+
+
+def test_a_certificate_is_for_this_machines_names_and_no_other(tmp_path):
+    pem, key = federation.certificate(tmp_path, "127.0.0.1")
+    assert key.stat().st_mode & 0o077 == 0
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(pem, key)
+    trusting = ssl.create_default_context(cafile=pem)
+    for name, known in (("127.0.0.1", True), ("localhost", True), ("example.org", False)):
+        assert shakes_hands(serving, trusting, name) is known
+
+
+def shakes_hands(serving, trusting, name):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            connection, _ = server.accept()
+            try:
+                serving.wrap_socket(connection, server_side=True).close()
+            except (ssl.SSLError, OSError):
+                connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            with (
+                socket.create_connection(server.getsockname()) as plain,
+                trusting.wrap_socket(plain, server_hostname=name),
+            ):
+                return True
+        except ssl.SSLCertVerificationError:
+            return False
+        finally:
+            thread.join()
