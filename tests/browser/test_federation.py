@@ -7,6 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 from nn import kernels
+from nn.federated import update_norm
 
 from tests.support.firefox import Firefox
 from tests.support.flower import Recorded, images, task
@@ -14,7 +15,8 @@ from tests.support.limit import granted
 
 ROUNDS, PLACES = 2, range(8)  # rounds; arrays of the network
 SUPERNODE = 2  # its share of the images; a tab's is that of its number
-NEAR = 1e-5  # between the same training in WebAssembly and here
+RATE = 0.01  # rounding grows little in an epoch
+NEAR = 0.03  # of the update's norm: rounding gives 0.004 at most (30 shares), another share 0.27
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_two_browsers_and_a_supernode_learn_together(federation, site, open_page
     link = f"{site.url}index.html#join=secret&at=http://127.0.0.1:{federation.door}"
     tabs = [open_page(link), firefox]
     firefox.get(link)
-    federation.begin(num_server_rounds=ROUNDS, min_nodes=3, test_images=500)
+    federation.begin(num_server_rounds=ROUNDS, min_nodes=3, test_images=500, learning_rate=RATE)
     for tab in tabs:
         tab.until("document.getElementById('federation').open && !join.disabled", 90)
         said = text(tab, "federation-leaves")
@@ -104,7 +106,7 @@ def aggregated_as_flower_does(saved):
 
 def trained_as_without_flower(saved, server_round):
     """Each share of the images, trained on from the same weights here, gives one of the replies."""
-    config = {"learning-rate": 0.1, "epochs": 1, "server-round": server_round}
+    config = {"learning-rate": RATE, "epochs": 1, "server-round": server_round}
     sent, data = [saved[f"sent-{place}"] for place in PLACES], images("train")
     used = []
     for number, choices in enumerate(numbers(saved)):
@@ -112,11 +114,15 @@ def trained_as_without_flower(saved, server_round):
         for choice in choices:
             device = task().Device(task().network(), *task().share(data, choice))
             trained, _ = asyncio.run(device.train(sent, config))
-            pairs = [(saved[f"reply-{number}-{place}"], trained[place]) for place in PLACES]
-            distances.append(max(np.abs(one - other).max() for one, other in pairs))
+            reply = [saved[f"reply-{number}-{place}"] for place in PLACES]
+            distances.append(distance(reply, trained) / distance(trained, sent))
         assert min(distances) < NEAR, distances
         used.append(distances.index(min(distances)))
     assert sum(used) == 1, "one of them is the SuperNode"
+
+
+def distance(arrays, others):
+    return update_norm([one - other for one, other in zip(arrays, others, strict=True)])
 
 
 def right_on_own_images(saved):
