@@ -108,6 +108,7 @@ def test_survives_its_own_configuration(name: str, config: Any, true: Any, pred:
 
 
 METRICS = [
+    ("Accuracy", {}, LABELS, GUESSES),
     ("SparseCategoricalAccuracy", {}, LABELS, PROBABILITIES),
     ("CategoricalAccuracy", {}, ONE_HOT, PROBABILITIES),
     ("BinaryAccuracy", {"threshold": 0.2}, BITS, PROBABILITIES),
@@ -207,8 +208,15 @@ def _after(metric: Any, batches: list[Any]) -> Any:
     return metric.stateless_result(state)
 
 
-def test_sums_as_keras() -> None:
-    ours, theirs = nn.metrics.Sum(), keras.metrics.Sum()
+def test_every_metric_is_among_them() -> None:
+    own = {"ConfusionMatrix"}  # test_counts_confusions
+    values = {"Mean", "Sum"}  # test_adds_values_as_keras
+    assert {name for name, *_ in METRICS} | own | values == set(nn.metrics.CLASSES)
+
+
+@pytest.mark.parametrize("name", ["Mean", "Sum"])
+def test_adds_values_as_keras(name: str) -> None:
+    ours, theirs = getattr(nn.metrics, name)(), getattr(keras.metrics, name)()
     for metric in (ours, theirs):
         metric.update_state(WEIGHTS)
         metric.update_state(WEIGHTS, sample_weight=WEIGHTS)
