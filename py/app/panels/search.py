@@ -68,7 +68,7 @@ class Search:
         return _result(accuracy, model, run.stopped, training.problem or run.outcome())
 
     def _say(self, found):
-        tried = f"{found['trials']} trials"
+        tried = "one trial" if found["trials"] == 1 else f"{found['trials']} trials"
         if found["failed"]:
             tried += f", {len(found['failed'])} of which failed ({found['failed'][0]})"
         if found["values"] is None:
