@@ -187,7 +187,7 @@ def test_what_misses_the_drop_zone_is_taken_as_well_and_a_model_is_a_model(page)
     restored(page)
     model = nn.Sequential([nn.Input((28, 28, 1)), nn.Flatten(), nn.Dense(10, activation="softmax")])
     assert drop(page, {"mine.npz": nn.io.save(model)}, "data")
-    page.until(lambda: "“mine.npz” is the network in work now" in page.text)
+    page.until(lambda: "“mine.npz” is the network in use now" in page.text)
     assert count(page).startswith("MNIST: 60,000")
     page.execute_script("location.hash = 'preset=mlp'; location.hash = ''")
 

@@ -108,7 +108,7 @@ def download(page, folder, choice):
     page.click("Reset")
     page.until(lambda: "not trained yet" in page.text)
     page.find_element("id", "model-file").send_keys(str(file))
-    page.until(lambda: f"“{file.name}” is the network in work now" in page.text)
+    page.until(lambda: f"“{file.name}” is the network in use now" in page.text)
     return file
 
 
@@ -154,7 +154,7 @@ def test_a_keras_file_is_opened_and_answers_the_same(page, folder, tmp_path):
     path = tmp_path / "from-keras.keras"
     path.write_bytes(by_h5py(download(page, folder, "keras").read_bytes()))
     page.find_element("id", "model-file").send_keys(str(path))
-    page.until(lambda: "“from-keras.keras” is the network in work now" in page.text)
+    page.until(lambda: "“from-keras.keras” is the network in use now" in page.text)
     assert answer(page) == before
 
 

@@ -113,7 +113,7 @@ class Models:
         warm = await self.client.lab.models.warm_up(model)
         note = f"{words}: loaded in {loaded}, warmed up in {warm:.1f} ms"
         dom.set_text("model-note", note)
-        status.say(f"{words} is the network in work now. Draw a digit.")
+        status.say(f"{words} is the network in use now. Draw a digit.")
         return True
 
     async def _delete(self, about):
