@@ -40,7 +40,6 @@ _next_image = _picture.Picture.next_image
 def _changes(self, model):
     self._index = (self._index + 1) % len(self._mnist.test)
     self._take(None, 0)
-    self._truth = _picture.UNKNOWN
     self.activations.read(_scaled(self.image[None]))
     return self._report(self.activations)
 async def _run(self):

@@ -1,6 +1,7 @@
 """Drawing: read while it is drawn, by keys as well, corrected, and learned from."""
 
 import json
+import re
 
 import pytest
 
@@ -134,7 +135,11 @@ def test_corrections_are_kept_learned_from_and_added_to_the_data(page):
     count = "document.getElementById('drawn-count').textContent"
     assert page.execute_script(f"return {count}") == "1"
     page.click("Learn from my corrections")
-    page.until(lambda: status(page).startswith("Learned from your corrections; the loss"), 60)
+    page.until(lambda: status(page).startswith("Learned from your corrections: their loss"), 60)
+    words = r"Of the test images (\d+\.\d) % were right, (\d+\.\d) % are\.$"
+    before, after = map(float, re.search(words, status(page)).groups())
+    assert before > 50, "it was trained before"
+    assert before - 30 < after <= 100
     read(page, "4")
     page.execute_script("document.getElementById('drop').closest('details').open = true")
     page.click("Add to training set")
@@ -145,6 +150,8 @@ def test_corrections_are_kept_learned_from_and_added_to_the_data(page):
     page.until(lambda: bucket(page, 4) == [1, 1])
     page.click("Delete drawing 1 of a 4")
     page.until(lambda: bucket(page, 4) == [0, 0])
+    trained = "document.documentElement.hasAttribute('data-trained')"
+    assert page.execute_script(f"return {trained}"), "the network stays"
 
 
 def bucket(page, digit):

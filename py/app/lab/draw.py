@@ -10,6 +10,7 @@ import numpy as np
 from app.lab.buckets import Buckets
 from app.lab.images import normalize_digit, pictures
 from app.lab.images.mnist import Mnist, labels, plain, scaled
+from app.lab.precisions import accuracy
 
 
 class Draw:
@@ -55,11 +56,21 @@ class Draw:
         index = int(self._rng.integers(0, len(data)))
         return {"rgba": pictures.rgba(plain(data.x[index])), "label": int(labels(data)[index])}
 
-    async def fine_tune(self, model: Any, steps: int = 12) -> float:
-        """Train a few steps on the labelled drawings; return the loss on them.
+    async def fine_tune(
+        self, model: Any, before: float | None = None, steps: int = 12
+    ) -> dict[str, float]:
+        """Train a few steps on the labelled drawings: {loss (on them), before, after}.
 
-        Training images are mixed in, so that the network keeps what it knows.
+        Training images are mixed in, so that the network keeps what it knows. What it has
+        forgotten all the same is seen by the shares of test images read right before and after.
+
+        Args:
+            model: the network.
+            before: its share of test images, None where that is not known.
+            steps: batches.
         """
+        if before is None:
+            before = await accuracy(model, self._mnist.test)
         images, digits = self._buckets.arrays()
         times = max(1, 16 // len(digits))  # a single drawing must count among the others
         images, digits = np.repeat(images, times, 0), np.repeat(digits, times)
@@ -71,4 +82,5 @@ class Draw:
             model.train_on_batch(scaled(x), y)
             loss = model.test_on_batch(scaled(images), digits, return_dict=True)["loss"]
             await asyncio.sleep(0)
-        return float(loss)
+        after = await accuracy(model, self._mnist.test)
+        return {"loss": float(loss), "before": before, "after": after}

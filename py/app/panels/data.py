@@ -183,11 +183,15 @@ class Data:
     async def _restore(self):
         if not self.state.free():
             return
+        own = self.client.data["name"] != "MNIST"
         await self.client.lab.data.restore()
-        await self._replaced()
+        await (self._replaced() if own else self._show_all())
         status.say("The data are MNIST again.")
 
     async def _replaced(self):
+        await self._show_all()
+        await self.replaced()
+
+    async def _show_all(self):
         await self.refresh()
         await self.buckets.show()
-        await self.replaced()

@@ -274,10 +274,16 @@ class Draw:
         client = self.client
         dom.enable("fine-tune", when=False)
         try:
+            known = client.accuracy
             await client.before_training()
             await client.lab.training.compile(client.model, client.decisive())
-            loss = await client.lab.draw.fine_tune(client.model)
+            found = await client.lab.draw.fine_tune(client.model, known)
+            client.accuracy = found["after"]
         finally:
             dom.enable("fine-tune")
-        status.say(f"Learned from your corrections; the loss on them is now {numbers.loss(loss)}.")
+        before, after = numbers.percent(found["before"]), numbers.percent(found["after"])
+        status.say(
+            f"Learned from your corrections: their loss is {numbers.loss(found['loss'])} now. "
+            f"Of the test images {before} were right, {after} are."
+        )
         self.changed()
