@@ -14,6 +14,7 @@ from tools.precache import ROOT
 LIMIT = 9_000_000  # gzip bytes of a first visit, without the data set
 DATA = "static/vendor/mnist/"
 DOCS = "build/docs"
+UNPACKER = "static/vendor/pyscript/zip-*.js"  # for the documents' examples, which list archives
 README = 'href="./README.md"'
 ALONGSIDE = ("sw.js", "LICENSE", "README.md")  # the page links to the last
 
@@ -41,6 +42,8 @@ def build(root: Path, target: Path, *, docs: bool = False, address: str = "") ->
     page = target / "index.html"
     if docs:
         shutil.copytree(root / DOCS, target / "docs")
+        for path in root.glob(UNPACKER):
+            shutil.copy(path, target / path.relative_to(root))
         if README not in page.read_text():
             raise LookupError(f"index.html: expected the link {README}, found none")
         page.write_text(page.read_text().replace(README, 'href="./docs/index.html"'))

@@ -19,11 +19,13 @@ WITHOUT = "08-federation"  # needs a server
 VENDOR = "../../../static/vendor"  # as seen from dist/docs/gallery/NAME
 RUNTIMES = {"py": f"{VENDOR}/runtime/pyodide.mjs", "mpy": f"{VENDOR}/micropython/micropython.mjs"}
 CDN = "https://cdn.jsdelivr.net/npm/"
-# Addresses of the examples, and what they are here.
+STARTED = 'config: "./config.toml", async: true'
+# What stands in the examples, and what it is here. Without a version PyWorker asks the CDN.
 ADDRESSES = {
     f"{CDN}@pyscript/core@0.7.31/dist/core.js": f"{VENDOR}/pyscript/core.js",
     f"{CDN}comlink@4.4.2/dist/esm/comlink.mjs": "../comlink.mjs",
     "../../static/vendor": VENDOR,
+    STARTED: f'{STARTED}, version: new URL("{RUNTIMES["py"]}", location.href).href',
 }
 COMLINK = ROOT / "node_modules/comlink/dist/esm/comlink.mjs"
 SCRIPT = re.compile(r'<script type="mpy" src="./main.py"(?: config="./(?P<config>[\w.]+)")?>')

@@ -126,6 +126,8 @@ def test_the_page_links_to_the_documents_where_they_are_built(root, tmp_path):
     (root / "index.html").write_text('<a href="./README.md">Docs</a>')
     (root / "build/docs").mkdir(parents=True)
     (root / "build/docs/index.html").write_text("documents")
+    unpacker = "static/vendor/pyscript/zip-1.js"  # the page fetches none, its examples do
+    (root / unpacker).write_text("unzip")
     target = tmp_path / "dist"
     site.build(root, target)
     assert 'href="./README.md"' in (target / "index.html").read_text()
@@ -133,6 +135,8 @@ def test_the_page_links_to_the_documents_where_they_are_built(root, tmp_path):
     site.build(root, target, docs=True)
     assert (target / "index.html").read_text() == '<a href="./docs/index.html">Docs</a>'
     assert (target / "docs/index.html").read_text() == "documents"
+    assert (target / unpacker).read_text() == "unzip"
+    assert unpacker not in listed(target)[1]
 
 
 def test_the_limit_counts_everything_but_the_data(root):
