@@ -42,8 +42,8 @@ def build(root: Path, target: Path, *, docs: bool = False, address: str = "") ->
     page = target / "index.html"
     if docs:
         shutil.copytree(root / DOCS, target / "docs")
-        for path in root.glob(UNPACKER):
-            shutil.copy(path, target / path.relative_to(root))
+        for script in root.glob(UNPACKER):
+            shutil.copyfile(script, target / script.relative_to(root))
         if README not in page.read_text():
             raise LookupError(f"index.html: expected the link {README}, found none")
         page.write_text(page.read_text().replace(README, 'href="./docs/index.html"'))
