@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,9 @@ class Teams:
         """Return the MB of a browser's processes; what they share counts once."""
         total = 0
         for process in processes(page.page.service.process.pid):
-            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-            total += int(re.findall(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)[0])
+            with suppress(OSError):  # it has ended
+                rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+                total += sum(map(int, re.findall(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)))
         return total / 1000
 
     def shares(self, task: str) -> Figures:
@@ -160,7 +162,8 @@ def processes(root: int) -> list[int]:
     found = [root]
     for process in found:
         for task in Path(f"/proc/{process}/task").glob("*/children"):
-            found += map(int, task.read_text().split())
+            with suppress(OSError):  # it has ended
+                found += map(int, task.read_text().split())
     return found
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MOST = 4
 """Workers that a team has at most where no number is given."""
 PER_GIB = 2
-"""Workers for each GiB of the machine's memory: one takes 0.2 GiB before it has any data."""
+"""Workers for each GiB of the machine's memory."""
 
 
 class Team:
