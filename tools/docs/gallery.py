@@ -15,7 +15,6 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 PAGE = "gallery.md"
 MARK = "<!-- examples -->"
-WITHOUT = "08-federation"  # needs a server
 VENDOR = "../../../static/vendor"  # as seen from dist/docs/gallery/NAME
 RUNTIMES = {"py": f"{VENDOR}/runtime/pyodide.mjs", "mpy": f"{VENDOR}/micropython/micropython.mjs"}
 CDN = "https://cdn.jsdelivr.net/npm/"
@@ -33,10 +32,8 @@ KINDS = {".html": "html", ".py": "python", ".js": "js", ".toml": "toml"}
 
 
 def names() -> list[str]:
-    """Return the examples' names in their order."""
-    return sorted(
-        path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name != WITHOUT
-    )
+    """Return the names of the examples that are pages, in their order."""
+    return sorted(path.parent.name for path in EXAMPLES.glob("*/index.html"))
 
 
 def live(name: str) -> Iterator[tuple[str, str]]:
