@@ -72,9 +72,12 @@ class Federation:
     ) -> None:
         for name in list(self._processes):
             self.stop(name)
-        for pid in self._left():  # Flower's processes start others, in sessions of their own
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        end = time.monotonic() + 10
+        while (left := self._left()) and time.monotonic() < end:
+            for pid in left:  # Flower's processes start others, in sessions of their own
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)  # until they are gone
 
     @property
     def address(self) -> str:
