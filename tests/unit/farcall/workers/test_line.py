@@ -86,3 +86,19 @@ until(() => heard.length === 1, () => {
 });"""
     )
     assert found == [1, 1]
+
+
+@pytest.mark.parametrize(("size", "back"), [(2**23, 2), (2**23 + 8, 1)])
+def test_the_buffer_of_a_large_message_is_kept_by_nobody(size, back):
+    found = ran(
+        PORTS
+        + f"""
+const buffers = [];
+const post = MessagePort.prototype.postMessage;
+ends.port2.postMessage = function (message, moved) {{
+  buffers.push(moved.length); return post.call(this, message, moved);
+}};
+a.send("data", {size}, 0, 0, 8);
+until(() => heard.length === 1, () => {{ b.put(1, 0, 8); ended(buffers[0]); }});"""
+    )
+    assert found == back
