@@ -110,7 +110,7 @@ def rate(view: View) -> float:
 
 def kernels(view: View) -> str:
     """The kernels in use, as the page's start-up says."""
-    script = "return document.querySelector('#phases [data-name=kernels] span').innerText"
+    script = "return document.querySelector('#phases [data-name=kernels] span').textContent"
     return str(view.execute_script(script)).split(" ")[0]
 
 
