@@ -11,7 +11,6 @@ from nn.federated import update_norm
 
 from tests.support.firefox import Firefox
 from tests.support.flower import Recorded, images, task
-from tests.support.limit import granted
 
 ROUNDS, PLACES = 2, range(8)  # rounds; arrays of the network
 SUPERNODE = 2  # its share of the images; a tab's is that of its number
@@ -50,7 +49,7 @@ def text(tab, element):
 @pytest.mark.promise(
     "The page: drawing and models", "Learn together: the page is a node of a Flower federation"
 )
-@pytest.mark.timeout(granted(240))
+@pytest.mark.timeout(240)
 @pytest.mark.usefixtures("native")
 def test_two_browsers_and_a_supernode_learn_together(federation, site, open_page, firefox):
     federation.supernode(SUPERNODE)

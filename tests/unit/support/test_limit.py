@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +51,11 @@ def test_a_machine_that_serves_others_counts_as_slow() -> None:
             other.kill()
     assert 1.5 < seen <= MOST
     assert granted(10) >= 10 * seen
+
+
+def test_every_process_gives_a_test_the_same_time_out() -> None:
+    """pytest-xdist wants one order of tests; what the machine grants is measured by each process,
+    and multiplies a time-out when it is set."""
+    tests = Path(__file__).resolve().parents[2]
+    given = re.compile(r"mark\.timeout\((?!\d+\))")
+    assert [path.name for path in tests.rglob("test_*.py") if given.search(path.read_text())] == []
