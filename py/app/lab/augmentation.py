@@ -9,7 +9,7 @@ import numpy as np
 from nn.data import AugmentedDataset, Dataset
 
 from app.lab.images import pictures
-from app.lab.images.mnist import Mnist
+from app.lab.images.mnist import Mnist, class_name
 
 
 class Augmentation:
@@ -20,12 +20,14 @@ class Augmentation:
         self._rng = np.random.default_rng(0)
 
     def samples(self, choice: dict[str, int], columns: int, rows: int) -> dict[str, Any]:
-        """Return random training images, one a row: as they are, then as they may be changed."""
+        """Return random training images, one a row: as they are, then as they may be changed, and
+        the names of their classes."""
         indices = self._rng.integers(0, len(self._mnist.train), rows)
         seed = int(self._rng.integers(0, 2**31))
         images, labels = self._mnist.training_images(indices)
         ways = variations(images, choice, columns - 1, seed)
-        return {"rgba": pictures.mosaic(ways, columns), "labels": labels.tolist()}
+        names = [class_name(self._mnist.train, label) for label in labels]
+        return {"rgba": pictures.mosaic(ways, columns), "names": names}
 
 
 def strengths(choice: Mapping[str, float], side: int) -> dict[str, Any]:

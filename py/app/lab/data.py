@@ -10,7 +10,7 @@ import numpy as np
 
 from app.lab.browser import downloads
 from app.lab.images import hints, import_data, pictures
-from app.lab.images.mnist import Mnist
+from app.lab.images.mnist import Mnist, class_name
 
 
 class Data:
@@ -45,10 +45,11 @@ class Data:
         }
 
     def samples(self, columns: int, rows: int) -> dict[str, Any]:
-        """Return random training images as one picture, and their labels."""
+        """Return random training images as one picture, and the names of their classes."""
         indices = self._rng.integers(0, len(self._mnist.train), columns * rows)
         images, labels = self._mnist.training_images(indices)
-        return {"rgba": pictures.mosaic(images, columns), "labels": labels.tolist()}
+        names = [class_name(self._mnist.train, label) for label in labels]
+        return {"rgba": pictures.mosaic(images, columns), "names": names}
 
     async def import_files(self, names: list[str], urls: list[str]) -> None:
         """Train on the user's files from now on; `urls` are their object URLs.

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.lab.buckets import Buckets
 from app.lab.images import normalize_digit, pictures
-from app.lab.images.mnist import Mnist, labels, plain, scaled
+from app.lab.images.mnist import Mnist, scaled
 from app.lab.precisions import accuracy
 
 
@@ -49,12 +49,6 @@ class Draw:
             "bits": probabilities.tobytes().hex(),
             "image": pictures.rgba(image),
         }
-
-    def any_test_image(self) -> dict[str, Any]:
-        """Return a random test image as a picture, with its label."""
-        data = self._mnist.test
-        index = int(self._rng.integers(0, len(data)))
-        return {"rgba": pictures.rgba(plain(data.x[index])), "label": int(labels(data)[index])}
 
     async def fine_tune(
         self, model: Any, before: float | None = None, steps: int = 12

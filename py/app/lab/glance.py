@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.lab.images import pictures
-from app.lab.images.mnist import Mnist, labels, plain, scaled
+from app.lab.images.mnist import Mnist, class_name, labels, plain, scaled
 
 
 class Glance:
@@ -15,10 +15,15 @@ class Glance:
         self._mnist = mnist
 
     async def answers(self, model: Any, count: int = 16) -> list[dict[str, Any]]:
-        """Return the first test images and the model's answers: {rgba, truth, answer} each."""
+        """Return the first test images, the names of their classes and of the model's answers:
+        {rgba, truth, answer} each."""
         data = self._mnist.test.take(count)
         answers = (await model.predict(scaled(data.x))).argmax(axis=1)
         return [
-            {"rgba": pictures.rgba(plain(image)), "truth": int(truth), "answer": int(answer)}
+            {
+                "rgba": pictures.rgba(plain(image)),
+                "truth": class_name(data, truth),
+                "answer": class_name(data, answer),
+            }
             for image, truth, answer in zip(data.x, labels(data), answers, strict=True)
         ]

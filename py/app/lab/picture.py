@@ -11,7 +11,7 @@ import numpy as np
 from nn.callbacks import Callback
 
 from app.lab.images import normalize_digit, pictures
-from app.lab.images.mnist import Mnist, labels, plain, scaled
+from app.lab.images.mnist import Mnist, class_name, labels, plain, scaled
 from app.lab.inside.activations import Activations
 from app.lab.inside.colours import LIGHT
 from app.lab.inside.drawing import Drawing
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 INTERVAL = 1 / 12
 """Seconds at least between two reports of a training run."""
 WHOLE = (0.0, 0.0, 1.0, 1.0)
-UNKNOWN = -1
-"""The label of a drawing, which is not known."""
 
 
 class Picture:
@@ -48,7 +46,7 @@ class Picture:
         self._ratio = 1.0
         self._index = 0
         self._drawing: Drawing | None = None
-        self._truth = UNKNOWN
+        self._truth: str | None = None  # the class of the image, where it is known
         self.image: Any = None
         self.frame: tuple[float, ...] = WHOLE
         self.activations: Activations | None = None
@@ -86,12 +84,12 @@ class Picture:
     # -- images -----------------------------------------------------------------------------
 
     def first_image(self) -> dict[str, Any]:
-        """Choose the first test image to be shown; return its {rgba, label}."""
+        """Choose the first test image to be shown; return its {rgba, name}."""
         self._index = 0
         return self._test_image()
 
     def next_image(self) -> dict[str, Any]:
-        """Choose another test image at random; return its {rgba, label}."""
+        """Choose another test image at random; return its {rgba, name}."""
         self._index = int(self._rng.integers(0, len(self._mnist.test)))
         return self._test_image()
 
@@ -99,7 +97,12 @@ class Picture:
         data = self._mnist.test
         self._index = min(self._index, len(data) - 1)
         image = plain(data.x[self._index])
-        return {"rgba": pictures.rgba(image), "label": int(labels(data)[self._index])}
+        return {"rgba": pictures.rgba(image), "name": self._name()}
+
+    def _name(self) -> str:
+        """Return the name of the test image's class."""
+        data = self._mnist.test
+        return class_name(data, labels(data)[self._index])
 
     def _take(self, pixels: Any, width: int) -> bool:
         """Take a drawing, or the test image; return whether there is one."""
@@ -109,7 +112,7 @@ class Picture:
                 return False
             self._index = min(self._index, len(data) - 1)
             self.image = self._buckets.last = plain(data.x[self._index])
-            self._truth, self.frame = int(labels(data)[self._index]), WHOLE
+            self._truth, self.frame = self._name(), WHOLE
             return True
         ink = normalize_digit.from_rgba(pixels, width)
         shape = self._mnist.train.shape
@@ -117,7 +120,7 @@ class Picture:
         image = normalize_digit.from_drawing(ink) if digit else normalize_digit.as_drawn(ink, shape)
         if image is None:
             return False
-        self.image, self._truth = image, UNKNOWN
+        self.image, self._truth = image, None
         self.frame = (normalize_digit.frame(ink) or WHOLE) if digit else WHOLE
         self._buckets.last = image
         return True

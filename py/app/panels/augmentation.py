@@ -83,7 +83,6 @@ class Augmentation:
         found = await self.client.lab.augmentation.samples(choice, COLUMNS, ROWS)
         canvas = dom.find("changed-samples")
         images.paint(canvas, found["rgba"])
-        names = self.client.data["names"]
-        labels = ", ".join([names[label] for label in found["labels"]])
-        words = f"A {labels}: each as it is, then nine ways in which it may arrive"
+        names = ", ".join(found["names"])
+        words = f"A {names}: each as it is, then nine ways in which it may arrive"
         canvas.setAttribute("aria-label", words)

@@ -83,9 +83,8 @@ class Data:
         found = await self.client.lab.data.samples(COLUMNS, ROWS)
         canvas = dom.find("samples")
         images.paint(canvas, found["rgba"])
-        names = self.client.data["names"]
-        labels = " ".join([names[label] for label in found["labels"]])
-        canvas.setAttribute("aria-label", "Sample images of the classes " + labels)
+        names = " ".join(found["names"])
+        canvas.setAttribute("aria-label", "Sample images of the classes " + names)
 
     def _classes(self, data):
         most = max(data["counts"]) or 1
@@ -143,6 +142,10 @@ class Data:
             return
         names = [files[i].name for i in range(files.length)]
         urls = [js.URL.createObjectURL(files[i]) for i in range(files.length)]
+        async with self.client.replacing:
+            await self._take(names, urls)
+
+    async def _take(self, names, urls):
         status.say("Reading " + ", ".join(names) + "…")
         try:
             await self.client.lab.data.import_files(names, urls)
@@ -175,18 +178,20 @@ class Data:
             dom.find("data-form").value = f"{self.client.data['shape'][0]}"
             return
         side, channels = form.split()
-        status.say("Making the pictures again…")
-        await self.client.lab.data.convert(int(side), int(channels))
-        await self._replaced()
-        status.say(f"The pictures are {dom.find('data-form').selectedOptions[0].text} now.")
+        async with self.client.replacing:
+            status.say("Making the pictures again…")
+            await self.client.lab.data.convert(int(side), int(channels))
+            await self._replaced()
+            status.say(f"The pictures are {dom.find('data-form').selectedOptions[0].text} now.")
 
     async def _restore(self):
         if not self.state.free():
             return
-        own = self.client.data["name"] != "MNIST"
-        await self.client.lab.data.restore()
-        await (self._replaced() if own else self._show_all())
-        status.say("The data are MNIST again.")
+        async with self.client.replacing:
+            own = self.client.data["name"] != "MNIST"
+            await self.client.lab.data.restore()
+            await (self._replaced() if own else self._show_all())
+            status.say("The data are MNIST again.")
 
     async def _replaced(self):
         await self._show_all()

@@ -58,7 +58,7 @@ class Answer:
         sure = numbers.percent(answer["confidence"])
         self.ghost = True
         dom.set_text("ghost", self.names[answer["digit"]])
-        dom.set_text("draw-note", f"{sure} sure; a test image, {self.names[truth]}")
+        dom.set_text("draw-note", f"{sure} sure; a test image, {truth}")
 
     def end_ghost(self):
         """Take away the answer to the test image."""
@@ -217,7 +217,9 @@ class Draw:
         if self.picture:
             self.picture.show(report)
         drawn = not self.pad.empty
-        if (report["truth"] < 0) != (drawn and not self.sampled):  # of what was shown before
+        if (report["truth"] is None) != (drawn and not self.sampled):  # of what was shown before
+            return
+        if len(report["answer"]["probabilities"]) != len(self.answer.names):  # of data before
             return
         dom.set_text("standing", self._standing(report["answer"]["confidence"]))
         if not drawn:
@@ -245,8 +247,7 @@ class Draw:
         self.sampled = True
         self.restarted()
         self.answer.end_ghost()
-        name = self.answer.names[sample["label"]]
-        dom.set_text("draw-note", f"A test image: it is a {name}.")
+        dom.set_text("draw-note", f"A test image: it is a {sample['name']}.")
         self.finished()
 
     async def correct(self, digit):

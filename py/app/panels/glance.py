@@ -33,14 +33,13 @@ class Glance:
         if truths != self.truths:
             self.truths = truths
             self._paint(found)
-        right, names = 0, self.client.data["names"]
+        right = 0
         for (canvas, words), entry in zip(self.items, found):
             hit = entry["truth"] == entry["answer"]
             right += hit
             words.className = "good" if hit else "bad"
-            truth, answer = names[entry["truth"]], names[entry["answer"]]
-            words.textContent = f"{answer} {'✓' if hit else '✗'}"
-            name = f"A {truth}, read as {answer}"
+            words.textContent = f"{entry['answer']} {'✓' if hit else '✗'}"
+            name = f"A {entry['truth']}, read as {entry['answer']}"
             canvas.setAttribute("aria-label", name)
         dom.set_text("glance-note", f"{right} of {len(found)} right")
         dom.find("glance").hidden = False

@@ -99,9 +99,10 @@ class Models:
         """Use a saved model; return whether it fits the data."""
         if not self.state.free():
             return False
-        began = dom.now()
-        model = await self.client.lab.models.open(about["name"])
-        return await self._take(model, about, f"“{about['name']}”", began)
+        async with self.client.replacing:
+            began = dom.now()
+            model = await self.client.lab.models.open(about["name"])
+            return await self._take(model, about, f"“{about['name']}”", began)
 
     async def _take(self, model, about, words, began):
         """Use a network in place of the present one; return whether it fits the data."""
@@ -150,10 +151,11 @@ class Models:
         if not self.state.free():
             return
         url = js.URL.createObjectURL(file)
-        began = dom.now()
         try:
-            model = await self.client.lab.models.load(url, file.name)
-            await self._take(model, {"trained": 1}, f"“{file.name}”", began)
+            async with self.client.replacing:
+                began = dom.now()
+                model = await self.client.lab.models.load(url, file.name)
+                await self._take(model, {"trained": 1}, f"“{file.name}”", began)
         except Exception as error:
             status.notice(
                 "This file is no model",
@@ -200,10 +202,11 @@ class Models:
     async def _use(self, kind):
         if not self.state.free():
             return
-        began = dom.now()
-        model = await self.client.lab.models.quantize(self.client.model, kind)
-        about = {"trained": self.client.trained, "run": self.client.run}
-        await self._take(model, about, f"Weights of {kind}", began)
+        async with self.client.replacing:
+            began = dom.now()
+            model = await self.client.lab.models.quantize(self.client.model, kind)
+            about = {"trained": self.client.trained, "run": self.client.run}
+            await self._take(model, about, f"Weights of {kind}", began)
 
 
 def _name(client):

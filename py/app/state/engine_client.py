@@ -55,6 +55,7 @@ class EngineClient:
         self.before = None
         self.before_accuracy = 0.0
         self.building = asyncio.Lock()
+        self.replacing = asyncio.Lock()  # the data, or the network by a file: one after another
         self._built_with = None  # seed and penalty of a network that no step has changed
         self._listeners = []
 

@@ -87,6 +87,13 @@ class Mnist:
         return plain(self.train.x[indices]), labels(self.train)[indices]
 
 
+def class_name(data: Dataset, label: int) -> str:
+    """Return the name of a class of these data; the number itself where they have no such class,
+    which a network that learned from others may answer."""
+    names = data.class_names or NAMES
+    return str(names[label] if label < len(names) else label)
+
+
 def labels(data: Dataset) -> Any:
     """Return the labels of a data set, which every data set of the page has.
 
