@@ -91,7 +91,6 @@ TRAINING = (
     "py/nn/ort",
     "py/nn/schedules.py",
     "py/nn/training",
-    "py/nn/tuner.py",
 )
 # What few models need, in the same archive: the error of a model that needs it names the line.
 SELDOM = (
@@ -135,8 +134,8 @@ ON_CPYTHON = ("!py/federation/platform/cpython.py", "!py/federation/server")
 FEDERATION = ("py/federation", *ON_CPYTHON, PROTOBUF)
 # Archives of text without comments, for the workers that list them.
 TARRED = {"gpu.tgz": (GPU,), "federation.tgz": FEDERATION}
-# Training by several workers, in training.zip: a page that does not use it does not import it.
-DISTRIBUTION = "py/nn/distribution"
+# Several workers for a network, or several networks, in training.zip: imported where it is used.
+SEVERAL = ("py/nn/distribution", "py/nn/tuner.py")
 # One line under `[files]`, `".../farcall.zip" = "./*"`, gives a page the whole library.
 LIBRARIES = {"farcall.zip": ("py/farcall",), "nn.zip": ("py/nn",)}
 WORKER = {
@@ -149,13 +148,13 @@ WORKER = {
         "!py/nn/io/__main__.py",  # commands for CPython
         "!py/nn/kernels/build.py",
         "!py/nn/compiler.py",
-        *(f"!{name}" for name in (*TRAINING, *SELDOM, *FORMATS, *APPLICATIONS, GPU, DISTRIBUTION)),
+        *(f"!{name}" for name in (*TRAINING, *SELDOM, *FORMATS, *APPLICATIONS, GPU, *SEVERAL)),
     ),
     "training.zip": (
         TEAM,
         *TRAINING,
         *SELDOM,
-        DISTRIBUTION,
+        *SEVERAL,
         "py/app/__init__.py",
         "py/app/lab",
     ),

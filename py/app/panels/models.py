@@ -70,13 +70,8 @@ class Models:
         for entry in kept:
             item = dom.make("li", class_="row")
             words = dom.make("span", entry["name"])
-            words.append(
-                dom.make(
-                    "small",
-                    f"{entry.get('layers', '')} · {numbers.size(entry['octets'])}",
-                    class_="note",
-                )
-            )
+            about = f"{entry.get('layers', '')} · {numbers.size(entry['octets'])}"
+            words.append(dom.make("small", about, class_="note"))
             item.append(words)
             for label, handler in (("Open", self.open), ("Delete", self._delete)):
                 button = dom.make(

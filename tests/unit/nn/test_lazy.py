@@ -117,7 +117,7 @@ def unpack(name: str, folder: Path) -> None:
 
 def training() -> set[str]:
     """The modules that only training needs."""
-    return names((*bundle.TRAINING, bundle.GPU, bundle.DISTRIBUTION))
+    return names((*bundle.TRAINING, bundle.GPU, *bundle.SEVERAL))
 
 
 def names(patterns: tuple[str, ...]) -> set[str]:

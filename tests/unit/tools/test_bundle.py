@@ -75,7 +75,7 @@ def sources(folder):
                 "py/federation",
                 "py/federation/server",
                 "py/federation/platform/cpython.py",
-                bundle.DISTRIBUTION,
+                *bundle.SEVERAL,
                 *bundle.LATER,
                 *bundle.HARDWARE,
                 *bundle.SEARCH,
