@@ -297,20 +297,27 @@ def test_a_theme_colours_the_charts_and_is_kept(page):
 
 
 def changes(page, folder):
-    """What makes findings those of another network or of other data, by name."""
+    """What makes findings those of another network or of other data, by name: how to do it, and
+    what the page says at its end."""
     rows = np.random.default_rng(0).integers(0, 256, (70, 785))
     rows[:, 0] = np.arange(70) % 10
     np.savetxt(folder / "own.csv", rows, fmt="%d", delimiter=",")
     model = nn.Sequential([nn.Input((28, 28, 1)), nn.Flatten(), nn.Dense(10, activation="softmax")])
     (folder / "other.npz").write_bytes(nn.io.save(model))
     return {
-        "a step": lambda: page.click("Step"),
-        "a run": lambda: page.click("Train"),
-        "fresh weights": lambda: page.click("Reset"),
-        "another architecture": lambda: page.execute_script("location.hash = 'preset=mlp'"),
-        "another model": lambda: give(page, "model-file", folder / "other.npz"),
-        "other data": lambda: give(page, "data-files", folder / "own.csv"),
-        "the usual data": lambda: page.click("Back to MNIST"),
+        "a step": (lambda: page.click("Step"), "One batch of"),
+        "a run": (lambda: page.click("Train"), "Done"),
+        "fresh weights": (lambda: page.click("Reset"), "not trained yet"),
+        "another architecture": (
+            lambda: page.execute_script("location.hash = 'preset=mlp'"),
+            "not trained yet",
+        ),
+        "another model": (lambda: give(page, "model-file", folder / "other.npz"), "in use now"),
+        "other data": (
+            lambda: give(page, "data-files", folder / "own.csv"),
+            "images to train on",
+        ),
+        "the usual data": (lambda: page.click("Back to MNIST"), "The data are MNIST again"),
     }
 
 
@@ -325,7 +332,7 @@ FOUND = "!document.getElementById('findings').hidden"
 def test_findings_and_precisions_end_with_the_network_or_the_data_that_they_are_of(page, tmp_path):
     page.execute_script("location.hash = 'epochs=1&subset=500'")
     page.execute_script("document.getElementById('quantise').closest('details').open = true")
-    for name, change in changes(page, tmp_path).items():
+    for name, (change, end) in changes(page, tmp_path).items():
         page.click("Analyse")
         page.until(f"{FOUND} && !document.getElementById('analyse').disabled")
         page.click("Compare precisions")
@@ -333,5 +340,6 @@ def test_findings_and_precisions_end_with_the_network_or_the_data_that_they_are_
         change()
         page.until(f"!({FOUND})", what=f"the findings to end with {name}")
         page.until("!document.getElementById('precisions').checkVisibility()", what=name)
+        page.until(f"document.getElementById('status').textContent.includes('{end}')", what=name)
         page.wait_for_phase("ready")
     assert "analyse again" in page.text
