@@ -117,7 +117,7 @@ def test_javascript_drives_it_by_comlink(site, open_site, open_page):
     found = results(page)
     check(found)
     assert "'_stage' of a Demo is private" in found["refused"][2]
-    page.execute_cdp_cmd("HeapProfiler.collectGarbage", {})  # Comlink releases what nobody holds
+    page.execute_cdp_cmd("HeapProfiler.collectGarbage", {})  # the proxy must be held
     assert may_drive(page), "its host is listed"
 
 

@@ -81,7 +81,7 @@ async function main() {
   const sealed = element.getAttribute("sandbox") === "allow-scripts"; // its origin has no name then
   const target = sealed ? "*" : new URL(element.src).origin;
   const demo = Comlink.wrap(Comlink.windowEndpoint(element.frame.contentWindow, self, target));
-  globalThis.demo = demo; // a proxy that nobody holds is released, and its demo answers no more
+  globalThis.demo = demo; // Comlink releases a proxy that is collected: the demo answers no more
   try {
     for (const [name, run] of Object.entries(cases)) results[name] = await run(demo);
   } catch (error) {
