@@ -255,11 +255,11 @@ class Draw:
         names = self.answer.names
         if self.answer.last is None or digit >= len(names):
             return
+        answer = self.answer.last["digit"]  # the pad may be cleared meanwhile
         reason = await self.client.lab.buckets.label(digit)
-        right = digit == self.answer.last["digit"]
         status.say(
             f"Thank you: noted as a {names[digit]}"
-            + ("." if right else f", not a {names[self.answer.last['digit']]}.")
+            + ("." if digit == answer else f", not a {names[answer]}.")
         )
         await self.buckets.show()
         if reason:

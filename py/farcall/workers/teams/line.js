@@ -3,7 +3,7 @@
 "use strict";
 (module) => {
   const SPARES = 4; // buffers that a line keeps
-  const LARGE = 2 ** 23; // bytes of a message that is sent once, such as data: kept by nobody
+  const LARGE = 2 ** 23; // bytes of a message that is sent once, such as data: not kept
   const WORDS = 16; // of a counter: a cache line
   const SPINS = 2000; // about 0.1 ms, before the thread sleeps
   const rest = Atomics.pause ? () => Atomics.pause() : () => {};
