@@ -1,8 +1,9 @@
 """`make check`: every linter, the structure's figures, and the unit tests of what changed.
 
 The linters run side by side; `tools.check` runs them too, before all tests. Changed is what git
-sees since the branch left main, and what is not committed yet; the tests are those of the folder
-that mirrors a changed one: py/nn/layers/dense.py has them in tests/unit/nn/layers.
+sees since the branch left main, and what is not committed yet; the tests are those of the folders
+that mirror a changed one: py/nn/optimizers/base.py has them in tests/unit/nn/optimizers and, where
+Keras is the reference, in tests/unit/nn/against_keras/optimizers.
 """
 
 from __future__ import annotations
@@ -16,32 +17,35 @@ from pathlib import Path
 from tools import check
 
 ROOT = check.ROOT
+UNIT = Path("tests/unit")
 
 
 def mirrored(changed: Iterable[str], root: Path = ROOT) -> list[str]:
     """Folders and files of tests/unit for these changed paths, none inside another."""
-    found = {tests for path in changed if (tests := mirror(Path(path), root))}
+    found = {tests for path in changed for tests in mirrors(Path(path), root)}
     return sorted(str(path) for path in found if not found.intersection(path.parents))
 
 
-def mirror(path: Path, root: Path) -> Path | None:
-    """The deepest folder of tests/unit that mirrors a source's; a test module is its own."""
-    unit = Path("tests/unit")
+def mirrors(path: Path, root: Path) -> list[Path]:
+    """Folders of tests/unit with the tests of a changed path; a test module is its own."""
     if path.suffix == ".md":
-        return unit / "tools" / "test_docs.py"
-    if path.is_relative_to(unit):
+        return [UNIT / "tools" / "test_docs.py"]
+    if path.is_relative_to(UNIT):
         own = path.name.startswith("test_") and (root / path).is_file()
-        return path if own else nearest(path.parent, root)
+        return [path] if own else nearest(path.parent, root)
     if path.parts[0] == "py":
-        return nearest(unit.joinpath(*path.parent.parts[1:]), root)
-    return unit / "tools" if path.parts[0] == "tools" else None
+        folder = Path(*path.parent.parts[1:])
+        twins = [UNIT / folder, UNIT / "nn" / "against_keras" / folder.relative_to(folder.parts[0])]
+        alike = twins if folder.parts[0] == "nn" else twins[:1]
+        return [twin for twin in alike if (root / twin).is_dir()] or nearest(twins[0], root)
+    return [UNIT / "tools"] if path.parts[0] == "tools" else []
 
 
-def nearest(folder: Path, root: Path) -> Path | None:
-    """The folder, or the nearest one above it that exists; None where that is all of tests/unit."""
+def nearest(folder: Path, root: Path) -> list[Path]:
+    """The folder, or the nearest one above it that exists, but never all of tests/unit."""
     while not (root / folder).is_dir():
         folder = folder.parent
-    return folder if len(folder.parts) > 2 else None
+    return [folder] if len(folder.parts) > 2 else []
 
 
 def changed() -> list[str]:

@@ -17,6 +17,16 @@ def test_a_source_is_tested_by_the_folder_that_mirrors_its_own(root):
     assert lint.mirrored(["py/nn/layers/dense.py"], root) == ["tests/unit/nn/layers"]
 
 
+def test_a_source_is_tested_by_its_comparison_with_keras_too(root):
+    (root / "tests/unit/nn/against_keras/layers").mkdir(parents=True)
+    (root / "tests/unit/nn/against_keras/losses").mkdir()
+    assert lint.mirrored(["py/nn/layers/dense.py", "py/nn/losses/base.py"], root) == [
+        "tests/unit/nn/against_keras/layers",
+        "tests/unit/nn/against_keras/losses",
+        "tests/unit/nn/layers",
+    ]
+
+
 def test_a_source_without_a_folder_of_tests_is_tested_by_the_nearest_one_above(root):
     assert lint.mirrored(["py/nn/io/onnx/read.py"], root) == ["tests/unit/nn/io"]
     assert lint.mirrored(["py/app/main.py"], root) == []

@@ -193,3 +193,11 @@ def test_names_metrics_that_are_given_where_the_weights_of_the_losses_belong() -
         model.train_on_batch([[1.0, 2.0]], [[1.0]])
     with pytest.raises(nn.errors.ConfigError, match="run_eagerly must be False"):
         model.compile("sgd", "mse", run_eagerly=True)
+
+
+@pytest.mark.parametrize("kind", ["loss", "metric", "optimizer", "activation", "initializer"])
+def test_names_what_is_known_where_a_name_is_not(kind: str) -> None:
+    module = {"loss": nn.losses, "metric": nn.metrics, "optimizer": nn.optimizers}.get(kind)
+    module = module or {"activation": nn.activations, "initializer": nn.initializers}[kind]
+    with pytest.raises(nn.errors.ConfigError, match=f"{kind}: expected one of .*received 'nope'"):
+        module.get("nope")

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn.training.data_adapter import one_batch
 
-from tests.unit.nn.against_keras.test_layers import CASES as LAYERS
-from tests.unit.nn.against_keras.test_losses_and_metrics import CASES as LOSSES
+from tests.unit.nn.against_keras.layers.test_layers import CASES as LAYERS
+from tests.unit.nn.against_keras.losses.test_losses import CASES as LOSSES
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.unit.nn.against_keras.test_layers import CASES, FLAT, IMAGE, ROWS, drawn
+from tests.unit.nn.against_keras.layers.test_layers import CASES, FLAT, IMAGE, ROWS, drawn
 
 
 @pytest.mark.promise(

@@ -3,7 +3,7 @@
 Keras has them there alone, and the tests' environment has JAX. In an environment of its own:
 
     pip install tensorflow-cpu keras==3.15.1
-    KERAS_BACKEND=tensorflow python tests/unit/nn/against_keras/text/make_cases.py
+    KERAS_BACKEND=tensorflow python tests/unit/nn/against_keras/layers/text/make_cases.py
 """
 
 import json

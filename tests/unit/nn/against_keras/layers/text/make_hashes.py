@@ -1,7 +1,7 @@
 """Write hashes.json: what Keras' layers that hash give on TensorFlow, which alone has them.
 
 pip install tensorflow-cpu==2.21.0 keras==3.15.1
-KERAS_BACKEND=tensorflow python tests/unit/nn/against_keras/text/make_hashes.py
+KERAS_BACKEND=tensorflow python tests/unit/nn/against_keras/layers/text/make_hashes.py
 """
 
 import json
