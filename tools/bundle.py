@@ -1,10 +1,11 @@
-"""Bundle the page's Python into ten files and each library into one: a request per file.
+"""Bundle the page's Python into eleven files and each library into one: a request per file.
 
     static/vendor/python/main.txt      for MicroPython: path, NUL, source, NUL, path ...
     static/vendor/python/embedding.txt  likewise: what only a page in another page's frame needs
     static/vendor/python/later.txt     likewise: what a page needs when it can train already
     static/vendor/python/hardware.txt  likewise: what trains on a GPU or by several workers
     static/vendor/python/search.txt    likewise: the search over options
+    static/vendor/python/teaching.txt  likewise: lessons, and what a reader takes home
     static/vendor/python/predict.zip   for Pyodide: the RPC and the prediction part of the engine
     static/vendor/python/training.zip  the rest of the engine, the lab
     static/vendor/python/formats.zip   the engine's files of Keras and ONNX
@@ -49,6 +50,11 @@ TEAM = "py/farcall/workers/teams"
 EMBEDDING = (COMLINK, "py/app/embedding/demo.py")
 HARDWARE = (TEAM + "/__init__.py", TEAM + "/team.py", "py/app/panels/hardware.py")
 SEARCH = ("py/app/panels/search.py",)
+TEACHING = (
+    "py/app/teaching",
+    "py/app/state/generated_code.py",
+    "py/app/state/keras_code.py",
+)
 LATER = (
     "py/app/page/selection.py",
     "py/app/panels/federation.py",
@@ -65,7 +71,7 @@ MAIN = (
     "!py/app/main.py",
     "!py/app/worker.py",
     "!py/app/lab",
-    *(f"!{name}" for name in (*EMBEDDING, *LATER, *HARDWARE, *SEARCH)),
+    *(f"!{name}" for name in (*EMBEDDING, *LATER, *HARDWARE, *SEARCH, *TEACHING)),
 )
 # Texts for MicroPython: app/main.py fetches the first, and another when the page needs it.
 TEXTS = {
@@ -74,6 +80,7 @@ TEXTS = {
     "later.txt": LATER,
     "hardware.txt": HARDWARE,
     "search.txt": SEARCH,
+    "teaching.txt": TEACHING,
 }
 # Inputs of the bytecode besides the sources; the lock names Pyodide's version.
 RECIPE = ("tools/bytecode.py", "tools/compile.mjs", "tools/vendor.lock", "package-lock.json")

@@ -5,6 +5,7 @@ import asyncio
 import farcall
 import js
 
+from app.asked import Asked
 from app.embedding.frame import Embedding
 from app.page import dom, images, keys, status
 from app.page.theme import Theme
@@ -125,6 +126,7 @@ class PageApp:
         self.speed = Speed(self.client, self.state)
         self.environment = Environment(self.client)
         self.embedding = Embedding(self, unpack)
+        self.asked = Asked(self, unpack)
         self.client.listen(self.draw.changed)
         self.theme.listen(self._recolour)
         keys.begin(self.draw.correct)

@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from app.state import keras_code, settings
 
 from tests.support.digits import fewer_test_images, folder_of
 from tools import build_kernels
@@ -34,11 +35,11 @@ CHOICES = {
     "RMSprop": "preset=small&subset=1000&epochs=2&optimizer=RMSprop&noise=20",
     "stopped early": EARLY,
 }
-# The runs as the button hands them out: every figure in full.
-EXPORTED = """
-const [done] = arguments, make = URL.createObjectURL;
+# The file that a button hands out: its text.
+HANDED_OUT = """
+const [button, done] = arguments, make = URL.createObjectURL;
 URL.createObjectURL = (blob) => { blob.text().then(done); return make.call(URL, blob); };
-document.getElementById("export-json").click();
+document.getElementById(button).click();
 URL.createObjectURL = make;
 """
 TEST_IMAGES = 2000
@@ -66,7 +67,9 @@ def learn(page, link):
     page.click("Train")
     ended = "/^(Done|Stopped)/.test(document.getElementById('status').textContent)"
     page.until(ended, 120, "the run to end")
-    return json.loads(page.execute_async_script(EXPORTED))[-1]["epochs"], program(page)
+    return json.loads(page.execute_async_script(HANDED_OUT, "export-json"))[-1]["epochs"], program(
+        page
+    )
 
 
 def program(page):
@@ -145,3 +148,23 @@ def test_follows_a_network_that_comes_from_a_file(page, tmp_path):
     assert "Sequential" not in program(page)
     page.execute_script("location.hash = 'preset=small'")
     page.until("document.getElementById('code').textContent.includes('Sequential')")
+
+
+@pytest.mark.promise(
+    "The page: architecture",
+    "The run as a Keras script and a notebook, with the page's first weights and order of images",
+)
+def test_hands_out_the_keras_script_and_the_notebook_of_this_run(page):
+    page.execute_script("location.hash = arguments[0]", EVERYTHING)
+    program(page)
+    page.execute_script(
+        "const kind = document.getElementById('code-kind'); kind.value = 'keras';"
+        "kind.dispatchEvent(new Event('change'))"
+    )
+    values = settings.from_hash(EVERYTHING)
+    run = (values["layers"], values, {"name": "MNIST", "train": 60000, "shape": [28, 28, 1]})
+    page.until(lambda: program(page) == keras_code.text(*run))
+    handed = page.execute_async_script(HANDED_OUT, "notebook")
+    link = page.execute_script("return location.href")
+    assert json.loads(handed) == json.loads(keras_code.notebook(link, *run))
+    assert page.execute_async_script(HANDED_OUT, "download-code") == keras_code.text(*run)

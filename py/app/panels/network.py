@@ -1,6 +1,6 @@
 """The network panel: the architecture as a choice, a table, an editor and Python code."""
 
-from app.page import clipboard, dom, numbers, status, table
+from app.page import dom, numbers, status, table
 from app.state import architectures, settings
 from app.state.architectures import LayerError
 
@@ -110,6 +110,7 @@ class Network:
     Attributes:
         layers: as they are in the editor.
         problem: why they make no network, '' where they do.
+        listing: shows the program that does the same elsewhere.
     """
 
     def __init__(self, client, options, state):
@@ -120,11 +121,10 @@ class Network:
         self.rows = None  # of the table
         self.layers = self._chosen()
         self._rebuilding = None
+        self.listing = lambda: None
         self.editor = Editor(self._change)
         self._choices()
         dom.on("preset", "change", lambda event: self._preset(event.target.value))
-        dom.click("copy-code", self._copy)
-        dom.on("code-panel", "toggle", lambda _: self.code())
         for name in settings.TABLE:
             options.listen(name, lambda _: self.code())
         options.listen("preset", lambda _: self._follow())
@@ -247,16 +247,5 @@ class Network:
         dom.set_text("network-note", total + " parameters")
 
     def code(self):
-        """Show the program that does the same elsewhere, if its panel is open."""
-        if not dom.find("code-panel").open:
-            return
-        from app.state import generated_code  # not needed at the start
-
-        client = self.client
-        layers = None if client.model is not None and client.layers is None else self.layers
-        words = generated_code.text(layers, self.options.values, client.data, client.trained)
-        dom.set_text("code", words)
-
-    async def _copy(self):
-        code = dom.find("code")
-        await clipboard.copy(code.textContent, code, "The code is copied.", "code")
+        """Show the program that does the same elsewhere, if it is in view."""
+        self.listing()

@@ -85,13 +85,16 @@ class Options:
         dom.set_text("options-fold", f"Options: {words}{values['epochs']} epochs")
 
     async def _copy_link(self):
-        """Copy the address, which holds every option."""
-        shown = dom.find("link")
-        address = js.location.href
-        if not settings.decides(js.location.hash):
-            address = address.split("#")[0] + "#" + settings.to_link(self.values)
+        shown, address = dom.find("link"), self.address()
         shown.textContent = address
         await clipboard.copy(address, shown, "The link is copied.", "link")
+
+    def address(self):
+        """Return the page's address with every option, so that it decides a curve."""
+        address = js.location.href
+        if settings.decides(js.location.hash):
+            return address
+        return address.split("#")[0] + "#" + settings.to_link(self.values)
 
     def _fold(self):
         """Open or close the options on a phone, where one line says what they are."""

@@ -8,7 +8,7 @@ from app.state.architectures import POSITIONAL
 
 MNIST = 60000  # images
 _PENALISED = ("Conv2D", "Dense")
-_LOSS = "sparse_categorical_crossentropy"
+LOSS = "sparse_categorical_crossentropy"
 
 _HEAD = """# Needs NumPy, and of this site's source py/ (on Python's path) and static/vendor/mnist/.
 # A page has the same names in a worker: nn = (await farcall.connect("engine")).nn
@@ -54,16 +54,22 @@ def text(layers, options, data, trained=0):
 
 
 def _network(layers, l2, shape):
-    sides = ", ".join([str(side) for side in shape])
-    parts = [(f"Input(({sides}))", False)]
-    parts += [(_call(kind, arguments), kind in _PENALISED) for kind, arguments in layers]
     lines = [f"    l2 = nn.regularizers.L2({l2:g})"] if l2 else []
     lines.append("    model = nn.Sequential([")
-    for call, penalised in parts:
-        if l2 and penalised:
-            call = f"{call[:-1]}, kernel_regularizer=l2)"
-        lines.append(f"        nn.{call},")
+    lines += [f"        nn.{call}," for call in calls(layers, l2, shape)]
     return lines + ["    ])"]
+
+
+def calls(layers, l2, shape):
+    """Return the call that makes each layer, the input first; `l2` is the name of the penalty."""
+    sides = ", ".join([str(side) for side in shape])
+    found = [f"Input(({sides}))"]
+    for kind, arguments in layers:
+        call = _call(kind, arguments)
+        if l2 and kind in _PENALISED:
+            call = f"{call[:-1]}, kernel_regularizer=l2)"
+        found.append(call)
+    return found
 
 
 def _file(options):
@@ -134,24 +140,33 @@ def _where(options):
 
 
 def _compile(options):
-    rate, lines = f"{options['lr']:g}", []
-    if options["schedule"] != "constant":
-        batches = f"-(-len(images) // {options['batch']})"
-        lines.append(f"    steps = {options['epochs']} * {batches}  # batches in all")
-    if options["schedule"] == "cosine":
-        lines.append(f"    rate = nn.schedules.CosineDecay({rate}, steps)")
-    elif options["schedule"] == "step":
-        lines += [
-            "    thirds = [-(-steps // 3) - 1, -(-2 * steps // 3) - 1]  # the last batch of each",
-            f"    rates = [{rate} * 0.1**third for third in range(3)]",
-            "    rate = nn.schedules.PiecewiseConstantDecay(thirds, rates)",
-        ]
-    if lines:
-        rate = "rate"
+    rate, schedule = rates(options, "nn.schedules")
+    lines = ["    " + line for line in schedule]
     device = ", device=device" if options["device"] != "cpu" else ""
     return lines + [
         f"    optimizer = nn.optimizers.{options['optimizer']}(learning_rate={rate})",
-        f'    model.compile(optimizer, "{_LOSS}", metrics=["accuracy"]{device})',
+        f'    model.compile(optimizer, "{LOSS}", metrics=["accuracy"]{device})',
+    ]
+
+
+def rates(options, schedules):
+    """Return what an optimizer takes as its rate, and the lines that make it, for a schedule.
+
+    Args:
+        options: lr, schedule, epochs, batch.
+        schedules: the module that has them.
+    """
+    rate = f"{options['lr']:g}"
+    if options["schedule"] == "constant":
+        return rate, []
+    batches = f"-(-len(images) // {options['batch']})"
+    lines = [f"steps = {options['epochs']} * {batches}  # batches in all"]
+    if options["schedule"] == "cosine":
+        return "rate", lines + [f"rate = {schedules}.CosineDecay({rate}, steps)"]
+    return "rate", lines + [
+        "thirds = [-(-steps // 3) - 1, -(-2 * steps // 3) - 1]  # the last batch of each",
+        f"rates = [{rate} * 0.1**third for third in range(3)]",
+        f"rate = {schedules}.PiecewiseConstantDecay(thirds, rates)",
     ]
 
 
@@ -164,10 +179,15 @@ def _fit(options, seed):
         f"        batch_size={options['batch']},",
         f"        seed={seed},",
     ]
-    callbacks = ["nn.TerminateOnNaN()"]
+    lines.append("        callbacks=[")
+    lines += [f"            nn.{callback}," for callback in callbacks(options)]
+    return lines + ["        ],", "    )"]
+
+
+def callbacks(options):
+    """Return the call that makes each callback."""
+    found = ["TerminateOnNaN()"]
     if options["patience"]:
         stop = f'monitor="val_loss", patience={options["patience"]}, restore_best_weights=True'
-        callbacks.append(f"nn.EarlyStopping({stop})")
-    lines.append("        callbacks=[")
-    lines += [f"            {callback}," for callback in callbacks]
-    return lines + ["        ],", "    )"]
+        found.append(f"EarlyStopping({stop})")
+    return found

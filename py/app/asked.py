@@ -1,0 +1,56 @@
+"""What is fetched when a reader first asks for it: programs to take home, lessons, an embed's line.
+
+Until then a page loads this module alone.
+"""
+
+import asyncio
+
+from app.page import dom, status
+
+BUNDLE = "teaching.txt"
+# What asks for a part: an element's id, and its event.
+ASKED = {"code": ("code-panel", "toggle")}
+
+
+class Asked:
+    """The parts by name, made when they are first asked for.
+
+    Args:
+        page: the page with its panels.
+        unpack: coroutine function that fetches a bundle of modules, by its name.
+    """
+
+    def __init__(self, page, unpack):
+        self.page = page
+        self.unpack = unpack
+        self._parts = {}
+        self._busy = asyncio.Lock()
+        for name, (identifier, event) in ASKED.items():
+            dom.on(identifier, event, lambda _, name=name: self.open(name))
+
+    async def open(self, name):
+        """Have a part do what was asked of it; what could not be fetched is said."""
+        part = await self.part(name)
+        if part is not None:
+            result = part.open()
+            if hasattr(result, "send"):
+                await result
+
+    async def part(self, name):
+        """Return a part, None where its code cannot be fetched now."""
+        async with self._busy:
+            if not self._parts:
+                try:
+                    await self.unpack(BUNDLE)
+                except Exception as error:
+                    status.notice(
+                        "This part of the page could not be fetched",
+                        str(error),
+                        "Everything else works. Press again to try again.",
+                    )
+                    return None
+            if name not in self._parts:
+                from app.teaching import parts
+
+                self._parts[name] = parts.make(name, self.page)
+            return self._parts[name]
