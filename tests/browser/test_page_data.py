@@ -66,8 +66,7 @@ def test_a_zip_of_folders_names_the_classes(page, tmp_path):
     give(page, tmp_path / "pets.zip")
     page.until(lambda: count(page) == "pets.zip: 12 + 2 images")
     assert "bee" in page.execute_script("return document.getElementById('classes').innerText")
-    page.button("Back to MNIST").click()
-    page.until(lambda: count(page).startswith("MNIST: 60,000"))
+    restored(page)
 
 
 def said(page):
@@ -96,8 +95,8 @@ def test_what_is_double_or_uneven_in_own_data_is_said(page, tmp_path):
     assert "times the images of class 1" in uneven
     assert "training images are copies of others" in copies
     assert "test images are among the training images" in shared
-    page.button("Back to MNIST").click()
-    page.until(lambda: hints(page) == [])
+    restored(page)
+    assert hints(page) == []
 
 
 def drop(page, files, place="drop"):
@@ -123,8 +122,10 @@ def form(page):
 
 
 def restored(page):
+    """Go back to MNIST, and wait until the page has a new network for it too."""
     page.click("Back to MNIST")
-    page.until(lambda: count(page).startswith("MNIST: 60,000"))
+    page.until("document.getElementById('status').textContent === 'The data are MNIST again.'")
+    assert count(page).startswith("MNIST: 60,000")
 
 
 def csv():
@@ -330,8 +331,7 @@ def test_the_published_idx_files_are_read(page):
     folder = ROOT / "static" / "vendor" / "mnist"
     give(page, folder / "t10k-images-idx3-ubyte.gz", folder / "t10k-labels-idx1-ubyte.gz")
     page.until(lambda: count(page).endswith("8,571 + 1,429 images"))
-    page.button("Back to MNIST").click()
-    page.until(lambda: count(page).startswith("MNIST: 60,000"))
+    restored(page)
 
 
 @pytest.mark.promise("The page: data", "Bad files are named and change nothing")
