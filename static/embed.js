@@ -114,7 +114,7 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
     load(focus = false) {
       if (this.frame) return;
       this.#watch?.disconnect();
-      const frame = this.frame = make("iframe", { title: this.#name, allow: "clipboard-write; fullscreen; cross-origin-isolated", src: this.#address() });
+      const frame = this.frame = make("iframe", { title: this.#name, allow: "camera; clipboard-write; fullscreen; cross-origin-isolated", src: this.#address() });
       frame.sandbox = this.#sandbox;
       if (!["", "auto"].includes(this.getAttribute("height") ?? "")) frame.style.height = this.getAttribute("height");
       frame.addEventListener("load", () => { this.#timer = setTimeout(() => this.#silent(), PATIENCE); }, { once: true });

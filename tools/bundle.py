@@ -1,4 +1,4 @@
-"""Bundle the page's Python into eleven files and each library into one: a request per file.
+"""Bundle the page's Python into twelve files and each library into one: a request per file.
 
     static/vendor/python/main.txt      for MicroPython: path, NUL, source, NUL, path ...
     static/vendor/python/embedding.txt  likewise: what only a page in another page's frame needs
@@ -6,6 +6,7 @@
     static/vendor/python/hardware.txt  likewise: what trains on a GPU or by several workers
     static/vendor/python/search.txt    likewise: the search over options
     static/vendor/python/teaching.txt  likewise: lessons, and what a reader takes home
+    static/vendor/python/own.txt       likewise: the classes that a user makes on the page
     static/vendor/python/predict.zip   for Pyodide: the RPC and the prediction part of the engine
     static/vendor/python/training.zip  the rest of the engine, the lab
     static/vendor/python/formats.zip   the engine's files of Keras and ONNX
@@ -55,6 +56,7 @@ TEACHING = (
     "py/app/state/generated_code.py",
     "py/app/state/keras_code.py",
 )
+OWN = ("py/app/panels/own.py", "py/app/panels/own.js")
 LATER = (
     "py/app/page/selection.py",
     "py/app/panels/federation.py",
@@ -71,7 +73,7 @@ MAIN = (
     "!py/app/main.py",
     "!py/app/worker.py",
     "!py/app/lab",
-    *(f"!{name}" for name in (*EMBEDDING, *LATER, *HARDWARE, *SEARCH, *TEACHING)),
+    *(f"!{name}" for name in (*EMBEDDING, *LATER, *HARDWARE, *SEARCH, *TEACHING, *OWN)),
 )
 # Texts for MicroPython: app/main.py fetches the first, and another when the page needs it.
 TEXTS = {
@@ -81,6 +83,7 @@ TEXTS = {
     "hardware.txt": HARDWARE,
     "search.txt": SEARCH,
     "teaching.txt": TEACHING,
+    "own.txt": OWN,
 }
 # Inputs of the bytecode besides the sources; the lock names Pyodide's version.
 RECIPE = ("tools/bytecode.py", "tools/compile.mjs", "tools/vendor.lock", "package-lock.json")

@@ -121,7 +121,7 @@ class PageApp:
         self.data.replaced = self._data_replaced
         self.draw = Draw(self.client, self.data.buckets, self.state)
         self.analysis = Analysis(self.client, self.state)
-        self.picture = self.lens = self.federation = None
+        self.picture = self.lens = self.federation = self.own = None
         self.choice = Choice(self.client, self.options, self.training, unpack)
         self.speed = Speed(self.client, self.state)
         self.environment = Environment(self.client)
@@ -131,6 +131,7 @@ class PageApp:
         self.theme.listen(self._recolour)
         keys.begin(self.draw.correct)
         dom.click("failure-restart", self.restart)
+        dom.click("own-open", self._open_own)
         dom.on(js.window, "beforeunload", self._leaving, passive=False)
         dom.on(dom.document, "dragover", lambda event: event.preventDefault(), passive=False)
         dom.on(dom.document, "drop", self._dropped, passive=False)
@@ -190,6 +191,19 @@ class PageApp:
             self.lens = Lens(self.client, self.picture)
             self.picture.painted = self.lens.follow
         self.lens.open(layer, number)
+
+    async def _open_own(self):
+        """Open the mode of classes made on the page; its code is fetched the first time."""
+        if self.own is None:
+            try:
+                await self.unpack("own.txt")
+            except Exception as error:
+                status.say("The mode could not be fetched: " + _first_line(error))
+                return
+            from app.panels.own import Own
+
+            self.own = Own(self.client, self.state, self.training, self.data, self.draw)
+        await self.own.open()
 
     async def _why(self):
         from app.panels.lens import why

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import numpy as np
+from nn.data import Dataset
 
 from app.lab.browser import downloads
 from app.lab.images import hints, import_data, pictures
 from app.lab.images.mnist import Mnist, class_name
+
+Form = tuple[int, int]
+"""Side and channels of images."""
+Source = Callable[[Form | None], Awaitable[tuple[Dataset, Dataset]]]
+"""Makes training and test data, as images of a form or of the one that suits."""
 
 
 class Data:
@@ -25,7 +31,7 @@ class Data:
         self._mnist = mnist
         self._replaced = replaced
         self._rng = np.random.default_rng(0)
-        self._files: dict[str, bytes] = {}
+        self._source: tuple[str, Source] | None = None  # of pictures that can be made again
 
     def counts(self) -> dict[str, Any]:
         """Return the data's name, sizes, class names and number of images of each class.
@@ -41,8 +47,13 @@ class Data:
             "counts": counts + [0] * (len(data.names) - len(counts)),
             "names": data.names,
             "shape": list(data.train.shape),
-            "pictures": bool(self._files),
+            "pictures": self._source is not None,
         }
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an image."""
+        return self._mnist.train.shape
 
     def samples(self, columns: int, rows: int) -> dict[str, Any]:
         """Return random training images as one picture, and the names of their classes."""
@@ -58,7 +69,12 @@ class Data:
             OwnDataError: the files are no data set; the data stay as they are.
         """
         parts = await asyncio.gather(*[downloads.download(url) for url in urls])
-        await self._use(dict(zip(names, parts, strict=True)))
+        files = dict(zip(names, parts, strict=True))
+
+        async def read(form: Form | None) -> tuple[Dataset, Dataset]:
+            return import_data.split(*await import_data.read(files, downloads.decode_image, form))
+
+        await self.use(names[0], read, convertible=import_data.holds_pictures(files))
 
     async def convert(self, side: int, channels: int) -> None:
         """Make the user's pictures again, as images of another size, in grey or in colour.
@@ -67,18 +83,30 @@ class Data:
             side: pixels, one of `import_data.SIDES`.
             channels: 1 or 3.
         """
-        await self._use(self._files, (side, channels))
+        if self._source is None:
+            raise import_data.OwnDataError("these data have no pictures that could be made again")
+        name, source = self._source
+        await self.use(name, source, convertible=True, form=(side, channels))
 
-    async def _use(self, files: dict[str, bytes], form: tuple[int, int] | None = None) -> None:
-        images, labels, classes = await import_data.read(files, downloads.decode_image, form)
-        self._files = files if import_data.holds_pictures(files) else {}
-        name = next(iter(files))
-        self._mnist.use(name, *import_data.split(images, labels, classes))
+    async def use(
+        self, name: str, source: Source, *, convertible: bool, form: Form | None = None
+    ) -> None:
+        """Train on other data from now on; where they cannot be made, the data stay as they are.
+
+        Args:
+            name: of the data.
+            source: makes them.
+            convertible: whether it makes images of any form.
+            form: of the images; by default what suits them.
+        """
+        train, test = await source(form)
+        self._source = (name, source) if convertible else None
+        self._mnist.use(name, train, test)
         self._replaced()
 
     def restore(self) -> None:
         """Go back to MNIST; drawings that were among its images return to their buckets."""
-        self._files = {}
+        self._source = None
         self._mnist.restore()
         self._replaced()
 

@@ -146,6 +146,14 @@ class Picture:
         """
         if not self._take(pixels, width):
             return None
+        return self._read(model)
+
+    def look(self, model: Any, image: Any) -> dict[str, Any]:
+        """Return what the layers make of an image: (h, w) or (h, w, 3) uint8, as the data's are."""
+        self.image, self._truth, self.frame = image, None, WHOLE
+        return self._read(model)
+
+    def _read(self, model: Any) -> dict[str, Any]:
         if self.activations is None or self.activations.model() is not model:
             self.activations = Activations(model)
         self.activations.read(scaled(self.image[None]))

@@ -23,6 +23,7 @@ from app.lab.images.mnist import Mnist
 from app.lab.lens import Lens
 from app.lab.models import Models
 from app.lab.network import Network
+from app.lab.own import Own
 from app.lab.picture import Picture
 from app.lab.search import Search
 from app.lab.speed import Speed
@@ -48,6 +49,7 @@ class Lab:
         self.augmentation = Augmentation(mnist)
         self.network = Network()
         self.picture = Picture(mnist, self.buckets)
+        self.own = Own(self.data, self.picture, _picture_at)
         self.lens = Lens(self.picture)
         self.hardware = Hardware()
         self.training = Training(mnist, [self.picture.reporter], self.hardware)
@@ -92,6 +94,11 @@ class Lab:
         await asyncio.sleep(0)  # the requests are sent
         await _import_training()
         return await loading
+
+
+async def _picture_at(url: str) -> Any:
+    """Return the picture at an address as (h, w, 3) uint8."""
+    return await downloads.decode_image(await downloads.download(url))
 
 
 async def _import_training() -> None:

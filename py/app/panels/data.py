@@ -48,7 +48,7 @@ class Data:
 
     async def ready(self):
         """Show the data, which are loaded."""
-        dom.enable("more-samples", "open-data", "try-test")
+        dom.enable("more-samples", "open-data", "own-open", "try-test")
         await self.refresh()
 
     async def refresh(self):
@@ -161,6 +161,10 @@ class Data:
         finally:
             for url in urls:
                 js.URL.revokeObjectURL(url)
+        await self.adopt()
+
+    async def adopt(self):
+        """Show other data that the worker has taken, and begin with a new network."""
         await self._replaced()
         data = self.client.data
         if data["train"] < FEW and self.options["batch"] > BATCH:

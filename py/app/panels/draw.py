@@ -127,6 +127,7 @@ class Draw:
         self.pad = Pad(self._drawn, self.finished)
         self.answer = Answer()
         self.sampled = False  # whether a test image is on the pad
+        self.live = False  # whether a camera is answered in place of the pad
         self._latest = Latest(self._ask)
         self.name()
         dom.click("clear", self.clear)
@@ -180,6 +181,8 @@ class Draw:
             self.restarted()
         # Without a picture in view there is nothing to see a test image in.
         seen = self.picture is not None and self.picture.visible
+        if self.live:
+            return
         if self.client.model is not None and (seen or not self.pad.empty):
             self._latest.ask()
 
@@ -217,7 +220,9 @@ class Draw:
         if self.picture:
             self.picture.show(report)
         drawn = not self.pad.empty
-        if (report["truth"] is None) != (drawn and not self.sampled):  # of what was shown before
+        if self.live or (report["truth"] is None) != (
+            drawn and not self.sampled
+        ):  # of what was shown before
             return
         if len(report["answer"]["probabilities"]) != len(self.answer.names):  # of data before
             return
@@ -228,6 +233,15 @@ class Draw:
         self.answer.show(report["answer"])
         if self.pad.pointer is None:
             self.answer.say()
+
+    def show_live(self, report):
+        """Show a report of what the camera sees."""
+        if len(report["answer"]["probabilities"]) != len(self.answer.names):  # of data before
+            return
+        if self.picture:
+            self.picture.show(report)
+        dom.set_text("standing", self._standing(report["answer"]["confidence"]))
+        self.answer.show(report["answer"])
 
     def _standing(self, confidence):
         """Return what the answer is worth, in words."""

@@ -215,6 +215,7 @@ class Training:
         kept: whether the browser saves what the run has learned.
         problem: why the last run could not begin or go on, in words.
         ready: a coroutine function that waits for what a run needs beside the engine.
+        prepare: a coroutine function that is called first; a run begins if it returns True.
     """
 
     def __init__(self, client, options, history, state):
@@ -224,7 +225,7 @@ class Training:
         self.progress = Progress(client, options, history, state)
         self.kept = True
         self.problem = ""
-        self.ready = None
+        self.ready = self.prepare = None
         for name in ("train", "pause", "step", "stop", "reset"):
             dom.click(name, getattr(self, name))
         options.listen("lr", lambda value: dom.spawn(self._live_rate(value)))
@@ -250,6 +251,8 @@ class Training:
         Args:
             left: what `Unfinished` knows of that run.
         """
+        if self.prepare is not None and not await self.prepare():
+            return
         await self.client.settled()
         if self.state.busy or self.client.model is None or not self._affordable():
             return

@@ -10,7 +10,7 @@ PARTS = {"editor": "network", "code-panel": "network", "failure-details": "failu
 # Shown by the page as a whole: app.page_app through app.page.status.
 NO_PANEL = {"failure"}
 # Panels that are no section: their element is a figure, a form or a list.
-SMALL = {"glance", "options", "buckets", "history", "picture", "hardware", "search"}
+SMALL = {"glance", "options", "buckets", "history", "picture", "hardware", "own", "search"}
 # What needs nothing of the worker.
 WITHOUT_WORKER = {"options"}
 # Modules of py/app/lab that are no panel's half: the object that holds the halves, and the part

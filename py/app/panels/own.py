@@ -1,0 +1,533 @@
+"""The panel of classes made on the page, by camera, files and drawing, and answered live.
+
+It is loaded when somebody opens it. The worker keeps the pictures (`lab.own`); here are their
+thumbnails. Train takes the classes over as the data; from then on the camera is answered live.
+"""
+
+import asyncio
+
+import js
+
+from app.page import dom, images, numbers, status
+from app.page.pad import SENT
+
+SIDE = 96  # as in app.lab.own
+NAME = "Your classes"
+PAUSE = 0.1  # seconds between two pictures that are recorded
+SOON = 0.06  # seconds at least between two answers
+_camera = dom.evaluate(__file__, "own.js")
+_LEFT = """
+<div class="row spread">
+<h2 id="own-title" tabindex="-1">Your classes</h2>
+<button id="own-close" type="button" class="quiet">Back to digits</button></div>
+<p class="note">Name each class and give it pictures: ten are a good start.
+A press on a picture deletes it.</p>
+<div id="own-list"></div>
+<div class="row spread"><button id="own-add" type="button">Add a class</button>
+<small id="own-count"></small>
+<button id="own-undo" type="button" class="quiet" disabled>Undo</button></div>
+<input id="own-files" type="file" multiple hidden accept="image/*" aria-label="Pictures">
+"""
+_RIGHT = """
+<h2>Live answer</h2><small id="own-rate"></small>
+<button id="own-camera" type="button">Start the camera</button><small>Stays in this tab</small>
+"""
+_STEPS = """
+<li>Give each class its pictures.</li><li>Press Train.</li>
+<li>Hold something in front of the camera.</li>
+"""
+_DRAWING = """
+<button id="own-keep" type="button" class="primary">Keep</button>
+<button id="own-done" type="button">Done</button>
+"""
+
+
+class Camera:
+    """The camera: off, or on and shown.
+
+    Args:
+        ended: called when it ended by itself.
+    """
+
+    def __init__(self, ended):
+        self.on = False
+        self._ended = ended
+        self._parts = _camera(SIDE, dom.call(self._gone))
+        self.video = self._parts.video
+
+    async def start(self):
+        """Switch it on; return whether it is."""
+        if not self.on:
+            problem = await self._parts.start()
+            if problem:
+                status.say(problem)
+                return False
+            self._show(True)
+        return True
+
+    def stop(self):
+        """Switch it off, or take back that it was asked for."""
+        self._parts.stop()
+        self._show(False)
+
+    def grab(self):
+        """Return the picture of now as RGBA bytes; None where there is none yet."""
+        return self._parts.grab() if self.on else None
+
+    def _show(self, on):
+        self.on = on
+        self.video.classList.toggle("on", on)
+        dom.set_text("own-camera", "Stop the camera" if on else "Start the camera")
+
+    def _gone(self, *_):
+        self._show(False)
+        self._ended()
+
+
+class Live:
+    """The camera and what is made of it: the network's answer, and pictures of a class.
+
+    Args:
+        panel: the mode.
+    """
+
+    def __init__(self, panel):
+        self.panel = panel
+        self.client = panel.client
+        self.draw = panel.draw
+        self.recording = None  # the number of the class that is recorded
+        self.camera = Camera(lambda: status.say("The camera has ended."))
+        dom.document.querySelector("#draw > .out .live-head").after(self.camera.video)
+        dom.click("own-camera", self._press)
+        dom.on(js.window, "pagehide", lambda _: self.stop())
+
+    async def _press(self):
+        if self.camera.on:
+            self.stop()
+        else:
+            await self._start()
+
+    async def _start(self):
+        """Switch the camera on, and answer it; return whether it is on."""
+        if not self.camera.on:
+            if not await self.camera.start():
+                return False
+            dom.spawn(self._answer())
+        return True
+
+    def stop(self):
+        """Switch the camera off."""
+        self.recording = None
+        self.draw.live = False
+        self.camera.stop()
+
+    async def record(self, number, button):
+        """Take pictures of a class while its button is held."""
+        if self.recording is not None:
+            return
+        self.recording = number
+        if not await self._start():
+            self.recording = None
+            return
+        button.toggleAttribute("data-on", True)
+        while self.recording == number and self.camera.on:
+            began, pixels = dom.now(), self.camera.grab()
+            if pixels is not None and not await self.panel.add(number, pixels):
+                break
+            await asyncio.sleep(max(0, PAUSE - (dom.now() - began)))
+        self.recording = None
+        button.toggleAttribute("data-on", False)
+
+    def release(self):
+        """End what is recorded."""
+        self.recording = None
+
+    async def _answer(self):
+        """Show what the network makes of the camera, as often as it can be read."""
+        rate = 0.0
+        while self.camera.on:
+            began = dom.now()
+            read = await self._look()
+            await asyncio.sleep(max(0, SOON - (dom.now() - began)) if read else PAUSE)
+            if read:
+                rate += (1 / (dom.now() - began) - rate) * (0.1 if rate else 1)
+            dom.set_text("own-rate", f"{int(rate)} a second" if read else "")
+        self.draw.live = False
+        dom.set_text("own-rate", "")
+
+    async def _look(self):
+        """Have the network read one picture; return whether it did."""
+        client, model = self.client, self.client.model
+        pixels = None if dom.document.hidden or not self.panel.answering else self.camera.grab()
+        if pixels is None or model is None or client.replacing.locked():
+            self.draw.live = False
+            return False
+        self.draw.live = True
+        async with client.building:  # no other network takes its place meanwhile
+            if model is not client.model:
+                return False
+            report = await client.lab.own.look(model, pixels)
+        self.draw.show_live(report)
+        return True
+
+
+class Cards:
+    """The list of classes: a name, thumbnails and three buttons each.
+
+    Args:
+        panel: what the buttons do, a method for each.
+    """
+
+    def __init__(self, panel):
+        self.panel = panel
+        self.counts = {}
+
+    def show(self, listing):
+        """Show all classes."""
+        self.counts = {c["number"]: len(c["pictures"]) for c in listing["classes"]}
+        dom.fill(dom.find("own-list"), [self._card(c) for c in listing["classes"]])
+        dom.enable("own-undo", when=listing["undo"])
+        for number in self.counts:
+            self._count(number)
+
+    def add(self, number, picture):
+        """Show one more picture of a class."""
+        card = self.find(number)
+        if card is None:
+            return
+        thumbs = card.querySelector(".thumbs")
+        thumbs.append(self._thumb(number, picture))
+        thumbs.scrollTop = thumbs.scrollHeight
+        self.counts[number] += 1
+        self._count(number)
+
+    def find(self, number):
+        """Return the card of a class."""
+        return dom.document.querySelector(f'.class[data-number="{number}"]')
+
+    def wrong(self, number, words):
+        """Say under the name of a class what is wrong with it."""
+        self.find(number).querySelector(".wrong").textContent = words
+
+    def _count(self, number):
+        count = self.counts[number]
+        self.find(number).querySelector("small").textContent = _pictures(count)
+        dom.set_text("own-count", _pictures(sum(self.counts.values())))
+
+    def _card(self, one):
+        number, name = one["number"], one["name"]
+        card = dom.make("div", class_="class", role="group", data_number=number, aria_label=name)
+        head = dom.make("div", class_="row spread")
+        field = dom.make("input", type="text", aria_label="Name of the class", maxlength=40)
+        field.value = name
+        dom.on(field, "change", lambda event: self.panel.rename(number, event.target))
+        gone = dom.make("button", "×", type="button", class_="quiet", aria_label=f"Delete {name}")
+        dom.on(gone, "click", lambda _: self.panel.remove_class(number))
+        head.append(field, dom.make("small"), gone)
+        thumbs = dom.make("div", class_="thumbs")
+        for picture in one["pictures"]:
+            thumbs.append(self._thumb(number, picture))
+        card.append(head, dom.make("p", class_="wrong"), thumbs, self._buttons(number))
+        dom.on(card, "dragover", lambda event: _over(event, card, True), passive=False)
+        dom.on(card, "dragleave", lambda event: _over(event, card, False), passive=False)
+        dom.on(card, "drop", lambda event: self._dropped(event, card, number), passive=False)
+        return card
+
+    def _buttons(self, number):
+        row = dom.make("div", class_="row")
+        hold = dom.make("button", "Hold to record", type="button", class_="record")
+        for event in ("pointerdown", "keydown"):
+            dom.on(hold, event, lambda event: self._hold(event, number, hold), passive=False)
+        for event in ("pointerup", "pointercancel", "lostpointercapture", "keyup", "blur"):
+            dom.on(hold, event, lambda _: self.panel.live.release())
+        dom.on(hold, "contextmenu", lambda event: event.preventDefault(), passive=False)
+        row.append(hold)
+        for words, action in (("Draw", self.panel.drawing.begin), ("Files", self.panel.choose)):
+            button = dom.make("button", words, type="button")
+            dom.on(button, "click", lambda _, action=action: action(number))
+            row.append(button)
+        return row
+
+    def _hold(self, event, number, button):
+        if event.type == "keydown" and (event.repeat or event.key not in (" ", "Enter")):
+            return None
+        if event.type == "keydown":
+            event.preventDefault()
+        else:
+            button.setPointerCapture(event.pointerId)  # pictures above it move it away
+        return self.panel.live.record(number, button)
+
+    def _thumb(self, number, picture):
+        button = dom.make("button", type="button", title="Delete", aria_label="Delete the picture")
+        canvas = dom.make("canvas", aria_hidden="true", class_="in-colour")
+        button.append(images.paint(canvas, picture["rgba"], False))
+        which = picture["number"]
+        dom.on(button, "click", lambda _: self.panel.remove(number, which))
+        return button
+
+    def _dropped(self, event, card, number):
+        _over(event, card, False)
+        event.stopPropagation()
+        return self.panel.take(number, event.dataTransfer.files)
+
+
+class Drawing:
+    """The pad in place of the classes, to draw pictures of one of them.
+
+    Args:
+        panel: the mode.
+
+    Attributes:
+        target: the number of the class that is drawn, None while none is.
+    """
+
+    def __init__(self, panel):
+        self.panel = panel
+        self.draw = panel.draw
+        self.target = None
+        dom.click("own-keep", self.keep)
+        dom.click("own-done", self.end)
+
+    def begin(self, number):
+        """Show the pad."""
+        self.target = number
+        self.draw.live = False
+        self.draw.clear()
+        name = self.panel.cards.find(number).querySelector("input").value
+        dom.set_text("own-keep", f"Keep as {name}")
+        self.panel.follow()
+        dom.find("pad").focus(dom.record({"preventScroll": True}))
+
+    async def keep(self):
+        """Add the drawing to its class, and clear the pad."""
+        if self.draw.pad.empty:
+            status.say("Draw something first.")
+            return
+        pixels, number = self.draw.pad.pixels(), self.target
+        self.draw.clear()
+        if await self.panel.add(number, pixels, SENT):
+            status.say(f"Kept: {_pictures(self.panel.cards.counts[number])}.")
+
+    def end(self):
+        """Show the classes again."""
+        self.target = None
+        self.draw.clear()
+        self.panel.follow()
+
+
+class Own:
+    """The mode: the classes in place of the pad, the camera above the answer.
+
+    Args:
+        client: the engine.
+        state: of the page.
+        training: the training panel, whose Train takes the classes over.
+        data: the data panel.
+        draw: the panel of the pad and the answer.
+    """
+
+    def __init__(self, client, state, training, data, draw):
+        self.client = client
+        self.state = state
+        self.data = data
+        self.draw = draw
+        self.opened = False
+        self.changed = True  # whether the classes are others than those that were taken over
+        self.wanting = None  # the number of the class that files are chosen for
+        _build()
+        self.cards = Cards(self)
+        self.live = Live(self)
+        self.drawing = Drawing(self)
+        training.prepare = self.prepare
+        client.listen(self.follow)
+        for name, handler in (
+            ("add", self.add_class),
+            ("undo", self.undo),
+            ("close", self.close),
+        ):
+            dom.click("own-" + name, handler)
+        dom.on("own-files", "change", self._chosen)
+
+    # -- the mode ---------------------------------------------------------------------------
+
+    async def open(self):
+        """Show the classes; there are two empty ones at first."""
+        self.opened = True
+        dom.root.dataset.mode = "own"
+        dom.find("own").hidden = False
+        self.follow()
+        listing = await self.client.lab.own.listing()
+        while len(listing["classes"]) < 2:
+            listing = await self.client.lab.own.add_class()
+        self.cards.show(listing)
+        dom.find("own-title").focus(dom.record({"preventScroll": True}))
+        dom.document.querySelector(".stage").scrollIntoView()
+        status.say("Give each class some pictures, then press Train.")
+
+    async def close(self):
+        """Go back to the pad; the camera stops."""
+        self.drawing.end()
+        self.opened = False
+        self.live.stop()
+        dom.root.removeAttribute("data-mode")
+        dom.root.removeAttribute("data-own")
+        dom.find("own").hidden = True
+        self.draw.clear()
+
+    @property
+    def taken(self):
+        """Whether the data are these classes."""
+        return self.client.data["name"] == NAME
+
+    @property
+    def answering(self):
+        """Whether the network answers the camera: it knows the classes, the pad is free."""
+        return self.opened and self.taken and self.drawing.target is None
+
+    def follow(self):
+        """Show the part of the mode that is in use."""
+        if self.opened:
+            dom.root.dataset.own = "answering" if self.taken else "waiting"
+            drawing = self.drawing.target is not None
+            dom.root.toggleAttribute("data-drawing", drawing)
+
+    async def prepare(self):
+        """Before a run: take the classes over as the data; return whether training can begin."""
+        if not self.opened or (self.taken and not self.changed):
+            return True
+        async with self.client.replacing:
+            if not self.state.free():
+                return False
+            self.changed = False
+            try:
+                await self.client.lab.own.use()
+            except Exception as error:
+                self.changed = True
+                status.say(_words(error))
+                return False
+            await self.data.adopt()
+        self.follow()
+        return True
+
+    # -- classes ----------------------------------------------------------------------------
+
+    async def _show(self, listing):
+        self.changed = True
+        self.cards.show(listing)
+
+    async def add_class(self):
+        """Add a class, and put the focus into its name."""
+        try:
+            listing = await self.client.lab.own.add_class()
+        except Exception as error:
+            status.say(_words(error))
+            return
+        await self._show(listing)
+        field = self.cards.find(listing["classes"][-1]["number"]).querySelector("input")
+        field.focus()
+        field.select()
+
+    async def rename(self, number, field):
+        """Take another name; a wrong one is said under it, and the last good one counts."""
+        try:
+            field.value = await self.client.lab.own.rename(number, field.value)
+        except Exception as error:
+            self.cards.wrong(number, _words(error))
+            return
+        self.changed = True
+        self.cards.wrong(number, "")
+        self.cards.find(number).setAttribute("aria-label", field.value)
+
+    async def remove_class(self, number):
+        """Delete a class; Undo brings it back."""
+        await self._show(await self.client.lab.own.remove_class(number))
+        self._deleted("The class")
+
+    async def remove(self, number, picture):
+        """Delete a picture; Undo brings it back."""
+        await self._show(await self.client.lab.own.remove(number, picture))
+        self._deleted("The picture")
+
+    def _deleted(self, what):
+        dom.find("own-undo").focus()
+        status.say(what + " is deleted. Undo brings it back.")
+
+    async def undo(self):
+        """Bring back what was deleted last."""
+        await self._show(await self.client.lab.own.undo())
+        status.say("What was deleted is back.")
+
+    # -- files and drawings -----------------------------------------------------------------
+
+    def choose(self, number):
+        """Ask for files of a class."""
+        self.wanting = number
+        dom.find("own-files").click()
+
+    async def _chosen(self, event):
+        await self.take(self.wanting, event.target.files)
+        event.target.value = ""
+
+    async def take(self, number, files):
+        """Add files to a class."""
+        if not files.length:
+            return
+        names = [files[i].name for i in range(files.length)]
+        urls = [js.URL.createObjectURL(files[i]) for i in range(files.length)]
+        try:
+            listing = await self.client.lab.own.add_files(number, names, urls)
+        except Exception as error:
+            self.cards.wrong(number, _words(error))
+            return
+        finally:
+            for url in urls:
+                js.URL.revokeObjectURL(url)
+        await self._show(listing)
+
+    async def add(self, number, pixels, drawn=0):
+        """Add a picture to a class; return whether there was room.
+
+        Args:
+            number: of the class.
+            pixels: of the camera, or of the pad.
+            drawn: pixels in a row of the pad.
+        """
+        lab = self.client.lab.own
+        try:
+            picture = await (lab.draw(number, pixels, drawn) if drawn else lab.add(number, pixels))
+        except Exception as error:
+            self.cards.wrong(number, _words(error))
+            return False
+        self.changed = True
+        self.cards.add(number, picture)
+        return True
+
+
+def _build():
+    """Put the parts of the mode where the pad and the bars are."""
+    link = dom.make("link", rel="stylesheet", href="./static/own.css")
+    dom.document.head.append(link)
+    dom.put(dom.find("own"), _LEFT)
+    steps = dom.make("ol", class_="own-steps voice")
+    dom.put(steps, _STEPS)
+    dom.find("own").after(steps)
+    out = dom.document.querySelector("#draw > .out")
+    head = dom.make("div", class_="own-only live-head row spread")
+    dom.put(head, _RIGHT)
+    out.prepend(head)
+    tools = dom.make("div", class_="own-only row")
+    dom.put(tools, _DRAWING)
+    dom.document.querySelector("#draw .tools").append(tools)
+
+
+def _over(event, card, inside):
+    event.preventDefault()
+    card.classList.toggle("over", inside)
+
+
+def _pictures(count):
+    return "1 picture" if count == 1 else f"{numbers.count(count)} pictures"
+
+
+def _words(error):
+    return str(error).split("\n")[0]

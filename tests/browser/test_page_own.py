@@ -1,0 +1,154 @@
+"""Classes made on the page: by camera, files and drawing, trained, and answered live."""
+
+import base64
+
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+
+from tests.support.pad import draw
+
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    page = open_module_page(module_site.url, *CAMERA)
+    page.wait_for_phase("ready")
+    page.execute_script("document.getElementById('drop').closest('details').open = true")
+    page.click("Make classes here")
+    page.until("document.querySelectorAll('.class').length === 2")
+    return page
+
+
+def said(page):
+    return page.execute_script("return document.getElementById('status').textContent")
+
+
+def counts(page):
+    """Pictures of each class, as its card says and as it has thumbnails."""
+    found = page.execute_script(
+        "return [...document.querySelectorAll('.class')].map((c) => "
+        "[parseInt(c.querySelector('small').textContent), c.querySelectorAll('canvas').length])"
+    )
+    assert all(said == shown for said, shown in found)
+    return [said for said, _ in found]
+
+
+def name(page, index, words):
+    field = page.find_elements(By.CSS_SELECTOR, ".class input")[index]
+    field.clear()
+    field.send_keys(words, "\t")
+    return field
+
+
+def wrong(page, index):
+    return page.execute_script(
+        f"return document.querySelectorAll('.class .wrong')[{index}].textContent"
+    )
+
+
+def press(page, index, words):
+    page.execute_script(
+        f"[...document.querySelectorAll('.class')[{index}].querySelectorAll('button')]"
+        f".find((b) => b.textContent === '{words}').click()"
+    )
+
+
+def drop(page, index, files):
+    """Drop files (bytes by name) on a class."""
+    packed = {name: base64.b64encode(body).decode() for name, body in files.items()}
+    page.execute_script(
+        """const data = new DataTransfer();
+        for (const [name, body] of Object.entries(arguments[0]))
+          data.items.add(new File([Uint8Array.from(atob(body), (c) => c.charCodeAt(0))], name));
+        const card = document.querySelectorAll(".class")[arguments[1]];
+        card.dispatchEvent(new DragEvent("drop", {dataTransfer: data, cancelable: 1, bubbles: 1}));
+        """,
+        packed,
+        index,
+    )
+
+
+def picture(page):
+    """A photograph, as far as the page can tell: a PNG of 40 x 30 pixels, in colour."""
+    address = page.execute_script(
+        """const canvas = document.createElement("canvas"), ink = canvas.getContext("2d");
+        canvas.width = 40; canvas.height = 30;
+        ink.fillStyle = "white"; ink.fillRect(0, 0, 40, 30);
+        ink.fillStyle = "black"; ink.fillRect(16, 2, 4, 26);
+        return canvas.toDataURL()"""
+    )
+    return base64.b64decode(address.split(",")[1])
+
+
+TRACKS = "document.querySelector('video.live').srcObject.getTracks()"
+
+
+@pytest.mark.promise("The page: data", "Classes made on the page, by camera, drawing and files")
+def test_a_class_gets_its_name_and_its_pictures(page, tmp_path):
+    name(page, 0, "scene")
+    name(page, 1, "scene")
+    page.until(lambda: wrong(page, 1) == "There is a class scene already.")
+    name(page, 1, "ink")
+    page.until(lambda: wrong(page, 1) == "")
+    button = page.find_element(By.CSS_SELECTOR, ".class .record")
+    ActionChains(page).click_and_hold(button).perform()
+    page.until(lambda: counts(page)[0] >= 12)
+    ActionChains(page).release().perform()
+    page.until("!document.querySelector('.record[data-on]')")
+    press(page, 1, "Draw")
+    for number in range(1, 6):
+        draw(page)
+        page.click("Keep as ink")
+        page.until(lambda number=number: counts(page)[1] == number)
+    page.click("Done")
+    drop(page, 1, {"one.png": picture(page), "two.png": picture(page)})
+    page.until(lambda: counts(page)[1] == 7)
+    (tmp_path / "three.png").write_bytes(picture(page))
+    page.execute_script("HTMLInputElement.prototype.click = () => {}")  # no dialog of files
+    press(page, 1, "Files")
+    page.find_element(By.ID, "own-files").send_keys(str(tmp_path / "three.png"))
+    page.until(lambda: counts(page)[1] == 8)
+    drop(page, 1, {"four.png": picture(page), "diary.txt": b"Dear diary"})
+    page.until(lambda: wrong(page, 1).startswith("diary.txt is no picture"))
+    assert counts(page)[1] == 8
+
+
+@pytest.mark.promise("The page: data", "What is deleted of them comes back by Undo")
+def test_a_deleted_picture_and_a_deleted_class_come_back(page):
+    before = counts(page)
+    page.execute_script("document.querySelector('.class:nth-child(2) .thumbs button').click()")
+    page.until(lambda: counts(page) == [before[0], before[1] - 1])
+    page.click("Delete scene")
+    page.until(lambda: counts(page) == [before[1] - 1])
+    page.click("Undo")
+    page.until(lambda: counts(page) == [before[0], before[1] - 1])
+    page.click("Undo")
+    page.until(lambda: counts(page) == before)
+    names = "return [...document.querySelectorAll('.class input')].map((field) => field.value)"
+    assert page.execute_script(names) == ["scene", "ink"]
+    assert not page.button("Undo").is_enabled()
+
+
+@pytest.mark.promise("The page: data", "Trained, they are answered live from the camera")
+def test_classes_are_trained_and_answered_until_the_mode_is_left(page):
+    page.click("Add a class")
+    page.until(lambda: len(counts(page)) == 3)
+    page.click("Train")
+    page.until(lambda: said(page) == "3 pictures of each class at least: class 1 has 0.")
+    page.click("Delete class 1")
+    page.until(lambda: len(counts(page)) == 2)
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    assert "Done: 20 of 20 epochs" in said(page)
+    bars = "return [...document.querySelectorAll('#bars b')].map((bar) => bar.textContent)"
+    assert page.execute_script(bars) == ["scene", "ink"]
+    page.until(lambda: page.output("prediction") == "scene")
+    page.until("/^[0-9]+ a second$/.test(document.getElementById('own-rate').textContent)")
+    page.execute_script(f"globalThis.tracks = {TRACKS}")
+    page.click("Back to digits")
+    page.until("globalThis.tracks.every((track) => track.readyState === 'ended')")
+    assert not page.find_element(By.ID, "own").is_displayed()
+    assert page.find_element(By.ID, "pad").is_displayed()
