@@ -20,8 +20,17 @@ __all__ = [
 ]
 
 
+PASSING = (429, 502, 503, 504)  # statuses after which the same call may succeed
+
+
 class FederationError(Exception):
-    """Base of all errors of a federation."""
+    """Base of all errors of a federation.
+
+    Attributes:
+        passing: whether the same call may succeed later.
+    """
+
+    passing = False
 
 
 class FleetError(FederationError, ConnectionError):
@@ -33,7 +42,7 @@ class FleetError(FederationError, ConnectionError):
 
     def __init__(self, call: str, status: int, reason: str) -> None:
         super().__init__(f"{call}: expected status 200, received {status}: {reason}")
-        self.status = status
+        self.status, self.passing = status, status in PASSING
 
 
 class UnknownNodeError(FleetError):
@@ -42,6 +51,8 @@ class UnknownNodeError(FleetError):
 
 class UnreachableError(FederationError, OSError):
     """No answer came: no network, or no server at this address."""
+
+    passing = True
 
 
 class NetworkMismatchError(FederationError, ValueError):

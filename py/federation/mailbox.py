@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from nn.io.errors import LimitError, MissingEntryError
+from nn.io.errors import FormatError, LimitError, MissingEntryError
 
 from federation import objects, wire
+from federation.errors import FederationError
 from federation.message import Message, Metadata
 
 __all__ = ["Mailbox"]
 
 Call = Callable[..., Awaitable[dict[str, Any]]]
+READING = 15.0  # seconds; server apps ask for answers every 3
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds, for an object that the server app is still sending
 
 
@@ -29,6 +32,7 @@ class Mailbox:
     def __init__(self, call: Call, node_id: int, now: Callable[[], float]) -> None:
         self._call, self._now = call, now
         self._node = {"node_id": node_id}
+        self._sent: dict[str, Any] = {}  # of the answer: its run and object
 
     async def look(self) -> tuple[Metadata, objects.Tree] | None:
         """Return what the next message is about, and the tree of its objects; None if none."""
@@ -108,3 +112,23 @@ class Mailbox:
                     object_content=parts[identifier],
                     session_id=answer["session_id"],
                 )
+        self._sent = {"run_id": metadata["run_id"], "object_id": tree["object_id"]}
+
+    async def until_read(self, pause: float) -> None:
+        """Wait until the server app has read the answer, for 15 s at most; look every `pause` s.
+
+        Flower says "Node Unavailable" in place of an answer whose node has left: flwr 1.42 asks
+        which nodes are there before it looks for their answers. It deletes what was read.
+        """
+        end = time.monotonic() + READING
+        while self._sent and time.monotonic() < end:
+            try:
+                found = await self._call("pull-object", node=self._node, **self._sent)
+                if not found["object_found"]:
+                    break
+            except FederationError as error:
+                if not error.passing:  # the run is over, or the SuperLink was restarted
+                    break
+            except FormatError:
+                break
+            await asyncio.sleep(pause)

@@ -30,8 +30,8 @@ __all__ = ["Node"]
 APP_RAISED = 2  # flwr.common.constant.ErrorCode.CLIENT_APP_RAISED_EXCEPTION
 BEAT = 0.6  # of the interval
 BUSY = 60.0  # seconds after joining and after a message in which the node polls often
-PASSING = (429, 502, 503, 504)  # statuses after which the same call may succeed
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before a call is made again; the last stays
+LAST = 3  # times that a call for the message in work is made again after `stop`
 REASON = 2000  # characters of an error that travel
 
 
@@ -79,6 +79,7 @@ class Node:
         self._heartbeat, self._poll, self._idle = heartbeat, poll, idle
         self._contexts: dict[int, Context] = {}
         self._busy_until = 0.0
+        self._mailbox: Mailbox | None = None
         self._stopped = asyncio.Event()
 
     async def run(self) -> None:
@@ -102,12 +103,14 @@ class Node:
                 except (FleetError, UnreachableError, FormatError):
                     if not self._stopped.is_set():
                         raise
+            if self._mailbox is not None and self.node_id:
+                await self._mailbox.until_read(min(self._poll, 1.0))
         finally:
             beating.cancel()
             await self._leave()
 
     def stop(self) -> None:
-        """Leave after the message in work; `run` then returns."""
+        """Leave after the message in work, when its reply was read; `run` then returns."""
         self._stopped.set()
 
     async def farewell(self) -> tuple[str, bytes, dict[str, str]]:
@@ -158,6 +161,7 @@ class Node:
                 return False
             self._busy_until = time.monotonic() + BUSY
             self._change("working")
+            self._mailbox = mailbox
             await self._answer(mailbox, *found)
         except (FleetError, FormatError) as error:  # this message is lost, the next may not be
             if isinstance(error, UnknownNodeError) or self._stopped.is_set():
@@ -206,19 +210,25 @@ class Node:
                     )
 
     async def _call(self, name: str, **fields: Any) -> dict[str, Any]:
-        """Make a call, again and again while there is no answer, until `stop`."""
+        """Make a call, again and again while there is no answer, until `stop`; a few times more
+        where a message is in work.
+        """
         former = self.state
+        left = LAST if former == "working" else 0
         for attempt in itertools.count():
             try:
                 found = await self.fleet.call(name, **fields)
             except (FleetError, UnreachableError) as error:
-                passing = isinstance(error, UnreachableError) or error.status in PASSING
-                if not passing or self._stopped.is_set():
+                if not error.passing or (self._stopped.is_set() and not left):
                     raise
                 self._change("away", str(error))
             else:
                 break
-            await self._wait(WAITS[min(attempt, len(WAITS) - 1)])
+            if self._stopped.is_set():
+                left -= 1
+                await asyncio.sleep(WAITS[LAST - 1 - left])
+            else:
+                await self._wait(WAITS[min(attempt, len(WAITS) - 1)])
         self._change(former, self.problem if self.state == former else "")
         return found
 

@@ -123,6 +123,7 @@ class SuperLink:
             return None
         reply = inflate_object_from_contents(self.replies[message_id], parts)
         assert isinstance(reply, Message)
+        self.state.object_store.delete(self.replies[message_id])  # as the server app confirms
         return reply
 
     async def answer(self, node_id: int, content: RecordDict, kind: str = "train") -> Message:

@@ -52,7 +52,9 @@ class Gateway:
         self._limits = limits or Limits()
         self.replies = Replies(self._limits)
         self._registrations = Bucket(self._limits.rate)
-        many = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+        many = httpx.Limits(
+            max_connections=200, max_keepalive_connections=200, keepalive_expiry=2.0
+        )  # the SuperLink closes a connection that was silent for 5 s, and what comes then is lost
         self._superlink = httpx.AsyncClient(base_url=superlink, timeout=SECONDS, limits=many)
 
     def application(self, folder: Path | None = None) -> Starlette:

@@ -280,6 +280,42 @@ async def test_a_reply_that_is_too_large_for_the_gateway_becomes_an_error(superl
     assert transport.paths.count("push-messages") == 2
 
 
+ENDS = ("train", "evaluate", "query.count", "raises")  # an answer, or an error in its place
+LOST = (None, "push-messages", "push-object", "confirm-message-received", "pull-object")
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.asyncio
+async def test_a_node_that_is_told_to_leave_stays_until_its_last_reply_was_read(
+    superlink, monkeypatch, end, lost
+):
+    """Whatever the reply says, and though one of its calls gets no answer."""
+    monkeypatch.setattr("federation.node.WAITS", (0.01, 0.01, 0.01))
+
+    def change(paths, answer):
+        if paths[-1] == "pull-messages" and answer.body:
+            node.stop()  # while the message is in work
+        if paths[-1] == lost and paths.count(lost) == 1:
+            answer.status = 503
+        return answer
+
+    def work(array):
+        return 1 / 0 if end == "raises" else array + 1
+
+    transport = Changed(superlink, change)
+    node = node_of(superlink, app=app_of(work), transport=transport)
+    async with running(node):
+        kind = "train" if end == "raises" else end
+        message_id = superlink.ask(node.node_id, content(round=1), kind)
+        await until(lambda: transport.paths[-3:] == ["pull-object"] * 3 and node.answered)
+        assert node.node_id in superlink.online()
+        reply = superlink.reply(message_id)
+        await until(lambda: node.state == "left")
+    assert reply.has_error() == (end in ("raises", "evaluate"))
+    assert superlink.online() == []
+
+
 @pytest.mark.asyncio
 async def test_a_refusal_ends_the_node_with_its_reason(superlink):
     def refused(paths, answer):
