@@ -21,6 +21,7 @@ from federation import (
     expect_network,
 )
 from federation.platform.cpython import CPythonKey, UrllibTransport
+from flwr.common.constant import NOOP_FLWR_AID
 
 from tests.support.superlink import SuperLink, until
 
@@ -221,6 +222,24 @@ async def test_a_node_that_ended_without_a_word_is_awaited(superlink):
     await until(lambda: "last visit" in node.problem)
     await fleet.call("deactivate-node", node_id=found["node_id"])
     await until(lambda: node.node_id == found["node_id"])
+    node.stop()
+    await task
+
+
+@pytest.mark.asyncio
+async def test_where_nodes_must_be_registered_the_reason_and_the_key_are_said(
+    superlink, monkeypatch
+):
+    """`flower-superlink --enable-supernode-auth`: then whoever runs it registers that key."""
+    monkeypatch.setitem(superlink.application.state._state, "enable_supernode_auth", True)
+    node = node_of(superlink)
+    public = node.fleet.key.public
+    task = asyncio.create_task(node.run())
+    await until(lambda: "must be registered via the CLI" in node.problem)
+    assert public.decode() in node.problem
+    assert superlink.online() == []
+    registered = superlink.state.create_node(NOOP_FLWR_AID, "", public, 0)
+    await until(lambda: node.node_id == registered)
     node.stop()
     await task
 

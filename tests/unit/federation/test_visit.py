@@ -137,9 +137,7 @@ async def test_a_federation_that_learns_something_else_is_left(
     weights = network().get_weights() if shape is None else [np.zeros(shape, np.float32)]
     async with visiting(superlink.url, monkeypatch, names=names) as (_, news):
         await until(lambda: joined(news))
-        reply = await superlink.answer(
-            node_id(superlink), content(weights, **TRAINING, **SAID)
-        )
+        reply = await superlink.answer(node_id(superlink), content(weights, **TRAINING, **SAID))
         await until(lambda: news[-1]["state"] == "left")
     assert reason in reply.error.reason
     assert reason in news[-1]["problem"]

@@ -15,9 +15,10 @@ import httpx
 import numpy as np
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
-from federation import ArrayRecord, ClientApp, FleetError, Message, RecordDict, objects, wire
+from federation import ArrayRecord, ClientApp, Fleet, FleetError, Message, RecordDict, objects, wire
 from federation.fleet import CALLS, TOKEN
 from federation.mailbox import Mailbox
+from federation.platform.cpython import CPythonKey
 from federation.server import gateway as module
 from federation.server.gateway import Gateway
 from federation.server.limits import BODIES, Limits
@@ -392,6 +393,66 @@ async def test_an_object_of_a_stranger_does_not_join_a_reply(superlink, usual):
     async with running(node, stranger):
         assert (await superlink.answer(node.node_id, content())).has_content()
     assert len(sessions) == 6
+
+
+STRANGERS = ("unsigned", "signed by another key", "signed for another time", "no base64")
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+@pytest.mark.asyncio
+async def test_who_does_not_sign_with_the_nodes_key_calls_nothing(superlink, usual, stranger):
+    """In all nine calls, in the name of a node that is there."""
+    victim, other = node_at(usual.url), CPythonKey()
+    async with running(victim):
+        signed = dict(await victim.fleet._sign())
+        if stranger == "unsigned":
+            signed = {"content-type": signed["content-type"]}
+        elif stranger == "signed by another key":
+            signed = dict(await Fleet(None, other)._sign())
+        elif stranger == "signed for another time":
+            signed["flwr-timestamp"] = signed["flwr-timestamp"].replace("T", " ")
+        else:
+            signed["flwr-signature"] = "%%%"
+        told = {"node": {"node_id": victim.node_id}, "run_id": superlink.run_id}
+        bodies = {
+            "register-node": {"public_key": victim.fleet.key.public},
+            "activate-node": {"public_key": victim.fleet.key.public, "heartbeat_interval": 30.0},
+            "deactivate-node": {"node_id": victim.node_id},
+            "send-node-heartbeat": {"node": told["node"], "heartbeat_interval": 30.0},
+            "pull-messages": {"node": told["node"]},
+            "pull-object": told | {"object_id": "0" * 64},
+            "confirm-message-received": told | {"message_object_id": "0" * 64},
+            "push-object": told | {"object_id": "0" * 64, "session_id": "0"},
+        }
+        named = {name.replace("-", "_"): value for name, value in signed.items()}
+        for call, fields in bodies.items():
+            body = wire.encode(f"{CALLS[call]}Request", fields)
+            answer = usual.post(f"/v1/fleet/{call}", body, **named)
+            assert answer.status_code == (200 if call == "push-object" else 401), call
+            if call == "push-object":  # of a reply that nobody announced
+                assert wire.decode("PushObjectResponse", answer.content) == {"stored": False}
+        body = announcement(victim.node_id, superlink.run_id)
+        assert usual.post("/v1/fleet/push-messages", body, **named).status_code == 401
+        assert victim.node_id in superlink.online()
+    assert usual.held == {}
+
+
+@pytest.mark.asyncio
+async def test_replies_that_are_announced_and_never_come_fill_no_more_than_their_room(
+    superlink, opened
+):
+    """Whoever may join could announce replies without end."""
+    before = opened(limits=dataclasses.replace(LIMITS, held=300))
+    node = node_at(before.url)
+    async with running(node):
+        signed = await node.fleet._sign()
+        named = {name.replace("-", "_"): value for name, value in signed.items()}
+        body = announcement(node.node_id, superlink.run_id)
+        found = [before.post("/v1/fleet/push-messages", body, **named) for _ in range(20)]
+        most = 300 // len(body)
+        assert [one.status_code for one in found] == [200] * most + [503] * (20 - most)
+        assert "too many replies at once" in found[-1].json()["detail"]
+        assert before.gateway.replies.held <= 300
 
 
 @pytest.mark.asyncio
