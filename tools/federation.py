@@ -23,7 +23,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tools.serve import ROOT
 
@@ -113,16 +113,13 @@ class Federation:
     def run(self, app: Path = APP, **config: str | float) -> int:
         """Start the app and return the run's id."""
         text = " ".join(f"{key.replace('_', '-')}={json.dumps(v)}" for key, v in config.items())
-        command = [str(BIN / "flwr"), "run", str(app), "here", "--format", "json"]
-        if text:
-            command += ["--run-config", text]
-        done = subprocess.run(
-            command, env=self._variables(), cwd=self.folder, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise RuntimeError(f"flwr run failed:\n{done.stdout}{done.stderr}")
-        return int(json.loads(done.stdout)["run-id"])
+        options = ["--run-config", text] if text else []
+        return int(self._flwr("run", str(app), "here", *options)["run-id"])
+
+    def worked(self, run: int) -> float:
+        """Return the seconds that client apps worked for a run, all together, as nodes say."""
+        [found] = self._flwr("list", "here", "--run-id", str(run))["runs"]
+        return float(found["compute-time"]["clientapp-seconds"])
 
     def stop(self, name: str, how: int = signal.SIGTERM) -> None:
         """End a process."""
@@ -146,6 +143,16 @@ class Federation:
     def ended(self) -> str:
         """The name of a process that has ended by itself, "" if none has."""
         return next((name for name, p in self._processes.items() if p.poll() is not None), "")
+
+    def _flwr(self, *command: str) -> Any:
+        """Run Flower's command line and return what it says."""
+        done = subprocess.run(
+            [str(BIN / "flwr"), *command, "--format", "json"], env=self._variables(),
+            cwd=self.folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"flwr {command[0]} failed:\n{done.stdout}{done.stderr}")
+        return json.loads(done.stdout)
 
     def _start(self, name: str, program: str, *arguments: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:

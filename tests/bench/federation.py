@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import nn
-
 from tests.bench.drive import ROOT
 from tests.support.chromium import Page
-from tests.support.flower import Recorded, images, task
+from tests.support.flower import Recorded
 from tests.support.limit import Limit
 from tests.support.relay import Relay
 
@@ -24,25 +21,26 @@ Figures = dict[str, float]
 
 def measure(site: str, say: Callable[[str], None]) -> Figures:
     """Return bytes of a round and node (headers and polls included), and a round's seconds less
-    the training's, for tabs that joined through the gateway and for SuperNodes.
+    what its nodes' apps took, as they say themselves, for tabs that joined through the gateway and
+    for SuperNodes.
     """
     found: Figures = {}
-    training = trained()
-    say(f"  the training itself: {training:.2f} s")
     for kind, nodes in (("nn", tabs), ("supernodes", supernodes)):
         with Recorded(ROOT / "build" / "bench" / "federation") as federation:
             federation.superlink()
             federation.gateway("--origin", site.rstrip("/"))
             with nodes(federation, site) as relay:
-                federation.begin(**SETTINGS)
-                first = ended(federation, 1)
+                run = federation.begin(**SETTINGS)
+                start = float(ended(federation, 1)["start"])
                 sent = relay.bytes
-                last = ended(federation, ROUNDS)
+                ended(federation, ROUNDS)
                 found[f"federation.bytes_per_round.{kind}"] = (
                     (relay.bytes - sent) / (ROUNDS - 1) / NODES
                 )
-                seconds = (float(last["end"]) - float(first["end"])) / (ROUNDS - 1)
-                found[f"federation.round_overhead_s.{kind}"] = seconds - training
+                seconds = (evaluated(federation) - start) / ROUNDS
+                work = federation.worked(run) / ROUNDS / NODES
+                say(f"  {kind}: a round takes {seconds:.2f} s, the app on a node {work:.2f} s")
+                found[f"federation.round_overhead_s.{kind}"] = seconds - work
     return found
 
 
@@ -53,6 +51,15 @@ def ended(federation: Recorded, number: int) -> dict[str, Any]:
         assert not limit.over(), f"round {number} does not end"
         time.sleep(0.05)
     return saved
+
+
+def evaluated(federation: Recorded) -> float:
+    """When the last round's evaluation had ended."""
+    limit = Limit(60)
+    while not (when := federation.evaluated(ROUNDS)):
+        assert not limit.over(), "the last evaluation does not end"
+        time.sleep(0.05)
+    return when
 
 
 @contextmanager
@@ -78,15 +85,3 @@ def supernodes(federation: Recorded, site: str) -> Iterator[Relay]:
         for number in range(NODES):
             federation.supernode(number, relay.port)
         yield relay
-
-
-def trained() -> float:
-    """Seconds of one device's training, with the kernels and nothing of Flower."""
-    nn.kernels.load()
-    device = task().Device(task().network(), *task().share(images("train"), 0))
-    config = {"learning-rate": 0.1, "epochs": 1, "server-round": 1}
-    sent = device.model.get_weights()
-    for _ in range(2):
-        start = time.perf_counter()
-        asyncio.run(device.train(sent, config))
-    return time.perf_counter() - start

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from federation import (
     RecordDict,
     UnreachableError,
 )
+from federation.fleet import SIGNED
 from federation.platform.cpython import CPythonKey, UrllibTransport
 
 from tests.support.flower import Recorded
@@ -29,9 +31,10 @@ TIMEOUT = 20.0  # seconds of a round
 MARGIN = 10.0  # the server app asks every 3 s, and this machine may be busy
 STEP = 0.001  # what good nodes add to each number
 HUGE = 30_000_000  # numbers, 120 MB
-NODES = ("nan", "length", "huge", "forged", "duplicate", "slow", "clock", "half", "closed")
-ROUNDS = (*NODES, "gateway")
+HEARTBEAT = 10.0  # seconds; a node is gone after two
+VERSATILE = ("nan", "length", "huge", "forged", "duplicate", "clock", "slow")
 SILENT = ("half", "closed")  # gone from their round on
+ROUNDS = (*VERSATILE, *SILENT, "gateway")
 Say = Callable[[str], None]
 
 
@@ -47,54 +50,55 @@ class Cut(UrllibTransport):
 
 
 class Faulty:
-    """A node that does one thing wrong in its round, and else what good nodes do."""
+    """A node that does one thing wrong in each round of its faults, and else what good nodes do."""
 
-    def __init__(self, address: str, fault: str) -> None:
-        self.fault, self.now = fault, 0
+    def __init__(self, address: str, *faults: str) -> None:
+        self.faults, self.now = faults, 0
         self.transport = Cut(address)
         self.fleet = Changing(self.transport, CPythonKey())
         self.fleet.change = self._change
-        if fault == "clock":
-            self.fleet._offset = 3600.0  # it believes that it is an hour later
         self.good = adding_one(STEP)
-        self.node = Node(self._answer, self.fleet, heartbeat=10.0, poll=1.0, idle=1.0)
+        self.node = Node(self._answer, self.fleet, heartbeat=HEARTBEAT, poll=1.0, idle=1.0)
         self.again, self.refused = False, ""
         self.repeated: asyncio.Future[None] | None = None
 
     @property
-    def wrong(self) -> bool:
-        return self.fault in ROUNDS and self.now == ROUNDS.index(self.fault) + 1
+    def wrong(self) -> str:
+        """Its fault in this round, or ""."""
+        fault = ROUNDS[self.now - 1] if 0 < self.now <= len(ROUNDS) else ""
+        return fault if fault in self.faults else ""
 
     async def _answer(self, message: Message, context: Any) -> Message:
         self.now = int(message.content["config"]["server-round"])
-        if self.wrong and self.fault == "slow":
+        if self.wrong == "slow":
             await asyncio.sleep(TIMEOUT + 2)
-        if self.wrong and self.fault == "closed":
+        if self.wrong == "clock":
+            self.fleet._offset = 3600.0  # it believes that it is an hour later
+            self.fleet._signed = -SIGNED
+        if self.wrong == "closed":
             self.transport.lost = True
-        if self.wrong and self.fault in ("nan", "length", "huge"):
+        if self.wrong in ("nan", "length", "huge"):
             return self._bad(message)
         return await self.good(message, context)
 
     def _bad(self, message: Message) -> Message:
         arrays = message.content["arrays"].to_numpy_ndarrays()
-        if self.fault == "nan":
+        if self.wrong == "nan":
             arrays[0] = np.full_like(arrays[0], np.nan)
         else:
-            arrays[-1] = np.ones(HUGE if self.fault == "huge" else 3, np.float32)
+            arrays[-1] = np.ones(HUGE if self.wrong == "huge" else 3, np.float32)
         metrics = MetricRecord({"num-examples": 10, "loss": 0.5})
         return Message(
             RecordDict({"arrays": ArrayRecord(arrays), "metrics": metrics}), reply_to=message
         )
 
     def _change(self, name: str, fields: dict[str, Any]) -> None:
-        if not self.wrong:
-            return
-        if self.fault == "half" and name == "push-object":
+        if self.wrong == "half" and name == "push-object":
             self.transport.lost = True
-        if self.fault == "forged" and name == "push-messages":
+        if self.wrong == "forged" and name == "push-messages":
             [message] = fields["messages_list"]
             message["metadata"]["src_node_id"] += 1
-        if self.fault == "duplicate" and name == "push-messages" and not self.again:
+        if self.wrong == "duplicate" and name == "push-messages" and not self.again:
             self.again = True
             self.repeated = asyncio.ensure_future(self._repeat({**fields}))
 
@@ -114,7 +118,8 @@ async def timed(say: Say, folder: Path) -> bool:
         federation.superlink()
         federation.gateway("--rate", "100000")
         address = f"http://127.0.0.1:{federation.door}"
-        nodes = [Faulty(address, fault) for fault in ("good", "good", *NODES)]
+        nodes = [Faulty(address), Faulty(address), Faulty(address, *VERSATILE)]
+        nodes += [Faulty(address, fault) for fault in SILENT]
         tasks = [asyncio.create_task(one.node.run()) for one in nodes]
         await until(lambda: all(one.node.node_id for one in nodes), 60)
         federation.begin(
@@ -122,11 +127,18 @@ async def timed(say: Say, folder: Path) -> bool:
             most_change=1e6, test_images=100,
         )  # fmt: skip
         sound = True
+
+        def recorded(number: int) -> dict[str, Any] | None:
+            for task in tasks:
+                if task.done():
+                    task.result()  # why a node has ended
+            return federation.recorded(number)
+
         for number, fault in enumerate(ROUNDS, 1):
             if fault == "gateway":
                 await until(lambda: nodes[0].now == len(ROUNDS), 60)
                 await restart(federation, "gateway")
-            saved = await until(lambda number=number: federation.recorded(number), 120)
+            saved = await until(partial(recorded, number), 120)
             sound &= judged(say, fault, saved)
         sound &= await superlink(say, federation, nodes)
         for one in nodes:
@@ -160,7 +172,7 @@ async def restart(federation: Recorded, name: str) -> None:
 
 async def superlink(say: Say, federation: Recorded, nodes: list[Faulty]) -> bool:
     """Restart the SuperLink, which forgets nodes and run: they join again, the next run ends."""
-    alive = [one for one in nodes if one.fault not in SILENT]
+    alive = [one for one in nodes if not one.transport.lost]
     before = {one.node.node_id for one in alive}
     start = time.monotonic()
     await restart(federation, "superlink")
@@ -168,7 +180,7 @@ async def superlink(say: Say, federation: Recorded, nodes: list[Faulty]) -> bool
     joined = time.monotonic() - start
     (federation.out / "round-1.npz").unlink()
     for one in nodes:
-        one.fault = "good"
+        one.faults = ()
     federation.begin(
         num_server_rounds=1, min_nodes=len(alive), fraction_evaluate=0.0, timeout=TIMEOUT,
         most_change=1e6, test_images=100,

@@ -38,9 +38,14 @@ class Recorded(Federation):
         settings.write_text(text.replace("learn.server_app:app", "learn.recording:app"))
         super().__init__(folder / "run", environment={"LEARN_OUT": str(self.out)} | environment)
 
-    def begin(self, **config: str | float) -> None:
-        """Start the app's rounds."""
-        self.run(self.app, **config)
+    def begin(self, **config: str | float) -> int:
+        """Start the app's rounds and return the run's id."""
+        return self.run(self.app, **config)
+
+    def evaluated(self, number: int) -> float:
+        """When a round's evaluation had ended, s since 1970; 0 before it has."""
+        path = self.out / f"evaluated-{number}"
+        return float(path.read_text() or 0) if path.exists() else 0.0
 
     def recorded(self, number: int) -> dict[str, Any] | None:
         """What a round received and made of it; None before it has ended."""

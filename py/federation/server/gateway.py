@@ -150,7 +150,7 @@ class Gateway:
             return _message("PushObjectResponse", stored=reply is not None)
         session = pushed["session_id"]
         try:
-            reply.check()
+            reply.check(self._limits)
         except Refusal:
             self.replies.drop(session)
             raise

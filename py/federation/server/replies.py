@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nn.io.errors import FormatError, LimitError
@@ -52,12 +52,14 @@ class Reply:
     def complete(self) -> bool:
         return len(self.parts) == len(self.needed)
 
-    def check(self) -> None:
-        """Look at a complete reply as the server app will.
+    def check(self, limits: Limits) -> None:
+        """Look at a complete reply as the server app will; an object counts each time it is named.
 
         Raises:
-            Refusal: it is not what was announced, or is damaged: flwr's server app would end.
+            Refusal: it is not what was announced, or is damaged: flwr's server app would end; or
+                it is above the limits.
         """
+        most = replace(objects.LIMITS, total=limits.reply, entries=limits.objects)
         try:
             kind, children, body = objects.split(self.parts[self.root])
             inside = wire.decode("Message", body)
@@ -65,8 +67,10 @@ class Reply:
                 raise Refusal(403, "a reply that says something else inside")
             if "error" in inside:
                 return
-            for record in objects.inflate(children[0], self.parts).array_records.values():
+            for record in objects.inflate(children[0], self.parts, most).array_records.values():
                 record.to_numpy_ndarrays()
+        except LimitError as error:
+            raise Refusal(413, f"reply: {error}"[:300]) from error
         except (FormatError, IndexError, TypeError) as error:
             raise Refusal(400, f"damaged reply: {error}"[:300]) from error
 

@@ -37,6 +37,11 @@ class Recording(server_app.Shown):
         (OUT / "unfinished.npz").rename(OUT / f"round-{server_round}.npz")
         return arrays, metrics
 
+    def aggregate_evaluate(self, server_round, replies):
+        metrics = super().aggregate_evaluate(server_round, replies)
+        (OUT / f"evaluated-{server_round}").write_text(str(time.time()))
+        return metrics
+
 
 server_app.Shown = Recording
 app = server_app.app

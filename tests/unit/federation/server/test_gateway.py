@@ -501,14 +501,25 @@ def test_an_announcement_that_is_none_or_too_large_is_refused(usual, body, statu
     assert usual.held == {}
 
 
+LARGE = {
+    "one array": ([np.zeros(10_000, np.float32)], "at most 10000 bytes a reply"),
+    "one array by many names": ([np.zeros(1000, np.float32)] * 3, "at most 10000 bytes, received"),
+    "many small ones": ([np.zeros(1, np.int8)] * 40, "at most 60 entries"),
+}
+
+
+@pytest.mark.parametrize("large", LARGE)
 @pytest.mark.asyncio
-async def test_a_reply_above_the_limit_is_forgotten_and_becomes_an_error(superlink, opened):
-    before = opened(limits=dataclasses.replace(LIMITS, reply=10_000))
+async def test_a_reply_above_the_limit_is_forgotten_and_becomes_an_error(superlink, opened, large):
+    """Objects are named by what is in them: a few can become very many at the server."""
+    arrays, reason = LARGE[large]
+    before = opened(limits=dataclasses.replace(LIMITS, reply=10_000, objects=60))
     node = node_at(before.url)
-    large = flower.RecordDict({"arrays": flower.ArrayRecord([np.zeros(10_000, np.float32)])})
     async with running(node):
-        reply = await superlink.answer(node.node_id, large)
-        assert "413: gateway: at most 10000 bytes a reply" in reply.error.reason
+        asked = flower.RecordDict({"arrays": flower.ArrayRecord(arrays)})
+        reply = await superlink.answer(node.node_id, asked)
+        assert "413: gateway: " in reply.error.reason
+        assert reason in reply.error.reason
         assert (await superlink.answer(node.node_id, content())).has_content()
     assert before.held == {}
 
