@@ -429,7 +429,7 @@ async def test_who_does_not_sign_with_the_nodes_key_calls_nothing(superlink, usu
             body = wire.encode(f"{CALLS[call]}Request", fields)
             answer = usual.post(f"/v1/fleet/{call}", body, **named)
             assert answer.status_code == (200 if call == "push-object" else 401), call
-            if call == "push-object":  # of a reply that nobody announced
+            if call == "push-object":  # of a reply that was not announced
                 assert wire.decode("PushObjectResponse", answer.content) == {"stored": False}
         body = announcement(victim.node_id, superlink.run_id)
         assert usual.post("/v1/fleet/push-messages", body, **named).status_code == 401
