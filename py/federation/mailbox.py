@@ -13,9 +13,10 @@ from federation import objects, wire
 from federation.errors import FederationError
 from federation.message import Message, Metadata
 
-__all__ = ["Mailbox"]
+__all__ = ["Call", "Mailbox"]
 
 Call = Callable[..., Awaitable[dict[str, Any]]]
+"""Makes a call of the Fleet API: its name and fields -> the fields of the answer."""
 READING = 15.0  # seconds; server apps ask for answers every 3
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds, for an object that the server app is still sending
 

@@ -21,7 +21,7 @@ from nn.io.errors import FormatError
 
 from federation.errors import FederationError, FleetError, UnknownNodeError, UnreachableError
 from federation.fleet import Fleet
-from federation.mailbox import Mailbox
+from federation.mailbox import Call, Mailbox
 from federation.message import Context, Error, Message, Metadata
 from federation.objects import Tree
 
@@ -126,14 +126,7 @@ class Node:
         A node that ended without a word is active until its heartbeats are missed: then wait.
         """
         public = self.fleet.key.public
-        waiting = "the SuperLink still waits for this node's last visit to end"
-        try:
-            await self._call("register-node", public_key=public)
-        except FleetError as error:
-            if error.status != 412:
-                raise
-            if "authentication" in str(error):  # whoever runs it registers keys
-                waiting = f"{error} This node's key: {public.decode()}"
+        waiting = await _registered(self._call, public)
         end = time.monotonic() + 3 * self._heartbeat
         while True:
             try:
@@ -252,3 +245,15 @@ class Node:
 def _failure(error: Exception, asked: Message) -> Message:
     reason = f"{type(error).__name__}: {error}"[:REASON]
     return Message(Error(APP_RAISED, reason), reply_to=asked)
+
+
+async def _registered(call: Call, public: bytes) -> str:
+    """Register a key, which may be known; return why its node may have to wait."""
+    try:
+        await call("register-node", public_key=public)
+    except FleetError as error:
+        if error.status != 412:
+            raise
+        if "authentication" in str(error):  # whoever runs the federation registers keys
+            return f"{error} This node's key: {public.decode()}"
+    return "the SuperLink still waits for this node's last visit to end"
