@@ -7,6 +7,8 @@ from pyscript.js_modules import uplot
 
 from app.page import dom
 
+# The points are drawn at once, so that the frame's budget counts them; else uPlot draws them later.
+_set_data = js.Function.new("plot", "columns", "plot.batch(() => plot.setData(columns))")
 # A chart of 300 to 1,000 pixels shows no more points; of more batches, several become one.
 POINTS = 1200
 # Steps and epochs are whole numbers, and so are the lines of the grid.
@@ -150,7 +152,7 @@ class Chart:
                 self.refresh()
                 return
             self._create()
-        self.plot.setData(self.columns)
+        _set_data(self.plot, self.columns)
 
     def _axis(self, size):
         line = dom.colour("line")

@@ -12,7 +12,8 @@ from collections import OrderedDict
 import js
 from pyscript import document, ffi
 
-BUDGET = 0.008  # seconds: half a frame at 60 Hz, the browser's own work has the other
+BUDGET = 0.004  # seconds: a quarter of a frame at 60 Hz; what is one job's more, and the browser's
+# own work for it, have the rest
 root = document.documentElement
 _written = {}
 _jobs = OrderedDict()  # in order of request, which MicroPython's dict does not keep
@@ -201,7 +202,7 @@ def enable(*identifiers, when=True):
 
 
 def _draw(_):
-    """Run the jobs of this frame; when half of it is over, the rest waits for the next frame."""
+    """Run the jobs of this frame; when their share is over, the rest waits for the next frame."""
     _asked[0] = False
     waiting = list(_jobs.items())
     _jobs.clear()
