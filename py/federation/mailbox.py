@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from nn.io.errors import FormatError, LimitError, MissingEntryError
+from nn.io.errors import LimitError, MissingEntryError
 
 from federation import objects, wire
 from federation.errors import FederationError
@@ -129,7 +129,5 @@ class Mailbox:
                     break
             except FederationError as error:
                 if not error.passing:  # the run is over, or the SuperLink was restarted
-                    break
-            except FormatError:
-                break
+                    raise
             await asyncio.sleep(pause)

@@ -31,7 +31,6 @@ APP_RAISED = 2  # flwr.common.constant.ErrorCode.CLIENT_APP_RAISED_EXCEPTION
 BEAT = 0.6  # of the interval
 BUSY = 60.0  # seconds after joining and after a message in which the node polls often
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before a call is made again; the last stays
-LAST = 3  # times that a call for the message in work is made again after `stop`
 REASON = 2000  # characters of an error that travel
 
 
@@ -79,7 +78,7 @@ class Node:
         self._heartbeat, self._poll, self._idle = heartbeat, poll, idle
         self._contexts: dict[int, Context] = {}
         self._busy_until = 0.0
-        self._mailbox: Mailbox | None = None
+        self._mailbox = Mailbox(self._call, 0, fleet.now)  # of the message in work, or the last
         self._stopped = asyncio.Event()
 
     async def run(self) -> None:
@@ -103,7 +102,7 @@ class Node:
                 except (FleetError, UnreachableError, FormatError):
                     if not self._stopped.is_set():
                         raise
-            if self._mailbox is not None and self.node_id:
+            with suppress(FederationError, FormatError):
                 await self._mailbox.until_read(min(self._poll, 1.0))
         finally:
             beating.cancel()
@@ -210,25 +209,22 @@ class Node:
                     )
 
     async def _call(self, name: str, **fields: Any) -> dict[str, Any]:
-        """Make a call, again and again while there is no answer, until `stop`; a few times more
-        where a message is in work.
+        """Make a call, again and again while there is no answer, until `stop`; for a message in
+        work at least six times.
         """
         former = self.state
-        left = LAST if former == "working" else 0
         for attempt in itertools.count():
             try:
                 found = await self.fleet.call(name, **fields)
             except (FleetError, UnreachableError) as error:
-                if not error.passing or (self._stopped.is_set() and not left):
+                enough = former != "working" or attempt >= len(WAITS)
+                if not error.passing or (self._stopped.is_set() and enough):
                     raise
                 self._change("away", str(error))
             else:
                 break
-            if self._stopped.is_set():
-                left -= 1
-                await asyncio.sleep(WAITS[LAST - 1 - left])
-            else:
-                await self._wait(WAITS[min(attempt, len(WAITS) - 1)])
+            seconds = WAITS[min(attempt, len(WAITS) - 1)]
+            await (asyncio.sleep if former == "working" else self._wait)(seconds)
         self._change(former, self.problem if self.state == former else "")
         return found
 
