@@ -80,6 +80,7 @@ def sources(folder):
                 *bundle.HARDWARE,
                 *bundle.SEARCH,
                 *bundle.TEACHING,
+                *bundle.OWN,
             )
         },
         "py/app/__init__.py": "",
