@@ -264,12 +264,13 @@ class Draw:
         dom.set_text("draw-note", f"A test image: it is a {sample['name']}.")
         self.finished()
 
-    async def correct(self, digit):
-        """Save the drawing with its true label."""
-        names = self.answer.names
-        if self.answer.last is None or digit >= len(names):
-            return
-        answer = self.answer.last["digit"]  # the pad may be cleared meanwhile
+    def correct(self, digit):
+        """Save the drawing with its true label, though the pad is cleared in the same moment."""
+        if self.answer.last is None or digit >= len(self.answer.names):
+            return None
+        return self._correct(digit, self.answer.last["digit"], self.answer.names)
+
+    async def _correct(self, digit, answer, names):
         reason = await self.client.lab.buckets.label(digit)
         status.say(
             f"Thank you: noted as a {names[digit]}"
