@@ -108,7 +108,7 @@ class PageApp:
         self.options.free = lambda: self.state.free(": the link begins a new network.")
         frame = self.options.frame
         self.theme = Theme(frame["embed"], frame["theme"])
-        self.client = EngineClient(self.options)
+        self.client = EngineClient(self.options, self.state)
         self.history = History(self.client, self.options)
         self.training = Training(self.client, self.options, self.history, self.state)
         self.network = Network(self.client, self.options, self.state)
@@ -202,7 +202,7 @@ class PageApp:
                 return
             from app.panels.own import Own
 
-            self.own = Own(self.client, self.state, self.training, self.data, self.draw)
+            self.own = Own(self.client, self.training, self.data, self.draw)
         await self.own.open()
 
     async def _why(self):

@@ -57,7 +57,7 @@ class Data:
         data = self.client.data
         images.in_colour[0] = data["shape"][2] == 3
         dom.find("data-form").parentNode.hidden = not data["pictures"]
-        dom.find("data-form").value = f"{data['shape'][0]} {data['shape'][2]}"
+        self._show_form()
         words = (
             f"{data['name']}: {numbers.count(data['train'])} + {numbers.count(data['test'])} images"
         )
@@ -69,6 +69,10 @@ class Data:
         await self.samples()
         await self.augmentation.preview()
         await self._hints(data)
+
+    def _show_form(self):
+        shape = self.client.data["shape"]
+        dom.find("data-form").value = f"{shape[0]} {shape[2]}"
 
     async def _hints(self, data):
         """Show warnings about class imbalance and duplicates in imported data."""
@@ -142,8 +146,9 @@ class Data:
             return
         names = [files[i].name for i in range(files.length)]
         urls = [js.URL.createObjectURL(files[i]) for i in range(files.length)]
-        async with self.client.replacing:
-            await self._take(names, urls)
+        async with self.client.replacing as free:
+            if free:
+                await self._take(names, urls)
 
     async def _take(self, names, urls):
         status.say("Reading " + ", ".join(names) + "…")
@@ -178,20 +183,20 @@ class Data:
 
     async def _convert(self, form):
         """Make the pictures again in another size or in colour."""
-        if not self.state.free():
-            dom.find("data-form").value = f"{self.client.data['shape'][0]}"
-            return
         side, channels = form.split()
-        async with self.client.replacing:
+        async with self.client.replacing as free:
+            if not free:
+                self._show_form()
+                return
             status.say("Making the pictures again…")
             await self.client.lab.data.convert(int(side), int(channels))
             await self._replaced()
             status.say(f"The pictures are {dom.find('data-form').selectedOptions[0].text} now.")
 
     async def _restore(self):
-        if not self.state.free():
-            return
-        async with self.client.replacing:
+        async with self.client.replacing as free:
+            if not free:
+                return
             own = self.client.data["name"] != "MNIST"
             await self.client.lab.data.restore()
             await (self._replaced() if own else self._show_all())

@@ -92,9 +92,9 @@ class Models:
 
     async def open(self, about):
         """Use a saved model; return whether it fits the data."""
-        if not self.state.free():
-            return False
-        async with self.client.replacing:
+        async with self.client.replacing as free:
+            if not free:
+                return False
             began = dom.now()
             model = await self.client.lab.models.open(about["name"])
             return await self._take(model, about, f"“{about['name']}”", began)
@@ -143,14 +143,13 @@ class Models:
 
     async def load(self, file):
         """Load a model from a file; a file that holds none changes nothing."""
-        if not self.state.free():
-            return
         url = js.URL.createObjectURL(file)
         try:
-            async with self.client.replacing:
-                began = dom.now()
-                model = await self.client.lab.models.load(url, file.name)
-                await self._take(model, {"trained": 1}, f"“{file.name}”", began)
+            async with self.client.replacing as free:
+                if free:
+                    began = dom.now()
+                    model = await self.client.lab.models.load(url, file.name)
+                    await self._take(model, {"trained": 1}, f"“{file.name}”", began)
         except Exception as error:
             status.notice(
                 "This file is no model",
@@ -195,9 +194,9 @@ class Models:
         return table.row(kind, size, numbers.percent(row["accuracy"], 2), button)
 
     async def _use(self, kind):
-        if not self.state.free():
-            return
-        async with self.client.replacing:
+        async with self.client.replacing as free:
+            if not free:
+                return
             began = dom.now()
             model = await self.client.lab.models.quantize(self.client.model, kind)
             about = {"trained": self.client.trained, "run": self.client.run}

@@ -320,15 +320,13 @@ class Own:
 
     Args:
         client: the engine.
-        state: of the page.
         training: the training panel, whose Train takes the classes over.
         data: the data panel.
         draw: the panel of the pad and the answer.
     """
 
-    def __init__(self, client, state, training, data, draw):
+    def __init__(self, client, training, data, draw):
         self.client = client
-        self.state = state
         self.data = data
         self.draw = draw
         self.opened = False
@@ -395,17 +393,14 @@ class Own:
         """Before a run: take the classes over as the data; return whether training can begin."""
         if not self.opened or (self.taken and not self.changed):
             return True
-        async with self.client.replacing:
-            if not self.state.free():
-                return False
-            self.changed = False
-            try:
-                await self.client.lab.own.use()
-            except Exception as error:
-                self.changed = True
-                status.say(_words(error))
-                return False
-            await self.data.adopt()
+        self.changed = False
+        try:
+            await self.client.lab.own.use()
+        except Exception as error:
+            self.changed = True
+            status.say(_words(error))
+            return False
+        await self.data.adopt()
         self.follow()
         return True
 

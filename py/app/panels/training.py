@@ -215,7 +215,8 @@ class Training:
         kept: whether the browser saves what the run has learned.
         problem: why the last run could not begin or go on, in words.
         ready: a coroutine function that waits for what a run needs beside the engine.
-        prepare: a coroutine function that is called first; a run begins if it returns True.
+        prepare: a coroutine function that is called first, while nothing is replaced; a run
+            begins if it returns True.
     """
 
     def __init__(self, client, options, history, state):
@@ -251,13 +252,8 @@ class Training:
         Args:
             left: what `Unfinished` knows of that run.
         """
-        if self.prepare is not None and not await self.prepare():
+        if self.state.busy or not await self._begin(left):
             return
-        await self.client.settled()
-        if self.state.busy or self.client.model is None or not self._affordable():
-            return
-        self.progress.begin(left)
-        self.state.enter("training")
         status.say("Training…")
         try:
             await self._fit()
@@ -268,6 +264,18 @@ class Training:
         finally:
             self.state.rest()
         self.progress.end()
+
+    async def _begin(self, left):
+        """Wait for data or a network that are just replaced; return whether a run began."""
+        async with self.client.replacing as free:
+            if not free or (self.prepare is not None and not await self.prepare()):
+                return False
+            await self.client.settled()
+            if self.state.busy or self.client.model is None or not self._affordable():
+                return False
+            self.progress.begin(left)
+            self.state.enter("training")
+            return True
 
     def _affordable(self):
         """Refuse what no browser can hold before it takes the worker down."""
@@ -317,10 +325,11 @@ class Training:
         if self.state.name == "paused":
             await client.lab.training.advance(client.model)
             return
-        await client.settled()
-        if self.state.busy or client.model is None:
-            return
-        self.state.enter("stepping")
+        async with client.replacing as free:
+            await client.settled()
+            if not free or self.state.busy or client.model is None:
+                return
+            self.state.enter("stepping")
         try:
             await client.before_training()
             await client.lab.training.compile(client.model, client.decisive())
@@ -333,10 +342,10 @@ class Training:
 
     async def reset(self):
         """Begin again with fresh weights."""
-        if self.state.busy:
-            return
-        await self.client.begin_again()
-        status.say("A new network, not trained yet.")
+        async with self.client.replacing as free:
+            if free:
+                await self.client.begin_again()
+                status.say("A new network, not trained yet.")
 
     # -- a run ------------------------------------------------------------------------------
 

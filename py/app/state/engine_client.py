@@ -40,7 +40,7 @@ class EngineClient:
             None where there is none.
     """
 
-    def __init__(self, options):
+    def __init__(self, options, state):
         self.options = options
         self.engine = None
         self.lab = None
@@ -55,7 +55,7 @@ class EngineClient:
         self.before = None
         self.before_accuracy = 0.0
         self.building = asyncio.Lock()
-        self.replacing = asyncio.Lock()  # the data, or the network by a file: one after another
+        self.replacing = state.turn()  # the data, or the network by a file
         self._built_with = None  # seed and penalty of a network that no step has changed
         self._listeners = []
 

@@ -90,6 +90,11 @@ class RunState:
             self._say(what + " first" + reason)
         return not self.busy
 
+    def turn(self):
+        """Return what waits its turn with others: `async with turn as free:`, where `free` says
+        whether nothing is in progress when the turn has come, as `free()` does."""
+        return Turn(self.free)
+
     async def until(self, *names):
         """Wait until the state is one of these, or `failed`.
 
@@ -109,3 +114,28 @@ class RunState:
         """Note that the page cannot go on, and why."""
         self.problem = problem
         self.enter("failed")
+
+
+class Turn:
+    """One after another: a lock that says whether the page is free once it has been waited for.
+
+    A run may have begun meanwhile, and what was asked for before it would take its data away.
+
+    Args:
+        free: says whether nothing is in progress.
+    """
+
+    def __init__(self, free):
+        self._free = free
+        self._lock = asyncio.Lock()
+
+    def locked(self):
+        """Whether somebody has the turn."""
+        return self._lock.locked()
+
+    async def __aenter__(self):
+        await self._lock.acquire()
+        return self._free()
+
+    async def __aexit__(self, *_):
+        self._lock.release()

@@ -1,12 +1,16 @@
 """The state of the page: what may follow what, who waits, and what the page says."""
 
+import ast
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from app.state.run import STATES, RunState
 from hypothesis import given
 from hypothesis import strategies as st
 
+ROOT = Path(__file__).parents[4]
 PHASES = {"loading", "ready", "training", "paused", "error"}
 
 
@@ -93,3 +97,44 @@ async def test_who_waits_learns_why_the_page_failed() -> None:
         await waiting
     state.rest()
     assert state.phase == "error"
+
+
+@given(st.lists(st.sampled_from(["run", "replace"]), min_size=1, max_size=8))
+def test_who_waits_for_a_turn_learns_whether_a_run_began_meanwhile(wishes: list[str]) -> None:
+    async def ask() -> None:
+        state, found = machine(), []
+        state.enter("ready")
+        turn = state.turn()
+
+        async def wait(wish: str) -> None:
+            assert state.free(), "all are asked for while nothing is in progress"
+            async with turn as free:
+                found.append(free)
+                assert free == (state.name == "ready")
+                await asyncio.sleep(0)
+                if free and wish == "run":
+                    state.enter("training")
+
+        await asyncio.gather(*[wait(wish) for wish in wishes])
+        runs = wishes.index("run") + 1 if "run" in wishes else len(wishes)
+        assert found == [True] * runs + [False] * (len(wishes) - runs)
+        assert not turn.locked()
+
+    asyncio.run(ask())
+
+
+def uses() -> Iterator[tuple[str, ast.AsyncWith]]:
+    """Every `async with ... .replacing` of the page, and where it is."""
+    for path in (ROOT / "py/app").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.AsyncWith) and "replacing" in ast.unparse(node.items[0]):
+                yield f"{path.name}:{node.lineno}", node
+
+
+def test_what_replaces_the_data_or_the_network_looks_after_its_wait_whether_it_may() -> None:
+    found = dict(uses())
+    assert len(found) > 7
+    for place, node in found.items():
+        assert ast.unparse(node.items[0]).endswith(" as free"), place
+        asked = [part for part in node.body if isinstance(part, ast.If)]
+        assert "free" in ast.unparse(asked[0].test), place
