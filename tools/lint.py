@@ -3,7 +3,8 @@
 The linters run side by side; `tools.check` runs them too, before all tests. Changed is what git
 sees since the branch left main, and what is not committed yet; the tests are those of the folders
 that mirror a changed one: py/nn/optimizers/base.py has them in tests/unit/nn/optimizers and, where
-Keras is the reference, in tests/unit/nn/against_keras/optimizers.
+Keras is the reference, in tests/unit/nn/against_keras/optimizers; a document has them in
+tests/unit/documents.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tools import check
 
 ROOT = check.ROOT
 UNIT = Path("tests/unit")
+DOCUMENTS = (UNIT / "documents", UNIT / "tools" / "test_words.py")
 
 
 def mirrored(changed: Iterable[str], root: Path = ROOT) -> list[str]:
@@ -29,7 +31,7 @@ def mirrored(changed: Iterable[str], root: Path = ROOT) -> list[str]:
 def mirrors(path: Path, root: Path) -> list[Path]:
     """Folders of tests/unit with the tests of a changed path; a test module is its own."""
     if path.suffix == ".md":
-        return [UNIT / "tools" / "test_docs.py"]
+        return [*DOCUMENTS]
     if path.is_relative_to(UNIT):
         own = path.name.startswith("test_") and (root / path).is_file()
         return [path] if own else nearest(path.parent, root)

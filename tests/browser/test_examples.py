@@ -37,7 +37,7 @@ EXPECTED = {
     "09-csv": {"said": "height 1.75, width 3.00"},
     "10-training": {"accuracy": "100%"},
 }
-BY_THE_START = {"01-callback"}  # opened by tests/browser/test_documents.py, from docs/start.md
+BY_THE_START = {"01-callback"}  # opened by tests/browser/test_guides.py, from docs/start.md
 APPS = {"08-federation"}  # of Flower, without a page: tests/browser/test_federation.py
 FILES = {"index.html", "config.toml", "worker.py"}
 TABLE = "height,width\n" + "1.5,2\n2,4\n" * 1500
@@ -99,20 +99,18 @@ def read_a_table(page, folder):
         page.until(f'{said}.includes("{words}")', 60)
 
 
-@pytest.mark.promise("farcall: features", "On any page")
-@pytest.mark.promise(
-    "Earlier work: a network trained in a worker",
-    "Callbacks of the main thread called from the worker, in order",
-)
-@pytest.mark.parametrize("name", [name for name in EXPECTED if name not in BY_THE_START])
-def test_an_example_shows_what_it_should(examples, open_page, tmp_path, name):
-    page = open_page(f"{examples.url}examples/{name}/index.html")
+def shows_what_it_should(page, name, folder):
+    """Use an example's page as its visitor does.
+
+    Args:
+        folder: where the files that the visitor picks may be written.
+    """
     if name == "03-cancel":
         page.until("Number(document.getElementById('ticks').textContent) >= 3", 60)
         page.button("Stop").click()
     page.wait_for_phase("ready")
     if name == "09-csv":
-        read_a_table(page, tmp_path)
+        read_a_table(page, folder)
     assert {element: shown(page, element) for element in EXPECTED[name]} == EXPECTED[name]
     if name == "03-cancel":
         assert re.fullmatch(r"cancelled in the worker at \d+", shown(page, "end"))
@@ -123,6 +121,17 @@ def test_an_example_shows_what_it_should(examples, open_page, tmp_path, name):
         assert [epoch for epoch, _ in lines] == [f"epoch {n}" for n in range(0, 100, 10)]
         assert float(lines[-1][1]) < 0.1 * float(lines[0][1])
     assert complaints(page) == []
+
+
+@pytest.mark.promise("farcall: features", "On any page")
+@pytest.mark.promise(
+    "Earlier work: a network trained in a worker",
+    "Callbacks of the main thread called from the worker, in order",
+)
+@pytest.mark.parametrize("name", [name for name in EXPECTED if name not in BY_THE_START])
+def test_an_example_shows_what_it_should(examples, open_page, tmp_path, name):
+    page = open_page(f"{examples.url}examples/{name}/index.html")
+    shows_what_it_should(page, name, tmp_path)
 
 
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import re
+import types
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-GUIDES = [DOCS / "farcall.md", *sorted((DOCS / "how-to").glob("*.md"))]
+HOW_TOS = sorted((DOCS / "how-to").glob("*.md"))
+TEAM_GUIDES = [DOCS / "team.md", DOCS / "how-to" / "cores.md"]  # their workers need nn
+GUIDES = [DOCS / "farcall.md", *(path for path in HOW_TOS if path not in TEAM_GUIDES)]
 TUTORIALS = sorted((DOCS / "tutorials").glob("*.md"))
 BLOCK = re.compile(
     r"(?:^<!-- from (?P<source>\S+) -->\n)?^```(?P<kind>\w*)(?: title=\"(?P<title>[^\"]+)\")?\n"
@@ -19,7 +24,7 @@ PRINTED = re.compile(r"print\(.*\)  # (.*)$", re.MULTILINE)
 
 
 class Block(NamedTuple):
-    """A block of code; `title` is its file's name, `source` the file that a test runs instead."""
+    """A block of code; `title` is its file's name, `source` the repository's file that it is."""
 
     kind: str
     title: str
@@ -48,3 +53,12 @@ def prose(path: Path) -> list[str]:
     """Return a document's lines of text: neither code nor blank."""
     lines = BLOCK.sub("", path.read_text()).split("\n")
     return [line for line in lines if line.strip()]
+
+
+async def run(block: Block, names: dict[str, Any]) -> None:
+    """Run a block, which may `await` at its top, with and into these names."""
+    names.setdefault("__builtins__", builtins)
+    code = compile(block.code, block.title or "block", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    result = types.FunctionType(code, names)()
+    if isinstance(result, types.CoroutineType):
+        await result

@@ -1,19 +1,20 @@
-"""The examples of docs/nn.md, run in order."""
+"""The examples of docs/nn.md and of docs/formats.md, run in order."""
 
 from __future__ import annotations
 
-import ast
+import asyncio
 import re
-import types
 from pathlib import Path
 from typing import Any
 
 import nn
 import numpy as np
 import pytest
+from nn import artifacts
 from nn.data import write_idx
 
-GUIDE = Path(__file__).resolve().parents[3] / "docs" / "nn.md"
+from tests.support.documents import DOCS, blocks, run
+
 RNG = np.random.default_rng(0)
 
 
@@ -37,18 +38,56 @@ def given() -> dict[str, Any]:
 @pytest.mark.asyncio
 async def test_the_examples_of_the_guide_run() -> None:
     names = given()
-    blocks = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), flags=re.M | re.S)
-    assert len(blocks) == 8
-    for number, block in enumerate(blocks):
-        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        code = compile(block, f"nn.md, example {number + 1}", "exec", flags)
-        names["fetch_bytes"] = lambda: nn.io.save(names["digits_model"])
-        result = types.FunctionType(code, names)()
-        if isinstance(result, types.CoroutineType):
-            await result
+    examples = [block for block in blocks(DOCS / "nn.md") if block.kind == "python"]
+    assert len(examples) == 8
+    names["fetch_bytes"] = lambda: nn.io.save(names["digits_model"])
+    for number, block in enumerate(examples):
+        await run(block, names)
         if number == 0:
             names["digits_model"] = names["model"]
     assert names["probabilities"].shape == (300, 10)
     assert names["history"].epoch == [0, 1]
     assert np.isfinite(names["loss"])
     assert names["digits"].state == "disposed"
+
+
+def small() -> nn.Model:
+    """A model of the images above, trained for a step."""
+    nn.set_random_seed(1)
+    layers = [nn.Input((4, 4, 4)), nn.Flatten(), nn.Dense(10, activation="softmax", name="dense")]
+    model = nn.Sequential(layers)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def test_the_examples_of_the_page_of_files_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    images = RNG.normal(size=(8, 4, 4, 4)).astype(np.float32)
+    labels = RNG.integers(0, 10, 8)
+    model = small()
+    Path("model.keras").write_bytes(nn.io.save(model, "keras"))
+    Path("resnet.onnx").write_bytes(nn.io.save(model, "onnx"))
+    Path("model.npz").write_bytes(nn.io.save(model))
+    artifacts.main(["model.npz", "artifacts", "--optimizer", "adamw"])
+    names: dict[str, Any] = {
+        "nn": nn,
+        "np": np,
+        "Path": Path,
+        "model": model,
+        "train": nn.Dataset(images, labels),
+        "images": images,
+        "labels": labels,
+        "upload": nn.io.save(model),
+        "full": nn.io.save(model),
+        "folder": tmp_path,
+        "received": np.zeros(650, np.float32),
+        "yours": [np.ones(650, np.float32)],
+        "deviation": 0.1,
+    }
+    for block in blocks(DOCS / "formats.md"):
+        if block.kind == "python":  # on CPython an artifact is its bytes
+            code = re.sub(r'("artifacts/[\w.]+")', r"Path(\1).read_bytes()", block.code)
+            asyncio.run(run(block._replace(code=code), names))
+    assert names["average"].shape == (650,)

@@ -11,6 +11,8 @@ import pytest
 from nn.errors import ConfigError
 from nn.tuner import GridSearch, HyperParameters, RandomSearch
 
+from tests.support.documents import DOCS, blocks, run
+
 X = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(np.int64)
 
@@ -41,6 +43,18 @@ def test_a_random_search_trains_each_trial_and_keeps_the_best_model():
         assert trial.values["units"] in (2, 4, 6)
         assert 1e-4 <= trial.values["learning_rate"] <= 1e-1
         assert ("rate" in trial.values) == trial.values["dropout"]
+
+
+def test_the_trial_that_the_guide_shows_runs_and_its_best_model_is_loaded():
+    """docs/team.md has `trial.py`: it yields what it reached, then its model."""
+    [block] = [b for b in blocks(DOCS / "team.md") if b.title == "trial.py"]
+    names: dict[str, Any] = {"nn": nn, "build": build, "x": X, "y": Y}
+    asyncio.run(run(block, names))
+    search = RandomSearch(build, "val_accuracy", 2, seed=1, run=names["trial"])
+    best = asyncio.run(search.search())
+    assert [t.status for t in search.trials] == ["COMPLETED"] * 2
+    assert isinstance(search.get_best_models()[0], nn.Model)
+    assert 0 <= best.score <= 1
 
 
 def test_the_same_seed_draws_the_same_trials():

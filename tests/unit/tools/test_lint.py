@@ -37,9 +37,14 @@ def test_a_folder_inside_another_is_not_run_twice(root):
     assert lint.mirrored(changed, root) == ["tests/unit/nn"]
 
 
-def test_a_test_module_is_run_alone_and_documents_by_their_test(root):
+def test_a_test_module_is_run_alone_and_documents_by_their_tests(root):
     changed = ["tests/unit/nn/test_guide.py", "docs/nn.md", "index.html"]
     assert lint.mirrored(changed, root) == [
+        "tests/unit/documents",
         "tests/unit/nn/test_guide.py",
-        "tests/unit/tools/test_docs.py",
+        "tests/unit/tools/test_words.py",
     ]
+
+
+def test_the_tests_of_documents_exist():
+    assert all((lint.ROOT / path).exists() for path in lint.DOCUMENTS)

@@ -7,13 +7,11 @@ import nn
 import numpy as np
 from mpi4py import MPI
 
+from tests.support.documents import DOCS, blocks, run
 
-class Mpi:
-    rank, size = MPI.COMM_WORLD.rank, MPI.COMM_WORLD.size
-
-    def all_reduce(self, array):
-        MPI.COMM_WORLD.Allreduce(MPI.IN_PLACE, array)
-        MPI.COMM_WORLD.Bcast(array)  # the same bits for all, whatever the library's order
+documented = {}
+asyncio.run(run(blocks(DOCS / "team.md")[0], documented))  # train.py as it stands
+Mpi = documented["Mpi"]
 
 
 def network():

@@ -1,7 +1,8 @@
 """What the documents tell people to type, typed: the start's folder, and the how-tos' code.
 
 `python -m http.server` serves the folder of docs/start.md; the one address of PyScript is replaced
-by the copy here. The code of farcall.md and of all how-tos runs on one page with one worker.
+by the copy here. The code of farcall.md and of the how-tos runs on one page with one worker; that
+of teams, which start workers of their own, runs in tests/release/test_guides_of_teams.py.
 """
 
 import json
@@ -77,7 +78,7 @@ document.querySelector("input").files = picked.files;
 </script>
 <script type="module" src="./static/vendor/pyscript/core.js"></script>
 <script type="mpy" src="./main.py" config="./counter.toml"></script>
-<script type="py" worker name="engine" src="./worker.py" config="./worker.toml"></script>
+<script type="py" worker name="engine" src="./worker.py" config="./config.toml"></script>
 """
 CONFIGURATION = """interpreter = "./static/vendor/{}"
 [files]
@@ -108,41 +109,57 @@ task = asyncio.create_task(main())
 """
 
 
-def programs():
+def programs(guides):
     """The page's code of each guide that has some of its own, by the guide's name."""
-    found = {path.stem: joined(path, "main.py") for path in GUIDES}
+    found = {path.stem: joined(path, "main.py") for path in guides}
     return {name: code for name, code in found.items() if code}
 
 
-def the_page():
-    """One script for the code of all guides: a function for each, which is given `print`."""
+def the_page(guides):
+    """One script for the code of guides: a function for each, which is given `print`."""
     parts, names = [HEAD], []
-    for name, code in programs().items():
+    for name, code in programs(guides).items():
         function = "run_" + name.replace("-", "_")
         parts.append(f"async def {function}(print):\n{textwrap.indent(code, '    ')}\n")
         names.append(f'    ("{name}", {function}),')
     return "\n".join([*parts, "RUN = [", *names, "]", TAIL])
 
 
-def the_worker():
-    """One worker that serves what the workers of all guides serve."""
-    code = [joined(path, "worker.py") for path in GUIDES]
+def the_worker(guides):
+    """One worker that serves what the workers of guides serve."""
+    code = [joined(path, "worker.py") for path in guides]
     all_of_it = "\n".join(code).replace("farcall.serve(", "served.update(")
     return f"import farcall\nserved = {{}}\n{all_of_it}\nfarcall.serve(served)\n"
 
 
-def test_the_code_of_every_guide_prints_what_it_says(site, open_page):
+def said_by(guides, site, open_page, worker):
+    """A page that runs the code of guides, and what each of them printed there.
+
+    Args:
+        worker: the configuration of the worker.
+    """
     site.replace("guides.html", PAGE)
-    site.replace("main.py", the_page())
-    site.replace("worker.py", the_worker())
-    site.replace("worker.toml", CONFIGURATION.format("pyodide/pyodide.mjs"))
+    site.replace("main.py", the_page(guides))
+    site.replace("worker.py", the_worker(guides))
+    site.replace("config.toml", worker)
     site.replace("counter.toml", CONFIGURATION.format("micropython/micropython.mjs"))
     site.replace("counter.py", joined(DOCS / "how-to" / "restart.md", "counter.py"))
     page = open_page(site.url + "guides.html")
-    said = json.loads(page.until("document.documentElement.dataset.said", 90))
-    expected = {name: printed(code) for name, code in programs().items()}
+    return page, json.loads(page.until("document.documentElement.dataset.said", 90))
+
+
+def said_in_documents(guides):
+    """What the comments in each guide's code say that it prints."""
+    found = {name: printed(code) for name, code in programs(guides).items()}
+    assert all(found.values())
+    return found
+
+
+def test_the_code_of_every_guide_prints_what_it_says(site, open_page):
+    worker = CONFIGURATION.format("pyodide/pyodide.mjs")
+    page, said = said_by(GUIDES, site, open_page, worker)
+    expected = said_in_documents(GUIDES)
     assert len(expected) >= 8
-    assert all(expected.values())
     assert said == expected
     # tracing.md asks to hear of calls that take half a second; on a busy machine some do
     assert [line for line in complaints(page) if not re.search(SLOW, line)] == []

@@ -1,0 +1,28 @@
+"""Every file that a document links to, or names, exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tools import promises
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+BY_HAND = [path for path in DOCS if path != promises.TARGET]
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_every_file_that_a_document_links_to_exists(path):
+    linked = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text())
+    local = [link for link in linked if "://" not in link]
+    assert [link for link in local if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", BY_HAND, ids=lambda path: path.name)
+def test_every_path_that_a_document_quotes_exists(path):
+    quoted = re.findall(r"`((?:py|tests|tools|static|examples|docs)/[\w./-]+)`", path.read_text())
+    made = ("static/vendor/",)
+    assert [
+        name for name in quoted if not name.startswith(made) and not (ROOT / name).exists()
+    ] == []
