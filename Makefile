@@ -81,7 +81,7 @@ package: kernels bundle  ## build what people install: wheel, sdist, farcall.zip
 	@$(PYTHON) tools/environment.py package
 	@$(PY) -m tools.package
 
-release-check: prepared package  ## install the packages in fresh environments and run a program with each
+release-check: prepared package docs  ## install the packages in fresh environments and run a program with each; open the documents' examples
 	@PYTHONPATH=py $(PY) -m pytest -q -p no:cacheprovider tests/release
 
 clean:  ## remove everything that was fetched or built
