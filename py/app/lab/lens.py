@@ -32,41 +32,8 @@ class Lens:
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
 
-    def map(self, layer: str, number: int) -> dict[str, Any] | None:
-        """Return a whole map: {rgba (rows, columns, 4), rows, columns, maps, title}.
-
-        Args:
-            layer: its name.
-            number: of the map, from 0; a vector is one map of one row.
-
-        Returns:
-            None when the picture's network is gone, or has read nothing yet.
-
-        Raises:
-            ValueError: no such layer or map.
-        """
-        found = self._node(layer)
-        if found is None:
-            return None
-        activations, node, first = found
-        output = activations.of(node)
-        rows, columns, maps = _size(output, first)
-        _expect("map", number, maps)
-        values = as_maps(output, first) if output.ndim > 1 else output.reshape(1, 1, -1)
-        if output.ndim > 2 and rows == 1 and columns == output.size:
-            values = output.reshape(1, 1, -1)
-        positive = "ink" if node is activations.input else "blue"
-        largest = float(np.abs(values).max(initial=0.0))
-        return {
-            "rgba": coloured(values[number], largest, table(self._picture.inks, positive)),
-            "rows": rows,
-            "columns": columns,
-            "maps": maps,
-            "title": f"{layer}, map {number + 1} of {maps}" if maps > 1 else layer,
-        }
-
     def at(self, layer: str, number: int, row: int, column: int) -> dict[str, Any] | None:
-        """Return how a number is made: {title, words, parts, sums, value, reads, rows, ...}.
+        """Return a map, and how a number in it is made.
 
         Args:
             layer: its name.
@@ -74,7 +41,9 @@ class Lens:
             row, column: of the pixel, from 0; in a vector 0 and the unit.
 
         Returns:
-            None when the picture's network is gone, or has read nothing yet.
+            {rgba (rows, columns, 4) of the whole map, rows, columns, maps, title, words, parts,
+            sums, value, reads}, or None when the picture's network is gone, or has read nothing
+            yet.
 
         Raises:
             ValueError: no such layer, map, row or column.
@@ -98,6 +67,7 @@ class Lens:
         place = f", map {number + 1} of {maps}" if maps > 1 else ""
         spot = f", row {row + 1}, column {column + 1}" if rows > 1 else f", unit {column + 1}"
         return {
+            "rgba": self._coloured(activations, node, first, number),
             "title": layer + place + spot,
             "words": made.words,
             "parts": made.parts,
@@ -108,6 +78,17 @@ class Lens:
             "columns": columns,
             "maps": maps,
         }
+
+    def _coloured(self, activations: Activations, node: Node, first: bool, number: int) -> Array:
+        """Return a whole map, (rows, columns, 4); a vector is one map of one row."""
+        output = activations.of(node)
+        rows, columns, _ = _size(output, first)
+        values = as_maps(output, first) if output.ndim > 1 else output.reshape(1, 1, -1)
+        if output.ndim > 2 and rows == 1 and columns == output.size:
+            values = output.reshape(1, 1, -1)
+        positive = "ink" if node is activations.input else "blue"
+        largest = float(np.abs(values).max(initial=0.0))
+        return coloured(values[number], largest, table(self._picture.inks, positive))
 
     def _node(self, layer: str) -> tuple[Activations, Node, bool] | None:
         """Return the activations with the present weights, the layer's call, the maps' order."""

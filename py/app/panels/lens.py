@@ -79,18 +79,14 @@ class Lens:
         layer, number = self.layer, self.map
         if layer is None:
             return
-        lens = self.client.lab.lens
-        whole = await lens.map(layer["name"], number)
-        if whole is None or self.layer is not layer or not self.picture.current:
-            return
-        found = await lens.at(layer["name"], number, self.row, self.column)
+        found = await self.client.lab.lens.at(layer["name"], number, self.row, self.column)
         if found is None or self.layer is not layer:
             return
         self.limits = (found["maps"], found["rows"], found["columns"])
-        dom.next_frame("lens", lambda: self._put(whole, found))
+        dom.next_frame("lens", lambda: self._put(found))
 
-    def _put(self, whole, found):
-        images.paint(self.canvas, whole["rgba"], tint=False)
+    def _put(self, found):
+        images.paint(self.canvas, found["rgba"], tint=False)
         rows, columns = found["rows"], found["columns"]
         mark = dom.find("lens-mark").style
         mark.left, mark.width = f"{100 * self.column / columns}%", f"{100 / columns}%"

@@ -261,7 +261,7 @@ def test_what_does_not_exist_is_refused_with_the_range() -> None:
     with pytest.raises(ValueError, match="expected the name of a layer, received 'none'"):
         lens.at("none", 0, 0, 0)
     with pytest.raises(ValueError, match="map: expected 0 to 3, received 4"):
-        lens.map("conv2d", 4)
+        lens.at("conv2d", 4, 0, 0)
     with pytest.raises(ValueError, match="column: expected 0 to 11, received -1"):
         lens.at("conv2d", 0, 0, -1)
     picture.activations = None
@@ -271,11 +271,11 @@ def test_what_does_not_exist_is_refused_with_the_range() -> None:
 def test_a_map_comes_whole() -> None:
     model = small()
     _, lens = looking_at(model)
-    found, flat = lens.map("conv2d", 3), lens.map("flatten", 0)
+    found, flat = lens.at("conv2d", 3, 0, 0), lens.at("flatten", 0, 0, 575)
     assert found is not None
     assert flat is not None
     assert found["rgba"].shape == (12, 12, 4)
-    assert found["title"] == "conv2d, map 4 of 4"
+    assert found["title"] == "conv2d, map 4 of 4, row 1, column 1"
     assert flat["rgba"].shape == (1, 576, 4)
 
 
