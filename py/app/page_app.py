@@ -64,7 +64,7 @@ class Choice:
                     return
                 from app.panels.hardware import Hardware
 
-                self.hardware = Hardware(self.client, self.options, self.training)
+                self.hardware = Hardware(self.training)
             await self.hardware.choose()
 
     async def _chosen(self):
@@ -82,7 +82,7 @@ class Choice:
                 return
             from app.panels.search import Search
 
-            self.search = Search(self.client, self.options, self.training)
+            self.search = Search(self.training)
         await self.search.start()
 
     def lost(self):

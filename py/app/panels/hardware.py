@@ -13,14 +13,11 @@ class Hardware:
     """The GPU, and the workers that share each batch with the engine's.
 
     Args:
-        client: the engine.
-        options: the settings.
-        training: the panel that trains.
+        training: the panel that trains, which has the engine and the settings.
     """
 
-    def __init__(self, client, options, training):
-        self.client = client
-        self.options = options
+    def __init__(self, training):
+        self.client, self.options = training.client, training.options
         self.gpu = None  # its name, where a run may take it
         self.team = None
         self._running = False

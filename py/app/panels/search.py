@@ -19,14 +19,11 @@ class Search:
     """The choice of what is tried, and the best of it.
 
     Args:
-        client: the engine.
-        options: the settings.
-        training: the panel that trains.
+        training: the panel that trains, which has the engine and the settings.
     """
 
-    def __init__(self, client, options, training):
-        self.client = client
-        self.options = options
+    def __init__(self, training):
+        self.client, self.options = training.client, training.options
         self.training = training
         self.best = None
         self.about = {}  # what is known of its network
