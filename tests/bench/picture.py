@@ -43,7 +43,8 @@ def _changes(self, model):
     self.activations.read(_scaled(self.image[None]))
     return self._report(self.activations)
 async def _run(self):
-    while self.reporter._followed is None:  # the page draws, and follows what it has drawn
+    # The page draws, and follows what it has drawn: its last network, which was trained before.
+    while self._drawing is None or self.reporter._followed is not self._drawing.model():
         await asyncio.sleep(0.05)
     data = self._mnist.train
     model = self.reporter._followed
@@ -57,6 +58,9 @@ _picture.Picture._changes = _changes
 _picture.Picture.next_image = _begun
 """
 READY = "!document.getElementById('train').disabled"
+# "Why?" is enabled last: a press of "A test image" before that is lost, or met a network that goes.
+DRAWN = """!document.getElementById("why").disabled && globalThis.reports > 0
+&& document.getElementById("picture").ariaBusy === "false" """
 LIMIT = 60
 REPORTS, WARM = 60, 12
 # Shows and hides the picture in turn, an epoch each, and notes when each epoch ends.
@@ -106,7 +110,7 @@ def _report(site: Site, page: Page) -> dict[str, float]:
     page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
     page.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
     page.get(site.url)
-    page.until(f"{READY} && globalThis.reports > 0", LIMIT)
+    page.until(DRAWN, LIMIT)
     page.execute_script("document.getElementById('try-test').click()")
     page.execute_async_script(REPORTED, WARM)
     before = spent(page)
