@@ -10,7 +10,7 @@
     static/vendor/python/predict.zip   for Pyodide: the RPC and the prediction part of the engine
     static/vendor/python/training.zip  the rest of the engine, the lab
     static/vendor/python/formats.zip   the engine's files of Keras and ONNX
-    static/vendor/python/applications.zip  trained networks for photographs; this page has none
+    static/vendor/python/applications.zip  trained networks for photographs
     static/vendor/python/gpu.tgz       training on a GPU, for workers that list it: text without
                                        comments, a third of the size of bytecode
     static/vendor/python/federation.tgz  a node of a Flower federation, likewise for those that join
@@ -137,7 +137,7 @@ FORMATS = (
     PROTOBUF,
     "py/nn/io/weights.py",
 )
-# Networks for photographs: an archive of its own, which this page does not ask for.
+# Networks for photographs: an archive of its own, which this page asks for when one is chosen.
 APPLICATIONS = ("py/nn/applications",)
 GPU = "py/nn/gpu"
 ON_CPYTHON = ("!py/federation/platform/cpython.py", "!py/federation/server")

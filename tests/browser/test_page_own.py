@@ -5,6 +5,7 @@ import base64
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
 
 from tests.support.pad import draw
 
@@ -13,7 +14,7 @@ CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
-    page = open_module_page(module_site.url, *CAMERA)
+    page = open_module_page(module_site.url + "#batch=32&epochs=6", *CAMERA)
     page.wait_for_phase("ready")
     page.execute_script("document.getElementById('drop').closest('details').open = true")
     page.click("Make classes here")
@@ -46,6 +47,11 @@ def wrong(page, index):
     return page.execute_script(
         f"return document.querySelectorAll('.class .wrong')[{index}].textContent"
     )
+
+
+def loaded(site, word):
+    """Whether a file was asked for whose path has this word."""
+    return any(word in request.path for request in site.requests)
 
 
 def press(page, index, words):
@@ -132,7 +138,7 @@ def test_a_deleted_picture_and_a_deleted_class_come_back(page):
 
 
 @pytest.mark.promise("The page: data", "Trained, they are answered live from the camera")
-def test_classes_are_trained_and_answered_until_the_mode_is_left(page):
+def test_classes_are_trained_and_answered(page):
     page.click("Add a class")
     page.until(lambda: len(counts(page)) == 3)
     page.click("Train")
@@ -142,11 +148,34 @@ def test_classes_are_trained_and_answered_until_the_mode_is_left(page):
     page.click("Train")
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
-    assert "Done: 20 of 20 epochs" in said(page)
+    assert "Done: 6 of 6 epochs" in said(page)
     bars = "return [...document.querySelectorAll('#bars b')].map((bar) => bar.textContent)"
     assert page.execute_script(bars) == ["scene", "ink"]
     page.until(lambda: page.output("prediction") == "scene")
     page.until("/^[0-9]+ a second$/.test(document.getElementById('own-rate').textContent)")
+
+
+@pytest.mark.promise("The page: data", "Ten pictures a class are enough with features")
+def test_a_network_trained_before_looks_and_one_layer_learns_from_it(page, module_site):
+    Select(page.find_element(By.ID, "own-network")).select_by_value("features")
+    page.until(lambda: "ten are enough" in said(page))
+    assert not loaded(module_site, "efficientnet")
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    assert "Done: 6 of 6 epochs" in said(page)
+    assert loaded(module_site, "efficientnet")
+    cells = "return [...document.querySelectorAll('#summary td')].map((cell) => cell.textContent)"
+    assert page.execute_script(cells) == ["2", "2,562", "2,562"], "1,280 weights for each class"
+    assert page.number("val_accuracy") == 100
+    page.until("/^[0-9]+ a second$/.test(document.getElementById('own-rate').textContent)")
+    page.until(lambda: page.output("prediction") == "scene")
+    page.click("Analyse")
+    page.until("document.querySelectorAll('#profile tr').length > 1")
+
+
+@pytest.mark.promise("The page: data", "Trained, they are answered live from the camera")
+def test_the_camera_stops_when_the_mode_is_left(page):
     page.execute_script(f"globalThis.tracks = {TRACKS}")
     page.click("Back to digits")
     page.until("globalThis.tracks.every((track) => track.readyState === 'ended')")

@@ -186,7 +186,7 @@ class Demo:
         """
         await self._page.state.started()
         client = self._page.client
-        answer = await client.model.predict(_image(pixels, client.data["shape"]))
+        answer = await client.model.predict(_image(pixels, client.data["picture"]))
         return _verdict(answer.tolist()[0])
 
     async def read(self, rgba, width):

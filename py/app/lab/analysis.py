@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 
 from app.lab.images import pictures
-from app.lab.images.mnist import Mnist, labels, plain
+from app.lab.images.mnist import Mnist, labels, pictures_of, plain
 
 if TYPE_CHECKING:
     from app.lab.buckets import Buckets
@@ -59,7 +59,7 @@ class Analysis:
         data, truth, probabilities = self._read
         answer = int(probabilities[index].argmax())
         return {
-            "rgba": pictures.rgba(plain(data.x[index])),
+            "rgba": pictures.rgba(plain(pictures_of(data)[index])),
             "truth": int(truth[index]),
             "answer": answer,
             "confidence": float(probabilities[index, answer]),

@@ -11,11 +11,10 @@ import os
 from typing import Any, NamedTuple
 
 import numpy as np
-from nn.data import Dataset
 
 from app.lab.browser import indexed_db
 from app.lab.images import pictures
-from app.lab.images.mnist import Mnist, plain
+from app.lab.images.mnist import Mnist, pictures_of, plain
 
 
 class Drawing(NamedTuple):
@@ -48,7 +47,7 @@ class Buckets:
     def drawings(self) -> list[Drawing]:
         """Those that fit the data in use, the oldest first."""
         data = self._data
-        shape = plain(data.train.x[:1]).shape[1:]
+        shape = plain(pictures_of(data.train)[:1]).shape[1:]
         return [d for d in self._waiting if d.data == data.name and d.image.shape == shape]
 
     async def label(self, digit: int) -> str:
@@ -123,13 +122,10 @@ class Buckets:
         if not drawings:
             raise ValueError("expected labelled drawings, there are none")
         images, labels = self.arrays()
-        data = self._data.train
-        x = np.concatenate([images.reshape(-1, *data.shape), data.x])
-        train = Dataset(x, np.concatenate([labels, data.y]), class_names=data.class_names)
-        self._data.use(self._data.name, train, self._data.test)
+        self._data.add(images, labels)
         self._added += drawings
         self._waiting = [d for d in self._waiting if all(d is not added for added in drawings)]
-        return len(train)
+        return len(self._data.train)
 
     def take_back(self) -> None:
         """Return the added drawings to their buckets: other data replaced the training set."""

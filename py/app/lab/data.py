@@ -36,7 +36,8 @@ class Data:
     def counts(self) -> dict[str, Any]:
         """Return the data's name, sizes, class names and number of images of each class.
 
-        `shape` is that of an image; `pictures` says whether they can be made in another one.
+        `shape` is that of what a network takes, `picture` that of a picture; `pictures` says
+        whether they can be made in another one.
         """
         data = self._mnist
         counts = data.train.class_counts()
@@ -47,13 +48,14 @@ class Data:
             "counts": counts + [0] * (len(data.names) - len(counts)),
             "names": data.names,
             "shape": list(data.train.shape),
+            "picture": list(data.shape),
             "pictures": self._source is not None,
         }
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of an image."""
-        return self._mnist.train.shape
+        """The shape of a picture."""
+        return self._mnist.shape
 
     def samples(self, columns: int, rows: int) -> dict[str, Any]:
         """Return random training images as one picture, and the names of their classes."""
@@ -89,7 +91,13 @@ class Data:
         await self.use(name, source, convertible=True, form=(side, channels))
 
     async def use(
-        self, name: str, source: Source, *, convertible: bool, form: Form | None = None
+        self,
+        name: str,
+        source: Source,
+        *,
+        convertible: bool,
+        form: Form | None = None,
+        read: Callable[[Any], Any] | None = None,
     ) -> None:
         """Train on other data from now on; where they cannot be made, the data stay as they are.
 
@@ -98,10 +106,11 @@ class Data:
             source: makes them.
             convertible: whether it makes images of any form.
             form: of the images; by default what suits them.
+            read: makes of pictures what a network takes, where that is no picture.
         """
         train, test = await source(form)
         self._source = (name, source) if convertible else None
-        self._mnist.use(name, train, test)
+        self._mnist.use(name, train, test, read)
         self._replaced()
 
     def restore(self) -> None:

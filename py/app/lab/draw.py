@@ -9,7 +9,7 @@ import numpy as np
 
 from app.lab.buckets import Buckets
 from app.lab.images import normalize_digit, pictures
-from app.lab.images.mnist import Mnist, scaled
+from app.lab.images.mnist import Mnist
 from app.lab.precisions import accuracy
 
 
@@ -35,13 +35,13 @@ class Draw:
             width: pixels in a row.
         """
         ink = normalize_digit.from_rgba(pixels, width)
-        shape = self._mnist.train.shape
+        shape = self._mnist.shape
         digit = shape == normalize_digit.SHAPE
         image = normalize_digit.from_drawing(ink) if digit else normalize_digit.as_drawn(ink, shape)
         if image is None:
             return None
         self._buckets.last = image
-        probabilities = (await model.predict(scaled(image[None])))[0]
+        probabilities = (await model.predict(self._mnist.read(image[None])))[0]
         return {
             "digit": int(probabilities.argmax()),
             "confidence": float(probabilities.max()),
@@ -73,8 +73,8 @@ class Draw:
             others = self._rng.integers(0, len(self._mnist.train), max(32, len(digits)))
             more, more_digits = self._mnist.training_images(others)
             x, y = np.concatenate([images, more]), np.concatenate([digits, more_digits])
-            model.train_on_batch(scaled(x), y)
-            loss = model.test_on_batch(scaled(images), digits, return_dict=True)["loss"]
+            model.train_on_batch(self._mnist.read(x), y)
+            loss = model.test_on_batch(self._mnist.read(images), digits, return_dict=True)["loss"]
             await asyncio.sleep(0)
         after = await accuracy(model, self._mnist.test)
         return {"loss": float(loss), "before": before, "after": after}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.lab.images import pictures
-from app.lab.images.mnist import Mnist, class_name, labels, plain, scaled
+from app.lab.images.mnist import Mnist, class_name, labels, pictures_of, plain
 
 
 class Glance:
@@ -18,12 +18,12 @@ class Glance:
         """Return the first test images, the names of their classes and of the model's answers:
         {rgba, truth, answer} each."""
         data = self._mnist.test.take(count)
-        answers = (await model.predict(scaled(data.x))).argmax(axis=1)
+        answers = (await model.predict(self._mnist.read(plain(pictures_of(data))))).argmax(axis=1)
         return [
             {
                 "rgba": pictures.rgba(plain(image)),
                 "truth": class_name(data, truth),
                 "answer": class_name(data, answer),
             }
-            for image, truth, answer in zip(data.x, labels(data), answers, strict=True)
+            for image, truth, answer in zip(pictures_of(data), labels(data), answers, strict=True)
         ]

@@ -11,6 +11,7 @@ import numpy as np
 from nn.data import Dataset
 
 from app.lab.images import normalize_digit, pictures
+from app.lab.images.features import Features
 from app.lab.images.import_data import CLASSES, OwnDataError, framed, suiting
 
 if TYPE_CHECKING:
@@ -50,9 +51,14 @@ class Own:
         data: takes the classes as training and test data.
         picture: shows what a network makes of a picture.
         decode: coroutine function that returns (h, w, 3) uint8 of a picture at an address.
+
+    Attributes:
+        base: the page's address, where the network for features is found.
     """
 
     def __init__(self, data: Data, picture: Picture, decode: Any) -> None:
+        self.base = ""
+        self._features = Features()
         self._data = data
         self._picture = picture
         self._decode = decode
@@ -188,19 +194,29 @@ class Own:
 
     # -- the data, and the answer ------------------------------------------------------------
 
-    async def use(self) -> None:
+    async def use(self, features: bool = False) -> None:
         """Train on these classes from now on.
+
+        Args:
+            features: whether a network is given what EfficientNet-Lite0 makes of the pictures.
 
         Raises:
             OwnDataError: there are too few classes or pictures; the data stay as they are.
+            DownloadError, FetchError: EfficientNet-Lite0 cannot be fetched; likewise.
         """
         self._check()
+        if features:
+            await self._features.fetch(self.base)
         kept = [(one.name, list(one.pictures)) for one in self.classes]
 
         async def make(form: tuple[int, int] | None) -> tuple[Dataset, Dataset]:
-            return sets(kept, form)
+            if not features:
+                return sets(kept, form)
+            train, test = sets(kept, (SIDE, 3))
+            return self._features.featured(train), self._features.featured(test)
 
-        await self._data.use(NAME, make, convertible=True)
+        read = self._features.of if features else None
+        await self._data.use(NAME, make, convertible=not features, read=read)
 
     def _check(self) -> None:
         if len(self.classes) < 2:

@@ -11,7 +11,7 @@ import numpy as np
 from nn.callbacks import Callback
 
 from app.lab.images import normalize_digit, pictures
-from app.lab.images.mnist import Mnist, class_name, labels, plain, scaled
+from app.lab.images.mnist import Mnist, class_name, labels, pictures_of, plain
 from app.lab.inside.activations import Activations
 from app.lab.inside.colours import LIGHT
 from app.lab.inside.drawing import Drawing
@@ -96,7 +96,7 @@ class Picture:
     def _test_image(self) -> dict[str, Any]:
         data = self._mnist.test
         self._index = min(self._index, len(data) - 1)
-        image = plain(data.x[self._index])
+        image = plain(pictures_of(data)[self._index])
         return {"rgba": pictures.rgba(image), "name": self._name()}
 
     def _name(self) -> str:
@@ -111,11 +111,11 @@ class Picture:
             if not len(data):
                 return False
             self._index = min(self._index, len(data) - 1)
-            self.image = self._buckets.last = plain(data.x[self._index])
+            self.image = self._buckets.last = plain(pictures_of(data)[self._index])
             self._truth, self.frame = self._name(), WHOLE
             return True
         ink = normalize_digit.from_rgba(pixels, width)
-        shape = self._mnist.train.shape
+        shape = self._mnist.shape
         digit = shape == normalize_digit.SHAPE
         image = normalize_digit.from_drawing(ink) if digit else normalize_digit.as_drawn(ink, shape)
         if image is None:
@@ -156,7 +156,7 @@ class Picture:
     def _read(self, model: Any) -> dict[str, Any]:
         if self.activations is None or self.activations.model() is not model:
             self.activations = Activations(model)
-        self.activations.read(scaled(self.image[None]))
+        self.activations.read(self._mnist.read(self.image[None]))
         return self._report(self.activations)
 
     def _report(self, activations: Activations) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Lab:
 
     async def load_data(self, base: str) -> int:
         """Download MNIST; return the number of bytes downloaded."""
-        self.models.base = base
+        self.models.base = self.own.base = base
 
         async def download(path: str) -> bytes:
             return await downloads.download(downloads.address(base, path))

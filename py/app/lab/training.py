@@ -16,7 +16,8 @@ from nn.errors import ConfigError
 
 from app.lab import augmentation
 from app.lab.hardware import Hardware
-from app.lab.images.mnist import Mnist, scaled
+from app.lab.images.features import Featured
+from app.lab.images.mnist import Mnist
 
 CHANGES = ("shift", "rotate", "zoom", "noise")
 
@@ -88,10 +89,13 @@ class Training:
         model.optimizer.learning_rate = schedule(rate, *self._plan)
 
     def images(self, options: dict[str, Any]) -> Dataset:
-        """Return the training images that the options choose, with their random changes."""
+        """Return the training images that the options choose, with their random changes.
+
+        Features that were computed ahead are of pictures without changes.
+        """
         data = self._mnist.train.take(min(options["subset"], len(self._mnist.train)))
         choice = {name: options[name] for name in CHANGES}
-        if not any(choice.values()):
+        if isinstance(data, Featured) or not any(choice.values()):
             return data
         return augmentation.changed(data, choice, options["seed"])
 
@@ -161,7 +165,7 @@ class Training:
         indices = self._rng.integers(0, len(self._mnist.train), size)
         images, digits = self._mnist.training_images(indices)
         model.reset_metrics()
-        logs = model.train_on_batch(scaled(images), digits, return_dict=True)
+        logs = model.train_on_batch(self._mnist.read(images), digits, return_dict=True)
         return {name: float(value) for name, value in logs.items()}
 
 

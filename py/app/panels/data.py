@@ -55,7 +55,7 @@ class Data:
         """Show the data again."""
         await self.client.refresh_data()
         data = self.client.data
-        images.in_colour[0] = data["shape"][2] == 3
+        images.in_colour[0] = data["picture"][2] == 3
         dom.find("data-form").parentNode.hidden = not data["pictures"]
         self._show_form()
         words = (
@@ -71,7 +71,7 @@ class Data:
         await self._hints(data)
 
     def _show_form(self):
-        shape = self.client.data["shape"]
+        shape = self.client.data["picture"]
         dom.find("data-form").value = f"{shape[0]} {shape[2]}"
 
     async def _hints(self, data):
@@ -174,7 +174,7 @@ class Data:
         data = self.client.data
         if data["train"] < FEW and self.options["batch"] > BATCH:
             self.options.adopt(dict(self.options.values, batch=BATCH, epochs=EPOCHS))
-        rows, columns, channels = data["shape"]
+        rows, columns, channels = data["picture"]
         form = f"{rows} × {columns}, {'in colour' if channels == 3 else 'grey'}"
         status.say(
             f"{data['name']}: {numbers.count(data['train'])} images to train on, {form}, "

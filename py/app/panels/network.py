@@ -165,8 +165,11 @@ class Network:
     async def replace(self):
         """Build another network: the data are others."""
         self.layers = self._chosen()
-        if not self.plan():  # they were for larger images
-            self.options.adopt(dict(self.options.values, layers=None, preset=architectures.DEFAULT))
+        if not self.plan():  # they were for larger images, or for features
+            flat = len(self.client.data["shape"]) == 1
+            layers = architectures.HEAD if flat else None
+            preset = "custom" if flat else architectures.DEFAULT
+            self.options.adopt(dict(self.options.values, layers=layers, preset=preset))
             self.layers = self._chosen()
         await self.client.build(self.layers)
 

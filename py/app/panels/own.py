@@ -23,6 +23,9 @@ _LEFT = """
 <p class="note">Name each class and give it pictures: ten are a good start.
 A press on a picture deletes it.</p>
 <div id="own-list"></div>
+<label class="field" for="own-network"><span>Learn from</span><select id="own-network">
+<option value="">the pictures</option>
+<option value="features">EfficientNet-Lite0's view, 5 MB</option></select></label>
 <div class="row spread"><button id="own-add" type="button">Add a class</button>
 <small id="own-count"></small>
 <button id="own-undo" type="button" class="quiet" disabled>Undo</button></div>
@@ -345,6 +348,7 @@ class Own:
         ):
             dom.click("own-" + name, handler)
         dom.on("own-files", "change", self._chosen)
+        dom.on("own-network", "change", lambda _: self._choose_network())
 
     # -- the mode ---------------------------------------------------------------------------
 
@@ -394,8 +398,11 @@ class Own:
         if not self.opened or (self.taken and not self.changed):
             return True
         self.changed = False
+        features = dom.find("own-network").value == "features"
+        if features:
+            status.say("EfficientNet-Lite0 looks at the pictures…")
         try:
-            await self.client.lab.own.use()
+            await self.client.lab.own.use(features)
         except Exception as error:
             self.changed = True
             status.say(_words(error))
@@ -451,6 +458,14 @@ class Own:
         """Bring back what was deleted last."""
         await self._show(await self.client.lab.own.undo())
         status.say("What was deleted is back.")
+
+    def _choose_network(self):
+        self.changed = True
+        if dom.find("own-network").value:
+            words = "A network that knows a million photographs looks at them: ten are enough."
+        else:
+            words = "A network learns to see from these pictures alone."
+        status.say(words + " Press Train.")
 
     # -- files and drawings -----------------------------------------------------------------
 

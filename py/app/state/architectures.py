@@ -143,6 +143,7 @@ PRESETS: "OrderedDict[str, tuple[str, list[Any]]]" = OrderedDict(
     ]
 )
 DEFAULT = "seed"
+HEAD: "list[Any]" = [_dense(10, "softmax")]  # what learns from features
 # The options that a preset was published with; choosing the preset sets them.
 # "ort": from its train.ts, which drops incomplete batches; 6,400 images make 100 complete ones.
 TRAINED_WITH: "dict[str, dict[str, Any]]" = {

@@ -20,6 +20,7 @@ _MNIST = {
     "train": 60000,
     "names": [str(digit) for digit in range(10)],
     "shape": [28, 28, 1],
+    "picture": [28, 28, 1],
 }
 
 

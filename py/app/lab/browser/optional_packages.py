@@ -16,7 +16,11 @@ import nn
 from app.lab.browser import downloads
 
 FOLDER = Path("/tmp/wheels")
-PARTS = {"nn.io.onnx": "formats.zip", "nn.gpu": "gpu.tgz"}
+PARTS = {
+    "nn.applications": "applications.zip",
+    "nn.io.onnx": "formats.zip",
+    "nn.gpu": "gpu.tgz",
+}
 """The archive of each part of the engine that the worker does not begin with."""
 APP = "examples/08-federation/learn"  # what a participant runs, in a tab as in a SuperNode
 

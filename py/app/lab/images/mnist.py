@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from nn.data import Dataset, parse_idx
 
+from app.lab.images.features import Featured
+
 # The CRC-32 of gzip detects a damaged file.
 FILES = (
     "train-images-idx3-ubyte",
@@ -40,11 +42,13 @@ class Mnist:
         train: Dataset of training images, uint8 (n, height, width, 1 or 3).
         test: Dataset of test images.
         name: of the data, as the page shows it.
+        read: returns pictures, uint8 (n, h, w) or (n, h, w, 3), as a network takes them.
     """
 
     def __init__(self) -> None:
         self.train = self.test = Dataset(np.zeros((0, 28, 28, 1), np.uint8), np.zeros(0, np.uint8))
         self.name = "MNIST"
+        self.read: Callable[[Any], Any] = scaled
         self._original: tuple[Dataset, Dataset] | None = None
 
     async def load(self, download: Callable[[str], Awaitable[bytes]]) -> int:
@@ -62,15 +66,28 @@ class Mnist:
         self._original = (self.train, self.test)
         return sum(map(len, parts))
 
-    def use(self, name: str, train: Dataset, test: Dataset) -> None:
-        """Replace the data by a user's."""
-        self.name, self.train, self.test = name, train, test
+    def use(
+        self, name: str, train: Dataset, test: Dataset, read: Callable[[Any], Any] | None = None
+    ) -> None:
+        """Replace the data by a user's; `read` is needed where a network takes no pictures."""
+        self.name, self.train, self.test, self.read = name, train, test, read or scaled
+
+    def add(self, images: Any, labels: Any) -> None:
+        """Put pictures (n, h, w) or (n, h, w, 3), uint8, in front of the training images."""
+        data, former = self.train, pictures_of(self.train)
+        added = images.reshape(-1, *former.shape[1:])
+        y, shown = np.concatenate([labels, data.y]), np.concatenate([added, former])
+        if former is data.x:
+            self.train = Dataset(shown, y, class_names=data.class_names)
+        else:
+            x = np.concatenate([self.read(images), data.x])
+            self.train = Featured(x, shown, y, list(data.class_names or []))
 
     def restore(self) -> None:
         """Go back to MNIST as it was loaded."""
         if self._original is not None:
             self.train, self.test = self._original
-            self.name = "MNIST"
+            self.name, self.read = "MNIST", scaled
 
     @property
     def digits(self) -> Dataset:
@@ -84,7 +101,12 @@ class Mnist:
 
     def training_images(self, indices: Any) -> tuple[Any, Any]:
         """Return training images (n, h, w), in colour (n, h, w, 3), uint8, and labels (n,)."""
-        return plain(self.train.x[indices]), labels(self.train)[indices]
+        return plain(pictures_of(self.train)[indices]), labels(self.train)[indices]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of a picture."""
+        return tuple(pictures_of(self.train).shape[1:])
 
 
 def class_name(data: Dataset, label: int) -> str:
@@ -103,6 +125,11 @@ def labels(data: Dataset) -> Any:
     if data.y is None:
         raise ValueError("expected a data set with labels, received one without")
     return np.asarray(data.y)
+
+
+def pictures_of(data: Dataset) -> Any:
+    """Return the pictures of a data set, (n, h, w, 1 or 3) uint8, whatever a network takes."""
+    return data.pictures if isinstance(data, Featured) else data.x
 
 
 def plain(images: Any) -> Any:

@@ -4,12 +4,20 @@ import asyncio
 import json
 from typing import Any
 
+import nn
 import numpy as np
 import pytest
-from app.lab.images.import_data import OwnDataError
-from app.lab.own import FEWEST, MOST, SIDE, Own, sets
+from app.lab.glance import Glance
+from app.lab.images.features import Features
+from app.lab.images.import_data import OwnDataError, framed
+from app.lab.images.mnist import Mnist
+from app.lab.own import FEWEST, MOST, SIDE, Own, Taken, sets
+from app.lab.picture import Picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.unit.app.lab.test_picture import Buckets
+from tools import photographs
 
 
 class Data:
@@ -137,3 +145,35 @@ def test_files_are_taken_all_or_none_and_a_class_is_full_at_some_time() -> None:
         own.add_class()
     with pytest.raises(OwnDataError, match="are the most"):
         own.add_class()
+
+
+def test_ten_pictures_a_class_are_enough_for_features(native: Any) -> None:
+    """Crops of three photographs: one layer on features reads all that were kept aside."""
+    names = ["chelsea.png", "coffee.png", "rocket.jpg"]
+    crops = [(name, np.asarray(crop)) for name, crop in photographs.crops() if name in names]
+    pictures = [
+        (name, [Taken(0, framed(crop, SIDE, 3), False) for other, crop in crops if other == name])
+        for name in names
+    ]
+    assert [len(held) for _, held in pictures] == [10, 10, 10]
+    features, mnist = Features(), Mnist()
+
+    async def learn() -> Any:
+        await features.load(str(photographs.ROOT / "static/vendor/applications"))
+        train, test = (features.featured(data) for data in sets(pictures, (SIDE, 3)))
+        mnist.use("own", train, test, features.of)
+        nn.set_random_seed(1)
+        head = nn.Sequential([nn.Input(train.shape), nn.Dense(3, activation="softmax")])
+        head.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        await head.fit(train, epochs=20, batch_size=32)
+        return head, await Glance(mnist).answers(head)
+
+    head, answers = asyncio.run(learn())
+    assert len(answers) == 6
+    assert all(one["truth"] == one["answer"] for one in answers)
+    images, labels = mnist.training_images(np.arange(5))
+    mnist.add(images, labels)
+    assert len(mnist.train) == 29
+    assert np.allclose(mnist.train.x[:5], mnist.train.x[5:10], atol=1e-5)
+    assert mnist.train.take(7).x.shape == (7, 1280)
+    assert Picture(mnist, Buckets()).show(head)["truth"] in names  # type: ignore[arg-type, index]
