@@ -67,7 +67,7 @@ bench-gpu: precache  ## measure training on this machine's GPU against the peers
 	@PYTHONPATH=py $(PY) -m tests.bench.gpu.pack
 	@$(or $(CUDA),$(PY)) build/bench-gpu/rows.py
 
-soak: precache  ## what takes long, all or ONLY=rpc|mpy|py|io|gpu|applications|federation|team|tests, for MINUTES=n below 120 (ONLY=help says more)
+soak: precache  ## what takes long, all or ONLY=rpc|mpy|py|io|gpu|applications|federation|team|page|tests, for MINUTES=n below 120 (ONLY=help says more)
 	@$(PYTHON) tools/environment.py test
 	@$(PY) -m tools.browser
 	@PYTHONPATH=py $(PY) -m tests.soak $(if $(filter help,$(ONLY)),--help,$(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES)))

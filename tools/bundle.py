@@ -40,6 +40,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from tools import lessons
 from tools.vendor import write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -309,6 +310,8 @@ def build(root: Path = ROOT) -> list[str]:
         for name, patterns in TARRED.items()
         if keep(name, tarred(modules(patterns, root)), root)
     ]
+    if lessons.build(root):
+        written.append(lessons.TARGET)
     if compile_worker(root):
         written += [f"{FOLDER}/{name}" for name in WORKER]
         written.append("static/vendor/runtime/python_stdlib.zip")
@@ -386,7 +389,7 @@ def main() -> None:
     try:
         for name in build():
             sys.stdout.write(f"bundle: {name}, {(ROOT / name).stat().st_size / 1e3:.0f} kB\n")
-    except (FileNotFoundError, RuntimeError, ValueError) as error:
+    except (FileNotFoundError, RuntimeError, ValueError) as error:  # of a lesson, too
         raise SystemExit(str(error)) from None
 
 

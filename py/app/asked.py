@@ -27,12 +27,16 @@ class Asked:
         self._busy = asyncio.Lock()
         for name, (identifier, event) in ASKED.items():
             dom.on(identifier, event, lambda _, name=name: self.open(name))
+        dom.click("lessons", lambda: self.open("lesson", "menu"))
+        page.options.listen("lesson", lambda _: dom.spawn(self.open("lesson")))
+        if page.options["lesson"]:
+            dom.spawn(self.open("lesson"))
 
-    async def open(self, name):
+    async def open(self, name, what="open"):
         """Have a part do what was asked of it; what could not be fetched is said."""
         part = await self.part(name)
         if part is not None:
-            result = part.open()
+            result = getattr(part, what)()
             if hasattr(result, "send"):
                 await result
 

@@ -12,7 +12,7 @@ import pytest
 from app.state import keras_code, settings
 
 from tests.support.digits import fewer_test_images, folder_of
-from tools import build_kernels
+from tools import build_kernels, lessons
 from tools.serve import ROOT
 
 # A custom network: every kind of layer that draws, remembers or is penalised.
@@ -168,3 +168,40 @@ def test_hands_out_the_keras_script_and_the_notebook_of_this_run(page):
     link = page.execute_script("return location.href")
     assert json.loads(handed) == json.loads(keras_code.notebook(link, *run))
     assert page.execute_async_script(HANDED_OUT, "download-code") == keras_code.text(*run)
+
+
+LESSON = "document.getElementById('lesson')"
+
+
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Lessons: a link, something to predict, what to look at, what happened; checked by `make soak`",
+)
+def test_a_lesson_opens_by_its_link_and_from_the_menu(page):
+    first, second, *_ = lessons.lessons()
+    page.execute_script("location.hash = arguments[0]", f"lesson={second['id']}")
+    page.until(f"{LESSON}.textContent.includes('{second['title']}')")
+    page.until(lambda: page.execute_script("return location.hash")[1:].startswith(second["link"]))
+    page.until("document.getElementById('option-lr-value').textContent === '0.1'")
+    page.until("document.getElementById('train').disabled === false")
+    choices = f"{LESSON}.querySelectorAll('.choices button')"
+    page.execute_script(f"{choices}[1].click()")
+    page.until(f"{choices}[1].getAttribute('aria-pressed') === 'true'")
+    assert (
+        page.execute_script(f"return {LESSON}.querySelectorAll('[aria-pressed=true]').length") == 1
+    )
+    page.execute_script("document.getElementById('lessons').click()")
+    items = f"{LESSON}.querySelectorAll('li button')"
+    page.until(f"{items}.length === {len(lessons.lessons())}")
+    page.execute_script(f"{items}[0].click()")
+    page.until(f"{LESSON}.textContent.includes('{first['title']}')")
+    page.until(
+        lambda: page.execute_script("return location.hash").endswith(f"&lesson={first['id']}")
+    )
+    page.execute_script(
+        "const epochs = document.getElementById('option-epochs'); epochs.value = '3';"
+        "epochs.dispatchEvent(new Event('change'))"
+    )
+    page.until("location.hash.includes('epochs=3') && location.hash.includes('lesson=')")
+    page.execute_script(f"[...{LESSON}.querySelectorAll('button')].at(-1).click()")
+    page.until(f"{LESSON}.hidden && !location.hash.includes('lesson=')")

@@ -9,6 +9,7 @@ CPython and in Chromium.
 federation is 1,000 nodes through the gateway to Flower's SuperLink, and accuracy beside its nodes.
 team is networks trained by several workers of which some die, fail or are silent, half of the time
 in one process and half in Chromium.
+page is what each lesson says happens, and the Keras script's accuracy, for three seeds each.
 tests is every check and every test beside six busy processes. Without ONLY it is rpc.
 """
 
@@ -37,7 +38,7 @@ HTML = """<!doctype html><meta charset="utf-8"><title>soak</title><link rel="ico
 INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
 MODULES = ("bank", "comlink_programs", "counters", "drawn", "programs", "standard", "values")
 ZERO = ("hangs", "leaks", "wrong")
-PARTS = ("rpc", *PAIRINGS, "io", "gpu", "applications", "federation", "team", "tests")
+PARTS = ("rpc", *PAIRINGS, "io", "gpu", "applications", "federation", "team", "page", "tests")
 MOST = 120  # minutes of a part
 TESTS = 80  # minutes within which all tests pass beside six busy processes
 APPLICATIONS = 60  # minutes within which all large networks are tried
@@ -150,6 +151,10 @@ def main() -> int:
         from tests.soak import federation  # it imports Flower, which takes seconds
 
         return 0 if federation.check() else 1
+    if options.only == "page":
+        from tests.soak import page
+
+        return 0 if page.check() else 1
     if options.only == "team":
         return 0 if teams.check(options.minutes, options.seed) else 1
     if options.only == "tests":

@@ -43,7 +43,8 @@ PARTS = {
 }
 COMPACT = ("draw", "training")  # what `compact` shows, without `history`
 
-# name: (kind, default, lowest, highest or choices). Kinds: int, float, bool, choice, layers, list.
+# name: (kind, default, lowest, highest or choices).
+# Kinds: int, float, bool, choice, layers, list, name (of letters).
 TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
     [
         (
@@ -70,11 +71,12 @@ TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
         ("log", ("bool", False, None, None)),
         ("metric", ("choice", METRICS[0], None, METRICS)),
         ("hide", ("list", (), None, PANELS)),
+        ("lesson", ("name", "", None, None)),
     ]
 )
 
 # The settings that decide no curve: they change what is seen of it.
-SHOWN = ("smoothing", "log", "metric", "hide")
+SHOWN = ("smoothing", "log", "metric", "hide", "lesson")
 # Those that decide it, for a given network.
 DECISIVE = tuple(name for name in TABLE if name not in SHOWN + ("preset", "layers"))
 
@@ -92,6 +94,7 @@ FRAME: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
         ("host", ("origin", "", None, None)),
     ]
 )
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyz-")
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.:[]")
 
 
@@ -119,6 +122,12 @@ def _origin(text: str) -> str:
     return text
 
 
+def _name(text: str) -> str:
+    if len(text) > 40 or set(text) - _NAME:
+        raise ValueError(f"expected a name of small letters and hyphens, got {text!r}")
+    return text
+
+
 def _layers(text: str) -> "list[Any]":
     layers = architectures.decode(text)
     try:
@@ -141,6 +150,8 @@ def read(name: str, text: str, table: "Any" = TABLE) -> Any:
         return _origin(text)
     if kind == "layers":
         return _layers(text)
+    if kind == "name":
+        return _name(text)
     if kind == "list":
         return tuple(word for word in text.split(",") if word in high)
     if text not in high:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 MOST, LATER = 16_000, 4_000
-"""Bytes of the style that the page begins with, and of all that panels bring which are opened."""
+"""Bytes of the style that the page begins with, and of each that a panel brings which is opened."""
 SHEETS = list((ROOT / "static").glob("*.css"))
 FIRST = [sheet for sheet in SHEETS if sheet.name in (ROOT / "index.html").read_text()]
 STYLE = "".join(re.sub(r"/\*.*?\*/", "", sheet.read_text(), flags=re.DOTALL) for sheet in SHEETS)
@@ -23,7 +23,7 @@ def users() -> str:
 def test_the_style_is_at_most_16_kb():
     first = sum(sheet.stat().st_size for sheet in FIRST)
     assert 0 < first <= MOST
-    assert sum(sheet.stat().st_size for sheet in SHEETS) <= first + LATER
+    assert all(sheet.stat().st_size <= LATER for sheet in SHEETS if sheet not in FIRST)
 
 
 def test_every_class_id_and_token_of_the_style_is_used():

@@ -8,7 +8,7 @@ from app.state import architectures, generated_code, settings
 
 MNIST = {"name": "MNIST", "train": 60000, "shape": [28, 28, 1]}
 # What is seen of a run and of the page decides no curve.
-SHOWN = {"smoothing", "log", "metric", "hide"}
+SHOWN = {"smoothing", "log", "metric", "hide", "lesson"}
 OTHER: dict[str, Any] = {
     "subset": 5000, "optimizer": "SGD", "lr": 0.05, "schedule": "cosine", "batch": 64, "epochs": 2,
     "l2": 0.001, "patience": 3, "shift": 2, "rotate": 12, "zoom": 10, "noise": 15, "seed": 7,
@@ -40,7 +40,13 @@ def test_every_option_that_decides_a_curve_is_in_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(SHOWN))
 def test_what_is_only_shown_is_not(name: str) -> None:
-    other = {"smoothing": 0.5, "log": True, "metric": "loss", "hide": ("data",)}[name]
+    other = {
+        "smoothing": 0.5,
+        "log": True,
+        "metric": "loss",
+        "hide": ("data",),
+        "lesson": "softmax",
+    }[name]
     assert text(**{name: other}) == text()
 
 

@@ -1,0 +1,135 @@
+"""A lesson beside the page: what to predict, what to look at, and what happened."""
+
+import json
+
+import js
+
+from app.page import clipboard, dom, status
+from app.state import settings
+
+FILE = "./static/vendor/lessons.json"
+STYLE = "./static/lesson.css"
+
+
+class Lesson:
+    """The lessons, and the one that the address names.
+
+    Args:
+        page: the page with its panels.
+    """
+
+    def __init__(self, page):
+        self.options = page.options
+        self.state = page.state
+        self.lessons = []
+        self.box = dom.find("lesson")
+        dom.document.head.append(dom.make("link", rel="stylesheet", href=STYLE))
+
+    async def open(self):
+        """Show the lesson that the address names, or the list of all; set its options."""
+        if not self.lessons:
+            response = await js.fetch(FILE)
+            if not response.ok:
+                status.say(f"The lessons could not be fetched: the server said {response.status}.")
+                return
+            self.lessons = json.loads(await response.text())
+        name = self.options["lesson"]
+        found = [lesson for lesson in self.lessons if lesson["id"] == name]
+        if found:
+            self._show(found[0])
+            if not settings.decides(js.location.hash):  # the short link: #lesson=learning-rate
+                await self.state.started()
+                self._begin(found[0])
+        elif name:
+            status.say(f"There is no lesson “{name}”.")
+            self.close()
+        self.box.hidden = not found
+
+    async def menu(self):
+        """Show the list of lessons."""
+        await self.open()
+        if not self.lessons:
+            return
+        items = []
+        for lesson in self.lessons:
+            item = dom.make("li")
+            item.append(self._button(lesson["title"], lambda lesson=lesson: self._begin(lesson)))
+            items.append(item)
+        self._fill("Lessons", "", [dom.fill(dom.make("ol"), items)])
+
+    def close(self):
+        """Go back to the page alone."""
+        self.box.hidden = True
+        self.options.set("lesson", "")
+
+    def _begin(self, lesson):
+        """Open a lesson as its link does: with its options and a fresh network."""
+        js.location.hash = f"#{lesson['link']}&lesson={lesson['id']}"
+
+    # -- the text ---------------------------------------------------------------------------
+
+    def _show(self, lesson):
+        number = self.lessons.index(lesson) + 1
+        happened = dom.make("details")
+        answer = dom.make("div")
+        dom.put(answer, lesson["happened"])
+        happened.append(dom.make("summary", "What happened"), answer)
+        parts = [
+            self._html(lesson["text"]),
+            dom.make("h3", "First: what do you expect?"),
+            self._choices(lesson),
+            self._html("<h3>Then press Train, and look</h3>" + lesson["look"]),
+            happened,
+        ]
+        following = self.lessons[number : number + 1]
+        self._fill(lesson["title"], f"{number} of {len(self.lessons)}", parts, *following)
+
+    def _fill(self, title, note, parts, following=None):
+        fold = dom.make("details", open="")
+        head = dom.make("summary")
+        head.append(dom.make("h2", title, id="lesson-title"), dom.make("small", note))
+        row = dom.make("div", class_="row")
+        if following:
+            row.append(self._button("Next lesson", lambda: self._begin(following)))
+        if note:
+            row.append(
+                self._button("All lessons", self.menu), self._button("Copy link", self._copy)
+            )
+        row.append(self._button("Close", self.close))
+        body = dom.make("div", class_="lesson-text")
+        dom.fill(body, parts + [row])
+        fold.append(head, body)
+        dom.fill(self.box, [fold])
+        self.box.hidden = False
+        self.box.scrollTop = 0
+
+    def _html(self, text):
+        box = dom.make("div")
+        dom.put(box, text)
+        return box
+
+    def _button(self, label, pressed):
+        button = dom.make("button", label, type="button", class_="quiet")
+        dom.on(button, "click", lambda _: pressed())
+        return button
+
+    def _choices(self, lesson):
+        """Return the answers to choose from; the page keeps which one was chosen in view."""
+        group = dom.make("div", role="group", aria_label="What do you expect?", class_="choices")
+        for choice in lesson["choices"]:
+            button = dom.make("button", type="button", aria_pressed="false")
+            dom.put(button, choice)
+            dom.on(button, "click", lambda _, button=button: _choose(group, button))
+            group.append(button)
+        return group
+
+    async def _copy(self):
+        address = self.options.address()
+        await clipboard.copy(address, self.box, "The lesson's link is copied.", "lesson")
+
+
+def _choose(group, chosen):
+    buttons = group.children
+    for index in range(buttons.length):
+        buttons[index].setAttribute("aria-pressed", "false")
+    chosen.setAttribute("aria-pressed", "true")
