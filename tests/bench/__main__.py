@@ -1,8 +1,11 @@
 """`python -m tests.bench`: measure, print, judge, and write `build/bench.json`.
 
 python -m tests.bench --only train128,kernels --rounds 3    a quick look
-python -m tests.bench --markdown                            the documents' tables of the last run
-python -m tests.bench --publish                             ... put into them, with the plot
+python -m tests.bench --markdown                            what is measured here, as tables
+python -m tests.bench --publish                             ... in the documents, with the plot
+
+What was not measured here keeps its published figures; where the rows of a table come from several
+runs, a line for each says which, when and on what.
 """
 
 from __future__ import annotations
@@ -16,15 +19,16 @@ from typing import Any
 
 from selenium.common.exceptions import WebDriverException
 
-from tests.bench import machine, networks, pack, report
+from tests.bench import machine, networks, pack, report, runs
 from tests.bench.cases import TASKS, Bench
 from tests.bench.drive import ROOT, PeerError
 from tests.support.site import Site
 
 BUILD = ROOT / "build"
-FIGURES, MACHINE, SPREAD = (BUILD / f"bench{part}.json" for part in ("", "-machine", "-rounds"))
+FIGURES, RUNS, SPREAD = (BUILD / f"bench{part}.json" for part in ("", "-runs", "-rounds"))
 PLOT = BUILD / "bench.svg"
-PUBLISHED = ROOT / "docs" / "images" / "speed.svg"
+PUBLISHED = ROOT / "tests" / "bench" / "data" / "published.json"
+PUBLISHED_PLOT = ROOT / "docs" / "images" / "speed.svg"
 
 
 def say(text: str) -> None:
@@ -105,24 +109,31 @@ def run(tasks: list[str], rounds: int) -> tuple[Bench, dict[str, Any]]:
         site.close()
 
 
-def markdown() -> dict[str, str]:
-    """Return the last run's tables by the document that they are for."""
-    figures, place = (json.loads(path.read_text()) for path in (FIGURES, MACHINE))
+def markdown(measured: list[runs.Run]) -> dict[str, str]:
+    """Return the tables of runs by the document that they are for."""
     again = "`make bench` measures all of it again on your machine and writes `build/bench.json`."
-    photographs = report.photographs_markdown(figures)
-    images = "\n\n".join(filter(None, [report.markdown(figures, place), photographs, again]))
-    return {"README.md": images, "docs/limits.md": report.remote_markdown(figures)}
+    tables = [report.markdown(measured), report.photographs_markdown(measured)]
+    images = "\n\n".join(filter(None, [*tables, again]))
+    return {"README.md": images, "docs/limits.md": report.remote_markdown(measured)}
+
+
+def documents(published: list[runs.Run]) -> dict[Path, str]:
+    """Return the documents with these runs' tables between their marks, and the plot."""
+    picture = f"![Images per second of each engine]({PUBLISHED_PLOT.relative_to(ROOT)})"
+    texts = {PUBLISHED_PLOT: report.plot(runs.figures(published))}
+    for name, tables in markdown(published).items():
+        above = f"{picture}\n\n" if name == "README.md" else ""
+        texts[ROOT / name] = report.between_marks((ROOT / name).read_text(), above + tables)
+    return texts
 
 
 def publish() -> None:
-    """Put the last run's plot and tables between the documents' figure marks."""
-    PUBLISHED.parent.mkdir(parents=True, exist_ok=True)
-    PUBLISHED.write_text(PLOT.read_text())
-    picture = f"![Images per second of each engine]({PUBLISHED.relative_to(ROOT)})"
-    for name, tables in markdown().items():
-        path, above = ROOT / name, f"{picture}\n\n" if name == "README.md" else ""
-        if tables:
-            path.write_text(report.between_marks(path.read_text(), above + tables))
+    """Show what was measured here in the documents, over what they showed before."""
+    measured = runs.only(runs.read(RUNS), report.shown_figures())
+    published = runs.merged(measured, runs.read(PUBLISHED))
+    runs.write(PUBLISHED, published)
+    for path, text in documents(published).items():
+        path.write_text(text)
 
 
 def write(path: Path, values: dict[str, Any], *, keep: bool) -> dict[str, Any]:
@@ -140,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
         publish()
         return 0
     if given.markdown:
-        say("\n\n".join(markdown().values()))
+        say("\n\n".join(markdown(runs.read(RUNS)).values()))
         return 0
     if given.profile:
         profile(given.profile)
@@ -155,7 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
     say(f"\n{json.dumps(place, indent=1)}\n\n{report.table(figures)}\n")
     lines, all_hold = report.verdicts(figures, complete=complete)
     say(lines)
-    write(MACHINE, place, keep=not complete)
+    runs.write(RUNS, runs.merged([runs.Run(place, figures)], [] if complete else runs.read(RUNS)))
     write(SPREAD, bench.spread, keep=not complete)
     PLOT.write_text(report.plot(write(FIGURES, figures, keep=not complete)))
     say(f"\nbench: wrote {FIGURES.relative_to(ROOT)}, {PLOT.relative_to(ROOT)}")

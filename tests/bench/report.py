@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tests.bench.requirements import REQUIREMENTS, Figures, Requirement
+from tests.bench.runs import Run
+from tests.bench.runs import figures as all_figures
 
 PEERS = {
     "nn": "nn, in the page's worker",
@@ -89,20 +91,20 @@ def _verdict(requirement: Requirement, figures: Figures, holds: bool) -> str:
     return f"{'PASS' if holds else 'FAIL'}  {requirement.text:<62} {measured:>12}  {bound}"
 
 
-def markdown(figures: Figures, machine: dict[str, Any]) -> str:
+def markdown(runs: list[Run]) -> str:
     """Return the README's table: a row a task, its nearest peers, and where it was measured."""
+    figures = all_figures(runs)
     heads = " | ".join(PEERS[peer] for peer in PLOTTED_PEERS)
     lines = [f"| Images/s | {heads} |", f"|---|{'---:|' * len(PLOTTED_PEERS)}"]
-    lines += [
-        _row(figures, task, title) for task, title in TASKS.items() if f"{task}.nn" in figures
-    ]
+    rows = {f"{task}.nn": title for task, title in TASKS.items() if f"{task}.nn" in figures}
+    lines += [_row(figures, key.removesuffix(".nn"), title) for key, title in rows.items()]
     notes = [NOTE]
     if ceiling := figures.get("lstm.ceiling"):
         notes.append(
             "Even if only its recurrent matrix products ran, an LSTM could not exceed "
             f"{shown(ceiling)} images/s in WebAssembly here."
         )
-    return "\n".join([*lines, "", " ".join(notes), "", _place(machine)])
+    return "\n".join([*lines, "", " ".join(notes), "", places(runs, rows)])
 
 
 def _row(figures: Figures, task: str, title: str) -> str:
@@ -111,12 +113,35 @@ def _row(figures: Figures, task: str, title: str) -> str:
     return f"| {title} | **{cells[0]}** | {' | '.join(cells[1:])} |"
 
 
+def places(runs: list[Run], rows: dict[str, str]) -> str:
+    """Say where the rows of a table were measured: a line for each run that has some.
+
+    Args:
+        runs: newest first.
+        rows: the titles of the rows, each by its first figure.
+    """
+    of = [([title for key, title in rows.items() if key in run.figures], run) for run in runs]
+    lines = [(titles, _place(run.place)) for titles, run in of if titles]
+    if len(lines) < 2:
+        return "".join(place for _, place in lines)
+    return "\n".join(f"- {'; '.join(titles)}: {place}" for titles, place in lines)
+
+
 def _place(machine: dict[str, Any]) -> str:
     return (
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
         f"{machine['chromium']}, kernels: {machine.get('kernels', 'unknown')}, "
-        f"{machine['date'][:10]}, load average {machine.get('load_before', 0):.0f} at the start."
+        f"{machine['date'][:10]}, commit {machine.get('commit', 'unknown')}, "
+        f"load average {machine.get('load_before', 0):.0f} at the start."
     )
+
+
+def shown_figures() -> set[str]:
+    """Return the names of the figures that the documents' tables show."""
+    images = {f"{task}.{peer}" for task in TASKS for peer in PLOTTED_PEERS}
+    photographs = {key for _, keys in _photograph_rows() for key in keys}
+    trips = {f"rpc.{p}_ms.{name}" for p in PERCENTILES for name in CALLERS}
+    return images | photographs | trips | {"lstm.ceiling"}
 
 
 MARKS = ("<!-- figures -->", "<!-- /figures -->")
@@ -148,17 +173,26 @@ PHOTOGRAPH_PEERS = {
 }
 
 
-def photographs_markdown(figures: Figures) -> str:
-    """Return the predictions for photographs as a table, in ms; empty where none were measured."""
-    heads = f"| Photographs of 224 x 224, ms | {' | '.join(PHOTOGRAPH_PEERS.values())} |"
-    lines = [heads, f"|---|{'---:|' * len(PHOTOGRAPH_PEERS)}"]
+def _photograph_rows() -> Iterator[tuple[str, list[str]]]:
+    """Yield the title of each row of photographs, and its figures."""
     for network, title in PHOTOGRAPHS.items():
         for batch, images in ((1, "one image"), (16, "16 images")):
             keys = [f"{network}.predict{batch}_ms.{peer}" for peer in PHOTOGRAPH_PEERS]
-            cells = [shown(figures[key]) if key in figures else "–" for key in keys]
-            if keys[0] in figures:
-                lines.append(f"| {title}, {images} | **{cells[0]}** | {' | '.join(cells[1:])} |")
-    return "\n".join(lines) if len(lines) > 2 else ""
+            yield f"{title}, {images}", keys
+
+
+def photographs_markdown(runs: list[Run]) -> str:
+    """Return the predictions for photographs as a table, in ms; empty where none were measured."""
+    figures = all_figures(runs)
+    rows = [(title, keys) for title, keys in _photograph_rows() if keys[0] in figures]
+    if not rows:
+        return ""
+    heads = f"| Photographs of 224 x 224, ms | {' | '.join(PHOTOGRAPH_PEERS.values())} |"
+    lines = [heads, f"|---|{'---:|' * len(PHOTOGRAPH_PEERS)}"]
+    for title, keys in rows:
+        cells = [shown(figures[key]) if key in figures else "–" for key in keys]
+        lines.append(f"| {title} | **{cells[0]}** | {' | '.join(cells[1:])} |")
+    return "\n".join([*lines, "", places(runs, {keys[0]: title for title, keys in rows})])
 
 
 CALLERS = {
@@ -174,15 +208,18 @@ CALLERS = {
 PERCENTILES = ("p50", "p95", "p99")
 
 
-def remote_markdown(figures: Figures) -> str:
+def remote_markdown(runs: list[Run]) -> str:
     """Return the round trips as a table, in ms; empty where none were measured."""
-    rows = [
-        f"| {title} | {' | '.join(shown(figures[f'rpc.{p}_ms.{name}']) for p in PERCENTILES)} |"
-        for name, title in CALLERS.items()
-        if f"rpc.p50_ms.{name}" in figures
-    ]
-    heads = ["| Round trip of `add(i, 1)`, ms | p50 | p95 | p99 |", "|---|---:|---:|---:|"]
-    return "\n".join(heads + rows) if rows else ""
+    figures = all_figures(runs)
+    named = {f"rpc.p50_ms.{name}": title for name, title in CALLERS.items()}
+    rows = {key: title for key, title in named.items() if key in figures}
+    if not rows:
+        return ""
+    lines = ["| Round trip of `add(i, 1)`, ms | p50 | p95 | p99 |", "|---|---:|---:|---:|"]
+    for key, title in rows.items():
+        cells = [shown(figures[key.replace("p50", p)]) for p in PERCENTILES]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", places(runs, rows)])
 
 
 PLOTTED = ("train128", "predict1000", "lenet", "cnn_bn", "mlp", "lstm")

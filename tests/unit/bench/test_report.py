@@ -4,6 +4,7 @@ import pytest
 
 from tests.bench import report
 from tests.bench.requirements import REQUIREMENTS, Requirement
+from tests.bench.runs import Run
 
 
 def test_a_ratio_is_judged_by_its_bound():
@@ -34,17 +35,19 @@ def test_a_partial_run_judges_only_what_it_measured():
     assert lines.splitlines() == [lines]
 
 
+PLACE = dict.fromkeys(("processor", "cores", "memory_gib", "chromium"), "x") | {"date": "2026"}
+
+
 def test_the_table_has_a_dash_where_a_peer_cannot():
-    place = dict.fromkeys(("processor", "cores", "memory_gib", "chromium"), "x") | {"date": "2026"}
-    text = report.markdown({"train128.nn": 45_000.0, "train128.torch_1t": 20_000.0}, place)
+    text = report.markdown([Run(PLACE, {"train128.nn": 45_000.0, "train128.torch_1t": 20_000.0})])
     row = next(line for line in text.splitlines() if line.startswith("| Train the seed"))
     assert "**45,000** | 20,000 | – |" in row
 
 
 def test_photographs_have_a_table_of_their_own_in_milliseconds():
-    assert report.photographs_markdown({}) == ""
+    assert report.photographs_markdown([]) == ""
     figures = {"mobilenet_v2.predict1_ms.nn": 12.34, "mobilenet_v2.predict1_ms.tfjs_wasm_1t": 17.0}
-    lines = report.photographs_markdown(figures).splitlines()
+    lines = report.photographs_markdown([Run(PLACE, figures)]).split("\n\n")[0].splitlines()
     assert len(lines) == 3
     assert lines[2] == "| MobileNetV2, one image | **12.3** | 17.0 | – | – |"
 
@@ -74,5 +77,5 @@ def test_the_lstm_s_ceiling_follows_from_the_measured_peak():
     ceiling = report.ceilings({"gemm512.fma_peak": 67.0})["lstm.ceiling"]
     assert 128 / ceiling == pytest.approx(352.3e6 / 67e9, rel=1e-3)
     assert report.ceilings({}) == {}
-    place = dict.fromkeys(("processor", "cores", "memory_gib", "chromium"), "x") | {"date": "2026"}
-    assert "could not exceed 24,345 images/s" in report.markdown({"lstm.ceiling": 24_345.0}, place)
+    runs = [Run(PLACE, {"lstm.ceiling": 24_345.0})]
+    assert "could not exceed 24,345 images/s" in report.markdown(runs)
