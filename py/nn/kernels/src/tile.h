@@ -4,7 +4,9 @@
  * vector registers that x64 and V8 leave free. Two things would halve the rate in V8 by spilling:
  * unrolled loops around the tile (LLVM 19 moves all loads to the front), and a right operand with a
  * variable stride between rows (it keeps six broadcasts alive). So loops stay rolled and the right
- * operand is packed.
+ * operand is packed. A third would take more than half of the rate in Firefox: a call while a tile is
+ * alive, even in a branch that is seldom taken. Its compiler then keeps all accumulators in memory, in
+ * the loop too. So a tile is stored before anything is called.
  */
 #ifndef NN_TILE_H
 #define NN_TILE_H
@@ -143,12 +145,6 @@ INLINE void tile_load(tile t, const float *from) {
     }
 }
 
-/* At the right edge of the output only the first `columns` exist. */
-static NOINLINE void copy_edge(const float *from, int row, float *to, int stride, int columns, int rows) {
-    for (int r = 0; r < rows; r++, from += row, to += stride)
-        for (int c = 0; c < columns; c++) to[c] = from[c];
-}
-
 static NOINLINE void cut_rows(float *y, int stride, int columns, int rows, int activation) {
     for (int r = 0; r < rows; r++, y += stride)
         for (int c = 0; c < columns; c += LANES) {
@@ -157,36 +153,31 @@ static NOINLINE void cut_rows(float *y, int stride, int columns, int rows, int a
         }
 }
 
+/* What is done at the right edge of the output to a tile that was stored: only its first `columns` exist there. */
+static NOINLINE void finish_edge(float *flat, const float *addend, const struct cutting *c, float *to, int stride,
+                                 int columns, int rows) {
+    f4 low = splat(c->clips ? c->low : -__builtin_inff()), high = splat(c->high);
+    for (int r = 0; r < rows; r++, flat += COLUMNS, to += stride) {
+        if (addend) add_to(flat, addend + r * stride, columns);
+        store(flat, clip(load(flat), low, high));
+        store(flat + LANES, clip(load(flat + LANES), low, high));
+        copy(to, flat, columns);
+    }
+}
+
 /* to = activation(t + addend), where the addend is null or has rows as far apart. */
 INLINE void tile_finish(tile t, const float *addend, const struct cutting *c, float *to, int stride, int columns,
                         const int rows) {
-    float flat[ROWS * COLUMNS];
-    if (addend && columns == COLUMNS) tile_add(t, addend, stride, rows);
-    else if (addend) {
-        clear(flat, ROWS * COLUMNS);
-        copy_edge(addend, stride, flat, COLUMNS, columns, rows);
-        tile_add(t, flat, COLUMNS, rows);
-    }
-    tile_clip(t, c, rows);
-    if (columns == COLUMNS) tile_store(t, to, stride, rows);
-    else {
+    if (columns == COLUMNS) {
+        if (addend) tile_add(t, addend, stride, rows);
+        tile_clip(t, c, rows);
+        tile_store(t, to, stride, rows);
+    } else {
+        float flat[ROWS * COLUMNS];
         tile_store(t, flat, COLUMNS, rows);
-        copy_edge(flat, COLUMNS, to, stride, columns, rows);
+        finish_edge(flat, addend, c, to, stride, columns, rows);
     }
     if (c->after) cut_rows(to, stride, columns, rows, c->after);
-}
-
-/* Adds the existing part of a tile to the output. */
-INLINE void tile_accumulate(tile t, float *to, int stride, int rows, int columns) {
-    float flat[ROWS][COLUMNS];
-    if (rows >= ROWS && columns >= COLUMNS) {
-        tile_add(t, to, stride, ROWS);
-        tile_store(t, to, stride, ROWS);
-        return;
-    }
-    tile_store(t, flat[0], COLUMNS, ROWS);
-    for (int r = 0; r < rows && r < ROWS; r++)
-        for (int c = 0; c < columns && c < COLUMNS; c++) to[r * stride + c] += flat[r][c];
 }
 
 #endif
