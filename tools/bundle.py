@@ -54,8 +54,10 @@ HARDWARE = (TEAM + "/__init__.py", TEAM + "/team.py", "py/app/panels/hardware.py
 SEARCH = ("py/app/panels/search.py",)
 TEACHING = (
     "py/app/teaching",
+    "py/app/state/embed_code.py",
     "py/app/state/generated_code.py",
     "py/app/state/keras_code.py",
+    "py/app/state/what_is.py",
 )
 OWN = ("py/app/panels/own.py", "py/app/panels/own.js")
 LATER = (

@@ -9,7 +9,13 @@ from app.page import dom, status
 
 BUNDLE = "teaching.txt"
 # What asks for a part: an element's id, and its event.
-ASKED = {"code": ("code-panel", "toggle")}
+ASKED = {
+    "code": ("code-panel", "toggle"),
+    "embed_form": ("embed-open", "click"),
+    "numbers_explained": ("numbers-open", "click"),
+}
+# Where a press asks what a number is.
+NUMBERS = "output, #total-params, th.number, .figures > div"
 
 
 class Asked:
@@ -27,16 +33,21 @@ class Asked:
         self._busy = asyncio.Lock()
         for name, (identifier, event) in ASKED.items():
             dom.on(identifier, event, lambda _, name=name: self.open(name))
+        dom.on(dom.document, "click", self._clicked)
         dom.click("lessons", lambda: self.open("lesson", "menu"))
         page.options.listen("lesson", lambda _: dom.spawn(self.open("lesson")))
         if page.options["lesson"]:
             dom.spawn(self.open("lesson"))
 
-    async def open(self, name, what="open"):
+    def _clicked(self, event):
+        number = event.target.closest(NUMBERS)
+        return self.open("numbers_explained", "tell", number) if number else None
+
+    async def open(self, name, what="open", *given):
         """Have a part do what was asked of it; what could not be fetched is said."""
         part = await self.part(name)
         if part is not None:
-            result = getattr(part, what)()
+            result = getattr(part, what)(*given)
             if hasattr(result, "send"):
                 await result
 

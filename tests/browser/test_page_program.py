@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from app.state import keras_code, settings
+from app.state import embed_code, keras_code, settings, what_is
 
 from tests.support.digits import fewer_test_images, folder_of
 from tools import build_kernels, lessons
@@ -205,3 +205,37 @@ def test_a_lesson_opens_by_its_link_and_from_the_menu(page):
     page.until("location.hash.includes('epochs=3') && location.hash.includes('lesson=')")
     page.execute_script(f"[...{LESSON}.querySelectorAll('button')].at(-1).click()")
     page.until(f"{LESSON}.hidden && !location.hash.includes('lesson=')")
+
+
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Each number says what it is, in a line, when it is pressed; all are listed in the footer",
+)
+def test_a_number_says_what_it_is(page):
+    for number in ("#total-params", ".figures .of-training", "#epochs th.number:last-child"):
+        page.execute_script(f"document.querySelector('{number}').click()")
+        line = what_is.line({"#t": "total-params", ".f": "loss", "#e": "Time"}[number[:2]])
+        page.until(f"document.querySelector('#what-is:popover-open')?.textContent === `{line}`")
+    page.execute_script("document.getElementById('numbers-open').click()")
+    page.until(f"document.querySelectorAll('#numbers dd').length === {len(what_is.FIGURES)}")
+
+
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "A form in the footer writes the lines of an embed: panels, options, size, theme",
+)
+def test_the_form_of_the_footer_writes_an_embed(page, module_site):
+    page.execute_script("location.hash = 'epochs=2&hide=data'")
+    page.execute_script("document.getElementById('embed-open').click()")
+    page.until("document.querySelectorAll('#embed-form [type=checkbox]').length === 15")
+    page.execute_script(
+        "const [compact, config, data] = document.querySelectorAll('#embed-form [type=checkbox]');"
+        "compact.click(); data.click();"
+    )
+    wanted = embed_code.text(module_site.url, "epochs=2", ["data"], compact=True)
+    page.until(
+        lambda: (
+            page.execute_script("return document.getElementById('embed-code').textContent")
+            == wanted
+        )
+    )

@@ -1,9 +1,16 @@
 """The parts that a reader may ask for, by name."""
 
 from app.teaching.code import Code
+from app.teaching.embed_form import EmbedForm
 from app.teaching.lesson import Lesson
+from app.teaching.numbers_explained import NumbersExplained
 
-_CLASSES = {"code": Code, "lesson": Lesson}
+_CLASSES = {
+    "code": Code,
+    "embed_form": EmbedForm,
+    "lesson": Lesson,
+    "numbers_explained": NumbersExplained,
+}
 
 
 def make(name, page):
