@@ -220,12 +220,12 @@ def bare(source: str, *, annotated: bool = False) -> str:
 
     Args:
         source: a module.
-        annotated: keep the annotations, which CPython's dataclasses are made from.
+        annotated: keep the annotations of fields, which CPython's dataclasses are made from.
     """
     lines = source.splitlines(keepends=True)
     inside: Place = (0, 0)
     found = []
-    words = _words(source) if annotated else (*_words(source), *_annotations(source))
+    words = (*_words(source), *_annotations(source, fields=not annotated))
     for start, stop, instead in sorted(words, key=lambda word: (word[0], -word[1][0])):
         if start >= inside:  # else it is in what goes anyway
             found.append((start, stop, instead))
@@ -247,12 +247,22 @@ def _words(source: str) -> Iterable[tuple[Place, Place, str]]:
             yield _start(first, lines), _end(first, lines), "pass" if alone else ""
 
 
-def _annotations(source: str) -> Iterable[tuple[Place, Place, str]]:
-    """Yield the same of each annotation, and of what stands there for type checkers alone."""
+def _annotations(source: str, *, fields: bool) -> Iterable[tuple[Place, Place, str]]:
+    """Yield the same of each annotation, and of what stands there for type checkers alone.
+
+    Args:
+        source: a module.
+        fields: of classes' fields too.
+    """
     lines = source.splitlines()
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     arrows = [token.start for token in tokens if token.string == "->"]
-    for node in ast.walk(ast.parse(source)):
+    tree = list(ast.walk(ast.parse(source)))
+    classes = [] if fields else [node for node in tree if isinstance(node, ast.ClassDef)]
+    kept = {part for node in classes for part in node.body if isinstance(part, ast.AnnAssign)}
+    for node in tree:
+        if node in kept:
+            continue
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
             arrow = max(at for at in arrows if at < _start(node.returns, lines))
             yield arrow, _end(node.returns, lines), ""

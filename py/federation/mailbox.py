@@ -18,6 +18,7 @@ __all__ = ["Call", "Mailbox"]
 Call = Callable[..., Awaitable[dict[str, Any]]]
 """Makes a call of the Fleet API: its name and fields -> the fields of the answer."""
 READING = 15.0  # seconds; server apps ask for answers every 3
+TIMES = 3  # that an answer is announced
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds, for an object that the server app is still sending
 
 
@@ -95,25 +96,34 @@ class Mailbox:
         body = wire.encode("Message", {"metadata": metadata, **failure})
         tree = objects.pack("Message", body, children, parts)
         metadata["message_id"] = tree["object_id"]
-        answer = await self._call(
-            "push-messages",
-            node=self._node,
-            messages_list=[{"metadata": metadata, **(failure or {"content": {}})}],
-            message_object_trees=[tree],
-            clientapp_runtime_list=[seconds],
-        )
-        wanted = set(answer["objects_to_push"])
-        for identifier in objects.identifiers(tree):
-            if identifier in wanted:
-                await self._call(
-                    "push-object",
-                    node=self._node,
-                    run_id=metadata["run_id"],
-                    object_id=identifier,
-                    object_content=parts[identifier],
-                    session_id=answer["session_id"],
-                )
+        for _ in range(TIMES):
+            answer = await self._call(
+                "push-messages",
+                node=self._node,
+                messages_list=[{"metadata": metadata, **(failure or {"content": {}})}],
+                message_object_trees=[tree],
+                clientapp_runtime_list=[seconds],
+            )
+            wanted = set(answer["objects_to_push"])
+            ordered = [name for name in objects.identifiers(tree) if name in wanted]
+            fields = {"run_id": metadata["run_id"], "session_id": answer["session_id"]}
+            if await self._pushed(fields, {name: parts[name] for name in ordered}):
+                break
         self._sent = {"run_id": metadata["run_id"], "object_id": tree["object_id"]}
+
+    async def _pushed(self, fields: dict[str, Any], parts: dict[str, bytes]) -> bool:
+        """Send objects; False if one is not taken, as by a gateway that was restarted meanwhile."""
+        for identifier, data in parts.items():
+            found = await self._call(
+                "push-object",
+                node=self._node,
+                object_id=identifier,
+                object_content=data,
+                **fields,
+            )
+            if not found["stored"]:
+                return False
+        return True
 
     async def until_read(self, pause: float) -> None:
         """Wait until the server app has read the answer, for 15 s at most; look every `pause` s.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -60,10 +61,20 @@ class UrllibTransport:
 
 def _answer(request: Request) -> Answer:
     try:
-        with urlopen(request, timeout=SECONDS) as found:
-            return Answer(found.status, found.read(MOST), found.headers.get("date"))
-    except HTTPError as error:
-        with error:
-            return Answer(error.code, error.read(MOST), error.headers.get("date"))
-    except (URLError, OSError) as error:
+        try:
+            with urlopen(request, timeout=SECONDS) as found:
+                return _whole(found)
+        except HTTPError as error:
+            with error:
+                return _whole(error)
+    except (URLError, OSError, HTTPException) as error:
         raise UnreachableError(f"{request.full_url}: {error}") from error
+
+
+def _whole(found: HTTPResponse | HTTPError) -> Answer:
+    """Read an answer; raises HTTPException if it ends before its end, as when a server is ended."""
+    body, length = found.read(MOST), found.headers.get("content-length", "")
+    chunked = found.headers.get("transfer-encoding") == "chunked"
+    if not (chunked or (length.isdigit() and len(body) == min(int(length), MOST))):
+        raise HTTPException(f"expected {length or 'the length'} of bytes, received {len(body)}")
+    return Answer(found.status or 0, body, found.headers.get("date"))

@@ -1,5 +1,6 @@
 """Signatures as Flower reads them, and Flower's names where flwr is not."""
 
+import asyncio
 import importlib
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from federation import flower_names, message, records
 from federation.client_app import ClientApp
+from federation.errors import UnreachableError
 from federation.platform.browser import BrowserKey, der
 from federation.platform.cpython import CPythonKey, UrllibTransport
 from flwr.supercore.primitives.asymmetric import bytes_to_public_key, verify_signature
@@ -53,6 +55,34 @@ def test_a_file_that_holds_another_kind_of_key_is_refused(tmp_path: Path):
     path.write_text(path.read_text().replace("PRIVATE", "PUBLIC"))
     with pytest.raises(ValueError):  # noqa: PT011 - cryptography's words
         CPythonKey(path)
+
+
+WHOLE = b"HTTP/1.1 200 OK\r\ndate: now\r\ncontent-length: 4\r\n\r\nbody"
+OTHER = (b"\0" * 9 + b"\r\n\r\n", b"HTTP/1.1 abc OK\r\n\r\n", WHOLE.replace(b"200", b"503")[:-1])
+
+
+@pytest.mark.asyncio
+async def test_an_answer_that_ends_anywhere_before_its_end_is_none():
+    """A server that is stopped while it answers; then the call is made again."""
+    left = [WHOLE[:end] for end in range(len(WHOLE) + 1)] + list(OTHER)
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(left[0])
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        transport = UrllibTransport(f"http://127.0.0.1:{port}")
+        while left:
+            try:
+                found = await transport.post("/", b"", {})
+            except UnreachableError:
+                assert left[0] != WHOLE
+            else:
+                assert (found.status, found.body) == (200, b"body")
+                assert left[0] == WHOLE
+            left.pop(0)
 
 
 def test_an_address_of_another_protocol_is_refused():

@@ -250,6 +250,20 @@ def test_annotations_of_every_form_go():
     assert "->" not in bare.replace("'é->'", "")
 
 
+def test_fields_of_classes_stay_for_dataclasses():
+    source = (
+        "from dataclasses import dataclass\n@dataclass\nclass C:\n    x: 'A'\n    y: int = 2\n"
+        "    def f(self, a: 'B') -> 'R':\n        z: int = a\n        return z + self.y\n"
+    )
+    bare, there = bundle.bare(source, annotated=True), {}
+    exec(compile(bare, "bare", "exec"), there)
+    made = there["C"](1)
+    assert (repr(made), made.f(3)) == ("C(x=1, y=2)", 5)
+    assert "'B'" not in bare
+    assert "'R'" not in bare
+    assert "z: int" not in bare
+
+
 def test_a_source_with_the_separator_is_refused():
     with pytest.raises(ValueError, match=r"b/c\.py"):
         bundle.text({"b/c.py": "x = '\0'"})

@@ -585,6 +585,28 @@ async def test_a_reply_that_the_server_app_could_not_read_does_not_reach_it(
 
 
 @pytest.mark.asyncio
+async def test_a_reply_that_a_gateway_forgot_is_announced_again(superlink, usual):
+    """A gateway that is restarted keeps nothing: before each of the six objects of a reply."""
+    node, places = node_at(usual.url), []
+
+    async def call(name, **fields):
+        if name == "push-object" and places:
+            [reply] = usual.held.values()
+            if len(reply.parts) == places[-1]:
+                places.pop()
+                usual.held.clear()
+        return await original(name, **fields)
+
+    original, node.fleet.call = node.fleet.call, call
+    async with running(node):
+        for place in range(6):
+            places.append(place)
+            reply = await superlink.answer(node.node_id, content())
+            np.testing.assert_array_equal(reply.content["arrays"].to_numpy_ndarrays()[0], SENT + 1)
+    assert usual.held == {}
+
+
+@pytest.mark.asyncio
 async def test_a_complete_reply_waits_for_a_superlink_that_is_away(opened):
     superlink = SuperLink()
     before = Before(superlink)
