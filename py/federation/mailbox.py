@@ -17,13 +17,14 @@ __all__ = ["Call", "Mailbox"]
 
 Call = Callable[..., Awaitable[dict[str, Any]]]
 """Makes a call of the Fleet API: its name and fields -> the fields of the answer."""
+KEPT = 64 << 20  # bytes
 READING = 15.0  # seconds; server apps ask for answers every 3
 TIMES = 3  # that an answer is announced
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds, for an object that the server app is still sending
 
 
 class Mailbox:
-    """The mailbox of one node.
+    """The mailbox of one node; it keeps the last message's objects, which the next has often.
 
     Args:
         call: makes a call of the Fleet API.
@@ -34,7 +35,8 @@ class Mailbox:
     def __init__(self, call: Call, node_id: int, now: Callable[[], float]) -> None:
         self._call, self._now = call, now
         self._node = {"node_id": node_id}
-        self._sent: dict[str, Any] = {}  # of the answer: its run and object
+        self._sent: dict[str, Any] = {}  # of the last answer: its run and object
+        self._known: dict[str, bytes] = {}  # the last message: what is evaluated is trained next
 
     async def look(self) -> tuple[Metadata, objects.Tree] | None:
         """Return what the next message is about, and the tree of its objects; None if none."""
@@ -52,12 +54,15 @@ class Mailbox:
         """
         identifiers = objects.identifiers(tree)
         objects.LIMITS.check_entries(len(identifiers), "message")
-        received, size = {}, 0
+        received: dict[str, bytes] = {}
+        size = 0
         for identifier in identifiers:
-            received[identifier] = await self._object(metadata.run_id, identifier)
+            data = self._known.get(identifier)
+            received[identifier] = data or await self._object(metadata.run_id, identifier)
             size += len(received[identifier])
             if size > objects.LIMITS.total:
                 raise LimitError(f"message: expected at most {objects.LIMITS.total} bytes")
+        self._known = received if size <= KEPT else {}
         await self._call(
             "confirm-message-received",
             node=self._node,

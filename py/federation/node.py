@@ -78,7 +78,7 @@ class Node:
         self._heartbeat, self._poll, self._idle = heartbeat, poll, idle
         self._contexts: dict[int, Context] = {}
         self._busy_until = 0.0
-        self._mailbox = Mailbox(self._call, 0, fleet.now)  # of the message in work, or the last
+        self._mailbox = Mailbox(self._call, 0, fleet.now)
         self._stopped = asyncio.Event()
 
     async def run(self) -> None:
@@ -139,6 +139,7 @@ class Node:
                 self._change("away", waiting)
                 await self._wait(self._poll)
         self.node_id = found["node_id"]
+        self._mailbox = Mailbox(self._call, self.node_id, self.fleet.now)
         self._busy_until = time.monotonic() + BUSY
         self._change("waiting")
 
@@ -151,15 +152,13 @@ class Node:
 
     async def _step(self) -> bool:
         """Answer one message; False if there is none."""
-        mailbox = Mailbox(self._call, self.node_id, self.fleet.now)
-        problem = ""
+        mailbox, problem = self._mailbox, ""
         try:
             found = await mailbox.look()
             if found is None:
                 return False
             self._busy_until = time.monotonic() + BUSY
             self._change("working")
-            self._mailbox = mailbox
             await self._answer(mailbox, *found)
         except (FleetError, FormatError) as error:  # this message is lost, the next may not be
             if isinstance(error, UnknownNodeError) or self._stopped.is_set():
