@@ -6,7 +6,7 @@
     static/vendor/python/hardware.txt  likewise: what trains on a GPU or by several workers
     static/vendor/python/search.txt    likewise: the search over options
     static/vendor/python/teaching.txt  likewise: lessons, and what a reader takes home
-    static/vendor/python/own.txt       likewise: the classes that a user makes on the page
+    static/vendor/python/own.txt       likewise: classes that a user makes on the page, and tables
     static/vendor/python/predict.zip   for Pyodide: the RPC and the prediction part of the engine
     static/vendor/python/training.zip  the rest of the engine, the lab
     static/vendor/python/formats.zip   the engine's files of Keras and ONNX
@@ -59,7 +59,7 @@ TEACHING = (
     "py/app/state/keras_code.py",
     "py/app/state/what_is.py",
 )
-OWN = ("py/app/panels/own.py", "py/app/panels/own.js")
+OWN = ("py/app/panels/own.py", "py/app/panels/own.js", "py/app/panels/table.py")
 LATER = (
     "py/app/page/selection.py",
     "py/app/panels/federation.py",

@@ -91,6 +91,44 @@ class Choice:
             self.hardware.lost()
 
 
+class OwnData:
+    """Classes made on the page, and tables; the code is fetched when they are first opened.
+
+    Args:
+        page: the page.
+    """
+
+    def __init__(self, page):
+        self.page = page
+        self.classes = self.table = None
+        page.data.tabled = self.open_table
+        dom.click("own-open", self.open)
+
+    async def open(self):
+        """Open the mode of classes made on the page."""
+        page = self.page
+        if self.classes is None:
+            try:
+                await page.unpack("own.txt")
+            except Exception as error:
+                status.say("The mode could not be fetched: " + _first_line(error))
+                return
+            from app.panels.own import Own
+
+            self.classes = Own(page.client, page.training, page.data, page.draw)
+        await self.classes.open()
+
+    async def open_table(self, name, url):
+        """Show a CSV file that holds no images as a table. Raises what keeps it from that."""
+        page = self.page
+        if self.table is None:
+            await page.unpack("own.txt")
+            from app.panels.table import Table
+
+            self.table = Table(page.client, page.options, page.state)
+        await self.table.open(name, url)
+
+
 class PageApp:
     """The panels, and what concerns several of them: start, failures, themes, dropped files.
 
@@ -121,7 +159,8 @@ class PageApp:
         self.data.replaced = self._data_replaced
         self.draw = Draw(self.client, self.data.buckets, self.state)
         self.analysis = Analysis(self.client, self.state)
-        self.picture = self.lens = self.federation = self.own = None
+        self.picture = self.lens = self.federation = None
+        self.own_data = OwnData(self)
         self.choice = Choice(self.client, self.options, self.training, unpack)
         self.speed = Speed(self.client, self.state)
         self.environment = Environment(self.client)
@@ -131,7 +170,6 @@ class PageApp:
         self.theme.listen(self._recolour)
         keys.begin(self.draw.correct)
         dom.click("failure-restart", self.restart)
-        dom.click("own-open", self._open_own)
         dom.on(js.window, "beforeunload", self._leaving, passive=False)
         dom.on(dom.document, "dragover", lambda event: event.preventDefault(), passive=False)
         dom.on(dom.document, "drop", self._dropped, passive=False)
@@ -191,19 +229,6 @@ class PageApp:
             self.lens = Lens(self.client, self.picture)
             self.picture.painted = self.lens.follow
         self.lens.open(layer, number)
-
-    async def _open_own(self):
-        """Open the mode of classes made on the page; its code is fetched the first time."""
-        if self.own is None:
-            try:
-                await self.unpack("own.txt")
-            except Exception as error:
-                status.say("The mode could not be fetched: " + _first_line(error))
-                return
-            from app.panels.own import Own
-
-            self.own = Own(self.client, self.training, self.data, self.draw)
-        await self.own.open()
 
     async def _why(self):
         from app.panels.lens import why

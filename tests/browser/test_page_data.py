@@ -168,14 +168,47 @@ def picture(page, kind):
     return base64.b64decode(address.split(",")[1])
 
 
+def birds():
+    """Penguins of two species by a number, a sex and an island; some cells are missing."""
+    rng = np.random.default_rng(3)
+    rows = ["species,island,flipper_mm,sex,notes"]
+    for n in range(90):
+        kind = n % 2
+        flipper = "NA" if n % 20 == 7 else f"{rng.normal(190 + 25 * kind, 5):.1f}"
+        species = ("Adelie", "Gentoo")[kind]
+        sex = "" if n % 30 == 4 else ("male", "female")[n // 2 % 2]
+        rows.append(f"{species},{'Dream' if n % 3 else 'Biscoe'},{flipper},{sex},bird {n}")
+    return "\n".join(rows).encode()
+
+
+def inner(page, identifier):
+    return page.execute_script("return document.getElementById(arguments[0]).innerText", identifier)
+
+
 @pytest.mark.promise(
-    "The page: data",
-    "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",
+    "The page: data", "A table: a column is learned, classes or a number, and asked"
 )
-def test_a_csv_may_be_dropped(page):
-    assert drop(page, {"dropped.csv": csv()})
-    page.until(lambda: count(page) == "dropped.csv: 60 + 10 images")
-    restored(page)
+def test_a_column_of_a_table_is_learned_from_the_others(page):
+    drop(page, {"birds.csv": birds()})
+    page.until(lambda: "birds.csv is a table of 90 rows" in said(page))
+    assert count(page).startswith("MNIST: 60,000"), "the pictures stay"
+    words = inner(page, "table-words")
+    assert "Texts become categories: species, island, sex." in words
+    assert "Values are missing: flipper_mm 5, sex 3;" in words
+    assert "Left out: notes (90 different texts)." in words
+    page.click("Train on the table")
+    page.until(lambda: "of the 18 test rows are right" in inner(page, "table-result"))
+    field = page.find_element(By.CSS_SELECTOR, "#table-fields input")
+    for flipper, species in (("221", "Gentoo"), ("186", "Adelie")):
+        field.clear()
+        field.send_keys(flipper)
+        page.until(lambda: inner(page, "table-answer") == species)  # noqa: B023
+    Select(page.find_element(By.ID, "table-target")).select_by_visible_text("flipper_mm")
+    page.click("Train on the table")
+    page.until(lambda: "of the 17 test rows is off by" in inner(page, "table-result"))
+    assert "5 rows without flipper_mm were left out" in inner(page, "table-result")
+    page.until(lambda: 150 < float(inner(page, "table-answer")) < 250)
+    assert page.phase == "ready"
 
 
 @pytest.mark.promise(

@@ -8,7 +8,6 @@ import numpy as np
 from nn.graph import Node
 from nn.utils.diagram.boxes import geometry, maps_first
 
-from app.lab.images.mnist import scaled
 from app.lab.inside.activations import Activations
 from app.lab.inside.colours import as_maps, coloured, table
 from app.lab.inside.explanations import Question, explain
@@ -119,7 +118,7 @@ class Lens:
         images = np.repeat(image[None], len(squares) + 1, 0)
         for number, square in enumerate(squares):
             images[number][square] = 0 if image.ndim == 2 else GREY
-        answers = await model.predict(scaled(images))
+        answers = await model.predict(self._picture.read(images))
         digit = int(answers[-1].argmax())
         falls = answers[-1, digit] - answers[:-1, digit]
         shares = spread(falls, squares, side)

@@ -153,10 +153,14 @@ class Picture:
         self.image, self._truth, self.frame = image, None, WHOLE
         return self._read(model)
 
+    def read(self, images: Any) -> Any:
+        """Return pictures, uint8 (n, h, w) or (n, h, w, 3), as a network takes them."""
+        return self._mnist.read(images)
+
     def _read(self, model: Any) -> dict[str, Any]:
         if self.activations is None or self.activations.model() is not model:
             self.activations = Activations(model)
-        self.activations.read(self._mnist.read(self.image[None]))
+        self.activations.read(self.read(self.image[None]))
         return self._report(self.activations)
 
     def _report(self, activations: Activations) -> dict[str, Any]:

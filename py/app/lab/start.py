@@ -27,6 +27,7 @@ from app.lab.own import Own
 from app.lab.picture import Picture
 from app.lab.search import Search
 from app.lab.speed import Speed
+from app.lab.table import Table
 from app.lab.training import Training
 from app.lab.unfinished import Unfinished
 
@@ -62,6 +63,7 @@ class Lab:
         self.unfinished = Unfinished(self.training)
         self.search = Search()
         self.speed = Speed(mnist)
+        self.table = Table(downloads.download)
 
     def origins(self) -> dict[str, Any]:
         """Return what was loaded before this object could be reached: bytes and seconds."""

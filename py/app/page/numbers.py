@@ -63,6 +63,14 @@ def points(value: float) -> str:
     return percent(value / 100)
 
 
+def significant(value):
+    """Return a number with four digits: 0.01235, 3.142, 4207."""
+    size = abs(value)
+    if size >= 1000:
+        return str(round(value))
+    return f"{value:.4g}"
+
+
 def loss(value: float) -> str:
     """Write a loss with at least three significant digits and no exponent."""
     if value != value:

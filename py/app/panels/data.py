@@ -41,6 +41,7 @@ class Data:
         dom.on("data-form", "change", lambda event: self._convert(event.target.value))
         self.changed = lambda: None  # called when the data are shown again
         self.replaced = None  # coroutine function, called when the data are others
+        self.tabled = None  # coroutine function of a CSV's name and address: it holds no images
         self.buckets = Buckets(client, self.refresh)
         self.augmentation = Augmentation(client, options)
         self._drop_zone()
@@ -63,7 +64,7 @@ class Data:
         )
         dom.set_text("data-count", words)
         dom.find("data-reset").hidden = data["name"] == "MNIST" and data["train"] == 60000
-        self._classes(data)
+        _show_classes(data)
         self._show_subset()
         self.changed()
         await self.samples()
@@ -89,22 +90,6 @@ class Data:
         images.paint(canvas, found["rgba"])
         names = " ".join(found["names"])
         canvas.setAttribute("aria-label", "Sample images of the classes " + names)
-
-    def _classes(self, data):
-        most = max(data["counts"]) or 1
-        bars = []
-        for name, count in zip(data["names"], data["counts"]):
-            bar = dom.make("span", title=f"{name}: {numbers.count(count)} images")
-            fill = dom.make("i")
-            fill.style.height = f"{100 * count / most:.1f}%"
-            bar.append(fill, dom.make("b", name))
-            bars.append(bar)
-        box = dom.find("classes")
-        dom.fill(box, bars)
-        rows = [table.row(name, numbers.count(n)) for name, n in zip(data["names"], data["counts"])]
-        dom.fill(dom.find("counts"), rows)
-        pairs = [f"{name}: {count}" for name, count in zip(data["names"], data["counts"])]
-        box.setAttribute("aria-label", "Images of each class: " + ", ".join(pairs))
 
     # -- subset -----------------------------------------------------------------------------
 
@@ -155,6 +140,8 @@ class Data:
         try:
             await self.client.lab.data.import_files(names, urls)
         except Exception as error:
+            if await self._is_table(names, urls):
+                return
             status.say("The data are as they were.")
             status.notice(
                 "Not a data set",
@@ -167,6 +154,16 @@ class Data:
             for url in urls:
                 js.URL.revokeObjectURL(url)
         await self.adopt()
+
+    async def _is_table(self, names, urls):
+        """Show the files as a table; return whether they are one."""
+        if len(names) > 1 or not names[0].lower().endswith((".csv", ".tsv", ".txt")):
+            return False
+        try:
+            await self.tabled(names[0], urls[0])
+        except Exception:  # what keeps it from being images is said
+            return False
+        return True
 
     async def adopt(self):
         """Show other data that the worker has taken, and begin with a new network."""
@@ -209,3 +206,21 @@ class Data:
     async def _show_all(self):
         await self.refresh()
         await self.buckets.show()
+
+
+def _show_classes(data):
+    """Show how many images each class has."""
+    most = max(data["counts"]) or 1
+    bars = []
+    for name, count in zip(data["names"], data["counts"]):
+        bar = dom.make("span", title=f"{name}: {numbers.count(count)} images")
+        fill = dom.make("i")
+        fill.style.height = f"{100 * count / most:.1f}%"
+        bar.append(fill, dom.make("b", name))
+        bars.append(bar)
+    box = dom.find("classes")
+    dom.fill(box, bars)
+    rows = [table.row(name, numbers.count(n)) for name, n in zip(data["names"], data["counts"])]
+    dom.fill(dom.find("counts"), rows)
+    pairs = [f"{name}: {count}" for name, count in zip(data["names"], data["counts"])]
+    box.setAttribute("aria-label", "Images of each class: " + ", ".join(pairs))

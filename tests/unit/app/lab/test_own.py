@@ -177,3 +177,12 @@ def test_ten_pictures_a_class_are_enough_for_features(native: Any) -> None:
     assert np.allclose(mnist.train.x[:5], mnist.train.x[5:10], atol=1e-5)
     assert mnist.train.take(7).x.shape == (7, 1280)
     assert Picture(mnist, Buckets()).show(head)["truth"] in names  # type: ignore[arg-type, index]
+
+
+def test_no_module_but_that_of_the_data_decides_how_a_network_takes_pictures() -> None:
+    found = {
+        path.name
+        for path in (photographs.ROOT / "py/app/lab").rglob("*.py")
+        if "scaled(" in path.read_text()
+    }
+    assert found == {"mnist.py"}

@@ -1,0 +1,1 @@
+"""Tables of numbers and texts as what a network takes."""
