@@ -127,7 +127,7 @@ def test_the_slider_of_the_learning_rate_is_logarithmic(page):
 
 @pytest.mark.promise("The page: training", "Schedules, penalty, early stopping, seed")
 def test_the_cosine_schedule_falls_to_nothing(page):
-    seen = rates(page, "schedule=cosine&subset=10000&epochs=3&lr=0.01")
+    seen = rates(page, "schedule=cosine&subset=2500&epochs=3&lr=0.01")
     assert seen == sorted(seen, reverse=True)
     assert seen[0] > 0.009
     assert seen[-1] < 0.0001

@@ -105,13 +105,13 @@ def epochs(page):
 
 
 def watched(page):
-    """What was seen while three drawings were made, and explained, and six epochs went by."""
+    """What was seen while three drawings were made, and explained, and four epochs went by."""
     first = epochs(page)
     page.execute_script("for (const name in seen) seen[name].length = 0")
     for _ in range(3):
         draw(page)
         page.execute_script("document.getElementById('why').click()")
-    page.until(lambda: epochs(page) >= first + 6)
+    page.until(lambda: epochs(page) >= first + 4)
     return page.execute_script("return seen")
 
 
