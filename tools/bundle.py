@@ -57,6 +57,7 @@ TEACHING = (
     "py/app/state/embed_code.py",
     "py/app/state/generated_code.py",
     "py/app/state/keras_code.py",
+    "py/app/state/web_page.py",
     "py/app/state/what_is.py",
 )
 OWN = ("py/app/panels/own.py", "py/app/panels/own.js", "py/app/panels/table.py")

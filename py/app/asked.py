@@ -13,6 +13,7 @@ ASKED = {
     "code": ("code-panel", "toggle"),
     "embed_form": ("embed-open", "click"),
     "numbers_explained": ("numbers-open", "click"),
+    "web_page": ("web-page", "click"),
 }
 # Where a press asks what a number is.
 NUMBERS = "output, #total-params, th.number, .figures > div"

@@ -1,16 +1,22 @@
 """The program in view, run by CPython, learns what the page learns."""
 
 import ast
+import base64
+import io
 import json
 import os
 import subprocess
 import sys
+import zipfile
 from functools import cache
 
+import nn
 import numpy as np
 import pytest
 from app.state import embed_code, keras_code, settings, what_is
 
+from tests.browser.test_examples import PYSCRIPT
+from tests.browser.test_guides import add_pyscript, served
 from tests.support.digits import fewer_test_images, folder_of
 from tools import build_kernels, lessons
 from tools.serve import ROOT
@@ -239,3 +245,51 @@ def test_the_form_of_the_footer_writes_an_embed(page, module_site):
             == wanted
         )
     )
+
+
+BYTES = """
+const [button, done] = arguments, make = HTMLAnchorElement.prototype.click;
+HTMLAnchorElement.prototype.click = async function () {
+    HTMLAnchorElement.prototype.click = make;
+    const body = await (await fetch(this.href)).arrayBuffer();
+    const letters = Array.from(new Uint8Array(body), (byte) => String.fromCharCode(byte));
+    done([this.download, btoa(letters.join(""))]);
+};
+document.getElementById(button).click();
+"""
+STROKE = """
+const pad = document.getElementById("pad"), context = pad.getContext("2d");
+context.fillStyle = "#fff"; context.fillRect(13, 4, 3, 20);
+pad.onpointerup();
+"""
+
+
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "A network to use in a page: four files that answer as they were downloaded, on any server",
+)
+def test_a_network_answers_in_a_page_of_its_own(page, open_page, tmp_path):
+    page.execute_script("location.hash = 'preset=small&subset=2500&epochs=2'")
+    page.click("Reset")
+    page.until(lambda: "not trained yet" in page.text)
+    page.click("Train")
+    page.until("/^(Done|Stopped)/.test(document.getElementById('status').textContent)", 120)
+    name, body = page.execute_async_script(BYTES, "web-page")
+    assert name == "farcall-page.zip"
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(body))) as archive:
+        archive.extractall(tmp_path)
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == ["farcall.zip", "index.html", "model.npz", "predict.zip"]
+    index = tmp_path / "index.html"
+    assert PYSCRIPT in index.read_text()
+    index.write_text(index.read_text().replace(PYSCRIPT, "./pyscript/core.js"))
+    picture = np.zeros((1, 28, 28, 1), np.float32)
+    picture[0, 4:24, 13:16] = 1
+    shares = nn.io.load((tmp_path / "model.npz").read_bytes()).predict_on_batch(picture)[0]
+    with served(tmp_path) as url:
+        add_pyscript(tmp_path, url)
+        other = open_page(url)
+        other.wait_for_phase("ready")
+        other.execute_script(STROKE)
+        first = other.until("document.querySelector('#answers li')?.textContent")
+    assert first == f"{shares.argmax()}: {100 * shares.max():.1f} %"

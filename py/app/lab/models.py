@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import time
+import zipfile
 from typing import Any
 
 import js
@@ -88,6 +91,28 @@ class Models:
             await optional_packages.add_part(self.base, "nn.io.onnx")
         content = nn.io.save(model, form, **options)
         return {"url": _object_url(content), "name": f"{name}{ending}", "size": len(content)}
+
+    async def folder(self, model: Any, page: str, parts: list[str]) -> dict[str, Any]:
+        """Zip a page with the network and what it needs: {url (inside this browser), name, size}.
+
+        Args:
+            model: the network.
+            page: text of index.html.
+            parts: names of archives of static/vendor/python.
+
+        Raises:
+            DownloadError: an archive cannot be fetched.
+        """
+        addresses = [downloads.address(self.base, f"python/{name}") for name in parts]
+        archives = await asyncio.gather(*map(downloads.download, addresses))
+        body = io.BytesIO()
+        with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as folder:
+            folder.writestr("index.html", page)
+            folder.writestr("model.npz", nn.io.save(model, include_optimizer=False))
+            for name, archive in zip(parts, archives, strict=True):
+                folder.writestr(name, archive)
+        content = body.getvalue()
+        return {"url": _object_url(content), "name": "farcall-page.zip", "size": len(content)}
 
     async def load(self, url: str, name: str) -> Any:
         """Return the model in a file that the user chose; `url` is its object URL.

@@ -4,12 +4,14 @@ from app.teaching.code import Code
 from app.teaching.embed_form import EmbedForm
 from app.teaching.lesson import Lesson
 from app.teaching.numbers_explained import NumbersExplained
+from app.teaching.web_page import WebPage
 
 _CLASSES = {
     "code": Code,
     "embed_form": EmbedForm,
     "lesson": Lesson,
     "numbers_explained": NumbersExplained,
+    "web_page": WebPage,
 }
 
 

@@ -1,0 +1,34 @@
+"""The button "Use it in a page": a folder that runs as it is, with the network in use."""
+
+import js
+
+from app.page import dom, numbers, status
+from app.state import web_page
+
+
+class WebPage:
+    """The folder as a zip.
+
+    Args:
+        page: the page with its panels.
+    """
+
+    def __init__(self, page):
+        self.client = page.client
+
+    async def open(self):
+        """Download the folder."""
+        client = self.client
+        if client.model is None:
+            status.say("There is no network yet.")
+            return
+        response = await js.fetch(web_page.TEMPLATE)
+        if not response.ok:
+            status.say(f"The page could not be fetched: the server said {response.status}.")
+            return
+        template = await response.text()
+        text = web_page.text(template, client.data["names"], client.data["shape"])
+        made = await client.lab.models.folder(client.model, text, list(web_page.FILES))
+        dom.save_as(made["url"], made["name"])
+        size = numbers.size(made["size"])
+        status.say(f"{made['name']}, {size}: unpack it, and serve the folder with any server.")
