@@ -7,6 +7,7 @@
     static/vendor/python/search.txt    likewise: the search over options
     static/vendor/python/teaching.txt  likewise: lessons, and what a reader takes home
     static/vendor/python/own.txt       likewise: classes that a user makes on the page, and tables
+    static/vendor/python/playground.txt  likewise: what playground.html needs beside these
     static/vendor/python/predict.zip   for Pyodide: the RPC and the prediction part of the engine
     static/vendor/python/training.zip  the rest of the engine, the lab
     static/vendor/python/formats.zip   the engine's files of Keras and ONNX
@@ -14,6 +15,7 @@
     static/vendor/python/gpu.tgz       training on a GPU, for workers that list it: text without
                                        comments, a third of the size of bytecode
     static/vendor/python/federation.tgz  a node of a Flower federation, likewise for those that join
+    static/vendor/python/playground.tgz  the playground's half in its worker, likewise
     static/vendor/runtime/             Pyodide and NumPy with bytecode of the modules used at start
     static/vendor/python/farcall.zip   sources of the RPC, for the `[files]` of other pages
     static/vendor/python/nn.zip        sources of the engine, likewise; this page uses neither
@@ -61,6 +63,7 @@ TEACHING = (
     "py/app/state/what_is.py",
 )
 OWN = ("py/app/panels/own.py", "py/app/panels/own.js", "py/app/panels/table.py")
+PLAYGROUND = ("py/app/panels/playground", "py/app/state/toys.py")
 LATER = (
     "py/app/page/selection.py",
     "py/app/panels/federation.py",
@@ -75,9 +78,12 @@ MAIN = (
     f"!{TEAM}",
     "py/app",
     "!py/app/main.py",
-    "!py/app/worker.py",
+    "!py/app/*worker.py",
     "!py/app/lab",
-    *(f"!{name}" for name in (*EMBEDDING, *LATER, *HARDWARE, *SEARCH, *TEACHING, *OWN)),
+    *(
+        f"!{name}"
+        for name in (*EMBEDDING, *LATER, *HARDWARE, *SEARCH, *TEACHING, *OWN, *PLAYGROUND)
+    ),
 )
 # Texts for MicroPython: app/main.py fetches the first, and another when the page needs it.
 TEXTS = {
@@ -88,6 +94,7 @@ TEXTS = {
     "search.txt": SEARCH,
     "teaching.txt": TEACHING,
     "own.txt": OWN,
+    "playground.txt": PLAYGROUND,
 }
 # Inputs of the bytecode besides the sources; the lock names Pyodide's version.
 RECIPE = ("tools/bytecode.py", "tools/compile.mjs", "tools/vendor.lock", "package-lock.json")
@@ -147,7 +154,12 @@ GPU = "py/nn/gpu"
 ON_CPYTHON = ("!py/federation/platform/cpython.py", "!py/federation/server")
 FEDERATION = ("py/federation", *ON_CPYTHON, PROTOBUF)
 # Archives of text without comments, for the workers that list them.
-TARRED = {"gpu.tgz": (GPU,), "federation.tgz": FEDERATION}
+PLAYGROUND_WORKER = "py/app/lab/playground"
+TARRED = {
+    "gpu.tgz": (GPU,),
+    "federation.tgz": FEDERATION,
+    "playground.tgz": (PLAYGROUND_WORKER,),
+}
 # Several workers for a network, or several networks, in training.zip: imported where it is used.
 SEVERAL = ("py/nn/distribution", "py/nn/tuner.py")
 # One line under `[files]`, `".../farcall.zip" = "./*"`, gives a page the whole library.
@@ -171,6 +183,7 @@ WORKER = {
         *SEVERAL,
         "py/app/__init__.py",
         "py/app/lab",
+        f"!{PLAYGROUND_WORKER}",
     ),
     "formats.zip": FORMATS,
     "applications.zip": APPLICATIONS,

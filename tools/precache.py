@@ -23,6 +23,7 @@ TARGET = "static/vendor/precache.js"
 PUBLISHED = (
     "index.html", "manifest.webmanifest", "pyscript.toml", "worker.toml",
     "py/app/main.py", "py/app/worker.py", "static",
+    "playground.html", "playground.toml", "py/app/playground_worker.py",
     "examples/08-federation/learn/client_app.py", "examples/08-federation/learn/task.py",
 )  # fmt: skip
 # Never requested by the page: PyScript's editor, terminal, donkey and zip reader; its table of
@@ -43,6 +44,11 @@ ON_DEMAND = (
     "static/vendor/python/federation.tgz",
     "static/vendor/python/gpu.tgz",
     "examples/08-federation/",
+    # The playground, a page of its own.
+    "playground.",
+    "py/app/playground_worker.py",
+    "static/playground.css",
+    "static/vendor/python/playground.",
 )
 # What the kernels were built from: a build writes it, no page asks for it.
 STAMPS = "static/vendor/kernels/*.sha256"

@@ -36,6 +36,7 @@ SECTIONS = (
     "The page: training",
     "The page: analysis",
     "The page: drawing and models",
+    "The page: playground",
     "The page: everybody, any screen, any failure",
     "Earlier work: a network trained in a worker",
     "Earlier work: models in production",

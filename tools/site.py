@@ -44,9 +44,10 @@ def build(root: Path, target: Path, *, docs: bool = False, address: str = "") ->
         shutil.copytree(root / DOCS, target / "docs")
         for script in root.glob(UNPACKER):
             shutil.copyfile(script, target / script.relative_to(root))
-        if README not in page.read_text():
-            raise LookupError(f"index.html: expected the link {README}, found none")
-        page.write_text(page.read_text().replace(README, 'href="./docs/index.html"'))
+        for linking in (page, target / "playground.html"):
+            if README not in linking.read_text():
+                raise LookupError(f"{linking.name}: expected the link {README}, found none")
+            linking.write_text(linking.read_text().replace(README, 'href="./docs/index.html"'))
     if address:
         page.write_text(page.read_text().replace(CARD, CARD.replace(".", address.rstrip("/"), 1)))
     precache.main(["--root", str(target)])

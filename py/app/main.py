@@ -44,7 +44,14 @@ def make_folders(path):
 await unpack("main.txt")
 
 from app.page import dom
-from app.page_app import PageApp
 
 dom.root.dataset.python = "MicroPython"
-dom.spawn(PageApp(unpack).start())
+if dom.root.hasAttribute("data-playground"):
+    await unpack("playground.txt")
+    from app.panels.playground.page import PlaygroundPage
+
+    dom.spawn(PlaygroundPage(unpack).start())
+else:
+    from app.page_app import PageApp
+
+    dom.spawn(PageApp(unpack).start())

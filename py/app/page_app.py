@@ -7,7 +7,7 @@ import js
 
 from app.asked import Asked
 from app.embedding.frame import Embedding
-from app.page import dom, images, keys, status
+from app.page import dom, failures, images, keys, status
 from app.page.theme import Theme
 from app.panels.analysis import Analysis
 from app.panels.data import Data
@@ -58,7 +58,7 @@ class Choice:
                 except Exception as error:
                     status.notice(
                         "What trains on a GPU or on several cores could not be fetched",
-                        _first_line(error),
+                        failures.first_line(error),
                         "One core of the CPU trains. Reload the page to try again.",
                     )
                     return
@@ -78,7 +78,7 @@ class Choice:
             try:
                 await self.unpack("search.txt")
             except Exception as error:
-                status.say("The search could not be fetched: " + _first_line(error))
+                status.say("The search could not be fetched: " + failures.first_line(error))
                 return
             from app.panels.search import Search
 
@@ -111,7 +111,7 @@ class OwnData:
             try:
                 await page.unpack("own.txt")
             except Exception as error:
-                status.say("The mode could not be fetched: " + _first_line(error))
+                status.say("The mode could not be fetched: " + failures.first_line(error))
                 return
             from app.panels.own import Own
 
@@ -204,7 +204,7 @@ class PageApp:
             except Exception as error:
                 status.notice(
                     "The network's picture could not be fetched",
-                    _first_line(error),
+                    failures.first_line(error),
                     "Everything else works. Reload the page to see the picture.",
                 )
                 return
@@ -278,11 +278,11 @@ class PageApp:
     def _failed(self, error):
         if self.state.failed or dom.root.hasAttribute("data-broken"):
             return  # shown already, or static/boot.js loads the page again
-        title, following = _explain(error)
+        title, following = failures.explain(error)
         gone = isinstance(error, farcall.WorkerDiedError)
         if gone:
             self.client.lost()
-        self._fail(title, _first_line(error), following, error, gone)
+        self._fail(title, failures.first_line(error), following, error, gone)
         if "Retry" in following:
             dom.find("failure-reload").textContent = "Retry"
 
@@ -310,39 +310,3 @@ class PageApp:
 
 
 _MODELS = (".npz", ".safetensors", ".keras", ".onnx", "-tfjs.zip")
-_EXPLANATIONS = {
-    "WorkerDiedError": (
-        "The worker is gone",
-        "It ran out of memory or the browser stopped it. Restart it: saved models are kept, and a "
-        "run goes on from its last checkpoint.",
-    ),
-    "WorkerBootError": (
-        "The worker could not start",
-        "Its Python files are missing or wrong on the server. Restore them, then reload the page.",
-    ),
-    "DataError": (
-        "A data file is damaged",
-        "Fetch static/vendor/mnist/ again on the server (make clean, make serve), then reload.",
-    ),
-    "DownloadError": (
-        "A file could not be fetched",
-        "Check the connection and that the server has the file, then press Retry.",
-    ),
-    "TimeoutError": (
-        "The worker does not answer",
-        "Reload the page. If it happens again, close other tabs: the machine may be out of memory.",
-    ),
-}
-
-
-def _explain(error):
-    names = [type(error).__name__, getattr(error, "type_name", ""), getattr(error, "kind", "")]
-    for name in names:
-        if name in _EXPLANATIONS:
-            return _EXPLANATIONS[name]
-    return "Starting failed", "Reload the page. If it happens again, report the details below."
-
-
-def _first_line(error):
-    text = str(error) or type(error).__name__
-    return text.split("\n")[0]

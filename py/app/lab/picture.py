@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from nn.callbacks import Callback
 
 from app.lab.images import normalize_digit, pictures
 from app.lab.images.mnist import Mnist, class_name, labels, pictures_of, plain
 from app.lab.inside.activations import Activations
 from app.lab.inside.colours import LIGHT
 from app.lab.inside.drawing import Drawing
+from app.lab.inside.reporting import Reporter
 
 if TYPE_CHECKING:
     from app.lab.buckets import Buckets
 
-INTERVAL = 1 / 12
-"""Seconds at least between two reports of a training run."""
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -50,7 +46,7 @@ class Picture:
         self.image: Any = None
         self.frame: tuple[float, ...] = WHOLE
         self.activations: Activations | None = None
-        self.reporter = Reporter(self._changes)
+        self.reporter = BatchReporter(self._changes)
 
     @property
     def names(self) -> list[str]:
@@ -205,47 +201,8 @@ def answer(probabilities: Any, image: Any) -> dict[str, Any]:
     }
 
 
-class Reporter(Callback):
-    """Sends reports while a network is trained: the newest, and never two at once.
-
-    Args:
-        changes: returns the report on a network, or None when there is nothing new.
-    """
-
-    def __init__(self, changes: Callable[[Any], dict[str, Any] | None]) -> None:
-        super().__init__()
-        self._changes = changes
-        self._followed: Any = None
-        self._on_report: Callable[[dict[str, Any]], Any] | None = None
-        self._sending: asyncio.Task[None] | None = None
-        self._sent = 0.0
-
-    def follow(self, model: Any, on_report: Callable[[dict[str, Any]], Any] | None) -> None:
-        """Report on a network from now on; None ends it."""
-        self._followed, self._on_report = model, on_report
+class BatchReporter(Reporter):
+    """Reports at the end of batches."""
 
     def on_batch_end(self, batch: int, logs: Any = None) -> None:
-        waited = time.perf_counter() - self._sent >= INTERVAL
-        if waited and self._sending is None:
-            self._begin()
-
-    def on_train_end(self, logs: Any = None) -> None:
-        """Report the last weights, whenever the last report was."""
-        self._begin()
-        self.model = None
-
-    def _begin(self) -> None:
-        if self._on_report is not None and self.model is self._followed:
-            self._sent = time.perf_counter()
-            self._sending = asyncio.ensure_future(self._send(self._sending))
-
-    async def _send(self, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await before
-        try:
-            on_report, report = self._on_report, self._changes(self._followed)
-            if on_report is not None and report is not None:
-                await on_report(report)
-        finally:
-            if self._sending is asyncio.current_task():
-                self._sending = None
+        self.tick()

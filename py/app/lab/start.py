@@ -10,7 +10,8 @@ import numpy as np
 
 from app.lab.analysis import Analysis
 from app.lab.augmentation import Augmentation
-from app.lab.browser import downloads, kernel_files
+from app.lab.browser import downloads
+from app.lab.browser.begun import Begun
 from app.lab.buckets import Buckets
 from app.lab.data import Data
 from app.lab.draw import Draw
@@ -32,7 +33,7 @@ from app.lab.training import Training
 from app.lab.unfinished import Unfinished
 
 
-class Lab:
+class Lab(Begun):
     """Loads the kernels and the data; its attributes are named as the panels that use them.
 
     Args:
@@ -42,8 +43,8 @@ class Lab:
     """
 
     def __init__(self, mnist: Mnist, started: float, imported: float) -> None:
+        super().__init__(started, imported)
         self._mnist = mnist
-        self._clock = (started, imported)
         self.environment = Environment()
         self.buckets = Buckets(mnist)
         self.data = Data(mnist, self.buckets.take_back)
@@ -65,25 +66,10 @@ class Lab:
         self.speed = Speed(mnist)
         self.table = Table(downloads.download)
 
-    def origins(self) -> dict[str, Any]:
-        """Return what was loaded before this object could be reached: bytes and seconds."""
-        loaded = downloads.downloaded()
-        numpy = sum(size for name, size in loaded.items() if name.startswith("numpy"))
-        runtime = sum(
-            size for name, size in loaded.items() if name.startswith(("pyodide", "python_stdlib"))
-        )
-        return {
-            "runtime_bytes": runtime,
-            "runtime_s": self._clock[0] / 1000,
-            "numpy_bytes": numpy,
-            "numpy_s": (self._clock[1] - self._clock[0]) / 1000,
-            "numpy_version": np.__version__,
-        }
-
     async def load_kernels(self, base: str) -> dict[str, Any]:
         """Load the fastest kernels that this browser supports: {name, size, problems}."""
         self.hardware.base = base
-        return await kernel_files.load(base)
+        return await super().load_kernels(base)
 
     async def load_data(self, base: str) -> int:
         """Download MNIST; return the number of bytes downloaded."""

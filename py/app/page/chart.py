@@ -35,7 +35,7 @@ class Chart:
         self.series = series
         self.sync = sync
         self.log = False
-        self.points = False  # whether each is drawn as a dot
+        self.points = None  # whether each is drawn as a dot; by default those of a test are
         self.bounds = None  # the least and the greatest value that is possible
         self.reach = None  # the least and the greatest that is shown
         self.label = "batches"  # of the horizontal axis
@@ -202,7 +202,7 @@ class Chart:
 
     def _line(self, label, name, width, _):
         line = {"label": label, "stroke": dom.colour(name), "width": width, "spanGaps": True}
-        dots = self.points or name == "rust"
+        dots = name == "rust" if self.points is None else self.points
         line["points"] = {"show": dots, "size": 7, "fill": dom.colour(name)}
         return line
 

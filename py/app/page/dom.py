@@ -249,6 +249,13 @@ def colour(name):
     return js.getComputedStyle(probe).color
 
 
+def channels(name):
+    """Return [red, green, blue] of a colour of the style sheet in the current theme."""
+    text = colour(name)
+    inside = text[text.index("(") + 1 : text.index(")")]
+    return [int(float(part)) for part in inside.replace(",", " ").split()[:3]]
+
+
 def rem():
     """Return the root font size in pixels; charts scale with it."""
     return float(js.getComputedStyle(root).fontSize[:-2])

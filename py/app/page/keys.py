@@ -49,5 +49,5 @@ def _press(key):
     pause = dom.find("pause")
     if key == " " and button.disabled:
         button = pause
-    if not button.disabled:
+    if button and not button.disabled:
         button.click()

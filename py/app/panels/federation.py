@@ -3,7 +3,7 @@
 import js
 
 from app.page import dom, numbers, table
-from app.state.engine_client import BASE
+from app.state.connection import BASE
 
 _say_goodbye = dom.evaluate(__file__, "federation.js")
 BYTES = 4  # of a number

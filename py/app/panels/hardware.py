@@ -6,7 +6,7 @@ It is fetched by pages on which one of them is not the usual one.
 import farcall
 
 from app.page import dom, status
-from app.state.engine_client import BASE, START
+from app.state.connection import BASE, START
 
 
 class Hardware:

@@ -60,7 +60,7 @@ class Picture:
         """Tell the worker the theme's inks, and draw again."""
         if self.client.lab is None:
             return
-        self._inks = {name: _channels(dom.colour(name)) for name in _INKS}
+        self._inks = {name: dom.channels(name) for name in _INKS}
         self._outdated()
         await self._latest.now()
 
@@ -230,12 +230,6 @@ def _place(area, opened):
 
 def _middle(box):
     return box.top + box.height / 2
-
-
-def _channels(colour):
-    """Return [red, green, blue] of a computed colour, `rgb(30, 26, 21)`."""
-    inside = colour[colour.index("(") + 1 : colour.index(")")]
-    return [int(float(part)) for part in inside.replace(",", " ").split()[:3]]
 
 
 def _html(index, layer):

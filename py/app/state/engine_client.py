@@ -6,14 +6,10 @@ Pixels and weights stay in the worker; here are proxies, numbers and texts.
 import asyncio
 
 import farcall
-import js
 
 from app.page import dom, status
 from app.state import settings
-
-BASE = js.document.baseURI
-START = 600  # seconds to download the worker's 9 MB at 15 kB/s; errors are reported before
-
+from app.state.connection import BASE, Connection
 
 _MNIST = {
     "name": "MNIST",
@@ -24,12 +20,10 @@ _MNIST = {
 }
 
 
-class EngineClient:
+class EngineClient(Connection):
     """The engine and the network that the panels share.
 
     Attributes:
-        engine: the worker's root, None until it answers.
-        lab: the object in the worker with one attribute for each panel.
         model: the network, None until it is built.
         layers: its layers as the page's editor has them; None for a network from a file.
         trained: epochs that the network has been trained for.
@@ -42,9 +36,8 @@ class EngineClient:
     """
 
     def __init__(self, options, state):
+        super().__init__("./py/app/worker.py", "./worker.toml")
         self.options = options
-        self.engine = None
-        self.lab = None
         self.model = None
         self.layers = None
         self.rows = []
@@ -82,54 +75,14 @@ class EngineClient:
         Args:
             again: start a new worker in place of the one that the page came with.
         """
-        status.say("Starting Python and NumPy in a worker…")
-        if again:
-            self.engine = await self._another_worker()
-        else:
-            self.engine = await farcall.connect("engine", timeout=START, on_error=self._unheard)
-        self.lab = self.engine.lab
-        origins = await self.lab.origins()
-        status.step("runtime", "done", origins["runtime_bytes"], origins["runtime_s"])
-        status.step(
-            "numpy", "done", origins["numpy_bytes"], origins["numpy_s"], origins["numpy_version"]
-        )
-        await self._load_kernels()
+        await super().connect(again)
         await self._load_data()
-
-    async def _another_worker(self):
-        worker = farcall.Worker(
-            "./py/app/worker.py",
-            config="./worker.toml",
-            name="engine",
-            timeout=START,
-            on_error=self._unheard,
-        )
-        await worker.start()
-        return worker.engine
 
     def lost(self):
         """Forget the worker, which is gone, and everything in it."""
-        self.engine = self.lab = self.model = self.before = None
+        super().lost()
+        self.model = self.before = None
         self.data_ready = False
-
-    def _unheard(self, error, text):
-        """Handle the error of a call that was not awaited."""
-        dom.handler_of_failures[0](error)
-
-    async def _load_kernels(self):
-        status.say("Loading the engine's kernels…")
-        status.step("kernels", "active")
-        began = dom.now()
-        found = await self.lab.load_kernels(BASE)
-        took = dom.now() - began
-        plain = found["name"] == "numpy"
-        status.step("kernels", "warn" if plain else "done", found["size"], took, found["name"])
-        if plain:
-            status.notice(
-                "Training with NumPy alone",
-                "The fast kernels could not be loaded: " + "; ".join(found["problems"]) + ".",
-                "Everything works, but slower. Check static/vendor/kernels/ on the server.",
-            )
 
     async def _load_data(self):
         status.say("Loading 70,000 handwritten digits…")

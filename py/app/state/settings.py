@@ -186,9 +186,9 @@ def value(name: str, given: Any) -> Any:
         raise ValueError(f"{name}: {error}") from None
 
 
-def write(name: str, value: Any) -> str:
+def write(name: str, value: Any, table: "Any" = TABLE) -> str:
     """Return the text of a value, which `read` reads."""
-    kind = TABLE[name][0]
+    kind = table[name][0]
     if kind == "bool":
         return "1" if value else "0"
     if kind == "layers":

@@ -81,6 +81,8 @@ def sources(folder):
                 *bundle.SEARCH,
                 *bundle.TEACHING,
                 *bundle.OWN,
+                *bundle.PLAYGROUND,
+                bundle.PLAYGROUND_WORKER,
             )
         },
         "py/app/__init__.py": "",
@@ -167,6 +169,7 @@ def test_every_module_of_a_worker_is_in_one_of_its_zips():
             f"!{bundle.GPU}",
             "py/app/__init__.py",
             "py/app/lab",
+            f"!{bundle.PLAYGROUND_WORKER}",
         ),
         ROOT,
     )
@@ -357,6 +360,18 @@ def test_what_joins_a_federation_is_one_small_archive_without_its_server(built):
     with tarfile.open(site / "static/vendor/python/federation.tgz") as archive:
         assert archive.getnames() == ["federation/__init__.py", "nn/io/protobuf.py"]
     assert len(bundle.tarred(bundle.modules(bundle.FEDERATION, ROOT))) <= 15_000
+
+
+def test_what_the_playground_alone_needs_is_fetched_by_no_other_page(built):
+    site, _ = built
+    with tarfile.open(site / "static/vendor/python/playground.tgz") as archive:
+        assert archive.getnames() == ["app/lab/playground/__init__.py"]
+    text = unpacked((site / "static/vendor/python/playground.txt").read_bytes())
+    assert sorted(text) == ["app/panels/playground/__init__.py", "app/state/toys.py"]
+    for name in ("main.txt", "later.txt"):
+        assert (
+            not text.keys() & unpacked((site / f"static/vendor/python/{name}").read_bytes()).keys()
+        )
 
 
 def test_only_what_changed_is_written_again(built, tmp_path):

@@ -16,6 +16,10 @@ def root(tmp_path):
     files = {
         "index.html": "<p>page",
         "manifest.webmanifest": "{}",
+        "playground.html": "points",
+        "playground.toml": "",
+        "py/app/playground_worker.py": "three = 3",
+        "static/playground.css": "q {}",
         "pyscript.toml": "",
         "worker.toml": "",
         "sw.js": "worker",
@@ -94,6 +98,12 @@ def test_the_site_is_what_is_listed_and_the_worker(root, tmp_path):
     found = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
     later = precache.on_demand(root)
     assert "examples/08-federation/learn/task.py" in later
+    assert {path for path in later if "playground" in path} == {
+        "playground.html",
+        "playground.toml",
+        "py/app/playground_worker.py",
+        "static/playground.css",
+    }
     assert found == {*precache.published(root), *later, *site.ALONGSIDE, precache.TARGET}
     assert set(listed(target)[1]) == set(precache.published(root))
 
@@ -123,7 +133,9 @@ def test_the_libraries_are_in_the_site_but_no_visit_of_the_page_fetches_them(roo
 
 
 def test_the_page_links_to_the_documents_where_they_are_built(root, tmp_path):
-    (root / "index.html").write_text('<a href="./README.md">Docs</a>')
+    pages = ("index.html", "playground.html")
+    for page in pages:
+        (root / page).write_text('<a href="./README.md">Docs</a>')
     (root / "build/docs").mkdir(parents=True)
     (root / "build/docs/index.html").write_text("documents")
     unpacker = "static/vendor/pyscript/zip-1.js"  # the page fetches none, its examples do
@@ -133,7 +145,8 @@ def test_the_page_links_to_the_documents_where_they_are_built(root, tmp_path):
     assert 'href="./README.md"' in (target / "index.html").read_text()
     assert not (target / "docs").exists()
     site.build(root, target, docs=True)
-    assert (target / "index.html").read_text() == '<a href="./docs/index.html">Docs</a>'
+    for page in pages:
+        assert (target / page).read_text() == '<a href="./docs/index.html">Docs</a>'
     assert (target / "docs/index.html").read_text() == "documents"
     assert (target / unpacker).read_text() == "unzip"
     assert unpacker not in listed(target)[1]

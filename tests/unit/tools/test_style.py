@@ -14,7 +14,7 @@ MADE_ELSEWHERE = re.compile(r"u-\w+|uplot")  # by the charts' library
 
 def users() -> str:
     """Return the text of all files that make elements of the page."""
-    files = [ROOT / "index.html", *(ROOT / "static").glob("*.js")]
+    files = [ROOT / "index.html", ROOT / "playground.html", *(ROOT / "static").glob("*.js")]
     files += [*(ROOT / "py/app").rglob("*.py"), *(ROOT / "py/app").rglob("*.js")]
     files += (ROOT / "py/nn/utils/diagram").glob("*.py")
     return "\n".join(file.read_text() for file in files)

@@ -1,0 +1,40 @@
+"""Failures in words: what happened, and what to do next."""
+
+_EXPLANATIONS = {
+    "WorkerDiedError": (
+        "The worker is gone",
+        "It ran out of memory or the browser stopped it. Restart it: saved models are kept, and a "
+        "run goes on from its last checkpoint.",
+    ),
+    "WorkerBootError": (
+        "The worker could not start",
+        "Its Python files are missing or wrong on the server. Restore them, then reload the page.",
+    ),
+    "DataError": (
+        "A data file is damaged",
+        "Fetch static/vendor/mnist/ again on the server (make clean, make serve), then reload.",
+    ),
+    "DownloadError": (
+        "A file could not be fetched",
+        "Check the connection and that the server has the file, then press Retry.",
+    ),
+    "TimeoutError": (
+        "The worker does not answer",
+        "Reload the page. If it happens again, close other tabs: the machine may be out of memory.",
+    ),
+}
+
+
+def explain(error):
+    """Return what an error that ends a start means, and what to do next."""
+    names = [type(error).__name__, getattr(error, "type_name", ""), getattr(error, "kind", "")]
+    for name in names:
+        if name in _EXPLANATIONS:
+            return _EXPLANATIONS[name]
+    return "Starting failed", "Reload the page. If it happens again, report the details below."
+
+
+def first_line(error):
+    """Return the first line of an error's message."""
+    text = str(error) or type(error).__name__
+    return text.split("\n")[0]

@@ -1,0 +1,95 @@
+"""What is known of a run of the playground: its figures, its words and its curves."""
+
+from app.page import dom, numbers
+from app.page.chart import Chart
+
+_SERIES = ("Training", "blue", 2.5), ("Test", "rust", 2)
+LEAST = 0.2  # percent: an error of none has no place on a log scale
+
+
+class Record:
+    """The epochs of one network.
+
+    Attributes:
+        last: epoch, loss, test loss, accuracy and test accuracy; None before the first epoch.
+    """
+
+    def __init__(self):
+        self.last = None
+        self._since = (0.0, 0)  # seconds and epoch, for the speed
+        self._error = Chart("error-chart", _series(numbers.points), sync="run")
+        self._loss = Chart("loss-chart", _series(numbers.loss), sync="run")
+        self._charts = (self._error, self._loss)
+        for chart in self._charts:
+            chart.label = "epochs"
+            chart.points = False
+        self._error.log = True
+        self._error.reach = (LEAST, 100)
+
+    def clear(self, about, regression):
+        """Begin with another network.
+
+        Args:
+            about: what the worker says of it.
+            regression: whether values are learned, not classes.
+        """
+        self.last = None
+        for chart in self._charts:
+            chart.clear()
+        self.rebuild()
+        dom.find("error").hidden = regression
+        for name in ("loss", "val_loss", "val_accuracy", "epoch", "speed"):
+            dom.write(name, numbers.DASH)
+        dom.write("params", numbers.count(about["params"]))
+        dom.set_text("data-note", f"{about['train']} to learn, {about['test']} to test")
+
+    def rebuild(self):
+        """Make the charts again, after a change of theme."""
+        for chart in self._charts:
+            chart.rebuild()
+
+    def start(self):
+        """Measure the speed from now on."""
+        self._since = (dom.now(), self.last[0] if self.last else 0)
+
+    def add(self, rows, last):
+        """Show further epochs, and the figures of the last one."""
+        for epoch, loss, val_loss, accuracy, val_accuracy in rows:
+            self._loss.add(epoch, loss, val_loss)
+            if accuracy is not None:
+                self._error.add(epoch, _error(accuracy), _error(val_accuracy))
+        self.last = last
+        for chart in self._charts:
+            chart.refresh()
+        epoch, loss, val_loss, _, val_accuracy = last
+        dom.write("epoch", numbers.count(epoch))
+        dom.write("loss", numbers.loss(loss))
+        if val_loss is not None:
+            dom.write("val_loss", numbers.loss(val_loss))
+        if val_accuracy is not None:
+            dom.write("val_accuracy", numbers.percent(val_accuracy))
+        began, first = self._since
+        if epoch > first + 1 and dom.now() > began + 0.2:
+            dom.write("speed", numbers.count((epoch - first) / (dom.now() - began)))
+
+    def words(self):
+        """Return how good the network is, in a sentence."""
+        epoch, loss, val_loss, accuracy, val_accuracy = self.last
+        begin = f"Epoch {numbers.count(epoch)}: "
+        if loss != loss:
+            return begin + "the loss is no number any more. Try a smaller learning rate."
+        if accuracy is None:
+            tested = "" if val_loss is None else f", of the test points {numbers.loss(val_loss)}"
+            return f"{begin}the mean squared error is {numbers.loss(loss)}{tested}."
+        if val_accuracy is None:
+            return f"{begin}{numbers.percent(accuracy)} of the points are right."
+        return f"{begin}{numbers.percent(val_accuracy)} of the test points are right."
+
+
+def _error(accuracy):
+    """Return the error in percent, as the log scale shows it."""
+    return None if accuracy is None else max(LEAST, 100 * (1 - accuracy))
+
+
+def _series(state):
+    return [(label, colour, width, state) for label, colour, width in _SERIES]

@@ -1,0 +1,77 @@
+"""The page's worker: how it starts, what it says of its start, and its end."""
+
+import farcall
+import js
+
+from app.page import dom, status
+
+BASE = js.document.baseURI
+START = 600  # seconds to download the worker's 9 MB at 15 kB/s; errors are reported before
+
+
+class Connection:
+    """The worker named "engine" that a page comes with, or another in its place.
+
+    Args:
+        script: of the worker, for another one.
+        config: likewise.
+
+    Attributes:
+        engine: the worker's root, None until it answers.
+        lab: the object in the worker that says how it started, and what else it serves there.
+    """
+
+    def __init__(self, script, config):
+        self._worker = (script, config)
+        self.engine = None
+        self.lab = None
+
+    async def connect(self, again=False):
+        """Go through the start-up steps; each shows its size and time.
+
+        Args:
+            again: start a new worker in place of the one that the page came with.
+        """
+        status.say("Starting Python and NumPy in a worker…")
+        if again:
+            self.engine = await self._another_worker()
+        else:
+            self.engine = await farcall.connect("engine", timeout=START, on_error=self._unheard)
+        self.lab = self.engine.lab
+        origins = await self.lab.origins()
+        status.step("runtime", "done", origins["runtime_bytes"], origins["runtime_s"])
+        status.step(
+            "numpy", "done", origins["numpy_bytes"], origins["numpy_s"], origins["numpy_version"]
+        )
+        await self._load_kernels()
+
+    async def _another_worker(self):
+        script, config = self._worker
+        worker = farcall.Worker(
+            script, config=config, name="engine", timeout=START, on_error=self._unheard
+        )
+        await worker.start()
+        return worker.engine
+
+    def lost(self):
+        """Forget the worker, which is gone."""
+        self.engine = self.lab = None
+
+    def _unheard(self, error, text):
+        """Handle the error of a call that was not awaited."""
+        dom.handler_of_failures[0](error)
+
+    async def _load_kernels(self):
+        status.say("Loading the engine's kernels…")
+        status.step("kernels", "active")
+        began = dom.now()
+        found = await self.lab.load_kernels(BASE)
+        took = dom.now() - began
+        plain = found["name"] == "numpy"
+        status.step("kernels", "warn" if plain else "done", found["size"], took, found["name"])
+        if plain:
+            status.notice(
+                "Training with NumPy alone",
+                "The fast kernels could not be loaded: " + "; ".join(found["problems"]) + ".",
+                "Everything works, but slower. Check static/vendor/kernels/ on the server.",
+            )

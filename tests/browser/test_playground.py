@@ -1,0 +1,187 @@
+"""The playground: the boundary is learned, whatever is chosen, and a link is a curve."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import screen
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
+RUN_AXE = """
+const done = arguments[arguments.length - 1];
+axe.run({resultTypes: ["violations"]}).then((found) => done(found.violations.map((rule) =>
+  `${rule.id}: ${rule.nodes.map((n) => n.target + n.failureSummary)}`)));
+"""
+# A fast learner: some ten epochs suffice.
+SPIRAL = "toy=spiral&features=x,y,sinx,siny&hidden=8&lr=0.03&optimizer=Adam"
+NUMBER = "Number(document.querySelector('output[name={}]').textContent.replace(/[ %,]/g, ''))"
+# What is seen of a network: its figures, its plane and its units', its wires.
+SEEN = """
+const bytes = [...document.querySelectorAll("canvas")].filter((c) => c.closest(".units, .plane"))
+    .map((c) => [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data].join());
+const wires = [...document.querySelectorAll("#network path")].map((p) => p.style.strokeWidth);
+const figures = [...document.querySelectorAll(".figures output")]
+    .filter((o) => o.name !== "speed").map((o) => o.textContent);
+return JSON.stringify([bytes, wires, figures]);
+"""
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    page = open_module_page(module_site.url + "playground.html#" + SPIRAL)
+    page.wait_for_phase("ready")
+    return page
+
+
+def epoch(page, number):
+    page.until(f"{NUMBER.format('epoch')} === {number}")
+    page.until("document.documentElement.dataset.phase === 'ready'")
+    page.until("!document.getElementById('step').disabled")
+
+
+def go(page, link):
+    """Open another link in the page, and wait for its network."""
+    script = "const { run } = document.documentElement.dataset; location.hash = arguments[0];"
+    run = page.execute_script(script + "return run", link)
+    page.until(f"Number(document.documentElement.dataset.run) > {run}")
+
+
+def count(page, selector):
+    return page.execute_script("return document.querySelectorAll(arguments[0]).length", selector)
+
+
+@pytest.mark.promise(
+    "The page: playground",
+    "A link is a curve, whatever is changed: each change begins with fresh weights",
+)
+def test_a_link_that_is_opened_twice_gives_the_same_curve(page):
+    seen = []
+    for _ in range(2):
+        for number in (1, 2, 3):
+            page.execute_script("document.getElementById('step').click()")
+            epoch(page, number)
+        seen.append(page.execute_script(SEEN))
+        go(page, SPIRAL + "&seed=2")
+        go(page, SPIRAL)
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.promise(
+    "The page: playground", "The boundary and each unit's plane, live while it trains"
+)
+def test_the_spiral_is_learned_and_the_page_says_so(page):
+    page.click("Train")
+    page.until(f"{NUMBER.format('val_accuracy')} >= 90", 60)
+    page.until("document.querySelectorAll('#loss-chart .uplot').length === 1")
+    page.click("Pause")
+    page.until("document.documentElement.dataset.phase === 'ready'")
+    page.until("/of the test points are right/.test(document.getElementById('status').textContent)")
+    words = page.execute_script("return document.getElementById('plane-words').textContent")
+    assert "Top from left to right" in words
+
+
+@pytest.mark.promise("The page: playground", "Layers, units and features added and taken away")
+def test_a_change_while_it_trains_begins_again_and_goes_on(page):
+    page.click("Train")
+    page.until("document.documentElement.dataset.phase === 'training'")
+    page.click("One layer more")
+    page.until("document.querySelector('[data-of=\"1\"]')")
+    page.click("Layer 2: one unit less")
+    page.until("location.hash.includes('hidden=8,7')")
+    page.until("document.querySelectorAll('[data-layer=\"2\"] [data-tile]').length === 7")
+    page.until(f"{NUMBER.format('epoch')} >= 1")
+    assert page.phase == "training"
+    assert count(page, "#network path") == 4 * 8 + 8 * 7 + 7
+    page.click("Pause")
+    page.until("document.documentElement.dataset.phase === 'ready'")
+
+
+@pytest.mark.promise("The page: playground", "A unit's plane large, and its wires alone")
+def test_a_unit_is_shown_large_and_let_go(page):
+    large = (
+        "return document.getElementById('plane').getContext('2d')"
+        ".getImageData(0, 0, 56, 56).data.join()"
+    )
+    answer = page.execute_script(large)
+    page.click("Unit 3")
+    page.until("document.getElementById('plane-note').textContent.startsWith('Seen by unit 3')")
+    assert page.execute_script(large) != answer
+    page.click("Unit 3")
+    page.until("document.getElementById('plane-note').textContent.includes('is blue')")
+    assert page.execute_script(large) == answer
+
+
+def test_a_feature_is_used_and_no_longer(page):
+    for wires, link in ((5 * 8 + 8 * 7 + 7, "x,y,xy,sinx,siny"), (4 * 8 + 8 * 7 + 7, "sinx,siny")):
+        page.click("Feature xy")
+        page.until(f"document.querySelectorAll('#network path').length === {wires}")
+        assert link in page.execute_script("return location.hash")
+
+
+@pytest.mark.promise("The page: playground", "Custom points, by mouse, finger and keys")
+def test_points_of_ones_own_are_put_by_mouse_and_keys_and_learned(page):
+    go(page, "toy=own&test=0&hidden=4&lr=0.1")
+    page.until("document.getElementById('train').disabled")
+    put = (
+        "const plane = document.getElementById('plane'), box = plane.getBoundingClientRect();"
+        "plane.dispatchEvent(new PointerEvent('pointerdown', {bubbles: true,"
+        "clientX: box.left + box.width * arguments[0], clientY: box.top + box.height / 2}))"
+    )
+    page.execute_script(put, 0.25)
+    page.until("location.hash.includes('own=b2550')")
+    page.click("Rust")
+    press = (
+        "const plane = document.getElementById('plane'); plane.focus();"
+        "for (const key of arguments[0])"
+        "  plane.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}))"
+    )
+    page.execute_script(press, ["ArrowRight"] * 12 + [" "])
+    page.until("location.hash.includes('own=b2550r7350')")
+    page.until("!document.getElementById('train').disabled")
+    page.click("Train")
+    page.until("document.querySelector('output[name=loss]').textContent < '0.1'")
+    page.click("Pause")
+    words = "document.getElementById('plane-words').textContent"
+    page.until(f"{words}.includes('middle from left to right: blue') && {words}.includes('rust')")
+    page.click("Take back")
+    page.until("document.getElementById('train').disabled")
+
+
+def test_a_wrong_number_is_said_under_its_field_and_the_last_good_one_is_used(page):
+    write = (
+        "const field = document.getElementById('option-seed'); field.value = arguments[0];"
+        "field.dispatchEvent(new Event('change', {bubbles: true}))"
+    )
+    page.execute_script(write, "-3")
+    page.until("document.getElementById('seed-wrong').textContent.endsWith('1 is used.')")
+    page.execute_script(write, "4")
+    page.until("location.hash.includes('seed=4')")
+    assert page.execute_script("return document.getElementById('seed-wrong').textContent") == ""
+
+
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "axe-core finds nothing: idle, in training, after the analysis, after a failure, in"
+    " both themes",
+)
+def test_axe_finds_nothing_and_nothing_leaves_a_phone_sideways(page):
+    go(page, SPIRAL)
+    page.execute_script(AXE)
+    page.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    for theme, size in (("light", (390, 844)), ("dark", (1440, 900))):
+        screen.wear(page, theme)
+        screen.resize(page, *size)
+        page.until(f"document.getElementById('network').clientWidth < {size[0]}")
+        assert page.execute_async_script(RUN_AXE) == []
+        assert page.execute_script("return document.documentElement.scrollWidth") <= size[0]
+
+
+@pytest.mark.promise(
+    "The page: playground", "It fetches no digits, and the other page nothing of it"
+)
+def test_nothing_of_it_is_fetched_by_the_other_page_and_no_digits_by_it(module_site, page):
+    asked = {request.path for request in module_site.requests}
+    assert "static/vendor/python/playground.tgz" in asked
+    assert not [path for path in asked if "mnist" in path]
+    assert not {path for path in asked if "panels" in path}
