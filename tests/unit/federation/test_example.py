@@ -1,11 +1,15 @@
 """The example's client: what leaves a device is clipped and noisy where the federation asks."""
 
 import asyncio
+import tomllib
+from types import SimpleNamespace
 
 import nn
 import numpy as np
 import pytest
 from federation import NetworkMismatchError
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.supercore.task_identity import TaskIdentity
 from nn import federated
 
 from tests.support import flower
@@ -97,3 +101,33 @@ def test_thirty_devices_have_shares_of_their_own(task):
         assert (len(train), len(test)) == (1800, 200)
         seen |= {*train.x, *test.x}
     assert len(seen) == 60_000
+
+
+@pytest.mark.parametrize("name", ["FedAvg", "FedProx", "FedAdam", "FedMedian", "Krum"])
+def test_the_strategies_of_the_documents_run_by_name_and_a_bad_reply_changes_nothing(
+    task, name, monkeypatch
+):
+    """`flwr run ... --run-config 'strategy="Krum"'`: a round of four replies, one of them NaN."""
+    from learn import server_app
+
+    for one in ("_task_id", "_run_id", "_node_id"):  # of a server app's process
+        monkeypatch.setattr(TaskIdentity, one, 1)
+    text = (flower.APP / "pyproject.toml").read_text()
+    settings = tomllib.loads(text)["tool"]["flwr"]["app"]["config"]
+    guarded = server_app.strategy(settings | {"strategy": name, "proximal-mu": 0.5})
+    assert type(guarded.strategy).__name__ == name
+    sent = [array * 0 for array in task.network().get_weights()]
+    arrays = ArrayRecord(sent)
+    grid = SimpleNamespace(get_node_ids=lambda: [1, 2, 3, 4])
+    asked = list(guarded.configure_train(1, arrays, ConfigRecord(), grid))
+    assert len(asked) == 4
+    assert asked[0].content["config"].get("proximal-mu") == (0.5 if name == "FedProx" else None)
+    replies = []
+    for message, added in zip(asked, (0.001, 0.001, 0.001, np.nan), strict=True):
+        trained = ArrayRecord([array + np.float32(added) for array in sent])
+        metrics = MetricRecord({"num-examples": 10, "loss": 0.5})
+        replies.append(Message(RecordDict({"arrays": trained, "metrics": metrics}),
+                               reply_to=message))  # fmt: skip
+    made, _ = guarded.aggregate_train(1, replies)
+    assert [reason for _, _, reason in guarded.dropped] == ["array 0: not finite"]
+    assert all(np.isfinite(array).all() and array.any() for array in made.to_numpy_ndarrays())
