@@ -16,6 +16,16 @@ ROUNDS, PLACES = 2, range(8)  # rounds; arrays of the network
 SUPERNODE = 2  # its share of the images; a tab's is that of its number
 RATE = 0.01  # rounding grows little in an epoch
 NEAR = 0.03  # of the update's norm: rounding gives 0.004 at most (30 shares), another share 0.27
+KEYS = """
+const opened = indexedDB.open("federation");
+opened.onsuccess = () => {
+  const asked = opened.result.transaction("keys").objectStore("keys").getAll();
+  asked.onsuccess = () => {
+    const keys = asked.result.map((pair) => pair.privateKey);
+    window.keys = keys.map((key) => [key.type, key.extractable, key.algorithm.namedCurve]);
+  };
+};
+"""  # no script can read a node's key
 
 
 @pytest.fixture
@@ -80,6 +90,9 @@ def test_two_browsers_and_a_supernode_learn_together(federation, site, open_page
         assert shown[:2] == [str(ROUNDS), "3"]
         assert shown[2] in right
         assert tab.execute_script("return document.getElementById('train').disabled")
+        tab.execute_script(KEYS)
+        tab.until("window.keys?.length", 60)
+        assert tab.execute_script("return window.keys") == [["private", False, "P-384"]]
     tabs[0].execute_script("leave.click()")
     tabs[0].until("!document.getElementById('train').disabled", 60)
     assert text(tabs[0], "federation-state").startswith("You left. The network stays yours")
