@@ -47,6 +47,16 @@ def tiles(page, selector):
     )
 
 
+def test_a_layer_has_one_name_in_the_table_the_weights_and_the_times(page):
+    script = "return [...document.querySelectorAll(arguments[0])].map((cell) => cell.textContent)"
+    rows = page.execute_script(script, "#summary tbody th")
+    assert rows[:3] == ["1 Conv2D", "2 MaxPooling2D", "3 Conv2D"]
+    times = [row[0] for row in table(page, "profile")[1:]]
+    assert {part for name in times for part in name.split(" + ")} == set(rows)
+    weights = page.execute_script(script, "#histograms > div")
+    assert [words.split(":")[0] for words in weights] == [rows[n] for n in (0, 2, 5, 6)]
+
+
 @pytest.mark.promise("The page: analysis", "It comes into view, and has the focus")
 def test_the_analysis_is_brought_into_view_and_has_the_focus(page):
     focused, place = page.brought

@@ -79,8 +79,10 @@ def learn(page, link):
 
 
 def program(page):
-    """What the panel shows once it is opened."""
+    """What the panel shows once it is opened, and wide enough for its lines."""
     page.execute_script("document.getElementById('code-panel').open = true")
+    fits = "const box = document.querySelector('#code-panel pre'); "
+    page.until(f"(() => {{ {fits} return box.scrollWidth <= box.clientWidth }})()")
     return page.until("document.getElementById('code').textContent")
 
 

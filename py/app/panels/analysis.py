@@ -123,14 +123,14 @@ class Analysis:
     def _histograms(self, rows):
         blocks = []
         for row in rows:
-            most = max(row["counts"]) or 1
-            bins = dom.make("div", class_="bins", role="img", aria_label=_distribution(row))
+            most, name = max(row["counts"]) or 1, _called(row["layer"], self.client.rows)
+            bins = dom.make("div", class_="bins", role="img", aria_label=_distribution(row, name))
             for count in row["counts"]:
                 bar = dom.make("i")
                 bar.style.height = f"{100 * count / most:.1f}%"
                 bins.append(bar)
             reach = f"from {row['low']:.2f} to {row['high']:.2f}, deviation {row['deviation']:.3f}"
-            words = f"{row['layer']}: {numbers.count(row['count'])} weights {reach}"
+            words = f"{name}: {numbers.count(row['count'])} weights {reach}"
             block = dom.make("div", words, class_="note")
             block.append(bins)
             blocks.append(block)
@@ -140,11 +140,26 @@ class Analysis:
         lines = [table.heading("Layer", "Forward", "Backward", "Share")]
         for row in rows:
             times = [f"{row[name]:.2f} ms" for name in ("forward_ms", "backward_ms")]
-            lines.append(table.row(row["layer"], *times, numbers.percent(row["share"], 0)))
+            lines.append(
+                table.row(
+                    _called(row["layer"], self.client.rows),
+                    *times,
+                    numbers.percent(row["share"], 0),
+                )
+            )
         dom.fill(dom.find("profile"), lines)
 
 
-def _distribution(row):
+def _called(layers, rows):
+    """Return layers' names, joined by " + ", as the table of the network has them."""
+    found = []
+    for name in layers.split(" + "):
+        places = [place for place, row in enumerate(rows) if row[0] == name]
+        found.append(f"{places[0] + 1} {rows[places[0]][1]}" if places else name)
+    return " + ".join(found)
+
+
+def _distribution(row, name):
     """Return a histogram in words: range, mean, deviation and highest bar."""
     counts = row["counts"]
     width = (row["high"] - row["low"]) / len(counts)
@@ -152,4 +167,4 @@ def _distribution(row):
     reach = f"{row['low']:.2f} to {row['high']:.2f}"
     middle = f"mean {row['mean']:.3f}, deviation {row['deviation']:.3f}"
     highest = f"most of all from {peak:.2f} to {peak + width:.2f}"
-    return f"Histogram of the weights of {row['layer']}: {reach}, {middle}, {highest}"
+    return f"Histogram of the weights of {name}: {reach}, {middle}, {highest}"

@@ -124,6 +124,7 @@ class Network:
         self.listing = lambda: None
         self.editor = Editor(self._change)
         self._choices()
+        dom.on("code-panel", "toggle", lambda event: _widen(event.target.open))
         dom.on("preset", "change", lambda event: self._preset(event.target.value))
         for name in settings.TABLE:
             options.listen(name, lambda _: self.code())
@@ -240,8 +241,8 @@ class Network:
     def _table(self, rows):
         body = dom.document.querySelector("#summary tbody")
         lines = []
-        for name, kind, shape, count in rows:
-            head = dom.make("th", kind, scope="row", title=name or None)
+        for number, (name, kind, shape, count) in enumerate(rows, 1):
+            head = dom.make("th", f"{number} {kind}", scope="row", title=name or None)
             side = dom.make("td", numbers.shape(shape))
             lines.append(table.row(head, side, numbers.count(count)))
         dom.fill(body, lines)
@@ -252,3 +253,8 @@ class Network:
     def code(self):
         """Show the program that does the same elsewhere, if it is in view."""
         self.listing()
+
+
+def _widen(opened):
+    """Give an open program the whole width: its lines are longer than a shelf."""
+    dom.find("network").classList.toggle("whole", opened)

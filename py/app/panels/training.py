@@ -117,7 +117,7 @@ class Progress:
             self.begun()
         self._add(logs["batch_loss"], logs["batch_accuracy"])
         if run.took(batch, logs):
-            self._advise(run_history.NOT_A_NUMBER)
+            self._advise(run_history.not_a_number(*self._pace()))
         now = dom.now()
         if run.held or now - self.drawn >= REDRAW:  # in a pause no batch follows that would show it
             self.drawn = now
@@ -155,12 +155,15 @@ class Progress:
             status.say(f"{epochs}: {right} of the test images are right.")
         if not self.run.diverged:
             classes = len(self.client.data["names"])
-            self._advise(run_history.advice(self.run.rows, classes))
+            self._advise(run_history.advice(self.run.rows, classes, *self._pace()))
         self.history.add_epoch(self.run.record, row)
         if self.glance is None:
             from app.panels.glance import Glance  # not needed at the start
 
             self.glance = Glance(self.client)
+
+    def _pace(self):
+        return self.options["lr"], self.options["optimizer"]
 
     def _advise(self, words):
         dom.find("advice").hidden = not words

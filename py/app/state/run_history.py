@@ -12,9 +12,9 @@ except ImportError:  # MicroPython has no typing, and never evaluates an annotat
 
 COLUMNS = ("run", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 KEPT = 8
-NOT_A_NUMBER = (
-    "The loss is not a number (NaN): the steps are too large. Reset, then lower the learning rate."
-)
+USUAL = 0.001  # learning rate
+USUAL_OF_SGD = 0.01
+FAR = 4  # a rate so many times the usual, or so many times below it, is the first thing to change
 
 
 def rows(runs: "list[dict[str, Any]]") -> "list[list[Any]]":
@@ -133,15 +133,48 @@ def from_json(text: str) -> "list[dict[str, Any]]":
     return [run for run in found if _is_run(run)]
 
 
-def advice(epochs: "list[dict[str, Any]]", classes: int = 10) -> str:
-    """Return a sentence on what the curves show, '' if nothing stands out."""
+def direction(rate: float, optimizer: str) -> str:
+    """Return where to move a learning rate that is far from the usual one, '' for another."""
+    usual = USUAL_OF_SGD if optimizer == "SGD" else USUAL
+    if rate >= FAR * usual:
+        times = numbers.count(round(rate / usual))
+        return f"lower the learning rate: {rate:g} is {times} times the usual {usual:g}"
+    if rate <= usual / FAR:
+        times = numbers.count(round(usual / rate))
+        return f"raise the learning rate: the usual {usual:g} is {times} times {rate:g}"
+    return ""
+
+
+def not_a_number(rate: float, optimizer: str) -> str:
+    """Return what to do about a loss that is no number."""
+    words = direction(rate, optimizer)
+    if not words.startswith("lower"):
+        words = "lower the learning rate"
+    return f"The loss is not a number (NaN): the steps are too large. Reset, then {words}."
+
+
+def advice(
+    epochs: "list[dict[str, Any]]",
+    classes: int = 10,
+    rate: float = USUAL,
+    optimizer: str = "Adam",
+) -> str:
+    """Return a sentence on what the curves show, '' if nothing stands out.
+
+    Args:
+        epochs: the rows of a run.
+        classes: that the network answers with.
+        rate: the learning rate.
+        optimizer: its class.
+    """
     if not epochs:
         return ""
     last = epochs[-1]
     if last["loss"] is None or last["loss"] != last["loss"]:
-        return NOT_A_NUMBER
+        return not_a_number(rate, optimizer)
     if last["accuracy"] < 1.5 / classes:
-        return "Still guessing: it does not learn. Try another learning rate or fewer layers."
+        words = direction(rate, optimizer) or "train longer, or take fewer layers"
+        return f"Still guessing: it does not learn. {words[0].upper()}{words[1:]}."
     losses = [epoch["val_loss"] for epoch in epochs if epoch.get("val_loss") is not None]
     if len(losses) >= 4 and losses[-1] > losses[-2] > losses[-3]:
         return (

@@ -80,6 +80,21 @@ def test_calls_out_what_a_curve_shows(epochs: list[dict[str, object]], words: st
     assert bool(words) == bool(run_history.advice(epochs))
 
 
+@given(st.floats(1e-5, 1.0), st.sampled_from(["Adam", "AdamW", "SGD", "RMSprop"]))
+def test_advice_says_which_way_to_move_the_rate(rate: float, optimizer: str) -> None:
+    usual = 0.01 if optimizer == "SGD" else 0.001
+    stuck = run_history.advice([epoch(1, 2.3, accuracy=0.1)], 10, rate, optimizer)
+    assert ("ower the learning rate" in stuck) == (rate >= 4 * usual)
+    assert ("aise the learning rate" in stuck) == (rate <= usual / 4)
+    assert "it does not learn. " in stuck
+    lost = run_history.advice([epoch(1, math.nan)], 10, rate, optimizer)
+    assert lost == run_history.not_a_number(rate, optimizer)
+    assert "then lower the learning rate" in lost
+    assert run_history.advice([epoch(1, 2.3, accuracy=0.1)], 10, 1.0, "Adam").endswith(
+        "Lower the learning rate: 1 is 1,000 times the usual 0.001."
+    )
+
+
 def run(
     number: int, accuracy: float = 0.9, continues: int | str = 0, **options: object
 ) -> dict[str, Any]:
