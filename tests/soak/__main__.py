@@ -6,7 +6,8 @@ Comlink's with a JavaScript one, side by side on one page. io is damaged model f
 format, and drawn networks in whole ones. gpu is training on a GPU: its tests, drawn networks
 against the CPU, memory over 20 runs. applications is large networks of Keras and torchvision, on
 CPython and in Chromium.
-federation is 1,000 nodes through the gateway to Flower's SuperLink, and accuracy beside its nodes.
+federation is a round for each fault of nodes and servers, accuracy beside Flower's own nodes, and
+1,000 nodes through the gateway to its SuperLink.
 team is networks trained by several workers of which some die, fail or are silent, half of the time
 in one process and half in Chromium.
 page is what each lesson says happens, and the Keras script's accuracy, for three seeds each.
