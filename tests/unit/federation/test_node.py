@@ -118,14 +118,6 @@ async def test_a_node_joins_answers_and_leaves(superlink):
 
 
 @pytest.mark.asyncio
-async def test_an_array_of_several_chunks_goes_both_ways(superlink):
-    large = np.arange(3_000_000, dtype=np.float32)
-    async with running(node_of(superlink)) as node:
-        reply = await superlink.answer(node.node_id, content(large, round=1))
-    np.testing.assert_array_equal(reply.content["arrays"].to_numpy_ndarrays()[0], large + 1)
-
-
-@pytest.mark.asyncio
 async def test_what_the_last_message_had_is_not_fetched_again(superlink):
     """Flower has the same parameters evaluated, and then trained: each is 64 kB here."""
     arrays = [np.full(16_000, number, np.float32) for number in range(4)]

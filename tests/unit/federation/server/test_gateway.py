@@ -201,7 +201,7 @@ async def test_a_node_joins_and_answers_through_the_gateway(superlink, usual):
 
 
 @pytest.mark.asyncio
-async def test_a_reply_of_several_chunks_arrives_whole(superlink, usual):
+async def test_an_array_of_several_chunks_goes_both_ways(superlink, usual):
     node, large = node_at(usual.url), np.arange(3_000_000, dtype=np.float32)
     async with running(node):
         asked = flower.RecordDict({"arrays": flower.ArrayRecord([large])})
