@@ -33,8 +33,8 @@ bundle: vendor  ## pack the page's Python, compiled for the worker, one request 
 precache: kernels bundle  ## list the site's files for the service worker
 	@$(PY) -m tools.precache
 
-site: precache  ## write dist/, ready to upload to any static host, and its size
-	@$(PY) -m tools.site --address "$(ADDRESS)"
+site: precache  ## write dist/, ready to upload to any static host, and its size (DATA=fashion: with Fashion-MNIST)
+	@$(PY) -m tools.site --address "$(ADDRESS)" --data "$(DATA)"
 
 test: prepared  ## install what tests need, then run every check and every test
 	@$(PY) -m tools.check

@@ -40,6 +40,7 @@ UNUSED = (
 ON_DEMAND = (
     "static/vendor/wheels/",
     "static/vendor/applications/",
+    "static/vendor/data/",
     "static/vendor/python/applications.zip",
     "static/vendor/python/federation.tgz",
     "static/vendor/python/gpu.tgz",

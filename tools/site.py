@@ -6,9 +6,10 @@ import argparse
 import gzip
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from tools import precache
+from tools import datasets, precache
 from tools.precache import ROOT
 
 LIMIT = 9_000_000  # gzip bytes of a first visit, without the data set
@@ -19,6 +20,7 @@ README = 'href="./README.md"'
 ALONGSIDE = ("sw.js", "LICENSE", "README.md")  # the page links to the last
 
 
+MENU, ENTRY = '<label class="field" for="data-set" hidden>', '<option value="mnist">MNIST</option>'
 CARD = 'content="./static/card.jpg"'
 
 
@@ -26,7 +28,9 @@ class TooLarge(Exception):
     """The site is larger than its limit."""
 
 
-def build(root: Path, target: Path, *, docs: bool = False, address: str = "") -> None:
+def build(
+    root: Path, target: Path, *, docs: bool = False, address: str = "", data: Sequence[str] = ()
+) -> None:
     """Write the site into `target`, replacing its content.
 
     Args:
@@ -34,9 +38,14 @@ def build(root: Path, target: Path, *, docs: bool = False, address: str = "") ->
         target: a folder.
         docs: with the site of documents, which `make docs` has built; the page links to it.
         address: of the site, for crawlers, which take the picture of a link from an absolute one.
+        data: names of data sets that were made, for the page's menu.
     """
     shutil.rmtree(target, ignore_errors=True)
-    for path in [*precache.published(root), *ALONGSIDE, *unlisted(root)]:
+    files = [*precache.published(root), *ALONGSIDE, *unlisted(root)]
+    chosen = tuple(f"{datasets.FOLDER}{name}/" for name in data)
+    for path in files:
+        if path.startswith(datasets.FOLDER) and not path.startswith(chosen):
+            continue
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target / path)
     page = target / "index.html"
@@ -50,7 +59,21 @@ def build(root: Path, target: Path, *, docs: bool = False, address: str = "") ->
             linking.write_text(linking.read_text().replace(README, 'href="./docs/index.html"'))
     if address:
         page.write_text(page.read_text().replace(CARD, CARD.replace(".", address.rstrip("/"), 1)))
+    if data:
+        page.write_text(with_menu(page.read_text(), data))
     precache.main(["--root", str(target)])
+
+
+def with_menu(page: str, data: Sequence[str]) -> str:
+    """Return index.html with the menu of data sets in view.
+
+    Raises:
+        LookupError: the page has no such menu.
+    """
+    if MENU not in page or ENTRY not in page:
+        raise LookupError(f"index.html: expected {MENU} and {ENTRY}")
+    more = "".join(f'<option value="{name}">{datasets.SETS[name].title}</option>' for name in data)
+    return page.replace(MENU, MENU.replace(" hidden", "")).replace(ENTRY, ENTRY + more)
 
 
 def unlisted(root: Path) -> list[str]:
@@ -107,9 +130,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--target", type=Path, default=ROOT / "dist")
     parser.add_argument("--docs", action="store_true", help="add the documents that were built")
     parser.add_argument("--address", default="", help="where the site will be, with https://")
+    parser.add_argument("--data", default="", help="data sets besides MNIST, with commas: fashion")
     options = parser.parse_args(arguments)
     target: Path = options.target
-    build(ROOT, target, docs=options.docs, address=options.address)
+    data = [name for name in options.data.split(",") if name]
+    try:
+        for name in data:
+            datasets.make(ROOT, name)
+    except datasets.DataSetError as error:
+        raise SystemExit(f"site: {error}") from None
+    build(ROOT, target, docs=options.docs, address=options.address, data=data)
     try:
         sys.stdout.write(table(sizes(target)) + "\n")
     except TooLarge as error:

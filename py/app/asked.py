@@ -11,6 +11,7 @@ BUNDLE = "teaching.txt"
 # What asks for a part: an element's id, and its event.
 ASKED = {
     "code": ("code-panel", "toggle"),
+    "data_sets": ("data-set", "change"),
     "embed_form": ("embed-open", "click"),
     "numbers_explained": ("numbers-open", "click"),
     "web_page": ("web-page", "click"),

@@ -13,12 +13,13 @@ from functools import cache
 import nn
 import numpy as np
 import pytest
+from app.lab.images.mnist import FILES
 from app.state import embed_code, keras_code, settings, what_is
 
 from tests.browser.test_examples import PYSCRIPT
 from tests.browser.test_guides import add_pyscript, served
 from tests.support.digits import fewer_test_images, folder_of
-from tools import build_kernels, lessons
+from tools import build_kernels, datasets, lessons
 from tools.serve import ROOT
 
 # A custom network: every kind of layer that draws, remembers or is penalised.
@@ -295,3 +296,31 @@ def test_a_network_answers_in_a_page_of_its_own(page, open_page, tmp_path):
         other.execute_script(STROKE)
         first = other.until("document.querySelector('#answers li')?.textContent")
     assert first == f"{shares.argmax()}: {100 * shares.max():.1f} %"
+
+
+@pytest.mark.promise(
+    "The page: data", "Fashion-MNIST, for sites made with it; a menu entry only where it is"
+)
+def test_another_data_set_of_the_site_takes_the_place_of_mnist(page, module_site):
+    menu = "const menu = document.getElementById('data-set'); "
+    assert page.execute_script(f"{menu} return menu.parentNode.hidden && menu.length") == 1
+    for name, body in zip(FILES, clothes(), strict=True):
+        module_site.replace(f"static/vendor/data/fashion/{name}.gz", body)
+    page.execute_script(
+        f"{menu} menu.append(new Option('Fashion-MNIST', 'fashion')); menu.value = 'fashion';"
+        "menu.dispatchEvent(new Event('change'))"
+    )
+    page.until("document.getElementById('data-count').textContent.startsWith('Fashion-MNIST: 200')")
+    page.until("document.getElementById('status').textContent.includes('a new network for 10')")
+    page.until("document.querySelector('#classes').textContent.includes('Sneaker')")
+    page.execute_script("document.getElementById('data-reset').click()")
+    page.until("document.getElementById('data-count').textContent.startsWith('MNIST: 60')")
+    page.until("document.getElementById('data-set').value === 'mnist'")
+
+
+def clothes():
+    """Four small files of Fashion-MNIST's kind."""
+    rng = np.random.default_rng(1)
+    for count in (200, 50):
+        yield datasets.idx(rng.bytes(count * 784), count, 28, 28)
+        yield datasets.idx(bytes(n % 10 for n in range(count)), count)

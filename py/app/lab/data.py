@@ -10,9 +10,16 @@ import numpy as np
 from nn.data import Dataset
 
 from app.lab.browser import downloads
-from app.lab.images import hints, import_data, pictures
+from app.lab.images import hints, import_data, mnist, pictures
 from app.lab.images.mnist import Mnist, class_name
 
+CLASSES = {
+    "fashion": (
+        "T-shirt", "Trouser", "Pullover", "Dress", "Coat",
+        "Sandal", "Shirt", "Sneaker", "Bag", "Boot",
+    ),
+}  # fmt: skip
+"""The classes' names of each data set that a site may have besides MNIST."""
 Form = tuple[int, int]
 """Side and channels of images."""
 Source = Callable[[Form | None], Awaitable[tuple[Dataset, Dataset]]]
@@ -23,12 +30,12 @@ class Data:
     """Served as `lab.data`.
 
     Args:
-        mnist: the data sets that the page trains on.
+        digits: the data sets that the page trains on.
         replaced: called after other data have taken their place.
     """
 
-    def __init__(self, mnist: Mnist, replaced: Callable[[], None]) -> None:
-        self._mnist = mnist
+    def __init__(self, digits: Mnist, replaced: Callable[[], None]) -> None:
+        self._mnist = digits
         self._replaced = replaced
         self._rng = np.random.default_rng(0)
         self._source: tuple[str, Source] | None = None  # of pictures that can be made again
@@ -77,6 +84,30 @@ class Data:
             return import_data.split(*await import_data.read(files, downloads.decode_image, form))
 
         await self.use(names[0], read, convertible=import_data.holds_pictures(files))
+
+    async def choose(self, folder: str, title: str, base: str) -> None:
+        """Train on a data set of this site from now on.
+
+        Args:
+            folder: of its files, below data/.
+            title: as the page has it.
+            base: the page's address.
+
+        Raises:
+            ValueError: there is no such data set.
+            DownloadError, DataError: a file is missing or damaged; the data stay as they are.
+        """
+        if folder not in CLASSES:
+            raise ValueError(f"data: expected one of {', '.join(CLASSES)}; received {folder!r}")
+
+        async def download(path: str) -> bytes:
+            return await downloads.download(downloads.address(base, path))
+
+        async def source(form: Form | None) -> tuple[Dataset, Dataset]:
+            train, test, _ = await mnist.read(f"data/{folder}", CLASSES[folder], download)
+            return train, test
+
+        await self.use(title, source, convertible=False)
 
     async def convert(self, side: int, channels: int) -> None:
         """Make the user's pictures again, as images of another size, in grey or in colour.

@@ -33,7 +33,7 @@ class Data:
         dom.click("more-samples", self.samples)
         dom.click("open-data", dom.find("data-files").click)
         dom.on("data-files", "change", self._chosen)
-        dom.click("data-reset", self._restore)
+        dom.click("data-reset", self.restore)
         for side in SIDES:
             for channels, word in ((1, "grey"), (3, "colour")):
                 text = f"{side} × {side}, {word}"
@@ -190,7 +190,8 @@ class Data:
             await self._replaced()
             status.say(f"The pictures are {dom.find('data-form').selectedOptions[0].text} now.")
 
-    async def _restore(self):
+    async def restore(self):
+        """Go back to MNIST."""
         async with self.client.replacing as free:
             if not free:
                 return

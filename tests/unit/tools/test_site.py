@@ -119,6 +119,23 @@ def test_the_picture_of_a_link_has_the_address_of_the_site(root, tmp_path):
     assert (tmp_path / "dist" / "index.html").read_text() == page
 
 
+def test_a_data_set_is_in_the_site_and_its_menu_only_where_it_was_asked_for(root, tmp_path):
+    page = (site.ROOT / "index.html").read_text()
+    (root / "index.html").write_text(page)
+    made = root / "static/vendor/data/fashion/t10k-labels-idx1-ubyte.gz"
+    made.parent.mkdir(parents=True)
+    made.write_bytes(b"labels")
+    site.build(root, tmp_path / "dist")
+    assert (tmp_path / "dist/index.html").read_text() == page
+    assert not (tmp_path / "dist/static/vendor/data").exists()
+    site.build(root, tmp_path / "dist", data=["fashion"])
+    built = (tmp_path / "dist/index.html").read_text()
+    assert '<option value="fashion">Fashion-MNIST</option></select>' in built
+    assert '<label class="field" for="data-set">' in built
+    assert (tmp_path / "dist" / made.relative_to(root)).is_file()
+    assert made.relative_to(root).as_posix() not in listed(tmp_path / "dist")[1], "not kept offline"
+
+
 def test_the_libraries_are_in_the_site_but_no_visit_of_the_page_fetches_them(root, tmp_path):
     for name in precache.LIBRARIES:
         (root / name).parent.mkdir(parents=True, exist_ok=True)

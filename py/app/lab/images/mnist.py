@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,24 @@ def decode(name: str, content: bytes, rank: int) -> Any:
     return array
 
 
+async def read(
+    folder: str, names: Sequence[str], download: Callable[[str], Awaitable[bytes]]
+) -> tuple[Dataset, Dataset, int]:
+    """Download four files of MNIST's kind; return training set, test set, bytes downloaded.
+
+    Args:
+        folder: of the files on this site.
+        names: of the classes.
+        download: returns the content of a file whose path on this site it is given.
+    """
+    parts = await asyncio.gather(*[download(f"{folder}/{name}.gz") for name in FILES])
+    arrays = []
+    for name, content in zip(FILES, parts, strict=True):
+        arrays.append(decode(name, content, 3 if "images" in name else 1))
+    train, test = (Dataset(*arrays[i : i + 2], class_names=names) for i in (0, 2))
+    return train, test, sum(map(len, parts))
+
+
 class Mnist:
     """The training and the test set; served as `mnist`.
 
@@ -57,14 +75,9 @@ class Mnist:
         Args:
             download: returns the content of a file whose path on this site it is given.
         """
-        parts = await asyncio.gather(*[download(f"mnist/{name}.gz") for name in FILES])
-        arrays = []
-        for name, content in zip(FILES, parts, strict=True):
-            arrays.append(decode(name, content, 3 if "images" in name else 1))
-        self.train = Dataset(arrays[0], arrays[1], class_names=NAMES)
-        self.test = Dataset(arrays[2], arrays[3], class_names=NAMES)
+        self.train, self.test, size = await read("mnist", NAMES, download)
         self._original = (self.train, self.test)
-        return sum(map(len, parts))
+        return size
 
     def use(
         self, name: str, train: Dataset, test: Dataset, read: Callable[[Any], Any] | None = None
