@@ -96,7 +96,7 @@ class TestPoster:
         _, poster, _ = started
         [said] = re.findall(r"\((\d+) MB\)", poster["text"])
         moved = sum(packed.moved((ROOT / path).read_bytes()) for path in precache.published(ROOT))
-        assert int(said) == round(moved / 1e6)
+        assert 0 <= int(said) - moved / 1e6 < 1.5
 
     def test_the_keyboard_alone_starts_it_and_put_back_it_starts_again(self, site, host, open_page):
         page = open_page(write(host, script(site) + tag(label="Digits")))

@@ -317,7 +317,7 @@ PROMISES: dict[str, list[tuple[str, str]]] = {
     "an_unawaited_call_is_a_target_in_the_same_message": [
         (
             "farcall: order and delivery",
-            "A call may be the target or an argument of later calls before its result is here",
+            "A result can be used before it has arrived, as target or argument of later calls",
         ),
         (
             "farcall: features",
@@ -327,7 +327,7 @@ PROMISES: dict[str, list[tuple[str, str]]] = {
     "an_unawaited_call_is_an_argument_at_any_depth": [
         (
             "farcall: order and delivery",
-            "A call may be the target or an argument of later calls before its result is here",
+            "A result can be used before it has arrived, as target or argument of later calls",
         ),
         (
             "farcall: features",

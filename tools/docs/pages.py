@@ -62,11 +62,15 @@ def described(name: str, value: Any) -> str:
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """List the pages of the reference."""
-    pages = [{name: f"reference/{name}.md"} for name in modules()]
+    """List the pages of the reference, and those for teaching."""
+    lessons = sorted(path.name for path in (ROOT / "docs" / "lessons").glob("*.md"))
+    listed = {
+        "Reference": [{name: f"reference/{name}.md"} for name in modules()],
+        "Teaching": ["teaching.md", *(f"lessons/{name}" for name in lessons)],
+    }
     for entry in config.nav or []:
-        if "Reference" in entry:
-            entry["Reference"] = pages
+        for section in entry.keys() & listed.keys():
+            entry[section] = listed[section]
     return config
 
 

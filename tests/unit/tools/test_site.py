@@ -182,6 +182,14 @@ def test_what_does_not_shrink_moves_as_it_is():
     assert site.moved(b"a" * 10_000) < 100
 
 
-def test_the_repository_stays_under_the_limit(tmp_path):
+def test_the_repository_stays_under_the_limit_and_near_what_the_documents_state(tmp_path):
     site.build(precache.ROOT, tmp_path / "dist")
-    assert site.first_visit(site.sizes(tmp_path / "dist")) <= site.LIMIT
+    moved = site.first_visit(site.sizes(tmp_path / "dist"))
+    assert moved <= site.LIMIT
+    for name, text in (
+        ("README.md", r"\| Download, gzip, without data \| ([\d.]+) MB"),
+        ("docs/compared.md", r"\| Download, gzip \| ([\d.]+) MB"),
+        ("docs/hosting.md", r"([\d.]+) MB instead of"),
+    ):
+        [stated] = re.findall(text, (precache.ROOT / name).read_text())
+        assert abs(float(stated) - moved / 1e6) < 0.5, name
