@@ -118,6 +118,12 @@ class OwnData:
             self.classes = Own(page.client, page.training, page.data, page.draw)
         await self.classes.open()
 
+    async def again(self):
+        """Show what another worker holds: the pictures ended with the one that is gone."""
+        if self.classes is not None and self.classes.opened:
+            self.classes.changed = True
+            await self.classes.open()
+
     async def open_table(self, name, url):
         """Show a CSV file that holds no images as a table. Raises what keeps it from that."""
         page = self.page
@@ -305,6 +311,7 @@ class PageApp:
         self.choice.lost()
         try:
             await self._start(again=True)
+            await self.own_data.again()
         except Exception as error:
             self._failed(error)
 

@@ -134,7 +134,6 @@ def test_an_example_shows_what_it_should(examples, open_page, tmp_path, name):
     shows_what_it_should(page, name, tmp_path)
 
 
-CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 PHOTOGRAPHS = {"chelsea.png": "Egyptian cat", "coffee.png": "espresso", "rocket.jpg": "missile"}
 
 
@@ -147,7 +146,7 @@ def names(page):
 
 @pytest.mark.promise("nn: files and guides", "Photographs: five names in three lines")
 def test_the_example_names_what_photographs_and_the_webcam_show(examples, open_page):
-    page = open_page(f"{examples.url}examples/07-photograph/index.html", *CAMERA)
+    page = open_page(f"{examples.url}examples/07-photograph/index.html")
     page.wait_for_phase("ready")
     field = page.find_element("id", "file")
     for photograph, name in PHOTOGRAPHS.items():

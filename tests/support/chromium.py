@@ -38,6 +38,9 @@ ARGUMENTS = (
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
     "--force-device-scale-factor=1",
+    # A camera that shows a clock, given to whoever asks.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
     f"--window-size={SIZE[0]},{SIZE[1]}",
     # Whatever is not on this machine does not exist: a forgotten CDN address fails loudly.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",

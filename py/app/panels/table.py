@@ -15,7 +15,7 @@ _HTML = """
 <select id="table-target"></select></label>
 <label class="field" for="table-epochs"><span>Epochs</span>
 <input id="table-epochs" type="number" min="1" max="1000"></label>
-<button id="table-train" type="button" class="primary">Train on the table</button></div>
+<button id="table-train" type="button">Train on the table</button></div>
 <progress id="table-progress" max="1" value="0" aria-label="Training on the table"></progress>
 <p id="table-result" role="status"></p>
 <div id="table-ask" hidden><h3>Ask it</h3><div id="table-fields" class="row"></div>
@@ -106,6 +106,7 @@ class Table:
             label.append(dom.make("span", column["name"]))
             if column["values"] is None:
                 field = dom.make("input", type="number", step="any")
+                field.style.width = "6.5rem"
                 field.value = numbers.significant(column["middle"])
             else:
                 field = dom.make("select")

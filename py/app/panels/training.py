@@ -17,6 +17,11 @@ from app.state.current_run import CurrentRun
 # Figures that change faster cannot be read; most frames stay free for the drawing.
 REDRAW = 0.08
 _CURVES = "farcall-curves"
+# Name of the data: what can be done with a network that has learned them.
+_FOLLOWING = {
+    "MNIST": "Draw a digit.",
+    "Your classes": "Hold something in front of the camera.",
+}
 # State of the page: buttons that it enables, and buttons that it disables.
 _BUTTONS = {
     "ready": (
@@ -180,8 +185,7 @@ class Progress:
         self.history.end()
         if run.cut_short:
             self.client.changed()
-        own = self.client.data["name"] != "MNIST"
-        words = run.outcome("Try a test image.") if own else run.outcome()
+        words = run.outcome(_FOLLOWING.get(self.client.data["name"], "Try a test image."))
         status.say(words)
         self.title.end(words.split(",")[0])
 
