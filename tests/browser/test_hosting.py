@@ -134,6 +134,7 @@ def test_a_returning_visitor_moves_no_bytes_and_needs_no_network(site, open_page
     page.until("document.documentElement.dataset.offline === 'ready'", 60)
     first = {r.path for r in site.requests if r.sent and r.status == 200}
     assert "index.html" in first
+    assert not [path for path in first if "playground" in path], "another page's files"
     site.requests.clear()
     page.get(site.url)
     assert trains(page)

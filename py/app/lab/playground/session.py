@@ -209,7 +209,7 @@ def _svg(made: points.Points, size: float) -> str:
         kind = "for" if blue else "not"
         parts.append(f'<path class="rim" stroke-width="{1.4 * size:.3g}" d="{path}"/>')
         parts.append(
-            f'<path class="{kind}" stroke-width="{size:.3g}" stroke-opacity="{strength / 4}"'
+            f'<path class="{kind}" stroke-width="{size:.3g}" stroke-opacity="{(strength + 1) / 5}"'
             f' d="{path}"/>'
         )
         if test:

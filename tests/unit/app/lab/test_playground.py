@@ -6,6 +6,7 @@ from typing import Any
 import nn
 import numpy as np
 import pytest
+from app.lab.inside import reporting
 from app.lab.inside.colours import LIGHT, coloured, table
 from app.lab.playground import features, network, points
 from app.lab.playground.planes import SIDE, SMALL, STRIDE, Planes, grid
@@ -139,6 +140,10 @@ def test_the_pixels_are_the_features_the_units_and_the_plane_looked_at() -> None
         shown = planes.plane(place)
         large = pixels[tiles * SMALL**2 :].reshape(SIDE, SIDE, 4)
         np.testing.assert_array_equal(large, coloured(shown / max(1, abs(shown).max()), 1, shades))
+    small = grid().reshape(SIDE, SIDE, 2)[::STRIDE, ::STRIDE].reshape(-1, 2)
+    for index, column in enumerate(features.values(small, toys.FEATURES).T):
+        tile = pixels[index * SMALL**2 : (index + 1) * SMALL**2]
+        np.testing.assert_array_equal(tile, coloured(column / max(1, abs(column).max()), 1, shades))
     unit = pixels[10 * SMALL**2 : 11 * SMALL**2].reshape(SMALL, SMALL, 4)
     np.testing.assert_array_equal(unit, large[::STRIDE, ::STRIDE])
 
@@ -292,6 +297,13 @@ def test_a_new_network_ends_the_run_of_the_last_and_follows_no_more() -> None:
         return seen
 
     assert asyncio.run(changed())
+
+
+def test_a_run_is_reported_at_its_pace_and_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporting.time, "perf_counter", lambda: 1000.0)  # one moment for all
+    _, reports = asyncio.run(trained(Playground(), options(), 9))
+    assert [report["epoch"] for report in reports] == [1, 9]
+    assert [row[0] for row in rows(reports)] == [*range(1, 10)]
 
 
 def test_nothing_is_reported_while_nobody_looks_and_the_run_goes_on() -> None:
