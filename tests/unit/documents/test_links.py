@@ -1,4 +1,4 @@
-"""Every file that a document links to, or names, exists."""
+"""Every file that a document links to, or names, exists, and merges are done."""
 
 import re
 from pathlib import Path
@@ -17,6 +17,11 @@ def test_every_file_that_a_document_links_to_exists(path):
     linked = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text())
     local = [link for link in linked if "://" not in link]
     assert [link for link in local if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_no_document_has_a_mark_of_a_merge(path):
+    assert re.findall(r"^(?:<<<<<<<|=======|>>>>>>>)(?: |$)", path.read_text(), re.MULTILINE) == []
 
 
 @pytest.mark.parametrize("path", BY_HAND, ids=lambda path: path.name)
