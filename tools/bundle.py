@@ -69,6 +69,7 @@ LATER = (
     "py/app/panels/federation.py",
     "py/app/panels/federation.js",
     "py/app/panels/lens.py",
+    "py/app/panels/lens.js",
     "py/app/panels/picture.py",
     "py/app/panels/picture.js",
 )

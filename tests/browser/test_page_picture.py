@@ -205,9 +205,11 @@ def test_the_lens_shows_products_that_add_up_to_the_pixel(page):
     assert total == pytest.approx(sum(products), abs=9 * 0.005 + 0.001)
     assert value == pytest.approx(total + bias, abs=0.002)
     assert shown == pytest.approx(max(0, value), abs=0.001)
+    page.execute_script("globalThis.cell = document.querySelector('#lens-parts td')")
     canvas = page.find_element("id", "lens-map")
     canvas.send_keys(Keys.ARROW_RIGHT)
     page.until(f"document.getElementById('lens-where').textContent !== '{found['where']}'")
+    assert page.execute_script("return cell.isConnected"), "another text in the table that is there"
     canvas.send_keys(Keys.ESCAPE)
     page.until("document.getElementById('lens').hidden")
 

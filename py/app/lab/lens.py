@@ -8,6 +8,7 @@ import numpy as np
 from nn.graph import Node
 from nn.utils.diagram.boxes import geometry, maps_first
 
+from app.lab.inside import markup
 from app.lab.inside.activations import Activations
 from app.lab.inside.colours import as_maps, coloured, table
 from app.lab.inside.explanations import Question, explain
@@ -30,6 +31,15 @@ class Lens:
 
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
+
+    def look(self, layer: str, number: int, row: int, column: int) -> dict[str, Any] | None:
+        """Return what `at` does, as the page puts it: `parts` and `sums` are HTML."""
+        found = self.at(layer, number, row, column)
+        if found is None:
+            return None
+        del found["reads"]
+        made = {"parts": markup.parts(found["parts"]), "sums": markup.sums(found["sums"])}
+        return found | made
 
     def at(self, layer: str, number: int, row: int, column: int) -> dict[str, Any] | None:
         """Return a map, and how a number in it is made.

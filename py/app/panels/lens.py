@@ -26,6 +26,7 @@ class Lens:
         self.map, self.row, self.column = 0, 0, 0
         self.limits = (1, 1, 1)  # maps, rows, columns
         self.canvas = dom.find("lens-map")
+        self._put_html = dom.evaluate(__file__, "lens.js")
         self._latest = Latest(self._show)
         dom.click("lens-close", self.close)
         dom.on("lens", "keydown", self._key, passive=False)
@@ -79,7 +80,7 @@ class Lens:
         layer, number = self.layer, self.map
         if layer is None:
             return
-        found = await self.client.lab.lens.at(layer["name"], number, self.row, self.column)
+        found = await self.client.lab.lens.look(layer["name"], number, self.row, self.column)
         if found is None or self.layer is not layer:
             return
         self.limits = (found["maps"], found["rows"], found["columns"])
@@ -93,9 +94,8 @@ class Lens:
         mark.top, mark.height = f"{100 * self.row / rows}%", f"{100 / rows}%"
         dom.set_text("lens-where", found["title"])
         dom.set_text("lens-words", found["words"])
-        dom.put(dom.find("lens-parts"), "".join([_part(part) for part in found["parts"]]))
-        sums = [f"{dom.escape(label)} <b>{value}</b>" for label, value in found["sums"]]
-        dom.put(dom.find("lens-sums"), "<br>".join(sums))
+        self._put_html(dom.find("lens-parts"), found["parts"])
+        self._put_html(dom.find("lens-sums"), found["sums"])
         self.canvas.setAttribute("aria-label", f"{found['title']}: {found['value']}. {_KEYS}")
 
     def _key(self, event):
@@ -151,26 +151,3 @@ async def why(client):
     style.left, style.top, style.width, style.height = left, top, width, height
     canvas.hidden = False
     status.say(found["words"])
-
-
-def _part(part):
-    """Return a part of the sum as HTML."""
-    if part["kind"] == "sign":
-        return f'<span class="sign">{dom.escape(part["text"])}</span>'
-    if part["kind"] == "line":
-        return f"<span>{dom.escape(part['text'])} <b>{part['value']}</b></span>"
-    rows = "".join(
-        [
-            "<tr>" + "".join([_cell(part, y, x) for x in range(len(row))]) + "</tr>"
-            for y, row in enumerate(part["rows"])
-        ]
-    )
-    return f"<table><caption>{dom.escape(part['title'])}</caption><tbody>{rows}</tbody></table>"
-
-
-def _cell(part, y, x):
-    tone = part["tones"][y][x]
-    sign = "plus" if tone > 0 else "minus"
-    marked = " marked" if part["mark"] and tuple(part["mark"]) == (y, x) else ""
-    strength = f"--v:{abs(tone) * 45:.0f}%"
-    return f'<td class="{sign}{marked}" style="{strength}">{part["rows"][y][x]}</td>'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from typing import Any
 
 import nn
@@ -42,6 +43,11 @@ def looking_at(model: Any, seed: int = 0) -> tuple[Picture, Lens]:
     picture = Picture(mnist, Buckets())  # type: ignore[arg-type]
     picture.show(model)
     return picture, Lens(picture)
+
+
+def cells(html: str, tag: str) -> list[str]:
+    """Return the texts of all elements of a kind."""
+    return re.findall(rf"<{tag}(?: [^>]*)?>([^<]*)</{tag}>", html)
 
 
 def drawn_layers(draw: Any, x: Any) -> Any:
@@ -195,6 +201,11 @@ def test_the_sum_shown_comes_to_the_engines_number(model: nn.Model, seed: int) -
             assert [made["rows"], made["columns"], made["maps"]] == list(sides)
             assert made["sums"][-1][1] == made["value"] == exact(value)
             CHECKS[type(node.layer).__name__](Shown(made), node.layer, value)
+            seen = lens.look(node.layer.name, channel, row, column)
+            assert seen is not None
+            tables = [part["rows"] for part in made["parts"] if part["kind"] == "table"]
+            assert cells(seen["parts"], "td") == [text for t in tables for row in t for text in row]
+            assert cells(seen["sums"], "b") == [value for _, value in made["sums"]]
             before = [t.node.layer.name for t in node.inputs]
             assert {part["layer"] for part in made["reads"]} <= set(before)
 
