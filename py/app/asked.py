@@ -8,14 +8,17 @@ import asyncio
 from app.page import dom, status
 
 BUNDLE = "teaching.txt"
-# What asks for a part: an element's id, and its event.
-ASKED = {
-    "code": ("code-panel", "toggle"),
-    "data_sets": ("data-set", "change"),
-    "embed_form": ("embed-open", "click"),
-    "numbers_explained": ("numbers-open", "click"),
-    "web_page": ("web-page", "click"),
-}
+# What asks for a part: an element's id, its event, and the part's name and method.
+ASKED = (
+    ("code-panel", "toggle", "code", "open"),
+    ("data-set", "change", "data_sets", "open"),
+    ("embed-open", "click", "embed_form", "open"),
+    ("lessons", "click", "lesson", "menu"),
+    ("numbers-open", "click", "numbers_explained", "open"),
+    ("project-save", "click", "project", "save"),
+    ("project-file", "change", "project", "take"),
+    ("web-page", "click", "web_page", "open"),
+)
 # Where a press asks what a number is.
 NUMBERS = "output, #total-params, th.number, .figures > div"
 
@@ -33,10 +36,10 @@ class Asked:
         self.unpack = unpack
         self._parts = {}
         self._busy = asyncio.Lock()
-        for name, (identifier, event) in ASKED.items():
-            dom.on(identifier, event, lambda _, name=name: self.open(name))
+        for identifier, event, *asked in ASKED:
+            dom.on(identifier, event, lambda _, asked=asked: self.open(*asked))
+        dom.click("project-open", dom.find("project-file").click)
         dom.on(dom.document, "click", self._clicked)
-        dom.click("lessons", lambda: self.open("lesson", "menu"))
         page.options.listen("lesson", lambda _: dom.spawn(self.open("lesson")))
         if page.options["lesson"]:
             dom.spawn(self.open("lesson"))

@@ -13,8 +13,11 @@ from functools import cache
 import nn
 import numpy as np
 import pytest
+from app.lab.images import project
 from app.lab.images.mnist import FILES
-from app.state import embed_code, keras_code, settings, what_is
+from app.lab.network import Network
+from app.state import architectures, embed_code, keras_code, settings, what_is
+from nn.data import Dataset
 
 from tests.browser.test_examples import PYSCRIPT
 from tests.browser.test_guides import add_pyscript, served
@@ -179,6 +182,7 @@ def test_hands_out_the_keras_script_and_the_notebook_of_this_run(page):
     assert page.execute_async_script(HANDED_OUT, "download-code") == keras_code.text(*run)
 
 
+PETS = ["cat", "dog"]
 LESSON = "document.getElementById('lesson')"
 
 
@@ -324,3 +328,45 @@ def clothes():
     for count in (200, 50):
         yield datasets.idx(rng.bytes(count * 784), count, 28, 28)
         yield datasets.idx(bytes(n % 10 for n in range(count)), count)
+
+
+TAKE = """
+const [body] = arguments, input = document.getElementById("project-file");
+const bytes = Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0));
+const files = new DataTransfer();
+files.items.add(new File([bytes], "farcall-project.zip"));
+input.files = files.files;
+input.dispatchEvent(new Event("change"));
+"""
+
+
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "A project in one file, to hand to a class: classes, pictures, options, network",
+)
+def test_a_project_brings_data_options_and_network_to_another_page(page):
+    rng = np.random.default_rng(1)
+    sets = [
+        Dataset(rng.integers(0, 256, (n, 28, 28, 3), np.uint8), np.arange(n) % 2, class_names=PETS)
+        for n in (40, 10)
+    ]
+    layers = architectures.decode("Flatten;Dense,units:2,activation:softmax")
+    model = Network().build(layers, 1, 0.0, (28, 28, 3))
+    first = project.Project("lr=0.02&epochs=7", 3, model, "pets.zip", tuple(sets))
+    page.execute_script("location.hash = 'preset=mlp'")
+    page.until("document.getElementById('preset').value === 'mlp'")
+    page.until("document.getElementById('train').disabled === false")
+    opened = "document.getElementById('status').textContent.includes('is open: its data')"
+    page.execute_script(TAKE, base64.b64encode(project.write(first)).decode())
+    page.until(opened, 30)
+    page.until("document.getElementById('data-count').textContent.startsWith('pets.zip: 40')")
+    page.until("document.getElementById('option-epochs').value === '7'")
+    page.until("document.getElementById('total-params').textContent === '4,706'")
+    name, body = page.execute_async_script(BYTES, "project-save")
+    assert name == "farcall-project.zip"
+    second = project.read(base64.b64decode(body))
+    assert settings.from_hash(second.options)["epochs"] == 7
+    assert second.sets[0].class_names == PETS
+    np.testing.assert_array_equal(second.sets[1].x, sets[1].x)
+    for one, other in zip(model.get_weights(), second.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

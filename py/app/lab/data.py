@@ -10,7 +10,7 @@ import numpy as np
 from nn.data import Dataset
 
 from app.lab.browser import downloads
-from app.lab.images import hints, import_data, mnist, pictures
+from app.lab.images import hints, import_data, mnist, pictures, project
 from app.lab.images.mnist import Mnist, class_name
 
 CLASSES = {
@@ -20,6 +20,7 @@ CLASSES = {
     ),
 }  # fmt: skip
 """The classes' names of each data set that a site may have besides MNIST."""
+TITLES = ("Fashion-MNIST",)
 Form = tuple[int, int]
 """Side and channels of images."""
 Source = Callable[[Form | None], Awaitable[tuple[Dataset, Dataset]]]
@@ -108,6 +109,49 @@ class Data:
             return train, test
 
         await self.use(title, source, convertible=False)
+
+    def save_project(self, model: Any, options: str, trained: int) -> dict[str, Any]:
+        """Write data, options and network to a file: {url (inside this browser), name, size}.
+
+        Raises:
+            ProjectError: the network does not read these data as pictures.
+        """
+        data = self._mnist
+        own = data.name != "MNIST" and data.name not in TITLES
+        if own and data.read is not mnist.scaled:
+            raise project.ProjectError(
+                "A project holds pictures and a network that reads them; this one reads features."
+            )
+        sets = (data.train, data.test) if own else None
+        content = project.write(project.Project(options, trained, model, data.name, sets))
+        url = downloads.object_url(content)
+        return {"url": url, "name": "farcall-project.zip", "size": len(content)}
+
+    async def open_project(self, url: str) -> dict[str, Any]:
+        """Train on a project's data from now on: {model, options, trained, replaced}.
+
+        Args:
+            url: its object URL.
+
+        Raises:
+            ProjectError: the file is none, or of other data of a site; nothing is changed.
+        """
+        found = project.read(await downloads.download(url))
+        sets = found.sets
+        if sets is not None:
+
+            async def source(form: Form | None) -> tuple[Dataset, Dataset]:
+                return sets
+
+            await self.use(found.name, source, convertible=False)
+        elif found.name != self._mnist.name:
+            raise project.ProjectError(f"its data are {found.name}: choose them first")
+        return {
+            "model": found.model,
+            "options": found.options,
+            "trained": found.trained,
+            "replaced": sets is not None,
+        }
 
     async def convert(self, side: int, channels: int) -> None:
         """Make the user's pictures again, as images of another size, in grey or in colour.

@@ -8,7 +8,6 @@ import time
 import zipfile
 from typing import Any
 
-import js
 import nn
 from nn.io import formats
 
@@ -90,7 +89,11 @@ class Models:
         if form in ("keras", "onnx"):
             await optional_packages.add_part(self.base, "nn.io.onnx")
         content = nn.io.save(model, form, **options)
-        return {"url": _object_url(content), "name": f"{name}{ending}", "size": len(content)}
+        return {
+            "url": downloads.object_url(content),
+            "name": f"{name}{ending}",
+            "size": len(content),
+        }
 
     async def folder(self, model: Any, page: str, parts: list[str]) -> dict[str, Any]:
         """Zip a page with the network and what it needs: {url (inside this browser), name, size}.
@@ -112,7 +115,11 @@ class Models:
             for name, archive in zip(parts, archives, strict=True):
                 folder.writestr(name, archive)
         content = body.getvalue()
-        return {"url": _object_url(content), "name": "farcall-page.zip", "size": len(content)}
+        return {
+            "url": downloads.object_url(content),
+            "name": "farcall-page.zip",
+            "size": len(content),
+        }
 
     async def load(self, url: str, name: str) -> Any:
         """Return the model in a file that the user chose; `url` is its object URL.
@@ -140,9 +147,3 @@ class Models:
     def quantize(self, model: Any, kind: str) -> Any:
         """Return the model with its weights rounded to a precision."""
         return precisions.rounded(model, kind)
-
-
-def _object_url(content: bytes) -> str:
-    array = js.Uint8Array.new(len(content))
-    array.assign(content)
-    return str(js.URL.createObjectURL(js.Blob.new([array])))

@@ -5,6 +5,7 @@ from app.teaching.data_sets import DataSets
 from app.teaching.embed_form import EmbedForm
 from app.teaching.lesson import Lesson
 from app.teaching.numbers_explained import NumbersExplained
+from app.teaching.project import Project
 from app.teaching.web_page import WebPage
 
 _CLASSES = {
@@ -13,6 +14,7 @@ _CLASSES = {
     "embed_form": EmbedForm,
     "lesson": Lesson,
     "numbers_explained": NumbersExplained,
+    "project": Project,
     "web_page": WebPage,
 }
 

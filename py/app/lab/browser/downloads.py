@@ -62,3 +62,10 @@ async def decode_image(content: bytes) -> Any:
     bitmap.close()
     pixels = context.getImageData(0, 0, width, height).data.to_bytes()
     return np.frombuffer(pixels, np.uint8).reshape(height, width, 4)[..., :3]
+
+
+def object_url(content: bytes) -> str:
+    """Return the address of these bytes inside this browser."""
+    array = js.Uint8Array.new(len(content))
+    array.assign(content)
+    return str(js.URL.createObjectURL(js.Blob.new([array])))

@@ -1,0 +1,118 @@
+"""A project in one file, to hand to a class: classes, pictures, options and network.
+
+project.json   {"version": 1, "options": text as in the address, "trained": epochs, "data": name,
+               "classes": [names], or null where the data are this site's}
+model.npz      the network, exactly
+train-images, train-labels, test-images, test-labels   IDX, where the data are the user's
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import nn
+import numpy as np
+from nn.data import Dataset, parse_idx, write_idx
+from nn.io.archive import Archive, pack
+
+VERSION = 1
+MOST_CLASSES = 1000
+SETS = ("train", "test")
+
+
+class ProjectError(ValueError):
+    """A file holds no project that can be opened; the message says what was expected."""
+
+
+@dataclass
+class Project:
+    """What a file holds.
+
+    Attributes:
+        options: the page's options, as in its address.
+        trained: epochs that the network has been trained for.
+        model: the network.
+        name: of the data.
+        sets: training and test images of the user's; None where the data are this site's.
+    """
+
+    options: str
+    trained: int
+    model: Any
+    name: str
+    sets: tuple[Dataset, Dataset] | None
+
+
+def write(project: Project) -> bytes:
+    """Return the file."""
+    members = {"model.npz": nn.io.save(project.model)}
+    classes = None
+    if project.sets is not None:
+        classes = [str(name) for name in project.sets[0].class_names or []]
+        for kind, data in zip(SETS, project.sets, strict=True):
+            members[f"{kind}-images"] = write_idx(np.ascontiguousarray(data.x))
+            members[f"{kind}-labels"] = write_idx(np.asarray(data.y, np.uint16).astype(np.int32))
+    head = {
+        "version": VERSION,
+        "options": project.options,
+        "trained": project.trained,
+        "data": project.name,
+        "classes": classes,
+    }
+    return pack({"project.json": json.dumps(head).encode(), **members})
+
+
+def read(content: bytes) -> Project:
+    """Return what a file holds.
+
+    Raises:
+        ProjectError: it is no project, or damaged.
+    """
+    try:
+        archive = Archive(content)
+        head = json.loads(archive.read("project.json"))
+        if not isinstance(head, dict) or head.get("version") != VERSION:
+            raise ProjectError(f"expected version {VERSION}")
+        sets = None if head["classes"] is None else _sets(archive, head["classes"])
+        model = nn.io.load(archive.read("model.npz"))
+        if not isinstance(head["options"], str) or not isinstance(head["data"], str):
+            raise ProjectError("expected texts as options and as the name of the data")
+        trained = max(0, int(head["trained"]))
+        project = Project(head["options"], trained, model, head["data"], sets)
+    except (ValueError, KeyError, TypeError, OverflowError, nn.errors.NNError) as error:
+        raise ProjectError(f"this file is no project: {error}") from error
+    _check(project)
+    return project
+
+
+def _sets(archive: Archive, classes: Any) -> tuple[Dataset, Dataset]:
+    names = [str(name) for name in classes]
+    if not 2 <= len(names) <= MOST_CLASSES:
+        raise ProjectError(f"expected 2 to {MOST_CLASSES} classes, received {len(names)}")
+    train, test = (_set(archive, kind, names) for kind in SETS)
+    if train.x.shape[1:] != test.x.shape[1:]:
+        raise ProjectError("the training and the test images are of different sizes")
+    return train, test
+
+
+def _set(archive: Archive, kind: str, names: list[str]) -> Dataset:
+    images = parse_idx(archive.read(f"{kind}-images"), rank=4)
+    labels = parse_idx(archive.read(f"{kind}-labels"), rank=1)
+    if images.dtype != np.uint8 or images.shape[3] not in (1, 3) or len(images) != len(labels):
+        raise ProjectError(f"{kind}: expected a label for each image of 1 or 3 channels")
+    if len(labels) and (labels.min() < 0 or labels.max() >= len(names)):
+        raise ProjectError(f"{kind}: expected labels from 0 to {len(names) - 1}")
+    return Dataset(images, labels, class_names=names)
+
+
+def _check(project: Project) -> None:
+    """Refuse a network that does not read the images."""
+    if project.sets is None:
+        return
+    data = project.sets[0]
+    wanted = (tuple(data.shape), (len(data.class_names or ()),))
+    found = (tuple(project.model.input_shape[1:]), tuple(project.model.output_shape[1:]))
+    if wanted != found:
+        raise ProjectError(f"expected a network from {wanted[0]} to {wanted[1]}, received {found}")

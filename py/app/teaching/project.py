@@ -1,0 +1,65 @@
+"""A project in a file: classes, pictures, options and network, to hand to a class."""
+
+import js
+
+from app.page import dom, numbers, status
+from app.state import settings
+
+
+class Project:
+    """The two buttons under Models.
+
+    Args:
+        page: the page with its panels.
+    """
+
+    def __init__(self, page):
+        self.page = page
+        self.client = page.client
+        self.file = dom.find("project-file")
+
+    async def save(self):
+        """Download the project."""
+        client = self.client
+        if client.model is None or not self.page.state.free():
+            return
+        options = settings.to_hash(dict(self.page.options.values, lesson=""))
+        try:
+            made = await client.lab.data.save_project(client.model, options, client.trained)
+        except Exception as error:
+            status.say(str(error))
+            return
+        dom.save_as(made["url"], made["name"])
+        status.say(f"{made['name']}, {numbers.size(made['size'])}: hand it to your class.")
+
+    async def take(self):
+        """Open the project that was chosen."""
+        files = self.file.files
+        if files.length:
+            await self._open(files[0])
+        self.file.value = ""
+
+    async def _open(self, file):
+        page, client = self.page, self.client
+        url = js.URL.createObjectURL(file)
+        try:
+            async with client.replacing as free:
+                if not free:
+                    return
+                found = await client.lab.data.open_project(url)
+                if found["replaced"]:
+                    await page.data.adopt()
+                page.options.adopt(settings.from_hash(found["options"]))
+                await page.network.rebuilt()
+                about = {"trained": found["trained"]} if found["trained"] else None
+                await client.adopt(found["model"], None, about)
+                status.say(f"The project {file.name} is open: its data, options and network.")
+        except Exception as error:
+            status.notice(
+                "This file is no project",
+                str(error),
+                "Choose a file that Save project made, of images that the page takes.",
+                status.details_of(error),
+            )
+        finally:
+            js.URL.revokeObjectURL(url)

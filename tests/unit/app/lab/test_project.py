@@ -1,0 +1,101 @@
+"""A project's file gives back what it was made of, and a damaged one is refused in words."""
+
+from typing import Any
+
+import nn
+import numpy as np
+import pytest
+from app.lab.images import project
+from app.lab.network import Network
+from hypothesis import given
+from hypothesis import strategies as st
+from nn.data import Dataset
+from nn.io.archive import Archive, pack
+
+LAYERS: list[Any] = [("Flatten", {}), ("Dense", {"units": 2, "activation": "softmax"})]
+
+
+def made(names: list[str], side: int = 4, channels: int = 1, seed: int = 1) -> project.Project:
+    rng = np.random.default_rng(seed)
+    layers = [LAYERS[0], ("Dense", {"units": len(names), "activation": "softmax"})]
+    sets = []
+    for count in (7, 3):
+        images = rng.integers(0, 256, (count, side, side, channels), np.uint8)
+        sets.append(Dataset(images, rng.integers(0, len(names), count), class_names=names))
+    model = Network().build(layers, 1, 0.0, (side, side, channels))
+    return project.Project("lr=0.01", 3, model, "pets.zip", (sets[0], sets[1]))
+
+
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "A project in one file, to hand to a class: classes, pictures, options, network",
+)
+@given(
+    st.lists(st.text(max_size=8), min_size=2, max_size=5),
+    st.sampled_from([1, 5]), st.sampled_from([1, 3]), st.integers(0, 99),
+)  # fmt: skip
+def test_comes_back_as_it_was(names: list[str], side: int, channels: int, seed: int) -> None:
+    first = made(names, side, channels, seed)
+    found = project.read(project.write(first))
+    assert (found.options, found.trained, found.name) == ("lr=0.01", 3, "pets.zip")
+    assert first.sets is not None
+    assert found.sets is not None
+    for one, other in zip(first.sets, found.sets, strict=True):
+        np.testing.assert_array_equal(one.x, other.x)
+        np.testing.assert_array_equal(one.y, other.y)
+        assert list(other.class_names or []) == names
+    for one, other in zip(first.model.get_weights(), found.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_data_of_the_site_are_named_only() -> None:
+    model = Network().build(LAYERS, 1)
+    content = project.write(project.Project("", 0, model, "MNIST", None))
+    assert Archive(content).names == ["project.json", "model.npz"]
+    found = project.read(content)
+    assert found.sets is None
+    assert found.name == "MNIST"
+
+
+GOOD = project.write(made(["a", "b"]))
+MEMBERS = {name: Archive(GOOD).read(name) for name in Archive(GOOD).names}
+HEAD = MEMBERS["project.json"].decode()
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_a_file_without_a_part_is_no_project(name: str) -> None:
+    with pytest.raises(project.ProjectError, match="no project"):
+        project.read(pack({n: body for n, body in MEMBERS.items() if n != name}))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "[]", "{", "null", HEAD.replace('"version": 1', '"version": 2'),
+        HEAD.replace('["a", "b"]', '["a"]'), HEAD.replace('["a", "b"]', "7"),
+        HEAD.replace('["a", "b"]', '["a", "b", "c"]'), HEAD.replace('"lr=0.01"', "1"),
+        HEAD.replace('"trained": 3', '"trained": "x"'), HEAD.replace('"trained": 3', '"t": 3'),
+    ],
+)  # fmt: skip
+def test_a_head_that_says_something_else_is_refused(head: str) -> None:
+    with pytest.raises(project.ProjectError):
+        project.read(pack({**MEMBERS, "project.json": head.encode()}))
+
+
+@given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
+def test_a_damaged_file_is_refused_or_read_as_it_was(place: int, change: int) -> None:
+    damaged = bytearray(GOOD)
+    damaged[place] ^= change
+    for content in (bytes(damaged), GOOD[:place]):
+        try:
+            found = project.read(content)
+        except project.ProjectError:  # any other error fails the test
+            continue
+        assert found.options == "lr=0.01"
+
+
+def test_labels_and_images_that_do_not_belong_together_are_refused() -> None:
+    labels = nn.data.write_idx(np.full(7, 9, np.int32))
+    for part, body in (("train-labels", labels), ("test-images", MEMBERS["train-images"])):
+        with pytest.raises(project.ProjectError):
+            project.read(pack({**MEMBERS, part: body}))
