@@ -160,7 +160,7 @@ def test_no_task_is_long(page):
 def test_hardly_a_task_has_the_processor_for_a_frame(page):
     """One frame in a hundred may need longer than the screen shows it, and none is long.
 
-    With two cores for 22 processes, 9 of 28,926 tasks took more than 15 ms and the longest 17.1.
+    With two cores for 13 processes, 9 of 13,747 tasks took more than 10 ms and the longest 13.0.
     The most of it is the picture's: scripts, style, layout, and the words for screen readers.
     """
     times = own_times(page)
