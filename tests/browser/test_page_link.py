@@ -105,7 +105,8 @@ def test_the_link_can_be_copied_and_the_documents_opened(page, module_site):
     names = (
         "return [...document.querySelectorAll('footer summary, footer a')].map((e) => e.innerText)"
     )
-    assert page.execute_script(names) == ["About", "Docs", "Embed"]
+    found = ["About", "Playground", "Docs", "What are these numbers?", "Embed"]
+    assert page.execute_script(names) == found
     statuses = (
         "const done = arguments[0]; Promise.all([...document.links].filter((a) => !a.hash)"
         ".map((a) => fetch(a.href).then((answer) => answer.status))).then(done)"

@@ -40,8 +40,7 @@ LIMIT, LIMIT_OF_NUMPY = 1e-4, 1e-2
 CHOICES = {
     "as the page comes": "subset=2500&epochs=1",
     "everything": EVERYTHING,
-    "thirds": "preset=small&subset=2500&epochs=3&optimizer=SGD&lr=0.1&schedule=step&seed=2",
-    "AdamW": "preset=small&subset=1000&epochs=2&optimizer=AdamW&schedule=step&l2=0.01",
+    "thirds": "preset=small&subset=1000&epochs=3&optimizer=AdamW&schedule=step&l2=0.01&seed=2",
     "RMSprop": "preset=small&subset=1000&epochs=2&optimizer=RMSprop&noise=20",
     "stopped early": EARLY,
 }
