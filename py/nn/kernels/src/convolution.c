@@ -59,10 +59,11 @@ INLINE void convolve_tile(const float *x, const int *pixel, const struct runs *r
     tile_finish(t, residual, &p->cutting, y, p->filters, p->columns, rows);
 }
 
-#define DEFINE_TILE(ROWS_HERE)                                                                 \
-    static void convolve_##ROWS_HERE(const float *x, const int *pixel, const struct runs *r,   \
-                                     const struct panel *p, const float *residual, float *y) { \
-        convolve_tile(x, pixel, r, p, residual, y, ROWS_HERE);                                 \
+/* Functions of their own: inlined into one, they cost Chromium up to 4 % of a photograph's prediction. */
+#define DEFINE_TILE(ROWS_HERE)                                                                          \
+    static NOINLINE void convolve_##ROWS_HERE(const float *x, const int *pixel, const struct runs *r,   \
+                                              const struct panel *p, const float *residual, float *y) { \
+        convolve_tile(x, pixel, r, p, residual, y, ROWS_HERE);                                          \
     }
 EACH_ROWS(DEFINE_TILE)
 
