@@ -173,3 +173,12 @@ def test_a_run_is_reported_as_it_goes_and_no_longer_after_rest(
     asyncio.run(run())
     assert len(reports) == 2
     assert reporting.INTERVAL >= 1 / 12
+
+
+def test_a_network_of_the_data_before_is_shown_nothing_of_the_new_ones(picture: Picture) -> None:
+    layers = [nn.Conv2D(8, 3), nn.Flatten(), nn.Dense(10, activation="softmax")]
+    model = nn.Sequential([nn.Input((28, 28, 1)), *layers])
+    assert picture.show(model) is not None
+    data = Dataset(np.zeros((4, 64, 64, 3), np.uint8), np.zeros(4, np.uint8))
+    picture._mnist.use("colours", data, data)
+    assert picture.show(model) is None
