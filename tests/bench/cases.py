@@ -316,8 +316,7 @@ def federated(bench: Bench) -> None:
 def browsers(bench: Bench) -> None:
     """The seed network on the page, and photographs, in Chromium, Firefox and WebKit."""
     bench.repeat(lambda: engines.measure(bench.rounds, bench.say), rounds=1)
-    for peer in engines.PREDICTING:
-        bench.keep(engines.predicting(bench.rounds, bench.data, peer))
+    bench.keep(engines.predicting(bench.rounds, bench.data))
 
 
 def _network(name: str) -> Callable[[Bench], None]:

@@ -32,11 +32,6 @@ ENGINES: dict[str, Callable[[], View]] = {
     "firefox": Firefox,
     "webkit": WebKit,
 }
-# The page of each peer that predicts, and what goes before the names of its operations.
-PREDICTING = {
-    "nn": ("engine.html", "photographs."),
-    "tfjs_wasm_1t": ("peer.html?script=../peers/photographs_tfjs.js", ""),
-}
 START_LIMIT = 90
 ANSWERS = 15  # predictions of a photograph in a round
 STEPS = 300  # 0.8 s of them, after as many for the compilers' higher tiers
@@ -95,12 +90,12 @@ def opened(url: str, stack: ExitStack) -> dict[str, View]:
 
 
 def asked(view: View, operation: str, **given: Any) -> Any:
-    """Run an operation in the worker of a page of the bench.
+    """Run an operation in the worker of the bench's page.
 
     Raises:
         PeerError: it failed there.
     """
-    answer = view.execute_script(CALL, operation, given)
+    answer = view.execute_script(CALL, f"photographs.{operation}", given)
     if "error" in answer:
         raise PeerError(f"{type(view).__name__}: {answer['error']}")
     return answer["result"]
@@ -133,28 +128,23 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, float]:
     return {f"train128.nn.{name}": statistics.median(rates) for name, rates in taken.items()}
 
 
-def predicting(rounds: int, data: Path, peer: str = "nn") -> dict[str, list[float]]:
-    """Return the ms of one photograph, <network>.predict1_ms.<peer>.<engine>, in each round.
+def predicting(rounds: int, data: Path) -> dict[str, list[float]]:
+    """Return the ms of one photograph, <network>.predict1_ms.nn.<engine>, in each round.
 
     Args:
         rounds: how many; the browsers take turns in each.
         data: the folder of the bench's data, on this site.
-        peer: one of PREDICTING. A peer's rates beside each other say what is the browser's.
     """
     taken: dict[str, list[float]] = {}
-    page, prefix = PREDICTING[peer]
     with closing(Site(headers=ISOLATED)) as site, ExitStack() as stack:
-        views = opened(f"{site.url}tests/bench/pages/{page}", stack)
+        views = opened(f"{site.url}tests/bench/pages/engine.html", stack)
         for network in photographs.NETWORKS:
             photographs.write(data, network)
             for view in views.values():
-                folder = f"{site.url}build/bench/data/"
-                asked(view, f"{prefix}load", network=network, folder=folder)
-                asked(view, f"{prefix}predict", network=network, batch=1, count=3)
+                asked(view, "load", network=network, folder=f"{site.url}build/bench/data/")
+                asked(view, "predict", network=network, batch=1, count=3)
             for _ in range(rounds):
                 for name, view in views.items():
-                    given = {"network": network, "batch": 1, "count": ANSWERS}
-                    made = asked(view, f"{prefix}predict", **given)
-                    key = f"{network}.predict1_ms.{peer}.{name}"
-                    taken.setdefault(key, []).append(made["ms"])
+                    made = asked(view, "predict", network=network, batch=1, count=ANSWERS)
+                    taken.setdefault(f"{network}.predict1_ms.nn.{name}", []).append(made["ms"])
     return taken

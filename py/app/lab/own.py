@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -62,7 +63,7 @@ class Own:
         self._data = data
         self._picture = picture
         self._decode = decode
-        self._numbers = _numbers()
+        self._numbers = count(1)
         self._undo: list[Callable[[], None]] = []
         self.classes: list[Class] = []
 
@@ -261,13 +262,6 @@ def sets(
         Dataset(images[train], labels[train], class_names=names),
         Dataset(images[aside], labels[aside], class_names=names),
     )
-
-
-def _numbers() -> Iterator[int]:
-    number = 0
-    while True:
-        number += 1
-        yield number
 
 
 def _rgb(pixels: Any) -> Any:
