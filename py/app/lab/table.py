@@ -1,4 +1,4 @@
-"""A table of one's own: one column is learned from the others by a small dense network."""
+"""A table that the user brings: a small dense network learns one column from the others."""
 
 from __future__ import annotations
 

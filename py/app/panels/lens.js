@@ -1,5 +1,5 @@
-// Puts the lens's tables and lines. What has the same shape stays, and its texts and strengths alone change: a table that
-// is made again has its styles computed and is laid out anew, twelve times a second while the network trains.
+// Puts the lens's tables and lines. A table of the same shape stays, and only its texts and strengths change: the browser would
+// compute the styles and the layout of a new one twelve times a second while the network trains.
 // Evaluated by lens.py.
 "use strict";
 (element, html) => {
