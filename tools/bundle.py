@@ -240,7 +240,13 @@ def bare(source: str, *, annotated: bool = False) -> str:
     lines = source.splitlines(keepends=True)
     inside: Place = (0, 0)
     found = []
-    words = (*_words(source), *_annotations(source, fields=not annotated))
+    # Once for all that look at it: the longest part of a bundle in which nothing changed.
+    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    nodes = list(ast.walk(ast.parse(source)))
+    words = (
+        *_words(tokens, nodes, lines),
+        *_annotations(tokens, nodes, lines, fields=not annotated),
+    )
     for start, stop, instead in sorted(words, key=lambda word: (word[0], -word[1][0])):
         if start >= inside:  # else it is in what goes anyway
             found.append((start, stop, instead))
@@ -250,32 +256,34 @@ def bare(source: str, *, annotated: bool = False) -> str:
     return "".join(line.rstrip() + "\n" for line in lines)
 
 
-def _words(source: str) -> Iterable[tuple[Place, Place, str]]:
+def _words(
+    tokens: list[tokenize.TokenInfo], nodes: list[ast.AST], lines: list[str]
+) -> Iterable[tuple[Place, Place, str]]:
     """Yield start and end of each comment and docstring, and its replacement."""
-    lines = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+    for token in tokens:
         if token.type == tokenize.COMMENT:
             yield token.start, token.end, ""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes:
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             first, alone = node.body[0], len(node.body) == 1 and not isinstance(node, ast.Module)
             yield _start(first, lines), _end(first, lines), "pass" if alone else ""
 
 
-def _annotations(source: str, *, fields: bool) -> Iterable[tuple[Place, Place, str]]:
+def _annotations(
+    tokens: list[tokenize.TokenInfo], nodes: list[ast.AST], lines: list[str], *, fields: bool
+) -> Iterable[tuple[Place, Place, str]]:
     """Yield the same of each annotation, and of what stands there for type checkers alone.
 
     Args:
-        source: a module.
+        tokens: of a module.
+        nodes: of its tree.
+        lines: of its text.
         fields: of classes' fields too.
     """
-    lines = source.splitlines()
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     arrows = [token.start for token in tokens if token.string == "->"]
-    tree = list(ast.walk(ast.parse(source)))
-    classes = [] if fields else [node for node in tree if isinstance(node, ast.ClassDef)]
+    classes = [] if fields else [node for node in nodes if isinstance(node, ast.ClassDef)]
     kept = {part for node in classes for part in node.body if isinstance(part, ast.AnnAssign)}
-    for node in tree:
+    for node in nodes:
         if node in kept:
             continue
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
