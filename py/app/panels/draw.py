@@ -220,9 +220,8 @@ class Draw:
         if self.picture:
             self.picture.show(report)
         drawn = not self.pad.empty
-        if self.live or (report["truth"] is None) != (
-            drawn and not self.sampled
-        ):  # of what was shown before
+        own = drawn and not self.sampled
+        if self.live or (report["truth"] is None) != own:  # of what was shown before
             return
         if len(report["answer"]["probabilities"]) != len(self.answer.names):  # of data before
             return
