@@ -1,4 +1,4 @@
-"""Dense layers and convolutions."""
+"""Dense layers, convolutions and transposed convolutions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nn.gpu.plan import Refused
 from nn.gpu.wgsl import windows
 from nn.gpu.wgsl.functions import LINEAR, Function
 from nn.gpu.wgsl.windows import Window
-from nn.layers import convolution, separable
+from nn.layers import convolution, separable, transposed
 from nn.layers.core import Dense
 
 
@@ -72,10 +72,7 @@ def _product(c: Any, layer: Any, x: Any, shape: tuple[int, ...], s: Window, fuse
         if dz is None:
             return
         if c.trains(layer.kernel, layer.bias):
-            _, parts = windows.weight_gradient(s, 0, bias is not None)
-            target = c.gradient([layer.kernel, layer.bias], parts)
-            made, _ = windows.weight_gradient(s, target, bias is not None)
-            c.add(made, x.buffer, dz, "partials")
+            _weights(c, s, [layer.kernel, layer.bias], bias is not None, x.buffer, dz)
 
         def write(out: str, then: Function) -> None:
             at = [x.buffer] if then is not LINEAR else []
@@ -124,6 +121,48 @@ def separable_convolution(c: Any, layer: Any, given: list[Any], fused: Function)
     return convolve(c, layer.pointwise, [middle], fused)
 
 
+def transpose(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
+    """Record Conv2DTranspose or Conv1DTranspose: the gradient of a convolution's input, whose own
+    gradient is that convolution."""
+    (x,) = given
+    shape = images(layer, x.shape)
+    n, h, w, f = layer.output_shape(shape)
+    kh, kw = layer.lifted(layer.kernel_size)
+    strides, dilation = layer.lifted(layer.strides), layer.lifted(layer.dilation_rate)
+    top, left = (layer.edges(axis)[0] for axis in range(2))
+    ends = (top, left, *shape[1:3], *strides, *dilation)
+    s = Window(n, h, w, f, kh, kw, shape[-1], *ends)
+    function, after = at_end(layer, fused, c.exposed)
+    kernel, bias = layer.kernel, layer.bias
+    y = c.value(shown(layer, (n, h, w, f)), [x], layer)
+    y.function = function
+    at = c.place(kernel)
+    biased = None if bias is None else c.place(bias)
+    made = windows.input_gradient(s, at, bias=biased, function=function)
+    c.add(made, x.buffer, "p", y.buffer)
+
+    def backward() -> None:
+        dz = c.taken(y)
+        if dz is None:
+            return
+        if c.trains(kernel):
+            _weights(c, s, [kernel], False, dz, x.buffer)
+        if c.trains(bias):  # as of a layer without inputs
+            _weights(c, Window(s.pixels, 1, 1, 0, 1, 1, f), [bias], True, dz, dz)
+        made = windows.convolution(s, at, None, LINEAR)
+        c.contribute(x, lambda out, _: c.add(made, dz, "p", out), slopes=False)
+
+    c.backward.append(backward)
+    return applied(c, y, after)
+
+
+def _weights(c: Any, s: Window, variables: Any, biased: bool, x: str, dz: str) -> None:
+    """Record the gradients of a kernel and of the bias after it."""
+    _, parts = windows.weight_gradient(s, 0, biased)
+    made, _ = windows.weight_gradient(s, c.gradient(variables, parts), biased)
+    c.add(made, x, dz, "partials")
+
+
 RECORDERS = {
     Dense: dense,
     convolution.Conv2D: convolve,
@@ -132,4 +171,6 @@ RECORDERS = {
     separable.DepthwiseConv1D: depthwise,
     separable.SeparableConv2D: separable_convolution,
     separable.SeparableConv1D: separable_convolution,
+    transposed.Conv2DTranspose: transpose,
+    transposed.Conv1DTranspose: transpose,
 }

@@ -103,6 +103,28 @@ NETWORKS: dict[str, tuple[Any, Layers]] = {
             nn.Dense(5),
         ],
     ),
+    "transposed convolutions": (
+        (3, 4, 3),
+        lambda: [
+            nn.layers.Conv2DTranspose(8, 3, strides=2, padding="same", activation="relu"),
+            nn.layers.Conv2DTranspose(4, (2, 3), dilation_rate=2, use_bias=False),
+            nn.BatchNormalization(),
+            nn.layers.Conv2DTranspose(3, 1, strides=(3, 2), output_padding=1),
+            nn.layers.LeakyReLU(),
+            nn.Conv2D(2, 3, strides=3, activation="silu"),
+            nn.Flatten(),
+            nn.Dense(5),
+        ],
+    ),
+    "transposed convolutions of sequences": (
+        (5, 4),
+        lambda: [
+            nn.layers.Conv1DTranspose(6, 2, strides=3, activation="gelu"),
+            nn.layers.Conv1DTranspose(4, 4, strides=2, padding="same", output_padding=1),
+            nn.GlobalAveragePooling1D(),
+            nn.Dense(5),
+        ],
+    ),
     "sequences": (
         (16, 3),
         lambda: [
