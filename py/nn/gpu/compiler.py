@@ -193,12 +193,12 @@ class Compiler:
         self.numbers += 1
         return f"{what} {self.numbers}"
 
-    def value(self, shape: Iterable[int], given: Iterable[Value], *layers: Any) -> Value:
-        """Return a new value, with a gradient if one of the values it is made of or one of the
-        layers' variables needs it."""
-        needs = any(v.root.needs for v in given) or any(
-            v in self.trained for layer in layers for v in layer.variables
-        )
+    def value(
+        self, shape: Iterable[int], given: Iterable[Value], *variables: Variable | None
+    ) -> Value:
+        """Return a new value, with a gradient if one of the values or variables that it is made of
+        needs one."""
+        needs = self.trains(*variables) or any(v.root.needs for v in given)
         shape = tuple(shape)
         return Value(self.plan.buffer(self.name("y"), prod(shape)), shape, needs)
 

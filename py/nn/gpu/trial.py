@@ -17,7 +17,6 @@ from nn.data.dataset import Dataset
 from nn.data.source import Batch
 from nn.gpu.samples import Item, Samples
 from nn.gpu.session import Session
-from nn.layers import noise
 from nn.layers.embedding import Embedding
 from nn.types import Array
 
@@ -121,7 +120,7 @@ class Trial:
         trainer, parameters = self.trainer, self.model.parameters
         means = trainer.get_state()
         moved = [(v, v.value.copy()) for v in self.model.variables if v not in parameters.views]
-        with _quiet(self.model):
+        with quiet(self.model):
             trainer.gradient_step(*batch)
         trainer.set_state(means)
         for variable, value in moved:
@@ -132,13 +131,10 @@ class Trial:
 
 
 @contextmanager
-def _quiet(model: Any) -> Iterator[None]:
+def quiet(model: Any) -> Iterator[None]:
     """Context manager: the model's layers draw nothing."""
-    drawing = [
-        (layer, "stddev" if isinstance(layer, noise.GaussianNoise) else "rate")
-        for layer in model.layers
-        if isinstance(layer, noise.Dropout | noise.GaussianDropout | noise.GaussianNoise)
-    ]
+    names = ("stddev", "rate", "dropout")
+    drawing = [(layer, n) for layer in model.layers for n in names if hasattr(layer, n)]
     before = [getattr(layer, name) for layer, name in drawing]
     for layer, name in drawing:
         setattr(layer, name, 0.0)

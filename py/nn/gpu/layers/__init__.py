@@ -11,6 +11,7 @@ from typing import Any
 
 from nn.gpu.layers import (
     activating,
+    attention,
     convolving,
     embedding,
     merging,
@@ -25,6 +26,7 @@ from nn.layers.core import Dense
 
 RECORDERS: dict[type, Any] = {
     **activating.RECORDERS,
+    **attention.RECORDERS,
     **convolving.RECORDERS,
     **embedding.RECORDERS,
     **merging.RECORDERS,

@@ -47,7 +47,7 @@ def applied(c: Any, z: Any, name: str | None) -> Any:
     if name is None:
         return z
     if name in ROWS:
-        return _rows(c, z, name)
+        return over_rows(c, z, name)
     return _elements(c, z, functions.NAMED[name])
 
 
@@ -75,7 +75,8 @@ def _elements(c: Any, x: Any, function: Function) -> Any:
     return y
 
 
-def _rows(c: Any, x: Any, name: str) -> Any:
+def over_rows(c: Any, x: Any, name: str) -> Any:
+    """Record softmax, or its logarithm, over the last axis."""
     y = c.value(x.shape, [x])
     count, width = x.size // x.shape[-1], x.shape[-1]
     c.add(rows.softmax(count, width, log=name != "softmax"), x.buffer, y.buffer)
@@ -98,7 +99,7 @@ def activation(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     if isinstance(layer, own.Softmax) or layer.function.name in ROWS:
         if getattr(layer, "axis", -1) != -1:
             raise Refused(f"{layer.name}: no kernels for softmax over axis {layer.axis}")
-        return _rows(c, x, layer.function.name)
+        return over_rows(c, x, layer.function.name)
     function = text_of(layer)
     if function is None:
         raise Refused(f"{layer.name}: no kernels for the activation {layer.function.name!r}")

@@ -11,14 +11,24 @@ from nn.gpu.wgsl.functions import LINEAR, Function
 from nn.gpu.wgsl.windows import Window
 from nn.layers import convolution, separable, transposed
 from nn.layers.core import Dense
+from nn.variables import Variable
 
 
 def dense(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     """Record Dense: over the last axis."""
     (x,) = given
+    function, after = at_end(layer, fused, c.exposed)
+    return applied(c, project(c, x, layer.kernel, layer.bias, function), after)
+
+
+def project(
+    c: Any, x: Any, kernel: Variable, bias: Variable | None, function: Function = LINEAR
+) -> Any:
+    """Record a product over the last axis."""
     inputs = x.shape[-1]
-    window = Window(x.size // inputs, 1, 1, inputs, 1, 1, layer.units)
-    return _product(c, layer, x, (*x.shape[:-1], layer.units), window, fused)
+    units = kernel.size // inputs
+    window = Window(x.size // inputs, 1, 1, inputs, 1, 1, units)
+    return _product(c, x, (*x.shape[:-1], units), window, kernel, bias, function)
 
 
 def images(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -55,33 +65,42 @@ def convolve(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     (x,) = given
     window = window_of(layer, images(layer, x.shape), layer.filters, layer.groups)
     shape = shown(layer, (window.n, window.oh, window.ow, window.f))
-    return _product(c, layer, x, shape, window, fused)
-
-
-def _product(c: Any, layer: Any, x: Any, shape: tuple[int, ...], s: Window, fused: Function) -> Any:
-    """Record a product of `x` and the layer's kernel, its bias and its activation."""
     function, after = at_end(layer, fused, c.exposed)
-    y = c.value(shape, [x], layer)
+    y = _product(c, x, shape, window, layer.kernel, layer.bias, function)
+    return applied(c, y, after)
+
+
+def _product(
+    c: Any,
+    x: Any,
+    shape: tuple[int, ...],
+    s: Window,
+    kernel: Variable,
+    bias: Variable | None,
+    function: Function,
+) -> Any:
+    """Record a product of `x` and a kernel, the bias and an activation."""
+    y = c.value(shape, [x], kernel, bias)
     y.function = function
-    kernel = c.place(layer.kernel)
-    bias = None if layer.bias is None else c.place(layer.bias)
-    c.add(windows.convolution(s, kernel, bias, function), x.buffer, "p", y.buffer)
+    at = c.place(kernel)
+    biased = None if bias is None else c.place(bias)
+    c.add(windows.convolution(s, at, biased, function), x.buffer, "p", y.buffer)
 
     def backward() -> None:
         dz = c.taken(y)
         if dz is None:
             return
-        if c.trains(layer.kernel, layer.bias):
-            _weights(c, s, [layer.kernel, layer.bias], bias is not None, x.buffer, dz)
+        if c.trains(kernel, bias):
+            _weights(c, s, [kernel, bias], bias is not None, x.buffer, dz)
 
         def write(out: str, then: Function) -> None:
-            at = [x.buffer] if then is not LINEAR else []
-            c.add(windows.input_gradient(s, kernel, then), dz, "p", *at, out)
+            slope = [x.buffer] if then is not LINEAR else []
+            c.add(windows.input_gradient(s, at, then), dz, "p", *slope, out)
 
         c.contribute(x, write)
 
     c.backward.append(backward)
-    return applied(c, y, after)
+    return y
 
 
 def depthwise(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
@@ -90,7 +109,7 @@ def depthwise(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     s = window_of(layer, shape, shape[-1] * layer.depth_multiplier, 1)
     function, after = at_end(layer, fused, c.exposed)
     kernel, bias = layer.kernel, layer.bias
-    y = c.value(shown(layer, (s.n, s.oh, s.ow, s.f)), [x], layer)
+    y = c.value(shown(layer, (s.n, s.oh, s.ow, s.f)), [x], kernel, bias)
     y.function = function
     w = c.place(kernel)
     made = windows.depthwise(s, w, None if bias is None else c.place(bias), function)
@@ -134,7 +153,7 @@ def transpose(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     s = Window(n, h, w, f, kh, kw, shape[-1], *ends)
     function, after = at_end(layer, fused, c.exposed)
     kernel, bias = layer.kernel, layer.bias
-    y = c.value(shown(layer, (n, h, w, f)), [x], layer)
+    y = c.value(shown(layer, (n, h, w, f)), [x], kernel, bias)
     y.function = function
     at = c.place(kernel)
     biased = None if bias is None else c.place(bias)

@@ -16,7 +16,7 @@ def look_up(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     if layer.mask_zero:
         raise Refused(f"{layer.name}: no kernels for mask_zero")
     table, width = layer.embeddings, layer.output_dim
-    y = c.value((*x.shape, width), [x], layer)
+    y = c.value((*x.shape, width), [x], table)
     at = c.place(table)
     c.add(rows.look_up(x.size, width, layer.input_dim, at), x.buffer, "p", y.buffer)
 

@@ -43,7 +43,7 @@ def batch(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
         c.add(settled, x.buffer, parts, stats, "state")
     else:
         c.add(normalization.moving_moments(s), "state", stats)
-    y = c.value(x.shape, [x], layer)
+    y = c.value(x.shape, [x], layer.gamma, layer.beta)
     y.function = fused
     c.add(normalization.normalize(s, fused), x.buffer, stats, "p", y.buffer)
 
@@ -77,7 +77,7 @@ def layer_norm(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     (x,) = given
     s = _norm(c, layer, x)
     stats = c.plan.buffer(c.name("stats"), 2 * s.rows)
-    y = c.value(x.shape, [x], layer)
+    y = c.value(x.shape, [x], layer.gamma, layer.beta)
     c.add(normalization.layer_norm(s), x.buffer, "p", y.buffer, stats)
 
     def backward() -> None:

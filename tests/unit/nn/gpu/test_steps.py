@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from nn.gpu.compiler import Source
 from nn.gpu.session import Session
+from nn.gpu.trial import quiet
 
 BATCH, LAST = 6, 4
 Layers = Callable[[], list[Any]]
@@ -363,6 +364,46 @@ def graph() -> Any:
 
 def test_graphs_with_several_inputs_and_readers_train_as_on_the_cpu(device: Any) -> None:
     train(graph, device, labels)
+
+
+def attention() -> Any:
+    a, b = nn.Input((5, 8)), nn.Input((4, 8))
+    query, value = nn.Dense(8, activation="relu")(a), nn.Dense(8)(b)
+    read = nn.MultiHeadAttention(2, 4)(query, value, nn.Dense(3)(b))
+    read = nn.layers.Add()([query, read])
+    odd = nn.MultiHeadAttention(3, 3, value_dim=5, use_bias=False, output_shape=2)
+    model = nn.Model([a, b], nn.Dense(5)(nn.Flatten()(odd(read, read, use_causal_mask=True))))
+    model.compile(nn.SGD(0.1), logits())
+    return model
+
+
+def test_attention_reads_on_the_gpu_as_on_the_cpu(device: Any) -> None:
+    train(attention, device, labels)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Dropout(0.5),
+        nn.layers.SpatialDropout1D(0.5),
+        nn.layers.AlphaDropout(0.5),
+        nn.layers.GaussianDropout(0.5),
+        nn.layers.GaussianNoise(0.5),
+        nn.MultiHeadAttention(2, 3, dropout=0.5),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_a_trial_compares_without_draws_and_the_layer_draws_again_after_it(layer: Any) -> None:
+    x = nn.Input((4, 3))
+    model = nn.Model(x, layer(x, x) if isinstance(layer, nn.MultiHeadAttention) else layer(x))
+    data = [np.ones((2, 4, 3), np.float32)]
+
+    def once() -> Any:
+        return model.program.forward(data, True)[0].copy()
+
+    with quiet(model):
+        assert np.array_equal(once(), model.predict_on_batch(data[0]))
+    assert not np.array_equal(once(), once())
 
 
 def frozen() -> Any:
