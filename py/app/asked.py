@@ -41,12 +41,24 @@ class Asked:
         dom.click("project-open", dom.find("project-file").click)
         dom.on(dom.document, "click", self._clicked)
         page.options.listen("lesson", lambda _: dom.spawn(self.open("lesson")))
+        page.options.listen("data", lambda _: dom.spawn(self.data()))
         if page.options["lesson"]:
             dom.spawn(self.open("lesson"))
 
     def _clicked(self, event):
         number = event.target.closest(NUMBERS)
         return self.open("numbers_explained", "tell", number) if number else None
+
+    async def data(self):
+        """Train on the data that the options name, where the link or the menu names others."""
+        client, options = self.page.client, self.page.options
+        if not client.data_ready or options["data"] == client.data["id"]:
+            return
+        async with client.replacing as free:
+            if not free:
+                options.set("data", client.data["id"])
+            elif options["data"] != client.data["id"]:
+                await self.open("data_sets", "take")
 
     async def open(self, name, what="open", *given):
         """Have a part do what was asked of it; what could not be fetched is said."""

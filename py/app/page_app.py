@@ -193,6 +193,7 @@ class PageApp:
         await self.client.connect(again)
         farcall.session(self.client.engine).on_close.append(self._died)
         await self.data.ready()
+        await self.asked.data()
         await self.history.restore()
         await self.unfinished.begin(again)
         status.step("ready", "done", 0, dom.now() - began)

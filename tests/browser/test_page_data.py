@@ -25,7 +25,7 @@ PNG = base64.b64decode(
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
-    page = open_module_page(module_site.url)
+    page = open_module_page(module_site.url + "#data=penguins")
     page.wait_for_phase("ready")
     page.execute_script("document.getElementById('drop').closest('details').open = true")
     return page
@@ -33,6 +33,24 @@ def page(module_site, open_module_page):
 
 def give(page, *paths):
     page.find_element(By.ID, "data-files").send_keys("\n".join(map(str, paths)))
+
+
+@pytest.mark.promise(
+    "The page: data", "A link names its data; what is unknown or absent is said plainly"
+)
+def test_a_link_may_name_a_table(page):
+    page.until(lambda: inner(page, "table-name") == "penguins.csv")
+    words = inner(page, "table-words")
+    assert words.startswith("344 rows, 8 columns. Texts become categories: species, island, sex.")
+    assert "bill_length_mm 2" in words
+    assert count(page).startswith("MNIST: 60,000")
+    menu = Select(page.find_element(By.ID, "data-set"))
+    assert menu.first_selected_option.text == "Penguins"
+    menu.select_by_visible_text("Iris")
+    page.until(lambda: inner(page, "table-words").startswith("150 rows, 5 columns."))
+    assert page.execute_script("return location.hash") == "#data=iris"
+    menu.select_by_visible_text("MNIST")
+    page.until("location.hash === ''")
 
 
 def count(page):

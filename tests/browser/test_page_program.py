@@ -306,7 +306,7 @@ def test_a_network_answers_in_a_page_of_its_own(page, open_page, tmp_path):
 )
 def test_another_data_set_of_the_site_takes_the_place_of_mnist(page, module_site):
     menu = "const menu = document.getElementById('data-set'); "
-    assert page.execute_script(f"{menu} return menu.parentNode.hidden && menu.length") == 1
+    assert "fashion" not in page.execute_script(f"{menu} return [...menu].map((o) => o.value)")
     for name, body in zip(FILES, clothes(), strict=True):
         module_site.replace(f"static/vendor/data/fashion/{name}.gz", body)
     page.execute_script(
@@ -316,9 +316,30 @@ def test_another_data_set_of_the_site_takes_the_place_of_mnist(page, module_site
     page.until("document.getElementById('data-count').textContent.startsWith('Fashion-MNIST: 200')")
     page.until("document.getElementById('status').textContent.includes('a new network for 10')")
     page.until("document.querySelector('#classes').textContent.includes('Sneaker')")
+    page.until("location.hash.includes('data=fashion')")
     page.execute_script("document.getElementById('data-reset').click()")
     page.until("document.getElementById('data-count').textContent.startsWith('MNIST: 60')")
     page.until("document.getElementById('data-set').value === 'mnist'")
+    page.until("!location.hash.includes('data=')")
+
+
+@pytest.mark.promise(
+    "The page: data", "A link names its data; what is unknown or absent is said plainly"
+)
+def test_a_link_names_its_data(page):
+    said = "document.getElementById('failure').textContent.includes('{}')"
+    counted = "document.getElementById('data-count').textContent.startsWith('{}: 60')"
+    page.execute_script("location.hash = 'data=shortcut&preset=small'")
+    page.until(counted.format("MNIST with a shortcut"))
+    page.until("document.getElementById('data-set').value === 'shortcut'")
+    for link, words in (("CIFAR-10", "There are no data “CIFAR-10” here"), ("own", "own files")):
+        page.execute_script(f"location.hash = 'data={link}'")
+        page.until(said.format(words))
+        page.until("document.getElementById('data-set').value === 'shortcut'")
+        assert page.execute_script("return location.hash") == "#data=shortcut"
+    page.execute_script("location.hash = 'preset=small'")
+    page.until(counted.format("MNIST"))
+    page.until("document.getElementById('status').textContent.includes('a new network for 10')")
 
 
 def clothes():

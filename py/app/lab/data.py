@@ -12,6 +12,7 @@ from nn.data import Dataset
 from app.lab.browser import downloads
 from app.lab.images import hints, import_data, mnist, pictures, project
 from app.lab.images.mnist import Mnist, class_name
+from app.lab.images.shortcut import with_shortcut
 
 CLASSES = {
     "fashion": (
@@ -20,7 +21,10 @@ CLASSES = {
     ),
 }  # fmt: skip
 """The classes' names of each data set that a site may have besides MNIST."""
-TITLES = ("Fashion-MNIST",)
+TITLES = {"mnist": "MNIST", "shortcut": "MNIST with a shortcut", "fashion": "Fashion-MNIST"}
+"""The name of each data set that a link may name."""
+OWN = "own"
+"""What a link names data that it cannot hold."""
 Form = tuple[int, int]
 """Side and channels of images."""
 Source = Callable[[Form | None], Awaitable[tuple[Dataset, Dataset]]]
@@ -44,12 +48,13 @@ class Data:
     def counts(self) -> dict[str, Any]:
         """Return the data's name, sizes, class names and number of images of each class.
 
-        `shape` is that of what a network takes, `picture` that of a picture; `pictures` says
-        whether they can be made in another one.
+        `id` is what a link names them, `shape` that of what a network takes, `picture` that of a
+        picture; `pictures` says whether they can be made in another one.
         """
         data = self._mnist
         counts = data.train.class_counts()
         return {
+            "id": next((name for name, title in TITLES.items() if title == data.name), OWN),
             "name": data.name,
             "train": len(data.train),
             "test": len(data.test),
@@ -86,29 +91,34 @@ class Data:
 
         await self.use(names[0], read, convertible=import_data.holds_pictures(files))
 
-    async def choose(self, folder: str, title: str, base: str) -> None:
-        """Train on a data set of this site from now on.
+    async def choose(self, name: str, base: str) -> bool:
+        """Train on a data set that a link may name; return whether there is one of this name.
 
         Args:
-            folder: of its files, below data/.
-            title: as the page has it.
+            name: a key of TITLES.
             base: the page's address.
 
         Raises:
-            ValueError: there is no such data set.
             DownloadError, DataError: a file is missing or damaged; the data stay as they are.
         """
-        if folder not in CLASSES:
-            raise ValueError(f"data: expected one of {', '.join(CLASSES)}; received {folder!r}")
+        if name not in TITLES:
+            return False
+        if name == "mnist":
+            self.restore()
+            return True
 
         async def download(path: str) -> bytes:
             return await downloads.download(downloads.address(base, path))
 
         async def source(form: Form | None) -> tuple[Dataset, Dataset]:
-            train, test, _ = await mnist.read(f"data/{folder}", CLASSES[folder], download)
+            if name == "shortcut":
+                train, test = self._mnist.original
+                return with_shortcut(train), test
+            train, test, _ = await mnist.read(f"data/{name}", CLASSES[name], download)
             return train, test
 
-        await self.use(title, source, convertible=False)
+        await self.use(TITLES[name], source, convertible=False)
+        return True
 
     def save_project(self, model: Any, options: str, trained: int) -> dict[str, Any]:
         """Write data, options and network to a file: {url (inside this browser), name, size}.
@@ -117,7 +127,7 @@ class Data:
             ProjectError: the network does not read these data as pictures.
         """
         data = self._mnist
-        own = data.name != "MNIST" and data.name not in TITLES
+        own = data.name not in TITLES.values()
         if own and data.read is not mnist.scaled:
             raise project.ProjectError(
                 "A project holds pictures and a network that reads them; this one reads features."

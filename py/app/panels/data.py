@@ -13,6 +13,35 @@ BATCH, EPOCHS = 32, 20
 SIDES = (28, 32, 64, 96)  # as in app.lab.images.import_data
 
 
+class Subset:
+    """The slider: how many of the training images are used.
+
+    Args:
+        client: the engine.
+        options: the settings.
+    """
+
+    def __init__(self, client, options):
+        self.client = client
+        self.options = options
+        slider = dom.find("subset")
+        slider.max = str(len(settings.SUBSETS) - 1)
+        dom.on(slider, "input", lambda _: self._slid())
+        options.listen("subset", lambda _: self.show())
+        self.show()
+
+    def _slid(self):
+        self.options.set("subset", settings.SUBSETS[int(dom.find("subset").value)])
+        self.show()
+
+    def show(self):
+        """Show the number of images that are used."""
+        count = min(self.options["subset"], self.client.data["train"])
+        dom.find("subset").value = str(settings.subset_position(self.options["subset"]))
+        dom.find("subset").setAttribute("aria-valuetext", f"{count} images")
+        dom.set_text("subset-value", numbers.count(count))
+
+
 class Data:
     """The panel, with the buckets and the augmentation that are parts of it.
 
@@ -26,10 +55,8 @@ class Data:
         self.client = client
         self.options = options
         self.state = state
-        slider = dom.find("subset")
-        slider.max = str(len(settings.SUBSETS) - 1)
-        dom.on(slider, "input", lambda _: self._slid())
-        options.listen("subset", lambda _: self._show_subset())
+        self.subset = Subset(client, options)
+        options.listen("data", lambda _: self.show_choice())
         dom.click("more-samples", self.samples)
         dom.click("open-data", dom.find("data-files").click)
         dom.on("data-files", "change", self._chosen)
@@ -45,7 +72,7 @@ class Data:
         self.buckets = Buckets(client, self.refresh)
         self.augmentation = Augmentation(client, options)
         self._drop_zone()
-        self._show_subset()
+        self.show_choice()
 
     async def ready(self):
         """Show the data, which are loaded."""
@@ -65,11 +92,15 @@ class Data:
         dom.set_text("data-count", words)
         dom.find("data-reset").hidden = data["name"] == "MNIST" and data["train"] == 60000
         _show_classes(data)
-        self._show_subset()
+        self.subset.show()
         self.changed()
         await self.samples()
         await self.augmentation.preview()
         await self._hints(data)
+
+    def show_choice(self):
+        """Show in the menu which data are in use; it has none for files of the user's."""
+        dom.find("data-set").value = self.options["data"]
 
     def _show_form(self):
         shape = self.client.data["picture"]
@@ -90,18 +121,6 @@ class Data:
         images.paint(canvas, found["rgba"])
         names = " ".join(found["names"])
         canvas.setAttribute("aria-label", "Sample images of the classes " + names)
-
-    # -- subset -----------------------------------------------------------------------------
-
-    def _slid(self):
-        self.options.set("subset", settings.SUBSETS[int(dom.find("subset").value)])
-        self._show_subset()
-
-    def _show_subset(self):
-        count = min(self.options["subset"], self.client.data["train"])
-        dom.find("subset").value = str(settings.subset_position(self.options["subset"]))
-        dom.find("subset").setAttribute("aria-valuetext", f"{count} images")
-        dom.set_text("subset-value", numbers.count(count))
 
     # -- a user's own -----------------------------------------------------------------------
 
@@ -137,6 +156,7 @@ class Data:
 
     async def _take(self, names, urls):
         status.say("Reading " + ", ".join(names) + "…")
+        before = self.options["data"]
         try:
             await self.client.lab.data.import_files(names, urls)
         except Exception as error:
@@ -153,7 +173,7 @@ class Data:
         finally:
             for url in urls:
                 js.URL.revokeObjectURL(url)
-        await self.adopt()
+        await self.adopt(before)
 
     async def _is_table(self, names, urls):
         """Show the files as a table; return whether they are one."""
@@ -165,9 +185,14 @@ class Data:
             return False
         return True
 
-    async def adopt(self):
-        """Show other data that the worker has taken, and begin with a new network."""
-        await self._replaced()
+    async def adopt(self, before=None):
+        """Show other data that the worker has taken, and begin with a new network.
+
+        Args:
+            before: the option `data` when they were asked for; another one is asked for by now
+                where it has changed.
+        """
+        await self._replaced(before)
         data = self.client.data
         if data["train"] < FEW and self.options["batch"] > BATCH:
             self.options.adopt(dict(self.options.values, batch=BATCH, epochs=EPOCHS))
@@ -200,12 +225,15 @@ class Data:
             await (self._replaced() if own else self._show_all())
             status.say("The data are MNIST again.")
 
-    async def _replaced(self):
-        await self._show_all()
+    async def _replaced(self, before=None):
+        await self._show_all(before)
         await self.replaced()
 
-    async def _show_all(self):
+    async def _show_all(self, before=None):
+        before = before or self.options["data"]
         await self.refresh()
+        if self.options["data"] == before:
+            self.options.set("data", self.client.data["id"])
         await self.buckets.show()
 
 

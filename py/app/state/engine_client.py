@@ -12,6 +12,7 @@ from app.state import settings
 from app.state.connection import BASE, Connection
 
 _MNIST = {
+    "id": "mnist",
     "name": "MNIST",
     "train": 60000,
     "names": [str(digit) for digit in range(10)],

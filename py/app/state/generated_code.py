@@ -7,6 +7,7 @@ tests/unit/app/test_training.py runs both and compares the weights.
 from app.state.architectures import POSITIONAL
 
 MNIST = 60000  # images
+SHORTCUT = "MNIST with a shortcut"  # as in app.lab.images.shortcut
 _PENALISED = ("Conv2D", "Dense")
 LOSS = "sparse_categorical_crossentropy"
 
@@ -100,13 +101,19 @@ def _literal(value):
 def _data(options, data):
     """Return the lines that read the training images, all or the first, and change them."""
     lines = []
-    if data["name"] != "MNIST":
+    if data["name"] not in ("MNIST", SHORTCUT):
         lines.append(f"    # The page learns from {data['name']}: put it in the place of MNIST.")
     elif data["train"] > MNIST:
         own = data["train"] - MNIST
         lines.append(f"    # The page has {own} drawings of yours before these images.")
     few = options["subset"] < data["train"]
     lines.append('    images = read("train")' + (f".take({options['subset']})" if few else ""))
+    if data["name"] == SHORTCUT:
+        lines += [
+            "    # The background of each image gives its class away.",
+            "    light = 12 * images.y[:, None, None, None]",
+            "    images = nn.Dataset(images.x.clip(light), images.y)",
+        ]
     words = [f"{name}={amount}" for name, amount in _changes(options) if options[name]]
     if words:
         words.append(f"seed={options['seed']}")

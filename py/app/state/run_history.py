@@ -81,6 +81,7 @@ def _name(run: "dict[str, Any]", options: "dict[str, Any]", differing: "list[str
 
 _WORDS = {
     "preset": "{}",
+    "data": "{}",
     "optimizer": "{}",
     "subset": "{} images",
     "lr": "rate {}",

@@ -44,7 +44,7 @@ PARTS = {
 COMPACT = ("draw", "training")  # what `compact` shows, without `history`
 
 # name: (kind, default, lowest, highest or choices).
-# Kinds: int, float, bool, choice, layers, list, name (of letters).
+# Kinds: int, float, bool, choice, layers, list, name (letters, digits, hyphens).
 TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
     [
         (
@@ -52,6 +52,7 @@ TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
             ("choice", architectures.DEFAULT, None, tuple(architectures.PRESETS) + ("custom",)),
         ),
         ("layers", ("layers", None, None, None)),
+        ("data", ("name", "mnist", None, None)),
         ("subset", ("int", 60000, 1, 60000)),
         ("optimizer", ("choice", "Adam", None, ("Adam", "AdamW", "SGD", "RMSprop"))),
         ("lr", ("float", 1e-3, 1e-5, 1.0)),
@@ -94,7 +95,7 @@ FRAME: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
         ("host", ("origin", "", None, None)),
     ]
 )
-_NAME = frozenset("abcdefghijklmnopqrstuvwxyz-")
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.:[]")
 
 
@@ -124,7 +125,7 @@ def _origin(text: str) -> str:
 
 def _name(text: str) -> str:
     if len(text) > 40 or set(text) - _NAME:
-        raise ValueError(f"expected a name of small letters and hyphens, got {text!r}")
+        raise ValueError(f"expected a name of letters, digits and hyphens, got {text!r}")
     return text
 
 

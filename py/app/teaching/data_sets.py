@@ -1,8 +1,13 @@
-"""The menu of data sets, on a site that was made with more than MNIST."""
+"""The menu of data sets, and the data that a link names."""
 
 import js
 
-from app.page import dom, status
+from app.page import dom, failures, status
+
+TABLES = ("iris", "penguins")
+_ABSENT = {
+    "own": "It was made with somebody's own files, which a link cannot hold.",
+}
 
 
 class DataSets:
@@ -13,38 +18,55 @@ class DataSets:
     """
 
     def __init__(self, page):
+        self.page = page
         self.client = page.client
-        self.data = page.data
+        self.options = page.options
         self.menu = dom.find("data-set")
-        self.titles = {}
-        for index in range(self.menu.options.length):
-            option = self.menu.options[index]
-            self.titles[option.textContent] = option.value
-        self.client.listen(self._follow)
 
-    def _follow(self):
-        """Show which data are in use; files of the user's are none of the menu."""
-        self.menu.value = self.titles.get(self.client.data["name"], "")
+    def open(self):
+        """Take what was chosen in the menu; points are another page's."""
+        toy = self.menu.selectedOptions[0].getAttribute("data-toy")
+        if toy:
+            self.page.data.show_choice()
+            js.location.href = f"./playground.html#toy={toy}"
+        else:
+            self.options.set("data", self.menu.value)
 
-    async def open(self):
-        """Train on what was chosen from now on."""
-        name = self.menu.value
-        title = self.menu.selectedOptions[0].textContent
-        if name == "mnist":
-            await self.data.restore()
-            return
-        async with self.client.replacing as free:
-            if not free:
-                self._follow()
+    async def take(self):
+        """Train on the data that the options name; where that cannot be, say why."""
+        name = self.options["data"]
+        if name != "own" and self.menu.querySelector(f'[data-toy="{name}"]'):
+            js.location.replace(f"./playground.html#toy={name}")
+        try:
+            if name in TABLES:
+                await self._table(name)
                 return
-            status.say(f"Loading {title}…")
-            try:
-                await self.client.lab.data.choose(name, title, js.document.baseURI)
-                await self.data.adopt()
-            except Exception as error:
-                status.notice(
-                    "These data could not be loaded",
-                    str(error),
-                    "Nothing was changed. Check the connection, and choose them again.",
-                )
-                self._follow()
+            if await self._chosen(name):
+                return
+        except Exception as error:
+            status.notice(
+                "These data could not be loaded",
+                failures.first_line(error),
+                "The data are as they were. Check the connection, and choose them again.",
+                status.details_of(error),
+            )
+        if self.options["data"] == name:  # else another one is asked for by now
+            self.options.set("data", self.client.data["id"])
+
+    async def _table(self, name):
+        address = js.URL.new(f"./static/vendor/data/{name}.csv", js.document.baseURI).href
+        await self.page.own_data.open_table(f"{name}.csv", address)
+
+    async def _chosen(self, name):
+        """Have the worker train on other data; return whether there are any of this name."""
+        status.say("Loading the data…")
+        if await self.client.lab.data.choose(name, js.document.baseURI):
+            await self.page.data.adopt(name)
+            return True
+        status.notice(
+            f"There are no data “{name}” here",
+            _ABSENT.get(name, "The link names data that this page does not know."),
+            f"The data are {self.client.data['name']}. Others are in the menu, and your own files "
+            "can be opened below it.",
+        )
+        return False

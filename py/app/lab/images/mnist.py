@@ -103,9 +103,14 @@ class Mnist:
             self.name, self.read = "MNIST", scaled
 
     @property
+    def original(self) -> tuple[Dataset, Dataset]:
+        """MNIST's training and test images, whatever is trained on."""
+        return (self.train, self.test) if self._original is None else self._original
+
+    @property
     def digits(self) -> Dataset:
         """MNIST's training images, whatever is trained on."""
-        return self.train if self._original is None else self._original[0]
+        return self.original[0]
 
     @property
     def names(self) -> list[str]:

@@ -10,6 +10,7 @@ import nn
 import numpy as np
 import pytest
 from app.lab.images.mnist import Mnist
+from app.lab.images.shortcut import with_shortcut
 from app.lab.network import Network
 from app.lab.training import Training, schedule
 from app.state import architectures, generated_code, settings
@@ -24,6 +25,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "a penalty": {"l2": 0.01, "optimizer": "AdamW", "schedule": "step"},
     "changed images": {"shift": 2, "rotate": 10, "zoom": 10, "noise": 10, "seed": 5},
     "part of the images": {"subset": 70, "batch": 33},
+    "a shortcut": {"data": "shortcut", "subset": 90},
     "no GPU and no team": {"device": "gpu", "cores": 2},
     "early stopping": {"patience": 1, "lr": 0.5, "optimizer": "SGD", "epochs": 6},
 }
@@ -54,14 +56,17 @@ def ignore(number: int, logs: dict[str, Any]) -> None:
 async def on_the_page(mnist: Mnist, values: dict[str, Any]) -> Any:
     model = Network().build(values["layers"], values["seed"], values["l2"])
     run = {"seed": values["seed"], "done": 0, "first": 0, "resume": False}
+    if values["data"] == "shortcut":
+        mnist.use(generated_code.SHORTCUT, with_shortcut(mnist.train), mnist.test)
     await Training(mnist).fit(model, values, run, ignore, ignore)
     return model
 
 
 def by_the_listing(mnist: Mnist, values: dict[str, Any]) -> Any:
     """Run the program with the images of this test in place of the files of MNIST."""
+    name = {"mnist": "MNIST", "shortcut": generated_code.SHORTCUT}[values["data"]]
     text = generated_code.text(
-        values["layers"], values, {"name": "MNIST", "train": 60000, "shape": [28, 28, 1]}
+        values["layers"], values, {"name": name, "train": 60000, "shape": [28, 28, 1]}
     )
     head, found, rest = text.partition("async def main():")
     assert found

@@ -14,7 +14,7 @@ import pytest
 from app.lab.images.mnist import Mnist
 from app.lab.network import Network
 from app.lab.training import Training
-from app.state import architectures, keras_code, settings
+from app.state import architectures, generated_code, keras_code, settings
 from nn.data import Dataset
 
 os.environ["KERAS_BACKEND"] = "jax"
@@ -127,6 +127,8 @@ def test_what_keras_has_not_is_said() -> None:
     values = settings.defaults()
     assert "pets.zip" in keras_code.text([], values, dict(MNIST, name="pets.zip"))
     assert "fashion_mnist" in keras_code.text([], values, dict(MNIST, name="Fashion-MNIST"))
+    light = keras_code.text([], values, dict(MNIST, name=generated_code.SHORTCUT))
+    assert "np.maximum(images, 12 * labels[:, None, None])" in light
     assert "load_model(" in keras_code.text(None, values, MNIST)
     assert "default_rng(4)" in keras_code.text(None, values, MNIST, 3)
     assert "3 drawings" in keras_code.text([], values, dict(MNIST, train=60003))

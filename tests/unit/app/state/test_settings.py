@@ -53,6 +53,7 @@ VALUES = st.fixed_dictionaries(
         "metric": st.sampled_from(settings.METRICS),
         "hide": st.lists(st.sampled_from(settings.PANELS), unique=True).map(tuple),
         "lesson": st.sampled_from(["", "learning-rate"]),
+        "data": st.sampled_from(["mnist", "shortcut", "iris", "CIFAR-10", ""]),
     }
 )
 
@@ -86,7 +87,7 @@ def wrong(name: str) -> list[str]:
         flat = "Flatten;Dense,activation:softmax,units:9"
         return ["", "Magic", "Dense", "Conv2D,filters:0,kernel_size:3", flat, flat[8:]]
     if kind == "name":
-        return ["X", "a b", "2", "a" * 41]
+        return ["a b", "<b>", "ä", "a" * 41]
     return ["", "x", "2"]  # a choice, or yes and no
 
 
