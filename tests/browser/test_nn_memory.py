@@ -39,12 +39,17 @@ for _ in range(3):
     digits = nn.Classifier(saved)
     await digits.initialize()
     firsts.append([await timed(digits) for _ in range(21)])
-times, sizes = [], []
+sizes = []
 for index in range(10_000):
-    times.append(await timed(digits))
+    await digits.classify(image)
     if index % 1000 == 999:
         sizes.append([heap(), digits.memory()["num_bytes"]])
-print(json.dumps([firsts, times, sizes, digits.loads]))
+loads, fresh = digits.loads, nn.Classifier(saved)
+await fresh.initialize()
+rounds = []
+for _ in range(5):
+    rounds.append([[await timed(fresh), await timed(digits)] for _ in range(200)])
+print(json.dumps([firsts, rounds, sizes, loads]))
 """
 
 TRAIN = """
@@ -76,10 +81,8 @@ def chromium(module_site, open_module_page):
 )
 @pytest.mark.promise(
     "Earlier work: models in production",
-    "No slower in the long run: the 95th percentile of the last answers is at most 1.2 "
-    "times that of the first tenth of 10,000 (on a busy machine of 2 cores: 1.3 ms of "
-    "the first, 0.3 ms of the last, 0.2 ms the median of all; 36.3 MB of WebAssembly's "
-    "memory at each thousand)",
+    "No slower in the long run: after 10,000 answers the 95th percentile is at most 1.2 times that "
+    "of a network that was just loaded, when both are asked in turns",
 )
 @pytest.mark.promise(
     "Earlier work: models in production",
@@ -88,12 +91,12 @@ def chromium(module_site, open_module_page):
 )
 @pytest.mark.timed
 def test_ten_thousand_predictions_take_no_memory_and_no_longer_than_the_first(chromium):
-    firsts, times, sizes, loads = chromium(PREDICT)
+    firsts, rounds, sizes, loads = chromium(PREDICT)
     assert loads == 1
     assert len({tuple(size) for size in sizes}) == 1, sizes
-    tenths = np.percentile(np.split(np.array(times), 10), 95, axis=1)
-    # A machine that does other things is slow by spells: the calmest of the last are looked at.
-    assert tenths[-3:].min() <= 1.2 * tenths[0], tenths
+    # Both are asked in turns, so that a busy machine is slow for both; the calmest round counts.
+    fresh, used = np.percentile(np.array(rounds), 95, axis=1).T
+    assert (used / fresh).min() <= 1.2, (fresh, used)
     # Its clock ticks in tenths of a millisecond, and an answer takes three of them. Differences of
     # such times are rounded, because float64 has no 0.1.
     late = min(first - 1.5 * np.median(rest) for first, *rest in firsts)

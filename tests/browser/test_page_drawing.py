@@ -133,7 +133,7 @@ def test_corrections_are_kept_learned_from_and_added_to_the_data(page):
     page.click("It was a 4")
     page.until(lambda: status(page) == "Thank you: noted as a 4, not a 7.")
     count = "document.getElementById('drawn-count').textContent"
-    assert page.execute_script(f"return {count}") == "1"
+    page.until(lambda: page.execute_script(f"return {count}") == "1")
     page.click("Learn from my corrections")
     page.until(lambda: status(page).startswith("Learned from your corrections: their loss"), 60)
     words = r"Of the test images (\d+\.\d) % were right, (\d+\.\d) % are\.$"
