@@ -224,10 +224,15 @@ class LedTraining(TeamTraining):
     async def agree(self) -> None:
         """The leader's wish is enough."""
 
-    async def evaluation(self, source: Any) -> _LedEvaluation | None:
-        """Let every member evaluate some of the batches; None where the leader does it alone."""
+    async def evaluation(self, source: Any, each: bool) -> _LedEvaluation | None:
+        """Let every member evaluate some of the batches; None where the leader does it alone.
+
+        Args:
+            source: the batches.
+            each: whether callbacks listen to each batch: they see all batches so far.
+        """
         held = Held.of(source)
-        if self.group.size == 1 or held is None:
+        if each or self.group.size == 1 or held is None:
             return None
         try:
             if self._ahead or self._stale():

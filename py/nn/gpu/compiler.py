@@ -1,4 +1,5 @@
-"""From a compiled model to a plan: forward through the graph, the losses, backward, the optimizer.
+"""From a compiled model to a plan: forward through the graph, the losses, backward, the optimizer;
+to evaluate, forward and the losses.
 
 Each layer's entry in `nn.gpu.layers` records its forward dispatches and leaves a function that
 records its backward ones. Layers stay ignorant of the GPU, as they are of the C kernels.
@@ -79,19 +80,20 @@ class Source:
 
 
 class Compiler:
-    """Makes the plan of a training step.
+    """Makes the plan of a step.
 
     Args:
         model: a compiled model.
         batch: the samples of a step; a step may have fewer.
         source: where they come from.
+        training: whether the step trains, or evaluates.
     """
 
-    def __init__(self, model: Any, batch: int, source: Source) -> None:
-        self.model, self.batch, self.source = model, batch, source
+    def __init__(self, model: Any, batch: int, source: Source, training: bool = True) -> None:
+        self.model, self.batch, self.source, self.training = model, batch, source, training
         self.plan = Plan(batch)
         self.parameters = model.parameters
-        self.trained = set(self.parameters.variables)
+        self.trained = set(self.parameters.variables if training else ())
         self.offsets: dict[Variable, int] = {}
         self.states: dict[Variable, int] = {}
         self.backward: list[Callable[[], None]] = []
@@ -107,9 +109,10 @@ class Compiler:
         values = self._inputs()
         self._forward(values)
         losses.record(self, [values[t] for t in self.model.graph.outputs])
-        for step in reversed(self.backward):
-            step()
-        updates.record(self)
+        if self.training:
+            for step in reversed(self.backward):
+                step()
+            updates.record(self)
         self.plan.buffer("p", self.held)
         self.plan.buffer("state", self.moved)
         return self.plan

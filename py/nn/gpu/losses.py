@@ -67,10 +67,12 @@ def _loss(c: Any, number: int, output: Any, value: Any) -> None:
     def write(out: str, _: Any) -> None:
         c.add(made, value.buffer, *bindings, out, "terms")
 
-    root = value.root
-    if not root.needs:
+    if not c.training:
+        write(c.scratch("part", value.size), None)
+    elif value.root.needs:
+        c.contribute(value, write, slopes=False)
+    else:
         raise Refused(f"{c.model.name}: the loss of output {number} depends on no trained weight")
-    c.contribute(value, write, slopes=False)
     c.add(losing.settle(terms, c.plan.results, 2 * number), "terms", "results")
 
 

@@ -39,15 +39,19 @@ def seed_of(run: int, iterations: int) -> int:
     return (run * 0x9E3779B1 + iterations * 0x85EBCA77) & 0xFFFFFFFF | 1
 
 
-def fill(record: Any, optimizer: Any, first: int, rows: int, slot: int, seed: int) -> None:
-    """Write one step's numbers, as the optimizer's own step would use them, and count the step."""
+def place(record: Any, first: int, rows: int, slot: int) -> None:
+    """Write where a step finds its samples, and where its results go."""
+    record["first"], record["rows"], record["slot"] = first, rows, slot
+    record["scale"] = 1 / rows
+
+
+def fill(record: Any, optimizer: Any, seed: int) -> None:
+    """Write what the optimizer's own step would use, and count the step."""
     rate = optimizer.current_learning_rate()
     steps = optimizer.gradient_accumulation_steps or 1
     iterations = optimizer.iterations
     t = optimizer.local_step = iterations // steps + 1
-    record["first"], record["rows"], record["slot"] = first, rows, slot
-    record["seed"] = seed
-    record["rate"], record["scale"] = rate, 1 / rows
+    record["seed"], record["rate"] = seed, rate
     record["step_size"] = _step_size(optimizer, rate, t)
     record["keep"] = 1 - (optimizer.weight_decay or 0.0) * rate
     record["extra"] = [float((iterations + 1) % steps == 0), *_extra(optimizer, t)]

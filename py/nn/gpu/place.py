@@ -89,7 +89,6 @@ class Place:
         session = self._session = Session(samples.model, self.size, self.layout)
         trainer.runs_on = f"{adapter.name}: compiling {len(session.plan.kernels)} kernels"
         session.attach(await adapter.record(session.plan))
-        trainer.gpu_bytes = session.plan.bytes
         trainer.runs_on = f"{adapter.name}: trying a step"
         trial = Trial(samples, session)
         fault = await trial.fault(first)
@@ -177,7 +176,6 @@ class Place:
 
     def close(self) -> None:
         """Release the device's memory."""
-        self.trainer.gpu_bytes = 0
         if self._session is not None:
             self._session.close()
             self._session = None

@@ -9,15 +9,23 @@ from nn.data.source import Batch
 from nn.types import Array, prod
 
 
-def report(trainer: Any, batch: Batch, row: Array, size: int, reported: Sequence[bool]) -> float:
+def report(
+    trainer: Any,
+    batch: Batch,
+    row: Array,
+    size: int,
+    reported: Sequence[bool],
+    training: bool = True,
+) -> float:
     """Update the running means of each output; returns the loss.
 
     Args:
         trainer: the compiled step of a model.
-        batch: what the step trained on.
+        batch: the step's samples.
         row: its results: for each output (loss, right answers), then the outputs.
         size: samples of the plan's steps.
         reported: for each output, whether its values are in the row.
+        training: whether the means are those of training, or of evaluation.
     """
     outputs = trainer.outputs
     total, at = 0.0, 2 * len(outputs)
@@ -25,24 +33,33 @@ def report(trainer: Any, batch: Batch, row: Array, size: int, reported: Sequence
         value, hits = float(row[2 * number]), float(row[2 * number + 1])
         if output.loss is not None:
             total += output.weight * value
-            output.tracker.add(value * batch.size, batch.size)
+            tracker = output.tracker if training else output.test_tracker
+            tracker.add(value * batch.size, batch.size)
+        metrics = output.train if training else output.test
+        seen: list[Any] = [(None, None, None)] * len(metrics)
         if not reported[number]:
-            output.seen = [(None, None, None)] * len(output.train)
-            for metric, _ in output.train:
+            for metric, _ in metrics:
                 metric.add(hits, batch.size)
-            continue
-        shape = (size, *tensor.shape[1:])
-        y = row[at : at + prod(shape)].reshape(shape)[: batch.size]
-        at += prod(shape)
-        _measure(output, tensor, batch.targets[number], batch.weights[number], y)
+        else:
+            shape = (size, *tensor.shape[1:])
+            y = row[at : at + prod(shape)].reshape(shape)[: batch.size]
+            at += prod(shape)
+            seen = _measure(output, tensor, batch, number, y, metrics)
+        if training:
+            output.seen = seen
     return total
 
 
-def _measure(output: Any, tensor: Any, target: Any, weight: Any, y: Array) -> None:
+def _measure(
+    output: Any, tensor: Any, batch: Batch, number: int, y: Array, metrics: Any
+) -> list[Any]:
+    """Update metrics by an output's values; returns what they were given."""
     if output.fused is not None and output.needs_predictions:
         layer = tensor.node.layer
         function = getattr(layer, "activation", None) or layer.function
         y = function(y)
-    output.seen = [(target, y, weight if weighted else None) for _, weighted in output.train]
-    for (metric, _), seen in zip(output.train, output.seen, strict=True):
-        metric.update_state(*seen)
+    target, weight = batch.targets[number], batch.weights[number]
+    seen = [(target, y, weight if weighted else None) for _, weighted in metrics]
+    for (metric, _), given in zip(metrics, seen, strict=True):
+        metric.update_state(*given)
+    return seen

@@ -37,15 +37,16 @@ class Session:
         model: a compiled model.
         batch: samples of a step.
         source: where they come from.
+        training: whether the steps train, or evaluate.
 
     Attributes:
         plan: what the device runs.
     """
 
-    def __init__(self, model: Any, batch: int, source: Source) -> None:
-        self.model, self.batch, self.source = model, batch, source
+    def __init__(self, model: Any, batch: int, source: Source, training: bool = True) -> None:
+        self.model, self.batch, self.source, self.training = model, batch, source, training
         self.optimizer = model.trainer.optimizer
-        self._compiler = Compiler(model, batch, source)
+        self._compiler = Compiler(model, batch, source, training)
         self.plan: Plan = self._compiler.run()
         config.claim(self.plan.bytes, f"{model.name} on the GPU")
         self.run_seed = 0
@@ -61,6 +62,7 @@ class Session:
     def attach(self, recorded: Recorded) -> None:
         """Bind to a device's copy of the plan, and send what never changes."""
         self._recorded = recorded
+        self.model.trainer.gpu_bytes += self.plan.bytes
         for name, array in self.plan.initial.items():
             recorded.write(name, array)
 
@@ -81,6 +83,8 @@ class Session:
         if c.states:
             states = [(v, v.value) for v in c.states]
             held.write("state", self._packed(states, c.states, c.moved))
+        if not self.training:
+            return
         slots = [self._slot(optimizer.state[name]) for name in optimizer.all_slots()]
         if slots:
             held.write("slots", np.concatenate(slots))
@@ -120,8 +124,10 @@ class Session:
 
     def close(self) -> None:
         """Release the buffers; steps whose weights never came home do not count."""
-        self.optimizer.iterations = self._home
+        if self.training:
+            self.optimizer.iterations = self._home
         if self._recorded is not None:
+            self.model.trainer.gpu_bytes -= self.plan.bytes
             self._recorded.destroy()
 
     async def gradients(self) -> dict[Any, Array]:
@@ -154,6 +160,8 @@ class Session:
             raise ValueError(f"steps: expected 1 to {SLOTS}, received {len(places)}")
         made, records = numbers.block(len(places))
         for slot, (first, rows) in enumerate(places):
-            seed = numbers.seed_of(self.run_seed, self.optimizer.iterations)
-            numbers.fill(records[slot], self.optimizer, first, rows, slot, 0 if quiet else seed)
+            numbers.place(records[slot], first, rows, slot)
+            if self.training:
+                seed = numbers.seed_of(self.run_seed, self.optimizer.iterations)
+                numbers.fill(records[slot], self.optimizer, 0 if quiet else seed)
         return self.recorded.run(made)

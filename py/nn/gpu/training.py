@@ -1,8 +1,8 @@
 """`fit` on a GPU: an epoch's steps in blocks, their results in order, weights home at its end.
 
 While an epoch runs, the weights are the device's. They are sent when it begins, and fetched when it
-ends, pauses or stops, and where a callback saves them, so that validation, checkpoints, prediction
-and everything else between epochs work as on the CPU. If the device is lost, steps are repeated
+ends, pauses or stops, and where a callback saves them, so that checkpoints, prediction and everything
+else between epochs work as on the CPU. If the device is lost, steps are repeated
 (`place`), and what was reported is not reported again.
 """
 
@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import math
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -21,17 +20,14 @@ import numpy as np
 from nn.data.source import Batch
 from nn.errors import ConfigError, DeviceLostError
 from nn.gpu import devices, reports
+from nn.gpu.blocks import AT_ONCE, Block, Pace
 from nn.gpu.compiler import Compiler, Source
+from nn.gpu.evaluation import GpuEvaluation
 from nn.gpu.place import Place
-from nn.gpu.plan import SLOTS
 from nn.gpu.samples import Item, Samples
 from nn.models.run_control import PAUSED, STOPPING
 from nn.types import Array
 
-AT_ONCE = 2
-"""Blocks that are under way at most."""
-LONGEST = 0.05
-"""Seconds that a block may take: browsers and drivers end longer work."""
 REPEATABLE = 32
 """Batches of a stream after which weights come home: so many are kept, to be repeated."""
 
@@ -68,9 +64,10 @@ class GpuTraining:
         self.name = adapter.name
         check(training)  # what can't run is refused now, not in the first epoch
         self.place = Place(self.samples)
-        self._under_way: deque[_Block] = deque()
+        self._under_way: deque[Block] = deque()
         self._landed: deque[tuple[Item, Array | None]] = deque()
-        self._steps = 1
+        self._pace = Pace()
+        self._evaluation: GpuEvaluation | None = None
 
     @property
     def pending(self) -> bool:
@@ -95,12 +92,12 @@ class GpuTraining:
             if block is not None:
                 if begun and not self.place.fits(block[0]):
                     await self.sync()
-                    self.close()
+                    self.place.close()
                     begun = False
                 if not begun:
                     begun = True
                     await self.place.begin(block[0], before_order)
-                self._under_way.append(_Block([self.samples.kept(item) for item in block]))
+                self._under_way.append(Block([self.samples.kept(item) for item in block]))
                 self._launch(self._under_way[-1])
             while self._under_way and (block is None or len(self._under_way) >= AT_ONCE):
                 await self._land()
@@ -149,7 +146,12 @@ class GpuTraining:
             block.append(item)
             number += 1
             home = self._goes_home(number)
-            if home or not self.samples.resident or self.place.here or len(block) >= self._steps:
+            if (
+                home
+                or not self.samples.resident
+                or self.place.here
+                or len(block) >= self._pace.steps
+            ):
                 yield block
                 block = []
                 if home:
@@ -158,7 +160,7 @@ class GpuTraining:
             yield block
         yield None
 
-    def _launch(self, block: _Block) -> None:
+    def _launch(self, block: Block) -> None:
         if not self.place.here:
             block.start(self.place.start(block.items))
 
@@ -176,18 +178,10 @@ class GpuTraining:
                     self._launch(again)
                 return
             if self.samples.resident:
-                self._pace(block)
+                self._pace.follow(block)
             place.since += block.items
         self._under_way.popleft()
         self._landed.extend(zip(block.items, results, strict=True))
-
-    def _pace(self, block: _Block) -> None:
-        """Let blocks grow to half of the longest time that one may take."""
-        took = (time.perf_counter() - block.started) / AT_ONCE
-        if took < LONGEST / 2:
-            self._steps = min(SLOTS, 2 * self._steps)
-        elif took > LONGEST:
-            self._steps = max(1, self._steps // 2)
 
     # Reports.
 
@@ -213,6 +207,12 @@ class GpuTraining:
     async def agree(self) -> None:
         """Agree on the end with others: there are none."""
 
+    async def evaluation(self, source: Any, each: bool) -> GpuEvaluation:
+        """Return what evaluates on these data, the same after every epoch."""
+        if self._evaluation is None or self._evaluation.samples.source is not source:
+            self._evaluation = GpuEvaluation(self.trainer, source)
+        return self._evaluation
+
     async def sync(self) -> None:
         """Bring the weights home, once everything that was started is done."""
         await self.place.sync()
@@ -220,23 +220,5 @@ class GpuTraining:
     def close(self) -> None:
         """Release the device's memory."""
         self.place.close()
-
-
-class _Block:
-    """Steps that were started together."""
-
-    def __init__(self, items: list[Item]) -> None:
-        self.items = items
-        self.results: asyncio.Future[Array] | None = None
-        self.started = 0.0
-
-    def start(self, results: Awaitable[Array]) -> None:
-        self.started = time.perf_counter()
-        self.results = asyncio.ensure_future(results)
-        self.results.add_done_callback(_seen)
-
-
-def _seen(task: asyncio.Future[Array]) -> None:
-    """See an error, which a block before this one raised too."""
-    if not task.cancelled():
-        task.exception()
+        if self._evaluation is not None:
+            self._evaluation.close()

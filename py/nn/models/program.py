@@ -7,7 +7,8 @@ a `TrainingProgram` that also steps. A class for another device would have the s
     step(batches)               train on a block of batches; the losses, or an awaitable of them
     sync()                      bring weights and state to where the CPU reads them
 
-On a GPU (`nn.gpu`) only the steps of `fit` run; all else is the CPU's, on weights that came home.
+On a GPU (`nn.gpu`) the steps of `fit` and of evaluation run; all else is the CPU's, on weights that
+came home.
 
 Layers know no device.
 """

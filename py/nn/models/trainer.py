@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
         def executor(self, source: Any, every: int | None) -> Any: ...
 
+        def evaluator(self, source: Any) -> Any: ...
+
         def shared_evaluation(self) -> Any: ...
 
         def gradient_step(
@@ -108,7 +110,7 @@ class Trainer(Network):
             loss_weights: factors of the losses, in the order of the outputs.
             metrics: names or Metrics; nested for several outputs like `loss`.
             weighted_metrics: metrics that `sample_weight` and `class_weight` apply to.
-            device: where `fit` takes its steps: "cpu"; "gpu", after `await nn.gpu.open()`, which
+            device: where `fit` takes its steps, and evaluation does: "cpu"; "gpu", after `await nn.gpu.open()`, which
                 refuses what it has no kernels for; or "auto", which then takes the CPU, and else
                 the faster of the two.
             others: Keras' other arguments, at their defaults.
@@ -230,6 +232,8 @@ class Trainer(Network):
         **hooks: Any,
     ) -> Any:
         """Return loss and metrics over the data; no weight changes.
+
+        It runs on the device of `compile`; with "auto", where the last `fit` ran.
 
         Args:
             x: as for `fit`.

@@ -29,7 +29,12 @@ async def evaluate(
     steps = optional(steps, "steps")
     source = open_source(model, x, y, sample_weight, None, batch_size, steps)
     params = {"steps": source.steps, "batch_size": batch_size}
-    return await run(model, source, CallbackList(listeners, model, params))
+    there = model.trainer.evaluator(source)
+    try:
+        return await run(model, source, CallbackList(listeners, model, params), there)
+    finally:
+        if there is not None:
+            there.close()
 
 
 def as_callback(function: str, hooks: dict[str, Any]) -> list[Callback]:
@@ -54,13 +59,13 @@ async def run(model: Model, source: Any, calls: CallbackList, led: Any = None) -
         model: the model.
         source: the batches.
         calls: the callbacks.
-        led: what trains the model, if it may share out the evaluation among members of a team.
+        led: what trains the model, if it evaluates elsewhere: with a team, or on a GPU.
     """
     trainer = model.trainer
     await calls.call("on_test_begin", {})
     shared = trainer.shared_evaluation()
-    if led is not None and not calls.listens("on_test_batch_end"):  # they see all batches so far
-        shared = await led.evaluation(source)
+    if led is not None:
+        shared = await led.evaluation(source, calls.listens("on_test_batch_end"))
     try:
         index = await _batches(model, source, calls, shared)
     except ConnectionError:  # a member is lost
@@ -78,7 +83,8 @@ async def _batches(model: Model, source: Any, calls: CallbackList, shared: Any) 
     """Evaluate all batches, or this member's; returns how many there were."""
     trainer, index = model.trainer, 0
     trainer.reset_test()
-    async for batch in each(source.batches(None)):
+    batches = source.batches if shared is None else getattr(shared, "batches", source.batches)
+    async for batch in each(batches(None)):
         if shared is None or shared.takes(index):
             trainer.test_step(*batch)
             if shared is not None:

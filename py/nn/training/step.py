@@ -231,6 +231,19 @@ class TrainingStep:
         self.runs_on = made.name
         return made
 
+    def evaluator(self, source: Any) -> Any:
+        """Return what evaluates these data elsewhere than on the CPU, or None.
+
+        Raises:
+            ConfigError: the device is "gpu", and there is none.
+        """
+        if self.device == "cpu" or self.runs_on.startswith("cpu:") or self.distribution is not None:
+            return None
+        if self.device == "auto" and self.runs_on == "cpu":  # it was not measured
+            return None
+        self.prepare()
+        return load("nn.gpu.evaluation").GpuEvaluation(self, source)
+
     def train_step(
         self, inputs: Sequence[Array], targets: Sequence[Any], weights: Sequence[Any], size: int
     ) -> float:

@@ -51,7 +51,7 @@ def noisy(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     """Record a layer that is random in training."""
     (x,) = given
     strength = layer.stddev if type(layer) is own.GaussianNoise else layer.rate
-    if not strength:
+    if not strength or not c.training:
         return c.alias(x, x.shape)
     if layer.seed is not None:
         raise Refused(f"{layer.name}: no kernels for a seed of its own")

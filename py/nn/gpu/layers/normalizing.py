@@ -36,7 +36,7 @@ def batch(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     s = _norm(c, layer, x, moving)
     stats = c.plan.buffer(c.name("stats"), 2 * s.c)
     parts = c.scratch("parts", 2 * s.c * s.parts)
-    own_moments = layer.trainable
+    own_moments = layer.trainable and c.training
     if own_moments:
         c.add(normalization.moments(s), x.buffer, parts)
         settled = normalization.settle_moments(s, layer.momentum)
