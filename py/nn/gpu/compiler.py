@@ -58,8 +58,7 @@ class Value:
         return self if self.base is None else self.base.root
 
 
-Write = Callable[[str, Function], None]
-"""Records what writes a gradient into a buffer, times the slope of a function at the value."""
+Made = tuple[Kernel, Groups]
 
 
 @dataclass(frozen=True)
@@ -256,25 +255,41 @@ class Compiler:
         self.partials += 4 * -(-stride * parts // 4)
         return start
 
-    def contribute(self, value: Value, write: Write, *, slopes: bool = True) -> None:
+    def back(self, value: Value, record: Callable[[str], None]) -> None:
+        """Let the backward pass of what made a value be recorded, by the gradient's buffer."""
+
+        def step() -> None:
+            gradient = self.taken(value)
+            if gradient is not None:
+                record(gradient)
+
+        self.backward.append(step)
+
+    def contribute(
+        self, value: Value, made: Made | Callable[[Function], Made], *buffers: str
+    ) -> None:
         """Record a part of a value's gradient.
 
         Args:
             value: what a layer read.
-            write: records the kernel; it multiplies by the slope of the function it is given.
-            slopes: whether it can.
+            made: the kernel, or what makes it so that it multiplies by the slope of a function at
+                the value: where it needs one more buffer then, that is the value's.
+            buffers: what it reads.
         """
         root = value.root
         if not root.needs:
             return
-        if root.gradient is None:
-            root.gradient = self.plan.buffer("d" + root.buffer, root.size)
-            root.sloped = slopes and root.readers == 1 and root.function is not LINEAR
-            write(root.gradient, root.function if root.sloped else LINEAR)
-            return
-        part = self.plan.buffer("part", root.size)
-        write(part, LINEAR)
-        self.add(elements.sum_into(root.size), part, root.gradient)
+        total = root.gradient
+        target = self.plan.buffer("part" if total else "d" + root.buffer, root.size)
+        if not total:
+            root.gradient = target
+            root.sloped = callable(made) and root.readers == 1 and root.function is not LINEAR
+        if callable(made):
+            made = made(LINEAR if total or not root.sloped else root.function)
+        slope = [root.buffer] * (len(made[0].writes) - len(buffers) - 1)
+        self.add(made, *buffers, *slope, target)
+        if total:
+            self.add(elements.sum_into(root.size), target, total)
 
     def taken(self, value: Value) -> str | None:
         """Return the gradient of what a layer made, before its activation; None if there is
@@ -285,7 +300,7 @@ class Compiler:
         if root.function is not LINEAR and not root.sloped:
             root.sloped = True
             self.add(
-                elements.slope(root.size, root.function, of_output=True),
+                elements.slope(root.size, root.function),
                 root.buffer,
                 root.gradient,
             )

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from nn.errors import ConfigError
 from nn.gpu import browser
-from nn.gpu.plan import Plan
-from nn.gpu.session import Recorded
 
+if TYPE_CHECKING:
+    from typing import Protocol
 
-class Adapter(Protocol):
-    """A GPU: its name, whether it is emulated, and what makes plans on it."""
+    from nn.gpu.plan import Plan
+    from nn.gpu.session import Recorded
 
-    name: str
-    emulated: bool
+    class Adapter(Protocol):
+        """A GPU: its name, whether it is emulated, and what makes plans on it."""
 
-    async def record(self, plan: Plan) -> Recorded:
-        """Make a plan on the device; its kernels are compiled.
+        name: str
+        emulated: bool
 
-        Raises:
-            ConfigError: a buffer is larger than the device allows.
-            DeviceLostError: the device is gone.
-        """
+        async def record(self, plan: Plan) -> Recorded:
+            """Make a plan on the device; its kernels are compiled.
 
-    async def reopen(self) -> tuple[Adapter | None, str]:
-        """Return the GPU opened again, or None and why it can't be."""
+            Raises:
+                ConfigError: a buffer is larger than the device allows.
+                DeviceLostError: the device is gone.
+            """
+
+        async def reopen(self) -> tuple[Adapter | None, str]:
+            """Return the GPU opened again, or None and why it can't be."""
 
 
 _adapter: Adapter | None = None

@@ -5,7 +5,7 @@
 // makes one call for up to 64 steps, whatever the number of dispatches.
 "use strict";
 () => {
-  const MAP_READ = 0x1, COPY_SRC = 0x4, COPY_DST = 0x8, UNIFORM = 0x40, STORAGE = 0x80, RESOLVE = 0x200;
+  const MAP_READ = 0x1, COPY_SRC = 0x4, COPY_DST = 0x8, UNIFORM = 0x40, STORAGE = 0x80;
   const COMPUTE = 4; // GPUShaderStage.COMPUTE
   const FLOATS = 4; // bytes of a float
 
@@ -49,28 +49,21 @@
 
   const pipelines = new WeakMap(); // device -> text of a kernel -> promise of {layout, pipeline}
 
-  const stepLayoutOf = (device, size) => device.createBindGroupLayout({ entries: [{
-    binding: 0, visibility: COMPUTE,
-    buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: size },
-  }] });
-
-  const compile = async (device, stepLayout, { name, code, writes }) => {
+  // Compile a kernel, unless the device has it: promise of {layout, pipeline}.
+  const compiled = (device, stepLayout, { name, code, writes }) => {
+    if (!pipelines.has(device)) pipelines.set(device, new Map());
+    const held = pipelines.get(device);
+    if (held.has(code)) return held.get(code);
     const layout = device.createBindGroupLayout({ entries: writes.map((written, binding) => ({
       binding, visibility: COMPUTE, buffer: { type: written ? "storage" : "read-only-storage" },
     })) });
-    const pipeline = await device.createComputePipelineAsync({
+    const made = device.createComputePipelineAsync({
       label: name,
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout, stepLayout] }),
       compute: { module: device.createShaderModule({ code, label: name }), entryPoint: "main" },
-    });
-    return { layout, pipeline };
-  };
-
-  const compiled = (device, stepLayout, kernel) => {
-    if (!pipelines.has(device)) pipelines.set(device, new Map());
-    const held = pipelines.get(device);
-    if (!held.has(kernel.code)) held.set(kernel.code, compile(device, stepLayout, kernel));
-    return held.get(kernel.code);
+    }).then((pipeline) => ({ layout, pipeline }));
+    held.set(code, made);
+    return made;
   };
 
   const landed = async (device, staging) => {
@@ -89,7 +82,10 @@
   // Make a plan on a device. All kernels are compiled side by side.
   const record = async (device, text) => {
     const plan = JSON.parse(text);
-    const stepLayout = stepLayoutOf(device, plan.stepSize);
+    const stepLayout = device.createBindGroupLayout({ entries: [{
+      binding: 0, visibility: COMPUTE,
+      buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: plan.stepSize },
+    }] });
     const lost = device.lost.then(({ reason, message }) => { throw new Error(`${reason}: ${message}`); });
     lost.catch(() => {}); // awaited below only while kernels are compiled
     const kernels = plan.kernels.map((kernel) => compiled(device, stepLayout, kernel));
@@ -112,15 +108,12 @@
         { binding, resource: { buffer: buffers[name] } })) }),
     }));
 
-    const dispatch = (pass, { pipeline, group, groups: [x, y, z] }) => {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(x, y, z);
-    };
-    const copied = (encoder, name, size) => {
+    // Submit the commands and what reads a buffer after them; resolves with its bytes.
+    const submitted = (encoder, name, size) => {
       const staging = device.createBuffer({ size, usage: MAP_READ | COPY_DST });
       encoder.copyBufferToBuffer(buffers[name], 0, staging, 0, size);
-      return staging;
+      device.queue.submit([encoder.finish()]);
+      return landed(device, staging);
     };
 
     return {
@@ -134,50 +127,20 @@
         const pass = encoder.beginComputePass();
         for (let i = 0; i < steps; i++) {
           pass.setBindGroup(1, stepGroup, [i * plan.stepBytes]);
-          for (const call of calls) dispatch(pass, call);
+          for (const { pipeline, group, groups } of calls) {
+            pass.setPipeline(pipeline);
+            pass.setBindGroup(0, group);
+            pass.dispatchWorkgroups(...groups);
+          }
         }
         pass.end();
-        const staging = copied(encoder, "results", steps * plan.results * FLOATS);
-        device.queue.submit([encoder.finish()]);
-        return landed(device, staging);
+        return submitted(encoder, "results", steps * plan.results * FLOATS);
       },
 
-      read: (name) => {
-        const encoder = device.createCommandEncoder();
-        const staging = copied(encoder, name, buffers[name].size);
-        device.queue.submit([encoder.finish()]);
-        return landed(device, staging);
-      },
+      read: (name) => submitted(device.createCommandEncoder(), name, buffers[name].size),
 
-      // Milliseconds of each dispatch by the GPU's own clock: a pass for each, so a little slower.
-      profile: async (bytes, rounds) => {
-        const count = calls.length;
-        const querySet = device.createQuerySet({ type: "timestamp", count: 2 * count });
-        const resolved = device.createBuffer({ size: 16 * count, usage: RESOLVE | COPY_SRC });
-        const totals = new Float64Array(count);
-        for (let round = 0; round <= rounds; round++) {
-          device.queue.writeBuffer(numbers, 0, bytes);
-          const encoder = device.createCommandEncoder();
-          calls.forEach((call, i) => {
-            const pass = encoder.beginComputePass({ timestampWrites: {
-              querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1,
-            } });
-            pass.setBindGroup(1, stepGroup, [0]);
-            dispatch(pass, call);
-            pass.end();
-          });
-          encoder.resolveQuerySet(querySet, 0, 2 * count, resolved, 0);
-          const staging = device.createBuffer({ size: 16 * count, usage: MAP_READ | COPY_DST });
-          encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16 * count);
-          device.queue.submit([encoder.finish()]);
-          const times = new BigUint64Array((await landed(device, staging)).buffer);
-          if (round > 0)
-            for (let i = 0; i < count; i++) totals[i] += Number(times[2 * i + 1] - times[2 * i]) / 1e6;
-        }
-        querySet.destroy();
-        resolved.destroy();
-        return calls.map(({ name, groups }, i) => ({ name, groups, ms: totals[i] / rounds }));
-      },
+      // What the bench times dispatch by dispatch.
+      calls, numbers, stepGroup,
 
       destroy: () => {
         for (const buffer of [numbers, ...Object.values(buffers)]) buffer.destroy();

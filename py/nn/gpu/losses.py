@@ -8,7 +8,6 @@ from nn import losses
 from nn.gpu.plan import SLOTS, Refused
 from nn.gpu.wgsl import losing
 from nn.layers.fusion import fuses_loss
-from nn.types import prod
 
 LABELS = (losses.SparseCategoricalCrossentropy,)
 """Losses whose targets are integers."""
@@ -54,7 +53,7 @@ def _loss(c: Any, number: int, output: Any, value: Any) -> None:
     held = c.source.count or c.batch
     by_label = type(loss) in LABELS
     targets = c.plan.buffer(f"targets{number}", held * shape.per * (1 if by_label else width))
-    bindings = [targets]
+    bindings = [value.buffer, targets]
     if c.source.count:
         c.plan.buffer("order", c.source.count)
         bindings.append("order")
@@ -62,15 +61,12 @@ def _loss(c: Any, number: int, output: Any, value: Any) -> None:
         bindings.append(c.plan.buffer(f"weights{number}", held * shape.per))
     fused = is_fused(c.model, tensor, loss)
     made, terms = losing.loss(shape, loss, fused or loss.from_logits)
-    c.scratch("terms", 2 * terms)
-
-    def write(out: str, _: Any) -> None:
-        c.add(made, value.buffer, *bindings, out, "terms")
+    bindings.append(c.scratch("terms", 2 * terms))
 
     if not c.training:
-        write(c.scratch("part", value.size), None)
+        c.add(made, *bindings, c.scratch("part", value.size))
     elif value.root.needs:
-        c.contribute(value, write, slopes=False)
+        c.contribute(value, made, *bindings)
     else:
         raise Refused(f"{c.model.name}: the loss of output {number} depends on no trained weight")
     c.add(losing.settle(terms, c.plan.results, 2 * number), "terms", "results")
@@ -85,8 +81,3 @@ def _check(loss: Any) -> None:
         raise Refused(f"{loss.name}: no kernels for axis={loss.axis}")
     if getattr(loss, "ignore_class", None) is not None:
         raise Refused(f"{loss.name}: no kernels for ignore_class")
-
-
-def target_size(shape: tuple[int, ...], loss: Any) -> int:
-    """Return the elements of one sample's target; `shape` is the output's without its batch."""
-    return prod(shape[:-1]) if type(loss) in LABELS else prod(shape)

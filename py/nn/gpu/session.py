@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,21 +13,23 @@ from nn.gpu.compiler import Compiler, Source
 from nn.gpu.plan import SLOTS, Plan
 from nn.types import Array
 
+if TYPE_CHECKING:
+    from typing import Protocol
 
-class Recorded(Protocol):
-    """A plan made on a device. Browsers and tests have one each."""
+    class Recorded(Protocol):
+        """A plan made on a device. Browsers and tests have one each."""
 
-    def write(self, name: str, array: Array) -> None:
-        """Copy an array into a buffer, from its beginning on."""
+        def write(self, name: str, array: Array) -> None:
+            """Copy an array into a buffer, from its beginning on."""
 
-    def run(self, numbers: Array) -> Awaitable[Array]:
-        """Start a step for each row of numbers; returns their results when they are there."""
+        def run(self, numbers: Array) -> Awaitable[Array]:
+            """Start a step for each row of numbers; returns their results when they are there."""
 
-    async def read(self, name: str) -> Array:
-        """Return a buffer's bytes as float32."""
+        async def read(self, name: str) -> Array:
+            """Return a buffer's bytes as float32."""
 
-    def destroy(self) -> None:
-        """Release the buffers."""
+        def destroy(self) -> None:
+            """Release the buffers."""
 
 
 class Session:

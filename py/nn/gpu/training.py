@@ -1,8 +1,8 @@
 """`fit` on a GPU: an epoch's steps in blocks, their results in order, weights home at its end.
 
 While an epoch runs, the weights are the device's. They are sent when it begins, and fetched when it
-ends, pauses or stops, and where a callback saves them, so that checkpoints, prediction and everything
-else between epochs work as on the CPU. If the device is lost, steps are repeated
+ends, pauses or stops, and where a callback saves them, so that checkpoints, prediction and
+everything else between epochs work as on the CPU. If the device is lost, steps are repeated
 (`place`), and what was reported is not reported again.
 """
 

@@ -110,9 +110,9 @@ class Trainer(Network):
             loss_weights: factors of the losses, in the order of the outputs.
             metrics: names or Metrics; nested for several outputs like `loss`.
             weighted_metrics: metrics that `sample_weight` and `class_weight` apply to.
-            device: where `fit` takes its steps, and evaluation does: "cpu"; "gpu", after `await nn.gpu.open()`, which
-                refuses what it has no kernels for; or "auto", which then takes the CPU, and else
-                the faster of the two.
+            device: where `fit` and `evaluate` take their steps: "cpu"; "gpu", after
+                `await nn.gpu.open()`, which refuses what it has no kernels for; or "auto", which
+                then takes the CPU, and else the faster of the two.
             others: Keras' other arguments, at their defaults.
 
         Raises:

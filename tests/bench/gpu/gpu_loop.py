@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import js
 import nn
 import numpy as np
 import photographs
@@ -65,9 +66,13 @@ class Loop:
     async def profile(self, rounds: int) -> list[dict[str, Any]]:
         """Milliseconds of each dispatch, by the device's own clock."""
         made, records = numbers.block(1)
-        numbers.fill(records[0], self.model.optimizer, 0, self.batch, 0, 0)
+        numbers.place(records[0], 0, self.batch, 0)
+        numbers.fill(records[0], self.model.optimizer, 0)
         recorded: Any = self.session.recorded
-        found = await recorded._recorded.profile(recorded._to_js(made.reshape(-1)), rounds)
+        device: Any = devices.opened()
+        timed = js.eval(Path(__file__).with_name("profile.js").read_text())
+        data = recorded._to_js(made.reshape(-1))
+        found = await timed(device._device, recorded._recorded, data, rounds)
         return [
             {"name": str(d.name), "groups": list(d.groups.to_py()), "ms": float(d.ms)}
             for d in found

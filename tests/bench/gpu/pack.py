@@ -30,7 +30,8 @@ def write() -> Path:
     shutil.copytree(ROOT / "static" / "vendor" / "runtime", PACKED / "runtime")
     left_out = shutil.ignore_patterns("__pycache__", "*.c", "*.h")
     shutil.copytree(ROOT / "py" / "nn", PACKED / "py" / "nn", ignore=left_out)
-    shutil.copy(HERE / "gpu_loop.py", PACKED / "py" / "gpu_loop.py")
+    for name in ("gpu_loop.py", "profile.js"):
+        shutil.copy(HERE / name, PACKED / "py" / name)
     peers = HERE.parent / "peers"
     shutil.copy(peers / "photographs.py", PACKED / "py" / "photographs.py")
     (PACKED / "tests" / "bench" / "peers").mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from nn.gpu.plan import Refused
@@ -57,21 +58,11 @@ def _elements(c: Any, x: Any, function: Function) -> Any:
     if function.from_output:
         y.function = function
 
-    def backward() -> None:
-        dy = c.taken(y)
-        if dy is None:
-            return
-
-        def write(target: str, then: Function) -> None:
-            if function.from_output:
-                at = [x.buffer] if then is not LINEAR else []
-                c.add(elements.copy(x.size, then), dy, *at, target)
-            else:
-                c.add(elements.slope_of(x.size, function, then), x.buffer, dy, target)
-
-        c.contribute(x, write)
-
-    c.backward.append(backward)
+    if function.from_output:
+        c.back(y, lambda dy: c.contribute(x, partial(elements.copy, x.size), dy))
+    else:
+        made = partial(elements.slope_of, x.size, function)
+        c.back(y, lambda dy: c.contribute(x, made, x.buffer, dy))
     return y
 
 
@@ -81,13 +72,8 @@ def over_rows(c: Any, x: Any, name: str) -> Any:
     count, width = x.size // x.shape[-1], x.shape[-1]
     c.add(rows.softmax(count, width, log=name != "softmax"), x.buffer, y.buffer)
 
-    def backward() -> None:
-        dy = c.taken(y)
-        if dy is not None:
-            made = rows.softmax_gradient(count, width, log=name != "softmax")
-            c.contribute(x, lambda target, _: c.add(made, dy, y.buffer, target), slopes=False)
-
-    c.backward.append(backward)
+    made = rows.softmax_gradient(count, width, log=name != "softmax")
+    c.back(y, lambda dy: c.contribute(x, made, dy, y.buffer))
     return y
 
 

@@ -53,15 +53,11 @@ def _pair(
     forward = paired(c.batch, m, k, n, factor, causal)
     c.add(forward, left.buffer, right.buffer, made.buffer)
 
-    def backward() -> None:
-        dy = c.taken(made)
-        if dy is not None:
-            to_a = paired(c.batch, n, k.turned, m, factor)
-            c.contribute(left, lambda out, _: c.add(to_a, dy, right.buffer, out), slopes=False)
-            to_b = paired(c.batch, m.turned, n, k, factor)
-            c.contribute(right, lambda out, _: c.add(to_b, left.buffer, dy, out), slopes=False)
+    def backward(dy: str) -> None:
+        c.contribute(left, paired(c.batch, n, k.turned, m, factor), dy, right.buffer)
+        c.contribute(right, paired(c.batch, m.turned, n, k, factor), left.buffer, dy)
 
-    c.backward.append(backward)
+    c.back(made, backward)
 
 
 RECORDERS: dict[type, Any] = {MultiHeadAttention: attend}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from nn.gpu.layers.activating import applied, at_end
@@ -86,20 +87,12 @@ def _product(
     biased = None if bias is None else c.place(bias)
     c.add(windows.convolution(s, at, biased, function), x.buffer, "p", y.buffer)
 
-    def backward() -> None:
-        dz = c.taken(y)
-        if dz is None:
-            return
+    def backward(dz: str) -> None:
         if c.trains(kernel, bias):
             _weights(c, s, [kernel, bias], bias is not None, x.buffer, dz)
+        c.contribute(x, partial(windows.input_gradient, s, at), dz, "p")
 
-        def write(out: str, then: Function) -> None:
-            slope = [x.buffer] if then is not LINEAR else []
-            c.add(windows.input_gradient(s, at, then), dz, "p", *slope, out)
-
-        c.contribute(x, write)
-
-    c.backward.append(backward)
+    c.back(y, backward)
     return y
 
 
@@ -115,23 +108,13 @@ def depthwise(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     made = windows.depthwise(s, w, None if bias is None else c.place(bias), function)
     c.add(made, x.buffer, "p", y.buffer)
 
-    def backward() -> None:
-        dz = c.taken(y)
-        if dz is None:
-            return
+    def backward(dz: str) -> None:
         if c.trains(kernel, bias):
-            _, parts = windows.depthwise_weight_gradient(s, 0, bias is not None)
-            target = c.gradient([kernel, bias], parts)
-            made, _ = windows.depthwise_weight_gradient(s, target, bias is not None)
-            c.add(made, x.buffer, dz, "partials")
+            made = windows.depthwise_weight_gradient
+            _weights(c, s, [kernel, bias], bias is not None, x.buffer, dz, made)
+        c.contribute(x, partial(windows.depthwise_input_gradient, s, w), dz, "p")
 
-        def write(out: str, then: Function) -> None:
-            at = [x.buffer] if then is not LINEAR else []
-            c.add(windows.depthwise_input_gradient(s, w, then), dz, "p", *at, out)
-
-        c.contribute(x, write)
-
-    c.backward.append(backward)
+    c.back(y, backward)
     return applied(c, y, after)
 
 
@@ -160,25 +143,29 @@ def transpose(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     made = windows.input_gradient(s, at, bias=biased, function=function)
     c.add(made, x.buffer, "p", y.buffer)
 
-    def backward() -> None:
-        dz = c.taken(y)
-        if dz is None:
-            return
+    def backward(dz: str) -> None:
         if c.trains(kernel):
             _weights(c, s, [kernel], False, dz, x.buffer)
         if c.trains(bias):  # as of a layer without inputs
             _weights(c, Window(s.pixels, 1, 1, 0, 1, 1, f), [bias], True, dz, dz)
-        made = windows.convolution(s, at, None, LINEAR)
-        c.contribute(x, lambda out, _: c.add(made, dz, "p", out), slopes=False)
+        c.contribute(x, windows.convolution(s, at, None, LINEAR), dz, "p")
 
-    c.backward.append(backward)
+    c.back(y, backward)
     return applied(c, y, after)
 
 
-def _weights(c: Any, s: Window, variables: Any, biased: bool, x: str, dz: str) -> None:
+def _weights(
+    c: Any,
+    s: Window,
+    variables: Any,
+    biased: bool,
+    x: str,
+    dz: str,
+    gradient: Any = windows.weight_gradient,
+) -> None:
     """Record the gradients of a kernel and of the bias after it."""
-    _, parts = windows.weight_gradient(s, 0, biased)
-    made, _ = windows.weight_gradient(s, c.gradient(variables, parts), biased)
+    _, parts = gradient(s, 0, biased)
+    made, _ = gradient(s, c.gradient(variables, parts), biased)
     c.add(made, x, dz, "partials")
 
 

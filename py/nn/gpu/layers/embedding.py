@@ -20,14 +20,12 @@ def look_up(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     at = c.place(table)
     c.add(rows.look_up(x.size, width, layer.input_dim, at), x.buffer, "p", y.buffer)
 
-    def backward() -> None:
-        dy = c.taken(y)
-        if dy is None or not c.trains(table):
-            return
-        target = c.gradient([table], 1)
-        c.add(rows.summed(x.size, width, layer.input_dim, target), x.buffer, dy, "partials")
+    def backward(dy: str) -> None:
+        if c.trains(table):
+            target = c.gradient([table], 1)
+            c.add(rows.summed(x.size, width, layer.input_dim, target), x.buffer, dy, "partials")
 
-    c.backward.append(backward)
+    c.back(y, backward)
     return y
 
 

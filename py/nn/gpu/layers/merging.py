@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from nn.gpu.plan import Refused
 from nn.gpu.wgsl import elements
-from nn.gpu.wgsl.functions import LINEAR, Function
+from nn.gpu.wgsl.functions import Function
 from nn.layers import merging as own
 from nn.types import prod
 
@@ -27,23 +28,12 @@ def linear(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     y = c.value(given[0].shape, given)
     c.add(elements.weighted_sum(y.size, factors), *(x.buffer for x in given), y.buffer)
 
-    def backward() -> None:
-        dy = c.taken(y)
-        if dy is None:
-            return
+    def backward(dy: str) -> None:
         for x, factor in zip(given, factors, strict=True):
-            _part(c, x, dy, factor)
+            c.contribute(x, partial(elements.copy, x.size, factor=factor), dy)
 
-    c.backward.append(backward)
+    c.back(y, backward)
     return y
-
-
-def _part(c: Any, x: Any, dy: str, factor: float) -> None:
-    def write(out: str, then: Function) -> None:
-        at = [x.buffer] if then is not LINEAR else []
-        c.add(elements.copy(x.size, then, factor), dy, *at, out)
-
-    c.contribute(x, write)
 
 
 def multiply(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
@@ -52,20 +42,12 @@ def multiply(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     y = c.value(given[0].shape, given)
     c.add(elements.multiplied(y.size, len(given)), *(x.buffer for x in given), y.buffer)
 
-    def backward() -> None:
-        dy = c.taken(y)
-        if dy is None:
-            return
+    def backward(dy: str) -> None:
         for number, x in enumerate(given):
             others = [v.buffer for j, v in enumerate(given) if j != number]
-            made = elements.multiplied(y.size, len(given))
-            c.contribute(
-                x,
-                lambda out, _, others=others, made=made: c.add(made, dy, *others, out),
-                slopes=False,
-            )
+            c.contribute(x, elements.multiplied(y.size, len(given)), dy, *others)
 
-    c.backward.append(backward)
+    c.back(y, backward)
     return y
 
 
@@ -85,15 +67,11 @@ def concatenate(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
         made = elements.put_columns(x.size, own_width, total, start)
         c.add(made, x.buffer, y.buffer)
 
-    def backward() -> None:
-        dy = c.taken(y)
-        if dy is None:
-            return
+    def backward(dy: str) -> None:
         for x, own_width, start in zip(given, wide, starts, strict=True):
-            made = elements.take_columns(x.size, own_width, total, start)
-            c.contribute(x, lambda out, _, made=made: c.add(made, dy, out), slopes=False)
+            c.contribute(x, elements.take_columns(x.size, own_width, total, start), dy)
 
-    c.backward.append(backward)
+    c.back(y, backward)
     return y
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from nn.gpu.plan import Refused
 from nn.gpu.wgsl import elements
-from nn.gpu.wgsl.functions import LINEAR, Function, number
+from nn.gpu.wgsl.functions import Function, number
 from nn.layers import noise as own
 from nn.types import prod
 
@@ -61,19 +62,8 @@ def noisy(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     size = prod(x.shape)
     c.add(elements.noise(size, forward, place, layer_number), x.buffer, y.buffer)
 
-    def backward() -> None:
-        dy = c.taken(y)
-        if dy is None:
-            return
-
-        def write(out: str, then: Function) -> None:
-            at = [x.buffer] if then is not LINEAR else []
-            made = elements.noise(size, backward_text, place, layer_number, then)
-            c.add(made, dy, *at, out)
-
-        c.contribute(x, write)
-
-    c.backward.append(backward)
+    made = partial(elements.noise, size, backward_text, place, layer_number)
+    c.back(y, lambda dy: c.contribute(x, made, dy))
     return y
 
 

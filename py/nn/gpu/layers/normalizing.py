@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from nn.gpu.plan import Refused
@@ -47,22 +48,15 @@ def batch(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     y.function = fused
     c.add(normalization.normalize(s, fused), x.buffer, stats, "p", y.buffer)
 
-    def backward() -> None:
-        dy = c.taken(y)
-        if dy is None:
-            return
+    def backward(dy: str) -> None:
         sums = c.scratch("sums", 2 * s.c)
         if own_moments:
             c.add(normalization.norm_sums(s), dy, x.buffer, stats, parts)
             _settle(c, layer, s, parts, sums)
+        made = partial(normalization.norm_gradient, s, not own_moments)
+        c.contribute(x, made, dy, x.buffer, stats, "p", sums)
 
-        def write(out: str, then: Function) -> None:
-            made = normalization.norm_gradient(s, frozen=not own_moments, then=then)
-            c.add(made, dy, x.buffer, stats, "p", sums, out)
-
-        c.contribute(x, write)
-
-    c.backward.append(backward)
+    c.back(y, backward)
     return y
 
 
@@ -80,21 +74,15 @@ def layer_norm(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     y = c.value(x.shape, [x], layer.gamma, layer.beta)
     c.add(normalization.layer_norm(s), x.buffer, "p", y.buffer, stats)
 
-    def backward() -> None:
-        dy = c.taken(y)
-        if dy is None:
-            return
+    def backward(dy: str) -> None:
         if c.trains(layer.gamma, layer.beta):
             parts = c.scratch("parts", 2 * s.c * s.parts)
             c.add(normalization.layer_norm_sums(s), dy, x.buffer, stats, parts)
             _settle(c, layer, s, parts, c.scratch("sums", 2 * s.c))
+        made = partial(normalization.layer_norm_gradient, s)
+        c.contribute(x, made, dy, x.buffer, "p", stats)
 
-        def write(out: str, then: Function) -> None:
-            c.add(normalization.layer_norm_gradient(s, then), dy, x.buffer, "p", stats, out)
-
-        c.contribute(x, write)
-
-    c.backward.append(backward)
+    c.back(y, backward)
     return y
 
 

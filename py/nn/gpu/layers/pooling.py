@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from nn.gpu.layers.convolving import images, shown
 from nn.gpu.wgsl import windows
-from nn.gpu.wgsl.functions import LINEAR, Function
+from nn.gpu.wgsl.functions import Function
 from nn.gpu.wgsl.windows import Window
 from nn.layers import pooling as own
 
@@ -26,18 +27,7 @@ def max_pool(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     place = c.plan.buffer(c.name("place"), y.size)
     c.add(windows.max_pool(s), x.buffer, y.buffer, place)
 
-    def backward() -> None:
-        dy = c.taken(y)
-        if dy is None:
-            return
-
-        def write(out: str, then: Function) -> None:
-            at = [x.buffer] if then is not LINEAR else []
-            c.add(windows.max_pool_gradient(s, then), dy, place, *at, out)
-
-        c.contribute(x, write)
-
-    c.backward.append(backward)
+    c.back(y, lambda dy: c.contribute(x, partial(windows.max_pool_gradient, s), dy, place))
     return y
 
 
@@ -45,18 +35,7 @@ def _average(c: Any, x: Any, s: Window, shape: tuple[int, ...]) -> Any:
     y = c.value(shape, [x])
     c.add(windows.average_pool(s), x.buffer, y.buffer)
 
-    def backward() -> None:
-        dy = c.taken(y)
-        if dy is None:
-            return
-
-        def write(out: str, then: Function) -> None:
-            at = [x.buffer] if then is not LINEAR else []
-            c.add(windows.average_pool_gradient(s, then), dy, *at, out)
-
-        c.contribute(x, write)
-
-    c.backward.append(backward)
+    c.back(y, lambda dy: c.contribute(x, partial(windows.average_pool_gradient, s), dy))
     return y
 
 
@@ -88,17 +67,8 @@ def global_max(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     share = c.plan.buffer(c.name("share"), y.size)
     c.add(windows.global_max(s), x.buffer, y.buffer, share)
 
-    def backward() -> None:
-        dy = c.taken(y)
-        if dy is None:
-            return
-
-        def write(out: str, then: Function) -> None:
-            c.add(windows.global_max_gradient(s, then), dy, x.buffer, y.buffer, share, out)
-
-        c.contribute(x, write)
-
-    c.backward.append(backward)
+    made = partial(windows.global_max_gradient, s)
+    c.back(y, lambda dy: c.contribute(x, made, dy, x.buffer, y.buffer, share))
     return y
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from nn.gpu.layers.convolving import images
 from nn.gpu.plan import Refused
 from nn.gpu.wgsl import elements
-from nn.gpu.wgsl.functions import LINEAR, Function
+from nn.gpu.wgsl.functions import Function
 from nn.layers import core, padding_layers, rescaling
 from nn.layers import shaping as own
 
@@ -36,17 +37,8 @@ def edges(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     there = elements.framed(n, inner, outer, channels, sign * top, sign * left)
     back = elements.framed(n, outer, inner, channels, -sign * top, -sign * left)
     c.add(there, x.buffer, y.buffer)
-    _back(c, x, y, back)
+    c.back(y, lambda dy: c.contribute(x, back, dy))
     return y
-
-
-def _back(c: Any, x: Any, y: Any, made: Any) -> None:
-    def backward() -> None:
-        dy = c.taken(y)
-        if dy is not None:
-            c.contribute(x, lambda out, _: c.add(made, dy, out), slopes=False)
-
-    c.backward.append(backward)
 
 
 def upsample(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
@@ -58,7 +50,8 @@ def upsample(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     factors = layer.lifted(layer.size)
     y = c.value(layer.compute_output_shape(x.shape), [x])
     c.add(elements.repeated(n, h, w, channels, factors), x.buffer, y.buffer)
-    _back(c, x, y, elements.repeated_gradient(n, h, w, channels, factors))
+    made = elements.repeated_gradient(n, h, w, channels, factors)
+    c.back(y, lambda dy: c.contribute(x, made, dy))
     return y
 
 
@@ -71,18 +64,8 @@ def rescale(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     y = c.value(x.shape, [x])
     c.add(elements.rescaled(x.size, scale, offset), x.buffer, y.buffer)
 
-    def backward() -> None:
-        dy = c.taken(y)
-        if dy is None:
-            return
-
-        def write(out: str, then: Function) -> None:
-            at = [x.buffer] if then is not LINEAR else []
-            c.add(elements.copy(x.size, then, scale), dy, *at, out)
-
-        c.contribute(x, write)
-
-    c.backward.append(backward)
+    made = partial(elements.copy, x.size, factor=scale)
+    c.back(y, lambda dy: c.contribute(x, made, dy))
     return y
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nn.gpu.wgsl.functions import LINEAR, Function, number
 from nn.gpu.wgsl.text import Groups, Kernel, grid, index, kernel
+from nn.gpu.wgsl.windows import kind, slope_function
 
 Made = tuple[Kernel, Groups]
 
@@ -16,112 +17,85 @@ def gather(batch: int, size: int, scaled: tuple[float, float] | None) -> Made:
         size: elements of a sample.
         scaled: (scale, offset) of samples that lie there as bytes, or None for floats.
     """
-    head = f"""
-        {index(batch * size)}
-        let row = i / {size}u;
-        if (row >= step.rows) {{ x[i] = 0.0; return; }}
-        let at = order[step.first + row] * {size}u + i % {size}u;"""
-    if scaled is None:
-        body = f"{head}\n        x[i] = data[at];"
-        kind = "f32"
-    else:
-        scale, offset = scaled
-        body = f"""{head}
-        let byte = (data[at / 4u] >> (at % 4u * 8u)) & 255u;
-        x[i] = f32(byte) * {number(scale)} + {number(offset)};"""
-        kind = "u32"
-    if size % 4 == 0:
-        wide = size // 4
-        value = (
-            "data[at]"
-            if scaled is None
-            else "vec4<f32>((vec4<u32>(data[at]) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u))"
-            f" * {number(scaled[0])} + {number(scaled[1])}"
-        )
-        body = f"""
+    four = size % 4 == 0
+    wide = size // 4 if four else size
+    value = "data[at]"
+    if scaled is not None:
+        shift = "vec4<u32>(0u, 8u, 16u, 24u)" if four else "at % 4u * 8u"
+        word = "vec4<u32>(data[at])" if four else "data[at / 4u]"
+        mask = "vec4<u32>(255u)" if four else "255u"
+        scale, offset = map(number, scaled)
+        value = f"{kind(four)}(({word} >> ({shift})) & {mask}) * {scale} + {offset}"
+    made = kernel(
+        "gather",
+        [("data", kind(four) if scaled is None else "u32"), ("order", "u32"), ("x*", kind(four))],
+        f"""
         {index(batch * wide)}
         let row = i / {wide}u;
-        if (row >= step.rows) {{ x[i] = vec4<f32>(0.0); return; }}
+        if (row >= step.rows) {{ x[i] = {kind(four)}(0.0); return; }}
         let at = order[step.first + row] * {wide}u + i % {wide}u;
-        x[i] = {value};"""
-        kinds = "vec4<f32>" if scaled is None else "u32"
-        made = kernel("gather", [("data", kinds), ("order", "u32"), ("x*", "vec4<f32>")], body)
-        return made, grid(batch * wide)
-    return (
-        kernel("gather", [("data", kind), ("order", "u32"), ("x*", "f32")], body),
-        grid(batch * size),
+        x[i] = {value};""",
     )
+    return made, grid(batch * wide)
+
+
+def mapped(name: str, size: int, text: str, then: Function = LINEAR, *, helpers: str = "") -> Made:
+    """y = `text` of v = x[i], times the slope of `then`, whose result `at` is; buffers x, [at,]
+    y."""
+    bindings, more = [("x", "f32"), ("y*", "f32")], ""
+    if then is not LINEAR:
+        bindings.insert(1, ("at", "f32"))
+        more = " * slope(at[i])"
+    made = kernel(
+        name,
+        bindings,
+        f"{index(size)}\nlet v = x[i];\ny[i] = ({text}){more};",
+        functions=helpers + slope_function(then),
+    )
+    return made, grid(size)
 
 
 def apply(size: int, function: Function) -> Made:
     """y = function(x)."""
-    return _map(
-        "activate", [("x", "f32")], size, f"let v = x[i]; y[i] = {function.forward};", function
-    )
+    return mapped("activate", size, function.forward, helpers=function.helpers)
 
 
-def slope(size: int, function: Function, *, of_output: bool) -> Made:
-    """Multiply a gradient, in place, by the slope at `x`: the function's result or argument."""
-    name = "y" if of_output else "v"
-    body = f"let {name} = x[i]; d[i] = d[i] * {function.slope};"
-    return _map("slope", [("x", "f32")], size, body, function, out="d*")
+def copy(size: int, then: Function = LINEAR, factor: float = 1.0) -> Made:
+    """y = x times a factor, times the slope of `then` at `at`."""
+    return mapped("copy", size, "v" if factor == 1.0 else f"v * {number(factor)}", then)
+
+
+def rescaled(size: int, scale: float, offset: float) -> Made:
+    """y = x * scale + offset."""
+    return mapped("rescaled", size, f"v * {number(scale)} + {number(offset)}")
+
+
+def slope(size: int, function: Function) -> Made:
+    """Multiply a gradient, in place, by the slope at `x`, the function's result."""
+    return _map("slope", size, "y[i] = y[i] * slope(x[i]);", slope_function(function))
 
 
 def slope_of(size: int, function: Function, then: Function = LINEAR) -> Made:
     """dx = dy times the slope of `function` at x, its argument, and of `then`, whose result x
     is."""
-    more = " * slope_then(v)" if then is not LINEAR else ""
+    more = " * slope(v)" if then is not LINEAR else ""
     made = kernel(
         "slope_of",
         [("x", "f32"), ("dy", "f32"), ("dx*", "f32")],
-        f"""
-        {index(size)}
-        let v = x[i];
-        dx[i] = dy[i] * {function.slope}{more};""",
-        functions=_helpers(function, then) + _slope_function(then),
+        f"{index(size)}\nlet v = x[i];\ndx[i] = dy[i] * {function.slope}{more};",
+        functions=function.helpers + slope_function(then),
     )
     return made, grid(size)
-
-
-def _slope_function(then: Function) -> str:
-    return f"fn slope_then(y: f32) -> f32 {{ return {then.slope}; }}" if then is not LINEAR else ""
-
-
-def _helpers(*functions: Function) -> str:
-    return "\n".join({f.helpers: None for f in functions})
 
 
 def sum_into(size: int) -> Made:
-    """total += part."""
-    return _map("sum_into", [("x", "f32")], size, "y[i] = y[i] + x[i];", LINEAR)
+    """y += x."""
+    return _map("sum_into", size, "y[i] = y[i] + x[i];")
 
 
-def copy(size: int, then: Function, factor: float = 1.0) -> Made:
-    """y = x times a factor, times the slope of `then` at `at`."""
-    times = "" if factor == 1.0 else f" * {number(factor)}"
-    if then is LINEAR:
-        return _map("copy", [("x", "f32")], size, f"y[i] = x[i]{times};", LINEAR)
-    made = kernel(
-        "copy",
-        [("x", "f32"), ("at", "f32"), ("out*", "f32")],
-        f"{index(size)}\nlet y = at[i];\nout[i] = x[i]{times} * {then.slope};",
-        functions=then.helpers,
-    )
-    return made, grid(size)
-
-
-def _map(
-    name: str,
-    given: list[tuple[str, str]],
-    size: int,
-    body: str,
-    function: Function,
-    out: str = "y*",
-) -> Made:
-    made = kernel(
-        name, [*given, (out, "f32")], f"{index(size)}\n{body}", functions=function.helpers
-    )
-    return made, grid(size)
+def _map(name: str, size: int, body: str, functions: str = "") -> Made:
+    bindings = [("x", "f32"), ("y*", "f32")]
+    return kernel(name, bindings, f"{index(size)}\n{body}", functions=functions), grid(size)
 
 
 # Noise: a counter-based generator, so that backward draws the same again instead of keeping it.
@@ -146,32 +120,17 @@ fn normal(i: u32, layer: u32) -> f32 {  // Box and Muller
 
 
 def noise(size: int, text: str, place: str, layer: int, then: Function = LINEAR) -> Made:
-    """y = `text` of v = x[i] and k, the element's place in the draw; with `step.seed` 0, y = x.
+    """y = `text` of v = x[i] and a draw; with `step.seed` 0, y = x; buffers x, [at,] y.
 
     Args:
         size: elements.
-        text: uses `v` and `k`, and `share(k, layer)` or `normal(k, layer)`.
-        place: k from i.
+        text: uses `v`, and `share(k, layer)` or `normal(k, layer)`.
+        place: the text of k, from i.
         layer: a number that no other draw has.
         then: multiply by its slope at `at`.
     """
-    bindings = [("x", "f32"), ("out*", "f32")]
-    more = ""
-    if then is not LINEAR:
-        bindings.insert(1, ("at", "f32"))
-        more = " * slope_then(at[i])"
-    made = kernel(
-        "noise",
-        bindings,
-        f"""
-        {index(size)}
-        let v = x[i];
-        let k = {place};
-        let layer = {layer}u;
-        out[i] = select({text}, v, step.seed == 0u){more};""",
-        functions=DRAWN + then.helpers + _slope_function(then),
-    )
-    return made, grid(size)
+    body = f"select({text}, v, step.seed == 0u)".replace("(k, layer)", f"({place}, {layer}u)")
+    return mapped("noise", size, body, then, helpers=DRAWN)
 
 
 # Several values.
@@ -197,19 +156,13 @@ def _several(name: str, size: int, count: int, text: str) -> Made:
 def put_columns(size: int, width: int, total: int, start: int) -> Made:
     """Columns `start` on of y = x: (rows, width) -> (rows, total)."""
     body = f"y[i / {width}u * {total}u + {start}u + i % {width}u] = x[i];"
-    return _map("put_columns", [("x", "f32")], size, body, LINEAR)
+    return _map("put_columns", size, body)
 
 
 def take_columns(size: int, width: int, total: int, start: int) -> Made:
     """y = columns `start` on of x: (rows, total) -> (rows, width)."""
     body = f"y[i] = x[i / {width}u * {total}u + {start}u + i % {width}u];"
-    return _map("take_columns", [("x", "f32")], size, body, LINEAR)
-
-
-def rescaled(size: int, scale: float, offset: float) -> Made:
-    """y = x * scale + offset."""
-    body = f"y[i] = x[i] * {number(scale)} + {number(offset)};"
-    return _map("rescaled", [("x", "f32")], size, body, LINEAR)
+    return _map("take_columns", size, body)
 
 
 def framed(
@@ -224,7 +177,7 @@ def framed(
         let q = i32(at % {ow}u) - ({left});
         if (r < 0 || r >= {h} || q < 0 || q >= {w}) {{ y[i] = 0.0; return; }}
         y[i] = x[((at / {oh * ow}u * {h}u + u32(r)) * {w}u + u32(q)) * {c}u + i % {c}u];"""
-    return _map("framed", [("x", "f32")], size, body, LINEAR)
+    return _map("framed", size, body)
 
 
 def repeated(n: int, h: int, w: int, c: int, factors: tuple[int, ...]) -> Made:
@@ -236,7 +189,7 @@ def repeated(n: int, h: int, w: int, c: int, factors: tuple[int, ...]) -> Made:
         let r = (at / {ow}u) % {oh}u / {fy}u;
         let q = at % {ow}u / {fx}u;
         y[i] = x[((at / {oh * ow}u * {h}u + r) * {w}u + q) * {c}u + i % {c}u];"""
-    return _map("repeated", [("x", "f32")], n * oh * ow * c, body, LINEAR)
+    return _map("repeated", n * oh * ow * c, body)
 
 
 def repeated_gradient(n: int, h: int, w: int, c: int, factors: tuple[int, ...]) -> Made:
@@ -251,4 +204,4 @@ def repeated_gradient(n: int, h: int, w: int, c: int, factors: tuple[int, ...]) 
             for (var q = 0u; q < {fx}u; q++) {{ sum += x[base + (r * {ow}u + q) * {c}u]; }}
         }}
         y[i] = sum;"""
-    return _map("repeated_gradient", [("x", "f32")], n * h * w * c, body, LINEAR)
+    return _map("repeated_gradient", n * h * w * c, body)

@@ -41,7 +41,7 @@ class Rows:
             made.append(("order", "u32"))
         if self.weighted:
             made.append(("weights", "f32"))
-        return [*made, ("dy*", "f32"), ("terms*", "vec2<f32>")]
+        return [*made, ("terms*", "vec2<f32>"), ("dy*", "f32")]
 
     def place(self) -> str:
         """Return the text of the row of targets and weights."""
@@ -57,7 +57,7 @@ class Rows:
 def loss(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
     """The gradient of an output and the terms (loss, right answers); returns how many terms.
 
-    Buffers y, targets, [order], [weights], dy, terms.
+    Buffers y, targets, [order], [weights], terms, dy.
     """
     return LOSSES[type(given)](s, given, logits)
 
@@ -119,97 +119,55 @@ def _row_loss(s: Rows, name: str, targets: str, body: str) -> tuple[Made, int]:
     return (made, grid(rows)), rows
 
 
-def _best(width: int) -> str:
-    return f"""
+def _categorical(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+    """Cross-entropy: targets are shares of the classes, or the number of one."""
+    sparse = type(given) is losses.SparseCategoricalCrossentropy
+    factor, e = number(s.factor), number(config.epsilon())
+    own = f"targets[at * {s.width}u + j]"
+    top = f"if ({own} > most) {{ most = {own}; label = j; }}"
+    label, target = "var label = 0u; var most = -1.0;", own
+    if sparse:
+        label, top, target = "let label = targets[at];", "", "select(0.0, 1.0, j == label)"
+    elif given.label_smoothing:
+        smooth = given.label_smoothing
+        target = f"{own} * {number(1 - smooth)} + {number(smooth / s.width)}"
+    each = f"for (var j = 0u; j < {s.width}u; j++)"
+    if logits:
+        sums = "total += exp(y[base + j] - highest); inner += t;"
+        gradient = """
+            let z = y[base + j] - highest;
+            value -= t * (z - log(total));
+            let g = exp(z) / total * inner - t;"""
+        between = ""
+    else:
+        share = f"""
+            let p = y[base + j] / total;
+            let kept = clamp(p, {e}, 1.0 - {e});
+            let by = select(0.0, -t / kept, p == kept);"""
+        sums = "total += y[base + j];"
+        between = f"{each} {{ let t = {target};{share} inner += by * p; }}"
+        gradient = f"""{share}
+            value -= t * log(kept);
+            let g = (by - inner) / total;"""
+    body = f"""
         var highest = y[base];
         var best = 0u;
-        for (var j = 1u; j < {width}u; j++) {{
+        {label}
+        {each} {{
             if (y[base + j] > highest) {{ highest = y[base + j]; best = j; }}
-        }}"""
-
-
-def _sparse(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
-    factor = number(s.factor)
-    if logits:
-        body = f"""{_best(s.width)}
-        let label = targets[at];
-        var total = 0.0;
-        for (var j = 0u; j < {s.width}u; j++) {{ total += exp(y[base + j] - highest); }}
-        for (var j = 0u; j < {s.width}u; j++) {{
-            let p = exp(y[base + j] - highest) / total;
-            dy[base + j] = (p - select(0.0, 1.0, j == label)) * share * {factor};
+            {top}
         }}
-        let value = log(total) + highest - y[base + label];
-        let hit = select(0.0, 1.0, best == label);"""
-    else:
-        e = number(config.epsilon())
-        body = f"""{_best(s.width)}
-        let label = targets[at];
         var total = 0.0;
-        for (var j = 0u; j < {s.width}u; j++) {{ total += y[base + j]; }}
-        let p = y[base + label] / total;
-        let inside = select(0.0, 1.0, p >= {e} && p <= 1.0 - {e});
-        for (var j = 0u; j < {s.width}u; j++) {{
-            let own = select(0.0, 1.0 / (p * total), j == label);
-            dy[base + j] = inside * (1.0 / total - own) * share * {factor};
-        }}
-        let value = -log(clamp(p, {e}, 1.0 - {e}));
-        let hit = select(0.0, 1.0, best == label);"""
-    return _row_loss(s, "sparse_cross_entropy", "u32", body)
-
-
-def _categorical(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
-    factor, e = number(s.factor), number(config.epsilon())
-    smooth = given.label_smoothing
-    target = (
-        f"targets[at * {s.width}u + j] * {number(1 - smooth)} + {number(smooth / s.width)}"
-        if smooth
-        else f"targets[at * {s.width}u + j]"
-    )
-    top = f"""
-        var most = targets[at * {s.width}u];
-        var label = 0u;
-        for (var j = 1u; j < {s.width}u; j++) {{
-            let v = targets[at * {s.width}u + j];
-            if (v > most) {{ most = v; label = j; }}
-        }}
-        let hit = select(0.0, 1.0, best == label);"""
-    if logits:
-        body = f"""{_best(s.width)}
-        var total = 0.0;
-        var weight = 0.0;
-        var value = 0.0;
-        for (var j = 0u; j < {s.width}u; j++) {{
-            total += exp(y[base + j] - highest);
-            weight += {target};
-        }}
-        for (var j = 0u; j < {s.width}u; j++) {{
-            let z = y[base + j] - highest;
-            let t = {target};
-            dy[base + j] = (exp(z) / total * weight - t) * share * {factor};
-            value -= t * (z - log(total));
-        }}{top}"""
-    else:
-        body = f"""{_best(s.width)}
-        var total = 0.0;
-        for (var j = 0u; j < {s.width}u; j++) {{ total += y[base + j]; }}
         var inner = 0.0;
         var value = 0.0;
-        for (var j = 0u; j < {s.width}u; j++) {{
-            let p = y[base + j] / total;
-            let t = {target};
-            let kept = clamp(p, {e}, 1.0 - {e});
-            value -= t * log(kept);
-            inner += select(0.0, -t / kept, p >= {e} && p <= 1.0 - {e}) * p;
+        {each} {{ let t = {target}; {sums} }}
+        {between}
+        {each} {{
+            let t = {target};{gradient}
+            dy[base + j] = g * share * {factor};
         }}
-        for (var j = 0u; j < {s.width}u; j++) {{
-            let p = y[base + j] / total;
-            let t = {target};
-            let kept = clamp(p, {e}, 1.0 - {e});
-            let by = select(0.0, -t / kept, p >= {e} && p <= 1.0 - {e});
-            dy[base + j] = (by - inner) / total * share * {factor};
-        }}{top}"""
-    return _row_loss(s, "categorical_cross_entropy", "f32", body)
+        let hit = select(0.0, 1.0, best == label);"""
+    return _row_loss(s, "cross_entropy", "u32" if sparse else "f32", body)
 
 
 def _divergence(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
@@ -336,7 +294,7 @@ def _binary(given: Any, logits: bool) -> tuple[str, str]:
 
 
 LOSSES: dict[type, Callable[[Rows, Any, bool], tuple[Made, int]]] = {
-    losses.SparseCategoricalCrossentropy: _sparse,
+    losses.SparseCategoricalCrossentropy: _categorical,
     losses.CategoricalCrossentropy: _categorical,
     losses.KLDivergence: _divergence,
     losses.CosineSimilarity: _cosine,

@@ -217,7 +217,7 @@ def settle_norm(s: Norm, gamma: int | None, beta: int | None) -> Made:
     return made, grid(s.c)
 
 
-def norm_gradient(s: Norm, *, frozen: bool, then: Function) -> Made:
+def norm_gradient(s: Norm, frozen: bool, then: Function) -> Made:
     """dx; buffers dy, x, stats, p, sums, dx."""
     floats, c, gamma, _ = _element(s)
     less = (
@@ -266,15 +266,6 @@ fn over_row(t: u32, v: f32) -> f32 {
 ROW_MEMORY = "var<workgroup> row_sums: array<f32, 64>;"
 
 
-def _row() -> str:
-    return "let row = group.x + group.y * 65535u;"
-
-
-def _row_grid(rows: int) -> Groups:
-    across = min(rows, 65535)
-    return across, -(-rows // across), 1
-
-
 def layer_norm(s: Norm) -> Made:
     """y = (x - mean) / deviation * gamma + beta of each row, and (mean, 1 / deviation) of it;
     buffers x, p, y, stats."""
@@ -282,7 +273,7 @@ def layer_norm(s: Norm) -> Made:
         "layer_norm",
         [("x", "f32"), ("p", "f32"), ("y*", "f32"), ("stats*", "vec2<f32>")],
         f"""
-        {_row()}
+        let row = group.x + group.y * {grid(s.rows, 1)[0]}u;
         let base = min(row, {s.rows - 1}u) * {s.c}u;
         var v = 0.0;
         for (var c = t; c < {s.c}u; c += 64u) {{ v += x[base + c]; }}
@@ -299,7 +290,7 @@ def layer_norm(s: Norm) -> Made:
         functions=ROW,
         memory=ROW_MEMORY,
     )
-    return made, _row_grid(s.rows)
+    return made, grid(s.rows, 1)
 
 
 def layer_norm_gradient(s: Norm, then: Function) -> Made:
@@ -309,7 +300,7 @@ def layer_norm_gradient(s: Norm, then: Function) -> Made:
         "layer_norm_gradient",
         [("dy", "f32"), ("x", "f32"), ("p", "f32"), ("stats", "vec2<f32>"), ("dx*", "f32")],
         f"""
-        {_row()}
+        let row = group.x + group.y * {grid(s.rows, 1)[0]}u;
         let at = min(row, {s.rows - 1}u);
         let base = at * {s.c}u;
         let mean = stats[at].x;
@@ -332,7 +323,7 @@ def layer_norm_gradient(s: Norm, then: Function) -> Made:
         functions=ROW + slope_function(then),
         memory=ROW_MEMORY,
     )
-    return made, _row_grid(s.rows)
+    return made, grid(s.rows, 1)
 
 
 def layer_norm_sums(s: Norm) -> Made:

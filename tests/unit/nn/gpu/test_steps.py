@@ -394,9 +394,9 @@ def test_attention_reads_on_the_gpu_as_on_the_cpu(device: Any) -> None:
     ids=lambda layer: type(layer).__name__,
 )
 def test_a_trial_compares_without_draws_and_the_layer_draws_again_after_it(layer: Any) -> None:
-    x = nn.Input((4, 3))
+    x = nn.Input((4, 16))
     model = nn.Model(x, layer(x, x) if isinstance(layer, nn.MultiHeadAttention) else layer(x))
-    data = [np.ones((2, 4, 3), np.float32)]
+    data = [np.ones((8, 4, 16), np.float32)]  # even a draw for each channel is 128 draws
 
     def once() -> Any:
         return model.program.forward(data, True)[0].copy()
