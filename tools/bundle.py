@@ -1,6 +1,7 @@
-"""Bundle the page's Python into twelve files and each library into one: a request per file.
+"""Bundle the page's Python into thirteen files and each library into one: a request per file.
 
     static/vendor/python/main.txt      for MicroPython: path, NUL, source, NUL, path ...
+    static/vendor/python/farcall.txt   likewise: the RPC, which its controls do not wait for
     static/vendor/python/embedding.txt  likewise: what only a page in another page's frame needs
     static/vendor/python/later.txt     likewise: what a page needs when it can train already
     static/vendor/python/hardware.txt  likewise: what trains on a GPU or by several workers
@@ -73,10 +74,8 @@ LATER = (
     "py/app/panels/picture.py",
     "py/app/panels/picture.js",
 )
+RPC = ("py/farcall", STUBS, f"!{COMLINK}", f"!{TEAM}")
 MAIN = (
-    "py/farcall",
-    STUBS,
-    f"!{TEAM}",
     "py/app",
     "!py/app/main.py",
     "!py/app/*worker.py",
@@ -84,11 +83,13 @@ MAIN = (
     *(
         f"!{name}"
         for name in (*EMBEDDING, *LATER, *HARDWARE, *SEARCH, *TEACHING, *OWN, *PLAYGROUND)
+        if name.startswith("py/app")
     ),
 )
 # Texts for MicroPython: app/main.py fetches the first, and another when the page needs it.
 TEXTS = {
     "main.txt": MAIN,
+    "farcall.txt": RPC,
     "embedding.txt": EMBEDDING,
     "later.txt": LATER,
     "hardware.txt": HARDWARE,

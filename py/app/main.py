@@ -1,6 +1,7 @@
 """Entry point of the page: MicroPython fetches its modules in one request and starts it.
 
-What not every page needs is a bundle of its own, which whoever needs it has `unpack` fetch.
+What the controls need not wait for, and what not every page needs, are bundles of their own, which
+whoever needs them has `unpack` fetch.
 
 PyScript's own `[files]` asks for each module, or for an archive and 160 kB of JavaScript that
 reads archives; a text passes from JavaScript to MicroPython quickly.

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import farcall
 import js
 
 from app.asked import Asked
@@ -152,7 +151,7 @@ class PageApp:
         self.options.free = lambda: self.state.free(": the link begins a new network.")
         frame = self.options.frame
         self.theme = Theme(frame["embed"], frame["theme"])
-        self.client = EngineClient(self.options, self.state)
+        self.client = EngineClient(self.options, self.state, unpack)
         self.history = History(self.client, self.options)
         self.training = Training(self.client, self.options, self.history, self.state)
         self.network = Network(self.client, self.options, self.state)
@@ -182,8 +181,9 @@ class PageApp:
 
     async def start(self):
         """Start everything up to a network that can be trained; show every failure in words."""
-        dom.spawn(self.embedding.start())
         try:
+            await self.client.load()
+            dom.spawn(self.embedding.start())
             await self._start()
         except Exception as error:
             self._failed(error)
@@ -191,7 +191,7 @@ class PageApp:
     async def _start(self, again=False):
         began = dom.now()
         await self.client.connect(again)
-        farcall.session(self.client.engine).on_close.append(self._died)
+        self.client.farcall.session(self.client.engine).on_close.append(self._died)
         await self.data.ready()
         await self.asked.data()
         await self.history.restore()
@@ -280,13 +280,13 @@ class PageApp:
     # -- failures ---------------------------------------------------------------------------
 
     def _died(self, error):
-        self._failed(error or farcall.WorkerDiedError("the worker is gone"))
+        self._failed(error or self.client.farcall.WorkerDiedError("the worker is gone"))
 
     def _failed(self, error):
         if self.state.failed or dom.root.hasAttribute("data-broken"):
             return  # shown already, or static/boot.js loads the page again
         title, following = failures.explain(error)
-        gone = isinstance(error, farcall.WorkerDiedError)
+        gone = failures.is_gone(error)
         if gone:
             self.client.lost()
         self._fail(title, failures.first_line(error), following, error, gone)

@@ -10,7 +10,6 @@ From it: {type: "farcall-demo", theme: "dark"}, which the address can ask for to
 is `Demo`, served by farcall's protocol and by Comlink's, to origins that index.html lists.
 """
 
-import farcall
 import js
 
 from app.page import dom
@@ -109,6 +108,7 @@ class Embedding:
 
     def _serve(self):
         """Answer farcall.connect, once for each session."""
+        farcall = self.page.client.farcall
         window = farcall.endpoints.Window(js.window.parent, self.host)
         self.session = farcall.Session(window, {"demo": self.demo}, on_error=self._unheard)
         self.session.on_close.append(lambda _: self._over())

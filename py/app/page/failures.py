@@ -34,6 +34,11 @@ def explain(error):
     return "Starting failed", "Reload the page. If it happens again, report the details below."
 
 
+def is_gone(error):
+    """Return whether an error says that the worker is gone."""
+    return type(error).__name__ == "WorkerDiedError"
+
+
 def first_line(error):
     """Return the first line of an error's message."""
     text = str(error) or type(error).__name__

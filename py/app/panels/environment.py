@@ -1,6 +1,5 @@
 """The environment panel: interpreters, kernels, storage, memory, traffic between the threads."""
 
-import farcall
 import js
 
 from app.page import dom, numbers
@@ -36,7 +35,7 @@ class Environment:
         if model is not None:
             held = await engine.lab.environment.memory(model)
             parts += _group("Memory", {name: numbers.size(held[name]) for name in held})
-        counters = farcall.statistics(engine)
+        counters = self.client.farcall.statistics(engine)
         calls = {name.replace("_", " "): numbers.count(counters[name]) for name in counters}
         dom.fill(dom.find("facts"), parts + _group("Messages between page and worker", calls))
 

@@ -1,6 +1,5 @@
 """The page's worker: how it starts, what it says of its start, and its end."""
 
-import farcall
 import js
 
 from app.page import dom, status
@@ -15,16 +14,28 @@ class Connection:
     Args:
         script: of the worker, for another one.
         config: likewise.
+        unpack: coroutine function that fetches a bundle of modules, by its name.
 
     Attributes:
+        farcall: the library, None until it is loaded.
         engine: the worker's root, None until it answers.
         lab: the object in the worker that says how it started, and what else it serves there.
     """
 
-    def __init__(self, script, config):
+    def __init__(self, script, config, unpack):
         self._worker = (script, config)
+        self._unpack = unpack
+        self.farcall = None
         self.engine = None
         self.lab = None
+
+    async def load(self):
+        """Fetch farcall, which is half of a page's Python: the controls work before."""
+        if self.farcall is None:
+            await self._unpack("farcall.txt")
+            import farcall
+
+            self.farcall = farcall
 
     async def connect(self, again=False):
         """Go through the start-up steps; each shows its size and time.
@@ -36,7 +47,9 @@ class Connection:
         if again:
             self.engine = await self._another_worker()
         else:
-            self.engine = await farcall.connect("engine", timeout=START, on_error=self._unheard)
+            self.engine = await self.farcall.connect(
+                "engine", timeout=START, on_error=self._unheard
+            )
         self.lab = self.engine.lab
         origins = await self.lab.origins()
         status.step("runtime", "done", origins["runtime_bytes"], origins["runtime_s"])
@@ -47,7 +60,7 @@ class Connection:
 
     async def _another_worker(self):
         script, config = self._worker
-        worker = farcall.Worker(
+        worker = self.farcall.Worker(
             script, config=config, name="engine", timeout=START, on_error=self._unheard
         )
         await worker.start()

@@ -5,8 +5,6 @@ Pixels and weights stay in the worker; here are proxies, numbers and texts.
 
 import asyncio
 
-import farcall
-
 from app.page import dom, status
 from app.state import settings
 from app.state.connection import BASE, Connection
@@ -36,8 +34,8 @@ class EngineClient(Connection):
             None where there is none.
     """
 
-    def __init__(self, options, state):
-        super().__init__("./py/app/worker.py", "./worker.toml")
+    def __init__(self, options, state, unpack):
+        super().__init__("./py/app/worker.py", "./worker.toml", unpack)
         self.options = options
         self.model = None
         self.layers = None
@@ -134,7 +132,7 @@ class EngineClient(Connection):
         self.rows = rows
         self._forget_before()
         if former is not None:
-            farcall.release(former)
+            self.farcall.release(former)
         self.outdated()
 
     @property
@@ -152,11 +150,11 @@ class EngineClient(Connection):
             self.before, self.before_accuracy = found["model"], found["accuracy"]
             self.changed()
         else:
-            farcall.release(found["model"])
+            self.farcall.release(found["model"])
 
     def _forget_before(self):
         if self.before is not None:
-            farcall.release(self.before)
+            self.farcall.release(self.before)
         self.before = None
 
     async def before_training(self):

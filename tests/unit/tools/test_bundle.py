@@ -130,14 +130,43 @@ def unpacked(body):
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def test_the_main_thread_gets_the_rpc_and_the_panels(root):
+def test_the_main_thread_gets_the_panels_first_and_then_the_rpc(root):
     assert sorted(bundle.modules(bundle.MAIN, root)) == [
         "app/__init__.py",
         "app/embedding/frame.py",
         "app/panel.py",
+    ]
+    assert sorted(bundle.modules(bundle.RPC, root)) == [
         "farcall/__init__.py",
         "farcall/connection/calls.py",
     ]
+
+
+def imported(source):
+    """The names that a module imports as it is loaded."""
+    for node in ast.parse(bundle.bare(source)).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_the_controls_wait_for_little_python_and_for_no_other_text():
+    found = bundle.modules(bundle.MAIN, ROOT)
+    # 174 kB when farcall moved out: what a press asks for belongs in a text of its own.
+    assert len(bundle.text(found)) <= 190_000
+    others = {
+        path: name
+        for name, patterns in bundle.TEXTS.items()
+        if name != "main.txt"
+        for path in bundle.modules(patterns, ROOT)
+    }
+    for path, source in found.items():
+        for name in imported(source):
+            place = name.replace(".", "/")
+            for module in (place + ".py", place + "/__init__.py"):
+                assert module not in others, f"{path} imports {name} of {others.get(module)}"
 
 
 def test_what_only_a_framed_page_needs_is_a_text_of_its_own(built):

@@ -1,6 +1,5 @@
 """The playground as a whole: start, failures, theme."""
 
-import farcall
 import js
 
 from app.page import dom, failures, keys, status
@@ -22,7 +21,7 @@ class PlaygroundPage:
 
     def __init__(self, unpack):
         self.unpack = unpack
-        self.connection = Connection("./py/app/playground_worker.py", "./playground.toml")
+        self.connection = Connection("./py/app/playground_worker.py", "./playground.toml", unpack)
         self.run = None
         dom.handler_of_failures[0] = self._failed
         status.begin()
@@ -47,8 +46,9 @@ class PlaygroundPage:
 
     async def _start(self, again):
         began = dom.now()
+        await self.connection.load()
         await self.connection.connect(again)
-        farcall.session(self.connection.engine).on_close.append(self._died)
+        self.connection.farcall.session(self.connection.engine).on_close.append(self._died)
         play = self.connection.engine.play
         if again:
             self.run.play = play
@@ -87,13 +87,13 @@ class PlaygroundPage:
     # -- failures -----------------------------------------------------------------------------
 
     def _died(self, error):
-        self._failed(error or farcall.WorkerDiedError("the worker is gone"))
+        self._failed(error or self.connection.farcall.WorkerDiedError("the worker is gone"))
 
     def _failed(self, error):
         if dom.root.dataset.phase == "error" or dom.root.hasAttribute("data-broken"):
             return  # shown already, or static/boot.js loads the page again
         title, following = failures.explain(error)
-        gone = isinstance(error, farcall.WorkerDiedError)
+        gone = failures.is_gone(error)
         if gone:
             self.connection.lost()
         dom.root.dataset.phase = "error"
