@@ -105,21 +105,30 @@ class OwnData:
 
     async def open(self):
         """Open the mode of classes made on the page."""
+        if await self._load():
+            await self.classes.open()
+
+    async def _load(self):
+        """Make the mode unless it is made; return whether it is."""
         page = self.page
         if self.classes is None:
             try:
                 await page.unpack("own.txt")
             except Exception as error:
                 status.say("The mode could not be fetched: " + failures.first_line(error))
-                return
+                return False
             from app.panels.own import Own
 
             self.classes = Own(page.client, page.training, page.data, page.draw)
-        await self.classes.open()
+        return True
+
+    async def restore(self):
+        """Train on the classes that this browser has kept; return whether there are any."""
+        return await self._load() and await self.classes.restore()
 
     async def again(self):
-        """Show what another worker holds: the pictures ended with the one that is gone."""
-        if self.classes is not None and self.classes.opened:
+        """Show what another worker holds: what was not kept ended with the one that is gone."""
+        if self.classes is not None and self.classes.opened and not self.classes.taken:
             self.classes.changed = True
             await self.classes.open()
 

@@ -154,6 +154,40 @@ def test_classes_are_trained_and_answered(page):
     page.until("/^[0-9]+ a second$/.test(document.getElementById('own-rate').textContent)")
 
 
+KEPT = """
+const done = arguments[0], opened = indexedDB.open("farcall");
+opened.onsuccess = () => {
+    const rows = opened.result.transaction("classes").objectStore("classes").count();
+    rows.onsuccess = () => { opened.result.close(); done(rows.result); };
+};
+"""
+
+
+def kept(page):
+    """Pictures that the browser keeps, beside the row that lists them."""
+    return page.execute_async_script(KEPT) - 1
+
+
+@pytest.mark.promise("The page: data", "Classes are kept over a reload until they are deleted")
+def test_a_reload_brings_back_the_classes_and_what_was_learned_of_them(page):
+    before = counts(page)
+    page.until(lambda: kept(page) == sum(before))
+    page.click("Delete all")
+    page.until(lambda: counts(page) == [0, 0])
+    page.until(lambda: kept(page) == 0)
+    page.click("Undo")
+    page.until(lambda: counts(page) == before)
+    page.until(lambda: kept(page) == sum(before))
+    page.refresh()
+    page.wait_for_phase("ready")
+    assert counts(page) == before
+    names = "return [...document.querySelectorAll('.class input')].map((field) => field.value)"
+    assert page.execute_script(names) == ["scene", "ink"]
+    assert "What it had learned is back." in page.text
+    page.click("Start the camera")
+    page.until(lambda: page.output("prediction") == "scene")
+
+
 @pytest.mark.promise("The page: data", "Ten pictures a class are enough with features")
 def test_a_network_trained_before_looks_and_one_layer_learns_from_it(page, module_site):
     Select(page.find_element(By.ID, "own-network")).select_by_value("features")

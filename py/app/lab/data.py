@@ -13,6 +13,7 @@ from app.lab.browser import downloads
 from app.lab.images import hints, import_data, mnist, pictures, project
 from app.lab.images.mnist import Mnist, class_name
 from app.lab.images.shortcut import with_shortcut
+from app.lab.kept_classes import NAME
 
 CLASSES = {
     "fashion": (
@@ -23,8 +24,8 @@ CLASSES = {
 """The classes' names of each data set that a site may have besides MNIST."""
 TITLES = {"mnist": "MNIST", "shortcut": "MNIST with a shortcut", "fashion": "Fashion-MNIST"}
 """The name of each data set that a link may name."""
-OWN = "own"
-"""What a link names data that it cannot hold."""
+IDS = {title: name for name, title in TITLES.items()} | {NAME: "classes"}
+"""What a link names data; those of the user's, which it cannot hold, are "own"."""
 Form = tuple[int, int]
 """Side and channels of images."""
 Source = Callable[[Form | None], Awaitable[tuple[Dataset, Dataset]]]
@@ -54,7 +55,7 @@ class Data:
         data = self._mnist
         counts = data.train.class_counts()
         return {
-            "id": next((name for name, title in TITLES.items() if title == data.name), OWN),
+            "id": IDS.get(data.name, "own"),
             "name": data.name,
             "train": len(data.train),
             "test": len(data.test),

@@ -1,199 +1,44 @@
-"""Classes made on the page: their pictures by camera, files and drawings, and Undo."""
+"""Classes made on the page as the data that are trained on, and what a network answers of them."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from nn.data import Dataset
 
-from app.lab.images import normalize_digit, pictures
+from app.lab.classes import FEWEST, Classes, rgb
+from app.lab.images import normalize_digit
 from app.lab.images.features import Features
-from app.lab.images.import_data import CLASSES, OwnDataError, framed, suiting
+from app.lab.images.import_data import OwnDataError, framed, suiting
+from app.lab.kept_classes import NAME, SIDE, Taken
 
 if TYPE_CHECKING:
     from app.lab.data import Data
     from app.lab.picture import Picture
 
-SIDE = 96
-"""Pixels of a side of the pictures that are kept, in colour."""
-THUMB = 48
-FEWEST = 3  # pictures of a class, of which one is for the test
-MOST = 500
 ASIDE = 5  # every fifth picture of a class is for the test
-NAME = "Your classes"
 
 
-class Taken(NamedTuple):
-    """A picture of a class: its number, (SIDE, SIDE, 3) uint8, and whether it was drawn."""
-
-    number: int
-    image: Any
-    drawn: bool
-
-
-@dataclass
-class Class:
-    """A class by its number, with its pictures in the order in which they came."""
-
-    number: int
-    name: str
-    pictures: list[Taken] = field(default_factory=list)
-
-
-class Own:
+class Own(Classes):
     """Served as `lab.own`.
 
     Args:
         data: takes the classes as training and test data.
         picture: shows what a network makes of a picture.
         decode: coroutine function that returns (h, w, 3) uint8 of a picture at an address.
+        store: what keeps the classes, see `KeptClasses`.
 
     Attributes:
         base: the page's address, where the network for features is found.
     """
 
-    def __init__(self, data: Data, picture: Picture, decode: Any) -> None:
+    def __init__(self, data: Data, picture: Picture, decode: Any, store: Any) -> None:
+        super().__init__(decode, store)
         self.base = ""
         self._features = Features()
         self._data = data
         self._picture = picture
-        self._decode = decode
-        self._numbers = count(1)
-        self._undo: list[Callable[[], None]] = []
-        self.classes: list[Class] = []
-
-    # -- classes ----------------------------------------------------------------------------
-
-    def listing(self) -> dict[str, Any]:
-        """Return {classes: [{number, name, pictures: [{number, rgba}]}], undo}."""
-        rows = [
-            {"number": c.number, "name": c.name, "pictures": [_thumb(t) for t in c.pictures]}
-            for c in self.classes
-        ]
-        return {"classes": rows, "undo": bool(self._undo)}
-
-    def add_class(self) -> dict[str, Any]:
-        """Add a class with a name that is free; return the listing.
-
-        Raises:
-            OwnDataError: there are as many as a page shows.
-        """
-        if len(self.classes) == CLASSES:
-            raise OwnDataError(f"{CLASSES} classes are the most that this page shows")
-        taken = {one.name for one in self.classes}
-        name = next(f"class {n}" for n in range(1, CLASSES + 1) if f"class {n}" not in taken)
-        self.classes.append(Class(next(self._numbers), name))
-        return self.listing()
-
-    def rename(self, number: int, name: str) -> str:
-        """Give a class another name; return it as it is kept.
-
-        Raises:
-            OwnDataError: it is empty, or another class has it.
-        """
-        words = " ".join(name.split())[:40]
-        if not words:
-            raise OwnDataError("A class needs a name.")
-        if any(one.name == words for one in self.classes if one.number != number):
-            raise OwnDataError(f"There is a class {words} already.")
-        self._class(number).name = words
-        return words
-
-    def remove_class(self, number: int) -> dict[str, Any]:
-        """Delete a class with its pictures; return the listing."""
-        one = self._class(number)
-        place = self.classes.index(one)
-        del self.classes[place]
-        self._undo.append(lambda: self.classes.insert(min(place, len(self.classes)), one))
-        return self.listing()
-
-    def _class(self, number: int) -> Class:
-        found = [one for one in self.classes if one.number == number]
-        if not found:
-            raise OwnDataError(f"expected one of {len(self.classes)} classes, got {number}")
-        return found[0]
-
-    # -- pictures ---------------------------------------------------------------------------
-
-    def add(self, number: int, pixels: Any) -> dict[str, Any]:
-        """Add a picture of the camera to a class; return its {number, rgba}.
-
-        Args:
-            number: of the class.
-            pixels: RGBA bytes of SIDE x SIDE pixels, row by row.
-        """
-        return self._add(number, _rgb(pixels), drawn=False)
-
-    def draw(self, number: int, pixels: Any, width: int) -> dict[str, Any]:
-        """Add a drawing to a class; return its {number, rgba}.
-
-        Args:
-            number: of the class.
-            pixels: RGBA bytes of the pad, row by row.
-            width: pixels in a row.
-
-        Raises:
-            OwnDataError: nothing is drawn.
-        """
-        ink = normalize_digit.from_rgba(pixels, width)
-        image = normalize_digit.as_drawn(ink, (SIDE, SIDE, 3))
-        if image is None:
-            raise OwnDataError("Nothing is drawn.")
-        return self._add(number, image, drawn=True)
-
-    async def add_files(self, number: int, names: list[str], urls: list[str]) -> dict[str, Any]:
-        """Add files of pictures to a class, all or none; return the listing.
-
-        Raises:
-            OwnDataError: a file is no picture.
-        """
-        images = []
-        for name, url in zip(names, urls, strict=True):
-            try:
-                images.append(framed(await self._decode(url), SIDE, 3))
-            except Exception as error:
-                raise OwnDataError(f"{name} is no picture: {error}") from error
-            await asyncio.sleep(0)
-        self._room(number, len(images))
-        for image in images:
-            self._add(number, image, drawn=False)
-        return self.listing()
-
-    def _add(self, number: int, image: Any, *, drawn: bool) -> dict[str, Any]:
-        held = self._room(number, 1)
-        taken = Taken(next(self._numbers), image, drawn)
-        held.append(taken)
-        return _thumb(taken)
-
-    def _room(self, number: int, count: int) -> list[Taken]:
-        """Return the pictures of a class that has room for some more."""
-        held = self._class(number).pictures
-        if len(held) + count > MOST:
-            raise OwnDataError(f"{MOST} pictures of a class are enough.")
-        return held
-
-    def remove(self, number: int, picture: int) -> dict[str, Any]:
-        """Delete a picture of a class; return the listing."""
-        held = self._class(number).pictures
-        places = [place for place, taken in enumerate(held) if taken.number == picture]
-        if not places:
-            raise OwnDataError(f"expected one of {len(held)} pictures, got number {picture}")
-        taken = held.pop(places[0])
-        self._undo.append(lambda: held.insert(min(places[0], len(held)), taken))
-        return self.listing()
-
-    def undo(self) -> dict[str, Any]:
-        """Bring back what was deleted last, if anything was; return the listing."""
-        if self._undo:
-            self._undo.pop()()
-        return self.listing()
-
-    # -- the data, and the answer ------------------------------------------------------------
 
     async def use(self, features: bool = False) -> None:
         """Train on these classes from now on.
@@ -236,7 +81,7 @@ class Own:
             pixels: RGBA bytes of SIDE x SIDE pixels, row by row.
         """
         side, _, channels = self._data.shape
-        return self._picture.look(model, framed(_rgb(pixels), side, channels))
+        return self._picture.look(model, framed(rgb(pixels), side, channels))
 
 
 def sets(
@@ -262,18 +107,6 @@ def sets(
         Dataset(images[train], labels[train], class_names=names),
         Dataset(images[aside], labels[aside], class_names=names),
     )
-
-
-def _rgb(pixels: Any) -> Any:
-    rgba = np.asarray(pixels, np.uint8)
-    if rgba.size != SIDE * SIDE * 4:
-        raise OwnDataError(f"expected {SIDE} x {SIDE} RGBA pixels, got {rgba.size} bytes")
-    return rgba.reshape(SIDE, SIDE, 4)[..., :3].copy()
-
-
-def _thumb(taken: Taken) -> dict[str, Any]:
-    step = SIDE // THUMB
-    return {"number": taken.number, "rgba": pictures.rgba(taken.image[::step, ::step])}
 
 
 def _shaped(taken: Taken, side: int, channels: int) -> Any:

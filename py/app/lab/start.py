@@ -10,7 +10,7 @@ import numpy as np
 
 from app.lab.analysis import Analysis
 from app.lab.augmentation import Augmentation
-from app.lab.browser import downloads
+from app.lab.browser import downloads, indexed_db
 from app.lab.browser.begun import Begun
 from app.lab.buckets import Buckets
 from app.lab.data import Data
@@ -51,7 +51,7 @@ class Lab(Begun):
         self.augmentation = Augmentation(mnist)
         self.network = Network()
         self.picture = Picture(mnist, self.buckets)
-        self.own = Own(self.data, self.picture, _picture_at)
+        self.own = Own(self.data, self.picture, _picture_at, indexed_db)
         self.lens = Lens(self.picture)
         self.hardware = Hardware()
         self.training = Training(mnist, [self.picture.reporter], self.hardware)

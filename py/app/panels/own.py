@@ -9,6 +9,7 @@ import asyncio
 import js
 
 from app.page import dom, images, numbers, status
+from app.page.latest import Latest
 from app.page.pad import SENT
 
 SIDE = 96  # as in app.lab.own
@@ -21,14 +22,15 @@ _LEFT = """
 <h2 id="own-title" tabindex="-1">Your classes</h2>
 <button id="own-close" type="button" class="quiet">Back to digits</button></div>
 <p class="note">Name each class and give it pictures: ten are a good start.
-A press on a picture deletes it.</p>
+A press on a picture deletes it. All stay in this browser until you delete them.</p>
 <div id="own-list"></div>
 <label class="field" for="own-network"><span>Learn from</span><select id="own-network">
 <option value="">the pictures</option>
 <option value="features">EfficientNet-Lite0's view, 5 MB</option></select></label>
 <div class="row spread"><button id="own-add" type="button">Add a class</button>
 <small id="own-count"></small>
-<button id="own-undo" type="button" class="quiet" disabled>Undo</button></div>
+<button id="own-undo" type="button" class="quiet" disabled>Undo</button>
+<button id="own-forget" type="button" class="quiet">Delete all</button></div>
 <input id="own-files" type="file" multiple hidden accept="image/*" aria-label="Pictures">
 """
 _RIGHT = """
@@ -318,104 +320,59 @@ class Drawing:
         self.panel.follow()
 
 
-class Own:
-    """The mode: the classes in place of the pad, the camera above the answer.
+class Classes:
+    """What is done with the classes: each change is shown, and kept in this browser.
 
     Args:
         client: the engine.
-        training: the training panel, whose Train takes the classes over.
-        data: the data panel.
-        draw: the panel of the pad and the answer.
     """
 
-    def __init__(self, client, training, data, draw):
+    def __init__(self, client):
         self.client = client
-        self.data = data
-        self.draw = draw
-        self.opened = False
         self.changed = True  # whether the classes are others than those that were taken over
         self.wanting = None  # the number of the class that files are chosen for
-        _build()
+        self.keeping = Latest(self._keep)
         self.cards = Cards(self)
-        self.live = Live(self)
-        self.drawing = Drawing(self)
-        training.prepare = self.prepare
-        client.listen(self.follow)
         for name, handler in (
             ("add", self.add_class),
             ("undo", self.undo),
-            ("close", self.close),
+            ("forget", self.remove_all),
         ):
             dom.click("own-" + name, handler)
         dom.on("own-files", "change", self._chosen)
         dom.on("own-network", "change", lambda _: self._choose_network())
 
-    # -- the mode ---------------------------------------------------------------------------
-
-    async def open(self):
-        """Show the classes; there are two empty ones at first."""
-        self.opened = True
-        dom.root.dataset.mode = "own"
-        dom.find("own").hidden = False
-        self.follow()
-        listing = await self.client.lab.own.listing()
-        while len(listing["classes"]) < 2:
-            listing = await self.client.lab.own.add_class()
-        self.cards.show(listing)
-        dom.find("own-title").focus(dom.record({"preventScroll": True}))
-        dom.document.querySelector(".stage").scrollIntoView()
-        status.say("Give each class some pictures, then press Train.")
-
-    async def close(self):
-        """Go back to the pad; the camera stops."""
-        self.drawing.end()
-        self.opened = False
-        self.live.stop()
-        dom.root.removeAttribute("data-mode")
-        dom.root.removeAttribute("data-own")
-        dom.find("own").hidden = True
-        self.draw.clear()
-
-    @property
-    def taken(self):
-        """Whether the data are these classes."""
-        return self.client.data["name"] == NAME
-
-    @property
-    def answering(self):
-        """Whether the network answers the camera: it knows the classes, the pad is free."""
-        return self.opened and self.taken and self.drawing.target is None
-
-    def follow(self):
-        """Show the part of the mode that is in use."""
-        if self.opened:
-            dom.root.dataset.own = "answering" if self.taken else "waiting"
-            drawing = self.drawing.target is not None
-            dom.root.toggleAttribute("data-drawing", drawing)
-
-    async def prepare(self):
-        """Before a run: take the classes over as the data; return whether training can begin."""
-        if not self.opened or (self.taken and not self.changed):
-            return True
-        self.changed = False
-        features = dom.find("own-network").value == "features"
-        if features:
-            status.say("EfficientNet-Lite0 looks at the pictures…")
-        try:
-            await self.client.lab.own.use(features)
-        except Exception as error:
-            self.changed = True
-            status.say(_words(error))
-            return False
-        await self.data.adopt()
-        self.follow()
-        return True
-
     # -- classes ----------------------------------------------------------------------------
 
+    @property
+    def features(self):
+        """Whether a network learns from features of the pictures."""
+        return dom.find("own-network").value == "features"
+
+    async def _two(self, listing):
+        """Return the listing once there are two classes at least."""
+        while len(listing["classes"]) < 2:
+            listing = await self.client.lab.own.add_class()
+        return listing
+
     async def _show(self, listing):
-        self.changed = True
+        self._changed()
         self.cards.show(listing)
+
+    def _changed(self):
+        self.changed = True
+        self.keeping.ask()
+
+    async def _keep(self):
+        """Have the browser keep the classes as they are now."""
+        problem = await self.client.lab.own.save(self.features)
+        if problem:
+            status.notice_once(
+                "classes",
+                "These classes cannot be kept in this browser",
+                problem,
+                "They are here until the page is closed. Save project keeps them in a file.",
+            )
 
     async def add_class(self):
         """Add a class, and put the focus into its name."""
@@ -436,7 +393,7 @@ class Own:
         except Exception as error:
             self.cards.wrong(number, _words(error))
             return
-        self.changed = True
+        self._changed()
         self.cards.wrong(number, "")
         self.cards.find(number).setAttribute("aria-label", field.value)
 
@@ -444,6 +401,11 @@ class Own:
         """Delete a class; Undo brings it back."""
         await self._show(await self.client.lab.own.remove_class(number))
         self._deleted("The class")
+
+    async def remove_all(self):
+        """Delete all classes, here and in what this browser keeps; Undo brings them back."""
+        await self._show(await self._two(await self.client.lab.own.remove_all()))
+        self._deleted("All")
 
     async def remove(self, number, picture):
         """Delete a picture; Undo brings it back."""
@@ -460,7 +422,7 @@ class Own:
         status.say("What was deleted is back.")
 
     def _choose_network(self):
-        self.changed = True
+        self._changed()
         if dom.find("own-network").value:
             words = "A network that knows a million photographs looks at them: ten are enough."
         else:
@@ -508,8 +470,102 @@ class Own:
         except Exception as error:
             self.cards.wrong(number, _words(error))
             return False
-        self.changed = True
+        self._changed()
         self.cards.add(number, picture)
+        return True
+
+
+class Own(Classes):
+    """The mode: the classes in place of the pad, the camera above the answer.
+
+    Args:
+        client: the engine.
+        training: the training panel, whose Train takes the classes over.
+        data: the data panel.
+        draw: the panel of the pad and the answer.
+    """
+
+    def __init__(self, client, training, data, draw):
+        _build()
+        super().__init__(client)
+        self.data = data
+        self.draw = draw
+        self.opened = False
+        self.live = Live(self)
+        self.drawing = Drawing(self)
+        training.prepare = self.prepare
+        client.listen(self.follow)
+        dom.click("own-close", self.close)
+
+    # -- the mode ---------------------------------------------------------------------------
+
+    async def open(self):
+        """Show the classes, those of an earlier visit too; there are two empty ones at first."""
+        await self._open()
+        dom.find("own-title").focus(dom.record({"preventScroll": True}))
+        dom.document.querySelector(".stage").scrollIntoView()
+        status.say("Give each class some pictures, then press Train.")
+
+    async def restore(self):
+        """Show the classes of an earlier visit, and train on them; return whether there are any."""
+        await self._open()
+        if any(self.cards.counts.values()):
+            return await self.prepare()
+        await self.close()
+        return False
+
+    async def _open(self):
+        self.opened = True
+        dom.root.dataset.mode = "own"
+        dom.find("own").hidden = False
+        self.follow()
+        listing = await self.client.lab.own.restore()
+        if listing["features"]:
+            dom.find("own-network").value = "features"
+        self.cards.show(await self._two(listing))
+
+    async def close(self):
+        """Go back to the pad; the camera stops."""
+        self.drawing.end()
+        self.opened = False
+        self.live.stop()
+        dom.root.removeAttribute("data-mode")
+        dom.root.removeAttribute("data-own")
+        dom.find("own").hidden = True
+        self.draw.clear()
+
+    @property
+    def taken(self):
+        """Whether the data are these classes."""
+        return self.client.data["name"] == NAME
+
+    @property
+    def answering(self):
+        """Whether the network answers the camera: it knows the classes, the pad is free."""
+        return self.opened and self.taken and self.drawing.target is None
+
+    def follow(self):
+        """Show the part of the mode that is in use."""
+        if self.opened:
+            dom.root.dataset.own = "answering" if self.taken else "waiting"
+            drawing = self.drawing.target is not None
+            dom.root.toggleAttribute("data-drawing", drawing)
+
+    async def prepare(self):
+        """Before a run: take the classes over as the data; return whether training can begin."""
+        if not self.opened or (self.taken and not self.changed):
+            return True
+        self.changed = False
+        if self.features:
+            status.say("EfficientNet-Lite0 looks at the pictures…")
+        try:
+            await self.client.lab.own.use(self.features)
+        except Exception as error:
+            self.changed = True
+            status.say(_words(error))
+            return False
+        await self.data.adopt()
+        self.follow()
         return True
 
 

@@ -7,6 +7,7 @@ from app.page import dom, failures, status
 TABLES = ("iris", "penguins")
 _ABSENT = {
     "own": "It was made with somebody's own files, which a link cannot hold.",
+    "classes": "It was made with classes of somebody's own, which a link cannot hold.",
 }
 
 
@@ -60,6 +61,8 @@ class DataSets:
     async def _chosen(self, name):
         """Have the worker train on other data; return whether there are any of this name."""
         status.say("Loading the data…")
+        if name == "classes" and (self.page.own_data.classes or not self.options.link):
+            return await self.page.own_data.restore()
         if await self.client.lab.data.choose(name, js.document.baseURI):
             await self.page.data.adopt(name)
             return True

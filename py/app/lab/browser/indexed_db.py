@@ -13,8 +13,9 @@ import js
 from pyodide.ffi import create_once_callable, to_js
 
 NAME = "farcall"
-VERSION = 3
-MODELS, CHECKPOINTS, RUNS, DRAWINGS = STORES = ("models", "checkpoints", "runs", "drawings")
+VERSION = 4
+STORES = ("models", "checkpoints", "runs", "drawings", "classes")
+MODELS, CHECKPOINTS, RUNS, DRAWINGS, _ = STORES
 MISSING = "no IndexedDB"
 
 
@@ -61,7 +62,7 @@ async def _open() -> Any:
     def upgrade(_: Any) -> None:
         database = request.result
         by_name = to_js({"keyPath": "name"}, dict_converter=js.Object.fromEntries)
-        for store in STORES:  # earlier versions had the first, or the first three
+        for store in STORES:  # earlier versions had the first, three or four
             if not database.objectStoreNames.contains(store):
                 database.createObjectStore(store, by_name)
 

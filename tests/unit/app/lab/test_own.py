@@ -7,11 +7,13 @@ from typing import Any
 import nn
 import numpy as np
 import pytest
+from app.lab.classes import FEWEST
 from app.lab.glance import Glance
 from app.lab.images.features import Features
 from app.lab.images.import_data import OwnDataError, framed
 from app.lab.images.mnist import Mnist
-from app.lab.own import FEWEST, MOST, SIDE, Own, Taken, sets
+from app.lab.kept_classes import LIST, MOST, SIDE, Taken
+from app.lab.own import Own, sets
 from app.lab.picture import Picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,9 +39,34 @@ async def decode(url: str) -> Any:
     return np.full((40, 30, 3), 200, np.uint8)
 
 
-def made(*counts: int) -> Own:
+class Store:
+    """Keeps rows as IndexedDB does, in memory; it is full after so many."""
+
+    def __init__(self, room: int = 10_000) -> None:
+        self.rows: dict[str, tuple[bytes, dict[str, Any]]] = {}
+        self.room = room
+
+    async def put(self, name: str, content: bytes, about: dict[str, Any], store: str) -> None:
+        if len(self.rows) >= self.room and name not in self.rows:
+            raise RuntimeError("the browser's storage is full")
+        self.rows[name] = (content, about)
+
+    async def delete(self, name: str, store: str) -> None:
+        self.rows.pop(name, None)
+
+    async def listing(self, store: str) -> list[dict[str, Any]]:
+        return [
+            about | {"name": name, "octets": len(content)}
+            for name, (content, about) in self.rows.items()
+        ]
+
+    async def contents(self, store: str) -> list[tuple[dict[str, Any], bytes]]:
+        return [(about | {"name": name}, content) for name, (content, about) in self.rows.items()]
+
+
+def made(*counts: int, store: Store | None = None) -> Own:
     """Classes with so many pictures each, of a grey of its own each."""
-    own = Own(Data(), None, decode)  # type: ignore[arg-type]
+    own = Own(Data(), None, decode, store or Store())  # type: ignore[arg-type]
     for count in counts:
         number = own.add_class()["classes"][-1]["number"]
         for _ in range(count):
@@ -186,3 +213,90 @@ def test_no_module_but_that_of_the_data_decides_how_a_network_takes_pictures() -
         if "scaled(" in path.read_text()
     }
     assert found == {"mnist.py"}
+
+
+def held(own: Own) -> list[Any]:
+    return [
+        [one.name, [(taken.image.tobytes(), taken.drawn) for taken in one.pictures]]
+        for one in own.classes
+    ]
+
+
+@pytest.mark.promise("The page: data", "Classes are kept over a reload until they are deleted")
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 4), max_size=4), st.data())
+def test_another_page_finds_what_was_there_at_the_last_change(counts: list[int], data: Any) -> None:
+    store = Store()
+    own = made(*counts, store=store)
+    for _ in range(data.draw(st.integers(0, 5))):
+        one = data.draw(st.sampled_from(own.classes)) if own.classes else None
+        change = data.draw(st.sampled_from(["save", "undo", "class", "picture", "draw", "rename"]))
+        if change == "save":
+            assert asyncio.run(own.save(features=False)) == ""
+        elif change == "undo":
+            own.undo()
+        elif one is not None and change == "class":
+            own.remove_class(one.number)
+        elif one is not None and change == "picture" and one.pictures:
+            own.remove(one.number, one.pictures[0].number)
+        elif one is not None and change == "draw":
+            ink = np.full((140, 140, 4), 255, np.uint8)
+            own.draw(one.number, ink.reshape(-1), 140)
+        elif one is not None and change == "rename":
+            own.rename(one.number, data.draw(st.text(st.characters(codec="utf-8"), min_size=1))
+                       .strip() or "x") if len(own.classes) == 1 else None  # fmt: skip
+    assert asyncio.run(own.save(features=True)) == ""
+    pictures = sum(len(one.pictures) for one in own.classes)
+    assert len(store.rows) == pictures + bool(own.classes), "what is deleted is not kept"
+    other = made(store=store)
+    listing = asyncio.run(other.restore())
+    assert listing["features"] == bool(own.classes)
+    assert held(other) == held(own)
+    numbers = [taken.number for one in other.classes for taken in one.pictures]
+    assert len(set(numbers)) == len(numbers) == pictures
+    assert asyncio.run(other.save(features=False)) == ""
+    assert len(store.rows) == pictures + bool(own.classes), "no picture is kept twice"
+    other.remove_all()
+    assert asyncio.run(other.save(features=False)) == ""
+    assert not store.rows
+    other.undo()
+    assert held(other) == held(own)
+
+
+def test_damaged_rows_are_left_out_and_the_rest_comes_back() -> None:
+    store = Store()
+    assert asyncio.run(made(2, 1, store=store).save(features=False)) == ""
+    first, second, third = (name for name in store.rows if name != LIST)
+    store.rows[second] = (b"short", {"drawn": False})
+    store.rows["left behind"] = (bytes(SIDE * SIDE * 3), {})
+    own = made(store=store)
+    asyncio.run(own.restore())
+    assert [len(one.pictures) for one in own.classes] == [1, 1]
+    assert set(store.rows) == {first, third, LIST}
+    asyncio.run(own.restore())
+    assert [len(one.pictures) for one in own.classes] == [1, 1], "they come back once"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "7", '{"classes": 3}', '{"classes": [["a"]]}', '{"classes": [["", []]]}',
+     '{"classes": [[" ", []]], "features": 1}'],
+)  # fmt: skip
+def test_a_damaged_list_is_no_list(text: str) -> None:
+    store = Store()
+    store.rows[LIST] = (b"", {"text": text})
+    own = made(store=store)
+    assert asyncio.run(own.restore()) == {"classes": [], "undo": False, "features": False}
+
+
+def test_a_full_storage_is_said_and_the_classes_stay() -> None:
+    store = Store(room=2)
+    own = made(2, 1, store=store)
+    before = held(own)
+    assert asyncio.run(own.save(features=False)) == "the browser's storage is full"
+    assert held(own) == before
+    store.room = 10
+    assert asyncio.run(own.save(features=False)) == ""
+    other = made(store=store)
+    asyncio.run(other.restore())
+    assert held(other) == before

@@ -1,0 +1,218 @@
+"""Classes made on the page: their pictures by camera, files and drawings, and what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from app.lab.images import normalize_digit, pictures
+from app.lab.images.import_data import CLASSES, OwnDataError, framed
+from app.lab.kept_classes import LONGEST, MOST, SIDE, KeptClasses, Taken
+
+THUMB = 48
+FEWEST = 3  # pictures of a class, of which one is for the test
+
+
+@dataclass
+class Class:
+    """A class by its number, with its pictures in the order in which they came."""
+
+    number: int
+    name: str
+    pictures: list[Taken] = field(default_factory=list)
+
+
+class Classes:
+    """The classes, in the order in which the page shows them.
+
+    Args:
+        decode: coroutine function that returns (h, w, 3) uint8 of a picture at an address.
+        store: what keeps the classes, see `KeptClasses`.
+    """
+
+    def __init__(self, decode: Any, store: Any) -> None:
+        self._decode = decode
+        self._numbers = count(1)
+        self._undo: list[Callable[[], None]] = []
+        self.classes: list[Class] = []
+        self._kept = KeptClasses(store)
+        self._restored = False
+
+    # -- what the browser keeps -------------------------------------------------------------
+
+    async def save(self, features: bool) -> str:
+        """Keep the classes in this browser; return why that cannot be, or ''.
+
+        Args:
+            features: whether a network learns from features of them.
+        """
+        try:
+            await self._kept.write([(one.name, one.pictures) for one in self.classes], features)
+        except Exception as error:  # StorageError: this module knows no browser
+            return str(error)
+        return ""
+
+    async def restore(self) -> dict[str, Any]:
+        """Bring back the classes of an earlier visit, once.
+
+        Returns:
+            the listing, with `features` as it was given to `save`, False where nothing came back.
+        """
+        features = False
+        if not self._restored and not self.classes:
+            try:
+                found, features = await self._kept.read(self._numbers)
+            except Exception:  # no storage: `save` says so
+                found = []
+            self.classes = [Class(next(self._numbers), *row) for row in found]
+        self._restored = True
+        return {**self.listing(), "features": features}
+
+    # -- classes ----------------------------------------------------------------------------
+
+    def listing(self) -> dict[str, Any]:
+        """Return {classes: [{number, name, pictures: [{number, rgba}]}], undo}."""
+        rows = [
+            {"number": c.number, "name": c.name, "pictures": [_thumb(t) for t in c.pictures]}
+            for c in self.classes
+        ]
+        return {"classes": rows, "undo": bool(self._undo)}
+
+    def add_class(self) -> dict[str, Any]:
+        """Add a class with a name that is free; return the listing.
+
+        Raises:
+            OwnDataError: there are as many as a page shows.
+        """
+        if len(self.classes) == CLASSES:
+            raise OwnDataError(f"{CLASSES} classes are the most that this page shows")
+        taken = {one.name for one in self.classes}
+        name = next(f"class {n}" for n in range(1, CLASSES + 1) if f"class {n}" not in taken)
+        self.classes.append(Class(next(self._numbers), name))
+        return self.listing()
+
+    def rename(self, number: int, name: str) -> str:
+        """Give a class another name; return it as it is kept.
+
+        Raises:
+            OwnDataError: it is empty, or another class has it.
+        """
+        words = " ".join(name.split())[:LONGEST]
+        if not words:
+            raise OwnDataError("A class needs a name.")
+        if any(one.name == words for one in self.classes if one.number != number):
+            raise OwnDataError(f"There is a class {words} already.")
+        self._class(number).name = words
+        return words
+
+    def remove_class(self, number: int) -> dict[str, Any]:
+        """Delete a class with its pictures; return the listing."""
+        one = self._class(number)
+        place = self.classes.index(one)
+        del self.classes[place]
+        self._undo.append(lambda: self.classes.insert(min(place, len(self.classes)), one))
+        return self.listing()
+
+    def remove_all(self) -> dict[str, Any]:
+        """Delete all classes; return the listing."""
+        gone, self.classes = self.classes, []
+        self._undo.append(lambda: self.classes.__setitem__(slice(None), gone))
+        return self.listing()
+
+    def _class(self, number: int) -> Class:
+        found = [one for one in self.classes if one.number == number]
+        if not found:
+            raise OwnDataError(f"expected one of {len(self.classes)} classes, got {number}")
+        return found[0]
+
+    # -- pictures ---------------------------------------------------------------------------
+
+    def add(self, number: int, pixels: Any) -> dict[str, Any]:
+        """Add a picture of the camera to a class; return its {number, rgba}.
+
+        Args:
+            number: of the class.
+            pixels: RGBA bytes of SIDE x SIDE pixels, row by row.
+        """
+        return self._add(number, rgb(pixels), drawn=False)
+
+    def draw(self, number: int, pixels: Any, width: int) -> dict[str, Any]:
+        """Add a drawing to a class; return its {number, rgba}.
+
+        Args:
+            number: of the class.
+            pixels: RGBA bytes of the pad, row by row.
+            width: pixels in a row.
+
+        Raises:
+            OwnDataError: nothing is drawn.
+        """
+        ink = normalize_digit.from_rgba(pixels, width)
+        image = normalize_digit.as_drawn(ink, (SIDE, SIDE, 3))
+        if image is None:
+            raise OwnDataError("Nothing is drawn.")
+        return self._add(number, image, drawn=True)
+
+    async def add_files(self, number: int, names: list[str], urls: list[str]) -> dict[str, Any]:
+        """Add files of pictures to a class, all or none; return the listing.
+
+        Raises:
+            OwnDataError: a file is no picture.
+        """
+        images = []
+        for name, url in zip(names, urls, strict=True):
+            try:
+                images.append(framed(await self._decode(url), SIDE, 3))
+            except Exception as error:
+                raise OwnDataError(f"{name} is no picture: {error}") from error
+            await asyncio.sleep(0)
+        self._room(number, len(images))
+        for image in images:
+            self._add(number, image, drawn=False)
+        return self.listing()
+
+    def _add(self, number: int, image: Any, *, drawn: bool) -> dict[str, Any]:
+        held = self._room(number, 1)
+        taken = Taken(next(self._numbers), image, drawn)
+        held.append(taken)
+        return _thumb(taken)
+
+    def _room(self, number: int, count: int) -> list[Taken]:
+        """Return the pictures of a class that has room for some more."""
+        held = self._class(number).pictures
+        if len(held) + count > MOST:
+            raise OwnDataError(f"{MOST} pictures of a class are enough.")
+        return held
+
+    def remove(self, number: int, picture: int) -> dict[str, Any]:
+        """Delete a picture of a class; return the listing."""
+        held = self._class(number).pictures
+        places = [place for place, taken in enumerate(held) if taken.number == picture]
+        if not places:
+            raise OwnDataError(f"expected one of {len(held)} pictures, got number {picture}")
+        taken = held.pop(places[0])
+        self._undo.append(lambda: held.insert(min(places[0], len(held)), taken))
+        return self.listing()
+
+    def undo(self) -> dict[str, Any]:
+        """Bring back what was deleted last, if anything was; return the listing."""
+        if self._undo:
+            self._undo.pop()()
+        return self.listing()
+
+
+def rgb(pixels: Any) -> Any:
+    rgba = np.asarray(pixels, np.uint8)
+    if rgba.size != SIDE * SIDE * 4:
+        raise OwnDataError(f"expected {SIDE} x {SIDE} RGBA pixels, got {rgba.size} bytes")
+    return rgba.reshape(SIDE, SIDE, 4)[..., :3].copy()
+
+
+def _thumb(taken: Taken) -> dict[str, Any]:
+    step = SIDE // THUMB
+    return {"number": taken.number, "rgba": pictures.rgba(taken.image[::step, ::step])}

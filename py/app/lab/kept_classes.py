@@ -1,0 +1,107 @@
+"""Classes made on the page, as the browser keeps them: those of now, and no others."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from app.lab.images.import_data import CLASSES
+
+NAME = "Your classes"  # of the data that they are
+SIDE = 96
+"""Pixels of a side of the pictures, in colour."""
+MOST = 500  # pictures of a class
+LONGEST = 40  # letters of a name
+STORE = "classes"  # of IndexedDB
+LIST = "list"  # the row that says which pictures each class has; the others are a picture each
+
+
+class Taken(NamedTuple):
+    """A picture of a class: its number, (SIDE, SIDE, 3) uint8, and whether it was drawn."""
+
+    number: int
+    image: Any
+    drawn: bool
+
+
+class KeptClasses:
+    """The rows in the browser's storage.
+
+    Args:
+        store: has `put`, `delete`, `listing` and `contents`, as `app.lab.browser.indexed_db`.
+    """
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self._names: dict[int, str] = {}  # of the rows that are kept, by the pictures' numbers
+
+    async def write(self, classes: Iterable[tuple[str, list[Taken]]], features: bool) -> None:
+        """Keep these classes, and nothing else.
+
+        Args:
+            classes: names with pictures.
+            features: whether a network learns from features of them.
+
+        Raises:
+            StorageError: the browser refused; what was kept before may be gone in part.
+        """
+        held = [(name, list(pictures)) for name, pictures in classes]  # they may change meanwhile
+        wanted = {taken.number: taken for _, pictures in held for taken in pictures}
+        for number in [number for number in self._names if number not in wanted]:
+            await self._store.delete(self._names.pop(number), STORE)
+        for number, taken in wanted.items():
+            if number not in self._names:
+                name = os.urandom(8).hex()
+                await self._store.put(name, taken.image.tobytes(), {"drawn": taken.drawn}, STORE)
+                self._names[number] = name
+        rows = [[name, [self._names[taken.number] for taken in held]] for name, held in held]
+        if held:
+            text = json.dumps({"classes": rows, "features": features})
+            await self._store.put(LIST, b"", {"text": text}, STORE)
+        else:
+            await self._store.delete(LIST, STORE)
+
+    async def read(self, numbers: Any) -> tuple[list[tuple[str, list[Taken]]], bool]:
+        """Return the classes that are kept, and whether features of them are learned from.
+
+        Rows of another size than a picture's, and names that no class may have, are left out.
+
+        Args:
+            numbers: iterator of the numbers that the pictures get.
+
+        Raises:
+            StorageError: the browser refused.
+        """
+        sizes = {row["name"]: row for row in await self._store.listing(STORE)}
+        listed, features = _listed(sizes.pop(LIST, {}).get("text"))
+        wanted = {name for _, names in listed for name in names}
+        whole = {name for name, row in sizes.items() if row["octets"] == SIDE * SIDE * 3}
+        for name in set(sizes) - (wanted & whole):  # left by a visit that ended in between
+            await self._store.delete(name, STORE)
+        found: dict[str, Taken] = {}
+        for row, content in await self._store.contents(STORE) if wanted else []:
+            if row["name"] in wanted & whole:
+                image = np.frombuffer(content, np.uint8).reshape(SIDE, SIDE, 3)
+                found[row["name"]] = Taken(next(numbers), image, bool(row.get("drawn")))
+        self._names = {taken.number: name for name, taken in found.items()}
+        return [(name, [found[n] for n in names if n in found]) for name, names in listed], features
+
+
+def _listed(text: Any) -> tuple[list[tuple[str, list[str]]], bool]:
+    """Return each class's name with the names of its pictures' rows; none where it is damaged."""
+    try:
+        head = json.loads(text or "{}")
+        rows = [(str(name)[:LONGEST], [str(n) for n in names]) for name, names in head["classes"]]
+    except (ValueError, KeyError, TypeError):
+        return [], False
+    found: dict[str, list[str]] = {}
+    used: set[str] = set()
+    for name, names in rows[:CLASSES]:
+        if name.strip() and name not in found:
+            found[name] = [n for n in dict.fromkeys(names) if n not in used][:MOST]
+            used.update(found[name])
+    return list(found.items()), head.get("features") is True
