@@ -379,12 +379,34 @@ def uncommented(script: str) -> str:
     return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
+def thin(source: str) -> str:
+    """Return Python with one space for each four that a line begins with, outside of strings; line
+    numbers stay."""
+    lines = source.split("\n")
+    kept: set[int] = set()
+    begun = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        kind = tokenize.tok_name[token.type]
+        if kind == "STRING":
+            kept.update(range(token.start[0], token.end[0]))
+        elif kind == "FSTRING_START":
+            begun.append(token.start[0])
+        elif kind == "FSTRING_END":
+            kept.update(range(begun.pop(), token.end[0]))
+    for number, line in enumerate(lines):
+        if number not in kept:
+            text = line.lstrip(" ")
+            lines[number] = " " * ((len(line) - len(text)) // 4) + text
+    return "\n".join(lines)
+
+
 def tarred(sources: dict[str, str]) -> bytes:
     """Return modules without comments as one compressed archive; the same at any hour."""
     body = io.BytesIO()
     with tarfile.open(fileobj=body, mode="w") as archive:
         for path, source in sources.items():
-            text = bare(source, annotated=True) if path.endswith(".py") else uncommented(source)
+            python = path.endswith(".py")
+            text = thin(bare(source, annotated=True)) if python else uncommented(source)
             data = text.encode()
             entry = tarfile.TarInfo(path)
             entry.size = len(data)

@@ -376,12 +376,20 @@ def test_what_trains_on_a_gpu_is_one_archive_of_text_without_comments(built):
     with tarfile.open(fileobj=io.BytesIO(bundle.tarred(sources))) as archive:
         for path, source in sources.items():
             found = archive.extractfile(path).read().decode()
-            assert found == (
-                bundle.bare(source, annotated=True)
-                if path.endswith(".py")
-                else bundle.uncommented(source)
+            if not path.endswith(".py"):
+                assert found == bundle.uncommented(source)
+                assert "=> {" in found
+                assert "\n//" not in found
+                continue
+            whole = bundle.bare(source, annotated=True)
+            dumped = [
+                ast.dump(ast.parse(text), include_attributes=False) for text in (found, whole)
+            ]
+            assert dumped[0] == dumped[1], path
+            assert found.count("\n") == whole.count("\n"), "tracebacks name the lines"
+            assert "\n    " not in bundle.thin(
+                "def f():\n    if 1:\n        return (\n            2)"
             )
-            assert path.endswith(".py") or ("=> {" in found and "\n//" not in found)
 
 
 def test_what_joins_a_federation_is_one_small_archive_without_its_server(built):
