@@ -4,13 +4,16 @@
 "use strict";
 (() => {
   // WebKitGTK in the C locale reports its language as "C"; all of Intl throws on that, and so does uPlot.
+  const speak = (language) => Object.defineProperty(navigator, "language", { value: language });
   try {
     new Intl.NumberFormat(navigator.language);
   } catch {
-    Object.defineProperty(navigator, "language", { value: "en" });
+    speak("en");
   }
   const root = document.documentElement;
   const PAUSES = [500, 2000]; // ms before the page reloads
+  const LANGUAGES = ["de"]; // besides English; each has a file in static/languages
+  const PATIENCE = 3000; // ms that a page waits for the texts of its language before it shows what it has
 
   // Set before the first paint: a framed page would flash the full layout, and the other theme.
   const query = new URLSearchParams(location.search);
@@ -35,6 +38,34 @@
   // The picture and the curves are laid out for the window's width, so paper has it too; printers scale it.
   addEventListener("beforeprint", () => sheet(`@page { size: ${innerWidth}px ${Math.round(innerWidth * Math.SQRT2)}px; margin: 0 }`));
 
+  // A link may name a language. Its texts are fetched now; language.js puts them in before the first paint, and Python asks for them.
+  const named = () => new URLSearchParams(location.hash.slice(1)).get("lang");
+  const tr = (text, values = {}) => (texts[text] ?? text).replace(/{(\w+)}/g, (mark, name) => values[name] ?? mark);
+  let texts = {};
+  self.farcallText = tr; // of the other scripts, too
+  if (LANGUAGES.includes(named())) {
+    root.lang = named();
+    speak(root.lang); // the numbers of the charts' axes
+    const hidden = sheet("body { visibility: hidden }");
+    self.farcallShow = () => { if (hidden) hidden.disabled = true; };
+    setTimeout(self.farcallShow, PATIENCE);
+    self.farcallLanguage = fetch(`./static/languages/${root.lang}.json`).then(async (response) => {
+      const text = await response.text();
+      texts = JSON.parse(text);
+      return text;
+    }).catch(() => { root.lang = "en"; return "{}"; }); // the page is as good in English
+    document.head.append(Object.assign(document.createElement("script"), { src: "./static/language.js" }));
+  }
+  addEventListener("hashchange", () => { if (named() && named() !== root.lang) location.reload(); });
+  addEventListener("click", (event) => {
+    const language = event.target.closest?.("[data-language]")?.dataset.language;
+    if (!language || language === root.lang) return;
+    const rest = location.hash.slice(1).split("&").filter((pair) => pair && !pair.startsWith("lang="));
+    const hash = [...rest, ...(language === "en" ? [] : [`lang=${language}`])].join("&");
+    history.replaceState(history.state, "", location.pathname + location.search + (hash && `#${hash}`));
+    location.reload();
+  });
+
   const note = (loads) => history.replaceState({ ...history.state, farcallLoads: loads }, "");
 
   // Until the page is ready, a reload loses nothing, and only a reload fetches a failed module again.
@@ -42,7 +73,7 @@
     const loads = history.state?.farcallLoads ?? 0;
     if (loads >= PAUSES.length) return false;
     note(loads + 1);
-    document.getElementById("status")?.replaceChildren("A file did not arrive. Loading the page again…");
+    document.getElementById("status")?.replaceChildren(tr("A file did not arrive. Loading the page again…"));
     setTimeout(() => location.reload(), PAUSES[loads]);
     return true;
   };
@@ -62,7 +93,7 @@
         reload.addEventListener("click", () => location.reload());
         failure.hidden = false;
       }
-      reload.textContent = "Retry";
+      reload.textContent = tr("Retry");
       reload.hidden = false;
       if (wrong?.length) document.getElementById("failure-what").after(list(wrong));
     };
@@ -72,7 +103,7 @@
   function list(wrong) {
     const items = document.createElement("ul");
     items.id = "failure-files";
-    const more = wrong.length > 8 ? [`and ${wrong.length - 8} more`] : [];
+    const more = wrong.length > 8 ? [tr("and {count} more", { count: wrong.length - 8 })] : [];
     for (const text of [...wrong.slice(0, 8), ...more]) items.append(Object.assign(document.createElement("li"), { textContent: text }));
     return items;
   }
@@ -85,25 +116,25 @@
     const wrong = self.farcallExamine ? await self.farcallExamine() : [];
     if (root.dataset.phase === "error" || (wrong?.length === 0 && again())) return;
     const next = self.origin === "null"
-      ? "This frame is sandboxed without allow-same-origin: give it that, or have the server send Access-Control-Allow-Origin: *."
-      : "Check the connection, and that the folder static/vendor is complete on the server (make serve fills it), then press Retry.";
-    self.farcallFailure("Python could not start", what, next, wrong);
+      ? tr("This frame is sandboxed without allow-same-origin: give it that, or have the server send Access-Control-Allow-Origin: *.")
+      : tr("Check the connection, and that the folder static/vendor is complete on the server (make serve fills it), then press Retry.");
+    self.farcallFailure(tr("Python could not start"), what, next, wrong);
   };
   const early = (what) => { if (!root.dataset.python) fail(what); };
   addEventListener("error", (event) => {
     const file = event.target.src || event.target.href;
     if (/preload$/.test(event.target.rel)) return; // a hint: the request for the file itself is retried
-    if (file) early(`This file could not be loaded: ${file}`);
+    if (file) early(tr("This file could not be loaded: {file}", { file }));
     else if (event.message) early(event.message);
   }, true);
   addEventListener("unhandledrejection", (event) => early(String(event.reason)));
-  addEventListener("farcall-broken", (event) => fail(`The worker's Python did not arrive: ${event.detail}`));
+  addEventListener("farcall-broken", (event) => fail(tr("The worker's Python did not arrive: {problem}", { problem: event.detail })));
 
   let arrived = 0;
   const watch = setInterval(() => {
     const files = performance.getEntriesByType("resource").length;
     if (root.dataset.python) clearInterval(watch);
-    else if (files === arrived) early("Nothing happened for 60 seconds while the Python runtime was loading.");
+    else if (files === arrived) early(tr("Nothing happened for 60 seconds while the Python runtime was loading."));
     arrived = files;
   }, 60000);
 })();

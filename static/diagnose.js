@@ -5,6 +5,7 @@
 "use strict";
 (() => {
   const root = document.documentElement;
+  const tr = self.farcallText;
   const PATIENCE = 15000;
   const AT_ONCE = 8;
   const SCRIPT = /^(text|application)\/(x-)?(java|ecma)script\b/;
@@ -28,8 +29,9 @@
     const wrong = await self.farcallExamine();
     if (!wrong?.length || document.getElementById("failure-files")) return;
     stop();
-    const what = "Files of this page are missing, or the server sends them wrongly.";
-    self.farcallFailure("The page could not start", what, "Restore them on the server, or press Retry when the connection is back.", wrong);
+    const what = tr("Files of this page are missing, or the server sends them wrongly.");
+    const next = tr("Restore them on the server, or press Retry when the connection is back.");
+    self.farcallFailure(tr("The page could not start"), what, next, wrong);
   }
 
   // One line for each wrong file; null in a sandboxed frame whose server lets no other origin read. The list is a script for
@@ -37,8 +39,8 @@
   self.farcallExamine = async () => {
     const response = await fetch(LIST).catch(() => null);
     if (!response && self.origin === "null") return null;
-    if (!response) return copied() ? [] : [`${LIST}: no answer`]; // a slow start without network is not a failure
-    if (!response.ok) return [`${LIST} is missing: make serve writes it`];
+    if (!response) return copied() ? [] : [`${LIST}: ${tr("no answer")}`]; // a slow start without network is not a failure
+    if (!response.ok) return [tr("{file} is missing: make serve writes it", { file: LIST })];
     return check([...(await response.text()).matchAll(/^"(.+?)": \[/gm)].map((line) => line[1]));
   };
 
@@ -66,13 +68,13 @@
   async function examine(path) {
     try {
       const response = await fetch(`./${path}`, { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
-      if (!response.ok) return `the server answers ${response.status}`;
+      if (!response.ok) return tr("the server answers {status}", { status: response.status });
       const type = response.headers.get("content-type") ?? "nothing";
-      if (/\.m?js$/.test(path) && !SCRIPT.test(type)) return `the server sends it as ${type}, browsers need text/javascript`;
-      if (path.endsWith(".wasm") && type !== "application/wasm") return `the server sends it as ${type}, Pyodide needs application/wasm`;
+      if (/\.m?js$/.test(path) && !SCRIPT.test(type)) return tr("the server sends it as {type}, browsers need text/javascript", { type });
+      if (path.endsWith(".wasm") && type !== "application/wasm") return tr("the server sends it as {type}, Pyodide needs application/wasm", { type });
       return null;
     } catch {
-      return "no answer";
+      return tr("no answer");
     }
   }
 })();

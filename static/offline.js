@@ -5,6 +5,7 @@
 "use strict";
 (() => {
   const root = document.documentElement;
+  const tr = self.farcallText;
   const patience = Number(document.currentScript.dataset.after ?? 0); // ms of rest before copying begins
 
   function tell(state, reason = "") {
@@ -24,9 +25,9 @@
   }
 
   const container = workers();
-  if (!container) return tell("unavailable", "this browser keeps no offline copies here (https and no sandbox are needed)");
-  if (window !== window.top) return tell("unavailable", "embedded pages keep no copy of their own");
-  if (navigator.connection?.saveData) return tell("unavailable", "the browser was asked to save data");
+  if (!container) return tell("unavailable", tr("this browser keeps no offline copies here (https and no sandbox are needed)"));
+  if (window !== window.top) return tell("unavailable", tr("embedded pages keep no copy of their own"));
+  if (navigator.connection?.saveData) return tell("unavailable", tr("the browser was asked to save data"));
 
   // Copying 19 MB must not compete with the first load or with training; files they fetched are in the HTTP cache by then.
   let timer = 0;
@@ -69,13 +70,13 @@
     worker.addEventListener("statechange", () => {
       if (worker.state === "activated") tell("ready");
       if (worker.state === "installed" && update) offer(worker);
-      if (worker.state === "redundant" && !update && root.dataset.offline !== "failed") tell("failed", "it could not be installed");
+      if (worker.state === "redundant" && !update && root.dataset.offline !== "failed") tell("failed", tr("it could not be installed"));
     });
   }
 
   function heard({ type, reason, count }) {
     if (type === "farcall:failed" && root.dataset.offline !== "ready") tell("failed", reason);
-    if (type === "farcall:others") say(`Close the other ${count === 1 ? "tab" : `${count} tabs`} of this page first, then update.`);
+    if (type === "farcall:others") say(count === 1 ? tr("Close the other tab of this page first, then update.") : tr("Close the other {count} tabs of this page first, then update.", { count }));
   }
 
   function say(text) {
@@ -89,9 +90,9 @@
     notice.id = "offline-notice";
     notice.className = "row";
     notice.setAttribute("role", "status");
-    notice.append(document.createElement("p"), button("Update", () => take(worker)), button("Later", () => notice.remove()));
+    notice.append(document.createElement("p"), button(tr("Update"), () => take(worker)), button(tr("Later"), () => notice.remove()));
     document.body.append(notice);
-    say("A new version is ready. Updating reloads the page: save your model first.");
+    say(tr("A new version is ready. Updating reloads the page: save your model first."));
   }
 
   function button(name, pressed) {

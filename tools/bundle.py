@@ -184,6 +184,7 @@ WORKER = {
         *SELDOM,
         *SEVERAL,
         "py/app/__init__.py",
+        "py/app/language.py",
         "py/app/lab",
         f"!{PLAYGROUND_WORKER}",
     ),

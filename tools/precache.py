@@ -38,6 +38,7 @@ UNUSED = (
 )
 # Fetched when something needs them, and cached then.
 ON_DEMAND = (
+    "static/language",  # a page in another language than English: language.js, languages/
     "static/vendor/wheels/",
     "static/vendor/applications/",
     "static/vendor/data/",

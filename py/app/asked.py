@@ -5,6 +5,7 @@ Until then a page loads this module alone.
 
 import asyncio
 
+from app.language import tr
 from app.page import dom, status
 
 BUNDLE = "teaching.txt"
@@ -76,9 +77,9 @@ class Asked:
                     await self.unpack(BUNDLE)
                 except Exception as error:
                     status.notice(
-                        "This part of the page could not be fetched",
+                        tr("This part of the page could not be fetched"),
                         str(error),
-                        "Everything else works. Press again to try again.",
+                        tr("Everything else works. Press again to try again."),
                     )
                     return None
             if name not in self._parts:

@@ -8,6 +8,7 @@ reads archives; a text passes from JavaScript to MicroPython quickly.
 """
 
 import gc
+import json
 import os
 
 import js
@@ -44,7 +45,11 @@ def make_folders(path):
 
 await unpack("main.txt")
 
+from app import language
 from app.page import dom
+
+if dom.root.lang != "en":  # static/boot.js fetches the texts
+    language.use(json.loads(await js.farcallLanguage))
 
 dom.root.dataset.python = "MicroPython"
 if dom.root.hasAttribute("data-playground"):

@@ -6,6 +6,7 @@ import js
 
 from app.asked import Asked
 from app.embedding.frame import Embedding
+from app.language import tr
 from app.page import dom, failures, images, keys, status
 from app.page.theme import Theme
 from app.panels.analysis import Analysis
@@ -56,9 +57,9 @@ class Choice:
                     await self.unpack("hardware.txt")
                 except Exception as error:
                     status.notice(
-                        "What trains on a GPU or on several cores could not be fetched",
+                        tr("What trains on a GPU or on several cores could not be fetched"),
                         failures.first_line(error),
-                        "One core of the CPU trains. Reload the page to try again.",
+                        tr("One core of the CPU trains. Reload the page to try again."),
                     )
                     return
                 from app.panels.hardware import Hardware
@@ -77,7 +78,12 @@ class Choice:
             try:
                 await self.unpack("search.txt")
             except Exception as error:
-                status.say("The search could not be fetched: " + failures.first_line(error))
+                status.say(
+                    tr(
+                        "The search could not be fetched: {problem}",
+                        problem=failures.first_line(error),
+                    )
+                )
                 return
             from app.panels.search import Search
 
@@ -115,7 +121,8 @@ class OwnData:
             try:
                 await page.unpack("own.txt")
             except Exception as error:
-                status.say("The mode could not be fetched: " + failures.first_line(error))
+                problem = failures.first_line(error)
+                status.say(tr("The mode could not be fetched: {problem}", problem=problem))
                 return False
             from app.panels.own import Own
 
@@ -157,7 +164,7 @@ class PageApp:
         dom.handler_of_failures[0] = self._unexpected
         status.begin()
         self.options = Options()
-        self.options.free = lambda: self.state.free(": the link begins a new network.")
+        self.options.free = lambda: self.state.free(tr("the link begins a new network"))
         frame = self.options.frame
         self.theme = Theme(frame["embed"], frame["theme"])
         self.client = EngineClient(self.options, self.state, unpack)
@@ -219,9 +226,9 @@ class PageApp:
                 await self.unpack("later.txt")
             except Exception as error:
                 status.notice(
-                    "The network's picture could not be fetched",
+                    tr("The network's picture could not be fetched"),
                     failures.first_line(error),
-                    "Everything else works. Reload the page to see the picture.",
+                    tr("Everything else works. Reload the page to see the picture."),
                 )
                 return
             from app.panels.federation import Federation
@@ -289,7 +296,7 @@ class PageApp:
     # -- failures ---------------------------------------------------------------------------
 
     def _died(self, error):
-        self._failed(error or self.client.farcall.WorkerDiedError("the worker is gone"))
+        self._failed(error or self.client.farcall.WorkerDiedError(tr("the worker is gone")))
 
     def _failed(self, error):
         if self.state.failed or dom.root.hasAttribute("data-broken"):
@@ -299,15 +306,15 @@ class PageApp:
         if gone:
             self.client.lost()
         self._fail(title, failures.first_line(error), following, error, gone)
-        if "Retry" in following:
-            dom.find("failure-reload").textContent = "Retry"
+        if tr("Retry") in following:
+            dom.find("failure-reload").textContent = tr("Retry")
 
     def _unexpected(self, error):
         """Show an exception that no panel caught."""
         if not self.state.failed:
             what = type(error).__name__ + ": " + str(error)
-            following = "Reload the page. A model that you saved is kept."
-            self._fail("Something unexpected happened", what, following, error)
+            following = tr("Reload the page. A model that you saved is kept.")
+            self._fail(tr("Something unexpected happened"), what, following, error)
 
     def _fail(self, title, what, following, error, restart=False):
         """Show that the page cannot go on: what happened and what to do."""

@@ -13,6 +13,7 @@ import numpy as np
 from app.lab.images import normalize_digit, pictures
 from app.lab.images.import_data import CLASSES, OwnDataError, framed
 from app.lab.kept_classes import LONGEST, MOST, SIDE, KeptClasses, Taken
+from app.language import tr
 
 THUMB = 48
 FEWEST = 3  # pictures of a class, of which one is for the test
@@ -90,9 +91,12 @@ class Classes:
             OwnDataError: there are as many as a page shows.
         """
         if len(self.classes) == CLASSES:
-            raise OwnDataError(f"{CLASSES} classes are the most that this page shows")
+            raise OwnDataError(
+                tr("{count} classes are the most that this page shows", count=CLASSES)
+            )
         taken = {one.name for one in self.classes}
-        name = next(f"class {n}" for n in range(1, CLASSES + 1) if f"class {n}" not in taken)
+        names = (tr("class {number}", number=n) for n in range(1, CLASSES + 1))
+        name = next(name for name in names if name not in taken)
         self.classes.append(Class(next(self._numbers), name))
         return self.listing()
 
@@ -104,9 +108,9 @@ class Classes:
         """
         words = " ".join(name.split())[:LONGEST]
         if not words:
-            raise OwnDataError("A class needs a name.")
+            raise OwnDataError(tr("A class needs a name."))
         if any(one.name == words for one in self.classes if one.number != number):
-            raise OwnDataError(f"There is a class {words} already.")
+            raise OwnDataError(tr("There is a class {name} already.", name=words))
         self._class(number).name = words
         return words
 
@@ -155,7 +159,7 @@ class Classes:
         ink = normalize_digit.from_rgba(pixels, width)
         image = normalize_digit.as_drawn(ink, (SIDE, SIDE, 3))
         if image is None:
-            raise OwnDataError("Nothing is drawn.")
+            raise OwnDataError(tr("Nothing is drawn."))
         return self._add(number, image, drawn=True)
 
     async def add_files(self, number: int, names: list[str], urls: list[str]) -> dict[str, Any]:
@@ -169,7 +173,9 @@ class Classes:
             try:
                 images.append(framed(await self._decode(url), SIDE, 3))
             except Exception as error:
-                raise OwnDataError(f"{name} is no picture: {error}") from error
+                raise OwnDataError(
+                    tr("{name} is no picture: {error}", name=name, error=error)
+                ) from error
             await asyncio.sleep(0)
         self._room(number, len(images))
         for image in images:
@@ -186,7 +192,7 @@ class Classes:
         """Return the pictures of a class that has room for some more."""
         held = self._class(number).pictures
         if len(held) + count > MOST:
-            raise OwnDataError(f"{MOST} pictures of a class are enough.")
+            raise OwnDataError(tr("{count} pictures of a class are enough.", count=MOST))
         return held
 
     def remove(self, number: int, picture: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from app.lab.images import hints, import_data, mnist, pictures, project
 from app.lab.images.mnist import Mnist, class_name
 from app.lab.images.shortcut import with_shortcut
 from app.lab.kept_classes import NAME
+from app.language import key
 
 CLASSES = {
     "fashion": (
@@ -22,7 +23,7 @@ CLASSES = {
     ),
 }  # fmt: skip
 """The classes' names of each data set that a site may have besides MNIST."""
-TITLES = {"mnist": "MNIST", "shortcut": "MNIST with a shortcut", "fashion": "Fashion-MNIST"}
+TITLES = {"mnist": "MNIST", "shortcut": key("MNIST with a shortcut"), "fashion": "Fashion-MNIST"}
 """The name of each data set that a link may name."""
 IDS = {title: name for name, title in TITLES.items()} | {NAME: "classes"}
 """What a link names data; those of the user's, which it cannot hold, are "own"."""

@@ -12,6 +12,7 @@ import numpy as np
 from nn import kernels
 
 from app.lab.browser import indexed_db, kernel_files
+from app.language import tr
 
 
 class Environment:
@@ -22,24 +23,24 @@ class Environment:
         wasm = sys.modules.get("_pyodide_core")
         memory = getattr(getattr(js, "performance", None), "memory", None)
         facts = {
-            "Worker": f"CPython {platform.python_version()} in Pyodide",
+            tr("Worker"): tr("CPython {version} in Pyodide", version=platform.python_version()),
             "NumPy": np.__version__,
-            "Kernels": kernels.backend().name,
-            "Relaxed SIMD": "yes"
+            tr("Kernels"): kernels.backend().name,
+            tr("Relaxed SIMD"): tr("yes")
             if kernel_files.relaxed()
-            else "no: the kernels do with plain SIMD",
-            "Storage": await indexed_db.state(),
-            "Isolated": "yes" if js.crossOriginIsolated else "no (not needed)",
-            "Processors": str(js.navigator.hardwareConcurrency),
+            else tr("no: the kernels do with plain SIMD"),
+            tr("Storage"): await indexed_db.state(),
+            tr("Isolated"): tr("yes") if js.crossOriginIsolated else tr("no (not needed)"),
+            tr("Processors"): str(js.navigator.hardwareConcurrency),
         }
         if wasm is not None and memory is not None:
-            facts["Memory"] = f"{memory.usedJSHeapSize / 1e6:.0f} MB"
+            facts[tr("Memory")] = f"{memory.usedJSHeapSize / 1e6:.0f} MB"
         return facts
 
     def memory(self, model: Any) -> dict[str, int]:
         """Return bytes of the model's weights and workspaces, and of the interpreter's memory."""
         held = model.memory()
-        found = {"weights": held["weight_bytes"], "workspaces": held["workspace_bytes"]}
+        found = {tr("weights"): held["weight_bytes"], tr("workspaces"): held["workspace_bytes"]}
         heap = _heap()
         return found | ({"WebAssembly": heap} if heap else {})
 

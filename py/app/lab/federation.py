@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from app.lab.images.mnist import Mnist, labels
+from app.language import tr
 
 if TYPE_CHECKING:
     from federation import Context, Fleet, Message, Node
@@ -65,11 +66,20 @@ class Federation:
             data = self._mnist
             if data.name != "MNIST":
                 client_app.held["device"] = task.Device(model, data.train, data.test)
-                return f"{len(data.train):,} images of {data.name}; {len(data.test):,} test"
+                return tr(
+                    "{train} images of {name}; {test} test",
+                    train=len(data.train),
+                    name=tr(data.name),
+                    test=len(data.test),
+                )
             client_app.held["device"] = task.Device(model, *task.share(data.train, number))
             start = number * task.IMAGES % len(data.train)
-            span = f"images {start + 1:,} to {start + task.IMAGES:,} of MNIST"
-            return f"{span}; the last {task.HELD_OUT} test"
+            return tr(
+                "images {first} to {last} of MNIST; the last {test} test",
+                first=start + 1,
+                last=start + task.IMAGES,
+                test=task.HELD_OUT,
+            )
 
         self._key = self._key or await BrowserKey.load()
         fleet = Fleet(FetchTransport(address), self._key, token)
@@ -188,7 +198,9 @@ class Visit:
             await asyncio.sleep(TICK)
             now = time.time()
             if now - before > SLEPT:
-                self._note = f"This device slept for {now - before:.0f} s and joined again."
+                self._note = tr(
+                    "This device slept for {seconds:.0f} s and joined again.", seconds=now - before
+                )
                 self._slept = True
                 self._node.stop()
             if now - signed > SIGNED:

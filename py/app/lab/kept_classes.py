@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from app.lab.images.import_data import CLASSES
+from app.language import key
 
-NAME = "Your classes"  # of the data that they are
+NAME = key("Your classes")  # of the data that they are
 SIDE = 96
 """Pixels of a side of the pictures, in colour."""
 MOST = 500  # pictures of a class

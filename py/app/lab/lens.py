@@ -14,6 +14,7 @@ from app.lab.inside.colours import as_maps, coloured, table
 from app.lab.inside.explanations import Question, explain
 from app.lab.inside.numbers import exact
 from app.lab.picture import Picture
+from app.language import tr
 
 GREY = 127
 PATCH, STEP = 5, 2
@@ -73,11 +74,12 @@ class Lens:
         index = _index(output, first, number, row, column)
         question = Question(node, inputs, output, index, first)
         made = explain(question)
-        place = f", map {number + 1} of {maps}" if maps > 1 else ""
-        spot = f", row {row + 1}, column {column + 1}" if rows > 1 else f", unit {column + 1}"
+        spot = tr("row {row}, column {column}") if rows > 1 else tr("unit {column}")
+        spot = spot.format(row=row + 1, column=column + 1)
+        place = tr("map {number} of {maps}", number=number + 1, maps=maps)
         return {
             "rgba": self._coloured(activations, node, first, number),
-            "title": layer + place + spot,
+            "title": ", ".join([layer, place, spot] if maps > 1 else [layer, spot]),
             "words": made.words,
             "parts": made.parts,
             "sums": made.sums,
@@ -150,12 +152,16 @@ class Lens:
     def _words(self, digit: str, falls: Array, sure: float) -> str:
         most = float(falls.max())
         if most < 0.01:
-            return (
-                f"No small part decides: with any of them covered it stays {100 * sure:.0f} % sure."
+            return tr(
+                "No small part decides: with any of them covered it stays {sure:.0f} % sure.",
+                sure=100 * sure,
             )
-        return (
-            f"Blue parts speak for {digit}: with the strongest covered, {100 * sure:.0f} % become "
-            f"{100 * max(0.0, sure - most):.0f} %. Rust parts speak against it."
+        return tr(
+            "Blue parts speak for {digit}: with the strongest covered, {sure:.0f} % "
+            "become {less:.0f} %. Rust parts speak against it.",
+            digit=digit,
+            sure=100 * sure,
+            less=100 * max(0.0, sure - most),
         )
 
 

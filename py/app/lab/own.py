@@ -12,6 +12,7 @@ from app.lab.images import normalize_digit
 from app.lab.images.features import Features
 from app.lab.images.import_data import OwnDataError, framed, suiting
 from app.lab.kept_classes import NAME, SIDE, Taken
+from app.language import tr
 
 if TYPE_CHECKING:
     from app.lab.data import Data
@@ -66,11 +67,16 @@ class Own(Classes):
 
     def _check(self) -> None:
         if len(self.classes) < 2:
-            raise OwnDataError("Two classes at least: add one, and give it pictures.")
+            raise OwnDataError(tr("Two classes at least: add one, and give it pictures."))
         for one in self.classes:
             if len(one.pictures) < FEWEST:
                 raise OwnDataError(
-                    f"{FEWEST} pictures of each class at least: {one.name} has {len(one.pictures)}."
+                    tr(
+                        "{fewest} pictures of each class at least: {name} has {count}.",
+                        fewest=FEWEST,
+                        name=one.name,
+                        count=len(one.pictures),
+                    )
                 )
 
     def look(self, model: Any, pixels: Any) -> dict[str, Any]:

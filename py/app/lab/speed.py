@@ -23,6 +23,7 @@ from nn.config import separate_seed
 from nn.data import Dataset
 
 from app.lab.images.mnist import CLASSES, labels
+from app.language import key, tr
 
 Row = dict[str, Any]
 Layers = list[Any]
@@ -30,7 +31,7 @@ F4 = np.float32
 SEED = 1234
 BATCHES = 8  # different ones, so that they do not stay in a cache
 CHANNELS = (8, 32)
-DIRECTIONS = ("forward", "weight gradient", "input gradient")
+DIRECTIONS = (key("forward"), key("weight gradient"), key("input gradient"))
 
 
 def _pooled(filters: int, side: int, padding: str = "valid") -> Layers:
@@ -69,12 +70,12 @@ def _recurrent() -> Layers:
 
 
 TRAINED: tuple[tuple[str, int, Callable[[], Layers]], ...] = (
-    ("Two convolutions (54 k), batches of 128", 128, _seed),
-    ("Two convolutions (54 k), batches of 512", 512, _seed),
+    (key("Two convolutions (54 k), batches of 128"), 128, _seed),
+    (key("Two convolutions (54 k), batches of 512"), 512, _seed),
     ("LeNet-5", 128, _lenet),
-    ("32-64-128 with batch norm", 128, _batch_norm),
-    ("Perceptron 784-500-10", 128, _perceptron),
-    ("LSTM of 64 units on rows", 128, _recurrent),
+    (key("32-64-128 with batch norm"), 128, _batch_norm),
+    (key("Perceptron 784-500-10"), 128, _perceptron),
+    (key("LSTM of 64 units on rows"), 128, _recurrent),
 )
 
 
@@ -125,18 +126,43 @@ class Speed:
         data = self._data.digits
         for name, size, layers in TRAINED:
             compared = layers is _seed and size == 128
-            yield "Train", name, "images/s", size, Workload(layers, data, size).step, compared
+            yield (
+                tr("Train"),
+                tr(name),
+                "images/s",
+                size,
+                Workload(layers, data, size).step,
+                compared,
+            )
         many, one = Workload(_seed, data, 1000), Workload(_seed, data, 1)
-        yield "Predict", "1,000 images at a time", "images/s", 1000, many.predict, True
-        yield "Predict", "One image", "ms", 1, one.predict, False
-        yield "Kernels", "Matrix product 512³", "GFLOP/s", 2 * 512**3 / 1e9, _product(512), True
+        yield tr("Predict"), tr("1,000 images at a time"), "images/s", 1000, many.predict, True
+        yield tr("Predict"), tr("One image"), "ms", 1, one.predict, False
+        yield (
+            tr("Kernels"),
+            tr("Matrix product 512³"),
+            "GFLOP/s",
+            2 * 512**3 / 1e9,
+            _product(512),
+            True,
+        )
         for channels in CHANNELS:
             for direction, (work, action) in zip(DIRECTIONS, _convolutions(channels), strict=True):
-                name = f"3 × 3 convolution, {channels} channels, {direction}"
-                yield "Kernels", name, "GFLOP/s", work, action, False
+                name = tr(
+                    "3 × 3 convolution, {channels} channels, {direction}",
+                    channels=channels,
+                    direction=tr(direction),
+                )
+                yield tr("Kernels"), name, "GFLOP/s", work, action, False
         work, action = _peak()
         if work:
-            yield "Kernels", "Peak of multiply-add, four lanes", "GFLOP/s", work, action, False
+            yield (
+                tr("Kernels"),
+                tr("Peak of multiply-add, four lanes"),
+                "GFLOP/s",
+                work,
+                action,
+                False,
+            )
 
     def report(self, device: str, processors: int) -> str:
         """Return the last measurement as a Markdown table, with all that it depends on.
@@ -146,12 +172,19 @@ class Speed:
             processors: the number that the browser states.
         """
         lines = [
-            f"Farcall's engine, {datetime.datetime.now(datetime.UTC):%Y-%m-%d}: "
-            f"kernels {kernels.backend().name}, one thread; NumPy {np.__version__}, "
-            f"Python {platform.python_version()} on {sys.platform}; {processors} processors; "
-            f"{device}",
+            tr(
+                "Farcall's engine, {date}: kernels {kernels}, one thread; NumPy {numpy}, Python "
+                "{python} on {system}; {processors} processors; {device}",
+                date=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
+                kernels=kernels.backend().name,
+                numpy=np.__version__,
+                python=platform.python_version(),
+                system=sys.platform,
+                processors=processors,
+                device=device,
+            ),
             "",
-            "| | Task | With kernels | NumPy alone | |",
+            f"| | {tr('Task')} | {tr('With kernels')} | {tr('NumPy alone')} | |",
             "|---|---|---:|---:|---|",
         ]
         for row in self._rows:

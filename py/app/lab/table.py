@@ -12,6 +12,7 @@ from nn.callbacks import Callback
 
 from app.lab.images.import_data import OwnDataError
 from app.lab.tabular.columns import FEWEST, Column, Encoding, read
+from app.language import tr
 
 UNITS = 16
 BATCH, RATE = 16, 0.01
@@ -80,7 +81,12 @@ class Table:
         given = np.array([n for n, cell in enumerate(column.cells) if cell is not None])
         if len(given) < FEWEST:
             raise OwnDataError(
-                f"{column.name}: {len(given)} rows have a value, {FEWEST} are needed"
+                tr(
+                    "{name}: {count} rows have a value, {fewest} are needed",
+                    name=column.name,
+                    count=len(given),
+                    fewest=FEWEST,
+                )
             )
         order = np.random.default_rng(seed).permutation(given)
         test, train = order[::ASIDE], np.delete(order, slice(None, None, ASIDE))

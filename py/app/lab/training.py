@@ -18,6 +18,7 @@ from app.lab import augmentation
 from app.lab.hardware import Hardware
 from app.lab.images.features import Featured
 from app.lab.images.mnist import Mnist
+from app.language import tr
 
 CHANGES = ("shift", "rotate", "zoom", "noise")
 
@@ -179,7 +180,7 @@ def _sharing(model: Any, options: dict[str, Any]) -> Iterator[None]:
         yield
         return
     _penalise(model, options["l2"])
-    alone = None if _penalties(model) == _penalties(_twin(model)) else "its penalty was changed"
+    alone = None if _penalties(model) == _penalties(_twin(model)) else tr("its penalty was changed")
     group = alone and nn.distribution.Alone(alone)
     nn.distribution.set_distribution(nn.distribution.DataParallel(group))
     try:

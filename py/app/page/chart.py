@@ -5,6 +5,7 @@ import json
 import js
 from pyscript.js_modules import uplot
 
+from app.language import tr
 from app.page import dom
 
 # The points are drawn at once, so that the frame's budget counts them; else uPlot draws them later.
@@ -38,7 +39,7 @@ class Chart:
         self.points = None  # whether each is drawn as a dot; by default those of a test are
         self.bounds = None  # the least and the greatest value that is possible
         self.reach = None  # the least and the greatest that is shown
-        self.label = "batches"  # of the horizontal axis
+        self.label = tr("batches")  # of the horizontal axis
         self.plot = None
         self.rem = 0.0  # font size that its axes were made for
         self.clear()
@@ -123,7 +124,7 @@ class Chart:
         plot = self.plot
         x = self.arrays[0][index]
         plot.setCursor(dom.record({"left": plot.valToPos(x, "x"), "top": 0}))
-        words = [f"Step {x:g}"]
+        words = [tr("Step {step:g}", step=x)]
         for (label, _, _, state), array in zip(self.series, self.arrays[1:]):
             value = array[index]
             if isinstance(value, (int, float)):
@@ -173,7 +174,7 @@ class Chart:
             self.empty = None
         self.rem = dom.rem()
         options = self._size()
-        options["series"] = [{"label": "Step"}] + [self._line(*entry) for entry in self.series]
+        options["series"] = [{"label": tr("Step")}] + [self._line(*entry) for entry in self.series]
         below = dict(self._axis(26), incrs=WHOLE, label=self.label, labelSize=round(self.rem))
         options["axes"] = [dict(below, labelFont=below["font"], labelGap=0), self._axis(46)]
         scale = {"distr": 3} if self.log else {}

@@ -2,23 +2,23 @@
 
 import js
 
+from app.language import tr
 from app.page import status
 
 
-async def copy(text, element, done, kind="text"):
+async def copy(text, element, done):
     """Copy a text and say so; without permission select it where it is shown.
 
     Args:
         text: to copy.
         element: that shows it.
         done: what to say when it is copied.
-        kind: of text, for the sentence that says it is selected.
     """
     try:
         await js.navigator.clipboard.writeText(text)
     except Exception:  # no permission, no secure context
         element.hidden = False
         js.getSelection().selectAllChildren(element)
-        status.say(f"Copying is not allowed here: the {kind} is selected, press Ctrl+C.")
+        status.say(tr("Copying is not allowed here: the text is selected, press Ctrl+C."))
         return
     status.say(done)

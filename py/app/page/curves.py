@@ -1,5 +1,6 @@
 """The curves of a run: loss and error of batches, smoothed, with a point for each epoch."""
 
+from app.language import tr
 from app.page import numbers
 from app.page.chart import Chart, Thinner
 from app.page.smoothing import Smoother
@@ -111,7 +112,7 @@ def _error(accuracy):
 
 def _series(state):
     return (
-        ("Batch", "faint", 1, state),
-        ("Smooth", "blue", 2.5, state),
-        ("Test", "rust", 2, state),
+        (tr("Batch"), "faint", 1, state),
+        (tr("Smooth"), "blue", 2.5, state),
+        (tr("Test"), "rust", 2, state),
     )

@@ -90,12 +90,16 @@ _put = js.Function.new(
 for (const part of element.querySelectorAll("[data-style]")) {
   part.style.cssText = part.dataset.style;
   part.removeAttribute("data-style");
-}""",
+}
+self.farcallTranslate?.(element);""",
 )
 
 
 def put(element, html):
-    """Replace what an element holds by HTML, whose style attributes any policy allows."""
+    """Replace what an element holds by HTML, whose style attributes any policy allows.
+
+    Its texts are put in the page's language, as those of index.html are.
+    """
     _put(element, html)
 
 
@@ -193,6 +197,13 @@ def on(element, event, handler, passive=True):
 def click(identifier, handler):
     """Call `handler()` when a button is pressed."""
     on(identifier, "click", lambda _: handler())
+
+
+def unfold(identifier):
+    """Open or close what a button controls."""
+    button = find(identifier)
+    opened = button.getAttribute("aria-expanded") == "true"
+    button.setAttribute("aria-expanded", "false" if opened else "true")
 
 
 def enable(*identifiers, when=True):

@@ -1,26 +1,36 @@
 """Failures in words: what happened, and what to do next."""
 
+from app.language import tr
+
 _EXPLANATIONS = {
     "WorkerDiedError": (
-        "The worker is gone",
-        "It ran out of memory or the browser stopped it. Restart it: saved models are kept, and a "
-        "run goes on from its last checkpoint.",
+        tr("The worker is gone"),
+        tr(
+            "It ran out of memory or the browser stopped it. Restart it: saved "
+            "models are kept, and a run goes on from its last checkpoint."
+        ),
     ),
     "WorkerBootError": (
-        "The worker could not start",
-        "Its Python files are missing or wrong on the server. Restore them, then reload the page.",
+        tr("The worker could not start"),
+        tr(
+            "Its Python files are missing or wrong on the server. Restore them, then "
+            "reload the page."
+        ),
     ),
     "DataError": (
-        "A data file is damaged",
-        "Fetch static/vendor/mnist/ again on the server (make clean, make serve), then reload.",
+        tr("A data file is damaged"),
+        tr("Fetch static/vendor/mnist/ again on the server (make clean, make serve), then reload."),
     ),
     "DownloadError": (
-        "A file could not be fetched",
-        "Check the connection and that the server has the file, then press Retry.",
+        tr("A file could not be fetched"),
+        tr("Check the connection and that the server has the file, then press Retry."),
     ),
     "TimeoutError": (
-        "The worker does not answer",
-        "Reload the page. If it happens again, close other tabs: the machine may be out of memory.",
+        tr("The worker does not answer"),
+        tr(
+            "Reload the page. If it happens again, close other tabs: the machine may "
+            "be out of memory."
+        ),
     ),
 }
 
@@ -31,7 +41,9 @@ def explain(error):
     for name in names:
         if name in _EXPLANATIONS:
             return _EXPLANATIONS[name]
-    return "Starting failed", "Reload the page. If it happens again, report the details below."
+    return tr("Starting failed"), tr(
+        "Reload the page. If it happens again, report the details below."
+    )
 
 
 def is_gone(error):

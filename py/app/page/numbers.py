@@ -1,7 +1,14 @@
 """Numbers as text for the page. Pure Python for CPython and MicroPython."""
 
+from app.language import tr
+
 DASH = "–"
 _UNITS = ("B", "kB", "MB", "GB")
+
+
+def local(text: str) -> str:
+    """Return a number with the decimal sign of the page's language: 0.25 -> '0,25' in German."""
+    return text.replace(".", tr("."))
 
 
 def count(number: float) -> str:
@@ -11,7 +18,7 @@ def count(number: float) -> str:
     while digits:
         groups.append(digits[-3:])
         digits = digits[:-3]
-    return ("-" if number < 0 else "") + ",".join(reversed(groups))
+    return ("-" if number < 0 else "") + tr(",").join(reversed(groups))
 
 
 def size(amount: float) -> str:
@@ -22,15 +29,15 @@ def size(amount: float) -> str:
         value /= 1000
         unit += 1
     digits = 1 if unit and value < 99.95 else 0
-    return f"{value:.{digits}f} {_UNITS[unit]}"
+    return local(f"{value:.{digits}f} {_UNITS[unit]}")
 
 
 def seconds(duration: float) -> str:
     """Write a measured time: '34 ms', '2.1 s', '1:05', '2:03:04'."""
     if duration < 0.9995:
-        return f"{duration * 1000:.0f} ms"
+        return local(f"{duration * 1000:.0f} ms")
     if duration < 59.95:
-        return f"{duration:.1f} s"
+        return local(f"{duration:.1f} s")
     return clock(duration)
 
 
@@ -55,7 +62,7 @@ def percent(share: float, digits: int = 1) -> str:
     text = f"{share * 100:.{digits}f}"
     if share < 1 and float(text) >= 100:
         text = f"{100 - 10**-digits:.{digits}f}"
-    return text + " %"
+    return local(text + " %")
 
 
 def points(value: float) -> str:
@@ -79,12 +86,12 @@ def loss(value: float) -> str:
         return "∞"
     if abs(value) >= 100:
         return f"{value:.0f}"
-    return f"{value:.4f}" if abs(value) < 1 else f"{value:.3f}"
+    return local(f"{value:.4f}" if abs(value) < 1 else f"{value:.3f}")
 
 
 def rate(value: float) -> str:
     """Write a learning rate in two digits: 0.001, 3.2e-05."""
-    return f"{value:.2g}"
+    return local(f"{value:.2g}")
 
 
 def shape(dimensions: "tuple[int | None, ...] | list[int | None]") -> str:

@@ -3,6 +3,7 @@
 import io
 import sys
 
+from app.language import tr
 from app.page import dom, numbers
 
 _SIGNS = {"done": "", "warn": "! ", "failed": "✗ "}
@@ -28,7 +29,7 @@ def step(name, state, amount=0, duration=None, note=""):
 
 def started(duration):
     """Fold the start-up steps: all are done."""
-    dom.set_text("start", "Ready in " + numbers.seconds(duration))
+    dom.set_text("start", tr("Ready in {time}", time=numbers.seconds(duration)))
     fold(False)
 
 

@@ -2,10 +2,12 @@
 
 import js
 
+from app.language import tr
 from app.page import dom
 
 _KEY = "farcall-theme"
 _NAMES = ("auto", "light", "dark")
+_LABELS = {"auto": tr("Auto"), "light": tr("Light"), "dark": tr("Dark")}
 
 
 class Theme:
@@ -52,8 +54,8 @@ class Theme:
         else:
             dom.root.dataset.theme = name
         button = dom.find("theme")
-        button.textContent = name[0].upper() + name[1:]
-        button.setAttribute("aria-label", "Theme: " + button.textContent)
+        button.textContent = _LABELS[name]
+        button.setAttribute("aria-label", tr("Theme: {name}", name=_LABELS[name]))
 
     def _changed(self):
         for listener in self._listeners:

@@ -1,5 +1,6 @@
 """The analysis panel: what the network has learned, and which images it gets wrong."""
 
+from app.language import tr
 from app.page import dom, images, numbers, status, table
 
 
@@ -18,7 +19,9 @@ class Analysis:
         findings = dom.find("findings")
         if not findings.hidden and self.version != self.client.version:
             findings.hidden = True
-            dom.set_text("analysis-note", "The network or its data have changed: analyse again.")
+            dom.set_text(
+                "analysis-note", tr("The network or its data have changed: analyse again.")
+            )
             dom.fill(dom.find("cell"), [])
 
     async def analyse(self):
@@ -34,21 +37,26 @@ class Analysis:
     async def _analyse(self):
         model, lab = self.client.model, self.client.lab.analysis
         self.version = self.client.version
-        status.say("Reading all test images…")
+        status.say(tr("Reading all test images…"))
         found = await lab.findings(model)
         if self.version != self.client.version:
-            status.say("Another network came meanwhile: analyse that one.")
+            status.say(tr("Another network came meanwhile: analyse that one."))
             return
         weights, profile = lab.weights(model), lab.profile(model)  # both are sent
         dom.find("findings").hidden = False
         right = found["total"] - found["wrong"]
         total, wrong = numbers.count(found["total"]), numbers.count(found["wrong"])
-        words = f"{numbers.count(right)} of {total} test images right, {wrong} wrong."
+        words = tr(
+            "{right} of {total} test images right, {wrong} wrong.",
+            right=numbers.count(right),
+            total=total,
+            wrong=wrong,
+        )
         dom.set_text("analysis-note", words)
         self._confusion(found["confusion"])
         self._scores(found["per_class"])
         mistakes = [self._mistake(entry) for entry in found["mistakes"]]
-        otherwise = dom.make("li", "No mistake: look at the data.")
+        otherwise = dom.make("li", tr("No mistake: look at the data."))
         dom.fill(dom.find("mistakes"), mistakes or [otherwise])
         self._histograms(await weights)
         self._profile(await profile)
@@ -60,7 +68,11 @@ class Analysis:
         words = dom.make("span", f"{truth} → ")
         words.append(dom.make("b", answer, class_="bad"))
         share = dom.make("div", numbers.percent(entry["confidence"], 0))
-        return images.tile(entry["rgba"], (words, share), f"A {truth} read as {answer}")
+        return images.tile(
+            entry["rgba"],
+            (words, share),
+            tr("A {truth} read as {answer}", truth=truth, answer=answer),
+        )
 
     def _name(self, number):
         return self.client.data["names"][number]
@@ -86,7 +98,12 @@ class Analysis:
         for answer, count in enumerate(counts):
             hit = truth == answer
             share = 40 * (count / support if hit else count / wrong)
-            name = f"{count} images of {self._name(truth)} read as {self._name(answer)}"
+            name = tr(
+                "{count} images of {truth} read as {answer}",
+                count=count,
+                truth=self._name(truth),
+                answer=self._name(answer),
+            )
             button = dom.make(
                 "button", count or "", type="button", class_="hit" if hit else None, aria_label=name
             )
@@ -101,18 +118,33 @@ class Analysis:
         list_ = dom.make("ul", class_="tiles note row")
         for entry in found:
             share = dom.make("span", numbers.percent(entry["confidence"], 0))
-            list_.append(images.tile(entry["rgba"], (share,), f"A {truth} read as {answer}"))
+            list_.append(
+                images.tile(
+                    entry["rgba"],
+                    (share,),
+                    tr("A {truth} read as {answer}", truth=truth, answer=answer),
+                )
+            )
         box = dom.find("cell")
         dom.fill(
             box,
             [
-                dom.make("p", f"{truth} read as {answer}: the first {len(found)}", class_="note"),
+                dom.make(
+                    "p",
+                    tr(
+                        "{truth} read as {answer}: the first {count}",
+                        truth=truth,
+                        answer=answer,
+                        count=len(found),
+                    ),
+                    class_="note",
+                ),
                 list_,
             ],
         )
 
     def _scores(self, rows):
-        lines = [table.heading("Class", "Precision", "Recall", "F1", "Images")]
+        lines = [table.heading(tr("Class"), tr("Precision"), tr("Recall"), "F1", tr("Images"))]
         for row in rows:
             shares = [numbers.percent(row[name]) for name in ("precision", "recall", "f1")]
             lines.append(
@@ -129,17 +161,23 @@ class Analysis:
                 bar = dom.make("i")
                 bar.style.height = f"{100 * count / most:.1f}%"
                 bins.append(bar)
-            reach = f"from {row['low']:.2f} to {row['high']:.2f}, deviation {row['deviation']:.3f}"
-            words = f"{name}: {numbers.count(row['count'])} weights {reach}"
+            words = tr(
+                "{name}: {count} weights from {low} to {high}, deviation {deviation}",
+                name=name,
+                count=numbers.count(row["count"]),
+                low=numbers.local(f"{row['low']:.2f}"),
+                high=numbers.local(f"{row['high']:.2f}"),
+                deviation=numbers.local(f"{row['deviation']:.3f}"),
+            )
             block = dom.make("div", words, class_="note")
             block.append(bins)
             blocks.append(block)
         dom.fill(dom.find("histograms"), blocks)
 
     def _profile(self, rows):
-        lines = [table.heading("Layer", "Forward", "Backward", "Share")]
+        lines = [table.heading(tr("Layer"), tr("Forward"), tr("Backward"), tr("Share"))]
         for row in rows:
-            times = [f"{row[name]:.2f} ms" for name in ("forward_ms", "backward_ms")]
+            times = [numbers.local(f"{row[name]:.2f} ms") for name in ("forward_ms", "backward_ms")]
             lines.append(
                 table.row(
                     _called(row["layer"], self.client.rows),
@@ -164,7 +202,17 @@ def _distribution(row, name):
     counts = row["counts"]
     width = (row["high"] - row["low"]) / len(counts)
     peak = row["low"] + width * counts.index(max(counts))
-    reach = f"{row['low']:.2f} to {row['high']:.2f}"
-    middle = f"mean {row['mean']:.3f}, deviation {row['deviation']:.3f}"
-    highest = f"most of all from {peak:.2f} to {peak + width:.2f}"
-    return f"Histogram of the weights of {name}: {reach}, {middle}, {highest}"
+    figures = (row["low"], row["high"], peak, peak + width)
+    low, high, begin, end = [numbers.local(f"{value:.2f}") for value in figures]
+    mean, deviation = [numbers.local(f"{row[name]:.3f}") for name in ("mean", "deviation")]
+    return tr(
+        "Histogram of the weights of {name}: {low} to {high}, mean {mean}, deviation {deviation}, "
+        "most of all from {begin} to {end}",
+        name=name,
+        low=low,
+        high=high,
+        mean=mean,
+        deviation=deviation,
+        begin=begin,
+        end=end,
+    )

@@ -1,5 +1,6 @@
 """The augmentation panel: random changes of training images, and a preview of them."""
 
+from app.language import tr
 from app.page import dom, images
 from app.page.latest import Latest
 from app.state import settings
@@ -7,10 +8,10 @@ from app.state import settings
 COLUMNS, ROWS = 10, 3
 # name: (label, unit, strength when it is switched on for the first time)
 _SWITCHES = (
-    ("shift", "Shift", " px", 2),
-    ("rotate", "Rotate", "°", 12),
-    ("zoom", "Zoom", " %", 10),
-    ("noise", "Noise", " %", 15),
+    ("shift", tr("Shift"), " px", 2),
+    ("rotate", tr("Rotate"), "°", 12),
+    ("zoom", tr("Zoom"), " %", 10),
+    ("noise", tr("Noise"), " %", 15),
 )
 
 
@@ -39,7 +40,7 @@ class Augmentation:
         _, _, _, high = settings.TABLE[name]
         slider = dom.make(
             "input", type="range", id="option-" + name, min=1, max=high, step=1,
-            aria_label=f"{label}: strength"
+            aria_label=tr("{label}: strength", label=label)
         )  # fmt: skip
         value = dom.make("output", for_="option-" + name)
         dom.on(switch, "change", lambda _: self._switched(name))
@@ -66,8 +67,8 @@ class Augmentation:
         slider.value = str(self.strengths[name])
         words = f"±{value}{unit}" if name != "noise" else f"{value}{unit}"
         slider.setAttribute("aria-valuetext", words)
-        output.textContent = words if value else "off"
-        some = [name for name in settings.CHANGES if self.options[name]]
+        output.textContent = words if value else tr("off")
+        some = [label for name, label, _, _ in _SWITCHES if self.options[name]]
         dom.set_text("changes-note", ", ".join(some))
 
     async def preview(self):
@@ -84,5 +85,5 @@ class Augmentation:
         canvas = dom.find("changed-samples")
         images.paint(canvas, found["rgba"])
         names = ", ".join(found["names"])
-        words = f"A {names}: each as it is, then nine ways in which it may arrive"
+        words = tr("A {names}: each as it is, then nine ways in which it may arrive", names=names)
         canvas.setAttribute("aria-label", words)

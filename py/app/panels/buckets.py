@@ -1,5 +1,6 @@
 """The buckets: the user's labelled drawings, shown, deleted, added to the training images."""
 
+from app.language import tr
 from app.page import dom, images, numbers, status
 
 
@@ -38,8 +39,10 @@ class Buckets:
         count = dom.make("small", len(mine), class_="note")
         tiles = dom.make("span", class_="drawn row")
         for place, (index, entry) in enumerate(mine):
-            name = f"Delete drawing {place + 1} of a {self._name(digit)}"
-            button = dom.make("button", type="button", aria_label=name, title="Delete")
+            name = tr(
+                "Delete drawing {place} of a {digit}", place=place + 1, digit=self._name(digit)
+            )
+            button = dom.make("button", type="button", aria_label=name, title=tr("Delete"))
             picture = dom.make("canvas", class_="tinted", aria_hidden="true")
             button.append(images.paint(picture, entry["rgba"]))
             dom.on(button, "click", lambda _, index=index: self.remove(index, digit))
@@ -56,11 +59,22 @@ class Buckets:
         await self.show()
         bucket = dom.find("buckets").children[digit]
         (bucket.querySelector("button") or dom.find("buckets")).focus()
-        status.say(f"A drawing of a {self._name(digit)} is deleted, {self.count} are left.")
+        status.say(
+            tr(
+                "A drawing of a {digit} is deleted, {count} are left.",
+                digit=self._name(digit),
+                count=self.count,
+            )
+        )
 
     async def add(self):
         """Add all drawings to the training images."""
         count = await self.client.lab.buckets.add_to_training()
         self._fill([])
         await self.refresh()
-        status.say(f"Your drawings are among the {numbers.count(count)} training images now.")
+        status.say(
+            tr(
+                "Your drawings are among the {count} training images now.",
+                count=numbers.count(count),
+            )
+        )

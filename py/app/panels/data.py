@@ -2,6 +2,7 @@
 
 import js
 
+from app.language import tr
 from app.page import dom, images, numbers, status, table
 from app.panels.augmentation import Augmentation
 from app.panels.buckets import Buckets
@@ -38,7 +39,7 @@ class Subset:
         """Show the number of images that are used."""
         count = min(self.options["subset"], self.client.data["train"])
         dom.find("subset").value = str(settings.subset_position(self.options["subset"]))
-        dom.find("subset").setAttribute("aria-valuetext", f"{count} images")
+        dom.find("subset").setAttribute("aria-valuetext", tr("{count} images", count=count))
         dom.set_text("subset-value", numbers.count(count))
 
 
@@ -62,7 +63,7 @@ class Data:
         dom.on("data-files", "change", self._chosen)
         dom.click("data-reset", self.restore)
         for side in SIDES:
-            for channels, word in ((1, "grey"), (3, "colour")):
+            for channels, word in ((1, tr("grey")), (3, tr("colour"))):
                 text = f"{side} × {side}, {word}"
                 dom.find("data-form").append(dom.make("option", text, value=f"{side} {channels}"))
         dom.on("data-form", "change", lambda event: self._convert(event.target.value))
@@ -86,8 +87,11 @@ class Data:
         images.in_colour[0] = data["picture"][2] == 3
         dom.find("data-form").parentNode.hidden = not data["pictures"]
         self._show_form()
-        words = (
-            f"{data['name']}: {numbers.count(data['train'])} + {numbers.count(data['test'])} images"
+        words = tr(
+            "{name}: {train} + {test} images",
+            name=tr(data["name"]),
+            train=numbers.count(data["train"]),
+            test=numbers.count(data["test"]),
         )
         dom.set_text("data-count", words)
         dom.find("data-reset").hidden = data["name"] == "MNIST" and data["train"] == 60000
@@ -120,7 +124,7 @@ class Data:
         canvas = dom.find("samples")
         images.paint(canvas, found["rgba"])
         names = " ".join(found["names"])
-        canvas.setAttribute("aria-label", "Sample images of the classes " + names)
+        canvas.setAttribute("aria-label", tr("Sample images of the classes {names}", names=names))
 
     # -- a user's own -----------------------------------------------------------------------
 
@@ -155,18 +159,18 @@ class Data:
                 await self._take(names, urls)
 
     async def _take(self, names, urls):
-        status.say("Reading " + ", ".join(names) + "…")
+        status.say(tr("Reading {names}…", names=", ".join(names)))
         before = self.options["data"]
         try:
             await self.client.lab.data.import_files(names, urls)
         except Exception as error:
             if await self._is_table(names, urls):
                 return
-            status.say("The data are as they were.")
+            status.say(tr("The data are as they were."))
             status.notice(
-                "Not a data set",
+                tr("Not a data set"),
                 str(error),
-                "Nothing was changed. Give IDX images with labels, a CSV or a zip of folders.",
+                tr("Nothing was changed. Give IDX images with labels, a CSV or a zip of folders."),
                 status.details_of(error),
             )
             return
@@ -196,12 +200,7 @@ class Data:
         data = self.client.data
         if data["train"] < FEW and self.options["batch"] > BATCH:
             self.options.adopt(dict(self.options.values, batch=BATCH, epochs=EPOCHS))
-        rows, columns, channels = data["picture"]
-        form = f"{rows} × {columns}, {'in colour' if channels == 3 else 'grey'}"
-        status.say(
-            f"{data['name']}: {numbers.count(data['train'])} images to train on, {form}, "
-            f"and a new network for {len(data['names'])} classes."
-        )
+        status.say(_adopted(data))
 
     async def _convert(self, form):
         """Make the pictures again in another size or in colour."""
@@ -210,10 +209,15 @@ class Data:
             if not free:
                 self._show_form()
                 return
-            status.say("Making the pictures again…")
+            status.say(tr("Making the pictures again…"))
             await self.client.lab.data.convert(int(side), int(channels))
             await self._replaced()
-            status.say(f"The pictures are {dom.find('data-form').selectedOptions[0].text} now.")
+            status.say(
+                tr(
+                    "The pictures are {text} now.",
+                    text=dom.find("data-form").selectedOptions[0].text,
+                )
+            )
 
     async def restore(self):
         """Go back to MNIST."""
@@ -223,7 +227,7 @@ class Data:
             own = self.client.data["name"] != "MNIST"
             await self.client.lab.data.restore()
             await (self._replaced() if own else self._show_all())
-            status.say("The data are MNIST again.")
+            status.say(tr("The data are MNIST again."))
 
     async def _replaced(self, before=None):
         await self._show_all(before)
@@ -242,7 +246,9 @@ def _show_classes(data):
     most = max(data["counts"]) or 1
     bars = []
     for name, count in zip(data["names"], data["counts"]):
-        bar = dom.make("span", title=f"{name}: {numbers.count(count)} images")
+        bar = dom.make(
+            "span", title=tr("{name}: {count} images", name=name, count=numbers.count(count))
+        )
         fill = dom.make("i")
         fill.style.height = f"{100 * count / most:.1f}%"
         bar.append(fill, dom.make("b", name))
@@ -252,4 +258,16 @@ def _show_classes(data):
     rows = [table.row(name, numbers.count(n)) for name, n in zip(data["names"], data["counts"])]
     dom.fill(dom.find("counts"), rows)
     pairs = [f"{name}: {count}" for name, count in zip(data["names"], data["counts"])]
-    box.setAttribute("aria-label", "Images of each class: " + ", ".join(pairs))
+    box.setAttribute("aria-label", tr("Images of each class: {list}", list=", ".join(pairs)))
+
+
+def _adopted(data):
+    """Return in words which data are in use now."""
+    rows, columns, channels = data["picture"]
+    return tr(
+        "{name}: {train} images to train on, {form}, and a new network for {count} classes.",
+        name=tr(data["name"]),
+        train=numbers.count(data["train"]),
+        form=f"{rows} × {columns}, {tr('in colour') if channels == 3 else tr('grey')}",
+        count=len(data["names"]),
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from app.language import tr
 from app.page import dom, images, numbers, status
 from app.page.latest import Latest
 from app.page.pad import SENT, Pad
@@ -58,7 +59,7 @@ class Answer:
         sure = numbers.percent(answer["confidence"])
         self.ghost = True
         dom.set_text("ghost", self.names[answer["digit"]])
-        dom.set_text("draw-note", f"{sure} sure; a test image, {truth}")
+        dom.set_text("draw-note", tr("{sure} sure; a test image, {truth}", sure=sure, truth=truth))
 
     def end_ghost(self):
         """Take away the answer to the test image."""
@@ -101,7 +102,7 @@ class Answer:
         if self.last is not None:
             name = self.names[self.last["digit"]]
             words = f"{name}, {numbers.percent(self.last['confidence'])}"
-            dom.set_text("said", "It reads " + words)
+            dom.set_text("said", tr("It reads {words}", words=words))
 
 
 class Draw:
@@ -142,9 +143,9 @@ class Draw:
         if names == self.answer.names:
             return
         self.answer.name(names)
-        buttons = [dom.make("span", "It was a")]
+        buttons = [dom.make("span", tr("It was a"))]
         for digit, name in enumerate(names):
-            label = f"It was a {name}"
+            label = tr("It was a {name}", name=name)
             button = dom.make("button", name, type="button", class_="quiet", aria_label=label)
             dom.on(button, "click", lambda _, digit=digit: self.correct(digit))
             buttons.append(button)
@@ -225,7 +226,7 @@ class Draw:
             return
         if len(report["answer"]["probabilities"]) != len(self.answer.names):  # of data before
             return
-        dom.set_text("standing", self._standing(report["answer"]["confidence"]))
+        dom.set_text("standing", _standing(self, report["answer"]["confidence"]))
         if not drawn:
             self.answer.show_ghost(report["answer"], report["truth"])
             return
@@ -239,19 +240,8 @@ class Draw:
             return
         if self.picture:
             self.picture.show(report)
-        dom.set_text("standing", self._standing(report["answer"]["confidence"]))
+        dom.set_text("standing", _standing(self, report["answer"]["confidence"]))
         self.answer.show(report["answer"])
-
-    def _standing(self, confidence):
-        """Return what the answer is worth, in words."""
-        if self.client.before is not None:
-            return f"trained before, {numbers.percent(self.client.before_accuracy)}"
-        if not self.client.learned:
-            return "not trained: a guess"
-        if self.state.busy:
-            return "still learning"
-        known = "digits" if self.client.data["name"] == "MNIST" else ", ".join(self.answer.names)
-        return "" if confidence > SURE else f"It knows only {known}: it must choose one."
 
     async def try_test(self):
         """Put a random test image on the pad."""
@@ -260,7 +250,7 @@ class Draw:
         self.sampled = True
         self.restarted()
         self.answer.end_ghost()
-        dom.set_text("draw-note", f"A test image: it is a {sample['name']}.")
+        dom.set_text("draw-note", tr("A test image: it is a {name}.", name=sample["name"]))
         self.finished()
 
     def correct(self, digit):
@@ -272,16 +262,19 @@ class Draw:
     async def _correct(self, digit, answer, names):
         reason = await self.client.lab.buckets.label(digit)
         status.say(
-            f"Thank you: noted as a {names[digit]}"
-            + ("." if digit == answer else f", not a {names[answer]}.")
+            (
+                tr("Thank you: noted as a {name}.")
+                if digit == answer
+                else tr("Thank you: noted as a {name}, not a {answer}.")
+            ).format(name=names[digit], answer=names[answer])
         )
         await self.buckets.show()
         if reason:
             status.notice_once(
                 "drawings",
-                "Your drawings end with this page",
+                tr("Your drawings end with this page"),
                 reason.split(";")[0] + ".",
-                "Until then they can be learned from.",
+                tr("Until then they can be learned from."),
             )
 
     async def fine_tune(self):
@@ -298,7 +291,28 @@ class Draw:
             dom.enable("fine-tune")
         before, after = numbers.percent(found["before"]), numbers.percent(found["after"])
         status.say(
-            f"Learned from your corrections: their loss is {numbers.loss(found['loss'])} now. "
-            f"Of the test images {before} were right, {after} are."
+            tr(
+                "Learned from your corrections: their loss is {loss} now. Of the test "
+                "images {before} were right, {after} are.",
+                loss=numbers.loss(found["loss"]),
+                before=before,
+                after=after,
+            )
         )
         self.changed()
+
+
+def _standing(draw, confidence):
+    """Return what the answer is worth, in words."""
+    client = draw.client
+    if client.before is not None:
+        accuracy = numbers.percent(client.before_accuracy)
+        return tr("trained before, {accuracy}", accuracy=accuracy)
+    if not client.learned:
+        return tr("not trained: a guess")
+    if draw.state.busy:
+        return tr("still learning")
+    if confidence > SURE:
+        return ""
+    known = tr("digits") if client.data["name"] == "MNIST" else ", ".join(draw.answer.names)
+    return tr("It knows only {known}: it must choose one.", known=known)

@@ -2,13 +2,14 @@
 
 import js
 
+from app.language import tr
 from app.page import dom, numbers
 
 COPIES = {
-    "waiting": "made once the page rests",
-    "installing": "being made",
-    "ready": "yes",
-    "update": "yes, and a new version waits",
+    "waiting": tr("made once the page rests"),
+    "installing": tr("being made"),
+    "ready": tr("yes"),
+    "update": tr("yes, and a new version waits"),
 }
 
 
@@ -28,16 +29,17 @@ class Environment:
         engine = self.client.engine
         if not dom.find("environment").open or engine is None:
             return
-        facts = dict(await engine.lab.environment.facts(), Page="MicroPython")
+        facts = dict(await engine.lab.environment.facts())
+        facts[tr("Page")] = "MicroPython"
         facts.update(_abilities())
-        parts = _group("Browser and engine", facts)
+        parts = _group(tr("Browser and engine"), facts)
         model = self.client.model  # the former one may have been replaced meanwhile
         if model is not None:
             held = await engine.lab.environment.memory(model)
-            parts += _group("Memory", {name: numbers.size(held[name]) for name in held})
+            parts += _group(tr("Memory"), {name: numbers.size(held[name]) for name in held})
         counters = self.client.farcall.statistics(engine)
         calls = {name.replace("_", " "): numbers.count(counters[name]) for name in counters}
-        dom.fill(dom.find("facts"), parts + _group("Messages between page and worker", calls))
+        dom.fill(dom.find("facts"), parts + _group(tr("Messages between page and worker"), calls))
 
 
 def _group(title, facts):
@@ -53,26 +55,28 @@ def _group(title, facts):
 def _abilities():
     """Return what this browser has and lacks, as the page sees it."""
     return {
-        "Offline copy": _copy(),
-        "Web Locks": _either(
+        tr("Offline copy"): _copy(),
+        tr("Web Locks"): _either(
             getattr(js.navigator, "locks", None),
-            "a database that it holds tells when a worker is gone",
+            tr("a database that it holds tells when a worker is gone"),
         ),
-        "Finalizers": _either(
+        tr("Finalizers"): _either(
             not dom.root.hasAttribute("data-no-finalizers"),
-            "memory of dropped proxies comes back when the page closes",
+            tr("memory of dropped proxies comes back when the page closes"),
         ),
-        "Memory for settings": _either(_remembers(), "the theme is asked for at each visit"),
+        tr("Memory for settings"): _either(
+            _remembers(), tr("the theme is asked for at each visit")
+        ),
     }
 
 
 def _either(there, otherwise):
-    return "yes" if there else "no: " + otherwise
+    return tr("yes") if there else tr("no: {reason}", reason=otherwise)
 
 
 def _copy():
     state = dom.root.dataset.offline or "waiting"
-    return COPIES.get(state) or "no: " + (dom.root.dataset.offlineReason or state)
+    return COPIES.get(state) or tr("no: {reason}", reason=dom.root.dataset.offlineReason or state)
 
 
 _remembers = js.Function.new("try { return Boolean(localStorage) } catch { return false }")

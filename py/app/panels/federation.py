@@ -2,15 +2,16 @@
 
 import js
 
+from app.language import tr
 from app.page import dom, numbers, table
 from app.state.connection import BASE
 
 _say_goodbye = dom.evaluate(__file__, "federation.js")
 BYTES = 4  # of a number
 _STATES = {
-    "away": "Not connected; it is tried again.",
-    "waiting": "Joined. Waiting for the next round.",
-    "working": "Your device trains.",
+    "away": tr("Not connected; it is tried again."),
+    "waiting": tr("Joined. Waiting for the next round."),
+    "working": tr("Your device trains."),
 }
 
 
@@ -56,13 +57,20 @@ class Federation:
     def _explain(self):
         """Say what leaves the device in each round, and who gets it."""
         count = sum([row[3] for row in self.client.rows])
-        words = f"{numbers.count(count)} numbers, {numbers.size(BYTES * count)}"
+        words = tr(
+            "{count} numbers, {size}", count=numbers.count(count), size=numbers.size(BYTES * count)
+        )
         address = dom.find("federation-address").value
         dom.set_text(
             "federation-leaves",
-            f"In each round the parameters of this network leave your device ({words}), with their "
-            "loss, accuracy and the number of your images, and never an image or a label. "
-            f"Whoever runs the federation at {address} gets yours, not only the mean of all.",
+            tr(
+                "In each round the parameters of this network leave your device "
+                "({words}), with their loss, accuracy and the number of your images, and "
+                "never an image or a label. Whoever runs the federation at {address} "
+                "gets yours, not only the mean of all.",
+                words=words,
+                address=address,
+            ),
         )
 
     def _buttons(self, state):
@@ -76,7 +84,7 @@ class Federation:
         if client.model is None or not self.state.free():
             return
         self.state.enter("joined")
-        self._say("Joining…")
+        self._say(tr("Joining…"))
         dom.set_text("federation-share", "")
         dom.find("federation-rounds").parentNode.hidden = True
         address, token = [dom.find("federation-" + name).value for name in ("address", "token")]
@@ -91,7 +99,7 @@ class Federation:
     async def leave(self):
         """Leave after the round in work; the network stays."""
         dom.enable("leave", when=False)
-        self._say("Leaving, as soon as what your device does now is done…")
+        self._say(tr("Leaving, as soon as what your device does now is done…"))
         await self.client.lab.federation.leave()
 
     def show(self, news):
@@ -101,7 +109,10 @@ class Federation:
             self.client.trained = self.before[0] + news["trained"]
             self.client.changed()
         if news["share"]:
-            dom.set_text("federation-share", f"You train on {news['share']}. {news['note']}")
+            dom.set_text(
+                "federation-share",
+                tr("You train on {share}. {note}", share=news["share"], note=news["note"]),
+            )
         self._rounds(news["rounds"])
         if news["state"] == "left":
             self._left(news["problem"], bool(news["round"]))
@@ -112,8 +123,8 @@ class Federation:
         if not changed:
             _, self.client.learned, self.client.accuracy = self.before
             self.client.changed()
-        said = "You left. The network stays yours: draw, save it, train it further."
-        self._say(f"Left: {problem}" if problem else said)
+        said = tr("You left. The network stays yours: draw, save it, train it further.")
+        self._say(tr("Left: {problem}", problem=problem) if problem else said)
         self.state.rest()
 
     def _say(self, words):
@@ -135,17 +146,22 @@ def _words(news):
     words = _STATES[news["state"]]
     now = news["round"]
     if news["state"] == "working" and "server-round" in now:
-        of = f" of {now['rounds']}" if "rounds" in now else ""
-        words = f"Round {now['server-round']}{of}: your device is at work."
+        words = (
+            tr("Round {number} of {rounds}: your device is at work.")
+            if "rounds" in now
+            else tr("Round {number}: your device is at work.")
+        ).format(number=now["server-round"], rounds=now.get("rounds"))
     if "nodes" in now:
-        words += f" {now['nodes']} nodes."
+        words += " " + tr("{nodes} nodes.", nodes=now["nodes"])
     return f"{words} {news['problem']}".strip()
 
 
 def _row(one):
     accuracy, epsilon = one["accuracy"], numbers.DASH
     if "epsilon" in one:
-        epsilon = f"{one['epsilon']:.3g} at delta {one['delta']:.0e}"
+        epsilon = tr(
+            "{epsilon:.3g} at delta {delta:.0e}", epsilon=one["epsilon"], delta=one["delta"]
+        )
     return table.row(
         str(one.get("server-round", "")),
         str(one.get("nodes", numbers.DASH)),

@@ -3,6 +3,7 @@
 It is loaded when the first epoch has ended.
 """
 
+from app.language import tr
 from app.page import dom, images
 from app.page.latest import Latest
 
@@ -39,9 +40,9 @@ class Glance:
             right += hit
             words.className = "good" if hit else "bad"
             words.textContent = f"{entry['answer']} {'✓' if hit else '✗'}"
-            name = f"A {entry['truth']}, read as {entry['answer']}"
+            name = tr("A {truth}, read as {answer}", truth=entry["truth"], answer=entry["answer"])
             canvas.setAttribute("aria-label", name)
-        dom.set_text("glance-note", f"{right} of {len(found)} right")
+        dom.set_text("glance-note", tr("{right} of {count} right", right=right, count=len(found)))
         dom.find("glance").hidden = False
 
     def _paint(self, found):

@@ -5,6 +5,7 @@ It is fetched by pages on which one of them is not the usual one.
 
 import farcall
 
+from app.language import tr
 from app.page import dom, status
 from app.state.connection import BASE, START
 
@@ -42,7 +43,7 @@ class Hardware:
         if kind == "cpu":
             _say("device", "")
             return
-        _say("device", "Looking for a GPU…")
+        _say("device", tr("Looking for a GPU…"))
         try:
             found = await self.client.lab.hardware.find(kind)
         except Exception as error:  # its part of the engine could not be fetched
@@ -52,17 +53,23 @@ class Hardware:
             _say("device", _cpu(found["reason"]))
         elif not found["emulated"]:
             self.gpu = name
-            _say("device", f"{name} or the CPU, the faster." if kind == "auto" else f"{name}.")
+            _say(
+                "device",
+                tr("{name} or the CPU, the faster.", name=name) if kind == "auto" else f"{name}.",
+            )
         elif kind == "auto":
-            _say("device", _cpu(f"{name} is emulated"))
+            _say("device", _cpu(tr("{name} is emulated", name=name)))
         else:
             self.gpu = name
-            _say("device", f"{name}: emulated, so slower than the CPU.")
+            _say("device", tr("{name}: emulated, so slower than the CPU.", name=name))
 
     async def _choose_cores(self):
         wanted = self.options["cores"]
         if wanted > 1 and self.team is None:
-            _say("cores", "Starting another worker…" if wanted == 2 else "Starting more workers…")
+            _say(
+                "cores",
+                tr("Starting another worker…") if wanted == 2 else tr("Starting more workers…"),
+            )
             try:
                 self.team = await farcall.Team(
                     "./py/app/worker.py",
@@ -74,7 +81,7 @@ class Hardware:
                     timeout=START,
                 )
             except Exception as error:
-                _say("cores", f"One worker trains: {error}")
+                _say("cores", tr("One worker trains: {error}", error=error))
                 return
         team = self.team
         if team is None or wanted == 1:
@@ -82,10 +89,9 @@ class Hardware:
             return
         while len(team.workers) > wanted:
             team.workers.pop().terminate()
-        words = f"{team.size} workers"
-        if team.size < wanted:
-            words += f": {team.why}" if team.why else "; more after a reload"
-        _say("cores", words + ".")
+        why = team.why or (tr("more after a reload") if team.size < wanted else "")
+        words = tr("{size} workers: {why}.") if why else tr("{size} workers.")
+        _say("cores", words.format(size=team.size, why=why))
 
     # -- a run ------------------------------------------------------------------------------
 
@@ -93,7 +99,7 @@ class Hardware:
         """Say what comes before the first batch of a run."""
         self._running = True
         if self.gpu:
-            words = f"{self.gpu}: its shaders compile before the first batch."
+            words = tr("{gpu}: its shaders compile before the first batch.", gpu=self.gpu)
             _say("device", words)
             status.say(words)
 
@@ -107,13 +113,16 @@ class Hardware:
         client = self.client
         if self.options["device"] != "cpu":
             where = await client.lab.hardware.trained(client.model)
-            _say("device", f"{where} trains." if where[:3] != "cpu" else _cpu(where[5:]))
+            _say(
+                "device",
+                tr("{where} trains.", where=where) if where[:3] != "cpu" else _cpu(where[5:]),
+            )
         if self.options["cores"] > 1:
             _say("cores", await client.model.distribution + ".")
 
 
 def _cpu(reason):
-    return f"The CPU trains: {reason}." if reason else "The CPU trains."
+    return tr("The CPU trains: {reason}.", reason=reason) if reason else tr("The CPU trains.")
 
 
 def _say(option, words):

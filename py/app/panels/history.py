@@ -1,14 +1,15 @@
 """The history panel: a table of epochs, the last runs in one chart, and exports of them."""
 
+from app.language import tr
 from app.page import dom, numbers, status, table
 from app.page.chart import Chart
 from app.state import run_history
 
 _METRICS = (
-    ("val_accuracy", "Test accuracy, %"),
-    ("val_loss", "Test loss"),
-    ("accuracy", "Training accuracy, %"),
-    ("loss", "Training loss"),
+    ("val_accuracy", tr("Test accuracy, %")),
+    ("val_loss", tr("Test loss")),
+    ("accuracy", tr("Training accuracy, %")),
+    ("loss", tr("Training loss")),
 )
 FEW = 50  # epochs whose dots do not touch
 _COLOURS = ("blue", "rust", "good", "bad", "soft", "ink", "edge", "faint")
@@ -57,7 +58,7 @@ class History:
         try:
             self.runs = run_history.from_json(await self.client.lab.history.saved() or "[]")
         except Exception as error:
-            status.say("Earlier runs could not be read: " + str(error))
+            status.say(tr("Earlier runs could not be read: {error}", error=error))
         for run in self.runs:
             for row in run["epochs"]:
                 self._line(run["number"], row)
@@ -101,9 +102,9 @@ class History:
         except Exception as error:
             status.notice_once(
                 "storage",
-                "Nothing can be kept in this browser now",
+                tr("Nothing can be kept in this browser now"),
                 str(error),
-                "Training goes on. Export the runs, or they end with this page.",
+                tr("Training goes on. Export the runs, or they end with this page."),
             )
 
     def _line(self, number, row):
@@ -134,11 +135,15 @@ class History:
         runs = self.runs + current
         first = run_history.best(runs)
         rows = [
-            _row(run, name + (", best" if run is first and len(runs) > 1 else ""), run in current)
+            _row(
+                run,
+                (tr("{name}, best", name=name) if run is first and len(runs) > 1 else name),
+                run in current,
+            )
             for run, name in zip(runs, run_history.names(runs))
         ]
         empty = dom.make("tr", class_="empty")
-        empty.append(dom.make("td", "No run yet.", colspan=4))
+        empty.append(dom.make("td", tr("No run yet."), colspan=4))
         dom.fill(dom.document.querySelector("#runs tbody"), rows[::-1] or [empty])
 
     def _overlay(self):
@@ -154,12 +159,14 @@ class History:
         self.chart = Chart("runs-chart", series)
         self.chart.log = self.options["log"] and "loss" in metric
         self.chart.bounds = (0, 100) if "accuracy" in metric else None
-        self.chart.label = "epochs"
+        self.chart.label = tr("epochs")
         longest = max([len(run["epochs"]) for run in self.runs])
         self.chart.points = longest < FEW
         for epoch in range(max(longest, 2)):
             self.chart.add(epoch + 1, *[_figure(run, epoch, metric) for run in self.runs])
-        label = dict(_METRICS)[metric] + " of the runs: arrow keys read its points"
+        label = tr(
+            "{figure} of the runs: arrow keys read its points", figure=dict(_METRICS)[metric]
+        )
         dom.find("runs-chart").setAttribute("aria-label", label)
         self.chart.refresh()
 
@@ -172,7 +179,7 @@ class History:
         """Download the curves side by side as one PNG."""
         charts = dom.document.querySelectorAll("#training .chart canvas")
         if not charts.length:
-            status.say("There is no chart yet.")
+            status.say(tr("There is no chart yet."))
             return
         sheet = dom.make("canvas")
         sheet.width = sum([charts[i].width for i in range(charts.length)])
@@ -189,7 +196,7 @@ class History:
     async def _forget(self):
         self.runs = []
         empty = dom.make("tr", class_="empty")
-        empty.append(dom.make("td", "No epoch finished yet.", colspan=7))
+        empty.append(dom.make("td", tr("No epoch finished yet."), colspan=7))
         dom.fill(dom.document.querySelector("#epochs tbody"), [empty])
         self._update()
         await self.client.lab.history.forget()
@@ -201,7 +208,9 @@ def _row(run, name, current):
     wrong = run_history.error(run)
     line = table.row(
         name,
-        f"{done} of {planned}" if planned and done < planned else str(done),
+        tr("{done} of {planned}", done=done, planned=planned)
+        if planned and done < planned
+        else str(done),
         numbers.DASH if wrong is None else numbers.percent(wrong),
         numbers.clock(sum([row["seconds"] for row in run["epochs"]])),
     )

@@ -3,6 +3,7 @@
 The worker makes every number and text (`lab.lens`). It is loaded when a map is pressed first.
 """
 
+from app.language import tr
 from app.page import dom, images, status
 from app.page.latest import Latest
 
@@ -131,7 +132,7 @@ class Lens:
         self._go(self.map, row, column)
 
 
-_KEYS = "Arrow keys choose a pixel, Page Up and Page Down another map."
+_KEYS = tr("Arrow keys choose a pixel, Page Up and Page Down another map.")
 
 
 async def why(client):

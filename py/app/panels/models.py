@@ -2,6 +2,7 @@
 
 import js
 
+from app.language import tr
 from app.page import dom, numbers, status, table
 
 
@@ -41,7 +42,7 @@ class Models:
         try:
             kept = await self.client.lab.models.saved()
         except Exception as error:
-            self._no_storage(error)
+            _no_storage(error)
             return None
         self._list(kept)
         return kept[0] if kept else None
@@ -57,13 +58,13 @@ class Models:
         try:
             kept = await client.lab.models.save(client.model, name, about)
         except Exception as error:
-            self._no_storage(error)
+            _no_storage(error)
             return
         finally:
             dom.enable("save")
         self._list(kept)
         await self.saved()
-        status.say(f"Saved as “{name}” in this browser. It is there after a reload.")
+        status.say(tr("Saved as “{name}” in this browser. It is there after a reload.", name=name))
 
     def _list(self, kept):
         items = []
@@ -73,7 +74,7 @@ class Models:
             about = f"{entry.get('layers', '')} · {numbers.size(entry['octets'])}"
             words.append(dom.make("small", about, class_="note"))
             item.append(words)
-            for label, handler in (("Open", self.open), ("Delete", self._delete)):
+            for label, handler in ((tr("Open"), self.open), (tr("Delete"), self._delete)):
                 button = dom.make(
                     "button",
                     label,
@@ -81,11 +82,7 @@ class Models:
                     class_="quiet",
                     aria_label=f"{label} {entry['name']}",
                 )
-                dom.on(
-                    button,
-                    "click",
-                    lambda _, handler=handler, entry=entry: handler(entry),
-                )
+                dom.on(button, "click", lambda _, handler=handler, entry=entry: handler(entry))
                 item.append(button)
             items.append(item)
         dom.fill(dom.find("saved"), items)
@@ -107,23 +104,20 @@ class Models:
             return False
         await self.client.adopt(model, None, about)
         warm = await self.client.lab.models.warm_up(model)
-        note = f"{words}: loaded in {loaded}, warmed up in {warm:.1f} ms"
+        note = tr(
+            "{words}: loaded in {loaded}, warmed up in {warm}",
+            words=words,
+            loaded=loaded,
+            warm=numbers.local(f"{warm:.1f} ms"),
+        )
         dom.set_text("model-note", note)
-        status.say(f"{words} is the network in use now. Draw a digit.")
+        status.say(tr("{words} is the network in use now. Draw a digit.", words=words))
         return True
 
     async def _delete(self, about):
         name = about["name"]
         self._list(await self.client.lab.models.forget(name))
-        status.say(f"“{name}” is deleted.")
-
-    def _no_storage(self, error):
-        status.notice(
-            "Models cannot be saved in this browser",
-            str(error),
-            "Training and drawing work. Use Download to keep a model as a file.",
-            status.details_of(error),
-        )
+        status.say(tr("“{name}” is deleted.", name=name))
 
     # -- files ------------------------------------------------------------------------------
 
@@ -133,7 +127,13 @@ class Models:
             self.client.model, "farcall-model", dom.find("format").value
         )
         dom.save_as(made["url"], made["name"])
-        status.say(f"{made['name']}, {numbers.size(made['size'])}, is being downloaded.")
+        status.say(
+            tr(
+                "{name}, {size}, is being downloaded.",
+                name=made["name"],
+                size=numbers.size(made["size"]),
+            )
+        )
 
     async def _chosen(self, event):
         files = event.target.files
@@ -152,9 +152,9 @@ class Models:
                     await self._take(model, {"trained": 1}, f"“{file.name}”", began)
         except Exception as error:
             status.notice(
-                "This file is no model",
+                tr("This file is no model"),
                 str(error),
-                "Nothing was changed. Choose a file that Download made.",
+                tr("Nothing was changed. Choose a file that Download made."),
                 status.details_of(error),
             )
         finally:
@@ -168,27 +168,28 @@ class Models:
             return
         dom.enable("quantise", when=False)
         self.compared = self.client.version
-        status.say("Reading all test images with rounded weights…")
+        status.say(tr("Reading all test images with rounded weights…"))
         try:
             rows = await self.client.lab.models.quantized(self.client.model)
         finally:
             dom.enable("quantise")
         if self.compared != self.client.version:
-            status.say("Another network came meanwhile: compare that one.")
+            status.say(tr("Another network came meanwhile: compare that one."))
             return
         dom.fill(dom.find("precisions"), [self._precision(row, rows[0]) for row in rows])
         dom.find("precisions").parentNode.hidden = False
-        last = rows[-1]
-        status.say(
-            f"With 8-bit weights: {numbers.size(last['octets'])} instead of "
-            f"{numbers.size(rows[0]['octets'])}, {numbers.percent(last['accuracy'], 2)} instead of "
-            f"{numbers.percent(rows[0]['accuracy'], 2)} of the test images right."
-        )
+        status.say(_compared(rows[-1], rows[0]))
 
     def _precision(self, row, whole):
         kind = row["kind"]
         share = numbers.percent(row["octets"] / whole["octets"], 0)
-        button = dom.make("button", "Use", type="button", class_="quiet", aria_label="Use " + kind)
+        button = dom.make(
+            "button",
+            tr("Use"),
+            type="button",
+            class_="quiet",
+            aria_label=tr("Use {kind}", kind=kind),
+        )
         dom.on(button, "click", lambda _: self._use(kind))
         size = f"{numbers.size(row['octets'])} ({share})"
         return table.row(kind, size, numbers.percent(row["accuracy"], 2), button)
@@ -200,7 +201,28 @@ class Models:
             began = dom.now()
             model = await self.client.lab.models.quantize(self.client.model, kind)
             about = {"trained": self.client.trained, "run": self.client.run}
-            await self._take(model, about, f"Weights of {kind}", began)
+            await self._take(model, about, tr("Weights of {kind}", kind=kind), began)
+
+
+def _compared(rounded, whole):
+    """Return what the network loses with its weights rounded."""
+    return tr(
+        "With 8-bit weights: {size} instead of {whole}, {right} instead of {before} of the test "
+        "images right.",
+        size=numbers.size(rounded["octets"]),
+        whole=numbers.size(whole["octets"]),
+        right=numbers.percent(rounded["accuracy"], 2),
+        before=numbers.percent(whole["accuracy"], 2),
+    )
+
+
+def _no_storage(error):
+    status.notice(
+        tr("Models cannot be saved in this browser"),
+        str(error),
+        tr("Training and drawing work. Use Download to keep a model as a file."),
+        status.details_of(error),
+    )
 
 
 def _name(client):
@@ -208,29 +230,42 @@ def _name(client):
     clock = js.Date.new().toLocaleTimeString()
     if client.accuracy is not None:
         return f"{numbers.percent(client.accuracy)}, {clock}"
-    return ("trained, " if client.learned else "untrained, ") + clock
+    return f"{tr('trained') if client.learned else tr('untrained')}, {clock}"
 
 
 def _refuse(words, data):
     """Say that a model reads other images, or has other classes."""
     size, classes = " × ".join([str(side) for side in data["shape"]]), len(data["names"])
     status.notice(
-        "This model is for other data",
-        f"{words} does not read images of {size}, or has not {classes} classes.",
-        "Nothing was changed. Open the data first that it was trained on.",
+        tr("This model is for other data"),
+        tr(
+            "{words} does not read images of {size}, or has not {classes} classes.",
+            words=words,
+            size=size,
+            classes=classes,
+        ),
+        tr("Nothing was changed. Open the data first that it was trained on."),
     )
 
 
 def _trained(client):
     """Return how long a network was trained."""
     if not client.learned:
-        return "An untrained network."
+        return tr("An untrained network.")
     if client.trained < 2:
-        return "Trained for one epoch." if client.trained else "Trained for less than an epoch."
-    return f"Trained for {client.trained} epochs."
+        return (
+            tr("Trained for one epoch.")
+            if client.trained
+            else tr("Trained for less than an epoch.")
+        )
+    return tr("Trained for {trained} epochs.", trained=client.trained)
 
 
 def _described(rows):
     """Return a network in a line, for the list of saved ones."""
     parameters = sum([row[3] for row in rows])
-    return f"{len(rows)} layers, {numbers.count(parameters)} parameters"
+    return tr(
+        "{count} layers, {parameters} parameters",
+        count=len(rows),
+        parameters=numbers.count(parameters),
+    )

@@ -1,5 +1,6 @@
 """The network panel: the architecture as a choice, a table, an editor and Python code."""
 
+from app.language import tr
 from app.page import dom, numbers, status, table
 from app.state import architectures, settings
 from app.state.architectures import LayerError
@@ -30,9 +31,9 @@ class Editor:
         head = dom.make("div", class_="row")
         head.append(dom.make("b", kind))
         for label, sign, handler in (
-            (f"Move layer {index + 1} up", "↑", lambda: self._move(index, -1)),
-            (f"Move layer {index + 1} down", "↓", lambda: self._move(index, 1)),
-            (f"Remove layer {index + 1}", "×", lambda: self._remove(index)),
+            (tr("Move layer {index} up", index=index + 1), "↑", lambda: self._move(index, -1)),
+            (tr("Move layer {index} down", index=index + 1), "↓", lambda: self._move(index, 1)),
+            (tr("Remove layer {index}", index=index + 1), "×", lambda: self._remove(index)),
         ):
             button = dom.make("button", sign, type="button", class_="quiet", aria_label=label)
             dom.on(button, "click", lambda _, handler=handler: handler())
@@ -68,7 +69,7 @@ class Editor:
         item = items[index]
         item.setAttribute("data-wrong", "")
         item.querySelector(".wrong").textContent = message
-        status.say(f"Layer {index + 1}: {message}")
+        status.say(tr("Layer {index}: {message}", index=index + 1, message=message))
         dom.find("editor").open = True
 
     async def _add(self):
@@ -143,7 +144,7 @@ class Network:
         select = dom.find("preset")
         for name, (label, _) in architectures.PRESETS.items():
             select.append(dom.make("option", label, value=name))
-        select.append(dom.make("option", "Your own", value="custom"))
+        select.append(dom.make("option", tr("Your own"), value="custom"))
 
     # -- changes ----------------------------------------------------------------------------
 
@@ -192,7 +193,7 @@ class Network:
         if self.client.engine is None or self.state.busy or not self.plan():
             return
         await self.client.build(self.layers)
-        status.say("A new network, not trained yet.")
+        status.say(tr("A new network, not trained yet."))
 
     async def rebuilt(self):
         """Wait until the network in use is the one that the settings describe.
@@ -221,8 +222,8 @@ class Network:
             rows = architectures.plan(self.layers, len(data["names"]), tuple(data["shape"]))
         except LayerError as error:
             self.editor.mark(error.index, str(error))
-            self.problem = f"Layer {error.index + 1}: {error}"
-            dom.set_text("network-note", "Not a network yet")
+            self.problem = tr("Layer {index}: {error}", index=error.index + 1, error=error)
+            dom.set_text("network-note", tr("Not a network yet"))
             dom.root.dataset.network = "wrong"
             return False
         self.problem = ""

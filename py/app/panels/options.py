@@ -2,7 +2,8 @@
 
 import js
 
-from app.page import clipboard, dom
+from app.language import tr
+from app.page import clipboard, dom, numbers
 from app.state import settings
 
 _CHOICES = {
@@ -11,23 +12,33 @@ _CHOICES = {
     "batch": (16, 32, 64, 128, 256, 512),
     "device": settings.TABLE["device"][3],
 }
-_LABELS = {"cpu": "CPU", "gpu": "GPU", "auto": "Auto"}
+_LABELS = {
+    "cpu": "CPU",
+    "gpu": "GPU",
+    "auto": tr("Auto"),
+    "constant": tr("constant"),
+    "cosine": tr("cosine"),
+    "step": tr("step"),
+}
 # The place of each field: the line below the bar, its fold, or the curves.
 _PLACES = (
-    ("options", (("lr", "Learning rate"), ("batch", "Batch size"), ("epochs", "Epochs"))),
+    (
+        "options",
+        (("lr", tr("Learning rate")), ("batch", tr("Batch size")), ("epochs", tr("Epochs"))),
+    ),
     (
         "more-options",
         (
-            ("optimizer", "Optimizer"),
-            ("schedule", "Schedule"),
-            ("l2", "L2 penalty"),
-            ("patience", "Stop early after"),
-            ("seed", "Seed"),
-            ("device", "Device"),
-            ("cores", "Cores"),
+            ("optimizer", tr("Optimizer")),
+            ("schedule", tr("Schedule")),
+            ("l2", tr("L2 penalty")),
+            ("patience", tr("Stop early after")),
+            ("seed", tr("Seed")),
+            ("device", tr("Device")),
+            ("cores", tr("Cores")),
         ),
     ),
-    ("chart-options", (("smoothing", "Smoothing"), ("log", "Log scale"))),
+    ("chart-options", (("smoothing", tr("Smoothing")), ("log", tr("Log scale")))),
 )
 _RANGES = {"smoothing": (0, 0.99, 0.01)}
 _NUMBERS = {
@@ -71,23 +82,16 @@ class Options:
             for name, label in fields:
                 box.insertBefore(self._field(name, label), fold)
         dom.on("options", "submit", lambda event: event.preventDefault(), passive=False)
-        dom.click("options-fold", self._fold)
+        dom.click("options-fold", lambda: dom.unfold("options-fold"))
         dom.click("copy-link", self._copy_link)
         dom.on(js.window, "hashchange", lambda _: self._from_address())
-        self._summarise()
+        _summarise(self.values)
         self.apply_hidden()
-
-    def _summarise(self):
-        """Say in one line what the options are: a phone shows no more until it is pressed."""
-        values = self.values
-        network = "your own layers" if values["layers"] else values["preset"]
-        words = f"{network}, rate {values['lr']:g}, batch {values['batch']}, "
-        dom.set_text("options-fold", f"Options: {words}{values['epochs']} epochs")
 
     async def _copy_link(self):
         shown, address = dom.find("link"), self.address()
         shown.textContent = address
-        await clipboard.copy(address, shown, "The link is copied.", "link")
+        await clipboard.copy(address, shown, tr("The link is copied."))
 
     def address(self):
         """Return the page's address with every option, so that it decides a curve."""
@@ -95,12 +99,6 @@ class Options:
         if settings.decides(js.location.hash):
             return address
         return address.split("#")[0] + "#" + settings.to_link(self.values)
-
-    def _fold(self):
-        """Open or close the options on a phone, where one line says what they are."""
-        button = dom.find("options-fold")
-        opened = button.getAttribute("aria-expanded") == "true"
-        button.setAttribute("aria-expanded", "false" if opened else "true")
 
     def __getitem__(self, name):
         return self.values[name]
@@ -118,7 +116,7 @@ class Options:
         if self.values[name] == value:
             return
         self.values[name] = value
-        self._summarise()
+        _summarise(self.values)
         self._to_address()
         for listener in self.listeners.get(name, ()):
             listener(value)
@@ -149,10 +147,10 @@ class Options:
         for name in _NUMBERS:  # these values are good; what was typed before them is gone
             self._refuse(name, self.fields[name], "")
             self._show(name)
-        changed = [name for name in values if values[name] != self.values[name]]
+        changed = [n for n in values if values[n] != self.values[n] and n != "lang"]  # a reload's
         for name in changed:
             self.values[name] = values[name]
-        self._summarise()
+        _summarise(self.values)
         for name in changed:
             self._show(name)
             for listener in self.listeners.get(name, ()):
@@ -189,7 +187,7 @@ class Options:
         if name in _CHOICES:
             control = dom.make("select", id=identifier)
             for choice in _CHOICES[name]:
-                control.append(dom.make("option", _LABELS.get(choice, choice), value=choice))
+                control.append(dom.make("option", _LABELS.get(choice) or str(choice), value=choice))
             return control
         if settings.TABLE[name][0] == "bool":
             return dom.make("input", id=identifier, type="checkbox")
@@ -214,7 +212,12 @@ class Options:
             value = settings.read(name, control.value)
         except ValueError:
             good = settings.write(name, self[name])
-            words = f"{self.labels[name]}: {settings.expected(name)}. {good} is used."
+            words = tr(
+                "{label}: {expected}. {good} is used.",
+                label=self.labels[name],
+                expected=settings.expected(name),
+                good=good,
+            )
             self._refuse(name, control, words)
             return
         if name in _NUMBERS:
@@ -238,7 +241,7 @@ class Options:
             control.checked = value
         elif name == "lr":
             control.value = str(settings.slider(value))
-            control.setAttribute("aria-valuetext", f"{value:g}")
+            control.setAttribute("aria-valuetext", numbers.local(f"{value:g}"))
         elif control.getAttribute("aria-invalid") != "true":  # what was typed stays in view
             text = settings.write(name, value)
             control.value = text
@@ -247,4 +250,16 @@ class Options:
                 control.value = text
         shown = (field or control.parentElement).querySelector("output")
         if shown:
-            shown.textContent = f"{value:g}"
+            shown.textContent = numbers.local(f"{value:g}")
+
+
+def _summarise(values):
+    """Say in one line what the options are: a phone shows no more until it is pressed."""
+    words = tr(
+        "Options: {network}, rate {rate}, batch {batch}, {epochs} epochs",
+        network=tr("your own layers") if values["layers"] else values["preset"],
+        rate=numbers.local(f"{values['lr']:g}"),
+        batch=values["batch"],
+        epochs=values["epochs"],
+    )
+    dom.set_text("options-fold", words)

@@ -1,6 +1,7 @@
 // The camera of the classes made on the page: its picture as the page shows it, and as pixels for the worker. Evaluated by own.py.
 "use strict";
 (side, ended) => {
+  const tr = self.farcallText;
   const video = Object.assign(document.createElement("video"), { muted: true, playsInline: true, className: "live" });
   const canvas = Object.assign(document.createElement("canvas"), { width: side, height: side });
   const pen = canvas.getContext("2d", { willReadFrequently: true });
@@ -18,17 +19,17 @@
     async start() {
       const mine = asked += 1;
       try {
-        if (!navigator.mediaDevices) return "A browser gives a page its camera on https or localhost only, and a frame only with allow=\"camera\".";
+        if (!navigator.mediaDevices) return tr("A browser gives a page its camera on https or localhost only, and a frame only with allow='camera'.");
         const given = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 640 } } });
-        if (mine !== asked) { end(given); return "The camera was stopped."; }
+        if (mine !== asked) { end(given); return tr("The camera was stopped."); }
         stream = given;
         stream.getVideoTracks()[0].addEventListener("ended", () => { if (stream === given) { stop(); ended(); } });
         video.srcObject = stream;
         await video.play();
-        return stream === given ? "" : "The camera was stopped.";
+        return stream === given ? "" : tr("The camera was stopped.");
       } catch (error) {
         stop();
-        return `The browser gave no camera: ${error.message || error.name}`;
+        return tr("The browser gave no camera: {problem}", { problem: error.message || error.name });
       }
     },
     // The square in the middle as RGBA bytes; null before the first picture.

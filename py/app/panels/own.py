@@ -8,12 +8,13 @@ import asyncio
 
 import js
 
+from app.language import key, plural, tr
 from app.page import dom, images, numbers, status
 from app.page.latest import Latest
 from app.page.pad import SENT
 
 SIDE = 96  # as in app.lab.own
-NAME = "Your classes"
+NAME = key("Your classes")
 PAUSE = 0.1  # seconds between two pictures that are recorded
 SOON = 0.06  # seconds at least between two answers
 _camera = dom.evaluate(__file__, "own.js")
@@ -82,7 +83,7 @@ class Camera:
     def _show(self, on):
         self.on = on
         self.video.classList.toggle("on", on)
-        dom.set_text("own-camera", "Stop the camera" if on else "Start the camera")
+        dom.set_text("own-camera", tr("Stop the camera") if on else tr("Start the camera"))
 
     def _gone(self, *_):
         self._show(False)
@@ -101,7 +102,7 @@ class Live:
         self.client = panel.client
         self.draw = panel.draw
         self.recording = None  # the number of the class that is recorded
-        self.camera = Camera(lambda: status.say("The camera has ended."))
+        self.camera = Camera(lambda: status.say(tr("The camera has ended.")))
         dom.document.querySelector("#draw > .out .live-head").after(self.camera.video)
         dom.click("own-camera", self._press)
         dom.on(js.window, "pagehide", lambda _: self.stop())
@@ -156,7 +157,7 @@ class Live:
             await asyncio.sleep(max(0, SOON - (dom.now() - began)) if read else PAUSE)
             if read:
                 rate += (1 / (dom.now() - began) - rate) * (0.1 if rate else 1)
-            dom.set_text("own-rate", f"{int(rate)} a second" if read else "")
+            dom.set_text("own-rate", tr("{rate} a second", rate=int(rate)) if read else "")
         self.draw.live = False
         dom.set_text("own-rate", "")
 
@@ -223,10 +224,12 @@ class Cards:
         number, name = one["number"], one["name"]
         card = dom.make("div", class_="class", role="group", data_number=number, aria_label=name)
         head = dom.make("div", class_="row spread")
-        field = dom.make("input", type="text", aria_label="Name of the class", maxlength=40)
+        field = dom.make("input", type="text", aria_label=tr("Name of the class"), maxlength=40)
         field.value = name
         dom.on(field, "change", lambda event: self.panel.rename(number, event.target))
-        gone = dom.make("button", "×", type="button", class_="quiet", aria_label=f"Delete {name}")
+        gone = dom.make(
+            "button", "×", type="button", class_="quiet", aria_label=tr("Delete {name}", name=name)
+        )
         dom.on(gone, "click", lambda _: self.panel.remove_class(number))
         head.append(field, dom.make("small"), gone)
         thumbs = dom.make("div", class_="thumbs")
@@ -240,14 +243,17 @@ class Cards:
 
     def _buttons(self, number):
         row = dom.make("div", class_="row")
-        hold = dom.make("button", "Hold to record", type="button", class_="record")
+        hold = dom.make("button", tr("Hold to record"), type="button", class_="record")
         for event in ("pointerdown", "keydown"):
             dom.on(hold, event, lambda event: self._hold(event, number, hold), passive=False)
         for event in ("pointerup", "pointercancel", "lostpointercapture", "keyup", "blur"):
             dom.on(hold, event, lambda _: self.panel.live.release())
         dom.on(hold, "contextmenu", lambda event: event.preventDefault(), passive=False)
         row.append(hold)
-        for words, action in (("Draw", self.panel.drawing.begin), ("Files", self.panel.choose)):
+        for words, action in (
+            (tr("Draw"), self.panel.drawing.begin),
+            (tr("Files"), self.panel.choose),
+        ):
             button = dom.make("button", words, type="button")
             dom.on(button, "click", lambda _, action=action: action(number))
             row.append(button)
@@ -263,7 +269,9 @@ class Cards:
         return self.panel.live.record(number, button)
 
     def _thumb(self, number, picture):
-        button = dom.make("button", type="button", title="Delete", aria_label="Delete the picture")
+        button = dom.make(
+            "button", type="button", title=tr("Delete"), aria_label=tr("Delete the picture")
+        )
         canvas = dom.make("canvas", aria_hidden="true", class_="in-colour")
         button.append(images.paint(canvas, picture["rgba"], False))
         which = picture["number"]
@@ -299,19 +307,19 @@ class Drawing:
         self.draw.live = False
         self.draw.clear()
         name = self.panel.cards.find(number).querySelector("input").value
-        dom.set_text("own-keep", f"Keep as {name}")
+        dom.set_text("own-keep", tr("Keep as {name}", name=name))
         self.panel.follow()
         dom.find("pad").focus(dom.record({"preventScroll": True}))
 
     async def keep(self):
         """Add the drawing to its class, and clear the pad."""
         if self.draw.pad.empty:
-            status.say("Draw something first.")
+            status.say(tr("Draw something first."))
             return
         pixels, number = self.draw.pad.pixels(), self.target
         self.draw.clear()
         if await self.panel.add(number, pixels, SENT):
-            status.say(f"Kept: {_pictures(self.panel.cards.counts[number])}.")
+            status.say(tr("Kept: {pictures}.", pictures=_pictures(self.panel.cards.counts[number])))
 
     def end(self):
         """Show the classes again."""
@@ -369,9 +377,9 @@ class Classes:
         if problem:
             status.notice_once(
                 "classes",
-                "These classes cannot be kept in this browser",
+                tr("These classes cannot be kept in this browser"),
                 problem,
-                "They are here until the page is closed. Save project keeps them in a file.",
+                tr("They are here until the page is closed. Save project keeps them in a file."),
             )
 
     async def add_class(self):
@@ -400,34 +408,34 @@ class Classes:
     async def remove_class(self, number):
         """Delete a class; Undo brings it back."""
         await self._show(await self.client.lab.own.remove_class(number))
-        self._deleted("The class")
+        self._deleted(tr("The class is deleted. Undo brings it back."))
 
     async def remove_all(self):
         """Delete all classes, here and in what this browser keeps; Undo brings them back."""
         await self._show(await self._two(await self.client.lab.own.remove_all()))
-        self._deleted("All")
+        self._deleted(tr("All classes are deleted. Undo brings them back."))
 
     async def remove(self, number, picture):
         """Delete a picture; Undo brings it back."""
         await self._show(await self.client.lab.own.remove(number, picture))
-        self._deleted("The picture")
+        self._deleted(tr("The picture is deleted. Undo brings it back."))
 
     def _deleted(self, what):
         dom.find("own-undo").focus()
-        status.say(what + " is deleted. Undo brings it back.")
+        status.say(what)
 
     async def undo(self):
         """Bring back what was deleted last."""
         await self._show(await self.client.lab.own.undo())
-        status.say("What was deleted is back.")
+        status.say(tr("What was deleted is back."))
 
     def _choose_network(self):
         self._changed()
         if dom.find("own-network").value:
-            words = "A network that knows a million photographs looks at them: ten are enough."
+            words = tr("A network that knows a million photographs looks at them: ten are enough.")
         else:
-            words = "A network learns to see from these pictures alone."
-        status.say(words + " Press Train.")
+            words = tr("A network learns to see from these pictures alone.")
+        status.say(words + " " + tr("Press Train."))
 
     # -- files and drawings -----------------------------------------------------------------
 
@@ -504,7 +512,7 @@ class Own(Classes):
         await self._open()
         dom.find("own-title").focus(dom.record({"preventScroll": True}))
         dom.document.querySelector(".stage").scrollIntoView()
-        status.say("Give each class some pictures, then press Train.")
+        status.say(tr("Give each class some pictures, then press Train."))
 
     async def restore(self):
         """Show the classes of an earlier visit, and train on them; return whether there are any."""
@@ -557,7 +565,7 @@ class Own(Classes):
             return True
         self.changed = False
         if self.features:
-            status.say("EfficientNet-Lite0 looks at the pictures…")
+            status.say(tr("EfficientNet-Lite0 looks at the pictures…"))
         try:
             await self.client.lab.own.use(self.features)
         except Exception as error:
@@ -592,7 +600,7 @@ def _over(event, card, inside):
 
 
 def _pictures(count):
-    return "1 picture" if count == 1 else f"{numbers.count(count)} pictures"
+    return plural(count, "{count} picture", "{count} pictures", count=numbers.count(count))
 
 
 def _words(error):

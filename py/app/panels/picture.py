@@ -7,10 +7,12 @@ the reports into these. It is loaded when the page is ready.
 
 import js
 
+from app.language import key, tr
 from app.page import dom
 from app.page.latest import Latest
 from app.page.selection import Selection
 
+SEEN = key("Seen")  # the engine's name of what the network is given; dom.put translates it
 _INKS = ("tile", "blue", "rust", "ink")
 _painter = dom.evaluate(__file__, "picture.js")
 
@@ -113,7 +115,7 @@ class Picture:
         parts = [drawing["svg"]] + [_html(index, layer) for index, layer in enumerate(layers)]
         _put(area, "".join(parts))
         words = "; ".join([layer["words"] for layer in layers])
-        area.setAttribute("aria-label", "The network: " + words)
+        area.setAttribute("aria-label", tr("The network: {words}", words=words))
         self._put = _painter(area, dom.record(drawing["ends"]))
         self.draw.changed()
         self._following.ask()
@@ -250,9 +252,9 @@ def _html(index, layer):
         for tile, number in enumerate(layer["maps"]):
             where = f"left:{tiles[2 * tile]}px;top:{tiles[2 * tile + 1]}px;"
             where += f"width:{side[0]}px;height:{side[1]}px"
-            parts.append(_button(tile, f"Map {number + 1}", where))
+            parts.append(_button(tile, tr("Map {number}", number=number + 1), where))
     elif layer["press"]:
-        name = "Open its layers" if layer["press"] == "open" else "See how it is computed"
+        name = tr("Open its layers") if layer["press"] == "open" else tr("See how it is computed")
         parts.append(_button(0, name, "inset:-4px;min-width:24px;min-height:24px"))
     parts.append("</div>")
     return "".join(parts)

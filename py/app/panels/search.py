@@ -3,6 +3,7 @@
 It is fetched with the first search.
 """
 
+from app.language import plural, tr
 from app.page import dom, numbers, status
 from app.state import settings
 
@@ -32,7 +33,7 @@ class Search:
 
     async def start(self):
         """Train with each combination; Stop ends the run and the search."""
-        reason = ": a search trains one network after another."
+        reason = tr("a search trains one network after another")
         if self._going or not self.training.state.free(reason):
             return
         names = [dom.find("search-first").value, dom.find("search-second").value]
@@ -65,14 +66,26 @@ class Search:
         return _result(accuracy, model, run.stopped, training.problem or run.outcome())
 
     def _say(self, found):
-        tried = "one trial" if found["trials"] == 1 else f"{found['trials']} trials"
+        tried = plural(found["trials"], "{trials} trial", "{trials} trials", trials=found["trials"])
         if found["failed"]:
-            tried += f", {len(found['failed'])} of which failed ({found['failed'][0]})"
+            tried = tr(
+                "{trials}, {count} of which failed ({failed})",
+                trials=tried,
+                count=len(found["failed"]),
+                failed=found["failed"][0],
+            )
         if found["values"] is None:
-            status.say(f"No trial has a result: {tried}.")
+            status.say(tr("No trial has a result: {tried}.", tried=tried))
             return
         right = numbers.percent(found["score"])
-        status.say(f"The best of {tried}: {_words(found['values'])}, {right} right.")
+        status.say(
+            tr(
+                "The best of {tried}: {values}, {right} right.",
+                tried=tried,
+                values=_words(found["values"]),
+                right=right,
+            )
+        )
         dom.find("search-take").hidden = False
 
     async def take(self):
@@ -84,7 +97,7 @@ class Search:
         self.options.adopt(self.best["values"])
         model = await client.lab.search.take(client.model)
         await client.adopt(model, client.layers, self.about)
-        status.say(f"This is the network with {_words(self.best['values'])}.")
+        status.say(tr("This is the network with {values}.", values=_words(self.best["values"])))
 
 
 def _result(accuracy, model, stopped, problem):

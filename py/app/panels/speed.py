@@ -2,6 +2,7 @@
 
 import js
 
+from app.language import tr
 from app.page import clipboard, dom, numbers, status, table
 
 
@@ -11,7 +12,7 @@ def _figure(value):
         return ""
     if value >= 100:
         return numbers.count(value + 0.5)
-    return f"{value:.3g}"
+    return numbers.local(f"{value:.3g}")
 
 
 class Speed:
@@ -29,7 +30,7 @@ class Speed:
         if self.state.name == "measuring":
             self.stopped = True
             return
-        reason = ": it takes the time that is to be measured."
+        reason = tr("it takes the time that is to be measured")
         if self.client.engine is None or not self.state.free(reason):
             return
         self._begin()
@@ -41,12 +42,12 @@ class Speed:
     def _begin(self):
         self.state.enter("measuring")
         self.stopped = False
-        dom.find("measure").textContent = "Stop measuring"
+        dom.find("measure").textContent = tr("Stop measuring")
         dom.find("speed-table").hidden = False
         dom.fill(dom.find("speed-rows"), [])
         dom.find("copy-speed").disabled = True
         dom.find("speed-report").hidden = True
-        status.say("Measuring this device, about fifteen seconds…")
+        status.say(tr("Measuring this device, about fifteen seconds…"))
 
     async def _rows(self):
         bar = dom.find("speed-progress")
@@ -67,12 +68,12 @@ class Speed:
 
     def _end(self):
         dom.find("speed-progress").hidden = True
-        dom.find("measure").textContent = "Measure this device"
+        dom.find("measure").textContent = tr("Measure this device")
         self.state.rest()
         if not self.state.failed:
-            status.say("Measuring was stopped." if self.stopped else "Measured.")
+            status.say(tr("Measuring was stopped.") if self.stopped else tr("Measured."))
 
     async def copy(self):
         """Copy the report."""
         report = dom.find("speed-report")
-        await clipboard.copy(report.textContent, report, "The figures are copied.")
+        await clipboard.copy(report.textContent, report, tr("The figures are copied."))

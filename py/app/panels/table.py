@@ -3,6 +3,7 @@
 It is loaded with the first table.
 """
 
+from app.language import tr
 from app.page import dom, numbers, status, table
 from app.page.latest import Latest
 
@@ -67,7 +68,13 @@ class Table:
         panel.hidden, panel.open = False, True
         panel.scrollIntoView(dom.record({"block": "nearest"}))
         count = numbers.count(found["rows"])
-        status.say(f"{name} is a table of {count} rows: choose what is learned, and train on it.")
+        status.say(
+            tr(
+                "{name} is a table of {count} rows: choose what is learned, and train on it.",
+                name=name,
+                count=count,
+            )
+        )
 
     async def train(self):
         """Train a network, and say how often it is right."""
@@ -129,7 +136,9 @@ class Table:
             cells.append(float(text) if number else text or None)
         found = await self.client.lab.table.answer(cells)
         value, classes = found["value"], found["classes"]
-        dom.set_text("table-answer", value if classes else numbers.significant(value))
+        dom.set_text(
+            "table-answer", value if classes else numbers.local(numbers.significant(value))
+        )
         rows = []
         for name, share in zip(classes or [], found["shares"]):
             rows.append(table.row(name, numbers.percent(share)))
@@ -141,26 +150,49 @@ def _words(found):
     columns = found["columns"]
     texts = [c["name"] for c in columns if c["values"] is not None]
     missing = [f"{c['name']} {c['missing']}" for c in columns if c["missing"]]
-    words = f"{numbers.count(found['rows'])} rows, {len(columns)} columns."
+    words = tr(
+        "{rows} rows, {count} columns.", rows=numbers.count(found["rows"]), count=len(columns)
+    )
     if texts:
-        words += f" Texts become categories: {', '.join(texts)}."
+        words += " " + tr("Texts become categories: {texts}.", texts=", ".join(texts))
     if missing:
-        words += f" Values are missing: {', '.join(missing)}; the mean stands in for a number."
+        words += " " + tr(
+            "Values are missing: {missing}; the mean stands in for a number.",
+            missing=", ".join(missing),
+        )
     if found["left"]:
-        words += f" Left out: {', '.join(found['left'])}."
-    return words + " A fifth of the rows is kept for the test."
+        words += " " + tr("Left out: {left}.", left=", ".join(found["left"]))
+    return words + " " + tr("A fifth of the rows is kept for the test.")
 
 
 def _result(result, name):
     """Return what a training has reached, in words."""
-    tested = f"the {numbers.count(result['tested'])} test rows"
+    tested = tr("the {tested} test rows", tested=numbers.count(result["tested"]))
     without = (
-        f" {result['without']} rows without {name} were left out." if result["without"] else ""
+        " "
+        + tr("{without} rows without {name} were left out.", without=result["without"], name=name)
+        if result["without"]
+        else ""
     )
     if result["classes"]:
         right, guess = numbers.percent(result["right"]), numbers.percent(result["guess"])
-        return f"{right} of {tested} are right; always the most frequent would be {guess}.{without}"
-    wrong, guess = numbers.significant(result["right"]), numbers.significant(result["guess"])
+        return (
+            tr(
+                "{right} of {tested} are right; always the most frequent would be {guess}.",
+                right=right,
+                tested=tested,
+                guess=guess,
+            )
+            + without
+        )
+    wrong, guess = [numbers.local(numbers.significant(result[n])) for n in ("right", "guess")]
     return (
-        f"{name} of {tested} is off by {wrong} on average; the mean would be by {guess}.{without}"
+        tr(
+            "{name} of {tested} is off by {wrong} on average; the mean would be by {guess}.",
+            name=name,
+            tested=tested,
+            wrong=wrong,
+            guess=guess,
+        )
+        + without
     )

@@ -8,6 +8,7 @@ import json
 
 import js
 
+from app.language import key, tr
 from app.page import dom, figures, numbers, status
 from app.page.curves import Curves
 from app.page.title import Title
@@ -19,8 +20,8 @@ REDRAW = 0.08
 _CURVES = "farcall-curves"
 # Name of the data: what can be done with a network that has learned them.
 _FOLLOWING = {
-    "MNIST": "Draw a digit.",
-    "Your classes": "Hold something in front of the camera.",
+    "MNIST": tr("Draw a digit."),
+    key("Your classes"): tr("Hold something in front of the camera."),
 }
 # State of the page: buttons that it enables, and buttons that it disables.
 _BUTTONS = {
@@ -156,8 +157,8 @@ class Progress:
         figures.show_test(row)
         if row["val_accuracy"] is not None and not self.run.over:
             right = numbers.percent(row["val_accuracy"])
-            epochs = f"Epoch {row['epoch']} of {self.run.epochs}"
-            status.say(f"{epochs}: {right} of the test images are right.")
+            words = tr("Epoch {epoch} of {epochs}: {right} of the test images are right.")
+            status.say(words.format(epoch=row["epoch"], epochs=self.run.epochs, right=right))
         if not self.run.diverged:
             classes = len(self.client.data["names"])
             self._advise(run_history.advice(self.run.rows, classes, *self._pace()))
@@ -185,7 +186,7 @@ class Progress:
         self.history.end()
         if run.cut_short:
             self.client.changed()
-        words = run.outcome(_FOLLOWING.get(self.client.data["name"], "Try a test image."))
+        words = run.outcome(_FOLLOWING.get(self.client.data["name"], tr("Try a test image.")))
         status.say(words)
         self.title.end(words.split(",")[0])
 
@@ -250,7 +251,7 @@ class Training:
         on, off = _BUTTONS.get(state, ((), ()))
         dom.enable(*on)
         dom.enable(*off, when=False)
-        word = "Resume" if state == "paused" else "Pause"
+        word = tr("Resume") if state == "paused" else tr("Pause")
         dom.write("pause", word, dom.document.querySelector("#pause > span"))
 
     async def train(self, left=None):
@@ -261,12 +262,12 @@ class Training:
         """
         if self.state.busy or not await self._begin(left):
             return
-        status.say("Training…")
+        status.say(tr("Training…"))
         try:
             await self._fit()
         except MemoryError as error:
             self.state.rest()
-            self._too_large(str(error) or "The worker's memory is full.")
+            self._too_large(str(error) or tr("The worker's memory is full."))
             return
         finally:
             self.state.rest()
@@ -291,16 +292,18 @@ class Training:
         if need <= memory_budget.LIMIT:
             return True
         size, limit = numbers.size(need), numbers.size(memory_budget.LIMIT)
-        self._too_large(f"A batch of it needs {size}, a browser gives {limit} at most.")
+        self._too_large(
+            tr(
+                "A batch of it needs {size}, a browser gives {limit} at most.",
+                size=size,
+                limit=limit,
+            )
+        )
         return False
 
     def _too_large(self, what):
         self.problem = what
-        status.notice(
-            "This is too large for the memory",
-            what,
-            "Nothing is lost. Take a smaller batch, or fewer and smaller layers, and train again.",
-        )
+        _refuse(what)
 
     async def stop(self):
         """End the run after the batch in progress."""
@@ -318,13 +321,13 @@ class Training:
                 self.run.hold()
                 self.state.enter("paused")
                 dom.next_frame("training", self.progress.show)
-                status.say("Paused.")
+                status.say(tr("Paused."))
         elif self.state.name == "paused":
             await model.resume()
             if self.state.name == "paused":
                 self.run.go_on()
                 self.state.enter("training")
-                status.say("Training…")
+                status.say(tr("Training…"))
 
     async def step(self):
         """Train one batch and show what it did; a paused run stays paused after it."""
@@ -344,7 +347,13 @@ class Training:
         finally:
             self.state.rest()
         self.progress.add_step(logs)
-        status.say(f"One batch of {self.options['batch']}: loss {numbers.loss(logs['loss'])}.")
+        status.say(
+            tr(
+                "One batch of {batch}: loss {loss}.",
+                batch=self.options["batch"],
+                loss=numbers.loss(logs["loss"]),
+            )
+        )
         client.changed()
 
     async def reset(self):
@@ -352,7 +361,7 @@ class Training:
         async with self.client.replacing as free:
             if free:
                 await self.client.begin_again()
-                status.say("A new network, not trained yet.")
+                status.say(tr("A new network, not trained yet."))
 
     # -- a run ------------------------------------------------------------------------------
 
@@ -379,29 +388,18 @@ class Training:
         )
 
     def _checkpoints(self):
-        client, run = self.client, self.run
-        about = {
-            "number": run.record["number"],
-            "hash": run.record["link"],
-            "epochs": run.epochs,
-            "continues": run.record["continues"],
-            "trained": client.trained - run.first,
-            "loaded": client.layers is None,
-            "data": client.data["name"],
-            "images": client.data["train"],
-            "shape": client.data["shape"],
-        }
+        about, rows = _about(self.client, self.run), list(self.run.rows)
         self.kept = True
-        return client.lab.unfinished.checkpoints(about, list(run.rows), self._not_kept)
+        return self.client.lab.unfinished.checkpoints(about, rows, self._not_kept)
 
     def _not_kept(self, reason):
         """The browser stores nothing: the run goes on, and leaving the page asks first."""
         self.kept = False
         status.notice_once(
             "storage",
-            "Nothing can be kept in this browser now",
+            tr("Nothing can be kept in this browser now"),
             reason,
-            "Training goes on. Use Download to keep a network, Export to keep the runs.",
+            tr("Training goes on. Use Download to keep a network, Export to keep the runs."),
         )
 
     async def _live_rate(self, value):
@@ -411,4 +409,27 @@ class Training:
 
 def _before(client):
     """Return whose weights a run goes on with: a run's number, words, or 0 for fresh ones."""
-    return client.run or ("a trained network" if client.learned else 0)
+    return client.run or (key("a trained network") if client.learned else 0)
+
+
+def _about(client, run):
+    """Return what is kept of a run, to go on with it."""
+    return {
+        "number": run.record["number"],
+        "hash": run.record["link"],
+        "epochs": run.epochs,
+        "continues": run.record["continues"],
+        "trained": client.trained - run.first,
+        "loaded": client.layers is None,
+        "data": client.data["name"],
+        "images": client.data["train"],
+        "shape": client.data["shape"],
+    }
+
+
+def _refuse(what):
+    status.notice(
+        tr("This is too large for the memory"),
+        what,
+        tr("Nothing is lost. Take a smaller batch, or fewer and smaller layers, and train again."),
+    )

@@ -1,5 +1,6 @@
 """The unfinished panel: what this browser kept of runs that were cut short or not saved."""
 
+from app.language import tr
 from app.page import dom, numbers, status
 from app.state import architectures, settings
 from app.state.start import opened
@@ -47,8 +48,12 @@ class Unfinished:
             which = "fresh"
         if which == "fresh":
             await self.client.build(self.network.layers)
-            kept = f" “{saved['name']}” is saved: open it under Models." if saved else ""
-            status.say("Ready. Press Train, or draw a digit." + kept)
+            kept = (
+                " " + tr("“{name}” is saved: open it under Models.", name=saved["name"])
+                if saved
+                else ""
+            )
+            status.say(tr("Ready. Press Train, or draw a digit.") + kept)
         self.offer()
 
     async def _find(self):
@@ -57,7 +62,7 @@ class Unfinished:
             self.left = await self.client.lab.unfinished.listing()
         except Exception as error:  # no storage, or a damaged one: start without it
             self.left = []
-            status.say("No earlier run could be taken up: " + str(error))
+            status.say(tr("No earlier run could be taken up: {error}", error=error))
         return self.left[0] if self.left else None
 
     @property
@@ -72,7 +77,7 @@ class Unfinished:
             model = await self.client.lab.unfinished.take(left["name"])
         except Exception as error:
             self.left.pop(0)
-            status.say("No earlier run could be taken up: " + str(error))
+            status.say(tr("No earlier run could be taken up: {error}", error=error))
             return False
         values = settings.from_hash(left["hash"])
         values["hide"] = self.options["hide"]
@@ -98,16 +103,22 @@ class Unfinished:
         left = self.left[0]
         finished, words = left["finished"], _words(left)
         if self.in_use:
-            words += " What it had learned is back."
-            status.say("It is back: " + words.split(",")[0] + ".")
+            words += " " + tr("What it had learned is back.")
+            status.say(tr("It is back: {words}.", words=words.split(",")[0]))
         if not (finished or left["exact"]):
-            words += f" The page is a newer one: epoch {len(left['rows']) + 1} begins again."
+            words += " " + tr(
+                "The page is a newer one: epoch {count} begins again.", count=len(left["rows"]) + 1
+            )
         if not finished and "device=" in left["hash"]:
-            words += " On another device its last digits may differ."
-        title = "A network was not saved" if finished else "A run was cut short"
+            words += " " + tr("On another device its last digits may differ.")
+        title = tr("A network was not saved") if finished else tr("A run was cut short")
         dom.set_text("unfinished-title", title)
         dom.set_text("unfinished-what", words)
-        button = ("Save it" if self.in_use else "Open it") if finished else "Continue the run"
+        button = (
+            (tr("Save it") if self.in_use else tr("Open it"))
+            if finished
+            else tr("Continue the run")
+        )
         dom.set_text("continue-run", button)
 
     def _follow(self, state):
@@ -137,8 +148,12 @@ class Unfinished:
         if (data["name"], data["train"], data["shape"]) == (left["data"], images, shape):
             return True
         count = numbers.count(left["images"])
-        words = "add your drawings" if left["data"] == data["name"] else "open them"
-        status.say(f"It learns from {left['data']}, {count} images: {words} again first.")
+        words = (
+            tr("It learns from {data}, {count} images: add your drawings again first.")
+            if left["data"] == data["name"]
+            else tr("It learns from {data}, {count} images: open them again first.")
+        )
+        status.say(words.format(data=tr(left["data"]), count=count))
         return False
 
     async def saved(self):
@@ -174,10 +189,21 @@ def _about(left):
 def _words(left):
     done, total = len(left["rows"]), left["epochs"]
     if left["batch"]:
-        words = f"Run {left['number']} was in epoch {done + 1} of {total}, at batch {left['batch']}"
+        words = tr(
+            "Run {number} was in epoch {done} of {total}, at batch {batch}",
+            number=left["number"],
+            done=done + 1,
+            total=total,
+            batch=left["batch"],
+        )
     else:
-        words = f"Run {left['number']} had done {done} of {total} epochs"
+        words = tr(
+            "Run {number} had done {done} of {total} epochs",
+            number=left["number"],
+            done=done,
+            total=total,
+        )
     share = left["rows"][-1].get("val_accuracy") if left["rows"] else None
     if share is not None:
-        words += f", {numbers.percent(share)} of the test images right"
+        words += ", " + tr("{share} of the test images right", share=numbers.percent(share))
     return words + "."

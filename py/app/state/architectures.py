@@ -6,6 +6,8 @@ the worker and the generated program.
 
 from collections import OrderedDict
 
+from app.language import tr
+
 try:
     from typing import Any
 except ImportError:  # MicroPython has no typing, and never evaluates an annotation.
@@ -86,14 +88,14 @@ PRESETS: "OrderedDict[str, tuple[str, list[Any]]]" = OrderedDict(
         (
             "seed",
             (
-                "Two convolutions (54 k)",
+                tr("Two convolutions (54 k)"),
                 [_conv(8), _POOL, _conv(16), _POOL, _FLAT, _dense(128), _dense(10, "softmax")],
             ),
         ),
         (
             "small",
             (
-                "One convolution, fast",
+                tr("One convolution, fast"),
                 [_conv(8, 5, strides=2), _POOL, _FLAT, _dense(10, "softmax")],
             ),
         ),
@@ -113,18 +115,18 @@ PRESETS: "OrderedDict[str, tuple[str, list[Any]]]" = OrderedDict(
                 ],
             ),
         ),
-        ("mlp", ("Perceptron 784-500-10", [_FLAT, _dense(500), _dense(10, "softmax")])),
+        ("mlp", (tr("Perceptron 784-500-10"), [_FLAT, _dense(500), _dense(10, "softmax")])),
         (
             "ort",
             (
-                "As ONNX Runtime's demo",
+                tr("As ONNX Runtime's demo"),
                 [_STANDARD, _FLAT, _dense(500), _dense(10, "softmax")],
             ),
         ),
         (
             "deep",
             (
-                "Deep, with dropout",
+                tr("Deep, with dropout"),
                 [
                     _conv(16, padding="same"),
                     _conv(16, padding="same"),
@@ -183,14 +185,31 @@ def read_field(kind: str, name: str, text: str) -> Any:
     if isinstance(expected, tuple):
         if text in expected:
             return text
-        raise ValueError(f"{name}: expected one of {', '.join(expected)}, got {text!r}")
+        raise ValueError(
+            tr(
+                "{name}: expected one of {expected}, got {text!r}",
+                name=name,
+                expected=", ".join(expected),
+                text=text,
+            )
+        )
     try:
         value = int(text) if expected == "int" else float(text)
     except ValueError:
-        noun = "a whole number" if expected == "int" else "a number"
-        raise ValueError(f"{name}: expected {noun}, got {text!r}") from None
+        noun = tr("a whole number") if expected == "int" else tr("a number")
+        raise ValueError(
+            tr("{name}: expected {noun}, got {text!r}", name=name, noun=noun, text=text)
+        ) from None
     if not low <= value <= high:
-        raise ValueError(f"{name}: expected {low} to {high}, got {text}")
+        raise ValueError(
+            tr(
+                "{name}: expected {low} to {high}, got {text}",
+                name=name,
+                low=low,
+                high=high,
+                text=text,
+            )
+        )
     return value
 
 
@@ -204,13 +223,21 @@ def _spatial(
     index: int, kind: str, arguments: "dict[str, Any]", shape: "tuple[int, ...]"
 ) -> "tuple[Any, ...]":
     if len(shape) != 3:
-        raise LayerError(index, f"{kind} expects an image: move it before Flatten")
+        raise LayerError(index, tr("{kind} expects an image: move it before Flatten", kind=kind))
     window = arguments.get("kernel_size", arguments.get("pool_size", 2))
     stride = arguments.get("strides", 1) if kind == "Conv2D" else window
     padding = arguments.get("padding", "valid")
     sides = [_window(side, window, stride, padding) for side in shape[:2]]
     if min(sides) < 1:
-        raise LayerError(index, f"a window of {window} does not fit into {shape[0]} × {shape[1]}")
+        raise LayerError(
+            index,
+            tr(
+                "a window of {window} does not fit into {rows} × {columns}",
+                window=window,
+                rows=shape[0],
+                columns=shape[1],
+            ),
+        )
     return (sides[0], sides[1], arguments["filters"] if kind == "Conv2D" else shape[2])
 
 
@@ -228,7 +255,8 @@ def _next_shape(
         if len(shape) != 1:
             sides = " × ".join(str(side) for side in shape)
             raise LayerError(
-                index, f"Dense expects a flat input, got {sides}: put Flatten before it"
+                index,
+                tr("Dense expects a flat input, got {sides}: put Flatten before it", sides=sides),
             )
         return (arguments["units"],)
     return shape
@@ -265,8 +293,14 @@ def plan(
         shape = following
     last = len(layers) - 1
     if shape != (classes,) or layers[last][1].get("activation") != "softmax":
-        ending = f"Dense with {classes} units and softmax"
-        raise LayerError(max(last, 0), f"the last layer must be {ending}: one probability a class")
+        raise LayerError(
+            max(last, 0),
+            tr(
+                "the last layer must be Dense with {classes} units and softmax: one probability "
+                "a class",
+                classes=classes,
+            ),
+        )
     return rows
 
 

@@ -2,6 +2,8 @@
 
 import js
 
+from app import language
+from app.language import tr
 from app.page import dom, status
 
 BASE = js.document.baseURI
@@ -43,7 +45,7 @@ class Connection:
         Args:
             again: start a new worker in place of the one that the page came with.
         """
-        status.say("Starting Python and NumPy in a worker…")
+        status.say(tr("Starting Python and NumPy in a worker…"))
         if again:
             self.engine = await self._another_worker()
         else:
@@ -51,6 +53,8 @@ class Connection:
                 "engine", timeout=START, on_error=self._unheard
             )
         self.lab = self.engine.lab
+        if language.table:
+            await self.lab.speak(language.table)
         origins = await self.lab.origins()
         status.step("runtime", "done", origins["runtime_bytes"], origins["runtime_s"])
         status.step(
@@ -75,7 +79,7 @@ class Connection:
         dom.handler_of_failures[0](error)
 
     async def _load_kernels(self):
-        status.say("Loading the engine's kernels…")
+        status.say(tr("Loading the engine's kernels…"))
         status.step("kernels", "active")
         began = dom.now()
         found = await self.lab.load_kernels(BASE)
@@ -84,7 +88,10 @@ class Connection:
         status.step("kernels", "warn" if plain else "done", found["size"], took, found["name"])
         if plain:
             status.notice(
-                "Training with NumPy alone",
-                "The fast kernels could not be loaded: " + "; ".join(found["problems"]) + ".",
-                "Everything works, but slower. Check static/vendor/kernels/ on the server.",
+                tr("Training with NumPy alone"),
+                tr(
+                    "The fast kernels could not be loaded: {problems}.",
+                    problems="; ".join(found["problems"]),
+                ),
+                tr("Everything works, but slower. Check static/vendor/kernels/ on the server."),
             )

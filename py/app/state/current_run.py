@@ -1,5 +1,6 @@
 """The training run in progress: its place, its clock, its epochs, and what it came to in words."""
 
+from app.language import tr
 from app.page import dom, numbers
 from app.state import settings
 
@@ -84,7 +85,9 @@ class CurrentRun:
         self.latest = logs
         if self.diverged or abs(logs["batch_loss"]) < float("inf"):
             return False
-        self.diverged = f"batch {batch + 1} of epoch {int(logs['epoch']) + 1}"
+        self.diverged = tr(
+            "batch {batch} of epoch {epoch}", batch=batch + 1, epoch=int(logs["epoch"]) + 1
+        )
         return True
 
     def finish_epoch(self, epoch, logs):
@@ -97,21 +100,30 @@ class CurrentRun:
         self.rows.append(row)
         return row
 
-    def outcome(self, following="Draw a digit."):
+    def outcome(self, following=""):
         """Return what the run came to, in a sentence, and what to do now in another."""
         done, total = len(self.rows), self.epochs
         if self.diverged:
-            return f"Stopped: the loss is not a number since {self.diverged}."
+            return tr("Stopped: the loss is not a number since {diverged}.", diverged=self.diverged)
         if self.stopped and self.cut_short:
-            batch = f"batch {int(self.latest['batch'])} of {int(self.latest['batches'])}"
-            words = f"Stopped in epoch {done + 1} of {total}, at {batch}"
+            words = tr(
+                "Stopped in epoch {epoch} of {total}, at batch {batch} of {batches}",
+                epoch=done + 1,
+                total=total,
+                batch=int(self.latest["batch"]),
+                batches=int(self.latest["batches"]),
+            )
         elif self.stopped:
-            words = f"Stopped after epoch {done} of {total}"
+            words = tr("Stopped after epoch {done} of {total}", done=done, total=total)
         elif done < total:
-            words = f"Stopped early after epoch {done} of {total}, the test loss falls no more"
+            words = tr(
+                "Stopped early after epoch {done} of {total}, the test loss falls no more",
+                done=done,
+                total=total,
+            )
         else:
-            words = f"Done: {done} of {total} epochs"
+            words = tr("Done: {done} of {total} epochs", done=done, total=total)
         if done and self.rows[-1]["val_accuracy"] is not None:
             share = numbers.percent(self.rows[-1]["val_accuracy"])
-            words += f", {share} of the test images right"
-        return f"{words}. {following}"
+            words += ", " + tr("{share} of the test images right", share=share)
+        return f"{words}. {following}".strip()

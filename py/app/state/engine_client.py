@@ -5,6 +5,7 @@ Pixels and weights stay in the worker; here are proxies, numbers and texts.
 
 import asyncio
 
+from app.language import tr
 from app.page import dom, status
 from app.state import settings
 from app.state.connection import BASE, Connection
@@ -84,7 +85,7 @@ class EngineClient(Connection):
         self.data_ready = False
 
     async def _load_data(self):
-        status.say("Loading 70,000 handwritten digits…")
+        status.say(tr("Loading 70,000 handwritten digits…"))
         status.step("data", "active")
         began = dom.now()
         size = await self.lab.load_data(BASE)

@@ -7,6 +7,8 @@ paused, error: tests and pages that embed this one rely on it. Pure Python.
 
 import asyncio
 
+from app.language import tr
+
 # State: the phase of the document (None: as it was) and the states that may follow.
 STATES = {
     "starting": ("loading", ("ready", "failed")),
@@ -83,11 +85,12 @@ class RunState:
         if self.busy:
             self.enter("ready")
 
-    def free(self, reason="."):
-        """Whether nothing is in progress; says what to do if something is."""
+    def free(self, reason=""):
+        """Whether nothing is in progress; says what to do if something is, and why."""
         if self.busy:
-            what = "Leave the federation" if self.name == "joined" else "Stop the training"
-            self._say(what + " first" + reason)
+            joined = self.name == "joined"
+            what = tr("Leave the federation first") if joined else tr("Stop the training first")
+            self._say(f"{what}: {reason}." if reason else what + ".")
         return not self.busy
 
     def turn(self):

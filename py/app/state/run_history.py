@@ -2,6 +2,7 @@
 
 import json
 
+from app.language import tr
 from app.page import numbers
 from app.state import settings
 
@@ -73,24 +74,29 @@ def _name(run: "dict[str, Any]", options: "dict[str, Any]", differing: "list[str
     ]
     former = run.get("continues")
     if former:
-        parts.append("continues " + (former if isinstance(former, str) else f"run {former}"))
+        words = tr("continues {run}") if isinstance(former, str) else tr("continues run {run}")
+        parts.append(words.format(run=tr(former) if isinstance(former, str) else former))
     if not parts and differing:
-        parts.append("usual options")
-    return f"{run['number']} · {', '.join(parts)}" if parts else f"Run {run['number']}"
+        parts.append(tr("usual options"))
+    return (
+        f"{run['number']} · {', '.join(parts)}"
+        if parts
+        else tr("Run {number}", number=run["number"])
+    )
 
 
 _WORDS = {
     "preset": "{}",
     "data": "{}",
     "optimizer": "{}",
-    "subset": "{} images",
-    "lr": "rate {}",
-    "l2": "penalty {}",
-    "schedule": "{} schedule",
-    "patience": "stops after {}",
-    "epochs": "{} epochs",
-    "device": "on {}",
-    "cores": "{} cores",
+    "subset": tr("{} images"),
+    "lr": tr("rate {}"),
+    "l2": tr("penalty {}"),
+    "schedule": tr("{} schedule"),
+    "patience": tr("stops after {}"),
+    "epochs": tr("{} epochs"),
+    "device": tr("on {}"),
+    "cores": tr("{} cores"),
 }
 
 
@@ -134,24 +140,39 @@ def from_json(text: str) -> "list[dict[str, Any]]":
     return [run for run in found if _is_run(run)]
 
 
-def direction(rate: float, optimizer: str) -> str:
-    """Return where to move a learning rate that is far from the usual one, '' for another."""
+def direction(rate: float, optimizer: str) -> int:
+    """Return where to move a learning rate that is far from the usual one: -1, 1, or 0."""
     usual = USUAL_OF_SGD if optimizer == "SGD" else USUAL
-    if rate >= FAR * usual:
-        times = numbers.count(round(rate / usual))
-        return f"lower the learning rate: {rate:g} is {times} times the usual {usual:g}"
-    if rate <= usual / FAR:
-        times = numbers.count(round(usual / rate))
-        return f"raise the learning rate: the usual {usual:g} is {times} times {rate:g}"
-    return ""
+    return (rate <= usual / FAR) - (rate >= FAR * usual)
+
+
+def _compared(words: str, rate: float, optimizer: str) -> str:
+    usual = USUAL_OF_SGD if optimizer == "SGD" else USUAL
+    times = numbers.count(round(max(rate / usual, usual / rate)))
+    return words.format(
+        rate=numbers.local(f"{rate:g}"), times=times, usual=numbers.local(f"{usual:g}")
+    )
 
 
 def not_a_number(rate: float, optimizer: str) -> str:
     """Return what to do about a loss that is no number."""
-    words = direction(rate, optimizer)
-    if not words.startswith("lower"):
-        words = "lower the learning rate"
-    return f"The loss is not a number (NaN): the steps are too large. Reset, then {words}."
+    words = tr("The loss is not a number (NaN): the steps are too large.") + " "
+    if direction(rate, optimizer) < 0:
+        return words + _compared(
+            tr("Reset, then lower the learning rate: {rate} is {times} times the usual {usual}."),
+            rate,
+            optimizer,
+        )
+    return words + tr("Reset, then lower the learning rate.")
+
+
+def _guessing(rate: float, optimizer: str) -> str:
+    words = {
+        -1: tr("Lower the learning rate: {rate} is {times} times the usual {usual}."),
+        0: tr("Train longer, or take fewer layers."),
+        1: tr("Raise the learning rate: the usual {usual} is {times} times {rate}."),
+    }[direction(rate, optimizer)]
+    return tr("Still guessing: it does not learn.") + " " + _compared(words, rate, optimizer)
 
 
 def advice(
@@ -174,12 +195,11 @@ def advice(
     if last["loss"] is None or last["loss"] != last["loss"]:
         return not_a_number(rate, optimizer)
     if last["accuracy"] < 1.5 / classes:
-        words = direction(rate, optimizer) or "train longer, or take fewer layers"
-        return f"Still guessing: it does not learn. {words[0].upper()}{words[1:]}."
+        return _guessing(rate, optimizer)
     losses = [epoch["val_loss"] for epoch in epochs if epoch.get("val_loss") is not None]
     if len(losses) >= 4 and losses[-1] > losses[-2] > losses[-3]:
-        return (
-            "Over-fitting: the test loss rises while the training loss falls. "
-            "More data, dropout or early stopping help."
+        return tr(
+            "Over-fitting: the test loss rises while the training loss falls. More "
+            "data, dropout or early stopping help."
         )
     return ""

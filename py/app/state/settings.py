@@ -12,6 +12,8 @@ try:
 except ImportError:  # MicroPython has no typing, and never evaluates an annotation.
     pass
 
+from app import language
+from app.language import tr
 from app.state import architectures
 
 METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
@@ -73,11 +75,12 @@ TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
         ("metric", ("choice", METRICS[0], None, METRICS)),
         ("hide", ("list", (), None, PANELS)),
         ("lesson", ("name", "", None, None)),
+        ("lang", ("choice", "en", None, language.LANGUAGES)),
     ]
 )
 
 # The settings that decide no curve: they change what is seen of it.
-SHOWN = ("smoothing", "log", "metric", "hide", "lesson")
+SHOWN = ("smoothing", "log", "metric", "hide", "lesson", "lang")
 # Those that decide it, for a given network.
 DECISIVE = tuple(name for name in TABLE if name not in SHOWN + ("preset", "layers"))
 
@@ -103,7 +106,7 @@ def defaults() -> "dict[str, Any]":
     return {name: row[1] for name, row in TABLE.items()}
 
 
-_KINDS = {"int": "a whole number", "float": "a number"}
+_KINDS = {"int": tr("a whole number"), "float": tr("a number")}
 
 
 def _number(kind: str, text: str, low: float, high: float) -> Any:
@@ -163,7 +166,7 @@ def read(name: str, text: str, table: "Any" = TABLE) -> Any:
 def expected(name: str) -> str:
     """Return in words what a number may be: 'a whole number from 1 to 100'."""
     kind, _, low, high = TABLE[name]
-    return f"{_KINDS[kind]} from {low:g} to {high:g}"
+    return tr("{kind} from {low:g} to {high:g}", kind=_KINDS[kind], low=low, high=high)
 
 
 def value(name: str, given: Any) -> Any:

@@ -1,5 +1,6 @@
 """The fold "As Python": the run as a program of this engine or of Keras, and as a notebook."""
 
+from app.language import tr
 from app.page import clipboard, dom
 from app.state import generated_code, keras_code
 
@@ -39,7 +40,7 @@ class Code:
 
     async def _copy(self):
         code = dom.find("code")
-        await clipboard.copy(code.textContent, code, "The code is copied.", "code")
+        await clipboard.copy(code.textContent, code, tr("The code is copied."))
 
     def _notebook(self):
         text = keras_code.notebook(self.options.address(), *self._run())

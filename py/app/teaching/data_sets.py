@@ -2,12 +2,13 @@
 
 import js
 
+from app.language import tr
 from app.page import dom, failures, status
 
 TABLES = ("iris", "penguins")
 _ABSENT = {
-    "own": "It was made with somebody's own files, which a link cannot hold.",
-    "classes": "It was made with classes of somebody's own, which a link cannot hold.",
+    "own": tr("It was made with somebody's own files, which a link cannot hold."),
+    "classes": tr("It was made with classes of somebody's own, which a link cannot hold."),
 }
 
 
@@ -29,7 +30,7 @@ class DataSets:
         toy = self.menu.selectedOptions[0].getAttribute("data-toy")
         if toy:
             self.page.data.show_choice()
-            js.location.href = f"./playground.html#toy={toy}"
+            js.location.href = self._playground(toy)
         else:
             self.options.set("data", self.menu.value)
 
@@ -37,7 +38,7 @@ class DataSets:
         """Train on the data that the options name; where that cannot be, say why."""
         name = self.options["data"]
         if name != "own" and self.menu.querySelector(f'[data-toy="{name}"]'):
-            js.location.replace(f"./playground.html#toy={name}")
+            js.location.replace(self._playground(name))
         try:
             if name in TABLES:
                 await self._table(name)
@@ -46,13 +47,16 @@ class DataSets:
                 return
         except Exception as error:
             status.notice(
-                "These data could not be loaded",
+                tr("These data could not be loaded"),
                 failures.first_line(error),
-                "The data are as they were. Check the connection, and choose them again.",
+                tr("The data are as they were. Check the connection, and choose them again."),
                 status.details_of(error),
             )
         if self.options["data"] == name:  # else another one is asked for by now
             self.options.set("data", self.client.data["id"])
+
+    def _playground(self, toy):
+        return f"./playground.html#toy={toy}&lang={self.options['lang']}"
 
     async def _table(self, name):
         address = js.URL.new(f"./static/vendor/data/{name}.csv", js.document.baseURI).href
@@ -60,16 +64,19 @@ class DataSets:
 
     async def _chosen(self, name):
         """Have the worker train on other data; return whether there are any of this name."""
-        status.say("Loading the data…")
+        status.say(tr("Loading the data…"))
         if name == "classes" and (self.page.own_data.classes or not self.options.link):
             return await self.page.own_data.restore()
         if await self.client.lab.data.choose(name, js.document.baseURI):
             await self.page.data.adopt(name)
             return True
         status.notice(
-            f"There are no data “{name}” here",
-            _ABSENT.get(name, "The link names data that this page does not know."),
-            f"The data are {self.client.data['name']}. Others are in the menu, and your own files "
-            "can be opened below it.",
+            tr("There are no data “{name}” here", name=name),
+            _ABSENT.get(name, tr("The link names data that this page does not know.")),
+            tr(
+                "The data are {name}. Others are in the menu, and your own files can be opened "
+                "below it.",
+                name=tr(self.client.data["name"]),
+            ),
         )
         return False

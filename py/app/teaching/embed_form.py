@@ -2,6 +2,7 @@
 
 import js
 
+from app.language import tr
 from app.page import clipboard, dom
 from app.state import embed_code, settings
 
@@ -17,23 +18,23 @@ class EmbedForm:
         self.options = page.options
         self.boxes = {}
         form = dom.find("embed-form")
-        self.compact = self._field(form, "Compact", type="checkbox")
-        self.config = self._field(form, "With the present options", type="checkbox")
+        self.compact = self._field(form, tr("Compact"), type="checkbox")
+        self.config = self._field(form, tr("With the present options"), type="checkbox")
         self.config.checked = True
-        self.height = self._field(form, "Height in pixels, if not as high as its content")
+        self.height = self._field(form, tr("Height in pixels, if not as high as its content"))
         self.height.size = 5
         self.theme = dom.make("select")
         for name in embed_code.THEMES:
             self.theme.append(dom.make("option", name, value=name))
-        label = dom.make("label", "Theme", class_="field")
+        label = dom.make("label", tr("Theme"), class_="field")
         label.append(self.theme)
         form.append(label)
         group = dom.make("fieldset", class_="row")
-        group.append(dom.make("legend", "Leave out"))
+        group.append(dom.make("legend", tr("Leave out")))
         for name in embed_code.PANELS:
             self.boxes[name] = self._field(group, name, type="checkbox")
         self.wrong = dom.make("small", class_="wrong", role="alert")
-        copy = dom.make("button", "Copy these lines", type="button", class_="quiet")
+        copy = dom.make("button", tr("Copy these lines"), type="button", class_="quiet")
         dom.on(copy, "click", self._copy)
         form.append(group, self.wrong, copy)
         dom.on(form, "input", lambda _: self.open())
@@ -53,7 +54,7 @@ class EmbedForm:
             self.wrong.textContent = ""
         except ValueError as error:
             height = ""
-            self.wrong.textContent = f"Height: {error}"
+            self.wrong.textContent = tr("Height: {error}", error=error)
         values = dict(self.options.values, hide=())
         config = settings.to_hash(values) if self.config.checked else ""
         hide = [name for name, box in self.boxes.items() if box.checked]
@@ -63,4 +64,4 @@ class EmbedForm:
 
     async def _copy(self, _):
         code = dom.find("embed-code")
-        await clipboard.copy(code.textContent, code, "The lines are copied.", "text")
+        await clipboard.copy(code.textContent, code, tr("The lines are copied."))

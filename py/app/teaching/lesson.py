@@ -4,6 +4,7 @@ import json
 
 import js
 
+from app.language import tr
 from app.page import clipboard, dom, status
 from app.state import settings
 
@@ -30,7 +31,12 @@ class Lesson:
         if not self.lessons:
             response = await js.fetch(FILE)
             if not response.ok:
-                status.say(f"The lessons could not be fetched: the server said {response.status}.")
+                status.say(
+                    tr(
+                        "The lessons could not be fetched: the server said {status}.",
+                        status=response.status,
+                    )
+                )
                 return
             self.lessons = json.loads(await response.text())
         name = self.options["lesson"]
@@ -41,7 +47,7 @@ class Lesson:
                 await self.state.started()
                 self._begin(found[0])
         elif name:
-            status.say(f"There is no lesson “{name}”.")
+            status.say(tr("There is no lesson “{name}”.", name=name))
             self.close()
         self.box.hidden = not found
 
@@ -55,7 +61,7 @@ class Lesson:
             item = dom.make("li")
             item.append(self._button(lesson["title"], lambda lesson=lesson: self._begin(lesson)))
             items.append(item)
-        self._fill("Lessons", "", [dom.fill(dom.make("ol"), items)])
+        self._fill(tr("Lessons"), "", [dom.fill(dom.make("ol"), items)])
 
     def close(self):
         """Go back to the page alone."""
@@ -71,18 +77,22 @@ class Lesson:
     def _show(self, lesson):
         number = self.lessons.index(lesson) + 1
         happened = dom.make("details")
-        answer = dom.make("div")
-        dom.put(answer, lesson["happened"])
-        happened.append(dom.make("summary", "What happened"), answer)
+        happened.append(dom.make("summary", tr("What happened")), self._html(lesson["happened"]))
         parts = [
             self._html(lesson["text"]),
-            dom.make("h3", "First: what do you expect?"),
+            dom.make("h3", tr("First: what do you expect?")),
             self._choices(lesson),
-            self._html("<h3>Then press Train, and look</h3>" + lesson["look"]),
+            dom.make("h3", tr("Then press Train, and look")),
+            self._html(lesson["look"]),
             happened,
         ]
         following = self.lessons[number : number + 1]
-        self._fill(lesson["title"], f"{number} of {len(self.lessons)}", parts, *following)
+        self._fill(
+            lesson["title"],
+            tr("{number} of {count}", number=number, count=len(self.lessons)),
+            parts,
+            *following,
+        )
 
     def _fill(self, title, note, parts, following=None):
         fold = dom.make("details", open="")
@@ -90,12 +100,13 @@ class Lesson:
         head.append(dom.make("h2", title, id="lesson-title"), dom.make("small", note))
         row = dom.make("div", class_="row")
         if following:
-            row.append(self._button("Next lesson", lambda: self._begin(following)))
+            row.append(self._button(tr("Next lesson"), lambda: self._begin(following)))
         if note:
             row.append(
-                self._button("All lessons", self.menu), self._button("Copy link", self._copy)
+                self._button(tr("All lessons"), self.menu),
+                self._button(tr("Copy link"), self._copy),
             )
-        row.append(self._button("Close", self.close))
+        row.append(self._button(tr("Close"), self.close))
         body = dom.make("div", class_="lesson-text")
         dom.fill(body, parts + [row])
         fold.append(head, body)
@@ -104,7 +115,7 @@ class Lesson:
         self.box.scrollTop = 0
 
     def _html(self, text):
-        box = dom.make("div")
+        box = dom.make("div", lang="en")
         dom.put(box, text)
         return box
 
@@ -115,9 +126,11 @@ class Lesson:
 
     def _choices(self, lesson):
         """Return the answers to choose from; the page keeps which one was chosen in view."""
-        group = dom.make("div", role="group", aria_label="What do you expect?", class_="choices")
+        group = dom.make(
+            "div", role="group", aria_label=tr("What do you expect?"), class_="choices"
+        )
         for choice in lesson["choices"]:
-            button = dom.make("button", type="button", aria_pressed="false")
+            button = dom.make("button", type="button", aria_pressed="false", lang="en")
             dom.put(button, choice)
             dom.on(button, "click", lambda _, button=button: _choose(group, button))
             group.append(button)
@@ -125,7 +138,7 @@ class Lesson:
 
     async def _copy(self):
         address = self.options.address()
-        await clipboard.copy(address, self.box, "The lesson's link is copied.", "lesson")
+        await clipboard.copy(address, self.box, tr("The lesson's link is copied."))
 
 
 def _choose(group, chosen):

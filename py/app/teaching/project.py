@@ -2,6 +2,7 @@
 
 import js
 
+from app.language import tr
 from app.page import dom, numbers, status
 from app.state import settings
 
@@ -30,7 +31,13 @@ class Project:
             status.say(str(error))
             return
         dom.save_as(made["url"], made["name"])
-        status.say(f"{made['name']}, {numbers.size(made['size'])}: hand it to your class.")
+        status.say(
+            tr(
+                "{name}, {size}: hand it to your class.",
+                name=made["name"],
+                size=numbers.size(made["size"]),
+            )
+        )
 
     async def take(self):
         """Open the project that was chosen."""
@@ -53,12 +60,14 @@ class Project:
                 await page.network.rebuilt()
                 about = {"trained": found["trained"]} if found["trained"] else None
                 await client.adopt(found["model"], None, about)
-                status.say(f"The project {file.name} is open: its data, options and network.")
+                status.say(
+                    tr("The project {name} is open: its data, options and network.", name=file.name)
+                )
         except Exception as error:
             status.notice(
-                "This file is no project",
+                tr("This file is no project"),
                 str(error),
-                "Choose a file that Save project made, of images that the page takes.",
+                tr("Choose a file that Save project made, of images that the page takes."),
                 status.details_of(error),
             )
         finally:

@@ -2,6 +2,7 @@
 
 import js
 
+from app.language import tr
 from app.page import dom, numbers, status
 from app.state import web_page
 
@@ -20,15 +21,26 @@ class WebPage:
         """Download the folder."""
         client = self.client
         if client.model is None:
-            status.say("There is no network yet.")
+            status.say(tr("There is no network yet."))
             return
         response = await js.fetch(web_page.TEMPLATE)
         if not response.ok:
-            status.say(f"The page could not be fetched: the server said {response.status}.")
+            status.say(
+                tr(
+                    "The page could not be fetched: the server said {status}.",
+                    status=response.status,
+                )
+            )
             return
         template = await response.text()
         text = web_page.text(template, client.data["names"], client.data["shape"])
         made = await client.lab.models.folder(client.model, text, list(web_page.FILES))
         dom.save_as(made["url"], made["name"])
         size = numbers.size(made["size"])
-        status.say(f"{made['name']}, {size}: unpack it, and serve the folder with any server.")
+        status.say(
+            tr(
+                "{name}, {size}: unpack it, and serve the folder with any server.",
+                name=made["name"],
+                size=size,
+            )
+        )

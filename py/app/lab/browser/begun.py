@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from app import language
 from app.lab.browser import downloads, kernel_files
 
 
@@ -34,6 +35,10 @@ class Begun:
             "numpy_s": (self._clock[1] - self._clock[0]) / 1000,
             "numpy_version": np.__version__,
         }
+
+    def speak(self, texts: dict[str, str]) -> None:
+        """Write in the page's language from now on."""
+        language.use(texts)
 
     async def load_kernels(self, base: str) -> dict[str, Any]:
         """Load the fastest kernels that this browser supports: {name, size, problems}."""

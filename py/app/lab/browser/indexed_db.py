@@ -12,6 +12,8 @@ from typing import Any
 import js
 from pyodide.ffi import create_once_callable, to_js
 
+from app.language import tr
+
 NAME = "farcall"
 VERSION = 4
 STORES = ("models", "checkpoints", "runs", "drawings", "classes")
@@ -29,13 +31,14 @@ def now() -> str:
 
 
 def _reason(error: Any) -> str:
-    name = MISSING if error is None else getattr(error, "name", "") or "unknown error"
+    name = MISSING if error is None else getattr(error, "name", "") or tr("unknown error")
     if name == "QuotaExceededError":
-        return "the browser's storage is full: delete a saved model or free disk space"
+        return tr("the browser's storage is full: delete a saved model or free disk space")
     if name in (MISSING, "InvalidStateError", "SecurityError", "UnknownError", "NotFoundError"):
-        return (
-            f"the browser allows no storage here ({name}: a private window, a sandboxed frame?); "
-            "use Download"
+        return tr(
+            "the browser allows no storage here ({name}: a private window, a "
+            "sandboxed frame?); use Download",
+            name=name,
         )
     return f"{name}: {getattr(error, 'message', error)}"
 
@@ -135,5 +138,5 @@ async def state() -> str:
     try:
         await listing()
     except StorageError as error:
-        return f"no: {error}"
+        return tr("no: {error}", error=error)
     return "yes"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from nn.data import Dataset
 
+from app.language import grouped, tr
+
 UNEVEN = 4  # a class with so many times fewer images than another one is called rare
 
 
@@ -17,13 +19,18 @@ def _balance(train: Dataset) -> list[str]:
     names = [str(name) for name in train.class_names or range(len(counts))]
     most, least = max(counts), min(counts)
     if not least:
-        return [f"Class {names[counts.index(0)]} has no training image."]
+        return [tr("Class {name} has no training image.", name=names[counts.index(0)])]
     if most < UNEVEN * least:
         return []
     rare, common = names[counts.index(least)], names[counts.index(most)]
     return [
-        f"Class {common} has {most / least:.0f} times the images of class {rare}: "
-        "a network may learn to prefer it."
+        tr(
+            "Class {common} has {most:.0f} times the images of class {rare}: a "
+            "network may learn to prefer it.",
+            common=common,
+            most=most / least,
+            rare=rare,
+        )
     ]
 
 
@@ -33,10 +40,18 @@ def _repeats(train: Dataset, test: Dataset) -> list[str]:
     shared = sum(hash(image.tobytes()) in distinct for image in test.x)
     found = []
     if len(distinct) < len(seen):
-        found.append(f"{len(seen) - len(distinct):,} training images are copies of others.")
+        found.append(
+            tr(
+                "{count} training images are copies of others.",
+                count=grouped(len(seen) - len(distinct)),
+            )
+        )
     if shared:
         found.append(
-            f"{shared:,} test images are among the training images: "
-            "the test accuracy says more than is true."
+            tr(
+                "{shared} test images are among the training images: the test accuracy "
+                "says more than is true.",
+                shared=grouped(shared),
+            )
         )
     return found

@@ -14,6 +14,7 @@ import numpy as np
 from nn.graph import Node
 
 from app.lab.inside.numbers import exact, short
+from app.language import plural, tr
 
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 Part = dict[str, Any]
@@ -106,8 +107,8 @@ def explain(question: Question) -> Explanation:
     kind = type(question.layer).__name__
     function = KINDS.get(kind)
     if function is None:
-        found = Explanation(f"{kind}: the engine's own number.")
-        found.sum("value", question.value)
+        found = Explanation(tr("{kind}: the engine's own number.", kind=kind))
+        found.sum(tr("value"), question.value)
         return found
     return function(question)
 
@@ -126,22 +127,29 @@ def convolution(question: Question) -> Explanation:
     shares = products.sum((0, 1))
     shown = sorted(np.argsort(-np.abs(shares), kind="stable")[:MAPS].tolist())
     found = Explanation(
-        f"The same {kernel[..., 0].size} weights make every pixel of this map: each is multiplied "
-        "by the number under it, and all products are added. Training changes the weights."
+        tr(
+            "The same {size} weights make every pixel of this map: each is "
+            "multiplied by the number under it, and all products are added. Training "
+            "changes the weights.",
+            size=kernel[..., 0].size,
+        )
     )
     for i in shown:
-        name = f"map {group + i + 1}" if x.shape[-1] > 1 else "patch"
+        name = tr("map {number}", number=group + i + 1) if x.shape[-1] > 1 else tr("patch")
         if products[..., i].size <= CELLS:
             found.table(name, patch[..., i])
             found.sign("\u00d7")
-            found.table("filter", kernel[..., i, filter_])
+            found.table(tr("filter"), kernel[..., i, filter_])
             found.sign("=")
-            found.table("products", products[..., i])
+            found.table(tr("products"), products[..., i])
         if len(shares) > 1:
             found.line(name, float(shares[i]))
     rest = len(shares) - len(shown)
     if rest:
-        found.line(f"{rest} other{'s' * (rest > 1)}", float(shares.sum() - shares[shown].sum()))
+        found.line(
+            plural(rest, "{count} other", "{count} others", count=rest),
+            float(shares.sum() - shares[shown].sum()),
+        )
     steps = [d * (k - 1) + 1 for d, k in zip(options["dilation"], kernel.shape[:2], strict=True)]
     found.read(question.node.inputs[0].node, [group + i for i in shown], top, left, *steps)
     _finish(found, question, float(shares.sum()), layer.bias, filter_)
@@ -179,12 +187,12 @@ def _patch(
 
 def _finish(found: Explanation, question: Question, total: float, bias: Any, unit: int) -> None:
     """Add the bias, and apply the activation, which makes the engine's number."""
-    found.sum("sum", total)
+    found.sum(tr("sum"), total)
     z = total
     if bias is not None:
         add = float(bias.value[unit])
         z = total + add
-        found.sum("+ bias", add)
+        found.sum(tr("+ bias"), add)
     name = question.layer.activation.name
     settled = name == "linear" or (name == "relu" and question.value > 0)
     if bias is not None or name == "linear":
@@ -209,9 +217,9 @@ def _softmax(found: Explanation, question: Question, logits: Array) -> None:
     shift = float(logits.max()) if float(np.abs(logits).max()) > 12 else 0.0
     powers = np.exp(logits - shift)
     found.sum("e^x" if not shift else f"e^(x \u2212 {exact(shift)})", float(powers[unit]))
-    found.sum(f"\u00f7 all {len(powers)}", float(powers.sum()))
-    found.sum("= share", question.value)
-    found.words += " Softmax takes e to the power of each, and divides by the sum of all."
+    found.sum(tr("÷ all {count}", count=len(powers)), float(powers.sum()))
+    found.sum(tr("= share"), question.value)
+    found.words += " " + tr("Softmax takes e to the power of each, and divides by the sum of all.")
 
 
 def dense(question: Question) -> Explanation:
@@ -221,12 +229,22 @@ def dense(question: Question) -> Explanation:
     weights = layer.kernel.value[:, unit]
     products = x * weights
     shown = np.argsort(-np.abs(products), kind="stable")[:LARGEST]
-    found = Explanation(f"Each of the {len(x):,} numbers before has a weight of its own here.")
+    found = Explanation(
+        tr("Each of the {count} numbers before has a weight of its own here.", count=len(x))
+    )
     for i in shown.tolist():
-        found.line(f"unit {i + 1}: {short(x[i])} \u00d7 {short(float(weights[i]))}", products[i])
+        found.line(
+            tr(
+                "unit {number}: {x} × {weight}",
+                number=i + 1,
+                x=short(x[i]),
+                weight=short(float(weights[i])),
+            ),
+            products[i],
+        )
     rest = len(products) - len(shown)
     if rest:
-        others = f"{rest:,} other{'s' * (rest > 1)}"
+        others = plural(rest, "{count} other", "{count} others", count=rest)
         found.line(others, float(products.sum() - products[shown].sum()))
     before = question.node.inputs[0].node
     for i in shown.tolist() if question.inputs[0].ndim == 1 else ():
@@ -249,15 +267,15 @@ def pooling(question: Question) -> Explanation:
     count, found = int(within.sum()), Explanation()
     if "Max" in type(layer).__name__:
         best = np.unravel_index(np.where(within, numbers, -np.inf).argmax(), numbers.shape)
-        found.words = "Of each window only the largest number goes on."
+        found.words = tr("Of each window only the largest number goes on.")
         if numbers.size <= CELLS:
-            found.table("window", numbers, mark=[int(i) for i in best])
-        found.sum(f"largest of {count}", question.value)
+            found.table(tr("window"), numbers, mark=[int(i) for i in best])
+        found.sum(tr("largest of {count}", count=count), question.value)
     else:
-        found.words = "Of each window the mean goes on."
+        found.words = tr("Of each window the mean goes on.")
         if numbers.size <= CELLS:
-            found.table("window", numbers)
-        found.sum("sum", float(numbers[within].sum(dtype=np.float64)))
+            found.table(tr("window"), numbers)
+        found.sum(tr("sum"), float(numbers[within].sum(dtype=np.float64)))
         found.sum(f"\u00f7 {count}", question.value)
     found.read(question.node.inputs[0].node, [channel], top, left, *layer.window)
     return found
@@ -268,11 +286,11 @@ def pooling_of_all(question: Question) -> Explanation:
     channel, first = question.channel, question.layer.channels_first
     x = question.inputs[0]
     numbers = (x[channel] if first else x[..., channel]).astype(np.float64)
-    found = Explanation("A whole map becomes one number.")
+    found = Explanation(tr("A whole map becomes one number."))
     if "Max" in type(question.layer).__name__:
-        found.sum(f"largest of {numbers.size}", question.value)
+        found.sum(tr("largest of {size}", size=numbers.size), question.value)
     else:
-        found.sum(f"sum of {numbers.size}", float(numbers.sum()))
+        found.sum(tr("sum of {size}", size=numbers.size), float(numbers.sum()))
         found.sum(f"\u00f7 {numbers.size}", question.value)
     size = numbers.shape if numbers.ndim == 2 else (1, numbers.size)
     found.read(question.node.inputs[0].node, [channel], 0, 0, *size)
@@ -285,15 +303,25 @@ def flatten(question: Question) -> Explanation:
     first = question.first or bool(getattr(question.layer, "channels_first", False))
     shape = (*x.shape[1:], x.shape[0]) if first and x.ndim > 2 else x.shape
     place = [int(i) for i in np.unravel_index(question.index[-1], shape)]
-    found = Explanation("Flatten changes no number: it puts all pixels of all maps in one row.")
+    found = Explanation(tr("Flatten changes no number: it puts all pixels of all maps in one row."))
     if len(place) > 2:
         row, column, map_ = place[-3:]
-        found.line(f"map {map_ + 1}, row {row + 1}, column {column + 1}", question.value)
+        found.line(
+            tr(
+                "map {number}, row {row}, column {column}",
+                number=map_ + 1,
+                row=row + 1,
+                column=column + 1,
+            ),
+            question.value,
+        )
         found.read(before, [map_], row, column)
     elif len(place) == 2:
-        found.line(f"row {place[0] + 1}, column {place[1] + 1}", question.value)
+        found.line(
+            tr("row {row}, column {column}", row=place[0] + 1, column=place[1] + 1), question.value
+        )
         found.read(before, [0], *place)
-    found.sum("number", question.value)
+    found.sum(tr("number"), question.value)
     return found
 
 
@@ -304,12 +332,14 @@ def normalization(question: Question) -> Explanation:
     x = float(question.inputs[0][question.index])
     mean, variance = (float(v.value[feature]) for v in (layer.moving_mean, layer.moving_variance))
     found = Explanation(
-        "Training kept each map's mean and variance: with them the numbers are brought to one "
-        "scale, which gamma and beta then set."
+        tr(
+            "Training kept each map's mean and variance: with them the numbers are "
+            "brought to one scale, which gamma and beta then set."
+        )
     )
-    found.sum("number", x)
-    found.sum("\u2212 mean", mean)
-    found.sum("\u00f7 \u221a(variance + \u03b5)", float(np.sqrt(variance + layer.epsilon)))
+    found.sum(tr("number"), x)
+    found.sum(tr("\u2212 mean"), mean)
+    found.sum(tr("\u00f7 \u221a(variance + \u03b5)"), float(np.sqrt(variance + layer.epsilon)))
     if layer.gamma is not None:
         found.sum("\u00d7 gamma", float(layer.gamma.value[feature]))
     if layer.beta is not None:
@@ -321,12 +351,12 @@ def normalization(question: Question) -> Explanation:
 
 def elementwise(question: Question) -> Explanation:
     """Explain an activation as a layer of its own."""
-    found = Explanation("Each number is changed by itself.")
+    found = Explanation(tr("Each number is changed by itself."))
     x = question.inputs[0]
-    found.sum("number", float(x[question.index]))
+    found.sum(tr("number"), float(x[question.index]))
     name = question.layer.last_activation or type(question.layer).__name__
     if name == "softmax":
-        found.words = "The numbers become shares of one."
+        found.words = tr("The numbers become shares of one.")
         _softmax(found, question, x[question.index[:-1]].astype(np.float64))
     else:
         found.sum(name, question.value)
@@ -337,19 +367,21 @@ def elementwise(question: Question) -> Explanation:
 def passing(question: Question) -> Explanation:
     """Explain a layer that acts in training only."""
     kind = type(question.layer).__name__
-    found = Explanation(f"{kind} acts while training only: every number goes on as it is.")
-    found.sum("number", question.value)
+    found = Explanation(
+        tr("{kind} acts while training only: every number goes on as it is.", kind=kind)
+    )
+    found.sum(tr("number"), question.value)
     return found
 
 
 def adding(question: Question) -> Explanation:
     """Explain a sum of branches."""
-    found = Explanation("The numbers at this place of all branches are added.")
+    found = Explanation(tr("The numbers at this place of all branches are added."))
     for tensor, x in zip(question.node.inputs, question.inputs, strict=True):
         if x.shape == question.output.shape:
             found.line(tensor.node.layer.name, float(x[question.index]))
             found.read(tensor.node, [question.channel], *_spot(question))
-    found.sum("sum", question.value)
+    found.sum(tr("sum"), question.value)
     return found
 
 

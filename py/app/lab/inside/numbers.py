@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.language import tr
+
 MINUS = "\u2212"
 PLACES = 3
 """Digits after the point in sums."""
@@ -14,7 +16,7 @@ def exact(value: float, places: int = PLACES) -> str:
     digits = max(0, places - (size >= 100) - (size >= 1000) - (size >= 10_000))
     text = f"{size:.{digits}f}" if size < 1e6 else f"{size:.3e}"
     negative = value < 0 and any(c in "123456789" for c in text)
-    return MINUS * negative + text
+    return MINUS * negative + text.replace(".", tr("."))
 
 
 def short(value: float) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from app.lab.inside.colours import coloured
 from app.lab.playground import features
 from app.lab.playground.points import REACH
+from app.language import tr
 
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
@@ -86,20 +87,25 @@ class Planes:
         """Return the answer in words, for those who do not see the plane: its nine parts."""
         edges = [0, SIDE // 3, SIDE - SIDE // 3, SIDE]
         rows = []
-        for name, (top, bottom) in zip(("Top", "middle", "bottom"), pairwise(edges), strict=True):
+        names = (
+            tr("Top from left to right: {colours}"),
+            tr("middle from left to right: {colours}"),
+            tr("bottom from left to right: {colours}"),
+        )
+        for name, (top, bottom) in zip(names, pairwise(edges), strict=True):
             parts = [
                 _colour(float(self.answer[top:bottom, left:right].mean()))
                 for left, right in pairwise(edges)
             ]
-            rows.append(f"{name} from left to right: {', '.join(parts)}")
+            rows.append(name.format(colours=", ".join(parts)))
         blue = round(100 * float((self.answer > 0).mean()))
-        return f"{blue} % of the plane is blue. {'; '.join(rows)}."
+        return tr("{blue} % of the plane is blue.", blue=blue) + f" {'; '.join(rows)}."
 
 
 def _colour(mean: float) -> str:
     if abs(mean) < UNDECIDED:
-        return "undecided"
-    return "blue" if mean > 0 else "rust"
+        return tr("undecided")
+    return tr("blue") if mean > 0 else tr("rust")
 
 
 def _gains(columns: Array) -> Array:

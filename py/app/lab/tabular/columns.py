@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from app.lab.images.import_data import OwnDataError
+from app.language import tr
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})
 CATEGORIES = 20  # texts of more kinds than these are names, which say nothing about other rows
@@ -74,9 +75,11 @@ def read(name: str, content: bytes) -> tuple[list[Column], list[str]]:
     rows = [row for row in lines if len(row) > 1 or "".join(row).strip()]
     if not rows or len(rows[0]) < 2:
         raise OwnDataError(f"{name}: expected a table of at least two columns")
-    width, names = len(rows[0]), [f"column {place + 1}" for place in range(len(rows[0]))]
+    width = len(rows[0])
+    names = [tr("column {number}", number=place + 1) for place in range(width)]
     if all(_number(cell) is None for cell in rows[0]):
-        names = [cell.strip() or f"column {n + 1}" for n, cell in enumerate(rows.pop(0))]
+        titles = zip(rows.pop(0), names, strict=False)
+        names = [cell.strip() or name for cell, name in titles]
     elif rows[0][:2] == [str(len(rows) - 1), str(width - 1)]:  # as scikit-learn's files begin
         classes = rows.pop(0)[2:]
         rows = [[*row[:-1], classes[int(row[-1])]] for row in rows]
@@ -106,13 +109,15 @@ def _column(title: str, texts: list[str]) -> tuple[Column, str]:
     numbers = [None if text is None else _number(text) for text in known]
     if all(n is not None or t is None for n, t in zip(numbers, known, strict=True)):
         given = [number for number in numbers if number is not None]
-        reason = "" if len(set(given)) > 1 else "always the same"
+        reason = "" if len(set(given)) > 1 else tr("always the same")
         if given and given == [given[0] + place for place in range(len(texts))]:
-            reason = "it counts the rows"
+            reason = tr("it counts the rows")
         return Column(title, numbers, None), reason
     values = sorted({text for text in known if text is not None})
-    reason = f"{len(values)} different texts" if len(values) > CATEGORIES else ""
-    return Column(title, known, values), reason or ("" if len(values) > 1 else "always the same")
+    reason = tr("{count} different texts", count=len(values)) if len(values) > CATEGORIES else ""
+    return Column(title, known, values), reason or (
+        "" if len(values) > 1 else tr("always the same")
+    )
 
 
 def _number(text: str) -> float | None:

@@ -5,6 +5,7 @@ It is made again only for another network or width; reports are put into it by p
 
 import js
 
+from app.language import tr
 from app.page import dom
 from app.page.selection import Selection
 
@@ -64,18 +65,26 @@ class Drawing:
         place = _Place(self._width, self.area, down, [len(_FEATURES)] + hidden)
         self.area.style.height = f"{place.height:.0f}px"
         parts = [_svg(place, self.form["features"])]
-        parts.append(_head("Features", "", None, place, 0))
+        parts.append(_head(tr("Features"), "", None, place, 0))
         parts.append(self._features(place))
         for index, units in enumerate(hidden):
-            parts.append(_head(f"Layer {index + 1}", str(units), index, place, index + 1))
+            parts.append(
+                _head(tr("Layer {index}", index=index + 1), str(units), index, place, index + 1)
+            )
             parts.append(self._units(index, units, place))
         dom.put(self.area, "".join(parts))
-        words = [f"layer {index + 1} of {units} units" for index, units in enumerate(hidden)]
+        words = [
+            tr("layer {index} of {units} units", index=index + 1, units=units)
+            for index, units in enumerate(hidden)
+        ]
         used = [label for name, label in _FEATURES if name in self.form["features"]]
         self.area.setAttribute(
             "aria-label",
-            f"The network: features {', '.join(used)}; {'; '.join(words) or 'no hidden layer'}; "
-            "one output",
+            tr(
+                "The network: features {used}; {hidden}; one output",
+                used=", ".join(used),
+                hidden="; ".join(words) or tr("no hidden layer"),
+            ),
         )
         self._put = _painter(self.area, dom.record([]))
         if held:
@@ -94,16 +103,20 @@ class Drawing:
         tiles = []
         for index, (name, label) in enumerate(_FEATURES):
             used = "true" if name in self.form["features"] else "false"
-            words = f'aria-pressed="{used}" data-feature="{name}" aria-label="Feature {label}"'
+            about = tr("Feature {label}", label=label)
+            words = f'aria-pressed="{used}" data-feature="{name}" aria-label="{about}"'
             tiles.append(self._tile(0, index, words, place, label))
-        return _group(0, "Features: pressed ones are used", tiles)
+        return _group(0, tr("Features: pressed ones are used"), tiles)
 
     def _units(self, layer, units, place):
         tiles = []
         for index in range(units):
-            words = f'aria-pressed="false" aria-label="Unit {index + 1}"'
+            about = tr("Unit {index}", index=index + 1)
+            words = f'aria-pressed="false" aria-label="{about}"'
             tiles.append(self._tile(layer + 1, index, words, place, ""))
-        return _group(layer + 1, f"Layer {layer + 1}: {units} units", tiles)
+        return _group(
+            layer + 1, tr("Layer {layer}: {units} units", layer=layer + 1, units=units), tiles
+        )
 
     def _tile(self, column, index, words, place, label):
         x, y = place.corner(column, index)
@@ -254,11 +267,13 @@ def _head(title, units, layer, place, column):
         where = f"left:{along:.0f}px;top:0"
     buttons = ""
     if layer is not None:
+        less = tr("{title}: one unit less", title=title)
+        more = tr("{title}: one unit more", title=title)
         buttons = (
             f'<button type="button" data-of="{layer}" data-by="-1" '
-            f'aria-label="{title}: one unit less">\u2212</button><b>{units}</b>'
+            f'aria-label="{less}">\u2212</button><b>{units}</b>'
             f'<button type="button" data-of="{layer}" data-by="1" '
-            f'aria-label="{title}: one unit more">+</button>'
+            f'aria-label="{more}">+</button>'
         )
     return (
         f'<div class="head" style="{where}"><b class="title">{title}</b><div>{buttons}</div></div>'

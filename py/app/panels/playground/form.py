@@ -2,7 +2,8 @@
 
 import js
 
-from app.page import clipboard, dom
+from app.language import tr
+from app.page import clipboard, dom, numbers
 from app.state import toys
 
 _SHOWN = {"noise": "{} %", "test": "{} %"}
@@ -33,7 +34,7 @@ class Form:
         dom.click("new-points", lambda: self.set("seed", (self["seed"] + 1) % 1000000))
         dom.click("more-layers", lambda: self.set("hidden", self["hidden"] + self._another()))
         dom.click("fewer-layers", lambda: self.set("hidden", self["hidden"][:-1]))
-        dom.click("options-fold", self._fold)
+        dom.click("options-fold", lambda: dom.unfold("options-fold"))
         dom.click("copy-link", self._copy)
         self._show()
 
@@ -86,7 +87,9 @@ class Form:
         try:
             value = toys.read(name, field.value)
         except ValueError:
-            self._refuse(field, f"A whole number from 0 to 999999. {self[name]} is used.")
+            self._refuse(
+                field, tr("A whole number from 0 to 999999. {good} is used.", good=self[name])
+            )
             return
         self._refuse(field, "")
         self.set(name, value)
@@ -116,19 +119,18 @@ class Form:
         own = self["toy"] == "own"
         dom.find("own").hidden = not own
         dom.enable("option-noise", "new-points", when=not own)
-        units = ", ".join(self["hidden"]) or "no"
-        words = f"{units} hidden units, {self['activation']}, rate {self['lr']:g}"
-        dom.set_text("options-fold", "Options: " + words)
-
-    def _fold(self):
-        """Open or close the options on a phone, where one line says what they are."""
-        button = dom.find("options-fold")
-        opened = button.getAttribute("aria-expanded") == "true"
-        button.setAttribute("aria-expanded", "false" if opened else "true")
+        units = ", ".join(self["hidden"]) or tr("no")
+        words = tr(
+            "Options: {units} hidden units, {activation}, rate {rate}",
+            units=units,
+            activation=self["activation"],
+            rate=numbers.local(f"{self['lr']:g}"),
+        )
+        dom.set_text("options-fold", words)
 
     async def _copy(self):
         """Copy the address, which holds every option."""
         shown = dom.find("link")
         text = toys.to_hash(self.values) or "toy=" + self["toy"]
         shown.textContent = js.location.href.split("#")[0] + "#" + text
-        await clipboard.copy(shown.textContent, shown, "The link is copied.", "link")
+        await clipboard.copy(shown.textContent, shown, tr("The link is copied."))

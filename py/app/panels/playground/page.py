@@ -2,6 +2,7 @@
 
 import js
 
+from app.language import tr
 from app.page import dom, failures, keys, status
 from app.page.theme import Theme
 from app.panels.playground.form import Form
@@ -87,7 +88,7 @@ class PlaygroundPage:
     # -- failures -----------------------------------------------------------------------------
 
     def _died(self, error):
-        self._failed(error or self.connection.farcall.WorkerDiedError("the worker is gone"))
+        self._failed(error or self.connection.farcall.WorkerDiedError(tr("the worker is gone")))
 
     def _failed(self, error):
         if dom.root.dataset.phase == "error" or dom.root.hasAttribute("data-broken"):

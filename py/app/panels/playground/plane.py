@@ -2,6 +2,7 @@
 
 import js
 
+from app.language import tr
 from app.page import dom
 from app.state import toys
 
@@ -45,7 +46,11 @@ class Plane:
             self.canvas.setAttribute("tabindex", "0")
         else:
             self.canvas.removeAttribute("tabindex")
-        label = "The plane: arrow keys move the cross, Space puts a point" if own else "The plane"
+        label = (
+            tr("The plane: arrow keys move the cross, Space puts a point")
+            if own
+            else tr("The plane")
+        )
         self.canvas.setAttribute("aria-label", label)
         self.canvas.classList.toggle("own", own)
 
@@ -96,7 +101,12 @@ class Plane:
         event.preventDefault()
         event.stopPropagation()
         self._cross(True)
-        where = f"{self._column} from the left, {self._row} from the top, of {toys.PLACES}"
+        where = tr(
+            "{column} from the left, {row} from the top, of {places}",
+            column=self._column,
+            row=self._row,
+            places=toys.PLACES,
+        )
         dom.write("point", where, dom.find("point"))
 
     def _cross(self, shown):

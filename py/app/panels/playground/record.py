@@ -1,9 +1,10 @@
 """What is known of a run of the playground: its figures, its words and its curves."""
 
+from app.language import tr
 from app.page import dom, numbers
 from app.page.chart import Chart
 
-_SERIES = ("Training", "blue", 2.5), ("Test", "rust", 2)
+_SERIES = (tr("Training"), "blue", 2.5), (tr("Test"), "rust", 2)
 LEAST = 0.2  # percent: an error of none has no place on a log scale
 
 
@@ -21,7 +22,7 @@ class Record:
         self._loss = Chart("loss-chart", _series(numbers.loss), sync="run")
         self._charts = (self._error, self._loss)
         for chart in self._charts:
-            chart.label = "epochs"
+            chart.label = tr("epochs")
             chart.points = False
         self._error.log = True
         self._error.reach = (LEAST, 100)
@@ -41,7 +42,10 @@ class Record:
         for name in ("loss", "val_loss", "val_accuracy", "epoch", "speed"):
             dom.write(name, numbers.DASH)
         dom.write("params", numbers.count(about["params"]))
-        dom.set_text("data-note", f"{about['train']} to learn, {about['test']} to test")
+        dom.set_text(
+            "data-note",
+            tr("{train} to learn, {test} to test", train=about["train"], test=about["test"]),
+        )
 
     def rebuild(self):
         """Make the charts again, after a change of theme."""
@@ -75,15 +79,29 @@ class Record:
     def words(self):
         """Return how good the network is, in a sentence."""
         epoch, loss, val_loss, accuracy, val_accuracy = self.last
-        begin = f"Epoch {numbers.count(epoch)}: "
+        epoch = numbers.count(epoch)
         if loss != loss:
-            return begin + "the loss is no number any more. Try a smaller learning rate."
+            return tr(
+                "Epoch {epoch}: the loss is no number any more. Try a smaller learning rate.",
+                epoch=epoch,
+            )
         if accuracy is None:
-            tested = "" if val_loss is None else f", of the test points {numbers.loss(val_loss)}"
-            return f"{begin}the mean squared error is {numbers.loss(loss)}{tested}."
-        if val_accuracy is None:
-            return f"{begin}{numbers.percent(accuracy)} of the points are right."
-        return f"{begin}{numbers.percent(val_accuracy)} of the test points are right."
+            words = (
+                tr("Epoch {epoch}: the mean squared error is {loss}.")
+                if val_loss is None
+                else tr(
+                    "Epoch {epoch}: the mean squared error is {loss}, of the test points {tested}."
+                )
+            )
+            tested = None if val_loss is None else numbers.loss(val_loss)
+            return words.format(epoch=epoch, loss=numbers.loss(loss), tested=tested)
+        words = (
+            tr("Epoch {epoch}: {right} of the points are right.")
+            if val_accuracy is None
+            else tr("Epoch {epoch}: {right} of the test points are right.")
+        )
+        right = accuracy if val_accuracy is None else val_accuracy
+        return words.format(epoch=epoch, right=numbers.percent(right))
 
 
 def _error(accuracy):

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from app.language import tr
 from app.page import dom, status
 from app.page.latest import Latest
 from app.panels.playground.record import Record
@@ -100,13 +101,13 @@ class Run:
             dom.root.dataset.phase = "training"
             dom.enable("train", "step", when=False)
             dom.enable("pause", "reset")
-            status.say("Training…")
+            status.say(tr("Training…"))
             self.record.start()
         ended = await self.play.train(self.show, *epochs)
         if number == self.number:  # no other network took its place
             self._rested()
             if ended:
-                status.say("This network has had 20,000 epochs, which is all that are trained.")
+                status.say(tr("This network has had 20,000 epochs, which is all that are trained."))
 
     def _rested(self):
         self.training = False
@@ -120,9 +121,11 @@ class Run:
         if learned:
             status.say(self.record.words())
         elif trains:
-            status.say("Press Train: blue and rust show what the network answers at each place.")
+            status.say(
+                tr("Press Train: blue and rust show what the network answers at each place.")
+            )
         else:
-            status.say("Put blue and rust points on the plane, then press Train.")
+            status.say(tr("Put blue and rust points on the plane, then press Train."))
 
     # -- what is seen -------------------------------------------------------------------------
 
@@ -140,7 +143,11 @@ class Run:
         place = self.drawing.selection.place
         share = report["words"].split(". ")[0] + "."
         if place:
-            share = f"Seen by unit {place[1] + 1} of layer {place[0]}. Press it again to let it go."
+            share = tr(
+                "Seen by unit {unit} of layer {layer}. Press it again to let it go.",
+                unit=place[1] + 1,
+                layer=place[0],
+            )
         dom.set_text("plane-note", share)
 
     def look(self, place):

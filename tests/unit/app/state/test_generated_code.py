@@ -8,7 +8,7 @@ from app.state import architectures, generated_code, settings
 
 MNIST = {"name": "MNIST", "train": 60000, "shape": [28, 28, 1]}
 # What is seen of a run and of the page decides no curve.
-SHOWN = {"smoothing", "log", "metric", "hide", "lesson"}
+SHOWN = {"smoothing", "log", "metric", "hide", "lesson", "lang"}
 OTHER: dict[str, Any] = {
     "subset": 5000, "optimizer": "SGD", "lr": 0.05, "schedule": "cosine", "batch": 64, "epochs": 2,
     "l2": 0.001, "patience": 3, "shift": 2, "rotate": 12, "zoom": 10, "noise": 15, "seed": 7,
@@ -44,6 +44,7 @@ def test_what_is_only_shown_is_not(name: str) -> None:
         "smoothing": 0.5,
         "log": True,
         "metric": "loss",
+        "lang": "de",
         "hide": ("data",),
         "lesson": "softmax",
     }[name]

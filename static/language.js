@@ -1,0 +1,45 @@
+// Put the texts of another language than English into a page, before its first paint: static/boot.js loads this for such a page
+// alone. The texts of index.html and playground.html are keys of the file; tools/catalogue.py finds them by the same rule.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const SHOWN = ["title", "aria-label", "placeholder", "alt", "label"];
+  const PAGES = /^\.\/(index|playground)\.html/;
+  let texts = {};
+
+  const say = (text) => texts[text.trim().replace(/\s+/g, " ")];
+
+  // Python asks for this too, for the HTML that it puts.
+  self.farcallTranslate = (place) => {
+    const walk = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
+    for (let node; (node = walk.nextNode()); ) {
+      if (["SCRIPT", "STYLE"].includes(node.parentNode.nodeName)) continue;
+      const text = say(node.data);
+      if (text !== undefined) node.data = node.data.replace(/\S.*\S|\S/s, () => text);
+    }
+    for (const name of SHOWN) for (const element of place.querySelectorAll(`[${name}]`)) put(element, name);
+  };
+
+  function put(element, name) {
+    const text = say(element.getAttribute(name));
+    if (text !== undefined) element.setAttribute(name, text);
+  }
+
+  // A link that says no language keeps this one: lessons, the playground's ideas, the other page.
+  const kept = (hash) => (/(^#|&)lang=/.test(hash) ? hash : `${hash || "#"}${hash.length > 1 ? "&" : ""}lang=${root.lang}`);
+  addEventListener("hashchange", () => history.replaceState(history.state, "", location.pathname + location.search + kept(location.hash)));
+
+  async function start() {
+    texts = JSON.parse(await self.farcallLanguage);
+    if (document.readyState === "loading") await new Promise((done) => addEventListener("DOMContentLoaded", done));
+    self.farcallTranslate(root);
+    const about = document.querySelector("meta[name=description]");
+    if (about) put(about, "content");
+    for (const button of document.querySelectorAll("[data-language]")) button.ariaPressed = button.dataset.language === root.lang;
+    for (const link of document.querySelectorAll("a")) {
+      if (PAGES.test(link.getAttribute("href"))) link.hash = kept(link.hash);
+    }
+  }
+
+  start().finally(self.farcallShow);
+})();
