@@ -64,7 +64,8 @@ def test_texts_are_collected_from_calls_html_and_scripts():
         "the title",
         "Hi",
     }
-    page = "<p>One\n  text <b>and bold</b> 12<script>no text</script><img alt='a picture'><optgroup label='Tables'>"
+    page = "<p>One\n  text <b>and bold</b> 12<script>no text</script><img alt='a picture'>"
+    page += "<optgroup label='Tables'>"
     assert catalogue.of_html(page) == {"One text", "and bold", "a picture", "Tables"}
     script = 'say(tr("Hello {name}", { name })); say("Not wrapped"); // a comment "of words"'
     assert catalogue.of_script(script) == ({"Hello {name}"}, ["Not wrapped"])
