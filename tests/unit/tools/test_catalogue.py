@@ -55,7 +55,8 @@ def test_a_text_that_is_not_wrapped_is_found_wherever_it_stands(line, found):
 
 
 def test_texts_are_collected_from_calls_html_and_scripts():
-    module = 'plural(n, "{n} run", "{n} runs"); tr("a" if x else "b"); put("<p title=\\"the title\\">Hi</p>")'
+    module = 'plural(n, "{n} run", "{n} runs"); tr("a" if x else "b"); '
+    module += 'put("<p title=\\"the title\\">Hi</p>")'
     assert catalogue.Texts(ast.parse(module)).found == {
         "{n} run",
         "{n} runs",
