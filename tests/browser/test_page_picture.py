@@ -39,6 +39,20 @@ for (const box of seen.sort((a, b) => a.top - b.top)) {
 }
 return [filled, band];
 """
+# What is cut off or blank: the pale image beyond its pad, the image that the network sees beyond
+# the plate or without ink, a figure of which the bar shows a part.
+CUT = """
+const box = (e) => e.getBoundingClientRect();
+const beyond = (e, other) => ["left", "top"].some((side) => box(e)[side] < box(other)[side] - 1)
+    || ["right", "bottom"].some((side) => box(e)[side] > box(other)[side] + 1);
+const [pad, seen, bar] = ["#pad", "#seen", ".figures"].map((name) => document.querySelector(name));
+const inked = () => seen.getContext("2d").getImageData(0, 0, 28, 28).data.some(Boolean);
+const cut = [...bar.children].filter((e) => box(e).top < box(bar).bottom && beyond(e, bar));
+if (beyond(document.getElementById("ghost-image"), pad)) cut.push("ghost");
+const edge = box(document.getElementById("status")).right + 1;
+if (seen.checkVisibility() && (box(seen).right > edge || !inked())) cut.push("seen");
+return cut.map((e) => e.innerText ?? e);
+"""
 # How often a layer of the picture is painted, and where.
 COUNT = """
 globalThis.paints = [];
@@ -97,8 +111,11 @@ def test_the_network_is_drawn_with_a_name_in_words_for_each_layer(page):
 
 @pytest.mark.promise("The page: the picture", "Nothing is an empty box before the first press")
 @pytest.mark.parametrize("size", [(390, 844), (768, 1024), (1440, 900)], ids=lambda s: str(s[0]))
-def test_no_part_is_empty_before_the_first_press(page, size):
+def test_no_part_is_empty_or_cut_before_the_first_press(page, size):
+    screen.resize(page, 320, 640)
+    assert page.execute_script(CUT) == []
     screen.resize(page, *size)
+    assert page.execute_script(CUT) == []
     filled, band = page.execute_script(FILLED)
     screen.restore(page)
     assert len(filled) >= 6

@@ -80,6 +80,14 @@ return [...document.querySelectorAll("button, select, input:not([type=range]), .
     .filter(([ratio]) => ratio < 3);
 """
 )
+# How many of the colours that Python reads are different ones.
+INKS = """
+const probe = document.getElementById("colour-probe");
+return new Set(["tile", "ink", "blue", "rust"].map((name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+})).size;
+"""
 SMALL = (
     MEASURE
     + """
@@ -274,6 +282,7 @@ def test_every_text_and_every_border_of_a_control_stands_out(opened, theme):
         screen.resize(opened, *size)
         assert opened.execute_script(PALE) == []
         assert opened.execute_script(FAINT) == []
+    assert opened.execute_script(INKS) == 4, "the maps and the curves get these colours"
 
 
 @pytest.mark.promise(
