@@ -6,8 +6,8 @@
 "use strict";
 () => {
   const MAP_READ = 0x1, COPY_SRC = 0x4, COPY_DST = 0x8, UNIFORM = 0x40, STORAGE = 0x80;
-  const COMPUTE = 4; // GPUShaderStage.COMPUTE
-  const FLOATS = 4; // bytes of a float
+  // GPUShaderStage.COMPUTE, bytes of a float.
+  const COMPUTE = 4, FLOATS = 4;
 
   // A browser whose GPU process has just started, or died, answers for a moment that there is no
   // adapter (Chromium: "Failed to create WebGPU Context Provider"): ask again after these times.
@@ -17,13 +17,12 @@
   // buffers, which is asked for at what the adapter offers.
   const open = async (emulated, gpu = globalThis.navigator?.gpu) => {
     if (!gpu) return { reason: "this browser has no WebGPU" };
-    let found = await opened(gpu, emulated);
     for (const time of AGAIN_AFTER_MS) {
-      if (!found.again) break;
+      const found = await opened(gpu, emulated);
+      if (!found.again) return found;
       await new Promise((resolve) => setTimeout(resolve, time));
-      found = await opened(gpu, emulated);
     }
-    return found;
+    return opened(gpu, emulated);
   };
 
   const opened = async (gpu, accepted) => {
@@ -42,12 +41,14 @@
       const name = info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(" ");
       const largest = Math.min(maxBufferSize, maxStorageBufferBindingSize);
       return { device, name: name || "GPU", emulated, largest };
-    } catch (error) { // the process of the GPU may have died between the two questions
+    } catch (error) {
+      // The process of the GPU may have died between the two questions.
       return { reason: `the GPU was refused: ${error.message}`, again: true };
     }
   };
 
-  const pipelines = new WeakMap(); // device -> text of a kernel -> promise of {layout, pipeline}
+  // Device -> text of a kernel -> promise of {layout, pipeline}.
+  const pipelines = new WeakMap();
 
   // Compile a kernel, unless the device has it: promise of {layout, pipeline}.
   const compiled = (device, stepLayout, { name, code, writes }) => {
@@ -69,7 +70,8 @@
   const landed = async (device, staging) => {
     try {
       await staging.mapAsync(1);
-    } catch (error) { // the reason of a loss may be known a moment later
+    } catch (error) {
+      // The reason of a loss may be known a moment later.
       const lost = device.lost.then(({ reason, message }) => `${reason}: ${message}`);
       const soon = new Promise((resolve) => { setTimeout(resolve, 500); });
       throw new Error(await Promise.race([lost, soon]) ?? error.message, { cause: error });
@@ -87,7 +89,8 @@
       buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: plan.stepSize },
     }] });
     const lost = device.lost.then(({ reason, message }) => { throw new Error(`${reason}: ${message}`); });
-    lost.catch(() => {}); // awaited below only while kernels are compiled
+    // It is awaited below only while kernels are compiled.
+    lost.catch(() => {});
     const kernels = plan.kernels.map((kernel) => compiled(device, stepLayout, kernel));
     const made = await Promise.race([Promise.all(kernels), lost]);
     device.pushErrorScope("out-of-memory");

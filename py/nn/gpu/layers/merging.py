@@ -64,12 +64,13 @@ def concatenate(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     y = c.value(shape, given)
     starts = [sum(wide[:i]) for i in range(len(wide))]
     for x, own_width, start in zip(given, wide, starts, strict=True):
-        made = elements.put_columns(x.size, own_width, total, start)
+        made = elements.columns(x.size, own_width, total, start, put=True)
         c.add(made, x.buffer, y.buffer)
 
     def backward(dy: str) -> None:
         for x, own_width, start in zip(given, wide, starts, strict=True):
-            c.contribute(x, elements.take_columns(x.size, own_width, total, start), dy)
+            made = elements.columns(x.size, own_width, total, start, put=False)
+            c.contribute(x, made, dy)
 
     c.back(y, backward)
     return y

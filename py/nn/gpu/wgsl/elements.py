@@ -100,8 +100,9 @@ def _map(name: str, size: int, body: str, functions: str = "") -> Made:
 
 # Noise: a counter-based generator, so that backward draws the same again instead of keeping it.
 
+# `mixed` is the finalizer of murmur3, both ways a bijection; `normal` is Box and Muller's.
 DRAWN = """
-fn mixed(v: u32) -> u32 {  // the finalizer of murmur3, both ways a bijection
+fn mixed(v: u32) -> u32 {
     var h = v;
     h = (h ^ (h >> 16u)) * 0x85ebca6bu;
     h = (h ^ (h >> 13u)) * 0xc2b2ae35u;
@@ -111,7 +112,7 @@ fn drawn(i: u32, layer: u32) -> u32 {
     return mixed(mixed(mixed(i) ^ step.seed) ^ (layer * 0x9e3779b9u));
 }
 fn share(i: u32, layer: u32) -> f32 { return f32(drawn(i, layer) >> 8u) * (1.0 / 16777216.0); }
-fn normal(i: u32, layer: u32) -> f32 {  // Box and Muller
+fn normal(i: u32, layer: u32) -> f32 {
     let a = (f32(drawn(i, layer) >> 8u) + 1.0) * (1.0 / 16777217.0);
     let b = share(i, layer ^ 0x80000000u);
     return sqrt(-2.0 * log(a)) * cos(6.2831853 * b);
@@ -153,16 +154,10 @@ def _several(name: str, size: int, count: int, text: str) -> Made:
     return made, grid(size)
 
 
-def put_columns(size: int, width: int, total: int, start: int) -> Made:
-    """Columns `start` on of y = x: (rows, width) -> (rows, total)."""
-    body = f"y[i / {width}u * {total}u + {start}u + i % {width}u] = x[i];"
-    return _map("put_columns", size, body)
-
-
-def take_columns(size: int, width: int, total: int, start: int) -> Made:
-    """y = columns `start` on of x: (rows, total) -> (rows, width)."""
-    body = f"y[i] = x[i / {width}u * {total}u + {start}u + i % {width}u];"
-    return _map("take_columns", size, body)
+def columns(size: int, width: int, total: int, start: int, *, put: bool) -> Made:
+    """Columns `start` on of y = x, (rows, width) -> (rows, total), or y = those of x."""
+    place = f"i / {width}u * {total}u + {start}u + i % {width}u"
+    return _map("columns", size, f"y[{place}] = x[i];" if put else f"y[i] = x[{place}];")
 
 
 def framed(

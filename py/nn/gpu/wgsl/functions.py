@@ -31,8 +31,9 @@ class Function:
 
 
 SIGMOID = "(1.0 / (1.0 + exp(-v)))"
+# Abramowitz and Stegun 7.1.26: the error is below 1.5e-7.
 ERF = """
-fn erf(x: f32) -> f32 {  // Abramowitz and Stegun 7.1.26, |error| < 1.5e-7
+fn erf(x: f32) -> f32 {
     let t = 1.0 / (1.0 + 0.3275911 * abs(x));
     let a = (1.061405429 * t - 1.453152027) * t + 1.421413741;
     let s = (a * t - 0.284496736) * t + 0.254829592;

@@ -170,21 +170,6 @@ def _categorical(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
     return _row_loss(s, "cross_entropy", "u32" if sparse else "f32", body)
 
 
-def _divergence(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
-    factor, e = number(s.factor), number(config.epsilon())
-    body = f"""
-        var value = 0.0;
-        let hit = 0.0;
-        for (var j = 0u; j < {s.width}u; j++) {{
-            let t = clamp(targets[at * {s.width}u + j], {e}, 1.0);
-            let p = y[base + j];
-            let kept = clamp(p, {e}, 1.0);
-            value += t * log(t / kept);
-            dy[base + j] = select(0.0, -t / kept, p >= {e} && p <= 1.0) * share * {factor};
-        }}"""
-    return _row_loss(s, "kl_divergence", "f32", body)
-
-
 def _cosine(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
     body = f"""
         var tt = 0.0;
@@ -210,9 +195,11 @@ def _cosine(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
 Terms = Callable[[Any, bool], tuple[str, str]]
 
 
-def _of_elements(terms: Terms) -> Callable[[Rows, Any, bool], tuple[Made, int]]:
-    """Return a loss that is the mean of a row's terms: `terms` gives the text of value and slope
-    from target `t` and output `p`."""
+def _of_elements(
+    terms: Terms, summed: bool = False
+) -> Callable[[Rows, Any, bool], tuple[Made, int]]:
+    """Return a loss that is the mean of a row's terms, or their sum: `terms` gives the text of
+    value and slope from target `t` and output `p`."""
 
     def made(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
         value, slope = terms(given, logits)
@@ -233,7 +220,7 @@ def _of_elements(terms: Terms) -> Callable[[Rows, Any, bool], tuple[Made, int]]:
                 return;
             }}
             let at = {s.place()};
-            let share = {s.share()} / {s.width}.0;
+            let share = {s.share()} / {1 if summed else s.width}.0;
             {{
                 let t = {target};
                 let p = y[i];
@@ -293,10 +280,16 @@ def _binary(given: Any, logits: bool) -> tuple[str, str]:
     return value, f"{inside} * ({kept} - t) / ({kept} * (1.0 - {kept}))"
 
 
+def _divergence(given: Any, logits: bool) -> tuple[str, str]:
+    e = number(config.epsilon())
+    true, kept = (f"clamp({x}, {e}, 1.0)" for x in "tp")
+    return f"({true} * log({true} / {kept}))", f"select(0.0, -{true} / {kept}, p == {kept})"
+
+
 LOSSES: dict[type, Callable[[Rows, Any, bool], tuple[Made, int]]] = {
     losses.SparseCategoricalCrossentropy: _categorical,
     losses.CategoricalCrossentropy: _categorical,
-    losses.KLDivergence: _divergence,
+    losses.KLDivergence: _of_elements(_divergence, summed=True),
     losses.CosineSimilarity: _cosine,
     losses.MeanSquaredError: _of_elements(_squared),
     losses.MeanAbsoluteError: _of_elements(_absolute),
