@@ -109,10 +109,26 @@ def _depthwise(rng: random.Random) -> Any:
     return "DepthwiseConv2D", options | {"depth_multiplier": rng.randint(1, 3)}
 
 
+def _transposed(rng: random.Random) -> Any:
+    strides = rng.choice((1, 2, 3))
+    options = {
+        "filters": rng.choice((1, 3, 4, 8)),
+        "kernel_size": (rng.randint(1, 3), rng.randint(1, 3)),
+        "strides": strides,
+        "dilation_rate": rng.choice((1, 2)) if strides == 1 else 1,
+        "padding": rng.choice(("valid", "same")),
+        "output_padding": rng.choice((None, rng.randrange(strides))),
+        "use_bias": rng.random() < 0.7,
+        "activation": _activation(rng),
+    }
+    return "Conv2DTranspose", options
+
+
 KINDS: tuple[Callable[[random.Random], Any], ...] = (
     _convolution,
     _convolution,
     _depthwise,
+    _transposed,
     lambda rng: ("BatchNormalization", {"momentum": rng.choice((0.9, 0.99))}),
     lambda rng: ("LayerNormalization", {}),
     lambda rng: ("Activation", {"activation": _activation(rng)}),
