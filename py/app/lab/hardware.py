@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 from typing import Any
 
+from app.language import tr
+
 
 class Hardware:
     """Served as `lab.hardware`.
@@ -46,14 +48,19 @@ class Hardware:
         adapter = devices.opened()
         return {"name": adapter.name, "emulated": adapter.emulated, "reason": ""}
 
+    async def missing(self, kind: str) -> str:
+        """Return why there is no GPU of this kind, whatever the reason, or ""."""
+        try:
+            found = await self.find(kind)
+            if kind == "auto" and found["emulated"]:
+                return tr("{name} is emulated", name=found["name"])
+            return str(found["reason"])
+        except RuntimeError as error:  # DownloadError is in a module of browsers
+            return str(error)
+
     async def choose(self, kind: str) -> str:
         """Return the device of a run: what its option says, or "cpu" where there is no GPU."""
-        self.refused = ""
-        if kind != "cpu":
-            try:
-                self.refused = (await self.find(kind))["reason"]
-            except RuntimeError as error:  # DownloadError is in a module of browsers
-                self.refused = str(error)
+        self.refused = "" if kind == "cpu" else await self.missing(kind)
         return "cpu" if self.refused else kind
 
     def trained(self, model: Any) -> str:

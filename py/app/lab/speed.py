@@ -2,7 +2,7 @@
 
 It does the same work as the repository's bench (networks, batches, rates) without the other
 libraries, in about twelve seconds. Each figure is the median of a few rounds, so that a short
-disturbance of the device does not count.
+disturbance of the device does not count. Then the GPU trains, if there is one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ import numpy as np
 from nn import kernels
 from nn.config import separate_seed
 from nn.data import Dataset
+from nn.errors import ConfigError
 
+from app.lab.hardware import Hardware
 from app.lab.images.mnist import CLASSES, labels
 from app.language import key, tr
 
@@ -79,16 +81,24 @@ TRAINED: tuple[tuple[str, int, Callable[[], Layers]], ...] = (
 )
 
 
+ON_GPU = (TRAINED[0], TRAINED[3])
+RESIDENT = 8192
+"""Images that lie on the GPU at most."""
+
+
 class Speed:
     """Served as `lab.speed`.
 
     Args:
         data: has the images as `data.digits`, a Dataset of uint8 (n, 28, 28, 1).
+        hardware: what opens the GPU.
     """
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: Any, hardware: Hardware | None = None) -> None:
         self._data = data
+        self._hardware = hardware or Hardware()
         self._rows: list[Row] = []
+        self._gpu = ""
 
     async def measure(self, seconds: float = 0.1, rounds: int = 5) -> AsyncIterator[Row]:
         """Measure everything, a row at a time.
@@ -106,20 +116,47 @@ class Speed:
         """
         if not len(self._data.digits):
             raise ValueError("speed: expected training images of 28 x 28, received none")
-        self._rows = []
+        self._rows, self._gpu = [], ""
+        # Looking for it takes a second, in which the CPU is measured.
+        looking = asyncio.ensure_future(self._hardware.missing("auto"))
         tasks = list(self._tasks())
-        for number, (group, task, unit, work, action, compared) in enumerate(tasks, 1):
+        try:
+            async for row in self._on_cpu(tasks, seconds, rounds):
+                none = looking.done() and looking.result()
+                yield row | {"done": len(self._rows) / (len(tasks) + (0 if none else len(ON_GPU)))}
+            self._gpu = await looking
+            if not self._gpu:
+                async for row in self._on_gpu(seconds * rounds):
+                    yield row | {"done": len(self._rows) / (len(tasks) + len(ON_GPU))}
+        finally:
+            looking.cancel()
+
+    async def _on_cpu(self, tasks: Any, seconds: float, rounds: int) -> AsyncIterator[Row]:
+        for group, task, unit, work, action, compared in tasks:
             value = await _rate(action, work, seconds, rounds)
             plain = None
             if compared:
                 with kernels.use("numpy"):
                     plain = await _rate(action, work, seconds, 1)
-            row = {"group": group, "task": task, "unit": unit, "done": number / len(tasks)}
-            row |= {"value": value, "plain": plain}
-            if unit == "ms":
-                row["value"] = 1e3 / value
-            self._rows.append(row)
-            yield row
+            yield self._row(group, task, unit, 1e3 / value if unit == "ms" else value, plain)
+
+    async def _on_gpu(self, seconds: float) -> AsyncIterator[Row]:
+        for task, size, layers in ON_GPU:
+            workload = Workload(layers, self._data.digits, size, "gpu")
+            try:
+                value = await workload.trained(seconds)
+            except ConfigError as error:  # it has no room
+                self._gpu = str(error)
+                return
+            self._gpu = workload.model.device
+            if self._gpu.startswith("cpu: "):
+                return
+            yield self._row(tr("Train on the GPU"), tr(task), "images/s", value)
+
+    def _row(self, group: str, task: str, unit: str, value: float, plain: Any = None) -> Row:
+        row = {"group": group, "task": task, "unit": unit, "value": value, "plain": plain}
+        self._rows.append(row)
+        return row
 
     def _tasks(self) -> Iterator[tuple[str, str, str, float, Callable[[], Any], bool]]:
         """(group, task, unit, work of one action, action, compared with NumPy alone?)."""
@@ -183,6 +220,7 @@ class Speed:
                 processors=processors,
                 device=device,
             ),
+            tr("GPU: {gpu}", gpu=self._gpu),
             "",
             f"| | {tr('Task')} | {tr('With kernels')} | {tr('NumPy alone')} | |",
             "|---|---|---:|---:|---|",
@@ -197,17 +235,19 @@ class Speed:
 class Workload:
     """A network with weights from a fixed seed and some batches of real images."""
 
-    def __init__(self, layers: Callable[[], Layers], data: Dataset, size: int) -> None:
+    def __init__(
+        self, layers: Callable[[], Layers], data: Dataset, size: int, device: str = "cpu"
+    ) -> None:
         with separate_seed(SEED):
             parts = [nn.Input((28, 28, 1)), *layers(), nn.Dense(CLASSES)]
             self.model = nn.Sequential(parts)
             loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
-            self.model.compile(nn.optimizers.Adam(1e-3), loss)
+            self.model.compile(nn.optimizers.Adam(1e-3), loss, device=device)
         self._data = data
         starts = range(0, size * BATCHES, size)
         self._batches = [np.arange(start, start + size) % len(data) for start in starts]
         self._memory = np.empty((size, 28, 28, 1), F4)
-        self._count = 0
+        self._size, self._count = size, 0
 
     def _next(self) -> tuple[Any, Any]:
         chosen = self._batches[self._count % BATCHES]
@@ -218,6 +258,22 @@ class Workload:
     def step(self) -> None:
         """Train one batch, scaling included."""
         self.model.train_on_batch(*self._next())
+
+    async def trained(self, seconds: float) -> float:
+        """Return the images a second of a run of so many seconds; what comes before its first
+        batch, as the GPU's shaders, does not count."""
+        data = self._data.take(min(RESIDENT, len(self._data)))
+        ends: list[float] = []
+
+        def after(batch: int, logs: Any) -> None:
+            ends.append(time.perf_counter())
+            if ends[-1] - ends[0] > seconds:
+                self.model.stop()
+
+        given = Dataset(data.x, labels(data) % CLASSES, scale=1 / 255)
+        epochs = sys.maxsize  # until it is stopped
+        await self.model.fit(given, batch_size=self._size, epochs=epochs, on_batch_end=after)
+        return self._size * (len(ends) - 1) / (ends[-1] - ends[0])
 
     def predict(self) -> None:
         """Predict one batch, scaling included."""

@@ -63,7 +63,7 @@ class Lab(Begun):
         self.history = History()
         self.unfinished = Unfinished(self.training)
         self.search = Search()
-        self.speed = Speed(mnist)
+        self.speed = Speed(mnist, self.hardware)
         self.table = Table(downloads.download)
 
     async def load_kernels(self, base: str) -> dict[str, Any]:

@@ -3,11 +3,16 @@
 import asyncio
 from types import SimpleNamespace
 
+import nn
 import numpy as np
 import pytest
+from app.lab import speed as speeds
 from app.lab.speed import TRAINED, Speed
 from nn import config, kernels
 from nn.data import Dataset
+from nn.gpu import devices
+
+from tests.unit.nn.gpu.conftest import device, gpu  # noqa: F401
 
 
 def images(count):
@@ -47,6 +52,24 @@ def test_every_task_is_measured_and_reported(measurement):
 
 def test_the_engines_own_seed_goes_on_undisturbed(measurement):
     assert measurement.after == measurement.expected
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_gpu_trains_too_and_where_there_is_none_the_report_says_why(measurement, monkeypatch):
+    assert "\nGPU: WebGPU is in browsers" in measurement.speed.report("a browser", 2)
+    monkeypatch.setattr(speeds, "ON_GPU", (("No hidden layer", 100, lambda: [nn.Flatten()]),))
+    speed = Speed(images(300))
+    monkeypatch.setattr(speed, "_tasks", lambda: ())
+    (row,) = asyncio.run(measured(speed))
+    assert row["group"] == "Train on the GPU"
+    assert row["done"] == 1
+    assert row["value"] > 0
+    report = speed.report("a browser", 2)
+    assert "| Train on the GPU | No hidden layer |" in report
+    assert "\nGPU: SwiftShader" in report
+    devices.opened().emulated = True
+    assert asyncio.run(measured(speed)) == []
+    assert "is emulated" in speed.report("a browser", 2)
 
 
 @pytest.mark.asyncio
