@@ -21,8 +21,10 @@ trial shows its progress wherever it runs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -112,6 +114,10 @@ class _Range:
             raise ConfigError("expected at least one choice, received none")
         self.low, self.high, self.step, self.log = low, high, step, log
         self.whole, self.choices = whole, choices
+
+    def same(self, other: _Range | None) -> bool:
+        """Return whether another range has the same values."""
+        return other is not None and vars(self) == vars(other)
 
     def draw(self, rng: np.random.Generator) -> Any:
         """Return a value at random."""
@@ -346,16 +352,22 @@ class Tuner:
 class RandomSearch(Tuner):
     """Draws the values of each trial."""
 
+    _space: Mapping[str, _Range] = MappingProxyType({})
+
     def propose(self) -> Config | None:
-        values: Config = {}
-        while True:  # a value may decide what else is asked for
+        # Building takes time: what the latest trial was asked for is drawn before it is asked for.
+        space = dict(self._space)
+        values = {name: found.draw(self._rng) for name, found in space.items()}
+        for again in count():  # a value may decide what else is asked for, and from which range
             asked = HyperParameters(values)
             self.build(asked)
-            new = [name for name in asked.space if name not in values]
-            if not new:
-                return dict(asked.values)
-            for name in new:
-                values[name] = asked.space[name].draw(self._rng)
+            other = [n for n, found in asked.space.items() if not found.same(space.get(n))]
+            if not other or again > len(asked.space):
+                break
+            space |= asked.space
+            values |= {name: space[name].draw(self._rng) for name in other}
+        self._space = asked.space
+        return dict(asked.values)
 
 
 class GridSearch(Tuner):

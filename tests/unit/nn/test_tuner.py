@@ -70,6 +70,32 @@ def test_the_same_seed_draws_the_same_trials():
     assert len({repr(v) for v in found[0]}) == 6
 
 
+def test_a_range_may_depend_on_another_value_and_is_built_for_once_where_nothing_changes():
+    built = []
+
+    def ranges(hp: HyperParameters) -> None:
+        built.append(1)
+        low = hp.Int("low", 1, 9)
+        hp.Int("high", low, 10)
+        if hp.Boolean("more"):
+            hp.Int("size", 1, low)
+
+    def fixed(hp: HyperParameters) -> None:
+        built.append(1)
+        hp.Float("rate", 1e-4, 1e-2, sampling="log")
+        hp.Choice("kind", ["a", "b"])
+
+    search = RandomSearch(ranges, "loss", seed=1)
+    found = [search.propose() or {} for _ in range(200)]
+    assert all(1 <= v["low"] <= v["high"] <= 10 for v in found)
+    assert all(("size" in v) == v["more"] and v.get("size", 1) <= v["low"] for v in found)
+    assert 70 < sum(v["more"] for v in found) < 130
+    built.clear()
+    search = RandomSearch(fixed, "loss", seed=1)
+    assert len({search.propose()["rate"] for _ in range(10)}) == 10  # type: ignore[index]
+    assert len(built) == 11
+
+
 def test_a_grid_tries_each_combination_once_with_what_a_value_asks_for():
     def small(hp: HyperParameters) -> None:
         if hp.Choice("kind", ["a", "b"]) == "a":
