@@ -83,6 +83,6 @@ class Roster:
         self.away -= back
         self.lost -= back
         self.members = sorted(set(self.members) | back)
-        if len(self.members) == self.count:
+        if len(self.members) == self.count and not self.lost:
             self.why = ""
         return bool(back)
