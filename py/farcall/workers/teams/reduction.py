@@ -1,6 +1,7 @@
 """Sums of arrays over all members of a team."""
 
 from farcall import platform
+from farcall.workers.teams.line import stay_awake
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ class Reduction:
             return None
         if self.memory is not None and array.nbytes <= self.memory.most:
             self.memory.leave(array)
+            if self.memory.came(self.memory.turn, others):
+                self._sum(array, self.memory.read)
+                return None
             return self._shared(self.memory, array, others)
         for member in others:
             self._lines[member].put(self.term, array)
@@ -77,8 +81,11 @@ class Reduction:
 
     def heard(self) -> None:
         """An array has come."""
-        if self._waiter is not None and self._complete():
-            self._waiter.settle_now(None)
+        if self._waiter is not None:
+            if self._complete():
+                self._waiter.settle_now(None)
+            else:
+                stay_awake()
 
     def fail(self, text: "str") -> None:
         """End the exchange under way with a ConnectionError."""
@@ -92,6 +99,7 @@ class Reduction:
             self._since = platform.clock()
             self._watch()
         if not self._complete():
+            stay_awake()
             await self._woken()
         self._arrive(array)
 
