@@ -1,6 +1,7 @@
 """One journey in each engine: load, train 200 batches, draw, predict, save, reload, embed,
 offline."""
 
+import json
 import math
 from functools import partial
 
@@ -47,6 +48,12 @@ KERNELS = {
     "chromium": ("relaxed-simd",),
     "firefox": ("relaxed-simd", "simd"),  # older ones have no relaxed SIMD
     "webkit": ("relaxed-simd", "simd"),  # 2.50 has none
+}
+NOTE = "document.getElementById('device-note').textContent"
+NO_GPU = {
+    "chromium": "the browser offers no GPU",
+    "firefox": "this browser has no WebGPU",
+    "webkit": "this browser has no WebGPU",
 }
 # A page runs under WebKit's last compiler in test_hosting: this one starts three times.
 ENGINES = {"chromium": Page, "firefox": Firefox, "webkit": partial(WebKit, sparing=True)}
@@ -132,11 +139,28 @@ def environment(page):
 
 
 def trains(page):
+    """Train, on the GPU if there were one: the page says why there is none."""
+    choose(page, "gpu")
     page.click("Train")
     page.until(lambda: page.number("batch") >= 200, 60, "200 batches")
     page.click("Stop")
     page.wait_for_phase("ready")
     assert page.number("loss") < 0.8
+    page.until(f"{NOTE}.startsWith('The CPU trains: ')")
+    note = page.check(NOTE)
+    choose(page, "cpu")
+    page.until(f"{NOTE} === ''")
+    return note
+
+
+def choose(page, device):
+    """Choose what trains, and wait until the address holds it."""
+    page.execute_script(
+        "const field = document.getElementById('option-device'); field.value = arguments[0];"
+        "field.dispatchEvent(new Event('change'));",
+        device,
+    )
+    page.until(f"location.hash.includes('device=gpu') === {json.dumps(device == 'gpu')}")
 
 
 def saves(page, number=1):
@@ -165,7 +189,7 @@ def test_the_whole_journey(engine, page, demo, host):
     page.get(demo.url)
     page.wait_for_phase("ready")
     assert environment(page)["Kernels"] in KERNELS[engine]
-    trains(page)
+    assert trains(page) == f"The CPU trains: {NO_GPU[engine]}."
     before = probabilities(page)
     [saved] = saves(page)
     page.until(f"{OFFLINE} === 'ready'", 60)
