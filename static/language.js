@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const SHOWN = ["title", "aria-label", "placeholder", "alt", "label"];
+  const SHOWN = ["title", "aria-label", "placeholder", "alt", "label", "data-further"];
   const PAGES = /^\.\/(index|playground)\.html/;
   let texts = {};
 

@@ -191,7 +191,7 @@ class Texts(ast.NodeVisitor):
             self._wrapped(node, name)
             return
         for line, text in _put(node, name):
-            if re.search("[A-Za-z]{2}", text) and text not in VERBATIM:
+            if re.search("[A-Za-z]{3}", text) and text not in VERBATIM and not _is_code(text):
                 self._bare(line, text)
         self._code += name in CODE
         self.generic_visit(node)
@@ -213,8 +213,7 @@ class Texts(ast.NodeVisitor):
             self._text(node.lineno, node.value)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        parts = [v.value if isinstance(v, ast.Constant) else "\0" for v in node.values]
-        self._text(node.lineno, "".join(map(str, parts)))
+        self._text(node.lineno, _joined(node))
         for value in node.values:
             if isinstance(value, ast.FormattedValue):
                 self.visit(value.value)
@@ -238,9 +237,19 @@ def _branches(node: ast.expr) -> list[tuple[int, str]]:
     """Return line and text of each text that an expression may be: itself, or those of an `if`."""
     if isinstance(node, ast.IfExp):
         return _branches(node.body) + _branches(node.orelse)
+    if isinstance(node, ast.BinOp):
+        return _branches(node.left) + _branches(node.right)
+    if isinstance(node, ast.JoinedStr):
+        return [(node.lineno, _joined(node))]
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return [(node.lineno, node.value)]
     return []
+
+
+def _joined(node: ast.JoinedStr) -> str:
+    """Return an f-string with a NUL for each value."""
+    parts = [v.value if isinstance(v, ast.Constant) else "\0" for v in node.values]
+    return "".join(map(str, parts))
 
 
 def _put(node: ast.Call, name: str) -> Iterator[tuple[int, str]]:
@@ -275,7 +284,7 @@ class _Parser(HTMLParser):
         if tag in ("script", "style", "noscript"):
             self._open.append(tag)
         named = dict(attrs)
-        shown = [named.get(name) for name in (*SHOWN, "label")]
+        shown = [named.get(name) for name in (*SHOWN, "label", "data-further")]
         if tag == "meta" and named.get("name") == "description":
             shown.append(named.get("content"))
         for text in shown:

@@ -249,7 +249,7 @@ class Network:
         dom.fill(body, lines)
         total = numbers.count(sum(row[3] for row in rows))
         dom.set_text("total-params", total)
-        dom.set_text("network-note", total + " parameters")
+        dom.set_text("network-note", tr("{count} parameters", count=total))
 
     def code(self):
         """Show the program that does the same elsewhere, if it is in view."""

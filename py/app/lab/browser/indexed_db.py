@@ -139,4 +139,4 @@ async def state() -> str:
         await listing()
     except StorageError as error:
         return tr("no: {error}", error=error)
-    return "yes"
+    return tr("yes")

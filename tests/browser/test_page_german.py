@@ -1,0 +1,109 @@
+"""The page in German: whatever a reader meets of its catalogue is in German."""
+
+import re
+import string
+
+import pytest
+
+from tests.support.digits import fewer_test_images
+from tools import catalogue
+
+LINK = "preset=small&subset=500&epochs=1&lang=de"
+# Texts and attributes of all that is on the page, hidden or not; programs and lessons are English.
+READ = """
+const found = [document.title];
+const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+for (let node; (node = walk.nextNode()); ) {
+  if (!node.parentElement.closest("script, style, noscript, pre, [lang=en]")) found.push(node.data);
+}
+for (const name of ["title", "aria-label", "placeholder", "alt", "aria-valuetext", "label"]) {
+  for (const element of document.body.querySelectorAll(`[${name}]`)) {
+    if (!element.closest("[lang=en]")) found.push(element.getAttribute(name));
+  }
+}
+return found.map((text) => text.trim().replace(/\\s+/g, " ")).filter(Boolean);
+"""
+
+
+def pattern(text):
+    """Return what matches a text with its placeholders filled, None where it has few words."""
+    if "{" not in text:
+        return None
+    parts = list(string.Formatter().parse(text))
+    if sum(len(re.findall(r"[a-z]{2,}", words)) for words, *_ in parts) < 2:
+        return None
+    whole = "".join(
+        re.escape(words) + (".+" if name is not None else "") for words, name, *_ in parts
+    )
+    return re.compile(whole)
+
+
+GERMAN = catalogue.read("de")
+PLAIN = {text for text in GERMAN if "{" not in text} - set(GERMAN.values())
+PATTERNS = [found for text in GERMAN if GERMAN[text] != text and (found := pattern(text))]
+
+
+def english(page):
+    """The texts of the page that the catalogue has in English."""
+    return [
+        text
+        for text in page.execute_script(READ)
+        if text in PLAIN or any(whole.fullmatch(text) for whole in PATTERNS)
+    ]
+
+
+@pytest.fixture(scope="module")
+def page(module_site, open_module_page):
+    fewer_test_images(module_site)
+    page = open_module_page(module_site.url + "#" + LINK)
+    page.wait_for_phase("ready")
+    page.until("!document.getElementById('why').disabled")  # all that comes later is there
+    return page
+
+
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "German, from the link or the footer: every text but lessons, programs and the engine's errors",
+)
+def test_the_page_is_german_before_and_after_training(page):
+    assert page.execute_script("return document.documentElement.lang") == "de"
+    assert "Drücken Sie Trainieren" in page.text
+    assert english(page) == []
+    page.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    page.click("Trainieren")
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    page.until(lambda: "Fertig: 1 von 1 Epochen" in page.text)
+    page.click("Analysieren")
+    page.until("!document.getElementById('findings').hidden")
+    page.until(
+        lambda: (
+            "Testbildern richtig"
+            in page.execute_script("return document.getElementById('status').textContent")
+        )
+    )
+    assert english(page) == []
+    assert re.search(r"\d,\d %", page.text), "numbers have the decimal comma"
+
+
+def test_errors_of_fields_are_german_and_the_link_keeps_the_language(page):
+    page.execute_script(
+        "const field = document.getElementById('option-epochs');"
+        "field.value = '0'; field.dispatchEvent(new Event('change', {bubbles: true}))"
+    )
+    page.until(lambda: "eine ganze Zahl von 1 bis 100" in page.text)
+    page.execute_script("location.hash = 'subset=500&epochs=2'")  # a lesson's link says no language
+    page.until("location.hash.includes('epochs=2&lang=de')")
+    page.until("document.getElementById('option-epochs').value === '2'")
+    assert english(page) == []
+
+
+def test_the_playground_is_german_from_a_link_of_the_page(page):
+    page.execute_script("document.querySelector('a[href*=playground]').click()")
+    page.until("location.pathname.endsWith('playground.html')")
+    page.wait_for_phase("ready")
+    assert page.execute_script("return document.documentElement.lang") == "de"
+    page.until(lambda: english(page) == [])
+    page.click("Schritt")
+    page.until(lambda: "Epoche 1:" in page.text)
+    assert english(page) == []
