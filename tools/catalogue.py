@@ -191,7 +191,7 @@ class Texts(ast.NodeVisitor):
             self._wrapped(node, name)
             return
         for line, text in _put(node, name):
-            if re.search("[A-Za-z]{3}", text) and text not in VERBATIM and not _is_code(text):
+            if re.search("[A-Za-z]{2}", text) and text not in VERBATIM and not _is_code(text):
                 self._bare(line, text)
         self._code += name in CODE
         self.generic_visit(node)
