@@ -1,7 +1,6 @@
 """What each kernel reaches, in Pyodide or on CPython: GFLOP/s, and the seed network's parts.
 
-python tools/build_kernels.py
-python tests/bench/kernels/run.py [relaxed|simd|native]
+PYTHONPATH=py python -m tests.bench.kernels.run [relaxed|simd|native]
 """
 
 import json
