@@ -7,6 +7,8 @@ from typing import Any
 
 import nn
 
+from app.lab.browser import downloads
+
 INPUT_SHAPE = (28, 28, 1)
 TRAINED_BEFORE = "trained-before.npz"
 """The file in static/ that tools/trained_before.py makes: the page's first network, trained."""
@@ -47,8 +49,6 @@ class Network:
         Raises:
             DownloadError: its file cannot be fetched.
         """
-        from app.lab.browser import downloads  # not on CPython
-
         content = await downloads.download(downloads.address(base, f"../{TRAINED_BEFORE}"))
         model = nn.io.load(content)
         return {"model": model, "preset": "seed", "accuracy": ACCURACY, "bytes": len(content)}

@@ -1,12 +1,13 @@
-"""Downloads of files of this site, with errors that name the file."""
+"""Downloads of files of this site, with errors that name the file.
+
+The functions import what a browser alone has: CPython imports this module too.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import js
 import numpy as np
-from pyodide.ffi import JsException
 
 ROOT = "static/vendor/"
 MOST = 512
@@ -18,6 +19,8 @@ class DownloadError(RuntimeError):
 
 def address(base: str, path: str) -> str:
     """Return the address of a file of this site; a worker made from a blob has no base address."""
+    import js
+
     return str(js.URL.new(ROOT + path, base).href)
 
 
@@ -27,6 +30,9 @@ async def download(url: str) -> bytes:
     Raises:
         DownloadError: no answer, or another one than 200, or fewer bytes than announced.
     """
+    import js
+    from pyodide.ffi import JsException
+
     name = url.rsplit("/", 1)[-1]
     try:
         response = await js.fetch(url)
@@ -40,6 +46,8 @@ async def download(url: str) -> bytes:
 
 def downloaded() -> dict[str, int]:
     """Return the bytes that this worker has loaded by file name, cached files included."""
+    import js
+
     entries = js.performance.getEntriesByType("resource")
     return {entry.name.rsplit("/", 1)[-1]: int(entry.decodedBodySize) for entry in entries}
 
@@ -49,6 +57,8 @@ async def decode_image(content: bytes) -> Any:
 
     What is transparent is white.
     """
+    import js
+
     data = js.Uint8Array.new(len(content))
     data.assign(content)
     bitmap = await js.createImageBitmap(js.Blob.new([data]))
@@ -66,6 +76,8 @@ async def decode_image(content: bytes) -> Any:
 
 def object_url(content: bytes) -> str:
     """Return the address of these bytes inside this browser."""
+    import js
+
     array = js.Uint8Array.new(len(content))
     array.assign(content)
     return str(js.URL.createObjectURL(js.Blob.new([array])))

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from nn.data import Dataset
 
+from app.lab.browser import downloads, optional_packages
+
 SIDE = 96
 """Pixels of a side of the pictures, which are in colour."""
 AT_ONCE = 16
@@ -49,8 +51,6 @@ class Features:
         """
         if self._model is not None:
             return
-        from app.lab.browser import downloads, optional_packages  # not on CPython
-
         await optional_packages.add_part(base, "nn.applications")
         await self.load(downloads.address(base, "applications"))
 

@@ -8,6 +8,7 @@ import nn
 import numpy as np
 import pytest
 from app.lab.classes import FEWEST
+from app.lab.data import Data
 from app.lab.glance import Glance
 from app.lab.images.features import Features
 from app.lab.images.import_data import OwnDataError, framed
@@ -20,17 +21,6 @@ from hypothesis import strategies as st
 
 from tests.unit.app.lab.test_picture import Buckets
 from tools import photographs
-
-
-class Data:
-    """What takes the classes: it makes them, as `lab.data` does, and keeps what came."""
-
-    def __init__(self) -> None:
-        self.shape: tuple[int, ...] = ()
-
-    async def use(self, name: str, source: Any, *, convertible: bool) -> None:
-        train, self.test = await source(None)
-        self.shape = train.shape
 
 
 async def decode(url: str) -> Any:
@@ -66,7 +56,8 @@ class Store:
 
 def made(*counts: int, store: Store | None = None) -> Own:
     """Classes with so many pictures each, of a grey of its own each."""
-    own = Own(Data(), None, decode, store or Store())  # type: ignore[arg-type]
+    data = Data(Mnist(), lambda: None)
+    own = Own(data, None, decode, store or Store())  # type: ignore[arg-type]
     for count in counts:
         number = own.add_class()["classes"][-1]["number"]
         for _ in range(count):
