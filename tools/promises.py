@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "promises.md"
+MARKER = "pytest.mark.promise"
 CASES = Path("tests/conformance/promises.py")
 
 # In this order.
@@ -65,8 +66,8 @@ def promises(root: Path = ROOT) -> list[Promise]:
     """All promises below tests/."""
     found = list(of_cases(root))
     for path in sorted((root / "tests").rglob("test_*.py")):
-        if "node_modules" not in path.parts:
-            found += marked(path.read_text(), path.relative_to(root).as_posix())
+        if "node_modules" not in path.parts and MARKER in (source := path.read_text()):
+            found += marked(source, path.relative_to(root).as_posix())
     return found
 
 
@@ -87,7 +88,7 @@ def marked(source: str, path: str) -> Iterator[Promise]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for decorator in node.decorator_list:
-                if ast.unparse(decorator).startswith("pytest.mark.promise("):
+                if ast.unparse(decorator).startswith(f"{MARKER}("):
                     assert isinstance(decorator, ast.Call)
                     section, text = (ast.literal_eval(argument) for argument in decorator.args)
                     yield Promise(section, text, node.name, path)
