@@ -23,6 +23,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from tests.support import seconds
 from tests.support.chromium import Page
+from tests.support.digits import light
 from tests.support.limit import Limit
 from tests.support.site import Site
 from tools import bundle, precache
@@ -67,24 +68,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def site(packed: None) -> Iterator[Site]:
+def site(packed: None, request: pytest.FixtureRequest) -> Iterator[Site]:
     """The repository, served as a plain static folder; `site.url` is its root."""
     with ExitStack() as stack:
-        yield opened_site(stack)
+        yield opened_site(stack, request)
 
 
 @pytest.fixture
-def open_site(packed: None) -> Iterator[Callable[..., Site]]:
+def open_site(packed: None, request: pytest.FixtureRequest) -> Iterator[Callable[..., Site]]:
     """Open sites with options: `open_site(prefix="/docs/", headers={...}, faults={...})`."""
     with ExitStack() as stack:
-        yield lambda *arguments, **options: opened_site(stack, *arguments, **options)
+        yield lambda *arguments, **options: opened_site(stack, request, *arguments, **options)
 
 
 @pytest.fixture(scope="module")
-def module_site(packed: None) -> Iterator[Site]:
+def module_site(packed: None, request: pytest.FixtureRequest) -> Iterator[Site]:
     """One site for all tests of a module: leave it as it is."""
     with ExitStack() as stack:
-        yield opened_site(stack)
+        yield opened_site(stack, request)
 
 
 @pytest.fixture
@@ -112,9 +113,13 @@ def packed() -> None:
         precache.main([])
 
 
-def opened_site(stack: ExitStack, *arguments: object, **options: object) -> Site:
+def opened_site(
+    stack: ExitStack, request: pytest.FixtureRequest, *arguments: object, **options: object
+) -> Site:
     site = Site(*arguments, **options)  # type: ignore[arg-type]
     stack.callback(site.close)
+    if (marker := request.node.get_closest_marker("light")) and site.folder == ROOT:
+        light(site, *marker.args)
     return site
 
 

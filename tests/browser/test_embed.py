@@ -14,6 +14,8 @@ from tools import precache
 from tools import site as packed
 from tools.serve import ROOT
 
+pytestmark = pytest.mark.light(10_000)
+
 HEIGHT = "document.getElementById('demo').frame.getBoundingClientRect().height"
 FORGED = """heard.length = 0;
 const forged = { type: "farcall-demo", kind: "state", phase: "error", height: 5 };

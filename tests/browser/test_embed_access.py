@@ -8,6 +8,8 @@ from tests.support import embed, screen
 from tests.support.embed import change, element, inside, script, tag, wait_for, write
 from tests.support.site import Site
 
+pytestmark = pytest.mark.light
+
 THEMES = ["light", "dark"]
 TEXT = "<h1>Convolutions</h1><p>Press the button, then Train: a network learns to read digits.</p>"
 # The host is as light or dark as the element: contrast is with what is behind.

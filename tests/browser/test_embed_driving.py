@@ -12,6 +12,8 @@ from tests.support.embed import HEAD, element, script, tag, trust
 from tests.support.interpreters import farcall_files
 from tests.support.site import Site
 
+pytestmark = pytest.mark.light(10_000)
+
 INTERPRETERS = {"mpy": "micropython/micropython.mjs", "py": "pyodide/pyodide.mjs"}
 BUSY = "a run is in progress: stop it, or wait until it is over"
 

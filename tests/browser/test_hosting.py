@@ -4,12 +4,16 @@ import re
 
 import pytest
 
-from tests.support.firefox import Firefox
 from tests.support.site import Slow, Status, Truncated
 from tests.support.webkit import WebKit
 from tools.serve import ROOT
 
 VENDOR = "static/vendor/"
+LIGHT = pytest.mark.light(10_000)
+ISOLATED = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}
 
 
 def policy():
@@ -34,30 +38,25 @@ def failure(page, timeout=40):
     return page.until("document.getElementById('failure').innerText")
 
 
-def test_runs_under_a_path_and_the_policy_in_the_docs(open_site, open_page):
-    site = open_site(prefix="/someone/farcall/", headers={"Content-Security-Policy": policy()})
-    assert trains(open_page(site.url))
+@LIGHT
+def test_runs_under_a_path_isolated_and_under_the_policy_in_the_docs(open_site, open_page):
+    headers = {"Content-Security-Policy": policy(), **ISOLATED}
+    site = open_site(prefix="/someone/farcall/", headers=headers)
+    page = open_page(site.url)
+    assert trains(page)
+    assert page.check("crossOriginIsolated")
     assert "'unsafe-inline'" not in policy()
     assert "http" not in policy()
     assert [r for r in site.requests if r.status >= 400] == []
 
 
-ISOLATED = {
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-}
+@LIGHT
+def test_runs_isolated_in_webkit(open_site):
+    """WebKitGTK 2.50 isolates a page and gives it no SharedArrayBuffer all the same.
 
-
-def test_runs_isolated_too(open_site, open_page):
-    page = open_page(open_site(headers=ISOLATED).url)
-    assert trains(page)
-    assert page.check("crossOriginIsolated")
-
-
-@pytest.mark.parametrize("engine", [Firefox, WebKit])
-def test_runs_isolated_in_other_engines(open_site, engine):
-    """WebKitGTK 2.50 isolates a page and gives it no SharedArrayBuffer all the same."""
-    page = engine()
+    Firefox runs isolated in test_lacking.py.
+    """
+    page = WebKit()
     try:
         page.get(open_site(headers=ISOLATED).url)
         page.wait_for_phase("ready")
@@ -69,6 +68,7 @@ def test_runs_isolated_in_other_engines(open_site, engine):
         page.quit()
 
 
+@LIGHT
 def test_a_wrong_type_of_wasm_is_named(open_site, open_page):
     """MicroPython does without; Pyodide 0.28 does not."""
     page = open_page(open_site(types={".wasm": "application/octet-stream"}).url)
@@ -77,6 +77,7 @@ def test_a_wrong_type_of_wasm_is_named(open_site, open_page):
     assert "pyodide.asm.wasm: the server sends it as application/octet" in text
 
 
+@LIGHT
 def test_a_wrong_type_of_modules_is_named(open_site, open_page):
     page = open_page(open_site(types={".mjs": "text/plain"}).url)
     page.expect_console("MIME|Failed to fetch|not a valid|MessageEvent")
@@ -101,6 +102,7 @@ NEVER = {
 }
 
 
+@LIGHT
 def test_a_file_that_never_comes_is_named_and_loading_again_helps(site, open_page):
     """One after another is what fails in a page that is loaded again each time, then none does."""
     page = open_page()
@@ -119,6 +121,7 @@ def test_a_file_that_never_comes_is_named_and_loading_again_helps(site, open_pag
     page.wait_for_phase("ready")
 
 
+@LIGHT
 def test_a_busy_server_is_asked_again_and_a_slow_one_only_takes_longer(site, open_page):
     site.faults[f"{VENDOR}mnist/train-images*"] = Status(code=503, times=2)
     site.faults[f"{VENDOR}mnist/t10k-labels*"] = Truncated(keep=500, times=1)

@@ -2,10 +2,12 @@
 
 import pytest
 
+from tests.browser.test_hosting import ISOLATED
 from tests.support import pad
-from tests.support.digits import fewer_training_images
 from tests.support.firefox import Firefox
 from tools.serve import ROOT
+
+pytestmark = pytest.mark.light(10_000)
 
 # In front of all else, on the page and in its workers.
 ANCHOR = "    self.farcallResilience = true;\n"
@@ -33,13 +35,6 @@ return hints.map((name) => [name, loaded.filter((other) => other === name).lengt
 """
 ABILITIES = ("Finalizers", "Memory for settings", "Offline copy", "Relaxed SIMD", "Storage",
              "Web Locks")  # fmt: skip
-
-
-@pytest.fixture
-def site(site):
-    """Each test starts the page, some of them several times."""
-    fewer_training_images(site)
-    return site
 
 
 def environment(page):
@@ -122,16 +117,18 @@ def test_a_browser_that_lacks_all_of_it_still_trains_and_reads(site, open_page):
 
 @pytest.mark.parametrize("storage", [True, False])
 def test_a_private_window_of_firefox(site, storage):
-    """It installs no service worker, and up to 114 it refused IndexedDB."""
+    """It installs no service worker, and up to 114 it refused IndexedDB; one is isolated."""
     private = {
         "browser.privatebrowsing.autostart": True,
         "dom.indexedDB.privateBrowsing.enabled": storage,
     }
     site.replace("index.html", lambda text: text.replace('data-after="10000"', ""))
+    site.headers = ISOLATED if storage else {}
     page = Firefox(private)
     try:
         page.get(site.url)
         works(page)
+        assert page.check("crossOriginIsolated") is storage
         page.until("!['waiting', 'installing'].includes(document.documentElement.dataset.offline)")
         found = environment(page)
         # Firefox says what failed before or after it gives the service worker up.

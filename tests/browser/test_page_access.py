@@ -7,6 +7,8 @@ import pytest
 from tests.support import screen
 from tests.support.pad import draw
 
+pytestmark = pytest.mark.light
+
 ROOT = Path(__file__).resolve().parents[2]
 AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
 SIZES = [(768, 1024), (1440, 900)]

@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.pad import draw
 
+pytestmark = pytest.mark.light
+
 GROUPS = ["Browser and engine", "Memory", "Messages between page and worker"]
 COUNTS = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]  # of the published test set
 

@@ -4,6 +4,8 @@ import nn
 import pytest
 from app.state import architectures
 
+pytestmark = pytest.mark.light
+
 WRONG = "document.querySelector('#layers li[data-wrong] .wrong')?.innerText"
 
 

@@ -11,6 +11,8 @@ from selenium.webdriver.support.select import Select
 
 from tests.support.digits import fewer_test_images
 
+pytestmark = pytest.mark.light
+
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):

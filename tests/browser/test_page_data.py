@@ -17,6 +17,8 @@ from selenium.webdriver.support.select import Select
 
 from tools.serve import ROOT
 
+pytestmark = pytest.mark.light
+
 # A picture of 1 x 1, light grey: the smallest that a browser decodes.
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="

@@ -2,16 +2,10 @@
 
 import pytest
 
-from tests.support.digits import fewer_training_images
 from tests.support.pad import draw
 from tests.support.site import Corrupt, Missing, Truncated
 
-
-@pytest.fixture
-def site(site):
-    """Each test starts the page."""
-    fewer_training_images(site)
-    return site
+pytestmark = pytest.mark.light(10_000)
 
 
 def failed(page, *words):

@@ -6,6 +6,8 @@ import pytest
 from tests.browser.test_gpu import GPU
 from tests.support.digits import fewer_test_images
 
+pytestmark = pytest.mark.light
+
 SAID = "document.getElementById('status').textContent"
 ROWS = "[...document.querySelectorAll('#epochs tbody tr:not(.empty)')]"
 # Few kernels: a GPU that is emulated compiles those of the usual network for twenty seconds.

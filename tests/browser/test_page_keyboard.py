@@ -7,6 +7,8 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.support import screen
 
+pytestmark = pytest.mark.light
+
 # Whatever acts on a click has to be among what Tab reaches; radio-like groups there are none.
 REACHABLE = """
 const acts = "a[href], button, input, select, textarea, summary, [tabindex]";

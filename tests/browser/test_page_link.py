@@ -6,6 +6,8 @@ from selenium.webdriver.common.by import By
 
 from tests.support.digits import fewer_test_images
 
+pytestmark = pytest.mark.light(10_000)
+
 LINK = "preset=small&subset=2500&optimizer=SGD&lr=0.05&schedule=cosine&batch=64&epochs=2&seed=77"
 LINK += "&l2=0.001&patience=4&smoothing=0.5"
 

@@ -10,6 +10,8 @@ from nn.io import formats
 
 from tests.support.pad import draw
 
+pytestmark = pytest.mark.light
+
 BITS = "document.getElementById('bars').dataset.bits"
 
 

@@ -9,6 +9,8 @@ from selenium.webdriver.support.select import Select
 
 from tests.support.pad import draw
 
+pytestmark = pytest.mark.light
+
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):

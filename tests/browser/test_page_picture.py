@@ -7,6 +7,8 @@ from selenium.webdriver.common.keys import Keys
 from tests.support import screen
 from tests.support.pad import draw
 
+pytestmark = pytest.mark.light
+
 LENS = """
 const number = (text) => Number(text.replace("\u2212", "-"));
 const table = (t) => [...t.querySelectorAll("td")].map((c) => number(c.textContent));

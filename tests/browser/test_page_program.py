@@ -25,6 +25,8 @@ from tests.support.digits import fewer_test_images, folder_of
 from tools import build_kernels, datasets, lessons
 from tools.serve import ROOT
 
+pytestmark = pytest.mark.light
+
 # A custom network: every kind of layer that draws, remembers or is penalised.
 OWN = (
     "Conv2D,activation:relu,filters:6,kernel_size:5,strides:2;BatchNormalization;"

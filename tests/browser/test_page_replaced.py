@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.light(10_000)
+
 # The worker draws late: meanwhile the page shows a network that it has released.
 LATE = """
 import asyncio

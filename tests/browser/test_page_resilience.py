@@ -11,6 +11,8 @@ from selenium.webdriver.common.keys import Keys
 from tests.support.digits import fewer_test_images
 from tests.support.pad import draw
 
+pytestmark = pytest.mark.light(10_000)
+
 
 @pytest.fixture
 def quick_site(site):
@@ -202,7 +204,7 @@ def old_checkpoint():
     row = {"loss": 2.0, "accuracy": 0.3, "val_loss": 1.9, "val_accuracy": 0.35}
     layers = "Flatten;Dense,activation:softmax,units:10"
     about = {
-        "number": 4, "epochs": 3, "trained": 0, "loaded": False, "data": "MNIST", "images": 60000,
+        "number": 4, "epochs": 3, "trained": 0, "loaded": False, "data": "MNIST", "images": 10000,
         "hash": f"preset=custom&layers={layers}&epochs=3&subset=2500&lr=0.005",
         "rows": [row | {"epoch": 1, "seconds": 1.5}], "batch": 7,
     }  # fmt: skip
@@ -282,7 +284,7 @@ def test_drawings_outlive_the_page_until_they_are_deleted(quick_site, open_page)
     page.click("Delete drawing 1 of a 3")
     page.until(f"{COUNT} === '2'")
     page.click("Add to training set")
-    page.until(lambda: "60,002 training images" in said(page))
+    page.until(lambda: "10,002 training images" in said(page))
     assert sum(buckets(page)) == 0
     page.click("Train")
     page.until(lambda: len(rows(page)) >= 2)
@@ -291,10 +293,10 @@ def test_drawings_outlive_the_page_until_they_are_deleted(quick_site, open_page)
     unfold(page)
     assert buckets(page)[7] == 2
     page.click("Continue the run")
-    page.until(lambda: said(page) == "It learns from MNIST, 60,002 images: "
+    page.until(lambda: said(page) == "It learns from MNIST, 10,002 images: "
                "add your drawings again first.")  # fmt: skip
     page.click("Add to training set")
-    page.until(lambda: "60,002 training images" in said(page))
+    page.until(lambda: "10,002 training images" in said(page))
     page.click("Continue the run")
     page.wait_for_phase("training")
     page.button("Stop").click()
@@ -468,6 +470,7 @@ THROTTLED = [
     "The page: everybody, any screen, any failure",
     "A full disk; a private window; a hidden tab",
 )
+@pytest.mark.light(15_000)
 def test_a_hidden_tab_goes_on_training_tells_its_title_and_is_whole_when_seen_again(
     site, open_page
 ):

@@ -14,6 +14,8 @@ from selenium.webdriver.support.ui import Select
 
 from tests.support.digits import fewer_test_images
 
+pytestmark = pytest.mark.light
+
 
 @pytest.fixture(scope="module")
 def downloads(tmp_path_factory):

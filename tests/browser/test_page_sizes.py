@@ -10,6 +10,8 @@ from tests.support import screen
 from tests.support.digits import fewer_test_images
 from tests.support.pad import draw
 
+pytestmark = pytest.mark.light
+
 SIZES = [(320, 640), (360, 740), (768, 1024), (1024, 768), (1440, 900), (1920, 1080), (3840, 2160)]
 PICTURED = [(360, 740), (768, 1024), (1440, 900), (3840, 2160)]
 THEMES = ["light", "dark"]

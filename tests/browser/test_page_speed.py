@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.light
+
 SOME = "(({ length }) => length > 0 && length < 16)(document.querySelectorAll('#speed-rows tr'))"
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.support.digits import fewer_training_images
 from tests.support.site import Status, Truncated
+
+pytestmark = pytest.mark.light(10_000)
 
 FETCHED = (
     "static/vendor/micropython/micropython.wasm", "static/vendor/python/main.txt",
@@ -21,13 +22,6 @@ RUNTIME = "static/vendor/runtime/pyodide.asm.wasm"
 COMPILED = "static/vendor/runtime/pyodide.asm.js"
 BROKEN = "503|ERR_|Failed to|Fetch API|dynamically imported|instantiat|network|MessageEvent"
 LOADS = "performance.getEntriesByType('navigation')[0].type"
-
-
-@pytest.fixture
-def site(site):
-    """Each test starts the page, some of them several times."""
-    fewer_training_images(site)
-    return site
 
 
 def asked(site, name):
