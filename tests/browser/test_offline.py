@@ -148,7 +148,7 @@ def test_later_means_later(small, folder, open_page):
     page.get(small.url)
     page.until("document.getElementById('offline-notice')")
     page.button("Later").click()
-    assert page.check("document.getElementById('offline-notice') === null")
+    page.until("document.getElementById('offline-notice') === null")
     assert said(page) == "index 1, part 1, data 100000"
 
 

@@ -94,7 +94,7 @@ def test_ten_bars_show_what_else_it_could_be(page):
 def test_clear_forgets_the_drawing(page):
     answer(page)
     page.click("Clear")
-    assert page.output("prediction").strip() == "?"
+    page.until(lambda: page.output("prediction").strip() == "?")
 
 
 def download(page, folder, choice):

@@ -133,9 +133,9 @@ def test_a_layer_is_one_stop_of_tab_and_arrows_go_through_its_maps(page):
     page.execute_script(f'document.querySelector("{first}").focus()')  # it may be drawn again
     focused = "document.activeElement.ariaLabel"
     ActionChains(page).send_keys(Keys.ARROW_RIGHT, Keys.ARROW_DOWN).perform()
-    assert page.execute_script(f"return {focused}") == "Map 3"
+    page.until(f"{focused} === 'Map 3'")
     ActionChains(page).send_keys(*[Keys.ARROW_LEFT] * 3).perform()
-    assert page.execute_script(f"return {focused}") == "Map 8", "the first follows the last"
+    page.until(f"{focused} === 'Map 8'")  # the first follows the last
     for _, buttons, stops in groups(page):
         assert stops == min(buttons, 1)
 
@@ -196,7 +196,7 @@ def test_a_map_that_is_pressed_shows_its_own_wires_only(page):
     assert ends
     assert all(place in pair for pair in ends), ends
     page.execute_script("document.querySelector('#picture [aria-pressed=true]').click()")
-    assert not page.execute_script("return document.querySelector('#picture.picked')")
+    page.until("!document.querySelector('#picture.picked')")
 
 
 @pytest.mark.promise("The page: the picture", "Every layer as its maps, named in words")

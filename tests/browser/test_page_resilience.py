@@ -371,7 +371,7 @@ def test_a_private_window_without_storage_trains_and_draws_and_is_not_left_by_mi
     draw(page)
     page.until(lambda: page.output("prediction").strip().isdigit())
     page.button("Theme: Auto").click()
-    assert page.execute_script("return document.documentElement.dataset.theme") == "light"
+    page.until("document.documentElement.dataset.theme === 'light'")
     labelled(page, 7)
     page.until("!document.getElementById('failure').hidden")
     assert "Your drawings end with this page" in page.text
