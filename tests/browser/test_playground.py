@@ -57,14 +57,19 @@ def count(page, selector):
 )
 def test_a_link_that_is_opened_twice_gives_the_same_curve(page):
     seen = []
-    for _ in range(2):
-        for number in (1, 2, 3):
+    for way in ("link", "reset", "end"):
+        for number in (1, 2):
             page.execute_script("document.getElementById('step').click()")
             epoch(page, number)
         seen.append(page.execute_script(SEEN))
-        go(page, SPIRAL + "&seed=2")
-        go(page, SPIRAL)
-    assert seen[0] == seen[1]
+        if way == "link":
+            go(page, SPIRAL + "&seed=2")
+            go(page, SPIRAL)
+        elif way == "reset":
+            page.click("Reset")
+            page.until("document.querySelector('output[name=epoch]').textContent === '–'")
+            page.until("!document.getElementById('step').disabled")
+    assert seen[0] == seen[1] == seen[2]
 
 
 @pytest.mark.promise(
@@ -110,6 +115,45 @@ def test_a_unit_is_shown_large_and_let_go(page):
     page.click("Unit 3")
     page.until("document.getElementById('plane-note').textContent.includes('is blue')")
     assert page.execute_script(large) == answer
+    colours = (
+        "const data = document.getElementById('plane').getContext('2d')"
+        ".getImageData(0, 0, 56, 56).data; return new Set(new Uint32Array(data.buffer)).size"
+    )
+    shades = page.execute_script(colours)
+    assert shades > 2
+    for number in (2, shades):
+        page.execute_script("document.getElementById('option-discretise').click()")
+        page.until(lambda number=number: page.execute_script(colours) == number)
+    assert page.execute_script(large) == answer, "the network is the same"
+
+
+@pytest.mark.promise(
+    "The page: playground", "Nothing is drawn while the page is hidden; it trains on"
+)
+def test_it_trains_on_while_it_is_hidden_and_shows_where_it_is_afterwards(page):
+    hide = (
+        "Object.defineProperty(document, 'hidden', {value: arguments[0], configurable: true});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    still = """
+    const done = arguments[0], output = document.querySelector("output[name=epoch]");
+    let text = "", frames = 0;
+    const look = () => {
+        frames = output.textContent === text ? frames + 1 : 0;
+        text = output.textContent;
+        if (frames > 60) done(text); else requestAnimationFrame(look);
+    };
+    look();
+    """
+    page.click("Train")
+    page.until(f"{NUMBER.format('epoch')} >= 1")
+    page.execute_script(hide, True)
+    shown = int(page.execute_async_script(still).replace(",", ""))
+    assert page.phase == "training"
+    page.execute_script(hide, False)
+    page.until(f"{NUMBER.format('epoch')} > {shown}")
+    page.click("Pause")
+    page.until("document.documentElement.dataset.phase === 'ready'")
 
 
 def test_a_feature_is_used_and_no_longer(page):
@@ -153,8 +197,11 @@ def test_a_wrong_number_is_said_under_its_field_and_the_last_good_one_is_used(pa
         "const field = document.getElementById('option-seed'); field.value = arguments[0];"
         "field.dispatchEvent(new Event('change', {bubbles: true}))"
     )
-    page.execute_script(write, "-3")
-    page.until("document.getElementById('seed-wrong').textContent.endsWith('1 is used.')")
+    for wrong in ("-3", "", "1.5", "1000000", "1e3"):
+        page.execute_script(write, wrong)
+        page.until("document.getElementById('seed-wrong').textContent.endsWith('1 is used.')")
+        page.execute_script(write, "1")
+        page.until("document.getElementById('seed-wrong').textContent === ''")
     page.execute_script(write, "4")
     page.until("location.hash.includes('seed=4')")
     assert page.execute_script("return document.getElementById('seed-wrong').textContent") == ""
@@ -175,6 +222,11 @@ def test_axe_finds_nothing_and_nothing_leaves_a_phone_sideways(page):
         page.until(f"document.getElementById('network').clientWidth < {size[0]}")
         assert page.execute_async_script(RUN_AXE) == []
         assert page.execute_script("return document.documentElement.scrollWidth") <= size[0]
+    screen.wear(page, "dark", forced_colors="active")
+    own = "getComputedStyle(document.querySelector('{}')).forcedColorAdjust === 'none'"
+    for part in (".units canvas", "#plane", "#points path"):
+        page.until(own.format(part))
+    screen.wear(page, "light")
 
 
 @pytest.mark.promise(
@@ -185,3 +237,16 @@ def test_nothing_of_it_is_fetched_by_the_other_page_and_no_digits_by_it(module_s
     assert "static/vendor/python/playground.tgz" in asked
     assert not [path for path in asked if "mnist" in path]
     assert not {path for path in asked if "panels" in path}
+
+
+@pytest.mark.promise("The page: playground", "Another worker takes the place of one that has died")
+def test_another_worker_takes_the_place_of_one_that_died(page):
+    page.click("Train")
+    page.until(f"{NUMBER.format('epoch')} >= 1")
+    page.execute_script("document.querySelector('script[name=engine]').xworker.terminate()")
+    page.until("document.documentElement.dataset.phase === 'error'")
+    page.click("Restart the worker")
+    page.until("document.documentElement.dataset.phase === 'training'")
+    page.until(f"{NUMBER.format('epoch')} >= 1")
+    page.click("Pause")
+    page.until("document.documentElement.dataset.phase === 'ready'")

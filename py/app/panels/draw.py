@@ -314,5 +314,7 @@ def _standing(draw, confidence):
         return tr("still learning")
     if confidence > SURE:
         return ""
-    known = tr("digits") if client.data["name"] == "MNIST" else ", ".join(draw.answer.names)
+    known = (
+        tr("digits") if client.data["id"] in ("mnist", "shortcut") else ", ".join(draw.answer.names)
+    )
     return tr("It knows only {known}: it must choose one.", known=known)

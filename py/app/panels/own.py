@@ -36,7 +36,7 @@ A press on a picture deletes it. All stay in this browser until you delete them.
 """
 _RIGHT = """
 <h2>Live answer</h2><small id="own-rate"></small>
-<button id="own-camera" type="button">Start the camera</button><small>Stays in this tab</small>
+<button id="own-camera" type="button">Start the camera</button><small>Stays on this device</small>
 """
 _STEPS = """
 <li>Give each class its pictures.</li><li>Press Train.</li>

@@ -34,9 +34,11 @@ TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
         ("penalty", ("choice", "none", None, ("none", "L1", "L2"))),
         ("strength", ("float", 0.001, 0.0, 10.0)),
         ("seed", ("int", 1, 0, 999999)),
+        ("discretise", ("bool", False, None, None)),
         ("lang", settings.TABLE["lang"]),
     ]
 )
+SHOWN = ("discretise",)  # what changes no network
 
 
 def defaults() -> "dict[str, Any]":

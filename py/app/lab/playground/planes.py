@@ -73,13 +73,21 @@ class Planes:
         layer, number = place
         return self.layers[layer][:, number].reshape(SIDE, SIDE)
 
-    def pixels(self, shades: Array, place: Sequence[int] | None) -> Array:
-        """Return RGBA (n, 4) of the features, of each unit, and of the plane that is looked at."""
+    def pixels(self, shades: Array, place: Sequence[int] | None, discretise: bool = False) -> Array:
+        """Return RGBA (n, 4) of the features, of each unit, and of the plane that is looked at.
+
+        Args:
+            shades: colours, see `app.lab.inside.colours`.
+            place: unit (layer, number) whose plane is looked at, None for the answer's.
+            discretise: whether that plane has two colours alone.
+        """
         small = [_shaded(self._features, shades)]
         for layer in self.layers[:-1]:
             units = layer.reshape(SIDE, SIDE, -1)[::STRIDE, ::STRIDE]
             small.append(_shaded(units.reshape(SMALL * SMALL, -1), shades))
-        whole = self.plane(place).reshape(-1, 1)
+        whole: Array = self.plane(place).reshape(-1, 1)
+        if discretise:
+            whole = np.where(whole > 0, 1.0, -1.0)
         gain = 1.0 if place is None else _gains(whole)
         return np.concatenate([*small, coloured(whole.T / gain, 1.0, shades).reshape(-1, 4)])
 

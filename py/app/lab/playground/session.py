@@ -141,6 +141,11 @@ class Playground:
         self._looked = None if place is None else (place[0], place[1])
         return self._report(self._model)
 
+    def discretise(self, on: bool) -> dict[str, Any]:
+        """Show the large plane in two colours alone, or in shades; return a report."""
+        self._options = {**self._options, "discretise": on}
+        return self._report(self._model)
+
     def follow(self, on_report: Callable[[dict[str, Any]], Any] | None) -> dict[str, Any]:
         """Report to another from now on, to none with None; the run goes on. Return a report."""
         self._reporter.follow(self._model, on_report)
@@ -155,7 +160,9 @@ class Playground:
             "epoch": self._epoch,
             "rows": rows,
             "last": self._last if self._epoch else None,
-            "pixels": np.ascontiguousarray(self._planes.pixels(self._shades, self._looked)),
+            "pixels": np.ascontiguousarray(
+                self._planes.pixels(self._shades, self._looked, self._options["discretise"])
+            ),
             "widths": network.widths(model),
             "words": self._planes.words(),
         }

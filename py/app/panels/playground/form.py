@@ -15,10 +15,12 @@ class Form:
 
     Args:
         changed: called after each change: a new network begins.
+        seen: called after a change of what is only shown.
     """
 
-    def __init__(self, changed):
+    def __init__(self, changed, seen):
         self.changed = changed
+        self.seen = seen
         self.values = toys.from_hash(js.location.hash)
         self._fields = {}
         fields = dom.document.querySelectorAll("[data-option]")
@@ -48,7 +50,7 @@ class Form:
             text = toys.to_hash(self.values)
             _write(js.location.pathname + js.location.search + ("#" + text if text else ""))
             self._show()
-            self.changed()
+            (self.seen if name in toys.SHOWN else self.changed)()
 
     def change_units(self, layer, by):
         """Give a hidden layer one unit more (1) or less (-1)."""
@@ -85,7 +87,8 @@ class Form:
         field = event.target
         name = field.dataset.option
         try:
-            value = toys.read(name, field.value)
+            box = field.type == "checkbox"
+            value = toys.read(name, "01"[field.checked] if box else field.value)
         except ValueError:
             self._refuse(
                 field, tr("A whole number from 0 to 999999. {good} is used.", good=self[name])
@@ -103,6 +106,9 @@ class Form:
     def _show(self):
         for name, field in self._fields.items():
             text = toys.write(name, self[name])
+            if field.type == "checkbox":
+                field.checked = self[name]
+                continue
             field.value = text
             if field.value != text:  # from a link
                 field.append(dom.make("option", text, value=text))

@@ -30,7 +30,7 @@ class PlaygroundPage:
         frame = settings.framed(lambda name: query.get(name))
         self.theme = Theme(frame["embed"], frame["theme"])
         self.theme.listen(lambda: dom.spawn(self._recolour()))
-        self.form = Form(self._changed)
+        self.form = Form(self._changed, self._seen)
         self.plane = Plane(self.form)
         keys.begin(lambda _: None)
         dom.click("failure-restart", self.start)
@@ -39,6 +39,7 @@ class PlaygroundPage:
         """Start everything up to a network that can be trained; show every failure in words."""
         again = self.run is not None
         if again:
+            dom.root.dataset.phase = "loading"  # what fails from now on is said again
             status.again()
         try:
             await self._start(again)
@@ -80,6 +81,10 @@ class PlaygroundPage:
     def _changed(self):
         if self.run is not None:
             self.run.begin()
+
+    def _seen(self):
+        if self.run is not None:
+            dom.spawn(self.run.discretise())
 
     async def _recolour(self):
         if self.run is not None:

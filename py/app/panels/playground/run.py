@@ -157,6 +157,10 @@ class Run:
     async def _look(self, place):
         self.show(await self.play.look(place and list(place)))
 
+    async def discretise(self):
+        """Show the large plane in two colours alone, or in shades, as the form says."""
+        self.show(await self.play.discretise(self.form["discretise"]))
+
     async def again(self):
         """Draw the network again, and show it as it is now: the width is another."""
         self.drawing.draw()

@@ -346,6 +346,22 @@ def test_a_unit_that_is_looked_at_is_the_large_plane_of_every_report() -> None:
     np.testing.assert_array_equal(reports[-1]["pixels"][-size:], play.look(None)["pixels"][-size:])
 
 
+@pytest.mark.parametrize("place", [None, [0, 2]])
+def test_two_colours_are_those_of_the_two_answers_and_the_network_is_the_same(place: Any) -> None:
+    play = Playground()
+    asyncio.run(play.begin(options(hidden=("4",))))
+    shaded = play.look(place)["pixels"]
+    report = play.discretise(True)
+    size = SIDE**2
+    np.testing.assert_array_equal(report["pixels"][:-size], shaded[:-size])
+    colours = np.unique(report["pixels"][-size:], axis=0)
+    shades = table(LIGHT)
+    both = coloured(np.array([[-1.0], [1.0]]), 1.0, shades).reshape(-1, 4)
+    assert {tuple(colour) for colour in colours} <= {tuple(colour) for colour in both}
+    assert len(colours) == 2
+    np.testing.assert_array_equal(play.discretise(False)["pixels"], shaded)
+
+
 def test_the_small_pictures_are_those_of_the_toys() -> None:
     made = Playground().toys()
     assert set(made) == set(points.TOYS)

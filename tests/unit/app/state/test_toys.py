@@ -19,6 +19,8 @@ def values() -> Any:
             kinds[name] = st.integers(low, high)
         elif kind == "float":
             kinds[name] = st.floats(low, high).map(lambda number: float(f"{number:.6g}"))
+        elif kind == "bool":
+            kinds[name] = st.booleans()
         elif kind == "choice":
             kinds[name] = st.sampled_from(high)
     place = st.integers(0, toys.PLACES - 1)
