@@ -21,7 +21,7 @@ _CURVES = "farcall-curves"
 # Name of the data: what can be done with a network that has learned them.
 _FOLLOWING = {
     "MNIST": tr("Draw a digit."),
-    "MNIST with a shortcut": tr("Draw a digit."),
+    key("MNIST with a shortcut"): tr("Draw a digit."),
     key("Your classes"): tr("Hold something in front of the camera."),
 }
 # State of the page: buttons that it enables, and buttons that it disables.
