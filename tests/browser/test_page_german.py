@@ -107,3 +107,16 @@ def test_the_playground_is_german_from_a_link_of_the_page(page):
     page.click("Schritt")
     page.until(lambda: "Epoche 1:" in page.text)
     assert english(page) == []
+
+
+def test_a_press_in_the_footer_changes_the_language_and_keeps_the_options(page):
+    page.execute_script("location.hash = 'seed=7&lang=de'")
+    page.until("document.documentElement.dataset.phase === 'ready'")
+    for language, link, word in (
+        ("en", "#seed=7", "Train"),
+        ("de", "#seed=7&lang=de", "Trainieren"),
+    ):
+        page.click(language.upper())
+        page.until(f"document.documentElement.lang === '{language}'")
+        page.until(f"document.getElementById('train')?.textContent === '{word}'")
+        assert page.execute_script("return location.hash") == link
