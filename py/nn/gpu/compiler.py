@@ -18,7 +18,7 @@ from nn.gpu import losses, updates
 from nn.gpu.plan import Plan, Refused
 from nn.gpu.wgsl import elements
 from nn.gpu.wgsl.functions import LINEAR, Function
-from nn.gpu.wgsl.text import Groups, Kernel
+from nn.gpu.wgsl.text import Made
 from nn.layers.elementwise import Elementwise
 from nn.types import prod
 from nn.variables import Variable
@@ -56,9 +56,6 @@ class Value:
     @property
     def root(self) -> Value:
         return self if self.base is None else self.base.root
-
-
-Made = tuple[Kernel, Groups]
 
 
 @dataclass(frozen=True)
@@ -212,7 +209,7 @@ class Compiler:
         """Return a buffer that every use of this name shares."""
         return self.plan.buffer(what, count)
 
-    def add(self, made: tuple[Kernel, Groups], *buffers: str) -> None:
+    def add(self, made: Made, *buffers: str) -> None:
         """Record a dispatch."""
         self.plan.add(made[0], list(buffers), made[1])
 

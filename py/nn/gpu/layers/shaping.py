@@ -9,8 +9,9 @@ import numpy as np
 
 from nn.gpu.layers.convolving import images
 from nn.gpu.plan import Refused
-from nn.gpu.wgsl import elements
-from nn.gpu.wgsl.functions import Function
+from nn.gpu.wgsl import elements, windows
+from nn.gpu.wgsl.functions import LINEAR, Function
+from nn.gpu.wgsl.windows import Window
 from nn.layers import core, padding_layers, rescaling
 from nn.layers import shaping as own
 
@@ -47,10 +48,12 @@ def upsample(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     if getattr(layer, "interpolation", "nearest") != "nearest":
         raise Refused(f"{layer.name}: no kernels for interpolation={layer.interpolation!r}")
     n, h, w, channels = images(layer, x.shape)
-    factors = layer.lifted(layer.size)
+    fy, fx = layer.lifted(layer.size)
+    # Sums of windows that touch, the other way round.
+    s = Window(n, h * fy, w * fx, channels, fy, fx, channels, 0, 0, h, w, fy, fx)
     y = c.value(layer.compute_output_shape(x.shape), [x])
-    c.add(elements.repeated(n, h, w, channels, factors), x.buffer, y.buffer)
-    made = elements.repeated_gradient(n, h, w, channels, factors)
+    c.add(windows.average_pool_gradient(s, LINEAR, summed=True), x.buffer, y.buffer)
+    made = windows.average_pool(s, summed=True)
     c.back(y, lambda dy: c.contribute(x, made, dy))
     return y
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from nn.gpu.wgsl.functions import LINEAR, Function, number
-from nn.gpu.wgsl.text import Groups, Kernel, grid, index, kernel
+from nn.gpu.wgsl.text import Made, grid, index, kernel
 from nn.gpu.wgsl.windows import kind, slope_function
-
-Made = tuple[Kernel, Groups]
 
 
 def gather(batch: int, size: int, scaled: tuple[float, float] | None) -> Made:
@@ -173,30 +171,3 @@ def framed(
         if (r < 0 || r >= {h} || q < 0 || q >= {w}) {{ y[i] = 0.0; return; }}
         y[i] = x[((at / {oh * ow}u * {h}u + u32(r)) * {w}u + u32(q)) * {c}u + i % {c}u];"""
     return _map("framed", size, body)
-
-
-def repeated(n: int, h: int, w: int, c: int, factors: tuple[int, ...]) -> Made:
-    """Each pixel `factors` times along both axes."""
-    fy, fx = factors
-    oh, ow = h * fy, w * fx
-    body = f"""
-        let at = i / {c}u;
-        let r = (at / {ow}u) % {oh}u / {fy}u;
-        let q = at % {ow}u / {fx}u;
-        y[i] = x[((at / {oh * ow}u * {h}u + r) * {w}u + q) * {c}u + i % {c}u];"""
-    return _map("repeated", n * oh * ow * c, body)
-
-
-def repeated_gradient(n: int, h: int, w: int, c: int, factors: tuple[int, ...]) -> Made:
-    """The sum over the places that a pixel was repeated to."""
-    fy, fx = factors
-    ow = w * fx
-    body = f"""
-        let at = i / {c}u;
-        let base = (at / {w}u * {fy * ow}u + at % {w}u * {fx}u) * {c}u + i % {c}u;
-        var sum = 0.0;
-        for (var r = 0u; r < {fy}u; r++) {{
-            for (var q = 0u; q < {fx}u; q++) {{ sum += x[base + (r * {ow}u + q) * {c}u]; }}
-        }}
-        y[i] = sum;"""
-    return _map("repeated_gradient", n * h * w * c, body)

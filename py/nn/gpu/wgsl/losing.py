@@ -8,9 +8,7 @@ from typing import Any
 
 from nn import config, losses
 from nn.gpu.wgsl.functions import number
-from nn.gpu.wgsl.text import Groups, Kernel, grid, index, kernel
-
-Made = tuple[Kernel, Groups]
+from nn.gpu.wgsl.text import Made, grid, index, kernel
 
 
 @dataclass(frozen=True)

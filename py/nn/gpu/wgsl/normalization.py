@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nn.gpu.wgsl.functions import LINEAR, Function, number
-from nn.gpu.wgsl.text import Groups, Kernel, grid, index, kernel
+from nn.gpu.wgsl.text import Made, grid, index, kernel
 from nn.gpu.wgsl.windows import each, function_text, slope_function
-
-Made = tuple[Kernel, Groups]
 
 
 @dataclass(frozen=True)

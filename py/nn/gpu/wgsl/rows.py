@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from nn.gpu.wgsl.text import THREADS, Groups, Kernel, grid, index, kernel
-
-Made = tuple[Kernel, Groups]
+from nn.gpu.wgsl.text import THREADS, Made, grid, index, kernel
 
 
 def softmax(count: int, width: int, *, log: bool) -> Made:

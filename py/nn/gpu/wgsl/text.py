@@ -40,6 +40,10 @@ class Kernel:
     writes: tuple[bool, ...]
 
 
+Made = tuple[Kernel, Groups]
+"""A kernel, and how many workgroups of it run."""
+
+
 KINDS = {
     "id": "global_invocation_id",
     "group": "workgroup_id",

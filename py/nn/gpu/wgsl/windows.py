@@ -461,8 +461,8 @@ def _count(s: Window) -> str:
     return f"f32(({rows}) * ({columns}))"
 
 
-def average_pool(s: Window) -> Made:
-    """The mean of each window without padding; buffers x, y."""
+def average_pool(s: Window, summed: bool = False) -> Made:
+    """The mean of each window without padding, or its sum; buffers x, y."""
     _, c, floats, _, zero = _lanes(s)
     size = s.places * c
     made = kernel(
@@ -485,17 +485,16 @@ def average_pool(s: Window) -> Made:
                 sum += x[(row * {s.w}u + u32(q + kx)) * {c}u + c];
             }}
         }}
-        y[i] = sum / {_count(s)};""",
+        y[i] = sum / {"1.0" if summed else _count(s)};""",
     )
     return made, grid(size)
 
 
-def average_pool_gradient(s: Window, then: Function) -> Made:
+def average_pool_gradient(s: Window, then: Function, summed: bool = False) -> Made:
     """dx; buffers dy, [x,] dx."""
     floats = _lanes(s)[2]
-    return _pool_gradient(
-        s, "average_pool_gradient", [("dy", floats)], f"dy[o] / {_count(s)}", then
-    )
+    hit = "dy[o]" if summed else f"dy[o] / {_count(s)}"
+    return _pool_gradient(s, "average_pool_gradient", [("dy", floats)], hit, then)
 
 
 def global_max(s: Window) -> Made:
