@@ -153,6 +153,7 @@ FORMATS = (
 # Networks for photographs: an archive of its own, which this page asks for when one is chosen.
 APPLICATIONS = ("py/nn/applications",)
 GPU = "py/nn/gpu"
+SHADERS = "/gpu/wgsl/"
 ON_CPYTHON = ("!py/federation/platform/cpython.py", "!py/federation/server")
 FEDERATION = ("py/federation", *ON_CPYTHON, PROTOBUF)
 # Archives of text without comments, for the workers that list them.
@@ -380,9 +381,13 @@ def uncommented(script: str) -> str:
     return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
-def thin(source: str) -> str:
-    """Return Python with one space for each four that a line begins with, outside of strings; line
-    numbers stay."""
+def thin(source: str, *, strings: bool = False) -> str:
+    """Return Python with one space for each four that a line begins with; line numbers stay.
+
+    Args:
+        source: the module.
+        strings: also inside of strings, which are another language's text.
+    """
     lines = source.split("\n")
     kept: set[int] = set()
     begun = []
@@ -395,7 +400,7 @@ def thin(source: str) -> str:
         elif kind == "FSTRING_END":
             kept.update(range(begun.pop(), token.end[0]))
     for number, line in enumerate(lines):
-        if number not in kept:
+        if strings or number not in kept:
             text = line.lstrip(" ")
             lines[number] = " " * ((len(line) - len(text)) // 4) + text
     return "\n".join(lines)
@@ -410,8 +415,10 @@ def tarred(sources: dict[str, str]) -> bytes:
     )
     with tarfile.open(fileobj=body, mode="w") as archive:
         for path, source in order:
-            python = path.endswith(".py")
-            text = thin(bare(source, annotated=True)) if python else uncommented(source)
+            if path.endswith(".py"):
+                text = thin(bare(source, annotated=True), strings=SHADERS in path)
+            else:
+                text = uncommented(source)
             data = text.encode()
             entry = tarfile.TarInfo(path)
             entry.size = len(data)
