@@ -43,18 +43,16 @@ class Matrix:
     def _across(self) -> int:
         return self.row if self.column == 1 else self.column
 
-    def place(self, row: str, column: str) -> str:
-        """Return the text of where an element of product `z` lies."""
-        return (
-            f"z / {self.heads}u * {self.sample}u + z % {self.heads}u * {self.head}u"
-            f" + {row} * {self.row}u + {column} * {self.column}u"
-        )
+    def first(self) -> str:
+        """Return the text of where product `z` begins."""
+        return f"z / {self.heads}u * {self.sample}u + z % {self.heads}u * {self.head}u"
 
-    def load(self, name: str, row: str, column: str) -> Load:
-        """Return how a product finds elements."""
-        at = self.place(row, column)
-        text = f"return {name}_[({at}) / 4u];" if self.four else f"return {name}_[{at}];"
-        return Load(text, column if self.column == 1 else row, self.four)
+    def load(self, name: str, rows: str, columns: str) -> Load:
+        """Return how a product finds elements; one of `rows` and `columns` is "k"."""
+        row, column = f"{rows} * {self.row}u", f"{columns} * {self.column}u"
+        line, deep = (row, column) if columns == "k" else (column, row)
+        fast = columns if self.column == 1 else rows
+        return Load.matrix(f"{name}_", f"{self.first()} + {line}", deep, fast, self.four)
 
 
 def paired(
@@ -74,7 +72,7 @@ def paired(
         (y.rows, y.columns, a.columns),
         a.load("a", "m", "k"),
         b.load("b", "k", "n"),
-        f"y[{y.place('m', 'n')}] = {value};",
-        tile_for(y.rows, y.columns, n * y.heads),
+        f"y[{y.first()} + m * {y.row}u + n * {y.column}u] = {value};",
+        tile_for(y.rows, y.columns, a.columns, n * y.heads),
         batches=n * y.heads,
     )

@@ -64,6 +64,19 @@ class Window:
         return self.n * self.h * self.w
 
     @property
+    def padded(self) -> bool:
+        """Whether a window may lie over an edge of its image."""
+        last = (self.oh - 1) * self.sy + (self.kh - 1) * self.dy - self.top
+        right = (self.ow - 1) * self.sx + (self.kw - 1) * self.dx - self.left
+        return self.top > 0 or self.left > 0 or last >= self.h or right >= self.w
+
+    @property
+    def plain(self) -> bool:
+        """Whether the images are a matrix, and the kernel another: a place reads one pixel."""
+        same = (self.h, self.w) == (self.oh, self.ow)
+        return self.kh == self.kw == 1 and same and not self.padded
+
+    @property
     def inputs_four(self) -> bool:
         return self.cg % 4 == 0
 
@@ -81,46 +94,53 @@ def _at(name: str, place: str, four: bool) -> str:
     return f"{name}[({place}) / 4u]" if four else f"{name}[{place}]"
 
 
-def _patch(s: Window, place: str, tap: str, x: str = "x") -> str:
-    """Return the text that finds an element of the matrix of patches: row `place` (n, oh, ow),
-    column `tap` (kh, kw, c)."""
+def _patches(s: Window, by_place: bool) -> Load:
+    """Return how elements of the matrix of patches are found: row "place" (n, oh, ow), column "tap"
+    (kh, kw, c). Lines are places, or taps where k is the place."""
+    place, tap = ("m", "k") if by_place else ("k", "m")
+    # Neighbours in memory are channels and columns of a patch, but with one channel places too.
+    fast = place if by_place and s.c == s.sx == 1 else tap
+    if s.plain:
+        parts = f"{place} * {s.c}u + z * {s.cg}u", tap
+        return Load.matrix("x", *(parts if by_place else parts[::-1]), fast, s.inputs_four)
+    row = f"i32({place} / {s.ow}u % {s.oh}u * {s.sy}u) - {s.top}"
+    column = f"i32({place} % {s.ow}u * {s.sx}u) - {s.left}"
+    first = f"i32({place} / {s.oh * s.ow}u) * {s.h * s.w * s.c} + i32(z) * {s.cg}"
+    down, across = (
+        f"i32({tap} / {s.cg * s.kw}u) * {s.dy}",
+        f"i32({tap} / {s.cg}u % {s.kw}u) * {s.dx}",
+    )
+    parts = (
+        f"vec3<i32>({first} + (({row}) * {s.w} + {column}) * {s.c}, {row}, {column})",
+        f"vec3<i32>(({down} * {s.w} + {across}) * {s.c} + i32({tap} % {s.cg}u), {down}, {across})",
+    )
     zero = "vec4<f32>(0.0)" if s.inputs_four else "0.0"
-    if s.kh == s.kw == s.h == s.w == 1:
-        return f"return {_at(x, f'{place} * {s.c}u + z * {s.cg}u + {tap}', s.inputs_four)};"
-    found = _at(
-        x,
-        f"(({place} / {s.oh * s.ow}u * {s.h}u + u32(r)) * {s.w}u + u32(q)) * {s.c}u"
-        f" + z * {s.cg}u + {tap} % {s.cg}u",
-        s.inputs_four,
-    )
-    return f"""
-    let down = ({place} / {s.ow}u) % {s.oh}u * {s.sy}u + {tap} / {s.cg * s.kw}u * {s.dy}u;
-    let across = {place} % {s.ow}u * {s.sx}u + ({tap} / {s.cg}u) % {s.kw}u * {s.dx}u;
-    let r = i32(down) - {s.top};
-    let q = i32(across) - {s.left};
-    return select({zero}, {found}, (u32(r) < {s.h}u) & (u32(q) < {s.w}u));"""
+    found = _at("x", "u32(l.x + d.x)", s.inputs_four)
+    if s.padded:
+        inside = f"(u32(l.y + d.y) < {s.h}u) & (u32(l.z + d.z) < {s.w}u)"
+        found = f"select({zero}, {found}, {inside})"
+    line, deep = parts if by_place else parts[::-1]
+    return Load(line, deep, f"return {found};", fast, s.inputs_four)
 
 
-def _source(s: Window, m: str, k: str) -> str:
-    """Return the text that finds the element of dz that pixel `m` gave to by tap `k` (kh, kw,
-    f)."""
+def _sources(s: Window) -> Load:
+    """Return how the element of dz is found that pixel m gave to by tap k (kh, kw, f)."""
+    if s.plain:
+        return Load.matrix("dz", f"m * {s.f}u + z * {s.fg}u", "k", "k", s.outputs_four)
+    y, x = f"i32(m / {s.w}u % {s.h}u) + {s.top}", f"i32(m % {s.w}u) + {s.left}"
+    first = f"i32(m / {s.h * s.w}u * {s.oh * s.ow * s.f}u + z * {s.fg}u)"
+    down, across = f"i32(k / {s.fg * s.kw}u) * {s.dy}", f"i32(k / {s.fg}u % {s.kw}u) * {s.dx}"
     zero = "vec4<f32>(0.0)" if s.outputs_four else "0.0"
-    if s.kh == s.kw == s.h == s.w == 1:
-        return f"return {_at('dz', f'{m} * {s.f}u + z * {s.fg}u + {k}', s.outputs_four)};"
-    strided = f" & (ty % {s.sy} == 0) & (tx % {s.sx} == 0)" if s.sy > 1 or s.sx > 1 else ""
-    found = _at(
-        "dz",
-        f"(({m} / {s.h * s.w}u * {s.oh}u + u32(oy)) * {s.ow}u + u32(ox)) * {s.f}u"
-        f" + z * {s.fg}u + {k} % {s.fg}u",
-        s.outputs_four,
-    )
-    return f"""
-    let ty = i32(({m} / {s.w}u) % {s.h}u + {s.top}u) - i32({k} / {s.fg * s.kw}u * {s.dy}u);
-    let tx = i32({m} % {s.w}u + {s.left}u) - i32(({k} / {s.fg}u) % {s.kw}u * {s.dx}u);
-    let oy = ty / {s.sy};
-    let ox = tx / {s.sx};
-    let inside = (ty >= 0) & (tx >= 0) & (oy < {s.oh}) & (ox < {s.ow}){strided};
-    return select({zero}, {found}, inside);"""
+    place = f"u32(l.x + d.x + (oy * {s.ow} + ox) * {s.f})"
+    strided = f" & (at.y % {s.sy} == 0) & (at.z % {s.sx} == 0)" if s.sy > 1 or s.sx > 1 else ""
+    found = f"""
+    let at = l - d;
+    let oy = at.y / {s.sy};
+    let ox = at.z / {s.sx};
+    let inside = (at.y >= 0) & (at.z >= 0) & (oy < {s.oh}) & (ox < {s.ow}){strided};
+    return select({zero}, {_at("dz", place, s.outputs_four)}, inside);"""
+    line = f"vec3<i32>({first}, {y}, {x})"
+    return Load(line, f"vec3<i32>(i32(k % {s.fg}u), {down}, {across})", found, "k", s.outputs_four)
 
 
 def each(four: bool, given: str, text: Callable[[str], str]) -> str:
@@ -135,13 +155,13 @@ def convolution(s: Window, w: int, bias: int | None, function: Function) -> Made
     four = s.outputs_four
     plus = f" + {_at('p', f'{bias}u + z * {s.fg}u + n', four)}" if bias is not None else ""
     value = each(four, "s", lambda v: f"function({v})") if function is not LINEAR else "s"
-    tile = tile_for(s.places, s.fg, s.groups)
+    tile = tile_for(s.places, s.fg, s.taps, s.groups, plain=s.plain)
     return product(
         "dense" if s.h == s.w == s.kh == s.kw == 1 else "convolution",
         [("x", kind(s.inputs_four)), ("p", kind(four)), ("y*", kind(four))],
         (s.places, s.fg, s.taps),
-        Load(_patch(s, "m", "k"), "k", s.inputs_four),
-        Load(f"return {_at('p', f'{w}u + k * {s.f}u + z * {s.fg}u + n', four)};", "n", four),
+        _patches(s, True),
+        Load.matrix("p", f"{w}u + z * {s.fg}u + n", f"k * {s.f}u", "n", four),
         f"let s = sum{plus}; {_at('y', f'm * {s.f}u + z * {s.fg}u + n', four)} = {value};",
         tile,
         batches=s.groups,
@@ -157,35 +177,29 @@ def function_text(function: Function) -> str:
     return f"{function.helpers}\nfn function(v: f32) -> f32 {{ return {function.forward}; }}"
 
 
-def weight_gradient(s: Window, target: int, bias: bool, x: str = "x") -> tuple[Made, int]:
-    """Gradients of kernel and bias, the latter as of an input that is always 1; buffers x, dz,
-    partials. Returns also how many parts there are: `target` may be 0 to ask."""
-    rows, columns, depth = s.taps + bias, s.fg, s.places
+def weight_gradient(s: Window, target: int, bias: bool) -> tuple[Made, int]:
+    """Gradients of kernel and bias, the latter the sums of dz; buffers x, dz, partials. Returns
+    also how many parts there are: `target` may be 0 to ask."""
+    rows, columns, depth = s.taps, s.fg, s.places
+    patches = _patches(s, False)
+    if not rows:  # nothing but a bias: the kernel's gradient of an input that is always 1
+        rows, bias = 1, False
+        patches = Load("vec3<i32>()", "vec3<i32>()", "return 1.0;", "m")
     tile, splits = division_for(rows, columns, depth, s.groups)
     four = s.outputs_four
-    functions, found = "", _patch(s, "k", "m")
-    if bias:
-        ones = "vec4<f32>(1.0, 0.0, 0.0, 0.0)" if s.inputs_four else "1.0"
-        given = "m: u32, k: u32, z: u32"
-        functions = f"fn patch_at({given}) -> {kind(s.inputs_four)} {{ {found} }}"
-        found = f"return select(patch_at(m, k, z), {ones}, m == {s.taps}u);"
+    part = f"{target}u + part * {(rows + bias) * s.f}u + z * {s.fg}u + n"
     made = product(
         "weight_gradient",
         [("x", kind(s.inputs_four)), ("dz", kind(four)), ("partials*", kind(four))],
         (rows, columns, depth),
-        Load(found, "m", s.inputs_four),
-        Load(f"return {_at('dz', f'k * {s.f}u + z * {s.fg}u + n', four)};", "n", four),
-        _at(
-            "partials",
-            f"{target}u + part * {rows * s.f}u + m * {s.f}u + z * {s.fg}u + n",
-            four,
-        )
-        + " = sum;",
+        patches,
+        Load.matrix("dz", f"z * {s.fg}u + n", f"k * {s.f}u", "n", four),
+        f"{_at('partials', f'{part} + m * {s.f}u', four)} = sum;",
         tile,
         splits=splits,
         batches=s.groups,
         four=four,
-        functions=functions,
+        total=f"{_at('partials', f'{part} + {rows * s.f}u', four)} = sum;" if bias else "",
     )
     return made, splits
 
@@ -217,20 +231,16 @@ def input_gradient(
         "input_gradient" if function is LINEAR and bias is None else "transposed_convolution",
         bindings,
         (s.pixels, s.cg, s.kh * s.kw * s.fg),
-        Load(_source(s, "m", "k"), "k", s.outputs_four),
-        Load(
-            "return "
-            + _at(
-                "p",
-                f"{w}u + (k / {s.fg}u * {s.cg}u + n) * {s.f}u + z * {s.fg}u + k % {s.fg}u",
-                s.outputs_four,
-            )
-            + ";",
+        _sources(s),
+        Load.matrix(
+            "p",
+            f"{w}u + n * {s.f}u + z * {s.fg}u",
+            f"k / {s.fg}u * {s.cg * s.f}u + k % {s.fg}u",
             "k",
             s.outputs_four,
         ),
         f"{before} {_at('dx', place, four)} = {value};",
-        tile_for(s.pixels, s.cg, s.groups),
+        tile_for(s.pixels, s.cg, s.kh * s.kw * s.fg, s.groups),
         batches=s.groups,
         four=four,
         functions=slope_function(then) + function_text(function),
