@@ -205,6 +205,7 @@ class Network(Layer):
         return shapes[0] if self._single_output else shapes
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
+        self.compute_output_shape(*[a.shape for a in inputs])  # sizes that the graph did not know
         if not isinstance(ctx.saved, Program):
             ctx.saved = Program(self.graph, ctx)
         outputs = ctx.saved.forward(inputs, training, masks=ctx.masks)

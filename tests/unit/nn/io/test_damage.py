@@ -248,6 +248,17 @@ def test_what_would_fail_in_the_first_prediction_fails_when_the_graph_is_made(bu
         build(nn.Input((4,)))
 
 
+@pytest.mark.parametrize("first", [[], [nn.Input((3, 2))]])
+def test_a_model_in_a_model_refuses_data_whose_size_was_not_known_before(first):
+    inner = nn.Sequential([*first, nn.Flatten(), nn.Dense(4)])
+    inner(nn.Input((3, 2)))
+    entry = nn.Input((None, 2))
+    model = nn.Model(entry, inner(entry))
+    assert model.predict_on_batch(np.ones((5, 3, 2))).shape == (5, 4)
+    with pytest.raises(nn.errors.ShapeError, match=r"expected inputs \[\(None, 3, 2\)\]"):
+        model.predict_on_batch(np.ones((5, 4, 2)))
+
+
 def test_numbers_of_a_rescaling_that_are_none_are_refused():
     with pytest.raises(nn.errors.ConfigError, match="numbers"):
         nn.Rescaling("x")
