@@ -13,6 +13,19 @@ const done = arguments[arguments.length - 1];
 axe.run({resultTypes: ["violations"]}).then((found) => done(found.violations.map((rule) =>
   `${rule.id}: ${rule.nodes.map((n) => n.target + n.failureSummary)}`)));
 """
+# Names of toys and features that are broken inside a word, or pale.
+UNREADABLE = """
+const broken = (node) => {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const lines = new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size;
+    return lines > node.data.trim().split(" ").length;
+};
+const shade = (e) => e ? getComputedStyle(e).opacity * shade(e.parentElement) : 1;
+return [...document.querySelectorAll("#toys button, .units span")].flatMap((e) => [...e.childNodes])
+    .filter((node) => node.nodeType === Node.TEXT_NODE && node.data.trim())
+    .filter((node) => broken(node) || shade(node.parentElement) < 1).map((node) => node.data);
+"""
 # A fast learner: some ten epochs suffice.
 SPIRAL = "toy=spiral&features=x,y,sinx,siny&hidden=8&lr=0.03&optimizer=Adam"
 NUMBER = "Number(document.querySelector('output[name={}]').textContent.replace(/[ %,]/g, ''))"
@@ -216,6 +229,8 @@ def test_axe_finds_nothing_and_nothing_leaves_a_phone_sideways(page):
     go(page, SPIRAL)
     page.execute_script(AXE)
     page.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    screen.resize(page, 320, 640)
+    assert page.execute_script(UNREADABLE) == []
     for theme, size in (("light", (390, 844)), ("dark", (1440, 900))):
         screen.wear(page, theme)
         screen.resize(page, *size)
