@@ -29,6 +29,9 @@
   const kept = (hash) => (/(^#|&)lang=/.test(hash) ? hash : `${hash || "#"}${hash.length > 1 ? "&" : ""}lang=${root.lang}`);
   addEventListener("hashchange", () => history.replaceState(history.state, "", location.pathname + location.search + kept(location.hash)));
 
+  // What only this language needs of the style.
+  document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: `./static/languages/${root.lang}.css` }));
+
   async function start() {
     texts = JSON.parse(await self.farcallLanguage);
     if (document.readyState === "loading") await new Promise((done) => addEventListener("DOMContentLoaded", done));

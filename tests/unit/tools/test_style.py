@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 MOST, LATER = 16_000, 4_000
 """Bytes of the style that the page begins with, and of each that a panel brings which is opened."""
-SHEETS = list((ROOT / "static").glob("*.css"))
+SHEETS = [*(ROOT / "static").glob("*.css"), *(ROOT / "static/languages").glob("*.css")]
 FIRST = [sheet for sheet in SHEETS if sheet.name in (ROOT / "index.html").read_text()]
 STYLE = "".join(re.sub(r"/\*.*?\*/", "", sheet.read_text(), flags=re.DOTALL) for sheet in SHEETS)
 MADE_ELSEWHERE = re.compile(r"u-\w+|uplot")  # by the charts' library
