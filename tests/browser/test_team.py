@@ -62,6 +62,7 @@ def test_two_workers_train_the_network_of_one_and_one_goes_on_without_the_other(
     assert alone["says"] == "1 worker"
     assert found["shared"]["says"] == f"2 workers, {way}"
     assert found["dying"]["says"] == "1 worker: one of 2 ended"
+    assert found["leader"] == "WorkerDiedError"
     for kind in ("shared", "dying"):
         np.testing.assert_allclose(found[kind]["losses"], alone["losses"], rtol=0, atol=1e-5)
         np.testing.assert_allclose(found[kind]["weights"], alone["weights"], rtol=0, atol=1e-4)

@@ -170,7 +170,7 @@ class Serving:
         waiting, answer.coroutine = answer.coroutine, None
         if waiting is not None:
             _discard(waiting)
-        answer.task.cancel()
+        platform.cancel(answer.task)
         return waiting is not None
 
     # -- replies

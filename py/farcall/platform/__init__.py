@@ -51,6 +51,7 @@ from farcall.platform.locks import Watch, watch
 from farcall.platform.tasks import (
     VALUES,
     Waiter,
+    cancel,
     discard,
     drain,
     is_awaitable,
@@ -77,6 +78,7 @@ __all__ = [
     "Watch",
     "beside",
     "callback",
+    "cancel",
     "clock",
     "collect_garbage",
     "discard",

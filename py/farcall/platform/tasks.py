@@ -17,6 +17,16 @@ def spawn(coroutine: "Any") -> "asyncio.Task[Any]":
     return asyncio.create_task(coroutine)
 
 
+def cancel(task: "asyncio.Task[Any]") -> None:
+    """Cancel a task. MicroPython can't cancel the one that runs, such as a callback that ends the
+    worker that called it: that one goes on."""
+    try:
+        task.cancel()
+    except RuntimeError:
+        if not MICROPYTHON:
+            raise
+
+
 # Types of nearly all results, none of which is to be awaited.
 VALUES = (int, str, float, type(None), bool, list, dict, tuple)
 _COROUTINE = "generator" if MICROPYTHON else "coroutine"

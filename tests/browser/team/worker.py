@@ -14,10 +14,22 @@ def network():
     return model
 
 
-async def train(shared, on_batch=None):
+async def train(shared, on_batch=None, keep=None):
     """Train from the same seed, in the team or alone; returns what came out."""
     nn.distribution.set_distribution(nn.distribution.DataParallel() if shared else None)
-    model = network()
+    checkpoints = []
+    if keep is not None:
+        checkpoints.append(nn.ModelCheckpoint(lambda data, epoch: keep(data), save_freq=1))
+    return await fitted(network(), on_batch, callbacks=checkpoints, seed=2)
+
+
+async def go_on(checkpoint):
+    """Train on, in the team, from where a checkpoint was made."""
+    nn.distribution.set_distribution(nn.distribution.DataParallel())
+    return await fitted(nn.io.load(bytes(checkpoint)), resume=True)
+
+
+async def fitted(model, on_batch=None, **options):
     losses = []
 
     async def batch(number, logs):
@@ -25,9 +37,9 @@ async def train(shared, on_batch=None):
         if on_batch is not None:
             await on_batch(len(losses))
 
-    await model.fit(X, Y, batch_size=16, epochs=3, seed=2, on_train_batch_end=batch)
+    await model.fit(X, Y, batch_size=16, epochs=3, on_train_batch_end=batch, **options)
     weights = [float(w.sum()) for w in model.get_weights()]
     return {"losses": losses, "says": model.distribution, "weights": weights}
 
 
-farcall.serve({"train": train, "nn": nn})
+farcall.serve({"train": train, "go_on": go_on, "nn": nn})
