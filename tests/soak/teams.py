@@ -25,6 +25,8 @@ ISOLATED = {
     "Cross-Origin-Embedder-Policy": "require-corp",
 }
 PAGE = "tests/browser/team/index.html"
+BATCHES = 18
+"""That a page trains."""
 
 
 def check(minutes: float, seed: int) -> bool:
@@ -86,24 +88,31 @@ async def _compare(case: Any, size: int, shards: int | None, faults: Any) -> Non
 
 
 def pages(rng: random.Random, until: float) -> bool:
-    """Kill a worker of a team in each batch, on a plain page and an isolated one."""
+    """Kill a worker of a team, or its leader, in a batch, on a plain page or an isolated one."""
     count, failures = 0, 0
     while not count or time.monotonic() < until:
-        isolated, size, batch = rng.random() < 0.5, rng.randint(2, 3), rng.randint(1, 17)
+        isolated, size, batch = rng.random() < 0.5, rng.randint(2, 3), rng.randint(2, 17)
+        leader = not count % 2
         site = Site(headers=ISOLATED if isolated else {})
         page = Page()
         try:
-            page.get(f"{site.url}{PAGE}?size={size}&batch={batch}")
+            page.get(f"{site.url}{PAGE}?size={size}&batch={batch}{'&leader=1' * leader}")
             page.until("document.documentElement.dataset.found", 120)
             text = page.execute_script("return document.documentElement.dataset.found")
             found = json.loads(text)
             assert "error" not in found, found
             for kind in ("shared", "dying"):
-                losses = found["alone"]["losses"]
+                losses = found["alone"]["losses"][-len(found[kind]["losses"]) :]
+                assert kind == "dying" or len(losses) == BATCHES
                 np.testing.assert_allclose(found[kind]["losses"], losses, rtol=0, atol=1e-5)
+            weights = found["alone"]["weights"]
+            np.testing.assert_allclose(found["dying"]["weights"], weights, rtol=0, atol=1e-4)
+            least = BATCHES - batch if leader else BATCHES
+            assert len(found["dying"]["losses"]) >= least, "batches are missing"
         except Exception:
             failures += 1
-            say(f"FAILED isolated={isolated}, size={size}, batch={batch}\n{traceback.format_exc()}")
+            what = f"isolated={isolated}, size={size}, batch={batch}, leader={leader}"
+            say(f"FAILED {what}\n{traceback.format_exc()}")
         finally:
             page.quit()
             site.close()
