@@ -23,6 +23,16 @@ async def apart(operation, given):
     return {"rate": rate}
 
 
+async def everyone(operation, given):
+    """Ask all at once, who work together; gives what the leader found."""
+    calls = [getattr(worker.engine.bench, operation)(**given) for worker in team.workers]
+    tasks = [asyncio.create_task(answer(call)) for call in calls]
+    found = []
+    for task in tasks:
+        found.append(await task)  # noqa: PERF401 - MicroPython has no comprehension that awaits
+    return found[0]
+
+
 async def answer(call):
     return await call
 
@@ -52,12 +62,14 @@ async def operate(operation, given):
             worker.terminate()
         return {}
     if operation == "info":
-        team = await farcall.Team("./team_worker.py", config="./team_worker.toml", size=2)
+        team = await farcall.Team(
+            "./team_worker.py", config="./team_worker.toml", size=given.get("size", 2)
+        )
         return {"size": team.size, "why": team.why}
     if operation == "search":
         return await search(**given)
     kind, _, name = operation.partition(".")
-    return await {"together": together, "apart": apart}[kind](name, given)
+    return await {"together": together, "apart": apart, "all": everyone}[kind](name, given)
 
 
 async def reply(text, done):

@@ -7,12 +7,13 @@ from typing import Any
 
 import nn
 import numpy as np
+from nn.distribution.training import summed
 
 from tests.bench.peers import engine
 from tests.bench.peers.loop import WARM_UP_STEPS
 
 __all__ = [
-    "load", "predict", "prepare", "search", "share", "step", "train", "trial", "trials",
+    "exchange", "load", "predict", "prepare", "search", "share", "step", "train", "trial", "trials",
 ]  # fmt: skip
 
 _models: dict[tuple[str, int, bool], Any] = {}
@@ -51,6 +52,18 @@ async def train(network: str, batch: int, seconds: float, team: bool = True) -> 
 
     await model.fit(_data(), batch_size=batch, epochs=1000, shuffle=False, on_batch_end=end)
     return {"rate": (len(times) - 1) * batch / (times[-1] - times[0])}
+
+
+async def exchange(count: int, numbers: int) -> dict[str, Any]:
+    """Sum an array with the other members so many times; return the seconds of all."""
+    group, array = nn.distribution.DataParallel().group, np.ones(numbers, np.float32)
+    await summed(group, array)  # all have begun
+    start = time.perf_counter()
+    for _ in range(count):
+        array.fill(1)
+        await summed(group, array)
+    assert array[0] == array[-1] == group.size
+    return {"seconds": time.perf_counter() - start}
 
 
 def prepare(network: str, batch: int) -> dict[str, Any]:
