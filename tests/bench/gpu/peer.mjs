@@ -73,6 +73,8 @@ class Stepped {
       before = loss.read();
     }
     await before;
+    await (await this.one(batch)).read(); // steps after the last loss that was read end before this one
+    steps++;
     return { steps, rate: (1000 * steps * batch) / (performance.now() - start) };
   }
 
