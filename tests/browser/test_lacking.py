@@ -7,7 +7,7 @@ from tests.support import pad
 from tests.support.firefox import Firefox
 from tools.serve import ROOT
 
-pytestmark = pytest.mark.light(10_000)
+LIGHT = pytest.mark.light(10_000)
 
 # In front of all else, on the page and in its workers.
 ANCHOR = "    self.farcallResilience = true;\n"
@@ -84,6 +84,7 @@ def test_a_browser_that_has_everything_says_so(usual):
     }
 
 
+@LIGHT
 @pytest.mark.parametrize(
     ("script", "name", "word"),
     [
@@ -106,6 +107,7 @@ def test_what_is_missing_is_said_and_done_without(site, open_page, script, name,
     assert {found[other] for other in others} == {"yes"}
 
 
+@LIGHT
 def test_a_browser_that_lacks_all_of_it_still_trains_and_reads(site, open_page):
     without(site, FINALIZERS, LOCKS, RELAXED, WORKERS, SETTINGS, DATABASE)
     page = open_page(site.url)
@@ -115,6 +117,7 @@ def test_a_browser_that_lacks_all_of_it_still_trains_and_reads(site, open_page):
     assert "use Download" in found["Storage"]
 
 
+@LIGHT
 @pytest.mark.parametrize("storage", [True, False])
 def test_a_private_window_of_firefox(site, storage):
     """It installs no service worker, and up to 114 it refused IndexedDB; one is isolated."""
