@@ -56,7 +56,8 @@ class Project:
                 found = await client.lab.data.open_project(url)
                 if found["replaced"]:
                     await page.data.adopt()
-                page.options.adopt(settings.from_hash(found["options"]))
+                values = settings.from_hash(found["options"])
+                page.options.adopt(dict(values, data=page.options["data"]))  # those it brings
                 await page.network.rebuilt()
                 about = {"trained": found["trained"]} if found["trained"] else None
                 await client.adopt(found["model"], None, about)
