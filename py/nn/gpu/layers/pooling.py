@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from nn.gpu.layers.convolving import images, shown
+from nn.gpu.plan import Refused
 from nn.gpu.wgsl import windows
 from nn.gpu.wgsl.functions import Function
 from nn.gpu.wgsl.windows import Window
@@ -23,6 +24,8 @@ def max_pool(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     """Record MaxPooling2D or MaxPooling1D."""
     (x,) = given
     s = _window(layer, images(layer, x.shape))
+    if s.kh * s.kw > 256:  # which element it was is kept as a byte
+        raise Refused(f"{layer.name}: no kernels for windows of more than 256 elements")
     y = c.value(shown(layer, (s.n, s.oh, s.ow, s.c)), [x])
     place = c.plan.buffer(c.name("place"), y.size)
     c.add(windows.max_pool(s), x.buffer, y.buffer, place)

@@ -6,7 +6,7 @@ const { loadMicroPython } = await import("../../../../static/vendor/micropython/
 const url = (path) => new URL(path, import.meta.url).href;
 const python = await loadMicroPython({ url: url("../../../../static/vendor/micropython/micropython.wasm") });
 // The page's bundle: path, NUL, source, NUL, path ...
-const parts = (await (await fetch(url("../../../../static/vendor/python/main.txt"))).text()).split("\0");
+const parts = (await (await fetch(url("../../../../static/vendor/python/farcall.txt"))).text()).split("\0");
 for (let i = 0; i < parts.length; i += 2) {
   const folders = parts[i].split("/").slice(0, -1);
   if (folders[0] !== "farcall") continue;

@@ -13,9 +13,9 @@ NO_PANEL = {"failure"}
 SMALL = {"glance", "options", "buckets", "history", "picture", "hardware", "own", "search"}
 # What needs nothing of the worker.
 WITHOUT_WORKER = {"options"}
-# Modules of py/app/lab that are no panel's half: the object that holds the halves, and the part
-# of `models` that runs on CPython too.
-OTHERS = {"__init__", "start", "precisions"}
+# Modules of py/app/lab that are no panel's half: the object that holds the halves, and the parts
+# of `models` and `own` that run on CPython too.
+OTHERS = {"__init__", "start", "precisions", "classes", "kept_classes"}
 
 
 class Ids(HTMLParser):

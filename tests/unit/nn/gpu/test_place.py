@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -216,6 +217,14 @@ def test_the_bytes_on_the_device_are_known_while_it_trains_and_held_to_the_limit
     assert model.memory()["gpu_bytes"] == 0
     with nn.config.weight_limit(plan.bytes - 1), pytest.raises(nn.errors.TooLargeError):
         asyncio.run(model.fit(X, Y))
+
+
+def test_a_window_whose_elements_a_byte_cannot_count_is_refused() -> None:
+    for size, refused in ((16, False), (17, True)):
+        layers = [nn.Input((size, size, 4)), nn.MaxPooling2D(size, name="pool"), nn.Flatten()]
+        model = nn.Sequential([*layers, nn.Dense(1)])
+        with pytest.raises(ConfigError, match="pool: no kernels") if refused else nullcontext():
+            model.compile("sgd", "mse", device="gpu")
 
 
 def test_what_cannot_train_is_refused_at_compile_and_the_model_stays_compiled_as_it_was() -> None:
