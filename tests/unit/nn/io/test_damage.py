@@ -158,17 +158,24 @@ def test_a_load_takes_at_most_three_times_the_file_and_its_weights(format):
     data = damage.keras2(model) if kind == "h5" else nn.io.save(model, kind, **options)
     weights = sum(variable.size * 4 for variable in model.variables)
     del model
+    # Twice, because what a thread of an earlier test takes meanwhile is counted too.
+    loads = [measured_load(data) for _ in range(2)]
+    loaded, taken, seconds = min(loads, key=lambda found: found[1])
+    assert sum(variable.size * 4 for variable in loaded.variables) == weights
+    assert taken < 3 * max(len(data), weights) + PIECE
+    assert seconds < damage.SECONDS
+
+
+def measured_load(data):
+    """Return the model of a file, the most bytes that the load held, and its processor seconds."""
     gc.collect()
     tracemalloc.start()
     start = time.process_time()
     try:
         loaded = nn.io.load(data)
-        taken, seconds = tracemalloc.get_traced_memory()[1], time.process_time() - start
+        return loaded, tracemalloc.get_traced_memory()[1], time.process_time() - start
     finally:
         tracemalloc.stop()
-    assert sum(variable.size * 4 for variable in loaded.variables) == weights
-    assert taken < 3 * max(len(data), weights) + PIECE
-    assert seconds < damage.SECONDS
 
 
 @pytest.mark.parametrize(
