@@ -21,7 +21,7 @@ addEventListener("activate", (event) => event.waitUntil(prune()));
 addEventListener("fetch", (event) => {
   const path = ["GET", "HEAD"].includes(event.request.method) ? pathOf(event.request.url) : null;
   if (FILES.has(path)) event.respondWith(answer(event.request, path));
-  else if (LATER.has(path) && event.request.method === "GET") event.respondWith(keep(event.request, path));
+  else if (LATER.has(path)) event.respondWith(keep(event.request, path));
 });
 addEventListener("message", (event) => {
   if (event.data === "farcall:update") event.waitUntil(update(event.source));
@@ -79,11 +79,14 @@ async function prune() {
   await Promise.all(old.map((request) => store.delete(request)));
 }
 
+// PyScript asks for a worker's script by HEAD before it asks for it.
+const asked = (request, kept) => (request.method === "HEAD" ? new Response(null, { headers: kept.headers }) : kept);
+
 async function answer(request, path) {
   const [hash] = FILES.get(path);
   const store = await caches.open(STORE);
   const kept = await store.match(key(hash));
-  if (kept) return request.method === "HEAD" ? new Response(null, { headers: kept.headers }) : kept;
+  if (kept) return asked(request, kept);
   try {
     return await proved(path, hash, "no-cache"); // the browser evicted it
   } catch (error) {
@@ -97,7 +100,8 @@ async function keep(request, path) {
   try {
     const store = await caches.open(STORE);
     const kept = await store.match(key(hash));
-    if (kept) return kept;
+    if (kept) return asked(request, kept);
+    if (request.method === "HEAD") return fetch(request);
     const response = await proved(path, hash, "default");
     await store.put(key(hash), response.clone()).catch(() => {}); // no room: it is fetched again next time
     return response;

@@ -131,6 +131,16 @@ def test_a_busy_server_is_asked_again_and_a_slow_one_only_takes_longer(site, ope
     assert trains(page)
 
 
+def learns_points(page, site):
+    """Open the playground and let it learn for an epoch."""
+    page.get(site.url + "playground.html")
+    page.wait_for_phase("ready")
+    page.until("!document.getElementById('step').disabled")
+    page.execute_script("document.getElementById('step').click()")
+    page.until("document.querySelector('output[name=epoch]').textContent === '1'")
+
+
+@pytest.mark.promise("The page: playground", "It needs no network once it has been opened")
 def test_a_returning_visitor_moves_no_bytes_and_needs_no_network(site, open_page):
     page = open_page(site.url)
     page.wait_for_phase("ready")
@@ -142,8 +152,10 @@ def test_a_returning_visitor_moves_no_bytes_and_needs_no_network(site, open_page
     page.get(site.url)
     assert trains(page)
     assert [r for r in site.requests if r.sent] == []
+    learns_points(page, site)
     site.close()
     page.expect_no_network()
     page.get(site.url)
     assert trains(page)
     assert page.execute_script("return farcallExamine()") == []  # no list, and nothing wrong
+    learns_points(page, site)

@@ -214,6 +214,9 @@ def test_a_file_that_few_visits_need_is_kept_once_one_asked_for_it(small, folder
     page.get(small.url)
     assert said(page) == "index 1, part 1, data 100000"
     assert page.execute_async_script(BYTES, LATER) == 5000
+    head = f"fetch('{LATER}', {{method: 'HEAD'}}).then((r) => {{ window.head = r.status }})"
+    page.execute_script(head)
+    assert page.until("window.head") == 200
 
 
 def redundant(page):
