@@ -9,7 +9,8 @@ from tools import precache
 
 INDEX = """<!doctype html><html data-phase="loading"><meta charset="utf-8"><title>small</title>
 <link rel="icon" href="data:,"><link rel="manifest" href="./manifest.webmanifest">
-<link rel="stylesheet" href="./static/style.css"><script src="./static/offline.js" defer></script>
+<link rel="stylesheet" href="./static/style.css"><script src="./static/boot.js"></script>
+<script src="./static/offline.js" defer></script>
 <body><p id="said"></p><script type="module">
 import { text } from "./static/part.js";
 const data = await (await fetch("./static/data.bin")).text();
@@ -18,6 +19,7 @@ document.documentElement.dataset.phase = "ready";
 </script></body></html>
 """
 
+OWN = ("boot.js", "offline.js", "style.css")
 READY = "document.documentElement.dataset.offline === 'ready'"
 CONTROLLED = "navigator.serviceWorker.controller !== null"
 
@@ -27,7 +29,8 @@ def folder(tmp_path):
     """A site in which only index.html, one module and one data file stand for the real ones."""
     folder = tmp_path / "site"
     (folder / "static" / "vendor").mkdir(parents=True)
-    for name in ("sw.js", "manifest.webmanifest", "static/offline.js", "static/style.css"):
+    copied = "sw.js", "manifest.webmanifest", *(f"static/{name}" for name in OWN)
+    for name in copied:
         shutil.copy(precache.ROOT / name, folder / name)
     shutil.copy(precache.ROOT / "static/icon.svg", folder / "static/icon.svg")
     for name in precache.PUBLISHED:
