@@ -16,6 +16,7 @@ from tests.bench import (
     engines,
     federation,
     lighthouse,
+    own,
     photograph_rows,
     picture,
     rpc,
@@ -303,6 +304,11 @@ def pictured(bench: Bench) -> None:
     bench.repeat(picture.training, rounds=1)
 
 
+def classes(bench: Bench) -> None:
+    """Classes made on the page: training on features, and answers to a camera."""
+    bench.repeat(own.measure, rounds=3)
+
+
 def audited(bench: Bench) -> None:
     """Lighthouse's scores of the page, on a desktop and on a phone."""
     bench.repeat(lambda: lighthouse.measure(bench.site, bench.say), rounds=1)
@@ -343,6 +349,7 @@ TASKS: dict[str, Callable[[Bench], None]] = {
     "gpu": gpu,
     "start": starting,
     "picture": pictured,
+    "own": classes,
     "lighthouse": audited,
     "federation": federated,
 }

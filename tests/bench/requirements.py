@@ -178,6 +178,9 @@ START = [
 LIGHTHOUSE_SCREENS = ("desktop", "phone")
 PAGE = [
     _at_most(4.0, "page.picture_ms"),
+    # Ten pictures in each of three classes, read by EfficientNet-Lite0 and learned.
+    _at_most(2.0, "own.features_s"),
+    _at_least(10, "own.live_per_s"),
     *(
         _at_least(100, f"lighthouse.{screen}.{category}")
         for screen in LIGHTHOUSE_SCREENS
