@@ -139,15 +139,26 @@ class OwnData:
             self.classes.changed = True
             await self.classes.open()
 
-    async def open_table(self, name, url):
-        """Show a CSV file that holds no images as a table. Raises what keeps it from that."""
+    async def open_table(self, name, url, identifier=""):
+        """Show a CSV file that holds no images as a table. Raises what keeps it from that.
+
+        Args:
+            name: of the file.
+            url: its address.
+            identifier: what a link calls it, '' where none can.
+        """
         page = self.page
         if self.table is None:
             await page.unpack("own.txt")
             from app.panels.table import Table
 
             self.table = Table(page.client, page.options, page.state)
-        await self.table.open(name, url)
+        await self.table.open(name, url, identifier)
+
+    def recolour(self):
+        """Show the table's curves in the theme's colours."""
+        if self.table is not None:
+            self.table.curves.rebuild()
 
 
 class PageApp:
@@ -272,6 +283,7 @@ class PageApp:
     def _recolour(self):
         self.training.progress.curves.rebuild()
         self.history.rebuild()
+        self.own_data.recolour()
         self.draw.pad.set_up()
         if self.picture:
             dom.spawn(self.picture.recolour())

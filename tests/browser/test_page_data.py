@@ -3,6 +3,7 @@
 import base64
 import gzip
 import io
+import re
 import struct
 import zipfile
 import zlib
@@ -24,10 +25,12 @@ PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
 
+TABLE_LINK = "#data=penguins&target=body_mass_g&table-epochs=20&seed=3"
+
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
-    page = open_module_page(module_site.url + "#data=penguins")
+    page = open_module_page(module_site.url + TABLE_LINK)
     page.wait_for_phase("ready")
     page.execute_script("document.getElementById('drop').closest('details').open = true")
     return page
@@ -37,11 +40,78 @@ def give(page, *paths):
     page.find_element(By.ID, "data-files").send_keys("\n".join(map(str, paths)))
 
 
+def column(page):
+    """The column that is learned, as its field says."""
+    return page.execute_script(
+        "return document.getElementById('table-target').selectedOptions[0]?.text"
+    )
+
+
+def epochs(page):
+    return page.find_element(By.ID, "option-table-epochs").get_attribute("value")
+
+
+def read(page, chart, key, step):
+    """What a chart says of a step when a key leads there."""
+    page.execute_script(
+        "document.getElementById(arguments[0])"
+        ".dispatchEvent(new KeyboardEvent('keydown', {key: arguments[1]}))",
+        chart,
+        key,
+    )
+    page.until(lambda: inner(page, "point").startswith(f"Step {step},"))
+    return inner(page, "point")
+
+
+def taught(page):
+    """Train on the table; what is said of it, and what the curves say where they begin and end."""
+    page.click("Train on the table")
+    page.until(lambda: "test rows" in inner(page, "table-result"))
+    page.until("document.querySelectorAll('#table-curves .uplot').length === 2")
+    places = ("error", "End", 20), ("loss", "Home", 1), ("loss", "End", 20), ("error", "Home", 1)
+    points = [read(page, f"table-{chart}-chart", key, step) for chart, key, step in places]
+    return inner(page, "table-result"), points
+
+
+@pytest.mark.promise("The page: data", "A table has its own curves, and its link gives them again")
+def test_the_link_of_a_table_is_a_curve(page):
+    page.until(lambda: column(page) == "body_mass_g")
+    assert epochs(page) == "20"
+    first = taught(page)
+    assert inner(page, "table-error-caption") == "Mean error"
+    off = re.search(r"off by ([0-9.]+) on average", first[0])[1]
+    shown = re.search(r"Test ([0-9.]+)$", first[1][0])[1]
+    assert float(off) == pytest.approx(float(shown), rel=1e-3), "the curve ends where it is said"
+    page.execute_script("location.hash = 'data=penguins&target=wings'")
+    wrong = "There is no column “wings”: species is learned."
+    page.until(lambda: inner(page, "table-target-wrong") == wrong)
+    assert (column(page), epochs(page)) == ("species", "60")
+    assert not page.find_element(By.ID, "table-curves").is_displayed(), "of another network"
+    page.execute_script("location.hash = arguments[0]", TABLE_LINK)
+    page.until(lambda: (column(page), epochs(page)) == ("body_mass_g", "20"))
+    assert taught(page) == first
+    write = (
+        "const field = document.getElementById('option-table-epochs'); field.value = arguments[0];"
+        "field.dispatchEvent(new Event('change'))"
+    )
+    wrong = "Epochs: a whole number from 1 to 1000. 20 is used."
+    for text, words in (("0", wrong), ("1", "")):
+        page.execute_script(write, text)
+        page.until(lambda words=words: inner(page, "option-table-epochs-wrong") == words)
+    Select(page.find_element(By.ID, "table-target")).select_by_visible_text("sex")
+    page.until("location.hash === '#data=penguins&target=sex&table-epochs=1&seed=3'")
+    page.execute_script("document.getElementById('copy-link').click()")
+    page.until("document.getElementById('link').textContent === location.href")
+    page.execute_script("location.hash = 'data=penguins'")
+    page.until(lambda: (column(page), epochs(page)) == ("species", "60"))
+
+
 @pytest.mark.promise(
     "The page: data", "A link names its data; what is unknown or absent is said plainly"
 )
 def test_a_link_may_name_a_table(page):
-    page.until(lambda: inner(page, "table-name") == "penguins.csv")
+    page.execute_script("location.hash = 'data=penguins'")
+    page.until(lambda: column(page) == "species")
     words = inner(page, "table-words")
     assert words.startswith("344 rows, 8 columns. Texts become categories: species, island, sex.")
     assert "bill_length_mm 2" in words
@@ -227,6 +297,7 @@ def test_a_column_of_a_table_is_learned_from_the_others(page):
     page.click("Train on the table")
     page.until(lambda: "of the 17 test rows is off by" in inner(page, "table-result"))
     assert "5 rows without flipper_mm were left out" in inner(page, "table-result")
+    assert "target" not in page.execute_script("return location.hash"), "no link holds this table"
     page.until(lambda: 150 < float(inner(page, "table-answer")) < 250)
     assert page.phase == "ready"
 

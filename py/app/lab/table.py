@@ -65,7 +65,9 @@ class Table:
             target: which column.
             epochs: of the training.
             seed: of the first weights and of the order of rows.
-            on_epoch: called with the number of each epoch, from 1, and {loss, val_loss}.
+            on_epoch: called with the number of each epoch, from 1, and {loss, val_loss}, with
+                {accuracy, val_accuracy} for classes or {error, val_error} for numbers: mean
+                absolute errors, in the column's unit.
 
         Returns:
             {classes, right, guess, tested, without}: names, shares of test rows that the network
@@ -98,7 +100,8 @@ class Table:
         x, y = encoding.rows(train), truth(train)
         await model.fit(
             x, y, epochs=epochs, batch_size=BATCH, seed=seed, verbose=0,
-            validation_data=(encoding.rows(test), truth(test)), callbacks=[_Epochs(on_epoch)],
+            validation_data=(encoding.rows(test), truth(test)),
+            callbacks=[_Epochs(on_epoch, None if column.values else self._scale[1])],
         )  # fmt: skip
         answers = await model.predict(encoding.rows(test))
         return {
@@ -115,7 +118,8 @@ class Table:
         hidden = [nn.Dense(UNITS, activation="relu"), nn.Dense(UNITS, activation="relu")]
         model = nn.Sequential([nn.Input((width,)), *hidden, last])
         loss = "sparse_categorical_crossentropy" if classes else "mse"
-        model.compile(nn.Adam(learning_rate=RATE), loss)
+        metric = "accuracy" if classes else "mae"
+        model.compile(nn.Adam(learning_rate=RATE), loss, metrics=[metric])
         return model
 
     def _truth(self, column: Column, train: Any) -> Callable[[Any], Any]:
@@ -169,9 +173,19 @@ class Table:
 
 
 class _Epochs(Callback):
-    def __init__(self, on_epoch: Callable[[int, dict[str, float]], Any]) -> None:
+    """Reports each epoch; a column of numbers has a deviation, in which its errors are counted."""
+
+    def __init__(
+        self, on_epoch: Callable[[int, dict[str, float]], Any], deviation: float | None
+    ) -> None:
         super().__init__()
-        self._on_epoch = on_epoch
+        self._on_epoch, self._deviation = on_epoch, deviation
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> Any:
-        return self._on_epoch(epoch + 1, {name: float(logs[name]) for name in ("loss", "val_loss")})
+        figures = {name: float(logs[name]) for name in ("loss", "val_loss")}
+        for part in ("", "val_"):
+            if self._deviation is None:
+                figures[part + "accuracy"] = float(logs[part + "accuracy"])
+            else:
+                figures[part + "error"] = float(logs[part + "mae"]) * self._deviation
+        return self._on_epoch(epoch + 1, figures)

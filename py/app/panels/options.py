@@ -47,6 +47,7 @@ _NUMBERS = {
     "l2": (0, 0.1, 0.0001),
     "patience": (0, 20, 1),
     "cores": settings.TABLE["cores"][2:] + (1,),
+    "table-epochs": settings.TABLE["table-epochs"][2:] + (1,),
 }
 
 
@@ -75,12 +76,12 @@ class Options:
         self.frame = settings.framed(lambda name: query.get(name))
         self.listeners = {}
         self.fields = {}
-        self.labels = {name: label for _, fields in _PLACES for name, label in fields}
+        self.labels = {}
         for place, fields in _PLACES:
             box = dom.find(place)
             fold = box.querySelector("details")
             for name, label in fields:
-                box.insertBefore(self._field(name, label), fold)
+                self.add_field(name, label, box, fold)
         dom.on("options", "submit", lambda event: event.preventDefault(), passive=False)
         dom.click("options-fold", lambda: dom.unfold("options-fold"))
         dom.click("copy-link", self._copy_link)
@@ -115,6 +116,8 @@ class Options:
         """Change a setting; does nothing where it has this value."""
         if self.values[name] == value:
             return
+        if name == "data":
+            self.set("target", "")  # a column of other data
         self.values[name] = value
         _summarise(self.values)
         self._to_address()
@@ -144,9 +147,10 @@ class Options:
 
     def _take(self, values):
         """Set all values before the listeners are called: each may read all."""
-        for name in _NUMBERS:  # these values are good; what was typed before them is gone
-            self._refuse(name, self.fields[name], "")
-            self._show(name)
+        for name in self.fields:  # these values are good; what was typed before them is gone
+            if name in _NUMBERS:
+                self._refuse(name, self.fields[name], "")
+                self._show(name)
         changed = [n for n in values if values[n] != self.values[n] and n != "lang"]  # a reload's
         for name in changed:
             self.values[name] = values[name]
@@ -164,6 +168,11 @@ class Options:
         _show_rest()
 
     # -- the form ---------------------------------------------------------------------------
+
+    def add_field(self, name, label, box, following):
+        """Put a setting's field into a part of the page, before another element of it."""
+        self.labels[name] = label
+        box.insertBefore(self._field(name, label), following)
 
     def _field(self, name, label):
         identifier = "option-" + name

@@ -5,20 +5,26 @@ It is loaded with the first table.
 
 from app.language import tr
 from app.page import dom, numbers, status, table
+from app.page.epoch_curves import EpochCurves
 from app.page.latest import Latest
 
-EPOCHS = 60
 _HTML = """
 <summary><span id="table-name">A table</span></summary>
 <p id="table-words" class="note"></p>
 <div class="row">
 <label class="field" for="table-target"><span>Learn</span>
-<select id="table-target"></select></label>
-<label class="field" for="table-epochs"><span>Epochs</span>
-<input id="table-epochs" type="number" min="1" max="1000"></label>
+<select id="table-target"></select>
+<small id="table-target-wrong" class="wrong" role="alert"></small></label>
 <button id="table-train" type="button">Train on the table</button></div>
 <progress id="table-progress" max="1" value="0" aria-label="Training on the table"></progress>
 <p id="table-result" role="status"></p>
+<div id="table-curves" hidden>
+<figure aria-labelledby="table-error-caption"><figcaption><h3 id="table-error-caption">Error, %</h3>
+</figcaption><div id="table-error-chart" class="chart" tabindex="0" role="group"
+aria-label="Error curve: arrow keys read its points"></div></figure>
+<figure aria-labelledby="table-loss-caption"><figcaption><h3 id="table-loss-caption">Loss</h3>
+</figcaption><div id="table-loss-chart" class="chart" tabindex="0" role="group"
+aria-label="Loss curve: arrow keys read its points"></div></figure></div>
 <div id="table-ask" hidden><h3>Ask it</h3><div id="table-fields" class="row"></div>
 <p><b id="table-answer"></b></p>
 <div class="scroll"><table><caption class="visually-hidden">Probability of each class</caption>
@@ -31,8 +37,11 @@ class Table:
 
     Args:
         client: the engine.
-        options: the settings, of which the seed counts here.
+        options: the settings, of which the seed, the target and the epochs of tables count here.
         state: of the page.
+
+    Attributes:
+        curves: of the network that is trained, or was last.
     """
 
     def __init__(self, client, options, state):
@@ -41,29 +50,39 @@ class Table:
         self.state = state
         self.columns = []
         self.fields = []  # of the columns that the network is given
+        self._usual = 0  # the column that is learned where none is named
+        self._id = ""
         self._latest = Latest(self._ask)
         dom.put(dom.find("table"), _HTML)
-        dom.find("table-epochs").value = str(EPOCHS)
+        button = dom.find("table-train")
+        options.add_field("table-epochs", tr("Epochs"), button.parentNode, button)
+        self.curves = EpochCurves("table-error-chart", "table-loss-chart", "table")
+        options.listen("target", lambda _: self._named())
+        dom.on("table-target", "change", lambda _: self._choose())
         dom.click("table-train", self.train)
 
-    async def open(self, name, url):
+    async def open(self, name, url, identifier):
         """Show a CSV file's columns.
+
+        Args:
+            name: of the file.
+            url: its address.
+            identifier: what a link calls it, with the column that is learned; '' where none can.
 
         Raises:
             RemoteError: the worker says why it is no table.
         """
         found = await self.client.lab.table.open(name, url)
-        self.columns = found["columns"]
+        self.columns, self._usual, self._id = found["columns"], found["target"], identifier
+        if not identifier:  # the link names another table no longer
+            self.options.set("data", self.client.data["id"])
         dom.set_text("table-name", name)
         dom.set_text("table-words", _words(found))
         targets = []
         for place, column in enumerate(self.columns):
             targets.append(dom.make("option", column["name"], value=place))
         dom.fill(dom.find("table-target"), targets)
-        dom.find("table-target").value = str(found["target"])
-        dom.set_text("table-result", "")
-        dom.find("table-progress").value = 0
-        dom.find("table-ask").hidden = True
+        self._show_target()
         panel = dom.find("table")
         panel.hidden, panel.open = False, True
         panel.scrollIntoView(dom.record({"block": "nearest"}))
@@ -76,19 +95,53 @@ class Table:
             )
         )
 
+    def _show_target(self):
+        """Show the column that the link names; where it names none, the usual one."""
+        names = [column["name"] for column in self.columns]
+        named = self.options["target"] if self._id else ""
+        place = names.index(named) if named in names else self._usual
+        dom.find("table-target").value = str(place)
+        words = ""
+        if named and named not in names:
+            words = tr(
+                "There is no column “{name}”: {used} is learned.", name=named, used=names[place]
+            )
+        dom.set_text("table-target-wrong", words)
+        self._clear()
+
+    def _named(self):
+        """Take the column that a link names, unless the link names another table too."""
+        if self._id and self._id == self.options["data"]:
+            self._show_target()
+
+    def _choose(self):
+        """Take the column that was chosen; the link of a table that it names has it too."""
+        place = int(dom.find("table-target").value)
+        if self._id:
+            self.options.set("target", "" if place == self._usual else self.columns[place]["name"])
+        self._clear()
+
+    def _clear(self):
+        """Show nothing of another network."""
+        self._latest.cancel()
+        dom.set_text("table-result", "")
+        dom.find("table-progress").value = 0
+        dom.find("table-ask").hidden = dom.find("table-curves").hidden = True
+
     async def train(self):
         """Train a network, and say how often it is right."""
         if not self.state.free():
             return
-        epochs = min(1000, max(1, int(float(dom.find("table-epochs").value or EPOCHS))))
-        dom.find("table-epochs").value = str(epochs)
+        epochs = self.options["table-epochs"]
         target = int(dom.find("table-target").value)
 
         def on_epoch(number, logs):
             dom.find("table-progress").value = number / epochs
+            self._draw(number, logs)
 
+        self._clear()
         self.state.enter("measuring")
-        dom.enable("table-train", when=False)
+        dom.enable("table-train", "table-target", when=False)
         try:
             seed = self.options["seed"]
             result = await self.client.lab.table.train(target, epochs, seed, on_epoch)
@@ -96,13 +149,25 @@ class Table:
             dom.set_text("table-result", str(error).split("\n")[0])
             return
         finally:
-            dom.enable("table-train")
+            dom.enable("table-train", "table-target")
             self.state.rest()
         words = _result(result, self.columns[target]["name"])
         dom.set_text("table-result", words)
         status.say(words)
         self._show_fields(target)
         self._latest.ask()
+
+    def _draw(self, number, logs):
+        """Draw an epoch: the error of classes in percent, that of numbers in their own unit."""
+        amounts = "error" in logs
+        if number == 1:
+            self.curves.clear(amounts)
+            dom.set_text("table-error-caption", tr("Mean error") if amounts else tr("Error, %"))
+            dom.find("table-curves").hidden = False
+        name = "error" if amounts else "accuracy"
+        losses, errors = [(logs[n], logs["val_" + n]) for n in ("loss", name)]
+        self.curves.add(number, losses, errors)
+        self.curves.refresh()
 
     def _show_fields(self, target):
         self.fields, labels = [], []

@@ -46,7 +46,7 @@ PARTS = {
 COMPACT = ("draw", "training")  # what `compact` shows, without `history`
 
 # name: (kind, default, lowest, highest or choices).
-# Kinds: int, float, bool, choice, layers, list, name (letters, digits, hyphens).
+# Kinds: int, float, bool, choice, layers, list, name (letters, digits, - and _).
 TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
     [
         (
@@ -55,6 +55,8 @@ TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
         ),
         ("layers", ("layers", None, None, None)),
         ("data", ("name", "mnist", None, None)),
+        ("target", ("name", "", None, None)),
+        ("table-epochs", ("int", 60, 1, 1000)),
         ("subset", ("int", 60000, 1, 60000)),
         ("optimizer", ("choice", "Adam", None, ("Adam", "AdamW", "SGD", "RMSprop"))),
         ("lr", ("float", 1e-3, 1e-5, 1.0)),
@@ -79,10 +81,14 @@ TABLE: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
     ]
 )
 
+# Tables that a link can name, and their own settings: the column that is learned, '' for the usual
+# one, and the epochs.
+TABLES = ("iris", "penguins")
+OF_TABLES = ("target", "table-epochs")
 # The settings that decide no curve: they change what is seen of it.
 SHOWN = ("smoothing", "log", "metric", "hide", "lesson", "lang")
-# Those that decide it, for a given network.
-DECISIVE = tuple(name for name in TABLE if name not in SHOWN + ("preset", "layers"))
+# Those that decide that of images, for a given network.
+DECISIVE = tuple(name for name in TABLE if name not in SHOWN + OF_TABLES + ("preset", "layers"))
 
 # Random changes of training images; 0 is off.
 CHANGES = ("shift", "rotate", "zoom", "noise")
@@ -98,7 +104,7 @@ FRAME: "OrderedDict[str, tuple[Any, ...]]" = OrderedDict(
         ("host", ("origin", "", None, None)),
     ]
 )
-_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.:[]")
 
 
@@ -128,7 +134,7 @@ def _origin(text: str) -> str:
 
 def _name(text: str) -> str:
     if len(text) > 40 or set(text) - _NAME:
-        raise ValueError(f"expected a name of letters, digits and hyphens, got {text!r}")
+        raise ValueError(f"expected a name of letters, digits, - and _, got {text!r}")
     return text
 
 

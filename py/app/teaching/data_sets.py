@@ -4,8 +4,8 @@ import js
 
 from app.language import tr
 from app.page import dom, failures, status
+from app.state import settings
 
-TABLES = ("iris", "penguins")
 _ABSENT = {
     "own": tr("It was made with somebody's own files, which a link cannot hold."),
     "classes": tr("It was made with classes of somebody's own, which a link cannot hold."),
@@ -40,7 +40,7 @@ class DataSets:
         if name != "own" and self.menu.querySelector(f'[data-toy="{name}"]'):
             js.location.replace(self._playground(name))
         try:
-            if name in TABLES:
+            if name in settings.TABLES:
                 await self._table(name)
                 return
             if await self._chosen(name):
@@ -60,7 +60,7 @@ class DataSets:
 
     async def _table(self, name):
         address = js.URL.new(f"./static/vendor/data/{name}.csv", js.document.baseURI).href
-        await self.page.own_data.open_table(f"{name}.csv", address)
+        await self.page.own_data.open_table(f"{name}.csv", address, name)
 
     async def _chosen(self, name):
         """Have the worker train on other data; return whether there are any of this name."""

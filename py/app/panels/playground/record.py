@@ -2,10 +2,7 @@
 
 from app.language import tr
 from app.page import dom, numbers
-from app.page.chart import Chart
-
-_SERIES = (tr("Training"), "blue", 2.5), (tr("Test"), "rust", 2)
-LEAST = 0.2  # percent: an error of none has no place on a log scale
+from app.page.epoch_curves import EpochCurves
 
 
 class Record:
@@ -18,14 +15,7 @@ class Record:
     def __init__(self):
         self.last = None
         self._since = (0.0, 0)  # seconds and epoch, for the speed
-        self._error = Chart("error-chart", _series(numbers.points), sync="run")
-        self._loss = Chart("loss-chart", _series(numbers.loss), sync="run")
-        self._charts = (self._error, self._loss)
-        for chart in self._charts:
-            chart.label = tr("epochs")
-            chart.points = False
-        self._error.log = True
-        self._error.reach = (LEAST, 100)
+        self._curves = EpochCurves("error-chart", "loss-chart", "run")
 
     def clear(self, about, regression):
         """Begin with another network.
@@ -35,9 +25,7 @@ class Record:
             regression: whether values are learned, not classes.
         """
         self.last = None
-        for chart in self._charts:
-            chart.clear()
-        self.rebuild()
+        self._curves.clear()
         dom.find("error").hidden = regression
         for name in ("loss", "val_loss", "val_accuracy", "epoch", "speed"):
             dom.write(name, numbers.DASH)
@@ -49,8 +37,7 @@ class Record:
 
     def rebuild(self):
         """Make the charts again, after a change of theme."""
-        for chart in self._charts:
-            chart.rebuild()
+        self._curves.rebuild()
 
     def start(self):
         """Measure the speed from now on."""
@@ -59,12 +46,9 @@ class Record:
     def add(self, rows, last):
         """Show further epochs, and the figures of the last one."""
         for epoch, loss, val_loss, accuracy, val_accuracy in rows:
-            self._loss.add(epoch, loss, val_loss)
-            if accuracy is not None:
-                self._error.add(epoch, _error(accuracy), _error(val_accuracy))
+            self._curves.add(epoch, (loss, val_loss), (accuracy, val_accuracy))
         self.last = last
-        for chart in self._charts:
-            chart.refresh()
+        self._curves.refresh()
         epoch, loss, val_loss, _, val_accuracy = last
         dom.write("epoch", numbers.count(epoch))
         dom.write("loss", numbers.loss(loss))
@@ -102,12 +86,3 @@ class Record:
         )
         right = accuracy if val_accuracy is None else val_accuracy
         return words.format(epoch=epoch, right=numbers.percent(right))
-
-
-def _error(accuracy):
-    """Return the error in percent, as the log scale shows it."""
-    return None if accuracy is None else max(LEAST, 100 * (1 - accuracy))
-
-
-def _series(state):
-    return [(label, colour, width, state) for label, colour, width in _SERIES]

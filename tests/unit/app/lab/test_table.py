@@ -114,9 +114,14 @@ def test_a_column_of_texts_is_learned_as_classes_and_one_of_numbers_as_a_number(
         table, found = await opened()
         assert (found["rows"], found["target"], found["left"]) == (150, 3, [])
         assert [column["missing"] for column in found["columns"]] == [0, 9, 0, 5]
-        epochs: list[int] = []
-        result = await table.train(3, 40, 1, lambda number, logs: epochs.append(number))
-        assert epochs == list(range(1, 41))
+        told: list[tuple[int, dict[str, float]]] = []
+        result = await table.train(3, 40, 1, lambda number, logs: told.append((number, logs)))
+        assert [number for number, _ in told] == list(range(1, 41))
+        assert all(
+            set(logs) == {"loss", "val_loss", "accuracy", "val_accuracy"} for _, logs in told
+        )
+        assert told[-1][1]["val_accuracy"] == pytest.approx(result["right"])
+        assert told[-1][1]["loss"] < told[0][1]["loss"]
         assert result["classes"] == ["lily", "rose", "tulip"]
         assert (result["tested"], result["without"]) == (29, 5)
         assert result["right"] > 0.9 > 0.6 > result["guess"]
@@ -125,7 +130,10 @@ def test_a_column_of_texts_is_learned_as_classes_and_one_of_numbers_as_a_number(
         assert sum(answer["shares"]) == pytest.approx(1, abs=1e-5)
         with pytest.raises(OwnDataError, match="expected 3 cells, got 2"):
             await table.answer([4.0, 2.0])
-        result = await table.train(2, 60, 1, lambda number, logs: None)
+        told.clear()
+        result = await table.train(2, 60, 1, lambda number, logs: told.append((number, logs)))
+        assert all(set(logs) == {"loss", "val_loss", "error", "val_error"} for _, logs in told)
+        assert told[-1][1]["val_error"] == pytest.approx(result["right"], rel=1e-4)
         assert result["classes"] is None
         assert result["right"] < 0.3 * result["guess"]
         answer = await table.answer([3.0, 1.5, "rose"])

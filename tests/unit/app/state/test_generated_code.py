@@ -33,7 +33,7 @@ def test_is_python(preset: str, options: dict[str, Any]) -> None:
     "The program that does the same elsewhere: to copy, complete, and with the page's "
     "curve on CPython",
 )
-@pytest.mark.parametrize("name", sorted(set(settings.TABLE) - SHOWN - {"preset", "layers", "data"}))
+@pytest.mark.parametrize("name", sorted({*settings.DECISIVE} - {"data"}))
 def test_every_option_that_decides_a_curve_is_in_it(name: str) -> None:
     assert text(**{name: OTHER[name]}) != text()
 

@@ -54,6 +54,8 @@ VALUES = st.fixed_dictionaries(
         "hide": st.lists(st.sampled_from(settings.PANELS), unique=True).map(tuple),
         "lesson": st.sampled_from(["", "learning-rate"]),
         "data": st.sampled_from(["mnist", "shortcut", "iris", "CIFAR-10", ""]),
+        "target": st.sampled_from(["", "petal_width", "sex"]),
+        "table-epochs": st.integers(1, 1000),
         "lang": st.sampled_from(settings.TABLE["lang"][3]),
     }
 )
