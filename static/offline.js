@@ -5,7 +5,7 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const tr = self.farcallText ?? ((text) => text); // English where boot.js is not
+  const tr = self.farcallText;
   const patience = Number(document.currentScript.dataset.after ?? 0); // ms of rest before copying begins
 
   function tell(state, reason = "") {
