@@ -5,30 +5,8 @@
   const SPARES = 4; // buffers that a line keeps
   const LARGE = 2 ** 23; // bytes of a message that is sent once, such as data: not kept
   const WORDS = 16; // of a counter: a cache line
-  const SPINS = 200; // between two looks at the clock
-  const SHORTEST = 0.1, LONGEST = 2; // milliseconds
+  const SPINS = 2000; // about 0.1 ms, before the thread sleeps
   const rest = Atomics.pause ? () => Atomics.pause() : () => {};
-  // Milliseconds for which a member that waits keeps its thread awake: the system takes longer to
-  // wake a thread than members of a team are mostly apart, and may wake it on the other's core.
-  // Half as long where that was in vain.
-  let awake = LONGEST;
-  const wasAwake = (came) => {
-    awake = came ? Math.min(2 * awake, LONGEST) : Math.max(awake / 2, SHORTEST);
-  };
-  // The event loop has turns, by messages to itself, until an array comes or the time is over.
-  let until = 0, expected = false, turning = false, self = null;
-  const turn = () => {
-    turning = expected && performance.now() < until;
-    if (turning) self.port2.postMessage(null);
-    else if (expected) {
-      expected = false;
-      wasAwake(false);
-    }
-  };
-  const arrived = () => {
-    if (expected) wasAwake(true);
-    expected = false;
-  };
   const here = (address, length) => module.HEAPU8.subarray(address, address + length);
   return {
     // A line to another member over a port: `hear` gets the text of each message, and `came` is
@@ -50,7 +28,6 @@
         spares.length = Math.min(spares.length, SPARES);
         if (typeof text === "number") {
           arrays.push([text, body]);
-          arrived();
           came();
           return;
         }
@@ -101,18 +78,6 @@
         close() { port.onmessage = null; port.close(); },
       };
     },
-    // Stay awake: an array is expected.
-    expect() {
-      expected = true;
-      until = performance.now() + awake;
-      if (turning) return;
-      if (!self) {
-        self = new MessageChannel();
-        self.port1.onmessage = turn;
-      }
-      turning = true;
-      self.port2.postMessage(null);
-    },
     canShare: () => Boolean(globalThis.crossOriginIsolated && globalThis.SharedArrayBuffer),
     // Memory of `count` members: a counter for each, and two places for an array of each. A member
     // that comes to an exchange has read all arrays of the one before: so two places are enough.
@@ -130,16 +95,11 @@
         // Whether others have come to an exchange within so many milliseconds. One that is further
         // than the next has formed the team again: its message says so.
         came(turn, milliseconds, ...others) {
-          let now = performance.now();
-          const until = now + milliseconds, asleep = Math.min(now + awake, until);
+          const until = performance.now() + milliseconds;
           for (const member of others) {
             const counter = WORDS * member;
+            for (let i = 0; i < SPINS && Atomics.load(counters, counter) < turn; i++) rest();
             let seen;
-            while ((seen = Atomics.load(counters, counter)) < turn && now < asleep) {
-              for (let i = 0; i < SPINS && Atomics.load(counters, counter) < turn; i++) rest();
-              now = performance.now();
-            }
-            if (milliseconds) wasAwake(seen >= turn);
             while ((seen = Atomics.load(counters, counter)) < turn) {
               const left = until - performance.now();
               if (left <= 0) return false;

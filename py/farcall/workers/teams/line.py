@@ -195,12 +195,6 @@ def shared(count: "int", most: "int") -> "JavaScript":
     return _javascript().reserve(count, most)
 
 
-def stay_awake() -> None:
-    """Keep the event loop turning for a moment: an array from another member is expected."""
-    if _made:
-        _made[0].expect()
-
-
 def _numpy() -> "Any":
     import numpy
 

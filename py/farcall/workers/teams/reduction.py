@@ -1,7 +1,6 @@
 """Sums of arrays over all members of a team."""
 
 from farcall import platform
-from farcall.workers.teams.line import stay_awake
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,9 +67,6 @@ class Reduction:
             return None
         if self.memory is not None and array.nbytes <= self.memory.most:
             self.memory.leave(array)
-            if self.memory.came(self.memory.turn, others):
-                self._sum(array, self.memory.read)
-                return None
             return self._shared(self.memory, array, others)
         for member in others:
             self._lines[member].put(self.term, array)
@@ -81,11 +77,8 @@ class Reduction:
 
     def heard(self) -> None:
         """An array has come."""
-        if self._waiter is not None:
-            if self._complete():
-                self._waiter.settle_now(None)
-            else:
-                stay_awake()
+        if self._waiter is not None and self._complete():
+            self._waiter.settle_now(None)
 
     def fail(self, text: "str") -> None:
         """End the exchange under way with a ConnectionError."""
@@ -99,7 +92,6 @@ class Reduction:
             self._since = platform.clock()
             self._watch()
         if not self._complete():
-            stay_awake()
             await self._woken()
         self._arrive(array)
 

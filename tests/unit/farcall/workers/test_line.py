@@ -102,23 +102,3 @@ a.send("data", {size}, 0, 0, 8);
 until(() => heard.length === 1, () => {{ b.put(1, 0, 8); ended(buffers[0]); }});"""
     )
     assert found == back
-
-
-def test_a_member_that_expects_an_array_keeps_its_event_loop_turning_until_it_came():
-    found = ran(
-        PORTS
-        + """
-let turns = 0;
-const post = MessagePort.prototype.postMessage;
-MessagePort.prototype.postMessage = function (...given) {
-  turns += given[0] === null; return post.apply(this, given);
-};
-const still = (before, then) => turns === before ? then() : setTimeout(still, 10, turns, then);
-one.expect(); one.expect();
-setTimeout(still, 10, 0, () => {
-  const alone = turns;
-  one.expect(); b.put(1, 0, 8);
-  setTimeout(still, 10, 0, () => ended([alone > 2, turns > alone, a.arrived(1)]));
-});"""
-    )
-    assert found == [True, True, True]
