@@ -227,6 +227,10 @@ def verdicts(figures: dict[str, Any]) -> list[str]:
             key = f"{name}.nn.{direction}"
             if key in figures:
                 judge(f"{key} / peak", figures[key] / figures["peak"], goal)
+        for peer in ("tfjs", "jaxjs"):
+            own, theirs = f"{name}.nn.forward", f"{name}.{peer}"
+            if own in figures and theirs in figures:
+                judge(f"{own} / {theirs}", figures[own] / figures[theirs], GOALS[0])
     return lines
 
 
