@@ -1,4 +1,5 @@
-"""A user's own images: IDX pairs, a CSV with the label first, or a zip with a folder a class.
+"""A user's own images: IDX pairs, a CSV with the label first, CIFAR-10's binary batches, or a zip
+with a folder a class.
 
 Pictures in a zip become images of one of SIDES, in grey or in colour: by default as the pictures
 are. None is squashed: one that is not square has a border of its own paper.
@@ -10,6 +11,7 @@ anything is put in place of the data at hand.
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -29,6 +31,10 @@ COLOURED = 24  # from this distance between its red, green and blue on a pixel i
 MOST_IMAGES = 100_000
 MOST_BYTES = 8 << 20
 MOST_MEMORY = 400 << 20  # of all images as bytes
+
+# In the order of its batches.meta.txt.
+CIFAR = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+CIFAR_SHAPE = (3, 32, 32)
 
 Decode = Callable[[bytes], Awaitable[Any]]
 
@@ -71,7 +77,25 @@ def read_idx(files: dict[str, bytes]) -> tuple[Any, Any]:
     if set(found) != {1, 3}:
         names = ", ".join(files)
         raise OwnDataError(f"{names}: expected an IDX file of images and one of labels")
-    return checked(" + ".join(files), found[3], found[1])
+    images = found[3]
+    if all(name.lower().startswith("emnist-") for name in files):  # published column by column
+        images = np.ascontiguousarray(images.transpose(0, 2, 1))
+    return checked(" + ".join(files), images, found[1])
+
+
+def holds_batches(files: dict[str, bytes]) -> bool:
+    """Return whether files are CIFAR-10's binary batches."""
+    return all(name.lower().endswith(".bin") for name in files) and all(
+        content and len(content) % (1 + math.prod(CIFAR_SHAPE)) == 0 for content in files.values()
+    )
+
+
+def read_batches(files: dict[str, bytes]) -> tuple[Any, Any]:
+    """Read batches as CIFAR-10 publishes them: a byte of label, then red, green and blue rows."""
+    rows = np.frombuffer(b"".join(files.values()), np.uint8).reshape(-1, 1 + math.prod(CIFAR_SHAPE))
+    planes = rows[:, 1:].reshape(-1, *CIFAR_SHAPE)
+    images = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
+    return checked(" + ".join(files), images, rows[:, 0].astype(np.int64))
 
 
 def read_csv(name: str, content: bytes) -> tuple[Any, Any]:
@@ -184,6 +208,8 @@ async def read(
     if holds_pictures(files):
         ((name, content),) = files.items()
         return await read_zip(name, content, decode, form)
+    if holds_batches(files):
+        return (*read_batches(files), [*CIFAR])
     name = next(iter(files))
     table = len(files) == 1 and name.lower().endswith((".csv", ".txt"))
     images, labels = read_csv(name, files[name]) if table else read_idx(files)

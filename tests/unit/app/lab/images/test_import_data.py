@@ -1,6 +1,7 @@
 """A user's own files become a data set, or an error that names them."""
 
 import asyncio
+import gzip
 import io
 import zipfile
 from typing import Any
@@ -54,6 +55,38 @@ def test_reads_idx_pairs_and_csv(files: dict[str, bytes]) -> None:
     assert names == list("0123456789")
 
 
+def test_reads_emnist_as_it_is_published_gzipped_and_on_its_side() -> None:
+    turned = np.ascontiguousarray(IMAGES.transpose(0, 2, 1))
+    names = ("emnist-digits-train-images-idx3-ubyte.gz", "emnist-digits-train-labels-idx1-ubyte.gz")
+    files = dict(
+        zip(names, map(gzip.compress, (write_idx(turned), write_idx(LABELS))), strict=True)
+    )
+    images, labels, _ = read(files)
+    np.testing.assert_array_equal(images, IMAGES)
+    np.testing.assert_array_equal(labels, LABELS)
+
+
+@given(st.integers(10, 40), st.integers(1, 3), st.integers(0, 2**32 - 1))
+def test_reads_batches_of_cifar_10_as_they_are_published(
+    count: int, batches: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    pictures = rng.integers(0, 256, (count * batches, 32, 32, 3), np.uint8)
+    right = rng.integers(0, 10, len(pictures)).astype(np.uint8)
+    rows = [
+        bytes([n]) + p.transpose(2, 0, 1).tobytes() for n, p in zip(right, pictures, strict=True)
+    ]
+    files = {
+        f"data_batch_{k + 1}.bin": b"".join(rows[k * count : (k + 1) * count])
+        for k in range(batches)
+    }
+    images, labels, names = read(files)
+    np.testing.assert_array_equal(images, pictures)
+    np.testing.assert_array_equal(labels, right)
+    assert names[0] == "airplane"
+    assert len(names) == 10
+
+
 def test_reads_a_zip_with_a_folder_a_class() -> None:
     files = {f"set/{'cat' if i % 2 else 'bee'}/{i}.png": str(i).encode() for i in range(12)}
     images, labels, names = read({"pets.zip": as_zip({**files, "set/readme.txt": b"no image"})})
@@ -73,6 +106,8 @@ def test_reads_a_zip_with_a_folder_a_class() -> None:
         ({"a": write_idx(IMAGES[:3]), "b": write_idx(LABELS[:3])}, "at least 10 images, got 3"),
         ({"a.csv": b"1,2,3\n"}, "784 numbers a line; this one has 3 columns"),
         ({"iris.csv": 2 * b"5.1,3.5,1.4,0.2,setosa\n"}, "iris.csv: a CSV needs .* has 5 columns"),
+        ({"data_batch_1.bin": 10 * (b"\x0b" + bytes(3072))}, "expected labels from 0 to 9"),
+        ({"data_batch_1.bin": bytes(3072)}, "data_batch_1.bin: IDX"),
         ({"cat.png": b"any"}, "cat.png: give pictures as a zip with a folder for each class"),
         ({"a.csv": as_csv(ROWS.astype(int) + 1)}, "expected pixels from 0 to 255, got 256"),
         ({"a.csv": as_csv(ROWS).replace(b",7,", b",x,")}, "a.csv: "),
