@@ -2,7 +2,7 @@
 
 import js
 
-from app.language import tr
+from app.language import plural, tr
 from app.page import clipboard, dom, numbers
 from app.state import settings
 
@@ -264,7 +264,9 @@ class Options:
 
 def _summarise(values):
     """Say in one line what the options are: a phone shows no more until it is pressed."""
-    words = tr(
+    words = plural(
+        values["epochs"],
+        "Options: {network}, rate {rate}, batch {batch}, {epochs} epoch",
         "Options: {network}, rate {rate}, batch {batch}, {epochs} epochs",
         network=tr("your own layers") if values["layers"] else values["preset"],
         rate=numbers.local(f"{values['lr']:g}"),
