@@ -277,7 +277,7 @@ pad.onpointerup();
     "A network to use in a page: four files that answer as they were downloaded, on any server",
 )
 def test_a_network_answers_in_a_page_of_its_own(page, open_page, tmp_path):
-    page.execute_script("location.hash = 'preset=small&subset=2500&epochs=2'")
+    page.execute_script("location.hash = 'preset=small&subset=500&epochs=1'")
     page.click("Reset")
     page.until(lambda: "not trained yet" in page.text)
     page.click("Train")
