@@ -92,6 +92,8 @@ def holds_batches(files: dict[str, bytes]) -> bool:
 
 def read_batches(files: dict[str, bytes]) -> tuple[Any, Any]:
     """Read batches as CIFAR-10 publishes them: a byte of label, then red, green and blue rows."""
+    if sum(map(len, files.values())) > MOST_MEMORY:
+        raise OwnDataError(f"{' + '.join(files)}: expected at most {MOST_MEMORY:,} bytes")
     rows = np.frombuffer(b"".join(files.values()), np.uint8).reshape(-1, 1 + math.prod(CIFAR_SHAPE))
     planes = rows[:, 1:].reshape(-1, *CIFAR_SHAPE)
     images = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))

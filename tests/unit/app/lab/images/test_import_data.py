@@ -87,6 +87,12 @@ def test_reads_batches_of_cifar_10_as_they_are_published(
     assert len(names) == 10
 
 
+def test_batches_that_need_too_much_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_data, "MOST_MEMORY", 10 * 3073 - 1)
+    with pytest.raises(import_data.OwnDataError, match="at most 30,729 bytes"):
+        read({"data_batch_1.bin": bytes(10 * 3073)})
+
+
 def test_reads_a_zip_with_a_folder_a_class() -> None:
     files = {f"set/{'cat' if i % 2 else 'bee'}/{i}.png": str(i).encode() for i in range(12)}
     images, labels, names = read({"pets.zip": as_zip({**files, "set/readme.txt": b"no image"})})
