@@ -15,7 +15,7 @@ SEED = 20_261_121
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", PAIRINGS)
 def test_random_programs_with_random_faults_end_as_their_model_says(site: Site, kind: str) -> None:
-    """Rounds, not seconds: a busy machine does as many."""
+    """Rounds, not seconds: a busy machine does as many, and more where sabotage cut them short."""
     prepare(site)
     found = soak(site, kind, seconds=0, seed=SEED, rounds=4)
     assert found["state"] == "done", found["notes"]
