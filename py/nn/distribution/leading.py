@@ -1,9 +1,10 @@
 """A team whose leader alone runs `fit`: it tells the others what to compute, batch by batch.
 
 The group has more methods: `send(rank, message, task)`, `receive()`, `form()`, `dismiss(ranks,
-why)`, `readmit()` and `leave(why)`; it may have `reserve(bytes)`. Arrays and data sets are held by
-every member, who then goes through the epoch's batches of its own accord: what it exchanges with
-the leader is all that it needs to know. Of other data, the leader draws the batches and sends each
+why)`, `readmit()` and `leave(why)`; it may have `reserve(bytes)`, and `blocks`, which is False
+where the event loop has turns while an exchange waits. Arrays and data sets are held by every
+member, who then goes through the epoch's batches of its own accord: what it exchanges with the
+leader is all that it needs to know. Of other data, the leader draws the batches and sends each
 member its rows. Callbacks, stop and pause are the leader's alone. A member that is lost leaves the
 batch to those who remain; one that was silent for too long may be back in the next epoch.
 """
@@ -11,7 +12,6 @@ batch to those who remain; one that was silent for too long may be back in the n
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from operator import attrgetter
 from typing import Any
@@ -25,7 +25,7 @@ from nn.distribution.held import Held
 from nn.distribution.rows import share
 from nn.distribution.training import SharedEvaluation, TeamTraining, summed
 from nn.errors import TooLargeError
-from nn.models.run_control import TRAINING
+from nn.models.run_control import GIVE_WAY
 from nn.training.step import distribution, set_distribution
 from nn.types import Array, prod
 from nn.variables import writes
@@ -33,8 +33,10 @@ from nn.variables import writes
 ROOM = 65536
 """Bytes for what is exchanged beside the gradients: sums of losses and metrics, statistics."""
 
-GIVE_WAY = 0.01
-"""Seconds after which the leader's event loop has a turn of its own."""
+FRAME = 0.016
+"""Seconds after which the leader's event loop has a turn of its own; it delays all members."""
+RARELY = 0.05
+"""The same, where waiting for the others' gradients gives the event loop its turns."""
 
 VERSION = attrgetter("version")
 
@@ -57,7 +59,6 @@ class LedTraining(TeamTraining):
     _validated: Any = None
     _written = -1
     _ahead = False  # whether the others train on batches of their own accord
-    _gave_way = 0.0
 
     async def begin(self) -> None:
         """Send the model and the data to the others; where a model can't be sent, train alone."""
@@ -209,17 +210,9 @@ class LedTraining(TeamTraining):
             group.send(rank, task, True)
 
     async def gate(self) -> bool:
-        """Yield to the event loop now and then, wait while paused; returns whether to continue.
-
-        A turn of the event loop costs as much as a small batch, and waiting for the others mostly
-        is one.
-        """
-        progress, now = self.model.progress, time.perf_counter()
-        if self.group.size > 1 and progress.state == TRAINING and now - self._gave_way < GIVE_WAY:
-            return True
-        going = bool(await progress.gate())
-        self._gave_way = time.perf_counter()
-        return going
+        """As `Progress.gate`, and more rarely: see `FRAME` and `RARELY`."""
+        every = FRAME if getattr(self.group, "blocks", True) else RARELY
+        return bool(await self.model.progress.gate(every if self.group.size > 1 else GIVE_WAY))
 
     async def agree(self) -> None:
         """The leader's wish is enough."""

@@ -156,7 +156,7 @@ class Trainer(Network):
         resume: bool = False,
         **hooks: Any,
     ) -> History:
-        """Train the model; other work on the event loop gets its turn after every batch.
+        """Train the model; other work on the event loop gets its turn after 8 ms of batches.
 
         Args:
             x: an array or nested lists, a list of them or a dict by name, a Dataset, a (possibly

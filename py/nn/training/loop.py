@@ -1,8 +1,8 @@
 """Training runs: epochs and batches, with stop, pause and predictions in between.
 
-After every batch the event loop gets its turn, so that messages from another thread (stop, pause,
-a digit to predict) are served while training goes on. Nothing else could let them in: a worker
-that runs Python can't be interrupted without SharedArrayBuffer.
+After 8 ms of batches the event loop gets its turn, so that messages from another thread (stop,
+pause, a digit to predict) are served while training goes on. Nothing else could let them in: a
+worker that runs Python can't be interrupted without SharedArrayBuffer.
 
 Logs of a batch: `loss` and the metrics as means over the epoch so far (as Keras), the same of this
 batch alone as `batch_loss` and `batch_<metric>`, `batch` and `batches` (from 1, and how many),
@@ -208,7 +208,7 @@ class _Run:
     async def _each_epoch(self, last: int) -> None:
         progress, calls, state = self.model.progress, self.calls, self.state
         for epoch in range(state.epoch, last):
-            progress.epoch_finished = False
+            progress.begin_epoch()
             await calls.call("on_epoch_begin", epoch, {})
             progress.epoch_finished = await self._epoch(epoch)
             if self.executor is not None:

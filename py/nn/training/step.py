@@ -21,7 +21,7 @@ from nn.types import Array
 
 COMPILE_LEFT_OUT: LeftOut = {
     "run_eagerly": (False, "nothing is traced, every step is eager"),
-    "steps_per_execution": (1, "the event loop has its turn after every batch"),
+    "steps_per_execution": (1, "the event loop has its turn after 8 ms of batches"),
     "jit_compile": ("auto", "kernels are compiled beforehand"),
     "auto_scale_loss": (True, "float32 gradients do not underflow as float16's do"),
 }

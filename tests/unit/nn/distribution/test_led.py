@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import nn
 import numpy as np
 import pytest
+from farcall.workers.teams.member import Member
 from hypothesis import given
 from hypothesis import strategies as st
 from nn.distribution.program import _in_three
+from nn.models import run_control
 from nn.training.step import TrainingStep
 
 from tests.support.led import led
@@ -164,6 +167,8 @@ def test_no_rows_travel_of_arrays_and_a_batch_is_one_exchange_and_two_a_normaliz
         members = leader.team.members
         await fit(leader, epochs=1)
         heard = [member.heard for member in members]
+        while heard[1][-1][0] != "message":  # noqa: ASYNC110
+            await asyncio.sleep(0)
         return [[kind for kind, _ in each] for each in heard], members
 
     kinds, members = in_team(2, train)
@@ -233,6 +238,29 @@ def test_stop_pause_and_resume_are_the_leaders():
 
     for a, b in zip(run(alone()).get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize(("blocks", "turns"), [(True, 8), (False, 4)])
+def test_a_leader_has_few_turns_beside_those_in_which_it_waits(blocks, turns, monkeypatch):
+    """At 10 ms a batch: after an epoch's first, and in 16 or 50 ms. An evaluation may add one."""
+    clock, found, sleep = [1.0], [], asyncio.sleep
+
+    async def counted(seconds: float) -> None:
+        found.append(seconds)
+        await sleep(seconds)
+
+    def hook(model: nn.Model, logs: Any) -> None:
+        clock[0] += 0.010001
+
+    async def train(leader: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(Member, "blocks", blocks)
+            patch.setattr(run_control, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+            patch.setattr(run_control, "asyncio", SimpleNamespace(sleep=counted))
+            return await fit(leader, hook)
+
+    expect_same(in_team(2, train), run(fit(None)))
+    assert len(found) == turns
 
 
 def test_a_model_that_cannot_be_sent_is_trained_by_the_leader_alone():

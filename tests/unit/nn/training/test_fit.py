@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nn
 import numpy as np
 import pytest
+from nn.models import run_control
 from nn.models.summary import text
 
 from tests.support.metrics import REQUIRED
@@ -234,6 +236,29 @@ async def test_predicts_pauses_resumes_and_stops_between_batches() -> None:
     assert model.state == "stopping"
     await running
     assert model.state == "idle"
+
+
+@pytest.mark.parametrize(("milliseconds", "batches"), [(1.001, 8), (3, 3), (4.001, 2), (10, 1)])
+@pytest.mark.asyncio
+async def test_the_event_loop_has_a_turn_after_8_ms_of_batches(milliseconds, batches, monkeypatch):
+    """By a clock of the test's; what is asked for in a turn counts from the next batch on."""
+    x, y = (np.concatenate([array] * 4) for array in blobs())
+    model, clock, turns = small(), [1.0], []
+    monkeypatch.setattr(run_control, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+
+    def pass_time(batch: int, logs: Any) -> None:
+        clock[0] += milliseconds / 1e3
+
+    running = asyncio.ensure_future(
+        model.fit(x, y, epochs=10_000, batch_size=8, on_batch_end=pass_time)
+    )
+    while len(turns) < 5:
+        await asyncio.sleep(0)
+        turns.append(model.optimizer.iterations)
+    model.stop()
+    await running
+    assert turns == [1 + batches * turn for turn in range(5)]
+    assert model.optimizer.iterations == turns[-1]
 
 
 @pytest.mark.parametrize("early", [False, True], ids=["waiting", "within its batch"])
