@@ -4,11 +4,15 @@ The linters run side by side; `tools.check` runs them too, before all tests. Cha
 sees since the branch left main, and what is not committed yet; the tests are those of the folders
 that mirror a changed one: py/nn/optimizers/base.py has them in tests/unit/nn/optimizers and, where
 Keras is the reference, in tests/unit/nn/against_keras/optimizers; a document has them in
-tests/unit/documents.
+tests/unit/documents. The folders inside such a folder mirror other sources, and all of them
+together take longer than a minute: py/nn/fitting.py has its tests in the modules of tests/unit/nn
+itself and in those of tests/unit/nn/against_keras that import it, and a line says which folders
+are left for `make test`.
 """
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import time
@@ -19,6 +23,7 @@ from tools import check
 
 ROOT = check.ROOT
 UNIT = Path("tests/unit")
+KERAS = UNIT / "nn" / "against_keras"
 DOCUMENTS = (UNIT / "documents", UNIT / "tools" / "test_words.py")
 
 
@@ -28,19 +33,72 @@ def mirrored(changed: Iterable[str], root: Path = ROOT) -> list[str]:
     return sorted(str(path) for path in found if not found.intersection(path.parents))
 
 
+def left(changed: Iterable[str], root: Path = ROOT) -> list[str]:
+    """Folders inside those whose own modules are chosen, and of which nothing is chosen."""
+    edited = {Path(path) for path in changed}
+    paths = [Path(path) for path in mirrored(map(str, edited), root)]
+    beside = {path.parent for path in paths if path.suffix == ".py" and path not in edited}
+    used = {folder for path in paths for folder in (path, *path.parents)}
+    inside = {folder for above in beside for folder in with_tests(above, root)}
+    return sorted(str(folder) for folder in inside - used)
+
+
 def mirrors(path: Path, root: Path) -> list[Path]:
-    """Folders of tests/unit with the tests of a changed path; a test module is its own."""
+    """Folders and modules of tests/unit with the tests of a changed path; a module is its own."""
     if path.suffix == ".md":
         return [*DOCUMENTS]
     if path.is_relative_to(UNIT):
         own = path.name.startswith("test_") and (root / path).is_file()
-        return [path] if own else nearest(path.parent, root)
+        return [path] if own else alone(nearest(path.parent, root), root)
     if path.parts[0] == "py":
         folder = Path(*path.parent.parts[1:])
-        twins = [UNIT / folder, UNIT / "nn" / "against_keras" / folder.relative_to(folder.parts[0])]
-        alike = twins if folder.parts[0] == "nn" else twins[:1]
-        return [twin for twin in alike if (root / twin).is_dir()] or nearest(twins[0], root)
+        ours = UNIT / folder
+        tests = alone([ours] if (root / ours).is_dir() else [], root) + compared(path, root)
+        return tests or alone(nearest(ours, root), root)
     return [UNIT / "tools"] if path.parts[0] == "tools" else []
+
+
+def compared(path: Path, root: Path) -> list[Path]:
+    """The comparisons with Keras of a source; of one in py/nn itself those that import it."""
+    folder = Path(*path.parent.parts[1:])
+    if not folder.is_relative_to("nn"):
+        return []
+    twin = KERAS / folder.relative_to("nn")
+    found = alone([twin] if (root / twin).is_dir() else [], root)
+    if twin != KERAS:
+        return found
+    name = "nn" if path.stem == "__init__" else f"nn.{path.stem}"
+    return [test for test in found if test.suffix == ".py" and name in imported(root / test)]
+
+
+def imported(source: Path) -> set[str]:
+    """Names of the modules that a source imports; of `from nn import x` both nn and nn.x."""
+    names = set()
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def alone(folders: Iterable[Path], root: Path) -> list[Path]:
+    """The folders; instead of one with folders of tests inside, its own modules."""
+    found: list[Path] = []
+    for folder in folders:
+        modules = sorted((root / folder).glob("test_*.py"))
+        found += (
+            [module.relative_to(root) for module in modules]
+            if with_tests(folder, root)
+            else [folder]
+        )
+    return found
+
+
+def with_tests(folder: Path, root: Path) -> list[Path]:
+    """Folders directly inside this one that have tests, at any depth."""
+    inside = (path for path in (root / folder).iterdir() if path.is_dir())
+    return [path.relative_to(root) for path in inside if any(path.rglob("test_*.py"))]
 
 
 def nearest(folder: Path, root: Path) -> list[Path]:
@@ -66,11 +124,14 @@ def git(*arguments: str) -> list[str]:
 
 def main() -> None:
     start = time.monotonic()
-    folders = mirrored(changed())
+    paths = changed()
+    folders = mirrored(paths)
     stages = [check.LINTERS, {"figures of the structure": [sys.executable, "-m", "tools.house"]}]
     if folders:
         options = ["-n", "2", "-p", "no:cacheprovider"]
         check.say(f"what changed has its tests in {', '.join(folders)}")
+        if others := left(paths):
+            check.say(f"left for `make test`: {', '.join(others)}")
         stages.append({"tests of what changed": [*check.PYTEST, *options, *folders]})
     failed = [name for stage in stages for name in check.failures(stage)]
     if failed:
