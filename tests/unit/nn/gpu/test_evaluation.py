@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import nn
@@ -12,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn.gpu import devices
-from nn.gpu.plan import Plan
+
+from tests.support import driver
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((70, 6), np.float32)
@@ -135,19 +135,8 @@ def test_the_cpu_evaluates_what_is_left_when_the_device_is_lost(device: Any, at:
 
 
 def test_a_device_that_computes_another_loss_leaves_all_batches_to_the_cpu() -> None:
-    adapter: Any = devices.opened()
-    record = adapter.record
-
-    async def faulty(plan: Plan) -> Any:
-        """A driver that adds up too few terms of a loss."""
-        kernels = [
-            replace(k, code=k.code.replace("= sums[0].x;", "= 0.9 * sums[0].x;"))
-            for k in plan.kernels
-        ]
-        assert kernels != plan.kernels
-        return await record(replace(plan, kernels=kernels))
-
-    adapter.record = faulty
+    # It adds up too few terms of a loss.
+    driver.miscompile(devices.opened(), "= sums[0].x;", "= 0.9 * sums[0].x;")
     found, expected = evaluated(network("gpu")), evaluated(network("cpu"))
     assert found[0] == expected[0]
     assert [size > 0 for _, size in found[1]] == [False] * STEPS

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any
 
 import nn
@@ -16,6 +15,8 @@ from hypothesis import strategies as st
 from nn.errors import ConfigError
 from nn.gpu import devices
 from nn.gpu.plan import Plan
+
+from tests.support import driver
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((70, 6), np.float32)
@@ -146,19 +147,8 @@ def test_a_device_that_cannot_be_opened_again_leaves_the_run_to_the_cpu(unbroken
 
 
 def test_a_device_that_computes_a_wrong_gradient_is_left_to_the_cpu(unbroken: Any) -> None:
-    adapter: Any = devices.opened()
-    record = adapter.record
-
-    async def faulty(plan: Plan) -> Any:
-        """A driver that takes the sum of a gradient's parts for 0 (as one of a phone did)."""
-        kernels = [
-            replace(k, code=k.code.replace("gradients[i] = g;", "g = 0.0; gradients[i] = g;"))
-            for k in plan.kernels
-        ]
-        assert kernels != plan.kernels
-        return await record(replace(plan, kernels=kernels))
-
-    adapter.record = faulty
+    # It takes the sum of a gradient's parts for 0, as the driver of a phone did.
+    driver.miscompile(devices.opened(), "gradients[i] = g;", "g = 0.0; gradients[i] = g;")
     model = network("gpu")
     logs = trained(model, "arrays")
     assert "expected the CPU's gradient" in model.device
