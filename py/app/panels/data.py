@@ -170,7 +170,10 @@ class Data:
             status.notice(
                 tr("Not a data set"),
                 str(error),
-                tr("Nothing was changed. Give IDX images with labels, a CSV or a zip of folders."),
+                tr(
+                    "Nothing was changed. Give IDX images with labels, a CSV, a zip of folders"
+                    " or CIFAR-10's binary batches."
+                ),
                 status.details_of(error),
             )
             return
