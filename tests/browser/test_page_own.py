@@ -182,10 +182,10 @@ def test_a_reload_brings_back_the_classes_and_what_was_learned_of_them(page):
     page.until(lambda: kept(page) == sum(before))
     page.refresh()
     page.wait_for_phase("ready")
-    assert counts(page) == before
+    page.until(lambda: counts(page) == before)  # they are read from the browser's store
     names = "return [...document.querySelectorAll('.class input')].map((field) => field.value)"
     assert page.execute_script(names) == ["scene", "ink"]
-    assert "What it had learned is back." in page.text
+    page.until(lambda: "What it had learned is back." in page.text)
     page.click("Start the camera")
     page.until(lambda: page.output("prediction") == "scene")
 
