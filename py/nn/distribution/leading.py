@@ -1,8 +1,8 @@
 """A team whose leader alone runs `fit`: it tells the others what to compute, batch by batch.
 
 The group has more methods: `send(rank, message, task)`, `receive()`, `form()`, `dismiss(ranks,
-why)`, `readmit()` and `leave(why)`; it may have `reserve(bytes)`, and `blocks`, which is False
-where the event loop has turns while an exchange waits. Arrays and data sets are held by every
+why)`, `readmit()` and `leave(why)`; it may have `reserve(bytes)`, and `way`, which is "ports" where
+the event loop has turns while an exchange waits. Arrays and data sets are held by every
 member, who then goes through the epoch's batches of its own accord: what it exchanges with the
 leader is all that it needs to know. Of other data, the leader draws the batches and sends each
 member its rows. Callbacks, stop and pause are the leader's alone. A member that is lost leaves the
@@ -211,7 +211,7 @@ class LedTraining(TeamTraining):
 
     async def gate(self) -> bool:
         """As `Progress.gate`, and more rarely: see `FRAME` and `RARELY`."""
-        every = FRAME if getattr(self.group, "blocks", True) else RARELY
+        every = RARELY if getattr(self.group, "way", "") == "ports" else FRAME
         return bool(await self.model.progress.gate(every if self.group.size > 1 else GIVE_WAY))
 
     async def agree(self) -> None:

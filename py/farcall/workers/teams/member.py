@@ -50,11 +50,6 @@ class Member:
         return "ports" if self._reduction.memory is None else "shared memory"
 
     @property
-    def blocks(self) -> bool:
-        """Whether the thread stands still while an exchange waits, or its event loop has turns."""
-        return self._reduction.memory is not None
-
-    @property
     def why(self) -> str:
         return self._roster.why
 

@@ -240,8 +240,8 @@ def test_stop_pause_and_resume_are_the_leaders():
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-@pytest.mark.parametrize(("blocks", "turns"), [(True, 8), (False, 4)])
-def test_a_leader_has_few_turns_beside_those_in_which_it_waits(blocks, turns, monkeypatch):
+@pytest.mark.parametrize(("way", "turns"), [("shared memory", 8), ("ports", 4)])
+def test_a_leader_has_few_turns_beside_those_in_which_it_waits(way, turns, monkeypatch):
     """At 10 ms a batch: after an epoch's first, and in 16 or 50 ms. An evaluation may add one."""
     clock, found, sleep = [1.0], [], asyncio.sleep
 
@@ -254,7 +254,7 @@ def test_a_leader_has_few_turns_beside_those_in_which_it_waits(blocks, turns, mo
 
     async def train(leader: Any) -> Any:
         with monkeypatch.context() as patch:
-            patch.setattr(Member, "blocks", blocks)
+            patch.setattr(Member, "way", way)
             patch.setattr(run_control, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
             patch.setattr(run_control, "asyncio", SimpleNamespace(sleep=counted))
             return await fit(leader, hook)
