@@ -108,6 +108,18 @@ def later_weights() -> Iterator[None]:
         _weights_follow.reset(token)
 
 
+@contextmanager
+def weight_sizes() -> Iterator[None]:
+    """Context manager: layers make no weights, only their sizes, which no limit counts; what is
+    drawn at random meanwhile does not affect the engine's random state."""
+    token = _weight_bytes.set(None)
+    try:
+        with later_weights(), separate_seed(0):
+            yield
+    finally:
+        _weight_bytes.reset(token)
+
+
 def weights_follow() -> bool:
     """Return whether `later_weights` is in force."""
     return _weights_follow.get()

@@ -132,6 +132,22 @@ class Graph:
         nodes = [*(t.node for t in self.inputs), *self.nodes]
         return list({node.layer: None for node in nodes})
 
+    def fits_unknown(self) -> bool:
+        """Whether all layers with weights fit whatever size the unknown axes have."""
+        return not any(node.layer.assumes(t.shape for t in node.inputs) for node in self.nodes)
+
+    def expect_fitting(self, shapes: Sequence[Shape]) -> None:
+        """Raise ShapeError if a layer's weights do not fit its input for such inputs of the graph.
+
+        The sizes are those that the graph does not know.
+        """
+        found = dict(zip(self.inputs, shapes, strict=True))
+        for node in self.nodes:
+            given = [found[t] for t in node.inputs]
+            node.layer.expect_fitting(*given)
+            made = node.layer.compute_output_shape(*given)
+            found.update(zip(node.outputs, made if isinstance(made, list) else [made], strict=True))
+
     def consumers(self, tensor: SymbolicTensor) -> int:
         """Count the places that read `tensor`."""
         return sum(node.inputs.count(tensor) for node in self.nodes)

@@ -56,6 +56,8 @@ class DividedProgram(Program):
         if not self._divided:
             return self.forward(inputs, training)
         self._replay = self._predicted = None
+        if not self._any_size:
+            self.expect_fitting(inputs)
         if library.active is not None and not self.masked:
             self._replay = self._find_replay(inputs, training)
         replay, values = self._replay, self._values

@@ -23,7 +23,7 @@ which operations its kernels can fuse. A custom layer needs two short methods, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -33,7 +33,7 @@ from nn import activations, config, constraints, initializers, regularizers
 from nn.activations import Activation
 from nn.constraints import Constraint
 from nn.context import Context, Run
-from nn.errors import ConfigError, NotBuiltError, ShapeError
+from nn.errors import ConfigError, NNError, NotBuiltError, ShapeError
 from nn.graph import Node, SymbolicTensor
 from nn.identifiers import snake_case
 from nn.initializers import Initializer
@@ -98,6 +98,8 @@ class Layer:
             self.given_input_shape = (input_dim,)
         self._trainable = trainable
         self._nodes: list[Node] = []
+        self._built_for: tuple[Shape, ...] = ()
+        self._fitting: set[tuple[Shape, ...]] = set()
 
     @property
     def last_activation(self) -> str | None:
@@ -283,6 +285,53 @@ class Layer:
             return
         self.build(*input_shapes)
         self.built = True
+        self._built_for = input_shapes
+
+    def expect_fitting(self, *input_shapes: Shape) -> None:
+        """Raise ShapeError if weights for these inputs would have other sizes than the layer's.
+
+        Axes of unknown size (None) may have the size that the layer was built for. Another layer
+        of the same settings says which sizes the weights would have; it holds none.
+        """
+        known = self._built_for
+        if input_shapes == known or not known or not self.variables:
+            return
+        if input_shapes in self._fitting:
+            return
+        filled = tuple(map(_filled, input_shapes, known))
+        given = filled + input_shapes[len(filled) :]  # states may follow
+        made = self._sizes_for(known)
+        if made and self._sizes_for(given) != made:
+            raise ShapeError(
+                f"{self.name}: expected {_listed(known)}, for which it was built, "
+                f"received {_listed(input_shapes)}"
+            )
+        self._fitting.add(input_shapes)
+
+    def assumes(self, input_shapes: Iterable[Shape]) -> bool:
+        """Whether the layer has weights and one of its inputs an axis of unknown size, of which
+        the layer was built for one size."""
+        return bool(self.variables) and any(
+            known is not None and size is None
+            for built, shape in zip(self._built_for, input_shapes, strict=False)
+            for known, size in zip(built[1:], shape[1:], strict=False)
+        )
+
+    def built_sizes(self) -> list[Shape]:
+        """Return the sizes that `build` settled: those of the weights."""
+        inner = [size for layer in self.sublayers for size in layer.built_sizes()]
+        return [v.shape for v in self.own_variables] + inner
+
+    def _sizes_for(self, input_shapes: tuple[Shape, ...]) -> list[Shape] | None:
+        """Return the sizes that `build` would settle for such inputs; None where it refuses them,
+        and for a layer of one's own that is not made again by its settings."""
+        try:
+            with config.weight_sizes():
+                twin = type(self).from_config(self.get_config())
+                twin.ensure_built(*input_shapes)
+                return twin.built_sizes()
+        except (NNError, TypeError):
+            return None
 
     def __call__(self, *inputs: Any, training: Any = None, mask: Any = None) -> Any:
         """Call the layer on symbolic tensors, which adds it to a graph, or on arrays.
@@ -302,7 +351,9 @@ class Layer:
             return self._place(items)
         arrays = [np.asarray(i) for i in items]
         arrays = [a if a.dtype.kind == "f" else a.astype(self.dtype) for a in arrays]
-        self.ensure_built(*[(None, *a.shape[1:]) for a in arrays])
+        shapes: list[Shape] = [(None, *a.shape[1:]) for a in arrays]
+        self.ensure_built(*shapes)
+        self.expect_fitting(*shapes)
         ctx = Context(Run(config.generator(), self.dtype))
         ctx.mask = None if mask is None else np.asarray(mask, bool)
         return self.forward(ctx, *arrays, training=training)
@@ -313,6 +364,7 @@ class Layer:
             raise ShapeError(f"{self.name}: expected one input, received {len(inputs)}")
         shapes = [t.shape for t in inputs]
         self.ensure_built(*shapes)
+        self.expect_fitting(*shapes)
         result = self.compute_output_shape(*shapes)
         several = isinstance(result, list)
         node = Node(self, inputs, result if several else [result], self.dtype)
@@ -363,6 +415,17 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
+
+
+def _filled(shape: Shape, known: Shape) -> Shape:
+    """Return a shape whose unknown axes have the known sizes."""
+    if len(shape) != len(known):
+        return shape
+    return tuple(b if a is None else a for a, b in zip(shape, known, strict=True))
+
+
+def _listed(shapes: Sequence[Shape]) -> str:
+    return f"an input of shape {shapes[0]}" if len(shapes) == 1 else f"inputs of shapes {[*shapes]}"
 
 
 def _made(settings: Any) -> Any:

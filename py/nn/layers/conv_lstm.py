@@ -126,6 +126,9 @@ class ConvLSTM2D(LSTM):
             self.bias.value[self.units : 2 * self.units] = 1
             self.bias.mark_written()
 
+    def built_sizes(self) -> list[Shape]:
+        return [*super().built_sizes(), self.image]  # the states are images too
+
     def _expect_states(self, shapes: Sequence[Shape]) -> None:
         flat = [prod(tuple(n or 0 for n in shape[1:])) for shape in shapes]
         if shapes and flat != [self.state_size] * self.state_count:

@@ -33,7 +33,7 @@ from nn.models.frozen import split
 from nn.models.predictor import KEPT, KIND, Predictor
 from nn.models.replay import Replay
 from nn.models.steps import Step
-from nn.types import Array
+from nn.types import Array, Shape
 from nn.variables import Parameters
 
 Batch = tuple[Sequence[Array], Sequence[Any], Sequence[Any], int]
@@ -128,6 +128,8 @@ class Program:
         count = 1 + max(slot for step in self.steps for slot in step.outputs) if self.steps else 0
         count = max(count, len(slots))
         self._values: list[Any] = [None] * count
+        self._any_size = graph.fits_unknown()
+        self._sizes: set[tuple[Shape, ...]] = set()
         self._forward = [(s.forward, s.ctx, s.inputs, s.outputs) for s in self.steps]
         self.backward_steps: list[Step] = []
         """The steps that a gradient must pass through, the last first."""
@@ -207,6 +209,8 @@ class Program:
         `masks` are those of the inputs, where this graph stands in another.
         """
         self._replay = self._predicted = None
+        if not self._any_size:
+            self.expect_fitting(inputs)
         self.masked = self.masked or any(m is not None for m in masks)
         if timed is not None or self.masked or self._prepare_weights is not None:
             return self._forward_masked(inputs, training, timed or plainly, masks)
@@ -219,6 +223,13 @@ class Program:
                 current = replay.current()
                 return replay.forward(inputs) if current else replay.record_forward(inputs)
         return self._forwardplainly(inputs, training)
+
+    def expect_fitting(self, inputs: Sequence[Array]) -> None:
+        """Raise ShapeError if a layer's weights do not fit what it would get for such inputs."""
+        shapes: tuple[Shape, ...] = tuple((None, *a.shape[1:]) for a in inputs)
+        if shapes not in self._sizes:
+            self.graph.expect_fitting(shapes)
+            self._sizes.add(shapes)
 
     def _find_replay(self, inputs: Sequence[Array], training: bool) -> Replay | None:
         """Return the recorded calls for these inputs, or that which is to record them, or None."""

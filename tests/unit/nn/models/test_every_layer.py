@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import nn
@@ -69,3 +70,59 @@ def test_a_file_has_the_network_or_names_the_layer_that_it_cannot_have(
         session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
         [made] = session.run(None, {session.get_inputs()[0].name: x})
         every_layer.expect_close(made, expected)
+
+
+IMAGES_OF_ONE_SIZE = {"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM2DCell"}
+"""Layers whose states are images: their weights fit images of any size, they themselves do not."""
+
+
+def placed(kind: str) -> list[tuple[nn.Layer, list[tuple[int, ...]]]]:
+    """Return the layers with weights of a network of this kind, and what each was called on."""
+    nodes = every_layer.network([kind]).graph.nodes
+    return [(n.layer, [t.shape[1:] for t in n.inputs]) for n in nodes if n.layer.variables]
+
+
+def fits(layer: nn.Layer, shapes: list[tuple[int, ...]]) -> nn.Layer | None:
+    """Return another layer with the weights of this one, made for other inputs, if there can be
+    one."""
+    twin = type(layer).from_config(layer.get_config())
+    try:
+        twin([nn.Input(shape) for shape in shapes])
+        twin.set_weights(layer.get_weights())
+    except nn.errors.ShapeError:
+        return None
+    return twin
+
+
+def wider(shapes: list[tuple[int, ...]], axis: int, size: int | None) -> list[tuple[Any, ...]]:
+    """Return the shapes with an axis of all of them of another size, or of one more."""
+    return [(*s[:axis], size and s[axis] + size, *s[axis + 1 :]) for s in shapes]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+@pytest.mark.parametrize("kind", every_layer.KINDS)
+def test_a_layer_that_is_called_again_refuses_sizes_that_its_weights_do_not_fit(
+    kind: str, known: bool
+) -> None:
+    """Wherever other inputs would make other weights: in a graph, and at run where it is not known
+    there; wherever they would not, it computes what a layer made for them computes."""
+    for layer, shapes in placed(kind):
+        for axis in range(len(shapes[0])):
+            larger = wider(shapes, axis, 1)
+            twin = fits(layer, larger)
+            x = [np.random.default_rng(axis).random((2, *s), dtype=np.float32) for s in larger]
+            entries = [nn.Input(s) for s in (larger if known else wider(shapes, axis, None))]
+            try:
+                made = nn.Model(entries, layer(entries)).predict_on_batch(x)
+            except nn.errors.ShapeError as refusal:
+                said = str(refusal)
+            else:
+                said = ""
+            if said:
+                assert layer.name in said
+                assert twin is None or not known or kind in IMAGES_OF_ONE_SIZE
+                continue
+            assert twin is not None, f"{layer} computed {larger} with weights made for {shapes}"
+            every_layer.expect_close(made, nn.Model(entries, twin(entries)).predict_on_batch(x))
+            with pytest.raises(nn.errors.ShapeError) if twin is None else nullcontext():
+                layer(*x)
