@@ -337,7 +337,9 @@ def _header(data: bytes, random: Random) -> bytes:
         inside = None
     if isinstance(inside, str) and random.random() < 0.6:
         document = json.loads(header)
-        document["__metadata__"]["nn"] = _json(inside.encode(), random).decode()
+        text = inside.encode(errors="surrogatepass")  # damage before this may have left half a pair
+        changed = _json(text, random).decode(errors="surrogatepass")
+        document["__metadata__"]["nn"] = changed
         header = json.dumps(document).encode()
     else:
         header = _json(header, random)
