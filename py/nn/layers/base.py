@@ -323,8 +323,10 @@ class Layer:
         return [v.shape for v in self.own_variables] + inner
 
     def _sizes_for(self, input_shapes: tuple[Shape, ...]) -> list[Shape] | None:
-        """Return the sizes that `build` would settle for such inputs; None where it refuses them,
-        and for a layer of one's own that is not made again by its settings."""
+        """Return the sizes that `build` would settle for such inputs.
+
+        None where `build` refuses them, or where `from_config` cannot make the layer again.
+        """
         try:
             with config.weight_sizes():
                 twin = type(self).from_config(self.get_config())
