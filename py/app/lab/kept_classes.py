@@ -33,7 +33,7 @@ class KeptClasses:
     """The rows in the browser's storage.
 
     Args:
-        store: has `put`, `delete`, `listing` and `contents`, as `app.lab.browser.indexed_db`.
+        store: has `change`, `listing` and `contents`, as `app.lab.browser.indexed_db`.
     """
 
     def __init__(self, store: Any) -> None:
@@ -48,23 +48,25 @@ class KeptClasses:
             features: whether a network learns from features of them.
 
         Raises:
-            StorageError: the browser refused; what was kept before may be gone in part.
+            StorageError: the browser refused; what was kept before is kept.
         """
-        held = [(name, list(pictures)) for name, pictures in classes]  # they may change meanwhile
+        held = [(name, list(pictures)) for name, pictures in classes]
         wanted = {taken.number: taken for _, pictures in held for taken in pictures}
-        for number in [number for number in self._names if number not in wanted]:
-            await self._store.delete(self._names.pop(number), STORE)
-        for number, taken in wanted.items():
-            if number not in self._names:
-                name = os.urandom(8).hex()
-                await self._store.put(name, taken.image.tobytes(), {"drawn": taken.drawn}, STORE)
-                self._names[number] = name
-        rows = [[name, [self._names[taken.number] for taken in held]] for name, held in held]
+        names = {number: self._names.get(number) or os.urandom(8).hex() for number in wanted}
+        gone = [name for number, name in self._names.items() if number not in wanted]
+        rows: list[tuple[str, bytes, dict[str, Any]]] = [
+            (names[number], taken.image.tobytes(), {"drawn": taken.drawn})
+            for number, taken in wanted.items()
+            if number not in self._names
+        ]
         if held:
-            text = json.dumps({"classes": rows, "features": features})
-            await self._store.put(LIST, b"", {"text": text}, STORE)
+            listed = [[name, [names[taken.number] for taken in held]] for name, held in held]
+            text = json.dumps({"classes": listed, "features": features})
+            rows.append((LIST, b"", {"text": text}))
         else:
-            await self._store.delete(LIST, STORE)
+            gone.append(LIST)
+        await self._store.change(STORE, put=rows, delete=gone)
+        self._names = names
 
     async def read(self, numbers: Any) -> tuple[list[tuple[str, list[Taken]]], bool]:
         """Return the classes that are kept, and whether features of them are learned from.
@@ -81,8 +83,9 @@ class KeptClasses:
         listed, features = _listed(sizes.pop(LIST, {}).get("text"))
         wanted = {name for _, names in listed for name in names}
         whole = {name for name, row in sizes.items() if row["octets"] == SIDE * SIDE * 3}
-        for name in set(sizes) - (wanted & whole):  # left by a visit that ended in between
-            await self._store.delete(name, STORE)
+        damaged = set(sizes) - (wanted & whole)
+        if damaged:
+            await self._store.change(STORE, delete=damaged)
         found: dict[str, Taken] = {}
         for row, content in await self._store.contents(STORE) if wanted else []:
             if row["name"] in wanted & whole:

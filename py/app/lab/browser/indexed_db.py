@@ -7,6 +7,7 @@ raises StorageError with what to do; a transaction that fails leaves nothing beh
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from typing import Any
 
 import js
@@ -73,20 +74,37 @@ async def _open() -> Any:
     return await _done(request)
 
 
-async def put(name: str, content: bytes, about: dict[str, Any], store: str = MODELS) -> None:
-    """Save bytes under a name, in place of what was there."""
+async def change(
+    store: str, put: Iterable[tuple[str, bytes, dict[str, Any]]] = (), delete: Iterable[str] = ()
+) -> None:
+    """Delete rows, then save others, all or none: a page that is closed in between leaves no half.
+
+    Args:
+        store: one of STORES.
+        put: name, bytes and facts of each row, in place of what was there.
+        delete: names of rows.
+
+    Raises:
+        StorageError: the browser refused; what was kept before is kept.
+    """
     database = await _open()
     try:
         transaction = database.transaction(store, "readwrite")
-        row = {
-            "name": name,
-            "about": js.JSON.stringify(to_js(about, dict_converter=js.Object.fromEntries)),
-            "octets": content,
-        }
-        transaction.objectStore(store).put(to_js(row, dict_converter=js.Object.fromEntries))
+        rows = transaction.objectStore(store)
+        for name in delete:
+            rows.delete(name)
+        for name, content, about in put:
+            words = js.JSON.stringify(to_js(about, dict_converter=js.Object.fromEntries))
+            row = {"name": name, "about": words, "octets": content}
+            rows.put(to_js(row, dict_converter=js.Object.fromEntries))
         await _done(transaction, "oncomplete")
     finally:
         database.close()
+
+
+async def put(name: str, content: bytes, about: dict[str, Any], store: str = MODELS) -> None:
+    """Save bytes under a name, in place of what was there."""
+    await change(store, put=[(name, content, about)])
 
 
 async def get(name: str, store: str = MODELS) -> tuple[bytes, dict[str, Any]]:
@@ -102,13 +120,7 @@ async def get(name: str, store: str = MODELS) -> tuple[bytes, dict[str, Any]]:
 
 
 async def delete(name: str, store: str = MODELS) -> None:
-    database = await _open()
-    try:
-        transaction = database.transaction(store, "readwrite")
-        transaction.objectStore(store).delete(name)
-        await _done(transaction, "oncomplete")
-    finally:
-        database.close()
+    await change(store, delete=[name])
 
 
 async def _rows(store: str) -> list[tuple[dict[str, Any], Any]]:

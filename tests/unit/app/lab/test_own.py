@@ -35,14 +35,15 @@ class Store:
     def __init__(self, room: int = 10_000) -> None:
         self.rows: dict[str, tuple[bytes, dict[str, Any]]] = {}
         self.room = room
+        self.changes = 0
 
-    async def put(self, name: str, content: bytes, about: dict[str, Any], store: str) -> None:
-        if len(self.rows) >= self.room and name not in self.rows:
+    async def change(self, store: str, put: Any = (), delete: Any = ()) -> None:
+        rows = {name: row for name, row in self.rows.items() if name not in set(delete)}
+        rows |= {name: (content, about) for name, content, about in put}
+        if len(rows) > self.room:
             raise RuntimeError("the browser's storage is full")
-        self.rows[name] = (content, about)
-
-    async def delete(self, name: str, store: str) -> None:
-        self.rows.pop(name, None)
+        self.changes += 1
+        self.rows = rows
 
     async def listing(self, store: str) -> list[dict[str, Any]]:
         return [
@@ -236,7 +237,9 @@ def test_another_page_finds_what_was_there_at_the_last_change(counts: list[int],
         elif one is not None and change == "rename":
             own.rename(one.number, data.draw(st.text(st.characters(codec="utf-8"), min_size=1))
                        .strip() or "x") if len(own.classes) == 1 else None  # fmt: skip
+    changes = store.changes
     assert asyncio.run(own.save(features=True)) == ""
+    assert store.changes == changes + 1, "pictures and list change together, or a closed page lost"
     pictures = sum(len(one.pictures) for one in own.classes)
     assert len(store.rows) == pictures + bool(own.classes), "what is deleted is not kept"
     other = made(store=store)
@@ -281,11 +284,14 @@ def test_a_damaged_list_is_no_list(text: str) -> None:
 
 
 def test_a_full_storage_is_said_and_the_classes_stay() -> None:
-    store = Store(room=2)
+    store = Store(room=3)
+    assert asyncio.run(made(1, 1, store=store).save(features=False)) == ""
+    kept = store.rows
     own = made(2, 1, store=store)
     before = held(own)
     assert asyncio.run(own.save(features=False)) == "the browser's storage is full"
     assert held(own) == before
+    assert store.rows == kept, "nothing of the new is kept, and all of the old"
     store.room = 10
     assert asyncio.run(own.save(features=False)) == ""
     other = made(store=store)
