@@ -97,6 +97,35 @@ def test_what_the_gpu_cannot_train_the_cpu_trains_and_the_option_says_why(page):
     page.until("!document.getElementById('device-note').textContent")
 
 
+# Chooses the usual devices again in the very turn in which a run ends.
+BACK = """
+new MutationObserver((_, observer) => {
+    if (document.documentElement.dataset.phase !== "ready") return;
+    observer.disconnect();
+    for (const [name, value] of [["device", "cpu"], ["cores", "1"]]) {
+        const field = document.getElementById(`option-${name}`);
+        field.value = value;
+        field.dispatchEvent(new Event("change"));
+    }
+}).observe(document.documentElement, { attributeFilter: ["data-phase"] });
+"""
+
+
+@pytest.mark.promise("The page: training", "Device: the GPU, or the faster of it and the CPU")
+def test_what_trained_is_not_said_of_options_that_are_changed_when_a_run_ends(page):
+    page.execute_script("location.hash = arguments[0]", LINK + "&device=auto&cores=2")
+    said(page, "device", "The CPU trains: google swiftshader is emulated.")
+    said(page, "cores", "2 workers")
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.execute_script(BACK)
+    page.until(f"{SAID}.startsWith('Done')", 120)
+    page.click("Try a test image")  # its answer comes after that of what trained
+    page.until("document.getElementById('draw-note').textContent.includes('test image')")
+    notes = "['device', 'cores'].map((name) => document.getElementById(`${name}-note`).textContent)"
+    assert page.execute_script(f"return {notes}") == ["", ""]
+
+
 @pytest.mark.promise("The page: training", "Cores: several workers train one network")
 def test_two_workers_train_the_curve_of_one_and_the_option_says_so(page, usual):
     alike(trained(page, LINK + "&cores=2"), usual)

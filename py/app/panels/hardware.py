@@ -109,16 +109,18 @@ class Hardware:
             dom.spawn(self._trained())
 
     async def _trained(self):
-        """Say what trains the network, or did."""
-        client = self.client
-        if self.options["device"] != "cpu":
+        """Say what trains the network, or did; nothing of an option that was changed meanwhile."""
+        client, options = self.client, self.options
+        device, cores = options["device"], options["cores"]
+        if device != "cpu":
             where = await client.lab.hardware.trained(client.model)
-            _say(
-                "device",
-                tr("{where} trains.", where=where) if where[:3] != "cpu" else _cpu(where[5:]),
-            )
-        if self.options["cores"] > 1:
-            _say("cores", await client.model.distribution + ".")
+            words = tr("{where} trains.", where=where) if where[:3] != "cpu" else _cpu(where[5:])
+            if options["device"] == device:
+                _say("device", words)
+        if cores > 1:
+            words = await client.model.distribution + "."
+            if options["cores"] == cores:
+                _say("cores", words)
 
 
 def _cpu(reason):
