@@ -57,8 +57,8 @@ def test_the_same_link_gives_the_same_curve_in_another_browser(page, module_site
     page.execute_script("history.replaceState(null, '', '#' + arguments[0])", LINK)
     page.refresh()
     page.wait_for_phase("ready")
-    assert "is saved: open it under Models." in page.text
-    assert OFFER in page.text
+    page.until(lambda: "is saved: open it under Models." in page.text)
+    page.until(lambda: OFFER in page.text)
     assert not page.execute_script(LEARNED)
     assert trained(page) == first
     assert OFFER in page.text, "what was kept is offered still"

@@ -84,7 +84,7 @@ def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_pa
     page.execute_script("scrollTo(0, 300)")
     page.refresh()
     page.wait_for_phase("ready")
-    assert "Run 2 had done" in page.text
+    page.until(lambda: "Run 2 had done" in page.text)
     place = page.execute_script(
         "const box = document.getElementById('unfinished').getBoundingClientRect();"
         "return [scrollY, box.top, innerHeight - box.bottom]"
@@ -97,7 +97,7 @@ def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_pa
     page.execute_script("history.replaceState(null, '', location.href)")  # a link, not its own
     page.refresh()
     page.wait_for_phase("ready")
-    assert "Run 2 had done 3 of 3 epochs" in page.text
+    page.until(lambda: "Run 2 had done 3 of 3 epochs" in page.text)
     page.click("Open it")
     page.until(lambda: "What it had learned is back." in page.text)
     assert answer(page) == before, "a network that was not saved is as it was"
@@ -222,7 +222,7 @@ def test_a_run_that_an_older_page_kept_goes_on_with_its_epoch(quick_site, open_p
     assert page.execute_async_script(OLD, *old_checkpoint())
     page.refresh()
     page.wait_for_phase("ready")
-    words = page.execute_script("return document.getElementById('unfinished-what').textContent")
+    words = page.until("document.getElementById('unfinished-what').textContent")
     assert words.startswith("Run 4 had done 1 of 3 epochs, 35.0 % of the test images right.")
     assert words.endswith("The page is a newer one: epoch 2 begins again.")
     assert "lr=0.005" in page.current_url

@@ -238,7 +238,7 @@ def test_the_runs_are_overlaid_and_kept_over_a_reload(page):
     page.refresh()
     page.wait_for_phase("ready")
     page.execute_script(UNFOLD)
-    assert lines(page) == before
+    page.until(lambda: lines(page) == before)
     assert listed(page) == [
         [f"{NAMES[1]}, best", "2", error(before[3])], [NAMES[0], "2", error(before[1])]
     ]  # fmt: skip
@@ -274,7 +274,7 @@ def test_runs_can_be_forgotten_for_good(page):
     page.until(lambda: lines(page) == [])
     page.refresh()
     page.wait_for_phase("ready")
-    assert lines(page) == []
+    page.until(lambda: lines(page) == [])
     assert not page.find_element(By.ID, "export-csv").is_enabled()
 
 
@@ -293,8 +293,8 @@ def test_a_theme_colours_the_charts_and_is_kept(page):
     page.until(lambda: picture(page) not in (None, light))
     page.refresh()
     page.wait_for_phase("ready")
+    page.until("document.documentElement.dataset.theme === 'dark'")
     assert page.button("Theme: Dark").is_displayed()
-    assert page.execute_script("return document.documentElement.dataset.theme") == "dark"
     page.button("Theme: Dark").click()
 
 

@@ -2,32 +2,123 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
+
+import pytest
 
 BROWSER = Path(__file__).resolve().parents[2] / "browser"
 ACTIONS = ("click(", ".send_keys(", "location.hash =", "dispatchEvent(")
 QUESTIONS = ("page.execute_script(", "page.check(", "page.output(", "page.number(", "page.text")
+WAITS = (".until(", ".execute_async_script(", ".wait_for_phase('training'")
 
 
 def asked_once(source: str) -> Iterator[int]:
     """Lines with an assertion about the page directly after an action on it."""
-    for node in ast.walk(ast.parse(source)):
-        body = getattr(node, "body", None)
-        for before, after in pairwise(body if isinstance(body, list) else []):
-            acts = holds(before, ACTIONS) and not holds(before, (".until(",))
+    for body in bodies(ast.parse(source)):
+        for before, after in pairwise(body):
+            acts = holds(before, ACTIONS) and not holds(before, WAITS)
             if acts and isinstance(after, ast.Assert) and holds(after, QUESTIONS):
                 yield after.lineno
 
 
+def asked_after_a_reload(source: str) -> Iterator[int]:
+    """Lines that ask a page once after a reload, before the test has waited for anything of it.
+
+    The page is ready before all that it has kept is there again.
+    """
+    tree = ast.parse(source)
+    patient = tuple(f"{name}(" for name in patient_functions(tree))
+    for body in bodies(tree):
+        pages: set[str] = set()
+        for line in body:
+            if pages and holds(line, (*WAITS, *patient)):
+                pages.clear()
+            if isinstance(line, (ast.Assert, ast.Assign)) and names(line) & pages:
+                yield line.lineno
+            pages |= reloaded(line)
+
+
+def bodies(tree: ast.AST) -> Iterator[list[ast.stmt]]:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            yield body
+
+
+def patient_functions(tree: ast.AST) -> set[str]:
+    """Functions of a module that wait for something of a page, themselves or in another one."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    patient: set[str] = set()
+    words = WAITS
+    while found := {each.name for each in functions if holds(each, words)} - patient:
+        patient |= found
+        words = tuple(f"{name}(" for name in found)
+    return patient
+
+
+def names(node: ast.AST) -> set[str]:
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+
+
+def reloaded(node: ast.AST) -> set[str]:
+    """Names of the pages that a line reloads."""
+    return {
+        part.value.id
+        for part in ast.walk(node)
+        if isinstance(part, ast.Attribute) and part.attr == "refresh"
+        if isinstance(part.value, ast.Name)
+    }
+
+
 def holds(node: ast.AST, words: tuple[str, ...]) -> bool:
-    return any(word in ast.unparse(node) for word in words)
+    return any(word in written(node) for word in words)
 
 
-def test_no_test_asks_once_after_an_action() -> None:
+@cache
+def written(node: ast.AST) -> str:
+    return ast.unparse(node)
+
+
+@pytest.mark.parametrize("rule", [asked_once, asked_after_a_reload])
+def test_no_test_asks_once_where_a_page_takes_time(rule) -> None:
     found = [
         f"{path.name}:{line}"
         for path in sorted(BROWSER.glob("test_*.py"))
-        for line in asked_once(path.read_text())
+        for line in rule(path.read_text())
     ]
     assert found == []
+
+
+ASKED = [
+    "assert page.text",
+    "assert listed(page) == before",
+    "words = page.execute_script('return 1')",
+    "assert not page.find_element('id', 'failure').is_displayed()",
+]
+WAITED = ["page.until('window.there')", "assert rests(page)", "page.until(lambda: listed(page))"]
+HELPERS = """
+def listed(page):
+    return page.execute_script("return []")
+
+def rests(page):
+    return page.until("window.rests")
+
+def test(page):
+    page.refresh()
+    page.wait_for_phase('ready')
+    """
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_question_that_is_asked_once_after_a_reload_is_found(asked) -> None:
+    lines = HELPERS.count("\n") + 1
+    assert list(asked_after_a_reload(HELPERS + asked)) == [lines]
+    assert list(asked_after_a_reload(HELPERS + f"page.click('Open')\n    {asked}")) == [lines + 1]
+
+
+@pytest.mark.parametrize("waited", WAITED)
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_question_that_is_asked_after_a_wait_is_none(waited, asked) -> None:
+    assert list(asked_after_a_reload(HELPERS + f"{waited}\n    {asked}")) == []
