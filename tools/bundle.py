@@ -224,9 +224,6 @@ def text(sources: dict[str, str]) -> bytes:
     return "\0".join(parts).encode()
 
 
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-
-
 Place = tuple[int, int]  # line from 1, column
 
 
@@ -262,14 +259,28 @@ def bare(source: str, *, annotated: bool = False) -> str:
 def _words(
     tokens: list[tokenize.TokenInfo], nodes: list[ast.AST], lines: list[str]
 ) -> Iterable[tuple[Place, Place, str]]:
-    """Yield start and end of each comment and docstring, and its replacement."""
+    """Yield start and end of each comment and docstring, also of constants and fields, and its
+    replacement."""
     for token in tokens:
         if token.type == tokenize.COMMENT:
             yield token.start, token.end, ""
     for node in nodes:
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            first, alone = node.body[0], len(node.body) == 1 and not isinstance(node, ast.Module)
-            yield _start(first, lines), _end(first, lines), "pass" if alone else ""
+        for block in (getattr(node, name, None) for name in ("body", "orelse", "finalbody")):
+            if isinstance(block, list):
+                texts = [part for part in block if is_text(part)]
+                empty = len(texts) == len(block) and not isinstance(node, ast.Module)
+                for part in texts:
+                    instead = "pass" if empty and part is texts[0] else ""
+                    yield _start(part, lines), _end(part, lines), instead
+
+
+def is_text(node: ast.AST) -> bool:
+    """Whether a statement is nothing but a string."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def _annotations(
@@ -386,7 +397,7 @@ def thin(source: str, *, strings: bool = False) -> str:
 
     Args:
         source: the module.
-        strings: also inside of strings, which are another language's text.
+        strings: none inside of strings, which are the text of a language that needs none.
     """
     lines = source.split("\n")
     kept: set[int] = set()
@@ -402,7 +413,7 @@ def thin(source: str, *, strings: bool = False) -> str:
     for number, line in enumerate(lines):
         if strings or number not in kept:
             text = line.lstrip(" ")
-            lines[number] = " " * ((len(line) - len(text)) // 4) + text
+            lines[number] = " " * (0 if number in kept else (len(line) - len(text)) // 4) + text
     return "\n".join(lines)
 
 

@@ -225,8 +225,8 @@ class Running(ast.NodeTransformer):
 
     def visit(self, node):
         node = super().generic_visit(node)
-        if isinstance(node, bundle.DOCUMENTED) and ast.get_docstring(node) is not None:
-            del node.body[0]
+        if bundle.is_text(node):
+            return None
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.returns = None
         elif isinstance(node, ast.arg):
@@ -262,7 +262,7 @@ def test_what_the_page_gets_is_what_runs_with_every_line_where_it_was():
         for node in ast.walk(ast.parse(bare)):
             assert not isinstance(node, ast.AnnAssign), path
             assert getattr(node, "annotation", getattr(node, "returns", None)) is None, path
-            assert not isinstance(node, bundle.DOCUMENTED) or not ast.get_docstring(node), path
+            assert not bundle.is_text(node), path
         tokens = tokenize.generate_tokens(io.StringIO(bare).readline)
         assert [token for token in tokens if token.type == tokenize.COMMENT] == [], path
 
@@ -270,6 +270,18 @@ def test_what_the_page_gets_is_what_runs_with_every_line_where_it_was():
 def test_what_only_looks_like_a_comment_stays():
     source = 'def f():\n    """é"""  # why\n\n\nx = "# é"  # no\n'
     assert bundle.bare(source) == 'def f():\n    pass\n\n\nx = "# é"\n'
+
+
+def test_docstrings_of_every_form_go():
+    source = (
+        "'Module.'\nN = 1\n'Of\\\nN.'\nclass C:\n    'Class.'\n    x = 'kept'\n    'Of x.'\n"
+        "class Lone:\n    'Class.'\n    'More.'\nif N:\n    'é'\nelse:\n    N = 2\n"
+    )
+    bare = bundle.bare(source)
+    assert running(bare) == running(source)
+    left = "N = 1 class C: x = 'kept' class Lone: pass if N: pass else: N = 2"
+    assert " ".join(bare.split()) == left
+    assert bare.count("\n") == source.count("\n")
 
 
 def test_annotations_of_every_form_go():
