@@ -106,21 +106,21 @@ def _reorder_rows(kernel: Array, image: tuple[int, ...]) -> Array:
 def _conv(reader: Reader, node: Node) -> None:
     x, kernel, bias = _image(reader, node), reader.needed(node, 1), reader.constant(node, 2)
     rank = kernel.ndim - 2
-    if rank not in (1, 2):
-        raise UnsupportedError(f"{where(node)}: expected 1 or 2 axes, received {rank}")
+    if rank not in (1, 2, 3):
+        raise UnsupportedError(f"{where(node)}: expected 1 to 3 axes, received {rank}")
     strides = _list(node, "strides", rank, 1)
     dilations = _list(node, "dilations", rank, 1)
     window = [(k - 1) * d + 1 for k, d in zip(kernel.shape[2:], dilations, strict=True)]
     x, padding = _pad(reader, node, x, window, strides, any_value=True)
     options: dict[str, Any] = {
-        "kernel_size": list(kernel.shape[2:]) if rank == 2 else kernel.shape[2],
-        "strides": strides if rank == 2 else strides[0],
+        "kernel_size": list(kernel.shape[2:]) if rank > 1 else kernel.shape[2],
+        "strides": strides if rank > 1 else strides[0],
         "padding": padding,
-        "dilation_rate": dilations if rank == 2 else dilations[0],
+        "dilation_rate": dilations if rank > 1 else dilations[0],
         "use_bias": bias is not None,
     }
     groups: Any = node.attributes.get("group", 1)
-    if groups == x.tensor.shape[-1] and groups != 1 and kernel.shape[1] == 1:
+    if groups == x.tensor.shape[-1] and groups != 1 and kernel.shape[1] == 1 and rank < 3:
         kind, times = f"DepthwiseConv{rank}D", kernel.shape[0] // groups
         options["depth_multiplier"] = times
         apart = kernel.reshape(groups, times, *kernel.shape[2:])
@@ -214,8 +214,8 @@ def _same(
 def _conv_transpose(reader: Reader, node: Node) -> None:
     x, kernel, bias = _image(reader, node), reader.needed(node, 1), reader.constant(node, 2)
     rank = kernel.ndim - 2
-    if rank not in (1, 2) or node.attributes.get("group", 1) != 1:
-        raise UnsupportedError(f"{where(node)}: expected 1 or 2 axes and one group")
+    if rank not in (1, 2, 3) or node.attributes.get("group", 1) != 1:
+        raise UnsupportedError(f"{where(node)}: expected 1 to 3 axes and one group")
     if "output_shape" in node.attributes:
         raise UnsupportedError(f"{where(node)}: expected pads, received an output_shape")
     strides, dilations = _list(node, "strides", rank, 1), _list(node, "dilations", rank, 1)

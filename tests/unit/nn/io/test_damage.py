@@ -75,6 +75,53 @@ def test_a_setting_of_any_kind_is_used_or_refused(value):
             item["config"][key] = before
 
 
+def objects(document):
+    """Yield each object that names a class: layers, initializers, regularizers."""
+    if isinstance(document, list):
+        for value in document:
+            yield from objects(value)
+    if isinstance(document, dict):
+        if "class_name" in document and "config" in document:
+            yield document
+        for value in document.values():
+            yield from objects(value)
+
+
+@pytest.mark.parametrize("value", [None, 7, "x", True, [], [["units", 2]]], ids=repr)
+@pytest.mark.parametrize(
+    ("format", "name"), [("npz", "nn.json"), ("tfjs", "model.json"), ("keras", "config.json")]
+)
+def test_an_object_whose_settings_are_none_is_refused_or_has_the_usual_ones(format, name, value):
+    layers = [nn.Conv2D(2, 3, kernel_regularizer="l2"), nn.Flatten(), nn.Dense(2)]
+    data = nn.io.save(nn.Sequential([nn.Input((4, 4, 1)), *layers]), format)
+    document = json.loads(member(data, name))
+    found = list(objects(document))
+    assert len(found) > 5
+    outcomes = set()
+    for each in found:
+        for key in [key for key in each if key not in ("class_name", "name")]:
+            before = each[key]
+            each[key] = value
+            outcomes.add(damage.examine(with_member(data, name, document)))
+            each[key] = before
+    assert "refused" in outcomes
+
+
+def member(data, name):
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return archive.read(name)
+
+
+def with_member(data, name, document):
+    """The file, whose member of this name has this JSON."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(stream, "w") as target:
+        for each in source.namelist():
+            text = json.dumps(document).encode() if each == name else source.read(each)
+            target.writestr(each, text)
+    return stream.getvalue()
+
+
 def fields(document):
     """Yield each object that describes an array, with its keys."""
     if isinstance(document, list):
@@ -91,21 +138,14 @@ def fields(document):
 def test_a_field_of_an_array_of_any_kind_is_used_or_refused(format, name):
     model = nn.Sequential([nn.Input((2,)), nn.Dense(2)])
     data = nn.io.save(model, format, quantization={"uint8": "*/kernel"})
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = {member: archive.read(member) for member in archive.namelist()}
-    document = json.loads(members[name])
+    document = json.loads(member(data, name))
     places = [place for found in fields(document) for place in inner(found)]
     assert len(places) > 8
     for place, key in places:
         before = place[key]
         for value in damage.VALUES:
             place[key] = value
-            stream = io.BytesIO()
-            with zipfile.ZipFile(stream, "w") as archive:
-                for member, content in members.items():
-                    changed = json.dumps(document).encode() if member == name else content
-                    archive.writestr(member, changed)
-            damage.examine(stream.getvalue())
+            damage.examine(with_member(data, name, document))
         place[key] = before
 
 
@@ -188,15 +228,26 @@ def measured_load(data):
     ],
 )
 def test_no_initial_value_is_computed_before_the_sizes_are_compared(change, format):
-    model = nn.Sequential([nn.Input((3, 2)), nn.LSTM(2, name="lstm")])
+    model = nn.Sequential([nn.Input((3, 2)), nn.LSTM(2, name="edited")])
     data = edited(nn.io.save(model, format), change)
     assert damage.examine(data, memory=True) == "refused"
-    with pytest.raises(errors.MismatchError, match=r"lstm/.*expected shape"):
+    with pytest.raises(errors.MismatchError, match=r"edited/.*expected shape"):
+        nn.io.load(data)
+
+
+@pytest.mark.parametrize("format", ["npz", "tfjs", "keras", "safetensors"])
+@pytest.mark.parametrize("change", [{"filters": 3_000_000}, {"kernel_size": [4096, 4096]}], ids=str)
+def test_no_kernel_is_made_before_the_sizes_are_compared(format, change):
+    convolution = nn.Conv2D(2, 3, padding="same", name="edited")
+    model = nn.Sequential([nn.Input((8, 8, 2)), convolution, nn.GlobalAveragePooling2D()])
+    data = edited(nn.io.save(model, format), change)
+    assert damage.examine(data, memory=True) == "refused"
+    with pytest.raises(errors.MismatchError, match=r"edited/.*expected shape.*received"):
         nn.io.load(data)
 
 
 def edited(data, change):
-    """The file with settings of its last layer changed."""
+    """The file with settings of its layer "edited" changed."""
     if not zipfile.is_zipfile(io.BytesIO(data)):
         length = int.from_bytes(data[:8], "little")
         header = json.loads(data[8 : 8 + length])
@@ -215,7 +266,7 @@ def edited(data, change):
 def changed(text, change):
     def visit(document):
         if isinstance(document, dict):
-            if document.get("name") == "lstm" and "units" in document:
+            if document.get("name") == "edited" and set(change) & set(document):
                 document.update(change)
             for value in document.values():
                 visit(value)

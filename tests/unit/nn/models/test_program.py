@@ -61,3 +61,32 @@ def test_another_device_than_the_cpu_is_refused():
     model = network()
     with pytest.raises(ConfigError, match="expected the device 'cpu' or 'gpu', received 'abacus'"):
         program_for("abacus", model.graph, context=model.program.ctx)
+
+
+MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
+SHAPES = [
+    ((None, 3), (1, 3)), ((1, 3), (None, 3)), ((None, 3), (None, 1)), ((None, 1), (None, 3)),
+    ((None, 4, 1), (1, 1, 5)), ((None,), (1,)), ((None, 2), (None, 2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shapes", SHAPES, ids=str)
+@pytest.mark.parametrize("kind", MERGES)
+def test_a_merge_of_a_size_that_the_graph_does_not_know_computes_as_if_it_were_known(kind, shapes):
+    random = np.random.default_rng(0)
+    data = [random.random((3, *[n or 6 for n in shape]), np.float32) for shape in shapes]
+    found = []
+    for sizes in (shapes, [x.shape[1:] for x in data]):
+        ends = [nn.Input(shape) for shape in sizes]
+        weighed = [
+            nn.PReLU(shared_axes=[*range(1, len(s) + 1)])(e - 0.5)
+            for s, e in zip(sizes, ends, strict=True)
+        ]
+        model = nn.Model(ends, getattr(nn, kind)()(weighed))
+        model.compile(nn.SGD(0.1), "mse")
+        made = model.predict_on_batch(data)
+        assert all(s in (None, n) for s, n in zip(model.output_shape, made.shape, strict=True))
+        losses = [model.train_on_batch(data, np.ones_like(made)) for _ in range(3)]
+        found.append([made, *losses, model.predict_on_batch(data)])
+    for unknown, known in zip(*found, strict=True):
+        np.testing.assert_allclose(unknown, known, rtol=1e-6)

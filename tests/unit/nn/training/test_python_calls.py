@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import sys
 from typing import Any
 
@@ -51,3 +52,18 @@ def test_a_batch_of_the_seed_network_takes_at_most_130_calls_of_python_functions
     counts = calls_of_batches(model, x, y)
     assert len(counts) == 7
     assert max(counts[2:]) <= 130, counts
+
+
+def test_an_axis_that_the_graph_does_not_know_costs_no_call_of_a_batch():
+    random = np.random.default_rng(0)
+    x, y = random.random((1024, 20, 8)), random.integers(0, 10, 1024)
+    usual = {}
+    for length in (20, None):
+        entry = nn.Input((length, 8))
+        hidden = nn.LayerNormalization()(nn.Conv1D(8, 3, padding="same")(entry))
+        hidden = nn.GlobalAveragePooling1D()(nn.LSTM(8, return_sequences=True)(hidden))
+        model = nn.Model(entry, nn.Dense(10, activation="softmax")(hidden))
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        # A few batches have a turn of the event loop besides.
+        usual[length] = statistics.mode(calls_of_batches(model, x, y)[2:])
+    assert usual[None] == usual[20]

@@ -65,6 +65,27 @@ def test_a_metric_says_which_labels_it_expected(name: str, kind: str) -> None:
         metric(name).update_state(wrong_labels(name)[kind], PREDICTED)
 
 
+OF_THREE = {"one for each of three": np.ones((ROWS, 3)), "of two": np.ones((ROWS, 2)),
+            "other samples": np.ones((ROWS - 1, 1)), "too deep": np.ones((ROWS, 1, 2))}  # fmt: skip
+"""What no loss or metric takes beside outputs of (n, 1)."""
+
+
+@pytest.mark.parametrize("kind", OF_THREE)
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_of_one_output_says_which_labels_it_expected(name: str, kind: str) -> None:
+    loss = nn.losses.CLASSES[name]()
+    for takes in (loss, loss.step):
+        with pytest.raises(NNError, match=r"expected .*received"):
+            takes(OF_THREE[kind], PREDICTED[:, :1])
+
+
+@pytest.mark.parametrize("kind", OF_THREE)
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_of_one_output_says_which_labels_it_expected(name: str, kind: str) -> None:
+    with pytest.raises(NNError, match=r"expected .*received"):
+        metric(name).update_state(OF_THREE[kind], PREDICTED[:, :1])
+
+
 @pytest.mark.parametrize("labels", [[3], [-1], [np.nan], [np.inf], [1e12], [2**40]])
 @pytest.mark.parametrize(
     "name",

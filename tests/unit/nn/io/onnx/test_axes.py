@@ -13,8 +13,6 @@ from onnx import helper, numpy_helper
 
 RNG = np.random.default_rng(0)
 CHANNELS, SIZE = 3, 6
-CONVOLVED = (3, 4)
-"""Ranks that a Conv of the engine has."""
 
 
 def last(x: Any) -> Any:
@@ -22,19 +20,32 @@ def last(x: Any) -> Any:
     return np.moveaxis(x, 1, -1) if x.ndim == 4 else x
 
 
-def parts(rank: int) -> list[tuple[str, dict[str, Any], list[Any]]]:
-    """Return operators with their constants, the channels of whose values are the second axis."""
-    statistics = [RNG.uniform(0.5, 1.5, CHANNELS) for _ in range(4)]
-    found = [("BatchNormalization", {}, statistics), ("Relu", {}, [])]
-    if rank in CONVOLVED:
-        kernel = RNG.normal(size=(CHANNELS, CHANNELS, *[2] * (rank - 2)))
-        found.insert(0, ("Conv", {"kernel_shape": [2] * (rank - 2)}, [kernel]))
-    return found  # type: ignore[return-value]
+def parts(rank: int) -> dict[str, tuple[str, dict[str, Any], list[Any]]]:
+    """Return operators with attributes and constants, each by a name; channels stay as many."""
+    axes = rank - 2
+    kernel = RNG.normal(size=(CHANNELS, CHANNELS, *[2] * axes))
+    alone = RNG.normal(size=(CHANNELS, 1, *[2] * axes))
+    further = {"pads": [1, 0, 1][:axes] + [0, 1, 1][:axes], "strides": [2, 1, 1][:axes]}
+    return {
+        "Conv": ("Conv", {"kernel_shape": [2] * axes}, [kernel]),
+        "Conv with pads": ("Conv", {"kernel_shape": [2] * axes, **further}, [kernel]),
+        "Conv alone": ("Conv", {"kernel_shape": [2] * axes, "group": CHANNELS}, [alone]),
+        "ConvTranspose": ("ConvTranspose", {"kernel_shape": [2] * axes, **further}, [kernel]),
+        "MaxPool": ("MaxPool", {"kernel_shape": [2] * axes, "strides": [2] * axes}, []),
+        "AveragePool": ("AveragePool", {"kernel_shape": [2] * axes, "strides": [2] * axes}, []),
+        "GlobalAveragePool": ("GlobalAveragePool", {}, []),
+        "BatchNormalization": (
+            "BatchNormalization",
+            {},
+            [RNG.uniform(0.5, 1.5, CHANNELS) for _ in range(4)],
+        ),
+        "Relu": ("Relu", {}, []),
+    }
 
 
 def graph(rank: int, names: list[str]) -> Any:
     """Return a graph that applies the named operators one after the other."""
-    known = {part[0]: part for part in parts(rank)}
+    known = parts(rank)
     nodes, constants, value = [], [], "x"
     for number, name in enumerate(names):
         operator, attributes, arrays = known[name]
@@ -55,11 +66,8 @@ def graph(rank: int, names: list[str]) -> Any:
 
 
 CASES = [
-    (rank, names)
-    for rank in (3, 4, 5)
-    for names in (["Conv"], ["BatchNormalization"], ["Conv", "BatchNormalization", "Relu", "Conv"])
-    if rank in CONVOLVED or "Conv" not in names
-]
+    (rank, names) for rank in (3, 4, 5) for names in ([name] for name in parts(3) if name != "Relu")
+] + [(rank, ["Conv", "BatchNormalization", "Relu", "Conv"]) for rank in (3, 4, 5)]
 
 
 @pytest.mark.parametrize(("rank", "names"), CASES, ids=str)
