@@ -31,7 +31,6 @@ and text is copied from JavaScript immediately, while bytes take 0.3 s per megab
 from __future__ import annotations
 
 import ast
-import gzip
 import hashlib
 import io
 import json
@@ -40,6 +39,7 @@ import sys
 import tarfile
 import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -235,7 +235,7 @@ def bare(source: str, *, annotated: bool = False) -> str:
 
     Args:
         source: a module.
-        annotated: keep the annotations of fields, which CPython's dataclasses are made from.
+        annotated: leave an annotation at fields, 0, as CPython's dataclasses are made from them.
     """
     lines = source.splitlines(keepends=True)
     inside: Place = (0, 0)
@@ -253,7 +253,23 @@ def bare(source: str, *, annotated: bool = False) -> str:
             inside = stop
     for start, stop, instead in reversed(found):
         cut(lines, start, stop, instead)
-    return "".join(line.rstrip() + "\n" for line in lines)
+    text = "".join(line.rstrip() + "\n" for line in lines)
+    return imported(text) if annotated else text
+
+
+TYPES = ("__future__", "collections.abc", "typing", "nn.types")
+
+
+def imported(text: str) -> str:
+    """Return a module without annotations, but for 0, without what it imports for them alone."""
+    tree, lines = ast.parse(text), text.splitlines(keepends=True)
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for node in reversed(tree.body):
+        if isinstance(node, ast.ImportFrom) and node.module in TYPES:
+            kept = ", ".join(name.name for name in node.names if name.name in used)
+            instead = f"from {node.module} import {kept}" if kept else ""
+            cut(lines, _start(node, lines), _end(node, lines), instead)
+    return "".join(lines)
 
 
 def _words(
@@ -299,6 +315,8 @@ def _annotations(
     kept = {part for node in classes for part in node.body if isinstance(part, ast.AnnAssign)}
     for node in nodes:
         if node in kept:
+            if isinstance(node, ast.AnnAssign) and "ClassVar" not in ast.unparse(node.annotation):
+                yield _start(node.annotation, lines), _end(node.annotation, lines), "0"
             continue
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
             arrow = max(at for at in arrows if at < _start(node.returns, lines))
@@ -417,24 +435,49 @@ def thin(source: str, *, strings: bool = False) -> str:
     return "\n".join(lines)
 
 
+ORDER = ROOT / "tools/archive_order.txt"
+
+
+def ordered(sources: dict[str, str]) -> dict[str, str]:
+    """Return modules in the order of an archive: that of ORDER, then a folder's beside each other.
+
+    Compression looks back 32 kB, and a folder's modules are alike.
+    """
+    places = {path: place for place, path in enumerate(ORDER.read_text().split())}
+
+    def place(path: str) -> tuple[int, bool, Path, int]:
+        return (
+            places.get(path, len(places)),
+            path.endswith(".py"),
+            Path(path).parent,
+            len(sources[path]),
+        )
+
+    return {path: sources[path] for path in sorted(sources, key=place)}
+
+
 def tarred(sources: dict[str, str]) -> bytes:
     """Return modules without comments as one compressed archive; the same at any hour."""
-    body = io.BytesIO()
-    # Compression looks back 32 kB: a folder's modules are alike, and stand together.
-    order = sorted(
-        sources.items(), key=lambda item: (item[0].endswith(".py"), Path(item[0]).parent)
-    )
-    with tarfile.open(fileobj=body, mode="w") as archive:
-        for path, source in order:
-            if path.endswith(".py"):
-                text = thin(bare(source, annotated=True), strings=SHADERS in path)
-            else:
-                text = uncommented(source)
-            data = text.encode()
-            entry = tarfile.TarInfo(path)
-            entry.size = len(data)
-            archive.addfile(entry, io.BytesIO(data))
-    return gzip.compress(body.getvalue(), 9, mtime=0)
+    return compressed(packed(path, source) for path, source in ordered(sources).items())
+
+
+def packed(path: str, source: str) -> bytes:
+    """Return a module without comments as a member of an archive."""
+    if path.endswith(".py"):
+        text = thin(bare(source, annotated=True), strings=SHADERS in path)
+    else:
+        text = uncommented(source)
+    data = text.encode()
+    entry = tarfile.TarInfo(path)
+    entry.size = len(data)
+    return entry.tobuf() + data + bytes(-len(data) % tarfile.BLOCKSIZE)
+
+
+def compressed(members: Iterable[bytes]) -> bytes:
+    """Return members of an archive as a whole one."""
+    body = b"".join((*members, bytes(2 * tarfile.BLOCKSIZE)))
+    writer = zlib.compressobj(9, wbits=31, memLevel=9)
+    return writer.compress(body) + writer.flush()
 
 
 def compile_worker(root: Path) -> bool:

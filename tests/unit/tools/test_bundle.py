@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import io
 import json
+import random
 import re
 import shutil
 import tarfile
@@ -12,7 +13,7 @@ import zipfile
 
 import pytest
 
-from tools import bundle
+from tools import archive_order, bundle
 from tools.bundle import ROOT
 
 
@@ -298,15 +299,23 @@ def test_annotations_of_every_form_go():
     assert "->" not in bare.replace("'é->'", "")
 
 
-def test_fields_of_classes_stay_for_dataclasses():
+def test_fields_of_classes_stay_for_dataclasses_without_what_their_types_import():
     source = (
+        "from __future__ import annotations\nfrom typing import Any, ClassVar, cast\n"
+        "from nn.types import (\n    Array,\n)\n"
         "from dataclasses import dataclass\n@dataclass\nclass C:\n    x: 'A'\n    y: int = 2\n"
+        "    held: ClassVar[Any] = cast(int, 3)\n    z: Array = None\n"
         "    def f(self, a: 'B') -> 'R':\n        z: int = a\n        return z + self.y\n"
     )
     bare, there = bundle.bare(source, annotated=True), {}
     exec(compile(bare, "bare", "exec"), there)
     made = there["C"](1)
-    assert (repr(made), made.f(3)) == ("C(x=1, y=2)", 5)
+    assert (repr(made), made.f(3)) == ("C(x=1, y=2, z=None)", 5)
+    assert bare.count("\n") == source.count("\n")
+    assert [line for line in bare.splitlines() if "import" in line] == [
+        "from typing import Any, ClassVar, cast",
+        "from dataclasses import dataclass",
+    ]
     assert "'B'" not in bare
     assert "'R'" not in bare
     assert "z: int" not in bare
@@ -408,6 +417,28 @@ def test_what_trains_on_a_gpu_is_one_archive_of_text_without_comments(built):
             assert "\n    " not in bundle.thin(
                 "def f():\n    if 1:\n        return (\n            2)"
             )
+
+
+def test_the_order_of_an_archive_is_the_one_that_was_found_and_what_is_new_comes_last():
+    known = bundle.ORDER.read_text().split()
+    sources = bundle.modules(bundle.TARRED["gpu.tgz"], ROOT)
+    assert set(known) <= set(sources)
+    sources = {path: sources[path] for path in sorted(known)}
+    new = {"nn/gpu/a_new_one.py": "", **sources}
+    assert list(bundle.ordered(new)) == [*known, "nn/gpu/a_new_one.py"]
+
+
+def test_an_order_is_exchanged_for_one_in_which_files_that_are_alike_are_near():
+    rng = random.Random(1)
+    first, second = (rng.randbytes(9000).hex() for _ in range(2))
+    sources = {"a.js": first, "b.js": second, "c.js": second, "d.js": first}
+    found = archive_order.better(sources, 1.0, random.Random(0))
+    assert sorted(found) == sorted(sources)
+    before, after = (
+        len(bundle.compressed(bundle.packed(path, sources[path]) for path in order))
+        for order in (sources, found)
+    )
+    assert after < before
 
 
 def test_what_joins_a_federation_is_one_small_archive_without_its_server(built):
