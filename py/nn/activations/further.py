@@ -31,11 +31,13 @@ def _of(
 
 
 def _sigmoid(x: Array) -> Array:
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)))
+    y: Array = 0.5 * (1 + np.tanh(0.5 * x))
+    return y
 
 
 def _softplus(x: Array) -> Array:
-    return np.asarray(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
+    y: Array = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return y
 
 
 def _celu(alpha: float = 1.0) -> Activation:
@@ -75,8 +77,8 @@ def _squareplus(b: float = 4.0) -> Activation:
 
 
 def _mish_slope(x: Array) -> Array:
-    t = np.tanh(_softplus(x))
-    return np.asarray(t + x * (1 - t * t) * _sigmoid(x))
+    t: Array = np.tanh(_softplus(x))
+    return t + x * (1 - t * t) * _sigmoid(x)
 
 
 celu = _celu()
@@ -129,12 +131,14 @@ _ROOT = math.sqrt(2 / math.pi)
 
 
 def _inner(x: Array) -> Array:
-    return np.asarray(np.tanh(_ROOT * (x + 0.044715 * x**3)))
+    y: Array = np.tanh(_ROOT * (x + 0.044715 * x**3))
+    return y
 
 
 def _approximate_gelu_slope(x: Array) -> Array:
     t = _inner(x)
-    return np.asarray(0.5 * (1 + t + x * (1 - t * t) * _ROOT * (1 + 3 * 0.044715 * x * x)))
+    y: Array = 0.5 * (1 + t + x * (1 - t * t) * _ROOT * (1 + 3 * 0.044715 * x * x))
+    return y
 
 
 APPROXIMATE_GELU = _of("gelu", lambda x: 0.5 * x * (1 + _inner(x)), _approximate_gelu_slope)

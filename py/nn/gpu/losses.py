@@ -42,6 +42,7 @@ def _loss(c: Any, number: int, output: Any, value: Any) -> None:
     rows = value.size // width
     tensor = c.model.graph.outputs[number]
     shape = losing.Rows(
+        value.shape,
         c.batch,
         rows // c.batch,
         width,
@@ -60,7 +61,10 @@ def _loss(c: Any, number: int, output: Any, value: Any) -> None:
     if shape.weighted:
         bindings.append(c.plan.buffer(f"weights{number}", held * shape.per))
     fused = is_fused(c.model, tensor, loss)
-    made, terms = losing.loss(shape, loss, fused or loss.from_logits)
+    try:
+        made, terms = losing.loss(shape, loss, fused or loss.from_logits)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise Refused(f"{loss.name}: no kernels for a loss of this function ({error})") from error
     bindings.append(c.scratch("terms", 2 * terms))
 
     if not c.training:
@@ -77,7 +81,7 @@ def _check(loss: Any) -> None:
         raise Refused(f"{loss.name}: no kernels for {type(loss).__name__}")
     if loss.reduction not in ("sum_over_batch_size", "mean", "sum"):
         raise Refused(f"{loss.name}: no kernels for reduction={loss.reduction!r}")
-    if loss.axis != -1:
+    if loss.axis != -1 and type(loss) not in losing.OVERLAPS:
         raise Refused(f"{loss.name}: no kernels for axis={loss.axis}")
     if getattr(loss, "ignore_class", None) is not None:
         raise Refused(f"{loss.name}: no kernels for ignore_class")

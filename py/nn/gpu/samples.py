@@ -16,6 +16,7 @@ from nn.data.numeric import numeric
 from nn.data.source import ArraySource, Batch, each
 from nn.gpu.compiler import Source
 from nn.gpu.losses import LABELS
+from nn.gpu.wgsl.losing import COUNTING
 from nn.losses.base import fit_weight
 from nn.metrics.accuracy import CategoricalAccuracy, SparseCategoricalAccuracy
 from nn.types import Array
@@ -148,7 +149,7 @@ class Samples:
                 continue
             shape = (count, *tensor.shape[1:])
             rows = shape[:-1] if len(shape) > 1 else shape
-            session.write(f"targets{number}", _target(output.loss, targets[number], shape))
+            session.write(f"targets{number}", target_for(output.loss, targets[number], shape))
             if session.source.weighted[number]:
                 weight = fit_weight(weights[number], rows, np.dtype(np.float32))
                 session.write(f"weights{number}", np.ascontiguousarray(weight))
@@ -179,10 +180,11 @@ def _scales(source: Any) -> tuple[tuple[float, float] | None, ...]:
 def _counts(output: Any) -> bool:
     """Return whether the device's count of right answers is all that an output's metrics need."""
     plain = all(type(m) in COUNTED and not w for m, w in output.train)
-    return plain and (not output.train or output.loss is not None)
+    return plain and (not output.train or type(output.loss) in COUNTING)
 
 
-def _target(loss: Any, target: Any, shape: tuple[int, ...]) -> Array:
+def target_for(loss: Any, target: Any, shape: tuple[int, ...]) -> Array:
+    """Return the targets of an output of this shape as the loss's kernel reads them."""
     array = numeric(target, f"{loss.name}: labels (y_true)")
     true = loss.prepare(array, np.empty(shape, np.float32))
     if type(loss) in LABELS:

@@ -39,7 +39,8 @@ class Focal(Loss):
         raise NotImplementedError(f"{type(self).__name__} must define focal")
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
-        return np.asarray(self.focal(y_true, y_pred))
+        losses: Array = self.focal(y_true, y_pred)
+        return losses
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         losses, pull = differentiate(self.focal, y_true, y_pred, wrt=1)
@@ -116,4 +117,8 @@ class CategoricalFocalCrossentropy(Focal):
             p = np.exp(p - np.max(p, axis=-1, keepdims=True))
         share = p / np.sum(p, axis=-1, keepdims=True)
         share = np.clip(share, config.epsilon(), 1 - config.epsilon())
-        return np.sum(-self.alpha * y_true * np.log(share) * (1 - share) ** self.gamma, axis=-1)
+        return np.sum(self.entropy(y_true, share), axis=-1)
+
+    def entropy(self, y_true: Any, share: Any) -> Any:
+        """Return the loss of each class, from its share of all outputs."""
+        return -self.alpha * y_true * np.log(share) * (1 - share) ** self.gamma

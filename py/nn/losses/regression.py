@@ -110,8 +110,8 @@ class SquaredHinge(ElementLoss):
 
 
 def _signs(y_true: Array) -> Array:
-    binary = bool(np.all((y_true == 0) | (y_true == 1)))
-    return 2 * y_true - 1 if binary else y_true
+    binary = np.all((y_true == 0) | (y_true == 1))
+    return np.where(binary, 2 * y_true - 1, y_true)
 
 
 class CategoricalHinge(Loss):
@@ -135,7 +135,8 @@ class KLDivergence(Loss):
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         true, pred = (np.clip(y, config.epsilon(), 1) for y in (y_true, y_pred))
-        return np.asarray((true * np.log(true / pred)).sum(axis=-1))
+        losses: Array = (true * np.log(true / pred)).sum(axis=-1)
+        return losses
 
     def gradient(self, y_true: Array, y_pred: Array) -> Array:
         inside = (y_pred >= config.epsilon()) & (y_pred <= 1)

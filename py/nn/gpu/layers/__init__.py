@@ -20,6 +20,7 @@ from nn.gpu.layers import (
     pooling,
     shaping,
 )
+from nn.gpu.wgsl import traced
 from nn.gpu.wgsl.functions import Function
 from nn.layers import elementwise
 from nn.layers.core import Dense
@@ -47,5 +48,5 @@ def ends_with_activation(layer: Any) -> bool:
 
 def function_of(layer: elementwise.Elementwise) -> Function | None:
     """Return the activation of a layer if another layer can apply it, or None."""
-    function = activating.text_of(layer)
+    function = traced.activation(layer.function)
     return function if function is not None and function.from_output else None

@@ -5,51 +5,43 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from nn import activations
 from nn.gpu.plan import Refused
-from nn.gpu.wgsl import elements, functions, rows
+from nn.gpu.wgsl import elements, rows, traced
 from nn.gpu.wgsl.functions import LINEAR, Function
 from nn.layers import elementwise as own
 
-ROWS = ("softmax", "log_softmax")
+ROWS = ("softmax", "log_softmax", "sparsemax")
 """Activations over the last axis."""
+LATER = Function("v", "1.0", False)
+"""In place of the text of one of these."""
 
 
-def text_of(layer: Any) -> Function | None:
-    """Return the text of an activation layer, or None if there is none."""
-    kind = type(layer)
-    if kind is own.LeakyReLU:
-        return functions.leaky(layer.negative_slope)
-    if kind is own.ELU:
-        return functions.elu(layer.alpha)
-    if kind is own.ThresholdedReLU:
-        return functions.relu_with(None, 0.0, layer.theta)
-    if kind is own.ReLU and (
-        layer.max_value is not None or layer.negative_slope or layer.threshold
-    ):
-        return functions.relu_with(layer.max_value, layer.negative_slope, layer.threshold)
-    return functions.of(layer.function)
-
-
-def at_end(layer: Any, fused: Function, exposed: bool) -> tuple[Function, str | None]:
-    """Return what a layer's products apply, and the name of what a kernel after them applies."""
+def at_end(layer: Any, fused: Function, exposed: bool) -> tuple[Function, Any]:
+    """Return what a layer's products apply, and the activation that a kernel after them applies."""
     activation = layer.activation
     if fused is not LINEAR or exposed or activation.name == "linear":
         return fused, None
-    function = functions.of(activation)
-    if function is not None and function.from_output:
-        return function, None
-    if function is None and activation.name not in ROWS:
-        raise Refused(f"{layer.name}: no kernels for the activation {activation.name!r}")
-    return LINEAR, activation.name
+    function = _text(layer, activation)
+    return (function, None) if function.from_output else (LINEAR, activation)
 
 
-def applied(c: Any, z: Any, name: str | None) -> Any:
+def _text(layer: Any, activation: Any) -> Function:
+    """Return the text of an activation; LATER for one over the last axis."""
+    function = traced.activation(activation)
+    if function is not None:
+        return function
+    if activation.name in ROWS and activations.get(activation.name) is activation:
+        return LATER
+    raise Refused(f"{layer.name}: no kernels for the activation {activation.name!r}")
+
+
+def applied(c: Any, layer: Any, z: Any, activation: Any) -> Any:
     """Record the activation of a value, if there is one."""
-    if name is None:
+    if activation is None:
         return z
-    if name in ROWS:
-        return over_rows(c, z, name)
-    return _elements(c, z, functions.NAMED[name])
+    function = _text(layer, activation)
+    return over_rows(c, z, activation.name) if function is LATER else _elements(c, z, function)
 
 
 def _elements(c: Any, x: Any, function: Function) -> Any:
@@ -67,13 +59,16 @@ def _elements(c: Any, x: Any, function: Function) -> Any:
 
 
 def over_rows(c: Any, x: Any, name: str) -> Any:
-    """Record softmax, or its logarithm, over the last axis."""
+    """Record softmax, its logarithm or sparsemax over the last axis."""
     y = c.value(x.shape, [x])
     count, width = x.size // x.shape[-1], x.shape[-1]
-    c.add(rows.softmax(count, width, log=name != "softmax"), x.buffer, y.buffer)
-
-    made = rows.softmax_gradient(count, width, log=name != "softmax")
-    c.back(y, lambda dy: c.contribute(x, made, dy, y.buffer))
+    if name == "sparsemax":
+        there, back = rows.sparsemax(count, width), rows.sparsemax_gradient(count, width)
+    else:
+        log = name != "softmax"
+        there, back = (f(count, width, log=log) for f in (rows.softmax, rows.softmax_gradient))
+    c.add(there, x.buffer, y.buffer)
+    c.back(y, lambda dy: c.contribute(x, back, dy, y.buffer))
     return y
 
 
@@ -82,14 +77,9 @@ def activation(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     (x,) = given
     if c.exposed or layer.function.name == "linear":
         return c.alias(x, x.shape)
-    if isinstance(layer, own.Softmax) or layer.function.name in ROWS:
-        if getattr(layer, "axis", -1) != -1:
-            raise Refused(f"{layer.name}: no kernels for softmax over axis {layer.axis}")
-        return over_rows(c, x, layer.function.name)
-    function = text_of(layer)
-    if function is None:
-        raise Refused(f"{layer.name}: no kernels for the activation {layer.function.name!r}")
-    return _elements(c, x, function)
+    if getattr(layer, "axis", -1) != -1:
+        raise Refused(f"{layer.name}: no kernels for softmax over axis {layer.axis}")
+    return applied(c, layer, x, layer.function)
 
 
 KINDS = (

@@ -19,7 +19,7 @@ def dense(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     """Record Dense: over the last axis."""
     (x,) = given
     function, after = at_end(layer, fused, c.exposed)
-    return applied(c, project(c, x, layer.kernel, layer.bias, function), after)
+    return applied(c, layer, project(c, x, layer.kernel, layer.bias, function), after)
 
 
 def project(
@@ -68,7 +68,7 @@ def convolve(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     shape = shown(layer, (window.n, window.oh, window.ow, window.f))
     function, after = at_end(layer, fused, c.exposed)
     y = _product(c, x, shape, window, layer.kernel, layer.bias, function)
-    return applied(c, y, after)
+    return applied(c, layer, y, after)
 
 
 def _product(
@@ -115,7 +115,7 @@ def depthwise(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
         c.contribute(x, partial(windows.depthwise_input_gradient, s, w), dz, "p")
 
     c.back(y, backward)
-    return applied(c, y, after)
+    return applied(c, layer, y, after)
 
 
 def separable_convolution(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
@@ -151,7 +151,7 @@ def transpose(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
         c.contribute(x, windows.convolution(s, at, None, LINEAR), dz, "p")
 
     c.back(y, backward)
-    return applied(c, y, after)
+    return applied(c, layer, y, after)
 
 
 def _weights(

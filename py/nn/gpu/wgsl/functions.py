@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-from nn import activations
 
 
 def number(value: float) -> str:
@@ -48,11 +45,6 @@ NAMED: dict[str, Function] = {
     "relu6": Function("clamp(v, 0.0, 6.0)", "select(0.0, 1.0, y > 0.0 && y < 6.0)"),
     "sigmoid": Function(SIGMOID, "(y * (1.0 - y))"),
     "tanh": Function("tanh(clamp(v, -20.0, 20.0))", "(1.0 - y * y)"),
-    "exponential": Function("exp(v)", "y"),
-    "softplus": Function("(max(v, 0.0) + log(1.0 + exp(-abs(v))))", SIGMOID, False),
-    "softsign": Function(
-        "(v / (1.0 + abs(v)))", "(1.0 / ((1.0 + abs(v)) * (1.0 + abs(v))))", False
-    ),
     "silu": Function(f"(v * {SIGMOID})", f"({SIGMOID} * (1.0 + v * (1.0 - {SIGMOID})))", False),
     "gelu": Function(
         "(v * 0.5 * (1.0 + erf(v * 0.70710678)))",
@@ -69,40 +61,3 @@ NAMED: dict[str, Function] = {
         False,
     ),
 }
-
-
-def leaky(negative_slope: float) -> Function:
-    """Return leaky relu."""
-    k = number(negative_slope)
-    return Function(f"select(v * {k}, v, v > 0.0)", f"select({k}, 1.0, y > 0.0)")
-
-
-def elu(alpha: float, scale: float = 1.0) -> Function:
-    """Return elu, times `scale`."""
-    a, s = number(alpha), number(scale)
-    return Function(
-        f"({s} * select({a} * (exp(min(v, 0.0)) - 1.0), v, v > 0.0))",
-        f"select(y + {number(scale * alpha)}, {s}, y > 0.0)",
-    )
-
-
-def relu_with(max_value: float | None, negative_slope: float, threshold: float) -> Function:
-    """Return Keras' general relu."""
-    k, edge = number(negative_slope), number(threshold)
-    forward = f"select({k} * (v - {edge}), v, {'v >= ' + edge if threshold else 'v > 0.0'})"
-    slope = f"select({k}, 1.0, v > {edge})"
-    if max_value is not None:
-        top = number(max_value)
-        forward, slope = f"min({forward}, {top})", f"select({slope}, 0.0, v >= {top})"
-    return Function(forward, slope, False)
-
-
-NAMED["leaky_relu"] = leaky(0.2)
-NAMED["elu"] = elu(1.0)
-NAMED["selu"] = elu(1.6732632423543772, 1.0507009873554805)
-
-
-def of(function: Any) -> Function | None:
-    """Return the text of an activation of the engine, or None if there is none."""
-    known = NAMED.get(function.name)
-    return known if known is not None and activations.get(function.name) is function else None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nn import config, losses
+from nn.gpu.wgsl import traced
 from nn.gpu.wgsl.functions import number
 from nn.gpu.wgsl.text import Made, grid, index, kernel
+from nn.gpu.wgsl.traced import Text
+from nn.types import prod
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,7 @@ class Rows:
     """The rows of an output, each with a loss of its own.
 
     Attributes:
+        shape: of the output.
         batch: samples.
         per: rows of a sample.
         width: elements of a row.
@@ -25,6 +29,7 @@ class Rows:
         weighted: whether rows have weights.
     """
 
+    shape: tuple[int, ...]
     batch: int
     per: int
     width: int
@@ -45,6 +50,13 @@ class Rows:
         """Return the text of the row of targets and weights."""
         sample = f"order[step.first + row / {self.per}u]" if self.ordered else f"row / {self.per}u"
         return f"{sample} * {self.per}u + row % {self.per}u"
+
+    def target(self) -> str:
+        """Return the function of the target of an element."""
+        place = f"({self.place()}) * {self.width}u + e % {self.width}u"
+        return (
+            f"fn target_(e: u32) -> f32 {{ let row = e / {self.width}u; return targets[{place}]; }}"
+        )
 
     def share(self) -> str:
         """Return the text of a row's factor in the mean."""
@@ -94,7 +106,7 @@ def report(size: int, stride: int, at: int) -> Made:
     return made, grid(size)
 
 
-def _row_loss(s: Rows, name: str, targets: str, body: str) -> tuple[Made, int]:
+def _row_loss(s: Rows, name: str, targets: str, body: str, functions: str = "") -> tuple[Made, int]:
     """A thread for each row; `body` sets `value`, `hit` and, by `gradient(j, g)`, dy."""
     rows = s.batch * s.per
     made = kernel(
@@ -113,6 +125,7 @@ def _row_loss(s: Rows, name: str, targets: str, body: str) -> tuple[Made, int]:
         let share = {s.share()};
         {body}
         terms[row] = vec2<f32>(value * share, hit);""",
+        functions=functions,
     )
     return (made, grid(rows)), rows
 
@@ -120,17 +133,15 @@ def _row_loss(s: Rows, name: str, targets: str, body: str) -> tuple[Made, int]:
 def _categorical(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
     """Cross-entropy: targets are shares of the classes, or the number of one."""
     sparse = type(given) is losses.SparseCategoricalCrossentropy
+    focal = type(given) is losses.CategoricalFocalCrossentropy
     factor, e = number(s.factor), number(config.epsilon())
     own = f"targets[at * {s.width}u + j]"
     top = f"if ({own} > most) {{ most = {own}; label = j; }}"
     label, target = "var label = 0u; var most = -1.0;", own
     if sparse:
         label, top, target = "let label = targets[at];", "", "select(0.0, 1.0, j == label)"
-    elif given.label_smoothing:
-        smooth = given.label_smoothing
-        target = f"{own} * {number(1 - smooth)} + {number(smooth / s.width)}"
     each = f"for (var j = 0u; j < {s.width}u; j++)"
-    if logits:
+    if logits and not focal:
         sums = "total += exp(y[base + j] - highest); inner += t;"
         gradient = """
             let z = y[base + j] - highest;
@@ -138,15 +149,21 @@ def _categorical(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
             let g = exp(z) / total * inner - t;"""
         between = ""
     else:
+        y = "exp(y[base + j] - highest)" if logits else "y[base + j]"
+        by = "-t / kept"
+        value = "value -= t * log(kept)"
+        if focal:
+            made = given.entropy(Text("t"), traced.variable("kept"))
+            by, value = made.slope.text, f"value += {made.text}"
         share = f"""
-            let p = y[base + j] / total;
+            let p = {y} / total;
             let kept = clamp(p, {e}, 1.0 - {e});
-            let by = select(0.0, -t / kept, p == kept);"""
-        sums = "total += y[base + j];"
+            let by = select(0.0, {by}, p == kept);"""
+        sums = f"total += {y};"
         between = f"{each} {{ let t = {target};{share} inner += by * p; }}"
         gradient = f"""{share}
-            value -= t * log(kept);
-            let g = (by - inner) / total;"""
+            {value};
+            let g = (by - inner) / total{f" * {y}" if logits else ""};"""
     body = f"""
         var highest = y[base];
         var best = 0u;
@@ -168,133 +185,148 @@ def _categorical(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
     return _row_loss(s, "cross_entropy", "u32" if sparse else "f32", body)
 
 
-def _cosine(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
-    body = f"""
-        var tt = 0.0;
-        var pp = 0.0;
-        var tp = 0.0;
-        let hit = 0.0;
-        for (var j = 0u; j < {s.width}u; j++) {{
-            let t = targets[at * {s.width}u + j];
-            let p = y[base + j];
-            tt += t * t; pp += p * p; tp += t * p;
-        }}
-        let a = sqrt(max(tt, 1e-12));
-        let b = sqrt(max(pp, 1e-12));
-        let cosine = tp / (a * b);
-        let value = -cosine;
-        for (var j = 0u; j < {s.width}u; j++) {{
-            let t = targets[at * {s.width}u + j] / a;
-            dy[base + j] = -(t - y[base + j] / b * cosine) / b * share * {number(s.factor)};
-        }}"""
-    return _row_loss(s, "cosine_similarity", "f32", body)
+Maker = Callable[[Rows, Any, bool], tuple[Made, int]]
 
 
-Terms = Callable[[Any, bool], tuple[str, str]]
-
-
-def _of_elements(
-    terms: Terms, summed: bool = False
-) -> Callable[[Rows, Any, bool], tuple[Made, int]]:
-    """Return a loss that is the mean of a row's terms, or their sum: `terms` gives the text of
-    value and slope from target `t` and output `p`."""
+def _of_sums(start: str, sums: str, value: str, slope: str) -> Maker:
+    """Return a loss whose `value` and `slope` come from sums over a row, which `sums` adds target
+    `t` and output `p` to."""
 
     def made(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
-        value, slope = terms(given, logits)
-        size = s.batch * s.per * s.width
-        smooth = getattr(given, "label_smoothing", 0.0)
-        target = f"targets[at * {s.width}u + i % {s.width}u]"
-        if smooth:
-            target = f"({target} * {number(1 - smooth)} + {number(0.5 * smooth)})"
-        shader = kernel(
-            "element_loss",
-            s.bindings("f32"),
-            f"""
+        function, past = s.target(), "false"
+        q, alpha, beta = (number(getattr(given, x, 0.5)) for x in ("q", "alpha", "beta"))
+        if type(given) in OVERLAPS:
+            q = number(config.epsilon() / (2 if type(given) is losses.Dice else 1))
+            s, past = _regions(s, given)
+        each = f"""for (var j = 0u; j < {s.width}u; j++) {{
+            if ({past}) {{ dy[base + j] = 0.0; continue; }}
+            let t = target_(base + j);
+            let p = y[base + j];"""
+        body = f"""
+        let q = {q};
+        let alpha = {alpha};
+        let beta = {beta};
+        {start}
+        {each} {sums} }}
+        let hit = 0.0;
+        {value}
+        {each} dy[base + j] = {slope} * share * {number(s.factor)}; }}"""
+        return _row_loss(s, "row_loss", "f32", body, function)
+
+    return made
+
+
+def _regions(s: Rows, given: Any) -> tuple[Rows, str]:
+    """Return the rows that a loss of sums over several axes has, and the text of what elements `j`
+    belong to no sample."""
+    rank = len(s.shape)
+    axis = range(rank) if given.axis is None else given.axis
+    axes = sorted(a % rank for a in ([axis] if isinstance(axis, int) else axis))
+    if axes != list(range(axes[0], rank)) or s.weighted:
+        raise TypeError(f"axis={given.axis}, or weights of samples")
+    if axes[0]:
+        per, width = prod(s.shape[1 : axes[0]]), prod(s.shape[axes[0] :])
+        return replace(s, per=per, width=width), "false"
+    each = prod(s.shape[1:])
+    whole = replace(s, batch=1, per=1, width=s.batch * each, scale=None)
+    return whole, f"j >= step.rows * {each}u"
+
+
+def _of_elements(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+    """A loss that is the mean of a row's terms, or their sum."""
+    value, slope, how = traced.loss(given)
+    row = s.per * s.width
+    size = s.batch * row
+    asked = f"""
+            var every = true;
+            for (var k = 0u; k < step.rows * {row}u; k++) {{
+                let t = target_(k);
+                every = every && {value.asked};
+            }}"""
+    shader = kernel(
+        "element_loss",
+        s.bindings("f32"),
+        f"""
             {index(size)}
             let row = i / {s.width}u;
             if (row >= step.rows * {s.per}u) {{
                 dy[i] = 0.0;
                 terms[i] = vec2<f32>(0.0);
                 return;
-            }}
+            }}{asked if value.asked else ""}
             let at = {s.place()};
-            let share = {s.share()} / {1 if summed else s.width}.0;
+            let share = {s.share()} / {1 if how == "sum" else s.width}.0;
             {{
-                let t = {target};
+                let t = target_(i);
                 let p = y[i];
-                dy[i] = {slope} * share * {number(s.factor)};
-                terms[i] = vec2<f32>({value} * share, 0.0);
+                dy[i] = {slope.text} * share * {number(s.factor)};
+                terms[i] = vec2<f32>({value.text} * share, 0.0);
             }}""",
-        )
-        return (shader, grid(size)), size
-
-    return made
-
-
-def _squared(given: Any, logits: bool) -> tuple[str, str]:
-    return "(p - t) * (p - t)", "2.0 * (p - t)"
+        functions=s.target(),
+    )
+    return (shader, grid(size)), size
 
 
-def _absolute(given: Any, logits: bool) -> tuple[str, str]:
-    return "abs(p - t)", "sign(p - t)"
+OVERLAPS = (losses.Dice, losses.Tversky)
 
-
-def _percentage(given: Any, logits: bool) -> tuple[str, str]:
-    scale = f"(100.0 / max(abs(t), {number(config.epsilon())}))"
-    return f"abs(p - t) * {scale}", f"sign(p - t) * {scale}"
-
-
-def _logarithmic(given: Any, logits: bool) -> tuple[str, str]:
-    e = number(config.epsilon())
-    error = f"(log(1.0 + max(p, {e})) - log(1.0 + max(t, {e})))"
-    slope = f"2.0 * {error} / (max(p, {e}) + 1.0) * select(0.0, 1.0, p >= {e})"
-    return f"{error} * {error}", slope
-
-
-def _huber(given: Any, logits: bool) -> tuple[str, str]:
-    d, half = number(given.delta), number(0.5 * given.delta**2)
-    value = f"select({d} * abs(p - t) - {half}, 0.5 * (p - t) * (p - t), abs(p - t) <= {d})"
-    return value, f"clamp(p - t, -{d}, {d})"
-
-
-def _log_cosh(given: Any, logits: bool) -> tuple[str, str]:
-    value = "(abs(p - t) + log(1.0 + exp(-2.0 * abs(p - t))) - 0.6931471805599453)"
-    return value, "tanh(clamp(p - t, -20.0, 20.0))"
-
-
-def _poisson(given: Any, logits: bool) -> tuple[str, str]:
-    e = number(config.epsilon())
-    return f"(p - t * log(p + {e}))", f"(1.0 - t / (p + {e}))"
-
-
-def _binary(given: Any, logits: bool) -> tuple[str, str]:
-    if logits:
-        value = "(max(p, 0.0) - p * t + log(1.0 + exp(-abs(p))))"
-        return value, "(1.0 / (1.0 + exp(-p)) - t)"
-    e = number(config.epsilon())
-    kept = f"clamp(p, {e}, 1.0 - {e})"
-    value = f"-(t * log({kept}) + (1.0 - t) * log(1.0 - {kept}))"
-    inside = f"select(0.0, 1.0, p >= {e} && p <= 1.0 - {e})"
-    return value, f"{inside} * ({kept} - t) / ({kept} * (1.0 - {kept}))"
-
-
-def _divergence(given: Any, logits: bool) -> tuple[str, str]:
-    e = number(config.epsilon())
-    true, kept = (f"clamp({x}, {e}, 1.0)" for x in "tp")
-    return f"({true} * log({true} / {kept}))", f"select(0.0, -{true} / {kept}, p == {kept})"
-
-
-LOSSES: dict[type, Callable[[Rows, Any, bool], tuple[Made, int]]] = {
+LOSSES: dict[type, Maker] = {
     losses.SparseCategoricalCrossentropy: _categorical,
     losses.CategoricalCrossentropy: _categorical,
-    losses.KLDivergence: _of_elements(_divergence, summed=True),
-    losses.CosineSimilarity: _cosine,
-    losses.MeanSquaredError: _of_elements(_squared),
-    losses.MeanAbsoluteError: _of_elements(_absolute),
-    losses.MeanAbsolutePercentageError: _of_elements(_percentage),
-    losses.MeanSquaredLogarithmicError: _of_elements(_logarithmic),
-    losses.Huber: _of_elements(_huber),
-    losses.LogCosh: _of_elements(_log_cosh),
-    losses.Poisson: _of_elements(_poisson),
-    losses.BinaryCrossentropy: _of_elements(_binary),
+    losses.CategoricalFocalCrossentropy: _categorical,
+    losses.CosineSimilarity: _of_sums(
+        "var tt = 0.0; var pp = 0.0; var tp = 0.0;",
+        "tt += t * t; pp += p * p; tp += t * p;",
+        """
+        let a = sqrt(max(tt, 1e-12));
+        let b = sqrt(max(pp, 1e-12));
+        let value = -tp / (a * b);""",
+        "-(t / a + p / b * value) / b",
+    ),
+    losses.CategoricalHinge: _of_sums(
+        "var own = 0.0; var most = -3e38; var many = 0.0;",
+        """
+            let other = (1.0 - t) * p;
+            own += t * p;
+            many = select(select(many, many + 1.0, other == most), 1.0, other > most);
+            most = max(most, other);""",
+        "let value = max(1.0 + most - own, 0.0);",
+        "select(0.0, select(0.0, (1.0 - t) / many, (1.0 - t) * p == most) - t, value > 0.0)",
+    ),
+    losses.CategoricalGeneralizedCrossEntropy: _of_sums(
+        "var own = 0.0;",
+        "own += t * p;",
+        "let value = (1.0 - pow(own, q)) / q;",
+        "-pow(own, q - 1.0) * t",
+    ),
+    **dict.fromkeys(
+        OVERLAPS,
+        _of_sums(
+            "var both = 0.0; var missed = 0.0; var wrong = 0.0;",
+            "both += t * p; missed += t - t * p; wrong += p - t * p;",
+            """
+        let below = both + alpha * missed + beta * wrong + q;
+        let value = 1.0 - both / below;""",
+            "(both / below * (t - alpha * t + beta * (1.0 - t)) - t) / below",
+        ),
+    ),
+    **dict.fromkeys(
+        (
+            losses.KLDivergence,
+            losses.MeanSquaredError,
+            losses.MeanAbsoluteError,
+            losses.MeanAbsolutePercentageError,
+            losses.MeanSquaredLogarithmicError,
+            losses.Huber,
+            losses.LogCosh,
+            losses.Poisson,
+            losses.BinaryCrossentropy,
+            losses.BinaryFocalCrossentropy,
+            losses.Hinge,
+            losses.SquaredHinge,
+            losses.FunctionLoss,
+        ),
+        _of_elements,
+    ),
 }
+COUNTING = tuple(kind for kind, maker in LOSSES.items() if maker is _categorical)
+"""Losses whose kernels count right answers."""

@@ -42,6 +42,50 @@ def softmax_gradient(count: int, width: int, *, log: bool) -> Made:
     return made, grid(count)
 
 
+def sparsemax(count: int, width: int) -> Made:
+    """y = max(x - a, 0) of each row, with the a for which the sum is 1; buffers x, y."""
+    each = f"for (var j = 0u; j < {width}u; j++)"
+    made = kernel(
+        "sparsemax",
+        [("x", "f32"), ("y*", "f32")],
+        f"""
+        {index(count)}
+        let base = i * {width}u;
+        var kept = 0.0;
+        var total = -1.0;
+        {each} {{
+            let v = x[base + j];
+            var many = 0.0;
+            var sum = 0.0;
+            for (var k = 0u; k < {width}u; k++) {{
+                let above = select(0.0, 1.0, x[base + k] >= v);
+                many += above;
+                sum += above * x[base + k];
+            }}
+            if (1.0 + many * v > sum) {{ kept += 1.0; total += v; }}
+        }}
+        {each} {{ y[base + j] = max(x[base + j] - total / kept, 0.0); }}""",
+    )
+    return made, grid(count)
+
+
+def sparsemax_gradient(count: int, width: int) -> Made:
+    """dx of each row; buffers dy, y, dx."""
+    each = f"for (var j = 0u; j < {width}u; j++)"
+    made = kernel(
+        "sparsemax_gradient",
+        [("dy", "f32"), ("y", "f32"), ("dx*", "f32")],
+        f"""
+        {index(count)}
+        let base = i * {width}u;
+        var kept = 0.0;
+        var sum = 0.0;
+        {each} {{ if (y[base + j] > 0.0) {{ kept += 1.0; sum += dy[base + j]; }} }}
+        {each} {{ dx[base + j] = select(0.0, dy[base + j] - sum / kept, y[base + j] > 0.0); }}""",
+    )
+    return made, grid(count)
+
+
 def look_up(count: int, width: int, rows: int, at: int) -> Made:
     """y = the rows of a table of `p` that x names; buffers x, p, y.
 

@@ -61,6 +61,20 @@ def same(make: Any = network, **options: Any) -> None:
         assert other.history[key] == pytest.approx(values, abs=2e-6), key
 
 
+@pytest.mark.parametrize(
+    "loss", [nn.losses.MeanSquaredError(), nn.losses.CategoricalCrossentropy(label_smoothing=0.1)]
+)
+def test_shares_of_classes_are_learned_and_counted_as_on_the_cpu(loss: Any) -> None:
+    used = []
+
+    def make(device: str) -> Any:
+        used.append(network(device, loss=loss))
+        return used[-1]
+
+    same(make, y=np.eye(3, dtype=np.float32)[Y])
+    assert used[1].device == devices.opened().name
+
+
 def batches() -> Any:
     for start in range(0, len(X), 16):
         yield X[start : start + 16], Y[start : start + 16]

@@ -13,7 +13,9 @@ from typing import Any
 import nn
 import numpy as np
 import pytest
+from nn.errors import ConfigError
 from nn.gpu.compiler import Source
+from nn.gpu.samples import target_for
 from nn.gpu.session import Session
 from nn.gpu.trial import quiet
 
@@ -27,6 +29,14 @@ def labels(rng: Any, n: int) -> Any:
 
 def one_hot(rng: Any, n: int) -> Any:
     return np.eye(5, dtype=np.float32)[rng.integers(0, 5, n)]
+
+
+def bits(rng: Any, n: int) -> Any:
+    return rng.integers(0, 2, (n, 5)).astype(np.float32)
+
+
+def cubic(y_true: Any, y_pred: Any) -> Any:
+    return np.mean(np.where(y_true > 0, np.abs(y_pred - y_true) ** 3, np.exp(y_pred)), axis=-1)
 
 
 def floats(*shape: int) -> Any:
@@ -207,6 +217,41 @@ LOSSES: dict[str, tuple[Any, Any, Any]] = {
     ),
 }
 
+LOSSES |= {
+    "Hinge of 0 and 1": (nn.losses.Hinge, "tanh", bits),
+    "Hinge of other numbers": (nn.losses.Hinge, "tanh", floats(5)),
+    "SquaredHinge": (nn.losses.SquaredHinge, "tanh", bits),
+    "CategoricalHinge": (nn.losses.CategoricalHinge, "relu", one_hot),
+    "BinaryFocalCrossentropy": (
+        lambda: nn.losses.BinaryFocalCrossentropy(True, 0.3, 1.5, label_smoothing=0.1),
+        "sigmoid",
+        bits,
+    ),
+    "BinaryFocalCrossentropy of logits": (
+        lambda: nn.losses.BinaryFocalCrossentropy(from_logits=True),
+        "linear",
+        bits,
+    ),
+    "CategoricalFocalCrossentropy": (
+        lambda: nn.losses.CategoricalFocalCrossentropy(label_smoothing=0.1),
+        "softmax",
+        one_hot,
+    ),
+    "CategoricalFocalCrossentropy of logits": (
+        lambda: nn.losses.CategoricalFocalCrossentropy(gamma=0.5, from_logits=True),
+        "linear",
+        one_hot,
+    ),
+    "CategoricalGeneralizedCrossEntropy": (
+        nn.losses.CategoricalGeneralizedCrossEntropy,
+        "softmax",
+        labels,
+    ),
+    "Dice": (nn.losses.Dice, "sigmoid", bits),
+    "Tversky of each sample": (lambda: nn.losses.Tversky(0.3, 0.6, axis=-1), "sigmoid", bits),
+    "a function": (lambda: nn.losses.FunctionLoss(cubic), "linear", floats(5)),
+}
+
 OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "SGD with momentum": lambda: nn.SGD(0.1, momentum=0.9),
     "SGD with Nesterov's momentum and weight decay": lambda: nn.SGD(
@@ -272,8 +317,8 @@ async def _train(
             full = np.full((BATCH, *array.shape[1:]), 7.0, np.float32)
             full[:size] = array
             session.write(f"x{number}", full)
-        whole = isinstance(here.trainer.losses[0], nn.losses.SparseCategoricalCrossentropy)
-        session.write("targets0", y.astype(np.uint32 if whole else np.float32))
+        shape = (size, *here.outputs[0].shape[1:])
+        session.write("targets0", target_for(here.trainer.losses[0], y, shape))
         results = await session.steps([(0, size)])
         assert results[0][0] == pytest.approx(loss, abs=near * 2e-6, rel=near * 2e-6)
         if not clips and not here.optimizer.gradient_accumulation_steps:
@@ -341,6 +386,64 @@ def test_activations_on_the_gpu_are_those_of_the_cpu(device: Any) -> None:
         return [*made, nn.Dense(5)]
 
     train(sequential((8,), layers), device, labels)
+
+
+FURTHER = (
+    "hard_tanh", "log_sigmoid", "soft_shrink", "sparse_plus", "sparse_sigmoid", "sparsemax",
+    "celu", "hard_shrink", "mish", "squareplus", "tanh_shrink", "keras2_hard_sigmoid",
+)  # fmt: skip
+
+
+def test_each_of_the_further_activations_has_its_slope_on_the_gpu(device: Any) -> None:
+    def layers() -> list[Any]:
+        functions = [*map(nn.activations.get, FURTHER), nn.activations.further.APPROXIMATE_GELU]
+        made: list[Any] = [nn.Dense(6)]
+        for function in functions:
+            made += [nn.layers.LayerNormalization(), nn.Activation(function)]
+        return [*made, nn.Dense(5, activation=nn.activations.further.celu)]
+
+    train(sequential((8,), layers), device, labels)
+
+
+def test_no_activation_of_nn_is_refused_on_the_gpu() -> None:
+    for name in nn.activations.names():
+        model = nn.Sequential([nn.Input((4,)), nn.Dense(5, activation=name), nn.Dense(5)])
+        model.compile("sgd", logits())
+        assert Session(model, BATCH, Source()).plan.kernels, name
+
+
+def test_no_loss_of_nn_but_these_is_refused_on_the_gpu() -> None:
+    for name, kind in nn.losses.CLASSES.items():
+        model = nn.Sequential([nn.Input((4,)), nn.Dense(5, activation="softmax")])
+        model.compile("sgd", kind())
+        if name in ("Circle", "CTC"):
+            with pytest.raises(ConfigError, match=f"{kind().name}: no kernels for {name}"):
+                Session(model, BATCH, Source())
+        else:
+            assert Session(model, BATCH, Source()).plan.kernels, name
+
+
+REFUSED_LOSSES: dict[str, tuple[Any, str]] = {
+    "a gradient of its own": (
+        nn.losses.FunctionLoss(cubic, lambda t, p: p - t),
+        "a gradient of its own",
+    ),
+    "no mean of a row": (nn.losses.FunctionLoss(lambda t, p: np.mean((p - t) ** 2)), "axis None"),
+    "numbers of all samples": (
+        nn.losses.FunctionLoss(lambda t, p: np.mean(np.sort(p - t), axis=-1), name="sorted"),
+        "sorted: no kernels for a loss of this function",
+    ),
+    "sums over the batch alone": (nn.losses.Dice(axis=0), "axis=0"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_LOSSES)
+def test_a_loss_that_has_no_text_is_refused_by_its_reason(name: str) -> None:
+    loss, reason = REFUSED_LOSSES[name]
+    model = nn.Sequential([nn.Input((4,)), nn.Dense(5, activation="softmax")])
+    model.compile("sgd", loss)
+    with pytest.raises(ConfigError, match=reason):
+        Session(model, BATCH, Source())
 
 
 def graph() -> Any:
