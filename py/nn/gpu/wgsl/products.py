@@ -469,7 +469,7 @@ def _fitted(rows: int, columns: int) -> Tile:
         return 4 * -(-size // (-(-size // most) * 4))
 
     n = part(columns, 64)
-    m = part(rows, min(128, 2048 // n))
+    m = part(rows, min(128, 2048 // n // 4 * 4))
     made = (
         Tile(m, n, k, 4, 4, deep) for deep in (8, 4, 2, 1) for k in (32, 16) if m * n * deep <= 2048
     )

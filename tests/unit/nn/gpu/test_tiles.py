@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from nn.gpu.plan import Plan
 from nn.gpu.wgsl.products import MEMORY, Load, Tile, division_for, product, tile_for
@@ -23,6 +23,7 @@ def fits(tile: Tile) -> bool:
 
 
 @given(SIZES, SIZES, SIZES, st.booleans())
+@example(1501, 17, 1, False)
 def test_every_tile_is_within_the_limits_that_webgpu_grants_by_default(
     rows: int, columns: int, depth: int, plain: bool
 ) -> None:
