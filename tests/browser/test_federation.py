@@ -122,7 +122,7 @@ def trained_as_without_flower(saved, server_round):
     """Each share of the images, trained on from the same weights here, gives one of the replies."""
     config = {"learning-rate": RATE, "epochs": 1, "server-round": server_round}
     sent, data = [saved[f"sent-{place}"] for place in PLACES], images("train")
-    used = []
+    near = []
     for number, choices in enumerate(numbers(saved)):
         distances = []
         for choice in choices:
@@ -131,8 +131,10 @@ def trained_as_without_flower(saved, server_round):
             reply = [saved[f"reply-{number}-{place}"] for place in PLACES]
             distances.append(distance(reply, trained) / distance(trained, sent))
         assert min(distances) < NEAR, distances
-        used.append(distances.index(min(distances)))
-    assert sum(used) == 1, "one of them is the SuperNode"
+        near.append([away < NEAR for away in distances])
+    # One in thirty of the drawn numbers has the SuperNode's share: that node may be either.
+    assert any(of_supernode for _, of_supernode in near), "one of them is the SuperNode"
+    assert sum(not of_number for of_number, _ in near) <= 1, "and no more than one"
 
 
 def distance(arrays, others):
