@@ -56,9 +56,22 @@ def pytest_collection_finish() -> None:
 
     Tests that collect garbage, to see what is left, take a tenth of the time so.
     """
+    leave_behind()
+    gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None):
+    """Nor at what a module has left, such as the programs that JAX keeps: the next one's is new."""
+    yield
+    if nextitem is None or nextitem.path != item.path:
+        leave_behind()
+
+
+def leave_behind() -> None:
+    """Collect garbage, and let later collections pass over all that is left."""
     gc.collect()
     gc.freeze()
-    gc.enable()
 
 
 def pytest_configure(config: pytest.Config) -> None:
