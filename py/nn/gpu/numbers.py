@@ -9,6 +9,7 @@ import numpy as np
 
 from nn import optimizers
 from nn.gpu.wgsl.text import STEP_BYTES, STEP_SIZE
+from nn.optimizers.base import ElementOptimizer
 from nn.types import Array
 
 NUMBERS = np.dtype(
@@ -52,31 +53,16 @@ def fill(record: Any, optimizer: Any, seed: int) -> None:
     iterations = optimizer.iterations
     t = optimizer.local_step = iterations // steps + 1
     record["seed"], record["rate"] = seed, rate
-    record["step_size"] = _step_size(optimizer, rate, t)
+    scalars = [rate]
+    if isinstance(optimizer, ElementOptimizer):
+        scalars = list(optimizer.scalars(rate))
+    elif isinstance(optimizer, optimizers.Adam):
+        scalars = [rate * math.sqrt(1 - optimizer.beta_2**t) / (1 - optimizer.beta_1**t)]
+    record["step_size"], *further = scalars
     record["keep"] = 1 - (optimizer.weight_decay or 0.0) * rate
-    record["extra"] = [float((iterations + 1) % steps == 0), *_extra(optimizer, t)]
+    record["extra"] = [float((iterations + 1) % steps == 0), *further, *[0.0] * (3 - len(further))]
     record["more"] = _averaging(optimizer, iterations // steps)
     optimizer.iterations += 1
-
-
-def _step_size(optimizer: Any, rate: float, t: int) -> float:
-    if isinstance(optimizer, optimizers.Adam):
-        return rate * math.sqrt(1 - optimizer.beta_2**t) / (1 - optimizer.beta_1**t)
-    if isinstance(optimizer, optimizers.Adamax):
-        return rate / (1 - optimizer.beta_1**t)
-    return rate
-
-
-def _extra(optimizer: Any, t: int) -> list[float]:
-    if not isinstance(optimizer, optimizers.Nadam):
-        return [0.0, 0.0, 0.0]
-    rate, after = optimizer._rate(t), optimizer._rate(t + 1)
-    product = optimizer.product(t)
-    return [
-        after / (1 - product * after),
-        (1 - rate) / (1 - product),
-        1 - optimizer.beta_2**t,
-    ]
 
 
 def _averaging(optimizer: Any, updates: int) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn import kernels
-from nn.optimizers.base import Optimizer
+from nn.optimizers.base import ElementOptimizer, Optimizer
 from nn.types import Array
 from nn.variables import Parameters
 
@@ -83,7 +83,7 @@ class AdamW(Adam):
         )
 
 
-class Adamax(Optimizer):
+class Adamax(ElementOptimizer):
     """Adam with the infinity norm (Kingma and Ba 2014, section 7)."""
 
     fields = ("beta_1", "beta_2", "epsilon")
@@ -102,15 +102,18 @@ class Adamax(Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
 
-    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+    def scalars(self, learning_rate: float) -> tuple[float, ...]:
+        return (learning_rate / (1 - self.beta_1**self.local_step),)
+
+    def move(self, p: Array, g: Array, *scalars: float) -> None:
+        (step_size,) = scalars
         m, u = self.state["momentum"], self.state["norm"]
         m += (g - m) * (1 - self.beta_1)
         np.maximum(self.beta_2 * u, np.abs(g), out=u)
-        correction = 1 - self.beta_1**self.local_step
-        p -= (learning_rate / correction) * m / (u + self.epsilon)
+        p -= step_size * m / (u + self.epsilon)
 
 
-class RMSprop(Optimizer):
+class RMSprop(ElementOptimizer):
     """RMSprop: divides by a running root mean square (Tieleman and Hinton 2012).
 
     `centered` subtracts the squared running mean of the gradient.
@@ -138,7 +141,8 @@ class RMSprop(Optimizer):
             *(("average_gradient",) if centered else ()),
         )
 
-    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+    def move(self, p: Array, g: Array, *scalars: float) -> None:
+        (learning_rate,) = scalars
         v = self.state["velocity"]
         v *= v.dtype.type(self.rho)
         v += (1 - self.rho) * np.square(g)
@@ -157,7 +161,7 @@ class RMSprop(Optimizer):
         p -= increment
 
 
-class Adagrad(Optimizer):
+class Adagrad(ElementOptimizer):
     """Adagrad: divides by the root of the sum of all squared gradients (Duchi et al. 2011)."""
 
     fields = ("initial_accumulator_value", "epsilon")
@@ -177,13 +181,14 @@ class Adagrad(Optimizer):
     def initial_value(self, slot: str) -> float:
         return self.initial_accumulator_value if slot == "accumulator" else 0.0
 
-    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+    def move(self, p: Array, g: Array, *scalars: float) -> None:
+        (learning_rate,) = scalars
         total = self.state["accumulator"]
         total += np.square(g)
         p -= learning_rate * g / np.sqrt(total + self.epsilon)
 
 
-class Adadelta(Optimizer):
+class Adadelta(ElementOptimizer):
     """Adadelta: scales by running root mean squares of gradients and of steps (Zeiler 2012)."""
 
     fields = ("rho", "epsilon")
@@ -200,7 +205,8 @@ class Adadelta(Optimizer):
         self.rho = rho
         self.epsilon = epsilon
 
-    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+    def move(self, p: Array, g: Array, *scalars: float) -> None:
+        (learning_rate,) = scalars
         gradients, steps = self.state["accumulated_grad"], self.state["accumulated_delta_var"]
         gradients *= gradients.dtype.type(self.rho)
         gradients += (1 - self.rho) * np.square(g)
@@ -210,7 +216,7 @@ class Adadelta(Optimizer):
         p += learning_rate * delta
 
 
-class ScheduleFreeAdamW(Optimizer):
+class ScheduleFreeAdamW(ElementOptimizer):
     """AdamW that needs no schedule, as it averages the weights (Defazio et al. 2024).
 
     Args:
@@ -247,17 +253,22 @@ class ScheduleFreeAdamW(Optimizer):
         if held is None or held is not self.state["momentum"]:
             self.state["momentum"][...] = parameters.values
 
-    def update(self, p: Array, g: Array, learning_rate: float) -> None:
-        z, v, step = self.state["momentum"], self.state["velocity"], self.local_step
+    def scalars(self, learning_rate: float) -> tuple[float, ...]:
+        step = self.local_step
         rate = learning_rate * min(step / (self.warmup_steps or 1), 1.0)
+        return rate, 1 - self.beta_2**step, float(step)
+
+    def move(self, p: Array, g: Array, *scalars: float) -> None:
+        rate, correction, step = scalars
+        z, v = self.state["momentum"], self.state["velocity"]
         average = (p - (1 - self.beta_1) * z) / self.beta_1
         v += (np.square(g) - v) * (1 - self.beta_2)
-        z -= rate * g / (np.sqrt(v / (1 - self.beta_2**step)) + self.epsilon)
+        z -= rate * g / (np.sqrt(v / correction) + self.epsilon)
         average += (z - average) / step
         p[...] = (1 - self.beta_1) * z + self.beta_1 * average
 
 
-class Nadam(Optimizer):
+class Nadam(ElementOptimizer):
     """Adam with Nesterov momentum (Dozat 2016)."""
 
     fields = ("beta_1", "beta_2", "epsilon")
@@ -290,13 +301,21 @@ class Nadam(Optimizer):
         self._product = step, value
         return value
 
-    def update(self, p: Array, g: Array, learning_rate: float) -> None:
-        m, v = self.state["momentum"], self.state["velocity"]
+    def scalars(self, learning_rate: float) -> tuple[float, ...]:
         step = self.local_step
         rate, after = self._rate(step), self._rate(step + 1)
         product = self.product(step)
+        return (
+            learning_rate,
+            after / (1 - product * after),
+            (1 - rate) / (1 - product),
+            1 - self.beta_2**step,
+        )
+
+    def move(self, p: Array, g: Array, *scalars: float) -> None:
+        learning_rate, past, present, correction = scalars
+        m, v = self.state["momentum"], self.state["velocity"]
         m += (g - m) * (1 - self.beta_1)
         v += (np.square(g) - v) * (1 - self.beta_2)
-        mean = after * m / (1 - product * after) + (1 - rate) * g / (1 - product)
-        spread = v / (1 - self.beta_2**step)
-        p -= learning_rate * mean / (np.sqrt(spread) + self.epsilon)
+        mean = past * m + present * g
+        p -= learning_rate * mean / (np.sqrt(v / correction) + self.epsilon)

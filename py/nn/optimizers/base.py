@@ -285,6 +285,25 @@ class Optimizer:
         return cls(**settings)
 
 
+class ElementOptimizer(Optimizer):
+    """Base of optimizers whose step of a weight depends on its own gradient and slots alone.
+
+    Subclasses define `move` and, where more than the learning rate changes from step to step,
+    `scalars`.
+    """
+
+    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+        self.move(p, g, *self.scalars(learning_rate))
+
+    def scalars(self, learning_rate: float) -> tuple[float, ...]:
+        """Return the numbers of this step that `move` receives, the rate first: at most 4."""
+        return (learning_rate,)
+
+    def move(self, p: Array, g: Array, *scalars: float) -> None:
+        """Update `p` in place from the gradient `g`, by NumPy's functions of single elements."""
+        raise NotImplementedError(f"{type(self).__name__} must define move")
+
+
 def _limit(gradient: Array, norm: float) -> None:
     """Scale the gradient down to at most this L2 norm."""
     size = float(np.sqrt(np.sum(np.square(gradient))))

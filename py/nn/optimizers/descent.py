@@ -8,7 +8,7 @@ import numpy as np
 
 from nn import kernels
 from nn.errors import ConfigError
-from nn.optimizers.base import Optimizer
+from nn.optimizers.base import ElementOptimizer, Optimizer
 from nn.types import Array
 
 
@@ -42,7 +42,7 @@ class SGD(Optimizer):
         )
 
 
-class Lion(Optimizer):
+class Lion(ElementOptimizer):
     """Lion: steps of equal size along the sign of an interpolated momentum (Chen et al. 2023)."""
 
     fields = ("beta_1", "beta_2")
@@ -57,8 +57,9 @@ class Lion(Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
 
-    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+    def move(self, p: Array, g: Array, *scalars: float) -> None:
+        (learning_rate,) = scalars
         m = self.state["momentum"]
-        p -= p.dtype.type(learning_rate) * np.sign(m * self.beta_1 + g * (1 - self.beta_1))
+        p -= learning_rate * np.sign(m * self.beta_1 + g * (1 - self.beta_1))
         m *= m.dtype.type(self.beta_2)
         m += g * (1 - self.beta_2)

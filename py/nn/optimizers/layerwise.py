@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nn.errors import ConfigError
-from nn.optimizers.base import Optimizer
+from nn.optimizers.base import ElementOptimizer, Optimizer
 from nn.types import Array
 
 
@@ -42,7 +42,7 @@ class Lamb(Optimizer):
             weights -= p.dtype.type(ratio * learning_rate) * step
 
 
-class Ftrl(Optimizer):
+class Ftrl(ElementOptimizer):
     """Follow the regularized leader, which makes weights exactly 0 (McMahan et al. 2013).
 
     Args:
@@ -88,7 +88,8 @@ class Ftrl(Optimizer):
     def initial_value(self, slot: str) -> float:
         return self.initial_accumulator_value if slot == "accumulator" else 0.0
 
-    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+    def move(self, p: Array, g: Array, *scalars: float) -> None:
+        (learning_rate,) = scalars
         squares, linear = self.state["accumulator"], self.state["linear"]
         power, strength = -self.learning_rate_power, self.l1_regularization_strength
         before = squares**power

@@ -6,6 +6,7 @@ element, and the derivative by a variable, by the rules of `nn.differentiate`.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -49,10 +50,12 @@ class Text(np.lib.mixins.NDArrayOperatorsMixin):
         says: whether it is true or false.
         asked: what is asked of all elements of the labels, if its value depends on that.
         reduced: "mean" or "sum" of a row's elements, once they were added.
+        lines: what was computed so far, each with a name, or None: without names.
     """
 
     dtype = np.dtype(np.float32)
     reduced = ""
+    lines: list[str] | None = None
 
     def __init__(self, text: str, slope: Text | None = None, says: bool = False) -> None:
         self.text, self.slope, self.says, self.asked = text, slope, says, ""
@@ -72,9 +75,11 @@ class Text(np.lib.mixins.NDArrayOperatorsMixin):
         write = _text if name.startswith("bitwise") else _number
         made = _made(form.format(*map(write, given)), *given)
         made.says = name in TRUTHS
-        plain = [_made(_number(x), x) if isinstance(x, Text) else x for x in (*given, made)]
-        for place, x in enumerate(given):
-            slope = getattr(x, "slope", None)
+        slopes = [getattr(x, "slope", None) for x in given]
+        plain: list[Any] = [*given, made]
+        if any(slopes):
+            plain = [_made(_number(x), x) if isinstance(x, Text) else x for x in plain]
+        for place, slope in enumerate(slopes):
             if slope is not None and name in SLOPES:
                 part = slope * SLOPES[name][place](*plain)
                 made.slope = part if made.slope is None else made.slope + part
@@ -103,6 +108,10 @@ def _made(text: str, *given: Any) -> Text:
         if getattr(x, "reduced", ""):
             raise TypeError("a function of a sum")
         made.asked = getattr(x, "asked", "") or made.asked
+        made.lines = getattr(x, "lines", None) or made.lines
+    if made.lines:
+        made.text = f"e{len(made.lines)}"
+        made.lines.append(f"let {made.text} = {text};")
     return made
 
 
@@ -163,6 +172,26 @@ def loss(given: Any) -> tuple[Text, Any, str]:
     if getattr(given, "given_gradient", None) or not value.reduced:
         raise TypeError("no mean of elements, or a gradient of its own")
     return value, value.slope, value.reduced
+
+
+def moved(optimizer: Any, slots: dict[str, int]) -> str:
+    """Return what changes `weight` by its gradient `g`, and the slots that begin at these places.
+
+    Raises:
+        KeyError, TypeError: it is made of something that has no text.
+    """
+    lines = ["let rate = step.step_size;"]
+    names = {name: f"slots[{slots[name]}u + i]" for name in optimizer.slots}
+    weight, g, *scalars = (
+        Text(name) for name in ("weight", "g", "rate", *(f"step.extra.{x}" for x in "yzw"))
+    )
+    own = copy(optimizer)
+    own.state, own.local_step = {name: Text(text) for name, text in names.items()}, 1
+    for text in (weight, g, *scalars, *own.state.values()):
+        text.lines = lines
+    own.move(weight, g, *scalars[: len(own.scalars(1.0))])
+    ends = [f"{text} = {own.state[name].text};" for name, text in names.items()]
+    return "\n".join([*lines, f"weight = {weight.text};", *ends])
 
 
 def activation(given: Any) -> Function | None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nn import optimizers
+from nn.gpu.wgsl import traced
 from nn.gpu.wgsl.functions import number
 from nn.gpu.wgsl.text import Kernel, kernel
-from nn.optimizers.base import ACCUMULATOR, AVERAGE
+from nn.optimizers.base import ACCUMULATOR, AVERAGE, ElementOptimizer
 
 SPAN = """
 struct Span {
@@ -179,14 +180,6 @@ def _mean(at: int, name: str, rate: float, value: str) -> str:
     return f"let {name} = {place} + ({value} - {place}) * {number(1 - rate)}; {place} = {name};\n"
 
 
-def _kept(at: int, name: str, rate: float, value: str) -> str:
-    """Return the text of a running mean: slot = slot * rate + value * (1 - rate)."""
-    place = f"slots[{at}u + i]"
-    return (
-        f"let {name} = {place} * {number(rate)} + {number(1 - rate)} * {value}; {place} = {name};\n"
-    )
-
-
 def _adam(o: Any, slots: Slots) -> str:
     text = _mean(slots["momentum"], "m", o.beta_1, "g")
     text += _mean(slots["velocity"], "v", o.beta_2, "g * g")
@@ -198,48 +191,6 @@ def _adam(o: Any, slots: Slots) -> str:
     return f"{text}weight -= step.step_size * m / (sqrt({spread}) + {number(o.epsilon)});"
 
 
-def _adamax(o: Any, slots: Slots) -> str:
-    text = _mean(slots["momentum"], "m", o.beta_1, "g")
-    at = f"slots[{slots['norm']}u + i]"
-    text += f"let u = max({number(o.beta_2)} * {at}, abs(g)); {at} = u;\n"
-    return f"{text}weight -= step.step_size * m / (u + {number(o.epsilon)});"
-
-
-def _nadam(o: Any, slots: Slots) -> str:
-    text = _mean(slots["momentum"], "m", o.beta_1, "g")
-    text += _mean(slots["velocity"], "v", o.beta_2, "g * g")
-    text += "let mean = step.extra.y * m + step.extra.z * g;\n"
-    return f"{text}weight -= step.rate * mean / (sqrt(v / step.extra.w) + {number(o.epsilon)});"
-
-
-def _rmsprop(o: Any, slots: Slots) -> str:
-    text = _kept(slots["velocity"], "v", o.rho, "(g * g)")
-    below = f"v + {number(o.epsilon)}"
-    if o.centered:
-        text += _kept(slots["average_gradient"], "mean", o.rho, "g")
-        below += " - mean * mean"
-    text += f"var change = step.rate * g / sqrt({below});\n"
-    if o.momentum > 0:
-        at = f"slots[{slots['momentum']}u + i]"
-        text += f"change += {at} * {number(o.momentum)}; {at} = change;\n"
-    return f"{text}weight -= change;"
-
-
-def _adagrad(o: Any, slots: Slots) -> str:
-    at = f"slots[{slots['accumulator']}u + i]"
-    text = f"let total = {at} + g * g; {at} = total;\n"
-    return f"{text}weight -= step.rate * g / sqrt(total + {number(o.epsilon)});"
-
-
-def _adadelta(o: Any, slots: Slots) -> str:
-    text = _kept(slots["accumulated_grad"], "v", o.rho, "(g * g)")
-    at = f"slots[{slots['accumulated_delta_var']}u + i]"
-    e = number(o.epsilon)
-    text += f"let change = -sqrt({at} + {e}) * g / sqrt(v + {e});\n"
-    text += f"{at} = {at} * {number(o.rho)} + {number(1 - o.rho)} * change * change;\n"
-    return f"{text}weight += step.rate * change;"
-
-
 def _sgd(o: Any, slots: Slots) -> str:
     if not o.momentum:
         return "weight -= step.rate * g;"
@@ -249,21 +200,13 @@ def _sgd(o: Any, slots: Slots) -> str:
     return text + (f"weight += {m} * v - step.rate * g;" if o.nesterov else "weight += v;")
 
 
-def _lion(o: Any, slots: Slots) -> str:
-    at = f"slots[{slots['momentum']}u + i]"
-    a, b = number(o.beta_1), number(o.beta_2)
-    text = f"weight -= step.rate * sign({at} * {a} + g * {number(1 - o.beta_1)});\n"
-    return f"{text}{at} = {at} * {b} + g * {number(1 - o.beta_2)};"
-
-
 RULES: dict[type, Callable[[Any, Slots], str]] = {
     optimizers.Adam: _adam,
     optimizers.AdamW: _adam,
-    optimizers.Adamax: _adamax,
-    optimizers.Nadam: _nadam,
-    optimizers.RMSprop: _rmsprop,
-    optimizers.Adagrad: _adagrad,
-    optimizers.Adadelta: _adadelta,
     optimizers.SGD: _sgd,
-    optimizers.Lion: _lion,
+    **{
+        kind: traced.moved
+        for kind in optimizers.CLASSES.values()
+        if issubclass(kind, ElementOptimizer)
+    },
 }

@@ -266,6 +266,8 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "Adagrad": lambda: nn.optimizers.Adagrad(0.1),
     "Adadelta": lambda: nn.optimizers.Adadelta(1.0),
     "Lion": lambda: nn.optimizers.Lion(0.01),
+    "Ftrl": lambda: nn.optimizers.Ftrl(0.1, l1_regularization_strength=0.1, beta=0.1),
+    "ScheduleFreeAdamW": lambda: nn.optimizers.ScheduleFreeAdamW(0.01, warmup_steps=3),
     "accumulation and a moving average": lambda: nn.SGD(
         0.1,
         gradient_accumulation_steps=2,
@@ -370,6 +372,17 @@ def test_a_loss_on_the_gpu_is_the_loss_on_the_cpu(name: str, device: Any) -> Non
 def test_an_optimizer_on_the_gpu_moves_weights_as_on_the_cpu(name: str, device: Any) -> None:
     layers = NETWORKS["dense layers over the last axis"]
     train(sequential(*layers, optimizer=OPTIMIZERS[name]), device, labels, 4)
+
+
+def test_no_optimizer_of_nn_but_these_is_refused_on_the_gpu() -> None:
+    for name, kind in nn.optimizers.CLASSES.items():
+        model = nn.Sequential([nn.Input((4,)), nn.Dense(5)])
+        model.compile(kind(), logits())
+        if name in ("Adafactor", "Lamb", "Muon"):
+            with pytest.raises(ConfigError, match=f"no kernels for {name}"):
+                Session(model, BATCH, Source())
+        else:
+            assert Session(model, BATCH, Source()).plan.kernels, name
 
 
 def test_activations_on_the_gpu_are_those_of_the_cpu(device: Any) -> None:
