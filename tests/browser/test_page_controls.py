@@ -129,7 +129,7 @@ def test_the_slider_of_the_learning_rate_is_logarithmic(page):
 
 @pytest.mark.promise("The page: training", "Schedules, penalty, early stopping, seed")
 def test_the_cosine_schedule_falls_to_nothing(page):
-    seen = rates(page, "schedule=cosine&subset=2500&epochs=3&lr=0.01")
+    seen = rates(page, "schedule=cosine&subset=1000&epochs=3&lr=0.01")
     assert seen == sorted(seen, reverse=True)
     assert seen[0] > 0.009
     assert seen[-1] < 0.0001
@@ -137,7 +137,7 @@ def test_the_cosine_schedule_falls_to_nothing(page):
 
 @pytest.mark.promise("The page: training", "Schedules, penalty, early stopping, seed")
 def test_the_step_schedule_has_three_levels(page):
-    seen = rates(page, "schedule=step&subset=10000&epochs=3&lr=0.01")
+    seen = rates(page, "schedule=step&subset=2500&epochs=3&lr=0.01")
     assert sorted(set(seen), reverse=True) == pytest.approx([0.01, 0.001, 0.0001])
 
 
@@ -189,10 +189,10 @@ def deviations(page):
 
 @pytest.mark.promise("The page: training", "Schedules, penalty, early stopping, seed")
 def test_the_l2_penalty_keeps_weights_small(page):
-    train(page, "subset=10000&epochs=1&optimizer=SGD&lr=0.1")
+    train(page, "subset=5000&epochs=1&batch=64&optimizer=SGD&lr=0.1")
     free = deviations(page)
     page.click("Reset")
-    train(page, "subset=10000&epochs=1&optimizer=SGD&lr=0.1&l2=0.1")
+    train(page, "subset=5000&epochs=1&batch=64&optimizer=SGD&lr=0.1&l2=0.1")
     held = deviations(page)
     assert max(held) < 0.5 * max(free), (held, free)
 
@@ -212,10 +212,10 @@ def test_a_seed_is_a_curve(page):
     curves = []
     page.execute_script("document.querySelector('#history details').open = true")
     for seed in (7, 7, 8):
-        options(page, f"subset=2500&epochs=2&seed={seed}")
+        options(page, f"subset=1000&epochs=2&seed={seed}")
         page.click("Reset")
         page.until(lambda: "not trained yet" in said(page))
-        train(page, f"subset=2500&epochs=2&seed={seed}")
+        train(page, f"subset=1000&epochs=2&seed={seed}")
         curves.append(curve(page))
     assert curves[0][0] == curves[1][0]
     assert curves[0][1] == curves[1][1]
@@ -237,7 +237,7 @@ def test_step_trains_one_batch_and_draws_it(page):
 
 @pytest.mark.promise("The page: training", "Train, Pause, Resume, Step, Stop, Reset")
 def test_reset_begins_with_fresh_weights_and_an_empty_chart(page):
-    train(page, "subset=5000&epochs=1")
+    train(page, "subset=1000&epochs=1&lr=0.01")
     trained = deviations(page)
     page.click("Reset")
     page.until(lambda: "not trained yet" in said(page))
