@@ -110,7 +110,9 @@ def test_letters_typed_into_a_field_do_nothing_else(page):
     "Everything by keys, in the document's order, with visible focus",
 )
 def test_a_digit_can_be_drawn_with_keys_alone(page):
-    page.execute_script("location.hash = 'epochs=1&subset=20000'; document.activeElement.blur()")
+    page.execute_script(
+        "location.hash = 'epochs=1&subset=5000&batch=64&lr=0.003'; document.activeElement.blur()"
+    )
     press(page, "t")
     page.wait_for_phase("training")
     page.wait_for_phase("ready")

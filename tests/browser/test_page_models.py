@@ -30,8 +30,8 @@ def folder(downloads):
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page, downloads):
-    """A page whose network has seen 20,000 images."""
-    page = open_module_page(module_site.url + "#epochs=1&subset=20000")
+    """A page whose network reads a drawn 7."""
+    page = open_module_page(module_site.url + "#epochs=1&subset=5000&batch=64&lr=0.003")
     page.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)}
     )
