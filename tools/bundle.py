@@ -411,7 +411,8 @@ def uncommented(script: str) -> str:
 
 
 def thin(source: str, *, strings: bool = False) -> str:
-    """Return Python with one space for each four that a line begins with; line numbers stay.
+    """Return Python with one space for each four that a statement begins with, and none where it
+    goes on inside of brackets; line numbers stay.
 
     Args:
         source: the module.
@@ -419,19 +420,27 @@ def thin(source: str, *, strings: bool = False) -> str:
     """
     lines = source.split("\n")
     kept: set[int] = set()
+    inside: set[int] = set()
     begun = []
+    depth = last = 0
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         kind = tokenize.tok_name[token.type]
+        if depth and token.start[0] > last:
+            inside.add(token.start[0] - 1)
+        last = token.end[0]
         if kind == "STRING":
             kept.update(range(token.start[0], token.end[0]))
         elif kind == "FSTRING_START":
             begun.append(token.start[0])
         elif kind == "FSTRING_END":
             kept.update(range(begun.pop(), token.end[0]))
+        elif kind == "OP":
+            depth += (token.string in "([{") - (token.string in ")]}")
     for number, line in enumerate(lines):
         if strings or number not in kept:
             text = line.lstrip(" ")
-            lines[number] = " " * (0 if number in kept else (len(line) - len(text)) // 4) + text
+            begins = number not in kept and number not in inside
+            lines[number] = " " * ((len(line) - len(text)) // 4 if begins else 0) + text
     return "\n".join(lines)
 
 

@@ -414,8 +414,11 @@ def test_what_trains_on_a_gpu_is_one_archive_of_text_without_comments(built):
                 dumped = [re.sub(r"\\n +", r"\\n", text) for text in dumped]
             assert dumped[0] == dumped[1], path
             assert found.count("\n") == whole.count("\n"), "tracebacks name the lines"
-            assert "\n    " not in bundle.thin(
-                "def f():\n    if 1:\n        return (\n            2)"
+            assert (
+                bundle.thin(
+                    "def f():\n    if 1:\n        return (\n            2,\n        '''\\n    ''')"
+                )
+                == "def f():\n if 1:\n  return (\n2,\n'''\\n    ''')"
             )
 
 
