@@ -12,15 +12,23 @@ from nn.layers import merging as own
 from nn.types import prod
 
 
-def _expect_alike(layer: Any, given: list[Any]) -> None:
-    shapes = [x.shape for x in given]
-    if any(shape != shapes[0] for shape in shapes):
-        raise Refused(f"{layer.name}: no kernels for inputs that are broadcast: {shapes}")
+def _spread(c: Any, layer: Any, given: list[Any]) -> list[Any]:
+    """Return the values in one shape: axes of size 1 are repeated."""
+    shape = layer.compute_output_shape(*(x.shape for x in given))
+    return [x if x.shape == shape else _repeated(c, x, shape) for x in given]
+
+
+def _repeated(c: Any, x: Any, shape: tuple[int, ...]) -> Any:
+    own_shape = (x.shape[0], *(1,) * (len(shape) - len(x.shape)), *x.shape[1:])
+    y = c.value(shape, [x])
+    c.add(elements.repeated(own_shape, shape), x.buffer, y.buffer)
+    c.back(y, lambda dy: c.contribute(x, elements.repeated_gradient(own_shape, shape), dy))
+    return y
 
 
 def linear(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     """Record Add, Average or Subtract: a sum of inputs, each times a factor."""
-    _expect_alike(layer, given)
+    given = _spread(c, layer, given)
     count = len(given)
     factors = [1 / count if type(layer) is own.Average else 1.0] * count
     if type(layer) is own.Subtract:
@@ -38,7 +46,7 @@ def linear(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
 
 def multiply(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     """Record Multiply."""
-    _expect_alike(layer, given)
+    given = _spread(c, layer, given)
     y = c.value(given[0].shape, given)
     c.add(elements.multiplied(y.size, len(given)), *(x.buffer for x in given), y.buffer)
 
@@ -46,6 +54,30 @@ def multiply(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
         for number, x in enumerate(given):
             others = [v.buffer for j, v in enumerate(given) if j != number]
             c.contribute(x, elements.multiplied(y.size, len(given)), dy, *others)
+
+    c.back(y, backward)
+    return y
+
+
+def extreme(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
+    """Record Maximum or Minimum; equal elements share the gradient."""
+    sign = "<" if type(layer) is own.Minimum else ">"
+    y, *others = _spread(c, layer, given)
+    for x in others:
+        y = _chosen(c, y, x, sign)
+    return y
+
+
+def _chosen(c: Any, a: Any, b: Any, sign: str) -> Any:
+    y = c.value(a.shape, [a, b])
+    text = f"select(x1[i], x0[i], x0[i] {sign} x1[i])"
+    c.add(elements.several("chosen", y.size, 2, text), a.buffer, b.buffer, y.buffer)
+    share = f"x0[i] * select(select(0.0, 1.0, x1[i] {sign} x2[i]), 0.5, x1[i] == x2[i])"
+    made = elements.several("chosen", y.size, 3, share)
+
+    def backward(dy: str) -> None:
+        c.contribute(a, made, dy, a.buffer, b.buffer)
+        c.contribute(b, made, dy, b.buffer, a.buffer)
 
     c.back(y, backward)
     return y
@@ -81,5 +113,7 @@ RECORDERS = {
     own.Average: linear,
     own.Subtract: linear,
     own.Multiply: multiply,
+    own.Maximum: extreme,
+    own.Minimum: extreme,
     own.Concatenate: concatenate,
 }

@@ -5,6 +5,9 @@ from __future__ import annotations
 from nn.gpu.wgsl.functions import LINEAR, Function, number
 from nn.gpu.wgsl.text import Made, grid, index, kernel
 from nn.gpu.wgsl.windows import kind, slope_function
+from nn.types import prod
+
+Shape = tuple[int, ...]
 
 
 def gather(batch: int, size: int, scaled: tuple[float, float] | None) -> Made:
@@ -138,15 +141,38 @@ def noise(size: int, text: str, place: str, layer: int, then: Function = LINEAR)
 def weighted_sum(size: int, factors: list[float]) -> Made:
     """y = the sum of the inputs, each times its factor; buffers x0, x1, ..., y."""
     terms = " + ".join(f"x{j}[i] * {number(f)}" for j, f in enumerate(factors))
-    return _several("weighted_sum", size, len(factors), terms)
+    return several("weighted_sum", size, len(factors), terms)
 
 
 def multiplied(size: int, count: int) -> Made:
     """y = the product of the inputs; buffers x0, x1, ..., y."""
-    return _several("multiplied", size, count, " * ".join(f"x{j}[i]" for j in range(count)))
+    return several("multiplied", size, count, " * ".join(f"x{j}[i]" for j in range(count)))
 
 
-def _several(name: str, size: int, count: int, text: str) -> Made:
+def _place(shape: Shape, own: Shape, i: str) -> str:
+    """Return where element `i` of its own shape lies in one, of which it has some axes only."""
+    terms, wide, size = "0u", 1, 1
+    for n, m in zip(reversed(shape), reversed(own), strict=True):
+        if n > 1 and m > 1:
+            terms += f" + {i} / {size}u % {m}u * {wide}u"
+        wide, size = wide * n, size * m
+    return terms
+
+
+def repeated(own: Shape, shape: Shape) -> Made:
+    """y = x, repeated along axes of size 1."""
+    return _map("repeated", prod(shape), f"y[i] = x[{_place(own, shape, 'i')}];")
+
+
+def repeated_gradient(own: Shape, shape: Shape) -> Made:
+    """Elements summed along the axes of size 1; buffers x, y."""
+    over = tuple(m if n == 1 else 1 for n, m in zip(own, shape, strict=True))
+    at = f"{_place(shape, own, 'i')} + {_place(shape, over, 'r')}"
+    body = f"for (var r = 0u; r < {prod(over)}u; r++) {{ sum += x[{at}]; }}"
+    return _map("repeated_gradient", prod(own), f"var sum = 0.0; {body} y[i] = sum;")
+
+
+def several(name: str, size: int, count: int, text: str) -> Made:
     bindings = [(f"x{j}", "f32") for j in range(count)]
     made = kernel(name, [*bindings, ("y*", "f32")], f"{index(size)}\ny[i] = {text};")
     return made, grid(size)

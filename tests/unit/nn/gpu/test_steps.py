@@ -482,6 +482,23 @@ def test_graphs_with_several_inputs_and_readers_train_as_on_the_cpu(device: Any)
     train(graph, device, labels)
 
 
+def merged() -> Any:
+    a, b, c = nn.Input((3, 4)), nn.Input((3, 4)), nn.Input((4,))
+    first, second, row = nn.Dense(4)(a), nn.Dense(4)(b), nn.Dense(4)(c)
+    same = nn.ReLU()(first), nn.ReLU()(second)  # many are 0 in both
+    low = nn.layers.Minimum()([*same, nn.layers.Multiply()([nn.Dense(1)(a), row])])
+    high = nn.layers.Maximum()([*same, row])
+    merged = nn.layers.Average()([nn.layers.Subtract()([high, row]), low])
+    total = nn.layers.Add()([merged, nn.Dense(1)(b)])
+    model = nn.Model([a, b, c], nn.Dense(5)(nn.Flatten()(total)))
+    model.compile(nn.SGD(0.1), logits())
+    return model
+
+
+def test_merges_that_repeat_and_choose_train_as_on_the_cpu(device: Any) -> None:
+    train(merged, device, labels)
+
+
 def attention() -> Any:
     a, b = nn.Input((5, 8)), nn.Input((4, 8))
     query, value = nn.Dense(8, activation="relu")(a), nn.Dense(8)(b)
