@@ -110,7 +110,7 @@ def test_a_lost_device_is_opened_again_and_the_run_ends_to_the_bit_as_an_unbroke
     kept: list[bytes] = []
     keep = nn.ModelCheckpoint(lambda data, epoch: kept.append(data), save_freq=4)
     logs = trained(model, kind, at, 1, callbacks=[keep] if saves else [])
-    assert "SwiftShader" in model.device
+    assert model.device == devices.opened().name
     same(model, logs, *unbroken[kind, 0.3], within=0)
     assert len(kept) == (STEPS // 4 if saves else 0)
 
@@ -125,14 +125,14 @@ def test_after_a_second_loss_the_cpu_goes_on_and_says_so(unbroken: Any, at: int,
     assert model.device.startswith("cpu: the device was lost (")
     same(model, logs, *unbroken[kind, 0.0], within=2e-6)
     assert trained(model, kind)  # another run begins on the device again
-    assert "SwiftShader" in model.device
+    assert model.device == devices.opened().name
 
 
 def test_a_device_that_is_lost_before_a_run_is_opened_again() -> None:
     devices.opened().lose()  # type: ignore[attr-defined]
     model = network("gpu")
     assert len(trained(model, "arrays")) == STEPS
-    assert "SwiftShader" in model.device
+    assert model.device == devices.opened().name
 
 
 def test_a_device_that_cannot_be_opened_again_leaves_the_run_to_the_cpu(unbroken: Any) -> None:
@@ -153,7 +153,7 @@ def test_a_device_that_computes_a_wrong_gradient_is_left_to_the_cpu(unbroken: An
     logs = trained(model, "arrays")
     assert "expected the CPU's gradient" in model.device
     assert "off by 100.0% of it" in model.device
-    assert model.device.startswith("cpu: SwiftShader")
+    assert model.device.startswith(f"cpu: {devices.opened().name}")
     same(model, logs, *unbroken["arrays", 0.0], within=2e-6)
 
 
@@ -182,7 +182,8 @@ def test_auto_never_takes_an_emulated_device() -> None:
 def test_auto_takes_the_faster_of_the_two_and_says_what_they_take(unbroken: Any) -> None:
     model = network("auto")
     logs = trained(model, "arrays")
-    assert " ms for a step of 8 samples, the CPU " in model.device
+    times = " ms for a step of 8 samples, the CPU "  # why, where the CPU is the faster
+    assert times in model.device or model.device == devices.opened().name
     same(model, logs, *unbroken["arrays", 0.0], within=2e-6)
 
 
