@@ -407,15 +407,19 @@ FURTHER = (
 )  # fmt: skip
 
 
-def test_each_of_the_further_activations_has_its_slope_on_the_gpu(device: Any) -> None:
-    def layers() -> list[Any]:
-        functions = [*map(nn.activations.get, FURTHER), nn.activations.further.APPROXIMATE_GELU]
-        made: list[Any] = [nn.Dense(6)]
-        for function in functions:
-            made += [nn.layers.LayerNormalization(), nn.Activation(function)]
-        return [*made, nn.Dense(5, activation=nn.activations.further.celu)]
+def further() -> Any:
+    functions = [*map(nn.activations.get, FURTHER), nn.activations.further.APPROXIMATE_GELU]
+    x = nn.Input((8,))
+    given = nn.Dense(6)(x)
+    each = [nn.Activation(function)(given) for function in functions]
+    sums = [nn.layers.Add()(each[i : i + 6]) for i in range(0, len(each) - 1, 6)]
+    model = nn.Model(x, nn.Dense(5)(nn.layers.Add()([*sums, each[-1]])))
+    model.compile(nn.SGD(0.1), logits())
+    return model
 
-    train(sequential((8,), layers), device, labels)
+
+def test_each_of_the_further_activations_has_its_slope_on_the_gpu(device: Any) -> None:
+    train(further, device, labels)
 
 
 def test_no_activation_of_nn_is_refused_on_the_gpu() -> None:
@@ -483,14 +487,14 @@ def test_graphs_with_several_inputs_and_readers_train_as_on_the_cpu(device: Any)
 
 
 def merged() -> Any:
-    a, b, c = nn.Input((3, 4)), nn.Input((3, 4)), nn.Input((4,))
-    first, second, row = nn.Dense(4)(a), nn.Dense(4)(b), nn.Dense(4)(c)
-    same = nn.ReLU()(first), nn.ReLU()(second)  # many are 0 in both
-    low = nn.layers.Minimum()([*same, nn.layers.Multiply()([nn.Dense(1)(a), row])])
+    a, b = nn.Input((3, 4)), nn.Input((4,))
+    first, column, row = nn.Dense(4)(a), nn.Dense(1)(a), nn.Dense(4)(b)
+    product = nn.layers.Multiply()([column, row])
+    same = nn.ReLU()(first), nn.ReLU()(product)  # some are 0 in both
+    low = nn.layers.Minimum()([*same, first])
     high = nn.layers.Maximum()([*same, row])
-    merged = nn.layers.Average()([nn.layers.Subtract()([high, row]), low])
-    total = nn.layers.Add()([merged, nn.Dense(1)(b)])
-    model = nn.Model([a, b, c], nn.Dense(5)(nn.Flatten()(total)))
+    total = nn.layers.Add()([nn.layers.Subtract()([high, row]), low, column])
+    model = nn.Model([a, b], nn.Dense(5)(nn.Flatten()(total)))
     model.compile(nn.SGD(0.1), logits())
     return model
 
