@@ -76,12 +76,12 @@ def test_a_setting_of_any_kind_is_used_or_refused(value):
 
 
 def objects(document):
-    """Yield each object that names a class: layers, initializers, regularizers."""
+    """Yield each object that names a class (layers, initializers, …) or calls a layer."""
     if isinstance(document, list):
         for value in document:
             yield from objects(value)
     if isinstance(document, dict):
-        if "class_name" in document and "config" in document:
+        if {"class_name", "config"} <= document.keys() or "kwargs" in document:
             yield document
         for value in document.values():
             yield from objects(value)
@@ -92,8 +92,9 @@ def objects(document):
     ("format", "name"), [("npz", "nn.json"), ("tfjs", "model.json"), ("keras", "config.json")]
 )
 def test_an_object_whose_settings_are_none_is_refused_or_has_the_usual_ones(format, name, value):
-    layers = [nn.Conv2D(2, 3, kernel_regularizer="l2"), nn.Flatten(), nn.Dense(2)]
-    data = nn.io.save(nn.Sequential([nn.Input((4, 4, 1)), *layers]), format)
+    image = nn.Input((4, 4, 1))
+    flat = nn.Flatten()(nn.Conv2D(2, 3, kernel_regularizer="l2")(image))
+    data = nn.io.save(nn.Model(image, nn.Dense(2)(flat)), format)
     document = json.loads(member(data, name))
     found = list(objects(document))
     assert len(found) > 5
@@ -320,3 +321,12 @@ def test_a_model_in_a_model_refuses_data_whose_size_was_not_known_before(first):
 def test_numbers_of_a_rescaling_that_are_none_are_refused():
     with pytest.raises(nn.errors.ConfigError, match="numbers"):
         nn.Rescaling("x")
+
+
+@pytest.mark.parametrize("octet", [0x00, 0x22, 0xFF], ids=hex)
+def test_a_wrong_byte_in_the_settings_of_an_h5_file_is_used_or_refused(octet):
+    data = damage.keras2(nn.Sequential([nn.Input((3,)), nn.Dense(2)]))
+    start = data.index(b'"class_name"')
+    places = range(start - 200, start + 1000, 7)
+    outcomes = {damage.examine(data[:at] + bytes([octet]) + data[at + 1 :]) for at in places}
+    assert outcomes == {"loaded", "refused"}
