@@ -323,10 +323,10 @@ def test_numbers_of_a_rescaling_that_are_none_are_refused():
         nn.Rescaling("x")
 
 
-@pytest.mark.parametrize("octet", [0x00, 0x22, 0xFF], ids=hex)
-def test_a_wrong_byte_in_the_settings_of_an_h5_file_is_used_or_refused(octet):
+@pytest.mark.parametrize("byte", [0x00, 0x22, 0xFF], ids=hex)
+def test_a_wrong_byte_in_the_settings_of_an_h5_file_is_used_or_refused(byte):
     data = damage.keras2(nn.Sequential([nn.Input((3,)), nn.Dense(2)]))
     start = data.index(b'"class_name"')
     places = range(start - 200, start + 1000, 7)
-    outcomes = {damage.examine(data[:at] + bytes([octet]) + data[at + 1 :]) for at in places}
+    outcomes = {damage.examine(data[:at] + bytes([byte]) + data[at + 1 :]) for at in places}
     assert outcomes == {"loaded", "refused"}
