@@ -29,6 +29,7 @@ def test_a_worker_trains_on_the_gpu_as_on_the_cpu(site, open_page):
     found = compared(site, open_page, GPU)
     assert "cpu" not in found["device"]
     assert found["weights"] < 5e-6
+    assert found["by tiles"] < 5e-6
     assert found["losses"][1] == pytest.approx(found["losses"][0], abs=1e-5)
     assert found["accuracies"][1] == pytest.approx(found["accuracies"][0])
     assert 2 <= found["batches"] < 10

@@ -83,10 +83,19 @@ class Compiler:
         batch: the samples of a step; a step may have fewer.
         source: where they come from.
         training: whether the step trains, or evaluates.
+        emulated: whether a CPU runs the plan in place of a GPU.
     """
 
-    def __init__(self, model: Any, batch: int, source: Source, training: bool = True) -> None:
+    def __init__(
+        self,
+        model: Any,
+        batch: int,
+        source: Source,
+        training: bool = True,
+        emulated: bool = False,
+    ) -> None:
         self.model, self.batch, self.source, self.training = model, batch, source, training
+        self.emulated = emulated
         self.plan = Plan(batch)
         self.parameters = model.parameters
         self.trained = set(self.parameters.variables if training else ())

@@ -86,7 +86,9 @@ class Place:
         samples, adapter = self.samples, devices.opened()
         trainer = self.trainer
         self.size, self.layout = samples.layout(first)
-        session = self._session = Session(samples.model, self.size, self.layout)
+        session = self._session = Session(
+            samples.model, self.size, self.layout, emulated=adapter.emulated
+        )
         trainer.runs_on = f"{adapter.name}: compiling {len(session.plan.kernels)} kernels"
         session.attach(await adapter.record(session.plan))
         trainer.runs_on = f"{adapter.name}: trying a step"

@@ -40,15 +40,23 @@ class Session:
         batch: samples of a step.
         source: where they come from.
         training: whether the steps train, or evaluate.
+        emulated: whether the device is one that a CPU emulates: it has kernels of its own.
 
     Attributes:
         plan: what the device runs.
     """
 
-    def __init__(self, model: Any, batch: int, source: Source, training: bool = True) -> None:
+    def __init__(
+        self,
+        model: Any,
+        batch: int,
+        source: Source,
+        training: bool = True,
+        emulated: bool = False,
+    ) -> None:
         self.model, self.batch, self.source, self.training = model, batch, source, training
         self.optimizer = model.trainer.optimizer
-        self._compiler = Compiler(model, batch, source, training)
+        self._compiler = Compiler(model, batch, source, training, emulated)
         self.plan: Plan = self._compiler.run()
         config.claim(self.plan.bytes, f"{model.name} on the GPU")
         self.run_seed = 0

@@ -34,7 +34,8 @@ class Loop:
         samples = Samples(model.trainer, source)
         samples.order = np.arange(source.count, dtype=np.uint32)
         size, layout = samples.layout((0, batch))
-        self.session = Session(model, size, layout)
+        emulated = devices.opened().emulated
+        self.session = Session(model, size, layout, emulated=emulated)
         self.samples, self.number = samples, 0
         self.batches = source.count // batch
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -81,6 +82,7 @@ def _product(
     function: Function,
 ) -> Any:
     """Record a product of `x` and a kernel, the bias and an activation."""
+    s = replace(s, alone=c.emulated)
     y = c.value(shape, [x], kernel, bias)
     y.function = function
     at = c.place(kernel)
@@ -133,7 +135,7 @@ def transpose(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     strides, dilation = layer.lifted(layer.strides), layer.lifted(layer.dilation_rate)
     top, left = (layer.edges(axis)[0] for axis in range(2))
     ends = (top, left, *shape[1:3], *strides, *dilation)
-    s = Window(n, h, w, f, kh, kw, shape[-1], *ends)
+    s = replace(Window(n, h, w, f, kh, kw, shape[-1], *ends), alone=c.emulated)
     function, after = at_end(layer, fused, c.exposed)
     kernel, bias = layer.kernel, layer.bias
     y = c.value(shown(layer, (n, h, w, f)), [x], kernel, bias)

@@ -5,6 +5,9 @@ functions that find an element, so that a convolution is a product of patches th
 (implicit GEMM). A workgroup computes a tile of C; its threads bring slices of A and B, `k` deep,
 to workgroup memory, and each adds up `tm` x `tn` elements. What a load divides to find a row of A
 or a column of B it divides once, before the sum.
+
+A GPU that is emulated by a CPU has no fast memory for a workgroup, and takes long for a barrier and
+for each load. There a thread computes a tile by itself (`alone`), out of its registers.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from textwrap import dedent
 
-from nn.gpu.wgsl.text import Groups, Kernel, kernel
+from nn.gpu.wgsl.text import Groups, Kernel, grid, index, kernel
+from nn.types import prod
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class Tile:
 
     Attributes:
         deep: threads that share the sums of one part of C, each with every `deep`-th k.
+        alone: whether a thread has the whole tile, and brings A and B for itself.
     """
 
     m: int
@@ -29,6 +34,7 @@ class Tile:
     tm: int
     tn: int
     deep: int = 1
+    alone: bool = False
 
     @property
     def threads(self) -> int:
@@ -37,6 +43,8 @@ class Tile:
     @property
     def memory(self) -> int:
         """Bytes of workgroup memory."""
+        if self.alone:
+            return 0
         slices = 16 * self.k * (self.m // 4 + self.n // 4 + 2)
         return slices + (4 * self.m * self.n * self.deep if self.deep > 1 else 0)
 
@@ -112,42 +120,36 @@ def product(
     part = -(-depth // (splits * tile.k)) * tile.k
     splits = -(-depth // part)
     sides = [_Side("a", "m", rows, tile.m, a, tile), _Side("b", "n", columns, tile.n, b, tile)]
+    groups = across, down, _ = -(-columns // tile.n), -(-rows // tile.m), splits * batches
     ranges = f"""
         let part = {f"group.z % {splits}u" if splits > 1 else "0u"};
         let z = {f"group.z / {splits}u" if batches > 1 else "0u"};
         let from_ = {f"part * {part}u" if splits > 1 else "0u"};
         let to = {f"min({depth}u, from_ + {part}u)" if splits > 1 else f"{depth}u"};"""
     kind = "vec4<f32>" if four else "f32"
-    fetch = "\n".join(s.fetch(depth) for s in sides)
-    store = "\n".join(s.store() for s in sides)
-    declared = "\n".join(s.declare() for s in sides)
-    totals = _Totals(sides[1], tile, columns, four) if total else None
-    memory = [*(s.memory() for s in sides), *([_shared(tile)] if tile.deep > 1 else [])]
-    # The next slice comes to registers before the sums over the one in workgroup memory.
-    loop = f"""
-        var k0 = from_;
-        loop {{
-            if (k0 < to) {{
-                {fetch}
-            }}
-            if (k0 > from_) {{
-                {_sums(tile, *sides)}
-                {totals.add() if totals else ""}
-            }}
-            if (k0 >= to) {{ break; }}
-            workgroupBarrier();
-            {store}
-            workgroupBarrier();
-            k0 += {tile.k}u;
-        }}"""
+    totals = (_Own if tile.alone else _Totals)(sides[1], tile, columns, four) if total else None
+    added = totals.add() if totals else ""
+    head, memory = "", [*(s.memory() for s in sides), *([_shared(tile)] if tile.deep > 1 else [])]
+    builtins, size = "group local", f"{tile.n // tile.tn}, {tile.m // tile.tm}, {tile.deep}"
+    if tile.alone:
+        threads, builtins, size, memory = prod(groups), "id", str(LANES), []
+        head = f"""
+        {index(threads, LANES)}
+        let group = vec3<u32>(i % {across}u, i / {across}u % {down}u, i / {across * down}u);
+        let local = vec3<u32>();"""
+        groups = grid(threads, LANES)
+        loop = _alone(tile, sides, added)
+    else:
+        loop = _together(tile, sides, depth, added)
     made = kernel(
         name,
         bindings,
         f"""
+        {head}
         let m0 = group.y * {tile.m}u;
         let n0 = group.x * {tile.n}u;
         {ranges}
-        {declared}
+        {"".join(s.lines() if tile.alone else s.declare() for s in sides)}
         {_zeros(tile)}
         {totals.declare() if totals else ""}
         {loop}
@@ -155,8 +157,8 @@ def product(
         {_puts(tile, rows, columns, four)}
         {totals.put() if totals else ""}
         """,
-        size=f"{tile.n // tile.tn}, {tile.m // tile.tm}, {tile.deep}",
-        builtins="group local",
+        size=size,
+        builtins=builtins,
         memory="\n".join(memory),
         functions="\n".join(
             [
@@ -169,7 +171,45 @@ def product(
             ]
         ),
     )
-    return made, (-(-columns // tile.n), -(-rows // tile.m), splits * batches)
+    return made, groups
+
+
+LANES = 4
+"""Threads of a workgroup whose threads are alone: what a CPU computes at once."""
+
+
+def _together(tile: Tile, sides: list[_Side], depth: int, added: str) -> str:
+    """Return the sums of a workgroup: the next slice comes to registers before the sums over the
+    one in workgroup memory."""
+    fetch = "\n".join(s.fetch(depth) for s in sides)
+    store = "\n".join(s.store() for s in sides)
+    return f"""
+        var k0 = from_;
+        loop {{
+            if (k0 < to) {{
+                {fetch}
+            }}
+            if (k0 > from_) {{
+                {_sums(tile, *sides)}
+                {added}
+            }}
+            if (k0 >= to) {{ break; }}
+            workgroupBarrier();
+            {store}
+            workgroupBarrier();
+            k0 += {tile.k}u;
+        }}"""
+
+
+def _alone(tile: Tile, sides: list[_Side], added: str) -> str:
+    """Return the sums of a thread that brings A and B for itself."""
+    step = 4 if any(s.square for s in sides) else 1
+    each = [
+        f"{{ {' '.join(s.quad(e) for s in sides)} {' '.join(_adds(tile))} {added} }}"
+        for e in range(step)
+    ]
+    first = " ".join(s.four() for s in sides if s.square)
+    return f"for (var k = from_; k < to; k += {step}u) {{ {first} {' '.join(each)} }}"
 
 
 class _Side:
@@ -212,6 +252,35 @@ class _Side:
             if not self.square and turn == self._turn_of_line(turn):
                 made += self._lines(turn, 1 if self.load.four else 4)
         return "\n".join(made)
+
+    def lines(self) -> str:
+        """Return the text that finds what is known of each line of a thread that is alone."""
+        each = 4 if self.load.four and not self.square else 1
+        return " ".join(
+            f"let l{self.name}{i} = {self.name}_line({self.line}0 + {i}u, z);"
+            for i in range(0, self.wide, each)
+        )
+
+    def four(self) -> str:
+        """Return the text that brings the next four k of each line."""
+        n = self.name
+        return f"let d{n} = {n}_deep(k, z);" + " ".join(
+            f"let r{n}{i} = {n}(l{n}{i}, d{n});" for i in range(self.wide)
+        )
+
+    def quad(self, e: int) -> str:
+        """Return the text that brings k + e of all lines, four in a vector."""
+        n = self.name
+        made = "" if self.square else f"let d{n} = {n}_deep(k + {e}u, z);"
+        for i in range(0, self.wide, 4):
+            if self.square:
+                value = ", ".join(f"r{n}{i + j}[{e}]" for j in range(4))
+            elif self.load.four:
+                value = f"{n}(l{n}{i}, d{n})"
+            else:
+                value = ", ".join(f"{n}(l{n}{i + j}, d{n})" for j in range(4))
+            made += f"let {n}{i // 4} = vec4<f32>({value});"
+        return made
 
     def _lines(self, turn: int, count: int) -> list[str]:
         return [
@@ -314,17 +383,20 @@ class _Totals:
                 }}
             }}"""
 
-    def put(self) -> str:
-        b, guard = self.b, f"t < {self.b.quads}u"
-        n = "let n = n0 + t * 4u;"
+    def stored(self, n: str, total: str) -> str:
+        """Return the text that stores the sums of columns n to n + 3."""
         if self.four:
             bound = f"if (n < {self.columns}u) " if self.columns % self.tile.n else ""
-            puts = f"{bound}{{ put_total(z, part, n, total); }}"
+            puts = f"{bound}{{ put_total(z, part, n, {total}); }}"
         else:
             puts = " ".join(
-                f"if (n + {c}u < {self.columns}u) {{ put_total(z, part, n + {c}u, total[{c}]); }}"
+                f"if (n + {c}u < {self.columns}u) {{ put_total(z, part, n + {c}u, {total}[{c}]); }}"
                 for c in range(4)
             )
+        return f"{{ let n = {n}; {puts} }}"
+
+    def put(self) -> str:
+        b = self.b
         return f"""
             if (group.y == 0u) {{
                 workgroupBarrier();
@@ -332,11 +404,28 @@ class _Totals:
                     tb[t / {b.quads}u * {b.stride}u + t % {b.quads}u] = total;
                 }}
                 workgroupBarrier();
-                if ({guard}) {{
+                if (t < {b.quads}u) {{
                     for (var k = 1u; k < {self.rows}u; k++) {{ total += tb[k * {b.stride}u + t]; }}
-                    {n} {puts}
+                    {self.stored("n0 + t * 4u", "total")}
                 }}
             }}"""
+
+
+class _Own(_Totals):
+    """The same, by each thread of a column's first tile."""
+
+    def _each(self, text: str) -> str:
+        return " ".join(text.format(j) for j in range(self.b.quads))
+
+    def declare(self) -> str:
+        return self._each("var total{0} = vec4<f32>();")
+
+    def add(self) -> str:
+        return self._each("total{0} += b{0};")
+
+    def put(self) -> str:
+        each = [self.stored(f"n0 + {4 * j}u", f"total{j}") for j in range(self.b.quads)]
+        return f"if (m0 == 0u) {{ {' '.join(each)} }}"
 
 
 def _zeros(tile: Tile) -> str:
@@ -376,13 +465,17 @@ def _sums(tile: Tile, a: _Side, b: _Side) -> str:
     lines += [
         f"let b{j} = tb[k * {b.stride}u + local.x + {j * across}u];" for j in range(tile.tn // 4)
     ]
-    lines += [
+    lines += _adds(tile)
+    first, step = ("local.z", f"k += {tile.deep}u") if tile.deep > 1 else ("0u", "k++")
+    return f"for (var k = {first}; k < {tile.k}u; {step}) {{ {' '.join(lines)} }}"
+
+
+def _adds(tile: Tile) -> list[str]:
+    return [
         f"s{i}_{j} = fma(vec4<f32>(a{i // 4}[{i % 4}]), b{j}, s{i}_{j});"
         for i in range(tile.tm)
         for j in range(tile.tn // 4)
     ]
-    first, step = ("local.z", f"k += {tile.deep}u") if tile.deep > 1 else ("0u", "k++")
-    return f"for (var k = {first}; k < {tile.k}u; {step}) {{ {' '.join(lines)} }}"
 
 
 def _puts(tile: Tile, rows: int, columns: int, four: bool) -> str:
@@ -411,7 +504,15 @@ def _puts(tile: Tile, rows: int, columns: int, four: bool) -> str:
     return "\n".join(made)
 
 
-def tile_for(rows: int, columns: int, depth: int, batches: int = 1, *, plain: bool = False) -> Tile:
+def tile_for(
+    rows: int,
+    columns: int,
+    depth: int,
+    batches: int = 1,
+    *,
+    plain: bool = False,
+    alone: bool = False,
+) -> Tile:
     """Return the tile for a C of this size and a sum so long.
 
     Measured on an NVIDIA H200 (docs/speed.md): 128 x 64 with 8 x 4 sums a thread is the fastest
@@ -422,6 +523,9 @@ def tile_for(rows: int, columns: int, depth: int, batches: int = 1, *, plain: bo
     def groups(m: int, n: int) -> int:
         return -(-rows // m) * -(-columns // n) * batches
 
+    if alone:
+        n = 4 if columns <= 4 else 8
+        return Tile(8, n, 4, 8, n, alone=True)
     if columns <= 8:
         return Tile(128, 8, min(16, 4 * -(-depth // 4)), 4, 4)
     if columns <= 16:
@@ -439,7 +543,9 @@ BUSY = 192
 """Workgroups from which on a GPU is taken to be full."""
 
 
-def division_for(rows: int, columns: int, depth: int, batches: int = 1) -> tuple[Tile, int]:
+def division_for(
+    rows: int, columns: int, depth: int, batches: int = 1, *, alone: bool = False
+) -> tuple[Tile, int]:
     """Return the tile, and into how many parts to divide the sum over k, for a small C and a long
     sum: the gradient of a kernel.
 
@@ -447,15 +553,20 @@ def division_for(rows: int, columns: int, depth: int, batches: int = 1) -> tuple
     the last of them leave no processor waiting for long.
     """
     tile = _fitted(rows, columns) if min(rows, columns) <= 32 else Tile(64, 64, 16, 4, 4)
-    if columns > 64 and rows > 64 and rows * columns * batches >= 8 * 128 * 128:
+    if alone:
+        tile = tile_for(rows, columns, depth, alone=True)
+    elif columns > 64 and rows > 64 and rows * columns * batches >= 8 * 128 * 128:
         tile = Tile(128, 64, 16, 8, 4)
     groups = -(-rows // tile.m) * -(-columns // tile.n) * batches
     most = max(1, HEAVIEST // (rows * columns * batches))
-    splits = max(1, min(-(-6 * BUSY // groups), depth // 128, most, PARTS))
+    wanted = FEW if alone else 6 * BUSY
+    splits = max(1, min(-(-wanted // groups), depth // 128, most, PARTS))
     part = -(-depth // (splits * tile.k)) * tile.k
     return tile, -(-depth // part)
 
 
+FEW = 64
+"""Tiles from which on a CPU is taken to be full."""
 HEAVIEST = 1 << 23
 """Elements of all parts of a gradient at most."""
 PARTS = 576

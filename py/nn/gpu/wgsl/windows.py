@@ -23,6 +23,7 @@ class Window:
         sy, sx: strides.
         dy, dx: dilation.
         groups: of channels; each is convolved by itself.
+        alone: whether each thread is to compute its products alone (`products.Tile`).
     """
 
     n: int
@@ -41,6 +42,7 @@ class Window:
     dy: int = 1
     dx: int = 1
     groups: int = 1
+    alone: bool = False
 
     @property
     def cg(self) -> int:
@@ -155,7 +157,7 @@ def convolution(s: Window, w: int, bias: int | None, function: Function) -> Made
     four = s.outputs_four
     plus = f" + {_at('p', f'{bias}u + z * {s.fg}u + n', four)}" if bias is not None else ""
     value = each(four, "s", lambda v: f"function({v})") if function is not LINEAR else "s"
-    tile = tile_for(s.places, s.fg, s.taps, s.groups, plain=s.plain)
+    tile = tile_for(s.places, s.fg, s.taps, s.groups, plain=s.plain, alone=s.alone)
     return product(
         "dense" if s.h == s.w == s.kh == s.kw == 1 else "convolution",
         [("x", kind(s.inputs_four)), ("p", kind(four)), ("y*", kind(four))],
@@ -185,7 +187,7 @@ def weight_gradient(s: Window, target: int, bias: bool) -> tuple[Made, int]:
     if not rows:  # nothing but a bias: the kernel's gradient of an input that is always 1
         rows, bias = 1, False
         patches = Load("vec3<i32>()", "vec3<i32>()", "return 1.0;", "m")
-    tile, splits = division_for(rows, columns, depth, s.groups)
+    tile, splits = division_for(rows, columns, depth, s.groups, alone=s.alone)
     four = s.outputs_four
     part = f"{target}u + part * {(rows + bias) * s.f}u + z * {s.fg}u + n"
     made = product(
@@ -240,7 +242,7 @@ def input_gradient(
             s.outputs_four,
         ),
         f"{before} {_at('dx', place, four)} = {value};",
-        tile_for(s.pixels, s.cg, s.kh * s.kw * s.fg, s.groups),
+        tile_for(s.pixels, s.cg, s.kh * s.kw * s.fg, s.groups, alone=s.alone),
         batches=s.groups,
         four=four,
         functions=slope_function(then) + function_text(function),

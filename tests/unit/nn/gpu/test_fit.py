@@ -105,6 +105,17 @@ def test_fit_on_the_gpu_has_the_logs_and_weights_of_the_cpu(options: Any) -> Non
     same(**options)
 
 
+def test_on_an_emulated_gpu_threads_compute_their_products_alone_with_the_logs_of_the_cpu() -> None:
+    adapter: Any = devices.opened()
+    adapter.emulated = True
+    same(validation_data=(X[:20], Y[:20]))
+    assert len(adapter.plans) == 2
+    for plan in adapter.plans:
+        products = [k.code for k in plan.kernels if k.name in ("dense", "weight_gradient")]
+        assert products
+        assert not [code for code in products if "workgroupBarrier" in code]
+
+
 def test_metrics_that_the_device_cannot_count_are_computed_from_its_outputs() -> None:
     same(lambda device: network(device, loss="mse", metrics=["mae"]), y=np.eye(3)[Y])
     order = ["accuracy", "sparse_top_k_categorical_accuracy", "sparse_categorical_crossentropy"]

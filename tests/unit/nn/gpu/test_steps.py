@@ -292,20 +292,25 @@ def pair(build: Callable[[], Any]) -> tuple[Any, Any]:
 
 
 def train(
-    build: Callable[[], Any], device: Any, target: Any, steps: int = 3, near: float = 1.0
+    build: Callable[[], Any],
+    device: Any,
+    target: Any,
+    steps: int = 3,
+    near: float = 1.0,
+    emulated: bool = False,
 ) -> None:
     """Take steps on both, the last with fewer samples; compare gradients, losses and weights."""
-    asyncio.run(_train(build, device, target, steps, near))
+    asyncio.run(_train(build, device, target, steps, near, emulated))
 
 
 async def _train(
-    build: Callable[[], Any], device: Any, target: Any, steps: int, near: float
+    build: Callable[[], Any], device: Any, target: Any, steps: int, near: float, emulated: bool
 ) -> None:
     from tests.unit.nn.gpu.native import Recorded
 
     here, there = pair(build)
     there.trainer.prepare()
-    session = Session(there, BATCH, Source())
+    session = Session(there, BATCH, Source(), emulated=emulated)
     session.attach(Recorded(device, session.plan))
     session.send()
     rng = np.random.default_rng(5)
@@ -360,6 +365,13 @@ def sequential(shape: Any, layers: Layers, loss: Any = None, optimizer: Any = No
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_step_on_the_gpu_is_the_step_on_the_cpu(name: str, device: Any) -> None:
     train(sequential(*NETWORKS[name]), device, labels)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_step_in_which_each_thread_computes_its_products_alone_is_the_step_on_the_cpu(
+    name: str, device: Any
+) -> None:
+    train(sequential(*NETWORKS[name]), device, labels, emulated=True)
 
 
 @pytest.mark.parametrize("name", LOSSES)

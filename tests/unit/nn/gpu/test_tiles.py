@@ -22,13 +22,13 @@ def fits(tile: Tile) -> bool:
     return whole and tile.memory <= MEMORY and tile.threads <= THREADS
 
 
-@given(SIZES, SIZES, SIZES, st.booleans())
-@example(1501, 17, 1, False)
+@given(SIZES, SIZES, SIZES, st.booleans(), st.booleans())
+@example(1501, 17, 1, False, False)
 def test_every_tile_is_within_the_limits_that_webgpu_grants_by_default(
-    rows: int, columns: int, depth: int, plain: bool
+    rows: int, columns: int, depth: int, plain: bool, alone: bool
 ) -> None:
-    assert fits(tile_for(rows, columns, depth, plain=plain))
-    tile, parts = division_for(rows, columns, depth)
+    assert fits(tile_for(rows, columns, depth, plain=plain, alone=alone))
+    tile, parts = division_for(rows, columns, depth, alone=alone)
     assert fits(tile)
     assert 1 <= parts <= depth
 
@@ -38,6 +38,7 @@ TILES = {
     "threads that share a sum": (Tile(12, 8, 32, 4, 4, 8), 2),
     "a tile that its C fills": (Tile(36, 12, 16, 4, 4, 2), 3),
     "eight by four sums": (Tile(128, 16, 16, 8, 4), 2),
+    "a thread alone": (Tile(8, 8, 4, 8, 8, alone=True), 3),
 }
 
 
@@ -70,7 +71,7 @@ def test_a_product_and_the_sums_of_its_columns_are_numpy_s(
         four=True,
         total=f"sums[(part * {columns}u + n) / 4u] = sum;",
     )
-    parts = groups[2]
+    parts = splits
     plan = Plan(1)
     for buffer, count in (("a", a.size), ("b", b.size), ("y", size * parts)):
         plan.buffer(buffer, count)
