@@ -1,4 +1,4 @@
-"""Layers with several inputs: sums, differences, products, means, concatenation."""
+"""Layers with several inputs: sums, differences, products, means, concatenation, and Dot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from nn.gpu.plan import Refused
-from nn.gpu.wgsl import elements
+from nn.gpu.wgsl import elements, heads
 from nn.gpu.wgsl.functions import Function
 from nn.layers import merging as own
 from nn.types import prod
@@ -108,6 +108,34 @@ def concatenate(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     return y
 
 
+def dot(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
+    """Record Dot: a product of matrices for each sample."""
+    if layer.normalize:
+        raise Refused(f"{layer.name}: no kernels for normalize=True")
+    x0, x1 = given
+    places = layer._places([x0.shape, x1.shape])
+    a, b = (_matrix(layer, x.shape, axis) for x, axis in zip(given, places, strict=True))
+    d = heads.Matrix(1, a.rows, b.rows, a.rows * b.rows, 0, b.rows)
+    y = c.value(layer.compute_output_shape(x0.shape, x1.shape), given)
+    c.add(heads.paired(c.batch, a, b.turned, d), x0.buffer, x1.buffer, y.buffer)
+
+    def backward(dy: str) -> None:
+        c.contribute(x0, heads.paired(c.batch, d, b, a), dy, x1.buffer)
+        c.contribute(x1, heads.paired(c.batch, d.turned, a, b), dy, x0.buffer)
+
+    c.back(y, backward)
+    return y
+
+
+def _matrix(layer: Any, shape: tuple[int, ...], axis: int) -> heads.Matrix:
+    """Return a sample's matrix, whose columns run along an axis."""
+    deep, size, last = shape[axis], prod(shape[1:]), axis == len(shape) - 1
+    rows = size // deep
+    if not last and axis != 1:
+        raise Refused(f"{layer.name}: no kernels for axis {axis} of {len(shape)}")
+    return heads.Matrix(1, rows, deep, size, 0, *((deep, 1) if last else (1, rows)))
+
+
 RECORDERS = {
     own.Add: linear,
     own.Average: linear,
@@ -115,5 +143,6 @@ RECORDERS = {
     own.Multiply: multiply,
     own.Maximum: extreme,
     own.Minimum: extreme,
+    own.Dot: dot,
     own.Concatenate: concatenate,
 }

@@ -515,6 +515,38 @@ def test_merges_that_repeat_and_choose_train_as_on_the_cpu(device: Any) -> None:
     train(merged, device, labels)
 
 
+def multiplied() -> Any:
+    a, b, c = nn.Input((3, 4)), nn.Input((3, 4)), nn.Input((4,))
+    first, second, row = nn.Dense(4, activation="relu")(a), nn.Dense(5)(b), nn.Dense(4)(c)
+    square = nn.layers.Dot(axes=(1, 1))([first, second])
+    rows = nn.layers.Dot(axes=(2, 1))([first, square])
+    itself = nn.layers.Dot(axes=-1)([first, first])
+    number = nn.layers.Dot(axes=1)([row, nn.Dense(4)(c)])
+    flat = [nn.Flatten()(x) for x in (rows, itself, nn.layers.Dot(axes=(2, 1))([first, row]))]
+    model = nn.Model([a, b, c], nn.Dense(5)(nn.layers.Concatenate()([*flat, number])))
+    model.compile(nn.SGD(0.02), logits())
+    return model
+
+
+def test_products_of_matrices_over_the_first_or_last_axis_train_as_on_the_cpu(device: Any) -> None:
+    train(multiplied, device, labels)
+
+
+REFUSED_DOTS: dict[str, Callable[[Any], Any]] = {
+    "normalize=True": lambda x: nn.layers.Dot(axes=-1, normalize=True)([x, x]),
+    "axis 2 of 4": lambda x: nn.layers.Dot(axes=2)([x, x]),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED_DOTS)
+def test_a_dot_without_kernels_is_refused_by_its_reason(reason: str) -> None:
+    x = nn.Input((2, 3, 4))
+    model = nn.Model(x, nn.Dense(5)(nn.Flatten()(REFUSED_DOTS[reason](x))))
+    model.compile("sgd", logits())
+    with pytest.raises(ConfigError, match=f"dot.*: no kernels for {reason}"):
+        Session(model, BATCH, Source())
+
+
 def attention() -> Any:
     a, b = nn.Input((5, 8)), nn.Input((4, 8))
     query, value = nn.Dense(8, activation="relu")(a), nn.Dense(8)(b)
