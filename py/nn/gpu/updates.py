@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nn import optimizers
 from nn.gpu.plan import Refused
 from nn.gpu.wgsl import updating
 from nn.optimizers.base import ACCUMULATOR, AVERAGE
@@ -18,7 +19,10 @@ def record(c: Any) -> None:
     if rule is None:
         raise Refused(f"{optimizer.name}: no kernels for {type(optimizer).__name__}")
     size = c.held
-    slots = optimizer.all_slots()
+    scaled = type(optimizer) is optimizers.Lamb
+    # Of what is scaled, a step leaves the weights and their change after the slots.
+    names = (*optimizer.all_slots(), *(updating.SCALED if scaled else ()))
+    slots = {name: number * size for number, name in enumerate(names)}
     c.plan.buffer("partials", c.partials)
     c.plan.buffer("gradients", size)
     c.plan.buffer("slots", size * max(1, len(slots)))
@@ -26,26 +30,37 @@ def record(c: Any) -> None:
     c.plan.initial["spans"] = spans
     c.plan.buffer("spans", spans.size)
     text = updating.Update(
-        rule(optimizer, {name: number * size for number, name in enumerate(slots)}),
-        {name: number * size for number, name in enumerate(slots)},
+        rule(optimizer, slots),
+        slots,
         optimizer.clipvalue,
         optimizer.gradient_accumulation_steps if ACCUMULATOR in slots else None,
-        AVERAGE in slots,
+        AVERAGE in slots and not scaled,
         bool(optimizer.weight_decay),
     )
     groups = (len(spans), 1, 1)
-    if not (optimizer.clipnorm or optimizer.global_clipnorm):
-        c.add((updating.update(text), groups), "spans", "partials", "p", "gradients", "slots")
-        return
-    c.add((updating.collect(text), groups), "spans", "partials", "gradients", "slots")
-    ranges = places if optimizer.clipnorm else np.array([[0, size]], np.uint32)
-    c.plan.initial["ranges"] = ranges
-    c.plan.buffer("ranges", ranges.size)
-    c.plan.buffer("norms", len(ranges))
-    c.add((updating.norms(), (len(ranges), 1, 1)), "ranges", "gradients", "norms")
     limit = optimizer.clipnorm or optimizer.global_clipnorm
-    made = updating.update(text, limit, each=bool(optimizer.clipnorm))
-    c.add((made, groups), "spans", "norms", "p", "gradients", "slots")
+    if limit:
+        c.add((updating.collect(text), groups), "spans", "partials", "gradients", "slots")
+        ranges = places if optimizer.clipnorm else np.array([[0, size]], np.uint32)
+        _norms(c, "", ranges, "gradients")
+        made = updating.update(text, limit, each=bool(optimizer.clipnorm))
+        c.add((made, groups), "spans", "norms", "p", "gradients", "slots")
+    else:
+        c.add((updating.update(text), groups), "spans", "partials", "p", "gradients", "slots")
+    if scaled:
+        parts = [places + np.array([slots[name], 0], np.uint32) for name in updating.SCALED]
+        _norms(c, "2", np.concatenate(parts), "slots")
+        made = updating.scale(slots, len(places))
+        c.add((made, groups), "spans", "norms2", "p", "slots")
+
+
+def _norms(c: Any, which: str, ranges: Any, given: str) -> None:
+    """Record the norms of ranges of a buffer."""
+    c.plan.initial[f"ranges{which}"] = ranges
+    c.plan.buffer(f"ranges{which}", ranges.size)
+    c.plan.buffer(f"norms{which}", len(ranges))
+    made = updating.norms(), (len(ranges), 1, 1)
+    c.add(made, f"ranges{which}", given, f"norms{which}")
 
 
 def _spans(c: Any, optimizer: Any) -> tuple[Any, Any]:

@@ -149,6 +149,29 @@ def collect(text: Update) -> Kernel:
     )
 
 
+SCALED = "weights", "change"
+"""What a step has left of weights whose change is as long as they are."""
+
+
+def scale(slots: Slots, variables: int) -> Kernel:
+    """Change the weights of each variable by as much as they are long; buffers spans, norms (of
+    SCALED, of each variable), p, slots."""
+    rule = f"""
+        let size = norms[s.variable];
+        let length = norms[{variables}u + s.variable];
+        let ratio = select(1.0, size / length, size > 0.0 && length > 0.0);
+        weight -= ratio * step.rate * slots[{slots["change"]}u + i];"""
+    text = Update(rule, slots, None, None, AVERAGE in slots, False)
+    return kernel(
+        "scale",
+        [("spans", "Span"), ("norms", "f32"), ("p*", "f32"), ("slots*", "f32")],
+        f"{HEAD}\nlet ready = step.extra.x > 0.0;\n{text.applied()}",
+        size="256",
+        builtins="group",
+        memory=SPAN,
+    )
+
+
 def norms() -> Kernel:
     """The Euclidean norm of each range of the gradients; buffers ranges, gradients, norms."""
     return kernel(
@@ -191,6 +214,15 @@ def _adam(o: Any, slots: Slots) -> str:
     return f"{text}weight -= step.step_size * m / (sqrt({spread}) + {number(o.epsilon)});"
 
 
+def _lamb(o: Any, slots: Slots) -> str:
+    text = _mean(slots["momentum"], "m", o.beta_1, "g")
+    text += _mean(slots["velocity"], "v", o.beta_2, "g * g")
+    return f"""{text}
+        slots[{slots["weights"]}u + i] = weight;
+        slots[{slots["change"]}u + i] =
+            m * step.step_size / (sqrt(v * step.extra.y) + {number(o.epsilon)});"""
+
+
 def _sgd(o: Any, slots: Slots) -> str:
     if not o.momentum:
         return "weight -= step.rate * g;"
@@ -203,6 +235,7 @@ def _sgd(o: Any, slots: Slots) -> str:
 RULES: dict[type, Callable[[Any, Slots], str]] = {
     optimizers.Adam: _adam,
     optimizers.AdamW: _adam,
+    optimizers.Lamb: _lamb,
     optimizers.SGD: _sgd,
     **{
         kind: traced.moved

@@ -266,6 +266,11 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "Adagrad": lambda: nn.optimizers.Adagrad(0.1),
     "Adadelta": lambda: nn.optimizers.Adadelta(1.0),
     "Lion": lambda: nn.optimizers.Lion(0.01),
+    "Lamb": lambda: nn.optimizers.Lamb(0.01, weight_decay=0.1),
+    "Lamb, norms clipped": lambda: nn.optimizers.Lamb(0.01, clipnorm=0.1),
+    "Lamb, accumulation and a moving average": lambda: nn.optimizers.Lamb(
+        0.01, gradient_accumulation_steps=2, use_ema=True, ema_momentum=0.8
+    ),
     "Ftrl": lambda: nn.optimizers.Ftrl(0.1, l1_regularization_strength=0.1, beta=0.1),
     "ScheduleFreeAdamW": lambda: nn.optimizers.ScheduleFreeAdamW(0.01, warmup_steps=3),
     "accumulation and a moving average": lambda: nn.SGD(
@@ -390,7 +395,7 @@ def test_no_optimizer_of_nn_but_these_is_refused_on_the_gpu() -> None:
     for name, kind in nn.optimizers.CLASSES.items():
         model = nn.Sequential([nn.Input((4,)), nn.Dense(5)])
         model.compile(kind(), logits())
-        if name in ("Adafactor", "Lamb", "Muon"):
+        if name in ("Adafactor", "Muon"):
             with pytest.raises(ConfigError, match=f"no kernels for {name}"):
                 Session(model, BATCH, Source())
         else:
