@@ -42,7 +42,7 @@ ONE_PROCESS = "--process-per-site"
 # Where tests share the cores, V8's optimizing compiler for WebAssembly waits until code has run
 # very long, and nothing moves on the page while it starts: with the tab above, 1.9 s of processor
 # time to a page that is ready instead of 3.8. Tests that measure time run alone, in V8 as it is,
-# with all that moves.
+# in a whole Chromium, with all that moves.
 BUDGET = "--js-flags=--wasm-tiering-budget=1000000000"  # 13,000,000 is V8's own
 SPARING = (BUDGET, "--force-prefers-reduced-motion") if "PYTEST_XDIST_WORKER" in os.environ else ()
 COMPILED = ("static/vendor/runtime/pyodide.asm.wasm", "static/vendor/micropython/micropython.wasm")
@@ -144,7 +144,10 @@ def opened_page(
         page = SPARE_PAGES.pop()
     else:
         # Of several --js-flags Chromium takes the last: with a test's own, V8 is as it is.
-        page = Page(ONE_PROCESS, *SPARING, *arguments, profile=profile)
+        # The headless shell has no tabs that are hidden, as such a test needs.
+        leaves_out = any(argument.startswith("!") for argument in arguments)
+        shell = bool(SPARING) and profile is None and not leaves_out
+        page = Page(ONE_PROCESS, *SPARING, *arguments, profile=profile, shell=shell)
         if usual:
             page.keep_compiled(kept().url + "kept.html", *COMPILED)
     stack.callback(close, page, usual)

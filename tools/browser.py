@@ -1,7 +1,8 @@
 """Check that the browsers for the tests are installed; install them if the machine allows it.
 
-There are three engines: Chromium, Firefox, and WebKit (Safari's) on a virtual screen. Open MPI is
-installed with them; where it can't be, its one test is skipped.
+There are three engines: Chromium, Firefox, and WebKit (Safari's) on a virtual screen. Two further
+programs are installed with them where they can be: without Open MPI its one test is skipped,
+without Chromium's headless shell the tests take longer.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import subprocess
 import sys
 
 # Packages of Debian and Ubuntu. Ubuntu's chromium is a snap, which containers cannot run.
-PACKAGES = (
-    "chromium", "chromium-driver", "firefox-esr", "webkit2gtk-driver", "xvfb", "openmpi-bin",
-)  # fmt: skip
+PACKAGES = ("chromium", "chromium-driver", "firefox-esr", "webkit2gtk-driver", "xvfb")
+# Program -> its package, for what the tests can do without.
+FURTHER = {"mpirun": "openmpi-bin", "chromium-headless-shell": "chromium-headless-shell"}
 BINARIES = (
     ("chromium", "chromium-browser", "google-chrome"),
     ("chromedriver",),
@@ -31,9 +32,7 @@ HINT = """browser: Chromium, Firefox and WebKit run the browser tests; missing: 
 
 
 def main() -> None:
-    if (missing() or not shutil.which("mpirun")) and can_install():
-        sys.stdout.write(f"browser: apt-get install {' '.join(PACKAGES)}\n")
-        sys.stdout.flush()
+    if (missing() or further()) and can_install():
         install()
     if names := missing():
         raise SystemExit(HINT.format(missing=", ".join(names)))
@@ -43,17 +42,37 @@ def missing() -> list[str]:
     return [names[0] for names in BINARIES if not any(shutil.which(name) for name in names)]
 
 
+def further() -> list[str]:
+    """Packages of which this machine lacks the program."""
+    return [package for program, package in FURTHER.items() if not shutil.which(program)]
+
+
 def can_install() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def install() -> None:
+    for command in (["update", "-qq"], [*INSTALL, *PACKAGES]):
+        if status := apt_get(*command):
+            raise SystemExit(f"browser: `apt-get {' '.join(command)}` failed ({status})")
+    for package in further():
+        if apt_get(*INSTALL, package):
+            say(f"the tests do without {package}")
+
+
+INSTALL = ("install", "-y", "-qq", "--no-install-recommends")
+
+
+def apt_get(*arguments: str) -> int:
+    """Run apt-get without questions; its exit status."""
+    say(f"apt-get {' '.join(arguments)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]
-    for command in (["apt-get", "update", "-qq"], install):
-        status = subprocess.run(command, env=environment, check=False).returncode
-        if status:
-            raise SystemExit(f"browser: `{' '.join(command)}` failed ({status})")
+    return subprocess.run(["apt-get", *arguments], env=environment, check=False).returncode
+
+
+def say(words: str) -> None:
+    sys.stdout.write(f"browser: {words}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ class TestSealed:
 def test_without_scripts_it_says_so(site, host, open_page):
     (host.folder / "index.html").write_text(HEAD + frame(f"{site.url}?embed=1", ""))
     page = open_page(host.url)
-    page.expect_console("sandboxed|Blocked script")
+    page.expect_console("sandboxed|Blocked script|from origin 'null'|ERR_FAILED")
     page.switch_to.frame(page.find_element("css selector", "iframe"))
     # The driver may look into the frame while its document still arrives.
     page.until(lambda: "Allow it for this page" in page.find_element("css selector", "body").text)

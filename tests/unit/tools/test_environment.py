@@ -62,3 +62,35 @@ def test_a_missing_browser_is_named_where_it_cannot_be_installed(monkeypatch, tm
     assert not browser.can_install()
     with pytest.raises(SystemExit, match=r"apt-get install chromium .* webkit2gtk-driver xvfb"):
         browser.main()
+
+
+APT_GET = """#!/bin/sh
+echo "$*" >> "$0.log"
+for last; do :; done
+test "$last" != "$REFUSED"
+"""
+
+
+@pytest.fixture
+def apt_get(monkeypatch, tmp_path):
+    """A package manager that installs nothing, and refuses one package; what it was asked for."""
+    program = tmp_path / "apt-get"
+    program.write_text(APT_GET)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def asked(refused):
+        monkeypatch.setenv("REFUSED", refused)
+        browser.install()
+        return [line.split()[-1] for line in Path(f"{program}.log").read_text().splitlines()]
+
+    return asked
+
+
+def test_a_program_that_the_tests_can_do_without_may_be_refused(apt_get):
+    assert apt_get("openmpi-bin")[-2:] == ["openmpi-bin", "chromium-headless-shell"]
+
+
+def test_a_browser_that_is_refused_ends_the_installation(apt_get):
+    with pytest.raises(SystemExit, match=r"apt-get install .* xvfb` failed \(1\)"):
+        apt_get("xvfb")
