@@ -138,6 +138,89 @@ def test_several_trials_run_at_once_and_results_come_as_they_are_ready():
     assert ended[0] == 1
 
 
+def test_the_next_trial_begins_with_the_turn_in_which_the_one_before_ends():
+    """A thread that trains, too, gives its event loop a turn every 8 ms."""
+
+    async def run(values: Any) -> Any:
+        began.append(turn)
+        if values["n"] < 4:
+            await waiting[values["n"] - 1]
+        return {"loss": 1.0}
+
+    async def main() -> None:
+        nonlocal turn
+        waiting.extend(asyncio.get_running_loop().create_future() for _ in range(3))
+        searching = asyncio.ensure_future(search.search())
+        while not searching.done():
+            if turn in (10, 20, 30):
+                waiting[turn // 10 - 1].set_result(None)
+            turn += 1
+            await asyncio.sleep(0)
+
+    waiting: list[Any] = []
+    began: list[int] = []
+    turn = 0
+    search = GridSearch(lambda hp: hp.Int("n", 1, 4), "loss", run=run)
+    asyncio.run(main())
+    assert [t.status for t in search.trials] == ["COMPLETED"] * 4
+    assert began[1:] == [11, 21, 31]
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+@pytest.mark.parametrize("reports", [1, 2])
+def test_a_stop_that_comes_with_the_end_of_a_trial_ends_no_other(reports, at_once):
+    async def run(values: Any) -> Any:
+        for number in range(3):
+            yield {"loss": float(number)}
+            await asyncio.sleep(0)
+
+    def show(trial: Any) -> None:
+        if trial.trial_id == "0000" and (trial.reports == reports or trial.status != "RUNNING"):
+            trial.stop()
+            trial.stop()
+
+    async def last(values: Any) -> Any:
+        return {"loss": 1.0}
+
+    for function, status in ((run, "STOPPED"), (last, "COMPLETED")):
+        search = GridSearch(
+            lambda hp: hp.Int("n", 1, 5), "loss", run=function, at_once=at_once, on_trial=show
+        )
+        asyncio.run(search.search())
+        assert [t.status for t in search.trials] == [status] + ["COMPLETED"] * 4
+
+
+def test_a_search_that_is_cancelled_stops_its_trials_and_begins_no_more():
+    async def run(values: Any) -> Any:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(search.search())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0.01)
+        assert [t.status for t in search.trials] == ["STOPPED"] * 2
+
+    search = GridSearch(lambda hp: hp.Int("n", 1, 5), "loss", run=run, at_once=2)
+    asyncio.run(main())
+
+
+def test_values_that_cannot_be_proposed_end_the_search():
+    def propose(hp: HyperParameters) -> None:
+        if hp.Int("n", 1, 3) == 2:
+            raise ValueError("no such network")
+
+    async def run(values: Any) -> Any:
+        return {"loss": 1.0}
+
+    search = GridSearch(propose, "loss", run=run)
+    with pytest.raises(ValueError, match="no such network"):
+        asyncio.run(search.search())
+    assert [t.status for t in search.trials] == ["COMPLETED"]
+
+
 def test_a_failed_trial_is_a_row_with_its_error_and_others_go_on():
     async def run(values: Any) -> Any:
         if values["n"] == 2:
