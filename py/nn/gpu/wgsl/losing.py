@@ -267,12 +267,86 @@ def _of_elements(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
     return (shader, grid(size)), size
 
 
+def _circle(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+    """Circle, of all pairs of rows: one workgroup, since a row's terms hold log(sum(exp)) over the
+    rows of its label and over the others until all gradients are made."""
+    if len(s.shape) != 2:
+        raise TypeError(f"outputs of shape {s.shape}")
+    m, own = given.margin, " && i != j" if given.remove_diagonal else ""
+    at, pairs = s.place(), "for (var j = 0u; j < step.rows; j++) {"
+    each = f"for (var i = t; i < {s.batch}u; i += 256u) {{"
+    along = f"for (var k = 0u; k < {s.width}u; k++) {{"
+    shader = kernel(
+        "circle",
+        s.bindings("u32"),
+        f"""
+        {each}
+            var top = vec2<f32>(-1e30);
+            var sum = vec2<f32>();
+            {pairs}
+                let v = select(vec2<f32>(-1e30), grown(max(distance_(i, j), 0.0)), pair(i, j));
+                let next = max(top, v);
+                sum = sum * exp(top - next) + exp(v - next);
+                top = next;
+            }}
+            terms[i] = top + log(sum);
+        }}
+        storageBarrier();
+        var count = 0.0;
+        {pairs} count += f32(risen(j) > -103.0); }}
+        let share = {number(s.factor)} / {"max(count, 1.0)" if s.scale else "1.0"};
+        {each}
+            {along} dy[i * {s.width}u + k] = 0.0; }}
+            if (i >= step.rows) {{ continue; }}
+            {pairs}
+                let d = distance_(i, j);
+                let g = share * (pull(i, j, d) + pull(j, i, d));
+                {along} dy[i * {s.width}u + k] -= g * y[j * {s.width}u + k]; }}
+            }}
+        }}
+        storageBarrier();
+        {each}
+            let z = risen(i);
+            let value = (max(z, 0.0) + log(1.0 + exp(-abs(z)))) * share / {number(s.factor)};
+            terms[i] = vec2<f32>(select(0.0, value * weight(i), i < step.rows), 0.0);
+        }}""",
+        functions=f"""
+        fn label(row: u32) -> u32 {{ return targets[{at}]; }}
+        fn weight(row: u32) -> f32 {{ return {f"weights[{at}]" if s.weighted else "1.0"}; }}
+        fn risen(i: u32) -> f32 {{ return terms[i].x + terms[i].y; }}
+        fn distance_(i: u32, j: u32) -> f32 {{
+            var d = 1.0;
+            {along} d -= y[i * {s.width}u + k] * y[j * {s.width}u + k]; }}
+            return d;
+        }}
+        fn pair(i: u32, j: u32) -> vec2<bool> {{
+            let same = label(i) == label(j);
+            return vec2<bool>(same{own}, !same);
+        }}
+        fn grown(d: f32) -> vec2<f32> {{
+            let m = {number(m)};
+            return {number(given.gamma)}
+                * vec2<f32>((d + m) * (d - m), max(1.0 + m - d, 0.0) * (1.0 - m - d));
+        }}
+        fn pull(i: u32, j: u32, d: f32) -> f32 {{
+            let slope = vec2<f32>(d, select(0.0, d - 1.0, d < {number(1 + m)}));
+            let pulls = select(vec2<f32>(), exp(grown(d) - terms[i]) * slope, pair(i, j));
+            let rising = weight(i) / (1.0 + exp(-max(risen(i), -80.0)));
+            return select(0.0, rising * dot(pulls, vec2<f32>({number(2 * given.gamma)})), d > 0.0);
+        }}""",
+        size="256",
+        builtins="local",
+    )
+    return (shader, (1, 1, 1)), s.batch
+
+
 OVERLAPS = (losses.Dice, losses.Tversky)
 
 LOSSES: dict[type, Maker] = {
     losses.SparseCategoricalCrossentropy: _categorical,
     losses.CategoricalCrossentropy: _categorical,
     losses.CategoricalFocalCrossentropy: _categorical,
+    losses.Circle: _circle,
     losses.CosineSimilarity: _of_sums(
         "var tt = 0.0; var pp = 0.0; var tp = 0.0;",
         "tt += t * t; pp += p * p; tp += t * p;",

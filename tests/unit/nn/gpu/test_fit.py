@@ -122,6 +122,17 @@ def test_metrics_that_the_device_cannot_count_are_computed_from_its_outputs() ->
     same(lambda device: network(device, metrics=order))
 
 
+def test_a_loss_of_pairs_of_samples_counts_those_that_lose_as_on_the_cpu() -> None:
+    weights = np.linspace(0, 2, 70, dtype=np.float32)
+    loss = nn.losses.Circle(2.0, 0.2)
+    held = {"validation_data": (X[:20], Y[:20])}
+    same(lambda device: network(device, loss=loss, metrics=[]), sample_weight=weights, **held)
+    same(lambda device: network(device, loss=loss), **held)
+    x, y = np.tile(X, (4, 1)), np.tile(Y, 4)
+    x += RNG.standard_normal(x.shape, np.float32)
+    same(lambda device: network(device, loss=loss), x=x, y=y, batch_size=280, epochs=1)
+
+
 def test_images_as_bytes_are_scaled_on_the_device() -> None:
     def make(device: str) -> Any:
         model = nn.Sequential([nn.Input((6, 6, 1)), nn.Conv2D(4, 3), nn.Flatten(), nn.Dense(3)])

@@ -27,6 +27,10 @@ def labels(rng: Any, n: int) -> Any:
     return rng.integers(0, 5, n)
 
 
+def few(rng: Any, n: int) -> Any:
+    return rng.integers(0, 3, n)
+
+
 def one_hot(rng: Any, n: int) -> Any:
     return np.eye(5, dtype=np.float32)[rng.integers(0, 5, n)]
 
@@ -247,6 +251,12 @@ LOSSES |= {
         "softmax",
         labels,
     ),
+    "Circle": (lambda: nn.losses.Circle(2.0, 0.2), "tanh", few),
+    "Circle of rows that are compared with themselves, summed": (
+        lambda: nn.losses.Circle(8.0, remove_diagonal=False, reduction="sum"),
+        "softmax",
+        few,
+    ),
     "Dice": (nn.losses.Dice, "sigmoid", bits),
     "Tversky of each sample": (lambda: nn.losses.Tversky(0.3, 0.6, axis=-1), "sigmoid", bits),
     "a function": (lambda: nn.losses.FunctionLoss(cubic), "linear", floats(5)),
@@ -450,7 +460,7 @@ def test_no_loss_of_nn_but_these_is_refused_on_the_gpu() -> None:
     for name, kind in nn.losses.CLASSES.items():
         model = nn.Sequential([nn.Input((4,)), nn.Dense(5, activation="softmax")])
         model.compile("sgd", kind())
-        if name in ("Circle", "CTC"):
+        if name == "CTC":
             with pytest.raises(ConfigError, match=f"{kind().name}: no kernels for {name}"):
                 Session(model, BATCH, Source())
         else:
@@ -468,13 +478,15 @@ REFUSED_LOSSES: dict[str, tuple[Any, str]] = {
         "sorted: no kernels for a loss of this function",
     ),
     "sums over the batch alone": (nn.losses.Dice(axis=0), "axis=0"),
+    "several embeddings of a sample": (nn.losses.Circle(), r"outputs of shape \(6, 3, 5\)"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED_LOSSES)
 def test_a_loss_that_has_no_text_is_refused_by_its_reason(name: str) -> None:
     loss, reason = REFUSED_LOSSES[name]
-    model = nn.Sequential([nn.Input((4,)), nn.Dense(5, activation="softmax")])
+    shape = (3, 4) if "several" in name else (4,)
+    model = nn.Sequential([nn.Input(shape), nn.Dense(5, activation="softmax")])
     model.compile("sgd", loss)
     with pytest.raises(ConfigError, match=reason):
         Session(model, BATCH, Source())
