@@ -93,18 +93,24 @@ INLINE void pack_four(float *to, const float *from, int column) {
         store(to + k * COLUMNS, low[k]), store(to + k * COLUMNS + LANES, high[k]);
 }
 
-int pack_right(float *to, struct matrix b, int depth, int columns) {
-    f4 zero = splat(0), wrong[2] = {zero, zero}; /* each number times zero, added up: NaN if one is not finite */
+INLINE void add_part(float *to, const f4 v[2], int count) {
+    store_part(to, load_part(to, count) + v[0], count);
+    store_part(to + LANES, load_part(to + LANES, count - LANES) + v[1], count - LANES);
+}
+
+int pack_right(float *to, struct matrix b, int depth, int columns, float *sums) {
+    f4 zero = splat(0), wrong = zero; /* each sum times zero, added up: NaN if one is not finite */
     i4 unequal;
     for (int j = 0; j < columns; j += COLUMNS) {
         const float *from = b.at + j * b.column;
         int there = smaller(columns - j, COLUMNS), k = 0;
+        f4 sum[2] = {zero, zero};
         if (there == COLUMNS && b.column == 1) {
             ROLLED for (; k < depth; k++, from += b.row) {
                 f4 low = load(from), high = load(from + LANES);
                 store(to + k * COLUMNS, low);
                 store(to + k * COLUMNS + LANES, high);
-                wrong[0] = madd(low, zero, wrong[0]), wrong[1] = madd(high, zero, wrong[1]);
+                sum[0] += low, sum[1] += high;
             }
         } else {
             if (there == COLUMNS && b.row == 1)
@@ -112,15 +118,15 @@ int pack_right(float *to, struct matrix b, int depth, int columns) {
             for (; k < depth; k++)
                 for (int c = 0; c < COLUMNS; c++)
                     to[k * COLUMNS + c] = c < there ? from[k * b.row + c * b.column] : 0;
-            ROLLED for (int i = 0; i < depth * COLUMNS; i += COLUMNS) {
-                wrong[0] = madd(load(to + i), zero, wrong[0]);
-                wrong[1] = madd(load(to + i + LANES), zero, wrong[1]);
-            }
+            ROLLED for (int i = 0; i < depth * COLUMNS; i += COLUMNS)
+                sum[0] += load(to + i),
+                sum[1] += load(to + i + LANES);
         }
+        if (sums) add_part(sums + j, sum, there);
+        wrong = madd(sum[0] + sum[1], zero, wrong);
         to += depth * COLUMNS;
     }
-    wrong[0] += wrong[1];
-    unequal = wrong[0] != wrong[0];
+    unequal = wrong != wrong;
     return !any_bit(unequal);
 }
 
@@ -239,14 +245,16 @@ void multiply_packed(int m, int n, const struct left *left, const float *right, 
     if (m && n) multiply_in_place(m, n, left, right, distance, c, c_row, e);
 }
 
-void multiply_sparse(int m, int n, int depth, struct matrix a, const float *right, int finite, float *c, int c_row,
+void multiply_sparse(int m, int depth, struct matrix a, const struct right *rights, int count, int finite, int c_row,
                      float *scratch) {
     struct left_panel *left = (struct left_panel *)scratch;
     struct epilogue e = {0, 1, cutting_of(LINEAR)};
-    for (int i = 0; i < m; i += BLOCK, a.at += BLOCK * a.row, c += BLOCK * c_row) {
+    for (int i = 0; i < m; i += BLOCK, a.at += BLOCK * a.row) {
         int rows = smaller(m - i, BLOCK);
         pack_left(left, rows, a, depth, finite);
-        multiply_block(left, right, c, c_row, split_rows(rows).tiles, n, depth, e);
+        for (int r = 0; r < count; r++)
+            multiply_block(left, rights[r].packed, rights[r].c + i * c_row, c_row, split_rows(rows).tiles,
+                           rights[r].columns, depth, e);
     }
 }
 
@@ -291,7 +299,7 @@ EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, c
         struct epilogue e = {bias, 0, cutting_of(activation)};
         struct left whole = {{a, a_row, a_column}, k, 0, 0};
         struct matrix right_part = {b, b_row, b_column};
-        pack_right(right, right_part, k, n);
+        pack_right(right, right_part, k, n, 0);
         for (int i = 0; i < m; i += BLOCK, whole.a.at += BLOCK * a_row, c += BLOCK * c_row)
             multiply_in_place(smaller(m - i, BLOCK), n, &whole, right, k, c, c_row, e);
         return;
@@ -302,7 +310,7 @@ EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, c
             struct epilogue e = {last && bias ? bias + j : 0, accumulate || p > 0,
                                  cutting_of(last ? activation : LINEAR)};
             struct matrix right_part = {b + p * b_row + j * b_column, b_row, b_column};
-            int finite = pack_right(right, right_part, depth, columns);
+            int finite = pack_right(right, right_part, depth, columns, 0);
             for (int i = 0; i < m; i += BLOCK) {
                 struct matrix left_part = {a + i * a_row + p * a_column, a_row, a_column};
                 int rows = smaller(m - i, BLOCK);

@@ -16,9 +16,9 @@ void gemm(int m, int n, int k, const float *a, int a_row, int a_column, const fl
           int b_column, float *c, int c_row, const float *bias, int activation, int accumulate,
           float *scratch);
 
-/* b (depth, columns) -> (columns / 8, depth, 8), the last columns filled up with zeros. Returns whether all
- * values are finite: then their products with 0 are 0. */
-int pack_right(float *to, struct matrix b, int depth, int columns);
+/* b (depth, columns) -> (columns / 8, depth, 8), the last columns filled up with zeros. Adds the sum of each column
+ * to `sums`, null for none. Returns whether these are finite: then all values are, and their products with 0 are 0. */
+int pack_right(float *to, struct matrix b, int depth, int columns, float *sums);
 
 /* a (m, depth), of at most DEPTH steps -> its panels, without the steps at which a tile of rows is zero if what it
  * is multiplied with is finite. */
@@ -37,9 +37,16 @@ struct left {
 void multiply_packed(int m, int n, const struct left *left, const float *right, int distance, float *c, int c_row,
                      int accumulate);
 
-/* c (m, n) += a (m, depth) b, where b is packed and depth at most DEPTH, without the steps at which a is zero if
- * b is finite. Scratch as gemm's. */
-void multiply_sparse(int m, int n, int depth, struct matrix a, const float *right, int finite, float *c, int c_row,
+/* A packed right operand of so many columns, and what its product is added to. */
+struct right {
+    const float *packed;
+    int columns;
+    float *c;
+};
+
+/* c (m, columns) += a (m, depth) b for each b of `rights`, at most DEPTH steps, without those at which a is zero if
+ * all b are finite. Scratch as gemm's. */
+void multiply_sparse(int m, int depth, struct matrix a, const struct right *rights, int count, int finite, int c_row,
                      float *scratch);
 
 #endif

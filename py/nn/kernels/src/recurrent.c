@@ -36,7 +36,7 @@ static int steps_together(int rows) { return rows < WORTH ? WORTH / rows : 1; }
 EXPORT int recurrent_scratch(int rows, int units, int features) {
     struct cell s = cell_of(0, units, features);
     int panels = (s.depth + 2 * COLUMNS) * (s.columns + 3 * COLUMNS);
-    return s.depth * s.columns + panels + steps_together(rows) * rows * s.columns + (s.columns + COLUMNS) * DEPTH +
+    return s.depth * s.columns + panels + steps_together(rows) * rows * s.columns + (s.columns + 3 * COLUMNS) * DEPTH +
            gemm_scratch();
 }
 
@@ -165,7 +165,7 @@ EXPORT void recurrent_steps(int gru, const float *x, const float *kernel, const 
     for (int p = 0; p < 3; p++) {
         struct range at = range_of(&s, p);
         struct matrix part = {scratch + at.row * s.columns + at.column, s.columns, 1};
-        finite &= pack_right(packed[p] = sums, part, at.rows, at.columns);
+        finite &= pack_right(packed[p] = sums, part, at.rows, at.columns, 0);
         sums = packed_end(sums, at.rows, at.columns);
     }
     struct left_panel *inputs = (struct left_panel *)(sums + smaller(rows, GROUP) * s.columns);
@@ -189,17 +189,24 @@ EXPORT void recurrent_steps(int gru, const float *x, const float *kernel, const 
         }
 }
 
-/* Adds the products of some joined rows with their gradients. Inputs often hold zeros, as the first states do. */
+/* Adds the products of some joined rows with their gradients. Inputs often hold zeros, as the first states do. The
+ * product of the 1 is the gradients' sum, which packing them gives. */
 static void add_weights(const struct cell *s, float *matrix, const float *joined, const float *dz, int rows,
                         float *scratch) {
+    struct right rights[3];
+    int units = s->units, finite = 1;
+    struct matrix h = {joined, 1, s->width}, x = {joined + units + 1, 1, s->width};
     for (int p = 0; p < 3; p++) {
         struct range at = range_of(s, p);
-        struct matrix left = {joined + at.row, 1, s->width}, right = {dz + at.column, s->columns, 1};
-        int finite = pack_right(scratch, right, rows, at.columns);
-        if (at.columns)
-            multiply_sparse(at.rows, at.columns, rows, left, scratch, finite, matrix + at.row * s->columns + at.column,
-                            s->columns, scratch + (at.columns + COLUMNS) * DEPTH);
+        struct matrix gradients = {dz + at.column, s->columns, 1};
+        struct right r = {scratch, at.columns, matrix + at.column};
+        finite &= pack_right(scratch, gradients, rows, at.columns, matrix + units * s->columns + at.column);
+        scratch = packed_end(scratch, rows, at.columns);
+        rights[p] = r;
     }
+    multiply_sparse(units, rows, h, rights + 1, 2, finite, s->columns, scratch);
+    for (int p = 0; p < 2; p++) rights[p].c += (units + 1) * s->columns;
+    multiply_sparse(s->features, rows, x, rights, 2, finite, s->columns, scratch);
 }
 
 /* The gradient of `recurrent_steps`. dy (rows, steps, units), of the outputs, or null. dh and dc (rows, units): of
@@ -217,8 +224,8 @@ EXPORT void recurrent_gradient(int gru, const float *kernel, const float *weight
     struct matrix of_h = {matrix + s.from_h, 1, s.columns};
     struct matrix of_x = {matrix + (units + 1) * s.columns, 1, s.columns};
     assemble(&s, matrix, kernel, weights, 0);
-    pack_right(for_h, of_h, back, units);
-    if (dx) pack_right(for_x, of_x, s.until_x, features);
+    pack_right(for_h, of_h, back, units, 0);
+    if (dx) pack_right(for_x, of_x, s.until_x, features, 0);
     clear(matrix, s.depth * s.columns); /* from here on the gradient */
     for (int first, end = steps; end > 0; end = first) {
         first = end < together ? 0 : end - together;

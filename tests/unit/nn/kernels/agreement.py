@@ -610,4 +610,29 @@ def check_recurrent_not_finite(draw):
     assert (np.isnan(y).sum(axis=1) == 1).all()
 
 
+def check_recurrent_gradient_not_finite(draw):
+    """Zeros of the input times gradients that are not finite are NaN, as in NumPy, though the sum
+    of two such gradients is NaN and not infinite."""
+    cell, n, features, units = draw.pick(("lstm", "gru")), 24, draw.integer(1, 9), 8
+    width = kernels.GATES[cell] * units
+    weights = draw.real(features, width), draw.real(units, width), None
+    trace = kernels.Trace(
+        *(np.zeros(shape, F4) for shape in kernels.trace_shapes(cell, n, 1, features, units))
+    )
+    first = [None] * (2 if cell == "lstm" else 1)
+    x, y = np.zeros((n, 1, features), F4), np.zeros((n, units), F4)
+    kernels.recurrent_steps(cell, x, weights, first, trace, y)
+    last = [np.ones((n, units), F4) for _ in first]
+    unit = draw.integer(0, units - 1)
+    last[0][draw.integer(0, n // 2 - 1), unit] = np.inf
+    if draw.integer(0, 1):
+        last[0][draw.integer(n // 2, n - 1), unit] = -np.inf
+    found = [np.zeros_like(w) for w in weights[:2]]
+    with np.errstate(invalid="ignore"):
+        kernels.recurrent_gradient(cell, weights, trace, None, last, (*found, None))
+    per_gate = np.isnan(found[0]).reshape(features, -1, units)
+    assert per_gate[:, :, unit].any(axis=1).all()
+    assert not np.delete(per_gate, unit, axis=2).any()
+
+
 CHECKS = {name: check for name, check in globals().items() if name.startswith("check_")}
