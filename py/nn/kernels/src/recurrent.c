@@ -41,21 +41,20 @@ EXPORT int recurrent_scratch(int rows, int units, int features) {
 }
 
 void squash(const float *x, float *y, int count, int logistic) {
-    const float *numbers = logistic ? LOGISTIC_NUMBERS : TANH_NUMBERS;
-    f4 middle = splat(logistic ? 0.5f : 0), v[2];
+    const float *numbers = logistic ? LOGISTIC_NUMBERS : TANH_OF_GATES;
+    f4 v[4];
     int i = 0;
-    ROLLED for (; i + 2 * LANES <= count; i += 2 * LANES) {
-        v[0] = load(x + i), v[1] = load(x + i + LANES);
-        fractions(v, numbers, 2);
-        store(y + i, v[0] + middle);
-        store(y + i + LANES, v[1] + middle);
+    ROLLED for (; i + 4 * LANES <= count; i += 4 * LANES) {
+        UNROLL for (int j = 0; j < 4; j++)
+            v[j] = load(x + i + j * LANES);
+        sigmoids(v, numbers);
+        UNROLL for (int j = 0; j < 4; j++)
+            store(y + i + j * LANES, v[j]);
     }
-    ROLLED for (; i < count; i += LANES) {
-        int there = smaller(count - i, LANES);
-        v[0] = load_part(x + i, there);
-        fractions(v, numbers, 1);
-        store_part(y + i, v[0] + middle, there);
-    }
+    if (i == count) return;
+    for (int j = 0; j < 4; j++) v[j] = load_part(x + i + j * LANES, count - i - j * LANES);
+    sigmoids(v, numbers);
+    for (int j = 0; j < 4; j++) store_part(y + i + j * LANES, v[j], count - i - j * LANES);
 }
 
 enum way { INTO,

@@ -35,7 +35,7 @@ INLINE void put(float *p, f4 v, int count) {
         if (u < units) STEP(u, units - u);       \
     } while (0)
 
-/* y = tanh(x), or the logistic function of x, wrong by at most 3e-7 of 1 (not of its value). In a pass of its own:
+/* y = tanh(x), or the logistic function of x, wrong by at most 2e-7 of 1 (not of its value). In a pass of its own:
  * among other work V8 has too few registers for it. */
 void squash(const float *x, float *y, int count, int logistic);
 

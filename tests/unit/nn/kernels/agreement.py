@@ -635,4 +635,25 @@ def check_recurrent_gradient_not_finite(draw):
     assert not np.delete(per_gate, unit, axis=2).any()
 
 
+def check_gates(draw):
+    """The logistic function and tanh of gates are wrong by at most 2e-7, and reach their limits."""
+    count, scale = draw.integer(1, 70), draw.pick((1e-3, 1, 8, 30, 200))
+    sums = np.ascontiguousarray(draw.real(1, count)[0] * F4(scale), F4)
+    sums[: draw.integer(0, 4)] = draw.pick((0, np.inf, -np.inf, 1e30, -1e30))
+    weights = np.tile(sums, 4)[None], np.zeros((count, 4 * count), F4), None
+    trace = kernels.Trace(
+        *(np.zeros(shape, F4) for shape in kernels.trace_shapes("lstm", 1, 1, 1, count))
+    )
+    y = np.zeros((1, count), F4)
+    kernels.recurrent_steps("lstm", np.ones((1, 1, 1), F4), weights, [None, None], trace, y)
+    parts = trace.z.reshape(4, count)
+    with np.errstate(over="ignore"):
+        logistic = 1 / (1 + np.exp(-sums.astype(np.float64)))
+    for part in (0, 1, 3):
+        assert np.abs(parts[part] - logistic).max() <= 2e-7
+    assert np.abs(parts[2] - np.tanh(sums.astype(np.float64))).max() <= 2e-7
+    assert (parts[2][sums == 0] == 0).all()
+    assert (np.abs(parts) <= 1).all()
+
+
 CHECKS = {name: check for name, check in globals().items() if name.startswith("check_")}
