@@ -29,7 +29,7 @@ def test_a_wrong_name_is_an_error_at_once_that_lists_the_names(outcomes):
     kind, text, _, seconds = outcomes["unknown"]
     assert kind == "WorkerBootError"
     assert "'unknown'" in text
-    assert "broken, silent, early" in text
+    assert "broken, silent, missing" in text
     assert seconds < 0.1
 
 
@@ -84,17 +84,6 @@ def test_an_exception_at_boot_arrives_with_its_traceback(outcomes):
     assert kind == "WorkerBootError"
     assert "RuntimeError: the kettle is empty" in text
     assert "in prepare" in traceback
-
-
-@pytest.mark.promise(
-    "farcall: every await ends",
-    "The worker's script raises before `serve`: WorkerBootError with the traceback",
-)
-def test_a_script_that_fails_before_importing_farcall_is_an_error(outcomes):
-    kind, text, _, seconds = outcomes["early"]
-    assert kind == "WorkerBootError"
-    assert "without importing farcall" in text
-    assert seconds < 20
 
 
 @pytest.mark.promise(

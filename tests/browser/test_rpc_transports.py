@@ -9,6 +9,7 @@ CASES = {
     "a_worker_that_died_starts_again": ["WorkerDiedError", ["made by setup"]],
     "a_worker_whose_session_ended_is_killed_by_a_restart": [True, 1, 2],
     "a_worker_that_does_not_start_in_time_is_killed": ["TimeoutError"],
+    "a_script_that_fails_before_it_imports_farcall_is_an_error": ["WorkerBootError", True],
     "python_that_never_gives_way_is_killed": ["TimeoutError", "WorkerDiedError", 9],
     "a_pool_maps_in_order_and_replaces_the_dead": [
         [x * x for x in range(20)],
@@ -58,6 +59,7 @@ def outcomes(module_site, open_module_page):
     page = open_module_page()
     page.get(f"{module_site.url}tests/browser/rpc/transports.html")
     page.wait_for_phase("done", timeout=100)
+    page.expect_console("there_is_no_such_module")
     return json.loads(page.execute_script("return document.getElementById('results').textContent"))
 
 

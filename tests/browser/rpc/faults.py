@@ -51,7 +51,7 @@ async def twice(name):
 async def main():
     results = {}
     results["unknown"] = await caught(connected("unknown"))
-    for name in ("silent", "missing", "early", "broken"):
+    for name in ("silent", "missing", "broken"):
         results[name] = await caught(connected(name))
     results["unconfigured"] = await caught(connected("unconfigured"))
     for name, target in (("nothing", None), ("document", document)):

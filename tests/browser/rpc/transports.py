@@ -92,6 +92,14 @@ async def a_worker_that_does_not_start_in_time_is_killed():
     return result
 
 
+async def a_script_that_fails_before_it_imports_farcall_is_an_error():
+    """Nobody else can tell: farcall waits ten seconds for a word of the worker's."""
+    try:
+        await farcall.connect("early", timeout=20 * SLOWNESS)
+    except farcall.WorkerBootError as exc:
+        return [type(exc).__name__, "without importing farcall" in str(exc)]
+
+
 async def python_that_never_gives_way_is_killed():
     worker = farcall.Worker(SOURCE, config=CONFIG, type="mpy")
     await worker.start()
@@ -331,6 +339,7 @@ CASES = (
     a_worker_that_died_starts_again,
     a_worker_whose_session_ended_is_killed_by_a_restart,
     a_worker_that_does_not_start_in_time_is_killed,
+    a_script_that_fails_before_it_imports_farcall_is_an_error,
     python_that_never_gives_way_is_killed,
     a_pool_maps_in_order_and_replaces_the_dead,
     two_workers_talk_over_a_port_of_their_own,
