@@ -71,7 +71,7 @@ INLINE void pack_panel(struct left_panel *to, const float *from, struct matrix a
     to->rows = rows, to->count = count;
 }
 
-void pack_left(struct left_panel *to, int m, struct matrix a, int depth, int finite) {
+static void pack_left(struct left_panel *to, int m, struct matrix a, int depth, int finite) {
     const float *from = a.at;
     struct split s = split_rows(m);
     for (int i = 0; i < s.tiles; i++, to++) {
@@ -80,6 +80,14 @@ void pack_left(struct left_panel *to, int m, struct matrix a, int depth, int fin
         PICK_ROWS(rows, PACK)
         from += rows * a.row;
     }
+}
+
+int pack_sparse(struct left_panel *to, int m, struct matrix a, int depth, int finite) {
+    struct split s = split_rows(m);
+    pack_left(to, s.low + (s.more > 0), a, depth, finite);
+    if (to->count == depth) return 0;
+    pack_left(to, m, a, depth, finite);
+    return 1;
 }
 
 /* Four rows of eight columns that lie one after the other, as in a transposed matrix. */

@@ -21,9 +21,10 @@ void gemm(int m, int n, int k, const float *a, int a_row, int a_column, const fl
 int pack_right(float *to, struct matrix b, int depth, int columns, float *sums);
 
 /* a (m, depth), of at most DEPTH steps -> its panels, without the steps at which a tile of rows is zero if what it
- * is multiplied with is finite. */
+ * is multiplied with is finite. Returns 0 where the first tile has no such step, as then the others seldom have:
+ * it packs no more. */
 struct left_panel;
-void pack_left(struct left_panel *to, int m, struct matrix a, int depth, int finite);
+int pack_sparse(struct left_panel *to, int m, struct matrix a, int depth, int finite);
 
 /* The left operand of a product: `depth` steps, read where they lie. Of the last `sparse` of them, `kept` has those
  * that are not zero; null for none. It may be given only if the rows are even, as tile.h says. */

@@ -141,8 +141,8 @@ static void join(const struct cell *s, float *to, const float *x, int steps, int
 static NOINLINE void multiply_joined(const struct cell *s, const float *now, int rows, float *const packed[3],
                                      int finite, int first, float *sums, struct left_panel *inputs) {
     struct matrix of_x = {now + s->units + 1, s->width, 1};
-    int apart = is_even(rows) && s->features <= DEPTH ? s->features : 0;
-    if (apart) pack_left(inputs, rows, of_x, apart, finite);
+    int packs = is_even(rows) && s->features <= DEPTH;
+    int apart = packs && pack_sparse(inputs, rows, of_x, s->features, finite) ? s->features : 0;
     for (int p = 0; p < 3; p++) {
         struct range at = range_of(s, p);
         int zeros = first && p && finite ? s->units : 0, sparse = p < 2 ? apart : 0;

@@ -568,7 +568,8 @@ def check_recurrent(draw):
     first = [draw.pick((None, draw.real(n, units))) for _ in range(2 if cell == "lstm" else 1)]
     x, turned, every = draw.real(n, steps, features), draw.pick((False, True)), draw.integer(0, 1)
     if draw.integer(0, 1):
-        x[:, :, draw.integer(0, features - 1) :] = 0  # the border of an image
+        # The border of an image, of some of them or all.
+        x[: draw.pick((6, n)), :, draw.integer(0, features - 1) :] = 0
     shapes = kernels.trace_shapes(cell, n, steps, features, units)
     trace = kernels.Trace(*(np.zeros(shape, F4) for shape in shapes))
     y = np.zeros((n, steps, units) if every else (n, units), F4)
