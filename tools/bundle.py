@@ -444,7 +444,7 @@ def thin(source: str, *, strings: bool = False) -> str:
 
 
 def tight(source: str) -> str:
-    """Return Python without the spaces between tokens that are told apart without them; lines and
+    """Return Python without the spaces whose absence joins no two words; lines and
     strings stay."""
     lines = source.split("\n")
     spaces = []
