@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,36 +70,43 @@ class TeamTraining:
         """Bring weights home: they are there."""
 
     async def begin(self) -> None:
-        """Take over the leader's weights, slots and generators."""
-        model, optimizer = self.model, self.training.optimizer
+        """Take over the leader's generators, and where a member has others, weights and slots."""
+        model, optimizer, group = self.model, self.training.optimizer, self.group
         program = self.training.program
         generators = [model.rng, *(r for x in walk(model.layers) if (r := getattr(x, "rng", None)))]
         numbers = {
             "iterations": optimizer.iterations,
             "generators": [g.bit_generator.state for g in generators],
         }
+        text = np.frombuffer(json.dumps(numbers).encode(), np.uint8)
         arrays = [*(v.value for v in model.variables), *optimizer.state.values()]
+        found = np.zeros(group.size + 1)
+        found[group.rank] = _checksum(arrays)
+        found[-1] = 0 if group.rank else len(text)
+        *checksums, length = await summed(group, found)
+        if len(set(checksums)) > 1:
+            await self._take_over(arrays)
+        codes = np.zeros(int(length))
+        if not group.rank:
+            codes[:] = text
+        await self._from_leader(codes)
+        taken = json.loads(codes.astype(np.uint8).tobytes())
+        optimizer.iterations = taken["iterations"]
+        for rng, state in zip(generators, taken["generators"], strict=True):
+            rng.bit_generator.state = state
+        program.wish = program.stops = False
+
+    async def _take_over(self, arrays: Sequence[Array]) -> None:
+        """Take over the leader's weights and slots."""
         flat = np.concatenate([np.ravel(a).astype(np.float64) for a in arrays])
         await self._from_leader(flat)
         at = 0
         for array in arrays:
             array[...] = flat[at : at + array.size].reshape(array.shape)
             at += array.size
-        text = np.frombuffer(json.dumps(numbers).encode(), np.uint8)
-        length = np.array([len(text)], np.float64)
-        await self._from_leader(length)
-        codes = np.zeros(int(length[0]))
-        if not self.group.rank:
-            codes[:] = text
-        await self._from_leader(codes)
-        found = json.loads(codes.astype(np.uint8).tobytes())
-        optimizer.iterations = found["iterations"]
-        for rng, state in zip(generators, found["generators"], strict=True):
-            rng.bit_generator.state = state
-        for variable in model.variables:
+        for variable in self.model.variables:
             variable.mark_written()
-        program.parameters.mark_written()
-        program.wish = program.stops = False
+        self.training.program.parameters.mark_written()
 
     async def _from_leader(self, array: Array) -> None:
         if self.group.rank:
@@ -114,6 +122,14 @@ class TeamTraining:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _checksum(arrays: Sequence[Array]) -> int:
+    """Return a number that is the same for the same bits."""
+    found = 0
+    for array in arrays:
+        found = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, found)
+    return found
 
 
 async def summed(group: Any, array: Array) -> Array:

@@ -172,13 +172,35 @@ def test_no_rows_travel_of_arrays_and_a_batch_is_one_exchange_and_two_a_normaliz
         return [[kind for kind, _ in each] for each in heard], members
 
     kinds, members = in_team(2, train)
-    # Who has memory, three to be equal, six batches of three, two of the evaluation.
-    assert kinds[0] == ["array"] * (1 + 3 + 18 + 2)
-    assert kinds[1].count("array") == 1 + 3 + 18 + 2
+    # Who has memory, two to be equal, six batches of three, two of the evaluation.
+    assert kinds[0] == ["array"] * (1 + 2 + 18 + 2)
+    assert kinds[1].count("array") == 1 + 2 + 18 + 2
     others = [content for kind, content in members[1].heard if kind != "array"]
     names = ["needs", "data", "order", "equal", "first", "validation", "evaluate", "end"]
     assert [min(each) if each.keys() != {"model", "shards", "whole", "data"} else "data"
             for each in others] == names  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("changed", ["nothing", "weights", "slots"])
+def test_weights_travel_at_the_beginning_of_an_epoch_where_a_member_has_others(changed, size):
+    def hook(model: nn.Model, logs: Any) -> None:
+        if (logs["epoch"], logs["batch"]) == (0, 6):
+            slots = model.optimizer.state.values()
+            values = {"weights": [v.value for v in model.trainable_variables], "slots": slots}
+            for array in values.get(changed, []):
+                array *= 0.5  # nothing notes it
+
+    async def train(leader: Any) -> Any:
+        found = await fit(leader, hook, epochs=3, validation_data=None)
+        state = found[2].optimizer.state.values()
+        numbers = sum(a.size for a in [*found[2].get_weights(), *state])
+        heard = [c for kind, c in leader.team.members[1].heard if kind == "array"]
+        return found, sum(np.size(array) == numbers for array in heard)
+
+    found, travelled = in_team(size, train)
+    expect_same(found, run(fit(None, hook, epochs=3, validation_data=None)))
+    assert travelled == (size - 1) * (changed != "nothing")
 
 
 def test_the_rows_of_a_generator_travel():
