@@ -93,7 +93,7 @@ async def a_worker_that_does_not_start_in_time_is_killed():
 
 
 async def a_script_that_fails_before_it_imports_farcall_is_an_error():
-    """Nobody else can tell: farcall waits ten seconds for a word of the worker's."""
+    """The worker can no longer say it: farcall asks ten times, once a second."""
     try:
         await farcall.connect("early", timeout=20 * SLOWNESS)
     except farcall.WorkerBootError as exc:
