@@ -5,7 +5,7 @@ In a browser arrays go from one Python's memory to another's by JavaScript alone
 
 import json
 
-from farcall import platform
+from farcall import errors, platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +35,11 @@ class Calls:
         self._arrays: "list[tuple[int, Any]]" = []
 
     def post(self, kind: "str", term: "int", content: "Value") -> None:
-        """Send a value."""
-        self._hear(self._place, kind, term, content)
+        """Send a value; one that has ended does not hear it, as at a port."""
+        try:
+            self._hear(self._place, kind, term, content)
+        except errors.SessionClosedError:
+            return  # who watches the session says so
 
     def put(self, term: "int", array: "Any") -> None:
         """Send an array to sum."""

@@ -297,3 +297,21 @@ def test_a_model_that_cannot_be_sent_is_trained_by_the_leader_alone():
         return model.distribution
 
     assert in_team(2, train).startswith("1 worker: ")
+
+
+def test_what_a_member_sends_to_one_that_has_ended_is_lost_and_no_error():
+    """A member that was silent may hear of a team that has ended since, and answers it."""
+
+    async def sends():
+        async with led(2) as team:
+            member = team.members[1]
+            team.cut(1)
+            while 0 not in member._roster._ended:
+                await asyncio.sleep(0)
+            for kind, content in (("form", [[0], 0]), ("form", [[0, 1], 0]), ("back", None)):
+                member.hear(0, kind, 1, content)
+            for line in (member._lines[0], team.leader._lines[1]):
+                line.post("message", 1, None)
+                line.put(1, np.zeros(3, np.float32))
+
+    asyncio.run(asyncio.wait_for(sends(), 20))
