@@ -3,6 +3,9 @@
 import pytest
 from selenium.common.exceptions import WebDriverException
 
+from tests.support import processor
+from tests.support.chromium import Page
+from tests.support.limit import Limit
 from tests.support.site import Corrupt, Hangs, Missing, Status, Truncated
 
 FETCH = """
@@ -144,3 +147,14 @@ def test_a_closed_site_is_a_machine_without_network(page, site):
     site.open()
     page.get(site.url + "blank.html")
     assert page.text == "hello"
+
+
+@pytest.mark.parametrize("shell", [False, True])
+def test_a_browser_that_has_quit_leaves_no_process(shell):
+    page = Page(shell=shell)
+    pids = processor.started(page.service.process.pid)
+    assert len(pids) > 2
+    page.quit()
+    limit = Limit(20)
+    while left := [pid for pid in pids if processor.runs(pid)]:
+        assert limit.left() > 0, left

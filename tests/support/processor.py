@@ -16,14 +16,23 @@ def waited(ancestor: int) -> float:
     Args:
         ancestor: process id of the driver that started the browser.
     """
-    stats = [PROC / str(pid) / "schedstat" for pid in _renderers(ancestor)]
+    stats = [PROC / str(pid) / "schedstat" for pid in started(ancestor) if _is_page(pid)]
     return sum(int(stat.read_text().split()[1]) for stat in stats if stat.exists()) / 1e6
 
 
-def _renderers(ancestor: int) -> list[int]:
+def started(ancestor: int) -> list[int]:
+    """Process ids of what a process started, and of what that started."""
     pids = [int(path.name) for path in PROC.glob("[0-9]*")]
     parents = {pid: _parent(pid) for pid in pids}
-    return [pid for pid in pids if _is_page(pid) and ancestor in _line(pid, parents)]
+    return [pid for pid in pids if ancestor in _line(pid, parents)]
+
+
+def runs(pid: int) -> bool:
+    """Whether a process has not ended; one that nobody has asked for its status has."""
+    try:
+        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _parent(pid: int) -> int:
