@@ -28,7 +28,7 @@ def started(ancestor: int) -> list[int]:
 
 
 def runs(pid: int) -> bool:
-    """Whether a process has not ended; one that nobody has asked for its status has."""
+    """Whether a process has not ended; one whose status its parent has not read has ended too."""
     try:
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

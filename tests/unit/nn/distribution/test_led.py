@@ -306,7 +306,7 @@ def test_what_a_member_sends_to_one_that_has_ended_is_lost_and_no_error():
         async with led(2) as team:
             member = team.members[1]
             team.cut(1)
-            while 0 not in member._roster._ended:  # noqa: ASYNC110 - told by no event
+            while 0 not in member._roster._ended:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             for kind, content in (("form", [[0], 0]), ("form", [[0, 1], 0]), ("back", None)):
                 member.hear(0, kind, 1, content)
