@@ -13,6 +13,7 @@ import datetime
 import ipaddress
 import json
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -195,11 +196,20 @@ class Federation:
         return found
 
 
+# Linux hands out ports from here to programs and connections that do not ask for a certain one.
+HANDED_OUT = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
 def free_port() -> int:
-    """Return a port of this machine that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of this machine that is free now, and that the system hands to no program:
+    Flower takes seconds to start until it listens there."""
+    first = int(HANDED_OUT.read_text().split()[0]) if HANDED_OUT.exists() else 49_152  # RFC 6335
+    ports = range(20_000, first if first > 21_000 else 65_536)
+    for port in random.sample(ports, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise SystemExit(f"federation: expected a free port from {ports[0]} to {ports[-1]}")
 
 
 def own_address() -> str:

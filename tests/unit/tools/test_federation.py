@@ -5,6 +5,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -21,6 +22,17 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(tmp_path):
     assert done.stderr.startswith(wanted)
     assert done.stderr.endswith(f"make federation PORT={port + 1}\n")
     assert done.returncode == 1
+
+
+def test_a_free_port_is_none_that_the_system_hands_to_another_program_meanwhile():
+    """Flower takes seconds to start: one port that was handed out in that time ended a node."""
+    ports = {federation.free_port() for _ in range(50)}
+    with ExitStack() as stack:
+        for port in ports:  # all can be listened on at once
+            stack.enter_context(socket.create_server(("127.0.0.1", port)))
+        handed = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(50)]
+        assert max(ports) < min(server.getsockname()[1] for server in handed)
+        assert not ports & {federation.free_port() for _ in range(200)}
 
 
 def test_without_flower_the_command_that_installs_it_is_named(tmp_path, monkeypatch):
