@@ -14,6 +14,12 @@ fetch(arguments[0]).then(async r => done([r.status, r.headers.get('content-type'
   Array.from(new Uint8Array(await r.arrayBuffer()))])).catch(e => done(String(e)));
 """
 
+GIVE = """
+const link = document.createElement("a");
+[link.href, link.download] = ["data:,x", arguments[0]];
+link.click();
+"""
+
 BLANK = "<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>t</title><p>hello"
 
 
@@ -158,3 +164,23 @@ def test_a_browser_that_has_quit_leaves_no_process(shell):
     limit = Limit(20)
     while left := [pid for pid in pids if processor.runs(pid)]:
         assert limit.left() > 0, left
+
+
+@pytest.mark.parametrize("shell", [False, True])
+def test_a_file_is_stored_where_a_test_says_and_else_nowhere(tmp_path, monkeypatch, shell):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    page, named = Page(shell=shell), tmp_path / "named"
+    allowed = {"behavior": "allow", "downloadPath": str(named)}
+
+    def gives(name):
+        page.execute_script(GIVE, name)
+
+    try:
+        gives("unnamed.txt")
+        page.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
+        gives("wanted.txt")
+        page.until(lambda: (named / "wanted.txt").exists())
+        assert [path.name for path in tmp_path.rglob("*.txt")] == ["wanted.txt"]
+    finally:
+        page.quit()

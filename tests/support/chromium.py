@@ -97,6 +97,9 @@ class Page(Chrome, View):
         """Set what a tab does not have from its start."""
         self.set_script_timeout(granted(60))
         self.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": preload()})
+        # Or the shell stores what a page gives in the folder in which the tests were started, and
+        # the whole browser in the user's.
+        self.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "deny"})
         if SLOWED > 1:
             self.execute_cdp_cmd("Emulation.setCPUThrottlingRate", {"rate": SLOWED})
 
