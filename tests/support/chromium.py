@@ -80,15 +80,17 @@ class Page(Chrome, View):
         self.ended = False
         self.keeper: str | None = None
         self.blank = "about:blank"
-        own = profile is None and not shell
-        self.temporary = tempfile.TemporaryDirectory(prefix="chromium-") if own else None
+        self.temporary: tempfile.TemporaryDirectory[str] | None = None
+        if profile is None and not shell:  # it opens its first page only in a driver's own profile
+            self.temporary = tempfile.TemporaryDirectory(prefix="chromium-")
+            profile = Path(self.temporary.name)
         options = ChromeOptions()
         options.binary_location = found(*(SHELL if shell else ()), *WHOLE)
         for argument in (*ARGUMENTS, *arguments):
             if f"!{argument}" not in arguments and not argument.startswith("!"):
                 options.add_argument(argument)
-        if not shell:  # it opens its first page only where the profile is the driver's
-            options.add_argument(f"--user-data-dir={profile or self.temporary.name}")  # type: ignore[union-attr]
+        if profile:
+            options.add_argument(f"--user-data-dir={profile}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         super().__init__(options=options, service=Service(found("chromedriver")))
         self.prepare()

@@ -1,4 +1,4 @@
-"""What the machine did to a browser: how long its pages' threads waited for a processor."""
+"""Processes of a browser: which run, and how long its pages' threads waited for a processor."""
 
 from __future__ import annotations
 
