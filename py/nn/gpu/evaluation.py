@@ -95,7 +95,7 @@ class GpuEvaluation:
     async def _open(self, first: Item) -> None:
         samples, adapter = self.samples, devices.opened()
         size, layout = samples.layout(first)
-        session = Session(samples.model, size, layout, False, adapter.emulated)
+        session = Session(samples.model, size, layout, training=False, emulated=adapter.emulated)
         session.attach(await adapter.record(session.plan))
         self._adapter, self._session = adapter, session
         if samples.resident:
