@@ -5,14 +5,14 @@
 //   theme="auto"               or "light" or "dark"; may be changed at any time, and so may config
 //   hide="data,network"        panels to leave out          show="draw,training"        the only ones to show
 //   compact                    what a page of text has room for: the drawing and the curves
-//   config="epochs=1&lr=0.01"  as in the demo's own address
+//   config="epochs=1&lr=0.01"  as in the demo's own address; its lang is the language of the button too
 //   height="auto"              or a CSS length              poster="picture.png"        above the button; "" for none
 //   sandbox="allow-scripts"    how much the frame may do    label="Digits"              its name for screen readers
 //
 // element.frame is the iframe, element.state its last state, element.load() presses the button. Events: farcall-load (detail: {version, drivable}) once the
 // demo's Python runs, farcall-state (detail: {phase, epoch, batch, loss, ...}) whenever it changes. See docs/embedding.md.
 //
-// It is JavaScript because it runs in other pages: 6 kB without dependencies, before any Python runtime is loaded.
+// It is JavaScript because it runs in other pages: 4 kB (compressed) without dependencies, before any Python runtime is loaded.
 "use strict";
 (() => {
   const SIZE = "20 MB"; // of a first visit, compressed, with the data, rounded up: a test holds it to the built site
@@ -20,6 +20,18 @@
   const SANDBOX = "allow-scripts allow-same-origin allow-downloads";
   const POSTER = { width: 1120, height: 485 }; // pixels of static/poster-*.webp
   const HERE = new URL("../", document.currentScript.src).href;
+  // They stand here because another site may not read the demo's static/languages.
+  const TEXTS = {
+    de: {
+      "Train a neural network in this page": "Ein neuronales Netz in dieser Seite trainieren",
+      "Run the demo here ({size})": "Die Demo hier starten ({size})",
+      "Python and NumPy run on your device; nothing you do leaves it.": "Python und NumPy laufen auf Ihrem Gerät; nichts, was Sie tun, verlässt es.",
+      "Open it in a tab of its own": "In einem eigenen Tab öffnen",
+      "Try again": "Noch einmal versuchen",
+      "The demo at {src} does not answer. It may not be there, or not allow this page to show it.":
+        "Die Demo unter {src} antwortet nicht. Vielleicht gibt es sie dort nicht, oder sie erlaubt dieser Seite nicht, sie zu zeigen.",
+    },
+  };
   const STYLE = `
 :host { display: block; position: relative; min-height: 12rem; color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
 :host([hidden]) { display: none; }
@@ -35,6 +47,10 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
   const sheet = new CSSStyleSheet(); // a <style> would need 'unsafe-inline' in the host's policy
   sheet.replaceSync(STYLE);
 
+  const languageOf = (config) => {
+    const named = new URLSearchParams(config ?? "").get("lang");
+    return Object.hasOwn(TEXTS, named) ? named : "en";
+  };
   const make = (tag, properties, ...children) => {
     const element = Object.assign(document.createElement(tag), properties);
     element.append(...children);
@@ -72,7 +88,8 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
     }
 
     attributeChangedCallback(name, before, now) {
-      if (!this.frame || before === now) return;
+      if (!this.frame) return this.shadowRoot.querySelector(".box") && languageOf(before) !== languageOf(now) && this.#poster();
+      if (before === now) return;
       if (name === "config") this.frame.src = Object.assign(new URL(this.frame.src), { hash: now ?? "" }).href; // only the hash differs: no reload
       else this.frame.contentWindow.postMessage({ type: "farcall-demo", theme: now ?? "auto" }, this.#sealed ? "*" : this.#origin);
     }
@@ -81,7 +98,13 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
     get #origin() { return new URL(this.src).origin; }
     get #sandbox() { return this.getAttribute("sandbox") ?? SANDBOX; }
     get #sealed() { return !this.#sandbox.split(/\s+/).includes("allow-same-origin"); } // then the frame's origin is "null"
-    get #name() { return this.getAttribute("label") ?? "Train a neural network in this page"; }
+    get #name() { return this.getAttribute("label") ?? this.#tr("Train a neural network in this page"); }
+    get #language() { return languageOf(this.getAttribute("config")); }
+
+    #tr(text, values = {}) { return (TEXTS[this.#language]?.[text] ?? text).replace(/{(\w+)}/g, (_, name) => values[name]); }
+
+    // What stands in the frame's place, in its language.
+    #box(properties, ...children) { return make("div", { lang: this.#language, ...properties }, ...children); }
 
     #address(framed = true) {
       const url = new URL(this.src);
@@ -94,12 +117,12 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
       return url.href;
     }
 
-    #link() { return make("a", { href: this.#address(false), target: "_blank", rel: "noopener", textContent: "Open it in a tab of its own" }); }
+    #link() { return make("a", { href: this.#address(false), target: "_blank", rel: "noopener", textContent: this.#tr("Open it in a tab of its own") }); }
 
     #poster() {
-      const button = make("button", { type: "button", textContent: `Run the demo here (${SIZE})`, onclick: () => this.load(true) });
-      const note = make("p", { className: "note", textContent: "Python and NumPy run on your device; nothing you do leaves it. " }, this.#link());
-      this.shadowRoot.replaceChildren(make("div", { className: "box" }, ...this.#picture(), make("p", { textContent: this.#name }), button, note));
+      const button = make("button", { type: "button", textContent: this.#tr("Run the demo here ({size})", { size: SIZE }), onclick: () => this.load(true) });
+      const note = make("p", { className: "note" }, this.#tr("Python and NumPy run on your device; nothing you do leaves it."), " ", this.#link());
+      this.shadowRoot.replaceChildren(this.#box({ className: "box" }, ...this.#picture(), make("p", { textContent: this.#name }), button, note));
     }
 
     // What the button starts, in the theme's colours: tools/pictures.py takes it.
@@ -125,9 +148,9 @@ button { font: inherit; font-weight: 600; min-height: 2.75rem; padding: 0.4rem 1
     // A frame fires "load" for an error page too, and its content cannot be read.
     #silent() {
       if (this.state || window.origin === "null") return;
-      const again = make("button", { type: "button", textContent: "Try again", onclick: () => { this.frame = null; this.load(true); } });
-      const words = `The demo at ${this.src} does not answer. It may not be there, or not allow this page to show it.`;
-      this.shadowRoot.prepend(make("div", { className: "box fault", role: "alert" }, make("p", { textContent: words }), again, this.#link()));
+      const again = make("button", { type: "button", textContent: this.#tr("Try again"), onclick: () => { this.frame = null; this.load(true); } });
+      const words = this.#tr("The demo at {src} does not answer. It may not be there, or not allow this page to show it.", { src: this.src });
+      this.shadowRoot.prepend(this.#box({ className: "box fault", role: "alert" }, make("p", { textContent: words }), again, this.#link()));
     }
 
     #hear({ source, origin, data }) {

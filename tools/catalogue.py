@@ -38,7 +38,7 @@ NOT_READ = {
     "py/app/state/embed_code.py": "HTML for another page",
     "py/app/state/generated_code.py": "a program in Python, whose comments are English",
     "py/app/state/keras_code.py": "likewise, and a notebook",
-    "static/embed.js": "runs in another page, whose author writes its label",
+    "static/embed.js": "runs in another page, and holds its own texts in every language",
     "static/resilience.js": "errors that are thrown at programs",
     "static/language.js": "puts texts, and has none",
 }

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from app.language import LANGUAGES as SPOKEN
 from selenium.webdriver.common.keys import Keys
 
 from tests.support import embed, screen
@@ -93,6 +94,31 @@ class TestPoster:
         assert element(page, pictures, "none") is None
         assert element(page, f"{pictures}.src") == f"{host.url}other.png"
         page.expect_console("other.png")
+
+    def test_it_speaks_the_language_of_its_demo_and_changes_it_with_the_link(
+        self, site, host, open_page
+    ):
+        tags = [tag(language, config=f"epochs=1&lang={language}") for language in SPOKEN]
+        page = open_page(write(host, script(site) + "".join(tags) + tag(config="lang=constructor")))
+        box = "shadowRoot.querySelector('.box')"
+        shown = {name: element(page, f"{box}.innerText", name) for name in (*SPOKEN, "demo")}
+        assert shown["en"] == shown["demo"]
+        assert len(set(shown.values())) == len(SPOKEN), "no two languages have the same words"
+        for language in SPOKEN:
+            assert element(page, f"{box}.lang", language) == language
+            change(page, "config", f"lang={language}")
+            assert element(page, f"{box}.innerText") == shown[language]
+
+    def test_every_text_of_the_element_is_there_in_every_language(self):
+        source = (ROOT / "static/embed.js").read_text()
+        used = set(re.findall(r'#tr\("([^"]+)"', source))
+        assert used
+        for language in SPOKEN[1:]:
+            [texts] = re.findall(rf"\n    {language}: {{\n(.*?)\n    }},", source, re.DOTALL)
+            pairs = dict(re.findall(r'"([^"]+)":\s+"([^"]+)"', texts))
+            assert pairs.keys() == used
+            for english, text in pairs.items():
+                assert sorted(re.findall(r"{\w+}", text)) == sorted(re.findall(r"{\w+}", english))
 
     def test_the_button_says_what_a_first_visit_moves(self, started):
         _, poster, _ = started
