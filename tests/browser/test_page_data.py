@@ -16,6 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
+from tests.support import screen
 from tools.serve import ROOT
 
 pytestmark = pytest.mark.light
@@ -557,9 +558,34 @@ def colours(path):
     return path
 
 
+LONG = ["a dog that sleeps on the sofa at noon", "Hundefutterverpackungsfabrik", "W" * 40]
+
+
 def texts(page, selector):
     script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
     return page.execute_script(script, selector)
+
+
+def test_names_of_classes_stay_on_the_screen_however_long_they_are(page, tmp_path):
+    page.execute_script("location.hash = ''")
+    target, rng = tmp_path / "long.zip", np.random.default_rng(1)
+    with zipfile.ZipFile(target, "w") as archive:
+        for index in range(60):
+            archive.writestr(f"{LONG[index % 3]}/{index}.png", disc(rng, NAMES[index % 3]))
+    give(page, target)
+    page.until(lambda: "and a new network for 3 classes" in said(page))
+    page.click("Try a test image")
+    page.until(lambda: page.output("prediction") in LONG)
+    shown = page.execute_script(
+        "const box = document.querySelector('.digit').getBoundingClientRect();"
+        "return [box.width, box.height]"
+    )
+    assert min(shown) > 15, "a part of the name"
+    for width in (320, 360, 768, 1440):
+        screen.resize(page, width, 800)
+        assert page.execute_script(screen.TOO_WIDE) == []
+        assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    screen.restore(page)
 
 
 @pytest.mark.promise("The page: data", "Pictures in their colours and size, classes by name")

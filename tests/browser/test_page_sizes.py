@@ -107,20 +107,6 @@ return [...document.querySelectorAll("button, select, summary, input, nav a")].f
 """
 )
 
-# Elements that reach beyond the page's width and are not inside something that scrolls by itself.
-TOO_WIDE = """
-const width = document.documentElement.clientWidth;
-const inScroller = (e) => {
-    for (let p = e.parentElement; p; p = p.parentElement)
-        if (p !== document.body && getComputedStyle(p).overflowX !== "visible") return true;
-    return false;
-};
-return [...document.querySelectorAll("body *")]
-    .filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > width + 0.5)
-    .filter((e) => !inScroller(e) && !e.closest(".visually-hidden"))
-    .map((e) => `${e.tagName}#${e.id}.${e.className} ${e.getBoundingClientRect().right}`);
-"""
-
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
@@ -189,8 +175,32 @@ def photograph(page, name):
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_nothing_leaves_the_screen_sideways(page, size, unfolded):
     show(page, *size, unfolded=unfolded)
-    assert page.execute_script(TOO_WIDE) == []
+    assert page.execute_script(screen.TOO_WIDE) == []
     assert page.execute_script("return document.documentElement.scrollWidth") <= size[0]
+
+
+CUT = """
+const cut = [];
+const folded = [...document.querySelectorAll("details:not([open])")];
+for (const fold of folded) fold.open = true;
+const fields = [...document.querySelectorAll("input[type=number][max]")];
+for (const field of fields) {
+    const before = field.value;
+    field.value = field.max;
+    if (field.scrollWidth > field.clientWidth) cut.push(`${field.id} ${field.value}`);
+    field.value = before;
+}
+const seen = fields.filter((field) => field.checkVisibility()).length;
+for (const fold of folded) fold.open = false;
+return [seen, cut];
+"""
+
+
+def test_a_field_shows_the_largest_number_that_it_takes_beside_its_arrows(page):
+    screen.restore(page)
+    seen, cut = page.execute_script(CUT)
+    assert seen > 8
+    assert cut == []
 
 
 PANELS = ["options", "draw", "training", "data", "network", "models", "analysis"]

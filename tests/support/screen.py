@@ -33,6 +33,19 @@ return new Promise((resolve) => {
     frame();
 });
 """
+# Elements that reach beyond the page's width and are not inside something that scrolls by itself.
+TOO_WIDE = """
+const width = document.documentElement.clientWidth;
+const inScroller = (e) => {
+    for (let p = e.parentElement; p; p = p.parentElement)
+        if (p !== document.body && getComputedStyle(p).overflowX !== "visible") return true;
+    return false;
+};
+return [...document.querySelectorAll("body *")]
+    .filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > width + 0.5)
+    .filter((e) => !inScroller(e) && !e.closest(".visually-hidden"))
+    .map((e) => `${e.tagName}#${e.id}.${e.className} ${e.getBoundingClientRect().right}`);
+"""
 SLICE = 400  # ms that one script waits
 
 

@@ -38,7 +38,6 @@ class Answer:
         long = max([len(name) for name in names]) > SHORT
         for element in (dom.output("prediction"), dom.find("ghost")):
             element.style.fontSize = "1.25rem" if long else ""
-            element.style.whiteSpace = "nowrap"
         columns = "repeat(auto-fit, minmax(4rem, 1fr))" if long else ""
         dom.find("correct").style.gridTemplateColumns = columns
 
