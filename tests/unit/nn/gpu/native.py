@@ -135,12 +135,18 @@ class Recorded:
 
 
 class Adapter:
-    """A device as `nn.gpu.devices` knows one."""
+    """A device as `nn.gpu.devices` knows one.
 
-    def __init__(self, device: Any) -> None:
+    Args:
+        device: WebGPU's.
+        emulated: whether it is to run the kernels for emulated devices, which are compiled in half
+            of the time; it is one in any case.
+    """
+
+    def __init__(self, device: Any, emulated: bool = False) -> None:
         self.name = str(device.adapter.info["device"])
         self.device = device
-        self.emulated = False  # it is, but tests choose
+        self.emulated = emulated
         self.plans: list[Plan] = []
 
     async def record(self, plan: Plan) -> Recorded:
@@ -156,4 +162,4 @@ class Adapter:
 
     async def reopen(self) -> tuple[Adapter | None, str]:
         """Return the device opened again."""
-        return Adapter(open_device()), ""
+        return Adapter(open_device(), self.emulated), ""

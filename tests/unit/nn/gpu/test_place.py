@@ -26,20 +26,29 @@ STEPS = EPOCHS * 9
 
 
 @pytest.fixture(autouse=True)
-def own(device: Any) -> Iterator[None]:
-    """A device that a test may lose."""
-    from tests.unit.nn.gpu.native import Adapter, open_device
+def shared(device: Any) -> Iterator[None]:
+    """The device of the session, whose kernels are compiled once: no test may lose it."""
+    from tests.unit.nn.gpu.native import Adapter
 
-    devices.use(Adapter(open_device()))
+    devices.use(Adapter(device, emulated=True))
     yield
     devices.use(None, "no GPU was opened: await nn.gpu.open() first")
 
 
+@pytest.fixture
+def own(shared: Any) -> None:
+    """A device that a test may lose."""
+    from tests.unit.nn.gpu.native import Adapter, open_device
+
+    devices.use(Adapter(open_device(), emulated=True))
+
+
 def network(device: str, *, dropout: float = 0.0) -> Any:
-    layers = [nn.Dense(8, activation="relu"), nn.Dropout(dropout), nn.Dense(3)]
+    """A network with weights, slots and running statistics to lose, whose kernels compile fast."""
+    layers = [nn.Dense(3, use_bias=False), nn.Dropout(dropout), nn.BatchNormalization()]
     model = nn.Sequential([nn.Input((6,)), *layers])
     rng = np.random.default_rng(1)
-    model.set_weights([rng.normal(0, 0.3, w.shape) for w in model.get_weights()])
+    model.set_weights([rng.uniform(0.1, 0.9, w.shape) for w in model.get_weights()])
     loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
     crossentropy = nn.metrics.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(nn.Adam(0.01), loss, metrics=["accuracy", crossentropy], device=device)
@@ -92,7 +101,7 @@ def unbroken(device: Any) -> Any:
     """The runs without a loss, by kind of data and dropout: the model, and its logs."""
     from tests.unit.nn.gpu.native import Adapter
 
-    devices.use(Adapter(device))
+    devices.use(Adapter(device, emulated=True))
     made = {}
     for kind in ("arrays", "a stream"):
         for dropout in (0.0, 0.3):
@@ -101,6 +110,7 @@ def unbroken(device: Any) -> Any:
     return made
 
 
+@pytest.mark.usefixtures("own")
 @settings(max_examples=4, deadline=None)
 @given(at=st.integers(1, STEPS), kind=st.sampled_from(["arrays", "a stream"]), saves=st.booleans())
 def test_a_lost_device_is_opened_again_and_the_run_ends_to_the_bit_as_an_unbroken_one(
@@ -115,6 +125,7 @@ def test_a_lost_device_is_opened_again_and_the_run_ends_to_the_bit_as_an_unbroke
     assert len(kept) == (STEPS // 4 if saves else 0)
 
 
+@pytest.mark.usefixtures("own")
 @settings(max_examples=4, deadline=None)
 @example(at=STEPS // 2 - 1, kind="a stream")
 @example(at=STEPS // 2, kind="a stream")
@@ -128,6 +139,7 @@ def test_after_a_second_loss_the_cpu_goes_on_and_says_so(unbroken: Any, at: int,
     assert model.device == devices.opened().name
 
 
+@pytest.mark.usefixtures("own")
 def test_a_device_that_is_lost_before_a_run_is_opened_again() -> None:
     devices.opened().lose()  # type: ignore[attr-defined]
     model = network("gpu")
@@ -135,6 +147,7 @@ def test_a_device_that_is_lost_before_a_run_is_opened_again() -> None:
     assert model.device == devices.opened().name
 
 
+@pytest.mark.usefixtures("own")
 def test_a_device_that_cannot_be_opened_again_leaves_the_run_to_the_cpu(unbroken: Any) -> None:
     async def gone() -> Any:
         return None, "the browser offers no GPU"
@@ -173,13 +186,13 @@ def test_the_device_says_what_it_does_while_kernels_are_compiled() -> None:
 
 
 def test_auto_never_takes_an_emulated_device() -> None:
-    devices.opened().emulated = True
     model = network("auto")
     trained(model, "arrays")
     assert model.device.endswith("is emulated, and slower than the CPU")
 
 
 def test_auto_takes_the_faster_of_the_two_and_says_what_they_take(unbroken: Any) -> None:
+    devices.opened().emulated = False
     model = network("auto")
     logs = trained(model, "arrays")
     times = " ms for a step of 8 samples, the CPU "  # why, where the CPU is the faster
@@ -190,7 +203,7 @@ def test_auto_takes_the_faster_of_the_two_and_says_what_they_take(unbroken: Any)
 def test_weights_that_are_nan_are_noticed() -> None:
     model = network("gpu")
     weights = model.get_weights()
-    weights[0][0, 0] = np.nan
+    weights[0][0] = np.nan
     model.set_weights(weights)
     logs = trained(model, "arrays", epochs=3, callbacks=[nn.callbacks.TerminateOnNaN()])
     assert len(logs) <= STEPS

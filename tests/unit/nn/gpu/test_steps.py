@@ -412,20 +412,32 @@ def test_no_optimizer_of_nn_but_these_is_refused_on_the_gpu() -> None:
             assert Session(model, BATCH, Source()).plan.kernels, name
 
 
+def beside(given: int, functions: Any) -> Any:
+    """Return what builds a network whose activations all read the same values, side by side: they
+    share its products, which take the most time to compile."""
+
+    def build() -> Any:
+        x = nn.Input((8,))
+        read = nn.Dense(given)(x)
+        each = [layer(read) for layer in functions()]
+        sums = [nn.layers.Add()(each[i : i + 6]) for i in range(0, len(each) - 1, 6)]
+        model = nn.Model(x, nn.Dense(5)(nn.layers.Add()([*sums, each[-1]])))
+        model.compile(nn.SGD(0.1), logits())
+        return model
+
+    return build
+
+
 def test_activations_on_the_gpu_are_those_of_the_cpu(device: Any) -> None:
-    def layers() -> list[Any]:
-        each = [nn.Activation(name) for name in ACTIVATIONS]
+    def functions() -> list[Any]:
         options = [
             nn.ReLU(max_value=1.0, negative_slope=0.2, threshold=0.1),
             nn.LeakyReLU(0.1),
             nn.ELU(0.5),
         ]
-        made = [nn.Dense(8)]
-        for layer in [*each, *options]:
-            made += [layer, nn.Dense(8)]
-        return [*made, nn.Dense(5)]
+        return [*(nn.Activation(name) for name in ACTIVATIONS), *options]
 
-    train(sequential((8,), layers), device, labels)
+    train(beside(8, functions), device, labels)
 
 
 FURTHER = (
@@ -434,26 +446,24 @@ FURTHER = (
 )  # fmt: skip
 
 
-def further() -> Any:
-    functions = [*map(nn.activations.get, FURTHER), nn.activations.further.APPROXIMATE_GELU]
-    x = nn.Input((8,))
-    given = nn.Dense(6)(x)
-    each = [nn.Activation(function)(given) for function in functions]
-    sums = [nn.layers.Add()(each[i : i + 6]) for i in range(0, len(each) - 1, 6)]
-    model = nn.Model(x, nn.Dense(5)(nn.layers.Add()([*sums, each[-1]])))
-    model.compile(nn.SGD(0.1), logits())
-    return model
-
-
 def test_each_of_the_further_activations_has_its_slope_on_the_gpu(device: Any) -> None:
-    train(further, device, labels)
+    def functions() -> list[Any]:
+        named = [*map(nn.activations.get, FURTHER), nn.activations.further.APPROXIMATE_GELU]
+        return [nn.Activation(function) for function in named]
+
+    train(beside(6, functions), device, labels)
 
 
-def test_no_activation_of_nn_is_refused_on_the_gpu() -> None:
+def test_each_activation_of_nn_has_kernels_that_the_gpu_takes_at_the_end_of_a_layer(
+    device: Any,
+) -> None:
     for name in nn.activations.names():
         model = nn.Sequential([nn.Input((4,)), nn.Dense(5, activation=name), nn.Dense(5)])
         model.compile("sgd", logits())
-        assert Session(model, BATCH, Source()).plan.kernels, name
+        plan = Session(model, BATCH, Source()).plan
+        assert plan.kernels, name
+        for kernel in plan.kernels:
+            device.create_shader_module(code=kernel.code, label=name)  # refuses what is no WGSL
 
 
 def test_no_loss_of_nn_but_these_is_refused_on_the_gpu() -> None:
