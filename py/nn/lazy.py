@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -43,8 +44,11 @@ def archive(module: str) -> tuple[str, str]:
     return "training.zip", "the whole engine"
 
 
+@cache
 def load(module: str) -> Any:
     """Return a module of the engine, which may be in a part that was not loaded.
+
+    What was found is kept: `train_on_batch` asks for each batch.
 
     Raises:
         MissingPartError: the module is in such a part; the message names the part's archive.

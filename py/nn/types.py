@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -17,12 +18,8 @@ Config: TypeAlias = dict[str, Any]
 """JSON-ready settings, returned by `get_config` and accepted by `from_config`."""
 
 
-def prod(shape: tuple[int, ...]) -> int:
-    """Return the number of elements as a Python int (np.prod wraps at 2**31 with 32-bit intp)."""
-    size = 1
-    for n in shape:
-        size *= n
-    return size
+prod = math.prod
+"""Returns the number of elements as a Python int (np.prod wraps at 2**31 with 32-bit intp)."""
 
 
 def floating(dtype: Any) -> bool:

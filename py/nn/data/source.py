@@ -140,7 +140,8 @@ class ArraySource:
         if isinstance(data, Dataset):
             return data.batch(indices, out)
         if data.dtype == dtype:
-            return np.take(data, indices, axis=0, out=out, mode="clip")
+            found: Array = data.take(indices, axis=0, out=out, mode="clip")
+            return found
         np.copyto(out, data[rows], casting="unsafe")
         return out
 

@@ -58,13 +58,14 @@ class DividedProgram(Program):
         self._replay = self._predicted = None
         if not self._any_size:
             self.expect_fitting(inputs)
+        current, values = False, self._values
         if library.active is not None and not self.masked:
-            self._replay = self._find_replay(inputs, training)
-        replay, values = self._replay, self._values
+            self._replay, current = self._find_replay(inputs, training)
+        replay = self._replay
         if replay is None:
             steps = self._steps_masked(inputs, training, plainly, ())
         else:
-            values = replay.values if replay.current() else []
+            values = replay.values if current else []
             again = _forward_steps if values else Replay.record_steps
             steps = again(replay, inputs)
         for step in steps:

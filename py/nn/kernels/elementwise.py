@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nn.kernels import library, reference
+from nn.kernels.binding import Binding
 from nn.kernels.geometry import expect_shape
 from nn.kernels.library import F4, address, contiguous, optional
 from nn.kernels.reference import Array
@@ -14,6 +15,8 @@ CODES = {
 }  # fmt: skip
 FUSED = {None: 0, "linear": 0} | {k: v for k, v in CODES.items() if k not in ("sigmoid", "tanh")}
 """The activations that products and convolutions apply before they store a result."""
+INTS = {np.dtype(f"{kind}{4 * ints}"): ints for kind in "iu" for ints in (1, 2)}
+"""The types of labels that the kernel reads, and how many ints of 32 bits one takes."""
 
 
 def add(a: Array, b: Array, out: Array | None = None) -> Array:
@@ -86,24 +89,23 @@ def softmax_cross_entropy(
     sample_weight: Array | None = None,
     gradient: Array | None = None,
     probabilities: Array | None = None,
+    binding: Binding | None = None,
 ) -> Array:
     """Return the loss of each sample (n,), from logits (n, classes) and integer labels (n,).
 
     `gradient` receives d(sum of losses)/d(logits), each row times its `sample_weight` if given;
-    the losses are not weighted.
+    the losses are not weighted. What is settled for these arrays, the labels apart, is kept in
+    `binding`, and so is the result, which the next call overwrites.
 
     Raises:
         ValueError: a label is out of range, or shapes do not match.
     """
     n, classes = logits.shape
-    expect_shape(labels, (n,), "labels")
-    expect_shape(sample_weight, (n,), "sample_weight")
-    expect_shape(gradient, logits.shape, "gradient")
-    expect_shape(probabilities, logits.shape, "probabilities")
-    lib = library.compiled(
-        (logits, sample_weight, gradient, probabilities), (gradient, probabilities)
-    )
-    if lib is None:
+    if labels.shape != (n,):
+        expect_shape(labels, (n,), "labels")
+    binding = binding or Binding()
+    held = logits, sample_weight, gradient, probabilities
+    if not binding.holds(*held) and not _bind_cross_entropy(binding, *held):
         _check_labels(labels, classes)
         return reference.softmax_cross_entropy(
             logits,
@@ -112,16 +114,41 @@ def softmax_cross_entropy(
             gradient=gradient,
             probabilities=probabilities,
         )
-    logits, places = contiguous(logits), np.ascontiguousarray(labels, np.int32)
-    weights = None if sample_weight is None else contiguous(sample_weight)
-    losses = np.empty(n, F4)
-    wrong = lib.softmax_cross_entropy(
-        address(logits), address(places), optional(weights), address(losses),
-        optional(gradient), optional(probabilities), n, classes, lib.scratch(classes),
-    )  # fmt: skip
-    if wrong:
+    places = labels
+    if labels.dtype not in INTS or not labels.flags.carray:
+        places = np.array(labels, labels.dtype if labels.dtype in INTS else np.int64, order="C")
+    if binding.call(address(places), INTS[places.dtype]):
         _check_labels(labels, classes)
+    losses: Array = binding.arrays[4]
     return losses
+
+
+def _bind_cross_entropy(
+    binding: Binding,
+    logits: Array,
+    weights: Array | None,
+    gradient: Array | None,
+    probabilities: Array | None,
+) -> bool:
+    """Bind the kernel to all arrays but the labels, and behind them the losses; returns whether it
+    can be used."""
+    n, classes = logits.shape
+    expect_shape(weights, (n,), "sample_weight")
+    expect_shape(gradient, logits.shape, "gradient")
+    expect_shape(probabilities, logits.shape, "probabilities")
+    lib = library.compiled((logits, weights, gradient, probabilities), (gradient, probabilities))
+    if lib is None:
+        return False
+    logits = contiguous(logits)
+    weights = weights if weights is None else contiguous(weights)
+    losses, work = np.empty(n, F4), np.empty(classes, F4)
+    binding.bind(
+        lib, lib.softmax_cross_entropy,
+        address(logits), optional(weights), address(losses), optional(gradient),
+        optional(probabilities), n, classes, address(work),
+        to=(logits, weights, gradient, probabilities, losses, work),
+    )  # fmt: skip
+    return True
 
 
 def _check_labels(labels: Array, classes: int) -> None:

@@ -72,7 +72,7 @@ SIGNATURES = {
     "recurrent_steps": "ippppppppppiiiiiip",
     "sgd_update": "pppiiff",
     "softmax": "ppiif",
-    "softmax_cross_entropy": "ppppppiip",
+    "softmax_cross_entropy": "pppppiippi",
     "softmax_gradient": "pppiif",
     "spread_places": "ppiii",
     "swap_axes": "ppiiiii",

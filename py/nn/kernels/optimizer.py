@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nn.kernels import library, reference
+from nn.kernels.binding import Binding
 from nn.kernels.geometry import expect_shape
 from nn.kernels.library import address, contiguous, optional
 from nn.kernels.reference import Array
@@ -19,11 +20,17 @@ def adam_update(
     beta_2: float,
     epsilon: float,
     weight_decay: float = 0.0,
+    binding: Binding | None = None,
 ) -> None:
     """Update p, m and v in place by Adam (Kingma and Ba 2014); `step_size` is bias-corrected.
 
-    `weight_decay` is the fraction of p subtracted first (learning rate times decay).
+    `weight_decay` is the fraction of p subtracted first (learning rate times decay). What is
+    settled for these arrays is kept in `binding`.
     """
+    binding = binding or Binding()
+    if binding.holds(p, m, v, g):
+        binding.call(step_size, beta_1, beta_2, epsilon, 1 - weight_decay)
+        return
     for array, name in ((m, "m"), (v, "v"), (g, "g")):
         expect_shape(array, p.shape, name)
     lib = library.compiled((p, m, v, g), (p, m, v))
@@ -33,11 +40,10 @@ def adam_update(
             weight_decay=weight_decay,
         )  # fmt: skip
         return
-    g = contiguous(g)
-    lib.adam_update(
-        address(p), address(m), address(v), address(g), p.size, step_size, beta_1, beta_2, epsilon,
-        1 - weight_decay,
-    )  # fmt: skip
+    used = contiguous(g)
+    places = address(p), address(m), address(v), address(used), p.size
+    binding.bind(lib, lib.adam_update, *places, to=(p, m, v, used))
+    binding.call(step_size, beta_1, beta_2, epsilon, 1 - weight_decay)
 
 
 def sgd_update(

@@ -47,12 +47,15 @@ class Pointer:
 
     def __init__(self, array: Array) -> None:
         self.argument = ctypes.c_void_p()
+        self.array: Array = np.empty(0, F4)
         self.move(array)
         self.start = int(self.argument.value or 0)
         self.stop = self.start + self.array.nbytes
 
     def move(self, array: Array) -> None:
         """Point to another array of the same shape."""
+        if array is self.array:
+            return
         if array.dtype != F4 or not array.flags.c_contiguous:
             array = np.ascontiguousarray(array, F4)
         self.array = array

@@ -13,6 +13,7 @@ from nn.differentiate import differentiate
 from nn.errors import ConfigError, ShapeError
 from nn.identifiers import snake_case
 from nn.keras_arguments import LeftOut, refuse
+from nn.kernels.binding import Binding
 from nn.types import Array, Config, prod
 
 REDUCTIONS = ("sum", "sum_over_batch_size", "mean", "mean_with_sample_weight", "none", None)
@@ -129,12 +130,18 @@ class Loss:
         return float(np.sum(losses * scale)), gradient
 
     def from_logits_step(
-        self, y_true: Any, logits: Array, sample_weight: Any, out: Array, predictions: Array | None
+        self,
+        y_true: Any,
+        logits: Array,
+        sample_weight: Any,
+        out: Array,
+        predictions: Array | None,
+        binding: Binding | None = None,
     ) -> float:
         """Return the loss of logits, applying `fused_activation` in the same kernel.
 
         The gradient with respect to the logits is written into `out`, the activation's output
-        into `predictions`.
+        into `predictions`. What the kernel settles for these arrays is kept in `binding`.
         """
         raise NotImplementedError(f"{type(self).__name__} has no fused form")
 

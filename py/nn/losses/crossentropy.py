@@ -9,6 +9,7 @@ import numpy as np
 from nn import config, kernels
 from nn.data.numeric import NUMBERS
 from nn.errors import ShapeError
+from nn.kernels.binding import Binding
 from nn.losses.base import ElementLoss, Loss, as_integers, integer_labels
 from nn.types import Array
 
@@ -56,11 +57,7 @@ class SparseCategoricalCrossentropy(Loss):
         labels, kept = self._kept(labels)
         classes = y_pred.shape[-1]
         flat, index = y_pred.reshape(-1, classes), labels.reshape(-1)
-        if index.size and (index.min() < 0 or index.max() >= classes):
-            raise ShapeError(
-                f"{self.name}: expected labels from 0 to {classes - 1}, "
-                f"received {int(index.min())} to {int(index.max())}"
-            )
+        self._expect_classes(index, classes)
         if self.from_logits:
             gradient: Array = np.empty_like(flat)
             losses: Array = kernels.softmax_cross_entropy(flat, index, gradient=gradient)
@@ -79,33 +76,51 @@ class SparseCategoricalCrossentropy(Loss):
         return np.where(kept, labels, 0), kept
 
     def from_logits_step(
-        self, y_true: Any, logits: Array, sample_weight: Any, out: Array, predictions: Array | None
+        self,
+        y_true: Any,
+        logits: Array,
+        sample_weight: Any,
+        out: Array,
+        predictions: Array | None,
+        binding: Binding | None = None,
     ) -> float:
         labels = np.asarray(y_true)
         if labels.shape != logits.shape[:-1] or labels.dtype.kind not in NUMBERS:
             labels = self.prepare(labels, logits)
-        classes = logits.shape[-1]
-        index: Array = labels.reshape(-1)
+        index: Array = _flat(labels, 1)
         if index.dtype.kind not in "iu":
-            index = as_integers(index, self.name, classes)
-        if index.size and (index.max() >= classes or (index.dtype.kind == "i" and index.min() < 0)):
-            raise ShapeError(
-                f"{self.name}: expected labels from 0 to {classes - 1}, "
-                f"received {int(index.min())} to {int(index.max())}"
-            )
+            index = as_integers(index, self.name, logits.shape[-1])
         scale = self.scale(labels.shape, sample_weight, logits.dtype)
-        weights = scale.reshape(-1) if np.ndim(scale) else None
-        losses = kernels.softmax_cross_entropy(
-            logits.reshape(-1, classes),
-            index,
-            sample_weight=weights,
-            gradient=out.reshape(-1, classes),
-            probabilities=predictions.reshape(-1, classes) if predictions is not None else None,
-        )
+        weights = None if sample_weight is None else scale.reshape(-1)
+        try:
+            losses = kernels.softmax_cross_entropy(
+                _flat(logits, 2),
+                index,
+                sample_weight=weights,
+                gradient=_flat(out, 2),
+                probabilities=None if predictions is None else _flat(predictions, 2),
+                binding=binding,
+            )
+        except ValueError:
+            self._expect_classes(index, logits.shape[-1])
+            raise
         if weights is not None:
             return float(np.dot(losses, weights))
         out *= scale
         return float(np.add.reduce(losses)) * float(scale)
+
+    def _expect_classes(self, labels: Array, classes: int) -> None:
+        """Raise ShapeError if a label is none of the classes."""
+        if labels.size and (labels.min() < 0 or labels.max() >= classes):
+            raise ShapeError(
+                f"{self.name}: expected labels from 0 to {classes - 1}, "
+                f"received {int(labels.min())} to {int(labels.max())}"
+            )
+
+
+def _flat(array: Array, axes: int) -> Array:
+    """Return an array with all axes but the last ones as one: itself if there is one."""
+    return array if array.ndim == axes else array.reshape(-1, *array.shape[array.ndim - axes + 1 :])
 
 
 def _from_probabilities(p: Array, labels: Array) -> tuple[Array, Array]:

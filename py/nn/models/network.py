@@ -34,6 +34,8 @@ class Network(Layer):
         self._parameters: Parameters | None = None
         self._prepare_weights: PrepareWeights | None = None
         self._trained: list[Variable] | None = None
+        self.fitting: Any = None
+        """The kind of arrays that made a batch as they were; see `nn.training.data_adapter`."""
         self.rng = config.generator()
         self._single_output = True
         self._input_keys: list[str] | None = None

@@ -211,16 +211,17 @@ class Program:
         self._replay = self._predicted = None
         if not self._any_size:
             self.expect_fitting(inputs)
-        self.masked = self.masked or any(m is not None for m in masks)
+        if masks:
+            self.masked = self.masked or any(m is not None for m in masks)
         if timed is not None or self.masked or self._prepare_weights is not None:
             return self._forward_masked(inputs, training, timed or plainly, masks)
         if not training and self._folds:
             self._predicted = inputs
             return self.predictor.forward(inputs)
         if library.active is not None:
-            replay = self._replay = self._find_replay(inputs, training)
+            replay, current = self._find_replay(inputs, training)
+            self._replay = replay
             if replay is not None:
-                current = replay.current()
                 return replay.forward(inputs) if current else replay.record_forward(inputs)
         return self._forwardplainly(inputs, training)
 
@@ -231,14 +232,17 @@ class Program:
             self.graph.expect_fitting(shapes)
             self._sizes.add(shapes)
 
-    def _find_replay(self, inputs: Sequence[Array], training: bool) -> Replay | None:
-        """Return the recorded calls for these inputs, or that which is to record them, or None."""
+    def _find_replay(self, inputs: Sequence[Array], training: bool) -> tuple[Replay | None, bool]:
+        """Return the recorded calls for these inputs and True; that which is to record them and
+        False; or None and False."""
         key = (training, self._logits, library.active, *map(KIND, inputs))
         replay = self._replays.get(key) or self._new_replay(key, training)
-        if replay.current() or (replay.seen and not replay.hopeless):
-            return replay
+        if replay.current():
+            return replay, True
+        if replay.seen and not replay.hopeless:
+            return replay, False
         replay.seen += 1
-        return None
+        return None, False
 
     @property
     def _folds(self) -> bool:

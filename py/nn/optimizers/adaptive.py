@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn import kernels
+from nn.kernels.binding import Binding
 from nn.optimizers.base import ElementOptimizer, Optimizer
 from nn.types import Array
 from nn.variables import Parameters
@@ -33,6 +34,7 @@ class Adam(Optimizer):
         self.epsilon = epsilon
         self.amsgrad = amsgrad
         self.slots = ("momentum", "velocity", *(("velocity_hat",) if amsgrad else ()))
+        self._binding = Binding()
 
     def decays_in_update(self) -> bool:
         return self._decays_all and not self.amsgrad
@@ -55,6 +57,7 @@ class Adam(Optimizer):
             beta_2=self.beta_2,
             epsilon=self.epsilon,
             weight_decay=decay,
+            binding=self._binding,
         )
 
     def _amsgrad(self, p: Array, m: Array, v: Array, g: Array, step_size: float) -> None:

@@ -194,7 +194,7 @@ class Optimizer:
         p, g = parameters.values, parameters.gradients
         steps = self.gradient_accumulation_steps
         self.local_step = self.iterations // (steps or 1) + 1
-        if self._accumulate(g):
+        if not steps or self._accumulate(g):
             self._clip(parameters)
             rate = self.current_learning_rate()
             if self.weight_decay and not self.decays_in_update():
@@ -217,9 +217,7 @@ class Optimizer:
 
     def _accumulate(self, g: Array) -> bool:
         """Return whether this step updates the weights; if so, `g` holds the gradient to use."""
-        steps = self.gradient_accumulation_steps
-        if not steps:
-            return True
+        steps = self.gradient_accumulation_steps or 1
         total = self.state[ACCUMULATOR]
         if (self.iterations + 1) % steps:
             total += g

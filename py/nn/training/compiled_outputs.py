@@ -10,6 +10,7 @@ import numpy as np
 from nn import metrics as metrics_
 from nn.context import Context
 from nn.errors import ConfigError
+from nn.kernels.binding import Binding
 from nn.losses import Loss
 from nn.metrics import Mean, MeanMetric, Metric
 from nn.types import Array
@@ -39,6 +40,7 @@ class Output:
         self.tracker = Mean("loss")
         self.test_tracker = Mean("loss")
         self.fused: Context | None = None
+        self.binding = Binding()
         self.needs_predictions = False
         self.shapes: list[list[int]] = []
 

@@ -52,6 +52,26 @@ def one_batch(
     model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None
 ) -> Batch:
     """Return one batch from arrays."""
+    kind = _kind(model, x, y) if sample_weight is None and class_weight is None else None
+    if kind is not None and kind == model.fitting:
+        return Batch([x], [y], [None], len(x))
+    batch = _adapted(model, x, y, sample_weight, class_weight)
+    if kind is not None and batch.inputs[0] is x and batch.targets[0] is y:
+        model.fitting = _kind(model, x, y)  # the first batch may have built the model
+    return batch
+
+
+def _kind(model: Model, x: Any, y: Any) -> Any:
+    """Return all that decides whether an array and its labels are a batch as they are, or None
+    where they are no plain arrays."""
+    if type(x) is np.ndarray is type(y):
+        return model._graph, x.shape, x.dtype, y.shape, y.dtype
+    return None
+
+
+def _adapted(
+    model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None
+) -> Batch:
     if isinstance(x, Dataset):
         y = x.y if y is None else y
         out = np.empty((len(x), *x.shape), model.inputs[0].dtype)

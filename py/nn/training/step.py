@@ -265,6 +265,8 @@ class TrainingStep:
 
     def regularize(self) -> None:
         """Add the gradients of the penalties on weights."""
+        if not self._regularized:
+            return
         views = self.model.parameters.views
         for variable in self._regularized:
             gradient = views.get(variable)
@@ -355,7 +357,7 @@ class TrainingStep:
             ctx = output.fused
             gradient = ctx.buffer("dlogits", y.shape)
             seen = ctx.buffer("predictions", y.shape) if output.needs_predictions else None
-            value = output.loss.from_logits_step(target, y, weight, gradient, seen)
+            value = output.loss.from_logits_step(target, y, weight, gradient, seen, output.binding)
             y = y if seen is None else seen
         factor = output.weight * output.share
         if factor != 1.0:

@@ -55,22 +55,27 @@ EXPORT void softmax_gradient(const float *dy, const float *y, float *dx, int row
 }
 
 /* losses (rows); gradient and probabilities (rows, classes) and weights (rows) may be null;
- * work holds one row. Returns the number of labels outside the classes; if any, nothing is written. */
-EXPORT int softmax_cross_entropy(const float *logits, const int *labels, const float *weights,
-                                 float *losses, float *gradient, float *probabilities, int rows,
-                                 int classes, float *work) {
+ * work holds one row. A label takes `width` ints: 1, or 2 for 64 bits, the low ones first.
+ * Returns the number of labels outside the classes; if any, nothing is written. */
+EXPORT int softmax_cross_entropy(const float *logits, const float *weights, float *losses,
+                                 float *gradient, float *probabilities, int rows, int classes,
+                                 float *work, const int *labels, int width) {
     int wrong = 0;
-    for (int n = 0; n < rows; n++) wrong += labels[n] < 0 || labels[n] >= classes;
+    for (int n = 0; n < rows; n++) {
+        int label = labels[n * width];
+        wrong += label < 0 || label >= classes || (width > 1 && labels[n * width + 1]);
+    }
     if (wrong) return wrong;
     for (int n = 0; n < rows; n++, logits += classes) {
+        int label = labels[n * width];
         float most = highest(logits, classes);
         float total = exponentials(logits, work, classes, most, 1);
-        losses[n] = logarithm(total) - (logits[labels[n]] - most);
+        losses[n] = logarithm(total) - (logits[label] - most);
         if (probabilities) scale(work, probabilities + n * classes, classes, 1 / total);
         if (gradient) {
             float weight = weights ? weights[n] : 1;
             scale(work, gradient + n * classes, classes, weight / total);
-            gradient[n * classes + labels[n]] -= weight;
+            gradient[n * classes + label] -= weight;
         }
     }
     return 0;
