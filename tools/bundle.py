@@ -42,7 +42,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tools import lessons
+from tools import lessons, shaders
 from tools.vendor import write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -491,7 +491,8 @@ def tar(name: str, sources: dict[str, str], root: Path) -> bool:
     """Write modules as one compressed archive, unless this program has made it of them already: to
     do so takes a third of the time of a bundle in which nothing changed."""
     path, stamp = root / FOLDER / name, root / FOLDER / f".{name}"
-    recipe = (Path(__file__).read_text(), ORDER.read_text(), json.dumps(sources))
+    makers = (Path(__file__), Path(shaders.__file__), ORDER)
+    recipe = (*(path.read_text() for path in makers), json.dumps(sources))
     wanted, held = sha256("\0".join(recipe).encode()), content(path)
     if held is not None and content(stamp) == f"{wanted} {sha256(held)}".encode():
         return False
@@ -509,7 +510,9 @@ def tarred(sources: dict[str, str]) -> bytes:
 def packed(path: str, source: str) -> bytes:
     """Return a module without comments as a member of an archive."""
     if path.endswith(".py"):
-        text = tight(thin(bare(source, annotated=True), strings=SHADERS in path))
+        wgsl = SHADERS in path
+        text = tight(thin(bare(source, annotated=True), strings=wgsl))
+        text = shaders.spaceless(text) if wgsl else text
     else:
         text = uncommented(source)
     data = text.encode()
