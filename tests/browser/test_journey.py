@@ -118,13 +118,7 @@ def probabilities(page):
     page.until(f"{BITS} === ''")
     pad.draw(page)
     page.until(lambda: page.output("prediction").strip() == "7", 20, "the drawn 7 to be read")
-    seen = []
-
-    def rests():
-        seen.append(page.check(BITS))
-        return len(seen) > 25 and len(set(seen[-25:])) == 1 and seen[-1]
-
-    return page.until(rests, 20)
+    return pad.answered(page, 20)
 
 
 def environment(page):

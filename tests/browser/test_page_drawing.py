@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.support.pad import draw
+from tests.support.pad import answered, draw
 from tools.serve import ROOT
 
 pytestmark = pytest.mark.timed
@@ -102,6 +102,27 @@ def test_the_answer_comes_within_100_ms_of_the_pen(page):
     "What the network sees; ten bars; a test image; corrections",
 )
 @pytest.mark.promise("Earlier work: a network trained in a worker", "The drawing as 28 x 28 ink")
+def test_the_bars_are_busy_from_the_pen_until_the_newest_drawing_is_answered(page):
+    busy = "document.getElementById('bars').getAttribute('aria-busy')"
+    draw(page)
+    whole = answered(page)
+    press(page, *["ArrowUp"] * 3)
+    was_busy = page.execute_script(
+        "const pad = document.getElementById('pad'), found = [];"
+        "for (const key of [' ', 'ArrowLeft', 'ArrowLeft', ' ']) {"
+        "  pad.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));"
+        f"  found.push({busy});"
+        "}"
+        "return found"
+    )
+    assert was_busy == ["true"] * 4
+    more = answered(page)
+    assert more != whole
+    page.execute_script("return scheduler.postTask(() => 0, { priority: 'background' })")
+    assert answered(page) == more
+    assert page.execute_script(f"return {busy}") == "false"
+
+
 def test_what_the_network_sees_is_shown(page):
     assert ink(page) == 0
     draw(page)

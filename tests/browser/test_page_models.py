@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from nn.io import formats
 
-from tests.support.pad import draw
+from tests.support.pad import answered, draw
 
 pytestmark = pytest.mark.light
 
@@ -48,13 +48,7 @@ def answer(page, pointer="mouse"):
     page.until(f"{BITS} === ''")
     draw(page, pointer=pointer)
     page.until(lambda: page.output("prediction").strip() == "7", 10, "the drawn 7 to be read")
-    seen = []
-
-    def rests():
-        seen.append(page.execute_script(f"return {BITS}"))
-        return len(seen) > 5 and len(set(seen[-5:])) == 1 and seen[-1]
-
-    return page.until(rests, 10)
+    return answered(page, 10)
 
 
 @pytest.mark.promise(

@@ -9,7 +9,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from tests.support.digits import fewer_test_images
-from tests.support.pad import draw
+from tests.support.pad import answered, draw
 
 pytestmark = pytest.mark.light(10_000)
 
@@ -112,13 +112,7 @@ def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_pa
 def answer(page):
     """The exact probabilities of a drawing, once they rest."""
     draw(page)
-    seen = []
-
-    def rests():
-        seen.append(page.execute_script("return document.getElementById('bars').dataset.bits"))
-        return len(seen) > 5 and len(set(seen[-5:])) == 1 and seen[-1]
-
-    return page.until(rests)
+    return answered(page)
 
 
 # In the page, because the epoch may end before a driver's next question arrives.

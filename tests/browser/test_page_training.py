@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tests.support import processor
-from tests.support.pad import draw
+from tests.support.pad import answered, draw
 from tools.serve import ROOT
 
 pytestmark = pytest.mark.timed
@@ -202,13 +202,7 @@ class TestControls:
         """The exact probabilities for one drawing: they change whenever a weight does."""
         page.button("Clear").click()
         draw(page)
-        seen = []
-
-        def rests():
-            seen.append(page.execute_script("return document.getElementById('bars').dataset.bits"))
-            return len(seen) > 9 and len(set(seen[-10:])) == 1 and seen[-1]
-
-        return page.until(rests)
+        return answered(page)
 
     @pytest.mark.promise(
         "Earlier work: a network trained in a worker",

@@ -70,3 +70,21 @@ def touch(page: Page, places: list[Point], _: str) -> None:
     for place in places[1:]:
         send("touchMove", place)
     send("touchEnd", None)
+
+
+# A browser hands moves of the pointer to the page with its next frame.
+ANSWERED = """
+const frame = () => new Promise(requestAnimationFrame);
+return (async () => {
+  await frame();
+  await frame();
+  const bars = document.getElementById("bars");
+  return bars.getAttribute("aria-busy") === "false" && bars.dataset.bits;
+})();
+"""
+
+
+def answered(page: Page | Firefox | WebKit, limit: float = 10) -> str:
+    """The exact probabilities of what is on the pad, once the page has answered all of it."""
+    bits: str = page.until(lambda: page.execute_script(ANSWERED), limit, "the page's answer")
+    return bits

@@ -11,18 +11,20 @@ class Latest:
 
     Args:
         action: a coroutine function without arguments.
+        shown: the element that shows what the action brings: it is `aria-busy` until the newest
+            request is answered. None: there is none.
     """
 
-    def __init__(self, action):
+    def __init__(self, action, shown=None):
         self._action = action
+        self._shown = shown
         self._wanted = False
         self._running = False
 
     def ask(self):
         """Request a run without waiting for it."""
-        self._wanted = True
-        if not self._running:
-            dom.spawn(self.now())
+        if self._begins():
+            dom.spawn(self._run())
 
     def cancel(self):
         """Withdraw a request that has not begun."""
@@ -30,13 +32,26 @@ class Latest:
 
     async def now(self):
         """Request a run and wait for it; return immediately if one is running."""
+        if self._begins():
+            await self._run()
+
+    def _begins(self):
         self._wanted = True
         if self._running:
-            return
+            return False
         self._running = True
+        self._show("true")
+        return True
+
+    async def _run(self):
         try:
             while self._wanted:
                 self._wanted = False
                 await self._action()
         finally:
             self._running = False
+            self._show("false")
+
+    def _show(self, busy):
+        if self._shown is not None:
+            self._shown.setAttribute("aria-busy", busy)

@@ -128,7 +128,7 @@ class Draw:
         self.answer = Answer()
         self.sampled = False  # whether a test image is on the pad
         self.live = False  # whether a camera is answered in place of the pad
-        self._latest = Latest(self._ask)
+        self._latest = Latest(self._ask, dom.find("bars"))
         self.name()
         dom.click("clear", self.clear)
         dom.click("try-test", self.try_test)

@@ -46,7 +46,7 @@ class Picture:
         self._width = 0
         self._seen = True
         self._put = None
-        self._latest = Latest(self._draw)
+        self._latest = Latest(self._draw, self.area)
         self._following = Latest(self._follow)
         dom.on(self.area, "click", self._click)
         self._sizes = js.ResizeObserver.new(dom.call(lambda *_: self._resized()))
@@ -63,7 +63,7 @@ class Picture:
         if self.client.lab is None:
             return
         self._inks = {name: dom.channels(name) for name in _INKS}
-        self._outdated()
+        self._model = None
         await self._latest.now()
 
     def changed(self):
@@ -76,22 +76,11 @@ class Picture:
             self._redraw()
 
     def _redraw(self):
-        self._outdated()
+        self._model = None
         self._latest.ask()
 
-    def _outdated(self):
-        """Let readers know that what they see is about to be another picture."""
-        self._model = None
-        self.area.setAttribute("aria-busy", "true")
-
     async def _draw(self):
-        self._outdated()
-        try:
-            await self._put_drawing()
-        finally:
-            self.area.setAttribute("aria-busy", "false")
-
-    async def _put_drawing(self):
+        self._model = None
         if self._inks and self.client.lab is not None:
             inks, self._inks = self._inks, None
             await self.client.lab.picture.colours(inks, js.devicePixelRatio)
