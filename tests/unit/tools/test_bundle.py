@@ -7,6 +7,7 @@ import io
 import json
 import random
 import shutil
+import subprocess
 import tarfile
 import tokenize
 import zipfile
@@ -403,7 +404,7 @@ def test_what_trains_on_a_gpu_is_one_archive_of_text_without_comments(built):
             found = archive.extractfile(path).read().decode()
             if not path.endswith(".py"):
                 assert found == bundle.uncommented(source)
-                assert "=> {" in found
+                assert "=>{" in found
                 assert "\n//" not in found
                 continue
             whole = bundle.bare(source, annotated=True)
@@ -420,6 +421,31 @@ def test_what_trains_on_a_gpu_is_one_archive_of_text_without_comments(built):
                 )
                 == "def f():\n if 1:\n  return (\n2,\n'''\\n    ''')"
             )
+
+
+# Writes whether acorn makes the same tree of both of each two programs.
+COMPARE = """
+const { parse } = require("acorn");
+const bare = (key, value) => (key === "start" || key === "end" ? undefined : value);
+const tree = (text) => JSON.stringify(parse(text, { ecmaVersion: "latest" }), bare);
+const pairs = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
+process.stdout.write(JSON.stringify(pairs.map(([a, b]) => tree(a) === tree(b))));
+"""
+
+
+def test_javascript_without_comments_and_spaces_is_the_same_program():
+    packed = [bundle.modules(patterns, ROOT) for patterns in bundle.TARRED.values()]
+    scripts = [text for sources in packed for path, text in sources.items() if path.endswith("js")]
+    scripts.append("a = b ? .5 : `x = ${ c , d }` ; e ( ' = ' , \" , \" ) ; f ++ + ++ g ;\n// h\ni")
+    pairs = [(text, bundle.uncommented(text)) for text in scripts]
+    assert pairs[-1][1] == "a=b?.5:`x = ${ c , d }`;e(' = ',\" , \");f ++ + ++ g;\ni"
+    run = subprocess.run(
+        ["node", "-e", COMPARE],
+        input=json.dumps(pairs), capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert not run.returncode, run.stderr
+    assert json.loads(run.stdout) == [True] * len(scripts)
+    assert len(scripts) > 2
 
 
 SPACED = {
