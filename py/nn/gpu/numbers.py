@@ -60,6 +60,8 @@ def fill(record: Any, optimizer: Any, seed: int) -> None:
         scalars = [rate * math.sqrt(1 - optimizer.beta_2**t) / (1 - optimizer.beta_1**t)]
     elif isinstance(optimizer, optimizers.Lamb):
         scalars = [1 / (1 - beta**t) for beta in (optimizer.beta_1, optimizer.beta_2)]
+    elif isinstance(optimizer, optimizers.Adafactor):
+        scalars = [min(rate, t**-0.5), t**optimizer.beta_2_decay]
     record["step_size"], *further = scalars
     record["keep"] = 1 - (optimizer.weight_decay or 0.0) * rate
     record["extra"] = [float((iterations + 1) % steps == 0), *further, *[0.0] * (3 - len(further))]

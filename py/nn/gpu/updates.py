@@ -19,9 +19,11 @@ def record(c: Any) -> None:
     if rule is None:
         raise Refused(f"{optimizer.name}: no kernels for {type(optimizer).__name__}")
     size = c.held
-    scaled = type(optimizer) is optimizers.Lamb
+    factored = type(optimizer) is optimizers.Adafactor
+    scaled = factored or type(optimizer) is optimizers.Lamb
     # Of what is scaled, a step leaves the weights and their change after the slots.
-    names = (*optimizer.all_slots(), *(updating.SCALED if scaled else ()))
+    left = (*updating.SCALED, *(("roots",) if factored else ()))
+    names = (*optimizer.all_slots(), *(left if scaled else ()))
     slots = {name: number * size for number, name in enumerate(names)}
     c.plan.buffer("partials", c.partials)
     c.plan.buffer("gradients", size)
@@ -47,10 +49,15 @@ def record(c: Any) -> None:
         c.add((made, groups), "spans", "norms", "p", "gradients", "slots")
     else:
         c.add((updating.update(text), groups), "spans", "partials", "p", "gradients", "slots")
+    if factored:
+        c.add((updating.factor(optimizer, slots), groups), "spans", "slots")
+        first = np.array([slots["roots"], 0], np.uint32)
+        _norms(c, "3", _rows(c) + first, "slots")
+        c.add((updating.divide(optimizer, slots), groups), "spans", "norms3", "slots")
     if scaled:
         parts = [places + np.array([slots[name], 0], np.uint32) for name in updating.SCALED]
         _norms(c, "2", np.concatenate(parts), "slots")
-        made = updating.scale(slots, len(places))
+        made = updating.scale(optimizer, slots, len(places))
         c.add((made, groups), "spans", "norms2", "p", "slots")
 
 
@@ -63,17 +70,31 @@ def _norms(c: Any, which: str, ranges: Any, given: str) -> None:
     c.add(made, f"ranges{which}", given, f"norms{which}")
 
 
+def _rows(c: Any) -> Any:
+    """Return the places of the rows' means of all matrices."""
+    made = [(0, 1)]  # at least one
+    for v in c.parameters.variables:
+        if len(v.shape) > 1:
+            rows = v.shape[-2]
+            first = c.offsets[v]
+            made += [(first + n * rows, rows) for n in range(v.size // rows // v.shape[-1])]
+    return np.array(made, np.uint32)
+
+
 def _spans(c: Any, optimizer: Any) -> tuple[Any, Any]:
     """Return the spans of 256 elements that a workgroup updates, and where each variable lies."""
-    made, places = [], []
+    made, places, norms = [], [], 1
     found = {at: span for span in c.spans for at in [span[0]]}
     for number, variable in enumerate(c.parameters.variables):
         first = c.offsets[variable]
         places.append((first, variable.size))
         decays = int(optimizer._decays(variable))
+        rows, columns = variable.shape[-2:] if len(variable.shape) > 1 else (0, 0)
+        whole = number, first, variable.size, rows, columns, norms
+        norms += variable.size // (rows * columns) if rows else 0
         for at in range(0, variable.size, 256):
             _, count, source, parts, stride, _ = found.get(
                 first + at, (0, min(256, variable.size - at), 0, 0, 0, 0)
             )
-            made.append((first + at, count, source, parts, stride, decays, number, 0))
+            made.append((first + at, count, source, parts, stride, decays, *whole))
     return np.array(made, np.uint32), np.array(places, np.uint32)

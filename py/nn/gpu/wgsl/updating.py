@@ -19,7 +19,8 @@ from nn.optimizers.base import ACCUMULATOR, AVERAGE, ElementOptimizer
 SPAN = """
 struct Span {
     at: u32, count: u32, source: u32, parts: u32,
-    stride: u32, decays: u32, variable: u32, none: u32,
+    stride: u32, decays: u32, variable: u32, first: u32,
+    size: u32, rows: u32, columns: u32, norm: u32,
 }
 """
 
@@ -47,7 +48,7 @@ class Update:
     decays: bool
 
     def collected(self) -> str:
-        """Return the text that makes `g`, and `ready`: whether this step updates."""
+        """Return the text that makes `g`."""
         lines = [
             # Four sums at a time, so that loads don't wait for each other.
             "var g = 0.0;",
@@ -64,7 +65,6 @@ class Update:
             " { g += partials[from_]; from_ += s.stride; }",
             "g += (four.x + four.y) + (four.z + four.w);",
             "}",
-            "let ready = step.extra.x > 0.0;",
         ]
         if self.steps:
             at = self.slots[ACCUMULATOR]
@@ -95,11 +95,23 @@ class Update:
         return "\n".join(lines)
 
 
-HEAD = """
-let s = spans[group.x];
-if (t >= s.count) { return; }
-let i = s.at + t;
-"""
+def _spanned(name: str, buffers: list[str], body: str, functions: str = "") -> Kernel:
+    """Return a kernel of buffers spans and `buffers`, with a thread for each element of a span `s`:
+    `i` is its place, and `ready` whether this step updates."""
+    return kernel(
+        name,
+        [("spans", "Span"), *((buffer, "f32") for buffer in buffers)],
+        f"""
+        let s = spans[group.x];
+        if (t >= s.count) {{ return; }}
+        let i = s.at + t;
+        let ready = step.extra.x > 0.0;
+        {body}""",
+        size="256",
+        builtins="group",
+        memory=SPAN,
+        functions=functions,
+    )
 
 
 def update(text: Update, limit: float | None = None, *, each: bool = False) -> Kernel:
@@ -110,65 +122,99 @@ def update(text: Update, limit: float | None = None, *, each: bool = False) -> K
         limit: the largest norm of the gradient, which was then collected before.
         each: whether each variable has a norm of its own.
     """
-    if limit is None:
-        body = f"{HEAD}\n{text.collected()}\ngradients[i] = g;\n{text.applied()}"
-        source = "partials"
-    else:
+    body, source = f"{text.collected()}\ngradients[i] = g;", "partials"
+    if limit is not None:
         place = "s.variable" if each else "0u"
-        body = (
-            f"{HEAD}\nlet norm = norms[{place}];\nvar g = gradients[i];\n"
-            f"g = select(g, g * ({number(limit)} / norm), norm > {number(limit)});\n"
-            f"let ready = step.extra.x > 0.0;\n{text.applied()}"
+        body, source = (
+            f"let norm = norms[{place}];\nvar g = gradients[i];\n"
+            f"g = select(g, g * ({number(limit)} / norm), norm > {number(limit)});",
+            "norms",
         )
-        source = "norms"
-    return kernel(
-        "update",
-        [
-            ("spans", "Span"),
-            (source, "f32"),
-            ("p*", "f32"),
-            ("gradients*", "f32"),
-            ("slots*", "f32"),
-        ],
-        body,
-        size="256",
-        builtins="group",
-        memory=SPAN,
-    )
+    return _spanned("update", [source, "p*", "gradients*", "slots*"], f"{body}\n{text.applied()}")
 
 
 def collect(text: Update) -> Kernel:
     """Add up the parts of each gradient; buffers spans, partials, gradients, slots."""
-    return kernel(
-        "collect",
-        [("spans", "Span"), ("partials", "f32"), ("gradients*", "f32"), ("slots*", "f32")],
-        f"{HEAD}\n{text.collected()}\ngradients[i] = g;",
-        size="256",
-        builtins="group",
-        memory=SPAN,
-    )
+    body = f"{text.collected()}\ngradients[i] = g;"
+    return _spanned("collect", ["partials", "gradients*", "slots*"], body)
 
 
 SCALED = "weights", "change"
-"""What a step has left of weights whose change is as long as they are."""
+"""What a step has left of weights whose change depends on their length."""
 
 
-def scale(slots: Slots, variables: int) -> Kernel:
+def scale(o: Any, slots: Slots, variables: int) -> Kernel:
     """Change the weights of each variable by as much as they are long; buffers spans, norms (of
     SCALED, of each variable), p, slots."""
+    change = "let ratio = select(1.0, size / length, size > 0.0 && length > 0.0) * step.rate;"
+    if type(o) is optimizers.Adafactor:
+        change = f"""
+        let root = sqrt(f32(s.size));
+        let ratio = max({number(o.epsilon_2)}, size / root) * step.step_size
+            / max(1.0, length / root / {number(o.clip_threshold)});"""
     rule = f"""
         let size = norms[s.variable];
         let length = norms[{variables}u + s.variable];
-        let ratio = select(1.0, size / length, size > 0.0 && length > 0.0);
-        weight -= ratio * step.rate * slots[{slots["change"]}u + i];"""
+        {change}
+        weight -= ratio * slots[{slots["change"]}u + i];"""
     text = Update(rule, slots, None, None, AVERAGE in slots, False)
-    return kernel(
-        "scale",
-        [("spans", "Span"), ("norms", "f32"), ("p*", "f32"), ("slots*", "f32")],
-        f"{HEAD}\nlet ready = step.extra.x > 0.0;\n{text.applied()}",
-        size="256",
-        builtins="group",
-        memory=SPAN,
+    return _spanned("scale", ["norms", "p*", "slots*"], text.applied())
+
+
+def factor(o: Any, slots: Slots) -> Kernel:
+    """Move the means of the squares of rows and columns, and keep the roots of the former; buffers
+    spans, slots."""
+    row, column, change, roots = (slots[x] for x in ("row", "column", "change", "roots"))
+    return _spanned(
+        "factor",
+        ["slots*"],
+        f"""
+        let j = i - s.first;
+        if (ready && s.rows > 0u) {{
+            if (j < s.size / s.columns) {{
+                let mean = moved({row}u + i, s.first + j * s.columns, 1u, s.columns);
+                slots[{roots}u + i] = sqrt(mean);
+            }}
+            if (j < s.size / s.rows) {{
+                let k = j % s.columns;
+                _ = moved({column}u + i, s.first + (j - k) * s.rows + k, s.columns, s.rows);
+            }}
+        }}""",
+        f"""
+        fn moved(at: u32, first: u32, by: u32, count: u32) -> f32 {{
+            var sum = 0.0;
+            for (var k = 0u; k < count; k++) {{
+                let g = slots[{change}u + first + k * by];
+                sum += g * g + {number(o.epsilon_1)};
+            }}
+            slots[at] += (sum / f32(count) - slots[at]) * step.extra.y;
+            return slots[at];
+        }}""",
+    )
+
+
+def divide(o: Any, slots: Slots) -> Kernel:
+    """Divide gradients by the roots of their mean squares; buffers spans, norms (of the roots of
+    rows), slots."""
+    row, column, change, velocity = (slots[x] for x in ("row", "column", "change", "velocity"))
+    return _spanned(
+        "divide",
+        ["norms", "slots*"],
+        f"""
+        if (ready) {{
+            let g = slots[{change}u + i];
+            var v = slots[{velocity}u + i];
+            v += (g * g + {number(o.epsilon_1)} - v) * step.extra.y;
+            if (s.rows > 0u) {{
+                let j = i - s.first;
+                let n = j / s.columns / s.rows;
+                let size = norms[s.norm + n];
+                v = slots[{row}u + s.first + j / s.columns] / (size * size) * f32(s.rows)
+                    * slots[{column}u + s.first + n * s.columns + j % s.columns];
+            }}
+            slots[{velocity}u + i] = v;
+            slots[{change}u + i] = g / sqrt(v);
+        }}""",
     )
 
 
@@ -223,6 +269,10 @@ def _lamb(o: Any, slots: Slots) -> str:
             m * step.step_size / (sqrt(v * step.extra.y) + {number(o.epsilon)});"""
 
 
+def _adafactor(o: Any, slots: Slots) -> str:
+    return f"slots[{slots['weights']}u + i] = weight; slots[{slots['change']}u + i] = g;"
+
+
 def _sgd(o: Any, slots: Slots) -> str:
     if not o.momentum:
         return "weight -= step.rate * g;"
@@ -233,6 +283,7 @@ def _sgd(o: Any, slots: Slots) -> str:
 
 
 RULES: dict[type, Callable[[Any, Slots], str]] = {
+    optimizers.Adafactor: _adafactor,
     optimizers.Adam: _adam,
     optimizers.AdamW: _adam,
     optimizers.Lamb: _lamb,

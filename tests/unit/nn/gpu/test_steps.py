@@ -281,6 +281,11 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "Lamb, accumulation and a moving average": lambda: nn.optimizers.Lamb(
         0.01, gradient_accumulation_steps=2, use_ema=True, ema_momentum=0.8
     ),
+    "Adafactor": lambda: nn.optimizers.Adafactor(0.5, clip_threshold=0.7, weight_decay=0.1),
+    "Adafactor, elements clipped": lambda: nn.optimizers.Adafactor(0.1, clipvalue=0.01),
+    "Adafactor, accumulation and a moving average": lambda: nn.optimizers.Adafactor(
+        0.1, gradient_accumulation_steps=2, use_ema=True, ema_momentum=0.8
+    ),
     "Ftrl": lambda: nn.optimizers.Ftrl(0.1, l1_regularization_strength=0.1, beta=0.1),
     "ScheduleFreeAdamW": lambda: nn.optimizers.ScheduleFreeAdamW(0.01, warmup_steps=3),
     "accumulation and a moving average": lambda: nn.SGD(
@@ -401,11 +406,18 @@ def test_an_optimizer_on_the_gpu_moves_weights_as_on_the_cpu(name: str, device: 
     train(sequential(*layers, optimizer=OPTIMIZERS[name]), device, labels, 4)
 
 
+def test_adafactor_takes_means_of_the_rows_and_columns_of_each_place_of_a_kernel(
+    device: Any,
+) -> None:
+    layers = NETWORKS["convolutions with groups and dilation"]
+    train(sequential(*layers, optimizer=lambda: nn.optimizers.Adafactor(0.1)), device, labels)
+
+
 def test_no_optimizer_of_nn_but_these_is_refused_on_the_gpu() -> None:
     for name, kind in nn.optimizers.CLASSES.items():
         model = nn.Sequential([nn.Input((4,)), nn.Dense(5)])
         model.compile(kind(), logits())
-        if name in ("Adafactor", "Muon"):
+        if name == "Muon":
             with pytest.raises(ConfigError, match=f"no kernels for {name}"):
                 Session(model, BATCH, Source())
         else:
