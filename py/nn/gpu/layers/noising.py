@@ -16,12 +16,12 @@ def _text(layer: Any) -> tuple[str, str]:
     """Return how a value `v` changes, and how its gradient `v` does."""
     kind = type(layer)
     if kind is own.GaussianNoise:
-        return f"v + normal(k, layer) * {number(layer.stddev)}", "v"
+        return f"v + normal(k) * {number(layer.stddev)}", "v"
     if kind is own.GaussianDropout:
         deviation = number((layer.rate / (1 - layer.rate)) ** 0.5)
-        text = f"v * (1.0 + normal(k, layer) * {deviation})"
+        text = f"v * (1.0 + normal(k) * {deviation})"
         return text, text
-    keep = f"share(k, layer) >= {number(layer.rate)}"
+    keep = f"share(k) >= {number(layer.rate)}"
     if kind is own.AlphaDropout:
         factor = ((1 - layer.rate) * (1 + layer.rate * own.LOWEST**2)) ** -0.5
         a, low = number(factor), number(own.LOWEST)

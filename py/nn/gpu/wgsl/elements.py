@@ -126,12 +126,12 @@ def noise(size: int, text: str, place: str, layer: int, then: Function = LINEAR)
 
     Args:
         size: elements.
-        text: uses `v`, and `share(k, layer)` or `normal(k, layer)`.
+        text: uses `v`, and `share(k)` or `normal(k)`.
         place: the text of k, from i.
         layer: a number that no other draw has.
         then: multiply by its slope at `at`.
     """
-    body = f"select({text}, v, step.seed == 0u)".replace("(k, layer)", f"({place}, {layer}u)")
+    body = f"select({text}, v, step.seed == 0u)".replace("(k)", f"({place}, {layer}u)")
     return mapped("noise", size, body, then, helpers=DRAWN)
 
 
