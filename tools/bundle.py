@@ -43,7 +43,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tools import joining, lessons, shaders
+from tools import joining, lessons, naming, shaders
 from tools.vendor import write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -494,11 +494,14 @@ def ordered(sources: dict[str, str]) -> dict[str, str]:
     return {path: sources[path] for path in sorted(sources, key=place)}
 
 
+PACKERS = "bundle", "joining", "naming", "shaders"
+
+
 def tar(name: str, sources: dict[str, str], root: Path) -> bool:
     """Write modules as one compressed archive, unless this program has made it of them already: to
     do so takes a third of the time of a bundle in which nothing changed."""
     path, stamp = root / FOLDER / name, root / FOLDER / f".{name}"
-    tools = (Path(__file__).with_name(f"{name}.py") for name in ("bundle", "joining", "shaders"))
+    tools = (Path(__file__).with_name(f"{name}.py") for name in PACKERS)
     recipe = (*(path.read_text() for path in (*tools, ORDER)), json.dumps(sources))
     wanted, held = sha256("\0".join(recipe).encode()), content(path)
     if held is not None and content(stamp) == f"{wanted} {sha256(held)}".encode():
@@ -518,7 +521,8 @@ def packed(path: str, source: str) -> bytes:
     """Return a module without comments as a member of an archive."""
     if path.endswith(".py"):
         wgsl = SHADERS in path
-        text = joining.joined(tight(thin(bare(source, annotated=True), strings=wgsl)))
+        text = naming.shortened(tight(thin(bare(source, annotated=True), strings=wgsl)))
+        text = joining.joined(text)
         text = shaders.spaceless(text) if wgsl else text
     else:
         text = uncommented(source)

@@ -14,6 +14,7 @@ import zipfile
 
 import pytest
 
+from tests.support import naming
 from tools import archive_order, bundle
 from tools.bundle import ROOT
 
@@ -408,9 +409,9 @@ def test_what_trains_on_a_gpu_is_one_archive_of_text_without_comments(built):
                 assert "\n//" not in found
                 continue
             whole = bundle.bare(source, annotated=True)
-            dumped = [
-                ast.dump(ast.parse(text), include_attributes=False) for text in (found, whole)
-            ]
+            trees = ast.parse(found), ast.parse(whole)
+            naming.compare(*trees)
+            dumped = [ast.dump(tree, include_attributes=False) for tree in trees]
             if bundle.SHADERS in path:  # WGSL needs few spaces: see test_shaders
                 dumped = [text.replace(" ", "") for text in dumped]
             assert dumped[0] == dumped[1], path
