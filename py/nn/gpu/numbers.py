@@ -60,6 +60,9 @@ def fill(record: Any, optimizer: Any, seed: int) -> None:
         scalars = [rate * math.sqrt(1 - optimizer.beta_2**t) / (1 - optimizer.beta_1**t)]
     elif isinstance(optimizer, optimizers.Lamb):
         scalars = [1 / (1 - beta**t) for beta in (optimizer.beta_1, optimizer.beta_2)]
+    elif isinstance(optimizer, optimizers.Muon):
+        first, second = optimizer.adam_beta_1, optimizer.adam_beta_2
+        scalars = [rate * optimizer.adam_lr_ratio * math.sqrt(1 - second**t) / (1 - first**t)]
     elif isinstance(optimizer, optimizers.Adafactor):
         scalars = [min(rate, t**-0.5), t**optimizer.beta_2_decay]
     record["step_size"], *further = scalars

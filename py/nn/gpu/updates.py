@@ -9,6 +9,7 @@ import numpy as np
 from nn import optimizers
 from nn.gpu.plan import Refused
 from nn.gpu.wgsl import updating
+from nn.gpu.wgsl.heads import orthogonal
 from nn.optimizers.base import ACCUMULATOR, AVERAGE
 
 
@@ -19,11 +20,10 @@ def record(c: Any) -> None:
     if rule is None:
         raise Refused(f"{optimizer.name}: no kernels for {type(optimizer).__name__}")
     size = c.held
-    factored = type(optimizer) is optimizers.Adafactor
-    scaled = factored or type(optimizer) is optimizers.Lamb
-    # Of what is scaled, a step leaves the weights and their change after the slots.
-    left = (*updating.SCALED, *(("roots",) if factored else ()))
-    names = (*optimizer.all_slots(), *(left if scaled else ()))
+    kind = type(optimizer)
+    # What a step leaves after the slots, for a second pass over the weights.
+    left = LEFT.get(kind, ())
+    names = (*optimizer.all_slots(), *left)
     slots = {name: number * size for number, name in enumerate(names)}
     c.plan.buffer("partials", c.partials)
     c.plan.buffer("gradients", size)
@@ -36,8 +36,8 @@ def record(c: Any) -> None:
         slots,
         optimizer.clipvalue,
         optimizer.gradient_accumulation_steps if ACCUMULATOR in slots else None,
-        AVERAGE in slots and not scaled,
-        bool(optimizer.weight_decay),
+        AVERAGE in slots and not left,
+        bool(optimizer.weight_decay) and kind is not optimizers.Muon,
     )
     groups = (len(spans), 1, 1)
     limit = optimizer.clipnorm or optimizer.global_clipnorm
@@ -49,16 +49,42 @@ def record(c: Any) -> None:
         c.add((made, groups), "spans", "norms", "p", "gradients", "slots")
     else:
         c.add((updating.update(text), groups), "spans", "partials", "p", "gradients", "slots")
-    if factored:
+    if kind is optimizers.Adafactor:
         c.add((updating.factor(optimizer, slots), groups), "spans", "slots")
         first = np.array([slots["roots"], 0], np.uint32)
         _norms(c, "3", _rows(c) + first, "slots")
         c.add((updating.divide(optimizer, slots), groups), "spans", "norms3", "slots")
-    if scaled:
-        parts = [places + np.array([slots[name], 0], np.uint32) for name in updating.SCALED]
+    if left:
+        found = "norms2"
+        parts = [places + np.array([slots[x], 0], np.uint32) for x in updating.SCALED if x in slots]
         _norms(c, "2", np.concatenate(parts), "slots")
+        if kind is optimizers.Muon:
+            c.add((updating.unit(slots), groups), "spans", found, "slots", c.scratch("unit", size))
+            found = _orthogonal(c, optimizer)
         made = updating.scale(optimizer, slots, len(places))
-        c.add((made, groups), "spans", "norms2", "p", "slots")
+        c.add((made, groups), "spans", found, "p", "slots")
+
+
+LEFT: dict[type, tuple[str, ...]] = {
+    optimizers.Lamb: updating.SCALED,
+    optimizers.Adafactor: (*updating.SCALED, "roots"),
+    optimizers.Muon: ("change",),
+}
+
+
+def _orthogonal(c: Any, optimizer: Any) -> str:
+    """Record the products that make matrices orthogonal; returns where they are then."""
+    given, other = "unit", c.scratch("next", c.held)
+    for _ in range(optimizer.ns_steps):
+        for v in filter(optimizer._is_matrix, c.parameters.variables):
+            square, sums, last = orthogonal(v.shape, c.offsets[v], optimizer)
+            size = min(v.shape) ** 2
+            s, t = c.scratch("squares", size), c.scratch("sums", size)
+            c.add(square, given, given, s)
+            c.add(sums, s, s, t)
+            c.add(last, t, given, other)
+        given, other = other, given
+    return given
 
 
 def _norms(c: Any, which: str, ranges: Any, given: str) -> None:
@@ -91,6 +117,11 @@ def _spans(c: Any, optimizer: Any) -> tuple[Any, Any]:
         decays = int(optimizer._decays(variable))
         rows, columns = variable.shape[-2:] if len(variable.shape) > 1 else (0, 0)
         whole = number, first, variable.size, rows, columns, norms
+        if type(optimizer) is optimizers.Muon:
+            rms = optimizer.rms_rate
+            long = 1.0 if rms is None else max(variable.shape, default=1) ** 0.5 * rms
+            more = optimizer._is_matrix(variable) * int(np.float32(long).view(np.uint32))
+            whole = *whole[:5], more
         norms += variable.size // (rows * columns) if rows else 0
         for at in range(0, variable.size, 256):
             _, count, source, parts, stride, _ = found.get(

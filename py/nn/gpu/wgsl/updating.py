@@ -20,7 +20,7 @@ SPAN = """
 struct Span {
     at: u32, count: u32, source: u32, parts: u32,
     stride: u32, decays: u32, variable: u32, first: u32,
-    size: u32, rows: u32, columns: u32, norm: u32,
+    size: u32, rows: u32, columns: u32, more: u32,
 }
 """
 
@@ -145,7 +145,7 @@ SCALED = "weights", "change"
 
 def scale(o: Any, slots: Slots, variables: int) -> Kernel:
     """Change the weights of each variable by as much as they are long; buffers spans, norms (of
-    SCALED, of each variable), p, slots."""
+    SCALED, of each variable; for Muon the change itself), p, slots."""
     change = "let ratio = select(1.0, size / length, size > 0.0 && length > 0.0) * step.rate;"
     if type(o) is optimizers.Adafactor:
         change = f"""
@@ -157,6 +157,8 @@ def scale(o: Any, slots: Slots, variables: int) -> Kernel:
         let length = norms[{variables}u + s.variable];
         {change}
         weight -= ratio * slots[{slots["change"]}u + i];"""
+    if type(o) is optimizers.Muon:
+        rule = "weight -= bitcast<f32>(s.more) * step.rate * norms[i];"
     text = Update(rule, slots, None, None, AVERAGE in slots, False)
     return _spanned("scale", ["norms", "p*", "slots*"], text.applied())
 
@@ -208,7 +210,7 @@ def divide(o: Any, slots: Slots) -> Kernel:
             if (s.rows > 0u) {{
                 let j = i - s.first;
                 let n = j / s.columns / s.rows;
-                let size = norms[s.norm + n];
+                let size = norms[s.more + n];
                 v = slots[{row}u + s.first + j / s.columns] / (size * size) * f32(s.rows)
                     * slots[{column}u + s.first + n * s.columns + j % s.columns];
             }}
@@ -216,6 +218,12 @@ def divide(o: Any, slots: Slots) -> Kernel:
             slots[{change}u + i] = g / sqrt(v);
         }}""",
     )
+
+
+def unit(slots: Slots) -> Kernel:
+    """The change of each variable by its norm; buffers spans, norms, slots, x."""
+    body = f"x[i] = slots[{slots['change']}u + i] / (norms[s.variable] + 1e-7);"
+    return _spanned("unit", ["norms", "slots", "x*"], body)
 
 
 def norms() -> Kernel:
@@ -269,6 +277,24 @@ def _lamb(o: Any, slots: Slots) -> str:
             m * step.step_size / (sqrt(v * step.extra.y) + {number(o.epsilon)});"""
 
 
+def _muon(o: Any, slots: Slots) -> str:
+    momentum, at = number(o.momentum), f"slots[{slots['momentum']}u + i]"
+    others, own = (number(x or 0) for x in (o.adam_weight_decay, o.weight_decay))
+    return f"""
+        let matrix = s.more > 0u;
+        let decay = select({others}, {own}, matrix);
+        weight = select(weight, weight - weight * decay * step.rate, s.decays > 0u);
+        if (matrix) {{
+            let m = {at} * {momentum} + g;
+            {at} = m;
+            slots[{slots["change"]}u + i] = {f"g + {momentum} * m" if o.nesterov else "m"};
+        }} else {{
+            {_mean(slots["momentum"], "m", o.adam_beta_1, "g")}
+            {_mean(slots["velocity"], "v", o.adam_beta_2, "g * g")}
+            weight -= step.step_size * m / (sqrt(v) + {number(o.epsilon)});
+        }}"""
+
+
 def _adafactor(o: Any, slots: Slots) -> str:
     return f"slots[{slots['weights']}u + i] = weight; slots[{slots['change']}u + i] = g;"
 
@@ -284,6 +310,7 @@ def _sgd(o: Any, slots: Slots) -> str:
 
 RULES: dict[type, Callable[[Any, Slots], str]] = {
     optimizers.Adafactor: _adafactor,
+    optimizers.Muon: _muon,
     optimizers.Adam: _adam,
     optimizers.AdamW: _adam,
     optimizers.Lamb: _lamb,

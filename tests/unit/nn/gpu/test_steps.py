@@ -286,6 +286,13 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "Adafactor, accumulation and a moving average": lambda: nn.optimizers.Adafactor(
         0.1, gradient_accumulation_steps=2, use_ema=True, ema_momentum=0.8
     ),
+    "Muon": lambda: nn.optimizers.Muon(0.02, weight_decay=0.1),
+    "Muon, global norm clipped": lambda: nn.optimizers.Muon(
+        0.02, nesterov=False, rms_rate=None, ns_steps=2, global_clipnorm=0.1
+    ),
+    "Muon, accumulation and a moving average": lambda: nn.optimizers.Muon(
+        0.02, gradient_accumulation_steps=2, use_ema=True, ema_momentum=0.8
+    ),
     "Ftrl": lambda: nn.optimizers.Ftrl(0.1, l1_regularization_strength=0.1, beta=0.1),
     "ScheduleFreeAdamW": lambda: nn.optimizers.ScheduleFreeAdamW(0.01, warmup_steps=3),
     "accumulation and a moving average": lambda: nn.SGD(
@@ -413,15 +420,11 @@ def test_adafactor_takes_means_of_the_rows_and_columns_of_each_place_of_a_kernel
     train(sequential(*layers, optimizer=lambda: nn.optimizers.Adafactor(0.1)), device, labels)
 
 
-def test_no_optimizer_of_nn_but_these_is_refused_on_the_gpu() -> None:
+def test_no_optimizer_of_nn_is_refused_on_the_gpu() -> None:
     for name, kind in nn.optimizers.CLASSES.items():
         model = nn.Sequential([nn.Input((4,)), nn.Dense(5)])
         model.compile(kind(), logits())
-        if name == "Muon":
-            with pytest.raises(ConfigError, match=f"no kernels for {name}"):
-                Session(model, BATCH, Source())
-        else:
-            assert Session(model, BATCH, Source()).plan.kernels, name
+        assert Session(model, BATCH, Source()).plan.kernels, name
 
 
 def beside(given: int, functions: Any) -> Any:
