@@ -31,7 +31,8 @@ class DividedProgram(Program):
     def __init__(self, graph: Graph, ctx: Context, divide: Divide) -> None:
         self._divide = divide
         super().__init__(graph, ctx)
-        self._divided = any(isinstance(step.layer, Moments) for step in self.steps)
+        self.divided = any(isinstance(step.layer, Moments) for step in self.steps)
+        """Whether members exchange sums within a pass: then its segments are to be run."""
 
     def part(self, graph: Graph, ctx: Context) -> Program:
         return DividedProgram(graph, ctx, self._divide)
@@ -53,8 +54,6 @@ class DividedProgram(Program):
         self, inputs: Sequence[Array], training: bool
     ) -> Generator[Step, None, list[Array]]:
         """Do as `forward`, and yield the steps of divided layers after they ran."""
-        if not self._divided:
-            return self.forward(inputs, training)
         self._replay = self._predicted = None
         if not self._any_size:
             self.expect_fitting(inputs)
@@ -76,9 +75,6 @@ class DividedProgram(Program):
 
     def backward_segments(self, gradients: Sequence[Array | None]) -> Iterator[Step]:
         """Do as `backward`, and yield the steps of divided layers after they ran."""
-        if not self._divided:
-            self.backward(gradients)
-            return
         for step in self._steps_back(gradients):
             if isinstance(step.layer, Normalize):
                 yield step

@@ -144,9 +144,10 @@ class LedTraining(TeamTraining):
         held.order = held.source.order(rng)
         order = None if held.order is None else held.order.astype(np.int32)
         self._tell({"order": order})
-        for number in range(skip, held.source.steps):
+        steps = held.source.steps
+        for number in range(skip, steps):
             yield await self._trained(held.batch(number), number)
-            self._ahead = self._ahead and number + 1 < held.source.steps
+            self._ahead = self._ahead and number + 1 < steps
 
     async def _trained(self, batch: Batch, number: int | None = None) -> Batch:
         """Train on a batch with all members."""

@@ -76,6 +76,7 @@ class DistributedProgram:
         """Make the shards of this member."""
         group, context = self.group, self.context
         self.formed = group.rank, group.size
+        self._chosen = -1
         self._several = self.training.distribution.shards is not None
         self.places = self.places_for(group.size)
         self.shards: list[Shard] = []
@@ -187,12 +188,14 @@ class DistributedProgram:
 
     def _exchanges(self, batch: Batch) -> Iterator[Array]:
         """Compute this member's part of a batch; yields each array that all members must sum."""
-        if (self.group.rank, self.group.size) != self.formed:
+        group, total = self.group, batch[3]
+        if (group.rank, group.size) != self.formed:
             self._form_again()
         self._start.begin()
-        total = batch[3]
-        for shard in self.shards:
-            shard.rows.choose(*share(shard.place, self.places, total), total)
+        if total != self._chosen:
+            self._chosen = total
+            for shard in self.shards:
+                shard.rows.choose(*share(shard.place, self.places, total), total)
         if self._sums is None:
             self._settle(batch)
         assert self._sums is not None
@@ -203,13 +206,13 @@ class DistributedProgram:
             shard.run(batch, _Found(self, shard, row))
             for shard, row in zip(self.shards, self._own, strict=True)
         ]
-        yield from _in_step(running)
+        yield from running[0] if len(running) == 1 else _in_step(running)
         for shard, row in zip(self.shards, self._own, strict=True):
             if shard.rows.empty:
                 row.fill(0)
         head = self._own[0][self._count : self._count + HEAD]
         head[1] = self.wish
-        head[2:] = 0 if self.group.rank else self._rate()
+        head[2:] = 0 if group.rank else self._rate()
         yield self.buffer
 
     def _rate(self) -> Array:
@@ -228,23 +231,29 @@ class DistributedProgram:
             # From 0, so that zeros have one sign however many members wrote them.
             np.add.reduce(self.buffer, axis=0, out=self.total, initial=0.0)
         tail = self.total[self._count :]
-        self.stops = bool(tail[1] > 0)
-        if self.group.rank and tail[2] != SCHEDULED:
-            training.optimizer.learning_rate = sum(map(float, tail[2:HEAD]))
-        for layer, found in zip(self._apart, self._statistics(tail), strict=True):
-            layer.moving_mean.assign(found[0].reshape(layer.size))
-            layer.moving_variance.assign(found[1].reshape(layer.size))
+        loss, stops, *rate = tail[:HEAD].tolist()
+        self.stops = stops > 0
+        if rate[0] != SCHEDULED and self.group.rank:
+            training.optimizer.learning_rate = sum(rate)
+        if self._apart:
+            self._keep_statistics(tail)
         for half in self.shards[0].divided:
             half.commit()
         counted = tail[self._after :]
         sums.add(counted)
         sums.show(training.outputs, counted)
-        loss = float(tail[0]) + training.weights_penalty()
+        loss += training.weights_penalty()
         training.track(loss, size)
         training.regularize()
         if optimize:
             training.optimizer.step()
-        return loss
+        return float(loss)
+
+    def _keep_statistics(self, tail: Array) -> None:
+        """Take over the running statistics of layers that have their own."""
+        for layer, found in zip(self._apart, self._statistics(tail), strict=True):
+            layer.moving_mean.assign(found[0].reshape(layer.size))
+            layer.moving_variance.assign(found[1].reshape(layer.size))
 
     # What is exchanged.
 
@@ -305,6 +314,8 @@ class _Found(Outcome):
 
     def keep_statistics(self) -> None:
         """Note this part's share of the running statistics, and put them back."""
+        if not self._before:
+            return
         program, part = self._program, self._shard.rows.share
         places = program._statistics(self._tail)
         for layer, found, before in zip(program._apart, places, self._before, strict=True):

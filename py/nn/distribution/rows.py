@@ -58,12 +58,15 @@ class Rows:
     Attributes:
         begin, count, total: the first row, how many, and those of the whole batch. A part without
             rows computes the batch's first row, and what it finds does not count.
+        slice: the rows.
+        share: the fraction of the batch.
     """
 
     def __init__(self, start: Start, first: bool) -> None:
         self._start, self._first = start, first
         self.begin, self.count, self.total = 0, 1, 1
         self.empty = False
+        self.slice, self.share = slice(0, 1), 1.0
         self._copies: dict[int, tuple[np.random.Generator, int]] = {}
 
     def choose(self, begin: int, end: int, total: int) -> None:
@@ -72,15 +75,8 @@ class Rows:
         self.begin, self.count, self.total = (
             (0, 1, total) if self.empty else (begin, end - begin, total)
         )
-
-    @property
-    def slice(self) -> slice:
-        return slice(self.begin, self.begin + self.count)
-
-    @property
-    def share(self) -> float:
-        """The fraction of the batch."""
-        return 0.0 if self.empty else self.count / self.total
+        self.slice = slice(self.begin, self.begin + self.count)
+        self.share = 0.0 if self.empty else self.count / self.total
 
     def drawing(self, rng: np.random.Generator, axis: int | None) -> Any:
         """Return what a layer draws from; see `Context.generator`."""

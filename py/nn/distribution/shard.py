@@ -61,6 +61,8 @@ class Shard:
         self._synchronized = training.distribution.synchronized
         program = DividedProgram(graph, context, self._divide)
         self.program = TrainingProgram(program, parameters, training)
+        self.layers = cast("DividedProgram", self.program.program)
+        """What runs the layers that training changes."""
         self.fused: list[Context | None] = []
 
     def _divide(self, layer: Layer) -> Sequence[Layer]:
@@ -88,37 +90,37 @@ class Shard:
                     "put the layers in one model, or give DataParallel(synchronized=False)"
                 )
 
-    @property
-    def layers(self) -> DividedProgram:
-        """What runs the layers that training changes."""
-        return cast("DividedProgram", self.program.program)
-
     def run(self, batch: Batch, outcome: Outcome) -> Iterator[Array]:
         """Compute this part of a batch; yields each array that all members must sum."""
         inputs, targets, weights, size = batch
-        program, run = self.program, self.program.program.ctx.run
-        run.rows = rows = self.rows
-        ys = yield from self._forward([x[rows.slice] for x in inputs])
-        part = [
-            [None if a is None else a[rows.slice] for a in arrays] for arrays in (targets, weights)
-        ]
-        masks = [program.program.masks[slot] for slot in program.program.outputs]
+        layers = self.layers
+        run, rows = layers.ctx.run, self.rows
+        run.rows, place = rows, rows.slice
+        ys = yield from self._forward([x[place] for x in inputs])
+        part = [[None if a is None else a[place] for a in arrays] for arrays in (targets, weights)]
+        masks = [layers.masks[slot] for slot in layers.outputs]
         outcome.keep_statistics()
-        whole = outcome.whole or any(m is not None for m in masks)
+        whole = outcome.whole or (layers.masked and any(m is not None for m in masks))
         if whole:
             ys, masks = yield from self._gather(ys, masks)
             part = [list(targets), list(weights)]
         loss, slopes = self._losses(ys, part, size if whole else rows.count, masks, whole)
         if whole:
-            slopes = [None if d is None else d[rows.slice] for d in slopes]
+            slopes = [None if d is None else d[place] for d in slopes]
         outcome.keep_losses(loss if not whole or not self.place else 0.0, run.penalty)
         run.start_backward(self.parameters)
-        for step in self.layers.backward_segments(slopes):
-            yield _left_by(step)
+        if layers.divided:
+            for step in layers.backward_segments(slopes):
+                yield _left_by(step)
+        else:
+            layers.backward(slopes)
         run.finish_backward()
 
     def _forward(self, inputs: Sequence[Array]) -> Any:
-        steps = self.layers.forward_segments(self.program.begin(inputs), True)
+        layers, given = self.layers, self.program.begin(inputs)
+        if not layers.divided:
+            return layers.forward(given, True)
+        steps = layers.forward_segments(given, True)
         while True:
             try:
                 step = next(steps)

@@ -62,15 +62,15 @@ class Sums:
 
     def add(self, total: Array) -> None:
         """Add what all members counted to the sums that `begin` put aside."""
+        numbers = total.tolist()
         for field, before in zip(self._fields, self._before, strict=True):
-            metric, name, *_ = field
-            more = _value(total, field)
+            metric, name, place, shape = field
+            more = _value(total, field) if shape else numbers[place.start]
             if isinstance(before, np.ndarray):
                 more = np.asarray(more, before.dtype)
             setattr(metric, name, before + more)
             if name == "total" and isinstance(metric, Mean):
-                at = field[2].start
-                metric.latest = float(total[at]), float(total[at + 1])
+                metric.latest = numbers[place.start], numbers[place.start + 1]
         self._before = []
 
     def show(self, outputs: Sequence[Output], total: Array) -> None:

@@ -335,6 +335,8 @@ class TrainingStep:
 
     def weights_penalty(self) -> float:
         """Return the penalties on weights."""
+        if not self._regularized:
+            return 0.0
         return sum(variable.regularizer.loss(variable.value) for variable in self._regularized)
 
     def _without_target(self, output: Output) -> ShapeError:

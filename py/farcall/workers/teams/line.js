@@ -9,10 +9,10 @@
   const rest = Atomics.pause ? () => Atomics.pause() : () => {};
   const here = (address, length) => module.HEAPU8.subarray(address, address + length);
   return {
-    // A line to another member over a port: `hear` gets the text of each message, and `came` is
-    // called for each array to sum, which is kept until it is taken. The bytes of arrays are one
-    // buffer, which goes back to the sender with a later message: a fresh one costs a page fault
-    // for every 4 KiB of it.
+    // A line to another member over a port: `hear` gets the text of each message, and `came` the
+    // term of each array to sum, which is kept until it is fetched or dropped. The bytes of arrays
+    // are one buffer, which goes back to the sender with a later message: a fresh one costs a page
+    // fault for every 4 KiB of it.
     line(port, hear, came) {
       const owed = [], spares = [], arrays = [];
       let bytes = null;
@@ -27,8 +27,8 @@
         spares.unshift(...back);
         spares.length = Math.min(spares.length, SPARES);
         if (typeof text === "number") {
-          arrays.push([text, body]);
-          came();
+          arrays.push(body);
+          came(text);
           return;
         }
         bytes = body;
@@ -54,14 +54,11 @@
           const back = owed.splice(0);
           port.postMessage([term, body.buffer, ...back], [body.buffer, ...back]);
         },
-        // Whether an array of this term came; those of earlier ones are dropped.
-        arrived(term) {
-          while (arrays.length && arrays[0][0] < term) owed.push(arrays.shift()[1]);
-          return arrays.length > 0 && arrays[0][0] === term;
-        },
+        // Forget the array that came first.
+        drop() { owed.push(arrays.shift()); },
         // Copy the array that came first; false if it has another length.
         fetch(address, length) {
-          const body = arrays.shift()[1];
+          const body = arrays.shift();
           if (body.byteLength !== length) return false;
           here(address, length).set(new Uint8Array(body));
           owed.push(body);
@@ -86,11 +83,16 @@
       const counters = new Int32Array(memory, 0, count * WORDS);
       const array = (member, turn, length) =>
         new Uint8Array(memory, 4 * WORDS * count + (2 * member + turn % 2) * most, length);
-      return {
-        leave(turn, address, length) {
+      const meeting = {
+        // Leave an array, and say whether others have come within so many milliseconds; then copy
+        // the array of the only other to `into`.
+        meet(turn, address, length, into, milliseconds, ...others) {
           array(place, turn, length).set(here(address, length));
           Atomics.store(counters, WORDS * place, turn);
           Atomics.notify(counters, WORDS * place);
+          if (!meeting.came(turn, milliseconds, ...others)) return false;
+          if (others.length === 1) meeting.read(others[0], turn, into, length);
+          return true;
         },
         // Whether others have come to an exchange within so many milliseconds. One that is further
         // than the next has formed the team again: its message says so.
@@ -111,6 +113,7 @@
         },
         read(member, turn, address, length) { here(address, length).set(array(member, turn, length)); },
       };
+      return meeting;
     },
   };
 };

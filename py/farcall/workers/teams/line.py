@@ -21,7 +21,25 @@ BLOCKED = 20
 """Milliseconds for which a member waits for shared memory before its event loop has a turn."""
 
 
-class Calls:
+class _Arrivals:
+    """The terms of the arrays that came, in their order."""
+
+    def __init__(self) -> None:
+        self._terms: "list[int]" = []
+
+    def arrived(self, term: "int") -> bool:
+        """Whether an array of this term came; those of earlier ones are dropped."""
+        terms = self._terms
+        while terms and terms[0] < term:
+            terms.pop(0)
+            self._drop()
+        return bool(terms) and terms[0] == term
+
+    def _drop(self) -> None:
+        """Forget the array that came first."""
+
+
+class Calls(_Arrivals):
     """How to reach another member by farcall's calls: where there is no browser.
 
     Args:
@@ -30,9 +48,10 @@ class Calls:
     """
 
     def __init__(self, hear: "Remote", place: "int") -> None:
+        super().__init__()
         self._hear = hear
         self._place = place
-        self._arrays: "list[tuple[int, Any]]" = []
+        self._arrays: "list[Any]" = []
 
     def post(self, kind: "str", term: "int", content: "Value") -> None:
         """Send a value; one that has ended does not hear it, as at a port."""
@@ -47,24 +66,22 @@ class Calls:
 
     def keep(self, term: "int", array: "Any") -> None:
         """Keep an array that came until it is taken."""
-        self._arrays.append((term, array))
+        self._terms.append(term)
+        self._arrays.append(array)
 
-    def arrived(self, term: "int") -> bool:
-        """Whether an array of this term came; those of earlier ones are dropped."""
-        arrays = self._arrays
-        while arrays and arrays[0][0] < term:
-            arrays.pop(0)
-        return bool(arrays) and arrays[0][0] == term
+    def _drop(self) -> None:
+        self._arrays.pop(0)
 
     def fetch(self, out: "Any") -> None:
         """Copy the array that came first."""
-        out[...] = self._arrays.pop(0)[1]
+        self._terms.pop(0)
+        out[...] = self._arrays.pop(0)
 
     def close(self) -> None:
         """The session is closed."""
 
 
-class Line:
+class Line(_Arrivals):
     """How to reach another member over a port.
 
     Args:
@@ -77,13 +94,13 @@ class Line:
     def __init__(
         self, port: "JavaScript", peer: "int", hear: "Hear", came: "Callable[[], object]"
     ) -> None:
+        super().__init__()
         self._peer = peer
-        self._heard = hear
-        self._callbacks = [platform.callback(self._hear), platform.callback(came)]
+        self._heard, self._came = hear, came
+        self._callbacks = [platform.callback(self._hear), platform.callback(self._keep)]
         self._line = _javascript().line(port, *self._callbacks)
         self._send, self._read = self._line.send, self._line.read
         self._put, self._fetch = self._line.put, self._line.fetch
-        self.arrived = self._line.arrived
         self._own, self._other = _Place(), _Place()
 
     def post(self, kind: "str", term: "int", content: "Value") -> None:
@@ -96,12 +113,20 @@ class Line:
         """Send an array to sum."""
         self._put(term, self._own.of(array), array.nbytes)
 
+    def _keep(self, term: "int") -> None:
+        self._terms.append(term)
+        self._came()
+
+    def _drop(self) -> None:
+        self._line.drop()
+
     def fetch(self, out: "Any") -> None:
         """Copy the array that came first.
 
         Raises:
             ValueError: it has another size.
         """
+        self._terms.pop(0)
         if not self._fetch(self._other.of(out), out.nbytes):
             raise ValueError(f"expected {out.nbytes} bytes of a member's array")
 
@@ -163,13 +188,15 @@ class Memory:
         memory, most, turn = shared
         self.most, self.turn = int(most), int(turn)
         self._meeting = _javascript().meeting(memory, place, count, self.most)
-        self._came, self._leave = self._meeting.came, self._meeting.leave
+        self._came, self._meet = self._meeting.came, self._meeting.meet
         self._own, self._other = _Place(), _Place()
 
-    def leave(self, array: "Any") -> None:
-        """Leave an array for the others, and begin an exchange."""
+    def meet(self, array: "Any", part: "Any", others: "list[int]") -> bool:
+        """Leave an array for the others, and begin an exchange; whether they have left theirs by
+        now. `part` is then the array of the only other, if there is only one."""
         self.turn += 1
-        self._leave(self.turn, self._own.of(array), array.nbytes)
+        places = self._own.of(array), array.nbytes, self._other.of(part)
+        return bool(self._meet(self.turn, *places, BLOCKED, *others))
 
     def came(self, turn: "int", others: "Iterable[int]", most: "int" = BLOCKED) -> bool:
         """Whether the others have left theirs, now or within so many milliseconds."""

@@ -66,8 +66,7 @@ class Reduction:
         if not others:
             return None
         if self.memory is not None and array.nbytes <= self.memory.most:
-            self.memory.leave(array)
-            return self._shared(self.memory, array, others)
+            return self._by_memory(self.memory, array, others)
         for member in others:
             self._lines[member].put(self.term, array)
         if self._complete():
@@ -112,7 +111,7 @@ class Reduction:
             self._watch()
             return
         for member in self.roster.others:
-            if not self._arrived(member):
+            if not self._lines[member].arrived(self.term):
                 self._silent(member)
 
     async def _woken(self) -> None:
@@ -122,11 +121,9 @@ class Reduction:
         finally:
             self._waiter = None
 
-    def _arrived(self, member: "int") -> bool:
-        return bool(self._lines[member].arrived(self.term))
-
     def _complete(self) -> bool:
-        return all(map(self._arrived, self.roster.others))
+        term, lines = self.term, self._lines
+        return all(lines[member].arrived(term) for member in self.roster.others)
 
     def _arrive(self, array: "Any") -> None:
         self._sum(array, lambda member, out: self._lines[member].fetch(out))
@@ -161,10 +158,21 @@ class Reduction:
 
     # Shared memory.
 
-    async def _shared(self, memory: "Memory", array: "Any", others: "list[int]") -> None:
+    def _by_memory(self, memory: "Memory", array: "Any", others: "list[int]") -> "Any":
+        since, part = platform.clock(), self._part(array)
+        if not memory.meet(array, part, others):
+            return self._shared(memory, array, others, since)
+        if len(others) == 1:
+            array += part
+        else:
+            self._sum(array, memory.read)
+        return None
+
+    async def _shared(
+        self, memory: "Memory", array: "Any", others: "list[int]", since: "float"
+    ) -> None:
         term, turn, pause, left = self.term, memory.turn, 0.001, self.patience
-        since = platform.clock()
-        while not memory.came(turn, others):
+        while True:
             now = platform.clock()
             left -= min(now - since, 2 * LONGEST_PAUSE)  # more is this thread's own standing still
             since = now
@@ -179,6 +187,8 @@ class Reduction:
             finally:
                 timer.cancel()
             pause = min(2 * pause, LONGEST_PAUSE)
+            if memory.came(turn, others):
+                break
         self._sum(array, memory.read)
 
     def _look(self) -> None:

@@ -18,7 +18,7 @@ const memory = one.reserve(2, 8);
 const meetings = [one.meeting(memory, 0, 2, 8), other.meeting(memory, 1, 2, 8)];
 const leave = (member, turn) => {
   heaps[member].HEAPU8.fill(10 * turn + member, 0, 8);
-  meetings[member].leave(turn, 0, 8);
+  meetings[member].meet(turn, 0, 8, 16, 0);
 };
 const read = (turn) => { meetings[0].read(1, turn, 32, 8); return heaps[0].HEAPU8[35]; };
 """
@@ -51,24 +51,36 @@ def test_an_array_is_there_until_its_member_came_to_the_exchange_after_the_next(
 PORTS = """
 const heard = [], ends = new MessageChannel();
 const a = one.line(ends.port1, () => {}, () => {});
-const b = other.line(ends.port2, (text) => heard.push(text), () => heard.push("came"));
+const b = other.line(ends.port2, (text) => heard.push(text), (term) => heard.push(term));
 const ended = (found) => { console.log(JSON.stringify(found)); process.exit(); };
 const until = (condition, then) => condition() ? then() : setImmediate(until, condition, then);
 """
 
 
-def test_arrays_of_earlier_terms_are_dropped_and_one_of_another_length_is_refused():
+def test_an_exchange_copies_the_array_of_the_only_other_once_it_came():
+    found = ran("""
+const meet = () => {
+  heaps[0].HEAPU8.fill(0);
+  const came = meetings[0].meet(5, 0, 8, 32, 1, 1);
+  return [came, heaps[0].HEAPU8[35]];
+};
+const early = meet();
+leave(1, 5);
+console.log(JSON.stringify([early, meet()]));""")
+    assert found == [[False, 0], [True, 51]]
+
+
+def test_an_array_may_be_dropped_and_one_of_another_length_is_refused():
     found = ran(
         PORTS
         + """
 heaps[0].HEAPU8.fill(1, 0, 8); a.put(1, 0, 8);
 heaps[0].HEAPU8.fill(2, 0, 8); a.put(2, 0, 8); a.put(2, 0, 4);
 until(() => heard.length === 3, () => ended([
-  heard, b.arrived(2), b.fetch(16, 8), heaps[1].HEAPU8[20], b.arrived(2), b.fetch(16, 8),
-  b.arrived(2),
+  heard, b.drop() ?? b.fetch(16, 8), heaps[1].HEAPU8[20], b.fetch(16, 8),
 ]));"""
     )
-    assert found == [["came"] * 3, True, True, 2, True, False, False]
+    assert found == [[1, 2, 2], True, 2, False]
 
 
 def test_a_buffer_goes_back_as_the_array_that_is_sent_and_not_beside_it():
@@ -82,7 +94,7 @@ ends.port2.postMessage = function (message, moved) {
 };
 a.put(1, 0, 8);
 until(() => heard.length === 1, () => {
-  b.arrived(1); b.fetch(0, 8); b.put(1, 0, 8); b.put(1, 0, 8); ended(buffers);
+  b.fetch(0, 8); b.put(1, 0, 8); b.put(1, 0, 8); ended(buffers);
 });"""
     )
     assert found == [1, 1]

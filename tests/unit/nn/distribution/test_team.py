@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from typing import Any
 
 import nn
 import numpy as np
 import pytest
+from nn.distribution.program import DistributedProgram
 from nn.errors import ConfigError
 from nn.layers import LSTM
 
@@ -212,6 +214,32 @@ def test_a_batch_is_one_sum_and_each_batch_norm_adds_two():
     together(2, train)
     together(2, train)
     assert sizes[1] - sizes[0] == 2 * 5
+
+
+def test_a_batch_takes_each_member_at_most_131_calls_of_the_engines_functions():
+    found: list[list[int]] = []
+
+    async def train(group: Any) -> None:
+        model, counts = distributed(group, network), [0]
+        found.append(counts)
+
+        def count(frame: Any, event: str, _: Any) -> None:
+            if event == "call":
+                if frame.f_code is DistributedProgram.step_awaiting.__code__:
+                    counts.append(0)
+                counts[-1] += frame.f_globals.get("__name__", "").startswith("nn.")
+
+        sys.setprofile(count)
+        try:
+            await model.fit(X, Y, batch_size=8, epochs=2)
+        finally:
+            sys.setprofile(None)
+
+    together(2, train)
+    for counts in found:
+        assert len(counts) == 1 + 2 * 5
+        # The second epoch, but for its last batch. Turns of the event loop add 8 calls.
+        assert max(counts[6:-1]) <= 131, counts
 
 
 def test_each_its_own_statistics_leaves_all_members_equal():
