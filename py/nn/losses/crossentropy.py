@@ -87,18 +87,22 @@ class SparseCategoricalCrossentropy(Loss):
         labels = np.asarray(y_true)
         if labels.shape != logits.shape[:-1] or labels.dtype.kind not in NUMBERS:
             labels = self.prepare(labels, logits)
-        index: Array = _flat(labels, 1)
+        index: Array = labels.reshape(-1)
         if index.dtype.kind not in "iu":
             index = as_integers(index, self.name, logits.shape[-1])
         scale = self.scale(labels.shape, sample_weight, logits.dtype)
         weights = None if sample_weight is None else scale.reshape(-1)
+        rows, slopes = logits, out
+        if logits.ndim != 2:  # a kernel is bound to these very arrays, not to views of them
+            rows, slopes = (a.reshape(-1, a.shape[-1]) for a in (logits, out))
+            predictions = predictions if predictions is None else predictions.reshape(rows.shape)
         try:
             losses = kernels.softmax_cross_entropy(
-                _flat(logits, 2),
+                rows,
                 index,
                 sample_weight=weights,
-                gradient=_flat(out, 2),
-                probabilities=None if predictions is None else _flat(predictions, 2),
+                gradient=slopes,
+                probabilities=predictions,
                 binding=binding,
             )
         except ValueError:
@@ -116,11 +120,6 @@ class SparseCategoricalCrossentropy(Loss):
                 f"{self.name}: expected labels from 0 to {classes - 1}, "
                 f"received {int(labels.min())} to {int(labels.max())}"
             )
-
-
-def _flat(array: Array, axes: int) -> Array:
-    """Return an array with all axes but the last ones as one: itself if there is one."""
-    return array if array.ndim == axes else array.reshape(-1, *array.shape[array.ndim - axes + 1 :])
 
 
 def _from_probabilities(p: Array, labels: Array) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nn.data.numeric import numeric
+from nn.data.numeric import NUMBERS, numeric
 from nn.identifiers import snake_case
 from nn.keras_arguments import LeftOut, refuse
 from nn.losses import Loss, fit_weight
@@ -52,6 +52,10 @@ class Metric:
             DataError: they are not numbers.
         """
         name = self.name
+        if type(y_true) is type(y_pred) is np.ndarray and (
+            y_true.dtype.kind in NUMBERS and y_pred.dtype.kind in NUMBERS
+        ):
+            return y_true, y_pred
         return (
             numeric(y_true, f"{name}: labels (y_true)"),
             numeric(y_pred, f"{name}: outputs (y_pred)"),
