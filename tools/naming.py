@@ -16,13 +16,15 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def shortened(source: str) -> str:
-    """Return a module in which the variables of each function have names of one letter, where the
-    function has no other use for them. What it takes, and all that others see, keeps its name."""
-    lines = source.split("\n")
-    for function in outermost(ast.parse(source)):
+    """Return a module in which the variables of each function have names of one letter, and the
+    arguments that no other module gives: those of private and of inner functions, where none is
+    given by name. All that others see keeps its name."""
+    lines, tree = source.split("\n"), ast.parse(source)
+    asked = {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword)}
+    for function in outermost(tree):
         first, last = function.lineno - 1, function.end_lineno or function.lineno
         text = "\n".join(lines[first:last])
-        lines[first:last] = _renamed(text, function).split("\n")
+        lines[first:last] = _renamed(text, function, asked).split("\n")
     return "\n".join(lines)
 
 
@@ -34,10 +36,10 @@ def outermost(tree: ast.Module) -> Iterator[Function]:
                 yield part
 
 
-def _renamed(text: str, function: Function) -> str:
+def _renamed(text: str, function: Function, asked: set[str | None]) -> str:
     words = list(_words(text))
     found = Counter(text[start:stop] for start, stop in words)
-    own = _own(function)
+    own = _own(function, asked)
     free = (x for x in "abcdefghijklmnopqrstuvwxyz" if x not in found)
     names = dict(zip((name for name, _ in found.most_common() if name in own), free, strict=False))
     for start, stop in sorted(words, reverse=True):
@@ -45,23 +47,28 @@ def _renamed(text: str, function: Function) -> str:
     return text
 
 
-def _own(function: Function) -> set[str]:
-    """Return the names that can be others: of variables, but not of arguments."""
+def _own(function: Function, asked: set[str | None]) -> set[str]:
+    """Return the names that can be others: of variables, and of arguments that none gives by name.
+
+    Args:
+        function: one that lies in no other.
+        asked: the names by which its module gives arguments.
+    """
     made: set[str] = set()
-    kept: set[str | None] = set()
+    kept = asked | {"self", "cls"}
+    if not function.name.startswith("_") or function.name.startswith("__"):
+        kept |= {node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)}
     for node in ast.walk(function):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             made.add(node.id)
         elif isinstance(node, ast.arg):
-            kept.add(node.arg)
+            made.add(node.arg)
         elif isinstance(node, Function | ast.ClassDef | ast.ExceptHandler):
             kept.add(node.name)
         elif isinstance(node, ast.Global | ast.Nonlocal):
             kept.update(node.names)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             kept.update(alias.asname or alias.name for alias in node.names)
-        elif isinstance(node, ast.keyword) and node.arg:
-            kept.add(node.arg)
     return {name for name in made - kept if len(name) > 1}
 
 

@@ -14,17 +14,23 @@ def compare(found: ast.Module, source: ast.Module) -> None:
         AssertionError: a name stands for several, or several for one, or what others may see has
             another name.
     """
+    asked = {node.arg for node in ast.walk(source) if isinstance(node, ast.keyword)}
     for one, other in zip(outermost(found), outermost(source), strict=True):
+        kept = asked | {"self", "cls"}
+        if not other.name.startswith("_") or other.name.startswith("__"):
+            kept |= {node.arg for node in ast.walk(other.args) if isinstance(node, ast.arg)}
         pairs = list(zip(ast.walk(one), ast.walk(other), strict=True))
-        kept = {n.arg for _, n in pairs if isinstance(n, ast.arg | ast.keyword)}
-        stored = {
-            n.id for _, n in pairs if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        own = {
+            n.arg if isinstance(n, ast.arg) else n.id
+            for _, n in pairs
+            if isinstance(n, ast.arg) or (isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
         }
         names: dict[str, str] = {}
         for a, b in pairs:
-            if isinstance(a, ast.Name) and isinstance(b, ast.Name):
-                assert names.setdefault(b.id, a.id) == a.id, (b.id, a.id)
-                assert a.id == b.id or b.id in stored - kept, b.id
-                a.id = b.id
-        others = {n.arg for _, n in pairs if isinstance(n, ast.arg)}
-        assert len({*names.values(), *others}) == len({*names, *others}), names
+            field = {ast.Name: "id", ast.arg: "arg"}.get(type(b), "")
+            if field:
+                new, old = getattr(a, field), getattr(b, field)
+                assert names.setdefault(old, new) == new, (old, new)
+                assert new == old or old in own - kept, old
+                setattr(a, field, old)
+        assert len({*names.values()}) == len(names), names

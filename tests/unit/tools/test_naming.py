@@ -1,4 +1,4 @@
-"""Short names of functions' own variables, and the same program."""
+"""Short names of what only a module or a function knows, and the same program."""
 
 import ast
 
@@ -20,6 +20,9 @@ SHORTENED = {
     "class A:\n two = 2\n def f(self):\n  two = [i for i in self.two]\n  return lambda: two": (
         "class A:\n two = 2\n def f(self):\n  a = [i for i in self.two]\n  return lambda: a"
     ),
+    "def _f(one, self):\n return lambda two: one": "def _f(a, self):\n return lambda b: a",
+    "def _f(one, two):\n return _f(1, two=two)": "def _f(a, two):\n return _f(1, two=two)",
+    "def __f__(one):\n return one": "def __f__(one):\n return one",
     "def two():\n two = one()\n return two": "def two():\n two = one()\n return two",
     "two = 2\ndef f():\n return two": "two = 2\ndef f():\n return two",
     "def f():\n import two\n return two": "def f():\n import two\n return two",
