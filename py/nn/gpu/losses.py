@@ -9,7 +9,7 @@ from nn.gpu.plan import SLOTS, Refused
 from nn.gpu.wgsl import losing
 from nn.layers.fusion import fuses_loss
 
-LABELS = losses.SparseCategoricalCrossentropy, losses.Circle
+LABELS = losses.SparseCategoricalCrossentropy, losses.Circle, losses.CTC
 """Losses whose targets are integers."""
 
 

@@ -16,7 +16,9 @@ from nn.data.numeric import numeric
 from nn.data.source import ArraySource, Batch, each
 from nn.gpu.compiler import Source
 from nn.gpu.losses import LABELS
+from nn.gpu.plan import Refused
 from nn.gpu.wgsl.losing import COUNTING
+from nn.losses import CTC
 from nn.losses.base import fit_weight
 from nn.metrics.accuracy import CategoricalAccuracy, SparseCategoricalAccuracy
 from nn.types import Array
@@ -187,6 +189,11 @@ def target_for(loss: Any, target: Any, shape: tuple[int, ...]) -> Array:
     """Return the targets of an output of this shape as the loss's kernel reads them."""
     array = numeric(target, f"{loss.name}: labels (y_true)")
     true = loss.prepare(array, np.empty(shape, np.float32))
+    if type(loss) is CTC:  # a label for each step; what is left is 0
+        more = shape[1] - true.shape[1]
+        if more < 0:
+            raise Refused(f"{loss.name}: no kernels for more labels than steps")
+        true = np.pad(true, ((0, 0), (0, more)))
     if type(loss) in LABELS:
         return np.ascontiguousarray(true, np.uint32)
     return np.ascontiguousarray(np.broadcast_to(true, shape), np.float32)

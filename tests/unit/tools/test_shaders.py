@@ -62,6 +62,7 @@ made += [steps.sequential(*dense, optimizer=o) for o in steps.OPTIMIZERS.values(
 for loss, activation, _ in steps.LOSSES.values():
     layers = lambda: [steps.nn.Dense(5, activation=activation)]
     made.append(steps.sequential((8,), layers, loss))
+made.append(steps.sequential((7, 3), lambda: [steps.nn.Dense(4)], steps.nn.losses.CTC))
 noise = steps.nn.Dropout, steps.nn.layers.AlphaDropout, steps.nn.layers.GaussianNoise
 noise += steps.nn.layers.SpatialDropout1D, steps.nn.layers.GaussianDropout
 drawing = lambda kind: lambda: [steps.nn.Dense(5), kind(0.5), steps.nn.Flatten(), steps.nn.Dense(5)]

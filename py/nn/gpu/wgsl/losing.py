@@ -340,6 +340,95 @@ def _circle(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
     return (shader, (1, 1, 1)), s.batch
 
 
+def _aligned(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+    """CTC, a workgroup for each sample: for each step a row of terms has for each state the
+    logarithm of the paths to it, and the gradient by that; the last one has that of the classes."""
+    across, w, share = 2 * s.per + 2, s.width, s.scale or "1.0"
+    if s.weighted:
+        share += " * weights[at]"
+    each = "for (var i = t; i <= ends; i += 64u) {"
+    shader = kernel(
+        "aligned",
+        s.bindings("u32"),
+        f"""
+        let row = group.x * {s.per}u;
+        let first = group.x * {across * (s.per + 1)}u;
+        at = {s.place()};
+        var ends = 0u;
+        for (var k = 0u; k < {s.per}u; k++) {{ ends += 2u * u32(targets[at + k] > 0u); }}
+        let real = group.x < step.rows;
+        let share = select(0.0, {share}, real);
+        for (var k = t; k < {s.per}u; k += 64u) {{
+            var sum = -1e30;
+            for (var j = 0u; j < {w}u; j++) {{ sum = added(sum, y[(row + k) * {w}u + j]); }}
+            terms[first + k * {across}u + {across - 1}u].x = sum;
+        }}
+        {each} terms[first + i].x = select(-1e5, 0.0, i == 0u); }}
+        for (var k = 0u; k < {s.per}u; k++) {{
+            storageBarrier();
+            let here = first + k * {across}u;
+            {each}
+                terms[here + {across}u + i].x = reached(here, i)
+                    + y[(row + k) * {w}u + state(i)] - terms[here + {across - 1}u].x;
+            }}
+        }}
+        storageBarrier();
+        let last = first + {across * s.per}u;
+        let blank = terms[last + ends].x;
+        let label = select(-1e30, terms[last + ends - 1u].x, ends > 0u);
+        let total = added(blank, label);
+        {each}
+            let end = select(select(-1e30, label, i + 1u == ends), blank, i == ends);
+            terms[last + i].y = exp(end - total);
+        }}
+        for (var k = {s.per}u; k > 0u; k--) {{
+            storageBarrier();
+            let next = first + k * {across}u;
+            let here = next - {across}u;
+            for (var c = t; c < {w}u; c += 64u) {{
+                let e = (row + k) * {w}u + c - {w}u;
+                var sum = 0.0;
+                for (var i = 0u; i <= ends; i++) {{
+                    let p = exp(y[e] - terms[next - 1u].x) - f32(state(i) == c);
+                    sum += terms[next + i].y * p;
+                }}
+                dy[e] = sum * share * {number(s.factor)};
+            }}
+            {each}
+                var sum = 0.0;
+                for (var j = i; j <= min(i + 2u, ends); j++) {{
+                    let way = terms[here + i].x + select(0.0, skipped(j), j == i + 2u);
+                    sum += terms[next + j].y * exp(way - reached(here, j));
+                }}
+                terms[here + i].y = sum;
+            }}
+        }}
+        storageBarrier();
+        for (var i = t; i < {across * (s.per + 1)}u; i += 64u) {{
+            terms[first + i] = vec2<f32>(select(0.0, -total * share, i == 0u && real), 0.0);
+        }}""",
+        functions="""
+        fn state(i: u32) -> u32 { return select(0u, targets[at + i / 2u], i % 2u == 1u); }
+        fn skipped(i: u32) -> f32 {
+            let same = select(0.0, -1e5, state(i) == state(i - 2u));
+            return select(-1e30, same, i > 2u && i % 2u == 1u);
+        }
+        fn added(a: f32, b: f32) -> f32 {
+            let top = max(a, b);
+            return top + log(exp(a - top) + exp(b - top));
+        }
+        fn reached(here: u32, i: u32) -> f32 {
+            var sum = terms[here + i].x;
+            if (i > 0u) { sum = added(sum, terms[here + i - 1u].x); }
+            if (i > 1u) { sum = added(sum, terms[here + i - 2u].x + skipped(i)); }
+            return sum;
+        }""",
+        memory="var<private> at: u32;",
+        builtins="group",
+    )
+    return (shader, (s.batch, 1, 1)), s.batch * across * (s.per + 1)
+
+
 OVERLAPS = (losses.Dice, losses.Tversky)
 
 LOSSES: dict[type, Maker] = {
@@ -347,6 +436,7 @@ LOSSES: dict[type, Maker] = {
     losses.CategoricalCrossentropy: _categorical,
     losses.CategoricalFocalCrossentropy: _categorical,
     losses.Circle: _circle,
+    losses.CTC: _aligned,
     losses.CosineSimilarity: _of_sums(
         "var tt = 0.0; var pp = 0.0; var tp = 0.0;",
         "tt += t * t; pp += p * p; tp += t * p;",

@@ -133,6 +133,21 @@ def test_a_loss_of_pairs_of_samples_counts_those_that_lose_as_on_the_cpu() -> No
     same(lambda device: network(device, loss=loss), x=x, y=y, batch_size=280, epochs=1)
 
 
+def test_labels_without_places_are_learned_and_evaluated_as_on_the_cpu() -> None:
+    rng = np.random.default_rng(6)
+    x = rng.standard_normal((70, 3, 6), np.float32)
+    y = np.sort(rng.integers(0, 3, (70, 2)))[:, ::-1]  # 0 follows the labels
+
+    def make(device: str) -> Any:
+        model = nn.Sequential([nn.Input((3, 6)), nn.Dense(3)])
+        fill(model)
+        model.compile(nn.Adam(0.01), nn.losses.CTC(), device=device)
+        return model
+
+    held = {"validation_data": (x[:20], y[:20])}
+    same(make, x=x, y=y, sample_weight=np.linspace(0, 1, 70, dtype=np.float32), **held)
+
+
 def test_images_as_bytes_are_scaled_on_the_device() -> None:
     def make(device: str) -> Any:
         model = nn.Sequential([nn.Input((6, 6, 1)), nn.Conv2D(4, 3), nn.Flatten(), nn.Dense(3)])
