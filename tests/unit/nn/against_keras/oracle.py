@@ -98,11 +98,18 @@ def resolved(config: dict[str, Any], api: Any) -> dict[str, Any]:
     return {k: v(api.layers) if callable(v) and k in INNER else v for k, v in config.items()}
 
 
+class Zeros(keras.initializers.Initializer):
+    """Zeros of NumPy for weights that are replaced: Keras' own are computed by JAX."""
+
+    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
+        return np.zeros(shape, dtype)
+
+
 def built(name: str, config: dict[str, Any], shapes: list[Any]) -> Any:
-    """Return Keras' layer with weights of zero, which take no program of JAX's to draw."""
+    """Return Keras' layer with weights of zero, which take no program of JAX's to make."""
     cls = getattr(keras.layers, name)
     known = inspect.signature(cls.__init__).parameters
-    zeros = {key: "zeros" for key in known if key.endswith("_initializer")}
+    zeros: dict[str, Any] = {key: Zeros() for key in known if key.endswith("_initializer")}
     zeros |= resolved(config, keras)
     if name == "SimpleRNN":
         zeros = {"activation": "tanh"} | zeros
