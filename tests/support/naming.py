@@ -11,7 +11,7 @@ def compare(found: ast.Module, source: ast.Module) -> None:
     """Compare two modules name by name, and give the first one the names of the second.
 
     Raises:
-        AssertionError: a name stands for several, or several for one, or what others may see has
+        AssertionError: a name has several others, several have the same one, or what others may see has
             another name.
     """
     asked = {node.arg for node in ast.walk(source) if isinstance(node, ast.keyword)}
