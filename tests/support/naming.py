@@ -11,8 +11,8 @@ def compare(found: ast.Module, source: ast.Module) -> None:
     """Compare two modules name by name, and give the first one the names of the second.
 
     Raises:
-        AssertionError: a name has several others, several have the same one, or what others may see has
-            another name.
+        AssertionError: a name has several others, several have the same one, or what others may
+            see has another name.
     """
     asked = {node.arg for node in ast.walk(source) if isinstance(node, ast.keyword)}
     for one, other in zip(outermost(found), outermost(source), strict=True):
