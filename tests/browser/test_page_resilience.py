@@ -72,15 +72,15 @@ def test_a_worker_that_died_is_restarted_and_the_run_continued(site, open_page):
     "A reload while training, bit for bit; a run that an older page kept",
 )
 def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_page):
-    page = open_page(site.url + "#epochs=3&subset=5000&schedule=cosine")
+    page = open_page(site.url + "#epochs=4&subset=5000&schedule=cosine")
     page.wait_for_phase("ready")
     page.button("Train").click()
-    page.until(lambda: len(rows(page)) == 3)
+    page.until(lambda: len(rows(page)) == 4)
     page.wait_for_phase("ready")
     page.button("Reset").click()
     page.until(lambda: "not trained yet" in said(page))
     page.button("Train").click()
-    page.until(lambda: len(rows(page)) >= 4)
+    page.until(lambda: len(rows(page)) >= 6, what="an epoch after the one that is kept")
     page.execute_script("scrollTo(0, 300)")
     page.refresh()
     page.wait_for_phase("ready")
@@ -97,7 +97,7 @@ def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_pa
     page.execute_script("history.replaceState(null, '', location.href)")  # a link, not its own
     page.refresh()
     page.wait_for_phase("ready")
-    page.until(lambda: "Run 2 had done 3 of 3 epochs" in page.text)
+    page.until(lambda: "Run 2 had done 4 of 4 epochs" in page.text)
     page.click("Open it")
     page.until(lambda: "What it had learned is back." in page.text)
     assert answer(page) == before, "a network that was not saved is as it was"
@@ -105,8 +105,8 @@ def test_a_reload_while_training_goes_on_as_if_there_had_been_none(site, open_pa
     page.until("document.getElementById('unfinished').hidden")
     assert page.execute_script("return document.querySelectorAll('#saved li').length") == 1
     runs = rows(page)
-    assert [row[0] for row in runs] == ["1"] * 3 + ["2"] * 3
-    assert [row[1:] for row in runs[3:]] == [row[1:] for row in runs[:3]]
+    assert [row[0] for row in runs] == ["1"] * 4 + ["2"] * 4
+    assert [row[1:] for row in runs[4:]] == [row[1:] for row in runs[:4]]
 
 
 def answer(page):
