@@ -235,6 +235,8 @@ class Network:
         """Show the table as the engine states it."""
         if self.rows is self.client.rows:  # training changes no row
             return
+        if self.client.layers not in (None, self.layers):  # others are being built already
+            return
         self.rows = self.client.rows
         self.code()
         self._table([(name, kind, shape, count) for name, kind, shape, count in self.client.rows])
