@@ -121,6 +121,28 @@ def test_an_edit_changes_the_summary_the_parameters_and_the_code_at_once(page):
     assert "layers=Conv2D,activation:relu,filters:16" in page.current_url
 
 
+def test_an_answer_for_layers_that_have_changed_meanwhile_is_not_shown(page):
+    page.wait_for_phase("ready")
+    page.execute_script(
+        """const preset = document.getElementById("preset"), shown = [];
+        const total = document.getElementById("total-params");
+        globalThis.totals = shown;
+        new MutationObserver(() => shown.push(total.innerText))
+            .observe(total, { childList: true, characterData: true, subtree: true });
+        return (async () => {
+            for (const name of ["mlp", "ort", "seed"]) {
+                preset.value = name;
+                preset.dispatchEvent(new Event("change"));
+                await new Promise((begun) => setTimeout(begun));
+            }
+        })();"""
+    )
+    named = "document.querySelector('#summary tbody th[title]')"  # as the engine alone does
+    page.until(lambda: total(page) == "53,866" and page.execute_script(f"return !!{named}"))
+    shown = page.execute_script("return globalThis.totals")
+    assert shown[shown.index("53,866") :] == ["53,866"]
+
+
 @pytest.mark.promise(
     "The page: architecture",
     "Layers added, moved, removed, edited; summary, parameters and code follow",
