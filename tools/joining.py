@@ -1,4 +1,4 @@
-"""Python with each statement on one line: what is packed as text has fewer bytes then."""
+"""Minification of statements: each is on one line in modules that are packed as text."""
 
 from __future__ import annotations
 

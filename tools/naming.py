@@ -1,4 +1,4 @@
-"""Short names for what only a function knows: what is packed as text has fewer bytes then.
+"""Minification of names: what only a function knows has a short one in modules packed as text.
 
 This and `joining` in place of a library: with python-minifier 3.4.0, which keeps no lines for
 tracebacks, gpu.tgz has 40,477 bytes, not 39,902, and 40,000 are allowed.

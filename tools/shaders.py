@@ -1,4 +1,4 @@
-"""WGSL in the strings of Python modules, without the spaces that it does not need."""
+"""Minification of WGSL in the strings of Python modules: spaces that it does not need go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether two modules are the same but for the names of functions' own variables."""
+"""Comparison of two modules that may differ in the names of functions' own variables."""
 
 from __future__ import annotations
 
