@@ -1,7 +1,8 @@
 """Comlink's behaviours, driven and exposed in JavaScript (real Comlink), Pyodide and MicroPython.
 
-tests/conformance/comlink/behaviours.json lists them; each pairing is one page that runs all of
-them over a MessageChannel, a Worker and an iframe, and then leaves nothing behind on either side.
+tests/conformance/comlink/behaviours.json lists them; each pairing runs all of them over a
+MessageChannel, a Worker and an iframe, and then leaves nothing behind on either side. The pairings
+meet in one page, in which each interpreter, worker and iframe starts once, when the first needs it.
 """
 
 import json
@@ -11,7 +12,6 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.conftest import COMPILED, kept
 from tests.support.chromium import Page
 from tests.support.interpreters import farcall_files
 from tests.support.site import Site
@@ -43,25 +43,21 @@ def cases() -> list[object]:
 def results(
     module_site: Site, open_module_page: Callable[..., Page]
 ) -> Callable[[str], dict[str, str]]:
-    """What the page of a pairing found, by case; each page is loaded once, in one browser."""
+    """What the page found of a pairing, by case."""
     page = open_module_page(None, "--js-flags=--expose-gc")
-    page.keep_compiled(kept().url + "kept.html", *COMPILED)  # nine pages follow each other
+    query = urlencode({"files": ",".join(farcall_files())})
+    page.get(f"{module_site.url}tests/conformance/comlink/page.html?{query}")
+    page.until("window.pairing !== undefined")
     known: dict[str, dict[str, str]] = {}
 
     def of(pairing: str) -> dict[str, str]:
         if pairing not in known:
-            known[pairing] = run(page, module_site, pairing)
+            page.execute_script("window.pairing(...arguments)", *pairing.split("-"))
+            page.until("window.results", timeout=240)
+            known[pairing] = page.execute_script("return window.results")
         return known[pairing]
 
     return of
-
-
-def run(page: Page, site: Site, pairing: str) -> dict[str, str]:
-    driver, exposer = pairing.split("-")
-    query = urlencode({"driver": driver, "exposer": exposer, "files": ",".join(farcall_files())})
-    page.get(f"{site.url}tests/conformance/comlink/page.html?{query}")
-    page.until("window.results", timeout=240)
-    return page.execute_script("return window.results")
 
 
 @pytest.mark.promise(

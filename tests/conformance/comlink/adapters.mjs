@@ -17,6 +17,24 @@ export function detachable(source, post) {
   };
 }
 
+// Takes note of what listens to this realm itself (a worker, a window) until `over()`; `detach()` takes
+// it all off again, so that the next behaviour finds the realm vacant.
+export function noted() {
+  const heard = [];
+  globalThis.addEventListener = (type, listener, ...rest) => {
+    heard.push([type, listener]);
+    EventTarget.prototype.addEventListener.call(globalThis, type, listener, ...rest);
+  };
+  const over = () => { delete globalThis.addEventListener; };
+  return {
+    over,
+    detach() {
+      over();
+      heard.forEach(([type, listener]) => removeEventListener(type, listener));
+    },
+  };
+}
+
 // An endpoint of the shape that Node's worker_threads have: on, off, and data in place of events.
 export function emitter(port) {
   const listeners = new Map();

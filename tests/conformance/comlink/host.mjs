@@ -1,5 +1,5 @@
 // The far realm, a worker or an iframe: exposes fixtures as the page's control messages say.
-import { detachable } from "./adapters.mjs";
+import { detachable, noted } from "./adapters.mjs";
 import { exposingSide } from "./sides.mjs";
 
 const query = new URL(import.meta.url).searchParams.size
@@ -11,16 +11,10 @@ const toPage = (message, transfer) =>
 const side = exposingSide(query.get("language"), query.get("files").split(","));
 let current = null;
 
-// What `open` listens to on the realm itself, so that the next behaviour finds it vacant.
 async function listening(open) {
   current?.detach();
-  const heard = [];
-  globalThis.addEventListener = (type, listener, ...rest) => {
-    heard.push([type, listener]);
-    EventTarget.prototype.addEventListener.call(globalThis, type, listener, ...rest);
-  };
-  try { await open(await side); } finally { delete globalThis.addEventListener; }
-  current = { detach: () => heard.forEach(([type, listener]) => removeEventListener(type, listener)) };
+  current = noted();
+  try { await open(await side); } finally { current.over(); }
 }
 
 const CONTROLS = {

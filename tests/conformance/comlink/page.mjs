@@ -1,13 +1,13 @@
-// Runs behaviours.json with ?driver= and ?exposer= in js, py or mpy; leaves `results` for the test to read.
-import { detachable, emitter } from "./adapters.mjs";
+// `pairing(driver, exposer)`, each js, py or mpy, runs behaviours.json and gives what became of each
+// case. The interpreters and the far realms of an exposer start once and serve all of its drivers.
+import { detachable, emitter, noted } from "./adapters.mjs";
 import { drivingSide, exposingSide } from "./sides.mjs";
 
 const PATIENCE = 10_000 * (globalThis.slowness ?? 1); // as tests/support/limit.py measures
 const START = 90_000; // ms for an interpreter on a busy machine
 const query = new URLSearchParams(location.search);
 const files = query.get("files").split(",");
-const language = query.get("exposer");
-const hostQuery = `?language=${language}&files=${files}`;
+const hostQuery = (language) => `?language=${language}&files=${files}`;
 
 function within(promise, what, limit = PATIENCE) {
   let timer;
@@ -110,8 +110,13 @@ class InWorker extends Context {
 
 class InIframe extends Context {
   async window(fixture) {
+    this.here = noted();
     await this.far.ask("window", { fixture });
     return { peer: this.far.window, origin: location.origin };
+  }
+  close() {
+    super.close();
+    this.here?.detach();
   }
   async intruderIsAnswered(fixture, allowed) {
     const origin = otherOrigin();
@@ -123,7 +128,7 @@ class InIframe extends Context {
     await ready;
     await this.far.ask("intruder", { fixture, origin, allowed: allowed ?? [origin] });
     const answered = far.hear("intruder-answered");
-    far.post("attack");
+    far.post({ attack: this.far.name });
     try { return await answered; } finally { frame.remove(); }
   }
 }
@@ -134,19 +139,20 @@ function otherOrigin() {
   return other.origin;
 }
 
-async function startWorker() {
-  const worker = new Worker(`host.mjs${hostQuery}`, { type: "module" });
+async function startWorker(language) {
+  const worker = new Worker(`host.mjs${hostQuery(language)}`, { type: "module" });
   const far = new Far(worker, (message, transfer) => worker.postMessage(message, transfer ?? []));
   far.worker = worker;
   await far.hear("ready");
   return new InWorker(far);
 }
 
-async function startIframe() {
+async function startIframe(language) {
   const frame = document.createElement("iframe");
   const far = new Far(window, (message, transfer) => far.window.postMessage(message, location.origin, transfer));
   const ready = far.hear("ready");
-  Object.assign(frame, { name: "host", src: `host.html${hostQuery}` });
+  far.name = `host-${language}`;
+  Object.assign(frame, { name: far.name, src: `host.html${hostQuery(language)}` });
   document.body.append(frame);
   far.window = frame.contentWindow;
   await ready;
@@ -154,7 +160,7 @@ async function startIframe() {
 }
 
 const TRANSPORTS = {
-  channel: async () => new Channel(await exposingSide(language, files)),
+  channel: async (language) => new Channel(await exposingSide(language, files)),
   worker: startWorker,
   iframe: startIframe,
 };
@@ -181,12 +187,20 @@ async function runOne(driver, number, context) {
   }
 }
 
-async function runAll() {
+const contexts = new Map();
+function contextOf(transport, language) {
+  const name = `${transport} of ${language}`;
+  const start = () => within(TRANSPORTS[transport](language), `starting the ${name}`, START);
+  if (!contexts.has(name)) contexts.set(name, start().catch((error) => error));
+  return contexts.get(name);
+}
+
+async function pairing(driving, exposing) {
   const behaviours = await (await fetch("behaviours.json")).json();
-  const driver = await drivingSide(query.get("driver"), files);
+  const driver = await drivingSide(driving, files);
   const results = {};
-  for (const [transport, start] of Object.entries(TRANSPORTS)) {
-    const context = await within(start(), `starting the ${transport}`, START).catch((error) => error);
+  for (const transport of Object.keys(TRANSPORTS)) {
+    const context = await contextOf(transport, exposing);
     for (const [number, , where] of behaviours) {
       if (where !== "any" && where !== transport) continue;
       const failed = context instanceof Error ? String(context) : null;
@@ -197,8 +211,10 @@ async function runAll() {
   return results;
 }
 
-window.results = null;
-runAll().then(
-  (results) => { window.results = results; },
-  (error) => { window.results = { failed: String(error.stack ?? error) }; },
-);
+window.pairing = (driving, exposing) => {
+  window.results = null;
+  pairing(driving, exposing).then(
+    (results) => { window.results = results; },
+    (error) => { window.results = { failed: String(error.stack ?? error) }; },
+  );
+};
