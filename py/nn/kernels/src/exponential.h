@@ -103,7 +103,9 @@ INLINE f4 hyperbolic_tangent(f4 x) {
 }
 
 /* The logistic function or tanh of four vectors, which share the numbers, wrong by at most 2e-7 of 1 (not of the
- * value). Of the operations that use the multiplier this takes a quarter less than a quotient of polynomials. */
+ * value). Of the operations that use the multiplier this takes a quarter less than a quotient of polynomials. The
+ * polynomial is a loop because the compiler would put one vector's operations after another's otherwise, and each of
+ * them would wait for the one before it. */
 INLINE void sigmoids(f4 x[4], const float *numbers) {
     const float *k = opaque(numbers);
     f4 low = splat(k[0]), high = splat(k[1]), scale = splat(k[2]), rounder = splat(k[3]), shifted[4], p[4];
@@ -113,7 +115,7 @@ INLINE void sigmoids(f4 x[4], const float *numbers) {
         x[i] = madd(x[i], scale, rounder - shifted[i]);
         p[i] = splat(k[4]);
     }
-    UNROLL for (int j = 5; j < 10; j++) {
+    ROLLED for (int j = 5; j < 10; j++) {
         f4 next = splat(k[j]);
         UNROLL for (int i = 0; i < 4; i++)
             p[i] = madd(p[i], x[i], next);
