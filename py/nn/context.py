@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.types import Array, prod
+from nn.types import Array, aligned, prod
 from nn.variables import Parameters, Variable
 
 
@@ -105,7 +105,7 @@ class Context:
         if memory is None or memory.size < size:
             self._views = {k: v for k, v in self._views.items() if k[0] != name}
             self.run.moved += memory is not None
-            memory = self._arrays[name, kind] = np.empty(size, kind)
+            memory = self._arrays[name, kind] = aligned(size, kind)
         view = self._views[key] = memory[:size].reshape(shape)
         return view
 

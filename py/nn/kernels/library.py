@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from nn.kernels.reference import Array
+from nn.types import aligned
 
 F4 = np.dtype(np.float32)
 WASM = Path(__file__).resolve().parent / "wasm"
@@ -132,7 +133,7 @@ class Library(Backend):
     def scratch(self, floats: int) -> int:
         """Return the address of scratch memory of at least this many floats, valid for one call."""
         if floats > self._scratch.size:
-            self._scratch = np.empty(floats, F4)
+            self._scratch = aligned(floats, F4)
         return address(self._scratch)
 
     def refuse(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nn.context import Context, Run
-from nn.types import Array, prod
+from nn.types import Array, aligned, prod
 
 
 class Pool:
@@ -34,7 +34,7 @@ class Pool:
             _, i = min(fitting)
         else:
             i = len(self.blocks)
-            self.blocks.append(np.empty(nbytes, np.uint8))
+            self.blocks.append(aligned(nbytes, np.dtype(np.uint8)))
             self._used.append(True)
         self._used[i] = True
         return self.blocks[i]
