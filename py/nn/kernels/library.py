@@ -117,7 +117,7 @@ class Library(Backend):
         super().__init__(VARIANTS[self._function("variant", "")()], path)
         for name, letters in SIGNATURES.items():
             setattr(self, name, self._function(name, letters))
-        self._scratch = np.empty(1, F4)
+        self._scratch = aligned(1, F4)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"{self.path} has no kernel {name!r}")
