@@ -268,6 +268,53 @@ def test_the_overlay_compares_any_figure_of_the_runs(page, metric):
     assert (f"metric={metric}" in page.current_url) == (metric != "val_accuracy")
 
 
+AS_BEFORE = """
+const [done] = arguments, opening = indexedDB.open("farcall");
+opening.onsuccess = () => {
+    const rows = opening.result.transaction("runs", "readwrite").objectStore("runs");
+    const write = (name, runs) => rows.put(
+        { name, about: "{}", octets: new TextEncoder().encode(JSON.stringify(runs)) });
+    rows.getAll().onsuccess = (event) => {
+        rows.clear();
+        const all = event.target.result.map((row) => new TextDecoder().decode(row.octets));
+        write("record", all.flatMap((text) => JSON.parse(text)));
+        rows.transaction.oncomplete = () => { opening.result.close(); done(all.length); };
+    };
+};
+"""
+
+
+@pytest.mark.promise("The page: training", "Runs overlaid, by any figure, kept, forgotten")
+def test_runs_of_two_tabs_are_kept_beside_each_other_and_beside_those_of_an_older_page(page):
+    def numbers():
+        return [name.split(" ")[0] for name, _, _ in listed(page)]
+
+    def train_the_third():
+        page.wait_for_phase("ready")
+        page.until(lambda: numbers() == ["2", "1"])
+        page.click("Train")
+        page.until(lambda: numbers() == ["3", "2", "1"])
+        page.wait_for_phase("ready")
+
+    address = page.current_url.split("#")[0] + "#epochs=1&subset=1000"
+    assert page.execute_async_script(AS_BEFORE) == 2  # all runs in one row
+    first = page.current_window_handle
+    page.get("about:blank")
+    page.get(address)
+    page.wait_for_phase("ready")
+    page.until(lambda: numbers() == ["2", "1"])
+    page.switch_to.window(page.new_tab())
+    page.get(address)
+    train_the_third()
+    page.close()
+    page.switch_to.window(first)
+    train_the_third()
+    page.refresh()
+    page.wait_for_phase("ready")
+    page.until(lambda: numbers() == ["4", "3", "2", "1"])
+    page.execute_script(UNFOLD)
+
+
 @pytest.mark.promise("The page: training", "Runs overlaid, by any figure, kept, forgotten")
 def test_runs_can_be_forgotten_for_good(page):
     page.click("Forget runs")

@@ -60,7 +60,7 @@ class Lab(Begun):
         self.models = Models(mnist)
         self.federation = Federation(mnist)
         self.analysis = Analysis(mnist, self.buckets)
-        self.history = History()
+        self.history = History(indexed_db)
         self.unfinished = Unfinished(self.training)
         self.search = Search()
         self.speed = Speed(mnist, self.hardware)

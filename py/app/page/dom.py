@@ -139,6 +139,11 @@ _remember = js.Function.new(
 )
 
 
+def unique():
+    """Return a name that nothing else has."""
+    return str(js.Math.random())[2:] + str(js.Math.random())[2:]
+
+
 def recall(key):
     """Return what `remember` stored on an earlier visit, or None."""
     return _recall(key)

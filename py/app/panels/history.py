@@ -4,6 +4,7 @@ from app.language import tr
 from app.page import dom, numbers, status, table
 from app.page.chart import Chart
 from app.state import run_history
+from app.state.kept_runs import KeptRuns
 
 _METRICS = (
     ("val_accuracy", tr("Test accuracy, %")),
@@ -21,7 +22,7 @@ class History:
     def __init__(self, client, options):
         self.client = client
         self.options = options
-        self.runs = []
+        self.kept = KeptRuns(dom.unique)
         self.current = None  # the run in progress
         self.chart = None
         dom.click(
@@ -51,12 +52,16 @@ class History:
         dom.find("runs-metric").value = name
         self._update()
 
+    @property
+    def runs(self):
+        return self.kept.runs
+
     async def restore(self):
         """Load the runs of earlier visits."""
         if self.runs:
             return
         try:
-            self.runs = run_history.from_json(await self.client.lab.history.saved() or "[]")
+            self.kept.take(await self.client.lab.history.saved())
         except Exception as error:
             status.say(tr("Earlier runs could not be read: {error}", error=error))
         for run in self.runs:
@@ -92,13 +97,13 @@ class History:
 
     def finish(self, run):
         """Save a run that has ended."""
-        self.runs = run_history.kept(self.runs + [run])
+        self.kept.add(run)
         self._update()
         dom.spawn(self._save())
 
     async def _save(self):
         try:
-            await self.client.lab.history.save(run_history.to_json(self.runs))
+            await self.kept.save(self.client.lab.history)
         except Exception as error:
             status.notice_once(
                 "storage",
@@ -194,7 +199,7 @@ class History:
         dom.save_as(sheet.toDataURL("image/png"), "curves.png")
 
     async def _forget(self):
-        self.runs = []
+        self.kept = KeptRuns(dom.unique)
         empty = dom.make("tr", class_="empty")
         empty.append(dom.make("td", tr("No epoch finished yet."), colspan=7))
         dom.fill(dom.document.querySelector("#epochs tbody"), [empty])

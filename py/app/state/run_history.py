@@ -126,7 +126,17 @@ def to_json(runs: "list[dict[str, Any]]") -> str:
 
 
 def _is_run(found: Any) -> bool:
-    return isinstance(found, dict) and "number" in found and isinstance(found.get("epochs"), list)
+    if not isinstance(found, dict) or not isinstance(found.get("epochs"), list):
+        return False
+    return isinstance(found.get("number"), int)
+
+
+def numbered(runs: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
+    """Return runs in the order of their numbers, no number twice: two tabs may give the same."""
+    last, ordered = 0, sorted(runs, key=lambda run: run["number"])
+    for run in ordered:
+        run["number"] = last = max(run["number"], last + 1)
+    return ordered
 
 
 def from_json(text: str) -> "list[dict[str, Any]]":

@@ -45,7 +45,9 @@ def test_json_has_null_where_a_loss_is_nan() -> None:
     assert [row["loss"] for row in json.loads(text)[0]["epochs"]] == [None, None]
 
 
-@pytest.mark.parametrize("text", ["", "{", "3", '{"a": 1}', '[1, {"number": 2}]'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "3", '{"a": 1}', '[1, {"number": 2}]', '[{"number": "2", "epochs": []}]']
+)
 def test_kept_runs_that_make_no_sense_are_dropped(text: str) -> None:
     assert run_history.from_json(text) == []
 
@@ -121,6 +123,21 @@ def run(
 )  # fmt: skip
 def test_a_run_is_named_by_what_differs(runs: list[dict[str, Any]], names: list[str]) -> None:
     assert run_history.names(runs) == names
+
+
+@given(st.lists(st.integers(1, 6), max_size=12))
+def test_no_two_runs_have_one_number_and_their_order_is_that_of_their_numbers(
+    given: list[int],
+) -> None:
+    runs = [{"number": number, "epochs": [epoch(at, 0.5)]} for at, number in enumerate(given)]
+    found = run_history.numbered(runs)
+    numbers = [one["number"] for one in found]
+    assert numbers == sorted(set(numbers))
+    assert [one["epochs"] for one in found] == [
+        [epoch(at, 0.5)] for _, at in sorted((number, at) for at, number in enumerate(given))
+    ]
+    if len(set(given)) == len(given):
+        assert numbers == sorted(given)
 
 
 @given(st.lists(st.sampled_from([0.1, 0.5, 0.9, None]), max_size=20))
