@@ -37,7 +37,8 @@ EXPECTED = {
     "09-csv": {"said": "height 1.75, width 3.00"},
     "10-training": {"accuracy": "100%"},
 }
-BY_THE_START = {"01-callback"}  # opened by tests/browser/test_guides.py, from docs/start.md
+# Opened by tests/browser/test_guides.py, from docs/start.md, and with photographs below.
+OPENED_ELSEWHERE = {"01-callback", "07-photograph"}
 APPS = {"08-federation"}  # of Flower, without a page: tests/browser/test_federation.py
 FILES = {"index.html", "config.toml", "worker.py"}
 TABLE = "height,width\n" + "1.5,2\n2,4\n" * 1500
@@ -128,7 +129,7 @@ def shows_what_it_should(page, name, folder):
     "Earlier work: a network trained in a worker",
     "Callbacks of the main thread called from the worker, in order",
 )
-@pytest.mark.parametrize("name", [name for name in EXPECTED if name not in BY_THE_START])
+@pytest.mark.parametrize("name", [name for name in EXPECTED if name not in OPENED_ELSEWHERE])
 def test_an_example_shows_what_it_should(examples, open_page, tmp_path, name):
     page = open_page(f"{examples.url}examples/{name}/index.html")
     shows_what_it_should(page, name, tmp_path)
@@ -145,9 +146,9 @@ def names(page):
 
 
 @pytest.mark.promise("nn: files and guides", "Photographs: five names in three lines")
-def test_the_example_names_what_photographs_and_the_webcam_show(examples, open_page):
+def test_the_example_names_what_photographs_and_the_webcam_show(examples, open_page, tmp_path):
     page = open_page(f"{examples.url}examples/07-photograph/index.html")
-    page.wait_for_phase("ready")
+    shows_what_it_should(page, "07-photograph", tmp_path)
     field = page.find_element("id", "file")
     for photograph, name in PHOTOGRAPHS.items():
         page.execute_script("document.getElementById('names').replaceChildren()")
