@@ -37,3 +37,11 @@ def outcomes(module_site, open_module_page):
 def test_behaviour_holds_between_page_and_worker(pairing, name, outcomes):
     results = outcomes(pairing)
     assert results.get(name, results.get("connect")) == "passed"
+
+
+@pytest.mark.promise("farcall: features", "Interrupt of Python that computes, on isolated pages")
+@pytest.mark.parametrize("pairing", PAIRINGS)
+def test_without_isolation_interrupt_says_what_to_do_instead(pairing, outcomes):
+    said = outcomes(pairing)["interrupt"]
+    assert said.startswith("RuntimeError: interrupt: needs a cross-origin isolated page")
+    assert "farcall.Worker and its restart()" in said

@@ -1,4 +1,4 @@
-"""Interrupting Python that computes: where the page is isolated, and what it says elsewhere."""
+"""Interrupting Python that computes, on an isolated page; test_rpc.py asks for it on another."""
 
 import json
 
@@ -20,9 +20,3 @@ def results(page):
 def test_python_that_computes_is_interrupted_and_the_worker_lives_on(open_site, open_page):
     page = open_page(open_site(headers=HEADERS).url + PAGE)
     assert results(page) == [["KeyboardInterrupt", True], 16] * 3
-
-
-@pytest.mark.promise("farcall: features", "Interrupt of Python that computes, on isolated pages")
-def test_without_isolation_interrupt_says_what_to_do_instead(open_site, open_page):
-    page = open_page(open_site().url + PAGE)
-    assert results(page) == [["RuntimeError", False]]

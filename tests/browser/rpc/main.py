@@ -22,6 +22,14 @@ async def outcome(name, engine):
         return farcall.platform.traceback_text(exc) + getattr(exc, "remote_traceback", "")
 
 
+def interrupted(engine):
+    """What an interrupt raises on a page that is not isolated."""
+    try:
+        farcall.interrupt(engine)
+    except Exception as exc:
+        return f"{type(exc).__name__}: {exc}"
+
+
 async def main():
     results = {}
     gc.collect()
@@ -29,6 +37,7 @@ async def main():
         gc.freeze()
     try:
         engine = await farcall.connect("far", timeout=60)
+        results["interrupt"] = interrupted(engine)
         only = location.hash[1:]
         for name in only.split(",") if only else sorted(suite.CASES):
             results[name] = await outcome(name, engine)
