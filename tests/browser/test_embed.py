@@ -8,6 +8,7 @@ import pytest
 from app.language import LANGUAGES as SPOKEN
 from selenium.webdriver.common.keys import Keys
 
+from tests.browser.test_embed_driving import answers
 from tests.support import embed, screen
 from tests.support.embed import ALERT, HEAD, change, element, inside, script, tag, wait_for, write
 from tests.support.site import Missing, Site, Slow
@@ -17,6 +18,7 @@ from tools.serve import ROOT
 
 pytestmark = pytest.mark.light(10_000)
 
+FOCUSED = "shadowRoot.activeElement"
 HEIGHT = "document.getElementById('demo').frame.getBoundingClientRect().height"
 FORGED = """heard.length = 0;
 const forged = { type: "farcall-demo", kind: "state", phase: "error", height: 5 };
@@ -57,27 +59,33 @@ if (/[?&]embed=1/.test(location.search)) {
 
 @pytest.fixture(scope="module")
 def started(module_site, open_module_page, tmp_path_factory):
-    """A host with one embedded demo that was started by its button: the page, what the button
-    showed, and what was fetched before it was pressed."""
+    """A host with one embedded demo that was started by the keyboard alone: the page, and what was
+    seen on the way there."""
     host = Site(tmp_path_factory.mktemp("host"))
-    write(host, script(module_site) + tag(config="epochs=1&seed=3"))
+    write(host, script(module_site) + tag(config="epochs=1&seed=3", label="Digits"))
     page = open_module_page()
     page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": PANELS_SHOWN})
     page.get(host.url)
     button = embed.button(page)
-    poster = {"displayed": button.is_displayed(), "text": button.text}
-    fetched = {request.path for request in module_site.requests}
-    button.click()
+    seen = {"displayed": button.is_displayed(), "text": button.text}
+    seen["fetched"] = {request.path for request in module_site.requests}
+    page.find_element("css selector", "body").send_keys(Keys.TAB)
+    seen["focused"] = element(page, f"{FOCUSED}?.textContent")
+    page.switch_to.active_element.send_keys(Keys.ENTER)
     wait_for(page, "ready")
-    yield page, poster, fetched
+    seen["frame"] = element(page, f"{FOCUSED}?.title")
+    seen["told"] = [
+        detail for _, name, detail in page.execute_script("return heard") if name == "farcall-load"
+    ]
+    yield page, seen
     host.close()
 
 
 class TestPoster:
     def test_nothing_is_fetched_before_the_button_is_pressed(self, started):
-        _, poster, fetched = started
-        assert poster["displayed"]
-        assert fetched - {"static/poster-light.webp"} == {"static/embed.js"}
+        _, seen = started
+        assert seen["displayed"]
+        assert seen["fetched"] - {"static/poster-light.webp"} == {"static/embed.js"}
 
     def test_it_shows_the_picture_in_the_theme_s_colours(self, site, host, open_page):
         own = script(site) + tag("light", theme="light") + tag("dark", theme="dark")
@@ -121,25 +129,15 @@ class TestPoster:
                 assert sorted(re.findall(r"{\w+}", text)) == sorted(re.findall(r"{\w+}", english))
 
     def test_the_button_says_what_a_first_visit_moves(self, started):
-        _, poster, _ = started
-        [said] = re.findall(r"\((\d+) MB\)", poster["text"])
+        _, seen = started
+        [said] = re.findall(r"\((\d+) MB\)", seen["text"])
         moved = sum(packed.moved((ROOT / path).read_bytes()) for path in precache.published(ROOT))
         assert 0 <= int(said) - moved / 1e6 < 1.5
 
-    def test_the_keyboard_alone_starts_it_and_put_back_it_starts_again(self, site, host, open_page):
-        page = open_page(write(host, script(site) + tag(label="Digits")))
-        page.find_element("css selector", "body").send_keys(Keys.TAB)
-        focused = "shadowRoot.activeElement"
-        assert element(page, f"{focused}.textContent").startswith("Run the demo here")
-        page.switch_to.active_element.send_keys(Keys.ENTER)
-        wait_for(page, "ready")
-        assert element(page, f"{focused}.title") == "Digits"
-        change(page, "load", "eager")
-        page.execute_script(
-            "const demo = document.getElementById('demo');demo.remove(); document.body.append(demo)"
-        )
-        assert element(page, "state") is None
-        wait_for(page, "ready")
+    def test_the_keyboard_alone_starts_it(self, started):
+        _, seen = started
+        assert seen["focused"].startswith("Run the demo here")
+        assert seen["frame"] == "Digits"
 
     def test_without_javascript_there_is_a_link(self, site, host, open_page):
         link = f'<a href="{site.url}">Open the demo</a>'
@@ -240,6 +238,12 @@ class TestFrame:
             "embedded pages keep no copy of their own",
         )
 
+    def test_a_host_that_is_not_listed_gets_no_answer(self, started):
+        """A listed one gets its answers where it drives the demo, in test_embed_driving.py."""
+        page, seen = started
+        assert [told["drivable"] for told in seen["told"]] == [False]
+        assert answers(page, element(page, "frame")) == []
+
     def test_messages_of_others_are_not_heard(self, page):
         """Neither the host's own messages nor those of another frame move the element."""
         before = element(page, "state")
@@ -338,7 +342,9 @@ class TestTrouble:
             assert page.button("Reload the page").is_displayed()
 
 
-def test_the_host_s_own_policy_may_be_strict(site, open_site, open_page, tmp_path):
+def test_the_host_s_own_policy_may_be_strict_and_put_back_it_starts_again(
+    site, open_site, open_page, tmp_path
+):
     """No inline style or script is needed, and the demo's origin in two places."""
     origin = site.url.rstrip("/")
     policy = f"default-src 'none'; script-src {origin}; frame-src {origin}; img-src data:"
@@ -348,6 +354,11 @@ def test_the_host_s_own_policy_may_be_strict(site, open_site, open_page, tmp_pat
     page = open_page(strict.url)
     wait_for(page, "ready")
     assert element(page, "state") == {"phase": "ready"}
+    page.execute_script(
+        "const demo = document.getElementById('demo'); demo.remove(); document.body.append(demo)"
+    )
+    assert element(page, "state") is None
+    wait_for(page, "ready")
 
 
 @pytest.mark.parametrize(
@@ -358,7 +369,7 @@ def test_the_host_s_own_policy_may_be_strict(site, open_site, open_page, tmp_pat
 )  # fmt: skip
 def test_the_first_paint_has_the_panels_that_the_address_asks_for(site, open_page, query, panels):
     """Without Python: what boot.js hides before it."""
-    site.replace("py/app/main.py", "")
+    site.replace("static/vendor/pyscript/core.js", "")
     page = open_page()
     page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": PANELS_SHOWN})
     page.get(f"{site.url}?embed=1&{query}")

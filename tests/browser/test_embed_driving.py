@@ -1,6 +1,7 @@
 """The host drives the demo in its frame: in Python by farcall, in JavaScript by Comlink.
 
-Both run one scenario (tests/browser/embed/) from another origin, which the demo must list.
+Both run one scenario (tests/browser/embed/): from an origin that the demo lists, from its own, and
+from any where it lists them all. That others get no answer is shown here and in test_embed.py.
 """
 
 import json
@@ -102,51 +103,84 @@ def may_drive(page):
     ]
 
 
-@pytest.mark.parametrize("interpreter", ["mpy", "py"])
-def test_python_drives_it_by_farcall(site, open_site, open_page, interpreter):
+def test_micropython_drives_it_by_farcall_from_an_origin_that_is_listed(site, open_site, open_page):
     host = open_site()
     trust(site, host)
-    page = open_page(python_host(host, site, interpreter))
-    found = results(page)
+    found = results(open_page(python_host(host, site, "mpy")))
     check(found)
     assert found["again"] == "ready"
 
 
-def test_javascript_drives_it_by_comlink(site, open_site, open_page):
-    host = open_site()
-    trust(site, host)
-    page = open_page(javascript_host(host, site))
+def test_pyodide_drives_it_by_farcall_from_the_demo_s_own_origin(site, open_page):
+    page = open_page(python_host(site, site, "py"))
+    found = results(page)
+    check(found)
+    assert found["again"] == "ready"
+    assert may_drive(page), "it need not be listed"
+
+
+CALL = """const [name, values, done] = arguments;
+globalThis.demo[name](...values).then(
+  (value) => done(value ?? null), (error) => done(`${error.name}: ${error.message}`));"""
+
+
+def test_javascript_drives_it_by_comlink_from_anywhere_where_a_star_is_listed(
+    site, open_site, open_page
+):
+    empty = 'name="farcall-drivers" content=""'
+    site.replace("index.html", lambda text: text.replace(empty, empty[:-1] + '*"'))
+    page = open_page(javascript_host(open_site(), site))
     found = results(page)
     check(found)
     assert "'_stage' of a Demo is private" in found["refused"][2]
     page.execute_cdp_cmd("HeapProfiler.collectGarbage", {})  # the proxy must be held
-    assert may_drive(page), "its host is listed"
+
+    def call(name, *values):
+        return page.execute_async_script(CALL, name, values)
+
+    another_network_is_there_when_configure_returns_or_is_refused(call)
+    what_no_memory_holds_is_refused_before_it_is_tried(call)
+    assert may_drive(page)
+
+
+def another_network_is_there_when_configure_returns_or_is_refused(call):
+    assert call("configure", {"preset": "small", "epochs": 100}) is None
+    assert call("options")["preset"] == "small"
+    small = len(call("model"))
+    own = [["Flatten", {}], ["Dense", {"units": 10, "activation": "softmax"}]]
+    assert call("configure", {"layers": own}) is None
+    assert len(call("model")) != small
+    assert len(call("predict", [0] * 784)["probabilities"]) == 10
+    assert "layers: Layer 1" in call("configure", {"layers": [["Dense", {"units": 10}]]})
+    assert call("configure", {"preset": "small", "batch": 256}) is None
+    assert call("options")["layers"] is None
+
+
+def what_no_memory_holds_is_refused_before_it_is_tried(call):
+    wide = [["Conv2D", {"filters": 256, "kernel_size": 3, "padding": "same"}], ["Flatten", {}]]
+    layers = [*wide, ["Dense", {"units": 10, "activation": "softmax"}]]
+    assert call("configure", {"layers": layers, "batch": 2048}) is None
+    before = call("state")
+    assert before["phase"] == "ready"
+    assert "RuntimeError: A batch of it needs" in call("train")
+    assert call("state") == before
 
 
 class TestDefaultDeny:
-    """Who is not listed gets no answer; who lies about its origin is not even spoken to.
+    """Who lies about its origin, or does not give it, gets no answer and is not even spoken to.
 
-    A listed host gets answers where it drives the demo, above and below.
+    A listed host gets answers where it drives the demo, above; test_embed.py's, which gives its
+    origin and is not listed, gets none.
     """
 
     @pytest.fixture
     def hosted(self, site, open_site, tmp_path):
-        """A host that listens from the start, and the demo it frames."""
+        """A host that listens from the start to the demo it frames."""
         host = open_site(tmp_path)
         listen = "<script>globalThis.heard = []; onmessage = (e) => heard.push(e.data)</script>"
-        (tmp_path / "element.html").write_text(HEAD + listen + script(site) + tag(load="eager"))
         liar = f'<iframe src="{site.url}?embed=1&host=https://docs.example.org"></iframe>'
         (tmp_path / "liar.html").write_text(HEAD + listen + liar)
         return host
-
-    def test_a_host_that_is_not_listed_gets_no_answer(self, hosted, open_page):
-        page = open_page(hosted.url + "element.html")
-        page.until("heard.length")
-        assert answers(page, element(page, "frame")) == []
-        assert (
-            page.execute_script("return heard.find(({ kind }) => kind === 'hello').drivable")
-            is False
-        )
 
     def test_a_host_that_gives_another_s_origin_hears_nothing(self, site, hosted, open_page):
         listed = 'name="farcall-drivers" content="https://docs.example.org"'
@@ -165,56 +199,3 @@ class TestDefaultDeny:
         page = open_page(hosted.url + "plain.html")
         assert answers(page, page.find_element("css selector", "iframe")) == []
         assert page.execute_script("return heard") == []
-
-
-EXPOSE = """<script type="module">
-import * as Comlink from "./node_modules/comlink/dist/esm/comlink.mjs";
-const element = document.querySelector("farcall-demo");
-element.addEventListener("farcall-load", () => {
-  const { origin } = new URL(element.src);
-  globalThis.api = Comlink.wrap(Comlink.windowEndpoint(element.frame.contentWindow, self, origin));
-});
-element.load();
-</script>"""
-CALL = """const [name, values, done] = arguments;
-globalThis.api[name](...values).then(
-  (value) => done(value ?? null), (error) => done(`${error.name}: ${error.message}`));"""
-
-
-def networks(host, demo, open_page):
-    """A page that drives the demo; how it calls a method: the value, or the error's text."""
-    host.replace("host.html", HEAD + script(demo) + tag(load="click") + EXPOSE)
-    page = open_page(host.url + "host.html")
-    page.until("typeof globalThis.api === 'function'", 40)
-    return page, lambda name, *values: page.execute_async_script(CALL, name, values)
-
-
-class TestNetworks:
-    """Another network by `configure`: there when it returns, or refused with a reason."""
-
-    def test_it_is_there_when_configure_returns_or_refused(self, site, open_site, open_page):
-        """Everybody may drive where a star is listed."""
-        empty = 'name="farcall-drivers" content=""'
-        site.replace("index.html", lambda text: text.replace(empty, empty[:-1] + '*"'))
-        page, call = networks(open_site(), site, open_page)
-        assert call("configure", {"preset": "small", "epochs": 100}) is None
-        assert call("options")["preset"] == "small"
-        small = len(call("model"))
-        own = [["Flatten", {}], ["Dense", {"units": 10, "activation": "softmax"}]]
-        assert call("configure", {"layers": own}) is None
-        assert len(call("model")) != small
-        assert len(call("predict", [0] * 784)["probabilities"]) == 10
-        assert "layers: Layer 1" in call("configure", {"layers": [["Dense", {"units": 10}]]})
-        assert call("configure", {"preset": "small", "batch": 256}) is None
-        assert call("options")["layers"] is None
-        assert may_drive(page)
-
-    def test_what_no_memory_holds_is_refused_before_it_is_tried(self, site, open_page):
-        """The demo's own origin may drive it unlisted."""
-        page, call = networks(site, site, open_page)
-        wide = [["Conv2D", {"filters": 256, "kernel_size": 3, "padding": "same"}], ["Flatten", {}]]
-        layers = [*wide, ["Dense", {"units": 10, "activation": "softmax"}]]
-        assert call("configure", {"layers": layers, "batch": 2048}) is None
-        assert "RuntimeError: A batch of it needs" in call("train")
-        assert call("state") == {"phase": "ready"}
-        assert may_drive(page)
