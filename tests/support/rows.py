@@ -21,6 +21,9 @@ class Store:
         self.changes += 1
         self.rows = rows
 
+    async def get(self, name: str, store: str) -> tuple[bytes, dict[str, Any]]:
+        return self.rows[name]
+
     async def listing(self, store: str) -> list[dict[str, Any]]:
         return [
             about | {"name": name, "octets": len(content)}

@@ -1,4 +1,4 @@
-"""Classes made on the page, as the browser keeps them: those of now, and no others."""
+"""Classes made on the page, as the browser keeps them: those of now, and what other tabs added."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ class KeptClasses:
     """The rows in the browser's storage.
 
     Args:
-        store: has `change`, `listing` and `contents`, as `app.lab.browser.indexed_db`.
+        store: has `change`, `get`, `listing` and `contents`, as `app.lab.browser.indexed_db`.
     """
 
     def __init__(self, store: Any) -> None:
         self._store = store
         self._names: dict[int, str] = {}  # of the rows that are kept, by the pictures' numbers
+        self._seen: set[str] = set()  # names of all rows that this page kept or read
 
     async def write(self, classes: Iterable[tuple[str, list[Taken]]], features: bool) -> None:
-        """Keep these classes, and nothing else.
+        """Keep these classes, and what another tab added; nothing else that this page had.
 
         Args:
             classes: names with pictures.
@@ -54,19 +55,33 @@ class KeptClasses:
         wanted = {taken.number: taken for _, pictures in held for taken in pictures}
         names = {number: self._names.get(number) or os.urandom(8).hex() for number in wanted}
         gone = [name for number, name in self._names.items() if number not in wanted]
+        listed = {name: [names[taken.number] for taken in pictures] for name, pictures in held}
+        for name, added in await self._added():
+            if name in listed or len(listed) < CLASSES:
+                listed[name] = (listed.get(name, []) + added)[:MOST]
         rows: list[tuple[str, bytes, dict[str, Any]]] = [
             (names[number], taken.image.tobytes(), {"drawn": taken.drawn})
             for number, taken in wanted.items()
             if number not in self._names
         ]
-        if held:
-            listed = [[name, [names[taken.number] for taken in held]] for name, held in held]
-            text = json.dumps({"classes": listed, "features": features})
+        if listed:
+            text = json.dumps({"classes": list(listed.items()), "features": features})
             rows.append((LIST, b"", {"text": text}))
         else:
             gone.append(LIST)
         await self._store.change(STORE, put=rows, delete=gone)
         self._names = names
+        self._seen.update(names.values())
+
+    async def _added(self) -> list[tuple[str, list[str]]]:
+        """Return what another tab listed since: names of classes with those of their rows."""
+        try:
+            _, about = await self._store.get(LIST, STORE)
+        except KeyError:
+            return []
+        classes, _ = _listed(about.get("text"))
+        found = [(name, [n for n in names if n not in self._seen]) for name, names in classes]
+        return [(name, names) for name, names in found if names]
 
     async def read(self, numbers: Any) -> tuple[list[tuple[str, list[Taken]]], bool]:
         """Return the classes that are kept, and whether features of them are learned from.
@@ -92,6 +107,7 @@ class KeptClasses:
                 image = np.frombuffer(content, np.uint8).reshape(SIDE, SIDE, 3)
                 found[row["name"]] = Taken(next(numbers), image, bool(row.get("drawn")))
         self._names = {taken.number: name for name, taken in found.items()}
+        self._seen.update(found)
         return [(name, [found[n] for n in names if n in found]) for name, names in listed], features
 
 

@@ -37,8 +37,13 @@ def made(*counts: int, store: Store | None = None) -> Own:
     for count in counts:
         number = own.add_class()["classes"][-1]["number"]
         for _ in range(count):
-            own.add(number, np.full(SIDE * SIDE * 4, 40 * number % 256, np.uint8))
+            own.add(number, grey(40 * number % 256))
     return own
+
+
+def grey(value: int) -> Any:
+    """A picture of the camera, as the page sends it."""
+    return np.full(SIDE * SIDE * 4, value, np.uint8)
 
 
 def seen(own: Own) -> str:
@@ -232,6 +237,35 @@ def test_another_page_finds_what_was_there_at_the_last_change(counts: list[int],
     assert held(other) == held(own)
 
 
+@pytest.mark.promise("The page: data", "Classes are kept over a reload until they are deleted")
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from("abc"), st.booleans()), max_size=16))
+def test_tabs_keep_each_other_s_pictures_and_delete_their_own(
+    turns: list[tuple[int, str, bool]],
+) -> None:
+    store = Store()
+    tabs = [made(store=store) for _ in range(3)]
+    kept: set[tuple[str, int]] = set()  # class and grey of each picture that was not deleted
+    for value, (tab, name, deletes) in enumerate(turns):
+        own = tabs[tab]
+        one = next((c for c in own.classes if c.name == name), None)
+        if deletes and one is not None and one.pictures:
+            kept.discard((name, int(one.pictures[0].image.flat[0])))
+            own.remove(one.number, one.pictures[0].number)
+        else:
+            if one is None:
+                own.rename(own.add_class()["classes"][-1]["number"], name)
+                one = own.classes[-1]
+            own.add(one.number, grey(value))
+            kept.add((name, value))
+        assert asyncio.run(own.save(features=False)) == ""
+        assert len(store.rows) == len(kept) + (LIST in store.rows), "what is deleted is not kept"
+    later = made(store=store)
+    asyncio.run(later.restore())
+    found = [(c.name, int(t.image.flat[0])) for c in later.classes for t in c.pictures]
+    assert sorted(found) == sorted(kept)
+
+
 def test_damaged_rows_are_left_out_and_the_rest_comes_back() -> None:
     store = Store()
     assert asyncio.run(made(2, 1, store=store).save(features=False)) == ""
@@ -260,9 +294,10 @@ def test_a_damaged_list_is_no_list(text: str) -> None:
 
 def test_a_full_storage_is_said_and_the_classes_stay() -> None:
     store = Store(room=3)
-    assert asyncio.run(made(1, 1, store=store).save(features=False)) == ""
+    own = made(1, 1, store=store)
+    assert asyncio.run(own.save(features=False)) == ""
     kept = store.rows
-    own = made(2, 1, store=store)
+    own.add(own.classes[0].number, grey(7))
     before = held(own)
     assert asyncio.run(own.save(features=False)) == "the browser's storage is full"
     assert held(own) == before
