@@ -1,8 +1,6 @@
-"""docs/embedding.md, followed word by word: its blocks are built into sites, and those opened.
+"""docs/embedding.md, followed word by word: its blocks are built into sites, and those driven.
 
-The sites stand on another port than the demo, which is another origin. The element and the frame
-train in a page of their own; where a builder wrote them, the demo is seen to arrive as it does
-there, in the same frame.
+The sites stand on another port than the demo, which is another origin.
 """
 
 import html
@@ -40,24 +38,13 @@ def run(folder, *command):
     return done.stdout
 
 
-def shows_what_the_address_asks_for(page):
-    """The demo in the frame that the driver is in has the options and the panels of its address."""
-    page.until("document.documentElement.dataset.phase && document.readyState === 'complete'")
-    assert page.execute_script("return location.hash") == "#epochs=1"
-    shown = page.execute_script(  # in a narrow frame, a button opens the options
-        "return [...document.querySelectorAll('[data-panel]')].filter((e) =>"
-        " [...(e.closest('.fold') ?? e).children].some((part) => part.checkVisibility()))"
-        ".map((e) => e.id)"
-    )
-    assert shown == SMALL
-
-
 def trains(page, to_the_end=True):
-    """Train inside the frame that the driver is in.
+    """Train inside the frame that the driver is in; the panels that it shows.
 
-    The seed is the same wherever the frame stands, so one run goes to its end.
+    The seed is the same wherever the frame stands, so one run of each kind goes to its end.
     """
     page.wait_for_phase("ready")
+    assert page.execute_script("return location.hash") == "#epochs=1"
     page.click("Train")
     if to_the_end:
         page.until(lambda: page.number("val_accuracy") >= 97 and page.phase == "ready", 90)
@@ -65,14 +52,17 @@ def trains(page, to_the_end=True):
         page.until(lambda: page.number("batch") >= 20 and page.number("loss") < 2)
         page.click("Stop")
         page.wait_for_phase("ready")
-    shows_what_the_address_asks_for(page)
+    return page.execute_script(  # in a narrow frame, a button opens the options
+        "return [...document.querySelectorAll('[data-panel]')].filter((e) =>"
+        " [...(e.closest('.fold') ?? e).children].some((part) => part.checkVisibility()))"
+        ".map((e) => e.id)"
+    )
 
 
-def press(page):
-    """Press the element's button; the driver is then in the frame, whose Python said hello."""
+def presses_and_trains(page, to_the_end=True):
     page.until(BUTTON).click()
-    page.until("document.querySelector('farcall-demo').state")
     page.switch_to.frame(page.until(FRAME))
+    return trains(page, to_the_end)
 
 
 @pytest.fixture
@@ -83,16 +73,14 @@ def served(open_site, open_page):
 
 def test_plain_html(site, served, tmp_path):
     (tmp_path / "index.html").write_text(HEAD + block("plain.html", site))
-    page = served(tmp_path)
-    press(page)
-    trains(page)
+    assert presses_and_trains(served(tmp_path)) == SMALL
 
 
 def test_a_plain_frame(site, served, tmp_path):
     (tmp_path / "index.html").write_text(HEAD + block("frame.html", site))
     page = served(tmp_path)
     page.switch_to.frame(page.find_element("css selector", "iframe"))
-    trains(page, to_the_end=False)
+    assert trains(page) == SMALL
     assert page.execute_script("return document.documentElement.dataset.theme") == "light"
 
 
@@ -105,8 +93,7 @@ def test_a_mkdocs_site(site, served, tmp_path):
     run(tmp_path, "mkdocs", "build", "--strict", "--quiet")
     page = served(tmp_path / "site")
     assert "a network learns to read digits" in page.text
-    press(page)
-    shows_what_the_address_asks_for(page)
+    assert presses_and_trains(page, to_the_end=False) == SMALL
 
 
 def test_a_sphinx_site(site, served, tmp_path):
@@ -116,8 +103,7 @@ def test_a_sphinx_site(site, served, tmp_path):
     page = served(tmp_path / "built")
     page.expect_console("favicon.ico")
     assert "a network learns to read digits" in page.text
-    press(page)
-    shows_what_the_address_asks_for(page)
+    assert presses_and_trains(page, to_the_end=False) == SMALL
 
 
 def test_a_jupyter_cell(site, served, tmp_path):
@@ -129,7 +115,7 @@ def test_a_jupyter_cell(site, served, tmp_path):
     (tmp_path / "index.html").write_text(HEAD + run(tmp_path, "show"))
     page = served(tmp_path)
     page.switch_to.frame(page.find_element("css selector", "iframe"))
-    shows_what_the_address_asks_for(page)
+    assert trains(page, to_the_end=False) == SMALL
 
 
 ELEMENT = '<farcall-demo src="{url}" hide="analysis"></farcall-demo><p id="found"></p>'
