@@ -101,12 +101,7 @@ INLINE void pack_four(float *to, const float *from, int column) {
         store(to + k * COLUMNS, low[k]), store(to + k * COLUMNS + LANES, high[k]);
 }
 
-INLINE void add_part(float *to, const f4 v[2], int count) {
-    store_part(to, load_part(to, count) + v[0], count);
-    store_part(to + LANES, load_part(to + LANES, count - LANES) + v[1], count - LANES);
-}
-
-int pack_right(float *to, struct matrix b, int depth, int columns, float *sums) {
+int pack_right(float *to, struct matrix b, int depth, int columns) {
     f4 zero = splat(0), wrong = zero; /* each sum times zero, added up: NaN if one is not finite */
     i4 unequal;
     for (int j = 0; j < columns; j += COLUMNS) {
@@ -130,7 +125,6 @@ int pack_right(float *to, struct matrix b, int depth, int columns, float *sums) 
                 sum[0] += load(to + i),
                 sum[1] += load(to + i + LANES);
         }
-        if (sums) add_part(sums + j, sum, there);
         wrong = madd(sum[0] + sum[1], zero, wrong);
         to += depth * COLUMNS;
     }
@@ -185,10 +179,10 @@ INLINE void finish(tile t, float *to, int stride, int columns, const struct epil
     }
 EACH_ROWS(DEFINE_PRODUCT)
 
-static void multiply_block(const struct left_panel *left, const float *right, float *c, int stride, int tiles,
-                           int columns, int depth, struct epilogue e) {
+static void multiply_block(const struct left_panel *left, const float *right, int distance, float *c, int stride,
+                           int tiles, int columns, int depth, struct epilogue e) {
     const float *bias = e.bias;
-    for (int j = 0; j < columns; j += COLUMNS, right += COLUMNS * depth) {
+    for (int j = 0; j < columns; j += COLUMNS, right += COLUMNS * distance) {
         int here = smaller(columns - j, COLUMNS);
         float *to = c + j;
         if (bias) e.bias = bias + j;
@@ -247,6 +241,43 @@ static void multiply_in_place(int m, int n, const struct left *left, const float
     }
 }
 
+/* A tile of rows of A, whose steps lie in panels of eight. One loop over all steps took V8 longer. */
+#define DEFINE_OCTETS(NAME, ROWS_HERE)                                                          \
+    static void NAME(const float *left, int distance, const float *right, int depth, float *to, \
+                     int stride, int columns, const struct epilogue *e) {                       \
+        const float *row[ROWS];                                                                 \
+        tile t;                                                                                 \
+        tile_fill(t, 0, ROWS_HERE);                                                             \
+        ROLLED for (int k = 0; k < depth; k += COLUMNS, left += COLUMNS * (distance - 1)) {     \
+            ROLLED for (int i = 0; i < COLUMNS; i++, left++, right += COLUMNS) {                \
+                tile_rows(row, left, COLUMNS, ROWS_HERE);                                       \
+                tile_step(t, row, right, ROWS_HERE);                                            \
+            }                                                                                   \
+        }                                                                                       \
+        finish(t, to, stride, columns, e, ROWS_HERE);                                           \
+    }
+DEFINE_OCTETS(octets_high, ROWS)
+DEFINE_OCTETS(octets_lower, ROWS - 1)
+DEFINE_OCTETS(octets_single, 1)
+
+void multiply_octets(int m, int n, int depth, const float *left, int distance, const float *right, float *c, int c_row,
+                     int accumulate) {
+    struct epilogue e = {0, accumulate, cutting_of(LINEAR)};
+    int even = is_even(m), low = even ? ROWS - 1 : 1;
+    int high = even ? m - split_rows(m).tiles * (ROWS - 1) : m / ROWS;
+    for (int j = 0; j < n; j += COLUMNS, right += COLUMNS * depth) {
+        int columns = smaller(n - j, COLUMNS);
+        const float *at = left;
+        float *to = c + j;
+        for (int i = 0, rows; i < m; i += rows, at += rows * COLUMNS, to += rows * c_row) {
+            rows = i < high * ROWS ? ROWS : low;
+            if (rows == ROWS) octets_high(at, distance, right, depth, to, c_row, columns, &e);
+            else if (rows > 1) octets_lower(at, distance, right, depth, to, c_row, columns, &e);
+            else octets_single(at, distance, right, depth, to, c_row, columns, &e);
+        }
+    }
+}
+
 void multiply_packed(int m, int n, const struct left *left, const float *right, int distance, float *c, int c_row,
                      int accumulate) {
     struct epilogue e = {0, accumulate, cutting_of(LINEAR)};
@@ -261,8 +292,8 @@ void multiply_sparse(int m, int depth, struct matrix a, const struct right *righ
         int rows = smaller(m - i, BLOCK);
         pack_left(left, rows, a, depth, finite);
         for (int r = 0; r < count; r++)
-            multiply_block(left, rights[r].packed, rights[r].c + i * c_row, c_row, split_rows(rows).tiles,
-                           rights[r].columns, depth, e);
+            multiply_block(left, rights[r].packed, rights[r].distance, rights[r].c + i * c_row, c_row,
+                           split_rows(rows).tiles, rights[r].columns, depth, e);
     }
 }
 
@@ -307,7 +338,7 @@ EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, c
         struct epilogue e = {bias, 0, cutting_of(activation)};
         struct left whole = {{a, a_row, a_column}, k, 0, 0};
         struct matrix right_part = {b, b_row, b_column};
-        pack_right(right, right_part, k, n, 0);
+        pack_right(right, right_part, k, n);
         for (int i = 0; i < m; i += BLOCK, whole.a.at += BLOCK * a_row, c += BLOCK * c_row)
             multiply_in_place(smaller(m - i, BLOCK), n, &whole, right, k, c, c_row, e);
         return;
@@ -318,12 +349,12 @@ EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, c
             struct epilogue e = {last && bias ? bias + j : 0, accumulate || p > 0,
                                  cutting_of(last ? activation : LINEAR)};
             struct matrix right_part = {b + p * b_row + j * b_column, b_row, b_column};
-            int finite = pack_right(right, right_part, depth, columns, 0);
+            int finite = pack_right(right, right_part, depth, columns);
             for (int i = 0; i < m; i += BLOCK) {
                 struct matrix left_part = {a + i * a_row + p * a_column, a_row, a_column};
                 int rows = smaller(m - i, BLOCK);
                 pack_left(left, rows, left_part, depth, finite);
-                multiply_block(left, right, c + i * c_row + j, c_row, split_rows(rows).tiles, columns, depth, e);
+                multiply_block(left, right, depth, c + i * c_row + j, c_row, split_rows(rows).tiles, columns, depth, e);
             }
         }
 }

@@ -16,9 +16,9 @@ void gemm(int m, int n, int k, const float *a, int a_row, int a_column, const fl
           int b_column, float *c, int c_row, const float *bias, int activation, int accumulate,
           float *scratch);
 
-/* b (depth, columns) -> (columns / 8, depth, 8), the last columns filled up with zeros. Adds the sum of each column
- * to `sums`, null for none. Returns whether these are finite: then all values are, and their products with 0 are 0. */
-int pack_right(float *to, struct matrix b, int depth, int columns, float *sums);
+/* b (depth, columns) -> (columns / 8, depth, 8), the last columns filled up with zeros. Returns whether the sum of
+ * each column is finite: then all values are, and their products with 0 are 0. */
+int pack_right(float *to, struct matrix b, int depth, int columns);
 
 /* a (m, depth), of at most DEPTH steps -> its panels, without the steps at which a tile of rows is zero if what it
  * is multiplied with is finite. Returns 0 where the first tile has no such step, as then the others seldom have:
@@ -27,7 +27,8 @@ struct left_panel;
 int pack_sparse(struct left_panel *to, int m, struct matrix a, int depth, int finite);
 
 /* The left operand of a product: `depth` steps, read where they lie. Of the last `sparse` of them, `kept` has those
- * that are not zero; null for none. It may be given only if the rows are even, as tile.h says. */
+ * that are not zero; null for none. It may be given only if the rows are even, as tile.h says. Where the operand lies
+ * in panels of eight steps, as a right one does, these are `distance` rows apart; else that is 0. */
 struct left {
     struct matrix a;
     int depth, sparse;
@@ -38,10 +39,15 @@ struct left {
 void multiply_packed(int m, int n, const struct left *left, const float *right, int distance, float *c, int c_row,
                      int accumulate);
 
-/* A packed right operand of so many columns, and what its product is added to. */
+/* The same, where the left operand is packed as a right one is: its panels are `distance` rows apart, and hold eight
+ * steps each. */
+void multiply_octets(int m, int n, int depth, const float *left, int distance, const float *right, float *c, int c_row,
+                     int accumulate);
+
+/* A packed right operand of so many columns, its panels `distance` steps apart, and what its product is added to. */
 struct right {
     const float *packed;
-    int columns;
+    int distance, columns;
     float *c;
 };
 

@@ -28,19 +28,20 @@ void gru_rows(const float *sums, float *z, const float *h, float *next_h, int wi
     }
 }
 
-INLINE void step_back(const float *z, const float *h, float *dh, float *dz, int units, int n) {
+INLINE void step_back(const float *z, const float *h, float *dh, float *dz, int gate, int units, int n) {
     f4 one = splat(1), c = part(z, n), u = part(z + units, n), r = part(z + 2 * units, n);
     f4 d = part(dh, n), dc = d * (one - u) * (one - c * c);
-    put(dz, dc, n);
-    put(dz + units, d * (part(h, n) - c) * u * (one - u), n);
-    put(dz + 2 * units, dc * part(z + 3 * units, n) * r * (one - r), n);
-    put(dz + 3 * units, dc * r, n);
+    store(dz, dc);
+    store(dz + gate, d * (part(h, n) - c) * u * (one - u));
+    store(dz + 2 * gate, dc * part(z + 3 * units, n) * r * (one - r));
+    store(dz + 3 * gate, dc * r);
     put(dh, d * u, n);
 }
 
-void gru_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int units, int rows) {
-    for (int r = 0; r < rows; r++, z += 4 * units, dz += 4 * units, h += width, dh += units) {
-#define STEP_BACK(U, N) step_back(z + U, h + U, dh + U, dz + U, units, N)
-        EACH_UNIT(STEP_BACK);
+void gru_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int distance, int units, int rows) {
+    int gate = filled_up(units) * distance;
+    for (int r = 0; r < rows; r++, z += 4 * units, dz += COLUMNS, h += width, dh += units) {
+#define STEP_BACK(U, N) step_back(z + U, h + U, dh + U, in_panel(dz, distance, U), gate, units, N)
+        EACH_UNIT_FILLED_UP(STEP_BACK);
     }
 }

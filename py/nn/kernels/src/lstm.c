@@ -27,23 +27,25 @@ void lstm_rows(const float *sums, float *z, const float *c, float *next_c, float
 
 /* tanh of the cell's state is next_h / o; where o is 0, so is next_h, and nothing goes back. */
 INLINE void step_back(const float *z, const float *c, const float *next_h, const float *dh, float *dc, float *dz,
-                      int units, int n) {
+                      int gate, int units, int n) {
     f4 one = splat(1), i = part(z, n), f = part(z + units, n);
     f4 g = part(z + 2 * units, n), o = part(z + 3 * units, n);
     f4 h = part(next_h, n), d = part(dh, n);
     f4 s = madd(d, o - h * h / larger(o, splat(1e-30f)), part(dc, n));
-    put(dz, s * g * i * (one - i), n);
-    put(dz + units, s * part(c, n) * f * (one - f), n);
-    put(dz + 2 * units, s * i * (one - g * g), n);
-    put(dz + 3 * units, d * h * (one - o), n);
+    store(dz, s * g * i * (one - i));
+    store(dz + gate, s * part(c, n) * f * (one - f));
+    store(dz + 2 * gate, s * i * (one - g * g));
+    store(dz + 3 * gate, d * h * (one - o));
     put(dc, s * f, n);
 }
 
 void lstm_rows_back(const float *z, const float *c, const float *next_h, int width, const float *dh, float *dc,
-                    float *dz, int units, int rows) {
-    for (int r = 0; r < rows; r++, z += 4 * units, dz += 4 * units, next_h += width) {
-#define STEP_BACK(U, N) step_back(z + U, c + U, next_h + U, dh + U, dc + U, dz + U, units, N)
-        EACH_UNIT(STEP_BACK);
+                    float *dz, int distance, int units, int rows) {
+    int gate = filled_up(units) * distance;
+    for (int r = 0; r < rows; r++, z += 4 * units, dz += COLUMNS, next_h += width) {
+#define STEP_BACK(U, N) \
+    step_back(z + U, c + U, next_h + U, dh + U, dc + U, in_panel(dz, distance, U), gate, units, N)
+        EACH_UNIT_FILLED_UP(STEP_BACK);
         c += units, dh += units, dc += units;
     }
 }

@@ -18,26 +18,29 @@
 struct cell {
     int gru, units, features;
     int depth, width;    /* floats of a joined row, and between two */
-    int columns;         /* of the matrix */
+    int part, columns;   /* of a gate in the matrix, and of the matrix */
     int from_h, until_x; /* columns that h reaches, to the end, and x, from the start */
 };
 
-static struct cell cell_of(int gru, int units, int features) {
+static struct cell cell_of(int gru, int units, int features, int part) {
     int depth = units + 1 + features;
-    struct cell s = {gru, units, features, depth, (depth + LANES - 1) / LANES * LANES, 4 * units,
-                     gru ? units : 0, gru ? 3 * units : 4 * units};
+    struct cell s = {gru, units, features, depth, (depth + LANES - 1) / LANES * LANES, part, 4 * part,
+                     gru ? part : 0, gru ? 3 * part : 4 * part};
     return s;
 }
 
 /* Steps whose gradients wait for their products. */
 static int steps_together(int rows) { return rows < WORTH ? WORTH / rows : 1; }
 
+/* Rows between two panels of their gradients: two more than there are, or all panels of a row would share a few lines
+ * of the level-1 cache. */
+static int rows_apart(int rows) { return steps_together(rows) * rows + 2; }
+
 /* Scratch size of either direction, in floats. */
 EXPORT int recurrent_scratch(int rows, int units, int features) {
-    struct cell s = cell_of(0, units, features);
+    struct cell s = cell_of(0, units, features, filled_up(units));
     int panels = (s.depth + 2 * COLUMNS) * (s.columns + 3 * COLUMNS);
-    return s.depth * s.columns + panels + steps_together(rows) * rows * s.columns + (s.columns + 3 * COLUMNS) * DEPTH +
-           gemm_scratch();
+    return s.depth * s.columns + panels + rows_apart(rows) * s.columns + gemm_scratch();
 }
 
 void squash(const float *x, float *y, int count, int logistic) {
@@ -67,7 +70,7 @@ static void exchange(const struct cell *s, float *matrix, float *weights, int ro
     int units = s->units, gates = 4 - s->gru;
     for (int r = 0; r < rows; r++, matrix += s->columns, weights += gates * units)
         for (int p = part; p < end; p++) {
-            float *inner = matrix + p * units, *outer = weights + (s->gru ? (p + 2) % 3 : p) * units;
+            float *inner = matrix + p * s->part, *outer = weights + (s->gru ? (p + 2) % 3 : p) * units;
             if (way == OUT_OF) copy(outer, inner, units);
             else if (way == INTO) copy(inner, outer, units);
             else add_to(inner, outer, units);
@@ -157,14 +160,14 @@ static NOINLINE void multiply_joined(const struct cell *s, const float *now, int
 EXPORT void recurrent_steps(int gru, const float *x, const float *kernel, const float *weights, const float *bias,
                             const float *h0, const float *c0, float *joined, float *z, float *c, float *y, int all,
                             int turned, int steps, int rows, int features, int units, float *scratch) {
-    const struct cell s = cell_of(gru, units, features);
+    const struct cell s = cell_of(gru, units, features, units);
     int groups = (rows + GROUP - 1) / GROUP, state = rows * units, finite = 1;
     float *packed[3], *sums = scratch + s.depth * s.columns;
     assemble(&s, scratch, kernel, weights, bias);
     for (int p = 0; p < 3; p++) {
         struct range at = range_of(&s, p);
         struct matrix part = {scratch + at.row * s.columns + at.column, s.columns, 1};
-        finite &= pack_right(packed[p] = sums, part, at.rows, at.columns, 0);
+        finite &= pack_right(packed[p] = sums, part, at.rows, at.columns);
         sums = packed_end(sums, at.rows, at.columns);
     }
     struct left_panel *inputs = (struct left_panel *)(sums + smaller(rows, GROUP) * s.columns);
@@ -188,19 +191,38 @@ EXPORT void recurrent_steps(int gru, const float *x, const float *kernel, const 
         }
 }
 
-/* Adds the products of some joined rows with their gradients. Inputs often hold zeros, as the first states do. The
- * product of the 1 is the gradients' sum, which packing them gives. */
-static void add_weights(const struct cell *s, float *matrix, const float *joined, const float *dz, int rows,
-                        float *scratch) {
+/* Adds the sums of packed columns to `sums`; returns whether they are finite, as `pack_right` does. */
+static int add_sums(const float *packed, int distance, int rows, int columns, float *sums) {
+    f4 zero = splat(0), wrong = zero;
+    i4 unequal;
+    for (int j = 0; j < columns; j += COLUMNS, packed += COLUMNS * distance) {
+        const float *from = packed, *end = packed + COLUMNS * rows;
+        f4 low[2] = {zero, zero}, high[2] = {zero, zero};
+        ROLLED for (; from + COLUMNS < end; from += 2 * COLUMNS) {
+            low[0] += load(from), high[0] += load(from + LANES);
+            low[1] += load(from + COLUMNS), high[1] += load(from + COLUMNS + LANES);
+        }
+        if (from < end) low[0] += load(from), high[0] += load(from + LANES);
+        low[0] += low[1], high[0] += high[1];
+        store(sums + j, load(sums + j) + low[0]);
+        store(sums + j + LANES, load(sums + j + LANES) + high[0]);
+        wrong = madd(low[0] + high[0], zero, wrong);
+    }
+    unequal = wrong != wrong;
+    return !any_bit(unequal);
+}
+
+/* Adds the products of some joined rows with their gradients, which are packed. Inputs often hold zeros, as the first
+ * states do. The product of the 1 is the gradients' sum. */
+static void add_weights(const struct cell *s, float *matrix, const float *joined, const float *dz, int distance,
+                        int rows, float *scratch) {
     struct right rights[3];
-    int units = s->units, finite = 1;
+    int units = s->units;
+    int finite = add_sums(dz, distance, rows, s->columns, matrix + units * s->columns);
     struct matrix h = {joined, 1, s->width}, x = {joined + units + 1, 1, s->width};
     for (int p = 0; p < 3; p++) {
         struct range at = range_of(s, p);
-        struct matrix gradients = {dz + at.column, s->columns, 1};
-        struct right r = {scratch, at.columns, matrix + at.column};
-        finite &= pack_right(scratch, gradients, rows, at.columns, matrix + units * s->columns + at.column);
-        scratch = packed_end(scratch, rows, at.columns);
+        struct right r = {dz + at.column * distance, distance, at.columns, matrix + at.column};
         rights[p] = r;
     }
     multiply_sparse(units, rows, h, rights + 1, 2, finite, s->columns, scratch);
@@ -215,16 +237,16 @@ EXPORT void recurrent_gradient(int gru, const float *kernel, const float *weight
                                const float *z, const float *c, const float *dy, float *dh, float *dc,
                                float *dkernel, float *dweights, float *dbias, float *dx, int first_too, int turned,
                                int steps, int rows, int features, int units, float *scratch) {
-    const struct cell s = cell_of(gru, units, features);
-    int groups = (rows + GROUP - 1) / GROUP, together = steps_together(rows);
-    int back = s.columns - s.from_h;
+    const struct cell s = cell_of(gru, units, features, filled_up(units));
+    int groups = (rows + GROUP - 1) / GROUP, together = steps_together(rows), distance = rows_apart(rows);
+    int gates = 4 * units, back = s.columns - s.from_h;
     float *matrix = scratch, *for_h = matrix + s.depth * s.columns, *for_x = packed_end(for_h, back, units);
-    float *dz = packed_end(for_x, s.until_x, features), *rest = dz + together * rows * s.columns;
+    float *dz = packed_end(for_x, s.until_x, features), *rest = dz + distance * s.columns;
     struct matrix of_h = {matrix + s.from_h, 1, s.columns};
     struct matrix of_x = {matrix + (units + 1) * s.columns, 1, s.columns};
     assemble(&s, matrix, kernel, weights, 0);
-    pack_right(for_h, of_h, back, units, 0);
-    if (dx) pack_right(for_x, of_x, s.until_x, features, 0);
+    pack_right(for_h, of_h, back, units);
+    if (dx) pack_right(for_x, of_x, s.until_x, features);
     clear(matrix, s.depth * s.columns); /* from here on the gradient */
     for (int first, end = steps; end > 0; end = first) {
         first = end < together ? 0 : end - together;
@@ -232,25 +254,24 @@ EXPORT void recurrent_gradient(int gru, const float *kernel, const float *weight
             for (int i = 0; i < groups; i++) {
                 struct group g = group_of(i, groups, rows);
                 int row = t * rows + g.first;
-                float *d = dh + g.first * units, *to = dz + (row - first * rows) * s.columns;
-                struct left left = {{to + s.from_h, s.columns, 1}, back, 0, 0};
+                float *d = dh + g.first * units, *to = dz + (row - first * rows) * COLUMNS;
                 for (int r = 0; dy && r < g.count; r++)
                     add_to(d + r * units, dy + ((g.first + r) * steps + t) * units, units);
-                if (gru) gru_rows_back(z + row * s.columns, joined + row * s.width, s.width, d, to, units, g.count);
+                if (gru) gru_rows_back(z + row * gates, joined + row * s.width, s.width, d, to, distance, units, g.count);
                 else {
                     const float *h = joined + (row + rows) * s.width;
-                    lstm_rows_back(z + row * s.columns, c + row * units, h, s.width, d, dc + g.first * units, to,
-                                   units, g.count);
+                    lstm_rows_back(z + row * gates, c + row * units, h, s.width, d, dc + g.first * units, to,
+                                   distance, units, g.count);
                 }
-                if (t || first_too) multiply_packed(g.count, units, &left, for_h, back, d, units, gru);
-                left.a.at = to, left.depth = s.until_x;
+                if (t || first_too)
+                    multiply_octets(g.count, units, back, to + s.from_h * distance, distance, for_h, d, units, gru);
                 if (dx)
-                    multiply_packed(g.count, features, &left, for_x, s.until_x,
+                    multiply_octets(g.count, features, s.until_x, to, distance, for_x,
                                     dx + (g.first * steps + (turned ? steps - 1 - t : t)) * features,
                                     steps * features, 0);
             }
         for (int row = first * rows; row < end * rows; row += DEPTH)
-            add_weights(&s, matrix, joined + row * s.width, dz + (row - first * rows) * s.columns,
+            add_weights(&s, matrix, joined + row * s.width, dz + (row - first * rows) * COLUMNS, distance,
                         smaller(end * rows - row, DEPTH), rest);
     }
     exchange_all(&s, matrix, dkernel, dweights, dbias, 1);

@@ -6,17 +6,25 @@
 #define NN_RECURRENT_H
 
 #include "exponential.h"
+#include "tile.h"
 
 /* sums (rows, 4 units): the gates before their activations, which are written to z. */
 void lstm_rows(const float *sums, float *z, const float *c, float *next_c, float *next_h, int width, int units,
                int rows);
 void gru_rows(const float *sums, float *z, const float *h, float *next_h, int width, int units, int rows);
 
-/* dz (rows, 4 units): the gradient of the gates before their activations. dh is d/dh after the step. dc, d/dc
- * after the step, becomes that before it; the GRU's dh becomes what does not come through the gates. */
+/* dz: the gradient of the gates before their activations, packed as the right operand of a product: panels of eight
+ * columns, `distance` rows apart. The last panel of a gate is filled up with zeros. dh is d/dh after the step. dc,
+ * d/dc after the step, becomes that before it; the GRU's dh becomes what does not come through the gates. */
 void lstm_rows_back(const float *z, const float *c, const float *next_h, int width, const float *dh, float *dc,
-                    float *dz, int units, int rows);
-void gru_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int units, int rows);
+                    float *dz, int distance, int units, int rows);
+void gru_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int distance, int units, int rows);
+
+/* The columns of a gate with those that fill up its last panel. */
+INLINE int filled_up(int units) { return (units + COLUMNS - 1) / COLUMNS * COLUMNS; }
+
+/* Where such a panel has a row's number for one unit. */
+INLINE float *in_panel(float *dz, int distance, int u) { return dz + u / COLUMNS * COLUMNS * distance + u % COLUMNS; }
 
 INLINE f4 part(const float *p, int count) { return count == LANES ? load(p) : load_part(p, count); }
 
@@ -33,6 +41,16 @@ INLINE void put(float *p, f4 v, int count) {
             STEP(u, LANES);                      \
         }                                        \
         if (u < units) STEP(u, units - u);       \
+    } while (0)
+
+/* The same, and then the columns that fill up the last panel: there `count` is 0 or less. */
+#define EACH_UNIT_FILLED_UP(STEP)                       \
+    do {                                                \
+        int u = 0, end = filled_up(units);              \
+        for (; u + LANES <= units; u += LANES) {        \
+            STEP(u, LANES);                             \
+        }                                               \
+        for (; u < end; u += LANES) STEP(u, units - u); \
     } while (0)
 
 /* y = tanh(x), or the logistic function of x, wrong by at most 2e-7 of 1 (not of its value). In a pass of its own:

@@ -558,7 +558,7 @@ def check_layer_norm(draw):
 def check_recurrent(draw):
     """All steps of a cell and their gradient, with everything that may be left out."""
     cell = draw.pick(("lstm", "gru"))
-    n, steps = draw.pick((0, 1, 30, 150, draw.integer(2, 40))), draw.integer(0, 4)
+    n, steps = draw.pick((0, 1, 30, 150, 300, draw.integer(2, 40))), draw.integer(0, 4)
     features, units = draw.integer(1, 9), draw.pick((8, draw.integer(1, 19)))
     width = kernels.GATES[cell] * units
     rows = (width,) if cell == "lstm" else (2, width)
