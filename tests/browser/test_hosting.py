@@ -1,4 +1,5 @@
-"""The real page on hosts of every kind: strict, isolated, deep in a path, slow, wrong, offline."""
+"""The real page on hosts of every kind: strict, isolated, slow, wrong; test_journey.py's host is
+isolated and strict, deep in a path, and then gone."""
 
 import re
 
@@ -21,13 +22,18 @@ def policy():
     return re.search(r"^    (default-src .*)$", (ROOT / "docs/hosting.md").read_text(), re.M)[1]
 
 
+def test_the_policy_in_the_docs_names_no_remote_origin_and_nothing_inline():
+    assert "'unsafe-inline'" not in policy()
+    assert "http" not in policy()
+
+
 def trains(page):
-    """Train a little, stop, and predict."""
+    """Train a little, and stop."""
     page.wait_for_phase("ready")
-    page.button("Train").click()
+    page.click("Train")
     page.until(lambda: page.number("batch") >= 3)
     assert page.number("loss") < 3
-    page.button("Stop").click()
+    page.click("Stop")
     page.wait_for_phase("ready")
     return True
 
@@ -40,9 +46,9 @@ def failure(page, timeout=40):
 
 @LIGHT
 def test_runs_isolated_in_webkit(open_site):
-    """WebKitGTK 2.50 isolates a page and gives it no SharedArrayBuffer all the same.
+    """Under WebKit's last compiler, which the journey leaves out.
 
-    Firefox runs isolated in test_lacking.py.
+    WebKitGTK 2.50 isolates a page and gives it no SharedArrayBuffer all the same.
     """
     page = WebKit()
     try:
@@ -125,45 +131,3 @@ def test_a_file_that_never_comes_is_named_and_loading_again_helps_at_a_busy_serv
     assert answers(site, images) == [(503, False), (503, False), (200, True)]
     assert answers(site, labels)[0] == (200, False)
     assert answers(site, labels)[-1][0] in (200, 304)
-
-
-def learns_points(page, site):
-    """Open the playground and let it learn for an epoch."""
-    page.get(site.url + "playground.html")
-    page.wait_for_phase("ready")
-    page.until("!document.getElementById('step').disabled")
-    page.execute_script("document.getElementById('step').click()")
-    page.until("document.querySelector('output[name=epoch]').textContent === '1'")
-
-
-@pytest.mark.promise("The page: playground", "It needs no network once it has been opened")
-def test_runs_under_a_path_isolated_and_under_the_policy_in_the_docs_and_then_without_network(
-    open_site, open_page
-):
-    """A returning visitor moves no bytes, and needs no network."""
-    headers = {"Content-Security-Policy": policy(), **ISOLATED}
-    assert "'unsafe-inline'" not in policy()
-    assert "http" not in policy()
-    site = open_site(prefix="/someone/farcall/", headers=headers)
-    page = open_page(site.url)
-    page.wait_for_phase("ready")
-    assert page.check("crossOriginIsolated")
-    page.until("document.documentElement.dataset.offline === 'ready'", 60)
-    first = {r.path for r in site.requests if r.sent and r.status == 200}
-    assert "index.html" in first
-    assert not [path for path in first if "playground" in path], "another page's files"
-    assert [r for r in site.requests if r.status >= 400] == []
-    site.requests.clear()
-    page.get(site.url)
-    assert trains(page)
-    assert page.check("crossOriginIsolated")
-    assert [r for r in site.requests if r.sent] == []
-    learns_points(page, site)
-    assert [r for r in site.requests if r.status >= 400] == []
-    site.close()
-    page.expect_no_network()
-    page.get(site.url)
-    assert trains(page)
-    assert page.check("crossOriginIsolated")
-    assert page.execute_script("return farcallExamine()") == []  # no list, and nothing wrong
-    learns_points(page, site)

@@ -1,5 +1,5 @@
 """One journey in each engine: load, train 200 batches, draw, predict, save, embed, reload without
-network; `make site`'s folder is served under a path and under the policy of docs/hosting.md."""
+network; `make site`'s folder is served under a path, isolated, and under the policy of the docs."""
 
 import json
 import math
@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from tests.browser.test_hosting import policy
+from tests.browser import test_hosting as hosting
 from tests.support import embed, pad
 from tests.support.chromium import Page
 from tests.support.firefox import Firefox
@@ -91,7 +91,7 @@ def dist(packed, tmp_path_factory, host):
 @pytest.fixture
 def demo(dist, host):
     frames = f"frame-ancestors {host.url.rstrip('/')}"
-    headers = {"Content-Security-Policy": f"{policy()}; {frames}"}
+    headers = {"Content-Security-Policy": f"{hosting.policy()}; {frames}", **hosting.ISOLATED}
     site = Site(dist, prefix="/somebody/farcall/", headers=headers)
     yield site
     site.close()
@@ -190,24 +190,55 @@ def embeds(page, host, demo, engine):
     assert math.isclose(sum(answers), 1, abs_tol=1e-4)
 
 
+def returns(page, demo):
+    """A page that is kept starts without moving bytes, and the playground comes beside it."""
+    demo.requests.clear()
+    page.get(demo.url)
+    page.wait_for_phase("ready")
+    assert [request for request in demo.requests if request.sent] == []
+    learns_points(page, demo)
+
+
+def learns_points(page, site):
+    """Open the playground and let it learn for an epoch."""
+    page.get(site.url + "playground.html")
+    page.wait_for_phase("ready")
+    page.until("!document.getElementById('step').disabled")
+    page.execute_script("document.getElementById('step').click()")
+    page.until("document.querySelector('output[name=epoch]').textContent === '1'")
+
+
+@pytest.mark.promise("The page: playground", "It needs no network once it has been opened")
 @pytest.mark.timeout(240)
 def test_the_whole_journey(engine, page, demo, host):
     page.get(demo.url)
     page.wait_for_phase("ready")
+    assert page.execute_script("return crossOriginIsolated")
     assert environment(page)["Kernels"] in KERNELS[engine]
     assert trains(page) == f"The CPU trains: {NO_GPU[engine]}."
     before = probabilities(page)
     [saved] = saves(page)
     page.until(f"{OFFLINE} === 'ready'", 60)
     assert complaints(page) == []
+    first = {request.path for request in demo.requests if request.sent}
+    assert "index.html" in first
+    assert not [path for path in first if "playground" in path], "another page's files"
     assert [request for request in demo.requests if request.status >= 400] == []
     embeds(page, host, demo, engine)
+    if engine == "chromium":
+        returns(page, demo)
     assert [request for request in demo.requests if request.status >= 400] == []
     demo.close()
     if isinstance(page, Page):  # the other engines keep the page's own errors alone
         page.expect_no_network()
     page.get(demo.url)
     page.wait_for_phase("ready")
+    assert page.execute_script("return crossOriginIsolated")
     assert probabilities(page) == before
     assert saves(page, 2) == [saved, saved]
+    assert hosting.trains(page)
     assert complaints(page) == []
+    if engine == "chromium":
+        assert page.execute_script("return farcallExamine()") == []  # no list, and nothing wrong
+        learns_points(page, demo)
+        assert page.surprises() == []
