@@ -26,15 +26,19 @@ from tools.serve import ROOT, StaticHandler, StaticServer
 
 @dataclass
 class Fault:
-    """What happens to a file instead of being served; `times` requests long, or always."""
+    """What happens to a file instead of being served; `times` GETs long, or always.
+
+    A page that looks by HEAD for what is wrong meets a fault, and uses up nothing of it.
+    """
 
     times: int | None = field(default=None, kw_only=True)
 
-    def used_up(self) -> bool:
-        if self.times is None:
-            return False
-        self.times -= 1
-        return self.times < 0
+    def used_up(self, command: str) -> bool:
+        if self.times == 0:
+            return True
+        if self.times is not None and command == "GET":
+            self.times -= 1
+        return False
 
     def apply(self, handler: SiteHandler, body: bytes) -> None:
         raise NotImplementedError
@@ -136,7 +140,7 @@ class SiteHandler(StaticHandler):
                 self.site.requests.append(Request(name, self.status, self.sent))
 
     def serve(self, name: str) -> None:
-        fault = self.site.fault(name)
+        fault = self.site.fault(name, self.command)
         content = self.site.content(name)
         if fault is not None:
             fault.apply(self, content or b"")
@@ -273,8 +277,8 @@ class Site:
         path = self.folder / name
         return path.read_bytes() if path.is_file() else None
 
-    def fault(self, name: str) -> Fault | None:
+    def fault(self, name: str, command: str) -> Fault | None:
         for pattern, fault in self.faults.items():
-            if fnmatchcase(name, pattern) and not fault.used_up():
+            if fnmatchcase(name, pattern) and not fault.used_up(command):
                 return fault
         return None
