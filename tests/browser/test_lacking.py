@@ -84,26 +84,31 @@ def test_a_browser_that_has_everything_says_so(usual):
     }
 
 
+# What each of two browsers lacks: where it is named, and a word of what is said about it.
+ONE = {
+    FINALIZERS: ("Finalizers", "when the page closes"),
+    RELAXED: ("Relaxed SIMD", "plain SIMD"),
+    WORKERS: ("Offline copy", "keeps no offline copies"),
+}
+OTHER = {
+    LOCKS: ("Web Locks", "a database that it holds tells"),
+    SETTINGS: ("Memory for settings", "at each visit"),
+}
+
+
 @LIGHT
-@pytest.mark.parametrize(
-    ("script", "name", "word"),
-    [
-        (FINALIZERS, "Finalizers", "when the page closes"),
-        (LOCKS, "Web Locks", "a database that it holds tells"),
-        (RELAXED, "Relaxed SIMD", "plain SIMD"),
-        (WORKERS, "Offline copy", "keeps no offline copies"),
-        (SETTINGS, "Memory for settings", "at each visit"),
-    ],
-)
-def test_what_is_missing_is_said_and_done_without(site, open_page, script, name, word):
-    without(site, script)
+@pytest.mark.parametrize("lacks", [ONE, OTHER], ids=["one", "other"])
+def test_what_is_missing_is_said_and_done_without(site, open_page, lacks):
+    """What one browser lacks the other has: neither is said to lack what it has."""
+    without(site, *lacks)
     page = open_page(site.url)
     works(page)
     found = environment(page)
-    assert found[name].startswith("no: ")
-    assert word in found[name]
-    assert found["Kernels"] == ("simd" if script is RELAXED else "relaxed-simd")
-    others = set(ABILITIES) - {name, "Offline copy"}
+    for name, word in lacks.values():
+        assert found[name].startswith("no: "), name
+        assert word in found[name]
+    assert found["Kernels"] == ("simd" if RELAXED in lacks else "relaxed-simd")
+    others = set(ABILITIES) - {name for name, _ in lacks.values()} - {"Offline copy"}
     assert {found[other] for other in others} == {"yes"}
 
 
