@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.support.pad import draw
 from tests.support.site import Corrupt, Missing
 
 pytestmark = pytest.mark.light(10_000)
@@ -78,15 +77,3 @@ def test_a_data_file_that_is_not_as_it_should_be(site, open_page, fault):
     page = open_page(site.url)
     page.expect_console("404")
     failed(page, "t10k-images")
-
-
-def test_a_worker_that_is_killed_while_training(site, open_page):
-    page = open_page(site.url)
-    page.wait_for_phase("ready")
-    page.button("Train").click()
-    page.until(lambda: page.number("batch") > 5)
-    page.execute_script("document.querySelector('script[name=engine]').xworker.terminate()")
-    failed(page, "The worker is gone", "Reload the page")
-    draw(page)  # a dead page stays calm
-    page.button("Reload the page").click()
-    page.wait_for_phase("ready")
