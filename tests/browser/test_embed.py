@@ -265,39 +265,6 @@ class TestFrame:
             assert page.execute_script(f"return {theme}") == before
 
 
-def test_two_on_one_page_load_when_they_are_scrolled_to_and_know_nothing_of_each_other(
-    site, host, open_page
-):
-    config = "epochs=1&subset=2500&seed="
-    tags = [
-        '<div style="height: 4000px"></div>'
-        + tag(name, load="visible", height="420px", config=f"{config}{name}")
-        for name in ("1", "2")
-    ]
-    page = open_page(write(host, script(site) + "".join(tags)))
-    for name in ("1", "2"):
-        page.until(f"document.getElementById('{name}').shadowRoot.querySelector('button')")
-    fetched = {request.path for request in site.requests}
-    assert fetched - {"static/poster-light.webp"} == {"static/embed.js"}
-    for name in ("1", "2"):
-        assert element(page, "frame", name) is None
-        page.execute_script(f"document.getElementById('{name}').scrollIntoView()")
-        wait_for(page, "ready", name)
-        assert element(page, "frame.getBoundingClientRect().height", name) == 420
-    with inside(page, "1"):
-        page.button("Train").click()
-    wait_for(page, "training", "1")
-    assert element(page, "state", "2") == {"phase": "ready"}
-    wait_for(page, "ready", "1")
-    assert element(page, "state.batch", "1") == 20
-    with inside(page, "2"):
-        assert page.output("batch") == "–"
-        page.button("Train").click()
-    wait_for(page, "training", "2")
-    wait_for(page, "ready", "2")
-    assert element(page, "state.loss", "2") != element(page, "state.loss", "1")
-
-
 class TestTrouble:
     """What can go wrong is said where the demo would be."""
 
