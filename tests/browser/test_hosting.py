@@ -1,5 +1,5 @@
-"""The real page on hosts of every kind: strict, isolated, slow, wrong; test_journey.py's host is
-isolated and strict, deep in a path, and then gone."""
+"""The real page on hosts of every kind: isolated, slow, wrong; test_journey.py's hosts are strict,
+deep in a path, isolated in Chromium, and then gone."""
 
 import re
 
@@ -48,7 +48,8 @@ def failure(page, timeout=40):
 def test_runs_isolated_in_webkit(open_site):
     """Under WebKit's last compiler, which the journey leaves out.
 
-    WebKitGTK 2.50 isolates a page and gives it no SharedArrayBuffer all the same.
+    WebKitGTK 2.50 isolates a page and gives it no SharedArrayBuffer all the same. Firefox runs
+    isolated in test_lacking.py.
     """
     page = WebKit()
     try:
