@@ -18,6 +18,7 @@ from tools.serve import ROOT
 
 pytestmark = pytest.mark.light(10_000)
 
+SEED = "document.getElementById('option-seed').value"
 FOCUSED = "shadowRoot.activeElement"
 HEIGHT = "document.getElementById('demo').frame.getBoundingClientRect().height"
 FORGED = """heard.length = 0;
@@ -77,6 +78,8 @@ def started(module_site, open_module_page, tmp_path_factory):
     seen["told"] = [
         detail for _, name, detail in page.execute_script("return heard") if name == "farcall-load"
     ]
+    with inside(page):
+        seen["seed"] = page.execute_script(f"return {SEED}")
     yield page, seen
     host.close()
 
@@ -202,14 +205,14 @@ class TestFrame:
                 colours[theme] = page.execute_script(paper)
         assert colours == {"dark": "rgb(26, 23, 19)", "light": "rgb(245, 240, 230)"}
 
-    def test_the_config_is_the_hash_and_changes_it_without_a_reload(self, page):
-        seed = "document.getElementById('option-seed').value"
+    def test_the_config_is_the_hash_and_changes_it_without_a_reload(self, started):
+        page, seen = started
+        assert seen["seed"] == "3"
         with inside(page):
-            assert page.execute_script(f"return {seed}") == "3"
             page.execute_script("globalThis.same = true")
         change(page, "config", "epochs=2&seed=4")
         with inside(page):
-            page.until(f"{seed} === '4'")
+            page.until(f"{SEED} === '4'")
             hash_ = page.execute_script("return globalThis.same && location.hash")
         assert hash_ == "#epochs=2&seed=4"
 

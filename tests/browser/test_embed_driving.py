@@ -70,7 +70,7 @@ ASK = """globalThis.answers = [];
 addEventListener("message", ({ data }) => {
   if (data?.id === "probe" || Array.isArray(data)) answers.push(data);
 });
-const frame = document.querySelector("iframe") ?? document.querySelector("farcall-demo").frame;
+const frame = document.querySelector("farcall-demo")?.frame ?? document.querySelector("iframe");
 const ask = (message) => frame.contentWindow.postMessage(message, "*");
 ask({ id: "probe", type: "APPLY", path: ["state"], argumentList: [] });
 ask(["* probe ?"]);"""
