@@ -168,6 +168,9 @@ class Unfinished:
 
     async def discard(self):
         """Forget the run; begin with fresh weights if its network is in use."""
+        if dom.find("unfinished").hidden:
+            return  # pressed once more before the next run, if there is one, was shown
+        dom.find("unfinished").hidden = True
         left, in_use = self.left.pop(0), self.in_use
         self._model = None
         await self.client.lab.unfinished.forget(left["name"])
