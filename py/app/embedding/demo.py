@@ -7,11 +7,7 @@ from app.page import dom
 from app.state import settings
 
 # Numbers as the network takes them; null if one is no shade from 0 to 255.
-_shades = js.Function.new(
-    "numbers",
-    """const image = Float32Array.from(numbers, (shade) => shade / 255);
-return image.every((shade) => shade >= 0 && shade <= 1) ? image : null""",
-)
+_shades = dom.evaluate(__file__, "demo.js")
 
 
 @farcall.exposed(

@@ -18,18 +18,7 @@ VERSION = 1
 # A host shows a figure or two with it: more updates would not be seen.
 TICK_MS = 200
 
-_framed = js.Function.new("return window.parent !== window")
-# A sandboxed document's own origin is "null"; the origin of its address is another one.
-_origin = js.Function.new("return window.origin")
-_post = js.Function.new("message", "origin", "window.parent.postMessage(message, origin)")
-_hear = js.Function.new(
-    "origin",
-    "heard",
-    """addEventListener("message", ({ source, origin: sender, data }) => {
-  if (source !== window.parent || sender !== origin) return;
-  if (data?.type === "farcall-demo" && typeof data.theme === "string") heard(data.theme);
-})""",
-)
+_script = dom.evaluate(__file__, "frame.js")
 
 
 class Embedding:
@@ -42,7 +31,7 @@ class Embedding:
 
     def __init__(self, page, unpack):
         self.page = page
-        self.host = page.options.frame["host"] if _framed() else ""
+        self.host = page.options.frame["host"] if _script.framed() else ""
         self.reported = None
         self.height = 0
         self.session = None
@@ -56,7 +45,7 @@ class Embedding:
         from app.embedding.demo import Demo
 
         self.demo = Demo(self.page)
-        self.drivable = trusted(self.host, _origin(), _listed())
+        self.drivable = trusted(self.host, _script.origin(), _listed())
         if self.drivable:
             from farcall import comlink
 
@@ -65,14 +54,14 @@ class Embedding:
             self._serve()
         else:
             js.console.info(f"{self.host} may not drive this page: index.html does not list it")
-        _hear(self.host, dom.call(self._theme))
+        _script.hear(self.host, dom.call(self._theme))
         self._say("hello", {"version": VERSION, "drivable": self.drivable})
         self._watch()
 
     # -- out --------------------------------------------------------------------------------
 
     def _say(self, kind, more):
-        _post(dom.record(dict(more, type="farcall-demo", kind=kind)), self.host)
+        _script.post(dom.record(dict(more, type="farcall-demo", kind=kind)), self.host)
 
     def _watch(self):
         resized = dom.call(lambda *_: dom.next_frame("size", self._tell_size))

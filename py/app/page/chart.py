@@ -9,7 +9,7 @@ from app.language import tr
 from app.page import dom
 
 # The points are drawn at once, so that the frame's budget counts them; else uPlot draws them later.
-_set_data = js.Function.new("plot", "columns", "plot.batch(() => plot.setData(columns))")
+_set_data = dom.script.setData
 # A chart of 300 to 1,000 pixels shows no more points; of more batches, several become one.
 POINTS = 1200
 # Steps and epochs are whole numbers, and so are the lines of the grid.

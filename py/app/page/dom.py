@@ -21,6 +21,16 @@ _asked = [False]
 _handlers = []
 
 
+def evaluate(module, name):
+    """Return the value of the expression in a .js file beside a module, given its `__file__`."""
+    with open(module.rpartition("/")[0] + "/" + name) as file:
+        return js.eval(file.read())
+
+
+script = evaluate(__file__, "dom.js")
+_text = script.write
+
+
 def find(identifier):
     """Return the element with this id."""
     return document.getElementById(identifier)
@@ -29,17 +39,6 @@ def find(identifier):
 def output(name):
     """Return the <output> with this name."""
     return document.querySelector('output[name="' + name + '"]')
-
-
-# Another text in the node that is there: another node would have the browser ask again which
-# elements are empty, and compute styles and layout twice.
-_text = js.Function.new(
-    "element",
-    "text",
-    """const node = element.firstChild;
-if (text && node?.nodeType === Node.TEXT_NODE && !node.nextSibling) node.data = text;
-else element.textContent = text;""",
-)
 
 
 def write(key, text, element=None):
@@ -82,31 +81,12 @@ def escape(text):
     return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
-# A strict policy of the host (docs/hosting.md) forbids styles in HTML, not those that scripts set.
-_put = js.Function.new(
-    "element",
-    "html",
-    """element.innerHTML = html.replaceAll(' style="', ' data-style="');
-for (const part of element.querySelectorAll("[data-style]")) {
-  part.style.cssText = part.dataset.style;
-  part.removeAttribute("data-style");
-}
-self.farcallTranslate?.(element);""",
-)
-
-
 def put(element, html):
     """Replace what an element holds by HTML, whose style attributes any policy allows.
 
     Its texts are put in the page's language, as those of index.html are.
     """
-    _put(element, html)
-
-
-def evaluate(module, name):
-    """Return the value of the expression in a .js file beside a module, given its `__file__`."""
-    with open(module.rpartition("/")[0] + "/" + name) as file:
-        return js.eval(file.read())
+    script.put(element, html)
 
 
 def record(value):
@@ -129,16 +109,6 @@ async def _guarded(coroutine):
         handler_of_failures[0](error)
 
 
-# An exception of JavaScript in a synchronous call unwinds MicroPython's own stack: Python cannot
-# catch it. Where storage is forbidden, reading it throws.
-_recall = js.Function.new("key", "try { return localStorage.getItem(key) } catch { return null }")
-_remember = js.Function.new(
-    "key",
-    "value",
-    "try { localStorage.setItem(key, value) } catch { /* nothing is remembered */ }",
-)
-
-
 def unique():
     """Return a name that nothing else has."""
     return str(js.Math.random())[2:] + str(js.Math.random())[2:]
@@ -146,12 +116,12 @@ def unique():
 
 def recall(key):
     """Return what `remember` stored on an earlier visit, or None."""
-    return _recall(key)
+    return script.recall(key)
 
 
 def remember(key, text):
     """Store a text for later visits, if the browser allows it."""
-    _remember(key, text)
+    script.remember(key, text)
 
 
 def spawn(coroutine):

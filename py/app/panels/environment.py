@@ -65,7 +65,7 @@ def _abilities():
             tr("memory of dropped proxies comes back when the page closes"),
         ),
         tr("Memory for settings"): _either(
-            _remembers(), tr("the theme is asked for at each visit")
+            dom.script.remembers(), tr("the theme is asked for at each visit")
         ),
     }
 
@@ -77,6 +77,3 @@ def _either(there, otherwise):
 def _copy():
     state = dom.root.dataset.offline or "waiting"
     return COPIES.get(state) or tr("no: {reason}", reason=dom.root.dataset.offlineReason or state)
-
-
-_remembers = js.Function.new("try { return Boolean(localStorage) } catch { return false }")

@@ -52,12 +52,7 @@ _NUMBERS = {
 
 
 # The page writes its options into the address; what it wrote is no link, even after a reload.
-_is_own = js.Function.new("return history.state?.farcallOwn === true")
-_write = js.Function.new(
-    "address", "history.replaceState({ ...history.state, farcallOwn: true }, '', address)"
-)
-# static/boot.js hides what the address hides before the first paint, until Python does.
-_show_rest = js.Function.new("if (self.farcallHidden) farcallHidden.disabled = true")
+_script = dom.evaluate(__file__, "options.js")
 
 
 class Options:
@@ -70,7 +65,7 @@ class Options:
 
     def __init__(self):
         self.values = settings.from_hash(js.location.hash)
-        self.link = settings.decides(js.location.hash) and not _is_own()
+        self.link = settings.decides(js.location.hash) and not _script.isOwn()
         self.free = lambda: True
         query = js.URLSearchParams.new(js.location.search)
         self.frame = settings.framed(lambda name: query.get(name))
@@ -127,7 +122,7 @@ class Options:
     def _to_address(self):
         text = settings.to_hash(self.values)
         address = js.location.pathname + js.location.search + ("#" + text if text else "")
-        _write(address)
+        _script.write(address)
 
     def _from_address(self):
         """Take a link that is opened in this page: where it decides a curve, it begins afresh."""
@@ -165,7 +160,7 @@ class Options:
         hidden = settings.hidden(self.values["hide"], self.frame)
         for identifier in settings.PANELS:
             dom.find(identifier).hidden = identifier in hidden
-        _show_rest()
+        _script.showRest()
 
     # -- the form ---------------------------------------------------------------------------
 

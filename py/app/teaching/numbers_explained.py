@@ -1,23 +1,10 @@
 """What each number is: its line beside it when it is pressed, and a list of all in the footer."""
 
-import js
-
 from app.page import dom, status
 from app.state import what_is
 
 # Beside the number, or below it where there is room; the browser closes it.
-_show = js.Function.new(
-    "note",
-    "element",
-    """const box = element.getBoundingClientRect();
-note.style.cssText = `position: fixed; margin: 0; max-width: 18rem; padding: .5rem .75rem;
-  border: 1px solid var(--edge); border-radius: .5rem; background: var(--plate); color: var(--ink);
-  inset: auto; top: ${Math.min(box.bottom + 4, innerHeight - 90)}px;
-  left: ${Math.max(4, Math.min(box.left, innerWidth - 300))}px`;
-if (!note.showPopover) return false;
-note.showPopover();
-return true;""",
-)
+_show = dom.evaluate(__file__, "numbers_explained.js")
 
 
 class NumbersExplained:

@@ -96,6 +96,7 @@ def sources(folder):
         "py/app/panel.py": "shown = True\n",
         "py/app/embedding/frame.py": "",
         "py/app/embedding/demo.py": "",
+        "py/app/embedding/demo.js": "",
         "py/app/lab/__init__.py": "",
         "py/app/lab/bench.py": "import struct\n",
     }
@@ -169,7 +170,7 @@ def test_the_controls_wait_for_little_python_and_for_no_other_text():
         for path in bundle.modules(patterns, ROOT)
     }
     for path, source in found.items():
-        for name in imported(source):
+        for name in imported(source) if path.endswith(".py") else ():
             place = name.replace(".", "/")
             for module in (place + ".py", place + "/__init__.py"):
                 assert module not in others, f"{path} imports {name} of {others.get(module)}"
@@ -178,7 +179,9 @@ def test_the_controls_wait_for_little_python_and_for_no_other_text():
 def test_what_only_a_framed_page_needs_is_a_text_of_its_own(built):
     site, _ = built
     body = (site / "static/vendor/python/embedding.txt").read_bytes()
-    assert sorted(unpacked(body)) == ["app/embedding/demo.py", "farcall/comlink/__init__.py"]
+    assert sorted(unpacked(body)) == [
+        "app/embedding/demo.js", "app/embedding/demo.py", "farcall/comlink/__init__.py",
+    ]  # fmt: skip
 
 
 def test_a_worker_that_predicts_gets_no_training(root):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,10 @@ def test_the_contracts_of_the_layers_have_few_exceptions() -> None:
 
 def test_no_class_of_the_page_the_rpc_or_the_federation_is_large() -> None:
     assert house.large_classes("py/app", "py/farcall", "py/federation") == []
+
+
+def test_javascript_stands_in_files_that_are_linted_and_not_in_texts_of_python() -> None:
+    made = re.compile(r"\bFunction\.new\(|\b(eval|run_js)\(\s*[rf]*[\"']")
+    modules = {path: path.read_text() for path in (house.ROOT / "py").rglob("*.py")}
+    assert [str(path) for path, text in modules.items() if made.search(text)] == []
+    assert len(modules) > 400

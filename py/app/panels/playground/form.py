@@ -7,7 +7,7 @@ from app.page import clipboard, dom, numbers
 from app.state import toys
 
 _SHOWN = {"noise": "{} %", "test": "{} %"}
-_write = js.Function.new("address", "history.replaceState(history.state, '', address)")
+_write = dom.evaluate(__file__, "form.js")
 
 
 class Form:

@@ -1,20 +1,11 @@
 """The plane: what the network answers everywhere, the points, and putting custom points."""
 
-import js
-
 from app.language import tr
 from app.page import dom
 from app.state import toys
 
 _STEP = 4  # places that an arrow key moves the cross by
-_paint = js.Function.new(
-    "canvas",
-    "pixels",
-    """const { width, height } = canvas, size = 4 * width * height;
-const start = pixels.byteOffset + pixels.byteLength - size;
-const data = new Uint8ClampedArray(pixels.buffer, start, size);
-canvas.getContext("2d").putImageData(new ImageData(data, width, height), 0, 0);""",
-)
+_paint = dom.evaluate(__file__, "plane.js")
 
 
 class Plane:

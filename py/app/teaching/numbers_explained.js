@@ -1,0 +1,12 @@
+// Shows a note beside an element; returns false in a browser without popovers. Evaluated by numbers_explained.py.
+"use strict";
+(note, element) => {
+  const box = element.getBoundingClientRect();
+  note.style.cssText = `position: fixed; margin: 0; max-width: 18rem; padding: .5rem .75rem;
+    border: 1px solid var(--edge); border-radius: .5rem; background: var(--plate); color: var(--ink);
+    inset: auto; top: ${Math.min(box.bottom + 4, innerHeight - 90)}px;
+    left: ${Math.max(4, Math.min(box.left, innerWidth - 300))}px`;
+  if (!note.showPopover) return false;
+  note.showPopover();
+  return true;
+}
