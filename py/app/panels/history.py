@@ -199,12 +199,15 @@ class History:
         dom.save_as(sheet.toDataURL("image/png"), "curves.png")
 
     async def _forget(self):
-        self.kept = KeptRuns(dom.unique)
-        empty = dom.make("tr", class_="empty")
-        empty.append(dom.make("td", tr("No epoch finished yet."), colspan=7))
-        dom.fill(dom.document.querySelector("#epochs tbody"), [empty])
-        self._update()
-        await self.client.lab.history.forget()
+        """Delete all runs; they are shown until they are deleted."""
+        try:
+            await self.client.lab.history.forget()
+        finally:
+            self.kept = KeptRuns(dom.unique)
+            empty = dom.make("tr", class_="empty")
+            empty.append(dom.make("td", tr("No epoch finished yet."), colspan=7))
+            dom.fill(dom.document.querySelector("#epochs tbody"), [empty])
+            self._update()
 
 
 def _row(run, name, current):
