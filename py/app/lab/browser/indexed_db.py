@@ -18,7 +18,7 @@ from app.language import tr
 NAME = "farcall"
 VERSION = 4
 STORES = ("models", "checkpoints", "runs", "drawings", "classes")
-MODELS, CHECKPOINTS, RUNS, DRAWINGS, _ = STORES
+MODELS, CHECKPOINTS, _, DRAWINGS, _ = STORES
 MISSING = "no IndexedDB"
 
 
