@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 from app.lab.images.mnist import DataError, decode
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from nn.data import write_idx
 
@@ -25,6 +25,7 @@ def test_a_file_that_ends_anywhere_is_damaged_by_name(kept):
 
 @given(st.integers(10, len(FILE) - 1), st.integers(1, 255))
 def test_a_file_of_which_any_byte_after_the_head_was_changed_is_damaged_by_name(at, change):
-    changed = bytes([FILE[at] ^ change])
+    changed = FILE[:at] + bytes([FILE[at] ^ change]) + FILE[at + 1 :]
+    assume(at > 10 or change % 8)  # five bits before a block that is stored as it is mean nothing
     with pytest.raises(DataError, match=r"t10k-images\.gz is damaged"):
-        decode("t10k-images", FILE[:at] + changed + FILE[at + 1 :], 3)
+        decode("t10k-images", changed, 3)
