@@ -268,6 +268,22 @@ def test_the_overlay_compares_any_figure_of_the_runs(page, metric):
     assert (f"metric={metric}" in page.current_url) == (metric != "val_accuracy")
 
 
+ROWS_WHEN_READY = """
+const [done] = arguments, opening = indexedDB.open("farcall");
+opening.onsuccess = () => {
+    new MutationObserver((_, watch) => {
+        if (document.documentElement.dataset.phase !== "ready") return;
+        watch.disconnect();
+        opening.result.transaction("runs").objectStore("runs").count().onsuccess = (event) => {
+            opening.result.close();
+            globalThis.rowsWhenReady = event.target.result;
+        };
+    }).observe(document.documentElement, { attributeFilter: ["data-phase"] });
+    done();
+};
+"""
+
+
 AS_BEFORE = """
 const [done] = arguments, opening = indexedDB.open("farcall");
 opening.onsuccess = () => {
@@ -292,9 +308,12 @@ def test_runs_of_two_tabs_are_kept_beside_each_other_and_beside_those_of_an_olde
     def train_the_third():
         page.wait_for_phase("ready")
         page.until(lambda: numbers() == ["2", "1"])
+        page.execute_async_script(ROWS_WHEN_READY)
         page.click("Train")
-        page.until(lambda: numbers() == ["3", "2", "1"])
+        page.wait_for_phase("training")
         page.wait_for_phase("ready")
+        assert numbers() == ["3", "2", "1"]
+        return page.until("globalThis.rowsWhenReady")
 
     address = page.current_url.split("#")[0] + "#epochs=1&subset=1000"
     assert page.execute_async_script(AS_BEFORE) == 2  # all runs in one row
@@ -305,10 +324,10 @@ def test_runs_of_two_tabs_are_kept_beside_each_other_and_beside_those_of_an_olde
     page.until(lambda: numbers() == ["2", "1"])
     page.switch_to.window(page.new_tab())
     page.get(address)
-    train_the_third()
+    assert train_the_third() == 3
     page.close()
     page.switch_to.window(first)
-    train_the_third()
+    assert train_the_third() == 4
     page.refresh()
     page.wait_for_phase("ready")
     page.until(lambda: numbers() == ["4", "3", "2", "1"])

@@ -95,13 +95,10 @@ class History:
         for row in rows:
             self._line(number, row)
 
-    def finish(self, run):
+    async def save(self, run):
         """Save a run that has ended."""
         self.kept.add(run)
         self._update()
-        dom.spawn(self._save())
-
-    async def _save(self):
         try:
             await self.kept.save(self.client.lab.history)
         except Exception as error:

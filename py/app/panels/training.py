@@ -176,14 +176,17 @@ class Progress:
         dom.find("advice").hidden = not words
         dom.set_text("advice", words)
 
+    async def save(self):
+        """Save the run in the history; `end` follows."""
+        if self.run.rows:
+            await self.history.save(self.run.record)
+
     def end(self):
-        """Show that the run is over, and save it in the history."""
+        """Show that the run is over."""
         run = self.run
         run.over = True
         self.show()
         dom.write("eta", numbers.DASH)
-        if run.rows:
-            self.history.finish(run.record)
         self.history.end()
         if run.cut_short:
             self.client.changed()
@@ -266,8 +269,8 @@ class Training:
         status.say(tr("Training…"))
         try:
             await self._fit()
+            await self.progress.save()  # a page may be left as soon as it is ready
         except MemoryError as error:
-            self.state.rest()
             self._too_large(str(error) or tr("The worker's memory is full."))
             return
         finally:
@@ -315,16 +318,15 @@ class Training:
 
     async def pause(self):
         """Pause the run, or go on with it."""
-        model = self.client.model
         if self.state.name == "training":
-            await model.pause()
+            await self.client.model.pause()
             if self.state.name == "training":  # not stopped meanwhile
                 self.run.hold()
                 self.state.enter("paused")
                 dom.next_frame("training", self.progress.show)
                 status.say(tr("Paused."))
         elif self.state.name == "paused":
-            await model.resume()
+            await self.client.model.resume()
             if self.state.name == "paused":
                 self.run.go_on()
                 self.state.enter("training")
