@@ -121,6 +121,7 @@ class Progress:
         """Note a batch; the engine calls this from its worker."""
         run = self.run
         if run.latest is None:
+            run.started.set()
             self.begun()
         self._add(logs["batch_loss"], logs["batch_accuracy"])
         if run.took(batch, logs):
@@ -274,6 +275,7 @@ class Training:
             self._too_large(str(error) or tr("The worker's memory is full."))
             return
         finally:
+            self.run.started.set()
             self.state.rest()
         self.progress.end()
 
@@ -314,10 +316,13 @@ class Training:
         if self.state.name in ("training", "paused"):
             self.run.stopped = True
             self.state.enter("stopping")
+            await self.run.started.wait()
             await self.client.model.stop()
 
     async def pause(self):
         """Pause the run, or go on with it."""
+        if self.state.name == "training":
+            await self.run.started.wait()
         if self.state.name == "training":
             await self.client.model.pause()
             if self.state.name == "training":  # not stopped meanwhile

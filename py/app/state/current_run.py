@@ -1,5 +1,7 @@
 """The training run in progress: its place, its clock, its epochs, and what it came to in words."""
 
+import asyncio
+
 from app.language import tr
 from app.page import dom, numbers
 from app.state import settings
@@ -19,6 +21,8 @@ class CurrentRun:
     Attributes:
         record: as the history keeps it: number, epochs, options, link.
         latest: logs of the last batch.
+        started: set with the first batch, or when none will come; the worker forgets what is asked
+            of a run that it has not begun.
         diverged: where the loss was no number any more, '' if it is one.
         over: whether the run has come to its end.
     """
@@ -33,6 +37,7 @@ class CurrentRun:
         self.done = self.first * self.batches + (left["batch"] if left else 0)
         self.resumed = left is not None and left["exact"]
         self.latest = None
+        self.started = asyncio.Event()
         self.stopped = self.over = self.cut_short = False
         self.diverged = ""
         self._began = self._epoch_began = dom.now()
