@@ -1,5 +1,7 @@
 """The federation panel, "Learn together": this tab is a node of a Flower federation."""
 
+import asyncio
+
 import js
 
 from app.language import tr
@@ -27,6 +29,7 @@ class Federation:
         self.client = client
         self.state = state
         self.farewell = ""
+        self._begun = asyncio.Event()  # the worker is a node, or could not become one
         self.before = (0, False, None)  # trained, learned, accuracy of the network when it joined
         dom.click("join", self.join)
         dom.click("leave", self.leave)
@@ -83,6 +86,7 @@ class Federation:
         await client.settled()
         if client.model is None or not self.state.free():
             return
+        self._begun.clear()
         self.state.enter("joined")
         self._say(tr("Joining…"))
         dom.set_text("federation-share", "")
@@ -95,11 +99,14 @@ class Federation:
             await join(BASE, client.model, address.rstrip("/"), token, self.show)
         except Exception as error:
             self._left(str(error), False)
+        finally:
+            self._begun.set()
 
     async def leave(self):
         """Leave after the round in work; the network stays."""
         dom.enable("leave", when=False)
         self._say(tr("Leaving, as soon as what your device does now is done…"))
+        await self._begun.wait()
         await self.client.lab.federation.leave()
 
     def show(self, news):
