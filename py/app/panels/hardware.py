@@ -22,7 +22,7 @@ class Hardware:
         self.gpu = None  # its name, where a run may take it
         self.team = None
         self._running = False
-        training.progress.begun = lambda: dom.spawn(self._trained())
+        training.progress.begun = self._begun
         training.state.listen(self._entered)
 
     def lost(self):
@@ -97,11 +97,14 @@ class Hardware:
 
     def begin(self):
         """Say what comes before the first batch of a run."""
-        self._running = True
         if self.gpu:
             words = tr("{gpu}: its shaders compile before the first batch.", gpu=self.gpu)
             _say("device", words)
             status.say(words)
+
+    def _begun(self):
+        self._running = True  # a run that is stopped before has nothing that trains
+        dom.spawn(self._trained())
 
     def _entered(self, state):
         if state == "ready" and self._running:
