@@ -478,3 +478,24 @@ def test_train_trains_the_network_that_was_just_chosen(page):
     page.until("!document.getElementById('analyse').disabled")
     words = page.execute_script("return document.getElementById('histograms').textContent")
     assert "392,500 weights" in words, words
+
+
+@pytest.mark.promise("The page: training", "The rate on a log slider, changed in mid-run")
+def test_the_learning_rate_may_be_changed_before_the_worker_has_begun(page):
+    options(page, "epochs=90&lr=0.01&device=auto")
+    page.execute_script(LOWEST_RATE_IN_TRAINING)
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.until(lambda: page.output("learning_rate") == "1e-05")
+
+
+LOWEST_RATE_IN_TRAINING = """
+const root = document.documentElement, slider = document.getElementById("option-lr");
+new MutationObserver((_, watch) => {
+    if (root.dataset.phase !== "training") return;
+    watch.disconnect();
+    slider.value = slider.min;
+    slider.dispatchEvent(new Event("input"));
+    slider.dispatchEvent(new Event("change"));
+}).observe(root, { attributeFilter: ["data-phase"] });
+"""

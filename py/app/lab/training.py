@@ -87,7 +87,8 @@ class Training:
     def set_rate(self, model: Any, rate: float) -> None:
         """Change the learning rate of a run in progress; its schedule goes on from there."""
         self.rate = rate
-        model.optimizer.learning_rate = schedule(rate, *self._plan)
+        if model in self._optimizers:  # else `fit` compiles it with this rate
+            model.optimizer.learning_rate = schedule(rate, *self._plan)
 
     def images(self, options: dict[str, Any]) -> Dataset:
         """Return the training images that the options choose, with their random changes.
@@ -120,6 +121,7 @@ class Training:
             on_epoch: called with number and logs of each epoch that was finished.
             checkpoints: the callback that saves the run as it goes on.
         """
+        self.rate = options["lr"]
         images = self.images(options)
         report = _Report(on_epoch)
         callbacks: list[Callback] = [*self._observers, _LearningRate(), nn.TerminateOnNaN()]
@@ -152,7 +154,8 @@ class Training:
         for device in (await self._hardware.choose(options["device"]), "cpu"):
             try:
                 with _sharing(model, options):
-                    self.compile(model, options, batches, done, device)
+                    now = {**options, "lr": self.rate}  # it may have been changed meanwhile
+                    self.compile(model, now, batches, done, device)
                 await model.fit(images, **given)
             except ConfigError as error:  # before the first step
                 if device == "cpu":
