@@ -29,7 +29,7 @@ class Federation:
         self.client = client
         self.state = state
         self.farewell = ""
-        self._begun = asyncio.Event()  # the worker is a node, or could not become one
+        self._answered = asyncio.Event()  # join has returned, or failed
         self.before = (0, False, None)  # trained, learned, accuracy of the network when it joined
         dom.click("join", self.join)
         dom.click("leave", self.leave)
@@ -86,7 +86,7 @@ class Federation:
         await client.settled()
         if client.model is None or not self.state.free():
             return
-        self._begun.clear()
+        self._answered.clear()
         self.state.enter("joined")
         self._say(tr("Joining…"))
         dom.set_text("federation-share", "")
@@ -100,13 +100,13 @@ class Federation:
         except Exception as error:
             self._left(str(error), False)
         finally:
-            self._begun.set()
+            self._answered.set()
 
     async def leave(self):
         """Leave after the round in work; the network stays."""
         dom.enable("leave", when=False)
         self._say(tr("Leaving, as soon as what your device does now is done…"))
-        await self._begun.wait()
+        await self._answered.wait()
         await self.client.lab.federation.leave()
 
     def show(self, news):
