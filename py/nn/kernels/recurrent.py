@@ -25,7 +25,7 @@ def trace_shapes(
     Raises:
         MemoryError: the weights have more floats than C counts.
     """
-    depth = units + 1 + features
+    depth = units + features
     if 8 * (depth + 16) * (units + 8) > LARGEST:
         raise MemoryError(f"expected at most {LARGEST:,} floats, received {units, features}")
     states = (steps + 1 if cell == "lstm" else 0, n, units)

@@ -466,7 +466,7 @@ class Trace(NamedTuple):
     """What a recurrent cell's steps leave for their gradient.
 
     Attributes:
-        joined: (steps + 1, n, width); before each step the state h, 1, the input, and what fills
+        joined: (steps + 1, n, width); before each step the state h, the input, and what fills
             `width` up.
         z: (steps, n, 4 units); an LSTM's gates i, f, g, o, or a GRU's candidate, update and reset
             gate, and the part of its candidate that comes from h.
@@ -484,14 +484,13 @@ def recurrent_steps(
 ) -> None:  # fmt: skip
     """Run a cell over all steps; see `nn.kernels.recurrent_steps`."""
     joined, z, c = trace
-    gates, units = joined_weights(cell, *weights), len(weights[1])
-    h, inputs = joined[..., :units], joined[:-1, :, units + 1 : len(gates)]
-    joined[:-1, :, units] = 1
+    (gates, bias), units = joined_weights(cell, *weights), len(weights[1])
+    h, inputs = joined[..., :units], joined[:-1, :, units : len(gates)]
     inputs[...] = (x[:, ::-1] if turned else x).swapaxes(0, 1)
     for state, given in zip((h, c), first, strict=False):
         state[0] = 0 if given is None else given
     for t, now in enumerate(z):
-        now[...] = _product(joined[t, :, : len(gates)], gates)
+        now[...] = _product(joined[t, :, : len(gates)], gates) + bias
         if cell == "lstm":
             i, f, g, o = np.split(now, 4, axis=1)
             for gate in (i, f, o):
@@ -514,7 +513,7 @@ def recurrent_gradient(
 ) -> None:  # fmt: skip
     """Run all backward steps; see `nn.kernels.recurrent_gradient`."""
     joined, z, c = trace
-    gates, units = joined_weights(cell, *weights), len(weights[1])
+    (gates, _), units = joined_weights(cell, *weights), len(weights[1])
     depth, dz, (dh, *cells) = len(gates), np.empty_like(z), last
     for t in range(len(z) - 1, -1, -1):
         if dy is not None:
@@ -536,41 +535,50 @@ def recurrent_gradient(
             dh *= update
         dh += _product(dz[t], gates[:units].T)
     if dx is not None:
-        back = _product(dz.reshape(-1, 4 * units), gates[units + 1 :].T)
-        back = back.reshape(*dz.shape[:2], depth - units - 1).swapaxes(0, 1)
+        back = _product(dz.reshape(-1, 4 * units), gates[units:].T)
+        back = back.reshape(*dz.shape[:2], depth - units).swapaxes(0, 1)
         dx[...] = back[:, ::-1] if turned else back
-    rows = joined[:-1, :, :depth].reshape(-1, depth)
-    split_weights(cell, _product(rows.T, dz.reshape(-1, 4 * units)), *gradients)
+    rows, flat = joined[:-1, :, :depth].reshape(-1, depth), dz.reshape(-1, 4 * units)
+    split_weights(cell, _product(rows.T, flat), flat.sum(0), *gradients)
 
 
-def joined_weights(cell: str, kernel: Array, recurrent_kernel: Array, bias: Any) -> Array:
-    """Return the matrix (units + 1 + features, 4 units) of all gates: h, 1 and x times it are what
-    an LSTM's gates are computed from, or a GRU's candidate (from x), update, reset, candidate
-    (from h)."""
+def joined_weights(
+    cell: str, kernel: Array, recurrent_kernel: Array, bias: Any
+) -> tuple[Array, Array]:
+    """Return the matrix (units + features, 4 units) of all gates and their bias: h and x times the
+    one, plus the other, are what an LSTM's gates are computed from, or a GRU's candidate (from x),
+    update, reset, candidate (from h)."""
     units, gru = len(recurrent_kernel), cell == "gru"
-    gates = np.zeros((units + 1 + len(kernel), 4 * units), kernel.dtype)
-    of_x = gates[units:, : 3 * units] if gru else gates[units:]
-    of_h = gates[: units + 1, units:] if gru else gates[: units + 1]
-    of_h[:units], of_x[1:] = recurrent_kernel, np.roll(kernel, units * gru, 1)
+    gates = np.zeros((units + len(kernel), 4 * units), kernel.dtype)
+    biases = np.zeros(4 * units, kernel.dtype)
+    (of_x, bias_of_x), (of_h, bias_of_h) = _parts(gru, units, gates, biases)
+    of_h[:units], of_x[units:] = recurrent_kernel, np.roll(kernel, units * gru, 1)
     if bias is not None:
         first, *second = bias if gru else (bias,)
-        of_x[0] = np.roll(first, units * gru)
+        bias_of_x[...] = np.roll(first, units * gru)
         for row in second:
-            of_h[units] += row
-    return gates
+            bias_of_h += row
+    return gates, biases
 
 
 def split_weights(
-    cell: str, gates: Array, kernel: Array, recurrent_kernel: Array, bias: Any
+    cell: str, gates: Array, biases: Array, kernel: Array, recurrent_kernel: Array, bias: Any
 ) -> None:
     """Write the parts of a gradient of `joined_weights` to those of the weights."""
     units, gru = len(recurrent_kernel), cell == "gru"
-    of_x, of_h = (gates[:, : 3 * units], gates[:, units:]) if gru else (gates, gates)
+    (of_x, bias_of_x), (of_h, bias_of_h) = _parts(gru, units, gates, biases)
     recurrent_kernel[...] = of_h[:units]
-    kernel[...] = np.roll(of_x[units + 1 :], -units * gru, 1)
+    kernel[...] = np.roll(of_x[units:], -units * gru, 1)
     if bias is not None:
-        row = np.roll(of_x[units], -units * gru)
-        bias[...] = [row, of_h[units]] if gru else row
+        row = np.roll(bias_of_x, -units * gru)
+        bias[...] = [row, bias_of_h] if gru else row
+
+
+def _parts(gru: bool, units: int, *gates: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    """Return the columns that x reaches, and those that h reaches."""
+    if not gru:
+        return gates, gates
+    return tuple(g[..., : 3 * units] for g in gates), tuple(g[..., units:] for g in gates)
 
 
 def softmax_cross_entropy(

@@ -14,7 +14,7 @@
  * A holds images with dark borders, or their transpose). `right` is the offset of each remaining step's
  * row of B in a panel. If B is not finite, no step is skipped, because 0 x NaN is NaN. */
 struct left_panel {
-    int rows, count;
+    int count;
     int right[DEPTH];
     float values[DEPTH * ROWS];
 };
@@ -68,7 +68,7 @@ INLINE void pack_panel(struct left_panel *to, const float *from, struct matrix a
         to->right[count] = k * COLUMNS;
         count += any;
     }
-    to->rows = rows, to->count = count;
+    to->count = count;
 }
 
 static void pack_left(struct left_panel *to, int m, struct matrix a, int depth, int finite) {
@@ -154,134 +154,147 @@ INLINE void multiply_panels(tile t, const struct left_panel *panel, const float 
     }
 }
 
+/* What a panel of columns begins with, and what is done to it at the end. */
 struct epilogue {
-    const float *bias;
+    const float *start; /* eight numbers: its part of the bias, or zeros */
     int accumulate;
     struct cutting cutting;
 };
 
+/* Writes such a start; bias null for none. */
+INLINE void start_with(float *start, const float *bias, int columns) {
+    clear(start, COLUMNS);
+    if (bias) copy(start, bias, columns);
+}
+
 INLINE void finish(tile t, float *to, int stride, int columns, const struct epilogue *e, const int rows) {
-    if (e->bias) {
-        f4 low = load_part(e->bias, columns), high = load_part(e->bias + LANES, columns - LANES);
-        UNROLL for (int r = 0; r < rows; r++)
-            t[r][0] += low, t[r][1] += high;
-    }
     tile_finish(t, e->accumulate ? to : 0, &e->cutting, to, stride, columns, rows);
 }
 
-#define DEFINE_PRODUCT(ROWS_HERE)                                                                    \
-    static void multiply_##ROWS_HERE(const struct left_panel *left, const float *right, int depth,   \
-                                     float *to, int stride, int columns, const struct epilogue *e) { \
-        tile t;                                                                                      \
-        tile_fill(t, 0, ROWS_HERE);                                                                  \
-        multiply_panels(t, left, right, depth, ROWS_HERE);                                           \
-        finish(t, to, stride, columns, e, ROWS_HERE);                                                \
+/* Tiles of as many rows each, below one another. The loop over them stands in here: with a call for each tile an LSTM's
+ * backward pass took V8 3 % longer. */
+#define DEFINE_PRODUCT(ROWS_HERE)                                                                  \
+    static void multiply_##ROWS_HERE(const struct left_panel *left, const float *right, int depth, \
+                                     float *to, int stride, int columns, int tiles,                \
+                                     const struct epilogue *e) {                                   \
+        ROLLED for (; tiles > 0; tiles--, left++, to += ROWS_HERE * stride) {                      \
+            tile t;                                                                                \
+            tile_fill(t, e->start, ROWS_HERE);                                                     \
+            multiply_panels(t, left, right, depth, ROWS_HERE);                                     \
+            finish(t, to, stride, columns, e, ROWS_HERE);                                          \
+        }                                                                                          \
     }
 EACH_ROWS(DEFINE_PRODUCT)
 
-static void multiply_block(const struct left_panel *left, const float *right, int distance, float *c, int stride,
-                           int tiles, int columns, int depth, struct epilogue e) {
-    const float *bias = e.bias;
+/* m rows of A, packed, times a packed right operand whose panels are `distance` steps apart. */
+static void multiply_block(int m, int columns, const struct left_panel *left, const float *right, int distance,
+                           int depth, float *c, int stride, const float *bias, struct epilogue e) {
+    struct split s = split_rows(m);
     for (int j = 0; j < columns; j += COLUMNS, right += COLUMNS * distance) {
         int here = smaller(columns - j, COLUMNS);
-        float *to = c + j;
-        if (bias) e.bias = bias + j;
-        for (int i = 0; i < tiles; i++) {
-            int rows = left[i].rows;
-#define MULTIPLY(ROWS_HERE) multiply_##ROWS_HERE(left + i, right, depth, to, stride, here, &e)
-            PICK_ROWS(rows, MULTIPLY)
-            to += rows * stride;
-        }
+        float *to = c + j, start[COLUMNS];
+        e.start = start;
+        start_with(start, bias ? bias + j : 0, here);
+#define MULTIPLY_MORE(ROWS_HERE) multiply_##ROWS_HERE(left, right, depth, to, stride, here, s.more, &e)
+        if (s.more) PICK_ROWS(s.low + 1, MULTIPLY_MORE)
+        to += s.more * (s.low + 1) * stride;
+#define MULTIPLY(ROWS_HERE) multiply_##ROWS_HERE(left + s.more, right, depth, to, stride, here, s.tiles - s.more, &e)
+        PICK_ROWS(s.low, MULTIPLY)
     }
 }
 
-/* A tile of rows of A, read where they lie. */
+/* Tiles of rows of A, read where they lie. */
 #define DEFINE_IN_PLACE(NAME, ROWS_HERE)                                                                          \
     static void NAME(const struct left *left, const float *at, const struct left_panel *kept, const float *right, \
-                     float *to, int stride, int columns, const struct epilogue *e) {                              \
-        int sparse = ROWS_HERE > 1 && kept && kept->count < left->sparse;                                         \
-        int depth = left->depth - (sparse ? left->sparse : 0);                                                    \
-        const float *row[ROWS];                                                                                   \
-        tile t;                                                                                                   \
-        tile_fill(t, 0, ROWS_HERE);                                                                               \
-        tile_rows(row, at, left->a.row, ROWS_HERE);                                                               \
-        ROLLED for (int k = 0; k < depth; k++, right += COLUMNS) {                                                \
-            tile_step(t, row, right, ROWS_HERE);                                                                  \
-            UNROLL for (int r = 0; r < ROWS_HERE; r++)                                                            \
-                row[r] += left->a.column;                                                                         \
+                     float *to, int stride, int columns, int tiles, const struct epilogue *e) {                   \
+        ROLLED for (; tiles > 0; tiles--, at += ROWS_HERE * left->a.row, to += ROWS_HERE * stride) {              \
+            int sparse = ROWS_HERE > 1 && kept && kept->count < left->sparse;                                     \
+            int depth = left->depth - (sparse ? left->sparse : 0);                                                \
+            const float *row[ROWS], *b = right;                                                                   \
+            tile t;                                                                                               \
+            tile_fill(t, e->start, ROWS_HERE);                                                                    \
+            tile_rows(row, at, left->a.row, ROWS_HERE);                                                           \
+            ROLLED for (int k = 0; k < depth; k++, b += COLUMNS) {                                                \
+                tile_step(t, row, b, ROWS_HERE);                                                                  \
+                UNROLL for (int r = 0; r < ROWS_HERE; r++)                                                        \
+                    row[r] += left->a.column;                                                                     \
+            }                                                                                                     \
+            if (sparse) multiply_kept(t, kept, b, ROWS_HERE);                                                     \
+            finish(t, to, stride, columns, e, ROWS_HERE);                                                         \
+            if (kept) kept++;                                                                                     \
         }                                                                                                         \
-        if (sparse) multiply_kept(t, kept, right, ROWS_HERE);                                                     \
-        finish(t, to, stride, columns, e, ROWS_HERE);                                                             \
     }
 DEFINE_IN_PLACE(multiply_high, ROWS)
-DEFINE_IN_PLACE(multiply_lower, ROWS - 1)
+DEFINE_IN_PLACE(multiply_lower, (ROWS - 1))
 DEFINE_IN_PLACE(multiply_single, 1)
 
-/* For products too small for packing A to pay. Rows that do not split evenly (`is_even`) become tiles of ROWS and
- * single rows. Panels of the right operand are `distance` steps apart. */
+/* Tiles of ROWS, and then, where the rows split evenly (`is_even`), tiles of one less, else single rows. */
+struct heights {
+    int high, even, low; /* tiles of ROWS, whether the others have one less, and how many these are */
+};
+
+INLINE struct heights heights_of(int m) {
+    int even = is_even(m), tiles = split_rows(m).tiles, high = even ? m - tiles * (ROWS - 1) : m / ROWS;
+    struct heights h = {high, even, even ? tiles - high : m - high * ROWS};
+    return h;
+}
+
+/* For products too small for packing A to pay. Panels of the right operand are `distance` steps apart. */
 static void multiply_in_place(int m, int n, const struct left *left, const float *right, int distance, float *c,
-                              int stride, struct epilogue e) {
-    const float *bias = e.bias;
-    struct split s = split_rows(m);
-    int even = is_even(m), low = even ? ROWS - 1 : 1;
-    int high = even ? m - s.tiles * (ROWS - 1) : m / ROWS;
+                              int stride, const float *bias, struct epilogue e) {
+    struct heights h = heights_of(m);
+    const struct left_panel *kept = left->kept, *kept_low = kept ? kept + h.high : 0;
+    const float *at = left->a.at, *at_low = at + h.high * ROWS * left->a.row;
     for (int j = 0; j < n; j += COLUMNS, right += COLUMNS * distance) {
         int columns = smaller(n - j, COLUMNS);
-        const struct left_panel *kept = left->kept;
-        const float *at = left->a.at;
-        float *to = c + j;
-        if (bias) e.bias = bias + j;
-        for (int i = 0, rows; i < m; i += rows, at += rows * left->a.row, to += rows * stride) {
-            rows = i < high * ROWS ? ROWS : low;
-            if (rows == ROWS) multiply_high(left, at, kept, right, to, stride, columns, &e);
-            else if (rows > 1) multiply_lower(left, at, kept, right, to, stride, columns, &e);
-            else multiply_single(left, at, kept, right, to, stride, columns, &e);
-            if (kept) kept++;
-        }
+        float *to = c + j, *to_low = to + h.high * ROWS * stride, start[COLUMNS];
+        e.start = start;
+        start_with(start, bias ? bias + j : 0, columns);
+        multiply_high(left, at, kept, right, to, stride, columns, h.high, &e);
+        if (h.even) multiply_lower(left, at_low, kept_low, right, to_low, stride, columns, h.low, &e);
+        else multiply_single(left, at_low, kept_low, right, to_low, stride, columns, h.low, &e);
     }
 }
 
-/* A tile of rows of A, whose steps lie in panels of eight. One loop over all steps took V8 longer. */
-#define DEFINE_OCTETS(NAME, ROWS_HERE)                                                          \
-    static void NAME(const float *left, int distance, const float *right, int depth, float *to, \
-                     int stride, int columns, const struct epilogue *e) {                       \
-        const float *row[ROWS];                                                                 \
-        tile t;                                                                                 \
-        tile_fill(t, 0, ROWS_HERE);                                                             \
-        ROLLED for (int k = 0; k < depth; k += COLUMNS, left += COLUMNS * (distance - 1)) {     \
-            ROLLED for (int i = 0; i < COLUMNS; i++, left++, right += COLUMNS) {                \
-                tile_rows(row, left, COLUMNS, ROWS_HERE);                                       \
-                tile_step(t, row, right, ROWS_HERE);                                            \
-            }                                                                                   \
-        }                                                                                       \
-        finish(t, to, stride, columns, e, ROWS_HERE);                                           \
+/* Tiles of rows of A, whose steps lie in panels of eight. One loop over all steps took V8 longer. */
+#define DEFINE_OCTETS(NAME, ROWS_HERE)                                                             \
+    static void NAME(const float *left, int distance, const float *right, int depth, float *to,    \
+                     int stride, int columns, int tiles, const struct epilogue *e) {               \
+        ROLLED for (; tiles > 0; tiles--, left += ROWS_HERE * COLUMNS, to += ROWS_HERE * stride) { \
+            const float *row[ROWS], *a = left, *b = right;                                         \
+            tile t;                                                                                \
+            tile_fill(t, 0, ROWS_HERE);                                                            \
+            ROLLED for (int k = 0; k < depth; k += COLUMNS, a += COLUMNS * (distance - 1)) {       \
+                ROLLED for (int i = 0; i < COLUMNS; i++, a++, b += COLUMNS) {                      \
+                    tile_rows(row, a, COLUMNS, ROWS_HERE);                                         \
+                    tile_step(t, row, b, ROWS_HERE);                                               \
+                }                                                                                  \
+            }                                                                                      \
+            finish(t, to, stride, columns, e, ROWS_HERE);                                          \
+        }                                                                                          \
     }
 DEFINE_OCTETS(octets_high, ROWS)
-DEFINE_OCTETS(octets_lower, ROWS - 1)
+DEFINE_OCTETS(octets_lower, (ROWS - 1))
 DEFINE_OCTETS(octets_single, 1)
 
 void multiply_octets(int m, int n, int depth, const float *left, int distance, const float *right, float *c, int c_row,
                      int accumulate) {
     struct epilogue e = {0, accumulate, cutting_of(LINEAR)};
-    int even = is_even(m), low = even ? ROWS - 1 : 1;
-    int high = even ? m - split_rows(m).tiles * (ROWS - 1) : m / ROWS;
+    struct heights h = heights_of(m);
+    const float *left_low = left + h.high * ROWS * COLUMNS;
     for (int j = 0; j < n; j += COLUMNS, right += COLUMNS * depth) {
         int columns = smaller(n - j, COLUMNS);
-        const float *at = left;
-        float *to = c + j;
-        for (int i = 0, rows; i < m; i += rows, at += rows * COLUMNS, to += rows * c_row) {
-            rows = i < high * ROWS ? ROWS : low;
-            if (rows == ROWS) octets_high(at, distance, right, depth, to, c_row, columns, &e);
-            else if (rows > 1) octets_lower(at, distance, right, depth, to, c_row, columns, &e);
-            else octets_single(at, distance, right, depth, to, c_row, columns, &e);
-        }
+        float *to = c + j, *to_low = to + h.high * ROWS * c_row;
+        octets_high(left, distance, right, depth, to, c_row, columns, h.high, &e);
+        if (h.even) octets_lower(left_low, distance, right, depth, to_low, c_row, columns, h.low, &e);
+        else octets_single(left_low, distance, right, depth, to_low, c_row, columns, h.low, &e);
     }
 }
 
 void multiply_packed(int m, int n, const struct left *left, const float *right, int distance, float *c, int c_row,
-                     int accumulate) {
-    struct epilogue e = {0, accumulate, cutting_of(LINEAR)};
-    if (m && n) multiply_in_place(m, n, left, right, distance, c, c_row, e);
+                     const float *bias) {
+    struct epilogue e = {0, 0, cutting_of(LINEAR)};
+    if (m && n) multiply_in_place(m, n, left, right, distance, c, c_row, bias, e);
 }
 
 void multiply_sparse(int m, int depth, struct matrix a, const struct right *rights, int count, int finite, int c_row,
@@ -292,8 +305,8 @@ void multiply_sparse(int m, int depth, struct matrix a, const struct right *righ
         int rows = smaller(m - i, BLOCK);
         pack_left(left, rows, a, depth, finite);
         for (int r = 0; r < count; r++)
-            multiply_block(left, rights[r].packed, rights[r].distance, rights[r].c + i * c_row, c_row,
-                           split_rows(rows).tiles, rights[r].columns, depth, e);
+            multiply_block(rows, rights[r].columns, left, rights[r].packed, rights[r].distance, depth,
+                           rights[r].c + i * c_row, c_row, 0, e);
     }
 }
 
@@ -335,26 +348,26 @@ EXPORT void gemm(int m, int n, int k, const float *a, int a_row, int a_column, c
         return;
     }
     if (m >= ROWS && n <= NARROW && k <= DEPTH && !accumulate && (a_column == 1 || k <= NARROW)) {
-        struct epilogue e = {bias, 0, cutting_of(activation)};
+        struct epilogue e = {0, 0, cutting_of(activation)};
         struct left whole = {{a, a_row, a_column}, k, 0, 0};
         struct matrix right_part = {b, b_row, b_column};
         pack_right(right, right_part, k, n);
         for (int i = 0; i < m; i += BLOCK, whole.a.at += BLOCK * a_row, c += BLOCK * c_row)
-            multiply_in_place(smaller(m - i, BLOCK), n, &whole, right, k, c, c_row, e);
+            multiply_in_place(smaller(m - i, BLOCK), n, &whole, right, k, c, c_row, bias, e);
         return;
     }
     for (int j = 0; j < n; j += WIDTH)
         for (int p = 0; p < k; p += DEPTH) {
             int columns = smaller(n - j, WIDTH), depth = smaller(k - p, DEPTH), last = p + depth == k;
-            struct epilogue e = {last && bias ? bias + j : 0, accumulate || p > 0,
-                                 cutting_of(last ? activation : LINEAR)};
+            struct epilogue e = {0, accumulate || p > 0, cutting_of(last ? activation : LINEAR)};
             struct matrix right_part = {b + p * b_row + j * b_column, b_row, b_column};
             int finite = pack_right(right, right_part, depth, columns);
             for (int i = 0; i < m; i += BLOCK) {
                 struct matrix left_part = {a + i * a_row + p * a_column, a_row, a_column};
                 int rows = smaller(m - i, BLOCK);
                 pack_left(left, rows, left_part, depth, finite);
-                multiply_block(left, right, depth, c + i * c_row + j, c_row, split_rows(rows).tiles, columns, depth, e);
+                multiply_block(rows, columns, left, right, depth, depth, c + i * c_row + j, c_row,
+                               last && bias ? bias + j : 0, e);
             }
         }
 }

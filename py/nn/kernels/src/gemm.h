@@ -27,19 +27,19 @@ struct left_panel;
 int pack_sparse(struct left_panel *to, int m, struct matrix a, int depth, int finite);
 
 /* The left operand of a product: `depth` steps, read where they lie. Of the last `sparse` of them, `kept` has those
- * that are not zero; null for none. It may be given only if the rows are even, as tile.h says. Where the operand lies
- * in panels of eight steps, as a right one does, these are `distance` rows apart; else that is 0. */
+ * that are not zero; null for none. It may be given only if the rows are even, as tile.h says. */
 struct left {
     struct matrix a;
     int depth, sparse;
     const struct left_panel *kept;
 };
 
-/* c (m, n) = left right [+ c], where right is packed, or a part of it: panels are `distance` steps apart. */
+/* c (m, n) = left right + bias (n), where right is packed, or a part of it: panels are `distance` steps apart. bias null
+ * for none. */
 void multiply_packed(int m, int n, const struct left *left, const float *right, int distance, float *c, int c_row,
-                     int accumulate);
+                     const float *bias);
 
-/* The same, where the left operand is packed as a right one is: its panels are `distance` rows apart, and hold eight
+/* c (m, n) = left right [+ c], where the left operand is packed as a right one is: its panels are `distance` rows apart, and hold eight
  * steps each. */
 void multiply_octets(int m, int n, int depth, const float *left, int distance, const float *right, float *c, int c_row,
                      int accumulate);

@@ -41,7 +41,7 @@ INLINE void step_back(const float *z, const float *h, float *dh, float *dz, int 
 void gru_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int distance, int units, int rows) {
     int gate = filled_up(units) * distance;
     for (int r = 0; r < rows; r++, z += 4 * units, dz += COLUMNS, h += width, dh += units) {
-#define STEP_BACK(U, N) step_back(z + U, h + U, dh + U, in_panel(dz, distance, U), gate, units, N)
+#define STEP_BACK(U, TO, N) step_back(z + U, h + U, dh + U, TO, gate, units, N)
         EACH_UNIT_FILLED_UP(STEP_BACK);
     }
 }

@@ -43,8 +43,7 @@ void lstm_rows_back(const float *z, const float *c, const float *next_h, int wid
                     float *dz, int distance, int units, int rows) {
     int gate = filled_up(units) * distance;
     for (int r = 0; r < rows; r++, z += 4 * units, dz += COLUMNS, next_h += width) {
-#define STEP_BACK(U, N) \
-    step_back(z + U, c + U, next_h + U, dh + U, dc + U, in_panel(dz, distance, U), gate, units, N)
+#define STEP_BACK(U, TO, N) step_back(z + U, c + U, next_h + U, dh + U, dc + U, TO, gate, units, N)
         EACH_UNIT_FILLED_UP(STEP_BACK);
         c += units, dh += units, dc += units;
     }

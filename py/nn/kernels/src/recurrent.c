@@ -1,9 +1,9 @@
 /* LSTM and GRU over whole sequences: all products, gates and gradients of a batch in one call each way.
  *
- * A step's rows are joined: the state h, a 1, the input x. Their product with one matrix, whose rows are the
- * recurrent weights, the bias and the weights of x, gives all gates; its gradient is one product as well. The matrix
- * has four parts of `units` columns, in the order of lstm.c and gru.c. x does not reach the GRU's last part, and
- * h not its first.
+ * A step's rows are joined: the state h, the input x. Their product with one matrix, whose rows are the recurrent
+ * weights and the weights of x, and the bias, which is the row below them, give all gates; the gradient is one product
+ * as well. The matrix has four parts of `units` columns, in the order of lstm.c and gru.c. x does not reach the GRU's
+ * last part, and h not its first.
  *
  * Each step is done for a group of rows at a time: products, then gates, which find the products in a cache.
  * Backwards, the products of some steps' gradients with the joined rows wait until they are worth it.
@@ -23,7 +23,7 @@ struct cell {
 };
 
 static struct cell cell_of(int gru, int units, int features, int part) {
-    int depth = units + 1 + features;
+    int depth = units + features;
     struct cell s = {gru, units, features, depth, (depth + LANES - 1) / LANES * LANES, part, 4 * part,
                      gru ? part : 0, gru ? 3 * part : 4 * part};
     return s;
@@ -40,7 +40,7 @@ static int rows_apart(int rows) { return steps_together(rows) * rows + 2; }
 EXPORT int recurrent_scratch(int rows, int units, int features) {
     struct cell s = cell_of(0, units, features, filled_up(units));
     int panels = (s.depth + 2 * COLUMNS) * (s.columns + 3 * COLUMNS);
-    return s.depth * s.columns + panels + rows_apart(rows) * s.columns + gemm_scratch();
+    return (s.depth + 1) * s.columns + panels + rows_apart(rows) * s.columns + gemm_scratch();
 }
 
 void squash(const float *x, float *y, int count, int logistic) {
@@ -80,19 +80,19 @@ static void exchange(const struct cell *s, float *matrix, float *weights, int ro
 static void exchange_all(const struct cell *s, float *matrix, float *kernel, float *recurrent, float *bias,
                          int out) {
     enum way way = out ? OUT_OF : INTO;
-    float *ones = matrix + s->units * s->columns;
+    float *of_x = matrix + s->units * s->columns, *last = matrix + s->depth * s->columns;
     exchange(s, matrix, recurrent, s->units, s->gru, 4, way);
-    exchange(s, ones + s->columns, kernel, s->features, 0, 4 - s->gru, way);
+    exchange(s, of_x, kernel, s->features, 0, 4 - s->gru, way);
     if (!bias) return;
-    exchange(s, ones, bias, 1, 0, 4 - s->gru, way);
+    exchange(s, last, bias, 1, 0, 4 - s->gru, way);
     if (!s->gru) return;
-    exchange(s, ones, bias + 3 * s->units, 1, 1, 3, out ? OUT_OF : ADDED_INTO);
-    exchange(s, ones, bias + 3 * s->units, 1, 3, 4, way);
+    exchange(s, last, bias + 3 * s->units, 1, 1, 3, out ? OUT_OF : ADDED_INTO);
+    exchange(s, last, bias + 3 * s->units, 1, 3, 4, way);
 }
 
 static void assemble(const struct cell *s, float *matrix, const float *kernel, const float *recurrent,
                      const float *bias) {
-    clear(matrix, s->depth * s->columns);
+    clear(matrix, (s->depth + 1) * s->columns);
     exchange_all(s, matrix, (float *)kernel, (float *)recurrent, (float *)bias, 0);
 }
 
@@ -103,7 +103,7 @@ struct range {
 
 INLINE struct range range_of(const struct cell *s, int which) {
     int start[] = {0, s->from_h, s->until_x, s->columns};
-    int row = which == 0 ? s->units : 0, end = which == 2 ? s->units + 1 : s->depth;
+    int row = which == 0 ? s->units : 0, end = which == 2 ? s->units : s->depth;
     struct range r = {row, end - row, start[which], start[which + 1] - start[which]};
     return r;
 }
@@ -131,26 +131,26 @@ static void start(float *to, int width, const float *from, int rows, int units) 
     }
 }
 
-/* Writes 1 and one step of x beside the states of some rows. */
+/* Writes one step of x beside the states of some rows. */
 static void join(const struct cell *s, float *to, const float *x, int steps, int rows) {
-    for (int r = 0; r < rows; r++, to += s->width, x += steps * s->features) {
-        to[s->units] = 1;
-        copy(to + s->units + 1, x, s->features);
-    }
+    for (int r = 0; r < rows; r++, to += s->width, x += steps * s->features)
+        copy(to + s->units, x, s->features);
 }
 
 /* The sums of the gates of some joined rows. A function of its own: where V8 inlined `multiply_packed` into the loop
  * over all steps, an LSTM's forward pass was much slower. */
 static NOINLINE void multiply_joined(const struct cell *s, const float *now, int rows, float *const packed[3],
-                                     int finite, int first, float *sums, struct left_panel *inputs) {
-    struct matrix of_x = {now + s->units + 1, s->width, 1};
+                                     int finite, int first, const float *bias, float *sums,
+                                     struct left_panel *inputs) {
+    struct matrix of_x = {now + s->units, s->width, 1};
     int packs = is_even(rows) && s->features <= DEPTH;
     int apart = packs && pack_sparse(inputs, rows, of_x, s->features, finite) ? s->features : 0;
     for (int p = 0; p < 3; p++) {
         struct range at = range_of(s, p);
         int zeros = first && p && finite ? s->units : 0, sparse = p < 2 ? apart : 0;
         struct left left = {{now + at.row + zeros, s->width, 1}, at.rows - zeros, sparse, sparse ? inputs : 0};
-        multiply_packed(rows, at.columns, &left, packed[p] + zeros * COLUMNS, at.rows, sums + at.column, s->columns, 0);
+        multiply_packed(rows, at.columns, &left, packed[p] + zeros * COLUMNS, at.rows, sums + at.column, s->columns,
+                        bias + at.column);
     }
 }
 
@@ -162,7 +162,7 @@ EXPORT void recurrent_steps(int gru, const float *x, const float *kernel, const 
                             int turned, int steps, int rows, int features, int units, float *scratch) {
     const struct cell s = cell_of(gru, units, features, units);
     int groups = (rows + GROUP - 1) / GROUP, state = rows * units, finite = 1;
-    float *packed[3], *sums = scratch + s.depth * s.columns;
+    float *packed[3], *last = scratch + s.depth * s.columns, *sums = last + s.columns;
     assemble(&s, scratch, kernel, weights, bias);
     for (int p = 0; p < 3; p++) {
         struct range at = range_of(&s, p);
@@ -179,7 +179,7 @@ EXPORT void recurrent_steps(int gru, const float *x, const float *kernel, const 
             float *now = joined + (t * rows + g.first) * s.width, *next = now + rows * s.width;
             float *gates = z + (t * rows + g.first) * s.columns;
             join(&s, now, x + (g.first * steps + (turned ? steps - 1 - t : t)) * features, steps, g.count);
-            multiply_joined(&s, now, g.count, packed, finite, !t && !h0, sums, inputs);
+            multiply_joined(&s, now, g.count, packed, finite, !t && !h0, last, sums, inputs);
             if (gru) gru_rows(sums, gates, now, next, s.width, units, g.count);
             else {
                 float *before = c + t * state + g.first * units;
@@ -213,20 +213,20 @@ static int add_sums(const float *packed, int distance, int rows, int columns, fl
 }
 
 /* Adds the products of some joined rows with their gradients, which are packed. Inputs often hold zeros, as the first
- * states do. The product of the 1 is the gradients' sum. */
+ * states do. The bias's gradient is their sum. */
 static void add_weights(const struct cell *s, float *matrix, const float *joined, const float *dz, int distance,
                         int rows, float *scratch) {
     struct right rights[3];
     int units = s->units;
-    int finite = add_sums(dz, distance, rows, s->columns, matrix + units * s->columns);
-    struct matrix h = {joined, 1, s->width}, x = {joined + units + 1, 1, s->width};
+    int finite = add_sums(dz, distance, rows, s->columns, matrix + s->depth * s->columns);
+    struct matrix h = {joined, 1, s->width}, x = {joined + units, 1, s->width};
     for (int p = 0; p < 3; p++) {
         struct range at = range_of(s, p);
         struct right r = {dz + at.column * distance, distance, at.columns, matrix + at.column};
         rights[p] = r;
     }
     multiply_sparse(units, rows, h, rights + 1, 2, finite, s->columns, scratch);
-    for (int p = 0; p < 2; p++) rights[p].c += (units + 1) * s->columns;
+    for (int p = 0; p < 2; p++) rights[p].c += units * s->columns;
     multiply_sparse(s->features, rows, x, rights, 2, finite, s->columns, scratch);
 }
 
@@ -240,14 +240,14 @@ EXPORT void recurrent_gradient(int gru, const float *kernel, const float *weight
     const struct cell s = cell_of(gru, units, features, filled_up(units));
     int groups = (rows + GROUP - 1) / GROUP, together = steps_together(rows), distance = rows_apart(rows);
     int gates = 4 * units, back = s.columns - s.from_h;
-    float *matrix = scratch, *for_h = matrix + s.depth * s.columns, *for_x = packed_end(for_h, back, units);
+    float *matrix = scratch, *for_h = matrix + (s.depth + 1) * s.columns, *for_x = packed_end(for_h, back, units);
     float *dz = packed_end(for_x, s.until_x, features), *rest = dz + distance * s.columns;
     struct matrix of_h = {matrix + s.from_h, 1, s.columns};
-    struct matrix of_x = {matrix + (units + 1) * s.columns, 1, s.columns};
+    struct matrix of_x = {matrix + units * s.columns, 1, s.columns};
     assemble(&s, matrix, kernel, weights, 0);
     pack_right(for_h, of_h, back, units);
     if (dx) pack_right(for_x, of_x, s.until_x, features);
-    clear(matrix, s.depth * s.columns); /* from here on the gradient */
+    clear(matrix, (s.depth + 1) * s.columns); /* from here on the gradient */
     for (int first, end = steps; end > 0; end = first) {
         first = end < together ? 0 : end - together;
         for (int t = end - 1; t >= first; t--)
@@ -257,9 +257,12 @@ EXPORT void recurrent_gradient(int gru, const float *kernel, const float *weight
                 float *d = dh + g.first * units, *to = dz + (row - first * rows) * COLUMNS;
                 for (int r = 0; dy && r < g.count; r++)
                     add_to(d + r * units, dy + ((g.first + r) * steps + t) * units, units);
+                prefetch(z + row * gates, g.count * gates);
+                prefetch(joined + row * s.width, g.count * s.width);
                 if (gru) gru_rows_back(z + row * gates, joined + row * s.width, s.width, d, to, distance, units, g.count);
                 else {
                     const float *h = joined + (row + rows) * s.width;
+                    prefetch(c + row * units, g.count * units);
                     lstm_rows_back(z + row * gates, c + row * units, h, s.width, d, dc + g.first * units, to,
                                    distance, units, g.count);
                 }

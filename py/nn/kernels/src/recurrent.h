@@ -23,9 +23,6 @@ void gru_rows_back(const float *z, const float *h, int width, float *dh, float *
 /* The columns of a gate with those that fill up its last panel. */
 INLINE int filled_up(int units) { return (units + COLUMNS - 1) / COLUMNS * COLUMNS; }
 
-/* Where such a panel has a row's number for one unit. */
-INLINE float *in_panel(float *dz, int distance, int u) { return dz + u / COLUMNS * COLUMNS * distance + u % COLUMNS; }
-
 INLINE f4 part(const float *p, int count) { return count == LANES ? load(p) : load_part(p, count); }
 
 INLINE void put(float *p, f4 v, int count) {
@@ -43,14 +40,19 @@ INLINE void put(float *p, f4 v, int count) {
         if (u < units) STEP(u, units - u);       \
     } while (0)
 
-/* The same, and then the columns that fill up the last panel: there `count` is 0 or less. */
-#define EACH_UNIT_FILLED_UP(STEP)                       \
-    do {                                                \
-        int u = 0, end = filled_up(units);              \
-        for (; u + LANES <= units; u += LANES) {        \
-            STEP(u, LANES);                             \
-        }                                               \
-        for (; u < end; u += LANES) STEP(u, units - u); \
+/* STEP(u, to, count) for all units, where `to` is their place in the first gate's panels of dz, and then for the columns
+ * that fill up the last panel: there `count` is 0 or less. */
+#define EACH_UNIT_FILLED_UP(STEP)                                              \
+    do {                                                                       \
+        float *to = dz;                                                        \
+        int u = 0;                                                             \
+        for (; u + COLUMNS <= units; u += COLUMNS, to += COLUMNS * distance) { \
+            STEP(u, to, LANES);                                                \
+            STEP(u + LANES, to + LANES, LANES);                                \
+        }                                                                      \
+        if (u == units) break;                                                 \
+        STEP(u, to, smaller(units - u, LANES));                                \
+        STEP(u + LANES, to + LANES, units - u - LANES);                        \
     } while (0)
 
 /* y = tanh(x), or the logistic function of x, wrong by at most 2e-7 of 1 (not of its value). In a pass of its own:

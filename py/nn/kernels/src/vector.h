@@ -98,6 +98,12 @@ INLINE void store_part(float *p, f4 v, int count) {
     for (int i = 0; i < count && i < LANES; i++) p[i] = v[i];
 }
 
+/* Reads one number of each line of 64 bytes, so that these are on their way when they are needed: WebAssembly knows no
+ * other prefetch. */
+static NOINLINE void prefetch(const float *p, int count) {
+    ROLLED for (int i = 0; i < count; i += 16)(void) * (const volatile float *)(p + i);
+}
+
 INLINE int smaller(int a, int b) { return a < b ? a : b; }
 
 INLINE void clear(float *p, int count) {
