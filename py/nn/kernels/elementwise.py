@@ -87,15 +87,17 @@ def softmax_cross_entropy(
     labels: Array,
     *,
     sample_weight: Array | None = None,
+    scale: float = 1.0,
     gradient: Array | None = None,
     probabilities: Array | None = None,
     binding: Binding | None = None,
-) -> Array:
-    """Return the loss of each sample (n,), from logits (n, classes) and integer labels (n,).
+) -> tuple[Array, float]:
+    """Return the loss of each sample (n,), from logits (n, classes) and integer labels (n,), and
+    the sum of all, each times its `sample_weight`, if given, and `scale`.
 
-    `gradient` receives d(sum of losses)/d(logits), each row times its `sample_weight` if given;
-    the losses are not weighted. What is settled for these arrays, the labels apart, is kept in
-    `binding`, and so is the result, which the next call overwrites.
+    `gradient` receives d(sum)/d(logits), and `probabilities` the softmax. What is settled for
+    these arrays, the labels apart, is kept in `binding`, and so are the losses, which the next
+    call overwrites.
 
     Raises:
         ValueError: a label is out of range, or shapes do not match.
@@ -111,16 +113,17 @@ def softmax_cross_entropy(
             logits,
             labels,
             sample_weight=sample_weight,
+            scale=scale,
             gradient=gradient,
             probabilities=probabilities,
         )
     places = labels
     if labels.dtype not in INTS or not labels.flags.carray:
         places = np.array(labels, labels.dtype if labels.dtype in INTS else np.int64, order="C")
-    if binding.call(address(places), INTS[places.dtype]):
+    if binding.call(scale, address(places), INTS[places.dtype]):
         _check_labels(labels, classes)
-    losses: Array = binding.arrays[4]
-    return losses
+    losses, sums = binding.arrays[4:6]
+    return losses, sums.item(n)
 
 
 def _bind_cross_entropy(
@@ -130,8 +133,8 @@ def _bind_cross_entropy(
     gradient: Array | None,
     probabilities: Array | None,
 ) -> bool:
-    """Bind the kernel to all arrays but the labels, and behind them the losses; returns whether it
-    can be used."""
+    """Bind the kernel to all arrays but the labels, and behind them the losses, without their sum
+    and with it; returns whether it can be used."""
     n, classes = logits.shape
     expect_shape(weights, (n,), "sample_weight")
     expect_shape(gradient, logits.shape, "gradient")
@@ -141,12 +144,12 @@ def _bind_cross_entropy(
         return False
     logits = contiguous(logits)
     weights = weights if weights is None else contiguous(weights)
-    losses, work = np.empty(n, F4), np.empty(classes, F4)
+    losses, work = np.empty(n + 1, F4), np.empty(classes, F4)
     binding.bind(
         lib, lib.softmax_cross_entropy,
         address(logits), optional(weights), address(losses), optional(gradient),
         optional(probabilities), n, classes, address(work),
-        to=(logits, weights, gradient, probabilities, losses, work),
+        to=(logits, weights, gradient, probabilities, losses[:n], losses, work),
     )  # fmt: skip
     return True
 

@@ -73,7 +73,7 @@ SIGNATURES = {
     "recurrent_steps": "ippppppppppiiiiiip",
     "sgd_update": "pppiiff",
     "softmax": "ppiif",
-    "softmax_cross_entropy": "pppppiippi",
+    "softmax_cross_entropy": "pppppiipfpi",
     "softmax_gradient": "pppiif",
     "spread_places": "ppiii",
     "swap_axes": "ppiiiii",

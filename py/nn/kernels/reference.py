@@ -586,14 +586,12 @@ def softmax_cross_entropy(
     labels: Array,
     *,
     sample_weight: Array | None = None,
+    scale: float = 1.0,
     gradient: Array | None = None,
     probabilities: Array | None = None,
-) -> Array:
-    """Return the loss of each sample (n,), from logits (n, classes) and integer labels (n,).
-
-    `gradient` receives d(sum of losses)/d(logits), each row times its `sample_weight` if given;
-    the losses are not weighted.
-    """
+) -> tuple[Array, float]:
+    """Return the loss of each sample and what they come to; see
+    `nn.kernels.softmax_cross_entropy`."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     exponentials = np.exp(shifted)
     total = exponentials.sum(axis=-1, keepdims=True)
@@ -604,9 +602,9 @@ def softmax_cross_entropy(
     if gradient is not None:
         np.divide(exponentials, total, out=gradient)
         gradient[rows, labels] -= 1
-        if sample_weight is not None:
-            gradient *= sample_weight[:, None]
-    return losses
+        gradient *= scale if sample_weight is None else scale * sample_weight[:, None]
+    weighted = losses if sample_weight is None else losses * sample_weight
+    return losses, scale * float(weighted.sum())
 
 
 def _ramp(x: Array) -> Array:

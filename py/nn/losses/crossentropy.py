@@ -60,7 +60,7 @@ class SparseCategoricalCrossentropy(Loss):
         self._expect_classes(index, classes)
         if self.from_logits:
             gradient: Array = np.empty_like(flat)
-            losses: Array = kernels.softmax_cross_entropy(flat, index, gradient=gradient)
+            losses, _ = kernels.softmax_cross_entropy(flat, index, gradient=gradient)
         else:
             losses, gradient = _from_probabilities(flat, index)
         losses, gradient = losses.reshape(labels.shape), gradient.reshape(y_pred.shape)
@@ -97,10 +97,11 @@ class SparseCategoricalCrossentropy(Loss):
             rows, slopes = (a.reshape(-1, a.shape[-1]) for a in (logits, out))
             predictions = predictions if predictions is None else predictions.reshape(rows.shape)
         try:
-            losses = kernels.softmax_cross_entropy(
+            _, total = kernels.softmax_cross_entropy(
                 rows,
                 index,
                 sample_weight=weights,
+                scale=float(scale) if weights is None else 1.0,
                 gradient=slopes,
                 probabilities=predictions,
                 binding=binding,
@@ -108,10 +109,7 @@ class SparseCategoricalCrossentropy(Loss):
         except ValueError:
             self._expect_classes(index, logits.shape[-1])
             raise
-        if weights is not None:
-            return float(np.dot(losses, weights))
-        out *= scale
-        return float(np.add.reduce(losses)) * float(scale)
+        return total
 
     def _expect_classes(self, labels: Array, classes: int) -> None:
         """Raise ShapeError if a label is none of the classes."""

@@ -54,13 +54,14 @@ EXPORT void softmax_gradient(const float *dy, const float *y, float *dx, int row
     }
 }
 
-/* losses (rows); gradient and probabilities (rows, classes) and weights (rows) may be null;
- * work holds one row. A label takes `width` ints: 1, or 2 for 64 bits, the low ones first.
+/* losses (rows + 1): of each row, and last their sum, each times its weight and `factor`; gradient (rows, classes): that
+ * of the sum. It, probabilities (rows, classes) and weights (rows) may be null; work holds one row. A label takes `width` ints: 1, or 2 for 64 bits, the low ones first.
  * Returns the number of labels outside the classes; if any, nothing is written. */
 EXPORT int softmax_cross_entropy(const float *logits, const float *weights, float *losses,
                                  float *gradient, float *probabilities, int rows, int classes,
-                                 float *work, const int *labels, int width) {
+                                 float *work, float factor, const int *labels, int width) {
     int wrong = 0;
+    double sum = 0;
     for (int n = 0; n < rows; n++) {
         int label = labels[n * width];
         wrong += label < 0 || label >= classes || (width > 1 && labels[n * width + 1]);
@@ -70,13 +71,15 @@ EXPORT int softmax_cross_entropy(const float *logits, const float *weights, floa
         int label = labels[n * width];
         float most = highest(logits, classes);
         float total = exponentials(logits, work, classes, most, 1);
+        float weight = weights ? weights[n] * factor : factor;
         losses[n] = logarithm(total) - (logits[label] - most);
+        sum += losses[n] * (double)weight;
         if (probabilities) scale(work, probabilities + n * classes, classes, 1 / total);
         if (gradient) {
-            float weight = weights ? weights[n] : 1;
             scale(work, gradient + n * classes, classes, weight / total);
             gradient[n * classes + label] -= weight;
         }
     }
+    losses[rows] = (float)sum;
     return 0;
 }

@@ -411,18 +411,20 @@ def check_softmax_cross_entropy(draw):
     n, classes = draw.integer(0, 9), draw.integer(1, 19)
     logits = draw.real(n, classes) * F4(draw.pick((1, 30)))
     labels = draw.random.integers(0, classes, n).astype(draw.pick(("u1", "i4", "i8")))
-    weights = draw.pick((None, draw.real(n)))
+    weights, scale = draw.pick((None, draw.real(n))), draw.pick((1.0, 0.25))
     gradient, probabilities = draw.out(n, classes), draw.out(n, classes)
     gradient64, probabilities64 = np.zeros((n, classes)), np.zeros((n, classes))
     logits64, weights64 = doubled(logits, weights)
-    want = reference.softmax_cross_entropy(
-        logits64, labels, sample_weight=weights64, gradient=gradient64,
+    want, total64 = reference.softmax_cross_entropy(
+        logits64, labels, sample_weight=weights64, scale=scale, gradient=gradient64,
         probabilities=probabilities64,
     )  # fmt: skip
-    got = kernels.softmax_cross_entropy(
-        logits, labels, sample_weight=weights, gradient=gradient, probabilities=probabilities
-    )
+    got, total = kernels.softmax_cross_entropy(
+        logits, labels, sample_weight=weights, scale=scale, gradient=gradient,
+        probabilities=probabilities,
+    )  # fmt: skip
     near(got, want, 4)
+    np.testing.assert_allclose(total, total64, rtol=1e-5, atol=1e-6 * (1 + np.abs(want).sum()))
     if gradient is not None:
         near(gradient, gradient64, 8)
     if probabilities is not None:
