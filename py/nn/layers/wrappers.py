@@ -196,8 +196,9 @@ class Bidirectional(Layer):
         if self.return_sequences and dsecond is not None:
             dsecond = dsecond[:, ::-1]
         half = len(states) // 2
-        forward = self._back(ctx, self.forward_layer, dfirst, states[:half])
+        # The last that ran comes first: the caches still have the end of what it left.
         backward = self._back(ctx, self.backward_layer, dsecond, states[half:])
+        forward = self._back(ctx, self.forward_layer, dfirst, states[:half])
         sides = [d if given else (d,) for d in (forward, backward) if d is not None]
         inputs = [side[0] for side in sides if side[0] is not None]
         dx = functools.reduce(kernels.add, inputs) if inputs else None
