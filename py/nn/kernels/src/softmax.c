@@ -55,7 +55,8 @@ EXPORT void softmax_gradient(const float *dy, const float *y, float *dx, int row
 }
 
 /* losses (rows + 1): of each row, and last their sum, each times its weight and `factor`; gradient (rows, classes): that
- * of the sum. It, probabilities (rows, classes) and weights (rows) may be null; work holds one row. A label takes `width` ints: 1, or 2 for 64 bits, the low ones first.
+ * of the sum. It, probabilities (rows, classes) and weights (rows) may be null; work holds one row. A label takes
+ * `width` ints: 1, or 2 for 64 bits, the low ones first.
  * Returns the number of labels outside the classes; if any, nothing is written. */
 EXPORT int softmax_cross_entropy(const float *logits, const float *weights, float *losses,
                                  float *gradient, float *probabilities, int rows, int classes,

@@ -101,7 +101,8 @@ INLINE void store_part(float *p, f4 v, int count) {
 /* Reads one number of each line of 64 bytes, so that these are on their way when they are needed: WebAssembly knows no
  * other prefetch. */
 static NOINLINE void prefetch(const float *p, int count) {
-    ROLLED for (int i = 0; i < count; i += 16)(void) * (const volatile float *)(p + i);
+    const volatile float *read = p;
+    ROLLED for (int i = 0; i < count; i += 16)(void) read[i];
 }
 
 INLINE int smaller(int a, int b) { return a < b ? a : b; }
