@@ -23,15 +23,17 @@ class Binding:
 
     Attributes:
         call: the C function; takes the arguments that differ.
-        arrays: those it was made for.
+        arrays: those it was made for, and others that it uses.
+        key: what else it was made for, if its caller says so.
     """
 
-    __slots__ = ("_library", "arrays", "call")
+    __slots__ = ("_library", "arrays", "call", "key")
 
     def __init__(self) -> None:
         self._library: Library | None = None
         self.arrays: Sequence[Any] = ()
         self.call: Callable[..., Any] = _missing
+        self.key: Any = None
 
     def __reduce__(self) -> Any:
         return Binding, ()
@@ -49,6 +51,7 @@ class Binding:
     ) -> None:
         """Let `call` be a function with these first arguments, for the arrays `to`."""
         self._library, self.arrays, self.call = used, to, partial(function, *arguments)
+        self.key = None
 
 
 def _missing(*arguments: Any) -> Any:

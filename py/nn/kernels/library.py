@@ -28,7 +28,7 @@ _NAMED = {"p": ctypes.c_void_p, "i": ctypes.c_int, "f": ctypes.c_float}
 SIGNATURES = {
     "activate": "ippi",
     "activation_gradient": "ipppi",
-    "adam_update": "ppppifffff",
+    "adam_update": "ppppip",
     "add": "pppi",
     "average_pool": "ppp",
     "average_pool_gradient": "ppp",
@@ -73,7 +73,7 @@ SIGNATURES = {
     "recurrent_steps": "ippppppppppiiiiiip",
     "sgd_update": "pppiiff",
     "softmax": "ppiif",
-    "softmax_cross_entropy": "pppppiipfpi",
+    "softmax_cross_entropy": "pppppiipppi",
     "softmax_gradient": "pppiif",
     "spread_places": "ppiii",
     "swap_axes": "ppiiiii",
@@ -224,8 +224,8 @@ def use(name: str) -> Iterator[Backend]:
         active = before
 
 
-_from_buffer = ctypes.c_char.from_buffer
-_addressof = ctypes.addressof
+from_buffer = ctypes.c_char.from_buffer
+addressof = ctypes.addressof
 recording: Library | None = None
 """The `Recorder` that `active` is while calls are recorded."""
 
@@ -239,7 +239,7 @@ def address(array: Array) -> int:
     if recording is not None:
         recording.keep(array)
     try:
-        return _addressof(_from_buffer(array))  # type: ignore[arg-type]
+        return addressof(from_buffer(array))  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return int(array.__array_interface__["data"][0])
 

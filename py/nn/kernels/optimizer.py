@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 from nn.kernels import library, reference
 from nn.kernels.binding import Binding
 from nn.kernels.geometry import expect_shape
@@ -29,7 +31,8 @@ def adam_update(
     """
     binding = binding or Binding()
     if binding.holds(p, m, v, g):
-        binding.call(step_size, beta_1, beta_2, epsilon, 1 - weight_decay)
+        binding.arrays[-1][:] = step_size, beta_1, beta_2, epsilon, 1 - weight_decay
+        binding.call()
         return
     for array, name in ((m, "m"), (v, "v"), (g, "g")):
         expect_shape(array, p.shape, name)
@@ -41,9 +44,10 @@ def adam_update(
         )  # fmt: skip
         return
     used = contiguous(g)
-    places = address(p), address(m), address(v), address(used), p.size
-    binding.bind(lib, lib.adam_update, *places, to=(p, m, v, used))
-    binding.call(step_size, beta_1, beta_2, epsilon, 1 - weight_decay)
+    numbers = (ctypes.c_float * 5)(step_size, beta_1, beta_2, epsilon, 1 - weight_decay)
+    places = address(p), address(m), address(v), address(used), p.size, ctypes.addressof(numbers)
+    binding.bind(lib, lib.adam_update, *places, to=(p, m, v, used, numbers))
+    binding.call()
 
 
 def sgd_update(

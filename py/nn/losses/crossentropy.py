@@ -84,8 +84,16 @@ class SparseCategoricalCrossentropy(Loss):
         predictions: Array | None,
         binding: Binding | None = None,
     ) -> float:
+        key = None
+        if binding is not None and sample_weight is None and type(y_true) is np.ndarray:
+            key = y_true.dtype, y_true.shape, self.reduction
+            if key == binding.key and binding.holds(logits, None, out, predictions):
+                total = kernels.next_softmax_cross_entropy(y_true, binding)
+                if total is not None:
+                    return total
         labels = np.asarray(y_true)
-        if labels.shape != logits.shape[:-1] or labels.dtype.kind not in NUMBERS:
+        same = labels.shape == logits.shape[:-1]
+        if not same or labels.dtype.kind not in NUMBERS:
             labels = self.prepare(labels, logits)
         index: Array = labels.reshape(-1)
         if index.dtype.kind not in "iu":
@@ -109,6 +117,8 @@ class SparseCategoricalCrossentropy(Loss):
         except ValueError:
             self._expect_classes(index, logits.shape[-1])
             raise
+        if binding is not None:
+            binding.key = key if same else None
         return total
 
     def _expect_classes(self, labels: Array, classes: int) -> None:

@@ -2,7 +2,7 @@
 #include "vector.h"
 
 struct adam {
-    float step_size, beta_1, beta_2, epsilon, keep;
+    float step_size, beta_1, beta_2, epsilon, keep; /* keep = 1 - learning rate * weight decay */
 };
 
 INLINE f4 adam_four(struct adam o, f4 p, f4 *m, f4 *v, f4 g) {
@@ -11,10 +11,9 @@ INLINE f4 adam_four(struct adam o, f4 p, f4 *m, f4 *v, f4 g) {
     return p * splat(o.keep) - splat(o.step_size) * *m / (root(*v) + splat(o.epsilon));
 }
 
-/* keep = 1 - learning rate * weight decay. */
-EXPORT void adam_update(float *p, float *m, float *v, const float *g, int count, float step_size,
-                        float beta_1, float beta_2, float epsilon, float keep) {
-    struct adam o = {step_size, beta_1, beta_2, epsilon, keep};
+/* The numbers are read from memory: ctypes checks each argument of a function that takes floats. */
+EXPORT void adam_update(float *p, float *m, float *v, const float *g, int count, const struct adam *numbers) {
+    struct adam o = *numbers;
     int i = 0, rest;
     for (; i + LANES <= count; i += LANES) {
         f4 first = load(m + i), second = load(v + i);

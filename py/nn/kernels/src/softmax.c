@@ -54,13 +54,18 @@ EXPORT void softmax_gradient(const float *dy, const float *y, float *dx, int row
     }
 }
 
-/* losses (rows + 1): of each row, and last their sum, each times its weight and `factor`; gradient (rows, classes): that
- * of the sum. It, probabilities (rows, classes) and weights (rows) may be null; work holds one row. A label takes
- * `width` ints: 1, or 2 for 64 bits, the low ones first.
+/* What the losses are summed with, and their sum. */
+struct reduction {
+    float factor, sum;
+};
+
+/* losses (rows); to->sum: all of them, each times its weight and to->factor; gradient (rows, classes): that of the sum.
+ * It, probabilities (rows, classes) and weights (rows) may be null; work holds one row. A label takes `width` ints: 1,
+ * or 2 for 64 bits, the low ones first.
  * Returns the number of labels outside the classes; if any, nothing is written. */
 EXPORT int softmax_cross_entropy(const float *logits, const float *weights, float *losses,
                                  float *gradient, float *probabilities, int rows, int classes,
-                                 float *work, float factor, const int *labels, int width) {
+                                 float *work, struct reduction *to, const int *labels, int width) {
     int wrong = 0;
     double sum = 0;
     for (int n = 0; n < rows; n++) {
@@ -72,7 +77,7 @@ EXPORT int softmax_cross_entropy(const float *logits, const float *weights, floa
         int label = labels[n * width];
         float most = highest(logits, classes);
         float total = exponentials(logits, work, classes, most, 1);
-        float weight = weights ? weights[n] * factor : factor;
+        float weight = weights ? weights[n] * to->factor : to->factor;
         losses[n] = logarithm(total) - (logits[label] - most);
         sum += losses[n] * (double)weight;
         if (probabilities) scale(work, probabilities + n * classes, classes, 1 / total);
@@ -81,6 +86,6 @@ EXPORT int softmax_cross_entropy(const float *logits, const float *weights, floa
             gradient[n * classes + label] -= weight;
         }
     }
-    losses[rows] = (float)sum;
+    to->sum = (float)sum;
     return 0;
 }

@@ -8,6 +8,7 @@ a few rounding errors. This is plain Python: the same checks run on CPython and 
 import numpy as np
 from nn import kernels
 from nn.kernels import reference
+from nn.kernels.binding import Binding
 
 F4 = np.float32
 CUTS = (None, "relu", "relu6")  # exact on integers; the others have checks of their own
@@ -410,25 +411,47 @@ def check_activations(draw):
 def check_softmax_cross_entropy(draw):
     n, classes = draw.integer(0, 9), draw.integer(1, 19)
     logits = draw.real(n, classes) * F4(draw.pick((1, 30)))
-    labels = draw.random.integers(0, classes, n).astype(draw.pick(("u1", "i4", "i8")))
+    kind = draw.pick(("u1", "i4", "i8"))
     weights, scale = draw.pick((None, draw.real(n))), draw.pick((1.0, 0.25))
     gradient, probabilities = draw.out(n, classes), draw.out(n, classes)
-    gradient64, probabilities64 = np.zeros((n, classes)), np.zeros((n, classes))
-    logits64, weights64 = doubled(logits, weights)
-    want, total64 = reference.softmax_cross_entropy(
-        logits64, labels, sample_weight=weights64, scale=scale, gradient=gradient64,
-        probabilities=probabilities64,
-    )  # fmt: skip
+    binding = Binding()
+
+    def labels():
+        return draw.random.integers(0, classes, n).astype(kind)
+
+    def check(labels, total):
+        gradient64, probabilities64 = np.zeros((n, classes)), np.zeros((n, classes))
+        logits64, weights64 = doubled(logits, weights)
+        want, total64 = reference.softmax_cross_entropy(
+            logits64, labels, sample_weight=weights64, scale=scale, gradient=gradient64,
+            probabilities=probabilities64,
+        )  # fmt: skip
+        np.testing.assert_allclose(total, total64, rtol=1e-5, atol=1e-6 * (1 + np.abs(want).sum()))
+        if gradient is not None:
+            near(gradient, gradient64, 8)
+        if probabilities is not None:
+            near(probabilities, probabilities64, 4)
+        return want
+
+    first = labels()
     got, total = kernels.softmax_cross_entropy(
-        logits, labels, sample_weight=weights, scale=scale, gradient=gradient,
-        probabilities=probabilities,
+        logits, first, sample_weight=weights, scale=scale, gradient=gradient,
+        probabilities=probabilities, binding=binding,
     )  # fmt: skip
-    near(got, want, 4)
-    np.testing.assert_allclose(total, total64, rtol=1e-5, atol=1e-6 * (1 + np.abs(want).sum()))
-    if gradient is not None:
-        near(gradient, gradient64, 8)
-    if probabilities is not None:
-        near(probabilities, probabilities64, 4)
+    near(got, check(first, total), 4)
+    if not binding.holds(logits, weights, gradient, probabilities):
+        return
+    others = labels()
+    total = kernels.next_softmax_cross_entropy(others, binding)
+    if kind == "u1":  # a type that the kernel does not read
+        assert total is None
+        return
+    check(others, total)
+    if n:
+        wrong = others.copy()
+        wrong[draw.integer(0, n - 1)] = draw.pick((-1, classes))
+        assert kernels.next_softmax_cross_entropy(wrong, binding) is None
+        check(others, total)  # nothing was written
 
 
 def check_softmax(draw):
