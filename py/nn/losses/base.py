@@ -54,11 +54,11 @@ class Loss:
         return snake_case(cls.__name__)
 
     def can_fuse(self, layer: Any) -> bool:
-        """Return whether `from_logits_step` also computes the activation that ends `layer`."""
+        """Return whether `from_logits_step` can take what `layer` computes before the activation
+        at its end, which must be the loss's own, or none where the loss takes logits."""
         return (
             self.fused_activation is not None
-            and self.fused_activation == layer.last_activation
-            and not self.from_logits
+            and layer.last_activation == ("linear" if self.from_logits else self.fused_activation)
             and self.axis == -1
             and self.reduction not in ("none", None)
         )

@@ -358,7 +358,8 @@ class TrainingStep:
         else:
             ctx = output.fused
             gradient = ctx.buffer("dlogits", y.shape)
-            seen = ctx.buffer("predictions", y.shape) if output.needs_predictions else None
+            activated = output.needs_predictions and not output.loss.from_logits
+            seen = ctx.buffer("predictions", y.shape) if activated else None
             value = output.loss.from_logits_step(target, y, weight, gradient, seen, output.binding)
             y = y if seen is None else seen
         factor = output.weight * output.share

@@ -37,15 +37,34 @@ def sequential() -> nn.Model:
     return model
 
 
-def compiled(optimizer: Any, loss: Any = "sparse_categorical_crossentropy", **more: Any) -> Change:
-    return lambda model: model.compile(optimizer(), loss, **more)
+def logits() -> nn.Model:
+    """As `network`, but for the activation, which its loss computes."""
+    nn.set_random_seed(1)
+    entry = nn.Input((6,), name="entry")
+    hidden = nn.Dense(5, "relu", name="first")(entry)
+    model = nn.Model(entry, nn.Dense(CLASSES, name="last")(hidden))
+    model.compile(nn.Adam(0.01), usual(model))
+    return model
+
+
+NETWORKS = [network, sequential, logits]
+
+
+def usual(model: nn.Model) -> nn.losses.Loss:
+    """Return the loss of a network's outputs."""
+    from_logits = model.layers[-1].last_activation == "linear"
+    return nn.losses.SparseCategoricalCrossentropy(from_logits=from_logits)
+
+
+def compiled(optimizer: Any, loss: Any = None, **more: Any) -> Change:
+    return lambda model: model.compile(optimizer(), loss or usual(model), **more)
 
 
 def frozen(compile_again: bool) -> Change:
     def change(model: nn.Model) -> None:
         model.get_layer("first").trainable = not model.get_layer("first").trainable
         if compile_again:
-            model.compile(nn.Adam(0.01), "sparse_categorical_crossentropy")
+            model.compile(nn.Adam(0.01), usual(model))
 
     return change
 
@@ -61,7 +80,7 @@ def rebuilt(model: nn.Model) -> None:
 def shared(model: nn.Model) -> None:
     """Let another model pack the same layers, and train."""
     other = nn.Model(model.inputs, model.outputs)
-    other.compile("sgd", "sparse_categorical_crossentropy")
+    other.compile("sgd", usual(other))
     other.train_on_batch(np.ones((4, 6), np.float32), np.arange(4) % CLASSES)
 
 
@@ -208,7 +227,7 @@ def outcome(model: nn.Model, given: dict[str, Any]) -> Any:
         return type(error), str(error)
 
 
-@pytest.mark.parametrize("make", [network, sequential])
+@pytest.mark.parametrize("make", NETWORKS)
 @pytest.mark.parametrize("name", CHANGES)
 def test_after_a_change_a_step_is_that_of_a_fresh_model(name, make):
     pair = Pair(make)
@@ -220,7 +239,7 @@ def test_after_a_change_a_step_is_that_of_a_fresh_model(name, make):
 
 @pytest.mark.parametrize("name", BATCHES)
 def test_a_step_on_a_batch_of_another_kind_is_that_of_a_fresh_model(name):
-    for make in (network, sequential):
+    for make in NETWORKS:
         pair = Pair(make)
         for kind in ["as before"] * 4 + [name, name, "as before", name]:
             pair.train(BATCHES[kind])
@@ -239,7 +258,7 @@ def test_the_same_numbers_in_another_form_teach_the_same(name):
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_wrong_is_refused_as_by_a_fresh_model_and_changes_nothing(name):
-    for make in (network, sequential):
+    for make in NETWORKS:
         pair = Pair(make)
         for _ in range(4):
             pair.train(batch())
@@ -261,7 +280,7 @@ def test_a_step_by_numpy_between_two_is_that_of_a_fresh_model():
 
 @settings(max_examples=25, deadline=None)
 @given(
-    make=st.sampled_from([network, sequential]),
+    make=st.sampled_from(NETWORKS),
     names=st.lists(st.sampled_from([*CHANGES, *BATCHES]), min_size=4, max_size=10),
 )
 def test_any_changes_and_kinds_of_batches_in_any_order_leave_nothing_behind(make, names):
