@@ -80,15 +80,19 @@ class Progress:
             self._go.set()
             self._go = None
 
+    async def give_way(self, every: float = GIVE_WAY) -> None:
+        """Yield to the event loop if it had no turn for so many seconds."""
+        if time.perf_counter() - self._gave_way >= every:
+            await asyncio.sleep(0)
+            self._gave_way = time.perf_counter()
+
     async def gate(self, every: float = GIVE_WAY) -> bool:
         """Yield to the event loop now and then, wait while paused; returns whether to continue.
 
         Args:
             every: seconds after which the event loop must have a turn.
         """
-        if time.perf_counter() - self._gave_way >= every:
-            await asyncio.sleep(0)
-            self._gave_way = time.perf_counter()
+        await self.give_way(every)
         while self._go is not None:
             if self._due:
                 self._due -= 1

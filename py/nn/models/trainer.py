@@ -6,7 +6,6 @@ only predicts has nothing of `nn.training` (`nn.lazy`).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -375,7 +374,7 @@ class Trainer(Network):
             await calls.call_batch("on_predict_batch_begin", index, {})
             results.append([y.copy() for y in self.run(batch.inputs)])
             await calls.call_batch("on_predict_batch_end", index, {"outputs": results[-1]})
-            await asyncio.sleep(0)
+            await self.progress.give_way()
         await calls.land()
         await calls.call("on_predict_end", {})
         if not results:

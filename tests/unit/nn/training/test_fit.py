@@ -261,6 +261,29 @@ async def test_the_event_loop_has_a_turn_after_8_ms_of_batches(milliseconds, bat
     assert model.optimizer.iterations == turns[-1]
 
 
+@pytest.mark.parametrize(("milliseconds", "batches"), [(1.001, 8), (3, 3), (4.001, 2), (10, 1)])
+@pytest.mark.asyncio
+async def test_the_event_loop_has_a_turn_after_8_ms_of_predictions(
+    milliseconds, batches, monkeypatch
+):
+    x, _ = (np.concatenate([array] * 4) for array in blobs())
+    model, clock, seen, turns = small(), [1.0], [], []
+    monkeypatch.setattr(run_control, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+
+    def pass_time(batch: int, logs: Any) -> None:
+        clock[0] += milliseconds / 1e3
+        seen.append(batch)
+
+    callback = nn.callbacks.LambdaCallback(on_predict_batch_end=pass_time)
+    running = asyncio.ensure_future(model.predict(x, batch_size=8, callbacks=[callback]))
+    while len(turns) < 4:
+        await asyncio.sleep(0)
+        turns.append(len(seen))
+    await running
+    assert len(seen) == len(x) // 8 > turns[-1]
+    assert turns == [1 + batches * turn for turn in range(4)]
+
+
 @pytest.mark.parametrize("early", [False, True], ids=["waiting", "within its batch"])
 @pytest.mark.parametrize("presses", [[1], [3], [1, 1], [2, 0, 1]], ids=str)
 @pytest.mark.asyncio
