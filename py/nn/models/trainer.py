@@ -369,6 +369,7 @@ class Trainer(Network):
             source = kind(x, self._batch_without_targets, steps)
         calls = self._callback_list(as_list(callbacks), source.steps)
         await calls.call("on_predict_begin", {})
+        self.progress.begin_predictions()
         async for batch in each(source.batches(None)):
             index = len(results)
             await calls.call_batch("on_predict_batch_begin", index, {})

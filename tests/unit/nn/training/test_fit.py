@@ -262,10 +262,12 @@ async def test_the_event_loop_has_a_turn_after_8_ms_of_batches(milliseconds, bat
 
 
 @pytest.mark.parametrize(("milliseconds", "batches"), [(1.001, 8), (3, 3), (4.001, 2), (10, 1)])
+@pytest.mark.parametrize("calls", [1, 6])
 @pytest.mark.asyncio
 async def test_the_event_loop_has_a_turn_after_8_ms_of_predictions(
-    milliseconds, batches, monkeypatch
+    milliseconds, batches, calls, monkeypatch
 ):
+    """One call or several; what passes between two of them does not count."""
     x, _ = (np.concatenate([array] * 4) for array in blobs())
     model, clock, seen, turns = small(), [1.0], [], []
     monkeypatch.setattr(run_control, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
@@ -274,14 +276,19 @@ async def test_the_event_loop_has_a_turn_after_8_ms_of_predictions(
         clock[0] += milliseconds / 1e3
         seen.append(batch)
 
+    async def predict() -> None:
+        for rows in np.split(x, calls):
+            await model.predict(rows, batch_size=8, callbacks=[callback])
+            clock[0] += 1
+
     callback = nn.callbacks.LambdaCallback(on_predict_batch_end=pass_time)
-    running = asyncio.ensure_future(model.predict(x, batch_size=8, callbacks=[callback]))
+    running = asyncio.ensure_future(predict())
     while len(turns) < 4:
         await asyncio.sleep(0)
         turns.append(len(seen))
     await running
     assert len(seen) == len(x) // 8 > turns[-1]
-    assert turns == [1 + batches * turn for turn in range(4)]
+    assert turns == [batches * turn for turn in range(1, 5)]
 
 
 @pytest.mark.parametrize("early", [False, True], ids=["waiting", "within its batch"])

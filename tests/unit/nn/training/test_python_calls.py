@@ -41,7 +41,7 @@ def calls_of_batches(model: nn.Model, x: Any, y: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("kept_as", ["floats", "bytes"])
-def test_a_batch_of_the_seed_network_takes_at_most_96_calls_of_python_functions(kept_as):
+def test_a_batch_of_the_seed_network_takes_at_most_94_calls_of_python_functions(kept_as):
     model = seed_network()
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     random = np.random.default_rng(0)
@@ -51,7 +51,7 @@ def test_a_batch_of_the_seed_network_takes_at_most_96_calls_of_python_functions(
         x, y = nn.Dataset((x * 255).astype(np.uint8), y), None
     counts = calls_of_batches(model, x, y)
     assert len(counts) == 7
-    assert max(counts[2:]) <= 96, counts
+    assert max(counts[2:]) <= 94, counts
 
 
 @pytest.mark.parametrize("ends_in", ["softmax", "linear"])
