@@ -2,6 +2,7 @@
 that are stopped. The speed of the first answer and of the last is that of all."""
 
 import json
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -73,11 +74,10 @@ def chromium(packed, open_module_page):
     """Run Python with the engine in Chromium, on an isolated page: its clock ticks in 5 us, that of
     another in 100, as long as an answer takes."""
     assert build_kernels.main(["wasm"]) == 0
-    page, site = open_module_page(), Site(headers=ISOLATED)
-    pyodide.open_python(site, page)
-    files = pyodide.engine_files()
-    yield lambda text: json.loads(pyodide.run(page, NETWORK + text, files, timeout=100))
-    site.close()
+    page, files = open_module_page(), pyodide.engine_files()
+    with closing(Site(headers=ISOLATED)) as site:
+        pyodide.open_python(site, page)
+        yield lambda text: json.loads(pyodide.run(page, NETWORK + text, files, timeout=100))
 
 
 @pytest.mark.promise(
