@@ -454,6 +454,20 @@ def check_softmax_cross_entropy(draw):
         check(others, total)  # nothing was written
 
 
+def check_losses_show_what_is_not_finite(draw):
+    n, classes = draw.integer(1, 9), draw.integer(1, 19)
+    logits, weights = draw.real(n, classes), draw.pick((None, np.ones(n, F4)))
+    row, column = draw.integer(0, n - 1), draw.integer(0, classes - 1)
+    logits[row, column] = draw.pick((np.nan, np.inf, -np.inf))
+    labels = draw.random.integers(0, classes, n)
+    logits64, weights64 = doubled(logits, weights)
+    with np.errstate(invalid="ignore"):
+        got, total = kernels.softmax_cross_entropy(logits, labels, sample_weight=weights)
+        want, total64 = reference.softmax_cross_entropy(logits64, labels, sample_weight=weights64)
+        equal(np.isfinite(got), np.isfinite(want))
+        assert np.isfinite(total) == np.isfinite(total64)
+
+
 def check_softmax(draw):
     lead = tuple(draw.integer(0, 5) for _ in range(draw.integer(1, 3)))
     shape, factor = (*lead, draw.integer(1, 19)), draw.pick((1.0, 0.25))
