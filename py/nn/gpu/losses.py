@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from nn import losses
@@ -60,9 +61,11 @@ def _loss(c: Any, number: int, output: Any, value: Any) -> None:
         bindings.append("order")
     if shape.weighted:
         bindings.append(c.plan.buffer(f"weights{number}", held * shape.per))
-    fused = is_fused(c.model, tensor, loss)
+    if is_fused(c.model, tensor, loss):  # the layer leaves its activation to the kernel
+        loss = copy(loss)
+        loss.from_logits = True
     try:
-        made, terms = losing.loss(shape, loss, fused or loss.from_logits)
+        made, terms = losing.loss(shape, loss)
     except (AttributeError, KeyError, TypeError) as error:
         raise Refused(f"{loss.name}: no kernels for a loss of this function ({error})") from error
     bindings.append(c.scratch("terms", 2 * terms))

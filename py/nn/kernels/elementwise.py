@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,8 @@ CODES = {
 }  # fmt: skip
 FUSED = {None: 0, "linear": 0} | {k: v for k, v in CODES.items() if k not in ("sigmoid", "tanh")}
 """The activations that products and convolutions apply before they store a result."""
+ENDS = {"linear": 0, "softmax": 1, "sigmoid": 2}
+"""The activations that `fused_loss` computes."""
 INTS = {np.dtype(f"{kind}{4 * ints}"): ints for kind in "iu" for ints in (1, 2)}
 """The types of labels that the kernel reads, and how many ints of 32 bits one takes."""
 
@@ -109,7 +112,7 @@ def softmax_cross_entropy(
         expect_shape(labels, (n,), "labels")
     binding = binding or Binding()
     held = logits, sample_weight, gradient, probabilities
-    if not binding.holds(*held) and not _bind_cross_entropy(binding, *held):
+    if not binding.holds(*held) and not _bind_loss(binding, *held):
         _check_labels(labels, classes)
         return reference.softmax_cross_entropy(
             logits,
@@ -147,30 +150,79 @@ def next_softmax_cross_entropy(labels: Array, binding: Binding) -> float | None:
     return float(binding.arrays[5][1])
 
 
-def _bind_cross_entropy(
+def fused_loss(
+    activation: str,
+    logits: Array,
+    targets: Array,
+    *,
+    smoothing: float = 0.0,
+    sample_weight: Array | None = None,
+    scale: float = 1.0,
+    gradient: Array | None = None,
+    outputs: Array | None = None,
+    binding: Binding | None = None,
+) -> float:
+    """Return the sum of the losses of all samples, each times its `sample_weight`, if given, and
+    `scale`, from logits and targets (n, classes).
+
+    The loss of a sample is, with y = activation(logits): of "softmax" -sum(t log y), of "sigmoid"
+    the mean of -t log y - (1 - t) log(1 - y), of "linear" that of (y - t)^2. `smoothing` moves
+    targets towards the same number for each class. `gradient` receives d(sum)/d(logits), and
+    `outputs` y. `binding` keeps what is settled for all arrays but the targets.
+
+    Raises:
+        ValueError: shapes do not match.
+    """
+    expect_shape(targets, logits.shape, "targets")
+    binding = binding or Binding()
+    held = logits, sample_weight, gradient, outputs
+    if not binding.holds(*held) and not _bind_loss(binding, *held, activation):
+        return reference.fused_loss(
+            activation,
+            logits,
+            targets,
+            smoothing=smoothing,
+            sample_weight=sample_weight,
+            scale=scale,
+            gradient=gradient,
+            outputs=outputs,
+        )
+    reduction = binding.arrays[5]
+    reduction[0], reduction[2] = scale, 1 - smoothing
+    reduction[3] = smoothing / (logits.shape[1] if activation == "softmax" else 2)
+    targets = contiguous(targets.astype(F4, copy=False))  # held while its address is in use
+    binding.call(address(targets))
+    return float(reduction[1])
+
+
+def _bind_loss(
     binding: Binding,
     logits: Array,
     weights: Array | None,
     gradient: Array | None,
-    probabilities: Array | None,
+    outputs: Array | None,
+    activation: str | None = None,
 ) -> bool:
-    """Bind the kernel to all arrays but the labels, and behind them the losses, and two numbers:
-    what they are scaled by, and their sum; returns whether it can be used."""
+    """Bind a kernel to all arrays but the targets, and behind them the losses, and four numbers:
+    what these are scaled by, their sum, and how targets are smoothed; returns whether it can be
+    used. `activation` is None where the targets are integers."""
     n, classes = logits.shape
     expect_shape(weights, (n,), "sample_weight")
     expect_shape(gradient, logits.shape, "gradient")
-    expect_shape(probabilities, logits.shape, "probabilities")
-    lib = library.compiled((logits, weights, gradient, probabilities), (gradient, probabilities))
+    expect_shape(outputs, logits.shape, "outputs")
+    lib = library.compiled((logits, weights, gradient, outputs), (gradient, outputs))
     if lib is None:
         return False
     logits = contiguous(logits)
     weights = weights if weights is None else contiguous(weights)
-    losses, work, reduction = np.empty(n, F4), np.empty(classes, F4), (ctypes.c_float * 2)()
+    losses, work, reduction = np.empty(n, F4), np.empty(classes, F4), (ctypes.c_float * 4)()
+    first: list[Any] = [address(logits), optional(weights)]
+    first = [*first, address(losses)] if activation is None else [ENDS[activation], *first]
     binding.bind(
-        lib, lib.softmax_cross_entropy,
-        address(logits), optional(weights), address(losses), optional(gradient),
-        optional(probabilities), n, classes, address(work), ctypes.addressof(reduction),
-        to=(logits, weights, gradient, probabilities, losses, reduction, work),
+        lib, lib.softmax_cross_entropy if activation is None else lib.fused_loss,
+        *first, optional(gradient), optional(outputs), n, classes, address(work),
+        ctypes.addressof(reduction),
+        to=(logits, weights, gradient, outputs, losses, reduction, work),
     )  # fmt: skip
     return True
 

@@ -52,6 +52,7 @@ SIGNATURES = {
     "depthwise_scratch": "p",
     "fma_peak": "pi",
     "frame_images": "ppiiiiiii",
+    "fused_loss": "ippppiippp",
     "gather_scale": "pippiiff",
     "gemm": "iiipiipiipipiip",
     "gemm_batch": "iiiiipiiiipiiiipiiip",

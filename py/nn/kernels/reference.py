@@ -607,6 +607,47 @@ def softmax_cross_entropy(
     return losses, scale * float(weighted.sum())
 
 
+def fused_loss(
+    activation: str,
+    logits: Array,
+    targets: Array,
+    *,
+    smoothing: float = 0.0,
+    sample_weight: Array | None = None,
+    scale: float = 1.0,
+    gradient: Array | None = None,
+    outputs: Array | None = None,
+) -> float:
+    """Return what the losses of all samples come to; see `nn.kernels.fused_loss`."""
+    classes = logits.shape[1]
+    if activation == "softmax":
+        true = targets * (1 - smoothing) + smoothing / classes
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        exponentials = np.exp(shifted)
+        total, held = exponentials.sum(-1, keepdims=True), true.sum(-1, keepdims=True)
+        y = exponentials / total
+        losses = held[:, 0] * np.log(total[:, 0]) - (true * shifted).sum(axis=-1)
+        slopes = y * held - true
+    elif activation == "sigmoid":
+        true = targets * (1 - smoothing) + smoothing / 2
+        exponentials = np.exp(-np.abs(logits))
+        y = np.where(logits < 0, exponentials, 1) / (1 + exponentials)
+        losses = (np.maximum(logits, 0) - logits * true + np.log1p(exponentials)).mean(axis=-1)
+        slopes = (y - true) / classes
+    else:
+        y = logits
+        losses = np.square(y - targets).mean(axis=-1)
+        slopes = 2 * (y - targets) / classes
+    if outputs is not None:
+        outputs[...] = y
+    if gradient is not None:
+        gradient[...] = slopes * (
+            scale if sample_weight is None else scale * sample_weight[:, None]
+        )
+    weighted = losses if sample_weight is None else losses * sample_weight
+    return scale * float(weighted.sum())
+
+
 def _ramp(x: Array) -> Array:
     return np.clip(x / 6 + 0.5, 0, 1)
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nn import config
+from nn import config, kernels
 from nn.data.numeric import cast, numeric
 from nn.differentiate import differentiate
 from nn.errors import ConfigError, ShapeError
@@ -32,7 +32,9 @@ class Loss:
     axis = -1
     """The axis of classes or features. `call` and `gradient` receive arrays with it moved last."""
     fused_activation: str | None = None
-    """The activation that one numerically stable kernel computes together with this loss."""
+    """The activation that one numerically stable kernel computes together with this loss; not with
+    one of a subclass, which may be another, unless it says so itself."""
+    label_smoothing = 0.0
     from_logits = False
     """Whether the outputs are values before the activation."""
 
@@ -56,9 +58,10 @@ class Loss:
     def can_fuse(self, layer: Any) -> bool:
         """Return whether `from_logits_step` can take what `layer` computes before the activation
         at its end, which must be the loss's own, or none where the loss takes logits."""
+        activation = vars(type(self)).get("fused_activation")
         return (
-            self.fused_activation is not None
-            and layer.last_activation == ("linear" if self.from_logits else self.fused_activation)
+            activation is not None
+            and layer.last_activation == ("linear" if self.from_logits else activation)
             and self.axis == -1
             and self.reduction not in ("none", None)
         )
@@ -143,7 +146,29 @@ class Loss:
         The gradient with respect to the logits is written into `out`, the activation's output
         into `predictions`. What the kernel settles for these arrays is kept in `binding`.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no fused form")
+        true = self.targets(y_true, logits)
+        scale = self.scale(true.shape[:-1], sample_weight, logits.dtype)
+        weights = None if sample_weight is None else scale.reshape(-1)
+        rows, slopes = logits, out
+        if logits.ndim != 2:  # a kernel is bound to these very arrays, not to views of them
+            true, rows, slopes = (a.reshape(-1, a.shape[-1]) for a in (true, logits, out))
+            predictions = predictions if predictions is None else predictions.reshape(rows.shape)
+        return kernels.fused_loss(
+            str(self.fused_activation),
+            rows,
+            true,
+            smoothing=self.label_smoothing,
+            sample_weight=weights,
+            scale=float(scale) if weights is None else 1.0,
+            gradient=slopes,
+            outputs=predictions,
+            binding=binding,
+        )
+
+    def targets(self, y_true: Any, y_pred: Array) -> Array:
+        """Return the labels in the shape and the dtype of the outputs, not smoothed."""
+        true = Loss.prepare(self, y_true, y_pred)
+        return true if true.shape == y_pred.shape else np.broadcast_to(true, y_pred.shape)
 
     def get_config(self) -> Config:
         """Return the settings that `from_config` accepts."""

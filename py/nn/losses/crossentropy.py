@@ -166,6 +166,8 @@ class Smoothed(Loss):
 class BinaryCrossentropy(Smoothed, ElementLoss):
     """-mean(y_true * log(p) + (1 - y_true) * log(1 - p)), from probabilities or logits."""
 
+    fused_activation = "sigmoid"
+
     def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         true = y_true * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
         if self.from_logits:
@@ -185,14 +187,20 @@ class CategoricalCrossentropy(Smoothed):
     of the last axis, whatever `axis` is.)
     """
 
+    fused_activation = "softmax"
+
     def prepare(self, y_true: Any, y_pred: Array) -> Array:
-        true = super().prepare(y_true, y_pred)
+        true = self.targets(y_true, y_pred)
+        return true * (1 - self.label_smoothing) + self.label_smoothing / y_pred.shape[-1]
+
+    def targets(self, y_true: Any, y_pred: Array) -> Array:
+        true = Loss.prepare(self, y_true, y_pred)
         if true.shape != y_pred.shape:
             raise ShapeError(
                 f"{self.name}: expected one-hot labels of shape {y_pred.shape}, "
                 f"received {true.shape}"
             )
-        return true * (1 - self.label_smoothing) + self.label_smoothing / y_pred.shape[-1]
+        return true
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         if self.from_logits:

@@ -15,6 +15,8 @@ from nn.types import Array
 class MeanSquaredError(ElementLoss):
     """mean((y_true - y_pred)^2)."""
 
+    fused_activation = "linear"
+
     def terms(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         error = y_pred - y_true
         return np.square(error), 2 * error

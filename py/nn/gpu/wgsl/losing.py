@@ -64,12 +64,13 @@ class Rows:
         return f"{scale} * weights[at]" if self.weighted else scale
 
 
-def loss(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
-    """The gradient of an output and the terms (loss, right answers); returns how many terms.
+def loss(s: Rows, given: Any) -> tuple[Made, int]:
+    """The gradient of an output, before its activation if `given` takes logits, and the terms
+    (loss, right answers); returns how many terms.
 
     Buffers y, targets, [order], [weights], terms, dy.
     """
-    return LOSSES[type(given)](s, given, logits)
+    return LOSSES[type(given)](s, given)
 
 
 def settle(terms: int, stride: int, at: int) -> Made:
@@ -130,7 +131,7 @@ def _row_loss(s: Rows, name: str, targets: str, body: str, functions: str = "") 
     return (made, grid(rows)), rows
 
 
-def _categorical(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+def _categorical(s: Rows, given: Any) -> tuple[Made, int]:
     """Cross-entropy: targets are shares of the classes, or the number of one."""
     sparse = type(given) is losses.SparseCategoricalCrossentropy
     focal = type(given) is losses.CategoricalFocalCrossentropy
@@ -141,6 +142,7 @@ def _categorical(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
     if sparse:
         label, top, target = "let label = targets[at];", "", "select(0.0, 1.0, j == label)"
     each = f"for (var j = 0u; j < {s.width}u; j++)"
+    logits = given.from_logits
     if logits and not focal:
         sums = "total += exp(y[base + j] - highest); inner += t;"
         gradient = """
@@ -185,14 +187,14 @@ def _categorical(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
     return _row_loss(s, "cross_entropy", "u32" if sparse else "f32", body)
 
 
-Maker = Callable[[Rows, Any, bool], tuple[Made, int]]
+Maker = Callable[[Rows, Any], tuple[Made, int]]
 
 
 def _of_sums(start: str, sums: str, value: str, slope: str) -> Maker:
     """Return a loss whose `value` and `slope` come from sums over a row, which `sums` adds target
     `t` and output `p` to."""
 
-    def made(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+    def made(s: Rows, given: Any) -> tuple[Made, int]:
         function, past = s.target(), "false"
         q, alpha, beta = (number(getattr(given, x, 0.5)) for x in ("q", "alpha", "beta"))
         if type(given) in OVERLAPS:
@@ -232,7 +234,7 @@ def _regions(s: Rows, given: Any) -> tuple[Rows, str]:
     return whole, f"j >= step.rows * {each}u"
 
 
-def _of_elements(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+def _of_elements(s: Rows, given: Any) -> tuple[Made, int]:
     """A loss that is the mean of a row's terms, or their sum."""
     value, slope, how = traced.loss(given)
     row = s.per * s.width
@@ -267,7 +269,7 @@ def _of_elements(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
     return (shader, grid(size)), size
 
 
-def _circle(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+def _circle(s: Rows, given: Any) -> tuple[Made, int]:
     """Circle, of all pairs of rows: one workgroup, since a row's terms hold log(sum(exp)) over the
     rows of its label and over the others until all gradients are made."""
     if len(s.shape) != 2:
@@ -340,7 +342,7 @@ def _circle(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
     return (shader, (1, 1, 1)), s.batch
 
 
-def _aligned(s: Rows, given: Any, logits: bool) -> tuple[Made, int]:
+def _aligned(s: Rows, given: Any) -> tuple[Made, int]:
     """CTC, a workgroup for each sample: for each step a row of terms has for each state the
     logarithm of the paths to it, and the gradient by that; the last one has that of the classes."""
     across, w, share = 2 * s.per + 2, s.width, s.scale or "1.0"

@@ -9,6 +9,7 @@ import numpy as np
 from nn import kernels
 from nn.kernels import reference
 from nn.kernels.binding import Binding
+from nn.kernels.elementwise import ENDS
 
 F4 = np.float32
 CUTS = (None, "relu", "relu6")  # exact on integers; the others have checks of their own
@@ -454,6 +455,35 @@ def check_softmax_cross_entropy(draw):
         check(others, total)  # nothing was written
 
 
+def check_fused_loss(draw):
+    n, classes, activation = draw.integer(0, 9), draw.integer(1, 19), draw.pick(tuple(ENDS))
+    logits, scale = draw.real(n, classes) * F4(draw.pick((1, 30))), draw.pick((1.0, 0.25))
+    weights, smoothing = draw.pick((None, draw.real(n))), draw.pick((0.0, 0.2))
+    smoothing *= activation != "linear"
+    gradient, outputs, binding = draw.out(n, classes), draw.out(n, classes), Binding()
+    for _ in range(2):  # the second time with what was settled
+        targets = draw.pick((draw.real(n, classes), draw.random.integers(0, 2, (n, classes))))
+        gradient64, outputs64 = np.zeros((n, classes)), np.zeros((n, classes))
+        logits64, weights64, targets64 = doubled(logits, weights, targets)
+        want = reference.fused_loss(
+            activation, logits64, targets64, sample_weight=weights64, scale=scale,
+            smoothing=smoothing, gradient=gradient64, outputs=outputs64,
+        )  # fmt: skip
+        got = kernels.fused_loss(
+            activation, logits, targets, sample_weight=weights, scale=scale,
+            smoothing=smoothing, gradient=gradient, outputs=outputs, binding=binding,
+        )  # fmt: skip
+        # What is added up, of which the sum may be much smaller.
+        held = np.abs(targets64).sum(axis=-1).max(initial=1)
+        most = np.abs(logits64).max(initial=1) + held
+        weight = 1.0 if weights is None else np.abs(weights64).max(initial=1)
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=ROUNDING * n * weight * most**2)
+        if gradient is not None:
+            near(gradient, gradient64, 4 * weight * held)
+        if outputs is not None:
+            near(outputs, outputs64, 4)
+
+
 def check_losses_show_what_is_not_finite(draw):
     n, classes = draw.integer(1, 9), draw.integer(1, 19)
     logits, weights = draw.real(n, classes), draw.pick((None, np.ones(n, F4)))
@@ -466,6 +496,12 @@ def check_losses_show_what_is_not_finite(draw):
         want, total64 = reference.softmax_cross_entropy(logits64, labels, sample_weight=weights64)
         equal(np.isfinite(got), np.isfinite(want))
         assert np.isfinite(total) == np.isfinite(total64)
+        for activation in ENDS:
+            targets = np.eye(classes, dtype=F4)[labels]
+            given = {"sample_weight": weights}
+            total = kernels.fused_loss(activation, logits, targets, **given)
+            total64 = reference.fused_loss(activation, logits64, targets, sample_weight=weights64)
+            assert np.isfinite(total) == np.isfinite(total64)
 
 
 def check_softmax(draw):

@@ -58,3 +58,51 @@ def test_a_relu_with_another_ceiling_than_six_stays_a_layer_of_its_own():
     model = network(lambda: nn.ReLU(max_value=5.0), 4, False)
     learned(model, 1)
     assert NormedRelu not in kinds(model)
+
+
+LOSSES = [
+    (nn.losses.SparseCategoricalCrossentropy, "softmax"),
+    (nn.losses.CategoricalCrossentropy, "softmax"),
+    (nn.losses.BinaryCrossentropy, "sigmoid"),
+    (nn.losses.MeanSquaredError, "linear"),
+]
+
+
+@pytest.mark.parametrize(("kind", "activation"), LOSSES)
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_a_loss_fused_with_an_activation_teaches_what_both_teach_apart(kind, activation, data):
+    class Apart(kind):
+        """A subclass may be another loss, and is not fused."""
+
+    options = {"reduction": data.draw(st.sampled_from(["sum_over_batch_size", "sum"]))}
+    if kind is not nn.losses.MeanSquaredError:
+        options["from_logits"] = data.draw(st.booleans())
+    if "label_smoothing" in kind.fields:
+        options["label_smoothing"] = data.draw(st.sampled_from([0.0, 0.1]))
+    end = "linear" if options.get("from_logits") else activation
+    shape = (3, 4)[data.draw(st.integers(0, 1)) :]
+    classes = data.draw(st.integers(2, 9))
+    weighted, metric = data.draw(st.booleans()), data.draw(st.booleans())
+    trained = []
+    for loss in (kind, Apart):
+        nn.set_random_seed(3)
+        model = nn.Sequential([nn.Input(shape), nn.Dense(5, "tanh"), nn.Dense(classes, end)])
+        model.compile(nn.SGD(0.1), loss(**options), metrics=["mse"] if metric else [])
+        random = np.random.default_rng(1)
+        logs = []
+        for _ in range(3):
+            x = random.standard_normal((6, *shape)).astype(np.float32)
+            y = random.integers(0, classes, (6, *shape[:-1]))
+            if kind is not nn.losses.SparseCategoricalCrossentropy:
+                y = np.eye(classes)[y]
+            elif metric:
+                y = y[..., None]
+            weight = random.random((6, *shape[:-1])) if weighted else None
+            logs.append(list(model.train_on_batch(x, y, weight, return_dict=True).values()))
+        trained.append((logs, model.get_weights()))
+        assert (model.trainer.outputs[0].fused is None) == (loss is Apart)
+    (logs, weights), (other_logs, other_weights) = trained
+    np.testing.assert_allclose(logs, other_logs, rtol=1e-4, atol=1e-5)
+    for one, other in zip(weights, other_weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)

@@ -47,13 +47,52 @@ def logits() -> nn.Model:
     return model
 
 
+def of_numbers(activation: str) -> nn.Model:
+    """As `network`, for labels that are numbers, or 0 and 1."""
+    nn.set_random_seed(1)
+    entry = nn.Input((6,), name="entry")
+    hidden = nn.Dense(5, "relu", name="first")(entry)
+    model = nn.Model(entry, nn.Dense(1, activation, name="last")(hidden))
+    model.compile(nn.Adam(0.01), usual(model))
+    return model
+
+
+def linear() -> nn.Model:
+    return of_numbers("linear")
+
+
+def sigmoid() -> nn.Model:
+    return of_numbers("sigmoid")
+
+
+def one_hot() -> nn.Model:
+    model = network()
+    model.compile(nn.Adam(0.01), "categorical_crossentropy")
+    return model
+
+
 NETWORKS = [network, sequential, logits]
+OF_NUMBERS = [linear, sigmoid]
+ALL = [*NETWORKS, *OF_NUMBERS, one_hot]
 
 
 def usual(model: nn.Model) -> nn.losses.Loss:
     """Return the loss of a network's outputs."""
-    from_logits = model.layers[-1].last_activation == "linear"
-    return nn.losses.SparseCategoricalCrossentropy(from_logits=from_logits)
+    activation = model.layers[-1].last_activation
+    if model.layers[-1].units == 1:
+        kind = (
+            nn.losses.BinaryCrossentropy if activation == "sigmoid" else nn.losses.MeanSquaredError
+        )
+        return kind()
+    return nn.losses.SparseCategoricalCrossentropy(from_logits=activation == "linear")
+
+
+def fitting(model: nn.Model, labels: Any) -> Any:
+    """Return labels as the loss wants them: one-hot where it does."""
+    if not isinstance(model.trainer.losses[0], nn.losses.CategoricalCrossentropy):
+        return labels
+    array = np.asarray(labels)
+    return np.eye(CLASSES, dtype=array.dtype)[np.ravel(array).astype(int)]
 
 
 def compiled(optimizer: Any, loss: Any = None, **more: Any) -> Change:
@@ -111,7 +150,9 @@ CHANGES: dict[str, Change] = {
         model.optimizer.get_state()
     ),
     "predicted": lambda model: model.predict_on_batch(np.ones((2, 6), np.float32)),
-    "evaluated": lambda model: model.test_on_batch(np.ones((7, 6), np.float32), np.zeros((7, 1))),
+    "evaluated": lambda model: model.test_on_batch(
+        np.ones((7, 6), np.float32), fitting(model, np.zeros((7, 1)))
+    ),
 }
 
 
@@ -210,6 +251,7 @@ class Pair:
         given = dict(given)
         if given.pop("only", self.make) is not self.make:
             return
+        given["y"] = fitting(self.model, given["y"])
         fresh = self.fresh()
         found, wanted = outcome(self.model, given), outcome(fresh, given)
         assert found == wanted
@@ -227,7 +269,7 @@ def outcome(model: nn.Model, given: dict[str, Any]) -> Any:
         return type(error), str(error)
 
 
-@pytest.mark.parametrize("make", NETWORKS)
+@pytest.mark.parametrize("make", ALL)
 @pytest.mark.parametrize("name", CHANGES)
 def test_after_a_change_a_step_is_that_of_a_fresh_model(name, make):
     pair = Pair(make)
@@ -239,7 +281,7 @@ def test_after_a_change_a_step_is_that_of_a_fresh_model(name, make):
 
 @pytest.mark.parametrize("name", BATCHES)
 def test_a_step_on_a_batch_of_another_kind_is_that_of_a_fresh_model(name):
-    for make in NETWORKS:
+    for make in ALL:
         pair = Pair(make)
         for kind in ["as before"] * 4 + [name, name, "as before", name]:
             pair.train(BATCHES[kind])
@@ -247,13 +289,14 @@ def test_a_step_on_a_batch_of_another_kind_is_that_of_a_fresh_model(name):
 
 @pytest.mark.parametrize("name", FORMS)
 def test_the_same_numbers_in_another_form_teach_the_same(name):
-    models = [network(), network()]
-    for turn in range(6):
-        other = dict(FORMS[name if turn > 2 else "as before"])
-        other.pop("only", None)
-        assert models[0].train_on_batch(**other) == models[1].train_on_batch(**batch())
-    for one, same in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
-        np.testing.assert_array_equal(one, same)
+    for make in (network, *OF_NUMBERS):
+        models = [make(), make()]
+        for turn in range(6):
+            other = dict(FORMS[name if turn > 2 else "as before"])
+            other.pop("only", None)
+            assert models[0].train_on_batch(**other) == models[1].train_on_batch(**batch())
+        for one, same in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+            np.testing.assert_array_equal(one, same)
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -280,7 +323,7 @@ def test_a_step_by_numpy_between_two_is_that_of_a_fresh_model():
 
 @settings(max_examples=25, deadline=None)
 @given(
-    make=st.sampled_from(NETWORKS),
+    make=st.sampled_from(ALL),
     names=st.lists(st.sampled_from([*CHANGES, *BATCHES]), min_size=4, max_size=10),
 )
 def test_any_changes_and_kinds_of_batches_in_any_order_leave_nothing_behind(make, names):
