@@ -41,6 +41,7 @@ def recurrent_steps(
     y: Array,
     *,
     turned: bool = False,
+    mask: Array | None = None,
 ) -> None:
     """Run all steps of an LSTM or a GRU, with tanh and sigmoid.
 
@@ -52,20 +53,23 @@ def recurrent_steps(
         trace: is written; of the shapes that `trace_shapes` gives.
         y: is written: the outputs of all steps (n, steps, units), or of the last one (n, units).
         turned: read x from its last step on.
+        mask: (n, steps) of bool; False where a row leaves a step of x out, and keeps its states.
     """
     n, steps, features = x.shape
     units = _checked(cell, features, weights, trace, (n, steps))
     expect_shape(y, (n, steps, units) if y.ndim == 3 else (n, units), "y")
+    expect_shape(mask, (n, steps), "the mask")
     for state in first:
         expect_shape(state, (n, units), "a state")
     joined, z, c = _of(cell, trace)
     lib = library.compiled((x, *weights, *first, joined, z, c, y), (joined, z, c, y))
     if lib is None:
-        reference.recurrent_steps(cell, x, weights, first, trace, y, turned)
+        reference.recurrent_steps(cell, x, weights, first, trace, y, turned, mask)
         return
-    given = [_whole(a) for a in (x, *weights, *first, None)]  # a GRU has no second state
+    # A GRU has no second state.
+    given = [_whole(a) for a in (x, mask, *weights, *first, None)]
     lib.recurrent_steps(
-        cell == "gru", *map(optional, given[:6]), address(joined), address(z), optional(c),
+        cell == "gru", *map(optional, given[:7]), address(joined), address(z), optional(c),
         address(y), y.ndim == 3, turned, steps, n, features, units,
         lib.scratch(lib.recurrent_scratch(n, units, features)),
     )  # fmt: skip
@@ -82,6 +86,7 @@ def recurrent_gradient(
     *,
     turned: bool = False,
     first_too: bool = True,
+    mask: Array | None = None,
 ) -> None:
     """Run all steps of `recurrent_steps` backwards.
 
@@ -96,12 +101,14 @@ def recurrent_gradient(
         dx: (n, steps, features), is written; None if it is not needed.
         turned: as given to `recurrent_steps`.
         first_too: whether the gradients of the first states are needed.
+        mask: as given to `recurrent_steps`.
     """
     steps, n, _ = trace.z.shape
     features = len(weights[0])
     units = _checked(cell, features, weights, trace, (n, steps))
     expect_shape(dy, (n, steps, units), "dy")
     expect_shape(dx, (n, steps, features), "dx")
+    expect_shape(mask, (n, steps), "the mask")
     for state in last:
         expect_shape(state, (n, units), "the gradient of a state")
     for weight, gradient in zip(weights, gradients, strict=True):
@@ -111,14 +118,14 @@ def recurrent_gradient(
     written = (*last, *gradients, dx)
     lib = library.compiled((*weights, joined, z, c, dy, *written), written)
     if lib is None:
-        reference.recurrent_gradient(cell, weights, trace, dy, last, gradients, dx, turned)
+        reference.recurrent_gradient(cell, weights, trace, dy, last, gradients, dx, turned, mask)
         return
-    kernel, recurrent_kernel, dy = map(_whole, (*weights[:2], dy))
+    kept, kernel, recurrent_kernel, dy = map(_whole, (mask, *weights[:2], dy))
     dh, dc = (*last, None)[:2]
     lib.recurrent_gradient(
-        cell == "gru", optional(kernel), optional(recurrent_kernel), address(joined), address(z),
-        *map(optional, (c, dy, dh, dc, *gradients, dx)), first_too, turned, steps, n, features,
-        units, lib.scratch(lib.recurrent_scratch(n, units, features)),
+        cell == "gru", *map(optional, (kept, kernel, recurrent_kernel)), address(joined),
+        address(z), *map(optional, (c, dy, dh, dc, *gradients, dx)), first_too, turned, steps, n,
+        features, units, lib.scratch(lib.recurrent_scratch(n, units, features)),
     )  # fmt: skip
 
 

@@ -480,7 +480,7 @@ class Trace(NamedTuple):
 
 def recurrent_steps(
     cell: str, x: Array, weights: Sequence[Any], first: Sequence[Any], trace: Trace, y: Array,
-    turned: bool,
+    turned: bool, mask: Array | None = None,
 ) -> None:  # fmt: skip
     """Run a cell over all steps; see `nn.kernels.recurrent_steps`."""
     joined, z, c = trace
@@ -504,12 +504,14 @@ def recurrent_steps(
                 gate[...] = _sigmoid(gate)
             np.tanh(candidate + reset * held, out=candidate)
             h[t + 1] = update * h[t] + (1 - update) * candidate
+        for state in (h, c) if cell == "lstm" else (h,):
+            np.copyto(state[t + 1], state[t], where=~_kept(mask, t, turned))
     y[...] = h[-1] if y.ndim == 2 else h[1:].swapaxes(0, 1)
 
 
 def recurrent_gradient(
     cell: str, weights: Sequence[Any], trace: Trace, dy: Any, last: Sequence[Array],
-    gradients: Sequence[Any], dx: Any, turned: bool,
+    gradients: Sequence[Any], dx: Any, turned: bool, mask: Array | None = None,
 ) -> None:  # fmt: skip
     """Run all backward steps; see `nn.kernels.recurrent_gradient`."""
     joined, z, c = trace
@@ -518,6 +520,10 @@ def recurrent_gradient(
     for t in range(len(z) - 1, -1, -1):
         if dy is not None:
             dh += dy[:, t]
+        kept = _kept(mask, t, turned)
+        aside = [d * ~kept for d in last]
+        for d in last:
+            d *= kept
         if cell == "lstm":
             i, f, g, o = np.split(z[t], 4, axis=1)
             (dc,), tanh = cells, np.tanh(c[t + 1])
@@ -534,12 +540,19 @@ def recurrent_gradient(
             dz[t] = np.concatenate([d, dupdate, dreset, d * reset], axis=1)
             dh *= update
         dh += _product(dz[t], gates[:units].T)
+        for d, part in zip(last, aside, strict=True):
+            d += part
     if dx is not None:
         back = _product(dz.reshape(-1, 4 * units), gates[units:].T)
         back = back.reshape(*dz.shape[:2], depth - units).swapaxes(0, 1)
         dx[...] = back[:, ::-1] if turned else back
     rows, flat = joined[:-1, :, :depth].reshape(-1, depth), dz.reshape(-1, 4 * units)
     split_weights(cell, _product(rows.T, flat), flat.sum(0), *gradients)
+
+
+def _kept(mask: Array | None, t: int, turned: bool) -> Any:
+    """Return which rows (n, 1) take a step."""
+    return np.bool_(True) if mask is None else mask[:, -1 - t if turned else t, None]
 
 
 def joined_weights(

@@ -18,8 +18,8 @@ class GRU(Recurrent):
     activation(x W + r (h U + b)) with `reset_after` (cuDNN's form, bias (2, 3 * units): one row for
     the input and one for the state), else activation(x W + (r h) U + b) with bias (3 * units,).
     Kernel (features, 3 * units), recurrent kernel (units, 3 * units), gates in the order z, r, g.
-    Arguments as in `Recurrent`. With tanh, sigmoid and `reset_after`, and without a mask or
-    recurrent dropout, one kernel runs all steps.
+    Arguments as in `Recurrent`. With tanh, sigmoid and `reset_after`, and without recurrent
+    dropout, one kernel runs all steps.
     """
 
     gates = 3

@@ -21,7 +21,7 @@ class LSTM(Recurrent):
     i, f, o = recurrent_activation(x W + h U + b), g = activation(...), c = f c + i g,
     h = o activation(c). Kernel (features, 4 * units), recurrent kernel (units, 4 * units), bias
     (4 * units,), gates in the order i, f, g, o; states [h, c]. Arguments as in `Recurrent`.
-    With tanh and sigmoid, and without a mask or recurrent dropout, one kernel runs all steps.
+    With tanh and sigmoid, and without recurrent dropout, one kernel runs all steps.
     """
 
     gates = 4

@@ -1,6 +1,6 @@
 """Base class of the recurrent layers: (n, steps, features) -> (n, units) or (n, steps, units).
 
-One kernel runs all steps of an LSTM or a GRU with the usual activations. Else, and with masks or
+One kernel runs all steps of an LSTM or a GRU with the usual activations. Else, and with
 recurrent dropout, the steps run one by one: time is the first axis inside, and the part that does
 not depend on the previous step (x W + b) is computed for all steps at once. A layer defines one
 step and its reverse; this base handles masks, states, dropout and the gradients of the weights.
@@ -192,14 +192,14 @@ class Recurrent(Gated):
 
     def only_kernels(self, ctx: Context) -> bool:
         return bool(self.standard_cell) and not (
-            self.dropout or self.recurrent_dropout or self.stateful
+            self.dropout or self.recurrent_dropout or self.stateful or ctx.mask is not None
         )
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
         x, *given = inputs
         drops = self.drop(ctx, len(x), x.shape[-1]) if training else (None, None)
         first = self._begin(given, len(x))
-        if self.standard_cell and ctx.mask is None and drops[1] is None:
+        if self.standard_cell and drops[1] is None:
             return self._run(ctx, x, first, drops, bool(given))
         rows = self.in_time(ctx, x)
         steps, n = rows.shape[:2]
@@ -222,12 +222,23 @@ class Recurrent(Gated):
         lead = (n, steps) if self.return_sequences else (n,)
         y = ctx.buffer("y", (*lead, self.units))
         kept = x if drops[0] is None else x * drops[0][0][:, None]
+        mask = None if ctx.mask is None else ctx.mask.astype(bool)
+        shown = self._outputs_kept(mask)
         kernels.recurrent_steps(
             self.standard_cell, kept, self._weights, first, trace, y,
-            turned=self.go_backwards,
+            turned=self.go_backwards, mask=mask,
         )  # fmt: skip
-        ctx.saved = trace, drops, given
+        if shown is not None:
+            y *= shown
+        ctx.saved = trace, mask, shown, drops, given
         return self._with_states(y, [trace.joined[..., : self.units], trace.c])
+
+    def _outputs_kept(self, mask: Array | None) -> Array | None:
+        """Return a factor of the outputs: 0 where the mask leaves one out that is to be zero."""
+        if mask is None or not self.zero_output_for_mask:
+            return None
+        shown = self._in_order(mask)[..., None]
+        return shown if self.return_sequences else shown[:, -1]
 
     @property
     def _weights(self) -> Any:
@@ -291,9 +302,11 @@ class Recurrent(Gated):
 
     def _run_back(self, ctx: Context, dy: Any) -> Any:
         """Run all steps at once, backwards."""
-        trace, drops, given = ctx.saved
+        trace, mask, shown, drops, given = ctx.saved
         steps, n = trace.z.shape[:2]
         output, *last = dy if self.return_state else (dy,)
+        if shown is not None and output is not None:
+            output = output * shown
         ds = [ctx.buffer(f"d state {i}", (n, self.units)) for i in self._counted()]
         at_end = None if self.return_sequences else output
         for d, part in zip(ds, (at_end, None), strict=False):
@@ -310,7 +323,7 @@ class Recurrent(Gated):
         gradients: Any = tuple(v and ctx.gradient(v, overwrite=True) for v in variables)
         kernels.recurrent_gradient(
             self.standard_cell, self._weights, trace, output if self.return_sequences else None, ds,
-            gradients, dx, turned=self.go_backwards, first_too=given,
+            gradients, dx, turned=self.go_backwards, first_too=given, mask=mask,
         )  # fmt: skip
         if dx is not None and drops[0] is not None:
             dx *= drops[0][0][:, None]

@@ -40,7 +40,8 @@ static int rows_apart(int rows) { return steps_together(rows) * rows + 2; }
 EXPORT int recurrent_scratch(int rows, int units, int features) {
     struct cell s = cell_of(0, units, features, filled_up(units));
     int panels = (s.depth + 2 * COLUMNS) * (s.columns + 3 * COLUMNS);
-    return (s.depth + 1) * s.columns + panels + rows_apart(rows) * s.columns + gemm_scratch();
+    return (s.depth + 1) * s.columns + panels + rows_apart(rows) * s.columns + gemm_scratch() +
+           2 * smaller(rows, GROUP) * units;
 }
 
 void squash(const float *x, float *y, int count, int logistic) {
@@ -154,10 +155,33 @@ static NOINLINE void multiply_joined(const struct cell *s, const float *now, int
     }
 }
 
-/* x (rows, steps, features), which is read from the last step on if `turned`; bias null for none; h0, c0 (rows,
- * units), null for zeros. Writes joined (steps + 1, rows, width), z (steps, rows, 4 units) and, for an LSTM,
+/* Lets the rows of a group that a step leaves out keep their states. `kept` has a byte for each row, `steps` apart. */
+static NOINLINE void hold(const unsigned char *kept, int steps, int rows, const float *state, float *next, int width,
+                          int units) {
+    for (int r = 0; r < rows; r++, kept += steps, state += width, next += width)
+        if (!*kept) copy(next, state, units);
+}
+
+/* Before a step goes back: moves the gradients d of the rows that it left out to `aside`, so that nothing comes of them;
+ * afterwards: adds them again. */
+static NOINLINE void set_aside(const unsigned char *kept, int steps, int rows, float *d, float *aside, int units) {
+    for (int r = 0; r < rows; r++, kept += steps, d += units, aside += units) {
+        if (*kept) continue;
+        copy(aside, d, units);
+        clear(d, units);
+    }
+}
+
+static NOINLINE void add_again(const unsigned char *kept, int steps, int rows, float *d, const float *aside,
+                               int units) {
+    for (int r = 0; r < rows; r++, kept += steps, d += units, aside += units)
+        if (!*kept) add_to(d, aside, units);
+}
+
+/* x (rows, steps, features), which is read from the last step on if `turned`; kept (rows, steps): 0 where a row leaves a
+ * step out, null for none; bias null for none; h0, c0 (rows, units), null for zeros. Writes joined (steps + 1, rows, width), z (steps, rows, 4 units) and, for an LSTM,
  * c (steps + 1, rows, units) for the gradient, and y: h of each step (rows, steps, units) or of the last. */
-EXPORT void recurrent_steps(int gru, const float *x, const float *kernel, const float *weights, const float *bias,
+EXPORT void recurrent_steps(int gru, const float *x, const unsigned char *kept, const float *kernel, const float *weights, const float *bias,
                             const float *h0, const float *c0, float *joined, float *z, float *c, float *y, int all,
                             int turned, int steps, int rows, int features, int units, float *scratch) {
     const struct cell s = cell_of(gru, units, features, units);
@@ -178,13 +202,16 @@ EXPORT void recurrent_steps(int gru, const float *x, const float *kernel, const 
             struct group g = group_of(i, groups, rows);
             float *now = joined + (t * rows + g.first) * s.width, *next = now + rows * s.width;
             float *gates = z + (t * rows + g.first) * s.columns;
-            join(&s, now, x + (g.first * steps + (turned ? steps - 1 - t : t)) * features, steps, g.count);
+            int at = g.first * steps + (turned ? steps - 1 - t : t);
+            join(&s, now, x + at * features, steps, g.count);
             multiply_joined(&s, now, g.count, packed, finite, !t && !h0, last, sums, inputs);
             if (gru) gru_rows(sums, gates, now, next, s.width, units, g.count);
             else {
                 float *before = c + t * state + g.first * units;
                 lstm_rows(sums, gates, before, before + state, next, s.width, units, g.count);
+                if (kept) hold(kept + at, steps, g.count, before, before + state, units, units);
             }
+            if (kept) hold(kept + at, steps, g.count, now, next, s.width, units);
             if (!all && t < steps - 1) continue;
             for (int r = g.first; r < g.first + g.count; r++, next += s.width)
                 copy(y + (all ? r * steps + t : r) * units, next, units);
@@ -230,10 +257,10 @@ static void add_weights(const struct cell *s, float *matrix, const float *joined
     multiply_sparse(s->features, rows, x, rights, 2, finite, s->columns, scratch);
 }
 
-/* The gradient of `recurrent_steps`. dy (rows, steps, units), of the outputs, or null. dh and dc (rows, units): of
+/* The gradient of `recurrent_steps`, with the same `kept`. dy (rows, steps, units), of the outputs, or null. dh and dc (rows, units): of
  * the last states on entry; on return of the first if `first_too`, else whatever was left there. Writes dkernel,
  * dweights, dbias and dx; null for none of the last two. */
-EXPORT void recurrent_gradient(int gru, const float *kernel, const float *weights, const float *joined,
+EXPORT void recurrent_gradient(int gru, const unsigned char *kept, const float *kernel, const float *weights, const float *joined,
                                const float *z, const float *c, const float *dy, float *dh, float *dc,
                                float *dkernel, float *dweights, float *dbias, float *dx, int first_too, int turned,
                                int steps, int rows, int features, int units, float *scratch) {
@@ -242,6 +269,7 @@ EXPORT void recurrent_gradient(int gru, const float *kernel, const float *weight
     int gates = 4 * units, back = s.columns - s.from_h;
     float *matrix = scratch, *for_h = matrix + (s.depth + 1) * s.columns, *for_x = packed_end(for_h, back, units);
     float *dz = packed_end(for_x, s.until_x, features), *rest = dz + distance * s.columns;
+    float *aside = rest + gemm_scratch(), *aside_c = aside + smaller(rows, GROUP) * units;
     struct matrix of_h = {matrix + s.from_h, 1, s.columns};
     struct matrix of_x = {matrix + units * s.columns, 1, s.columns};
     assemble(&s, matrix, kernel, weights, 0);
@@ -253,10 +281,12 @@ EXPORT void recurrent_gradient(int gru, const float *kernel, const float *weight
         for (int t = end - 1; t >= first; t--)
             for (int i = 0; i < groups; i++) {
                 struct group g = group_of(i, groups, rows);
-                int row = t * rows + g.first;
+                int row = t * rows + g.first, at = g.first * steps + (turned ? steps - 1 - t : t);
                 float *d = dh + g.first * units, *to = dz + (row - first * rows) * COLUMNS;
                 for (int r = 0; dy && r < g.count; r++)
                     add_to(d + r * units, dy + ((g.first + r) * steps + t) * units, units);
+                if (kept) set_aside(kept + at, steps, g.count, d, aside, units);
+                if (kept && !gru) set_aside(kept + at, steps, g.count, dc + g.first * units, aside_c, units);
                 prefetch(z + row * gates, g.count * gates);
                 prefetch(joined + row * s.width, g.count * s.width);
                 if (gru) gru_rows_back(z + row * gates, joined + row * s.width, s.width, d, to, distance, units, g.count);
@@ -269,9 +299,10 @@ EXPORT void recurrent_gradient(int gru, const float *kernel, const float *weight
                 if (t || first_too)
                     multiply_octets(g.count, units, back, to + s.from_h * distance, distance, for_h, d, units, gru);
                 if (dx)
-                    multiply_octets(g.count, features, s.until_x, to, distance, for_x,
-                                    dx + (g.first * steps + (turned ? steps - 1 - t : t)) * features,
+                    multiply_octets(g.count, features, s.until_x, to, distance, for_x, dx + at * features,
                                     steps * features, 0);
+                if (kept) add_again(kept + at, steps, g.count, d, aside, units);
+                if (kept && !gru) add_again(kept + at, steps, g.count, dc + g.first * units, aside_c, units);
             }
         for (int row = first * rows; row < end * rows; row += DEPTH)
             add_weights(&s, matrix, joined + row * s.width, dz + (row - first * rows) * COLUMNS, distance,

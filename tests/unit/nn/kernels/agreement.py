@@ -645,13 +645,14 @@ def check_recurrent(draw):
     if draw.integer(0, 1):
         # The border of an image, of some of them or all.
         x[: draw.pick((6, n)), :, draw.integer(0, features - 1) :] = 0
+    mask = draw.pick((None, draw.random.random((n, steps)) < draw.pick((0.1, 0.7))))
     shapes = kernels.trace_shapes(cell, n, steps, features, units)
     trace = kernels.Trace(*(np.zeros(shape, F4) for shape in shapes))
     y = np.zeros((n, steps, units) if every else (n, units), F4)
     trace64 = kernels.Trace(*doubled(*trace))
     x64, y64, *weights64 = doubled(x, y, *weights)
-    kernels.recurrent_steps(cell, x, weights, first, trace, y, turned=turned)
-    reference.recurrent_steps(cell, x64, weights64, first, trace64, y64, turned)
+    kernels.recurrent_steps(cell, x, weights, first, trace, y, turned=turned, mask=mask)
+    reference.recurrent_steps(cell, x64, weights64, first, trace64, y64, turned, mask)
     for got, want in ((y, y64), *zip(trace, trace64, strict=True)):
         near(got, want, 512)
     dy = draw.real(n, steps, units) if every else None
@@ -661,9 +662,11 @@ def check_recurrent(draw):
     last64, found64, dy64, dx64 = doubled(*last), doubled(*found), *doubled(dy, dx)
     first_too = draw.pick((False, True))
     kernels.recurrent_gradient(
-        cell, weights, trace, dy, last, found, dx, turned=turned, first_too=first_too
+        cell, weights, trace, dy, last, found, dx, turned=turned, first_too=first_too, mask=mask
     )
-    reference.recurrent_gradient(cell, weights64, trace64, dy64, last64, found64, dx64, turned)
+    reference.recurrent_gradient(
+        cell, weights64, trace64, dy64, last64, found64, dx64, turned, mask
+    )
     got_states, wanted_states = (last, last64) if first_too else ([], [])
     for got, want in zip((*got_states, *found, dx), (*wanted_states, *found64, dx64), strict=True):
         if got is not None:
