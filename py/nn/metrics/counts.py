@@ -24,6 +24,8 @@ class Counts(Metric):
 
     def __init__(self, thresholds: Sequence[float], name: str | None = None, **others: Any) -> None:
         self.levels = [float(t) for t in thresholds]
+        self._order = np.argsort(self.levels)
+        self._ordered = np.asarray(self.levels)[self._order]
         super().__init__(name, **others)
 
     def reset_state(self) -> None:
@@ -49,14 +51,16 @@ class Counts(Metric):
         """Count one batch; labels, outputs and weights have the same shape."""
         columns = pred.shape[-1] if self.multi_label else 1
         true, pred, weight = (a.reshape(-1, columns) for a in (true, pred, weight))
-        positive, negative = (weight * true).sum(axis=0), (weight * ~true).sum(axis=0)
-        for i, threshold in enumerate(self.levels):
-            above = pred > threshold
-            tp, fp = (weight * (above & true)).sum(axis=0), (weight * (above & ~true)).sum(axis=0)
-            for kept, more in (
-                (self.tp, tp), (self.fp, fp), (self.fn, positive - tp), (self.tn, negative - fp)
-            ):  # fmt: skip
-                kept[i] += more if self.multi_label else more[0]
+        order = self._order
+        below = np.searchsorted(self._ordered, pred)  # how many thresholds are below an output
+        below[np.isnan(pred)] = 0
+        places = below * columns + np.arange(columns)
+        for of, hit, missed in ((true, self.tp, self.fn), (~true, self.fp, self.tn)):
+            sums = np.bincount(places.ravel(), (weight * of).ravel(), (len(order) + 1) * columns)
+            more = sums.reshape(-1, columns)[::-1].cumsum(axis=0)[::-1]
+            above = more[1:] if self.multi_label else more[1:, 0]
+            hit[order] += above
+            missed[order] += more[0] - above
 
     def value(self) -> Array:
         """Return the metric at each threshold."""
