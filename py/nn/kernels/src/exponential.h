@@ -125,7 +125,7 @@ INLINE void sigmoids(f4 x[4], const float *numbers) {
         x[i] = share / madd(p[i], (f4)((i4)shifted[i] << 23), one) - rest;
 }
 
-/* Natural logarithm of one positive normal number. */
+/* Natural logarithm of one positive normal number; NaN of what is not finite. */
 INLINE float logarithm(float x) {
     union {
         float f;
@@ -147,7 +147,7 @@ INLINE float logarithm(float x) {
     y = y * m - 2.4999993993e-1f;
     y = y * m + 3.3333331174e-1f;
     y = y * m * z - 0.5f * z + (float)exponent * -2.12194440e-4f;
-    return m + y + (float)exponent * 0.693359375f;
+    return m + y + (float)exponent * 0.693359375f + (x - x);
 }
 
 #endif

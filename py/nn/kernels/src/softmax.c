@@ -79,7 +79,7 @@ EXPORT int softmax_cross_entropy(const float *logits, const float *weights, floa
         float most = highest(logits, classes);
         float total = exponentials(logits, work, classes, most, 1);
         float weight = weights ? weights[n] * to->factor : to->factor;
-        losses[n] = logarithm(total) - (logits[label] - most) + (total - total); /* NaN, of which there is no logarithm */
+        losses[n] = logarithm(total) - (logits[label] - most);
         sum += losses[n] * (double)weight;
         if (probabilities) scale(work, probabilities + n * classes, classes, 1 / total);
         if (gradient) {
