@@ -633,8 +633,8 @@ def fused_loss(
 ) -> float:
     """Return what the losses of all samples come to; see `nn.kernels.fused_loss`."""
     classes = logits.shape[1]
+    true = targets * (1 - smoothing) + smoothing / (classes if activation == "softmax" else 2)
     if activation == "softmax":
-        true = targets * (1 - smoothing) + smoothing / classes
         shifted = logits - logits.max(axis=-1, keepdims=True)
         exponentials = np.exp(shifted)
         total, held = exponentials.sum(-1, keepdims=True), true.sum(-1, keepdims=True)
@@ -642,15 +642,14 @@ def fused_loss(
         losses = held[:, 0] * np.log(total[:, 0]) - (true * shifted).sum(axis=-1)
         slopes = y * held - true
     elif activation == "sigmoid":
-        true = targets * (1 - smoothing) + smoothing / 2
         exponentials = np.exp(-np.abs(logits))
         y = np.where(logits < 0, exponentials, 1) / (1 + exponentials)
         losses = (np.maximum(logits, 0) - logits * true + np.log1p(exponentials)).mean(axis=-1)
         slopes = (y - true) / classes
     else:
         y = logits
-        losses = np.square(y - targets).mean(axis=-1)
-        slopes = 2 * (y - targets) / classes
+        losses = np.square(y - true).mean(axis=-1)
+        slopes = 2 * (y - true) / classes
     if outputs is not None:
         outputs[...] = y
     if gradient is not None:

@@ -147,23 +147,37 @@ class Loss:
         into `predictions`. What the kernel settles for these arrays is kept in `binding`.
         """
         true = self.targets(y_true, logits)
-        scale = self.scale(true.shape[:-1], sample_weight, logits.dtype)
-        weights = None if sample_weight is None else scale.reshape(-1)
-        rows, slopes = logits, out
-        if logits.ndim != 2:  # a kernel is bound to these very arrays, not to views of them
-            true, rows, slopes = (a.reshape(-1, a.shape[-1]) for a in (true, logits, out))
-            predictions = predictions if predictions is None else predictions.reshape(rows.shape)
+        arrays = logits, out, predictions
+        rows, slopes, seen, weights, scale = self.in_rows(*arrays, true.shape[:-1], sample_weight)
         return kernels.fused_loss(
             str(self.fused_activation),
             rows,
-            true,
+            true.reshape(rows.shape),
             smoothing=self.label_smoothing,
             sample_weight=weights,
-            scale=float(scale) if weights is None else 1.0,
+            scale=scale,
             gradient=slopes,
-            outputs=predictions,
+            outputs=seen,
             binding=binding,
         )
+
+    def in_rows(
+        self,
+        logits: Array,
+        out: Array,
+        predictions: Array | None,
+        shape: tuple[int, ...],
+        sample_weight: Any,
+    ) -> tuple[Array, Array, Array | None, Array | None, float]:
+        """Return what a kernel takes: logits, gradient and predictions (rows, classes), the factor
+        of each row, if they differ, and that of all."""
+        scale = self.scale(shape, sample_weight, logits.dtype)
+        if logits.ndim != 2:  # a kernel is bound to these very arrays, not to views of them
+            logits, out = (a.reshape(-1, a.shape[-1]) for a in (logits, out))
+            predictions = predictions if predictions is None else predictions.reshape(logits.shape)
+        if sample_weight is None:
+            return logits, out, predictions, None, float(scale)
+        return logits, out, predictions, scale.reshape(-1), 1.0
 
     def targets(self, y_true: Any, y_pred: Array) -> Array:
         """Return the labels in the shape and the dtype of the outputs, not smoothed."""

@@ -98,20 +98,16 @@ class SparseCategoricalCrossentropy(Loss):
         index: Array = labels.reshape(-1)
         if index.dtype.kind not in "iu":
             index = as_integers(index, self.name, logits.shape[-1])
-        scale = self.scale(labels.shape, sample_weight, logits.dtype)
-        weights = None if sample_weight is None else scale.reshape(-1)
-        rows, slopes = logits, out
-        if logits.ndim != 2:  # a kernel is bound to these very arrays, not to views of them
-            rows, slopes = (a.reshape(-1, a.shape[-1]) for a in (logits, out))
-            predictions = predictions if predictions is None else predictions.reshape(rows.shape)
+        arrays = logits, out, predictions
+        rows, slopes, seen, weights, scale = self.in_rows(*arrays, labels.shape, sample_weight)
         try:
             _, total = kernels.softmax_cross_entropy(
                 rows,
                 index,
                 sample_weight=weights,
-                scale=float(scale) if weights is None else 1.0,
+                scale=scale,
                 gradient=slopes,
-                probabilities=predictions,
+                probabilities=seen,
                 binding=binding,
             )
         except ValueError:

@@ -459,7 +459,6 @@ def check_fused_loss(draw):
     n, classes, activation = draw.integer(0, 9), draw.integer(1, 19), draw.pick(tuple(ENDS))
     logits, scale = draw.real(n, classes) * F4(draw.pick((1, 30))), draw.pick((1.0, 0.25))
     weights, smoothing = draw.pick((None, draw.real(n))), draw.pick((0.0, 0.2))
-    smoothing *= activation != "linear"
     gradient, outputs, binding = draw.out(n, classes), draw.out(n, classes), Binding()
     for _ in range(2):  # the second time with what was settled
         targets = draw.pick((draw.real(n, classes), draw.random.integers(0, 2, (n, classes))))
