@@ -3,6 +3,8 @@ joined by its panel, and a flower-supernode, all with the client app of examples
 """
 
 import asyncio
+import re
+import sys
 
 import numpy as np
 import pytest
@@ -38,6 +40,11 @@ join.click();
 """
 
 
+def told(who, text):
+    """Show the end of a log, where a test has failed."""
+    sys.stdout.write(f"{who}:\n{text[-6000:]}\n")
+
+
 @pytest.fixture
 def federation(tmp_path, site):
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -45,6 +52,8 @@ def federation(tmp_path, site):
         started.superlink()
         started.gateway("--origin", site.url.rstrip("/"), "--token", "secret")
         yield started
+        for process in ("gateway", "superlink"):
+            told(process, started.log(process))
     assert started._left() == []
 
 
@@ -52,6 +61,7 @@ def federation(tmp_path, site):
 def firefox():
     browser = Firefox()
     yield browser
+    told("Firefox", browser.console_text())
     browser.quit()
 
 
@@ -112,9 +122,16 @@ def test_two_browsers_and_a_supernode_learn_together(federation, site, open_page
     assert text(tabs[0], "federation-state").startswith("You left. The network stays yours")
     assert text(tabs[0], "model-note") == f"Trained for {ROUNDS} epochs."
     assert firefox.errors() == []
-    left = federation.log("superlink").count("Fleet.DeactivateNode")
+    firefox.until("document.getElementById('federation-state').innerText.startsWith('Joined.')")
+    before = len(goodbyes(federation))
     firefox.get("about:blank")  # a page that is closed says goodbye, or rounds would wait for it
-    tabs[0].until(lambda: federation.log("superlink").count("Fleet.DeactivateNode") > left, 60)
+    tabs[0].until(lambda: len(goodbyes(federation)) > before, 60, "the goodbye of a closed page")
+    assert set(goodbyes(federation)) == {"200"}
+
+
+def goodbyes(federation):
+    """What the SuperLink answered to each node that left: 200, or 412 to one that was gone."""
+    return re.findall(r"/v1/fleet/deactivate-node \S+ (\d+)", federation.log("superlink"))
 
 
 def numbers(saved):
