@@ -16,8 +16,9 @@ from nn.graph import Graph
 from nn.layers.base import Layer, walk
 from nn.layers.fusion import NormedRelu
 from nn.layers.normalization import BatchNormalization
-from nn.models.program import Batch, TrainingProgram
+from nn.models.program import Batch
 from nn.models.steps import Step
+from nn.training.program import TrainingProgram
 from nn.types import Array
 from nn.variables import Parameters, Variable
 

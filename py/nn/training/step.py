@@ -14,9 +14,10 @@ from nn.lazy import load
 from nn.losses import Loss, masked_weight
 from nn.metrics import Mean, MeanMetric
 from nn.models.model import Model
-from nn.models.program import TrainingProgram, program_for
+from nn.models.program import program_for
 from nn.optimizers import Optimizer
 from nn.training.compiled_outputs import Output, nested, numbers, per_output
+from nn.training.program import TrainingProgram
 from nn.types import Array
 
 COMPILE_LEFT_OUT: LeftOut = {
