@@ -7,7 +7,6 @@ a layer keeps only the one it needs.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,13 +19,12 @@ from nn.types import Array
 
 __all__ = [
     "Activation",
-    "erf",
     "get",
     "serialize",
 ]
 
-Forward = Callable[[Array, Array], None]
-Gradient = Callable[[Array, Array, Array], None]
+Forward = Callable[[Array, Array], object]
+Gradient = Callable[[Array, Array, Array], object]
 
 
 class Activation:
@@ -40,6 +38,7 @@ class Activation:
         fused: whether the matrix and convolution kernels can apply it where a gradient will be
             needed: its gradient is computed from its result.
         kernel: whether both functions are one kernel call and nothing else.
+        formulas: both functions in NumPy alone.
         family: returns the activation with other options, which Keras' function of the name has.
     """
 
@@ -51,7 +50,7 @@ class Activation:
         *,
         from_output: bool = True,
         fused: bool = False,
-        kernel: bool = False,
+        twins: tuple[Forward, Gradient] | None = None,
         family: Callable[..., Activation] | None = None,
     ) -> None:
         self.name = name
@@ -60,7 +59,8 @@ class Activation:
         self.gradient = gradient
         self.from_output = from_output
         self.fused = fused
-        self.kernel = kernel
+        self.kernel = twins is not None
+        self.formulas = twins or (forward, gradient)
 
     def __call__(self, x: Any, *args: Any, **options: Any) -> Any:
         """Return f(x) in a new array, or a symbolic tensor of it; options are Keras'.
@@ -102,15 +102,21 @@ def _kernel(
     *,
     from_output: bool = True,
     fused: bool = False,
+    a: float = 0.0,
+    b: float = 0.0,
 ) -> Activation:
     def forward(x: Array, out: Array) -> None:
-        kernels.activate(x, name, out)
+        kernels.activate(x, name, out, a, b)
 
     def gradient(dy: Array, v: Array, out: Array) -> None:
-        kernels.activation_gradient(dy, v, name, out)
+        kernels.activation_gradient(dy, v, name, out, a, b)
 
+    twins = (
+        lambda x, out: kernels.reference.activate(x, name, out, a, b),
+        lambda dy, v, out: kernels.reference.activation_gradient(dy, v, name, out, a, b),
+    )
     return Activation(
-        name, forward, gradient, from_output=from_output, fused=fused, kernel=True, family=family
+        name, forward, gradient, from_output=from_output, fused=fused, twins=twins, family=family
     )
 
 
@@ -142,30 +148,12 @@ def _log_softmax_gradient(dy: Array, y: Array, out: Array) -> None:
 
 def leaky_relu_with(negative_slope: float = 0.2) -> Activation:
     """Return leaky relu, f(x) = x above zero and negative_slope * x below."""
-
-    def forward(x: Array, out: Array) -> None:
-        out[...] = np.where(x > 0, x, x * x.dtype.type(negative_slope))
-
-    def gradient(dy: Array, y: Array, out: Array) -> None:
-        out[...] = np.where(y > 0, dy, dy * dy.dtype.type(negative_slope))
-
-    return Activation("leaky_relu", forward, gradient, family=leaky_relu_with)
+    return _kernel("leaky_relu", leaky_relu_with, a=negative_slope)
 
 
-def elu_with(alpha: float = 1.0, scale: float = 1.0, name: str = "elu") -> Activation:
-    """Return elu, f(x) = x above zero and alpha * (exp(x) - 1) below, times `scale`.
-
-    Source: Clevert et al. 2015.
-    """
-
-    def forward(x: Array, out: Array) -> None:
-        below = alpha * np.expm1(np.minimum(x, 0))
-        out[...] = scale * np.where(x > 0, x, below)
-
-    def gradient(dy: Array, y: Array, out: Array) -> None:
-        out[...] = dy * np.where(y > 0, scale, y + scale * alpha)
-
-    return Activation(name, forward, gradient, family=elu_with if name == "elu" else None)
+def elu_with(alpha: float = 1.0) -> Activation:
+    """Return elu, f(x) = x above zero and alpha * (exp(x) - 1) below (Clevert et al. 2015)."""
+    return _kernel("elu", elu_with, a=alpha, b=1.0)
 
 
 def relu_with(
@@ -231,50 +219,6 @@ def _softsign_gradient(dy: Array, x: Array, out: Array) -> None:
     out[...] = dy / np.square(1 + np.abs(x))
 
 
-def _silu(x: Array, out: Array) -> None:
-    out[...] = x * _sigmoid(x)
-
-
-def _silu_gradient(dy: Array, x: Array, out: Array) -> None:
-    s = _sigmoid(x)
-    out[...] = dy * (s * (1 + x * (1 - s)))
-
-
-# Numerical Recipes 3rd ed. 6.2.2: erfc(z) = t exp(-z^2 + P(t)), t = 2 / (2 + z), |error| < 1.2e-16.
-_ERFC = (
-    -1.3026537197817094, 6.4196979235649026e-1, 1.9476473204185836e-2, -9.561514786808631e-3,
-    -9.46595344482036e-4, 3.66839497852761e-4, 4.2523324806907e-5, -2.0278578112534e-5,
-    -1.624290004647e-6, 1.303655835580e-6, 1.5626441722e-8, -8.5238095915e-8, 6.529054439e-9,
-    5.059343495e-9, -9.91364156e-10, -2.27365122e-10, 9.6467911e-11, 2.394038e-12, -6.886027e-12,
-    8.94487e-13, 3.13092e-13, -1.12708e-13, 3.81e-16, 7.106e-15, -1.523e-15, -9.4e-17, 1.21e-16,
-    -2.8e-17,
-)  # fmt: skip
-
-
-def erf(x: Array) -> Array:
-    """Return the error function, accurate to float64 rounding (NumPy lacks it)."""
-    z = np.abs(x).astype(np.float64)
-    t = 2 / (2 + z)
-    ty = 4 * t - 2
-    d = np.zeros_like(z)
-    dd = np.zeros_like(z)
-    for coefficient in _ERFC[:0:-1]:
-        d, dd = ty * d - dd + coefficient, d
-    erfc = t * np.exp(-z * z + 0.5 * (_ERFC[0] + ty * d) - dd)
-    y: Array = np.copysign(1 - erfc, x).astype(x.dtype, copy=False)
-    return y
-
-
-def _gelu(x: Array, out: Array) -> None:
-    out[...] = x * (0.5 * (1 + erf(x * math.sqrt(0.5))))
-
-
-def _gelu_gradient(dy: Array, x: Array, out: Array) -> None:
-    cumulative = 0.5 * (1 + erf(x * math.sqrt(0.5)))
-    density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
-    out[...] = dy * (cumulative + x * density)
-
-
 def _gelu_family(approximate: bool = False) -> Activation:
     return load("nn.activations.further").APPROXIMATE_GELU if approximate else get("gelu")
 
@@ -325,11 +269,11 @@ ACTIVATIONS: dict[str, Activation] = {
         ),
         leaky_relu_with(),
         elu_with(),
-        elu_with(_SELU_ALPHA, _SELU_SCALE, "selu"),
+        _kernel("selu", a=_SELU_SCALE * _SELU_ALPHA, b=_SELU_SCALE),
         Activation("softplus", _softplus, _softplus_gradient, from_output=False),
         Activation("softsign", _softsign, _softsign_gradient, from_output=False),
-        Activation("silu", _silu, _silu_gradient, from_output=False),
-        Activation("gelu", _gelu, _gelu_gradient, from_output=False, family=_gelu_family),
+        _kernel("silu", from_output=False),
+        _kernel("gelu", _gelu_family, from_output=False),
         Activation("exponential", _exponential, _exponential_gradient),
         _kernel("hard_sigmoid", fused=True),
         Activation(

@@ -1,4 +1,4 @@
-"""Sums, activations with gradients from their output, softmax, and softmax cross-entropy."""
+"""Sums, activations, softmax, and losses fused with what is before them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from nn.kernels.reference import Array
 
 CODES = {
     "relu": 1, "sigmoid": 2, "tanh": 3, "relu6": 4, "hard_sigmoid": 5, "hard_silu": 6,
+    "elu": 7, "selu": 7, "leaky_relu": 8, "silu": 9, "gelu": 10,
 }  # fmt: skip
-FUSED = {None: 0, "linear": 0} | {k: v for k, v in CODES.items() if k not in ("sigmoid", "tanh")}
+CUTS = ("relu", "relu6", "hard_sigmoid", "hard_silu")
+FUSED = {None: 0, "linear": 0} | {name: CODES[name] for name in CUTS}
 """The activations that products and convolutions apply before they store a result."""
 ENDS = {"linear": 0, "softmax": 1, "sigmoid": 2}
 """The activations that `fused_loss` computes."""
@@ -36,28 +38,38 @@ def add(a: Array, b: Array, out: Array | None = None) -> Array:
     return out
 
 
-def activate(x: Array, name: str, out: Array | None = None) -> Array:
-    """Apply an activation of `CODES`; `out` may be `x`."""
+def activate(
+    x: Array, name: str, out: Array | None = None, a: float = 0.0, b: float = 0.0
+) -> Array:
+    """Apply an activation of `CODES`; `out` may be `x`.
+
+    Args:
+        a: the slope of leaky relu below zero; the factor of exp(x) - 1 of elu and selu.
+        b: the slope of elu and selu above zero.
+    """
     expect_shape(out, x.shape, "out")
     lib = library.compiled((x, out), (out,), name in CODES)
     if lib is None:
-        return reference.activate(x, name, out)
+        return reference.activate(x, name, out, a, b)
     out = np.empty(x.shape, F4) if out is None else out
     x = contiguous(x)
-    lib.activate(CODES[name], address(x), address(out), x.size)
+    lib.activate(CODES[name], address(x), address(out), x.size, a, b)
     return out
 
 
-def activation_gradient(dy: Array, y: Array, name: str, out: Array | None = None) -> Array:
-    """Return dx from dy and the activation's output y (hard_silu's input); `out` may be `dy`."""
+def activation_gradient(
+    dy: Array, y: Array, name: str, out: Array | None = None, a: float = 0.0, b: float = 0.0
+) -> Array:
+    """Return dx from dy and the activation's output y, or its input where it is hard_silu, silu or
+    gelu; `out` may be `dy`, the numbers are those of `activate`."""
     expect_shape(y, dy.shape, "y")
     expect_shape(out, dy.shape, "out")
     lib = library.compiled((dy, y, out), (out,), name in CODES)
     if lib is None:
-        return reference.activation_gradient(dy, y, name, out)
+        return reference.activation_gradient(dy, y, name, out, a, b)
     out = np.empty(dy.shape, F4) if out is None else out
     dy, y = contiguous(dy), contiguous(y)
-    lib.activation_gradient(CODES[name], address(dy), address(y), address(out), dy.size)
+    lib.activation_gradient(CODES[name], address(dy), address(y), address(out), dy.size, a, b)
     return out
 
 

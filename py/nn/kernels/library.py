@@ -26,8 +26,8 @@ _NAMED = {"p": ctypes.c_void_p, "i": ctypes.c_int, "f": ctypes.c_float}
 
 # One letter per parameter: pointer, int, float.
 SIGNATURES = {
-    "activate": "ippi",
-    "activation_gradient": "ipppi",
+    "activate": "ippiff",
+    "activation_gradient": "ipppiff",
     "adam_update": "ppppip",
     "add": "pppi",
     "average_pool": "ppp",

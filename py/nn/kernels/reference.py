@@ -6,6 +6,7 @@ have the type of the first operand. Every `out` is written and returned.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -664,40 +665,86 @@ def _ramp(x: Array) -> Array:
     return np.clip(x / 6 + 0.5, 0, 1)
 
 
-_FORWARD: dict[str, Callable[[Array, Array], object]] = {
-    "relu": lambda x, out: np.maximum(x, 0, out=out),
-    "sigmoid": lambda x, out: np.copyto(out, 0.5 * (1 + np.tanh(0.5 * x))),
-    "tanh": lambda x, out: np.tanh(x, out=out),
-    "linear": lambda x, out: np.copyto(out, x),
-    "relu6": lambda x, out: np.clip(x, 0, 6, out=out),
-    "hard_sigmoid": lambda x, out: np.copyto(out, _ramp(x)),
-    "hard_silu": lambda x, out: np.multiply(x, _ramp(x), out=out),
-}
-_BACKWARD: dict[str, Callable[[Array, Array, Array], object]] = {
-    "relu": lambda dy, y, out: np.multiply(dy, y > 0, out=out),
-    "sigmoid": lambda dy, y, out: np.multiply(dy, y * (1 - y), out=out),
-    "tanh": lambda dy, y, out: np.multiply(dy, 1 - y * y, out=out),
-    "relu6": lambda dy, y, out: np.multiply(dy, (y > 0) & (y < 6), out=out),
-    "hard_sigmoid": lambda dy, y, out: np.multiply(
-        dy, ((y > 0) & (y < 1)) / y.dtype.type(6), out=out
-    ),
-    "hard_silu": lambda dy, x, out: np.multiply(
-        dy, np.where(np.abs(x) < 3, x / 3 + x.dtype.type(0.5), x >= 3), out=out
-    ),
-}
+def _logistic(x: Array) -> Array:
+    y: Array = 0.5 * (1 + np.tanh(0.5 * x))
+    return y
 
 
-def activate(x: Array, name: str, out: Array | None = None) -> Array:
-    """Apply a named activation; `out` may be `x`."""
+# Numerical Recipes 3rd ed. 6.2.2: erfc(z) = t exp(-z^2 + P(t)), t = 2 / (2 + z), |error| < 1.2e-16.
+_ERFC = (
+    -1.3026537197817094, 6.4196979235649026e-1, 1.9476473204185836e-2, -9.561514786808631e-3,
+    -9.46595344482036e-4, 3.66839497852761e-4, 4.2523324806907e-5, -2.0278578112534e-5,
+    -1.624290004647e-6, 1.303655835580e-6, 1.5626441722e-8, -8.5238095915e-8, 6.529054439e-9,
+    5.059343495e-9, -9.91364156e-10, -2.27365122e-10, 9.6467911e-11, 2.394038e-12, -6.886027e-12,
+    8.94487e-13, 3.13092e-13, -1.12708e-13, 3.81e-16, 7.106e-15, -1.523e-15, -9.4e-17, 1.21e-16,
+    -2.8e-17,
+)  # fmt: skip
+
+
+def _normal(x: Array) -> Array:
+    """Return the share of the normal distribution below x, to float64 rounding (NumPy has none)."""
+    z = np.abs(x).astype(np.float64) * math.sqrt(0.5)
+    t = 2 / (2 + z)
+    ty = 4 * t - 2
+    d = np.zeros_like(z)
+    dd = np.zeros_like(z)
+    for coefficient in _ERFC[:0:-1]:
+        d, dd = ty * d - dd + coefficient, d
+    above = 0.5 * t * np.exp(-z * z + 0.5 * (_ERFC[0] + ty * d) - dd)
+    below: Array = np.where(x < 0, above, 1 - above).astype(x.dtype, copy=False)
+    return below
+
+
+def _silu_slope(x: Array) -> Array:
+    s = _logistic(x)
+    slope: Array = s * (1 + x * (1 - s))
+    return slope
+
+
+_FORWARD: dict[str, Callable[[Array, float, float], Array]] = {
+    "relu": lambda x, a, b: np.maximum(x, 0),
+    "sigmoid": lambda x, a, b: _logistic(x),
+    "tanh": lambda x, a, b: np.tanh(x),
+    "linear": lambda x, a, b: x,
+    "relu6": lambda x, a, b: np.clip(x, 0, 6),
+    "hard_sigmoid": lambda x, a, b: _ramp(x),
+    "hard_silu": lambda x, a, b: x * _ramp(x),
+    "elu": lambda x, a, b: np.where(x > 0, b * x, a * np.expm1(np.minimum(x, 0))),
+    "leaky_relu": lambda x, a, b: np.where(x > 0, x, x * a),
+    "silu": lambda x, a, b: x * _logistic(x),
+    "gelu": lambda x, a, b: x * _normal(x),
+}
+_SLOPES: dict[str, Callable[[Array, float, float], Array]] = {
+    "relu": lambda y, a, b: y > 0,
+    "sigmoid": lambda y, a, b: y * (1 - y),
+    "tanh": lambda y, a, b: 1 - y * y,
+    "relu6": lambda y, a, b: (y > 0) & (y < 6),
+    "hard_sigmoid": lambda y, a, b: ((y > 0) & (y < 1)) / y.dtype.type(6),
+    "hard_silu": lambda x, a, b: np.where(np.abs(x) < 3, x / 3 + x.dtype.type(0.5), x >= 3),
+    "elu": lambda y, a, b: np.where(y > 0, b, y + a),
+    "leaky_relu": lambda y, a, b: np.where(y > 0, 1.0, a),
+    "silu": lambda x, a, b: _silu_slope(x),
+    "gelu": lambda x, a, b: _normal(x) + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi),
+}
+for _forms in (_FORWARD, _SLOPES):
+    _forms["selu"] = _forms["elu"]
+
+
+def activate(
+    x: Array, name: str, out: Array | None = None, a: float = 0.0, b: float = 0.0
+) -> Array:
+    """Apply a named activation, whose numbers `a` and `b` are; `out` may be `x`."""
     out = np.empty_like(x) if out is None else out
-    _FORWARD[name](x, out)
+    out[...] = _FORWARD[name](x, a, b)
     return out
 
 
-def activation_gradient(dy: Array, y: Array, name: str, out: Array | None = None) -> Array:
-    """Return dx from dy and the activation's output y (hard_silu's input); `out` may be `dy`."""
+def activation_gradient(
+    dy: Array, y: Array, name: str, out: Array | None = None, a: float = 0.0, b: float = 0.0
+) -> Array:
+    """Return dx from dy and the activation's output y, or its input; `out` may be `dy`."""
     out = np.empty_like(dy) if out is None else out
-    _BACKWARD[name](dy, y, out)
+    out[...] = dy * _SLOPES[name](y, a, b)
     return out
 
 

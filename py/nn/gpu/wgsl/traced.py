@@ -200,9 +200,10 @@ def activation(given: Any) -> Function | None:
     if known is not None and activations.get(given.name) is given:
         return known
     value, slope = Text(""), Text("")
+    forward, gradient = given.formulas
     try:
-        given.forward(Text("v"), value)
-        given.gradient(Text("1.0"), Text("y" if given.from_output else "v"), slope)
+        forward(Text("v"), value)
+        gradient(Text("1.0"), Text("y" if given.from_output else "v"), slope)
     except (AttributeError, KeyError, TypeError):
         return None
     return Function(value.text, slope.text, given.from_output)

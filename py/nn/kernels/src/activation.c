@@ -1,36 +1,54 @@
-/* Activations and their gradients, computed from the activation's output or, for hard silu, its input. */
+/* Activations and their gradients, computed from the activation's output or, for those that are no function of it
+ * (hard silu, silu, gelu), from its input. `a` and `b` are an activation's own numbers: leaky relu is a x below zero,
+ * elu a (exp(x) - 1) below and b x above.
+ */
 #include "activation.h"
 #include "exponential.h"
 
-INLINE f4 apply(int kind, f4 x) {
+INLINE f4 apply(int kind, f4 x, f4 a, f4 b) {
+    f4 bell;
     if (kind == SIGMOID) return logistic(x);
-    return kind == TANH ? hyperbolic_tangent(x) : cut(kind, x);
+    if (kind == TANH) return hyperbolic_tangent(x);
+    if (kind == ELU) return select(x > splat(0), b * x, a * exponential_less_one(x));
+    if (kind == LEAKY_RELU) return select(x > splat(0), x, a * x);
+    if (kind == SILU) return x * logistic(x);
+    return kind == GELU ? x * normal(x, &bell) : cut(kind, x);
 }
 
-/* v is the output; hard silu's input. */
-INLINE f4 slope(int kind, f4 dy, f4 v) {
+/* v is the output, or the input: see above. */
+INLINE f4 slope(int kind, f4 dy, f4 v, f4 a, f4 b) {
     if (kind == RELU) return (f4)((i4)dy & (v > splat(0)));
     if (kind == RELU6) return let_between(dy, v, 6);
     if (kind == HARD_SIGMOID) return let_between(dy, v, 1) * splat(1.f / 6);
     if (kind == SIGMOID) return dy * (v * (splat(1) - v));
     if (kind == TANH) return dy * (splat(1) - v * v);
+    if (kind == ELU) return dy * select(v > splat(0), b, v + a);
+    if (kind == LEAKY_RELU) return dy * select(v > splat(0), splat(1), a);
+    if (kind == SILU) {
+        f4 s = logistic(v);
+        return dy * (s * madd(v, splat(1) - s, splat(1)));
+    }
+    if (kind == GELU) {
+        f4 bell, below = normal(v, &bell);
+        return dy * madd(v * bell, splat(0.39894228f), below);
+    }
     i4 inside = (v > splat(-3)) & (v < splat(3));
     f4 above = (f4)((i4)splat(1) & (v >= splat(3)));
     return dy * select(inside, madd(v, splat(1.f / 3), splat(0.5f)), above);
 }
 
-INLINE void apply_all(int kind, const float *x, float *y, int count) {
+INLINE void apply_all(int kind, const float *x, float *y, int count, f4 a, f4 b) {
     int i = 0;
-    for (; i + LANES <= count; i += LANES) store(y + i, apply(kind, load(x + i)));
-    if (i < count) store_part(y + i, apply(kind, load_part(x + i, count - i)), count - i);
+    for (; i + LANES <= count; i += LANES) store(y + i, apply(kind, load(x + i), a, b));
+    if (i < count) store_part(y + i, apply(kind, load_part(x + i, count - i), a, b), count - i);
 }
 
-INLINE void slope_all(int kind, const float *dy, const float *v, float *dx, int count) {
+INLINE void slope_all(int kind, const float *dy, const float *v, float *dx, int count, f4 a, f4 b) {
     int i = 0;
-    for (; i + LANES <= count; i += LANES) store(dx + i, slope(kind, load(dy + i), load(v + i)));
+    for (; i + LANES <= count; i += LANES) store(dx + i, slope(kind, load(dy + i), load(v + i), a, b));
     if (i < count) {
         f4 d = load_part(dy + i, count - i);
-        store_part(dx + i, slope(kind, d, load_part(v + i, count - i)), count - i);
+        store_part(dx + i, slope(kind, d, load_part(v + i, count - i), a, b), count - i);
     }
 }
 
@@ -51,16 +69,28 @@ INLINE void slope_all(int kind, const float *dy, const float *v, float *dx, int 
     case HARD_SIGMOID:      \
         CALL(HARD_SIGMOID); \
         break;              \
+    case ELU:               \
+        CALL(ELU);          \
+        break;              \
+    case LEAKY_RELU:        \
+        CALL(LEAKY_RELU);   \
+        break;              \
+    case SILU:              \
+        CALL(SILU);         \
+        break;              \
+    case GELU:              \
+        CALL(GELU);         \
+        break;              \
     default:                \
         CALL(HARD_SILU);    \
     }
 
-EXPORT void activate(int kind, const float *x, float *y, int count){
-#define APPLY(KIND) apply_all(KIND, x, y, count)
+EXPORT void activate(int kind, const float *x, float *y, int count, float a, float b){
+#define APPLY(KIND) apply_all(KIND, x, y, count, splat(a), splat(b))
     EACH_KIND(APPLY)}
 
-EXPORT void activation_gradient(int kind, const float *dy, const float *v, float *dx, int count){
-#define SLOPE(KIND) slope_all(KIND, dy, v, dx, count)
+EXPORT void activation_gradient(int kind, const float *dy, const float *v, float *dx, int count, float a, float b){
+#define SLOPE(KIND) slope_all(KIND, dy, v, dx, count, splat(a), splat(b))
     EACH_KIND(SLOPE)}
 
 /* y = a + b; y may be either. */

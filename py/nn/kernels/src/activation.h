@@ -10,7 +10,11 @@ enum activation { LINEAR = 0,
                   TANH = 3,
                   RELU6 = 4,
                   HARD_SIGMOID = 5,
-                  HARD_SILU = 6 };
+                  HARD_SILU = 6,
+                  ELU = 7,
+                  LEAKY_RELU = 8,
+                  SILU = 9,
+                  GELU = 10 };
 
 /* x / 6 + 1 / 2 between 0 and 1. */
 INLINE f4 ramp(f4 x) { return clip(madd(x, splat(1.f / 6), splat(0.5f)), splat(0), splat(1)); }
@@ -26,7 +30,7 @@ INLINE f4 cut(int activation, f4 x) {
 /* dy where an activation's output y is neither at its lower nor at its upper end, else 0. */
 INLINE f4 let_between(f4 dy, f4 y, float top) { return (f4)((i4)dy & (y > splat(0)) & (y < splat(top))); }
 
-/* y = activation(x); y may be x. */
-void activate(int kind, const float *x, float *y, int count);
+/* y = activation(x), with up to two numbers of its own; y may be x. */
+void activate(int kind, const float *x, float *y, int count, float a, float b);
 
 #endif

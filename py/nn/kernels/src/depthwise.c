@@ -117,7 +117,7 @@ static void convolve_image(const struct geometry *g, const float *x, const float
             int from = smaller(j, last);
             convolve_tile(g, tile, &rows, from * g->stride_x * ring->pitch, packed, bias, y + from * c, low, high);
         }
-        if (cut->after) activate(cut->after, y, y, g->out_width * c);
+        if (cut->after) activate(cut->after, y, y, g->out_width * c, 0, 0);
     }
 }
 

@@ -1,4 +1,4 @@
-/* exp, log, tanh and the logistic function to a few units in the last place, four at a time.
+/* exp, log, tanh, the logistic function and the normal distribution to a few units in the last place, four at a time.
  *
  * Range reduction and polynomials of exp and log after Cephes (S. Moshier, single precision): relative
  * error of exp below 1e-7 on its range, of log below 2e-7, of tanh below 4e-7.
@@ -44,6 +44,18 @@ static const float TANH_NUMBERS[] = {
     9,
     -1,
     1};
+/* The share of the normal distribution above x >= 0, over exp(-x^2 / 2), as a polynomial in 1 / (1 + x times the first
+ * number) without a constant. Fitted to the least relative error for x below 13: 1e-7, and 4e-7 with rounding. */
+static const float NORMAL_NUMBERS[] = {
+    0.305f,
+    3.6696941e-2f,
+    -1.5297863e-1f,
+    1.8569945e-1f,
+    -3.7959728e-2f,
+    1.2101188e-1f,
+    1.0342415e-1f,
+    1.2246622e-1f,
+    1.2163977e-1f};
 /* share / (1 + 2^(scale x)) - rest: the limits of x, the scale, what leaves the nearest integer and the exponent's 127
  * in the low bits, 2^x within +-1/2 as a polynomial, the share and the rest. */
 #define POWER 1.3264591e-3f, 9.6716192e-3f, 5.5507351e-2f, 2.4022241e-1f, 6.9314700e-1f, 1
@@ -55,19 +67,25 @@ INLINE const float *opaque(const float *p) {
     return p;
 }
 
-/* exp(x) = p 2^n; returns p and stores n in the low bits of `shifted`. */
-INLINE f4 reduced(f4 x, f4 *shifted) {
+/* exp(x) = 2^n (1 + r + r q); returns q, and stores r, and n in the low bits of `shifted`. */
+INLINE f4 series(f4 x, f4 *shifted, f4 *rest) {
     const float *k = opaque(EXP_NUMBERS);
     *shifted = madd(x, splat(k[0]), splat(k[1]));
     f4 n = *shifted - splat(k[1]);
-    f4 r = madd(n, splat(k[2]), madd(n, splat(k[3]), x));
+    f4 r = *rest = madd(n, splat(k[2]), madd(n, splat(k[3]), x));
     f4 p = splat(k[4]);
     p = madd(p, r, splat(k[5]));
     p = madd(p, r, splat(k[6]));
     p = madd(p, r, splat(k[7]));
     p = madd(p, r, splat(k[8]));
     p = madd(p, r, splat(k[9]));
-    return madd(p * r, r, r + splat(k[10]));
+    return p * r;
+}
+
+/* exp(x) = p 2^n; returns p and stores n in the low bits of `shifted`. */
+INLINE f4 reduced(f4 x, f4 *shifted) {
+    f4 r, q = series(x, shifted, &r);
+    return madd(q, r, r + splat(opaque(EXP_NUMBERS)[10]));
 }
 
 INLINE f4 exponential(f4 x) {
@@ -87,9 +105,28 @@ INLINE f4 exponential_within(f4 x) {
     return p * (f4)((n + 127) << 23);
 }
 
+/* exp(x) - 1 of x <= 0, exact to a few units in the last place near 0 too. */
+INLINE f4 exponential_less_one(f4 x) {
+    const float *k = opaque(EXP_NUMBERS);
+    f4 one = splat(k[10]), shifted, r, q = series(larger(smallest(x, splat(0)), splat(k[12])), &shifted, &r);
+    f4 power = (f4)(((i4)shifted - (i4)splat(k[1]) + 127) << 23);
+    return madd(madd(q, r, r), power, power - one);
+}
+
 INLINE f4 logistic(f4 x) {
     f4 one = splat(opaque(EXP_NUMBERS)[10]);
     return one / (one + exponential_within(-x));
+}
+
+/* The share of the normal distribution below x, and exp(-x^2 / 2). */
+INLINE f4 normal(f4 x, f4 *bell) {
+    const float *k = opaque(NORMAL_NUMBERS);
+    f4 one = splat(1), t = one / madd(larger(x, -x), splat(k[0]), one), p = splat(k[1]);
+    UNROLL for (int j = 2; j < 9; j++)
+        p = madd(p, t, splat(k[j]));
+    *bell = exponential_within(x * x * splat(-0.5f));
+    f4 above = p * t * *bell;
+    return select(x < splat(0), above, one - above);
 }
 
 /* Fitted to the least relative error where tanh is not 1 yet: 3e-7 with rounding. */

@@ -9,7 +9,7 @@ import numpy as np
 from nn import kernels
 from nn.kernels import reference
 from nn.kernels.binding import Binding
-from nn.kernels.elementwise import ENDS
+from nn.kernels.elementwise import CODES, ENDS
 
 F4 = np.float32
 CUTS = (None, "relu", "relu6")  # exact on integers; the others have checks of their own
@@ -396,15 +396,16 @@ def check_sum(draw):
 
 def check_activations(draw):
     shape = tuple(draw.integer(0, 7) for _ in range(draw.integer(1, 3)))
-    name = draw.pick(("relu", "sigmoid", "tanh", "relu6", "hard_sigmoid", "hard_silu"))
+    name, numbers = draw.pick(tuple(CODES)), draw.pick(((0.2, 0.0), (1.0, 1.0), (1.7581, 1.0507)))
     x, dy, out = draw.real(*shape), draw.real(*shape), draw.out(*shape)
-    y = kernels.activate(x, name, out)
+    x *= F4(draw.pick((1, 1, 1e-3, 5)))
+    y = kernels.activate(x, name, out, *numbers)
     written(out, y)
-    near(y, reference.activate(*doubled(x), name))
-    y = x if name == "hard_silu" else y
+    near(y, reference.activate(*doubled(x), name, None, *numbers), 2)
+    y = x if name in ("hard_silu", "silu", "gelu") else y
     out = draw.pick((None, dy))
-    want = reference.activation_gradient(*doubled(dy, y), name)
-    got = kernels.activation_gradient(dy, y, name, out)
+    want = reference.activation_gradient(*doubled(dy, y), name, None, *numbers)
+    got = kernels.activation_gradient(dy, y, name, out, *numbers)
     written(out, got)
     near(got, want, 4)
 
