@@ -11,6 +11,8 @@ from functools import partial
 from operator import is_
 from typing import Any
 
+import numpy as np
+
 from nn.kernels import library
 from nn.kernels.library import Library
 from nn.kernels.reference import Array
@@ -27,13 +29,14 @@ class Binding:
         key: what else it was made for, if its caller says so.
     """
 
-    __slots__ = ("_library", "arrays", "call", "key")
+    __slots__ = ("_library", "_own", "arrays", "call", "key")
 
     def __init__(self) -> None:
         self._library: Library | None = None
         self.arrays: Sequence[Any] = ()
         self.call: Callable[..., Any] = _missing
         self.key: Any = None
+        self._own: Array | None = None
 
     def __reduce__(self) -> Any:
         return Binding, ()
@@ -52,6 +55,15 @@ class Binding:
         """Let `call` be a function with these first arguments, for the arrays `to`."""
         self._library, self.arrays, self.call = used, to, partial(function, *arguments)
         self.key = None
+
+    def keep(self, array: Array) -> Array:
+        """Return a copy of an array that is another one in each batch, at the same place if it has
+        the shape and dtype of the last."""
+        own = self._own
+        if own is None or own.shape != array.shape or own.dtype != array.dtype:
+            own = self._own = np.empty_like(array)
+        own[...] = array
+        return own
 
 
 def _missing(*arguments: Any) -> Any:

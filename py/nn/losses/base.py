@@ -148,7 +148,8 @@ class Loss:
         """
         true = self.targets(y_true, logits)
         arrays = logits, out, predictions
-        rows, slopes, seen, weights, scale = self.in_rows(*arrays, true.shape[:-1], sample_weight)
+        shape = true.shape[:-1]
+        rows, slopes, seen, weights, scale = self.in_rows(*arrays, shape, sample_weight, binding)
         return kernels.fused_loss(
             str(self.fused_activation),
             rows,
@@ -168,6 +169,7 @@ class Loss:
         predictions: Array | None,
         shape: tuple[int, ...],
         sample_weight: Any,
+        binding: Binding | None = None,
     ) -> tuple[Array, Array, Array | None, Array | None, float]:
         """Return what a kernel takes: logits, gradient and predictions (rows, classes), the factor
         of each row, if they differ, and that of all."""
@@ -177,7 +179,8 @@ class Loss:
             predictions = predictions if predictions is None else predictions.reshape(logits.shape)
         if sample_weight is None:
             return logits, out, predictions, None, float(scale)
-        return logits, out, predictions, scale.reshape(-1), 1.0
+        weights = scale.reshape(-1)
+        return logits, out, predictions, binding.keep(weights) if binding else weights, 1.0
 
     def targets(self, y_true: Any, y_pred: Array) -> Array:
         """Return the labels in the shape and the dtype of the outputs, not smoothed."""
@@ -277,6 +280,8 @@ def fit_weight(sample_weight: Any, shape: tuple[int, ...], dtype: Any) -> Array:
         ShapeError: the weights do not broadcast to `shape`.
     """
     weight: Array = cast(numeric(sample_weight, "sample_weight"), dtype)
+    if weight.shape == shape:
+        return weight
     while weight.ndim > len(shape) and weight.shape[-1] == 1:
         weight = weight[..., 0]
     weight = weight.reshape(*weight.shape, *[1] * (len(shape) - weight.ndim))

@@ -99,7 +99,8 @@ class SparseCategoricalCrossentropy(Loss):
         if index.dtype.kind not in "iu":
             index = as_integers(index, self.name, logits.shape[-1])
         arrays = logits, out, predictions
-        rows, slopes, seen, weights, scale = self.in_rows(*arrays, labels.shape, sample_weight)
+        shape = labels.shape
+        rows, slopes, seen, weights, scale = self.in_rows(*arrays, shape, sample_weight, binding)
         try:
             _, total = kernels.softmax_cross_entropy(
                 rows,
