@@ -16,6 +16,7 @@ from nn.context import Context
 from nn.graph import Graph, SymbolicTensor
 from nn.layers.base import Layer
 from nn.layers.convolution import Conv2D
+from nn.layers.core import activate, activate_backward
 from nn.layers.elementwise import Elementwise
 from nn.layers.normalization import BatchNormalization
 from nn.layers.pooling import MaxPooling2D
@@ -29,18 +30,26 @@ class FusableLoss(Protocol):
         """Return whether the loss computes the activation at the end of `layer` too."""
 
 
-class PooledConvolution(Layer):
-    """Conv2D (linear or relu) fused with the following 2x2 MaxPooling2D.
+INCREASING = ("elu", "hard_sigmoid", "leaky_relu", "relu6", "selu", "sigmoid", "tanh")
+"""Activations of which the maximum is that of the maximum, and whose slope is 0 where they do not
+increase."""
 
-    The convolution's output, four times as large as the pooling's, is never stored, and relu's
-    gradient is computed on the pooled output.
+
+class PooledConvolution(Layer):
+    """Conv2D fused with the following 2x2 MaxPooling2D.
+
+    The convolution's output, four times as large as the pooling's, is never stored. Its activation
+    is applied to the pooled output, and so is the gradient: relu in the same kernel.
     """
 
     def __init__(self, convolution: Conv2D, pooling: MaxPooling2D) -> None:
         super().__init__(name=f"{convolution.name} + {pooling.name}")
         self.convolution = convolution
         self.pooling = pooling
-        self.activation = convolution.activation.name
+        function = convolution.activation
+        fused = function in (activations.LINEAR, activations.RELU)
+        self.activation = function.name if fused else "linear"
+        self.function = activations.LINEAR if fused else function
 
     @property
     def sublayers(self) -> tuple[Layer, ...]:
@@ -65,11 +74,12 @@ class PooledConvolution(Layer):
             argmax=ctx.buffer("argmax", pooled, "uint8"),
         )
         ctx.saved = x, y, argmax, options
-        return y
+        return activate(self.function, ctx, y)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         x, y, argmax, options = ctx.saved
         conv = self.convolution
+        dy = activate_backward(self.function, ctx, dy, y)
         dx = ctx.buffer("dx", x.shape) if ctx.needs_input_gradient else None
         kernels.conv2d_max_pool2d_gradient(
             x,
@@ -155,9 +165,11 @@ def _rows(ctx: Context, y: Array) -> int:
 
 
 def pool_convolution(layer: Any, after: Layer) -> Layer | None:
-    """Fuse Conv2D (linear or relu) with the 2x2 MaxPooling2D after it."""
+    """Fuse Conv2D with the 2x2 MaxPooling2D after it."""
     plain = layer.groups == 1 and layer.dilation_rate == (1, 1) and not layer.channels_first
-    if not plain or layer.activation.name not in ("relu", "linear"):
+    name = layer.activation.name
+    usual = activations.ACTIVATIONS.get(name) is layer.activation  # with another slope it may fall
+    if not plain or not usual or name not in ("linear", "relu", *INCREASING):
         return None
     if type(after) is not MaxPooling2D or after.padding != "valid" or after.channels_first:
         return None

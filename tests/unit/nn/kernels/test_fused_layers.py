@@ -6,17 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn import kernels
-from nn.layers.fusion import NormedRelu, PooledConvolution
+from nn.layers.fusion import INCREASING, NormedRelu, PooledConvolution
 
 pytestmark = pytest.mark.usefixtures("native")
 
+POOLED = ("linear", "relu", *INCREASING)
 
-def network(relu, filters, frozen):
+
+def network(relu, filters, frozen, last="relu"):
     nn.set_random_seed(3)
     norm = nn.BatchNormalization()
     norm.trainable = not frozen
     middle = [nn.Conv2D(filters, 3, use_bias=False), norm, relu()]
-    pooled = [nn.Conv2D(4, 3, activation="relu"), nn.MaxPooling2D()]
+    pooled = [nn.Conv2D(4, 3, activation=last), nn.MaxPooling2D()]
     layers = [nn.Input((9, 8, 2)), *middle, *pooled, nn.Flatten(), nn.Dense(3)]
     model = nn.Sequential(layers)
     loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -50,6 +52,35 @@ def test_a_fused_pair_learns_what_its_layers_learn_apart(relu, frozen, filters):
         apart = network(relu, filters, frozen)
         want = learned(apart)
         assert not {NormedRelu, PooledConvolution} & set(kinds(apart))
+    for one, other in zip(got, want, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("activation", POOLED)
+def test_a_convolution_is_pooled_before_an_activation_that_never_decreases(activation):
+    together = network(nn.ReLU, 4, False, activation)
+    got = learned(together)
+    assert PooledConvolution in kinds(together)
+    with kernels.use("numpy"):
+        want = learned(network(nn.ReLU, 4, False, activation))
+    for one, other in zip(got, want, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("activation", [a for a in nn.activations.names() if a not in POOLED])
+def test_any_other_activation_stays_before_the_pooling(activation):
+    model = network(nn.ReLU, 4, False, activation)
+    learned(model, 1)
+    assert PooledConvolution not in kinds(model)
+
+
+def test_a_leaky_relu_that_decreases_below_zero_stays_before_the_pooling():
+    slope = nn.activations.leaky_relu_with(-0.2)
+    together = network(nn.ReLU, 4, False, slope)
+    got = learned(together)
+    assert PooledConvolution not in kinds(together)
+    with kernels.use("numpy"):
+        want = learned(network(nn.ReLU, 4, False, slope))
     for one, other in zip(got, want, strict=True):
         np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
 
