@@ -38,6 +38,7 @@ class Activation:
         fused: whether the matrix and convolution kernels can apply it where a gradient will be
             needed: its gradient is computed from its result.
         kernel: whether both functions are one kernel call and nothing else.
+        increasing: whether it never decreases, and its slope is 0 where it does not increase.
         formulas: both functions in NumPy alone.
         family: returns the activation with other options, which Keras' function of the name has.
     """
@@ -50,6 +51,7 @@ class Activation:
         *,
         from_output: bool = True,
         fused: bool = False,
+        increasing: bool = False,
         twins: tuple[Forward, Gradient] | None = None,
         family: Callable[..., Activation] | None = None,
     ) -> None:
@@ -59,6 +61,7 @@ class Activation:
         self.gradient = gradient
         self.from_output = from_output
         self.fused = fused
+        self.increasing = increasing
         self.kernel = twins is not None
         self.formulas = twins or (forward, gradient)
 
@@ -101,10 +104,12 @@ def _kernel(
     family: Callable[..., Activation] | None = None,
     *,
     from_output: bool = True,
+    increasing: bool = True,
     fused: bool = False,
     a: float = 0.0,
     b: float = 0.0,
 ) -> Activation:
+
     def forward(x: Array, out: Array) -> None:
         kernels.activate(x, name, out, a, b)
 
@@ -116,7 +121,14 @@ def _kernel(
         lambda dy, v, out: kernels.reference.activation_gradient(dy, v, name, out, a, b),
     )
     return Activation(
-        name, forward, gradient, from_output=from_output, fused=fused, twins=twins, family=family
+        name,
+        forward,
+        gradient,
+        from_output=from_output,
+        fused=fused,
+        increasing=increasing and from_output,
+        twins=twins,
+        family=family,
     )
 
 
@@ -148,12 +160,13 @@ def _log_softmax_gradient(dy: Array, y: Array, out: Array) -> None:
 
 def leaky_relu_with(negative_slope: float = 0.2) -> Activation:
     """Return leaky relu, f(x) = x above zero and negative_slope * x below."""
-    return _kernel("leaky_relu", leaky_relu_with, a=negative_slope)
+    rises = negative_slope >= 0
+    return _kernel("leaky_relu", leaky_relu_with, increasing=rises, a=negative_slope)
 
 
 def elu_with(alpha: float = 1.0) -> Activation:
     """Return elu, f(x) = x above zero and alpha * (exp(x) - 1) below (Clevert et al. 2015)."""
-    return _kernel("elu", elu_with, a=alpha, b=1.0)
+    return _kernel("elu", elu_with, increasing=alpha >= 0, a=alpha, b=1.0)
 
 
 def relu_with(
@@ -244,7 +257,7 @@ def _keras2_hard_sigmoid_gradient(dy: Array, x: Array, out: Array) -> None:
 _SELU_ALPHA = 1.6732632423543772
 _SELU_SCALE = 1.0507009873554805
 
-LINEAR = Activation("linear", _linear, _linear_gradient)
+LINEAR = Activation("linear", _linear, _linear_gradient, increasing=True)
 RELU = _kernel("relu", _relu_family, fused=True)
 RELU6 = _kernel("relu6", fused=True)
 SIGMOID = _kernel("sigmoid")

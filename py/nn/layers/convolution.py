@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from nn import activations, kernels
+from nn.activations import Activation as Function
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import LeftOut
@@ -127,10 +128,17 @@ class Conv2D(Spatial):
         plain = self.rank == 2 and not self.channels_first
         return plain and kernels_apply(self.activation, ctx)
 
-    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+    def forward(
+        self,
+        ctx: Context,
+        *inputs: Array,
+        training: bool = False,
+        function: Function | None = None,
+    ) -> Array:
+        """Return the output; `function` is the activation of a layer after a linear one."""
         x = self.seen(inputs[0])
         shape, options = self.plan(x.shape)
-        function = self.activation
+        function = function or self.activation
         z = self.convolve(
             x,
             self.kernel.value.reshape(self.kernel_shape),

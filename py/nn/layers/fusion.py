@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from nn import activations, kernels
+from nn.activations import Activation as Function
 from nn.context import Context
 from nn.graph import Graph, SymbolicTensor
 from nn.layers.base import Layer
@@ -30,9 +31,27 @@ class FusableLoss(Protocol):
         """Return whether the loss computes the activation at the end of `layer` too."""
 
 
-INCREASING = ("elu", "hard_sigmoid", "leaky_relu", "relu6", "selu", "sigmoid", "tanh")
-"""Activations of which the maximum is that of the maximum, and whose slope is 0 where they do not
-increase."""
+class Activated(Layer):
+    """A linear Conv2D fused with the activation layer after it."""
+
+    def __init__(self, convolution: Conv2D, after: Elementwise) -> None:
+        super().__init__(name=f"{convolution.name} + {after.name}")
+        self.convolution = convolution
+        self.function = after.function
+
+    @property
+    def sublayers(self) -> tuple[Layer, ...]:
+        return (self.convolution,)
+
+    def only_kernels(self, ctx: Context) -> bool:
+        return True
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        return self.convolution.forward(ctx, *inputs, training=training, function=self.function)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        _, v = ctx.saved
+        return self.convolution.backward(ctx, activate_backward(self.function, ctx, dy, v))
 
 
 class PooledConvolution(Layer):
@@ -42,11 +61,12 @@ class PooledConvolution(Layer):
     is applied to the pooled output, and so is the gradient: relu in the same kernel.
     """
 
-    def __init__(self, convolution: Conv2D, pooling: MaxPooling2D) -> None:
-        super().__init__(name=f"{convolution.name} + {pooling.name}")
+    def __init__(
+        self, name: str, convolution: Conv2D, function: Function, pooling: MaxPooling2D
+    ) -> None:
+        super().__init__(name=f"{name} + {pooling.name}")
         self.convolution = convolution
         self.pooling = pooling
-        function = convolution.activation
         fused = function in (activations.LINEAR, activations.RELU)
         self.activation = function.name if fused else "linear"
         self.function = activations.LINEAR if fused else function
@@ -164,16 +184,29 @@ def _rows(ctx: Context, y: Array) -> int:
     return len(y) if rows is None else len(y) * rows.total // rows.count
 
 
-def pool_convolution(layer: Any, after: Layer) -> Layer | None:
-    """Fuse Conv2D with the 2x2 MaxPooling2D after it."""
-    plain = layer.groups == 1 and layer.dilation_rate == (1, 1) and not layer.channels_first
-    name = layer.activation.name
-    usual = activations.ACTIVATIONS.get(name) is layer.activation  # with another slope it may fall
-    if not plain or not usual or name not in ("linear", "relu", *INCREASING):
+def after_convolution(layer: Any, after: Layer) -> Layer | None:
+    """Fuse Conv2D with the 2x2 MaxPooling2D after it, or with the activation where it has none."""
+    if layer.groups != 1 or layer.dilation_rate != (1, 1) or layer.channels_first:
         return None
-    if type(after) is not MaxPooling2D or after.padding != "valid" or after.channels_first:
+    linear = layer.activation is activations.LINEAR
+    if linear and isinstance(after, Elementwise) and after.function.kernel:
+        return Activated(layer, after)
+    return _pooled(layer.name, layer, layer.activation, after)
+
+
+def after_activated(layer: Any, after: Layer) -> Layer | None:
+    """Fuse Conv2D and an activation with the 2x2 MaxPooling2D after both."""
+    return _pooled(layer.name, layer.convolution, layer.function, after)
+
+
+def _pooled(name: str, layer: Conv2D, function: Function, after: Layer) -> Layer | None:
+    usual = type(after) is MaxPooling2D and after.padding == "valid" and not after.channels_first
+    if not usual or not function.increasing:
         return None
-    return PooledConvolution(layer, after) if after.pool_size == after.strides == (2, 2) else None
+    pooling: Any = after
+    if not pooling.pool_size == pooling.strides == (2, 2):
+        return None
+    return PooledConvolution(name, layer, function, pooling)
 
 
 def norm_relu(layer: Any, after: Layer) -> Layer | None:
@@ -192,7 +225,8 @@ def fuses_loss(graph: Graph, tensor: SymbolicTensor, loss: FusableLoss) -> bool:
 
 RULES: dict[type[Layer], Callable[[Any, Layer], Layer | None]] = {
     BatchNormalization: norm_relu,
-    Conv2D: pool_convolution,
+    Conv2D: after_convolution,
+    Activated: after_activated,
 }
 
 

@@ -152,22 +152,22 @@ class Program:
             for tensor in node.inputs:
                 readers.setdefault(tensor, []).append(node)
         steps: list[Step] = []
-        merged: set[Node] = set()
+        outputs, merged = self.graph.outputs, set[Node]()
         self._contexts: dict[Node, Context] = {}
         for number, node in enumerate(nodes):
             if node in merged:
                 continue
             ctx = self._contexts[node] = self.ctx.child(number)
             layer, last = node.layer, node
-            after = readers.get(node.outputs[0], [])
-            alone = len(after) == 1 and len(node.outputs) == 1
             if layer.activity_regularizer is not None:
                 layer = Penalized(layer)
-            elif alone and node.outputs[0] not in self.graph.outputs:
-                fused = fuse(layer, after[0].layer)
-                if fused is not None:
-                    layer, last = fused, after[0]
-                    merged.add(last)
+            while len(after := readers.get(last.outputs[0], [])) == 1 == len(last.outputs):
+                fused = None if last.outputs[0] in outputs else fuse(layer, after[0].layer)
+                if fused is None:
+                    break
+                layer, last = fused, after[0]
+                merged.add(last)
+                self._contexts[last] = ctx
             steps.append(
                 Step(layer, ctx, [slots[t] for t in node.inputs], [slots[t] for t in last.outputs])
             )

@@ -6,19 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn import kernels
-from nn.layers.fusion import INCREASING, NormedRelu, PooledConvolution
+from nn.layers.fusion import Activated, NormedRelu, PooledConvolution
 
 pytestmark = pytest.mark.usefixtures("native")
 
-POOLED = ("linear", "relu", *INCREASING)
 
-
-def network(relu, filters, frozen, last="relu"):
+def network(relu, filters, frozen):
     nn.set_random_seed(3)
     norm = nn.BatchNormalization()
     norm.trainable = not frozen
     middle = [nn.Conv2D(filters, 3, use_bias=False), norm, relu()]
-    pooled = [nn.Conv2D(4, 3, activation=last), nn.MaxPooling2D()]
+    pooled = [nn.Conv2D(4, 3, activation="relu"), nn.MaxPooling2D()]
     layers = [nn.Input((9, 8, 2)), *middle, *pooled, nn.Flatten(), nn.Dense(3)]
     model = nn.Sequential(layers)
     loss = nn.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -56,33 +54,66 @@ def test_a_fused_pair_learns_what_its_layers_learn_apart(relu, frozen, filters):
         np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("activation", POOLED)
-def test_a_convolution_is_pooled_before_an_activation_that_never_decreases(activation):
-    together = network(nn.ReLU, 4, False, activation)
-    got = learned(together)
-    assert PooledConvolution in kinds(together)
-    with kernels.use("numpy"):
-        want = learned(network(nn.ReLU, 4, False, activation))
+def same(got, want):
     for one, other in zip(got, want, strict=True):
         np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("activation", [a for a in nn.activations.names() if a not in POOLED])
-def test_any_other_activation_stays_before_the_pooling(activation):
-    model = network(nn.ReLU, 4, False, activation)
-    learned(model, 1)
-    assert PooledConvolution not in kinds(model)
+ACTIVATIONS = {
+    **{name: nn.activations.get(name) for name in nn.activations.names()},
+    "a steeper leaky_relu": nn.activations.leaky_relu_with(0.5),
+    "a falling leaky_relu": nn.activations.leaky_relu_with(-0.2),
+    "a falling elu": nn.activations.elu_with(-1.0),
+}
+POOLED = {
+    "elu", "hard_sigmoid", "leaky_relu", "linear", "relu", "relu6", "selu", "sigmoid", "tanh",
+    "a steeper leaky_relu",
+}  # fmt: skip
 
 
-def test_a_leaky_relu_that_decreases_below_zero_stays_before_the_pooling():
-    slope = nn.activations.leaky_relu_with(-0.2)
-    together = network(nn.ReLU, 4, False, slope)
+@pytest.mark.parametrize("apart", [False, True], ids=["of its own", "in a layer after it"])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_a_convolution_is_pooled_before_its_activation_if_that_never_decreases(name, apart):
+    def model():
+        nn.set_random_seed(3)
+        function = ACTIVATIONS[name]
+        convolution = nn.Conv2D(4, 3, activation=None if apart else function)
+        after = [nn.Activation(function)] if apart else []
+        pooled = [*after, nn.MaxPooling2D(), nn.Flatten(), nn.Dense(3)]
+        layers = [nn.Input((9, 8, 2)), convolution, *pooled]
+        made = nn.Sequential(layers)
+        made.compile(nn.SGD(0.1), nn.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return made
+
+    together = model()
     got = learned(together)
-    assert PooledConvolution not in kinds(together)
+    expected = name in POOLED and not (apart and name == "linear")  # a layer that does nothing
+    assert (PooledConvolution in kinds(together)) == expected
     with kernels.use("numpy"):
-        want = learned(network(nn.ReLU, 4, False, slope))
-    for one, other in zip(got, want, strict=True):
-        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
+        same(got, learned(model()))
+
+
+@pytest.mark.parametrize("name", ["elu", "gelu", "relu", "sigmoid", "softmax", "softplus"])
+@pytest.mark.parametrize("loss", ["binary_crossentropy", "mse"])
+def test_a_network_may_end_in_a_convolution_and_an_activation(name, loss):
+    def model():
+        nn.set_random_seed(3)
+        made = nn.Sequential([nn.Input((5, 4, 2)), nn.Conv2D(3, 2), nn.Activation(name)])
+        made.compile(nn.SGD(0.1), loss)
+        return made
+
+    def steps(made):
+        random = np.random.default_rng(1)
+        for _ in range(4):
+            x = random.standard_normal((6, 5, 4, 2)).astype(np.float32)
+            made.train_on_batch(x, random.random((6, 4, 3, 3)))
+        return [*made.get_weights(), made.predict_on_batch(x)]
+
+    together = model()
+    got = steps(together)
+    assert (Activated in kinds(together)) == nn.activations.get(name).kernel
+    with kernels.use("numpy"):
+        same(got, steps(model()))
 
 
 def test_a_relu_with_another_ceiling_than_six_stays_a_layer_of_its_own():
