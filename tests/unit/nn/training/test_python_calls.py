@@ -10,6 +10,7 @@ from typing import Any
 import nn
 import numpy as np
 import pytest
+from nn.kernels.elementwise import CODES
 from nn.training.step import TrainingStep
 
 from tests.unit.nn.training.test_fit import seed_network
@@ -65,16 +66,21 @@ def test_a_batch_of_the_seed_network_takes_at_most_94_calls_of_python_functions(
     ],
 )
 def test_a_step_on_arrays_takes_few_calls_of_python_functions(loss, ends_in, most):
-    random, counts = np.random.default_rng(0), [0]
     model = nn.Sequential([*seed_network().layers[:-1], nn.Dense(10, activation=ends_in)])
     model.compile("adam", loss)
     one_hot = not isinstance(loss, nn.losses.SparseCategoricalCrossentropy)
+    assert max(calls_of_steps(model, (28, 28, 1), one_hot)) <= most
+
+
+def calls_of_steps(model: Any, shape: tuple[int, ...], one_hot: bool = False) -> list[int]:
+    """How many functions of Python each of three steps on arrays calls, after three."""
+    random, counts = np.random.default_rng(0), [0]
 
     def count(frame: Any, event: str, _: Any) -> None:
         counts[-1] += event == "call"
 
     for _ in range(6):
-        x, y = random.random((128, 28, 28, 1), np.float32), random.integers(0, 10, 128)
+        x, y = random.random((128, *shape), np.float32), random.integers(0, 10, 128)
         y = np.eye(10, dtype=np.float32)[y] if one_hot else y
         counts.append(0)
         sys.setprofile(count)
@@ -82,7 +88,19 @@ def test_a_step_on_arrays_takes_few_calls_of_python_functions(loss, ends_in, mos
             model.train_on_batch(x, y)
         finally:
             sys.setprofile(None)
-    assert max(counts[4:]) <= most, counts
+    return counts[4:]
+
+
+@pytest.mark.parametrize("name", sorted(CODES))
+def test_a_step_takes_as_many_calls_with_any_activation_of_the_kernels_as_with_relu(name):
+    found = []
+    for function in ("relu", name):
+        given = [nn.Conv2D(4, 3, activation=function), nn.MaxPooling2D(), nn.Conv2D(4, 3)]
+        after = [nn.Activation(function), nn.Flatten(), nn.Dense(8, activation=function)]
+        model = nn.Sequential([nn.Input((12, 12, 1)), *given, *after, nn.Dense(10)])
+        model.compile("sgd", nn.losses.SparseCategoricalCrossentropy(from_logits=True))
+        found.append(calls_of_steps(model, (12, 12, 1)))
+    assert found[0] == found[1]
 
 
 def test_an_axis_that_the_graph_does_not_know_costs_no_call_of_a_batch():
