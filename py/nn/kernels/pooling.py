@@ -91,9 +91,10 @@ def average_pool2d(
     *,
     strides: Pair,
     padding: Padding = NO_PADDING,
+    summed: bool = False,
     out: Array | None = None,
 ) -> Array:
-    """Return the mean of each window's elements that are not padding.
+    """Return the mean of each window's elements that are not padding, or their sum.
 
     Every window must have one: each amount of padding must be smaller than the window.
 
@@ -104,10 +105,12 @@ def average_pool2d(
     expect_shape(out, g.output, "out")
     lib = library.compiled((x, out), (out,))
     if lib is None:
-        return reference.average_pool2d(x, pool_size, strides=strides, padding=padding, out=out)
+        return reference.average_pool2d(
+            x, pool_size, strides=strides, padding=padding, summed=summed, out=out
+        )
     out = np.empty(g.output, F4) if out is None else out
     x = contiguous(x)
-    lib.average_pool(g.address, address(x), address(out))
+    lib.average_pool(g.address, address(x), address(out), summed)
     return out
 
 
@@ -118,9 +121,11 @@ def average_pool2d_gradient(
     *,
     strides: Pair,
     padding: Padding = NO_PADDING,
+    summed: bool = False,
     out: Array | None = None,
 ) -> Array:
-    """Return the gradient of the images: a share of its windows' gradients to each element.
+    """Return the gradient of the images: a share of its windows' gradients to each element, or the
+    whole of them where the windows are summed.
 
     Raises:
         ValueError: shapes do not match.
@@ -132,11 +137,11 @@ def average_pool2d_gradient(
     lib = library.compiled((dy, out), (out,))
     if lib is None:
         return reference.average_pool2d_gradient(
-            dy, input_shape, pool_size, strides=strides, padding=padding, out=out
+            dy, input_shape, pool_size, strides=strides, padding=padding, summed=summed, out=out
         )
     out = np.empty(input_shape, F4) if out is None else out
     dy = contiguous(dy)
-    lib.average_pool_gradient(g.address, address(dy), address(out))
+    lib.average_pool_gradient(g.address, address(dy), address(out), summed)
     return out
 
 

@@ -238,12 +238,13 @@ def average_pool2d(
     *,
     strides: Pair,
     padding: Padding = NO_PADDING,
+    summed: bool = False,
     out: Array | None = None,
 ) -> Array:
-    """Return the mean of each window's elements that are not padding."""
+    """Return the mean of each window's elements that are not padding, or their sum."""
     windows = _windows(_pad(x, padding), pool_size, strides, (1, 1))
-    total = windows.sum(axis=(4, 5))
-    return np.divide(total, _inside(x, pool_size, strides, padding), out=out)
+    count = 1 if summed else _inside(x, pool_size, strides, padding)
+    return np.divide(windows.sum(axis=(4, 5)), count, out=out)
 
 
 def _inside(x: Array, pool_size: Pair, strides: Pair, padding: Padding) -> Array:
@@ -259,15 +260,16 @@ def average_pool2d_gradient(
     *,
     strides: Pair,
     padding: Padding = NO_PADDING,
+    summed: bool = False,
     out: Array | None = None,
 ) -> Array:
-    """Return the gradient of the images: a share of its windows' gradients to each element."""
+    """Return the gradient of the images: a share of its windows' gradients to each element, or the
+    whole of them where the windows are summed."""
     n, height, width, channels = input_shape
     (top, bottom), (left, right) = padding
     dx = np.zeros((n, height + top + bottom, width + left + right, channels), dy.dtype)
-    share = dy / _inside(
-        dx[:, top : top + height, left : left + width], pool_size, strides, padding
-    )
+    inside = dx[:, top : top + height, left : left + width]
+    share = dy if summed else dy / _inside(inside, pool_size, strides, padding)
     for rows, cols in _taps(pool_size, strides, (1, 1), dy.shape[1:3]):  # type: ignore[arg-type]
         dx[:, rows, cols] += share
     result = dx[:, top : top + height, left : left + width]

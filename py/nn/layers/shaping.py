@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nn import kernels
 from nn.context import Context
 from nn.data.resizing import matrix
 from nn.errors import ConfigError, ShapeError
@@ -153,6 +154,27 @@ class UpSampling2D(Resampling):
         n, h, w, c = shape
         sizes = [None if s is None else s * k for s, k in zip((h, w), self.size, strict=True)]
         return (n, *sizes, c)
+
+    def only_kernels(self, ctx: Context) -> bool:
+        return self.interpolation == "nearest" and not self.channels_first
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        if self.interpolation != "nearest":
+            return super().forward(ctx, *inputs, training=training)
+        # To repeat pixels is the gradient of sums over windows.
+        x = self.seen(inputs[0])
+        shape, size = self.output_shape(x.shape), self.size
+        y = ctx.buffer("y", shape)
+        kernels.average_pool2d_gradient(x, shape, size, strides=size, summed=True, out=y)
+        return self.shown(y)
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        if self.interpolation != "nearest":
+            return super().backward(ctx, dy)
+        d, (height, width) = self.seen(dy), self.size
+        dx = ctx.buffer("dx", (len(d), d.shape[1] // height, d.shape[2] // width, d.shape[3]))
+        kernels.average_pool2d(d, self.size, strides=self.size, summed=True, out=dx)
+        return self.shown(dx)
 
 
 class CenterCrop(Spatial):

@@ -143,10 +143,14 @@ EXPORT void max_pool_gradient(const struct geometry *g, const float *dy, const u
     }
 }
 
-/* The mean of the window's elements inside the image. */
-static void mean_of_window(const struct geometry *g, const float *x, struct window w, float *y) {
+/* What each element of a window counts for in its mean; in its sum, where that is asked for. */
+static float share_in(struct window w, int summed) {
+    return summed ? 1 : 1.f / (float)((w.bottom - w.top) * (w.right - w.left));
+}
+
+/* The sum of the window's elements inside the image, each times its share. */
+static void sum_of_window(const struct geometry *g, const float *x, struct window w, f4 share, float *y) {
     int row = g->width * g->channels;
-    f4 share = splat(1.f / (float)((w.bottom - w.top) * (w.right - w.left)));
     for (int c = 0; c < g->channels; c += LANES) {
         int count = smaller(LANES, g->channels - c), whole = count == LANES;
         f4 total = splat(0);
@@ -160,18 +164,18 @@ static void mean_of_window(const struct geometry *g, const float *x, struct wind
     }
 }
 
-/* Means of the elements of each window that are not padding. */
-EXPORT void average_pool(const struct geometry *g, const float *x, float *y) {
+/* Means, or sums, of the elements of each window that are not padding. */
+EXPORT void average_pool(const struct geometry *g, const float *x, float *y, int summed) {
     for (int n = 0; n < g->images; n++, x += g->height * g->width * g->channels)
         for (int i = 0; i < g->out_height; i++)
             for (int j = 0; j < g->out_width; j++, y += g->channels) {
                 int corner = (i * g->stride_y - g->top) * g->width + j * g->stride_x - g->left;
-                mean_of_window(g, x + corner * g->channels, window_at(g, i, j), y);
+                struct window w = window_at(g, i, j);
+                sum_of_window(g, x + corner * g->channels, w, splat(share_in(w, summed)), y);
             }
 }
 
-static void share_out(const struct geometry *g, const float *dy, struct window w, float *dx) {
-    float share = 1.f / (float)((w.bottom - w.top) * (w.right - w.left));
+static void share_out(const struct geometry *g, const float *dy, struct window w, float share, float *dx) {
     for (int i = w.top; i < w.bottom; i++)
         for (int j = w.left; j < w.right; j++) {
             float *to = dx + (i * g->width + j) * g->channels;
@@ -182,14 +186,15 @@ static void share_out(const struct geometry *g, const float *dy, struct window w
         }
 }
 
-EXPORT void average_pool_gradient(const struct geometry *g, const float *dy, float *dx) {
+EXPORT void average_pool_gradient(const struct geometry *g, const float *dy, float *dx, int summed) {
     int image = g->height * g->width * g->channels;
     for (int n = 0; n < g->images; n++, dx += image) {
         clear(dx, image);
         for (int i = 0; i < g->out_height; i++)
             for (int j = 0; j < g->out_width; j++, dy += g->channels) {
                 int corner = (i * g->stride_y - g->top) * g->width + j * g->stride_x - g->left;
-                share_out(g, dy, window_at(g, i, j), dx + corner * g->channels);
+                struct window w = window_at(g, i, j);
+                share_out(g, dy, w, share_in(w, summed), dx + corner * g->channels);
             }
     }
 }

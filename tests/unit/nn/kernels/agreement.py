@@ -325,7 +325,7 @@ def check_average_pool2d(draw):
     padding = tuple((draw.integer(0, k // 2), draw.integer(0, k // 2)) for k in size)
     channels = draw.pick((1, 3, 4, 8, 13))
     shape = (draw.integer(0, 3), *(k + draw.integer(0, 9) for k in size), channels)
-    options = {"strides": strides, "padding": padding}
+    options = {"strides": strides, "padding": padding, "summed": draw.pick((False, True))}
     x = draw.whole(*shape)
     want = reference.average_pool2d(*doubled(x), size, **options)
     out = draw.out(*want.shape)
