@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
 from nn import activations, kernels
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.layers import padding as pads
 from nn.layers.base import positive, sizes
-from nn.layers.core import activate, activate_backward
+from nn.layers.core import activate, activate_backward, kernels_apply
 from nn.layers.data_format import Spatial
 from nn.types import Array, Shape
 
@@ -87,6 +89,7 @@ class Conv2DTranspose(Spatial):
         self.kernel_shape = (*self.lifted(self.kernel_size), *ends)
         self.kernel = self.add_named("kernel", (*self.kernel_size, *ends))
         self.bias = self.add_named("bias", (self.filters,)) if self.use_bias else None
+        self._ones = np.ones(self.filters, self.dtype)
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         return self.shown_shape(self.output_shape(self.seen_shape(input_shapes[0])))
@@ -128,25 +131,34 @@ class Conv2DTranspose(Spatial):
             "dilation": self.lifted(self.dilation_rate),
         }
 
+    def only_kernels(self, ctx: Context) -> bool:
+        plain = self.rank == 2 and not self.channels_first
+        return plain and kernels_apply(self.activation, ctx)
+
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         x = self.seen(inputs[0])
         shape: Any = self.output_shape(x.shape)
         kernel = self.kernel.value.reshape(self.kernel_shape)
         z = self.input_gradient(x, kernel, shape, out=ctx.buffer("z", shape), **self._options())
+        function, fused = self.activation, None
         if self.bias:
-            z += self.bias.value
-        y = activate(self.activation, ctx, z)
-        ctx.saved = x, y if self.activation.from_output else z
+            fused = function.name if function.fused else None
+            rows = z.reshape(-1, self.filters)
+            kernels.column_affine(rows, self._ones, self.bias.value, rows, activation=fused)
+        y = activate(function, ctx, z) if fused is None else z
+        ctx.saved = x, y if function.from_output else z
         return self.shown(y)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         x, v = ctx.saved
         dz = activate_backward(self.activation, ctx, self.seen(dy), v)
         options = self._options()
-        out = ctx.gradient(self.kernel, overwrite=True).reshape(self.kernel_shape)
-        self.weight_gradient(dz, x, self.kernel_shape, out=out, **options)
-        if self.bias:
-            ctx.gradient(self.bias, overwrite=True)[...] = dz.reshape(-1, self.filters).sum(axis=0)
+        if ctx.trains(self.kernel):
+            out = ctx.gradient(self.kernel, overwrite=True).reshape(self.kernel_shape)
+            self.weight_gradient(dz, x, self.kernel_shape, out=out, **options)
+        if self.bias and ctx.trains(self.bias):
+            rows = dz.reshape(-1, self.filters)
+            kernels.column_sums(rows, ctx.gradient(self.bias, overwrite=True))
         if not ctx.needs_input_gradient:
             return None
         kernel = self.kernel.value.reshape(self.kernel_shape)
