@@ -23,7 +23,7 @@ from nn.kernels.elementwise import (
     softmax_cross_entropy,
     softmax_gradient,
 )
-from nn.kernels.gather import gather_scale
+from nn.kernels.gather import add_rows, gather_scale
 from nn.kernels.layout import clear, concatenate, copy, pad2d, swap_axes
 from nn.kernels.library import Backend, backend, heap_bytes, load, multiply_add, use
 from nn.kernels.normalization import (
@@ -57,6 +57,7 @@ __all__ = [
     "activation_gradient",
     "adam_update",
     "add",
+    "add_rows",
     "average_pool2d",
     "average_pool2d_gradient",
     "backend",

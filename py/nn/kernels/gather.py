@@ -1,4 +1,4 @@
-"""Gathering of uint8 rows as scaled floats."""
+"""Rows that indices name: those of uint8 as scaled floats, and those that others are added to."""
 
 from __future__ import annotations
 
@@ -34,6 +34,24 @@ def gather_scale(
     )  # fmt: skip
     if wrong:
         _check_indices(images, indices)
+    return out
+
+
+def add_rows(rows: Array, indices: Array, out: Array) -> Array:
+    """Add each of the rows (n, width) to the row of `out` (count, width) that `indices` (n,) names,
+    one after the other: the gradient of a table from that of its rows.
+
+    Raises:
+        IndexError: an index is out of range.
+    """
+    expect_shape(rows, (len(indices), out.shape[1]), "rows")
+    lib = library.compiled((rows, out), (out,))
+    if lib is None:
+        _check_indices(out, indices)
+        return reference.add_rows(rows, indices, out)
+    rows, places = contiguous(rows), np.ascontiguousarray(indices, np.int32)
+    if lib.add_rows(address(out), len(out), address(places), address(rows), *rows.shape):
+        _check_indices(out, indices)
     return out
 
 

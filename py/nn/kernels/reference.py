@@ -812,6 +812,12 @@ def _pad(x: Array, padding: Padding, value: float = 0.0) -> Array:
     y[:, top : top + height, left : left + width] = x
     return y
 
+def add_rows(rows: Array, indices: Array, out: Array) -> Array:
+    """Add each of the rows (n, width) to the row of `out` that `indices` (n,) names."""
+    np.add.at(out, indices, rows)
+    return out
+
+
 
 def _taps(size: Pair, strides: Pair, dilation: Pair, out: Pair) -> Iterator[tuple[slice, slice]]:
     """Yield the rows and columns of the image covered by each element of a window."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nn import kernels
 from nn.context import Context
 from nn.errors import ShapeError
 from nn.keras_arguments import LeftOut
@@ -73,7 +74,7 @@ class Embedding(Layer):
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         if ctx.trains(self.embeddings):
-            rows = dy.reshape(-1, self.output_dim)
-            np.add.at(ctx.gradient(self.embeddings), ctx.saved.reshape(-1), rows)
+            rows, table = dy.reshape(-1, self.output_dim), ctx.gradient(self.embeddings)
+            kernels.add_rows(rows, ctx.saved.reshape(-1), table)
         # Indices have no gradient; zeros avoid a special case in the layer below.
         return np.zeros(ctx.saved.shape, dy.dtype) if ctx.needs_input_gradient else None

@@ -554,6 +554,14 @@ def check_gather_scale(draw):
     near(got, images[indices] / 255 - 0.5)
 
 
+def check_add_rows(draw):
+    count, width, n = draw.integer(1, 9), draw.integer(1, 19), draw.integer(0, 30)
+    rows, table = draw.whole(n, width), draw.random.integers(-4, 5, (count, width)).astype(F4)
+    indices = draw.random.integers(0, count, n)
+    want = reference.add_rows(rows, indices, table.astype(np.float64))
+    equal(kernels.add_rows(rows, indices, table), want)
+
+
 def check_columns(draw):
     rows, columns = draw.integer(0, 20), draw.integer(1, 13)
     x, y = draw.whole(rows, columns), draw.whole(rows, columns)

@@ -93,6 +93,17 @@ def test_an_index_outside_the_data_set_is_refused():
             kernels.gather_scale(images, np.array(indices), 1.0)
 
 
+@pytest.mark.parametrize("backend", ["native", "numpy"])
+def test_rows_are_added_to_no_row_outside_the_table(backend):
+    table = np.zeros((5, 3), np.float32)
+    with kernels.use(backend):
+        for indices in ([0, 5], [-1, 2]):
+            message = "expected indices from 0 to 4, received values from"
+            with pytest.raises(IndexError, match=message):
+                kernels.add_rows(np.ones((2, 3), np.float32), np.array(indices), table)
+    assert not table.any()
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
