@@ -1,4 +1,4 @@
-"""LSTM and GRU over whole sequences, products and gradients of the weights included."""
+"""LSTM, GRU and SimpleRNN over whole sequences, products and gradients of the weights included."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from nn.kernels.geometry import LARGEST, expect_shape
 from nn.kernels.library import address, contiguous, optional
 from nn.kernels.reference import Array, Trace
 
-GATES = {"lstm": 4, "gru": 3}
-"""The cells: an LSTM's gates are i, f, g, o; a GRU's update, reset, candidate, and its reset gate
-is applied after the product."""
+GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}
+"""The cells, by their kernels' numbers: an LSTM's gates are i, f, g, o; a GRU's update, reset,
+candidate, and its reset gate is applied after the product; SimpleRNN's h' = tanh(its only one)."""
+KINDS = list(GATES)
 Weights = tuple[Array, Array, Array | None]
 """Kernel (features, gates * units), recurrent kernel (units, gates * units) and bias (gates *
 units,), for a GRU (2, gates * units): a row for the input and one for the state."""
@@ -29,7 +30,8 @@ def trace_shapes(
     if 8 * (depth + 16) * (units + 8) > LARGEST:
         raise MemoryError(f"expected at most {LARGEST:,} floats, received {units, features}")
     states = (steps + 1 if cell == "lstm" else 0, n, units)
-    return (steps + 1, n, -(-depth // 4) * 4), (steps, n, 4 * units), states
+    gated = 0 if cell == "simple_rnn" else steps
+    return (steps + 1, n, -(-depth // 4) * 4), (gated, n, 4 * units), states
 
 
 def recurrent_steps(
@@ -43,7 +45,7 @@ def recurrent_steps(
     turned: bool = False,
     mask: Array | None = None,
 ) -> None:
-    """Run all steps of an LSTM or a GRU, with tanh and sigmoid.
+    """Run all steps of an LSTM, a GRU or a SimpleRNN, with tanh and sigmoid.
 
     Args:
         cell: one of `GATES`.
@@ -66,10 +68,10 @@ def recurrent_steps(
     if lib is None:
         reference.recurrent_steps(cell, x, weights, first, trace, y, turned, mask)
         return
-    # A GRU has no second state.
+    # Only an LSTM has a second state.
     given = [_whole(a) for a in (x, mask, *weights, *first, None)]
     lib.recurrent_steps(
-        cell == "gru", *map(optional, given[:7]), address(joined), address(z), optional(c),
+        KINDS.index(cell), *map(optional, given[:7]), address(joined), optional(z), optional(c),
         address(y), y.ndim == 3, turned, steps, n, features, units,
         lib.scratch(lib.recurrent_scratch(n, units, features)),
     )  # fmt: skip
@@ -103,7 +105,8 @@ def recurrent_gradient(
         first_too: whether the gradients of the first states are needed.
         mask: as given to `recurrent_steps`.
     """
-    steps, n, _ = trace.z.shape
+    steps, n, _ = trace.joined.shape
+    steps -= 1
     features = len(weights[0])
     units = _checked(cell, features, weights, trace, (n, steps))
     expect_shape(dy, (n, steps, units), "dy")
@@ -123,8 +126,8 @@ def recurrent_gradient(
     kept, kernel, recurrent_kernel, dy = map(_whole, (mask, *weights[:2], dy))
     dh, dc = (*last, None)[:2]
     lib.recurrent_gradient(
-        cell == "gru", *map(optional, (kept, kernel, recurrent_kernel)), address(joined),
-        address(z), *map(optional, (c, dy, dh, dc, *gradients, dx)), first_too, turned, steps, n,
+        KINDS.index(cell), *map(optional, (kept, kernel, recurrent_kernel)), address(joined),
+        *map(optional, (z, c, dy, dh, dc, *gradients, dx)), first_too, turned, steps, n,
         features, units, lib.scratch(lib.recurrent_scratch(n, units, features)),
     )  # fmt: skip
 
@@ -133,9 +136,10 @@ def _whole(array: Array | None) -> Array | None:
     return None if array is None else contiguous(array)
 
 
-def _of(cell: str, trace: Trace) -> tuple[Array, Array, Array | None]:
+def _of(cell: str, trace: Trace) -> tuple[Array, Array | None, Array | None]:
     """Return the arrays that the cell uses."""
-    return trace.joined, trace.z, trace.c if cell == "lstm" else None
+    z = None if cell == "simple_rnn" else trace.z
+    return trace.joined, z, trace.c if cell == "lstm" else None
 
 
 def _checked(
@@ -146,7 +150,7 @@ def _checked(
     units, width = len(recurrent_kernel), GATES[cell] * len(recurrent_kernel)
     expect_shape(kernel, (features, width), "the kernel")
     expect_shape(recurrent_kernel, (units, width), "the recurrent kernel")
-    expect_shape(bias, (width,) if cell == "lstm" else (2, width), "the bias")
+    expect_shape(bias, (2, width) if cell == "gru" else (width,), "the bias")
     for array, shape in zip(trace, trace_shapes(cell, *sizes, features, units), strict=True):
         expect_shape(array, shape, "the trace")
     return units

@@ -492,9 +492,11 @@ def recurrent_steps(
     inputs[...] = (x[:, ::-1] if turned else x).swapaxes(0, 1)
     for state, given in zip((h, c), first, strict=False):
         state[0] = 0 if given is None else given
-    for t, now in enumerate(z):
-        now[...] = _product(joined[t, :, : len(gates)], gates) + bias
-        if cell == "lstm":
+    for t in range(len(inputs)):
+        now = _product(joined[t, :, : len(gates)], gates) + bias
+        if cell == "simple_rnn":
+            h[t + 1] = np.tanh(now)
+        elif cell == "lstm":
             i, f, g, o = np.split(now, 4, axis=1)
             for gate in (i, f, o):
                 gate[...] = _sigmoid(gate)
@@ -507,6 +509,8 @@ def recurrent_steps(
                 gate[...] = _sigmoid(gate)
             np.tanh(candidate + reset * held, out=candidate)
             h[t + 1] = update * h[t] + (1 - update) * candidate
+        if len(z):
+            z[t] = now
         for state in (h, c) if cell == "lstm" else (h,):
             np.copyto(state[t + 1], state[t], where=~_kept(mask, t, turned))
     y[...] = h[-1] if y.ndim == 2 else h[1:].swapaxes(0, 1)
@@ -519,15 +523,19 @@ def recurrent_gradient(
     """Run all backward steps; see `nn.kernels.recurrent_gradient`."""
     joined, z, c = trace
     (gates, _), units = joined_weights(cell, *weights), len(weights[1])
-    depth, dz, (dh, *cells) = len(gates), np.empty_like(z), last
-    for t in range(len(z) - 1, -1, -1):
+    depth, (dh, *cells) = len(gates), last
+    dz = np.empty((len(joined) - 1, len(dh), gates.shape[1]), joined.dtype)
+    for t in range(len(dz) - 1, -1, -1):
         if dy is not None:
             dh += dy[:, t]
         kept = _kept(mask, t, turned)
         aside = [d * ~kept for d in last]
         for d in last:
             d *= kept
-        if cell == "lstm":
+        if cell == "simple_rnn":
+            dz[t] = dh * (1 - joined[t + 1, :, :units] ** 2)
+            dh[...] = 0
+        elif cell == "lstm":
             i, f, g, o = np.split(z[t], 4, axis=1)
             (dc,), tanh = cells, np.tanh(c[t + 1])
             dc += dh * o * (1 - tanh * tanh)
@@ -546,10 +554,10 @@ def recurrent_gradient(
         for d, part in zip(last, aside, strict=True):
             d += part
     if dx is not None:
-        back = _product(dz.reshape(-1, 4 * units), gates[units:].T)
+        back = _product(dz.reshape(-1, gates.shape[1]), gates[units:].T)
         back = back.reshape(*dz.shape[:2], depth - units).swapaxes(0, 1)
         dx[...] = back[:, ::-1] if turned else back
-    rows, flat = joined[:-1, :, :depth].reshape(-1, depth), dz.reshape(-1, 4 * units)
+    rows, flat = joined[:-1, :, :depth].reshape(-1, depth), dz.reshape(-1, gates.shape[1])
     split_weights(cell, _product(rows.T, flat), flat.sum(0), *gradients)
 
 
@@ -563,10 +571,11 @@ def joined_weights(
 ) -> tuple[Array, Array]:
     """Return the matrix (units + features, 4 units) of all gates and their bias: h and x times the
     one, plus the other, are what an LSTM's gates are computed from, or a GRU's candidate (from x),
-    update, reset, candidate (from h)."""
+    update, reset, candidate (from h). SimpleRNN has one part of `units`."""
     units, gru = len(recurrent_kernel), cell == "gru"
-    gates = np.zeros((units + len(kernel), 4 * units), kernel.dtype)
-    biases = np.zeros(4 * units, kernel.dtype)
+    width = kernel.shape[1] + gru * units
+    gates = np.zeros((units + len(kernel), width), kernel.dtype)
+    biases = np.zeros(width, kernel.dtype)
     (of_x, bias_of_x), (of_h, bias_of_h) = _parts(gru, units, gates, biases)
     of_h[:units], of_x[units:] = recurrent_kernel, np.roll(kernel, units * gru, 1)
     if bias is not None:
@@ -803,6 +812,12 @@ def gather_scale(
     return out
 
 
+def add_rows(rows: Array, indices: Array, out: Array) -> Array:
+    """Add each of the rows (n, width) to the row of `out` that `indices` (n,) names."""
+    np.add.at(out, indices, rows)
+    return out
+
+
 def _pad(x: Array, padding: Padding, value: float = 0.0) -> Array:
     if padding == NO_PADDING:
         return x
@@ -811,12 +826,6 @@ def _pad(x: Array, padding: Padding, value: float = 0.0) -> Array:
     y = np.full((n, top + height + bottom, left + width + right, channels), value, x.dtype)
     y[:, top : top + height, left : left + width] = x
     return y
-
-def add_rows(rows: Array, indices: Array, out: Array) -> Array:
-    """Add each of the rows (n, width) to the row of `out` that `indices` (n,) names."""
-    np.add.at(out, indices, rows)
-    return out
-
 
 
 def _taps(size: Pair, strides: Pair, dilation: Pair, out: Pair) -> Iterator[tuple[slice, slice]]:

@@ -303,7 +303,7 @@ class Recurrent(Gated):
     def _run_back(self, ctx: Context, dy: Any) -> Any:
         """Run all steps at once, backwards."""
         trace, mask, shown, drops, given = ctx.saved
-        steps, n = trace.z.shape[:2]
+        steps, n = len(trace.joined) - 1, trace.joined.shape[1]
         output, *last = dy if self.return_state else (dy,)
         if shown is not None and output is not None:
             output = output * shown

@@ -12,7 +12,8 @@ from nn.types import Array
 class SimpleRNN(Recurrent):
     """h = activation(x W + h U + b) (Elman 1990); arguments as in `Recurrent`.
 
-    Kernel (features, units), recurrent kernel (units, units), bias (units,).
+    Kernel (features, units), recurrent kernel (units, units), bias (units,). With tanh, and without
+    recurrent dropout, one kernel runs all steps.
     """
 
     def __init__(
@@ -51,6 +52,10 @@ class SimpleRNN(Recurrent):
             return_sequences=return_sequences, return_state=return_state,
             go_backwards=go_backwards, stateful=stateful, **options,
         )  # fmt: skip
+
+    @property
+    def standard_cell(self) -> str:
+        return "simple_rnn" if self.activation.name == "tanh" else ""
 
     def step(
         self, ctx: Context, t: int, z: Array, old: States, new: States, drop: Array | None

@@ -1,9 +1,9 @@
-/* LSTM and GRU over whole sequences: all products, gates and gradients of a batch in one call each way.
+/* LSTM, GRU and the simple cell over whole sequences: all products, gates and gradients of a batch in one call each way.
  *
  * A step's rows are joined: the state h, the input x. Their product with one matrix, whose rows are the recurrent
  * weights and the weights of x, and the bias, which is the row below them, give all gates; the gradient is one product
- * as well. The matrix has four parts of `units` columns, in the order of lstm.c and gru.c. x does not reach the GRU's
- * last part, and h not its first.
+ * as well. The matrix has four parts of `units` columns, in the order of lstm.c and gru.c, and one for the simple cell,
+ * h' = tanh(its product). x does not reach the GRU's last part, and h not its first.
  *
  * Each step is done for a group of rows at a time: products, then gates, which find the products in a cache.
  * Backwards, the products of some steps' gradients with the joined rows wait until they are worth it.
@@ -15,17 +15,21 @@
 #define GROUP (16 * ROWS)
 #define WORTH 256 /* rows of gradients, which the level-2 cache still holds */
 
+enum kind { LSTM,
+            GRU,
+            SIMPLE };
+
 struct cell {
-    int gru, units, features;
+    int gru, parts, units, features;
     int depth, width;    /* floats of a joined row, and between two */
     int part, columns;   /* of a gate in the matrix, and of the matrix */
     int from_h, until_x; /* columns that h reaches, to the end, and x, from the start */
 };
 
-static struct cell cell_of(int gru, int units, int features, int part) {
-    int depth = units + features;
-    struct cell s = {gru, units, features, depth, (depth + LANES - 1) / LANES * LANES, part, 4 * part,
-                     gru ? part : 0, gru ? 3 * part : 4 * part};
+static struct cell cell_of(int kind, int units, int features, int part) {
+    int depth = units + features, gru = kind == GRU, parts = kind == SIMPLE ? 1 : 4;
+    struct cell s = {gru, parts, units, features, depth, (depth + LANES - 1) / LANES * LANES, part, parts * part,
+                     gru ? part : 0, (parts - gru) * part};
     return s;
 }
 
@@ -38,7 +42,7 @@ static int rows_apart(int rows) { return steps_together(rows) * rows + 2; }
 
 /* Scratch size of either direction, in floats. */
 EXPORT int recurrent_scratch(int rows, int units, int features) {
-    struct cell s = cell_of(0, units, features, filled_up(units));
+    struct cell s = cell_of(LSTM, units, features, filled_up(units));
     int panels = (s.depth + 2 * COLUMNS) * (s.columns + 3 * COLUMNS);
     return (s.depth + 1) * s.columns + panels + rows_apart(rows) * s.columns + gemm_scratch() +
            2 * smaller(rows, GROUP) * units;
@@ -68,7 +72,7 @@ enum way { INTO,
 /* Parts of rows of the matrix, and the same of Keras' weights (rows, gates * units), whose order is the GRU's
  * update, reset, candidate. */
 static void exchange(const struct cell *s, float *matrix, float *weights, int rows, int part, int end, enum way way) {
-    int units = s->units, gates = 4 - s->gru;
+    int units = s->units, gates = s->parts - s->gru;
     for (int r = 0; r < rows; r++, matrix += s->columns, weights += gates * units)
         for (int p = part; p < end; p++) {
             float *inner = matrix + p * s->part, *outer = weights + (s->gru ? (p + 2) % 3 : p) * units;
@@ -82,10 +86,10 @@ static void exchange_all(const struct cell *s, float *matrix, float *kernel, flo
                          int out) {
     enum way way = out ? OUT_OF : INTO;
     float *of_x = matrix + s->units * s->columns, *last = matrix + s->depth * s->columns;
-    exchange(s, matrix, recurrent, s->units, s->gru, 4, way);
-    exchange(s, of_x, kernel, s->features, 0, 4 - s->gru, way);
+    exchange(s, matrix, recurrent, s->units, s->gru, s->parts, way);
+    exchange(s, of_x, kernel, s->features, 0, s->parts - s->gru, way);
     if (!bias) return;
-    exchange(s, last, bias, 1, 0, 4 - s->gru, way);
+    exchange(s, last, bias, 1, 0, s->parts - s->gru, way);
     if (!s->gru) return;
     exchange(s, last, bias + 3 * s->units, 1, 1, 3, out ? OUT_OF : ADDED_INTO);
     exchange(s, last, bias + 3 * s->units, 1, 3, 4, way);
@@ -178,13 +182,30 @@ static NOINLINE void add_again(const unsigned char *kept, int steps, int rows, f
         if (!*kept) add_to(d, aside, units);
 }
 
+static void simple_rows(const float *sums, float *next_h, int width, int units, int rows) {
+    for (int r = 0; r < rows; r++, sums += units, next_h += width) squash(sums, next_h, units, 0);
+}
+
+INLINE void simple_step_back(const float *next_h, const float *dh, float *dz, int n) {
+    f4 h = part(next_h, n);
+    store(dz, part(dh, n) * (splat(1) - h * h));
+}
+
+static void simple_rows_back(const float *next_h, int width, const float *dh, float *dz, int distance, int units,
+                             int rows) {
+    for (int r = 0; r < rows; r++, dz += COLUMNS, next_h += width, dh += units) {
+#define SIMPLE_STEP_BACK(U, TO, N) simple_step_back(next_h + U, dh + U, TO, N)
+        EACH_UNIT_FILLED_UP(SIMPLE_STEP_BACK);
+    }
+}
+
 /* x (rows, steps, features), which is read from the last step on if `turned`; kept (rows, steps): 0 where a row leaves a
- * step out, null for none; bias null for none; h0, c0 (rows, units), null for zeros. Writes joined (steps + 1, rows, width), z (steps, rows, 4 units) and, for an LSTM,
+ * step out, null for none; bias null for none; h0, c0 (rows, units), null for zeros. Writes joined (steps + 1, rows, width), but for the simple cell z (steps, rows, 4 units), and, for an LSTM,
  * c (steps + 1, rows, units) for the gradient, and y: h of each step (rows, steps, units) or of the last. */
-EXPORT void recurrent_steps(int gru, const float *x, const unsigned char *kept, const float *kernel, const float *weights, const float *bias,
+EXPORT void recurrent_steps(int kind, const float *x, const unsigned char *kept, const float *kernel, const float *weights, const float *bias,
                             const float *h0, const float *c0, float *joined, float *z, float *c, float *y, int all,
                             int turned, int steps, int rows, int features, int units, float *scratch) {
-    const struct cell s = cell_of(gru, units, features, units);
+    const struct cell s = cell_of(kind, units, features, units);
     int groups = (rows + GROUP - 1) / GROUP, state = rows * units, finite = 1;
     float *packed[3], *last = scratch + s.depth * s.columns, *sums = last + s.columns;
     assemble(&s, scratch, kernel, weights, bias);
@@ -196,7 +217,7 @@ EXPORT void recurrent_steps(int gru, const float *x, const unsigned char *kept, 
     }
     struct left_panel *inputs = (struct left_panel *)(sums + smaller(rows, GROUP) * s.columns);
     start(joined, s.width, h0, rows, units);
-    if (!gru) start(c, units, c0, rows, units);
+    if (kind == LSTM) start(c, units, c0, rows, units);
     for (int t = 0; t < steps; t++)
         for (int i = 0; i < groups; i++) {
             struct group g = group_of(i, groups, rows);
@@ -205,7 +226,8 @@ EXPORT void recurrent_steps(int gru, const float *x, const unsigned char *kept, 
             int at = g.first * steps + (turned ? steps - 1 - t : t);
             join(&s, now, x + at * features, steps, g.count);
             multiply_joined(&s, now, g.count, packed, finite, !t && !h0, last, sums, inputs);
-            if (gru) gru_rows(sums, gates, now, next, s.width, units, g.count);
+            if (kind == SIMPLE) simple_rows(sums, next, s.width, units, g.count);
+            else if (kind == GRU) gru_rows(sums, gates, now, next, s.width, units, g.count);
             else {
                 float *before = c + t * state + g.first * units;
                 lstm_rows(sums, gates, before, before + state, next, s.width, units, g.count);
@@ -260,13 +282,13 @@ static void add_weights(const struct cell *s, float *matrix, const float *joined
 /* The gradient of `recurrent_steps`, with the same `kept`. dy (rows, steps, units), of the outputs, or null. dh and dc (rows, units): of
  * the last states on entry; on return of the first if `first_too`, else whatever was left there. Writes dkernel,
  * dweights, dbias and dx; null for none of the last two. */
-EXPORT void recurrent_gradient(int gru, const unsigned char *kept, const float *kernel, const float *weights, const float *joined,
+EXPORT void recurrent_gradient(int kind, const unsigned char *kept, const float *kernel, const float *weights, const float *joined,
                                const float *z, const float *c, const float *dy, float *dh, float *dc,
                                float *dkernel, float *dweights, float *dbias, float *dx, int first_too, int turned,
                                int steps, int rows, int features, int units, float *scratch) {
-    const struct cell s = cell_of(gru, units, features, filled_up(units));
+    const struct cell s = cell_of(kind, units, features, filled_up(units));
     int groups = (rows + GROUP - 1) / GROUP, together = steps_together(rows), distance = rows_apart(rows);
-    int gates = 4 * units, back = s.columns - s.from_h;
+    int gates = kind == SIMPLE ? 0 : 4 * units, back = s.columns - s.from_h;
     float *matrix = scratch, *for_h = matrix + (s.depth + 1) * s.columns, *for_x = packed_end(for_h, back, units);
     float *dz = packed_end(for_x, s.until_x, features), *rest = dz + distance * s.columns;
     float *aside = rest + gemm_scratch(), *aside_c = aside + smaller(rows, GROUP) * units;
@@ -286,23 +308,25 @@ EXPORT void recurrent_gradient(int gru, const unsigned char *kept, const float *
                 for (int r = 0; dy && r < g.count; r++)
                     add_to(d + r * units, dy + ((g.first + r) * steps + t) * units, units);
                 if (kept) set_aside(kept + at, steps, g.count, d, aside, units);
-                if (kept && !gru) set_aside(kept + at, steps, g.count, dc + g.first * units, aside_c, units);
+                if (kept && kind == LSTM) set_aside(kept + at, steps, g.count, dc + g.first * units, aside_c, units);
                 prefetch(z + row * gates, g.count * gates);
                 prefetch(joined + row * s.width, g.count * s.width);
-                if (gru) gru_rows_back(z + row * gates, joined + row * s.width, s.width, d, to, distance, units, g.count);
+                const float *h = joined + (row + rows) * s.width;
+                if (kind == SIMPLE) simple_rows_back(h, s.width, d, to, distance, units, g.count);
+                else if (kind == GRU)
+                    gru_rows_back(z + row * gates, joined + row * s.width, s.width, d, to, distance, units, g.count);
                 else {
-                    const float *h = joined + (row + rows) * s.width;
                     prefetch(c + row * units, g.count * units);
                     lstm_rows_back(z + row * gates, c + row * units, h, s.width, d, dc + g.first * units, to,
                                    distance, units, g.count);
                 }
                 if (t || first_too)
-                    multiply_octets(g.count, units, back, to + s.from_h * distance, distance, for_h, d, units, gru);
+                    multiply_octets(g.count, units, back, to + s.from_h * distance, distance, for_h, d, units, s.gru);
                 if (dx)
                     multiply_octets(g.count, features, s.until_x, to, distance, for_x, dx + at * features,
                                     steps * features, 0);
                 if (kept) add_again(kept + at, steps, g.count, d, aside, units);
-                if (kept && !gru) add_again(kept + at, steps, g.count, dc + g.first * units, aside_c, units);
+                if (kept && kind == LSTM) add_again(kept + at, steps, g.count, dc + g.first * units, aside_c, units);
             }
         for (int row = first * rows; row < end * rows; row += DEPTH)
             add_weights(&s, matrix, joined + row * s.width, dz + (row - first * rows) * COLUMNS, distance,

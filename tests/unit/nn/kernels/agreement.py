@@ -640,11 +640,11 @@ def check_layer_norm(draw):
 
 def check_recurrent(draw):
     """All steps of a cell and their gradient, with everything that may be left out."""
-    cell = draw.pick(("lstm", "gru"))
+    cell = draw.pick(tuple(kernels.GATES))
     n, steps = draw.pick((0, 1, 30, 150, 300, draw.integer(2, 40))), draw.integer(0, 4)
     features, units = draw.integer(1, 9), draw.pick((8, draw.integer(1, 19)))
     width = kernels.GATES[cell] * units
-    rows = (width,) if cell == "lstm" else (2, width)
+    rows = (2, width) if cell == "gru" else (width,)
     bias = draw.real(*rows) if draw.integer(0, 1) else None
     weights = draw.real(features, width), draw.real(units, width), bias
     weights[1][...] /= 8  # else each step enlarges the rounding of the one before
@@ -684,7 +684,7 @@ def check_recurrent(draw):
 def check_recurrent_not_finite(draw):
     """Zeros of the input or the first state times weights that are not finite are NaN, as in
     NumPy."""
-    cell, n, features, units = draw.pick(("lstm", "gru")), 24, draw.integer(1, 9), 8
+    cell, n, features, units = draw.pick(tuple(kernels.GATES)), 24, draw.integer(1, 9), 8
     width = kernels.GATES[cell] * units
     weights = draw.real(features, width), draw.real(units, width), None
     draw.pick(weights[:2])[0, draw.integer(0, width - 1)] = np.inf
@@ -700,7 +700,7 @@ def check_recurrent_not_finite(draw):
 def check_recurrent_gradient_not_finite(draw):
     """Zeros of the input times gradients that are not finite are NaN, as in NumPy, though the sum
     of two such gradients is NaN and not infinite."""
-    cell, n, features, units = draw.pick(("lstm", "gru")), 24, draw.integer(1, 9), 8
+    cell, n, features, units = draw.pick(tuple(kernels.GATES)), 24, draw.integer(1, 9), 8
     width = kernels.GATES[cell] * units
     weights = draw.real(features, width), draw.real(units, width), None
     trace = kernels.Trace(
