@@ -83,6 +83,57 @@ static void unpack_panels(const struct geometry *g, const struct gradient *s, fl
             }
 }
 
+/* dw (K, K, channels) += x dy of a row's pixels, for R rows of taps of four channels, or of the `count` that are left:
+ * K R sums at a time, as one after the other would wait for each other. */
+INLINE void add_taps(const int K, const int R, const struct geometry *g, const float *x, const float *dy, float *dw,
+                     const int count) {
+    int c = g->channels, step = g->stride_x * c, right = g->dilation_x * c, down = g->dilation_y * g->padded_width * c;
+    f4 t[9];
+    UNROLL for (int k = 0; k < K * R; k++)
+        t[k] = part(dw + k * c, count);
+    ROLLED for (int j = 0; j < g->out_width; j++, x += step, dy += c) {
+        f4 d = part(dy, count);
+        UNROLL for (int r = 0; r < R; r++)
+            UNROLL
+            for (int k = 0; k < K; k++)
+                t[r * K + k] = madd(part(x + r * down + k * right, count), d, t[r * K + k]);
+    }
+    UNROLL for (int k = 0; k < K * R; k++)
+        put(dw + k * c, t[k], count);
+}
+
+#define DEFINE_TAPS(K, R)                                                                             \
+    static void taps_##K(const struct geometry *g, const float *x, const float *dy, float *dw) {      \
+        int c = 0;                                                                                    \
+        for (; c + LANES <= g->channels; c += LANES) add_taps(K, R, g, x + c, dy + c, dw + c, LANES); \
+        if (c < g->channels) add_taps(K, R, g, x + c, dy + c, dw + c, g->channels - c);               \
+    }
+DEFINE_TAPS(3, 3)
+DEFINE_TAPS(5, 1)
+
+/* Each channel by itself, with 3x3 or 5x5 taps. The panels of six by eight would be empty but for a column. */
+static int is_depthwise(const struct geometry *g) {
+    int k = g->kernel_height;
+    return g->groups == g->channels && g->filters == g->channels && g->kernel_width == k && (k == 3 || k == 5);
+}
+
+static void depthwise_gradient(const struct geometry *g, const float *x, const float *dy, float *dw, float *bias,
+                               float *padded) {
+    int c = g->channels, k = g->kernel_height, wide = g->padded_width * c;
+    clear(dw, k * k * c);
+    clear(padded, g->padded_height * wide);
+    if (bias) clear(bias, c);
+    for (int n = 0; n < g->images; n++, x += g->height * g->width * c) {
+        const float *image = pad_image(g, x, padded);
+        for (int i = 0; i < g->out_height; i++, dy += g->out_width * c) {
+            const float *from = image + i * g->stride_y * wide;
+            if (k == 3) taps_3(g, from, dy, dw);
+            for (int r = 0; k == 5 && r < k; r++) taps_5(g, from + r * g->dilation_y * wide, dy, dw + r * k * c);
+            for (int j = 0; bias && j < g->out_width; j++) add_to(bias, dy + j * c, c);
+        }
+    }
+}
+
 EXPORT int weight_gradient_scratch(const struct geometry *g) {
     int panels = round_up(g->filters / g->groups, COLUMNS) / COLUMNS * g->groups;
     return panels * (panel_size(g) + COLUMNS) + g->padded_height * g->padded_width * g->channels +
@@ -96,6 +147,10 @@ EXPORT void weight_gradient(const struct geometry *g, const float *x, const floa
     int panels = round_up(g->filters / g->groups, COLUMNS) / COLUMNS * g->groups;
     int padded = g->padded_height * g->padded_width * g->channels;
     struct gradient s;
+    if (is_depthwise(g)) {
+        depthwise_gradient(g, x, dy, dw, bias, scratch);
+        return;
+    }
     s.panels = scratch, s.sums = s.panels + panels * panel_size(g);
     s.padded = s.sums + panels * COLUMNS, s.packed = s.padded + padded;
     s.inputs = (int *)(s.packed + g->out_height * g->out_width * COLUMNS);

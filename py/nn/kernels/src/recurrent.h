@@ -23,13 +23,6 @@ void gru_rows_back(const float *z, const float *h, int width, float *dh, float *
 /* The columns of a gate with those that fill up its last panel. */
 INLINE int filled_up(int units) { return (units + COLUMNS - 1) / COLUMNS * COLUMNS; }
 
-INLINE f4 part(const float *p, int count) { return count == LANES ? load(p) : load_part(p, count); }
-
-INLINE void put(float *p, f4 v, int count) {
-    if (count == LANES) store(p, v);
-    else store_part(p, v, count);
-}
-
 /* STEP(u, count) for all units: four at a time, then the rest. */
 #define EACH_UNIT(STEP)                          \
     do {                                         \

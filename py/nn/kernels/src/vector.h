@@ -98,6 +98,14 @@ INLINE void store_part(float *p, f4 v, int count) {
     for (int i = 0; i < count && i < LANES; i++) p[i] = v[i];
 }
 
+/* Four lanes, or those that are left. */
+INLINE f4 part(const float *p, int count) { return count == LANES ? load(p) : load_part(p, count); }
+
+INLINE void put(float *p, f4 v, int count) {
+    if (count == LANES) store(p, v);
+    else store_part(p, v, count);
+}
+
 /* Reads one number of each line of 64 bytes, so that these are on their way when they are needed: WebAssembly knows no
  * other prefetch. */
 static NOINLINE void prefetch(const float *p, int count) {

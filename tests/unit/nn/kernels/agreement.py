@@ -210,8 +210,26 @@ def _check_packed(draw, x, w, bias, options, with_residual):
     (equal if activation in CUTS else near)(got, want)
 
 
+def check_depthwise_gradients(draw):
+    """Check those of a filter for each channel, with strides and dilations that differ."""
+    size, channels = draw.pick((3, 5)), draw.integer(1, 13)
+    strides, dilation = [(draw.integer(1, 3), draw.integer(1, 2)) for _ in range(2)]
+    padding = tuple((draw.integer(0, 3), draw.integer(0, 3)) for _ in range(2))
+    sides = [
+        max(1, (size - 1) * d + 1 - sum(p)) + draw.integer(0, 9)
+        for d, p in zip(dilation, padding, strict=True)
+    ]
+    options = {"strides": strides, "padding": padding, "dilation": dilation, "groups": channels}
+    _check_gradients(
+        draw, (draw.integer(0, 3), *sides, channels), (size, size, 1, channels), options
+    )
+
+
 def check_conv2d_gradients(draw):
-    shape, kernel, options = geometry(draw)
+    _check_gradients(draw, *geometry(draw))
+
+
+def _check_gradients(draw, shape, kernel, options):
     x, w = draw.whole(*shape), draw.whole(*kernel)
     dy = draw.whole(*reference.conv2d(x, w, **options).shape)
     x64, w64, dy64 = doubled(x, w, dy)
