@@ -100,6 +100,10 @@ class Conv2D(Spatial):
         ]
         return (n, *made, self.filters)
 
+    @property
+    def last_activation(self) -> str | None:
+        return None if self.channels_first else self.activation.name
+
     def _windows(self) -> list[tuple[int, int, int]]:
         """Return kernel size, stride and dilation for each axis of `seen(x)`."""
         each = (self.kernel_size, self.strides, self.dilation_rate)

@@ -68,6 +68,10 @@ class Conv2DTranspose(Spatial):
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ConfigError(f"{self.name}: strides and dilation_rate can't both be above 1")
 
+    @property
+    def last_activation(self) -> str | None:
+        return None if self.channels_first else self.activation.name
+
     def _extra(self, value: Any) -> tuple[int, ...] | None:
         if value is None:
             return None

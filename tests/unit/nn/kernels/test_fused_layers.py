@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn import kernels
-from nn.layers.fusion import Activated, NormedRelu, PooledConvolution
+from nn.layers.fusion import NormedRelu, PooledConvolution
 
 pytestmark = pytest.mark.usefixtures("native")
 
@@ -93,27 +93,45 @@ def test_a_convolution_is_pooled_before_its_activation_if_that_never_decreases(n
         same(got, learned(model()))
 
 
-@pytest.mark.parametrize("name", ["elu", "gelu", "relu", "sigmoid", "softmax", "softplus"])
-@pytest.mark.parametrize("loss", ["binary_crossentropy", "mse"])
-def test_a_network_may_end_in_a_convolution_and_an_activation(name, loss):
-    def model():
+ENDS = [
+    ("CategoricalCrossentropy", "softmax"),
+    ("CategoricalCrossentropy", "sigmoid"),
+    *(("BinaryCrossentropy", name) for name in ("sigmoid", "softmax", "hard_sigmoid")),
+    *(("MeanSquaredError", name) for name in ("elu", "gelu", "linear", "relu", "sigmoid")),
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), ENDS)
+@pytest.mark.parametrize("end", ["Conv2D", "Conv2DTranspose", "a layer after"])
+def test_a_loss_is_fused_with_a_convolution_at_the_end_or_the_activation_after_it(name, kind, end):
+    usual = getattr(nn.losses, kind)
+
+    class Apart(usual):
+        """A subclass may be another loss, and is not fused."""
+
+    def model(loss):
         nn.set_random_seed(3)
-        made = nn.Sequential([nn.Input((5, 4, 2)), nn.Conv2D(3, 2), nn.Activation(name)])
+        if end == "a layer after":
+            last = [nn.Conv2D(3, 2), nn.Activation(name)]
+        else:
+            last = [getattr(nn, end)(3, 2, activation=name)]
+        made = nn.Sequential([nn.Input((5, 4, 2)), nn.Conv2D(4, 2), *last])
         made.compile(nn.SGD(0.1), loss)
         return made
 
     def steps(made):
         random = np.random.default_rng(1)
+        shape = (6, *made.output_shape[1:])
         for _ in range(4):
             x = random.standard_normal((6, 5, 4, 2)).astype(np.float32)
-            made.train_on_batch(x, random.random((6, 4, 3, 3)))
+            made.train_on_batch(x, np.eye(3)[random.integers(0, 3, shape[:-1])])
         return [*made.get_weights(), made.predict_on_batch(x)]
 
-    together = model()
-    got = steps(together)
-    assert (Activated in kinds(together)) == nn.activations.get(name).kernel
-    with kernels.use("numpy"):
-        same(got, steps(model()))
+    together, apart = model(usual()), model(Apart())
+    same(steps(together), steps(apart))
+    fuses = usual.fused_activation == name
+    assert (together.trainer.outputs[0].fused is not None) == fuses
+    assert apart.trainer.outputs[0].fused is None
 
 
 def test_a_relu_with_another_ceiling_than_six_stays_a_layer_of_its_own():
