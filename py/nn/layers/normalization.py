@@ -322,24 +322,33 @@ class GroupNormalization(LayerNormalization):
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         lined = self.lined(inputs[0])
-        x = lined.reshape(len(lined), -1, self.groups, self.features // self.groups)
+        x = lined.reshape(len(lined), -1, self.features)
         gamma, beta = self.factors(x.dtype)
-        centred = x - x.mean(axis=(1, 3), keepdims=True)
-        inverse = 1 / np.sqrt(np.square(centred).mean(axis=(1, 3), keepdims=True) + self.epsilon)
-        centred *= inverse
+        centred = x - self._of_groups(kernels.mean_places(x))[:, None]
+        variance = self._of_groups(kernels.mean_places(centred * centred))
+        inverse = 1 / np.sqrt(variance + self.epsilon)
         ctx.saved = centred, inverse
-        return self.unlined(centred.reshape(lined.shape) * gamma + beta)
+        y = centred * (inverse * gamma)[:, None]
+        y += beta
+        return self.unlined(y.reshape(lined.shape))
+
+    def _of_groups(self, means: Array) -> Array:
+        """Return for each channel the mean of its group: (n, c) -> the same."""
+        apart = means.reshape(len(means), self.groups, -1)
+        whole = np.broadcast_to(apart.mean(axis=2, keepdims=True), apart.shape)
+        return whole.reshape(means.shape)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
-        z, inverse = ctx.saved
-        lined = self.lined(dy)
+        centred, inverse = ctx.saved
+        lined, places = self.lined(dy), centred.shape[1]
         gamma, _ = self.factors(dy.dtype)
-        rows = lined.reshape(-1, self.features)
-        self.keep(ctx, (rows * z.reshape(rows.shape)).sum(axis=0), rows.sum(axis=0))
-        d = (rows * gamma).reshape(z.shape)
-        along = (d * z).mean(axis=(1, 3), keepdims=True)
-        d = (d - d.mean(axis=(1, 3), keepdims=True) - z * along) * inverse
-        return self.unlined(d.reshape(lined.shape))
+        d = lined.reshape(centred.shape)
+        mean, along = kernels.mean_places(d), kernels.mean_places(d * centred) * inverse
+        self.keep(ctx, along.sum(axis=0) * places, mean.sum(axis=0) * places)
+        dx = d * (gamma * inverse)[:, None]
+        dx -= centred * (self._of_groups(along * gamma) * inverse * inverse)[:, None]
+        dx -= (self._of_groups(mean * gamma) * inverse)[:, None]
+        return self.unlined(dx.reshape(lined.shape))
 
 
 class RMSNormalization(Normalizing):
