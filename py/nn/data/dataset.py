@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nn import kernels
-from nn.data.idx import parse_idx
 from nn.errors import ShapeError
+from nn.lazy import load
 from nn.types import Array
 
 
@@ -52,7 +52,8 @@ class Dataset:
     @classmethod
     def from_idx(cls, images: Any, labels: Any, **options: Any) -> Dataset:
         """Read IDX files like MNIST's, gzipped or not: images of rank 3 and labels of rank 1."""
-        return cls(parse_idx(images, rank=3), parse_idx(labels, rank=1), **options)
+        parse = load("nn.data.idx").parse_idx
+        return cls(parse(images, rank=3), parse(labels, rank=1), **options)
 
     def __len__(self) -> int:
         return len(self.x)
