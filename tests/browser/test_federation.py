@@ -40,9 +40,9 @@ join.click();
 """
 
 
-def told(who, text):
-    """Show the end of a log, where a test has failed."""
-    sys.stdout.write(f"{who}:\n{text[-6000:]}\n")
+def show_log(process, text):
+    """Write the end of a process's log where pytest shows it if the test has failed."""
+    sys.stdout.write(f"{process}:\n{text[-6000:]}\n")
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def federation(tmp_path, site):
         started.gateway("--origin", site.url.rstrip("/"), "--token", "secret")
         yield started
         for process in ("gateway", "superlink"):
-            told(process, started.log(process))
+            show_log(process, started.log(process))
     assert started._left() == []
 
 
@@ -61,7 +61,7 @@ def federation(tmp_path, site):
 def firefox():
     browser = Firefox()
     yield browser
-    told("Firefox", browser.console_text())
+    show_log("Firefox", browser.console_text())
     browser.quit()
 
 
