@@ -407,6 +407,17 @@ def test_a_loss_on_the_gpu_is_the_loss_on_the_cpu(name: str, device: Any) -> Non
     train(sequential((8,), lambda: [nn.Dense(5, activation=activation)], loss), device, target)
 
 
+@pytest.mark.parametrize("kind", [nn.Conv2D, nn.Conv2DTranspose])
+def test_a_loss_of_pixels_on_the_gpu_is_that_of_the_cpu(kind: Any, device: Any) -> None:
+    def pixels(rng: Any, n: int) -> Any:
+        return rng.random((n, 6, 5, 3), np.float32)
+
+    def layers() -> list[Any]:
+        return [kind(3, 2, padding="same", activation="sigmoid")]
+
+    train(sequential((6, 5, 2), layers, nn.losses.BinaryCrossentropy), device, pixels)
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimizer_on_the_gpu_moves_weights_as_on_the_cpu(name: str, device: Any) -> None:
     layers = NETWORKS["dense layers over the last axis"]

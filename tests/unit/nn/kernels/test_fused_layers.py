@@ -32,6 +32,11 @@ def learned(model, steps=3):
     return [*model.get_weights(), model.predict_on_batch(x)]
 
 
+def same(got, want):
+    for one, other in zip(got, want, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
+
+
 def kinds(model):
     return [type(step.layer) for step in model.program.steps]
 
@@ -50,13 +55,7 @@ def test_a_fused_pair_learns_what_its_layers_learn_apart(relu, frozen, filters):
         apart = network(relu, filters, frozen)
         want = learned(apart)
         assert not {NormedRelu, PooledConvolution} & set(kinds(apart))
-    for one, other in zip(got, want, strict=True):
-        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
-
-
-def same(got, want):
-    for one, other in zip(got, want, strict=True):
-        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-5)
+    same(got, want)
 
 
 ACTIVATIONS = {
@@ -101,8 +100,27 @@ ENDS = [
 ]
 
 
+LAST = {
+    "Conv1D": lambda f: [nn.Reshape((20, 3)), nn.Conv1D(3, 2, activation=f)],
+    "Conv2D": lambda f: [nn.Conv2D(3, 2, activation=f)],
+    "Conv2D with groups": lambda f: [nn.Conv2D(6, 2, groups=3, activation=f)],
+    "Conv3D": lambda f: [nn.Reshape((5, 2, 2, 3)), nn.Conv3D(3, 2, activation=f)],
+    "DepthwiseConv2D": lambda f: [nn.DepthwiseConv2D(2, activation=f)],
+    "Conv1DTranspose": lambda f: [nn.Reshape((20, 3)), nn.Conv1DTranspose(3, 2, activation=f)],
+    "Conv2DTranspose": lambda f: [nn.Conv2DTranspose(3, 2, activation=f)],
+    "Conv3DTranspose": lambda f: [
+        nn.Reshape((5, 2, 2, 3)), nn.Conv3DTranspose(3, 2, activation=f)
+    ],
+    "a layer after": lambda f: [nn.Conv2D(3, 2), nn.Activation(f)],
+    "a layer after dilation": lambda f: [nn.Conv2D(3, 2, dilation_rate=2), nn.Activation(f)],
+    "channels first": lambda f: [
+        nn.Conv2D(4, 2, data_format="channels_first", activation=f)
+    ],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(("kind", "name"), ENDS)
-@pytest.mark.parametrize("end", ["Conv2D", "Conv2DTranspose", "a layer after"])
+@pytest.mark.parametrize("end", LAST)
 def test_a_loss_is_fused_with_a_convolution_at_the_end_or_the_activation_after_it(name, kind, end):
     usual = getattr(nn.losses, kind)
 
@@ -111,11 +129,7 @@ def test_a_loss_is_fused_with_a_convolution_at_the_end_or_the_activation_after_i
 
     def model(loss):
         nn.set_random_seed(3)
-        if end == "a layer after":
-            last = [nn.Conv2D(3, 2), nn.Activation(name)]
-        else:
-            last = [getattr(nn, end)(3, 2, activation=name)]
-        made = nn.Sequential([nn.Input((5, 4, 2)), nn.Conv2D(4, 2), *last])
+        made = nn.Sequential([nn.Input((5, 4, 3)), *LAST[end](name)])
         made.compile(nn.SGD(0.1), loss)
         return made
 
@@ -123,13 +137,13 @@ def test_a_loss_is_fused_with_a_convolution_at_the_end_or_the_activation_after_i
         random = np.random.default_rng(1)
         shape = (6, *made.output_shape[1:])
         for _ in range(4):
-            x = random.standard_normal((6, 5, 4, 2)).astype(np.float32)
-            made.train_on_batch(x, np.eye(3)[random.integers(0, 3, shape[:-1])])
+            x = random.standard_normal((6, 5, 4, 3)).astype(np.float32)
+            made.train_on_batch(x, np.eye(shape[-1])[random.integers(0, shape[-1], shape[:-1])])
         return [*made.get_weights(), made.predict_on_batch(x)]
 
     together, apart = model(usual()), model(Apart())
     same(steps(together), steps(apart))
-    fuses = usual.fused_activation == name
+    fuses = usual.fused_activation == name and end != "channels first"
     assert (together.trainer.outputs[0].fused is not None) == fuses
     assert apart.trainer.outputs[0].fused is None
 
