@@ -109,6 +109,7 @@ def _kernel(
     a: float = 0.0,
     b: float = 0.0,
 ) -> Activation:
+    """Return an activation that a kernel computes; `a` and `b` as `kernels.activate` takes them."""
 
     def forward(x: Array, out: Array) -> None:
         kernels.activate(x, name, out, a, b)

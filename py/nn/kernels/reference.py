@@ -472,8 +472,8 @@ class Trace(NamedTuple):
         joined: (steps + 1, n, width); before each step the state h, the input, and what fills
             `width` up.
         z: (steps, n, 4 units); an LSTM's gates i, f, g, o, or a GRU's candidate, update and reset
-            gate, and the part of its candidate that comes from h.
-        c: (steps + 1, n, units), an LSTM's cell states; empty for a GRU.
+            gate, and the part of its candidate that comes from h; empty for a SimpleRNN.
+        c: (steps + 1, n, units), an LSTM's cell states; empty for the others.
     """
 
     joined: Array
@@ -676,11 +676,6 @@ def _ramp(x: Array) -> Array:
     return np.clip(x / 6 + 0.5, 0, 1)
 
 
-def _logistic(x: Array) -> Array:
-    y: Array = 0.5 * (1 + np.tanh(0.5 * x))
-    return y
-
-
 # Numerical Recipes 3rd ed. 6.2.2: erfc(z) = t exp(-z^2 + P(t)), t = 2 / (2 + z), |error| < 1.2e-16.
 _ERFC = (
     -1.3026537197817094, 6.4196979235649026e-1, 1.9476473204185836e-2, -9.561514786808631e-3,
@@ -707,14 +702,14 @@ def _normal(x: Array) -> Array:
 
 
 def _silu_slope(x: Array) -> Array:
-    s = _logistic(x)
+    s = _sigmoid(x)
     slope: Array = s * (1 + x * (1 - s))
     return slope
 
 
 _FORWARD: dict[str, Callable[[Array, float, float], Array]] = {
     "relu": lambda x, a, b: np.maximum(x, 0),
-    "sigmoid": lambda x, a, b: _logistic(x),
+    "sigmoid": lambda x, a, b: _sigmoid(x),
     "tanh": lambda x, a, b: np.tanh(x),
     "linear": lambda x, a, b: x,
     "relu6": lambda x, a, b: np.clip(x, 0, 6),
@@ -722,7 +717,7 @@ _FORWARD: dict[str, Callable[[Array, float, float], Array]] = {
     "hard_silu": lambda x, a, b: x * _ramp(x),
     "elu": lambda x, a, b: np.where(x > 0, b * x, a * np.expm1(np.minimum(x, 0))),
     "leaky_relu": lambda x, a, b: np.where(x > 0, x, x * a),
-    "silu": lambda x, a, b: x * _logistic(x),
+    "silu": lambda x, a, b: x * _sigmoid(x),
     "gelu": lambda x, a, b: x * _normal(x),
 }
 _SLOPES: dict[str, Callable[[Array, float, float], Array]] = {

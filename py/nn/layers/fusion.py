@@ -31,17 +31,30 @@ class FusableLoss(Protocol):
         """Return whether the loss computes the activation at the end of `layer` too."""
 
 
-class Activated(Layer):
-    """A linear Conv2D fused with the activation layer after it."""
+class FusedConvolution(Layer):
+    """Base of what is fused with a Conv2D.
 
-    def __init__(self, convolution: Conv2D, after: Elementwise) -> None:
-        super().__init__(name=f"{convolution.name} + {after.name}")
+    Args:
+        before: the convolution, or what it was fused with already.
+        after: the layer that is fused with it.
+        convolution: the convolution itself.
+    """
+
+    def __init__(self, before: Layer, after: Layer, convolution: Conv2D) -> None:
+        super().__init__(name=f"{before.name} + {after.name}")
         self.convolution = convolution
-        self.function = after.function
 
     @property
     def sublayers(self) -> tuple[Layer, ...]:
         return (self.convolution,)
+
+
+class Activated(FusedConvolution):
+    """A linear Conv2D fused with the activation layer after it."""
+
+    def __init__(self, convolution: Conv2D, after: Elementwise) -> None:
+        super().__init__(convolution, after, convolution)
+        self.function = after.function
 
     def only_kernels(self, ctx: Context) -> bool:
         return True
@@ -54,7 +67,7 @@ class Activated(Layer):
         return self.convolution.backward(ctx, activate_backward(self.function, ctx, dy, v))
 
 
-class PooledConvolution(Layer):
+class PooledConvolution(FusedConvolution):
     """Conv2D fused with the following 2x2 MaxPooling2D.
 
     The convolution's output, four times as large as the pooling's, is never stored. Its activation
@@ -62,18 +75,12 @@ class PooledConvolution(Layer):
     """
 
     def __init__(
-        self, name: str, convolution: Conv2D, function: Function, pooling: MaxPooling2D
+        self, before: Layer, pooling: MaxPooling2D, convolution: Conv2D, function: Function
     ) -> None:
-        super().__init__(name=f"{name} + {pooling.name}")
-        self.convolution = convolution
-        self.pooling = pooling
+        super().__init__(before, pooling, convolution)
         fused = function in (activations.LINEAR, activations.RELU)
         self.activation = function.name if fused else "linear"
         self.function = activations.LINEAR if fused else function
-
-    @property
-    def sublayers(self) -> tuple[Layer, ...]:
-        return (self.convolution,)
 
     def only_kernels(self, ctx: Context) -> bool:
         return True
@@ -186,27 +193,28 @@ def _rows(ctx: Context, y: Array) -> int:
 
 def after_convolution(layer: Any, after: Layer) -> Layer | None:
     """Fuse Conv2D with the 2x2 MaxPooling2D after it, or with the activation where it has none."""
-    if layer.groups != 1 or layer.dilation_rate != (1, 1) or layer.channels_first:
+    if layer.channels_first:
         return None
     linear = layer.activation is activations.LINEAR
     if linear and isinstance(after, Elementwise) and after.function.kernel:
         return Activated(layer, after)
-    return _pooled(layer.name, layer, layer.activation, after)
+    return _pooled(layer, after, layer, layer.activation)
 
 
 def after_activated(layer: Any, after: Layer) -> Layer | None:
     """Fuse Conv2D and an activation with the 2x2 MaxPooling2D after both."""
-    return _pooled(layer.name, layer.convolution, layer.function, after)
+    return _pooled(layer, after, layer.convolution, layer.function)
 
 
-def _pooled(name: str, layer: Conv2D, function: Function, after: Layer) -> Layer | None:
-    usual = type(after) is MaxPooling2D and after.padding == "valid" and not after.channels_first
-    if not usual or not function.increasing:
+def _pooled(layer: Layer, after: Any, convolution: Conv2D, function: Function) -> Layer | None:
+    plain = convolution.groups == 1 and convolution.dilation_rate == (1, 1)
+    if not plain or not function.increasing:
         return None
-    pooling: Any = after
-    if not pooling.pool_size == pooling.strides == (2, 2):
+    if type(after) is not MaxPooling2D or after.padding != "valid" or after.channels_first:
         return None
-    return PooledConvolution(name, layer, function, pooling)
+    if not after.pool_size == after.strides == (2, 2):
+        return None
+    return PooledConvolution(layer, after, convolution, function)
 
 
 def norm_relu(layer: Any, after: Layer) -> Layer | None:

@@ -1,4 +1,5 @@
-/* LSTM, GRU and the simple cell over whole sequences: all products, gates and gradients of a batch in one call each way.
+/* LSTM, GRU and the simple cell over whole sequences: all products, gates and gradients of a batch in one call each
+ * way.
  *
  * A step's rows are joined: the state h, the input x. Their product with one matrix, whose rows are the recurrent
  * weights and the weights of x, and the bias, which is the row below them, give all gates; the gradient is one product
@@ -15,6 +16,7 @@
 #define GROUP (16 * ROWS)
 #define WORTH 256 /* rows of gradients, which the level-2 cache still holds */
 
+/* In the order of GATES in recurrent.py. */
 enum kind { LSTM,
             GRU,
             SIMPLE };
@@ -199,11 +201,13 @@ static void simple_rows_back(const float *next_h, int width, const float *dh, fl
     }
 }
 
-/* x (rows, steps, features), which is read from the last step on if `turned`; kept (rows, steps): 0 where a row leaves a
- * step out, null for none; bias null for none; h0, c0 (rows, units), null for zeros. Writes joined (steps + 1, rows, width), but for the simple cell z (steps, rows, 4 units), and, for an LSTM,
- * c (steps + 1, rows, units) for the gradient, and y: h of each step (rows, steps, units) or of the last. */
-EXPORT void recurrent_steps(int kind, const float *x, const unsigned char *kept, const float *kernel, const float *weights, const float *bias,
-                            const float *h0, const float *c0, float *joined, float *z, float *c, float *y, int all,
+/* x (rows, steps, features), which is read from the last step on if `turned`; kept (rows, steps): 0 where a row leaves
+ * a step out, null for none; bias null for none; h0, c0 (rows, units), null for zeros. Writes for the gradient joined
+ * (steps + 1, rows, width), for an LSTM or a GRU z (steps, rows, 4 units), and for an LSTM c (steps + 1, rows, units);
+ * and y: h of each step (rows, steps, units) or of the last. */
+EXPORT void recurrent_steps(int kind, const float *x, const unsigned char *kept, const float *kernel,
+                            const float *weights, const float *bias, const float *h0, const float *c0,
+                            float *joined, float *z, float *c, float *y, int all,
                             int turned, int steps, int rows, int features, int units, float *scratch) {
     const struct cell s = cell_of(kind, units, features, units);
     int groups = (rows + GROUP - 1) / GROUP, state = rows * units, finite = 1;
@@ -279,11 +283,12 @@ static void add_weights(const struct cell *s, float *matrix, const float *joined
     multiply_sparse(s->features, rows, x, rights, 2, finite, s->columns, scratch);
 }
 
-/* The gradient of `recurrent_steps`, with the same `kept`. dy (rows, steps, units), of the outputs, or null. dh and dc (rows, units): of
- * the last states on entry; on return of the first if `first_too`, else whatever was left there. Writes dkernel,
- * dweights, dbias and dx; null for none of the last two. */
-EXPORT void recurrent_gradient(int kind, const unsigned char *kept, const float *kernel, const float *weights, const float *joined,
-                               const float *z, const float *c, const float *dy, float *dh, float *dc,
+/* The gradient of `recurrent_steps`, with the same `kept`. dy (rows, steps, units), of the outputs, or null. dh and dc
+ * (rows, units): of the last states on entry; on return of the first if `first_too`, else whatever was left there.
+ * Writes dkernel, dweights, dbias and dx; null for none of the last two. */
+EXPORT void recurrent_gradient(int kind, const unsigned char *kept, const float *kernel, const float *weights,
+                               const float *joined, const float *z, const float *c, const float *dy, float *dh,
+                               float *dc,
                                float *dkernel, float *dweights, float *dbias, float *dx, int first_too, int turned,
                                int steps, int rows, int features, int units, float *scratch) {
     const struct cell s = cell_of(kind, units, features, filled_up(units));
