@@ -14,6 +14,7 @@ import numpy as np
 
 from nn import kernels
 from nn.errors import ConfigError
+from nn.kernels.reference import sigmoid
 from nn.lazy import load
 from nn.types import Array
 
@@ -216,13 +217,8 @@ def _softplus(x: Array, out: Array) -> None:
     out[...] = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-def _sigmoid(x: Array) -> Array:
-    y: Array = 0.5 * (1 + np.tanh(0.5 * x))
-    return y
-
-
 def _softplus_gradient(dy: Array, x: Array, out: Array) -> None:
-    out[...] = dy * _sigmoid(x)
+    out[...] = dy * sigmoid(x)
 
 
 def _softsign(x: Array, out: Array) -> None:

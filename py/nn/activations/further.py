@@ -10,6 +10,7 @@ import numpy as np
 
 from nn.activations import Activation, along, get
 from nn.errors import ConfigError
+from nn.kernels.reference import sigmoid
 from nn.lazy import load
 from nn.types import Array
 
@@ -28,11 +29,6 @@ def _of(
         out[...] = dy * slope(x)
 
     return Activation(name, forward, gradient, from_output=False, family=family)
-
-
-def _sigmoid(x: Array) -> Array:
-    y: Array = 0.5 * (1 + np.tanh(0.5 * x))
-    return y
 
 
 def _softplus(x: Array) -> Array:
@@ -78,7 +74,7 @@ def _squareplus(b: float = 4.0) -> Activation:
 
 def _mish_slope(x: Array) -> Array:
     t: Array = np.tanh(_softplus(x))
-    return t + x * (1 - t * t) * _sigmoid(x)
+    return t + x * (1 - t * t) * sigmoid(x)
 
 
 celu = _celu()
@@ -86,7 +82,7 @@ hard_shrink = _hard_shrink()
 soft_shrink = _soft_shrink()
 squareplus = _squareplus()
 hard_tanh = _of("hard_tanh", lambda x: np.clip(x, -1, 1), lambda x: np.abs(x) < 1)
-log_sigmoid = _of("log_sigmoid", lambda x: -_softplus(-x), lambda x: _sigmoid(-x))
+log_sigmoid = _of("log_sigmoid", lambda x: -_softplus(-x), lambda x: sigmoid(-x))
 mish = _of("mish", lambda x: x * np.tanh(_softplus(x)), _mish_slope)
 sparse_plus = _of(
     "sparse_plus",

@@ -461,8 +461,11 @@ def column_affine(
     return out if shown is not None or activation is None else activate(out, activation, out)
 
 
-def _sigmoid(x: Array) -> Array:
-    return 0.5 * (1 + np.tanh(0.5 * x))
+def sigmoid(x: Array) -> Array:
+    """Return the logistic function, as exact near 0 as near 1: silu multiplies its error by x."""
+    e = np.exp(-np.abs(x))
+    y: Array = np.where(x < 0, e, 1) / (1 + e)
+    return y
 
 
 class Trace(NamedTuple):
@@ -499,14 +502,14 @@ def recurrent_steps(
         elif cell == "lstm":
             i, f, g, o = np.split(now, 4, axis=1)
             for gate in (i, f, o):
-                gate[...] = _sigmoid(gate)
+                gate[...] = sigmoid(gate)
             np.tanh(g, out=g)
             c[t + 1] = f * c[t] + i * g
             h[t + 1] = o * np.tanh(c[t + 1])
         else:
             candidate, update, reset, held = np.split(now, 4, axis=1)
             for gate in (update, reset):
-                gate[...] = _sigmoid(gate)
+                gate[...] = sigmoid(gate)
             np.tanh(candidate + reset * held, out=candidate)
             h[t + 1] = update * h[t] + (1 - update) * candidate
         if len(z):
@@ -702,14 +705,14 @@ def _normal(x: Array) -> Array:
 
 
 def _silu_slope(x: Array) -> Array:
-    s = _sigmoid(x)
+    s = sigmoid(x)
     slope: Array = s * (1 + x * (1 - s))
     return slope
 
 
 _FORWARD: dict[str, Callable[[Array, float, float], Array]] = {
     "relu": lambda x, a, b: np.maximum(x, 0),
-    "sigmoid": lambda x, a, b: _sigmoid(x),
+    "sigmoid": lambda x, a, b: sigmoid(x),
     "tanh": lambda x, a, b: np.tanh(x),
     "linear": lambda x, a, b: x,
     "relu6": lambda x, a, b: np.clip(x, 0, 6),
@@ -717,7 +720,7 @@ _FORWARD: dict[str, Callable[[Array, float, float], Array]] = {
     "hard_silu": lambda x, a, b: x * _ramp(x),
     "elu": lambda x, a, b: np.where(x > 0, b * x, a * np.expm1(np.minimum(x, 0))),
     "leaky_relu": lambda x, a, b: np.where(x > 0, x, x * a),
-    "silu": lambda x, a, b: x * _sigmoid(x),
+    "silu": lambda x, a, b: x * sigmoid(x),
     "gelu": lambda x, a, b: x * _normal(x),
 }
 _SLOPES: dict[str, Callable[[Array, float, float], Array]] = {

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nn import kernels
 from nn.kernels import reference
+from nn.kernels.elementwise import CODES
 from nn.kernels.geometry import geometry
 
 from tests.unit.nn.kernels import agreement
@@ -39,6 +40,21 @@ def test_the_twins_agree_with_themselves_in_both_precisions(name):
     with kernels.use("numpy"):
         for seed in range(20):
             agreement.CHECKS[name](agreement.Draw(seed))
+
+
+@pytest.mark.parametrize("backend", ["native", "numpy"])
+@pytest.mark.parametrize("name", sorted(CODES))
+def test_an_activation_and_its_slope_are_exact_wherever_they_are_asked(name, backend):
+    x = np.linspace(-25, 25, 200_001).astype(np.float32)
+    wide, numbers = x.astype(np.float64), (1.7581, 1.0507)
+    with kernels.use(backend):
+        y = kernels.activate(x, name, None, *numbers)
+        of = x if name in ("hard_silu", "silu", "gelu") else y
+        slope = kernels.activation_gradient(np.ones_like(x), of, name, None, *numbers)
+    agreement.near(y, reference.activate(wide, name, None, *numbers))
+    of = of.astype(np.float64)
+    want = reference.activation_gradient(np.ones_like(wide), of, name, None, *numbers)
+    agreement.near(slope, want, 4)
 
 
 @pytest.mark.parametrize(
