@@ -299,7 +299,9 @@ class _Folding:
             norm, last = after.layer, after
             self.done.add(after)
         residual = self._residual(last) if activation == "linear" else None
-        if residual is not None and type(layer) is not DepthwiseConv2D:
+        # The kernel of a filter for each channel adds none.
+        takes = isinstance(layer, SeparableConv2D) or layer.groups < layer.filters
+        if residual is not None and takes:
             last, other = residual
             self.done.add(last)
             inputs.append(other)

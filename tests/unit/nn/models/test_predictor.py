@@ -1,6 +1,7 @@
 """Predicting combines and packs weights, shares workspaces, and gives what the layers give."""
 
 import asyncio
+import math
 
 import nn
 import numpy as np
@@ -50,7 +51,7 @@ def drawn_block(draw, x):
     kind = pick(
         "conv", "conv", "depthwise", "depthwise", "separable", "pool", "norm", "residual", "beside"
     )
-    size, stride = pick(1, 3, 5), pick(1, 1, 2)
+    size, stride, channels = pick(1, 3, 4, 5), pick(1, 1, 2), x.shape[-1]
     if kind == "pool":
         pools = L.MaxPooling2D, L.AveragePooling2D
         return pick(*pools)(2, strides=pick(1, 2), padding="same")(x)
@@ -59,18 +60,17 @@ def drawn_block(draw, x):
     if kind == "beside":
         return L.Concatenate()([x, L.Conv2D(pick(3, 8), 1)(x)])
     if kind == "residual":
-        convolution = pick(L.Conv2D, L.Conv2D, L.SeparableConv2D)
-        other = convolution(x.shape[-1], 3, padding="same", use_bias=pick(True, False))(x)
-        if pick(True, False):
-            other = L.BatchNormalization()(other)
-        added = L.Add()([other, x] if pick(True, False) else [x, other])
-        return L.ReLU(6.0)(added) if pick(True, False) else added
+        return drawn_residual(pick, x)
     padding = "same"
     if size > 1 and pick(True, False):
         x, padding = L.ZeroPadding2D(((size - 1, 1), (1, size - 1)))(x), "valid"
     options = {"strides": stride, "padding": padding, "use_bias": pick(True, False)}
+    if stride == 1 and padding == "same":
+        options["dilation_rate"] = pick(1, 1, 2)
     if kind == "conv":
-        x = L.Conv2D(pick(5, 8, 16), size, activation=pick(*ACTIVATIONS), **options)(x)
+        filters = pick(5, 8, 16, channels)
+        options["groups"] = pick(1, 1, math.gcd(filters, channels))
+        x = L.Conv2D(filters, size, activation=pick(*ACTIVATIONS), **options)(x)
     elif kind == "separable":
         x = L.SeparableConv2D(pick(5, 8, 16), size, activation=pick(*ACTIVATIONS), **options)(x)
     else:
@@ -78,6 +78,20 @@ def drawn_block(draw, x):
     if pick(True, True, False):
         x = L.BatchNormalization(scale=pick(True, False), center=pick(True, False))(x)
     return L.Activation(pick(*ACTIVATIONS[1:]))(x) if pick(True, False) else x
+
+
+def drawn_residual(pick, x):
+    """Return x and what a convolution of it gives."""
+    channels, options = x.shape[-1], {"padding": "same", "use_bias": pick(True, False)}
+    if pick(True, True, False):
+        groups = pick(1, 1, channels)
+        other = L.Conv2D(channels, pick(3, 5, 7), groups=groups, **options)(x)
+    else:
+        other = L.SeparableConv2D(channels, 3, **options)(x)
+    if pick(True, False):
+        other = L.BatchNormalization()(other)
+    added = L.Add()([other, x] if pick(True, False) else [x, other])
+    return L.ReLU(6.0)(added) if pick(True, False) else added
 
 
 def drawn_network(draw):
