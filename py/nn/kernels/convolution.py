@@ -214,7 +214,8 @@ def conv2d_input_gradient(
 ) -> Array:
     """Return the gradient of the images.
 
-    At stride 1 it is a convolution of dy with the rotated kernel, otherwise columns are added.
+    At stride 1 it is a convolution of dy with the rotated kernel, otherwise columns are added, or,
+    where each channel has a filter, what each tap gives.
 
     Raises:
         ValueError: the shapes do not match.

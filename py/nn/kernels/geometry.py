@@ -47,12 +47,7 @@ class Geometry:
             and groups == 1
             and _tiles_pay(channels, filters, self.output)
         )
-        self.depthwise = (
-            groups == channels == filters >= 4
-            and kernel[:2] in ((3, 3), (5, 5))
-            and strides in ((1, 1), (2, 2))
-            and dilation == (1, 1)
-        )
+        self.depthwise = groups == channels == filters >= 4
         self._packed = np.array(
             [
                 n, height, width, channels, oh, ow, filters, kh, kw, *strides, *dilation,

@@ -110,25 +110,33 @@ INLINE void add_taps(const int K, const int R, const struct geometry *g, const f
     }
 DEFINE_TAPS(3, 3)
 DEFINE_TAPS(5, 1)
+DEFINE_TAPS(2, 1)
+DEFINE_TAPS(1, 1)
 
-/* Each channel by itself, with 3x3 or 5x5 taps. The panels of six by eight would be empty but for a column. */
-static int is_depthwise(const struct geometry *g) {
-    int k = g->kernel_height;
-    return g->groups == g->channels && g->filters == g->channels && g->kernel_width == k && (k == 3 || k == 5);
+/* Each channel by itself: the panels of six by eight would be empty but for a column. */
+static int is_depthwise(const struct geometry *g) { return g->groups == g->channels && g->filters == g->channels; }
+
+/* Of one row of taps: five at a time, then two, then one. */
+static void add_tap_row(const struct geometry *g, const float *x, const float *dy, float *dw) {
+    int j = 0, c = g->channels, right = g->dilation_x * c;
+    for (; j + 5 <= g->kernel_width; j += 5) taps_5(g, x + j * right, dy, dw + j * c);
+    for (; j + 2 <= g->kernel_width; j += 2) taps_2(g, x + j * right, dy, dw + j * c);
+    if (j < g->kernel_width) taps_1(g, x + j * right, dy, dw + j * c);
 }
 
 static void depthwise_gradient(const struct geometry *g, const float *x, const float *dy, float *dw, float *bias,
                                float *padded) {
-    int c = g->channels, k = g->kernel_height, wide = g->padded_width * c;
-    clear(dw, k * k * c);
+    int c = g->channels, h = g->kernel_height, w = g->kernel_width, wide = g->padded_width * c;
+    clear(dw, h * w * c);
     clear(padded, g->padded_height * wide);
     if (bias) clear(bias, c);
     for (int n = 0; n < g->images; n++, x += g->height * g->width * c) {
         const float *image = pad_image(g, x, padded);
         for (int i = 0; i < g->out_height; i++, dy += g->out_width * c) {
             const float *from = image + i * g->stride_y * wide;
-            if (k == 3) taps_3(g, from, dy, dw);
-            for (int r = 0; k == 5 && r < k; r++) taps_5(g, from + r * g->dilation_y * wide, dy, dw + r * k * c);
+            if (h == 3 && w == 3) taps_3(g, from, dy, dw);
+            else
+                for (int r = 0; r < h; r++) add_tap_row(g, from + r * g->dilation_y * wide, dy, dw + r * w * c);
             for (int j = 0; bias && j < g->out_width; j++) add_to(bias, dy + j * c, c);
         }
     }
@@ -188,25 +196,66 @@ static void scatter_columns(const struct geometry *g, const float *columns, floa
                            columns, inputs);
 }
 
-EXPORT int input_gradient_scratch(const struct geometry *g) {
-    return g->padded_height * g->padded_width * g->channels +
-           g->out_height * g->out_width * depth_of(g) + gemm_scratch();
+/* dx += TILE pixels of dy w, for the taps of one row of a kernel that has a filter for each channel. */
+INLINE void spread(const int TILE, const struct geometry *g, const float *dy, const float *w, float *dx,
+                   const int count) {
+    int channels = g->channels, step = g->stride_x * channels;
+    f4 d[4];
+    UNROLL for (int o = 0; o < TILE; o++)
+        d[o] = part(dy + o * channels, count);
+    ROLLED for (int j = 0; j < g->kernel_width; j++, w += channels, dx += g->dilation_x * channels) {
+        f4 tap = part(w, count);
+        UNROLL for (int o = 0; o < TILE; o++)
+            put(dx + o * step, madd(d[o], tap, part(dx + o * step, count)), count);
+    }
 }
 
-/* Any stride, padding and dilation: columns = dy w', added to their inputs. */
+#define DEFINE_SPREAD(TILE)                                                                           \
+    static void spread_##TILE(const struct geometry *g, const float *dy, const float *w, float *dx) { \
+        int c = 0;                                                                                    \
+        for (; c + LANES <= g->channels; c += LANES) spread(TILE, g, dy + c, w + c, dx + c, LANES);   \
+        if (c < g->channels) spread(TILE, g, dy + c, w + c, dx + c, g->channels - c);                 \
+    }
+DEFINE_SPREAD(4)
+DEFINE_SPREAD(1)
+
+static void spread_image(const struct geometry *g, const float *dy, const float *w, float *padded) {
+    int c = g->channels, step = g->stride_x * c;
+    for (int i = 0; i < g->out_height; i++, dy += g->out_width * c)
+        for (int r = 0; r < g->kernel_height; r++) {
+            float *to = padded + (i * g->stride_y + r * g->dilation_y) * g->padded_width * c;
+            const float *taps = w + r * g->kernel_width * c;
+            int j = 0;
+            for (; j + 4 <= g->out_width; j += 4) spread_4(g, dy + j * c, taps, to + j * step);
+            for (; j < g->out_width; j++) spread_1(g, dy + j * c, taps, to + j * step);
+        }
+}
+
+EXPORT int input_gradient_scratch(const struct geometry *g) {
+    int padded = g->padded_height * g->padded_width * g->channels;
+    return is_depthwise(g) ? padded : padded + g->out_height * g->out_width * depth_of(g) + gemm_scratch();
+}
+
+/* The columns dy w' of one image, added to their inputs. */
+static void add_columns(const struct geometry *g, const float *dy, const float *w, float *padded, float *columns,
+                        float *rest) {
+    int each = g->filters / g->groups, depth = depth_of(g), inputs = g->channels / g->groups;
+    for (int group = 0; group < g->groups; group++) {
+        gemm(g->out_height * g->out_width, depth, each, dy + group * each, g->filters, 1, w + group * each, 1,
+             g->filters, columns, depth, 0, LINEAR, 0, rest);
+        scatter_columns(g, columns, padded + group * inputs);
+    }
+}
+
+/* Any stride, padding and dilation. */
 EXPORT void input_gradient(const struct geometry *g, const float *dy, const float *w, float *dx,
                            float *scratch) {
-    int each = g->filters / g->groups, depth = depth_of(g), inputs = g->channels / g->groups;
     int pixels = g->out_height * g->out_width, wide = g->padded_width * g->channels;
     float *padded = scratch, *columns = padded + g->padded_height * wide;
-    float *rest = columns + pixels * depth;
-    for (int n = 0; n < g->images; n++) {
+    for (int n = 0; n < g->images; n++, dy += pixels * g->filters) {
         clear(padded, g->padded_height * wide);
-        for (int group = 0; group < g->groups; group++) {
-            gemm(pixels, depth, each, dy + n * pixels * g->filters + group * each, g->filters, 1,
-                 w + group * each, 1, g->filters, columns, depth, 0, LINEAR, 0, rest);
-            scatter_columns(g, columns, padded + group * inputs);
-        }
+        if (is_depthwise(g)) spread_image(g, dy, w, padded);
+        else add_columns(g, dy, w, padded, columns, columns + pixels * depth_of(g));
         for (int i = 0; i < g->height; i++)
             copy(dx + (n * g->height + i) * g->width * g->channels,
                  padded + (g->top + i) * wide + g->left * g->channels, g->width * g->channels);

@@ -1,9 +1,9 @@
-/* Depthwise convolution, one filter for each channel: 3x3 or 5x5 at stride 1 or 2, of at least four
- * channels.
+/* Depthwise convolution, one filter for each channel, of at least four channels.
  *
- * Four channels by some output pixels of a row (seven, four or one) are in registers, and each input is
- * loaded once for all of them. Rows of inputs are read through pointers: the image's own if there are no
- * zeros beside it, else copies with their zeros, of which one is made for each and K are kept.
+ * Four channels by some output pixels of a row (seven, four or one) are in registers. With 3x3 or 5x5 taps at stride 1
+ * or 2 each input is loaded once for all of them, and rows of inputs are read through pointers: the image's own if
+ * there are no zeros beside it, else copies with their zeros, of which one is made for each and K are kept. With other
+ * taps each tap loads its inputs, from a copy of the image with its zeros.
  */
 #include "convolution.h"
 
@@ -121,6 +121,63 @@ static void convolve_image(const struct geometry *g, const float *x, const float
     }
 }
 
+/* Whether `convolve_image` has functions for these sizes. */
+static int is_usual(const struct geometry *g) {
+    int k = g->kernel_height, s = g->stride_y;
+    return (k == 3 || k == 5) && g->kernel_width == k && (s == 1 || s == 2) && g->stride_x == s &&
+           g->dilation_y == 1 && g->dilation_x == 1;
+}
+
+/* TILE pixels of one output row, whose inputs begin at x, by any taps. */
+INLINE void convolve_taps(const int TILE, const struct geometry *g, const float *x, const float *w, const float *bias,
+                          float *y, f4 low, f4 high) {
+    int channels = g->channels, step = g->stride_x * channels, right = g->dilation_x * channels;
+    for (int c = 0;; c = smaller(c + LANES, channels - LANES)) {
+        const float *row = x + c;
+        f4 t[7], b = load(bias + c);
+        UNROLL for (int o = 0; o < TILE; o++)
+            t[o] = b;
+        for (int i = 0; i < g->kernel_height; i++, row += g->dilation_y * g->padded_width * channels) {
+            const float *at = row;
+            ROLLED for (int j = 0; j < g->kernel_width; j++, at += right, w += LANES) {
+                f4 tap = load(w);
+                UNROLL for (int o = 0; o < TILE; o++)
+                    t[o] = madd(load(at + o * step), tap, t[o]);
+            }
+        }
+        UNROLL for (int o = 0; o < TILE; o++)
+            store(y + o * channels + c, clip(t[o], low, high));
+        if (c + LANES >= channels) return;
+    }
+}
+
+#define DEFINE_ANY(TILE)                                                                                          \
+    static void any_##TILE(const struct geometry *g, const float *x, const float *w, const float *bias, float *y, \
+                           f4 low, f4 high) {                                                                     \
+        convolve_taps(TILE, g, x, w, bias, y, low, high);                                                         \
+    }
+DEFINE_ANY(7)
+DEFINE_ANY(4)
+DEFINE_ANY(1)
+
+static void convolve_any_image(const struct geometry *g, const float *x, const float *packed, float *y,
+                               const struct cutting *cut) {
+    int tile = tile_of(g->out_width), last = g->out_width - tile, c = g->channels;
+    const float *bias = packed + round_up(c, LANES) * g->kernel_height * g->kernel_width;
+    f4 low = splat(cut->clips ? cut->low : -__builtin_inff()), high = splat(cut->high);
+    for (int i = 0; i < g->out_height; i++, x += g->stride_y * g->padded_width * c, y += g->out_width * c) {
+        for (int j = 0; j < g->out_width; j += tile) {
+            int from = smaller(j, last);
+            const float *at = x + from * g->stride_x * c;
+            float *to = y + from * c;
+            if (tile == 7) any_7(g, at, packed, bias, to, low, high);
+            else if (tile == 4) any_4(g, at, packed, bias, to, low, high);
+            else any_1(g, at, packed, bias, to, low, high);
+        }
+        if (cut->after) activate(cut->after, y, y, g->out_width * c, 0, 0);
+    }
+}
+
 EXPORT int depthwise_packed_size(const struct geometry *g) {
     return round_up(g->channels, LANES) * g->kernel_height * g->kernel_width + g->channels;
 }
@@ -138,6 +195,7 @@ EXPORT void depthwise_pack(const struct geometry *g, const float *w, const float
 }
 
 EXPORT int depthwise_packed_scratch(const struct geometry *g) {
+    if (!is_usual(g)) return g->padded_height * g->padded_width * g->channels;
     return (g->kernel_height + 1) * g->padded_width * pitch_of(g);
 }
 
@@ -147,10 +205,12 @@ EXPORT void depthwise_packed(const struct geometry *g, const float *x, const flo
     struct cutting cut = cutting_of(activation);
     struct ring ring = {scratch, g->padded_width * pitch_of(g), pitch_of(g), 0,
                         g->padded_width != g->width || pitch_of(g) != g->channels};
+    int in = g->height * g->width * g->channels, out = g->out_height * g->out_width * g->channels;
     clear(scratch, depthwise_packed_scratch(g));
-    for (int n = 0; n < g->images; n++)
-        convolve_image(g, x + n * g->height * g->width * g->channels, packed,
-                       y + n * g->out_height * g->out_width * g->channels, &cut, &ring);
+    for (int n = 0; n < g->images; n++, x += in, y += out) {
+        if (is_usual(g)) convolve_image(g, x, packed, y, &cut, &ring);
+        else convolve_any_image(g, pad_image(g, x, scratch), packed, y, &cut);
+    }
 }
 
 EXPORT int depthwise_scratch(const struct geometry *g) {

@@ -79,15 +79,24 @@ def geometry(draw):
     """Return a convolution whose window fits its image: (x shape, w shape, options)."""
     kernel = draw.integer(1, 4), draw.integer(1, 4)
     strides, dilation = [(draw.integer(1, 3), draw.integer(1, 3)) for _ in range(2)]
-    padding = tuple((draw.integer(0, 3), draw.integer(0, 3)) for _ in range(2))
-    size = [
-        max(1, (k - 1) * d + 1 - sum(p)) + draw.integer(0, 9)
-        for k, d, p in zip(kernel, dilation, padding, strict=True)
-    ]
+    padding = _padding(draw)
+    size = _room(draw, kernel, dilation, padding, 9)
     groups, inputs, filters = draw.pick((1, 1, 2, 3)), draw.integer(1, 9), draw.integer(1, 17)
     x = (draw.integer(0, 3), *size, inputs * groups)
     options = {"strides": strides, "padding": padding, "dilation": dilation, "groups": groups}
     return x, (*kernel, inputs, filters * groups), options
+
+
+def _padding(draw):
+    return tuple((draw.integer(0, 3), draw.integer(0, 3)) for _ in range(2))
+
+
+def _room(draw, kernel, dilation, padding, more):
+    """Return a height and a width that hold a window, and up to so many places more."""
+    return [
+        max(1, (k - 1) * d + 1 - sum(p)) + draw.integer(0, more)
+        for k, d, p in zip(kernel, dilation, padding, strict=True)
+    ]
 
 
 def check_matmul(draw):
@@ -158,13 +167,15 @@ def check_conv2d_packed(draw):
 
 
 def check_depthwise(draw):
-    """Check kernels with a filter for each channel: 3x3 and 5x5, strides 1 and 2, any padding."""
-    size, stride, channels = draw.pick((3, 5)), draw.pick((1, 2)), draw.integer(4, 21)
-    padding = tuple((draw.integer(0, 3), draw.integer(0, 3)) for _ in range(2))
-    sides = [max(1, size - sum(p)) + draw.integer(0, 20) for p in padding]
-    x = draw.whole(draw.integer(0, 3), *sides, channels)
-    w, bias = draw.whole(size, size, 1, channels), draw.pick((None, draw.whole(channels)))
-    options = {"strides": (stride, stride), "padding": padding, "groups": channels}
+    """Check a filter for each channel: 3x3 and 5x5 at strides 1 and 2, and any other kernel."""
+    kernel, strides, dilation = _taps(draw)
+    if draw.pick((False, True)):
+        kernel, strides, dilation = draw.pick((3, 5)), draw.pick((1, 2)), 1
+        kernel, strides, dilation = ((size, size) for size in (kernel, strides, dilation))
+    channels, padding = draw.integer(4, 21), _padding(draw)
+    x = draw.whole(draw.integer(0, 3), *_room(draw, kernel, dilation, padding, 20), channels)
+    w, bias = draw.whole(*kernel, 1, channels), draw.pick((None, draw.whole(channels)))
+    options = {"strides": strides, "padding": padding, "dilation": dilation, "groups": channels}
     activation = draw.pick(CUTS)
     want = reference.conv2d(*doubled(x, w, bias), activation=activation, **options)
     out = draw.out(*want.shape)
@@ -172,6 +183,11 @@ def check_depthwise(draw):
     written(out, got)
     equal(got, want)
     _check_packed(draw, x, w, bias, options, False)
+
+
+def _taps(draw):
+    """Return the sizes of a kernel, its strides and its dilations, down and across."""
+    return [tuple(draw.integer(1, most) for _ in range(2)) for most in (8, 3, 2)]
 
 
 def check_depthwise_of_many_channels(draw):
@@ -212,17 +228,11 @@ def _check_packed(draw, x, w, bias, options, with_residual):
 
 def check_depthwise_gradients(draw):
     """Check those of a filter for each channel, with strides and dilations that differ."""
-    size, channels = draw.pick((3, 5)), draw.integer(1, 13)
-    strides, dilation = [(draw.integer(1, 3), draw.integer(1, 2)) for _ in range(2)]
-    padding = tuple((draw.integer(0, 3), draw.integer(0, 3)) for _ in range(2))
-    sides = [
-        max(1, (size - 1) * d + 1 - sum(p)) + draw.integer(0, 9)
-        for d, p in zip(dilation, padding, strict=True)
-    ]
+    (kernel, strides, dilation), padding = _taps(draw), _padding(draw)
+    images, channels = draw.integer(0, 3), draw.integer(1, 13)
+    shape = (images, *_room(draw, kernel, dilation, padding, 9), channels)
     options = {"strides": strides, "padding": padding, "dilation": dilation, "groups": channels}
-    _check_gradients(
-        draw, (draw.integer(0, 3), *sides, channels), (size, size, 1, channels), options
-    )
+    _check_gradients(draw, shape, (*kernel, 1, channels), options)
 
 
 def check_conv2d_gradients(draw):
@@ -379,7 +389,7 @@ def check_layout(draw):
     written(out, got)
     equal(got, want)
     x = draw.whole(*(draw.integer(0, 5) for _ in range(4)))
-    padding = tuple((draw.integer(0, 3), draw.integer(0, 3)) for _ in range(2))
+    padding = _padding(draw)
     want = reference.pad2d(x, padding)
     out = draw.out(*want.shape)
     got = kernels.pad2d(x, padding, out)
