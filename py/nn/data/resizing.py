@@ -1,4 +1,4 @@
-"""Image resizing, one matrix product per axis (its gradient is the transposed product)."""
+"""Image resizing, one axis after the other: by its matrix, or of each place the two beside it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from nn.errors import ConfigError
 from nn.types import Array
+
+F4 = np.float32
 
 
 def matrix(
@@ -28,13 +30,20 @@ def matrix(
     Raises:
         ConfigError: the interpolation is unknown.
     """
+    out = np.zeros((target, size), dtype)
+    for taps, share in _taps(size, target, interpolation, half_pixel_centers):
+        np.add.at(out, (np.arange(target), taps), share)
+    return out
+
+
+def _taps(
+    size: int, target: int, interpolation: str, half_pixel_centers: bool
+) -> list[tuple[Array, Array]]:
+    """Return places of one axis and their shares, (target,) each, whose sum is the result."""
     shift = 0.5 if half_pixel_centers else 0.0
     place = (np.arange(target) + shift) * (size / target) - shift
-    rows = np.arange(target)
-    out = np.zeros((target, size), dtype)
     if interpolation == "nearest":
-        out[rows, np.clip(np.floor(place + shift), 0, size - 1).astype(int)] = 1
-        return out
+        return [(np.clip(np.floor(place + shift), 0, size - 1).astype(int), np.ones(target))]
     if interpolation != "bilinear":
         raise ConfigError(
             f"interpolation: expected bilinear or nearest, received {interpolation!r}"
@@ -42,9 +51,7 @@ def matrix(
     place = np.clip(place, 0, size - 1)
     low = np.floor(place).astype(int)
     share = place - low
-    np.add.at(out, (rows, low), 1 - share)
-    np.add.at(out, (rows, np.minimum(low + 1, size - 1)), share)
-    return out
+    return [(low, 1 - share), (np.minimum(low + 1, size - 1), share)]
 
 
 def resize(
@@ -56,8 +63,10 @@ def resize(
     half_pixel_centers: bool = False,
 ) -> Array:
     """Resize (h, w, c) or (n, h, w, c) to float32, by default as TensorFlow.js' resizeBilinear."""
-    x = np.asarray(images, np.float32)
-    rows = matrix(x.shape[-3], height, interpolation, half_pixel_centers=half_pixel_centers)
-    columns = matrix(x.shape[-2], width, interpolation, half_pixel_centers=half_pixel_centers)
-    resized: Array = np.einsum("ih,jw,...hwc->...ijc", rows, columns, x, optimize=True)
-    return resized
+    x = np.asarray(images)
+    for axis, target in ((-3, height), (-2, width)):
+        taps = _taps(x.shape[axis], target, interpolation, half_pixel_centers)
+        ones = (1,) * (-1 - axis)
+        parts = [x.take(at, axis) * w.astype(F4).reshape(-1, *ones) for at, w in taps]
+        x = np.add.reduce(parts, axis=0, dtype=F4)
+    return x

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from nn import data, errors
+from nn.data import resizing
 from nn.data.loading.png import SIGNATURE
 from PIL import Image
 
@@ -319,6 +320,29 @@ def test_resizes_as_tensorflow_js_does_by_default() -> None:
         [2, 2.5, 3, 3],
         [2, 2.5, 3, 3],
     ]
+
+
+SIDES = st.integers(1, 20)
+
+
+@pytest.mark.parametrize("halves", [False, True])
+@pytest.mark.parametrize("kind", ["nearest", "bilinear"])
+@given(given=st.data(), height=SIDES, width=SIDES, target=st.tuples(SIDES, SIDES))
+def test_resizing_gives_what_the_matrices_of_both_axes_give(
+    given: Any, height: int, width: int, target: tuple[int, int], kind: str, halves: bool
+) -> None:
+    dtype = given.draw(st.sampled_from(["u1", "f4", "f8", "i8"]))
+    lead = given.draw(st.sampled_from([(), (1,), (3,)]))
+    shape = (*lead, height, width, given.draw(st.integers(1, 4)))
+    images = np.random.default_rng(1).integers(0, 255, shape).astype(dtype)
+    rows, columns = (
+        resizing.matrix(size, to, kind, half_pixel_centers=halves)
+        for size, to in zip((height, width), target, strict=True)
+    )
+    want = np.einsum("ih,jw,...hwc->...ijc", rows, columns, images.astype(np.float32))
+    got = data.resize(images, *target, kind, half_pixel_centers=halves)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.promise(
