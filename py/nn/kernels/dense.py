@@ -48,13 +48,17 @@ def matmul(
 
 
 def batch_matmul(a: Array, b: Array, out: Array | None = None) -> Array:
-    """Multiply (n, g, m, k) by (n, g, k, l) into (n, g, m, l): a product for each n and g.
+    """Multiply (n, g, m, k) by (n, g, k, l) into (n, g, m, l): a product for each n and g; or
+    (n, m, k) by (n, k, l) into (n, m, l).
 
-    Operands may be strided; a transpose costs nothing.
+    Operands may be strided; a transpose and an axis that is broadcast cost nothing.
 
     Raises:
         ValueError: the shapes do not match.
     """
+    if a.ndim == b.ndim == 3:
+        made = batch_matmul(a[:, None], b[:, None], None if out is None else out[:, None])
+        return made[:, 0] if out is None else out
     if a.ndim != 4 or b.ndim != 4 or a.shape[:2] != b.shape[:2] or a.shape[3] != b.shape[2]:
         raise ValueError(f"expected (n, g, m, k) and (n, g, k, l), received {a.shape}, {b.shape}")
     shape = (*a.shape[:3], b.shape[3])

@@ -328,7 +328,7 @@ class Attention(ScoredAttention):
         query, value, key = (*inputs, inputs[1])[:3]
         factor = self.scale.value if self.scale else query.dtype.type(1)
         if self.weight is None:
-            sums, raw = None, query @ key.transpose(0, 2, 1)
+            sums, raw = None, kernels.batch_matmul(query, key.transpose(0, 2, 1))
             scores = raw * factor
         else:
             sums = query[:, :, None] + key[:, None]
@@ -336,7 +336,7 @@ class Attention(ScoredAttention):
             scores = raw.sum(axis=-1) * self.weight.value
         weights = self.attend(ctx, scores, lambda s: s - s.dtype.type(1e9), training)
         ctx.saved = query, value, key, sums, raw, weights, len(inputs)
-        y = weights @ value
+        y = kernels.batch_matmul(weights, value)
         return y if not ctx.masks or ctx.masks[0] is None else y * ctx.masks[0][..., None]
 
     def through(self, kept: Array) -> Any:
@@ -346,12 +346,13 @@ class Attention(ScoredAttention):
         query, value, key, sums, raw, weights, count = ctx.saved
         if ctx.masks and ctx.masks[0] is not None:
             dy = dy * ctx.masks[0][..., None]
-        dvalue = weights.transpose(0, 2, 1) @ dy
-        d = self.scores_gradient(ctx, dy @ value.transpose(0, 2, 1))
+        dvalue = kernels.batch_matmul(weights.transpose(0, 2, 1), dy)
+        d = self.scores_gradient(ctx, kernels.batch_matmul(dy, value.transpose(0, 2, 1)))
         if self.weight is None:
             factor = self.scale.value if self.scale else d.dtype.type(1)
             self._keep(ctx, self.scale, (d * raw).sum())
-            dquery, dkey = d @ key * factor, d.transpose(0, 2, 1) @ query * factor
+            dquery = kernels.batch_matmul(d, key) * factor
+            dkey = kernels.batch_matmul(d.transpose(0, 2, 1), query) * factor
         else:
             dquery, dkey = self._concat_gradient(ctx, d, sums, raw)
         return (dquery, dvalue, dkey) if count == 3 else (dquery, kernels.add(dvalue, dkey))

@@ -105,7 +105,9 @@ class GRU(Recurrent):
         else:
             z[:, : 2 * u] += self.recur(h, drop)[:, : 2 * u]
             inner[:, 2 * u :] = self._gate(z, 1) * h * _one(drop, 2)
-            z[:, 2 * u :] += inner[:, 2 * u :] @ self.recurrent_kernel.value[:, 2 * u :]
+            z[:, 2 * u :] += kernels.matmul(
+                inner[:, 2 * u :], self.recurrent_kernel.value[:, 2 * u :]
+            )
         update, candidate = self._gate(z, 0), self.activation(z[:, 2 * u :])
         new[0][...] = update * h + (1 - update) * candidate
 
@@ -121,7 +123,8 @@ class GRU(Recurrent):
         candidate = self.activation(z[:, third])
         inner = ctx.child("inner").saved[t]
         dcandidate = derived(self.activation, dh * (1 - update), z[:, third], candidate)
-        before = dcandidate @ self.recurrent_kernel.value[:, third].T * _one(drop, 2)
+        before = kernels.matmul(dcandidate, self.recurrent_kernel.value[:, third].T)
+        before *= _one(drop, 2)
         dreset = dcandidate * inner[:, third] if self.reset_after else before * h
         z[:, first] = derived(self.recurrent_activation, dh * (h - candidate), z[:, first], update)
         z[:, second] = derived(self.recurrent_activation, dreset, z[:, second], reset)
@@ -135,7 +138,7 @@ class GRU(Recurrent):
             ds[0] += before * reset
             for g, part in enumerate((first, second)):
                 kernel = self.recurrent_kernel.value[:, part]
-                ds[0] += z[:, part] @ kernel.T * _one(drop, g)
+                ds[0] += kernels.matmul(z[:, part], kernel.T) * _one(drop, g)
 
     def keep(self, ctx: Context, h: Array, d: Array, drop: Array | None) -> Array:
         inner, u = ctx.child("inner").saved, self.units
@@ -143,7 +146,7 @@ class GRU(Recurrent):
             # The candidate is computed from r h, not h.
             out = super().keep(ctx, h, d, drop)
             held, flat = inner[..., 2 * u :].reshape(-1, u), d.reshape(-1, 3 * u)
-            out[:, 2 * u :] = held.T @ flat[:, 2 * u :]
+            kernels.matmul(held.T, flat[:, 2 * u :], out[:, 2 * u :])
             return out
         if self.bias:
             rows = ctx.gradient(self.bias, overwrite=True)

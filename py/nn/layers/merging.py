@@ -245,7 +245,7 @@ class Dot(Layer):
         rows = [np.moveaxis(x, a, -1) for x, a in zip(inputs, axes, strict=True)]
         x, y = (r.reshape(len(r), -1, r.shape[-1]) for r in rows)
         ctx.saved = x, y, [r.shape for r in rows], axes, inputs, lengths
-        return np.matmul(x, y.transpose(0, 2, 1)).reshape(self._shape(rows))
+        return kernels.batch_matmul(x, y.transpose(0, 2, 1)).reshape(self._shape(rows))
 
     def _shape(self, rows: Sequence[Array]) -> tuple[int, ...]:
         x, y = rows
@@ -254,7 +254,7 @@ class Dot(Layer):
     def backward(self, ctx: Context, dy: Any) -> Any:
         x, y, shapes, axes, inputs, lengths = ctx.saved
         d = dy.reshape(len(x), x.shape[1], y.shape[1])
-        parts = np.matmul(d, y), np.matmul(d.transpose(0, 2, 1), x)
+        parts = kernels.batch_matmul(d, y), kernels.batch_matmul(d.transpose(0, 2, 1), x)
         dx = [
             np.moveaxis(part.reshape(shape), -1, axis)
             for part, shape, axis in zip(parts, shapes, axes, strict=True)

@@ -48,7 +48,8 @@ class Gated(Layer):
             kernels.matmul(flat, self.kernel.value, out, bias=self.input_bias())
             return z
         for g, part in enumerate(self.parts):
-            z[..., part] = (rows * drop[g]) @ self.kernel.value[:, part]
+            dropped = (rows * drop[g]).reshape(steps * n, features)
+            kernels.matmul(dropped, self.kernel.value[:, part], z.reshape(steps * n, -1)[:, part])
         bias = self.input_bias()
         if bias is not None:
             z += bias
@@ -83,7 +84,7 @@ class Gated(Layer):
         if apart:
             for g, part in enumerate(self.parts):
                 dropped = (rows * drop[g]).reshape(steps * n, features)  # type: ignore[index]
-                weight[:, part] = dropped.T @ dz[:, part]
+                kernels.matmul(dropped.T, dz[:, part], weight[:, part])
         else:
             kernels.matmul(rows.reshape(steps * n, features).T, dz, weight)
         if not ctx.needs_input_gradient:
@@ -100,7 +101,7 @@ class Gated(Layer):
         if drop is None:
             return kernels.matmul(dz, kernel.T).reshape(steps, n, len(kernel))
         parts = [
-            (dz[:, part] @ kernel[:, part].T).reshape(steps, n, -1) * drop[g]
+            kernels.matmul(dz[:, part], kernel[:, part].T).reshape(steps, n, -1) * drop[g]
             for g, part in enumerate(self.parts)
         ]
         return np.sum(parts, axis=0)
@@ -113,7 +114,8 @@ class Gated(Layer):
             kernels.matmul(h.reshape(-1, self.units).T, flat, out)
         else:
             for g, part in enumerate(self.parts):
-                out[:, part] = (h * drop[g]).reshape(-1, self.units).T @ flat[:, part]
+                dropped = (h * drop[g]).reshape(-1, self.units)
+                kernels.matmul(dropped.T, flat[:, part], out[:, part])
         if self.bias and self.bias.value.ndim == 1:
             kernels.column_sums(flat, ctx.gradient(self.bias, overwrite=True))
         return out
@@ -124,7 +126,8 @@ class Gated(Layer):
         if drop is None:
             return kernels.matmul(h, kernel)
         return np.concatenate(
-            [(h * drop[g]) @ kernel[:, part] for g, part in enumerate(self.parts)], axis=1
+            [kernels.matmul(h * drop[g], kernel[:, part]) for g, part in enumerate(self.parts)],
+            axis=1,
         )
 
     def recur_back(self, d: Array, drop: Array | None) -> Array:

@@ -321,5 +321,7 @@ class ActivityRegularization(Identity):
 def resample(x: Array, rows: Array, columns: Array) -> Array:
     """Multiply the two image axes of (n, h, w, c) by (oh, h) and (ow, w)."""
     n, h, w, c = x.shape
-    tall = np.matmul(rows, x.reshape(n, h, w * c)).reshape(n, len(rows), w, c)
-    return np.matmul(columns, tall)
+    down = np.broadcast_to(rows, (n, *rows.shape))
+    across = np.broadcast_to(columns, (n, len(rows), *columns.shape))
+    tall = kernels.batch_matmul(down, x.reshape(n, h, w * c))
+    return kernels.batch_matmul(across, tall.reshape(n, len(rows), w, c))

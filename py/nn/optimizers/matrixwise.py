@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nn import kernels
 from nn.optimizers.base import Optimizer
 from nn.types import Array
 from nn.variables import Variable
@@ -185,8 +186,9 @@ class Muon(Optimizer):
         x = x.T if tall else x
         x = x / (np.sqrt(np.sum(np.square(x))) + 1e-7)
         for _ in range(self.ns_steps):
-            a = x @ x.T
-            x = self.muon_a * x + (self.muon_b * a + self.muon_c * a @ a) @ x
+            a = kernels.matmul(x, x.T)
+            b = self.muon_b * a + self.muon_c * kernels.matmul(a, a)
+            x = self.muon_a * x + kernels.matmul(b, x)
         x = x.T if tall else x
         scale = 1.0 if self.rms_rate is None else max(x.shape) ** 0.5 * self.rms_rate
         made: Array = x * x.dtype.type(scale)

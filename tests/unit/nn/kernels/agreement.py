@@ -127,6 +127,10 @@ def check_batch_matmul(draw):
     b = draw.whole(*np.take((n, g, k, w), turned)).transpose(back)
     out = draw.out(n, m, g, w)
     out = None if out is None else out.transpose(0, 2, 1, 3)
+    if g and draw.pick((False, True)):  # one matrix for each n, or one for all
+        a, b, out = (None if x is None else x[:, 0] for x in (a, b, out))
+        if n and draw.pick((False, True)):
+            a = np.broadcast_to(a[:1], a.shape)
     got = kernels.batch_matmul(a, b, out)
     written(out, got)
     equal(got, reference.batch_matmul(*doubled(a, b)))
