@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nn.kernels.elementwise import Draw
 from nn.types import Array, aligned, prod
 from nn.variables import Parameters, Variable
 
@@ -131,6 +132,19 @@ class Context:
         run = self.run
         rng = own or run.rng
         return rng if run.rows is None else run.rows.drawing(rng, axis)
+
+    def draw(self, own: np.random.Generator | None, size: int, *, shared: bool = False) -> Draw:
+        """Return what decides which of `size` elements dropout keeps.
+
+        Args:
+            own: the layer's generator, or None for the model's.
+            size: elements of this part of the batch; its samples have the same number each.
+            shared: all samples share them.
+        """
+        rows = self.run.rows
+        seed = int(self.generator(own, None).integers(2**31))
+        alone = shared or rows is None or rows.empty
+        return Draw(seed, 0 if alone else rows.begin * (size // rows.count))
 
     def trains(self, variable: Variable) -> bool:
         """Return whether the gradient of `variable` is needed."""

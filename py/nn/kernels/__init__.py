@@ -14,9 +14,11 @@ from nn.kernels.convolution import (
 )
 from nn.kernels.dense import batch_matmul, matmul
 from nn.kernels.elementwise import (
+    Draw,
     activate,
     activation_gradient,
     add,
+    drop,
     fused_loss,
     next_softmax_cross_entropy,
     softmax,
@@ -52,6 +54,7 @@ from nn.kernels.reference import Trace
 __all__ = [
     "GATES",
     "Backend",
+    "Draw",
     "Trace",
     "activate",
     "activation_gradient",
@@ -76,6 +79,7 @@ __all__ = [
     "conv2d_packed",
     "conv2d_weight_gradient",
     "copy",
+    "drop",
     "fused_loss",
     "gather_scale",
     "heap_bytes",

@@ -1,9 +1,10 @@
-"""Sums, activations, softmax, and losses fused with what is before them."""
+"""Sums, dropout, activations, softmax, and losses fused with what is before them."""
 
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +36,31 @@ def add(a: Array, b: Array, out: Array | None = None) -> Array:
     out = np.empty(a.shape, F4) if out is None else out
     a, b = contiguous(a), contiguous(b)
     lib.add(address(a), address(b), address(out), a.size)
+    return out
+
+
+class Draw(NamedTuple):
+    """What decides which elements are kept.
+
+    Attributes:
+        seed: below 2**31.
+        first: the place of the first element, in the whole batch.
+    """
+
+    seed: int
+    first: int
+
+
+def drop(x: Array, draw: Draw, rate: float, out: Array | None = None) -> Array:
+    """Return x / (1 - rate) with a share `rate` of the elements set to 0; `out` may be `x`."""
+    expect_shape(out, x.shape, "out")
+    least, scale = math.ceil(rate * 2**24), 1 / (1 - rate) if rate < 1 else 0.0
+    lib = library.compiled((x, out), (out,))
+    if lib is None:
+        return reference.drop(x, draw.seed, draw.first, least, scale, out)
+    out = np.empty(x.shape, F4) if out is None else out
+    x = contiguous(x)
+    lib.drop(address(x), address(out), x.size, draw.first, draw.seed, least, scale)
     return out
 
 

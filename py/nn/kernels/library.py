@@ -51,6 +51,7 @@ SIGNATURES = {
     "depthwise_packed_scratch": "p",
     "depthwise_packed_size": "p",
     "depthwise_scratch": "p",
+    "drop": "ppiiiif",
     "fma_peak": "pi",
     "frame_images": "ppiiiiiii",
     "fused_loss": "ippppiippp",

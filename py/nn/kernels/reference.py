@@ -739,6 +739,23 @@ for _forms in (_FORWARD, _SLOPES):
     _forms["selu"] = _forms["elu"]
 
 
+def _mixed(h: Array) -> Array:
+    """The finalizer of murmur3, both ways a bijection of 32 bits."""
+    h = (h ^ (h >> 16)) * np.uint32(0x85EBCA6B)
+    h = (h ^ (h >> 13)) * np.uint32(0xC2B2AE35)
+    return h ^ (h >> 16)
+
+
+def drop(
+    x: Array, seed: int, first: int, least: int, scale: float, out: Array | None = None
+) -> Array:
+    """Multiply by `scale` where the 24 bits of a place are at least `least`, else by 0."""
+    places = np.arange(first, first + x.size, dtype=np.uint32)
+    kept = _mixed(_mixed(places) ^ np.uint32(seed)) >> 8 >= least
+    dropped: Array = np.multiply(x, kept.reshape(x.shape) * x.dtype.type(scale), out=out)
+    return dropped
+
+
 def activate(
     x: Array, name: str, out: Array | None = None, a: float = 0.0, b: float = 0.0
 ) -> Array:

@@ -93,17 +93,15 @@ class ScoredAttention(Layer):
         weights = kernels.softmax(scores, ctx.buffer("weights", scores.shape), factor)
         drop = None
         if training and self.dropout:
-            rng = ctx.generator(self.rng)
-            drop = rng.random(scores.shape, dtype=scores.dtype.type) >= self.dropout
-            drop = drop * scores.dtype.type(1 / (1 - self.dropout))
+            drop = ctx.draw(self.rng, scores.size)
         ctx.child("weights").saved = weights, drop, kept
-        return weights if drop is None else weights * drop
+        return weights if drop is None else kernels.drop(weights, drop, self.dropout)
 
     def scores_gradient(self, ctx: Context, dw: Array, factor: float = 1.0) -> Array:
         """Return the gradient of the scores from that of the weights, which it overwrites."""
         weights, drop, kept = ctx.child("weights").saved
         if drop is not None:
-            dw *= drop
+            kernels.drop(dw, drop, self.dropout, dw)
         kernels.softmax_gradient(dw, weights, dw, factor)
         return dw if kept is None else dw * self.through(kept)
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from nn import kernels
 from nn.context import Context
 from nn.errors import ConfigError
 from nn.layers.base import Layer
 from nn.layers.data_format import check_data_format
-from nn.types import Array
+from nn.types import Array, prod
 
 LOWEST = -1.6732632423543772 * 1.0507009873554805
 """The limit of selu for small inputs."""
@@ -46,10 +47,14 @@ class Dropout(Layer):
         self.seed = seed
         self.rng = np.random.default_rng(seed) if seed is not None else None
 
-    def drawn_from(self, ctx: Context) -> Any:
-        """Return what `mask_shape` is drawn from."""
+    def draw(self, ctx: Context, shape: tuple[int, ...]) -> kernels.Draw:
+        """Return what decides which elements of inputs of this shape are kept."""
         shared = self.noise_shape is not None and self.noise_shape[0] is not None
-        return ctx.generator(self.rng, None if shared else 0)
+        return ctx.draw(self.rng, prod(self.mask_shape(shape)), shared=shared)
+
+    def mask(self, shape: tuple[int, ...], dtype: Any, draw: kernels.Draw) -> Array:
+        """Return what inputs of this shape are multiplied by, or the axes of it that differ."""
+        return kernels.drop(np.ones(self.mask_shape(shape), dtype), draw, self.rate)
 
     def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of the random draw."""
@@ -61,21 +66,21 @@ class Dropout(Layer):
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (x,) = inputs
+        ctx.saved = None
         if not training or self.rate == 0:
-            ctx.saved = None
             return x
-        shape = self.mask_shape(x.shape)
-        draw = ctx.buffer("mask", shape)
-        self.drawn_from(ctx).random(shape, dtype=draw.dtype, out=draw)
-        scale = 1 / (1 - self.rate) if self.rate < 1 else 0.0
-        np.multiply(draw >= self.rate, draw.dtype.type(scale), out=draw)
-        ctx.saved = draw
-        return np.multiply(x, draw, out=ctx.buffer("y", x.shape))
+        ctx.saved = self.draw(ctx, x.shape)
+        return self._apply(x, ctx.saved, ctx.buffer("y", x.shape))
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         if ctx.saved is None:
             return dy
-        return np.multiply(dy, ctx.saved, out=ctx.buffer("dx", dy.shape))
+        return self._apply(dy, ctx.saved, ctx.buffer("dx", dy.shape))
+
+    def _apply(self, v: Array, draw: kernels.Draw, out: Array) -> Array:
+        if self.mask_shape(v.shape) == v.shape:
+            return kernels.drop(v, draw, self.rate, out)
+        return np.multiply(v, self.mask(v.shape, v.dtype, draw), out=out)
 
 
 class SpatialDropout2D(Dropout):
@@ -169,13 +174,15 @@ class AlphaDropout(Dropout):
         ctx.saved = None
         if not training or self.rate == 0:
             return x
-        shape = self.mask_shape(x.shape)
-        kept = self.drawn_from(ctx).random(shape, dtype=x.dtype.type) >= self.rate
+        kept = self.mask(x.shape, x.dtype, self.draw(ctx, x.shape)) > 0
         factor = ((1 - self.rate) * (1 + self.rate * LOWEST**2)) ** -0.5
         ctx.saved = kept * x.dtype.type(factor)
         y = np.where(kept, x, x.dtype.type(LOWEST)) * x.dtype.type(factor)
         y -= x.dtype.type(factor * LOWEST * self.rate)
         return y
+
+    def backward(self, ctx: Context, dy: Any) -> Any:
+        return dy if ctx.saved is None else dy * ctx.saved
 
 
 class GaussianNoise(Layer):

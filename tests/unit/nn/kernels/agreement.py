@@ -5,6 +5,8 @@ so that every sum is exact in float32 and results must be equal; other kernels m
 a few rounding errors. This is plain Python: the same checks run on CPython and in a browser.
 """
 
+import math
+
 import numpy as np
 from nn import kernels
 from nn.kernels import reference
@@ -424,6 +426,21 @@ def check_sum(draw):
     got = kernels.add(a, b, out)
     written(out, got)
     equal(got, want)
+
+
+def check_drop(draw):
+    """Check that a part of a batch keeps what the whole batch keeps, and that NaN stays NaN."""
+    n, width = draw.integer(0, 9), draw.integer(0, 9)
+    begin, rate = draw.integer(0, n), draw.pick((0.0, 0.3, 0.5, 1.0))
+    seed, first = draw.integer(0, 2**31 - 1), draw.pick((0, 3, 2**28))
+    x = draw.real(n, width)
+    x[:1] = draw.pick((0, np.nan))
+    scale = 1 / (1 - rate) if rate < 1 else 0.0
+    want = reference.drop(*doubled(x), seed, first, math.ceil(rate * 2**24), scale)
+    out = draw.pick((draw.out(n - begin, width), x[begin:].copy()))
+    got = kernels.drop(x[begin:], kernels.Draw(seed, first + begin * width), rate, out)
+    written(out, got)
+    near(got, want[begin:])
 
 
 def check_activations(draw):
