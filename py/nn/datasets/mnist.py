@@ -15,6 +15,8 @@ from nn.errors import EmptyError
 from nn.lazy import load
 from nn.types import Array
 
+__all__ = ["load_data"]
+
 FILES = (
     "train-images-idx3-ubyte.gz",
     "train-labels-idx1-ubyte.gz",
