@@ -34,7 +34,9 @@ OWN = (
     "Dense,activation:softmax,units:10"
 )
 EVERYTHING = f"preset=custom&layers={OWN}&subset=1000&optimizer=SGD&lr=0.05&schedule=cosine"
-EVERYTHING += "&batch=48&epochs=3&l2=0.003&patience=5&shift=2&rotate=10&zoom=10&noise=10&seed=77"
+# Of nine seeds (1 to 8, and 77) one, 77, leads 8e-4 away: rounding decides where the input of a
+# relu is nearly 0.
+EVERYTHING += "&batch=48&epochs=3&l2=0.003&patience=5&shift=2&rotate=10&zoom=10&noise=10&seed=1"
 EARLY = "preset=mlp&subset=500&epochs=40&optimizer=SGD&lr=0.5&batch=50&patience=1&seed=4"
 # How far sums lead that are rounded otherwise: hardly where both sides multiply and add at once, as
 # Chromium's kernels and the native ones do; NumPy's do not (tests/browser/test_nn_curve.py).
