@@ -7,9 +7,40 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nn.kernels import library
+from nn.kernels.library import address, contiguous
 from nn.types import Array
 
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
+"""In the order of sampling.c."""
+
+
+class Sampling(NamedTuple):
+    """How images are sampled.
+
+    Attributes:
+        maps: (n, 6), the rows a0 a1 a2 b0 b1 b2: the pixel at x, y is that of the input at
+            x' = a0 x + a1 y + a2, y' = b0 x + b1 y + b2.
+        interpolation: "bilinear" or "nearest".
+        fill_mode: "constant" outside an image, the pixel of its edge ("nearest"), or of the image
+            repeated, mirrored ("reflect") or not ("wrap").
+    """
+
+    maps: Array
+    interpolation: str
+    fill_mode: str
+
+    def forward(self, images: Array, fill_value: float) -> Array:
+        """Return the images (n, h, w, c), sampled."""
+        lib = library.compiled((images,))
+        if lib is None:
+            return Sampled(images.shape, *self).forward(images, fill_value)
+        kind = self.interpolation == "nearest", FILL_MODES.index(self.fill_mode)
+        sizes = np.array([*images.shape, *kind], np.int32)
+        images, maps = contiguous(images), np.ascontiguousarray(self.maps, np.float64)
+        y = np.empty(images.shape, images.dtype)
+        lib.sample_images(address(sizes), address(images), address(maps), fill_value, address(y))
+        return y
 
 
 class Sampled:
@@ -17,11 +48,7 @@ class Sampled:
 
     Args:
         shape: (n, h, w, c) of the images.
-        maps: (n, 6), the rows a0 a1 a2 b0 b1 b2: the pixel at x, y is that of the input at
-            x' = a0 x + a1 y + a2, y' = b0 x + b1 y + b2.
-        interpolation: "bilinear" or "nearest".
-        fill_mode: "constant" outside an image, the pixel of its edge ("nearest"), or of the image
-            repeated, mirrored ("reflect") or not ("wrap").
+        maps, interpolation, fill_mode: as those of `Sampling`.
     """
 
     def __init__(

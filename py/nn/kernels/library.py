@@ -74,6 +74,7 @@ SIGNATURES = {
     "recurrent_gradient": "ipppppppppppppiiiiiip",
     "recurrent_scratch": "iii",
     "recurrent_steps": "ipppppppppppiiiiiip",
+    "sample_images": "pppfp",
     "sgd_update": "pppiiff",
     "softmax": "ppiif",
     "softmax_cross_entropy": "pppppiipppi",

@@ -12,7 +12,7 @@ import numpy as np
 
 from nn.context import Context
 from nn.data.resizing import matrix
-from nn.data.sampling import FILL_MODES, Sampled
+from nn.data.sampling import FILL_MODES, Sampled, Sampling
 from nn.errors import ConfigError, ShapeError
 from nn.layers.base import one_of, positive
 from nn.layers.data_format import Spatial
@@ -148,13 +148,11 @@ class Moving(RandomImages):
         raise NotImplementedError
 
     def change(self, x: Array, drawn: Any) -> tuple[Array, Any]:
-        maps = self.maps(drawn, *x.shape[1:3])
-        saved = Sampled(x.shape, maps, self.interpolation, self.fill_mode)
-        return saved.forward(x, self.fill_value), saved
+        how = Sampling(self.maps(drawn, *x.shape[1:3]), self.interpolation, self.fill_mode)
+        return how.forward(x, self.fill_value), how
 
     def unchange(self, dy: Array, saved: Any) -> Array:
-        found: Array = saved.backward(dy)
-        return found
+        return Sampled(dy.shape, *saved).backward(dy)
 
 
 class RandomRotation(Moving):

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 from nn import kernels
+from nn.data.sampling import FILL_MODES, Sampled, Sampling
 from nn.kernels import reference
 from nn.kernels.binding import Binding
 from nn.kernels.elementwise import CODES, ENDS
@@ -441,6 +442,18 @@ def check_drop(draw):
     got = kernels.drop(x[begin:], kernels.Draw(seed, first + begin * width), rate, out)
     written(out, got)
     near(got, want[begin:])
+
+
+def check_sampling(draw):
+    """Check images sampled by maps near the identity and far from it, whole ones among them."""
+    shape = draw.integer(0, 3), *(draw.integer(1, 9) for _ in range(2)), draw.integer(1, 4)
+    images, fill = draw.real(*shape), draw.pick((0.0, 0.5))
+    maps = draw.random.normal(0, draw.pick((0.1, 2)), (shape[0], 6))
+    maps += (1, 0, 0, 0, 1, 0)
+    maps[:, 2::3] *= draw.pick((1, 10))
+    maps = draw.pick((maps, maps.round(), maps.round() + 0.5))
+    how = Sampling(maps, draw.pick(("nearest", "bilinear")), draw.pick(FILL_MODES))
+    near(how.forward(images, fill), Sampled(shape, *how).forward(*doubled(images), fill), 4)
 
 
 def check_activations(draw):
