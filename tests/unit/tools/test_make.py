@@ -46,7 +46,7 @@ def time_of_children():
 
 def test_a_second_make_serve_listens_within_two_seconds_without_network():
     tries = []
-    while len(tries) < 3 and not any(taken < granted(2) for taken, _ in tries):
+    while len(tries) < 5 and not any(taken < granted(2) for taken, _ in tries):
         tries.append(seconds_to_listening())
     assert all("serve: http://localhost:" in said for _, said in tries), tries
     assert min(taken for taken, _ in tries) < granted(2), tries
