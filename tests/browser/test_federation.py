@@ -39,6 +39,26 @@ new MutationObserver((_, watch) => {
 join.click();
 """
 
+# What a page does while it is closed, kept where the next page of its origin can read it.
+WATCHED = """
+const kept = (what, value) => localStorage.setItem(`goodbye ${what}`, String(value));
+const ask = window.fetch.bind(window);
+addEventListener("pagehide", () => kept("hidden", true));
+window.fetch = (url, options) => {
+  const asked = ask(url, options);
+  if (options?.keepalive) {
+    kept("asked", url);
+    asked.then((answer) => kept("answered", answer.status), (error) => kept("failed", error));
+  }
+  return asked;
+};
+"""
+ADDED = """
+const script = document.createElement("script");
+script.textContent = arguments[0];
+document.head.append(script);
+"""
+
 
 def show_log(process, text):
     """Write the end of a process's log where pytest shows it if the test has failed."""
@@ -124,9 +144,24 @@ def test_two_browsers_and_a_supernode_learn_together(federation, site, open_page
     assert firefox.errors() == []
     firefox.until("document.getElementById('federation-state').innerText.startsWith('Joined.')")
     before = len(goodbyes(federation))
+    firefox.execute_script(ADDED, WATCHED)
     firefox.get("about:blank")  # a page that is closed says goodbye, or rounds would wait for it
-    tabs[0].until(lambda: len(goodbyes(federation)) > before, 60, "the goodbye of a closed page")
+    try:
+        tabs[0].until(
+            lambda: len(goodbyes(federation)) > before, 60, "the goodbye of a closed page"
+        )
+    finally:
+        kept = goodbye_in(firefox, site)
+        show_log("the closed page", str(kept))
+    assert kept["goodbye hidden"] == "true"
+    assert kept["goodbye asked"].endswith("/deactivate-node")
     assert set(goodbyes(federation)) == {"200"}
+
+
+def goodbye_in(tab, site):
+    """What a page that is closed did, by what it kept."""
+    tab.get(site.url + "missing")
+    return tab.execute_script("return { ...localStorage }")
 
 
 def goodbyes(federation):
