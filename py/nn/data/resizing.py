@@ -9,8 +9,6 @@ import numpy as np
 from nn.errors import ConfigError
 from nn.types import Array
 
-F4 = np.float32
-
 
 def matrix(
     size: int,
@@ -67,6 +65,6 @@ def resize(
     for axis, target in ((-3, height), (-2, width)):
         taps = _taps(x.shape[axis], target, interpolation, half_pixel_centers)
         ones = (1,) * (-1 - axis)
-        parts = [x.take(at, axis) * w.astype(F4).reshape(-1, *ones) for at, w in taps]
-        x = np.add.reduce(parts, axis=0, dtype=F4)
+        parts = [x.take(at, axis) * w.astype(np.float32).reshape(-1, *ones) for at, w in taps]
+        x = np.add.reduce(parts, axis=0, dtype=np.float32)
     return x

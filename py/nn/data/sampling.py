@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nn.kernels import library
+from nn.kernels.geometry import expect_shape
 from nn.kernels.library import address, contiguous
 from nn.types import Array
 
@@ -31,7 +32,12 @@ class Sampling(NamedTuple):
     fill_mode: str
 
     def forward(self, images: Array, fill_value: float) -> Array:
-        """Return the images (n, h, w, c), sampled."""
+        """Return the images (n, h, w, c), sampled.
+
+        Raises:
+            ValueError: there are not as many maps as images, of six numbers each.
+        """
+        expect_shape(self.maps, (len(images), 6), "maps")
         lib = library.compiled((images,))
         if lib is None:
             return Sampled(images.shape, *self).forward(images, fill_value)
