@@ -10,6 +10,7 @@ Unknown fields are skipped, so that a newer SuperLink may add some.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,8 +120,13 @@ def _pairs(field: Field, value: Any) -> Iterator[tuple[int, protobuf.Value]]:
     elif field.repeated:
         for item in value:
             yield field.number, _written(field.form, item)
-    elif field.optional or field.form not in DEFAULTS or value != DEFAULTS[field.form]:
+    elif field.optional or field.form not in DEFAULTS or not _is_default(field.form, value):
         yield field.number, _written(field.form, value)
+
+
+def _is_default(form: str, value: Any) -> bool:
+    """Whether a scalar is what is read where none is written; -0.0 equals 0.0 and is another."""
+    return value == DEFAULTS[form] and (form != "double" or math.copysign(1.0, value) > 0)
 
 
 def _packed(form: str, value: Any) -> bytes:
