@@ -8,6 +8,7 @@ from pages of listed origins, within limits, replies only when complete.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -33,6 +34,7 @@ FORWARDED = ("content-type", "flwr-public-key", "flwr-timestamp", "flwr-signatur
 JOINING = ("register-node", "activate-node")
 SECONDS = 60.0  # for an answer of the SuperLink
 NOTHING = "0" * 64  # no object has this id
+LOG = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -185,7 +187,9 @@ class Gateway:
             answer = await self._superlink.post(PATH + call, content=body, headers=headers)
         except httpx.HTTPError as error:
             self.replies.drop(lost)
-            raise Refusal(503, f"no answer of the SuperLink: {type(error).__name__}") from error
+            reason = f"no answer of the SuperLink: {type(error).__name__}"
+            LOG.warning("%s: %s %s", call, reason, error)
+            raise Refusal(503, reason) from error
         kept = {name: answer.headers[name] for name in ("date",) if name in answer.headers}
         kind = answer.headers.get("content-type")
         return Response(answer.content, answer.status_code, kept, kind)

@@ -607,7 +607,7 @@ async def test_a_reply_that_a_gateway_forgot_is_announced_again(superlink, usual
 
 
 @pytest.mark.asyncio
-async def test_a_complete_reply_waits_for_a_superlink_that_is_away(opened):
+async def test_a_complete_reply_waits_for_a_superlink_that_is_away(opened, caplog):
     superlink = SuperLink()
     before = Before(superlink)
     node = node_at(before.url)
@@ -622,6 +622,7 @@ async def test_a_complete_reply_waits_for_a_superlink_that_is_away(opened):
     async with running(node):
         message_id = superlink.ask(node.node_id, content())
         await until(lambda: node.state == "away" and "503" in node.problem)
+        assert "push-messages: no answer of the SuperLink: ConnectError" in caplog.text
         assert len(before.held) == 1
         again = Server(superlink.application, superlink.port)
         assert (await until(lambda: superlink.reply(message_id))).has_content()
