@@ -173,8 +173,7 @@ class Visit:
         try:
             reply = await self._app(message, context)
         except Exception as error:  # the server hears of it, and another round would fail too
-            self._refused = str(error) or type(error).__name__
-            self._node.stop()
+            self._refuse(error)
             raise
         if message.metadata.message_type == "train":
             self._trained += int(config.get("epochs", 1))
@@ -182,6 +181,11 @@ class Visit:
             [found] = reply.content.metric_records.values()
             self._rounds.append(self._round | {"accuracy": found.get("accuracy")})
         return reply
+
+    def _refuse(self, error: Exception) -> None:
+        """Leave, and let `run` say why."""
+        self._refused = str(error) or type(error).__name__
+        self._node.stop()
 
     def _changed(self, node: Node) -> None:
         if node.node_id not in (0, self._known):  # a SuperLink that was restarted gives another
@@ -209,7 +213,11 @@ class Visit:
             before = now
 
     async def _sign(self) -> None:
-        path, body, headers = await self._node.farewell()
+        try:
+            path, body, headers = await self._node.farewell()
+        except Exception as error:  # the key does not sign: no other call would pass
+            self._refuse(error)
+            return
         said = {"url": self._address + path, "body": b64encode(body).decode(), "headers": headers}
         self._farewell = json.dumps(said)
         self._changed(self._node)

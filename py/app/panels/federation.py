@@ -8,7 +8,7 @@ from app.language import tr
 from app.page import dom, numbers, table
 from app.state.connection import BASE
 
-_say_goodbye = dom.evaluate(__file__, "federation.js")
+_goodbye = dom.evaluate(__file__, "federation.js")
 BYTES = 4  # of a number
 _STATES = {
     "away": tr("Not connected; it is tried again."),
@@ -28,14 +28,12 @@ class Federation:
     def __init__(self, client, state):
         self.client = client
         self.state = state
-        self.farewell = ""
+        self._hold = _goodbye()  # takes what is sent when the page is closed; "" for nothing
         self._answered = asyncio.Event()  # join has returned, or failed
         self.before = (0, False, None)  # trained, learned, accuracy of the network when it joined
         dom.click("join", self.join)
         dom.click("leave", self.leave)
         dom.on("federation-address", "input", lambda _: self._explain())
-        for target, event in ((js.window, "pagehide"), (dom.document, "freeze")):
-            dom.on(target, event, lambda _: self._goodbye())
         dom.on(js.window, "hashchange", lambda _: self._follow_link())
         client.listen(self._explain)
         state.listen(self._buttons)
@@ -111,7 +109,7 @@ class Federation:
 
     def show(self, news):
         """Show how the federation stands; the worker calls this."""
-        self.farewell = news["farewell"]
+        self._hold(news["farewell"])
         if self.before[0] + news["trained"] != self.client.trained:
             self.client.trained = self.before[0] + news["trained"]
             self.client.changed()
@@ -142,10 +140,6 @@ class Federation:
             return
         dom.fill(dom.find("federation-rounds"), [_row(one) for one in rounds])
         dom.find("federation-rounds").parentNode.hidden = False
-
-    def _goodbye(self):
-        if self.farewell:
-            _say_goodbye(self.farewell)
 
 
 def _words(news):

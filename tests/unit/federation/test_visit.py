@@ -44,12 +44,12 @@ def data(count=40, names=None):
 
 
 @asynccontextmanager
-async def visiting(url, monkeypatch, app=None, token="", names=None):
+async def visiting(url, monkeypatch, app=None, token="", names=None, key=None):
     """A visit, and the news that the page got; it has ended afterwards."""
     monkeypatch.setattr(Node.__init__, "__kwdefaults__",
                         Node.__init__.__kwdefaults__ | {"poll": 0.02, "idle": 0.02})  # fmt: skip
     news = []
-    fleet = Fleet(UrllibTransport(url), CPythonKey(), token)
+    fleet = Fleet(UrllibTransport(url), key or CPythonKey(), token)
     app = app or answering(task().Device(network(), data(names=names), data(20)))
     visit = Visit(app, fleet, url, lambda number: f"share {number % 30}", news.append)
     running = asyncio.create_task(visit.run())
@@ -141,6 +141,26 @@ async def test_a_federation_that_learns_something_else_is_left(
         await until(lambda: news[-1]["state"] == "left")
     assert reason in reply.error.reason
     assert reason in news[-1]["problem"]
+    assert superlink.online() == []
+
+
+class Failing(CPythonKey):
+    """A key that does not sign once: the goodbye, which is signed after the first calls."""
+
+    signed = 0
+
+    async def sign(self, data):
+        self.signed += 1
+        if self.signed == 2:
+            raise OSError("the key is gone")
+        return await super().sign(data)
+
+
+@pytest.mark.asyncio
+async def test_a_key_that_signs_no_goodbye_ends_the_visit_and_is_said(superlink, monkeypatch):
+    async with visiting(superlink.url, monkeypatch, key=Failing()) as (_, news):
+        await until(lambda: news and news[-1]["state"] == "left")
+    assert news[-1]["problem"] == "the key is gone"
     assert superlink.online() == []
 
 
