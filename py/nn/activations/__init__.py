@@ -14,7 +14,7 @@ import numpy as np
 
 from nn import kernels
 from nn.errors import ConfigError
-from nn.kernels.reference import sigmoid
+from nn.kernels.elementwise import OF_INPUT
 from nn.lazy import load
 from nn.types import Array
 
@@ -100,27 +100,30 @@ class Activation:
         return f"<Activation {self.name}>"
 
 
-def _kernel(
+def of_kernel(
     name: str,
     family: Callable[..., Activation] | None = None,
+    kernel: str = "",
     *,
-    from_output: bool = True,
     increasing: bool = True,
     fused: bool = False,
     a: float = 0.0,
     b: float = 0.0,
 ) -> Activation:
-    """Return an activation that a kernel computes; `a` and `b` as `kernels.activate` takes them."""
+    """Return an activation that a kernel computes, by default the one of its name; `a` and `b` as
+    `kernels.activate` takes them."""
+    kernel = kernel or name
+    from_output = kernel not in OF_INPUT
 
     def forward(x: Array, out: Array) -> None:
-        kernels.activate(x, name, out, a, b)
+        kernels.activate(x, kernel, out, a, b)
 
     def gradient(dy: Array, v: Array, out: Array) -> None:
-        kernels.activation_gradient(dy, v, name, out, a, b)
+        kernels.activation_gradient(dy, v, kernel, out, a, b)
 
     twins = (
-        lambda x, out: kernels.reference.activate(x, name, out, a, b),
-        lambda dy, v, out: kernels.reference.activation_gradient(dy, v, name, out, a, b),
+        lambda x, out: kernels.reference.activate(x, kernel, out, a, b),
+        lambda dy, v, out: kernels.reference.activation_gradient(dy, v, kernel, out, a, b),
     )
     return Activation(
         name,
@@ -163,12 +166,12 @@ def _log_softmax_gradient(dy: Array, y: Array, out: Array) -> None:
 def leaky_relu_with(negative_slope: float = 0.2) -> Activation:
     """Return leaky relu, f(x) = x above zero and negative_slope * x below."""
     rises = negative_slope >= 0
-    return _kernel("leaky_relu", leaky_relu_with, increasing=rises, a=negative_slope)
+    return of_kernel("leaky_relu", leaky_relu_with, increasing=rises, a=negative_slope)
 
 
 def elu_with(alpha: float = 1.0) -> Activation:
     """Return elu, f(x) = x above zero and alpha * (exp(x) - 1) below (Clevert et al. 2015)."""
-    return _kernel("elu", elu_with, increasing=alpha >= 0, a=alpha, b=1.0)
+    return of_kernel("elu", elu_with, increasing=alpha >= 0, a=alpha, b=1.0)
 
 
 def relu_with(
@@ -213,14 +216,6 @@ def along(name: str, axis: int) -> Activation:
     return Activation(name, forward, gradient, from_output=function.from_output)
 
 
-def _softplus(x: Array, out: Array) -> None:
-    out[...] = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-
-
-def _softplus_gradient(dy: Array, x: Array, out: Array) -> None:
-    out[...] = dy * sigmoid(x)
-
-
 def _softsign(x: Array, out: Array) -> None:
     out[...] = x / (1 + np.abs(x))
 
@@ -255,10 +250,10 @@ _SELU_ALPHA = 1.6732632423543772
 _SELU_SCALE = 1.0507009873554805
 
 LINEAR = Activation("linear", _linear, _linear_gradient, increasing=True)
-RELU = _kernel("relu", _relu_family, fused=True)
-RELU6 = _kernel("relu6", fused=True)
-SIGMOID = _kernel("sigmoid")
-TANH = _kernel("tanh")
+RELU = of_kernel("relu", _relu_family, fused=True)
+RELU6 = of_kernel("relu6", fused=True)
+SIGMOID = of_kernel("sigmoid")
+TANH = of_kernel("tanh")
 SOFTMAX = Activation(
     "softmax", _softmax, _softmax_gradient, family=lambda axis=-1: along("softmax", axis)
 )
@@ -279,20 +274,20 @@ ACTIVATIONS: dict[str, Activation] = {
         ),
         leaky_relu_with(),
         elu_with(),
-        _kernel("selu", a=_SELU_SCALE * _SELU_ALPHA, b=_SELU_SCALE),
-        Activation("softplus", _softplus, _softplus_gradient, from_output=False),
+        of_kernel("selu", a=_SELU_SCALE * _SELU_ALPHA, b=_SELU_SCALE),
+        of_kernel("softplus", a=1.0, b=1.0),
         Activation("softsign", _softsign, _softsign_gradient, from_output=False),
-        _kernel("silu", from_output=False),
-        _kernel("gelu", _gelu_family, from_output=False),
+        of_kernel("silu"),
+        of_kernel("gelu", _gelu_family),
         Activation("exponential", _exponential, _exponential_gradient),
-        _kernel("hard_sigmoid", fused=True),
+        of_kernel("hard_sigmoid", fused=True),
         Activation(
             "keras2_hard_sigmoid",
             _keras2_hard_sigmoid,
             _keras2_hard_sigmoid_gradient,
             from_output=False,
         ),
-        _kernel("hard_silu", from_output=False),
+        of_kernel("hard_silu"),
         RELU6,
     )
 }

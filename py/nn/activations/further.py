@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from nn.activations import Activation, along, get
+from nn.activations import Activation, along, get, of_kernel
 from nn.errors import ConfigError
-from nn.kernels.reference import sigmoid
 from nn.lazy import load
 from nn.types import Array
 
@@ -31,12 +29,9 @@ def _of(
     return Activation(name, forward, gradient, from_output=False, family=family)
 
 
-def _softplus(x: Array) -> Array:
-    y: Array = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-    return y
-
-
 def _celu(alpha: float = 1.0) -> Activation:
+    if alpha == 1:
+        return of_kernel("celu", _celu, a=1.0, b=1.0)
     return _of(
         "celu",
         lambda x: np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0) / alpha),
@@ -72,18 +67,13 @@ def _squareplus(b: float = 4.0) -> Activation:
     )
 
 
-def _mish_slope(x: Array) -> Array:
-    t: Array = np.tanh(_softplus(x))
-    return t + x * (1 - t * t) * sigmoid(x)
-
-
 celu = _celu()
 hard_shrink = _hard_shrink()
 soft_shrink = _soft_shrink()
 squareplus = _squareplus()
 hard_tanh = _of("hard_tanh", lambda x: np.clip(x, -1, 1), lambda x: np.abs(x) < 1)
-log_sigmoid = _of("log_sigmoid", lambda x: -_softplus(-x), lambda x: sigmoid(-x))
-mish = _of("mish", lambda x: x * np.tanh(_softplus(x)), _mish_slope)
+log_sigmoid = of_kernel("log_sigmoid", a=-1.0, b=-1.0)
+mish = of_kernel("mish")
 sparse_plus = _of(
     "sparse_plus",
     lambda x: np.where(x <= -1, 0, np.where(x < 1, (x + 1) ** 2 / 4, x)),
@@ -123,21 +113,7 @@ sparsemax = Activation(
     family=lambda axis=-1: along("sparsemax", axis),
 )
 
-_ROOT = math.sqrt(2 / math.pi)
-
-
-def _inner(x: Array) -> Array:
-    y: Array = np.tanh(_ROOT * (x + 0.044715 * x**3))
-    return y
-
-
-def _approximate_gelu_slope(x: Array) -> Array:
-    t = _inner(x)
-    y: Array = 0.5 * (1 + t + x * (1 - t * t) * _ROOT * (1 + 3 * 0.044715 * x * x))
-    return y
-
-
-APPROXIMATE_GELU = _of("gelu", lambda x: 0.5 * x * (1 + _inner(x)), _approximate_gelu_slope)
+APPROXIMATE_GELU = of_kernel("gelu", kernel="gelu_tanh")
 """The gelu of `approximate=True`, by tanh."""
 
 

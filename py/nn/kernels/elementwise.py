@@ -16,8 +16,11 @@ from nn.kernels.reference import Array
 
 CODES = {
     "relu": 1, "sigmoid": 2, "tanh": 3, "relu6": 4, "hard_sigmoid": 5, "hard_silu": 6,
-    "elu": 7, "selu": 7, "leaky_relu": 8, "silu": 9, "gelu": 10,
+    "elu": 7, "selu": 7, "celu": 7, "leaky_relu": 8, "silu": 9, "gelu": 10, "softplus": 11,
+    "log_sigmoid": 11, "mish": 12, "gelu_tanh": 13,
 }  # fmt: skip
+OF_INPUT = ("hard_silu", "silu", "gelu", "softplus", "log_sigmoid", "mish", "gelu_tanh")
+"""The activations whose gradients are computed from their inputs."""
 CUTS = ("relu", "relu6", "hard_sigmoid", "hard_silu")
 FUSED = {None: 0, "linear": 0} | {name: CODES[name] for name in CUTS}
 """The activations that products and convolutions apply before they store a result."""
@@ -70,7 +73,8 @@ def activate(
     """Apply an activation of `CODES`; `out` may be `x`.
 
     Args:
-        a: the slope of leaky relu below zero; the factor of exp(x) - 1 of elu and selu.
+        a: the slope of leaky relu below zero; the factor of exp(x) - 1 of elu and selu; softplus
+            is a log(1 + exp(b x)).
         b: the slope of elu and selu above zero.
     """
     expect_shape(out, x.shape, "out")
@@ -86,8 +90,8 @@ def activate(
 def activation_gradient(
     dy: Array, y: Array, name: str, out: Array | None = None, a: float = 0.0, b: float = 0.0
 ) -> Array:
-    """Return dx from dy and the activation's output y, or its input where it is hard_silu, silu or
-    gelu; `out` may be `dy`, the numbers are those of `activate`."""
+    """Return dx from dy and the activation's output y, or its input where it is one of `OF_INPUT`;
+    `out` may be `dy`, the numbers are those of `activate`."""
     expect_shape(y, dy.shape, "y")
     expect_shape(out, dy.shape, "out")
     lib = library.compiled((dy, y, out), (out,), name in CODES)

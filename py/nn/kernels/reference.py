@@ -710,6 +710,29 @@ def _silu_slope(x: Array) -> Array:
     return slope
 
 
+def _softplus(x: Array) -> Array:
+    y: Array = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return y
+
+
+def _mish_slope(x: Array) -> Array:
+    t = np.tanh(_softplus(x))
+    slope: Array = t + x * (1 - t * t) * sigmoid(x)
+    return slope
+
+
+def _twice(x: Array) -> Array:
+    """Return 2 z, where 0.5 (1 + tanh(z)) is the share that gelu by tanh takes of x."""
+    y: Array = math.sqrt(8 / math.pi) * x * (1 + 0.044715 * x * x)
+    return y
+
+
+def _gelu_tanh_slope(x: Array) -> Array:
+    s, rest = sigmoid(_twice(x)), sigmoid(-_twice(x))  # 1 - s is not exact
+    slope: Array = s * (1 + x * rest * math.sqrt(8 / math.pi) * (1 + 3 * 0.044715 * x * x))
+    return slope
+
+
 _FORWARD: dict[str, Callable[[Array, float, float], Array]] = {
     "relu": lambda x, a, b: np.maximum(x, 0),
     "sigmoid": lambda x, a, b: sigmoid(x),
@@ -722,6 +745,9 @@ _FORWARD: dict[str, Callable[[Array, float, float], Array]] = {
     "leaky_relu": lambda x, a, b: np.where(x > 0, x, x * a),
     "silu": lambda x, a, b: x * sigmoid(x),
     "gelu": lambda x, a, b: x * _normal(x),
+    "softplus": lambda x, a, b: a * _softplus(b * x),
+    "mish": lambda x, a, b: x * np.tanh(_softplus(x)),
+    "gelu_tanh": lambda x, a, b: x * sigmoid(_twice(x)),
 }
 _SLOPES: dict[str, Callable[[Array, float, float], Array]] = {
     "relu": lambda y, a, b: y > 0,
@@ -734,9 +760,13 @@ _SLOPES: dict[str, Callable[[Array, float, float], Array]] = {
     "leaky_relu": lambda y, a, b: np.where(y > 0, 1.0, a),
     "silu": lambda x, a, b: _silu_slope(x),
     "gelu": lambda x, a, b: _normal(x) + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi),
+    "softplus": lambda x, a, b: a * b * sigmoid(b * x),
+    "mish": lambda x, a, b: _mish_slope(x),
+    "gelu_tanh": lambda x, a, b: _gelu_tanh_slope(x),
 }
 for _forms in (_FORWARD, _SLOPES):
-    _forms["selu"] = _forms["elu"]
+    _forms["selu"] = _forms["celu"] = _forms["elu"]
+    _forms["log_sigmoid"] = _forms["softplus"]
 
 
 def _mixed(h: Array) -> Array:

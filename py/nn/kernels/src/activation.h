@@ -14,7 +14,10 @@ enum activation { LINEAR = 0,
                   ELU = 7,
                   LEAKY_RELU = 8,
                   SILU = 9,
-                  GELU = 10 };
+                  GELU = 10,
+                  SOFTPLUS = 11,
+                  MISH = 12,
+                  GELU_TANH = 13 };
 
 /* x / 6 + 1 / 2 between 0 and 1. */
 INLINE f4 ramp(f4 x) { return clip(madd(x, splat(1.f / 6), splat(0.5f)), splat(0), splat(1)); }

@@ -65,8 +65,8 @@ ACTIVATIONS = {
     "a falling elu": nn.activations.elu_with(-1.0),
 }
 POOLED = {
-    "elu", "hard_sigmoid", "leaky_relu", "linear", "relu", "relu6", "selu", "sigmoid", "tanh",
-    "a steeper leaky_relu",
+    "celu", "elu", "hard_sigmoid", "leaky_relu", "linear", "relu", "relu6", "selu", "sigmoid",
+    "tanh", "a steeper leaky_relu",
 }  # fmt: skip
 
 
