@@ -42,10 +42,11 @@ def recurrent_steps(
     trace: Trace,
     y: Array,
     *,
+    slope: float = 0.0,
     turned: bool = False,
     mask: Array | None = None,
 ) -> None:
-    """Run all steps of an LSTM, a GRU or a SimpleRNN, with tanh and sigmoid.
+    """Run all steps of an LSTM, a GRU or a SimpleRNN, with tanh.
 
     Args:
         cell: one of `GATES`.
@@ -54,6 +55,7 @@ def recurrent_steps(
         first: the states to begin with, (n, units) each: h and, for an LSTM, c; None for zeros.
         trace: is written; of the shapes that `trace_shapes` gives.
         y: is written: the outputs of all steps (n, steps, units), or of the last one (n, units).
+        slope: that of hard gates, slope x + 1/2 between 0 and 1; 0 for the logistic function.
         turned: read x from its last step on.
         mask: (n, steps) of bool; False where a row leaves a step of x out, and keeps its states.
     """
@@ -66,13 +68,13 @@ def recurrent_steps(
     joined, z, c = _of(cell, trace)
     lib = library.compiled((x, *weights, *first, joined, z, c, y), (joined, z, c, y))
     if lib is None:
-        reference.recurrent_steps(cell, x, weights, first, trace, y, turned, mask)
+        reference.recurrent_steps(cell, x, weights, first, trace, y, slope, turned, mask)
         return
     # Only an LSTM has a second state.
     given = [_whole(a) for a in (x, mask, *weights, *first, None)]
     lib.recurrent_steps(
-        KINDS.index(cell), *map(optional, given[:7]), address(joined), optional(z), optional(c),
-        address(y), y.ndim == 3, turned, steps, n, features, units,
+        KINDS.index(cell), slope, *map(optional, given[:7]), address(joined), optional(z),
+        optional(c), address(y), y.ndim == 3, turned, steps, n, features, units,
         lib.scratch(lib.recurrent_scratch(n, units, features)),
     )  # fmt: skip
 
@@ -86,6 +88,7 @@ def recurrent_gradient(
     gradients: Weights,
     dx: Array | None = None,
     *,
+    slope: float = 0.0,
     turned: bool = False,
     first_too: bool = True,
     mask: Array | None = None,
@@ -101,6 +104,7 @@ def recurrent_gradient(
             on return if `first_too`, else numbers of no meaning.
         gradients: those of the weights; are written.
         dx: (n, steps, features), is written; None if it is not needed.
+        slope: as given to `recurrent_steps`.
         turned: as given to `recurrent_steps`.
         first_too: whether the gradients of the first states are needed.
         mask: as given to `recurrent_steps`.
@@ -121,12 +125,14 @@ def recurrent_gradient(
     written = (*last, *gradients, dx)
     lib = library.compiled((*weights, joined, z, c, dy, *written), written)
     if lib is None:
-        reference.recurrent_gradient(cell, weights, trace, dy, last, gradients, dx, turned, mask)
+        reference.recurrent_gradient(
+            cell, weights, trace, dy, last, gradients, dx, slope, turned, mask
+        )
         return
     kept, kernel, recurrent_kernel, dy = map(_whole, (mask, *weights[:2], dy))
     dh, dc = (*last, None)[:2]
     lib.recurrent_gradient(
-        KINDS.index(cell), *map(optional, (kept, kernel, recurrent_kernel)), address(joined),
+        KINDS.index(cell), slope, *map(optional, (kept, kernel, recurrent_kernel)), address(joined),
         *map(optional, (z, c, dy, dh, dc, *gradients, dx)), first_too, turned, steps, n,
         features, units, lib.scratch(lib.recurrent_scratch(n, units, features)),
     )  # fmt: skip

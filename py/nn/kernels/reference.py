@@ -486,7 +486,7 @@ class Trace(NamedTuple):
 
 def recurrent_steps(
     cell: str, x: Array, weights: Sequence[Any], first: Sequence[Any], trace: Trace, y: Array,
-    turned: bool, mask: Array | None = None,
+    slope: float, turned: bool, mask: Array | None = None,
 ) -> None:  # fmt: skip
     """Run a cell over all steps; see `nn.kernels.recurrent_steps`."""
     joined, z, c = trace
@@ -502,14 +502,14 @@ def recurrent_steps(
         elif cell == "lstm":
             i, f, g, o = np.split(now, 4, axis=1)
             for gate in (i, f, o):
-                gate[...] = sigmoid(gate)
+                gate[...] = _opened(gate, slope)
             np.tanh(g, out=g)
             c[t + 1] = f * c[t] + i * g
             h[t + 1] = o * np.tanh(c[t + 1])
         else:
             candidate, update, reset, held = np.split(now, 4, axis=1)
             for gate in (update, reset):
-                gate[...] = sigmoid(gate)
+                gate[...] = _opened(gate, slope)
             np.tanh(candidate + reset * held, out=candidate)
             h[t + 1] = update * h[t] + (1 - update) * candidate
         if len(z):
@@ -521,7 +521,7 @@ def recurrent_steps(
 
 def recurrent_gradient(
     cell: str, weights: Sequence[Any], trace: Trace, dy: Any, last: Sequence[Array],
-    gradients: Sequence[Any], dx: Any, turned: bool, mask: Array | None = None,
+    gradients: Sequence[Any], dx: Any, slope: float, turned: bool, mask: Array | None = None,
 ) -> None:  # fmt: skip
     """Run all backward steps; see `nn.kernels.recurrent_gradient`."""
     joined, z, c = trace
@@ -542,15 +542,16 @@ def recurrent_gradient(
             i, f, g, o = np.split(z[t], 4, axis=1)
             (dc,), tanh = cells, np.tanh(c[t + 1])
             dc += dh * o * (1 - tanh * tanh)
-            parts = dc * g * i * (1 - i), dc * c[t] * f * (1 - f), dc * i * (1 - g * g)
-            dz[t] = np.concatenate([*parts, dh * tanh * o * (1 - o)], axis=1)
+            si, sf, so = (_gate_slope(gate, slope) for gate in (i, f, o))
+            parts = dc * g * si, dc * c[t] * sf, dc * i * (1 - g * g), dh * tanh * so
+            dz[t] = np.concatenate(parts, axis=1)
             dc *= f
             dh[...] = 0
         else:
             candidate, update, reset, held = np.split(z[t], 4, axis=1)
             d = dh * (1 - update) * (1 - candidate * candidate)
-            dupdate = dh * (joined[t, :, :units] - candidate) * update * (1 - update)
-            dreset = d * held * reset * (1 - reset)
+            dupdate = dh * (joined[t, :, :units] - candidate) * _gate_slope(update, slope)
+            dreset = d * held * _gate_slope(reset, slope)
             dz[t] = np.concatenate([d, dupdate, dreset, d * reset], axis=1)
             dh *= update
         dh += _product(dz[t], gates[:units].T)
@@ -562,6 +563,14 @@ def recurrent_gradient(
         dx[...] = back[:, ::-1] if turned else back
     rows, flat = joined[:-1, :, :depth].reshape(-1, depth), dz.reshape(-1, gates.shape[1])
     split_weights(cell, _product(rows.T, flat), flat.sum(0), *gradients)
+
+
+def _opened(x: Array, slope: float) -> Array:
+    return np.clip(slope * x + 0.5, 0, 1) if slope else sigmoid(x)
+
+
+def _gate_slope(y: Array, slope: float) -> Array:
+    return y.dtype.type(slope) * (y > 0) * (y < 1) if slope else y * (1 - y)
 
 
 def _kept(mask: Array | None, t: int, turned: bool) -> Any:

@@ -18,8 +18,8 @@ class GRU(Recurrent):
     activation(x W + r (h U + b)) with `reset_after` (cuDNN's form, bias (2, 3 * units): one row for
     the input and one for the state), else activation(x W + (r h) U + b) with bias (3 * units,).
     Kernel (features, 3 * units), recurrent kernel (units, 3 * units), gates in the order z, r, g.
-    Arguments as in `Recurrent`. With tanh, sigmoid and `reset_after`, and without recurrent
-    dropout, one kernel runs all steps.
+    Arguments as in `Recurrent`. With tanh, sigmoid or a hard sigmoid, and `reset_after`, and
+    without recurrent dropout, one kernel runs all steps.
     """
 
     gates = 3
@@ -66,6 +66,7 @@ class GRU(Recurrent):
         )  # fmt: skip
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = reset_after
+        self.kernel_cell = "gru" if reset_after else ""
 
     def bias_shape(self) -> tuple[int, ...]:
         """Return the shape of the bias; with `reset_after` a row for inputs and one for states."""
@@ -76,11 +77,6 @@ class GRU(Recurrent):
         if self.bias is None:
             return None
         return self.bias.value[0] if self.reset_after else self.bias.value
-
-    @property
-    def standard_cell(self) -> str:
-        names = self.activation.name, self.recurrent_activation.name
-        return "gru" if self.reset_after and names == ("tanh", "sigmoid") else ""
 
     # Step by step: `z` holds the gates before their activations; `inner` holds h U + b with
     # reset_after, else r h (in its last part).

@@ -21,10 +21,12 @@ class LSTM(Recurrent):
     i, f, o = recurrent_activation(x W + h U + b), g = activation(...), c = f c + i g,
     h = o activation(c). Kernel (features, 4 * units), recurrent kernel (units, 4 * units), bias
     (4 * units,), gates in the order i, f, g, o; states [h, c]. Arguments as in `Recurrent`.
-    With tanh and sigmoid, and without recurrent dropout, one kernel runs all steps.
+    With tanh and sigmoid or a hard sigmoid, and without recurrent dropout, one kernel runs all
+    steps.
     """
 
     gates = 4
+    kernel_cell = "lstm"
     state_count = 2
     fields: tuple[str, ...] = (*Recurrent.fields, "recurrent_activation", "unit_forget_bias")
     left_out = AUTO
@@ -76,11 +78,6 @@ class LSTM(Recurrent):
         if self.bias is not None and self.unit_forget_bias:
             self.bias.value[self.units : 2 * self.units] = 1
             self.bias.mark_written()
-
-    @property
-    def standard_cell(self) -> str:
-        names = self.activation.name, self.recurrent_activation.name
-        return "lstm" if names == ("tanh", "sigmoid") else ""
 
     # Step by step.
 

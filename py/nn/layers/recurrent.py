@@ -1,9 +1,10 @@
 """Base class of the recurrent layers: (n, steps, features) -> (n, units) or (n, steps, units).
 
-One kernel runs all steps of an LSTM or a GRU with the usual activations. Else, and with
-recurrent dropout, the steps run one by one: time is the first axis inside, and the part that does
-not depend on the previous step (x W + b) is computed for all steps at once. A layer defines one
-step and its reverse; this base handles masks, states, dropout and the gradients of the weights.
+One kernel runs all steps of an LSTM or a GRU with tanh and gates that are logistic or hard. Else,
+and with recurrent dropout, the steps run one by one: time is the first axis inside, and the part
+that does not depend on the previous step (x W + b) is computed for all steps at once. A layer
+defines one step and its reverse; this base handles masks, states, dropout and the gradients of the
+weights.
 Weights, gates and their order are Keras' (LSTM i, f, c, o; GRU z, r, h).
 """
 
@@ -23,6 +24,8 @@ from nn.layers.recurrent_products import Gated, fraction
 from nn.types import Array, Config, Shape
 
 States = list[Array]
+SLOPES = {"sigmoid": 0.0, "hard_sigmoid": 1 / 6, "keras2_hard_sigmoid": 0.2}
+"""The gates that the kernel has, and the slope by which it is told of them."""
 
 
 class Recurrent(Gated):
@@ -47,6 +50,8 @@ class Recurrent(Gated):
 
     several_inputs = True
 
+    kernel_cell = ""  # its name there
+    recurrent_activation = activations.SIGMOID
     state_count = 1
     supports_masking = True
     fields: tuple[str, ...] = (
@@ -188,7 +193,12 @@ class Recurrent(Gated):
     @property
     def standard_cell(self) -> str:
         """The name of the kernel that runs all steps at once; empty for none."""
-        return ""
+        standard = self.activation.name == "tanh" and self.recurrent_activation.name in SLOPES
+        return self.kernel_cell if standard else ""
+
+    @property
+    def _slope(self) -> float:
+        return SLOPES[self.recurrent_activation.name]
 
     def only_kernels(self, ctx: Context) -> bool:
         return bool(self.standard_cell) and not (
@@ -225,7 +235,7 @@ class Recurrent(Gated):
         mask = None if ctx.mask is None else ctx.mask.astype(bool)
         shown = self._outputs_kept(mask)
         kernels.recurrent_steps(
-            self.standard_cell, kept, self._weights, first, trace, y,
+            self.standard_cell, kept, self._weights, first, trace, y, slope=self._slope,
             turned=self.go_backwards, mask=mask,
         )  # fmt: skip
         if shown is not None:
@@ -323,7 +333,7 @@ class Recurrent(Gated):
         gradients: Any = tuple(v and ctx.gradient(v, overwrite=True) for v in variables)
         kernels.recurrent_gradient(
             self.standard_cell, self._weights, trace, output if self.return_sequences else None, ds,
-            gradients, dx, turned=self.go_backwards, first_too=given, mask=mask,
+            gradients, dx, slope=self._slope, turned=self.go_backwards, first_too=given, mask=mask,
         )  # fmt: skip
         if dx is not None and drops[0] is not None:
             dx *= drops[0][0][:, None]

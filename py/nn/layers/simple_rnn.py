@@ -16,6 +16,8 @@ class SimpleRNN(Recurrent):
     recurrent dropout, one kernel runs all steps.
     """
 
+    kernel_cell = "simple_rnn"
+
     def __init__(
         self,
         units: int,
@@ -52,10 +54,6 @@ class SimpleRNN(Recurrent):
             return_sequences=return_sequences, return_state=return_state,
             go_backwards=go_backwards, stateful=stateful, **options,
         )  # fmt: skip
-
-    @property
-    def standard_cell(self) -> str:
-        return "simple_rnn" if self.activation.name == "tanh" else ""
 
     def step(
         self, ctx: Context, t: int, z: Array, old: States, new: States, drop: Array | None

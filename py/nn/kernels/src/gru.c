@@ -17,9 +17,9 @@ INLINE void step(const float *z, const float *h, float *next_h, int units, int n
     put(next_h, madd(part(z + units, n), part(h, n) - c, c), n);
 }
 
-void gru_rows(const float *sums, float *z, const float *h, float *next_h, int width, int units, int rows) {
+void gru_rows(const float *sums, float *z, const float *h, float *next_h, int width, int units, int rows, float slope) {
     for (int r = 0; r < rows; r++, sums += 4 * units, z += 4 * units, h += width, next_h += width) {
-        squash(sums + units, z + units, 2 * units, 1);
+        open_gates(sums + units, z + units, 2 * units, slope);
 #define CANDIDATE(U, N) candidate(sums + U, z + U, units, N)
         EACH_UNIT(CANDIDATE);
         squash(z, z, units, 0);
@@ -28,20 +28,32 @@ void gru_rows(const float *sums, float *z, const float *h, float *next_h, int wi
     }
 }
 
-INLINE void step_back(const float *z, const float *h, float *dh, float *dz, int gate, int units, int n) {
+INLINE void step_back(const float *z, const float *h, float *dh, float *dz, int gate, float slope, int units, int n) {
     f4 one = splat(1), c = part(z, n), u = part(z + units, n), r = part(z + 2 * units, n);
     f4 d = part(dh, n), dc = d * (one - u) * (one - c * c);
     store(dz, dc);
-    store(dz + gate, d * (part(h, n) - c) * u * (one - u));
-    store(dz + 2 * gate, dc * part(z + 3 * units, n) * r * (one - r));
+    store(dz + gate, d * (part(h, n) - c) * gate_slope(u, slope));
+    store(dz + 2 * gate, dc * part(z + 3 * units, n) * gate_slope(r, slope));
     store(dz + 3 * gate, dc * r);
     put(dh, d * u, n);
 }
 
-void gru_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int distance, int units, int rows) {
+INLINE void rows_back(const float *z, const float *h, int width, float *dh, float *dz, int distance, int units, int rows,
+                      float slope) {
     int gate = filled_up(units) * distance;
     for (int r = 0; r < rows; r++, z += 4 * units, dz += COLUMNS, h += width, dh += units) {
-#define STEP_BACK(U, TO, N) step_back(z + U, h + U, dh + U, TO, gate, units, N)
+#define STEP_BACK(U, TO, N) step_back(z + U, h + U, dh + U, TO, gate, slope, units, N)
         EACH_UNIT_FILLED_UP(STEP_BACK);
     }
+}
+
+static NOINLINE void hard_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int distance,
+                                    int units, int rows, float slope) {
+    rows_back(z, h, width, dh, dz, distance, units, rows, slope);
+}
+
+void gru_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int distance, int units, int rows,
+                   float slope) {
+    if (slope) hard_rows_back(z, h, width, dh, dz, distance, units, rows, slope);
+    else rows_back(z, h, width, dh, dz, distance, units, rows, 0);
 }

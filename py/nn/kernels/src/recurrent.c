@@ -67,6 +67,15 @@ void squash(const float *x, float *y, int count, int logistic) {
     for (int j = 0; j < 4; j++) store_part(y + i + j * LANES, v[j], count - i - j * LANES);
 }
 
+void open_gates(const float *x, float *y, int count, float slope) {
+    if (!slope) {
+        squash(x, y, count, 1);
+        return;
+    }
+#define OPEN(U, N) put(y + U, clip(madd(part(x + U, N), splat(slope), splat(0.5f)), splat(0), splat(1)), N)
+    for (int u = 0; u < count; u += LANES) OPEN(u, smaller(count - u, LANES));
+}
+
 enum way { INTO,
            ADDED_INTO,
            OUT_OF };
@@ -202,10 +211,10 @@ static void simple_rows_back(const float *next_h, int width, const float *dh, fl
 }
 
 /* x (rows, steps, features), which is read from the last step on if `turned`; kept (rows, steps): 0 where a row leaves
- * a step out, null for none; bias null for none; h0, c0 (rows, units), null for zeros. Writes for the gradient joined
+ * a step out, null for none; slope: that of hard gates, or 0; bias null for none; h0, c0 (rows, units), null for zeros. Writes for the gradient joined
  * (steps + 1, rows, width), for an LSTM or a GRU z (steps, rows, 4 units), and for an LSTM c (steps + 1, rows, units);
  * and y: h of each step (rows, steps, units) or of the last. */
-EXPORT void recurrent_steps(int kind, const float *x, const unsigned char *kept, const float *kernel,
+EXPORT void recurrent_steps(int kind, float slope, const float *x, const unsigned char *kept, const float *kernel,
                             const float *weights, const float *bias, const float *h0, const float *c0,
                             float *joined, float *z, float *c, float *y, int all,
                             int turned, int steps, int rows, int features, int units, float *scratch) {
@@ -231,10 +240,10 @@ EXPORT void recurrent_steps(int kind, const float *x, const unsigned char *kept,
             join(&s, now, x + at * features, steps, g.count);
             multiply_joined(&s, now, g.count, packed, finite, !t && !h0, last, sums, inputs);
             if (kind == SIMPLE) simple_rows(sums, next, s.width, units, g.count);
-            else if (kind == GRU) gru_rows(sums, gates, now, next, s.width, units, g.count);
+            else if (kind == GRU) gru_rows(sums, gates, now, next, s.width, units, g.count, slope);
             else {
                 float *before = c + t * state + g.first * units;
-                lstm_rows(sums, gates, before, before + state, next, s.width, units, g.count);
+                lstm_rows(sums, gates, before, before + state, next, s.width, units, g.count, slope);
                 if (kept) hold(kept + at, steps, g.count, before, before + state, units, units);
             }
             if (kept) hold(kept + at, steps, g.count, now, next, s.width, units);
@@ -286,11 +295,10 @@ static void add_weights(const struct cell *s, float *matrix, const float *joined
 /* The gradient of `recurrent_steps`, with the same `kept`. dy (rows, steps, units), of the outputs, or null. dh and dc
  * (rows, units): of the last states on entry; on return of the first if `first_too`, else whatever was left there.
  * Writes dkernel, dweights, dbias and dx; null for none of the last two. */
-EXPORT void recurrent_gradient(int kind, const unsigned char *kept, const float *kernel, const float *weights,
+EXPORT void recurrent_gradient(int kind, float slope, const unsigned char *kept, const float *kernel, const float *weights,
                                const float *joined, const float *z, const float *c, const float *dy, float *dh,
-                               float *dc,
-                               float *dkernel, float *dweights, float *dbias, float *dx, int first_too, int turned,
-                               int steps, int rows, int features, int units, float *scratch) {
+                               float *dc, float *dkernel, float *dweights, float *dbias, float *dx, int first_too,
+                               int turned, int steps, int rows, int features, int units, float *scratch) {
     const struct cell s = cell_of(kind, units, features, filled_up(units));
     int groups = (rows + GROUP - 1) / GROUP, together = steps_together(rows), distance = rows_apart(rows);
     int gates = kind == SIMPLE ? 0 : 4 * units, back = s.columns - s.from_h;
@@ -319,11 +327,12 @@ EXPORT void recurrent_gradient(int kind, const unsigned char *kept, const float 
                 const float *h = joined + (row + rows) * s.width;
                 if (kind == SIMPLE) simple_rows_back(h, s.width, d, to, distance, units, g.count);
                 else if (kind == GRU)
-                    gru_rows_back(z + row * gates, joined + row * s.width, s.width, d, to, distance, units, g.count);
+                    gru_rows_back(z + row * gates, joined + row * s.width, s.width, d, to, distance, units, g.count,
+                                  slope);
                 else {
                     prefetch(c + row * units, g.count * units);
                     lstm_rows_back(z + row * gates, c + row * units, h, s.width, d, dc + g.first * units, to,
-                                   distance, units, g.count);
+                                   distance, units, g.count, slope);
                 }
                 if (t || first_too)
                     multiply_octets(g.count, units, back, to + s.from_h * distance, distance, for_h, d, units, s.gru);

@@ -721,8 +721,11 @@ def check_recurrent(draw):
     y = np.zeros((n, steps, units) if every else (n, units), F4)
     trace64 = kernels.Trace(*doubled(*trace))
     x64, y64, *weights64 = doubled(x, y, *weights)
-    kernels.recurrent_steps(cell, x, weights, first, trace, y, turned=turned, mask=mask)
-    reference.recurrent_steps(cell, x64, weights64, first, trace64, y64, turned, mask)
+    slope = draw.pick((0.0, 0.2, 1 / 6))
+    kernels.recurrent_steps(
+        cell, x, weights, first, trace, y, slope=slope, turned=turned, mask=mask
+    )
+    reference.recurrent_steps(cell, x64, weights64, first, trace64, y64, slope, turned, mask)
     for got, want in ((y, y64), *zip(trace, trace64, strict=True)):
         near(got, want, 512)
     dy = draw.real(n, steps, units) if every else None
@@ -732,10 +735,11 @@ def check_recurrent(draw):
     last64, found64, dy64, dx64 = doubled(*last), doubled(*found), *doubled(dy, dx)
     first_too = draw.pick((False, True))
     kernels.recurrent_gradient(
-        cell, weights, trace, dy, last, found, dx, turned=turned, first_too=first_too, mask=mask
-    )
+        cell, weights, trace, dy, last, found, dx, slope=slope, turned=turned,
+        first_too=first_too, mask=mask,
+    )  # fmt: skip
     reference.recurrent_gradient(
-        cell, weights64, trace64, dy64, last64, found64, dx64, turned, mask
+        cell, weights64, trace64, dy64, last64, found64, dx64, slope, turned, mask
     )
     got_states, wanted_states = (last, last64) if first_too else ([], [])
     for got, want in zip((*got_states, *found, dx), (*wanted_states, *found64, dx64), strict=True):
