@@ -29,7 +29,8 @@ def shuffled(model, seed=0):
 
 
 def close(got, want):
-    scale = np.abs(want).max(initial=1e-6)
+    # An output of less than 1e-2 may be a difference of larger values, and has their rounding.
+    scale = np.abs(want).max(initial=1e-2)
     np.testing.assert_allclose(got / scale, want / scale, atol=TOLERANCE, rtol=0)
 
 
