@@ -35,8 +35,11 @@ FORMS = {
     "maximum": "max({}, {})",
     "minimum": "min({}, {})",
     "power": "pow({}, {})",
-    "log1p": "log(1.0 + {})",
-    "expm1": "(exp({}) - 1.0)",
+    # Near 0 by a series: 1 + x has lost the digits of x there, and a logarithm may follow.
+    "log1p": "select(log(1.0 + {0}), {0} * (1.0 - {0} * (0.5 - {0} * (0.3333333 - {0} * (0.25 - "
+    "{0} * 0.2)))), abs({0}) < 0.03)",
+    "expm1": "select(exp({0}) - 1.0, {0} * (1.0 + {0} * (0.5 + {0} * (0.1666667 + {0} / 24.0))), "
+    "abs({0}) < 0.03)",
     "tanh": "tanh(clamp({}, -20.0, 20.0))",
 }
 
