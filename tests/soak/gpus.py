@@ -27,12 +27,16 @@ GROWTH = 8.0
 """MB by which the process may grow from the fifth run on: the allocator's own rounding."""
 NEAR = 20.0
 """Times the tests' tolerance: sums are longer in drawn networks."""
+NUDGE = 2.0**-20
+"""By how much of it an input is moved to see what rounding does to a network: eight roundings."""
 EVEN = [
     "SGD with momentum",
     "SGD with Nesterov's momentum and weight decay",
     "accumulation and a moving average",
 ]
 """Optimizers whose step is as near as the gradient: a sign of a sum of almost 0 is not."""
+MOST_UNEVEN = 0.1
+"""Share of drawn networks that may be so sensitive to rounding that nothing can be said of them."""
 Layers = list[Any]
 
 
@@ -47,11 +51,15 @@ def check(minutes: float, seed: int) -> bool:
 
 
 def networks_agree(rng: random.Random, until: float) -> bool:
-    """Train drawn networks on both, until the time is over."""
+    """Train drawn networks on both, until the time is over.
+
+    Some explode, or have a sum of almost 0 where a loss bends: there the CPU does not agree with
+    itself either, and nothing is said of the GPU.
+    """
     from tests.unit.nn.gpu import test_steps as oracle
     from tests.unit.nn.gpu.conftest import opened
 
-    device, count, failures = opened(), 0, 0
+    device, count, failures, uneven = opened(), 0, 0, 0
     while not count or time.monotonic() < until:
         shape, layers, described = drawn(rng)
         loss, activation, target = oracle.LOSSES[rng.choice(list(oracle.LOSSES))]
@@ -61,15 +69,44 @@ def networks_agree(rng: random.Random, until: float) -> bool:
             return [*layers(), nn.Dense(5, activation=end)]
 
         count += 1
+        made = oracle.sequential(shape, build, loss, optimizer)
         try:
-            oracle.train(
-                oracle.sequential(shape, build, loss, optimizer), device, target, near=NEAR
-            )
+            oracle.train(made, device, target, near=NEAR)
         except Exception as error:
+            if isinstance(error, AssertionError) and not agrees_with_itself(made, target):
+                uneven += 1
+                continue
             failures += 1
             say(f"  {shape}: {described}: {traceback.format_exception_only(error)[-1].strip()}")
-    say(f"drawn networks: {count}, not as on the CPU: {failures}")
-    return not failures
+    say(
+        f"drawn networks: {count}, not as on the CPU: {failures}, "
+        f"nor as the CPU with inputs rounded: {uneven}"
+    )
+    return not failures and uneven < MOST_UNEVEN * count
+
+
+def agrees_with_itself(build: Callable[[], Any], target: Any) -> bool:
+    """Whether the CPU finds the same, as near as the GPU should, from inputs that are nudged."""
+    from tests.unit.nn.gpu import test_steps as oracle
+
+    models, rng = oracle.pair(build), np.random.default_rng(5)
+    with np.errstate(all="ignore"):
+        for size in (oracle.BATCH, oracle.BATCH, oracle.LAST):
+            x = oracle.drawn(rng, models[0], models[0].inputs[0], size)
+            y = target(rng, size)
+            # Each its own way: normalization undoes what all have in common.
+            nudged = x * (1 + NUDGE * rng.choice((-1, 1), x.shape)).astype(np.float32)
+            losses = [
+                model.trainer.train_step([given], [y], [None], size)
+                for model, given in zip(models, (x, nudged), strict=True)
+            ]
+            slopes = [model.parameters.gradients for model in models]
+            if not np.allclose(*losses, NEAR * 2e-6, NEAR * 2e-6):
+                return False
+            if not np.allclose(*slopes, 0, NEAR * 1e-5 * max(0.2, np.abs(slopes[0]).max())):
+                return False
+        kept = [[*m.get_weights(), *m.optimizer.state.values()] for m in models]
+        return all(np.allclose(a, b, 0, NEAR * 2e-6) for a, b in zip(*kept, strict=True))
 
 
 def drawn(rng: random.Random) -> tuple[tuple[int, ...], Callable[[], Layers], list[Any]]:
