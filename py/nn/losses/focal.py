@@ -73,13 +73,22 @@ class BinaryFocalCrossentropy(Focal):
 
     def focal(self, y_true: Array, y_pred: Any) -> Any:
         true = y_true * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
-        p = 0.5 * (1 + np.tanh(0.5 * y_pred)) if self.from_logits else y_pred
-        inside = np.clip(p, config.epsilon(), 1 - config.epsilon())
-        losses = -(true * np.log(inside) + (1 - true) * np.log(1 - inside))
-        losses = losses * (1 - true * p - (1 - true) * (1 - p)) ** self.gamma
+        p, rest = y_pred, 1 - y_pred
+        if self.from_logits:
+            p, rest = _logistic(y_pred), _logistic(-y_pred)
+        log_p, log_rest = (
+            np.log(np.clip(share, config.epsilon(), 1 - config.epsilon())) for share in (p, rest)
+        )
+        losses = -(true * log_p + (1 - true) * log_rest)
+        losses = losses * (true * rest + (1 - true) * p) ** self.gamma
         if self.apply_class_balancing:
             losses = losses * (true * self.alpha + (1 - true) * (1 - self.alpha))
         return np.mean(losses, axis=-1)
+
+
+def _logistic(x: Any) -> Any:
+    """Return the logistic function, with the digits that 1 - p and 1 + tanh(x / 2) lose near 0."""
+    return 1 / (1 + np.exp(-np.clip(x, -40, 40)))
 
 
 class CategoricalFocalCrossentropy(Focal):

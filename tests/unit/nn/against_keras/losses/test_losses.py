@@ -150,3 +150,16 @@ def test_a_network_learns_to_spell() -> None:
     model.compile(nn.Adam(0.05), nn.losses.CTC())
     losses = [float(model.train_on_batch(x, letters)) for _ in range(25)]
     assert losses[-1] < losses[0] / 3
+
+
+def test_a_focal_loss_of_logits_has_all_digits_however_sure_the_network_is() -> None:
+    loss = nn.losses.BinaryFocalCrossentropy(from_logits=True, reduction="sum")
+    logits = np.linspace(-15, 15, 1201)[:, None]  # the probability is cut at 1e-7, as in Keras
+    for label in (0, 1):
+        true = np.full_like(logits, label)
+        for got, want in zip(
+            loss.step(true.astype(np.float32), logits.astype(np.float32)),
+            loss.step(true, logits.astype(np.float32).astype(np.float64)),
+            strict=True,
+        ):
+            np.testing.assert_allclose(got, want, rtol=3e-5 if np.ndim(got) else 1e-6, atol=1e-9)
