@@ -25,7 +25,7 @@ from nn.types import Array, Config, Shape
 
 States = list[Array]
 SLOPES = {"sigmoid": 0.0, "hard_sigmoid": 1 / 6, "keras2_hard_sigmoid": 0.2}
-"""The gates that the kernel has, and the slope by which it is told of them."""
+"""The gates that the kernel has, and the slope by which it knows them."""
 
 
 class Recurrent(Gated):
