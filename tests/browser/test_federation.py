@@ -143,6 +143,7 @@ def test_two_browsers_and_a_supernode_learn_together(federation, site, open_page
     assert text(tabs[0], "model-note") == f"Trained for {ROUNDS} epochs."
     assert firefox.errors() == []
     firefox.until("document.getElementById('federation-state').innerText.startsWith('Joined.')")
+    firefox.until("document.getElementById('federation').hasAttribute('data-goodbye')", 60)
     before = len(goodbyes(federation))
     firefox.execute_script(ADDED, WATCHED)
     firefox.get("about:blank")  # a page that is closed says goodbye, or rounds would wait for it

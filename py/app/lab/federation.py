@@ -207,14 +207,16 @@ class Visit:
                 )
                 self._slept = True
                 self._node.stop()
-            if now - signed > SIGNED:
+            if now - signed > SIGNED or (self._known and not self._farewell):
                 signed = now
                 await self._sign()
             before = now
 
     async def _sign(self) -> None:
         try:
-            path, body, headers = await self._node.farewell()
+            path, body, headers = await asyncio.wait_for(self._node.farewell(), TICK)
+        except TimeoutError:  # `_watch` asks again
+            return
         except Exception as error:  # the key does not sign: no other call would pass
             self._refuse(error)
             return

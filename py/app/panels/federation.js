@@ -12,5 +12,6 @@
   document.addEventListener("freeze", goodbye);
   return (signed) => {
     farewell = signed;
+    document.getElementById("federation").toggleAttribute("data-goodbye", signed !== "");
   };
 }

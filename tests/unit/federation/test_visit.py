@@ -164,6 +164,25 @@ async def test_a_key_that_signs_no_goodbye_ends_the_visit_and_is_said(superlink,
     assert superlink.online() == []
 
 
+class Slow(CPythonKey):
+    """A key whose second signature never comes."""
+
+    signed = 0
+
+    async def sign(self, data):
+        self.signed += 1
+        if self.signed == 2:
+            await asyncio.Event().wait()
+        return await super().sign(data)
+
+
+@pytest.mark.asyncio
+async def test_a_goodbye_whose_signature_does_not_come_is_signed_again(superlink, monkeypatch):
+    monkeypatch.setattr(module, "TICK", 0.05)
+    async with visiting(superlink.url, monkeypatch, key=Slow()) as (_, news):
+        await until(lambda: joined(news))
+
+
 @pytest.mark.asyncio
 async def test_a_token_that_is_wrong_is_said(superlink, monkeypatch):
     gateway = Server(Gateway(superlink.url, [], "right").application())
