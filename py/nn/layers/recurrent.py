@@ -4,8 +4,7 @@ One kernel runs all steps of an LSTM or a GRU with tanh and gates that are logis
 and with recurrent dropout, the steps run one by one: time is the first axis inside, and the part
 that does not depend on the previous step (x W + b) is computed for all steps at once. A layer
 defines one step and its reverse; this base handles masks, states, dropout and the gradients of the
-weights.
-Weights, gates and their order are Keras' (LSTM i, f, c, o; GRU z, r, h).
+weights. Weights, gates and their order are Keras' (LSTM i, f, c, o; GRU z, r, h).
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Recurrent(Gated):
 
     several_inputs = True
 
-    kernel_cell = ""  # its name there
+    kernel_cell = ""  # the name of its kernel; empty for none
     recurrent_activation = activations.SIGMOID
     state_count = 1
     supports_masking = True

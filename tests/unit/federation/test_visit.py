@@ -144,42 +144,39 @@ async def test_a_federation_that_learns_something_else_is_left(
     assert superlink.online() == []
 
 
-class Failing(CPythonKey):
-    """A key that does not sign once: the goodbye, which is signed after the first calls."""
+class Faulty(CPythonKey):
+    """A key whose second signature, the goodbye's, waits for `fault` first."""
 
     signed = 0
+
+    def __init__(self, fault):
+        super().__init__()
+        self.fault = fault
 
     async def sign(self, data):
         self.signed += 1
         if self.signed == 2:
-            raise OSError("the key is gone")
+            await self.fault()
         return await super().sign(data)
+
+
+async def gone():
+    raise OSError("the key is gone")
 
 
 @pytest.mark.asyncio
 async def test_a_key_that_signs_no_goodbye_ends_the_visit_and_is_said(superlink, monkeypatch):
-    async with visiting(superlink.url, monkeypatch, key=Failing()) as (_, news):
+    async with visiting(superlink.url, monkeypatch, key=Faulty(gone)) as (_, news):
         await until(lambda: news and news[-1]["state"] == "left")
     assert news[-1]["problem"] == "the key is gone"
     assert superlink.online() == []
 
 
-class Slow(CPythonKey):
-    """A key whose second signature never comes."""
-
-    signed = 0
-
-    async def sign(self, data):
-        self.signed += 1
-        if self.signed == 2:
-            await asyncio.Event().wait()
-        return await super().sign(data)
-
-
 @pytest.mark.asyncio
 async def test_a_goodbye_whose_signature_does_not_come_is_signed_again(superlink, monkeypatch):
     monkeypatch.setattr(module, "TICK", 0.05)
-    async with visiting(superlink.url, monkeypatch, key=Slow()) as (_, news):
+    never = asyncio.Event()
+    async with visiting(superlink.url, monkeypatch, key=Faulty(never.wait)) as (_, news):
         await until(lambda: joined(news))
 
 

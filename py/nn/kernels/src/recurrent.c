@@ -211,9 +211,9 @@ static void simple_rows_back(const float *next_h, int width, const float *dh, fl
 }
 
 /* x (rows, steps, features), which is read from the last step on if `turned`; kept (rows, steps): 0 where a row leaves
- * a step out, null for none; slope: that of hard gates, or 0; bias null for none; h0, c0 (rows, units), null for zeros. Writes for the gradient joined
- * (steps + 1, rows, width), for an LSTM or a GRU z (steps, rows, 4 units), and for an LSTM c (steps + 1, rows, units);
- * and y: h of each step (rows, steps, units) or of the last. */
+ * a step out, null for none; slope: that of hard gates, or 0; bias null for none; h0, c0 (rows, units), null for
+ * zeros. Writes for the gradient joined (steps + 1, rows, width), for an LSTM or a GRU z (steps, rows, 4 units), and for
+ * an LSTM c (steps + 1, rows, units); and y: h of each step (rows, steps, units) or of the last. */
 EXPORT void recurrent_steps(int kind, float slope, const float *x, const unsigned char *kept, const float *kernel,
                             const float *weights, const float *bias, const float *h0, const float *c0,
                             float *joined, float *z, float *c, float *y, int all,
