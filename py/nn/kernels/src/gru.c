@@ -47,13 +47,11 @@ INLINE void rows_back(const float *z, const float *h, int width, float *dh, floa
     }
 }
 
-static NOINLINE void hard_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int distance,
-                                    int units, int rows, float slope) {
-    rows_back(z, h, width, dh, dz, distance, units, rows, slope);
+void gru_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int distance, int units, int rows) {
+    rows_back(z, h, width, dh, dz, distance, units, rows, 0);
 }
 
-void gru_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int distance, int units, int rows,
-                   float slope) {
-    if (slope) hard_rows_back(z, h, width, dh, dz, distance, units, rows, slope);
-    else rows_back(z, h, width, dh, dz, distance, units, rows, 0);
+void gru_hard_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int distance, int units,
+                        int rows, float slope) {
+    rows_back(z, h, width, dh, dz, distance, units, rows, slope);
 }

@@ -49,13 +49,12 @@ INLINE void rows_back(const float *z, const float *c, const float *next_h, int w
     }
 }
 
-static NOINLINE void hard_rows_back(const float *z, const float *c, const float *next_h, int width, const float *dh,
-                                    float *dc, float *dz, int distance, int units, int rows, float slope) {
-    rows_back(z, c, next_h, width, dh, dc, dz, distance, units, rows, slope);
+void lstm_rows_back(const float *z, const float *c, const float *next_h, int width, const float *dh, float *dc,
+                    float *dz, int distance, int units, int rows) {
+    rows_back(z, c, next_h, width, dh, dc, dz, distance, units, rows, 0);
 }
 
-void lstm_rows_back(const float *z, const float *c, const float *next_h, int width, const float *dh, float *dc,
-                    float *dz, int distance, int units, int rows, float slope) {
-    if (slope) hard_rows_back(z, c, next_h, width, dh, dc, dz, distance, units, rows, slope);
-    else rows_back(z, c, next_h, width, dh, dc, dz, distance, units, rows, 0);
+void lstm_hard_rows_back(const float *z, const float *c, const float *next_h, int width, const float *dh, float *dc,
+                         float *dz, int distance, int units, int rows, float slope) {
+    rows_back(z, c, next_h, width, dh, dc, dz, distance, units, rows, slope);
 }

@@ -67,11 +67,7 @@ void squash(const float *x, float *y, int count, int logistic) {
     for (int j = 0; j < 4; j++) store_part(y + i + j * LANES, v[j], count - i - j * LANES);
 }
 
-void open_gates(const float *x, float *y, int count, float slope) {
-    if (!slope) {
-        squash(x, y, count, 1);
-        return;
-    }
+void open_hard_gates(const float *x, float *y, int count, float slope) {
 #define OPEN(U, N) put(y + U, clip(madd(part(x + U, N), splat(slope), splat(0.5f)), splat(0), splat(1)), N)
     for (int u = 0; u < count; u += LANES) OPEN(u, smaller(count - u, LANES));
 }
@@ -324,15 +320,19 @@ EXPORT void recurrent_gradient(int kind, float slope, const unsigned char *kept,
                 if (kept && kind == LSTM) set_aside(kept + at, steps, g.count, dc + g.first * units, aside_c, units);
                 prefetch(z + row * gates, g.count * gates);
                 prefetch(joined + row * s.width, g.count * s.width);
-                const float *h = joined + (row + rows) * s.width;
-                if (kind == SIMPLE) simple_rows_back(h, s.width, d, to, distance, units, g.count);
-                else if (kind == GRU)
-                    gru_rows_back(z + row * gates, joined + row * s.width, s.width, d, to, distance, units, g.count,
-                                  slope);
+                const float *opened = z + row * gates, *h = joined + row * s.width, *next = h + rows * s.width;
+                if (kind == SIMPLE) simple_rows_back(next, s.width, d, to, distance, units, g.count);
+                else if (kind == GRU && slope)
+                    gru_hard_rows_back(opened, h, s.width, d, to, distance, units, g.count, slope);
+                else if (kind == GRU) gru_rows_back(opened, h, s.width, d, to, distance, units, g.count);
                 else {
-                    prefetch(c + row * units, g.count * units);
-                    lstm_rows_back(z + row * gates, c + row * units, h, s.width, d, dc + g.first * units, to,
-                                   distance, units, g.count, slope);
+                    const float *before = c + row * units;
+                    float *dcell = dc + g.first * units;
+                    prefetch(before, g.count * units);
+                    if (slope)
+                        lstm_hard_rows_back(opened, before, next, s.width, d, dcell, to, distance, units, g.count,
+                                            slope);
+                    else lstm_rows_back(opened, before, next, s.width, d, dcell, to, distance, units, g.count);
                 }
                 if (t || first_too)
                     multiply_octets(g.count, units, back, to + s.from_h * distance, distance, for_h, d, units, s.gru);

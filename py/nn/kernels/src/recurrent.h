@@ -18,9 +18,12 @@ void gru_rows(const float *sums, float *z, const float *h, float *next_h, int wi
  * columns, `distance` rows apart. The last panel of a gate is filled up with zeros. dh is d/dh after the step. dc,
  * d/dc after the step, becomes that before it; the GRU's dh becomes what does not come through the gates. */
 void lstm_rows_back(const float *z, const float *c, const float *next_h, int width, const float *dh, float *dc,
-                    float *dz, int distance, int units, int rows, float slope);
-void gru_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int distance, int units, int rows,
-                   float slope);
+                    float *dz, int distance, int units, int rows);
+void lstm_hard_rows_back(const float *z, const float *c, const float *next_h, int width, const float *dh, float *dc,
+                         float *dz, int distance, int units, int rows, float slope);
+void gru_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int distance, int units, int rows);
+void gru_hard_rows_back(const float *z, const float *h, int width, float *dh, float *dz, int distance, int units,
+                        int rows, float slope);
 
 /* The slope of a gate whose value is y. */
 INLINE f4 gate_slope(f4 y, float slope) {
@@ -60,7 +63,12 @@ INLINE int filled_up(int units) { return (units + COLUMNS - 1) / COLUMNS * COLUM
  * among other work V8 has too few registers for it. */
 void squash(const float *x, float *y, int count, int logistic);
 
+void open_hard_gates(const float *x, float *y, int count, float slope);
+
 /* y = the gates of x, logistic or hard. */
-void open_gates(const float *x, float *y, int count, float slope);
+INLINE void open_gates(const float *x, float *y, int count, float slope) {
+    if (slope) open_hard_gates(x, y, count, slope);
+    else squash(x, y, count, 1);
+}
 
 #endif
