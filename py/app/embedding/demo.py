@@ -1,5 +1,7 @@
 """The object that a framing page may use: the buttons, the options, the network."""
 
+import asyncio
+
 import farcall
 import js
 
@@ -8,6 +10,7 @@ from app.state import settings
 
 # Numbers as the network takes them; null if one is no shade from 0 to 255.
 _shades = dom.evaluate(__file__, "demo.js")
+HEARD = 5  # seconds that a callback has to answer
 
 
 @farcall.exposed(
@@ -126,14 +129,23 @@ class Demo:
             self._followers.append(progress)
         try:
             await self._run(training.train)
-            if progress is not None:
-                progress(self.state())
         finally:
             if progress is not None:
                 self._followers.remove(progress)
         if training.run is before:
             raise RuntimeError(training.problem)
+        if progress is not None:
+            await self._conclude(progress)
         return training.run.rows
+
+    async def _conclude(self, progress):
+        """Show the state after a run; Comlink's callbacks have a port of their own, so that an
+        answer which did not wait for this call could come before it.
+        """
+        try:
+            await asyncio.wait_for(progress(self.state()), HEARD)
+        except Exception:  # it raised, or its owner has released it or is gone
+            pass
 
     async def _run(self, action):
         """Do what a button does; errors are shown on this page too."""

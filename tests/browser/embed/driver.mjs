@@ -32,7 +32,8 @@ const cases = {
   },
   async training(demo) {
     const states = [];
-    const epochs = await demo.train(Comlink.proxy((state) => { states.push(state); }));
+    const slowly = async (state) => { await pause(50); states.push(state); }; // the run's end waits for it
+    const epochs = await demo.train(Comlink.proxy(slowly));
     const { batch, phase } = states.at(-1);
     return [epochs.length, epochs[0].val_accuracy > 0.5, batch, phase, states.length > 1];
   },

@@ -45,7 +45,12 @@ async def options(demo):
 
 async def training(demo):
     states = []
-    epochs = await demo.train(states.append)
+
+    async def slowly(state):  # the run's end waits for it
+        await asyncio.sleep(0.05)
+        states.append(state)
+
+    epochs = await demo.train(slowly)
     return [
         len(epochs),
         epochs[0]["val_accuracy"] > 0.5,
