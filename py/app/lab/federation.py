@@ -189,7 +189,7 @@ class Visit:
 
     def _changed(self, node: Node) -> None:
         if node.node_id not in (0, self._known):  # a SuperLink that was restarted gives another
-            self._known = node.node_id
+            self._known, self._farewell = node.node_id, ""
             self._share = self._share or self._prepare(node.node_id)
             self._signing = asyncio.ensure_future(self._sign())
         if node.state != "left":  # `run` says so, when nothing follows

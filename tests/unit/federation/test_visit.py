@@ -181,6 +181,35 @@ async def test_a_goodbye_whose_signature_does_not_come_is_signed_again(superlink
 
 
 @pytest.mark.asyncio
+async def test_a_goodbye_is_that_of_the_node_which_a_restarted_superlink_knows(monkeypatch):
+    monkeypatch.setattr(module, "TICK", 0.05)
+    farewell, asked = Node.farewell, []
+
+    async def second_never_comes(node):
+        asked.append(node.node_id)
+        if len(asked) == 2:
+            await asyncio.Event().wait()
+        return await farewell(node)
+
+    monkeypatch.setattr(Node, "farewell", second_never_comes)
+    first = SuperLink()
+    try:
+        async with visiting(first.url, monkeypatch) as (_, news):
+            await until(lambda: joined(news))
+            before = news[-1]["farewell"]
+            first.close()
+            await until(lambda: news[-1]["state"] == "away")
+            second = SuperLink(first.port)
+            try:
+                await until(lambda: joined(news) and news[-1]["farewell"] != before)
+                assert asked[-1] == node_id(second) != asked[0]
+            finally:
+                second.close()
+    finally:
+        first.close()
+
+
+@pytest.mark.asyncio
 async def test_a_token_that_is_wrong_is_said(superlink, monkeypatch):
     gateway = Server(Gateway(superlink.url, [], "right").application())
     try:
