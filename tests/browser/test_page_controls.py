@@ -2,6 +2,7 @@
 
 import re
 import time
+from math import cos, pi
 
 import pytest
 from app.state import settings
@@ -158,10 +159,11 @@ def test_the_slider_of_the_learning_rate_is_logarithmic(page):
 
 @pytest.mark.promise("The page: training", "Schedules, penalty, early stopping, seed")
 def test_the_cosine_schedule_falls_to_nothing(page):
-    seen = rates(page, "schedule=cosine&subset=1000&epochs=3&lr=0.01")
+    seen = rates(page, "schedule=cosine&subset=1000&batch=100&epochs=3&lr=0.01")
+    falling = [float(f"{0.005 * (1 + cos(pi * step / 30)):.2g}") for step in range(30)]
     assert seen == sorted(seen, reverse=True)
-    assert seen[0] > 0.009
-    assert seen[-1] < 0.0001
+    assert set(seen) <= set(falling)  # not each of them: a busy page shows fewer
+    assert seen[0] > seen[-1] == falling[-1]
 
 
 @pytest.mark.promise("The page: training", "Schedules, penalty, early stopping, seed")
