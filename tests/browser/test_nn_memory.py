@@ -39,7 +39,7 @@ async def timed(digits):
     return (time.perf_counter() - start) * 1e3
 
 firsts = []
-for _ in range(3):
+for _ in range(8):
     digits = nn.Classifier(saved)
     await digits.initialize()
     firsts.append([await timed(digits) for _ in range(21)])
@@ -102,6 +102,7 @@ def test_ten_thousand_predictions_take_no_memory_and_no_longer_than_the_first(ch
     # Both are asked in turns, so that a busy machine is slow for both; the calmest round counts.
     fresh, used = np.percentile(np.array(rounds), 95, axis=1).T
     assert (used / fresh).min() <= 1.2, (fresh, used)
+    # One answer of 0.3 ms is as long as an interruption: of eight first ones the calmest counts.
     late = min(first - 1.5 * np.median(rest) for first, *rest in firsts)
     assert late <= 0.1, firsts
 
