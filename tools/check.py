@@ -54,7 +54,7 @@ LINTERS = {
 }
 # Of the linters one takes longer than all others together: unit tests have the other core.
 STAGES: list[dict[str, list[str]]] = [
-    {**LINTERS, "unit tests": [*PYTEST, "-n", "2", *SHARED, "tests/unit"]},
+    {**LINTERS, "unit tests": [*PYTEST, "-n", "2", *SHARED, "tests/unit", "-m", "not soak"]},
     {"conformance and browser tests": [*BROWSER, "-n", "3", *SHARED, "-m", "not timed"]},
     {"timed browser tests": [*PYTEST, *timed(), "-m", "timed"]},
 ]

@@ -389,12 +389,38 @@ def sequential(shape: Any, layers: Layers, loss: Any = None, optimizer: Any = No
     return build
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+EACH_KERNEL = (
+    "the page's network",
+    "batch normalization before relu",
+    "depthwise and separable convolutions",
+    "transposed convolutions",
+    "sequences",
+    "rows of a table",
+    "layers that move elements",
+)
+"""Networks that have each kernel of a layer. A kernel takes a tenth of a second to compile."""
+
+
+def networks(*quick: str) -> Any:
+    """Each network as a parameter; only these in `make test`."""
+    names = [pytest.param(n, marks=() if n in quick else pytest.mark.soak) for n in NETWORKS]
+    return pytest.mark.parametrize("name", names)
+
+
+@networks(*EACH_KERNEL)
 def test_a_step_on_the_gpu_is_the_step_on_the_cpu(name: str, device: Any) -> None:
     train(sequential(*NETWORKS[name]), device, labels)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+def test_the_networks_of_make_test_have_each_kernel_of_all() -> None:
+    found = {
+        name: {kernel.name for kernel in Session(sequential(*made)(), BATCH, Source()).plan.kernels}
+        for name, made in NETWORKS.items()
+    }
+    assert set().union(*found.values()) == set().union(*(found[name] for name in EACH_KERNEL))
+
+
+@networks("the page's network")
 def test_a_step_in_which_each_thread_computes_its_products_alone_is_the_step_on_the_cpu(
     name: str, device: Any
 ) -> None:
@@ -609,6 +635,7 @@ def multiplied() -> Any:
     return model
 
 
+@pytest.mark.soak
 def test_products_of_matrices_over_the_first_or_last_axis_train_as_on_the_cpu(device: Any) -> None:
     train(multiplied, device, labels)
 
