@@ -390,6 +390,7 @@ def sequential(shape: Any, layers: Layers, loss: Any = None, optimizer: Any = No
 
 
 EACH_KERNEL = (
+    "dense layers over the last axis",
     "the page's network",
     "batch normalization before relu",
     "depthwise and separable convolutions",
