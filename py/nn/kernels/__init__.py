@@ -5,6 +5,8 @@ in reference.py. `load` opens a build; without one NumPy is used. `recording` ke
 calls of a layer, so that a program can repeat them without their checks.
 """
 
+from typing import TYPE_CHECKING
+
 from nn.kernels.convolution import (
     conv2d,
     conv2d_input_gradient,
@@ -37,7 +39,6 @@ from nn.kernels.normalization import (
     layer_norm,
     layer_norm_gradient,
 )
-from nn.kernels.optimizer import adam_update, sgd_update
 from nn.kernels.pooling import (
     average_pool2d,
     average_pool2d_gradient,
@@ -50,6 +51,13 @@ from nn.kernels.pooling import (
 )
 from nn.kernels.recurrent import GATES, recurrent_gradient, recurrent_steps, trace_shapes
 from nn.kernels.reference import Trace
+from nn.lazy import lookup
+
+if TYPE_CHECKING:
+    from nn.kernels.optimizer import adam_update, rmsprop_update, sgd_update
+else:
+    OPTIMIZER = {"nn.kernels.optimizer": ("adam_update", "rmsprop_update", "sgd_update")}
+    __getattr__, __dir__ = lookup(__name__, OPTIMIZER)
 
 __all__ = [
     "GATES",
@@ -97,6 +105,7 @@ __all__ = [
     "pad2d",
     "recurrent_gradient",
     "recurrent_steps",
+    "rmsprop_update",
     "sgd_update",
     "softmax",
     "softmax_cross_entropy",

@@ -74,6 +74,7 @@ SIGNATURES = {
     "recurrent_gradient": "ifpppppppppppppiiiiiip",
     "recurrent_scratch": "iii",
     "recurrent_steps": "ifpppppppppppiiiiiip",
+    "rmsprop_update": "pppppip",
     "sample_images": "pppfp",
     "sgd_update": "pppiiff",
     "softmax": "ppiif",

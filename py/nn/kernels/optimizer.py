@@ -1,4 +1,4 @@
-"""Optimizer updates of flat buffers: Adam and SGD."""
+"""Optimizer updates of flat buffers: Adam, RMSprop and SGD."""
 
 from __future__ import annotations
 
@@ -48,6 +48,51 @@ def adam_update(
     places = address(p), address(m), address(v), address(used), p.size, ctypes.addressof(numbers)
     binding.bind(lib, lib.adam_update, *places, to=(p, m, v, used, numbers))
     binding.call()
+
+
+def rmsprop_update(
+    p: Array,
+    v: Array,
+    g: Array,
+    *,
+    learning_rate: float,
+    rho: float,
+    momentum: float,
+    epsilon: float,
+    average: Array | None = None,
+    moved: Array | None = None,
+    binding: Binding | None = None,
+) -> bool:
+    """Update all but g in place by RMSprop (Tieleman and Hinton 2012), or return False: no kernel.
+
+    Args:
+        p: the weights.
+        v: the running mean of the gradient's square.
+        g: the gradient.
+        learning_rate: of this step.
+        rho: weight of the past in means.
+        momentum: weight of the past in `moved`.
+        epsilon: added to the mean of squares.
+        average: the running mean of the gradient, whose square is then subtracted.
+        moved: the step, with momentum.
+        binding: keeps what is settled for these arrays.
+    """
+    binding = binding or Binding()
+    if not binding.holds(p, v, average, moved, g):
+        for array, name in ((v, "v"), (g, "g"), (average, "average"), (moved, "moved")):
+            expect_shape(array, p.shape, name)
+        lib = library.compiled((p, v, average, moved, g), (p, v, average, moved))
+        if lib is None:
+            return False
+        used, numbers = contiguous(g), (ctypes.c_float * 4)()
+        places = address(p), address(v), optional(average), optional(moved), address(used), p.size
+        binding.bind(
+            lib, lib.rmsprop_update, *places, ctypes.addressof(numbers),
+            to=(p, v, average, moved, used, numbers),
+        )  # fmt: skip
+    binding.arrays[-1][:] = learning_rate, rho, momentum, epsilon
+    binding.call()
+    return True
 
 
 def sgd_update(

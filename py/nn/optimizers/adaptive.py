@@ -143,6 +143,23 @@ class RMSprop(ElementOptimizer):
             *(("momentum",) if momentum > 0 else ()),
             *(("average_gradient",) if centered else ()),
         )
+        self._binding = Binding()
+
+    def update(self, p: Array, g: Array, learning_rate: float) -> None:
+        done = kernels.rmsprop_update(
+            p,
+            self.state["velocity"],
+            g,
+            learning_rate=learning_rate,
+            rho=self.rho,
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            average=self.state.get("average_gradient"),
+            moved=self.state.get("momentum"),
+            binding=self._binding,
+        )
+        if not done:
+            super().update(p, g, learning_rate)
 
     def move(self, p: Array, g: Array, *scalars: float) -> None:
         (learning_rate,) = scalars

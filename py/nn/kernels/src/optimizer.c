@@ -42,3 +42,31 @@ EXPORT void sgd_update(float *p, float *velocity, const float *g, int count, int
         p[i] += step;
     }
 }
+
+struct rmsprop {
+    float learning_rate, rho, momentum, epsilon;
+};
+
+/* v: the running mean of squares; mean: that of the gradient, whose square is subtracted, and moved: what momentum
+ * keeps of the steps; null for none. */
+EXPORT void rmsprop_update(float *p, float *v, float *mean, float *moved, const float *g, int count,
+                           const struct rmsprop *numbers) {
+    struct rmsprop o = *numbers;
+    for (int i = 0; i < count; i += LANES) {
+        int n = smaller(count - i, LANES);
+        f4 slope = part(g + i, n), fresh = splat(1 - o.rho), past = splat(o.rho);
+        f4 squares = madd(part(v + i, n), past, fresh * slope * slope), below = squares + splat(o.epsilon);
+        put(v + i, squares, n);
+        if (mean) {
+            f4 average = madd(part(mean + i, n), past, fresh * slope);
+            put(mean + i, average, n);
+            below -= average * average;
+        }
+        f4 step = splat(o.learning_rate) * slope / root(below);
+        if (moved) {
+            step = madd(part(moved + i, n), splat(o.momentum), step);
+            put(moved + i, step, n);
+        }
+        put(p + i, part(p + i, n) - step, n);
+    }
+}

@@ -13,6 +13,7 @@ from nn.data.sampling import FILL_MODES, Sampled, Sampling
 from nn.kernels import reference
 from nn.kernels.binding import Binding
 from nn.kernels.elementwise import CODES, ENDS, OF_INPUT
+from nn.optimizers import RMSprop
 
 F4 = np.float32
 CUTS = (None, "relu", "relu6")  # exact on integers; the others have checks of their own
@@ -604,6 +605,25 @@ def check_optimizers(draw):
     near(p, p64, 16)
     if velocity is not None:
         near(velocity, velocity64, 16)
+
+
+def check_rmsprop(draw):
+    """Two steps, beside those of NumPy on doubles."""
+    size = draw.integer(0, 40)
+    options = {"centered": draw.pick((False, True)), "momentum": draw.pick((0.0, 0.5))}
+    optimizer = RMSprop(0.1, epsilon=1e-2, **options)
+    wide = RMSprop(0.1, epsilon=1e-2, **options)
+    p = draw.real(size)
+    optimizer.state = {slot: np.zeros(size, F4) for slot in optimizer.slots}
+    wide.state = {slot: np.zeros(size) for slot in optimizer.slots}
+    (p64,) = doubled(p)
+    for _ in range(2):
+        g = draw.real(size)
+        optimizer.update(p, g, 0.1)
+        wide.update(p64, g.astype(np.float64), 0.1)
+    near(p, p64, 64)
+    for slot, state in optimizer.state.items():
+        near(state, wide.state[slot], 64)
 
 
 def check_gather_scale(draw):
