@@ -459,6 +459,17 @@ def test_a_softplus_of_almost_0_has_the_logarithm_that_it_has_on_the_cpu(device:
     train(build, device, lambda rng, n: rng.uniform(0, 1, (n, 5)).astype(np.float32))
 
 
+def test_expm1_of_almost_0_has_all_digits_on_the_gpu(device: Any) -> None:
+    def grown(y_true: Any, y_pred: Any) -> Any:
+        return np.mean(np.square(1e6 * np.expm1(y_pred) - y_true), axis=-1)
+
+    def layers() -> list[Any]:
+        return [nn.layers.Rescaling(1e-6), nn.Dense(5, use_bias=False)]
+
+    loss = nn.losses.FunctionLoss(grown)
+    train(sequential((6,), layers, lambda: loss, lambda: nn.SGD(0.01)), device, floats(5))
+
+
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum"])
 def test_ctc_on_the_gpu_is_that_of_the_cpu(reduction: str, device: Any) -> None:
     def words(rng: Any, n: int) -> Any:
