@@ -20,7 +20,7 @@ async def digits(folder: str, optimizer: Any) -> list[float]:
     """Train the seed network on 2,000 digits for two epochs: 32 losses of batches, 2 of
     validation."""
     data = read(folder)
-    nn.set_random_seed(1)
+    nn.set_random_seed(5)  # of 1 to 8, two have a relu or a window that rounding decides
     layers = [
         nn.Conv2D(8, 3, activation="relu"), nn.MaxPooling2D(), nn.Conv2D(16, 3, activation="relu"),
         nn.MaxPooling2D(), nn.Flatten(), nn.Dense(128, activation="relu"), nn.Dropout(0.2),
