@@ -1,8 +1,8 @@
 """Kernels: the inner loops, in C if a build is loaded and arrays are float32, else in NumPy.
 
 Each function has two implementations: C in src/, called through ctypes on NumPy's memory, and NumPy
-in reference.py. `load` opens a build; without one NumPy is used. `recording` keeps the
-calls of a layer, so that a program can repeat them without their checks.
+in reference.py (of `rmsprop_update`, in `RMSprop.move`). `load` opens a build; without one NumPy is
+used. `recording` keeps the calls of a layer, so that a program can repeat them unchecked.
 """
 
 from typing import TYPE_CHECKING
