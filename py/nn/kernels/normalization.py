@@ -19,7 +19,7 @@ def column_sums(x: Array, out: Array | None = None) -> Array:
         return reference.column_sums(x, out)
     out = np.empty(x.shape[1], F4) if out is None else out
     x = contiguous(x)
-    lib.column_sums(address(x), address(out), *x.shape)
+    lib.column_sums(address(x), address(out), lib.scratch(x.shape[1]), *x.shape)
     return out
 
 
@@ -30,7 +30,7 @@ def column_moments(x: Array) -> tuple[Array, Array]:
         return reference.column_moments(x)
     x = contiguous(x)
     mean, variance = np.empty(x.shape[1], F4), np.empty(x.shape[1], F4)
-    scratch = lib.scratch(2 * x.shape[1])
+    scratch = lib.scratch(5 * x.shape[1])
     lib.column_moments(address(x), address(mean), address(variance), scratch, *x.shape)
     return mean, variance
 
@@ -122,7 +122,7 @@ def column_products(
     sums, products = np.empty(x.shape[1], F4), np.empty(x.shape[1], F4)
     lib.column_products(
         address(x), address(mean), address(dy), optional(shown), FUSED[activation],
-        address(products), address(sums), *x.shape,
+        address(products), address(sums), lib.scratch(2 * x.shape[1]), *x.shape,
     )  # fmt: skip
     return sums, products
 

@@ -154,7 +154,7 @@ def mean_places(x: Array, out: Array | None = None) -> Array:
         return reference.mean_places(x, out)
     out = np.empty((n, channels), F4) if out is None else out
     x = contiguous(x)
-    lib.mean_places(address(x), address(out), n, places, channels)
+    lib.mean_places(address(x), address(out), lib.scratch(channels), n, places, channels)
     return out
 
 

@@ -199,25 +199,7 @@ EXPORT void average_pool_gradient(const struct geometry *g, const float *dy, flo
     }
 }
 
-/* x (images, places, channels) -> y (images, channels), the means over all places. */
-EXPORT void mean_places(const float *x, float *y, int images, int places, int channels) {
-    f4 share = splat(1.f / (float)places);
-    for (int n = 0; n < images; n++, x += places * channels, y += channels)
-        for (int c = 0; c < channels; c += LANES) {
-            int count = smaller(LANES, channels - c), whole = count == LANES, p = 0;
-            const float *from = x + c;
-            f4 t[4] = {splat(0), splat(0), splat(0), splat(0)};
-            for (; whole && p + 4 <= places; p += 4)
-                UNROLL
-                for (int k = 0; k < 4; k++, from += channels) t[k] += load(from);
-            for (; p < places; p++, from += channels) t[0] += whole ? load(from) : load_part(from, count);
-            f4 mean = ((t[0] + t[1]) + (t[2] + t[3])) * share;
-            if (whole) store(y + c, mean);
-            else store_part(y + c, mean, count);
-        }
-}
-
-/* Its gradient: each place gets the same share. */
+/* The gradient of `mean_places`: each place gets the same share. */
 EXPORT void spread_places(const float *dy, float *dx, int images, int places, int channels) {
     float share = 1.f / (float)places;
     for (int n = 0; n < images; n++, dy += channels)
