@@ -194,7 +194,9 @@ def _fitted(gradient: Any, shape: tuple[int, ...]) -> Array:
     lead = array.ndim - len(shape)
     axes = [*range(lead)]
     axes += [i + lead for i, n in enumerate(shape) if n == 1 and array.shape[i + lead] != 1]
-    return array.sum(axis=tuple(axes), keepdims=True).reshape(shape) if axes else array
+    if not axes:
+        return array
+    return array.sum(axis=tuple(axes), dtype=np.float64).reshape(shape).astype(array.dtype)
 
 
 def _slope(slope: Any, values: Any, y: Any, shape: tuple[int, ...]) -> Pull:

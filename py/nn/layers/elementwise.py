@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nn import activations
+from nn import activations, kernels
 from nn.activations import Activation as Function
 from nn.context import Context
 from nn.errors import ShapeError
@@ -147,9 +147,10 @@ class PReLU(Layer):
     def backward(self, ctx: Context, dy: Any) -> Any:
         x, alpha = ctx.saved, self.alpha
         if ctx.trains(alpha):
-            low = (dy * np.minimum(x, 0)).sum(axis=0)
-            axes = tuple(i for i, n in enumerate(alpha.shape) if n == 1)
-            ctx.gradient(alpha, overwrite=True)[...] = low.sum(axis=axes, keepdims=True)
+            shared = [0, *(i for i, n in enumerate(alpha.shape, 1) if n == 1)]
+            low = np.moveaxis(dy * np.minimum(x, 0), shared, range(len(shared)))
+            sums = kernels.column_sums(low.reshape(-1, alpha.value.size))
+            ctx.gradient(alpha, overwrite=True)[...] = sums.reshape(alpha.shape)
         return np.where(x > 0, dy, dy * alpha.value)
 
 

@@ -73,7 +73,7 @@ def _narrowed(d: Array, shape: tuple[int, ...]) -> Array:
         return d
     raised = (shape[0], *(1,) * (d.ndim - len(shape)), *shape[1:])
     axes = tuple(i for i, (n, own) in enumerate(zip(d.shape, raised, strict=True)) if n != own)
-    return np.asarray(d.sum(axis=axes, keepdims=True).reshape(shape))
+    return d.sum(axis=axes, dtype=np.float64).reshape(shape).astype(d.dtype)
 
 
 class Add(Merge):

@@ -206,7 +206,7 @@ class BatchNormalization(Normalizing):
             deviation = np.sqrt(variance + self.epsilon)
             normal = (rows - mean) / deviation
             np.multiply(d, gamma / deviation, out=dx)
-            dgamma, dbeta = (d * normal).sum(axis=0), d.sum(axis=0)
+            dgamma, dbeta = kernels.column_sums(d * normal), kernels.column_sums(d)
             if own:
                 count = kept.sum(axis=0) + config.epsilon()
                 dx -= kept * (gamma / deviation / count) * (dbeta + normal * dgamma)
@@ -219,8 +219,8 @@ def moments(rows: Array, kept: Array | None) -> tuple[Array, Array]:
     if kept is None:
         return kernels.column_moments(rows)
     count = kept.sum(axis=0) + config.epsilon()
-    mean = (rows * kept).sum(axis=0) / count
-    return mean, (np.square(rows - mean) * kept).sum(axis=0) / count
+    mean = kernels.column_sums(rows * kept) / count
+    return mean, kernels.column_sums(np.square(rows - mean) * kept) / count
 
 
 class LayerNormalization(Normalizing):
@@ -344,7 +344,8 @@ class GroupNormalization(LayerNormalization):
         gamma, _ = self.factors(dy.dtype)
         d = lined.reshape(centred.shape)
         mean, along = kernels.mean_places(d), kernels.mean_places(d * centred) * inverse
-        self.keep(ctx, along.sum(axis=0) * places, mean.sum(axis=0) * places)
+        sums, products = kernels.column_sums(mean), kernels.column_sums(along)
+        self.keep(ctx, products * places, sums * places)
         dx = d * (gamma * inverse)[:, None]
         dx -= centred * (self._of_groups(along * gamma) * inverse * inverse)[:, None]
         dx -= (self._of_groups(mean * gamma) * inverse)[:, None]
@@ -384,6 +385,6 @@ class RMSNormalization(Normalizing):
         lined = self.lined(dy)
         gamma, _ = self.factors(dy.dtype)
         rows = (lined * unit).reshape(-1, self.features)
-        self.keep(ctx, rows.sum(axis=0), rows[:0].sum(axis=0))
+        self.keep(ctx, kernels.column_sums(rows), rows[:0].sum(axis=0))
         d = lined * gamma
         return self.unlined((d - unit * (d * unit).mean(axis=-1, keepdims=True)) * inverse)

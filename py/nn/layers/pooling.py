@@ -285,7 +285,8 @@ class GlobalAveragePooling1D(GlobalAveragePooling2D):
         (x,) = inputs
         kept = np.expand_dims(ctx.mask, 1 if self.channels_first else 2).astype(x.dtype)
         weights.saved = kept / kept.sum(axis=self.places, keepdims=True)
-        return np.asarray((x * weights.saved).sum(axis=self.places, keepdims=self.keepdims))
+        y = np.sum(x * weights.saved, self.places, np.float64, keepdims=self.keepdims)
+        return y.astype(x.dtype)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         weights = ctx.child("mask").saved

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nn import kernels
 from nn.context import Context
 from nn.data.resizing import matrix
 from nn.data.sampling import FILL_MODES, Sampled, Sampling
@@ -305,14 +306,14 @@ class RandomContrast(RandomImages):
 
     def change(self, x: Array, drawn: Any) -> tuple[Array, Any]:
         factor = np.asarray(drawn, x.dtype)
-        mean = x.mean(axis=(1, 2), keepdims=True)
+        mean = _means(x)
         y = (x - mean) * factor + mean
         return np.clip(y, *self.value_range), (factor, kept(y, self.value_range))
 
     def unchange(self, dy: Array, saved: Any) -> Array:
         factor, inside = saved
         d = dy * inside
-        return d * factor + d.mean(axis=(1, 2), keepdims=True) * (1 - factor)
+        return d * factor + _means(d) * (1 - factor)
 
 
 class RandomBrightness(RandomImages):
@@ -356,6 +357,12 @@ def limits(value_range: Sequence[float], layer: str) -> tuple[float, float]:
         raise ConfigError(f"{layer}: expected value_range of two numbers, received {value_range!r}")
     low, high = sorted(value_range)
     return low, high
+
+
+def _means(x: Array) -> Array:
+    """Return the mean of each channel of an image: (n, h, w, c) -> (n, 1, 1, c)."""
+    n, channels = len(x), x.shape[-1]
+    return kernels.mean_places(x.reshape(n, -1, channels)).reshape(n, 1, 1, channels)
 
 
 def kept(y: Array, value_range: tuple[float, float]) -> Array:

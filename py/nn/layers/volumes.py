@@ -63,7 +63,7 @@ def conv3d_weight_gradient(
     for k, part in _depths(padded, kernel_shape[0], dy.shape[1], strides[0], dilation[0]):
         kernels.conv2d_weight_gradient(part, images, size, out=out[k], **flat)
     if bias_out is not None:
-        bias_out[...] = dy.reshape(-1, dy.shape[-1]).sum(axis=0)
+        kernels.column_sums(dy.reshape(-1, dy.shape[-1]), bias_out)
     return out
 
 

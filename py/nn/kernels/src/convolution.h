@@ -32,6 +32,30 @@ INLINE const float *pad_image(const struct geometry *g, const float *x, float *p
     return padded;
 }
 
+/* The sums of a few images, or of other parts of a batch, and the totals that they are added to; the same memory if
+ * there are no others. 168,000 terms added one after another were wrong by 1e-5 of their sum. */
+struct parts {
+    float *sums, *totals;
+    int size, each, last;
+};
+
+#define TERMS_TOGETHER 4096
+
+/* The sums of `each` of `count` parts of so many terms; twice `size` floats. */
+static NOINLINE struct parts parts_in(float *scratch, int size, int terms, int count) {
+    int each = 1 + TERMS_TOGETHER / terms;
+    struct parts p = {scratch, count > each ? scratch + size : scratch, size, each, count - 1};
+    clear(p.sums, size);
+    clear(p.totals, size);
+    return p;
+}
+
+static NOINLINE void end_part(const struct parts *p, int i) {
+    if (p->totals == p->sums || (i < p->last && (i + 1) % p->each)) return;
+    add_to(p->totals, p->sums, p->size);
+    clear(p->sums, p->size);
+}
+
 /* Offsets in floats from a patch's corner to each of its depth_of(g) inputs, in the order of w. */
 INLINE void patch_offsets(const struct geometry *g, int *offsets) {
     int inputs = g->channels / g->groups, k = 0;

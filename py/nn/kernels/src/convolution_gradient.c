@@ -125,26 +125,31 @@ static void add_tap_row(const struct geometry *g, const float *x, const float *d
 }
 
 static void depthwise_gradient(const struct geometry *g, const float *x, const float *dy, float *dw, float *bias,
-                               float *padded) {
+                               float *scratch) {
     int c = g->channels, h = g->kernel_height, w = g->kernel_width, wide = g->padded_width * c;
-    clear(dw, h * w * c);
+    int pixels = g->out_height * g->out_width;
+    int taps = h * w * c, size = taps + c;
+    struct parts p = parts_in(scratch, size, pixels, g->images);
+    float *sums = p.sums + taps, *padded = scratch + 2 * size;
     clear(padded, g->padded_height * wide);
-    if (bias) clear(bias, c);
     for (int n = 0; n < g->images; n++, x += g->height * g->width * c) {
         const float *image = pad_image(g, x, padded);
         for (int i = 0; i < g->out_height; i++, dy += g->out_width * c) {
             const float *from = image + i * g->stride_y * wide;
-            if (h == 3 && w == 3) taps_3(g, from, dy, dw);
+            if (h == 3 && w == 3) taps_3(g, from, dy, p.sums);
             else
-                for (int r = 0; r < h; r++) add_tap_row(g, from + r * g->dilation_y * wide, dy, dw + r * w * c);
-            for (int j = 0; bias && j < g->out_width; j++) add_to(bias, dy + j * c, c);
+                for (int r = 0; r < h; r++) add_tap_row(g, from + r * g->dilation_y * wide, dy, p.sums + r * w * c);
+            for (int j = 0; bias && j < g->out_width; j++) add_to(sums, dy + j * c, c);
         }
+        end_part(&p, n);
     }
+    copy(dw, p.totals, taps);
+    if (bias) copy(bias, p.totals + taps, c);
 }
 
 EXPORT int weight_gradient_scratch(const struct geometry *g) {
     int panels = round_up(g->filters / g->groups, COLUMNS) / COLUMNS * g->groups;
-    return panels * (panel_size(g) + COLUMNS) + g->padded_height * g->padded_width * g->channels +
+    return 2 * panels * (panel_size(g) + COLUMNS) + g->padded_height * g->padded_width * g->channels +
            g->out_height * g->out_width * COLUMNS + round_up(depth_of(g), ROWS);
 }
 
@@ -153,21 +158,25 @@ EXPORT void weight_gradient(const struct geometry *g, const float *x, const floa
                             float *bias, float *scratch) {
     int depth = depth_of(g), image = g->height * g->width * g->channels;
     int panels = round_up(g->filters / g->groups, COLUMNS) / COLUMNS * g->groups;
-    int padded = g->padded_height * g->padded_width * g->channels;
+    int padded = g->padded_height * g->padded_width * g->channels, pixels = g->out_height * g->out_width;
+    int size = panels * (panel_size(g) + COLUMNS);
     struct gradient s;
     if (is_depthwise(g)) {
         depthwise_gradient(g, x, dy, dw, bias, scratch);
         return;
     }
-    s.panels = scratch, s.sums = s.panels + panels * panel_size(g);
-    s.padded = s.sums + panels * COLUMNS, s.packed = s.padded + padded;
-    s.inputs = (int *)(s.packed + g->out_height * g->out_width * COLUMNS);
+    struct parts p = parts_in(scratch, size, pixels, g->images);
+    s.panels = p.sums, s.sums = s.panels + panels * panel_size(g);
+    s.padded = scratch + 2 * size, s.packed = s.padded + padded;
+    s.inputs = (int *)(s.packed + pixels * COLUMNS);
     patch_offsets(g, s.inputs);
     for (int k = depth; k % ROWS; k++) s.inputs[k] = s.inputs[depth - 1];
-    clear(scratch, panels * (panel_size(g) + COLUMNS) + padded);
-    for (int n = 0; n < g->images; n++)
-        gather_image(g, pad_image(g, x + n * image, s.padded),
-                     dy + n * g->out_height * g->out_width * g->filters, &s);
+    clear(s.padded, padded);
+    for (int n = 0; n < g->images; n++) {
+        gather_image(g, pad_image(g, x + n * image, s.padded), dy + n * pixels * g->filters, &s);
+        end_part(&p, n);
+    }
+    s.panels = p.totals, s.sums = p.totals + panels * panel_size(g);
     unpack_panels(g, &s, dw, bias);
 }
 

@@ -216,7 +216,7 @@ static void move_patches(const struct geometry *g, float *w, float *patches, int
 }
 
 struct patches {
-    float *dw, *w, *padded, *gradient;
+    float *dw, *bias, *w, *padded, *gradient;
     int *pixels, *vectors, count, windows;
     struct winners winners;
 };
@@ -226,7 +226,8 @@ static struct patches patches_in(const struct geometry *g, float *scratch) {
     int size = g->padded_height * g->padded_width * g->channels + LANES * VECTORS;
     struct patches s;
     s.windows = windows_of(g);
-    s.dw = scratch, s.w = s.dw + all, s.padded = s.w + all, s.gradient = s.padded + size;
+    s.dw = scratch, s.bias = s.dw + all, s.w = s.bias + g->filters + all + g->filters;
+    s.padded = s.w + all, s.gradient = s.padded + size;
     s.winners.slope = s.gradient + size;
     s.winners.patch = (int *)(s.winners.slope + s.windows + 1);
     s.pixels = s.winners.patch + s.windows + 1;
@@ -239,7 +240,7 @@ static struct patches patches_in(const struct geometry *g, float *scratch) {
 
 EXPORT int pooled_gradient_scratch(const struct geometry *g) {
     int size = g->padded_height * g->padded_width * g->channels + LANES * VECTORS;
-    return 2 * g->filters * vectors_of(g) * LANES + 2 * size + (2 + WINDOW) * windows_of(g) + 2 +
+    return g->filters * (3 * vectors_of(g) * LANES + 2) + 2 * size + (2 + WINDOW) * windows_of(g) + 2 +
            vectors_of(g);
 }
 
@@ -257,20 +258,20 @@ static void crop_image(const struct geometry *g, const float *padded, float *dx)
 
 /* One image, filter by filter. */
 static void differentiate(const struct geometry *g, struct patches *s, const float *x, const float *dy,
-                          const float *y, const uint8_t *argmax, float *bias, int relu, int into_x) {
+                          const float *y, const uint8_t *argmax, int relu, int into_x) {
     int size = vectors_of(g) * LANES, few = !into_x && s->count == VECTORS;
     for (int f = 0; f < g->filters; f++) {
         if (few) {
             float *dw = s->dw + f * size;
-            bias[f] += vectors_used(g) <= 3
-                           ? gather_windows(dw, x, s->vectors, s->pixels, s->windows, dy + f, y + f, argmax + f,
-                                            g->filters, relu, 3)
-                           : gather_windows(dw, x, s->vectors, s->pixels, s->windows, dy + f, y + f, argmax + f,
-                                            g->filters, relu, VECTORS);
+            s->bias[f] += vectors_used(g) <= 3
+                              ? gather_windows(dw, x, s->vectors, s->pixels, s->windows, dy + f, y + f, argmax + f,
+                                               g->filters, relu, 3)
+                              : gather_windows(dw, x, s->vectors, s->pixels, s->windows, dy + f, y + f, argmax + f,
+                                               g->filters, relu, VECTORS);
             continue;
         }
         find_winners(&s->winners, s->pixels, s->windows, dy + f, y + f, argmax + f, g->filters, relu);
-        bias[f] += sum_of(s->winners.slope, s->winners.count);
+        s->bias[f] += sum_of(s->winners.slope, s->winners.count);
         for (int v = 0; v < s->count; v += VECTORS) {
             gather_patches(s->dw + f * size + v * LANES, x, s->vectors + v, &s->winners);
             if (into_x) scatter_patches(s->gradient, s->w + f * size + v * LANES, s->vectors + v, &s->winners);
@@ -286,15 +287,17 @@ EXPORT void pooled_gradient(const struct geometry *g, const float *x, const floa
     int image = g->height * g->width * g->channels, size = windows_of(g) * g->filters;
     int padded = g->padded_height * g->padded_width * g->channels + LANES * VECTORS;
     struct patches s = patches_in(g, scratch);
-    clear(s.dw, 2 * g->filters * vectors_of(g) * LANES + padded);
-    clear(bias, g->filters);
+    struct parts p = parts_in(s.dw, (int)(s.bias - s.dw) + g->filters, windows_of(g), g->images);
+    clear(s.w, (int)(s.padded - s.w) + padded);
     move_patches(g, (float *)w, s.w, 1);
     for (int n = 0; n < g->images; n++, x += image, dy += size, y += size, argmax += size) {
         const float *here = pad_image(g, x, s.padded);
         if (here == x && n == g->images - 1) copy(s.padded, x, image), here = s.padded;
         if (dx) clear(s.gradient, padded);
-        differentiate(g, &s, here, dy, y, argmax, bias, activation == RELU, dx != 0);
+        differentiate(g, &s, here, dy, y, argmax, activation == RELU, dx != 0);
+        end_part(&p, n);
         if (dx) crop_image(g, s.gradient, dx + n * image);
     }
-    move_patches(g, dw, s.dw, 0);
+    move_patches(g, dw, p.totals, 0);
+    copy(bias, p.totals + (s.bias - s.dw), g->filters);
 }

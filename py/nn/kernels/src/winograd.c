@@ -283,7 +283,7 @@ INLINE int slopes_size(const struct geometry *g, struct tiles t) { return slopes
 
 EXPORT int winograd_gradient_scratch(const struct geometry *g) {
     struct tiles t = tiles_of(g);
-    return POINTS * (plane_sums(g) + plane_x(g) + plane_y(g)) + framed_size(g, t) + slopes_size(g, t);
+    return POINTS * (2 * plane_sums(g) + plane_x(g) + plane_y(g)) + framed_size(g, t) + slopes_size(g, t);
 }
 
 EXPORT void winograd_gradient(const struct geometry *g, const float *x, const float *dy, float *dw,
@@ -291,9 +291,10 @@ EXPORT void winograd_gradient(const struct geometry *g, const float *x, const fl
     struct tiles t = tiles_of(g);
     int row = framed_row(g, t), wide = g->width * g->channels;
     int slopes = slopes_row(g, t), out = g->out_width * g->filters;
-    float *sums = scratch, *v = sums + POINTS * plane_sums(g), *d = v + POINTS * plane_x(g);
+    int size = POINTS * plane_sums(g);
+    struct parts p = parts_in(scratch, size, BLOCK, (t.all + BLOCK - 1) / BLOCK);
+    float *v = scratch + 2 * size, *d = v + POINTS * plane_x(g);
     float *image = d + POINTS * plane_y(g), *slope = image + framed_size(g, t);
-    clear(sums, POINTS * plane_sums(g));
     for (int start = 0; start < t.all; start += BLOCK) {
         int count = smaller(BLOCK, t.all - start);
         for (int i = 0; i < count; i++) {
@@ -309,8 +310,9 @@ EXPORT void winograd_gradient(const struct geometry *g, const float *x, const fl
             transform_slopes(slope + down * slopes + right * g->filters, slopes, g->filters, d + i * COLUMNS,
                              plane_y(g));
         }
-        for (int p = 0; p < POINTS; p++)
-            gather_point(g, v + p * plane_x(g), d + p * plane_y(g), sums + p * plane_sums(g), count);
+        for (int i = 0; i < POINTS; i++)
+            gather_point(g, v + i * plane_x(g), d + i * plane_y(g), p.sums + i * plane_sums(g), count);
+        end_part(&p, start / BLOCK);
     }
-    transform_sums(g, sums, dw);
+    transform_sums(g, p.totals, dw);
 }

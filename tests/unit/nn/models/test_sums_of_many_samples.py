@@ -1,0 +1,89 @@
+"""Sums over many samples have the digits of those over few, with kernels and without."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import nn
+import numpy as np
+import pytest
+from nn import kernels
+from nn.context import Context, Run
+from nn.variables import Parameters
+
+from tests.support import every_layer
+
+pytestmark = pytest.mark.usefixtures("native")
+MANY = 4_000
+DIGITS = 3e-6  # of the largest; added one after another, they differed by 1e-5 and more
+DRAWING = ("Dropout", "Noise", "Random")  # parts of the names of layers that draw numbers
+
+
+def layers() -> list[tuple[str, Any, tuple[int, ...]]]:
+    """Return each layer with its options and the shape that it is called on."""
+    found = []
+    for shape, kinds in every_layer.OPTIONS.items():
+        for kind, options in kinds.items():
+            if not any(word in kind for word in DRAWING):
+                chosen = {name: Random(kind).choice(those) for name, those in options.items()}
+                found.append((kind, chosen, every_layer.SHAPES[shape]))
+    found.append(("PReLU", {"shared_axes": [1, 2]}, (7, 6, 3)))
+    found.append(("BatchNormalization", {}, (7, 6, 3)))
+    found.append(("BatchNormalization", {"axis": 1}, (7, 6, 3)))
+    found.append(("Conv2D", {"filters": 16, "kernel_size": 3}, (8, 8, 16)))  # by Winograd
+    return [case for case in found if built(*case).variables]
+
+
+def built(kind: str, options: dict[str, Any], shape: tuple[int, ...]) -> Any:
+    layer = getattr(nn.layers, kind)(**options)
+    layer.ensure_built((MANY, *shape))
+    return layer
+
+
+def sums(layer: Any, x: Any, mask: Any, dy: Any = None) -> tuple[Any, list[Any]]:
+    """Return the gradient of a layer's outputs, and the sums over all samples: the gradients of
+    its weights, and statistics."""
+    ctx = Context(Run(np.random.default_rng(0), x.dtype))
+    ctx.mask = mask if layer.supports_masking else None
+    parameters = Parameters(layer.trainable_variables)
+    ctx.run.start_backward(parameters)
+    y = np.array(layer.forward(ctx, x, training=True))
+    if dy is None:  # as their own outputs, so that what normalizing layers add up is positive
+        dy = y + np.random.default_rng(5).random(y.shape, np.float32)
+    layer.backward(ctx, dy.astype(x.dtype))
+    ctx.run.settle()
+    ctx.run.finish_backward()
+    fixed = [v for v in layer.variables if v not in layer.trainable_variables]
+    found = [*(parameters.views[v] for v in parameters.variables), *(v.value for v in fixed)]
+    return dy, [np.array(array, np.float64) for array in found]
+
+
+CASES = {f"{case[0]}-{i}": case for i, case in enumerate(layers())}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_sums_over_many_samples_have_the_digits_of_doubles(case: Any) -> None:
+    kind, _, shape = case
+    x = np.random.default_rng(1).random((MANY, *shape), np.float32) + 3
+    x *= -1 if kind == "PReLU" else 1
+    masked = shape[:1] if "LSTM" in kind else shape[:-1]  # steps alone, or all places
+    mask = np.random.default_rng(2).random((MANY, *masked)) < 0.7
+    layer, made, dy = built(*case), {}, None
+    weights = layer.get_weights()
+    for backend in ("native", "numpy"):
+        layer.set_weights(weights)
+        with kernels.use(backend):
+            dy, made[backend] = sums(layer, x, mask, dy)
+    nn.set_floatx("float64")
+    try:
+        wide = built(*case)
+        wide.set_weights([w.astype(np.float64) for w in weights])
+        with kernels.use("numpy"):
+            _, expected = sums(wide, x.astype(np.float64), mask, dy)
+    finally:
+        nn.set_floatx("float32")
+    for backend, found in made.items():
+        for one, other in zip(found, expected, strict=True):
+            most = DIGITS * np.abs(other).max()
+            np.testing.assert_allclose(one, other, rtol=0, atol=most, err_msg=backend)
