@@ -31,7 +31,7 @@ def _product(a: Array, b: Array, out: Array | None = None) -> Array:
     of 4,096 are added.
     """
     if a.shape[1] > TERMS:
-        total = np.zeros((len(a), b.shape[1]), a.dtype) if out is None else out
+        total = np.empty((len(a), b.shape[1]), a.dtype) if out is None else out
         total[...] = 0
         for i in range(0, a.shape[1], TERMS):
             total += _product(a[:, i : i + TERMS], b[i : i + TERMS])

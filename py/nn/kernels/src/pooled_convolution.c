@@ -226,7 +226,8 @@ static struct patches patches_in(const struct geometry *g, float *scratch) {
     int size = g->padded_height * g->padded_width * g->channels + LANES * VECTORS;
     struct patches s;
     s.windows = windows_of(g);
-    s.dw = scratch, s.bias = s.dw + all, s.w = s.bias + g->filters + all + g->filters;
+    int both = all + g->filters; /* dw and bias lie together, then their totals, as `parts_in` has them */
+    s.dw = scratch, s.bias = s.dw + all, s.w = s.dw + 2 * both;
     s.padded = s.w + all, s.gradient = s.padded + size;
     s.winners.slope = s.gradient + size;
     s.winners.patch = (int *)(s.winners.slope + s.windows + 1);

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from nn import kernels
 from nn.context import Context, Run
+from nn.differentiate import _fitted
 from nn.variables import Parameters
 
 from tests.support import every_layer
@@ -87,3 +88,38 @@ def test_sums_over_many_samples_have_the_digits_of_doubles(case: Any) -> None:
         for one, other in zip(found, expected, strict=True):
             most = DIGITS * np.abs(other).max()
             np.testing.assert_allclose(one, other, rtol=0, atol=most, err_msg=backend)
+
+
+@pytest.mark.parametrize("backend", ["native", "numpy"])
+def test_the_gradient_of_a_pooled_convolution_has_them_too(backend: str) -> None:
+    random = np.random.default_rng(1)
+    x, w = random.random((MANY, 14, 14, 2), np.float32) + 3, random.random((3, 3, 2, 8), np.float32)
+    with kernels.use(backend):
+        y, argmax = kernels.conv2d_max_pool2d(x, w, activation="relu")
+        dy, bias = random.random(y.shape, np.float32), np.empty(8, np.float32)
+        found = kernels.conv2d_max_pool2d_gradient(
+            x, w, dy, y, argmax, activation="relu", bias_out=bias
+        )
+    wide = [array.astype(np.float64) for array in (x, w, dy, y)]
+    with kernels.use("numpy"):
+        expected = kernels.conv2d_max_pool2d_gradient(*wide, argmax, activation="relu")
+    np.testing.assert_allclose(found, expected, rtol=DIGITS)
+    np.testing.assert_allclose(bias, wide[2].sum(axis=(0, 1, 2)), rtol=DIGITS)
+
+
+def test_means_and_broadcast_gradients_over_many_places_have_them_too() -> None:
+    x = np.random.default_rng(1).random((2, 40_000, 3), np.float32) + 3
+    mean = x.mean(axis=1, dtype=np.float64)
+    run = Run(np.random.default_rng(0), np.float32)
+    ctx = Context(run)
+    ctx.mask = np.ones(x.shape[:2], bool)
+    np.testing.assert_allclose(nn.GlobalAveragePooling1D().forward(ctx, x), mean, rtol=DIGITS)
+    add, ctx = nn.Add(), Context(run)
+    add.forward(ctx, x, np.zeros((2, 1, 3), np.float32))
+    np.testing.assert_allclose(
+        add.backward(ctx, x)[1][:, 0], x.sum(axis=1, dtype=np.float64), rtol=DIGITS
+    )
+    np.testing.assert_allclose(_fitted(x, (3,)), x.sum(axis=(0, 1), dtype=np.float64), rtol=DIGITS)
+    contrast = nn.RandomContrast(0.5, value_range=(-100, 100))
+    changed, _ = contrast.change(x[:, None], np.zeros((2, 1, 1, 1), np.float32))
+    np.testing.assert_allclose(changed[:, 0, 0], mean, rtol=DIGITS)
