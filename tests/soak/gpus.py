@@ -28,9 +28,10 @@ GROWTH = 8.0
 NEAR = 20.0
 """Times the tests' tolerance: sums are longer in drawn networks."""
 NUDGE = 2.0**-20
-"""By how much of it an input is moved to see what rounding does to a network: eight roundings."""
+"""By how much of it an input or a weight is moved to see what rounding does to a network: eight
+roundings."""
 NUDGES = 16
-"""Ways in which inputs are moved: half of them take an element that is almost 0 across a relu."""
+"""Ways in which they are moved: half of them take an element that is almost 0 across a relu."""
 EVEN = [
     "SGD with momentum",
     "SGD with Nesterov's momentum and weight decay",
@@ -88,31 +89,38 @@ def networks_agree(rng: random.Random, until: float) -> bool:
 
 
 def agrees_with_itself(build: Callable[[], Any], target: Any) -> bool:
-    """Whether the CPU finds the same, as near as the GPU should, from inputs however nudged."""
+    """Whether the CPU finds the same, as near as the GPU should, however it is nudged."""
     return all(agrees_when_nudged(build, target, seed) for seed in range(NUDGES))
 
 
 def agrees_when_nudged(build: Callable[[], Any], target: Any, seed: int) -> bool:
-    """Whether the CPU finds the same from inputs that are nudged the way that the seed says."""
+    """Whether the CPU finds the same from inputs and weights nudged the way that the seed says.
+
+    Inputs alone are not enough: a mean over places undoes what each of them is moved by.
+    """
     from tests.unit.nn.gpu import test_steps as oracle
 
     models, rng = oracle.pair(build), np.random.default_rng(5)
     signs = np.random.default_rng(seed)
+
+    def nudged(array: Any) -> Any:
+        return array * (1 + NUDGE * signs.choice((-1, 1), array.shape)).astype(np.float32)
+
+    models[1].set_weights([nudged(weight) for weight in models[1].get_weights()])
     with np.errstate(all="ignore"):
         for size in (oracle.BATCH, oracle.BATCH, oracle.LAST):
             x = oracle.drawn(rng, models[0], models[0].inputs[0], size)
             y = target(rng, size)
             # Each its own way: normalization undoes what all have in common.
-            nudged = x * (1 + NUDGE * signs.choice((-1, 1), x.shape)).astype(np.float32)
             losses = [
                 model.trainer.train_step([given], [y], [None], size)
-                for model, given in zip(models, (x, nudged), strict=True)
+                for model, given in zip(models, (x, nudged(x)), strict=True)
             ]
-            slopes = [model.parameters.gradients for model in models]
             if not np.allclose(*losses, NEAR * 2e-6, NEAR * 2e-6):
                 return False
-            if not np.allclose(*slopes, 0, NEAR * 1e-5 * max(0.2, np.abs(slopes[0]).max())):
-                return False
+            for slopes in zip(*(m.parameters.views.values() for m in models), strict=True):
+                if not np.allclose(*slopes, 0, NEAR * 1e-5 * max(0.2, np.abs(slopes[0]).max())):
+                    return False
         kept = [[*m.get_weights(), *m.optimizer.state.values()] for m in models]
         return all(np.allclose(a, b, 0, NEAR * 2e-6) for a, b in zip(*kept, strict=True))
 
