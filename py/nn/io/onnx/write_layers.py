@@ -50,6 +50,8 @@ def _pads(
     """Return the pads; an odd amount has the extra element at the end, as in SAME_UPPER."""
     if layer.padding == "valid":
         return {}
+    if layer.padding == "causal":
+        return {"pads": [window[0] - 1, 0]}
     sizes = image.shape[1:-1]
     before, after = [], []
     for size, extent, stride in zip(sizes, window, strides, strict=True):

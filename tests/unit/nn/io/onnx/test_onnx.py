@@ -170,6 +170,13 @@ def test_convolutions_of_sequences_pass_both_ways(kind):
     assert_both_ways(stack((7, 4), nn.Conv1D(4, 1), SEQUENCES[kind]()), random(2, 7, 4))
 
 
+@pytest.mark.parametrize("padding", ["valid", "same", "causal"])
+@pytest.mark.parametrize(("strides", "spread"), [(1, 1), (2, 1), (1, 2)])
+def test_each_padding_of_sequences_passes_both_ways(padding, strides, spread):
+    layer = nn.Conv1D(6, 3, padding=padding, strides=strides, dilation_rate=spread)
+    assert_both_ways(stack((7, 4), layer), random(2, 7, 4))
+
+
 @settings(deadline=None, max_examples=30)
 @given(
     st.integers(1, 6),
