@@ -168,12 +168,19 @@ def fitted(x: Any, shape: tuple[int, ...]) -> Any:
 
 def after(x: Any, kind: str, random: Random) -> Any:
     """Return what a layer of a kind, with drawn options, makes of x."""
+    shape, x = shape_of(kind), fitted(x, SHAPES[shape_of(kind)])
     if kind in SPECIAL:
-        shape, make = SPECIAL[kind]
-        return make(random, fitted(x, SHAPES[shape]))
-    [shape] = [shape for shape, kinds in OPTIONS.items() if kind in kinds]
+        return SPECIAL[kind][1](random, x)
     options = {name: random.choice(those) for name, those in OPTIONS[shape][kind].items()}
-    return getattr(L, kind)(**options)(fitted(x, SHAPES[shape]))
+    return getattr(L, kind)(**options)(x)
+
+
+def shape_of(kind: str) -> str:
+    """Return what a layer of a kind is called on."""
+    if kind in SPECIAL:
+        return SPECIAL[kind][0]
+    [shape] = [shape for shape, kinds in OPTIONS.items() if kind in kinds]
+    return shape
 
 
 def network(kinds: list[str], seed: int = SEED) -> nn.Model:

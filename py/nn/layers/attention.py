@@ -213,10 +213,11 @@ class MultiHeadAttention(ScoredAttention):
         kernels.batch_matmul(weights, v, read.transpose(0, 2, 1, 3))
         ctx.saved = query, value, key, q, k, v, weights, read, len(inputs)
         kernel, bias = self.output_projection
-        flat, matrix = read.reshape(n * t, -1), kernel.value.reshape(-1, kernel.shape[-1])
+        matrix = kernel.value.reshape(-1, kernel.shape[-1])
+        flat = read.reshape(n * t, len(matrix))
         out = ctx.buffer("y", (n * t, matrix.shape[1]))
         y = kernels.matmul(flat, matrix, out, bias=bias.value if bias else None)
-        return y.reshape(n, t, -1)
+        return y.reshape(n, t, matrix.shape[1])
 
     @staticmethod
     def _lowest(scores: Array) -> Any:

@@ -165,7 +165,7 @@ class ConvLSTM2D(LSTM):
         if y is None:
             return None
         seen = np.moveaxis(y, lead, -1) if self.data_format == "channels_first" else y
-        return np.ascontiguousarray(seen).reshape(*y.shape[:lead], -1)
+        return np.ascontiguousarray(seen).reshape(*y.shape[:lead], prod(y.shape[lead:]))
 
     def _shown(self, y: Any, lead: int) -> Any:
         """Undo `_flat`."""

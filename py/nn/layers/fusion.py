@@ -169,7 +169,7 @@ class Penalized(Layer):
         seen = list(outputs) if several else [outputs]
         ctx.child("penalized").saved = several, seen
         for y in seen:
-            ctx.run.penalty += self.regularizer.loss(y) / _rows(ctx, y)
+            ctx.run.penalty += self.regularizer.loss(y) / max(_rows(ctx, y), 1)
         return outputs
 
     def backward(self, ctx: Context, dy: Any) -> Any:

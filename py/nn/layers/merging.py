@@ -13,7 +13,7 @@ from nn.context import Context
 from nn.errors import ShapeError
 from nn.layers.base import Layer
 from nn.layers.unit_length import unit_length, unit_length_gradient
-from nn.types import Array, Shape
+from nn.types import Array, Shape, prod
 
 
 class Merge(Layer):
@@ -243,7 +243,7 @@ class Dot(Layer):
             pairs = [unit_length(x, a, config.epsilon()) for x, a in zip(inputs, axes, strict=True)]
             inputs, lengths = tuple(x for x, _ in pairs), [inverse for _, inverse in pairs]
         rows = [np.moveaxis(x, a, -1) for x, a in zip(inputs, axes, strict=True)]
-        x, y = (r.reshape(len(r), -1, r.shape[-1]) for r in rows)
+        x, y = (r.reshape(len(r), prod(r.shape[1:-1]), r.shape[-1]) for r in rows)
         ctx.saved = x, y, [r.shape for r in rows], axes, inputs, lengths
         return kernels.batch_matmul(x, y.transpose(0, 2, 1)).reshape(self._shape(rows))
 

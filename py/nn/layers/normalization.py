@@ -322,7 +322,7 @@ class GroupNormalization(LayerNormalization):
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         lined = self.lined(inputs[0])
-        x = lined.reshape(len(lined), -1, self.features)
+        x = lined.reshape(len(lined), prod(lined.shape[1:-1]), self.features)
         gamma, beta = self.factors(x.dtype)
         centred = x - self._of_groups(kernels.mean_places(x))[:, None]
         variance = self._of_groups(kernels.mean_places(centred * centred))
@@ -334,7 +334,7 @@ class GroupNormalization(LayerNormalization):
 
     def _of_groups(self, means: Array) -> Array:
         """Return for each channel the mean of its group: (n, c) -> the same."""
-        apart = means.reshape(len(means), self.groups, -1)
+        apart = means.reshape(len(means), self.groups, self.features // self.groups)
         whole = np.broadcast_to(apart.mean(axis=2, keepdims=True), apart.shape)
         return whole.reshape(means.shape)
 

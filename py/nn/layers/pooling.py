@@ -252,8 +252,9 @@ class GlobalAveragePooling2D(GlobalPooling):
         ctx.saved = x.shape
         if self.channels_first:
             return np.asarray(x.mean(axis=self.places, keepdims=self.keepdims))
-        n, channels = len(x), x.shape[-1]
-        y = kernels.mean_places(x.reshape(n, -1, channels), ctx.buffer("y", (n, channels)))
+        n, *places, channels = x.shape
+        rows = x.reshape(n, prod(places), channels)
+        y = kernels.mean_places(rows, ctx.buffer("y", (n, channels)))
         return y.reshape(n, *(1 for _ in self.places), channels) if self.keepdims else y
 
     def backward(self, ctx: Context, dy: Any) -> Any:
@@ -308,7 +309,7 @@ class GlobalMaxPooling2D(GlobalPooling):
         (x,) = inputs
         top = x.max(axis=self.places, keepdims=True)
         ctx.saved = x == top
-        return top if self.keepdims else top.reshape(len(x), -1)
+        return top if self.keepdims else top.squeeze(self.places)
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         mask = ctx.saved

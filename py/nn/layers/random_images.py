@@ -362,7 +362,8 @@ def limits(value_range: Sequence[float], layer: str) -> tuple[float, float]:
 def _means(x: Array) -> Array:
     """Return the mean of each channel of an image: (n, h, w, c) -> (n, 1, 1, c)."""
     n, channels = len(x), x.shape[-1]
-    return kernels.mean_places(x.reshape(n, -1, channels)).reshape(n, 1, 1, channels)
+    rows = x.reshape(n, x.shape[1] * x.shape[2], channels)
+    return kernels.mean_places(rows).reshape(n, 1, 1, channels)
 
 
 def kept(y: Array, value_range: tuple[float, float]) -> Array:

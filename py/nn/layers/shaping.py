@@ -45,7 +45,9 @@ class Reshape(Layer):
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         ctx.saved = inputs[0].shape
-        return inputs[0].reshape(len(inputs[0]), *self.target_shape)
+        # Not by -1, which no samples leave open.
+        x: Any = inputs[0]
+        return x.reshape(self.compute_output_shape(x.shape))
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         return dy.reshape(ctx.saved)
