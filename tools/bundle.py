@@ -147,6 +147,7 @@ FORMATS = (
     "py/nn/io/keras/groups.py",
     "py/nn/io/keras/keras3.py",
     "py/nn/io/keras/legacy_h5.py",
+    "py/nn/io/keras/masks.py",
     "py/nn/io/keras/stores.py",
     "py/nn/io/onnx",
     PROTOBUF,

@@ -25,6 +25,7 @@ FORMATS = (
     "nn.io.keras.groups",
     "nn.io.keras.keras3",
     "nn.io.keras.legacy_h5",
+    "nn.io.keras.masks",
     "nn.io.keras.stores",
     "nn.io.onnx",
     "nn.io.protobuf",

@@ -18,6 +18,7 @@ from nn.io.snapshot import expect
 from nn.keras_arguments import left_out, without_missing
 from nn.layers import CLASSES
 from nn.layers.base import Layer
+from nn.lazy import load
 from nn.registry import models as MODELS
 
 Json = dict[str, Any]
@@ -275,7 +276,10 @@ def _dtype(value: Any) -> str:
 
 
 def _functional(config: Any, dialect: Dialect) -> Json:
-    layers = [_node(item, dialect) for item in expect(config, "layers", list, "topology")]
+    items = expect(config, "layers", list, "topology")
+    if any(map(scalar_operations.may_be_of_a_mask, items)):
+        items = load("nn.io.keras.masks").left_out(items, config.get("output_layers"))
+    layers = [_node(item, dialect) for item in items]
     outputs = _addresses(config, "output_layers")
     _count_calls(layers, outputs, dialect)
     single = isinstance(outputs, list) and len(outputs) == 1
@@ -291,18 +295,21 @@ def _functional(config: Any, dialect: Dialect) -> Json:
 def _count_calls(layers: list[Json], outputs: Any, dialect: Dialect) -> None:
     """Number the calls of models inside a model from 0.
 
-    Keras 2 and TensorFlow.js take the model itself, as it was made, for call 0.
+    Keras 2 and TensorFlow.js take the model itself, as it was made, for call 0. So does Keras 3 for
+    a Functional, but only where it is an output of the model around it.
     """
     sources = [source for item in layers for call in item["inbound_nodes"] for source in call]
-    sources += outputs.values() if isinstance(outputs, dict) else outputs
+    ends = [*(outputs.values() if isinstance(outputs, dict) else outputs)]
     for item in layers:
-        if item["class_name"] not in MODELS:
-            continue
-        mine = [source for source in sources if source[0] == item["name"]]
-        numbers = {source[1] for source in mine}
-        if len(item["inbound_nodes"]) in numbers or (dialect.keras2 and 0 not in numbers):
-            for source in mine:
-                source[1] -= 1
+        kind = item["class_name"]
+        apart = not dialect.keras2 and kind != "Sequential"
+        for several in ([sources, ends] if apart else [sources + ends]) if kind in MODELS else []:
+            mine = [source for source in several if source[0] == item["name"]]
+            numbers = {source[1] for source in mine}
+            from_one = dialect.keras2 or (apart and several is ends)
+            if len(item["inbound_nodes"]) in numbers or (from_one and 0 not in numbers):
+                for source in mine:
+                    source[1] -= 1
 
 
 def _node(item: Any, dialect: Dialect) -> Json:
@@ -312,17 +319,20 @@ def _node(item: Any, dialect: Dialect) -> Json:
     calls = expect(item, "inbound_nodes", list, f"topology, layer {name!r}")
     if any(isinstance(c, dict) and _get(c.get("kwargs"), "use_causal_mask") for c in calls):
         layer["config"]["use_causal_mask"] = True
-    free = scalar_operations.handles(item)
-    return {**layer, "name": name, "inbound_nodes": [_call(call, name, free) for call in calls]}
+    free, order = scalar_operations.handles(item), layer["config"].get("input_layers")
+    names = list(order) if isinstance(order, dict) else []
+    made = [_call(call, name, free, names) for call in calls]
+    return {**layer, "name": name, "inbound_nodes": made}
 
 
-def _call(call: Any, name: str, free: bool) -> list[Any]:
+def _call(call: Any, name: str, free: bool, names: list[str]) -> list[Any]:
     """Return the sources of one call, from Keras 2's lists or Keras 3's args and kwargs.
 
     Args:
         call: one of the layer's `inbound_nodes`.
         name: the layer's name.
         free: whether numbers among the arguments are settings of the layer, already read.
+        names: those of a model's inputs, which a call may name.
     """
     where = f"topology, layer {name!r}"
     if isinstance(call, list):
@@ -332,14 +342,23 @@ def _call(call: Any, name: str, free: bool) -> list[Any]:
             raise UnsupportedError(f"{where}: expected a call without options, received {given!r}")
         return [[*_address(source), {}] for source in sources]
     args = expect(call, "args", list, where)
+    if names and args and isinstance(args[0], dict) and args[0].keys() == set(names):
+        args = [args[0][key] for key in names]
     given_options = expect(call, "kwargs", dict, where) if "kwargs" in call else {}
-    options = {key: value for key, value in given_options.items() if value}
+    options = {key: value for key, value in given_options.items() if not _empty(value)}
     states = options.pop("initial_state", [])
     options.pop("use_causal_mask", None)
     named = [options.pop(key) for key in ("query", "value", "key") if key in options]
     if options:
         raise UnsupportedError(f"{where}: expected a call without options, received {options!r}")
     return [[*_address(source), {}] for source in _tensors([*args, *named, states], free)]
+
+
+def _empty(value: Any) -> bool:
+    """Return whether an option says nothing, as the masks of several inputs that have none."""
+    if isinstance(value, dict | list):
+        return all(map(_empty, value.values() if isinstance(value, dict) else value))
+    return not value
 
 
 def _tensors(args: Any, free: bool) -> Iterator[Any]:

@@ -7,7 +7,7 @@ differently from Keras 3; these raise an error, because the exported model would
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,16 @@ def keras3(topology: Json) -> Json:
         UnsupportedError: a custom layer.
     """
     document = _model(topology, _keras3_item, _keras3_call)
+    config = document["config"]
+    if document["class_name"] == "Functional":
+        # There the model itself, as it was made, is call 0, but only where it is an output.
+        config["output_layers"] = _counted(
+            config["output_layers"], _inside(config, ("Functional",))
+        )
     for key in ("input_layers", "output_layers"):
-        ends = document["config"].get(key, [])
+        ends = config.get(key, [])
         if isinstance(ends, list) and len(ends) == 1:
-            document["config"][key] = ends[0]
+            config[key] = ends[0]
     return document
 
 
@@ -57,15 +63,22 @@ def keras2(topology: Json) -> Json:
 
 def _count_models_themselves(config: Json) -> None:
     """Number the calls of models inside from 1: TensorFlow.js takes the model itself for call 0."""
-    inside = {item["name"] for item in config["layers"] if item["class_name"] in MODELS}
-
-    def moved(source: list[Any]) -> list[Any]:
-        name, index, *rest = source
-        return [name, index + 1 if name in inside else index, *rest]
-
+    inside = _inside(config, MODELS)
     for item in config["layers"]:
-        item["inbound_nodes"] = [[moved(s) for s in call] for call in item["inbound_nodes"]]
-    config["output_layers"] = [moved(source) for source in config["output_layers"]]
+        item["inbound_nodes"] = [_counted(call, inside) for call in item["inbound_nodes"]]
+    config["output_layers"] = _counted(config["output_layers"], inside)
+
+
+def _inside(config: Json, kinds: Container[str]) -> set[str]:
+    """Return the names of the models of these kinds inside a model."""
+    return {item["name"] for item in config["layers"] if item["class_name"] in kinds}
+
+
+def _counted(sources: Any, inside: set[str]) -> Any:
+    """Return sources, a list or a dict, with the calls of these models numbered from 1."""
+    if isinstance(sources, dict):
+        return dict(zip(sources, _counted(list(sources.values()), inside), strict=True))
+    return [[name, call + (name in inside), *rest] for name, call, *rest in sources]
 
 
 def _model(topology: Json, item: Write, call: Callable[[Json, Any], Any]) -> Json:

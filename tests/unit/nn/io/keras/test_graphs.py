@@ -1,0 +1,148 @@
+"""`.keras` files of graphs: masks that Keras names, and calls of models inside a model."""
+
+import itertools
+import os
+
+os.environ["KERAS_BACKEND"] = "jax"
+
+import keras
+import nn
+import numpy as np
+import pytest
+from nn.io import errors
+
+# Keras' variables predate NumPy 2's `copy` argument.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+L = keras.layers
+RNG = np.random.default_rng(0)
+WORDS = RNG.integers(0, 5, (4, 6)).astype(np.float32)
+WORDS[:, 4:] = 0
+STEPS = RNG.standard_normal((4, 6, 4), np.float32)
+STEPS[:, 3:5] = 0
+ROWS = [RNG.standard_normal((3, 5), np.float32) for _ in range(2)]
+
+
+def written(model, path):
+    model.save(path)
+    return path.read_bytes()
+
+
+def assert_same(models, x):
+    ours, theirs = (m.predict_on_batch(x) for m in models)
+    if not isinstance(theirs, list):
+        ours, theirs = [ours], [theirs]
+    for received, expected in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(received, expected, atol=1e-6)
+
+
+def embedded(**options):
+    return L.Embedding(5, 4, mask_zero=True, **options)
+
+
+def after_an_embedding(entry):
+    return L.LSTM(3)(embedded()(entry))
+
+
+def through_layers_that_hand_it_on(entry):
+    x = L.Dropout(0.1)(embedded()(entry))
+    return [L.Bidirectional(L.LSTM(2))(x), L.TimeDistributed(L.Dense(2))(x)]
+
+
+def beside_attention(entry):
+    x = embedded()(entry)
+    return L.GlobalAveragePooling1D()(L.Add()([L.MultiHeadAttention(2, 3)(x, x), x]))
+
+
+def of_two_calls_in_one(entry):
+    layer = embedded()
+    return L.LSTM(3)(L.Concatenate(axis=1)([layer(entry), layer(entry)]))
+
+
+def with_states(entry):
+    x, h, _ = L.LSTM(3, return_sequences=True, return_state=True)(embedded()(entry))
+    return [L.GRU(2)(x), h]
+
+
+def inside_a_model(entry):
+    words = keras.Input((6,))
+    return L.Dense(2)(keras.Model(words, L.LSTM(2)(embedded()(words)))(entry))
+
+
+def after_masking(entry):
+    return L.LSTM(3)(L.GRU(2, return_sequences=True)(L.Masking()(entry)))
+
+
+def of_another_number(entry):
+    return L.RNN([L.LSTMCell(3), L.GRUCell(2)])(L.Masking(-1.0)(entry))
+
+
+OF_WORDS = (
+    after_an_embedding, through_layers_that_hand_it_on, beside_attention, of_two_calls_in_one,
+    with_states, inside_a_model,
+)  # fmt: skip
+MASKED = dict.fromkeys(OF_WORDS, WORDS) | {after_masking: STEPS, of_another_number: STEPS}
+
+
+@pytest.mark.parametrize("make", MASKED, ids=lambda make: make.__name__)
+def test_a_mask_that_keras_names_is_the_one_that_layers_hand_on_here(make, tmp_path):
+    x = MASKED[make]
+    entry = keras.Input(x.shape[1:])
+    theirs = keras.Model(entry, make(entry))
+    assert_same((nn.io.load(written(theirs, tmp_path / "model.keras")), theirs), x)
+
+
+def test_another_mask_is_refused_by_the_layer_that_takes_it(tmp_path):
+    entry, other = keras.Input((6,)), keras.Input((6,))
+    for embedding, seen in ((L.Embedding(5, 4), entry), (embedded(), other)):
+        mask = keras.ops.not_equal(seen, 0)
+        x = L.LSTM(3, name="reads")(embedding(entry), mask=mask)
+        model = keras.Model([entry, other], [x, L.Flatten()(other)])
+        data = written(model, tmp_path / "model.keras")
+        with pytest.raises(errors.UnsupportedError, match="layer 'reads': expected the mask of an"):
+            nn.io.load(data)
+
+
+def inner(module, layers, kind):
+    """Return a model of one layer, to call in another."""
+    if kind == "Sequential":
+        stack = [module.Input((5,)), layers.Dense(5, activation="tanh")]
+        return module.Sequential(stack, name="inner")
+    x = module.Input((5,))
+    return module.Model(x, layers.Dense(5, activation="tanh")(x), name="inner")
+
+
+ENDS = [ends for n in (1, 2) for ends in itertools.product("abcd", repeat=n)]
+"""Outputs of a model: of three calls of one inside it, and of a layer that reads the second."""
+
+
+def called(module, layers, kind, ends):
+    one = inner(module, layers, kind)
+    entries = module.Input((5,), name="i"), module.Input((5,), name="j")
+    made = dict(zip("ab", map(one, entries), strict=True))
+    made["c"], made["d"] = one(made["a"]), layers.Dense(2, name="reads")(made["b"])
+    outputs = [made[end] for end in ends]
+    return module.Model(entries, outputs if len(ends) > 1 else outputs[0])
+
+
+@pytest.mark.parametrize("kind", ["Functional", "Sequential"])
+@pytest.mark.parametrize("ends", ENDS, ids="".join)
+def test_each_call_of_a_model_inside_passes_both_ways(ends, kind, tmp_path):
+    path = tmp_path / "model.keras"
+    ours, theirs = called(nn, nn.layers, kind, ends), called(keras, L, kind, ends)
+    ours.set_weights(theirs.get_weights())
+    assert_same((nn.io.load(written(theirs, path)), theirs), ROWS)
+    data = nn.io.save(ours, "keras")
+    path.write_bytes(data)
+    assert_same((nn.io.load(data), ours), ROWS)
+    assert_same((ours, keras.models.load_model(path)), ROWS)
+
+
+@pytest.mark.parametrize("names", [list, dict])
+def test_masks_that_a_call_of_several_inputs_lacks_say_nothing(names, tmp_path):
+    a, b = keras.Input((5,), name="a"), keras.Input((5,), name="b")
+    given = [a, b] if names is list else {"a": a, "b": b}
+    model = keras.Model(given, L.Subtract()([a, b]))
+    x, y = keras.Input((5,), name="x"), keras.Input((5,), name="y")
+    theirs = keras.Model([x, y], model([x, y] if names is list else {"a": x, "b": y}))
+    assert_same((nn.io.load(written(theirs, tmp_path / "model.keras")), theirs), ROWS)
