@@ -122,6 +122,7 @@ SELDOM = (
     "py/nn/data/sampling.py",
     "py/nn/datasets",
     "py/nn/differentiate.py",
+    "py/nn/layers/arithmetic.py",
     "py/nn/layers/attention.py",
     "py/nn/layers/category_encoding.py",
     "py/nn/layers/cells.py",

@@ -26,6 +26,7 @@ from nn.io.errors import (
     UnsupportedError,
 )
 from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.layers.base import Layer
 from nn.lazy import load
 from nn.models.model import Model
 from nn.registry import models
@@ -65,7 +66,9 @@ def get_weights(model: Model) -> dict[str, Array]:
 def weight_paths(model: Model, *, flat: bool = False) -> dict[str, Variable]:
     """Return the weights by path: "dense/kernel", or "encoder/dense/kernel" in a nested model.
 
-    Where a layer inside another has the name of one outside, its paths begin with the other's name.
+    Where a layer inside another has the name of one outside, its paths begin with the other's name;
+    where two inside one have the same name, as cells have, with the names of all around, and the
+    second's own ends in _1.
 
     Args:
         model: a built model.
@@ -75,22 +78,40 @@ def weight_paths(model: Model, *, flat: bool = False) -> dict[str, Variable]:
         UnsupportedError: two weights have the same path.
     """
     found = list(_paths(model, "", flat))
-    count = Counter(path for path, _, _ in found)
-    paths = {longer if count[path] > 1 else path: variable for path, longer, variable in found}
+    short, longer = (Counter(way[length] for way in found) for length in (0, 1))
+    paths = {
+        a if short[a] == 1 else b if longer[b] == 1 else c: variable for a, b, c, variable in found
+    }
     if len(paths) != len(found):
         raise UnsupportedError(f"{model.name}: expected distinct weight paths, name its layers")
     return paths
 
 
-def _paths(model: Model, prefix: str, flat: bool) -> Iterator[tuple[str, str, Variable]]:
-    """Yield each weight with its path, and with the path by the layers around its own."""
+def _paths(model: Model, prefix: str, flat: bool) -> Iterator[tuple[str, str, str, Variable]]:
+    """Yield three paths that each weight may have, from the shortest on, and the weight."""
     for layer in model.layers:
         if isinstance(layer, Model):
             yield from _paths(layer, prefix if flat else f"{prefix}{layer.name}/", flat)
             continue
+        places = _places(layer, f"{prefix}{layer.name}/")
         for variable in layer.variables:
-            around = "" if variable.path.startswith(f"{layer.name}/") else f"{layer.name}/"
-            yield f"{prefix}{variable.path}", f"{prefix}{around}{variable.path}", variable
+            short = f"{prefix}{variable.path}"
+            longer = f"{prefix}{layer.name}/{variable.path}"
+            if variable.path.startswith(f"{layer.name}/"):
+                yield short, short, short, variable
+            else:
+                yield short, longer, places.get(variable, longer), variable
+
+
+def _places(layer: Layer, prefix: str) -> dict[Variable, str]:
+    """Return the path of each weight of a layer by the names of all layers around it."""
+    found = {variable: f"{prefix}{variable.name}" for variable in layer.own_variables}
+    names = Counter[str]()
+    for inner in layer.sublayers:
+        number = names[inner.name]
+        names[inner.name] += 1
+        found |= _places(inner, f"{prefix}{inner.name}{f'_{number}' if number else ''}/")
+    return found
 
 
 def from_state(

@@ -77,6 +77,39 @@ def of_another_number(entry):
     return L.RNN([L.LSTMCell(3), L.GRUCell(2)])(L.Masking(-1.0)(entry))
 
 
+def stacked(layers):
+    return layers.RNN([layers.LSTMCell(3), layers.LSTMCell(3)], return_sequences=True)
+
+
+CELLS = {
+    "two cells of one kind": stacked,
+    "those of both directions": lambda layers: layers.Bidirectional(stacked(layers)),
+    "those of both directions for each of several": lambda layers: layers.TimeDistributed(
+        layers.Bidirectional(stacked(layers))
+    ),
+}
+
+
+@pytest.mark.parametrize("cells", CELLS)
+def test_cells_of_one_name_keep_their_weights_in_every_format(cells, tmp_path):
+    shape = (2, 6, 4) if "several" in cells else (6, 4)
+    ours = nn.Sequential([nn.Input(shape), CELLS[cells](nn.layers)])
+    x = RNG.standard_normal((3, *shape), np.float32)
+    for format in ("npz", "keras"):
+        assert_same((nn.io.load(nn.io.save(ours, format)), ours), x)
+    path = tmp_path / "model.keras"
+    path.write_bytes(nn.io.save(ours, "keras"))
+    assert_same((ours, keras.models.load_model(path)), x)
+    theirs = keras.Sequential([keras.Input(shape), CELLS[cells](L)])
+    assert_same((nn.io.load(written(theirs, path)), theirs), x)
+    weights = nn.io.save(ours, "safetensors")
+    before = ours.get_weights()
+    ours.set_weights([0 * w for w in before])
+    nn.io.load_weights(ours, weights)
+    for one, other in zip(ours.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 OF_WORDS = (
     after_an_embedding, through_layers_that_hand_it_on, beside_attention, of_two_calls_in_one,
     with_states, inside_a_model,
