@@ -11,13 +11,12 @@ state are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.identifiers import snake_case
 from nn.io import snapshot
 from nn.io.archive import Archive, pack
 from nn.io.errors import MismatchError, MissingEntryError, reads
@@ -107,7 +106,7 @@ def layer_arrays(model: Model) -> tuple[dict[str, Array], dict[str, dict[str, st
     """Return the arrays of the layers, and the text attributes of their groups, by path."""
     datasets: dict[str, Array] = {}
     attributes: dict[str, dict[str, str]] = {"vars": {"name": model.name}}
-    for path, layer in _groups(model, ""):
+    for path, layer in stores.groups(model, ""):
         attributes[f"{path}/vars"] = {"name": layer.name}
         for place, variable in stores.variables(layer):
             datasets[f"{path}/{place}"] = variable.numpy()
@@ -128,7 +127,7 @@ def assign_layers(
         FormatError: an array is missing, or does not fit.
     """
     groups = Groups(arrays, names)
-    for path, layer in list(_groups(model, "")):
+    for path, layer in list(stores.groups(model, "")):
         group = groups.of(path, layer.name)
         own = groups.inside(group)
         places = [f"{group}/{place}" for place, _ in stores.variables(layer)]
@@ -141,23 +140,6 @@ def _version(archive: Archive, limits: Limits) -> Any:
     if METADATA not in archive:
         return "3"
     return from_json(archive.read(METADATA), METADATA, limits).get("keras_version", "3")
-
-
-def _groups(model: Model, prefix: str) -> Iterator[tuple[str, Layer]]:
-    """Yield (group path, layer) for the layers with weights, with paths as Keras names them."""
-    used: dict[str, int] = {}
-    for layer in model.layers:
-        name = "functional" if _is_graph(layer) else snake_case(type(layer).__name__)
-        used[name] = used.get(name, -1) + 1
-        path = f"{prefix}layers/{name}_{used[name]}" if used[name] else f"{prefix}layers/{name}"
-        if isinstance(layer, Model):
-            yield from _groups(layer, f"{path}/")
-        elif layer.variables:
-            yield path, layer
-
-
-def _is_graph(layer: Layer) -> bool:
-    return type(layer).__name__ == "Model"
 
 
 def _assign(layer: Layer, arrays: Sequence[Array], path: str) -> None:

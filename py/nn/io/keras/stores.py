@@ -7,12 +7,27 @@ from typing import Any
 
 from nn.identifiers import snake_case
 from nn.layers.base import Layer
+from nn.models.model import Model
 from nn.variables import Variable
 
 RECURRENT = ("ConvLSTM1D", "ConvLSTM2D", "GRU", "LSTM", "SimpleRNN")
 """Layers whose cell owns the variables."""
 PROJECTIONS = {"query": "query", "key": "key", "value": "value", "output": "output_projection"}
 """The layers inside MultiHeadAttention, in the order of its variables: Keras' name and ours."""
+
+
+def groups(model: Model, prefix: str) -> Iterator[tuple[str, Layer]]:
+    """Yield (group path, layer) for the layers with weights, with paths as Keras names them."""
+    used: dict[str, int] = {}
+    for layer in model.layers:
+        name = snake_case(type(layer).__name__)
+        name = "functional" if name == "model" else name
+        used[name] = used.get(name, -1) + 1
+        path = f"{prefix}layers/{name}_{used[name]}" if used[name] else f"{prefix}layers/{name}"
+        if isinstance(layer, Model):
+            yield from groups(layer, f"{path}/")
+        elif layer.variables:
+            yield path, layer
 
 
 def variables(layer: Layer, path: str = "") -> Iterator[tuple[str, Variable]]:
@@ -24,6 +39,9 @@ def variables(layer: Layer, path: str = "") -> Iterator[tuple[str, Variable]]:
         yield from variables(inside.backward_layer, f"{path}backward_layer/")
     elif kind == "TimeDistributed":
         yield from variables(inside.layer, f"{path}layer/")
+    elif isinstance(layer, Model):
+        for group, one in groups(layer, path):
+            yield from variables(one, f"{group}/")
     elif kind == "RNN":
         yield from _cells(inside, f"{path}cell/")
     elif kind == "MultiHeadAttention":
