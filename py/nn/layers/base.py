@@ -171,7 +171,8 @@ class Layer:
     def variables(self) -> list[Variable]:
         """All variables in Keras' order: own trainable, own non-trainable, those of sublayers."""
         own = sorted(self.own_variables, key=lambda v: not v.trainable)
-        return own + [v for layer in self.sublayers for v in layer.variables]
+        inner = (v for layer in self.sublayers for v in layer.variables)
+        return [*dict.fromkeys((*own, *inner))]  # a model inside may share a layer with this one
 
     @property
     def weights(self) -> list[Variable]:

@@ -137,6 +137,28 @@ def test_a_model_for_each_of_several_keeps_its_weights_both_ways(tmp_path):
     assert_same((ours, theirs), x)
 
 
+def tied(module, layers):
+    entry, code = module.Input((6,)), module.Input((3,))
+    encoded = layers.Dense(3, activation="tanh")(entry)
+    encoder, decoder = module.Model(entry, encoded), module.Model(code, layers.Dense(6)(code))
+    return module.Model(entry, [decoder(encoder(entry)), encoded])
+
+
+def test_a_layer_that_a_model_shares_with_one_inside_is_counted_once():
+    ours, theirs = tied(nn, nn.layers), tied(keras, L)
+    assert ours.count_params() == theirs.count_params()
+    ours.set_weights(theirs.get_weights())
+    x = RNG.standard_normal((3, 6), np.float32)
+    assert_same((ours, theirs), x)
+    targets = [np.ones_like(y) for y in ours.predict_on_batch(x)]
+    ours.compile(nn.SGD(1.0), ["mse", "mse"])
+    theirs.compile(keras.optimizers.SGD(1.0), ["mse", "mse"])
+    ours.train_on_batch(x, targets)
+    theirs.train_on_batch(x, targets)
+    for own, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(own, other, atol=1e-6)
+
+
 OF_WORDS = (
     after_an_embedding, through_layers_that_hand_it_on, beside_attention, of_two_calls_in_one,
     with_states, inside_a_model,
