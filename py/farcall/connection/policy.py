@@ -62,7 +62,7 @@ class Policy:
             raise errors.PolicyError(f"expected a name as path step, received {name!r}")
         if name[:1] == "_" or not name or is_door(owner, name):
             raise errors.PolicyError(f"{name!r} of {describe(owner)} is private")
-        if type(owner).__name__ in _FUNCTIONS:
+        if _is_function(owner) or isinstance(owner, platform.DESCRIPTORS):
             raise errors.PolicyError(f"attributes of a function are not served: {name!r}")
         if isinstance(owner, platform.JsProxy):
             raise errors.PolicyError(f"JavaScript objects are not served: {name!r}")
@@ -93,7 +93,7 @@ class Policy:
                 raise AttributeError(_missing(owner, name, public_names(owner))) from None
             raise exc  # the AttributeError comes from inside a property: keep it
         kind = type(value).__name__
-        if kind in _INNER:
+        if kind in _INNER or isinstance(value, platform.DESCRIPTORS):
             if is_module(value) and is_module(owner) and id(value) not in self._modules:
                 self._modules[id(value)] = listed(name, value)  # imported just now
             self.admit(value)
@@ -102,7 +102,8 @@ class Policy:
     def admit(self, value: "object") -> None:
         """Refuse values that no peer may hold a reference to, whatever led to them."""
         kind = type(value).__name__
-        if kind in _INNER and not (kind == "module" and id(value) in self._modules):
+        inner = kind in _INNER and not (kind == "module" and id(value) in self._modules)
+        if inner or isinstance(value, platform.DESCRIPTORS):
             raise errors.PolicyError(f"a {kind} is not served")
 
     def item(self, owner: "Value", key: "Value") -> "Value":
@@ -219,9 +220,13 @@ class Policy:
             return ["value", "", None]
         members = sorted(public_names(value) if names is None else names)
         kind = "module" if is_module(value) else "class" if isinstance(value, type) else "object"
-        if type(value).__name__ in _FUNCTIONS:
+        if _is_function(value):
             return ["function", first_line(value), []]
         return [kind, first_line(value), members]
+
+
+def _is_function(value: "object") -> bool:
+    return type(value).__name__ in _FUNCTIONS or isinstance(value, platform.WRAPPERS)
 
 
 def is_plain(value: "object") -> bool:

@@ -108,11 +108,30 @@ def collect_garbage(allowed: "bool") -> None:
 if MICROPYTHON:
     import weakref as _weakref
 
+    WRAPPERS: "tuple[type, ...]" = ()
+    DESCRIPTORS: "tuple[type, ...]" = (property, classmethod, staticmethod)
+
     def weak(value: "object", gone: "Callable[[Any], object]") -> "Any":
         """A reference that does not keep `value` alive; MicroPython never calls `gone`."""
         return _weakref.ref(value)
 else:
+    import functools as _functools
+    import types as _types
     import weakref as _weakref
+
+    # What is called as the function is that it holds.
+    WRAPPERS = (_functools.partial, type(_functools.lru_cache(is_module)))
+    # What a class keeps for its instances, and hands out itself when it is read off the class.
+    DESCRIPTORS = (
+        property,
+        classmethod,
+        staticmethod,
+        _types.MemberDescriptorType,
+        _types.GetSetDescriptorType,
+        _functools.cached_property,
+        _functools.partialmethod,
+        _functools.singledispatchmethod,
+    )
 
     def weak(value: "object", gone: "Callable[[Any], object]") -> "Any":
         """A reference that does not keep `value` alive; `gone` is called when it is collected."""
