@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from farcall.messages import Buffers, Wire
+    from farcall.messages import Wire
     from farcall.platform.buffers import Buffer
     from farcall.platform.javascript import JavaScript
     from farcall.values.references import Value
@@ -226,39 +226,42 @@ def encode_numpy(value: "Any", buffers: "list[Buffer]") -> "list[Wire]":
 
     if value.dtype.hasobject:
         raise TypeError(f"an ndarray of dtype {value.dtype} holds references: send a list")
-    dtype = value.dtype.str if value.dtype.names is None else repr(value.dtype.descr)
     if value.dtype.names is not None:
-        raise TypeError(f"a structured ndarray ({dtype}) is not supported: send its fields")
+        raise TypeError(
+            f"a structured ndarray ({value.dtype.descr!r}) is not supported: send its fields"
+        )
     if hasattr(value, "mask"):
         raise TypeError(f"a {type(value).__name__} is masked: send a numpy.ma.MaskedArray")
     scalar = isinstance(value, numpy.generic)
-    array = numpy.asarray(value)
+    array = numpy.asarray(value)  # whose items have a size, as those of an empty str_ have not
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     flat = numpy.ascontiguousarray(array.T if order == "F" else array).reshape(-1)
     buffers.append(memory.from_array(flat))
     shape = None if scalar else list(array.shape)
-    return [messages.ARRAY, len(buffers) - 1, dtype, shape, order]
+    return [messages.ARRAY, len(buffers) - 1, array.dtype.str, shape, order]
 
 
-def decode_array(wire: "list[Wire]", buffers: "Buffers") -> "Value":
+def decode_array(wire: "list[Wire]", buffer: "Buffer") -> "Value":
     """An ndarray (or NumPy scalar); an `Array` where there is no NumPy.
 
     Raises:
         ValueError: dtype, shape and the buffer's size do not agree.
     """
-    _, index, dtype, shape, order = wire
-    buffer = buffers[index]
+    _, _, dtype, shape, order = wire
     if memory.without_numpy():
         return _light(buffer, dtype, shape, order)
     import numpy
 
     kind = numpy.dtype(dtype)
-    if kind.hasobject:
-        raise ValueError(f"dtype {dtype!r} holds references")
     dims = tuple(shape or ())
-    wanted = kind.itemsize * _product(dims)
-    came = memory.size(buffer)
-    if wanted != came or any(not isinstance(n, int) or n < 0 for n in dims):
+    if not all(type(n) is int and n >= 0 for n in dims):
+        raise ValueError(f"shape {dims}")
+    count = _product(dims)
+    fits = kind.itemsize or count < 2  # NumPy gives items without a size one, and memory for all
+    if type(dtype) is not str or kind.hasobject or kind.names or not fits:
+        raise ValueError(f"dtype {dtype!r} holds references, fields or nothing")
+    wanted, came = kind.itemsize * count, memory.size(buffer)
+    if wanted != came:
         raise ValueError(f"shape {dims} of {dtype} takes {wanted} bytes, {came} came")
     result = numpy.empty(dims, kind, order="F" if order == "F" else "C")
     _fill(result, buffer, order)

@@ -150,39 +150,40 @@ class Codec(Encoder):
         return [decode(x) if type(x) in _TAGGED else x for x in wire[start:]]
 
     def _buffer(self, wire: "list[Wire]") -> "Buffer":
+        """Take a buffer that came: named twice, a short message could make it many."""
         index = wire[1]
         if type(index) is not int or index < 0:
             raise ValueError(f"buffer index {index!r}")
-        if self.arrived[index] is None:
+        buffer = self.arrived[index]
+        if buffer is None:
             raise ValueError(f"buffer {index} twice")
-        return self.arrived[index]
+        self.arrived[index] = None  # type: ignore[index]
+        return buffer
 
     def _decode_dict(self, wire: "list[Wire]") -> "Value":
         return standard.fill({}, self._items(wire, 1))
 
     def _decode_array(self, wire: "list[Wire]") -> "Value":
         buffer = self._buffer(wire)
-        value = arrays.decode_array(wire, self.arrived)
-        self._emptied(wire[1], buffer)
+        value = arrays.decode_array(wire, buffer)
+        self._emptied(buffer)
         return value
 
     def _decode_bytes(self, wire: "list[Wire]") -> "Value":
         buffer = self._buffer(wire)
         value = arrays.to_bytes(buffer)
-        self._emptied(wire[1], buffer)
+        self._emptied(buffer)
         return value
 
     def _decode_text(self, wire: "list[Wire]") -> "str":
         buffer = self._buffer(wire)
         text = memory.to_text(buffer)
-        self._emptied(wire[1], buffer)
-        self.arrived[wire[1]] = None  # type: ignore[index] # a short message must not make it many
+        self._emptied(buffer)
         return text
 
-    def _emptied(self, index: "int", buffer: "Buffer") -> None:
+    def _emptied(self, buffer: "Buffer") -> None:
         """A buffer was copied out of: back to the sender, if it is worth it."""
         if self.returns and not memory.arrays_stay and buffer.byteLength >= memory.REUSED:
-            self.arrived[index] = None  # type: ignore[index] # a second use would be a forged one
             self.emptied.append(buffer)
 
     def _fill(self, value: "Value", wire: "list[Wire]") -> None:

@@ -195,6 +195,38 @@ def test_numpy_scalars_stay_numpy_scalars(value: Any) -> None:
     assert arrived.tobytes() == value.tobytes()
 
 
+@pytest.mark.parametrize("dtype", ["|S0", "<U0", ">U0", "|V0", "S", "U", "V"])
+def test_an_array_whose_items_have_no_size_takes_no_memory(dtype: str) -> None:
+    for shape in ([2**26], [2**40], [2, 1]):
+        with pytest.raises(ProtocolError, match="holds references, fields or nothing"):
+            codec.Codec().decode_with(["a", 0, dtype, shape, "C"], [bytearray()])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.str_(""),
+        np.bytes_(b""),
+        np.void(b""),
+        np.array(["", "a"])[0],
+        np.array(""),
+        np.array(b""),
+        np.array(["", ""]),
+        np.array([b"", b""]),
+        np.empty((0, 2), "U0"),
+        np.empty((2, 0), "S0"),
+    ],
+    ids=repr,
+)
+def test_empty_texts_of_numpy_cross(value: Any) -> None:
+    for sent in (value, [value, value]):
+        arrived = crossed(sent)
+        found = arrived if sent is value else arrived[1]
+        assert type(found) is type(value)
+        assert (found.dtype, found.shape) == (value.dtype, value.shape)
+        assert found.tolist() == value.tolist()
+
+
 def test_an_array_of_objects_is_refused_with_what_to_do() -> None:
     with pytest.raises(TypeError, match="send a list"):
         crossed(np.array([object()]))
@@ -247,6 +279,10 @@ def test_a_registered_dataclass_arrives_as_one() -> None:
         (["b", -1], "buffer index -1"),
         (["zz"], "undecodable"),
         (["l", ["u", 0], ["u", 0]], "buffer 0 twice"),
+        (["l", ["b", 0], ["b", 0]], "buffer 0 twice"),
+        (["l", ["B", 0], ["b", 0]], "buffer 0 twice"),
+        (["l", *[["a", 0, "<f4", [1], "C"]] * 2], "buffer 0 twice"),
+        (["l", ["b", 0], ["a", 0, "<f4", [1], "C"]], "buffer 0 twice"),
         (["+", "l", ["u", 0]], "undecodable"),
         (["+", "l"], "undecodable"),
         (["T", "d", ["l", "a"], ["l", ["l", 1], ["l", 2]]], "2 columns"),
@@ -254,7 +290,13 @@ def test_a_registered_dataclass_arrives_as_one() -> None:
         (["T", "x", ["l"], ["l", ["l", 1]]], "rows of kind"),
         ([], "undecodable"),
         (["a", 0, "<f4", [3], "C"], "12 bytes, 4 came"),
+        (["a", 0, "<f4", [10**9, "x"], "C"], "shape"),
+        (["a", 0, "<f4", [True], "C"], "shape"),
         (["a", 0, "O", [1], "C"], "references"),
+        (["a", 0, "<i4,<i4", [0], "C"], "fields"),
+        (["a", 0, {"names": ["x"], "formats": ["<i4"]}, [1], "C"], "fields"),
+        (["a", 0, {"names": [], "formats": [], "itemsize": 4}, [1], "C"], "fields"),
+        (["a", 0, None, [1], "C"], "fields"),
         (["f", "1e5"], "float"),
         (["g", ["@", 0], [["t", ["@", 0]]]], "holds itself"),
         (["o", 1, "o", "x"], "outside a session"),
