@@ -91,6 +91,8 @@ class Serving:
 
     def _building(self, run: "Run", frame: "Frame", length: "int", buffers: "Buffers") -> "Value":
         """Run a request that builds on calls or paths; a coroutine if a call still runs."""
+        if frame[1] and frame[1] in frame[length]:  # it would wait for its own end
+            raise errors.ProtocolError(f"call {frame[1]} builds on itself")
         waiting = self._owing(frame[length])
         self._tables.keep(frame)
 

@@ -574,6 +574,29 @@ def test_rebuilds_only_registered_classes(name: str) -> None:
     in_a_loop(attack)()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("depends", [[5], [0, 5], [4, 5]], ids=json.dumps)
+def test_refuses_a_call_that_waits_for_its_own_end(kind: str, depends: list[int]) -> None:
+    async def attack() -> None:
+        peer = Peer({"ready": asyncio.Event().wait, "take": print})
+        _, _, _, *rest = request(kind, ["take"])
+        replies = await peer.send(
+            ["call", 4, 0, ["ready"], [], {}],
+            [kind, 5, -5, *rest, depends],
+        )
+        assert refusal(replies, 5) == "ProtocolError"
+        assert peer.session.statistics()["serving"] == 1
+        argument = [messages.PROMISE, 6]
+        replies = await peer.send(["call", 6, 0, ["take"], [argument], {}, [6]])
+        assert refusal(replies, 6) == "ProtocolError"
+        one_way = await peer.send(["call", 0, 0, ["take"], [], {}, [0]])
+        assert not one_way
+        assert peer.session.error is None
+        peer.session.close()
+
+    in_a_loop(attack)()
+
+
 @pytest.mark.promise("farcall: what is refused", "Paths and values of the wrong shape")
 @pytest.mark.parametrize(
     "wire",
