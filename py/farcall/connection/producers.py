@@ -98,18 +98,20 @@ class Producer:
             return
         end = platform.clock() + SLICE
         items: "list[Wire]" = []
+        error: "BaseException | None" = None
+        item: "Any" = None
         try:
             while self._credit > len(items) and self._has_room() and platform.clock() < end:
-                items.append(self._encoded(next(self._next)))
-        except StopIteration:
-            self._send(items)
-            self._end(None)
-            return
+                item = next(self._next, self)  # itself for the end: encoding may raise any error
+                if item is self:
+                    break
+                items.append(self._encoded(item))
         except BaseException as exc:
-            self._send(items)
-            self._end(exc)
-            return
+            error = exc
         self._send(items)
+        if item is self or error is not None:
+            self._end(error)
+            return
         self._busy = self._credit > 0 and self._has_room()
         if self._busy:
             platform.Timer(0, self._slice)
@@ -118,10 +120,12 @@ class Producer:
         self._running = platform.Waiter()
         try:
             while self._credit > 0 and self._has_room():
-                item = await self._next.__anext__()
+                try:
+                    item = await self._next.__anext__()
+                except StopAsyncIteration:
+                    self._end(None)
+                    break
                 self._send([self._encoded(item)])
-        except StopAsyncIteration:
-            self._end(None)
         except BaseException as exc:  # when `aclose` cancels this, the stream is over already
             if self._over or platform.is_over(exc):
                 raise

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import farcall
 import pytest
 
 from tests.unit.farcall.connection.test_session import connected
@@ -48,3 +49,45 @@ async def test_what_is_thrown_into_a_generator_comes_back_and_ends_it(name: str)
         with pytest.raises(StopAsyncIteration):
             await stream.asend(None)
         assert await rest(stream) == []
+
+
+class Row:
+    """A registered value; one of number 3 cannot be encoded."""
+
+    def __init__(self, number: int, kind: type[Exception]) -> None:
+        self.number = number
+        self.kind = kind
+
+
+def number_of(row: Row) -> int:
+    if row.number == 3:
+        raise row.kind("not mine to end")
+    return row.number
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration, ValueError])
+@pytest.mark.parametrize("later", [False, True])
+async def test_an_item_that_cannot_be_encoded_does_not_pass_for_the_end(
+    kind: type[Exception], later: bool
+) -> None:
+    farcall.register(Row, encode=number_of, decode=lambda number: number, name="test.Row")
+
+    def rows() -> Iterator[Row]:
+        for number in range(6):
+            yield Row(number, kind)
+
+    async def rows_later() -> AsyncIterator[Row]:
+        for row in rows():
+            yield row
+
+    async with connected({"rows": rows_later if later else rows}) as (engine, _):
+        came: list[int] = []
+
+        async def take() -> None:
+            async for row in engine.rows():
+                came.append(row)  # noqa: PERF401 - what came before the error counts
+
+        with pytest.raises((farcall.RemoteError, ValueError), match="not mine to end"):
+            await take()
+        assert came == [0, 1, 2]
