@@ -301,33 +301,38 @@ class Encoder(Plain):
         if id(exc) in met:
             raise TypeError("it is there already")
         met.append(id(exc))
+
+        def plain(value: "Value") -> "Wire":
+            return _plain_copy(self, value)
+
         try:
-            return exceptions.encode(exc, self._plain_copy, self.traceback, depth)
+            return exceptions.encode(exc, plain, self.traceback, depth)
         except BaseException as failure:  # of its `args`, its notes or its traceback
             names = f"{type(exc).__name__}, which cannot cross: {type(failure).__name__}"
-            return exceptions.encode(errors.RemoteError(names), self._plain_copy, False, depth)
+            return exceptions.encode(errors.RemoteError(names), plain, False, depth)
         finally:
             self._met = before
 
-    def _plain_copy(self, value: "Value") -> "Wire":
-        """Wire form of an exception's argument or field.
 
-        Raises:
-            TypeError: it needs a reference, or a buffer where none go along.
-        """
-        plain = Encoder(None, None if self.inline else self.buffers)
-        plain.traceback, plain.inline, plain._met = self.traceback, self.inline, self._met
-        if self.inline:
-            plain.long = plain.many = NEVER
-        mark = len(plain.buffers)
-        try:
-            wire = plain.encode(value)
-        except BaseException:
-            del plain.buffers[mark:]
-            raise
-        if self.inline and plain.buffers:
-            raise TypeError("needs a buffer")
-        return wire
+def _plain_copy(around: "Encoder", value: "Value") -> "Wire":
+    """Wire form of an argument or field of an exception that `around` encodes.
+
+    Raises:
+        TypeError: it needs a reference, or a buffer where none go along.
+    """
+    plain = Encoder(None, None if around.inline else around.buffers)
+    plain.traceback, plain.inline, plain._met = around.traceback, around.inline, around._met
+    if around.inline:
+        plain.long = plain.many = NEVER
+    mark = len(plain.buffers)
+    try:
+        wire = plain.encode(value)
+    except BaseException:
+        del plain.buffers[mark:]
+        raise
+    if around.inline and plain.buffers:
+        raise TypeError("needs a buffer")
+    return wire
 
 
 def _as_base(kind: "type", value: "Value") -> "Value":
