@@ -364,7 +364,7 @@ class ModelCheckpoint(Monitor):
     def _path(self, epoch: int, logs: Logs) -> Path | None:
         """Return where to save; None where the name holds a value that these logs lack."""
         try:
-            return Path(str(self.filepath).format(epoch=epoch + 1, **logs))
+            return Path(str(self.filepath).format(**{**logs, "epoch": epoch + 1}))
         except KeyError as error:
             self.pass_over(str(error.args[0]), logs)
             return None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.types import Array
+from nn.types import Array, prod
 
 
 def encode(numbers: Array, mode: str, columns: int, dtype: Any) -> Array:
@@ -23,7 +23,8 @@ def encode(numbers: Array, mode: str, columns: int, dtype: Any) -> Array:
         shape = numbers.shape[:-1] if numbers.ndim > 1 and numbers.shape[-1] == 1 else numbers.shape
         flat = numbers.reshape(-1, 1)
     else:
-        shape, flat = numbers.shape[:-1], numbers.reshape(-1, numbers.shape[-1] or 1)
+        shape = numbers.shape[:-1]
+        flat = numbers.reshape(prod(shape), numbers.shape[-1])  # texts may be without a word
     rows = np.zeros((len(flat), columns), dtype)
     places, tokens = np.nonzero(flat >= 0)
     np.add.at(rows, (places, flat[places, tokens]), 1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn.data.numeric import whole
+from nn.data.numeric import optional, whole
 from nn.data.source import ArraySource, Batch, IndexedSource, StreamSource, each
 from nn.errors import EmptyError, NotCompiledError
 from nn.lazy import load
@@ -362,7 +362,8 @@ class Trainer(Network):
             self.build_from(x)
             signature = self.signature
             data, single = signature.sources(x)
-            source: Any = ArraySource(data, signature.dtypes, [], [], size)
+            limit = optional(steps, "steps")
+            source: Any = ArraySource(data, signature.dtypes, [], [], size, limit)
         else:
             single = False
             kind = IndexedSource if is_indexed(x) else StreamSource
