@@ -182,7 +182,8 @@ class Producer:
     def _step(self, method: "Callable[[Any], Any]", value: "Value") -> "Value":
         try:
             return method(value)
-        except StopIteration:  # `pull` finds the end again, and says so
+        except StopIteration:
+            self._over = True
             raise StopAsyncIteration from None
 
     async def aclose(self) -> None:
