@@ -182,8 +182,7 @@ class Producer:
     def _step(self, method: "Callable[[Any], Any]", value: "Value") -> "Value":
         try:
             return method(value)
-        except StopIteration:
-            self._over = True
+        except StopIteration:  # `pull` finds the end again, and says so
             raise StopAsyncIteration from None
 
     async def aclose(self) -> None:

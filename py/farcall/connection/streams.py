@@ -33,6 +33,17 @@ async def _next(self: "Stream | Iteration") -> "Value":
     return await flow.next()
 
 
+async def _step(self: "Stream", name: "str", value: "Value") -> "Value":
+    """Lock-step; the end of the generator, which crosses as any error does, is raised as such."""
+    self._farcall.flow.lock_step()
+    try:
+        return await self._farcall.connection.operate(self, name, (value,))
+    except errors.RemoteError as exc:
+        if type(exc).__name__ == "StopAsyncIteration":
+            raise StopAsyncIteration from None
+        raise
+
+
 class Flow:
     """Items that have come, and credit that was granted.
 
@@ -173,13 +184,11 @@ class Stream(Remote):
 
     async def asend(self, value: "Value") -> "Value":
         """Resume the remote generator with `value`; its next item."""
-        self._farcall.flow.lock_step()
-        return await self._farcall.connection.operate(self, "asend", (value,))
+        return await _step(self, "asend", value)
 
     async def athrow(self, exc: "BaseException") -> "Value":
         """Raise `exc` in the remote generator; its next item."""
-        self._farcall.flow.lock_step()
-        return await self._farcall.connection.operate(self, "athrow", (exc,))
+        return await _step(self, "athrow", exc)
 
     async def aclose(self) -> None:
         """End the remote generator, and return when its `finally` has run."""
