@@ -6,7 +6,7 @@ Layers here hand masks on by themselves, so both are left out of what is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nn.io.errors import UnsupportedError
@@ -44,13 +44,15 @@ class _Graph:
         self.layers = {_name(item): item for item in layers}
         self.masks = {n for n, item in self.layers.items() if scalar_operations.handles(item)}
         others = [name for name in self.layers if name not in self.masks]
-        read = [source[0] for source in _addresses(outputs)]
-        while others or read:
-            read += self._reads(others.pop()) if others else ()
-            found = self.masks.intersection(read)
-            self.masks -= found
-            others += found
-            read = []
+        others += self._not_of_a_mask(source[0] for source in _addresses(outputs))
+        while others:
+            others += self._not_of_a_mask(self._reads(others.pop()))
+
+    def _not_of_a_mask(self, names: Iterable[str]) -> set[str]:
+        """Strike out operations, as something else reads them; return which were struck out."""
+        found = self.masks.intersection(names)
+        self.masks -= found
+        return found
 
     def _reads(self, name: str) -> Iterator[str]:
         """Yield what a layer reads for another purpose than a mask."""

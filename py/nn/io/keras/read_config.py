@@ -302,14 +302,21 @@ def _count_calls(layers: list[Json], outputs: Any, dialect: Dialect) -> None:
     ends = [*(outputs.values() if isinstance(outputs, dict) else outputs)]
     for item in layers:
         kind = item["class_name"]
-        apart = not dialect.keras2 and kind != "Sequential"
-        for several in ([sources, ends] if apart else [sources + ends]) if kind in MODELS else []:
-            mine = [source for source in several if source[0] == item["name"]]
-            numbers = {source[1] for source in mine}
-            from_one = dialect.keras2 or (apart and several is ends)
-            if len(item["inbound_nodes"]) in numbers or (from_one and 0 not in numbers):
-                for source in mine:
-                    source[1] -= 1
+        if kind in MODELS and (dialect.keras2 or kind == "Sequential"):
+            _count_from_0(item, sources + ends, dialect.keras2)
+        elif kind in MODELS:
+            _count_from_0(item, sources, False)
+            _count_from_0(item, ends, True)
+
+
+def _count_from_0(item: Json, sources: list[Any], from_1: bool) -> None:
+    """Number a model's calls from 0 where they are numbered from 1: as `from_1` says, unless there
+    is a 0 among them, or where there would be a call too many."""
+    mine = [source for source in sources if source[0] == item["name"]]
+    numbers = {source[1] for source in mine}
+    if len(item["inbound_nodes"]) in numbers or (from_1 and 0 not in numbers):
+        for source in mine:
+            source[1] -= 1
 
 
 def _node(item: Any, dialect: Dialect) -> Json:

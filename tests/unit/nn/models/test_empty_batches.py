@@ -40,13 +40,3 @@ def test_attention_and_dot_products_have_none_either(backend: str) -> None:
     with kernels.use(backend):
         found = predicted(model)
     assert [y.shape for y in found] == [(0, 5, 4), (0, 5, 4), (0, 5, 3)]
-
-
-@pytest.mark.parametrize("mode", ["int", "multi_hot", "count", "tf_idf"])
-def test_texts_without_a_word_are_rows_of_zeros(mode: str) -> None:
-    weights = {"idf_weights": [1.0, 2.0]} if mode == "tf_idf" else {}
-    layer = nn.layers.TextVectorization(vocabulary=["a", "b"], output_mode=mode, **weights)
-    for texts in (["!!"], ["", ""]):
-        found = np.asarray(layer(texts))
-        assert found.shape[0] == len(texts)
-        assert not found.any()

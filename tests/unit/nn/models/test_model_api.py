@@ -283,3 +283,12 @@ def test_mnist_is_read_from_idx_files(tmp_path: Path) -> None:
     assert y.tolist() == y_test.tolist() == [3, 4]
     with pytest.raises(nn.errors.EmptyError, match=r"mnist: expected train-images.*found none"):
         asyncio.run(nn.datasets.mnist.load_data(tmp_path / "none"))
+
+
+def test_predict_ends_after_the_steps_that_were_asked_for_whatever_the_data() -> None:
+    model = stack()
+    whole = asyncio.run(model.predict(X, batch_size=2))
+    batches = (X[start : start + 2] for start in range(0, len(X), 2))
+    for data, size in ((X, 2), (batches, None)):
+        found = asyncio.run(model.predict(data, batch_size=size, steps=2))
+        np.testing.assert_array_equal(found, whole[:4])

@@ -186,12 +186,3 @@ def test_a_checkpoint_after_some_batches_is_named_by_epoch_and_batch(tmp_path: P
     asyncio.run(model.fit(X, Y, batch_size=6, epochs=2, callbacks=[watch]))
     names = sorted(path.name.rpartition("-")[0] for path in tmp_path.iterdir())
     assert names == ["1-2", "1-4", "2-2", "2-4"]
-
-
-def test_predict_ends_after_the_steps_that_were_asked_for_whatever_the_data() -> None:
-    model = small()
-    whole = asyncio.run(model.predict(X, batch_size=5))
-    batches = (X[start : start + 5] for start in range(0, len(X), 5))
-    for data in (X, batches):
-        found = asyncio.run(model.predict(data, batch_size=5 if data is X else None, steps=2))
-        np.testing.assert_array_equal(found, whole[:10])

@@ -1,4 +1,4 @@
-"""`.keras` files of graphs: masks that Keras names, and calls of models inside a model."""
+"""`.keras` files of graphs: masks that Keras names, and models and cells inside other layers."""
 
 import itertools
 import os

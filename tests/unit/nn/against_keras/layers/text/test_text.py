@@ -157,3 +157,13 @@ def test_says_which_data_do_not_fit() -> None:
     layer(nn.Input((3,), dtype="string"))
     with pytest.raises(nn.errors.ConfigError, match="put into a model"):
         layer.adapt(["a", "b", "c"])
+
+
+@pytest.mark.parametrize("mode", ["int", "multi_hot", "count", "tf_idf"])
+def test_texts_without_a_word_are_rows_of_zeros(mode: str) -> None:
+    weights = {"idf_weights": [1.0, 2.0]} if mode == "tf_idf" else {}
+    layer = nn.layers.TextVectorization(vocabulary=["a", "b"], output_mode=mode, **weights)
+    for texts in (["!!"], ["", ""]):
+        found = np.asarray(layer(texts))
+        assert found.shape[0] == len(texts)
+        assert not found.any()
