@@ -284,7 +284,7 @@ def fit_weight(sample_weight: Any, shape: tuple[int, ...], dtype: Any) -> Array:
         return weight
     while weight.ndim > len(shape) and weight.shape[-1] == 1:
         weight = weight[..., 0]
-    weight = weight.reshape(*weight.shape, *[1] * (len(shape) - weight.ndim))
+    weight = weight.reshape((*weight.shape, *[1] * (len(shape) - weight.ndim)))
     try:
         return np.broadcast_to(weight, shape)
     except ValueError as error:

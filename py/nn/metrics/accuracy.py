@@ -44,17 +44,14 @@ class BinaryAccuracy(MeanMetric):
         super().__init__(name, **others)
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        true = matching(y_true, y_pred, self.name)
-        right: Array = ((y_pred > self.threshold) == true).mean(axis=-1)
-        return right
+        return np.asarray((y_pred > self.threshold) == matching(y_true, y_pred, self.name))
 
 
 class Accuracy(MeanMetric):
     """The fraction of equal elements. In `compile`, "accuracy" selects the accuracy that fits."""
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        right: Array = matching(y_true, y_pred, self.name) == y_pred
-        return right.mean(axis=-1) if right.ndim > 1 else right
+        return np.asarray(matching(y_true, y_pred, self.name) == y_pred)
 
 
 class TopKCategoricalAccuracy(MeanMetric):
@@ -101,8 +98,10 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
 
 
 def _in_top(labels: Array, y_pred: Array, k: int) -> Array:
-    mine = np.take_along_axis(y_pred, labels[..., None], axis=-1)
-    return np.asarray((y_pred > mine).sum(axis=-1) < k)
+    """Return whether labels are among the largest; one that is no class, or has NaN, never is."""
+    known = (labels >= 0) & (labels < y_pred.shape[-1])
+    mine = np.take_along_axis(y_pred, np.where(known, labels, 0)[..., None], axis=-1)
+    return np.asarray(((y_pred > mine).sum(axis=-1) < k) & known & ~np.isnan(mine[..., 0]))
 
 
 def wrong_labels(where: str, y_true: Array, y_pred: Array) -> ShapeError:

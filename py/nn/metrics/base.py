@@ -10,7 +10,7 @@ from nn.data.numeric import NUMBERS, numeric
 from nn.identifiers import snake_case
 from nn.keras_arguments import LeftOut, refuse
 from nn.losses import Loss, fit_weight
-from nn.types import Array, Config
+from nn.types import Array, Config, prod
 
 
 class Metric:
@@ -89,10 +89,14 @@ class Metric:
 class Mean(Metric):
     """The weighted mean of the values passed to `update_state`.
 
+    Each sample counts alike: where it has several values, by their mean, as in Keras.
+
     Attributes:
         latest: sum of the values of the latest batch, and sum of their weights.
     """
 
+    by_sample = True
+    """Whether the values of one sample are averaged before they are added."""
     sums = ("total", "count")
 
     def reset_state(self) -> None:
@@ -110,12 +114,18 @@ class Mean(Metric):
         """Accumulate values. As in Keras, `y_true` holds the values and `y_pred` may hold the
         weights."""
         values = numeric(y_true, self.name).astype(np.float64)
-        weights = y_pred if sample_weight is None else sample_weight
-        if weights is None:
-            self.add(float(values.sum()), values.size)
-            return
-        weight = fit_weight(weights, values.shape, values.dtype)
-        self.add(float((values * weight).sum()), float(weight.sum()))
+        self.add_values(values, y_pred if sample_weight is None else sample_weight)
+
+    def add_values(self, values: Array, sample_weight: Any) -> None:
+        """Add the values (n, ...) of n samples, with weights that broadcast to them or None."""
+        each = (prod(values.shape[1:]) or 1) if self.by_sample else 1
+        total, count = np.add.reduce(values, axis=None), values.size
+        if sample_weight is not None:
+            weight = fit_weight(sample_weight, values.shape, np.dtype(np.float64))
+            total, count = (values * weight).sum(), weight.sum()
+        self.latest = float(total) / each, float(count) / each
+        self.total += self.latest[0]
+        self.count += self.latest[1]
 
     def result(self) -> float:
         return self.total / self.count if self.count else 0.0
@@ -124,24 +134,28 @@ class Mean(Metric):
 class Sum(Mean):
     """The weighted sum of the values passed to `update_state`."""
 
+    by_sample = False
+
     def result(self) -> float:
         return self.total
 
 
 class MeanMetric(Mean):
-    """Base of metrics that average one value per sample."""
+    """Base of metrics that average values of samples."""
 
     def values(self, y_true: Array, y_pred: Array) -> Array:
-        """Return one value per sample."""
+        """Return one value for each sample, or for each of its elements (n, ...)."""
         raise NotImplementedError(f"{type(self).__name__} must define values")
 
+    def weights(self, y_true: Array, y_pred: Array, sample_weight: Any) -> Any:
+        """Return the weights of the values where those of a batch are given."""
+        return sample_weight
+
     def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
-        values = self.values(*self.numbers(y_true, y_pred))
-        if sample_weight is None:
-            self.add(float(np.add.reduce(values, axis=None)), values.size)
-            return
-        weight = fit_weight(sample_weight, values.shape, np.dtype(np.float64))
-        self.add(float((values * weight).sum()), float(weight.sum()))
+        true, pred = self.numbers(y_true, y_pred)
+        if sample_weight is not None:
+            sample_weight = self.weights(true, pred, sample_weight)
+        self.add_values(self.values(true, pred), sample_weight)
 
 
 class LossMetric(MeanMetric):

@@ -15,7 +15,9 @@ from nn.types import Array
 
 
 class FBetaScore(Metric):
-    """(1 + b^2) * precision * recall / (b^2 * precision + recall) of each class (one-hot labels).
+    """(1 + b^2) * precision * recall / (b^2 * precision + recall) of each class.
+
+    Labels are one-hot, or the share of each class.
 
     Args:
         average: None (one value per class), "micro", "macro" or "weighted".
@@ -36,6 +38,8 @@ class FBetaScore(Metric):
     ) -> None:
         if average not in (None, "micro", "macro", "weighted"):
             raise ConfigError(f"{type(self).__name__}: unknown average {average!r}")
+        if not beta > 0:
+            raise ConfigError(f"{type(self).__name__}: expected a beta above 0, received {beta!r}")
         self.average = average
         self.beta = beta
         self.threshold = threshold
@@ -52,17 +56,19 @@ class FBetaScore(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         labels, pred = self.numbers(y_true, y_pred)
-        true = matching(labels, pred, self.name, exact=True) > 0.5
-        if self.threshold is None:
-            hit = pred == pred.max(axis=-1, keepdims=True)
+        true = matching(labels, pred, self.name, exact=True).astype(np.float64)
+        if pred.ndim != 2:
+            raise ShapeError(f"{self.name}: expected outputs (n, classes), received {pred.shape}")
+        if self.threshold is None:  # as in Keras, outputs that are all 0 predict nothing
+            hit = (pred == pred.max(axis=-1, keepdims=True)) & (np.abs(pred) > 1e-9)
         else:
             hit = pred > self.threshold
         weight: Any = 1.0
         if sample_weight is not None:
-            weight = fit_weight(sample_weight, pred.shape[:-1], np.dtype(np.float64))[..., None]
-        self.tp = self.tp + ((hit & true) * weight).sum(axis=0)
-        self.fp = self.fp + ((hit & ~true) * weight).sum(axis=0)
-        self.fn = self.fn + ((~hit & true) * weight).sum(axis=0)
+            weight = fit_weight(sample_weight, pred.shape[:1], np.dtype(np.float64))[:, None]
+        self.tp = self.tp + (hit * true * weight).sum(axis=0)
+        self.fp = self.fp + (hit * (1 - true) * weight).sum(axis=0)
+        self.fn = self.fn + (~hit * true * weight).sum(axis=0)
 
     def result(self) -> Any:
         if self.average == "micro":

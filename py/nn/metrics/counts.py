@@ -243,8 +243,14 @@ class AUC(Counts):
         return y_true, 0.5 * (1 + np.tanh(0.5 * y_pred)) if self.from_logits else y_pred
 
     def count(self, true: Array, pred: Array, weight: Array) -> None:
+        columns = pred.shape[-1] if pred.ndim else 0
+        if self.label_weights is not None and len(self.label_weights) != columns:
+            raise ShapeError(
+                f"{self.name}: expected a weight for each of {columns} labels (label_weights), "
+                f"received {len(self.label_weights)}"
+            )
         if self.multi_label:
-            self._expect_labels(pred.shape[-1])
+            self._expect_labels(columns)
         elif self.label_weights is not None:
             weight = weight * np.asarray(self.label_weights)
         super().count(true, pred, weight)

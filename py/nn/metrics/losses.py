@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nn import losses
-from nn.losses import Loss
+from nn.losses import Loss, masked_weight
 from nn.metrics.base import MeanMetric
 from nn.types import Array
 
@@ -158,6 +158,15 @@ class SparseCategoricalCrossentropy(LossOfSamples):
         self.ignore_class = ignore_class
         self.axis = axis
         super().__init__(name, **others)
+
+    def weights(self, y_true: Array, y_pred: Array, sample_weight: Any) -> Any:
+        """Return weights that are 0 for the class that is ignored, as in Keras; without weights its
+        samples count as correct."""
+        if self.ignore_class is None:
+            return sample_weight
+        true, pred = self.loss.lined(y_true, y_pred)
+        kept = self.loss.prepare(true, pred) != self.ignore_class
+        return masked_weight(sample_weight, kept, "sum", np.dtype(np.float64))
 
 
 class MeanMetricWrapper(MeanMetric):

@@ -29,8 +29,11 @@ class MeanSquaredError(MeanMetric):
         return np.asarray(np.square(y_pred - matching(y_true, y_pred, self.name)).mean(axis=-1))
 
 
-class RootMeanSquaredError(MeanSquaredError):
-    """sqrt(mean((y_true - y_pred)^2))."""
+class RootMeanSquaredError(MeanMetric):
+    """sqrt(mean((y_true - y_pred)^2)); weights may be of samples or of elements."""
+
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        return np.asarray(np.square(y_pred - matching(y_true, y_pred, self.name)))
 
     def result(self) -> float:
         return math.sqrt(super().result())
@@ -80,13 +83,13 @@ class R2Score(Metric):
         true = matching(labels, pred, self.name, exact=True).astype(np.float64)
         if true.ndim != 2:
             raise ShapeError(f"{self.name}: expected outputs (n, outputs), received {pred.shape}")
-        weight: Array = np.ones((len(true), 1))
+        weight: Array = np.ones(true.shape)
         if sample_weight is not None:
-            weight = fit_weight(sample_weight, (len(true),), weight.dtype)[:, None]
+            weight = fit_weight(sample_weight, true.shape, weight.dtype)
         self.total = self.total + (weight * true).sum(axis=0)
         self.squares = self.squares + (weight * np.square(true)).sum(axis=0)
         self.errors = self.errors + (weight * np.square(pred - true)).sum(axis=0)
-        self.count = self.count + weight.sum()
+        self.count = self.count + weight.sum(axis=0)
         self.samples += true.size  # of all outputs, as in Keras
 
     def result(self) -> Any:

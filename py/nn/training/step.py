@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from itertools import chain, count
 from typing import Any
 
 from nn import losses as losses_
@@ -26,6 +27,10 @@ COMPILE_LEFT_OUT: LeftOut = {
     "jit_compile": ("auto", "kernels are compiled beforehand"),
     "auto_scale_loss": (True, "float32 gradients do not underflow as float16's do"),
 }
+
+Names = tuple[list[tuple[str, Output]], list[tuple[str, Output, int]]]
+"""Outputs by the names of their losses, where there are several, and metrics by their names: the
+output of each, and its place there."""
 
 DEVICES = ("cpu", "gpu", "auto")
 _distribution: Any = None
@@ -93,6 +98,7 @@ class TrainingStep:
             "weighted_metrics": weighted_metrics,
         }
         self._made: list[Output] | None = None
+        self._names: Names | None = None
         self._tracker = Mean("loss")
         self.test_tracker = Mean("loss")
         self._step_for: Any = None
@@ -392,29 +398,49 @@ class TrainingStep:
 
     def _logs(self, tracker: Mean, training: bool) -> dict[str, float]:
         logs = {"loss": tracker.result()}
-        several = len(self.outputs) > 1
-        names = self.model.output_names if several else [""]
-        if several:
-            for name, output in zip(names, self.outputs, strict=True):
-                if output.loss is not None:
-                    held = output.tracker if training else output.test_tracker
-                    logs[f"{name}_loss"] = held.result()
-        for name, output in zip(names, self.outputs, strict=True):
-            for metric, _ in output.train if training else output.test:
-                logs[f"{name}_{metric.name}" if several else metric.name] = metric.result()
+        losses, metrics = self._names or self._named()
+        for name, output in losses:
+            logs[name] = (output.tracker if training else output.test_tracker).result()
+        for name, output, place in metrics:
+            logs[name] = (output.train if training else output.test)[place][0].result()
         return logs
+
+    def _named(self) -> Names:
+        """Name what the logs show beside the loss; metrics in the order of Keras, those with
+        weights last.
+
+        Where two metrics have the same name, the later one is called weighted_mse if it is one with
+        weights, or else mse_1.
+        """
+        outputs, losses = self.outputs, []
+        names = self.model.output_names if len(outputs) > 1 else [""]
+        befores = [f"{name}_" if name else "" for name in names]
+        named = list(zip(befores, outputs, strict=True))
+        if len(outputs) > 1:
+            losses = [(f"{before}loss", o) for before, o in named if o.loss is not None]
+        taken = {"loss", *(name for name, _ in losses)}
+        metrics = []
+        for wanted in (False, True):
+            for before, output in named:
+                for place, (metric, weighted) in enumerate(output.train):
+                    if weighted is wanted:
+                        name = _free(before, metric.name, weighted, taken)
+                        taken.add(name)
+                        metrics.append((name, output, place))
+        if all(output.resolved for output in outputs):
+            self._names = losses, metrics
+        return losses, metrics
 
     def batch_logs(self) -> dict[str, Any]:
         """Return `batch_<metric>` of the latest batch of training; valid until the next batch."""
         logs: dict[str, Any] = {}
-        several = len(self.outputs) > 1
-        for name, output in zip(self.model.output_names, self.outputs, strict=True):
-            before = f"batch_{name}_" if several else "batch_"
-            if several and output.loss is not None:
-                total, count = output.tracker.latest
-                logs[f"{before}loss"] = total / count
-            for (metric, _), value in zip(output.train, output.batch_values(), strict=True):
-                logs[f"{before}{metric.name}"] = value
+        losses, metrics = self._names or self._named()
+        for name, output in losses:
+            total, count = output.tracker.latest
+            logs[f"batch_{name}"] = total / count
+        values = {output: output.batch_values() for output in self.outputs}
+        for name, output, place in metrics:
+            logs[f"batch_{name}"] = values[output][place]
         return logs
 
     def reset_train(self) -> None:
@@ -443,3 +469,12 @@ class TrainingStep:
             output.test_tracker.reset_state()
             for metric, _ in output.test:
                 metric.reset_state()
+
+
+def _free(before: str, name: str, weighted: bool, taken: Container[str]) -> str:
+    """Return the name of a metric in logs: the first of Keras' that is not taken."""
+    wanted = f"{before}{name}"
+    if weighted and wanted in taken:
+        wanted = f"{before}weighted_{name}"
+    more = (f"{wanted}_{number}" for number in count(1))
+    return next(found for found in chain([wanted], more) if found not in taken)

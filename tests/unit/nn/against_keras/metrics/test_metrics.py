@@ -47,6 +47,7 @@ METRICS = [
     ("CategoricalCrossentropy", {"from_logits": True, "label_smoothing": 0.1}, ONE_HOT, LOGITS),
     ("SparseCategoricalCrossentropy", {}, LABELS, PROBABILITIES),
     ("SparseCategoricalCrossentropy", {"from_logits": True}, LABELS, LOGITS),
+    ("SparseCategoricalCrossentropy", {"ignore_class": 1}, LABELS, PROBABILITIES),
     ("KLDivergence", {}, PROBABILITIES[::-1], PROBABILITIES),
     ("Poisson", {}, PROBABILITIES[::-1], PROBABILITIES),
     ("Hinge", {}, BITS, LOGITS),
@@ -63,6 +64,9 @@ METRICS = [
     ("AUC", {}, BITS, PROBABILITIES),
     ("AUC", {"num_thresholds": 20}, BITS, PROBABILITIES),
     ("F1Score", {}, ONE_HOT, PROBABILITIES),
+    ("F1Score", {}, ONE_HOT, PROBABILITIES * 0),
+    ("FBetaScore", {"beta": 2.0}, PROBABILITIES[::-1], PROBABILITIES),
+    ("F1Score", {"average": "weighted", "threshold": 0.2}, PROBABILITIES[::-1], PROBABILITIES),
     ("F1Score", {"average": "macro", "threshold": 0.2}, ONE_HOT, PROBABILITIES),
     ("F1Score", {"average": "micro"}, ONE_HOT, PROBABILITIES),
     ("F1Score", {"average": "weighted"}, ONE_HOT, PROBABILITIES),
@@ -107,6 +111,72 @@ def test_measures_as_keras_over_batches(name: str, config: Any, true: Any, pred:
         np.testing.assert_allclose(ours.result(), np.asarray(value), rtol=1e-6, atol=1e-7)
         ours.reset_state()
         assert np.all(np.asarray(ours.result()) == 0)
+
+
+SEQUENCES = ((2, 3, 4), (5, 1, 4), (3, 7, 4))
+"""Shapes of batches (samples, steps, features): each has other steps, the last more samples."""
+ELEMENTWISE = "Accuracy", "BinaryAccuracy", "RootMeanSquaredError"
+"""Means of values of elements, which take a weight for each."""
+STEPWISE = [
+    *ELEMENTWISE, "CategoricalAccuracy", "CategoricalCrossentropy", "CosineSimilarity",
+    "MeanAbsoluteError", "MeanSquaredError", "Poisson", "TopKCategoricalAccuracy",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STEPWISE)
+@pytest.mark.parametrize("weighs", ["nothing", "samples", "columns", "steps", "elements"])
+def test_samples_count_alike_over_batches_of_several_lengths_as_in_keras(
+    name: str, weighs: str
+) -> None:
+    if weighs == "elements" and name not in ELEMENTWISE:
+        pytest.skip("its values are of steps")
+    axes = {"nothing": None, "samples": 1, "columns": 1, "steps": 2, "elements": 3}[weighs]
+    random = np.random.default_rng(7)
+    ours, theirs = nn.metrics.CLASSES[name](), getattr(keras.metrics, name)()
+    for shape in SEQUENCES:
+        true = np.eye(4)[random.integers(0, 4, shape[:2])]
+        pred = random.random(shape)
+        pred = np.round(pred) if name == "Accuracy" else pred
+        weight = None if axes is None else random.uniform(0.2, 2, shape[:axes])
+        weight = weight[:, None] if weighs == "columns" else weight
+        for metric in (ours, theirs):
+            metric.update_state(true, pred, sample_weight=weight)
+    assert ours.result() == pytest.approx(float(theirs.result()), rel=1e-6)
+
+
+@pytest.mark.parametrize("weighs", [False, True])
+def test_r2_takes_a_weight_for_each_element_as_keras_does(weighs: bool) -> None:
+    weight = np.random.default_rng(5).uniform(0.2, 2, LOGITS.shape) if weighs else np.array([2.0])
+    ours, theirs = nn.metrics.R2Score(), keras.metrics.R2Score()
+    for metric in (ours, theirs):
+        metric.update_state(LOGITS[::-1], LOGITS, sample_weight=weight)
+    assert ours.result() == pytest.approx(float(theirs.result()), rel=1e-6)
+
+
+@pytest.mark.parametrize("label", [-1, -9, 3, 255])
+def test_a_label_that_is_no_class_is_never_among_the_largest(label: int) -> None:
+    metric = nn.metrics.SparseTopKCategoricalAccuracy(k=3)
+    assert metric(np.array([label, 2]), np.array([[0.1, 0.2, 0.7]] * 2)) == 0.5
+
+
+def test_an_output_of_nan_is_never_among_the_largest() -> None:
+    nan = np.array([[np.nan, 0.2, 0.1], [np.nan, 0.3, 0.5], [np.nan] * 3])
+    labels = np.array([1, 0, 2])
+    assert nn.metrics.SparseTopKCategoricalAccuracy(k=1)(labels, nan) == pytest.approx(1 / 3)
+    assert nn.metrics.TopKCategoricalAccuracy(k=1)(np.eye(3)[labels], nan) == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("metric", "shape"),
+    [(nn.metrics.F1Score(), (2, 3, 2)), (nn.metrics.F1Score(), (4,)),
+     (nn.metrics.AUC(label_weights=[1, 2]), (4, 3)),
+     (nn.metrics.AUC(multi_label=True, label_weights=[1, 2]), (4, 3))],
+)  # fmt: skip
+def test_outputs_of_a_shape_that_a_metric_does_not_know_are_refused(
+    metric: Any, shape: Any
+) -> None:
+    with pytest.raises(nn.errors.ShapeError, match="expected"):
+        metric.update_state(np.zeros(shape), np.zeros(shape))
 
 
 def _batches(true: Any, pred: Any, weights: Any) -> list[Any]:
@@ -157,3 +227,46 @@ def test_logs_call_metrics_as_keras_does() -> None:
     theirs.compile("sgd", "mse", metrics=names, run_eagerly=True)
     received = ours.test_on_batch(x, y, return_dict=True)
     assert set(received) == set(theirs.test_on_batch(x, y, return_dict=True))
+
+
+TWICE = [
+    {"metrics": ["mse", "mse", "mse"]},
+    {"metrics": ["mse"], "weighted_metrics": ["mse"]},
+    {"metrics": ["mse", "mae"], "weighted_metrics": ["mae", "mse", "mse", "mse"]},
+    {"metrics": ["Precision", "Recall", "Precision"], "weighted_metrics": ["Recall"]},
+    {"weighted_metrics": ["mse", "mse"]},
+]
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("given", TWICE, ids=lambda given: "-".join(map(str, given.values())))
+def test_metrics_of_one_name_are_all_in_the_logs_as_in_keras(outputs: int, given: Any) -> None:
+    x, weight = np.ones((4, 3)), np.arange(4.0)
+    y = [np.array([[0.0], [1], [1], [0]])] * outputs
+    found = []
+    for library, layers in ((nn, nn), (keras, keras.layers)):
+        entry = library.Input((3,))
+        ends = [layers.Dense(1, "sigmoid", name=f"end{i}")(entry) for i in range(outputs)]
+        model = library.Model(entry, ends if outputs > 1 else ends[0])
+        model.set_weights([np.full(w.shape, 0.1) for w in model.get_weights()])
+        named = {key: [names] * outputs if outputs > 1 else names for key, names in given.items()}
+        more = {"run_eagerly": True} if library is keras else {}
+        model.compile("sgd", "mse", **named, **more)
+        weights = [weight] * outputs
+        found.append(
+            model.test_on_batch(
+                x,
+                y if outputs > 1 else y[0],
+                sample_weight=weights if outputs > 1 else weight,
+                return_dict=True,
+            )
+        )
+    ours, theirs = found
+    assert ours == pytest.approx({name: float(value) for name, value in theirs.items()}, rel=1e-5)
+
+
+def test_a_metric_does_not_take_the_place_of_the_loss() -> None:
+    model = nn.Sequential([nn.Input((2,)), nn.Dense(1, kernel_initializer="zeros")])
+    model.compile("sgd", "mse", metrics=[nn.metrics.MeanAbsoluteError(name="loss")])
+    logs = model.test_on_batch(np.ones((2, 2)), np.full((2, 1), 3.0), return_dict=True)
+    assert logs == {"loss": 9.0, "loss_1": 3.0}
