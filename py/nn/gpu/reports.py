@@ -39,7 +39,7 @@ def report(
         seen: list[Any] = [(None, None, None)] * len(metrics)
         if not reported[number]:
             for metric, _ in metrics:
-                metric.add(hits, batch.size)
+                metric.add(hits / prod(tensor.shape[1:-1]), batch.size)
         else:
             shape = (size, *tensor.shape[1:])
             y = row[at : at + prod(shape)].reshape(shape)[: batch.size]

@@ -95,6 +95,19 @@ def test_metrics_that_the_gpu_cannot_count_are_computed_from_its_outputs() -> No
     same(evaluated(network("gpu", metrics)), evaluated(network("cpu", metrics)))
 
 
+def test_right_answers_of_sequences_are_counted_as_on_the_cpu() -> None:
+    x, y = X.reshape(14, 5, 6), Y.reshape(14, 5)
+    found = []
+    for device in ("cpu", "gpu"):
+        model = nn.Sequential([nn.Input((5, 6)), nn.Dense(3, activation="softmax")])
+        model.set_weights([np.linspace(-1, 1, 18).reshape(6, 3), np.zeros(3)])
+        loss = "sparse_categorical_crossentropy"
+        model.compile("adam", loss, metrics=["accuracy"], device=device)
+        logs = asyncio.run(model.fit(x, y, 4, 2, shuffle=False)).history
+        found.append(logs | asyncio.run(model.evaluate(x, y, 4, return_dict=True)))
+    assert {name: pytest.approx(values, abs=2e-6) for name, values in found[0].items()} == found[1]
+
+
 def test_a_run_validates_on_the_gpu_after_each_epoch_with_one_plan() -> None:
     found = []
     for device in ("cpu", "gpu"):
