@@ -221,6 +221,7 @@ class History(Callback):
     def __init__(self) -> None:
         self.epoch: list[int] = []
         self.history: dict[str, list[Any]] = {}
+        self._written: Logs = {}
 
     def get_state(self) -> Logs:
         return {"epoch": [*self.epoch], "history": {k: [*v] for k, v in self.history.items()}}
@@ -231,8 +232,18 @@ class History(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch.append(epoch)
+        self._written = {}
+        self.complete(epoch, logs)
+
+    def complete(self, epoch: int, logs: Logs | None = None) -> None:
+        """Take in what callbacks have written into the logs of this epoch since `on_epoch_end`."""
         for key, value in (logs or {}).items():
-            self.history.setdefault(key, []).append(value)
+            values = self.history.setdefault(key, [])
+            if key in self._written:
+                values[-1] = value
+            else:
+                values.append(value)
+        self._written = dict(logs or {})
 
 
 class LambdaCallback(Callback):

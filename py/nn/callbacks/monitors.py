@@ -199,17 +199,34 @@ class ReduceLROnPlateau(Monitor):
 
     def _reduce(self) -> None:
         optimizer = self.model.optimizer
-        if callable(optimizer.learning_rate):
-            raise ConfigError(
-                "ReduceLROnPlateau: the learning rate is a schedule, expected a number"
-            )
-        if optimizer.learning_rate > self.min_lr:
-            optimizer.learning_rate = max(optimizer.learning_rate * self.factor, self.min_lr)
+        rate = _settable(self, optimizer)
+        if rate > self.min_lr:
+            optimizer.learning_rate = max(rate * self.factor, self.min_lr)
             self.cooling, self.wait = self.cooldown, 0
 
 
+def _settable(callback: Callback, optimizer: Any) -> Any:
+    """Return the learning rate.
+
+    Raises:
+        ConfigError: it is a schedule, which a callback can't change.
+    """
+    rate = optimizer.learning_rate
+    if callable(rate):
+        raise ConfigError(
+            f"{type(callback).__name__}: the learning rate is a schedule, expected a number"
+        )
+    return rate
+
+
 class LearningRateScheduler(Callback):
-    """Set the learning rate of each epoch to `schedule(epoch, learning_rate)`."""
+    """Set the learning rate of each epoch to `schedule(epoch, learning_rate)`.
+
+    The schedule may be a coroutine, and may take the epoch alone.
+
+    Raises:
+        ConfigError: it returned no number, or the optimizer has a schedule of its own.
+    """
 
     remembers = ("epoch",)
 
@@ -225,12 +242,29 @@ class LearningRateScheduler(Callback):
             return  # resumed within an epoch whose rate is already set
         self.epoch = epoch
         optimizer = self.model.optimizer
-        rate = self.schedule(epoch, optimizer.current_learning_rate())
-        optimizer.learning_rate = float(await rate if inspect.isawaitable(rate) else rate)
+        given = (epoch, float(_settable(self, optimizer)))
+        rate = self.schedule(*given if _takes_two(self.schedule) else given[:1])
+        rate = await rate if inspect.isawaitable(rate) else rate
+        try:
+            optimizer.learning_rate = float(rate)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"LearningRateScheduler: expected a number for epoch {epoch}, received {rate!r}"
+            ) from error
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if logs is not None:
             logs["learning_rate"] = self.model.optimizer.current_learning_rate()
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind(0, 0.0)
+    except TypeError:
+        return False
+    except ValueError:  # written in C: Python does not know
+        return True
+    return True
 
 
 class TerminateOnNaN(Callback):
@@ -253,7 +287,11 @@ class TerminateOnNaN(Callback):
 
 
 class CSVLogger(Callback):
-    """Write one row per epoch to a CSV file. Use `append=True` for a resumed run."""
+    """Write one row per epoch to a CSV file. Use `append=True` for a resumed run.
+
+    The columns are those of the first epoch. Where it was not validated and others will be, the
+    same with `val_` before are among them, and "NA" stands in rows without a value.
+    """
 
     remembers = ("keys",)
 
@@ -271,11 +309,17 @@ class CSVLogger(Callback):
         row = {"epoch": epoch, **(logs or {})}
         with self.filename.open("a", newline="") as file:
             if self.keys is None:
-                self.keys = ["epoch", *sorted(logs or {})]
+                self.keys = ["epoch", *self._columns(logs or {})]
                 if not self.filename.stat().st_size:
                     csv.writer(file, delimiter=self.separator).writerow(self.keys)
             values = [row.get(key, "NA") for key in self.keys]
             csv.writer(file, delimiter=self.separator).writerow(values)
+
+    def _columns(self, logs: Logs) -> list[str]:
+        found = sorted(logs)
+        if self.params.get("validates") and not any(key.startswith("val_") for key in found):
+            found += [f"val_{key}" for key in found if key != "learning_rate"]
+        return found
 
 
 class ModelCheckpoint(Monitor):

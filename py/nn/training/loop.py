@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.callbacks import Callback, CallbackList, History, ProgbarLogger
+from nn.callbacks import Callback, CallbackList, History, LambdaCallback, ProgbarLogger
 from nn.data.dataset import Dataset
 from nn.data.loading.prefetch import Prefetched
 from nn.data.numeric import optional, whole
@@ -82,8 +82,10 @@ async def fit(
     if validation_data is not None:
         held_out = open_validation(model, validation_data, held_out_size, validation_steps)
     history = History()
-    listeners: list[Callback] = [history, *as_list(callbacks)]
-    listeners += as_callback("fit", hooks)
+    listeners: list[Callback] = [history, *as_list(callbacks), *as_callback("fit", hooks)]
+    # The history comes first, so that what saves the model in an epoch's end saves it too, and
+    # once more after all of them, since they may add to the logs.
+    listeners.append(LambdaCallback(on_epoch_end=history.complete))
     if verbose and verbose != "auto":
         listeners.append(ProgbarLogger())
     params = {

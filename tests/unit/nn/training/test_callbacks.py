@@ -186,3 +186,73 @@ def test_a_checkpoint_after_some_batches_is_named_by_epoch_and_batch(tmp_path: P
     asyncio.run(model.fit(X, Y, batch_size=6, epochs=2, callbacks=[watch]))
     names = sorted(path.name.rpartition("-")[0] for path in tmp_path.iterdir())
     assert names == ["1-2", "1-4", "2-2", "2-4"]
+
+
+def rates(callback: Any, **options: Any) -> Any:
+    model = small()
+    model.compile(nn.SGD(0.5), "sparse_categorical_crossentropy")
+    return asyncio.run(model.fit(X, Y, epochs=3, callbacks=[callback], **options)).history
+
+
+async def later(epoch: int, rate: float) -> float:
+    return rate / 2
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (lambda epoch: 1 / (epoch + 1), [1, 1 / 2, 1 / 3]),
+        (lambda epoch, rate: rate / 2, [0.25, 0.125, 0.0625]),
+        (lambda epoch, rate=7: rate / 2, [0.25, 0.125, 0.0625]),
+        (lambda *given: np.float32(given[0]), [0, 1, 2]),
+        (later, [0.25, 0.125, 0.0625]),
+    ],
+)
+def test_a_schedule_takes_the_epoch_alone_or_the_rate_too(schedule: Any, expected: Any) -> None:
+    found = rates(nn.LearningRateScheduler(schedule))
+    assert found["learning_rate"] == pytest.approx(expected)
+    assert len(found["loss"]) == 3
+
+
+@pytest.mark.parametrize("wrong", [None, "fast", [1, 2]])
+def test_a_schedule_that_returns_no_number_is_refused(wrong: Any) -> None:
+    with pytest.raises(nn.errors.ConfigError, match="expected a number for epoch 0, received"):
+        rates(nn.LearningRateScheduler(lambda epoch, rate: wrong))
+
+
+def test_a_schedule_of_epochs_does_not_replace_one_of_steps() -> None:
+    model = small()
+    model.compile(nn.SGD(nn.schedules.CosineDecay(0.1, 9)), "sparse_categorical_crossentropy")
+    scheduler = nn.LearningRateScheduler(lambda epoch: 0.1)
+    with pytest.raises(nn.errors.ConfigError, match="is a schedule, expected a number"):
+        asyncio.run(model.fit(X, Y, callbacks=[scheduler]))
+
+
+def test_what_callbacks_write_into_the_logs_is_in_the_history_and_in_a_checkpoint() -> None:
+    kept: list[bytes] = []
+
+    class Adds(nn.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            logs["added"] = epoch
+            logs["loss"] = -epoch
+
+    checkpoint = nn.ModelCheckpoint(lambda data, epoch: kept.append(data))
+    model = small()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    callbacks = [checkpoint, Adds(), nn.ReduceLROnPlateau("loss")]
+    found = asyncio.run(model.fit(X, Y, epochs=2, callbacks=callbacks)).history
+    assert found == {"loss": [0, -1], "added": [0, 1], "learning_rate": [0.01, 0.01]}
+    again = nn.io.load(kept[-1])
+    resumed = asyncio.run(again.fit(X, Y, epochs=3, callbacks=callbacks, resume=True)).history
+    assert resumed == {"loss": [0, -1, -2], "added": [0, 1, 2], "learning_rate": [0.01] * 3}
+
+
+@pytest.mark.parametrize("frequency", [1, 2])
+def test_rows_of_a_csv_have_the_columns_of_keras(tmp_path: Path, frequency: int) -> None:
+    path = tmp_path / "log.csv"
+    options = {"validation_data": (X, Y), "validation_freq": frequency}
+    asyncio.run(small().fit(X, Y, epochs=3, callbacks=[nn.CSVLogger(str(path))], **options))
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    assert rows[0] == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"]
+    lacking = [row.count("NA") for row in rows[1:]]
+    assert lacking == ([0, 0, 0] if frequency == 1 else [2, 0, 2])
