@@ -105,22 +105,20 @@ class Sequential(Model):
         return [(la, s) for la, s in super().layer_shapes() if not isinstance(la, InputLayer)]
 
     def get_config(self) -> Config:
-        """Return the layers with their settings, and the input shape where it is known."""
-        settings: Config = {
+        """Return the layers with their settings, the input first where it is known."""
+        known = [] if self._input is None else [self._input.node.layer]
+        return {
             "name": self.name,
             "trainable": self.trainable,
-            "layers": [describe(layer) for layer in self._stack],
+            "layers": [describe(layer) for layer in [*known, *self._stack]],
         }
-        if self._input is not None:
-            settings["build_input_shape"] = list(self._input.shape)
-        return settings
 
     @classmethod
     def from_config(cls, settings: Config, custom_objects: Any = None) -> Sequential:
         """Return the model that `get_config` described, with new weights."""
         model = cls(name=settings.get("name"))
         model._trainable = settings.get("trainable", True)
-        if settings.get("build_input_shape") is not None:
+        if settings.get("build_input_shape") is not None:  # files of earlier versions of nn
             model.add(Input(tuple(settings["build_input_shape"])[1:]))
         for item in settings["layers"]:
             model.add(deserialize(item, custom_objects))

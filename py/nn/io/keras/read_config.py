@@ -86,8 +86,8 @@ def read(
     """
     keras2 = not (isinstance(version, str) and version.startswith("3"))
     model = _model(document, Dialect(custom_objects or {}, keras2))
-    config = model["config"]
-    if model["class_name"] == "Sequential" and "build_input_shape" not in config:
+    first: Json = next(iter(model["config"]["layers"]), {})
+    if model["class_name"] == "Sequential" and first.get("class_name") != "InputLayer":
         raise MissingEntryError("topology: expected the input's shape, found none")
     return model
 
@@ -107,33 +107,38 @@ def _sequential(config: Any, document: Json, dialect: Dialect) -> Json:
     # Keras 1 and early TensorFlow.js wrote a plain list of layers.
     settings = {"layers": config} if isinstance(config, list) else config
     layers = expect(settings, "layers", list, "topology")
+    # Without an input, a Sequential inside another model takes the shape of what is before it.
+    first = _input_layer(layers, settings, document)
     stack = [_layer(item, dialect) for item in layers if _class_name(item) != "InputLayer"]
-    made = {
+    return {
         "name": settings.get("name"),
         "trainable": settings.get("trainable", True),
-        "layers": stack,
+        "layers": stack if first is None else [first, *stack],
     }
-    shape = _input_shape(layers, settings, document)
-    # Without a shape, a Sequential inside another model takes that of what is before it.
-    return made if shape is None else made | {"build_input_shape": shape}
 
 
-def _input_shape(layers: list[Any], settings: Json, document: Json) -> Any:
-    """Return the input's shape, batch axis first, from one of the places the dialects use."""
+def _input_layer(layers: list[Any], settings: Json, document: Json) -> Json | None:
+    """Return the input, from one of the places where the dialects have it or its shape."""
     item: Any = layers[0] if layers else {}
     first = item.get("config")
-    if item.get("class_name") in MODELS:  # the shape stands in the first layer's first layer
+    if item.get("class_name") == "InputLayer" and (
+        _get(first, "batch_shape") or _get(first, "batch_input_shape")
+    ):
+        return {"class_name": "InputLayer", "config": _input(first)}
+    if item.get("class_name") in MODELS:  # it stands in the first layer's first layer
         inner = {"layers": first} if isinstance(first, list) else first
         inside = inner.get("layers") if isinstance(inner, dict) else None
-        found = _input_shape(inside, inner, item) if isinstance(inside, list) and inside else None
+        found = _input_layer(inside, inner, item) if isinstance(inside, list) and inside else None
         if found is not None:
-            return found
+            return {"class_name": "InputLayer", "config": found["config"] | {"name": None}}
     places = [
-        *(_get(first, key) for key in ("batch_shape", "batch_input_shape")),
+        _get(first, "batch_input_shape"),
         settings.get("build_input_shape"),
         _get(document.get("build_config"), "input_shape"),
     ]
-    return next((shape for shape in places if isinstance(shape, list) and shape), None)
+    shape = next((shape for shape in places if isinstance(shape, list) and shape), None)
+    config = {"name": None, "shape": shape[1:] if shape else None, "dtype": "float32"}
+    return {"class_name": "InputLayer", "config": config} if shape else None
 
 
 def _get(config: Any, key: str) -> Any:

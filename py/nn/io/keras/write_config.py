@@ -113,18 +113,17 @@ def _model(topology: Json, item: Write, call: Callable[[Json, Any], Any]) -> Jso
 
 
 def _sequential(config: Json, item: Write) -> Json:
-    if "build_input_shape" not in config:
+    first: Json = next(iter(config["layers"]), {})
+    if first.get("class_name") != "InputLayer":
         raise UnsupportedError(f"{config['name']}: expected a built model, its input has no shape")
-    shape = config["build_input_shape"]
-    first = {"class_name": "InputLayer", "config": {"name": "input", "shape": shape[1:]}}
     return {
         "module": "keras",
         "class_name": "Sequential",
         "config": {
             "name": config["name"],
             "trainable": config["trainable"],
-            "layers": [item(layer) for layer in [first, *config["layers"]]],
-            "build_input_shape": shape,
+            "layers": [item(layer) for layer in config["layers"]],
+            "build_input_shape": [None, *first["config"]["shape"]],
         },
         "registered_name": None,
     }
@@ -140,8 +139,7 @@ def _keras3_item(layer: Json) -> Json:
     _known(class_name, config)
     if class_name == "InputLayer":
         shape = [None, *config["shape"]]
-        dtype = "string" if config.get("dtype") == "string" else "float32"
-        config = {"name": config["name"], "batch_shape": shape, "dtype": dtype}
+        config = {"name": config["name"], "batch_shape": shape, "dtype": config["dtype"]}
     return {
         "module": "keras.layers",
         "class_name": class_name,

@@ -392,7 +392,7 @@ def test_names_each_contradiction_in_the_document(saved, change, error, message)
 
 def test_a_topology_that_asks_for_more_weights_than_the_limit_allocates_nothing(saved):
     huge = with_document(
-        saved, lambda d: d["content"]["config"]["layers"][4]["config"].update(units=10**9)
+        saved, lambda d: d["content"]["config"]["layers"][5]["config"].update(units=10**9)
     )
     with pytest.raises(errors.LimitError, match=r"dense/kernel: expected at most \d+ bytes"):
         nn.io.load(huge)

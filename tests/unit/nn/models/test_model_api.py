@@ -140,6 +140,58 @@ def test_a_copy_has_the_layers_and_weights_of_its_own(build: Any) -> None:
     assert np.array_equal(copy.predict_on_batch(X), model.predict_on_batch(X))
 
 
+def again(model: nn.Model, way: str) -> nn.Model:
+    """Return a model that was written and read, or copied."""
+    if way in ("keras", "npz"):
+        return nn.io.load(nn.io.save(model, way))
+    if way == "json":
+        return nn.models.model_from_json(model.to_json())
+    if way == "clone":
+        return nn.models.clone_model(model)
+    return type(model).from_config(model.get_config())
+
+
+def texts() -> nn.Layer:
+    return nn.TextVectorization(vocabulary=["a", "b"])
+
+
+INPUTS = {
+    "texts": (
+        lambda: [nn.Input((1,), dtype="string", name="words"), texts()],
+        np.array([["a b"], ["b"]]),
+    ),
+    "doubles": (
+        lambda: [nn.Input((2,), dtype="float64", name="numbers"), nn.Rescaling(0.5)],
+        np.eye(2) * 1e-9,
+    ),
+    "a stack of texts": (
+        lambda: [nn.Sequential([nn.Input((1,), dtype="string"), texts()])],
+        np.array([["a b"], ["b"]]),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", ["keras", "npz", "json", "clone", "config"])
+@pytest.mark.parametrize("kind", INPUTS)
+def test_the_input_of_a_stack_keeps_its_name_and_type(kind: str, way: str) -> None:
+    layers, x = INPUTS[kind]
+    model = nn.Sequential(layers())
+    copy = again(model, way)
+    entry, expected = (m.inputs[0].node.layer for m in (copy, model))
+    assert entry.get_config() == expected.get_config()
+    found = copy.predict_on_batch({entry.name: x})
+    assert np.array_equal(found, model.predict_on_batch(x))
+
+
+def test_a_stack_in_the_form_of_earlier_versions_is_read() -> None:
+    model = stack()
+    settings = model.get_config()
+    settings["build_input_shape"] = [None, *settings["layers"].pop(0)["config"]["shape"]]
+    copy = nn.Sequential.from_config(settings)
+    copy.set_weights(model.get_weights())
+    assert np.array_equal(copy.predict_on_batch(X), model.predict_on_batch(X))
+
+
 @pytest.mark.parametrize("build", BUILDERS)
 def test_a_copy_is_made_of_other_layers(build: Any) -> None:
     def other(layer: nn.Layer) -> nn.Layer:
