@@ -194,6 +194,8 @@ class CosineDecayRestarts(LearningRateSchedule):
     ) -> None:
         self.initial_learning_rate = initial_learning_rate
         self.first_decay_steps = _at_least_one(first_decay_steps, name)
+        if not t_mul >= 1:
+            raise ConfigError(f"{name}: expected a t_mul of at least 1, received {t_mul!r}")
         self.t_mul = t_mul
         self.m_mul = m_mul
         self.alpha = alpha

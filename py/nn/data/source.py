@@ -54,7 +54,7 @@ class ArraySource:
         self.depth = 1
         self.count = len(self.inputs[0])
         if not self.count:
-            raise EmptyError("fit: expected at least 1 sample, received 0")
+            raise EmptyError("expected at least 1 sample, received 0")
         for array in [*self.inputs, *self.targets, *self.weights]:
             if array is not None and len(array) != self.count:
                 raise ShapeError(

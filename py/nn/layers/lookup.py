@@ -10,6 +10,7 @@ import numpy as np
 
 from nn.context import Context
 from nn.data.adapting import raw_batches
+from nn.data.numeric import numeric
 from nn.errors import ConfigError, DataError
 from nn.graph import SymbolicTensor
 from nn.keras_arguments import LeftOut
@@ -414,7 +415,7 @@ class IntegerLookup(IndexLookup):
         return int(value)
 
     def array(self, value: Any) -> Array:
-        return np.asarray(value).astype(np.int64)
+        return numeric(value, self.name).astype(np.int64)
 
     def bucket(self, token: Any) -> int:
         return int(token % self.num_oov_indices)

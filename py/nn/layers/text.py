@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nn.context import Context
+from nn.data.numeric import optional, whole
 from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import LeftOut
 from nn.layers.base import one_of
@@ -71,13 +72,18 @@ class TextVectorization(StringLookup):
         known = (None, "lower_and_strip_punctuation", "lower", "strip_punctuation")
         self.standardize = _function(standardize, known, "standardize", self.name)
         self.split = _function(split, (None, "whitespace", "character"), "split", self.name)
-        self.ngrams = ngrams if ngrams is None or isinstance(ngrams, int) else tuple(ngrams)
+        if isinstance(ngrams, list | tuple):
+            self.ngrams: Any = tuple(whole(n, f"{self.name}: ngrams") for n in ngrams)
+        else:
+            self.ngrams = optional(ngrams, f"{self.name}: ngrams")
         if output_sequence_length is not None and self.output_mode != "int":
             raise ConfigError(
                 f"{self.name}: expected output_sequence_length only for output_mode 'int', "
                 f"received {output_sequence_length} for {self.output_mode!r}"
             )
-        self.output_sequence_length = output_sequence_length
+        self.output_sequence_length = optional(
+            output_sequence_length, f"{self.name}: output_sequence_length"
+        )
 
     def words(self, texts: Array) -> list[list[str]]:
         """Return the words of each text, and what `ngrams` makes of them."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nn.data.numeric import numeric
-from nn.errors import ConfigError, ShapeError
+from nn.data.numeric import numeric, whole
+from nn.errors import ConfigError, DataError, ShapeError
 from nn.types import Array
 
 
@@ -56,13 +56,18 @@ def pad_sequences(
         value: fills the rest.
 
     Raises:
-        ConfigError: `padding` or `truncating` is something else.
+        ConfigError: `padding` or `truncating` is something else, or `maxlen` no length.
+        DataError: an item of `sequences` is no sequence.
         ShapeError: the items of the sequences have several shapes.
     """
+    for item in sequences:
+        if not hasattr(item, "__len__"):
+            raise DataError(f"pad_sequences: expected sequences, received {item!r} among them")
     for name, side in (("padding", padding), ("truncating", truncating)):
         if side not in ("pre", "post"):
             raise ConfigError(f"pad_sequences: expected {name} 'pre' or 'post', received {side!r}")
-    length = max(map(len, sequences), default=0) if maxlen is None else maxlen
+    longest = max(map(len, sequences), default=0)
+    length = longest if maxlen is None else whole(maxlen, "pad_sequences: maxlen", 0)
     inner = next((np.shape(s)[1:] for s in sequences if len(s)), ())
     found = np.full((len(sequences), length, *inner), value, dtype)
     for row, sequence in zip(found, sequences, strict=True):
