@@ -91,13 +91,16 @@ def update_norm(parameters: Parameters) -> float:
 def clip_update(trained: Parameters, received: Parameters, norm: float) -> list[Array]:
     """Return the trained parameters, moved to at most ``norm`` from the ``received`` ones.
 
+    Where they are clipped, each element is rounded towards the received one, so that the bound
+    holds for the arrays that are sent, whatever their type and size.
+
     Args:
         trained: the client's parameters after training.
         received: the parameters it started with.
         norm: bound on the L2 norm of the difference, above zero.
 
     Raises:
-        ValueError: shapes differ, or the bound is not above zero.
+        ValueError: shapes differ, the bound is not above zero, or the difference is not finite.
     """
     _check_clients([trained, received])
     if not norm > 0:
@@ -105,9 +108,19 @@ def clip_update(trained: Parameters, received: Parameters, norm: float) -> list[
     pairs = zip(trained, received, strict=True)
     update = [np.subtract(new, old, dtype=np.float64) for new, old in pairs]
     length = update_norm(update)
+    if not math.isfinite(length):
+        raise ValueError("expected finite parameters, received NaN or infinity among them")
     scale = min(1.0, norm / length) if length else 1.0
-    moved = zip(received, update, strict=True)
-    return [(old + scale * step).astype(old.dtype) for old, step in moved]
+    if scale == 1.0:
+        return [np.array(new, old.dtype) for new, old in zip(trained, received, strict=True)]
+    return [_moved(old, scale * step) for old, step in zip(received, update, strict=True)]
+
+
+def _moved(old: Array, step: NDArray[np.float64]) -> Array:
+    """Return ``old + step`` in the type of ``old``, no further from it than the step."""
+    new = (old + step).astype(old.dtype)
+    further = np.abs(np.subtract(new, old, dtype=np.float64)) > np.abs(step)
+    return np.where(further, np.nextafter(new, old), new)
 
 
 def gaussian_deviation(sensitivity: float, *, epsilon: float, delta: float) -> float:

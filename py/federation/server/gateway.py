@@ -143,6 +143,7 @@ class Gateway:
         if known.status_code != 200:
             self.replies.drop(session)
             return known
+        self.replies.confirm(session)
         return _message("PushMessagesResponse", objects_to_push=wanted, session_id=session)
 
     async def _came(self, body: bytes, headers: dict[str, str]) -> Response:

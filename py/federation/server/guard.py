@@ -31,9 +31,15 @@ class Guard(Strategy):
 
     Args:
         strategy: aggregates them.
-        most_examples: weight that one client can claim at most; more is cut to it.
-        most_change: L2 distance from the parameters sent beyond which a reply is dropped.
+        most_examples: weight that one client can claim at most, 1 or more; what is above is cut.
+        most_change: L2 distance from the parameters sent beyond which a reply is dropped. Without
+            it only changes are whose square is no number of the parameters' type. Give it to
+            strategies that remember the squares of changes (FedAdam, FedAdagrad, FedYogi): one
+            huge change makes all later ones small.
         weighted_by_key: the metric that weighs; by default the strategy's.
+
+    Raises:
+        ValueError: a bound is not above zero.
 
     Attributes:
         dropped: (round, node, reason) of each reply that was.
@@ -47,6 +53,11 @@ class Guard(Strategy):
         most_change: float = math.inf,
         weighted_by_key: str | None = None,
     ) -> None:
+        if not (most_examples >= 1 and most_change > 0):
+            raise ValueError(
+                "expected most_examples of at least 1 and most_change above 0, "
+                f"received {most_examples} and {most_change}"
+            )
         self.strategy = strategy
         self.most_examples, self.most_change = most_examples, most_change
         usual = str(getattr(strategy, "weighted_by_key", "num-examples"))
@@ -145,7 +156,10 @@ class Guard(Strategy):
                 )
             if not np.isfinite(array).all():
                 return f"array {name}: not finite"
-            square += float(np.square(array.astype(np.float64) - sent).sum())
+            moved = float(np.square(array.astype(np.float64) - sent).sum())
+            if moved > np.finfo(sent.dtype).max if sent.dtype.kind == "f" else False:
+                return f"array {name}: moved by {math.sqrt(moved):.3g}, too far for {sent.dtype}"
+            square += moved
         if not math.sqrt(square) <= self.most_change:
             return f"moved by {math.sqrt(square):.3g}, allowed {self.most_change:.3g}"
         return ""

@@ -76,7 +76,11 @@ class Reply:
 
 
 class Replies:
-    """The replies that are not complete, by session."""
+    """The replies that are not complete, by session.
+
+    All replies of one node together take no more than one may: its older ones go first. So a node
+    that announces and never sends leaves room for the others.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -104,6 +108,19 @@ class Replies:
         session = secrets.token_hex(16)
         self._replies[session] = Reply(key, body, metadata, tree["object_id"], set(wanted))
         return session, wanted
+
+    def confirm(self, session: str) -> None:
+        """Let older replies of the same node go for this one, now that it is known to be the
+        node's own: who merely names its key must not be able to drop them."""
+        reply = self._replies.get(session)
+        if reply is None:
+            return
+        older = [(s, r) for s, r in self._replies.items() if r.key == reply.key and r is not reply]
+        size = reply.size + sum(r.size for _, r in older)
+        for at, one in older:
+            if size > self._limits.reply:
+                self.drop(at)
+                size -= one.size
 
     def _one(self, pushed: dict[str, Any]) -> tuple[dict[str, Any], objects.Tree]:
         try:
@@ -137,6 +154,7 @@ class Replies:
         if reply.size > self._limits.reply:
             self.drop(session)
             raise Refusal(413, f"at most {self._limits.reply} bytes a reply")
+        self.confirm(session)
         if self.held > self._limits.held:
             self.drop(session)
             raise Refusal(413, "too many replies at once")

@@ -81,6 +81,25 @@ def test_clipping_is_flowers_and_bounds_the_update(parameters, norm):
         assert_close(clipped, expected)
 
 
+@given(
+    st.floats(1e-6, 1e3), st.floats(-1e6, 1e6), st.integers(0, 99), st.sampled_from(["f4", "f8"])
+)
+def test_what_is_sent_keeps_the_bound_however_large_the_parameters_are(norm, middle, seed, dtype):
+    random = np.random.default_rng(seed)
+    received = [(middle + random.normal(size=shape)).astype(dtype) for shape in ((50, 3), (7,))]
+    trained = [(a + random.normal(size=a.shape) * norm).astype(dtype) for a in received]
+    clipped = federated.clip_update(trained, received, norm)
+    moved = [a.astype(np.float64) - b for a, b in zip(clipped, received, strict=True)]
+    assert federated.update_norm(moved) <= norm * (1 + 1e-12)
+    assert [a.dtype for a in clipped] == [np.dtype(dtype)] * 2
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_clipping_refuses_what_has_no_length(wrong):
+    with pytest.raises(ValueError, match="expected finite parameters"):
+        federated.clip_update([np.array([wrong, 1], "f4")], [np.zeros(2, "f4")], 1.0)
+
+
 def test_clipping_leaves_an_update_of_zero_alone():
     same = [np.ones(3, "f4"), np.float32(2)]
     for ours, theirs in zip(federated.clip_update(same, same, 0.5), same, strict=True):

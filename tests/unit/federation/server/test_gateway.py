@@ -456,6 +456,27 @@ async def test_replies_that_are_announced_and_never_come_fill_no_more_than_their
 
 
 @pytest.mark.asyncio
+async def test_a_node_that_announces_without_end_leaves_room_for_the_others(superlink, opened):
+    """Its older replies go for the new one; who only names its key drops none of them."""
+    announced = len(announcement(2**63, superlink.run_id, WIDE))
+    limits = dataclasses.replace(LIMITS, reply=3 * announced, held=4 * announced, objects=3000)
+    before = opened(limits=limits)
+    greedy, modest = node_at(before.url), node_at(before.url)
+    async with running(greedy, modest):
+        body = announcement(greedy.node_id, superlink.run_id, WIDE)
+        for _ in range(9):
+            signed = await greedy.fleet._sign()
+            named = {name.replace("-", "_"): value for name, value in signed.items()}
+            assert before.post("/v1/fleet/push-messages", body, **named).status_code == 200
+        assert before.gateway.replies.held <= limits.reply
+        kept = dict(before.held)
+        named["flwr_signature"] = "AAAA"
+        assert before.post("/v1/fleet/push-messages", body, **named).status_code == 401
+        assert before.held == kept
+        assert (await superlink.answer(modest.node_id, content())).has_content()
+
+
+@pytest.mark.asyncio
 async def test_an_unsigned_reply_takes_no_room(superlink, usual):
     node = node_at(usual.url)
     async with running(node):

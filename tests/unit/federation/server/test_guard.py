@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from federation.server.guard import Guard
 from flwr.app.message import make_message
-from flwr.serverapp.strategy import FedAdam, FedAvg, FedMedian, FedProx, Krum
+from flwr.serverapp.strategy import FedAdagrad, FedAdam, FedAvg, FedMedian, FedProx, FedYogi, Krum
 from flwr.supercore.task_identity import TaskIdentity
 
 SENT = np.zeros(20, np.float32)
@@ -72,6 +72,7 @@ STRATEGIES = {
     "FedMedian": lambda: FedMedian(),
     "Krum": lambda: Krum(num_malicious_nodes=0),
 }
+ADAPTIVE = {"FedAdam": FedAdam, "FedYogi": FedYogi, "FedAdagrad": FedAdagrad}
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +128,25 @@ def test_flowers_own_average_dies_of_them_or_swallows_them():
         if not fine:
             harmed.add(fault)
     assert set(BAD) - harmed == {"another dtype", "weight 0", "weight -19"}
+
+
+@pytest.mark.parametrize("name", ADAPTIVE)
+def test_a_change_whose_square_is_no_number_does_not_stop_an_adaptive_strategy(name):
+    guard = guarded(ADAPTIVE[name](), most_change=math.inf)
+    found = [aggregate(guard, content(GOOD * np.float32(3e37)), content(GOOD))[0]]
+    found += [aggregate(guard, content(GOOD), content(GOOD))[0] for _ in range(2)]
+    assert [node for _, node, _ in guard.dropped] == [1]
+    alone = guarded(ADAPTIVE[name](), most_change=math.inf)
+    expected = [aggregate(alone, content(GOOD), content(GOOD))[0] for _ in range(3)]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "bounds", [{"most_examples": 0.5}, {"most_examples": math.nan}, {"most_change": 0}]
+)
+def test_bounds_that_no_reply_could_keep_are_refused(bounds):
+    with pytest.raises(ValueError, match="expected most_examples of at least 1"):
+        Guard(FedAvg(), **bounds)
 
 
 def test_a_claim_of_very_many_examples_is_cut():
