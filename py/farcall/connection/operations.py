@@ -4,8 +4,8 @@
 use of which object is decided by policy.
 """
 
-from farcall import platform
-from farcall.connection.operators import OPERATORS
+from farcall import errors, platform
+from farcall.connection.operators import MOST, OPERATORS
 from farcall.connection.producers import Producer, Streamed, is_stream
 
 TYPE_CHECKING = False
@@ -64,6 +64,12 @@ def _await(owner: "Any") -> "Any":
     return owner
 
 
+def _round(owner: "Any", *digits: "Any") -> "Any":
+    if digits and isinstance(digits[0], int) and abs(digits[0]) > MOST:  # it makes 10**digits
+        raise errors.LimitError(f"round(): expected at most {MOST} digits, received {digits[0]}")
+    return round(owner, *digits)
+
+
 def _lock_step(name: "str") -> "Any":
     def step(owner: "Any", *args: "Any") -> "Any":
         if not isinstance(owner, Producer):
@@ -101,6 +107,6 @@ OPERATIONS: "dict[str, Any]" = {
     "pos": lambda a: +a,
     "abs": abs,
     "invert": lambda a: ~a,
-    "round": round,
+    "round": _round,
 }
 OPERATIONS.update(OPERATORS)

@@ -8,6 +8,7 @@ import datetime
 import itertools
 import operator
 import pickle
+import warnings
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -15,6 +16,9 @@ from typing import Any
 import farcall
 import numpy as np
 import pytest
+from farcall.connection.operators import size
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.conformance import served, suite
 from tests.unit.farcall.connection.test_session import connected
@@ -176,6 +180,82 @@ async def test_an_operator_takes_calls_that_have_no_result_yet() -> None:
         assert await (engine.far.of("int") // 2 % 2) == 1
         assert await pow(engine.far.of("int"), 2, 5) == 4
         assert await round(engine.far.of("float"), 1) == 2.5
+
+
+# -- what an operator may make for a peer
+
+NUMBERS = st.integers(-3000, 3000) | st.booleans() | st.fractions(-9, 9, max_denominator=9)
+FORMATS = st.text("%0123456789.-+#dsx", max_size=6).map(lambda text: "%" + text)
+PLAIN = (
+    NUMBERS | st.text("ab", max_size=9) | st.binary(max_size=9) | st.lists(st.none(), max_size=9)
+)
+
+
+def extent(value: Any) -> int:
+    """How large a value is: in bits, items or characters."""
+    if isinstance(value, Fraction):
+        return max(extent(value.numerator), extent(value.denominator))
+    if isinstance(value, int):
+        return value.bit_length()
+    return len(value) if isinstance(value, (str, bytes, list)) else 0
+
+
+@given(name=st.sampled_from(sorted(BINARY)), a=PLAIN | FORMATS, b=PLAIN)
+def test_no_operator_makes_more_than_was_reckoned(name: str, a: Any, b: Any) -> None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = BINARY[name](a, b)
+    except (TypeError, ValueError, ArithmeticError):
+        return
+    own = 8 * (extent(a) + extent(b)) + 99
+    assert max(map(extent, found if isinstance(found, tuple) else [found])) <= own + size(
+        name, a, b
+    )
+
+
+HUGE: list[tuple[str, Any, Any]] = [
+    ("lshift", 7, 2**40),
+    ("lshift", 0, 2**40),
+    ("pow", 7, 10**12),
+    ("pow", -2, 2**21),
+    ("pow", Fraction(1, 3), 10**9),
+    ("pow", Fraction(1, 3), -(10**9)),
+    ("mul", "ab", 10**12),
+    ("mul", [1], 2**40),
+    ("mul", 2**40, (1,)),
+    ("mul", 2 ** (2**19), 2 ** (2**19)),
+    ("add", "a" * 2**20, "b"),
+    ("mod", "%9999999d", 1),
+    ("mod", "%.9999999f", 0.5),
+    ("mod", b"%-9999999d", 1),
+    ("mod", "%*d", (2**31 - 1, 1)),
+]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("name", "a", "b"), HUGE, ids=[f"{n}-{i}" for i, (n, *_) in enumerate(HUGE)]
+)
+@pytest.mark.parametrize("asked", ["the left", "the right"])
+async def test_an_operator_that_would_take_all_memory_is_refused(
+    name: str, a: Any, b: Any, asked: str
+) -> None:
+    made = {"left": lambda: farcall.ref(a), "right": lambda: farcall.ref(b)}
+    async with connected(made) as (engine, _):
+        right = b if asked == "the left" else await engine.right()
+        left = await engine.left()
+        with pytest.raises(farcall.LimitError, match="bits or items, at most 1048576"):
+            await BINARY[name](left, right)
+        assert await farcall.bool(left) == bool(a)
+
+
+@pytest.mark.asyncio
+async def test_rounding_to_a_billion_digits_is_refused() -> None:
+    async with connected({"far": Far()}) as (engine, _):
+        for digits in (10**9, -(10**9)):
+            with pytest.raises(farcall.LimitError, match="expected at most 1048576 digits"):
+                await round(await engine.far.of("int"), digits)
 
 
 # -- a proxy that was handed on to a third side
