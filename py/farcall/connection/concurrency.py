@@ -5,7 +5,8 @@ Opt-in, by the class:
     @farcall.exposed(concurrency=1, queue=100)
     class Model: ...
 
-Calls that wait are let in in their order. Not asyncio.Semaphore, because MicroPython has none;
+The object is the same for all sessions that serve it: two pages of one worker take turns. Calls
+that wait are let in in their order. Not asyncio.Semaphore, because MicroPython has none;
 because it has no limit to how many wait, and a peer could make them a million; and because waking
 the next call through the event loop would let a call that comes meanwhile go first.
 """
@@ -24,28 +25,22 @@ class Turnstile:
     """Lets `concurrency` calls in at a time."""
 
     def __init__(self, concurrency: "int", queue: "int") -> None:
+        self._concurrency = concurrency
         self._free = concurrency
         self._queue = queue
         self._waiting: "list[platform.Waiter]" = []
 
-    async def through(
-        self, function: "Callable[..., Any]", args: "list[Value]", kwargs: "dict[str, Value]"
-    ) -> "Value":
-        """Run a call when it is its turn.
+    @property
+    def idle(self) -> bool:
+        """Whether no call is in or waits."""
+        return self._free == self._concurrency and not self._waiting
+
+    async def enter(self) -> None:
+        """Wait for a turn.
 
         Raises:
             LimitError: the queue is full.
         """
-        await self._enter()
-        try:
-            result = function(*args, **kwargs)
-            if platform.is_awaitable(result):
-                result = await result
-            return result
-        finally:
-            self._leave()
-
-    async def _enter(self) -> None:
         if self._free:
             self._free -= 1
             return
@@ -59,10 +54,11 @@ class Turnstile:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
             else:
-                self._leave()
+                self.leave()
             raise
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Let the next call in."""
         while self._waiting:
             waiter = self._waiting.pop(0)
             if not waiter.done:
@@ -71,16 +67,40 @@ class Turnstile:
         self._free += 1
 
 
-class Turnstiles:
-    """One turnstile an object, made when first needed."""
+_used: "dict[int, tuple[object, Turnstile]]" = {}
+"""The turnstiles in use by the id of their object, which is kept, so that its id stays its own."""
 
-    def __init__(self) -> None:
-        self._known: "dict[int, tuple[object, Turnstile]]" = {}
 
-    def of(self, owner: "object", marks: "dict[str, Any]") -> "Turnstile":
-        """The turnstile of an object whose class asks for one in its marks."""
-        found = self._known.get(id(owner))
-        if found is None:  # keeps the owner, so that its id stays its own
-            stile = Turnstile(marks["concurrency"], marks["queue"])
-            found = self._known[id(owner)] = (owner, stile)
-        return found[1]
+async def in_turn(
+    owner: "object",
+    marks: "dict[str, Any]",
+    function: "Callable[..., Any]",
+    args: "list[Value]",
+    kwargs: "dict[str, Value]",
+) -> "Value":
+    """Run a call of an object when it is its turn.
+
+    Args:
+        owner: the object.
+        marks: what `exposed` says of its class.
+        function: its method.
+        args: by place.
+        kwargs: by name.
+
+    Raises:
+        LimitError: too many calls wait for the object.
+    """
+    used = _used.get(id(owner))
+    if used is None:
+        used = _used[id(owner)] = (owner, Turnstile(marks["concurrency"], marks["queue"]))
+    stile = used[1]
+    await stile.enter()
+    try:
+        result = function(*args, **kwargs)
+        if platform.is_awaitable(result):
+            result = await result
+        return result
+    finally:
+        stile.leave()
+        if stile.idle:
+            del _used[id(owner)]

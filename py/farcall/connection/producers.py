@@ -119,7 +119,8 @@ class Producer:
     async def _run(self) -> None:
         self._running = platform.Waiter()
         try:
-            while self._credit > 0 and self._has_room():
+            # A generator that swallows the cancellation by `aclose` goes on to its next item.
+            while self._credit > 0 and self._has_room() and not self._over:
                 try:
                     item = await self._next.__anext__()
                 except StopAsyncIteration:

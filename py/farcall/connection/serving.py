@@ -4,7 +4,7 @@ A result stays addressable until the peer can no longer use it (see `answers`).
 """
 
 from farcall import errors, messages, platform
-from farcall.connection.concurrency import Turnstiles
+from farcall.connection.concurrency import in_turn
 from farcall.connection.exports import Ref
 from farcall.proxies.remote import Call
 from farcall.values.bulk import LONG
@@ -49,7 +49,6 @@ class Serving:
         self._policy = policy
         self._answers = answers
         self.running: "set[Answer]" = set()
-        self._turnstiles = Turnstiles()
         # How many fields a request has, and what runs it.
         self._requests: "dict[str, tuple[int, Run]]" = {
             messages.CALL: (6, self._call),
@@ -117,7 +116,7 @@ class Serving:
         function = policy.callable(owner)
         marks = getattr(type(parent), "__farcall__", None)
         if marks and marks["concurrency"]:
-            return self._turnstiles.of(parent, marks).through(function, args, kwargs or {})
+            return in_turn(parent, marks, function, args, kwargs or {})
         return function(*args, **kwargs) if kwargs else function(*args)
 
     def _get(self, frame: "Frame", args: "list[Value]", more: "Value") -> "Value":

@@ -11,6 +11,7 @@ from typing import Any
 
 import farcall
 import pytest
+from farcall.connection import concurrency
 from farcall.connection.namespace import namespace
 from farcall.endpoints import memory_pair
 
@@ -270,3 +271,49 @@ async def test_a_module_that_is_imported_when_asked_for_is_served_then() -> None
 def test_names_that_are_not_public_are_not_served() -> None:
     with pytest.raises(TypeError, match="'_hidden'"):
         namespace({"_hidden": 1})
+
+
+@farcall.exposed(concurrency=1)
+class Shared:
+    """Remembers when calls came in and went out."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.gate = asyncio.Event()
+
+    async def work(self, name: str) -> None:
+        self.seen.append(f"{name} in")
+        await self.gate.wait()
+        self.seen.append(f"{name} out")
+
+
+@pytest.mark.asyncio
+async def test_calls_of_one_object_take_turns_across_sessions() -> None:
+    shared = Shared()
+    async with connected({"shared": shared}) as (a, _), connected({"shared": shared}) as (b, _):
+        calls = [a.shared.work("a"), b.shared.work("b"), a.shared.work("c")]
+        gone = asyncio.ensure_future(b.shared.work("d"))
+        await settle()
+        assert len(shared.seen) == 1  # of either session: nothing orders their messages
+        gone.cancel()
+        shared.gate.set()
+        await asyncio.gather(*calls)
+        assert sorted(shared.seen[::2]) == ["a in", "b in", "c in"]
+        assert [seen.replace("out", "in") for seen in shared.seen[1::2]] == shared.seen[::2]
+        await settle()
+        assert concurrency._used == {}
+
+
+@pytest.mark.asyncio
+async def test_an_object_is_free_again_after_the_session_that_used_it_has_ended() -> None:
+    shared = Shared()
+    async with connected({"shared": shared}) as (a, _):
+        call = asyncio.ensure_future(a.shared.work("a"))
+        await settle()
+    with pytest.raises(farcall.SessionClosedError):
+        await call
+    shared.gate.set()
+    async with connected({"shared": shared}) as (b, _):
+        await b.shared.work("b")
+    assert shared.seen == ["a in", "b in", "b out"]
+    assert concurrency._used == {}

@@ -1,13 +1,14 @@
 """Streams: their end, and what goes wrong on the way, as a loop or lock-step sees it."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import farcall
 import pytest
 
-from tests.unit.farcall.connection.test_session import connected
+from tests.unit.farcall.connection.test_session import connected, quiet
 
 
 def echo() -> Iterator[Any]:
@@ -91,3 +92,25 @@ async def test_an_item_that_cannot_be_encoded_does_not_pass_for_the_end(
         with pytest.raises((farcall.RemoteError, ValueError), match="not mine to end"):
             await take()
         assert came == [0, 1, 2]
+
+
+@pytest.mark.asyncio
+async def test_a_generator_that_swallows_the_cancellation_is_closed_all_the_same() -> None:
+    ended: list[str] = []
+
+    async def stubborn() -> AsyncIterator[int]:
+        try:
+            yield 0
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+            yield 1
+            await asyncio.sleep(3600)
+        finally:
+            ended.append("closed")
+
+    async with connected({"stubborn": stubborn}) as (engine, session):
+        stream = await engine.stubborn()
+        assert await anext(aiter(stream)) == 0
+        await asyncio.wait_for(stream.aclose(), 5)
+        assert ended == ["closed"]
+        await quiet(engine, session)
