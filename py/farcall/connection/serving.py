@@ -5,6 +5,7 @@ A result stays addressable until the peer can no longer use it (see `answers`).
 
 from farcall import errors, messages, platform
 from farcall.connection.concurrency import in_turn
+from farcall.connection.contexts import Contexts
 from farcall.connection.exports import Ref
 from farcall.proxies.remote import Call
 from farcall.values.bulk import LONG
@@ -48,6 +49,7 @@ class Serving:
         self._codec = tables.encoding.codec
         self._policy = policy
         self._answers = answers
+        self._contexts = Contexts(answers, channel.complain)
         self.running: "set[Answer]" = set()
         # How many fields a request has, and what runs it.
         self._requests: "dict[str, tuple[int, Run]]" = {
@@ -108,9 +110,7 @@ class Serving:
         known = [self._answers.get(n) for n in dependencies if n != 0]
         return [answer for answer in known if not answer.done]
 
-    def _call(
-        self, frame: "Frame", args: "list[Value]", kwargs: "dict[str, Value] | None"
-    ) -> "Value":
+    def _call(self, frame: "Frame", args: "list[Value]", kwargs: "Value") -> "Value":
         policy = self._policy
         parent, owner = policy.resolve(self._tables.owner(frame[2]), frame[3], self._codec.decode)
         function = policy.callable(owner)
@@ -132,6 +132,7 @@ class Serving:
 
     def _op(self, frame: "Frame", args: "list[Value]", name: "object") -> "Value":
         owner = self._tables.walk(self._tables.owner(frame[2]), frame[3])
+        self._contexts.follow(frame[1], owner, name)
         return self._policy.operate(owner, name, args)
 
     # -- coroutines
@@ -162,8 +163,8 @@ class Serving:
         """Handle a `cancel` frame: the peer's caller has gone."""
         answer = self._answers.known.get(frame[1])
         if answer is None or answer.task is None:
-            return
-        if self._stop(answer):
+            self._contexts.leave(frame[1])
+        elif self._stop(answer):
             self._fail(frame[1], answer, errors.RemoteError("the call was cancelled"))
 
     def _stop(self, answer: "Answer") -> bool:
@@ -227,6 +228,7 @@ class Serving:
             self._stop(answer)
         self.running.clear()
         self._answers.clear()
+        self._contexts.clear(errors.again(self._channel.error))
 
 
 def _discard(awaitable: "Any") -> None:

@@ -223,7 +223,15 @@ class Remote(Generic[T]):
     async def __aenter__(self) -> "Any":
         """Enter the remote context manager; an object that is none is released at the end."""
         ref = self._farcall
-        ref.managed, value = await ref.connection.operate(self, "enter", ())
+        call = ref.connection.operate(self, "enter", ())
+        try:
+            ref.managed, value = await call
+        except platform.CancelledError as exc:
+            # The answer was here already, or else the other side hears of the cancellation.
+            waiter = call._farcall.waiter
+            if waiter.done and waiter.error is None and waiter.value[0]:
+                ref.connection.operate(self, "exit", (exc,))
+            raise
         return value
 
     async def __aexit__(self, kind: "object", exc: "object", traceback: "object") -> "Any":

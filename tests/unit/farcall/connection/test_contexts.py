@@ -1,0 +1,119 @@
+"""Remote context managers are left, whatever becomes of who entered them."""
+
+import asyncio
+from typing import Any
+
+import farcall
+import pytest
+
+from tests.unit.farcall.connection.test_session import connected, quiet, settle
+
+
+class Plain:
+    """A context manager that counts."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+        self.left: list[str] = []
+
+    def __enter__(self) -> int:
+        self.entered += 1
+        return 7
+
+    def __exit__(self, kind: Any, exc: Any, traceback: Any) -> None:
+        assert kind is (None if exc is None else type(exc))
+        self.left.append(repr(exc))
+
+
+class Later:
+    """The same, by coroutines that take some turns."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+        self.left: list[str] = []
+
+    async def __aenter__(self) -> int:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        self.entered += 1
+        return 7
+
+    async def __aexit__(self, kind: Any, exc: Any, traceback: Any) -> None:
+        self.left.append(repr(exc))  # before it waits: who is cancelled while it leaves has begun
+        await asyncio.sleep(0)
+
+
+KINDS = [Plain, Later]
+
+
+@pytest.mark.promise(
+    "farcall: every await ends",
+    "A task that enters a remote context manager is cancelled, or its session ends inside: "
+    "the context manager is left, on the side where it is",
+)
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("turns", range(14))
+async def test_a_context_is_left_whenever_who_enters_it_is_cancelled(kind: Any, turns: int) -> None:
+    context = kind()
+    async with connected({"context": context}) as (engine, session):
+
+        async def use() -> None:
+            async with engine.context as value:
+                assert value == 7
+
+        task = asyncio.ensure_future(use())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await quiet(engine, session)
+        await settle()
+        assert len(context.left) == context.entered
+        async with engine.context:
+            pass
+    assert len(context.left) == context.entered
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", KINDS)
+async def test_contexts_are_left_when_the_session_ends_the_last_one_first(kind: Any) -> None:
+    order: list[str] = []
+
+    class Named(kind):  # type: ignore[misc]
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+            self.left = self  # type: ignore[assignment]
+
+        def append(self, text: str) -> None:
+            order.append(f"{self.name} {text}")
+
+    contexts = {name: Named(name) for name in "abc"}
+    async with connected(contexts) as (engine, _):
+        for name in "abc":
+            await getattr(engine, name).__aenter__()
+        await engine.b.__aexit__(None, None, None)
+        assert order == ["b None"]
+    assert [text.partition("(")[0] for text in order[1:]] == [
+        "c SessionClosedError",
+        "a SessionClosedError",
+    ]
+
+
+@pytest.mark.asyncio
+async def test_a_context_that_cannot_be_left_is_an_error_of_its_side() -> None:
+    heard: list[Any] = []
+
+    class Bad(Plain):
+        def __exit__(self, kind: Any, exc: Any, traceback: Any) -> None:
+            raise ValueError("no")
+
+    near, far = farcall.endpoints.memory_pair()
+    farcall.Session(far, {"bad": Bad()}, on_error=lambda *given: heard.append(given))
+    engine = await farcall.connect(near, timeout=5)
+    await engine.bad.__aenter__()
+    farcall.session(engine).close()
+    await settle()
+    [(error, whence)] = heard
+    assert (repr(error), whence) == ("ValueError('no')", "of a context that was left")
