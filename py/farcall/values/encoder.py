@@ -137,6 +137,7 @@ class Encoder(Plain):
         super().__init__(buffers)
         self._references = references or References()
         self.traceback = True
+        self._met: "exceptions.Met | None" = None  # where what is encoded is inside an exception
         self._encoders = self._encoding_table()
 
     def _encoding_table(self) -> "dict[type, Callable[[Any, int], Wire]]":
@@ -289,32 +290,45 @@ class Encoder(Plain):
         return registered.encode(value, self.encode, self._references.later)
 
     def encode_exception(self, exc: "BaseException", depth: "int" = 1) -> "list[Wire]":
-        """Wire form of an exception: always succeeds, dropping what cannot cross."""
-        try:
-            return exceptions.encode(exc, self._plain_copy, self.traceback, depth)
-        except BaseException as failure:  # of its `args`, its notes or its traceback
-            names = f"{type(exc).__name__}, which cannot cross: {type(failure).__name__}"
-            return exceptions.encode(errors.RemoteError(names), self._plain_copy, False, depth)
-
-    def _plain_copy(self, value: "Value") -> "Wire":
-        """Wire form of an exception's argument or field.
+        """Wire form of an exception: always succeeds, dropping what cannot cross.
 
         Raises:
-            TypeError: it needs a reference, or a buffer where none go along.
+            TypeError: inside another exception only; see `exceptions.Met`.
         """
-        plain = Encoder(None, None if self.inline else self.buffers)
-        plain.traceback, plain.inline = self.traceback, self.inline
-        if self.inline:
-            plain.long = plain.many = NEVER
-        mark = len(plain.buffers)
+        met = self._met or exceptions.Met()
+        met.enter(exc)
+
+        def plain(value: "Value") -> "Wire":
+            return _plain_copy(self, met, value)
+
         try:
-            wire = plain.encode(value)
-        except BaseException:
-            del plain.buffers[mark:]
-            raise
-        if self.inline and plain.buffers:
-            raise TypeError("needs a buffer")
-        return wire
+            return exceptions.encode(exc, plain, self.traceback, depth)
+        except BaseException as failure:  # of its `args`, its notes or its traceback
+            names = f"{type(exc).__name__}, which cannot cross: {type(failure).__name__}"
+            return exceptions.encode(errors.RemoteError(names), plain, False, depth)
+        finally:
+            met.leave()
+
+
+def _plain_copy(around: "Encoder", met: "exceptions.Met", value: "Value") -> "Wire":
+    """Wire form of an argument or field of an exception that `around` encodes.
+
+    Raises:
+        TypeError: it needs a reference, or a buffer where none go along.
+    """
+    plain = Encoder(None, None if around.inline else around.buffers)
+    plain.traceback, plain.inline, plain._met = around.traceback, around.inline, met
+    if around.inline:
+        plain.long = plain.many = NEVER
+    mark = len(plain.buffers)
+    try:
+        wire = plain.encode(value)
+    except BaseException:
+        del plain.buffers[mark:]
+        raise
+    if around.inline and plain.buffers:
+        raise TypeError("needs a buffer")
+    return wire
 
 
 def _as_base(kind: "type", value: "Value") -> "Value":

@@ -11,6 +11,38 @@ if TYPE_CHECKING:
 
 # What builtin exceptions keep outside of `args` and `__dict__`.
 _MEMBERS = ("errno", "strerror", "filename", "filename2", "name", "path")
+# How many of the exceptions inside one may cross again, besides as many as there are.
+_AGAIN = 100
+
+
+class Met:
+    """The exceptions inside one that is encoded.
+
+    Those that reach each other by two attributes do so by more ways than there is time for. One
+    may cross again, as a field that is an argument too, but not inside itself, and not too often.
+    """
+
+    def __init__(self) -> None:
+        self._known: "dict[int, BaseException]" = {}  # held, or others get their ids
+        self._around: "list[int]" = []
+        self._again = 0
+
+    def enter(self, exc: "BaseException") -> None:
+        """Begin with an exception.
+
+        Raises:
+            TypeError: it is inside itself, or too many were met again.
+        """
+        if id(exc) in self._known:
+            self._again += 1
+            if id(exc) in self._around or self._again > _AGAIN + len(self._known):
+                raise TypeError("it is there already")
+        self._known[id(exc)] = exc
+        self._around.append(id(exc))
+
+    def leave(self) -> None:
+        """End with the exception that was entered last."""
+        self._around.pop()
 
 
 def encode(

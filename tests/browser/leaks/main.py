@@ -93,20 +93,26 @@ async def run(root, count):
         await tasks.pop()
 
 
-def overwrite(depth):
-    """Write over what earlier calls have left on the stack.
+async def occupy():
+    """Let the false references of MicroPython's collector hold empty lists, and no call's stream.
 
-    MicroPython's collector takes every word there for a reference, and the frames of the same few
-    calls can lie around the same old word at each collection.
+    It takes every word of its heap for a reference. The numbers of two names beside each other in
+    a module's table of names are one word, at times the address of what belongs to a call: that
+    stays for ever. Lists fill the heap once, of one block each: where such an address was free,
+    one stays.
     """
-    numbers = [depth, depth, depth, depth]
-    return overwrite(depth - 1) + numbers[0] if depth else 0
+    await collected()  # what is garbage by now gives its addresses free
+    last = None
+    for _ in range(20_000):
+        last = [last]
+    while last:
+        before = last[0]
+        last.clear()  # or the one that stays would hold all before it
+        last = before
+    await collected()
 
 
 async def collected():
-    if platform.MICROPYTHON:
-        js.setTimeout(overwrite, 0, 40)  # from the bottom of the stack, where no task is running
-        await asyncio.sleep(0.01)
     gc.collect()
     js.gc()
     await asyncio.sleep(0.01)
@@ -192,6 +198,8 @@ def spares():
 
 async def main():
     root = await farcall.connect("far")
+    if platform.MICROPYTHON:
+        await occupy()
     await run(root, 1000)
     before = await held(root)
     began = platform.clock()

@@ -156,3 +156,68 @@ def test_only_exceptions_of_the_standard_library_are_found_by_their_module(
 ) -> None:
     wire = ["e", [name, "Exception"], ["text"], "text", "", [], None, {}, module]
     assert isinstance(codec.Codec().decode(wire), farcall.RemoteError)
+
+
+class Counted(Exception):
+    """Counts how often its text is asked for."""
+
+    asked = 0
+
+    def __str__(self) -> str:
+        Counted.asked += 1
+        return "counted"
+
+
+@given(st.lists(st.lists(st.integers(0, 5), max_size=6), min_size=6, max_size=6), st.booleans())
+def test_exceptions_that_reach_each_other_by_many_ways_are_encoded_a_bounded_number_of_times(
+    ways: list[list[int]], arguments: bool
+) -> None:
+    made = [Counted() for _ in ways]
+    for exc, others in zip(made, ways, strict=True):
+        reached = [made[i] for i in others]
+        if arguments:
+            exc.args = tuple(reached)
+        else:
+            vars(exc).update({f"way{i}": other for i, other in enumerate(reached)})
+    Counted.asked = 0
+    assert str(crossed(made[0])) == "counted"
+    encoded = len(made) + 100 + len(made)  # each once, and so many again
+    # For its text and its traceback's, and once for each way that leads to one too many.
+    assert Counted.asked <= 2 * encoded + 6 * encoded
+
+
+def test_a_long_chain_of_exceptions_with_two_ways_each_crosses() -> None:
+    first = inner = Counted()
+    for _ in range(40):
+        outer = Counted()
+        outer.a = outer.b = inner  # type: ignore[attr-defined]
+        inner = outer
+    first.a = inner  # type: ignore[attr-defined]
+    Counted.asked = 0
+    assert str(crossed(inner)) == "counted"
+    assert Counted.asked <= 1000
+
+
+def test_an_exception_that_is_an_argument_and_a_field_crosses_as_both() -> None:
+    inner = ValueError("inside")
+    outer = RuntimeError(inner)
+    outer.inner = inner  # type: ignore[attr-defined]
+    found = crossed(outer)
+    assert str(found.args[0]) == str(found.inner) == "inside"  # type: ignore[attr-defined]
+
+
+def test_an_exception_is_not_inside_itself() -> None:
+    exc = ValueError("of itself")
+    exc.first = exc.second = exc  # type: ignore[attr-defined]
+    found = crossed(exc)
+    assert str(found) == "of itself"
+    assert not hasattr(found, "first")
+
+
+def test_an_exception_beside_a_deep_value_crosses() -> None:
+    """What is too deep is encoded a second time, in another way."""
+    deep: Any = []
+    for _ in range(40):
+        deep = [deep]
+    found = crossed(RuntimeError([ValueError("inside"), deep]))
+    assert str(found.args[0][0]) == "inside"
