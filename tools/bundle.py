@@ -66,7 +66,9 @@ TEACHING = (
 OWN = ("py/app/panels/own.py", "py/app/panels/own.js", "py/app/panels/table.py")
 PLAYGROUND = ("py/app/panels/playground", "py/app/state/toys.py")
 LATER = (
+    "py/app/page/precisions.py",
     "py/app/page/selection.py",
+    "py/app/panels/environment.py",
     "py/app/panels/federation.py",
     "py/app/panels/federation.js",
     "py/app/panels/lens.py",
@@ -134,6 +136,7 @@ SELDOM = (
     "py/nn/layers/hashing.py",
     "py/nn/layers/lookup.py",
     "py/nn/layers/random_images.py",
+    "py/nn/layers/simple_rnn.py",
     "py/nn/layers/text.py",
     "py/nn/layers/volumes.py",
     "py/nn/layers/wrappers.py",

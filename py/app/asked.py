@@ -6,7 +6,7 @@ Until then a page loads this module alone.
 import asyncio
 
 from app.language import tr
-from app.page import dom, status
+from app.page import dom, failures, status
 
 BUNDLE = "teaching.txt"
 # What asks for a part: an element's id, its event, and the part's name and method.
@@ -78,7 +78,7 @@ class Asked:
                 except Exception as error:
                     status.notice(
                         tr("This part of the page could not be fetched"),
-                        str(error),
+                        failures.first_line(error),
                         tr("Everything else works. Press again to try again."),
                     )
                     return None

@@ -12,7 +12,6 @@ from app.page.theme import Theme
 from app.panels.analysis import Analysis
 from app.panels.data import Data
 from app.panels.draw import Draw
-from app.panels.environment import Environment
 from app.panels.history import History
 from app.panels.models import Models
 from app.panels.network import Network
@@ -195,7 +194,6 @@ class PageApp:
         self.own_data = OwnData(self)
         self.choice = Choice(self.client, self.options, self.training, unpack)
         self.speed = Speed(self.client, self.state)
-        self.environment = Environment(self.client)
         self.embedding = Embedding(self, unpack)
         self.asked = Asked(self, unpack)
         self.client.listen(self.draw.changed)
@@ -242,9 +240,13 @@ class PageApp:
                     tr("Everything else works. Reload the page to see the picture."),
                 )
                 return
+            from app.page.precisions import Precisions
+            from app.panels.environment import Environment
             from app.panels.federation import Federation
             from app.panels.picture import Picture
 
+            dom.spawn(Environment(self.client).show())
+            Precisions(self.client, self.state, self.models.take)
             self.federation = Federation(self.client, self.state)
             self.picture = self.draw.picture = Picture(self.client, self.draw)
             self.picture.pressed = self._look_into
@@ -322,11 +324,16 @@ class PageApp:
             dom.find("failure-reload").textContent = tr("Retry")
 
     def _unexpected(self, error):
-        """Show an exception that no panel caught."""
-        if not self.state.failed:
-            what = type(error).__name__ + ": " + str(error)
-            following = tr("Reload the page. A model that you saved is kept.")
-            self._fail(tr("Something unexpected happened"), what, following, error)
+        """Show an exception that no panel caught; the page goes on."""
+        if failures.is_gone(error):
+            self._failed(error)
+        elif not self.state.failed:
+            status.notice(
+                tr("Something unexpected happened"),
+                type(error).__name__ + ": " + failures.first_line(error),
+                tr("Save the network, and reload the page if it does not go on."),
+                status.details_of(error),
+            )
 
     def _fail(self, title, what, following, error, restart=False):
         """Show that the page cannot go on: what happened and what to do."""

@@ -121,6 +121,42 @@ def test_an_edit_changes_the_summary_the_parameters_and_the_code_at_once(page):
     assert "layers=Conv2D,activation:relu,filters:16" in page.current_url
 
 
+def test_another_network_is_refused_while_one_trains_and_the_page_shows_the_one_that_trains(page):
+    page.execute_script("location.hash = 'subset=20000&epochs=9'")
+    page.until(lambda: "epochs=9" in page.execute_script("return location.hash"))
+    link, rows = page.execute_script("return location.hash"), summary(page)
+    page.click("Train")
+    page.wait_for_phase("training")
+    choose(page, "preset", "mlp")
+    page.until("document.getElementById('status').textContent === 'Stop the training first.'")
+    page.until("document.getElementById('preset').value === 'seed'")
+    edit(page, 0, "filters", "16")
+    page.until("document.querySelector('#layers li input').value === '8'")
+    assert page.phase == "training"
+    assert page.execute_script("return location.hash") == link
+    assert summary(page) == rows
+    page.click("Stop")
+    page.wait_for_phase("ready")
+    choose(page, "preset", "mlp")
+    page.until(lambda: total(page) == "397,510")
+    page.execute_script("location.hash = 'subset=1000&epochs=1'")
+    page.until(lambda: total(page) == "53,866")
+
+
+def test_what_a_published_demo_came_with_goes_with_it(page):
+    link = "return decodeURIComponent(location.hash).slice(1).split('&').sort()"
+    before = page.execute_script(link)
+    choose(page, "preset", "ort")
+    page.until(lambda: "optimizer=AdamW" in page.execute_script(link))
+    choose(page, "preset", "seed")
+    page.until(lambda: "optimizer=AdamW" not in page.execute_script(link))
+    defaults = ("subset=", "batch=", "epochs=", "lr=")
+    kept = [item for item in before if not item.startswith(defaults)]
+    assert page.execute_script(link) == (kept or [""])
+    page.execute_script("location.hash = 'subset=1000&epochs=1'")
+    page.until(lambda: "subset=1000" in page.execute_script(link))
+
+
 def test_an_answer_for_layers_that_have_changed_meanwhile_is_not_shown(page):
     page.wait_for_phase("ready")
     page.execute_script(

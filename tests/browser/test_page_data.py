@@ -471,6 +471,28 @@ def test_a_file_that_is_no_data_set_is_named_and_changes_nothing(page, tmp_path)
     page.button("Dismiss").click()
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b\n" + "1,2\n" * 12 + "1,2,3\n", "As a table: wrong.csv: row 13 has 3 cells"),
+        ("a,b\n1,2\n", "As a table: wrong.csv: expected 10 to 200,000 rows"),
+    ],
+)
+def test_what_keeps_a_csv_from_being_a_table_is_said_and_forgotten_with_the_next(
+    page, tmp_path, text, words
+):
+    (tmp_path / "wrong.csv").write_text(text)
+    give(page, tmp_path / "wrong.csv")
+    page.until("!document.getElementById('failure').hidden")
+    assert words in page.text
+    lines = "".join(f"{number % 3}," + ",".join(["9"] * 784) + "\n" for number in range(40))
+    (tmp_path / "right.csv").write_text(lines)
+    give(page, tmp_path / "right.csv")
+    page.until("document.getElementById('failure').hidden")
+    page.click("Back to MNIST")
+    page.until(lambda: count(page).startswith("MNIST: 60,000"))
+
+
 def learned(page, changes):
     """The test loss after an epoch of 500 images from fresh weights."""
     page.execute_script(f"location.hash = 'subset=500&epochs=1&seed=3{changes}'")

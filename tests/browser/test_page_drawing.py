@@ -155,6 +155,12 @@ def test_corrections_are_kept_learned_from_and_added_to_the_data(page):
     page.until(lambda: status(page) == "Thank you: noted as a 4, not a 7.")
     count = "document.getElementById('drawn-count').textContent"
     page.until(lambda: page.execute_script(f"return {count}") == "1")
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.click("Learn from my corrections")
+    page.until(lambda: status(page) == "Stop the training first.")
+    page.click("Stop")
+    page.wait_for_phase("ready")
     page.click("Learn from my corrections")
     page.until(lambda: status(page).startswith("Learned from your corrections: their loss"), 60)
     words = r"Of the test images (\d+\.\d) % were right, (\d+\.\d) % are\.$"
@@ -173,6 +179,16 @@ def test_corrections_are_kept_learned_from_and_added_to_the_data(page):
     page.until(lambda: bucket(page, 4) == [0, 0])
     trained = "document.documentElement.hasAttribute('data-trained')"
     assert page.execute_script(f"return {trained}"), "the network stays"
+
+
+@pytest.mark.parametrize("keys", [" ", " C", "C ", " CC", "  C"])
+def test_a_pad_that_is_cleared_while_the_pen_is_down_goes_on(page, keys):
+    for key in keys:
+        press(page, "ArrowRight", key, "ArrowLeft")
+    assert page.execute_script("return document.getElementById('failure').hidden")
+    press(page, " ", "ArrowDown", "ArrowDown", "ArrowDown")
+    page.until(lambda: page.output("prediction").strip().isdigit())
+    page.execute_script("document.getElementById('pad').blur()")
 
 
 CORRECT_AND_CLEAR = """

@@ -4,6 +4,7 @@ import io
 import zipfile
 
 import h5py
+import nn
 import numpy as np
 import pytest
 from nn.io import formats
@@ -266,3 +267,45 @@ def test_a_saved_model_answers_the_same_after_a_reload(page):
     page.click(f"Open {name}")
     page.until(lambda: f"“{name}”: loaded in" in page.text)
     assert answer(page) == before
+
+
+GONE = """
+const done = arguments[0], opened = indexedDB.open("farcall");
+opened.onsuccess = () => {
+    const change = opened.result.transaction("models", "readwrite");
+    change.objectStore("models").clear();
+    change.oncomplete = () => { opened.result.close(); done(); };
+};
+"""
+
+
+def status(page):
+    return page.execute_script("return document.getElementById('status').textContent")
+
+
+@pytest.mark.parametrize("words", ["Open", "Delete"])
+def test_a_saved_model_that_another_tab_has_deleted_is_said_to_be_gone(page, words):
+    page.click("Save")
+    page.until("document.querySelector('#saved button')")
+    before = answer(page)
+    page.execute_async_script(GONE)
+    page.execute_script(
+        "[...document.querySelectorAll('#saved button')]"
+        ".find((b) => b.textContent === arguments[0]).click()",
+        words,
+    )
+    page.until("!document.querySelector('#saved button')")
+    assert "gone: " in status(page) if words == "Open" else "is deleted." in status(page)
+    assert answer(page) == before
+    assert page.button("Save").is_enabled()
+
+
+def test_a_format_that_a_network_cannot_have_is_said(page, tmp_path):
+    layers = [nn.Reshape((28, 28)), nn.GRU(4), nn.Dense(10, activation="softmax")]
+    nn.Sequential([nn.Input((28, 28, 1)), *layers]).save(tmp_path / "gru.npz")
+    page.find_element("id", "model-file").send_keys(str(tmp_path / "gru.npz"))
+    page.until(lambda: "“gru.npz” is the network in use now" in page.text)
+    page.execute_script("document.getElementById('format').value = 'tfjs'")
+    page.click("Download")
+    page.until(lambda: status(page).startswith("The file could not be made: layer 'gru'"))
+    assert page.button("Save").is_enabled()

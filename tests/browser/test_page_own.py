@@ -121,6 +121,20 @@ def test_a_class_gets_its_name_and_its_pictures(page, tmp_path):
     assert counts(page)[1] == 8
 
 
+def test_a_double_click_deletes_one(page):
+    before = counts(page)
+    picture_of = page.find_element(By.CSS_SELECTOR, ".class:nth-child(2) .thumbs button")
+    ActionChains(page).double_click(picture_of).perform()
+    page.until(lambda: counts(page) == [before[0], before[1] - 1])
+    page.click("Undo")
+    page.until(lambda: counts(page) == before)
+    ActionChains(page).double_click(page.button("Delete scene")).perform()
+    page.until(lambda: counts(page) == [before[1]])
+    page.click("Undo")
+    page.until(lambda: counts(page) == before)
+    assert page.execute_script("return document.getElementById('failure').hidden")
+
+
 @pytest.mark.promise("The page: data", "What is deleted of them comes back by Undo")
 def test_a_deleted_picture_and_a_deleted_class_come_back(page):
     before = counts(page)
@@ -135,6 +149,22 @@ def test_a_deleted_picture_and_a_deleted_class_come_back(page):
     names = "return [...document.querySelectorAll('.class input')].map((field) => field.value)"
     assert page.execute_script(names) == ["scene", "ink"]
     assert not page.button("Undo").is_enabled()
+
+
+def test_the_focus_stays_where_it_was_when_pictures_come(page):
+    before = counts(page)
+    press(page, 1, "Files")
+    script = "[...document.querySelectorAll('.class:nth-child(2) button')].at(-1).focus()"
+    page.execute_script(script)
+    drop(page, 1, {"five.png": picture(page)})
+    page.until(lambda: counts(page)[1] == before[1] + 1)
+    assert page.execute_script("return document.activeElement.textContent") == "Files"
+    page.execute_script("document.querySelector('.class:nth-child(2) .thumbs button').click()")
+    page.until(lambda: counts(page) == before)
+    name(page, 0, "view")
+    assert page.button("Delete view").is_displayed()
+    name(page, 0, "scene")
+    assert page.button("Delete scene").is_displayed()
 
 
 @pytest.mark.promise("The page: data", "Trained, they are answered live from the camera")

@@ -18,6 +18,7 @@ root = document.documentElement
 _written = {}
 _jobs = OrderedDict()  # in order of request, which MicroPython's dict does not keep
 _asked = [False]
+_pressed = [False]
 _handlers = []
 
 
@@ -172,6 +173,22 @@ def on(element, event, handler, passive=True):
 def click(identifier, handler):
     """Call `handler()` when a button is pressed."""
     on(identifier, "click", lambda _: handler())
+
+
+def press(element, handler):
+    """Await `handler()` when a button is pressed that takes something away: not at the second
+    press of a double click, nor while another such press is under way."""
+
+    async def once(event):
+        if event.detail > 1 or _pressed[0]:
+            return
+        _pressed[0] = True
+        try:
+            await handler()
+        finally:
+            _pressed[0] = False
+
+    on(element, "click", once)
 
 
 def unfold(identifier):

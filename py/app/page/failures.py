@@ -53,5 +53,8 @@ def is_gone(error):
 
 def first_line(error):
     """Return the first line of an error's message."""
+    arguments = getattr(error, "args", ())
+    if len(arguments) == 3 and type(error).__name__ == "JsException":
+        return f"{arguments[1]}: {arguments[2]}"  # MicroPython's: the object, its name, its message
     text = str(error) or type(error).__name__
     return text.split("\n")[0]

@@ -73,7 +73,7 @@ def points(value: float) -> str:
 def significant(value):
     """Return a number with four digits: 0.01235, 3.142, 4207."""
     size = abs(value)
-    if size >= 1000:
+    if 1000 <= size < 1e15:
         return str(round(value))
     return f"{value:.4g}"
 

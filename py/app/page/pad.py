@@ -127,6 +127,8 @@ class Pad:
         self.changed()
 
     def _line(self, x, y):
+        if not self.strokes:  # cleared meanwhile
+            self._start(x, y)
         stroke = self.strokes[-1]
         self._segment(stroke[-1][0], stroke[-1][1], x, y)
         stroke.append((x, y))

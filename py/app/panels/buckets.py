@@ -16,7 +16,7 @@ class Buckets:
         self.client = client
         self.refresh = refresh
         self.count = 0
-        dom.click("drawn-add", self.add)
+        dom.press("drawn-add", self.add)
         self._fill([])
 
     async def show(self):
@@ -45,7 +45,7 @@ class Buckets:
             button = dom.make("button", type="button", aria_label=name, title=tr("Delete"))
             picture = dom.make("canvas", class_="tinted", aria_hidden="true")
             button.append(images.paint(picture, entry["rgba"]))
-            dom.on(button, "click", lambda _, index=index: self.remove(index, digit))
+            dom.press(button, lambda index=index: self.remove(index, digit))
             tiles.append(button)
         item.append(dom.make("b", self._name(digit)), tiles, count)
         return item

@@ -3,7 +3,7 @@
 import js
 
 from app.language import tr
-from app.page import dom, images, numbers, status, table
+from app.page import dom, failures, images, numbers, status, table
 from app.panels.augmentation import Augmentation
 from app.panels.buckets import Buckets
 from app.state import settings
@@ -43,6 +43,31 @@ class Subset:
         dom.set_text("subset-value", numbers.count(count))
 
 
+class DropZone:
+    """Where files can be dropped.
+
+    Args:
+        take: coroutine function of the files.
+    """
+
+    def __init__(self, take):
+        self.take = take
+        self.zone = dom.find("drop")
+        dom.on(self.zone, "dragover", lambda event: self._over(event, True), passive=False)
+        dom.on(self.zone, "dragleave", lambda event: self._over(event, False), passive=False)
+        dom.on(self.zone, "drop", self._dropped, passive=False)
+
+    def _over(self, event, inside):
+        event.preventDefault()
+        self.zone.classList.toggle("over", inside)
+
+    def _dropped(self, event):
+        """Take files now: after its event a drop is empty, and the browser has opened the files."""
+        self._over(event, False)
+        event.stopPropagation()
+        return self.take(event.dataTransfer.files)
+
+
 class Data:
     """The panel, with the buckets and the augmentation that are parts of it.
 
@@ -69,10 +94,11 @@ class Data:
         dom.on("data-form", "change", lambda event: self._convert(event.target.value))
         self.changed = lambda: None  # called when the data are shown again
         self.replaced = None  # coroutine function, called when the data are others
+        self.refused = False  # whether the notice is of files that were no data set
         self.tabled = None  # coroutine function of a CSV's name and address: it holds no images
         self.buckets = Buckets(client, self.refresh)
         self.augmentation = Augmentation(client, options)
-        self._drop_zone()
+        DropZone(self.take)
         self.show_choice()
 
     async def ready(self):
@@ -128,22 +154,6 @@ class Data:
 
     # -- a user's own -----------------------------------------------------------------------
 
-    def _drop_zone(self):
-        zone = dom.find("drop")
-        dom.on(zone, "dragover", lambda event: self._over(event, True), passive=False)
-        dom.on(zone, "dragleave", lambda event: self._over(event, False), passive=False)
-        dom.on(zone, "drop", self._dropped, passive=False)
-
-    def _over(self, event, inside):
-        event.preventDefault()
-        dom.find("drop").classList.toggle("over", inside)
-
-    def _dropped(self, event):
-        """Take files now: after its event a drop is empty, and the browser has opened the files."""
-        self._over(event, False)
-        event.stopPropagation()
-        return self.take(event.dataTransfer.files)
-
     async def _chosen(self, event):
         await self.take(event.target.files)
         event.target.value = ""
@@ -164,12 +174,15 @@ class Data:
         try:
             await self.client.lab.data.import_files(names, urls)
         except Exception as error:
-            if await self._is_table(names, urls):
+            problem = await self._no_table(names, urls)
+            if problem == "":
                 return
+            self.refused = True
             status.say(tr("The data are as they were."))
+            what = tr("{problem}. As a table: {other}", problem=error, other=problem)
             status.notice(
                 tr("Not a data set"),
-                str(error),
+                what if problem else str(error),
                 tr(
                     "Nothing was changed. Give IDX images with labels, a CSV, a zip of folders"
                     " or CIFAR-10's binary batches."
@@ -182,15 +195,16 @@ class Data:
                 js.URL.revokeObjectURL(url)
         await self.adopt(before)
 
-    async def _is_table(self, names, urls):
-        """Show the files as a table; return whether they are one."""
+    async def _no_table(self, names, urls):
+        """Show the files as a table; return what keeps them from being one, '' if nothing does, and
+        None where they are no text."""
         if len(names) > 1 or not names[0].lower().endswith((".csv", ".tsv", ".txt")):
-            return False
+            return None
         try:
             await self.tabled(names[0], urls[0])
-        except Exception:  # what keeps it from being images is said
-            return False
-        return True
+        except Exception as error:
+            return failures.first_line(error)
+        return ""
 
     async def adopt(self, before=None):
         """Show other data that the worker has taken, and begin with a new network.
@@ -200,6 +214,9 @@ class Data:
                 where it has changed.
         """
         await self._replaced(before)
+        if self.refused:  # what was said of other files is over
+            self.refused = False
+            status.hide()
         data = self.client.data
         if data["train"] < FEW and self.options["batch"] > BATCH:
             self.options.adopt(dict(self.options.values, batch=BATCH, epochs=EPOCHS))

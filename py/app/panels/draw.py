@@ -279,6 +279,8 @@ class Draw:
     async def fine_tune(self):
         """Train on the corrected drawings."""
         client = self.client
+        if not self.state.free():
+            return
         dom.enable("fine-tune", when=False)
         try:
             known = client.accuracy

@@ -199,6 +199,8 @@ class History:
         """Delete all runs; they are shown until they are deleted."""
         try:
             await self.client.lab.history.forget()
+        except Exception as error:
+            status.say(tr("The kept runs could not be deleted: {error}", error=error))
         finally:
             self.kept = KeptRuns(dom.unique)
             empty = dom.make("tr", class_="empty")

@@ -1,9 +1,9 @@
-"""The models panel: models saved in the browser, in files, and with weights in fewer bits."""
+"""The models panel: models saved in the browser and in files."""
 
 import js
 
 from app.language import tr
-from app.page import dom, numbers, status, table
+from app.page import dom, failures, numbers, status
 
 
 class Models:
@@ -25,15 +25,11 @@ class Models:
         dom.click("download", self.download)
         dom.click("load", dom.find("model-file").click)
         dom.on("model-file", "change", self._chosen)
-        dom.click("quantise", self.compare)
-        self.compared = 0  # version of the network whose precisions are shown
         client.listen(self._follow)
 
     def _follow(self):
-        """Say how long it was trained; clear the sizes and accuracies of another network."""
+        """Say how long it was trained."""
         dom.set_text("model-note", _trained(self.client))
-        if self.compared != self.client.version:
-            dom.find("precisions").parentNode.hidden = True
 
     # -- in the browser ---------------------------------------------------------------------
 
@@ -82,7 +78,7 @@ class Models:
                     class_="quiet",
                     aria_label=f"{label} {entry['name']}",
                 )
-                dom.on(button, "click", lambda _, handler=handler, entry=entry: handler(entry))
+                dom.press(button, lambda handler=handler, entry=entry: handler(entry))
                 item.append(button)
             items.append(item)
         dom.fill(dom.find("saved"), items)
@@ -93,10 +89,14 @@ class Models:
             if not free:
                 return False
             began = dom.now()
-            model = await self.client.lab.models.open(about["name"])
-            return await self._take(model, about, f"“{about['name']}”", began)
+            try:
+                model = await self.client.lab.models.open(about["name"])
+            except Exception as error:
+                await self._lost(error)
+                return False
+            return await self.take(model, about, f"“{about['name']}”", began)
 
-    async def _take(self, model, about, words, began):
+    async def take(self, model, about, words, began):
         """Use a network in place of the present one; return whether it fits the data."""
         loaded, data = numbers.seconds(dom.now() - began), self.client.data
         if not await self.client.lab.network.fits(model, data["shape"], len(data["names"])):
@@ -116,16 +116,32 @@ class Models:
 
     async def _delete(self, about):
         name = about["name"]
-        self._list(await self.client.lab.models.forget(name))
+        try:
+            self._list(await self.client.lab.models.forget(name))
+        except Exception as error:
+            await self._lost(error)
+            return
+        (dom.find("saved").querySelector("button") or dom.find("save")).focus()
         status.say(tr("“{name}” is deleted.", name=name))
+
+    async def _lost(self, error):
+        """Say that a saved model is not there, and list those that are."""
+        await self.find()
+        problem = failures.first_line(error)
+        status.say(tr("This model is gone: {problem}", problem=problem))
 
     # -- files ------------------------------------------------------------------------------
 
     async def download(self):
         """Download the model as a file; its bytes go from the worker to the disk."""
-        made = await self.client.lab.models.export(
-            self.client.model, "farcall-model", dom.find("format").value
-        )
+        try:
+            made = await self.client.lab.models.export(
+                self.client.model, "farcall-model", dom.find("format").value
+            )
+        except Exception as error:
+            problem = failures.first_line(error)
+            status.say(tr("The file could not be made: {problem}", problem=problem))
+            return
         dom.save_as(made["url"], made["name"])
         status.say(
             tr(
@@ -149,7 +165,7 @@ class Models:
                 if free:
                     began = dom.now()
                     model = await self.client.lab.models.load(url, file.name)
-                    await self._take(model, {"trained": 1}, f"“{file.name}”", began)
+                    await self.take(model, {"trained": 1}, f"“{file.name}”", began)
         except Exception as error:
             status.notice(
                 tr("This file is no model"),
@@ -159,61 +175,6 @@ class Models:
             )
         finally:
             js.URL.revokeObjectURL(url)
-
-    # -- weights in fewer bits --------------------------------------------------------------
-
-    async def compare(self):
-        """Show what the network loses, in bytes and in answers, with its weights rounded."""
-        if self.client.model is None or not self.state.free():
-            return
-        dom.enable("quantise", when=False)
-        self.compared = self.client.version
-        status.say(tr("Reading all test images with rounded weights…"))
-        try:
-            rows = await self.client.lab.models.quantized(self.client.model)
-        finally:
-            dom.enable("quantise")
-        if self.compared != self.client.version:
-            status.say(tr("Another network came meanwhile: compare that one."))
-            return
-        dom.fill(dom.find("precisions"), [self._precision(row, rows[0]) for row in rows])
-        dom.find("precisions").parentNode.hidden = False
-        status.say(_compared(rows[-1], rows[0]))
-
-    def _precision(self, row, whole):
-        kind = row["kind"]
-        share = numbers.percent(row["octets"] / whole["octets"], 0)
-        button = dom.make(
-            "button",
-            tr("Use"),
-            type="button",
-            class_="quiet",
-            aria_label=tr("Use {kind}", kind=kind),
-        )
-        dom.on(button, "click", lambda _: self._use(kind))
-        size = f"{numbers.size(row['octets'])} ({share})"
-        return table.row(kind, size, numbers.percent(row["accuracy"], 2), button)
-
-    async def _use(self, kind):
-        async with self.client.replacing as free:
-            if not free:
-                return
-            began = dom.now()
-            model = await self.client.lab.models.quantize(self.client.model, kind)
-            about = {"trained": self.client.trained, "run": self.client.run}
-            await self._take(model, about, tr("Weights of {kind}", kind=kind), began)
-
-
-def _compared(rounded, whole):
-    """Return what the network loses with its weights rounded."""
-    return tr(
-        "With 8-bit weights: {size} instead of {whole}, {right} instead of {before} of the test "
-        "images right.",
-        size=numbers.size(rounded["octets"]),
-        whole=numbers.size(whole["octets"]),
-        right=numbers.percent(rounded["accuracy"], 2),
-        before=numbers.percent(whole["accuracy"], 2),
-    )
 
 
 def _no_storage(error):

@@ -149,12 +149,20 @@ class Network:
     # -- changes ----------------------------------------------------------------------------
 
     async def _preset(self, name):
+        if not self._free():
+            return
         if name == "custom":
             dom.find("editor").open = True
             await self._change(self.layers)
         else:
-            more = architectures.TRAINED_WITH.get(name, {})
-            self.options.adopt(dict(self.options.values, layers=None, preset=name, **more))
+            values = dict(self.options.values, layers=None, preset=name)
+            # What was set for the former network goes back, unless it was changed since.
+            former = architectures.TRAINED_WITH.get(self.options["preset"], {})
+            for key in former:
+                if values[key] == former[key]:
+                    values[key] = settings.TABLE[key][1]
+            values.update(architectures.TRAINED_WITH.get(name, {}))
+            self.options.adopt(values)
 
     def _follow(self):
         """Build the network again after a change of the settings, here or in the address."""
@@ -181,7 +189,16 @@ class Network:
         if self.client.learned or self.client.layers != self.layers:
             await self._rebuild()
 
+    def _free(self):
+        """Whether nothing is in progress; shows what is in use again if something is."""
+        if not self.state.free():
+            self.plan()
+            return False
+        return True
+
     async def _change(self, layers):
+        if not self._free():
+            return
         self.layers = layers
         if self.plan():  # else the last ones that make a network stay in use and in the address
             self.options.values["preset"] = "custom"

@@ -191,7 +191,10 @@ class Cards:
     def show(self, listing):
         """Show all classes."""
         self.counts = {c["number"]: len(c["pictures"]) for c in listing["classes"]}
+        number, place = _focused()
         dom.fill(dom.find("own-list"), [self._card(c) for c in listing["classes"]])
+        if number in self.counts:
+            _controls(self.find(number))[place].focus()
         dom.enable("own-undo", when=listing["undo"])
         for number in self.counts:
             self._count(number)
@@ -215,6 +218,12 @@ class Cards:
         """Say under the name of a class what is wrong with it."""
         self.find(number).querySelector(".wrong").textContent = words
 
+    def rename(self, number, name):
+        """Name a class' card and its button."""
+        card = self.find(number)
+        card.setAttribute("aria-label", name)
+        card.querySelector(".quiet").setAttribute("aria-label", tr("Delete {name}", name=name))
+
     def _count(self, number):
         count = self.counts[number]
         self.find(number).querySelector("small").textContent = _pictures(count)
@@ -230,12 +239,14 @@ class Cards:
         gone = dom.make(
             "button", "×", type="button", class_="quiet", aria_label=tr("Delete {name}", name=name)
         )
-        dom.on(gone, "click", lambda _: self.panel.remove_class(number))
+        dom.press(gone, lambda: self.panel.remove_class(number))
         head.append(field, dom.make("small"), gone)
         thumbs = dom.make("div", class_="thumbs")
         for picture in one["pictures"]:
             thumbs.append(self._thumb(number, picture))
-        card.append(head, dom.make("p", class_="wrong"), thumbs, self._buttons(number))
+        card.append(
+            head, dom.make("p", class_="wrong", role="alert"), thumbs, self._buttons(number)
+        )
         dom.on(card, "dragover", lambda event: _over(event, card, True), passive=False)
         dom.on(card, "dragleave", lambda event: _over(event, card, False), passive=False)
         dom.on(card, "drop", lambda event: self._dropped(event, card, number), passive=False)
@@ -275,7 +286,7 @@ class Cards:
         canvas = dom.make("canvas", aria_hidden="true", class_="in-colour")
         button.append(images.paint(canvas, picture["rgba"], False))
         which = picture["number"]
-        dom.on(button, "click", lambda _: self.panel.remove(number, which))
+        dom.press(button, lambda: self.panel.remove(number, which))
         return button
 
     def _dropped(self, event, card, number):
@@ -403,7 +414,7 @@ class Classes:
             return
         self._changed()
         self.cards.wrong(number, "")
-        self.cards.find(number).setAttribute("aria-label", field.value)
+        self.cards.rename(number, field.value)
 
     async def remove_class(self, number):
         """Delete a class; Undo brings it back."""
@@ -592,6 +603,22 @@ def _build():
     tools = dom.make("div", class_="own-only row")
     dom.put(tools, _DRAWING)
     dom.document.querySelector("#draw .tools").append(tools)
+
+
+def _focused():
+    """Return which class has the focus, and which of its controls; (None, 0) where none has."""
+    active = dom.document.activeElement
+    card = active and active.closest(".class")
+    if not card:
+        return None, 0
+    controls = _controls(card)
+    found = [place for place in range(controls.length) if controls[place].isSameNode(active)]
+    return int(card.dataset.number), found[0] if found else 0
+
+
+def _controls(card):
+    """Return the controls of a class but for its pictures."""
+    return card.querySelectorAll("input, .row > button")
 
 
 def _over(event, card, inside):
