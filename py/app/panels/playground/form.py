@@ -54,6 +54,8 @@ class Form:
 
     def change_units(self, layer, by):
         """Give a hidden layer one unit more (1) or less (-1)."""
+        if layer >= len(self["hidden"]):  # taken away, and not drawn again yet
+            return
         units = int(self["hidden"][layer]) + by
         if 1 <= units <= toys.UNITS:
             before, after = self["hidden"][:layer], self["hidden"][layer + 1 :]
