@@ -102,26 +102,72 @@ def read_batches(files: dict[str, bytes]) -> tuple[Any, Any]:
 
 def read_csv(name: str, content: bytes) -> tuple[Any, Any]:
     """Read lines of a label and 784 numbers from 0 to 255; the first may be headings."""
-    text = content.decode("utf-8", "replace")
-    first = text[: text.find("\n")].split(",")[0].strip()
-    skip = 0 if first.lstrip("-").isdigit() else 1
-    if not any(line.strip() for line in text.splitlines()[skip:]):
+    text = content.decode("utf-8-sig", "replace")
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if lines and _is_heading(_cells(lines[0][1])):
+        del lines[0]
+    if not lines:
         raise OwnDataError(f"{name}: expected lines of a label and 784 numbers, got none")
-    columns = len(text.splitlines()[skip].split(","))
+    columns = len(_cells(lines[0][1]))
     if columns != 1 + SIDE * SIDE:
         raise OwnDataError(
             f"{name}: a CSV needs a label and {SIDE * SIDE} numbers a line; this one has {columns} "
             "columns"
         )
-    try:
-        table = np.loadtxt(io.StringIO(text), delimiter=",", skiprows=skip, ndmin=2)
-    except ValueError as error:
-        raise OwnDataError(f"{name}: {error}") from error
+    table = _numbers(name, lines)
     pixels = table[:, 1:]
     if pixels.min() < 0 or pixels.max() > 255:
         raise OwnDataError(f"{name}: expected pixels from 0 to 255, got {pixels.max():g}")
     labels = table[:, 0].astype(np.int64)
     return checked(name, pixels.astype(np.uint8).reshape(-1, SIDE, SIDE), labels)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip().strip('"') for cell in line.split(",")]
+
+
+def _is_heading(cells: list[str]) -> bool:
+    """Return whether a first line holds names: texts, of which some may count, as "label,0,1,2".
+
+    A line of an image has more pixels than bytes have values, so that some are the same: a text
+    among them is a fault, and the line is not left out.
+    """
+    numbers = [cell for cell in cells if _is_number(cell)]
+    counts = len(set(cells)) == len(cells) and all(cell.isdigit() for cell in numbers)
+    return len(numbers) < len(cells) and (not numbers or counts)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(name: str, lines: list[tuple[int, str]]) -> Any:
+    """Return lines, given with their numbers, as a table of a label and 784 numbers each."""
+    try:
+        return np.loadtxt(
+            [line for _, line in lines], np.float32, None, ",", quotechar='"', ndmin=2
+        )
+    except ValueError as error:
+        _refuse_cells(name, lines)
+        raise OwnDataError(f"{name}: {error}") from error
+
+
+def _refuse_cells(name: str, lines: list[tuple[int, str]]) -> None:
+    """Name the first line that holds no label and 784 numbers, if there is one."""
+    for number, line in lines:
+        cells = _cells(line)
+        if len(cells) != 1 + SIDE * SIDE:
+            raise OwnDataError(
+                f"{name}: line {number}: expected a label and {SIDE * SIDE} numbers, got "
+                f"{len(cells)} cells"
+            )
+        wrong = [cell for cell in cells if not _is_number(cell)]
+        if wrong:
+            raise OwnDataError(f"{name}: line {number}: expected numbers, got {wrong[0]!r}")
 
 
 async def read_zip(

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import io
+import re
 import zipfile
 from typing import Any
 
@@ -53,6 +54,43 @@ def test_reads_idx_pairs_and_csv(files: dict[str, bytes]) -> None:
     np.testing.assert_array_equal(images, IMAGES)
     np.testing.assert_array_equal(labels, LABELS)
     assert names == list("0123456789")
+
+
+HEADINGS = {
+    "none": "",
+    "names": "label," + ",".join(f"p{i}" for i in range(784)) + "\n",
+    "counted": "label," + ",".join(map(str, range(784))) + "\n",
+    "all alike, after an empty line": "\nlabel" + 784 * ",pixel" + "\n",
+    "quoted": '"label",' + ",".join(f'"{i}x{i}"' for i in range(784)) + "\n",
+}
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "BOM"])
+@pytest.mark.parametrize("cell", ["{}", "{}.0", "{}e0", " {}", '"{}"', "+{}"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n", "\r"])
+def test_every_line_of_a_csv_is_an_image_and_a_heading_is_none(
+    heading: str, mark: str, cell: str, end: str
+) -> None:
+    lines = (",".join([cell.format(row[0]), *map(str, row[1:])]) for row in ROWS)
+    content = (mark + HEADINGS[heading] + "\n".join(lines) + "\n").replace("\n", end)
+    images, labels, _ = read({"digits.csv": content.encode()})
+    np.testing.assert_array_equal(images, IMAGES)
+    np.testing.assert_array_equal(labels, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "words"),
+    [(0, "?", "line 1: expected numbers, got '?'"), (9, "x", "line 1: expected numbers, got 'x'"),
+     (784, "", "line 1: expected numbers, got ''"), (0, "five", "line 1: expected numbers, got")],
+)  # fmt: skip
+def test_a_fault_in_the_first_line_makes_no_heading_of_it(
+    place: int, text: str, words: str
+) -> None:
+    rows = ROWS.astype(object)
+    rows[0, place] = text
+    with pytest.raises(import_data.OwnDataError, match=re.escape(f"a.csv: {words}")):
+        read({"a.csv": as_csv(rows)})
 
 
 def test_reads_emnist_as_it_is_published_gzipped_and_on_its_side() -> None:
