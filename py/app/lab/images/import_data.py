@@ -101,7 +101,7 @@ def read_batches(files: dict[str, bytes]) -> tuple[Any, Any]:
 
 
 def read_csv(name: str, content: bytes) -> tuple[Any, Any]:
-    """Read lines of a label and 784 numbers from 0 to 255; the first may be headings."""
+    """Read lines of a label and 784 numbers from 0 to 255, or to 1; the first may be headings."""
     text = content.decode("utf-8-sig", "replace")
     lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
     if lines and _is_heading(_cells(lines[0][1])):
@@ -115,11 +115,41 @@ def read_csv(name: str, content: bytes) -> tuple[Any, Any]:
             "columns"
         )
     table = _numbers(name, lines)
+    wrong = _first(lines, ~np.isfinite(table))
+    if wrong:
+        raise OwnDataError(f"{name}: line {wrong[0]}: expected numbers, got {wrong[1]!r}")
+    wrong = _first(lines, ~np.isin(table[:, :1], np.arange(CLASSES)))
+    if wrong:
+        raise OwnDataError(
+            f"{name}: line {wrong[0]}: expected a whole number from 0 to {CLASSES - 1} as label, "
+            f"got {wrong[1]!r}"
+        )
+    pixels = _pixels(name, lines, table)
+    return checked(name, pixels.reshape(-1, SIDE, SIDE), table[:, 0].astype(np.int64))
+
+
+def _pixels(name: str, lines: list[tuple[int, str]], table: Any) -> Any:
+    """Return the pixels of lines as bytes; where none is more than 1, 1 is white."""
     pixels = table[:, 1:]
-    if pixels.min() < 0 or pixels.max() > 255:
-        raise OwnDataError(f"{name}: expected pixels from 0 to 255, got {pixels.max():g}")
-    labels = table[:, 0].astype(np.int64)
-    return checked(name, pixels.astype(np.uint8).reshape(-1, SIDE, SIDE), labels)
+    scaled = pixels.max() <= 1
+    found = np.rint(255 * pixels if scaled else pixels).clip(0, 255).astype(np.uint8)
+    off = (pixels < 0) if scaled else (found != pixels)
+    wrong = _first(lines, np.pad(off, ((0, 0), (1, 0))))
+    if wrong:
+        raise OwnDataError(
+            f"{name}: line {wrong[0]}: expected whole pixels from 0 to 255, or all from 0 to 1, "
+            f"got {wrong[1]!r}"
+        )
+    return found
+
+
+def _first(lines: list[tuple[int, str]], wrong: Any) -> tuple[int, str] | None:
+    """Return the line's number and the text of the first cell that is wrong, if one is."""
+    if not wrong.any():
+        return None
+    row, column = np.argwhere(wrong)[0]
+    number, line = lines[row]
+    return number, _cells(line)[column]
 
 
 def _cells(line: str) -> list[str]:

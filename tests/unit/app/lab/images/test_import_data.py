@@ -93,6 +93,57 @@ def test_a_fault_in_the_first_line_makes_no_heading_of_it(
         read({"a.csv": as_csv(rows)})
 
 
+@pytest.mark.parametrize(
+    ("written", "off"),
+    [(lambda x: repr(x / 255), 0), (lambda x: f"{x / 255:.3f}", 0), (lambda x: f"{x / 256:.4f}", 1),
+     (lambda x: f"{x / 255:.18e}", 0), (lambda x: str(x // 128), 128), (lambda x: f"{x}.0", 0)],
+    ids=["repr", "3 digits", "of 256", "as NumPy writes", "black and white", "of 255"],
+)  # fmt: skip
+def test_pixels_of_at_most_one_are_those_of_a_scale_from_0_to_1(written: Any, off: int) -> None:
+    lines = [",".join([str(row[0]), *map(written, row[1:].tolist())]) for row in ROWS]
+    images, labels, _ = read({"digits.csv": "\n".join(lines).encode()})
+    np.testing.assert_array_equal(labels, LABELS)
+    assert np.abs(images.astype(int) - IMAGES).max() <= off
+    assert images.max() >= 254
+
+
+PIXELS = "expected whole pixels from 0 to 255, or all from 0 to 1, got "
+LABEL = "expected a whole number from 0 to 9 as label, got "
+NUMBERS = "expected numbers, got "
+NO_NUMBERS = [(text, NUMBERS) for text in ("nan", "NaN", "inf", "-1e999", "", "x", "1 2")]
+NO_LABELS = [(text, LABEL) for text in ("0.7", "8.5", "-1", "-0.01", "10", "256", "1e30")]
+NEGATIVE = [(text, PIXELS) for text in ("-1", "-0.01", "-1e-3", "-1e30")]
+NO_BYTES = [(text, PIXELS) for text in ("0.7", "127.5", "254.99", "256", "1e30")]
+FAULTS = [
+    *((1, 0, *fault) for fault in NO_NUMBERS + NO_LABELS),
+    *((255, 0, *fault) for fault in NO_NUMBERS + NO_LABELS),
+    *((1, place, *fault) for place in (1, 784) for fault in NO_NUMBERS + NEGATIVE),
+    *((255, place, *fault) for place in (1, 784) for fault in NO_NUMBERS + NEGATIVE + NO_BYTES),
+]
+
+
+@pytest.mark.parametrize(("scale", "place", "text", "words"), FAULTS)
+@pytest.mark.parametrize("line", [1, 7, 20])
+@pytest.mark.parametrize("heading", ["none", "names"])
+def test_what_is_no_label_or_no_pixel_is_refused_with_its_line(
+    scale: int, place: int, text: str, words: str, line: int, heading: str
+) -> None:
+    rows = [[f"{row[0]}", *(f"{x * scale / 255:g}" for x in row[1:].tolist())] for row in ROWS]
+    rows[line - 1][place] = text
+    content = HEADINGS[heading] + "\n".join(map(",".join, rows))
+    where = f"own.csv: line {line + (heading == 'names')}: {words}{text!r}"
+    with pytest.raises(import_data.OwnDataError, match=re.escape(where)):
+        read({"own.csv": content.encode()})
+
+
+def test_pixels_of_two_scales_are_refused_where_the_first_is_not_whole() -> None:
+    rows = [[str(row[0]), *(str(0) for _ in row[1:])] for row in ROWS]
+    rows[3][5], rows[4][5] = "0.25", "2"
+    where = f"own.csv: line 4: {PIXELS}'0.25'"
+    with pytest.raises(import_data.OwnDataError, match=re.escape(where)):
+        read({"own.csv": "\n".join(map(",".join, rows)).encode()})
+
+
 def test_reads_emnist_as_it_is_published_gzipped_and_on_its_side() -> None:
     turned = np.ascontiguousarray(IMAGES.transpose(0, 2, 1))
     names = ("emnist-digits-train-images-idx3-ubyte.gz", "emnist-digits-train-labels-idx1-ubyte.gz")
@@ -153,7 +204,7 @@ def test_reads_a_zip_with_a_folder_a_class() -> None:
         ({"data_batch_1.bin": 10 * (b"\x0b" + bytes(3072))}, "expected labels from 0 to 9"),
         ({"data_batch_1.bin": bytes(3072)}, "data_batch_1.bin: IDX"),
         ({"cat.png": b"any"}, "cat.png: give pictures as a zip with a folder for each class"),
-        ({"a.csv": as_csv(ROWS.astype(int) + 1)}, "expected pixels from 0 to 255, got 256"),
+        ({"a.csv": as_csv(ROWS.astype(int) + (np.arange(785) > 0))}, "line 1: .* got '256'"),
         ({"a.csv": as_csv(ROWS).replace(b",7,", b",x,")}, "a.csv: "),
         ({"a.zip": b"PK not really"}, "a.zip: File is not a zip file"),
         ({"a.zip": as_zip({"one/1.png": b"1"})}, "expected 2 to 10 folders of images, got 1"),
