@@ -68,32 +68,25 @@ def read(name: str, content: bytes) -> tuple[list[Column], list[str]]:
     Raises:
         OwnDataError: it is no table, or too large.
     """
-    text = content.decode("utf-8-sig", "replace")
-    first = text.split("\n", 1)[0]
-    mark = max(",;\t", key=first.count)
-    lines = csv.reader(io.StringIO(text), delimiter=mark)
-    rows = [row for row in lines if len(row) > 1 or "".join(row).strip()]
+    rows = _rows(name, content)
     if not rows or len(rows[0]) < 2:
         raise OwnDataError(f"{name}: expected a table of at least two columns")
     width = len(rows[0])
     names = [tr("column {number}", number=place + 1) for place in range(width)]
-    if all(_number(cell) is None for cell in rows[0]):
-        titles = zip(rows.pop(0), names, strict=False)
-        names = [cell.strip() or name for cell, name in titles]
-    elif rows[0][:2] == [str(len(rows) - 1), str(width - 1)]:  # as scikit-learn's files begin
+    if rows[0][:2] == [str(len(rows) - 1), str(width - 1)]:  # as scikit-learn's files begin
         classes = rows.pop(0)[2:]
         rows = [[*row[:-1], classes[int(row[-1])]] for row in rows]
+    elif _is_heading(rows[0], rows[1:]):
+        titles = zip(rows.pop(0), names, strict=True)
+        names = [cell or name for cell, name in titles]
     if not FEWEST <= len(rows) <= MOST or width > COLUMNS:
         raise OwnDataError(
             f"{name}: expected {FEWEST} to {MOST:,} rows of at most {COLUMNS} columns, got "
             f"{len(rows)} of {width}"
         )
-    for number, row in enumerate(rows, 1):
-        if len(row) != width:
-            raise OwnDataError(f"{name}: row {number} has {len(row)} cells, the first {width}")
     columns, left = [], []
     for title, cells in zip(names, zip(*rows, strict=True), strict=True):
-        column, reason = _column(title, [cell.strip() for cell in cells])
+        column, reason = _column(title, list(cells))
         if reason:
             left.append(f"{title} ({reason})")
         else:
@@ -101,6 +94,61 @@ def read(name: str, content: bytes) -> tuple[list[Column], list[str]]:
     if len(columns) < 2:
         raise OwnDataError(f"{name}: expected two columns to learn from; left out: {left}")
     return columns, left
+
+
+def _rows(name: str, content: bytes) -> list[list[str]]:
+    """Return the cells of each line that is not empty; all have as many as the first."""
+    text = content.decode("utf-8-sig", "replace")
+    first = next(filter(str.strip, text.splitlines()), "")
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
+    rows: list[list[str]] = []
+    try:
+        for row in lines:
+            if len(row) < 2 and not "".join(row).strip():
+                continue
+            if rows and len(row) != len(rows[0]):
+                raise OwnDataError(
+                    f"{name}: line {lines.line_num} has {len(row)} cells, the first {len(rows[0])}"
+                )
+            rows.append([cell.strip() for cell in row])
+    except csv.Error as error:
+        raise OwnDataError(f"{name}: {error}") from error
+    return rows
+
+
+def _is_heading(first: list[str], rows: list[list[str]]) -> bool:
+    """Return whether the first line of a table names its columns. Names may be numbers, as years.
+
+    A text above numbers says so, and a text above categories that it is none of; a text that occurs
+    below says that the line is a row like the others. Where none says either, the line is a heading
+    if it holds texts alone.
+    """
+    texts = [place for place, cell in enumerate(first) if _is_text(cell)]
+    signs = Counter(_sign(first[place], [row[place] for row in rows]) for place in texts)
+    named = [cell for cell in first if cell]
+    if len(set(named)) < len(named) and not signs["numbers"]:
+        signs["new"] = 0  # what occurs twice in a line is a value
+    names, values = signs["numbers"] + signs["new"], signs["known"]
+    if names or values:
+        return names > values
+    return len(texts) == len(named) > 0
+
+
+def _sign(text: str, below: list[str]) -> str:
+    """Return what a column says of the text above it: it has "numbers", categories of which the
+    text is one ("known") or none ("new"), or '': nothing."""
+    counts = Counter(cell for cell in below if cell.lower() not in MISSING)
+    if counts and not any(map(_is_text, counts)):
+        return "numbers"
+    if text in counts:
+        return "known"
+    # As likely as it is that a row has a text of its own, a first row has one.
+    once = sum(count == 1 for count in counts.values())
+    return "new" if counts and once <= counts.total() / 20 else ""
+
+
+def _is_text(cell: str) -> bool:
+    return cell.lower() not in MISSING and _number(cell) is None
 
 
 def _column(title: str, texts: list[str]) -> tuple[Column, str]:
