@@ -245,6 +245,15 @@ def folders(**pictures):
     return target.getvalue()
 
 
+def added(packed, *names):
+    """A zip with some empty files more."""
+    target = io.BytesIO(packed)
+    with zipfile.ZipFile(target, "a") as archive:
+        for name in names:
+            archive.writestr(name, b"")
+    return target.getvalue()
+
+
 def picture(page, kind):
     """A picture as the browser itself writes it: a dark bar on white paper."""
     address = page.execute_script(
@@ -339,9 +348,12 @@ def test_a_pair_of_idx_files_may_be_dropped(page, zipped):
 )
 def test_a_zip_of_folders_may_be_dropped_with_pictures_of_any_kind(page):
     pictures = {kind: picture(page, kind) for kind in ("png", "jpeg", "webp")}
-    files = {"pets.zip": folders(**pictures, jpg=pictures["jpeg"])}
-    assert drop(page, files)
+    packed = folders(**pictures, jpg=pictures["jpeg"], jfif=pictures["jpeg"])
+    assert drop(page, {"pets.zip": added(packed, "pets/cat/17.tif", "pets/notes.txt")})
     page.until(lambda: count(page) == "pets.zip: 13 + 3 images")
+    page.until(
+        lambda: any("A file of the zip was left out: 1 .tif." in hint for hint in hints(page))
+    )
     names = page.execute_script("return document.getElementById('classes').innerText").split()
     assert names == ["bee", "cat"]
     assert form(page) == "64 1", "grey pictures of 56 x 56"
@@ -362,6 +374,10 @@ BAD = {
     "counts": (idx(70, 60), "70 images but 60 labels"),
     "no zip": ({"pets.zip": b"PK not really"}, "pets.zip: "),
     "no picture": ({"pets.zip": folders(png=b"not a picture")}, "is no picture"),
+    "a class of TIFF": (
+        {"pets.zip": added(folders(png=PNG), "pets/fox/1.tif")},
+        "pets.zip: folder pets/fox: expected pictures (.png, ",
+    ),
     "one folder": ({"pets.zip": folders(txt=b"hello")}, "pets.zip: expected 2 to 10 folders"),
     "gzip": (
         {"own-images.gz": b"\x1f\x8b broken", "b.gz": b"\x1f\x8b"},

@@ -46,6 +46,7 @@ class Data:
         self._replaced = replaced
         self._rng = np.random.default_rng(0)
         self._source: tuple[str, Source] | None = None  # of pictures that can be made again
+        self._left: dict[str, int] = {}  # numbers of files that are no part of the data
 
     def counts(self) -> dict[str, Any]:
         """Return the data's name, sizes, class names and number of images of each class.
@@ -91,7 +92,8 @@ class Data:
         async def read(form: Form | None) -> tuple[Dataset, Dataset]:
             return import_data.split(*await import_data.read(files, downloads.decode_image, form))
 
-        await self.use(names[0], read, convertible=import_data.holds_pictures(files))
+        left, zipped = import_data.left_out(files), import_data.holds_pictures(files)
+        await self.use(names[0], read, convertible=zipped, left=left)
 
     async def choose(self, name: str, base: str) -> bool:
         """Train on a data set that a link may name; return whether there is one of this name.
@@ -175,7 +177,7 @@ class Data:
         if self._source is None:
             raise import_data.OwnDataError("these data have no pictures that could be made again")
         name, source = self._source
-        await self.use(name, source, convertible=True, form=(side, channels))
+        await self.use(name, source, convertible=True, form=(side, channels), left=self._left)
 
     async def use(
         self,
@@ -185,6 +187,7 @@ class Data:
         convertible: bool,
         form: Form | None = None,
         read: Callable[[Any], Any] | None = None,
+        left: dict[str, int] | None = None,
     ) -> None:
         """Train on other data from now on; where they cannot be made, the data stay as they are.
 
@@ -194,18 +197,21 @@ class Data:
             convertible: whether it makes images of any form.
             form: of the images; by default what suits them.
             read: makes of pictures what a network takes, where that is no picture.
+            left: numbers of files that are no part of the data, by their endings.
         """
         train, test = await source(form)
         self._source = (name, source) if convertible else None
+        self._left = left or {}
         self._mnist.use(name, train, test, read)
         self._replaced()
 
     def restore(self) -> None:
         """Go back to MNIST; drawings that were among its images return to their buckets."""
-        self._source = None
+        self._source, self._left = None, {}
         self._mnist.restore()
         self._replaced()
 
     def hints(self) -> list[str]:
-        """Return warnings about class imbalance and duplicate images, in sentences."""
-        return hints.hints(self._mnist.train, self._mnist.test)
+        """Return warnings about files left out, uneven classes and double images, in sentences."""
+        found = hints.hints(self._mnist.train, self._mnist.test)
+        return [*hints.left_out(self._left), *found]

@@ -1,12 +1,39 @@
-"""Warnings about a data set: classes with few images, images that occur twice."""
+"""Warnings about a data set: classes with few images, images that occur twice, files left out."""
 
 from __future__ import annotations
 
 from nn.data import Dataset
 
-from app.language import grouped, tr
+from app.lab.images.import_data import PICTURES
+from app.language import grouped, plural, tr
 
 UNEVEN = 4  # a class with so many times fewer images than another one is called rare
+
+
+KINDS = 3  # of files that a hint names
+
+
+def left_out(kinds: dict[str, int]) -> list[str]:
+    """Return a sentence about the files of a zip that were left out, if any were.
+
+    Args:
+        kinds: numbers of files by their endings, the most first.
+    """
+    if not kinds:
+        return []
+    total = sum(kinds.values())
+    named = [f"{grouped(count)} {kind}" for kind, count in list(kinds.items())[:KINDS]]
+    return [
+        plural(
+            total,
+            "A file of the zip was left out: {kinds}. A class is a folder of pictures: {endings}.",
+            "{count} files of the zip were left out: {kinds}. "
+            "A class is a folder of pictures: {endings}.",
+            count=grouped(total),
+            kinds=", ".join([*named, "…"] if len(kinds) > KINDS else named),
+            endings=", ".join(PICTURES),
+        )
+    ]
 
 
 def hints(train: Dataset, test: Dataset) -> list[str]:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,12 @@ from app.lab.images.normalize_digit import area_weights
 SIDE = 28
 SIDES = (28, 32, 64, 96)
 CLASSES = 10
-PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp")
+PICTURES = (
+    ".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".avif", ".jfif", ".jpe", ".pjpeg", ".pjp",
+    ".apng", ".ico",
+)  # fmt: skip
+"""Endings of what createImageBitmap reads; it reads neither SVG nor TIFF."""
+BESIDE = (".txt", ".db", ".ini")  # texts, Thumbs.db and desktop.ini: left out without a word
 SAMPLE = 50  # pictures that are looked at for size and colour
 COLOURED = 24  # from this distance between its red, green and blue on a pixel is no grey
 # A zip may declare far more than it holds: 60,000 images of 28 x 28 are 47 MB.
@@ -211,12 +217,10 @@ async def read_zip(
         decode: makes (h, w, 3) uint8 of a picture's bytes.
         form: side and channels of the images; by default those that suit the pictures.
     """
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
-    except zipfile.BadZipFile as error:
-        raise OwnDataError(f"{name}: {error}") from error
-    entries = [entry for entry in archive.infolist() if _is_image(entry.filename)]
-    folders = sorted({entry.filename.split("/")[-2] for entry in entries})
+    archive = _archive(name, content)
+    entries, others = _members(archive)
+    _refuse_folders(name, entries, others)
+    folders = sorted({_parts(entry)[-2] for entry in entries})
     if not 2 <= len(folders) <= CLASSES:
         raise OwnDataError(f"{name}: expected 2 to 10 folders of images, got {len(folders)}")
     if len(entries) > MOST_IMAGES or any(entry.file_size > MOST_BYTES for entry in entries):
@@ -234,7 +238,7 @@ async def read_zip(
     if len(entries) * side * side * channels > MOST_MEMORY:
         raise OwnDataError(f"{name}: {len(entries)} images of {side} pixels need too much memory")
     images = [framed(await picture(entry), side, channels) for entry in entries]
-    labels = [folders.index(entry.filename.split("/")[-2]) for entry in entries]
+    labels = [folders.index(_parts(entry)[-2]) for entry in entries]
     return (*checked(name, np.stack(images), np.array(labels)), folders)
 
 
@@ -268,10 +272,63 @@ def framed(picture: Any, side: int, channels: int) -> Any:
     return np.rint(image).astype(np.uint8)
 
 
-def _is_image(path: str) -> bool:
-    parts = path.split("/")
-    known = path.lower().endswith(PICTURES)
-    return known and len(parts) > 1 and not parts[-1].startswith(".") and parts[0] != "__MACOSX"
+def _archive(name: str, content: bytes) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(io.BytesIO(content))
+    except zipfile.BadZipFile as error:
+        raise OwnDataError(f"{name}: {error}") from error
+
+
+def _parts(entry: zipfile.ZipInfo) -> list[str]:
+    """Return the folders of a file and its name; some programs on Windows write backslashes."""
+    return [part for part in entry.filename.replace("\\", "/").split("/") if part not in ("", ".")]
+
+
+def _members(archive: zipfile.ZipFile) -> tuple[list[zipfile.ZipInfo], list[zipfile.ZipInfo]]:
+    """Return the pictures in folders, and all other files but texts and those that are hidden."""
+    found: tuple[list[zipfile.ZipInfo], list[zipfile.ZipInfo]] = ([], [])
+    for entry in archive.infolist():
+        parts, name = _parts(entry), entry.filename.lower()
+        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+        if parts and not hidden and not name.endswith(("/", "\\", *BESIDE)):
+            found[len(parts) == 1 or not name.endswith(PICTURES)].append(entry)
+    return found
+
+
+def _refuse_folders(
+    name: str, pictures: list[zipfile.ZipInfo], others: list[zipfile.ZipInfo]
+) -> None:
+    """Refuse a folder with files of which none is a picture: it may be a class."""
+    held = [_parts(entry)[:-1] for entry in pictures]
+    above = {(), *(tuple(parts[:end]) for parts in held for end in range(1, len(parts) + 1))}
+    classes = {parts[-1] for parts in held}
+    for entry in others:
+        parts = _parts(entry)[:-1]
+        if tuple(parts) in above or classes & set(parts):
+            continue
+        kinds = _kinds(one for one in others if _parts(one)[:-1] == parts)
+        raise OwnDataError(
+            f"{name}: folder {'/'.join(parts)}: expected pictures ({', '.join(PICTURES)}), got "
+            + ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        )
+
+
+def _kinds(entries: Iterable[zipfile.ZipInfo]) -> dict[str, int]:
+    """Return how many files there are of each ending, or name without one; the most first."""
+    names = (_parts(entry)[-1].lower() for entry in entries)
+    kinds = Counter(name[max(0, name.rfind(".")) :][:20] for name in names)
+    return dict(kinds.most_common())
+
+
+def left_out(files: dict[str, bytes]) -> dict[str, int]:
+    """Return how many files of a zip are no pictures in a folder, by their endings.
+
+    Raises:
+        OwnDataError: it is no zip.
+    """
+    if not holds_pictures(files):
+        return {}
+    return _kinds(entry for file in files.items() for entry in _members(_archive(*file))[1])
 
 
 def holds_pictures(files: dict[str, bytes]) -> bool:

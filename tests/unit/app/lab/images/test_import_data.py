@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from app.lab.images import import_data
+from app.lab.data import Data
+from app.lab.images import hints, import_data
+from app.lab.images.mnist import Mnist
 from hypothesis import given
 from hypothesis import strategies as st
 from nn.data.idx import write_idx
@@ -188,6 +190,96 @@ def test_reads_a_zip_with_a_folder_a_class() -> None:
     assert names == ["bee", "cat"]
     assert labels.tolist() == [i % 2 for i in range(12)]
     assert images[:, 0, 0].tolist() == list(range(12))
+
+
+PETS = {f"set/{'cat' if i % 2 else 'bee'}/{i}.png": str(i).encode() for i in range(12)}
+BESIDE = [
+    "notes.txt", "set/notes.TXT", "set/cat/readme.txt", ".DS_Store", "set/cat/.hidden.png",
+    "__MACOSX/set/cat/._1.png", "set/__MACOSX/cat/1.tif", "set/cat/Thumbs.db", "set/desktop.ini",
+    ".git/objects/1.png", "./", "/", ".", "set/", "set/empty/", "set\\windows\\",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", import_data.PICTURES)
+@pytest.mark.parametrize("form", ["{}", "./{}", "a\\b/{}", "/{}"])
+@pytest.mark.parametrize("case", [str.lower, str.upper])
+def test_every_kind_of_picture_that_browsers_read_is_read(
+    ending: str, form: str, case: Any
+) -> None:
+    names = {form.format(name.replace(".png", case(ending))): one for name, one in PETS.items()}
+    files = {"pets.zip": as_zip(names)}
+    images, _, classes = read(files)
+    assert classes == ["bee", "cat"]
+    assert images[:, 0, 0].tolist() == list(range(12))
+    assert import_data.left_out(files) == {}
+
+
+def test_folders_may_be_divided_by_backslashes() -> None:
+    files = {name.replace("/", "\\"): octets for name, octets in PETS.items()}
+    assert read({"pets.zip": as_zip(files)})[2] == ["bee", "cat"]
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+def test_texts_and_what_systems_add_are_left_out_and_not_said(beside: str) -> None:
+    files = {"pets.zip": as_zip({**PETS, beside: b""})}
+    assert len(read(files)[0]) == 12
+    assert import_data.left_out(files) == {}
+
+
+@pytest.mark.parametrize(
+    ("others", "kinds"),
+    [
+        (["set/cat/a.tif", "set/cat/b.TIFF", "set/bee/c.tif"], {".tif": 2, ".tiff": 1}),
+        (["set/labels.csv", "LICENSE", "README.md"], {".csv": 1, "license": 1, ".md": 1}),
+        (["outside.png", "set/cat/raw/1.cr2", "test/cat/1.heic"],
+         {".png": 1, ".cr2": 1, ".heic": 1}),
+        (["set/cat/" + "x" * 300], {"x" * 20: 1}),
+    ],
+)  # fmt: skip
+def test_other_files_that_are_left_out_are_counted_and_said(
+    others: list[str], kinds: dict[str, int]
+) -> None:
+    files = {"pets.zip": as_zip({**PETS, **dict.fromkeys(others, b"")})}
+    assert len(read(files)[0]) == 12
+    assert import_data.left_out(files) == kinds
+    [said] = hints.left_out(kinds)
+    assert said.startswith(
+        "A file of the zip was" if len(others) == 1 else f"{len(others)} files of the zip were"
+    )
+    assert all(f"{count} {kind}" in said for kind, count in kinds.items())
+    assert ".jfif" in said
+
+
+@pytest.mark.parametrize("folder", ["fox", "set/fox", "set/fox/red", "train/set/wolf"])
+@pytest.mark.parametrize("file", ["1.tif", "a.b.HEIC", "1.svg", "1.xml", "readme"])
+def test_a_class_without_a_picture_that_can_be_read_is_refused(folder: str, file: str) -> None:
+    files = as_zip({**PETS, f"{folder}/{file}": b""})
+    kind = file[file.rfind(".") :].lower() if "." in file else file
+    words = rf"pets.zip: folder {folder}: expected pictures \(\.png, .*\), got 1 {kind}$"
+    with pytest.raises(import_data.OwnDataError, match=words):
+        read({"pets.zip": files})
+
+
+def test_files_that_were_left_out_are_said_as_long_as_the_data_are_these() -> None:
+    digits = Mnist()
+    data = Data(digits, lambda: None)
+    left = {".tif": 3, ".csv": 2, ".md": 1, ".pdf": 1}
+
+    async def source(form: Any) -> Any:
+        return import_data.split(IMAGES, LABELS, list("0123456789"))
+
+    async def use() -> None:
+        await data.use("pets.zip", source, convertible=True, left=left)
+        said = data.hints()[0]
+        assert said.startswith(
+            "7 files of the zip were left out: 3 .tif, 2 .csv, 1 .md, …. A class"
+        )
+        await data.convert(28, 1)
+        assert data.hints()[0] == said
+        await data.use("others", source, convertible=False)
+        assert not any("left out" in hint for hint in data.hints())
+
+    asyncio.run(use())
 
 
 @pytest.mark.parametrize(
