@@ -10,6 +10,7 @@ correspond to those of `onnxruntime.training.artifacts.generate_artifacts`, as J
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -17,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nn import losses as losses_
+from nn import metrics as metrics_
 from nn import optimizers
-from nn.errors import ConfigError
+from nn.errors import ConfigError, NNError
 from nn.io import formats, npz, snapshot
-from nn.io.errors import MissingEntryError, UnsupportedError
+from nn.io.errors import FormatError, MissingEntryError, UnsupportedError
 from nn.io.tree import to_json
 from nn.models.network import Network
 from nn.registry import layers
@@ -89,7 +91,7 @@ def generate_artifacts(
         frozen_params: globs of weight paths not to train.
 
     Raises:
-        ConfigError: the optimizer or the loss is unknown.
+        ConfigError: the optimizer, the loss or a metric is unknown, or no weight is left to train.
         UnsupportedError: the loss is made of functions, which no file holds.
         MissingEntryError: a glob matches no weight.
     """
@@ -97,6 +99,14 @@ def generate_artifacts(
     trained = {path for path, v in paths.items() if v in model.trainable_variables}
     wanted = _matching(trained, requires_grad) if requires_grad is not None else trained
     trained = wanted - _matching(set(paths), frozen_params)
+    if not trained:
+        raise ConfigError(
+            f"artifacts: expected weights to train, received none of {sorted(paths)}: "
+            f"{[*frozen_params]} are frozen"
+        )
+    for name in metrics:
+        if name not in ("accuracy", "acc"):  # which fits is known when there are labels
+            metrics_.get(name)
     content = snapshot.get_state(model, include_optimizer=False)
     topology = {key: content[key] for key in ("class_name", "config")}
     losses = _losses(model, loss)
@@ -173,22 +183,38 @@ def _document(kind: str, content: Json) -> bytes:
     return to_json({"format": kind, "version": 1, **content})
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the artifacts of a model file: ``python -m nn.artifacts model.npz folder``."""
-    parser = argparse.ArgumentParser(prog="python -m nn.artifacts", description=main.__doc__)
+def main(words: Sequence[str] | None = None) -> int:
+    """Write the artifacts of a model file: ``python -m nn.artifacts model.npz folder``.
+
+    Returns:
+        the exit status, 0 if they were written.
+    """
+    given = _parser().parse_args(words)
+    try:
+        model = formats.load(given.model.read_bytes())
+        artifacts = generate_artifacts(
+            model, given.optimizer, given.loss, metrics=given.metric, frozen_params=given.frozen
+        )
+        artifacts.write(given.folder)
+    except (FormatError, NNError, OSError, ValueError) as error:
+        sys.stderr.write(f"{given.model} -> {given.folder}: {error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m nn.artifacts",
+        description="Write the artifacts of a model file: python -m nn.artifacts model.npz folder.",
+    )
     parser.add_argument("model", type=Path, help="a file that nn.io.load reads")
     parser.add_argument("folder", type=Path, help="where the four artifacts go")
     parser.add_argument("--optimizer", default="adamw", help="default: adamw")
     parser.add_argument("--loss", default="sparse_categorical_crossentropy")
     parser.add_argument("--metric", action="append", default=[], help="may be repeated")
     parser.add_argument("--frozen", action="append", default=[], help="glob of weights")
-    given = parser.parse_args(arguments)
-    model = formats.load(given.model.read_bytes())
-    artifacts = generate_artifacts(
-        model, given.optimizer, given.loss, metrics=given.metric, frozen_params=given.frozen
-    )
-    artifacts.write(given.folder)
+    return parser
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -278,6 +278,58 @@ def test_a_glob_that_matches_nothing_is_named():
         generate_artifacts(classifier(), "sgd", frozen_params=["conv*"])
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"frozen_params": ["*"]},
+        {"frozen_params": ["dense/*", "dense_1/*"]},
+        {"requires_grad": []},
+        {"requires_grad": ["dense/*"], "frozen_params": ["dense/*"]},
+    ],
+)
+def test_artifacts_that_leave_nothing_to_train_are_refused(choice):
+    with pytest.raises(nn.errors.ConfigError, match="expected weights to train, received none"):
+        generate_artifacts(classifier(), "sgd", **choice)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["gone.npz", "made"], "No such file"),
+        ([".", "made"], "Is a directory"),
+        (["no_model.npz", "made"], "expected one of npz, "),
+        (["damaged.npz", "made"], "archive"),
+        (["model.npz", "model.npz"], "File exists"),
+        (["model.npz", "model.npz/sub"], "Not a directory"),
+        (["model.npz", "made", "--optimizer", "best"], "optimizer: expected one of"),
+        (["model.npz", "made", "--loss", "best"], "loss: expected one of"),
+        (["model.npz", "made", "--metric", "best"], "metric: expected one of"),
+        (["model.npz", "made", "--frozen", "conv*"], "'conv*' matches none of the weights"),
+        (["model.npz", "made", "--frozen", "*"], "expected weights to train, received none"),
+    ],
+)
+def test_what_makes_no_artifacts_is_said_in_a_line_with_status_1(
+    tmp_path, words, says, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    whole = nn.io.save(classifier())
+    contents = {"model.npz": whole, "no_model.npz": b"hello", "damaged.npz": whole[:500]}
+    for name, octets in contents.items():
+        (tmp_path / name).write_bytes(octets)
+    assert offline.main(words) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(f"{words[0]} -> {words[1]}: ")
+    assert said.err.count("\n") == 1
+    assert says in said.err
+    assert not said.out
+    assert {path.name for path in tmp_path.iterdir()} == set(contents)
+
+
+@pytest.mark.parametrize("name", ["acc", "accuracy", "mae", "top_k_categorical_accuracy"])
+def test_every_metric_that_compile_knows_may_be_named(name):
+    assert name in generate_artifacts(classifier(), metrics=[name]).eval_model.decode()
+
+
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format, *arguments):
         """Say nothing."""
@@ -292,7 +344,8 @@ async def test_the_command_writes_artifacts_that_load_from_addresses(tmp_path):
     source = tmp_path / "model.npz"
     source.write_bytes(nn.io.save(classifier()))
     folder = tmp_path / "artifacts"
-    offline.main([str(source), str(folder), "--optimizer", "adam", "--frozen", "dense/bias"])
+    words = [str(source), str(folder), "--optimizer", "adam", "--frozen", "dense/bias"]
+    assert offline.main(words) == 0
     assert sorted(path.name for path in folder.iterdir()) == sorted(offline.FILES.values())
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever)
