@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import re
 import sys
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,6 +35,10 @@ MIME_TYPES = {
     ".whl": "application/zip",
     ".zip": "application/zip",
 }
+
+LAST_PORT = 65_535
+OF_PORTS = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)
+"""Errors that another port may mend; the others are of the host."""
 
 
 class StaticHandler(SimpleHTTPRequestHandler):
@@ -92,22 +98,38 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT)
     parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
-    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
+    parser.add_argument("--port", default=os.environ.get("PORT") or "8000")
     options = parser.parse_args(arguments)
-    handler = partial(StaticHandler, directory=str(options.folder))
-    try:
-        server = StaticServer((options.host, options.port), handler)
-    except OSError as error:
-        raise SystemExit(
-            f"serve: cannot listen on {options.host}:{options.port}: {error.strerror}. "
-            f"Choose another port: make serve PORT={options.port + 1}"
-        ) from None
-    with server:
+    if not options.folder.is_dir():
+        refuse("folder", "a folder", options.folder)
+    if not re.fullmatch("[0-9]{1,5}", options.port) or int(options.port) > LAST_PORT:
+        refuse("port", f"a number from 0 to {LAST_PORT}", options.port)
+    with listening(options.folder, options.host, int(options.port)) as server:
         print(f"serve: http://localhost:{server.server_port}/  (Ctrl+C stops)", flush=True)  # noqa: T201
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             print("\nserve: stopped")  # noqa: T201
+
+
+def listening(folder: Path, host: str, port: int) -> StaticServer:
+    """Return a server of a folder, which requests reach from now on."""
+    try:
+        return StaticServer((host, port), partial(StaticHandler, directory=str(folder)))
+    except (OSError, UnicodeError) as error:
+        if not isinstance(error, OSError) or error.errno not in OF_PORTS:
+            refuse("host", "a name or an IPv4 address of this machine", host)
+        other = port + 1 if 1024 <= port < LAST_PORT else 8000
+        raise SystemExit(
+            f"serve: cannot listen on {host}:{port}: {error.strerror}. "
+            f"Choose another port: make serve PORT={other}"
+        ) from None
+
+
+def refuse(what: str, expected: str, received: object) -> NoReturn:
+    """End with status 2, as for any argument that cannot be used."""
+    sys.stderr.write(f"serve: {what}: expected {expected}, received {str(received)!r}\n")
+    raise SystemExit(2)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The server acts like a static host, with the right types and revalidation."""
 
+import errno
 import http.client
 import os
 import subprocess
@@ -83,3 +84,53 @@ def test_a_taken_port_says_what_to_do(served):
     done = subprocess.run(command, capture_output=True, text=True, cwd=serve.ROOT, check=False)
     assert done.returncode == 1
     assert f"make serve PORT={served + 1}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "said"),
+    [
+        (["--port", "99999"], {}, "port: expected a number from 0 to 65535, received '99999'"),
+        (["--port", "-1"], {}, "port: expected a number from 0 to 65535, received '-1'"),
+        (["--port", "65536"], {}, "port: expected a number from 0 to 65535, received '65536'"),
+        (["--port", "1e3"], {}, "port: expected a number from 0 to 65535, received '1e3'"),
+        (["--port", "8_0"], {}, "port: expected a number from 0 to 65535, received '8_0'"),
+        (["--port", ""], {}, "port: expected a number from 0 to 65535, received ''"),
+        ([], {"PORT": "abc"}, "port: expected a number from 0 to 65535, received 'abc'"),
+        ([], {"PORT": "99999"}, "port: expected a number from 0 to 65535, received '99999'"),
+        (["--folder", "gone"], {}, "folder: expected a folder, received 'gone'"),
+        (["--folder", "README.md"], {}, "folder: expected a folder, received 'README.md'"),
+        (["--host", "no.such.host.invalid"], {}, "host: expected a name or an IPv4 address of"),
+        (["--host", "a..b"], {}, "host: expected a name or an IPv4 address of this machine, rec"),
+        (["--host", "x" * 99], {}, "host: expected a name or an IPv4 address of this machine, re"),
+        (["--host", "192.0.2.1"], {}, "host: expected a name or an IPv4 address of this machine,"),
+        (["--host", "::1"], {}, "host: expected a name or an IPv4 address of this machine, rec"),
+        ([], {"HOST": "a..b"}, "host: expected a name or an IPv4 address of this machine, receiv"),
+    ],
+)
+def test_what_cannot_be_served_is_said_in_a_line_with_status_2(words, variables, said):
+    port = [] if "PORT" in variables or "--port" in words else ["--port", "0"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.serve", *port, *words],
+        capture_output=True,
+        text=True,
+        cwd=serve.ROOT,
+        env={**os.environ, **variables},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"serve: {said}")
+    assert done.stderr.count("\n") == 1
+    assert not done.stdout
+
+
+@pytest.mark.parametrize(("port", "other"), [(65535, 8000), (80, 8000), (8000, 8001)])
+def test_the_port_that_is_offered_in_place_of_a_taken_one_is_a_port(
+    port, other, folder, monkeypatch
+):
+    def taken(*arguments):
+        raise OSError(errno.EADDRINUSE, "Address already in use")
+
+    monkeypatch.setattr(serve, "StaticServer", taken)
+    with pytest.raises(SystemExit, match=f"make serve PORT={other}$"):
+        serve.main(["--port", str(port), "--folder", str(folder)])
