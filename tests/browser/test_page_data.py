@@ -490,7 +490,7 @@ def test_a_file_that_is_no_data_set_is_named_and_changes_nothing(page, tmp_path)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a,b\n" + "1,2\n" * 12 + "1,2,3\n", "As a table: wrong.csv: row 13 has 3 cells"),
+        ("a,b\n" + "1,2\n" * 12 + "1,2,3\n", "As a table: wrong.csv: line 14 has 3 cells"),
         ("a,b\n1,2\n", "As a table: wrong.csv: expected 10 to 200,000 rows"),
     ],
 )

@@ -414,8 +414,8 @@ class TrainingStep:
         """
         outputs, losses = self.outputs, []
         names = self.model.output_names if len(outputs) > 1 else [""]
-        befores = [f"{name}_" if name else "" for name in names]
-        named = list(zip(befores, outputs, strict=True))
+        prefixes = [f"{name}_" if name else "" for name in names]
+        named = list(zip(prefixes, outputs, strict=True))
         if len(outputs) > 1:
             losses = [(f"{before}loss", o) for before, o in named if o.loss is not None]
         taken = {"loss", *(name for name, _ in losses)}
