@@ -11,7 +11,7 @@ from typing import Any
 import nn
 from nn.io import formats
 
-from app.lab import precisions
+from app.lab import epochs, precisions
 from app.lab.browser import downloads, indexed_db, optional_packages
 from app.lab.images.mnist import Mnist
 
@@ -137,6 +137,10 @@ class Models:
             return nn.io.load(content)
         except Exception as error:
             raise ValueError(f"{name}: {error}") from error
+
+    def trained(self, model: Any) -> int | None:
+        """Return for how many epochs a model was trained, None where its file does not say."""
+        return epochs.trained(model)
 
     # -- weights in fewer bits --------------------------------------------------------------
 

@@ -15,7 +15,7 @@ SMALL = {"glance", "options", "buckets", "history", "picture", "hardware", "own"
 WITHOUT_WORKER = {"options"}
 # Modules of py/app/lab that are no panel's half: the object that holds the halves, and the parts
 # of `models` and `own` that run on CPython too.
-OTHERS = {"__init__", "start", "precisions", "classes", "kept_classes"}
+OTHERS = {"__init__", "start", "precisions", "epochs", "classes", "kept_classes"}
 
 
 class Ids(HTMLParser):
