@@ -1,5 +1,6 @@
 """Drawing with every pointer, and models that outlive a reload, bit for bit."""
 
+import asyncio
 import io
 import zipfile
 
@@ -309,3 +310,21 @@ def test_a_format_that_a_network_cannot_have_is_said(page, tmp_path):
     page.click("Download")
     page.until(lambda: status(page).startswith("The file could not be made: layer 'gru'"))
     assert page.button("Save").is_enabled()
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 3])
+def test_a_file_says_for_how_many_epochs_its_network_was_trained(page, tmp_path, epochs):
+    model = nn.Sequential([nn.Input((28, 28, 1)), nn.Flatten(), nn.Dense(10, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    x, y = np.zeros((8, 28, 28, 1)), np.arange(8)
+    if epochs:
+        asyncio.run(model.fit(x, y, epochs=epochs))
+    model.save(tmp_path / f"of{epochs}.npz")
+    page.find_element("id", "model-file").send_keys(str(tmp_path / f"of{epochs}.npz"))
+    page.until(lambda: f"“of{epochs}.npz” is the network in use now" in page.text)
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready", timeout=60)
+    note = page.execute_script("return document.getElementById('model-note').textContent")
+    words = f"{epochs + 1} epochs" if epochs else "one epoch"
+    assert note == f"Trained for {words}."

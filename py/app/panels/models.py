@@ -165,7 +165,9 @@ class Models:
                 if free:
                     began = dom.now()
                     model = await self.client.lab.models.load(url, file.name)
-                    await self.take(model, {"trained": 1}, f"“{file.name}”", began)
+                    trained = await self.client.lab.models.trained(model)
+                    about = {"trained": trained or 0}
+                    await self.take(model, about, f"“{file.name}”", began)
         except Exception as error:
             status.notice(
                 tr("This file is no model"),
@@ -213,6 +215,8 @@ def _trained(client):
     """Return how long a network was trained."""
     if not client.learned:
         return tr("An untrained network.")
+    if not client.trained and client.layers is None:  # from a file that does not say
+        return tr("Trained elsewhere.")
     if client.trained < 2:
         return (
             tr("Trained for one epoch.")
