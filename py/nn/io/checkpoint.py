@@ -29,8 +29,11 @@ def get_state(model: Model) -> Json:
         UnsupportedError: the engine does not know a loss or metric by name.
     """
     trainer = model.trainer
+    trained = set(model.parameters.variables)
     return {
         "compile": compile_settings(model),
+        # Layers may have been frozen since `compile`, which settles what is trained.
+        "trained": [place for place, v in enumerate(model.variables) if v in trained],
         "optimizer": trainer.optimizer.get_state(),
         "generator": model.rng.bit_generator.state,
         "history": _history(model),
@@ -92,6 +95,9 @@ def set_state(model: Model, training: Any) -> None:
     """
     settings = expect(training, "compile", dict, "training")
     guarded(lambda: model.compile(**settings), "training, compile")
+    if training.get("trained") is not None:  # files of earlier versions of nn have none
+        places = set(expect(training, "trained", list, "training"))
+        model.pack([v for place, v in enumerate(model.variables) if place in places])
     guarded(lambda: model.trainer.prepare(), "training, compile")
     slots = expect(training, "optimizer", dict, "training")
     guarded(lambda: model.optimizer.set_state(slots), "training, optimizer")

@@ -238,9 +238,10 @@ class Network(Layer):
             self._parameters = Parameters(self._trained)
         return self._parameters
 
-    def pack(self) -> None:
-        """Gather the variables that are trainable now; `compile` does so."""
-        self._trained = self.trainable_variables
+    def pack(self, trained: list[Variable] | None = None) -> None:
+        """Gather the variables to train, by default those that are trainable now; `compile` does
+        so."""
+        self._trained = self.trainable_variables if trained is None else trained
         held = self._parameters
         if held is None or held.stale() or list(held.variables) != self._trained:
             self._parameters = Parameters(self._trained)

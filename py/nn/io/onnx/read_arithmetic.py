@@ -79,7 +79,7 @@ def _aligned(node: Node, x: Symbol, constant: Any) -> Any:
         UnsupportedError: it would give the value another shape.
     """
     array = np.asarray(constant, np.float32)
-    if array.size == 1:
+    if array.size == 1 and array.ndim <= x.rank:
         return float(array.reshape(()))
     array = array.reshape((1,) * (x.rank - array.ndim) + array.shape)
     sizes = [1, *x.sizes]

@@ -38,7 +38,7 @@ def compute(reader: Reader, node: Node) -> None:
         UnsupportedError: an option that is not known here.
     """
     given = [reader.constants[name] if name else None for name in node.inputs]
-    reader.claim(_size(node, given) * 8, where(node))
+    reader.claim(size(node, given) * 8, where(node))
     with np.errstate(all="ignore"):
         made = _FOLDS[node.operator](node, *given)
     reader.constants[node.outputs[0]] = np.asarray(made)
@@ -50,7 +50,7 @@ def folded(node: Node, given: Sequence[Array | None]) -> Array | None:
     return None if fold is None else np.asarray(fold(node, *given))
 
 
-def _size(node: Node, given: Sequence[Array | None]) -> int:
+def size(node: Node, given: Sequence[Array | None]) -> int:
     """Return the most elements that the output can have."""
     arrays = [array for array in given if array is not None]
     if node.operator == "ConstantOfShape":

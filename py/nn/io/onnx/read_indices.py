@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from nn.io.onnx.messages import Node
-from nn.io.onnx.read_constants import folded
+from nn.io.onnx.read_constants import folded, size
 from nn.io.onnx.reader import Array, Reader
 
 _BETWEEN = (
@@ -58,7 +58,9 @@ def unchanged(reader: Reader, gather: Node, rows: int) -> bool:
     }
     for node in nodes:
         given = [values.get(name, reader.constants.get(name)) for name in node.inputs]
-        made = None if any(array is None for array in given) else folded(node, given)
+        if any(array is None for array in given) or size(node, given) > 4 * rows:
+            return False
+        made = folded(node, given)
         if made is None:
             return False
         values[node.outputs[0]] = made

@@ -390,6 +390,7 @@ def _hard_sigmoid(reader: Reader, node: Node) -> None:
 
 def _parametric_relu(reader: Reader, node: Node) -> None:
     x, slope = reader.symbol(node), reader.needed(node, 1)
+    x = reader.in_order(x) if x.image and slope.size > 1 else x
     slope = slope.reshape((1,) * (x.rank - 1 - slope.ndim) + slope.shape)
     slope = np.moveaxis(slope, 0, -1) if x.first else slope
     shared = [axis for axis, size in enumerate(slope.shape, 1) if size == 1]
@@ -467,7 +468,7 @@ def _constant(reader: Reader, node: Node) -> None:
 
 def _flatten(reader: Reader, node: Node) -> None:
     x = reader.symbol(node)
-    if axis_of(node, 1, x.rank + 1) not in (1, 1 - (x.rank + 1)):
+    if axis_of(node, 1, x.rank) != 1:
         raise UnsupportedError(f"{where(node)}: expected axis 1")
     reader.set(node, _flat(reader, x))
 
@@ -494,7 +495,12 @@ def _reshape(reader: Reader, node: Node) -> None:
         raise UnsupportedError(f"{where(node)}: no allowzero here")
     sizes = x.tensor.shape[1:]
     known = math.prod(size or 0 for size in sizes)
-    if len(target) == 2 and target[1] in (-1, known) and x.rank > 2:
+    # A batch of 1 that a graph states is any batch here, in its inputs and in its shapes.
+    inputs = [value for value in reader.graph.inputs if value.name not in reader.constants]
+    alone = any((value.shape or [None])[0] == 1 for value in inputs)
+    batch = target[0] == 0 or (alone and target[0] == 1)
+    whole = target[1:] == [known] if target[0] == -1 else batch and target[1:] in ([-1], [known])
+    if whole and x.rank > 2:
         reader.set(node, _flat(reader, x))
         return
     if target[0] not in (0, -1) or target[1:].count(-1) > 1:
@@ -533,7 +539,7 @@ def _concat(reader: Reader, node: Node) -> None:
     x = symbols[0]
     axis = int(_number(node, "axis", 1))
     axis = axis + x.rank if axis < 0 else axis
-    if x.first:
+    if x.first and axis:
         axis = x.rank - 1 if axis == 1 else axis - 1
     reader.set(node, replace(reader.apply("Concatenate", *symbols, axis=axis), image=None))
 

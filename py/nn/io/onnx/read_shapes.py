@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from nn.io.errors import UnsupportedError
+from nn.io.errors import LimitError, UnsupportedError
 from nn.io.onnx.messages import Node
 from nn.io.onnx.reader import Reader, where
 
 BATCH = "n"
 """The batch size, which is unknown, in an array of sizes."""
+MOST = 1000
+"""Sizes that one value holds: no tensor has so many axes, and a few nodes could make gigabytes."""
 UNKNOWN = "?"
 """Another size that is unknown."""
 
@@ -47,6 +49,8 @@ def compute(reader: Reader, node: Node) -> None:
     else:
         given = [sizes(reader, node, name) for name in node.inputs if name]
         made = _OPERATORS[node.operator](node, *given)
+        if np.size(made) > MOST:
+            raise LimitError(f"{where(node)}: expected at most {MOST} sizes, got {np.size(made)}")
     reader.sizes[node.outputs[0]] = made
 
 
@@ -90,8 +94,9 @@ def sizes(reader: Reader, node: Node, name: str) -> Any:
     """Return an input that is an array of sizes, or constant."""
     if name in reader.sizes:
         return reader.sizes[name]
-    if name in reader.constants:
-        return reader.constants[name]
+    found = reader.constants.get(name)
+    if found is not None and found.size <= MOST:
+        return found
     raise UnsupportedError(f"{where(node)}: expected {name!r} to be a shape or constant")
 
 

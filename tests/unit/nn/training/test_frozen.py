@@ -19,6 +19,27 @@ STEPS = st.lists(
 )
 
 
+@settings(derandomize=True, deadline=None, max_examples=20, database=None)
+@given(steps=STEPS)
+def test_a_file_goes_on_training_what_was_trainable_at_compile(steps: Any) -> None:
+    model = models()["whole"]
+    layers = {"part": model.get_layer("before"), "whole": model}
+    model.compile("adam", "mse")
+    for action, name in steps:
+        if action == "compile":
+            model.compile("adam", "mse")
+        elif action == "train":
+            model.train_on_batch(X, Y)
+        else:
+            layers[name].trainable = action == "thaw"
+    again = nn.io.load(nn.io.save(model, "npz"))
+    assert [v.trainable for v in again.variables] == [v.trainable for v in model.variables]
+    for trained in (model, again):
+        trained.train_on_batch(X, Y)
+    for one, other in zip(model.variables, again.variables, strict=True):
+        assert np.array_equal(one.numpy(), other.numpy())
+
+
 def models() -> dict[str, nn.Model]:
     nn.set_random_seed(0)
     part = nn.Sequential([nn.Input((3,)), nn.Dense(3, name="inner"), nn.Dense(2, name="outer")])

@@ -1,6 +1,7 @@
 """ONNX export and import, compared with ONNX Runtime."""
 
 import contextlib
+import tracemalloc
 import warnings
 
 import nn
@@ -747,3 +748,82 @@ def test_onnx_runtime_and_the_checker_are_quiet_about_our_graphs():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert_both_ways(stack((4,), nn.Dense(2)), random(1, 4))
+
+
+BATCHES = {
+    "concat": ([node("Neg", ["x"], "a"), node("Concat", ["x", "a"], "y", axis=0)], (2, 3, 4)),
+    "concat of vectors": ([node("Neg", ["x"], "a"), node("Concat", ["x", "a"], "y", axis=0)], (6,)),
+    "concat of channels": ([node("Concat", ["x", "x"], "y", axis=1)], (2, 3, 4)),
+    "flatten": ([node("Flatten", ["x"], "y", axis=-3)], (2, 3, 4)),
+    "flatten all": ([node("Flatten", ["x"], "y", axis=-4)], (2, 3, 4)),
+    "flatten vectors": ([node("Flatten", ["x"], "y", axis=-2)], (6,)),
+    "one more axis": ([node("Add", ["x", "more"], "y")], (6,)),
+    "a slope per feature": (
+        [
+            node("Conv", ["x", "kernel"], "c"),
+            node("Flatten", ["c"], "f"),
+            node("PRelu", ["f", "slopes"], "y"),
+        ],
+        (2, 4, 4),
+    ),
+    **{
+        f"reshape to {first} and {second}": (
+            [constant("to", [first, second]), node("Reshape", ["x", "to"], "y")],
+            (2, 3, 4),
+        )
+        for first in (-1, 0, 1, 3, 6)
+        for second in (-1, 24, 16)
+        if (first, second) != (-1, -1)
+    },
+}
+
+
+@pytest.mark.parametrize("name", BATCHES)
+@pytest.mark.parametrize("batch", [1, 4])
+def test_what_moves_between_the_batch_and_other_axes_is_read_right_or_refused(name, batch):
+    nodes, shape = BATCHES[name]
+    constants = {"more": random(1, 1, 1), "kernel": random(3, 2, 2, 2), "slopes": random(27)}
+    used = {name for each in nodes for name in each.input}
+    data = graph(nodes, {n: c for n, c in constants.items() if n in used}, shape)
+    x = random(batch, *shape)
+    try:
+        model = nn.io.load(data)
+    except (errors.UnsupportedError, errors.CorruptError):
+        return
+    received = model.predict_on_batch(x.transpose(0, 2, 3, 1) if x.ndim == 4 else x)
+    [expected] = run(data, x)
+    expected = expected.transpose(0, 2, 3, 1) if expected.ndim == 4 else expected
+    np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-5)
+
+
+def doubled(count):
+    """Sizes that are put together with themselves, each time eight times as many."""
+    many = [node("Concat", [f"s{i}"] * 8, f"s{i + 1}", axis=0) for i in range(count)]
+    shape = node("Shape", ["x"], "s0")
+    return [shape, *many, node("Reshape", ["x", f"s{count}"], "y")]
+
+
+GROWING = {
+    "sizes": (doubled(9), {}),
+    "indices": (
+        [
+            node("Cast", ["x"], "i", to=TensorProto.INT64),
+            node("Add", ["i", "column"], "j"),
+            node("Gather", ["table", "j"], "y"),
+        ],
+        {"table": np.zeros((5000, 1), "f4"), "column": np.zeros((5000, 1), np.int64)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_what_a_small_graph_would_make_large_is_refused_before_it_is_made(name):
+    nodes, constants = GROWING[name]
+    data = graph(nodes, constants, (4,))
+    tracemalloc.start()
+    try:
+        with pytest.raises((errors.LimitError, errors.UnsupportedError)):
+            nn.io.load(data)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
