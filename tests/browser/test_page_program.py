@@ -394,3 +394,50 @@ def test_a_project_brings_data_options_and_network_to_another_page(page):
     np.testing.assert_array_equal(second.sets[1].x, sets[1].x)
     for one, other in zip(model.get_weights(), second.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def cards(page):
+    """Names of the classes that are shown, and numbers of their pictures."""
+    return page.execute_script(
+        "return [...document.querySelectorAll('.class')].map((card) => "
+        "[card.querySelector('input').value, card.querySelectorAll('canvas').length])"
+    )
+
+
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "A project in one file, to hand to a class: classes, pictures, options, network",
+)
+def test_a_project_brings_classes_that_nobody_has_trained_on(module_site, open_page):
+    rng = np.random.default_rng(1)
+    page = open_page(module_site.url)
+    page.wait_for_phase("ready")
+    layers = architectures.decode("Flatten;Dense,units:10,activation:softmax")
+    pictures = rng.integers(0, 256, (9, 96, 96, 3), np.uint8)
+    drawn = np.arange(9) == 7
+    note = "document.getElementById('model-note').textContent === 'Trained for {} epochs.'"
+    own = project.Made(["mug", "cup"], pictures, np.arange(9) // 5, drawn, False, True)
+    first = project.Project("", 0, Network().build(layers, 1, 0.0), "MNIST", None, own)
+    page.execute_script(TAKE, base64.b64encode(project.write(first)).decode())
+    page.until(lambda: cards(page) == [["mug", 5], ["cup", 4]])
+    page.until("document.getElementById('status').textContent.includes('is open: its data')")
+    second = project.read(base64.b64decode(page.execute_async_script(BYTES, "project-save")[1]))
+    assert (second.name, second.sets, second.made.names) == ("MNIST", None, own.names)
+    np.testing.assert_array_equal(second.made.images, pictures)
+    np.testing.assert_array_equal(second.made.drawn, drawn)
+    assert second.made.changed
+    page.execute_script("document.getElementById('train').click()")
+    page.until(
+        "document.getElementById('data-count').textContent.startsWith('Your classes: 7 + 2')"
+    )
+    page.until(note.format(20))
+    page.wait_for_phase("ready")
+    third = project.read(base64.b64decode(page.execute_async_script(BYTES, "project-save")[1]))
+    assert third.name == "Your classes"
+    assert not third.made.changed
+    page.execute_script(TAKE, base64.b64encode(project.write(third)).decode())
+    page.until("document.getElementById('status').textContent.includes('is open: its data')")
+    assert cards(page) == [["mug", 5], ["cup", 4]]
+    page.execute_script("document.getElementById('train').click()")
+    page.until(note.format(40))  # the network goes on: the classes are what it learned
+    page.wait_for_phase("ready")

@@ -34,6 +34,10 @@ class Classes:
     Args:
         decode: coroutine function that returns (h, w, 3) uint8 of a picture at an address.
         store: what keeps the classes, see `KeptClasses`.
+
+    Attributes:
+        classes: of now.
+        features: whether a network learns from features of them, as far as is known here.
     """
 
     def __init__(self, decode: Any, store: Any) -> None:
@@ -41,6 +45,7 @@ class Classes:
         self._numbers = count(1)
         self._undo: list[Callable[[], None]] = []
         self.classes: list[Class] = []
+        self.features = False
         self._kept = KeptClasses(store)
         self._restored = False
 
@@ -52,6 +57,7 @@ class Classes:
         Args:
             features: whether a network learns from features of them.
         """
+        self.features = features
         try:
             await self._kept.write([(one.name, one.pictures) for one in self.classes], features)
         except Exception as error:  # StorageError: this module knows no browser
@@ -62,17 +68,16 @@ class Classes:
         """Bring back the classes of an earlier visit, once.
 
         Returns:
-            the listing, with `features` as it was given to `save`, False where nothing came back.
+            the listing, with `features` as it was given to `save`.
         """
-        features = False
         if not self._restored and not self.classes:
             try:
-                found, features = await self._kept.read(self._numbers)
+                found, self.features = await self._kept.read(self._numbers)
             except Exception:  # no storage: `save` says so
                 found = []
             self.classes = [Class(next(self._numbers), *row) for row in found]
         self._restored = True
-        return {**self.listing(), "features": features}
+        return {**self.listing(), "features": self.features}
 
     # -- classes ----------------------------------------------------------------------------
 
@@ -124,9 +129,21 @@ class Classes:
 
     def remove_all(self) -> dict[str, Any]:
         """Delete all classes; return the listing."""
-        gone, self.classes = self.classes, []
-        self._undo.append(lambda: self.classes.__setitem__(slice(None), gone))
+        self.replace([])
         return self.listing()
+
+    def replace(self, classes: list[tuple[str, list[tuple[Any, bool]]]]) -> None:
+        """Put other classes in the place of these: names with images, and whether each was drawn.
+
+        Those that were there before come back by `undo`.
+        """
+        gone = self.classes
+        self.classes = [
+            Class(next(self._numbers), name, [Taken(next(self._numbers), *row) for row in rows])
+            for name, rows in classes
+        ]
+        if gone:
+            self._undo.append(lambda: self.classes.__setitem__(slice(None), gone))
 
     def _class(self, number: int) -> Class:
         found = [one for one in self.classes if one.number == number]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from nn.data import Dataset
@@ -33,6 +33,16 @@ Source = Callable[[Form | None], Awaitable[tuple[Dataset, Dataset]]]
 """Makes training and test data, as images of a form or of the one that suits."""
 
 
+class Classes(Protocol):
+    """Classes made on the page, see `app.lab.own`."""
+
+    def made(self) -> project.Made | None:
+        """Return them as a project holds them; None where they have no picture."""
+
+    def bring(self, made: project.Made) -> None:
+        """Put a project's classes in the place of those of now."""
+
+
 class Data:
     """Served as `lab.data`.
 
@@ -46,6 +56,7 @@ class Data:
         self._replaced = replaced
         self._rng = np.random.default_rng(0)
         self._source: tuple[str, Source] | None = None  # of pictures that can be made again
+        self._classes: Classes | None = None
         self._left: dict[str, int] = {}  # numbers of files that are no part of the data
 
     def counts(self) -> dict[str, Any]:
@@ -124,8 +135,15 @@ class Data:
         await self.use(TITLES[name], source, convertible=False)
         return True
 
+    def hold(self, classes: Classes) -> None:
+        """Let projects hold these classes too."""
+        self._classes = classes
+
     def save_project(self, model: Any, options: str, trained: int) -> dict[str, Any]:
-        """Write data, options and network to a file: {url (inside this browser), name, size}.
+        """Write data, classes made on the page, options and network to a file.
+
+        Returns:
+            {url (inside this browser), name, size}
 
         Raises:
             ProjectError: the network does not read these data as pictures.
@@ -137,15 +155,20 @@ class Data:
                 "A project holds pictures and a network that reads them; this one reads features."
             )
         sets = (data.train, data.test) if own else None
-        content = project.write(project.Project(options, trained, model, data.name, sets))
+        made = None if self._classes is None else self._classes.made()
+        content = project.write(project.Project(options, trained, model, data.name, sets, made))
         url = downloads.object_url(content)
         return {"url": url, "name": "farcall-project.zip", "size": len(content)}
 
     async def open_project(self, url: str) -> dict[str, Any]:
-        """Train on a project's data from now on: {model, options, trained, replaced}.
+        """Train on a project's data from now on, and bring back the classes that it holds.
 
         Args:
             url: its object URL.
+
+        Returns:
+            {model, options, trained, replaced, pictures, changed}: whether the data are others, how
+            many pictures the classes have, whether they are others than the data were made of.
 
         Raises:
             ProjectError: the file is none, or of other data of a site; nothing is changed.
@@ -160,11 +183,16 @@ class Data:
             await self.use(found.name, source, convertible=False)
         elif found.name != self._mnist.name:
             raise project.ProjectError(f"its data are {found.name}: choose them first")
+        made = found.made
+        if made is not None and self._classes is not None:
+            self._classes.bring(made)
         return {
             "model": found.model,
             "options": found.options,
             "trained": found.trained,
             "replaced": sets is not None,
+            "pictures": 0 if made is None else len(made.labels),
+            "changed": made is not None and made.changed,
         }
 
     async def convert(self, side: int, channels: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from nn.data import Dataset
 
 from app.lab.classes import FEWEST, Classes, rgb
-from app.lab.images import normalize_digit
+from app.lab.images import normalize_digit, project
 from app.lab.images.features import Features
 from app.lab.images.import_data import OwnDataError, framed, suiting
 from app.lab.kept_classes import NAME, SIDE, Taken
@@ -40,6 +40,8 @@ class Own(Classes):
         self._features = Features()
         self._data = data
         self._picture = picture
+        self._used: list[Any] = []  # names and numbers of what the data were made of
+        data.hold(self)
 
     async def use(self, features: bool = False) -> None:
         """Train on these classes from now on.
@@ -64,6 +66,40 @@ class Own(Classes):
 
         read = self._features.of if features else None
         await self._data.use(NAME, make, convertible=not features, read=read)
+        self._used, self.features = _numbers(kept), features
+
+    # -- in a project -----------------------------------------------------------------------
+
+    def made(self) -> project.Made | None:
+        """Return the classes as a project holds them; None where they have no picture."""
+        held = [(one.name, one.pictures) for one in self.classes]
+        taken = [picture for _, pictures in held for picture in pictures]
+        if not taken:
+            return None
+        labels = np.repeat(np.arange(len(held)), [len(pictures) for _, pictures in held])
+        return project.Made(
+            [name for name, _ in held],
+            np.stack([picture.image for picture in taken]),
+            labels,
+            np.array([picture.drawn for picture in taken]),
+            self.features,
+            _numbers(held) != self._used,
+        )
+
+    def bring(self, made: project.Made) -> None:
+        """Put a project's classes in the place of those of now, which `undo` brings back."""
+        self.replace(
+            [
+                (name, [*zip(made.images[mine], map(bool, made.drawn[mine]), strict=True)])
+                for place, name in enumerate(made.names)
+                for mine in [np.flatnonzero(made.labels == place)]
+            ]
+        )
+        self.features = made.features
+        held = [(one.name, one.pictures) for one in self.classes]
+        self._used = [] if made.changed else _numbers(held)
+
+    # -- as data ----------------------------------------------------------------------------
 
     def _check(self) -> None:
         if len(self.classes) < 2:
@@ -88,6 +124,11 @@ class Own(Classes):
         """
         side, _, channels = self._data.shape
         return self._picture.look(model, framed(rgb(pixels), side, channels))
+
+
+def _numbers(classes: list[tuple[str, list[Taken]]]) -> list[Any]:
+    """Return what makes classes the same: names, with the numbers of their pictures."""
+    return [(name, [taken.number for taken in pictures]) for name, pictures in classes]
 
 
 def sets(

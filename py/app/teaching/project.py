@@ -46,6 +46,14 @@ class Project:
             await self._open(files[0])
         self.file.value = ""
 
+    async def _show_classes(self, changed):
+        """Show the classes that the worker has taken from a project, and have them kept."""
+        await self.page.own_data.open()
+        classes = self.page.own_data.classes
+        if classes is not None:  # else their part of the page could not be fetched
+            classes.changed = changed
+            classes.keeping.ask()
+
     async def _open(self, file):
         page, client = self.page, self.client
         url = js.URL.createObjectURL(file)
@@ -61,6 +69,8 @@ class Project:
                 await page.network.rebuilt()
                 about = {"trained": found["trained"]} if found["trained"] else None
                 await client.adopt(found["model"], None, about)
+                if found["pictures"]:
+                    await self._show_classes(found["changed"])
                 status.say(
                     tr("The project {name} is open: its data, options and network.", name=file.name)
                 )

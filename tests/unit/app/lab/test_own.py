@@ -2,18 +2,22 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import nn
 import numpy as np
 import pytest
+from app.lab.browser import downloads
 from app.lab.classes import FEWEST
 from app.lab.data import Data
 from app.lab.glance import Glance
 from app.lab.images.features import Features
 from app.lab.images.import_data import OwnDataError, framed
 from app.lab.images.mnist import Mnist
+from app.lab.images.project import ProjectError
 from app.lab.kept_classes import LIST, MOST, SIDE, Taken
+from app.lab.network import Network
 from app.lab.own import Own, sets
 from app.lab.picture import Picture
 from hypothesis import given, settings
@@ -307,3 +311,124 @@ def test_a_full_storage_is_said_and_the_classes_stay() -> None:
     other = made(store=store)
     asyncio.run(other.restore())
     assert held(other) == before
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Files by their addresses, in place of a browser's."""
+    kept: dict[str, bytes] = {}
+
+    def object_url(content: bytes) -> str:
+        kept[address := f"blob:{len(kept)}"] = content
+        return address
+
+    async def download(url: str) -> bytes:
+        return kept[url]
+
+    monkeypatch.setattr(downloads, "object_url", object_url)
+    monkeypatch.setattr(downloads, "download", download)
+    return kept
+
+
+def network(own: Own) -> Any:
+    counts = own._data.counts()
+    layers = [("Flatten", {}), ("Dense", {"units": len(counts["names"]), "activation": "softmax"})]
+    return Network().build(layers, 1, 0.0, tuple(counts["shape"]))
+
+
+def rename(own: Own) -> None:
+    own.rename(own.classes[0].number, "a mug")
+
+
+def more(own: Own) -> None:
+    own.add(own.classes[1].number, grey(99))
+
+
+def train(own: Own) -> None:
+    asyncio.run(own.use())
+
+
+def draw(own: Own) -> None:
+    ink = np.full((140, 140, 4), 255, np.uint8)
+    own.draw(own.classes[0].number, ink.reshape(-1), 140)
+
+
+def back(own: Own) -> None:
+    own._data.restore()
+
+
+def keep(own: Own) -> None:
+    assert asyncio.run(own.save(features=True)) == ""
+
+
+STEPS: dict[str, tuple[list[Callable[[Own], None]], bool]] = {
+    "not trained on yet": ([], True),
+    "drawn, with features": ([draw, keep], True),
+    "trained on": ([train], False),
+    "trained on, and more": ([train, more], True),
+    "trained on, and renamed": ([train, rename], True),
+    "trained on, and a class added": ([train, lambda own: own.add_class() and None], True),
+    "trained on, and a picture deleted": ([train, lambda own: own.remove(1, 2) and None], True),
+    "trained on twice": ([train, more, train], False),
+    "trained on, and back to digits": ([train, more, back], True),
+}
+
+
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "A project in one file, to hand to a class: classes, pictures, options, network",
+)
+@pytest.mark.parametrize("what", STEPS)
+def test_a_project_holds_the_classes_of_now_and_brings_them_to_another_page(
+    what: str, files: dict[str, bytes]
+) -> None:
+    steps, changed = STEPS[what]
+    own, other = made(4, 5), made(1, 0, 2)
+    for step in steps:
+        step(own)
+    before = held(other)
+    saved = own._data.save_project(network(own), "lr=0.01", 0)
+    for _ in range(2):  # saved again by the other page, it is the same
+        found = asyncio.run(other._data.open_project(saved["url"]))
+        assert held(other) == held(own)
+        assert other.features == own.features
+        assert found["changed"] == changed
+        assert found["pictures"] == sum(len(one.pictures) for one in own.classes)
+        assert other._data.counts() == own._data.counts() | {"pictures": False}
+        saved = other._data.save_project(network(other), "lr=0.01", 0)
+    assert asyncio.run(other.restore())["features"] == own.features
+    other.undo()
+    other.undo()
+    assert held(other) == before
+
+
+def test_a_project_without_pictures_of_classes_leaves_those_of_the_page(
+    files: dict[str, bytes],
+) -> None:
+    own, other = made(0, 0), made(1, 2)
+    before = held(other)
+    saved = own._data.save_project(network(own), "", 0)
+    found = asyncio.run(other._data.open_project(saved["url"]))
+    assert (found["pictures"], found["changed"]) == (0, False)
+    assert held(other) == before
+    assert not other.listing()["undo"]
+
+
+def test_the_most_classes_and_pictures_that_a_page_takes_fit_into_a_project(
+    files: dict[str, bytes],
+) -> None:
+    own, other = made(*[MOST] * 10), made()
+    saved = own._data.save_project(network(own), "", 0)
+    asyncio.run(other._data.open_project(saved["url"]))
+    assert [len(one.pictures) for one in other.classes] == [MOST] * 10
+
+
+def test_a_damaged_project_leaves_the_classes_as_they_are(files: dict[str, bytes]) -> None:
+    own, other = made(4, 5), made(1, 2)
+    before = held(other)
+    saved = own._data.save_project(network(own), "", 0)
+    files[saved["url"]] = files[saved["url"]].replace(b'"names": [', b'"name_": [')
+    with pytest.raises(ProjectError):
+        asyncio.run(other._data.open_project(saved["url"]))
+    assert held(other) == before
+    assert not other.listing()["undo"]

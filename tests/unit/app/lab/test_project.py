@@ -1,5 +1,6 @@
 """A project's file gives back what it was made of, and a damaged one is refused in words."""
 
+import json
 from typing import Any
 
 import nn
@@ -23,7 +24,10 @@ def made(names: list[str], side: int = 4, channels: int = 1, seed: int = 1) -> p
         images = rng.integers(0, 256, (count, side, side, channels), np.uint8)
         sets.append(Dataset(images, rng.integers(0, len(names), count), class_names=names))
     model = Network().build(layers, 1, 0.0, (side, side, channels))
-    return project.Project("lr=0.01", 3, model, "pets.zip", (sets[0], sets[1]))
+    pictures = rng.integers(0, 256, (4, 96, 96, 3), np.uint8)
+    drawn = np.array([True, False, False, True])
+    own = project.Made(["mug", "cup", "new"], pictures, np.array([0, 0, 1, 1]), drawn, True, False)
+    return project.Project("lr=0.01", 3, model, "pets.zip", (sets[0], sets[1]), own)
 
 
 @pytest.mark.promise(
@@ -44,6 +48,10 @@ def test_comes_back_as_it_was(names: list[str], side: int, channels: int, seed: 
         np.testing.assert_array_equal(one.x, other.x)
         np.testing.assert_array_equal(one.y, other.y)
         assert list(other.class_names or []) == names
+    assert first.made is not None
+    assert found.made is not None
+    for part, value in vars(first.made).items():
+        np.testing.assert_array_equal(getattr(found.made, part), value, strict=part == "images")
     for one, other in zip(first.model.get_weights(), found.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -54,7 +62,24 @@ def test_data_of_the_site_are_named_only() -> None:
     assert Archive(content).names == ["project.json", "model.npz"]
     found = project.read(content)
     assert found.sets is None
+    assert found.made is None
     assert found.name == "MNIST"
+
+
+def test_a_file_of_an_earlier_page_has_no_classes_that_were_made() -> None:
+    head = json.loads(HEAD)
+    del head["made"]
+    parts = {name: body for name, body in MEMBERS.items() if not name.startswith("made")}
+    found = project.read(pack({**parts, "project.json": json.dumps(head).encode()}))
+    assert found.made is None
+    assert found.sets is not None
+
+
+def test_a_network_of_other_data_is_not_written() -> None:
+    whole = made(["a", "b"])
+    whole.model = made(["a", "b", "c"]).model
+    with pytest.raises(project.ProjectError, match="expected a network from"):
+        project.write(whole)
 
 
 GOOD = project.write(made(["a", "b"]))
@@ -82,6 +107,23 @@ def test_a_head_that_says_something_else_is_refused(head: str) -> None:
         project.read(pack({**MEMBERS, "project.json": head.encode()}))
 
 
+NAMES = '["mug", "cup", "new"]'
+WRONG = {
+    NAMES: ["[]", "7", "null", '["mug"]', '["mug", "cup", 1]', '["mug", "cup", "cup"]',
+            '["mug", " ", "new"]', f'["mug", "cup", "{"x" * 41}"]', str([*map(str, range(11))])],
+    "[0, 3]": ["0", "null", "[0, 4]", "[3, 0]", "[0, 0]", "[-1]", '["a"]', "[[0]]"],
+    '"names"': ['"n"'], '"drawn"': ['"d"'], '"features"': ['"f"'], '"changed"': ['"c"'],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "wrong"), [(p, w) for p, texts in WRONG.items() for w in texts])
+def test_classes_that_no_page_makes_are_refused(part: str, wrong: str) -> None:
+    assert HEAD.count(part) == 1
+    head = HEAD.replace(part, wrong.replace("'", '"'))
+    with pytest.raises(project.ProjectError):
+        project.read(pack({**MEMBERS, "project.json": head.encode()}))
+
+
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
 def test_a_damaged_file_is_refused_or_read_as_it_was(place: int, change: int) -> None:
     damaged = bytearray(GOOD)
@@ -96,6 +138,11 @@ def test_a_damaged_file_is_refused_or_read_as_it_was(place: int, change: int) ->
 
 def test_labels_and_images_that_do_not_belong_together_are_refused() -> None:
     labels = nn.data.write_idx(np.full(7, 9, np.int32))
-    for part, body in (("train-labels", labels), ("test-images", MEMBERS["train-images"])):
+    small = nn.data.write_idx(np.zeros((4, 95, 96, 3), np.uint8))
+    grey = nn.data.write_idx(np.zeros((4, 96, 96, 1), np.uint8))
+    for part, body in (
+        ("train-labels", labels), ("test-images", MEMBERS["train-images"]), ("made-labels", labels),
+        ("made-images", small), ("made-images", grey), ("made-images", MEMBERS["train-images"]),
+    ):  # fmt: skip
         with pytest.raises(project.ProjectError):
             project.read(pack({**MEMBERS, part: body}))
