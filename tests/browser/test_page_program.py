@@ -394,6 +394,11 @@ def test_a_project_brings_data_options_and_network_to_another_page(page):
     np.testing.assert_array_equal(second.sets[1].x, sets[1].x)
     for one, other in zip(model.get_weights(), second.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+    page.execute_script("location.hash = 'data=mnist&preset=mlp&epochs=1'")
+    page.until("document.getElementById('total-params').textContent === '397,510'")
+    page.until("document.getElementById('data-count').textContent.startsWith('MNIST: 60,000')")
+    said = page.execute_script("return document.getElementById('failure-title').textContent")
+    assert said != "Something unexpected happened"
 
 
 def cards(page):

@@ -27,7 +27,8 @@ class Glance:
         model = self.client.model
         if model is not None:
             found = await self.client.lab.glance.answers(model)
-            dom.next_frame("glance", lambda: self._show(found))
+            if found:
+                dom.next_frame("glance", lambda: self._show(found))
 
     def _show(self, found):
         truths = [self.client.data["name"]] + [entry["truth"] for entry in found]
