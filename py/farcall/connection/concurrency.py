@@ -94,13 +94,15 @@ async def in_turn(
     if used is None:
         used = _used[id(owner)] = (owner, Turnstile(marks["concurrency"], marks["queue"]))
     stile = used[1]
-    await stile.enter()
     try:
-        result = function(*args, **kwargs)
-        if platform.is_awaitable(result):
-            result = await result
-        return result
-    finally:
-        stile.leave()
+        await stile.enter()
+        try:
+            result = function(*args, **kwargs)
+            if platform.is_awaitable(result):
+                result = await result
+            return result
+        finally:
+            stile.leave()
+    finally:  # a call that was cancelled as its turn came may be the last too
         if stile.idle:
-            del _used[id(owner)]
+            _used.pop(id(owner), None)

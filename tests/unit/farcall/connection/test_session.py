@@ -317,3 +317,20 @@ async def test_an_object_is_free_again_after_the_session_that_used_it_has_ended(
         await b.shared.work("b")
     assert shared.seen == ["a in", "b in", "b out"]
     assert concurrency._used == {}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("turns", range(8))
+async def test_nothing_is_kept_of_a_call_that_is_cancelled_as_its_turn_comes(turns: int) -> None:
+    shared, marks = Shared(), {"concurrency": 1, "queue": 9}
+    first, second = (
+        asyncio.ensure_future(concurrency.in_turn(shared, marks, shared.work, ["x"], {}))
+        for _ in range(2)
+    )
+    await settle()
+    shared.gate.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)
+    assert concurrency._used == {}
