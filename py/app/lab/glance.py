@@ -17,7 +17,7 @@ class Glance:
     async def answers(self, model: Any, count: int = 16) -> list[dict[str, Any]]:
         """Return the first test images, the names of their classes and of the model's answers:
         {rgba, truth, answer} each; nothing for a network of the data before."""
-        if tuple(model.input_shape[1:]) != self._mnist.train.shape:
+        if not self._mnist.suits(model):
             return []
         data = self._mnist.test.take(count)
         answers = (await model.predict(self._mnist.read(plain(pictures_of(data))))).argmax(axis=1)

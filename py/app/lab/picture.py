@@ -140,7 +140,7 @@ class Picture:
             pixels: RGBA bytes of the pad, row by row; None for the test image.
             width: pixels in a row.
         """
-        if tuple(model.input_shape[1:]) != self._mnist.train.shape:  # its data were just replaced
+        if not self._mnist.suits(model):  # its data were just replaced
             return None
         if not self._take(pixels, width):
             return None

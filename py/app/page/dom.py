@@ -176,8 +176,8 @@ def click(identifier, handler):
 
 
 def press(element, handler):
-    """Await `handler()` when a button is pressed that takes something away: not at the second
-    press of a double click, nor while another such press is under way."""
+    """Await `handler()` when a button is pressed that changes a list: not at the second press of a
+    double click, which may meet another item, nor while another such press is under way."""
 
     async def once(event):
         if event.detail > 1 or _pressed[0]:

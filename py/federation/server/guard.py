@@ -157,7 +157,7 @@ class Guard(Strategy):
             if not np.isfinite(array).all():
                 return f"array {name}: not finite"
             moved = float(np.square(array.astype(np.float64) - sent).sum())
-            if moved > np.finfo(sent.dtype).max if sent.dtype.kind == "f" else False:
+            if sent.dtype.kind == "f" and moved > np.finfo(sent.dtype).max:
                 return f"array {name}: moved by {math.sqrt(moved):.3g}, too far for {sent.dtype}"
             square += moved
         if not math.sqrt(square) <= self.most_change:

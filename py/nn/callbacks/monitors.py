@@ -263,7 +263,7 @@ def _takes_two(function: Callable[..., Any]) -> bool:
     except TypeError:
         return False
     except ValueError:  # written in C: Python does not know
-        return True
+        pass
     return True
 
 

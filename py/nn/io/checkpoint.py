@@ -96,7 +96,7 @@ def set_state(model: Model, training: Any) -> None:
     settings = expect(training, "compile", dict, "training")
     guarded(lambda: model.compile(**settings), "training, compile")
     if training.get("trained") is not None:  # files of earlier versions of nn have none
-        places = set(expect(training, "trained", list, "training"))
+        places = expect(training, "trained", list, "training")
         model.pack([v for place, v in enumerate(model.variables) if place in places])
     guarded(lambda: model.trainer.prepare(), "training, compile")
     slots = expect(training, "optimizer", dict, "training")

@@ -8,8 +8,6 @@ from app.lab.images.import_data import PICTURES
 from app.language import grouped, plural, tr
 
 UNEVEN = 4  # a class with so many times fewer images than another one is called rare
-
-
 KINDS = 3  # of files that a hint names
 
 

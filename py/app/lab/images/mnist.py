@@ -126,6 +126,11 @@ class Mnist:
         """The shape of a picture."""
         return tuple(pictures_of(self.train).shape[1:])
 
+    def suits(self, model: Any) -> bool:
+        """Return whether a network takes the images as they are read now; one of other data, which
+        these have just replaced, may not."""
+        return tuple(model.input_shape[1:]) == self.train.shape
+
 
 def class_name(data: Dataset, label: int) -> str:
     """Return the name of a class of these data; the number itself where they have no such class,

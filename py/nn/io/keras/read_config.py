@@ -137,8 +137,10 @@ def _input_layer(layers: list[Any], settings: Json, document: Json) -> Json | No
         _get(document.get("build_config"), "input_shape"),
     ]
     shape = next((shape for shape in places if isinstance(shape, list) and shape), None)
-    config = {"name": None, "shape": shape[1:] if shape else None, "dtype": "float32"}
-    return {"class_name": "InputLayer", "config": config} if shape else None
+    if shape is None:
+        return None
+    config = {"name": None, "shape": shape[1:], "dtype": "float32"}
+    return {"class_name": "InputLayer", "config": config}
 
 
 def _get(config: Any, key: str) -> Any:

@@ -29,12 +29,3 @@ def test_what_is_shown_of_data_has_the_names_of_their_classes(classes: int) -> N
     assert set(shown) <= set(names)
     assert [class_name(data, label) for label in range(classes)] == names
     assert class_name(data, classes) == str(classes), "a network of ten answers may say so"
-
-
-@pytest.mark.parametrize("shape", [(28, 28, 3), (32, 32, 1), (28, 28, 1)])
-def test_a_network_of_the_data_before_reads_none_of_those_of_now(shape: tuple[int, ...]) -> None:
-    data = Dataset(np.zeros((12, *shape), np.uint8), np.arange(12) % 2)
-    mnist = Mnist()
-    mnist.use("own", data, data)
-    found = asyncio.run(Glance(mnist).answers(model()))
-    assert len(found) == (12 if shape == (28, 28, 1) else 0)

@@ -201,3 +201,21 @@ def test_names_what_is_known_where_a_name_is_not(kind: str) -> None:
     module = module or {"activation": nn.activations, "initializer": nn.initializers}[kind]
     with pytest.raises(nn.errors.ConfigError, match=f"{kind}: expected one of .*received 'nope'"):
         module.get("nope")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.utils.pad_sequences([1, 2]), "expected sequences, received 1"),
+        (lambda: nn.utils.pad_sequences([[1]], maxlen=-1), "at least 0, received -1"),
+        (lambda: nn.TextVectorization(ngrams="2"), "at least 1, received '2'"),
+        (lambda: nn.TextVectorization(ngrams=[1, 0]), "at least 1, received 0"),
+        (lambda: nn.TextVectorization(output_sequence_length=-1), "at least 1, received -1"),
+        (lambda: nn.IntegerLookup(vocabulary=[1])(["a"]), "integer_lookup: expected"),
+        (lambda: nn.schedules.CosineDecayRestarts(0.1, 5, t_mul=0.5), "at least 1, received 0.5"),
+        (lambda: nn.metrics.FBetaScore(beta=0), "beta above 0, received 0"),
+    ],
+)
+def test_wrong_arguments_are_refused_by_name(make: Any, message: str) -> None:
+    with pytest.raises(nn.errors.NNError, match=message):
+        make()

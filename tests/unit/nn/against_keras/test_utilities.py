@@ -31,24 +31,6 @@ def test_pads_sequences_as_keras(sequences: Any, **options: Any) -> None:
     np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: nn.utils.pad_sequences([1, 2]), "expected sequences, received 1"),
-        (lambda: nn.utils.pad_sequences([[1]], maxlen=-1), "at least 0, received -1"),
-        (lambda: nn.TextVectorization(ngrams="2"), "at least 1, received '2'"),
-        (lambda: nn.TextVectorization(ngrams=[1, 0]), "at least 1, received 0"),
-        (lambda: nn.TextVectorization(output_sequence_length=-1), "at least 1, received -1"),
-        (lambda: nn.IntegerLookup(vocabulary=[1])(np.array(["a"])), "integer_lookup: expected"),
-        (lambda: nn.schedules.CosineDecayRestarts(0.1, 5, t_mul=0.5), "at least 1, received 0.5"),
-        (lambda: nn.metrics.FBetaScore(beta=0), "beta above 0, received 0"),
-    ],
-)
-def test_wrong_arguments_are_refused_by_name(make: Any, message: str) -> None:
-    with pytest.raises(nn.errors.NNError, match=message):
-        make()
-
-
 @pytest.mark.parametrize("shape", [(5,), (5, 1), (2, 3), (2, 3, 1)], ids=str)
 @pytest.mark.parametrize("classes", [None, 7])
 def test_encodes_classes_as_keras(shape: Any, classes: Any) -> None:

@@ -398,6 +398,18 @@ def test_a_topology_that_asks_for_more_weights_than_the_limit_allocates_nothing(
         nn.io.load(huge)
 
 
+@pytest.mark.parametrize("places", [[[1], {}], [99, -1, "a"], []])
+def test_places_of_trained_weights_that_do_not_fit_are_refused(saved, places):
+    model = nn.io.load(saved)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.train_on_batch(np.zeros((2, *model.input_shape[1:])), np.zeros(2))
+    wrong = with_document(
+        nn.io.save(model, "npz"), lambda d: d["content"]["training"].update(trained=places)
+    )
+    with pytest.raises(errors.FormatError):
+        nn.io.load(wrong)
+
+
 def test_a_bomb_is_refused_before_it_unpacks():
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as target:
