@@ -122,6 +122,7 @@ def name_uniquely(layers: Sequence[Layer]) -> None:
         ConfigError: two layers have the same name.
     """
     taken: set[str] = set()
+    numbers: dict[str, int] = {}  # thousands of layers may have one name
     for layer in layers:
         if layer.auto_named:
             continue
@@ -131,9 +132,10 @@ def name_uniquely(layers: Sequence[Layer]) -> None:
     for layer in layers:
         if not layer.auto_named:
             continue
-        name, number = layer.name, 0
+        name, number = layer.name, numbers.get(layer.name, 0)
         while name in taken:
             number += 1
             name = f"{layer.name}_{number}"
+        numbers[layer.name] = number
         layer.name, layer.auto_named = name, False
         taken.add(name)

@@ -61,6 +61,9 @@ _CODES = {np.dtype(dtype): code for code, dtype in DTYPES.items()}
 FLOAT = 1
 FLOATS = (1, 10, 11)
 
+OPSETS = range(7, 29)
+"""The versions of ONNX' operators that are read: later ones may change what a node means."""
+
 # AttributeProto.AttributeType
 _A_GRAPHS = (5, 10)
 _A_FLOAT, _A_INT, _A_STRING, _A_TENSOR, _A_FLOATS, _A_INTS, _A_STRINGS = 1, 2, 3, 4, 6, 7, 8
@@ -200,7 +203,12 @@ def _read_opset(fields: protobuf.Fields) -> int:
     for data in protobuf.messages(fields, "opset_import", "onnx model"):
         opset = OPSET.read(data, "onnx opset")
         if protobuf.single_text(opset, "domain", "onnx opset") in ("", "ai.onnx"):
-            return protobuf.single_integer(opset, "version", "onnx opset")
+            version = protobuf.single_integer(opset, "version", "onnx opset")
+            if version not in OPSETS:
+                raise UnsupportedError(
+                    f"onnx model: expected opset {OPSETS[0]} to {OPSETS[-1]}, received {version}"
+                )
+            return version
     raise MissingEntryError("onnx model: expected the version of the operator set, received none")
 
 

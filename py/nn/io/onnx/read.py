@@ -12,20 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from nn import config
-from nn.errors import ConfigError, NNError
+from nn.errors import ConfigError, NNError, TooLargeError
 from nn.graph import SymbolicTensor
-from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError, reads
+from nn.io.errors import (
+    CorruptError,
+    FormatError,
+    MissingEntryError,
+    UnsupportedError,
+    reads,
+)
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.onnx import (
     read_constants,
     read_indices,
+    read_integers,
     read_shapes,
     read_sklearn,
     read_steps,
     read_turned,
 )
-from nn.io.onnx.messages import FLOATS, Graph, Node, Value, decode
+from nn.io.onnx.messages import DTYPES, FLOATS, Graph, Node, Value, decode
 from nn.io.onnx.read_operators import OPERATORS
 from nn.io.onnx.read_recurrent import OPERATORS as RECURRENT
 from nn.io.onnx.read_turned import EACH, Turned
@@ -66,7 +75,7 @@ def load(
     graph = proto.graph
     reader = Reader(graph, proto.opset, max(len(data), _ROOM), proto.producer == "nn")
     wanted = _wanted(graph)
-    needed = _needed(graph, [value.name for value in wanted])
+    needed = _needed(reader, [value.name for value in wanted])
     inputs = _inputs(reader, dict(input_shapes or {}))
     ordered = any(s.rank == 4 and not s.first for s in reader.symbols.values())
 
@@ -84,26 +93,27 @@ def load(
 
 
 def _wanted(graph: Graph) -> list[Value]:
-    """Return the outputs without labels (integers and texts) beside which others are."""
+    """Return the outputs, of a classifier of scikit-learn's without its labels."""
+    learned = any(node.domain == "ai.onnx.ml" for node in graph.nodes)
     floats = [value for value in graph.outputs if value.code in _NO_LABELS]
-    return floats or graph.outputs
+    return floats if learned and floats else graph.outputs
 
 
-def _needed(graph: Graph, names: Sequence[str]) -> set[str]:
+def _needed(reader: Reader, names: Sequence[str]) -> set[str]:
     """Return the names of all values that the outputs need."""
-    makers = {name: node for node in graph.nodes for name in node.outputs if name}
     needed: set[str] = set()
     waiting = list(names)
     while waiting:
         name = waiting.pop()
         if name not in needed:
             needed.add(name)
-            waiting += makers[name].inputs if name in makers else []
+            waiting += reader.makers[name].inputs if name in reader.makers else []
     return needed
 
 
 def _inputs(reader: Reader, shapes: Mapping[str, Sequence[int | None]]) -> list[SymbolicTensor]:
     tensors = []
+    names: set[str] = set()
     for value in reader.graph.inputs:
         if value.name in reader.constants:
             continue  # graphs before version 4 list the constants as inputs too
@@ -115,20 +125,30 @@ def _inputs(reader: Reader, shapes: Mapping[str, Sequence[int | None]]) -> list[
         first = len(shape) == 4 and not reader.ours and not _turned_at_once(reader, value.name)
         inner = [*shape[2:], shape[1]] if first else list(shape[1:])
         second = len(shape) < 4 and _batch_second(reader, value.name)
-        tensor = Input([shape[0], *shape[2:]] if second else inner, name=_identifier(value.name))
+        name = _identifier(value.name, names)
+        tensor = Input([shape[0], *shape[2:]] if second else inner, name=name)
         if second:
             order = (1, 0, *range(2, len(shape)))
             reader.turned[value.name] = Turned(tensor, tuple(tensor.shape[1:]), order)
         else:
             reader.symbols[value.name] = Symbol(tensor, first=first)
+        if value.code in DTYPES and value.code not in FLOATS:
+            reader.integers[value.name] = np.dtype(DTYPES[value.code])
         tensors.append(tensor)
     if not tensors:
         raise MissingEntryError("onnx graph: expected an input, received none")
     return tensors
 
 
-def _identifier(name: str) -> str:
-    return name.replace("/", "_") or "input"
+def _identifier(name: str, taken: set[str]) -> str:
+    """Return a name for a layer: one without "/", which no other input has."""
+    found = plain = name.replace("/", "_") or "input"
+    for number in range(1, len(taken) + 1):
+        if found not in taken:
+            break
+        found = f"{plain}_{number}"
+    taken.add(found)
+    return found
 
 
 def _turned_at_once(reader: Reader, name: str) -> bool:
@@ -183,22 +203,23 @@ def _output(reader: Reader, name: str, ordered: bool) -> SymbolicTensor:
 
 
 def _step(reader: Reader, node: Node) -> None:
-    for part in (read_constants, read_shapes):
-        if part.handles(reader, node):
-            part.compute(reader, node)
-            return
     try:
         _convert(reader, node)
     except ConfigError as error:  # the layer lacks what the operator can
         raise UnsupportedError(f"{where(node)}: {error}") from error
-    except NNError as error:
+    except (FormatError, TooLargeError) as error:
         error.add_note(f"in {where(node)}")
         raise
-    except (TypeError, IndexError, KeyError) as error:
+    except (NNError, TypeError, LookupError, ValueError, ArithmeticError) as error:
         raise CorruptError(f"{where(node)}: {type(error).__name__}: {error}") from error
 
 
 def _convert(reader: Reader, node: Node) -> None:
+    for part in (read_constants, read_shapes):
+        if part.handles(reader, node):
+            part.compute(reader, node)
+            return
+    read_integers.check(reader, node)
     if read_indices.handles(reader, node):
         read_indices.follow(reader, node)
         return

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nn.io.errors import UnsupportedError
 from nn.io.onnx.messages import Node
-from nn.io.onnx.reader import Handle, Reader, Symbol, where
+from nn.io.onnx.reader import Array, Handle, Reader, Symbol, where
 
 _MOST = 1 << 20  # elements of a constant that a Rescaling holds
 
@@ -68,36 +69,62 @@ def rescaled(
     """Return x * scale + offset, by constants that ONNX broadcasts."""
     if x.image and max(np.size(scale), np.size(offset)) > 1:
         x = reader.in_order(x)
-    settings = {"scale": _aligned(node, x, scale), "offset": _aligned(node, x, offset)}
+    settings = {
+        "scale": _aligned(reader, node, x, scale),
+        "offset": _aligned(reader, node, x, offset),
+    }
     return reader.apply("Rescaling", x, **settings)
 
 
-def _aligned(node: Node, x: Symbol, constant: Any) -> Any:
+def _aligned(reader: Reader, node: Node, x: Symbol, constant: Any) -> Any:
     """Return a constant as JSON, in the order of the value's axes and without the batch's.
+
+    Raises:
+        LimitError: many nodes use it, and each would have its own.
+        UnsupportedError: it is large, or see `fitted`.
+    """
+    number = single(x, np.asarray(constant, np.float32))
+    if number is not None:
+        return number
+    inner = fitted(node, x.sizes, constant)
+    if inner.size > _MOST:
+        raise UnsupportedError(
+            f"{where(node)}: expected a constant of at most {_MOST} elements, received {inner.size}"
+        )
+    reader.claim(inner.nbytes, where(node))
+    inner = np.moveaxis(inner, 0, -1) if x.first else inner
+    while inner.ndim > 1 and inner.shape[0] == 1:
+        inner = inner[0]
+    return inner.tolist()
+
+
+def single(x: Symbol, constant: Array) -> float | None:
+    """Return the number that a constant is, None if it has more or would add axes to a value."""
+    fits = constant.size == 1 and constant.ndim <= x.rank
+    return float(constant.reshape(())) if fits else None
+
+
+def fitted(node: Node, sizes: Sequence[int | None], constant: Any) -> NDArray[np.float32]:
+    """Return a constant with as many axes as a value has after the batch's.
+
+    Args:
+        node: the node that uses it.
+        sizes: the value's sizes after the batch axis, in the graph's order.
+        constant: of any shape that ONNX broadcasts to the value's.
 
     Raises:
         UnsupportedError: it would give the value another shape.
     """
     array = np.asarray(constant, np.float32)
-    if array.size == 1 and array.ndim <= x.rank:
-        return float(array.reshape(()))
-    array = array.reshape((1,) * (x.rank - array.ndim) + array.shape)
-    sizes = [1, *x.sizes]
-    if array.ndim != x.rank or any(
-        n not in (1, size) for n, size in zip(array.shape, sizes, strict=True)
+    full = array.reshape((1,) * (1 + len(sizes) - array.ndim) + array.shape)
+    if full.ndim != 1 + len(sizes) or any(
+        n not in (1, size) for n, size in zip(full.shape, [1, *sizes], strict=True)
     ):
         raise UnsupportedError(
-            f"{where(node)}: expected a constant that fits {['n', *x.sizes]}, "
-            f"received shape {list(np.shape(constant))}"
+            f"{where(node)}: expected a constant that fits {['n', *sizes]}, "
+            f"received shape {list(array.shape)}"
         )
-    if array.size > _MOST:
-        raise UnsupportedError(
-            f"{where(node)}: expected a constant of at most {_MOST} elements, received {array.size}"
-        )
-    inner = np.moveaxis(array, 1, -1)[0] if x.first else array[0]
-    while inner.ndim > 1 and inner.shape[0] == 1:
-        inner = inner[0]
-    return inner.tolist()
+    return full[0]  # type: ignore[no-any-return]
 
 
 def merged(reader: Reader, node: Node, kind: str) -> Symbol:
@@ -140,17 +167,18 @@ def _max(reader: Reader, node: Node) -> None:
     if not constants:
         reader.set(node, merged(reader, node, "Maximum"))
         return
-    if len(node.inputs) != 2 or constants[0].size != 1 or float(constants[0].reshape(())) != 0:
+    x = reader.symbol(node, 0 if node.inputs[-1] in reader.constants else 1)
+    if len(node.inputs) != 2 or single(x, constants[0]) != 0:
         raise UnsupportedError(f"{where(node)}: expected values of the model, or the constant 0")
-    x = reader.symbol(node, 0 if node.inputs[1] in reader.constants else 1)
     reader.set(node, replace(reader.apply("ReLU", x), positive=True))
 
 
 def _power(reader: Reader, node: Node) -> None:
-    exponent, x = reader.needed(node, 1), reader.symbol(node)
-    if exponent.size != 1 or float(exponent.reshape(())) not in (1.0, 2.0):
+    x = reader.symbol(node)
+    exponent = single(x, reader.needed(node, 1))
+    if exponent not in (1.0, 2.0):
         raise UnsupportedError(f"{where(node)}: expected the exponent 1 or 2")
-    squared = float(exponent.reshape(())) == 2.0
+    squared = exponent == 2.0
     made = reader.apply("Multiply", x, x) if squared else x
     reader.set(node, replace(made, positive=True) if squared else made)
 

@@ -38,7 +38,8 @@ def compute(reader: Reader, node: Node) -> None:
         UnsupportedError: an option that is not known here.
     """
     given = [reader.constants[name] if name else None for name in node.inputs]
-    reader.claim(size(node, given) * 8, where(node))
+    if node.operator not in _VIEWS:
+        reader.claim(size(node, given) * 8, where(node))
     with np.errstate(all="ignore"):
         made = _FOLDS[node.operator](node, *given)
     reader.constants[node.outputs[0]] = np.asarray(made)
@@ -202,6 +203,9 @@ _BROADCAST: dict[str, Callable[..., Any]] = {
     "Or": np.logical_or,
     "Where": np.where,
 }
+
+# What NumPy does without a copy.
+_VIEWS = ("Identity", "Slice", "Squeeze", "Transpose", "Unsqueeze")
 
 _FOLDS: dict[str, Fold] = {
     **{name: _plain(function) for name, function in _BROADCAST.items()},

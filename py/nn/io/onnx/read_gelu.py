@@ -35,11 +35,10 @@ class _Pattern:
     def __init__(self, reader: Reader, read_constant: Handle) -> None:
         self._reader = reader
         self._read_constant = read_constant
-        self._makers = {name: node for node in reader.graph.nodes for name in node.outputs}
 
     def argument(self, erf: Node) -> str | None:
         """Return x where Erf's input is x / sqrt(2)."""
-        maker = self._makers.get(erf.inputs[0])
+        maker = self._reader.makers.get(erf.inputs[0])
         if maker is None or len(maker.inputs) != 2:
             return None
         if maker.operator == "Div" and self._is(maker.inputs[1], math.sqrt(2)):
@@ -48,20 +47,20 @@ class _Pattern:
 
     def ends(self, erf: Node, x: str) -> list[str] | None:
         """Return the outputs of the nodes after Erf up to the whole gelu, None if others follow."""
-        add = self._next(erf)
+        add = self._reader.follower(erf.outputs[0])
         if add is None or add.operator != "Add" or not any(self._is(n, 1.0) for n in add.inputs):
             return None
-        product = self._next(add)
+        product = self._reader.follower(add.outputs[0])
         if product is None or product.operator != "Mul":
             return None
         rest = [name for name in product.inputs if name != add.outputs[0]]
         outputs = [add.outputs[0], product.outputs[0]]
         if len(rest) != 1:
             return None
-        half = self._makers.get(rest[0])
+        half = self._reader.makers.get(rest[0])
         if rest[0] != x and half is not None and self._factor(half, 0.5) == x:
             return outputs
-        last = self._next(product)
+        last = self._reader.follower(product.outputs[0])
         # x * (1 + erf) / 2, or (1 + erf) / 2 * x
         if last is None or last.operator != "Mul":
             return None
@@ -70,11 +69,6 @@ class _Pattern:
         if self._is(rest[0], 0.5) and x in last.inputs:
             return [*outputs, last.outputs[0]]
         return None
-
-    def _next(self, node: Node) -> Node | None:
-        """Return the only node that reads a node's output."""
-        consumers = self._reader.consumers(node.outputs[0])
-        return consumers[0] if len(consumers) == 1 else None
 
     def _factor(self, node: Node, value: float) -> str | None:
         """Return the other input of a product with this number."""
@@ -86,7 +80,7 @@ class _Pattern:
         return second if self._is(first, value) else None
 
     def _is(self, name: str, value: float) -> bool:
-        maker = self._makers.get(name)
+        maker = self._reader.makers.get(name)
         if name not in self._reader.constants and maker is not None:
             if maker.operator != "Constant":
                 return False

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from nn.io.errors import UnsupportedError
 from nn.io.onnx.messages import Node
 from nn.io.onnx.read_constants import folded, size
-from nn.io.onnx.reader import Array, Reader
+from nn.io.onnx.reader import Array, Reader, where
 
 _BETWEEN = (
     "Add", "And", "Cast", "Equal", "Greater", "Identity", "Less", "Max", "Min", "Mul", "Not", "Or",
     "Sub", "Where",
 )  # fmt: skip
+_MOST = 64  # nodes between a value and a table: each is computed again for every table
 
 
 def end_in_tables(reader: Reader, cast: Node) -> bool:
@@ -24,7 +26,7 @@ def end_in_tables(reader: Reader, cast: Node) -> bool:
     while waiting:
         name = waiting.pop()
         users = reader.consumers(name)
-        if not users or any(value.name == name for value in reader.graph.outputs):
+        if not users or name in reader.outputs:
             return False
         for node in users:
             if node.operator == "Gather" and node.inputs[0] in reader.constants:
@@ -46,7 +48,10 @@ def follow(reader: Reader, node: Node) -> None:
     known = [reader.whole[name] for name in node.inputs if name in reader.whole]
     nodes = [one for _, before in known for one in before]
     # A node that two of the inputs need is noted once.
-    reader.whole[node.outputs[0]] = known[0][0], [*{id(n): n for n in nodes}.values(), node]
+    chain = [*{id(n): n for n in nodes}.values(), node]
+    if len(chain) > _MOST:
+        raise UnsupportedError(f"{where(node)}: expected indices of at most {_MOST} nodes")
+    reader.whole[node.outputs[0]] = known[0][0], chain
 
 
 def unchanged(reader: Reader, gather: Node, rows: int) -> bool:

@@ -11,9 +11,9 @@ import numpy as np
 
 from nn.io.errors import UnsupportedError
 from nn.io.onnx import read_arithmetic, read_axes, read_indices, read_recurrent, read_shapes
-from nn.io.onnx.messages import DTYPES, Node
-from nn.io.onnx.read_arithmetic import in_one_order
-from nn.io.onnx.read_constants import axis_of
+from nn.io.onnx.messages import Node
+from nn.io.onnx.read_arithmetic import fitted, in_one_order
+from nn.io.onnx.read_constants import axis_of, dtype_of
 from nn.io.onnx.read_gelu import exact_gelu
 from nn.io.onnx.read_resize import resize
 from nn.io.onnx.reader import Array, Handle, Reader, Symbol, where
@@ -41,37 +41,36 @@ def _gemm(reader: Reader, node: Node) -> None:
     bias = reader.constant(node, 2)
     if bias is not None:
         scaled = np.multiply(bias, _number(node, "beta", 1.0), dtype=np.float32)
-        bias = np.broadcast_to(scaled.ravel(), kernel.shape[1:])
+        bias = np.broadcast_to(fitted(node, kernel.shape[1:], scaled), kernel.shape[1:])
     reader.set(node, _dense(reader, reader.symbol(node), kernel, bias))
 
 
 def _mat_mul(reader: Reader, node: Node) -> None:
-    kernel = reader.needed(node, 1)
-    while kernel.ndim > 2 and kernel.shape[0] == 1:
-        kernel = kernel[0]
-    if kernel.ndim != 2:
+    kernel, x = reader.needed(node, 1), reader.symbol(node)
+    if kernel.ndim < 2 or kernel.ndim > x.rank or math.prod(kernel.shape[:-2]) != 1:
         raise UnsupportedError(f"{where(node)}: expected a matrix, received shape {kernel.shape}")
-    bias = _bias_after(reader, node, kernel.shape[1])
-    reader.set(node, _dense(reader, reader.symbol(node), kernel, bias))
+    kernel = kernel.reshape(kernel.shape[-2:])
+    bias = _bias_after(reader, node, kernel.shape[1], x.rank)
+    reader.set(node, _dense(reader, x, kernel, bias))
 
 
-def _bias_after(reader: Reader, node: Node, units: int) -> Array | None:
+def _bias_after(reader: Reader, node: Node, units: int, rank: int) -> Array | None:
     """Return the bias that is added to a product, directly or reshaped, and mark it as added.
 
     Nothing else may read the product.
     """
     output = node.outputs[0]
-    while True:
-        consumers = reader.consumers(output)
-        if len(consumers) != 1 or any(value.name == output for value in reader.graph.outputs):
-            return None
-        (follower,) = consumers
-        if follower.operator != "Reshape" or not _keeps_last(reader, follower, units):
-            break
+    follower = reader.follower(output)
+    while follower and follower.operator == "Reshape" and _keeps_last(reader, follower, units):
+        rank = reader.constants[follower.inputs[1]].size
         output = follower.outputs[0]
-    for name in follower.inputs if follower.operator == "Add" else ():
+        follower = reader.follower(output)
+    if follower is None or follower.operator != "Add":
+        return None
+    for name in follower.inputs:
         bias = reader.constants.get(name)
-        if bias is not None and bias.size == units and bias.shape[-1:] == (units,):
+        fits = bias is not None and bias.shape[-1:] == (units,) and bias.ndim <= rank
+        if bias is not None and fits and bias.size == units:
             reader.same[follower.outputs[0]] = output
             return bias.reshape(units)
     return None
@@ -391,7 +390,7 @@ def _hard_sigmoid(reader: Reader, node: Node) -> None:
 def _parametric_relu(reader: Reader, node: Node) -> None:
     x, slope = reader.symbol(node), reader.needed(node, 1)
     x = reader.in_order(x) if x.image and slope.size > 1 else x
-    slope = slope.reshape((1,) * (x.rank - 1 - slope.ndim) + slope.shape)
+    slope = fitted(node, x.sizes, slope)
     slope = np.moveaxis(slope, 0, -1) if x.first else slope
     shared = [axis for axis, size in enumerate(slope.shape, 1) if size == 1]
     reader.set(node, reader.apply("PReLU", x, weights=[slope], shared_axes=shared))
@@ -423,15 +422,15 @@ def _same_value(reader: Reader, node: Node) -> None:
 
 
 def _cast(reader: Reader, node: Node) -> None:
-    """Pass floats on; whole numbers may only become indices of a table."""
-    x, code = reader.symbol(node), node.attributes.get("to")
-    kind = np.dtype(DTYPES[code]).kind if isinstance(code, int) and code in DTYPES else ""
-    if kind != "f" and not (kind in "iu" and read_indices.end_in_tables(reader, node)):
-        raise UnsupportedError(f"{where(node)}: expected a cast to floats, received type {code}")
-    if kind != "f":
+    """Pass floats and integers on; floats may only become indices of a table."""
+    x, made = reader.symbol(node), dtype_of(node)
+    if made.kind in "iu" and read_indices.end_in_tables(reader, node):
         reader.whole[node.outputs[0]] = x, []
-    else:
-        reader.set(node, x)
+        return
+    wide = made.kind == "i" and made.itemsize >= 4
+    if made.kind != "f" and not (wide and node.inputs[0] in reader.integers):
+        raise UnsupportedError(f"{where(node)}: expected a cast to floats, received {made}")
+    reader.set(node, x)
 
 
 def _gather(reader: Reader, node: Node) -> None:
@@ -449,8 +448,10 @@ def _gather(reader: Reader, node: Node) -> None:
 
 
 def _dropout(reader: Reader, node: Node) -> None:
-    ratio = reader.constant(node, 1)
-    rate = float(ratio) if ratio is not None else _number(node, "ratio", 0.5)
+    ratio, training = reader.constant(node, 1), reader.constant(node, 2)
+    if training is not None and training.any():
+        raise UnsupportedError(f"{where(node)}: expected training_mode=False")
+    rate = float(ratio.reshape(())) if ratio is not None else _number(node, "ratio", 0.5)
     x = reader.symbol(node)
     reader.set(node, replace(reader.apply("Dropout", x, rate=rate), positive=x.positive))
 

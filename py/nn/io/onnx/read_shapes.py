@@ -155,7 +155,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "Add": _arithmetic(int.__add__, 0),
     "Cast": _same,
     "Concat": _concat,
-    "Div": _arithmetic(int.__floordiv__, 1),
+    "Div": _arithmetic(lambda a, b: abs(a) // abs(b) * (1 if a * b > 0 else -1), 1),
     "Gather": _gather,
     "Identity": _same,
     "Mul": _arithmetic(int.__mul__, 1),

@@ -76,6 +76,9 @@ class Reader:
         whole: whole numbers computed from a value -> that value and the nodes.
         turned: values whose batch is not the first axis, see `read_turned`.
         steps: input of a model of one step -> the values of all steps, see `read_steps`.
+        integers: values of the model that are integers in the graph -> their dtype.
+        outputs: the names of the graph's outputs.
+        makers: value -> the node that computes it.
     """
 
     def __init__(self, graph: Graph, opset: int, room: int = _ROOM, ours: bool = False) -> None:
@@ -92,6 +95,9 @@ class Reader:
         self.whole: dict[str, tuple[Symbol, list[Node]]] = {}
         self.turned: dict[str, Any] = {}
         self.steps: dict[SymbolicTensor, Symbol] = {}
+        self.integers: dict[str, np.dtype[Any]] = {}
+        self.outputs = {value.name for value in graph.outputs}
+        self.makers = {name: node for node in graph.nodes for name in node.outputs if name}
         self._consumers: dict[str, list[Node]] = {}
         for node in graph.nodes:
             for name in dict.fromkeys(node.inputs):
@@ -181,9 +187,12 @@ class Reader:
 
     def used(self, name: str) -> bool:
         """Return whether a node or an output of the graph reads a value."""
-        return bool(name) and (
-            name in self._consumers or any(value.name == name for value in self.graph.outputs)
-        )
+        return bool(name) and (name in self._consumers or name in self.outputs)
+
+    def follower(self, name: str) -> Node | None:
+        """Return the node that alone reads a value, None if others or the graph's outputs do."""
+        consumers = self.consumers(name)
+        return consumers[0] if len(consumers) == 1 and name not in self.outputs else None
 
 
 Handle = Callable[[Reader, Node], None]

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import nn
 import numpy as np
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn.io import errors
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
+
+from tests.support.graphs import graph, last, node, runtime
 
 FILES = Path(__file__).parent / "files"
 RNG = np.random.default_rng(0)
@@ -23,35 +24,6 @@ IMAGE, STEPS, ROWS = (2, 3, 4, 5), (2, 3, 4), (2, 6)
 
 def random(*shape):
     return RNG.normal(size=shape).astype(np.float32)
-
-
-def node(operator, inputs, output, **attributes):
-    return helper.make_node(
-        operator, inputs, [output], name=f"{operator} of {output}", **attributes
-    )
-
-
-def graph(nodes, constants, shape, opset=17, output="y"):
-    """A graph with the input x, whose batch has any size."""
-    values = {name: np.asarray(value) for name, value in constants.items()}
-    entry = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *shape[1:]])
-    leave = helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
-    kept = [numpy_helper.from_array(array, name) for name, array in values.items()]
-    made = helper.make_graph(nodes, "g", [entry], [leave], kept)
-    operators = [helper.make_opsetid("", opset)]
-    return helper.make_model(made, opset_imports=operators, ir_version=8).SerializeToString()
-
-
-def last(array):
-    """Images as models here take and give them."""
-    return np.moveaxis(array, 1, -1) if array.ndim == 4 else array
-
-
-def runtime(data, x):
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    return session.run(None, {session.get_inputs()[0].name: x})
 
 
 def expect_same(data, x):
