@@ -159,7 +159,7 @@ def _over_one(reader: Reader, x: Symbol, place: int, name: str) -> Symbol:
 
 def _over_all_after(reader: Reader, node: Node, x: Symbol, axis: int, name: str) -> Symbol:
     """Softmax before opset 13: over all axes from the given one on."""
-    if x.first and all(size == 1 for size in x.sizes[1:]):
+    if x.first and axis == 1 and all(size == 1 for size in x.sizes[1:]):
         return reader.apply("Activation", x, activation=name)
     x = reader.in_order(x)
     sizes = known(node, x)

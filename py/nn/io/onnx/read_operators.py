@@ -154,19 +154,31 @@ def _pad(
     strides: Sequence[int],
     *,
     any_value: bool,
+    counted: bool = False,
 ) -> tuple[Symbol, str]:
-    """Return the image, padded if necessary, and Keras' padding for the following layer."""
+    """Return the image, padded if necessary, and Keras' padding for the following layer.
+
+    Args:
+        reader: the state of the import.
+        node: the node.
+        x: its image.
+        window: the extent of the kernel or pool.
+        strides: its steps.
+        any_value: whether zeros may stand around values below 0.
+        counted: whether a pool counts the zeros, as Keras' "same" does not.
+    """
     mode = node.attributes.get("auto_pad", "NOTSET")
-    if mode == "SAME_UPPER":
-        return x, "same"
-    if mode not in ("NOTSET", "VALID", ""):
+    if mode not in ("NOTSET", "VALID", "", "SAME_UPPER"):
         raise UnsupportedError(f"{where(node)}: no auto_pad {mode!r} here")
     rank = len(window)
-    pads = _list(node, "pads", 2 * rank, 0)
+    same = _same(x.tensor.shape[1:-1], window, strides)
+    pads = same if mode == "SAME_UPPER" else _list(node, "pads", 2 * rank, 0)
+    if not counted and (mode == "SAME_UPPER" or (pads == same and any(pads or ()))):
+        return x, "same"
+    if pads is None:
+        raise UnsupportedError(f"{where(node)}: expected a known shape, received {x.tensor.shape}")
     if not any(pads):
         return x, "valid"
-    if pads == _same(x.tensor.shape[1:-1], window, strides):
-        return x, "same"
     if min(pads) < 0 or not (any_value or x.positive):
         raise UnsupportedError(f"{where(node)}: no padding {pads} of values below 0 here")
     return _zeros_around(reader, x, pads), "valid"
@@ -304,9 +316,7 @@ def _padded_pool(
     counted: bool,
 ) -> tuple[Symbol, str]:
     """Pool with padding: Keras' "same" ignores it; zeros are equivalent for values >= 0."""
-    padded, padding = _pad(reader, node, x, window, strides, any_value=counted)
-    if kind == "AveragePooling" and padding == "same" and counted:
-        raise UnsupportedError(f"{where(node)}: no count_include_pad with same padding here")
+    padded, padding = _pad(reader, node, x, window, strides, any_value=counted, counted=counted)
     if kind == "AveragePooling" and padded is not x and not counted:
         raise UnsupportedError(f"{where(node)}: no padding that is left out of the mean here")
     return replace(padded, positive=x.positive), padding
@@ -504,11 +514,14 @@ def _reshape(reader: Reader, node: Node) -> None:
     if whole and x.rank > 2:
         reader.set(node, _flat(reader, x))
         return
-    if target[0] not in (0, -1) or target[1:].count(-1) > 1:
-        raise UnsupportedError(f"{where(node)}: no reshape of {x.tensor.shape} to {target} here")
     # A size of 0 is that of the input at the same place.
     given = [0, *x.sizes, *[0] * len(target)]
     shape = [given[i] if size == 0 else size for i, size in enumerate(target)]
+    counted = [size for size in shape[1:] if size is not None and size > 0]
+    fixed = len(counted) == len(shape) - 1 and known > 0
+    joined = target[0] == -1 and fixed and math.prod(counted) != known
+    if target[0] not in (0, -1) or target[1:].count(-1) > 1 or joined:
+        raise UnsupportedError(f"{where(node)}: no reshape of {x.tensor.shape} to {target} here")
     reader.set(node, read_axes.shaped(reader, reader.in_order(x), shape[1:]))
 
 

@@ -40,12 +40,14 @@ class Turned:
         view: the sizes after the batch that the tensor has in the graph, in its own order.
         order: for each axis of the graph its place in (batch, *view).
         rows: whether all axes but the last are one in the graph, as in (n * steps, features).
+        turned: whether the graph itself moved the axes, see `Symbol`.
     """
 
     tensor: SymbolicTensor
     view: tuple[int | None, ...]
     order: tuple[int, ...]
     rows: bool = False
+    turned: bool = True
 
     @property
     def sizes(self) -> list[Size]:
@@ -72,12 +74,12 @@ class Turned:
         """Return the value with the batch first and the other axes in the graph's order."""
         dims = [place for place in self.order if place]
         if dims == sorted(dims):
-            return Symbol(self.reshaped(reader), turned=True)
+            return Symbol(self.reshaped(reader), turned=self.turned)
         ones = [place for place in dims if self.view[place - 1] == 1]
         if [p for p in dims if p not in ones] == sorted(set(dims) - set(ones)):
             moved = replace(self, view=tuple(self.view[p - 1] for p in dims))
-            return Symbol(moved.reshaped(reader), turned=True)
-        x = Symbol(self.reshaped(reader), turned=True)
+            return Symbol(moved.reshaped(reader), turned=self.turned)
+        x = Symbol(self.reshaped(reader), turned=self.turned)
         return reader.apply("Permute", x, dims=dims)
 
 
@@ -97,7 +99,8 @@ def find(reader: Reader, name: str) -> Turned | None:
     if name not in reader.symbols:
         return None
     x = reader.in_order(reader.symbols[name])
-    return Turned(x.tensor, tuple(x.tensor.shape[1:]), tuple(range(x.rank)))
+    order = tuple(range(x.rank))
+    return Turned(x.tensor, tuple(x.tensor.shape[1:]), order, turned=x.turned)
 
 
 def handles(reader: Reader, node: Node) -> bool:
@@ -187,7 +190,7 @@ def _transpose(reader: Reader, node: Node, value: Turned) -> Turned:
     perm: Any = node.attributes.get("perm", [*range(rank)][::-1])
     if sorted(perm) != [*range(rank)]:
         raise UnsupportedError(f"{where(node)}: expected {rank} axes, received {perm!r:.80}")
-    return replace(value, order=tuple(value.order[axis] for axis in perm))
+    return replace(value, order=tuple(value.order[axis] for axis in perm), turned=True)
 
 
 def _squeeze(reader: Reader, node: Node, value: Turned) -> Turned:
@@ -367,7 +370,7 @@ def _concat(reader: Reader, node: Node, value: Turned) -> Turned:
         )
     parts = [Symbol(v.reshaped(reader)) for v in known]
     made = reader.apply("Concatenate", *parts, axis=place) if len(parts) > 1 else parts[0]
-    return Turned(made.tensor, tuple(made.tensor.shape[1:]), value.order)
+    return replace(value, tensor=made.tensor, view=tuple(made.tensor.shape[1:]))
 
 
 _OPERATORS: dict[str, Callable[[Reader, Node, Turned], Turned]] = {

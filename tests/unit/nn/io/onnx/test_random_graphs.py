@@ -1,0 +1,289 @@
+"""Graphs of a few nodes drawn at random, which ONNX Runtime computes, are read right or refused."""
+
+import math
+from dataclasses import dataclass, field
+
+import nn
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nn.io import errors
+from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+from tests.support.graphs import graph, last, node, runtime
+
+REFUSALS = (states.Fail, states.InvalidArgument, states.InvalidGraph, states.NotImplemented,
+            states.RuntimeException)  # fmt: skip
+OPSETS = [7, 9, 10, 11, 13, 15, 17, 18, 20, 21, 23]
+BATCH = 3
+WHOLE = [1, 1, 2, 3]
+
+
+@dataclass
+class Drawing:
+    """What is drawn so far.
+
+    Attributes:
+        rng: draws.
+        opset: the version of the operators.
+        values: the values by name, as ONNX Runtime computes them.
+        constants: the constants by name.
+        nodes: the nodes.
+    """
+
+    rng: np.random.Generator
+    opset: int
+    values: dict = field(default_factory=dict)
+    constants: dict = field(default_factory=dict)
+    nodes: list = field(default_factory=list)
+
+    def one(self, *choices):
+        return choices[self.rng.integers(len(choices))]
+
+    def chance(self, part):
+        return self.rng.random() < part
+
+    def sizes(self, count, *choices):
+        return [int(self.one(*choices)) for _ in range(count)]
+
+    def constant(self, array, kind=np.float32):
+        name = f"c{len(self.constants)}"
+        self.constants[name] = np.asarray(array, kind)
+        return name
+
+    def numbers(self, *shape):
+        return self.constant(self.rng.normal(size=shape))
+
+    def whole(self, *numbers):
+        return self.constant(numbers, np.int64)
+
+    def any_value(self):
+        return self.one(*self.values)
+
+    def axis(self, rank):
+        """An axis, seldom the batch's, counted from either end."""
+        axis = int(self.rng.integers(0 if self.chance(0.1) or rank == 1 else 1, rank))
+        return axis - rank if self.opset >= 11 and self.chance(0.4) else axis
+
+    def listed(self, operator, name, axes, inputs_from, **attributes):
+        """A node whose axes are an input from one version on, an attribute before."""
+        if self.opset >= inputs_from:
+            return node(operator, [name, self.whole(*axes)], "out", **attributes)
+        return node(operator, [name], "out", axes=axes, **attributes)
+
+    def places(self, count):
+        """Padding as a convolution or pool has it."""
+        how = self.rng.random()
+        if how < 0.4:
+            return {"pads": self.sizes(2 * count, 0, 0, 1)}
+        auto = self.one("SAME_UPPER", "SAME_LOWER", "VALID")
+        return {"auto_pad": auto} if how < 0.6 else {}
+
+
+def activation(d, name, x):
+    kind = d.one("Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Selu", "Elu",
+                 "LeakyRelu", "Identity", "Neg", "Dropout")  # fmt: skip
+    alpha = {"alpha": 0.3} if kind in ("Elu", "LeakyRelu") and d.chance(0.7) else {}
+    return node(kind, [name], "out", **alpha)
+
+
+def convolution(d, name, x):
+    window, channels = d.sizes(x.ndim - 2, *WHOLE), x.shape[1]
+    options = d.places(len(window))
+    if d.chance(0.5):
+        options[d.one("strides", "dilations")] = d.sizes(len(window), 1, 2)
+    if d.chance(0.5):
+        filters = d.one(1, 2, 3)
+        inputs = [name, d.numbers(channels, filters, *window), d.numbers(filters)]
+        return node("ConvTranspose", inputs, "out", **options)
+    groups = d.one(1, 1, channels)
+    filters = groups * d.one(1, 2)
+    inputs = [name, d.numbers(filters, channels // groups, *window)]
+    return node(
+        "Conv", [*inputs, d.numbers(filters)][: d.one(2, 3)], "out", group=groups, **options
+    )
+
+
+def pool(d, name, x):
+    count = x.ndim - 2
+    if d.chance(0.3):
+        return node(d.one("GlobalAveragePool", "GlobalMaxPool"), [name], "out")
+    window = d.sizes(count, *WHOLE)
+    options = d.places(count) | {"kernel_shape": window, "strides": d.sizes(count, 1, 2, 3)}
+    if d.chance(0.3) and d.opset >= 10:
+        options["ceil_mode"] = 1
+    if d.chance(0.5):
+        return node("AveragePool", [name], "out", count_include_pad=d.one(0, 1), **options)
+    return node("MaxPool", [name], "out", **options)
+
+
+def normalization(d, name, x):
+    if d.opset >= 17 and d.chance(0.5):
+        axis = d.one(-1, -1, 1)
+        inputs = [name, d.numbers(*x.shape[axis:]), d.numbers(*x.shape[axis:])]
+        return node("LayerNormalization", inputs, "out", axis=axis)
+    weights = [d.numbers(x.shape[1]) for _ in range(3)]
+    variance = d.constant(0.1 + d.rng.random(x.shape[1]))
+    return node("BatchNormalization", [name, *weights, variance], "out")
+
+
+def reshape(d, name, x):
+    total = math.prod(x.shape[1:])
+    one = d.one(*[n for n in range(1, total + 1) if total % n == 0])
+    first = d.one(0, -1, -1, BATCH)
+    rest = d.one([-1], [total], [one, total // one], [one, -1], [total, 1, 1], [one], [0, -1])
+    return node("Reshape", [name, d.whole(first, *rest)], "out")
+
+
+def axes(d, name, x):
+    if d.chance(0.3):
+        return node("Flatten", [name], "out", axis=d.one(1, 1, 1, 0, 2, -1))
+    if d.chance(0.4):
+        order = [0, *(1 + d.rng.permutation(x.ndim - 1)).tolist()]
+        return node("Transpose", [name], "out", perm=order)
+    ones = [axis for axis, size in enumerate(x.shape) if size == 1]
+    if ones and d.chance(0.6):
+        return d.listed("Squeeze", name, [d.one(*ones)], 13)
+    return d.listed("Unsqueeze", name, [d.axis(x.ndim + 1)], 13)
+
+
+def part(d, name, x):
+    axis = d.axis(x.ndim)
+    size = x.shape[axis]
+    first = int(d.rng.integers(-size, size))
+    if d.chance(0.4) and (d.opset >= 11 or first >= 0):
+        index = d.one(first, [first])
+        return node("Gather", [name, d.constant(index, np.int64)], "out", axis=axis)
+    end = d.one(int(d.rng.integers(-size, size + 2)), 2**31 - 1)
+    if d.opset < 10:
+        return node("Slice", [name], "out", starts=[first], ends=[end], axes=[axis])
+    numbers = (first, end, axis, d.one(1, 1, 2)) if d.chance(0.7) else (first, -(2**62), axis, -1)
+    return node("Slice", [name, *map(d.whole, numbers)], "out")
+
+
+def together(d, name, x):
+    if d.chance(0.4):
+        return node("Concat", [name, d.any_value()], "out", axis=d.axis(x.ndim))
+    kind = d.one("Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean")
+    return node(kind, [name, d.any_value()], "out")
+
+
+def with_constant(d, name, x):
+    kind = d.one("Add", "Sub", "Mul", "Div", "Max", "Min", "PRelu", "Pow")
+    shape = [d.one(1, size) for size in x.shape[d.one(*range(x.ndim)) :]]
+    shape = [1, *shape] if d.chance(0.1) else shape
+    number = {"Max": d.one(0.0, 1.0), "Pow": d.one(1.0, 2.0, 3.0)}.get(kind)
+    made = (
+        d.rng.normal(size=shape) + 3 * (kind == "Div") if number is None else np.full(shape, number)
+    )
+    inputs = [name, d.constant(made)]
+    return node(kind, inputs if kind in ("PRelu", "Pow") or d.chance(0.7) else inputs[::-1], "out")
+
+
+def product(d, name, x):
+    units = d.one(1, 2, 4)
+    if x.ndim > 2 or d.chance(0.3):
+        return node("MatMul", [name, d.numbers(*[1] * d.one(0, 0, 1), x.shape[-1], units)], "out")
+    turned = d.one(0, 1)
+    kernel = d.numbers(*((units, x.shape[1]) if turned else (x.shape[1], units)))
+    bias = d.numbers(*d.one((units,), (1, units), (), (1,), (BATCH, 1), (1, 1)))
+    return node("Gemm", [name, kernel, bias], "out", transB=turned, alpha=0.5, beta=2.0)
+
+
+def reduction(d, name, x):
+    if d.chance(0.4):
+        axis = {} if d.chance(0.3) else {"axis": d.axis(x.ndim)}
+        return node(d.one("Softmax", "LogSoftmax"), [name], "out", **axis)
+    kind = d.one("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin")
+    over = sorted({d.axis(x.ndim) for _ in range(2)})
+    return d.listed(kind, name, over, 13 if kind == "ReduceSum" else 18, keepdims=d.one(0, 1))
+
+
+def other(d, name, x):
+    if d.chance(0.4):
+        pads = [0] * (2 * x.ndim)
+        pads[d.rng.integers(len(pads))] = d.one(1, 2, -1)
+        more = {"pads": pads} if d.opset < 11 else {}
+        return node("Pad", [name, *([] if more else [d.whole(*pads)])], "out", **more)
+    if x.ndim == 4 and d.opset >= 13 and d.chance(0.5):
+        scales = d.constant([1, 1, d.one(1, 2, 3, 0.5), d.one(1, 2)])
+        how = d.one({"mode": "nearest"}, {"mode": "linear"}, {"mode": "cubic"},
+                    {"mode": "nearest", "coordinate_transformation_mode": "asymmetric",
+                     "nearest_mode": "floor"})  # fmt: skip
+        return node("Resize", [name, "", scales], "out", **how)
+    low, high = d.one((0.0, 6.0), (0.0, 1.0), (-1.0, 1.0))
+    if d.opset < 11:
+        return node("Clip", [name], "out", min=low, max=high)
+    return node("Clip", [name, d.constant(low), d.constant(high)], "out")
+
+
+OF_VALUES = [activation, reshape, axes, part, together, with_constant, product, reduction, other]
+OF_IMAGES = [convolution, pool, normalization]
+
+
+def drawn(seed):
+    """A graph with what ONNX Runtime gives for it, None if no node could be drawn."""
+    rng = np.random.default_rng(seed)
+    d = Drawing(rng, int(rng.choice(OPSETS)))
+    shape = [BATCH, *d.sizes(d.one(1, 2, 3, 3, 4), *range(1, 7))]
+    d.values["x"] = rng.normal(size=shape).astype(np.float32)
+    for number in range(d.one(1, 2, 3, 4)):
+        name = list(d.values)[-1]
+        x = d.values[name]
+        kinds = [*OF_VALUES, *(OF_IMAGES * 2 if x.ndim > 2 else [])] if x.ndim > 1 else [activation]
+        made = d.one(*kinds)(d, name, x)
+        made.output[0], made.name = f"v{number}", f"{made.op_type} of v{number}"
+        try:
+            [value] = runtime(bytes_of(d, [*d.nodes, made], shape), d.values["x"])
+        except REFUSALS:
+            continue
+        if value.size and value.size < 3000 and np.all(np.isfinite(value)):
+            d.nodes.append(made)
+            d.values[made.output[0]] = value
+    return (bytes_of(d, d.nodes, shape), d) if d.nodes else None
+
+
+def bytes_of(d, nodes, shape):
+    used = {name for each in nodes for name in each.input}
+    constants = {name: array for name, array in d.constants.items() if name in used}
+    return graph(nodes, constants, shape, d.opset, output=nodes[-1].output[0])
+
+
+def own_order(d):
+    """Whether the graph moves the channels of images itself, so that its order stays."""
+    moves = [[*each.attribute[0].ints] for each in d.nodes if each.op_type == "Transpose"]
+    return [0, 2, 3, 1] in moves or [0, 3, 1, 2] in moves
+
+
+@settings(deadline=None, max_examples=250)
+@given(st.integers(0, 2**32))
+def test_a_graph_drawn_at_random_is_computed_as_by_onnx_runtime_or_refused(seed):
+    made = drawn(seed)
+    if made is None:
+        return
+    data, d = made
+    x, expected = d.values["x"], list(d.values.values())[-1]
+    said = [f"{each.op_type}{[*each.input]}" for each in d.nodes]
+    error = ""
+    try:
+        model = nn.io.load(data)
+    except errors.UnsupportedError:
+        return
+    except errors.CorruptError as caught:
+        error = str(caught)
+    if error:  # ONNX Runtime pools a window that is longer than its axis
+        assert "does not fit into an axis" in error, said
+        return
+    turned = own_order(d)
+    if turned and tuple(model.inputs[0].shape[1:]) == x.shape[1:]:
+        received = model.predict_on_batch(x)
+    else:
+        received = model.predict_on_batch(last(x))
+    orders = [last(expected), expected] if turned else [last(expected)]
+    # The batch is the first axis, wherever the graph has it.
+    orders += [np.moveaxis(expected, axis, 0) for axis in range(1, expected.ndim)
+               if any(each.op_type == "Unsqueeze" for each in d.nodes)]  # fmt: skip
+    assert any(
+        received.shape == order.shape and np.allclose(received, order, rtol=1e-3, atol=1e-4)
+        for order in orders
+    ), (said, received.shape, expected.shape)
