@@ -179,19 +179,25 @@ def _permute(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> I
     )
 
 
+def _sides(value: Any) -> Any:
+    """Return the sizes before and after for each axis; a layer of one axis has only two."""
+    return [value] if isinstance(value[0], int) else value
+
+
 def _zero_padding(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
-    (top, bottom), (left, right) = layer.padding
-    pads = writer.constant(f"{layer.name}/pads", [0, top, left, 0, 0, bottom, right, 0], np.int64)
+    before, after = zip(*_sides(layer.padding), strict=True)
+    numbers = [0, *before, 0, 0, *after, 0]
+    pads = writer.constant(f"{layer.name}/pads", numbers, np.int64)
     return Image(shape, last=writer.add("Pad", [writer.last(inputs[0]), pads]))
 
 
 def _cropping(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
-    (top, bottom), (left, right) = layer.cropping
+    before, after = zip(*_sides(layer.cropping), strict=True)
     most = np.iinfo(np.int64).max
     numbers = {
-        "starts": [top, left],
-        "ends": [-bottom if bottom else most, -right if right else most],
-        "axes": [1, 2],
+        "starts": before,
+        "ends": [-size if size else most for size in after],
+        "axes": range(1, len(shape) - 1),
     }
     kept = [writer.constant(f"{layer.name}/{k}", v, np.int64) for k, v in numbers.items()]
     return Image(shape, last=writer.add("Slice", [writer.last(inputs[0]), *kept]))
@@ -321,6 +327,11 @@ def _elu(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image
     return writer.like(inputs[0], lambda name: writer.add("Elu", [name], alpha=alpha))
 
 
+def _parametric_relu(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    slope = writer.constant(f"{layer.name}/alpha", layer.alpha.value)
+    return Image(shape, last=writer.add("PRelu", [writer.last(inputs[0]), slope]))
+
+
 def _relu(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
     if layer.threshold or layer.negative_slope:
         raise UnsupportedError(f"{layer.name}: ONNX export knows no threshold or negative_slope")
@@ -336,7 +347,9 @@ EXPORTERS: dict[str, Export] = {
     "Add": _merge("Add"),
     "AlphaDropout": _identity,
     "Average": _merge("Mean"),
+    "AveragePooling1D": _pool("AveragePool", count_include_pad=0),
     "AveragePooling2D": _pool("AveragePool", count_include_pad=0),
+    "AveragePooling3D": _pool("AveragePool", count_include_pad=0),
     "BatchNormalization": _batch_normalization,
     "Bidirectional": both_directions,
     "Concatenate": _concatenate,
@@ -344,7 +357,11 @@ EXPORTERS: dict[str, Export] = {
     "Conv1DTranspose": _conv_transpose,
     "Conv2D": _conv,
     "Conv2DTranspose": _conv_transpose,
+    "Conv3D": _conv,
+    "Conv3DTranspose": _conv_transpose,
+    "Cropping1D": _cropping,
     "Cropping2D": _cropping,
+    "Cropping3D": _cropping,
     "Dense": _dense,
     "DepthwiseConv1D": _depthwise_conv,
     "DepthwiseConv2D": _depthwise_conv,
@@ -355,17 +372,24 @@ EXPORTERS: dict[str, Export] = {
     "GRU": recurrent,
     "GaussianDropout": _identity,
     "GaussianNoise": _identity,
+    "GlobalAveragePooling1D": _global_pool("GlobalAveragePool"),
     "GlobalAveragePooling2D": _global_pool("GlobalAveragePool"),
+    "GlobalAveragePooling3D": _global_pool("GlobalAveragePool"),
+    "GlobalMaxPooling1D": _global_pool("GlobalMaxPool"),
     "GlobalMaxPooling2D": _global_pool("GlobalMaxPool"),
+    "GlobalMaxPooling3D": _global_pool("GlobalMaxPool"),
     "Identity": _identity,
     "LSTM": recurrent,
     "LayerNormalization": _layer_normalization,
     "LeakyReLU": _leaky_relu,
+    "MaxPooling1D": _pool("MaxPool"),
     "MaxPooling2D": _pool("MaxPool"),
+    "MaxPooling3D": _pool("MaxPool"),
     "Maximum": _merge("Max"),
     "Minimum": _merge("Min"),
     "Multiply": _merge("Mul"),
     "Normalization": _affine,
+    "PReLU": _parametric_relu,
     "Permute": _permute,
     "ReLU": _relu,
     "Rescaling": _affine,
@@ -380,5 +404,7 @@ EXPORTERS: dict[str, Export] = {
     "SpatialDropout3D": _identity,
     "Subtract": _merge("Sub"),
     "UpSampling2D": _up_sampling,
+    "ZeroPadding1D": _zero_padding,
     "ZeroPadding2D": _zero_padding,
+    "ZeroPadding3D": _zero_padding,
 }

@@ -171,6 +171,43 @@ def test_convolutions_of_sequences_pass_both_ways(kind):
     assert_both_ways(stack((7, 4), nn.Conv1D(4, 1), SEQUENCES[kind]()), random(2, 7, 4))
 
 
+OF_ANY_RANK = {
+    "MaxPooling": [{"pool_size": 2}, {"pool_size": 3, "strides": 2, "padding": "same"}],
+    "AveragePooling": [{"pool_size": 2}, {"pool_size": 3, "strides": 1, "padding": "same"}],
+    "GlobalMaxPooling": [{}, {"keepdims": True}],
+    "GlobalAveragePooling": [{}, {"keepdims": True}],
+    "Conv": [{"filters": 3, "kernel_size": 2, "strides": 2, "padding": "same"}],
+    "Conv Transpose": [{"filters": 3, "kernel_size": 2, "strides": 2, "padding": "same"}],
+    "Cropping": [{"cropping": 1}, {"cropping": (1, 2)}, {"cropping": (0, 1)}],
+    "ZeroPadding": [{"padding": 1}, {"padding": (1, 2)}, {"padding": (0, 1)}],
+}
+CASES = [
+    (kind, i, rank)
+    for kind in OF_ANY_RANK
+    for i in range(len(OF_ANY_RANK[kind]))
+    for rank in (1, 2, 3)
+]
+
+
+@pytest.mark.parametrize(("kind", "case", "rank"), CASES)
+def test_layers_of_one_to_three_axes_pass_both_ways(kind, case, rank):
+    options = dict(OF_ANY_RANK[kind][case])
+    for name in ("cropping", "padding"):
+        if isinstance(options.get(name), tuple) and rank > 1:
+            options[name] = (options[name],) * rank  # before and after of each axis
+    shape = (*(6, 7, 5)[:rank], 2)
+    first, *rest = kind.split()
+    layer = CLASSES[f"{first}{rank}D{''.join(rest)}"](**options)
+    assert_both_ways(stack(shape, nn.Dense(2), layer, nn.Rescaling(0.5)), random(2, *shape))
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 5), (3, 4, 5), (2, 3, 4, 5)], ids=str)
+@pytest.mark.parametrize("shared", [None, [1]], ids=str)
+def test_slopes_of_negative_values_pass_both_ways(shape, shared):
+    layers = [nn.Dense(5), CLASSES["PReLU"](shared_axes=shared), nn.Dense(2)]
+    assert_both_ways(stack(shape, *layers), random(2, *shape))
+
+
 @pytest.mark.parametrize("padding", ["valid", "same", "causal"])
 @pytest.mark.parametrize(("strides", "spread"), [(1, 1), (2, 1), (1, 2)])
 def test_each_padding_of_sequences_passes_both_ways(padding, strides, spread):
