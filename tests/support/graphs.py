@@ -20,7 +20,7 @@ def node(operator: str, inputs: Sequence[str], output: str | list[str], **attrib
 def graph(
     nodes: Sequence[Any],
     constants: Mapping[str, Any],
-    shape: Sequence[int],
+    shape: Sequence[int | str],
     opset: int = 17,
     output: str = "y",
     kind: int = TensorProto.FLOAT,

@@ -210,7 +210,14 @@ def _step(reader: Reader, node: Node) -> None:
     except (FormatError, TooLargeError) as error:
         error.add_note(f"in {where(node)}")
         raise
-    except (NNError, TypeError, LookupError, ValueError, ArithmeticError) as error:
+    except NNError as error:
+        sizes = [reader.symbols[name].sizes for name in node.inputs if name in reader.symbols]
+        if not any(None in some for some in sizes):
+            raise CorruptError(f"{where(node)}: {type(error).__name__}: {error}") from error
+        raise UnsupportedError(
+            f"{where(node)}: {error}; of a value of unknown size, {sizes}: input_shapes may give it"
+        ) from error
+    except (TypeError, LookupError, ValueError, ArithmeticError) as error:
         raise CorruptError(f"{where(node)}: {type(error).__name__}: {error}") from error
 
 

@@ -26,9 +26,7 @@ def known(node: Node, x: Symbol) -> list[int]:
 
 def shaped(reader: Reader, x: Symbol, sizes: Sequence[int | None]) -> Symbol:
     """Return a value with these sizes after the batch axis; one of them may be unknown."""
-    target = [-1 if size is None else size for size in sizes]
-    made = reader.apply("Reshape", x, target_shape=target)
-    return replace(made, positive=x.positive, turned=False)
+    return replace(reader.reshape(x, sizes), positive=x.positive, turned=False)
 
 
 def _inside(node: Node, axes: Sequence[int] | None) -> list[int]:

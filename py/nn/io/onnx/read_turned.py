@@ -65,10 +65,7 @@ class Turned:
 
     def reshaped(self, reader: Reader) -> SymbolicTensor:
         """Return the tensor in the shape of the view."""
-        if tuple(self.tensor.shape[1:]) == self.view:
-            return self.tensor
-        target = [-1 if size is None else size for size in self.view]
-        return reader.apply("Reshape", Symbol(self.tensor), target_shape=target).tensor
+        return reader.reshape(Symbol(self.tensor), self.view).tensor
 
     def in_order(self, reader: Reader) -> Symbol:
         """Return the value with the batch first and the other axes in the graph's order."""
@@ -275,7 +272,8 @@ def _gather(reader: Reader, node: Node, value: Turned) -> Turned:
     if index.size != 1 or index.ndim > 1:
         raise UnsupportedError(f"{where(node)}: expected one index, received {index.shape}")
     at = int(index.reshape(()))
-    part = _part(reader, node, value, axis, (at, None if at == -1 else at + 1, 1))
+    span = (at, None if at == -1 else at + 1, 1)
+    part = _part(reader, node, value, axis, span, keep=bool(index.ndim))
     return part if index.ndim else part.without([value.order[axis]])
 
 
@@ -297,15 +295,20 @@ def _slice(reader: Reader, node: Node, value: Turned) -> Turned:
 Span = tuple[int | None, int | None, int]
 
 
-def _part(reader: Reader, node: Node, value: Turned, axis: int, span: Span) -> Turned:
-    """Return a slice of one axis; the tensor has no axis for a single element."""
+def _part(
+    reader: Reader, node: Node, value: Turned, axis: int, span: Span, keep: bool = True
+) -> Turned:
+    """Return a slice of one axis; the tensor need not have an axis for a single element."""
     place = value.order[axis]
     if not place:
         raise UnsupportedError(f"{where(node)}: expected an axis beside the batch's")
     size = value.view[place - 1]
     item, left = _item(node, size, span)
-    if left == size and span[2] == 1:
+    if left == size and span[2] == 1 and (size is not None or span == (0, None, 1)):
         return value
+    others = [*value.view[: place - 1], *value.view[place:]]
+    if isinstance(item, int) and keep and others.count(None) > 1:
+        item, left = [item, item + 1 or None, 1], None  # no Reshape brings the axis back
     whole, at, inner = _located(reader, value, place)
     if inner > 1:  # one of the axes that are together in the tensor
         start, stop, step = span if isinstance(item, list) else (item, item + 1, 1)

@@ -181,6 +181,33 @@ class Reader:
         turned = self.in_order(replace(folded, first=True, image=None))
         return replace(self.apply("Flatten", turned), positive=symbol.positive)
 
+    def reshape(self, symbol: Symbol, sizes: Sequence[int | None]) -> Symbol:
+        """Return a value with these sizes after the batch axis; None and -1 are unknown ones.
+
+        Raises:
+            UnsupportedError: several are unknown, and other axes than those of size 1 go.
+        """
+        shape = list(symbol.tensor.shape[1:])
+        wanted = [None if size == -1 else size for size in sizes]
+        if shape == wanted:
+            return symbol
+        if wanted.count(None) < 2:
+            target = [-1 if size is None else size for size in wanted]
+            return self.apply("Reshape", symbol, target_shape=target)
+        index: list[Any] = []
+        for size in shape:
+            kept = bool(wanted) and size == wanted[0]
+            index.append([None, None, None] if kept else 0)
+            if kept:
+                wanted.pop(0)
+            elif size != 1:
+                wanted.append(0)  # of which nothing is left to take
+        if wanted:
+            raise UnsupportedError(
+                f"expected at most one unknown size, received {shape} for {list(sizes)}"
+            )
+        return self.apply("GetItem", symbol, index=index)
+
     def consumers(self, name: str) -> list[Node]:
         """Return the nodes that read a value."""
         return self._consumers.get(name, [])
