@@ -316,6 +316,10 @@ def _padded_pool(
     counted: bool,
 ) -> tuple[Symbol, str]:
     """Pool with padding: Keras' "same" ignores it; zeros are equivalent for values >= 0."""
+    gaps = any(stride > size for size, stride in zip(window, strides, strict=True))
+    if gaps and node.attributes.get("auto_pad") == "SAME_UPPER":
+        # ONNX Runtime 1.31 refuses these, or begins behind the first element (opset 19).
+        raise UnsupportedError(f"{where(node)}: no SAME_UPPER of strides longer than the window")
     padded, padding = _pad(reader, node, x, window, strides, any_value=counted, counted=counted)
     if kind == "AveragePooling" and padded is not x and not counted:
         raise UnsupportedError(f"{where(node)}: no padding that is left out of the mean here")
