@@ -133,6 +133,7 @@ SELDOM = (
     "py/nn/layers/discretization.py",
     "py/nn/layers/encoding.py",
     "py/nn/layers/fingerprints.py",
+    "py/nn/layers/gaussian.py",
     "py/nn/layers/hashing.py",
     "py/nn/layers/lookup.py",
     "py/nn/layers/random_images.py",

@@ -132,13 +132,17 @@ class _Range:
         return round(value) if self.whole else value
 
     def options(self) -> list[Any]:
-        """Return the values of a grid."""
+        """Return the values of a grid, each once."""
+        found = self._values()
+        return [value for at, value in enumerate(found) if value not in found[:at]]
+
+    def _values(self) -> list[Any]:
         if self.choices is not None:
             return self.choices
         if self.log or self.step is None:
             space = np.geomspace if self.log else np.linspace
-            found = space(self.low, self.high, SAMPLES)
-            return sorted({round(v) for v in found}) if self.whole else [float(v) for v in found]
+            found = space(self.low, self.high, SAMPLES).tolist()
+            return [round(value) for value in found] if self.whole else found
         count = int((self.high - self.low) / self.step + 1e-9) + 1
         return [self.low + i * self.step for i in range(count)]
 

@@ -107,9 +107,11 @@ class Dataset:
         """Return the number of samples of each class, class 0 first.
 
         Raises:
-            ShapeError: there are no integer labels.
+            ShapeError: there are no integer labels, or one is below 0.
         """
         if self.y is None or self.y.dtype.kind not in "iu":
             kind = None if self.y is None else self.y.dtype
             raise ShapeError(f"class_counts: expected integer labels, received {kind}")
+        if self.y.size and self.y.min() < 0:
+            raise ShapeError(f"class_counts: expected labels from 0 on, received {self.y.min()}")
         return [int(n) for n in np.bincount(self.y.reshape(-1))]

@@ -74,6 +74,9 @@ class ArraySource:
         """Return whether batches are awaited rather than computed."""
         return False
 
+    def restart(self) -> None:
+        """Do nothing: every epoch begins with the first sample."""
+
     def get_state(self) -> Any:
         """Return the state that each data set carries from batch to batch, or None."""
         states = [x.get_state() if isinstance(x, Dataset) else None for x in self.inputs]
@@ -201,6 +204,11 @@ class StreamSource:
         if state is not None and hasattr(self._stream, "set_state"):
             self._stream.set_state(state)
 
+    def restart(self) -> None:
+        """Begin with the first batch again, where the stream can."""
+        if self.repeats:
+            self._iterator = None
+
     async def batches(
         self,
         rng: np.random.Generator | None,
@@ -218,13 +226,17 @@ class StreamSource:
         """
         self.awaits()
         taken = -before if self._fresh and not self.repeats else 0
-        self._fresh = False
+        self._fresh = ended = False
         while self.steps is None or taken < self.steps:
             item = await _next(self._iterator, draw)
             if item is _END:
                 # A function or a list is restarted for the next epoch; a generator is exhausted.
-                self._iterator = None if self.repeats else self._iterator
-                return
+                if self.repeats:
+                    self._iterator = None
+                if taken or ended or not self.repeats:
+                    return
+                ended = self.awaits() is not None  # the epoch before took the last batch
+                continue
             taken += 1
             if taken > skip:
                 yield self._adapt(item)

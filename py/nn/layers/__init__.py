@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ThresholdedReLU,
     )
     from nn.layers.embedding import Embedding
+    from nn.layers.gaussian import AlphaDropout, GaussianDropout, GaussianNoise
     from nn.layers.gru import GRU
     from nn.layers.hashing import HashedCrossing, Hashing
     from nn.layers.lookup import IntegerLookup, StringLookup
@@ -46,15 +47,7 @@ if TYPE_CHECKING:
         Multiply,
         Subtract,
     )
-    from nn.layers.noise import (
-        AlphaDropout,
-        Dropout,
-        GaussianDropout,
-        GaussianNoise,
-        SpatialDropout1D,
-        SpatialDropout2D,
-        SpatialDropout3D,
-    )
+    from nn.layers.noise import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
     from nn.layers.normalization import (
         BatchNormalization,
         GroupNormalization,
@@ -135,6 +128,7 @@ HOMES = {
         "ELU", "Activation", "LeakyReLU", "PReLU", "ReLU", "Softmax", "ThresholdedReLU",
     ),
     "nn.layers.embedding": ("Embedding",),
+    "nn.layers.gaussian": ("AlphaDropout", "GaussianDropout", "GaussianNoise"),
     "nn.layers.gru": ("GRU",),
     "nn.layers.hashing": ("HashedCrossing", "Hashing"),
     "nn.layers.lookup": ("IntegerLookup", "StringLookup"),
@@ -144,10 +138,7 @@ HOMES = {
         "Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply",
         "Subtract",
     ),
-    "nn.layers.noise": (
-        "AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D",
-        "SpatialDropout2D", "SpatialDropout3D",
-    ),
+    "nn.layers.noise": ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
     "nn.layers.normalization": (
         "BatchNormalization", "GroupNormalization", "LayerNormalization",
         "RMSNormalization",

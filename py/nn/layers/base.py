@@ -44,6 +44,14 @@ from nn.types import Array, Config, Shape, prod
 from nn.variables import Later, Variable
 
 PASSES = {"forward", "backward"}
+# What classes written for Keras define.
+_OTHERS = {
+    "call": "define forward and backward, or build a Model of layers",
+    "train_step": "compile a loss, or train with callbacks",
+    "test_step": "compile a loss and metrics",
+    "predict_step": "call predict, and go on with what it returns",
+    "compute_loss": "compile a loss, which may be a function",
+}
 
 
 class Layer:
@@ -336,21 +344,37 @@ class Layer:
         except (NNError, TypeError):
             return None
 
-    def __call__(self, *inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, instead in _OTHERS.items():
+            if name in vars(cls) and "forward" not in vars(cls):
+                raise ConfigError(f"{cls.__name__}: {name} is not called here, {instead}")
+
+    def __call__(self, *inputs: Any, training: Any = None, mask: Any = None, **others: Any) -> Any:
         """Call the layer on symbolic tensors, which adds it to a graph, or on arrays.
 
         Args:
             inputs: one or several inputs, or a list.
             training: whether to run in training mode (arrays only). None is Keras' default: False,
                 but for layers that change images at random.
-            mask: mask of the steps (arrays only; in a graph it comes with the input).
+            mask: mask of the steps, of several inputs a list (arrays only; in a graph it comes with
+                the input).
+
+        Raises:
+            ConfigError: a mask in a graph, or an argument that the layer does not have.
         """
+        self.expect_none_of(others)
         items = (
             list(inputs[0])
             if len(inputs) == 1 and isinstance(inputs[0], list | tuple)
             else [*inputs]
         )
         if items and all(isinstance(i, SymbolicTensor) for i in items):
+            if mask is not None:
+                raise ConfigError(
+                    f"{self.name}: expected no mask in a graph, where it comes with the input: "
+                    "Masking or Embedding(mask_zero=True) makes it"
+                )
             return self._place(items)
         arrays = [np.asarray(i) for i in items]
         arrays = [a if a.dtype.kind == "f" else a.astype(self.dtype) for a in arrays]
@@ -358,8 +382,19 @@ class Layer:
         self.ensure_built(*shapes)
         self.expect_fitting(*shapes)
         ctx = Context(Run(config.generator(), self.dtype))
-        ctx.mask = None if mask is None else np.asarray(mask, bool)
+        several = len(items) > 1 and isinstance(mask, list | tuple)
+        masks = list(mask) if several else [mask] + [None] * (len(items) - 1)
+        ctx.masks = [None if one is None else np.asarray(one, bool) for one in masks]
+        ctx.mask = ctx.masks[0] if masks else None
         return self.forward(ctx, *arrays, training=training)
+
+    def expect_none_of(self, others: Config) -> None:
+        """Raise ConfigError for arguments of a call that the layer does not have."""
+        if others:
+            raise ConfigError(
+                f"{self.name}: expected training and mask, received {', '.join(others)}, which "
+                f"{type(self).__name__} is not called with here"
+            )
 
     def _place(self, inputs: list[SymbolicTensor]) -> Any:
         ours = type(self).__module__.startswith("nn.layers.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from nn import activations, kernels
 from nn.activations import Activation as Function
 from nn.context import Context
-from nn.errors import ShapeError
+from nn.errors import ConfigError, ShapeError
 from nn.layers.base import Layer
 from nn.types import Array, Shape
 
@@ -155,13 +156,20 @@ class PReLU(Layer):
 
 
 class Softmax(Elementwise):
-    """Softmax over one axis; axis 0 is the batch."""
+    """Softmax over one axis, or over several together; axis 0 is the batch.
+
+    Called on arrays with a mask of their shape, what the mask leaves out is 0.
+    """
 
     fields: tuple[str, ...] = ("axis",)
 
-    def __init__(self, axis: int = -1, **options: Any) -> None:
+    def __init__(self, axis: int | Sequence[int] = -1, **options: Any) -> None:
         super().__init__(**options)
-        self.axis = axis
+        several = isinstance(axis, list | tuple)
+        axes: list[Any] = list(axis) if isinstance(axis, list | tuple) else [axis]
+        if not axes or not all(isinstance(a, int) and not isinstance(a, bool) for a in axes):
+            raise ConfigError(f"{self.name}: expected axis to be one or several, received {axis!r}")
+        self.axis: Any = axes if several else axes[0]
         self.function = activations.SOFTMAX
 
     @property
@@ -169,13 +177,30 @@ class Softmax(Elementwise):
         return "softmax" if self.axis == -1 else f"softmax over axis {self.axis}"
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        (x,) = inputs
+        if ctx.mask is not None and ctx.mask.shape == x.shape:
+            x = np.where(ctx.mask, x, x.dtype.type(-1e9))  # Keras' number
         if self.axis == -1:
-            return super().forward(ctx, *inputs, training=training)
-        moved = np.ascontiguousarray(np.moveaxis(inputs[0], self.axis, -1))
-        return np.moveaxis(super().forward(ctx, moved, training=training), -1, self.axis)
+            return super().forward(ctx, x, training=training)
+        moved, back = self._together(x)
+        return back(super().forward(ctx, moved, training=training))
 
     def backward(self, ctx: Context, dy: Any) -> Any:
         if self.axis == -1:
             return super().backward(ctx, dy)
-        moved = np.ascontiguousarray(np.moveaxis(dy, self.axis, -1))
-        return np.ascontiguousarray(np.moveaxis(super().backward(ctx, moved), -1, self.axis))
+        moved, back = self._together(dy)
+        return back(super().backward(ctx, moved))
+
+    def _together(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Return an array with all the axes as its last one, and the function that moves back."""
+        axes = [self.axis] if isinstance(self.axis, int) else self.axis
+        if any(not -x.ndim <= axis < x.ndim for axis in axes):
+            raise ShapeError(f"{self.name}: expected axes {axes}, received shape {x.shape}")
+        last = {axis % x.ndim for axis in axes}
+        order = [*(axis for axis in range(x.ndim) if axis not in last), *sorted(last)]
+        turned = x.transpose(order)
+        flat = turned.reshape(*turned.shape[: x.ndim - len(last)], -1)
+        shape, again = turned.shape, np.argsort(order)
+        return np.ascontiguousarray(flat), lambda y: np.ascontiguousarray(
+            y.reshape(shape).transpose(again)
+        )

@@ -185,6 +185,11 @@ class Penalized(Layer):
         return self.layer.backward(ctx, tuple(total) if several else total[0])
 
 
+def penalized(layer: Layer) -> Layer:
+    """Return a layer that also adds the penalty of its outputs, if it has one."""
+    return layer if layer.activity_regularizer is None else Penalized(layer)
+
+
 def _rows(ctx: Context, y: Array) -> int:
     """Return the number of rows of a layer's output for the whole batch."""
     rows = ctx.run.rows

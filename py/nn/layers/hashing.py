@@ -35,11 +35,12 @@ class Hashed(Layer):
         self.num_bins = positive(num_bins, "num_bins", self.name)
         self.output_mode: str = one_of(output_mode, self.modes, "output_mode", self.name)
 
-    def __call__(self, *inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    def __call__(self, *inputs: Any, training: Any = None, mask: Any = None, **others: Any) -> Any:
         """Call the layer on symbolic tensors, or on tokens."""
+        self.expect_none_of(others)
         given = inputs[0] if len(inputs) == 1 and self.several_inputs else inputs
         if isinstance(given[0], SymbolicTensor):
-            return super().__call__(*given)
+            return super().__call__(*given, training=training, mask=mask)
         return self._encoded([np.asarray(tokens) for tokens in given])
 
     def numbers(self, *tokens: Array) -> Array:

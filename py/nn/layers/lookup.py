@@ -302,10 +302,11 @@ class IndexLookup(Layer):
 
     # Calling.
 
-    def __call__(self, *inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    def __call__(self, *inputs: Any, training: Any = None, mask: Any = None, **others: Any) -> Any:
         """Call the layer on a symbolic tensor, or on tokens: an array, nested lists, or one."""
+        self.expect_none_of(others)
         if isinstance(inputs[0], SymbolicTensor):
-            return super().__call__(*inputs)
+            return super().__call__(*inputs, training=training, mask=mask)
         return self.look_up(self.taken(inputs[0]))
 
     def taken(self, value: Any) -> Array:

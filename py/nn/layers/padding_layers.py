@@ -112,6 +112,7 @@ class Cropping2D(Edges):
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         ctx.saved = inputs[0].shape
+        self.compute_output_shape((None, *ctx.saved[1:]))  # of sizes that no graph knew
         return np.ascontiguousarray(self.inner(inputs[0]))
 
     def backward(self, ctx: Context, dy: Any) -> Any:

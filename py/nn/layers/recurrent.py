@@ -166,12 +166,9 @@ class Recurrent(Gated):
         if self.stateful:
             self.states = [np.array(s, self.dtype) for s in state["states"]] or None
 
-    def __call__(
-        self, *inputs: Any, initial_state: Any = None, mask: Any = None, training: bool = False
-    ) -> Any:
+    def __call__(self, *inputs: Any, initial_state: Any = None, **options: Any) -> Any:
         """Call the layer; see `Layer.__call__` and, for `initial_state`, the class."""
-        given = with_states(inputs, initial_state)
-        return super().__call__(*given, mask=mask, training=training)
+        return super().__call__(*with_states(inputs, initial_state), **options)
 
     def _begin(self, given: Sequence[Array], n: int) -> Sequence[Any]:
         """Return the initial states; None for zeros."""

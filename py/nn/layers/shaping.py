@@ -12,8 +12,7 @@ from nn.context import Context
 from nn.data.resizing import matrix
 from nn.errors import ConfigError, ShapeError
 from nn.keras_arguments import LeftOut
-from nn.layers import padding as pads
-from nn.layers.base import Layer, expect_rank, pair, positive, sizes
+from nn.layers.base import Layer, expect_rank, one_of, pair, positive, sizes
 from nn.layers.data_format import Spatial
 from nn.regularizers import L1L2
 from nn.types import Array, Config, Shape, prod
@@ -130,7 +129,9 @@ class Resizing(Resampling):
         super().__init__(data_format, **options)
         self.height = positive(height, "height", self.name)
         self.width = positive(width, "width", self.name)
-        self.interpolation = pads.check(interpolation, self.name, ("bilinear", "nearest"))
+        self.interpolation: str = one_of(
+            interpolation, ("bilinear", "nearest"), "interpolation", self.name
+        )
 
     def output_shape(self, shape: Shape) -> Any:
         return (shape[0], self.height, self.width, shape[3])
@@ -150,7 +151,9 @@ class UpSampling2D(Resampling):
     ) -> None:
         super().__init__(data_format, **options)
         self.size = pair(size, "size", self.name)
-        self.interpolation = pads.check(interpolation, self.name, ("nearest", "bilinear"))
+        self.interpolation: str = one_of(
+            interpolation, ("nearest", "bilinear"), "interpolation", self.name
+        )
 
     def output_shape(self, shape: Shape) -> Any:
         n, h, w, c = shape

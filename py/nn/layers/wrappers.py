@@ -12,6 +12,7 @@ from nn import kernels
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.layers.base import Layer, serialize
+from nn.layers.fusion import penalized
 from nn.layers.recurrent import with_states
 from nn.registry import deserialize
 from nn.types import Array, Shape
@@ -167,7 +168,7 @@ class Bidirectional(Layer):
         for layer, states in zip(self.sublayers, (given[:half], given[half:]), strict=True):
             inner = ctx.child(layer)
             inner.mask = ctx.mask
-            y = layer.forward(inner, x, *states, training=training)
+            y = penalized(layer).forward(inner, x, *states, training=training)
             sides.append(self.outputs_of(y))
         (first, *before), (second, *after) = sides
         if self.return_sequences:
@@ -219,11 +220,11 @@ class Bidirectional(Layer):
         return (d / 2, d / 2) if self.merge_mode == "ave" else (d, d)
 
     def _back(self, ctx: Context, layer: Layer, d: Any, states: Any) -> Any:
-        if d is None and all(s is None for s in states):
+        if d is None and all(s is None for s in states) and not layer.activity_regularizer:
             return None
         inner = ctx.child(layer)
         inner.needs_input_gradient = ctx.needs_input_gradient
-        return layer.backward(inner, (d, *states) if self.return_state else d)
+        return penalized(layer).backward(inner, (d, *states) if self.return_state else d)
 
     def reset_state(self) -> None:
         """Start the next batch with zero states."""

@@ -188,10 +188,10 @@ class Network(Layer):
 
     # As a layer in another model.
 
-    def __call__(self, *inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
         if len(inputs) == 1 and isinstance(inputs[0], dict):
             inputs = tuple(self.signature.by_name(inputs[0]))
-        found = super().__call__(*inputs, training=training, mask=mask)
+        found = super().__call__(*inputs, **options)
         return found if self._output_keys is None else self.arranged(found)
 
     def expect_fitting(self, *input_shapes: Shape) -> None:

@@ -28,7 +28,7 @@ from nn.errors import ConfigError
 from nn.graph import Graph, Node, SymbolicTensor
 from nn.kernels import library
 from nn.layers.base import Layer
-from nn.layers.fusion import Penalized, fuse
+from nn.layers.fusion import fuse, penalized
 from nn.lazy import load
 from nn.models.predictor import KEPT, KIND, Predictor
 from nn.models.replay import Replay
@@ -158,9 +158,7 @@ class Program:
             if node in merged:
                 continue
             ctx = self._contexts[node] = self.ctx.child(number)
-            layer, last = node.layer, node
-            if layer.activity_regularizer is not None:
-                layer = Penalized(layer)
+            layer, last = penalized(node.layer), node
             while len(after := readers.get(last.outputs[0], [])) == 1 == len(last.outputs):
                 fused = None if last.outputs[0] in outputs else fuse(layer, after[0].layer)
                 if fused is None:

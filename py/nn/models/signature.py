@@ -38,10 +38,12 @@ def _is_whole(item: Any) -> bool:
 
 def is_indexed(x: Any) -> bool:
     """Return whether `x` gives batches by number, as a `keras.utils.PyDataset` does."""
+    # Keras 3.15's own PyDataset can be iterated too.
+    streamed = hasattr(x, "__iter__") and not hasattr(x, "on_epoch_end")
     return (
         hasattr(x, "__getitem__")
         and (hasattr(x, "__len__") or hasattr(x, "num_batches"))
-        and not hasattr(x, "__iter__")
+        and not streamed
         and not hasattr(x, "__array__")
         and not isinstance(x, type)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -146,7 +147,11 @@ class Optimizer:
     def exclude_from_weight_decay(
         self, var_list: Sequence[Variable] = (), var_names: Sequence[str] = ()
     ) -> None:
-        """Exclude variables from weight decay: those listed, and those with a name in their path.
+        """Exclude variables from weight decay: those listed, and those of a name.
+
+        Args:
+            var_list: variables.
+            var_names: regular expressions, of which one is found in the variable's name ("bias").
 
         Raises:
             ConfigError: the optimizer has already been built.
@@ -157,7 +162,7 @@ class Optimizer:
 
     def _decays(self, variable: Variable) -> bool:
         variables, names = self._excluded
-        return variable not in variables and not any(n in variable.path for n in names)
+        return variable not in variables and not any(re.search(n, variable.name) for n in names)
 
     def get_state(self) -> dict[str, Any]:
         """Return a copy of the optimizer's state: step count and slots."""

@@ -90,6 +90,8 @@ class Ftrl(ElementOptimizer):
 
     def move(self, p: Array, g: Array, *scalars: float) -> None:
         (learning_rate,) = scalars
+        if not learning_rate:  # a schedule's end: there is no step; Keras' weights become NaN
+            return
         squares, linear = self.state["accumulator"], self.state["linear"]
         power, strength = -self.learning_rate_power, self.l1_regularization_strength
         before = squares**power

@@ -15,7 +15,9 @@ Generate four artifacts offline on CPython, then load and train them in the brow
 
 Names and rules are those of onnxruntime-common 1.19.2, lib/training-session.ts, in snake case.
 Gradients accumulate until `lazy_reset_grad` and are averaged over the samples, so that a step after
-k micro-batches equals a step on one large batch (ONNX Runtime sums the means of the batches).
+k micro-batches equals a step on one large batch (ONNX Runtime sums the means of the batches). That
+is so where the loss is a mean over the samples: not with reduction="sum", nor where masks leave a
+different number of steps in each micro-batch.
 """
 
 from __future__ import annotations

@@ -62,6 +62,7 @@ async def run(model: Model, source: Any, calls: CallbackList, led: Any = None) -
         led: what trains the model, if it evaluates elsewhere: with a team, or on a GPU.
     """
     trainer = model.trainer
+    source.restart()
     await calls.call("on_test_begin", {})
     shared = trainer.shared_evaluation()
     if led is not None:

@@ -113,6 +113,23 @@ def test_a_grid_tries_each_combination_once_with_what_a_value_asks_for():
     assert search.best_trial.values["kind"] == "b"
 
 
+@pytest.mark.parametrize(
+    ("ask", "count"),
+    [
+        (lambda hp: hp.Float("rate", 0.1, 0.1), 1),
+        (lambda hp: hp.Float("rate", 0.1, 0.1, sampling="log"), 1),
+        (lambda hp: hp.Choice("units", [8, 8, 16]), 2),
+        (lambda hp: (hp.Choice("units", [8, 8]), hp.Choice("kind", ["a", "b", "a"])), 2),
+        (lambda hp: hp.Int("units", 1, 3, sampling="log"), 3),
+    ],
+)
+def test_a_grid_tries_equal_values_once_and_ends(ask: Any, count: int) -> None:
+    search = GridSearch(ask, "loss", run=lambda values: {"loss": 0}, max_trials=20)
+    asyncio.run(search.search())
+    tried = [tuple(trial.values.values()) for trial in search.trials]
+    assert len(tried) == len(set(tried)) == count
+
+
 def test_several_trials_run_at_once_and_results_come_as_they_are_ready():
     under_way, most, ended = [], [], []
 

@@ -8,7 +8,8 @@ from typing import Any
 from nn.gpu.plan import Refused
 from nn.gpu.wgsl import elements
 from nn.gpu.wgsl.functions import Function, number
-from nn.layers import noise as own
+from nn.layers import gaussian as own
+from nn.layers import noise
 from nn.types import prod
 
 
@@ -68,9 +69,9 @@ def noisy(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
 
 
 KINDS = (
-    own.Dropout,
-    own.SpatialDropout1D,
-    own.SpatialDropout2D,
+    noise.Dropout,
+    noise.SpatialDropout1D,
+    noise.SpatialDropout2D,
     own.AlphaDropout,
     own.GaussianDropout,
     own.GaussianNoise,

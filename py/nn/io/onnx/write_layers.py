@@ -314,7 +314,10 @@ def _affine(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Im
 
 
 def _softmax(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
-    return Image(shape, last=writer.add("Softmax", [writer.last(inputs[0])], axis=layer.axis))
+    axes = _spatial(layer.axis)
+    if len(axes) > 1:
+        raise UnsupportedError(f"{layer.name}: ONNX export expects one axis, received {axes}")
+    return Image(shape, last=writer.add("Softmax", [writer.last(inputs[0])], axis=axes[0]))
 
 
 def _leaky_relu(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:

@@ -133,6 +133,38 @@ def test_streams_give_nested_lists_as_the_arrays(form: Any) -> None:
         assert np.allclose(asyncio.run(one(False).predict(stream)), expected)
 
 
+class Again:
+    """A stream that can be iterated again and again."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return four()
+
+
+def four() -> Iterator[Any]:
+    for number in range(4):
+        yield X[2 * number : 2 * number + 2], np.full((2, 2), float(number))
+
+
+@pytest.mark.parametrize("stream", [lambda: four, Again], ids=["function", "iterable"])
+@pytest.mark.parametrize("steps", range(1, 7))
+def test_a_stream_that_can_begin_again_does_so_at_its_end_and_for_each_validation(
+    stream: Any, steps: int
+) -> None:
+    def losses(name: str, **options: Any) -> list[float]:
+        model = nn.Sequential([nn.Input((4,)), nn.Dense(2, kernel_initializer="zeros")])
+        model.compile(nn.SGD(0.0), "mae")
+        history = asyncio.run(model.fit(**options, epochs=6, verbose=0))
+        return list(history.history[name])
+
+    # A pass ends with the data: the epoch that takes the last batch may be shorter.
+    epochs = [[*range(4)][first : first + steps] for first in range(0, 4, steps)]
+    expected = [float(np.mean(epoch)) for epoch in epochs] * 6
+    received = losses("loss", x=stream(), steps_per_epoch=steps)
+    assert received == pytest.approx(expected[:6])
+    validated = losses("val_loss", x=X, y=Y, validation_data=stream(), validation_steps=steps)
+    assert validated == pytest.approx([float(np.mean(range(min(steps, 4))))] * 6)
+
+
 @pytest.mark.parametrize("form", [lists, tuples, rows])
 def test_several_inputs_and_outputs_take_nested_lists_as_the_arrays(form: Any) -> None:
     plain, other = two(), two()

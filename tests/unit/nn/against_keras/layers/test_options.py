@@ -75,9 +75,17 @@ def test_normalizes_samples_along_any_axes_as_keras(axis: Any) -> None:
     compare("LayerNormalization", {"axis": axis}, FIRST)
 
 
-@pytest.mark.parametrize("axis", [1, 2, -1])
-def test_softmaxes_along_any_axis_as_keras(axis: int) -> None:
+@pytest.mark.parametrize("axis", [1, 2, -1, [1], [1, 2], [-1, 1], [3, 2, 1]], ids=str)
+def test_softmaxes_along_any_axes_as_keras(axis: Any) -> None:
     compare("Softmax", {"axis": axis}, FIRST)
+
+
+@pytest.mark.parametrize("axis", [-1, 1, [1, 2]], ids=str)
+def test_softmax_leaves_out_what_a_mask_leaves_out_as_in_keras(axis: Any) -> None:
+    x, mask = RNG.normal(size=(3, 4, 5)), RNG.random((3, 4, 5)) < 0.6
+    mask[:, 0, :], mask[:, :, 0] = True, True
+    expected = keras.layers.Softmax(axis=axis)(x, mask=mask)
+    np.testing.assert_allclose(nn.Softmax(axis)(x, mask=mask), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +140,24 @@ def test_penalizes_outputs_and_constrains_weights_in_training_as_keras() -> None
         ])  # fmt: skip
 
     same_walk(build, RNG.normal(size=(8, 5)), RNG.normal(size=(8, 2)), loss="mse")
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize("merge", ["concat", "sum", "mul", "ave"])
+@pytest.mark.parametrize("every", [False, True])
+def test_penalizes_the_outputs_of_both_directions_as_keras(
+    kind: str, merge: str, every: bool
+) -> None:
+    def build(library: Any, layers: Any) -> Any:
+        inner = getattr(layers, kind)(
+            3, return_sequences=every, activity_regularizer="l2", activation="softsign"
+        )
+        return library.Sequential([
+            library.Input((4, 2)), layers.Bidirectional(inner, merge_mode=merge), layers.Flatten(),
+            layers.Dense(1),
+        ])  # fmt: skip
+
+    same_walk(build, RNG.normal(size=(5, 4, 2)), RNG.normal(size=(5, 1)), loss="mse")
 
 
 @pytest.mark.parametrize("loss", ["mse", "binary_crossentropy"])

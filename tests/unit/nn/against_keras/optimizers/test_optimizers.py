@@ -65,14 +65,37 @@ def test_walks_as_keras(name: str, config: dict[str, Any]) -> None:
     walk(ours, theirs, start, steps=7, rtol=2e-6, atol=2e-7)
 
 
-def test_leaves_excluded_variables_undecayed() -> None:
-    variables = [Variable(np.ones(2), "kernel"), Variable(np.ones(2), "bias")]
-    optimizer = nn.SGD(0.1, weight_decay=0.5)
-    optimizer.exclude_from_weight_decay(var_names=["bias"])
-    optimizer.build(Parameters(variables))
-    optimizer.step()
-    assert variables[0].value.tolist() == [0.95, 0.95]
-    assert variables[1].value.tolist() == [1, 1]
+@pytest.mark.parametrize(
+    "names", [["bias"], ["gamma|beta"], ["^bias$"], ["ln"], ["b/"], ["kernel", "a$"], ["."], []]
+)
+def test_leaves_excluded_variables_undecayed_as_keras(names: list[str]) -> None:
+    def decayed(library: Any, layers: Any, optimizer: Any) -> list[Any]:
+        model = library.Sequential([
+            library.Input((2,)), layers.Dense(2, name="ln"), layers.LayerNormalization(name="b"),
+        ])  # fmt: skip
+        model.set_weights([np.ones_like(w) for w in model.get_weights()])
+        optimizer.exclude_from_weight_decay(var_names=names)
+        model.compile(optimizer, "mse")
+        model.train_on_batch(np.zeros((1, 2)), np.ones((1, 2)))
+        return list(model.get_weights())
+
+    ours = decayed(nn, nn, nn.SGD(0.1, weight_decay=0.5))
+    theirs = decayed(keras, keras.layers, keras.optimizers.SGD(0.1, weight_decay=0.5))
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in OPTIMIZERS}))
+def test_a_rate_of_0_leaves_the_weights_as_they_are(name: str) -> None:
+    optimizer = nn.optimizers.CLASSES[name](learning_rate=lambda step: 0.0 if step else 0.1)
+    parameters = Parameters([Variable(np.ones(3), "w")])
+    optimizer.build(parameters)
+    for _ in range(3):
+        parameters.gradients[...] = 0.5
+        optimizer.step()
+        before = parameters.values.copy()
+    assert np.array_equal(parameters.values, before)
+    assert np.isfinite(before).all()
 
 
 @pytest.mark.parametrize(("name", "config"), OPTIMIZERS, ids=str)
