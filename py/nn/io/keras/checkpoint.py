@@ -213,8 +213,8 @@ def _restore(model: Model, arrays: Sequence[Array]) -> None:
     optimizer = model.optimizer
     places = list(_places(model))
     head = 1 if callable(optimizer.learning_rate) else 2
-    if len(arrays) in (1, 1 + len(places)):  # Keras 2 keeps the rate with the settings
-        head = 1
+    if len(arrays) == 1 or (len(arrays) == 1 + len(places) and arrays[1].shape):
+        head = 1  # Keras 2 keeps the rate, a number, with the settings
     if len(arrays) in (head, head + len(_tail(optimizer))):
         places = []  # saved before the first step
     tail = len(arrays) - head if not places else len(_tail(optimizer))

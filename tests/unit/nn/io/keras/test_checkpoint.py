@@ -147,6 +147,26 @@ def test_a_model_from_here_goes_on_in_keras(name: str, tmp_path: Path) -> None:
     walk_on_together(ours, theirs)
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_a_model_of_keras_that_was_never_trained_begins_here(
+    name: str, suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"model.{suffix}"
+    for weights in (1, 2, 3):  # as few as one: then there may be as many slots as learning rates
+        units = [L.Dense(2, use_bias=i > 0) for i in range(1 + weights // 2)][weights == 2 :]
+        theirs = keras.Sequential([keras.Input((4,)), *units])
+        kind, given = options(name, O.schedules)
+        theirs.compile(getattr(O, kind)(**given), "mse")
+        theirs.save(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            ours = nn.io.load(path.read_bytes())
+        assert len(ours.parameters.variables) == weights
+        assert ours.optimizer.iterations == 0
+        assert type(ours.optimizer).__name__ == kind
+
+
 def test_names_functions_and_settings_by_output_pass_both_ways(tmp_path: Path) -> None:
     x = keras.Input((4,))
     theirs = keras.Model(x, [L.Dense(2, name="a")(x), L.Dense(1, name="b")(x)])
