@@ -101,9 +101,14 @@ def encode(content: Any, quantization: Mapping[str, Globs] | None = None) -> byt
         stored = quantized.get(name.removeprefix(snapshot.WEIGHTS))
         kept = stored.data if stored and name in weights else array
         entries[name] = _entry(array, kept, stored if name in weights else None)
-        members[f"{name}.npy"] = npy.dump(kept)
+        members[_member(name)] = npy.dump(kept)
     header = {"format": "nn", "version": VERSION, "arrays": entries, "content": document}
     return pack({DOCUMENT: tree.to_json(header), **members})
+
+
+def _member(name: str) -> str:
+    """Return the member of an array, without what zip archives cannot have in a name."""
+    return f"{name}.npy".replace("\\", "%5C").replace("\0", "%00")
 
 
 def _by_path(weights: Mapping[str, Array]) -> dict[str, Array]:
@@ -153,7 +158,7 @@ def _check_version(header: Mapping[str, Any]) -> None:
 
 
 def _array(archive: Archive, name: str, entry: Any) -> Array:
-    member = f"{name}.npy"
+    member = _member(name)
     dtype, shape, digest = _description(name, entry)
     most = _HEADER + np.dtype(dtype).itemsize * math.prod(shape)
     if archive.size(member) > most:

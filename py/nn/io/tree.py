@@ -96,8 +96,17 @@ def _bytes(text: object, where: str) -> bytes:
 
 
 def to_json(document: Any) -> bytes:
-    """Return the document as UTF-8 JSON."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    """Return the document as UTF-8 JSON.
+
+    Raises:
+        UnsupportedError: a text holds half of a character of two parts.
+    """
+    try:
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError as error:
+        raise UnsupportedError(
+            f"document: expected Unicode, received {error.object[error.start]!r}"
+        ) from error
 
 
 def from_json(data: bytes, where: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:

@@ -95,6 +95,8 @@ class Layer:
     ) -> None:
         refuse(type(self), others)
         self.activity_regularizer = regularizers.get(activity_regularizer)
+        if not isinstance(name, str | None):
+            raise ConfigError(f"{type(self).__name__}: expected name as text, received {name!r}")
         self.auto_named = name is None
         self.name = name or snake_case(type(self).__name__)
         self.scope = ""

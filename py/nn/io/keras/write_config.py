@@ -29,8 +29,9 @@ def keras3(topology: Json) -> Json:
     """Return Keras 3's configuration for ``{"class_name", "config"}``.
 
     Raises:
-        UnsupportedError: a custom layer.
+        UnsupportedError: a custom layer, or a name that Keras refuses.
     """
+    _expect_name(topology["config"]["name"])
     document = _model(topology, _keras3_item, _keras3_call)
     config = document["config"]
     if document["class_name"] == "Functional":
@@ -194,8 +195,14 @@ _OURS = (
 
 
 def _known(class_name: str, config: Json) -> None:
+    _expect_name(config["name"])
     if class_name not in CLASSES or class_name in _OURS:
         raise UnsupportedError(f"layer {config.get('name')!r}: Keras has no class {class_name!r}")
+
+
+def _expect_name(name: str) -> None:
+    if "/" in name:  # as layers of Keras 2 have
+        raise UnsupportedError(f"layer {name!r}: expected a name without '/' for Keras 3")
 
 
 # TensorFlow.js. Differences: tfjs-layers/src/layers and src/activations.ts, version 4.22.
