@@ -239,6 +239,45 @@ def test_what_is_saved_predicts_the_same_in_tensorflow_js():
             np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=2e-5, err_msg=str(settings))
 
 
+def of_axes():
+    """Yield the layers on inputs of one to seven axes, beside the batch's, that have an output
+    here."""
+    for axes in range(1, 8):
+        x = abs(random(2, *(3, 4, 2, 3, 2, 2, 2)[:axes]))
+        turned = {"Permute": {"dims": range(axes, 0, -1)}, "Reshape": {"target_shape": (1, -1)}}
+        kinds = {kind: needed for kind, needed in NEEDED.items() if needed is not None}
+        plain = {kind: {} for kind in CLASSES.keys() - NEEDED.keys() - {"InputLayer"}}
+        for kind, needed in ({**plain, **kinds, **turned}).items():
+            for more in ({}, {"activation": "softmax"}, {"axis": 1}, {"axis": -1}):
+                yield lambda k=kind, o={**needed, **more}, x=x: alone(k, o, x)
+        for inner in (nn.Dense(2), nn.BatchNormalization(), nn.Softmax(), nn.Softmax(1),
+                      nn.LayerNormalization(), nn.Flatten(), nn.Activation("tanh")):  # fmt: skip
+            yield lambda inner=inner, x=x: around(nn.TimeDistributed(inner), x)
+
+
+def test_what_is_saved_has_as_many_axes_as_tensorflow_js_takes():
+    tasks, said, refused = [], [], 0
+    for make in of_axes():
+        try:
+            model, xs = make()
+            expected = flat(model.predict_on_batch(xs if len(xs) > 1 else xs[0]))
+        except (nn.errors.NNError, TypeError, ValueError):  # the layer takes no such input
+            continue
+        try:
+            files = tfjs.save_files(model)
+        except errors.UnsupportedError:
+            refused += 1
+            continue
+        tasks.append(tensorflowjs.task(files, *xs))
+        said.append((f"{model.layers[-1].get_config()} on {xs[0].shape}", expected))
+    assert len(tasks) > 150
+    assert refused > 100
+    for answer, (where, expected) in zip(tensorflowjs.ask(tasks), said, strict=True):
+        assert "error" not in answer, (where, answer["error"])
+        for theirs, ours in zip(answer["outputs"], expected, strict=True):
+            np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=2e-5, err_msg=where)
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -252,6 +291,8 @@ def test_what_is_saved_predicts_the_same_in_tensorflow_js():
         (lambda: around(nn.Bidirectional(nn.GRU(2)), ROWS), "reset_after=True"),
         (lambda: around(nn.TimeDistributed(nn.Resizing(2, 2)), VOLUME), "no Resizing inside"),
         (lambda: after_mask(nn.Bidirectional(nn.LSTM(2, return_sequences=True))), "masked steps"),
+        (lambda: alone("BatchNormalization", {}, VOLUME), "2 to 4 axes, received 5"),
+        (lambda: alone("Flatten", {}, FLAT), "3 to 6 axes, received 2"),
         (lambda: masked("Softmax", {}, (0,)), "masked steps"),
         (lambda: masked("Multiply", {}, (1,)), "masked steps"),
         (lambda: masked("Concatenate", {"axis": 1}, (0,)), "all inputs or of none"),
