@@ -104,11 +104,14 @@ def _halve(array: Array) -> NDArray[np.float16]:
 
 
 def _range(low: float, high: float, steps: int) -> tuple[float, float, float]:
-    """Return step and ends of the range, moved so that a 0.0 inside falls on a step."""
+    """Return step and ends of the range, moved so that a 0.0 inside falls on a step; float32 holds
+    both ends."""
     scale = (high - low) / steps
     if not low <= 0 <= high:
         return scale, low, high
-    low = -float(np.round(-low / scale)) * scale
+    zero = round(-low / scale)
+    scale = min(scale, float(np.finfo(np.float32).max) / max(zero, steps - zero))
+    low = -zero * scale
     return scale, low, steps * scale + low
 
 

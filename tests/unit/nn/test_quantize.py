@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from nn.quantize import Quantized, choose_dtypes, quantize, quantize_arrays
@@ -12,10 +12,14 @@ FLOATS = hnp.arrays(
     hnp.array_shapes(max_dims=4, max_side=5),
     elements=st.floats(-1e6, 1e6, width=32),
 )
+LARGEST = float(np.finfo(np.float32).max)
+ANY = hnp.arrays(np.float32, 4, elements=st.floats(-LARGEST, LARGEST, width=32))
 STEPS = {"uint8": 255, "uint16": 65535}
 
 
-@given(FLOATS, st.sampled_from(sorted(STEPS)))
+@given(FLOATS | ANY, st.sampled_from(sorted(STEPS)))
+@example(np.array([-LARGEST, LARGEST], np.float32), "uint8")
+@example(np.array([-LARGEST, 0.9 * LARGEST], np.float32), "uint8")
 def test_every_value_is_off_by_at_most_one_step(array, dtype):
     # Half a step of rounding, half a step of moving the range so that zero is exact.
     step = (float(array.max()) - float(array.min())) / STEPS[dtype]
