@@ -22,7 +22,7 @@ from nn.io.keras import read_config
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tfjs import manifest, names
 from nn.lazy import load as part
-from nn.quantize import Globs
+from nn.quantize import Globs, quantize_arrays
 
 if TYPE_CHECKING:
     from nn.models.model import Model
@@ -42,7 +42,8 @@ def save_files(
 
     Args:
         model: a built model.
-        quantization: dtype -> globs of weight names ("dense/kernel").
+        quantization: dtype -> globs of weight paths, as for `nn.io.npz.save` ("*/kernel" takes in
+            a DepthwiseConv2D's, which TensorFlow.js calls depthwise_kernel).
 
     Raises:
         UnsupportedError: TensorFlow.js lacks a layer, option or activation.
@@ -50,9 +51,13 @@ def save_files(
     part("nn.io.tfjs.write_checks").check(model)
     topology = {"class_name": model.kind, "config": part("nn.io.tfjs.write_checks").config(model)}
     document = part("nn.io.keras.write_config").keras2(topology)
-    weights = {name: variable.numpy() for name, variable in names.of_weights(model).items()}
-    files: dict[str, bytes] = manifest.encode(document, weights, quantization=quantization)
-    return files
+    weights = names.of_weights(model)
+    arrays = {name: variable.numpy() for name, variable in weights.items()}
+    paths = snapshot.weight_paths(model) if quantization else {}
+    stored = quantize_arrays({path: v.value for path, v in paths.items()}, quantization)
+    chosen = {variable: stored[path] for path, variable in paths.items() if path in stored}
+    quantized = {name: chosen[v] for name, v in weights.items() if v in chosen}
+    return manifest.encode(document, arrays, quantized=quantized)
 
 
 @reads("tfjs")

@@ -21,7 +21,7 @@ from nn.io.archive import plain_name
 from nn.io.errors import CorruptError, MissingEntryError, TruncatedError, UnsupportedError
 from nn.io.limits import DEFAULT_LIMITS, MEBIBYTE, Limits
 from nn.io.tree import from_json, to_json
-from nn.quantize import Globs, Quantized, quantize_arrays
+from nn.quantize import Quantized
 
 Array = NDArray[np.generic]
 Json = dict[str, Any]
@@ -39,7 +39,7 @@ def encode(
     arrays: Mapping[str, Array],
     *,
     training: Json | None = None,
-    quantization: Mapping[str, Globs] | None = None,
+    quantized: Mapping[str, Quantized] | None = None,
 ) -> dict[str, bytes]:
     """Return the files as a dict of name -> bytes.
 
@@ -47,12 +47,12 @@ def encode(
         topology: Keras' JSON configuration of the model.
         arrays: float32, int32, bool or uint8 weights by TensorFlow.js' names.
         training: optimizer, loss and metrics as Keras writes them.
-        quantization: dtype -> globs of weight names, as for `nn.quantize.choose_dtypes`.
+        quantized: what is stored instead of some weights, by name.
 
     Raises:
         UnsupportedError: TensorFlow.js lacks the dtype of a weight.
     """
-    quantized = quantize_arrays(arrays, quantization)
+    quantized = quantized or {}
     entries = [_entry(name, array, quantized.get(name)) for name, array in arrays.items()]
     kept = (quantized[name].data if name in quantized else a for name, a in arrays.items())
     body = b"".join(_little(array).tobytes() for array in kept)

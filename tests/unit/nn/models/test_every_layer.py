@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from nn import kernels
+from nn.io import snapshot
 from nn.models import replay
 
 from tests.support import every_layer
@@ -69,6 +70,21 @@ def test_a_file_has_the_network_or_names_the_layer_that_it_cannot_have(
         session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
         [made] = session.run(None, {session.get_inputs()[0].name: x})
         every_layer.expect_close(made, expected)
+
+
+@pytest.mark.parametrize("kinds", GROUPS)
+@pytest.mark.parametrize("globs", ["*/kernel", "*kernel", "inner/*", True], ids=repr)
+def test_globs_choose_the_same_weights_in_every_format_that_quantizes(
+    kinds: list[str], globs: Any
+) -> None:
+    drawn, _ = every_layer.written(kinds, "tfjs")
+    entry = nn.Input(drawn.inputs[0].shape[1:])
+    model = nn.Model(entry, nn.Model(drawn.inputs, drawn.outputs, name="inner")(entry))
+    stored = {"quantization": {"uint8": globs}}
+    here, there = (nn.io.load(nn.io.save(model, kind, **stored)) for kind in ("npz", "tfjs"))
+    made = snapshot.get_weights(there)
+    for path, expected in snapshot.get_weights(here).items():
+        np.testing.assert_array_equal(made[path], expected, err_msg=path)
 
 
 IMAGES_OF_ONE_SIZE = {"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM2DCell"}
