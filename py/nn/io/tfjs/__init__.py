@@ -22,7 +22,7 @@ from nn.io.keras import read_config
 from nn.io.limits import DEFAULT_LIMITS, Limits
 from nn.io.tfjs import manifest, names
 from nn.lazy import load as part
-from nn.quantize import Globs, quantize_arrays
+from nn.quantize import Globs
 
 if TYPE_CHECKING:
     from nn.models.model import Model
@@ -48,16 +48,8 @@ def save_files(
     Raises:
         UnsupportedError: TensorFlow.js lacks a layer, option or activation.
     """
-    part("nn.io.tfjs.write_checks").check(model)
-    topology = {"class_name": model.kind, "config": part("nn.io.tfjs.write_checks").config(model)}
-    document = part("nn.io.keras.write_config").keras2(topology)
-    weights = names.of_weights(model)
-    arrays = {name: variable.numpy() for name, variable in weights.items()}
-    paths = snapshot.weight_paths(model) if quantization else {}
-    stored = quantize_arrays({path: v.value for path, v in paths.items()}, quantization)
-    chosen = {variable: stored[path] for path, variable in paths.items() if path in stored}
-    quantized = {name: chosen[v] for name, v in weights.items() if v in chosen}
-    return manifest.encode(document, arrays, quantized=quantized)
+    files: dict[str, bytes] = part("nn.io.tfjs.write").files(model, quantization)
+    return files
 
 
 @reads("tfjs")

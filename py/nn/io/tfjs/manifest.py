@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from nn.io import package
 from nn.io.archive import plain_name
 from nn.io.errors import CorruptError, MissingEntryError, TruncatedError, UnsupportedError
-from nn.io.limits import DEFAULT_LIMITS, MEBIBYTE, Limits
-from nn.io.tree import from_json, to_json
+from nn.io.limits import DEFAULT_LIMITS, Limits
+from nn.io.tree import from_json
 from nn.quantize import Quantized
 
 Array = NDArray[np.generic]
@@ -28,74 +28,9 @@ Json = dict[str, Any]
 
 DOCUMENT = "model.json"
 _BOM = b"\xef\xbb\xbf"
-SHARD_BYTES = 4 * MEBIBYTE
 
-_DTYPES = {"float32": "<f4", "int32": "<i4", "bool": "?", "uint8": "<u1"}
+DTYPES = {"float32": "<f4", "int32": "<i4", "bool": "?", "uint8": "<u1"}
 _STORED = {"uint8": "<u1", "uint16": "<u2", "float16": "<f2"}
-
-
-def encode(
-    topology: Json,
-    arrays: Mapping[str, Array],
-    *,
-    training: Json | None = None,
-    quantized: Mapping[str, Quantized] | None = None,
-) -> dict[str, bytes]:
-    """Return the files as a dict of name -> bytes.
-
-    Args:
-        topology: Keras' JSON configuration of the model.
-        arrays: float32, int32, bool or uint8 weights by TensorFlow.js' names.
-        training: optimizer, loss and metrics as Keras writes them.
-        quantized: what is stored instead of some weights, by name.
-
-    Raises:
-        UnsupportedError: TensorFlow.js lacks the dtype of a weight.
-    """
-    quantized = quantized or {}
-    entries = [_entry(name, array, quantized.get(name)) for name, array in arrays.items()]
-    kept = (quantized[name].data if name in quantized else a for name, a in arrays.items())
-    body = b"".join(_little(array).tobytes() for array in kept)
-    shards = dict(_shards(body))
-    document: Json = {
-        "format": "layers-model",
-        "generatedBy": "nn",
-        "convertedBy": None,
-        "modelTopology": topology,
-        "weightsManifest": [{"paths": list(shards), "weights": entries}],
-        "userDefinedMetadata": {"sha256": {name: _digest(shard) for name, shard in shards.items()}},
-    }
-    if training:
-        document["trainingConfig"] = training
-    return {DOCUMENT: to_json(document), **shards}
-
-
-def _little(array: Array) -> Array:
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _entry(name: str, array: Array, stored: Quantized | None) -> Json:
-    if array.dtype.name not in _DTYPES:
-        raise UnsupportedError(
-            f"weight {name!r}: expected {', '.join(_DTYPES)}, received {array.dtype}"
-        )
-    entry: Json = {"name": name, "shape": list(array.shape), "dtype": array.dtype.name}
-    if stored:
-        entry["quantization"] = {"dtype": stored.dtype, "original_dtype": "float32"}
-        if stored.dtype != "float16":
-            entry["quantization"] |= {"scale": stored.scale, "min": stored.minimum}
-    return entry
-
-
-def _shards(body: bytes) -> Iterator[tuple[str, bytes]]:
-    count = max(1, math.ceil(len(body) / SHARD_BYTES))
-    for index in range(count):
-        shard = body[index * SHARD_BYTES : (index + 1) * SHARD_BYTES]
-        yield f"group1-shard{index + 1}of{count}.bin", shard
 
 
 def decode(
@@ -119,6 +54,10 @@ def decode(
     for group in shard_groups(document):
         arrays |= _group(group, files, _digests(document), limits)
     return document, arrays
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _relative(files: Mapping[str, bytes]) -> tuple[str, dict[str, bytes]]:
@@ -230,7 +169,7 @@ def _shard(path: str, files: Mapping[str, bytes], digests: Json) -> bytes:
             f"tfjs: expected a shard {path!r}, received {', '.join(files) or 'model.json alone'}; "
             "the weights are in it: load all files, as a mapping of names to bytes or in one zip"
         )
-    received = _digest(data) if path in digests else None
+    received = digest(data) if path in digests else None
     if received != digests.get(path):
         raise CorruptError(
             f"tfjs shard {path!r}: expected SHA-256 {digests[path]}, received {received}"
@@ -263,7 +202,7 @@ def _description(entry: Any) -> tuple[str, np.dtype[Any], Sequence[int]]:
     if isinstance(quantization, dict):
         kind, known = quantization.get("dtype"), _STORED
     else:
-        kind, known = entry.get("dtype"), _DTYPES
+        kind, known = entry.get("dtype"), DTYPES
     if not isinstance(kind, str) or kind not in known:
         raise UnsupportedError(
             f"tfjs weight {name!r}: expected {', '.join(known)}, received {kind!r}"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nn.io import errors, tfjs
 from nn.io.limits import Limits
-from nn.io.tfjs import manifest
+from nn.io.tfjs import manifest, write
 
 X = np.random.default_rng(0).random((3, 8, 8, 1), dtype=np.float32)
 
@@ -75,12 +75,12 @@ def test_quantized_files_take_a_quarter(model, files):
 @given(st.dictionaries(st.text(max_size=5), st.integers(1, 4), max_size=3), st.integers(1, 40))
 def test_any_arrays_pass_through_any_number_of_shards(sizes, shard_bytes):
     arrays = {name: np.arange(size * 3, dtype="f4").reshape(-1, 3) for name, size in sizes.items()}
-    before = manifest.SHARD_BYTES
-    manifest.SHARD_BYTES = shard_bytes
+    before = write.SHARD_BYTES
+    write.SHARD_BYTES = shard_bytes
     try:
-        encoded = manifest.encode({}, arrays)
+        encoded = write.encode({}, arrays)
     finally:
-        manifest.SHARD_BYTES = before
+        write.SHARD_BYTES = before
     _, decoded = manifest.decode(encoded)
     assert decoded.keys() == arrays.keys()
     for name, array in arrays.items():
@@ -89,7 +89,7 @@ def test_any_arrays_pass_through_any_number_of_shards(sizes, shard_bytes):
 
 @given(st.integers(0), st.integers(0, 7))
 def test_a_flipped_bit_in_a_shard_is_noticed(position, bit):
-    encoded = manifest.encode({}, {"a": np.arange(5, dtype="f4")})
+    encoded = write.encode({}, {"a": np.arange(5, dtype="f4")})
     shard = bytearray(encoded["group1-shard1of1.bin"])
     shard[position % len(shard)] ^= 1 << bit
     with pytest.raises(errors.CorruptError, match="SHA-256"):
@@ -218,6 +218,6 @@ def test_a_layer_of_ones_own_cannot_be_exported():
 def test_keras_2_models_of_a_list_of_layers_are_read():
     dense = {"class_name": "Dense", "config": {"units": 2, "batch_input_shape": [None, 3]}}
     arrays = {"dense/kernel": np.ones((3, 2), "f4"), "dense/bias": np.zeros(2, "f4")}
-    encoded = manifest.encode({"class_name": "Sequential", "config": [dense]}, arrays)
+    encoded = write.encode({"class_name": "Sequential", "config": [dense]}, arrays)
     loaded = nn.io.load(encoded)
     assert loaded.predict_on_batch(np.ones((1, 3))).tolist() == [[3, 3]]
