@@ -1,7 +1,8 @@
 """Arithmetic between symbolic tensors and numbers: `a + b`, `1 - a`, `a / b`, `a ** 2`, `a[:, 0]`.
 
-Each operator is a layer of the graph. Sums, differences, products and quotients with a number are
-`Rescaling`, those of two tensors the merging layers; the rest is here.
+Each operator is a layer of the graph, which hands no masks on, as Keras' operations do not. Sums,
+differences, products and quotients with a number are `Rescaling`, those of two tensors the merging
+layers; the rest is here.
 """
 
 from __future__ import annotations
@@ -120,22 +121,22 @@ def binary(operator: str, a: Any, b: Any) -> Any:
     if isinstance(a, SymbolicTensor) and isinstance(b, SymbolicTensor):
         if operator == "**":
             raise ConfigError(f"expected a number as exponent, received {b!r}")
-        return _MERGES[operator]()([a, b])
+        return _MERGES[operator](masking=False)([a, b])
     if isinstance(a, SymbolicTensor):
         return _by_number(operator, a, _number(b) or 0.0)
     number = _number(a) or 0.0
     if operator == "/":
-        return Rescaling(number)(Power(-1.0)(b))
+        return _scaled(_powered(b, -1.0), number)
     if operator == "**":
         raise ConfigError(f"expected a number as exponent, received {b!r}")
     if operator == "-":
-        return Rescaling(-1.0, number)(b)
+        return _scaled(b, -1.0, number)
     return _by_number(operator, b, number)
 
 
 def magnitude(tensor: SymbolicTensor) -> Any:
     """Return the absolute values: the larger of a value and its negative."""
-    return merging.Maximum()([tensor, Rescaling(-1.0)(tensor)])
+    return merging.Maximum(masking=False)([tensor, _scaled(tensor, -1.0)])
 
 
 def product(a: SymbolicTensor, b: Any) -> Any:
@@ -155,12 +156,20 @@ _MERGES = {"+": merging.Add, "-": merging.Subtract, "*": merging.Multiply, "/": 
 
 def _by_number(operator: str, tensor: SymbolicTensor, number: float) -> Any:
     if operator == "**":
-        return Power(number)(tensor)
+        return _powered(tensor, number)
     if operator in "+-":
-        return Rescaling(1.0, number if operator == "+" else -number)(tensor)
+        return _scaled(tensor, 1.0, number if operator == "+" else -number)
     if operator == "/" and not number:
         raise ConfigError(f"expected a divisor other than 0 of {tensor!r}")
-    return Rescaling(number if operator == "*" else 1 / number)(tensor)
+    return _scaled(tensor, number if operator == "*" else 1 / number)
+
+
+def _scaled(tensor: Any, scale: float, offset: float = 0.0) -> Any:
+    return Rescaling(scale, offset, masking=False)(tensor)
+
+
+def _powered(tensor: Any, exponent: float) -> Any:
+    return Power(exponent, masking=False)(tensor)
 
 
 def _number(value: Any) -> float | None:

@@ -67,6 +67,8 @@ class Layer:
         dtype: "float32" or "float64"; `nn.config.floatx()` by default.
         activity_regularizer: penalty on the outputs, divided by the batch size.
         input_shape: shape without the batch axis, for Sequential models without `Input`.
+        masking: False for one of Keras' operations (`x * 2`), which neither sees masks nor hands
+            them on; True if the mask counts beside initial states too, as in Keras 2.
     """
 
     fields: tuple[str, ...] = ()
@@ -91,6 +93,7 @@ class Layer:
         activity_regularizer: Any = None,
         input_shape: Sequence[int | None] | None = None,
         input_dim: int | None = None,
+        masking: bool | None = None,
         **others: Any,
     ) -> None:
         refuse(type(self), others)
@@ -106,6 +109,9 @@ class Layer:
         self.given_input_shape = tuple(input_shape) if input_shape is not None else None
         if input_dim is not None:
             self.given_input_shape = (input_dim,)
+        self.masking = masking
+        if masking is False:
+            self.supports_masking = False
         self._trainable = trainable
         self._nodes: list[Node] = []
         self._built_for: tuple[Shape, ...] = ()
@@ -440,6 +446,8 @@ class Layer:
             settings[field] = serialize(getattr(self, field))
         if self.activity_regularizer is not None:
             settings["activity_regularizer"] = serialize(self.activity_regularizer)
+        if self.masking is not None:
+            settings["masking"] = self.masking
         return settings
 
     @classmethod

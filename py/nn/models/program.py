@@ -299,9 +299,10 @@ class Program:
         for slot, value, mask in zip_longest(self.inputs, inputs, masks):
             values[slot], found[slot] = value, mask
         for step in self.steps:
-            given, ctx = [values[i] for i in step.inputs], step.ctx
-            ctx.masks = [found[i] for i in step.inputs]
-            ctx.mask = ctx.masks[0] if ctx.masks else None
+            given, ctx, masking = [values[i] for i in step.inputs], step.ctx, step.layer.masking
+            ctx.masks = [None if masking is False else found[i] for i in step.inputs]
+            # Keras gives a layer with several inputs the mask of none, unless it asks for them all.
+            ctx.mask = ctx.masks[0] if masking or len(given) == 1 else None
             with prepared(step.layer):
                 y = timed(step.layer.name, step.forward, ctx, *given, training=training)
             mask = step.layer.compute_mask(given, ctx.masks)

@@ -23,6 +23,9 @@ from nn.registry import models as MODELS
 
 Json = dict[str, Any]
 
+STATES_AFTER = ("Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "GRU", "LSTM", "RNN", "SimpleRNN")
+"""Layers whose inputs after the first are initial states."""
+
 # Keras 2's spelling -> Keras 3's.
 _RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
 
@@ -287,6 +290,8 @@ def _functional(config: Any, dialect: Dialect) -> Json:
     if any(map(scalar_operations.may_be_of_a_mask, items)):
         items = load("nn.io.keras.masks").left_out(items, config.get("output_layers"))
     layers = [_node(item, dialect) for item in items]
+    if dialect.keras2:
+        _mask_beside_states(layers)
     outputs = _addresses(config, "output_layers")
     _count_calls(layers, outputs, dialect)
     single = isinstance(outputs, list) and len(outputs) == 1
@@ -297,6 +302,18 @@ def _functional(config: Any, dialect: Dialect) -> Json:
         "input_layers": _addresses(config, "input_layers"),
         "output_layers": outputs[0] if single else outputs,
     }
+
+
+def _mask_beside_states(layers: list[Json]) -> None:
+    """Let masks count where there are initial states, as in Keras 2 and TensorFlow.js."""
+    if any(_begins_mask(item) for item in layers):
+        for item in layers:
+            if item["class_name"] in STATES_AFTER and any(c[1:] for c in item["inbound_nodes"]):
+                item["config"]["masking"] = True
+
+
+def _begins_mask(item: Json) -> bool:
+    return item["class_name"] == "Masking" or bool(item["config"].get("mask_zero"))
 
 
 def _count_calls(layers: list[Json], outputs: Any, dialect: Dialect) -> None:

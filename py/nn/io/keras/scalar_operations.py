@@ -19,6 +19,8 @@ _KINDS = {
     "Subtract": "Subtract",
     "Multiply": "Multiply",
     "Divide": "Divide",
+    "Maximum": "Maximum",
+    "Power": "Power",
     "TrueDivide": "Divide",
     "__operators__.add": "Add",
     "__operators__.sub": "Subtract",
@@ -59,14 +61,17 @@ def layer(item: Json) -> Json:
     if kind is None or not calls or any(call != calls[0] for call in calls):
         raise UnsupportedError(f"topology, layer {name!r}: no operation {function!r:.80} here")
     first, second = calls[0]
-    if first is None and second is None:
-        return {"class_name": kind, "config": {"name": name}}
+    made: Json = {"name": name, "masking": False}
+    if first is None and second is None and kind != "Power":
+        return {"class_name": kind, "config": made}
+    if kind == "Power" and second is not None:
+        return {"class_name": kind, "config": {**made, "exponent": second}}
     settings = _rescaling(kind, first, second)
     if settings is None:
         raise UnsupportedError(
             f"topology, layer {name!r}: no {function} of {first or 'x'} and {second or 'x'} here"
         )
-    return {"class_name": "Rescaling", "config": {"name": name, **settings}}
+    return {"class_name": "Rescaling", "config": {**made, **settings}}
 
 
 def _operands(call: Any) -> tuple[Any, Any]:
@@ -86,6 +91,8 @@ def _options(options: Any) -> list[Any]:
 
 
 def _rescaling(kind: str, first: Any, second: Any) -> Json | None:
+    if first is None and second is None:
+        return None
     number = float(second if first is None else first)
     if kind == "Add":
         return {"scale": 1.0, "offset": number}

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 
 from nn.io.errors import UnsupportedError
+from nn.io.keras.read_config import STATES_AFTER
 from nn.layers import CLASSES
 from nn.registry import models as MODELS
 
 Json = dict[str, Any]
 Write = Callable[[Json], Json]
 
-STATES_AFTER = ("Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "GRU", "LSTM", "RNN", "SimpleRNN")
-"""Layers whose inputs after the first are initial states."""
 INNER = ("backward_layer", "cell", "cells", "layer")
 """Settings that are layers."""
 
@@ -137,6 +136,14 @@ def _keras3_item(layer: Json) -> Json:
     class_name, config = layer["class_name"], layer["config"]
     if class_name in MODELS:
         return keras3(layer)
+    if config.get("masking") is False:
+        operation, _ = _operation(class_name, config)
+        return {
+            "module": "keras.src.ops.numpy",
+            "class_name": operation,
+            "config": {"name": config["name"]},
+            "registered_name": operation,
+        }
     _known(class_name, config)
     if class_name == "InputLayer":
         shape = [None, *config["shape"]]
@@ -172,6 +179,28 @@ def _object3(key: str, value: Any) -> Any:
     return _keras3_item(value) if key in INNER and value else value
 
 
+def _operation(class_name: str, config: Json) -> tuple[str, Callable[[list[Json]], list[Any]]]:
+    """Return the operation of Keras that a layer means, and its arguments for tensors.
+
+    Raises:
+        UnsupportedError: there is none.
+    """
+    _expect_name(config["name"])
+    if class_name in ("Add", "Subtract", "Multiply", "Divide", "Maximum"):
+        return class_name, list
+    if class_name == "Power":
+        return class_name, lambda tensors: [*tensors, config["exponent"]]
+    if class_name == "Rescaling":
+        scale, offset = config["scale"], config["offset"]
+        if offset == 0:
+            return "Multiply", lambda tensors: [*tensors, scale]
+        if scale == 1:
+            return "Add", lambda tensors: [*tensors, offset]
+        if scale == -1:
+            return "Subtract", lambda tensors: [offset, *tensors]
+    raise UnsupportedError(f"layer {config['name']!r}: Keras has no operation like {class_name}")
+
+
 def _keras3_call(layer: Json, node: Any) -> Json:
     # Keras finds the tensor by its history; it requires a shape but ignores it.
     known = {"shape": [None], "dtype": "float32"}
@@ -179,6 +208,8 @@ def _keras3_call(layer: Json, node: Any) -> Json:
         {"class_name": "__keras_tensor__", "config": {**known, "keras_history": source[:3]}}
         for source in node
     ]
+    if layer["config"].get("masking") is False:
+        return {"args": _operation(layer["class_name"], layer["config"])[1](tensors), "kwargs": {}}
     causal = {"use_causal_mask": True} if layer["config"].get("use_causal_mask") else {}
     if layer["class_name"] == "MultiHeadAttention":
         return {"args": tensors, "kwargs": causal}
@@ -196,6 +227,10 @@ _OURS = (
 
 def _known(class_name: str, config: Json) -> None:
     _expect_name(config["name"])
+    if config.get("masking"):
+        raise UnsupportedError(
+            f"layer {config['name']!r}: Keras 3 leaves no steps out where there are initial states"
+        )
     if class_name not in CLASSES or class_name in _OURS:
         raise UnsupportedError(f"layer {config.get('name')!r}: Keras has no class {class_name!r}")
 
@@ -321,6 +356,8 @@ def _bidirectional(config: Json) -> Json:
 def _keras2_options(config: Json, where: str) -> Json:
     options: Json = {}
     for key, value in config.items():
+        if key == "masking":
+            continue
         if key in INNER and value is not None:
             inside = value if isinstance(value, list) else [value]
             made = [_keras2_item(item, where) for item in inside]

@@ -11,6 +11,7 @@ from typing import Any
 
 from nn.graph import Node, SymbolicTensor
 from nn.io.errors import UnsupportedError
+from nn.io.keras.read_config import STATES_AFTER
 from nn.models.model import Model
 
 # Merging layers that leave masked steps out here, and not there.
@@ -87,6 +88,10 @@ def _reasons(node: Node, masks: list[bool]) -> Iterator[str]:
     axis = getattr(layer, "axis", -1)
     if kind == "Concatenate" and isinstance(axis, int) and axis < -1:
         yield f"TensorFlow.js takes axis={axis} for another; write axis={axis + rank}"
+    if layer.masking is False and any(masks):
+        yield "TensorFlow.js hands masks on here"
+    if kind in STATES_AFTER and masks[1:] and masks[0] and not layer.masking:
+        yield "TensorFlow.js leaves masked steps out here, beside initial states"
     if kind in _MASKED_OTHERWISE and any(masks):
         yield "TensorFlow.js leaves no masked steps out here"
     if kind == "Bidirectional" and layer.return_sequences and any(masks):

@@ -58,8 +58,17 @@ CODE = {
       const twice = inner.apply(inner.apply(input));
       const sum = tf.layers.add().apply([twice, inner.apply(input)]);
       return tf.model({inputs: input, outputs: sum});""",
+    # A mask counts beside initial states, as in Keras 2 and not in Keras 3.
+    "states and a mask": """
+      const input = tf.input({shape: [5]});
+      const words = tf.layers.embedding({inputDim: 5, outputDim: 4, maskZero: true}).apply(input);
+      const states = [1, 2].map(_ => tf.layers.dense({units: 3}).apply(input));
+      const read = tf.layers.lstm({units: 3}).apply(words, {initialState: states});
+      return tf.model({inputs: input, outputs: read});""",
 }
-INPUTS = {"images": IMAGES, "recurrent": STEPS, "wrapped": STEPS, "models inside": STEPS}
+WORDS = np.array([[1, 2, 0, 0, 0], [3, 0, 0, 4, 0]], np.float32)
+INPUTS = {"images": IMAGES, "recurrent": STEPS, "wrapped": STEPS, "models inside": STEPS,
+          "states and a mask": WORDS}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +102,16 @@ def test_downloads_of_a_browser_open(written, kind):
         "m.weights.bin": weights(written[kind]),
     }
     expect_same(files, written[kind], kind)
+
+
+def test_masks_beside_states_go_to_every_format_but_that_of_keras_3(written):
+    kind = "states and a mask"
+    whole = {"model.json": document(written[kind], "a.bin"), "a.bin": weights(written[kind])}
+    loaded = nn.io.load(whole)
+    for format in ("npz", "tfjs"):
+        expect_same(nn.io.save(loaded, format), written[kind], kind)
+    with pytest.raises(errors.UnsupportedError, match="Keras 3 leaves no steps out"):
+        nn.io.save(loaded, "keras")
 
 
 @pytest.mark.parametrize("kind", CODE)
