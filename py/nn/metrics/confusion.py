@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from nn.data.numeric import whole
 from nn.errors import ConfigError, ShapeError
 from nn.losses import fit_weight, matching
 from nn.metrics.accuracy import wrong_labels
 from nn.metrics.base import Metric
 from nn.metrics.counts import ratio
+from nn.metrics.settings import is_number, share
 from nn.types import Array
 
 
@@ -38,11 +40,13 @@ class FBetaScore(Metric):
     ) -> None:
         if average not in (None, "micro", "macro", "weighted"):
             raise ConfigError(f"{type(self).__name__}: unknown average {average!r}")
-        if not beta > 0:
+        if not (is_number(beta) and beta > 0):
             raise ConfigError(f"{type(self).__name__}: expected a beta above 0, received {beta!r}")
         self.average = average
         self.beta = beta
         self.threshold = threshold
+        if threshold is not None and not share(threshold, f"{type(self).__name__}: threshold"):
+            raise ConfigError(f"{type(self).__name__}: expected a threshold above 0, received 0")
         super().__init__(name, **others)
 
     @classmethod
@@ -118,7 +122,7 @@ class ConfusionMatrix(Metric):
     sums = ("matrix",)
 
     def __init__(self, num_classes: int, name: str | None = None) -> None:
-        self.num_classes = num_classes
+        self.num_classes = whole(num_classes, "ConfusionMatrix: num_classes")
         super().__init__(name)
 
     def reset_state(self) -> None:

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nn.errors import ConfigError
+from nn.data.numeric import whole
 from nn.metrics.counts import OfPositives, ratio
+from nn.metrics.settings import share
 from nn.types import Array
 
 
@@ -25,13 +26,9 @@ class Constrained(OfPositives):
         name: str | None,
         **others: Any,
     ) -> None:
-        if not 0 <= value <= 1:
-            raise ConfigError(f"{type(self).__name__}: expected 0 to 1, received {value}")
-        if num_thresholds <= 0:
-            raise ConfigError(
-                f"{type(self).__name__}: num_thresholds must be above 0, received {num_thresholds}"
-            )
-        self.least = value
+        kind = type(self).__name__
+        whole(num_thresholds, f"{kind}: num_thresholds")
+        self.least = share(value, f"{kind}: {self.given}")
         self.num_thresholds = num_thresholds
         levels = np.linspace(0, 1, num_thresholds) if num_thresholds > 1 else [0.5]
         super().__init__(list(levels), None, class_id, name, **others)

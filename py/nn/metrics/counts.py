@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from nn.data.numeric import optional, whole
 from nn.errors import ConfigError, ShapeError
 from nn.losses import fit_weight, matching
 from nn.metrics.base import Metric
+from nn.metrics.settings import is_number, shares
 from nn.types import Array, Config
 
 NEVER = -1e10
@@ -24,6 +26,9 @@ class Counts(Metric):
 
     def __init__(self, thresholds: Sequence[float], name: str | None = None, **others: Any) -> None:
         self.levels = [float(t) for t in thresholds]
+        count = len(self.levels)
+        even = np.arange(count) / max(count - 1, 1)
+        self._even = count > 2 and np.allclose(self.levels, even, atol=1e-7)
         self._order = np.argsort(self.levels)
         self._ordered = np.asarray(self.levels)[self._order]
         super().__init__(name, **others)
@@ -52,6 +57,8 @@ class Counts(Metric):
         columns = pred.shape[-1] if self.multi_label else 1
         true, pred, weight = (a.reshape(-1, columns) for a in (true, pred, weight))
         order = self._order
+        if self._even:  # Keras takes outputs beyond 0 and 1 for these, at even thresholds alone
+            pred = pred.clip(0, 1)
         below = np.searchsorted(self._ordered, pred)  # how many thresholds are below an output
         below[np.isnan(pred)] = 0
         places = below * columns + np.arange(columns)
@@ -93,8 +100,7 @@ class OfPositives(Counts):
         self.thresholds = thresholds
         self.top_k = top_k
         self.class_id = class_id
-        given = (0.5 if top_k is None else NEVER) if thresholds is None else thresholds
-        super().__init__(given if isinstance(given, list | tuple) else [given], name, **others)
+        super().__init__(_levels(self, thresholds, 0.5 if top_k is None else NEVER), name, **others)
 
     def seen(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
         if self.top_k is not None:
@@ -137,8 +143,7 @@ class AtThresholds(Counts):
 
     def __init__(self, thresholds: Any = None, name: str | None = None, **others: Any) -> None:
         self.thresholds = thresholds
-        given = 0.5 if thresholds is None else thresholds
-        super().__init__(given if isinstance(given, list | tuple) else [given], name, **others)
+        super().__init__(_levels(self, thresholds, 0.5), name, **others)
 
 
 class TruePositives(AtThresholds):
@@ -209,18 +214,19 @@ class AUC(Counts):
     ) -> None:
         self.curve = _one_of("curve", str(curve).upper(), CURVES)
         self.summation_method = _one_of("summation_method", str(summation_method).lower(), SUMS)
-        self.thresholds = None if thresholds is None else sorted(thresholds)
+        self.thresholds = None if thresholds is None else sorted(_numbers(thresholds, "thresholds"))
         inner = self.thresholds
         if inner is None:
-            if num_thresholds < 2:
-                raise ConfigError(
-                    f"AUC: num_thresholds must be at least 2, received {num_thresholds}"
-                )
+            whole(num_thresholds, "AUC: num_thresholds", 2)
             inner = [(i + 1) / (num_thresholds - 1) for i in range(num_thresholds - 2)]
         self.num_thresholds = len(inner) + 2
         self.multi_label = multi_label
-        self.num_labels = num_labels
-        self.label_weights = None if label_weights is None else list(label_weights)
+        self.num_labels = optional(num_labels, "AUC: num_labels")
+        if num_labels is not None and not multi_label:
+            raise ConfigError(f"AUC: expected num_labels with multi_label, received {num_labels}")
+        self.label_weights = (
+            None if label_weights is None else _numbers(label_weights, "label_weights")
+        )
         self.from_logits = from_logits
         super().__init__([-1e-7, *inner, 1 + 1e-7], name, **others)
 
@@ -301,6 +307,19 @@ class AUC(Counts):
         growth = np.where(both, ratio(positives[:-1], positives[1:]), 1)
         area = slope * (dtp + intercept * np.log(growth))
         return ratio(area, np.maximum(self.tp[1:] + self.fn[1:], 0))
+
+
+def _levels(metric: Counts, thresholds: Any, usual: float) -> list[float]:
+    if thresholds is None:
+        return [usual]
+    return shares(thresholds, f"{type(metric).__name__}: thresholds")
+
+
+def _numbers(values: Any, what: str) -> list[float]:
+    found: list[Any] = list(values) if isinstance(values, Sequence | np.ndarray) else [None]
+    if not all(map(is_number, found)):
+        raise ConfigError(f"AUC: expected {what} as numbers, received {values!r}")
+    return found
 
 
 def _one_of(what: str, value: str, known: tuple[str, ...]) -> str:

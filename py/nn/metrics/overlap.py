@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from nn.errors import ConfigError, ShapeError
+from nn.data.numeric import whole
+from nn.errors import ShapeError
 from nn.losses import fit_weight
 from nn.losses.base import as_integers
 from nn.metrics.base import Metric
+from nn.metrics.settings import classes
 from nn.types import Array
 
 
@@ -48,17 +50,13 @@ class IoU(Metric):
         axis: int = -1,
         **others: Any,
     ) -> None:
-        self.num_classes = num_classes
-        self.target_class_ids = list(target_class_ids)
+        kind = type(self).__name__
+        self.num_classes = whole(num_classes, f"{kind}: num_classes")
+        self.target_class_ids = classes(target_class_ids, num_classes, f"{kind}: target_class_ids")
         self.ignore_class = ignore_class
         self.sparse_y_true = sparse_y_true
         self.sparse_y_pred = sparse_y_pred
         self.axis = axis
-        if max(self.target_class_ids) >= num_classes:
-            raise ConfigError(
-                f"{type(self).__name__}: expected classes below {num_classes}, "
-                f"received {max(self.target_class_ids)}"
-            )
         super().__init__(name, **others)
 
     def reset_state(self) -> None:
@@ -138,7 +136,8 @@ class MeanIoU(IoU):
     )  # fmt: skip
 
     def __init__(self, num_classes: int, name: str | None = None, **options: Any) -> None:
-        super().__init__(num_classes, range(num_classes), name, **options)
+        count = whole(num_classes, f"{type(self).__name__}: num_classes")
+        super().__init__(count, range(count), name, **options)
 
 
 class OneHotIoU(IoU):
