@@ -12,6 +12,10 @@ LeftOut = Mapping[str, tuple[Any, str]]
 """Argument -> (Keras' default, reason why it is missing)."""
 
 
+class UnexpectedArgument(TypeError):
+    """An argument that neither the engine nor Keras has."""
+
+
 def refuse(cls: type, options: Mapping[str, Any]) -> None:
     """Raise an error unless all `options` are in `cls.left_out` and at Keras' default.
 
@@ -26,7 +30,7 @@ def refuse_all(cls: type, known: LeftOut, options: Mapping[str, Any]) -> None:
     """Raise an error, as `refuse` does, unless all `options` are in `known` and at the default."""
     for name, value in options.items():
         if name not in known:
-            raise TypeError(f"{cls.__name__}: unexpected argument {name!r}")
+            raise UnexpectedArgument(f"{cls.__name__}: unexpected argument {name!r}")
         default, reason = known[name]
         if value != default:
             raise ConfigError(

@@ -69,6 +69,8 @@ def deserialize(
     Raises:
         ConfigError: no class has that name.
     """
+    if not isinstance(settings, Mapping) or not {"class_name", "config"} <= settings.keys():
+        raise ConfigError(f"layer: expected its class_name and config, received {settings!r:.80}")
     name = settings["class_name"]
     for classes in (custom_objects or {}, layers, models):
         if classes.get(name):

@@ -33,11 +33,12 @@ from nn import activations, config, constraints, initializers, regularizers
 from nn.activations import Activation
 from nn.constraints import Constraint
 from nn.context import Context, Run
+from nn.data.numeric import numeric
 from nn.errors import ConfigError, NNError, NotBuiltError, ShapeError
 from nn.graph import Node, SymbolicTensor
 from nn.identifiers import snake_case
 from nn.initializers import Initializer
-from nn.keras_arguments import LeftOut, expect_kinds, refuse
+from nn.keras_arguments import LeftOut, UnexpectedArgument, expect_kinds, refuse
 from nn.registry import deserialize
 from nn.regularizers import Regularizer
 from nn.types import Array, Config, Shape, prod
@@ -52,9 +53,31 @@ _OTHERS = {
     "predict_step": "call predict, and go on with what it returns",
     "compute_loss": "compile a loss, which may be a function",
 }
+# What settings that no check foresaw end in: text for a number, a number for a list.
+WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
-class Layer:
+class _Checked(type):
+    """Lets every error that settings cause in a constructor of the engine's be a ConfigError."""
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        try:
+            return super().__call__(*args, **options)
+        except (NNError, UnexpectedArgument):
+            raise
+        except WRONG as error:
+            trace = error.__traceback__
+            if not _ours(cls) or trace is None or trace.tb_next is None:  # wrong names of arguments
+                raise
+            given = ", ".join([*map(repr, args), *(f"{k}={v!r}" for k, v in options.items())])
+            raise ConfigError(f"{cls.__name__}: received {given:.200}: {error}") from error
+
+
+def _ours(cls: type) -> bool:
+    return cls.__module__.startswith("nn.")
+
+
+class Layer(metaclass=_Checked):
     """Base class of layers: functions with variables.
 
     Subclasses define `build` (create variables), `forward`, `backward` and, if the output's shape
@@ -106,9 +129,8 @@ class Layer:
         self.dtype = config.dtype_name(dtype or config.floatx())
         self.built = False
         self.own_variables: list[Variable] = []
-        self.given_input_shape = tuple(input_shape) if input_shape is not None else None
-        if input_dim is not None:
-            self.given_input_shape = (input_dim,)
+        given = (input_dim,) if input_dim is not None else input_shape
+        self.given_input_shape = None if given is None else axes_of(given, self.name)
         self.masking = masking
         if masking is False:
             self.supports_masking = False
@@ -221,11 +243,11 @@ class Layer:
             ShapeError: the number of arrays or a shape differs; nothing is changed.
         """
         variables = self.variables
-        if len(weights) != len(variables):
-            raise ShapeError(
-                f"{self.name}: expected {len(variables)} arrays, received {len(weights)}"
-            )
-        arrays = [np.asarray(w) for w in weights]
+        several = isinstance(weights, Sequence) or np.ndim(weights)
+        if not several or len(weights) != len(variables):
+            received = len(weights) if isinstance(weights, Sequence) else f"{weights!r:.80}"
+            raise ShapeError(f"{self.name}: expected {len(variables)} arrays, received {received}")
+        arrays = [numeric(w, f"{self.name}: weights") for w in weights]
         for variable, array in zip(variables, arrays, strict=True):
             if variable.shape != array.shape:
                 raise ShapeError(
@@ -384,7 +406,9 @@ class Layer:
                     "Masking or Embedding(mask_zero=True) makes it"
                 )
             return self._place(items)
-        arrays = [np.asarray(i) for i in items]
+        if not items or (len(items) > 1 and _ours(type(self)) and not self.several_inputs):
+            raise ShapeError(f"{self.name}: expected an input, received {len(items)}")
+        arrays = [numeric(i, self.name) for i in items]
         arrays = [a if a.dtype.kind == "f" else a.astype(self.dtype) for a in arrays]
         shapes: list[Shape] = [(None, *a.shape[1:]) for a in arrays]
         self.ensure_built(*shapes)
@@ -409,9 +433,16 @@ class Layer:
         if ours and len(inputs) != 1 and not self.several_inputs:
             raise ShapeError(f"{self.name}: expected one input, received {len(inputs)}")
         shapes = [t.shape for t in inputs]
-        self.ensure_built(*shapes)
-        self.expect_fitting(*shapes)
-        result = self.compute_output_shape(*shapes)
+        try:
+            if ours:
+                _expect_axes(getattr(self, "axis", None), len(shapes[0]), self.name)
+            self.ensure_built(*shapes)
+            self.expect_fitting(*shapes)
+            result = self.compute_output_shape(*shapes)
+        except WRONG as error:
+            if not ours or isinstance(error, NNError):
+                raise
+            raise ConfigError(f"{self.name}: received {_listed(shapes)}: {error}") from error
         several = isinstance(result, list)
         node = Node(self, inputs, result if several else [result], self.dtype)
         self._nodes.append(node)
@@ -457,6 +488,8 @@ class Layer:
         Raises:
             ConfigError: a setting is of another kind than the constructor takes.
         """
+        if not isinstance(settings, dict):
+            raise ConfigError(f"{cls.__name__}: expected settings, received {settings!r:.80}")
         expect_kinds(cls, settings)
         made = {field: _made(settings[field]) for field in cls.inner_fields if field in settings}
         return cls(**{**settings, **made})
@@ -519,6 +552,26 @@ def sizes(value: Any, rank: int, name: str, layer: str) -> tuple[int, ...]:
             f"{layer}: {name} must be a positive int or {rank} of them, received {value!r}"
         )
     return tuple(int(n) for n in numbers)
+
+
+def axes_of(shape: Any, layer: str) -> Shape:
+    """Return the sizes of an input's axes, each a whole number or None, as a tuple.
+
+    Raises:
+        ShapeError: they are something else.
+    """
+    found = tuple(shape) if isinstance(shape, Sequence | np.ndarray) else (shape, "")
+    if not all(n is None or (isinstance(n, int | np.integer) and 0 <= n < 2**31) for n in found):
+        raise ShapeError(f"{layer}: expected a shape of whole numbers or None, received {shape!r}")
+    return tuple(None if n is None else int(n) for n in found)
+
+
+def _expect_axes(axis: Any, rank: int, layer: str) -> None:
+    for one in axis if isinstance(axis, list | tuple) else [axis]:
+        if one is not None and not (isinstance(one, int | np.integer) and -rank <= one < rank):
+            raise ConfigError(
+                f"{layer}: expected axis from {-rank} to {rank - 1}, received {axis!r:.80}"
+            )
 
 
 def pair(value: Any, name: str, layer: str) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from nn.context import Context
 from nn.errors import ConfigError, ShapeError
 from nn.graph import Node, SymbolicTensor
 from nn.keras_arguments import LeftOut
-from nn.layers.base import Layer, positive
+from nn.layers.base import Layer, axes_of, positive
 from nn.layers.data_format import check_data_format
 from nn.types import Array, Shape, prod
 
@@ -55,8 +55,9 @@ class InputLayer(Layer):
                 f"shape={shape}, batch_size={batch_size}, batch_shape={batch_shape}"
             )
         if batch_shape is not None:
-            batch_size, *shape = batch_shape
-        self.shape = tuple(shape or ())
+            batch_size, *shape = axes_of(batch_shape, self.name) or (None,)
+        batch_size, *axes = axes_of([batch_size, *axes_of(shape, self.name)], self.name)
+        self.shape = tuple(axes)
         self.batch_size = batch_size
         self.built = True
         self.node = Node(self, [], [(batch_size, *self.shape)], self.dtype)

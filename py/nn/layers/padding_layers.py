@@ -23,7 +23,9 @@ def sides(value: Any, rank: int, what: str, layer: str) -> tuple[tuple[int, int]
     if rank == 1 and len(each) == 2 and all(isinstance(n, int) for n in each):
         each = (each,)
     pairs = tuple((p, p) if isinstance(p, int) else tuple(p) for p in each)
-    if len(pairs) != rank or any(len(s) != 2 or min(s) < 0 for s in pairs):
+    if len(pairs) != rank or any(
+        len(s) != 2 or not all(isinstance(n, int) and 0 <= n < 2**31 for n in s) for s in pairs
+    ):
         raise ConfigError(
             f"{layer}: {what} must be an int, or an int or a pair for each of {rank} axes, "
             f"received {value!r}"

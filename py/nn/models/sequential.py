@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nn.data.dataset import Dataset
@@ -32,6 +32,8 @@ class Sequential(Model):
         self._stack: list[Layer] = []
         self._input: SymbolicTensor | None = None
         self._ends: list[SymbolicTensor] = []
+        if not isinstance(layers, Iterable | None):
+            raise ConfigError(f"{self.name}: expected a list of layers, received {layers!r}")
         for layer in layers or ():
             self.add(layer)
 

@@ -25,7 +25,7 @@ from nn.gpu.wgsl.functions import Function
 from nn.layers import elementwise
 from nn.layers.core import Dense
 
-RECORDERS: dict[type, Any] = {
+RECORDERS: dict[Any, Any] = {
     **activating.RECORDERS,
     **attention.RECORDERS,
     **convolving.RECORDERS,

@@ -148,5 +148,5 @@ async def test_a_run_that_is_stopped_leaves_nothing_behind() -> None:
 
 @pytest.mark.asyncio
 async def test_an_amount_that_is_none_is_named() -> None:
-    with pytest.raises(nn.errors.ConfigError, match="prefetch: expected 1 batch or more"):
+    with pytest.raises(nn.errors.ConfigError, match="prefetch: expected a whole number"):
         await network().fit(X, Y, prefetch=-1)
