@@ -35,7 +35,7 @@ def numeric(value: Any, where: str) -> Array:
     if array.dtype.kind == "O":  # numbers that a table keeps as objects
         try:
             return array.astype(np.float64)
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             pass
     raise DataError(
         f"{where}: expected numbers, received {_kind(value)} of {array.dtype} {array.shape}"

@@ -154,7 +154,12 @@ class Network(Layer):
             ConfigError: no layer has that name.
         """
         if index is not None:
-            return self.layers[index]
+            layers = self.layers
+            if not isinstance(index, int) or not -len(layers) <= index < len(layers):
+                raise ConfigError(
+                    f"{self.name}: expected an index below {len(layers)}, received {index!r:.80}"
+                )
+            return layers[index]
         for layer in self.layers:
             if layer.name == name:
                 return layer

@@ -102,8 +102,8 @@ def split(
     model: Model, x: Any, y: Any, sample_weight: Any, fraction: float
 ) -> tuple[Any, Any, Any, Any]:
     """Take the last `fraction` of the samples away, as Keras does, before any shuffling."""
-    if not 0 < fraction < 1:
-        raise ConfigError(f"validation_split must be between 0 and 1, received {fraction}")
+    if not isinstance(fraction, int | float) or not 0 < fraction < 1:
+        raise ConfigError(f"validation_split must be between 0 and 1, received {fraction!r}")
     if is_stream(x):
         raise ConfigError("validation_split needs arrays or a Dataset, received a generator")
     model.build_from(x)
@@ -182,6 +182,8 @@ def _weights(
         None if w is None else numeric(w, "sample_weight").astype(model.dtype, copy=False)
         for w in given
     ]
+    if any(w is not None and not w.ndim for w in weights):
+        raise ShapeError(f"{model.name}: expected sample_weight of each sample, received a number")
     if class_weight is None:
         return weights
     factors = _ClassWeights(class_weight, model.dtype)

@@ -69,6 +69,8 @@ async def fit(
     steps_per_epoch = optional(steps_per_epoch, "steps_per_epoch")
     validation_steps = optional(validation_steps, "validation_steps")
     held_out_size = optional(validation_batch_size, "validation_batch_size") or batch_size
+    prefetch = whole(prefetch, "prefetch", 0)
+    seed = None if seed is None else whole(seed, "seed", 0)
     state = _run_state(model, initial_epoch, resume)
     if seed is not None and not resume:
         model.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
