@@ -177,6 +177,34 @@ def test_it_trains_on_while_it_is_hidden_and_shows_where_it_is_afterwards(page):
     page.until("document.documentElement.dataset.phase === 'ready'")
 
 
+# What can be pressed in the network and beside it, two at a time, before the page can answer.
+PAIRS = """
+const named = (name) => [...document.querySelectorAll("button")]
+    .find((button) => (button.getAttribute("aria-label") ?? button.innerText).trim() === name);
+for (const name of arguments) {
+    const button = named(name);
+    if (!button?.disabled) button?.click();
+}
+"""
+PRESSED = [
+    "One layer more", "One layer less", "Layer 1: one unit more", "Layer 1: one unit less",
+    "Feature xy", "Unit 8", "Step", "New points",
+]  # fmt: skip
+
+
+def test_whatever_is_pressed_before_the_last_press_is_answered_the_network_is_the_links(page):
+    for first in PRESSED:
+        for second in PRESSED:
+            page.execute_script(PAIRS, first, second, first)
+        go(page, SPIRAL + "&seed=2")
+        go(page, SPIRAL)
+    page.until("document.querySelectorAll('#network path').length === 40")
+    failure = "return document.querySelector('#failure:not([hidden])')?.textContent"
+    assert page.execute_script(failure) is None
+    assert page.phase == "ready"
+    assert page.surprises() == []
+
+
 def test_a_feature_is_used_and_no_longer(page):
     for wires, link in ((5 * 8 + 8, "=x,y,xy,sinx,siny"), (4 * 8 + 8, "=x,y,sinx,siny")):
         page.click("Feature xy")

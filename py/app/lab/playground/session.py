@@ -36,6 +36,7 @@ class Playground:
         self._epoch = 0
         self._reporter = EpochReporter(self._report)
         self._rest = _Rest()
+        self._turn = asyncio.Lock()  # two that waited for the same rest would begin together
 
     def toys(self) -> dict[str, str]:
         """Return the small picture of each toy, as paths of SVG."""
@@ -65,7 +66,11 @@ class Playground:
             run: the number that reports of this network have. train, test: points. params: of
             the network. svg: the points. trains: whether there is anything to learn. report.
         """
-        await self.rest()
+        async with self._turn:
+            await self.rest()
+            return self._begin(options)
+
+    def _begin(self, options: Mapping[str, Any]) -> dict[str, Any]:
         self._run += 1
         self._options, self._epoch, self._rows, self._looked = options, 0, [], None
         toy, names = options["toy"], options["features"]
@@ -95,9 +100,10 @@ class Playground:
             on_report: called with a report, at most 12 times a second and once at the end.
             epochs: 1 is a step.
         """
-        await self.rest()
-        self._reporter.follow(self._model, on_report)
-        self._task = asyncio.ensure_future(self._fit(min(LIMIT, self._epoch + epochs)))
+        async with self._turn:
+            await self.rest()
+            self._reporter.follow(self._model, on_report)
+            self._task = asyncio.ensure_future(self._fit(min(LIMIT, self._epoch + epochs)))
         await self._task
         return self._epoch >= LIMIT
 

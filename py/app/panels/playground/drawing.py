@@ -27,10 +27,10 @@ _painter = dom.evaluate(__file__.rpartition("/")[0], "picture.js")  # one folder
 
 
 class Drawing:
-    """Draws the network that the form says, in the element `network`.
+    """Draws the network that a worker has made, in the element `network`.
 
     Args:
-        form: the options.
+        form: the options, which a press changes.
         pressed: called with (layer, unit) when a unit is pressed, with None when it is let go.
         side: pixels in a row of a unit's plane.
     """
@@ -39,6 +39,7 @@ class Drawing:
         self.form = form
         self.pressed = pressed
         self.side = side
+        self._values = form.values  # of the network that is drawn
         self.area = dom.find("network")
         self.selection = Selection(self.area)
         self._width = 0
@@ -54,17 +55,23 @@ class Drawing:
     def redrawn(self):
         """Called after the width has changed; the page shows a report again."""
 
-    def draw(self):
-        """Draw the network with fresh weights."""
+    def draw(self, values):
+        """Draw a network.
+
+        Args:
+            values: the options that it was made of; the form may have others by now, and a report
+                fits the network alone.
+        """
+        self._values = values
         held = self._held()
         self.selection.clear()
         self._width = self.area.clientWidth
         down = js.getComputedStyle(self.area).getPropertyValue("--down").strip() == "1"
         self.area.classList.toggle("down", down)
-        hidden = [int(units) for units in self.form["hidden"]]
+        hidden = [int(units) for units in values["hidden"]]
         place = _Place(self._width, self.area, down, [len(_FEATURES)] + hidden)
         self.area.style.height = f"{place.height:.0f}px"
-        parts = [_svg(place, self.form["features"])]
+        parts = [_svg(place, values["features"])]
         parts.append(_head(tr("Features"), "", None, place, 0))
         parts.append(self._features(place))
         for index, units in enumerate(hidden):
@@ -77,7 +84,7 @@ class Drawing:
             tr("layer {index} of {units} units", index=index + 1, units=units)
             for index, units in enumerate(hidden)
         ]
-        used = [label for name, label in _FEATURES if name in self.form["features"]]
+        used = [label for name, label in _FEATURES if name in values["features"]]
         self.area.setAttribute(
             "aria-label",
             tr(
@@ -102,7 +109,7 @@ class Drawing:
     def _features(self, place):
         tiles = []
         for index, (name, label) in enumerate(_FEATURES):
-            used = "true" if name in self.form["features"] else "false"
+            used = "true" if name in self._values["features"] else "false"
             about = tr("Feature {label}", label=label)
             words = f'aria-pressed="{used}" data-feature="{name}" aria-label="{about}"'
             tiles.append(self._tile(0, index, words, place, label))
@@ -163,7 +170,7 @@ class Drawing:
         for name, _ in _FEATURES:
             button = self.area.querySelector(f'[data-feature="{name}"]')
             if button:
-                used = "true" if name in self.form["features"] else "false"
+                used = "true" if name in self._values["features"] else "false"
                 button.setAttribute("aria-pressed", used)
 
     def _held(self):

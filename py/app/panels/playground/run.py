@@ -29,6 +29,7 @@ class Run:
         self.record = Record()
         self.training = False
         self.number = 0  # of the network that is shown, 0 while another is made
+        self.values = form.values  # the options that it was made of
         self.about = {}
         self._beginning = Latest(self._begin)
         self._changing = asyncio.Lock()
@@ -55,11 +56,12 @@ class Run:
 
     async def _build(self):
         self.number = 0  # the run in progress ends, maybe before the next network is there
-        about = await self.play.begin(toys.for_worker(self.form.values))
-        self.number, self.about = about["run"], about
+        values = dict(self.form.values)
+        about = await self.play.begin(toys.for_worker(values))
+        self.number, self.about, self.values = about["run"], about, values
         self._praised = False
-        self.record.clear(about, self.form["toy"] in toys.REGRESSIONS)
-        self.drawing.draw()
+        self.record.clear(about, values["toy"] in toys.REGRESSIONS)
+        self.drawing.draw(values)
         self.plane.begin(about["svg"])
         self.show(about["report"])
 
@@ -152,10 +154,11 @@ class Run:
 
     def look(self, place):
         """Show the plane of a unit (layer, number) large, or the answer for None."""
-        dom.spawn(self._look(place))
+        dom.spawn(self._look(place, self.number))
 
-    async def _look(self, place):
-        self.show(await self.play.look(place and list(place)))
+    async def _look(self, place, number):
+        if number and number == self.number:  # else it is of a network that may have no such unit
+            self.show(await self.play.look(place and list(place)))
 
     async def discretise(self):
         """Show the large plane in two colours alone, or in shades, as the form says."""
@@ -163,15 +166,15 @@ class Run:
 
     async def again(self):
         """Draw the network again, and show it as it is now: the width is another."""
-        self.drawing.draw()
-        await self._look(None)
+        self.drawing.draw(self.values)
+        await self._look(None, self.number)
 
     async def recolour(self, inks):
         """Show all of it in the theme's inks."""
         await self.play.colours(inks)
         self.record.rebuild()
         place = self.drawing.selection.place
-        await self._look(place and (place[0] - 1, place[1]))
+        await self._look(place and (place[0] - 1, place[1]), self.number)
 
     async def _turned(self):
         """Have the worker report while the page is in view, and rest while it is not."""

@@ -1,6 +1,7 @@
 """The playground's half in the worker: its points, its features, its planes, its curve."""
 
 import asyncio
+from itertools import product
 from typing import Any
 
 import nn
@@ -298,6 +299,28 @@ def test_a_new_network_ends_the_run_of_the_last_and_follows_no_more() -> None:
         return seen
 
     assert asyncio.run(changed())
+
+
+@pytest.mark.parametrize("asked", [*product(("begin", "train", "rest"), repeat=4)])
+def test_what_is_asked_before_the_last_is_done_comes_one_after_another(asked: Any) -> None:
+    async def note(report: Any) -> None:
+        pass
+
+    async def whole() -> Any:
+        play = Playground()
+        await play.begin(options(test=0))
+        calls = {
+            "begin": lambda: play.begin(options(test=0)),
+            "train": lambda: play.train(note, 1),
+            "rest": play.rest,
+        }
+        await asyncio.gather(*[calls[name]() for name in asked])
+        return play.look(None)
+
+    report = asyncio.run(whole())
+    alone = "".join(name[0] for name in asked).rpartition("b")[2].count("t")
+    assert report["epoch"] == alone, "the network of the last begin had the epochs asked after it"
+    assert report["run"] == 1 + asked.count("begin")
 
 
 def test_a_run_is_reported_at_its_pace_and_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
