@@ -509,6 +509,42 @@ def test_what_keeps_a_csv_from_being_a_table_is_said_and_forgotten_with_the_next
     page.until(lambda: count(page).startswith("MNIST: 60,000"))
 
 
+@pytest.mark.parametrize(
+    ("option", "kept"),
+    [("", "128 5"), ("epochs 7", "128 7"), ("batch 64", "64 5"), ("link", "32 20")],
+)
+def test_going_back_gives_back_the_options_that_few_images_have_changed(
+    page, tmp_path, option, kept
+):
+    def options():
+        return page.execute_script(
+            "return ['batch', 'epochs'].map((n) => document.getElementById(`option-${n}`).value)"
+            ".join(' ')"
+        )
+
+    page.execute_script("location.hash = ''")
+    page.until(lambda: options() == "128 5")
+    lines = "".join(f"{number % 3}," + ",".join(["9"] * 784) + "\n" for number in range(40))
+    (tmp_path / "few.csv").write_text(lines)
+    give(page, tmp_path / "few.csv")
+    page.until(lambda: options() == "32 20")
+    page.until(lambda: "and a new network for 3 classes" in said(page))
+    if option == "link":
+        page.execute_script("location.hash = 'batch=32&epochs=20&data=mnist'")
+    else:
+        name, _, value = option.partition(" ")
+        page.execute_script(
+            "const field = document.getElementById(`option-${arguments[0]}`);"
+            "if (field) { field.value = arguments[1]; field.dispatchEvent(new Event('change')); }",
+            name,
+            value,
+        )
+        page.click("Back to MNIST")
+    page.until(lambda: count(page).startswith("MNIST: 60,000"))
+    page.until(lambda: "MNIST again" in said(page) or "60,000 images to train on" in said(page))
+    assert options() == kept
+
+
 def learned(page, changes):
     """The test loss after an epoch of 500 images from fresh weights."""
     page.execute_script(f"location.hash = 'subset=500&epochs=1&seed=3{changes}'")

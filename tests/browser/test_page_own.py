@@ -14,7 +14,7 @@ pytestmark = pytest.mark.light
 
 @pytest.fixture(scope="module")
 def page(module_site, open_module_page):
-    page = open_module_page(module_site.url + "#batch=32&epochs=6")
+    page = open_module_page(module_site.url + "#preset=small&batch=32&epochs=6")
     page.wait_for_phase("ready")
     page.execute_script("document.getElementById('drop').closest('details').open = true")
     page.click("Make classes here")
@@ -242,7 +242,20 @@ def test_a_network_trained_before_looks_and_one_layer_learns_from_it(page, modul
 @pytest.mark.promise("The page: data", "Trained, they are answered live from the camera")
 def test_the_camera_stops_when_the_mode_is_left(page):
     page.execute_script(f"globalThis.tracks = {TRACKS}")
+    page.click_in("training", "Pause")
+    page.execute_script("document.getElementById('train').click()")
+    page.wait_for_phase("paused")
+    page.click("Back to digits")
+    page.until(lambda: said(page) == "Stop the training first.")
+    assert page.find_element(By.ID, "own").is_displayed()
+    page.click("Stop")
+    page.wait_for_phase("ready")
     page.click("Back to digits")
     page.until("globalThis.tracks.every((track) => track.readyState === 'ended')")
     assert not page.find_element(By.ID, "own").is_displayed()
     assert page.find_element(By.ID, "pad").is_displayed()
+    page.until(lambda: said(page) == "The data are MNIST again.")
+    bars = "return [...document.querySelectorAll('#bars b')].map((bar) => bar.textContent)"
+    assert page.execute_script(bars) == list("0123456789")
+    page.until("document.getElementById('preset').value === 'small'")
+    page.until("location.hash === '#preset=small&batch=32&epochs=6'")

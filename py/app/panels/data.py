@@ -7,10 +7,11 @@ from app.page import dom, failures, images, numbers, status, table
 from app.panels.augmentation import Augmentation
 from app.panels.buckets import Buckets
 from app.state import settings
+from app.state.lent import Lent
 
 COLUMNS, ROWS = 15, 4
 FEW = 5000  # images, of which a batch of 128 makes hardly a step an epoch
-BATCH, EPOCHS = 32, 20
+SUITING = {"batch": 32, "epochs": 20}  # the options of few images
 SIDES = (28, 32, 64, 96)  # as in app.lab.images.import_data
 
 
@@ -95,6 +96,8 @@ class Data:
         self.changed = lambda: None  # called when the data are shown again
         self.replaced = None  # coroutine function, called when the data are others
         self.refused = False  # whether the notice is of files that were no data set
+        self._lent = Lent()
+        options.listen("link", self._lent.forget)
         self.tabled = None  # coroutine function of a CSV's name and address: it holds no images
         self.buckets = Buckets(client, self.refresh)
         self.augmentation = Augmentation(client, options)
@@ -217,10 +220,15 @@ class Data:
         if self.refused:  # what was said of other files is over
             self.refused = False
             status.hide()
-        data = self.client.data
-        if data["train"] < FEW and self.options["batch"] > BATCH:
-            self.options.adopt(dict(self.options.values, batch=BATCH, epochs=EPOCHS))
-        status.say(_adopted(data))
+        status.say(_adopted(self.client.data))
+
+    def _suit(self):
+        """Take the options of few images, and give them back when there are more."""
+        values = self._lent.give_back(self.options.values)
+        if self.client.data["train"] < FEW and values["batch"] > SUITING["batch"]:
+            values = self._lent.set(values, **SUITING)
+        if values != self.options.values:
+            self.options.adopt(values)
 
     async def _convert(self, form):
         """Make the pictures again in another size or in colour."""
@@ -251,6 +259,7 @@ class Data:
 
     async def _replaced(self, before=None):
         await self._show_all(before)
+        self._suit()
         await self.replaced()
 
     async def _show_all(self, before=None):

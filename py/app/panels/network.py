@@ -4,6 +4,7 @@ from app.language import tr
 from app.page import dom, numbers, status, table
 from app.state import architectures, settings
 from app.state.architectures import LayerError
+from app.state.lent import Lent
 
 
 class Editor:
@@ -120,7 +121,8 @@ class Network:
         self.state = state
         self.problem = ""
         self.rows = None  # of the table
-        self.layers = self._chosen()
+        self.layers = self._chosen(options)
+        self._lent = Lent()
         self._rebuilding = None
         self.listing = lambda: None
         self.editor = Editor(self._change)
@@ -132,12 +134,13 @@ class Network:
         options.listen("preset", lambda _: self._follow())
         options.listen("layers", lambda _: self._follow())
         client.listen(self._show_model)
+        options.listen("link", self._lent.forget)
         options.listen("link", lambda _: dom.spawn(self._begin()))
         self.plan()
 
-    def _chosen(self):
-        own = self.options["layers"]
-        layers = own if own is not None else architectures.layers_of(self.options["preset"])
+    def _chosen(self, values):
+        own = values["layers"]
+        layers = own if own is not None else architectures.layers_of(values["preset"])
         return architectures.fitted(layers, len(self.client.data["names"]))
 
     def _choices(self):
@@ -166,7 +169,7 @@ class Network:
 
     def _follow(self):
         """Build the network again after a change of the settings, here or in the address."""
-        layers = self._chosen()
+        layers = self._chosen(self.options)
         if layers != self.layers or not self.client.layers:
             self.layers = layers
             self._rebuilding = dom.spawn(self._rebuild())
@@ -174,13 +177,16 @@ class Network:
 
     async def replace(self):
         """Build another network: the data are others."""
-        self.layers = self._chosen()
+        values = self._lent.give_back(self.options.values)
+        self.layers = self._chosen(values)
         if not self.plan():  # they were for larger images, or for features
             flat = len(self.client.data["shape"]) == 1
             layers = architectures.HEAD if flat else None
             preset = "custom" if flat else architectures.DEFAULT
-            self.options.adopt(dict(self.options.values, layers=layers, preset=preset))
-            self.layers = self._chosen()
+            values = self._lent.set(values, layers=layers, preset=preset)
+            self.layers = self._chosen(values)
+        if values != self.options.values:
+            self.options.adopt(values)
         await self.client.build(self.layers)
 
     async def _begin(self):

@@ -530,7 +530,7 @@ class Own(Classes):
         await self._open()
         if any(self.cards.counts.values()):
             return await self.prepare()
-        await self.close()
+        self._leave()
         return False
 
     async def _open(self):
@@ -544,7 +544,13 @@ class Own(Classes):
         self.cards.show(await self._two(listing))
 
     async def close(self):
-        """Go back to the pad; the camera stops."""
+        """Go back to the pad and to its digits; the camera stops."""
+        if self.taken:
+            await self.data.restore()
+        if not self.taken:  # else a run is under way, as is said
+            self._leave()
+
+    def _leave(self):
         self.drawing.end()
         self.opened = False
         self.live.stop()
