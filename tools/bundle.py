@@ -75,6 +75,7 @@ LATER = (
     "py/app/panels/lens.js",
     "py/app/panels/picture.py",
     "py/app/panels/picture.js",
+    "py/app/panels/speed.py",
 )
 RPC = ("py/farcall", STUBS, f"!{COMLINK}", f"!{TEAM}")
 MAIN = (

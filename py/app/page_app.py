@@ -16,7 +16,6 @@ from app.panels.history import History
 from app.panels.models import Models
 from app.panels.network import Network
 from app.panels.options import Options
-from app.panels.speed import Speed
 from app.panels.training import Training
 from app.panels.unfinished import Unfinished
 from app.state.engine_client import EngineClient
@@ -193,7 +192,6 @@ class PageApp:
         self.picture = self.lens = self.federation = None
         self.own_data = OwnData(self)
         self.choice = Choice(self.client, self.options, self.training, unpack)
-        self.speed = Speed(self.client, self.state)
         self.embedding = Embedding(self, unpack)
         self.asked = Asked(self, unpack)
         self.client.listen(self.draw.changed)
@@ -244,7 +242,9 @@ class PageApp:
             from app.panels.environment import Environment
             from app.panels.federation import Federation
             from app.panels.picture import Picture
+            from app.panels.speed import Speed
 
+            Speed(self.client, self.state)
             dom.spawn(Environment(self.client).show())
             Precisions(self.client, self.state, self.models.take)
             self.federation = Federation(self.client, self.state)

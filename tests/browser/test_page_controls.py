@@ -354,8 +354,36 @@ def test_every_control_is_in_the_address(page):
 def wrong(name):
     """Texts that are no value of an option, from its row in the table."""
     kind, _, low, high = settings.TABLE[name]
-    texts = ["", "-1e9", "1e9", f"{low - 1}", f"{high + 1}"]
+    texts = ["", "-1e9", "1e9", f"{low - 1}", f"{high + 1}", "0,1", "1,000", "nan", "one"]
     return texts + (["2.5"] if kind == "int" else [])
+
+
+# A field that refuses what it holds: where it is, a text of that kind, and one that is right.
+REFUSING = {
+    "an option": ("#option-epochs", "0", "5"),
+    "an argument of a layer": ("#layers [inputmode]", "0", "8"),
+    "the height of an embed": ("#embed-form [size]", "tall", "500"),
+}
+
+
+REFUSED = """
+const field = document.querySelector(arguments[0]);
+const words = document.getElementById(field.getAttribute("aria-describedby"));
+return [field.ariaInvalid ?? "false", Boolean(words?.textContent)];
+"""
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_a_field_that_refuses_what_it_holds_is_marked_and_says_why(page, name):
+    selector, wrong_text, right = REFUSING[name]
+    page.execute_script("document.getElementById('embed-open').click()")
+    page.until(f"document.querySelector('{selector}')")
+    page.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    for text, marked in ((wrong_text, ["true", True]), (right, ["false", False])):
+        field = page.find_element(By.CSS_SELECTOR, selector)
+        field.clear()
+        field.send_keys(text, Keys.TAB)
+        page.until(lambda marked=marked: page.execute_script(REFUSED, selector) == marked)
 
 
 # Types each text into the field; the words under it, whether it is marked, the address.
@@ -376,7 +404,7 @@ NUMBERS = ("epochs", "seed", "l2", "patience", "cores")
 @pytest.mark.parametrize("name", NUMBERS)
 def test_a_wrong_value_is_refused_under_its_field_and_the_last_good_one_trains(page, name):
     fields = page.execute_script(
-        "return [...document.querySelectorAll('#options input[type=number]')].map((f) => f.id)"
+        "return [...document.querySelectorAll('#options input[inputmode]')].map((f) => f.id)"
     )
     assert set(fields) == {f"option-{one}" for one in NUMBERS}
     kind, usual, low, high = settings.TABLE[name]

@@ -4,6 +4,8 @@ import re
 import string
 
 import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from tests.support.digits import fewer_test_images
 from tools import catalogue
@@ -96,6 +98,45 @@ def test_errors_of_fields_are_german_and_the_link_keeps_the_language(page):
     page.until("location.hash.includes('epochs=2&lang=de')")
     page.until("document.getElementById('option-epochs').value === '2'")
     assert english(page) == []
+
+
+def enter(page, field, text):
+    field.clear()
+    field.send_keys(text, Keys.TAB)
+    return field.get_attribute("aria-invalid") == "true"
+
+
+def test_numbers_are_typed_as_german_writes_them_in_whichever_browser(page):
+    page.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
+    assert not page.find_elements(By.CSS_SELECTOR, "input[type=number]"), "the browser's language"
+    penalty = page.find_element(By.ID, "option-l2")
+    assert not enter(page, penalty, "0,05")
+    page.until("location.hash.includes('l2=0.05')")
+    penalty.send_keys(Keys.ARROW_UP)
+    page.until("location.hash.includes('l2=0.0501')")
+    assert penalty.get_attribute("value") == "0,0501"
+    for wrong in ("0.05", "5,1", "0,0,5", "1.000,5"):
+        assert enter(page, penalty, wrong), wrong
+        page.until(
+            lambda: (
+                "L2-Strafe: eine Zahl von 0 bis 0,1. Verwendet wird 0,0501."
+                in page.execute_script(
+                    "return document.getElementById('option-l2-wrong').innerText"
+                )
+            )
+        )
+    for wrong in ("5,1", "1.000"):
+        assert enter(page, page.find_element(By.ID, "option-seed"), wrong), wrong
+    layers = "Dropout,rate:0.25;Flatten;Dense,units:10,activation:softmax"
+    page.execute_script(f"location.hash = 'layers={layers}&lang=de'")
+    page.until("document.querySelectorAll('#layers [inputmode]').length === 2")
+    rate = page.find_element(By.CSS_SELECTOR, "#layers [inputmode]")
+    assert rate.get_attribute("value") == "0,25"
+    assert enter(page, rate, "0.5")
+    rate.clear()
+    rate.send_keys("0,5", Keys.TAB)
+    page.until("location.hash.includes('rate:0.5')")
+    page.execute_script("location.hash = 'preset=small&subset=500&lang=de'")
 
 
 def test_the_playground_is_german_from_a_link_of_the_page(page):

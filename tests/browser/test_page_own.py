@@ -43,6 +43,12 @@ def name(page, index, words):
     return field
 
 
+DESCRIPTION = """
+const [field] = arguments;
+return document.getElementById(field.getAttribute("aria-describedby")).textContent;
+"""
+
+
 def wrong(page, index):
     return page.execute_script(
         f"return document.querySelectorAll('.class .wrong')[{index}].textContent"
@@ -96,8 +102,12 @@ def test_a_class_gets_its_name_and_its_pictures(page, tmp_path):
     name(page, 0, "scene")
     name(page, 1, "scene")
     page.until(lambda: wrong(page, 1) == "There is a class scene already.")
+    field = page.find_elements(By.CSS_SELECTOR, ".class input")[1]
+    assert field.get_attribute("aria-invalid") == "true"
+    assert "already" in page.execute_script(DESCRIPTION, field)
     name(page, 1, "ink")
     page.until(lambda: wrong(page, 1) == "")
+    assert field.get_attribute("aria-invalid") == "false"
     button = page.find_element(By.CSS_SELECTOR, ".class .record")
     ActionChains(page).click_and_hold(button).perform()
     page.until(lambda: counts(page)[0] >= 12)

@@ -11,6 +11,13 @@ def local(text: str) -> str:
     return text.replace(".", tr("."))
 
 
+def plain(text: str) -> str:
+    """Return a number that was typed in the page's language as Python has it: '0,25' -> '0.25' in
+    German. A point is no decimal sign there: '1.000' is as likely a thousand, and no number."""
+    sign = tr(".")
+    return text if sign == "." else text.replace(".", "?").replace(sign, ".")
+
+
 def count(number: float) -> str:
     """Group the thousands of a whole number: 53866 -> '53,866'."""
     digits = str(abs(int(number)))

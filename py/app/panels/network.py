@@ -1,7 +1,7 @@
 """The network panel: the architecture as a choice, a table, an editor and Python code."""
 
 from app.language import tr
-from app.page import dom, numbers, status, table
+from app.page import dom, fields, numbers, status, table
 from app.state import architectures, settings
 from app.state.architectures import LayerError
 from app.state.lent import Lent
@@ -39,10 +39,10 @@ class Editor:
             button = dom.make("button", sign, type="button", class_="quiet", aria_label=label)
             dom.on(button, "click", lambda _, handler=handler: handler())
             head.append(button)
-        fields = dom.make("div", class_="row")
+        row = dom.make("div", class_="row")
         for name in architectures.FIELDS[kind]:
-            fields.append(self._field(index, kind, name, arguments))
-        item.append(head, fields, dom.make("p", class_="wrong"))
+            row.append(self._field(index, kind, name, arguments))
+        item.append(head, row, dom.make("p", class_="wrong", id=f"layer-{index}-wrong"))
         return item
 
     def _field(self, index, kind, name, arguments):
@@ -53,11 +53,11 @@ class Editor:
             for choice in expected:
                 control.append(dom.make("option", choice, value=choice))
         else:
-            control = dom.make(
-                "input", type="number", min=low, max=high, step=1 if expected == "int" else 0.05
-            )
+            control = fields.number(low, high, 1 if expected == "int" else 0.05)
         value = arguments.get(name, default)
-        control.value = str("linear" if name == "activation" and name not in arguments else value)
+        if name == "activation" and name not in arguments:
+            value = "linear"
+        control.value = numbers.local(str(value))
         dom.on(control, "change", lambda _: self._edit(index, name, control))
         label.append(control)
         return label
@@ -92,9 +92,10 @@ class Editor:
     async def _edit(self, index, name, control):
         kind, arguments = self.layers[index]
         try:
-            value = architectures.read_field(kind, name, control.value)
+            value = architectures.read_field(kind, name, control.value, numbers.plain)
         except ValueError as error:
             self.mark(index, str(error))
+            fields.refuse(control, dom.find(f"layer-{index}-wrong"), str(error))
             return
         layers = list(self.layers)
         layers[index] = (kind, dict(arguments, **{name: value}))

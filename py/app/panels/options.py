@@ -3,7 +3,7 @@
 import js
 
 from app.language import plural, tr
-from app.page import clipboard, dom, numbers
+from app.page import clipboard, dom, fields, numbers
 from app.state import settings
 
 _CHOICES = {
@@ -72,10 +72,10 @@ class Options:
         self.listeners = {}
         self.fields = {}
         self.labels = {}
-        for place, fields in _PLACES:
+        for place, rows in _PLACES:
             box = dom.find(place)
             fold = box.querySelector("details")
-            for name, label in fields:
+            for name, label in rows:
                 self.add_field(name, label, box, fold)
         dom.on("options", "submit", lambda event: event.preventDefault(), passive=False)
         dom.click("options-fold", lambda: dom.unfold("options-fold"))
@@ -144,7 +144,7 @@ class Options:
         """Set all values before the listeners are called: each may read all."""
         for name in self.fields:  # these values are good; what was typed before them is gone
             if name in _NUMBERS:
-                self._refuse(name, self.fields[name], "")
+                self._refuse(name, "")
                 self._show(name)
         changed = [n for n in values if values[n] != self.values[n] and n != "lang"]  # a reload's
         for name in changed:
@@ -197,9 +197,10 @@ class Options:
             return dom.make("input", id=identifier, type="checkbox")
         if name == "lr":
             return dom.make("input", id=identifier, type="range", min=0, max=100, step=1)
-        low, high, step = _RANGES.get(name) or _NUMBERS[name]
-        kind = "range" if name in _RANGES else "number"
-        return dom.make("input", id=identifier, type=kind, min=low, max=high, step=step)
+        if name in _NUMBERS:
+            return fields.number(*_NUMBERS[name], id=identifier)
+        low, high, step = _RANGES[name]
+        return dom.make("input", id=identifier, type="range", min=low, max=high, step=step)
 
     def _changed(self, name):
         control = self.fields[name]
@@ -213,28 +214,25 @@ class Options:
 
     def _read(self, name, control):
         try:
-            value = settings.read(name, control.value)
+            text = control.value
+            value = settings.read(name, numbers.plain(text) if name in _NUMBERS else text)
         except ValueError:
-            good = settings.write(name, self[name])
+            good = numbers.local(settings.write(name, self[name]))
             words = tr(
                 "{label}: {expected}. {good} is used.",
                 label=self.labels[name],
                 expected=settings.expected(name),
                 good=good,
             )
-            self._refuse(name, control, words)
+            self._refuse(name, words)
             return
         if name in _NUMBERS:
-            self._refuse(name, control, "")
+            self._refuse(name, "")
         self.set(name, value)
 
-    def _refuse(self, name, control, words):
+    def _refuse(self, name, words):
         """Say under a field what is wrong with it; its last good value is used meanwhile."""
-        identifier = "option-" + name + "-wrong"
-        control.setCustomValidity(words)
-        control.setAttribute("aria-describedby", identifier)
-        control.setAttribute("aria-invalid", "true" if words else "false")
-        dom.set_text(identifier, words)
+        fields.refuse(self.fields[name], dom.find("option-" + name + "-wrong"), words)
 
     def _show(self, name, field=None):
         control = self.fields.get(name)
@@ -248,7 +246,7 @@ class Options:
             control.setAttribute("aria-valuetext", numbers.local(f"{value:g}"))
         elif control.getAttribute("aria-invalid") != "true":  # what was typed stays in view
             text = settings.write(name, value)
-            control.value = text
+            control.value = numbers.local(text) if name in _NUMBERS else text
             if name in _CHOICES and control.value != text:  # from a link
                 control.append(dom.make("option", text, value=text))
                 control.value = text

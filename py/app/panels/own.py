@@ -9,7 +9,7 @@ import asyncio
 import js
 
 from app.language import key, plural, tr
-from app.page import dom, images, numbers, status
+from app.page import dom, fields, images, numbers, status
 from app.page.latest import Latest
 from app.page.pad import SENT
 
@@ -215,8 +215,13 @@ class Cards:
         return dom.document.querySelector(f'.class[data-number="{number}"]')
 
     def wrong(self, number, words):
-        """Say under the name of a class what is wrong with it."""
-        self.find(number).querySelector(".wrong").textContent = words
+        """Say in the card of a class what is wrong with its pictures."""
+        dom.find(f"class-{number}-wrong").textContent = words
+
+    def refuse(self, number, words):
+        """Say under the name of a class what is wrong with it, '' where nothing is."""
+        field = self.find(number).querySelector("input")
+        fields.refuse(field, dom.find(f"class-{number}-wrong"), words)
 
     def rename(self, number, name):
         """Name a class' card and its button."""
@@ -245,7 +250,10 @@ class Cards:
         for picture in one["pictures"]:
             thumbs.append(self._thumb(number, picture))
         card.append(
-            head, dom.make("p", class_="wrong", role="alert"), thumbs, self._buttons(number)
+            head,
+            dom.make("p", class_="wrong", role="alert", id=f"class-{number}-wrong"),
+            thumbs,
+            self._buttons(number),
         )
         dom.on(card, "dragover", lambda event: _over(event, card, True), passive=False)
         dom.on(card, "dragleave", lambda event: _over(event, card, False), passive=False)
@@ -410,10 +418,10 @@ class Classes:
         try:
             field.value = await self.client.lab.own.rename(number, field.value)
         except Exception as error:
-            self.cards.wrong(number, _words(error))
+            self.cards.refuse(number, _words(error))
             return
         self._changed()
-        self.cards.wrong(number, "")
+        self.cards.refuse(number, "")
         self.cards.rename(number, field.value)
 
     async def remove_class(self, number):

@@ -4,10 +4,11 @@ It is loaded with the first table.
 """
 
 from app.language import tr
-from app.page import dom, numbers, status, table
+from app.page import dom, fields, numbers, status, table
 from app.page.epoch_curves import EpochCurves
 from app.page.latest import Latest
 
+LARGEST = 1e100  # as in app.lab.tabular.columns
 _HTML = """
 <summary><span id="table-name">A table</span></summary>
 <p id="table-words" class="note"></p>
@@ -177,28 +178,35 @@ class Table:
             label = dom.make("label", class_="field")
             label.append(dom.make("span", column["name"]))
             if column["values"] is None:
-                field = dom.make("input", type="number", step="any")
-                field.style.width = "6.5rem"
-                field.value = numbers.significant(column["middle"])
+                field = fields.number(-LARGEST, LARGEST, 1)
+                field.value = numbers.local(numbers.significant(column["middle"]))
             else:
                 field = dom.make("select")
                 for value in column["values"]:
                     field.append(dom.make("option", value, value=value))
                 field.value = column["middle"]
             dom.on(field, "input", lambda _: self._latest.ask())
-            label.append(field)
+            note = dom.make("small", class_="wrong", id=f"table-field-{place}-wrong")
+            label.append(field, note)
             labels.append(label)
-            self.fields.append((column, field))
+            self.fields.append((column, field, note))
         dom.fill(dom.find("table-fields"), labels)
         dom.find("table-ask").hidden = False
 
     async def _ask(self):
         """Show the network's answer to the fields; an empty one is a missing value."""
-        cells = []
-        for column, field in self.fields:
-            text = field.value
-            number = column["values"] is None and text != ""
-            cells.append(float(text) if number else text or None)
+        cells, right = [], True
+        for column, field, note in self.fields:
+            try:
+                cells.append(_cell(column, field.value.strip()))
+                words = ""
+            except ValueError:
+                right, words = False, tr("Not a number")
+            fields.refuse(field, note, words)
+        if not right:
+            dom.set_text("table-answer", numbers.DASH)
+            dom.fill(dom.find("table-shares"), [])
+            return
         found = await self.client.lab.table.answer(cells)
         value, classes = found["value"], found["classes"]
         dom.set_text(
@@ -208,6 +216,16 @@ class Table:
         for name, share in zip(classes or [], found["shares"]):
             rows.append(table.row(name, numbers.percent(share)))
         dom.fill(dom.find("table-shares"), rows)
+
+
+def _cell(column, text):
+    """Return what was typed for a column. Raises ValueError: it is no number that counts."""
+    if column["values"] is not None or not text:
+        return text or None
+    value = float(numbers.plain(text))
+    if not abs(value) <= LARGEST:
+        raise ValueError(text)
+    return value
 
 
 def _words(found):

@@ -7,6 +7,7 @@ the worker and the generated program.
 from collections import OrderedDict
 
 from app.language import tr
+from app.page import numbers
 
 try:
     from typing import Any
@@ -179,8 +180,15 @@ def new_layer(kind: str) -> "tuple[Any, ...]":
     return (kind, {name: field[3] for name, field in FIELDS[kind].items()})
 
 
-def read_field(kind: str, name: str, text: str) -> Any:
-    """Return the value of an editor's field. Raises ValueError: expected, received."""
+def read_field(kind: str, name: str, text: str, plain: "Any" = str) -> Any:
+    """Return the value of an editor's field. Raises ValueError: expected, received.
+
+    Args:
+        kind: of the layer.
+        name: of its argument.
+        text: as a link has it, or as it was typed.
+        plain: makes of a number that was typed one that Python reads.
+    """
     expected, low, high, _ = FIELDS[kind][name]
     if isinstance(expected, tuple):
         if text in expected:
@@ -194,7 +202,7 @@ def read_field(kind: str, name: str, text: str) -> Any:
             )
         )
     try:
-        value = int(text) if expected == "int" else float(text)
+        value = int(plain(text)) if expected == "int" else float(plain(text))
     except ValueError:
         noun = tr("a whole number") if expected == "int" else tr("a number")
         raise ValueError(
@@ -205,8 +213,8 @@ def read_field(kind: str, name: str, text: str) -> Any:
             tr(
                 "{name}: expected {low} to {high}, got {text}",
                 name=name,
-                low=low,
-                high=high,
+                low=numbers.local(str(low)),
+                high=numbers.local(str(high)),
                 text=text,
             )
         )

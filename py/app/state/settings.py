@@ -14,6 +14,7 @@ except ImportError:  # MicroPython has no typing, and never evaluates an annotat
 
 from app import language
 from app.language import tr
+from app.page import numbers
 from app.state import architectures
 
 METRICS = ("val_accuracy", "val_loss", "accuracy", "loss")
@@ -172,7 +173,8 @@ def read(name: str, text: str, table: "Any" = TABLE) -> Any:
 def expected(name: str) -> str:
     """Return in words what a number may be: 'a whole number from 1 to 100'."""
     kind, _, low, high = TABLE[name]
-    return tr("{kind} from {low:g} to {high:g}", kind=_KINDS[kind], low=low, high=high)
+    low, high = [numbers.local(f"{limit:g}") for limit in (low, high)]
+    return tr("{kind} from {low} to {high}", kind=_KINDS[kind], low=low, high=high)
 
 
 def value(name: str, given: Any) -> Any:

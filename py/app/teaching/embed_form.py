@@ -3,7 +3,7 @@
 import js
 
 from app.language import tr
-from app.page import clipboard, dom
+from app.page import clipboard, dom, fields
 from app.state import embed_code, settings
 
 
@@ -33,7 +33,7 @@ class EmbedForm:
         group.append(dom.make("legend", tr("Leave out")))
         for name in embed_code.PANELS:
             self.boxes[name] = self._field(group, name, type="checkbox")
-        self.wrong = dom.make("small", class_="wrong", role="alert")
+        self.wrong = dom.make("small", class_="wrong", role="alert", id="embed-wrong")
         copy = dom.make("button", tr("Copy these lines"), type="button", class_="quiet")
         dom.on(copy, "click", self._copy)
         form.append(group, self.wrong, copy)
@@ -49,12 +49,12 @@ class EmbedForm:
 
     def open(self):
         """Write the lines that the form says now."""
+        height = problem = ""
         try:
             height = embed_code.length(self.height.value)
-            self.wrong.textContent = ""
         except ValueError as error:
-            height = ""
-            self.wrong.textContent = tr("Height: {error}", error=error)
+            problem = tr("Height: {error}", error=error)
+        fields.refuse(self.height, self.wrong, problem)
         values = dict(self.options.values, hide=())
         config = settings.to_hash(values) if self.config.checked else ""
         hide = [name for name, box in self.boxes.items() if box.checked]

@@ -3,7 +3,7 @@
 import js
 
 from app.language import tr
-from app.page import clipboard, dom, numbers
+from app.page import clipboard, dom, fields, numbers
 from app.state import toys
 
 _SHOWN = {"noise": "{} %", "test": "{} %"}
@@ -23,11 +23,12 @@ class Form:
         self.seen = seen
         self.values = toys.from_hash(js.location.hash)
         self._fields = {}
-        fields = dom.document.querySelectorAll("[data-option]")
-        for index in range(fields.length):
-            field = fields[index]
+        for field in dom.document.querySelectorAll("[data-option]"):
             self._fields[field.dataset.option] = field
             dom.on(field, "input" if field.type == "range" else "change", self._edited)
+        for option in dom.document.querySelectorAll("[data-option] option"):
+            option.textContent = numbers.local(option.textContent)
+        self._seed = fields.steps(self._fields["seed"], *toys.TABLE["seed"][2:], step=1)
         buttons = dom.document.querySelectorAll("[data-toy]")
         self._toys = [buttons[index] for index in range(buttons.length)]
         dom.on("toys", "click", self._chosen)
@@ -91,19 +92,15 @@ class Form:
         try:
             box = field.type == "checkbox"
             value = toys.read(name, "01"[field.checked] if box else field.value)
-        except ValueError:
-            self._refuse(
-                field, tr("A whole number from 0 to 999999. {good} is used.", good=self[name])
-            )
+        except ValueError:  # the seed alone is typed; its last good value is used meanwhile
+            self._refuse(tr("A whole number from 0 to 999999. {good} is used.", good=self[name]))
             return
-        self._refuse(field, "")
+        if name == "seed":
+            self._refuse("")
         self.set(name, value)
 
-    def _refuse(self, field, words):
-        """Say under a field what is wrong with it; its last good value is used meanwhile."""
-        if field.type == "number":
-            field.setAttribute("aria-invalid", "true" if words else "false")
-            dom.set_text("seed-wrong", words)
+    def _refuse(self, words):
+        fields.refuse(self._seed, dom.find("seed-wrong"), words)
 
     def _show(self):
         for name, field in self._fields.items():
@@ -113,7 +110,7 @@ class Form:
                 continue
             field.value = text
             if field.value != text:  # from a link
-                field.append(dom.make("option", text, value=text))
+                field.append(dom.make("option", numbers.local(text), value=text))
                 field.value = text
             if name in _SHOWN:
                 dom.set_text(name + "-value", _SHOWN[name].format(text))

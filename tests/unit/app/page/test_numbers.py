@@ -1,6 +1,9 @@
 """Numbers as people read them."""
 
+from collections.abc import Iterator
+
 import pytest
+from app import language
 from app.page import numbers
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,3 +69,35 @@ def test_states_a_loss_in_a_few_digits(value: float, text: str) -> None:
 
 def test_leaves_the_batch_axis_out_of_a_shape() -> None:
     assert numbers.shape((None, 26, 26, 8)) == "26 × 26 × 8"
+
+
+@pytest.fixture(params=[(".", ","), (",", ".")], ids=["en", "de"])
+def signs(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """The decimal sign of the page's language, and the one between its thousands."""
+    sign, between = request.param
+    language.use({".": sign, ",": between})
+    yield request.param
+    language.use({})
+
+
+def typed(text: str) -> float | None:
+    try:
+        return float(numbers.plain(text))
+    except ValueError:
+        return None
+
+
+def test_a_number_is_read_as_the_language_writes_it(signs: tuple[str, str]) -> None:
+    @given(st.floats(-1e9, 1e9).map(lambda value: float(f"{value:.6g}")))
+    def back(value: float) -> None:
+        assert typed(numbers.local(f"{value:.6g}")) == value
+
+    back()
+
+
+def test_what_another_language_writes_so_is_no_number(signs: tuple[str, str]) -> None:
+    sign, between = signs
+    for text in ("5?1", "1?000", "1?000?000", f"1?000{sign}5", "?5", "5?"):
+        assert typed(text.replace("?", between)) is None
+    for text in ("", "one", f"1{sign}{sign}5", "1 000"):
+        assert typed(text) is None
