@@ -363,6 +363,7 @@ REFUSING = {
     "an option": ("#option-epochs", "0", "5"),
     "an argument of a layer": ("#layers [inputmode]", "0", "8"),
     "the height of an embed": ("#embed-form [size]", "tall", "500"),
+    "the address of a federation": ("#federation-address", "www", "https://example.org"),
 }
 
 

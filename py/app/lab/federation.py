@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
+
+from nn.io.errors import FormatError
 
 from app.lab.images.mnist import Mnist, labels
 from app.language import tr
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 SIGNED = 100.0  # seconds after which the goodbye is signed again; the SuperLink takes it for 300
 SLEPT = 60.0  # seconds that make a pause a sleep: the SuperLink has missed two heartbeats
 TICK = 5.0  # seconds between looks at the clock
+WEB_PAGE = re.compile(r"\s*<(?:!doctype|html|head|body|\?xml)\b.*", re.IGNORECASE | re.DOTALL)
 
 App = Callable[["Message", "Context"], Awaitable["Message"]]
 
@@ -128,7 +132,11 @@ class Visit:
         """
         return {
             "state": state,
-            "problem": problem,
+            "problem": WEB_PAGE.sub(
+                " "
+                + tr("a web page, as no federation answers at {address}", address=self._address),
+                problem,
+            ),
             "share": self._share,
             "note": self._note,
             "round": self._round,
@@ -148,6 +156,12 @@ class Visit:
                 self._node = self._fresh()
                 await self._node.run()
             problem = self._refused
+        except FormatError as error:
+            problem = tr(
+                "{address} answers, but not as a federation does: {error}",
+                address=self._address,
+                error=error,
+            )
         except Exception as error:  # a token that is wrong, no federation at this address
             problem = str(error)
         finally:

@@ -5,7 +5,7 @@ import asyncio
 import js
 
 from app.language import tr
-from app.page import dom, numbers, table
+from app.page import dom, fields, numbers, table
 from app.state.connection import BASE
 
 _goodbye = dom.evaluate(__file__, "federation.js")
@@ -34,6 +34,7 @@ class Federation:
         dom.click("join", self.join)
         dom.click("leave", self.leave)
         dom.on("federation-address", "input", lambda _: self._explain())
+        dom.on("federation-address", "change", lambda _: _address())
         dom.on(js.window, "hashchange", lambda _: self._follow_link())
         client.listen(self._explain)
         state.listen(self._buttons)
@@ -82,19 +83,20 @@ class Federation:
         """Be a node until Leave; the network in use learns."""
         client = self.client
         await client.settled()
-        if client.model is None or not self.state.free():
+        address = _address()
+        if client.model is None or not address or not self.state.free():
             return
         self._answered.clear()
         self.state.enter("joined")
         self._say(tr("Joining…"))
         dom.set_text("federation-share", "")
         dom.find("federation-rounds").parentNode.hidden = True
-        address, token = [dom.find("federation-" + name).value for name in ("address", "token")]
+        token = dom.find("federation-token").value
         self.before = (client.trained, client.learned, client.accuracy)
         try:
             await client.before_training()
             join = client.lab.federation.join
-            await join(BASE, client.model, address.rstrip("/"), token, self.show)
+            await join(BASE, client.model, address, token, self.show)
         except Exception as error:
             self._left(str(error), False)
         finally:
@@ -140,6 +142,16 @@ class Federation:
             return
         dom.fill(dom.find("federation-rounds"), [_row(one) for one in rounds])
         dom.find("federation-rounds").parentNode.hidden = False
+
+
+def _address():
+    """Return the address of the gateway; say under its field if it is none, and return ''."""
+    field = dom.find("federation-address")
+    url = js.URL.new(field.value) if field.value and field.validity.valid else None
+    right = url and url.protocol in ("http:", "https:") and not (url.search or url.hash)
+    words = "" if right else tr("An address such as https://federation.example.org is needed.")
+    fields.refuse(field, dom.find("federation-wrong"), words)
+    return url.href.rstrip("/") if right else ""
 
 
 def _words(news):

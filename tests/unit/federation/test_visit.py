@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import threading
 from base64 import b64decode
 from contextlib import asynccontextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import flwr.app as flower
@@ -227,3 +229,45 @@ def test_images_that_do_not_fit_the_network_are_refused_with_both(units, side):
     wanted = rf"of \({side}, {side}, 1\) and at most {units} classes.*letters has .* 10 classes"
     with pytest.raises(ValueError, match=wanted):
         expect_fit(mnist, model)
+
+
+HTML = b"<!DOCTYPE HTML>\n<html><head><title>Error</title></head><body><h1>Error</h1></body></html>"
+PAGES = {
+    "a page": HTML,
+    "with a blank line": b"\n\n<html>\n<p>Not here.</html>",
+    "as XML": b'<?xml version="1.0"?><html></html>',
+    "in capitals": b"<HTML><BODY>Not here.</BODY></HTML>",
+    "a head alone": b"<head></head>",
+}
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 405, 501, 502, 503])
+@pytest.mark.parametrize("body", PAGES.values(), ids=PAGES)
+def test_a_web_page_at_the_address_is_said_and_not_shown(status, body, monkeypatch):
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    async def whole(url):
+        async with visiting(url, monkeypatch) as (_, news):
+            await until(lambda: any(one["problem"] for one in news))
+        return next(one["problem"] for one in news if one["problem"])
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}"
+        problem = asyncio.run(whole(url))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert url in problem
+    assert "<" not in problem
+    assert "federation" in problem
