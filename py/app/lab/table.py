@@ -11,7 +11,7 @@ import numpy as np
 from nn.callbacks import Callback
 
 from app.lab.images.import_data import OwnDataError
-from app.lab.tabular.columns import FEWEST, Column, Encoding, read
+from app.lab.tabular.columns import FEWEST, Column, Encoding, read, spread, standard
 from app.language import tr
 
 UNITS = 16
@@ -127,10 +127,9 @@ class Table:
         values = column.values
         if values is not None:
             return lambda rows: np.array([values.index(column.cells[n]) for n in rows], np.int32)
-        known = [column.cells[n] for n in train]
-        mean, deviation = self._scale = float(np.mean(known)), float(np.std(known)) or 1.0
+        self._scale = spread([column.cells[n] for n in train])
         return lambda rows: np.array(
-            [[(column.cells[n] - mean) / deviation] for n in rows], np.float32
+            [[standard(column.cells[n], *self._scale)] for n in rows], np.float32
         )
 
     def _score(self, column: Column, answers: Any, train: Any, test: Any) -> dict[str, float]:
@@ -138,7 +137,7 @@ class Table:
         if column.values is None:
             mean, deviation = self._scale
             off = np.array(truth) - mean
-            wrong = np.abs(answers[:, 0] * deviation - off)
+            wrong = np.abs(answers[:, 0].astype(np.float64) * deviation - off)
             return {"right": float(wrong.mean()), "guess": float(np.abs(off).mean())}
         named = [column.values[place] for place in answers.argmax(axis=1)]
         most = Counter(column.cells[n] for n in train).most_common(1)[0][0]

@@ -10,6 +10,7 @@ anything is put in place of the data at hand.
 
 from __future__ import annotations
 
+import codecs
 import io
 import math
 import zipfile
@@ -106,9 +107,28 @@ def read_batches(files: dict[str, bytes]) -> tuple[Any, Any]:
     return checked(" + ".join(files), images, rows[:, 0].astype(np.int64))
 
 
+def text_of(name: str, content: bytes) -> str:
+    """Return the text of a file in UTF-8, or in UTF-16 with its mark in front.
+
+    Raises:
+        OwnDataError: it is in neither; of another encoding nothing is sure.
+    """
+    marked = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    try:
+        text = content.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line, byte = 1 + content.count(10, 0, error.start), content[error.start]
+        raise OwnDataError(
+            f"{name}: expected text in UTF-8 or UTF-16, got byte {byte:#04x} in line {line}"
+        ) from error
+    if "\0" in text:
+        raise OwnDataError(f"{name}: expected text in UTF-8 or UTF-16, got bytes that are none")
+    return text
+
+
 def read_csv(name: str, content: bytes) -> tuple[Any, Any]:
     """Read lines of a label and 784 numbers from 0 to 255, or to 1; the first may be headings."""
-    text = content.decode("utf-8-sig", "replace")
+    text = text_of(name, content)
     lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
     if lines and _is_heading(_cells(lines[0][1])):
         del lines[0]

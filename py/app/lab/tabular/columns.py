@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import math
+import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from app.lab.images.import_data import OwnDataError
+from app.lab.images.import_data import OwnDataError, text_of
 from app.language import tr
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})
@@ -19,6 +20,12 @@ CATEGORIES = 20  # texts of more kinds than these are names, which say nothing a
 FEW = 10  # whole numbers of at most so many kinds count as classes where they are the target
 FEWEST, MOST = 10, 200_000  # rows
 COLUMNS = 200
+LARGEST = 1e100
+"""Numbers at most: their squares and sums are numbers too."""
+FARTHEST = 1e6  # deviations from the mean, of which a float32 has the square
+SIGNS = ".,"  # of decimals; the other one may stand between thousands
+_GROUPED = {sign: re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:[{other}]\d{{3}})+")
+            for sign, other in zip(SIGNS, SIGNS[::-1], strict=True)}  # fmt: skip
 
 
 @dataclass
@@ -63,7 +70,8 @@ def read(name: str, content: bytes) -> tuple[list[Column], list[str]]:
 
     Args:
         name: of the file.
-        content: its bytes; commas, semicolons or tabs divide the cells.
+        content: its bytes; commas, semicolons or tabs divide the cells. Decimals have a point or a
+            comma, as other columns say where one may be read in two ways.
 
     Raises:
         OwnDataError: it is no table, or too large.
@@ -85,8 +93,14 @@ def read(name: str, content: bytes) -> tuple[list[Column], list[str]]:
             f"{len(rows)} of {width}"
         )
     columns, left = [], []
-    for title, cells in zip(names, zip(*rows, strict=True), strict=True):
-        column, reason = _column(title, list(cells))
+    cells = [list(column) for column in zip(*rows, strict=True)]
+    readings = [_readings(column) for column in cells]
+    proven = {sign for found in readings if len(found) == 1 for sign in found}
+    for title, texts, found in zip(names, cells, readings, strict=True):
+        try:
+            column, reason = _column(title, texts, _reading(texts, found, proven))
+        except OwnDataError as error:
+            raise OwnDataError(f"{name}: column {title}: {error}") from error
         if reason:
             left.append(f"{title} ({reason})")
         else:
@@ -98,9 +112,8 @@ def read(name: str, content: bytes) -> tuple[list[Column], list[str]]:
 
 def _rows(name: str, content: bytes) -> list[list[str]]:
     """Return the cells of each line that is not empty; all have as many as the first."""
-    text = content.decode("utf-8-sig", "replace")
-    first = next(filter(str.strip, text.splitlines()), "")
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
+    text = text_of(name, content)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_mark(text))
     rows: list[list[str]] = []
     try:
         for row in lines:
@@ -114,6 +127,20 @@ def _rows(name: str, content: bytes) -> list[list[str]]:
     except csv.Error as error:
         raise OwnDataError(f"{name}: {error}") from error
     return rows
+
+
+def _mark(text: str) -> str:
+    """Return what divides the cells: it gives all lines as many. A comma may be a decimal sign."""
+    for mark in "\t;,":
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+        try:
+            widths = {len(row) for row in islice(filter(any, lines), 20)}
+        except csv.Error:
+            continue
+        if len(widths) == 1 and widths.pop() > 1:
+            return mark
+    first = next(filter(str.strip, text.splitlines()), "")
+    return max("\t;,", key=first.count)
 
 
 def _is_heading(first: list[str], rows: list[list[str]]) -> bool:
@@ -148,19 +175,62 @@ def _sign(text: str, below: list[str]) -> str:
 
 
 def _is_text(cell: str) -> bool:
-    return cell.lower() not in MISSING and _number(cell) is None
+    return cell.lower() not in MISSING and all(_number(cell, sign) is None for sign in SIGNS)
 
 
-def _column(title: str, texts: list[str]) -> tuple[Column, str]:
+Cells = list[float | None]
+
+
+def _readings(texts: list[str]) -> dict[str, Cells]:
+    """Return a column's numbers by the decimal sign with which all its texts are numbers."""
+    found = {}
+    for sign in SIGNS:
+        numbers: Cells = []
+        for text in texts:
+            missing = text.lower() in MISSING
+            number = None if missing else _number(text, sign)
+            if not missing and number is None:
+                break
+            numbers.append(number)
+        else:
+            found[sign] = numbers
+    return found
+
+
+def _reading(texts: list[str], found: dict[str, Cells], proven: set[str]) -> Cells | None:
+    """Return the numbers of a column, None where it has texts.
+
+    Raises:
+        OwnDataError: they may be read in two ways, or are too large.
+    """
+    readings = [*found.values()]
+    if not readings:
+        return None
+    if len(readings) == 2 and readings[0] != readings[1]:
+        [text, *_] = [text for text in texts if set(text) & set(SIGNS)]
+        # A point is a decimal sign unless another column says something else.
+        signs = proven or ({"."} if "." in text else set())
+        if len(signs) != 1:
+            raise OwnDataError(
+                f"expected numbers that mean one thing, got {text!r}: a decimal sign, or one "
+                "between thousands?"
+            )
+        readings = [found[sign] for sign in signs]
+    for text, number in zip(texts, readings[0], strict=True):
+        if number is not None and abs(number) > LARGEST:
+            raise OwnDataError(f"expected numbers of at most {LARGEST:g}, got {text}")
+    return readings[0]
+
+
+def _column(title: str, texts: list[str], numbers: Cells | None) -> tuple[Column, str]:
     """Return a column, and why it is left out, '' where it is not."""
-    known = [None if text.lower() in MISSING else text for text in texts]
-    numbers = [None if text is None else _number(text) for text in known]
-    if all(n is not None or t is None for n, t in zip(numbers, known, strict=True)):
+    if numbers is not None:
         given = [number for number in numbers if number is not None]
         reason = "" if len(set(given)) > 1 else tr("always the same")
         if given and given == [given[0] + place for place in range(len(texts))]:
             reason = tr("it counts the rows")
         return Column(title, numbers, None), reason
+    known = [None if text.lower() in MISSING else text for text in texts]
     values = sorted({text for text in known if text is not None})
     reason = tr("{count} different texts", count=len(values)) if len(values) > CATEGORIES else ""
     return Column(title, known, values), reason or (
@@ -168,12 +238,33 @@ def _column(title: str, texts: list[str]) -> tuple[Column, str]:
     )
 
 
-def _number(text: str) -> float | None:
+def _number(text: str, sign: str) -> float | None:
+    """Return the number that a text is with a decimal sign, None where it is none."""
+    other = SIGNS.replace(sign, "")
+    whole, _, rest = text.partition(sign)
+    if other in text:
+        if other in rest or not _GROUPED[sign].fullmatch(whole):
+            return None
+        whole = whole.replace(other, "")
+    if not any(letter.isdigit() for letter in whole + rest) or "_" in text:
+        return None  # inf and nan, and what Python alone reads
     try:
-        value = float(text)
+        return float(f"{whole}.{rest}" if sign in text else whole)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+
+
+def spread(values: Any) -> tuple[float, float]:
+    """Return mean and deviation of numbers of any size; 1 where they do not differ."""
+    mean = float(np.mean(values))
+    off = np.abs(np.asarray(values) - mean)
+    most = float(off.max()) or 1.0
+    return mean, most * float(np.sqrt(np.mean((off / most) ** 2))) or 1.0
+
+
+def standard(value: float, mean: float, deviation: float) -> float:
+    """Return how many deviations a value is from the mean, as far as a network can take."""
+    return min(max((value - mean) / deviation, -FARTHEST), FARTHEST)
 
 
 class Encoding:
@@ -192,8 +283,7 @@ class Encoding:
         for column in columns:
             given = [column.cells[i] for i in known if column.cells[i] is not None]
             number = column.values is None and bool(given)
-            mean = float(np.mean(given)) if number else 0.0
-            self._means.append((mean, (float(np.std(given)) if number else 0.0) or 1.0))
+            self._means.append(spread(given) if number else (0.0, 1.0))
 
     @property
     def width(self) -> int:
@@ -205,7 +295,7 @@ class Encoding:
         numbers: list[float] = []
         for column, cell, (mean, deviation) in zip(self.columns, cells, self._means, strict=True):
             if column.values is None:
-                numbers.append(0.0 if cell is None else (cell - mean) / deviation)
+                numbers.append(0.0 if cell is None else standard(cell, mean, deviation))
             else:
                 numbers += [float(cell == value) for value in column.values]
         return numbers

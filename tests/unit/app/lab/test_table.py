@@ -11,7 +11,7 @@ import pytest
 from app.lab.images.import_data import OwnDataError
 from app.lab.table import Table
 from app.lab.tabular.columns import CATEGORIES, MISSING, Encoding, read
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[4]
@@ -237,3 +237,134 @@ def test_a_column_of_texts_is_learned_as_classes_and_one_of_numbers_as_a_number(
         assert answer["value"] == pytest.approx(4.5, abs=1)
 
     asyncio.run(learn())
+
+
+# -- how programs of other languages write tables -----------------------------------------------
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16"]
+
+
+def written(value: float, digits: int, sign: str, grouped: bool) -> str:
+    """A number with so many decimals, as a language with this decimal sign writes it."""
+    text = f"{value:,.{digits}f}" if grouped else f"{value:.{digits}f}"
+    return text.replace(",", "?").replace(".", sign).replace("?", ",.".replace(sign, ""))
+
+
+@given(
+    st.lists(st.lists(st.floats(-1e7, 1e7), min_size=12, max_size=12), min_size=2, max_size=3),
+    st.lists(st.integers(0, 4), min_size=3, max_size=3),
+    st.sampled_from(",;\t"), st.sampled_from(".,"), st.booleans(), st.sampled_from(ENCODINGS),
+)  # fmt: skip
+@settings(max_examples=300)
+def test_numbers_are_read_as_they_were_meant_or_refused(
+    table: list[list[float]], digits: list[int], mark: str, sign: str, grouped: bool, coding: str
+) -> None:
+    cells = [
+        [written(value, count, sign, grouped) for value in column]
+        for column, count in zip(table, digits, strict=False)
+    ]
+    target = io.StringIO()
+    writer = csv.writer(target, delimiter=mark)
+    writer.writerow(["Länge", "Breite", "Höhe"][: len(table)])
+    writer.writerows(zip(*cells, strict=True))
+    expected = [
+        [round(value, count) for value in column]
+        for column, count in zip(table, digits, strict=False)
+    ]
+    # A point before three digits is a decimal sign in a file that says nothing else.
+    alone = sign == "," and {"."} == {c for part in cells for cell in part for c in cell} & {*".,"}
+    try:
+        columns, _ = read("drawn.csv", target.getvalue().encode(coding))
+    except OwnDataError as error:
+        event(str(error).rpartition(":")[0])
+        columns = []
+    for column in columns:
+        place = ["Länge", "Breite", "Höhe"].index(column.name)
+        if not alone:
+            assert column.cells == expected[place], cells[place]
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ("5,1;a", 5.1), ("1.234,5;a", 1234.5), ("1.234.567;a", 1234567.0), ("-0,5;a", -0.5),
+        ('"1,234.5",a', 1234.5), ('"5,1",a', 5.1), ("5.1,a", 5.1), ("1.234,a", 1.234),
+        ("1,5e3;a", 1500.0), ("0,125;a", 0.125), (",5;a", 0.5), ("1_000;a", "1_000"),
+        ("12.03.2024;a", "12.03.2024"), ("1,2,3;a", "1,2,3"), ("inf;a", "inf"),
+    ],
+)  # fmt: skip
+def test_a_number_has_the_meaning_that_its_signs_leave(cells: str, found: Any) -> None:
+    mark = ";" if ";" in cells else ","
+    content = "size,kind".replace(",", mark) + "\n" + f"{cells}\n7{mark}b\n" * 6
+    [column, _], _ = read("some.csv", content.encode())
+    assert column.cells == [found, 7.0 if isinstance(found, float) else "7"] * 6
+
+
+@pytest.mark.parametrize("text", ["1,000;a", "123,456;a", '"1,000",a'])
+def test_a_number_of_two_meanings_is_refused_unless_another_column_says_which(text: str) -> None:
+    mark = ";" if ";" in text else ","
+    lines = [f"{text}\n", f"7{mark}b\n"] * 6
+    with pytest.raises(OwnDataError, match="column number: expected numbers that mean one thing"):
+        read("some.csv", ("number,kind\n".replace(",", mark) + "".join(lines)).encode())
+    for other, sign in (("2.25", "."), ('"2,25"', ",")):
+        more = [line.replace("\n", f"{mark}{other}\n") for line in lines]
+        more[0] = more[0].replace("2", "3")
+        head = f"number{mark}kind{mark}width\n"
+        [column, *_], _ = read("some.csv", (head + "".join(more)).encode())
+        digits = text.split(mark if mark == ";" else '"')[0 if mark == ";" else 1]
+        meant = digits.replace(",", "" if sign == "." else ".")
+        assert column.cells[0] in (float(meant), float(meant.replace("2", "3")))
+
+
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        ("Größe,Art\n" * 12, "byte 0xf6 in line 1"),
+        ("a,b\n" * 3 + "München,1\n", "byte 0xfc in line 4"),
+    ],
+)
+def test_letters_in_an_encoding_that_cannot_be_told_are_refused(content: str, got: str) -> None:
+    for name in ("some.csv", "some.tsv"):
+        with pytest.raises(OwnDataError, match=f"UTF-8 or UTF-16, got {got}"):
+            read(name, content.encode("cp1252"))
+    for coding in ("utf-16-le", "utf-16-be"):  # without the mark in front
+        with pytest.raises(OwnDataError, match="UTF-8 or UTF-16, got"):
+            read("some.csv", content.encode(coding))
+
+
+# -- numbers of any size ------------------------------------------------------------------------
+
+SIZES = [1e-320, 1e-200, 1e-30, 1.0, 1e20, 1e98]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("odd", SIZES)
+@pytest.mark.parametrize("target", [0, 1])
+def test_every_figure_of_a_table_is_a_number_however_large_its_numbers_are(
+    size: float, odd: float, target: int
+) -> None:
+    rows = [f"{size * n},{size * (n * 7 % 11)}" for n in range(1, 21)]
+    rows[3] = f"{odd},{odd}"
+
+    async def whole() -> tuple[dict[str, Any], list[dict[str, float]], dict[str, Any]]:
+        async def download(url: str) -> bytes:
+            return ("a,b\n" + "\n".join(rows)).encode()
+
+        figures: list[dict[str, float]] = []
+        table = Table(download)
+        await table.open("large.csv", "")
+        result = await table.train(target, 2, 1, lambda number, logs: figures.append(logs))
+        return result, figures, await table.answer([-1e100])
+
+    result, figures, answer = asyncio.run(whole())
+    numbers = [result["right"], result["guess"], *[v for logs in figures for v in logs.values()]]
+    if answer["classes"] is None:
+        numbers.append(answer["value"])
+    assert np.isfinite([*numbers, *answer["shares"]]).all()
+
+
+@pytest.mark.parametrize("text", ["1e101", "-1e308", "1e400", "9" * 400])
+def test_a_number_of_which_no_square_is_a_number_is_refused(text: str) -> None:
+    content = "a,b\n" + "\n".join(f"{n * 1.5},{n % 3}" for n in range(12)) + f"\n{text},1\n"
+    with pytest.raises(OwnDataError, match=r"column a: expected numbers of at most 1e\+100, got"):
+        read("large.csv", content.encode())
