@@ -55,6 +55,11 @@ def wrong(page, index):
     )
 
 
+def texts(page, selector):
+    script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
+    return page.execute_script(script, selector)
+
+
 def loaded(site, word):
     """Whether a file was asked for whose path has this word."""
     return any(word in request.path for request in site.requests)
@@ -240,8 +245,7 @@ def test_a_network_trained_before_looks_and_one_layer_learns_from_it(page, modul
     page.wait_for_phase("ready")
     assert "Done: 6 of 6 epochs" in said(page)
     assert loaded(module_site, "efficientnet")
-    cells = "return [...document.querySelectorAll('#summary td')].map((cell) => cell.textContent)"
-    assert page.execute_script(cells) == ["2", "2,562", "2,562"], "1,280 weights for each class"
+    assert texts(page, "#summary td") == ["2", "2,562", "2,562"], "1,280 weights for each class"
     assert page.number("val_accuracy") == 100
     page.until("/^[0-9]+ a second$/.test(document.getElementById('own-rate').textContent)")
     page.until(lambda: page.output("prediction") == "scene")
@@ -269,3 +273,22 @@ def test_the_camera_stops_when_the_mode_is_left(page):
     assert page.execute_script(bars) == list("0123456789")
     page.until("document.getElementById('preset').value === 'small'")
     page.until("location.hash === '#preset=small&batch=32&epochs=6'")
+
+
+def test_a_reload_brings_back_a_network_of_features(page):
+    page.execute_script("document.getElementById('own-open').click()")
+    page.until("document.documentElement.dataset.mode === 'own'")
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    page.refresh()
+    page.wait_for_phase("ready")
+    page.until(lambda: "What it had learned is back." in page.text)
+    page.until(lambda: texts(page, "#summary td") == ["2", "2,562", "2,562"])
+    assert page.execute_script("return document.documentElement.dataset.network") == "right"
+    page.click("Start the camera")
+    page.until(lambda: page.output("prediction") == "scene")
+    page.execute_script("document.getElementById('train').click()")
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    page.until(lambda: "Done: 6 of 6 epochs" in said(page))

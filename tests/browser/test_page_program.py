@@ -446,3 +446,33 @@ def test_a_project_brings_classes_that_nobody_has_trained_on(module_site, open_p
     page.execute_script("document.getElementById('train').click()")
     page.until(note.format(40))  # the network goes on: the classes are what it learned
     page.wait_for_phase("ready")
+
+
+def test_a_project_brings_features_and_the_network_that_reads_them(module_site, open_page):
+    page = open_page(module_site.url)
+    page.wait_for_phase("ready")
+    pictures = np.random.default_rng(1).integers(0, 256, (9, 96, 96, 3), np.uint8)
+    labels = np.arange(9) // 5
+    own = project.Made(["mug", "cup"], pictures, labels, np.zeros(9, bool), True, False)
+    sets = tuple(Dataset(pictures[n::2], labels[n::2], class_names=own.names) for n in (0, 1))
+    layers = architectures.decode("Dense,units:2,activation:softmax")
+    model = Network().build(layers, 1, 0.0, (1280,))
+    options = "preset=custom&layers=Dense,activation:softmax,units:10&batch=32&epochs=2"
+    first = project.Project(options, 3, model, "Your classes", sets, own, featured=True)
+    page.execute_script(TAKE, base64.b64encode(project.write(first)).decode())
+    page.until("document.getElementById('status').textContent.includes('is open: its data')", 60)
+    page.until(
+        "document.getElementById('data-count').textContent.startsWith('Your classes: 5 + 4')"
+    )
+    assert page.execute_script("return document.getElementById('own-network').value") == "features"
+    name, body = page.execute_async_script(BYTES, "project-save")
+    second = project.read(base64.b64decode(body))
+    assert (name, second.featured, second.made.changed) == ("farcall-project.zip", True, False)
+    np.testing.assert_array_equal(second.sets[0].x, sets[0].x)
+    for one, other in zip(model.get_weights(), second.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    page.execute_script("document.getElementById('train').click()")
+    page.until("document.getElementById('model-note').textContent === 'Trained for 5 epochs.'")
+    page.wait_for_phase("ready")
+    page.click("Try a test image")
+    page.until(lambda: page.output("prediction") in own.names)

@@ -42,6 +42,11 @@ class Classes(Protocol):
     def bring(self, made: project.Made) -> None:
         """Put a project's classes in the place of those of now."""
 
+    async def featured(
+        self, train: Dataset, test: Dataset
+    ) -> tuple[tuple[Dataset, Dataset], Callable[[Any], Any]]:
+        """Return training and test pictures with their features, and what makes features."""
+
 
 class Data:
     """Served as `lab.data`.
@@ -150,13 +155,11 @@ class Data:
         """
         data = self._mnist
         own = data.name not in TITLES.values()
-        if own and data.read is not mnist.scaled:
-            raise project.ProjectError(
-                "A project holds pictures and a network that reads them; this one reads features."
-            )
-        sets = (data.train, data.test) if own else None
+        sets = (mnist.of_pictures(data.train), mnist.of_pictures(data.test)) if own else None
         made = None if self._classes is None else self._classes.made()
-        content = project.write(project.Project(options, trained, model, data.name, sets, made))
+        featured = own and data.read is not mnist.scaled
+        whole = project.Project(options, trained, model, data.name, sets, made, featured)
+        content = project.write(whole)
         url = downloads.object_url(content)
         return {"url": url, "name": "farcall-project.zip", "size": len(content)}
 
@@ -172,15 +175,21 @@ class Data:
 
         Raises:
             ProjectError: the file is none, or of other data of a site; nothing is changed.
+            DownloadError, FetchError: EfficientNet-Lite0, whose features the network reads, cannot
+                be fetched; likewise.
         """
         found = project.read(await downloads.download(url))
         sets = found.sets
         if sets is not None:
+            read = None
+            if found.featured and self._classes is not None:
+                sets, read = await self._classes.featured(*sets)
+            given = sets
 
             async def source(form: Form | None) -> tuple[Dataset, Dataset]:
-                return sets
+                return given
 
-            await self.use(found.name, source, convertible=False)
+            await self.use(found.name, source, convertible=False, read=read)
         elif found.name != self._mnist.name:
             raise project.ProjectError(f"its data are {found.name}: choose them first")
         made = found.made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,19 +55,28 @@ class Own(Classes):
             DownloadError, FetchError: EfficientNet-Lite0 cannot be fetched; likewise.
         """
         self._check()
-        if features:
-            await self._features.fetch(self.base)
         kept = [(one.name, list(one.pictures)) for one in self.classes]
 
-        async def make(form: tuple[int, int] | None) -> tuple[Dataset, Dataset]:
-            if not features:
-                return sets(kept, form)
-            train, test = sets(kept, (SIDE, 3))
-            return self._features.featured(train), self._features.featured(test)
+        read = given = None
+        if features:
+            given, read = await self.featured(*sets(kept, (SIDE, 3)))
 
-        read = self._features.of if features else None
+        async def make(form: tuple[int, int] | None) -> tuple[Dataset, Dataset]:
+            return given or sets(kept, form)
+
         await self._data.use(NAME, make, convertible=not features, read=read)
         self._used, self.features = _numbers(kept), features
+
+    async def featured(
+        self, train: Dataset, test: Dataset
+    ) -> tuple[tuple[Dataset, Dataset], Callable[[Any], Any]]:
+        """Return training and test pictures with their features, and what makes features.
+
+        Raises:
+            DownloadError, FetchError: EfficientNet-Lite0 cannot be fetched.
+        """
+        await self._features.fetch(self.base)
+        return (self._features.featured(train), self._features.featured(test)), self._features.of
 
     # -- in a project -----------------------------------------------------------------------
 

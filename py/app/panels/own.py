@@ -547,8 +547,7 @@ class Own(Classes):
         dom.find("own").hidden = False
         self.follow()
         listing = await self.client.lab.own.restore()
-        if listing["features"]:
-            dom.find("own-network").value = "features"
+        dom.find("own-network").value = "features" if listing["features"] else ""
         self.cards.show(await self._two(listing))
 
     async def close(self):

@@ -79,7 +79,7 @@ class Unfinished:
             self.left.pop(0)
             status.say(tr("No earlier run could be taken up: {error}", error=error))
             return False
-        values = settings.from_hash(left["hash"])
+        values = settings.from_hash(left["hash"], self.client.data["shape"])
         values["hide"] = self.options["hide"]
         if left["rate"]:  # it may have been changed during the run
             values["lr"] = left["rate"]

@@ -139,16 +139,18 @@ def _name(text: str) -> str:
     return text
 
 
-def _layers(text: str) -> "list[Any]":
+def _layers(text: str, shape: "Any") -> "list[Any]":
     layers = architectures.decode(text)
     try:
-        architectures.plan(layers)
+        architectures.plan(layers, architectures.CLASSES, tuple(shape))
     except architectures.LayerError as error:
         raise ValueError(f"Layer {error.index + 1}: {error}") from None
     return layers
 
 
-def read(name: str, text: str, table: "Any" = TABLE) -> Any:
+def read(
+    name: str, text: str, table: "Any" = TABLE, shape: "Any" = architectures.INPUT_SHAPE
+) -> Any:
     """Return the value of an option from its text. Raises ValueError: expected, received."""
     kind, _, low, high = table[name]
     if kind in ("int", "float"):
@@ -160,7 +162,7 @@ def read(name: str, text: str, table: "Any" = TABLE) -> Any:
     if kind == "origin":
         return _origin(text)
     if kind == "layers":
-        return _layers(text)
+        return _layers(text, shape)
     if kind == "name":
         return _name(text)
     if kind == "list":
@@ -212,15 +214,20 @@ def write(name: str, value: Any, table: "Any" = TABLE) -> str:
     return str(value)
 
 
-def from_hash(text: str) -> "dict[str, Any]":
-    """Return the options in a URL hash ('#lr=0.01&batch=64'), defaults for the rest."""
+def from_hash(text: str, shape: "Any" = architectures.INPUT_SHAPE) -> "dict[str, Any]":
+    """Return the options in a URL hash ('#lr=0.01&batch=64'), defaults for the rest.
+
+    Args:
+        text: the hash.
+        shape: of what the layers read; those that cannot are left out.
+    """
     values = defaults()
     for pair in text.lstrip("#").split("&"):
         name, _, value = pair.partition("=")
         if name not in TABLE:
             continue
         try:
-            values[name] = read(name, value)
+            values[name] = read(name, value, TABLE, shape)
         except ValueError:
             continue
     if values["layers"] is None and values["preset"] == "custom":

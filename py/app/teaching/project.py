@@ -64,7 +64,7 @@ class Project:
                 found = await client.lab.data.open_project(url)
                 if found["replaced"]:
                     await page.data.adopt()
-                values = settings.from_hash(found["options"])
+                values = settings.from_hash(found["options"], client.data["shape"])
                 page.options.adopt(dict(values, data=page.options["data"]))  # those it brings
                 await page.network.rebuilt()
                 about = {"trained": found["trained"]} if found["trained"] else None

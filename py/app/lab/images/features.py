@@ -11,6 +11,7 @@ from app.lab.browser import downloads, optional_packages
 
 SIDE = 96
 """Pixels of a side of the pictures, which are in colour."""
+WIDTH = 1280
 AT_ONCE = 16
 
 
@@ -72,7 +73,7 @@ class Features:
             for start in range(0, len(pictures), AT_ONCE)
             for part in [pictures[start : start + AT_ONCE]]
         ]
-        return np.concatenate(parts) if parts else np.zeros((0, 1280), np.float32)
+        return np.concatenate(parts) if parts else np.zeros((0, WIDTH), np.float32)
 
     def featured(self, data: Dataset) -> Featured:
         """Return a data set of pictures with its features."""

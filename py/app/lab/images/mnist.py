@@ -155,6 +155,13 @@ def pictures_of(data: Dataset) -> Any:
     return data.pictures if isinstance(data, Featured) else data.x
 
 
+def of_pictures(data: Dataset) -> Dataset:
+    """Return a data set of the pictures alone, whatever a network takes."""
+    if not isinstance(data, Featured):
+        return data
+    return Dataset(data.pictures, data.y, class_names=data.class_names)
+
+
 def plain(images: Any) -> Any:
     """Return images (..., h, w, c) without the axis of a single channel."""
     return images[..., 0] if images.shape[-1] == 1 else images

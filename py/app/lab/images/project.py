@@ -2,6 +2,7 @@
 
 project.json   {"version": 1, "options": text as in the address, "trained": epochs, "data": name,
                "classes": [names], or null where the data are this site's,
+               "featured": whether the network reads features of the images,
                "made": {"names", "drawn": places of drawings, "features", "changed"}, where classes
                were made on the page}
 model.npz      the network, exactly
@@ -20,6 +21,7 @@ import numpy as np
 from nn.data import Dataset, parse_idx, write_idx
 from nn.io.archive import Archive, pack
 
+from app.lab.images import features
 from app.lab.images.import_data import CLASSES
 from app.lab.kept_classes import LONGEST, MOST, SIDE
 
@@ -64,6 +66,7 @@ class Project:
         name: of the data.
         sets: training and test images of the user's; None where the data are this site's.
         made: classes with pictures that were made on the page, if there are any.
+        featured: whether the network reads features of the user's images.
     """
 
     options: str
@@ -72,6 +75,7 @@ class Project:
     name: str
     sets: tuple[Dataset, Dataset] | None
     made: Made | None = None
+    featured: bool = False
 
 
 def write(project: Project) -> bytes:
@@ -97,6 +101,7 @@ def write(project: Project) -> bytes:
         "trained": project.trained,
         "data": project.name,
         "classes": classes,
+        "featured": project.featured,
         "made": None if project.made is None else _head(project.made),
     }
     return pack({"project.json": json.dumps(head).encode(), **members})
@@ -129,7 +134,8 @@ def read(content: bytes) -> Project:
             raise ProjectError("expected texts as options and as the name of the data")
         trained = max(0, int(head["trained"]))
         made = None if head.get("made") is None else _made(archive, head["made"])
-        project = Project(head["options"], trained, model, head["data"], sets, made)
+        featured = head.get("featured") is True
+        project = Project(head["options"], trained, model, head["data"], sets, made, featured)
     except (ValueError, KeyError, TypeError, OverflowError, nn.errors.NNError) as error:
         raise ProjectError(f"this file is no project: {error}") from error
     _check(project)
@@ -179,7 +185,12 @@ def _check(project: Project) -> None:
     if project.sets is None:
         return
     data = project.sets[0]
-    wanted = (tuple(data.shape), (len(data.class_names or ()),))
+    taken = tuple(data.shape)
+    if project.featured:
+        if taken != (features.SIDE, features.SIDE, 3):
+            raise ProjectError(f"expected {features.SIDE} x {features.SIDE} in colour, got {taken}")
+        taken = (features.WIDTH,)
+    wanted = (taken, (len(data.class_names or ()),))
     found = (tuple(project.model.input_shape[1:]), tuple(project.model.output_shape[1:]))
     if wanted != found:
         raise ProjectError(f"expected a network from {wanted[0]} to {wanted[1]}, received {found}")

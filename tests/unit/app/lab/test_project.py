@@ -56,6 +56,30 @@ def test_comes_back_as_it_was(names: list[str], side: int, channels: int, seed: 
         np.testing.assert_array_equal(one, other)
 
 
+def featured(names: list[str], side: int = 96, channels: int = 3) -> project.Project:
+    """A project whose network reads features of the pictures."""
+    found = made(names, side, channels)
+    layers = [("Dense", {"units": len(names), "activation": "softmax"})]
+    found.model, found.featured = Network().build(layers, 1, 0.0, (1280,)), True
+    return found
+
+
+def test_a_network_of_features_comes_back_with_the_pictures_that_they_are_of() -> None:
+    first = featured(["mug", "cup"])
+    found = project.read(project.write(first))
+    assert found.featured
+    assert found.model.input_shape == (None, 1280)
+    assert first.sets is not None
+    assert found.sets is not None
+    np.testing.assert_array_equal(found.sets[0].x, first.sets[0].x)
+    for wrong in (featured(["mug", "cup"], 64), featured(["mug", "cup"], channels=1)):
+        with pytest.raises(project.ProjectError, match="expected 96 x 96 in colour"):
+            project.write(wrong)
+    first.featured = False
+    with pytest.raises(project.ProjectError, match="expected a network from"):
+        project.write(first)
+
+
 def test_data_of_the_site_are_named_only() -> None:
     model = Network().build(LAYERS, 1)
     content = project.write(project.Project("", 0, model, "MNIST", None))
