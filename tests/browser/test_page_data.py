@@ -378,6 +378,17 @@ BAD = {
         {"pets.zip": added(folders(png=PNG), "pets/fox/1.tif")},
         "pets.zip: folder pets/fox: expected pictures (.png, ",
     ),
+    **{
+        f"a {ending} alone": (
+            {f"cat.{ending}": b'<svg xmlns="http://www.w3.org/2000/svg"/>'},
+            f"cat.{ending}: expected pictures (.png, ",
+        )
+        for ending in ("svg", "SVG", "tiff", "heic")
+    },
+    "a class of SVG": (
+        {"pets.zip": added(folders(png=PNG), "pets/fox/1.svg")},
+        "pets.zip: folder pets/fox: expected pictures (.png, ",
+    ),
     "one folder": ({"pets.zip": folders(txt=b"hello")}, "pets.zip: expected 2 to 10 folders"),
     "gzip": (
         {"own-images.gz": b"\x1f\x8b broken", "b.gz": b"\x1f\x8b"},

@@ -133,6 +133,9 @@ def test_a_class_gets_its_name_and_its_pictures(page, tmp_path):
     page.until(lambda: counts(page)[1] == 8)
     drop(page, 1, {"four.png": picture(page), "diary.txt": b"Dear diary"})
     page.until(lambda: wrong(page, 1).startswith("diary.txt is no picture"))
+    drop(page, 1, {"logo.svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>'})
+    unread = "logo.svg is no picture that can be read: expected .png, .jpg, "
+    page.until(lambda: wrong(page, 1).startswith(unread))
     assert counts(page)[1] == 8
 
 

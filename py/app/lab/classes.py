@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.lab.images import normalize_digit, pictures
-from app.lab.images.import_data import CLASSES, OwnDataError, framed
+from app.lab.images.import_data import CLASSES, PICTURES, OwnDataError, framed
 from app.lab.kept_classes import LONGEST, MOST, SIDE, KeptClasses, Taken
 from app.language import tr
 
@@ -190,9 +190,7 @@ class Classes:
             try:
                 images.append(framed(await self._decode(url), SIDE, 3))
             except Exception as error:
-                raise OwnDataError(
-                    tr("{name} is no picture: {error}", name=name, error=error)
-                ) from error
+                raise OwnDataError(_unread(name, error)) from error
             await asyncio.sleep(0)
         self._room(number, len(images))
         for image in images:
@@ -227,6 +225,18 @@ class Classes:
         if self._undo:
             self._undo.pop()()
         return self.listing()
+
+
+def _unread(name: str, error: Exception) -> str:
+    """Return why a file could not be decoded."""
+    if name.lower().endswith(PICTURES):
+        return tr("{name} is no picture: {error}", name=name, error=error)
+    kinds = ", ".join(PICTURES)
+    return tr(
+        "{name} is no picture that can be read: expected {kinds}. Save it as a PNG first.",
+        name=name,
+        kinds=kinds,
+    )
 
 
 def rgb(pixels: Any) -> Any:

@@ -134,8 +134,7 @@ class Data:
             if name == "shortcut":
                 train, test = self._mnist.original
                 return with_shortcut(train), test
-            train, test, _ = await mnist.read(f"data/{name}", CLASSES[name], download)
-            return train, test
+            return (await mnist.read(f"data/{name}", CLASSES[name], download))[:2]
 
         await self.use(TITLES[name], source, convertible=False)
         return True
@@ -155,11 +154,11 @@ class Data:
         """
         data = self._mnist
         own = data.name not in TITLES.values()
-        sets = (mnist.of_pictures(data.train), mnist.of_pictures(data.test)) if own else None
+        sets = mnist.of_pictures(data.train, data.test) if own else None
         made = None if self._classes is None else self._classes.made()
         featured = own and data.read is not mnist.scaled
-        whole = project.Project(options, trained, model, data.name, sets, made, featured)
-        content = project.write(whole)
+        whole = (options, trained, model, data.name, sets, made, featured)
+        content = project.write(project.Project(*whole))
         url = downloads.object_url(content)
         return {"url": url, "name": "farcall-project.zip", "size": len(content)}
 
@@ -170,21 +169,19 @@ class Data:
             url: its object URL.
 
         Returns:
-            {model, options, trained, replaced, pictures, changed}: whether the data are others, how
-            many pictures the classes have, whether they are others than the data were made of.
+            {model, options, trained, replaced, pictures, changed}: whether the data are others, the
+            number of the classes' pictures, whether they are others than the data were made of.
 
         Raises:
             ProjectError: the file is none, or of other data of a site; nothing is changed.
-            DownloadError, FetchError: EfficientNet-Lite0, whose features the network reads, cannot
-                be fetched; likewise.
+            DownloadError, FetchError: EfficientNet-Lite0 cannot be fetched; likewise.
         """
         found = project.read(await downloads.download(url))
         sets = found.sets
         if sets is not None:
-            read = None
+            given, read = sets, None
             if found.featured and self._classes is not None:
-                sets, read = await self._classes.featured(*sets)
-            given = sets
+                given, read = await self._classes.featured(*sets)
 
             async def source(form: Form | None) -> tuple[Dataset, Dataset]:
                 return given
@@ -250,5 +247,4 @@ class Data:
 
     def hints(self) -> list[str]:
         """Return warnings about files left out, uneven classes and double images, in sentences."""
-        found = hints.hints(self._mnist.train, self._mnist.test)
-        return [*hints.left_out(self._left), *found]
+        return [*hints.left_out(self._left), *hints.hints(self._mnist.train, self._mnist.test)]

@@ -31,6 +31,18 @@ PICTURES = (
     ".apng", ".ico",
 )  # fmt: skip
 """Endings of what createImageBitmap reads; it reads neither SVG nor TIFF."""
+OTHER_PICTURES = (
+    ".svg",
+    ".svgz",
+    ".tif",
+    ".tiff",
+    ".heic",
+    ".heif",
+    ".psd",
+    ".raw",
+    ".eps",
+    ".pdf",
+)
 BESIDE = (".txt", ".db", ".ini")  # texts, Thumbs.db and desktop.ini: left out without a word
 SAMPLE = 50  # pictures that are looked at for size and colour
 COLOURED = 24  # from this distance between its red, green and blue on a pixel is no grey
@@ -74,6 +86,11 @@ def read_idx(files: dict[str, bytes]) -> tuple[Any, Any]:
     """Read one file of images and one of labels, recognised by their rank."""
     found: dict[int, Any] = {}
     for name, content in files.items():
+        if name.lower().endswith(OTHER_PICTURES):
+            raise OwnDataError(
+                f"{name}: expected pictures ({', '.join(PICTURES)}) in a zip, with a folder for "
+                "each class"
+            )
         if name.lower().endswith(PICTURES):
             raise OwnDataError(f"{name}: give pictures as a zip with a folder for each class")
         try:

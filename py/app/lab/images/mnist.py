@@ -155,11 +155,12 @@ def pictures_of(data: Dataset) -> Any:
     return data.pictures if isinstance(data, Featured) else data.x
 
 
-def of_pictures(data: Dataset) -> Dataset:
-    """Return a data set of the pictures alone, whatever a network takes."""
-    if not isinstance(data, Featured):
-        return data
-    return Dataset(data.pictures, data.y, class_names=data.class_names)
+def of_pictures(train: Dataset, test: Dataset) -> tuple[Dataset, Dataset]:
+    """Return training and test data of the pictures alone, whatever a network takes."""
+    one, other = (
+        Dataset(pictures_of(data), data.y, class_names=data.class_names) for data in (train, test)
+    )
+    return one, other
 
 
 def plain(images: Any) -> Any:

@@ -131,11 +131,18 @@ def test_a_wrong_name_is_refused_and_the_last_one_stays(name: str, words: str) -
     assert own.rename(own.classes[0].number, "  a   mug ") == "a mug"
 
 
+UNREAD = ["svg", "SVG", "tif", "heic", "txt"]
+
+
 def test_files_are_taken_all_or_none_and_a_class_is_full_at_some_time() -> None:
     own = made(MOST - 1, 0)
     first, second = (one.number for one in own.classes)
-    with pytest.raises(OwnDataError, match=r"b\.txt is no picture: not a picture"):
-        asyncio.run(own.add_files(second, ["a.png", "b.txt"], ["picture", "text"]))
+    for name, words in (
+        ("b.png", "is no picture: not a picture"),
+        *((f"b.{kind}", r"is no picture that can be read: expected \.png") for kind in UNREAD),
+    ):
+        with pytest.raises(OwnDataError, match=f"{name} {words}"):
+            asyncio.run(own.add_files(second, ["a.png", name], ["picture", "text"]))
     assert not own.classes[1].pictures
     asyncio.run(own.add_files(second, ["a.png", "c.png"], ["picture", "picture"]))
     assert len(own.classes[1].pictures) == 2
