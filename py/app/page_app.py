@@ -136,6 +136,8 @@ class OwnData:
         if self.classes is not None and self.classes.opened and not self.classes.taken:
             self.classes.changed = True
             await self.classes.open()
+        if self.table is not None:
+            self.table.again()
 
     async def open_table(self, name, url, identifier=""):
         """Show a CSV file that holds no images as a table. Raises what keeps it from that.

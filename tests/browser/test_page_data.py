@@ -327,6 +327,45 @@ def test_what_misses_the_drop_zone_is_taken_as_well_and_a_model_is_a_model(page)
     page.execute_script("location.hash = 'preset=mlp'; location.hash = ''")
 
 
+def another_worker(page):
+    page.execute_script("document.querySelector('script[name=engine]').xworker.terminate()")
+    page.wait_for_phase("error")
+    page.click("Restart the worker")
+    page.wait_for_phase("ready")
+
+
+def test_a_table_that_was_in_a_worker_that_died_is_not_shown_any_more(module_site, open_page):
+    page = open_page(module_site.url)
+    page.wait_for_phase("ready")
+    page.execute_script("document.getElementById('drop').closest('details').open = true")
+    drop(page, {"birds.csv": birds()})
+    page.until(lambda: "birds.csv is a table of 90 rows" in said(page))
+    page.execute_script(
+        "const field = document.getElementById('option-table-epochs'); field.value = '1000';"
+        "field.dispatchEvent(new Event('change'))"
+    )
+    page.click("Train on the table")
+    page.until("document.getElementById('table-progress').value > 0")
+    another_worker(page)
+    page.until(lambda: said(page) == "birds.csv is gone with the worker: open it again.")
+    assert not page.find_element(By.ID, "table").is_displayed()
+
+
+def test_another_worker_has_not_the_options_of_data_that_died_with_the_last(
+    module_site, open_page, tmp_path
+):
+    page = open_page(module_site.url)
+    page.wait_for_phase("ready")
+    lines = "".join(f"{number % 3}," + ",".join(["9"] * 784) + "\n" for number in range(40))
+    (tmp_path / "few.csv").write_text(lines)
+    give(page, tmp_path / "few.csv")
+    page.until("location.hash.includes('batch=32&epochs=20')")
+    page.until(lambda: "and a new network for 3 classes" in said(page))
+    another_worker(page)
+    assert count(page).startswith("MNIST: 60,000")
+    page.until("!location.hash.includes('batch') && !location.hash.includes('epochs')")
+
+
 @pytest.mark.promise(
     "The page: data",
     "Custom data: IDX, CSV, a zip of folders, opened or dropped, and back",

@@ -295,3 +295,16 @@ def test_a_reload_brings_back_a_network_of_features(page):
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
     page.until(lambda: "Done: 6 of 6 epochs" in said(page))
+
+
+def test_another_worker_begins_with_a_network_that_reads_its_digits(page):
+    page.execute_script("document.querySelector('script[name=engine]').xworker.terminate()")
+    page.wait_for_phase("error")
+    page.click("Restart the worker")
+    page.wait_for_phase("ready")
+    assert page.execute_script("return document.documentElement.dataset.network") == "right"
+    assert sum(counts(page)), "the classes are kept"
+    page.click("Train")
+    page.wait_for_phase("training")
+    page.wait_for_phase("ready")
+    page.until(lambda: "Done: 6 of 6 epochs" in said(page))

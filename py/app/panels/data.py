@@ -108,6 +108,7 @@ class Data:
         """Show the data, which are loaded."""
         dom.enable("more-samples", "open-data", "own-open", "try-test")
         await self.refresh()
+        self._suit()  # another worker has not the data of the one that is gone
 
     async def refresh(self):
         """Show the data again."""

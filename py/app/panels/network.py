@@ -180,7 +180,8 @@ class Network:
         """Build another network: the data are others."""
         values = self._lent.give_back(self.options.values)
         self.layers = self._chosen(values)
-        if not self.plan():  # they were for larger images, or for features
+        others = not self.plan()  # they were for larger images, or for features
+        if others:
             flat = len(self.client.data["shape"]) == 1
             layers = architectures.HEAD if flat else None
             preset = "custom" if flat else architectures.DEFAULT
@@ -188,6 +189,8 @@ class Network:
             self.layers = self._chosen(values)
         if values != self.options.values:
             self.options.adopt(values)
+        if others:
+            self.plan()
         await self.client.build(self.layers)
 
     async def _begin(self):

@@ -96,6 +96,14 @@ class Table:
             )
         )
 
+    def again(self):
+        """Show no table of a file: the worker that held it is gone. A link's is opened again."""
+        panel = dom.find("table")
+        if not self._id and not panel.hidden:
+            panel.hidden = True
+            name = dom.find("table-name").textContent
+            status.say(tr("{name} is gone with the worker: open it again.", name=name))
+
     def _show_target(self):
         """Show the column that the link names; where it names none, the usual one."""
         names = [column["name"] for column in self.columns]

@@ -47,7 +47,7 @@ class Unfinished:
         if which == "saved" and not await self.models.open(saved):
             which = "fresh"
         if which == "fresh":
-            await self.client.build(self.network.layers)
+            await self.network.replace()
             kept = (
                 " " + tr("“{name}” is saved: open it under Models.", name=saved["name"])
                 if saved
