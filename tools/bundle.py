@@ -157,6 +157,7 @@ FORMATS = (
     "py/nn/io/keras/keras3.py",
     "py/nn/io/keras/legacy_h5.py",
     "py/nn/io/keras/masks.py",
+    "py/nn/io/keras/scalar_operations.py",
     "py/nn/io/keras/stores.py",
     "py/nn/io/onnx",
     PROTOBUF,

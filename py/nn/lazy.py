@@ -26,6 +26,7 @@ FORMATS = (
     "nn.io.keras.keras3",
     "nn.io.keras.legacy_h5",
     "nn.io.keras.masks",
+    "nn.io.keras.scalar_operations",
     "nn.io.keras.stores",
     "nn.io.onnx",
     "nn.io.protobuf",

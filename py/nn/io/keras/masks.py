@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nn.io.errors import UnsupportedError
-from nn.io.keras import scalar_operations
+from nn.io.keras.read_config import COMPARING, handles
 
 Json = dict[str, Any]
 Source = tuple[Any, ...]
@@ -42,7 +42,7 @@ class _Graph:
 
     def __init__(self, layers: list[Json], outputs: Any) -> None:
         self.layers = {_name(item): item for item in layers}
-        self.masks = {n for n, item in self.layers.items() if scalar_operations.handles(item)}
+        self.masks = {n for n, item in self.layers.items() if handles(item)}
         others = [name for name in self.layers if name not in self.masks]
         others += self._not_of_a_mask(source[0] for source in _addresses(outputs))
         while others:
@@ -98,7 +98,7 @@ class _Graph:
             numbers = [args[1] for call in _calls(item) if (args := _part(call, "args", list))[1:]]
             for source in _read_by(item) if kind not in SHAPES else ():
                 if source[0] not in self.masks:
-                    number = numbers[0] if kind in scalar_operations.COMPARING and numbers else None
+                    number = numbers[0] if kind in COMPARING and numbers else None
                     found.add((source, _plain(number)))
                 elif source[0] not in seen:
                     seen.add(source[0])

@@ -13,7 +13,6 @@ from typing import Any
 
 from nn import constraints, initializers
 from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError
-from nn.io.keras import scalar_operations
 from nn.io.snapshot import expect
 from nn.keras_arguments import left_out, without_missing
 from nn.layers import CLASSES
@@ -25,6 +24,22 @@ Json = dict[str, Any]
 
 STATES_AFTER = ("Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "GRU", "LSTM", "RNN", "SimpleRNN")
 """Layers whose inputs after the first are initial states."""
+
+COMPARING = ("NotEqual",)
+"""With what a mask begins."""
+
+
+def handles(item: Any) -> bool:
+    """Return whether a layer's settings are those of an operation, not of a layer."""
+    module = item.get("module")
+    operation = isinstance(module, str) and module.startswith("keras.src.ops.")
+    return operation or item.get("class_name") == "TFOpLambda"
+
+
+def may_be_of_a_mask(item: Any) -> bool:
+    """Return whether a layer is an operation of Keras 3 that is no arithmetic with numbers."""
+    return isinstance(item, dict) and handles(item) and item.get("class_name") in COMPARING
+
 
 # Keras 2's spelling -> Keras 3's.
 _RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
@@ -163,8 +178,8 @@ def _layer(item: Any, dialect: Dialect) -> Json:
     config = expect(item, "config", dict, f"topology, {class_name}")
     if class_name == "InputLayer":
         return {"class_name": class_name, "config": _input(config)}
-    if scalar_operations.handles(item):
-        return scalar_operations.layer(item)
+    if handles(item):
+        return load("nn.io.keras.scalar_operations").layer(item)  # type: ignore[no-any-return]
     found = dialect.custom.get(class_name) or CLASSES.get(class_name)
     if found is None:
         raise UnsupportedError(
@@ -287,7 +302,7 @@ def _dtype(value: Any) -> str:
 
 def _functional(config: Any, dialect: Dialect) -> Json:
     items = expect(config, "layers", list, "topology")
-    if any(map(scalar_operations.may_be_of_a_mask, items)):
+    if any(map(may_be_of_a_mask, items)):
         items = load("nn.io.keras.masks").left_out(items, config.get("output_layers"))
     layers = [_node(item, dialect) for item in items]
     if dialect.keras2:
@@ -350,7 +365,7 @@ def _node(item: Any, dialect: Dialect) -> Json:
     calls = expect(item, "inbound_nodes", list, f"topology, layer {name!r}")
     if any(isinstance(c, dict) and _get(c.get("kwargs"), "use_causal_mask") for c in calls):
         layer["config"]["use_causal_mask"] = True
-    free, order = scalar_operations.handles(item), layer["config"].get("input_layers")
+    free, order = handles(item), layer["config"].get("input_layers")
     names = list(order) if isinstance(order, dict) else []
     made = [_call(call, name, free, names) for call in calls]
     return {**layer, "name": name, "inbound_nodes": made}

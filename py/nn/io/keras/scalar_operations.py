@@ -32,21 +32,6 @@ _KINDS = {
     "math.divide": "Divide",
 }
 
-COMPARING = ("NotEqual",)
-"""With what a mask begins."""
-
-
-def handles(item: Any) -> bool:
-    """Return whether a layer's settings are those of an operation, not of a layer."""
-    module = item.get("module")
-    operation = isinstance(module, str) and module.startswith("keras.src.ops.")
-    return operation or item.get("class_name") == "TFOpLambda"
-
-
-def may_be_of_a_mask(item: Any) -> bool:
-    """Return whether a layer is an operation of Keras 3 that is no arithmetic with numbers."""
-    return isinstance(item, dict) and handles(item) and item.get("class_name") in COMPARING
-
 
 def layer(item: Json) -> Json:
     """Return the layer of the engine that does what the operation does.
