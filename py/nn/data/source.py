@@ -22,6 +22,23 @@ class Batch(NamedTuple):
     size: int
 
 
+def numbers(count: int, limit: int | None, skip: int, before: int) -> range:
+    """Return the numbers of an epoch's batches, counted in a pass over the data.
+
+    An epoch of fewer batches than a pass goes on where the one before ended, as in Keras; the one
+    that reaches the end of the data may be shorter.
+
+    Args:
+        count: batches in a pass.
+        limit: batches in an epoch; None for a whole pass.
+        skip: batches of this epoch to leave out.
+        before: batches of former epochs.
+    """
+    first = before % count
+    stop = count if limit is None else min(first + limit, count)
+    return range(min(first + skip, stop), stop)
+
+
 class ArraySource:
     """A source of batches from arrays in memory.
 
@@ -67,8 +84,19 @@ class ArraySource:
     @property
     def steps(self) -> int:
         """Number of batches in an epoch; the last batch may be smaller."""
-        steps = -(-self.count // self.batch_size)
-        return steps if self.limit is None else min(steps, self.limit)
+        return len(self.numbers())
+
+    @property
+    def _passing(self) -> int:
+        return -(-self.count // self.batch_size)
+
+    def numbers(self, skip: int = 0, before: int = 0) -> range:
+        """Return the numbers of an epoch's batches, see `numbers`."""
+        return numbers(self._passing, self.limit, skip, before)
+
+    def goes_on(self, before: int) -> bool:
+        """Return whether an epoch goes on with the order of the one before."""
+        return before % self._passing > 0
 
     def awaits(self) -> bool:
         """Return whether batches are awaited rather than computed."""
@@ -93,18 +121,20 @@ class ArraySource:
     ) -> Iterator[Batch]:
         """Yield the batches of an epoch after the first `skip`, shuffled by `rng` if it is given.
 
-        The arrays of a batch are valid until `depth` more batches have been drawn.
+        `before` counts the batches of former epochs, see `numbers`. The arrays of a batch are valid
+        until `depth` more batches have been drawn.
         """
         order = self.order(rng)
         every = np.arange(self.count, dtype=np.intp) if order is None else order
+        own = self.numbers(skip, before)
         # Data sets with a random generator must compute the skipped batches too.
-        first = 0 if self.get_state() is not None else skip
-        for number in range(first, self.steps):
+        drawn = own if self.get_state() is None else self.numbers(0, before)
+        for number in drawn:
             start = number * self.batch_size
             indices = every[start : start + self.batch_size]
             rows: Any = indices if order is not None else slice(start, start + len(indices))
             batch = self._batch(number, indices, rows)
-            if number >= skip:
+            if number >= own.start:
                 yield batch
 
     def order(self, rng: np.random.Generator | None) -> Array | None:
@@ -175,6 +205,10 @@ class StreamSource:
         self._steps = steps
         self._iterator: Any = None
         self._fresh = True
+
+    def goes_on(self, before: int) -> bool:
+        """Return False: a stream has an order of its own."""
+        return False
 
     def awaits(self) -> bool:
         """Return whether batches are awaited rather than computed."""
@@ -262,7 +296,11 @@ class IndexedSource(StreamSource):
     @property
     def steps(self) -> int:
         """Number of batches in an epoch."""
-        return self._count() if self._limit is None else min(self._count(), self._limit)
+        return len(numbers(self._count(), self._limit, 0, 0))
+
+    def goes_on(self, before: int) -> bool:
+        """Return whether an epoch goes on with the order of the one before."""
+        return before % self._count() > 0
 
     def _count(self) -> int:
         count = getattr(self.data, "num_batches", None)
@@ -282,7 +320,8 @@ class IndexedSource(StreamSource):
         """Yield the batches of an epoch after the first `skip`, in an order that `rng` draws."""
         count = self._count()
         order = np.arange(count) if rng is None else rng.permutation(count)
-        self._order = map(int, order[skip : self.steps])
+        own = numbers(count, self._limit, skip, before)
+        self._order = map(int, order[own.start : own.stop])
         self._iterator = None
         _call(self.data, "on_epoch_begin")
         async for batch in super().batches(None, draw=draw):

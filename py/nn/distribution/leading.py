@@ -143,11 +143,11 @@ class LedTraining(TeamTraining):
             return
         held.order = held.source.order(rng)
         order = None if held.order is None else held.order.astype(np.int32)
-        self._tell({"order": order})
-        steps = held.source.steps
-        for number in range(skip, steps):
+        own = held.source.numbers(skip, before)
+        self._tell({"order": order, "stop": own.stop})
+        for number in own:
             yield await self._trained(held.batch(number), number)
-            self._ahead = self._ahead and number + 1 < steps
+            self._ahead = self._ahead and number + 1 < own.stop
 
     async def _trained(self, batch: Batch, number: int | None = None) -> Batch:
         """Train on a batch with all members."""
@@ -320,6 +320,7 @@ class _Follower:
         trainer.prepare()
         self.training = trainer
         self._data = message["data"] and Held.from_message(message["data"])
+        self._stop = 0
         self._validation: Any = None
 
     async def take(self, message: Any) -> None:
@@ -334,8 +335,9 @@ class _Follower:
             elif "order" in message:
                 order = message["order"]
                 self._data.order = None if order is None else order.astype(np.intp)
+                self._stop = message["stop"]
             elif "first" in message:
-                for number in range(message["first"], self._data.source.steps):
+                for number in range(message["first"], self._stop):
                     await self.training.program.step_once(self._data.batch(number))
             elif "validation" in message:
                 self._validation = Held.from_message(message["validation"]).source

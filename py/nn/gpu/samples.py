@@ -81,7 +81,7 @@ class Samples:
             return
         order = np.arange(source.count) if rng is None else rng.permutation(source.count)
         self.order = order.astype(np.uint32)
-        for number in range(skip, source.steps):
+        for number in source.numbers(skip, before):
             start = number * source.batch_size
             yield start, min(source.batch_size, source.count - start)
 

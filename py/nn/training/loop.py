@@ -246,13 +246,15 @@ class _Run:
     def _batches(self, epoch: int) -> Any:
         """Return the epoch's batches, or what is left of them."""
         state, rng = self.state, self.model.rng
-        if state.batch and state.order is not None:
+        before = state.total - state.batch
+        goes_on = state.batch or self.source.goes_on(before)
+        if goes_on and state.order is not None:
             rng = generator(state.order)
-        else:
+        if not state.batch or state.order is None:
             state.begin_epoch(epoch, rng.bit_generator.state)
         order = rng if self.shuffle else None
         source = self.source if self.executor is None else self.executor
-        batches = source.batches(order, state.batch, state.total - state.batch)
+        batches = source.batches(order, state.batch, before)
         return batches if hasattr(batches, "aclose") else each(batches)
 
     async def _epoch(self, epoch: int) -> bool:

@@ -71,9 +71,9 @@ class RunState:
         self.total += 1
 
     def finish_epoch(self) -> None:
-        """Move to the beginning of the next epoch."""
+        """Move to the beginning of the next epoch, which may go on in the order of this one."""
         self.epoch += 1
-        self.batch, self.order = 0, None
+        self.batch = 0
 
     def freeze(self) -> None:
         """Freeze the state at this batch; later updates of callbacks are not saved."""

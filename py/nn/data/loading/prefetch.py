@@ -35,6 +35,7 @@ class Prefetched:
         self.size = size
         self.repeats = source.repeats
         self.get_state, self.set_state = source.get_state, source.set_state
+        self.goes_on, self.restart = source.goes_on, source.restart
         if isinstance(source, ArraySource):
             source.depth = size + 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from typing import Any
 
 import keras
@@ -33,6 +34,64 @@ class Batches(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         self.ends += 1
+
+
+def losses(library: Any, layers: Any, data: Any, **options: Any) -> list[float]:
+    """The loss of each epoch, the mean of the numbers of its samples."""
+    model = library.Sequential([library.Input((1,)), layers.Dense(1, use_bias=False)])
+    model.set_weights([np.ones((1, 1))])
+    model.compile(library.optimizers.SGD(0.0), "mae")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras warns where a pass ends within an epoch
+        made = model.fit(**data, epochs=6, **options, verbose=0)
+        history = asyncio.run(made) if library is nn else made
+    return [float(value) for value in history.history["loss"]]
+
+
+class Rows(keras.utils.PyDataset):
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, number: int) -> Any:
+        return NUMBERS[3 * number : 3 * number + 3], np.zeros((len(NUMBERS[3 * number :][:3]), 1))
+
+
+NUMBERS = np.arange(1.0, 12.0)[:, None]  # four batches of 3, of which the last is shorter
+ARRAYS = {"x": NUMBERS, "y": np.zeros((11, 1)), "batch_size": 3}
+
+
+@pytest.mark.parametrize("steps", [None, *range(1, 7)])
+@pytest.mark.parametrize("kind", ["arrays", "numbered"])
+def test_an_epoch_of_fewer_steps_goes_on_where_the_one_before_ended(kind: str, steps: Any) -> None:
+    def data() -> Any:
+        return ARRAYS if kind == "arrays" else {"x": Rows()}
+
+    options = {"steps_per_epoch": steps, "shuffle": False}
+    ours = losses(nn, nn, data(), **options)
+    np.testing.assert_allclose(ours, losses(keras, keras.layers, data(), **options), rtol=1e-6)
+
+
+@pytest.mark.parametrize("steps", range(1, 6))
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_a_shuffled_pass_of_several_epochs_has_every_sample_once(steps: int, prefetch: int) -> None:
+    taken: list[Any] = []
+
+    class Noted(nn.Layer):
+        def forward(self, ctx: Any, x: Any, training: bool = False) -> Any:
+            if training:
+                taken.extend(x[:, 0].tolist())
+            return x
+
+        def backward(self, ctx: Any, dy: Any) -> Any:
+            return dy
+
+    model = nn.Sequential([nn.Input((1,)), Noted(), nn.Dense(1)])
+    model.compile("sgd", "mse")
+    asyncio.run(model.fit(**ARRAYS, epochs=12, steps_per_epoch=steps, prefetch=prefetch, seed=3))
+    passes = [tuple(taken[i : i + 11]) for i in range(0, len(taken) - 10, 11)]
+    assert all(sorted(one) == NUMBERS[:, 0].tolist() for one in passes)
+    assert len(passes) >= 3
+    assert len(set(passes)) > 1
 
 
 @pytest.mark.parametrize("shuffle", [False, True])

@@ -83,6 +83,15 @@ def test_the_leaders_fit_is_that_of_one_worker(size, shards):
     expect_same(in_team(size, lambda group: fit(group, shards=shards)), run(fit(None)))
 
 
+@pytest.mark.parametrize("steps", [1, 2, 4, 5])
+@pytest.mark.parametrize("more", [{}, {"shuffle": False}, {"prefetch": 2}], ids=str)
+def test_epochs_of_fewer_steps_go_on_in_a_team_as_in_one_worker(steps, more):
+    options = {"steps_per_epoch": steps, "epochs": 7, **more}
+    expect_same(in_team(2, lambda group: fit(group, **options)), run(fit(None, **options)))
+    plan = {2: {17: "dies"}}
+    expect_same(in_team(3, lambda group: fit(group, **options), plan), run(fit(None, **options)))
+
+
 @pytest.mark.parametrize(
     ("fault", "why"),
     [

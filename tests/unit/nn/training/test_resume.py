@@ -76,7 +76,11 @@ def fitting(x: Any = None, y: Any = None, **options: Any) -> Run:
 
 
 async def goes_on(
-    make: Callable[[], nn.Model], run: Run, more: Callable[[], Bits] = dict, every: int = 1
+    make: Callable[[], nn.Model],
+    run: Run,
+    more: Callable[[], Bits] = dict,
+    every: int = 1,
+    batches: int = EPOCHS * STEPS,
 ) -> None:
     """Compare the uninterrupted run with runs resumed from each of its checkpoints."""
     kept: list[bytes] = []
@@ -84,7 +88,7 @@ async def goes_on(
     ends = nn.ModelCheckpoint(lambda data, _: kept.append(data))
     whole = make()
     await run(whole, more, callbacks=[watch, ends])
-    assert len(kept) == EPOCHS * STEPS // every + EPOCHS
+    assert len(kept) == batches // every + EPOCHS
     expected = bits(whole)
     for place, data in enumerate(kept):
         again = nn.io.load(data)
@@ -109,6 +113,14 @@ OPTIMIZERS: dict[str, Callable[[], nn.optimizers.Optimizer]] = {
 @pytest.mark.parametrize("name", OPTIMIZERS)
 async def test_an_optimizer_goes_on_from_every_batch(name: str) -> None:
     await goes_on(lambda: dense(OPTIMIZERS[name]()), fitting(X, Y, validation_split=0.01))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("steps", "batches"), [(1, 3), (2, 5), (3, 8), (4, 9)])
+async def test_a_pass_of_several_epochs_goes_on(steps: int, batches: int) -> None:
+    for more in ({"prefetch": 0}, {"prefetch": 2}, {"shuffle": False}):
+        options = {"steps_per_epoch": steps, **more}
+        await goes_on(dense, fitting(X, Y, **options), batches=batches)
 
 
 @pytest.mark.asyncio
