@@ -416,7 +416,7 @@ class TrainingStep:
         names = self.model.output_names if len(outputs) > 1 else [""]
         prefixes = [f"{name}_" if name else "" for name in names]
         named = list(zip(prefixes, outputs, strict=True))
-        if len(outputs) > 1:
+        if sum(output.loss is not None for output in outputs) > 1:
             losses = [(f"{before}loss", o) for before, o in named if o.loss is not None]
         taken = {"loss", *(name for name, _ in losses)}
         metrics = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import jax
@@ -163,3 +164,18 @@ def test_a_focal_loss_of_logits_has_all_digits_however_sure_the_network_is() -> 
             strict=True,
         ):
             np.testing.assert_allclose(got, want, rtol=3e-5 if np.ndim(got) else 1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("given", [["mse", "mae"], ["mse", None], [None, "mae"]], ids=str)
+def test_the_losses_of_outputs_are_named_where_there_are_several_as_in_keras(given: Any) -> None:
+    def logs(library: Any, layers: Any) -> dict[str, float]:
+        x = library.Input((3,))
+        model = library.Model(x, [layers.Dense(2, name="a")(x), layers.Dense(2, name="b")(x)])
+        model.set_weights([np.ones_like(w) for w in model.get_weights()])
+        model.compile("sgd", given, metrics=[["mae"], ["mse"]])
+        xs, ys = np.ones((4, 3)), [np.zeros((4, 2)), np.ones((4, 2))]
+        found = model.evaluate(xs, ys, verbose=0, return_dict=True)
+        return asyncio.run(found) if library is nn else found  # type: ignore[no-any-return]
+
+    ours, theirs = logs(nn, nn), logs(keras, keras.layers)
+    assert ours == pytest.approx(theirs)
