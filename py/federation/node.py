@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
-from nn.io.errors import FormatError
+from nn.io.errors import FormatError, MissingEntryError
 
 from federation.errors import FederationError, FleetError, UnknownNodeError, UnreachableError
 from federation.fleet import Fleet
@@ -138,6 +138,8 @@ class Node:
                     raise
                 self._change("away", waiting)
                 await self._wait(self._poll)
+        if not found["node_id"]:  # an empty answer says 0, as that of many a web server is
+            raise MissingEntryError("activate-node: expected the number of a node, received none")
         self.node_id = found["node_id"]
         self._mailbox = Mailbox(self._call, self.node_id, self.fleet.now)
         self._busy_until = time.monotonic() + BUSY

@@ -10,7 +10,7 @@ import numpy as np
 from nn import activations, kernels
 from nn.activations import Activation as Function
 from nn.context import Context
-from nn.errors import ConfigError, ShapeError
+from nn.errors import ShapeError
 from nn.layers.base import Layer
 from nn.types import Array, Shape
 
@@ -165,11 +165,7 @@ class Softmax(Elementwise):
 
     def __init__(self, axis: int | Sequence[int] = -1, **options: Any) -> None:
         super().__init__(**options)
-        several = isinstance(axis, list | tuple)
-        axes: list[Any] = list(axis) if isinstance(axis, list | tuple) else [axis]
-        if not axes or not all(isinstance(a, int) and not isinstance(a, bool) for a in axes):
-            raise ConfigError(f"{self.name}: expected axis to be one or several, received {axis!r}")
-        self.axis: Any = axes if several else axes[0]
+        self.axis: Any = list(axis) if isinstance(axis, list | tuple) else axis
         self.function = activations.SOFTMAX
 
     @property
@@ -193,8 +189,8 @@ class Softmax(Elementwise):
 
     def _together(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
         """Return an array with all the axes as its last one, and the function that moves back."""
-        axes = [self.axis] if isinstance(self.axis, int) else self.axis
-        if any(not -x.ndim <= axis < x.ndim for axis in axes):
+        axes = self.axis if isinstance(self.axis, list) else [self.axis]
+        if not all(isinstance(axis, int) and -x.ndim <= axis < x.ndim for axis in axes):
             raise ShapeError(f"{self.name}: expected axes {axes}, received shape {x.shape}")
         last = {axis % x.ndim for axis in axes}
         order = [*(axis for axis in range(x.ndim) if axis not in last), *sorted(last)]

@@ -22,6 +22,7 @@ from federation import (
 )
 from federation.platform.cpython import CPythonKey, UrllibTransport
 from flwr.common.constant import NOOP_FLWR_AID
+from nn.io.errors import FormatError
 
 from tests.support.superlink import SuperLink, until
 
@@ -277,6 +278,23 @@ async def test_a_call_without_an_answer_is_made_again(superlink):
     async with running(node):
         assert (await superlink.answer(node.node_id, content(round=1))).has_content()
     assert states[:5] == ["waiting", "working", "away", "working", "waiting"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("path", ["register-node", "activate-node"])
+@pytest.mark.parametrize("body", [b"", b"<!doctype html><title>Home</title>", b"{}"], ids=str)
+async def test_an_address_that_answers_all_with_something_else_is_no_federation(
+    superlink, path, body
+):
+    def other(paths, answer):
+        if paths[-1] == path or path == "register-node":
+            answer.status, answer.body = 200, body
+        return answer
+
+    node = node_of(superlink, transport=Changed(superlink, other))
+    with pytest.raises(FormatError):
+        await asyncio.wait_for(node.run(), 20)
+    assert node.node_id == 0
 
 
 def flipped(paths, answer):
