@@ -104,7 +104,7 @@ class Session(Duplex):
         super().__init__(endpoint, name, timeout, on_error, own)
         self.on_close: "list[Callable[[BaseException], object]]" = []
         self.worker: "Any" = None
-        self.ready = platform.Waiter()
+        self.ready = platform.Shared()
         self._watch: "platform.Watch | None" = None
         self._assemble({} if served is None else served)
         shown = not getattr(endpoint, "boundary", False) if traceback is None else traceback

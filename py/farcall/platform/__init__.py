@@ -52,6 +52,7 @@ from farcall.platform.javascript import (
 from farcall.platform.locks import Watch, watch
 from farcall.platform.tasks import (
     VALUES,
+    Shared,
     Waiter,
     cancel,
     discard,
@@ -75,6 +76,7 @@ __all__ = [
     "WRAPPERS",
     "CancelledError",
     "JsProxy",
+    "Shared",
     "Ticker",
     "TimeoutError",
     "Timer",

@@ -207,6 +207,50 @@ class Waiter:
         self._waiting = tuple([t for t in self._waiting if t is not task])
 
 
+class Shared(Waiter):
+    """An outcome that many tasks wait for, each by a waiter of its own.
+
+    A task that is cancelled, or waits no longer, ends its own wait and nobody else's.
+    """
+
+    _asyncio_future_blocking = None  # type: ignore[assignment]  # no future: nobody cancels it
+
+    def __init__(self) -> None:
+        self._each: "list[Waiter]" = []
+
+    def each(self) -> "Waiter":
+        """A waiter of its own for one who waits."""
+        waiter = Waiter()
+        if self.done:
+            waiter.settle(self.value, self.error)
+        else:
+            self._each = [w for w in self._each if not w.done] + [waiter]
+        return waiter
+
+    def settle(self, value: "object", error: "BaseException | None" = None) -> bool:
+        """As a Waiter's; those who wait are woken by `wake`."""
+        if self.done:
+            return False
+        Waiter.settle(self, value, error)
+        self._each = [w for w in self._each if w.settle(value, error)]
+        return bool(self._each)
+
+    def wake(self) -> None:
+        """As a Waiter's."""
+        each, self._each = self._each, []
+        for waiter in each:
+            waiter.wake()
+
+    def wait(self) -> "Generator[Any, None, Any]":
+        """As a Waiter's."""
+        return self.each().wait()
+
+    if MICROPYTHON:
+        __iter__ = wait
+    else:
+        __await__ = wait
+
+
 def _raise(exc: "BaseException") -> None:
     raise exc
 

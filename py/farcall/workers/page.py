@@ -48,7 +48,7 @@ class Engine:
         self.worker = worker
         self.lock: "str | None" = None
         self.sessions: "list[Session]" = []
-        self.outcome = platform.Waiter()
+        self.outcome = platform.Shared()
         self._callbacks = [platform.callback(self._on_control)]
         self._stop: "JavaScript" = platform.javascript.listenControl(worker, self._callbacks[0])
         self.ended = False  # PyScript says that its script is over
@@ -70,11 +70,27 @@ class Engine:
         elif kind == "failed" and self.ended:  # else it answers what was asked of another worker
             self.settle(None, _boot_error(self.name, detail))
         elif kind == "port" and detail in self._asked:
-            self._asked.pop(detail).settle_now(port)
+            waiter = self._asked.pop(detail)
+            if waiter.done:  # who asked has gone: the worker must not go on serving it
+                Session(Port(port), name=self.name).close()
+            else:
+                waiter.settle_now(port)
 
     def settle(self, value: "object", error: "Exception | None" = None) -> None:
-        """Decide the outcome of the boot."""
-        self.outcome.settle_now(value, error)
+        """Decide the outcome of the boot; one that failed may be tried again."""
+        if error is not None and not self.outcome.done:
+            self._forget()
+        self.outcome.settle_soon(value, error)
+
+    def _forget(self) -> None:
+        """Hear of the worker no more."""
+        if _engines.get(self.name) is self:
+            del _engines[self.name]
+        if self._stop is not None:
+            self._stop()
+        self._stop = None
+        callbacks, self._callbacks = self._callbacks, []
+        platform.forget_later(callbacks)
 
     def over(self, failure: "str") -> None:
         """PyScript says that the worker's script is over, or that it cannot run."""
@@ -121,17 +137,13 @@ class Engine:
         """End every session: the worker is no more."""
         self.worker.farcallEnd = text  # its script tag stays, and may be connected to again
         error = errors.WorkerDiedError(f"worker {self.name!r}: {text}")
-        _engines.pop(self.name, None)
         self.settle(None, error)
         for waiter in self._asked.values():
-            waiter.settle_now(None, error)
+            waiter.settle_soon(None, error)  # a task may be what ends it
         for session in list(self.sessions):
             session.close(error, tell=False)
-        if self._stop is not None:
-            self._stop()
-        self._stop = self._unwatch = None
-        callbacks, self._callbacks = self._callbacks, []
-        platform.forget_later(callbacks)
+        self._unwatch = None
+        self._forget()
 
     def terminate(self) -> None:
         """Kill the thread, wherever it is."""
@@ -186,11 +198,21 @@ async def connect(
     if not isinstance(target, str):
         endpoint = Port(target) if isinstance(target, platform.JsProxy) else target
         session = watched(Session(endpoint, serve, **options))
-        return await _within(session.ready, deadline, timeout, "the other side", session.close)
+        return await _ready(session, deadline, timeout, "the other side")
     engine = await _engine(target, deadline, timeout)
-    port = await _within(engine.port(), deadline, timeout, f"worker {target!r}", None)
+    port = await _within(engine.port(), deadline, timeout, f"worker {target!r}")
     session = engine.open(port, serve, options)
-    return await _within(session.ready, deadline, timeout, f"worker {target!r}", session.close)
+    return await _ready(session, deadline, timeout, f"worker {target!r}")
+
+
+async def _ready(session: "Session", deadline: "float", timeout: "float", what: "str") -> "Any":
+    """What the other side serves; the session ends with the wait if that is given up."""
+    try:
+        return await _within(session.ready.each(), deadline, timeout, what)
+    except BaseException as exc:
+        if not platform.is_over(exc):
+            session.close(exc if isinstance(exc, errors.TimeoutError) else None)
+        raise
 
 
 def _check(target: "object") -> None:
@@ -216,12 +238,7 @@ async def _engine(name: "str", deadline: "float", timeout: "float") -> "Engine":
             _engines[name] = Engine(name, worker)
             _watch_boot(name, _engines[name])
     engine = _engines[name]
-    try:
-        await _within(engine.outcome, deadline, timeout, f"worker {name!r}", None)
-    except Exception:
-        if engine.outcome.done and _engines.get(name) is engine:
-            del _engines[name]
-        raise
+    await _within(engine.outcome.each(), deadline, timeout, f"worker {name!r}")
     return engine
 
 
@@ -282,20 +299,12 @@ def _watch_boot(name: "str", engine: "Engine") -> None:
 
 
 async def _within(
-    waiter: "platform.Waiter",
-    deadline: "float",
-    timeout: "float",
-    what: "str",
-    otherwise: "Callable[[Exception], object] | None",
+    waiter: "platform.Waiter", deadline: "float", timeout: "float", what: "str"
 ) -> "Any":
-    """The waiter's value before the deadline; every waiting task gets the same outcome."""
+    """The waiter's value before the deadline; nobody else may wait for it."""
 
     def over() -> None:
-        error = errors.TimeoutError(f"{what} did not answer in {timeout} s")
-        if otherwise is not None:
-            otherwise(error)
-        else:
-            waiter.settle_now(None, error)
+        waiter.settle_now(None, errors.TimeoutError(f"{what} did not answer in {timeout} s"))
 
     timer = platform.Timer(max(0.0, deadline - platform.clock()), over)
     try:
@@ -319,7 +328,7 @@ async def member_port(proxy: "Remote", timeout: "float" = 60.0) -> "JavaScript":
 
 async def _port(engine: "Engine", kind: "str", timeout: "float") -> "JavaScript":
     deadline = platform.clock() + timeout
-    return await _within(engine.port(kind), deadline, timeout, f"worker {engine.name!r}", None)
+    return await _within(engine.port(kind), deadline, timeout, f"worker {engine.name!r}")
 
 
 def _worker_of(proxy: "Remote", what: "str") -> "Engine":
