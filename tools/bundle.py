@@ -52,6 +52,7 @@ KINDS = ("*.py", "*.js")  # modules, and the JavaScript that they evaluate
 STUBS = "!py/farcall/stubs.py"  # a command for CPython
 COMLINK = "py/farcall/comlink"
 TEAM = "py/farcall/workers/teams"
+STARTED = ("py/farcall/workers/pool.py", "py/farcall/workers/started.py")  # only by pages
 EMBEDDING = (COMLINK, "py/app/embedding/demo.py", "py/app/embedding/demo.js")
 HARDWARE = (TEAM + "/__init__.py", TEAM + "/team.py", "py/app/panels/hardware.py")
 SEARCH = ("py/app/panels/search.py",)
@@ -186,6 +187,7 @@ WORKER = {
         STUBS,
         f"!{COMLINK}",
         f"!{TEAM}",
+        *(f"!{name}" for name in STARTED),
         "py/nn",
         "!py/nn/io/__main__.py",  # commands for CPython
         "!py/nn/kernels/build.py",
@@ -194,6 +196,7 @@ WORKER = {
     ),
     "training.zip": (
         TEAM,
+        *STARTED,
         *TRAINING,
         *SELDOM,
         *SEVERAL,

@@ -54,12 +54,13 @@ from farcall.values.arrays import Array, array, transfer
 from farcall.values.opaque import Opaque
 from farcall.values.registered import register
 from farcall.workers import connect, interrupt, port, serve, serve_shared, terminate
-from farcall.workers.pool import Pool, Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import builtins
 
+    from farcall.workers.pool import Pool
+    from farcall.workers.started import Worker
     from farcall.workers.teams.team import Team
 
 
@@ -69,6 +70,14 @@ def __getattr__(name: "builtins.str") -> "object":
         from farcall.workers.teams.team import Team
 
         return Team
+    if name == "Worker":
+        from farcall.workers.started import Worker
+
+        return Worker
+    if name == "Pool":
+        from farcall.workers.pool import Pool
+
+        return Pool
     if name == "comlink":  # MicroPython asks here before it imports a module of the package
         __import__("farcall.comlink")
         return sys.modules["farcall.comlink"]

@@ -210,10 +210,10 @@ class Waiter:
 class Shared(Waiter):
     """An outcome that many tasks wait for, each by a waiter of its own.
 
-    A task that is cancelled, or waits no longer, ends its own wait and nobody else's.
+    A task that is cancelled, or waits no longer, ends its own wait and no other's.
     """
 
-    _asyncio_future_blocking = None  # type: ignore[assignment]  # no future: nobody cancels it
+    _asyncio_future_blocking = None  # type: ignore[assignment]  # no future: no task may cancel it
 
     def __init__(self) -> None:
         self._each: "list[Waiter]" = []

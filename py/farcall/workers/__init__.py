@@ -3,7 +3,8 @@
 page    `connect`, and what a page may do to a worker
 worker  `serve`
 life    how each side learns that the other is gone
-pool    `Worker` and `Pool`: workers started from Python
+started `Worker`: started from Python, and again when it died
+pool    `Pool`: several of them
 teams   `Team`: workers with ports to each other
 """
 

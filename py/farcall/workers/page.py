@@ -301,7 +301,7 @@ def _watch_boot(name: "str", engine: "Engine") -> None:
 async def _within(
     waiter: "platform.Waiter", deadline: "float", timeout: "float", what: "str"
 ) -> "Any":
-    """The waiter's value before the deadline; nobody else may wait for it."""
+    """The waiter's value before the deadline; no other task may wait for it."""
 
     def over() -> None:
         waiter.settle_now(None, errors.TimeoutError(f"{what} did not answer in {timeout} s"))
@@ -338,6 +338,16 @@ def _worker_of(proxy: "Remote", what: "str") -> "Engine":
         raise TypeError(f"{what}: this session has no worker")
     found: "Engine" = worker
     return found
+
+
+def abandon(name: "str", script: "JavaScript", looks: "int" = 600) -> None:
+    """End a start that was given up: its thread too, as soon as PyScript has made it."""
+    if name in _engines:
+        _engines[name].terminate()
+    elif hasattr(script, "xworker") and script.xworker:
+        script.xworker.terminate()
+    elif looks:
+        platform.Timer(0.1, lambda: abandon(name, script, looks - 1))
 
 
 def interrupt(proxy: "Remote") -> None:

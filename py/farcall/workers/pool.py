@@ -1,14 +1,13 @@
-"""Workers started from Python, restarted when they die, and pools of them.
-
-worker = await farcall.Worker("./worker.py", config="./worker.toml").start()
-print(await worker.engine.add(1, 2))
+"""Pools of workers.
 
 pool = await farcall.Pool(2, "./worker.py", config="./worker.toml").start()
 print(await pool.map(lambda engine, x: engine.square(x), range(10)))
 """
 
+import collections
+
 from farcall import errors, platform
-from farcall.workers.page import connect
+from farcall.workers.started import Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,153 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
     from typing import Any
 
-    from farcall.platform.javascript import JavaScript
     from farcall.proxies.remote import Value
-    from farcall.workers.page import Engine
 
     Work = Callable[..., Awaitable[Value]]  # of a worker's engine, and more
 
-
-class Worker:
-    """A worker of a PyScript page, started by `await worker.start()`.
-
-    Calls are at-most-once: what was under way when the worker died raises WorkerDiedError and is
-    not tried again. A restarted worker starts empty; `setup` makes its state again.
-
-    Args:
-        source: URL of its script, relative to the page.
-        config: URL of its PyScript configuration, relative to the page; names the interpreter.
-        type: "py" (Pyodide) or "mpy" (MicroPython).
-        name: for errors; a number is added for each start.
-        setup: `async def setup(engine)`, run after every start; its result is `state`.
-        restarts: how often it is started again by itself when it died, or its session ended for
-            another reason; None for always.
-        timeout: seconds for a start.
-        options: of the session, as for `connect`.
-
-    Attributes:
-        engine: the proxy of what it serves; None while it is not up.
-        state: what `setup` gave.
-        starts: how often it was started.
-    """
-
-    _last = 0
-
-    def __init__(
-        self,
-        source: "str",
-        *,
-        config: "str" = "",
-        type: "str" = "py",
-        name: "str" = "worker",
-        setup: "Callable[[Any], Awaitable[Value]] | None" = None,
-        restarts: "int | None" = 0,
-        timeout: "float" = 60.0,
-        **options: "Any",
-    ) -> None:
-        self.engine: "Any" = None
-        self.state: "Value" = None
-        self.starts = 0
-        self.task: "asyncio.Task[None] | None" = None
-        self._behind: "list[platform.Waiter] | None" = None  # who waits for a restart under way
-        self._thread: "Engine | None" = None  # outlives its session if that fails
-        self._source = source
-        self._config = config
-        self._type = type
-        self._name = name
-        self._setup = setup
-        self._restarts = restarts
-        self._timeout = timeout
-        self._options = options
-        self._stopped = False
-
-    async def start(self) -> "Worker":
-        """Start it, connect, run `setup`.
-
-        Raises:
-            WorkerBootError, TimeoutError: as `connect`.
-        """
-        if not platform.on_page():
-            raise RuntimeError("Worker: only a page can start workers: have it start this one too")
-        self._stopped = False
-        self.starts += 1
-        Worker._last += 1
-        name = f"{self._name}~{Worker._last}"
-        platform.javascript.addWorker(self._type, name, self._source, self._config)
-        try:
-            engine = await connect(name, timeout=self._timeout, **self._options)
-        except Exception:
-            _kill(platform.javascript.named(name))
-            raise
-        finally:
-            platform.javascript.removeWorker(name)
-        session = engine._farcall.connection
-        self._thread = session.worker
-        try:
-            if self._stopped:
-                raise errors.WorkerDiedError(f"{self._name} was terminated while it started")
-            if self._setup is not None:
-                self.state = await self._setup(engine)
-        except BaseException:
-            self._end_thread()
-            raise
-        self.engine = engine
-        session.on_close.append(self._died)
-        if session.error is not None:  # while `setup` ran
-            self._died(session.error)
-        return self
-
-    def usable(self) -> bool:
-        """Whether it is up, or is being started again."""
-        return self.engine is not None or self._behind is not None
-
-    async def up(self) -> "Any":
-        """The engine, after a restart that is under way; None if there is none."""
-        if self.engine is None and self._behind is not None:
-            waiter = platform.Waiter()
-            self._behind.append(waiter)
-            await waiter
-        return self.engine
-
-    def _died(self, error: "BaseException") -> None:
-        """Its session has ended; its thread may still live."""
-        self.engine = self.state = None
-        left = self._restarts is None or self.starts <= self._restarts
-        if left and not self._stopped:
-            self._end_thread()
-            self._behind = []
-            self.task = platform.spawn(self._again())
-
-    async def _again(self) -> None:
-        try:
-            await self.start()
-        except Exception as exc:
-            platform.report(f"farcall: {self._name} did not start again: {exc!r}")
-        finally:
-            behind, self._behind = self._behind or [], None
-            for waiter in behind:
-                waiter.settle_soon(None)
-
-    def terminate(self) -> None:
-        """Kill it for good; pending calls raise WorkerDiedError. Python at work is no obstacle."""
-        self._stopped = True
-        self._end_thread()
-
-    def _end_thread(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.terminate()
-
-    async def restart(self) -> "Worker":
-        """Kill it and start a fresh one: the way out of Python that does not give way."""
-        self.terminate()
-        return await self.start()
-
-
-def _kill(script: "JavaScript") -> None:
-    """End the thread of a worker that did not start, if it has one by now."""
-    if hasattr(script, "xworker") and script.xworker:
-        script.xworker.terminate()
+AFFINITIES = 1_000
+"""Values of `affinity` whose worker a pool remembers: those that were used last."""
 
 
 class Pool:
@@ -183,12 +41,20 @@ class Pool:
         options.setdefault("name", "pool")
         self.workers = [Worker(source, **options) for _ in range(size)]
         self._loads = [0] * size
-        self._homes: "dict[object, int]" = {}
+        self._homes: "dict[object, int]" = collections.OrderedDict()
 
     async def start(self) -> "Pool":
-        """Start them all, one after the other: each takes a core while it starts."""
-        for worker in self.workers:
-            await worker.start()
+        """Start them all, one after the other: each takes a core while it starts.
+
+        If one does not start, or this is cancelled, none is left.
+        """
+        try:
+            for worker in self.workers:
+                await worker.start()
+        except BaseException as exc:
+            if not platform.is_over(exc):
+                self.terminate()
+            raise
         return self
 
     def terminate(self) -> None:
@@ -204,7 +70,8 @@ class Pool:
         Args:
             function: takes a worker's engine first: `lambda engine, x: engine.work(x)`.
             args: passed on.
-            affinity: a hashable: the same worker for the same value, as long as it lives.
+            affinity: a hashable: the same worker for the same value, as long as it lives and
+                fewer than AFFINITIES others were used since.
         """
         while True:
             index = self._pick(affinity)
@@ -217,56 +84,108 @@ class Pool:
                 self._loads[index] -= 1
 
     def _pick(self, affinity: "Hashable | None") -> int:
-        home = self._homes.get(affinity)
-        if home is not None and self.workers[home].usable():
-            return home
-        usable = [i for i, worker in enumerate(self.workers) if worker.usable()]
-        if not usable:
-            raise errors.WorkerDiedError("all workers of the pool are gone and did not start again")
-        index = min(usable, key=lambda i: self._loads[i])
+        home = None if affinity is None else self._homes.pop(affinity, None)
+        if home is None or not self.workers[home].usable():
+            home = self._least()
         if affinity is not None:
-            self._homes[affinity] = index
-        return index
+            self._homes[affinity] = home
+            if len(self._homes) > AFFINITIES:
+                del self._homes[next(iter(self._homes))]
+        return home
 
-    async def map(self, function: "Work", items: "Iterable[Value]") -> "list[Value]":
-        """Results of function(engine, item) for all items, in their order."""
-        tasks = [platform.spawn(self.run(function, item)) for item in items]
-        results = []
-        try:
-            for task in tasks:
-                results.append(await task)  # noqa: PERF401 - no async comprehensions there
-        except BaseException:
-            await _ended(tasks)
-            raise
-        return results
+    def _least(self) -> int:
+        """The worker with the least to do; one that is not up yet only if none is."""
+        some = [i for i, worker in enumerate(self.workers) if worker.engine is not None]
+        some = some or [i for i, worker in enumerate(self.workers) if worker.usable()]
+        if not some:
+            why = [f": {w.failure!r}" for w in self.workers if w.failure is not None]
+            raise errors.WorkerDiedError(
+                "all workers of the pool are gone and did not start again" + "".join(why[:1])
+            )
+        return min(some, key=lambda i: self._loads[i])
+
+    async def map(
+        self, function: "Work", items: "Iterable[Value]", ahead: "int" = 0
+    ) -> "list[Value]":
+        """Results of function(engine, item) for all items, in their order.
+
+        The first error ends it: calls under way are cancelled, and no other begins.
+
+        Args:
+            function: as for `run`.
+            items: taken one by one, as workers become free.
+            ahead: how many are under way at most; 0 for two a worker. More helps functions that
+                wait for something else than the worker's Python.
+        """
+        return await Map(self, function, items).results(self._ahead("map", ahead))
 
     def imap(self, function: "Work", items: "Iterable[Value]", ahead: "int" = 0) -> "Imap":
         """As `map`, results as they come, in their order; at most `ahead` items started early."""
-        return Imap(self, function, iter(items), ahead or 2 * len(self.workers))
+        return Imap(self, function, iter(items), self._ahead("imap", ahead))
+
+    def _ahead(self, what: "str", ahead: "int") -> int:
+        if not isinstance(ahead, int) or ahead < 0:
+            raise ValueError(
+                f"{what}: expected ahead of at least 1, or 0 for two items a worker, "
+                f"received {ahead!r}"
+            )
+        return ahead or 2 * len(self.workers)
 
 
-async def _ended(tasks: "list[asyncio.Task[Value]]") -> None:
-    """Cancel the tasks and retrieve their exceptions; only the first is raised."""
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
+class Map:
+    """One `map`: each of its tasks takes the next item when its last one is done."""
+
+    def __init__(self, pool: "Pool", function: "Work", items: "Iterable[Value]") -> None:
+        self._pool = pool
+        self._function = function
+        self._items = enumerate(items)
+        self._found: "dict[int, Value]" = {}
+        self._over = platform.Waiter()
+        self._running = 0
+
+    async def results(self, width: "int") -> "list[Value]":
+        """All results, by `width` tasks; raises the first error."""
+        self._running = width
+        tasks = [platform.spawn(self._work()) for _ in range(width)]
         try:
-            await task
-        except BaseException:
-            continue
+            await self._over
+        finally:
+            for task in tasks:
+                task.cancel()
+        return [self._found[n] for n in range(len(self._found))]
+
+    async def _work(self) -> None:
+        try:
+            while not self._over.done:
+                try:
+                    number, item = next(self._items)
+                except StopIteration:
+                    break
+                self._found[number] = await self._pool.run(self._function, item)
+        except BaseException as exc:
+            if platform.is_over(exc):
+                raise
+            self._over.settle_soon(None, exc)
+        self._running -= 1
+        if not self._running:
+            self._over.settle_soon(None)
 
 
 class Imap:
-    """Async iterator over results in order."""
+    """Async iterator over results in order; `aclose()` cancels what was started early.
+
+    So does an error, and on CPython and Pyodide the end of the loop.
+    """
 
     def __init__(
         self, pool: "Pool", function: "Work", items: "Iterator[Value]", ahead: "int"
     ) -> None:
         self._pool = pool
         self._function = function
-        self._items = items
+        self._items: "Iterator[Value] | None" = items
         self._ahead = ahead
-        self._tasks: "list[asyncio.Task[Value]]" = []
+        self._tasks: "list[asyncio.Task[tuple[Value, BaseException | None]]]" = []
+        self._failure: "BaseException | None" = None  # of the iterable: after the items before it
 
     def __aiter__(self) -> "Imap":
         return self
@@ -274,13 +193,49 @@ class Imap:
     async def __anext__(self) -> "Value":
         self._fill()
         if not self._tasks:
-            raise StopAsyncIteration
-        return await self._tasks.pop(0)
+            failure, self._failure = self._failure, None
+            raise failure or StopAsyncIteration
+        try:
+            value, error = await self._tasks.pop(0)
+        except BaseException:
+            self._stop()
+            raise
+        if error is not None:
+            self._stop()
+            raise error
+        return value
 
     def _fill(self) -> None:
-        while len(self._tasks) < self._ahead:
+        while self._items is not None and len(self._tasks) < self._ahead:
             try:
                 item = next(self._items)
             except StopIteration:
-                return
-            self._tasks.append(platform.spawn(self._pool.run(self._function, item)))
+                self._items = None
+            except Exception as exc:
+                self._items, self._failure = None, exc
+            else:
+                self._tasks.append(platform.spawn(_outcome(self._pool.run(self._function, item))))
+
+    def _stop(self) -> None:
+        self._items = self._failure = None
+        for task in self._tasks:
+            platform.cancel(task)
+        self._tasks = []
+
+    async def aclose(self) -> None:
+        """Cancel what was started early; nothing more comes."""
+        self._stop()
+
+    def __del__(self) -> None:
+        try:
+            self._stop()
+        except RuntimeError:  # its event loop is closed
+            return
+
+
+async def _outcome(job: "Any") -> "tuple[Value, BaseException | None]":
+    """A job's result or error: one that no task takes is no complaint of the event loop's."""
+    try:
+        return await job, None
+    except Exception as exc:
+        return None, exc

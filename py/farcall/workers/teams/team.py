@@ -12,9 +12,8 @@ Each worker has a `Member`, its place in the team. What it serves and has a func
 """
 
 from farcall import platform
-from farcall.errors import FarcallError
 from farcall.workers.page import connect, member_port
-from farcall.workers.pool import Worker
+from farcall.workers.started import Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +41,8 @@ class Team:
 
     Raises:
         WorkerBootError, TimeoutError: the first one does not start, or has no part of farcall for
-            teams. One of the others that does not start leaves a smaller team.
+            teams. One of the others that does not start leaves a smaller team. Whatever else is
+            raised leaves none of the workers.
 
     Attributes:
         workers: those that started; the first leads.
@@ -95,26 +95,39 @@ class Team:
             wanted, self.why = fitting(platform.js.navigator)
         else:
             wanted = int(self._size)
-        for number in range(len(self.workers), wanted):
-            worker: "Worker | _Leader"
-            if self._leader is not None and not number:
-                worker = _Leader(self._leader)
-            else:
-                role = "leader" if not number else str(number)
-                worker = Worker(self._source, name=f"{self._name}-{role}", **self._options)
-            try:
-                await worker.start()
-                member = await connect(await member_port(worker.engine))
-            except FarcallError as error:
-                worker.terminate()
-                if not number:
-                    raise
-                self.why = f"{number} of {wanted} workers: {error}"
-                break
-            self.workers.append(worker)
-            self._members.append(member.member)
-        await self._connect()
+        try:
+            for number in range(len(self.workers), wanted):
+                if not await self._join(number, wanted):
+                    break
+            await self._connect()
+        except BaseException as error:
+            if not platform.is_over(error):
+                self.terminate()
+                self.workers, self._members = [], []
+            raise
         return self
+
+    async def _join(self, number: "int", wanted: "int") -> bool:
+        """Start one more; False if it did not, and was not the first."""
+        worker: "Worker | _Leader"
+        if self._leader is not None and not number:
+            worker = _Leader(self._leader)
+        else:
+            role = "leader" if not number else str(number)
+            worker = Worker(self._source, name=f"{self._name}-{role}", **self._options)
+        try:
+            await worker.start()
+            member = await connect(await member_port(worker.engine))
+        except BaseException as error:
+            if not platform.is_over(error):
+                worker.terminate()
+            if not number or not isinstance(error, Exception):
+                raise
+            self.why = f"{number} of {wanted} workers: {error}"
+            return False
+        self.workers.append(worker)
+        self._members.append(member.member)
+        return True
 
     async def _connect(self) -> None:
         members = self._members

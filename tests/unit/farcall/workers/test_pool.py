@@ -1,0 +1,374 @@
+"""Pools, and workers that are started, end and are started again."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import farcall
+import pytest
+from farcall import platform
+from farcall.workers import pool as pools
+from farcall.workers import started
+from farcall.workers.teams import team
+
+from tests.support.fake_page import FakePage, fake_page, until
+
+__all__ = ["fake_page"]
+
+
+async def square(number: int) -> int:
+    await asyncio.sleep(0)
+    return number * number
+
+
+class Jobs:
+    """Jobs that end when the test says so."""
+
+    def __init__(self) -> None:
+        self.begun: list[object] = []
+        self.cancelled: list[object] = []
+        self._ends: dict[object, asyncio.Event] = {}
+
+    async def job(self, name: object) -> object:
+        self.begun.append(name)
+        try:
+            await self._ends.setdefault(name, asyncio.Event()).wait()
+        except asyncio.CancelledError:
+            self.cancelled.append(name)
+            raise
+        return name
+
+    def end(self, *names: object) -> None:
+        for name in names:
+            self._ends.setdefault(name, asyncio.Event()).set()
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(started, "PAUSES", (0.001,) * 7, raising=False)
+
+
+async def turns(count: int = 20) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0.0005)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("when", ["on_close", "turn of the death", "pause"])
+async def test_a_worker_terminated_as_it_dies_stays_dead(
+    fake_page: FakePage, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    worker = await farcall.Worker("w", restarts=None).start()
+    (thread,) = fake_page.threads
+    if when == "on_close":
+        farcall.session(worker.engine).on_close.append(lambda _: worker.terminate())
+    if when == "pause":
+        monkeypatch.setattr(started, "PAUSES", (60,), raising=False)
+        monkeypatch.setattr(platform, "report", lambda text: None)
+        fake_page.fails = ["no network"]
+    thread.die()
+    if when == "pause":
+        await until(lambda: worker.starts == 2 and len(fake_page.alive()) == 0)
+    worker.terminate()
+    await turns()
+    assert (fake_page.alive(), worker.engine, worker.usable()) == ([], None, False)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("made", [True, False])
+async def test_a_start_that_is_cancelled_leaves_no_thread(fake_page: FakePage, made: bool) -> None:
+    fake_page.serves, fake_page.makes = False, made
+    task = asyncio.create_task(farcall.Worker("w").start())
+    await until(lambda: fake_page.scripts)
+    (script,) = fake_page.scripts.values()
+    await turns()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    if not made:
+        fake_page.make(script)
+    await until(lambda: fake_page.threads and not fake_page.alive())
+    assert fake_page.scripts == {}
+
+
+@pytest.mark.asyncio
+async def test_a_start_that_another_task_waits_for_outlives_the_one_that_is_cancelled(
+    fake_page: FakePage,
+) -> None:
+    fake_page.serves = False
+    worker = farcall.Worker("w")
+    tasks = [asyncio.create_task(worker.start()) for _ in range(2)]
+    await until(lambda: fake_page.threads)
+    await turns()
+    tasks[0].cancel()
+    await turns()
+    fake_page.threads[0].serve()
+    assert await tasks[1] is worker
+    assert len(fake_page.alive()) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_is_up_is_not_started_twice(fake_page: FakePage) -> None:
+    worker = farcall.Worker("w")
+    await asyncio.gather(worker.start(), worker.start())
+    await worker.start()
+    assert (len(fake_page.threads), worker.starts) == (1, 1)
+
+
+@pytest.mark.asyncio
+async def test_a_restart_during_an_automatic_one_leaves_one_thread(fake_page: FakePage) -> None:
+    fake_page.served = {"square": square}
+    worker = await farcall.Worker("w", restarts=None).start()
+    fake_page.serves = False
+    fake_page.threads[0].die()
+    await until(lambda: len(fake_page.threads) == 2)
+    fake_page.serves = True
+    await asyncio.gather(worker.restart(), worker.restart(), return_exceptions=True)
+    await turns()
+    assert len(fake_page.alive()) == 1
+    assert await worker.engine.square(3) == 9
+    worker.terminate()
+    assert fake_page.alive() == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", ["fails", "cancelled"])
+async def test_a_pool_of_which_one_does_not_start_leaves_none(
+    fake_page: FakePage, ending: str
+) -> None:
+    setups: list[Any] = []
+
+    async def setup(engine: Any) -> None:
+        setups.append(engine)
+        if len(setups) == 2:
+            if ending == "fails":
+                raise OSError("no data")
+            await asyncio.Event().wait()
+
+    pool = farcall.Pool(2, "w", setup=setup)
+    task = asyncio.create_task(pool.start())
+    await until(lambda: len(setups) == 2)
+    if ending == "cancelled":
+        task.cancel()
+    with pytest.raises((OSError, asyncio.CancelledError)):
+        await task
+    await until(lambda: not fake_page.alive())
+    assert len(fake_page.threads) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_worker_whose_restart_fails_is_started_again_after_a_pause(
+    fake_page: FakePage,
+) -> None:
+    fake_page.served = {"square": square}
+    pool = await farcall.Pool(1, "w").start()
+    fake_page.fails = ["the network was away"] * 7
+    fake_page.threads[0].die()
+    assert await pool.run(lambda engine: engine.square(3)) == 9
+    assert (pool.workers[0].starts, len(fake_page.alive())) == (9, 1)
+
+
+@pytest.mark.asyncio
+async def test_restarts_that_fail_end_and_say_so(
+    fake_page: FakePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(platform, "report", said.append)
+    pool = await farcall.Pool(1, "w").start()
+    fake_page.fails = ["the network is away"] * 8
+    fake_page.threads[0].die()
+    with pytest.raises(farcall.WorkerDiedError, match=r"did not start again: .*network is away"):
+        await pool.run(lambda engine: engine.square(3))
+    (text,) = said
+    assert "pool did not start again in 8 attempts, the last: " in text
+    assert fake_page.alive() == []
+    await pool.start()
+    assert len(fake_page.alive()) == 1
+
+
+@pytest.mark.asyncio
+async def test_an_item_goes_to_the_worker_that_has_become_free(fake_page: FakePage) -> None:
+    """Of sixteen items the first takes as long as all others together."""
+    jobs = [Jobs(), Jobs()]
+    pool = farcall.Pool(2, "w")
+    for worker, served in zip(pool.workers, jobs, strict=True):
+        fake_page.served = {"jobs": served}
+        await worker.start()
+    for served in jobs:
+        served.end(*range(1, 16))
+    task = asyncio.create_task(pool.map(lambda engine, n: engine.jobs.job(n), range(16)))
+    await until(lambda: len(jobs[0].begun) + len(jobs[1].begun) == 16)
+    (slow,) = [served for served in jobs if 0 in served.begun]
+    slow.end(0)
+    assert await task == [*range(16)]
+    assert len(slow.begun) < 8
+
+
+@pytest.mark.asyncio
+async def test_a_map_of_any_number_of_items_has_few_under_way(fake_page: FakePage) -> None:
+    fake_page.served = {"square": square}
+    pool = await farcall.Pool(2, "w").start()
+    most = 0
+
+    def work(engine: Any, number: int) -> Any:
+        nonlocal most
+        most = max(most, sum(pool._loads))
+        return engine.square(number)
+
+    assert await pool.map(work, range(10_500)) == [n * n for n in range(10_500)]
+    assert most == 4
+    assert await pool.map(work, iter(range(100)), ahead=50) == [n * n for n in range(100)]
+    assert most == 50
+
+
+@pytest.mark.asyncio
+async def test_the_first_error_of_a_map_ends_it(fake_page: FakePage) -> None:
+    jobs = Jobs()
+
+    async def fails() -> None:
+        raise ValueError("bad")
+
+    fake_page.served = {"jobs": jobs, "fails": fails}
+    pool = await farcall.Pool(2, "w").start()
+
+    def work(engine: Any, name: str) -> Any:
+        return engine.fails() if name == "bad" else engine.jobs.job(name)
+
+    def items() -> Iterator[str]:
+        yield "slow"
+        yield "slower"
+        raise OSError("no more rows")
+
+    with pytest.raises(ValueError, match="bad"):
+        await pool.map(work, ["one", "bad", "two", "three", "four"])
+    with pytest.raises(OSError, match="no more rows"):
+        await pool.map(work, items())
+    await until(lambda: len(jobs.cancelled) == len(jobs.begun))
+    assert "four" not in jobs.begun
+    assert pool._loads == [0, 0]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ending", ["left", "closed", "failed", "cancelled"])
+async def test_an_imap_that_ends_early_cancels_what_it_began(
+    fake_page: FakePage, ending: str
+) -> None:
+    unheard: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+    jobs = Jobs()
+
+    async def fails() -> None:
+        raise ValueError("bad")
+
+    fake_page.served = {"jobs": jobs, "fails": fails}
+    pool = await farcall.Pool(2, "w").start()
+
+    def work(engine: Any, name: int) -> Any:
+        return engine.fails() if ending == "failed" and name < 3 else engine.jobs.job(name)
+
+    async def loop() -> None:
+        results = pool.imap(work, range(100), 8)
+        async for _ in results:
+            if ending == "closed":
+                await results.aclose()
+                assert [r async for r in results] == []
+            return
+
+    if ending in ("left", "closed"):
+        jobs.end(0)
+    task = asyncio.create_task(loop())
+    await until(lambda: len(jobs.begun) >= 5)
+    if ending == "cancelled":
+        task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert isinstance(task.exception(), ValueError) if ending == "failed" else True
+    del task
+    gc.collect()
+    rest = [name for name in jobs.begun if ending not in ("left", "closed") or name]
+    await until(lambda: sorted(jobs.cancelled) == sorted(rest))  # type: ignore[type-var]
+    assert pool._loads == [0, 0]
+    await turns()
+    gc.collect()
+    assert unheard == []
+
+
+@pytest.mark.asyncio
+async def test_an_iterable_that_raises_costs_an_imap_no_result_before_it(
+    fake_page: FakePage,
+) -> None:
+    fake_page.served = {"square": square}
+    pool = await farcall.Pool(2, "w").start()
+
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise OSError("no more rows")
+
+    results = pool.imap(lambda engine, x: engine.square(x), items())
+    assert [await anext(results), await anext(results)] == [1, 4]
+    with pytest.raises(OSError, match="no more rows"):
+        await anext(results)
+    with pytest.raises(StopAsyncIteration):
+        await anext(results)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ahead", [-1, 1.5, "2"])
+async def test_what_is_no_number_of_items_ahead_is_refused(fake_page: FakePage, ahead: Any) -> None:
+    pool = await farcall.Pool(2, "w").start()
+    with pytest.raises(ValueError, match=r"imap: expected ahead of at least 1, or 0 .* received"):
+        pool.imap(lambda engine, x: engine.square(x), [1], ahead)
+    with pytest.raises(ValueError, match=r"map: expected ahead of at least 1, or 0 .* received"):
+        await pool.map(lambda engine, x: engine.square(x), [1], ahead)
+
+
+@pytest.mark.asyncio
+async def test_a_pool_remembers_the_workers_of_the_affinities_used_last(
+    fake_page: FakePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "AFFINITIES", 3, raising=False)
+    fake_page.served = {"square": square}
+    pool = await farcall.Pool(2, "w").start()
+    for key in ("a", "b", "c", "a", "d"):
+        await pool.run(lambda engine: engine.square(2), affinity=key)
+    assert [*pool._homes] == ["c", "a", "d"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "error", [farcall.TimeoutError("too slow"), OSError("no data"), asyncio.CancelledError()]
+)
+async def test_a_team_is_smaller_without_a_worker_that_does_not_start(
+    fake_page: FakePage, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    begun: list[Any] = []
+
+    class Member:
+        def connect(self, *args: Any) -> None: ...
+
+        def begin(self, *args: Any) -> None:
+            begun.append(args)
+
+    async def setup(engine: Any) -> None:
+        if len(fake_page.threads) == 2:
+            raise error
+
+    async def port(engine: Any) -> Any:
+        near, far = farcall.endpoints.memory_pair()
+        farcall.Session(far, {"member": Member()})
+        return near
+
+    monkeypatch.setattr(team, "member_port", port)
+    made = farcall.Team("w", size=3, setup=setup)
+    if isinstance(error, Exception):
+        await made
+        assert (made.size, made.why) == (1, f"1 of 3 workers: {error}")
+        assert len(fake_page.alive()) == 1
+        assert len(begun) == 1
+    else:
+        with pytest.raises(asyncio.CancelledError):
+            await made
+        assert (made.size, fake_page.alive()) == (0, [])
