@@ -5,7 +5,7 @@ from farcall.comlink import frames
 from farcall.comlink.frames import number as unique
 from farcall.comlink.gate import Gate
 from farcall.comlink.requests import Requests
-from farcall.comlink.values import Incoming, Marked, Outgoing, transfer
+from farcall.comlink.values import Incoming, Marked, Outgoing, UndecodableError, transfer
 from farcall.values.codec import dumps
 
 TYPE_CHECKING = False
@@ -84,6 +84,8 @@ class Exposed:
             number = self._valid_id(frame)
             if number is not None:
                 self._request(number, frame)
+        except UndecodableError as exc:
+            self._fail(self._valid_id(exc.fields), errors.ProtocolError(str(exc)))
         except BaseException as exc:  # whatever a function raises is its caller's
             self._fail(number, exc)
         platform.drain()

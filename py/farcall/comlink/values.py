@@ -272,17 +272,43 @@ class Incoming(Codec):
 
         Raises:
             ProtocolError: it is none.
+            UndecodableError: one of its values is none of Python's; the others are known.
         """
-        self._came.refs = refs
         try:
-            found = self.decode_with(loads(text), buffers)
+            wires = loads(text)
         except (ValueError, RuntimeError, MemoryError) as exc:
             raise errors.ProtocolError(f"undecodable frame: {exc!r}") from None
-        finally:
-            self._came.refs = ()
-        if not isinstance(found, dict):
-            raise errors.ProtocolError(f"expected a frame, received a {type(found).__name__}")
+        if not isinstance(wires, dict):
+            raise errors.ProtocolError(f"expected a frame, received {short(wires, 80)}")
+        self._came.refs = refs
+        found: "dict[str, Wire]" = {}
+        failure = ""
+        for name, wire in wires.items():
+            try:
+                found[name] = self.decode_with(wire, buffers)
+            except Exception as exc:
+                failure = failure or f"{name}: {exc}"
+        self._came.refs = ()
+        if failure:
+            raise UndecodableError(f"{failure}{_hint(failure)}", found)
         return found
+
+
+class UndecodableError(errors.ProtocolError):
+    """A value of a frame is none of Python's.
+
+    Attributes:
+        fields: those of the frame that are, such as its id.
+    """
+
+    def __init__(self, text: "str", fields: "dict[str, Wire] | None" = None) -> None:
+        super().__init__(text)
+        self.fields = fields or {}
+
+
+def _hint(failure: "str") -> str:
+    unhashable = "unhashable" in failure or "unsupported type for __hash__" in failure
+    return "; send an Array, for a Python set or dict holds no such keys" if unhashable else ""
 
 
 def received(wire: "Wire", adopt: "Callable[[Value], Value]") -> "Value":

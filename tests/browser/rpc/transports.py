@@ -127,6 +127,7 @@ async def a_pool_maps_in_order_and_replaces_the_dead():
     died = await busy
     await started(lambda: sum([w.starts for w in pool.workers]) == 3)
     again = await pool.map(lambda engine, x: engine.square(x), range(5))
+    await started(lambda: None not in [w.engine for w in pool.workers])
     for worker in pool.workers:
         farcall.session(worker.engine).close()
     replaced = await pool.map(lambda engine, x: engine.square(x), range(4))

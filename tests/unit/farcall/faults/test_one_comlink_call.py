@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import farcall
 import pytest
 from farcall import comlink
 from hypothesis import given, settings
@@ -129,3 +131,55 @@ def test_one_call_s_exception_leaves_the_others_alone(
 ) -> None:
     ERRORS[:] = [error for _, error in drawn]
     asyncio.run(run([step for step, _ in drawn]))
+
+
+NO_VALUES = [["s", {"a": 1}], ["d", ["l", 1], 2], ["s", ["l"]], ["zz"], ["i", "x"], ["b", 7]]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("wire", NO_VALUES, ids=str)
+@pytest.mark.parametrize("graph", [False, True], ids=["plain", "in a graph"])
+async def test_a_result_that_python_cannot_have_is_the_error_of_its_call_alone(
+    wire: Any, graph: bool
+) -> None:
+    """A Set of objects, a Map whose keys are arrays, and what is no value at all."""
+    near, far = comlink.memory_pair()
+    api = comlink.wrap(near)
+    asked: list[str] = []
+    far.listen((), lambda text, *_: asked.append(json.loads(text)["id"]), print, print)
+    other = asyncio.ensure_future(awaited(api.slow()))
+    call = asyncio.ensure_future(awaited(api.get()))
+    while len(asked) < 2:
+        await asyncio.sleep(0)
+    value = ["g", ["@", 0], [["l", wire]]] if graph else wire
+    far.post(json.dumps({"value": value, "type": "RAW", "id": asked[1]}), [], [], [])
+    far.post(json.dumps({"value": "slow", "type": "RAW", "id": asked[0]}), [], [], [])
+    with pytest.raises(farcall.ProtocolError, match="value: undecodable value"):
+        await call
+    assert await other == "slow"
+    comlink.close(api)
+
+
+async def awaited(call: Any) -> Any:
+    return await call
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("wire", NO_VALUES, ids=str)
+async def test_an_argument_that_python_cannot_have_is_the_error_of_its_call(wire: Any) -> None:
+    near, far = comlink.memory_pair()
+    served = comlink.expose(Far(), far)
+    replies: list[Any] = []
+    near.listen((), lambda text, *_: replies.append(json.loads(text)), print, print)
+    arguments = ["l", {"type": "RAW", "value": wire}]
+    frame = {"argumentList": arguments, "path": ["l", "note"], "type": "APPLY", "id": "7"}
+    near.post(json.dumps(frame), [], [], [])
+    near.post(json.dumps({**frame, "argumentList": ["l"], "path": ["l", "attribute"]}), [], [], [])
+    while not replies:
+        await asyncio.sleep(0)
+    assert replies[0]["id"] == "7"
+    error = replies[0]["value"]["value"]
+    assert error["name"] == "ProtocolError"
+    assert "argumentList: undecodable value" in error["message"]
+    assert ("send an Array" in error["message"]) == (wire in NO_VALUES[:3])
+    served.close()
