@@ -2,7 +2,7 @@
 
 from farcall import errors, platform
 from farcall.comlink import frames
-from farcall.comlink.values import Outgoing
+from farcall.comlink.values import Outgoing, UndecodableError
 from farcall.connection.pending import Pending, PendingCalls
 from farcall.proxies import remote
 from farcall.values.codec import dumps
@@ -133,6 +133,17 @@ class Calls(PendingCalls):
             self.settle(waiter, None, error)
             self.wake()
         return waiter is not None
+
+    def undecodable(self, error: "errors.ProtocolError") -> None:
+        """End the call whose reply holds what is no value; all of them if that cannot be told."""
+        if not isinstance(error, UndecodableError):
+            self.fail_all(error)
+            self.wake()
+            return
+        key = error.fields.get("id")
+        refused = errors.ProtocolError(str(error))
+        if not isinstance(key, str) or not self.fail(key, refused):
+            self._complain(refused, "of a reply")
 
     def wake(self) -> None:
         """Wake what was settled; called where no task runs: in a port's event, or a timer's."""

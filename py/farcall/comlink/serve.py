@@ -77,10 +77,9 @@ class Exposed:
         if self.options.origins is not None and origin not in self.options.origins:
             self.refused += 1
             return
-        frame: "Fields" = {}
         number: "Number" = None
         try:
-            frame = Incoming().frame(text, buffers, refs)
+            frame: "Fields" = Incoming().frame(text, buffers, refs)
             number = self._valid_id(frame)
             if number is not None:
                 self._request(number, frame)
@@ -218,8 +217,7 @@ class Exposed:
 
     def _on_broken(self, number: "str", kind: "str", why: "str", memory: "bool" = False) -> None:
         refused: "type[Exception]" = MemoryError if memory else errors.ProtocolError
-        exc = refused(f"{kind or 'a'} message refused: {why}")
-        self._fail(number or None, exc)
+        self._fail(number or None, refused(f"{kind or 'a'} message refused: {why}"))
 
     def _on_gone(self, why: "str", all_of_it: "bool" = False) -> None:
         self.close()

@@ -5,7 +5,7 @@ from farcall.comlink import frames, ports
 from farcall.comlink.calls import Call, Calls
 from farcall.comlink.gate import Gate
 from farcall.comlink.realm import Options
-from farcall.comlink.values import Incoming, UndecodableError, received
+from farcall.comlink.values import Incoming, received
 from farcall.proxies import remote
 
 TYPE_CHECKING = False
@@ -156,14 +156,8 @@ class Wrapped:
     ) -> None:
         try:
             frame = Incoming().frame(text, buffers, refs)
-        except UndecodableError as exc:
-            number = exc.fields.get("id")
-            error = errors.ProtocolError(str(exc))
-            if not isinstance(number, str) or not self._calls.fail(number, error):
-                self._options.complain(error)
-            return
         except errors.ProtocolError as exc:
-            self.fail_all(exc)
+            self._calls.undecodable(exc)
             return
         if frame.get("type") not in frames.REPLIES:
             return

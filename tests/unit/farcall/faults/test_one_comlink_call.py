@@ -12,6 +12,7 @@ from farcall import comlink
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.fake_page import until
 from tests.support.raised import EXCEPTIONS
 
 TURNS = 2000  # of the event loop, within which everything ends
@@ -149,8 +150,7 @@ async def test_a_result_that_python_cannot_have_is_the_error_of_its_call_alone(
     far.listen((), lambda text, *_: asked.append(json.loads(text)["id"]), print, print)
     other = asyncio.ensure_future(awaited(api.slow()))
     call = asyncio.ensure_future(awaited(api.get()))
-    while len(asked) < 2:
-        await asyncio.sleep(0)
+    await until(lambda: len(asked) == 2)
     value = ["g", ["@", 0], [["l", wire]]] if graph else wire
     far.post(json.dumps({"value": value, "type": "RAW", "id": asked[1]}), [], [], [])
     far.post(json.dumps({"value": "slow", "type": "RAW", "id": asked[0]}), [], [], [])
@@ -175,8 +175,7 @@ async def test_an_argument_that_python_cannot_have_is_the_error_of_its_call(wire
     frame = {"argumentList": arguments, "path": ["l", "note"], "type": "APPLY", "id": "7"}
     near.post(json.dumps(frame), [], [], [])
     near.post(json.dumps({**frame, "argumentList": ["l"], "path": ["l", "attribute"]}), [], [], [])
-    while not replies:
-        await asyncio.sleep(0)
+    await until(lambda: replies)
     assert replies[0]["id"] == "7"
     error = replies[0]["value"]["value"]
     assert error["name"] == "ProtocolError"
