@@ -14,6 +14,7 @@ from farcall.values.registered import cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from farcall.connection.channel import Channel
@@ -31,15 +32,16 @@ class Calls(PendingCalls):
     Args:
         channel: sends the frames.
         tables: the session's reference tables.
+        refuse: refuses a call of those functions that the session's messages wait for.
     """
 
-    def __init__(self, channel: "Channel", tables: "Tables") -> None:
+    def __init__(self, channel: "Channel", tables: "Tables", refuse: "Callable[[], None]") -> None:
         super().__init__(channel.woken, channel.complain)
         self._channel = channel
         self._tables = tables
         self._encoding = tables.encoding
         self._decode_with = tables.encoding.codec.decode_with
-        self._limit = channel.limits["pending"]
+        self._refuse_hooks = refuse
         self._last = 0
 
     # -- requests
@@ -54,7 +56,7 @@ class Calls(PendingCalls):
         channel = self._channel
         pending = self.pending
         owner = ref.owner
-        if channel.error is not None or len(pending) >= self._limit:
+        if channel.error is not None or len(pending) >= channel.room:
             self._refuse()
         if (ref if owner is None else owner._farcall).released:
             remote.usable(ref)
@@ -108,16 +110,17 @@ class Calls(PendingCalls):
             one_way: whether nothing comes back.
         """
         ref = proxy._farcall
-        if self._channel.error is not None or len(self.pending) >= self._limit:
+        if self._channel.error is not None or len(self.pending) >= self._channel.room:
             self._refuse()
         owner = ref.owner
         if (ref if owner is None else owner._farcall).released:
             remote.usable(ref)
-        number = 0 if one_way else self._last + 1
-        self._channel.send(self._encoding.attempt(self._frame, kind, number, ref, args, more))
+        frame = self._encoding.attempt(self._frame, kind, ref, args, more)
         if one_way:
+            self._channel.send(frame)
             return None
-        self._last = number
+        number = frame[1] = self._last = self._last + 1  # an `encode` may have sent a call
+        self._channel.send(frame)
         seconds = self._channel.timeout
         if ref.options is not None:
             seconds = ref.options.get("timeout", seconds)
@@ -126,7 +129,6 @@ class Calls(PendingCalls):
     def _frame(
         self,
         kind: "str",
-        number: "int",
         ref: "Reference",
         args: "tuple[Value, ...] | None",
         more: "dict[str, Value] | str | None",
@@ -138,7 +140,7 @@ class Calls(PendingCalls):
             if ref.named:  # keys are encoded each time: they may hold objects, bytes and calls
                 ref.wire = path
         target = ref.target if ref.target >= 0 else self._tables.target(ref)
-        frame: "Frame" = [kind, number, target, path]
+        frame: "Frame" = [kind, 0, target, path]
         if args is not None:
             frame.append(encoding.codec.encode_all(args))
         if more is not None:
@@ -162,7 +164,9 @@ class Calls(PendingCalls):
         error = self._channel.error
         if error is not None:
             raise errors.again(error)
-        raise errors.LimitError(f"{len(self.pending)} calls are pending")
+        if len(self.pending) >= self._channel.limits["pending"]:
+            raise errors.LimitError(f"{len(self.pending)} calls are pending")
+        self._refuse_hooks()
 
     # -- ends
 

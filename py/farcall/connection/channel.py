@@ -51,6 +51,7 @@ class Channel:
         buffers: of the frames that have not left yet.
         emptied: buffers of the peer that go back to it with the next message.
         encoding: how many values wait for an asynchronous `encode`; nothing leaves before.
+        room: how many calls may be pending; 0 while each must be looked at, see `Waits.refuse`.
         sent, received: numbers of messages.
         owes_ack: whether the peer still has to learn how many messages arrived.
     """
@@ -74,6 +75,7 @@ class Channel:
         self.buffers: "list[Buffer]" = []
         self.emptied: "list[Buffer]" = []
         self.encoding = 0
+        self.room = limits["pending"]
         self.sent = 0
         self.received = 0
         self.bytes_sent = 0

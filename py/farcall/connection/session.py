@@ -41,6 +41,7 @@ LIMITS = {
     "exports": 1_000_000,  # objects that the peer may hold
     "header": 64 * 2**20,  # characters of JSON in a message
     "buffers": 4 * 2**30,  # bytes of the buffers of a message
+    "hook": 60,  # seconds of an asynchronous `encode` or `decode`, for which messages wait
     "window": WINDOW,  # items of a stream that may be on their way
     "window_bytes": WINDOW_BYTES,  # bytes of their buffers, not counting the last
 }
@@ -128,7 +129,7 @@ class Session(Duplex):
         self.tables: "Tables" = Tables(self, self, self._policy, self.answers, self.waits.later)
         self.waits.encoding = self.tables.encoding
         self.codec = self.tables.encoding.codec
-        self._calls = Calls(self, self.tables)
+        self._calls = Calls(self, self.tables, self.waits.refuse)
         self.pending = self._calls.pending
         self._serving = Serving(self, self.tables, self._policy, self.answers)
         self._streams = Streams(self.tables)

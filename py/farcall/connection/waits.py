@@ -2,22 +2,26 @@
 
 On MicroPython, which mostly runs on the main thread, a message with long lists waits too, while
 they are decoded a few milliseconds a turn. Everything behind a message that waits waits as well:
-the order of messages stays.
+the order of messages stays. So such a function may make no calls of its session, which would wait
+for it, and has a limited time.
 """
 
-from farcall import messages, platform
+from farcall import errors, messages, platform
+from farcall.proxies.remote import Call
 from farcall.values import bulk, registered
 from farcall.values.references import referring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
     from typing import Any
 
     from farcall.connection.channel import Channel
     from farcall.connection.encoding import Encoding
     from farcall.messages import Buffers, Frame, Wire
+    from farcall.values.references import Value
+
+    Then = Callable[[Value, BaseException | None], object]
 
 SLICE = 0.016  # seconds of decoding in a turn: a frame of the screen
 _CONTAINERS = (
@@ -58,32 +62,53 @@ class Waits:
         self._resume = resume
         self._receive = receive
         self.held: "list[tuple[str, Buffers]] | None" = None
-        self._tasks: "set[asyncio.Task[Any]]" = set()
+        self._hooks: "dict[object, Hook]" = {}  # by the marks of their tasks
 
-    def _spawn(self, coroutine: "Coroutine[Any, Any, None]") -> None:
-        self._tasks.add(platform.spawn(coroutine))
+    def _begin(self, awaitable: "Any", then: "Then") -> None:
+        """Run an `encode` or `decode`; then(value, error) at its end, or when its time is over."""
+        owner: "Any" = awaitable._farcall.connection if isinstance(awaitable, Call) else None
+        if owner is self._channel:
+            awaitable._farcall.waiter.retrieved = True  # its result is not waited for
+            awaitable = _refused()
+        hook = Hook(awaitable, self._hooks, then, self._channel.limits["hook"])
+        self._hooks[hook.mark] = hook
+        self._channel.room = 0
+
+    def _ended(self) -> None:
+        if not self._hooks:
+            self._channel.room = self._channel.limits["pending"]
+
+    def refuse(self) -> None:
+        """Refuse a call that an `encode` or `decode` makes: it would wait for its own end.
+
+        Raises:
+            RuntimeError: one that runs makes it.
+        """
+        for mark in platform.marks():
+            if mark in self._hooks:
+                raise RuntimeError(_REFUSAL)
 
     # -- out
 
     def later(self, coroutine: "Any", wire: "list[Wire]") -> None:
         """Fill `wire` with what an `encode` gives; nothing is sent before."""
-        self._channel.encoding += 1
-        self._spawn(self._encode(coroutine, wire))
-
-    async def _encode(self, coroutine: "Any", wire: "list[Wire]") -> None:
         channel = self._channel
-        try:
-            value = await coroutine
-            if channel.error is None:
-                wire[2] = self.encoding.value(value)
-        except BaseException as exc:
-            if platform.is_over(exc):
-                raise
-            wire[:] = [messages.FAILED, self.encoding.codec.encode_exception(exc)]
-        channel.encoding -= 1
-        if not channel.encoding:
-            self._tasks.clear()
-            channel.flush_soon()
+        channel.encoding += 1
+
+        def encoded(value: "Value", error: "BaseException | None") -> None:
+            try:
+                if error is not None:
+                    raise error
+                if channel.error is None:
+                    wire[2] = self.encoding.value(value)
+            except BaseException as exc:
+                wire[:] = [messages.FAILED, self.encoding.codec.encode_exception(exc)]
+            channel.encoding -= 1
+            self._ended()
+            if not channel.encoding:
+                channel.flush_soon()
+
+        self._begin(coroutine, encoded)
 
     # -- in
 
@@ -99,7 +124,7 @@ class Waits:
                         if len(waiting) == 1:
                             self.held = []
         if waiting:
-            self._spawn(self._decode(waiting, batch, buffers))
+            self._decode(waiting, batch, buffers)
             return True
         if platform.MICROPYTHON and buffers and '"' + messages.PARTS + '"' in header:
             parts = [w for w in _tagged(batch, messages.PARTS) if all(_is_json(p) for p in w[2:])]
@@ -151,22 +176,24 @@ class Waits:
             wire[2] = registered.Made(None, registered.cause(exc))
         return None
 
-    async def _decode(
+    def _decode(
         self, waiting: "list[tuple[list[Wire], Any]]", batch: "list[Frame]", buffers: "Buffers"
     ) -> None:
-        for wire, coroutine in waiting:
-            try:
-                wire[2] = registered.Made(await coroutine, None)
-            except BaseException as exc:
-                if platform.is_over(exc):
-                    raise
-                wire[2] = registered.Made(None, exc)
-        platform.Timer(0, lambda: self._release(batch, buffers))
+        wire, coroutine = waiting.pop(0)
+
+        def decoded(value: "Value", error: "BaseException | None") -> None:
+            wire[2] = registered.Made(value, error)
+            self._ended()
+            if waiting:
+                self._decode(waiting, batch, buffers)
+            else:
+                platform.Timer(0, lambda: self._release(batch, buffers))
+
+        self._begin(coroutine, decoded)
 
     def _release(self, batch: "list[Frame]", buffers: "Buffers") -> None:
         """Hand the message on, and those behind it until one waits again."""
         held, self.held = self.held or [], None
-        self._tasks.clear()
         self._resume(batch, buffers)
         for index in range(len(held)):
             self._receive(held[index][0], held[index][1])
@@ -177,9 +204,66 @@ class Waits:
     def clear(self) -> None:
         """The session is over: cancel what is under way."""
         self.held = None
-        for task in self._tasks:
-            task.cancel()
-        self._tasks.clear()
+        hooks, self._hooks = self._hooks, {}
+        for hook in hooks.values():
+            hook.stop()
+
+
+class Hook:
+    """An `encode` or `decode` that runs.
+
+    Args:
+        awaitable: gives its value.
+        hooks: those that run, which it leaves at its end.
+        then: called once with its value or error.
+        seconds: after which its error is a TimeoutError: all that is behind it waits.
+    """
+
+    def __init__(
+        self, awaitable: "Any", hooks: "dict[object, Hook]", then: "Then", seconds: "float"
+    ) -> None:
+        self._hooks = hooks
+        self._then: "Then | None" = then
+        self._timer = platform.Timer(seconds, lambda: self._late(seconds))
+        self.mark, self._task = platform.spawn_marked(self._run(awaitable))
+
+    async def _run(self, awaitable: "Any") -> None:
+        value, error = None, None
+        try:
+            value = await awaitable
+        except BaseException as exc:
+            if platform.is_over(exc):
+                raise
+            error = exc
+        self._end(value, error)
+
+    def _end(self, value: "Value", error: "BaseException | None") -> None:
+        then, self._then = self._then, None
+        if then is not None:
+            self._timer.cancel()
+            del self._hooks[self.mark]
+            then(value, error)
+
+    def _late(self, seconds: "float") -> None:
+        text = f"an encode or decode of farcall.register took more than {seconds} s"
+        self._end(None, errors.TimeoutError(text))
+        platform.cancel(self._task)
+
+    def stop(self) -> None:
+        """Cancel it; nothing follows."""
+        self._then = None
+        self._timer.cancel()
+        platform.cancel(self._task)
+
+
+_REFUSAL = (
+    "an encode or decode of farcall.register calls the session whose messages wait for it: "
+    "call another session, or do it before"
+)
+
+
+async def _refused() -> None:
+    raise RuntimeError(_REFUSAL)
 
 
 def _tagged(batch: "list[Frame]", tag: "str") -> "list[list[Wire]]":

@@ -59,8 +59,10 @@ from farcall.platform.tasks import (
     drain,
     is_awaitable,
     is_over,
+    marks,
     refuse_unawaited,
     spawn,
+    spawn_marked,
     treat_as_awaitable,
 )
 from farcall.platform.timers import Ticker, Timer, clock, forget_later, pause, soon
@@ -106,6 +108,7 @@ __all__ = [
     "js",
     "last_exception_text",
     "loaded",
+    "marks",
     "on_page",
     "pause",
     "pyodide_module",
@@ -114,6 +117,7 @@ __all__ = [
     "report",
     "soon",
     "spawn",
+    "spawn_marked",
     "standard_module",
     "to_array",
     "traceback_text",

@@ -17,6 +17,35 @@ def spawn(coroutine: "Any") -> "asyncio.Task[Any]":
     return asyncio.create_task(coroutine)
 
 
+if MICROPYTHON:
+
+    def spawn_marked(coroutine: "Any") -> "tuple[object, asyncio.Task[Any]]":
+        """Run a coroutine as a new task; gives the mark that `marks` has while it runs, and it."""
+        task = asyncio.create_task(coroutine)
+        return id(task), task
+
+    def marks() -> "tuple[object, ...]":
+        """The mark of the task that runs."""
+        return (id(_core.cur_task),)
+
+else:
+    import contextvars
+
+    _marks: "contextvars.ContextVar[tuple[object, ...]]" = contextvars.ContextVar("_marks")
+
+    def spawn_marked(coroutine: "Any") -> "tuple[object, asyncio.Task[Any]]":
+        """As on MicroPython; what the task spawns itself has its mark too."""
+        mark = object()
+        before = _marks.set(marks() + (mark,))
+        task = asyncio.create_task(coroutine)
+        _marks.reset(before)
+        return mark, task
+
+    def marks() -> "tuple[object, ...]":
+        """The marks of the task that runs."""
+        return _marks.get(())
+
+
 def cancel(task: "asyncio.Task[Any]") -> None:
     """Cancel a task. MicroPython can't cancel the one that runs, such as a callback that ends the
     worker that called it: that one goes on."""
