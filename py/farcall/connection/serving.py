@@ -133,7 +133,8 @@ class Serving:
     def _op(self, frame: "Frame", args: "list[Value]", name: "object") -> "Value":
         owner = self._tables.walk(self._tables.owner(frame[2]), frame[3])
         self._contexts.follow(frame[1], owner, name)
-        return self._policy.operate(owner, name, args)
+        only = name == "enter" and _only_released(owner)
+        return (False, owner) if only else self._policy.operate(owner, name, args)
 
     # -- coroutines
 
@@ -229,6 +230,13 @@ class Serving:
         self.running.clear()
         self._answers.clear()
         self._contexts.clear(errors.again(self._channel.error))
+
+
+def _only_released(owner: "Value") -> bool:
+    """Whether `async with` only releases an object at its end, which its marks need not permit."""
+    cls = type(owner)
+    entered = hasattr(cls, "__aenter__") or hasattr(cls, "__enter__")
+    return bool(getattr(cls, "__farcall__", None)) and not entered
 
 
 def _discard(awaitable: "Any") -> None:

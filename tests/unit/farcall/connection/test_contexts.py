@@ -117,3 +117,48 @@ async def test_a_context_that_cannot_be_left_is_an_error_of_its_side() -> None:
     await settle()
     [(error, whence)] = heard
     assert (repr(error), whence) == ("ValueError('no')", "of a context that was left")
+
+
+@farcall.exposed("add")
+class Counter:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, n: int) -> int:
+        self.count += n
+        return self.count
+
+
+@pytest.mark.asyncio
+async def test_an_object_that_exposes_names_and_is_no_context_is_released_at_the_end() -> None:
+    near, far = farcall.endpoints.memory_pair()
+    session = farcall.Session(far, {"Counter": Counter})
+    engine = await farcall.connect(near, timeout=5)
+    for awaited in (False, True):
+        made = engine.Counter()
+        async with (await made if awaited else made) as counter:
+            assert await counter.add(2) == 2
+            assert session.statistics()["exports"] == 1
+        with pytest.raises(farcall.ReleasedError):
+            await counter.add(2)
+        await settle()
+        assert session.statistics()["exports"] == 0
+    farcall.session(engine).close()
+
+
+@farcall.exposed("add")
+class Locked(Counter):
+    def __enter__(self) -> None:
+        raise AssertionError("it is not exposed")
+
+    def __exit__(self, *args: object) -> None: ...
+
+
+@pytest.mark.asyncio
+async def test_a_context_that_exposes_other_names_cannot_be_entered() -> None:
+    near, far = farcall.endpoints.memory_pair()
+    farcall.Session(far, {"locked": Locked()})
+    engine = await farcall.connect(near, timeout=5)
+    with pytest.raises(farcall.PolicyError, match="serves no enter"):
+        await engine.locked.__aenter__()
+    farcall.session(engine).close()
