@@ -12,7 +12,10 @@ Annotate with a Protocol, and an editor completes through the wire and mypy chec
 from __future__ import annotations
 
 import argparse
+import builtins
 import collections.abc
+import enum
+import functools
 import importlib
 import inspect
 import sys
@@ -90,7 +93,10 @@ class Stubs:
     """
 
     def __init__(self, classes: Iterable[type]) -> None:
-        self._known = {cls: "Remote" + cls.__name__ for cls in classes}
+        self._known: dict[Any, str] = {}
+        self._cls: Any = None  # whose Protocol is written: what `Self` means
+        for cls in classes:
+            self._know(cls)
         self._namespaces: dict[str, Mapping[str, Any]] = {}
         self._imports: set[str] = set()  # of modules whose types are met
 
@@ -101,8 +107,16 @@ class Stubs:
             if inspect.ismodule(value):
                 self._module(value)
             elif isinstance(value, type) or _is_instance(value):
-                cls = value if isinstance(value, type) else type(value)
-                self._known.setdefault(cls, "Remote" + cls.__name__)
+                self._know(value if isinstance(value, type) else type(value))
+
+    def _know(self, cls: type) -> None:
+        """Name the Protocol of a class; several classes may have one name."""
+        if cls not in self._known:
+            name, number = "Remote" + cls.__name__, 1
+            while name in self._known.values():
+                number += 1
+                name = f"Remote{cls.__name__}{number}"
+            self._known[cls] = name
 
     def _module(self, module: types.ModuleType) -> None:
         name = _module_name(module)
@@ -133,20 +147,21 @@ class Stubs:
 
     def _protocol(self, cls: type) -> str:
         name = self._known[cls]
+        self._cls = cls
         lines = [f"class {name}(Protocol):", f'    """{cls.__name__}, on the other side."""']
-        hints = typing.get_type_hints(cls)
-        public = sorted(n for n in hints if not n.startswith("_"))
+        hints = _hints(cls)
+        exposed = (getattr(cls, "__farcall__", None) or {}).get("names")
+        public = sorted(n for n in hints if not n.startswith("_") and _in(exposed, n))
         lines += [self._attribute(n, hints[n]) for n in public]
         for member, value in _members(cls):
-            if member not in public:
+            if member not in public and _in(exposed, member):
                 lines += self._member(member, value)
         return "\n".join([*lines, "", *self._awaited(cls)]) + "\n"
 
     def _awaited(self, cls: type) -> list[str]:
         """An object is what a call for it gives: it can be used before the call has ended."""
         enter = getattr(cls, "__aenter__", None) or getattr(cls, "__enter__", None)
-        inside = typing.get_type_hints(enter).get("return", Any) if enter else cls
-        text = self._known[cls] if inside is typing.Self else self._text(inside)
+        text = self._text(_hints(enter).get("return", Any) if enter else cls)
         return [
             f"    def __await__(self) -> Generator[Any, Any, {self._known[cls]}]: ...",
             f"    async def __aenter__(self) -> {text}: ...",
@@ -155,16 +170,20 @@ class Stubs:
 
     def _member(self, name: str, value: Any) -> list[str]:
         if isinstance(value, property):
-            hints = typing.get_type_hints(value.fget) if value.fget else {}
-            return ["", self._attribute(name, hints.get("return", Any))]
+            return ["", self._attribute(name, _hints(value.fget).get("return", Any))]
+        if isinstance(value, functools.cached_property):
+            return ["", self._attribute(name, _hints(value.func).get("return", Any))]
         if isinstance(value, type):
             return ["", self._constructor(name, value)]
         function = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
+        if isinstance(function, functools._lru_cache_wrapper):
+            function = function.__wrapped__
         if not isinstance(function, types.FunctionType):
             return []
         return ["", self._method(name, function, 0 if isinstance(value, staticmethod) else 1)]
 
     def _attribute(self, name: str, kind: Any) -> str:
+        kind = self._cls if kind is typing.Self else kind
         if kind in self._known:
             return f"    {name}: {self._known[kind]}"
         if typing.get_origin(kind) is type:
@@ -193,6 +212,7 @@ class Stubs:
 
     def _result(self, function: Any) -> str:
         kind = _hints(function).get("return", Any)
+        kind = self._cls if kind is typing.Self else kind
         arguments = typing.get_args(kind)
         generates = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
         if generates or typing.get_origin(kind) in _STREAMS:
@@ -225,12 +245,15 @@ class Stubs:
     def _text(self, kind: Any) -> str:
         if kind in (None, types.NoneType):
             return "None"
+        kind = self._cls if kind is typing.Self else kind
         if kind in self._known:
             return self._known[kind]
         origin, arguments = typing.get_origin(kind), typing.get_args(kind)
         if origin in _UNIONS:
             return " | ".join(self._text(k) for k in arguments)
         if origin is typing.Literal:
+            if any(isinstance(k, enum.Enum) for k in arguments):
+                return "Any"  # as of the Enum itself
             return f"Literal[{', '.join(map(repr, arguments))}]"
         if origin in (list, tuple, dict, set, frozenset):
             inner = ["..." if k is ... else self._text(k) for k in arguments]
@@ -262,8 +285,34 @@ def _default(parameter: inspect.Parameter) -> Any:
     return inspect.Parameter.empty if empty else _Text("...")
 
 
-def _hints(function: Any) -> dict[str, Any]:
-    return typing.get_type_hints(function) if isinstance(function, types.FunctionType) else {}
+def _hints(owner: Any) -> dict[str, Any]:
+    """The types that a function's or class's annotations name; Any for what cannot be found.
+
+    That is what a module imports for type checkers alone.
+    """
+    if isinstance(owner, types.FunctionType):
+        return _found(owner.__annotations__, owner.__globals__)
+    found: dict[str, Any] = {}
+    for base in reversed(owner.__mro__ if isinstance(owner, type) else ()):
+        module = vars(sys.modules.get(base.__module__, builtins))
+        found.update(_found(vars(base).get("__annotations__", {}), {**module, **vars(base)}))
+    return found
+
+
+def _found(annotations: Mapping[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, kind in annotations.items():
+        one = types.SimpleNamespace(__annotations__={name: kind})
+        try:
+            found.update(typing.get_type_hints(one, names, names))
+        except (NameError, AttributeError, TypeError):
+            found[name] = Any
+    return found
+
+
+def _in(exposed: Iterable[str] | None, name: str) -> bool:
+    """Whether a class serves a name; None if it serves all that are public."""
+    return exposed is None or name in exposed
 
 
 def _members(cls: type) -> list[tuple[str, Any]]:
