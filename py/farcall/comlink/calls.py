@@ -135,7 +135,7 @@ class Calls(PendingCalls):
         return waiter is not None
 
     def undecodable(self, error: "errors.ProtocolError") -> None:
-        """End the call whose reply holds what is no value; all of them if that cannot be told."""
+        """End the call whose reply holds what is no value; all of them if it names none."""
         if not isinstance(error, UndecodableError):
             self.fail_all(error)
             self.wake()

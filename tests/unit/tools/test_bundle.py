@@ -80,6 +80,7 @@ def sources(folder):
                 "py/federation/server",
                 "py/federation/platform/cpython.py",
                 *bundle.SEVERAL,
+                *bundle.STARTED,
                 *bundle.LATER,
                 *bundle.HARDWARE,
                 *bundle.SEARCH,
@@ -146,6 +147,8 @@ def test_the_main_thread_gets_the_panels_first_and_then_the_rpc(root):
     assert sorted(bundle.modules(bundle.RPC, root)) == [
         "farcall/__init__.py",
         "farcall/connection/calls.py",
+        "farcall/workers/pool.py",
+        "farcall/workers/started.py",
     ]
 
 

@@ -136,7 +136,7 @@ async def test_an_object_that_exposes_names_and_is_no_context_is_released_at_the
     engine = await farcall.connect(near, timeout=5)
     for awaited in (False, True):
         made = engine.Counter()
-        async with (await made if awaited else made) as counter:
+        async with await made if awaited else made as counter:
             assert await counter.add(2) == 2
             assert session.statistics()["exports"] == 1
         with pytest.raises(farcall.ReleasedError):
