@@ -39,9 +39,10 @@ def ref(value: "Value") -> "Ref":
 class Export:
     """An object of this side that the peer holds `count` times."""
 
-    def __init__(self, value: "Value", key: "object") -> None:
+    def __init__(self, value: "Value", key: "object", source: "Value") -> None:
         self.value = value
         self.key = key
+        self.source = source  # kept: what is freed gives its id, which is the key, to another
         self.count = 0
 
 
@@ -71,7 +72,7 @@ class Exports:
         """Wire form of a plain function: a short cut of `add` for callbacks."""
         number = self._numbers.get(id(value))
         if number is None:
-            number = self._new(value, id(value))
+            number = self._new(value, id(value), value)
         self.held[number].count += 1
         self._encoding.exports.append(number)
         return [messages.OBJECT, number, messages.KIND_FUNCTION, value.__name__]
@@ -91,17 +92,17 @@ class Exports:
             made = value
             if kind == messages.KIND_STREAM:
                 made = Producer(self._channel, self._encoding, self._last + 1, value)
-            number = self._new(made, key)
+            number = self._new(made, key, value)
         self.held[number].count += 1
         self._encoding.exports.append(number)
         return [messages.OBJECT, number, kind, _name(value, kind)]
 
-    def _new(self, value: "Value", key: "object") -> int:
+    def _new(self, value: "Value", key: "object", source: "Value") -> int:
         limit = self._channel.limits["exports"]
         if len(self.held) >= limit:
             raise errors.LimitError(f"the peer holds {limit} objects of this side")
         number = self._last = self._last + 1
-        self.held[number] = Export(value, key)
+        self.held[number] = Export(value, key, source)
         self._numbers[key] = number
         return number
 

@@ -34,7 +34,8 @@ class Namespace:
     def __init__(self, items: "dict[str, Value]") -> None:
         self.items = items
         self.public = items
-        self.modules = {id(m): listed(n, m) for n, m in items.items() if is_module(m)}
+        # By id, with the module itself: one that is freed gives its id to another.
+        self.modules = {id(m): (listed(n, m), m) for n, m in items.items() if is_module(m)}
 
     def add_submodules(self) -> None:
         """Modules named in the `__all__` of a served module are served as well.
@@ -44,10 +45,10 @@ class Namespace:
         queue = [m for m in self.items.values() if is_module(m)]
         while queue:
             module = queue.pop()
-            for name in self.modules[id(module)]:
+            for name in self.modules[id(module)][0]:
                 value = module.__dict__.get(name)
                 if is_module(value) and id(value) not in self.modules:
-                    self.modules[id(value)] = listed(name, value)
+                    self.modules[id(value)] = (listed(name, value), value)
                     queue.append(value)
 
 

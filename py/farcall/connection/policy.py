@@ -76,7 +76,7 @@ class Policy:
         if isinstance(owner, Namespace):
             return frozenset(owner.items)
         if is_module(owner):
-            return self._modules.get(id(owner), frozenset())
+            return self._modules[id(owner)][0] if id(owner) in self._modules else frozenset()
         found: "frozenset[str] | None" = marks(owner).get("names")
         return found
 
@@ -95,7 +95,7 @@ class Policy:
         kind = type(value).__name__
         if kind in _INNER or isinstance(value, platform.DESCRIPTORS):
             if is_module(value) and is_module(owner) and id(value) not in self._modules:
-                self._modules[id(value)] = listed(name, value)  # imported just now
+                self._modules[id(value)] = (listed(name, value), value)  # imported just now
             self.admit(value)
         return value
 

@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import gc
+import types
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import farcall
 import pytest
+from farcall.connection.policy import Policy
 
 from tests.unit.farcall.connection.test_session import connected, quiet
 
@@ -114,3 +118,35 @@ async def test_a_generator_that_swallows_the_cancellation_is_closed_all_the_same
         await asyncio.wait_for(stream.aclose(), 5)
         assert ended == ["closed"]
         await quiet(engine, session)
+
+
+@pytest.mark.asyncio
+async def test_streams_that_are_sent_one_after_the_other_have_each_its_own_items() -> None:
+    kept: list[Any] = []
+
+    async def begin(stream: Any) -> Any:
+        kept.append(aiter(stream))
+        return await anext(kept[-1])
+
+    async with connected({"begin": begin}) as (engine, _):
+        for number in range(6):
+            marked = farcall.stream([number, -1])
+            alive = weakref.ref(marked)
+            assert await engine.begin(marked) == number
+            del marked
+            gc.collect()
+            assert alive() is not None, "another stream may have its id, by which it is known"
+            await asyncio.sleep(0.1)
+
+
+def test_a_module_that_another_takes_the_place_of_does_not_lend_it_its_names() -> None:
+    served = types.ModuleType("served")
+    served.__all__ = ["part"]  # type: ignore[attr-defined]
+    served.part = types.ModuleType("part")  # type: ignore[attr-defined]
+    served.part.__all__ = []
+    policy = Policy({"served": served})
+    freed = weakref.ref(served.part)
+    del served.part
+    gc.collect()
+    assert freed() is not None, "another module may have its id, and the names of it"
+    assert policy.root.modules[id(freed())][1] is freed()
