@@ -147,6 +147,11 @@ class Exports:
             raise errors.ReleasedError(f"object {number!r} was released, or never sent")
         return export.value
 
+    def holds(self, value: "Value") -> bool:
+        """Whether the peer holds the very object."""
+        export = self.held.get(self._numbers.get(id(value), 0))
+        return export is not None and export.value is value
+
     def producers(self) -> "list[Producer]":
         """The streams that this side produces now."""
         return [e.value for e in self.held.values() if isinstance(e.value, Producer)]

@@ -3,6 +3,7 @@
 A name that leads into the interpreter is none that a peer may use, whatever serves it.
 """
 
+from farcall.connection.doors import DOORS, is_door
 from farcall.platform import is_module
 
 TYPE_CHECKING = False
@@ -10,22 +11,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from farcall.proxies.remote import Value
-
-# Public names that lead out of any object into the interpreter: frames, code, globals.
-_DOORS = frozenset(
-    (
-        "gi_frame gi_code gi_yieldfrom cr_frame cr_code cr_await cr_origin ag_frame ag_code "
-        "ag_await tb_frame tb_next tb_lasti f_globals f_locals f_builtins f_back f_code co_code "
-        "co_consts func_globals func_code"
-    ).split()
-)
-# Those of one type only: bases, the setter of a traceback, and templates that walk attributes.
-_DOORS_OF: "dict[object, type]" = {
-    "mro": type,
-    "with_traceback": BaseException,
-    "format": str,
-    "format_map": str,
-}
 
 
 class Namespace:
@@ -70,7 +55,7 @@ def namespace(served: "Value") -> "Value":
     for name in served:
         if not isinstance(name, str) or not name or name[0] == "_" or "." in name:
             raise TypeError(f"serve: expected public names as keys, received {name!r}")
-        if name in _DOORS:
+        if name in DOORS:
             raise TypeError(f"serve: {name!r} is a name of the interpreter's own: choose another")
     space = Namespace(dict(served))
     space.add_submodules()
@@ -83,7 +68,8 @@ def exposed(
     """Class decorator: serve exactly `names` of its instances (all public ones if empty).
 
     Args:
-        names: attributes, methods and operations ("len()", "iter()") that a peer may use.
+        names: attributes, methods and operations ("len()", "iter()", "[]" for items, "()" for
+            calls of the instance) that a peer may use.
         writable: attributes, or "[]" for items, that a peer may set and delete.
         concurrency: how many calls run at a time on each instance; 0 for no limit.
         queue: how many more may wait; LimitError beyond.
@@ -104,12 +90,6 @@ def exposed(
 def marks(owner: "object") -> "dict[str, Any]":
     cls = owner if isinstance(owner, type) else type(owner)
     return getattr(cls, "__farcall__", None) or {}
-
-
-def is_door(owner: "object", name: "str") -> bool:
-    """Whether a public name of `owner` leads into the interpreter."""
-    kind = _DOORS_OF.get(name)
-    return name in _DOORS or (kind is not None and isinstance(owner, kind))
 
 
 def public_names(value: "object") -> "list[str]":

@@ -47,6 +47,16 @@ _COMPARISONS: "dict[str, tuple[str, Operator]]" = {
 }
 
 
+_MIRRORED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
+
+
+def reflected(name: "str") -> str:
+    """The operator that the other operand is asked for."""
+    if name in _COMPARISONS:
+        return _MIRRORED[name]
+    return name[1:] if name in _REFLECTED else "r" + name
+
+
 def size(name: "str", a: "Any", b: "Any") -> int:
     """What `a` and `b` become, in bits, items or characters; 0 where that is no more than they are.
 

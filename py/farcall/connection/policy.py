@@ -6,15 +6,10 @@ names. Nothing is writable unless its class says so with `exposed(writable=...)`
 """
 
 from farcall import errors, platform
-from farcall.connection.namespace import (
-    Namespace,
-    is_door,
-    listed,
-    marks,
-    namespace,
-    public_names,
-)
+from farcall.connection.doors import changes, is_door
+from farcall.connection.namespace import Namespace, listed, marks, namespace, public_names
 from farcall.connection.operations import OPERATIONS, forwarded
+from farcall.connection.operators import OPERATORS, reflected
 from farcall.platform import is_module
 from farcall.proxies.remote import Remote
 from farcall.proxies.spelling import hint
@@ -30,6 +25,7 @@ if TYPE_CHECKING:
     Decode = Callable[[Wire], Value]
 
 PATH_LENGTH = 32
+_REMEMBERED = 10_000  # names of classes
 
 # Types of the interpreter that no name, item or result may hand out.
 _INNER = frozenset("module frame code traceback generator_frame cell".split())
@@ -45,9 +41,9 @@ class Policy:
 
     def __init__(self, root: "Value") -> None:
         self.root = namespace(root)
-        self._allowed: "set[tuple[type, str]]" = (
-            set()
-        )  # (class, name) that passed: the verdict is the class's
+        # (class, name) that passed: the verdict is the class's.
+        self._allowed: "set[tuple[type, str]]" = set()
+        self.holds: "Callable[[Value], bool]" = lambda value: False  # by reference: the peer
         self._modules = self.root.modules if isinstance(self.root, Namespace) else {}
 
     # -- what may be read
@@ -67,9 +63,15 @@ class Policy:
         if isinstance(owner, platform.JsProxy):
             raise errors.PolicyError(f"JavaScript objects are not served: {name!r}")
         names = self._names(owner)
-        if names is not None and name not in names:
-            raise errors.PolicyError(_missing(owner, name, names))
+        if names is not None:
+            if name not in names:
+                raise errors.PolicyError(_missing(owner, name, names))
+        elif changes(owner, name):
+            self._changeable(owner, repr(name))
+            return  # this object may be; the class's others may not
         if not isinstance(owner, (Namespace, type)) and not is_module(owner):
+            if len(self._allowed) >= _REMEMBERED:  # a class may have any name
+                self._allowed.clear()
             self._allowed.add((type(owner), name))
 
     def _names(self, owner: "Value") -> "frozenset[str] | None":
@@ -110,6 +112,9 @@ class Policy:
         """Item `key` of `owner`."""
         if isinstance(owner, (Namespace, type)) or is_module(owner):
             raise errors.PolicyError(f"{describe(owner)} has no items")
+        _listed(owner, "[]", "items")
+        if isinstance(owner, dict) and hasattr(owner, "default_factory") and key not in owner:
+            raise KeyError(key)  # else the dict would keep it
         value = owner[key]
         self.admit(value)
         return value
@@ -139,6 +144,8 @@ class Policy:
             return value  # type: ignore[no-any-return]
         if isinstance(value, (Namespace, platform.JsProxy)) or not callable(value):
             raise TypeError(f"{describe(value)} is not callable")
+        if not isinstance(value, type):
+            _listed(value, "()", "calls")
         return value  # type: ignore[no-any-return]
 
     def operate(self, owner: "Value", name: "Any", args: "list[Value]") -> "Value":
@@ -152,9 +159,10 @@ class Policy:
             raise errors.PolicyError(f"{describe(owner)} has no {name}()")
         if is_module(owner) and name not in ("doc", "names"):
             raise errors.PolicyError(f"{describe(owner)} has no {name}()")
-        names = marks(owner).get("names")
-        if names is not None and name + "()" not in names and name not in ("doc", "names"):
-            raise errors.PolicyError(f"{describe(owner)} serves no {name}()")
+        if name not in ("doc", "names"):
+            _listed(owner, name + "()")
+        for operand in args if name in OPERATORS else ():  # Python asks it too
+            _listed(operand, reflected(name) + "()")
         if name == "names":
             own = self._names(owner)
             return sorted(public_names(owner) if own is None else own)
@@ -169,41 +177,43 @@ class Policy:
 
         Gives a call to be awaited if the owner is a proxy: its own side decides.
         """
-        if type(step) is list:
-            key = decode(step[0])
-            if isinstance(owner, Remote):
-                return owner._farcall.connection.assign(owner[key], value)
-            self._writable(owner, "[]")
-            owner[key] = value
-            return None
-        self.check(owner, step)
+        key = self._key(owner, step, decode)
         if isinstance(owner, Remote):
-            return owner._farcall.connection.assign(getattr(owner, step), value)
-        self._writable(owner, step)
-        return setattr(owner, step, value)
+            return owner._farcall.connection.assign(_beyond(owner, step, key), value)
+        if type(step) is not list:
+            return setattr(owner, key, value)
+        owner[key] = value
+        return None
 
     def delete(self, owner: "Value", step: "Wire", decode: "Decode") -> "Value":
         """Delete an attribute or item that the owner's class declares writable; as `set`."""
-        if type(step) is list:
-            key = decode(step[0])
-            if isinstance(owner, Remote):
-                return owner._farcall.connection.remove(owner[key])
-            self._writable(owner, "[]")
-            del owner[key]
-            return None
-        self.check(owner, step)
+        key = self._key(owner, step, decode)
         if isinstance(owner, Remote):
-            return owner._farcall.connection.remove(getattr(owner, step))
-        self._writable(owner, step)
-        return delattr(owner, step)
+            return owner._farcall.connection.remove(_beyond(owner, step, key))
+        if type(step) is not list:
+            return delattr(owner, key)
+        del owner[key]
+        return None
 
-    def _writable(self, owner: "Value", name: "str") -> None:
-        plain = name == "[]" and type(owner) in (list, dict, bytearray)
-        if not plain and name not in marks(owner).get("writable", ()):
-            what = "items" if name == "[]" else repr(name)
+    def _key(self, owner: "Value", step: "Wire", decode: "Decode") -> "Any":
+        """The name or key of a step that may be changed."""
+        item = type(step) is list
+        key = decode(step[0]) if item else step
+        if not item:
+            self.check(owner, key)
+        if item and type(owner) in (list, dict, bytearray):
+            self._changeable(owner, "change of an item")
+        elif not isinstance(owner, Remote):
+            _writable(owner, "[]" if item else key)
+        return key
+
+    def _changeable(self, owner: "Value", what: "str") -> None:
+        """Refuse a change of a value that the peer does not hold, unless its class says so."""
+        held = owner is self.root or self.holds(owner)
+        if not held and "[]" not in marks(owner).get("writable", ()):
             raise errors.PolicyError(
-                f"{what} of {describe(owner)} is read-only: its class can declare "
-                f"@farcall.exposed(writable=({name!r},))"
+                f"{what}: the other side has no more than a copy of {describe(owner)}, unless "
+                "it is given the object itself by farcall.ref"
             )
 
     # -- metadata
@@ -223,6 +233,28 @@ class Policy:
         if _is_function(value):
             return ["function", first_line(value), []]
         return [kind, first_line(value), members]
+
+
+def _beyond(proxy: "Remote", step: "Wire", key: "Any") -> "Remote":
+    """The proxy of what a step leads to."""
+    return proxy[key] if type(step) is list else getattr(proxy, key)  # type: ignore[no-any-return]
+
+
+def _writable(owner: "Value", name: "str") -> None:
+    if name not in marks(owner).get("writable", ()):
+        what = "items" if name == "[]" else repr(name)
+        raise errors.PolicyError(
+            f"{what} of {describe(owner)} is read-only: its class can declare "
+            f"@farcall.exposed(writable=({name!r},))"
+        )
+
+
+def _listed(owner: "Value", name: "str", what: "str" = "") -> None:
+    """Refuse what the class of `owner` does not list by `exposed`, if that lists anything."""
+    marked = marks(owner)
+    names = marked.get("names")
+    if names is not None and name not in names and name not in marked["writable"]:
+        raise errors.PolicyError(f"{describe(owner)} serves no {what or name}")
 
 
 def _is_function(value: "object") -> bool:

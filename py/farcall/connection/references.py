@@ -74,6 +74,7 @@ class Tables(References):
         self.encoding = Encoding(channel.buffers, channel.emptied, self)
         self.exports = Exports(channel, self.encoding, policy.admit)
         self.encoding.unexport = self.exports.take_back
+        policy.holds = self.exports.holds
 
     def owner(self, target: "object") -> "Value":
         """The object that a frame's target names.

@@ -1,0 +1,304 @@
+"""What a peer may do to a value that crosses as a copy, by a path that leads to it: read it."""
+
+import array
+import collections
+import contextlib
+import enum
+import itertools
+import pathlib
+import string
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import farcall
+import numpy as np
+import pytest
+from farcall.connection.policy import Policy
+
+from tests.unit.farcall.connection.test_session import connected
+
+TOKEN = "-".join(["not", "for", "peers"])
+
+
+class Rows(list):  # type: ignore[type-arg]
+    """A list of the program's, with a method of its own."""
+
+    def put(self, item: Any) -> None:
+        self.append(item)
+
+
+@farcall.exposed(writable=("[]",))
+class Open(list):  # type: ignore[type-arg]
+    """Says that its items may be changed."""
+
+
+MAKE: dict[str, Callable[[], Any]] = {
+    "list": lambda: [3, 1, 2],
+    "dict": lambda: {"a": 1, 3: 4},
+    "set": lambda: {1, 2},
+    "bytearray": lambda: bytearray(b"cab"),
+    "memoryview": lambda: memoryview(bytearray(b"cab")),
+    "deque": lambda: collections.deque([3, 1, 2]),
+    "OrderedDict": lambda: collections.OrderedDict(a=1, b=2),
+    "Counter": lambda: collections.Counter("aab"),
+    "defaultdict": lambda: collections.defaultdict(list, {"a": [1]}),
+    "array": lambda: array.array("h", [3, 1, 2]),
+    "ndarray": lambda: np.array([3, 1, 2]),
+    "MaskedArray": lambda: np.ma.MaskedArray([3, 1, 2], [False, True, False]),
+    "Rows": lambda: Rows([3, 1, 2]),
+}
+ARGUMENTS: list[tuple[Any, ...]] = [
+    (),
+    (1,),
+    (0,),
+    ("a",),
+    ([9],),
+    (b"x",),
+    ({"a": 5},),
+    (0, 9),
+    ("a", 9),
+    ([0], [9]),
+    (9, "int16"),
+    (False,),
+    (True,),
+]
+
+
+def state(value: Any) -> str:
+    masked = getattr(value, "_hardmask", None), getattr(value, "fill_value", None)
+    flags = str(getattr(value, "flags", ""))
+    shown = bytes(value) if isinstance(value, memoryview) else value
+    return f"{shown!r} {masked} {flags} {getattr(value, 'mask', None)!r}"
+
+
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Changes of a list, dict, set, array or other value that a path leads to, and files by way of "
+    "a path or an array",
+)
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", MAKE)
+async def test_no_method_changes_a_value_that_the_peer_has_a_copy_of(kind: str) -> None:
+    value = MAKE[kind]()
+    names = [n for n in dir(value) if n[0] != "_" and n != "put"]
+    names += ["put"] if kind != "Rows" else []
+    before = state(value)
+    owner = type("Owner", (), {"value": value})()
+    async with connected({"it": owner, "give": lambda: value}) as (engine, _):
+        for name, arguments in itertools.product(names, ARGUMENTS):
+            for path in (engine.it.value, engine.give()):
+                with contextlib.suppress(Exception):
+                    await getattr(path, name)(*arguments)
+                assert state(value) == before, (name, arguments)
+        for key in (0, "a", "new", 1):
+            for path in (engine.it.value[key], engine.give()[key]):
+                for act in (lambda p: farcall.set(p, 9), farcall.delete, lambda p: p):
+                    with contextlib.suppress(Exception):
+                        await act(path)
+                    assert state(value) == before, key
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["list", "dict", "bytearray", "ndarray", "set"])
+async def test_a_class_does_not_change_the_values_of_its_kind(kind: str) -> None:
+    value = MAKE[kind]()
+    names = [n for n in dir(value) if n[0] != "_"]
+    before = state(value)
+    served = {"cls": type(value), "it": type("Owner", (), {"value": value})()}
+    async with connected(served) as (engine, _):
+        for name, arguments in itertools.product(names, ARGUMENTS):
+            with contextlib.suppress(Exception):
+                await getattr(engine.cls, name)(engine.it.value, *arguments)
+            assert state(value) == before, (name, arguments)
+
+
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Changes of a list, dict, set, array or other value that a path leads to, and files by way of "
+    "a path or an array",
+)
+@pytest.mark.asyncio
+async def test_a_value_is_changed_where_the_program_gives_it_by_reference_or_says_so() -> None:
+    value, rows, items = [3, 1, 2], Rows(), Open([1])
+    served = {"give": lambda: farcall.ref(value), "rows": rows, "items": items, "plain": value}
+    async with connected(served) as (engine, _):
+        with pytest.raises(farcall.PolicyError, match=r"'append': the other side has no more than"):
+            await engine.plain.append(4)
+        with pytest.raises(farcall.PolicyError, match=r"change of an item: .* farcall\.ref"):
+            await farcall.set(engine.plain[0], 4)
+        held = await engine.give()
+        await held.append(4)
+        await farcall.set(held[0], 5)
+        await farcall.delete(held[1])
+        await engine.give().append(6)
+        assert value == [5, 2, 4, 6]
+        await engine.rows.put(7)
+        await engine.items.append(8)
+        await farcall.set(engine.items[0], 9)
+        assert (rows, items) == ([7], [9, 8])
+
+
+def snapshot(folder: pathlib.Path) -> list[str]:
+    return sorted(f"{p.name} {p.stat().st_mode}" for p in folder.rglob("*"))
+
+
+@pytest.mark.promise(
+    "farcall: what is refused",
+    "Changes of a list, dict, set, array or other value that a path leads to, and files by way of "
+    "a path or an array",
+)
+@pytest.mark.asyncio
+async def test_a_path_that_the_peer_has_a_copy_of_leads_to_no_file(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "secret.txt").write_text(TOKEN)
+    owner = type("Files", (), {"folder": tmp_path / "shared", "rows": np.arange(3)})()
+    served = {"files": owner, "where": lambda: owner.folder, "by": lambda: farcall.ref(tmp_path)}
+    before = snapshot(tmp_path)
+    disk = [n for n in dir(pathlib.Path) if n[0] != "_" and not hasattr(pathlib.PurePath, n)]
+    assert {"read_text", "unlink", "home", "iterdir"} <= set(disk)
+    async with connected(served) as (engine, _):
+        for name in disk:
+            for path in (
+                lambda: engine.files.folder,
+                lambda: engine.where().parent,
+                engine.where,
+            ):
+                with pytest.raises(farcall.PolicyError, match="no more than a copy"):
+                    await getattr(path(), name)()
+                with pytest.raises(farcall.PolicyError, match="no more than a copy"):
+                    await getattr(path().joinpath("secret.txt"), name)()
+        for name in ("tofile", "dump", "dumps"):
+            with pytest.raises(farcall.PolicyError):
+                await getattr(engine.files.rows, name)(str(tmp_path / "new"))
+        assert snapshot(tmp_path) == before
+        assert await engine.files.folder.parent.joinpath("x").name == "x"
+        assert await engine.where().parent == tmp_path
+        assert await (await engine.by()).is_dir()
+
+
+class Color(enum.StrEnum):
+    RED = "red"
+
+
+class Shape:
+    def draw(self) -> str:
+        return TOKEN
+
+
+TEMPLATE = "{0.draw.__globals__[TOKEN]}"
+
+
+class Kept(collections.UserString):
+    """A template of the program's."""
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", [str, Color, collections.UserString, Kept, string.Formatter])
+async def test_no_class_of_templates_walks_attributes_for_a_peer(kind: Any) -> None:
+    made = kind("red") if kind is not string.Formatter else kind()
+    async with connected({"kind": kind, "it": Shape(), "made": made}) as (engine, _):
+        for owner in (engine.kind, engine.made):
+            for name in ("format", "format_map", "vformat", "get_field"):
+                for arguments in ((TEMPLATE, engine.it), (TEMPLATE, [engine.it], {}), (TEMPLATE,)):
+                    with pytest.raises((farcall.PolicyError, AttributeError)):
+                        await getattr(owner, name)(*arguments)
+
+
+@contextlib.contextmanager
+def opened(password: str) -> Iterator[int]:
+    yield len(password)
+
+
+@contextlib.asynccontextmanager
+async def opened_later(password: str) -> AsyncIterator[int]:
+    yield len(password)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("make", [opened, opened_later])
+async def test_a_context_manager_keeps_what_it_was_called_with(make: Any) -> None:
+    async with connected({"open": lambda: make(TOKEN)}) as (engine, _):
+        for name in ("args", "kwds", "func", "gen"):
+            with pytest.raises(farcall.PolicyError, match="is private"):
+                await getattr(engine.open(), name)
+        async with engine.open() as found:
+            assert found == len(TOKEN)
+
+
+@pytest.mark.asyncio
+async def test_a_finalizer_and_a_view_keep_what_they_are_of() -> None:
+    shape = Shape()
+    final = weakref.finalize(shape, print, TOKEN)
+    whole = memoryview(bytearray(b"all of it"))
+    owner = type("Owner", (), {"part": whole[:3], "rows": np.arange(9)[:2]})()
+    async with connected({"final": final, "it": owner}) as (engine, _):
+        for path in (
+            engine.final.peek,
+            engine.final.detach,
+            engine.it.part.obj,
+            engine.it.rows.base,
+        ):
+            with pytest.raises(farcall.PolicyError, match="is private"):
+                await path()
+    final.detach()
+
+
+@farcall.exposed("name", "radd()")
+class Vault:
+    """Serves a name, and adding."""
+
+    name = "vault"
+
+    def __getitem__(self, key: object) -> str:
+        return TOKEN
+
+    def __call__(self) -> str:
+        return TOKEN
+
+    def __radd__(self, other: object) -> str:
+        return "added"
+
+    def __rmul__(self, other: object) -> str:
+        return TOKEN
+
+    def __lt__(self, other: object) -> str:
+        return TOKEN
+
+    __gt__ = __lt__
+
+
+@farcall.exposed("[]", "()")
+class Safe(Vault):
+    """Serves what the other does not."""
+
+
+@pytest.mark.promise("farcall: what is refused", "Names that a class or module does not list")
+@pytest.mark.asyncio
+async def test_a_class_that_lists_its_names_serves_no_items_calls_or_operands_besides() -> None:
+    async with connected({"v": Vault(), "safe": Safe(), "Vault": Vault, "n": 1}) as (engine, _):
+        with pytest.raises(farcall.PolicyError, match="a Vault serves no items"):
+            await engine.v["key"]
+        with pytest.raises(farcall.PolicyError, match="a Vault serves no calls"):
+            await engine.v()
+        operate = farcall.session(engine)._calls.operate
+        for name, refused in (("mul", "rmul"), ("lt", "gt"), ("mod", "rmod")):
+            with pytest.raises(farcall.PolicyError, match=rf"a Vault serves no {refused}\(\)"):
+                await operate(engine.n, name, (engine.v,))
+        assert await operate(engine.n, "add", (engine.v,)) == "added"
+        assert await (await engine.Vault()).name == "vault"
+        assert [await engine.safe["key"], await engine.safe()] == [TOKEN, TOKEN]
+
+
+def test_a_policy_remembers_no_more_names_than_a_program_has() -> None:
+    class Dynamic:
+        def __getattr__(self, name: str) -> str:
+            return name
+
+    policy = Policy({})
+    owner = Dynamic()
+    for number in range(30_000):
+        assert policy.read(owner, f"n{number}") == f"n{number}"
+    assert len(policy._allowed) <= 10_000
