@@ -16,6 +16,7 @@ keys once, and no step for each value.
 
 from farcall import messages, platform
 from farcall.platform import buffers as memory
+from farcall.values.graphs import keys
 from farcall.values.json_text import plain_dumps
 
 TYPE_CHECKING = False
@@ -166,9 +167,9 @@ _KINDS: "dict[str, Callable[[list[Any]], Any]]" = {
 
 def container(tag: "str", lists: "list[list[Any]]") -> "Any":
     """A container of the items of lists."""
-    made = lists[0]
-    if type(made) is not list:
-        raise TypeError(f"a part of type {type(made).__name__}")
-    for more in lists[1:]:
+    made = lists[0][:0]
+    for more in lists:
+        if type(more) is not list:
+            raise TypeError(f"a part of type {type(more).__name__}")
         made.extend(more)
-    return _KINDS[tag](made)
+    return _KINDS[tag](keys.light(made) if tag in (messages.SET_, messages.FROZENSET) else made)

@@ -18,7 +18,7 @@ from farcall import errors, messages
 from farcall.platform import buffers as memory
 from farcall.values import arrays, bulk, exceptions, registered, standard
 from farcall.values.encoder import DEPTH, Encoder
-from farcall.values.graphs import GraphReader, short
+from farcall.values.graphs import Box, GraphReader, keys, short
 from farcall.values.json_text import dumps, loads
 from farcall.values.references import referring
 
@@ -65,8 +65,8 @@ class Codec(Encoder):
         return {
             messages.LIST: lambda w: self._items(w, 1),
             messages.TUPLE: lambda w: tuple(self._items(w, 1)),
-            messages.SET_: lambda w: set(self._items(w, 1)),
-            messages.FROZENSET: lambda w: frozenset(self._items(w, 1)),
+            messages.SET_: lambda w: set(keys.light(self._items(w, 1))),
+            messages.FROZENSET: lambda w: frozenset(keys.light(self._items(w, 1))),
             messages.DICT: self._decode_dict,
             messages.INT: lambda w: int(w[1], 16),
             messages.FLOAT: _decode_float,
@@ -90,14 +90,15 @@ class Codec(Encoder):
             messages.JSON: lambda w: loads(self._decode_text(w)),
             messages.PARTS: lambda w: bulk.container(w[1], self._items(w, 2)),
             messages.TABLE: lambda w: bulk.table(w, self.decode),
-            messages.MAPPING: lambda w: dict(zip(self.decode(w[1]), self.decode(w[2]))),
+            messages.MAPPING: self._decode_mapping,
             messages.GRAPH: lambda w: GraphReader(self.decode, _empty, self._fill).decode(w),
-            messages.HERE: lambda w: w[1],
+            messages.HERE: lambda w: w[1].value if type(w[1]) is Box else w[1],
         }
 
     def decode_with(self, wire: "Wire", buffers: "Buffers") -> "Value":
         """The value of a wire form whose buffers came along."""
         self.arrived = buffers
+        keys.begin()
         try:
             return self.decode(wire)
         except BaseException:
@@ -107,6 +108,7 @@ class Codec(Encoder):
     def decode_all(self, wires: "list[Wire]", buffers: "Buffers") -> "list[Value]":
         """The values of arguments."""
         self.arrived = buffers
+        keys.begin()
         values: "list[Value]" = []
         try:
             for wire in wires:
@@ -163,6 +165,12 @@ class Codec(Encoder):
     def _decode_dict(self, wire: "list[Wire]") -> "Value":
         return standard.fill({}, self._items(wire, 1))
 
+    def _decode_mapping(self, wire: "list[Wire]") -> "Value":
+        names, values = self.decode(wire[1]), self.decode(wire[2])
+        if type(names) is not list or type(values) is not list:
+            raise TypeError("expected lists of keys and of values")
+        return dict(zip(keys.light(names), values))
+
     def _decode_array(self, wire: "list[Wire]") -> "Value":
         buffer = self._buffer(wire)
         value = arrays.decode_array(wire, buffer)
@@ -191,7 +199,7 @@ class Codec(Encoder):
         if wire[0] == messages.DATACLASS:
             registered.fill(value, wire[1], self.decode(wire[2]))
         elif wire[0] == messages.SET_:
-            value.update(self._items(wire, 1))
+            value.update(keys.light(self._items(wire, 1)))
         else:
             standard.fill(value, self._items(wire, 3 if wire[0] == messages.VALUE else 1))
 

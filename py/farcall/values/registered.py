@@ -189,16 +189,24 @@ def blank(name: "object") -> "Any":
 
 
 def fill(instance: "Any", name: "str", values: "dict[str, Value]") -> None:
-    """Set the fields of an instance that `blank` gave."""
-    _check(name, registered(name), values)
-    for field, value in values.items():
-        object.__setattr__(instance, field, value)
+    """Run the constructor of an instance that `blank` gave: what it refuses is refused."""
+    _construct(name, registered(name), values, instance)
 
 
-def _check(name: "str", handler: "Handler", values: "dict[str, Value]") -> None:
+def _construct(
+    name: "str", handler: "Handler", values: "dict[str, Value]", instance: "Any" = None
+) -> "Any":
     if set(values) != set(handler.fields):
         wanted = sorted(handler.fields)
         raise ValueError(f"{name} has fields {wanted}, received {sorted(values)}")
+    late = {field: values.pop(field) for field in handler.late}
+    if instance is None:
+        instance = handler.cls(**values)
+    else:
+        instance.__init__(**values)
+    for field, value in late.items():
+        object.__setattr__(instance, field, value)
+    return instance
 
 
 def decode(wire: "list[Wire]", decode: "Callable[[Wire], Value]") -> "Value":
@@ -220,9 +228,4 @@ def decode(wire: "list[Wire]", decode: "Callable[[Wire], Value]") -> "Value":
             platform.discard(made)
             raise ValueError(f"the decode of {name} must be awaited, which cannot be done here")
         return made
-    _check(name, handler, values)
-    late = {field: values.pop(field) for field in handler.late}
-    made = handler.cls(**values)
-    for field, value in late.items():
-        object.__setattr__(made, field, value)
-    return made
+    return _construct(name, handler, values)

@@ -11,7 +11,8 @@ named tuples need their class to be loaded here.
 
 import builtins
 
-from farcall import messages, platform
+from farcall import errors, messages, platform
+from farcall.values.graphs import keys
 from farcall.values.opaque import ENUM, DictOf, ListOf, NamedTuple, Opaque
 
 TYPE_CHECKING = False
@@ -28,6 +29,9 @@ TUPLE = "namedtuple"
 _PLAIN = (str, int, float)
 DICTS = ("OrderedDict", "Counter", "defaultdict")
 _FACTORIES = "list dict set int float str tuple bool frozenset bytes complex".split()
+_DIGITS = 2**18  # bits of a Fraction's numbers, whose divisor takes the square of their time
+_POWER = 2**20  # of ten in a Decimal, which `int` would write out
+_MEMBERS = 10_000  # of a Flag, which keeps what it was once asked for
 _LARGE = 2**4096  # Python makes no text of a number of some thousand digits
 # Sizes of array's typecodes differ between interpreters: which one has as many bytes.
 _TYPECODES = {("l", 8): "q", ("L", 8): "Q", ("l", 4): "i", ("L", 4): "I"}
@@ -98,8 +102,17 @@ def _typecode(value: "Any") -> str:
     return str(getattr(value, "typecode", None) or repr(value)[7:8])  # array('h', [1])
 
 
+def _raw(part: "Any") -> bytes:
+    """The bytes that came: of a number, `bytes` would make so many."""
+    if not isinstance(part, (bytes, bytearray)) and not hasattr(part, "__bytes__"):
+        raise TypeError(f"expected bytes, received a {type(part).__name__}")
+    return bytes(part)
+
+
 def _arrayed(cls: "Any", text: "str", parts: "Parts") -> "Any":
-    raw, size = bytes(parts[0]), parts[1]
+    raw, size = _raw(parts[0]), parts[1]
+    if type(size) is not int or not 0 <= size <= 16:
+        raise ValueError(f"expected the bytes of an item, received {size!r}")
     if size and len(cls(text, bytes(size))) != 1:
         text = _TYPECODES[text, size]
     return cls(text, raw)
@@ -115,7 +128,7 @@ def _view(value: "Any") -> "tuple[str, Parts]":
 
 
 def _viewed(cls: "Any", text: "str", parts: "Parts") -> "Any":
-    raw, size, shape, readonly = bytes(parts[0]), parts[1], parts[2], parts[3]
+    raw, size, shape, readonly = _raw(parts[0]), parts[1], parts[2], parts[3]
     view = cls(raw if readonly else bytearray(raw))
     if text == "B" and shape is None:
         return view
@@ -129,12 +142,33 @@ def _masked(value: "Any") -> "tuple[str, Parts]":
 
 
 def _unmasked(cls: "Any", text: "str", parts: "Parts") -> "Any":
+    for part in parts:  # of a range, NumPy would make an array
+        if not isinstance(part, (bool, int, float, complex, str, bytes)) and not hasattr(
+            part, "dtype"
+        ):
+            raise TypeError(f"expected an array, received a {type(part).__name__}")
     return cls(parts[0], mask=parts[1], fill_value=parts[2])
 
 
 def _fraction(value: "Any") -> "tuple[str, Parts]":
     small = max(abs(value.numerator), value.denominator) < _LARGE
     return str(value) if small else "", [value.numerator, value.denominator]
+
+
+def _divided(cls: "Any", text: "str", parts: "Parts") -> "Any":
+    for part in parts:
+        if type(part) is not int:
+            raise TypeError(f"expected whole numbers, received a {type(part).__name__}")
+        if abs(part) >> _DIGITS:
+            raise errors.LimitError(f"a Fraction of numbers of more than {_DIGITS} bits")
+    return cls(*parts)
+
+
+def _decimal(cls: "Any", text: "str", parts: "Parts") -> "Any":
+    value = cls(text)
+    if abs(value.adjusted()) > _POWER:
+        raise errors.LimitError(f"a Decimal of more than {_POWER} digits")
+    return value
 
 
 def _masked_constant(value: "Any") -> "tuple[str, Parts]":
@@ -164,8 +198,8 @@ _KINDS: "dict[str, tuple[str, Write, Make | None]]" = {
     "timedelta": ("datetime", _timedelta, _from_parts),
     "timezone": ("datetime", _timezone, _zoned),
     "ZoneInfo": ("zoneinfo", _zone, _from_text),
-    "Decimal": ("decimal", _text, _from_text),
-    "Fraction": ("fractions", _fraction, _from_parts),
+    "Decimal": ("decimal", _text, _decimal),
+    "Fraction": ("fractions", _fraction, _divided),
     "UUID": ("uuid", _text, _from_text),
     "PurePosixPath": ("pathlib", _text, _from_text),
     "PureWindowsPath": ("pathlib", _text, _from_text),
@@ -287,6 +321,7 @@ def fill(container: "Any", parts: "Parts") -> "Any":
     if not isinstance(container, dict):
         container.extend(parts)
         return container
+    keys.light(parts[::2])
     for index in range(0, len(parts) - 1, 2):
         container[parts[index]] = parts[index + 1]
     return container
@@ -316,7 +351,7 @@ def join(name: "Any", text: "Any", parts: "Parts") -> "Any":
         return make(cls, text, parts)
     except _ABSENT:
         return Opaque(name, text, parts)
-    except ArithmeticError as exc:  # of a Decimal's text
+    except (ArithmeticError, OSError) as exc:  # of a Decimal's text, of a time zone's name
         raise ValueError(f"{text!r} is no {name}") from exc
 
 
@@ -344,6 +379,9 @@ def _member(text: "str", parts: "Parts") -> "Any":
         if name in cls.__members__:
             return cls.__members__[name]
         if issubclass(cls, enum.Flag) and type(value) is int:
+            known: "Any" = cls._value2member_map_
+            if value not in known and len(known) >= _MEMBERS:
+                raise errors.LimitError(f"{cls.__name__} has {_MEMBERS} members already")
             return cls(value)
     return value if plain is True else Opaque(ENUM, text, parts)
 
