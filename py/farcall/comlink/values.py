@@ -219,6 +219,14 @@ class _Sent(References):
             return self._frame._reference(value)
         return None
 
+    def mark(self) -> "tuple[int, int]":
+        """Where an attempt to encode a value begins."""
+        return len(self._frame.refs), len(self._frame.transfers)
+
+    def undo(self, mark: "tuple[int, int]") -> None:
+        """Take back what was added to the frame since `mark`."""
+        del self._frame.refs[mark[0] :], self._frame.transfers[mark[1] :]
+
     def export(self, value: "Value", depth: "int" = 0) -> "list[Wire]":
         """Raise for what cannot be copied."""
         platform.refuse_unawaited(value)
@@ -357,7 +365,7 @@ def _python_error(text: "object") -> "Exception | None":
         return None
     try:
         found = Codec().decode(loads(text))
-    except (errors.ProtocolError, ValueError, RuntimeError):
+    except (errors.ProtocolError, errors.LimitError, ValueError, RuntimeError):
         return None
     return found if isinstance(found, Exception) else None
 

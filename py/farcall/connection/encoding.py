@@ -53,14 +53,17 @@ class Encoding:
             return write(*args)
         except BaseException:
             del buffers[mark:]
-            self._undo()
+            self.undo(0, 0)
             raise
         finally:
             self.exports, self.dependencies = outer
 
-    def _undo(self) -> None:
-        for number in self.exports:
+    def undo(self, exports: "int", dependencies: "int") -> None:
+        """Take back all exports and dependencies but so many."""
+        for number in self.exports[exports:]:
             self.unexport(number)
+        del self.exports[exports:]
+        del self.dependencies[dependencies:]
 
     def item(self, value: "Value") -> "Wire":
         """Wire form of an item of a stream.

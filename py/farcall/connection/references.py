@@ -104,6 +104,14 @@ class Tables(References):
         """Wire form of a plain function of this side."""
         return self.exports.function(value)
 
+    def mark(self) -> "tuple[int, int]":
+        """Where an attempt to encode a value begins."""
+        return len(self.encoding.exports), len(self.encoding.dependencies)
+
+    def undo(self, mark: "tuple[int, int]") -> None:
+        """Take back what was exported since `mark`."""
+        self.encoding.undo(*mark)
+
     def arrived(self, wire: "list[Wire]") -> "remote.Remote":
         """The proxy of an object of the peer. Its wire form is used up."""
         proxy = self.imports.arrived(wire)

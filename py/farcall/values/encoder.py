@@ -8,7 +8,7 @@ from farcall import errors, messages, platform
 from farcall.platform import buffers as memory
 from farcall.values import arrays, exceptions, registered, standard
 from farcall.values.bulk import LONG, MANY, NEVER, Bulk
-from farcall.values.graphs import Graph, short
+from farcall.values.graphs import Graph, few, short
 from farcall.values.references import References
 
 TYPE_CHECKING = False
@@ -36,8 +36,13 @@ _TAGS = (
 )
 
 
+_PARTS = 4096  # containers before it is asked how many of them are the same
+_OFTEN = 4  # times that they may be met on average, before they cross as a graph
+_UNCOUNTED = 2**62
+
+
 class Deep(Exception):
-    """The value nests deeper than DEPTH; it may hold itself."""
+    """The value nests deeper than DEPTH, or meets its parts again and again; see `graphs`."""
 
 
 class Plain:
@@ -53,10 +58,15 @@ class Plain:
         self.buffers: "list[Buffer]" = [] if buffers is None else buffers
         self.inline = False
         self.long, self.many = LONG, MANY
+        self._left = self._most = _UNCOUNTED  # containers that may be met before `_recount`
         self._bulk = Bulk(self.buffers, self._encode)
 
     def _encode(self, value: "Value", depth: "int") -> "Wire":
         """Wire form of a value inside another."""
+        raise NotImplementedError
+
+    def _recount(self) -> None:
+        """See whether the containers met so far are the same ones again and again."""
         raise NotImplementedError
 
     def _int(self, value: "int", depth: "int" = 0) -> "Wire":
@@ -70,6 +80,9 @@ class Plain:
         return [messages.FLOAT, "nan" if value != value else "inf" if value > 0 else "-inf"]
 
     def _each(self, tag: "str", values: "Collection[Value]", depth: "int") -> "list[Wire]":
+        self._left -= 1
+        if self._left < 0:
+            self._recount()
         if len(values) >= self.many:
             return self._bulk.parts(tag, list(values), depth)
         wire: "list[Wire]" = [tag]
@@ -96,6 +109,9 @@ class Plain:
         return self._each(messages.FROZENSET, value, depth)
 
     def _dict(self, value: "dict[Any, Any]", depth: "int") -> "Wire":
+        self._left -= 1
+        if self._left < 0:
+            self._recount()
         if 2 * len(value) >= self.many:
             keys, items = self._list(list(value), depth), self._list(list(value.values()), depth)
             return [messages.MAPPING, keys, items]
@@ -112,6 +128,25 @@ class Plain:
             else:
                 wire[key] = encode(item, depth)
         return wire
+
+    def split(self, value: "Value") -> "tuple[list[Wire], Any] | None":
+        """The head of a value's wire form and its parts; None if it has none.
+
+        Parts of an instance of a registered class are a dict of its fields.
+        """
+        if type(value) in registered.names:
+            return registered.split(value)
+        found = standard.split(value)
+        if found is not None:
+            return found
+        if isinstance(value, dict):
+            return [messages.DICT], [x for pair in value.items() for x in pair]
+        for kind, tag in _TAGS:
+            if isinstance(value, kind):
+                return [tag], list(value)
+        if type(value) is slice:
+            return [messages.SLICE], [value.start, value.stop, value.step]
+        return ([messages.LIST], list(value)) if type(value) in _VIEWS else None
 
     def _attach(self, tag: "str", data: "bytes | bytearray") -> "list[Wire]":
         if self.inline:
@@ -138,6 +173,7 @@ class Encoder(Plain):
         self._references = references or References()
         self.traceback = True
         self._met: "exceptions.Met | None" = None  # where what is encoded is inside an exception
+        self._root: "Value" = None  # what `encode` was given
         self._encoders = self._encoding_table()
 
     def _encoding_table(self) -> "dict[type, Callable[[Any, int], Wire]]":
@@ -170,12 +206,29 @@ class Encoder(Plain):
         Raises:
             TypeError: something in it can cross neither by value nor by reference.
         """
-        mark = len(self.buffers)
+        mark, referred = len(self.buffers), self._references.mark()
+        outer = self._root, self._left, self._most
+        self._root, self._left, self._most = value, _PARTS, _PARTS
         try:
             return self._encode(value, 0)
         except Deep:
             del self.buffers[mark:]
+            self._references.undo(referred)
+            self._left = _UNCOUNTED
             return Graph(self.split, lambda v: self._encode(v, 0)).encode(value)
+        finally:
+            self._root, self._left, self._most = outer
+
+    def _recount(self) -> None:
+        """Go on for a while, if so many of the containers are others.
+
+        Raises:
+            Deep: on average each was met more than `_OFTEN` times.
+        """
+        if few(self._root, self.split, self._most // _OFTEN):
+            raise Deep
+        self._left = (_OFTEN - 1) * self._most - 1
+        self._most *= _OFTEN
 
     def encode_all(self, values: "Iterable[Value]") -> "list[Wire]":
         """Wire forms of arguments."""
@@ -211,25 +264,6 @@ class Encoder(Plain):
         if isinstance(inner, platform.JsProxy):
             platform.javascript.mark(inner)
         return self.encode(inner)
-
-    def split(self, value: "Value") -> "tuple[list[Wire], Any] | None":
-        """The head of a value's wire form and its parts; None if it has none.
-
-        Parts of an instance of a registered class are a dict of its fields.
-        """
-        if type(value) in registered.names:
-            return registered.split(value)
-        found = standard.split(value)
-        if found is not None:
-            return found
-        if isinstance(value, dict):
-            return [messages.DICT], [x for pair in value.items() for x in pair]
-        for kind, tag in _TAGS:
-            if isinstance(value, kind):
-                return [tag], list(value)
-        if type(value) is slice:
-            return [messages.SLICE], [value.start, value.stop, value.step]
-        return ([messages.LIST], list(value)) if type(value) in _VIEWS else None
 
     def _other(self, value: "Value", depth: "int") -> "Wire":
         wire = self._references.outgoing(value)
@@ -278,6 +312,9 @@ class Encoder(Plain):
     def _parts(self, found: "tuple[list[Wire], Any]", depth: "int") -> "Wire":
         if depth > DEPTH:
             raise Deep
+        self._left -= 1
+        if self._left < 0:
+            self._recount()
         head, parts = found
         if isinstance(parts, dict):
             return head + [{key: self._encode(part, depth) for key, part in parts.items()}]

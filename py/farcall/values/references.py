@@ -32,6 +32,12 @@ class References:
         coroutine.close()
         raise TypeError("an asynchronous encode can only be awaited in a session")
 
+    def mark(self) -> "Any":
+        """Where an attempt to encode a value begins."""
+
+    def undo(self, mark: "Any") -> None:
+        """Take back what was exported since `mark`: the value is encoded in another way."""
+
     def arrived(self, wire: "list[Wire]") -> "Value":
         """The proxy for an object of the peer."""
         raise errors.ProtocolError(f"a reference outside a session: {wire!r}")
