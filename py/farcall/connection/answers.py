@@ -7,6 +7,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+MOST = 200_000  # results that a peer has not said it has seen
+MOST_BYTES = 2**28  # of their buffers, besides the newest result's
+
+
 class Answer(platform.Waiter):
     """A call of the peer: running, or done and kept for calls that target its result."""
 
@@ -35,7 +39,9 @@ class Answers:
 
     def __init__(self) -> None:
         self.known: "dict[int, Answer]" = {}
-        self.settled: "list[tuple[int, int]]" = []  # number of the message, of the call
+        # Number of the message, of the call, and bytes of its buffers.
+        self.settled: "list[tuple[int, int, int]]" = []
+        self._bytes = 0
 
     def new(self, number: "object") -> "Answer":
         """Note a call that has come; 0 is a call without a reply.
@@ -61,17 +67,29 @@ class Answers:
             raise errors.ProtocolError(f"call {number!r} is not known (any more)")
         return answer
 
+    def keep(self, message: "int", number: "int", size: "int") -> None:
+        """Keep a result; the oldest ones go where a peer never says what it has seen."""
+        self.settled.append((message, number, size))
+        self._bytes += size
+        while len(self.settled) > MOST or (self._bytes > MOST_BYTES and len(self.settled) > 1):
+            self._drop()
+
+    def _drop(self) -> None:
+        _, number, size = self.settled.pop(0)
+        self._bytes -= size
+        self.known.pop(number, None)
+
     def forget(self, seen: "int") -> None:
         """Drop results that the peer has seen; every call on them has arrived by now."""
-        settled = self.settled
-        while settled and settled[0][0] <= seen:
-            self.known.pop(settled.pop(0)[1], None)
+        while self.settled and self.settled[0][0] <= seen:
+            self._drop()
 
     def postpone(self, first: "int", last: "int") -> None:
         """Replies of message `first` went out in several, up to `last`: keep results that long."""
-        self.settled[:] = [(last if first <= m < last else m, n) for m, n in self.settled]
+        self.settled[:] = [(last if first <= m < last else m, n, s) for m, n, s in self.settled]
 
     def clear(self) -> None:
         """Forget them all."""
         self.known.clear()
         del self.settled[:]
+        self._bytes = 0

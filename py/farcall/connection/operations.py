@@ -5,7 +5,7 @@ use of which object is decided by policy.
 """
 
 from farcall import errors, platform
-from farcall.connection.operators import MOST, OPERATORS
+from farcall.connection.operators import MOST, OPERATORS, findable, light, whole
 from farcall.connection.producers import Producer, Streamed, is_stream
 
 TYPE_CHECKING = False
@@ -64,8 +64,27 @@ def _await(owner: "Any") -> "Any":
     return owner
 
 
+def _contains(owner: "Any", item: "Any") -> bool:
+    light(owner, item)
+    return findable(owner, item) in owner
+
+
+def _equals(owner: "Any", other: "Any") -> bool:
+    light(owner, other)
+    return bool(owner == other)
+
+
+def _text(function: "Any") -> "Any":
+    def write(owner: "Any") -> str:
+        light(owner)
+        return str(function(owner))
+
+    return write
+
+
 def _round(owner: "Any", *digits: "Any") -> "Any":
-    if digits and isinstance(digits[0], int) and abs(digits[0]) > MOST:  # it makes 10**digits
+    most = whole(digits[0]) if digits else None
+    if most is not None and abs(most) > MOST:  # it makes 10**digits
         raise errors.LimitError(f"round(): expected at most {MOST} digits, received {digits[0]}")
     return round(owner, *digits)
 
@@ -89,11 +108,11 @@ OPERATIONS: "dict[str, Any]" = {
     "bool": bool,
     "int": int,
     "float": float,
-    "str": str,
-    "repr": repr,
+    "str": _text(str),
+    "repr": _text(repr),
     "iter": _iter,
-    "contains": lambda owner, item: item in owner,
-    "equals": lambda owner, other: bool(owner == other),
+    "contains": _contains,
+    "equals": _equals,
     "enter": _enter,
     "exit": _exit,
     "copy": _copy,

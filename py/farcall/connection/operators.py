@@ -8,8 +8,9 @@ owner's own method is asked, else both sides would ask each other for ever.
 a text: what an operator makes of them has a bound.
 """
 
-from farcall import errors
+from farcall import errors, platform
 from farcall.proxies.remote import Remote
+from farcall.values import registered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 MOST = 2**20
 """The bits of a whole number, or the items or characters, that an operator makes for a peer."""
 _TEXTS = (str, bytes, bytearray)
-_SEQUENCES = _TEXTS + (list, tuple)
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+_MAKING = "ljust rjust center zfill expandtabs to_bytes repeat".split()
+_WALKING = ("lt", "le", "gt", "ge", "mod", "rmod")
+_MODULAR = 2**24  # bits of an exponent, times those of its modulus
 
 _ARITHMETIC: "dict[str, tuple[str, Operator]]" = {
     "add": ("+", lambda a, b: a + b),
@@ -57,6 +61,20 @@ def reflected(name: "str") -> str:
     return name[1:] if name in _REFLECTED else "r" + name
 
 
+def whole(value: "Any") -> "int | None":
+    """What Python takes for a whole number, NumPy's too; None for what it does not."""
+    if isinstance(value, int):
+        return value
+    index = getattr(type(value), "__index__", None)
+    if index is None or getattr(value, "ndim", None):
+        return None
+    try:
+        found: int = index(value)
+    except Exception:  # of an array that is a fraction
+        return None
+    return found
+
+
 def size(name: "str", a: "Any", b: "Any") -> int:
     """What `a` and `b` become, in bits, items or characters; 0 where that is no more than they are.
 
@@ -65,20 +83,45 @@ def size(name: "str", a: "Any", b: "Any") -> int:
         a: the operand on its left.
         b: the one on its right.
     """
-    if isinstance(b, int):
-        if name == "lshift" and isinstance(a, int):
-            return _bits(a) + b
-        if name == "pow" and (isinstance(a, int) or type(a).__name__ == "Fraction"):
-            return _bits(a) * abs(b)
-    if name == "mul":
-        times, value = (a, b) if isinstance(a, int) else (b, a)
-        if isinstance(times, int) and isinstance(value, _SEQUENCES):
-            return len(value) * times
-        if isinstance(times, int) and isinstance(value, int):
-            return _bits(times) + _bits(value)
-    if name == "add" and isinstance(a, _SEQUENCES) and isinstance(b, _SEQUENCES):
+    if name == "mod":
+        return _width(a, b) if isinstance(a, _texts()) else 0
+    if name == "add" and isinstance(a, _sequences()) and isinstance(b, _sequences()):
         return len(a) + len(b)
-    return _width(a) if name == "mod" and isinstance(a, _TEXTS) else 0
+    if name == "pow" and type(b).__name__ == "Fraction" and b.denominator == 1:
+        b = b.numerator
+    left, right = whole(a), whole(b)
+    if name == "lshift" and left is not None and right is not None:
+        return _bits(left) + right
+    if name == "pow" and right is not None:
+        exact = left is not None or type(a).__name__ == "Fraction"
+        return _bits(a if left is None else left) * abs(right) if exact else 0
+    return _product(a, b, left, right) if name == "mul" else 0
+
+
+def _product(a: "Any", b: "Any", left: "int | None", right: "int | None") -> int:
+    if left is not None and right is not None:
+        return _bits(left) + _bits(right)
+    for times, value in ((left, b), (right, a)):
+        if times is not None and isinstance(value, _sequences()):
+            return len(value) * times
+    return 0
+
+
+def _of(*names: "str") -> "tuple[Any, ...]":
+    """Those of the classes that something has loaded."""
+    found = [
+        getattr(platform.loaded(name.split(".")[0]), name.split(".")[1], None) for name in names
+    ]
+    return tuple([cls for cls in found if cls is not None])
+
+
+def _texts() -> "tuple[Any, ...]":
+    return _TEXTS + _of("collections.UserString")
+
+
+def _sequences() -> "tuple[Any, ...]":
+    more = _of("collections.deque", "array.array", "collections.UserList")
+    return _texts() + (list, tuple) + more
 
 
 def _bits(value: "Any") -> int:
@@ -87,26 +130,107 @@ def _bits(value: "Any") -> int:
     return 4 * len(hex(abs(value))) if abs(value) > 1 else 0  # MicroPython has no bit_length
 
 
-def _width(text: "Any") -> int:
-    """The largest width or precision in a format; more than `MOST` where an operand would say."""
-    found, most = 0, 0
+def _width(text: "Any", operand: "Any") -> int:
+    """Characters that a format makes, besides those of a tuple's items, which are used once.
+
+    More than `MOST` where an operand would say a width.
+    """
+    text = getattr(text, "data", text)
+    made, item = 0, 0
+    if isinstance(operand, dict):  # an item of it may be used often
+        item = max([len(v) if hasattr(v, "__len__") else 0 for v in operand.values()] or [0])
     for piece in (text if isinstance(text, str) else text.decode("latin-1")).split("%")[1:]:
+        if piece[:1] == "(":
+            piece = piece[piece.find(")") + 1 :]
+            made += item
+        found = 0
         for character in piece.lstrip("#- +"):
             if character == "*":
                 return MOST + 1
-            found = found * 10 + int(character) if character in "0123456789" else 0
-            most = max(most, found)
             if character not in "0123456789.":
                 break
-        found = 0
-    return most
+            if character == ".":
+                made += found
+                found = 0
+            else:
+                found = found * 10 + int(character)
+        made += found
+    return made
+
+
+def _power(a: "Any", b: "Any", modulus: "Any") -> int:
+    """As `size`, of pow() with a modulus, whose time is that of such numbers."""
+    if modulus is None:
+        return size("pow", a, b)
+    numbers = [whole(value) for value in (a, b, modulus)]
+    if None in numbers:
+        return 0
+    base, exponent, most = [_bits(number) for number in numbers]
+    return base if exponent * most <= _MODULAR else exponent * most
+
+
+def light(*values: "Any") -> None:
+    """Refuse what meets its parts too often to be compared or written: parts may be shared.
+
+    Raises:
+        LimitError: it has more than `MOST` containers, each counted as often as it is met.
+    """
+    left = MOST
+    todo = [value for value in values if _has_parts(value)]
+    while todo:
+        value = todo.pop()
+        left -= 1
+        if left < 0:
+            raise errors.LimitError(f"a value that meets more than {MOST} containers")
+        if type(value) in registered.names:
+            found = registered.split(value)
+            parts: "Any" = [] if found is None else found[1].values()
+        else:
+            parts = value
+        todo.extend([part for part in parts if _has_parts(part)])
+        if isinstance(value, dict):
+            todo.extend([part for part in value.values() if _has_parts(part)])
+
+
+def _has_parts(value: "Any") -> bool:
+    return isinstance(value, _CONTAINERS) or type(value) in registered.names
+
+
+def bounded(function: "Any") -> "Any":
+    """A method of a text, number or range, which would make or look at too much for a peer."""
+    owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+    if type(owner) is range and name in ("count", "index"):
+        return lambda item: function(findable(owner, item))
+    if name not in _MAKING or isinstance(owner, type):
+        return function
+
+    def call(*args: "Any", **kwargs: "Any") -> "Any":
+        for value in args + tuple(kwargs.values()):
+            made = whole(value)
+            if made is not None and made > MOST:
+                raise errors.LimitError(f"{name}(): expected at most {MOST}, received {made}")
+        return function(*args, **kwargs)
+
+    return call
+
+
+def findable(owner: "Any", item: "Any") -> "Any":
+    """What is looked for in a range: of a fraction, Python would look at each of its numbers."""
+    if type(owner) is range and whole(item) is None and len(owner) > MOST:
+        raise errors.LimitError(f"expected a whole number, received {item!r}")
+    return item
 
 
 def _operator(name: "str", symbol: "str", function: "Operator") -> "Operator":
     def operate(owner: "Any", other: "Any", *more: "Any") -> "Any":
         if not isinstance(other, Remote):
+            if name in _WALKING:
+                light(owner, other)
             operands = (other, owner) if name in _REFLECTED else (owner, other)
-            made = 0 if more else size(name[name in _REFLECTED :], *operands)
+            if more:
+                made = _power(*operands, *more) if len(more) == 1 else 0
+            else:
+                made = size(name[name in _REFLECTED :], *operands)
             if made > MOST:
                 raise errors.LimitError(
                     f"{symbol}: would make {made} bits or items, at most {MOST} for the other side"

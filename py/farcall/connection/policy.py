@@ -9,7 +9,7 @@ from farcall import errors, platform
 from farcall.connection.doors import changes, is_door
 from farcall.connection.namespace import Namespace, listed, marks, namespace, public_names
 from farcall.connection.operations import OPERATIONS, forwarded
-from farcall.connection.operators import OPERATORS, reflected
+from farcall.connection.operators import OPERATORS, bounded, reflected
 from farcall.platform import is_module
 from farcall.proxies.remote import Remote
 from farcall.proxies.spelling import hint
@@ -33,6 +33,7 @@ _FUNCTIONS = frozenset(
     "function builtin_function_or_method method bound_method closure generator "
     "builtin_method method-wrapper wrapper_descriptor method_descriptor".split()
 )
+_BUILTIN = ("builtin_function_or_method",)
 _CALLABLE = frozenset("function builtin_function_or_method method bound_method closure".split())
 
 
@@ -140,8 +141,9 @@ class Policy:
 
     def callable(self, value: "Value") -> "Callable[..., Any]":
         """`value` if it may be called."""
-        if type(value).__name__ in _CALLABLE:
-            return value  # type: ignore[no-any-return]
+        kind = type(value).__name__
+        if kind in _CALLABLE:
+            return bounded(value) if kind in _BUILTIN else value  # type: ignore[no-any-return]
         if isinstance(value, (Namespace, platform.JsProxy)) or not callable(value):
             raise TypeError(f"{describe(value)} is not callable")
         if not isinstance(value, type):

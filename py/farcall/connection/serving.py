@@ -7,6 +7,7 @@ from farcall import errors, messages, platform
 from farcall.connection.concurrency import in_turn
 from farcall.connection.contexts import Contexts
 from farcall.connection.exports import Ref
+from farcall.platform import buffers as memory
 from farcall.proxies.remote import Call
 from farcall.values.bulk import LONG
 from farcall.values.registered import cause
@@ -183,18 +184,19 @@ class Serving:
             self._ended(answer)
         if self._channel.error is not None or not number:
             return
-        wire: "Wire" = value
+        wire, size = value, 0
         kind = type(value)
         small = -_SMALL < value < _SMALL if kind is int else kind in _PLAIN
         if not small and (kind is not str or len(value) >= LONG):
+            mark = len(self._codec.buffers)
             try:
                 wire = self._encoding.value(value)
             except BaseException as exc:
                 self._fail(number, answer, exc)
                 return
-            if kind is Ref:  # calls on this result mean what it refers to
-                value = value.value
-        self._answered(number, answer, [messages.RET, number, wire], value, None)
+            size = memory.total(self._codec.buffers[mark:])
+            value = value.value if kind is Ref else value  # which calls on this result mean
+        self._answered(answer, [messages.RET, number, wire], value, None, size)
 
     def _fail(self, number: "int", answer: "Answer", exc: "BaseException") -> None:
         if answer.task is not None:
@@ -205,19 +207,19 @@ class Serving:
             self._channel.complain(exc, "of a one-way call")
             return
         wire = self._codec.encode_exception(exc)
-        self._answered(number, answer, [messages.ERR, number, wire], None, exc)
+        self._answered(answer, [messages.ERR, number, wire], None, exc)
 
     def _answered(
         self,
-        number: "int",
         answer: "Answer",
         frame: "Frame",
         value: "Value",
         error: "BaseException | None",
+        size: "int" = 0,
     ) -> None:
         answer.end(value, error)
         self._channel.send(frame)
-        self._answers.settled.append((self._channel.sent + 1, number))
+        self._answers.keep(self._channel.sent + 1, frame[1], size)
 
     def _ended(self, answer: "Answer") -> None:
         self.running.discard(answer)

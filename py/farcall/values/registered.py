@@ -65,6 +65,7 @@ def register(
 
     Raises:
         TypeError: neither functions nor fields; or a dataclass that its fields cannot make.
+        ValueError: a class with other fields has that name.
     """
     late: "tuple[str, ...]" = ()
     if not fields and encode is None and decode is None:
@@ -74,12 +75,24 @@ def register(
         else:
             fields, late = _fields(cls)
     name = name or cls.__name__
-    by_name[name] = Handler(cls, tuple(fields or ()), late, encode, decode)
+    other = by_name.get(name)
+    fields = tuple(fields or ())
+    if other is not None and other.fields != fields and _place(other.cls) != _place(cls):
+        raise ValueError(
+            f"register: {_place(other.cls)} is called {name!r} already, and has other fields: "
+            f"give {_place(cls)} another name, on both sides"
+        )
+    by_name[name] = Handler(cls, fields, late, encode, decode)
     names[cls] = name
     decoded.discard(name)
     if decode is not None:
         decoded.add(name)
     return cls
+
+
+def _place(cls: "Any") -> str:
+    """Where a class is defined: one that is defined again, as in a notebook, takes its place."""
+    return f"{getattr(cls, '__module__', '')}.{getattr(cls, '__qualname__', cls.__name__)}"
 
 
 def _member_value(member: "Any") -> "Value":

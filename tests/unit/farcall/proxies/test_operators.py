@@ -1,6 +1,8 @@
 """Operators of proxies, against what Python gives of the objects themselves."""
 
+import array
 import asyncio
+import collections
 import collections.abc
 import copy
 import dataclasses
@@ -21,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conformance import served, suite
+from tests.support.bounded import bounded
 from tests.unit.farcall.connection.test_session import connected
 
 NUMERIC = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift"
@@ -186,8 +189,18 @@ async def test_an_operator_takes_calls_that_have_no_result_yet() -> None:
 
 NUMBERS = st.integers(-3000, 3000) | st.booleans() | st.fractions(-9, 9, max_denominator=9)
 FORMATS = st.text("%0123456789.-+#dsx", max_size=6).map(lambda text: "%" + text)
+FORMATS |= st.lists(st.sampled_from(["%(a)s", "%(a)9s", "%s", "%12d", "%%", "x"])).map("".join)
 PLAIN = (
-    NUMBERS | st.text("ab", max_size=9) | st.binary(max_size=9) | st.lists(st.none(), max_size=9)
+    NUMBERS
+    | st.integers(-300, 300).map(np.int64)
+    | st.lists(st.integers(0, 9), max_size=9).map(collections.deque)
+    | st.lists(st.integers(0, 9), max_size=9).map(collections.UserList)
+    | st.text("ab", max_size=9).map(collections.UserString)
+    | st.lists(st.integers(0, 9), max_size=9).map(lambda items: array.array("h", items))
+    | st.dictionaries(st.just("a"), st.text("ab", max_size=40), max_size=1)
+    | st.text("ab", max_size=9)
+    | st.binary(max_size=9)
+    | st.lists(st.none(), max_size=9)
 )
 
 
@@ -197,7 +210,9 @@ def extent(value: Any) -> int:
         return max(extent(value.numerator), extent(value.denominator))
     if isinstance(value, int):
         return value.bit_length()
-    return len(value) if isinstance(value, (str, bytes, list)) else 0
+    if isinstance(value, dict):
+        return len(str(value))
+    return len(value) if isinstance(value, collections.abc.Sequence) else 0
 
 
 @given(name=st.sampled_from(sorted(BINARY)), a=PLAIN | FORMATS, b=PLAIN)
@@ -206,7 +221,7 @@ def test_no_operator_makes_more_than_was_reckoned(name: str, a: Any, b: Any) -> 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = BINARY[name](a, b)
-    except (TypeError, ValueError, ArithmeticError):
+    except (TypeError, ValueError, ArithmeticError, KeyError):
         return
     own = 8 * (extent(a) + extent(b)) + 99
     assert max(map(extent, found if isinstance(found, tuple) else [found])) <= own + max(
@@ -230,6 +245,17 @@ HUGE: list[tuple[str, Any, Any]] = [
     ("mod", "%.9999999f", 0.5),
     ("mod", b"%-9999999d", 1),
     ("mod", "%*d", (2**31 - 1, 1)),
+    ("mod", "%(a)1500000000d", {"a": 1}),
+    ("mod", "%1000000d" * 400, (1,) * 400),
+    ("mod", "%(a)s" * 3000, {"a": "x" * 1000}),
+    ("mod", collections.UserString("%9999999d"), 1),
+    ("pow", 7, Fraction(10**9)),
+    ("pow", Fraction(7, 3), Fraction(10**8)),
+    ("mul", "abc", np.int64(500_000_000)),
+    ("mul", collections.deque([1]), 10**8),
+    ("mul", array.array("d", [1.0]), 10**8),
+    ("mul", collections.UserList([1]), 10**8),
+    ("mul", collections.UserString("ab"), 10**8),
 ]
 
 
@@ -243,6 +269,8 @@ async def test_an_operator_that_would_take_all_memory_is_refused(
 ) -> None:
     made = {"left": lambda: farcall.ref(a), "right": lambda: farcall.ref(b)}
     async with connected(made) as (engine, _):
+        if asked == "the left" and isinstance(b, (collections.UserList, collections.UserString)):
+            return
         right = b if asked == "the left" else await engine.right()
         left = await engine.left()
         with pytest.raises(farcall.LimitError, match="bits or items, at most 1048576"):
@@ -413,3 +441,63 @@ def test_asyncio_run_ends_while_a_call_is_pending() -> None:
 
 def test_the_suite_names_every_operator() -> None:
     assert suite.OPERATORS.keys() | suite.UNARY.keys() == set(served.Operand.names.split())
+
+
+class Kept:
+    """What a peer asks too much of."""
+
+    number = 7
+    text = "abc"
+    fraction = 1.5
+    span = range(10**12)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("exponent", [(10**9, None), (10**9,), (2**20000, 2**20000 + 1)])
+async def test_a_power_with_a_modulus_has_a_bound_too(exponent: Any) -> None:
+    async with connected({"it": Kept(), "seven": lambda: farcall.ref(7)}) as (engine, _):
+        with bounded(), pytest.raises(farcall.LimitError):
+            await farcall.session(engine)._calls.operate(engine.it.number, "pow", exponent)
+        assert await pow(await engine.seven(), 2**300, 11) == pow(7, 2**300, 11)
+
+
+TOO_MUCH: dict[str, Callable[[Any], Any]] = {
+    "contains": lambda it: farcall.contains(it.span, 0.5),
+    "count": lambda it: it.span.count(0.5),
+    "index": lambda it: it.span.index(0.5),
+    "center": lambda it: it.text.center(10**9),
+    "ljust": lambda it: it.text.ljust(np.int64(10**9)),
+    "zfill": lambda it: it.text.zfill(10**9),
+    "to_bytes": lambda it: it.number.to_bytes(10**9),
+    "to_bytes by name": lambda it: it.number.to_bytes(length=10**9, byteorder="big"),
+    "round": lambda it: farcall.session(it)._calls.operate(it.number, "round", (np.int64(10**9),)),
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", TOO_MUCH)
+async def test_a_method_of_a_value_makes_no_more_than_an_operator(name: str) -> None:
+    async with connected({"it": Kept()}) as (engine, _):
+        with bounded(), pytest.raises(farcall.LimitError):
+            await TOO_MUCH[name](engine.it)
+        assert await engine.it.text.center(9) == "abc".center(9)
+        assert await farcall.contains(engine.it.span, 5)
+        assert await engine.it.span.index(3) == 3
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["str", "repr", "equals", "contains", "lt", "rmod"])
+async def test_what_shares_its_parts_is_not_written_or_compared_part_by_part(name: str) -> None:
+    def made() -> Any:
+        value: Any = [1]
+        for _ in range(64):
+            value = [value, value]
+        return value
+
+    one, other = made(), made()
+    more = {"str": (), "repr": (), "contains": (other[0],), "rmod": ("%s",)}.get(name, (other,))
+    async with connected({"one": lambda: farcall.ref(one)}) as (engine, _):
+        held = await engine.one()
+        with bounded(), pytest.raises(farcall.LimitError, match="meets more than 1048576"):
+            await farcall.session(engine)._calls.operate(held, name, more)
+        assert await farcall.len(held) == 2

@@ -10,6 +10,7 @@ from typing import Any
 import farcall
 import pytest
 from farcall import errors, messages
+from farcall.connection import answers
 from farcall.connection.operations import OPERATIONS
 from farcall.connection.policy import PATH_LENGTH
 from farcall.endpoints import memory_pair
@@ -856,6 +857,29 @@ def test_any_argument_decodes_or_is_refused(wire: Any) -> None:
         peer.session.close()
 
     in_a_loop(attack)()
+
+
+@pytest.mark.promise(
+    "farcall: nothing leaks",
+    "Results are not kept for ever for a peer that never says what it has seen",
+)
+@in_a_loop
+async def test_results_are_not_kept_for_a_peer_that_never_says_what_it_has_seen() -> None:
+    peer = Peer({"page": lambda: bytes(2**24), "one": lambda: 1})
+    for number in range(1, 31):
+        await peer.send(["call", number, 0, ["page"], [], {}])
+    assert peer.session.statistics()["answers"] <= 2**28 // 2**24
+    (reply,) = await peer.send(["op", 99, -30, [], [], "len"])
+    assert reply == ["ret", 99, 2**24]
+    assert refusal(await peer.send(["op", 98, -1, [], [], "len"]), 98) == "ProtocolError"
+    most, answers.MOST = answers.MOST, 50
+    try:
+        for number in range(100, 200):
+            await peer.send(["call", number, 0, ["one"], [], {}])
+    finally:
+        answers.MOST = most
+    assert peer.session.statistics()["answers"] <= 50
+    assert peer.session.error is None
 
 
 def test_the_corpus_has_what_json_cannot_say() -> None:

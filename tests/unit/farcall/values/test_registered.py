@@ -190,3 +190,24 @@ def test_an_enum_and_a_named_tuple_can_be_registered_by_name() -> None:
     assert crossed(Level.LOW) is Level.LOW
     arrived = crossed(Pair(1))
     assert (type(arrived), arrived) == (Pair, Pair(1))
+
+
+def test_a_class_does_not_take_the_name_of_one_with_other_fields() -> None:
+    @dataclass
+    class Taken:
+        x: int
+
+    def other() -> Any:
+        @dataclass
+        class Taken:
+            x: int
+            y: int = 0
+
+        return Taken
+
+    farcall.register(Taken, "test.Taken")
+    with pytest.raises(ValueError, match=r"is called 'test\.Taken' already, and has other fields"):
+        farcall.register(other(), "test.Taken")
+    assert crossed(Taken(1)) == Taken(1)
+    farcall.register(other(), "test.Taken2")
+    farcall.register(Taken, "test.Taken")
