@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from farcall.connection.channel import Channel
     from farcall.connection.policy import Policy
     from farcall.connection.references import Tables
-    from farcall.messages import Buffers, Frame, Wire
+    from farcall.messages import Buffers, Frame
     from farcall.proxies.remote import Value
 
     Run = Callable[[Frame, Any, Any], Value]

@@ -135,7 +135,7 @@ def test_a_value_that_holds_each_part_twice_crosses_in_a_short_time(wrap: str) -
         first: Any
         second: Any
 
-    farcall.register(Pair, "test.Pair")
+    farcall.register(Pair, "test.Shared")
     twice = {
         "list": lambda v: [v, v],
         "tuple": lambda v: (v, v),
