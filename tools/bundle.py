@@ -140,6 +140,7 @@ SELDOM = (
     "py/nn/layers/gaussian.py",
     "py/nn/layers/hashing.py",
     "py/nn/layers/lookup.py",
+    "py/nn/layers/masking.py",
     "py/nn/layers/random_images.py",
     "py/nn/layers/simple_rnn.py",
     "py/nn/layers/text.py",
