@@ -201,6 +201,11 @@ def bounded(function: "Any") -> "Any":
     owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
     if type(owner) is range and name in ("count", "index"):
         return lambda item: function(findable(owner, item))
+    if hasattr(owner, "dtype") and not isinstance(owner, type):  # it may write into `out`
+        return lambda *args, **kwargs: function(
+            *[_apart(value) for value in args],
+            **{key: _apart(value) for key, value in kwargs.items()},
+        )
     if name not in _MAKING or isinstance(owner, type):
         return function
 
@@ -212,6 +217,13 @@ def bounded(function: "Any") -> "Any":
         return function(*args, **kwargs)
 
     return call
+
+
+def _apart(value: "Any") -> "Any":
+    made = whole(value)
+    if made is not None and made > MOST:
+        raise errors.LimitError(f"an array's method: expected at most {MOST}, received {made}")
+    return value.copy() if getattr(value, "ndim", 0) else value
 
 
 def findable(owner: "Any", item: "Any") -> "Any":

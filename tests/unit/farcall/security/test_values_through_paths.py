@@ -141,6 +141,18 @@ async def test_a_value_is_changed_where_the_program_gives_it_by_reference_or_say
         assert (rows, items) == ([7], [9, 8])
 
 
+@pytest.mark.asyncio
+async def test_a_method_of_an_array_writes_into_no_other_array() -> None:
+    a, b = np.arange(3), np.zeros(3, int)
+    owner = type("Owner", (), {"a": a, "b": b})()
+    async with connected({"it": owner}) as (engine, _):
+        assert (await engine.it.a.cumsum(out=engine.it.b)).tolist() == [0, 1, 3]
+        assert (await engine.it.a.cumsum(0, None, engine.it.b)).tolist() == [0, 1, 3]
+        with pytest.raises(farcall.LimitError):
+            await engine.it.a.repeat(10**9)
+    assert b.tolist() == [0, 0, 0]
+
+
 def snapshot(folder: pathlib.Path) -> list[str]:
     return sorted(f"{p.name} {p.stat().st_mode}" for p in folder.rglob("*"))
 
