@@ -108,8 +108,7 @@ class Serving:
 
     def _owing(self, dependencies: "list[object]") -> "list[Answer]":
         """Calls still running that this one builds on."""
-        known = [self._answers.get(n) for n in dependencies if n != 0]
-        return [answer for answer in known if not answer.done]
+        return [a for a in map(self._answers.get, filter(None, dependencies)) if not a.done]
 
     def _call(self, frame: "Frame", args: "list[Value]", kwargs: "Value") -> "Value":
         policy = self._policy
@@ -134,8 +133,8 @@ class Serving:
     def _op(self, frame: "Frame", args: "list[Value]", name: "object") -> "Value":
         owner = self._tables.walk(self._tables.owner(frame[2]), frame[3])
         self._contexts.follow(frame[1], owner, name)
-        only = name == "enter" and _only_released(owner)
-        return (False, owner) if only else self._policy.operate(owner, name, args)
+        released = name == "enter" and _only_released(owner)
+        return (False, owner) if released else self._policy.operate(owner, name, args)
 
     # -- coroutines
 
