@@ -53,7 +53,8 @@ def leaks(module_site: Site, open_module_page: Callable[..., Page]) -> Callable[
 def run(site: Site, open_page: Callable[..., Page], kind: str) -> Any:
     site.replace(f"{FOLDER}/worker.toml", configuration("py", UP))
     for each in PAIRINGS:
-        site.replace(f"{FOLDER}/{each}.toml", configuration(each, UP))
+        counting = '"../rpc/heap.py" = "heap.py"'
+        site.replace(f"{FOLDER}/{each}.toml", f"{configuration(each, UP)}\n{counting}\n")
     site.replace(f"{FOLDER}/{kind}.html", page(kind, UP, "ten thousand calls", COUNTED + WORKER))
     browser = open_page(None, "--js-flags=--expose-gc", "--enable-precise-memory-info")
     browser.get(f"{site.url}{FOLDER}/{kind}.html")

@@ -6,6 +6,13 @@ from typing import Any
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.capi import (  # type: ignore[import-untyped]
+    onnxruntime_pybind11_state as states,
+)
+
+REFUSALS = (states.Fail, states.InvalidArgument, states.InvalidGraph, states.NotImplemented,
+            states.RuntimeException)  # fmt: skip
+"""What ONNX Runtime raises for a graph that it does not take."""
 
 onnxruntime.set_default_logger_severity(4)  # graphs that it refuses are no news to a test
 

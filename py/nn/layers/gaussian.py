@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -58,15 +57,6 @@ class AlphaDropout(Dropout):
     """
 
     fields: tuple[str, ...] = ("rate", "seed", "noise_shape")
-
-    def __init__(
-        self,
-        rate: float,
-        noise_shape: Sequence[int | None] | None = None,
-        seed: int | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(rate, noise_shape, seed, **options)
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (x,) = inputs

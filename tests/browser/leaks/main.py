@@ -10,6 +10,7 @@ import json
 import farcall
 import js
 from farcall import platform
+from heap import collected, occupy
 
 HELD = ("pending", "serving", "answers", "exports", "imports", "streams")
 BESIDE = 8  # programs at once
@@ -91,32 +92,6 @@ async def run(root, count):
     tasks = [asyncio.create_task(program(root, first, count)) for first in range(BESIDE)]
     while tasks:
         await tasks.pop()
-
-
-async def occupy():
-    """Let the false references of MicroPython's collector hold empty lists, and no call's stream.
-
-    It takes every word of its heap for a reference. The numbers of two names beside each other in
-    a module's table of names are one word, at times the address of what belongs to a call: that
-    stays for ever. Lists fill the heap once, of one block each: where such an address was free,
-    one stays.
-    """
-    await collected()  # what is garbage by now gives its addresses free
-    last = None
-    for _ in range(20_000):
-        last = [last]
-    while last:
-        before = last[0]
-        last.clear()  # or the one that stays would hold all before it
-        last = before
-    await collected()
-
-
-async def collected():
-    gc.collect()
-    js.gc()
-    await asyncio.sleep(0.01)
-    gc.collect()
 
 
 def memory():

@@ -5,6 +5,7 @@ import gc
 import json
 
 import farcall
+import heap
 import js
 import suite
 from js import document, location
@@ -30,19 +31,6 @@ def interrupted(engine):
         return f"{type(exc).__name__}: {exc}"
 
 
-async def occupy():
-    """Let MicroPython's false references hold empty lists: see `occupy` in leaks/main.py."""
-    last = None
-    for _ in range(20_000):
-        last = [last]
-    while last:
-        before = last[0]
-        last.clear()
-        last = before
-    await asyncio.sleep(0.01)
-    gc.collect()
-
-
 async def main():
     results = {}
     gc.collect()
@@ -52,7 +40,7 @@ async def main():
         engine = await farcall.connect("far", timeout=60)
         results["interrupt"] = interrupted(engine)
         if farcall.platform.MICROPYTHON:
-            await occupy()
+            await heap.occupy()
         only = location.hash[1:]
         for name in only.split(",") if only else sorted(suite.CASES):
             results[name] = await outcome(name, engine)

@@ -9,12 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn.errors import ShapeError
 from nn.io import errors
-from onnxruntime.capi import onnxruntime_pybind11_state as states
 
-from tests.support.graphs import graph, last, node, runtime
+from tests.support.graphs import REFUSALS, graph, last, node, runtime
 
-REFUSALS = (states.Fail, states.InvalidArgument, states.InvalidGraph, states.NotImplemented,
-            states.RuntimeException)  # fmt: skip
 OPSETS = [7, 9, 10, 11, 13, 15, 17, 18, 20, 21, 23]
 BATCH = 3
 WHOLE = [1, 1, 2, 3]
