@@ -16,7 +16,12 @@ from tests.support.site import Site
 
 Case = Callable[[], float]
 TRIALS = 8
-LOSS_TOLERANCE = 1e-3
+# Two workers' losses beside one's: of the first batch, and of the nine after it. Adam moves a
+# weight whose gradient is nothing but rounding as far as any other, and cnn_bn has such weights: on
+# one worker too its losses differ by 1.6e-3 if the rows of each batch come in another order, and
+# the first by 2.4e-7.
+FIRST_TOLERANCE = 1e-6
+LOSS_TOLERANCE, LOSS_TOLERANCES = 1e-3, {"cnn_bn": 1e-2}
 # Six networks, five cases each: all in five minutes.
 SECONDS = {"seed": 0.7, "lenet": 0.7, "cnn_bn": 1.2, "mlp": 0.7, "lstm": 1.0}
 # Seconds for which both workers of a page train first. Until then V8 compiles their code once more
@@ -69,8 +74,10 @@ class Teams:
             alone = page.call("together.prepare", **given)["losses"]
             shared = page.call("together.load", **given)
             say(f"  {task}.{name}: {shared['way']}")
-            apart = max(abs(a - b) for a, b in zip(alone, shared["losses"], strict=True))
-            assert apart <= LOSS_TOLERANCE, f"losses of {name} differ by {apart}"
+            apart = [abs(a - b) for a, b in zip(alone, shared["losses"], strict=True)]
+            limit = LOSS_TOLERANCES.get(network, LOSS_TOLERANCE)
+            assert apart[0] <= FIRST_TOLERANCE, f"losses of {name} differ by {apart}"
+            assert max(apart) <= limit, f"losses of {name} differ by {apart}"
             assert shared["way"].endswith("ports" if name == "nn_2w" else "shared memory")
             found[f"{task}.{name}"] = self._rate(page, "together.train", given)
         plain = self.pages["nn_2w"]
