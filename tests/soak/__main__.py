@@ -3,9 +3,9 @@
 rpc is random programs with random faults in Chromium: mpy, driven from MicroPython, and then py,
 from Pyodide, each for half of MINUTES. They speak farcall's own protocol with a Pyodide worker and
 Comlink's with a JavaScript one, side by side on one page. io is damaged model files, 20,000 of each
-format, and drawn networks in whole ones. gpu is training on a GPU: its tests, drawn networks
-against the CPU, memory over 20 runs. applications is large networks of Keras and torchvision, on
-CPython and in Chromium.
+format, drawn networks in whole ones, and drawn graphs of ONNX. gpu is training on a GPU: its tests,
+drawn networks against the CPU, memory over 20 runs. applications is large networks of Keras and
+torchvision, on CPython and in Chromium.
 federation is a round for each fault of nodes and servers, accuracy beside Flower's own nodes, and
 1,000 nodes through the gateway to its SuperLink.
 team is networks trained by several workers of which some die, fail or are silent, half of the time

@@ -2,7 +2,8 @@
 
 Each format runs in a process of its own. A case is a seed: what fails is printed with it, and
 `examine(damaged(format, Random(seed)))` of tests.support.damage repeats it. Whole ones are of drawn
-networks, which must come back from each format as they went.
+networks, which must come back from each format as they went. Graphs of ONNX that are drawn are read
+as ONNX Runtime computes them, or refused.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tests.support import damage, every_layer
 
 CASES = 20_000  # of a format
 NETWORKS = 2_000  # that are drawn, and written in each format
+GRAPHS = 20_000  # of known sizes, and as many of unknown ones
 SHOWN = 20  # failures of a format that are printed
 
 
@@ -31,6 +33,7 @@ def check(minutes: float, seed: int) -> bool:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         tasks = {f: pool.submit(report, f, seed, end) for f in damage.FORMATS}
         tasks["whole files"] = pool.submit(come_back, seed, end)
+        tasks["graphs"] = pool.submit(read_graphs, seed, end)
         sound = [_ended(format, task) for format, task in tasks.items()]
     return all(sound)
 
@@ -87,3 +90,25 @@ def _come_back(kinds: list[str], format: str, seed: int) -> None:
     model, data = every_layer.written(kinds, format, seed)
     x = every_layer.batch(model)
     every_layer.expect_close(nn.io.load(data).predict_on_batch(x), model.predict_on_batch(x))
+
+
+def read_graphs(seed: int, end: float) -> bool:
+    """Read drawn graphs of ONNX; return whether each is computed as by ONNX Runtime or refused."""
+    from tests.support import drawn_graphs  # it imports ONNX Runtime, which no other process needs
+
+    kernels.load()
+    found: Counter[str] = Counter()
+    failures: list[str] = []
+    for number in range(seed, seed + GRAPHS):
+        if time.monotonic() > end:
+            break
+        for examine in (drawn_graphs.examine, drawn_graphs.examine_unknown_sizes):
+            try:
+                found[examine(number)] += 1
+            except Exception as error:
+                failures.append(f"  {examine.__name__}, seed {number}: {str(error)[:300]}")
+    done = sum(found.values())
+    lines = [f"graphs of ONNX: {done}, {dict(found)}", *failures[:SHOWN], ""]
+    sys.stdout.write("\n".join(lines))
+    sys.stdout.flush()
+    return done == 2 * GRAPHS
