@@ -128,6 +128,7 @@ SELDOM = (
     "py/nn/data/sampling.py",
     "py/nn/datasets",
     "py/nn/differentiate.py",
+    "py/nn/io/file.py",
     "py/nn/layers/arithmetic.py",
     "py/nn/layers/attention.py",
     "py/nn/layers/category_encoding.py",

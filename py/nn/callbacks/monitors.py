@@ -397,7 +397,7 @@ class ModelCheckpoint(Monitor):
         path = self._path(epoch, logs or {})
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self._bytes())
+            load("nn.io.file").write(path, self._bytes())
 
     def _bytes(self) -> bytes:
         io = load("nn.io")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nn.io.errors import FormatError
+from nn.io.file import write
 from nn.io.formats import format_of, load, save
 from nn.io.tfjs import save_files
 
@@ -77,13 +78,16 @@ def _write(model: Any, options: argparse.Namespace) -> int:
     if target.is_dir() or not target.suffix:
         files = save_files(model, **quantization)
         target.mkdir(parents=True, exist_ok=True)
-        return sum((target / name).write_bytes(data) for name, data in files.items())
+        for name, data in files.items():
+            write(target / name, data)
+        return sum(map(len, files.values()))
     format = "tfjs" if target.suffix == ".zip" else format_of(target)
     if options.quantize and format not in ("npz", "tfjs"):
         raise FormatError(f"expected .npz or a layers-model to quantize, received {format}")
     training = {} if format not in ("npz", "keras") else {"include_optimizer": model.compiled}
     data = save(model, format, **training, **quantization)
-    return target.write_bytes(data)
+    write(target, data)
+    return len(data)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def _write(filepath: Any, data: bytes, overwrite: bool) -> None:
     if not overwrite and path.exists():
         raise FileExistsError(f"{path}: expected no file there, as overwrite=False")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    load("nn.io.file").write(path, data)
 
 
 def to_json(model: Model, **options: Any) -> str:

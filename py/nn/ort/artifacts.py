@@ -23,6 +23,7 @@ from nn import optimizers
 from nn.errors import ConfigError, NNError
 from nn.io import formats, npz, snapshot
 from nn.io.errors import FormatError, MissingEntryError, UnsupportedError
+from nn.io.file import write
 from nn.io.tree import to_json
 from nn.models.network import Network
 from nn.registry import layers
@@ -65,7 +66,7 @@ class Artifacts:
         place.mkdir(parents=True, exist_ok=True)
         paths = [place / name for name in FILES.values()]
         for path, part in zip(paths, FILES, strict=True):
-            path.write_bytes(getattr(self, part))
+            write(path, getattr(self, part))
         return paths
 
 
