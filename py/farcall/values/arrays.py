@@ -230,6 +230,10 @@ def encode_numpy(value: "Any", buffers: "list[Buffer]") -> "list[Wire]":
         raise TypeError(
             f"a structured ndarray ({value.dtype.descr!r}) is not supported: send its fields"
         )
+    if numpy.dtype(value.dtype.str) != value.dtype:  # of a library: "<V2" is all NumPy says
+        raise TypeError(
+            f"an ndarray of dtype {value.dtype} is not supported: send it as one of NumPy's"
+        )
     if hasattr(value, "mask"):
         raise TypeError(f"a {type(value).__name__} is masked: send a numpy.ma.MaskedArray")
     scalar = isinstance(value, numpy.generic)
