@@ -21,6 +21,30 @@ if TYPE_CHECKING:
 
 AFFINITIES = 1_000
 """Values of `affinity` whose worker a pool remembers: those that were used last."""
+HELD = 1_000
+"""Items that an imap starts behind the one that its loop waits for, if `ahead` is no more."""
+
+
+class Turn(platform.Waiter):
+    """The wait of one job for a worker; its value is that worker's place in the pool.
+
+    Args:
+        number: of the job: the lower one comes first.
+        most: how many jobs the worker may be at, this one included.
+        home: the place of the only worker that may take it; -1 for any.
+    """
+
+    queue: "list[Turn] | None" = None
+
+    def __init__(self, number: "int", most: "int", home: "int") -> None:
+        self.number = number
+        self.most = most
+        self.home = home
+
+    def cancelled(self) -> None:
+        """Wait no longer."""
+        if self.queue is not None:
+            self.queue.remove(self)
 
 
 class Pool:
@@ -31,16 +55,28 @@ class Pool:
     Args:
         size: how many.
         source: URL of their script.
+        concurrency: how many jobs a worker is at, at once; the others wait here, in their order.
+            More than one helps jobs that wait for something else than the worker's Python.
         options: of each Worker.
     """
 
-    def __init__(self, size: "int", source: "str", **options: "Any") -> None:
+    def __init__(
+        self, size: "int", source: "str", *, concurrency: "int" = 1, **options: "Any"
+    ) -> None:
         if size < 1:
             raise ValueError(f"Pool: expected at least one worker, received {size}")
+        if not isinstance(concurrency, int) or concurrency < 1:
+            raise ValueError(f"Pool: expected concurrency of at least 1, received {concurrency!r}")
         options.setdefault("restarts", None)
         options.setdefault("name", "pool")
         self.workers = [Worker(source, **options) for _ in range(size)]
+        for worker in self.workers:
+            worker.changed = self._changed
+        self._concurrency = concurrency
         self._loads = [0] * size
+        self._jobs = 0
+        # Who waits for each worker, and last who takes any.
+        self._queues: "list[list[Turn]]" = [[] for _ in range(size + 1)]
         self._homes: "dict[object, int]" = collections.OrderedDict()
 
     async def start(self) -> "Pool":
@@ -65,7 +101,7 @@ class Pool:
     async def run(
         self, function: "Work", *args: "Value", affinity: "Hashable | None" = None
     ) -> "Value":
-        """`await function(engine, *args)` on the least loaded worker.
+        """`await function(engine, *args)` on the least loaded worker, once one has room.
 
         Args:
             function: takes a worker's engine first: `lambda engine, x: engine.work(x)`.
@@ -73,36 +109,99 @@ class Pool:
             affinity: a hashable: the same worker for the same value, as long as it lives and
                 fewer than AFFINITIES others were used since.
         """
+        return await self._job(self._concurrency, function, args, affinity)
+
+    async def _job(
+        self,
+        most: "int",
+        function: "Work",
+        args: "tuple[Value, ...]",
+        affinity: "Hashable | None" = None,
+    ) -> "Value":
+        self._jobs += 1
+        number = self._jobs
         while True:
-            index = self._pick(affinity)
-            self._loads[index] += 1
+            index = await self._turn(Turn(number, most, self._home(affinity)))
+            if index is None:
+                continue
             try:
-                engine = await self.workers[index].up()
-                if engine is not None:
+                engine = self.workers[index].engine
+                if engine is not None:  # else it has died since its turn came
                     return await function(engine, *args)
             finally:
-                self._loads[index] -= 1
+                self._leave(index)
 
-    def _pick(self, affinity: "Hashable | None") -> int:
-        home = None if affinity is None else self._homes.pop(affinity, None)
-        if home is None or not self.workers[home].usable():
-            home = self._least()
-        if affinity is not None:
-            self._homes[affinity] = home
-            if len(self._homes) > AFFINITIES:
-                del self._homes[next(iter(self._homes))]
+    def _home(self, affinity: "Hashable | None") -> int:
+        """The place of the worker for an affinity; -1, for any, without one.
+
+        Raises:
+            WorkerDiedError: no worker is up or will be.
+        """
+        usable = [i for i, worker in enumerate(self.workers) if worker.usable()]
+        if not usable:
+            raise self._gone()
+        if affinity is None:
+            return -1
+        home = self._homes.pop(affinity, None)
+        if home not in usable:
+            up = [i for i in usable if self.workers[i].engine is not None]
+            home = min(up or usable, key=lambda i: self._loads[i] + len(self._queues[i]))
+        self._homes[affinity] = home
+        if len(self._homes) > AFFINITIES:
+            del self._homes[next(iter(self._homes))]
         return home
 
-    def _least(self) -> int:
-        """The worker with the least to do; one that is not up yet only if none is."""
-        some = [i for i, worker in enumerate(self.workers) if worker.engine is not None]
-        some = some or [i for i, worker in enumerate(self.workers) if worker.usable()]
-        if not some:
-            why = [f": {w.failure!r}" for w in self.workers if w.failure is not None]
-            raise errors.WorkerDiedError(
-                "all workers of the pool are gone and did not start again" + "".join(why[:1])
-            )
-        return min(some, key=lambda i: self._loads[i])
+    def _gone(self) -> "errors.WorkerDiedError":
+        why = [f": {w.failure!r}" for w in self.workers if w.failure is not None]
+        return errors.WorkerDiedError(
+            "all workers of the pool are gone and did not start again" + "".join(why[:1])
+        )
+
+    async def _turn(self, turn: "Turn") -> "int | None":
+        """The place of a worker with room, which `_leave` gives back; None if the home is gone."""
+        queue = turn.queue = self._queues[turn.home]
+        queue.append(turn)
+        if len(queue) == 1:  # else there is no room for the first either
+            self._admit()
+        try:
+            index: "int | None" = await turn
+        except BaseException as exc:
+            if turn.value is not None and not platform.is_over(exc):
+                self._leave(turn.value)
+            raise
+        return index
+
+    def _leave(self, index: "int") -> None:
+        self._loads[index] -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        """Let in who waits, as far as workers have room."""
+        while any(self._queues):
+            rooms = [i for i in range(len(self.workers)) if self._has_room(i)]
+            if not rooms:
+                return
+            index = min(rooms, key=lambda i: self._loads[i])
+            self._loads[index] += 1
+            self._next(index).pop(0).settle_soon(index)
+
+    def _next(self, index: "int") -> "list[Turn]":
+        """The queue whose first is next at a worker."""
+        own, common = self._queues[index], self._queues[-1]
+        return own if own and not (common and common[0].number < own[0].number) else common
+
+    def _has_room(self, index: "int") -> bool:
+        queue = self._next(index)
+        up = self.workers[index].engine is not None
+        return up and bool(queue) and self._loads[index] < queue[0].most
+
+    def _changed(self) -> None:
+        """A worker has come or gone: who waits for one that is gone looks for another."""
+        usable = [worker.usable() for worker in self.workers]
+        for index, here in enumerate(usable + [True in usable]):
+            while not here and self._queues[index]:
+                self._queues[index].pop(0).settle_soon(None)
+        self._admit()
 
     async def map(
         self, function: "Work", items: "Iterable[Value]", ahead: "int" = 0
@@ -114,22 +213,31 @@ class Pool:
         Args:
             function: as for `run`.
             items: taken one by one, as workers become free.
-            ahead: how many are under way at most; 0 for two a worker. More helps functions that
-                wait for something else than the worker's Python.
+            ahead: how many are under way at most; 0 for the pool's concurrency a worker. More
+                helps functions that wait for something else than the worker's Python.
         """
         return await Map(self, function, items).results(self._ahead("map", ahead))
 
     def imap(self, function: "Work", items: "Iterable[Value]", ahead: "int" = 0) -> "Imap":
-        """As `map`, results as they come, in their order; at most `ahead` items started early."""
+        """As `map`, results as they come, in their order.
+
+        At most `ahead` items are started early. While the loop waits for an item that takes long,
+        the workers go on: up to HELD results wait behind it.
+        """
         return Imap(self, function, iter(items), self._ahead("imap", ahead))
 
     def _ahead(self, what: "str", ahead: "int") -> int:
         if not isinstance(ahead, int) or ahead < 0:
             raise ValueError(
-                f"{what}: expected ahead of at least 1, or 0 for two items a worker, "
+                f"{what}: expected ahead of at least 1, or 0 for the pool's concurrency a worker, "
                 f"received {ahead!r}"
             )
-        return ahead or 2 * len(self.workers)
+        return ahead or self._concurrency * len(self.workers)
+
+    async def _item(self, ahead: "int", function: "Work", item: "Value") -> "Value":
+        """One job of those of which `ahead` may be under way: each worker takes its share."""
+        share = (ahead + len(self.workers) - 1) // len(self.workers)
+        return await self._job(max(self._concurrency, share), function, (item,))
 
 
 class Map:
@@ -146,7 +254,7 @@ class Map:
     async def results(self, width: "int") -> "list[Value]":
         """All results, by `width` tasks; raises the first error."""
         self._running = width
-        tasks = [platform.spawn(self._work()) for _ in range(width)]
+        tasks = [platform.spawn(self._work(width)) for _ in range(width)]
         try:
             await self._over
         finally:
@@ -154,14 +262,14 @@ class Map:
                 task.cancel()
         return [self._found[n] for n in range(len(self._found))]
 
-    async def _work(self) -> None:
+    async def _work(self, width: "int") -> None:
         try:
             while not self._over.done:
                 try:
                     number, item = next(self._items)
                 except StopIteration:
                     break
-                self._found[number] = await self._pool.run(self._function, item)
+                self._found[number] = await self._pool._item(width, self._function, item)
         except BaseException as exc:
             if platform.is_over(exc):
                 raise
@@ -169,6 +277,19 @@ class Map:
         self._running -= 1
         if not self._running:
             self._over.settle_soon(None)
+
+
+class Going:
+    """What an imap and its jobs share: jobs that knew the imap would keep it from its end.
+
+    Attributes:
+        jobs: how many are under way.
+        more: of each task that waits for a result, what starts more.
+    """
+
+    def __init__(self) -> None:
+        self.jobs = 0
+        self.more: "list[Callable[[], object]]" = []
 
 
 class Imap:
@@ -185,6 +306,7 @@ class Imap:
         self._items: "Iterator[Value] | None" = items
         self._ahead = ahead
         self._tasks: "list[asyncio.Task[tuple[Value, BaseException | None]]]" = []
+        self._going = Going()
         self._failure: "BaseException | None" = None  # of the iterable: after the items before it
 
     def __aiter__(self) -> "Imap":
@@ -195,26 +317,45 @@ class Imap:
         if not self._tasks:
             failure, self._failure = self._failure, None
             raise failure or StopAsyncIteration
+        first = self._tasks.pop(0)
+        self._going.more.append(self._go_on)
+        self._go_on()
         try:
-            value, error = await self._tasks.pop(0)
+            value, error = await first
         except BaseException:
             self._stop()
             raise
+        finally:
+            self._going.more.pop()
         if error is not None:
             self._stop()
             raise error
         return value
 
     def _fill(self) -> None:
-        while self._items is not None and len(self._tasks) < self._ahead:
-            try:
-                item = next(self._items)
-            except StopIteration:
-                self._items = None
-            except Exception as exc:
-                self._items, self._failure = None, exc
-            else:
-                self._tasks.append(platform.spawn(_outcome(self._pool.run(self._function, item))))
+        while len(self._tasks) < self._ahead and self._begin():
+            pass
+
+    def _go_on(self) -> None:
+        """Keep `ahead` jobs under way while the loop waits."""
+        most = max(self._ahead, HELD)
+        while self._going.jobs < self._ahead and len(self._tasks) < most and self._begin():
+            pass
+
+    def _begin(self) -> bool:
+        """Start the next item; False if there is none."""
+        if self._items is None:
+            return False
+        try:
+            item = next(self._items)
+        except Exception as exc:
+            self._items = None
+            self._failure = None if isinstance(exc, StopIteration) else exc
+            return False
+        self._going.jobs += 1
+        job = _outcome(self._going, self._pool, self._ahead, self._function, item)
+        self._tasks.append(platform.spawn(job))
+        return True
 
     def _stop(self) -> None:
         self._items = self._failure = None
@@ -233,9 +374,15 @@ class Imap:
             return
 
 
-async def _outcome(job: "Any") -> "tuple[Value, BaseException | None]":
+async def _outcome(
+    going: "Going", pool: "Pool", ahead: "int", function: "Work", item: "Value"
+) -> "tuple[Value, BaseException | None]":
     """A job's result or error: one that no task takes is no complaint of the event loop's."""
     try:
-        return await job, None
+        return await pool._item(ahead, function, item), None
     except Exception as exc:
         return None, exc
+    finally:
+        going.jobs -= 1
+        if going.more:
+            going.more[-1]()

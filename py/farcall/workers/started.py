@@ -81,6 +81,7 @@ class Worker:
         state: what `setup` gave.
         starts: how often it was started.
         failure: why it did not start again, or None.
+        changed: called when it is up, and when it is gone for good.
     """
 
     _last = 0
@@ -101,6 +102,7 @@ class Worker:
         self.state: "Value" = None
         self.starts = 0
         self.failure: "BaseException | None" = None
+        self.changed: "Callable[[], object]" = lambda: None
         self._start: "Start | None" = None  # under way
         self._thread: "Engine | None" = None  # outlives its session if that fails
         self._source = source
@@ -155,8 +157,9 @@ class Worker:
         except BaseException as exc:
             if not platform.is_over(exc):
                 abandon(name, script)
-            if self._start is start and not start.again:
+            if self._start is start and not start.again and not platform.is_over(exc):
                 self._start = None
+                self.changed()
             raise
         finally:
             platform.javascript.removeWorker(name)
@@ -164,19 +167,11 @@ class Worker:
         self.engine, self.state = engine, state
         self._start = self.failure = None
         session.on_close.append(lambda error: self._died(thread))
+        self.changed()
 
     def usable(self) -> bool:
         """Whether it is up, or is being started again."""
         return self.engine is not None or self._start is not None
-
-    async def up(self) -> "Any":
-        """The engine, after a start that is under way; None if there is none."""
-        if self._start is not None:
-            try:
-                await self._start.outcome
-            except Exception:
-                return self.engine  # its error is of those who asked for the start
-        return self.engine
 
     def _died(self, thread: "Engine") -> None:
         """The session of a thread has ended; the thread may still live."""
@@ -186,6 +181,7 @@ class Worker:
         if self._left():
             self._end_thread()
             self._start = Start(self._again, True)
+        self.changed()
 
     def _left(self) -> bool:
         return self._restarts is None or self.starts <= self._restarts
@@ -206,6 +202,7 @@ class Worker:
             self._start = None
             text = f"in {failed + 1} attempts, the last: {self.failure!r}"
             platform.report(f"farcall: {self._name} did not start again {text}")
+            self.changed()
         raise self.failure or errors.WorkerDiedError(f"{self._name} was terminated")
 
     def terminate(self) -> None:
@@ -215,6 +212,7 @@ class Worker:
             start.give_up(self._name)
         self.engine = self.state = None
         self._end_thread()
+        self.changed()
 
     def _end_thread(self) -> None:
         thread, self._thread = self._thread, None

@@ -219,9 +219,133 @@ async def test_a_map_of_any_number_of_items_has_few_under_way(fake_page: FakePag
         return engine.square(number)
 
     assert await pool.map(work, range(10_500)) == [n * n for n in range(10_500)]
-    assert most == 4
+    assert most == 2
     assert await pool.map(work, iter(range(100)), ahead=50) == [n * n for n in range(100)]
     assert most == 50
+
+
+async def two_workers(fake_page: FakePage, **options: Any) -> tuple[farcall.Pool, list[Jobs]]:
+    """A pool, and the jobs of each of its workers."""
+    jobs = [Jobs(), Jobs()]
+    pool = farcall.Pool(2, "w", **options)
+    for worker, served in zip(pool.workers, jobs, strict=True):
+        fake_page.served = {"jobs": served}
+        await worker.start()
+    return pool, jobs
+
+
+def job(engine: Any, name: object) -> Any:
+    return engine.jobs.job(name)
+
+
+@pytest.mark.asyncio
+async def test_any_number_of_runs_has_few_under_way_at_each_worker(fake_page: FakePage) -> None:
+    """More than the calls that a session takes, all at once."""
+    fake_page.served = {"square": square}
+    pool = await farcall.Pool(2, "w", concurrency=3).start()
+    most = 0
+
+    def work(engine: Any, number: int) -> Any:
+        nonlocal most
+        most = max(most, *pool._loads)
+        return engine.square(number)
+
+    runs = [pool.run(work, number) for number in range(20_500)]
+    assert await asyncio.gather(*runs) == [n * n for n in range(20_500)]
+    assert most == 3
+    keyed = [pool.run(work, number, affinity=number % 3) for number in range(3_000)]
+    assert await asyncio.gather(*keyed) == [n * n for n in range(3_000)]
+    assert most == 3
+    assert pool._loads == [0, 0]
+
+
+@pytest.mark.asyncio
+async def test_runs_that_wait_begin_in_their_order_as_workers_become_free(
+    fake_page: FakePage,
+) -> None:
+    pool, jobs = await two_workers(fake_page)
+    tasks = [asyncio.create_task(pool.run(job, name)) for name in range(5)]
+    await until(lambda: jobs[0].begun == [0] and jobs[1].begun == [1])
+    jobs[1].end(1, 2)
+    await until(lambda: jobs[1].begun == [1, 2, 3])
+    tasks[4].cancel()
+    jobs[0].end(0)
+    jobs[1].end(3)
+    assert await asyncio.gather(*tasks[:4]) == [0, 1, 2, 3]
+    await turns()
+    assert (jobs[0].begun, jobs[1].begun, pool._loads) == ([0], [1, 2, 3], [0, 0])
+
+
+@pytest.mark.asyncio
+async def test_a_run_that_is_cancelled_as_its_turn_comes_leaves_its_worker_to_the_next(
+    fake_page: FakePage,
+) -> None:
+    jobs = Jobs()
+    fake_page.served = {"jobs": jobs}
+    pool = await farcall.Pool(1, "w").start()
+    first, second, third = [asyncio.create_task(pool.run(job, n)) for n in range(3)]
+    await until(lambda: jobs.begun == [0])
+    (turn, _) = pool._queues[-1]
+    jobs.end(0, 2)
+    assert await first == 0
+    assert turn.done
+    assert jobs.begun == [0]
+    second.cancel()
+    assert await third == 2
+    assert (jobs.begun, pool._loads) == ([0, 2], [0])
+
+
+@pytest.mark.asyncio
+async def test_runs_that_wait_go_on_when_a_worker_dies_and_are_refused_when_all_have_gone(
+    fake_page: FakePage,
+) -> None:
+    pool, jobs = await two_workers(fake_page, restarts=0)
+    names = ["a", "b", "c", "d"]
+    tasks = [asyncio.create_task(pool.run(job, n, affinity=n)) for n in names]
+    await until(lambda: jobs[0].begun == ["a"] and jobs[1].begun == ["b"])
+    fake_page.threads[0].die()
+    with pytest.raises(farcall.WorkerDiedError):
+        await tasks[0]
+    jobs[1].end("b")
+    await until(lambda: len(jobs[1].begun) == 2)
+    pool.terminate()
+    for task in tasks[2:]:
+        with pytest.raises(farcall.WorkerDiedError):
+            await task
+    assert await tasks[1] == "b"
+    assert pool._loads == [0, 0]
+
+
+@pytest.mark.asyncio
+async def test_no_short_job_waits_behind_a_long_one_while_a_worker_is_idle(
+    fake_page: FakePage,
+) -> None:
+    pool, jobs = await two_workers(fake_page)
+    for served in jobs:
+        served.end("short")
+    task = asyncio.create_task(pool.map(job, ["long", "short", "longer", "short"]))
+    await until(lambda: [served.begun[-1:] for served in jobs] == [["long"], ["longer"]])
+    jobs[1].end("longer")
+    await until(lambda: jobs[1].begun[-1] == "short")
+    jobs[0].end("long")
+    assert await task == ["long", "short", "longer", "short"]
+
+
+@pytest.mark.asyncio
+async def test_an_imap_whose_loop_waits_for_a_long_job_keeps_the_other_workers_at_work(
+    fake_page: FakePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "HELD", 20, raising=False)
+    pool, jobs = await two_workers(fake_page)
+    for served in jobs:
+        served.end(*range(1, 100))
+    results = pool.imap(job, range(100))
+    first = asyncio.create_task(anext(results))
+    await until(lambda: jobs[1].begun == [*range(1, 21)])  # and then its results are enough
+    await turns()
+    assert (jobs[0].begun, len(jobs[1].begun)) == ([0], 20)
+    jobs[0].end(0)
+    assert [await first] + [result async for result in results] == [*range(100)]
 
 
 @pytest.mark.asyncio
@@ -232,7 +356,7 @@ async def test_the_first_error_of_a_map_ends_it(fake_page: FakePage) -> None:
         raise ValueError("bad")
 
     fake_page.served = {"jobs": jobs, "fails": fails}
-    pool = await farcall.Pool(2, "w").start()
+    pool = await farcall.Pool(2, "w", concurrency=2).start()
 
     def work(engine: Any, name: str) -> Any:
         return engine.fails() if name == "bad" else engine.jobs.job(name)
@@ -318,6 +442,8 @@ async def test_an_iterable_that_raises_costs_an_imap_no_result_before_it(
 @pytest.mark.asyncio
 @pytest.mark.parametrize("ahead", [-1, 1.5, "2"])
 async def test_what_is_no_number_of_items_ahead_is_refused(fake_page: FakePage, ahead: Any) -> None:
+    with pytest.raises(ValueError, match=r"Pool: expected concurrency of at least 1, received"):
+        farcall.Pool(2, "w", concurrency=ahead)
     pool = await farcall.Pool(2, "w").start()
     with pytest.raises(ValueError, match=r"imap: expected ahead of at least 1, or 0 .* received"):
         pool.imap(lambda engine, x: engine.square(x), [1], ahead)
