@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Seconds before another attempt to start it again; the last attempt is the one after the last.
 PAUSES = (0.5, 1, 2, 4, 8, 16, 30)
+# Seconds that a worker lives whose start was no failure.
+STEADY = 5
 
 
 class Start:
@@ -71,8 +73,9 @@ class Worker:
         name: for errors; a number is added for each start.
         setup: `async def setup(engine)`, run after every start; its result is `state`.
         restarts: how often it is started again by itself when it died, or its session ended for
-            another reason; None for always. A start that fails is tried again after a pause that
-            grows from half a second; the eighth that fails in a row is the last, and says so.
+            another reason; None for always. A start that fails, or whose worker lives for less
+            than STEADY seconds, is tried again after a pause that grows from half a second; the
+            eighth that fails in a row is the last, and says so.
         timeout: seconds for a start.
         options: of the session, as for `connect`.
 
@@ -80,7 +83,7 @@ class Worker:
         engine: the proxy of what it serves; None while it is not up.
         state: what `setup` gave.
         starts: how often it was started.
-        failure: why it did not start again, or None.
+        failure: why it did not start again, or was not up for long; None while it is up.
         changed: called when it is up, and when it is gone for good.
     """
 
@@ -105,6 +108,8 @@ class Worker:
         self.changed: "Callable[[], object]" = lambda: None
         self._start: "Start | None" = None  # under way
         self._thread: "Engine | None" = None  # outlives its session if that fails
+        self._failed = 0  # starts by itself since it was up for long, or was started by hand
+        self._since = 0.0  # when it was up
         self._source = source
         self._config = config
         self._type = type
@@ -127,6 +132,7 @@ class Worker:
             return self
         if self._start is None:
             self._end_thread()
+            self._failed = 0
             self._start = Start(self._attempt, False)
         start = self._start
         start.callers += 1
@@ -166,18 +172,24 @@ class Worker:
         thread = self._thread = session.worker
         self.engine, self.state = engine, state
         self._start = self.failure = None
-        session.on_close.append(lambda error: self._died(thread))
+        self._since = platform.clock()
+        session.on_close.append(lambda error: self._died(thread, error))
         self.changed()
 
     def usable(self) -> bool:
         """Whether it is up, or is being started again."""
         return self.engine is not None or self._start is not None
 
-    def _died(self, thread: "Engine") -> None:
+    def _died(self, thread: "Engine", error: "BaseException") -> None:
         """The session of a thread has ended; the thread may still live."""
         if self._thread is not thread:
             return  # it was terminated
         self.engine = self.state = None
+        lived = platform.clock() - self._since
+        if lived >= STEADY:
+            self._failed = 0
+        text = f"{self._name} died {int(lived)} s after its start: {error}"
+        self.failure = errors.WorkerDiedError(text)
         if self._left():
             self._end_thread()
             self._start = Start(self._again, True)
@@ -187,20 +199,18 @@ class Worker:
         return self._restarts is None or self.starts <= self._restarts
 
     async def _again(self, start: "Start") -> None:
-        failed = 0
-        while not start.given_up:
+        while not start.given_up and self._failed <= len(PAUSES) and self._left():
+            self._failed += 1
+            if self._failed > 1:
+                await asyncio.sleep(PAUSES[self._failed - 2])
             try:
                 await self._attempt(start)
                 return
             except Exception as exc:
                 self.failure = exc
-            if failed == len(PAUSES) or not self._left():
-                break
-            await asyncio.sleep(PAUSES[failed])
-            failed += 1
         if self._start is start:
             self._start = None
-            text = f"in {failed + 1} attempts, the last: {self.failure!r}"
+            text = f"in {self._failed} attempts, the last: {self.failure!r}"
             platform.report(f"farcall: {self._name} did not start again {text}")
             self.changed()
         raise self.failure or errors.WorkerDiedError(f"{self._name} was terminated")

@@ -224,6 +224,62 @@ async def test_a_map_of_any_number_of_items_has_few_under_way(fake_page: FakePag
     assert most == 50
 
 
+async def killed(fake_page: FakePage, worker: farcall.Worker) -> None:
+    """Let the worker die as soon as it is up."""
+    await until(lambda: worker.engine is not None)
+    (thread,) = fake_page.alive()
+    thread.die()
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_dies_at_once_each_time_is_given_up_and_says_so(
+    fake_page: FakePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(platform, "report", said.append)
+    jobs = Jobs()
+    fake_page.served = {"jobs": jobs}
+    pool = await farcall.Pool(1, "w").start()
+    first = asyncio.create_task(pool.run(job, "first"))
+    second = asyncio.create_task(pool.run(job, "second"))
+    await until(lambda: jobs.begun)
+    for _ in range(8):
+        await killed(fake_page, pool.workers[0])
+    await until(lambda: pool.workers[0].engine is not None)
+    third = asyncio.create_task(pool.run(job, "third"))
+    fourth = asyncio.create_task(pool.run(job, "fourth"))
+    await killed(fake_page, pool.workers[0])
+    for task in (first, second, third):
+        with pytest.raises(farcall.WorkerDiedError, match="the worker is gone"):
+            await task
+    with pytest.raises(farcall.WorkerDiedError, match=r"start again: .*pool died 0 s after its st"):
+        await fourth
+    assert (pool.workers[0].starts, fake_page.alive()) == (9, [])
+    (text,) = said
+    assert "pool did not start again in 8 attempts, the last: WorkerDiedError(" in text
+    await pool.start()
+    await killed(fake_page, pool.workers[0])
+    await until(lambda: pool.workers[0].engine is not None)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("steady", [0, 60])
+async def test_a_worker_pauses_before_it_starts_again_only_if_it_was_not_up_for_long(
+    fake_page: FakePage, monkeypatch: pytest.MonkeyPatch, steady: int
+) -> None:
+    monkeypatch.setattr(started, "STEADY", steady, raising=False)
+    monkeypatch.setattr(started, "PAUSES", (60,), raising=False)
+    worker = await farcall.Worker("w", restarts=None).start()
+    await killed(fake_page, worker)
+    await killed(fake_page, worker)
+    if steady:
+        await turns()
+        assert (worker.starts, worker.engine, worker.usable()) == (2, None, True)
+    for _ in range(0 if steady else 20):
+        await killed(fake_page, worker)
+    worker.terminate()
+
+
 async def two_workers(fake_page: FakePage, **options: Any) -> tuple[farcall.Pool, list[Jobs]]:
     """A pool, and the jobs of each of its workers."""
     jobs = [Jobs(), Jobs()]
