@@ -1,10 +1,10 @@
 """Context managers that a peer has entered: it leaves them, or this side does when it is gone.
 
 A lock that a page holds in `async with worker.lock` is free again when the page is closed, and
-when its task was cancelled while the lock's answer was on its way.
+when its task was cancelled while the lock's answer was on its way, or while the lock was taken.
 """
 
-from farcall import errors, platform
+from farcall import platform
 from farcall.connection.operations import OPERATIONS
 
 TYPE_CHECKING = False
@@ -12,58 +12,109 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from farcall.connection.answers import Answer, Answers
+    from farcall.proxies.remote import Value
 
-    Entry = tuple[int, Answer, Any]  # the number of the call that enters, the call, and what
+
+class Entry:
+    """What a call of the peer enters.
+
+    Attributes:
+        number: of the call.
+        owner: the context manager.
+        entered: whether the call has entered it.
+        gone: why the peer will not leave it; None as long as it may.
+        coroutine: what enters it, until that has begun.
+    """
+
+    entered = False
+    gone: "BaseException | None" = None
+    coroutine: "Any" = None
+
+    def __init__(self, number: "int", owner: "Any") -> None:
+        self.number = number
+        self.owner = owner
 
 
 class Contexts:
     """What the peer of one session has entered and not left.
 
     Args:
-        answers: the peer's calls by number.
+        operate: runs an operation of an object, if the peer may.
         complain: takes an error of leaving one, and a text saying of what.
     """
 
     def __init__(
-        self, answers: "Answers", complain: "Callable[[BaseException, str], object]"
+        self,
+        operate: "Callable[[Any, Any, list[Value]], Any]",
+        complain: "Callable[[BaseException, str], object]",
     ) -> None:
-        self._answers = answers
+        self._operate = operate
         self._complain = complain
-        self._entered: "list[Entry]" = []
+        self._entries: "list[Entry]" = []
 
-    def follow(self, number: "int", owner: "Any", name: "object") -> None:
-        """Note what an operation enters or leaves.
+    def operate(self, number: "int", owner: "Any", name: "object", args: "list[Value]") -> "Any":
+        """Run an operation, and note what it enters or leaves.
 
         Args:
-            number: of its call, which is not done yet; 0 if nothing comes back.
+            number: of its call; 0 if nothing comes back.
             owner: what the operation is of.
             name: of the operation.
+            args: of the operation.
         """
+        if name == "enter" and _only_released(owner):
+            return False, owner
         if name == "exit":
-            self._entered = [e for e in self._entered if e[2] is not owner]
-        elif name == "enter" and number:
-            self._entered = [e for e in self._entered if not e[1].done or _entered(e[1])]
-            self._entered.append((number, self._answers.known[number], owner))
+            self._entries = [e for e in self._entries if e.owner is not owner]
+        result = self._operate(owner, name, args)
+        if name != "enter" or not number:
+            return result
+        entry = Entry(number, owner)
+        if platform.is_awaitable(result):
+            entry.coroutine, result = result, self._later(entry)
+        else:
+            entry.entered = result[0]
+        if entry.entered or entry.coroutine is not None:
+            self._entries.append(entry)
+        return result
 
-    def leave(self, number: "int") -> None:
-        """Leave what a call has entered, if it did: its caller has gone and does not know of it."""
-        for entry in self._entered:
-            if entry[0] == number:
-                self._entered.remove(entry)
-                self._exit(entry, errors.RemoteError("the caller has gone"))
+    async def _later(self, entry: "Entry") -> "Any":
+        coroutine, entry.coroutine = entry.coroutine, None
+        try:
+            result = await coroutine
+        except BaseException:
+            self._drop(entry)
+            raise
+        entry.entered = True
+        if entry.gone is not None:
+            self._exit(entry, entry.gone)
+            raise entry.gone
+        return result
+
+    def _drop(self, entry: "Entry") -> None:
+        self._entries = [e for e in self._entries if e is not entry]
+
+    def leave(self, number: "int", error: "BaseException") -> None:
+        """Leave what a call has entered or will have: its caller does not know of it."""
+        for entry in self._entries:
+            if entry.number == number:
+                self._drop(entry)
+                self._exit(entry, error)
                 return
 
     def clear(self, error: "BaseException") -> None:
         """Leave all, the last first: the peer is gone."""
-        while self._entered:
-            self._exit(self._entered.pop(), error)
+        while self._entries:
+            self._exit(self._entries.pop(), error)
 
     def _exit(self, entry: "Entry", error: "BaseException") -> None:
-        if not _entered(entry[1]):
+        """Leave it now, or as soon as it is entered."""
+        entry.gone = error
+        if entry.coroutine is not None:
+            platform.discard(entry.coroutine)
+        if not entry.entered:
             return
         try:
-            result = OPERATIONS["exit"](entry[2], error)
+            result = OPERATIONS["exit"](entry.owner, error)
             if platform.is_awaitable(result):
                 platform.spawn(self._awaited(result))
         except BaseException as exc:
@@ -78,6 +129,8 @@ class Contexts:
             self._complain(exc, "of a context that was left")
 
 
-def _entered(answer: "Answer") -> bool:
-    """Whether a call has entered a context manager; an object that is none gives False."""
-    return answer.done and answer.error is None and answer.value[0]
+def _only_released(owner: "Any") -> bool:
+    """Whether `async with` only releases an object at its end, which its marks need not permit."""
+    cls = type(owner)
+    entered = hasattr(cls, "__aenter__") or hasattr(cls, "__enter__")
+    return bool(getattr(cls, "__farcall__", None)) and not entered

@@ -50,7 +50,7 @@ class Serving:
         self._codec = tables.encoding.codec
         self._policy = policy
         self._answers = answers
-        self._contexts = Contexts(answers, channel.complain)
+        self._contexts = Contexts(policy.operate, channel.complain)
         self.running: "set[Answer]" = set()
         # How many fields a request has, and what runs it.
         self._requests: "dict[str, tuple[int, Run]]" = {
@@ -132,9 +132,7 @@ class Serving:
 
     def _op(self, frame: "Frame", args: "list[Value]", name: "object") -> "Value":
         owner = self._tables.walk(self._tables.owner(frame[2]), frame[3])
-        self._contexts.follow(frame[1], owner, name)
-        released = name == "enter" and _only_released(owner)
-        return (False, owner) if released else self._policy.operate(owner, name, args)
+        return self._contexts.operate(frame[1], owner, name, args)
 
     # -- coroutines
 
@@ -163,9 +161,8 @@ class Serving:
     def on_cancel(self, frame: "Frame", buffers: "Buffers") -> None:
         """Handle a `cancel` frame: the peer's caller has gone."""
         answer = self._answers.known.get(frame[1])
-        if answer is None or answer.task is None:
-            self._contexts.leave(frame[1])
-        elif self._stop(answer):
+        self._contexts.leave(frame[1], errors.RemoteError("the caller has gone"))
+        if answer is not None and answer.task is not None and self._stop(answer):
             self._fail(frame[1], answer, errors.RemoteError("the call was cancelled"))
 
     def _stop(self, answer: "Answer") -> bool:
@@ -200,6 +197,7 @@ class Serving:
     def _fail(self, number: "int", answer: "Answer", exc: "BaseException") -> None:
         if answer.task is not None:
             self._ended(answer)
+        self._contexts.leave(number, exc)
         if self._channel.error is not None:
             return
         if not number:
@@ -231,13 +229,6 @@ class Serving:
         self.running.clear()
         self._answers.clear()
         self._contexts.clear(errors.again(self._channel.error))
-
-
-def _only_released(owner: "Value") -> bool:
-    """Whether `async with` only releases an object at its end, which its marks need not permit."""
-    cls = type(owner)
-    entered = hasattr(cls, "__aenter__") or hasattr(cls, "__enter__")
-    return bool(getattr(cls, "__farcall__", None)) and not entered
 
 
 def _discard(awaitable: "Any") -> None:

@@ -1,6 +1,7 @@
 """Remote context managers are left, whatever becomes of who entered them."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import farcall
@@ -43,7 +44,18 @@ class Later:
         await asyncio.sleep(0)
 
 
-KINDS = [Plain, Later]
+class Stubborn(Later):
+    """One that is entered though the task that enters it was cancelled."""
+
+    async def __aenter__(self) -> int:
+        for _ in range(3):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+        self.entered += 1
+        return 7
+
+
+KINDS = [Plain, Later, Stubborn]
 
 
 @pytest.mark.promise(
@@ -99,6 +111,50 @@ async def test_contexts_are_left_when_the_session_ends_the_last_one_first(kind: 
         "c SessionClosedError",
         "a SessionClosedError",
     ]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_context_is_left_whenever_the_session_of_who_enters_it_ends(
+    kind: Any, turns: int
+) -> None:
+    context = kind()
+    async with connected({"context": context}) as (engine, _):
+        task = asyncio.ensure_future(engine.context.__aenter__())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    await asyncio.gather(task, return_exceptions=True)
+    await settle()
+    assert len(context.left) == context.entered
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_context_whose_value_cannot_cross_is_left(kind: Any) -> None:
+    class Odd(kind):  # type: ignore[misc]
+        def __enter__(self) -> Any:
+            super().__enter__()
+            return asyncio
+
+        async def __aenter__(self) -> Any:
+            await super().__aenter__()
+            return asyncio
+
+        if kind is Plain:
+            del __aenter__
+        else:
+            del __enter__
+
+    context = Odd()
+    async with connected({"context": context}) as (engine, session):
+        with pytest.raises(farcall.PolicyError, match="module"):
+            await engine.context.__aenter__()
+        await quiet(engine, session)
+        await settle()
+        assert (context.entered, len(context.left)) == (1, 1)
+        assert "PolicyError" in context.left[0]
+    assert len(context.left) == 1
 
 
 @pytest.mark.asyncio
