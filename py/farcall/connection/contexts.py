@@ -64,7 +64,9 @@ class Contexts:
         if name == "enter" and _only_released(owner):
             return False, owner
         if name == "exit":
-            self._entries = [e for e in self._entries if e.owner is not owner]
+            found = [e for e in self._entries if e.owner is owner and e.entered]
+            if found:  # the others are those of tasks that wait to enter, or have entered too
+                self._drop(found[-1])
         result = self._operate(owner, name, args)
         if name != "enter" or not number:
             return result

@@ -130,6 +130,21 @@ async def test_a_context_is_left_whenever_the_session_of_who_enters_it_ends(
 
 
 @pytest.mark.asyncio
+async def test_a_lock_that_another_task_has_left_is_left_at_the_session_s_end() -> None:
+    lock = asyncio.Lock()
+    async with connected({"lock": lock}) as (engine, _):
+        await engine.lock.__aenter__()
+        second = asyncio.ensure_future(engine.lock.__aenter__())
+        await settle()
+        assert not second.done()
+        await engine.lock.__aexit__(None, None, None)
+        await second
+        assert lock.locked()
+    await settle()
+    assert not lock.locked()
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_context_whose_value_cannot_cross_is_left(kind: Any) -> None:
     class Odd(kind):  # type: ignore[misc]
