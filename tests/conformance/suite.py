@@ -870,6 +870,16 @@ async def leaving_the_loop_ends_the_generator_there(engine):
 
 
 @case
+async def leaving_async_with_ends_the_generator_of_a_loop_that_was_left(engine):
+    for name in ("count", "count_later"):
+        async with await getattr(engine.far, name)(10**9) as stream:
+            async for item in stream:
+                if item == 3:
+                    break
+        equal(await engine.far.take_events(), ["closed"])
+
+
+@case
 async def a_dropped_stream_ends_the_generator_there(engine):
     async def first_items():
         async for item in engine.far.count_later(10**9):

@@ -295,7 +295,8 @@ class Going:
 class Imap:
     """Async iterator over results in order; `aclose()` cancels what was started early.
 
-    So does an error, and on CPython and Pyodide the end of the loop.
+    So does the end of an `async with` over it, an error, and on CPython and Pyodide the end of the
+    loop: MicroPython runs nothing when an object is collected.
     """
 
     def __init__(
@@ -365,6 +366,12 @@ class Imap:
 
     async def aclose(self) -> None:
         """Cancel what was started early; nothing more comes."""
+        self._stop()
+
+    async def __aenter__(self) -> "Imap":
+        return self
+
+    async def __aexit__(self, kind: "object", exc: "object", traceback: "object") -> None:
         self._stop()
 
     def __del__(self) -> None:

@@ -115,8 +115,9 @@ async def a_pool_maps_in_order_and_replaces_the_dead():
     pool = await farcall.Pool(2, SOURCE, concurrency=2, config=CONFIG, type="mpy").start()
     squares = await pool.map(lambda engine, x: engine.square(x), range(20))
     streamed = []
-    async for value in pool.imap(lambda engine, x: engine.slowly(x), range(7)):
-        streamed.append(value)
+    async with pool.imap(lambda engine, x: engine.slowly(x), range(7)) as results:
+        async for value in results:
+            streamed.append(value)
     for _ in range(4):
         await pool.run(lambda engine: engine.note("mine"), affinity="me")
     notes = []

@@ -432,7 +432,7 @@ async def test_the_first_error_of_a_map_ends_it(fake_page: FakePage) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("ending", ["left", "closed", "failed", "cancelled"])
+@pytest.mark.parametrize("ending", ["left", "closed", "exited", "failed", "cancelled"])
 async def test_an_imap_that_ends_early_cancels_what_it_began(
     fake_page: FakePage, ending: str
 ) -> None:
@@ -455,9 +455,13 @@ async def test_an_imap_that_ends_early_cancels_what_it_began(
             if ending == "closed":
                 await results.aclose()
                 assert [r async for r in results] == []
+            elif ending == "exited":
+                async with results as same:
+                    held.append(same)
             return
 
-    if ending in ("left", "closed"):
+    held: list[Any] = []
+    if ending in ("left", "closed", "exited"):
         jobs.end(0)
     task = asyncio.create_task(loop())
     await until(lambda: len(jobs.begun) >= 5)
@@ -465,9 +469,10 @@ async def test_an_imap_that_ends_early_cancels_what_it_began(
         task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert isinstance(task.exception(), ValueError) if ending == "failed" else True
+    assert len(held) == (ending == "exited")
     del task
     gc.collect()
-    rest = [name for name in jobs.begun if ending not in ("left", "closed") or name]
+    rest = [name for name in jobs.begun if ending not in ("left", "closed", "exited") or name]
     await until(lambda: sorted(jobs.cancelled) == sorted(rest))  # type: ignore[type-var]
     assert pool._loads == [0, 0]
     await turns()
