@@ -65,7 +65,7 @@ def register(
 
     Raises:
         TypeError: neither functions nor fields; or a dataclass that its fields cannot make.
-        ValueError: a class with other fields has that name.
+        ValueError: another class has that name; one that is defined again is no other.
     """
     late: "tuple[str, ...]" = ()
     if not fields and encode is None and decode is None:
@@ -77,9 +77,9 @@ def register(
     name = name or cls.__name__
     other = by_name.get(name)
     fields = tuple(fields or ())
-    if other is not None and other.fields != fields and _place(other.cls) != _place(cls):
+    if other is not None and _place(other.cls) != _place(cls):
         raise ValueError(
-            f"register: {_place(other.cls)} is called {name!r} already, and has other fields: "
+            f"register: {_place(other.cls)} is called {name!r} already: "
             f"give {_place(cls)} another name, on both sides"
         )
     by_name[name] = Handler(cls, fields, late, encode, decode)

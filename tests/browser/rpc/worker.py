@@ -8,4 +8,5 @@ import served
 
 gc.collect()
 gc.freeze()  # each behaviour ends with a collection, which then looks at its own objects alone
+served.register()
 farcall.serve(served.far(lambda: farcall.workers.host.sessions[-1]))

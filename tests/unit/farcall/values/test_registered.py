@@ -192,22 +192,23 @@ def test_an_enum_and_a_named_tuple_can_be_registered_by_name() -> None:
     assert (type(arrived), arrived) == (Pair, Pair(1))
 
 
-def test_a_class_does_not_take_the_name_of_one_with_other_fields() -> None:
+@pytest.mark.parametrize("fields", ["x", "x y"])
+@pytest.mark.parametrize("functions", [{}, {"encode": vars, "decode": lambda fields: fields}])
+def test_a_class_does_not_take_the_name_of_another(fields: str, functions: Any) -> None:
     @dataclass
     class Taken:
         x: int
 
     def other() -> Any:
-        @dataclass
-        class Taken:
-            x: int
-            y: int = 0
-
-        return Taken
+        made = dataclasses.make_dataclass("Taken", fields.split())
+        made.__qualname__, made.__module__ = "Other.Taken", __name__
+        return made
 
     farcall.register(Taken, "test.Taken")
-    with pytest.raises(ValueError, match=r"is called 'test\.Taken' already, and has other fields"):
-        farcall.register(other(), "test.Taken")
+    says = r"locals>\.Taken is called 'test\.Taken' already: give .*\.Other\.Taken another name"
+    with pytest.raises(ValueError, match=says):
+        farcall.register(other(), "test.Taken", **functions)
     assert crossed(Taken(1)) == Taken(1)
-    farcall.register(other(), "test.Taken2")
+    farcall.register(other(), "test.Taken2", **functions)
+    farcall.register(other(), "test.Taken2", **functions)
     farcall.register(Taken, "test.Taken")
