@@ -179,6 +179,7 @@ class Calls(PendingCalls):
             try:
                 value = self._decode_with(value, buffers)
             except BaseException as exc:
+                self._channel.send([messages.CANCEL, number])  # so that what it entered is left
                 self.settle(waiter, None, cause(exc))
                 return
         if waiter.settle(value):

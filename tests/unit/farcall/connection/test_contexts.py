@@ -173,6 +173,41 @@ async def test_a_context_whose_value_cannot_cross_is_left(kind: Any) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_context_whose_value_cannot_be_read_is_left(kind: Any) -> None:
+    class Unread:
+        pass
+
+    def decode(fields: Any) -> Any:
+        raise ValueError("cannot be read")
+
+    farcall.register(Unread, "test.Unread", encode=lambda _: 1, decode=decode)
+
+    class Odd(kind):  # type: ignore[misc]
+        def __enter__(self) -> Any:
+            super().__enter__()
+            return Unread()
+
+        async def __aenter__(self) -> Any:
+            await super().__aenter__()
+            return Unread()
+
+        if kind is Plain:
+            del __aenter__
+        else:
+            del __enter__
+
+    context = Odd()
+    async with connected({"context": context}) as (engine, session):
+        with pytest.raises(ValueError, match="cannot be read"):
+            await engine.context.__aenter__()
+        await quiet(engine, session)
+        await settle()
+        assert (context.entered, len(context.left)) == (1, 1)
+    assert len(context.left) == 1
+
+
+@pytest.mark.asyncio
 async def test_a_context_that_cannot_be_left_is_an_error_of_its_side() -> None:
     heard: list[Any] = []
 
