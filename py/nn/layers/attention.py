@@ -10,6 +10,7 @@ import numpy as np
 from nn import kernels
 from nn.context import Context
 from nn.errors import ConfigError, ShapeError
+from nn.graph import SymbolicTensor
 from nn.keras_arguments import LeftOut
 from nn.layers import padding as pads
 from nn.layers.base import Layer, positive
@@ -27,6 +28,8 @@ class ScoredAttention(Layer):
     use_causal_mask = False
     masks_queries: ClassVar[bool] = True
     """Whether a masked step of the query also has no scores."""
+    call_settings: ClassVar[tuple[str, ...]] = ("use_causal_mask",)
+    """What calls settle, not the constructor: True in the configuration where it is so."""
 
     def build(self, *input_shapes: Shape) -> None:
         if len(input_shapes) not in (2, 3) or any(len(s) != 3 for s in input_shapes):
@@ -57,16 +60,22 @@ class ScoredAttention(Layer):
         return super().__call__(*inputs, **options)
 
     def get_config(self) -> Config:
-        causal = {"use_causal_mask": True} if self.use_causal_mask else {}
-        return super().get_config() | causal
+        return super().get_config() | {
+            key: True for key in self.call_settings if getattr(self, key)
+        }
 
     @classmethod
     def from_config(cls, settings: Config) -> Layer:
         settings = dict(settings)
-        causal = settings.pop("use_causal_mask", False)
+        called = {key: bool(settings.pop(key, False)) for key in cls.call_settings}
         layer = cls(**settings)
-        layer.use_causal_mask = causal
+        vars(layer).update(called)
         return layer
+
+    @property
+    def zeroes(self) -> bool:
+        """Whether a masked weight is 0, as in Keras' Softmax, also where all of a step are masked."""
+        return False
 
     def mask_of(self, ctx: Context, shape: tuple[int, ...]) -> Array | None:
         """Return which scores count, to be broadcast to `shape` (n, ..., t, s); None for all."""
@@ -91,17 +100,26 @@ class ScoredAttention(Layer):
         if kept is not None:
             np.copyto(scores, low(scores), where=~kept)
         weights = kernels.softmax(scores, ctx.buffer("weights", scores.shape), factor)
+        if kept is not None and self.zeroes:
+            weights *= kept
         drop = None
         if training and self.dropout:
             drop = ctx.draw(self.rng, scores.size)
         ctx.child("weights").saved = weights, drop, kept
         return weights if drop is None else kernels.drop(weights, drop, self.dropout)
 
-    def scores_gradient(self, ctx: Context, dw: Array, factor: float = 1.0) -> Array:
-        """Return the gradient of the scores from that of the weights, which it overwrites."""
+    def scores_gradient(
+        self, ctx: Context, dw: Array, factor: float = 1.0, more: Array | None = None
+    ) -> Array:
+        """Return the gradient of the scores from that of the weights, which it overwrites.
+
+        `more` is a gradient of the weights before dropout.
+        """
         weights, drop, kept = ctx.child("weights").saved
         if drop is not None:
             kernels.drop(dw, drop, self.dropout, dw)
+        if more is not None:
+            dw += more
         kernels.softmax_gradient(dw, weights, dw, factor)
         return dw if kept is None else dw * self.through(kept)
 
@@ -114,7 +132,9 @@ class MultiHeadAttention(ScoredAttention):
     """Attention of several heads (Vaswani et al. 2017): (n, t, d), (n, s, d) -> (n, t, d).
 
     Call it as layer(query, value) or layer(query, value, key). Masks of the inputs, as of
-    `Embedding(mask_zero=True)`, leave out steps. Weights are those of Keras: query and key (d,
+    `Embedding(mask_zero=True)`, leave out steps, and so does `attention_mask`, (n, t, s) or what
+    can be broadcast to (n, num_heads, t, s). With `return_attention_scores=True` it also returns
+    the weights of the values, (n, num_heads, t, s). Weights are those of Keras: query and key (d,
     num_heads, key_dim), value (d, num_heads, value_dim), output (num_heads, value_dim, d).
 
     Args:
@@ -136,6 +156,11 @@ class MultiHeadAttention(ScoredAttention):
         "flash_attention": (None, "there is one way to compute it"),
         "use_gate": (False, "there is no gate"),
     }
+    call_settings = ("use_causal_mask", "attention_mask", "return_attention_scores")
+    attention_mask = False
+    """Whether the last input in a graph is the mask of the scores."""
+    return_attention_scores = False
+    given_mask: Any = None
 
     def __init__(
         self,
@@ -171,6 +196,71 @@ class MultiHeadAttention(ScoredAttention):
         self.seed = seed
         self.rng = np.random.default_rng(seed) if seed is not None else None
 
+    def __call__(
+        self,
+        *inputs: Any,
+        attention_mask: Any = None,
+        return_attention_scores: bool = False,
+        **options: Any,
+    ) -> Any:
+        """Call the layer; see `ScoredAttention.__call__`.
+
+        Args:
+            inputs: query, value and perhaps key.
+            attention_mask: which scores count; in a graph one of its tensors.
+            return_attention_scores: return a list of the output and the scores.
+            options: `use_causal_mask`, `training` and `mask`.
+
+        Raises:
+            ConfigError: an array as mask in a graph, a tensor of a graph as mask of arrays, or a
+                graph's calls of this layer differ in these settings.
+        """
+        graph = any(isinstance(i, SymbolicTensor) for i in inputs)
+        masked = attention_mask is not None
+        if masked and isinstance(attention_mask, SymbolicTensor) != graph:
+            raise ConfigError(
+                f"{self.name}: expected attention_mask to be "
+                f"{'a tensor of the graph' if graph else 'an array'} like the inputs, "
+                f"received {attention_mask!r:.80}"
+            )
+        asked = {
+            "attention_mask": masked and graph,
+            "return_attention_scores": return_attention_scores,
+        }
+        kept = {key: getattr(self, key) for key in asked}
+        if graph and self._nodes and asked != kept:
+            raise ConfigError(
+                f"{self.name}: expected {kept} as in the call before, received {asked}"
+            )
+        vars(self).update(asked)
+        if graph:
+            return super().__call__(*inputs, *[attention_mask][:masked], **options)
+        self.given_mask = attention_mask
+        try:
+            return super().__call__(*inputs, **options)
+        finally:  # arrays change nothing of a graph
+            vars(self).update(kept, given_mask=None)
+
+    def connect(self, *tensors: Any) -> Any:
+        """Call the layer on the inputs of one of its calls, as the configuration lists them."""
+        inputs, mask = (tensors[:-1], tensors[-1]) if self.attention_mask else (tensors, None)
+        scores = self.return_attention_scores
+        return self(*inputs, attention_mask=mask, return_attention_scores=scores)
+
+    def _sequences(self, given: Sequence[Any]) -> Sequence[Any]:
+        """Return the inputs, or their shapes, without the mask of the scores."""
+        return given[:-1] if self.attention_mask else given
+
+    def ensure_built(self, *input_shapes: Shape) -> None:
+        super().ensure_built(*self._sequences(input_shapes))
+
+    def expect_fitting(self, *input_shapes: Shape) -> None:
+        super().expect_fitting(*self._sequences(input_shapes))
+
+    def _sizes_for(self, input_shapes: tuple[Shape, ...]) -> list[Shape] | None:
+        mask: tuple[Shape, ...] = ((),) if self.attention_mask else ()
+        return super()._sizes_for((*input_shapes, *mask))
+
     def build(self, *input_shapes: Shape) -> None:
         super().build(*input_shapes)
         query, value, key = (s[-1] for s in (*input_shapes, input_shapes[1])[:3])
@@ -189,8 +279,38 @@ class MultiHeadAttention(ScoredAttention):
         bias.name = f"{name}/bias"
         return kernel, bias
 
-    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
-        return (*input_shapes[0][:-1], self.output_shape or input_shapes[0][-1])
+    def compute_output_shape(self, *input_shapes: Shape) -> Any:
+        (n, t, size), value = input_shapes[:2]
+        shape = (n, t, self.output_shape or size)
+        return [shape, (n, self.num_heads, t, value[1])] if self.return_attention_scores else shape
+
+    def compute_mask(self, inputs: Sequence[Array], masks: Sequence[Any]) -> Any:
+        mask = super().compute_mask(inputs, masks)
+        return [mask, None] if self.return_attention_scores else mask
+
+    def mask_of(self, ctx: Context, shape: tuple[int, ...]) -> Array | None:
+        kept, given = super().mask_of(ctx, shape), ctx.child("attention_mask").saved
+        if given is None:
+            return kept
+        mask = np.asarray(given).astype(bool)
+        while 2 <= mask.ndim < 4:
+            mask = np.expand_dims(mask, -3)  # (n, t, s) is that of all heads
+        try:
+            mask = np.broadcast_to(mask, shape)
+        except ValueError:
+            raise ShapeError(
+                f"{self.name}: expected attention_mask of (n, t, s) or what can be broadcast to "
+                f"{shape}, received shape {np.shape(given)}"
+            ) from None
+        return mask if kept is None else mask & kept
+
+    @property
+    def cpu_only(self) -> str:
+        """What the GPU lacks, in words, or "" for nothing."""
+        if self.seed is not None and self.dropout:
+            return "kernels for a seed of its own"
+        found = next((key for key in self.call_settings[1:] if getattr(self, key)), "")
+        return found and f"kernels for {found}"
 
     @property
     def factor(self) -> float:
@@ -198,9 +318,12 @@ class MultiHeadAttention(ScoredAttention):
         return float(self.key_dim**-0.5)
 
     def only_kernels(self, ctx: Context) -> bool:
-        return not (self.dropout or self.use_causal_mask)
+        return not (self.dropout or any(getattr(self, key) for key in self.call_settings))
 
-    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Any:
+        ctx.child("attention_mask").saved = inputs[-1] if self.attention_mask else self.given_mask
+        inputs = tuple(self._sequences(inputs))
+        ctx.masks = ctx.masks[: len(inputs)]
         query, value, key = (*inputs, inputs[1])[:3]
         q = self._project(ctx, "query", query, self.query)
         k = self._project(ctx, "key", key, self.key)
@@ -217,7 +340,12 @@ class MultiHeadAttention(ScoredAttention):
         flat = read.reshape(n * t, len(matrix))
         out = ctx.buffer("y", (n * t, matrix.shape[1]))
         y = kernels.matmul(flat, matrix, out, bias=bias.value if bias else None)
-        return y.reshape(n, t, matrix.shape[1])
+        y = y.reshape(n, t, matrix.shape[1])
+        return [y, ctx.child("weights").saved[0]] if self.return_attention_scores else y
+
+    @property
+    def zeroes(self) -> bool:
+        return bool(self.dropout or self.return_attention_scores)
 
     @staticmethod
     def _lowest(scores: Array) -> Any:
@@ -239,6 +367,9 @@ class MultiHeadAttention(ScoredAttention):
     def backward(self, ctx: Context, dy: Any) -> Any:
         query, value, key, q, k, v, weights, read, count = ctx.saved
         n, t, heads, size = read.shape
+        dy, more = dy if self.return_attention_scores else (dy, None)
+        if dy is None:
+            dy = np.zeros((n, t, self.output_projection[0].shape[-1]), read.dtype)
         dread = self._project_back(
             ctx, "read", read.reshape(n, t, -1), dy, self.output_projection, True
         )
@@ -247,7 +378,7 @@ class MultiHeadAttention(ScoredAttention):
         kernels.batch_matmul(dread, v.transpose(0, 1, 3, 2), dweights)
         dv = self._steps_first(ctx, "dv", v)
         kernels.batch_matmul(weights.transpose(0, 1, 3, 2), dread, dv.transpose(0, 2, 1, 3))
-        scores = self.scores_gradient(ctx, dweights, self.factor)
+        scores = self.scores_gradient(ctx, dweights, self.factor, more)
         dq, dk = self._steps_first(ctx, "dq", q), self._steps_first(ctx, "dk", k)
         kernels.batch_matmul(scores, k, dq.transpose(0, 2, 1, 3))
         kernels.batch_matmul(scores.transpose(0, 1, 3, 2), q, dk.transpose(0, 2, 1, 3))

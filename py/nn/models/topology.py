@@ -85,7 +85,7 @@ def connect(settings: Config, custom_objects: Any = None) -> tuple[Any, Any]:
             raise ConfigError(f"{settings.get('name')}: no input for {[w[0] for w in waiting]}")
         for name, index, call in ready:
             sources = [tensors[s[0], s[1], s[2]] for s in call]
-            result = made[name](*sources)
+            result = getattr(made[name], "connect", made[name])(*sources)
             result = list(result.values()) if isinstance(result, dict) else result
             for i, t in enumerate(result if isinstance(result, list) else [result]):
                 tensors[name, index, i] = t

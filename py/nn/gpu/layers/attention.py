@@ -16,8 +16,8 @@ from nn.layers.noise import Dropout
 
 def attend(c: Any, layer: Any, given: list[Any], fused: Function) -> Any:
     """Record MultiHeadAttention."""
-    if layer.seed is not None and layer.dropout:
-        raise Refused(f"{layer.name}: no kernels for a seed of its own")
+    if layer.cpu_only:
+        raise Refused(f"{layer.name}: no {layer.cpu_only}")
     query, value, key = (*given, given[1])[:3]
     for x in given:
         x.root.readers += 1  # at least two projections read it: none may take its slope

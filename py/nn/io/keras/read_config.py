@@ -25,6 +25,9 @@ Json = dict[str, Any]
 STATES_AFTER = ("Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "GRU", "LSTM", "RNN", "SimpleRNN")
 """Layers whose inputs after the first are initial states."""
 
+OF_CALLS = ("use_causal_mask", "attention_mask", "return_attention_scores")
+"""What Keras keeps with an attention's calls; a layer here has it in its settings."""
+
 COMPARING = ("NotEqual",)
 """With what a mask begins."""
 
@@ -363,8 +366,12 @@ def _node(item: Any, dialect: Dialect) -> Json:
     name = item.get("name") or layer["config"].get("name")
     layer["config"]["name"] = name
     calls = expect(item, "inbound_nodes", list, f"topology, layer {name!r}")
-    if any(isinstance(c, dict) and _get(c.get("kwargs"), "use_causal_mask") for c in calls):
-        layer["config"]["use_causal_mask"] = True
+    for key in OF_CALLS:
+        given = [isinstance(c, dict) and bool(_get(c.get("kwargs"), key)) for c in calls]
+        if any(given):
+            if not all(given) and key != "use_causal_mask":
+                raise UnsupportedError(f"topology, layer {name!r}: expected {key} in all calls")
+            layer["config"][key] = True
     free, order = handles(item), layer["config"].get("input_layers")
     names = list(order) if isinstance(order, dict) else []
     made = [_call(call, name, free, names) for call in calls]
@@ -393,11 +400,13 @@ def _call(call: Any, name: str, free: bool, names: list[str]) -> list[Any]:
     given_options = expect(call, "kwargs", dict, where) if "kwargs" in call else {}
     options = {key: value for key, value in given_options.items() if not _empty(value)}
     states = options.pop("initial_state", [])
-    options.pop("use_causal_mask", None)
+    mask = options.pop("attention_mask", [])
+    for key in OF_CALLS:
+        options.pop(key, None)
     named = [options.pop(key) for key in ("query", "value", "key") if key in options]
     if options:
         raise UnsupportedError(f"{where}: expected a call without options, received {options!r}")
-    return [[*_address(source), {}] for source in _tensors([*args, *named, states], free)]
+    return [[*_address(source), {}] for source in _tensors([*args, *named, mask, states], free)]
 
 
 def _empty(value: Any) -> bool:

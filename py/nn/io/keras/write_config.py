@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nn.io.errors import UnsupportedError
-from nn.io.keras.read_config import STATES_AFTER
+from nn.io.keras.read_config import OF_CALLS, STATES_AFTER
 from nn.layers import CLASSES
 from nn.registry import models as MODELS
 
@@ -159,8 +159,8 @@ def _keras3_item(layer: Json) -> Json:
 def _options3(config: Json) -> Iterator[tuple[str, Any]]:
     """Omit `trainable` if it is True, as Keras' SpatialDropout2D does not accept it, and what
     belongs to the call."""
-    left = (("trainable", True), ("use_causal_mask", True))
-    return ((key, value) for key, value in config.items() if (key, value) not in left)
+    left = ("trainable", *OF_CALLS)
+    return ((k, v) for k, v in config.items() if k not in left or v is not True)
 
 
 def _object3(key: str, value: Any) -> Any:
@@ -210,12 +210,14 @@ def _keras3_call(layer: Json, node: Any) -> Json:
     ]
     if layer["config"].get("masking") is False:
         return {"args": _operation(layer["class_name"], layer["config"])[1](tensors), "kwargs": {}}
-    causal = {"use_causal_mask": True} if layer["config"].get("use_causal_mask") else {}
+    options: Json = {key: True for key in OF_CALLS if layer["config"].get(key)}
     if layer["class_name"] == "MultiHeadAttention":
-        return {"args": tensors, "kwargs": causal}
+        if "attention_mask" in options:
+            options["attention_mask"] = tensors.pop()
+        return {"args": tensors, "kwargs": options}
     if layer["class_name"] in STATES_AFTER and len(tensors) > 1:
         return {"args": tensors[:1], "kwargs": {"initial_state": tensors[1:]}}
-    return {"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": causal}
+    return {"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": options}
 
 
 # Operations in Keras, not layers; and what only TensorFlow.js has.

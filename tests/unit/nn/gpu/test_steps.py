@@ -667,6 +667,18 @@ def test_a_dot_without_kernels_is_refused_by_its_reason(reason: str) -> None:
         Session(model, BATCH, Source())
 
 
+@pytest.mark.parametrize("reason", ["attention_mask", "return_attention_scores"])
+def test_an_attention_without_kernels_is_refused_by_its_reason(reason: str) -> None:
+    x, keep = nn.Input((4, 3)), nn.Input((4, 4))
+    given = {"attention_mask": keep, "return_attention_scores": True}[reason]
+    made: Any = nn.MultiHeadAttention(1, 2)(x, x, **{reason: given})
+    y = made[0] if isinstance(made, list) else made
+    model = nn.Model([x, keep] if reason == "attention_mask" else x, nn.Dense(5)(nn.Flatten()(y)))
+    model.compile("sgd", logits())
+    with pytest.raises(ConfigError, match=f"attention: no kernels for {reason}"):
+        Session(model, BATCH, Source())
+
+
 def attention() -> Any:
     a, b = nn.Input((5, 8)), nn.Input((4, 8))
     query, value = nn.Dense(8, activation="relu")(a), nn.Dense(8)(b)

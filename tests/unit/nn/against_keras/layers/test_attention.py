@@ -103,3 +103,80 @@ def test_weights_that_are_dropped_have_the_right_gradient(kind: str) -> None:
     config = {"num_heads": 2, "key_dim": 4} if kind == "MultiHeadAttention" else {}
     layer = getattr(nn, kind)(**config, dropout=0.4)
     nn.check_gradients(layer, QUERY, VALUE[..., :5], training=True, samples=15)
+
+
+def reading(api: Any, dropout: float, masked: bool, scores: bool, causal: bool) -> Any:
+    """A model of an attention whose mask is an input, and whose scores count in the output."""
+    inputs = [api.Input((4, 5)), api.Input((4, 6)), *([api.Input((4, 4))] if masked else [])]
+    made = api.layers.MultiHeadAttention(2, 3, dropout=dropout)(
+        *inputs[:2], attention_mask=inputs[2] if masked else None,
+        return_attention_scores=scores, use_causal_mask=causal,
+    )  # fmt: skip
+    parts = [api.layers.Flatten()(part) for part in (made if scores else [made])]
+    y = api.layers.Dense(3)(api.layers.Concatenate()(parts) if scores else parts[0])
+    return api.Model(inputs, y)
+
+
+# Of the first sample's second step no score counts.
+KEPT = np.array([[[1, 1, 0, 0], [0] * 4, [1, 0, 1, 1], [0, 1, 1, 0]], [[1, 0, 0, 1]] * 4], "f4")
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("dropout", [0.0, 1e-9])  # Keras computes it in two ways
+@pytest.mark.parametrize(("masked", "scores"), [(True, False), (False, True), (True, True)])
+@pytest.mark.filterwarnings("ignore:.*does not support masking")  # Flatten in Keras
+def test_a_mask_of_scores_and_scores_that_are_returned_are_those_of_keras_in_files_too(
+    masked: bool, scores: bool, dropout: float, causal: bool, tmp_path: Any
+) -> None:
+    ours, theirs = (reading(api, dropout, masked, scores, causal) for api in (nn, keras))
+    rng = np.random.default_rng(3)
+    weights = [rng.normal(0, 0.5, w.shape).astype("f4") for w in ours.get_weights()]
+    x = [rng.normal(size=(2, 4, n)).astype("f4") for n in (5, 6)] + [KEPT] * masked
+    for model, api in ((ours, nn), (theirs, keras)):
+        model.set_weights(weights)
+        model.compile(api.optimizers.SGD(0.01), "mse")
+    y = rng.normal(size=(2, 3)).astype("f4")
+    for _ in range(2):
+        expected = float(theirs.train_on_batch(x, y))
+        assert ours.train_on_batch(x, y) == pytest.approx(expected, rel=1e-4)
+    expected = np.asarray(theirs(x))
+    ours.save(tmp_path / "ours.npz")
+    ours.save(tmp_path / "ours.keras")
+    theirs.save(tmp_path / "theirs.keras")
+    for name in ("ours.npz", "ours.keras", "theirs.keras"):
+        read = nn.models.load_model(tmp_path / name)
+        np.testing.assert_allclose(read.predict_on_batch(x), expected, atol=1e-4, err_msg=name)
+    read = keras.models.load_model(tmp_path / "ours.keras")
+    np.testing.assert_allclose(read(x), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 3), (4, 3), (3,), (1, 4, 1), (2, 2, 4, 3), (2, 1, 1, 3)])
+def test_a_call_on_arrays_takes_a_mask_and_returns_scores_as_in_keras(shape: Any) -> None:
+    layers = nn.MultiHeadAttention(2, 3), keras.layers.MultiHeadAttention(2, 3)
+    query, value = QUERY.astype("f4"), VALUE.astype("f4")
+    keep = np.random.default_rng(1).integers(0, 2, shape).astype(bool)
+    for layer in layers:
+        layer(query, value)
+    layers[1].set_weights(layers[0].get_weights())
+    options = {"attention_mask": keep, "return_attention_scores": True}
+    ours = layers[0](query, value, **options)
+    if len(shape) > 1:  # Keras takes the only axis of one of its own for two
+        for received, wanted in zip(ours, layers[1](query, value, **options), strict=True):
+            np.testing.assert_allclose(received, wanted, atol=1e-5)
+    assert not ours[1][
+        ~np.broadcast_to(keep if keep.ndim != 3 else keep[:, None], (2, 2, 4, 3))
+    ].any()
+    np.testing.assert_array_equal(layers[0](query, value), layers[0](query, value, value))
+
+
+def test_a_mask_of_scores_that_cannot_be_is_refused() -> None:
+    layer, graph = nn.MultiHeadAttention(1, 2), [nn.Input((4, 5)), nn.Input((3, 6))]
+    with pytest.raises(nn.errors.ShapeError, match=r"attention_mask of \(n, t, s\).*\(2, 9\)"):
+        layer(QUERY, VALUE, attention_mask=np.ones((2, 9)))
+    with pytest.raises(nn.errors.ConfigError, match="expected attention_mask to be a tensor of"):
+        layer(*graph, attention_mask=KEPT)
+    with pytest.raises(nn.errors.ConfigError, match="expected attention_mask to be an array"):
+        layer(QUERY, VALUE, attention_mask=nn.Input((4, 3)))
+    layer(*graph, attention_mask=nn.Input((4, 3)))
+    with pytest.raises(nn.errors.ConfigError, match="as in the call before"):
+        layer(*graph)
