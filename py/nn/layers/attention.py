@@ -74,7 +74,7 @@ class ScoredAttention(Layer):
 
     @property
     def zeroes(self) -> bool:
-        """Whether a masked weight is 0, as in Keras' Softmax, also where all of a step are masked."""
+        """Whether a masked weight is 0, as in Keras' Softmax, also where a step has no other."""
         return False
 
     def mask_of(self, ctx: Context, shape: tuple[int, ...]) -> Array | None:

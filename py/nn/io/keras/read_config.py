@@ -28,6 +28,9 @@ STATES_AFTER = ("Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "GRU", "LSTM", "RNN
 OF_CALLS = ("use_causal_mask", "attention_mask", "return_attention_scores")
 """What Keras keeps with an attention's calls; a layer here has it in its settings."""
 
+LAST = ("attention_mask", "count_weights")
+"""Options of Keras' calls that are inputs here, after the others."""
+
 COMPARING = ("NotEqual",)
 """With what a mask begins."""
 
@@ -400,13 +403,13 @@ def _call(call: Any, name: str, free: bool, names: list[str]) -> list[Any]:
     given_options = expect(call, "kwargs", dict, where) if "kwargs" in call else {}
     options = {key: value for key, value in given_options.items() if not _empty(value)}
     states = options.pop("initial_state", [])
-    mask = options.pop("attention_mask", [])
+    more = [options.pop(key, []) for key in LAST]
     for key in OF_CALLS:
         options.pop(key, None)
     named = [options.pop(key) for key in ("query", "value", "key") if key in options]
     if options:
         raise UnsupportedError(f"{where}: expected a call without options, received {options!r}")
-    return [[*_address(source), {}] for source in _tensors([*args, *named, mask, states], free)]
+    return [[*_address(source), {}] for source in _tensors([*args, *named, *more, states], free)]
 
 
 def _empty(value: Any) -> bool:

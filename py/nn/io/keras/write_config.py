@@ -215,6 +215,8 @@ def _keras3_call(layer: Json, node: Any) -> Json:
         if "attention_mask" in options:
             options["attention_mask"] = tensors.pop()
         return {"args": tensors, "kwargs": options}
+    if layer["class_name"] == "CategoryEncoding" and len(tensors) > 1:
+        return {"args": tensors[:1], "kwargs": {"count_weights": tensors[1]}}
     if layer["class_name"] in STATES_AFTER and len(tensors) > 1:
         return {"args": tensors[:1], "kwargs": {"initial_state": tensors[1:]}}
     return {"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": options}

@@ -399,6 +399,40 @@ def test_encodes_categories_as_keras(mode: str, shape: Any) -> None:
     compare("CategoryEncoding", {"num_tokens": 5, "output_mode": mode}, numbers)
 
 
+def counting(api: Any) -> Any:
+    """A model that counts numbers by trained weights."""
+    numbers, x = api.Input((4,), dtype="int32"), api.Input((3,))
+    weights = api.layers.Dense(4, use_bias=False)(x)
+    encoding = api.layers.CategoryEncoding(5, output_mode="count")
+    return api.Model([numbers, x], encoding(numbers, count_weights=weights))
+
+
+def test_counts_by_weights_train_as_in_keras_and_go_through_files(tmp_path: Any) -> None:
+    ours, theirs = counting(nn), counting(keras)
+    x = [RNG.integers(0, 5, (3, 4)).astype("i4"), RNG.normal(size=(3, 3)).astype("f4")]
+    y = RNG.normal(size=(3, 5)).astype("f4")
+    for model, api in ((ours, nn), (theirs, keras)):
+        model.set_weights([np.linspace(-1, 1, 12, dtype="f4").reshape(3, 4)])
+        model.compile(api.optimizers.SGD(0.1), "mse")
+        model.train_on_batch(x, y)
+    expected = np.asarray(theirs(x))
+    ours.save(tmp_path / "ours.npz")
+    ours.save(tmp_path / "ours.keras")
+    theirs.save(tmp_path / "theirs.keras")
+    for name in ("ours.npz", "ours.keras", "theirs.keras"):
+        read = nn.models.load_model(tmp_path / name)
+        np.testing.assert_allclose(read.predict_on_batch(x), expected, atol=1e-5, err_msg=name)
+    read = keras.models.load_model(tmp_path / "ours.keras")
+    np.testing.assert_allclose(read(x), expected, atol=1e-5)
+
+
+def test_weights_of_counts_that_fit_no_numbers_are_refused() -> None:
+    numbers = np.zeros((2, 3), "i4")
+    for mode, weights in (("count", np.ones((2, 2))), ("one_hot", np.ones((2, 3)))):
+        with pytest.raises(nn.errors.ShapeError, match="in the mode 'count' perhaps weights of"):
+            nn.layers.CategoryEncoding(5, output_mode=mode)(numbers, count_weights=weights)
+
+
 @pytest.mark.parametrize(("inputs", "outputs"), [(6, 3), (9, 5)])
 def test_looks_up_embeddings_as_keras(inputs: int, outputs: int) -> None:
     indices = np.random.default_rng(1).integers(0, inputs, (3, 4)).astype(np.int32)
