@@ -31,7 +31,7 @@ def set_floatx(dtype: Any) -> None:
         ConfigError: the type is not supported.
     """
     global _floatx
-    if dtype_name(dtype) not in ("float32", "float64"):
+    if dtype_name(dtype or "") not in ("float32", "float64"):  # NumPy takes None for float64
         raise ConfigError(f"floatx: expected 'float32' or 'float64', received {dtype!r}")
     _floatx = np.dtype(dtype)
 
@@ -44,7 +44,7 @@ def dtype_name(dtype: Any) -> str:
     """
     try:
         return np.dtype(dtype).name
-    except TypeError:
+    except (TypeError, ValueError):
         raise ConfigError(
             f"dtype: expected a type such as 'float32' or 'float64', received {dtype!r}"
         ) from None
@@ -58,9 +58,14 @@ def epsilon() -> float:
 def set_random_seed(seed: int) -> None:
     """Seed all random numbers: initial weights, shuffling, dropout and noise."""
     global _rng
-    random.seed(seed)
-    np.random.seed(seed)
-    _rng = np.random.default_rng(seed)
+    try:
+        np.random.seed(seed)
+        random.seed(seed)
+        _rng = np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"seed: expected a whole number, received {seed!r:.80}: {error}"
+        ) from None
 
 
 @contextmanager

@@ -24,7 +24,7 @@ which operations its kernels can fuse. A custom layer needs two short methods, a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import partial, wraps
 from typing import Any, ClassVar
 
 import numpy as np
@@ -75,6 +75,21 @@ class _Checked(type):
 
 def _ours(cls: type) -> bool:
     return cls.__module__.startswith("nn.")
+
+
+def _checked(method: Any) -> Any:
+    """Let every error that shapes cause in a layer's method be a ConfigError."""
+
+    @wraps(method)
+    def checked(self: Any, *shapes: Any) -> Any:
+        try:
+            return method(self, *shapes)
+        except WRONG as error:
+            if isinstance(error, NNError):
+                raise
+            raise ConfigError(f"{self.name}: received {_listed(shapes)}: {error}") from error
+
+    return checked
 
 
 class Layer(metaclass=_Checked):
@@ -157,10 +172,13 @@ class Layer(metaclass=_Checked):
         constraint: Any = None,
     ) -> Variable:
         """Create a variable that this layer owns."""
-        config.claim(prod(tuple(shape)) * np.dtype(self.dtype).itemsize, f"{self.path}/{name}")
-        make = partial(initializers.get(initializer), tuple(shape), self.dtype)
+        sizes: Any = axes_of(shape, f"{self.path}/{name}")
+        if None in sizes:
+            raise ShapeError(f"{self.path}/{name}: expected known sizes, received {shape!r:.80}")
+        config.claim(prod(sizes) * np.dtype(self.dtype).itemsize, f"{self.path}/{name}")
+        make = partial(initializers.get(initializer), sizes, self.dtype)
         variable = Variable(
-            Later(tuple(shape), self.dtype, make) if config.weights_follow() else make(),
+            Later(sizes, self.dtype, make) if config.weights_follow() else make(),
             name,
             trainable=trainable,
             owner=self,
@@ -376,6 +394,9 @@ class Layer(metaclass=_Checked):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if _ours(cls):
+            for method in vars(cls).keys() & {"build", "compute_output_shape"}:
+                setattr(cls, method, _checked(vars(cls)[method]))
         for name, instead in _OTHERS.items():
             if name in vars(cls) and "forward" not in vars(cls):
                 raise ConfigError(f"{cls.__name__}: {name} is not called here, {instead}")
@@ -433,16 +454,11 @@ class Layer(metaclass=_Checked):
         if ours and len(inputs) != 1 and not self.several_inputs:
             raise ShapeError(f"{self.name}: expected one input, received {len(inputs)}")
         shapes = [t.shape for t in inputs]
-        try:
-            if ours:
-                _expect_axes(getattr(self, "axis", None), len(shapes[0]), self.name)
-            self.ensure_built(*shapes)
-            self.expect_fitting(*shapes)
-            result = self.compute_output_shape(*shapes)
-        except WRONG as error:
-            if not ours or isinstance(error, NNError):
-                raise
-            raise ConfigError(f"{self.name}: received {_listed(shapes)}: {error}") from error
+        if ours:
+            _expect_axes(getattr(self, "axis", None), len(shapes[0]), self.name)
+        self.ensure_built(*shapes)
+        self.expect_fitting(*shapes)
+        result = self.compute_output_shape(*shapes)
         several = isinstance(result, list)
         node = Node(self, inputs, result if several else [result], self.dtype)
         self._nodes.append(node)
@@ -488,14 +504,19 @@ class Layer(metaclass=_Checked):
         Raises:
             ConfigError: a setting is of another kind than the constructor takes.
         """
-        if not isinstance(settings, dict):
-            raise ConfigError(f"{cls.__name__}: expected settings, received {settings!r:.80}")
+        expect_settings(cls, settings)
         expect_kinds(cls, settings)
         made = {field: _made(settings[field]) for field in cls.inner_fields if field in settings}
         return cls(**{**settings, **made})
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
+
+
+def expect_settings(cls: type, settings: Any, *keys: str) -> None:
+    """Raise ConfigError unless these are settings, with the keys."""
+    if not isinstance(settings, dict) or not settings.keys() >= {*keys}:
+        raise ConfigError(f"{cls.__name__}: expected settings {keys}, received {settings!r:.80}")
 
 
 def _filled(shape: Shape, known: Shape) -> Shape:

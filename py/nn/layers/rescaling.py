@@ -9,9 +9,9 @@ import numpy as np
 
 from nn import config, kernels
 from nn.context import Context
-from nn.data.adapting import batches
 from nn.errors import ConfigError, ShapeError
 from nn.layers.base import Layer
+from nn.lazy import load
 from nn.types import Array, Shape
 from nn.variables import Variable
 
@@ -181,7 +181,7 @@ class Normalization(Affine):
         if self.mean is not None:
             raise ConfigError(f"{self.name}: expected a layer without mean, to adapt it")
         count, mean, variance = 0.0, np.zeros(()), np.zeros(())
-        for batch in batches(data, self.name):
+        for batch in load("nn.data.adapting").batches(data, self.name):
             self.ensure_built((None, *batch.shape[1:]))
             self._expect_batch(batch.shape)
             axes = tuple(i for i in range(batch.ndim) if i not in self.kept)

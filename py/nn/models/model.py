@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nn.layers.base import expect_settings
 from nn.lazy import load
 from nn.models import inspection, topology
 from nn.models import summary as tables
@@ -99,6 +100,7 @@ class Model(Trainer):
     @classmethod
     def from_config(cls, settings: Config, custom_objects: Any = None) -> Model:
         """Return the model that `get_config` described, with new weights."""
+        expect_settings(cls, settings, "layers", "input_layers")
         inputs, outputs = topology.connect(settings, custom_objects)
         model = cls(inputs, outputs, name=settings.get("name"))
         model._trainable = settings.get("trainable", True)

@@ -6,15 +6,16 @@ The formats are in `nn.io`; here they are chosen by the end of a file's name.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nn.errors import ConfigError
+from nn.layers.base import Layer
 from nn.lazy import load
 
 if TYPE_CHECKING:
-    from nn.layers.base import Layer
     from nn.models.network import Network as Model
 
 
@@ -54,9 +55,9 @@ def load_model(
         compile: False skips how the model was compiled.
         safe_mode: accepted; no file is ever run as code.
     """
-    data = filepath if isinstance(filepath, bytes | bytearray) else Path(filepath).read_bytes()
+    data = _read(filepath)
     options: dict[str, Any] = {"custom_objects": custom_objects} if custom_objects else {}
-    model: Model = load("nn.io").load(bytes(data), compile=compile, **options)
+    model: Model = load("nn.io").load(data, compile=compile, **options)
     return model
 
 
@@ -74,12 +75,28 @@ def load_weights(model: Model, filepath: Any) -> None:
         model: a built model.
         filepath: a path, or the file's bytes.
     """
-    data = filepath if isinstance(filepath, bytes | bytearray) else Path(filepath).read_bytes()
-    load("nn.io").load_weights(model, bytes(data))
+    data = _read(filepath)
+    load("nn.io").load_weights(model, data)
+
+
+def _path(filepath: Any, expected: str = "a path") -> Path:
+    try:
+        os.fsencode(filepath)
+        return Path(filepath)
+    except (TypeError, UnicodeError) as error:
+        raise ConfigError(
+            f"filepath: expected {expected}, received {filepath!r:.80}: {error}"
+        ) from error
+
+
+def _read(filepath: Any) -> bytes:
+    if isinstance(filepath, bytes | bytearray):
+        return bytes(filepath)
+    return _path(filepath, "a path or the bytes of a file").read_bytes()
 
 
 def _write(filepath: Any, data: bytes, overwrite: bool) -> None:
-    path = Path(filepath)
+    path = _path(filepath)
     if not overwrite and path.exists():
         raise FileExistsError(f"{path}: expected no file there, as overwrite=False")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,6 +134,8 @@ def clone_model(
         raise ConfigError(
             "clone_model: expected input_tensors=None, received tensors; call the copy on them"
         )
+    if not isinstance(model, Layer) or not hasattr(model, "layers"):
+        raise ConfigError(f"clone_model: expected a model, received {model!r:.80}")
     kind: Any = type(model)
     classes = {type(layer).__name__: type(layer) for layer in model.layers}
     if clone_function is None:

@@ -10,7 +10,7 @@ from nn.data.numeric import numeric
 from nn.errors import ConfigError
 from nn.graph import Graph, SymbolicTensor
 from nn.identifiers import describe
-from nn.layers.base import Layer
+from nn.layers.base import Layer, expect_settings
 from nn.layers.core import Input, InputLayer
 from nn.models.model import Model
 from nn.models.signature import data_items
@@ -118,6 +118,7 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, settings: Config, custom_objects: Any = None) -> Sequential:
         """Return the model that `get_config` described, with new weights."""
+        expect_settings(cls, settings, "layers")
         model = cls(name=settings.get("name"))
         model._trainable = settings.get("trainable", True)
         if settings.get("build_input_shape") is not None:  # files of earlier versions of nn
