@@ -56,6 +56,19 @@ class UnsupportedError(FormatError):
     """The file is well formed, but uses a feature that is not implemented."""
 
 
+def utf8(text: str) -> bytes:
+    """Return a text as UTF-8.
+
+    Raises:
+        UnsupportedError: it holds half of a character of two parts.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        around = text[max(0, error.start - 40) : error.end]
+        raise UnsupportedError(f"text: expected Unicode, received {around!r} in it") from error
+
+
 def reads(what: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Decorator of readers: every error that damaged data causes is a `FormatError`.
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.io.errors import CorruptError, LimitError, TruncatedError
+from nn.io.errors import CorruptError, LimitError, TruncatedError, utf8
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -82,7 +82,7 @@ def _field(number: int, value: Value) -> bytes:
         return varint(number << 3 | FIXED64) + struct.pack("<d", value)
     if isinstance(value, float):
         return varint(number << 3 | FIXED32) + struct.pack("<f", value)
-    data = value.encode() if isinstance(value, str) else value
+    data = utf8(value) if isinstance(value, str) else value
     return varint(number << 3 | BYTES) + varint(len(data)) + data
 
 

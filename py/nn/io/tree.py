@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError
+from nn.io.errors import CorruptError, MissingEntryError, UnsupportedError, utf8
 from nn.io.limits import DEFAULT_LIMITS, Limits
 
 Array = NDArray[np.generic]
@@ -101,12 +101,7 @@ def to_json(document: Any) -> bytes:
     Raises:
         UnsupportedError: a text holds half of a character of two parts.
     """
-    try:
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError as error:
-        raise UnsupportedError(
-            f"document: expected Unicode, received {error.object[error.start]!r}"
-        ) from error
+    return utf8(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
 
 
 def from_json(data: bytes, where: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.io.errors import UnsupportedError
+from nn.io.errors import UnsupportedError, utf8
 
 Array = NDArray[np.generic]
 
@@ -45,7 +45,7 @@ def file(datasets: Mapping[str, Array], attributes: Mapping[str, Mapping[str, st
         attributes: group path -> name -> text.
 
     Raises:
-        UnsupportedError: an array does not hold numbers.
+        UnsupportedError: an array does not hold numbers, or a text is not Unicode.
     """
     writer = _Writer()
     references = writer.heap([text for group in attributes.values() for text in group.values()])
@@ -92,7 +92,7 @@ class _Writer:
         """Write a global heap of strings and return an iterator over their references."""
         objects, lengths = b"", []
         for index, text in enumerate(texts, 1):
-            body = text.encode()
+            body = utf8(text)
             lengths.append(len(body))
             objects += struct.pack("<HHIQ", index, 1, 0, len(body))
             objects += body + bytes(-len(body) % 8)
@@ -113,7 +113,7 @@ class _Writer:
             inner = f"{path}/{name}" if path else name
             nested = isinstance(item, dict)
             place = self.group(item, inner, attributes) if nested else self.dataset(item, inner)
-            body = name.encode()
+            body = utf8(name)
             link = struct.pack("<BBBH", 1, 0x11, 1, len(body)) + body + struct.pack("<Q", place)
             messages.append((LINK, link))
         for name, reference in attributes.get(path, {}).items():
@@ -153,7 +153,7 @@ def _number(dtype: np.dtype[Any], path: str) -> bytes:
 
 
 def _attribute(name: str, reference: bytes) -> bytes:
-    body = name.encode() + b"\0"
+    body = utf8(name) + b"\0"
     head = struct.pack("<BBHHHB", 3, 0, len(body), len(_TEXT), len(_SCALAR), 1)
     return head + body + _TEXT + _SCALAR + reference
 

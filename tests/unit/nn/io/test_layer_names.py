@@ -37,6 +37,30 @@ def expect_back(model: nn.Model, format: str) -> None:
     np.testing.assert_array_equal(again.predict_on_batch(X), model.predict_on_batch(X))
 
 
+HALF = "a\ud800"  # of a character of two parts
+
+
+def with_half(where: str) -> nn.Model:
+    names = {part: HALF if part == where else part for part in ("layer", "input", "model")}
+    entry = nn.Input((3,), name=names["input"])
+    y = nn.Dense(2, name=names["layer"])(entry)
+    return nn.Model(entry, {HALF: y} if where == "output" else y, name=names["model"])
+
+
+@pytest.mark.parametrize("where", ["layer", "input", "model", "output"])
+def test_half_a_character_in_a_name_is_refused_by_that_name_in_every_format(where: str) -> None:
+    model = with_half(where)
+    for format in nn.io.FORMATS:
+        if (where, format) in {("output", "onnx"), ("output", "tfjs")}:  # these have no such names
+            assert nn.io.save(model, format)
+            continue
+        with pytest.raises(errors.UnsupportedError, match=r"expected Unicode.*a\\ud800"):
+            nn.io.save(model, format)
+    if where in ("layer", "model"):  # the file of weights has no other names
+        with pytest.raises(errors.UnsupportedError, match=r"expected Unicode.*a\\ud800"):
+            nn.io.save_weights(model, "weights.h5")
+
+
 @pytest.mark.parametrize("format", ["npz", "safetensors", "tfjs"])
 @settings(max_examples=60)
 @given(name=NAMES)
