@@ -46,6 +46,15 @@ def _gemm(reader: Reader, node: Node) -> None:
 
 
 def _mat_mul(reader: Reader, node: Node) -> None:
+    if all(name in reader.symbols for name in node.inputs):
+        a, b = (reader.in_order(reader.symbol(node, index)) for index in (0, 1))
+        if a.rank != 3 or b.rank != 3:
+            raise UnsupportedError(
+                f"{where(node)}: expected matrices for each sample, received {a.rank} and {b.rank} "
+                "axes"
+            )
+        reader.set(node, reader.apply("Dot", a, b, axes=[2, 1]))
+        return
     kernel, x = reader.needed(node, 1), reader.symbol(node)
     if kernel.ndim < 2 or kernel.ndim > x.rank or math.prod(kernel.shape[:-2]) != 1:
         raise UnsupportedError(f"{where(node)}: expected a matrix, received shape {kernel.shape}")
@@ -425,6 +434,24 @@ def _layer_normalization(reader: Reader, node: Node) -> None:
     reader.set(node, made)
 
 
+def _instance_normalization(reader: Reader, node: Node) -> None:
+    x, weights = reader.as_image(reader.symbol(node)), [reader.needed(node, i) for i in (1, 2)]
+    if x.rank < 3:
+        raise UnsupportedError(f"{where(node)}: expected 3 axes or more, received {x.rank}")
+    epsilon = _number(node, "epsilon", 1e-5)
+    reader.set(
+        node, reader.apply("GroupNormalization", x, weights=weights, groups=-1, epsilon=epsilon)
+    )
+
+
+def _unit_length(reader: Reader, node: Node) -> None:
+    x = reader.in_order(reader.symbol(node))
+    axis = axis_of(node, -1, x.rank)
+    if not axis or node.attributes.get("p", 2) != 2:
+        raise UnsupportedError(f"{where(node)}: expected p=2, and another axis than the batch's")
+    reader.set(node, reader.apply("UnitNormalization", x, axis=axis))
+
+
 def _gelu(reader: Reader, node: Node) -> None:
     if node.attributes.get("approximate", "none") != "none":
         raise UnsupportedError(f"{where(node)}: no approximate gelu here")
@@ -587,8 +614,10 @@ OPERATORS: dict[str, Handle] = {
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": _activation("hard_silu"),
     "Identity": _same_value,
+    "InstanceNormalization": _instance_normalization,
     "LayerNormalization": _layer_normalization,
     "LeakyRelu": _leaky_relu,
+    "LpNormalization": _unit_length,
     "MatMul": _mat_mul,
     "MaxPool": _pool("MaxPooling"),
     "PRelu": _parametric_relu,

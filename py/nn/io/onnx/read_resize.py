@@ -1,4 +1,4 @@
-"""Conversion of ONNX's Resize: Keras' UpSampling2D for whole factors, Resizing for other sizes."""
+"""Conversion of ONNX's Resize: Keras' UpSampling for whole factors, Resizing for other sizes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def resize(reader: Reader, node: Node) -> None:
     """
     x = reader.as_image(reader.symbol(node))
     if x.rank != 4:
-        raise UnsupportedError(f"{where(node)}: expected images, received {x.rank} axes")
+        reader.set(node, replace(_repeated(reader, node, x), positive=x.positive))
+        return
     sizes, factors = _amounts(reader, node, x)
     whole = all(factor >= 1 and factor == int(factor) for factor in factors)
     kind = _interpolation(node, x.sizes[1:], sizes, whole)
@@ -53,6 +54,29 @@ def resize(reader: Reader, node: Node) -> None:
     else:
         raise UnsupportedError(f"{where(node)}: expected whole sizes, received {sizes}")
     reader.set(node, replace(made, positive=x.positive))
+
+
+def _repeated(reader: Reader, node: Node, x: Symbol) -> Symbol:
+    """Repeat the values of sequences or volumes.
+
+    Raises:
+        UnsupportedError: other axes, or another change than by whole factors.
+    """
+    index = 2 if reader.opset > 10 else 1
+    given = reader.constant(node, index)
+    factors = [] if given is None else np.ravel(given).tolist()
+    whole = all(n >= 1 and n == int(n) for n in factors) and factors[:2] == [1, 1]
+    if x.rank not in (3, 5) or len(factors) != x.rank or not whole or "axes" in node.attributes:
+        raise UnsupportedError(
+            f"{where(node)}: expected images, or whole factors of sequences or volumes, received "
+            f"{x.rank} axes by {factors}"
+        )
+    if _interpolation(node, [], [], True) != "nearest":
+        raise UnsupportedError(f"{where(node)}: expected the mode 'nearest' where no images are")
+    size = [int(n) for n in factors[2:]]
+    if x.rank == 3:
+        return reader.apply("UpSampling1D", x, size=size[0])
+    return reader.apply("UpSampling3D", x, size=size)
 
 
 def _amounts(reader: Reader, node: Node, x: Symbol) -> tuple[list[float], list[float]]:

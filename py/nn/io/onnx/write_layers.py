@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.io.errors import UnsupportedError
+from nn.io.onnx import write_products
 from nn.io.onnx.write_recurrent import both_directions
 from nn.io.onnx.write_recurrent import export as recurrent
 from nn.io.onnx.writer import Image, Shape, Writer
@@ -368,6 +369,7 @@ EXPORTERS: dict[str, Export] = {
     "Dense": _dense,
     "DepthwiseConv1D": _depthwise_conv,
     "DepthwiseConv2D": _depthwise_conv,
+    "Dot": write_products.dot,
     "Dropout": _identity,
     "ELU": _elu,
     "Embedding": _embedding,
@@ -382,6 +384,7 @@ EXPORTERS: dict[str, Export] = {
     "GlobalMaxPooling2D": _global_pool("GlobalMaxPool"),
     "GlobalMaxPooling3D": _global_pool("GlobalMaxPool"),
     "Identity": _identity,
+    "GroupNormalization": write_products.group_normalization,
     "LSTM": recurrent,
     "LayerNormalization": _layer_normalization,
     "LeakyReLU": _leaky_relu,
@@ -395,6 +398,7 @@ EXPORTERS: dict[str, Export] = {
     "PReLU": _parametric_relu,
     "Permute": _permute,
     "ReLU": _relu,
+    "RepeatVector": write_products.repeat_vector,
     "Rescaling": _affine,
     "Reshape": _reshape,
     "Resizing": _resizing,
@@ -406,7 +410,10 @@ EXPORTERS: dict[str, Export] = {
     "SpatialDropout2D": _identity,
     "SpatialDropout3D": _identity,
     "Subtract": _merge("Sub"),
+    "UnitNormalization": write_products.unit_normalization,
+    "UpSampling1D": write_products.up_sampling,
     "UpSampling2D": _up_sampling,
+    "UpSampling3D": write_products.up_sampling,
     "ZeroPadding1D": _zero_padding,
     "ZeroPadding2D": _zero_padding,
     "ZeroPadding3D": _zero_padding,

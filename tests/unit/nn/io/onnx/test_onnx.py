@@ -136,6 +136,66 @@ def test_every_layer_for_images_is_exported(kind):
     assert_both_ways(stack((7, 6, 4), nn.Conv2D(4, 1), MORE[kind]()), random(2, 7, 6, 4))
 
 
+OF_MORE_NODES = {
+    "RepeatVector": ((5,), lambda: CLASSES["RepeatVector"](4)),
+    "RepeatVector once": ((5,), lambda: CLASSES["RepeatVector"](1)),
+    "UpSampling1D": ((5, 3), lambda: CLASSES["UpSampling1D"](3)),
+    "UpSampling3D": ((2, 3, 4, 2), lambda: CLASSES["UpSampling3D"]((1, 2, 3))),
+    "UnitNormalization": ((5, 3), lambda: CLASSES["UnitNormalization"]()),
+    "UnitNormalization of steps": ((5, 3), lambda: CLASSES["UnitNormalization"](axis=1)),
+    "GroupNormalization of vectors": ((8,), lambda: CLASSES["GroupNormalization"](2)),
+    "GroupNormalization of steps": ((5, 6), lambda: CLASSES["GroupNormalization"](3)),
+    "GroupNormalization of images": ((5, 4, 6), lambda: CLASSES["GroupNormalization"](3)),
+    "GroupNormalization of each channel": ((5, 4, 6), lambda: CLASSES["GroupNormalization"](-1)),
+    "GroupNormalization of volumes": (
+        (2, 5, 4, 6), lambda: CLASSES["GroupNormalization"](1, center=False)
+    ),
+    "GroupNormalization without scale": (
+        (5, 4, 6), lambda: CLASSES["GroupNormalization"](2, scale=False, epsilon=0.1)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OF_MORE_NODES)
+def test_layers_of_several_nodes_pass_both_ways(kind):
+    shape, make = OF_MORE_NODES[kind]
+    x = random(3, *shape)
+    x[0] = 0  # a vector of no length has no direction
+    assert_both_ways(stack(shape, make()), x)
+
+
+def test_images_of_any_height_are_normalized_by_groups():
+    model = stack((None, 4, 6), CLASSES["GroupNormalization"](3))
+    x = random(2, 5, 4, 6)
+    np.testing.assert_allclose(
+        run(nn.io.save(model, "onnx"), x)[0], model.predict_on_batch(x), rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("shapes", "axes"),
+    [([(4,), (4,)], 1), ([(5, 4), (4, 3)], (2, 1)), ([(5, 4), (3, 4)], 2), ([(4, 5), (4, 3)], 1),
+     ([(5, 4), (4,)], (2, 1)), ([(4,), (3, 4)], (1, 2)), ([(2, 3, 4), (5, 4)], (3, 2)),
+     ([(2, 4, 3), (4, 2, 3)], (2, 1))],
+    ids=str,
+)  # fmt: skip
+def test_dot_products_pass_both_ways(shapes, axes):
+    inputs = [nn.Input(shape) for shape in shapes]
+    model = nn.Model(inputs, CLASSES["Dot"](axes)(inputs))
+    assert_both_ways(model, *(random(2, *shape) for shape in shapes))
+
+
+def test_what_these_operators_cannot_say_is_refused_by_name():
+    x = nn.Input((4, 5))
+    for layer, inputs in (
+        (CLASSES["UnitNormalization"](axis=(1, 2)), x),
+        (CLASSES["GroupNormalization"](2, axis=1), x),
+        (CLASSES["Dot"](2, normalize=True), [x, x]),
+    ):
+        with pytest.raises(errors.UnsupportedError, match=f"{layer.name}: ONNX export"):
+            nn.io.save(nn.Model(x, layer(inputs)), "onnx")
+
+
 @pytest.mark.parametrize("kind", ["Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"])
 @pytest.mark.parametrize("shape", [(5, 6, 3), (1, 1, 3), (5, 1, 1)], ids=str)
 def test_merges_are_exported_with_axes_that_repeat(kind, shape):
