@@ -274,6 +274,32 @@ pad.onpointerup();
 """
 
 
+def unpacked(page, folder):
+    """The names of what `Use it in a page` hands out, which is in the folder then."""
+    name, body = page.execute_async_script(BYTES, "web-page")
+    assert name == "farcall-page.zip"
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(body))) as archive:
+        archive.extractall(folder)
+    return sorted(path.name for path in folder.iterdir())
+
+
+def assert_it_answers(folder, open_page):
+    """The folder's page says of a stroke what its network does here."""
+    index = folder / "index.html"
+    assert PYSCRIPT in index.read_text()
+    index.write_text(index.read_text().replace(PYSCRIPT, "./pyscript/core.js"))
+    picture = np.zeros((1, 28, 28, 1), np.float32)
+    picture[0, 4:24, 13:16] = 1
+    shares = nn.io.load((folder / "model.npz").read_bytes()).predict_on_batch(picture)[0]
+    with served(folder) as url:
+        add_pyscript(folder, url)
+        other = open_page(url)
+        other.wait_for_phase("ready")
+        other.execute_script(STROKE)
+        first = other.until("document.querySelector('#answers li')?.textContent")
+    assert first == f"{shares.argmax()}: {100 * shares.max():.1f} %"
+
+
 @pytest.mark.promise(
     "The page: drawing and models",
     "A network to use in a page: four files that answer as they were downloaded, on any server",
@@ -284,25 +310,38 @@ def test_a_network_answers_in_a_page_of_its_own(page, open_page, tmp_path):
     page.until(lambda: "not trained yet" in page.text)
     page.click("Train")
     page.until("/^(Done|Stopped)/.test(document.getElementById('status').textContent)", 120)
-    name, body = page.execute_async_script(BYTES, "web-page")
-    assert name == "farcall-page.zip"
-    with zipfile.ZipFile(io.BytesIO(base64.b64decode(body))) as archive:
-        archive.extractall(tmp_path)
-    files = sorted(path.name for path in tmp_path.iterdir())
+    files = unpacked(page, tmp_path)
     assert files == ["farcall.zip", "index.html", "model.npz", "predict.zip"]
-    index = tmp_path / "index.html"
-    assert PYSCRIPT in index.read_text()
-    index.write_text(index.read_text().replace(PYSCRIPT, "./pyscript/core.js"))
-    picture = np.zeros((1, 28, 28, 1), np.float32)
-    picture[0, 4:24, 13:16] = 1
-    shares = nn.io.load((tmp_path / "model.npz").read_bytes()).predict_on_batch(picture)[0]
-    with served(tmp_path) as url:
-        add_pyscript(tmp_path, url)
-        other = open_page(url)
-        other.wait_for_phase("ready")
-        other.execute_script(STROKE)
-        first = other.until("document.querySelector('#answers li')?.textContent")
-    assert first == f"{shares.argmax()}: {100 * shares.max():.1f} %"
+    assert_it_answers(tmp_path, open_page)
+
+
+SELDOM = {
+    "layer": [nn.Conv2DTranspose(1, 3), nn.Flatten()],
+    "layer in another": [nn.TimeDistributed(nn.LSTM(2)), nn.Flatten()],
+    "activation": [nn.Flatten(), nn.Dense(8, "mish")],
+}
+
+
+@pytest.mark.promise(
+    "The page: drawing and models",
+    "A network to use in a page: four files that answer as they were downloaded, on any server",
+)
+@pytest.mark.parametrize("kind", SELDOM)
+def test_a_folder_has_the_rest_of_the_engine_where_its_network_needs_that(
+    kind, page, open_page, tmp_path
+):
+    layers = [nn.Input((28, 28, 1)), *SELDOM[kind], nn.Dense(10, "softmax")]
+    file = tmp_path / f"seldom-{kind.replace(' ', '-')}.npz"
+    nn.Sequential(layers).save(file)
+    page.execute_script("location.hash = 'preset=mlp'")
+    page.until("document.getElementById('train').disabled === false")
+    page.find_element("id", "model-file").send_keys(str(file))
+    page.until(lambda: f"“{file.name}” is the network in use now" in page.text)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    files = unpacked(page, folder)
+    assert files == ["farcall.zip", "index.html", "model.npz", "predict.zip", "training.zip"]
+    assert_it_answers(folder, open_page)
 
 
 @pytest.mark.promise(

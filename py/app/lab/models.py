@@ -9,7 +9,9 @@ import zipfile
 from typing import Any
 
 import nn
+from nn import activations, lazy
 from nn.io import formats
+from nn.layers.base import walk
 
 from app.lab import epochs, precisions
 from app.lab.browser import downloads, indexed_db, optional_packages
@@ -28,6 +30,7 @@ EXPORTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "keras": ("keras", ".keras", {}),
     "onnx": ("onnx", ".onnx", {}),
 }
+PREDICTING = "predict.zip"
 
 
 class Models:
@@ -95,6 +98,18 @@ class Models:
             "size": len(content),
         }
 
+    async def parts(self, model: Any) -> list[str]:
+        """Return the archives of static/vendor/python that a worker needs to predict with a model.
+
+        Raises:
+            DownloadError: the first of them, which the others add to, cannot be fetched.
+        """
+        content = await downloads.download(downloads.address(self.base, f"python/{PREDICTING}"))
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            held = {name.rsplit(".", 1)[0] for name in archive.namelist()}
+        lacking = {name for name in _modules(model) if name.replace(".", "/") not in held}
+        return [PREDICTING, *sorted({lazy.archive(name)[0] for name in lacking})]
+
     async def folder(self, model: Any, page: str, parts: list[str]) -> dict[str, Any]:
         """Zip a page with the network and what it needs: {url (inside this browser), name, size}.
 
@@ -151,3 +166,15 @@ class Models:
     def quantize(self, model: Any, kind: str) -> Any:
         """Return the model with its weights rounded to a precision."""
         return precisions.rounded(model, kind)
+
+
+def _modules(model: Any) -> set[str]:
+    """Return the modules of the engine that are imported when a model's file is read."""
+    found = set()
+    for layer in walk(model.layers):
+        found.add(type(layer).__module__)
+        for value in vars(layer).values():
+            # Its functions may be kernels: only its name says where it is found.
+            if isinstance(value, activations.Activation) and value.name in activations.FURTHER:
+                found.add("nn.activations.further")
+    return found

@@ -33,8 +33,11 @@ class WebPage:
             )
             return
         template = await response.text()
-        text = web_page.text(template, client.data["names"], client.data["shape"])
-        made = await client.lab.models.folder(client.model, text, list(web_page.FILES))
+        model, data = client.model, client.data
+        parts = list(await client.lab.models.parts(model))
+        text = web_page.text(template, data["names"], data["shape"], parts)
+        parts.append(web_page.RPC)
+        made = await client.lab.models.folder(model, text, parts)
         dom.save_as(made["url"], made["name"])
         size = numbers.size(made["size"])
         status.say(

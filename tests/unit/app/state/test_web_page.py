@@ -10,6 +10,7 @@ from app.state import web_page
 from tools.serve import ROOT
 
 TEMPLATE = (ROOT / "static" / "web-page.html").read_text()
+PARTS = ["predict.zip", "training.zip"]
 
 
 class Scripts(HTMLParser):
@@ -40,7 +41,7 @@ def scripts(text: str) -> list[tuple[dict[str, str | None], str]]:
 @pytest.mark.parametrize("names", [list("0123456789"), ["</script>", 'it\'s {a} "cat"', "ö\\n"]])
 @pytest.mark.parametrize("shape", [[28, 28, 1], [32, 64, 3]])
 def test_its_scripts_are_python_whatever_the_classes_are_called(names, shape) -> None:
-    found = scripts(web_page.text(TEMPLATE, names, shape))
+    found = scripts(web_page.text(TEMPLATE, names, shape, PARTS))
     assert [attributes.get("type") for attributes, _ in found] == [None, "mpy", "py"]
     (_, _), (_, main), (_, code) = found
     for text in (main, code):
@@ -53,6 +54,7 @@ def test_the_pins_are_those_of_the_documents_and_of_the_site() -> None:
     [address] = re.findall(r'src="(https://[^"]+)"', TEMPLATE)
     assert address in (ROOT / "docs/start.md").read_text()
     packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
-    worker = scripts(TEMPLATE)[-1][0]
-    pinned = json.loads(worker["config"] or "")["interpreter"]
-    assert packages["node_modules/pyodide"]["version"] == pinned
+    worker = scripts(web_page.text(TEMPLATE, [], [28, 28, 1], PARTS))[-1][0]
+    config = json.loads(worker["config"] or "")
+    assert packages["node_modules/pyodide"]["version"] == config["interpreter"]
+    assert list(config["files"]) == ["./predict.zip", "./training.zip"]
