@@ -1,11 +1,14 @@
 """The data panel: samples, class counts, the subset, and a user's own files."""
 
+import json
+
 import js
 
 from app.language import tr
 from app.page import dom, failures, images, numbers, status, table
 from app.panels.augmentation import Augmentation
 from app.panels.buckets import Buckets
+from app.panels.options import script
 from app.state import settings
 from app.state.lent import Lent
 
@@ -42,6 +45,38 @@ class Subset:
         dom.find("subset").value = str(settings.subset_position(self.options["subset"]))
         dom.find("subset").setAttribute("aria-valuetext", tr("{count} images", count=count))
         dom.set_text("subset-value", numbers.count(count))
+
+
+class Suited:
+    """The options of few images, which go back when there are more, after a reload too.
+
+    Args:
+        client: the engine.
+        options: the settings.
+    """
+
+    def __init__(self, client, options):
+        self.client = client
+        self.options = options
+        self._lent = Lent(json.loads(script.lent()))
+        options.listen("link", self._lent.forget)
+        options.listen("data", lambda _: self.settled())
+
+    def settled(self):
+        """Suit the data in use, unless others are asked for and may come."""
+        if self.client.data_ready and self.options["data"] == self.client.data["id"]:
+            self.suit()
+
+    def suit(self):
+        """Take the options of few images, and give them back when there are more."""
+        values, lent = self.options.values, self._lent
+        if self.client.data["train"] >= FEW:
+            values = lent.give_back(values)
+        elif not lent.rows and values["batch"] > SUITING["batch"]:
+            values = lent.set(values, **SUITING)
+        script.lend(json.dumps(lent.rows))
+        if values != self.options.values:
+            self.options.adopt(values)
 
 
 class DropZone:
@@ -96,8 +131,7 @@ class Data:
         self.changed = lambda: None  # called when the data are shown again
         self.replaced = None  # coroutine function, called when the data are others
         self.refused = False  # whether the notice is of files that were no data set
-        self._lent = Lent()
-        options.listen("link", self._lent.forget)
+        self.suited = Suited(client, options)
         self.tabled = None  # coroutine function of a CSV's name and address: it holds no images
         self.buckets = Buckets(client, self.refresh)
         self.augmentation = Augmentation(client, options)
@@ -108,7 +142,7 @@ class Data:
         """Show the data, which are loaded."""
         dom.enable("more-samples", "open-data", "own-open", "try-test")
         await self.refresh()
-        self._suit()  # another worker has not the data of the one that is gone
+        self.suited.settled()  # another worker has not the data of the one that is gone
 
     async def refresh(self):
         """Show the data again."""
@@ -223,14 +257,6 @@ class Data:
             status.hide()
         status.say(_adopted(self.client.data))
 
-    def _suit(self):
-        """Take the options of few images, and give them back when there are more."""
-        values = self._lent.give_back(self.options.values)
-        if self.client.data["train"] < FEW and values["batch"] > SUITING["batch"]:
-            values = self._lent.set(values, **SUITING)
-        if values != self.options.values:
-            self.options.adopt(values)
-
     async def _convert(self, form):
         """Make the pictures again in another size or in colour."""
         side, channels = form.split()
@@ -260,7 +286,7 @@ class Data:
 
     async def _replaced(self, before=None):
         await self._show_all(before)
-        self._suit()
+        self.suited.suit()
         await self.replaced()
 
     async def _show_all(self, before=None):

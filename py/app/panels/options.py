@@ -52,7 +52,7 @@ _NUMBERS = {
 
 
 # The page writes its options into the address; what it wrote is no link, even after a reload.
-_script = dom.evaluate(__file__, "options.js")
+script = dom.evaluate(__file__, "options.js")
 
 
 class Options:
@@ -65,7 +65,7 @@ class Options:
 
     def __init__(self):
         self.values = settings.from_hash(js.location.hash)
-        self.link = settings.decides(js.location.hash) and not _script.isOwn()
+        self.link = settings.decides(js.location.hash) and not script.isOwn()
         self.free = lambda: True
         query = js.URLSearchParams.new(js.location.search)
         self.frame = settings.framed(lambda name: query.get(name))
@@ -122,7 +122,7 @@ class Options:
     def _to_address(self):
         text = settings.to_hash(self.values)
         address = js.location.pathname + js.location.search + ("#" + text if text else "")
-        _script.write(address)
+        script.write(address)
 
     def _from_address(self):
         """Take a link that is opened in this page: where it decides a curve, it begins afresh."""
@@ -160,7 +160,7 @@ class Options:
         hidden = settings.hidden(self.values["hide"], self.frame)
         for identifier in settings.PANELS:
             dom.find(identifier).hidden = identifier in hidden
-        _script.showRest()
+        script.showRest()
 
     # -- the form ---------------------------------------------------------------------------
 

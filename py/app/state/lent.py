@@ -2,22 +2,29 @@
 
 
 class Lent:
-    """What was set, and what was there before; what somebody has chosen since is theirs."""
+    """What was set, and what was there before; what somebody has chosen since is theirs.
 
-    def __init__(self):
-        self._rows = {}  # by name: as it was, as it was set
+    Args:
+        rows: of the page before a reload.
+
+    Attributes:
+        rows: by name: as it was, as it was set. JSON can hold them where it can hold the values.
+    """
+
+    def __init__(self, rows=None):
+        self.rows = rows or {}
 
     def set(self, values, **changed):
         """Return options with some changed."""
-        self._rows.update({name: (values[name], changed[name]) for name in changed})
+        self.rows.update({name: (values[name], changed[name]) for name in changed})
         return dict(values, **changed)
 
     def give_back(self, values):
         """Return options as they were before `set`, but for those that are others by now."""
-        former = {name: row[0] for name, row in self._rows.items() if values[name] == row[1]}
+        former = {name: row[0] for name, row in self.rows.items() if values[name] == row[1]}
         self.forget()
         return dict(values, **former)
 
     def forget(self, *_):
         """Let all options be as they are: a link decides them."""
-        self._rows.clear()
+        self.rows.clear()
