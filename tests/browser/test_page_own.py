@@ -139,14 +139,31 @@ def test_a_class_gets_its_name_and_its_pictures(page, tmp_path):
     assert counts(page)[1] == 8
 
 
+MIDDLE = """
+arguments[0].scrollIntoView({ block: "center", behavior: "instant" });
+const box = arguments[0].getBoundingClientRect();
+return [box.x + box.width / 2, box.y + box.height / 2];
+"""
+
+
+def double_click(page, element):
+    """Press twice, the second time as the second of a double click: the driver takes two presses
+    that came half a second apart, as on a busy machine, for two clicks."""
+    x, y = page.execute_script(MIDDLE, element)
+    for count in (1, 2):
+        for kind in ("mousePressed", "mouseReleased"):
+            event = {"type": kind, "x": x, "y": y, "button": "left", "clickCount": count}
+            page.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+
+
 def test_a_double_click_deletes_one(page):
     before = counts(page)
     picture_of = page.find_element(By.CSS_SELECTOR, ".class:nth-child(2) .thumbs button")
-    ActionChains(page).double_click(picture_of).perform()
+    double_click(page, picture_of)
     page.until(lambda: counts(page) == [before[0], before[1] - 1])
     page.click("Undo")
     page.until(lambda: counts(page) == before)
-    ActionChains(page).double_click(page.button("Delete scene")).perform()
+    double_click(page, page.button("Delete scene"))
     page.until(lambda: counts(page) == [before[1]])
     page.click("Undo")
     page.until(lambda: counts(page) == before)
