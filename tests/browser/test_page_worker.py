@@ -110,6 +110,27 @@ def test_a_worker_that_died_is_restarted_and_the_run_continued(page):
     page.until(lambda: page.output("prediction").strip().isdigit())
 
 
+def test_a_worker_that_died_has_left_the_federation(page):
+    begin(page, "epochs=3&subset=5000")
+    page.execute_script("document.getElementById('federation').open = true")
+    page.until("!document.getElementById('join').disabled")
+    page.execute_script(
+        "document.getElementById('federation-address').value = 'http://127.0.0.1:1';"
+        "document.getElementById('join').click()"
+    )
+    state = "document.getElementById('federation-state').textContent"
+    page.until(f"{state}.startsWith('Not connected')")
+    kill(page)
+    page.wait_for_phase("error")
+    assert page.execute_script(f"return {state}") == "Left: the worker is gone"
+    page.button("Restart the worker").click()
+    page.until(lambda: page.phase != "error")
+    page.wait_for_phase("ready")
+    assert page.execute_script(f"return {state}") == "Left: the worker is gone"
+    page.until("!document.getElementById('join').disabled")
+    assert not page.execute_script("return document.getElementById('train').disabled")
+
+
 def test_a_worker_that_died_leaves_a_calm_page_that_can_be_reloaded(page):
     begin(page, "epochs=50")
     page.button("Train").click()

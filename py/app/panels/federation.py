@@ -30,6 +30,7 @@ class Federation:
         self.state = state
         self._hold = _goodbye()  # takes what is sent when the page is closed; "" for nothing
         self._answered = asyncio.Event()  # join has returned, or failed
+        self._former = None  # the state of the page before the next
         self.before = (0, False, None)  # trained, learned, accuracy of the network when it joined
         dom.click("join", self.join)
         dom.click("leave", self.leave)
@@ -37,11 +38,11 @@ class Federation:
         dom.on("federation-address", "change", lambda _: _address())
         dom.on(js.window, "hashchange", lambda _: self._follow_link())
         client.listen(self._explain)
-        state.listen(self._buttons)
+        state.listen(self._follow)
         dom.find("federation-address").value = js.location.origin
         self._follow_link()
         self._explain()
-        self._buttons(state.name)
+        self._follow(state.name)
 
     def _follow_link(self):
         """Open the panel with the token, and the address if there is one, of a link `#join=`."""
@@ -75,7 +76,12 @@ class Federation:
             ),
         )
 
-    def _buttons(self, state):
+    def _follow(self, state):
+        """Enable what can be pressed; say that the node is gone with its worker, which tells no
+        more."""
+        if state == "failed" and self._former == "joined":
+            self._say(tr("Left: {problem}", problem=tr("the worker is gone")))
+        self._former = state
         dom.enable("join", when=state == "ready")
         dom.enable("leave", when=state == "joined")
 
