@@ -55,13 +55,14 @@ class Pool:
     Args:
         size: how many.
         source: URL of their script.
-        concurrency: how many jobs a worker is at, at once; the others wait here, in their order.
-            More than one helps jobs that wait for something else than the worker's Python.
+        concurrency: how many jobs a worker is given at once; the others wait here, in their order.
+            The second of two is there when the first ends. One is better for jobs of which some
+            take long, more for those that wait for something else than the worker's Python.
         options: of each Worker.
     """
 
     def __init__(
-        self, size: "int", source: "str", *, concurrency: "int" = 1, **options: "Any"
+        self, size: "int", source: "str", *, concurrency: "int" = 2, **options: "Any"
     ) -> None:
         if size < 1:
             raise ValueError(f"Pool: expected at least one worker, received {size}")

@@ -112,7 +112,7 @@ async def python_that_never_gives_way_is_killed():
 
 
 async def a_pool_maps_in_order_and_replaces_the_dead():
-    pool = await farcall.Pool(2, SOURCE, concurrency=2, config=CONFIG, type="mpy").start()
+    pool = await farcall.Pool(2, SOURCE, config=CONFIG, type="mpy").start()
     squares = await pool.map(lambda engine, x: engine.square(x), range(20))
     streamed = []
     async with pool.imap(lambda engine, x: engine.slowly(x), range(7)) as results:
