@@ -81,11 +81,7 @@ class Contexts:
 
     async def _later(self, entry: "Entry") -> "Any":
         coroutine, entry.coroutine = entry.coroutine, None
-        try:
-            result = await coroutine
-        except BaseException:
-            self._drop(entry)
-            raise
+        result = await coroutine  # where it fails, `leave` forgets the entry
         entry.entered = True
         if entry.gone is not None:
             self._exit(entry, entry.gone)
