@@ -75,15 +75,15 @@ class AlphaDropout(Dropout):
 
 
 class GaussianNoise(Layer):
-    """Add normal noise of standard deviation `stddev`, 0 to 1, in training."""
+    """Add normal noise of standard deviation `stddev` in training."""
 
     supports_masking = True
     fields: tuple[str, ...] = ("stddev", "seed")
 
     def __init__(self, stddev: float, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
-        if not 0 <= stddev <= 1:
-            raise ConfigError(f"{self.name}: stddev must be between 0 and 1, received {stddev}")
+        if stddev < 0:
+            raise ConfigError(f"{self.name}: stddev must be at least 0, received {stddev}")
         self.stddev = stddev
         self.seed = seed
         self.rng = np.random.default_rng(seed) if seed is not None else None

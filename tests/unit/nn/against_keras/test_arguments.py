@@ -219,22 +219,3 @@ def test_names_what_is_known_where_a_name_is_not(kind: str) -> None:
 def test_wrong_arguments_are_refused_by_name(make: Any, message: str) -> None:
     with pytest.raises(nn.errors.NNError, match=message):
         make()
-
-
-@pytest.mark.parametrize(
-    "kind", ["AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D"]
-)
-def test_noise_and_rates_have_the_range_of_keras(kind: str) -> None:
-    ours, theirs = nn.layers.CLASSES[kind], getattr(keras.layers, kind)
-    for value in (0, 0.5, 1.0):
-        assert theirs(value)
-        if (kind, value) == ("GaussianDropout", 1.0):  # Keras divides by 0 when it trains
-            with pytest.raises(nn.errors.ConfigError, match="rate must be at least 0 and below 1"):
-                ours(value)
-        else:
-            assert ours(value)
-    for value in (-1, 1.5, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="between 0 and 1"):
-            theirs(value)
-        with pytest.raises(nn.errors.ConfigError, match=f"0 and.* 1, received {value}"):
-            ours(value)
