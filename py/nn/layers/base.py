@@ -516,7 +516,8 @@ class Layer(metaclass=_Checked):
 def expect_settings(cls: type, settings: Any, *keys: str) -> None:
     """Raise ConfigError unless these are settings, with the keys."""
     if not isinstance(settings, dict) or not settings.keys() >= {*keys}:
-        raise ConfigError(f"{cls.__name__}: expected settings {keys}, received {settings!r:.80}")
+        named = f" with {', '.join(keys)}" if keys else ""
+        raise ConfigError(f"{cls.__name__}: expected settings{named}, received {settings!r:.80}")
 
 
 def _filled(shape: Shape, known: Shape) -> Shape:
