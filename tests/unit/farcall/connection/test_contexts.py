@@ -58,6 +58,26 @@ class Stubborn(Later):
 KINDS = [Plain, Later, Stubborn]
 
 
+def giving(kind: Any, value: Any) -> Any:
+    """Return a context manager of a kind that gives a value when it is entered."""
+
+    class Giving(kind):  # type: ignore[misc]
+        def __enter__(self) -> Any:
+            super().__enter__()
+            return value
+
+        async def __aenter__(self) -> Any:
+            await super().__aenter__()
+            return value
+
+        if kind is Plain:
+            del __aenter__
+        else:
+            del __enter__
+
+    return Giving()
+
+
 @pytest.mark.promise(
     "farcall: every await ends",
     "A task that enters a remote context manager is cancelled, or its session ends inside: "
@@ -147,21 +167,7 @@ async def test_a_lock_that_another_task_has_left_is_left_at_the_session_s_end() 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_context_whose_value_cannot_cross_is_left(kind: Any) -> None:
-    class Odd(kind):  # type: ignore[misc]
-        def __enter__(self) -> Any:
-            super().__enter__()
-            return asyncio
-
-        async def __aenter__(self) -> Any:
-            await super().__aenter__()
-            return asyncio
-
-        if kind is Plain:
-            del __aenter__
-        else:
-            del __enter__
-
-    context = Odd()
+    context = giving(kind, asyncio)
     async with connected({"context": context}) as (engine, session):
         with pytest.raises(farcall.PolicyError, match="module"):
             await engine.context.__aenter__()
@@ -183,21 +189,7 @@ async def test_a_context_whose_value_cannot_be_read_is_left(kind: Any) -> None:
 
     farcall.register(Unread, "test.Unread", encode=lambda _: 1, decode=decode)
 
-    class Odd(kind):  # type: ignore[misc]
-        def __enter__(self) -> Any:
-            super().__enter__()
-            return Unread()
-
-        async def __aenter__(self) -> Any:
-            await super().__aenter__()
-            return Unread()
-
-        if kind is Plain:
-            del __aenter__
-        else:
-            del __enter__
-
-    context = Odd()
+    context = giving(kind, Unread())
     async with connected({"context": context}) as (engine, session):
         with pytest.raises(ValueError, match="cannot be read"):
             await engine.context.__aenter__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import warnings
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -232,3 +233,16 @@ def walk(ours: Any, theirs: Any, start: list[Any], steps: int, rtol: float, atol
         for variable, value in zip(variables, values, strict=True):
             # Keras holds its rate and betas' powers in float32.
             np.testing.assert_allclose(variable.value, value, rtol=rtol, atol=atol)
+
+
+def expect_same_files(ours: Any, theirs: Any, x: Any, folder: Path, atol: float) -> None:
+    """Check that what Keras predicts comes back from files of either, and that it opens ours."""
+    expected = np.asarray(theirs(x))
+    ours.save(folder / "ours.npz")
+    ours.save(folder / "ours.keras")
+    theirs.save(folder / "theirs.keras")
+    for name in ("ours.npz", "ours.keras", "theirs.keras"):
+        read = nn.models.load_model(folder / name)
+        np.testing.assert_allclose(read.predict_on_batch(x), expected, atol=atol, err_msg=name)
+    read = keras.models.load_model(folder / "ours.keras")
+    np.testing.assert_allclose(read(x), expected, atol=atol)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.nn.against_keras.oracle import compare
+from tests.unit.nn.against_keras.oracle import compare, expect_same_files
 
 RNG = np.random.default_rng(0)
 QUERY, VALUE, KEY = (RNG.normal(size=(2, *shape)) for shape in ((4, 5), (3, 6), (3, 7)))
@@ -139,15 +139,7 @@ def test_a_mask_of_scores_and_scores_that_are_returned_are_those_of_keras_in_fil
     for _ in range(2):
         expected = float(theirs.train_on_batch(x, y))
         assert ours.train_on_batch(x, y) == pytest.approx(expected, rel=1e-4)
-    expected = np.asarray(theirs(x))
-    ours.save(tmp_path / "ours.npz")
-    ours.save(tmp_path / "ours.keras")
-    theirs.save(tmp_path / "theirs.keras")
-    for name in ("ours.npz", "ours.keras", "theirs.keras"):
-        read = nn.models.load_model(tmp_path / name)
-        np.testing.assert_allclose(read.predict_on_batch(x), expected, atol=1e-4, err_msg=name)
-    read = keras.models.load_model(tmp_path / "ours.keras")
-    np.testing.assert_allclose(read(x), expected, atol=1e-4)
+    expect_same_files(ours, theirs, x, tmp_path, 1e-4)
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 3), (4, 3), (3,), (1, 4, 1), (2, 2, 4, 3), (2, 1, 1, 3)])

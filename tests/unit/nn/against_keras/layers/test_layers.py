@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.nn.against_keras.oracle import compare
+from tests.unit.nn.against_keras.oracle import compare, expect_same_files
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -415,15 +415,7 @@ def test_counts_by_weights_train_as_in_keras_and_go_through_files(tmp_path: Any)
         model.set_weights([np.linspace(-1, 1, 12, dtype="f4").reshape(3, 4)])
         model.compile(api.optimizers.SGD(0.1), "mse")
         model.train_on_batch(x, y)
-    expected = np.asarray(theirs(x))
-    ours.save(tmp_path / "ours.npz")
-    ours.save(tmp_path / "ours.keras")
-    theirs.save(tmp_path / "theirs.keras")
-    for name in ("ours.npz", "ours.keras", "theirs.keras"):
-        read = nn.models.load_model(tmp_path / name)
-        np.testing.assert_allclose(read.predict_on_batch(x), expected, atol=1e-5, err_msg=name)
-    read = keras.models.load_model(tmp_path / "ours.keras")
-    np.testing.assert_allclose(read(x), expected, atol=1e-5)
+    expect_same_files(ours, theirs, x, tmp_path, 1e-5)
 
 
 def test_weights_of_counts_that_fit_no_numbers_are_refused() -> None:
