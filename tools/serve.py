@@ -51,7 +51,9 @@ class StaticHandler(SimpleHTTPRequestHandler):
     def send_head(self) -> BinaryIO | None:
         self.etag = None
         path = Path(self.translate_path(self.path))
-        if any(part.startswith(".") for part in self.path.split("?")[0].split("/")):
+        # Looked at decoded: %2egit is .git, and no file's name has a %00.
+        parts = path.relative_to(self.directory).parts
+        if any(part.startswith(".") or "\0" in part for part in parts):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         if path.is_file():
@@ -75,7 +77,8 @@ class StaticHandler(SimpleHTTPRequestHandler):
         """Log errors only, as a page makes 80 requests."""
 
     def log_error(self, format: str, *args: object) -> None:
-        sys.stderr.write(f"{self.command} {self.path}: {format % args}\n")
+        # What is no request has a line too, and whatever characters it likes.
+        sys.stderr.write(f"{self.requestline!r}: {format % args}\n")
 
 
 def entity_tag(path: Path) -> str:

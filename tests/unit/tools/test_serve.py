@@ -3,6 +3,7 @@
 import errno
 import http.client
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -63,9 +64,32 @@ def test_the_root_is_the_page(served):
     assert get(served, "/")[2] == b"<p>hello"
 
 
-@pytest.mark.parametrize("path", ["/gone", "/sub/", "/.hidden", "/../serve.py", "/sub/../.hidden"])
+OTHERS = [
+    "/gone", "/sub/", "/.hidden", "/../serve.py", "/sub/../.hidden", "/%2ehidden",
+    "/sub/..%2f.hidden", "/sub%2f..%2f%2ehidden", "/%00", "/a.js%00", "/%ff%fe",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", OTHERS)
 def test_nothing_else_is_served(served, path):
     assert get(served, path)[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"garbage", b"400"),
+        (b"GET / HTTP/9.9", b"505"),
+        (b"GET /" + b"a" * 70_000, b"414"),
+        (b"POST / HTTP/1.1", b"501"),
+    ],
+)
+def test_what_is_no_request_for_a_file_is_refused_in_a_line(served, line, status):
+    with socket.create_connection(("127.0.0.1", served), timeout=10) as connection:
+        connection.sendall(line + b"\r\n\r\n")
+        with connection.makefile("rb") as answer:
+            said = answer.read()
+    assert status in said
 
 
 def test_an_unchanged_file_moves_no_bytes_and_a_changed_one_is_new(served, folder):
