@@ -26,6 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tools import site
 from tools.serve import ROOT
 
 BIN = Path(sys.executable).parent
@@ -282,20 +283,30 @@ def main(words: list[str] | None = None) -> None:
         raise SystemExit(f"federation: {error}") from None
 
 
+def publish(federation: Federation, lan: bool) -> str:
+    """Start the gateway with the site, and with nothing else of this folder; return the address."""
+    pages = federation.folder / "site"
+    site.build(ROOT, pages)
+    options = ["--folder", str(pages)]
+    if not lan:
+        federation.gateway(*options)
+        return f"http://localhost:{federation.door}/#join="
+    host, token = own_address(), secrets.token_urlsafe(12)
+    files = certificate(federation.folder, host)
+    options += ["--host", "0.0.0.0", "--token", token, "--certificate", str(files[0]),
+                "--key", str(files[1])]  # fmt: skip
+    for origin in (host, "localhost"):
+        options += ["--origin", f"https://{origin}:{federation.door}"]
+    federation.gateway(*options)
+    files[1].unlink()  # the gateway has read it
+    return f"https://{host}:{federation.door}/#join={token}"
+
+
 def serve(federation: Federation, lan: bool, rounds: int) -> None:
     """Start everything and wait until something ends."""
     federation.superlink()
-    port, host, token, options = federation.door, "localhost", "", ["--folder", str(ROOT)]
-    if lan:
-        host, token = own_address(), secrets.token_urlsafe(12)
-        files = certificate(federation.folder, host)
-        options += ["--host", "0.0.0.0", "--token", token, "--certificate", str(files[0]),
-                    "--key", str(files[1])]  # fmt: skip
-        for origin in (host, "localhost"):
-            options += ["--origin", f"https://{origin}:{port}"]
-    federation.gateway(*options)
+    address = publish(federation, lan)
     federation.run(num_server_rounds=rounds)
-    address = f"{'https' if lan else 'http'}://{host}:{port}/#join={token}"
     say(f"open {address} in two tabs or more, and press Join in each")
     if lan:
         say("each browser warns once of a certificate that it does not know: that is this one")

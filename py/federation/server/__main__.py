@@ -21,7 +21,7 @@ def options(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--origin", action="append", default=[], dest="origins",
                         help="of pages that may join; by default those of this port")  # fmt: skip
     parser.add_argument("--token", default="", help="what those who join must know")
-    parser.add_argument("--folder", type=Path, help="files to serve beside the calls: the page")
+    parser.add_argument("--folder", type=Path, help="files for everybody beside the calls")
     parser.add_argument("--certificate", type=Path, help="PEM, for https; with --key")
     parser.add_argument("--key", type=Path, help="PEM of the certificate's key")
     parser.add_argument("--objects", type=int, default=usual.objects, help="in one reply")

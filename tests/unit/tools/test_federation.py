@@ -6,6 +6,9 @@ import subprocess
 import sys
 import threading
 from contextlib import ExitStack
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 
@@ -49,6 +52,25 @@ def test_a_certificate_is_for_this_machines_names_and_no_other(tmp_path):
     trusting = ssl.create_default_context(cafile=pem)
     for name, known in (("127.0.0.1", True), ("localhost", True), ("example.org", False)):
         assert shakes_hands(serving, trusting, name) is known
+
+
+@pytest.mark.parametrize("lan", [False, True])
+def test_the_gateway_shows_the_site_and_nothing_else_of_the_folder(tmp_path, lan):
+    with federation.Federation(tmp_path / "federation") as running:
+        address = urlsplit(federation.publish(running, lan))
+        written = [path.name for path in running.folder.iterdir()]
+        assert "key.pem" not in written, "once it is read it is gone"
+        assert b"<title>" in asked(address.scheme, address.port, "")
+        for path in ["Makefile", "tools/serve.py", "%2egit/config", *written]:
+            with pytest.raises(HTTPError, match="404"):
+                asked(address.scheme, address.port, path)
+
+
+def asked(scheme, port, path):
+    unknown = ssl.create_default_context()
+    unknown.check_hostname, unknown.verify_mode = False, ssl.CERT_NONE
+    with urlopen(f"{scheme}://127.0.0.1:{port}/{path}", timeout=20, context=unknown) as answer:
+        return answer.read()
 
 
 def shakes_hands(serving, trusting, name):
