@@ -8,8 +8,10 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from nn.io import file
 
 from federation.errors import UnreachableError
 from federation.fleet import Answer
@@ -37,9 +39,11 @@ def _kept(path: Path) -> ec.EllipticCurvePrivateKey:
     if not path.exists():
         key = ec.generate_private_key(ec.SECP384R1())
         form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
-        path.touch(mode=0o600)
-        path.write_bytes(key.private_bytes(*form, serialization.NoEncryption()))
-    found = serialization.load_pem_private_key(path.read_bytes(), None)
+        file.write(path, key.private_bytes(*form, serialization.NoEncryption()), mode=0o600)
+    try:
+        found = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(f"{path}: expected an EC key, received none: {error}") from error
     if not isinstance(found, ec.EllipticCurvePrivateKey):
         raise ValueError(f"{path}: expected an EC key, received another kind")
     return found

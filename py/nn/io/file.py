@@ -6,8 +6,13 @@ import os
 from pathlib import Path
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Write a file; a failure, or the end of the process, leaves the one that was there.
+
+    Args:
+        path: of the file.
+        data: what it holds then.
+        mode: of a new file, less what the process's umask takes.
 
     Raises:
         OSError: the file can't be written: no such folder, no space.
@@ -18,6 +23,7 @@ def write(path: Path, data: bytes) -> None:
         return
     beside = target.with_name(f".{os.getpid()}-{id(data):x}.part")
     try:
+        beside.touch(mode)
         beside.write_bytes(data)
         if target.exists():
             beside.chmod(target.stat().st_mode)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from federation import flower_names, message, records
 from federation.client_app import ClientApp
@@ -15,6 +17,8 @@ from federation.platform.browser import BrowserKey, der
 from federation.platform.cpython import CPythonKey, UrllibTransport
 from flwr.supercore.primitives.asymmetric import bytes_to_public_key, verify_signature
 from hypothesis import given
+
+from tests.support.no_space import no_space
 
 NUMBER = st.integers(1, 2**384 - 1)
 
@@ -33,8 +37,6 @@ def test_a_browsers_key_is_written_as_the_pem_that_cryptography_writes():
 
 
 def formats(encoding):
-    from cryptography.hazmat.primitives import serialization
-
     return (
         getattr(serialization.Encoding, encoding),
         serialization.PublicFormat.SubjectPublicKeyInfo,
@@ -49,12 +51,34 @@ async def test_flower_verifies_a_signature():
     assert not verify_signature(there, b"other", await key.sign(b"text"))
 
 
-def test_a_file_that_holds_another_kind_of_key_is_refused(tmp_path: Path):
+def other_keys():
+    """Files that hold no key of a node."""
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    locked, open_ = serialization.BestAvailableEncryption(b"word"), serialization.NoEncryption()
+    node = ec.generate_private_key(ec.SECP384R1())
+    return {
+        "nothing": b"",
+        "half": node.private_bytes(*form, open_)[:100],
+        "locked": node.private_bytes(*form, locked),
+        "another kind": ed25519.Ed25519PrivateKey.generate().private_bytes(*form, open_),
+        "public": node.public_key().public_bytes(*formats("PEM")),
+    }
+
+
+@pytest.mark.parametrize("name", other_keys())
+def test_a_file_that_holds_no_key_of_a_node_is_refused_by_name(tmp_path: Path, name: str):
     path = tmp_path / "key.pem"
-    CPythonKey(path)
-    path.write_text(path.read_text().replace("PRIVATE", "PUBLIC"))
-    with pytest.raises(ValueError):  # noqa: PT011 - cryptography's words
+    path.write_bytes(other_keys()[name])
+    with pytest.raises(ValueError, match=f"{path}: expected an EC key, received "):
         CPythonKey(path)
+
+
+def test_a_key_is_kept_whole_or_not_at_all(tmp_path: Path):
+    path = tmp_path / "key.pem"
+    with no_space(100), pytest.raises(OSError, match=str(path)):
+        CPythonKey(path)
+    assert list(tmp_path.iterdir()) == []
+    assert CPythonKey(path).public == CPythonKey(path).public
 
 
 WHOLE = b"HTTP/1.1 200 OK\r\ndate: now\r\ncontent-length: 4\r\n\r\nbody"

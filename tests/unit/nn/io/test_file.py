@@ -3,9 +3,7 @@
 import argparse
 import asyncio
 import os
-import resource
 import stat
-from contextlib import contextmanager
 
 import nn
 import numpy as np
@@ -13,18 +11,9 @@ import pytest
 from nn.io import __main__ as command
 from nn.ort import artifacts
 
+from tests.support.no_space import no_space
+
 BEFORE = b"what was there"
-
-
-@contextmanager
-def no_space(most=1000):
-    """No file grows beyond so many bytes, as on a disk that is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture
