@@ -22,6 +22,7 @@ CASES = {
         "WorkerDiedError",
         5,
     ],
+    "jobs_that_run_jobs_on_their_pool_end": [9, 9, 9],
     "two_workers_talk_over_a_port_of_their_own": [1, ["from the other worker"], 1],
     "a_worker_notices_that_the_worker_it_calls_is_gone": "WorkerDiedError",
     "a_worker_notices_that_the_worker_that_calls_it_is_gone": ["WorkerDiedError"],

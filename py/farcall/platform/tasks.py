@@ -18,15 +18,31 @@ def spawn(coroutine: "Any") -> "asyncio.Task[Any]":
 
 
 if MICROPYTHON:
+    _marked: "dict[int, tuple[object, ...]]" = {}  # by the task's id
 
     def spawn_marked(coroutine: "Any") -> "tuple[object, asyncio.Task[Any]]":
         """Run a coroutine as a new task; gives the mark that `marks` has while it runs, and it."""
-        task = asyncio.create_task(coroutine)
-        return id(task), task
+        mark = object()
+        return mark, _create_task(_marked_run(coroutine, marks() + (mark,)))
 
     def marks() -> "tuple[object, ...]":
-        """The mark of the task that runs."""
-        return (id(_core.cur_task),)
+        """The marks of the task that runs; what it spawns has them too."""
+        return _marked.get(id(_core.cur_task), ())
+
+    def set_marks(marks: "tuple[object, ...]") -> None:
+        """Give the task that runs other marks; none outside any, where event handlers run."""
+        task = _core.cur_task
+        if marks and task is not _core._top_level_task:
+            _marked[id(task)] = marks
+        else:
+            _marked.pop(id(task), None)
+
+    async def _marked_run(awaitable: "Any", marks: "tuple[object, ...]") -> "Any":
+        set_marks(marks)
+        try:
+            return await awaitable
+        finally:
+            set_marks(())
 
 else:
     import contextvars
@@ -34,16 +50,20 @@ else:
     _marks: "contextvars.ContextVar[tuple[object, ...]]" = contextvars.ContextVar("_marks")
 
     def spawn_marked(coroutine: "Any") -> "tuple[object, asyncio.Task[Any]]":
-        """As on MicroPython; what the task spawns itself has its mark too."""
-        mark = object()
-        before = _marks.set(marks() + (mark,))
+        """As on MicroPython."""
+        mark, before = object(), marks()
+        set_marks(before + (mark,))
         task = asyncio.create_task(coroutine)
-        _marks.reset(before)
+        set_marks(before)
         return mark, task
 
     def marks() -> "tuple[object, ...]":
-        """The marks of the task that runs."""
+        """As on MicroPython."""
         return _marks.get(())
+
+    def set_marks(marks: "tuple[object, ...]") -> None:
+        """As on MicroPython."""
+        _marks.set(marks)
 
 
 def cancel(task: "asyncio.Task[Any]") -> None:
@@ -368,7 +388,12 @@ if MICROPYTHON:
         return await value
 
     def _task_of(value: "Any") -> "Any":
-        return _create_task(_awaited(value) if isinstance(value, _awaitables) else value)
+        inherited = marks()
+        if inherited:
+            value = _marked_run(value, inherited)
+        elif isinstance(value, _awaitables):
+            value = _awaited(value)
+        return _create_task(value)
 
     _modules: "Any" = (_core, asyncio)  # gather and wait_for ask the first
     for _module in _modules:

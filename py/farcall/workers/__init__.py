@@ -5,6 +5,7 @@ worker  `serve`
 life    how each side learns that the other is gone
 started `Worker`: started from Python, and again when it died
 pool    `Pool`: several of them
+rooms   which of them a job waits for
 teams   `Team`: workers with ports to each other
 """
 

@@ -7,6 +7,7 @@ print(await pool.map(lambda engine, x: engine.square(x), range(10)))
 import collections
 
 from farcall import errors, platform
+from farcall.workers.rooms import Rooms
 from farcall.workers.started import Worker
 
 TYPE_CHECKING = False
@@ -25,28 +26,6 @@ HELD = 1_000
 """Items that an imap starts behind the one that its loop waits for, if `ahead` is no more."""
 
 
-class Turn(platform.Waiter):
-    """The wait of one job for a worker; its value is that worker's place in the pool.
-
-    Args:
-        number: of the job: the lower one comes first.
-        most: how many jobs the worker may be at, this one included.
-        home: the place of the only worker that may take it; -1 for any.
-    """
-
-    queue: "list[Turn] | None" = None
-
-    def __init__(self, number: "int", most: "int", home: "int") -> None:
-        self.number = number
-        self.most = most
-        self.home = home
-
-    def cancelled(self) -> None:
-        """Wait no longer."""
-        if self.queue is not None:
-            self.queue.remove(self)
-
-
 class Pool:
     """`size` workers of one kind; work goes to the one with the least to do.
 
@@ -56,6 +35,7 @@ class Pool:
         size: how many.
         source: URL of their script.
         concurrency: how many jobs a worker is given at once; the others wait here, in their order.
+            Of the jobs that its jobs run on this pool it is given as many more, and so on.
             The second of two is there when the first ends. One is better for jobs of which some
             take long, more for those that wait for something else than the worker's Python.
         options: of each Worker.
@@ -74,10 +54,9 @@ class Pool:
         for worker in self.workers:
             worker.changed = self._changed
         self._concurrency = concurrency
-        self._loads = [0] * size
-        self._jobs = 0
-        # Who waits for each worker, and last who takes any.
-        self._queues: "list[list[Turn]]" = [[] for _ in range(size + 1)]
+        # Jobs of the page, jobs of those, and so on: with room of their own, none waits for itself.
+        self._rooms = [Rooms(self.workers)]
+        self._depths: "dict[object, int]" = {}  # of the jobs under way, by the marks of their tasks
         self._homes: "dict[object, int]" = collections.OrderedDict()
 
     async def start(self) -> "Pool":
@@ -119,20 +98,39 @@ class Pool:
         args: "tuple[Value, ...]",
         affinity: "Hashable | None" = None,
     ) -> "Value":
-        self._jobs += 1
-        number = self._jobs
+        rooms = self._room()
+        number = rooms.number()
         while True:
-            index = await self._turn(Turn(number, most, self._home(affinity)))
+            index = await rooms.turn(number, most, self._home(affinity, rooms))
             if index is None:
                 continue
             try:
                 engine = self.workers[index].engine
                 if engine is not None:  # else it has died since its turn came
-                    return await function(engine, *args)
+                    return await self._begin(rooms.depth, function, engine, args)
             finally:
-                self._leave(index)
+                rooms.leave(index)
 
-    def _home(self, affinity: "Hashable | None") -> int:
+    async def _begin(
+        self, depth: "int", function: "Work", engine: "Any", args: "tuple[Value, ...]"
+    ) -> "Value":
+        before, mark = platform.marks(), object()
+        self._depths[mark] = depth
+        platform.set_marks(before + (mark,))
+        try:
+            return await function(engine, *args)
+        finally:
+            platform.set_marks(before)
+            del self._depths[mark]
+
+    def _room(self) -> "Rooms":
+        """Where a job waits: each job of a job is one deeper than what it is a job of."""
+        depth = 1 + max([self._depths.get(mark, -1) for mark in platform.marks()] + [-1])
+        if depth == len(self._rooms):
+            self._rooms.append(Rooms(self.workers, depth))
+        return self._rooms[depth]
+
+    def _home(self, affinity: "Hashable | None", rooms: "Rooms") -> int:
         """The place of the worker for an affinity; -1, for any, without one.
 
         Raises:
@@ -146,7 +144,7 @@ class Pool:
         home = self._homes.pop(affinity, None)
         if home not in usable:
             up = [i for i in usable if self.workers[i].engine is not None]
-            home = min(up or usable, key=lambda i: self._loads[i] + len(self._queues[i]))
+            home = min(up or usable, key=rooms.demand)
         self._homes[affinity] = home
         if len(self._homes) > AFFINITIES:
             del self._homes[next(iter(self._homes))]
@@ -158,51 +156,10 @@ class Pool:
             "all workers of the pool are gone and did not start again" + "".join(why[:1])
         )
 
-    async def _turn(self, turn: "Turn") -> "int | None":
-        """The place of a worker with room, which `_leave` gives back; None if the home is gone."""
-        queue = turn.queue = self._queues[turn.home]
-        queue.append(turn)
-        if len(queue) == 1:  # else there is no room for the first either
-            self._admit()
-        try:
-            index: "int | None" = await turn
-        except BaseException as exc:
-            if turn.value is not None and not platform.is_over(exc):
-                self._leave(turn.value)
-            raise
-        return index
-
-    def _leave(self, index: "int") -> None:
-        self._loads[index] -= 1
-        self._admit()
-
-    def _admit(self) -> None:
-        """Let in who waits, as far as workers have room."""
-        while any(self._queues):
-            rooms = [i for i in range(len(self.workers)) if self._has_room(i)]
-            if not rooms:
-                return
-            index = min(rooms, key=lambda i: self._loads[i])
-            self._loads[index] += 1
-            self._next(index).pop(0).settle_soon(index)
-
-    def _next(self, index: "int") -> "list[Turn]":
-        """The queue whose first is next at a worker."""
-        own, common = self._queues[index], self._queues[-1]
-        return own if own and not (common and common[0].number < own[0].number) else common
-
-    def _has_room(self, index: "int") -> bool:
-        queue = self._next(index)
-        up = self.workers[index].engine is not None
-        return up and bool(queue) and self._loads[index] < queue[0].most
-
     def _changed(self) -> None:
         """A worker has come or gone: who waits for one that is gone looks for another."""
-        usable = [worker.usable() for worker in self.workers]
-        for index, here in enumerate(usable + [True in usable]):
-            while not here and self._queues[index]:
-                self._queues[index].pop(0).settle_soon(None)
-        self._admit()
+        for rooms in self._rooms:
+            rooms.changed()
 
     async def map(
         self, function: "Work", items: "Iterable[Value]", ahead: "int" = 0

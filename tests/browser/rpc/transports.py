@@ -140,6 +140,23 @@ async def a_pool_maps_in_order_and_replaces_the_dead():
     return [squares, streamed, sorted(notes), died, again, replaced, alone, none, starts]
 
 
+async def jobs_that_run_jobs_on_their_pool_end():
+    pool = await farcall.Pool(1, SOURCE, config=CONFIG, type="mpy", concurrency=1).start()
+
+    async def deep(engine, how, depth):
+        if not depth:
+            return await engine.square(3)
+        if how == "map":
+            return (await pool.map(lambda e, d: deep(e, how, d), [depth - 1] * 2))[0]
+        inner = pool.run(deep, how, depth - 1)
+        return (await asyncio.gather(inner))[0] if how == "gather" else await inner
+
+    runs = [pool.run(deep, how, 2) for how in ("run", "map", "gather")]
+    results = await asyncio.gather(*runs)
+    pool.terminate()
+    return results
+
+
 async def two_workers_talk_over_a_port_of_their_own():
     target = await farcall.connect("target")
     worker = farcall.Worker(SOURCE, config=CONFIG, type="mpy")
@@ -344,6 +361,7 @@ CASES = (
     a_script_that_fails_before_it_imports_farcall_is_an_error,
     python_that_never_gives_way_is_killed,
     a_pool_maps_in_order_and_replaces_the_dead,
+    jobs_that_run_jobs_on_their_pool_end,
     two_workers_talk_over_a_port_of_their_own,
     a_worker_notices_that_the_worker_it_calls_is_gone,
     a_worker_notices_that_the_worker_that_calls_it_is_gone,

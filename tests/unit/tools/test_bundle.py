@@ -148,6 +148,7 @@ def test_the_main_thread_gets_the_panels_first_and_then_the_rpc(root):
         "farcall/__init__.py",
         "farcall/connection/calls.py",
         "farcall/workers/pool.py",
+        "farcall/workers/rooms.py",
         "farcall/workers/started.py",
     ]
 

@@ -215,7 +215,7 @@ async def test_a_map_of_any_number_of_items_has_few_under_way(fake_page: FakePag
 
     def work(engine: Any, number: int) -> Any:
         nonlocal most
-        most = max(most, sum(pool._loads))
+        most = max(most, sum(pool._rooms[0].loads))
         return engine.square(number)
 
     assert await pool.map(work, range(10_500)) == [n * n for n in range(10_500)]
@@ -303,7 +303,7 @@ async def test_any_number_of_runs_has_few_under_way_at_each_worker(fake_page: Fa
 
     def work(engine: Any, number: int) -> Any:
         nonlocal most
-        most = max(most, *pool._loads)
+        most = max(most, *pool._rooms[0].loads)
         return engine.square(number)
 
     runs = [pool.run(work, number) for number in range(20_500)]
@@ -312,7 +312,7 @@ async def test_any_number_of_runs_has_few_under_way_at_each_worker(fake_page: Fa
     keyed = [pool.run(work, number, affinity=number % 3) for number in range(3_000)]
     assert await asyncio.gather(*keyed) == [n * n for n in range(3_000)]
     assert most == 3
-    assert pool._loads == [0, 0]
+    assert pool._rooms[0].loads == [0, 0]
 
 
 @pytest.mark.asyncio
@@ -329,7 +329,7 @@ async def test_runs_that_wait_begin_in_their_order_as_workers_become_free(
     jobs[1].end(3)
     assert await asyncio.gather(*tasks[:4]) == [0, 1, 2, 3]
     await turns()
-    assert (jobs[0].begun, jobs[1].begun, pool._loads) == ([0], [1, 2, 3], [0, 0])
+    assert (jobs[0].begun, jobs[1].begun, pool._rooms[0].loads) == ([0], [1, 2, 3], [0, 0])
 
 
 @pytest.mark.asyncio
@@ -341,14 +341,14 @@ async def test_a_run_that_is_cancelled_as_its_turn_comes_leaves_its_worker_to_th
     pool = await farcall.Pool(1, "w", concurrency=1).start()
     first, second, third = [asyncio.create_task(pool.run(job, n)) for n in range(3)]
     await until(lambda: jobs.begun == [0])
-    (turn, _) = pool._queues[-1]
+    (turn, _) = pool._rooms[0].queues[-1]
     jobs.end(0, 2)
     assert await first == 0
     assert turn.done
     assert jobs.begun == [0]
     second.cancel()
     assert await third == 2
-    assert (jobs.begun, pool._loads) == ([0, 2], [0])
+    assert (jobs.begun, pool._rooms[0].loads) == ([0, 2], [0])
 
 
 @pytest.mark.asyncio
@@ -369,7 +369,7 @@ async def test_runs_that_wait_go_on_when_a_worker_dies_and_are_refused_when_all_
         with pytest.raises(farcall.WorkerDiedError):
             await task
     assert await tasks[1] == "b"
-    assert pool._loads == [0, 0]
+    assert pool._rooms[0].loads == [0, 0]
 
 
 @pytest.mark.asyncio
@@ -385,6 +385,56 @@ async def test_no_short_job_waits_behind_a_long_one_while_a_worker_is_idle(
     await until(lambda: jobs[1].begun[-1] == "short")
     jobs[0].end("long")
     assert await task == ["long", "short", "longer", "short"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("how", ["run", "affinity", "map", "imap", "task"])
+async def test_jobs_that_run_jobs_on_their_pool_end_though_all_workers_are_at_them(
+    fake_page: FakePage, how: str
+) -> None:
+    fake_page.served = {"square": square}
+    pool = await farcall.Pool(2, "w", concurrency=1).start()
+    most = 0
+
+    async def work(engine: Any, number: int, depth: int) -> Any:
+        nonlocal most
+        most = max(most, *[sum(rooms.loads) for rooms in pool._rooms])
+        if not depth:
+            return await engine.square(number)
+        if how == "map":
+            return (await pool.map(lambda e, n: work(e, n, depth - 1), [number] * 3))[0]
+        if how == "imap":
+            return await anext(pool.imap(lambda e, n: work(e, n, depth - 1), [number]))
+        key = number if how == "affinity" else None
+        inner = pool.run(work, number, depth - 1, affinity=key)
+        return await (asyncio.create_task(inner) if how == "task" else inner)
+
+    runs = [pool.run(work, number, 3) for number in range(5)]
+    assert await asyncio.gather(*runs) == [0, 1, 4, 9, 16]
+    assert (most, [rooms.loads for rooms in pool._rooms]) == (2, [[0, 0]] * 4)
+    assert await pool.run(work, 2, 0) == 4
+    assert (len(pool._rooms), pool._depths) == (4, {})
+
+
+@pytest.mark.asyncio
+async def test_a_job_of_a_job_that_has_ended_waits_for_itself_no_more_than_others(
+    fake_page: FakePage,
+) -> None:
+    fake_page.served = {"square": square}
+    pool = await farcall.Pool(1, "w", concurrency=1).start()
+    ended = asyncio.Event()
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def child(engine: Any) -> Any:
+        await ended.wait()
+        return await pool.run(lambda engine: engine.square(3))
+
+    async def parent(engine: Any) -> None:
+        tasks.append(asyncio.create_task(pool.run(child)))
+
+    await pool.run(parent)
+    ended.set()
+    assert await tasks[0] == 9
 
 
 @pytest.mark.asyncio
@@ -428,7 +478,7 @@ async def test_the_first_error_of_a_map_ends_it(fake_page: FakePage) -> None:
         await pool.map(work, items())
     await until(lambda: len(jobs.cancelled) == len(jobs.begun))
     assert "four" not in jobs.begun
-    assert pool._loads == [0, 0]
+    assert pool._rooms[0].loads == [0, 0]
 
 
 @pytest.mark.asyncio
@@ -474,7 +524,7 @@ async def test_an_imap_that_ends_early_cancels_what_it_began(
     gc.collect()
     rest = [name for name in jobs.begun if ending not in ("left", "closed", "exited") or name]
     await until(lambda: sorted(jobs.cancelled) == sorted(rest))  # type: ignore[type-var]
-    assert pool._loads == [0, 0]
+    assert pool._rooms[0].loads == [0, 0]
     await turns()
     gc.collect()
     assert unheard == []
