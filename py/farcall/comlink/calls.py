@@ -82,8 +82,7 @@ class Calls(PendingCalls):
                 fields["value"] = frame.wire(values[0])
             else:
                 fields["argumentList"] = ["l"] + [frame.wire(v) for v in values]
-        if keywords:
-            fields["py"] = frames.KEYWORDS
+                fields["py"] = frames.KEYWORDS if keywords else frames.POSITIONAL
         self._last += 1
         number = f"{self._prefix}-{self._last}"
         fields["id"] = number

@@ -13,7 +13,8 @@ GET, SET, APPLY, CONSTRUCT, ENDPOINT, RELEASE, CANCEL = (
 )
 REQUESTS = (GET, SET, APPLY, CONSTRUCT, ENDPOINT, RELEASE, CANCEL)
 REPLIES = (RAW, HANDLER)
-KEYWORDS = "kwargs"  # `py` of a request whose last argument is our keyword arguments
+# `py` of a request of ours: whether its last argument is keyword arguments.
+KEYWORDS, POSITIONAL = "kwargs", "args"
 
 LIMITS = {
     "pending": 100_000,  # calls of ours without a reply

@@ -86,7 +86,10 @@ class Requests:
         args = [received(w, self._adopt) for w in wires]
         if not args or type(args[-1]) is not dict:
             return args, {}
-        if frame.get("py") == frames.KEYWORDS or takes_keywords(function, args):
+        said = frame.get("py")  # JavaScript says nothing
+        if said == frames.POSITIONAL:
+            return args, {}
+        if said == frames.KEYWORDS or takes_keywords(function, args):
             return args[:-1], args[-1]
         return args, {}
 

@@ -390,6 +390,17 @@ async def test_a_trailing_object_of_javascript_is_keywords_if_it_names_open_para
     ]
 
 
+@pytest.mark.asyncio
+async def test_a_trailing_dict_of_python_is_an_argument_whatever_its_keys_are(pair: Pair) -> None:
+    def fit(data: Any, target: Any = None, epochs: int = 1) -> list[Any]:
+        return [data, target, epochs]
+
+    pair.served.fit = fit  # type: ignore[attr-defined]
+    assert await pair.api.fit("x", {"epochs": 3}) == ["x", {"epochs": 3}, 1]
+    assert await pair.api.fit({"target": 3}) == [{"target": 3}, None, 1]
+    assert await pair.api.fit("x", {"epochs": 3}, epochs=4) == ["x", {"epochs": 3}, 4]
+
+
 @pytest.mark.promise(
     "farcall: nothing leaks",
     "Comlink: What a late or forged reply brings is given back",
