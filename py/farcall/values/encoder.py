@@ -174,6 +174,8 @@ class Encoder(Plain):
         self.traceback = True
         self._met: "exceptions.Met | None" = None  # where what is encoded is inside an exception
         self._root: "Value" = None  # what `encode` was given
+        self._inside: "dict[int, Value]" = {}  # met in an instance whose class has an `encode`
+        self._meetings = 0  # with those: each is written where it is met
         self._encoders = self._encoding_table()
 
     def _encoding_table(self) -> "dict[type, Callable[[Any, int], Wire]]":
@@ -324,7 +326,19 @@ class Encoder(Plain):
         found = registered.split(value)
         if found is not None:
             return self._parts(found, depth)
-        return registered.encode(value, self.encode, self._references.later)
+        first = not self._inside
+        self._inside[id(value)] = value
+        self._meetings += 1
+        try:
+            if self._meetings > max(registered.INSIDE, _OFTEN * len(self._inside)):
+                raise errors.LimitError(
+                    f"instances that share parts are met more than {registered.INSIDE} times: "
+                    f"register {type(value).__name__} by its fields, not by an `encode`"
+                )
+            return registered.encode(value, self.encode, self._references.later)
+        finally:
+            if first:
+                self._inside, self._meetings = {}, 0
 
     def encode_exception(self, exc: "BaseException", depth: "int" = 1) -> "list[Wire]":
         """Wire form of an exception: always succeeds, dropping what cannot cross.

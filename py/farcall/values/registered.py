@@ -6,6 +6,8 @@ waits for a `decode`, and everything behind it waits too: the order of messages 
 
 from farcall import messages, platform
 
+INSIDE = 100_000  # times that instances which share parts are met in one with an `encode`
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

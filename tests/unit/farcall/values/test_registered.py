@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import farcall
 import pytest
+from farcall.values import registered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -139,6 +140,19 @@ def test_a_class_with_an_encode_crosses_nested_and_says_why_it_cannot_in_a_circl
     loop.inner = loop
     with pytest.raises(ValueError, match=r"a Coded nests too deep.*register it by its fields"):
         crossed(loop)
+
+
+def test_instances_with_an_encode_that_share_parts_at_any_depth_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registered, "INSIDE", 1_000)
+    value: Any = "core"
+    for _ in range(40):
+        value = Coded([value, value])
+    with pytest.raises(farcall.LimitError, match=r"more than 1000 times: register Coded by its fi"):
+        crossed(value)
+    arrived = crossed(Coded([Coded(n) for n in range(2_000)]))
+    assert [part.inner for part in arrived.inner] == [*range(2_000)]
 
 
 @dataclass
