@@ -92,15 +92,17 @@ def undocumented(path: str, source: bytes) -> ast.Module:
 
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+NEVER = ("TYPE_CHECKING", "MICROPYTHON", "platform.MICROPYTHON")  # in Pyodide
 
 
 def lean(path: str, source: str) -> ast.Module:
     """Return one of our modules without what nothing reads in the page's own worker: imports for
-    type checkers, annotations of functions, and docstrings, which were a tenth of what it is sent.
-    Pages of others get farcall.zip and nn.zip, which are sources."""
+    type checkers, annotations of functions, and docstrings, which were a tenth of what it is sent,
+    and what MicroPython alone runs. Pages of others get farcall.zip and nn.zip, which are sources.
+    """
     tree = ast.parse(source, path)
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        if isinstance(node, ast.If) and ast.unparse(node.test) in NEVER:
             node.test, node.body = ast.Constant(False), [ast.Pass()]
     strip(tree)
     return ast.fix_missing_locations(tree)
