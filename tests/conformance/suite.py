@@ -139,20 +139,22 @@ async def values_of_every_plain_type_arrive_equal(engine):
     equal(list(await engine.far.echo(range(2, 9, 3))), [2, 5, 8])
     nan = await engine.far.echo(float("nan"))
     assert nan != nan
+    for value in (-complex(1.0, 0.0), -complex(float("inf"), 0.0), -complex(0.0, 0.0)):
+        received = await engine.far.echo(value)
+        equal([str(received.real), str(received.imag)], [str(value.real), "-0.0"])
 
 
 @case
-async def long_texts_of_every_kind_arrive_equal(engine):
-    pieces = ["a", "é", "漢", "😀", "\ud800", "\0", "\u2028", "\ufeff", '"\\\n']
+async def texts_of_every_kind_and_length_arrive_equal(engine):
+    pieces = ["a", "é", "漢", "한", "😀", "\ud800", "\0", "\u2028", "\ufeff", '"\\\n']
     for piece in pieces:
-        for length in (4095, 4096, 20_000):
+        for length in (1, 40, 4095, 4096, 20_000):
             text = (piece * length)[:length]
-            if piece != "\ud800" or length > 4095 or not MICROPYTHON:
-                assert await engine.far.echo(text) == text, (piece, length)
-                assert await engine.far.echo([text], x={"k": text}) == [
-                    [[text]],
-                    {"x": {"k": text}},
-                ], (piece, length)
+            assert await engine.far.echo(text) == text, (piece, length)
+            assert await engine.far.echo([text], x={"k": text}) == [
+                [[text]],
+                {"x": {"k": text}},
+            ], (piece, length)
 
 
 @case

@@ -42,6 +42,9 @@
   // One plain result, the commonest message, costs MicroPython less as numbers than as a text.
   const REPLY = /^\[(\d{1,9}), ?\["ret", ?(\d{1,9}), ?(-?\d{1,9}|true|false)\]\]$/;
   const plain = (text) => text === "true" ? true : text === "false" ? false : +text;
+  // JSON's escapes for lone surrogates: MicroPython's strings have too little room for them.
+  const whole = (text) => text.isWellFormed?.() ? text
+    : text.replace(/\p{Surrogate}/gu, (half) => `\\u${half.charCodeAt().toString(16)}`);
   // Where the frames of a header begin and end in its text.
   const framesIn = (text, start) => {
     const found = [], mark = /["[\]{},\\]/g;
@@ -104,15 +107,15 @@
       const onString = (text) => {
         const reply = onReply && text.length < 50 && REPLY.exec(text);
         if (reply) onReply(+reply[1], +reply[2], plain(reply[3]), text.length);
-        else onText(text);
+        else onText(whole(text));
       };
       const listener = (event) => {
         if (source && (event.source !== source || event.origin !== origin)) return;
         const data = event.data;
         if (typeof data === "string") onString(data);
         else if (!Array.isArray(data) || typeof data[0] !== "string") onBroken(String(typeof data));
-        else if (data.length === 1) onText(data[0]);
-        else onBuffers(data[0], data);
+        else if (data.length === 1) onText(whole(data[0]));
+        else onBuffers(whole(data[0]), data);
       };
       const broken = () => onBroken("a message that could not be deserialised");
       target.addEventListener("message", listener);

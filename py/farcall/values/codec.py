@@ -14,7 +14,7 @@ reference, through the `References` given.
 are their own wire form.
 """
 
-from farcall import errors, messages
+from farcall import errors, messages, platform
 from farcall.platform import buffers as memory
 from farcall.values import arrays, bulk, exceptions, registered, standard
 from farcall.values.encoder import DEPTH, Encoder
@@ -70,7 +70,7 @@ class Codec(Encoder):
             messages.DICT: self._decode_dict,
             messages.INT: lambda w: int(w[1], 16),
             messages.FLOAT: _decode_float,
-            messages.COMPLEX: lambda w: complex(self.decode(w[1]), self.decode(w[2])),
+            messages.COMPLEX: lambda w: _complex(self.decode(w[1]), self.decode(w[2])),
             messages.RANGE: lambda w: range(w[1], w[2], w[3]),
             messages.SLICE: lambda w: _slice(*self._items(w, 1)),
             messages.ELLIPSIS: lambda w: Ellipsis,
@@ -234,6 +234,12 @@ def _empty(wire: "list[Wire]") -> "Value":
 
 def _raw(value: "Value") -> bytes:
     return value.tobytes() if isinstance(value, arrays.Array) else value
+
+
+def _complex(real: "float", imag: "float") -> complex:
+    if platform.MICROPYTHON and str(imag) == "-0.0":  # its `complex` would add it to 0
+        return -complex(-real, 0.0)
+    return complex(real, imag)
 
 
 def _decode_float(wire: "list[Wire]") -> float:

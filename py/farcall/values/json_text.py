@@ -16,7 +16,19 @@ if platform.MICROPYTHON:
     def dumps(value: "Any") -> str:
         """JSON text of lists, dicts and plain values."""
         room = _room(value)
-        return str(json.dumps(value)) if room < 2000 else _dump(value, room)
+        return _whole(str(json.dumps(value)) if room < 2000 else _dump(value, room))
+
+    def _whole(text: "str") -> str:
+        """The text with lone surrogates, which JavaScript would not get, as JSON's escapes."""
+        parts = text.encode().split(b"\xed")  # with which each surrogate begins, and others
+        for i in range(1, len(parts)):
+            part = parts[i]
+            if part[0] < 0xA0:
+                parts[i] = b"\xed" + part
+            else:
+                code = 0xD000 + ((part[0] & 63) << 6) + (part[1] & 63)
+                parts[i] = f"\\u{code:04x}".encode() + part[2:]
+        return b"".join(parts).decode() if len(parts) > 1 else text
 
     def _room(value: "Any") -> int:
         """About how many bytes its JSON takes."""

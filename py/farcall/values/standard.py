@@ -138,7 +138,7 @@ def _viewed(cls: "Any", text: "str", parts: "Parts") -> "Any":
 
 
 def _masked(value: "Any") -> "tuple[str, Parts]":
-    return "", [value.data, value.mask, value.fill_value]
+    return "", [value.data, value.mask, value.fill_value] + [True] * value.hardmask
 
 
 def _unmasked(cls: "Any", text: "str", parts: "Parts") -> "Any":
@@ -147,7 +147,7 @@ def _unmasked(cls: "Any", text: "str", parts: "Parts") -> "Any":
             part, "dtype"
         ):
             raise TypeError(f"expected an array, received a {type(part).__name__}")
-    return cls(parts[0], mask=parts[1], fill_value=parts[2])
+    return cls(parts[0], mask=parts[1], fill_value=parts[2], hard_mask=len(parts) > 3)
 
 
 def _fraction(value: "Any") -> "tuple[str, Parts]":

@@ -277,6 +277,8 @@ def test_a_masked_array_keeps_its_mask() -> None:
     assert type(arrived) is type(value)
     assert (arrived.tolist(), arrived.fill_value) == ([[1, None], [3, 4]], 9)
     assert crossed(np.ma.masked) is np.ma.masked
+    hard = np.ma.array([1, 2], mask=[0, 1], hard_mask=True)
+    assert (crossed(hard).hardmask, crossed(value).hardmask) == (True, False)
 
 
 def test_a_container_that_holds_itself_keeps_its_type() -> None:
