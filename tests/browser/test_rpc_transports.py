@@ -1,8 +1,12 @@
-"""Pools, restarts, direct ports, trace and every transport, in Chromium."""
+"""Pools, restarts, direct ports, trace, transports in Chromium; one in Firefox and WebKit too."""
 
 import json
+from functools import partial
 
 import pytest
+
+from tests.support.firefox import Firefox
+from tests.support.webkit import WebKit
 
 CASES = {
     "a_worker_restarts_with_its_state": [1, ["made by setup"], 2, True],
@@ -67,3 +71,16 @@ def outcomes(module_site, open_module_page):
 @pytest.mark.parametrize("name", list(CASES))
 def test_the_page_reports(name, outcomes):
     assert outcomes[name] == CASES[name]
+
+
+@pytest.mark.parametrize("engine", [Firefox, partial(WebKit, sparing=True)])
+def test_a_frame_that_is_removed_says_so_in_other_browsers(engine, module_site):
+    name = "a_frame_that_is_removed_says_so"
+    page = engine()
+    try:
+        page.get(f"{module_site.url}tests/browser/rpc/transports.html#{name}")
+        page.until("document.documentElement.dataset.phase === 'done'", 60)
+        text = page.execute_script("return document.getElementById('results').textContent")
+    finally:
+        page.quit()
+    assert json.loads(text) == {name: CASES[name]}

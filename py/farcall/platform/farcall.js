@@ -110,7 +110,9 @@
         else onText(whole(text));
       };
       const listener = (event) => {
-        if (source && (event.source !== source || event.origin !== origin)) return;
+        // What a window says as it goes arrives in Firefox and WebKit without a source.
+        const from = event.source ?? (source?.closed ? source : null);
+        if (source && (from !== source || event.origin !== origin)) return;
         const data = event.data;
         if (typeof data === "string") onString(data);
         else if (!Array.isArray(data) || typeof data[0] !== "string") onBroken(String(typeof data));
