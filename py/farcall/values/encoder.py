@@ -330,11 +330,7 @@ class Encoder(Plain):
         self._inside[id(value)] = value
         self._meetings += 1
         try:
-            if self._meetings > max(registered.INSIDE, _OFTEN * len(self._inside)):
-                raise errors.LimitError(
-                    f"instances that share parts are met more than {registered.INSIDE} times: "
-                    f"register {type(value).__name__} by its fields, not by an `encode`"
-                )
+            registered.bound(value, self._meetings, len(self._inside))
             return registered.encode(value, self.encode, self._references.later)
         finally:
             if first:

@@ -4,9 +4,10 @@ Those functions may be coroutine functions. What is sent waits for an `encode`, 
 waits for a `decode`, and everything behind it waits too: the order of messages stays.
 """
 
-from farcall import messages, platform
+from farcall import errors, messages, platform
 
 INSIDE = 100_000  # times that instances which share parts are met in one with an `encode`
+OFTEN = 4
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,6 +163,24 @@ def split(value: "Value") -> "tuple[list[Wire], dict[str, Value]] | None":
     if handler.encode is not None:
         return None
     return [messages.DATACLASS, name], {f: getattr(value, f) for f in handler.fields}
+
+
+def bound(value: "Value", meetings: "int", met: "int") -> None:
+    """Let no `encode` meet the same instances again and again.
+
+    Args:
+        value: the instance that is met now.
+        meetings: how often one was met, this time included.
+        met: how many there are.
+
+    Raises:
+        LimitError: on average each was met more than OFTEN times, and all more than INSIDE.
+    """
+    if meetings > max(INSIDE, OFTEN * met):
+        raise errors.LimitError(
+            f"instances that share parts are met more than {INSIDE} times: "
+            f"register {type(value).__name__} by its fields, not by an `encode`"
+        )
 
 
 def encode(
