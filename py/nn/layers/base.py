@@ -67,13 +67,14 @@ class _Checked(type):
             raise
         except WRONG as error:
             trace = error.__traceback__
-            if not _ours(cls) or trace is None or trace.tb_next is None:  # wrong names of arguments
+            if not ours(cls) or trace is None or trace.tb_next is None:  # wrong names of arguments
                 raise
             given = ", ".join([*map(repr, args), *(f"{k}={v!r}" for k, v in options.items())])
             raise ConfigError(f"{cls.__name__}: received {given:.200}: {error}") from error
 
 
-def _ours(cls: type) -> bool:
+def ours(cls: type) -> bool:
+    """Return whether a class is the engine's."""
     return cls.__module__.startswith("nn.")
 
 
@@ -119,6 +120,8 @@ class Layer(metaclass=_Checked):
     """Whether `compute_mask` may create a mask if the inputs have none."""
     several_inputs = False
     """Whether a layer of the engine takes more than one input; others may take any number."""
+    reads_indices = False
+    """Whether the inputs are whole numbers to look up, which stay such in a model."""
     penalized = False
     """Whether `backward` must run even if no gradient arrives."""
 
@@ -394,7 +397,7 @@ class Layer(metaclass=_Checked):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if _ours(cls):
+        if ours(cls):
             for method in vars(cls).keys() & {"build", "compute_output_shape"}:
                 setattr(cls, method, _checked(vars(cls)[method]))
         for name, instead in _OTHERS.items():
@@ -427,7 +430,7 @@ class Layer(metaclass=_Checked):
                     "Masking or Embedding(mask_zero=True) makes it"
                 )
             return self._place(items)
-        if not items or (len(items) > 1 and _ours(type(self)) and not self.several_inputs):
+        if not items or (len(items) > 1 and ours(type(self)) and not self.several_inputs):
             raise ShapeError(f"{self.name}: expected an input, received {len(items)}")
         arrays = [numeric(i, self.name) for i in items]
         arrays = [a if a.dtype.kind == "f" else a.astype(self.dtype) for a in arrays]
@@ -450,11 +453,11 @@ class Layer(metaclass=_Checked):
             )
 
     def _place(self, inputs: list[SymbolicTensor]) -> Any:
-        ours = type(self).__module__.startswith("nn.layers.")
-        if ours and len(inputs) != 1 and not self.several_inputs:
+        own = type(self).__module__.startswith("nn.layers.")
+        if own and len(inputs) != 1 and not self.several_inputs:
             raise ShapeError(f"{self.name}: expected one input, received {len(inputs)}")
         shapes = [t.shape for t in inputs]
-        if ours:
+        if own:
             _expect_axes(getattr(self, "axis", None), len(shapes[0]), self.name)
         self.ensure_built(*shapes)
         self.expect_fitting(*shapes)

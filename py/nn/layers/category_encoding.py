@@ -26,7 +26,7 @@ class CategoryEncoding(Layer):
     """
 
     fields: tuple[str, ...] = ("num_tokens", "output_mode")
-    several_inputs = True
+    several_inputs = reads_indices = True
     left_out: ClassVar[LeftOut] = {"sparse": (False, "arrays are dense")}
 
     def __init__(

@@ -29,6 +29,7 @@ class Embedding(Layer):
         "embeddings_constraint", "activity_regularizer", "mask_zero",
     )  # fmt: skip
     left_out: ClassVar[LeftOut] = LORA
+    reads_indices = True
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ class Hashed(Layer):
     """
 
     left_out: ClassVar[LeftOut] = {"sparse": (False, "arrays are dense")}
+    reads_indices = True
     modes: tuple[str, ...] = ("int", "one_hot", "multi_hot", "count")
 
     def __init__(self, num_bins: int, output_mode: str = "int", **options: Any) -> None:

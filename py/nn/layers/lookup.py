@@ -46,6 +46,7 @@ class IndexLookup(Layer):
         pad_to_max_tokens: rows have `max_tokens` columns, however many tokens there are.
     """
 
+    reads_indices = True
     fields: tuple[str, ...] = (
         "max_tokens", "num_oov_indices", "mask_token", "oov_token", "vocabulary", "idf_weights",
         "invert", "output_mode", "pad_to_max_tokens",

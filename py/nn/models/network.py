@@ -11,7 +11,7 @@ from nn import config
 from nn.context import Context, Run
 from nn.errors import ConfigError, NotBuiltError, ShapeError
 from nn.graph import Graph, SymbolicTensor
-from nn.layers.base import Layer
+from nn.layers.base import Layer, ours, walk
 from nn.models import topology
 from nn.models.program import PrepareWeights, Program, program_for
 from nn.models.signature import Signature, as_list
@@ -140,8 +140,19 @@ class Network(Layer):
             self.name,
             self._input_keys or [t.node.layer.name for t in inputs],
             [t.shape for t in inputs],
-            [t.dtype for t in inputs],
+            [self._fed(t) for t in inputs],
         )
+
+    def _fed(self, tensor: SymbolicTensor) -> str:
+        """Return the type of an input's data: whole numbers become floats, in which layers compute,
+        unless a layer behind looks them up or is a user's own."""
+        reached, behind = {tensor}, list[Layer]()
+        for node in self.graph.nodes:
+            if not reached.isdisjoint(node.inputs):
+                reached.update(node.outputs)
+                behind.append(node.layer)
+        floats = behind and all(ours(type(n)) and not n.reads_indices for n in walk(behind))
+        return self.dtype if floats and tensor.dtype.startswith(("int", "uint")) else tensor.dtype
 
     @property
     def itemsize(self) -> int:

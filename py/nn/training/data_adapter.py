@@ -74,7 +74,7 @@ def _adapted(
 ) -> Batch:
     if isinstance(x, Dataset):
         y = x.y if y is None else y
-        out = np.empty((len(x), *x.shape), model.inputs[0].dtype)
+        out = np.empty((len(x), *x.shape), model.signature.dtypes[0])
         x = x.batch(np.arange(len(x)), out)
     model.build_from(x)
     arrays, _ = model.signature.arrays(x)
