@@ -126,6 +126,7 @@ TRAINING = (
 SELDOM = (
     "py/nn/activations/further.py",
     "py/nn/data/adapting.py",
+    "py/nn/data/filters.py",
     "py/nn/data/idx.py",
     "py/nn/data/sampling.py",
     "py/nn/datasets",

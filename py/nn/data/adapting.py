@@ -10,7 +10,7 @@ import numpy as np
 
 from nn.data.dataset import Dataset
 from nn.data.numeric import numeric
-from nn.errors import DataError, EmptyError
+from nn.errors import DataError, EmptyError, ShapeError
 from nn.types import Array
 
 BATCH = 128
@@ -45,6 +45,39 @@ def raw_batches(data: Any, where: str) -> Iterator[Any]:
             f"{type(data).__name__}"
         ) from error
     return _of_iterable(found, where)
+
+
+def moments(layer: Any, data: Any) -> tuple[Array, Array]:
+    """Return the mean and the variance of data along the axes that a Normalization keeps none of.
+
+    Raises:
+        ShapeError: the shape of a batch does not fit the layer.
+        EmptyError: there are no batches.
+    """
+    count, mean, variance = 0.0, np.zeros(()), np.zeros(())
+    for batch in batches(data, layer.name):
+        layer.ensure_built((None, *batch.shape[1:]))
+        _expect_batch(layer, batch.shape)
+        axes = tuple(i for i in range(batch.ndim) if i not in layer.kept)
+        values = batch.astype(np.float64)
+        own = values.mean(axis=axes)
+        total = count + values.size / own.size
+        # Chan, Golub and LeVeque 1979: the variance of two parts together.
+        share = 1 - count / total
+        moved = mean + (own - mean) * share
+        variance = (variance + (mean - moved) ** 2) * (1 - share)
+        variance = variance + (values.var(axis=axes) + (own - moved) ** 2) * share
+        count, mean = total, moved
+    return mean, variance
+
+
+def _expect_batch(layer: Any, shape: tuple[int, ...]) -> None:
+    fits = len(shape) == len(layer.spread)
+    if not fits or any(shape[i] != layer.spread[i] for i in layer.kept):
+        raise ShapeError(
+            f"{layer.name}: expected data with axes {layer.kept} of {layer.spread}, "
+            f"received {shape}"
+        )
 
 
 def _is_nested(data: Any) -> bool:

@@ -180,30 +180,9 @@ class Normalization(Affine):
         """
         if self.mean is not None:
             raise ConfigError(f"{self.name}: expected a layer without mean, to adapt it")
-        count, mean, variance = 0.0, np.zeros(()), np.zeros(())
-        for batch in load("nn.data.adapting").batches(data, self.name):
-            self.ensure_built((None, *batch.shape[1:]))
-            self._expect_batch(batch.shape)
-            axes = tuple(i for i in range(batch.ndim) if i not in self.kept)
-            values = batch.astype(np.float64)
-            own = values.mean(axis=axes)
-            total = count + values.size / own.size
-            # Chan, Golub and LeVeque 1979: the variance of two parts together.
-            share = 1 - count / total
-            moved = mean + (own - mean) * share
-            variance = (variance + (mean - moved) ** 2) * (1 - share)
-            variance = variance + (values.var(axis=axes) + (own - moved) ** 2) * share
-            count, mean = total, moved
-        for variable, value in zip(self.adapted, (mean, variance), strict=False):
+        values = load("nn.data.adapting").moments(self, data)
+        for variable, value in zip(self.adapted, values, strict=False):
             variable.assign(value)
-
-    def _expect_batch(self, shape: tuple[int, ...]) -> None:
-        fits = len(shape) == len(self.spread)
-        if not fits or any(shape[i] != self.spread[i] for i in self.kept):
-            raise ShapeError(
-                f"{self.name}: expected data with axes {self.kept} of {self.spread}, "
-                f"received {shape}"
-            )
 
 
 def _listed(value: Any, what: str, layer: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +11,9 @@ from nn import kernels
 from nn.context import Context
 from nn.data.resizing import matrix
 from nn.errors import ConfigError, ShapeError
-from nn.keras_arguments import LeftOut
 from nn.layers.base import Layer, expect_rank, one_of, pair, positive, sizes
 from nn.layers.data_format import Spatial
+from nn.lazy import load
 from nn.regularizers import L1L2
 from nn.types import Array, Config, Shape, prod
 
@@ -107,34 +107,85 @@ class Resampling(Spatial):
 
 
 class Resizing(Resampling):
-    """Resize images; pixel centers are at halves, as in Keras 3."""
+    """Resize images as Keras 3 does; arrays of whole numbers stay such, rounded.
 
-    fields: tuple[str, ...] = ("height", "width", "interpolation", "data_format")
-    left_out: ClassVar[LeftOut] = {
-        "crop_to_aspect_ratio": (False, "images are stretched"),
-        "pad_to_aspect_ratio": (False, "images are stretched"),
-        "fill_mode": ("constant", "nothing is padded"),
-        "fill_value": (0.0, "nothing is padded"),
-        "antialias": (False, "a pixel is read from its two neighbours on each axis"),
-    }
+    Args:
+        interpolation: "bilinear", "nearest", "bicubic", "lanczos3" or "lanczos5".
+        crop_to_aspect_ratio: resize the largest part in the middle that has the new sides' ratio.
+        pad_to_aspect_ratio: pad with `fill_value` to that ratio, rather than stretch.
+        antialias: average where images become smaller.
+    """
+
+    fields: tuple[str, ...] = (
+        "height", "width", "interpolation", "crop_to_aspect_ratio", "pad_to_aspect_ratio",
+        "fill_mode", "fill_value", "antialias", "data_format",
+    )  # fmt: skip
+    whole: str = ""  # the type of a graph's whole numbers, which are rounded
 
     def __init__(
         self,
         height: int,
         width: int,
         interpolation: str = "bilinear",
+        crop_to_aspect_ratio: bool = False,
+        pad_to_aspect_ratio: bool = False,
+        fill_mode: str = "constant",
+        fill_value: float = 0.0,
+        antialias: bool = False,
         data_format: str | None = None,
         **options: Any,
     ) -> None:
         super().__init__(data_format, **options)
         self.height = positive(height, "height", self.name)
         self.width = positive(width, "width", self.name)
-        self.interpolation: str = one_of(
-            interpolation, ("bilinear", "nearest"), "interpolation", self.name
-        )
+        known = ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5")
+        self.interpolation: str = one_of(interpolation, known, "interpolation", self.name)
+        self.fill_mode = one_of(fill_mode, ("constant",), "fill_mode", self.name)
+        self.crop_to_aspect_ratio = crop_to_aspect_ratio
+        self.pad_to_aspect_ratio = pad_to_aspect_ratio
+        self.fill_value = fill_value
+        self.antialias = antialias
+        if (crop_to_aspect_ratio and pad_to_aspect_ratio) or "int" in self.dtype:
+            raise ConfigError(
+                f"{self.name}: expected to crop or to pad, in floats, received "
+                f"{crop_to_aspect_ratio}, {pad_to_aspect_ratio}, {self.dtype!r}"
+            )
+
+    @property
+    def plain(self) -> bool:
+        """Whether images are stretched, and pixels mixed from the two beside them at most."""
+        kept = self.crop_to_aspect_ratio or self.pad_to_aspect_ratio or self.antialias
+        return not kept and self.interpolation in ("bilinear", "nearest")
 
     def output_shape(self, shape: Shape) -> Any:
         return (shape[0], self.height, self.width, shape[3])
+
+    def matrices(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
+        if self.plain:
+            return super().matrices(shape)
+        return load("nn.data.filters").matrices(self, shape[1:3])  # type: ignore[no-any-return]
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        y = super().__call__(*inputs, **options)
+        kind = str(getattr(inputs[0], "dtype", ""))
+        if "int" not in kind:
+            return y
+        if isinstance(y, np.ndarray):
+            return _rounded(y, kind).astype(kind)
+        self.whole = kind
+        return y
+
+    def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
+        y = super().forward(ctx, *inputs, training=training)
+        if self.pad_to_aspect_ratio:
+            y += load("nn.data.filters").padding(self, ctx.saved)
+        return _rounded(y, self.whole) if self.whole else y
+
+
+def _rounded(y: Array, kind: str) -> Array:
+    """Return the whole numbers nearest to values, within those that a type has."""
+    most = np.iinfo(kind)
+    return np.clip(np.rint(y), most.min, most.max)
 
 
 class UpSampling2D(Resampling):

@@ -205,6 +205,10 @@ def _cropping(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> 
 
 
 def _resizing(writer: Writer, layer: Any, inputs: list[Image], shape: Shape) -> Image:
+    if not layer.plain:
+        raise UnsupportedError(
+            f"{layer.name}: ONNX export knows no {layer.interpolation!r}, crop, pad or antialias"
+        )
     x = writer.first(inputs[0])
     # All four sizes: ONNX Runtime 1.31 reads two and their axes as none.
     front = writer.add("Shape", [x], start=0, end=2)

@@ -33,6 +33,8 @@ OTHERS: list[tuple[str, dict[str, Any], Any]] = [
     ("Masking", {"mask_value": 0.0}, STEPS),  # none is masked: at a mask's edge is no derivative
     ("Resizing", {"height": 8, "width": 4, "interpolation": "bilinear"}, IMAGES),
     ("Resizing", {"height": 3, "width": 7, "interpolation": "nearest"}, IMAGES),
+    ("Resizing", {"height": 3, "width": 7, "interpolation": "bicubic", "antialias": True}, IMAGES),
+    ("Resizing", {"height": 7, "width": 3, "pad_to_aspect_ratio": True, "fill_value": 2.0}, IMAGES),
     *(("Activation", {"activation": name}, STEPS) for name in nn.activations.ACTIVATIONS),
 ]
 # In tests of their own: random ones, of several inputs, around other layers, or of tokens.

@@ -187,13 +187,16 @@ def test_dot_products_pass_both_ways(shapes, axes):
 
 def test_what_these_operators_cannot_say_is_refused_by_name():
     x = nn.Input((4, 5))
+    images = nn.Input((4, 5, 1))
     for layer, inputs in (
+        (nn.Resizing(2, 3, "bicubic"), images),
+        (nn.Resizing(2, 3, pad_to_aspect_ratio=True), images),
         (CLASSES["UnitNormalization"](axis=(1, 2)), x),
         (CLASSES["GroupNormalization"](2, axis=1), x),
         (CLASSES["Dot"](2, normalize=True), [x, x]),
     ):
         with pytest.raises(errors.UnsupportedError, match=f"{layer.name}: ONNX export"):
-            nn.io.save(nn.Model(x, layer(inputs)), "onnx")
+            nn.io.save(nn.Model(images if inputs is images else x, layer(inputs)), "onnx")
 
 
 @pytest.mark.parametrize("kind", ["Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"])
