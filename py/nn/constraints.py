@@ -13,6 +13,7 @@ import numpy as np
 from nn import config
 from nn.errors import ConfigError
 from nn.identifiers import describe, resolve
+from nn.keras_arguments import Checked
 from nn.types import Array, Config
 
 __all__ = [
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 
-class Constraint:
+class Constraint(metaclass=Checked):
     """Base class. Subclasses define `__call__(w)`, which returns an array of the shape of `w`."""
 
     fields: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ import numpy as np
 from nn import config
 from nn.errors import ConfigError
 from nn.identifiers import describe, resolve
+from nn.keras_arguments import Checked
 from nn.types import Array, Config, prod
 
 __all__ = [
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 
-class Initializer:
+class Initializer(metaclass=Checked):
     """Base class. Subclasses define `__call__(shape, dtype)`, which returns a new array."""
 
     fields: tuple[str, ...] = ()

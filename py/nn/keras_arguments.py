@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from numbers import Real
 from typing import Any
 
-from nn.errors import ConfigError
+from nn.errors import ConfigError, NNError
 
 LeftOut = Mapping[str, tuple[Any, str]]
 """Argument -> (Keras' default, reason why it is missing)."""
@@ -50,21 +50,30 @@ _MOST = 1 << 63  # above, NumPy has no such integer
 _KINDS: dict[Any, Any] = {"bool": int, "float": Real, "int": Real, "str": str}
 
 
-def expect_kinds(cls: type, settings: Mapping[str, Any]) -> None:
+def expect_kinds(
+    cls: type, settings: Mapping[str, Any], loose: Collection[str] = ("bool", "str")
+) -> None:
     """Raise an error for a setting of another kind than the constructor's annotation says.
 
-    Files bring settings of any kind, which would fail only where they are used: an epsilon that is
-    text, in the first prediction.
+    It would fail only where it is used: an epsilon that is text, in the first prediction. `loose`
+    are kinds that may be anything: a caller writes 1 for True, and names are checked by themselves.
 
     Raises:
         ConfigError: a setting is no bool, number or text where the constructor takes only that.
     """
-    kinds = _kinds(cls)
+    kinds, refused = _kinds(cls), left_out(cls)
     for name, value in settings.items():
-        kind = kinds.get(name, "").removesuffix(" | None")
-        if kind not in _KINDS or (value is None and kind != kinds[name]):
+        if name in refused:  # for a better reason
             continue
-        if not isinstance(value, _KINDS[kind]) or (isinstance(value, int) and abs(value) >= _MOST):
+        kind = kinds.get(name, "").removesuffix(" | None")
+        if kind not in _KINDS or kind in loose or (value is None and kind != kinds[name]):
+            continue
+        fits = isinstance(value, _KINDS[kind])
+        if (
+            not fits
+            or (isinstance(value, int) and abs(value) >= _MOST)
+            or (kind == "int" and value % 1 != 0)
+        ):
             raise ConfigError(
                 f"{cls.__name__}: expected {name} to be a {kind}, received {value!r:.80}"
             )
@@ -85,3 +94,32 @@ def _kinds(cls: type) -> dict[str, str]:
     for base in cls.__mro__:
         found = getattr(vars(base).get("__init__"), "__annotations__", {}) | found
     return {name: str(kind) for name, kind in found.items()}
+
+
+# What settings that no check foresaw end in: text for a number, a number for a list.
+WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+class Checked(type):
+    """Lets every error that settings cause in a constructor of the engine's be a ConfigError."""
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        try:
+            if ours(cls):
+                code = getattr(cls.__init__, "__code__", None)  # type: ignore[misc]
+                names = code.co_varnames[1:] if code else ()
+                expect_kinds(cls, {**dict(zip(names, args, strict=False)), **options})
+            return super().__call__(*args, **options)
+        except (NNError, UnexpectedArgument):
+            raise
+        except WRONG as error:
+            trace = error.__traceback__
+            if not ours(cls) or trace is None or trace.tb_next is None:  # wrong names of arguments
+                raise
+            given = ", ".join([*map(repr, args), *(f"{k}={v!r}" for k, v in options.items())])
+            raise ConfigError(f"{cls.__name__}: received {given:.200}: {error}") from error
+
+
+def ours(cls: type) -> bool:
+    """Return whether a class is the engine's."""
+    return cls.__module__.startswith("nn.")

@@ -9,6 +9,7 @@ import numpy as np
 
 from nn.errors import ConfigError
 from nn.identifiers import describe, resolve
+from nn.keras_arguments import Checked
 from nn.lazy import load
 from nn.types import Array, Config
 
@@ -25,12 +26,16 @@ __all__ = [
 ]
 
 
-class Regularizer:
+class Regularizer(metaclass=Checked):
     """Base class: the penalty l1 * sum(|w|) + l2 * sum(w^2)."""
 
     fields: tuple[str, ...] = ("l1", "l2")
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
+        if not (0 <= l1 < np.inf and 0 <= l2 < np.inf):
+            raise ConfigError(
+                f"{type(self).__name__}: expected l1, l2 of at least 0, received {l1}, {l2}"
+            )
         self.l1 = l1
         self.l2 = l2
 

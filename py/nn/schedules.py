@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 from nn.errors import ConfigError
 from nn.identifiers import describe, resolve
+from nn.keras_arguments import Checked
 from nn.types import Config
 
 __all__ = [
@@ -27,7 +29,7 @@ __all__ = [
 ]
 
 
-class LearningRateSchedule:
+class LearningRateSchedule(metaclass=Checked):
     """Base class. Subclasses define `__call__(step) -> float`."""
 
     fields: tuple[str, ...] = ()
@@ -275,10 +277,14 @@ def get(identifier: Any) -> Any:
     """Return the schedule for a configuration; numbers and callables are returned as they are.
 
     Raises:
-        ConfigError: the class name is unknown.
+        ConfigError: it is something else, or the class name is unknown.
     """
-    if not isinstance(identifier, dict):
+    if callable(identifier) or isinstance(identifier, Real):
         return identifier
+    if not isinstance(identifier, dict):
+        raise ConfigError(
+            f"learning_rate: expected a number or a schedule, received {identifier!r:.80}"
+        )
     return resolve(identifier, LearningRateSchedule, _named)
 
 

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from math import gcd
 from typing import Any
 
+from nn.keras_arguments import Checked
+
 __all__ = [
     "Callback",
     "CallbackList",
@@ -42,7 +44,7 @@ HOOKS = (
 Logs = dict[str, Any]
 
 
-class Callback:
+class Callback(metaclass=Checked):
     """Base class. Override the hooks you need.
 
     Attributes:

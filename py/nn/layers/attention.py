@@ -31,6 +31,11 @@ class ScoredAttention(Layer):
     call_settings: ClassVar[tuple[str, ...]] = ("use_causal_mask",)
     """What calls settle, not the constructor: True in the configuration where it is so."""
 
+    def _fraction(self, dropout: float) -> float:
+        if not 0 <= dropout <= 1:
+            raise ConfigError(f"{self.name}: dropout must be between 0 and 1, received {dropout}")
+        return dropout
+
     def build(self, *input_shapes: Shape) -> None:
         if len(input_shapes) not in (2, 3) or any(len(s) != 3 for s in input_shapes):
             raise ShapeError(
@@ -184,8 +189,10 @@ class MultiHeadAttention(ScoredAttention):
         super().__init__(activity_regularizer=activity_regularizer, **options)
         self.num_heads = positive(num_heads, "num_heads", self.name)
         self.key_dim = positive(key_dim, "key_dim", self.name)
-        self.value_dim = positive(value_dim or key_dim, "value_dim", self.name)
-        self.dropout = dropout
+        self.value_dim = positive(
+            key_dim if value_dim is None else value_dim, "value_dim", self.name
+        )
+        self.dropout = self._fraction(dropout)
         self.use_bias = use_bias
         wanted = output_shape if isinstance(output_shape, list | tuple) else [output_shape]
         if len(wanted) != 1:
@@ -438,7 +445,7 @@ class Attention(ScoredAttention):
         super().__init__(**options)
         self.use_scale = use_scale
         self.score_mode = pads.check(score_mode, self.name, ("dot", "concat"))
-        self.dropout = dropout
+        self.dropout = self._fraction(dropout)
         self.seed = seed
         self.rng = np.random.default_rng(seed) if seed is not None else None
 

@@ -38,7 +38,7 @@ from nn.errors import ConfigError, NNError, NotBuiltError, ShapeError
 from nn.graph import Node, SymbolicTensor
 from nn.identifiers import snake_case
 from nn.initializers import Initializer
-from nn.keras_arguments import LeftOut, UnexpectedArgument, expect_kinds, refuse
+from nn.keras_arguments import WRONG, Checked, LeftOut, expect_kinds, ours, refuse
 from nn.registry import deserialize
 from nn.regularizers import Regularizer
 from nn.types import Array, Config, Shape, prod
@@ -53,29 +53,6 @@ _OTHERS = {
     "predict_step": "call predict, and go on with what it returns",
     "compute_loss": "compile a loss, which may be a function",
 }
-# What settings that no check foresaw end in: text for a number, a number for a list.
-WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-
-
-class _Checked(type):
-    """Lets every error that settings cause in a constructor of the engine's be a ConfigError."""
-
-    def __call__(cls, *args: Any, **options: Any) -> Any:
-        try:
-            return super().__call__(*args, **options)
-        except (NNError, UnexpectedArgument):
-            raise
-        except WRONG as error:
-            trace = error.__traceback__
-            if not ours(cls) or trace is None or trace.tb_next is None:  # wrong names of arguments
-                raise
-            given = ", ".join([*map(repr, args), *(f"{k}={v!r}" for k, v in options.items())])
-            raise ConfigError(f"{cls.__name__}: received {given:.200}: {error}") from error
-
-
-def ours(cls: type) -> bool:
-    """Return whether a class is the engine's."""
-    return cls.__module__.startswith("nn.")
 
 
 def _checked(method: Any) -> Any:
@@ -93,7 +70,7 @@ def _checked(method: Any) -> Any:
     return checked
 
 
-class Layer(metaclass=_Checked):
+class Layer(metaclass=Checked):
     """Base class of layers: functions with variables.
 
     Subclasses define `build` (create variables), `forward`, `backward` and, if the output's shape
@@ -508,7 +485,7 @@ class Layer(metaclass=_Checked):
             ConfigError: a setting is of another kind than the constructor takes.
         """
         expect_settings(cls, settings)
-        expect_kinds(cls, settings)
+        expect_kinds(cls, settings, ())
         made = {field: _made(settings[field]) for field in cls.inner_fields if field in settings}
         return cls(**{**settings, **made})
 

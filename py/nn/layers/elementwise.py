@@ -10,7 +10,7 @@ import numpy as np
 from nn import activations, kernels
 from nn.activations import Activation as Function
 from nn.context import Context
-from nn.errors import ShapeError
+from nn.errors import ConfigError, ShapeError
 from nn.layers.base import Layer
 from nn.types import Array, Shape
 
@@ -133,6 +133,11 @@ class PReLU(Layer):
 
     def build(self, *input_shapes: Shape) -> None:
         shared = self.shared_axes or ()
+        if any(axis not in range(1, len(input_shapes[0])) for axis in shared):
+            raise ConfigError(
+                f"{self.name}: expected shared axes from 1 to {len(input_shapes[0]) - 1}, "
+                f"received {shared}"
+            )
         shape = [1 if i in shared else n for i, n in enumerate(input_shapes[0])][1:]
         if None in shape:
             raise ShapeError(

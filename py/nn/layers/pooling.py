@@ -30,7 +30,9 @@ class Pooling(Spatial):
     ) -> None:
         super().__init__(data_format, **options)
         self.pool_size = sizes(pool_size, self.rank, "pool_size", self.name)
-        self.strides = sizes(strides or self.pool_size, self.rank, "strides", self.name)
+        self.strides = sizes(
+            self.pool_size if strides is None else strides, self.rank, "strides", self.name
+        )
         self.window: Any = self.lifted(self.pool_size)
         self.hops: Any = self.lifted(self.strides)
         self.padding = pads.check(padding, self.name)

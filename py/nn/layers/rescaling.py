@@ -61,6 +61,8 @@ class Rescaling(Affine):
     def __init__(self, scale: Any, offset: Any = 0.0, **options: Any) -> None:
         super().__init__(**options)
         try:
+            if scale is None or offset is None:  # NumPy takes None for NaN
+                raise TypeError
             np.asarray(scale, np.float64), np.asarray(offset, np.float64)
         except (TypeError, ValueError, OverflowError) as error:
             raise ConfigError(

@@ -99,9 +99,9 @@ class Bidirectional(Layer):
             )
         self.merge_mode = merge_mode
         self.layer = self.forward_layer = self._copy(layer, "forward", layer.go_backwards)
-        self.backward_layer = backward_layer or self._copy(
-            layer, "backward", not layer.go_backwards
-        )
+        if backward_layer is None:
+            backward_layer = self._copy(layer, "backward", not layer.go_backwards)
+        self.backward_layer = backward_layer
         self.initial = weights
         self.return_sequences = layer.return_sequences
         self.return_state = layer.return_state

@@ -12,14 +12,14 @@ from nn.data.numeric import cast, numeric
 from nn.differentiate import differentiate
 from nn.errors import ConfigError, ShapeError
 from nn.identifiers import snake_case
-from nn.keras_arguments import LeftOut, refuse
+from nn.keras_arguments import Checked, LeftOut, refuse
 from nn.kernels.binding import Binding
 from nn.types import Array, Config, prod
 
 REDUCTIONS = ("sum", "sum_over_batch_size", "mean", "mean_with_sample_weight", "none", None)
 
 
-class Loss:
+class Loss(metaclass=Checked):
     """Base class. Subclasses define `call` and `gradient`.
 
     Args:

@@ -8,12 +8,12 @@ import numpy as np
 
 from nn.data.numeric import NUMBERS, numeric
 from nn.identifiers import snake_case
-from nn.keras_arguments import LeftOut, refuse
+from nn.keras_arguments import Checked, LeftOut, refuse
 from nn.losses import Loss, fit_weight
 from nn.types import Array, Config, prod
 
 
-class Metric:
+class Metric(metaclass=Checked):
     """Base class. A subclass defines `update_state`, `result` and `reset_state`."""
 
     fields: tuple[str, ...] = ()

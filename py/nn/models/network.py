@@ -11,7 +11,8 @@ from nn import config
 from nn.context import Context, Run
 from nn.errors import ConfigError, NotBuiltError, ShapeError
 from nn.graph import Graph, SymbolicTensor
-from nn.layers.base import Layer, ours, walk
+from nn.keras_arguments import ours
+from nn.layers.base import Layer, walk
 from nn.models import topology
 from nn.models.program import PrepareWeights, Program, program_for
 from nn.models.signature import Signature, as_list

@@ -10,14 +10,14 @@ import numpy as np
 
 from nn import schedules
 from nn.errors import ConfigError, ShapeError
-from nn.keras_arguments import LeftOut, refuse
+from nn.keras_arguments import Checked, LeftOut, refuse
 from nn.types import Array, Config, prod
 from nn.variables import Parameters, Variable
 
 AVERAGE, ACCUMULATOR, LIVE = "average", "gradient_accumulator", "live"
 
 
-class Optimizer:
+class Optimizer(metaclass=Checked):
     """Base class. Subclasses list their `slots` and define `update`.
 
     A slot is one array of the size of the packed parameters, so a step is a few operations, or one

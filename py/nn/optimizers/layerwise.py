@@ -74,9 +74,14 @@ class Ftrl(ElementOptimizer):
         **options: Any,
     ) -> None:
         super().__init__(learning_rate, **options)
-        if learning_rate_power > 0:
+        strengths = (
+            initial_accumulator_value, l1_regularization_strength, l2_regularization_strength,
+            l2_shrinkage_regularization_strength,
+        )  # fmt: skip
+        if learning_rate_power > 0 or min(strengths) < 0:
             raise ConfigError(
-                f"Ftrl: learning_rate_power must be at most 0, received {learning_rate_power}"
+                "Ftrl: expected learning_rate_power of at most 0, no initial_accumulator_value and "
+                f"no strength below 0, received {learning_rate_power}, {strengths}"
             )
         self.learning_rate_power = learning_rate_power
         self.initial_accumulator_value = initial_accumulator_value

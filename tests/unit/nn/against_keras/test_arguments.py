@@ -1,5 +1,5 @@
 """Every class has Keras' arguments, in Keras' order, with Keras' defaults; what is left out is
-refused by name."""
+refused by name, and so is what Keras refuses."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import nn
+import numpy as np
 import pytest
 from nn.keras_arguments import left_out
 from nn.training.step import COMPILE_LEFT_OUT
@@ -127,7 +128,7 @@ def test_refuses_what_is_left_out_by_name_and_says_why(ours: type, theirs: type)
 EXAMPLES = {
     "units": 2, "filters": 2, "kernel_size": 2, "input_dim": 2, "output_dim": 2, "rate": 0.1,
     "stddev": 0.1, "activation": "relu", "target_shape": (2,), "dims": (1,), "height": 2,
-    "width": 2, "scale": 2.0, "num_classes": 2, "filename": "x", "filepath": "x",
+    "width": 2, "scale": 2.0, "num_classes": 2, "filename": "x", "filepath": "x.keras",
     "schedule": abs, "initial_learning_rate": 0.1, "decay_steps": 2, "decay_rate": 0.5,
     "first_decay_steps": 2, "boundaries": [1],
     "values": [1.0, 2.0], "n": 2, "num_tokens": 2, "num_bins": 2, "axes": 1,
@@ -218,4 +219,94 @@ def test_names_what_is_known_where_a_name_is_not(kind: str) -> None:
 )
 def test_wrong_arguments_are_refused_by_name(make: Any, message: str) -> None:
     with pytest.raises(nn.errors.NNError, match=message):
+        make()
+
+
+# Settings that Keras refuses when an object is made.
+
+WRONG: dict[str, Any] = {
+    "negative": -1, "zero": 0, "below zero": -0.5, "fraction": 1.5, "nan": float("nan"),
+    "inf": float("inf"), "bool": True, "text": "abc", "tuple": (1, 2, 3, 4), "empty": (),
+    "list": [1], "none": None, "dict": {"a": 1},
+}  # fmt: skip
+WHOLE = {"negative", "zero", "bool"}
+# Argument -> values that Keras refuses and nn takes.
+TAKEN: dict[str, set[str]] = {
+    # True is 1, and a rate may be a whole number.
+    "beta": {"bool"}, "learning_rate": WHOLE, "momentum": WHOLE, "n": {"bool"},
+    "input_dim": {"bool"}, "output_dim": {"bool"}, "size": {"bool"},
+    "threshold": {"bool", "negative", "below zero"},
+    # What is computed is what the formula says.
+    "max_value": {"negative", "below zero"}, "negative_slope": {"negative", "below zero"},
+    # Files of Keras 2 hold it.
+    "stddev": {"fraction", "nan", "inf"},
+    # Keras takes any value that is true for True, and there is one device.
+    "synchronized": {*WRONG},
+    "weight_decay": {"none"},  # no decay
+    "height_factor": {"negative"}, "width_factor": {"negative"},  # -1 is never drawn
+    # Refused where it is first used.
+    "axes": {*WRONG}, "noise_shape": {*WRONG}, "output_shape": {*WRONG}, "weights": {*WRONG},
+}  # fmt: skip
+REFUSALS = (nn.errors.NNError, TypeError, OSError)  # a text may name a file
+NOT_HERE = {"name", "trainable", "dtype", "layer", "cell", "cells", "filename", "filepath"}
+KERAS = {
+    "layer": lambda: keras.layers.LSTM(2),
+    "cell": lambda: keras.layers.LSTMCell(2),
+    "cells": lambda: [keras.layers.LSTMCell(2)],
+}
+
+
+def needed_by(ours: type, name: str) -> dict[str, Any]:
+    needed = {n: EXAMPLES[n] for n, d in arguments(ours).items() if d is EMPTY and n in EXAMPLES}
+    return REQUIRED.get(name, GIVEN.get(ours, needed))
+
+
+def refused(make: Any, settings: dict[str, Any], errors: Any) -> bool:
+    try:
+        make(**settings)
+    except errors:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(("ours", "theirs"), pairs())
+def test_refuses_the_settings_that_keras_refuses(ours: type, theirs: type) -> None:
+    own = needed_by(ours, ours.__name__)
+    ours(**own)
+    other = {k: KERAS[k]() if k in KERAS else v for k, v in own.items()}
+    if refused(theirs, other, Exception):  # needs TensorFlow
+        other = {}
+    taken = set()
+    for argument in arguments(ours).keys() & arguments(theirs).keys() - NOT_HERE:
+        for kind, value in WRONG.items():
+            takes = not refused(ours, own | {argument: value}, REFUSALS)
+            if takes and other and refused(theirs, other | {argument: value}, Exception):
+                taken.add((argument, kind))
+    assert {(a, k) for a, k in taken if k not in TAKEN.get(a, ())} == set()
+
+
+NUMBERS = {"epsilon": nn.LayerNormalization, "momentum": nn.BatchNormalization, "rho": nn.RMSprop}
+
+
+@pytest.mark.parametrize("kind", ["text", "tuple", "empty", "list", "none", "dict"])
+@pytest.mark.parametrize("argument", NUMBERS)
+def test_a_number_is_a_number_from_the_beginning(argument: str, kind: str) -> None:
+    with pytest.raises(nn.errors.ConfigError, match=f"expected {argument} to be a float, received"):
+        NUMBERS[argument](**{argument: WRONG[kind]})
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: nn.MaxPooling2D(2, strides=0), "strides must be a positive int"),
+        (lambda: nn.MultiHeadAttention(2, 3, value_dim=0), "value_dim must be a positive int"),
+        (lambda: nn.MultiHeadAttention(2, 3, dropout=1.5), "dropout must be between 0 and 1"),
+        (lambda: nn.Rescaling(None), "expected scale and offset to be numbers"),
+        (lambda: nn.PReLU(shared_axes=[2])(np.ones((1, 2))), "expected shared axes from 1 to 1"),
+        (lambda: nn.Adam("fast"), "learning_rate: expected a number or a schedule"),
+        (lambda: nn.regularizers.L2(-0.1), "expected l1, l2 of at least 0"),
+    ],
+)
+def test_a_value_out_of_range_is_not_taken_for_another(make: Any, said: str) -> None:
+    with pytest.raises(nn.errors.ConfigError, match=said):
         make()
