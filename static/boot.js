@@ -110,7 +110,7 @@
 
   let failed = false;
   const fail = async (what) => {
-    if (failed || ["error", "ready"].includes(root.dataset.phase)) return;
+    if (failed || root.dataset.phase !== "loading") return; // a page that has started goes on without another worker
     failed = true;
     root.dataset.broken = ""; // Python does not replace this message
     const wrong = self.farcallExamine ? await self.farcallExamine() : [];

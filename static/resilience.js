@@ -4,7 +4,7 @@
 //   2 indexedDB.open                an empty database for PyScript where storage is refused
 //   3 fetch                         retry a download that breaks
 //   4 WebAssembly.instantiateStreaming   likewise, and report the last failure
-//   5 URL.createObjectURL, Worker   bring 1 to 4 into workers, and their reports to the page
+//   5 URL.createObjectURL, Worker   bring 1 to 4 into workers, and their reports to the page; say when a worker ends as it starts
 //
 // Each has its cause, and the condition under which it can go. An upstream issue is open for 4 alone. A module that did not
 // arrive stays missing in its page or worker; only starting again helps, and boot.js does so on the event `farcall-broken`.
@@ -125,16 +125,23 @@
       if (page) dispatchEvent(new CustomEvent("farcall-broken", { detail: reason }));
       else self.postMessage({ farcallBroken: reason });
     };
-    if (!page) addEventListener("unhandledrejection", ({ reason }) => {
+    if (page) return;
+    addEventListener("unhandledrejection", ({ reason }) => {
       if (reason?.name !== "PythonError") broken(String(reason?.message ?? reason));
     });
+    // No event says that a worker has ended; its locks end with it.
+    navigator.locks?.request(`farcall-start-${Math.random()}`, ({ name }) => {
+      self.postMessage({ farcallLock: name });
+      return new Promise(() => {});
+    }).catch(() => {});
   };
 
   install();
 
   // 5. URL.createObjectURL and Worker.
   // Cause: a worker has its own `fetch`; PyScript makes each worker's script from a blob, so this text goes in front of it.
-  // A worker's failed download raises no event on the page, so it posts one. Remove when: 1 to 4 are gone.
+  // A worker's failed download raises no event on the page, so it posts one. One that ends before it serves would be waited for
+  // until the time is over: farcall hears of it as if the worker had said so. Remove when: 1 to 4 are gone.
   const text = `"use strict";(${install})();\n`;
   const { createObjectURL } = URL;
   URL.createObjectURL = (thing) => {
@@ -145,11 +152,25 @@
   self.Worker = class extends Native {
     constructor(address, options) {
       super(address, options);
+      const served = new AbortController(); // then farcall watches a lock of its own
+      const tell = (farcall, detail) => this.dispatchEvent(new MessageEvent("message", { data: { farcall, detail } }));
+      const broken = (detail) => {
+        dispatchEvent(new CustomEvent("farcall-broken", { detail }));
+        tell("broken", detail);
+      };
+      const gone = () => {
+        this.farcallEnd = "it ended while it started";
+        tell("gone", this.farcallEnd);
+      };
       this.addEventListener("message", ({ data }) => {
+        if (data?.farcall === "serving") served.abort();
+        if (data?.farcallLock) navigator.locks.request(data.farcallLock, { signal: served.signal }, gone).catch(() => {});
         // A TypeError is PyScript's: an import that failed. An exception of Python arrives as an Error.
         const reason = data instanceof TypeError ? data.message : data?.farcallBroken;
-        if (reason) dispatchEvent(new CustomEvent("farcall-broken", { detail: reason }));
+        if (reason) broken(reason);
       });
+      // An event without a message is of a script that did not load, as one that the page's policy forbids.
+      this.addEventListener("error", ({ message }) => { if (!message) broken("the browser does not run the worker's script"); });
     }
   };
 })();

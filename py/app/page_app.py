@@ -213,14 +213,14 @@ class PageApp:
         except Exception as error:
             self._failed(error)
 
-    async def _start(self, again=False):
+    async def _start(self):
         began = dom.now()
-        await self.client.connect(again)
+        await self.client.connect()
         self.client.farcall.session(self.client.engine).on_close.append(self._died)
         await self.data.ready()
         await self.asked.data()
         await self.history.restore()
-        await self.unfinished.begin(again)
+        await self.unfinished.begin()
         status.step("ready", "done", 0, dom.now() - began)
         status.started(dom.now() - began)
         self.state.enter("ready")
@@ -348,7 +348,7 @@ class PageApp:
         status.again()
         self.choice.lost()
         try:
-            await self._start(again=True)
+            await self._start()
             await self.own_data.again()
         except Exception as error:
             self._failed(error)

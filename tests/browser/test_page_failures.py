@@ -26,6 +26,16 @@ def test_a_worker_whose_source_is_missing(site, open_page):
     failed(page, "could not start", "worker.py", "404")
 
 
+POLICY = """<head><meta http-equiv="Content-Security-Policy" content="worker-src 'self'">"""
+
+
+def test_a_worker_that_the_policy_of_the_page_forbids(site, open_page):
+    site.replace("index.html", lambda text: text.replace("<head>", POLICY, 1))
+    page = open_page(site.url)
+    page.expect_console("Content Security Policy")
+    failed(page, "Python could not start", "the browser does not run the worker's script")
+
+
 def test_an_exception_while_the_worker_imports(site, open_page):
     site.replace("py/app/worker.py", lambda text: text.replace("import nn", "import no_such_room"))
     page = open_page(site.url)

@@ -5,6 +5,7 @@ import pytest
 
 from tests.browser.test_gpu import GPU
 from tests.support.digits import fewer_test_images
+from tests.support.site import Missing
 
 pytestmark = pytest.mark.light
 
@@ -132,3 +133,15 @@ def test_two_workers_train_the_curve_of_one_and_the_option_says_so(page, usual):
     said(page, "cores", "2 workers, ports.")
     assert trained(page, LINK) == usual, "one core trains alone again"
     assert not page.execute_script("return document.getElementById('cores-note').textContent")
+
+
+@pytest.mark.promise("The page: training", "Cores: several workers train one network")
+def test_another_worker_whose_python_does_not_arrive_is_said_and_one_trains(site, open_page):
+    page = open_page(site.url + "#" + LINK)
+    page.expect_console("404|instantiat|Failed|TypeError|CompileError|MessageEvent")
+    page.wait_for_phase("ready")
+    page.execute_script("globalThis.same = true")
+    site.faults["static/vendor/runtime/pyodide.asm.wasm"] = Missing()
+    page.execute_script("location.hash = arguments[0]", LINK + "&cores=2")
+    said(page, "cores", "of 2 workers: worker 'cores-1~1': http")
+    assert page.execute_script("return same"), "the page did not load itself again"

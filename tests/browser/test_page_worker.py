@@ -6,6 +6,7 @@ from tests.browser.test_page_failures import failed
 from tests.browser.test_page_resilience import rows, said
 from tests.support.digits import fewer_test_images
 from tests.support.pad import draw
+from tests.support.site import Hangs
 
 pytestmark = pytest.mark.light(10_000)
 
@@ -108,6 +109,29 @@ def test_a_worker_that_died_is_restarted_and_the_run_continued(page):
     assert page.output("epoch") == "3/3"
     draw(page)
     page.until(lambda: page.output("prediction").strip().isdigit())
+
+
+RUNTIME = "static/vendor/runtime/pyodide.asm.wasm"
+
+
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "A worker that dies; a full memory; what cannot fit",
+)
+@pytest.mark.parametrize("name", ["", "playground.html"])
+def test_a_worker_that_ended_while_it_started_is_said_and_another_one_starts(site, open_page, name):
+    fewer_test_images(site)
+    site.faults[RUNTIME] = Hangs(times=1)
+    page = open_page()
+    page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WORKERS})
+    page.get(f"{site.url}{name}#lr=0.03")
+    page.until(lambda: site.faults[RUNTIME].times == 0)
+    kill(page)
+    failed(page, "The worker is gone", "it ended while it started", "Restart it")
+    page.button("Restart the worker").click()
+    page.until(lambda: page.phase != "error")
+    page.until("['ready', 'training'].includes(document.documentElement.dataset.phase)", 60)
+    assert page.execute_script("return location.hash").count("lr=0.03") == 1, "the link counts"
 
 
 def test_a_worker_that_died_has_left_the_federation(page):

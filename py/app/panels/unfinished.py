@@ -29,19 +29,16 @@ class Unfinished:
         models.saved = self.saved
         self.left = []
         self._model = None  # the network of the newest, once it is opened
+        self._begun = False  # a link decides no other start than the page's own
         dom.click("continue-run", self.go_on)
         dom.click("discard-run", self.discard)
         training.state.listen(self._follow)
 
-    async def begin(self, again):
-        """Open a network when the page starts, and offer what else was kept.
-
-        Args:
-            again: whether another worker started on the same page.
-        """
+    async def begin(self):
+        """Open a network when the page or another worker has started; offer what else was kept."""
         saved, left = await self.models.find(), await self._find()
         usual = left and left["data"] == self.client.data["name"]
-        which = opened(self.options.link and not again, left if usual else None, saved)
+        which = opened(self.options.link and not self._begun, left if usual else None, saved)
         if which == "left" and not await self.open():
             which = opened(False, None, saved)
         if which == "saved" and not await self.models.open(saved):
@@ -55,6 +52,7 @@ class Unfinished:
             )
             status.say(tr("Ready. Press Train, or draw a digit.") + kept)
         self.offer()
+        self._begun = True
 
     async def _find(self):
         """Ask what was kept; return the newest, None where there is nothing."""

@@ -30,6 +30,7 @@ class Connection:
         self.farcall = None
         self.engine = None
         self.lab = None
+        self._begun = False
 
     async def load(self):
         """Fetch farcall, which is half of a page's Python: the controls work before."""
@@ -39,13 +40,13 @@ class Connection:
 
             self.farcall = farcall
 
-    async def connect(self, again=False):
+    async def connect(self):
         """Go through the start-up steps; each shows its size and time.
 
-        Args:
-            again: start a new worker in place of the one that the page came with.
+        From the second time on with a new worker in place of the one that the page came with.
         """
         status.say(tr("Starting Python and NumPy in a worker…"))
+        again, self._begun = self._begun, True
         if again:
             self.engine = await self._another_worker()
         else:

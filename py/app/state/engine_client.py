@@ -69,13 +69,9 @@ class EngineClient(Connection):
 
     # -- start-up ---------------------------------------------------------------------------
 
-    async def connect(self, again=False):
-        """Go through the start-up steps; each shows its size and time.
-
-        Args:
-            again: start a new worker in place of the one that the page came with.
-        """
-        await super().connect(again)
+    async def connect(self):
+        """Go through the start-up steps; each shows its size and time."""
+        await super().connect()
         await self._load_data()
 
     def lost(self):

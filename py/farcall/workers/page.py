@@ -13,6 +13,10 @@ console about every message it does not know:
     "status"  once PyScript says that the script is over
     "open"    detail: the worker's lock, a space, a number
     "member"  the same, for a port to its place in a team
+
+What a page knows of a worker that starts, it may tell by an event "message" at the Worker itself:
+    "broken"  detail: why its script cannot run
+    "gone"    detail: that it has ended
 """
 
 import asyncio
@@ -69,6 +73,10 @@ class Engine:
             self.settle(self)
         elif kind == "failed" and self.ended:  # else it answers what was asked of another worker
             self.settle(None, _boot_error(self.name, detail))
+        elif kind == "broken":
+            self.over(detail)
+        elif kind == "gone":
+            self.died(detail)
         elif kind == "port" and detail in self._asked:
             waiter = self._asked.pop(detail)
             if waiter.done:  # who asked has gone: the worker must not go on serving it

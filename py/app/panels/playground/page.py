@@ -33,29 +33,29 @@ class PlaygroundPage:
         self.form = Form(self._changed, self._seen)
         self.plane = Plane(self.form)
         keys.begin(lambda _: None)
-        dom.click("failure-restart", self.start)
+        dom.click("failure-restart", self._restart)
 
     async def start(self):
         """Start everything up to a network that can be trained; show every failure in words."""
-        again = self.run is not None
-        if again:
-            dom.root.dataset.phase = "loading"  # what fails from now on is said again
-            status.again()
         try:
-            await self._start(again)
+            await self._start()
         except Exception as error:
             self._failed(error)
 
-    async def _start(self, again):
+    async def _restart(self):
+        dom.root.dataset.phase = "loading"  # what fails from now on is said again
+        status.again()
+        await self.start()
+
+    async def _start(self):
         began = dom.now()
         await self.connection.load()
-        await self.connection.connect(again)
+        await self.connection.connect()
         self.connection.farcall.session(self.connection.engine).on_close.append(self._died)
         play = self.connection.engine.play
-        if again:
-            self.run.play = play
-        else:
+        if self.run is None:
             await self._build(play)
+        self.run.play = play
         await play.colours(_inks())
         await self._show_toys(play)
         self.run.begin()

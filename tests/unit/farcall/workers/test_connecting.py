@@ -65,6 +65,21 @@ async def test_a_boot_that_failed_is_every_waiting_task_s_error_and_may_be_tried
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["WorkerBootError", "WorkerDiedError"])
+async def test_what_the_page_knows_of_a_worker_that_starts_ends_the_wait(
+    fake_page: FakePage, kind: str
+) -> None:
+    fake_page.serves = False
+    thread = fake_page.add("engine")
+    task = asyncio.create_task(farcall.connect("engine"))
+    await until(lambda: "engine" in page._engines)
+    thread.say({"WorkerBootError": "broken", "WorkerDiedError": "gone"}[kind], "it is no more")
+    with pytest.raises(getattr(farcall, kind), match="worker 'engine': it is no more"):
+        await task
+    assert (page._engines, thread._hear) == ({}, [])
+
+
+@pytest.mark.asyncio
 async def test_a_port_that_comes_when_its_task_has_gone_is_closed(fake_page: FakePage) -> None:
     thread = fake_page.add("engine")
     thread.served = {"f": lambda: 42}
