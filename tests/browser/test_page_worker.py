@@ -134,18 +134,42 @@ def test_a_worker_that_ended_while_it_started_is_said_and_another_one_starts(sit
     assert page.execute_script("return location.hash").count("lr=0.03") == 1, "the link counts"
 
 
-def test_a_worker_that_died_has_left_the_federation(page):
+@pytest.fixture
+def superlink():
+    """Flower's own server: only a program that imports it needs what it imports."""
+    from tests.support.superlink import SuperLink
+
+    started = SuperLink()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def gateway(superlink, module_site):
+    from federation.server.gateway import Gateway
+
+    from tests.support.superlink import Server
+
+    started = Server(Gateway(superlink.url, [module_site.url.rstrip("/")]).application())
+    yield started.url
+    started.close()
+
+
+def test_a_worker_that_died_has_left_the_federation_which_hears_of_it(page, superlink, gateway):
     begin(page, "epochs=3&subset=5000")
     page.execute_script("document.getElementById('federation').open = true")
     page.until("!document.getElementById('join').disabled")
     page.execute_script(
-        "document.getElementById('federation-address').value = 'http://127.0.0.1:1';"
-        "document.getElementById('join').click()"
+        "document.getElementById('federation-address').value = arguments[0];"
+        "document.getElementById('join').click()",
+        gateway,
     )
     state = "document.getElementById('federation-state').textContent"
-    page.until(f"{state}.startsWith('Not connected')")
+    page.until("document.getElementById('federation').hasAttribute('data-goodbye')")
+    assert len(superlink.online()) == 1
     kill(page)
     page.wait_for_phase("error")
+    page.until(lambda: superlink.online() == [], 10)
     assert page.execute_script(f"return {state}") == "Left: the worker is gone"
     page.button("Restart the worker").click()
     page.until(lambda: page.phase != "error")

@@ -1,17 +1,18 @@
 // Say goodbye with a request that the worker has signed before: a page that is closed has no time
-// to wait, and no interpreter that is sure to run.
+// to wait, and no interpreter that is sure to run. A worker that has died cannot say it either.
 () => {
   let farewell = "";
   const goodbye = () => {
     if (!farewell) return;
     const { url, body, headers } = JSON.parse(farewell);
     const bytes = Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0));
-    fetch(url, { method: "POST", keepalive: true, headers, body: bytes });
+    fetch(url, { method: "POST", keepalive: true, headers, body: bytes }).catch(() => {});
   };
   window.addEventListener("pagehide", goodbye);
   document.addEventListener("freeze", goodbye);
-  return (signed) => {
+  const hold = (signed) => {
     farewell = signed;
     document.getElementById("federation").toggleAttribute("data-goodbye", signed !== "");
   };
+  return { hold, say: () => { goodbye(); hold(""); } };
 }

@@ -28,7 +28,7 @@ class Federation:
     def __init__(self, client, state):
         self.client = client
         self.state = state
-        self._hold = _goodbye()  # takes what is sent when the page is closed; "" for nothing
+        self._goodbye = _goodbye()  # holds what is sent when the page is closed; "" for nothing
         self._answered = asyncio.Event()  # join has returned, or failed
         self._former = None  # the state of the page before the next
         self.before = (0, False, None)  # trained, learned, accuracy of the network when it joined
@@ -77,9 +77,10 @@ class Federation:
         )
 
     def _follow(self, state):
-        """Enable what can be pressed; say that the node is gone with its worker, which tells no
-        more."""
+        """Enable what can be pressed; say, to the federation too, that the node is gone with its
+        worker, which tells no more."""
         if state == "failed" and self._former == "joined":
+            self._goodbye.say()  # else a round waits for two heartbeats
             self._say(tr("Left: {problem}", problem=tr("the worker is gone")))
         self._former = state
         dom.enable("join", when=state == "ready")
@@ -117,7 +118,7 @@ class Federation:
 
     def show(self, news):
         """Show how the federation stands; the worker calls this."""
-        self._hold(news["farewell"])
+        self._goodbye.hold(news["farewell"])
         if self.before[0] + news["trained"] != self.client.trained:
             self.client.trained = self.before[0] + news["trained"]
             self.client.changed()
