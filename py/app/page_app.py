@@ -69,7 +69,7 @@ class Choice:
         """Wait until what is chosen is there, or is said to be missing."""
         async with self._busy:
             if self.hardware is not None:
-                self.hardware.begin()
+                await self.hardware.begin()
 
     async def _search(self):
         if self.search is None:

@@ -135,6 +135,34 @@ def test_two_workers_train_the_curve_of_one_and_the_option_says_so(page, usual):
     assert not page.execute_script("return document.getElementById('cores-note').textContent")
 
 
+# The page's workers, the leader first.
+WORKERS = """
+globalThis.workers = [];
+globalThis.Worker = class extends Worker {
+    constructor(...all) { super(...all); workers.push(this); }
+};
+"""
+
+
+@pytest.mark.promise("The page: training", "Cores: several workers train one network")
+def test_a_worker_that_ended_is_replaced_at_the_next_run_and_more_are_started(site, open_page):
+    fewer_test_images(site)
+    page = open_page()
+    page.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WORKERS})
+    page.get(f"{site.url}#{LINK}")
+    page.wait_for_phase("ready")
+    usual = trained(page, LINK)
+    page.execute_script("location.hash = arguments[0]", LINK + "&cores=2")
+    said(page, "cores", "2 workers.")
+    page.execute_script("workers[1].terminate()")
+    alike(trained(page, LINK + "&cores=2"), usual)
+    said(page, "cores", "2 workers, ports.")
+    page.execute_script("location.hash = arguments[0]", LINK + "&cores=3")
+    said(page, "cores", "3 workers.")
+    alike(trained(page, LINK + "&cores=3"), usual)
+    said(page, "cores", "3 workers, ports.")
+
+
 @pytest.mark.promise("The page: training", "Cores: several workers train one network")
 def test_another_worker_whose_python_does_not_arrive_is_said_and_one_trains(site, open_page):
     page = open_page(site.url + "#" + LINK)

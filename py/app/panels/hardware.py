@@ -18,6 +18,7 @@ class Hardware:
     """
 
     def __init__(self, training):
+        self.training = training
         self.client, self.options = training.client, training.options
         self.gpu = None  # its name, where a run may take it
         self.team = None
@@ -36,7 +37,7 @@ class Hardware:
     async def choose(self):
         """Look for what the options choose; what is missing is said, and the CPU trains."""
         await self._choose_device()
-        await self._choose_cores()
+        await self._choose_cores(self.training.state.busy)
 
     async def _choose_device(self):
         kind, self.gpu = self.options["device"], None
@@ -63,13 +64,24 @@ class Hardware:
             self.gpu = name
             _say("device", tr("{name}: emulated, so slower than the CPU.", name=name))
 
-    async def _choose_cores(self):
-        wanted = self.options["cores"]
-        if wanted > 1 and self.team is None:
+    def _short(self):
+        """Whether workers have ended, or more are wanted now."""
+        team, wanted = self.team, self.options["cores"]
+        if team is None or wanted == 1:
+            return wanted > 1
+        ended = None in [worker.engine for worker in team.workers]
+        return ended or (team.size < wanted and not team.why)
+
+    async def _choose_cores(self, busy):
+        wanted, short = self.options["cores"], self._short()
+        if short and not (busy and self.team):
             _say(
                 "cores",
                 tr("Starting another worker…") if wanted == 2 else tr("Starting more workers…"),
             )
+            if self.team is not None:
+                self.team.terminate()  # those that are left cannot join another one
+                self.team = None
             try:
                 self.team = await farcall.Team(
                     "./py/app/worker.py",
@@ -89,14 +101,16 @@ class Hardware:
             return
         while len(team.workers) > wanted:
             team.workers.pop().terminate()
-        why = team.why or (tr("more after a reload") if team.size < wanted else "")
+        why = team.why or (tr("more from the next run on") if self._short() else "")
         words = tr("{size} workers: {why}.") if why else tr("{size} workers.")
         _say("cores", words.format(size=team.size, why=why))
 
     # -- a run ------------------------------------------------------------------------------
 
-    def begin(self):
-        """Say what comes before the first batch of a run."""
+    async def begin(self):
+        """Start workers in place of those that ended; say what comes before the first batch."""
+        if self.team is not None and self._short():
+            await self._choose_cores(False)
         if self.gpu:
             words = tr("{gpu}: its shaders compile before the first batch.", gpu=self.gpu)
             _say("device", words)

@@ -6,6 +6,7 @@ In a browser arrays go from one Python's memory to another's by JavaScript alone
 import json
 
 from farcall import errors, platform
+from farcall.proxies.operations import options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,7 +162,8 @@ class Line(_Arrivals):
     def close(self) -> None:
         """Hear nothing more."""
         self._line.close()
-        platform.forget_later(self._callbacks)
+        callbacks, self._callbacks = self._callbacks, []
+        platform.forget_later(callbacks)
 
 
 class _Place:
@@ -174,6 +176,15 @@ class _Place:
         if array is not self._array:
             self._array, self._address = array, _address(array)
         return self._address
+
+
+def line_to(
+    peer: "int", hear: "Remote", port: "JavaScript", own: "Hear", reduction: "Any"
+) -> "Any":
+    """How a member reaches another one: over a port, or else by calls of its `hear`."""
+    if port is None:
+        return Calls(options(hear, one_way=True), reduction.roster.place)
+    return Line(port, peer, own, reduction.heard)
 
 
 class Memory:

@@ -6,10 +6,9 @@ What members exchange goes from worker to worker; the page's thread has no part 
 from farcall import platform
 from farcall.connection.namespace import exposed
 from farcall.connection.session import Session
-from farcall.proxies.operations import options
 from farcall.proxies.remote import reference
 from farcall.workers.page import connect
-from farcall.workers.teams.line import Calls, Line, Memory, shared
+from farcall.workers.teams.line import Memory, line_to, shared
 from farcall.workers.teams.reduction import Reduction
 from farcall.workers.teams.roster import Roster
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from farcall.proxies.remote import Remote, Value
 
 
-@exposed("begin", "connect", "hear", "meet")
+@exposed("begin", "connect", "hear", "meet", "renew")
 class Member:
     """A worker's place in a team: what it serves for the page and the others, and a group.
 
@@ -54,6 +53,12 @@ class Member:
         return self._roster.why
 
     # What the page calls.
+
+    def renew(self) -> None:
+        """Forget the team that this member led, and the others: it leads another one."""
+        self._roster.renew()
+        self._reduction.renew()
+        self._stand()
 
     async def connect(self, place: "int", peer: "int", port: "JavaScript") -> None:
         """Connect to another member by a port of its, and be known to it."""
@@ -120,17 +125,14 @@ class Member:
         reduction.fail("the team has formed again")
 
     def _keep(self, peer: "int", hear: "Remote", port: "JavaScript") -> None:
-        if port is None:
-            self._lines[peer] = Calls(options(hear, one_way=True), self._roster.place)
-        else:
-            self._lines[peer] = Line(port, peer, self.hear, self._reduction.heard)
+        line = self._lines[peer] = line_to(peer, hear, port, self.hear, self._reduction)
         session = reference(hear, "meet").connection
         if isinstance(session, Session):
-            session.on_close.append(lambda _: self._gone(peer))
+            session.on_close.append(lambda _: self._gone(peer, "ended", line))
 
-    def _gone(self, peer: "int", why: "str" = "ended") -> None:
-        """Another member is there no more."""
-        if not self._roster.end(peer):
+    def _gone(self, peer: "int", why: "str", line: "Any" = None) -> None:
+        """Another member is there no more; with another line it was one of a former team."""
+        if line not in (None, self._lines.get(peer)) or not self._roster.end(peer):
             return
         self._lines[peer].close()
         self._lose(peer, why)
@@ -148,9 +150,7 @@ class Member:
 
     def _stand(self) -> None:
         """Take the place that this member has among those who take part."""
-        members, place = self._roster.members, self._roster.place
-        self.size = len(members)
-        self.rank = members.index(place) if place in members else 0
+        self.rank, self.size = self._roster.standing()
 
     # A group, as training knows it.
 

@@ -46,6 +46,13 @@ class Reduction:
         self._since = 0.0  # when the exchange under way began
         self._due = 0.0  # when to look for silent members
 
+    def renew(self) -> None:
+        """Begin with another team: its terms are counted from 0, and it shares no memory yet."""
+        self.term, self.memory = 0, None
+        for line in self._lines.values():
+            line.close()
+        self._lines.clear()
+
     def begin_term(self) -> int:
         """Begin a term of the team; gives the number of exchanges by shared memory so far."""
         self.term += 1

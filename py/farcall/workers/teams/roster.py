@@ -18,6 +18,10 @@ class Roster:
     """
 
     def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin with another team."""
         self.place, self.count = 0, 1
         self.members = [0]
         self.lost: "set[int]" = set()
@@ -31,6 +35,11 @@ class Roster:
     def others(self) -> "list[int]":
         """The other members who take part."""
         return [m for m in self.members if m != self.place]
+
+    def standing(self) -> "tuple[int, int]":
+        """The rank of this member among those who take part, and how many these are."""
+        members = self.members
+        return members.index(self.place) if self.place in members else 0, len(members)
 
     def broken(self) -> bool:
         """Whether one of them is lost."""

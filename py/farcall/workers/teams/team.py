@@ -36,6 +36,7 @@ class Team:
         size: how many; "auto" is the number of the machine's cores, at most 4, and less where the
             browser says that there is little memory.
         leader: the proxy of a worker that is up already, and leads; by default another is started.
+            It may have led another team, which has been terminated.
         patience: seconds after which the leader goes on without a member that is silent.
         options: of each Worker.
 
@@ -118,6 +119,8 @@ class Team:
         try:
             await worker.start()
             member = await connect(await member_port(worker.engine))
+            if isinstance(worker, _Leader):
+                await member.member.renew()
         except BaseException as error:
             if not platform.is_over(error):
                 worker.terminate()

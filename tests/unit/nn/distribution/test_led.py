@@ -17,7 +17,7 @@ from nn.distribution.program import _in_three
 from nn.models import run_control
 from nn.training.step import TrainingStep
 
-from tests.support.led import led
+from tests.support.led import PATIENCE, Faulty, Team, led
 from tests.support.team import distributed
 
 random = np.random.default_rng(4)
@@ -107,6 +107,25 @@ def test_those_who_remain_train_the_same_network(fault, why, size, shards):
     found = in_team(size, lambda group: fit(group, shards=shards), plan, **options)
     left = "1 worker" if size == 2 else "2 workers, ports"
     assert found[3] == f"{left}: one of {size} {why}"
+    expect_same(found, run(fit(None)))
+
+
+@pytest.mark.parametrize("fault", ["dies", "fails"])
+def test_the_leader_of_a_team_that_lost_a_member_leads_another_team(fault):
+    async def train(leader: Any) -> Any:
+        former = leader.team
+        await fit(leader)
+        leader.renew()
+        team = Team([leader, *[Faulty(nn.distribution.join) for _ in range(2)]])
+        await team.start(PATIENCE)
+        former.cut(1)  # what comes of the former team is too late
+        found = await fit(leader)
+        for place in (1, 2):
+            team.cut(place)
+        return found
+
+    found = in_team(2, train, {1: {17: fault}})
+    assert found[3] == "3 workers, ports"
     expect_same(found, run(fit(None)))
 
 
