@@ -304,14 +304,17 @@ def assert_it_answers(folder, open_page):
     "The page: drawing and models",
     "A network to use in a page: four files that answer as they were downloaded, on any server",
 )
-def test_a_network_answers_in_a_page_of_its_own(page, open_page, tmp_path):
+def test_a_network_answers_in_a_page_of_its_own(page, module_site, open_page, tmp_path):
     page.execute_script("location.hash = 'preset=small&subset=500&epochs=1'")
     page.click("Reset")
     page.until(lambda: "not trained yet" in page.text)
     page.click("Train")
     page.until("/^(Done|Stopped)/.test(document.getElementById('status').textContent)", 120)
+    module_site.requests.clear()
     files = unpacked(page, tmp_path)
     assert files == ["farcall.zip", "index.html", "model.npz", "predict.zip"]
+    fetched = sorted(request.path.rsplit("/", 1)[-1] for request in module_site.requests)
+    assert [name for name in fetched if name.endswith(".zip")] == ["farcall.zip", "predict.zip"]
     assert_it_answers(tmp_path, open_page)
 
 

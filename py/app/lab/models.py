@@ -43,6 +43,7 @@ class Models:
     def __init__(self, mnist: Mnist) -> None:
         self._mnist = mnist
         self.base = ""
+        self._fetched: dict[str, bytes] = {}  # what `parts` has looked into, for `folder`
 
     # -- in the browser ---------------------------------------------------------------------
 
@@ -104,7 +105,8 @@ class Models:
         Raises:
             DownloadError: the first of them, which the others add to, cannot be fetched.
         """
-        content = await downloads.download(downloads.address(self.base, f"python/{PREDICTING}"))
+        content = await self._archive(PREDICTING)
+        self._fetched = {PREDICTING: content}
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             held = {name.rsplit(".", 1)[0] for name in archive.namelist()}
         lacking = {name for name in _modules(model) if name.replace(".", "/") not in held}
@@ -121,8 +123,8 @@ class Models:
         Raises:
             DownloadError: an archive cannot be fetched.
         """
-        addresses = [downloads.address(self.base, f"python/{name}") for name in parts]
-        archives = await asyncio.gather(*map(downloads.download, addresses))
+        archives = await asyncio.gather(*map(self._archive, parts))
+        self._fetched = {}
         body = io.BytesIO()
         with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as folder:
             folder.writestr("index.html", page)
@@ -135,6 +137,11 @@ class Models:
             "name": "farcall-page.zip",
             "size": len(content),
         }
+
+    async def _archive(self, name: str) -> bytes:
+        if name in self._fetched:
+            return self._fetched[name]
+        return await downloads.download(downloads.address(self.base, f"python/{name}"))
 
     async def load(self, url: str, name: str) -> Any:
         """Return the model in a file that the user chose; `url` is its object URL.
