@@ -325,3 +325,13 @@ def test_another_worker_begins_with_a_network_that_reads_its_digits(page):
     page.wait_for_phase("training")
     page.wait_for_phase("ready")
     page.until(lambda: "Done: 6 of 6 epochs" in said(page))
+
+
+def test_the_way_back_to_digits_leads_to_the_network_before_a_reload_too(page):
+    page.refresh()
+    page.wait_for_phase("ready")
+    page.until(lambda: "What it had learned is back." in page.text)
+    page.click("Back to digits")
+    page.until(lambda: said(page) == "The data are MNIST again.")
+    page.until("document.getElementById('preset').value === 'small'")
+    page.until("location.hash === '#preset=small&batch=32&epochs=6'")

@@ -58,7 +58,7 @@ class Suited:
     def __init__(self, client, options):
         self.client = client
         self.options = options
-        self._lent = Lent(json.loads(script.lent()))
+        self._lent = Lent(json.loads(script.lent("data")))
         options.listen("link", self._lent.forget)
         options.listen("data", lambda _: self.settled())
 
@@ -74,7 +74,7 @@ class Suited:
             values = lent.give_back(values)
         elif not lent.rows and values["batch"] > SUITING["batch"]:
             values = lent.set(values, **SUITING)
-        script.lend(json.dumps(lent.rows))
+        script.lend("data", json.dumps(lent.rows))
         if values != self.options.values:
             self.options.adopt(values)
 

@@ -1,7 +1,10 @@
 """The network panel: the architecture as a choice, a table, an editor and Python code."""
 
+import json
+
 from app.language import tr
 from app.page import dom, fields, numbers, status, table
+from app.panels.options import script
 from app.state import architectures, settings
 from app.state.architectures import LayerError
 from app.state.lent import Lent
@@ -122,8 +125,11 @@ class Network:
         self.state = state
         self.problem = ""
         self.rows = None  # of the table
+        self._lent = Lent(json.loads(script.lent("network")))
+        if (options["layers"], options["preset"]) == (None, architectures.DEFAULT):
+            # After a reload the address may have layers that read no images: they are left out.
+            options.values.update({name: row[0] for name, row in self._lent.rows.items()})
         self.layers = self._chosen(options)
-        self._lent = Lent()
         self._rebuilding = None
         self.listing = lambda: None
         self.editor = Editor(self._change)
@@ -187,6 +193,7 @@ class Network:
             preset = "custom" if flat else architectures.DEFAULT
             values = self._lent.set(values, layers=layers, preset=preset)
             self.layers = self._chosen(values)
+        script.lend("network", json.dumps(self._lent.rows))
         if values != self.options.values:
             self.options.adopt(values)
         if others:

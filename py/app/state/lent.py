@@ -12,7 +12,7 @@ class Lent:
     """
 
     def __init__(self, rows=None):
-        self.rows = rows or {}
+        self.rows = {name: tuple(map(_read, row)) for name, row in (rows or {}).items()}
 
     def set(self, values, **changed):
         """Return options with some changed."""
@@ -28,3 +28,8 @@ class Lent:
     def forget(self, *_):
         """Let all options be as they are: a link decides them."""
         self.rows.clear()
+
+
+def _read(value):
+    """Return a value as settings have it: JSON makes lists of the pairs that layers are."""
+    return [tuple(layer) for layer in value] if isinstance(value, list) else value
