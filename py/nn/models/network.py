@@ -19,6 +19,9 @@ from nn.models.signature import Signature, as_list
 from nn.types import Array, Config, Shape
 from nn.variables import Parameters, Variable
 
+# Types of data that no layer computes in: it is given the model's floats.
+WHOLE = ("int", "uint", "bool", "float16")
+
 
 class Network(Layer):
     """The base of `Trainer` and `Model`: what runs a graph of layers, but not how it is trained."""
@@ -153,7 +156,7 @@ class Network(Layer):
                 reached.update(node.outputs)
                 behind.append(node.layer)
         floats = behind and all(ours(type(n)) and not n.reads_indices for n in walk(behind))
-        return self.dtype if floats and tensor.dtype.startswith(("int", "uint")) else tensor.dtype
+        return self.dtype if floats and tensor.dtype.startswith(WHOLE) else tensor.dtype
 
     @property
     def itemsize(self) -> int:

@@ -35,6 +35,13 @@ COMPARING = ("NotEqual",)
 """With what a mask begins."""
 
 
+DATA = ("string", "bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
+"""Types of what an input is given that layers do not compute in."""
+
+HALVES = ("float16", "bfloat16")
+"""Others, for which layers of float32 are given that."""
+
+
 def handles(item: Any) -> bool:
     """Return whether a layer's settings are those of an operation, not of a layer."""
     module = item.get("module")
@@ -198,9 +205,10 @@ def _input(config: Json) -> Json:
     shape = config.get("batch_shape") or config.get("batch_input_shape")
     if not isinstance(shape, list) or not shape:
         raise MissingEntryError(f"topology, InputLayer: expected batch_shape, received {config!r}")
-    text = config.get("dtype") == "string"
-    dtype = "string" if text else _dtype(config.get("dtype"))
-    return {"name": config.get("name"), "shape": shape[1:], "dtype": dtype}
+    given = config.get("dtype")
+    if given not in DATA:
+        given = "float32" if given in HALVES else _dtype(given)
+    return {"name": config.get("name"), "shape": shape[1:], "dtype": given}
 
 
 def _inner(value: Any, dialect: Dialect) -> Any:

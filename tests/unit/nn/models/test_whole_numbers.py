@@ -23,7 +23,7 @@ LAYERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64", "bool", "float16"])
 @pytest.mark.parametrize("kind", LAYERS)
 def test_layers_compute_in_floats_whatever_numbers_a_model_is_given(kind: str, dtype: str) -> None:
     def computed(own: str) -> Any:

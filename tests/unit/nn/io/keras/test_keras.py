@@ -405,3 +405,21 @@ def test_a_missing_reader_is_named(saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyfive.btree", None)
     with pytest.raises(errors.UnsupportedError, match="expected pyfive to be installed"):
         nn.io.load(saved)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "bool", "float64", "float16"])
+def test_an_input_is_given_the_same_numbers_after_a_file_as_before(dtype, tmp_path):
+    entry = keras.Input((5,), dtype=dtype)
+    keras.Model(entry, L.Dense(2)(entry)).save(tmp_path / "theirs.keras")
+    entry = nn.Input((5,), dtype=dtype)
+    files = (tmp_path / "theirs.keras").read_bytes(), nn.io.save(nn.Model(entry, entry), "keras")
+    for file in files:
+        [found] = nn.io.load(file).inputs
+        assert found.dtype == ("float32" if dtype == "float16" else dtype)
+
+
+def test_large_indices_are_looked_up_after_a_file_as_before():
+    large = 2**40 + np.arange(6)[:, None]  # as floats of 32 bits one number
+    model = nn.Sequential([nn.Input((1,), dtype="int64"), nn.IntegerLookup(vocabulary=large[:, 0])])
+    again = nn.io.load(nn.io.save(model, "keras"))
+    np.testing.assert_array_equal(again.predict_on_batch(large)[:, 0], np.arange(1, 7))
