@@ -149,7 +149,6 @@ SELDOM = (
     "py/nn/layers/simple_rnn.py",
     "py/nn/layers/text.py",
     "py/nn/layers/transposed.py",
-    "py/nn/layers/unit_length.py",
     "py/nn/layers/volumes.py",
     "py/nn/layers/wrappers.py",
     "py/nn/models/saving.py",

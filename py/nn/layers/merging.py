@@ -12,7 +12,7 @@ from nn import config, kernels
 from nn.context import Context
 from nn.errors import ShapeError
 from nn.layers.base import Layer
-from nn.lazy import load
+from nn.layers.unit_length import unit_length, unit_length_gradient
 from nn.types import Array, Shape, prod
 
 
@@ -240,7 +240,6 @@ class Dot(Layer):
         axes = self._places([x.shape for x in inputs])
         lengths = None
         if self.normalize:
-            unit_length = load("nn.layers.unit_length").unit_length
             pairs = [unit_length(x, a, config.epsilon()) for x, a in zip(inputs, axes, strict=True)]
             inputs, lengths = tuple(x for x, _ in pairs), [inverse for _, inverse in pairs]
         rows = [np.moveaxis(x, a, -1) for x, a in zip(inputs, axes, strict=True)]
@@ -262,7 +261,7 @@ class Dot(Layer):
         ]
         if lengths is not None:
             dx = [
-                load("nn.layers.unit_length").unit_length_gradient(d, unit, axis, *length)
+                unit_length_gradient(d, unit, axis, *length)
                 for d, unit, axis, length in zip(dx, inputs, axes, lengths, strict=True)
             ]
         return tuple(np.ascontiguousarray(d) for d in dx)
