@@ -199,6 +199,36 @@ def test_a_run_that_an_older_page_kept_goes_on_with_its_epoch(quick_site, open_p
     assert page.number("val_accuracy") > 60, "more than it had"
 
 
+TELLS_OF_CHECKPOINTS = """
+import js
+js.eval('''{
+  const { put } = IDBObjectStore.prototype, channel = new BroadcastChannel("kept");
+  IDBObjectStore.prototype.put = function (row) {
+    if (this.name === "checkpoints") channel.postMessage(JSON.parse(JSON.parse(row.about).text));
+    return put.call(this, row);
+  };
+}''')
+"""
+HEARS_OF_CHECKPOINTS = """
+globalThis.kept = [];
+new BroadcastChannel("kept").onmessage = ({ data }) => kept.push([data.rows.length, data.finished]);
+"""
+
+
+def test_short_epochs_do_not_wait_for_a_checkpoint_each(quick_site, open_page):
+    quick_site.replace("py/app/worker.py", lambda text: TELLS_OF_CHECKPOINTS + text)
+    page = open_page(quick_site.url + "#preset=mlp&epochs=30&subset=100")
+    page.wait_for_phase("ready")
+    page.execute_script(HEARS_OF_CHECKPOINTS)
+    page.button("Train").click()
+    page.until(lambda: len(rows(page)) == 30)
+    page.wait_for_phase("ready")
+    kept = page.until("kept.at(-1)?.[1] && kept")
+    assert kept[0] == [1, False]
+    assert kept[-1] == [30, True]
+    assert len(kept) < 15
+
+
 COUNT = "document.getElementById('drawn-count').textContent"
 
 
