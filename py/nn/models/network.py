@@ -19,8 +19,8 @@ from nn.models.signature import Signature, as_list
 from nn.types import Array, Config, Shape
 from nn.variables import Parameters, Variable
 
-# Types of data that no layer computes in: it is given the model's floats.
-WHOLE = ("int", "uint", "bool", "float16")
+# What the types begin with in which no layer computes.
+CONVERTED = ("int", "uint", "bool", "float16")
 
 
 class Network(Layer):
@@ -148,15 +148,15 @@ class Network(Layer):
         )
 
     def _fed(self, tensor: SymbolicTensor) -> str:
-        """Return the type of an input's data: whole numbers become floats, in which layers compute,
-        unless a layer behind looks them up or is a user's own."""
+        """Return the type of an input's data: the model's floats, in which layers compute, unless a
+        layer behind looks numbers up or is a user's own."""
         reached, behind = {tensor}, list[Layer]()
         for node in self.graph.nodes:
             if not reached.isdisjoint(node.inputs):
                 reached.update(node.outputs)
                 behind.append(node.layer)
         floats = behind and all(ours(type(n)) and not n.reads_indices for n in walk(behind))
-        return self.dtype if floats and tensor.dtype.startswith(WHOLE) else tensor.dtype
+        return self.dtype if floats and tensor.dtype.startswith(CONVERTED) else tensor.dtype
 
     @property
     def itemsize(self) -> int:

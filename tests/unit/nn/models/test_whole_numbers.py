@@ -9,28 +9,41 @@ import nn
 import numpy as np
 import pytest
 
+from tests.support import every_layer
+
 RNG = np.random.default_rng(4)
 IMAGES = RNG.integers(0, 256, (6, 5, 4, 3)).astype(np.uint8)
-LAYERS: dict[str, dict[str, Any]] = {
-    "Rescaling": {"scale": 1 / 255, "offset": -0.5},
-    "Normalization": {"mean": 127.3, "variance": 99.5},
-    "UpSampling2D": {"size": 2, "interpolation": "bilinear"},
-    "Softmax": {},
-    "Activation": {"activation": "sigmoid"},
-    "AveragePooling2D": {"pool_size": 2},
-    "Add": {},
-    "Flatten": {},
-}
+IMAGE = IMAGES.shape[1:]
+LAYERS: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
+    ("Rescaling", {"scale": 1 / 255, "offset": -0.5}, IMAGE),
+    ("Normalization", {"mean": 127.3, "variance": 99.5}, IMAGE),
+    ("UpSampling2D", {"size": 2, "interpolation": "bilinear"}, IMAGE),
+    ("Softmax", {}, IMAGE),
+    ("Activation", {"activation": "sigmoid"}, IMAGE),
+    ("AveragePooling2D", {"pool_size": 2}, IMAGE),
+    ("Add", {}, IMAGE),
+    ("Flatten", {}, IMAGE),
+    *(
+        (kind, {name: choices[-1] for name, choices in options.items()}, every_layer.SHAPES[shape])
+        for shape, kinds in every_layer.OPTIONS.items()
+        for kind, options in kinds.items()
+    ),
+]
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "int64", "bool", "float16"])
-@pytest.mark.parametrize("kind", LAYERS)
-def test_layers_compute_in_floats_whatever_numbers_a_model_is_given(kind: str, dtype: str) -> None:
+@pytest.mark.parametrize(("kind", "settings", "axes"), LAYERS)
+def test_layers_compute_in_floats_whatever_numbers_a_model_is_given(
+    kind: str, settings: dict[str, Any], axes: tuple[int, ...], dtype: str
+) -> None:
+    data = RNG.integers(0, 256, (3, *axes)).astype(dtype)
+
     def computed(own: str) -> Any:
-        image = nn.Input((5, 4, 3), dtype=own)
-        layer = nn.layers.CLASSES[kind](**LAYERS[kind])
-        made = layer([image, image]) if kind == "Add" else layer(image)
-        return nn.Model(image, made).predict_on_batch(IMAGES.astype(dtype))
+        nn.set_random_seed(1)
+        given = nn.Input(axes, dtype=own)
+        layer = nn.layers.CLASSES[kind](**settings)
+        made = layer([given, given]) if kind == "Add" else layer(given)
+        return nn.Model(given, made).predict_on_batch(data)
 
     np.testing.assert_array_equal(computed(dtype), computed("float32"))
 
