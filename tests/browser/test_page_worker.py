@@ -84,6 +84,12 @@ def kill(page):
     page.execute_script("workers.forEach((worker) => worker.terminate())")
 
 
+def restart(page):
+    page.button("Restart the worker").click()
+    page.until(lambda: page.phase != "error")
+    page.wait_for_phase("ready")
+
+
 @pytest.mark.promise(
     "The page: everybody, any screen, any failure",
     "A worker that dies; a full memory; what cannot fit",
@@ -98,9 +104,7 @@ def test_a_worker_that_died_is_restarted_and_the_run_continued(page):
     page.until(lambda: len(rows(page)) >= 2)
     kill(page)
     page.wait_for_phase("error")
-    page.button("Restart the worker").click()
-    page.until(lambda: page.phase != "error")
-    page.wait_for_phase("ready")
+    restart(page)
     assert "A run was cut short" in page.text
     page.button("Continue the run").click()
     page.wait_for_phase("training")
@@ -155,6 +159,16 @@ def gateway(superlink, module_site):
     started.close()
 
 
+FAREWELLS = """
+globalThis.farewells = 0;
+const ask = window.fetch.bind(window);
+window.fetch = (url, options) => {
+    farewells += Boolean(options?.keepalive);
+    return ask(url, options);
+};
+"""
+
+
 def test_a_worker_that_died_has_left_the_federation_which_hears_of_it(page, superlink, gateway):
     begin(page, "epochs=3&subset=5000")
     page.execute_script("document.getElementById('federation').open = true")
@@ -171,12 +185,18 @@ def test_a_worker_that_died_has_left_the_federation_which_hears_of_it(page, supe
     page.wait_for_phase("error")
     page.until(lambda: superlink.online() == [], 10)
     assert page.execute_script(f"return {state}") == "Left: the worker is gone"
-    page.button("Restart the worker").click()
-    page.until(lambda: page.phase != "error")
-    page.wait_for_phase("ready")
+    restart(page)
     assert page.execute_script(f"return {state}") == "Left: the worker is gone"
     page.until("!document.getElementById('join').disabled")
     assert not page.execute_script("return document.getElementById('train').disabled")
+    page.execute_script(FAREWELLS + "document.getElementById('join').click()")
+    page.until("document.getElementById('federation').hasAttribute('data-goodbye')", 30)
+    page.execute_script("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    kill(page)  # as it ends with a page that is closed
+    page.wait_for_phase("error")
+    assert page.execute_script("return farewells") == 1
+    page.until(lambda: superlink.online() == [], 10)
+    restart(page)
 
 
 def test_a_worker_that_died_leaves_a_calm_page_that_can_be_reloaded(page):

@@ -2,17 +2,18 @@
 // to wait, and no interpreter that is sure to run. A worker that has died cannot say it either.
 () => {
   let farewell = "";
-  const goodbye = () => {
-    if (!farewell) return;
-    const { url, body, headers } = JSON.parse(farewell);
-    const bytes = Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0));
-    fetch(url, { method: "POST", keepalive: true, headers, body: bytes }).catch(() => {});
-  };
-  window.addEventListener("pagehide", goodbye);
-  document.addEventListener("freeze", goodbye);
   const hold = (signed) => {
     farewell = signed;
     document.getElementById("federation").toggleAttribute("data-goodbye", signed !== "");
   };
-  return { hold, say: () => { goodbye(); hold(""); } };
+  const say = () => {
+    if (!farewell) return;
+    const { url, body, headers } = JSON.parse(farewell);
+    hold(""); // once: the worker ends with its page, which Firefox still tells the closed page
+    const bytes = Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0));
+    fetch(url, { method: "POST", keepalive: true, headers, body: bytes }).catch(() => {});
+  };
+  window.addEventListener("pagehide", say);
+  document.addEventListener("freeze", say);
+  return { hold, say };
 }
