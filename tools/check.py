@@ -116,6 +116,8 @@ def begun(name: str, command: list[str]) -> subprocess.Popen[str]:
         "PYTHONPATH": "py",
         "PYTHONUNBUFFERED": "1",
         "FARCALL_TEST_SECONDS": str(seconds_file(name)),
+        # Processes share the cores: threads of NumPy's products would wait for each other, busily.
+        "OPENBLAS_NUM_THREADS": "1",
     }
     # Without bytecode on disk, each process of tests would compile 2,000 modules again.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
