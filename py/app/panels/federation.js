@@ -8,10 +8,12 @@
   };
   const say = () => {
     if (!farewell) return;
-    const { url, body, headers } = JSON.parse(farewell);
-    hold(""); // once: the worker ends with its page, which Firefox still tells the closed page
+    const said = farewell;
+    const { url, body, headers } = JSON.parse(said);
     const bytes = Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0));
-    fetch(url, { method: "POST", keepalive: true, headers, body: bytes }).catch(() => {});
+    const asked = fetch(url, { method: "POST", keepalive: true, headers, body: bytes });
+    hold(""); // once: the worker ends with its page, which Firefox still tells the closed page
+    asked.catch(() => farewell || hold(said)); // unless it did not arrive
   };
   window.addEventListener("pagehide", say);
   document.addEventListener("freeze", say);
