@@ -39,10 +39,16 @@ class Mailbox:
         self._known: dict[str, bytes] = {}  # the last message: what is evaluated is trained next
 
     async def look(self) -> tuple[Metadata, objects.Tree] | None:
-        """Return what the next message is about, and the tree of its objects; None if none."""
+        """Return what the next message is about, and the tree of its objects; None if none.
+
+        Raises:
+            FormatError: it does not say what it is about.
+        """
         found = await self._call("pull-messages", node=self._node)
         if not found["messages_list"] or not found["message_object_trees"]:
             return None
+        if "metadata" not in found["messages_list"][0]:
+            raise MissingEntryError("message: expected its metadata, received none")
         metadata = Metadata(**found["messages_list"][0]["metadata"])
         return metadata, found["message_object_trees"][0]
 

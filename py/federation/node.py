@@ -153,7 +153,7 @@ class Node:
         self._change("left", self.problem)
 
     async def _step(self) -> bool:
-        """Answer one message; False if there is none."""
+        """Answer one message; False if there is none, or none that could be: then comes a pause."""
         mailbox, problem = self._mailbox, ""
         try:
             found = await mailbox.look()
@@ -168,7 +168,7 @@ class Node:
             problem = str(error)
         self._busy_until = time.monotonic() + BUSY
         self._change("waiting", problem)
-        return True
+        return not problem
 
     async def _answer(self, mailbox: Mailbox, metadata: Metadata, tree: Tree) -> None:
         start = time.monotonic()

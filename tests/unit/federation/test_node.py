@@ -19,6 +19,7 @@ from federation import (
     RecordDict,
     awaited,
     expect_network,
+    wire,
 )
 from federation.platform.cpython import CPythonKey, UrllibTransport
 from flwr.common.constant import NOOP_FLWR_AID
@@ -310,6 +311,35 @@ async def test_a_damaged_object_is_an_error_and_the_next_message_is_answered(sup
         reply = await superlink.answer(node.node_id, content(round=1))
         assert reply.error.reason.startswith("CorruptError: object: expected sha256 ")
         assert (await superlink.answer(node.node_id, content(round=1))).has_content()
+
+
+NAMELESS = wire.encode(
+    "PullMessagesResponse",
+    {"messages_list": [{}], "message_object_trees": [{"object_id": "a", "children": []}]},
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(500, b""), (400, b""), (200, b"<!doctype html>"), (200, NAMELESS)],
+    ids=str,
+)
+@pytest.mark.asyncio
+async def test_a_superlink_that_answers_wrongly_is_asked_again_after_a_pause(
+    superlink, status, body
+):
+    def wrong(paths, answer):
+        if paths[-1] == "pull-messages" and paths.count("pull-messages") <= 40:
+            answer.status, answer.body = status, body
+        return answer
+
+    transport = Changed(superlink, wrong)
+    async with running(node_of(superlink, transport=transport)) as node:
+        start = time.monotonic()
+        await until(lambda: transport.paths.count("pull-messages") > 40)
+        assert time.monotonic() - start > 0.7  # 40 pauses of 0.02 s, less what came before `start`
+        assert (await superlink.answer(node.node_id, content(round=1))).has_content()
+    assert node.state == "left"
 
 
 @pytest.mark.asyncio
