@@ -36,6 +36,7 @@ CALLS = {
 TOKEN = "x-join-token"  # header that a gateway may ask for
 SIGNED = 120.0  # seconds
 WRONG = 2.0  # seconds that clocks may differ without correction; the SuperLink allows 5
+FAR = 3e9  # seconds: no clock is a century off, and after the year 9999 there is no time to sign
 
 
 @dataclass
@@ -139,9 +140,9 @@ class Fleet:
             return False
         try:
             there = parsedate_to_datetime(date).timestamp() + 0.5
-        except ValueError:
+        except (ValueError, OverflowError):
             return False
-        if abs(there - self.now()) < WRONG:
+        if abs(there - self.now()) < WRONG or abs(there - time.time()) > FAR:
             return False
         self._offset = there - time.time()
         self._signed = -SIGNED

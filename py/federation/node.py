@@ -146,11 +146,13 @@ class Node:
         self._change("waiting")
 
     async def _leave(self) -> None:
-        with suppress(FederationError, FormatError):
-            if self.node_id:
-                await self.fleet.call("deactivate-node", node_id=self.node_id)
-        self.node_id = 0
-        self._change("left", self.problem)
+        try:
+            with suppress(FederationError, FormatError):
+                if self.node_id:
+                    await self.fleet.call("deactivate-node", node_id=self.node_id)
+        finally:  # whatever its key or its transport raises
+            self.node_id = 0
+            self._change("left", self.problem)
 
     async def _step(self) -> bool:
         """Answer one message; False if there is none, or none that could be: then comes a pause."""

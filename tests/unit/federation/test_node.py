@@ -1,6 +1,7 @@
 """A node against Flower's own SuperLink, in this process: joins, answers, and outlives faults."""
 
 import asyncio
+import dataclasses
 import time
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from federation import (
     MetricRecord,
     Node,
     RecordDict,
+    UnknownNodeError,
     awaited,
     expect_network,
     wire,
@@ -193,6 +195,51 @@ async def test_a_wrong_clock_is_corrected_by_the_answers_date(superlink, monkeyp
     assert (await fleet.call("register-node", public_key=fleet.key.public))["node_id"]
     assert abs(fleet.now() - time.time()) < 3
     assert fleet.calls == 2
+
+
+NO_TIMES = (
+    "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -1200",
+    "Wed, 01 Jan 1000 00:00:00 GMT", "01 Jan 1000 00:00:00 -0000",
+    "Mon, 99999999999999999999 Jan 2020 00:00:00 GMT", "Mon, 01 Jan 2020 00:00:00 +99999999999999",
+    "today",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("date", NO_TIMES)
+@pytest.mark.asyncio
+async def test_a_date_that_no_clock_shows_corrects_nothing(superlink, date):
+    def dated(paths, answer):
+        return dataclasses.replace(answer, status=401, date=date)
+
+    fleet = Fleet(Changed(superlink, dated), CPythonKey())
+    for _ in range(2):
+        with pytest.raises(UnknownNodeError):
+            await fleet.call("register-node", public_key=fleet.key.public)
+    assert abs(fleet.now() - time.time()) < 1
+    assert fleet.calls == 2
+
+
+class Worn(CPythonKey):
+    """A key that signs twice: for a node to register and be active."""
+
+    signed = 0
+
+    async def sign(self, data):
+        self.signed += 1
+        if self.signed > 2:
+            raise RuntimeError("the key is gone")
+        return await super().sign(data)
+
+
+@pytest.mark.asyncio
+async def test_a_node_whose_key_signs_no_more_has_left(superlink, monkeypatch):
+    monkeypatch.setattr("federation.fleet.SIGNED", -1.0)  # each call is signed
+    states = []
+    node = node_of(superlink, key=Worn(), on_change=lambda n: states.append(n.state))
+    with pytest.raises(RuntimeError, match="the key is gone"):
+        await node.run()
+    assert (node.state, node.node_id) == ("left", 0)
+    assert states == ["waiting", "left"]
 
 
 @pytest.mark.asyncio
