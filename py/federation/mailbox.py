@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from nn.io.errors import LimitError, MissingEntryError
@@ -13,7 +14,7 @@ from federation import objects, wire
 from federation.errors import FederationError
 from federation.message import Message, Metadata
 
-__all__ = ["Call", "Mailbox"]
+__all__ = ["Call", "Letter", "Mailbox"]
 
 Call = Callable[..., Awaitable[dict[str, Any]]]
 """Makes a call of the Fleet API: its name and fields -> the fields of the answer."""
@@ -21,6 +22,16 @@ KEPT = 64 << 20  # bytes
 READING = 15.0  # seconds; server apps ask for answers every 3
 TIMES = 3  # that an answer is announced
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds, for an object that the server app is still sending
+
+
+@dataclass
+class Letter:
+    """An answer as it is sent: what is said of it, the tree of its objects, and these by id."""
+
+    run_id: int
+    about: dict[str, Any]
+    tree: objects.Tree
+    parts: dict[str, bytes]
 
 
 class Mailbox:
@@ -92,8 +103,12 @@ class Mailbox:
             await asyncio.sleep(wait)
         raise MissingEntryError(f"message: expected object {identifier}, the SuperLink has none")
 
-    async def send(self, reply: Message, seconds: float) -> None:
-        """Send an answer; `seconds` is what it took to make."""
+    def letter(self, reply: Message) -> Letter:
+        """Return an answer as it is sent.
+
+        Raises:
+            Exception: of any kind: an app may put into records what cannot be written.
+        """
         metadata = reply.metadata.sent(self._now()).fields()
         failure: dict[str, Any] = {}
         children: list[objects.Tree] = []
@@ -107,20 +122,25 @@ class Mailbox:
         body = wire.encode("Message", {"metadata": metadata, **failure})
         tree = objects.pack("Message", body, children, parts)
         metadata["message_id"] = tree["object_id"]
+        about = {"metadata": metadata, **(failure or {"content": {}})}
+        return Letter(metadata["run_id"], about, tree, parts)
+
+    async def send(self, letter: Letter, seconds: float) -> None:
+        """Send an answer; `seconds` is what it took to make."""
         for _ in range(TIMES):
             answer = await self._call(
                 "push-messages",
                 node=self._node,
-                messages_list=[{"metadata": metadata, **(failure or {"content": {}})}],
-                message_object_trees=[tree],
+                messages_list=[letter.about],
+                message_object_trees=[letter.tree],
                 clientapp_runtime_list=[seconds],
             )
             wanted = set(answer["objects_to_push"])
-            ordered = [name for name in objects.identifiers(tree) if name in wanted]
-            fields = {"run_id": metadata["run_id"], "session_id": answer["session_id"]}
-            if await self._pushed(fields, {name: parts[name] for name in ordered}):
+            ordered = [name for name in objects.identifiers(letter.tree) if name in wanted]
+            fields = {"run_id": letter.run_id, "session_id": answer["session_id"]}
+            if await self._pushed(fields, {name: letter.parts[name] for name in ordered}):
                 break
-        self._sent = {"run_id": metadata["run_id"], "object_id": tree["object_id"]}
+        self._sent = {"run_id": letter.run_id, "object_id": letter.tree["object_id"]}
 
     async def _pushed(self, fields: dict[str, Any], parts: dict[str, bytes]) -> bool:
         """Send objects; False if one is not taken, as by a gateway that was restarted meanwhile."""

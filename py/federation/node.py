@@ -31,6 +31,7 @@ APP_RAISED = 2  # flwr.common.constant.ErrorCode.CLIENT_APP_RAISED_EXCEPTION
 BEAT = 0.6  # of the interval
 BUSY = 60.0  # seconds after joining and after a message in which the node polls often
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before a call is made again; the last stays
+REFUSED = (400, 413)  # what a gateway answers to a reply that the server app could not read
 REASON = 2000  # characters of an error that travel
 
 
@@ -178,18 +179,20 @@ class Node:
         try:
             asked = await mailbox.fetch(metadata, tree)
             start = time.monotonic()  # a SuperNode counts what its app takes
-            reply = await self._app(asked, self._context(metadata.run_id))
+            letter = mailbox.letter(await self._app(asked, self._context(metadata.run_id)))
         except (FleetError, UnreachableError):
             raise
-        except Exception as error:  # whatever a client app raises
-            reply = _failure(error, asked)
+        except (Exception, asyncio.CancelledError) as error:  # an app's, or of its records
+            if _ends(error):
+                raise
+            letter = mailbox.letter(_failure(error, asked))
         seconds = time.monotonic() - start
         try:
-            await mailbox.send(reply, seconds)
+            await mailbox.send(letter, seconds)
         except FleetError as error:
-            if error.status != 413:
+            if error.status not in REFUSED:
                 raise
-            await mailbox.send(_failure(error, asked), seconds)  # so that no round waits for it
+            await mailbox.send(mailbox.letter(_failure(error, asked)), seconds)  # no round waits
         self.answered += 1
 
     def _context(self, run_id: int) -> Context:
@@ -241,8 +244,14 @@ class Node:
             self._on_change(self)
 
 
-def _failure(error: Exception, asked: Message) -> Message:
-    reason = f"{type(error).__name__}: {error}"[:REASON]
+def _ends(error: BaseException) -> bool:
+    """Whether the task that runs was cancelled, and not something that a client app awaited."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
+def _failure(error: BaseException, asked: Message) -> Message:
+    reason = f"{type(error).__name__}: {error}"[:REASON].encode(errors="replace").decode()
     return Message(Error(APP_RAISED, reason), reply_to=asked)
 
 

@@ -104,7 +104,7 @@ def encode(kind: str, message: dict[str, Any]) -> bytes:
     """Return a message's bytes: those that protobuf's library writes.
 
     Raises:
-        ValueError: the kind has no such field.
+        ValueError: the kind has no such field, or a number takes more than 64 bits.
     """
     fields = KINDS[kind]
     if unknown := message.keys() - {field.name for field in fields}:
@@ -137,10 +137,11 @@ def _packed(form: str, value: Any) -> bytes:
 def _written(form: str, value: Any) -> protobuf.Value:
     if form == "double":
         return Double(value)
-    if form == "sint64":
-        return int(value) << 1 ^ int(value) >> 63
     if form in NUMBERS:
-        return int(value)
+        low = -(1 << 63) if form == "sint64" else 0
+        if not low <= value < low + (1 << 64):
+            raise ValueError(f"{form}: expected a number of 64 bits, received {value}")
+        return int(value) << 1 ^ int(value) >> 63 if form == "sint64" else int(value)
     return value if form in DEFAULTS else encode(form, value)
 
 

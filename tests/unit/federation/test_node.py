@@ -10,8 +10,10 @@ import flwr.app as flower
 import numpy as np
 import pytest
 from federation import (
+    Array,
     ArrayRecord,
     ClientApp,
+    ConfigRecord,
     Fleet,
     FleetError,
     Message,
@@ -152,10 +154,22 @@ def mismatch(array):
     expect_network([array], [np.zeros(21, np.float32)])
 
 
+def surrogates(array):
+    raise ValueError("half of a character: \ud800")
+
+
+async def cancelled(array):
+    task = asyncio.create_task(asyncio.Event().wait())
+    task.cancel()
+    await task
+
+
 @pytest.mark.parametrize(
     ("kind", "change", "reason"),
     [
         ("train", lambda array: 1 / 0, "ZeroDivisionError: "),
+        ("train", surrogates, "ValueError: half of a character: ?"),
+        ("train", cancelled, "CancelledError: "),
         ("train", mismatch, r"shapes (21,); the federation trains another, shapes (20,)"),
         ("evaluate", None, "expected a Message, received NoneType"),
         ("query", None, "expected a message of "),
@@ -169,6 +183,50 @@ async def test_whatever_an_app_raises_is_an_error_in_its_reply(superlink, kind, 
         assert reason in reply.error.reason
         reply = await superlink.answer(node.node_id, flower.RecordDict(), "query.count")
         assert reply.has_content()
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (MetricRecord({"n": 1 << 64}), "uint64: expected a number of 64 bits"),
+        (MetricRecord({"n": [1 << 63, -1]}), "uint64: expected a number of 64 bits, received -1"),
+        (MetricRecord({"n": -(1 << 63) - 1}), "sint64: expected a number of 64 bits"),
+        (ConfigRecord({"name": "\ud800"}), "text: expected Unicode"),
+        (ArrayRecord({"a": Array("float32", (np.int64(3),))}), "int64 is not JSON serializable"),
+    ],
+    ids=["uint64", "mixed", "sint64", "text", "shape"],
+)
+@pytest.mark.asyncio
+async def test_records_that_cannot_be_written_are_an_error_in_their_reply(
+    superlink, record, reason
+):
+    app = ClientApp()
+
+    @app.train()
+    def train(message, context):
+        return Message(RecordDict({"record": record}), reply_to=message)
+
+    async with running(node_of(superlink, app=app)) as node:
+        for _ in range(2):
+            reply = await superlink.answer(node.node_id, content(round=1))
+            assert reason in reply.error.reason
+
+
+@pytest.mark.asyncio
+async def test_a_node_that_is_cancelled_while_its_app_works_has_left(superlink):
+    async def cancelling(array):
+        task.cancel()
+        await asyncio.Event().wait()
+
+    node = node_of(superlink, app=app_of(cancelling))
+    task = asyncio.create_task(node.run())
+    await until(lambda: node.node_id)
+    number = node.node_id
+    superlink.ask(number, content(round=1))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (node.state, node.answered) == ("left", 0)
+    assert number not in superlink.online()
 
 
 @pytest.mark.asyncio
@@ -390,10 +448,11 @@ async def test_a_superlink_that_answers_wrongly_is_asked_again_after_a_pause(
 
 
 @pytest.mark.asyncio
-async def test_a_reply_that_is_too_large_for_the_gateway_becomes_an_error(superlink):
+@pytest.mark.parametrize("status", [400, 413])
+async def test_a_reply_that_the_gateway_refuses_becomes_an_error(superlink, status):
     def limited(paths, answer):
         if paths[-1] == "push-object" and paths.count("push-messages") == 1:
-            answer.status, answer.body = 413, b'{"detail": "at most 9 bytes a reply"}'
+            answer.status, answer.body = status, b'{"detail": "at most 9 bytes a reply"}'
         return answer
 
     transport = Changed(superlink, limited)

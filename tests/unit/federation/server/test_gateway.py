@@ -586,7 +586,7 @@ def cut(array):
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("damage", [pickled, cut])
-async def test_a_reply_that_the_server_app_could_not_read_does_not_reach_it(
+async def test_the_server_app_gets_an_error_for_a_reply_that_it_could_not_read(
     superlink, usual, damage
 ):
     app = ClientApp()
@@ -600,8 +600,8 @@ async def test_a_reply_that_the_server_app_could_not_read_does_not_reach_it(
     node = node_at(usual.url, app=app)
     async with running(node):
         message_id = superlink.ask(node.node_id, content())
-        await until(lambda: "400: gateway: damaged reply" in node.problem)
-        assert superlink.reply(message_id) is None
+        reply = await until(lambda: superlink.reply(message_id))
+    assert "400: gateway: damaged reply" in reply.error.reason
     assert usual.held == {}
 
 
@@ -665,7 +665,7 @@ async def test_a_second_reply_to_a_message_changes_nothing(superlink, usual):
         await until(lambda: node.answered)
         mailbox = Mailbox(node.fleet.call, node.node_id, node.fleet.now)
         second = RecordDict({"arrays": ArrayRecord([SENT + 5])})
-        await mailbox.send(Message(second, reply_to=asked[0]), 1.0)
+        await mailbox.send(mailbox.letter(Message(second, reply_to=asked[0])), 1.0)
         [array] = superlink.reply(message_id).content["arrays"].to_numpy_ndarrays()
     np.testing.assert_array_equal(array, SENT + 1)
 
