@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from federation import wire
 from federation.errors import FleetError, UnknownNodeError
 
-__all__ = ["CALLS", "Answer", "Fleet", "Key", "Transport"]
+__all__ = ["CALLS", "Answer", "Fleet", "Key", "Transport", "carried"]
 
 PATH = "/v1/fleet/"
 CALLS = {
@@ -72,6 +72,9 @@ class Fleet:
         key: signs the calls.
         token: what a gateway asks of those who join.
 
+    Raises:
+        ValueError: no header carries the token.
+
     Attributes:
         calls: how many were answered.
         sent: bytes of their bodies.
@@ -81,7 +84,7 @@ class Fleet:
     def __init__(self, transport: Transport, key: Key, token: str = "") -> None:
         self.key = key
         self.calls = self.sent = self.received = 0
-        self._transport, self._token = transport, token
+        self._transport, self._token = transport, carried(token)
         self._headers: dict[str, str] = {}
         self._signed = -SIGNED
         self._offset = 0.0  # of the SuperLink's clock to ours
@@ -147,6 +150,17 @@ class Fleet:
         self._offset = there - time.time()
         self._signed = -SIGNED
         return True
+
+
+def carried(token: str) -> str:
+    """Return a token that a header carries.
+
+    Raises:
+        ValueError: it is another.
+    """
+    if not (token.isascii() and token.isprintable()):
+        raise ValueError(f"token: expected printable ASCII, received {token!r}")
+    return token
 
 
 def _reason(body: bytes) -> str:

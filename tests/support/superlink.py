@@ -30,10 +30,10 @@ from tests.support.limit import Limit
 
 
 class Server:
-    """An ASGI application on a free port of this machine, in a thread."""
+    """An ASGI application on a free port of this machine, in a thread; `options` are uvicorn's."""
 
-    def __init__(self, application: Any, port: int = 0) -> None:
-        config = uvicorn.Config(application, port=port, log_level="critical", ws="none")
+    def __init__(self, application: Any, port: int = 0, **options: Any) -> None:
+        config = uvicorn.Config(application, port=port, log_level="critical", ws="none", **options)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, daemon=True)
         self.thread.start()

@@ -24,7 +24,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from federation import wire
-from federation.fleet import PATH, TOKEN
+from federation.fleet import PATH, TOKEN, carried
 from federation.server.limits import BODIES, Bucket, Limits
 from federation.server.replies import Refusal, Replies, Reply, decoded
 
@@ -45,12 +45,15 @@ class Gateway:
         origins: of pages that may call, such as "https://example.org". Programs send none.
         token: what nodes must send to join; "" for none.
         limits: of requests and replies.
+
+    Raises:
+        ValueError: no header carries the token.
     """
 
     def __init__(
         self, superlink: str, origins: list[str], token: str = "", limits: Limits | None = None
     ) -> None:
-        self._origins, self._token = frozenset(origins), token
+        self._origins, self._token = frozenset(origins), carried(token)
         self._limits = limits or Limits()
         self.replies = Replies(self._limits)
         self._registrations = Bucket(self._limits.rate)
@@ -106,6 +109,8 @@ class Gateway:
         if call in JOINING:
             self._admit(call, request)
         headers = {name: request.headers[name] for name in FORWARDED if name in request.headers}
+        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+            raise Refusal(400, "expected headers of printable ASCII")
         if call == "push-messages":
             return await self._announced(body, headers)
         if call == "push-object":
@@ -114,7 +119,9 @@ class Gateway:
 
     async def _body(self, request: Request, most: int) -> bytes:
         length = request.headers.get("content-length", "")
-        if not length.isdigit():
+        if (
+            not length.isdigit() or "transfer-encoding" in request.headers
+        ):  # it counts, if both come
             raise Refusal(411, "expected the length of the body")
         if int(length) > most:
             raise Refusal(413, f"at most {most} bytes")

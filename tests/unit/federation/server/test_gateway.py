@@ -20,7 +20,7 @@ from federation.fleet import CALLS, TOKEN
 from federation.mailbox import Mailbox
 from federation.platform.cpython import CPythonKey
 from federation.server import gateway as module
-from federation.server.gateway import Gateway
+from federation.server.gateway import FORWARDED, Gateway
 from federation.server.limits import BODIES, Limits
 
 from tests.support.limit import Limit
@@ -260,6 +260,14 @@ def with_key_of(node, address):
     return other
 
 
+def test_a_token_that_no_header_carries_is_refused_at_both_ends(superlink):
+    for token in ("gr\u00fcn", "\u79d8\u5bc6", "two\nlines"):
+        with pytest.raises(ValueError, match="token: expected printable ASCII"):
+            node_at(superlink.url, token=token)
+        with pytest.raises(ValueError, match="token: expected printable ASCII"):
+            Gateway(superlink.url, [ORIGIN], token)
+
+
 @pytest.mark.asyncio
 async def test_who_knows_the_token_joins(opened):
     node = node_at(opened(token="secret").url, token="secret")
@@ -281,6 +289,27 @@ def test_a_body_of_unknown_length_is_refused(usual):
     chunks = iter([b"a", b"b"])
     answer = usual.client.post("/v1/fleet/push-object", content=chunks)
     assert answer.status_code == 411
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+def test_a_body_whose_length_is_said_twice_is_refused(superlink, http):
+    """The length that is looked at is not the one that counts, and uvicorn's h11 reads on."""
+    server = Server(Gateway(superlink.url, [ORIGIN]).application(), http=http)
+    head = b"POST /v1/fleet/pull-object HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n"
+    chunk = bytes(2 * BODIES["pull-object"])
+    body = f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n0\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(head + b"transfer-encoding: chunked\r\n\r\n" + body)
+        status = connection.recv(1000).split()[1]
+    server.close()
+    assert status in (b"411", b"400")
+
+
+@pytest.mark.parametrize("name", FORWARDED)
+@pytest.mark.parametrize("value", [b"\xe4", b"\xff\xfe", "\u79d8".encode(), b"a\tb"])
+def test_a_header_that_is_no_text_of_ascii_is_refused(usual, name, value):
+    answer = usual.client.post("/v1/fleet/pull-object", content=b"aa", headers={name: value})
+    assert (answer.status_code, answer.json()["detail"][:18]) == (400, "gateway: expected ")
 
 
 @pytest.mark.asyncio
