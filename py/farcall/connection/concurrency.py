@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from farcall.proxies.remote import Value
 
 
+class Turn(platform.Waiter):
+    """The wait of one call; `queue` is where it waits."""
+
+    def __init__(self, queue: "list[Turn]") -> None:
+        self._queue = queue
+
+    def cancelled(self) -> None:
+        """Wait no longer: a turn that comes before its task hears of it is another's."""
+        self._queue.remove(self)
+
+
 class Turnstile:
     """Lets `concurrency` calls in at a time."""
 
@@ -28,7 +39,7 @@ class Turnstile:
         self._concurrency = concurrency
         self._free = concurrency
         self._queue = queue
-        self._waiting: "list[platform.Waiter]" = []
+        self._waiting: "list[Turn]" = []
 
     @property
     def idle(self) -> bool:
@@ -46,25 +57,21 @@ class Turnstile:
             return
         if len(self._waiting) >= self._queue:
             raise errors.LimitError(f"{self._queue} calls wait for this object already")
-        waiter = platform.Waiter()
-        self._waiting.append(waiter)
+        turn = Turn(self._waiting)
+        self._waiting.append(turn)
         try:
-            await waiter
+            await turn
         except platform.CancelledError:
-            if waiter in self._waiting:
-                self._waiting.remove(waiter)
-            else:
+            if turn.error is None:  # its turn had come
                 self.leave()
             raise
 
     def leave(self) -> None:
         """Let the next call in."""
-        while self._waiting:
-            waiter = self._waiting.pop(0)
-            if not waiter.done:
-                waiter.settle_soon(None)
-                return
-        self._free += 1
+        if self._waiting:
+            self._waiting.pop(0).settle_soon(None)
+        else:
+            self._free += 1
 
 
 _used: "dict[int, tuple[object, Turnstile]]" = {}
@@ -104,5 +111,5 @@ async def in_turn(
         finally:
             stile.leave()
     finally:  # a call that was cancelled as its turn came may be the last too
-        if stile.idle:
-            _used.pop(id(owner), None)
+        if stile.idle and _used.get(id(owner)) is used:  # not one that came after it
+            del _used[id(owner)]

@@ -319,6 +319,44 @@ async def test_an_object_is_free_again_after_the_session_that_used_it_has_ended(
     assert concurrency._used == {}
 
 
+class Counted:
+    """Counts the calls that are in, some turns each."""
+
+    def __init__(self) -> None:
+        self.inside = self.most = 0
+
+    async def work(self, turns: int) -> None:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        try:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        finally:
+            self.inside -= 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("allowed", [1, 2])
+async def test_no_more_calls_are_in_than_may_be_however_others_are_cancelled(allowed: int) -> None:
+    for seed in range(60):
+        dice, counted = random.Random(seed), Counted()
+        marks = {"concurrency": allowed, "queue": 99}
+        calls: list[asyncio.Future[Any]] = []
+        for _ in range(30):
+            match dice.randrange(3):
+                case 0:
+                    turns = [dice.randrange(4)]
+                    job = concurrency.in_turn(counted, marks, counted.work, turns, {})
+                    calls.append(asyncio.ensure_future(job))
+                case 1 if calls:
+                    dice.choice(calls).cancel()
+                case _:
+                    await asyncio.sleep(0)
+        await asyncio.gather(*calls, return_exceptions=True)
+        assert counted.most <= allowed
+        assert concurrency._used == {}
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize("turns", range(8))
 async def test_nothing_is_kept_of_a_call_that_is_cancelled_as_its_turn_comes(turns: int) -> None:
