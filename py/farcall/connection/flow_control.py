@@ -29,15 +29,17 @@ class Streams:
         export.value.pull(credit)
 
     def on_items(self, frame: "Frame", buffers: "Buffers") -> None:
-        """Handle an `items` frame; dropped when the stream was released meanwhile."""
+        """Handle an `items` frame; the items go back when the stream was released meanwhile."""
         proxy = self._tables.imports.get(frame[1])
-        if isinstance(proxy, Stream):
-            try:
-                items = self._codec.decode_all(frame[2], buffers)
-            except BaseException as exc:  # of a class that is registered here: the stream's error
-                proxy._farcall.flow.end(cause(exc))
-            else:
-                proxy._farcall.flow.feed(items)
+        if not isinstance(proxy, Stream):
+            self._tables.abandon({"": [[wire] for wire in frame[2]]})
+            return
+        try:
+            items = self._codec.decode_all(frame[2], buffers)
+        except BaseException as exc:  # of a class that is registered here: the stream's error
+            proxy._farcall.flow.end(cause(exc))
+        else:
+            proxy._farcall.flow.feed(items)
 
     def on_end(self, frame: "Frame", buffers: "Buffers") -> None:
         """Handle an `end` frame."""

@@ -68,6 +68,7 @@ class Producer:
         self._ahead = 0  # bytes of those
         self._task: "asyncio.Task[Any] | None" = None
         self._running: "platform.Waiter | None" = None  # settled when the task has ended
+        self._steps: "list[platform.Waiter]" = []  # of lock-step, each settled when it has ended
         self._busy = False
         self._over = False
         asynchronous = hasattr(self.source, "__aiter__")
@@ -126,7 +127,8 @@ class Producer:
                 except StopAsyncIteration:
                     self._end(None)
                     break
-                self._send([self._encoded(item)])
+                if not self._over:  # else it was closed as the item came
+                    self._send([self._encoded(item)])
         except BaseException as exc:  # when `aclose` cancels this, the stream is over already
             if self._over or platform.is_over(exc):
                 raise
@@ -171,14 +173,24 @@ class Producer:
     async def asend(self, value: "Value") -> "Any":
         """Lock-step: resume the generator with a value, give its next item."""
         if self._asynchronous:
-            return await self._next.asend(value)
+            return await self._resumed(self._next.asend(value))
         return self._step(self._next.send, value)
 
     async def athrow(self, exc: "BaseException") -> "Any":
         """Lock-step: raise in the generator, give its next item."""
         if self._asynchronous:
-            return await self._next.athrow(exc)
+            return await self._resumed(self._next.athrow(exc))
         return self._step(self._next.throw, exc)
+
+    async def _resumed(self, step: "Any") -> "Any":
+        """What an async generator gives next; `_stopped` waits for that."""
+        waiter = platform.Waiter()
+        self._steps.append(waiter)
+        try:
+            return await step
+        finally:
+            self._steps.remove(waiter)
+            waiter.settle_soon(None)
 
     def _step(self, method: "Callable[[Any], Any]", value: "Value") -> "Value":
         try:
@@ -219,6 +231,8 @@ class Producer:
 
     async def _stopped(self) -> None:
         try:
+            while self._steps:
+                await self._steps[0]
             await self.aclose()
         except platform.CancelledError:
             return

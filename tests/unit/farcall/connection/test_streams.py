@@ -11,8 +11,9 @@ from typing import Any
 import farcall
 import pytest
 from farcall.connection.policy import Policy
+from farcall.endpoints import memory_pair
 
-from tests.unit.farcall.connection.test_session import connected, quiet
+from tests.unit.farcall.connection.test_session import connected, quiet, settle
 
 
 def echo() -> Iterator[Any]:
@@ -150,3 +151,76 @@ def test_a_module_that_another_takes_the_place_of_does_not_lend_it_its_names() -
     gc.collect()
     assert freed() is not None, "another module may have its id, and the names of it"
     assert policy.root.modules[id(freed())][1] is freed()
+
+
+class Item:
+    """Crosses by reference."""
+
+
+async def items(count: int) -> AsyncIterator[Item]:
+    for _ in range(count):
+        await asyncio.sleep(0)
+        yield Item()
+
+
+async def reading(engine: Any) -> None:
+    async for _ in engine.items(5):
+        await asyncio.sleep(0)
+
+
+async def handing_over(engine: Any) -> None:
+    await engine.first(items(5))
+
+
+async def first(stream: AsyncIterator[Item]) -> None:
+    async for item in stream:
+        del item
+        await asyncio.sleep(0)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("consume", [reading, handing_over])
+async def test_items_that_come_after_their_stream_was_left_are_given_back(consume: Any) -> None:
+    """Wherever the loop is cancelled: items are then on their way, or made and not sent."""
+    for turns in range(30):
+        async with connected({"items": items, "first": first}) as (engine, session):
+            task = asyncio.ensure_future(consume(engine))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            del task
+            await quiet(engine, session)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_generator_in_lock_step_is_closed_after_its_step(turns: int) -> None:
+    made = asyncio.Event()
+
+    async def slow() -> AsyncIterator[int]:
+        try:
+            while True:
+                await asyncio.sleep(0)
+                yield 1
+        finally:
+            await asyncio.sleep(0)
+
+    async def stepping(engine: Any) -> None:
+        stream = await engine.slow()
+        made.set()
+        for _ in range(9):
+            await stream.asend(None)
+
+    complaints: list[Any] = []
+    near, far = memory_pair()
+    farcall.Session(far, {"slow": slow}, on_error=lambda exc, of: complaints.append(exc))
+    engine = await farcall.connect(near, timeout=5)
+    task = asyncio.ensure_future(stepping(engine))
+    await made.wait()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    farcall.session(engine).close()
+    await asyncio.gather(task, return_exceptions=True)
+    await settle()
+    assert complaints == []
