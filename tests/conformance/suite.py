@@ -965,6 +965,30 @@ async def a_time_out_raises_and_cancels_the_remote_work(engine):
 
 
 @case
+async def a_time_limit_that_no_timer_holds_does_not_end_a_call_at_once(engine):
+    for seconds in (30 * 86400, 1e18, float("inf")):
+        task = asyncio.create_task(awaited(farcall.options(engine.far.forever, timeout=seconds)()))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await raises(asyncio.CancelledError, task)
+        events = []
+        while events != ["started", "cancelled"]:
+            await asyncio.sleep(0.005)
+            events += await engine.far.take_events()
+
+
+@case
+async def a_time_limit_that_is_no_number_is_refused_before_a_call_is_made(engine):
+    for wrong, kind in (("5", TypeError), ([], TypeError), (float("nan"), ValueError)):
+        try:
+            farcall.options(engine.far.echo, timeout=wrong)
+        except kind:
+            continue
+        raise AssertionError(f"expected a refusal of {wrong}")
+    await raises(farcall.TimeoutError, farcall.options(engine.far.make_text, timeout=-1)(1))
+
+
+@case
 async def asyncio_s_own_gather_and_wait_for_take_calls(engine):
     far = engine.far
     equal(await asyncio.gather(far.echo(1), far.echo(2), far.echo([3])), [1, 2, [3]])

@@ -49,7 +49,7 @@ class Calls(PendingCalls):
         super().__init__([], options.complain)
         self._port = port
         self._serve = serve
-        self._timeout = timeout
+        self._timeout = platform.seconds(timeout)
         self._limit = options.limits["pending"]
         self._prefix = platform.random_id()
         self._last = 0

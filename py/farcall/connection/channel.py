@@ -65,7 +65,7 @@ class Channel:
         limits: "dict[str, int]",
     ) -> None:
         self.name = name
-        self.timeout = timeout
+        self.timeout = platform.seconds(timeout)
         self.on_error = on_error
         self.limits = limits
         self.most = {name: limits[name] for name in SIZES}

@@ -66,7 +66,7 @@ from farcall.platform.tasks import (
     spawn_marked,
     treat_as_awaitable,
 )
-from farcall.platform.timers import Ticker, Timer, clock, forget_later, pause, soon
+from farcall.platform.timers import Ticker, Timer, clock, forget_later, pause, seconds, soon
 
 __all__ = [
     "BROWSER",
@@ -116,6 +116,7 @@ __all__ = [
     "random_id",
     "refuse_unawaited",
     "report",
+    "seconds",
     "set_marks",
     "soon",
     "spawn",

@@ -21,10 +21,28 @@ def clock() -> float:
     return time.perf_counter()
 
 
+# Seconds: JavaScript's timers have 31 bits of milliseconds, and run at once for more; above 30 bits
+# MicroPython wraps its numbers on their way there.
+LONGEST = 1_000_000
+
+
+def seconds(value: "float | None") -> "float | None":
+    """A time limit as it was given.
+
+    Raises:
+        TypeError, ValueError: it is no number.
+    """
+    if value is not None and not (value < 0 or value >= 0):
+        raise ValueError(f"expected seconds, or None for no limit, received {value!r}")
+    return value
+
+
 class Timer:
-    """Calls `function` once after `seconds`, unless cancelled."""
+    """Calls `function` once after `seconds`, LONGEST at most, unless cancelled."""
 
     def __init__(self, seconds: "float", function: "Callable[[], object]") -> None:
+        if not 0 <= seconds <= LONGEST:
+            seconds = LONGEST if seconds > 0 else 0
         if MICROPYTHON:
             self._handle: "Any" = js.setTimeout(create_proxy(function), int(seconds * 1000))
         else:

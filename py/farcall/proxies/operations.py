@@ -7,6 +7,7 @@ runs the operation that the object's type defines, if its policy allows it:
     await farcall.set(engine.rows[3], "x")  # as `engine.rows[3] = "x"`, but raises its error
 """
 
+from farcall import platform
 from farcall.proxies import remote
 
 TYPE_CHECKING = False
@@ -64,8 +65,12 @@ def options(proxy: "Remote", **given: "Any") -> "Remote":
     Args:
         proxy: a proxy or a path.
         given: timeout (seconds, None waits), one_way (True: no reply, returns None).
+
+    Raises:
+        TypeError, ValueError: another option, or a timeout that is no number.
     """
     ref = remote.reference(proxy, "options")
+    platform.seconds(given.get("timeout"))
     unknown = [name for name in given if name not in ("timeout", "one_way")]
     if unknown:
         raise TypeError(f"options: expected timeout or one_way, received {unknown}")
