@@ -41,6 +41,7 @@ NOT_READ = {
     "static/embed.js": "runs in another page, and holds its own texts in every language",
     "static/resilience.js": "errors that are thrown at programs",
     "static/language.js": "puts texts, and has none",
+    "static/focus.js": "selectors and keys, and no text",
 }
 # Names, and words that are the same in every language.
 VERBATIM = {

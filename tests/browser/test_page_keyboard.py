@@ -98,6 +98,68 @@ def test_letters_train_pause_stop_step_and_reset(page):
     page.until(lambda: "not trained yet" in page.text)
 
 
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Everything by keys, in the document's order, with visible focus",
+)
+def test_a_button_that_cannot_be_pressed_meanwhile_has_the_focus_back_afterwards(page):
+    page.execute_script("location.hash = 'epochs=100'; document.getElementById('step').focus()")
+    press(page, Keys.ENTER)
+    page.until(lambda: "One batch" in page.text and page.phase == "ready")
+    page.until(lambda: focused(page) == "step")
+    page.execute_script("document.getElementById('train').focus()")
+    press(page, Keys.ENTER)
+    page.wait_for_phase("training")
+    page.until(lambda: focused(page) == "pause", what="what goes on with the run")
+    press(page, "x")
+    page.wait_for_phase("ready")
+    page.until(lambda: focused(page) == "train")
+
+
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Everything by keys, in the document's order, with visible focus",
+)
+def test_a_notice_that_is_dismissed_gives_the_focus_to_what_had_it_before(page, tmp_path):
+    (tmp_path / "none.keras").write_bytes(b"")
+    page.execute_script("document.getElementById('load').focus()")
+    page.find_element(By.ID, "model-file").send_keys(str(tmp_path / "none.keras"))
+    page.until("!document.getElementById('failure').hidden")
+    page.execute_script("document.getElementById('failure-dismiss').focus()")
+    press(page, Keys.ENTER)
+    page.until(lambda: focused(page) == "load")
+
+
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Everything by keys, in the document's order, with visible focus",
+)
+def test_a_list_that_is_drawn_again_keeps_the_focus_at_its_place(page):
+    page.execute_script("document.getElementById('editor').open = true")
+    named = "document.querySelector('[aria-label=\"Remove layer 2\"]')"
+    page.execute_script(f"globalThis.former = {named}; former.focus()")
+    press(page, Keys.ENTER)
+    page.until("!former.isConnected && document.activeElement.closest('#layers')")
+    page.execute_script("document.getElementById('reset').focus()")
+    page.execute_script("document.getElementById('editor').open = false; location.hash = ''")
+    press(page, Keys.ENTER)
+    page.until(lambda: "not trained yet" in page.text)
+
+
+@pytest.mark.promise(
+    "The page: everybody, any screen, any failure",
+    "Everything by keys, in the document's order, with visible focus",
+)
+def test_what_is_blurred_on_purpose_stays_so(page):
+    page.execute_script("document.getElementById('train').focus()")
+    page.execute_script("document.activeElement.blur()")
+    press(page, "s")
+    page.until(lambda: "One batch" in page.text and page.phase == "ready")
+    assert focused(page) == ""
+    press(page, "r")
+    page.until(lambda: "not trained yet" in page.text)
+
+
 def test_letters_typed_into_a_field_do_nothing_else(page):
     page.execute_script("document.querySelector('#options details').open = true")
     field = page.find_element(By.ID, "option-seed")

@@ -30,7 +30,7 @@ A press on a picture deletes it. All stay in this browser until you delete them.
 <option value="features">EfficientNet-Lite0's view, 5 MB</option></select></label>
 <div class="row spread"><button id="own-add" type="button">Add a class</button>
 <small id="own-count"></small>
-<button id="own-undo" type="button" class="quiet" disabled>Undo</button>
+<button id="own-undo" type="button" class="quiet" data-then="own-title" disabled>Undo</button>
 <button id="own-forget" type="button" class="quiet">Delete all</button></div>
 <input id="own-files" type="file" multiple hidden accept="image/*" aria-label="Pictures">
 """
