@@ -551,6 +551,12 @@ def test_what_keeps_a_csv_from_being_a_table_is_said_and_forgotten_with_the_next
     give(page, tmp_path / "wrong.csv")
     page.until("!document.getElementById('failure').hidden")
     assert words in page.text
+    table = "a,b\n" + "".join(f"{number * number},{number % 3}\n" for number in range(40))
+    (tmp_path / "table.csv").write_text(table)
+    give(page, tmp_path / "table.csv")
+    page.until("document.getElementById('failure').hidden")
+    give(page, tmp_path / "wrong.csv")
+    page.until("!document.getElementById('failure').hidden")
     lines = "".join(f"{number % 3}," + ",".join(["9"] * 784) + "\n" for number in range(40))
     (tmp_path / "right.csv").write_text(lines)
     give(page, tmp_path / "right.csv")

@@ -180,6 +180,16 @@ def test_a_file_that_is_no_model_is_named_and_changes_nothing(page, tmp_path):
     assert answer(page) == before
 
 
+@pytest.mark.promise("The page: drawing and models", "Downloaded and opened in every format")
+def test_what_is_said_of_a_file_is_over_with_the_next_that_is_a_model(page, folder, tmp_path):
+    wrong = tmp_path / "holiday.npz"
+    wrong.write_bytes(b"not a model")
+    page.find_element("id", "model-file").send_keys(str(wrong))
+    page.until("!document.getElementById('failure').hidden")
+    page.find_element("id", "model-file").send_keys(str(download(page, folder, "npz")))
+    page.until("document.getElementById('failure').hidden")
+
+
 @pytest.mark.promise(
     "The page: drawing and models",
     "Fewer bits, with size and accuracy before and after",
@@ -245,8 +255,12 @@ def test_saved_models_are_listed_opened_and_deleted(page):
     page.click(f"Open {name}")
     page.until(lambda: f"“{name}”: loaded in" in page.text)
     assert answer(page) == before
+    page.execute_script(
+        "document.querySelector(`[aria-label='Delete ${arguments[0]}']`).focus()", name
+    )
     page.click(f"Delete {name}")
     page.until(lambda: names(page) == had)
+    page.until("document.activeElement.matches('button')", what="the focus at another button")
 
 
 @pytest.mark.promise(

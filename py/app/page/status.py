@@ -68,6 +68,18 @@ def notice(title, what, following, details=""):
     _show(title, what, following, details, False, False)
 
 
+def refuse(title, what, following, details=""):
+    """Say why files are not taken, until others are; the page goes on."""
+    notice(title, what, following, details)
+    dom.find("failure").classList.add("refused")
+
+
+def taken():
+    """Close the box where it says why other files were not taken."""
+    if dom.find("failure").matches(".refused"):
+        hide()
+
+
 def notice_once(key, title, what, following):
     """Show a warning the first time only."""
     if key not in _noticed:

@@ -130,7 +130,6 @@ class Data:
         dom.on("data-form", "change", lambda event: self._convert(event.target.value))
         self.changed = lambda: None  # called when the data are shown again
         self.replaced = None  # coroutine function, called when the data are others
-        self.refused = False  # whether the notice is of files that were no data set
         self.suited = Suited(client, options)
         self.tabled = None  # coroutine function of a CSV's name and address: it holds no images
         self.buckets = Buckets(client, self.refresh)
@@ -215,10 +214,9 @@ class Data:
             problem = await self._no_table(names, urls)
             if problem == "":
                 return
-            self.refused = True
             status.say(tr("The data are as they were."))
             what = tr("{problem}. As a table: {other}", problem=error, other=problem)
-            status.notice(
+            status.refuse(
                 tr("Not a data set"),
                 what if problem else str(error),
                 tr(
@@ -252,9 +250,7 @@ class Data:
                 where it has changed.
         """
         await self._replaced(before)
-        if self.refused:  # what was said of other files is over
-            self.refused = False
-            status.hide()
+        status.taken()
         status.say(_adopted(self.client.data))
 
     async def _convert(self, form):

@@ -103,6 +103,7 @@ class Models:
             _refuse(words, data)
             return False
         await self.client.adopt(model, None, about)
+        status.taken()
         warm = await self.client.lab.models.warm_up(model)
         note = tr(
             "{words}: loaded in {loaded}, warmed up in {warm}",
@@ -121,7 +122,6 @@ class Models:
         except Exception as error:
             await self._lost(error)
             return
-        (dom.find("saved").querySelector("button") or dom.find("save")).focus()
         status.say(tr("“{name}” is deleted.", name=name))
 
     async def _lost(self, error):
@@ -169,7 +169,7 @@ class Models:
                     about = {"trained": trained or 0}
                     await self.take(model, about, f"“{file.name}”", began)
         except Exception as error:
-            status.notice(
+            status.refuse(
                 tr("This file is no model"),
                 str(error),
                 tr("Nothing was changed. Choose a file that Download made."),
@@ -199,7 +199,7 @@ def _name(client):
 def _refuse(words, data):
     """Say that a model reads other images, or has other classes."""
     size, classes = " × ".join([str(side) for side in data["shape"]]), len(data["names"])
-    status.notice(
+    status.refuse(
         tr("This model is for other data"),
         tr(
             "{words} does not read images of {size}, or has not {classes} classes.",

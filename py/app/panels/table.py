@@ -88,6 +88,7 @@ class Table:
         panel.hidden, panel.open = False, True
         panel.scrollIntoView(dom.record({"block": "nearest"}))
         count = numbers.count(found["rows"])
+        status.taken()
         status.say(
             tr(
                 "{name} is a table of {count} rows: choose what is learned, and train on it.",

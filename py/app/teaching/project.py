@@ -71,11 +71,12 @@ class Project:
                 await client.adopt(found["model"], None, about)
                 if found["pictures"]:
                     await self._show_classes(found["changed"])
+                status.taken()
                 status.say(
                     tr("The project {name} is open: its data, options and network.", name=file.name)
                 )
         except Exception as error:
-            status.notice(
+            status.refuse(
                 tr("This file is no project"),
                 str(error),
                 tr("Choose a file that Save project made, of images that the page takes."),
