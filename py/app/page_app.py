@@ -354,4 +354,4 @@ class PageApp:
             self._failed(error)
 
 
-_MODELS = (".npz", ".safetensors", ".keras", ".onnx", "-tfjs.zip")
+_MODELS = (".npz", ".safetensors", ".keras", ".onnx", ".h5", "-tfjs.zip")

@@ -324,6 +324,9 @@ def test_what_misses_the_drop_zone_is_taken_as_well_and_a_model_is_a_model(page)
     assert drop(page, {"mine.npz": nn.io.save(model)}, "data")
     page.until(lambda: "“mine.npz” is the network in use now" in page.text)
     assert count(page).startswith("MNIST: 60,000")
+    assert drop(page, {"none.h5": b"no model"}, "data")
+    page.until(lambda: "This file is no model" in page.text)
+    page.button("Dismiss").click()
     page.execute_script("location.hash = 'preset=mlp'; location.hash = ''")
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from nn.data import Dataset, parse_idx
 
 from app.lab.images.normalize_digit import area_weights
+from app.language import tr
 
 SIDE = 28
 SIDES = (28, 32, 64, 96)
@@ -43,6 +44,8 @@ OTHER_PICTURES = (
     ".eps",
     ".pdf",
 )
+MODELS = (".npz", ".safetensors", ".keras", ".onnx", ".h5", ".hdf5")
+MODEL_PARTS = {"nn.json", "config.json", "model.json"}  # of which a zip with a model has one
 BESIDE = (".txt", ".db", ".ini")  # texts, Thumbs.db and desktop.ini: left out without a word
 SAMPLE = 50  # pictures that are looked at for size and colour
 COLOURED = 24  # from this distance between its red, green and blue on a pixel is no grey
@@ -377,6 +380,29 @@ async def read(
     files: dict[str, bytes], decode: Decode, form: tuple[int, int] | None = None
 ) -> tuple[Any, Any, list[str]]:
     """Return images, labels and class names of files of any of these kinds; see `read_zip`."""
+    try:
+        return await _read(files, decode, form)
+    except OwnDataError as error:
+        meant = next(filter(None, (_meant(*file) for file in files.items())), "")
+        raise OwnDataError(f"{error}.{meant}" if meant else str(error)) from error
+
+
+def _meant(name: str, content: bytes) -> str:
+    """Return where the page takes a file that is no data set; '' where nothing is known of it."""
+    try:
+        parts = set(zipfile.ZipFile(io.BytesIO(content)).namelist())
+    except zipfile.BadZipFile:
+        parts = set()
+    if "project.json" in parts:
+        return " " + tr("{name} holds a project: Open project, under Models, opens it.", name=name)
+    if parts & MODEL_PARTS or name.lower().endswith(MODELS):
+        return " " + tr("{name} holds a model: Load, under Models, opens it.", name=name)
+    return ""
+
+
+async def _read(
+    files: dict[str, bytes], decode: Decode, form: tuple[int, int] | None
+) -> tuple[Any, Any, list[str]]:
     if holds_pictures(files):
         ((name, content),) = files.items()
         return await read_zip(name, content, decode, form)

@@ -315,6 +315,29 @@ def disc(side: int, colour: tuple[int, int, int]) -> np.ndarray:
     return np.where(inside[..., None], np.uint8(colour), np.uint8(255))
 
 
+@pytest.mark.parametrize(
+    ("files", "where"),
+    [
+        ({"class.zip": as_zip({"project.json": b"{}", "model.npz": b""})}, "Open project"),
+        ({"net-tfjs (1).zip": as_zip({"model.json": b"{}", "a.bin": b""})}, "Load"),
+        ({"net.npz": as_zip({"nn.json": b"{}"})}, "Load"),
+        ({"net.h5": b"\x89HDF\r\n\x1a\n"}, "Load"),
+        ({"net.keras": b"PK", "digits.csv": b"1,2"}, "Load"),
+    ],
+)
+def test_a_project_or_a_model_among_the_data_is_named_with_the_button_that_opens_it(
+    files: dict[str, bytes], where: str
+) -> None:
+    name = re.escape(next(iter(files)))
+    with pytest.raises(import_data.OwnDataError, match=f"{name} holds a .*: {where}, under Models"):
+        read(files)
+
+
+def test_images_beside_a_file_named_as_part_of_a_model_are_data() -> None:
+    pictures = {f"{kind}/{n}.png": b"9" for kind in "ab" for n in range(6)}
+    assert read({"pets.zip": as_zip({**pictures, "config.json": b"{}"})})[2] == ["a", "b"]
+
+
 @pytest.mark.parametrize("side", import_data.SIDES)
 @pytest.mark.parametrize("colour", [(200, 0, 0), (90, 90, 90)])
 def test_a_picture_of_the_images_size_stays_as_it_is(side: int, colour: Any) -> None:
