@@ -97,7 +97,7 @@ def read_idx(files: dict[str, bytes]) -> tuple[Any, Any]:
         if name.lower().endswith(PICTURES):
             raise OwnDataError(f"{name}: give pictures as a zip with a folder for each class")
         try:
-            array = parse_idx(content)
+            array = parse_idx(content, limit=MOST_MEMORY)
         except Exception as error:
             raise OwnDataError(f"{name}: {error}") from error
         found[array.ndim] = array

@@ -184,6 +184,14 @@ def test_batches_that_need_too_much_memory_are_refused(monkeypatch: pytest.Monke
         read({"data_batch_1.bin": bytes(10 * 3073)})
 
 
+def test_a_gzip_is_not_unpacked_beyond_what_images_may_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(import_data, "MOST_MEMORY", 1000)
+    with pytest.raises(import_data.OwnDataError, match="gzip: expected at most 1000 bytes"):
+        read({"a.gz": gzip.compress(bytes(1001))})
+
+
 def test_reads_a_zip_with_a_folder_a_class() -> None:
     files = {f"set/{'cat' if i % 2 else 'bee'}/{i}.png": str(i).encode() for i in range(12)}
     images, labels, names = read({"pets.zip": as_zip({**files, "set/readme.txt": b"no image"})})
