@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from nn.errors import ConfigError, NNError
 
@@ -66,17 +68,25 @@ def expect_kinds(
         if name in refused:  # for a better reason
             continue
         kind = kinds.get(name, "").removesuffix(" | None")
-        if kind not in _KINDS or kind in loose or (value is None and kind != kinds[name]):
+        if kind in loose or (value is None and kind != kinds.get(name, "")):
             continue
-        fits = isinstance(value, _KINDS[kind])
-        if (
-            not fits
-            or (isinstance(value, int) and abs(value) >= _MOST)
-            or (kind == "int" and value % 1 != 0)
-        ):
+        if not _fits(value, kind):
             raise ConfigError(
                 f"{cls.__name__}: expected {name} to be a {kind}, received {value!r:.80}"
             )
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Return whether a value is of a kind: one of _KINDS, a sequence of ints, "int |" before it for
+    one of them, " | None" inside for items that may be None; any other kind fits all."""
+    single, several, inner = kind.partition("Sequence[int")
+    if several and isinstance(value, Sequence | np.ndarray):
+        return all(_fits(n, "int") or (n is None and inner != "]") for n in value)
+    kind = single[:3] if several else kind
+    return isinstance(value, _KINDS.get(kind, () if several else object)) and not (
+        kind in _KINDS
+        and ((isinstance(value, int) and abs(value) >= _MOST) or (kind == "int" and value % 1 != 0))
+    )
 
 
 def without_missing(cls: type, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -174,7 +174,7 @@ class MultiHeadAttention(ScoredAttention):
         value_dim: int | None = None,
         dropout: float = 0.0,
         use_bias: bool = True,
-        output_shape: Any = None,
+        output_shape: int | Sequence[int] | None = None,
         *,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",

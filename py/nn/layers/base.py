@@ -109,7 +109,7 @@ class Layer(metaclass=Checked):
         trainable: bool = True,
         dtype: str | None = None,
         activity_regularizer: Any = None,
-        input_shape: Sequence[int | None] | None = None,
+        input_shape: Iterable[int | None] | None = None,
         input_dim: int | None = None,
         masking: bool | None = None,
         **others: Any,
@@ -317,7 +317,13 @@ class Layer(metaclass=Checked):
     # Calling.
 
     def ensure_built(self, *input_shapes: Shape) -> None:
-        """Build the layer if it is not built."""
+        """Build the layer if it is not built.
+
+        Raises:
+            ConfigError: the first input lacks an axis that the layer's `axis` names.
+        """
+        if ours(type(self)):
+            expect_axes(getattr(self, "axis", None), len(input_shapes[0]), self.name)
         if self.built:
             return
         self.build(*input_shapes)
@@ -331,7 +337,11 @@ class Layer(metaclass=Checked):
         of the same settings says which sizes the weights would have; it holds none.
         """
         known = self._built_for
-        if input_shapes == known or not known or not self.variables:
+        if input_shapes == known or not known:
+            return
+        if not self.variables:
+            if self.several_inputs and ours(type(self)):
+                self.build(*input_shapes)  # which only checks
             return
         if input_shapes in self._fitting:
             return
@@ -434,8 +444,6 @@ class Layer(metaclass=Checked):
         if own and len(inputs) != 1 and not self.several_inputs:
             raise ShapeError(f"{self.name}: expected one input, received {len(inputs)}")
         shapes = [t.shape for t in inputs]
-        if own:
-            _expect_axes(getattr(self, "axis", None), len(shapes[0]), self.name)
         self.ensure_built(*shapes)
         self.expect_fitting(*shapes)
         result = self.compute_output_shape(*shapes)
@@ -568,12 +576,13 @@ def axes_of(shape: Any, layer: str) -> Shape:
     return tuple(None if n is None else int(n) for n in found)
 
 
-def _expect_axes(axis: Any, rank: int, layer: str) -> None:
-    for one in axis if isinstance(axis, list | tuple) else [axis]:
-        if one is not None and not (isinstance(one, int | np.integer) and -rank <= one < rank):
-            raise ConfigError(
-                f"{layer}: expected axis from {-rank} to {rank - 1}, received {axis!r:.80}"
-            )
+def expect_axes(axis: Any, rank: int, layer: str) -> None:
+    """Raise ConfigError unless an axis, or each of several, is one of `rank` and named once."""
+    given = axis if isinstance(axis, list) else [] if axis is None else [axis]
+    if axis == [] or len({a % rank for a in given if -rank <= a < rank}) < len(given):
+        raise ConfigError(
+            f"{layer}: expected axis from {-rank} to {rank - 1}, received {axis!r:.80} (each once)"
+        )
 
 
 def pair(value: Any, name: str, layer: str) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -39,10 +39,10 @@ class InputLayer(Layer):
 
     def __init__(
         self,
-        shape: Sequence[int | None] | None = None,
+        shape: Iterable[int | None] | None = None,
         batch_size: int | None = None,
         *,
-        batch_shape: Sequence[int | None] | None = None,
+        batch_shape: Iterable[int | None] | None = None,
         dtype: str | None = None,
         **options: Any,
     ) -> None:

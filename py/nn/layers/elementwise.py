@@ -195,8 +195,6 @@ class Softmax(Elementwise):
     def _together(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
         """Return an array with all the axes as its last one, and the function that moves back."""
         axes = self.axis if isinstance(self.axis, list) else [self.axis]
-        if not all(isinstance(axis, int) and -x.ndim <= axis < x.ndim for axis in axes):
-            raise ShapeError(f"{self.name}: expected axes {axes}, received shape {x.shape}")
         last = {axis % x.ndim for axis in axes}
         order = [*(axis for axis in range(x.ndim) if axis not in last), *sorted(last)]
         turned = x.transpose(order)

@@ -10,8 +10,8 @@ import numpy as np
 
 from nn import config, kernels
 from nn.context import Context
-from nn.errors import ShapeError
-from nn.layers.base import Layer
+from nn.errors import ConfigError, ShapeError
+from nn.layers.base import Layer, expect_axes
 from nn.layers.unit_length import unit_length, unit_length_gradient
 from nn.types import Array, Shape, prod
 
@@ -210,9 +210,12 @@ class Dot(Layer):
 
     fields: tuple[str, ...] = ("axes", "normalize")
 
-    def __init__(self, axes: Any, normalize: bool = False, **options: Any) -> None:
+    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **options: Any) -> None:
         super().__init__(**options)
         self.axes = axes if isinstance(axes, int) else list(axes)
+        self._pair = [axes, axes] if isinstance(axes, int) else list(axes)
+        if len(self._pair) != 2:
+            raise ConfigError(f"{self.name}: expected one axis or two, received {axes}")
         self.normalize = normalize
 
     def build(self, *input_shapes: Shape) -> None:
@@ -227,8 +230,9 @@ class Dot(Layer):
             )
 
     def _places(self, shapes: Sequence[Sequence[Any]]) -> tuple[int, int]:
-        first, second = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
-        return first % len(shapes[0]), second % len(shapes[1])
+        for axis, shape in zip(self._pair, shapes, strict=True):
+            expect_axes(axis, len(shape), self.name)
+        return self._pair[0] % len(shapes[0]), self._pair[1] % len(shapes[1])
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         first, second = self._places(input_shapes)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from nn import kernels
 from nn.context import Context
-from nn.errors import ConfigError
-from nn.layers.base import Layer
+from nn.errors import ConfigError, ShapeError
+from nn.layers.base import Layer, expect_rank
 from nn.layers.data_format import check_data_format
-from nn.types import Array, prod
+from nn.types import Array, Shape, prod
 
 
 class Dropout(Layer):
@@ -53,13 +53,23 @@ class Dropout(Layer):
         """Return what inputs of this shape are multiplied by, or the axes of it that differ."""
         return kernels.drop(np.ones(self.mask_shape(shape), dtype), draw, self.rate)
 
-    def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of the random draw."""
+    def compute_output_shape(self, *input_shapes: Shape) -> Shape:
+        self.mask_shape(input_shapes[0])
+        return input_shapes[0]
+
+    def mask_shape(self, shape: Any) -> Any:
+        """Return the shape of the random draw for inputs of a shape."""
         if self.noise_shape is None:
             return shape
-        return tuple(
-            n if n is not None else s for n, s in zip(self.noise_shape, shape, strict=True)
-        )
+        pairs = [*zip(self.noise_shape, shape, strict=False)]
+        if len(self.noise_shape) != len(shape) or any(
+            n is not None and n != 1 and (n < 1 or s not in (None, n)) for n, s in pairs
+        ):
+            raise ShapeError(
+                f"{self.name}: expected in noise_shape 1, None or the size for each axis of "
+                f"{shape}, received {self.noise_shape}"
+            )
+        return tuple(s if n is None else n for n, s in pairs)
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         (x,) = inputs
@@ -83,6 +93,7 @@ class Dropout(Layer):
 class SpatialDropout2D(Dropout):
     """Dropout of whole channels (Tompson et al. 2015)."""
 
+    rank: ClassVar[int] = 2
     fields: tuple[str, ...] = ("rate", "data_format", "seed")
 
     def __init__(
@@ -95,7 +106,8 @@ class SpatialDropout2D(Dropout):
         super().__init__(rate, None, seed, **options)
         self.data_format = check_data_format(data_format, self.name)
 
-    def mask_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+    def mask_shape(self, shape: Any) -> Any:
+        expect_rank(shape, self.rank + 2, self)
         ones = (1,) * (len(shape) - 2)
         if self.data_format == "channels_first":
             return (*shape[:2], *ones)
@@ -105,6 +117,7 @@ class SpatialDropout2D(Dropout):
 class SpatialDropout1D(SpatialDropout2D):
     """Dropout of whole channels of sequences (n, steps, c) (Tompson et al. 2015)."""
 
+    rank = 1
     fields: tuple[str, ...] = ("rate", "seed")
 
     def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
@@ -113,3 +126,5 @@ class SpatialDropout1D(SpatialDropout2D):
 
 class SpatialDropout3D(SpatialDropout2D):
     """Dropout of whole channels of volumes (Tompson et al. 2015)."""
+
+    rank = 3

@@ -39,7 +39,7 @@ class Normalizing(Layer):
         shape = input_shapes[0]
         rank = len(shape)
         given = self.axis if isinstance(self.axis, list) else [self.axis]
-        if any(not -rank <= a < rank or a % rank == 0 for a in given):
+        if any(a % rank == 0 for a in given):
             raise ConfigError(
                 f"{self.name}: expected axis from 1 to {rank - 1} or -1 to {1 - rank}, "
                 f"received {self.axis}"

@@ -109,7 +109,7 @@ class Normalization(Affine):
                 f"{self.name}: expected mean and variance together, received "
                 f"mean={mean!r:.80}, variance={variance!r:.80}"
             )
-        self.axis = axis if axis is None or isinstance(axis, int) else list(axis)
+        self.axis = axis if axis is None or isinstance(axis, int) else list(axis) or None
         self.mean = _listed(mean, "mean", self.name)
         self.variance = _listed(variance, "variance", self.name)
         self.invert = invert
@@ -125,10 +125,6 @@ class Normalization(Affine):
         (shape,) = input_shapes
         rank = len(shape)
         given = [self.axis] if isinstance(self.axis, int) else self.axis or []
-        if any(not -rank <= axis < rank for axis in given):
-            raise ConfigError(
-                f"{self.name}: expected axis from {-rank} to {rank - 1}, received {self.axis}"
-            )
         self.kept = tuple(sorted(axis % rank for axis in given))
         sizes = [shape[i] if i in self.kept else 1 for i in range(rank)]
         if None in sizes:

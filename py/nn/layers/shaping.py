@@ -26,6 +26,10 @@ class Reshape(Layer):
     def __init__(self, target_shape: Sequence[int], **options: Any) -> None:
         super().__init__(**options)
         self.target_shape = tuple(target_shape)
+        if min(self.target_shape, default=0) < -1 or self.target_shape.count(-1) > 1:
+            raise ConfigError(
+                f"{self.name}: expected sizes, -1 at most once, received {self.target_shape}"
+            )
 
     def compute_output_shape(self, *input_shapes: Shape) -> Shape:
         n, *rest = input_shapes[0]

@@ -64,7 +64,8 @@ def test_a_layer_trains_where_nobody_needs_the_gradient_of_its_input(kind, argum
     ids=lambda layer: type(layer).__name__,
 )  # fmt: skip
 def test_layers_that_behave_differently_while_training(layer):
-    nn.check_gradients(layer, IMAGE, training=True, samples=15)
+    x = IMAGE[:, None] if isinstance(layer, nn.SpatialDropout3D) else IMAGE
+    nn.check_gradients(layer, x, training=True, samples=15)
 
 
 @pytest.mark.parametrize(
