@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from math import gcd
 from typing import Any
 
+from nn.errors import ConfigError
 from nn.keras_arguments import Checked
 
 __all__ = [
@@ -132,7 +133,11 @@ _OLD_NAMES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "o
 
 
 class CallbackList:
-    """The callbacks of a run. Hooks that no callback overrides cost nothing."""
+    """The callbacks of a run. Hooks that no callback overrides cost nothing.
+
+    Raises:
+        ConfigError: one of them is a class, or has no hook at all.
+    """
 
     def __init__(self, callbacks: Iterable[Any], model: Any, params: Logs) -> None:
         self.callbacks = sorted(callbacks, key=_comes_last)
@@ -141,6 +146,8 @@ class CallbackList:
             if isinstance(callback, Callback):
                 callback.set_params(params)
                 callback.set_model(model)
+            elif isinstance(callback, type) or not any(_overrides(callback, n) for n in HOOKS):
+                raise ConfigError(f"callbacks: expected callbacks, received {callback!r:.80}")
         self._hooks = {name: self._listeners(name) for name in HOOKS}
 
     def _listeners(self, name: str) -> list[Callable[..., Any]]:

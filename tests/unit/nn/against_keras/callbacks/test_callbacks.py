@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from pathlib import Path
 from typing import Any
@@ -123,3 +124,19 @@ def test_keras_reads_the_weights_alone_and_nn_those_of_keras(tmp_path: Path) -> 
     nn.io.load_weights(ours, path.read_bytes())
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("given", [5, "early", [None], [nn.EarlyStopping], [object()]])
+def test_what_is_no_callback_is_refused_as_in_keras(given: Any) -> None:
+    x, y = np.ones((4, 3), np.float32), np.ones((4, 1), np.float32)
+    models = [of.Sequential([of.Input((3,)), of.layers.Dense(1)]) for of in (keras, nn)]
+    for model in models:
+        model.compile("sgd", "mse")
+    with pytest.raises((AttributeError, TypeError)):
+        models[0].fit(x, y, callbacks=given, verbose=0)
+    for method in ("fit", "evaluate"):
+        with pytest.raises(nn.errors.ConfigError, match="callbacks: expected callbacks, received"):
+            asyncio.run(getattr(models[1], method)(x, y, callbacks=given))
+    with pytest.raises(nn.errors.ConfigError, match="callbacks: expected callbacks, received"):
+        asyncio.run(models[1].predict(x, callbacks=given))
+    assert asyncio.run(models[1].fit(x, y)).history["loss"]
