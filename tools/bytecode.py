@@ -111,14 +111,31 @@ def lean(path: str, source: str) -> ast.Module:
 def strip(parent: ast.AST) -> None:
     if isinstance(parent, DOCUMENTED):
         drop_docstring(parent)
+    if isinstance(parent, ast.Module | ast.ClassDef) and not has_fields(parent):
+        parent.body = [plain(node) for node in parent.body]
     for node in ast.iter_child_nodes(parent):
         if isinstance(node, FUNCTIONS):
             bare(node)
         strip(node)
 
 
+def has_fields(node: ast.Module | ast.ClassDef) -> bool:
+    """Whether a class is made from the annotations in it."""
+    names = [*node.bases, *node.decorator_list] if isinstance(node, ast.ClassDef) else []
+    return any(name in ast.unparse(each) for name in ("NamedTuple", "dataclass") for each in names)
+
+
+def plain(node: ast.stmt) -> ast.stmt:
+    """A statement of a module or a class without its annotation."""
+    if not isinstance(node, ast.AnnAssign):
+        return node
+    if node.value is None:
+        return ast.copy_location(ast.Pass(), node)
+    return ast.copy_location(ast.Assign([node.target], node.value), node)
+
+
 # `nn.keras_arguments` holds the settings of a file to these annotations of constructors.
-READ = ("bool", "float", "int", "str")
+READ = ("bool", "float", "int", "str", "Sequence[int", "Sequence[int]")
 
 
 def bare(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
@@ -134,8 +151,9 @@ def bare(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
 def drop_docstring(
     node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
 ) -> None:
-    if len(node.body) > 1 and ast.get_docstring(node, clean=False):
-        del node.body[0]
+    if ast.get_docstring(node, clean=False):
+        former = node.body.pop(0)
+        node.body = node.body or [ast.copy_location(ast.Pass(), former)]
 
 
 def pack(target: Path, members: dict[str, bytes]) -> bytes:

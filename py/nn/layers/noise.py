@@ -62,12 +62,11 @@ class Dropout(Layer):
         if self.noise_shape is None:
             return shape
         pairs = [*zip(self.noise_shape, shape, strict=False)]
-        if len(self.noise_shape) != len(shape) or any(
-            n is not None and n != 1 and (n < 1 or s not in (None, n)) for n, s in pairs
-        ):
+        other = any(s and n not in (None, 1, s) for n, s in pairs)
+        if other or len(self.noise_shape) != len(shape):
             raise ShapeError(
-                f"{self.name}: expected in noise_shape 1, None or the size for each axis of "
-                f"{shape}, received {self.noise_shape}"
+                f"{self.name}: expected noise_shape of None, 1 or the sizes of {shape}, "
+                f"received {self.noise_shape}"
             )
         return tuple(s if n is None else n for n, s in pairs)
 

@@ -52,8 +52,17 @@ class Public:
         return x
 
 class Layer:
-    def __init__(self, rate: float | None, sizes: Wide) -> None:
+    numbers: Numbered = ()
+    later: Later
+
+    def __init__(self, rate: float | None, dims: Sequence[int], sizes: Wide) -> None:
         self.rate = rate
+
+    def build(self) -> None:
+        """Build nothing."""
+
+class Draw(NamedTuple):
+    seed: Seed
 
 class _Private:
     def method(self, x: Count) -> None:
@@ -362,7 +371,7 @@ def test_bytecode_lacks_what_nothing_reads_in_a_page(built):
     site, _ = built
     with zipfile.ZipFile(site / "static/vendor/python/predict.zip") as archive:
         code = archive.read("nn/models/prediction.pyc")
-    for kept in (b"_loop", b"_Private", b"float | None", b"usual"):
+    for kept in (b"_loop", b"_Private", b"float | None", b"Sequence[int]", b"usual", b"Seed"):
         assert kept in code
     for gone in (
         b"Predict.",
@@ -377,6 +386,9 @@ def test_bytecode_lacks_what_nothing_reads_in_a_page(built):
         b"Hidden.",
         b"Checker",
         b"small",
+        b"Numbered",
+        b"Later",
+        b"nothing",
     ):
         assert gone not in code.replace(b"inner_name", b"")
 
