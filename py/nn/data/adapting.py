@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -33,8 +32,18 @@ def batches(data: Any, where: str) -> Iterator[Array]:
 
 def raw_batches(data: Any, where: str) -> Iterator[Any]:
     """Yield batches like `batches`, of anything."""
+    none = True
+    for batch in _batches(data, where):
+        if 0 not in batch.shape if hasattr(batch, "shape") else batch != []:
+            none = False
+            yield batch
+    if none:
+        raise EmptyError(f"{where}: expected at least 1 sample, received none")
+
+
+def _batches(data: Any, where: str) -> Iterator[Any]:
     if isinstance(data, Dataset):
-        return _of_dataset(data, where)
+        return _of_dataset(data)
     if hasattr(data, "__array__") or _is_nested(data):
         return iter([data])
     try:
@@ -44,7 +53,7 @@ def raw_batches(data: Any, where: str) -> Iterator[Any]:
             f"{where}: expected an array, a Dataset or an iterable of batches, received "
             f"{type(data).__name__}"
         ) from error
-    return _of_iterable(found, where)
+    return (item[0] if isinstance(item, tuple) else item for item in found)
 
 
 def moments(layer: Any, data: Any) -> tuple[Array, Array]:
@@ -87,17 +96,7 @@ def _is_nested(data: Any) -> bool:
     return isinstance(data, bool | int | float | str | np.generic)
 
 
-def _of_dataset(data: Dataset, where: str) -> Iterator[Array]:
-    if not len(data):
-        raise EmptyError(f"{where}: expected at least 1 sample, received 0")
+def _of_dataset(data: Dataset) -> Iterator[Array]:
     for start in range(0, len(data), BATCH):
         indices = np.arange(start, min(start + BATCH, len(data)))
         yield data.batch(indices, np.empty((len(indices), *data.shape), np.float32))
-
-
-def _of_iterable(found: Iterator[Any], where: str) -> Iterator[Any]:
-    first = next(found, None)
-    if first is None:
-        raise EmptyError(f"{where}: expected at least 1 batch, received none")
-    for item in chain([first], found):
-        yield item[0] if isinstance(item, tuple) else item

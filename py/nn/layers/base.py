@@ -395,7 +395,7 @@ class Layer(metaclass=Checked):
         """Call the layer on symbolic tensors, which adds it to a graph, or on arrays.
 
         Args:
-            inputs: one or several inputs, or a list.
+            inputs: one or several inputs, or a list of them.
             training: whether to run in training mode (arrays only). None is Keras' default: False,
                 but for layers that change images at random.
             mask: mask of the steps, of several inputs a list (arrays only; in a graph it comes with
@@ -405,11 +405,12 @@ class Layer(metaclass=Checked):
             ConfigError: a mask in a graph, or an argument that the layer does not have.
         """
         self.expect_none_of(others)
-        items = (
-            list(inputs[0])
-            if len(inputs) == 1 and isinstance(inputs[0], list | tuple)
-            else [*inputs]
+        given = inputs[0] if len(inputs) == 1 else inputs
+        # A list of arrays is several inputs; one of numbers, or of lists of them, is one.
+        several = isinstance(given, list | tuple) and (
+            len(inputs) != 1 or not given or any(getattr(item, "shape", ()) for item in given)
         )
+        items: list[Any] = list(given) if several else [given]
         if items and all(isinstance(i, SymbolicTensor) for i in items):
             if mask is not None:
                 raise ConfigError(
@@ -425,8 +426,8 @@ class Layer(metaclass=Checked):
         self.ensure_built(*shapes)
         self.expect_fitting(*shapes)
         ctx = Context(Run(config.generator(), self.dtype))
-        several = len(items) > 1 and isinstance(mask, list | tuple)
-        masks = list(mask) if several else [mask] + [None] * (len(items) - 1)
+        apart = len(items) > 1 and isinstance(mask, list | tuple)
+        masks = list(mask) if apart else [mask] + [None] * (len(items) - 1)
         ctx.masks = [None if one is None else np.asarray(one, bool) for one in masks]
         ctx.mask = ctx.masks[0] if masks else None
         return self.forward(ctx, *arrays, training=training)

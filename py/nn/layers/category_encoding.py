@@ -64,6 +64,8 @@ class CategoryEncoding(Layer):
 
     def forward(self, ctx: Context, *inputs: Array, training: bool = False) -> Array:
         tokens, weights = inputs[0].astype(np.intp), None
+        if self.output_mode != "one_hot":
+            tokens = np.atleast_1d(tokens)
         if len(inputs) > 1:
             self.compute_output_shape(*[x.shape for x in inputs])
             weights = inputs[1]

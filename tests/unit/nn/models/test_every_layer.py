@@ -143,3 +143,53 @@ def test_a_layer_that_is_called_again_refuses_sizes_that_its_weights_do_not_fit(
             assert twin is not None, f"{layer} computed {larger} with weights made for {shapes}"
             every_layer.expect_close(made, nn.Model(entries, twin(entries)).predict_on_batch(x))
             layer(*x)
+
+
+@pytest.mark.parametrize("kind", every_layer.KINDS)
+def test_nested_lists_are_one_array_to_a_layer(kind: str) -> None:
+    for node in every_layer.network([kind]).graph.nodes:
+        shapes = [t.shape[1:] for t in node.inputs]
+        if len(shapes) > 1 or None in shapes[0]:
+            continue
+        x = np.ones((2, *shapes[0]), np.float32)
+        nn.set_random_seed(1)
+        expected = node.layer(x)
+        nn.set_random_seed(1)
+        every_layer.expect_close(node.layer(x.tolist()), expected)  # floats of lists have 64 bits
+
+
+def test_a_list_of_arrays_is_several_inputs_and_one_of_numbers_is_one() -> None:
+    np.testing.assert_array_equal(nn.Add()([np.ones(2), [1.0, 2.0]]), [2, 3])
+    for given in ([[1.0, 2.0], [3.0, 1.0]], [1.0, 2.0], 3.0):
+        with pytest.raises(nn.errors.ShapeError, match="expected 2 or more inputs"):
+            nn.Add()(given)
+
+
+@pytest.mark.parametrize("numbers", [3, [0, 1], [[0, 1], [2, 3]], [[0], [1]], [[[0, 1]]]])
+@pytest.mark.parametrize("mode", ["multi_hot", "one_hot", "count"])
+def test_numbers_in_lists_are_encoded_as_those_in_arrays(mode: str, numbers: Any) -> None:
+    def encoded(given: Any) -> Any:
+        return nn.CategoryEncoding(4, mode)(given)
+
+    expected = encoded(np.atleast_1d(numbers))
+    np.testing.assert_array_equal(
+        encoded(numbers), np.reshape(expected, np.shape(encoded(numbers)))
+    )
+    assert np.sum(encoded(numbers)) == np.size(numbers)
+
+
+EMPTY = [[], [[]], np.zeros((0, 3)), [np.zeros((0, 3))] * 2, [(np.zeros((0, 3)), 1)]]
+ADAPTED = [
+    lambda: nn.Normalization(),
+    lambda: nn.Discretization(num_bins=3),
+    lambda: nn.StringLookup(),
+    lambda: nn.IntegerLookup(),
+    lambda: nn.TextVectorization(),
+]
+
+
+@pytest.mark.parametrize("data", EMPTY)
+@pytest.mark.parametrize("make", ADAPTED)
+def test_no_samples_are_nothing_to_adapt_to(make: Any, data: Any) -> None:
+    with pytest.raises(nn.errors.EmptyError, match="at least 1 sample, received none"):
+        make().adapt(iter(data) if isinstance(data, list) and data and data != [[]] else data)
