@@ -8,12 +8,13 @@
   };
   const say = () => {
     if (!farewell) return;
-    const said = farewell;
-    const { url, body, headers } = JSON.parse(said);
+    const { url, body, headers } = JSON.parse(farewell);
     const bytes = Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0));
     const asked = fetch(url, { method: "POST", keepalive: true, headers, body: bytes });
-    hold(""); // once: the worker ends with its page, which Firefox still tells the closed page
-    asked.catch(() => farewell || hold(said)); // unless it did not arrive
+    // Once: in Firefox the end of the worker still reaches a closed page, and so does an error of
+    // this request, which was sent all the same.
+    hold("");
+    asked.catch(() => {});
   };
   window.addEventListener("pagehide", say);
   document.addEventListener("freeze", say);
